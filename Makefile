@@ -1,0 +1,40 @@
+# Six verbs. Each does all of its own set-up; a second run installs nothing again.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
+
+setup: ## virtual environment with everything pinned (runs by itself before the others)
+	@PYTHON=$(PYTHON) deploy/setup.sh $(VENV)
+
+demo: setup ## start everything, make a text- and an image-to-video, save the MP4s under demo/
+	@$(BIN)/easyanimate demo --output demo
+
+serve: setup ## start everything and stay: API, keeper, worker, Redis, storage
+	@$(BIN)/easyanimate up
+
+test: setup ## all tests
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: setup ## format, lint, types, import contracts, links in the docs
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest -q tests/contracts
+
+fix: setup ## format and repair what can be repaired by machine
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: setup ## speed, as ratios measured side by side in one run
+	@$(BIN)/python -m benchmarks
+
+lock: ## pin all requirements anew (needs uv)
+	@UV=$(UV) deploy/lock.sh
+
+.PHONY: help setup demo serve test check fix bench lock

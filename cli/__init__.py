@@ -1,0 +1,1 @@
+"""The command `easyanimate`: what a person types. Everything above the rooms, nothing a room may import."""

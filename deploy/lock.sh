@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Pins every requirement with its hashes, all but torch: that one is installed first and by itself.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+uv=${UV:-uv}
+command -v "$uv" >/dev/null || { echo "lock: please install uv (pip install uv) or set UV=/path/to/uv" >&2; exit 1; }
+without_torch=$(mktemp)
+trap 'rm -f "$without_torch"' EXIT
+echo "torch ; python_version < '3'" >"$without_torch"
+lock() {
+    local file=$1
+    shift
+    UV_CUSTOM_COMPILE_COMMAND="make lock" "$uv" pip compile --quiet pyproject.toml "$@" --python-version 3.11 --universal \
+        --generate-hashes --override "$without_torch" -o "requirements/$file.txt"
+}
+lock service
+lock worker --extra worker
+lock dev --extra worker --extra dev

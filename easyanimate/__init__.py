@@ -1,0 +1,32 @@
+"""EasyAnimateV3 as a library: Slice VAE, hybrid-motion diffusion transformer, pipeline. Tensors in, tensors out.
+
+Names are loaded when first used, so that `easyanimate.geometry` (plain integers) can be imported without torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from easyanimate.pipeline import EasyAnimatePipeline, EasyAnimatePipelineOutput
+    from easyanimate.transformer import EasyAnimateTransformer3DModel
+    from easyanimate.vae import AutoencoderKLSlice
+
+__all__ = [
+    "AutoencoderKLSlice",
+    "EasyAnimatePipeline",
+    "EasyAnimatePipelineOutput",
+    "EasyAnimateTransformer3DModel",
+]
+
+_HOME = {
+    "AutoencoderKLSlice": "easyanimate.vae",
+    "EasyAnimatePipeline": "easyanimate.pipeline",
+    "EasyAnimatePipelineOutput": "easyanimate.pipeline",
+    "EasyAnimateTransformer3DModel": "easyanimate.transformer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'easyanimate' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

@@ -1,0 +1,1 @@
+"""What a job is and how it lives: the request, the record, the store, the queue, the storage, the webhook outbox."""

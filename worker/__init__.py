@@ -1,0 +1,1 @@
+"""Takes jobs off the queue and makes videos; keeps jobs alive and delivers webhooks."""
