@@ -11,7 +11,7 @@ SIZE_STEP = 16  # height and width in pixels are multiples of this: 8 by the VAE
 
 
 def latent_frames(num_frames: int) -> int:
-    """Latent frames of a clip of `num_frames` pixel frames, as the encoder makes them: 1 -> 1, 8 -> 2, 9 -> 3, 144 -> 36.
+    """Latent frames of a clip of `num_frames` pixel frames, as encoded: 1 -> 1, 8 -> 2, 9 -> 3, 144 -> 36.
 
     Any positive count has an answer; only those that `is_reachable` (and 1 + 8k) come back with the same length.
     """
