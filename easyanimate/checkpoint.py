@@ -83,7 +83,10 @@ class PublishedWeights:
 
     @classmethod
     def adapt_config(cls, config: dict[str, Any]) -> dict[str, Any]:
-        """Hook: the settings this class is built with, from those of the file without their `_…` entries."""
+        """Hook: the settings this class is built with, from those of the file without their `_…` entries.
+
+        Raises InvalidInput for a setting this class cannot work with; so does `adapt_state_dict` for such a tensor.
+        """
         return config
 
     @classmethod
@@ -101,11 +104,11 @@ class PublishedWeights:
         """
         home = Path(folder) / (subfolder or "")
         published = {key: value for key, value in read_config(home).items() if not key.startswith("_")}
-        config = cls.adapt_config(published)
-        model = cls._build_from(config, home)
         try:
+            config = cls.adapt_config(published)
+            model = cls._build_from(config, home)
             state_dict = cls.adapt_state_dict(read_state_dict(home), config)
-        except InvalidInput as problem:
+        except (InvalidInput, TypeError) as problem:
             raise CheckpointError(f"{home}: {problem}") from problem
         assign_strictly(model, state_dict, str(home))
         model.to(torch_dtype or torch.float32)
@@ -121,10 +124,7 @@ class PublishedWeights:
             raise CheckpointError(f"{home / 'config.json'} lacks {', '.join(lacking)}; {cls.__name__} needs them")
         build: Any = cls
         known = {p.name: config[p.name] for p in parameters if p.name in config}
-        try:
-            model = build_empty(partial(build, **known))
-        except (InvalidInput, TypeError) as problem:
-            raise CheckpointError(f"{home / 'config.json'}: {problem}") from problem
+        model = build_empty(partial(build, **known))
         model.register_to_config(**{key: value for key, value in config.items() if key not in known})
         return model
 

@@ -1,6 +1,8 @@
 """Files of weights as dictionaries of tensors: safetensors, or a pickle that may hold tensors and nothing else."""
 
+import json
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +17,34 @@ from easyanimate.errors import CheckpointError
 MODEL_FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin", "pytorch_model.bin")
 
 
-def read_state_dict(folder: Path) -> dict[str, Tensor]:
+def read_state_dict(folder: Path, names: Sequence[str] = MODEL_FILES) -> dict[str, Tensor]:
     """All tensors of the model in `folder`, on the CPU; large files stay mapped until they are used.
 
+    The first of `names` that is there is read, or the pieces its `.index.json` lists.
     Raises CheckpointError, naming the file, if there is none or it is damaged.
     """
-    for name in MODEL_FILES:
+    for name in names:
         if (folder / name).is_file():
             return read_weights_file(folder / name)
+        if (folder / f"{name}.index.json").is_file():
+            return _read_pieces(folder / f"{name}.index.json")
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is not a folder; give the folder that holds config.json and the weights")
-    raise CheckpointError(f"{folder} holds no weights; expected one of: {', '.join(MODEL_FILES)}")
+    raise CheckpointError(f"{folder} holds no weights; expected one of: {', '.join(names)}")
+
+
+def _read_pieces(index: Path) -> dict[str, Tensor]:
+    """The tensors of all files that `index` maps names to; they lie beside it."""
+    try:
+        files = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+        raise CheckpointError(f"{index} is no index of weight files ({problem}); download it again") from problem
+    content: dict[str, Tensor] = {}
+    for file in files:
+        if Path(file).name != file:
+            raise CheckpointError(f"{index} names {file!r}, which is not a file beside it; download it again")
+        content |= read_weights_file(index.parent / file)
+    return content
 
 
 def read_weights_file(path: Path) -> dict[str, Tensor]:

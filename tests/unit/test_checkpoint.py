@@ -216,7 +216,7 @@ def test_a_config_that_lacks_a_setting_is_refused(folder: Path) -> None:
 
 def test_a_setting_the_model_cannot_work_with_is_refused(folder: Path) -> None:
     (folder / "config.json").write_text('{"width": 0}')
-    with pytest.raises(CheckpointError, match=r"config\.json: width must be at least 1"):
+    with pytest.raises(CheckpointError, match=r"width must be at least 1"):
         Tiny.from_pretrained(folder)
 
 
@@ -235,3 +235,32 @@ def test_a_folder_without_weights_is_refused(folder: Path) -> None:
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="is not a folder"):
         read_state_dict(tmp_path / "nowhere")
+
+
+def split_in_two(folder: Path, weights: dict[str, Tensor]) -> Path:
+    """Replace the weights by two pieces and an index, and name the second piece."""
+    (folder / SAFETENSORS).unlink()
+    names = {key: f"piece-{number % 2}.safetensors" for number, key in enumerate(weights)}
+    for piece in set(names.values()):
+        save_file({key: weights[key] for key in weights if names[key] == piece}, folder / piece)
+    (folder / f"{SAFETENSORS}.index.json").write_text(json.dumps({"weight_map": names}))
+    return folder / "piece-1.safetensors"
+
+
+def test_pieces_are_put_together(folder: Path, weights: dict[str, Tensor]) -> None:
+    split_in_two(folder, weights)
+    assert same(Tiny.from_pretrained(folder), weights)
+
+
+def test_a_missing_piece_is_named(folder: Path, weights: dict[str, Tensor]) -> None:
+    split_in_two(folder, weights).unlink()
+    with pytest.raises(CheckpointError, match=r"piece-1\.safetensors is missing"):
+        Tiny.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("index", ["{}", "[]", "x", '{"weight_map": {"a": "../outside.safetensors"}}'])
+def test_an_index_that_names_no_files_beside_it_is_refused(folder: Path, index: str) -> None:
+    (folder / SAFETENSORS).unlink()
+    (folder / f"{SAFETENSORS}.index.json").write_text(index)
+    with pytest.raises(CheckpointError, match=r"index\.json"):
+        Tiny.from_pretrained(folder)
