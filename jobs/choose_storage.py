@@ -1,0 +1,14 @@
+"""Which storage the settings ask for."""
+
+from jobs.local_storage import LocalStorage
+from jobs.s3_storage import S3Storage
+from jobs.settings import Settings
+from jobs.storage import Storage
+
+
+def open_storage(settings: Settings) -> Storage:
+    """The object store of this installation: a folder beside the data, or an S3 bucket."""
+    if settings.storage == "s3":
+        return S3Storage(settings.s3)
+    secret = settings.secret_for("signing").encode()
+    return LocalStorage(settings.data_dir / "objects", public_url=settings.public_url, secret=secret)

@@ -1,0 +1,69 @@
+"""What can go wrong with a job before or after it runs, each with its public, stable code.
+
+JobsError
+├── InvalidRequest       the request asks for something impossible; names the parameter and what would work
+├── ModelNotFound        no worker has ever announced this model
+├── ModelUnavailable     no model has been announced yet
+├── JobNotFound          no such job, or another caller's
+├── NotCancellable       the job has already ended
+├── QueueUnavailable     Redis does not answer
+└── StorageUnavailable   the object store does not answer
+
+How a *running* job fails is not an exception but a `Failure` on its record: `jobs/failure.py`.
+"""
+
+
+class JobsError(Exception):
+    """Something about a job went wrong."""
+
+    code = "internal_error"
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (self.__doc__ or self.code).strip())
+
+
+class InvalidRequest(JobsError):
+    """The request asks for something impossible."""
+
+    code = "invalid_request"
+
+    def __init__(self, message: str, param: str | None = None, code: str = "invalid_request") -> None:
+        super().__init__(message)
+        self.param = param
+        self.code = code
+
+
+class ModelNotFound(JobsError):
+    """There is no such model here."""
+
+    code = "model_not_found"
+
+
+class ModelUnavailable(JobsError):
+    """No worker has announced a model yet; start a worker and try again."""
+
+    code = "model_unavailable"
+
+
+class JobNotFound(JobsError):
+    """There is no such video."""
+
+    code = "video_not_found"
+
+
+class NotCancellable(JobsError):
+    """The video is already finished."""
+
+    code = "not_cancellable"
+
+
+class QueueUnavailable(JobsError):
+    """The queue does not answer; nothing was accepted, try again shortly."""
+
+    code = "queue_unavailable"
+
+
+class StorageUnavailable(JobsError):
+    """The object store does not answer; try again shortly."""
+
+    code = "storage_unavailable"

@@ -1,0 +1,91 @@
+"""Storage in a folder of this machine, reached through signed links that the front end serves."""
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from jobs.errors import StorageUnavailable
+from jobs.signing import sign_path
+from jobs.storage import StoredObject, content_type_of
+
+CHUNK_BYTES = 1 << 18
+
+
+class LocalStorage:
+    """Objects as files under `folder`. Links begin with `public_url` and are signed with `secret`."""
+
+    def __init__(self, folder: Path, *, public_url: str, secret: bytes) -> None:
+        self.folder = folder.resolve()
+        self.public_url = public_url.rstrip("/")
+        self.secret = secret
+
+    def put_bytes(self, key: str, data: bytes) -> None:
+        """Store these bytes, all or nothing."""
+        self._put(key, lambda temporary: temporary.write_bytes(data))
+
+    def put_file(self, key: str, path: Path) -> None:
+        """Store a copy of the file at `path`, all or nothing."""
+        self._put(key, lambda temporary: shutil.copyfile(path, temporary))
+
+    def look(self, key: str) -> StoredObject:
+        """Size, type and etag of the file. Raises KeyError."""
+        try:
+            stat = self._path(key).stat()
+        except FileNotFoundError:
+            raise KeyError(key) from None
+        etag = f'"{stat.st_size:x}-{stat.st_mtime_ns:x}"'
+        return StoredObject(stat.st_size, content_type_of(key), etag)
+
+    def read(self, key: str, start: int, length: int) -> Iterator[bytes]:
+        """`length` bytes from byte `start` on, in pieces. Raises KeyError."""
+        try:
+            file = self._path(key).open("rb")
+        except FileNotFoundError:
+            raise KeyError(key) from None
+        with file:
+            file.seek(start)
+            while length > 0 and (piece := file.read(min(CHUNK_BYTES, length))):
+                length -= len(piece)
+                yield piece
+
+    def delete_prefix(self, prefix: str) -> None:
+        """Remove a folder of objects."""
+        shutil.rmtree(self._path(prefix.rstrip("/")), ignore_errors=True)
+
+    def url(self, key: str, expires_in_s: int, filename: str) -> str:
+        """A signed link to the front end."""
+        return self.public_url + sign_path(self.secret, key, int(time.time()) + expires_in_s, filename)
+
+    def check(self) -> None:
+        """Whether the folder can be written."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            probe = self.folder / f".probe-{secrets.token_hex(4)}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise StorageUnavailable(f"the storage folder cannot be written: {error.strerror}") from error
+
+    def _put(self, key: str, fill: Callable[[Path], object]) -> None:
+        """Write beside the goal, flush to the disk, then rename: a reader sees the whole object or none."""
+        goal = self._path(key)
+        temporary = goal.with_name(f".{goal.name}.{secrets.token_hex(4)}")
+        try:
+            goal.parent.mkdir(parents=True, exist_ok=True)
+            fill(temporary)
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.rename(goal)
+        except OSError as error:
+            raise StorageUnavailable(f"the storage folder cannot be written: {error.strerror}") from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        path = (self.folder / key).resolve()
+        if not path.is_relative_to(self.folder) or path == self.folder:
+            raise KeyError(key)
+        return path

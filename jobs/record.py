@@ -1,0 +1,81 @@
+"""The record of a job: one frozen value in the program, one hash in Redis, a JSON value per field."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from jobs.failure import Failure
+from jobs.request import VideoRequest
+from jobs.states import Phase, State
+
+
+class Result(BaseModel):
+    """A finished video: its place in storage, its checksum, and what it cost."""
+
+    model_config = ConfigDict(frozen=True)
+
+    video_key: str
+    content_type: str
+    size_bytes: int
+    content_sha256: str
+    inference_time_s: float
+    peak_memory_mb: float
+    phase_seconds: dict[str, float]
+    warnings: tuple[str, ...] = ()
+
+
+class Job(BaseModel):
+    """One job from submit to its end. Times are unix seconds.
+
+    `attempt` counts the workers that took it (one that handed it back in good order is not counted), `handover` how
+    often it was queued, and `token` fences the writes of the running attempt.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    owner: str
+    request: VideoRequest
+    created_at: float
+    state: State = State.QUEUED
+    attempt: int = 0
+    handover: int = 0
+    token: str | None = None
+    worker: str | None = None
+    phase: Phase | None = None
+    step: int = 0
+    total_steps: int = 0
+    started_at: float | None = None
+    completed_at: float | None = None
+    cancel_requested: bool = False
+    progress_event_at: float = 0.0
+    warnings: tuple[str, ...] = ()
+    failure: Failure | None = None
+    result: Result | None = None
+
+    def to_hash(self, only: set[str] | None = None) -> dict[str, str]:
+        """The fields as Redis keeps them."""
+        return {name: json.dumps(value) for name, value in self.model_dump(mode="json", include=only).items()}
+
+    @classmethod
+    def from_hash(cls, fields: Mapping[bytes, bytes]) -> Self:
+        """The job that `to_hash` wrote."""
+        return cls.model_validate({name.decode(): json.loads(value) for name, value in fields.items()})
+
+    @property
+    def public_status(self) -> str:
+        """The four words OpenAI's clients know; cancelled and expired show as failed, the error's code says which."""
+        known = {State.QUEUED: "queued", State.RUNNING: "in_progress", State.COMPLETED: "completed"}
+        return known.get(self.state, "failed")
+
+    def with_changes(self, **changes: Any) -> Self:
+        """The same job, later."""
+        return self.model_copy(update=changes)
+
+
+def new_job_id() -> str:
+    """A fresh public id, not to be guessed."""
+    return f"video_{secrets.token_hex(12)}"

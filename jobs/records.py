@@ -1,0 +1,109 @@
+"""The table of records: read a job, and the one way to change it.
+
+A change reads the record under WATCH, decides, and writes record, event, lease, queue entry and outbox row in one
+MULTI; if anybody changed the record in between, it starts over.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from redis import Redis, WatchError
+from redis.client import Pipeline
+
+from jobs.errors import JobNotFound
+from jobs.outbox import add_event, add_webhook
+from jobs.record import Job
+from jobs.redis_connection import answering
+from jobs.states import State
+
+LEASES = "jobs:leases"  # sorted set: running job id -> unix second at which its worker is given up
+
+FINAL_EVENT = {
+    State.COMPLETED: "video.completed",
+    State.FAILED: "video.failed",
+    State.EXPIRED: "video.failed",
+    State.CANCELLED: "video.cancelled",
+}
+
+Change = Callable[[Job], Job | None]
+Extra = Callable[[Pipeline, Job], None]
+
+
+def read(redis: Redis, job_id: str) -> Job:
+    """The job with this id. Raises JobNotFound."""
+    with answering():
+        return _parsed(job_id, cast(dict[bytes, bytes], redis.hgetall(record_key(job_id))))
+
+
+def change(
+    redis: Redis, job_id: str, decide: Change, extra: Extra | None = None, event: dict[str, Any] | None = None
+) -> Job | None:
+    """Put `decide(job)` in the place of the job, with `extra` in the same transaction; nothing if it answers None.
+
+    Raises JobNotFound.
+    """
+    with answering(), redis.pipeline(transaction=True) as pipe:
+        while True:
+            try:
+                pipe.watch(record_key(job_id))  # type: ignore[no-untyped-call]
+                old = _parsed(job_id, cast(dict[bytes, bytes], pipe.hgetall(record_key(job_id))))
+                new = decide(old)
+                if new is None:
+                    return None
+                pipe.multi()
+                _write_change(pipe, old, new, event)
+                if extra:
+                    extra(pipe, new)
+                pipe.execute()
+            except WatchError:
+                continue
+            return new
+
+
+def write_new(pipe: Pipeline, job: Job) -> None:
+    """Add the record of a new job, its place in the caller's list, and the first line of its story to `pipe`."""
+    pipe.hset(record_key(job.id), mapping=cast(dict[Any, Any], job.to_hash()))
+    pipe.zadd(index_key(job.owner), {job.id: job.created_at})
+    add_event(pipe, events_key(job.id), {"state": job.state})
+
+
+def erase(pipe: Pipeline, job: Job) -> None:
+    """Add the removal of everything about a job to `pipe`."""
+    pipe.delete(record_key(job.id), events_key(job.id))
+    pipe.zrem(index_key(job.owner), job.id)
+    pipe.zrem(LEASES, job.id)
+
+
+def record_key(job_id: str) -> str:
+    """The hash that holds a job's record."""
+    return f"job:{job_id}"
+
+
+def events_key(job_id: str) -> str:
+    """The stream that holds a job's story."""
+    return f"job:{job_id}:events"
+
+
+def index_key(owner: str) -> str:
+    """The sorted set of a caller's jobs, by time of creation."""
+    return f"jobs:of:{owner}"
+
+
+def _parsed(job_id: str, fields: dict[bytes, bytes]) -> Job:
+    if not fields:
+        raise JobNotFound(f"there is no video {job_id!r}")
+    return Job.from_hash(fields)
+
+
+def _write_change(pipe: Pipeline, old: Job, new: Job, event: dict[str, Any] | None) -> None:
+    """Add the changed fields, the event, and what a final state brings with it to `pipe`."""
+    changed = {name for name in Job.model_fields if getattr(new, name) != getattr(old, name)}
+    if changed:
+        pipe.hset(record_key(new.id), mapping=cast(dict[Any, Any], new.to_hash(changed)))
+    if new.state is not old.state:
+        event = {"state": new.state, "attempt": new.attempt, **(event or {})}
+    if event:
+        add_event(pipe, events_key(new.id), event)
+    if new.state.is_final and not old.state.is_final:
+        pipe.zrem(LEASES, new.id)
+        add_webhook(pipe, new, FINAL_EVENT[new.state], new.completed_at or 0.0)

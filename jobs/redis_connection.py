@@ -1,0 +1,36 @@
+"""How this project talks to Redis: patient when it is away for a moment, clear when it stays away."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis import Redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+from jobs.errors import QueueUnavailable
+
+
+def connect(url: str, *, retries: int, timeout_s: float = 5.0) -> Redis:
+    """A client for `redis://`, `rediss://` or `unix://`; each command is tried `retries` more times before it fails.
+
+    The front end tries a few times and then says 503; a worker in mid-job tries for minutes.
+    """
+    return Redis.from_url(
+        url,
+        socket_connect_timeout=timeout_s,
+        socket_timeout=None if retries > 10 else timeout_s,  # a worker blocks on its queue for minutes
+        health_check_interval=30,
+        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=3), retries),
+        retry_on_error=[RedisConnectionError, RedisTimeoutError],
+    )
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turns a Redis that does not answer into QueueUnavailable."""
+    try:
+        yield
+    except (RedisConnectionError, RedisTimeoutError) as error:
+        raise QueueUnavailable from error

@@ -1,0 +1,248 @@
+"""The store: what may happen to a job, by whom. Every transition is one atomic compare-and-set (`jobs/records.py`).
+
+A running attempt's writes are fenced by its token: a worker that was given up cannot change anything any more. Every
+method may raise QueueUnavailable when Redis does not answer.
+"""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any, cast
+
+from redis import Redis
+from redis.client import Pipeline
+
+from jobs import queue, records
+from jobs.errors import JobNotFound, NotCancellable
+from jobs.failure import Failure, failure
+from jobs.outbox import add_webhook
+from jobs.record import Job, Result
+from jobs.redis_connection import answering
+from jobs.states import Phase, State
+
+MAX_ATTEMPTS = 3
+PROGRESS_EVENT_EVERY_S = 0.5
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What a worker learns when it reports: whether the attempt is still its own, and whether it shall stop."""
+
+    is_ours: bool
+    cancel_requested: bool = False
+
+
+class JobStore:
+    """All jobs. `lease_s`: a worker that is silent for so long is given up."""
+
+    def __init__(self, redis: Redis, *, lease_s: float = 15.0) -> None:
+        self.redis = redis
+        self.lease_s = lease_s
+
+    def now(self) -> float:
+        """Unix seconds by the clock of Redis, the one that all hosts share."""
+        with answering():
+            seconds, microseconds = self.redis.time()
+        return seconds + microseconds / 1e6
+
+    # ---- the front end
+
+    def submit(self, job: Job) -> Job:
+        """Accept a new job: record, story, list and queue entry in one step. When this returns, the job is durable."""
+        with answering(), self.redis.pipeline(transaction=True) as pipe:
+            pipe.multi()  # RQ insists on opening the transaction itself unless it is open already
+            records.write_new(pipe, job)
+            queue.push(self.redis, pipe, job.request.model, job.id, job.handover)
+            add_webhook(pipe, job, "video.queued", job.created_at)
+            pipe.execute()
+        return job
+
+    def get(self, job_id: str) -> Job:
+        """The job with this id. Raises JobNotFound."""
+        return records.read(self.redis, job_id)
+
+    def get_owned(self, job_id: str, owner: str) -> Job:
+        """The job with this id if it is this caller's; another's is as good as none. Raises JobNotFound."""
+        job = self.get(job_id)
+        if job.owner != owner:
+            raise JobNotFound(f"there is no video {job_id!r}")
+        return job
+
+    def newest(self, owner: str, limit: int) -> list[Job]:
+        """The caller's latest jobs, newest first."""
+        with answering(), self.redis.pipeline(transaction=False) as pipe:
+            for job_id in cast(list[bytes], self.redis.zrevrange(records.index_key(owner), 0, limit - 1)):
+                pipe.hgetall(records.record_key(job_id.decode()))
+            return [Job.from_hash(fields) for fields in pipe.execute() if fields]
+
+    def queue_position(self, job: Job) -> int | None:
+        """How many jobs are before this one, or None if it does not wait."""
+        with answering():
+            return queue.position(self.redis, job.request.model, job.id, job.handover)
+
+    def queue_depth(self, model: str) -> int:
+        """How many jobs wait for this model."""
+        with answering():
+            return queue.depth(self.redis, model)
+
+    def cancel(self, job_id: str) -> Job:
+        """End a waiting job at once; ask a running one's worker to stop. Raises NotCancellable if it has ended."""
+        now = self.now()
+
+        def decide(job: Job) -> Job:
+            if job.state.is_final:
+                raise NotCancellable(f"{job_id} is already {job.state}")
+            if job.state is State.QUEUED:
+                return _ended(job, State.CANCELLED, now, failure=failure("cancelled"))
+            return job.with_changes(cancel_requested=True)
+
+        job = cast(Job, records.change(self.redis, job_id, decide))
+        if job.state is State.CANCELLED:
+            self._withdraw(job)
+        return job
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job. A running worker finds its attempt gone at its next report and stops. Raises JobNotFound."""
+        job = self.get(job_id)
+        self._withdraw(job)
+        with answering(), self.redis.pipeline(transaction=True) as pipe:
+            records.erase(pipe, job)
+            pipe.execute()
+
+    # ---- the worker
+
+    def lease(self, job_id: str, worker: str) -> Job | None:
+        """Take a waiting job: what comes back carries the new attempt's token. None if it no longer waits."""
+        now = self.now()
+
+        def decide(job: Job) -> Job | None:
+            if job.state is not State.QUEUED:
+                return None
+            return job.with_changes(
+                state=State.RUNNING,
+                attempt=job.attempt + 1,
+                token=secrets.token_hex(8),
+                worker=worker,
+                phase=Phase.LOADING,
+                started_at=job.started_at or now,
+            )
+
+        def extra(pipe: Pipeline, job: Job) -> None:
+            pipe.zadd(records.LEASES, {job.id: now + self.lease_s})
+            add_webhook(pipe, job, "video.started", now)
+
+        return self._change_if_there(job_id, decide, extra)
+
+    def beat(self, job_id: str, token: str) -> Beat:
+        """Renew the lease of a running attempt."""
+        return self._report(job_id, token, {})
+
+    def report(self, job_id: str, token: str, phase: Phase, step: int, total_steps: int) -> Beat:
+        """Say how far a running attempt has come, which also renews its lease."""
+        return self._report(job_id, token, {"phase": phase, "step": step, "total_steps": total_steps})
+
+    def complete(self, job_id: str, token: str, result: Result) -> bool:
+        """Commit a finished video. False if the attempt is no longer ours: the result must then be thrown away."""
+        return self._finish(job_id, token, State.COMPLETED, result=result, warnings=result.warnings)
+
+    def fail(self, job_id: str, token: str, why: Failure) -> bool:
+        """End a running attempt without a video. False if the attempt is no longer ours."""
+        state = State.CANCELLED if why.code == "cancelled" else State.FAILED
+        return self._finish(job_id, token, state, failure=why)
+
+    def give_back(self, job_id: str, token: str) -> bool:
+        """Return a running job to the head of its queue at no cost to it. False if the attempt is no longer ours."""
+        return self._requeue(job_id, token, costs_attempt=False) is not None
+
+    def retry(self, job_id: str, token: str) -> bool:
+        """Return a running job to the head of its queue for another attempt. False if it is not ours any more."""
+        return self._requeue(job_id, token, costs_attempt=True) is not None
+
+    # ---- the keeper
+
+    def overdue(self) -> list[str]:
+        """Running jobs whose worker has not been heard of for longer than a lease."""
+        now = self.now()
+        with answering():
+            return [job_id.decode() for job_id in cast(list[bytes], self.redis.zrangebyscore(records.LEASES, 0, now))]
+
+    def recover(self, job_id: str) -> Job | None:
+        """Send an overdue job back to the head of its queue, or fail it after its last attempt. None if it is fine."""
+        try:
+            job = self.get(job_id)
+        except JobNotFound:
+            job = None
+        if job is None or job.token is None:
+            self.redis.zrem(records.LEASES, job_id)
+            return None
+        if job_id not in self.overdue():  # it was heard of in the meantime, or another keeper was faster
+            return None
+        if job.cancel_requested:
+            return job if self.fail(job_id, job.token, failure("cancelled")) else None
+        if job.attempt >= MAX_ATTEMPTS:
+            return job if self.fail(job_id, job.token, failure("worker_lost")) else None
+        return self._requeue(job_id, job.token, costs_attempt=True)
+
+    # ---- the pieces
+
+    def _report(self, job_id: str, token: str, progress: dict[str, Any]) -> Beat:
+        now = self.now()
+
+        def decide(job: Job) -> Job | None:
+            if not _is_held(job, token):
+                return None
+            is_due = bool(progress) and now - job.progress_event_at >= PROGRESS_EVENT_EVERY_S
+            return job.with_changes(**progress, progress_event_at=now if is_due else job.progress_event_at)
+
+        def extra(pipe: Pipeline, job: Job) -> None:
+            pipe.zadd(records.LEASES, {job_id: now + self.lease_s})
+            if job.progress_event_at == now:
+                add_webhook(pipe, job, "video.progress", now)
+
+        job = self._change_if_there(job_id, decide, extra, progress)
+        return Beat(is_ours=job is not None, cancel_requested=job is not None and job.cancel_requested)
+
+    def _finish(self, job_id: str, token: str, state: State, **ending: Any) -> bool:
+        now = self.now()
+
+        def decide(job: Job) -> Job | None:
+            return _ended(job, state, now, **ending) if _is_held(job, token) else None
+
+        return self._change_if_there(job_id, decide) is not None
+
+    def _requeue(self, job_id: str, token: str, *, costs_attempt: bool) -> Job | None:
+        def decide(job: Job) -> Job | None:
+            if not _is_held(job, token):
+                return None
+            attempt = job.attempt if costs_attempt else job.attempt - 1
+            fresh: dict[str, Any] = {"token": None, "worker": None, "phase": None, "step": 0}
+            return job.with_changes(state=State.QUEUED, attempt=attempt, handover=job.handover + 1, **fresh)
+
+        def extra(pipe: Pipeline, job: Job) -> None:
+            pipe.zrem(records.LEASES, job_id)
+            queue.push(self.redis, pipe, job.request.model, job_id, job.handover, at_front=True)
+
+        return self._change_if_there(job_id, decide, extra)
+
+    def _change_if_there(
+        self,
+        job_id: str,
+        decide: records.Change,
+        extra: records.Extra | None = None,
+        event: dict[str, Any] | None = None,
+    ) -> Job | None:
+        try:
+            return records.change(self.redis, job_id, decide, extra, event)
+        except JobNotFound:  # erased by its owner
+            return None
+
+    def _withdraw(self, job: Job) -> None:
+        with answering():
+            queue.withdraw(self.redis, job.request.model, job.id, job.handover)
+
+
+def _is_held(job: Job, token: str) -> bool:
+    return job.state is State.RUNNING and job.token == token
+
+
+def _ended(job: Job, state: State, now: float, **ending: Any) -> Job:
+    return job.with_changes(state=state, token=None, completed_at=now, **ending)
