@@ -1,0 +1,106 @@
+"""Which Slice VAE configurations can be built: checks for the constructor and for published config files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from easyanimate.errors import CheckpointError, InvalidInput
+from easyanimate.geometry import FRAMES_PER_SLICE, LATENTS_PER_SLICE
+
+DOWN_BLOCK_TYPES = (
+    "SpatialDownBlock3D",
+    "SpatialTemporalDownBlock3D",
+    "SpatialTemporalDownBlock3D",
+    "SpatialTemporalDownBlock3D",
+)
+UP_BLOCK_TYPES = (
+    "SpatialUpBlock3D",
+    "SpatialTemporalUpBlock3D",
+    "SpatialTemporalUpBlock3D",
+    "SpatialTemporalUpBlock3D",
+)
+
+_SAMPLES_TIME = {
+    "SpatialDownBlock3D": False,
+    "SpatialTemporalDownBlock3D": True,
+    "SpatialUpBlock3D": False,
+    "SpatialTemporalUpBlock3D": True,
+}
+
+# Published keys that the constructor does not take, because V3 uses one value of each (spec: Slice VAE, appendix B).
+_ONLY_VALUE: dict[str, tuple[Any, ...]] = {
+    "act_fn": ("silu",),
+    "mid_block_type": ("MidBlock3D",),
+    "mid_block_use_attention": (True,),
+    "mid_block_attention_type": ("3d",),
+    "use_gc_blocks": (None, False),
+    "cache_compression_vae": (False,),
+    "cache_mag_vae": (False,),
+    "spatial_group_norm": (False,),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What encoder and decoder share: the width of each level, from pixels inwards, and how blocks are made."""
+
+    widths: tuple[int, ...]
+    layers_per_block: int
+    groups: int
+    heads: int
+
+
+def make_plan(ch: int, ch_mult: Sequence[int], layers_per_block: int, groups: int, heads: int) -> Plan:
+    """Raises InvalidInput, naming the setting, where a network of these numbers cannot be built."""
+    widths = tuple(ch * factor for factor in ch_mult)
+    if len(widths) != 4:
+        raise InvalidInput(f"ch_mult needs four entries for 8x8 pixels per latent, got {list(ch_mult)}")
+    if layers_per_block < 1:
+        raise InvalidInput(f"layers_per_block must be at least 1, got {layers_per_block}")
+    if any(width % groups for width in widths):
+        raise InvalidInput(f"norm_num_groups {groups} must divide every width, got {list(widths)}")
+    if widths[-1] % heads:
+        raise InvalidInput(f"mid_block_num_attention_heads {heads} must divide the innermost width {widths[-1]}")
+    return Plan(widths, layers_per_block, groups, heads)
+
+
+def samples_time(block_types: Sequence[str], supported: Sequence[str]) -> tuple[bool, ...]:
+    """For each block whether its sampler changes the frame rate; the last block has no sampler.
+
+    Raises InvalidInput for a type not among `supported`, or when time would not change by four in all.
+    """
+    unknown = sorted(set(block_types) - set(supported))
+    if unknown:
+        raise InvalidInput(f"block types {unknown} are not supported; use {sorted(set(supported))}")
+    temporal = tuple(_SAMPLES_TIME[name] for name in block_types)
+    if len(temporal) != 4 or sum(temporal[:-1]) != 2:
+        raise InvalidInput(
+            f"need four block types, two of the first three spatial-temporal (4 frames per latent), got {block_types}"
+        )
+    return temporal
+
+
+def check_slice_sizes(mini_batch_encoder: int, mini_batch_decoder: int) -> None:
+    """Everything here counts on slices of 8 frames and 2 latents; InvalidInput otherwise."""
+    if (mini_batch_encoder, mini_batch_decoder) != (FRAMES_PER_SLICE, LATENTS_PER_SLICE):
+        raise InvalidInput(
+            f"mini_batch_encoder and mini_batch_decoder must be {FRAMES_PER_SLICE} and {LATENTS_PER_SLICE}, "
+            f"got {mini_batch_encoder} and {mini_batch_decoder}"
+        )
+
+
+def adapt_published_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a published config file without its `_…` entries; unknown ones stay and are ignored.
+
+    Raises CheckpointError for a setting that asks for a network this class is not (spec: Slice VAE 2.2, appendix B).
+    """
+    settings = {key: value for key, value in config.items() if not key.startswith("_")}
+    for key, allowed in _ONLY_VALUE.items():
+        if key in settings and settings[key] not in allowed:
+            raise CheckpointError(f"{key} {settings[key]!r} is not supported; only {allowed[0]!r} is")
+    ch, ch_mult = settings.get("ch", 128), settings.get("ch_mult", (1, 2, 4, 4))
+    widths = [ch * factor for factor in ch_mult]
+    given = settings.get("block_out_channels")
+    if given is not None and list(given) != widths:
+        raise CheckpointError(f"block_out_channels {list(given)} disagrees with ch * ch_mult {widths}")
+    return settings
