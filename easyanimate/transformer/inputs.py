@@ -1,0 +1,74 @@
+"""What a forward call may be given: shapes that do not fit are refused with those that would."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from easyanimate.errors import InvalidInput
+from easyanimate.transformer.config import INPAINT_CHANNELS, MICRO_CONDITIONED_SIZE
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The tensors of one forward call; `latents` are the noisy ones and, after them, those of mask and masked video."""
+
+    latents: Tensor
+    timestep: Tensor
+    text: Tensor
+    text_mask: Tensor | None
+    image: Tensor | None
+    image_mask: Tensor | None
+    resolution: Tensor | None
+    aspect_ratio: Tensor | None
+
+    def check(self, config: Mapping[str, Any], max_frames: int) -> None:
+        """Raise InvalidInput for what a model of `config` cannot work with (spec: transformer 3)."""
+        self._check_latents(config, max_frames)
+        batch = self.latents.shape[0]
+        _expect("timestep", self.timestep, [batch])
+        tokens = self.text.shape[1] if self.text.ndim == 3 else "Lt"
+        _expect("encoder_hidden_states", self.text, [batch, tokens, config["caption_channels"]])
+        _expect("encoder_attention_mask", self.text_mask, [batch, tokens])
+        self._check_image(config, batch)
+        self._check_micro_conditions(config, batch)
+
+    def _check_latents(self, config: Mapping[str, Any], max_frames: int) -> None:
+        if self.latents.ndim != 5:
+            raise InvalidInput(f"latents must be [B, C, F, H, W], got {list(self.latents.shape)}")
+        _, channels, frames, height, width = self.latents.shape
+        if channels != config["in_channels"]:
+            raise InvalidInput(
+                f"hidden_states and inpaint_latents must have {config['in_channels']} channels together, got {channels}"
+            )
+        patch = config["patch_size"]
+        if height % patch or width % patch:
+            raise InvalidInput(f"latent height and width must be multiples of {patch}, got {height}x{width}")
+        if frames > max_frames:
+            raise InvalidInput(f"this model takes at most {max_frames} latent frames, got {frames}")
+
+    def _check_image(self, config: Mapping[str, Any], batch: int) -> None:
+        if self.image is None:
+            return
+        if config["in_channels"] != INPAINT_CHANNELS:
+            raise InvalidInput("clip_encoder_hidden_states need a model of 12 input channels; leave them out")
+        vector = self.image[:, 0] if self.image.ndim == 3 and self.image.shape[1] == 1 else self.image
+        _expect("clip_encoder_hidden_states", vector, [batch, config["clip_embed_dim"]])
+        _expect("clip_attention_mask", self.image_mask, [batch, config["num_clip_tokens"]])
+
+    def _check_micro_conditions(self, config: Mapping[str, Any], batch: int) -> None:
+        wanted = config["sample_size"] == MICRO_CONDITIONED_SIZE
+        given = [value is not None for value in (self.resolution, self.aspect_ratio)]
+        if given != [wanted, wanted]:
+            raise InvalidInput(
+                "resolution and aspect_ratio belong to models of sample_size 128, and to those always; "
+                f"this one has {config['sample_size']}"
+            )
+        _expect("resolution", self.resolution, [batch, 2])
+        _expect("aspect_ratio", self.aspect_ratio, [batch, 1])
+
+
+def _expect(name: str, given: Tensor | None, shape: list[Any]) -> None:
+    if given is not None and list(given.shape) != shape:
+        raise InvalidInput(f"{name} must be {shape}, got {list(given.shape)}")

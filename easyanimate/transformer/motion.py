@@ -1,0 +1,94 @@
+"""The hybrid motion module: attention of each place to its own past and future, and of the whole clip to itself."""
+
+from einops import rearrange
+from torch import Tensor, nn
+
+from easyanimate.transformer.attention import Attention
+from easyanimate.transformer.config import MotionSettings
+from easyanimate.transformer.feed_forward import GEGLU, FeedForward
+
+
+class MotionAttention(Attention):
+    """Attention over the frames of one place (temporal), or over all tokens of a clip (global); the weights look alike.
+
+    The code of the frame goes into queries, keys and values (spec: transformer 9.2).
+    """
+
+    def __init__(self, width: int, heads: int, *, over_whole_clip: bool, blind_on_images: bool) -> None:
+        super().__init__(width, heads, qkv_bias=False)
+        self.over_whole_clip = over_whole_clip
+        self.blind_on_images = blind_on_images
+
+    def forward(self, x: Tensor, frame_code: Tensor) -> Tensor:  # type: ignore[override]
+        """[B, N, D] -> [B, N, D]; `frame_code` [F, D]."""
+        frames = len(frame_code)
+        x = rearrange(x, "B (F S) D -> B F S D", F=frames)
+        if frames > 1 or not self.blind_on_images:
+            x = x + frame_code[:, None]
+        if self.over_whole_clip:
+            return super().forward(rearrange(x, "B F S D -> B (F S) D"))
+        batch = len(x)
+        attended = super().forward(rearrange(x, "B F S D -> (B S) F D"))
+        return rearrange(attended, "(B S) F D -> B (F S) D", B=batch)
+
+
+class MotionBlock(nn.Module):
+    """Attention layers in the order of the settings, then a gated feed-forward; all pre-normed residuals."""
+
+    def __init__(self, width: int, settings: MotionSettings) -> None:
+        super().__init__()
+        self.attention_blocks = nn.ModuleList(
+            MotionAttention(
+                width,
+                settings.num_attention_heads,
+                over_whole_clip=kind == "Global_Self",
+                blind_on_images=settings.remove_time_embedding_in_photo and kind == "Temporal_Self",
+            )
+            for kind in settings.attention_block_types
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=1e-5) for _ in settings.attention_block_types)
+        self.ff = FeedForward(width, GEGLU(width))
+        self.ff_norm = nn.LayerNorm(width, eps=1e-5)
+
+    def forward(self, x: Tensor, frame_code: Tensor) -> Tensor:
+        """[B, N, D] -> [B, N, D]."""
+        for attention, norm in zip(self.attention_blocks, self.norms, strict=True):
+            x = x + attention(norm(x), frame_code)
+        return x + self.ff(self.ff_norm(x))
+
+
+class TemporalTransformer(nn.Module):
+    """Norm, projection, motion block, projection (zero in a fresh model); the result is added to the input."""
+
+    def __init__(self, width: int, settings: MotionSettings) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(32, width, eps=1e-6)
+        self.proj_in = nn.Linear(width, width)
+        self.transformer_blocks = nn.ModuleList([MotionBlock(width, settings)])
+        self.proj_out = nn.Linear(width, width)
+        nn.init.zeros_(self.proj_out.weight)
+        nn.init.zeros_(self.proj_out.bias)
+
+    def forward(self, x: Tensor, frame_code: Tensor) -> Tensor:
+        """[B, N, D] -> [B, N, D]."""
+        motion = self.proj_in(self._normalise(x, len(frame_code)))
+        for block in self.transformer_blocks:
+            motion = block(motion, frame_code)
+        return x + self.proj_out(motion)
+
+    def _normalise(self, x: Tensor, num_frames: int) -> Tensor:
+        """Group statistics are those of one frame."""
+        frames = rearrange(x, "B (F S) D -> (B F) D S", F=num_frames)
+        return rearrange(self.norm(frames), "(B F) D S -> B (F S) D", F=num_frames)
+
+
+class MotionModule(nn.Module):
+    """What a block holds as `attn_temporal`: one temporal transformer, under the name published files give it."""
+
+    def __init__(self, width: int, settings: MotionSettings) -> None:
+        super().__init__()
+        self.temporal_transformer = TemporalTransformer(width, settings)
+
+    def forward(self, x: Tensor, frame_code: Tensor) -> Tensor:
+        """Tokens [B, N, D] -> [B, N, D], own residual included; `frame_code` [F, D] is the table of positions."""
+        return self.temporal_transformer(x, frame_code)
