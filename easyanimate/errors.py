@@ -3,6 +3,7 @@
 EasyAnimateError
 ├── InvalidInput        an argument the model cannot work with; says which, and what would work
 ├── CheckpointError     a weights folder or file that does not fit; names the file and the keys
+├── NotFinite           the model made NaN or infinity instead of a picture
 └── Interrupted         the step callback asked to stop
 """
 
@@ -17,6 +18,10 @@ class InvalidInput(EasyAnimateError, ValueError):
 
 class CheckpointError(EasyAnimateError):
     """A folder or file of weights that is damaged, incomplete, or made for another model."""
+
+
+class NotFinite(EasyAnimateError):
+    """The model made NaN or infinity: black frames, if anyone looked."""
 
 
 class Interrupted(EasyAnimateError):
