@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from easyanimate.vae.convolution import Triple, conv3d
 from easyanimate.vae.regime import Regime
 
 EPS = 1e-6  # of every norm; 1e-5 is visibly off (spec: Slice VAE 3)
@@ -25,22 +26,22 @@ class TConv(nn.Conv3d):
     """3x3x3 convolution [B, C, F, H, W] -> [B, C', F', H', W']; F' = F, or ceil(F / 2) at stride 2 (spec: 3.1)."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, stride: tuple[int, int, int] = (1, 1, 1), spatial_padding: int = 1
+        self, in_channels: int, out_channels: int, stride: Triple = (1, 1, 1), spatial_padding: int = 1
     ) -> None:
         padding = (1, spatial_padding, spatial_padding)
         super().__init__(in_channels, out_channels, kernel_size=3, stride=stride, padding=padding)
-        self.spatial_padding = spatial_padding
+        self.steps, self.border = stride, spatial_padding
 
     def forward(self, x: Tensor, regime: Regime) -> Tensor:  # type: ignore[override]
         """Time is padded as `regime` says; height and width with zeros."""
-        if regime is Regime.SLICE:
-            return super().forward(x)
         if regime is Regime.IMAGE:
-            kernel = self.weight[:, :, 1]
-            return F.conv2d(x.squeeze(2), kernel, self.bias, self.stride[1:], self.spatial_padding).unsqueeze(2)
+            central = self.weight[:, :, 1]
+            return F.conv2d(x.squeeze(2), central, self.bias, self.steps[1:], self.border).unsqueeze(2)
+        if regime is Regime.SLICE:
+            return conv3d(x, self.weight, self.bias, self.steps, (1, self.border, self.border))
         first = x[:, :, :1]
         x = torch.cat((first, first, x), dim=2)
-        return F.conv3d(x, self.weight, self.bias, self.stride, (0, self.spatial_padding, self.spatial_padding))
+        return conv3d(x, self.weight, self.bias, self.steps, (0, self.border, self.border))
 
 
 class ResidualBlock(nn.Module):
