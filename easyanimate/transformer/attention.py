@@ -33,7 +33,7 @@ class Attention(nn.Module):
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
-    """[B, heads, N, width of a head]: softmax(queries keys / sqrt(width) + bias) values, of many sequences in pieces."""
+    """[B, heads, N, d]: softmax(queries keys / sqrt(d) + bias) values, in pieces if B is large; d is a head's width."""
     most = max(GRID_LIMIT // queries.shape[1], 1)
     if queries.shape[0] <= most:
         return scaled_dot_product_attention(queries, keys, values, attn_mask=bias)

@@ -1,0 +1,124 @@
+"""The encoders of a published folder load in each form they come in, and strictly."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from easyanimate.encoders import load_clip, load_t5
+from easyanimate.errors import CheckpointError
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "transformer"
+SHARED, TWIN = "shared.weight", "encoder.embed_tokens.weight"
+WO = "encoder.block.1.layer.1.DenseReluDense.wo.weight"
+
+
+def weights_of(kind: str) -> dict[str, Tensor]:
+    content = load_file(GOLDEN / f"{kind}_tiny.safetensors")
+    return {key.removeprefix("w."): value for key, value in content.items() if key.startswith("w.")}
+
+
+def folder_of(folder: Path, kind: str, weights: dict[str, Tensor]) -> Path:
+    (folder / "config.json").write_text((GOLDEN / f"config_{kind}_tiny.json").read_text())
+    save_file(weights, folder / "model.safetensors")
+    return folder
+
+
+def same_t5(folder: Path) -> bool:
+    """Whether the text encoder of `folder` has the golden weights, both twins included."""
+    found, wanted = load_t5(folder, torch.float32).state_dict(), weights_of("t5")
+    return all(torch.equal(found[key], wanted[key].float()) for key in wanted)
+
+
+@pytest.mark.parametrize("left_out", [SHARED, TWIN, None])
+def test_the_text_table_may_be_under_either_name_or_both(tmp_path: Path, left_out: str | None) -> None:
+    weights = {key: value for key, value in weights_of("t5").items() if key != left_out}
+    assert same_t5(folder_of(tmp_path, "t5", weights))
+
+
+def test_text_tables_that_differ_are_refused(tmp_path: Path) -> None:
+    weights = weights_of("t5")
+    with pytest.raises(CheckpointError, match="differ"):
+        load_t5(folder_of(tmp_path, "t5", weights | {TWIN: weights[TWIN] + 1}), torch.float32)
+
+
+def test_a_missing_text_table_is_named(tmp_path: Path) -> None:
+    weights = {key: value for key, value in weights_of("t5").items() if key not in (SHARED, TWIN)}
+    with pytest.raises(CheckpointError, match=r"2 missing: shared\.weight"):
+        load_t5(folder_of(tmp_path, "t5", weights), torch.float32)
+
+
+def test_the_text_encoder_holds_one_table_not_two(tmp_path: Path) -> None:
+    encoder = load_t5(folder_of(tmp_path, "t5", weights_of("t5")), torch.bfloat16)
+    assert encoder.shared.weight is encoder.encoder.embed_tokens.weight
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "bin"])
+def test_the_text_encoder_may_come_in_pieces(tmp_path: Path, suffix: str) -> None:
+    weights = weights_of("t5")
+    stem = {"safetensors": "model", "bin": "pytorch_model"}[suffix]
+    names = {key: f"{stem}-0000{1 + i % 2}-of-00002.{suffix}" for i, key in enumerate(weights)}
+    folder = folder_of(tmp_path, "t5", weights)
+    (folder / "model.safetensors").unlink()
+    for name in set(names.values()):
+        piece = {key: weights[key] for key in weights if names[key] == name}
+        (save_file if suffix == "safetensors" else torch.save)(piece, folder / name)
+    (folder / f"{stem}.{suffix}.index.json").write_text(json.dumps({"metadata": {}, "weight_map": names}))
+    assert same_t5(folder)
+
+
+def test_in_float16_the_layers_that_overflow_stay_in_float32(tmp_path: Path) -> None:
+    encoder = load_t5(folder_of(tmp_path, "t5", weights_of("t5")), torch.float16)
+    kinds = {key.endswith("wo.weight"): value.dtype for key, value in encoder.state_dict().items()}
+    assert kinds == {True: torch.float32, False: torch.float16}
+
+
+@pytest.mark.parametrize("form", ["model.safetensors", "pytorch_model.bin"])
+def test_old_position_numbers_of_the_image_encoder_are_ignored(tmp_path: Path, form: str) -> None:
+    weights = weights_of("clip") | {"vision_model.embeddings.position_ids": torch.arange(17)[None]}
+    folder = folder_of(tmp_path, "clip", weights)
+    if form.endswith(".bin"):
+        (folder / "model.safetensors").unlink()
+        torch.save(weights, folder / form)
+    encoder = load_clip(folder, torch.float32)
+    assert encoder.vision_model.embeddings.position_ids.tolist() == [list(range(17))]
+    assert not encoder.training
+
+
+@pytest.mark.parametrize(
+    ("kind", "load", "key"), [("t5", load_t5, WO), ("clip", load_clip, "visual_projection.weight")]
+)
+class TestDamage:
+    """What both loaders refuse."""
+
+    def test_a_missing_key_is_named(self, tmp_path: Path, kind: str, load: Callable, key: str) -> None:
+        weights = weights_of(kind)
+        del weights[key]
+        with pytest.raises(CheckpointError, match=rf"1 missing: {key}"):
+            load(folder_of(tmp_path, kind, weights), torch.float32)
+
+    def test_a_superfluous_key_is_named(self, tmp_path: Path, kind: str, load: Callable, key: str) -> None:
+        weights = weights_of(kind) | {f"{key}.more": torch.zeros(1)}
+        with pytest.raises(CheckpointError, match=rf"1 superfluous: {key}\.more"):
+            load(folder_of(tmp_path, kind, weights), torch.float32)
+
+    def test_a_wrong_shape_is_named(self, tmp_path: Path, kind: str, load: Callable, key: str) -> None:
+        weights = weights_of(kind)
+        with pytest.raises(CheckpointError, match=rf"1 of the wrong shape: {key}"):
+            load(folder_of(tmp_path, kind, weights | {key: weights[key][1:].contiguous()}), torch.float32)
+
+    def test_a_file_cut_short_is_named(self, tmp_path: Path, kind: str, load: Callable, key: str) -> None:
+        path = folder_of(tmp_path, kind, weights_of(kind)) / "model.safetensors"
+        path.write_bytes(path.read_bytes()[:-10])
+        with pytest.raises(CheckpointError, match=r"model\.safetensors is damaged or cut short"):
+            load(tmp_path, torch.float32)
+
+    def test_a_config_that_makes_no_model_is_named(self, tmp_path: Path, kind: str, load: Callable, key: str) -> None:
+        folder = folder_of(tmp_path, kind, weights_of(kind))
+        (folder / "config.json").write_text('{"num_hidden_layers": "many", "num_layers": "many"}')
+        with pytest.raises(CheckpointError, match=r"config\.json describes no usable model"):
+            load(folder, torch.float32)

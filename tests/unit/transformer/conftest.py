@@ -1,0 +1,83 @@
+"""A small transformer with every feature on, and something to denoise."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from easyanimate.transformer import EasyAnimateTransformer3DModel
+
+
+def small_config(**changes: Any) -> dict[str, Any]:
+    """Four blocks of width 32 with two real skips; 12 channels in, three CLIP tokens."""
+    motion = {"num_attention_heads": 4, "temporal_position_encoding_max_len": 16}
+    return {
+        "num_attention_heads": 2,
+        "attention_head_dim": 16,
+        "num_layers": 4,
+        "in_channels": 12,
+        "out_channels": 8,
+        "patch_size": 2,
+        "sample_size": 8,
+        "caption_channels": 20,
+        "cross_attention_dim": 32,
+        "attention_bias": True,
+        "norm_eps": 1e-6,
+        "enable_uvit": True,
+        "motion_module_kwargs_even": {**motion, "attention_block_types": ["Temporal_Self", "Temporal_Self"]},
+        "motion_module_kwargs_odd": {**motion, "attention_block_types": ["Temporal_Self", "Global_Self"]},
+        "clip_embed_dim": 24,
+        "num_clip_tokens": 3,
+        "uvit_skip_pairs": [[1, 2], [0, 3]],
+    } | changes
+
+
+@pytest.fixture
+def config() -> Callable[..., dict[str, Any]]:
+    return small_config
+
+
+@pytest.fixture
+def fresh() -> Callable[..., EasyAnimateTransformer3DModel]:
+    """Makes small models as they start training: motion, skips and image tokens are zero."""
+
+    def make(**changes: Any) -> EasyAnimateTransformer3DModel:
+        torch.manual_seed(0)
+        return EasyAnimateTransformer3DModel(**small_config(**changes)).eval()
+
+    return make
+
+
+@pytest.fixture
+def trained(fresh: Callable[..., EasyAnimateTransformer3DModel]) -> Callable[..., EasyAnimateTransformer3DModel]:
+    """Makes small models in which every weight matters."""
+
+    def make(**changes: Any) -> EasyAnimateTransformer3DModel:
+        model = fresh(**changes)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(torch.randn_like(parameter), alpha=0.15)
+        return model
+
+    return make
+
+
+@pytest.fixture
+def given() -> Callable[..., dict[str, Tensor]]:
+    """Makes the arguments of a call: two items, four frames of 8x12 latents, six text tokens, an image."""
+
+    def make(**changes: Any) -> dict[str, Tensor]:
+        torch.manual_seed(1)
+        return {
+            "hidden_states": torch.randn(2, 4, 4, 8, 12),
+            "inpaint_latents": torch.randn(2, 8, 4, 8, 12),
+            "timestep": torch.tensor([999, 437]),
+            "encoder_hidden_states": torch.randn(2, 6, 20),
+            "encoder_attention_mask": torch.tensor([[1, 1, 0, 0, 0, 0], [1, 1, 1, 1, 1, 0]]),
+            "clip_encoder_hidden_states": torch.randn(2, 24),
+            "clip_attention_mask": torch.tensor([[0.0] * 3, [1.0] * 3]),
+        } | changes
+
+    return make
