@@ -1,0 +1,86 @@
+"""The denoising loop: noise to latents, step by step (spec: pipelines 6)."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from easyanimate.errors import NotFinite
+from easyanimate.pipeline.prompts import TextContext
+
+OnStep = Callable[[int, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """All that the transformer is told besides the latents. R rows: positive alone, or negative and positive.
+
+    `image` [R, E] and `image_mask` [R, K] are zero in the negative row; `inpaint_latents` [1, 8, f, h, w].
+    """
+
+    text: TextContext
+    image: Tensor
+    image_mask: Tensor
+    inpaint_latents: Tensor
+    guidance_scale: float
+    clip_apply_ratio: float
+
+    def at(self, call: int, calls: int) -> dict[str, Tensor]:
+        """The transformer's arguments in its `call`-th of `calls` calls: CLIP is heard in the last ones only."""
+        rows = self.text.embeds.shape[0]
+        heard = float(call >= calls * (1 - self.clip_apply_ratio))
+        return {
+            "encoder_hidden_states": self.text.embeds,
+            "encoder_attention_mask": self.text.mask,
+            "inpaint_latents": self.inpaint_latents.expand(rows, -1, -1, -1, -1),
+            "clip_encoder_hidden_states": self.image * heard,
+            "clip_attention_mask": self.image_mask * heard,
+        }
+
+
+def denoise(
+    transformer: Any,
+    scheduler: Any,
+    noise: Tensor,
+    conditions: Conditions,
+    *,
+    generator: torch.Generator,
+    on_step: OnStep,
+) -> Tensor:
+    """Latents [1, 4, f, h, w] of `noise`, by the timesteps set in `scheduler`. The scheduler works in float32.
+
+    `on_step(index, timestep, latents)` is called after each step and returns the latents to go on with; to stop, it
+    raises. Raises NotFinite if the result holds NaN or infinity.
+    """
+    own_draws = {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
+    latents = noise.float() * scheduler.init_noise_sigma
+    for i, timestep in enumerate(scheduler.timesteps):
+        told = conditions.at(i, len(scheduler.timesteps))
+        estimate = predict_noise(transformer, scheduler.scale_model_input(latents, timestep), timestep, told)
+        estimate = guide(estimate, conditions.guidance_scale)
+        latents = scheduler.step(estimate, timestep, latents, **own_draws, return_dict=False)[0]
+        latents = on_step(i, timestep, latents)
+    if not torch.isfinite(latents).all():
+        raise NotFinite("the denoised latents hold NaN or infinity; use float32 or bfloat16, and check the weights")
+    return latents
+
+
+def predict_noise(transformer: Any, latents: Tensor, timestep: Tensor, told: dict[str, Tensor]) -> Tensor:
+    """[R, 4, f, h, w] in float32: the noise in `latents` [1, 4, f, h, w], without the learned variance."""
+    rows = told["encoder_hidden_states"].shape[0]
+    floats = {name: value.to(transformer.dtype) for name, value in told.items()}
+    sample = transformer(
+        latents.to(transformer.dtype).expand(rows, -1, -1, -1, -1), timestep=timestep.expand(rows), **floats
+    ).sample
+    return sample[:, : latents.shape[1]].float()
+
+
+def guide(estimate: Tensor, scale: float) -> Tensor:
+    """[R, ...] -> [1, ...]: away from the negative row by `scale`, where there is one."""
+    if estimate.shape[0] == 1:
+        return estimate
+    negative, positive = estimate.chunk(2)
+    return negative + scale * (positive - negative)

@@ -1,0 +1,41 @@
+"""All random numbers of one request: one CPU generator, made from the seed, so that every device sees the same."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from easyanimate.errors import InvalidInput
+
+LARGEST_SEED = 2**63 - 1
+
+
+class Draws:
+    """Standard normal numbers, float32 and on the CPU, in the order they are asked for."""
+
+    def __init__(self, generator: torch.Generator) -> None:
+        """InvalidInput if `generator` is not on the CPU: other devices draw other numbers from the same seed."""
+        if generator.device.type != "cpu":
+            raise InvalidInput(f"the generator must be on the CPU, not on {generator.device}; give a seed instead")
+        self.generator = generator
+
+    @classmethod
+    def of(cls, source: "Draws | torch.Generator | int | None") -> "Draws":
+        """The draws of a seed in 0..2**63 - 1 or of a generator; without one, of a new random seed."""
+        if isinstance(source, Draws):
+            return source
+        return cls(source) if isinstance(source, torch.Generator) else cls.from_seed(source)
+
+    @classmethod
+    def from_seed(cls, seed: int | None) -> Self:
+        """The draws of `seed`; None takes a new one."""
+        seed = secrets.randbelow(2**31) if seed is None else seed
+        if not 0 <= seed <= LARGEST_SEED:
+            raise InvalidInput(f"seed must be between 0 and {LARGEST_SEED}, got {seed}")
+        return cls(torch.Generator("cpu").manual_seed(seed))
+
+    def normal(self, shape: Sequence[int], what: str) -> Tensor:
+        """N(0, 1) of `shape`; `what` names them for whoever replays recorded numbers."""
+        return torch.randn(tuple(shape), generator=self.generator, dtype=torch.float32)

@@ -1,0 +1,76 @@
+"""What one call of the pipeline is asked to make."""
+
+import math
+from dataclasses import dataclass
+
+from PIL import Image
+
+from easyanimate.errors import InvalidInput
+from easyanimate.geometry import (
+    FRAMES_PER_SLICE,
+    SIZE_STEP,
+    SPATIAL_FACTOR,
+    is_reachable,
+    latent_frames,
+    nearest_num_frames,
+    nearest_size,
+)
+from easyanimate.pipeline.images import RESAMPLES
+from easyanimate.pipeline.schedulers import check_steps, make_scheduler
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """Settings of one clip, checked when made: InvalidInput says what would work.
+
+    Sizes in pixels; `clip_apply_ratio` is the last share of the steps that see the CLIP image; `sample_posterior`
+    False takes the VAE's means instead of samples; `smooth` softens the seams between slices of the decoded clip.
+    """
+
+    prompt: str
+    negative_prompt: str = ""
+    image: Image.Image | None = None
+    height: int
+    width: int
+    num_frames: int
+    num_inference_steps: int = 25
+    guidance_scale: float = 7.0
+    scheduler: str = "euler"
+    clip_apply_ratio: float = 0.5
+    sample_posterior: bool = True
+    smooth: bool = True
+    clean_caption: bool = True
+    image_resample: str = "bicubic"
+
+    def __post_init__(self) -> None:
+        for name, side in (("height", self.height), ("width", self.width)):
+            if side < SIZE_STEP or side % SIZE_STEP:
+                nearest = nearest_size(side, max(side, 0) + SIZE_STEP)
+                raise InvalidInput(f"{name} must be a multiple of {SIZE_STEP}, got {side}; the nearest is {nearest}")
+        self._check_frames()
+        make_scheduler(self.scheduler)
+        check_steps(self.scheduler, self.num_inference_steps)
+        if not (math.isfinite(self.guidance_scale) and self.guidance_scale >= 0):
+            raise InvalidInput(f"guidance_scale must be a number from 0 on, got {self.guidance_scale}")
+        if not 0 <= self.clip_apply_ratio <= 1:
+            raise InvalidInput(f"clip_apply_ratio must be between 0 and 1, got {self.clip_apply_ratio}")
+        if self.image_resample not in RESAMPLES:
+            raise InvalidInput(f"image_resample must be one of {', '.join(RESAMPLES)}, got {self.image_resample!r}")
+
+    def _check_frames(self) -> None:
+        if not is_reachable(self.num_frames):
+            nearest = nearest_num_frames(self.num_frames, max(self.num_frames, 0) + FRAMES_PER_SLICE)
+            rule = f"1 or a multiple of {FRAMES_PER_SLICE}"
+            raise InvalidInput(f"num_frames must be {rule}, got {self.num_frames}; the nearest is {nearest}")
+        if self.image is not None and self.num_frames == 1:
+            raise InvalidInput(f"a start image needs frames to follow it: num_frames {FRAMES_PER_SLICE} or more, got 1")
+
+    @property
+    def is_guided(self) -> bool:
+        """Whether the negative prompt takes part; up to a scale of 1 it does not (spec: pipelines 2.3)."""
+        return self.guidance_scale > 1.0
+
+    def latent_shape(self, channels: int) -> tuple[int, int, int, int, int]:
+        """[1, C, f, h, w] of this clip."""
+        sides = self.height // SPATIAL_FACTOR, self.width // SPATIAL_FACTOR
+        return (1, channels, latent_frames(self.num_frames), *sides)

@@ -1,0 +1,61 @@
+"""Prompts to what the transformer reads: 120 tokens of T5, and a word about what did not fit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from easyanimate.pipeline.text_cleaning import clean_prompt, plain_prompt
+
+MAX_TOKENS = 120  # with the end mark (spec: pipelines 2.2)
+
+
+@dataclass(frozen=True)
+class TextContext:
+    """`embeds` [R, 120, D], `mask` [R, 120] (1 at real tokens); R is 1, or 2 as negative, positive."""
+
+    embeds: Tensor
+    mask: Tensor
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """`ids` and `mask` [R, 120], one row for each prompt."""
+
+    ids: Tensor
+    mask: Tensor
+    warnings: tuple[str, ...]
+
+
+def tokenize(tokenizer: Any, prompts: Sequence[str], *, clean_caption: bool) -> Tokens:
+    """`prompts` cleaned (or only lowered) and cut to 120 tokens; the end mark stays, and a warning holds the rest."""
+    tidy = clean_prompt if clean_caption else plain_prompt
+    texts = [tidy(prompt) for prompt in prompts]
+    rows = tokenizer(texts, padding="max_length", max_length=MAX_TOKENS, truncation=True, return_tensors="pt")
+    warnings = [
+        warning for given, text in zip(prompts, texts, strict=True) for warning in _warnings(tokenizer, given, text)
+    ]
+    return Tokens(rows.input_ids, rows.attention_mask, tuple(warnings))
+
+
+def encode(text_encoder: Any, tokens: Tokens, device: Any) -> TextContext:
+    """The last hidden state of T5, in its dtype, on `device`."""
+    mask = tokens.mask.to(device)
+    states = text_encoder(tokens.ids.to(device), attention_mask=mask).last_hidden_state
+    return TextContext(states, mask, tokens.warnings)
+
+
+def _warnings(tokenizer: Any, given: str, text: str) -> list[str]:
+    if given.strip() and not text:
+        return [f"nothing is left of the prompt {_short(given)!r} after cleaning; the model reads English words only"]
+    ids = tokenizer(text, truncation=False, verbose=False).input_ids
+    if len(ids) <= MAX_TOKENS:
+        return []
+    rest = tokenizer.decode(ids[MAX_TOKENS - 1 :], skip_special_tokens=True)
+    return [f"the prompt has {len(ids)} tokens and the model reads {MAX_TOKENS}; left out: {rest!r}"]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:40] + "…"

@@ -1,0 +1,152 @@
+"""Whole runs of the pipeline against recorded ones: every value on the way, with the recorded random numbers."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+from torch import Tensor
+
+from easyanimate.pipeline import Draws, EasyAnimatePipeline, EasyAnimatePipelineOutput
+from easyanimate.pipeline.denoise import guide
+from easyanimate.pipeline.prompts import tokenize
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "pipeline"
+RUNS = ("t2v_euler", "t2v_euler_nocfg", "t2i_dpmpp", "i2v_start_dpmpp")
+SAMPLERS = {"Euler": "euler", "DPM++": "dpmpp_2m"}
+RECORDED_DRAWS = {
+    "initial_noise": "initial_noise",
+    "mask": "vae_sample.1.eps",
+    "masked_video": "vae_sample.2.eps",
+    "smoothing": "vae_sample.3.eps",
+}
+
+
+class RecordedDraws(Draws):
+    """The random numbers of a recorded run, each to be asked for once."""
+
+    def __init__(self, run: dict[str, Tensor]) -> None:
+        super().__init__(torch.Generator())
+        self.left = {what: run[key] for what, key in RECORDED_DRAWS.items() if key in run}
+
+    def normal(self, shape: Any, what: str) -> Tensor:
+        noise = self.left.pop(what)
+        assert noise.shape == tuple(shape)
+        return noise
+
+
+@dataclass
+class Replay:
+    """A recorded run, and what our pipeline did with the same settings and random numbers."""
+
+    recorded: dict[str, Tensor]
+    settings: dict[str, str]
+    output: EasyAnimatePipelineOutput
+    draws: RecordedDraws
+    told: list[dict[str, Tensor]] = field(default_factory=list)
+    steps: list[dict[str, Tensor]] = field(default_factory=list)
+    estimates: list[Tensor] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def pipe() -> EasyAnimatePipeline:
+    return EasyAnimatePipeline.from_pretrained(GOLDEN / "checkpoint")
+
+
+@pytest.fixture(scope="module", params=RUNS)
+def replay(request: pytest.FixtureRequest, pipe: EasyAnimatePipeline) -> Replay:
+    with safe_open(GOLDEN / "runs" / f"{request.param}.safetensors", "pt") as file:
+        recorded, settings = {key: file.get_tensor(key) for key in file.keys()}, file.metadata()  # noqa: SIM118
+    told: list[dict[str, Tensor]] = []
+    steps: list[dict[str, Tensor]] = []
+    estimates: list[Tensor] = []
+    draws = RecordedDraws(recorded)
+
+    def on_step(_pipe: Any, _index: int, timestep: Tensor, kwargs: dict[str, Tensor]) -> dict[str, Tensor]:
+        steps.append({"timestep": timestep, **kwargs})
+        return {}
+
+    def on_call(_module: Any, _args: Any, kwargs: dict[str, Tensor], result: Any) -> None:
+        told.append(kwargs)
+        estimates.append(result.sample[:, :4])
+
+    hook = pipe.transformer.register_forward_hook(
+        on_call,
+        with_kwargs=True,
+    )
+    output = pipe(
+        settings["prompt"],
+        settings["negative_prompt"],
+        image=Image.open(GOLDEN / "inputs" / "start.png") if "start" in request.param else None,
+        height=int(settings["height"]),
+        width=int(settings["width"]),
+        num_frames=int(settings["frames"]),
+        num_inference_steps=int(settings["steps"]),
+        guidance_scale=float(settings["cfg"]),
+        scheduler=SAMPLERS[settings["sampler"]],
+        image_resample="nearest",
+        generator=draws,
+        callback_on_step_end=on_step,
+        output_type="pt",
+    )
+    hook.remove()
+    return Replay(recorded, settings, output, draws, told, steps, estimates)
+
+
+def assert_near(ours: Tensor, recorded: Tensor) -> None:
+    """Within 2e-4 of the largest value: what single precision leaves uncertain."""
+    tolerance = 2e-4 * recorded.abs().max().item()
+    torch.testing.assert_close(ours.float(), recorded.float(), rtol=0, atol=max(tolerance, 1e-6))
+
+
+def test_the_prompts_become_the_recorded_tokens(replay: Replay, pipe: EasyAnimatePipeline) -> None:
+    for which, setting in (("prompt", "prompt"), ("negative", "negative_prompt")):
+        if f"text.{which}.ids" in replay.recorded:
+            tokens = tokenize(pipe.tokenizer, [replay.settings[setting]], clean_caption=True)
+            assert torch.equal(tokens.ids, replay.recorded[f"text.{which}.ids"])
+            assert torch.equal(tokens.mask, replay.recorded[f"text.{which}.mask"])
+
+
+def test_the_transformer_is_told_the_recorded_text(replay: Replay) -> None:
+    rows = [replay.recorded[key] for key in ("text.negative.embeds", "text.prompt.embeds") if key in replay.recorded]
+    assert_near(replay.told[0]["encoder_hidden_states"], torch.cat(rows))
+
+
+def test_the_transformer_is_told_the_recorded_mask_and_masked_video(replay: Replay) -> None:
+    assert_near(replay.told[0]["inpaint_latents"], replay.recorded["dit.inpaint_latents"])
+
+
+def test_the_transformer_hears_of_the_picture_in_the_recorded_steps(replay: Replay) -> None:
+    for i, told in enumerate(replay.told):
+        assert_near(told["clip_encoder_hidden_states"], replay.recorded[f"dit.{i}.clip_embeds"])
+        assert torch.equal(told["clip_attention_mask"], replay.recorded[f"dit.{i}.clip_mask"])
+
+
+def test_the_transformer_is_called_at_the_recorded_times(replay: Replay) -> None:
+    for i, told in enumerate(replay.told):
+        assert_near(told["timestep"], replay.recorded[f"dit.{i}.timestep"])
+
+
+def test_the_noise_is_estimated_as_recorded(replay: Replay) -> None:
+    for i, estimate in enumerate(replay.estimates):
+        assert_near(guide(estimate, float(replay.settings["cfg"])), replay.recorded[f"step.{i}.noise_pred"])
+
+
+def test_each_step_ends_at_the_recorded_latents(replay: Replay) -> None:
+    assert len(replay.steps) == int(replay.settings["steps"])
+    for i, step in enumerate(replay.steps):
+        assert_near(step["timestep"], replay.recorded[f"step.{i}.t"])
+        assert_near(step["latents"], replay.recorded[f"step.{i}.latents_out"])
+    assert_near(replay.steps[-1]["latents"], replay.recorded["final_latents"])
+
+
+def test_the_frames_are_the_recorded_ones(replay: Replay) -> None:
+    ours = replay.output.frames.transpose(1, 2)[:, :, replay.recorded["frames.index"]]
+    torch.testing.assert_close(ours, replay.recorded["frames"], rtol=0, atol=1e-3)
+
+
+def test_every_recorded_random_number_is_used(replay: Replay) -> None:
+    assert replay.draws.left == {}

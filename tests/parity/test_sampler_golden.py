@@ -1,0 +1,54 @@
+"""The five samplers against recorded timesteps, noise levels and trajectories."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers.schedulers import scheduling_euler_ancestral_discrete as euler_ancestral
+from safetensors.torch import load_file
+from torch import Tensor
+
+from easyanimate.pipeline.schedulers import make_ddim, make_scheduler, num_timesteps
+
+RECORDED = load_file(Path(__file__).parents[1] / "golden" / "pipeline" / "misc" / "schedulers.safetensors")
+NAMES = {"Euler": "euler", "Euler A": "euler_ancestral", "DPM++": "dpmpp_2m", "PNDM": "pndm", "DDIM": "ddim"}
+
+
+def model(x: Tensor, timestep: Tensor) -> Tensor:
+    """The closed form that stood in for a model when the trajectories were recorded."""
+    return 0.9 * x / (1 + 0.1 * x.abs()) + 0.0003 * timestep.float() - 0.1
+
+
+@pytest.mark.parametrize("steps", [4, 10, 25, 30])
+@pytest.mark.parametrize("recorded_name", NAMES)
+def test_timesteps_and_noise_levels_are_the_recorded_ones(recorded_name: str, steps: int) -> None:
+    scheduler = make_scheduler(NAMES[recorded_name])
+    scheduler.set_timesteps(steps)
+    key = f"{recorded_name}.{steps}"
+    torch.testing.assert_close(scheduler.timesteps.double(), RECORDED[f"{key}.timesteps"], rtol=1e-6, atol=1e-3)
+    torch.testing.assert_close(torch.tensor(float(scheduler.init_noise_sigma)), RECORDED[f"{key}.init_noise_sigma"])
+    if f"{key}.sigmas" in RECORDED:
+        torch.testing.assert_close(scheduler.sigmas.double(), RECORDED[f"{key}.sigmas"], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", [4, 10, 25, 30])
+@pytest.mark.parametrize("recorded_name", NAMES)
+def test_the_number_of_model_calls_is_known_beforehand(recorded_name: str, steps: int) -> None:
+    assert num_timesteps(NAMES[recorded_name], steps) == len(RECORDED[f"{recorded_name}.{steps}.timesteps"])
+
+
+@pytest.mark.parametrize("recorded_name", NAMES)
+def test_ten_steps_follow_the_recorded_trajectory(recorded_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = f"{recorded_name}.10.1.0"
+    noises = iter(RECORDED.get(f"{key}.step_noise", ()))
+    monkeypatch.setattr(euler_ancestral, "randn_tensor", lambda *_args, **_kwargs: next(noises))
+    scheduler: Any = make_ddim(clip_sample=True) if recorded_name == "DDIM" else make_scheduler(NAMES[recorded_name])
+    scheduler.set_timesteps(10)
+    x, trajectory = RECORDED[f"{key}.x_init"], []
+    for timestep in scheduler.timesteps:
+        estimate = model(scheduler.scale_model_input(x, timestep), timestep)
+        x = scheduler.step(estimate, timestep, x, return_dict=False)[0]
+        trajectory.append(x)
+    recorded = RECORDED[f"{key}.trajectory"]
+    torch.testing.assert_close(torch.stack(trajectory), recorded, rtol=0, atol=2e-4 * recorded.abs().max().item())
