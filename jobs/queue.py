@@ -61,7 +61,7 @@ def depth(redis: Redis, model: str) -> int:
 
 def position(redis: Redis, model: str, job_id: str, handover: int) -> int | None:
     """How many jobs are before this one, or None if it is not waiting."""
-    found: Any = open_queue(redis, model).get_job_position(entry_id(job_id, handover))
+    found: Any = redis.lpos(open_queue(redis, model).key, entry_id(job_id, handover))
     return None if found is None else int(found)
 
 

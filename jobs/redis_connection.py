@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -29,8 +30,12 @@ def connect(url: str, *, retries: int, timeout_s: float = 5.0) -> Redis:
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Turns a Redis that does not answer into QueueUnavailable."""
+    """Turns a Redis that does not answer, or cannot write anything down, into QueueUnavailable."""
     try:
         yield
-    except (RedisConnectionError, RedisTimeoutError) as error:
+    except (RedisConnectionError, RedisTimeoutError, OutOfMemoryError, ReadOnlyError) as error:
+        raise QueueUnavailable from error
+    except ResponseError as error:
+        if not str(error).startswith("MISCONF"):  # its disk is full
+            raise
         raise QueueUnavailable from error

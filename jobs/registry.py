@@ -25,14 +25,16 @@ class Registry:
     def announce(self, card: ModelCard, worker: str) -> None:
         """Say that this worker serves this model; to be repeated within 30 s."""
         with answering(), self.redis.pipeline(transaction=True) as pipe:
+            now = self._now()
             pipe.hset(CARDS, card.name, card.model_dump_json())
-            pipe.set(_worker_key(card.name, worker), "1", ex=WORKER_TTL_S)
+            pipe.zadd(_workers_key(card.name), {worker: now + WORKER_TTL_S})
+            pipe.zremrangebyscore(_workers_key(card.name), "-inf", now)
             pipe.execute()
 
     def withdraw(self, model: str, worker: str) -> None:
         """Say that this worker is gone."""
         with answering():
-            self.redis.delete(_worker_key(model, worker))
+            self.redis.zrem(_workers_key(model), worker)
 
     def cards(self) -> list[ModelCard]:
         """All models that were ever announced, by name."""
@@ -58,8 +60,13 @@ class Registry:
     def live_workers(self, model: str) -> int:
         """How many workers serve this model right now."""
         with answering():
-            return sum(1 for _ in self.redis.scan_iter(match=_worker_key(model, "*"), count=1000))
+            return int(self.redis.zcount(_workers_key(model), f"({self._now()}", "+inf"))
+
+    def _now(self) -> float:
+        seconds, microseconds = self.redis.time()
+        return seconds + microseconds / 1e6
 
 
-def _worker_key(model: str, worker: str) -> str:
-    return f"model:{model}:worker:{worker}"
+def _workers_key(model: str) -> str:
+    """The sorted set of a model's workers, by the unix second until which each is believed to live."""
+    return f"model:{model}:workers"

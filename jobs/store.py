@@ -67,10 +67,14 @@ class JobStore:
             raise JobNotFound(f"there is no video {job_id!r}")
         return job
 
-    def newest(self, owner: str, limit: int) -> list[Job]:
-        """The caller's latest jobs, newest first."""
+    def newest(self, owner: str, limit: int, after: str | None = None) -> list[Job]:
+        """The caller's latest jobs, newest first; only those made before the job `after`. Raises JobNotFound."""
+        index = records.index_key(owner)
         with answering(), self.redis.pipeline(transaction=False) as pipe:
-            for job_id in cast(list[bytes], self.redis.zrevrange(records.index_key(owner), 0, limit - 1)):
+            rank = cast(int | None, self.redis.zrevrank(index, after)) if after else -1
+            if rank is None:
+                raise JobNotFound(f"there is no video {after!r}")
+            for job_id in cast(list[bytes], self.redis.zrevrange(index, rank + 1, rank + limit)):
                 pipe.hgetall(records.record_key(job_id.decode()))
             return [Job.from_hash(fields) for fields in pipe.execute() if fields]
 
@@ -142,7 +146,7 @@ class JobStore:
 
     def complete(self, job_id: str, token: str, result: Result) -> bool:
         """Commit a finished video. False if the attempt is no longer ours: the result must then be thrown away."""
-        return self._finish(job_id, token, State.COMPLETED, result=result, warnings=result.warnings)
+        return self._finish(job_id, token, State.COMPLETED, result.warnings, result=result)
 
     def fail(self, job_id: str, token: str, why: Failure) -> bool:
         """End a running attempt without a video. False if the attempt is no longer ours."""
@@ -201,11 +205,13 @@ class JobStore:
         job = self._change_if_there(job_id, decide, extra, progress)
         return Beat(is_ours=job is not None, cancel_requested=job is not None and job.cancel_requested)
 
-    def _finish(self, job_id: str, token: str, state: State, **ending: Any) -> bool:
+    def _finish(self, job_id: str, token: str, state: State, warnings: tuple[str, ...] = (), **ending: Any) -> bool:
         now = self.now()
 
         def decide(job: Job) -> Job | None:
-            return _ended(job, state, now, **ending) if _is_held(job, token) else None
+            if not _is_held(job, token):
+                return None
+            return _ended(job, state, now, warnings=job.warnings + warnings, **ending)
 
         return self._change_if_there(job_id, decide) is not None
 
