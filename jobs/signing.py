@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import json
 from urllib.parse import quote, urlencode
 
 
@@ -18,5 +19,5 @@ def is_signed(secret: bytes, key: str, expires_at: int, filename: str, signature
 
 
 def _signature(secret: bytes, key: str, expires_at: int, filename: str) -> str:
-    message = "\n".join((key, str(expires_at), filename)).encode()
+    message = json.dumps([key, expires_at, filename]).encode()  # no two triples have the same message
     return hmac.new(secret, message, hashlib.sha256).hexdigest()

@@ -1,0 +1,54 @@
+"""One JSON line per event, from our code and from libraries alike."""
+
+import json
+import subprocess
+import sys
+
+PROGRAM = """
+import logging, structlog
+from jobs.logs import set_up_logs
+set_up_logs("{form}", process="worker")
+log = structlog.get_logger()
+log.info("job.finished", job_id="video_1", seconds=41.2)
+logging.getLogger("some.library").warning("disk %s", "full")
+logging.getLogger("httpx").info("GET https://secret.example")
+try:
+    1 / 0
+except ZeroDivisionError:
+    log.exception("job.failed")
+"""
+
+
+def lines(form: str) -> list[str]:
+    done = subprocess.run([sys.executable, "-c", PROGRAM.format(form=form)], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    return done.stderr.splitlines()
+
+
+def test_every_line_is_json_with_level_time_and_process() -> None:
+    for line in map(json.loads, lines("json")):
+        assert {"event", "level", "timestamp", "process"} <= line.keys()
+
+
+def test_an_event_carries_its_fields() -> None:
+    first = json.loads(lines("json")[0])
+    assert (first["event"], first["job_id"], first["seconds"]) == ("job.finished", "video_1", 41.2)
+
+
+def test_a_library_speaks_through_the_same_door() -> None:
+    second = json.loads(lines("json")[1])
+    assert (second["event"], second["level"]) == ("disk full", "warning")
+
+
+def test_an_error_keeps_its_traceback_on_the_same_line() -> None:
+    last = json.loads(lines("json")[-1])
+    assert last["event"] == "job.failed"
+    assert "ZeroDivisionError" in last["exception"]
+
+
+def test_chatty_libraries_are_quiet() -> None:
+    assert not any("secret.example" in line for line in lines("json"))
+
+
+def test_the_console_form_is_for_people() -> None:
+    assert "job.finished" in lines("console")[0]

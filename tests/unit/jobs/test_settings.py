@@ -1,0 +1,88 @@
+"""Settings come from the environment by name; secrets that were not given are made once and kept."""
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from jobs.settings import Settings
+from jobs.webhook_signature import check_secret
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in [name for name in os.environ if name.startswith("EASYANIMATE_")]:
+        monkeypatch.delenv(name)
+
+
+def test_the_names_are_the_fields_in_capitals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EASYANIMATE_PUBLIC_URL", "https://videos.example")
+    assert Settings().public_url == "https://videos.example"
+
+
+def test_nested_names_are_joined_by_two_underscores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EASYANIMATE_S3__BUCKET", "clips")
+    assert Settings().s3.bucket == "clips"
+
+
+def test_a_misspelt_nested_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EASYANIMATE_S3__BUCKIT", "clips")
+    with pytest.raises(ValidationError, match="buckit"):
+        Settings()
+
+
+@pytest.mark.parametrize(("name", "value"), [("LEASE_S", "0"), ("STORAGE", "ftp"), ("LOG_FORMAT", "xml")])
+def test_an_impossible_value_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"EASYANIMATE_{name}", value)
+    with pytest.raises(ValidationError, match=name.lower()):
+        Settings()
+
+
+def test_settings_cannot_be_changed_afterwards() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().public_url = "x"  # type: ignore[misc]
+
+
+def test_no_secret_shows_in_the_repr(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REDIS_URL", "SIGNING_SECRET", "WEBHOOK_SECRET", "S3__SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(f"EASYANIMATE_{name}", "redis://:hush@host/0")
+    assert "hush" not in f"{Settings()!r} {Settings()}"
+
+
+def test_a_given_secret_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EASYANIMATE_SIGNING_SECRET", "given")
+    assert Settings(data_dir=tmp_path).secret_for("signing") == "given"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_secret_that_was_made_is_one_a_verifier_takes(tmp_path: Path) -> None:
+    check_secret(Settings(data_dir=tmp_path).secret_for("webhook"))
+
+
+def test_a_secret_that_was_made_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    Settings(data_dir=tmp_path / "new").secret_for("signing")
+    mode = (tmp_path / "new" / "signing.secret").stat().st_mode
+    assert stat.S_IMODE(mode) == 0o600
+
+
+def test_the_two_secrets_are_not_the_same(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    assert settings.secret_for("signing") != settings.secret_for("webhook")
+
+
+def test_processes_that_start_together_agree_on_the_secret(tmp_path: Path) -> None:
+    program = "import sys; from pathlib import Path; from jobs.settings import Settings; "
+    program += "print(Settings(data_dir=Path(sys.argv[1])).secret_for('signing'))"
+    command = [sys.executable, "-c", program, str(tmp_path / "data")]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    assert len({process.communicate()[0] for process in processes}) == 1
+
+
+def test_nothing_but_the_secret_is_left_in_the_folder(tmp_path: Path) -> None:
+    Settings(data_dir=tmp_path).secret_for("signing")
+    assert [path.name for path in tmp_path.iterdir()] == ["signing.secret"]
