@@ -12,7 +12,7 @@ import torch
 from accelerate import init_empty_weights
 from torch import Tensor, nn
 
-from easyanimate.errors import CheckpointError, InvalidInput
+from easyanimate.errors import CheckpointError
 from easyanimate.weights_file import read_state_dict, read_weights_file
 
 __all__ = [
@@ -26,6 +26,8 @@ __all__ = [
 
 M = TypeVar("M", bound=nn.Module)
 
+# InvalidInput is a ValueError; the others come of settings no check foresaw, like text where a number belongs.
+_UNFIT = (ValueError, TypeError, ArithmeticError, AttributeError, LookupError, RuntimeError)
 _NAMED_AT_MOST = 3  # keys of each kind an error message spells out
 
 
@@ -108,7 +110,7 @@ class PublishedWeights:
             config = cls.adapt_config(published)
             model = cls._build_from(config, home)
             state_dict = cls.adapt_state_dict(read_state_dict(home), config)
-        except (InvalidInput, TypeError) as problem:
+        except _UNFIT as problem:
             raise CheckpointError(f"{home}: {problem}") from problem
         assign_strictly(model, state_dict, str(home))
         model.to(torch_dtype or torch.float32)

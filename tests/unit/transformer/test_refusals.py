@@ -71,6 +71,23 @@ def test_a_folder_of_another_architecture_is_refused_with_its_place(tmp_path: Pa
         EasyAnimateTransformer3DModel.from_pretrained(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"num_layers": "many"},
+        {"num_attention_heads": 0},
+        {"patch_size": "two"},
+        {"caption_channels": -1},
+        {"motion_module_kwargs_even": None},
+        {"uvit_skip_pairs": [[1]]},
+    ],
+)
+def test_a_damaged_configuration_is_refused_with_its_place(tmp_path: Path, changes: dict[str, Any]) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(published(**changes)))
+    with pytest.raises(CheckpointError, match=tmp_path.name):
+        EasyAnimateTransformer3DModel.from_pretrained(tmp_path)
+
+
 MOTION = {"attention_block_types": ["Temporal_Self"], "num_attention_heads": 4}
 
 
