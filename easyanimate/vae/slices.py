@@ -8,6 +8,8 @@ from torch import Tensor
 from easyanimate.errors import InvalidInput
 from easyanimate.geometry import FRAMES_PER_SLICE
 
+LEGACY_STEP = 4  # the legacy mode makes 1 + 4k frames of 1 + k latents
+
 
 def cut(clip: Tensor, frames_per_slice: int) -> tuple[Tensor, ...]:
     """Views of [B, C, F, H, W]: the first frame alone if F is odd, then slices; the last may be shorter."""
@@ -37,14 +39,11 @@ def in_context(slices: Iterable[Tensor]) -> Iterator[tuple[Tensor | None, Tensor
 
 
 def check_num_frames(frames: int, *, legacy: bool) -> None:
-    """Refuse a clip length that would not come back as it went in, naming the nearest that do (spec: 7.3)."""
-    step = 4 if legacy else FRAMES_PER_SLICE
-    rest = frames % step
-    if frames > 0 and (rest == 1 or (rest == 0 and not legacy)):
+    """Refuse a clip length that would not come back as it went in, naming the nearest that do (spec: 7.3, A)."""
+    step = LEGACY_STEP if legacy else FRAMES_PER_SLICE
+    below = max(frames - 1, 0) // step * step + 1  # the nearest that is one more than whole steps
+    above = below + step if legacy else below + step - 1
+    if frames in (below, above):
         return
-    below = frames - rest
-    nearest = [1] if frames < 1 else [below + 1, below + step + 1] if legacy else [below + 1, below + step]
-    raise InvalidInput(
-        f"a clip of {frames} frames does not come back with the same length; "
-        f"nearest that do: {' or '.join(map(str, nearest))}"
-    )
+    nearest = f"{below} or {above}" if frames > 0 else "1"
+    raise InvalidInput(f"a clip of {frames} frames does not come back with the same length; nearest that do: {nearest}")

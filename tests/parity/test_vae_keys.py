@@ -1,0 +1,19 @@
+"""The names, shapes and kinds of the production weights of the Slice VAE."""
+
+import csv
+from pathlib import Path
+
+from easyanimate.checkpoint import build_empty
+from easyanimate.vae import AutoencoderKLSlice
+
+LIST = Path(__file__).parents[1] / "golden" / "slice_vae" / "slice_vae_state_dict.tsv"
+
+
+def test_the_production_weights_have_the_published_names_shapes_and_kinds():
+    ours = {
+        key: ("x".join(map(str, weight.shape)), str(weight.dtype).removeprefix("torch."))
+        for key, weight in build_empty(AutoencoderKLSlice).state_dict().items()
+    }
+    with LIST.open() as lines:
+        published = {row["key"]: (row["shape"], row["dtype"]) for row in csv.DictReader(lines, delimiter="\t")}
+    assert ours == published
