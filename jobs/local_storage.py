@@ -5,7 +5,9 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from jobs.errors import StorageUnavailable
 from jobs.signing import sign_path
@@ -32,20 +34,14 @@ class LocalStorage:
 
     def look(self, key: str) -> StoredObject:
         """Size, type and etag of the file. Raises KeyError."""
-        try:
-            stat = self._path(key).stat()
-        except FileNotFoundError:
-            raise KeyError(key) from None
+        with self._open(key) as file:
+            stat = os.fstat(file.fileno())
         etag = f'"{stat.st_size:x}-{stat.st_mtime_ns:x}"'
         return StoredObject(stat.st_size, content_type_of(key), etag)
 
     def read(self, key: str, start: int, length: int) -> Iterator[bytes]:
         """`length` bytes from byte `start` on, in pieces. Raises KeyError."""
-        try:
-            file = self._path(key).open("rb")
-        except FileNotFoundError:
-            raise KeyError(key) from None
-        with file:
+        with self._open(key) as file:
             file.seek(start)
             while length > 0 and (piece := file.read(min(CHUNK_BYTES, length))):
                 length -= len(piece)
@@ -82,7 +78,14 @@ class LocalStorage:
         except OSError as error:
             raise StorageUnavailable(f"the storage folder cannot be written: {error.strerror}") from error
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # gone by the rename, or never there
+                temporary.unlink()
+
+    def _open(self, key: str) -> BinaryIO:
+        try:
+            return self._path(key).open("rb")
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            raise KeyError(key) from None
 
     def _path(self, key: str) -> Path:
         path = (self.folder / key).resolve()

@@ -74,8 +74,11 @@ class S3Storage:
 
     def check(self) -> None:
         """Whether the bucket is there and lets us in."""
-        with _answering(self.bucket):
-            self.client.head_bucket(Bucket=self.bucket)
+        try:
+            with _answering(self.bucket):
+                self.client.head_bucket(Bucket=self.bucket)
+        except KeyError as error:
+            raise StorageUnavailable(f"there is no bucket {self.bucket!r}") from error
 
     @cached_property
     def _outside(self) -> "S3Client":

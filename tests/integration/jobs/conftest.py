@@ -1,0 +1,39 @@
+"""A store on the real server, and jobs to put into it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from jobs.record import Job, new_job_id
+from jobs.request import VideoRequest
+from jobs.store import JobStore
+
+
+def _make_job(owner: str = "default", created_at: float = 1.0, **changes: Any) -> Job:
+    wish: dict[str, Any] = {
+        "model": "easyanimate-v3-tiny",
+        "prompt": "A red ball rolls across a meadow",
+        "width": 128,
+        "height": 128,
+        "num_frames": 16,
+        "fps": 24,
+        "num_inference_steps": 10,
+        "guidance_scale": 4.0,
+        "scheduler": "euler",
+        "seed": 1,
+    }
+    return Job(id=new_job_id(), owner=owner, request=VideoRequest.model_validate(wish | changes), created_at=created_at)
+
+
+@pytest.fixture(scope="session")
+def make_job() -> Callable[..., Job]:
+    """Makes a job that nobody has submitted yet; keyword arguments change its request."""
+    return _make_job
+
+
+@pytest.fixture
+def store(redis: Redis) -> JobStore:
+    """The store of an empty database."""
+    return JobStore(redis)
