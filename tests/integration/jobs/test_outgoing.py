@@ -1,0 +1,295 @@
+"""No caller's address leads into the private network, however it is spelt, whatever its name resolves to."""
+
+import gzip
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+import pytest
+
+from jobs.errors import InvalidRequest
+from jobs.outgoing import Blocked, Outgoing
+
+PRIVATE = [
+    "127.0.0.1",
+    "localhost",
+    "[::1]",
+    "[::ffff:127.0.0.1]",
+    "0.0.0.0",
+    "2130706433",
+    "0x7f.1",
+    "0177.0.0.1",
+    "127.1",
+    "10.0.0.1",
+    "172.16.0.1",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "[fe80::1]",
+    "[fd00::1]",
+    "[64:ff9b::a9fe:a9fe]",
+    "[::]",
+    "[2002:7f00:1::]",
+    "127。0。0。1",
+]
+MALFORMED = [
+    "http://example.com/hook",
+    "ftp://example.com/hook",
+    "file:///etc/passwd",
+    "https://user:secret@example.com/hook",
+    "https://example.com:22/hook",
+    "https:///hook",
+    "not a url",
+    "",
+    "https://exa mple.com/",
+    "https://example.com\n/",
+    "https://" + "a" * 70_000,
+]
+PUBLIC_ADDRESS = "93.184.216.34"
+
+
+def resolves_to(*addresses: str) -> Any:
+    """A stand-in for the resolver of the system whose answers come one after the other; the last one stays."""
+    left = list(addresses)
+
+    def getaddrinfo(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        address = left.pop(0) if len(left) > 1 else left[0]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    return getaddrinfo
+
+
+@pytest.fixture
+def guarded() -> Outgoing:
+    return Outgoing(allow_private=False, timeout_s=5)
+
+
+@pytest.fixture
+def open_door() -> Outgoing:
+    return Outgoing(allow_private=True, timeout_s=5)
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Answers by path, and remembers what it was asked."""
+
+    seen: list[tuple[str, bytes, str | None]]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.seen.append((self.path, body, self.headers.get("webhook-id")))
+        getattr(self, f"answer_{self.path[1:]}")()
+
+    def answer_ok(self) -> None:
+        self.send(200, b"thank you")
+
+    def answer_busy(self) -> None:
+        self.send(429, b"later", ("retry-after", "120"))
+
+    def answer_busy_for_ever(self) -> None:
+        self.send(503, b"", ("retry-after", "99999999999"))
+
+    def answer_busy_until_a_date(self) -> None:
+        self.send(503, b"", ("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT"))
+
+    def answer_redirect(self) -> None:
+        self.send(307, b"", ("location", "/ok"))
+
+    def answer_huge(self) -> None:
+        self.send(200, b"x" * 50_000_000)
+
+    def answer_bomb(self) -> None:
+        self.send(200, gzip.compress(bytes(20_000_000), 9), ("content-encoding", "gzip"))
+
+    def answer_drip(self) -> None:
+        self.send_response(200)
+        self.send_header("content-length", "100000")
+        self.end_headers()
+        while True:  # until the caller hangs up
+            self.wfile.write(b".")
+            self.wfile.flush()
+            time.sleep(0.2)
+
+    def answer_silence(self) -> None:
+        time.sleep(1)
+
+    def send(self, status: int, body: bytes, *headers: tuple[str, str]) -> None:
+        self.send_response(status)
+        for name, value in (*headers, ("content-length", str(len(body)))):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+class QuietServer(ThreadingHTTPServer):
+    """Does not complain about a caller who hangs up early."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def receiver() -> Iterator[str]:
+    Receiver.seen = []
+    server = QuietServer(("127.0.0.1", 0), Receiver)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+def test_a_private_address_is_refused_beforehand(guarded: Outgoing, host: str) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        guarded.check(f"https://{host}/hook", "webhook.url")
+    assert (refusal.value.code, refusal.value.param) == ("url_not_allowed", "webhook.url")
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+def test_a_private_address_is_refused_when_connecting(guarded: Outgoing, host: str) -> None:
+    with pytest.raises(Blocked):
+        guarded.post(f"https://{host}/hook", b"{}", {})
+
+
+@pytest.mark.parametrize("url", MALFORMED)
+def test_what_is_no_public_https_address_is_refused(guarded: Outgoing, url: str) -> None:
+    with pytest.raises(InvalidRequest):
+        guarded.check(url, "webhook.url")
+
+
+@pytest.mark.parametrize("url", MALFORMED)
+def test_what_is_no_public_https_address_is_never_asked(guarded: Outgoing, url: str) -> None:
+    with pytest.raises(Blocked):
+        guarded.post(url, b"{}", {})
+
+
+def test_a_refusal_does_not_repeat_a_password(guarded: Outgoing) -> None:
+    url = "https://user:hush@example.com/hook"
+    with pytest.raises(InvalidRequest) as refusal:
+        guarded.check(url, "webhook.url")
+    with pytest.raises(Blocked) as block:
+        guarded.post(url, b"{}", {})
+    assert "hush" not in f"{refusal.value} {block.value}"
+
+
+def test_a_name_that_resolves_to_a_private_address_is_refused(
+    guarded: Outgoing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", resolves_to("10.1.2.3"))
+    with pytest.raises(InvalidRequest):
+        guarded.check("https://inside.example/hook", "webhook.url")
+    with pytest.raises(Blocked):
+        guarded.post("https://inside.example/hook", b"{}", {})
+
+
+def test_a_name_with_one_private_address_among_public_ones_is_refused(
+    guarded: Outgoing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = [*resolves_to(PUBLIC_ADDRESS)("", 443), *resolves_to("127.0.0.1")("", 443)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
+    with pytest.raises(InvalidRequest):
+        guarded.check("https://both.example/hook", "webhook.url")
+
+
+def test_a_name_that_turns_private_after_the_check_is_refused_when_connecting(
+    guarded: Outgoing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", resolves_to(PUBLIC_ADDRESS, "127.0.0.1"))
+    guarded.check("https://rebind.example/hook", "webhook.url")
+    with pytest.raises(Blocked):
+        guarded.post("https://rebind.example/hook", b"{}", {})
+
+
+def test_the_socket_goes_to_the_address_that_was_checked(guarded: Outgoing, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    lookups = resolves_to(PUBLIC_ADDRESS, "127.0.0.1")
+    monkeypatch.setattr(socket, "getaddrinfo", lookups)
+
+    def refuse(self: socket.socket, address: Any) -> None:
+        asked.append(address[0])
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    with pytest.raises(httpx.HTTPError):
+        guarded.post("https://rebind.example/hook", b"{}", {})
+    assert asked == [PUBLIC_ADDRESS]
+
+
+def test_a_name_that_does_not_resolve_right_now_may_be_submitted(
+    guarded: Outgoing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody_knows(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nobody_knows)
+    guarded.check("https://later.example/hook", "webhook.url")
+    with pytest.raises(httpx.HTTPError):
+        guarded.post("https://later.example/hook", b"{}", {})
+
+
+def test_a_proxy_in_the_environment_is_no_way_around(guarded: Outgoing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    with pytest.raises(Blocked):
+        guarded.post("https://127.0.0.1/hook", b"{}", {})
+
+
+def test_an_event_arrives_with_its_headers(open_door: Outgoing, receiver: str) -> None:
+    answer = open_door.post(f"{receiver}/ok", b'{"a":1}', {"webhook-id": "evt_1"})
+    assert (answer.status, answer.body) == (200, "thank you")
+    assert Receiver.seen == [("/ok", b'{"a":1}', "evt_1")]
+
+
+def test_private_addresses_may_be_allowed_for_development(open_door: Outgoing, receiver: str) -> None:
+    open_door.check(f"{receiver}/ok", "webhook.url")
+
+
+def test_a_redirect_is_an_answer_and_not_followed(open_door: Outgoing, receiver: str) -> None:
+    assert open_door.post(f"{receiver}/redirect", b"{}", {}).status == 307
+    assert [path for path, *_ in Receiver.seen] == ["/redirect"]
+
+
+def test_the_receivers_wish_for_later_is_heard(open_door: Outgoing, receiver: str) -> None:
+    answer = open_door.post(f"{receiver}/busy", b"{}", {})
+    assert (answer.status, answer.retry_after_s) == (429, 120)
+
+
+def test_the_receivers_wish_for_later_is_a_day_at_most(open_door: Outgoing, receiver: str) -> None:
+    assert open_door.post(f"{receiver}/busy_for_ever", b"{}", {}).retry_after_s == 86_400
+
+
+def test_a_wish_given_as_a_date_is_left_to_our_own_schedule(open_door: Outgoing, receiver: str) -> None:
+    assert open_door.post(f"{receiver}/busy_until_a_date", b"{}", {}).retry_after_s == 0
+
+
+def test_of_a_huge_answer_only_the_beginning_is_kept(open_door: Outgoing, receiver: str) -> None:
+    assert open_door.post(f"{receiver}/huge", b"{}", {}).body == "x" * 200
+
+
+def test_a_packed_answer_is_not_unpacked(open_door: Outgoing, receiver: str) -> None:
+    assert open_door.post(f"{receiver}/bomb", b"{}", {}).body.startswith("\x1f")  # gzip's own first byte
+
+
+def test_nobody_waits_for_the_end_of_a_dripping_answer(open_door: Outgoing, receiver: str) -> None:
+    assert set(open_door.post(f"{receiver}/drip", b"{}", {}).body) == {"."}
+
+
+def test_a_receiver_that_says_nothing_is_given_up(receiver: str) -> None:
+    with pytest.raises(httpx.TimeoutException):
+        Outgoing(allow_private=True, timeout_s=0.2).post(f"{receiver}/silence", b"{}", {})
+
+
+def test_a_receiver_that_is_not_there_is_an_http_error(open_door: Outgoing) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with pytest.raises(httpx.HTTPError):
+        open_door.post(f"http://127.0.0.1:{port}/", b"{}", {})
