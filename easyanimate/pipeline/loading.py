@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import CLIPImageProcessor, T5Tokenizer
+from transformers import CLIPImageProcessorPil, T5Tokenizer
 
 from easyanimate.checkpoint import read_config
 from easyanimate.encoders import load_clip, load_t5
@@ -59,7 +59,7 @@ def _load_tokenizer(folder: Path) -> Any:
 def _load_image_processor(folder: Path) -> Any:
     if not (folder / "preprocessor_config.json").is_file():
         raise CheckpointError(f"{folder / 'preprocessor_config.json'} is missing; download it again")
-    return _load(CLIPImageProcessor.from_pretrained, folder)
+    return _load(CLIPImageProcessorPil.from_pretrained, folder)
 
 
 def _load(load: Callable[..., Any], folder: Path) -> Any:
