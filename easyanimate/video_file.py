@@ -1,0 +1,148 @@
+"""MP4 files: written frame by frame, in one piece or not at all; read back to check what is in them."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
+
+from easyanimate.errors import InvalidInput
+
+BT709 = 1  # the number of ITU-R BT.709 in the tables of H.264, for colours, transfer and matrix alike
+LIMITED_RANGE = 1  # 16..235, what every player expects of H.264
+# Quality first: next to minutes of denoising the encoder's seconds do not count. Compared with "veryfast" at the same
+# CRF, "medium" takes twice the processor time and gains 0.8 dB.
+H264_OPTIONS = {"crf": "18", "preset": "medium"}
+
+
+class Mp4Writer:
+    """H.264 in MP4 that plays while it loads, as a context manager: the file appears when the block ends well.
+
+    Until then frames go to a hidden file beside it, which is removed if anything goes wrong.
+    """
+
+    def __init__(
+        self, path: str | Path, *, width: int, height: int, fps: int | Fraction = 24, comment: str | None = None
+    ) -> None:
+        """`width` and `height` in pixels, both even; `comment` is text for the file's metadata."""
+        if width < 2 or height < 2 or width % 2 or height % 2:
+            raise InvalidInput(f"a video needs even width and height, got {width}x{height}")
+        self.path = Path(path)
+        self.num_frames = 0
+        self._size = (height, width)
+        self._fps = Fraction(fps)
+        self._comment = comment
+        self._unfinished = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.part")
+
+    def __enter__(self) -> Self:
+        self._container: Any = av.open(str(self._unfinished), "w", format="mp4", options={"movflags": "+faststart"})
+        if self._comment is not None:
+            self._container.metadata["comment"] = self._comment
+        self._stream: Any = self._container.add_stream("libx264", rate=self._fps, options=dict(H264_OPTIONS))
+        self._stream.height, self._stream.width = self._size
+        self._stream.pix_fmt = "yuv420p"
+        codec = self._stream.codec_context
+        codec.time_base = 1 / self._fps
+        codec.color_range = LIMITED_RANGE
+        codec.colorspace = codec.color_primaries = codec.color_trc = BT709
+        return self
+
+    def write(self, frames: Any) -> None:
+        """Append `frames` [F, H, W, 3], uint8 RGB, an array or a tensor on the CPU, of exactly the size asked for."""
+        frames = np.asarray(frames)
+        if frames.dtype != np.uint8 or frames.shape[1:] != (*self._size, 3):
+            wanted = f"[F, {self._size[0]}, {self._size[1]}, 3] of uint8"
+            raise InvalidInput(f"frames must be {wanted}, got {list(frames.shape)} of {frames.dtype}")
+        for pixels in frames:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24").reformat(
+                format="yuv420p",
+                interpolation=Interpolation.BICUBIC,
+                dst_colorspace=Colorspace.ITU709,
+                dst_color_range=ColorRange.MPEG,
+            )
+            frame.pts, frame.time_base = self.num_frames, 1 / self._fps
+            self._container.mux(self._stream.encode(frame))
+            self.num_frames += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            with suppress(OSError, ValueError):  # what went wrong is known already; the file goes in any case
+                self._container.close()
+            self._unfinished.unlink(missing_ok=True)
+
+    def _finish(self) -> None:
+        if self.num_frames == 0:
+            raise InvalidInput("a video needs at least one frame")
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+        _flush_to_disk(self._unfinished)
+        self._unfinished.replace(self.path)
+        _flush_to_disk(self.path.parent)
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a file holds, as found by decoding all of it. Sizes in pixels, `fps` in frames a second."""
+
+    num_frames: int
+    width: int
+    height: int
+    fps: Fraction
+    comment: str | None
+
+
+def probe(path: str | Path) -> VideoInfo:
+    """What is in the video at `path`. InvalidInput if it cannot be decoded from end to end."""
+    with _open(path) as container:
+        stream = container.streams.video[0]
+        num_frames = sum(1 for _ in _decoded(container, path))
+        return VideoInfo(
+            num_frames, stream.width, stream.height, Fraction(stream.average_rate), container.metadata.get("comment")
+        )
+
+
+def read_frames(path: str | Path) -> Iterator[np.ndarray]:
+    """The frames [H, W, 3], uint8 RGB, of the video at `path`. InvalidInput if it cannot be decoded."""
+    with _open(path) as container:
+        for frame in _decoded(container, path):
+            yield frame.to_ndarray(format="rgb24")
+
+
+def _open(path: str | Path) -> Any:
+    try:
+        container = av.open(str(path), "r")
+    except av.error.FFmpegError as problem:
+        raise InvalidInput(f"{path} is not a video that can be read: {problem.strerror}") from problem
+    if not container.streams.video:
+        container.close()
+        raise InvalidInput(f"{path} holds no video")
+    return container
+
+
+def _decoded(container: Any, path: str | Path) -> Iterator[Any]:
+    try:
+        yield from container.decode(video=0)
+    except av.error.FFmpegError as problem:
+        raise InvalidInput(f"{path} is damaged: {problem.strerror}") from problem
+
+
+def _flush_to_disk(path: Path) -> None:
+    """Until this returns, a power cut could leave a name without its content."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
