@@ -1,0 +1,48 @@
+"""`python -m service`: one front end process, until it is told to stop; requests under way are finished first."""
+
+import sys
+
+import structlog
+import uvicorn
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from jobs.logs import set_up_logs
+from service.app import make_app
+from service.settings import ServiceSettings
+
+
+def main() -> None:
+    """Read the settings, set up the logs, serve."""
+    settings = read_settings()
+    set_up_logs(settings.log_format, process="api")
+    structlog.get_logger().info("api.starting", host=settings.host, port=settings.port, storage=settings.storage)
+    uvicorn.run(
+        make_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,  # each request has a line of its own: service/middleware.py
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=settings.shutdown_grace_s,
+    )
+
+
+def read_settings() -> ServiceSettings:
+    """The settings of the environment; ends the process with a sentence if they make no sense."""
+    try:
+        return ServiceSettings()
+    except ValidationError as error:
+        sys.exit("\n".join(_sentence(list(fault["loc"]), fault["msg"]) for fault in error.errors()))
+    except SettingsError as error:
+        sys.exit(f"the settings cannot be read: {error}")
+
+
+def _sentence(place: list[int | str], message: str) -> str:
+    name = "__".join(str(part).upper() for part in place)
+    return f"EASYANIMATE_{name}: {message}" if name else message.removeprefix("Value error, ")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""The front end put together: routes, what surrounds every request, and how errors are answered."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.responses import RedirectResponse
+
+from service import files, health, models, videos
+from service.middleware import RequestStory
+from service.openapi import document
+from service.parts import Parts
+from service.problems import LastResort, handle_problems
+from service.settings import ServiceSettings
+
+API_VERSION = "1.0.0"
+ABOUT = "Text- and image-to-video as durable jobs. Speaks OpenAI's Videos API, and more."
+
+
+def make_app(settings: ServiceSettings) -> FastAPI:
+    """The front end with these settings. Nothing is contacted before the first request."""
+    parts = Parts.from_settings(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        parts.redis.close()
+
+    app = FastAPI(
+        title="EasyAnimate Service", version=API_VERSION, description=ABOUT, lifespan=lifespan, redoc_url=None
+    )
+    app.state.parts = parts
+    app.openapi = document(app)  # type: ignore[method-assign]
+    for room in (videos, files, models, health):
+        app.include_router(room.router)
+    app.add_api_route("/", _home, include_in_schema=False)
+    handle_problems(app)
+    app.add_middleware(LastResort)
+    app.add_middleware(RequestStory)  # the last one added is the outermost
+    return app
+
+
+async def _home() -> RedirectResponse:
+    return RedirectResponse("/docs", 307)

@@ -1,0 +1,48 @@
+"""The routes of `/v1/models`: what can be asked for here, with limits, defaults, and how many workers make it."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from jobs.errors import ModelNotFound
+from jobs.model_card import ModelCard
+from service.openapi import errors
+from service.parts import OwnerDep, Parts, PartsDep
+
+router = APIRouter(prefix="/v1/models", tags=["models"])
+
+
+class Model(BaseModel):
+    """A model: OpenAI's four keys, and its card."""
+
+    id: str
+    object: str = "model"
+    created: int = 0
+    owned_by: str = "easyanimate"
+    live_workers: int
+    card: ModelCard
+
+
+class ModelList(BaseModel):
+    """All models there are."""
+
+    object: str = "list"
+    data: list[Model]
+
+
+@router.get("", responses=errors("invalid_api_key", "queue_unavailable"))
+def list_models(_: OwnerDep, parts: PartsDep) -> ModelList:
+    """Every model a worker has announced."""
+    return ModelList(data=[_show(card, parts) for card in parts.registry.cards()])
+
+
+@router.get("/{model}", responses=errors("invalid_api_key", "model_not_found", "queue_unavailable"))
+def read_model(model: str, _: OwnerDep, parts: PartsDep) -> Model:
+    """One model."""
+    for card in parts.registry.cards():
+        if card.name == model:
+            return _show(card, parts)
+    raise ModelNotFound(f"there is no model {model!r}; GET /v1/models lists them")
+
+
+def _show(card: ModelCard, parts: Parts) -> Model:
+    return Model(id=card.name, card=card, live_workers=parts.registry.live_workers(card.name))

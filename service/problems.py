@@ -1,0 +1,163 @@
+"""The one place where errors become answers: a problem+json body that OpenAI's clients read as well (RFC 9457)."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from jobs.errors import InvalidRequest, JobsError
+
+log = structlog.get_logger()
+
+# Codes are for ever: add, never rename.
+STATUS = {
+    "invalid_request": 400,
+    "unknown_parameter": 400,
+    "invalid_size": 400,
+    "invalid_seconds": 400,
+    "unsupported_image": 400,
+    "url_not_allowed": 400,
+    "invalid_api_key": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "video_not_found": 404,
+    "model_not_found": 404,
+    "method_not_allowed": 405,
+    "video_not_ready": 409,
+    "not_cancellable": 409,
+    "asset_expired": 410,
+    "payload_too_large": 413,
+    "unsupported_media_type": 415,
+    "range_not_satisfiable": 416,
+    "queue_full": 429,
+    "internal_error": 500,
+    "queue_unavailable": 503,
+    "storage_unavailable": 503,
+    "model_unavailable": 503,
+}
+OF_THE_FRAMEWORK = {404: "not_found", 405: "method_not_allowed"}
+RETRY_AFTER_S = {"queue_full": 30, "queue_unavailable": 5, "storage_unavailable": 10, "model_unavailable": 10}
+NEVER_RETRY = {"video_not_ready", "not_cancellable"}  # clients repeat every 409 unless told not to
+
+
+class OpenAIError(BaseModel):
+    """The part that OpenAI's clients read."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class ProblemBody(BaseModel):
+    """Every answer above 399: what went wrong, with a stable code, and what would work."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    error: OpenAIError
+
+
+class Problem(Exception):
+    """An answer above 399 with one of the codes above."""
+
+    def __init__(
+        self, code: str, message: str, param: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.param = param
+        self.headers = dict(headers or {})
+
+
+def handle_problems(app: FastAPI) -> None:
+    """Answer every known error of `app` as a problem."""
+    app.add_exception_handler(Problem, _of_problem)
+    app.add_exception_handler(JobsError, _of_job)
+    app.add_exception_handler(HTTPException, _of_framework)
+    app.add_exception_handler(RequestValidationError, _of_query)
+
+
+class LastResort:
+    """Answers 500 to what nobody foresaw: the log gets the trace, the caller the request id."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except ClientDisconnect:
+            log.info("request.abandoned")
+        except Exception:
+            log.exception("request.failed")
+            if has_begun:  # all that is left is to cut the connection, so that the caller sees it is not whole
+                raise
+            await _answer(scope["path"], "internal_error", "Something unexpected went wrong.")(scope, receive, send)
+
+
+async def _of_problem(request: Request, error: Exception) -> Response:
+    problem = cast(Problem, error)
+    return _answer(request.url.path, problem.code, str(problem), problem.param, problem.headers)
+
+
+async def _of_job(request: Request, error: Exception) -> Response:
+    param = error.param if isinstance(error, InvalidRequest) else None
+    return _answer(request.url.path, cast(JobsError, error).code, str(error), param)
+
+
+async def _of_framework(request: Request, error: Exception) -> Response:
+    refusal = cast(HTTPException, error)
+    code = OF_THE_FRAMEWORK.get(refusal.status_code, "invalid_request")
+    message = f"{request.method} {request.url.path} is not here; GET /docs shows what is"
+    return _answer(request.url.path, code, message, headers=refusal.headers)
+
+
+async def _of_query(request: Request, error: Exception) -> Response:
+    first = cast(RequestValidationError, error).errors()[0]
+    param = str(first["loc"][-1])
+    return _answer(request.url.path, "invalid_request", f"{param}: {first['msg']}", param)
+
+
+def _answer(
+    path: str, code: str, message: str, param: str | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
+    status = STATUS[code]
+    body: dict[str, Any] = {
+        "type": f"urn:easyanimate:problem:{code}",
+        "title": code.replace("_", " ").capitalize(),
+        "status": status,
+        "detail": message,
+        "instance": path,
+        "error": {"message": message, "type": _openai_type(status), "param": param, "code": code},
+    }
+    extra = {"Cache-Control": "no-store", **(headers or {})}
+    if code in RETRY_AFTER_S:
+        extra["Retry-After"] = str(RETRY_AFTER_S[code])
+    if code in NEVER_RETRY:
+        extra["x-should-retry"] = "false"
+    # ASCII only: a message may quote a caller's text that has no UTF-8
+    return Response(json.dumps(body), status, extra, media_type="application/problem+json")
+
+
+def _openai_type(status: int) -> str:
+    if status == 429:
+        return "rate_limit_error"
+    return "server_error" if status >= 500 else "invalid_request_error"

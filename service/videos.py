@@ -1,0 +1,150 @@
+"""The routes of `/v1/videos`: create, look, list, cancel, delete, download."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, Query, Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from jobs.errors import InvalidRequest
+from jobs.record import Job
+from jobs.states import State
+from jobs.storage import job_prefixes
+from service.admit import admit
+from service.body import BodyDep
+from service.content import matches, stored_content
+from service.create import understand
+from service.create_fields import request_body
+from service.fields import Fields
+from service.openapi import errors
+from service.parts import OwnerDep, Parts, PartsDep
+from service.problems import Problem
+from service.views import LINK_REFRESH_S, Video, VideoDeleted, VideoList, etag, poll_after_ms, show
+
+router = APIRouter(prefix="/v1/videos", tags=["videos"])
+
+LIST_PARAMETERS = ("limit", "after", "order")
+OF_ONE = ("invalid_api_key", "video_not_found", "queue_unavailable")
+OF_LIST = errors("invalid_request", "unknown_parameter", "invalid_api_key", "video_not_found", "queue_unavailable")
+OF_CONTENT = errors(*OF_ONE, "invalid_request", "video_not_ready", "asset_expired", "range_not_satisfiable")
+OF_CREATE = errors(
+    "invalid_request",
+    "unknown_parameter",
+    "invalid_size",
+    "invalid_seconds",
+    "unsupported_image",
+    "url_not_allowed",
+    "invalid_api_key",
+    "payload_too_large",
+    "unsupported_media_type",
+    "queue_full",
+    "queue_unavailable",
+    "storage_unavailable",
+    "model_unavailable",
+)
+
+
+@router.post("", responses={200: {"model": Video}, **OF_CREATE}, openapi_extra={"requestBody": request_body()})
+def create_video(
+    body: BodyDep, owner: OwnerDep, parts: PartsDep, prefer: Annotated[str, Header()] = ""
+) -> JSONResponse:
+    """Ask for a video, as JSON or as a form. The answer is its record; the video is made when its turn comes."""
+    wish = understand(Fields(body.fields()), parts.registry, parts.outgoing)
+    job = admit(parts, owner, wish)
+    headers = {"Location": f"/v1/videos/{job.id}", "openai-poll-after-ms": "500"}
+    is_async = "respond-async" in {wish.strip().lower() for wish in prefer.split(",")}
+    if is_async:
+        headers["Preference-Applied"] = "respond-async"
+    return JSONResponse(show(job).model_dump(mode="json"), 202 if is_async else 200, headers)
+
+
+@router.get("", responses={200: {"model": VideoList}, **OF_LIST})
+def list_videos(
+    request: Request,
+    owner: OwnerDep,
+    parts: PartsDep,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    after: str | None = None,
+    _order: Annotated[Literal["desc"], Query(alias="order")] = "desc",
+) -> JSONResponse:
+    """The caller's videos, newest first. `queue` is only told by the record of one video."""
+    Fields(dict(request.query_params)).refuse_unknown(LIST_PARAMETERS)
+    jobs = parts.store.newest(owner, limit + 1, after)
+    data = [show(job, _link(job, parts)) for job in jobs[:limit]]
+    ids = [video.id for video in data]
+    first, last = (ids[0], ids[-1]) if ids else (None, None)
+    page = VideoList(data=data, first_id=first, last_id=last, has_more=len(jobs) > limit)
+    return JSONResponse(page.model_dump(mode="json"))
+
+
+@router.get("/{video_id}", responses={200: {"model": Video}, **errors(*OF_ONE)})
+def read_video(video_id: str, request: Request, owner: OwnerDep, parts: PartsDep) -> Response:
+    """How far a video has come. A failed one is an answer 200 too, with its `error`."""
+    job = parts.store.get_owned(video_id, owner)
+    return _record(job, request, parts)
+
+
+@router.post("/{video_id}/cancel", responses={200: {"model": Video}, **errors(*OF_ONE, "not_cancellable")})
+def cancel_video(video_id: str, request: Request, owner: OwnerDep, parts: PartsDep) -> Response:
+    """Stop a video: a waiting one ends at once, a running one at its worker's next step. The record stays."""
+    parts.store.get_owned(video_id, owner)
+    return _record(parts.store.cancel(video_id), request, parts)
+
+
+@router.delete("/{video_id}", responses={200: {"model": VideoDeleted}, **errors(*OF_ONE, "storage_unavailable")})
+def delete_video(video_id: str, owner: OwnerDep, parts: PartsDep) -> JSONResponse:
+    """Stop a video if need be, and erase its record and files."""
+    parts.store.get_owned(video_id, owner)
+    _erase_files(video_id, parts)  # before the record, so that a caller can try again if the storage is away
+    parts.store.delete(video_id)
+    _erase_files(video_id, parts)  # and after it: from here on no worker can commit another one
+    return JSONResponse(VideoDeleted(id=video_id).model_dump())
+
+
+@router.head("/{video_id}/content", include_in_schema=False)
+@router.get("/{video_id}/content", responses=OF_CONTENT)
+def read_content(
+    video_id: str,
+    request: Request,
+    owner: OwnerDep,
+    parts: PartsDep,
+    variant: str = "video",
+    redirect: bool = False,
+) -> Response:
+    """The MP4, whole or a `Range` of it; with `redirect=1` a redirect to a link that needs no key."""
+    if variant != "video":
+        raise InvalidRequest("variant must be video; there are no others in this version", "variant")
+    job = parts.store.get_owned(video_id, owner)
+    if job.result is None:
+        raise Problem("video_not_ready", _why_not_ready(job))
+    if redirect:
+        return RedirectResponse(_link(job, parts) or "", 302, {"Cache-Control": "no-store"})
+    tag = f'"{job.result.content_sha256}"'
+    return stored_content(request, parts.storage, job.result.video_key, f"{job.id}.mp4", tag)
+
+
+def _record(job: Job, request: Request, parts: Parts) -> Response:
+    position = parts.store.queue_position(job) if job.state is State.QUEUED else None
+    video = show(job, _link(job, parts), position)
+    headers = {"ETag": etag(video, parts.store.now()), "Cache-Control": "private, no-cache"}
+    if (wait_ms := poll_after_ms(job, position)) is not None:
+        headers["openai-poll-after-ms"] = str(wait_ms)
+    if request.method == "GET" and matches(request.headers.get("if-none-match"), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return JSONResponse(video.model_dump(mode="json"), headers=headers)
+
+
+def _link(job: Job, parts: Parts) -> str | None:
+    if job.result is None:
+        return None
+    return parts.storage.url(job.result.video_key, 2 * LINK_REFRESH_S, f"{job.id}.mp4")
+
+
+def _erase_files(video_id: str, parts: Parts) -> None:
+    for prefix in job_prefixes(video_id):
+        parts.storage.delete_prefix(prefix)
+
+
+def _why_not_ready(job: Job) -> str:
+    if job.failure:
+        return f"there is no video, because the job {job.state}: {job.failure.message}"
+    return f"the video is not ready, it is {job.state}; GET /v1/videos/{job.id} says how far it has come"

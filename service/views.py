@@ -1,0 +1,165 @@
+"""What a caller sees of a job: OpenAI's thirteen keys, always all of them, and ours beside them."""
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel
+
+from jobs.failure import Blame
+from jobs.record import Job
+from jobs.states import Phase, State
+
+# Where each phase begins on the way from 0 to 100, and how much of it is spread over its steps.
+PROGRESS = {
+    Phase.LOADING: (0, 2),
+    Phase.ENCODING: (2, 3),
+    Phase.DENOISING: (5, 80),
+    Phase.DECODING: (85, 10),
+    Phase.MUXING: (95, 2),
+    Phase.UPLOADING: (97, 2),
+}
+LINK_REFRESH_S = 1800  # half of what a link lives: a client that is told "not modified" still has a good one
+
+AS_ASKED = (
+    "model",
+    "prompt",
+    "negative_prompt",
+    "size",
+    "seed",
+    "num_frames",
+    "fps",
+    "width",
+    "height",
+    "num_inference_steps",
+    "guidance_scale",
+    "scheduler",
+    "metadata",
+)
+
+
+class VideoError(BaseModel):
+    """Why there is no video; `retryable` says whether asking again may help."""
+
+    code: str
+    message: str
+    retryable: bool
+    blame: Blame
+
+
+class QueuePlace(BaseModel):
+    """How many videos come before this one."""
+
+    position: int
+
+
+class Video(BaseModel):
+    """A video, made or to be made. Times are unix seconds."""
+
+    id: str
+    object: str = "video"
+    model: str
+    status: str
+    progress: int
+    created_at: int
+    completed_at: int | None
+    expires_at: int | None = None
+    prompt: str
+    size: str
+    seconds: str
+    remixed_from_video_id: str | None = None
+    error: VideoError | None
+    state: State
+    phase: Phase | None
+    step: int
+    total_steps: int
+    queue: QueuePlace | None
+    cancel_requested: bool
+    attempt: int
+    started_at: int | None
+    inference_time_s: float | None
+    peak_memory_mb: float | None
+    negative_prompt: str
+    seed: int
+    num_frames: int
+    fps: int
+    width: int
+    height: int
+    num_inference_steps: int
+    guidance_scale: float
+    scheduler: str
+    content_sha256: str | None
+    url: str | None
+    metadata: dict[str, str]
+    warnings: tuple[str, ...]
+
+
+class VideoList(BaseModel):
+    """A page of videos, newest first; `after=last_id` asks for the next."""
+
+    object: str = "list"
+    data: list[Video]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class VideoDeleted(BaseModel):
+    """What is left of a deleted video."""
+
+    id: str
+    object: str = "video.deleted"
+    deleted: bool = True
+
+
+def show(job: Job, url: str | None = None, position: int | None = None) -> Video:
+    """The job as its caller sees it. `url` is a link minted at this moment, `position` its place in the queue."""
+    request, result = job.request, job.result
+    return Video(
+        id=job.id,
+        status=job.public_status,
+        progress=progress(job),
+        created_at=int(job.created_at),
+        completed_at=None if job.completed_at is None else int(job.completed_at),
+        seconds=f"{request.seconds:.4g}",
+        error=VideoError(**job.failure.model_dump()) if job.failure else None,
+        state=job.state,
+        phase=job.phase if job.state is State.RUNNING else None,
+        step=job.step,
+        total_steps=job.total_steps,
+        queue=None if position is None else QueuePlace(position=position),
+        cancel_requested=job.cancel_requested,
+        attempt=job.attempt,
+        started_at=None if job.started_at is None else int(job.started_at),
+        inference_time_s=result.inference_time_s if result else None,
+        peak_memory_mb=result.peak_memory_mb if result else None,
+        content_sha256=result.content_sha256 if result else None,
+        url=url,
+        warnings=job.warnings,
+        **{name: getattr(request, name) for name in AS_ASKED},
+    )
+
+
+def progress(job: Job) -> int:
+    """Percent: 0 while it waits, 100 when it is completed, else the phase's share and the steps done within it."""
+    if job.state is State.COMPLETED:
+        return 100
+    if job.state is State.QUEUED or job.phase is None:
+        return 0
+    begin, share = PROGRESS[job.phase]
+    done = min(job.step / job.total_steps, 1.0) if job.total_steps else 0.0
+    return int(begin + share * done)
+
+
+def poll_after_ms(job: Job, position: int | None) -> int | None:
+    """How long a client may wait before it asks again; None when there is nothing to wait for."""
+    if job.state.is_final:
+        return None
+    return 1000 if job.state is State.RUNNING else min(500 + 500 * (position or 0), 5000)
+
+
+def etag(video: Video, now: float) -> str:
+    """A weak tag that changes with the record, and with its link before the link runs out. `now` in unix seconds."""
+    said: dict[str, Any] = video.model_dump(mode="json", exclude={"url"})
+    said["link"] = int(now // LINK_REFRESH_S) if video.url else None
+    return f'W/"{hashlib.sha256(json.dumps(said).encode()).hexdigest()[:24]}"'
