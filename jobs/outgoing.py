@@ -55,7 +55,7 @@ class Outgoing:
     def post(self, url: str, content: bytes, headers: dict[str, str]) -> Answer:
         """POST `content`. Raises Blocked for a forbidden address and httpx.HTTPError when there is no answer.
 
-        Of the answer's body only the first piece that comes is read, packed as it is: nobody can make us wait or unpack.
+        Of its body only the first piece that comes is read, packed as it is: nobody can make us wait or unpack.
         """
         try:
             with (

@@ -145,8 +145,16 @@ class JobStore:
         return self._report(job_id, token, {"phase": phase, "step": step, "total_steps": total_steps})
 
     def complete(self, job_id: str, token: str, result: Result) -> bool:
-        """Commit a finished video. False if the attempt is no longer ours: the result must then be thrown away."""
-        return self._finish(job_id, token, State.COMPLETED, result.warnings, result=result)
+        """Commit a finished video. False if the attempt is no longer ours: the result must then be thrown away.
+
+        Saying it again is harmless: if Redis committed but its answer got lost, the second try is told the truth.
+        """
+        if self._finish(job_id, token, State.COMPLETED, result.warnings, result=result):
+            return True
+        try:
+            return self.get(job_id).result == result
+        except JobNotFound:
+            return False
 
     def fail(self, job_id: str, token: str, why: Failure) -> bool:
         """End a running attempt without a video. False if the attempt is no longer ours."""
@@ -174,11 +182,8 @@ class JobStore:
         try:
             job = self.get(job_id)
         except JobNotFound:
-            job = None
-        if job is None or job.token is None:
-            self.redis.zrem(records.LEASES, job_id)
             return None
-        if job_id not in self.overdue():  # it was heard of in the meantime, or another keeper was faster
+        if job.token is None or job_id not in self.overdue():  # it was heard of, or another keeper was faster
             return None
         if job.cancel_requested:
             return job if self.fail(job_id, job.token, failure("cancelled")) else None
