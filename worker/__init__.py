@@ -1,1 +1,1 @@
-"""Takes jobs off the queue and makes videos; keeps jobs alive and delivers webhooks."""
+"""Takes jobs off the queue and makes videos; keeps the others honest (keeper) and delivers webhooks."""

@@ -1,0 +1,27 @@
+"""`python -m worker`: one worker, until SIGTERM or Ctrl-C; a running job gets its grace, then goes back."""
+
+import sys
+
+from pydantic import ValidationError
+
+from jobs.logs import set_up_logs
+from worker.run import ModelNotLoaded, engine_for, run_worker
+from worker.settings import WorkerSettings
+
+
+def main() -> int:
+    try:
+        settings = WorkerSettings()
+    except ValidationError as error:
+        sys.stderr.write(f"The settings are wrong: {error}\n")
+        return 2
+    set_up_logs(settings.log_format, process="worker")
+    try:
+        return run_worker(settings, engine_for(settings))
+    except ModelNotLoaded as error:
+        sys.stderr.write(f"The model {settings.model} in {settings.model_folder} cannot be loaded: {error}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

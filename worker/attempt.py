@@ -1,0 +1,148 @@
+"""One try of this worker at one job: fetch the picture, let the engine work, shelve the video, settle the end."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from jobs.errors import StorageUnavailable
+from jobs.failure import failure
+from jobs.record import Job, Result
+from jobs.states import Phase
+from jobs.storage import Storage, video_key
+from jobs.store import JobStore
+from worker.drain import Drain
+from worker.endings import Ended, JobFailed, NotOurs
+from worker.engine_process import EngineProcess
+from worker.engine_run import EngineRun
+from worker.messages import Done, Progress, Run
+from worker.orders import Orders
+from worker.patience import patiently
+from worker.reporter import Reporter
+from worker.settings import WorkerSettings
+
+log = structlog.get_logger()
+
+LONGEST_PAUSE_S = 15.0  # between two tries to reach the storage
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What every attempt of a worker uses."""
+
+    settings: WorkerSettings
+    store: JobStore
+    storage: Storage
+    engine: EngineProcess
+    drain: Drain
+
+
+class Attempt:
+    """Use as a context: inside it the job is beaten for, and when it is left the job is settled.
+
+    `room` is an empty folder. Every method may raise Ended, which leaving the context takes care of.
+    """
+
+    def __init__(self, job: Job, parts: Parts, room: Path) -> None:
+        self.job = job
+        self.token = job.token or ""
+        self.settings, self.store, self.storage = parts.settings, parts.store, parts.storage
+        self.image_path, self.video_path = room / "image.png", room / "video.mp4"
+        self.reporter = Reporter(parts.store, job, parts.settings.beat_s)
+        self.orders = Orders(self.reporter, parts.drain)
+        self.run = EngineRun(parts.engine, parts.settings, self.orders)
+        self.ending: Ended | None = None
+
+    def __enter__(self) -> Self:
+        asked = self.job.request
+        facts = {"size": asked.size, "num_frames": asked.num_frames, "steps": asked.num_inference_steps}
+        log.info("job.started", job_id=self.job.id, attempt=self.job.attempt, **facts)
+        self.reporter.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
+        try:
+            if error is not None:
+                self._settle(error if isinstance(error, Ended) else JobFailed(failure("internal_error")))
+        finally:
+            self.reporter.close()
+        return isinstance(error, Ended)
+
+    def fetch_image(self) -> Path | None:
+        """The start image as a file, if the request has one."""
+        key = self.job.request.image_key
+        if key is None:
+            return None
+        try:
+            self._with_storage(lambda: self._download(key, self.image_path))
+        except KeyError as error:
+            raise JobFailed(failure("internal_error", "The start image is no longer there.")) from error
+        return self.image_path
+
+    def generate(self, image: Path | None) -> Done:
+        """Have the engine make the video; it is at `video_path` then."""
+        request = self.job.request.model_copy(update={"webhook": None})  # its secret is none of the engine's business
+        return self.run.make(Run(self.token, request, self.video_path, image))
+
+    def shelve(self, done: Done) -> None:
+        """Store the video and commit it as the job's result, once."""
+        started = time.monotonic()
+        self.reporter.tell(Progress(Phase.UPLOADING, self.run.total_steps, self.run.total_steps))
+        key = video_key(self.job.id, self.job.attempt, self.token)
+        self._with_storage(lambda: self.storage.put_file(key, self.video_path))
+        phases = {**done.phase_seconds, Phase.UPLOADING.value: round(time.monotonic() - started, 3)}
+        self.reporter.close()
+        result = _result(key, done, phases)
+        if not patiently(lambda: self.store.complete(self.job.id, self.token, result), self.orders.drain):
+            self._discard(key)
+            raise NotOurs
+        log.info("job.finished", job_id=self.job.id, attempt=self.job.attempt, bytes=done.size_bytes, **phases)
+
+    def _settle(self, ending: Ended) -> None:
+        self.ending = ending
+        event = patiently(lambda: ending.settle(self.store, self.job), self.orders.drain)
+        reason = str(ending) or type(ending).__name__
+        log.info(event, job_id=self.job.id, attempt=self.job.attempt, reason=reason)
+
+    def _download(self, key: str, path: Path) -> None:
+        size = self.storage.look(key).size_bytes
+        with path.open("wb") as file:
+            for piece in self.storage.read(key, 0, size):
+                file.write(piece)
+
+    def _with_storage(self, call: Callable[[], None]) -> None:
+        """Try until the storage answers: that it was away is no reason to make a video twice."""
+        started, pause_s = time.monotonic(), 0.2
+        while True:
+            self.orders.check()
+            try:
+                return call()
+            except StorageUnavailable as error:
+                log.warning("storage.away", job_id=self.job.id, reason=str(error))
+                if time.monotonic() - started > self.settings.storage_patience_s:
+                    raise JobFailed(failure("storage_unavailable")) from error
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _discard(self, key: str) -> None:
+        try:
+            self.storage.delete_prefix(key.rpartition("/")[0] + "/")
+        except StorageUnavailable:
+            log.warning("video.left_behind", job_id=self.job.id, key=key)
+
+
+def _result(key: str, done: Done, phases: dict[str, float]) -> Result:
+    return Result(
+        video_key=key,
+        content_type="video/mp4",
+        size_bytes=done.size_bytes,
+        content_sha256=done.sha256,
+        inference_time_s=round(sum(done.phase_seconds.values()), 3),
+        peak_memory_mb=done.peak_memory_mb,
+        phase_seconds=phases,
+        warnings=done.warnings,
+    )

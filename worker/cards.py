@@ -1,0 +1,53 @@
+"""What a model folder can make: its own `card.json`, or what is known of the published models."""
+
+import re
+from pathlib import Path
+
+from easyanimate.errors import CheckpointError
+from easyanimate.pipeline.schedulers import SCHEDULERS
+from jobs.model_card import ModelCard
+
+PUBLISHED = re.compile(r"-(512x512|768x768|960x960)$")
+# Wide, near the base area, divisible by 16: (width, height) in pixels.
+DEFAULT_SIZES = {512: (672, 384), 768: (1008, 576), 960: (1280, 720)}
+
+
+def read_card(folder: Path) -> ModelCard:
+    """The card of the model in `folder`. Raises CheckpointError if there is none and the name tells nothing."""
+    path = folder / "card.json"
+    if path.is_file():
+        return _read_own_card(path)
+    published = PUBLISHED.search(folder.name)
+    if published is None:
+        raise CheckpointError(f"{folder} has no card.json and is not named like a published model (…-512x512)")
+    return published_card(folder.name, int(published[1].split("x")[0]))
+
+
+def _read_own_card(path: Path) -> ModelCard:
+    try:
+        card = ModelCard.model_validate_json(path.read_bytes())
+    except ValueError as error:
+        raise CheckpointError(f"{path} is not a model card: {error}") from error
+    if card.name != path.parent.name:  # queues go by the folder's name, callers by the card's
+        raise CheckpointError(f"{path} says the model is {card.name!r}; rename the folder or the card")
+    return card
+
+
+def published_card(name: str, base: int) -> ModelCard:
+    """The card of a published V3 model whose training area is `base` x `base` pixels (spec: pipelines 9)."""
+    width, height = DEFAULT_SIZES[base]
+    return ModelCard(
+        name=name,
+        description=f"EasyAnimateV3, text- and image-to-video at the area of {base}x{base} pixels.",
+        default_width=width,
+        default_height=height,
+        max_pixels=base * base,
+        max_side=2 * base,
+        min_side=128,
+        max_frames=144,
+        default_num_frames=144,
+        default_num_inference_steps=25,
+        default_guidance_scale=7.0,
+        default_scheduler="euler",
+        schedulers=SCHEDULERS,
+    )

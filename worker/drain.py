@@ -1,0 +1,31 @@
+"""The end of a worker: how long a running job may go on after it was told to stop."""
+
+import time
+
+
+class Drain:
+    """Begins with the first signal; a second one ends the patience."""
+
+    def __init__(self, grace_s: float) -> None:
+        self.grace_s = grace_s
+        self._deadline: float | None = None
+
+    def begin(self) -> None:
+        """A signal came. Safe in a signal handler."""
+        grace_s = self.grace_s if self._deadline is None else 0.0
+        self._deadline = time.monotonic() + grace_s
+
+    @property
+    def remaining_s(self) -> float:
+        """How long a running job may still go on; without a signal, for ever."""
+        return float("inf") if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether no further job shall be taken."""
+        return self._deadline is not None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the running job must go back now."""
+        return self.remaining_s == 0.0

@@ -1,0 +1,62 @@
+"""How an attempt can end without a video, and what becomes of the job then."""
+
+from jobs.failure import Failure, failure
+from jobs.record import Job
+from jobs.store import MAX_ATTEMPTS, JobStore
+
+
+class Ended(Exception):
+    """The attempt is over; `settle` tells the store."""
+
+    def settle(self, store: JobStore, job: Job) -> str:
+        """What the log calls it."""
+        raise NotImplementedError
+
+
+class NotOurs(Ended):
+    """The keeper gave the attempt to somebody else, or the caller deleted the job."""
+
+    def settle(self, store: JobStore, job: Job) -> str:
+        return "job.dropped"
+
+
+class Drained(Ended):
+    """The worker has to go: another one begins again, at no cost to the job."""
+
+    def settle(self, store: JobStore, job: Job) -> str:
+        store.give_back(job.id, job.token or "")
+        return "job.given_back"
+
+
+class EngineLost(Ended):
+    """The engine died, hung, or lost its device: once more with a new one, until it was once too often."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+    def settle(self, store: JobStore, job: Job) -> str:
+        if job.attempt < MAX_ATTEMPTS:
+            store.retry(job.id, job.token or "")
+            return "job.retried"
+        store.fail(job.id, job.token or "", failure(self.code))
+        return "job.failed"
+
+
+class JobFailed(Ended):
+    """There will be no video: cancelled, or a failure that another try here would meet again."""
+
+    def __init__(self, why: Failure) -> None:
+        super().__init__(why.code)
+        self.why = why
+
+    def settle(self, store: JobStore, job: Job) -> str:
+        store.fail(job.id, job.token or "", self.why)
+        return "job.cancelled" if self.why.code == "cancelled" else "job.failed"
+
+
+class ModelBroken(JobFailed):
+    """The model cannot be loaded any more: neither this job nor this worker can go on."""
+
+    def __init__(self) -> None:
+        super().__init__(failure("model_unavailable"))

@@ -1,0 +1,115 @@
+"""The engine: a child process that owns torch and the loaded model, and makes one video at a time.
+
+It hears orders in a thread of its own, so that a cancel is known while the model works; when the supervisor is gone,
+so is the engine.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from threading import Thread
+from typing import Protocol
+
+import structlog
+
+from easyanimate.errors import Interrupted
+from jobs.logs import set_up_logs
+from jobs.model_card import ModelCard
+from worker.die_with_parent import die_with_parent
+from worker.failures import failed, failed_to_load
+from worker.messages import Answer, Cancel, Done, Failed, Load, Order, Ready, Run
+
+log = structlog.get_logger()
+
+
+class Maker(Protocol):
+    """What makes videos once it is loaded."""
+
+    @property
+    def card(self) -> ModelCard:
+        """What it can make."""
+
+    def make(self, run: Run, tell: Callable[[Answer], None], check: Callable[[], None]) -> Done:
+        """Make one video. `tell` passes progress on; `check`, to be called often, raises Interrupted."""
+
+
+class Ear:
+    """Hears the supervisor's orders. A cancel counts at once; the rest waits its turn."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.orders: SimpleQueue[Order] = SimpleQueue()
+        self._connection = connection
+        self._cancelled: set[str] = set()
+        Thread(target=self._listen, name="ear", daemon=True).start()
+
+    def check(self, run: Run) -> None:
+        """Raise Interrupted if this run was cancelled."""
+        if run.id in self._cancelled:
+            raise Interrupted("the run was cancelled")
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                order = self._connection.recv()
+                if isinstance(order, Cancel):
+                    self._cancelled.add(order.id)
+                else:
+                    self.orders.put(order)
+        except (EOFError, OSError):
+            os._exit(1)  # the supervisor is gone: nobody waits for what we do
+
+
+def serve(connection: Connection, load: Callable[[Load], Maker]) -> int:
+    """Load, then run what is asked, until told to end (0) or of no more use (1)."""
+    ear = Ear(connection)
+    order = ear.orders.get()
+    if not isinstance(order, Load):
+        raise TypeError(f"the first order must be Load, got {order!r}")
+    set_up_logs("console" if order.log_format == "console" else "json", process="engine")
+    try:
+        maker = load(order)
+    except Exception as error:  # whatever it is: the supervisor must hear of it
+        log.exception("model.failed", folder=str(order.folder))
+        connection.send(failed_to_load(error))
+        return 1
+    connection.send(Ready(maker.card))
+    while isinstance(order := ear.orders.get(), Run):
+        answer = _answer(maker, order, connection.send, ear)
+        connection.send(answer)
+        if not isinstance(answer, Done) and answer.is_fatal:
+            return 1
+    return 0
+
+
+def _answer(maker: Maker, run: Run, tell: Callable[[Answer], None], ear: Ear) -> Done | Failed:
+    try:
+        return maker.make(run, tell, lambda: ear.check(run))
+    except Exception as error:  # whatever it is: the supervisor must hear of it
+        answer = failed(error)
+        if answer.code != "cancelled":
+            log.exception("run.failed", code=answer.code)
+        return answer
+
+
+def start(load: Callable[[Load], Maker]) -> None:
+    """Serve the supervisor at the other end of the pipe whose number is the program's argument; never returns."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
+    with Connection(int(sys.argv[1])) as connection:
+        code = serve(connection, load)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # the ear still listens
+
+
+def _load(order: Load) -> Maker:
+    from worker.generation import VideoMaker  # noqa: PLC0415  torch, seconds of it, only where a model is loaded
+
+    return VideoMaker.load(order.folder, order.device, order.dtype)
+
+
+if __name__ == "__main__":
+    start(_load)

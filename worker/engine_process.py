@@ -1,0 +1,91 @@
+"""The engine seen from the supervisor: a child process that is started, spoken to, listened to, and ended."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+
+import structlog
+
+from worker.messages import Answer, Load, Order, Ready, Shutdown
+
+log = structlog.get_logger()
+
+COMMAND = (sys.executable, "-m", "worker.engine")
+STOP_PATIENCE_S = 5.0
+
+
+class EngineDied(Exception):
+    """The engine's process is gone."""
+
+
+class EngineProcess:
+    """One engine after the other; each gets `load` as its first order. Use from one thread."""
+
+    def __init__(self, load: Load, command: Sequence[str] = COMMAND) -> None:
+        self.load = load
+        self.command = command
+        self.is_ready = False
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start a process that loads the model, unless there is one."""
+        if self._process is not None:
+            return
+        ours, theirs = Pipe()
+        with theirs:
+            number = theirs.fileno()
+            self._process = subprocess.Popen([*self.command, str(number)], pass_fds=[number], stdin=subprocess.DEVNULL)
+        self._connection = ours
+        log.info("engine.started", engine_pid=self._process.pid)
+        self.send(self.load)
+
+    def send(self, order: Order) -> None:
+        """Give an order. That the engine is dead is told by the next `poll`."""
+        if self._connection is None:
+            raise EngineDied
+        try:
+            self._connection.send(order)
+        except OSError:
+            log.warning("engine.deaf", order=type(order).__name__)
+
+    def poll(self, timeout_s: float) -> Answer | None:
+        """The next answer, or None if there is none within `timeout_s`. Raises EngineDied."""
+        if self._connection is None:
+            raise EngineDied
+        try:
+            answer: Answer | None = self._connection.recv() if self._connection.poll(timeout_s) else None
+        except (EOFError, OSError) as error:
+            self.kill()
+            raise EngineDied from error
+        self.is_ready = self.is_ready or isinstance(answer, Ready)
+        return answer
+
+    def kill(self) -> None:
+        """End the process now, whatever it is doing."""
+        self.is_ready = False
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._process is not None:
+            self._process.kill()
+            code = self._process.wait()
+            log.info("engine.ended", engine_pid=self._process.pid, code=code)
+            self._process = None
+
+    def stop(self) -> None:
+        """Ask the engine to end, and end it if it does not within some seconds."""
+        if self._process is None:
+            return
+        self.send(Shutdown())
+        deadline = time.monotonic() + STOP_PATIENCE_S
+        while self._process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.kill()

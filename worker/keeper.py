@@ -1,0 +1,84 @@
+"""The keeper: gives the jobs of lost workers to others, and delivers webhooks. `python -m worker.keeper`.
+
+Several keepers may run at once: every step is a compare-and-set, and a delivery is claimed before it is tried.
+"""
+
+import signal
+import sys
+from threading import Event, Thread
+
+import structlog
+from pydantic import ValidationError
+
+from jobs.errors import QueueUnavailable
+from jobs.logs import set_up_logs
+from jobs.outgoing import Outgoing
+from jobs.redis_connection import connect
+from jobs.store import JobStore
+from worker.deliverer import Deliverer
+from worker.settings import KeeperSettings
+from worker.stranded import Stranded
+
+log = structlog.get_logger()
+
+
+class Sweeper:
+    """Looks for jobs that nobody works on any more."""
+
+    def __init__(self, store: JobStore, settings: KeeperSettings) -> None:
+        self.store = store
+        self.settings = settings
+        self.stranded = Stranded(store.redis, settings.stranded_after_s)
+
+    def run(self, stopped: Event) -> None:
+        """Sweep until `stopped`. After Redis was away, first let the workers beat again: they are not dead."""
+        pause_s = self.settings.sweep_s
+        while not stopped.wait(pause_s):
+            try:
+                self.sweep()
+                pause_s = self.settings.sweep_s
+            except QueueUnavailable:
+                log.warning("redis.away")
+                pause_s = self.settings.lease_s
+            except Exception:
+                log.exception("sweep.failed")
+
+    def sweep(self) -> None:
+        """Once over everything."""
+        for job_id in self.store.overdue():
+            job = self.store.recover(job_id)
+            if job is not None:
+                log.warning("job.recovered", job_id=job_id, attempt=job.attempt, state=job.state)
+        for job_id in self.stranded.rescue():
+            log.warning("job.rescued", job_id=job_id)
+
+
+def run_keeper(settings: KeeperSettings, stopped: Event) -> None:
+    """Sweep and deliver until `stopped`."""
+    store = JobStore(connect(settings.redis_url.get_secret_value(), retries=2), lease_s=settings.lease_s)
+    outgoing = Outgoing(allow_private=settings.webhook_allow_private, timeout_s=settings.webhook_timeout_s)
+    deliverer = Deliverer(store, outgoing, settings.secret_for("webhook"), settings.webhook_threads)
+    sweeping = Thread(target=Sweeper(store, settings).run, args=[stopped], name="sweeper")
+    sweeping.start()
+    log.info("keeper.started")
+    deliverer.run(stopped)
+    sweeping.join()
+    log.info("keeper.ended")
+
+
+def main() -> int:
+    try:
+        settings = KeeperSettings()
+    except ValidationError as error:
+        sys.stderr.write(f"The settings are wrong: {error}\n")
+        return 2
+    set_up_logs(settings.log_format, process="keeper")
+    stopped = Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    signal.signal(signal.SIGINT, lambda *_: stopped.set())
+    run_keeper(settings, stopped)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

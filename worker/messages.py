@@ -1,0 +1,86 @@
+"""The whole language between the supervisor and its engine: frozen dataclasses over a pipe.
+
+Supervisor → engine: Load once, then Run, Cancel, Shutdown. Engine → supervisor: Ready, Progress, Done, Failed.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jobs.model_card import ModelCard
+from jobs.request import VideoRequest
+from jobs.states import Phase
+
+
+@dataclass(frozen=True)
+class Load:
+    """Load the model in `folder`; the first thing an engine hears."""
+
+    folder: Path
+    device: str
+    dtype: str
+    log_format: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """Make one video at `output_path`. `id` names this attempt, for Cancel; `image_path` is an RGB PNG."""
+
+    id: str
+    request: VideoRequest
+    output_path: Path
+    image_path: Path | None = None
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Stop the run `id` at the next step."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class Shutdown:
+    """End, when the current run is done."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The model is loaded."""
+
+    card: ModelCard
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the run is. `step` of `total_steps` count the denoising, and stand still in other phases."""
+
+    phase: Phase
+    step: int
+    total_steps: int
+
+
+@dataclass(frozen=True)
+class Done:
+    """The video is on disk, and was decoded once to see that it is whole. `phase_seconds` by the name of the phase."""
+
+    sha256: str
+    size_bytes: int
+    peak_memory_mb: float
+    phase_seconds: dict[str, float]
+    warnings: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Failed:
+    """No video: `code` is one of `jobs.failure`, `message` a sentence for the caller or None for the usual one.
+
+    After a fatal failure the engine is of no more use.
+    """
+
+    code: str
+    message: str | None = None
+    is_fatal: bool = False
+
+
+Order = Load | Run | Cancel | Shutdown
+Answer = Ready | Progress | Done | Failed

@@ -1,0 +1,23 @@
+"""What may end an attempt from outside: it was lost, it was cancelled, or the worker has to go."""
+
+from jobs.failure import failure
+from worker.drain import Drain
+from worker.endings import Drained, JobFailed, NotOurs
+from worker.reporter import Reporter
+
+
+class Orders:
+    """To be looked at between any two pieces of work."""
+
+    def __init__(self, reporter: Reporter, drain: Drain) -> None:
+        self.reporter = reporter
+        self.drain = drain
+
+    def check(self) -> None:
+        """Raise the ending that was ordered, if one was."""
+        if self.reporter.is_lost.is_set():
+            raise NotOurs
+        if self.reporter.is_cancelled.is_set():
+            raise JobFailed(failure("cancelled"))
+        if self.drain.is_over:
+            raise Drained

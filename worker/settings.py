@@ -1,0 +1,46 @@
+"""The settings of a worker and of a keeper, on top of those that all processes share."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from jobs.settings import Settings
+
+MIB = 1 << 20
+
+
+class WorkerSettings(Settings):
+    """One worker: one model on one device. A `*_timeout_s` is how long the engine may be silent in that phase."""
+
+    model: str = Field(default="easyanimate-v3-tiny", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    models_dir: Path = Path("models")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    beat_s: float = Field(default=3.0, gt=0)
+    load_timeout_s: float = Field(default=900.0, gt=0)
+    step_timeout_s: float = Field(default=600.0, gt=0)  # a step of a big model on a CPU takes minutes
+    decode_timeout_s: float = Field(default=600.0, gt=0)
+    cancel_grace_s: float = Field(default=10.0, ge=0)  # from asking the engine to stop to ending its process
+    drain_grace_s: float = Field(default=25.0, ge=0)
+    storage_patience_s: float = Field(default=900.0, ge=0)  # how long a finished video waits for its storage
+    spool_dir: Path | None = None
+    min_free_disk_bytes: int = Field(default=256 * MIB, ge=0)
+
+    @property
+    def model_folder(self) -> Path:
+        return self.models_dir / self.model
+
+    @property
+    def spool(self) -> Path:
+        """Where videos lie until they are stored."""
+        return self.spool_dir or self.data_dir / "spool"
+
+
+class KeeperSettings(Settings):
+    """One keeper. `webhook_threads` deliveries are under way at once, at most a quarter of them to one receiver."""
+
+    sweep_s: float = Field(default=2.0, gt=0)
+    stranded_after_s: float = Field(default=10.0, gt=0)
+    webhook_timeout_s: float = Field(default=15.0, gt=0, le=30)  # well below the minute a delivery is claimed for
+    webhook_threads: int = Field(default=16, ge=1, le=256)

@@ -1,0 +1,21 @@
+"""The one task of the queue: a video, from pick-up to committed result.
+
+The supervisor leases the job before it calls this and hands over the attempt; entering it starts the beats, leaving it
+settles the job however it ended.
+"""
+
+from contextvars import ContextVar
+
+from worker.attempt import Attempt
+
+ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
+
+
+def make_video(job_id: str) -> None:
+    """Make the video of the job that was leased for this call."""
+    with ATTEMPT.get() as attempt:
+        if attempt.job.id != job_id:
+            raise ValueError(f"{attempt.job.id} was leased, not {job_id}")
+        image = attempt.fetch_image()
+        video = attempt.generate(image)
+        attempt.shelve(video)
