@@ -6,6 +6,7 @@ days. Rows stay for a week after they ended, as a ledger.
 
 import json
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ from jobs.record import Job
 DUE = "outbox:due"  # sorted set: delivery id -> unix second of its next try
 MAX_EVENTS = 1000
 LEDGER_TTL_S = 7 * 86_400
+MAX_LOOKED_AT = 1000  # due deliveries, when most are not welcome
 CLAIM_MS = 60_000  # longer than a try may take: while one deliverer tries, no other does
 # Seconds from one try to the next: at once, then 5 s, 5 m, 30 m, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h after the one before.
 SCHEDULE_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -62,16 +64,18 @@ def add_webhook(pipe: Pipeline, job: Job, event_type: str, now: float) -> None:
     pipe.zadd(DUE, {delivery.id: now})
 
 
-def claim_due(redis: Redis, now: float) -> Delivery | None:
-    """The next delivery whose time has come, ours alone to try for a minute; None when there is nothing to do."""
-    for raw in cast(list[bytes], redis.zrangebyscore(DUE, "-inf", now, start=0, num=100)):
-        delivery_id = raw.decode()
-        if not redis.set(_claim(delivery_id), b"1", nx=True, px=CLAIM_MS):
+def claim_due(redis: Redis, now: float, is_welcome: Callable[[Delivery], bool] = lambda _: True) -> Delivery | None:
+    """The next delivery whose time has come and that `is_welcome`, ours alone to try for a minute; None without one."""
+    for raw in cast(list[bytes], redis.zrangebyscore(DUE, "-inf", now, start=0, num=MAX_LOOKED_AT)):
+        delivery = _read(redis, raw.decode())
+        if delivery is None or not is_welcome(delivery):
             continue
-        row = cast(bytes | None, redis.get(_key(delivery_id)))
-        if row is not None and redis.zscore(DUE, delivery_id) is not None:
-            return Delivery.model_validate_json(row)
-        redis.zrem(DUE, delivery_id)
+        if not redis.set(_claim(delivery.id), b"1", nx=True, px=CLAIM_MS):
+            continue
+        due_at = redis.zscore(DUE, delivery.id)  # somebody may have tried it before our claim
+        if due_at is not None and due_at <= now:
+            return _read(redis, delivery.id)
+        redis.delete(_claim(delivery.id))
     return None
 
 
@@ -100,6 +104,14 @@ def _save(redis: Redis, delivery: Delivery, changes: dict[str, Any], next_try: f
             pipe.zadd(DUE, {delivery.id: next_try})
         pipe.delete(_claim(delivery.id))
         pipe.execute()
+
+
+def _read(redis: Redis, delivery_id: str) -> Delivery | None:
+    row = cast(bytes | None, redis.get(_key(delivery_id)))
+    if row is None:
+        redis.zrem(DUE, delivery_id)
+        return None
+    return Delivery.model_validate_json(row)
 
 
 def _body(delivery_id: str, job: Job, event_type: str, now: float) -> str:
