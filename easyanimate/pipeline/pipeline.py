@@ -31,6 +31,7 @@ class EasyAnimatePipeline(DiffusionPipeline):
 
     model_cpu_offload_seq = "text_encoder->image_encoder->transformer->vae"
     _callback_tensor_inputs = ("latents",)
+    guidance_in_turn = False  # how, not what: set once at load by the memory profile
 
     def __init__(
         self,
@@ -137,6 +138,7 @@ class EasyAnimatePipeline(DiffusionPipeline):
             start = prepare_start_image(asked.image, asked.height, asked.width, asked.image_resample)
         prompts = [asked.negative_prompt, asked.prompt] if asked.is_guided else [asked.prompt]
         text = self.encode_prompt(prompts, clean_caption=asked.clean_caption)
+        self.maybe_free_model_hooks()  # where models take turns, T5 would stay beside the VAE if there is no picture
         image, image_mask = self.encode_image(start, rows=len(prompts))
         inpaint_latents = self.condition(asked, start, draws)
         self.maybe_free_model_hooks()  # where models take turns, the VAE would stay beside the transformer
@@ -199,7 +201,13 @@ class EasyAnimatePipeline(DiffusionPipeline):
             return callback(self, index, timestep, {"latents": latents}).get("latents", latents)
 
         return denoise(
-            self.transformer, sampler, noise.to(device), conditions, generator=draws.generator, on_step=on_step
+            self.transformer,
+            sampler,
+            noise.to(device),
+            conditions,
+            generator=draws.generator,
+            on_step=on_step,
+            rows_in_turn=self.guidance_in_turn,
         )
 
     @torch.no_grad()

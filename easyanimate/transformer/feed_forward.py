@@ -1,19 +1,36 @@
 """The two feed-forward networks: GELU in the blocks, gated GELU, of the exact kind, in the motion modules."""
 
+import torch
 from torch import Tensor, nn
 
 
 class FeedForward(nn.Module):
-    """`first` (to four times the width), then a linear back to the width."""
+    """`first` (to four times the width), then a linear back to the width.
+
+    `tokens_at_once`, set once when a model is loaded, bounds the memory: the result is the same in pieces or whole.
+    """
 
     def __init__(self, width: int, first: nn.Module) -> None:
         super().__init__()
+        self.tokens_at_once: int | None = None
         # The idle layer keeps the place of a dropout in published names: net.0.proj, net.2.
         self.net = nn.Sequential(first, nn.Identity(), nn.Linear(4 * width, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """[..., D] -> [..., D]."""
-        return self.net(x)
+        """[..., N, D] -> [..., N, D]."""
+        if self.tokens_at_once is None or x.shape[-2] <= self.tokens_at_once:
+            return self.net(x)
+        result = torch.empty_like(x)
+        for given, made in zip(*(t.split(self.tokens_at_once, dim=-2) for t in (x, result)), strict=True):
+            made.copy_(self.net(given))
+        return result
+
+
+def split_feed_forwards(model: nn.Module, tokens_at_once: int | None) -> None:
+    """Let all feed-forwards of `model` work on so many tokens at a time; on all of them if none is said."""
+    for module in model.modules():
+        if isinstance(module, FeedForward):
+            module.tokens_at_once = tokens_at_once
 
 
 class TanhGELU(nn.Module):
