@@ -1,0 +1,167 @@
+"""LoRAs in effect for the length of a `with` block: PEFT's layers around the base layers, and then the base again.
+
+The base weights are never written to, so they stay the same to the last bit after any number of requests, and a low-
+rank product at run time needs no second copy of the model. Leaving puts the very layers back that were there.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import torch
+from accelerate import init_empty_weights
+from diffusers import DiffusionPipeline
+from diffusers.hooks.group_offloading import _get_group_onload_device
+from peft import LoraConfig
+from peft.tuners.lora import Linear as LoraLinear
+from peft.tuners.tuners_utils import BaseTunerLayer
+from torch import nn
+
+from easyanimate.errors import CheckpointError, InvalidInput
+from easyanimate.lora.file import LoraFile, LowRank
+from easyanimate.lora.names import WRITTEN_PREFIX, linear_paths
+
+DEFAULT_SCALE = 0.55  # what V3's own programs apply a LoRA with (spec: transformer 20)
+
+Models = Mapping[str, Any]
+_COMPUTING = (torch.float32, torch.float16, torch.bfloat16)  # weights in other types are only stored in them
+_CONFIG = LoraConfig(init_lora_weights=False, lora_dropout=0.0, inference_mode=True)
+
+
+@dataclass(frozen=True)
+class LoraReport:
+    """What became of one file: layers changed, and the entries left unused with the reason."""
+
+    name: str
+    scale: float
+    applied: int
+    unused: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Update:
+    """A file's update of the layer at `path` of `model`; `adapter` is its name among those of the request."""
+
+    model: str
+    path: str
+    adapter: str
+    low_rank: LowRank
+    scale: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Changed:
+    """A model with some layers replaced: where and in what type it computes, and what was where before."""
+
+    model: nn.Module
+    onload_device: torch.device | None
+    dtype: torch.dtype
+    replaced: list[tuple[nn.Module, str, nn.Module]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, model: Any) -> Self:
+        """Nothing is replaced yet."""
+        return cls(model, _onload_device(model), model.dtype)
+
+    def insert(self, update: _Update) -> None:
+        """Put the update around its layer, or beside the one already there."""
+        parent_path, _, child = update.path.rpartition(".")
+        parent, layer = self.model.get_submodule(parent_path), self.model.get_submodule(update.path)
+        rank = update.low_rank.rank
+        with init_empty_weights():  # the numbers come next; random ones would take time and disturb the generator
+            if isinstance(layer, LoraLinear):
+                layer.update_layer(update.adapter, rank, lora_alpha=rank, config=_CONFIG)
+            else:
+                base, layer = layer, LoraLinear(layer, update.adapter, _CONFIG, r=rank, lora_alpha=rank)
+                self.replaced.append((parent, child, base))
+                setattr(parent, child, layer.train(base.training))
+        layer.set_adapter([*layer.lora_A], inference_mode=True)
+        self._fill(layer, update)
+
+    def _fill(self, layer: Any, update: _Update) -> None:
+        """An update lives with its layer, which moves it along; under group offload where the layers come to."""
+        weight = layer.get_base_layer().weight
+        device = self.onload_device or weight.device
+        dtype = weight.dtype if weight.dtype in _COMPUTING else self.dtype
+        for part, numbers in ((layer.lora_A, update.low_rank.down), (layer.lora_B, update.low_rank.up)):
+            part[update.adapter].weight = nn.Parameter(numbers.to(device, dtype), requires_grad=False)
+        layer.scaling[update.adapter] = update.scale * update.low_rank.strength
+
+    def restore(self) -> None:
+        """Put the very layers back that were there."""
+        for parent, child, base in self.replaced:
+            setattr(parent, child, base)
+
+
+@contextmanager
+def applied(
+    models: DiffusionPipeline | Models, loras: Sequence[tuple[LoraFile, float]]
+) -> Iterator[tuple[LoraReport, ...]]:
+    """Inside, each weight W counts as W + the sum of scale * alpha / r * up @ down over `loras`; after it, as W again.
+
+    `models` is a pipeline, or its "transformer" and, if wanted, "text_encoder" by name. Yields a report for each file.
+    Layers a file does not name (motion modules, for one made for PixArt) are untouched. The models keep their place:
+    component offload and group offload by leaves, in any number type, work as before.
+    Raises CheckpointError if nothing in a file fits, InvalidInput for a scale that is no number, or inside another
+    `applied` of the same model.
+    """
+    parts = dict(models.components if isinstance(models, DiffusionPipeline) else models)
+    plans = [_plan(parts, file, scale, f"lora{i}") for i, (file, scale) in enumerate(loras)]
+    changed = {name: _Changed.of(parts[name]) for name in parts if any(u.model == name for us, _ in plans for u in us)}
+    try:
+        for update in (update for updates, _ in plans for update in updates):
+            changed[update.model].insert(update)
+        yield tuple(report for _, report in plans)
+    finally:
+        for model in changed.values():
+            model.restore()
+
+
+def _plan(parts: Models, file: LoraFile, scale: float, adapter: str) -> tuple[list[_Update], LoraReport]:
+    """Which layers `file` changes; nothing is changed yet, so that a refusal leaves no trace."""
+    if not math.isfinite(scale):
+        raise InvalidInput(f"the scale of {file.name} must be a finite number such as {DEFAULT_SCALE}, got {scale}")
+    updates: list[_Update] = []
+    unused: list[str] = []
+    for model, entries in (("transformer", file.transformer), ("text_encoder", file.text_encoder)):
+        paths = _paths(parts, model) if entries else {}
+        for name, low_rank in entries.items():
+            reason = _misfit(parts.get(model), paths.get(name), low_rank)
+            if reason:
+                unused.append(f"{WRITTEN_PREFIX[model]}{name} ({reason})")
+            else:
+                updates.append(_Update(model, paths[name], adapter, low_rank, scale))
+    if not updates:
+        raise CheckpointError(
+            f"{file.name} fits no layer of this model: {unused[0] if unused else 'it is empty'}; "
+            "use a LoRA trained for EasyAnimateV3 or PixArt-alpha of this width"
+        )
+    return updates, LoraReport(file.name, scale, len(updates), tuple(unused))
+
+
+def _paths(parts: Models, model: str) -> dict[str, str]:
+    if model not in parts:
+        return {}
+    if any(isinstance(module, BaseTunerLayer) for module in parts[model].modules()):
+        raise InvalidInput(f"a LoRA is in effect on the {model} already; give all LoRAs of a request at once")
+    return linear_paths(parts[model])
+
+
+def _misfit(model: nn.Module | None, path: str | None, low_rank: LowRank) -> str:
+    """Why an entry cannot be used, or nothing."""
+    if model is None or path is None:
+        return "there is no such layer"
+    layer: Any = model.get_submodule(path)
+    made_for = (low_rank.up.shape[0], low_rank.down.shape[1])
+    if made_for != (layer.out_features, layer.in_features):
+        return f"made for {made_for[0]}x{made_for[1]}, the layer is {layer.out_features}x{layer.in_features}"
+    return ""
+
+
+def _onload_device(model: nn.Module) -> torch.device | None:
+    try:
+        return torch.device(_get_group_onload_device(model))
+    except ValueError:  # the model is not under group offload
+        return None

@@ -1,0 +1,74 @@
+"""Weights of another training (a "DreamBooth model") in place of some of the transformer's, for one `with` block."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from diffusers.hooks.group_offloading import _is_group_offload_enabled
+from torch import Tensor, nn
+
+from easyanimate.errors import CheckpointError, InvalidInput
+from easyanimate.transformer import EasyAnimateTransformer3DModel
+from easyanimate.transformer.position_tables import without_position_tables
+from easyanimate.weights_file import read_weights_file
+
+
+@dataclass(frozen=True, eq=False)
+class WeightOverride:
+    """Some weights of a transformer by their published names, from the file `name`, on the CPU."""
+
+    name: str
+    tensors: Mapping[str, Tensor]
+
+
+def read_override(path: str | Path) -> WeightOverride:
+    """The weights in `path`: safetensors, or a .bin that holds tensors only, bare or in an outer "state_dict".
+
+    Raises CheckpointError for a damaged file, a LoRA, or a pickle that wants to do more than hold tensors.
+    """
+    path = Path(path)
+    tensors = read_weights_file(path)
+    if any("lora_" in name for name in tensors):
+        raise CheckpointError(f"{path} is a LoRA, not whole weights; apply it as a LoRA")
+    if not tensors:
+        raise CheckpointError(f"{path} is empty; download it again")
+    return WeightOverride(path.name, tensors)
+
+
+@contextmanager
+def overridden(transformer: EasyAnimateTransformer3DModel, override: WeightOverride) -> Iterator[tuple[str, ...]]:
+    """Inside, the weights `override` names have its values, in the transformer's number type; all others their own.
+
+    Yields the names. After it, every weight is what it was, to the last bit. LoRAs go inside, not around it.
+    Raises CheckpointError if a name is unknown or a shape differs (nothing is changed then), InvalidInput under group
+    offload, which keeps copies of the weights that would come back in the middle of a call.
+    """
+    if _is_group_offload_enabled(transformer):
+        raise InvalidInput('weights cannot be overridden under group offload; use the memory profile "normal" or "low"')
+    weights = dict(transformer.named_parameters())
+    tensors = without_position_tables(override.tensors, transformer.config)
+    _check_fit(tensors, weights, override.name)
+    own = {name: weights[name].data for name in tensors}
+    try:
+        for name, tensor in tensors.items():
+            weights[name].data = tensor.to(own[name])
+        yield tuple(tensors)
+    finally:
+        for name, weight in own.items():
+            weights[name].data = weight.to(weights[name].device)  # the model may have moved; the bits stay
+
+
+def _check_fit(tensors: Mapping[str, Tensor], weights: Mapping[str, nn.Parameter], name: str) -> None:
+    unknown = [key for key in tensors if key not in weights]
+    if unknown:
+        raise CheckpointError(
+            f"{name}: {len(unknown)} of {len(tensors)} weights are not in the transformer, such as {unknown[0]}; "
+            "use weights in the names of EasyAnimateV3"
+        )
+    for key, tensor in tensors.items():
+        if tensor.shape != weights[key].shape:
+            raise CheckpointError(
+                f"{name}: {key} is {list(tensor.shape)}, but this transformer has {list(weights[key].shape)}; "
+                "use weights made for this model, or leave this one out"
+            )
