@@ -3,6 +3,7 @@
 import typer
 
 from cli.generate import generate
+from cli.models import app as models_app
 
 app = typer.Typer(
     help="Text- and image-to-video with EasyAnimateV3.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -15,3 +16,4 @@ def easyanimate() -> None:
 
 
 app.command()(generate)
+app.add_typer(models_app, name="models")

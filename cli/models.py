@@ -1,0 +1,177 @@
+"""`easyanimate models …`: pull, import, list and check the models on this machine."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from easyanimate.errors import EasyAnimateError
+
+if TYPE_CHECKING:
+    from easyanimate.models.checkup import Checkup
+    from easyanimate.models.networks import Network
+    from jobs.model_card import ModelCard
+
+app = typer.Typer(help="The models on this machine.", no_args_is_help=True)
+
+ModelsDir = Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR", help="The folder all models lie in.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a model of the same name.")]
+DEFAULT_DIR = Path("models")
+FRAMES = (1, 24, 48, 72, 96, 144)
+BASES = {512: ((384, 672), (512, 512)), 768: ((576, 1008), (768, 768)), 960: ((720, 1280), (960, 960))}
+
+
+@app.command()
+def pull(
+    name: Annotated[str, typer.Argument(help="512, 768, 960, or EasyAnimateV3-XL-2-InP-512x512 in full.")],
+    revision: Annotated[str, typer.Option(help="A branch, tag or commit of the repository.")] = "main",
+    models_dir: ModelsDir = DEFAULT_DIR,
+    force: Force = False,
+) -> None:
+    """Download a published model from the Hugging Face hub. Run it again to go on after an interruption."""
+    from easyanimate.models.hub import pull as pull_model
+
+    with _refusals("pull", hint="what has arrived stays; run the same command again to go on"):
+        folder = pull_model(name, models_dir, revision=revision, force=force, make_card=card_text)
+        typer.echo(f"{folder} is complete and loads")
+
+
+@app.command("import")
+def import_(
+    archive: Annotated[Path, typer.Argument(help="The published .tar, or a .tar.gz.")],
+    models_dir: ModelsDir = DEFAULT_DIR,
+    name: Annotated[str | None, typer.Option(help="Another name than that of the folder in the archive.")] = None,
+    force: Force = False,
+) -> None:
+    """Unpack a published archive, check it, and put it among the models."""
+    from easyanimate.models.archive import import_archive
+
+    with _refusals("import", hint="nothing was left behind"):
+        folder = import_archive(archive, models_dir, name=name, force=force, make_card=card_text)
+        typer.echo(f"{folder} is complete and loads")
+
+
+@app.command("list")
+def list_(models_dir: ModelsDir = DEFAULT_DIR) -> None:
+    """Show the models and LoRA files on this machine."""
+    from easyanimate.models.shelf import list_loras, list_models
+
+    models, loras = list_models(models_dir), list_loras(models_dir)
+    if not models and not loras:
+        typer.echo(f"no models in {models_dir}; `easyanimate models pull 512` downloads one")
+    for model in models:
+        state = _state(model.missing, model.unfinished)
+        typer.echo(f"{model.name}  {size_text(model.size_bytes)}  {_limits(model.folder)}  {state}")
+    for lora in loras:
+        typer.echo(f"loras/{lora.name}  {size_text(lora.size_bytes)}")
+
+
+@app.command()
+def check(
+    model: Annotated[str, typer.Argument(help="A folder, or the name of one among the models.")],
+    models_dir: ModelsDir = DEFAULT_DIR,
+    hashes: Annotated[bool, typer.Option("--hashes", help="Read every byte and compare it with what came.")] = False,
+) -> None:
+    """Say what a model folder holds, all that keeps it from loading, and which clips fit into memory here."""
+    from easyanimate.models.checkup import check_folder
+
+    with _refusals("check"):
+        folder = next((path for path in (Path(model), models_dir / model) if path.is_dir()), models_dir / model)
+        checkup = check_folder(folder, hashes=hashes)
+        typer.echo(f"{folder}: {size_text(checkup.size_bytes)}")
+        for network in checkup.networks:
+            typer.echo(_network_line(network))
+        if checkup.problems:
+            count = len(checkup.problems)
+            typer.echo(f"\nit would not load: {count} problem{'s' if count > 1 else ''}")
+            for problem in checkup.problems:
+                typer.echo(f"- {problem}")
+            raise typer.Exit(1)
+        typer.echo("\nit loads\n")
+        for line in _capacity_lines(checkup):
+            typer.echo(line)
+
+
+def card_text(published_as: str, name: str) -> str | None:
+    """card.json for the model `name`, if the publisher's name says which of the V3 models it is."""
+    from worker.cards import PUBLISHED, published_card
+
+    match = PUBLISHED.search(published_as) or PUBLISHED.search(name)
+    if match is None:
+        return None
+    return published_card(name, int(match[1].split("x")[0])).model_dump_json(indent=2) + "\n"
+
+
+def size_text(size_bytes: int) -> str:
+    """Bytes as a person says them: 18.2 GB, 9.6 MB, 512 bytes."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size_bytes >= factor:
+            return f"{size_bytes / factor:.1f} {unit}"
+    return f"{size_bytes} bytes"
+
+
+def _state(missing: tuple[str, ...], unfinished: bool) -> str:
+    if unfinished:
+        return "unfinished: pull it again to go on"
+    return f"incomplete: lacks {', '.join(missing)}" if missing else "complete"
+
+
+def _limits(folder: Path) -> str:
+    card = _card(folder)
+    if card is None:
+        return "no card"
+    return f"{card.default_width}x{card.default_height} (up to {card.max_pixels} pixels), {card.max_frames} frames"
+
+
+def _card(folder: Path) -> "ModelCard | None":
+    from worker.cards import read_card
+
+    try:
+        return read_card(folder)
+    except EasyAnimateError:
+        return None
+
+
+def _network_line(network: "Network") -> str:
+    parameters = "-" if network.num_parameters is None else f"{network.num_parameters / 1e6:,.1f} M parameters"
+    kinds = " + ".join(network.dtypes) or "-"
+    return f"  {network.name:14} {network.class_name:30} {parameters:>22}  {kinds}  {size_text(network.size_bytes)}"
+
+
+def _capacity_lines(checkup: "Checkup") -> Iterator[str]:
+    """A small table: sizes down, frames across."""
+    from easyanimate.models.capacity import fit, free_memory, needs_of
+
+    memory, needs, card = free_memory(), needs_of(checkup), _card(checkup.folder)
+    frames = [count for count in FRAMES if card is None or count <= card.max_frames]
+    yield f"what fits into the {size_text(memory.free_bytes)} free on {memory.device} (estimated):"
+    yield f"  {'size':>10}" + "".join(f"{count:>8}" for count in frames) + "   frames"
+    for height, width in _sizes(card):
+        fits = (fit(needs, memory, height, width, count) for count in frames)
+        yield f"  {f'{width}x{height}':>10}" + "".join(f"{mode:>8}" for mode in fits)
+    yield "normal: everything on the device; low: one network at a time; lowest: layer by layer"
+
+
+def _sizes(card: "ModelCard | None") -> list[tuple[int, int]]:
+    """(height, width) of the rows: what the card can make, or the published sizes."""
+    published = [size for sizes in BASES.values() for size in sizes]
+    if card is None:
+        return published
+    own = (card.default_height, card.default_width)
+    makes = [size for size in published if size[0] * size[1] <= card.max_pixels and max(size) <= card.max_side]
+    return list(dict.fromkeys([own, *makes]))
+
+
+@contextmanager
+def _refusals(command: str, hint: str = "") -> Iterator[None]:
+    """Errors of the library as one message and exit code 2, an interruption as 130; 1 is for models with problems."""
+    try:
+        yield
+    except EasyAnimateError as problem:
+        typer.echo(f"easyanimate models {command}: {problem}", err=True)
+        raise typer.Exit(2) from problem
+    except KeyboardInterrupt as stop:
+        typer.echo(f"easyanimate models {command}: interrupted{'; ' + hint if hint else ''}", err=True)
+        raise typer.Exit(130) from stop

@@ -1,0 +1,113 @@
+"""A whole model folder looked over: what each part is, and all that keeps it from loading, not just the first."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from easyanimate.errors import CheckpointError
+from easyanimate.models.networks import NETWORKS, Network, inspect_network
+from easyanimate.models.published import WEIGHTS
+from easyanimate.models.source import changed_files
+from easyanimate.pipeline.loading import (
+    INPAINT_CHANNELS,
+    TOKENIZER_FILES,
+    _load_image_processor,
+    _load_tokenizer,
+)
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """What a model folder holds. It loads if there are no `problems`; those of its networks are among them."""
+
+    folder: Path
+    networks: tuple[Network, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """What the folder takes on disk."""
+        return folder_bytes(self.folder)
+
+
+def check_folder(folder: Path, *, hashes: bool = False) -> Checkup:
+    """Look over the model in `folder`; with `hashes` also read every byte and compare it with what once came.
+
+    Raises CheckpointError only if there is no such folder.
+    """
+    if not folder.is_dir():
+        raise CheckpointError(f"there is no model folder {folder}")
+    networks = tuple(inspect_network(folder, name) for name in NETWORKS)
+    problems = [problem for network in networks for problem in network.problems]
+    tokens, tokenizer_problems = _tokenizer(folder / "tokenizer")
+    problems += tokenizer_problems
+    if (folder / "image_encoder").is_dir():
+        problems += _problem_of(_load_image_processor, folder / "image_encoder")
+    problems += _misfits({network.name: network.config for network in networks if network.config}, tokens)
+    problems += changed_files(folder, hashes=hashes)
+    return Checkup(folder, networks, tuple(dict.fromkeys(problems)))
+
+
+def require_sound(folder: Path) -> None:
+    """CheckpointError with all problems of the model in `folder`, if it has any."""
+    problems = check_folder(folder).problems
+    if problems:
+        listed = "\n".join(f"- {problem.replace(f'{folder}/', '')}" for problem in problems)
+        raise CheckpointError(f"the model would not load:\n{listed}")
+
+
+def missing_parts(folder: Path) -> list[str]:
+    """The folders and files every model has and `folder` lacks, without opening any."""
+    lacking = [f"{name}/config.json" for name in WEIGHTS if not (folder / name / "config.json").is_file()]
+    for name, files in WEIGHTS.items():
+        if not any((folder / name / end).is_file() for file in files for end in (file, f"{file}.index.json")):
+            lacking.append(f"{name}/{files[0]}")
+    if not any((folder / "tokenizer" / name).is_file() for name in TOKENIZER_FILES):
+        lacking.append(f"tokenizer/{TOKENIZER_FILES[0]}")
+    if not (folder / "image_encoder" / "preprocessor_config.json").is_file():
+        lacking.append("image_encoder/preprocessor_config.json")
+    return lacking
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes of all files below `folder`."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _tokenizer(folder: Path) -> tuple[int, list[str]]:
+    """How many tokens the tokenizer in `folder` knows, and what is wrong with it."""
+    if not folder.is_dir():
+        return 0, [f"{folder} is missing"]
+    try:
+        return len(_load_tokenizer(folder)), []
+    except CheckpointError as problem:
+        return 0, [str(problem)]
+
+
+def _problem_of(load: Callable[[Path], Any], folder: Path) -> list[str]:
+    try:
+        load(folder)
+    except CheckpointError as problem:
+        return [str(problem)]
+    return []
+
+
+def _misfits(configs: Mapping[str, Mapping[str, Any]], tokens: int) -> list[str]:
+    """Parts that load by themselves but cannot work together; only parts that load are looked at."""
+    found = []
+    text, image, vae, transformer = (configs.get(name, {}) for name in NETWORKS)
+    if transformer and transformer["in_channels"] != INPAINT_CHANNELS:
+        found.append(f"transformer: in_channels is {transformer['in_channels']}; an InP model has {INPAINT_CHANNELS}")
+    pairs = (
+        ("caption_channels", transformer, "d_model", text, "text_encoder"),
+        ("clip_embed_dim", transformer, "projection_dim", image, "image_encoder"),
+    )
+    for ours, mine, theirs, other, name in pairs:
+        if mine and other and mine[ours] != other[theirs]:
+            found.append(f"transformer: {ours} is {mine[ours]}, but {theirs} of the {name} is {other[theirs]}")
+    if vae and vae["latent_channels"] * 3 != INPAINT_CHANNELS:
+        found.append(f"vae: latent_channels is {vae['latent_channels']}; the pipeline needs {INPAINT_CHANNELS // 3}")
+    if text and tokens > text["vocab_size"]:
+        found.append(f"tokenizer: it has {tokens} tokens, but the text_encoder knows {text['vocab_size']}")
+    return found

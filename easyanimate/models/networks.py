@@ -1,0 +1,165 @@
+"""One network of a model folder: what it is, how large, and everything that keeps it from loading.
+
+The strict loaders decide. They map the files of weights into memory, so that 18 GB are not read to find a wrong key.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from easyanimate.checkpoint import read_config
+from easyanimate.encoders import load_clip, load_t5
+from easyanimate.errors import CheckpointError, InvalidInput
+from easyanimate.models.published import WEIGHTS
+from easyanimate.transformer import EasyAnimateTransformer3DModel
+from easyanimate.transformer.config import FIXED
+from easyanimate.vae import AutoencoderKLSlice
+from easyanimate.weights_file import read_state_dict, read_weights_file
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a folder of weights holds. `num_parameters` is None, and `config` empty, where `problems` say it won't load.
+
+    `dtypes` are those in the file, most values first; `size_bytes` is the folder's on disk.
+    """
+
+    name: str
+    class_name: str
+    num_parameters: int | None
+    dtypes: tuple[str, ...]
+    size_bytes: int
+    config: Mapping[str, Any]
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How one kind of network is loaded, and how the settings in its config.json are checked."""
+
+    class_name: str
+    load: Callable[[Path, torch.dtype], Any]
+    check_config: Callable[[Mapping[str, Any]], list[str]]
+
+
+def inspect_network(folder: Path, name: str) -> Network:
+    """What `folder`/`name` holds, `name` being one of `NETWORKS`. Lists what is wrong instead of raising."""
+    home, kind = folder / name, NETWORKS[name]
+    if not home.is_dir():
+        return Network(name, kind.class_name, None, (), 0, {}, (f"{home} is missing",))
+    problems = _config_problems(home, kind)
+    state_dict, damaged = _read(home, WEIGHTS[name])
+    problems += damaged
+    dtypes = _dtypes(state_dict.values())
+    model = None
+    if not problems:
+        try:
+            model = kind.load(home, dtypes[0] if dtypes else torch.float32)
+        except CheckpointError as problem:
+            problems.append(str(problem))
+    size = sum(path.stat().st_size for path in home.rglob("*") if path.is_file())
+    kinds = tuple(str(dtype).removeprefix("torch.") for dtype in dtypes)
+    return Network(name, kind.class_name, _count(model), kinds, size, _settings(model), tuple(problems))
+
+
+def _count(model: nn.Module | None) -> int | None:
+    return None if model is None else sum(parameter.numel() for parameter in model.parameters())
+
+
+def _settings(model: Any) -> dict[str, Any]:
+    if model is None:
+        return {}
+    return dict(model.config if isinstance(model.config, Mapping) else model.config.to_dict())
+
+
+def _config_problems(home: Path, kind: _Kind) -> list[str]:
+    try:
+        config = {key: value for key, value in read_config(home).items() if not key.startswith("_")}
+    except CheckpointError as problem:
+        return [str(problem)]
+    return [f"{home / 'config.json'}: {complaint}" for complaint in kind.check_config(config)]
+
+
+def _read(home: Path, names: Iterable[str]) -> tuple[dict[str, Tensor], list[str]]:
+    """The tensors of the folder's files, still on disk, and what is wrong with each file."""
+    try:
+        return read_state_dict(home, tuple(names)), []
+    except CheckpointError as problem:
+        first = str(problem)
+    problems = []
+    for index in (home / f"{name}.index.json" for name in names):
+        if index.is_file():
+            problems += _damaged_pieces(index)
+    return {}, problems or [first]
+
+
+def _damaged_pieces(index: Path) -> list[str]:
+    """What is wrong with each of the files that `index` lists; nothing if the index itself cannot be read."""
+    try:
+        names = {str(name) for name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return []
+    problems = []
+    for name in sorted(names):
+        try:
+            read_weights_file(index.parent / Path(name).name)
+        except CheckpointError as problem:
+            problems.append(str(problem))
+    return problems
+
+
+def _dtypes(tensors: Iterable[Tensor]) -> list[torch.dtype]:
+    """The floating-point types of `tensors`, that of most values first."""
+    values: Counter[torch.dtype] = Counter()
+    for tensor in tensors:
+        if tensor.is_floating_point():
+            values[tensor.dtype] += tensor.numel()
+    return [dtype for dtype, _ in values.most_common()]
+
+
+def _transformer_settings(config: Mapping[str, Any]) -> list[str]:
+    """Every fixed setting that is not as it must be: each by itself in a configuration that is right otherwise."""
+    lacking = [
+        f"it does not say {name}; this architecture has {FIXED[name]!r}" for name in FIXED.keys() - config.keys()
+    ]
+    adapt = EasyAnimateTransformer3DModel.adapt_config
+    return sorted(lacking) + _complaints(adapt, [FIXED | {key: value} for key, value in config.items()])
+
+
+def _vae_settings(config: Mapping[str, Any]) -> list[str]:
+    widths = {key: config[key] for key in ("ch", "ch_mult") if key in config}
+    return _complaints(AutoencoderKLSlice.adapt_config, [widths | {key: value} for key, value in config.items()])
+
+
+def _complaints(adapt: Callable[[dict[str, Any]], object], configs: Iterable[dict[str, Any]]) -> list[str]:
+    found = []
+    for config in configs:
+        try:
+            adapt(config)
+        except (CheckpointError, InvalidInput) as problem:
+            found.append(str(problem))
+        except (TypeError, ValueError, ArithmeticError, AttributeError):
+            pass  # a setting of the wrong kind: the loader says so with its place
+    return list(dict.fromkeys(found))
+
+
+NETWORKS: dict[str, _Kind] = {
+    "text_encoder": _Kind("T5EncoderModel", load_t5, lambda config: []),
+    "image_encoder": _Kind("CLIPVisionModelWithProjection", load_clip, lambda config: []),
+    "vae": _Kind(
+        "AutoencoderKLSlice",
+        lambda home, dtype: AutoencoderKLSlice.from_pretrained(home, torch_dtype=dtype),
+        _vae_settings,
+    ),
+    "transformer": _Kind(
+        "EasyAnimateTransformer3DModel",
+        lambda home, dtype: EasyAnimateTransformer3DModel.from_pretrained(home, torch_dtype=dtype),
+        _transformer_settings,
+    ),
+}

@@ -1,0 +1,53 @@
+"""What lies on the shelf: models, those still on their way, and LoRA files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from easyanimate.models.checkup import folder_bytes, missing_parts
+from easyanimate.models.staging import LORAS
+
+_ON_THEIR_WAY = (".pulling-", ".importing-")
+
+
+@dataclass(frozen=True)
+class ShelvedModel:
+    """A model's folder. `missing` names parts it lacks; `unfinished` says that it is still on its way."""
+
+    name: str
+    folder: Path
+    size_bytes: int
+    missing: tuple[str, ...]
+    unfinished: bool
+
+
+@dataclass(frozen=True)
+class ShelvedLora:
+    """A LoRA file by its name without the ending."""
+
+    name: str
+    size_bytes: int
+
+
+def list_models(models_dir: Path) -> list[ShelvedModel]:
+    """The models in `models_dir` by name; folders that hold no part of a model are left out."""
+    if not models_dir.is_dir():
+        return []
+    found = []
+    for folder in sorted(path for path in models_dir.iterdir() if path.is_dir() and path.name != LORAS):
+        prefix = next((prefix for prefix in _ON_THEIR_WAY if folder.name.startswith(prefix)), "")
+        if not prefix and (folder.name.startswith(".") or not _looks_like_model(folder)):
+            continue
+        name = folder.name.removeprefix(prefix)
+        missing = tuple(missing_parts(folder))
+        found.append(ShelvedModel(name, folder, folder_bytes(folder), missing, unfinished=bool(prefix)))
+    return found
+
+
+def list_loras(models_dir: Path) -> list[ShelvedLora]:
+    """The LoRA files in `models_dir`/loras by name."""
+    paths = sorted((models_dir / LORAS).glob("*.safetensors"))
+    return [ShelvedLora(path.stem, path.stat().st_size) for path in paths if path.is_file()]
+
+
+def _looks_like_model(folder: Path) -> bool:
+    return (folder / "model_index.json").is_file() or (folder / "transformer").is_dir()
