@@ -1,5 +1,6 @@
 """`python -m service`: one front end process, until it is told to stop; requests under way are finished first."""
 
+import signal
 import sys
 
 import structlog
@@ -16,6 +17,7 @@ def main() -> None:
     """Read the settings, set up the logs, serve."""
     settings = read_settings()
     set_up_logs(settings.log_format, process="api")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it once more when it has shut down well
     structlog.get_logger().info("api.starting", host=settings.host, port=settings.port, storage=settings.storage)
     uvicorn.run(
         make_app(settings),

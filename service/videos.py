@@ -34,6 +34,7 @@ OF_CREATE = errors(
     "unsupported_image",
     "url_not_allowed",
     "invalid_api_key",
+    "model_not_found",
     "payload_too_large",
     "unsupported_media_type",
     "queue_full",
@@ -45,13 +46,13 @@ OF_CREATE = errors(
 
 @router.post("", responses={200: {"model": Video}, **OF_CREATE}, openapi_extra={"requestBody": request_body()})
 def create_video(
-    body: BodyDep, owner: OwnerDep, parts: PartsDep, prefer: Annotated[str, Header()] = ""
+    owner: OwnerDep, parts: PartsDep, body: BodyDep, prefer: Annotated[str, Header()] = ""
 ) -> JSONResponse:
     """Ask for a video, as JSON or as a form. The answer is its record; the video is made when its turn comes."""
     wish = understand(Fields(body.fields()), parts.registry, parts.outgoing)
     job = admit(parts, owner, wish)
     headers = {"Location": f"/v1/videos/{job.id}", "openai-poll-after-ms": "500"}
-    is_async = "respond-async" in {wish.strip().lower() for wish in prefer.split(",")}
+    is_async = "respond-async" in {word.strip().lower() for word in prefer.split(",")}
     if is_async:
         headers["Preference-Applied"] = "respond-async"
     return JSONResponse(show(job).model_dump(mode="json"), 202 if is_async else 200, headers)

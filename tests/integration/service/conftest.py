@@ -1,0 +1,171 @@
+"""A real front end on a free port over the real Redis-compatible server, and a hand that plays the worker."""
+
+import hashlib
+import json
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+import uvicorn
+from redis import Redis
+
+from cli.embedded_redis import EmbeddedRedis
+from jobs.choose_storage import open_storage
+from jobs.model_card import ModelCard
+from jobs.record import Job, Result
+from jobs.registry import Registry
+from jobs.storage import video_key
+from jobs.store import JobStore
+from service.app import make_app
+from service.settings import ServiceSettings
+
+MP4 = b"\x00\x00\x00\x20ftypisom" + bytes(range(256)) * 40  # what the front end serves it never looks into
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet() -> None:
+    """The front ends in threads say nothing; what they would say is tested with one in a process."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
+@contextmanager
+def running_apis() -> Iterator[Callable[[ServiceSettings], str]]:
+    """Starts front ends in threads and says their addresses; all of them are stopped at the end."""
+    running: list[uvicorn.Server] = []
+
+    def start(settings: ServiceSettings) -> str:
+        bound = socket.socket()
+        bound.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        app = make_app(settings.model_copy(update={"public_url": url}))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+        thread.start()
+        running.append(server)
+        while not server.started and thread.is_alive():
+            time.sleep(0.01)
+        return url
+
+    yield start
+    for server in running:
+        server.should_exit = True  # its thread ends within a moment; nobody needs to wait for it
+
+
+@pytest.fixture
+def start_api() -> Iterator[Callable[[ServiceSettings], str]]:
+    """Starts a front end with the settings it is given and says its address."""
+    with running_apis() as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def fleeting(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Iterator[httpx.Client]:
+    """A client of a front end with a Redis of its own, for the many tests that look at one answer only."""
+    folder = tmp_path_factory.mktemp("fleeting")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    server = EmbeddedRedis(folder, port).start()
+    with Redis.from_url(server.url) as redis:
+        Registry(redis).announce(card, "worker-1")
+    settings = ServiceSettings(redis_url=server.url, data_dir=folder, max_image_pixels=1_000_000)
+    with running_apis() as start, httpx.Client(base_url=start(settings), timeout=30) as client:
+        yield client
+    server.stop()
+
+
+@pytest.fixture
+def settings(redis_url: str, tmp_path: Path) -> ServiceSettings:
+    """Settings for a front end over an empty database and an empty folder."""
+    return ServiceSettings(redis_url=redis_url, data_dir=tmp_path, max_image_pixels=1_000_000)
+
+
+@pytest.fixture
+def announced(redis: Redis, card: ModelCard) -> ModelCard:
+    """The small model, with one live worker."""
+    Registry(redis).announce(card, "worker-1")
+    return card
+
+
+@pytest.fixture
+def api(
+    settings: ServiceSettings, announced: ModelCard, start_api: Callable[[ServiceSettings], str]
+) -> Iterator[httpx.Client]:
+    """A client of a running front end that has a model."""
+    with httpx.Client(base_url=start_api(settings), timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Finds ports of this machine that nobody listens on."""
+
+    def find() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
+
+    return find
+
+
+@pytest.fixture
+def store(redis: Redis) -> JobStore:
+    """The jobs, as a worker sees them."""
+    return JobStore(redis)
+
+
+@pytest.fixture
+def finish(store: JobStore, settings: ServiceSettings) -> Callable[[str], bytes]:
+    """Does what a worker does to a waiting job, with a small file for a video; gives back its bytes."""
+
+    def run(job_id: str) -> bytes:
+        job = store.lease(job_id, "worker-1")
+        assert job is not None
+        assert job.token is not None
+        key = video_key(job_id, job.attempt, job.token)
+        open_storage(settings).put_bytes(key, MP4)
+        result = Result(
+            video_key=key,
+            content_type="video/mp4",
+            size_bytes=len(MP4),
+            content_sha256=hashlib.sha256(MP4).hexdigest(),
+            inference_time_s=1.5,
+            peak_memory_mb=64.0,
+            phase_seconds={"denoising": 1.5},
+            warnings=("the prompt was cut",),
+        )
+        assert store.complete(job_id, job.token, result)
+        return MP4
+
+    return run
+
+
+@pytest.fixture
+def stored(store: JobStore) -> Callable[[str], Job]:
+    """The job of an id, as it is stored."""
+    return store.get
+
+
+@pytest.fixture
+def code_of() -> Callable[[httpx.Response], str]:
+    """The code of a problem, after looking whether its body has everything the contract asks for."""
+
+    def look(answer: httpx.Response) -> str:
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["x-request-id"]
+        body: dict[str, Any] = json.loads(answer.text)
+        assert set(body) == {"type", "title", "status", "detail", "instance", "error"}
+        assert set(body["error"]) == {"message", "type", "param", "code"}
+        assert body["status"] == answer.status_code
+        assert body["detail"] == body["error"]["message"]
+        return str(body["error"]["code"])
+
+    return look
