@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from redis import Redis
 from redis.client import Pipeline
 
@@ -34,7 +34,7 @@ class Delivery(BaseModel):
     job_id: str
     type: str
     url: str
-    secret: str | None
+    secret: str | None = Field(repr=False)
     body: str
     tries: int = 0
     status: str = "pending"  # then delivered, exhausted or refused
