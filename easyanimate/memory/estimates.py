@@ -1,0 +1,65 @@
+"""How much memory a clip takes in each profile, for the published model in 16 bit: integers only, no torch.
+
+Activations are counted live tensors (transformer: on the abstract device at production size; VAE: spec, Slice VAE
+11). What a GPU's kernels and allocator add on top has not been measured; `_SLACK` and `_WORKSPACE` stand for it.
+"""
+
+from typing import Literal
+
+from easyanimate.errors import InvalidInput
+from easyanimate.geometry import SPATIAL_FACTOR, latent_frames
+
+Profile = Literal["normal", "low", "lowest"]
+PROFILES: tuple[Profile, ...] = ("normal", "low", "lowest")  # from the fastest to the smallest
+
+_WIDTH = 1152  # values of a token (spec: transformer 2)
+_TRANSFORMER, _TEXT, _IMAGE, _VAE = 3_076_729_408, 9_524_621_312, 607_937_024, 492_000_000  # bytes of weights, 16 bit
+_LARGEST_LAYERS = 2 * 263_192_576  # under group offload one layer works while the next comes in: T5's table of words
+WHOLE, IN_PIECES = 38, 28  # live token tensors at the peak, feed-forwards whole or in pieces
+_TILE = 384  # pixels, the side of what the VAE takes at once
+_ENCODING, _DECODING = 5376, 8704  # live values for each pixel of a tile, 8 frames at a time
+_SLACK = 1.15
+_WORKSPACE = 400_000_000
+
+
+def choose_profile(free_bytes: int, width: int, height: int, num_frames: int) -> Profile:
+    """The fastest profile in which a window of this size fits into `free_bytes` of a device with the published model.
+
+    Raises InvalidInput, saying how much would do, if not even "lowest" fits.
+    """
+    for profile in PROFILES:
+        if memory_needed(profile, width, height, num_frames) <= free_bytes:
+            return profile
+    raise InvalidInput(
+        f"{width}x{height} with {num_frames} frames needs about {memory_needed('lowest', width, height, num_frames)} "
+        f"bytes of free memory, there are {free_bytes}; take fewer frames or a smaller size"
+    )
+
+
+def memory_needed(profile: Profile, width: int, height: int, num_frames: int) -> int:
+    """Bytes at the peak of a guided clip, weights included."""
+    rows = 2 if profile == "normal" else 1
+    tensors = IN_PIECES if profile == "lowest" else WHOLE
+    denoising = _SLACK * rows * tensors * _token_bytes(width, height, num_frames)
+    pixels = _SLACK * _vae_bytes(width, height, num_frames)
+    if profile == "normal":
+        peak = _TRANSFORMER + _TEXT + _IMAGE + _VAE + max(denoising, pixels)
+    elif profile == "low":
+        peak = max(_TEXT, _TRANSFORMER + denoising, _IMAGE + _VAE + pixels)
+    else:
+        peak = _VAE + _LARGEST_LAYERS + max(denoising, pixels)
+    return int(peak) + _WORKSPACE
+
+
+def _token_bytes(width: int, height: int, num_frames: int) -> int:
+    """One tensor of the tokens of one row, 16 bit (spec: transformer 15)."""
+    side = 2 * SPATIAL_FACTOR
+    return 2 * _WIDTH * latent_frames(num_frames) * (height // side) * (width // side)
+
+
+def _vae_bytes(width: int, height: int, num_frames: int) -> int:
+    """The larger of encoding a clip, which is there in 32 and 16 bit, and of decoding it piece by piece."""
+    tile = min(height, _TILE) * min(width, _TILE)
+    clip = 3 * height * width * num_frames
+    pieces = 3 * height * width * 24  # three slices of eight frames, blended in 32 bit
+    return max(2 * _ENCODING * tile + 6 * clip, 2 * _DECODING * tile + 8 * pieces)

@@ -1,0 +1,40 @@
+"""Linear layers stored in 8 bits: whole numbers with a scale for each row, turned back for every product.
+
+For T5 rather than fp8 storage by layer-wise casting, because T5 asks its layers for their number type and would turn
+what flows through it into fp8 as well, while it knows int8; and because whole numbers with a scale are nearer: a
+weight is off by at most 1/254 of the largest in its row, with fp8 by up to 1/16 of itself.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+_LARGEST = 127
+
+
+class Int8Linear(nn.Linear):
+    """`linear` with `weight` int8 [out, in] and `scale` [out, 1]; it computes in the number type of its input."""
+
+    def __init__(self, original: nn.Linear) -> None:
+        nn.Module.__init__(self)
+        self.in_features, self.out_features = original.in_features, original.out_features
+        values = original.weight.detach().float()
+        scale = (values.abs().amax(dim=1, keepdim=True) / _LARGEST).clamp(min=torch.finfo(torch.float32).tiny)
+        self.weight = nn.Parameter((values / scale).round().to(torch.int8), requires_grad=False)
+        self.scale = nn.Parameter(scale.to(original.weight.dtype), requires_grad=False)
+        self.bias = original.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., in] -> [..., out]."""
+        return linear(x, self.weight.to(x.dtype) * self.scale.to(x.dtype), self.bias)
+
+
+def store_in_8_bits(model: Any) -> None:
+    """Replace the linear layers of `model` for good; those kept in another number type than its own stay."""
+    dtype = model.dtype
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if type(child) is nn.Linear and child.weight.dtype == dtype:
+                setattr(parent, name, Int8Linear(child).train(child.training))
