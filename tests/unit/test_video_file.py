@@ -96,6 +96,15 @@ def test_writing_in_pieces_is_the_same_as_writing_at_once(video: Path, tmp_path:
     )
 
 
+def test_the_same_frames_make_the_same_bytes(tmp_path: Path) -> None:
+    sizes, written = np.random.default_rng(0).integers(1, 100_000, 40), set()
+    for size in sizes:
+        litter = np.full(size, 200, np.uint8)  # so that memory is never twice the same
+        written.add(write(tmp_path / "v.mp4", moving_bars(8)).read_bytes())
+        del litter
+    assert len(written) == 1
+
+
 def test_a_single_frame_is_a_video_too(tmp_path: Path) -> None:
     assert probe(write(tmp_path / "one.mp4", moving_bars(1))).num_frames == 1
 
