@@ -1,13 +1,13 @@
 """`easyanimate models …`: pull, import, list and check the models on this machine."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from easyanimate.errors import EasyAnimateError
+from easyanimate.errors import EasyAnimateError, InvalidInput
 
 if TYPE_CHECKING:
     from easyanimate.models.checkup import Checkup
@@ -20,7 +20,7 @@ ModelsDir = Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR", help="
 Force = Annotated[bool, typer.Option("--force", help="Replace a model of the same name.")]
 DEFAULT_DIR = Path("models")
 FRAMES = (1, 24, 48, 72, 96, 144)
-BASES = {512: ((384, 672), (512, 512)), 768: ((576, 1008), (768, 768)), 960: ((720, 1280), (960, 960))}
+SIZES = ((672, 384), (512, 512), (1008, 576), (768, 768), (1280, 720), (960, 960))  # width, height
 
 
 @app.command()
@@ -70,7 +70,7 @@ def list_(models_dir: ModelsDir = DEFAULT_DIR) -> None:
 
 @app.command()
 def check(
-    model: Annotated[str, typer.Argument(help="A folder, or the name of one among the models.")],
+    model: Annotated[str, typer.Argument(help="A folder, or the name or short name of one of the models.")],
     models_dir: ModelsDir = DEFAULT_DIR,
     hashes: Annotated[bool, typer.Option("--hashes", help="Read every byte and compare it with what came.")] = False,
 ) -> None:
@@ -78,7 +78,7 @@ def check(
     from easyanimate.models.checkup import check_folder
 
     with _refusals("check"):
-        folder = next((path for path in (Path(model), models_dir / model) if path.is_dir()), models_dir / model)
+        folder = _find(model, models_dir)
         checkup = check_folder(folder, hashes=hashes)
         typer.echo(f"{folder}: {size_text(checkup.size_bytes)}")
         for network in checkup.networks:
@@ -92,6 +92,16 @@ def check(
         typer.echo("\nit loads\n")
         for line in _capacity_lines(checkup):
             typer.echo(line)
+
+
+def _find(model: str, models_dir: Path) -> Path:
+    """The folder `model`, or the one of that name or short name among the models."""
+    from easyanimate.models.published import published_name
+
+    candidates = [models_dir / model, Path(model)]
+    with suppress(InvalidInput):
+        candidates.insert(1, models_dir / published_name(model))
+    return next((path for path in candidates if path.is_dir()), models_dir / model)
 
 
 def card_text(published_as: str, name: str) -> str | None:
@@ -135,38 +145,39 @@ def _card(folder: Path) -> "ModelCard | None":
 
 
 def _network_line(network: "Network") -> str:
-    parameters = "-" if network.num_parameters is None else f"{network.num_parameters / 1e6:,.1f} M parameters"
+    parameters = "-" if network.num_parameters is None else f"{network.num_parameters:,} parameters"
     kinds = " + ".join(network.dtypes) or "-"
-    return f"  {network.name:14} {network.class_name:30} {parameters:>22}  {kinds}  {size_text(network.size_bytes)}"
+    return f"  {network.name:14} {network.class_name:30} {parameters:>24}  {kinds}  {size_text(network.size_bytes)}"
 
 
 def _capacity_lines(checkup: "Checkup") -> Iterator[str]:
     """A small table: sizes down, frames across."""
-    from easyanimate.models.capacity import fit, free_memory, needs_of
+    from easyanimate.models.capacity import fit, free_memory, is_published_size
 
-    memory, needs, card = free_memory(), needs_of(checkup), _card(checkup.folder)
+    if not is_published_size(checkup):
+        yield "how much memory a clip takes is known for models of the published size only"
+        return
+    memory, card = free_memory(), _card(checkup.folder)
     frames = [count for count in FRAMES if card is None or count <= card.max_frames]
     yield f"what fits into the {size_text(memory.free_bytes)} free on {memory.device} (estimated):"
     yield f"  {'size':>10}" + "".join(f"{count:>8}" for count in frames) + "   frames"
-    for height, width in _sizes(card):
-        fits = (fit(needs, memory, height, width, count) for count in frames)
-        yield f"  {f'{width}x{height}':>10}" + "".join(f"{mode:>8}" for mode in fits)
-    yield "normal: everything on the device; low: one network at a time; lowest: layer by layer"
+    for width, height in _sizes(card):
+        fits = (fit(memory, width, height, count) for count in frames)
+        yield f"  {f'{width}x{height}':>10}" + "".join(f"{profile:>8}" for profile in fits)
+    yield "normal: everything on the device; low: one network at a time; lowest: layer by layer, in 8 bits"
 
 
 def _sizes(card: "ModelCard | None") -> list[tuple[int, int]]:
-    """(height, width) of the rows: what the card can make, or the published sizes."""
-    published = [size for sizes in BASES.values() for size in sizes]
-    if card is None:
-        return published
-    own = (card.default_height, card.default_width)
-    makes = [size for size in published if size[0] * size[1] <= card.max_pixels and max(size) <= card.max_side]
-    return list(dict.fromkeys([own, *makes]))
+    """(width, height) of the rows: what the card can make, or all."""
+    return [size for size in SIZES if card is None or size[0] * size[1] <= card.max_pixels]
 
 
 @contextmanager
 def _refusals(command: str, hint: str = "") -> Iterator[None]:
     """Errors of the library as one message and exit code 2, an interruption as 130; 1 is for models with problems."""
+    from diffusers.utils import logging
+
+    logging.set_verbosity_error()  # it has a note on precision for every network, even where none is lost
     try:
         yield
     except EasyAnimateError as problem:

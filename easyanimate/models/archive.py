@@ -16,7 +16,7 @@ from easyanimate.errors import CheckpointError
 from easyanimate.models.card_file import CardMaker, add_card
 from easyanimate.models.checkup import require_sound
 from easyanimate.models.source import SOURCE_FILE, StoredFile, write_source
-from easyanimate.models.staging import check_free, check_name, check_room, staged
+from easyanimate.models.staging import check_free, check_name, make_room, staged
 
 MAX_BYTES = 64 << 30  # the published models have 18 GB
 MAX_ENTRIES = 10_000
@@ -52,8 +52,7 @@ def import_archive(
     name = contents.top if name is None else name
     check_name(name)
     check_free(models_dir, name, force=force)
-    models_dir.mkdir(parents=True, exist_ok=True)
-    check_room(models_dir, contents.total_bytes)
+    make_room(models_dir, contents.total_bytes)
     with staged(models_dir, name, "importing", force=force, keep=False) as folder:
         files = _unpack(archive, folder, contents)
         require_sound(folder)

@@ -12,8 +12,8 @@ from easyanimate.models.source import changed_files
 from easyanimate.pipeline.loading import (
     INPAINT_CHANNELS,
     TOKENIZER_FILES,
-    _load_image_processor,
-    _load_tokenizer,
+    load_image_processor,
+    load_tokenizer,
 )
 
 
@@ -43,7 +43,7 @@ def check_folder(folder: Path, *, hashes: bool = False) -> Checkup:
     tokens, tokenizer_problems = _tokenizer(folder / "tokenizer")
     problems += tokenizer_problems
     if (folder / "image_encoder").is_dir():
-        problems += _problem_of(_load_image_processor, folder / "image_encoder")
+        problems += _problem_of(load_image_processor, folder / "image_encoder")
     problems += _misfits({network.name: network.config for network in networks if network.config}, tokens)
     problems += changed_files(folder, hashes=hashes)
     return Checkup(folder, networks, tuple(dict.fromkeys(problems)))
@@ -80,7 +80,7 @@ def _tokenizer(folder: Path) -> tuple[int, list[str]]:
     if not folder.is_dir():
         return 0, [f"{folder} is missing"]
     try:
-        return len(_load_tokenizer(folder)), []
+        return len(load_tokenizer(folder)), []
     except CheckpointError as problem:
         return 0, [str(problem)]
 

@@ -16,7 +16,7 @@ from easyanimate.models.checkup import require_sound
 from easyanimate.models.errors import ModelStoreError
 from easyanimate.models.published import OWNER, needed_files, published_name
 from easyanimate.models.source import StoredFile, git_blob_id, hash_file, write_source
-from easyanimate.models.staging import check_free, check_room, staged
+from easyanimate.models.staging import check_free, make_room, staged
 
 _UNFINISHED = ".part"
 _TRIES = 2  # a file that arrives damaged is fetched once more
@@ -61,9 +61,8 @@ def pull(
     name = published_name(name)
     check_free(models_dir, name, force=force)
     listing = ask_hub(f"{OWNER}/{name}", revision, endpoint)
-    models_dir.mkdir(parents=True, exist_ok=True)
     with staged(models_dir, name, "pulling", force=force, keep=True) as folder:
-        check_room(models_dir, _missing_bytes(folder, listing))
+        make_room(models_dir, _missing_bytes(folder, listing))
         files = {file.path: _fetch(folder, file, listing) for file in listing.files}
         _remove_others(folder, listing)
         require_sound(folder)

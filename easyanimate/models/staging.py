@@ -32,9 +32,13 @@ def check_free(models_dir: Path, name: str, *, force: bool) -> None:
         raise ModelStoreError(f"{models_dir / name} is there already; use --force to replace it, or another --name")
 
 
-def check_room(models_dir: Path, needed_bytes: int) -> None:
-    """ModelStoreError if the disk under `models_dir` cannot take `needed_bytes` more."""
-    free = shutil.disk_usage(models_dir).free
+def make_room(models_dir: Path, needed_bytes: int) -> None:
+    """Make `models_dir` if it is not there; ModelStoreError if its disk cannot take `needed_bytes` more."""
+    try:
+        models_dir.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(models_dir).free
+    except OSError as problem:
+        raise _as_store_error(problem, models_dir) from problem
     if free < needed_bytes + _SPARE_BYTES:
         raise ModelStoreError(
             f"not enough room in {models_dir}: {needed_bytes / 1e9:.2f} GB are needed and {free / 1e9:.2f} GB are free"
@@ -49,7 +53,6 @@ def staged(models_dir: Path, name: str, kind: str, *, force: bool, keep: bool) -
     kept, or cleared. One process at a time; ModelStoreError for the second.
     """
     folder, target = models_dir / f".{kind}-{name}", models_dir / name
-    folder.mkdir(parents=True, exist_ok=True)
     lock = _lock(folder)
     try:
         if not keep:
@@ -66,8 +69,12 @@ def staged(models_dir: Path, name: str, kind: str, *, force: bool, keep: bool) -
 
 
 def _lock(folder: Path) -> int:
-    """An open, locked descriptor of `folder`; the lock goes with the process, however it ends."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    """An open, locked descriptor of `folder`, made if need be; the lock goes with the process, however it ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as problem:
+        raise _as_store_error(problem, folder.parent) from problem
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not folder.exists() or folder.stat().st_ino != os.fstat(descriptor).st_ino:

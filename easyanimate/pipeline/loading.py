@@ -30,10 +30,10 @@ def load_components(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
             raise CheckpointError(f"{folder / name} is missing; a model folder holds {', '.join(FOLDERS)}")
     _check_takes_images(folder / "transformer")
     return {
-        "tokenizer": _load_tokenizer(folder / "tokenizer"),
+        "tokenizer": load_tokenizer(folder / "tokenizer"),
         "text_encoder": load_t5(folder / "text_encoder", dtype),
         "image_encoder": load_clip(folder / "image_encoder", dtype),
-        "image_processor": _load_image_processor(folder / "image_encoder"),
+        "image_processor": load_image_processor(folder / "image_encoder"),
         "vae": AutoencoderKLSlice.from_pretrained(folder, subfolder="vae", torch_dtype=dtype),
         "transformer": EasyAnimateTransformer3DModel.from_pretrained(
             folder, subfolder="transformer", torch_dtype=dtype
@@ -50,13 +50,15 @@ def _check_takes_images(folder: Path) -> None:
         )
 
 
-def _load_tokenizer(folder: Path) -> Any:
+def load_tokenizer(folder: Path) -> Any:
+    """The T5 tokenizer in `folder`; CheckpointError if its files are missing or damaged."""
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         raise CheckpointError(f"{folder} holds none of {', '.join(TOKENIZER_FILES)}; download it again")
     return _load(T5Tokenizer.from_pretrained, folder)
 
 
-def _load_image_processor(folder: Path) -> Any:
+def load_image_processor(folder: Path) -> Any:
+    """The CLIP image processor in `folder`; CheckpointError if its file is missing or damaged."""
     if not (folder / "preprocessor_config.json").is_file():
         raise CheckpointError(f"{folder / 'preprocessor_config.json'} is missing; download it again")
     return _load(CLIPImageProcessorPil.from_pretrained, folder)

@@ -1,0 +1,179 @@
+"""A look at a model folder finds everything that keeps it from loading, and only that."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from easyanimate.errors import CheckpointError
+from easyanimate.models.checkup import Checkup, check_folder
+from easyanimate.models.source import StoredFile, hash_file, write_source
+
+VAE_WEIGHTS = "vae/diffusion_pytorch_model.safetensors"
+EditJson = Callable[..., None]
+
+
+def problems(folder: Path) -> str:
+    return "\n".join(check_folder(folder).problems)
+
+
+@pytest.fixture(scope="module")
+def checkup(published_folder: Path) -> Checkup:
+    return check_folder(published_folder)
+
+
+@pytest.mark.parametrize("folder", ["plain_model", "published_folder", "older_folder"])
+def test_a_model_that_loads_has_no_problems(folder: str, request: pytest.FixtureRequest) -> None:
+    assert check_folder(request.getfixturevalue(folder)).problems == ()
+
+
+def test_every_network_is_named_by_the_class_that_loads_it(checkup: Checkup) -> None:
+    assert {network.name: network.class_name for network in checkup.networks} == {
+        "text_encoder": "T5EncoderModel",
+        "image_encoder": "CLIPVisionModelWithProjection",
+        "vae": "AutoencoderKLSlice",
+        "transformer": "EasyAnimateTransformer3DModel",
+    }
+
+
+def test_parameters_are_counted_without_what_loading_drops(checkup: Checkup, plain_model: Path) -> None:
+    counts = {network.name: network.num_parameters for network in checkup.networks}
+
+    assert counts["vae"] == sum(tensor.numel() for tensor in load_file(plain_model / VAE_WEIGHTS).values())
+
+
+def test_the_number_type_in_the_file_is_told(model_copy: Path) -> None:
+    path = model_copy / VAE_WEIGHTS
+    save_file({name: tensor.half() for name, tensor in load_file(path).items()}, path)
+
+    assert check_folder(model_copy).networks[2].dtypes == ("float16",)
+
+
+def test_all_problems_are_told_at_once(model_copy: Path, edit_json: EditJson) -> None:
+    (model_copy / "tokenizer" / "spiece.model").unlink()
+    (model_copy / "image_encoder" / "preprocessor_config.json").unlink()
+    (model_copy / "text_encoder" / "model-00001-of-00002.safetensors").write_bytes(b"short")
+    (model_copy / "text_encoder" / "model-00002-of-00002.safetensors").unlink()
+    edit_json(model_copy / "vae" / "config.json", act_fn="relu", mid_block_type="None")
+    edit_json(model_copy / "transformer" / "config.json", qk_norm=True, norm_type="layer_norm")
+
+    found = problems(model_copy)
+
+    expected = ["spiece.model", "preprocessor_config.json", "00001-of", "00002-of", "act_fn", "mid_block_type"]
+    assert [word for word in [*expected, "qk_norm", "norm_type"] if word not in found] == []
+
+
+@pytest.mark.parametrize("name", ["tokenizer", "text_encoder", "image_encoder", "vae", "transformer"])
+def test_a_missing_folder_is_named(model_copy: Path, name: str) -> None:
+    shutil.rmtree(model_copy / name)
+
+    assert check_folder(model_copy).problems == (f"{model_copy / name} is missing",)
+
+
+@pytest.mark.parametrize("name", ["model_index.json", "scheduler/scheduler_config.json"])
+def test_what_no_loader_reads_may_be_missing(model_copy: Path, name: str) -> None:
+    (model_copy / name).unlink()
+
+    assert problems(model_copy) == ""
+
+
+def test_missing_superfluous_and_misshapen_keys_are_told_together(model_copy: Path) -> None:
+    path = model_copy / VAE_WEIGHTS
+    weights = load_file(path)
+    del weights["quant_conv.bias"]
+    weights["teacher.weight"] = torch.zeros(1)
+    weights["post_quant_conv.bias"] = torch.zeros(7)
+    save_file(weights, path)
+
+    found = problems(model_copy)
+
+    words = (
+        "1 missing: quant_conv.bias",
+        "1 superfluous: teacher.weight",
+        "1 of the wrong shape: post_quant_conv.bias",
+    )
+    assert [word for word in words if word not in found] == []
+
+
+def test_a_file_cut_short_is_named(model_copy: Path) -> None:
+    path = model_copy / VAE_WEIGHTS
+    path.write_bytes(path.read_bytes()[:-100])
+
+    assert f"{path} is damaged or cut short" in problems(model_copy)
+
+
+def test_a_setting_that_is_not_said_is_named(model_copy: Path) -> None:
+    path = model_copy / "transformer" / "config.json"
+    config = json.loads(path.read_text())
+    del config["basic_block_type"], config["motion_module_type"]
+    path.write_text(json.dumps(config))
+
+    found = problems(model_copy)
+
+    assert "basic_block_type" in found
+    assert "motion_module_type" in found
+
+
+def test_a_setting_of_the_wrong_kind_is_a_problem_and_no_crash(model_copy: Path, edit_json: EditJson) -> None:
+    edit_json(model_copy / "vae" / "config.json", ch_mult="1,2")
+
+    assert str(model_copy / "vae") in problems(model_copy)
+
+
+def test_a_model_that_takes_no_images_is_told_apart(model_copy: Path, edit_json: EditJson) -> None:
+    edit_json(model_copy / "transformer" / "config.json", in_channels=4)
+    path = model_copy / "transformer" / "diffusion_pytorch_model.safetensors"
+    weights = {name: tensor for name, tensor in load_file(path).items() if not name.startswith("clip_projection.")}
+    weights["pos_embed.proj.weight"] = weights["pos_embed.proj.weight"][:, :4].contiguous()
+    save_file(weights, path)
+
+    assert check_folder(model_copy).problems == ("transformer: in_channels is 4; an InP model has 12",)
+
+
+def test_networks_that_do_not_fit_each_other_are_told(model_copy: Path, plain_model: Path, edit_json: EditJson) -> None:
+    edit_json(model_copy / "image_encoder" / "config.json", projection_dim=64)
+    path = model_copy / "image_encoder" / "pytorch_model.bin"
+    weights = torch.load(path, weights_only=True)
+    weights["visual_projection.weight"] = weights["visual_projection.weight"][:64].clone()
+    torch.save(weights, path)
+
+    assert "clip_embed_dim is 768, but projection_dim of the image_encoder is 64" in problems(model_copy)
+
+
+def test_a_damaged_byte_is_found_by_its_hash(model_copy: Path) -> None:
+    path = model_copy / VAE_WEIGHTS
+    write_source(model_copy, {}, {VAE_WEIGHTS: StoredFile(path.stat().st_size, hash_file(path))})
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+    assert check_folder(model_copy, hashes=True).problems == (
+        f"{path} is damaged: its hash is not the one it came with",
+    )
+
+
+def test_a_file_that_came_and_went_is_told(model_copy: Path) -> None:
+    write_source(model_copy, {}, {"scheduler/more.json": StoredFile(1, "")})
+
+    assert "more.json is missing, but came with the model" in problems(model_copy)
+
+
+def test_a_file_of_another_size_than_it_came_with_is_told(model_copy: Path) -> None:
+    write_source(model_copy, {}, {"model_index.json": StoredFile(1, "")})
+
+    assert "but came with 1" in problems(model_copy)
+
+
+def test_a_damaged_source_file_is_a_problem_and_no_crash(model_copy: Path) -> None:
+    (model_copy / "source.json").write_text('{"files": [1]}')
+
+    assert "source.json cannot be read" in problems(model_copy)
+
+
+def test_no_folder_at_all_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="there is no model folder"):
+        check_folder(tmp_path / "none")

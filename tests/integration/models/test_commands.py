@@ -1,0 +1,91 @@
+"""`easyanimate models …` as a person types it: what it says, and how it ends."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from easyanimate.models.capacity import Memory
+
+NAME = "EasyAnimateV3-XL-2-InP-512x512"
+
+
+def run(*arguments: str | Path) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["models", *map(str, arguments)])
+    return result.exit_code, result.output
+
+
+def test_an_archive_is_imported_listed_and_checked(archive: Path, tmp_path: Path) -> None:
+    assert run("import", archive, "--models-dir", tmp_path)[0] == 0
+    assert f"{NAME}  " in run("list", "--models-dir", tmp_path)[1]
+    code, said = run("check", NAME, "--models-dir", tmp_path, "--hashes")
+    assert (code, "it loads" in said) == (0, True)
+
+
+def test_an_imported_model_under_another_name_has_its_limits(archive: Path, tmp_path: Path) -> None:
+    run("import", archive, "--models-dir", tmp_path, "--name", "mine")
+
+    assert "672x384 (up to 262144 pixels), 144 frames  complete" in run("list", "--models-dir", tmp_path)[1]
+
+
+def test_a_model_that_would_not_load_is_exit_code_1_with_the_list(model_copy: Path) -> None:
+    shutil.rmtree(model_copy / "vae")
+    (model_copy / "tokenizer" / "spiece.model").unlink()
+
+    code, said = run("check", model_copy)
+
+    assert (code, "2 problems" in said, f"- {model_copy / 'vae'} is missing" in said) == (1, True, True)
+
+
+def test_what_fits_into_memory_is_a_table(model_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("easyanimate.models.capacity.is_published_size", lambda checkup: True)
+    memory = Memory("a GPU", 24 * 10**9, is_gpu=True)
+    monkeypatch.setattr("easyanimate.models.capacity.free_memory", lambda: memory)
+
+    said = run("check", model_copy)[1]
+
+    assert re.search(r"672x384( +(normal|low)){6}\n", said)
+
+
+def test_what_a_model_of_another_size_needs_is_not_guessed(model_copy: Path) -> None:
+    assert "known for models of the published size only" in run("check", model_copy)[1]
+
+
+def test_a_published_model_is_checked_by_its_short_name(model_copy: Path) -> None:
+    code, said = run("check", "512", "--models-dir", model_copy.parent)
+
+    assert (code, said.startswith(str(model_copy))) == (0, True)
+
+
+def test_an_unknown_model_is_exit_code_2(tmp_path: Path) -> None:
+    code, said = run("check", "nope", "--models-dir", tmp_path)
+
+    assert (code, "there is no model folder" in said) == (2, True)
+
+
+def test_a_refused_archive_is_exit_code_2_and_one_message(tmp_path: Path) -> None:
+    code, said = run("import", tmp_path / "none.tar", "--models-dir", tmp_path)
+
+    assert (code, said.startswith("easyanimate models import: ")) == (2, True)
+
+
+def test_an_unpublished_name_is_exit_code_2(tmp_path: Path) -> None:
+    assert run("pull", "someone/else", "--models-dir", tmp_path)[0] == 2
+
+
+def test_an_empty_shelf_says_how_to_fill_it(tmp_path: Path) -> None:
+    assert "easyanimate models pull 512" in run("list", "--models-dir", tmp_path)[1]
+
+
+def test_an_interruption_is_exit_code_130(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("easyanimate.models.hub.pull", interrupt)
+
+    code, said = run("pull", "512", "--models-dir", tmp_path)
+
+    assert (code, "again to go on" in said) == (130, True)
