@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,7 +19,7 @@ from worker.drain import Drain
 from worker.endings import Ended, JobFailed, NotOurs
 from worker.engine_process import EngineProcess
 from worker.engine_run import EngineRun
-from worker.messages import Done, Progress, Run
+from worker.messages import Done, Run
 from worker.orders import Orders
 from worker.patience import patiently
 from worker.reporter import Reporter
@@ -91,7 +91,7 @@ class Attempt:
     def shelve(self, done: Done) -> None:
         """Store the video and commit it as the job's result, once."""
         started = time.monotonic()
-        self.reporter.tell(Progress(Phase.UPLOADING, self.run.total_steps, self.run.total_steps))
+        self.reporter.tell(replace(self.run.progress, phase=Phase.UPLOADING))
         key = video_key(self.job.id, self.job.attempt, self.token)
         self._with_storage(lambda: self.storage.put_file(key, self.video_path))
         phases = {**done.phase_seconds, Phase.UPLOADING.value: round(time.monotonic() - started, 3)}

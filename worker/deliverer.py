@@ -47,19 +47,27 @@ class Deliverer:
                 except QueueUnavailable:
                     log.warning("redis.away")
                     pause_s = PAUSE_S
+                except Exception:  # one odd row must not silence all others
+                    log.exception("outbox.broken")
+                    pause_s = PAUSE_S
 
     def _hand_out(self, pool: ThreadPoolExecutor) -> None:
         """Give all that is due to free threads."""
         with answering():
-            while self._under_way.total() < self.threads:
+            while self._has_thread():
                 delivery = claim_due(self.store.redis, self.store.now(), self._has_lane)
                 if delivery is None:
                     return
                 self._count(delivery, 1)
                 pool.submit(self._deliver, delivery)
 
+    def _has_thread(self) -> bool:
+        with self._lock:
+            return self._under_way.total() < self.threads
+
     def _has_lane(self, delivery: Delivery) -> bool:
-        return self._under_way[_host(delivery)] < self.lanes
+        with self._lock:
+            return self._under_way[_host(delivery)] < self.lanes
 
     def _count(self, delivery: Delivery, change: int) -> None:
         with self._lock:

@@ -95,10 +95,10 @@ def _answer(maker: Maker, run: Run, tell: Callable[[Answer], None], ear: Ear) ->
 
 
 def start(load: Callable[[Load], Maker]) -> None:
-    """Serve the supervisor at the other end of the pipe whose number is the program's argument; never returns."""
+    """Serve the supervisor at the other end of the pipe whose number is the program's last argument; never returns."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
-    with Connection(int(sys.argv[1])) as connection:
+    with Connection(int(sys.argv[-1])) as connection:
         code = serve(connection, load)
         sys.stdout.flush()
         sys.stderr.flush()

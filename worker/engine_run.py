@@ -26,7 +26,7 @@ class EngineRun:
         self.engine = engine
         self.settings = settings
         self.orders = orders
-        self.total_steps = 0
+        self.progress = Progress(Phase.LOADING, 0, 0)
 
     def make(self, run: Run) -> Done:
         """Have the video made that `run` asks for, by an engine that is started if need be."""
@@ -38,12 +38,12 @@ class EngineRun:
 
     def _hear(self, wanted: type[T], run: Run | None) -> T:
         """Listen until the engine says `wanted`; `run` is what it is busy with, None while it loads."""
-        phase, heard_at = Phase.LOADING, time.monotonic()
+        heard_at = time.monotonic()
         while True:
             self._follow_orders(run)
             answer = self._listen("poison_job" if run else "model_unavailable")
-            if answer is None and time.monotonic() - heard_at > self._patience_s(phase, run):
-                log.error("engine.silent", phase=phase)
+            if answer is None and time.monotonic() - heard_at > self._patience_s(run):
+                log.error("engine.silent", phase=self.progress.phase)
                 self.engine.kill()
                 raise EngineLost("execution_timeout")
             if isinstance(answer, wanted):
@@ -51,7 +51,7 @@ class EngineRun:
             if isinstance(answer, Failed):
                 raise self._ending(answer)
             if isinstance(answer, Progress):
-                phase, self.total_steps = answer.phase, answer.total_steps
+                self.progress = answer
                 self.orders.reporter.tell(answer)
             heard_at = time.monotonic() if answer else heard_at
 
@@ -70,10 +70,10 @@ class EngineRun:
             return ModelBroken()
         return EngineLost(answer.code) if answer.is_fatal else JobFailed(failure(answer.code, answer.message))
 
-    def _patience_s(self, phase: Phase, run: Run | None) -> float:
+    def _patience_s(self, run: Run | None) -> float:
         if run is None:
             return self.settings.load_timeout_s
-        if phase in (Phase.DECODING, Phase.MUXING):
+        if self.progress.phase in (Phase.DECODING, Phase.MUXING):
             return self.settings.decode_timeout_s
         return self.settings.step_timeout_s
 

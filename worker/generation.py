@@ -6,6 +6,7 @@ import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
@@ -57,16 +58,16 @@ class VideoMaker:
     def make(self, run: Run, tell: Callable[[Answer], None], check: Callable[[], None]) -> Done:
         """The video of `run`, at its path. Raises Interrupted from `check`, BrokenVideo, or what the library raises."""
         asked = run.request
-        watch = PhaseWatch(tell, num_timesteps(asked.scheduler, asked.num_inference_steps), self.pipe.device)
+        watch = PhaseWatch(tell, self.pipe.device)
         draws = Draws.from_seed(asked.seed)
         latents, warnings = self._denoise(run, draws, watch, check)
-        watch.enter(Phase.DECODING)
+        watch.enter(Phase.DECODING, asked.num_frames)
         with Mp4Writer(
             run.output_path, width=asked.width, height=asked.height, fps=asked.fps, comment=self._story(asked)
         ) as video:
             for frames in self.pipe.decode_frames(latents, draws):
                 video.write(frames)
-                watch.tell()
+                watch.count(len(frames))
                 check()
             watch.enter(Phase.MUXING)
         _check_video(run.output_path, asked)
@@ -84,11 +85,12 @@ class VideoMaker:
         """Latents [1, 4, f, h, w] and what the caller should know about them."""
 
         def on_step(pipe: Any, index: int, timestep: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-            watch.tell(step=index + 1)
+            watch.count(1)
             check()
             return tensors
 
         asked = run.request
+        total_steps = num_timesteps(asked.scheduler, asked.num_inference_steps)
         with _opened(run.image_path) as image:
             output = self.pipe(
                 asked.prompt,
@@ -102,7 +104,7 @@ class VideoMaker:
                 scheduler=asked.scheduler,
                 generator=draws,
                 callback_on_step_end=on_step,
-                callback_on_phase=lambda phase: watch.enter(Phase(phase)),
+                callback_on_phase=lambda phase: watch.enter(Phase(phase), total_steps),
                 output_type="latent",
             )
         return output.frames, output.warnings
@@ -116,26 +118,26 @@ class VideoMaker:
 class PhaseWatch:
     """Tells how far a run is, and measures its phases and its memory."""
 
-    def __init__(self, tell: Callable[[Answer], None], total_steps: int, device: torch.device) -> None:
+    def __init__(self, tell: Callable[[Answer], None], device: torch.device) -> None:
         self._tell = tell
-        self._total_steps = total_steps
-        self._step = 0
-        self._phase = Phase.LOADING
+        self._progress = Progress(Phase.LOADING, 0, 0)
         self._entered: dict[Phase, float] = {}
         self._device = device
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
 
-    def enter(self, phase: Phase) -> None:
-        """A new phase begins."""
-        self._phase = phase
+    def enter(self, phase: Phase, total: int | None = None) -> None:
+        """A new phase begins, with so much to count; without, the count stands where it was."""
         self._entered[phase] = time.monotonic()
-        self.tell()
+        self._progress = replace(self._progress, phase=phase)
+        if total is not None:
+            self._progress = replace(self._progress, step=0, total_steps=total)
+        self._tell(self._progress)
 
-    def tell(self, step: int | None = None) -> None:
-        """Say that we are alive, and after a step of the denoising, which."""
-        self._step = self._step if step is None else step
-        self._tell(Progress(self._phase, self._step, self._total_steps))
+    def count(self, done: int) -> None:
+        """So much more is done."""
+        self._progress = replace(self._progress, step=self._progress.step + done)
+        self._tell(self._progress)
 
     def seconds(self) -> dict[str, float]:
         """What each phase took until the next one began; the last one, until now."""

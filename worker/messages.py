@@ -52,7 +52,7 @@ class Ready:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the run is. `step` of `total_steps` count the denoising, and stand still in other phases."""
+    """How far the run is: steps of denoising, frames of decoding; other phases leave the count as it was."""
 
     phase: Phase
     step: int

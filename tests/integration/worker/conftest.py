@@ -1,0 +1,161 @@
+"""A supervisor on a real Redis with an engine that fails on demand, and jobs for it."""
+
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from jobs.choose_storage import open_storage
+from jobs.record import Job, new_job_id
+from jobs.redis_connection import connect
+from jobs.request import VideoRequest
+from jobs.storage import Storage
+from jobs.store import JobStore
+from worker.attempt import Parts
+from worker.drain import Drain
+from worker.engine_process import EngineProcess
+from worker.messages import Load
+from worker.settings import WorkerSettings
+from worker.spool import Spool
+from worker.supervisor import Supervisor, new_worker_name
+
+FIXTURE_ENGINE = (sys.executable, str(Path(__file__).with_name("fixture_engine.py")))
+
+
+@pytest.fixture
+def settings(tmp_path: Path, redis_url: str) -> WorkerSettings:
+    """Settings of an impatient worker on an empty database."""
+    (tmp_path / "models" / "easyanimate-v3-tiny").mkdir(parents=True)
+    return WorkerSettings.model_validate(
+        {
+            "redis_url": redis_url,
+            "data_dir": tmp_path / "data",
+            "models_dir": tmp_path / "models",
+            "beat_s": 0.1,
+            "cancel_grace_s": 0.5,
+            "step_timeout_s": 30.0,
+            "storage_patience_s": 0.5,
+            "min_free_disk_bytes": 0,
+        }
+    )
+
+
+@pytest.fixture
+def store(redis: Redis) -> JobStore:
+    return JobStore(redis)
+
+
+@pytest.fixture
+def storage(settings: WorkerSettings) -> Storage:
+    return open_storage(settings)
+
+
+@pytest.fixture
+def engine(settings: WorkerSettings) -> Iterator[EngineProcess]:
+    """An engine without a model, ended after the test."""
+    engine = EngineProcess(Load(settings.model_folder, "cpu", "float32", "json"), FIXTURE_ENGINE)
+    yield engine
+    engine.kill()
+
+
+@pytest.fixture
+def parts(settings: WorkerSettings, store: JobStore, storage: Storage, engine: EngineProcess) -> Parts:
+    return Parts(settings, store, storage, engine, Drain(settings.drain_grace_s))
+
+
+class WorkerOnCall:
+    """A supervisor that does one job when told to, in the test's own thread."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.spool = Spool(parts.settings.spool, new_worker_name())
+        self.supervisor = self._supervisor(parts)
+
+    def use(self, **changes: Any) -> None:
+        """Work with other parts from now on."""
+        self.parts = replace(self.parts, **changes)
+        self.supervisor = self._supervisor(self.parts)
+
+    def do_one(self) -> None:
+        """Take one entry off the queue and do what it says."""
+        self.supervisor.execute_job(*self.supervisor.dequeue_job_and_maintain_ttl(None))
+
+    def _supervisor(self, parts: Parts) -> Supervisor:
+        url = parts.settings.redis_url.get_secret_value()
+        return Supervisor(new_worker_name(), connect(url, retries=20), parts, self.spool)
+
+
+@pytest.fixture
+def worker(parts: Parts) -> Iterator[WorkerOnCall]:
+    worker = WorkerOnCall(parts)
+    yield worker
+    worker.spool.close()
+
+
+@pytest.fixture(scope="session")
+def asked() -> Callable[..., VideoRequest]:
+    """A request; the prompt says what the engine will do to it."""
+
+    def asked(prompt: str, **changes: Any) -> VideoRequest:
+        wish = {
+            "model": "easyanimate-v3-tiny",
+            "prompt": prompt,
+            "width": 128,
+            "height": 128,
+            "num_frames": 16,
+            "fps": 24,
+            "num_inference_steps": 4,
+            "guidance_scale": 4.0,
+            "scheduler": "euler",
+            "seed": 7,
+        }
+        return VideoRequest.model_validate(wish | changes)
+
+    return asked
+
+
+@pytest.fixture
+def submit(store: JobStore, asked: Callable[..., VideoRequest]) -> Callable[..., Job]:
+    """Submits a job."""
+
+    def submit(prompt: str, **changes: Any) -> Job:
+        return store.submit(Job(id=new_job_id(), owner="me", request=asked(prompt, **changes), created_at=store.now()))
+
+    return submit
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def meanwhile() -> Iterator[Callable[[Callable[[], bool], Callable[[], object]], None]]:
+    """Does something in another thread as soon as a condition holds."""
+    threads: list[Thread] = []
+
+    def meanwhile(when: Callable[[], bool], do: Callable[[], object]) -> None:
+        def run() -> None:
+            deadline = time.monotonic() + 20
+            while not when():
+                if time.monotonic() > deadline:
+                    return
+                time.sleep(0.02)
+            do()
+
+        threads.append(Thread(target=run))
+        threads[-1].start()
+
+    yield meanwhile
+    for thread in threads:
+        thread.join()

@@ -1,0 +1,92 @@
+"""An engine without a model, for tests of what surrounds it: the prompt of a run says how the run goes."""
+
+import hashlib
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from easyanimate.errors import CheckpointError, NotFinite
+from jobs.model_card import ModelCard
+from jobs.states import Phase
+from worker.engine import start
+from worker.failures import BrokenVideo
+from worker.messages import Answer, Done, Load, Progress, Run
+
+STEPS = 4
+CARD = ModelCard(
+    name="easyanimate-v3-tiny",
+    default_width=128,
+    default_height=128,
+    max_pixels=256 * 256,
+    max_side=512,
+    min_side=64,
+    max_frames=48,
+    default_num_frames=16,
+    default_num_inference_steps=4,
+    default_guidance_scale=4.0,
+    default_scheduler="euler",
+    schedulers=("euler",),
+)
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch names it."""
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+# The ways an engine can fail in the middle of a run, by the prompt.
+FAILURES: dict[str, Callable[[], object]] = {
+    "raise": lambda: _raise(RuntimeError("/secret/path/model.py went wrong")),
+    "memory": lambda: _raise(OutOfMemoryError("CUDA out of memory")),
+    "device": lambda: _raise(RuntimeError("CUDA error: an illegal memory access was encountered")),
+    "nan": lambda: _raise(NotFinite("latents are NaN")),
+    "broken": lambda: _raise(BrokenVideo("/secret/path/video.mp4 holds 3 frames")),
+    "disk": lambda: _raise(OSError(28, "No space left on device", "/secret/path")),
+    "exit": lambda: os._exit(3),
+    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "hang": lambda: time.sleep(3600),
+}
+
+
+class FixtureMaker:
+    """Makes four bytes of video in four steps."""
+
+    card = CARD
+
+    def make(self, run: Run, tell: Callable[[Answer], None], check: Callable[[], None]) -> Done:
+        """As the prompt says; "brief" takes two seconds, "slow" half a minute, "deaf" as long and hears no cancel."""
+        prompt = run.request.prompt
+        tell(Progress(Phase.ENCODING, 0, STEPS))
+        for step in range(STEPS):
+            tell(Progress(Phase.DENOISING, step, STEPS))
+            if step == 2:
+                FAILURES.get(prompt, lambda: None)()
+            self._work(prompt, check)
+            check()
+        tell(Progress(Phase.DENOISING, STEPS, STEPS))
+        content = b"%d" % run.request.seed + (run.image_path.read_bytes() if run.image_path else b"")
+        run.output_path.write_bytes(content)
+        return Done(hashlib.sha256(content).hexdigest(), len(content), 1.0, {"denoising": 0.1})
+
+    def _work(self, prompt: str, check: Callable[[], None]) -> None:
+        for _ in range({"brief": 7, "slow": 100, "deaf": 100}.get(prompt, 0)):
+            time.sleep(0.08)
+            if prompt != "deaf":
+                check()
+
+
+def load(order: Load) -> FixtureMaker:
+    """A folder that is not there cannot be loaded."""
+    if not order.folder.is_dir():
+        raise CheckpointError(f"there is no folder {order.folder}")
+    if (order.folder / "crash").exists():
+        os._exit(9)
+    return FixtureMaker()
+
+
+if __name__ == "__main__":
+    start(load)

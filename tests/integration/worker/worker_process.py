@@ -1,0 +1,18 @@
+"""`python -m worker` with the fixture engine in the place of the real one."""
+
+import sys
+from pathlib import Path
+
+import worker.__main__ as program
+from worker.engine_process import EngineProcess
+from worker.messages import Load
+from worker.settings import WorkerSettings
+
+
+def fixture_engine_for(settings: WorkerSettings) -> EngineProcess:
+    command = (sys.executable, str(Path(__file__).with_name("fixture_engine.py")))
+    return EngineProcess(Load(settings.model_folder, settings.device, settings.dtype, settings.log_format), command)
+
+
+program.engine_for = fixture_engine_for
+sys.exit(program.main())
