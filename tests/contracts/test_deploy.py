@@ -1,0 +1,207 @@
+"""The files for containers are true: real Compose and hadolint read them, settings and commands in them exist."""
+
+import functools
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from jobs.settings import Settings
+from service.settings import ServiceSettings
+from worker.settings import KeeperSettings, WorkerSettings
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+DOCKERFILES = sorted((ROOT / "deploy").glob("*.Dockerfile"))
+EXAMPLE = (ROOT / ".env.example").read_text()
+PREFIX = "EASYANIMATE_"
+
+
+def setting_names(kind: type[BaseModel], prefix: str = PREFIX) -> set[str]:
+    """The environment variables that this class reads."""
+    names: set[str] = set()
+    for name, field in kind.model_fields.items():
+        nested = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        if nested:
+            assert isinstance(field.annotation, type)
+            names |= setting_names(field.annotation, f"{prefix}{name.upper()}__")
+        else:
+            names.add(prefix + name.upper())
+    return names
+
+
+KNOWN = set.union(*map(setting_names, (Settings, ServiceSettings, WorkerSettings, KeeperSettings)))
+
+
+def compose(
+    *arguments: str, env_file: Path = ROOT / ".env.example", **variables: str
+) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "COMPOSE"))}
+    command = [BIN / "docker-compose", "--project-directory", ROOT, "--env-file", env_file, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=clean | variables, timeout=60)
+
+
+@functools.cache
+def composed(profile: str) -> dict[str, Any]:
+    """What Compose makes of the file in this profile."""
+    done = compose("config", "--format", "json", COMPOSE_PROFILES=profile)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("profile", ["gpu", "cpu"])
+def test_compose_accepts_the_file_with_the_example_settings(profile: str) -> None:
+    done = compose("config", "-q", COMPOSE_PROFILES=profile)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("profile", "worker"), [("gpu", "worker"), ("cpu", "worker-cpu")])
+def test_each_profile_has_one_kind_of_worker(profile: str, worker: str) -> None:
+    assert composed(profile)["services"].keys() == {"redis", "storage", "api", "keeper", worker}
+
+
+@pytest.mark.parametrize("secret", ["API_KEYS", "WEBHOOK_SECRET", "S3__ACCESS_KEY_ID", "S3__SECRET_ACCESS_KEY"])
+def test_compose_refuses_to_start_without_a_secret(tmp_path: Path, secret: str) -> None:
+    lines = [line for line in EXAMPLE.splitlines() if not line.startswith(PREFIX + secret)]
+    (tmp_path / "env").write_text("\n".join(lines))
+    done = compose("config", "-q", env_file=tmp_path / "env")
+    assert done.returncode != 0
+    assert PREFIX + secret in done.stderr
+
+
+def test_only_the_api_can_be_reached_and_only_from_this_host() -> None:
+    services = composed("gpu")["services"]
+    published = [(name, port["host_ip"]) for name, service in services.items() for port in service.get("ports", [])]
+    assert published == [("api", "127.0.0.1")]
+
+
+@pytest.mark.parametrize("service", ["api", "keeper", "worker", "worker-cpu"])
+def test_our_containers_may_change_nothing_but_their_volumes(service: str) -> None:
+    found = composed("gpu,cpu")["services"][service]
+    assert found["read_only"] is True
+    assert found["cap_drop"] == ["ALL"]
+    assert found["security_opt"] == ["no-new-privileges:true"]
+
+
+@pytest.mark.parametrize("service", ["redis", "storage", "api", "keeper", "worker", "worker-cpu"])
+def test_every_container_starts_again_by_itself(service: str) -> None:
+    assert composed("gpu,cpu")["services"][service]["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize(
+    ("service", "grace_s"),
+    [
+        ("worker", WorkerSettings.model_fields["drain_grace_s"].default),
+        ("worker-cpu", WorkerSettings.model_fields["drain_grace_s"].default),
+        ("api", ServiceSettings.model_fields["shutdown_grace_s"].default),
+        ("keeper", KeeperSettings.model_fields["webhook_timeout_s"].default),
+    ],
+)
+def test_nobody_is_killed_before_the_end_of_its_own_grace(service: str, grace_s: float) -> None:
+    (text,) = re.findall(r"(?:(\d+)m)?(\d+)s", composed("gpu,cpu")["services"][service]["stop_grace_period"])
+    assert 60 * int(text[0] or 0) + int(text[1]) > grace_s
+
+
+def test_the_redis_in_the_file_forgets_nothing() -> None:
+    words = " ".join(composed("gpu")["services"]["redis"]["command"])
+    assert "--appendonly yes" in words
+    assert "--maxmemory-policy noeviction" in words
+
+
+@pytest.mark.parametrize("service", ["redis", "storage"])
+def test_what_must_survive_lies_in_a_volume(service: str) -> None:
+    (volume,) = composed("gpu")["services"][service]["volumes"]
+    assert (volume["type"], volume["target"]) == ("volume", "/data")
+
+
+def test_the_images_of_others_are_pinned_by_tag() -> None:
+    images = [service["image"] for service in composed("gpu")["services"].values()]
+    assert all(re.search(r":\d+\.\d+", image) for image in images), images
+
+
+def test_the_storage_understands_every_option_it_is_given() -> None:
+    told = [word for word in composed("gpu")["services"]["storage"]["command"] if word.startswith("-")]
+    help_text = subprocess.run([BIN / "weed", "help", "mini"], capture_output=True, text=True).stderr
+    known = set(re.findall(r"^\s+-([\w.]+)", help_text, re.M))
+    assert {word[1:].split("=")[0] for word in told} <= known
+
+
+def test_compose_names_only_settings_that_exist() -> None:
+    named = {name for service in composed("gpu,cpu")["services"].values() for name in service.get("environment", {})}
+    assert {name for name in named if name.startswith(PREFIX)} <= KNOWN
+
+
+def test_the_example_documents_every_setting_and_no_other() -> None:
+    documented = set(re.findall(rf"^#?({PREFIX}\w+)=", EXAMPLE, re.M))
+    assert documented == KNOWN
+
+
+def test_the_example_shows_the_real_defaults() -> None:
+    fields: dict[str, Any] = {}
+    for kind in (Settings, ServiceSettings, WorkerSettings, KeeperSettings):
+        fields |= {PREFIX + name.upper(): field.default for name, field in kind.model_fields.items()}
+    shown = dict(re.findall(rf"^#({PREFIX}\w+)=(.*)$", EXAMPLE, re.M))
+    for name in shown.keys() & fields.keys():
+        default = fields[name].get_secret_value() if hasattr(fields[name], "get_secret_value") else fields[name]
+        text = "" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
+        assert shown[name] == text.removesuffix(".0"), name
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.name)
+def test_hadolint_has_nothing_to_say(dockerfile: Path) -> None:
+    done = subprocess.run([BIN / "hadolint", "--no-color", dockerfile], capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("", 0)
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.name)
+def test_everything_that_is_copied_exists_and_is_sent_to_the_engine(dockerfile: Path) -> None:
+    sent = {line[1:].rstrip("/") for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    for source in re.findall(r"^COPY (\S+) ", dockerfile.read_text(), re.M):
+        assert (ROOT / source).exists()
+        assert source.split("/")[0] in sent
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.name)
+def test_a_container_runs_as_somebody_who_is_nobody(dockerfile: Path) -> None:
+    assert re.findall(r"^USER (\S+)", dockerfile.read_text(), re.M) == ["10001"]
+
+
+def commands() -> list[list[str]]:
+    """All commands of ours: those of the images, of their builds, and of the compose file."""
+    found = [json.loads(line) for path in DOCKERFILES for line in re.findall(r"^CMD (\[.*\])", path.read_text(), re.M)]
+    found += [line.split() for path in DOCKERFILES for line in re.findall(r"^RUN (python .*)", path.read_text(), re.M)]
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    return found + [service["command"] for service in services.values() if "python" in service.get("command", [])]
+
+
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_every_command_has_its_module(command: list[str]) -> None:
+    assert command[:2] == ["python", "-m"]
+    module = importlib.util.find_spec(command[2])
+    assert module is not None
+    assert module.submodule_search_locations is None or importlib.util.find_spec(f"{command[2]}.__main__")
+
+
+ABSENT = ("torch", "diffusers", "transformers", "av", "numpy", "einops", "safetensors", "sentencepiece", "cli")
+
+
+@pytest.mark.parametrize("module", ["service.__main__", "worker.keeper"])
+def test_the_image_without_torch_has_all_that_its_commands_import(module: str) -> None:
+    program = f"import sys; sys.modules.update(dict.fromkeys({ABSENT!r})); import {module}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_worker_image_pins_the_torch_that_everybody_uses() -> None:
+    (pinned,) = re.findall(r"torch==([\d.]+)", (ROOT / "deploy" / "worker.Dockerfile").read_text())
+    (used,) = re.findall(r"^torch=([\d.]+)$", (ROOT / "deploy" / "setup.sh").read_text(), re.M)
+    assert pinned == used
