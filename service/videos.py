@@ -1,5 +1,6 @@
 """The routes of `/v1/videos`: create, look, list, cancel, delete, download."""
 
+import time
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Request
@@ -126,7 +127,7 @@ def read_content(
 def _record(job: Job, request: Request, parts: Parts) -> Response:
     position = parts.store.queue_position(job) if job.state is State.QUEUED else None
     video = show(job, _link(job, parts), position)
-    headers = {"ETag": etag(video, parts.store.now()), "Cache-Control": "private, no-cache"}
+    headers = {"ETag": etag(video, time.time()), "Cache-Control": "private, no-cache"}
     if (wait_ms := poll_after_ms(job, position)) is not None:
         headers["openai-poll-after-ms"] = str(wait_ms)
     if request.method == "GET" and matches(request.headers.get("if-none-match"), headers["ETag"]):
