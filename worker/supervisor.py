@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 import time
-from threading import Timer
+from _thread import start_new_thread
 from types import FrameType
 
 import structlog
@@ -40,11 +40,17 @@ def new_worker_name() -> str:
 
 
 def leave(drain: Drain) -> None:
-    """Begin the end. Redis may be away, and whoever waits for it deaf: that must not keep us for ever."""
+    """Begin the end. Redis may be away, and whoever waits for it deaf: that must not keep us for ever.
+
+    Safe in a signal handler, so it takes no lock, as starting a `Thread` would.
+    """
     drain.begin()
-    timer = Timer(drain.remaining_s + LAST_WORDS_S, os._exit, [1])
-    timer.daemon = True
-    timer.start()
+    start_new_thread(_end_after, (drain.remaining_s + LAST_WORDS_S,))
+
+
+def _end_after(seconds: float) -> None:
+    time.sleep(seconds)
+    os._exit(1)
 
 
 class Supervisor(SimpleWorker):

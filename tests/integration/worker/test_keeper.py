@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import SimpleQueue
 from threading import Event, Lock, Thread
 
 import pytest
@@ -253,11 +254,11 @@ def test_a_keeper_waits_for_a_redis_that_is_away(settings: WorkerSettings, free_
     keeper = KeeperSettings.model_validate(
         {"redis_url": f"redis://127.0.0.1:{free_port}/0", "data_dir": settings.data_dir, "sweep_s": 0.01}
     )
-    stopped = Event()
-    thread = Thread(target=run_keeper, args=[keeper, stopped])
+    signals: SimpleQueue[int] = SimpleQueue()
+    thread = Thread(target=run_keeper, args=[keeper, signals])
     thread.start()
     time.sleep(1)
     assert thread.is_alive()
-    stopped.set()
+    signals.put(15)
     thread.join(20)
     assert not thread.is_alive()
