@@ -78,6 +78,7 @@ class Video(BaseModel):
     attempt: int
     started_at: int | None
     inference_time_s: float | None
+    phase_seconds: dict[str, float] | None
     peak_memory_mb: float | None
     negative_prompt: str
     seed: int
@@ -132,6 +133,7 @@ def show(job: Job, url: str | None = None, position: int | None = None) -> Video
         attempt=job.attempt,
         started_at=None if job.started_at is None else int(job.started_at),
         inference_time_s=result.inference_time_s if result else None,
+        phase_seconds=result.phase_seconds if result else None,
         peak_memory_mb=result.peak_memory_mb if result else None,
         content_sha256=result.content_sha256 if result else None,
         url=url,
