@@ -2,9 +2,11 @@
 
 import typer
 
+from cli.demo import demo
 from cli.generate import generate
 from cli.models import app as models_app
 from cli.processes import add_processes
+from cli.remote import add_remote
 from cli.up import up
 
 app = typer.Typer(
@@ -18,6 +20,8 @@ def easyanimate() -> None:
 
 
 app.command()(up)
+app.command()(demo)
 app.command()(generate)
+add_remote(app)
 add_processes(app)
 app.add_typer(models_app, name="models")
