@@ -13,7 +13,7 @@ from typing import Any, Self
 import torch
 from accelerate import init_empty_weights
 from diffusers import DiffusionPipeline
-from diffusers.hooks.group_offloading import _get_group_onload_device
+from diffusers.hooks.group_offloading import _maybe_remove_and_reapply_group_offloading
 from peft import LoraConfig
 from peft.tuners.lora import Linear as LoraLinear
 from peft.tuners.tuners_utils import BaseTunerLayer
@@ -56,14 +56,13 @@ class _Changed:
     """A model with some layers replaced: where and in what type it computes, and what was where before."""
 
     model: nn.Module
-    onload_device: torch.device | None
     dtype: torch.dtype
     replaced: list[tuple[nn.Module, str, nn.Module]] = field(default_factory=list)
 
     @classmethod
     def of(cls, model: Any) -> Self:
         """Nothing is replaced yet."""
-        return cls(model, _onload_device(model), model.dtype)
+        return cls(model, model.dtype)
 
     def insert(self, update: _Update) -> None:
         """Put the update around its layer, or beside the one already there."""
@@ -81,18 +80,22 @@ class _Changed:
         self._fill(layer, update)
 
     def _fill(self, layer: Any, update: _Update) -> None:
-        """An update lives with its layer, which moves it along; under group offload where the layers come to."""
+        """An update lives with its layer, in the type in which that computes."""
         weight = layer.get_base_layer().weight
-        device = self.onload_device or weight.device
         dtype = weight.dtype if weight.dtype in _COMPUTING else self.dtype
         for part, numbers in ((layer.lora_A, update.low_rank.down), (layer.lora_B, update.low_rank.up)):
-            part[update.adapter].weight = nn.Parameter(numbers.to(device, dtype), requires_grad=False)
+            part[update.adapter].weight = nn.Parameter(numbers.to(weight.device, dtype), requires_grad=False)
         layer.scaling[update.adapter] = update.scale * update.low_rank.strength
 
     def restore(self) -> None:
         """Put the very layers back that were there."""
         for parent, child, base in self.replaced:
             setattr(parent, child, base)
+        self.regroup()
+
+    def regroup(self) -> None:
+        """Group offload keeps lists of what it moves; diffusers makes them anew, and does nothing without it."""
+        _maybe_remove_and_reapply_group_offloading(self.model)
 
 
 @contextmanager
@@ -103,7 +106,7 @@ def applied(
 
     `models` is a pipeline, or its "transformer" and, if wanted, "text_encoder" by name. Yields a report for each file.
     Layers a file does not name (motion modules, for one made for PixArt) are untouched. The models keep their place:
-    component offload and group offload by leaves, in any number type, work as before.
+    component offload, group offload and stored number types work as before.
     Raises CheckpointError if nothing in a file fits, InvalidInput for a scale that is no number, or inside another
     `applied` of the same model.
     """
@@ -113,6 +116,8 @@ def applied(
     try:
         for update in (update for updates, _ in plans for update in updates):
             changed[update.model].insert(update)
+        for model in changed.values():
+            model.regroup()
         yield tuple(report for _, report in plans)
     finally:
         for model in changed.values():
@@ -158,10 +163,3 @@ def _misfit(model: nn.Module | None, path: str | None, low_rank: LowRank) -> str
     if made_for != (layer.out_features, layer.in_features):
         return f"made for {made_for[0]}x{made_for[1]}, the layer is {layer.out_features}x{layer.in_features}"
     return ""
-
-
-def _onload_device(model: nn.Module) -> torch.device | None:
-    try:
-        return torch.device(_get_group_onload_device(model))
-    except ValueError:  # the model is not under group offload
-        return None

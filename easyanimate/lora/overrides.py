@@ -40,6 +40,7 @@ def read_override(path: str | Path) -> WeightOverride:
 def overridden(transformer: EasyAnimateTransformer3DModel, override: WeightOverride) -> Iterator[tuple[str, ...]]:
     """Inside, the weights `override` names have its values, in the transformer's number type; all others their own.
 
+    No copy is made where device and type agree.
     Yields the names. After it, every weight is what it was, to the last bit. LoRAs go inside, not around it.
     Raises CheckpointError if a name is unknown or a shape differs (nothing is changed then), InvalidInput under group
     offload, which keeps copies of the weights that would come back in the middle of a call.

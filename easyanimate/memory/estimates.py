@@ -14,7 +14,7 @@ PROFILES: tuple[Profile, ...] = ("normal", "low", "lowest")  # from the fastest 
 
 _WIDTH = 1152  # values of a token (spec: transformer 2)
 _TRANSFORMER, _TEXT, _IMAGE, _VAE = 3_076_729_408, 9_524_621_312, 607_937_024, 492_000_000  # bytes of weights, 16 bit
-_LARGEST_LAYERS = 2 * 263_192_576  # under group offload one layer works while the next comes in: T5's table of words
+_ONE_AND_THE_NEXT = 2 * 263_192_576  # under group offload: T5's table of words, more than two blocks and what stays
 WHOLE, IN_PIECES = 38, 28  # live token tensors at the peak, feed-forwards whole or in pieces
 _TILE = 384  # pixels, the side of what the VAE takes at once
 _ENCODING, _DECODING = 5376, 8704  # live values for each pixel of a tile, 8 frames at a time
@@ -47,7 +47,7 @@ def memory_needed(profile: Profile, width: int, height: int, num_frames: int) ->
     elif profile == "low":
         peak = max(_TEXT, _TRANSFORMER + denoising, _IMAGE + _VAE + pixels)
     else:
-        peak = _VAE + _LARGEST_LAYERS + max(denoising, pixels)
+        peak = _VAE + _ONE_AND_THE_NEXT + max(denoising, pixels)
     return int(peak) + _WORKSPACE
 
 

@@ -1,0 +1,95 @@
+"""A small transformer and T5 in which every weight matters, and LoRAs for them."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from transformers import T5Config, T5EncoderModel
+
+from easyanimate.lora import LoraFile, LowRank, flat_name
+from easyanimate.transformer import EasyAnimateTransformer3DModel
+
+MOTION = {"num_attention_heads": 4, "temporal_position_encoding_max_len": 16}
+CONFIG: dict[str, Any] = {
+    "num_attention_heads": 2,
+    "attention_head_dim": 16,
+    "num_layers": 2,
+    "in_channels": 12,
+    "out_channels": 8,
+    "patch_size": 2,
+    "sample_size": 8,
+    "caption_channels": 20,
+    "cross_attention_dim": 32,
+    "attention_bias": True,
+    "enable_uvit": True,
+    "uvit_skip_pairs": [[0, 1]],
+    "clip_embed_dim": 24,
+    "num_clip_tokens": 3,
+    "motion_module_kwargs_even": {**MOTION, "attention_block_types": ["Temporal_Self", "Temporal_Self"]},
+    "motion_module_kwargs_odd": {**MOTION, "attention_block_types": ["Temporal_Self", "Global_Self"]},
+}
+
+
+@pytest.fixture
+def transformer() -> EasyAnimateTransformer3DModel:
+    torch.manual_seed(0)
+    model = EasyAnimateTransformer3DModel(**CONFIG).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.1)
+    return model
+
+
+@pytest.fixture
+def text_encoder() -> T5EncoderModel:
+    torch.manual_seed(0)
+    config = T5Config(
+        vocab_size=20, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2, feed_forward_proj="gated-gelu"
+    )
+    return T5EncoderModel(config).eval()
+
+
+@pytest.fixture
+def see() -> Callable[[nn.Module], Tensor]:
+    """What a transformer makes of always the same inputs."""
+    torch.manual_seed(1)
+    given = {
+        "hidden_states": torch.randn(2, 4, 2, 4, 6),
+        "inpaint_latents": torch.randn(2, 8, 2, 4, 6),
+        "timestep": torch.tensor([999, 437]),
+        "encoder_hidden_states": torch.randn(2, 6, 20),
+        "clip_encoder_hidden_states": torch.randn(2, 24),
+        "clip_attention_mask": torch.ones(2, 3),
+    }
+
+    @torch.no_grad()
+    def run(model: Any) -> Tensor:
+        kind = model.dtype
+        return model(**{k: v.to(kind) if v.is_floating_point() else v for k, v in given.items()}).sample
+
+    return run
+
+
+def update_of(layer: Any, rank: int, alpha: float | None) -> LowRank:
+    return LowRank(torch.randn(rank, layer.in_features) * 0.3, torch.randn(layer.out_features, rank) * 0.3, alpha)
+
+
+@pytest.fixture
+def lora_for() -> Callable[..., LoraFile]:
+    """Makes a LoRA of rank 2 for the linear layers of `model` whose path begins with one of `only` (all: every one)."""
+
+    def make(
+        model: nn.Module, only: Iterable[str] = ("",), *, seed: int = 2, alpha: float | None = 1.0, name: str = "a"
+    ) -> LoraFile:
+        torch.manual_seed(seed)
+        updates = {
+            flat_name(path): update_of(layer, 2, alpha)
+            for path, layer in model.named_modules()
+            if isinstance(layer, nn.Linear) and path.startswith(tuple(only))
+        }
+        is_text = isinstance(model, T5EncoderModel)
+        return LoraFile(name, {} if is_text else updates, updates if is_text else {})
+
+    return make

@@ -1,0 +1,63 @@
+"""Feed-forwards in pieces give the same result with less memory."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from easyanimate.checkpoint import build_empty
+from easyanimate.memory.estimates import IN_PIECES, WHOLE
+from easyanimate.transformer import EasyAnimateTransformer3DModel, attention
+from easyanimate.transformer.feed_forward import split_feed_forwards
+
+CONFIG = Path(__file__).parents[2] / "golden" / "transformer" / "production_config.json"
+
+
+@pytest.mark.parametrize("tokens_at_once", [5, 7, 96, 1000])
+@torch.no_grad()
+def test_pieces_give_what_the_whole_gives(trained, given, tokens_at_once):
+    model = trained()
+    whole = model(**given()).sample
+    split_feed_forwards(model, tokens_at_once)
+    torch.testing.assert_close(model(**given()).sample, whole, atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_the_setting_can_be_taken_back(trained, given):
+    model = trained()
+    whole = model(**given()).sample
+    split_feed_forwards(model, 7)
+    split_feed_forwards(model, None)
+    assert torch.equal(model(**given()).sample, whole)
+
+
+@torch.no_grad()
+def test_pieces_take_less_memory(trained, given, peak_bytes):
+    model = trained()
+    whole = peak_bytes(lambda: model(**given()))
+    split_feed_forwards(model, 8)
+    assert peak_bytes(lambda: model(**given())) < 0.85 * whole
+
+
+@pytest.mark.parametrize(("tokens_at_once", "most"), [(None, WHOLE), (4096, IN_PIECES)])
+@torch.no_grad()
+def test_the_peak_at_production_size_is_what_memory_profiles_count_on(peak_bytes, monkeypatch, tokens_at_once, most):
+    published = json.loads(CONFIG.read_text())
+    config = EasyAnimateTransformer3DModel.adapt_config({k: v for k, v in published.items() if not k.startswith("_")})
+    model = build_empty(lambda: EasyAnimateTransformer3DModel(**config)).to(torch.bfloat16)
+    split_feed_forwards(model, tokens_at_once)
+    # GPUs never hold a matrix of scores; the abstract device would.
+    monkeypatch.setattr(attention, "scaled_dot_product_attention", lambda q, k, v, attn_mask: torch.empty_like(q))
+    frames, height, width = 36, 90, 160  # 144 frames of 720x1280
+    shapes = {
+        "hidden_states": (1, 4, frames, height, width),
+        "inpaint_latents": (1, 8, frames, height, width),
+        "timestep": (1,),
+        "encoder_hidden_states": (1, 120, 4096),
+        "clip_encoder_hidden_states": (1, 768),
+        "clip_attention_mask": (1, 8),
+    }
+    inputs = {name: torch.empty(shape, dtype=torch.bfloat16, device="meta") for name, shape in shapes.items()}
+    tokens = 2 * 1152 * frames * (height // 2) * (width // 2)
+    assert peak_bytes(lambda: model(**inputs)) <= most * tokens
