@@ -1,0 +1,94 @@
+"""Which windows a video longer than one is made of: plain integers, no torch, so that a front end can plan (spec: 9).
+
+The model makes at most one window of frames at a time, 8k of them. A longer video is windows that overlap: each later
+one is given the last `overlap` frames of the one before. Every length comes out exactly:
+
+- Without an end image all windows but the last are full, as upstream plans them; what the last one makes beyond the
+  length asked for (at most 7 frames, its furthest ones) is cut off.
+- With an end image all windows but the first are full, and the last one ends in the image; the surplus is cut off the
+  end of the first one, before anything follows it.
+"""
+
+from dataclasses import dataclass
+
+from easyanimate.geometry import FRAMES_PER_SLICE
+
+OVERLAPS = range(1, 5)  # V3 was trained with 1 to 4 frames given at the start
+DEFAULT_OVERLAP = 4
+
+
+@dataclass(frozen=True)
+class Window:
+    """`num_frames` frames are made, the first of them at position `start` of the video, and `kept` of them stay."""
+
+    start: int
+    num_frames: int
+    kept: int
+
+    @property
+    def end(self) -> int:
+        """The position after the last frame that stays."""
+        return self.start + self.kept
+
+
+def plan_windows(
+    num_frames: int, *, window: int, overlap: int = DEFAULT_OVERLAP, continues: int = 0, end_image: bool = False
+) -> tuple[Window, ...]:
+    """The windows of a video of exactly `num_frames`, at most `window` frames each.
+
+    `continues` is 0, or `overlap` for a video that goes on from another one's last frames: these stand at the
+    positions 0..overlap-1, and `num_frames` new ones follow. One frame alone is a picture.
+    Raises ValueError, saying what would work, for what no plan can make.
+    """
+    _check(window, overlap, continues)
+    total = num_frames + continues
+    fewest = fewest_frames(continues=continues, end_image=end_image)
+    if num_frames < fewest:
+        with_end = " with an end image" if end_image else ""
+        raise ValueError(f"num_frames must be {fewest} or more{with_end}, got {num_frames}")
+    if total == 1:
+        return (Window(0, 1, 1),)
+    if not end_image:
+        return _full_first(total, window, overlap)
+    return _full_last(total, min(window, _floor(total)), overlap)
+
+
+def fewest_frames(*, continues: int = 0, end_image: bool = False) -> int:
+    """The shortest video there is a plan for; every longer one has a plan too."""
+    return max(1, FRAMES_PER_SLICE - continues) if end_image else 1
+
+
+def _full_first(total: int, window: int, overlap: int) -> tuple[Window, ...]:
+    plan, start = [], 0
+    while start + window < total:
+        plan.append(Window(start, window, window))
+        start += window - overlap
+    rest = total - start
+    return (*plan, Window(start, _ceil(rest), rest))
+
+
+def _full_last(total: int, window: int, overlap: int) -> tuple[Window, ...]:
+    """`total` is at least `window`; the first window keeps more than `overlap` frames."""
+    stride = window - overlap
+    later = -(-(total - window) // stride)
+    first = total - later * stride
+    starts = (first - overlap + i * stride for i in range(later))
+    return (Window(0, _ceil(first), first), *(Window(start, window, window) for start in starts))
+
+
+def _ceil(num_frames: int) -> int:
+    return -(-num_frames // FRAMES_PER_SLICE) * FRAMES_PER_SLICE
+
+
+def _floor(num_frames: int) -> int:
+    return num_frames // FRAMES_PER_SLICE * FRAMES_PER_SLICE
+
+
+def _check(window: int, overlap: int, continues: int) -> None:
+    """A window is then always longer than the overlap, so that each adds frames."""
+    if window < FRAMES_PER_SLICE or window % FRAMES_PER_SLICE:
+        raise ValueError(f"a window must have a multiple of {FRAMES_PER_SLICE} frames, got {window}")
+    if overlap not in OVERLAPS:
+        raise ValueError(f"overlap must be between {OVERLAPS[0]} and {OVERLAPS[-1]}, got {overlap}")
+    if continues not in (0, overlap):
+        raise ValueError(f"a video goes on from as many frames as overlap: continues must be 0 or {overlap}")
