@@ -1,0 +1,133 @@
+"""What the documentation points to exists, and what exists is in the documentation."""
+
+import re
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+import typer
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from cli.main import app as command_line
+from cli.settings import ClientSettings
+from jobs.failure import CODES
+from jobs.request import WEBHOOK_EVENTS
+from service.app import make_app
+from service.problems import STATUS
+from service.settings import ServiceSettings
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@cache
+def tokens(page: Path) -> list[Token]:
+    found: list[Token] = []
+    for token in MarkdownIt("commonmark").enable("table").parse(page.read_text()):
+        found += [token, *(token.children or [])]
+    return found
+
+
+@cache
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as the usual viewers make them."""
+    found: list[str] = []
+    parsed = MarkdownIt("commonmark").enable("table").parse(page.read_text())
+    for before, heading in pairwise(parsed):
+        if before.type == "heading_open":
+            words = "".join(child.content for child in heading.children or [])
+            slug = re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-")
+            found.append(f"{slug}-{found.count(slug)}" if slug in found else slug)
+    return set(found)
+
+
+def links(page: Path) -> list[str]:
+    places = [token.attrGet("href") or token.attrGet("src") for token in tokens(page)]
+    return [str(place) for place in places if place]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in links(page):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = unquote(link).partition("#")
+        goal = (page.parent / name).resolve() if name else page
+        assert goal.is_relative_to(ROOT), link
+        assert goal.exists(), link
+        assert not anchor or anchor in anchors(goal), link
+
+
+def test_every_page_can_be_found_from_the_index() -> None:
+    index = ROOT / "docs" / "README.md"
+    listed = {(index.parent / link.partition("#")[0]).resolve() for link in links(index)}
+    assert {page for page in PAGES if page.is_relative_to(index.parent)} - {index} <= listed
+
+
+def all_pages() -> str:
+    return "\n".join(page.read_text() for page in PAGES)
+
+
+def commands(group: typer.core.TyperGroup, path: str = "easyanimate") -> list[str]:
+    found: list[str] = []
+    for name, command in group.commands.items():
+        inner = isinstance(command, typer.core.TyperGroup)
+        found += commands(command, f"{path} {name}") if inner else [f"{path} {name}"]
+    return found
+
+
+def command_names() -> list[str]:
+    group = typer.main.get_command(command_line)
+    assert isinstance(group, typer.core.TyperGroup)
+    return commands(group)
+
+
+@pytest.mark.parametrize("command", command_names())
+def test_every_command_is_in_the_documentation(command: str) -> None:
+    assert command in all_pages()
+
+
+def test_every_setting_is_in_the_runbook() -> None:
+    known = set(re.findall(r"^#?(EASYANIMATE_\w+)=", (ROOT / ".env.example").read_text(), re.M))
+    known |= {f"EASYANIMATE_{name.upper()}" for name in ClientSettings.model_fields}
+    runbook = set(re.findall(r"`(EASYANIMATE_\w+)`", (ROOT / "docs" / "operations.md").read_text()))
+    assert runbook == known
+
+
+def routes() -> list[str]:
+    """Method and path of every route in the description of the API."""
+    found = make_app(ServiceSettings()).openapi()["paths"]
+    return sorted(f"{method.upper()} {path}" for path, methods in found.items() for method in methods)
+
+
+def unnamed(text: str) -> str:
+    """Whatever a path calls its parameter."""
+    return re.sub(r"\{\w+\}", "{}", text)
+
+
+@pytest.mark.parametrize("route", routes())
+def test_every_route_is_in_the_guide(route: str) -> None:
+    assert f"{unnamed(route)}`" in unnamed(all_pages())
+
+
+@pytest.mark.parametrize("code", sorted(STATUS))
+def test_every_error_is_in_the_guide_with_its_status(code: str) -> None:
+    assert re.search(rf"\| {STATUS[code]} \|[^\n]*`{code}`", (ROOT / "docs" / "api.md").read_text())
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_every_way_a_job_can_fail_is_in_the_guide(code: str) -> None:
+    assert f"`{code}`" in (ROOT / "docs" / "api.md").read_text()
+
+
+@pytest.mark.parametrize("event", WEBHOOK_EVENTS)
+def test_every_webhook_event_is_in_the_guide(event: str) -> None:
+    assert f"`{event}`" in (ROOT / "docs" / "api.md").read_text()
+
+
+def test_no_page_names_a_route_that_does_not_exist() -> None:
+    named = re.findall(r"`((?:GET|POST|DELETE|PUT|PATCH) /v1[^`? ]*)", all_pages())
+    assert set(map(unnamed, named)) <= set(map(unnamed, routes()))
