@@ -16,6 +16,7 @@ from cli.settings import ClientSettings
 from jobs.failure import CODES
 from jobs.request import WEBHOOK_EVENTS
 from service.app import make_app
+from service.create_fields import CREATE
 from service.problems import STATUS
 from service.settings import ServiceSettings
 
@@ -111,6 +112,11 @@ def unnamed(text: str) -> str:
 @pytest.mark.parametrize("route", routes())
 def test_every_route_is_in_the_guide(route: str) -> None:
     assert f"{unnamed(route)}`" in unnamed(all_pages())
+
+
+@pytest.mark.parametrize("field", sorted(CREATE))
+def test_every_field_of_a_request_is_in_the_guide(field: str) -> None:
+    assert f"`{field}`" in (ROOT / "docs" / "api.md").read_text()
 
 
 @pytest.mark.parametrize("code", sorted(STATUS))
