@@ -1,0 +1,116 @@
+"""The whole service with the small model, started once for all tests that only use it."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cli.stack import EmbeddedStack, StackPlan
+
+IMPATIENT = {
+    "EASYANIMATE_LEASE_S": "2",
+    "EASYANIMATE_BEAT_S": "0.5",
+    "EASYANIMATE_SWEEP_S": "0.2",
+    "EASYANIMATE_STRANDED_AFTER_S": "2",
+    "EASYANIMATE_DRAIN_GRACE_S": "0.5",
+    "EASYANIMATE_WEBHOOK_ALLOW_PRIVATE": "true",
+    "EASYANIMATE_API_KEYS": "",
+}
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Finds ports of this machine that nobody listens on."""
+
+    def free_port() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
+
+    return free_port
+
+
+@pytest.fixture(scope="session")
+def impatient() -> dict[str, str]:
+    """An environment in which everything is noticed sooner."""
+    return IMPATIENT
+
+
+@pytest.fixture(scope="session")
+def wait_until() -> Callable[..., None]:
+    def wait_until(holds: Callable[[], object], timeout_s: float = 60.0) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not holds():
+            assert time.monotonic() < deadline, "it did not come true in time"
+            time.sleep(0.05)
+
+    return wait_until
+
+
+@pytest.fixture(scope="session")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, models_dir: Path, free_port: Callable[[], int]
+) -> Iterator[EmbeddedStack]:
+    folder = tmp_path_factory.mktemp("stack")
+    plan = StackPlan(
+        data_dir=folder / "data",
+        models_dir=models_dir,
+        model="easyanimate-v3-tiny",
+        port=free_port(),
+        logs=folder / "logs",
+        environment=IMPATIENT,
+    )
+    stack = EmbeddedStack(plan).start()
+    yield stack
+    stack.stop()
+
+
+class Api:
+    """The service as its callers see it."""
+
+    def __init__(self, url: str) -> None:
+        self.http = httpx.Client(base_url=url, timeout=30)
+
+    def create(self, **fields: Any) -> str:
+        """Ask for a small video; its id."""
+        asked = {"prompt": "a red ball rolls", "size": "64x64", "num_frames": 16, "num_inference_steps": 3, "seed": 1}
+        answer = self.http.post("/v1/videos", json=asked | fields)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["id"])
+
+    def get(self, video_id: str) -> dict[str, Any]:
+        record: dict[str, Any] = self.http.get(f"/v1/videos/{video_id}").raise_for_status().json()
+        return record
+
+    def ended(self, video_id: str) -> dict[str, Any]:
+        """The record, when it changes no more."""
+        deadline = time.monotonic() + 90
+        while (record := self.get(video_id))["status"] not in ("completed", "failed"):
+            assert time.monotonic() < deadline, record
+            time.sleep(0.05)
+        return record
+
+
+@pytest.fixture
+def api(stack: EmbeddedStack) -> Iterator[Api]:
+    api = Api(stack.url)
+    with api.http:
+        yield api
+
+
+@pytest.fixture
+def api_of() -> Iterator[Callable[[str], Api]]:
+    """The service at another address."""
+    with ExitStack() as opened:
+
+        def api_of(url: str) -> Api:
+            api = Api(url)
+            opened.enter_context(api.http)
+            return api
+
+        yield api_of

@@ -1,0 +1,156 @@
+"""The command `easyanimate up` and `demo` as a person uses them."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from cli.stack import EmbeddedStack
+from easyanimate.video_file import probe
+
+WaitUntil = Callable[..., None]
+Up = Callable[..., "tuple[subprocess.Popen[str], str]"]
+
+
+def marked(marker: str) -> list[int]:
+    """The processes with this word in their environment: all that ever came from one command."""
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            if process.name.isdigit() and marker.encode() in (process / "environ").read_bytes():
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.fixture
+def marker(tmp_path: Path) -> str:
+    return f"came-from={tmp_path}"
+
+
+@pytest.fixture
+def up(
+    tmp_path: Path, models_dir: Path, free_port: Callable[[], int], impatient: dict[str, str], marker: str
+) -> Iterator[Up]:
+    """Starts `easyanimate up` in a folder of its own; the process and the address."""
+    started: list[subprocess.Popen[str]] = []
+
+    def up(port: int | None = None) -> "tuple[subprocess.Popen[str], str]":
+        port = port or free_port()
+        arguments = ["--port", str(port), "--data-dir", str(tmp_path / "data"), "--models-dir", str(models_dir)]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cli", "up", *arguments],
+            env={**os.environ, **impatient, "MARKER": marker},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        started.append(process)
+        return process, f"http://127.0.0.1:{port}"
+
+    yield up
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def is_ready(url: str) -> bool:
+    try:
+        return bool(httpx.get(f"{url}/readyz").json()["workers"].get("easyanimate-v3-tiny"))
+    except (httpx.HTTPError, KeyError):
+        return False
+
+
+def test_ctrl_c_ends_everything_and_the_data_is_there_next_time(
+    up: Up, api_of: Callable[[str], Any], wait_until: WaitUntil, marker: str
+) -> None:
+    process, url = up()
+    wait_until(lambda: is_ready(url))
+    api = api_of(url)
+    done = api.ended(api.create())
+    running = api.create(num_inference_steps=200)
+    wait_until(lambda: api.get(running)["step"] >= 2)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0
+    assert marked(marker) == []
+
+    _, url = up()
+    wait_until(lambda: is_ready(url))
+    api = api_of(url)
+    assert api.get(done["id"])["content_sha256"] == done["content_sha256"]
+    assert api.http.get(f"/v1/videos/{done['id']}/content").status_code == 200
+    assert api.get(running)["state"] in ("queued", "running")
+
+
+def test_nothing_outlives_a_killed_up(up: Up, wait_until: WaitUntil, marker: str) -> None:
+    process, url = up()
+    wait_until(lambda: is_ready(url))
+    process.kill()
+    process.wait()
+    wait_until(lambda: marked(marker) == [])
+
+
+def test_a_port_in_use_is_said_in_one_sentence(stack: EmbeddedStack, tmp_path: Path, models_dir: Path) -> None:
+    arguments = ["--port", str(stack.plan.port), "--data-dir", str(tmp_path), "--models-dir", str(models_dir)]
+    ended = subprocess.run(
+        [sys.executable, "-m", "cli", "up", *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.strip().splitlines()[-1] == (
+        f"easyanimate up: port {stack.plan.port} of 127.0.0.1 is in use; choose another with --port"
+    )
+
+
+def test_a_data_folder_in_use_is_said_in_one_sentence(
+    stack: EmbeddedStack, models_dir: Path, free_port: Callable[[], int]
+) -> None:
+    arguments = ["--port", str(free_port()), "--data-dir", str(stack.plan.data_dir), "--models-dir", str(models_dir)]
+    ended = subprocess.run(
+        [sys.executable, "-m", "cli", "up", *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ended.returncode == 1
+    assert "another easyanimate uses the data folder" in ended.stderr.strip().splitlines()[-1]
+
+
+def test_submit_watch_and_download_speak_to_a_service(stack: EmbeddedStack, tmp_path: Path) -> None:
+    def easyanimate(*arguments: str) -> str:
+        ended = subprocess.run(
+            [sys.executable, "-m", "cli", *arguments, "--url", stack.url],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+        )
+        return ended.stdout.strip()
+
+    video_id = easyanimate("submit", "a red ball", "--size", "64x64", "--num-frames", "8", "--steps", "2")
+    assert "64x64, 8 frames" in easyanimate("watch", video_id)
+    easyanimate("download", video_id, "-o", str(tmp_path / "video.mp4"))
+    assert probe(tmp_path / "video.mp4").num_frames == 8
+
+
+@pytest.mark.slow
+def test_the_demo_saves_two_videos_and_a_contact_sheet(tmp_path: Path, models_dir: Path, marker: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "cli", "demo", "--output", str(tmp_path / "demo"), "--models-dir", str(models_dir)],
+        env={**os.environ, "MARKER": marker},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+    assert ended.returncode == 0, ended.stderr
+    for name in ("text-to-video", "image-to-video"):
+        assert probe(tmp_path / "demo" / f"{name}.mp4").num_frames == 16
+        assert f"{name}.mp4: 128x128, 16 frames at 24 a second; encoding" in ended.stdout
+    with Image.open(tmp_path / "demo" / "contact-sheet.png") as sheet:
+        assert sheet.width >= 8 * 128
+    assert marked(marker) == []

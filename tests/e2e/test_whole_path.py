@@ -1,0 +1,136 @@
+"""From a request to an MP4 through real processes: API, Redis, worker with the small model, keeper, storage."""
+
+import io
+import os
+import signal
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import av
+import pytest
+from PIL import Image
+from standardwebhooks.webhooks import Webhook
+
+from cli.stack import EmbeddedStack
+
+WaitUntil = Callable[..., None]
+SECRET = "whsec_" + "c2VjcmV0" * 5
+LONG = 200  # steps: long enough to interfere with
+
+
+def worker_pid(stack: EmbeddedStack) -> int:
+    process = stack.children["worker"].process
+    assert process is not None
+    return process.pid
+
+
+def is_denoising(api: Any, video_id: str) -> Callable[[], bool]:
+    return lambda: bool(api.get(video_id)["step"] >= 2)
+
+
+def test_a_request_becomes_an_mp4_of_exactly_what_was_asked(api: Any) -> None:
+    video_id = api.create(size="96x64", num_frames=24)
+    assert api.ended(video_id)["status"] == "completed"
+    content = api.http.get(f"/v1/videos/{video_id}/content").raise_for_status().content
+    with av.open(io.BytesIO(content)) as video:
+        stream = video.streams.video[0]
+        frames = sum(1 for _ in video.decode(stream))
+        assert (frames, stream.width, stream.height, stream.average_rate) == (24, 96, 64, 24)
+
+
+def test_progress_is_seen_step_by_step(api: Any) -> None:
+    video_id = api.create(num_inference_steps=30)
+    seen: list[tuple[int, int]] = []
+    while (record := api.get(video_id))["status"] not in ("completed", "failed"):
+        if record["phase"] == "denoising":
+            seen.append((record["step"], record["progress"]))
+    assert seen == sorted(seen)
+    assert len({step for step, _ in seen}) > 10
+
+
+def test_a_picture_becomes_a_video(api: Any) -> None:
+    picture = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(picture, "PNG")
+    fields = {"prompt": "a red field", "size": "64x64", "num_frames": "16", "num_inference_steps": "2"}
+    answer = api.http.post("/v1/videos", data=fields, files={"image": ("start.png", picture.getvalue())})
+    assert api.ended(answer.raise_for_status().json()["id"])["status"] == "completed"
+
+
+def test_the_same_seed_makes_the_same_file(api: Any) -> None:
+    first, again = (api.ended(api.create(seed=11))["content_sha256"] for _ in range(2))
+    assert first == again
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[str, list[tuple[dict[str, str], str]]]]:
+    """A real server for webhooks: its address, and what it gets."""
+    got: list[tuple[dict[str, str], str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"])).decode()
+            got.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/hook", got
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_receiver_hears_once_that_the_video_is_there(
+    api: Any, receiver: tuple[str, list[Any]], wait_until: WaitUntil
+) -> None:
+    url, got = receiver
+    video_id = api.create(webhook={"url": url, "secret": SECRET})
+    wait_until(lambda: got)
+    assert api.get(video_id)["status"] == "completed"
+    api.ended(api.create())  # time enough for a second delivery, if there were one
+    [(headers, body)] = got
+    event = Webhook(SECRET).verify(body, headers)
+    assert (event["type"], event["data"]["id"]) == ("video.completed", video_id)
+
+
+def test_cancel_stops_the_engine_within_a_step_or_two(api: Any, wait_until: WaitUntil) -> None:
+    video_id = api.create(num_inference_steps=LONG)
+    wait_until(is_denoising(api, video_id))
+    at = api.http.post(f"/v1/videos/{video_id}/cancel").raise_for_status().json()["step"]
+    ended = api.ended(video_id)
+    assert (ended["state"], ended["error"]["code"]) == ("cancelled", "cancelled")
+    assert ended["step"] <= at + 10
+    assert api.ended(api.create())["status"] == "completed"
+
+
+def test_delete_in_mid_run_leaves_nothing_and_the_next_is_made(
+    api: Any, stack: EmbeddedStack, wait_until: WaitUntil
+) -> None:
+    video_id = api.create(num_inference_steps=LONG)
+    wait_until(is_denoising(api, video_id))
+    pid = worker_pid(stack)
+    assert api.http.delete(f"/v1/videos/{video_id}").raise_for_status().json()["deleted"]
+    assert api.http.get(f"/v1/videos/{video_id}").status_code == 404
+    assert api.ended(api.create())["status"] == "completed"
+    assert worker_pid(stack) == pid
+    assert not list((stack.plan.data_dir / "objects" / "videos").glob(f"{video_id}*"))
+
+
+def test_a_job_of_a_killed_worker_is_made_by_the_next(api: Any, stack: EmbeddedStack, wait_until: WaitUntil) -> None:
+    video_id = api.create(num_inference_steps=40)
+    wait_until(is_denoising(api, video_id))
+    os.kill(worker_pid(stack), signal.SIGKILL)
+    ended = api.ended(video_id)
+    assert (ended["status"], ended["attempt"]) == ("completed", 2)
+
+
+def test_a_worker_killed_between_two_jobs_loses_nothing(api: Any, stack: EmbeddedStack) -> None:
+    first, waiting = api.create(), [api.create(seed=seed) for seed in (2, 3)]
+    api.ended(first)
+    os.kill(worker_pid(stack), signal.SIGKILL)
+    assert [api.ended(video_id)["status"] for video_id in waiting] == ["completed", "completed"]
