@@ -19,6 +19,7 @@ class Conditions:
     """All that the transformer is told besides the latents. R rows: positive alone, or negative and positive.
 
     `image` [R, E] and `image_mask` [R, K] are zero in the negative row; `inpaint_latents` [1, 8, f, h, w].
+    `init_latents` [1, 4, f, h, w], scaled, are those of a video to start from.
     """
 
     text: TextContext
@@ -27,6 +28,7 @@ class Conditions:
     inpaint_latents: Tensor
     guidance_scale: float
     clip_apply_ratio: float
+    init_latents: Tensor | None = None
 
     def at(self, call: int, calls: int) -> dict[str, Tensor]:
         """The transformer's arguments in its `call`-th of `calls` calls: CLIP is heard in the last ones only."""
@@ -44,6 +46,7 @@ class Conditions:
 def denoise(
     transformer: Any,
     scheduler: Any,
+    timesteps: Tensor,
     noise: Tensor,
     conditions: Conditions,
     *,
@@ -51,16 +54,16 @@ def denoise(
     on_step: OnStep,
     rows_in_turn: bool = False,
 ) -> Tensor:
-    """Latents [1, 4, f, h, w] of `noise`, by the timesteps set in `scheduler`. The scheduler works in float32.
+    """Latents [1, 4, f, h, w] of `noise`, by the `timesteps` that are set in `scheduler`. It works in float32.
 
     `on_step(index, timestep, latents)` is called after each step and returns the latents to go on with; to stop, it
     raises. `rows_in_turn` halves the memory of guidance (spec: transformer 15).
     Raises NotFinite if the result holds NaN or infinity.
     """
     own_draws = {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
-    latents = noise.float() * scheduler.init_noise_sigma
-    for i, timestep in enumerate(scheduler.timesteps):
-        told = conditions.at(i, len(scheduler.timesteps))
+    latents = first_latents(scheduler, timesteps, noise.float(), conditions.init_latents)
+    for i, timestep in enumerate(timesteps):
+        told = conditions.at(i, len(timesteps))
         model_input = scheduler.scale_model_input(latents, timestep)
         estimate = predict_noise(transformer, model_input, timestep, told, rows_in_turn=rows_in_turn)
         estimate = guide(estimate, conditions.guidance_scale)
@@ -69,6 +72,13 @@ def denoise(
     if not torch.isfinite(latents).all():
         raise NotFinite("the denoised latents hold NaN or infinity; use float32 or bfloat16, and check the weights")
     return latents
+
+
+def first_latents(scheduler: Any, timesteps: Tensor, noise: Tensor, init_latents: Tensor | None) -> Tensor:
+    """What the steps begin with: noise alone, or the video to start from under noise (spec: pipelines 4.5)."""
+    if init_latents is None:
+        return noise * scheduler.init_noise_sigma
+    return scheduler.add_noise(init_latents.float(), noise, timesteps[:1])
 
 
 def predict_noise(

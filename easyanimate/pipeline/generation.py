@@ -15,21 +15,33 @@ from easyanimate.geometry import (
     nearest_num_frames,
     nearest_size,
 )
-from easyanimate.pipeline.images import RESAMPLES
+from easyanimate.pipeline.images import RESAMPLES, Frames, Mask
+from easyanimate.pipeline.modes import check_mode
 from easyanimate.pipeline.schedulers import check_steps, make_scheduler
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Generation:
-    """Settings of one clip, checked when made: InvalidInput says what would work.
+    """Settings of one clip, checked when made: InvalidInput says what would work. Sizes in pixels.
 
-    Sizes in pixels; `clip_apply_ratio` is the last share of the steps that see the CLIP image; `sample_posterior`
-    False takes the VAE's means instead of samples; `smooth` softens the seams between slices of the decoded clip.
+    What is given besides the words, one of:
+    - `image`, the first frame, or `context_frames`, the first 1 to 4; with either, `last_image`, the last frame;
+    - `video`, at least `num_frames` frames, of which the first are used, with `strength`, the share of the steps
+      taken from its noised latents on (less keeps more of it), or `mask`, white where it is made anew, or both.
+    Frames are uint8 [F, H, W, 3] or pictures, of any size; a mask is a picture or uint8 [H, W].
+
+    `clip_apply_ratio` is the last share of the steps that see the CLIP image; `sample_posterior` False takes the
+    VAE's means instead of samples; `smooth` softens the seams between slices of the decoded clip.
     """
 
     prompt: str
     negative_prompt: str = ""
     image: Image.Image | None = None
+    last_image: Image.Image | None = None
+    context_frames: Frames | None = None
+    video: Frames | None = None
+    mask: Mask | None = None
+    strength: float = 1.0
     height: int
     width: int
     num_frames: int
@@ -49,21 +61,20 @@ class Generation:
                 raise InvalidInput(f"{name} must be a multiple of {SIZE_STEP}, got {side}; the nearest is {nearest}")
         self._check_frames()
         make_scheduler(self.scheduler)
-        check_steps(self.scheduler, self.num_inference_steps)
+        check_steps(self.scheduler, self.num_inference_steps, self.strength)
         if not (math.isfinite(self.guidance_scale) and self.guidance_scale >= 0):
             raise InvalidInput(f"guidance_scale must be a number from 0 on, got {self.guidance_scale}")
         if not 0 <= self.clip_apply_ratio <= 1:
             raise InvalidInput(f"clip_apply_ratio must be between 0 and 1, got {self.clip_apply_ratio}")
         if self.image_resample not in RESAMPLES:
             raise InvalidInput(f"image_resample must be one of {', '.join(RESAMPLES)}, got {self.image_resample!r}")
+        check_mode(self)
 
     def _check_frames(self) -> None:
         if not is_reachable(self.num_frames):
             nearest = nearest_num_frames(self.num_frames, max(self.num_frames, 0) + FRAMES_PER_SLICE)
             rule = f"1 or a multiple of {FRAMES_PER_SLICE}"
             raise InvalidInput(f"num_frames must be {rule}, got {self.num_frames}; the nearest is {nearest}")
-        if self.image is not None and self.num_frames == 1:
-            raise InvalidInput(f"a start image needs frames to follow it: num_frames {FRAMES_PER_SLICE} or more, got 1")
 
     @property
     def is_guided(self) -> bool:

@@ -1,6 +1,8 @@
-"""A start image as people send it, made into what the model takes: upright, opaque, 8-bit RGB, of the video's size."""
+"""Pictures as people send them, made into what the model takes: upright, opaque, 8-bit RGB, of the video's size."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +14,10 @@ from torch import Tensor
 from easyanimate.errors import InvalidInput
 
 RESAMPLES = ("bicubic", "nearest")
+REPAINTED_FROM = 240  # the grey of a mask from which on a pixel is made anew (spec: pipelines 9)
+
+Frames = Tensor | np.ndarray | Sequence[Image.Image]  # [F, H, W, 3] of uint8, or pictures
+Mask = Tensor | np.ndarray | Image.Image  # [H, W] of uint8, or a picture
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,40 @@ def prepare_start_image(image: Image.Image, height: int, width: int, resample: s
     return StartImage(pixels, image)
 
 
+def count_frames(frames: Frames, what: str) -> int:
+    """How many frames `what` has; InvalidInput unless these are uint8 [F, H, W, 3] or pictures."""
+    if isinstance(frames, Tensor | np.ndarray):
+        if str(frames.dtype).removeprefix("torch.") != "uint8" or frames.ndim != 4 or frames.shape[3] != 3:
+            got = f"{list(frames.shape)} of {frames.dtype}"
+            raise InvalidInput(f"{what} must be frames [F, H, W, 3] of uint8, or a list of pictures, got {got}")
+    elif isinstance(frames, str) or not all(isinstance(frame, Image.Image) for frame in frames):
+        raise InvalidInput(f"{what} must be frames [F, H, W, 3] of uint8, or a list of pictures")
+    if not len(frames):
+        raise InvalidInput(f"{what} must have at least one frame")
+    return len(frames)
+
+
+def as_pictures(frames: Frames, count: int) -> list[Image.Image]:
+    """The first `count` of `frames` as pictures."""
+    return [frame if isinstance(frame, Image.Image) else Image.fromarray(_array(frame)) for frame in frames[:count]]
+
+
+def prepare_mask(mask: Mask, height: int, width: int) -> Tensor:
+    """[H, W] of 1 where `mask` is white (240 and above): there the video is made anew. Elsewhere 0.
+
+    Raises InvalidInput for anything but grey or coloured 8-bit pictures and [H, W] of uint8.
+    """
+    if not isinstance(mask, Image.Image):
+        levels = _array(mask)
+        if levels.dtype != np.uint8 or levels.ndim != 2:
+            raise InvalidInput(
+                f"a mask must be a picture or [H, W] of uint8, got {list(levels.shape)} of {levels.dtype}"
+            )
+        mask = Image.fromarray(levels)
+    grey = to_rgb(mask).convert("L").resize((width, height), Image.Resampling.NEAREST)
+    return torch.from_numpy(np.array(grey) >= REPAINTED_FROM).float()
+
+
 def to_rgb(image: Image.Image) -> Image.Image:
     """`image` turned as its EXIF tag says, on white where it is transparent, in 8-bit RGB.
 
@@ -51,6 +91,10 @@ def to_rgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")
+
+
+def _array(values: Any) -> np.ndarray:
+    return values.cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
 
 
 def _to_tensor(image: Image.Image) -> Tensor:

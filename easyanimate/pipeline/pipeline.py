@@ -1,4 +1,8 @@
-"""The EasyAnimateV3 pipeline: a prompt, and a start image if there is one, to the frames of a clip."""
+"""The EasyAnimateV3 pipeline: a prompt, and pictures or a video if there are any, to the frames of a clip.
+
+A call draws its random numbers in this order: initial_noise, mask, masked_video, init_video (only for a strength below
+1), what the sampler draws in its steps, smoothing (slice by slice).
+"""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,16 +13,16 @@ from diffusers import DiffusionPipeline
 from PIL import Image
 from torch import Tensor
 
-from easyanimate.pipeline.conditioning import DrawNoise, encode_video, mask_video, masked_video
+from easyanimate.pipeline.conditioning import DrawNoise, Given, encode_video, what_is_given
 from easyanimate.pipeline.decoding import decode_pieces, to_uint8
 from easyanimate.pipeline.denoise import Conditions, denoise
 from easyanimate.pipeline.draws import Draws
 from easyanimate.pipeline.generation import Generation
-from easyanimate.pipeline.images import StartImage, prepare_start_image
+from easyanimate.pipeline.images import Frames, Mask
 from easyanimate.pipeline.loading import load_components
 from easyanimate.pipeline.output import EasyAnimatePipelineOutput, as_output_type, check_output_type
 from easyanimate.pipeline.prompts import TextContext, encode, tokenize
-from easyanimate.pipeline.schedulers import make_scheduler
+from easyanimate.pipeline.schedulers import make_scheduler, set_timesteps
 
 StepCallback = Callable[["EasyAnimatePipeline", int, Tensor, dict[str, Tensor]], dict[str, Tensor]]
 
@@ -74,6 +78,11 @@ class EasyAnimatePipeline(DiffusionPipeline):
         negative_prompt: str = "",
         *,
         image: Image.Image | None = None,
+        last_image: Image.Image | None = None,
+        context_frames: Frames | None = None,
+        video: Frames | None = None,
+        mask: Mask | None = None,
+        strength: float = 1.0,
         height: int,
         width: int,
         num_frames: int,
@@ -101,6 +110,11 @@ class EasyAnimatePipeline(DiffusionPipeline):
             prompt=prompt,
             negative_prompt=negative_prompt,
             image=image,
+            last_image=last_image,
+            context_frames=context_frames,
+            video=video,
+            mask=mask,
+            strength=strength,
             height=height,
             width=width,
             num_frames=num_frames,
@@ -118,31 +132,56 @@ class EasyAnimatePipeline(DiffusionPipeline):
         enter = callback_on_phase or (lambda phase: None)
         try:
             enter("encoding")
-            noise = draws.normal(asked.latent_shape(self.vae.config["latent_channels"]), "initial_noise")
-            conditions = self.encode(asked, draws)
-            enter("denoising")
-            latents = self.denoise(noise, conditions, asked, draws, callback_on_step_end)
+            text = self.encode_text(asked)
+            latents = self.make_latents(asked, text, draws, callback_on_step_end, lambda: enter("denoising"))
             if output_type == "latent":
-                return EasyAnimatePipelineOutput(latents, conditions.text.warnings)
+                return EasyAnimatePipelineOutput(latents, text.warnings)
             enter("decoding")
             pieces = self._decode(latents, self._posterior_noise(asked.sample_posterior, draws, "smoothing"), smooth)
             frames = torch.cat([piece.cpu() for piece in pieces])
-            return EasyAnimatePipelineOutput(as_output_type(frames, output_type), conditions.text.warnings)
+            return EasyAnimatePipelineOutput(as_output_type(frames, output_type), text.warnings)
         finally:
             self.maybe_free_model_hooks()
 
-    def encode(self, asked: Generation, draws: Draws) -> Conditions:
+    @torch.no_grad()
+    def make_latents(
+        self,
+        asked: Generation,
+        text: TextContext,
+        draws: Draws,
+        callback: StepCallback | None = None,
+        on_denoising: Callable[[], None] | None = None,
+    ) -> Tensor:
+        """Scaled latents [1, 4, f, h, w] of the clip `asked`, whose words are encoded as `text` already.
+
+        `on_denoising` is called between what is given and the first step.
+        """
+        noise = draws.normal(asked.latent_shape(self.vae.config["latent_channels"]), "initial_noise")
+        conditions = self.encode(asked, text, draws)
+        if on_denoising is not None:
+            on_denoising()
+        return self.denoise(noise, conditions, asked, draws, callback)
+
+    def encode(self, asked: Generation, text: TextContext, draws: Draws) -> Conditions:
         """All that the transformer is told besides the latents, with the parts that are no longer needed let go."""
-        start = None
-        if asked.image is not None:
-            start = prepare_start_image(asked.image, asked.height, asked.width, asked.image_resample)
+        given = what_is_given(asked)
+        image, image_mask = self.encode_image(given.picture, rows=text.embeds.shape[0])
+        inpaint_latents = self.condition(given, draws, sample_posterior=asked.sample_posterior)
+        init_latents = None
+        if asked.strength < 1:
+            init_latents = self._encode_video(given.pixels[None], draws, asked.sample_posterior, "init_video")
+        self.maybe_free_model_hooks()  # where models take turns, the VAE would stay beside the transformer
+        return Conditions(
+            text, image, image_mask, inpaint_latents, asked.guidance_scale, asked.clip_apply_ratio, init_latents
+        )
+
+    @torch.no_grad()
+    def encode_text(self, asked: Generation) -> TextContext:
+        """The words of `asked`: one row, or with guidance the negative prompt's and the prompt's."""
         prompts = [asked.negative_prompt, asked.prompt] if asked.is_guided else [asked.prompt]
         text = self.encode_prompt(prompts, clean_caption=asked.clean_caption)
         self.maybe_free_model_hooks()  # where models take turns, T5 would stay beside the VAE if there is no picture
-        image, image_mask = self.encode_image(start, rows=len(prompts))
-        inpaint_latents = self.condition(asked, start, draws)
-        self.maybe_free_model_hooks()  # where models take turns, the VAE would stay beside the transformer
-        return Conditions(text, image, image_mask, inpaint_latents, asked.guidance_scale, asked.clip_apply_ratio)
+        return text
 
     @torch.no_grad()
     def encode_prompt(self, prompts: list[str], *, clean_caption: bool = True) -> TextContext:
@@ -151,35 +190,29 @@ class EasyAnimatePipeline(DiffusionPipeline):
         return encode(self.text_encoder, tokens, self._execution_device)
 
     @torch.no_grad()
-    def encode_image(self, start: StartImage | None, *, rows: int) -> tuple[Tensor, Tensor]:
+    def encode_image(self, picture: Image.Image | None, *, rows: int) -> tuple[Tensor, Tensor]:
         """CLIP's embedding [R, E] of the picture, and a mask [R, K]: zeros without one and in the negative row."""
         settings = self.transformer.config
         embeds = torch.zeros(rows, settings["clip_embed_dim"], device=self._execution_device)
         mask = torch.zeros(rows, settings["num_clip_tokens"], device=self._execution_device)
-        if start is not None:
-            pixels = self.image_processor(images=start.for_clip, return_tensors="pt").pixel_values
+        if picture is not None:
+            pixels = self.image_processor(images=picture, return_tensors="pt").pixel_values
             pixels = pixels.to(self._execution_device, self.image_encoder.dtype)
             embeds[-1] = self.image_encoder(pixels).image_embeds[0]
             mask[-1] = 1
         return embeds, mask
 
     @torch.no_grad()
-    def condition(self, asked: Generation, start: StartImage | None, draws: Draws) -> Tensor:
+    def condition(self, given: Given, draws: Draws, *, sample_posterior: bool = True) -> Tensor:
         """Latents [1, 8, f, h, w] of the mask and of the masked video."""
-        size = (asked.num_frames, asked.height, asked.width)
-        videos = {
-            "mask": mask_video(*size, first_is_given=start is not None),
-            "masked_video": masked_video(*size, None if start is None else start.pixels),
-        }
-        latents = [
-            encode_video(
-                self.vae,
-                video.to(self._execution_device),
-                self._posterior_noise(asked.sample_posterior, draws, what),
-            )
-            for what, video in videos.items()
-        ]
-        return torch.cat(latents, dim=1)
+        mask = self._encode_video(given.mask_video(), draws, sample_posterior, "mask")
+        masked_video = self._encode_video(given.masked_video(), draws, sample_posterior, "masked_video")
+        return torch.cat([mask, masked_video], dim=1)
+
+    def _encode_video(self, video: Tensor, draws: Draws, sample_posterior: bool, what: str) -> Tensor:
+        """Scaled latents [1, 4, f, h, w] of `video` [1, 3, F, H, W]."""
+        draw_noise = self._posterior_noise(sample_posterior, draws, what)
+        return encode_video(self.vae, video.to(self._execution_device), draw_noise)
 
     @torch.no_grad()
     def denoise(
@@ -193,7 +226,7 @@ class EasyAnimatePipeline(DiffusionPipeline):
         """Scaled latents [1, 4, f, h, w], float32, of `noise` of the same shape."""
         device = self._execution_device
         sampler = make_scheduler(asked.scheduler)
-        sampler.set_timesteps(asked.num_inference_steps, device=device)
+        timesteps = set_timesteps(sampler, asked.num_inference_steps, asked.strength, device)
 
         def on_step(index: int, timestep: Tensor, latents: Tensor) -> Tensor:
             if callback is None:
@@ -203,6 +236,7 @@ class EasyAnimatePipeline(DiffusionPipeline):
         return denoise(
             self.transformer,
             sampler,
+            timesteps,
             noise.to(device),
             conditions,
             generator=draws.generator,

@@ -1,18 +1,34 @@
-"""V3's five samplers, built fresh for every request from fixed settings, whatever the scheduler folder says (spec: 5).
+"""V3's samplers and three more, built fresh for every request from fixed settings, whatever the scheduler folder says.
 
-The classes are diffusers'; the settings they would default to are spelled out, since defaults move between releases.
+The classes are diffusers'; the settings they would default to are spelled out, since defaults move between releases
+(spec: pipelines 5).
+
+| name | | calls of the model for N steps |
+|---|---|---|
+| euler, euler_ancestral, dpmpp_2m, ddim | V3's | N |
+| pndm | V3's, with a warm-up | N + 9, at least 4 steps |
+| ddim_clipped | DDIM as upstream sets it: latents clipped to [-1, 1] in every step, for comparison | N |
+| unipc | second order from past steps, good with 10 to 20 | N |
+| heun | second order by a second look at each step | 2 N - 1 |
+| lcm | for a LoRA distilled to consistency (LCM): 4 to 8 steps, guidance 1 to 2 | N, at most 50 |
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from diffusers import (
     DDIMScheduler,
     DPMSolverMultistepScheduler,
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
+    HeunDiscreteScheduler,
+    LCMScheduler,
     PNDMScheduler,
+    UniPCMultistepScheduler,
 )
+from torch import Tensor
 
 from easyanimate.errors import InvalidInput
 
@@ -41,11 +57,25 @@ _BUILDERS: dict[str, Callable[[], Any]] = {
     ),
     "pndm": lambda: PNDMScheduler(**_NOISE, timestep_spacing="leading", skip_prk_steps=False, set_alpha_to_one=False),
     "ddim": lambda: make_ddim(clip_sample=False),
+    "ddim_clipped": lambda: make_ddim(clip_sample=True),
+    "unipc": lambda: UniPCMultistepScheduler(
+        **_NOISE,
+        timestep_spacing="linspace",
+        solver_order=2,
+        solver_type="bh2",
+        lower_order_final=True,
+        final_sigmas_type="zero",
+    ),
+    "heun": lambda: HeunDiscreteScheduler(**_NOISE, timestep_spacing="linspace"),
+    "lcm": lambda: LCMScheduler(
+        **_NOISE, timestep_spacing="leading", original_inference_steps=50, set_alpha_to_one=True, clip_sample=False
+    ),
 }
 
 SCHEDULERS = tuple(_BUILDERS)
 FEWEST_STEPS = {"pndm": 4}  # its warm-up needs four; the others can do with one
-MOST_STEPS = 500  # half the training steps: beyond, the samplers that count in whole timesteps run off the end
+# Half the training steps: beyond, the samplers that count in whole timesteps run off the end. LCM has 50 of its own.
+MOST_STEPS = {name: 50 if name == "lcm" else 500 for name in SCHEDULERS}
 
 
 def make_scheduler(name: str) -> Any:
@@ -62,17 +92,54 @@ def make_ddim(*, clip_sample: bool) -> DDIMScheduler:
     )
 
 
-def check_steps(name: str, num_inference_steps: int) -> None:
-    """InvalidInput unless the sampler `name` can take this many steps."""
-    fewest = FEWEST_STEPS.get(name, 1)
-    if not fewest <= num_inference_steps <= MOST_STEPS:
-        limits = f"between {fewest} and {MOST_STEPS}"
+def check_steps(name: str, num_inference_steps: int, strength: float = 1.0) -> None:
+    """InvalidInput unless the sampler `name` can take this many steps, and enough are left at `strength`."""
+    fewest, most = FEWEST_STEPS.get(name, 1), MOST_STEPS[name]
+    if not fewest <= num_inference_steps <= most:
+        limits = f"between {fewest} and {most}"
         raise InvalidInput(f"num_inference_steps must be {limits} for {name}, got {num_inference_steps}")
+    if not (math.isfinite(strength) and 0 < strength <= 1):
+        raise InvalidInput(f"strength must be above 0 and at most 1, got {strength}")
+    left = kept_steps(num_inference_steps, strength)
+    if left < fewest:
+        weakest = next(s for s in (i / 100 for i in range(1, 101)) if kept_steps(num_inference_steps, s) >= fewest)
+        raise InvalidInput(
+            f"strength {strength} leaves {left} of {num_inference_steps} steps and {name} needs {fewest}; "
+            f"take strength {weakest} or more, or more steps"
+        )
 
 
-def num_timesteps(name: str, num_inference_steps: int) -> int:
-    """How often the step callback is called: once a step, and nine times more with PNDM's warm-up."""
+def kept_steps(num_inference_steps: int, strength: float) -> int:
+    """How many of the steps, the last ones, are taken at `strength` (spec: pipelines 4.5)."""
+    return min(int(num_inference_steps * strength), num_inference_steps)
+
+
+def set_timesteps(scheduler: Any, num_inference_steps: int, strength: float = 1.0, device: Any = None) -> Tensor:
+    """Make a new `scheduler` ready, and give the timesteps to step through, one for each call of the model."""
+    scheduler.set_timesteps(num_inference_steps, device=device)
+    skipped = num_inference_steps - kept_steps(num_inference_steps, strength)
+    if isinstance(scheduler, PNDMScheduler):
+        return _set_pndm_timesteps(scheduler, num_inference_steps, skipped)
+    skipped *= scheduler.order
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(skipped)
+    return scheduler.timesteps[skipped:]
+
+
+def _set_pndm_timesteps(scheduler: Any, num_inference_steps: int, skipped: int) -> Tensor:
+    """PNDM with its warm-up at the first step that is taken.
+
+    Upstream cuts steps off the warm-up instead: it then starts at more noise than `strength` says, out of rhythm.
+    """
+    stride = scheduler.config.num_train_timesteps // num_inference_steps
+    scheduler.prk_timesteps = scheduler.prk_timesteps - skipped * stride
+    warm_up = torch.from_numpy(scheduler.prk_timesteps).to(scheduler.timesteps)
+    scheduler.timesteps = torch.cat([warm_up, scheduler.timesteps[len(warm_up) + skipped :]])
+    return scheduler.timesteps
+
+
+def num_timesteps(name: str, num_inference_steps: int, strength: float = 1.0) -> int:
+    """How often the model and the step callback are called: see the table above, for the steps `strength` leaves."""
     scheduler = make_scheduler(name)
-    check_steps(name, num_inference_steps)
-    scheduler.set_timesteps(num_inference_steps)
-    return len(scheduler.timesteps)
+    check_steps(name, num_inference_steps, strength)
+    return len(set_timesteps(scheduler, num_inference_steps, strength))

@@ -4,10 +4,12 @@ import math
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from easyanimate.errors import InvalidInput
 from easyanimate.pipeline import SCHEDULERS, Generation, make_scheduler
+from easyanimate.pipeline.schedulers import FEWEST_STEPS, MOST_STEPS
 
 GOOD: dict[str, Any] = {"prompt": "a cat", "height": 384, "width": 672, "num_frames": 72}
 
@@ -45,11 +47,9 @@ def test_the_latents_have_a_quarter_of_the_frames_and_an_eighth_of_each_side(num
 
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
-@pytest.mark.parametrize("steps", ["fewest", 500])
-def test_a_sampler_can_take_its_fewest_and_its_most_steps(scheduler: str, steps: int | str) -> None:
-    import torch
-
-    count = steps if isinstance(steps, int) else 4 if scheduler == "pndm" else 1
+@pytest.mark.parametrize("steps", ["fewest", "most"])
+def test_a_sampler_can_take_its_fewest_and_its_most_steps(scheduler: str, steps: str) -> None:
+    count = MOST_STEPS[scheduler] if steps == "most" else FEWEST_STEPS.get(scheduler, 1)
     sampler, x = make_scheduler(scheduler), torch.ones(1, 4, 1, 2, 2)
     sampler.set_timesteps(count)
     for timestep in sampler.timesteps:
