@@ -14,7 +14,6 @@ from cli.progress import follow_with_bar, phase_table
 from cli.settings import ClientSettings, StackSettings
 from cli.stack import EmbeddedStack, StackFailed, StackPlan
 from cli.start_picture import draw_start_picture
-from cli.tiny_model import ModelMissing, ensure_model
 
 SEED = 7
 # Whatever the environment says of a real installation is not for the demo.
@@ -38,7 +37,7 @@ def demo(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: everything is put away
     try:
         make_demo(output, models_dir)
-    except (ClientError, StackFailed, ModelMissing, OSError) as error:
+    except (ClientError, StackFailed, OSError) as error:
         typer.echo(f"easyanimate demo: {error}", err=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt as error:
@@ -47,7 +46,7 @@ def demo(
 
 
 def make_demo(output: Path, models_dir: Path) -> None:
-    """Everything `demo` does. Raises ClientError, StackFailed, ModelMissing, OSError."""
+    """Everything `demo` does. Raises ClientError, StackFailed, OSError."""
     output.mkdir(parents=True, exist_ok=True)
     picture = draw_start_picture(output / "start.png")
     scenes = [
@@ -67,7 +66,6 @@ def make_demo(output: Path, models_dir: Path) -> None:
         stack = EmbeddedStack(plan)
         try:
             typer.echo("starting Redis, API, keeper and worker …")
-            ensure_model(models_dir, settings.model)
             stack.start()
             records = _make_all(stack.url, scenes, output)
         finally:

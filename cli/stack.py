@@ -13,6 +13,7 @@ import httpx
 from cli.child import Child
 from cli.embedded_redis import EmbeddedRedis
 from cli.free_port import free_port, is_free
+from cli.tiny_model import ModelMissing, ensure_model
 
 LOOK_EVERY_S = 0.2
 READY_TIMEOUT_S = 600.0  # a big model takes minutes to load
@@ -47,7 +48,8 @@ class EmbeddedStack:
         self.redis: EmbeddedRedis | None = None
         self.children: dict[str, Child] = {}
         self._lock: IO[str] | None = None
-        self.is_closing = False  # a plain value: a signal handler may set it, whatever it interrupts
+        self.is_unwanted = False  # a plain value: a signal handler may set it, whatever it interrupts
+        self._is_closing = False
         self._is_closed = Event()
         self._reviving = Lock()
         self._watcher = Thread(target=self._watch, name="watcher", daemon=True)
@@ -69,7 +71,7 @@ class EmbeddedStack:
 
     def stop(self) -> None:
         """End the worker, which finishes or hands back its job, then keeper, API and Redis. May be called twice."""
-        self.is_closing = True
+        self._is_closing = True
         with self._reviving:  # nobody is started after this
             pass
         if (worker := self.children.get("worker")) is not None:
@@ -90,9 +92,9 @@ class EmbeddedStack:
         if (worker := self.children.get("worker")) is not None:
             worker.ask_to_end()
 
-    def wait_until_closing(self) -> None:
-        """Sleep until somebody sets `is_closing`."""
-        while not self.is_closing:
+    def wait_until_unwanted(self) -> None:
+        """Sleep until somebody sets `is_unwanted`."""
+        while not self.is_unwanted:
             time.sleep(LOOK_EVERY_S)
 
     # ---- how it starts
@@ -105,6 +107,7 @@ class EmbeddedStack:
         self._lock = _lock(plan.data_dir)
         if plan.logs:
             plan.logs.mkdir(parents=True, exist_ok=True)
+        _ensure_model(plan)
         redis_url = plan.redis_url or self._start_redis()
         for name, module in (("api", "service"), ("keeper", "worker.keeper"), ("worker", "worker")):
             log = plan.logs / f"{name}.log" if plan.logs else None
@@ -142,7 +145,7 @@ class EmbeddedStack:
                     tale = child.last_words() or "see what it wrote above"
                     raise StackFailed(f"the {child.name} ended with code {child.exit_code}: {tale}")
             time.sleep(0.1)
-            if self.is_closing:
+            if self.is_unwanted:
                 raise StackFailed("stopped before it was ready")
         raise StackFailed(f"the service was not ready after {READY_TIMEOUT_S:g} s")
 
@@ -160,7 +163,7 @@ class EmbeddedStack:
         """Bring back whoever dies. When the stack closes, stay until all are gone: they die with who started them."""
         while not self._is_closed.wait(LOOK_EVERY_S):
             with self._reviving:
-                if not self.is_closing:
+                if not self._is_closing:
                     self._revive()
 
     def _revive(self) -> None:
@@ -168,6 +171,13 @@ class EmbeddedStack:
             code = child.revive()
             if code is not None:
                 self.say(f"the {child.name} ended with code {code}; it is started again")
+
+
+def _ensure_model(plan: StackPlan) -> None:
+    try:
+        ensure_model(plan.models_dir, plan.model)
+    except ModelMissing as error:
+        raise StackFailed(str(error)) from error
 
 
 def _lock(folder: Path) -> IO[str]:

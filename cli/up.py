@@ -1,8 +1,6 @@
 """`easyanimate up`: the whole service on this machine, until Ctrl-C."""
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -11,7 +9,6 @@ import typer
 
 from cli.settings import StackSettings
 from cli.stack import EmbeddedStack, StackFailed, StackPlan
-from cli.tiny_model import ModelMissing, ensure_model
 
 
 def up(
@@ -36,15 +33,14 @@ def up(
         environment={"EASYANIMATE_LOG_FORMAT": settings.log_format},
     )
     stack = EmbeddedStack(plan, say=lambda text: typer.echo(text, err=True))
+    _obey_signals(stack)
     try:
-        with stopped_by_signals(stack):
-            typer.echo("starting Redis, API, keeper and worker …", err=True)
-            ensure_model(models_dir, settings.model)
-            stack.start()
-            typer.echo(_welcome(stack))
-            stack.wait_until_closing()
-    except (StackFailed, ModelMissing) as error:
-        if not stack.is_closing:
+        typer.echo("starting Redis, API, keeper and worker …", err=True)
+        stack.start()
+        typer.echo(_welcome(stack))
+        stack.wait_until_unwanted()
+    except StackFailed as error:
+        if not stack.is_unwanted:
             typer.echo(f"easyanimate up: {error}", err=True)
             raise typer.Exit(1) from error
     finally:
@@ -52,23 +48,16 @@ def up(
     typer.echo("stopped; the data is still there", err=True)
 
 
-@contextmanager
-def stopped_by_signals(stack: EmbeddedStack) -> Iterator[None]:
+def _obey_signals(stack: EmbeddedStack) -> None:
     """Ctrl-C or SIGTERM ends what waits for the stack; a second one has the worker give its job back at once."""
 
     def stop(_: int, __: FrameType | None) -> None:
-        if stack.is_closing:
+        if stack.is_unwanted:
             stack.hurry()
-        stack.is_closing = True
+        stack.is_unwanted = True
 
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, stop) for number in signals]
-    try:
-        yield
-    finally:
-        if not stack.is_closing:
-            for number, handler in zip(signals, before, strict=True):
-                signal.signal(number, handler)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
 
 
 def _welcome(stack: EmbeddedStack) -> str:
