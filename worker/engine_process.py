@@ -36,9 +36,10 @@ class EngineProcess:
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Start a process that loads the model, unless there is one."""
-        if self._process is not None:
+        """Start a process that loads the model, unless there is one that lives."""
+        if self._process is not None and self._process.poll() is None:
             return
+        self.kill()
         ours, theirs = Pipe()
         with theirs:
             number = theirs.fileno()
