@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -116,6 +117,19 @@ def test_a_job_whose_engine_dies_goes_back_to_the_queue_and_the_engine_is_new(
     again = store.get(job.id)
     assert (again.state, again.attempt) == (State.QUEUED, 1)
     assert worker.parts.engine.pid not in (None, pid)
+
+
+def test_an_engine_that_died_between_two_jobs_costs_the_next_nothing(
+    worker: Any, submit: Submit, store: JobStore
+) -> None:
+    submit("a red ball")
+    worker.do_one()
+    os.kill(worker.parts.engine.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, worker.parts.engine.pid, os.WEXITED | os.WNOWAIT)
+    job = submit("a blue ball")
+    worker.do_one()
+    done = store.get(job.id)
+    assert (done.state, done.attempt) == (State.COMPLETED, 1)
 
 
 def test_a_job_that_ends_every_engine_is_called_poison_after_three(
