@@ -1,0 +1,75 @@
+"""What accepting a job costs, beside a bare RQ enqueue: CPU time of our process and of the server."""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from redis import Redis
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from benchmarks.side_by_side import Row, row
+from cli.embedded_redis import EmbeddedRedis
+from cli.free_port import free_port
+from jobs.queue import TASK
+from jobs.record import Job, new_job_id
+from jobs.request import VideoRequest
+from jobs.store import JobStore
+
+JOBS = 2000
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+REQUEST = VideoRequest(
+    model="bench",
+    prompt="a red ball rolls across a meadow",
+    width=128,
+    height=128,
+    num_frames=16,
+    fps=24,
+    num_inference_steps=10,
+    guidance_scale=4.0,
+    scheduler="euler",
+    seed=1,
+)
+
+
+def rows() -> list[Row]:
+    """Two lines: our CPU and the server's, for each job."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = EmbeddedRedis(Path(folder), free_port()).start()
+        try:
+            return _measure(server)
+        finally:
+            server.stop()
+
+
+def _measure(server: EmbeddedRedis) -> list[Row]:
+    with Redis.from_url(server.url) as redis:
+        store = JobStore(redis)
+        queue = Queue("bare", connection=redis, serializer=JSONSerializer)
+        names = ("bare RQ enqueue", "submit")
+        ways = {
+            names[0]: lambda: queue.enqueue(TASK, new_job_id()),
+            names[1]: lambda: store.submit(Job(id=new_job_id(), owner="bench", request=REQUEST, created_at=1.0)),
+        }
+        ours, theirs = {name: 0.0 for name in names}, {name: 0.0 for name in names}
+        for _ in range(JOBS // 50):
+            for name, way in ways.items():
+                before = time.process_time(), _cpu_s(server)
+                for _ in range(50):
+                    way()
+                ours[name] += time.process_time() - before[0]
+                theirs[name] += _cpu_s(server) - before[1]
+    both = [(used[names[0]] / JOBS * 1e6, used[names[1]] / JOBS * 1e6) for used in (ours, theirs)]
+    return [
+        row("accept a job, CPU of the API process", names, both[0], "µs"),
+        row("accept a job, CPU of the Redis server", names, both[1], "µs"),
+    ]
+
+
+def _cpu_s(server: EmbeddedRedis) -> float:
+    """User and system time the server has used."""
+    if server.process is None:
+        raise RuntimeError("the server is not running")
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
