@@ -1,7 +1,8 @@
-"""Text and a picture to frames: the EasyAnimateV3 pipeline, its samplers, and its random numbers."""
+"""Text, pictures and video to frames: the EasyAnimateV3 pipeline, long videos, samplers, and random numbers."""
 
 from easyanimate.pipeline.draws import Draws
 from easyanimate.pipeline.generation import Generation
+from easyanimate.pipeline.long_video import WindowState, generate_windows
 from easyanimate.pipeline.output import EasyAnimatePipelineOutput
 from easyanimate.pipeline.pipeline import EasyAnimatePipeline
 from easyanimate.pipeline.schedulers import SCHEDULERS, make_scheduler, num_timesteps
@@ -12,6 +13,8 @@ __all__ = [
     "EasyAnimatePipeline",
     "EasyAnimatePipelineOutput",
     "Generation",
+    "WindowState",
+    "generate_windows",
     "make_scheduler",
     "num_timesteps",
 ]

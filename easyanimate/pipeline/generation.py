@@ -81,6 +81,11 @@ class Generation:
         """Whether the negative prompt takes part; up to a scale of 1 it does not (spec: pipelines 2.3)."""
         return self.guidance_scale > 1.0
 
+    @property
+    def prompts(self) -> list[str]:
+        """The rows of a call: the negative prompt's, if it takes part, and the prompt's."""
+        return [self.negative_prompt, self.prompt] if self.is_guided else [self.prompt]
+
     def latent_shape(self, channels: int) -> tuple[int, int, int, int, int]:
         """[1, C, f, h, w] of this clip."""
         sides = self.height // SPATIAL_FACTOR, self.width // SPATIAL_FACTOR

@@ -178,10 +178,13 @@ class EasyAnimatePipeline(DiffusionPipeline):
     @torch.no_grad()
     def encode_text(self, asked: Generation) -> TextContext:
         """The words of `asked`: one row, or with guidance the negative prompt's and the prompt's."""
-        prompts = [asked.negative_prompt, asked.prompt] if asked.is_guided else [asked.prompt]
-        text = self.encode_prompt(prompts, clean_caption=asked.clean_caption)
+        text = self.encode_prompt(asked.prompts, clean_caption=asked.clean_caption)
         self.maybe_free_model_hooks()  # where models take turns, T5 would stay beside the VAE if there is no picture
         return text
+
+    def prompt_warnings(self, asked: Generation) -> tuple[str, ...]:
+        """What the model will not hear of the prompts, without encoding them."""
+        return tokenize(self.tokenizer, asked.prompts, clean_caption=asked.clean_caption).warnings
 
     @torch.no_grad()
     def encode_prompt(self, prompts: list[str], *, clean_caption: bool = True) -> TextContext:

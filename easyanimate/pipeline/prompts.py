@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from easyanimate.pipeline.text_cleaning import clean_prompt, plain_prompt
+from easyanimate.pipeline.text_cleaning import clean_prompt, lost_ideographs, plain_prompt
 
 MAX_TOKENS = 120  # with the end mark (spec: pipelines 2.2)
 
@@ -35,7 +35,9 @@ def tokenize(tokenizer: Any, prompts: Sequence[str], *, clean_caption: bool) -> 
     texts = [tidy(prompt) for prompt in prompts]
     rows = tokenizer(texts, padding="max_length", max_length=MAX_TOKENS, truncation=True, return_tensors="pt")
     warnings = [
-        warning for given, text in zip(prompts, texts, strict=True) for warning in _warnings(tokenizer, given, text)
+        warning
+        for given, text in zip(prompts, texts, strict=True)
+        for warning in _warnings(tokenizer, given, text, clean_caption=clean_caption)
     ]
     return Tokens(rows.input_ids, rows.attention_mask, tuple(warnings))
 
@@ -47,14 +49,19 @@ def encode(text_encoder: Any, tokens: Tokens, device: Any) -> TextContext:
     return TextContext(states, mask, tokens.warnings)
 
 
-def _warnings(tokenizer: Any, given: str, text: str) -> list[str]:
+def _warnings(tokenizer: Any, given: str, text: str, *, clean_caption: bool) -> list[str]:
+    lost = lost_ideographs(given) if clean_caption else ""
     if given.strip() and not text:
-        return [f"nothing is left of the prompt {_short(given)!r} after cleaning; the model reads English words only"]
+        why = "; Chinese characters are deleted" if lost else ""
+        return [f"nothing is left of the prompt {_short(given)!r} after cleaning{why}; the model reads English only"]
+    warnings = []
+    if lost:
+        warnings.append(f"the model reads English only; deleted from the prompt: Chinese characters {_short(lost)!r}")
     ids = tokenizer(text, truncation=False, verbose=False).input_ids
-    if len(ids) <= MAX_TOKENS:
-        return []
-    rest = tokenizer.decode(ids[MAX_TOKENS - 1 :], skip_special_tokens=True)
-    return [f"the prompt has {len(ids)} tokens and the model reads {MAX_TOKENS}; left out: {rest!r}"]
+    if len(ids) > MAX_TOKENS:
+        rest = tokenizer.decode(ids[MAX_TOKENS - 1 :], skip_special_tokens=True)
+        warnings.append(f"the prompt has {len(ids)} tokens and the model reads {MAX_TOKENS}; left out: {rest!r}")
+    return warnings
 
 
 def _short(text: str) -> str:

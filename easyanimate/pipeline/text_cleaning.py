@@ -31,9 +31,10 @@ _LINKS = _rules(
     (rf"\b(?:https?:(?:/{{1,3}}|[a-z0-9%])|{_DOMAIN})", ""),
     (rf"\b(?:www:(?:/{{1,3}}|[a-z0-9%])|{_DOMAIN})", ""),
 )
+_IDEOGRAPHS = r"[\u31c0-\u31ff\u3200-\u33ff\u3400-\u4dff\u4e00-\u9fff]+"  # strokes, enclosed letters, ideographs
 _CHARACTERS = _rules(
     (r"@\w+\b", ""),  # handles
-    (r"[\u31c0-\u31ff\u3200-\u33ff\u3400-\u4dff\u4e00-\u9fff]+", ""),  # strokes, enclosed letters, ideographs
+    (_IDEOGRAPHS, ""),
 )
 _QUOTES = str.maketrans(dict.fromkeys("`´«»“”¨", '"') | dict.fromkeys("‘’", "'"))
 _NUMBERS_AND_FILES = _rules(
@@ -78,6 +79,11 @@ _ENDS = _rules(
 def clean_prompt(prompt: str) -> str:
     """`prompt` cleaned twice, as V3 does: the second pass takes what the first one laid bare."""
     return _clean_once(_clean_once(prompt))
+
+
+def lost_ideographs(prompt: str) -> str:
+    """The Chinese characters of `prompt`, which cleaning deletes."""
+    return "".join(re.findall(_IDEOGRAPHS, unquote_plus(prompt)))
 
 
 def plain_prompt(prompt: str) -> str:

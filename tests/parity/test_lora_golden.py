@@ -1,12 +1,15 @@
 """A LoRA applied at run time meets the reference, which merges it into the weights."""
 
+import lzma
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from easyanimate.lora import DEFAULT_SCALE, applied, read_lora
+from easyanimate.pipeline import EasyAnimatePipeline
 from easyanimate.transformer import EasyAnimateTransformer3DModel
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "transformer"
@@ -29,3 +32,35 @@ def test_a_lora_in_the_trainers_naming_gives_the_recorded_result(model):
         result = model(**inputs).sample
     assert (report.applied, report.unused) == (54, ())
     torch.testing.assert_close(result, expected, atol=2e-5, rtol=1e-4)
+
+
+def test_a_whole_run_with_a_lora_is_the_recorded_one(
+    tmp_path: Path, recorded_pipe: EasyAnimatePipeline, recorded_run: Any, record_draws: Any, assert_near: Any
+) -> None:
+    """The layers of the transformer and of T5, 651 in all; random numbers and settings are those of the plain run."""
+    plain, settings = recorded_run("t2v_euler")
+    recorded, lora_settings = recorded_run("t2v_euler_lora055")
+    file = tmp_path / "lora.safetensors"
+    file.write_bytes(lzma.decompress((GOLDEN.parent / "pipeline/misc/lora_rank2_alpha1.safetensors.xz").read_bytes()))
+    steps = []
+
+    def on_step(_pipe: Any, _index: int, _timestep: Any, kwargs: Any) -> dict[str, Any]:
+        steps.append(kwargs["latents"])
+        return {}
+
+    with applied(recorded_pipe, [(read_lora(file), float(lora_settings["multiplier"]))]) as (report,):
+        recorded_pipe(
+            settings["prompt"],
+            settings["negative_prompt"],
+            height=48,
+            width=80,
+            num_frames=16,
+            num_inference_steps=4,
+            guidance_scale=float(settings["cfg"]),
+            generator=record_draws(plain),
+            callback_on_step_end=on_step,
+            output_type="latent",
+        )
+    assert (report.applied, report.unused) == (637 + 14, ())
+    for i, latents in enumerate(steps):
+        assert_near(latents, recorded[f"step.{i}.latents_out"])

@@ -28,3 +28,13 @@ def test_the_empty_prompt_is_the_end_mark_alone(pipe: EasyAnimatePipeline) -> No
 def test_a_prompt_that_cleaning_empties_is_said(pipe: EasyAnimatePipeline) -> None:
     (warning,) = tokenize(pipe.tokenizer, ["一只可爱的猫"], clean_caption=True).warnings
     assert "nothing is left" in warning
+    assert "Chinese characters are deleted" in warning
+
+
+def test_chinese_beside_english_is_said(pipe: EasyAnimatePipeline) -> None:
+    (warning,) = tokenize(pipe.tokenizer, ["a cat 可爱的猫 on the grass"], clean_caption=True).warnings
+    assert warning == "the model reads English only; deleted from the prompt: Chinese characters '可爱的猫'"
+
+
+def test_nothing_is_said_of_chinese_that_stays(pipe: EasyAnimatePipeline) -> None:
+    assert tokenize(pipe.tokenizer, ["a cat 猫"], clean_caption=False).warnings == ()

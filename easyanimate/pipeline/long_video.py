@@ -1,0 +1,150 @@
+"""Videos longer than one window, streamed: each window goes on from the last frames of the one before (spec: 9)."""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from easyanimate.errors import InvalidInput
+from easyanimate.pipeline.draws import Draws
+from easyanimate.pipeline.generation import Generation
+from easyanimate.pipeline.images import Frames, as_pictures, count_frames, to_rgb
+from easyanimate.pipeline.pipeline import EasyAnimatePipeline, StepCallback
+from easyanimate.pipeline.prompts import TextContext
+from easyanimate.windows import Window
+
+OnPhase = Callable[[str], None]
+OnWindowStart = Callable[[int, Window], None]
+
+
+@dataclass(frozen=True, eq=False)
+class WindowState:
+    """Where a video stands between two windows: all that is needed to go on as if nothing had happened.
+
+    `index` is the next window; the frames before its start have been handed out, those from there on are its `tail`
+    [overlap, H, W, 3], uint8. `generator_state` is that of the CPU generator.
+    """
+
+    index: int
+    tail: Tensor
+    generator_state: Tensor
+
+
+@torch.no_grad()
+def generate_windows(
+    pipe: EasyAnimatePipeline,
+    asked: Generation,
+    plan: Sequence[Window],
+    draws: Draws,
+    *,
+    given_tail: Frames | None = None,
+    resume: WindowState | None = None,
+    on_window_start: OnWindowStart | None = None,
+    on_window_end: Callable[[WindowState], None] | None = None,
+    on_step: StepCallback | None = None,
+    on_phase: OnPhase | None = None,
+) -> Iterator[Tensor]:
+    """The frames [F', H, W, 3] of `plan`, uint8 on the CPU, in order and as soon as they are final.
+
+    `asked` is for the whole video, but for `num_frames`, which the plan says; its end image is that of the last
+    window. To go on from another video, give its last frames, of the same size, as `given_tail` or as
+    `asked.context_frames` (with an end image), and plan with `continues`: the first frames that come out stand in
+    their place, and the very first equals the first of them. `resume` goes on from a state of the same video.
+
+    `on_step` is the pipeline's step callback; `on_phase` hears its phases in every window; `on_window_end` gets the
+    state after all windows but the last. Raising in any of them stops, and so does closing the iterator.
+    One window's memory is all it takes. Raises what the pipeline raises, InvalidInput for a tail of another size.
+    """
+    enter = on_phase or (lambda phase: None)
+    _check_plan(asked, plan)
+    tail = _first_tail(asked, given_tail) if resume is None else resume.tail
+    if resume is not None:
+        draws.generator.set_state(resume.generator_state)
+    try:
+        text: TextContext | None = None
+        for i in range(0 if resume is None else resume.index, len(plan)):
+            if on_window_start is not None:
+                on_window_start(i, plan[i])
+            enter("encoding")
+            text = text or pipe.encode_text(asked)
+            window = _as_window(asked, plan[i], tail, ends=i + 1 == len(plan))
+            pieces = _make_window(pipe, window, text, draws, on_step, enter)
+            shared = 0 if i + 1 == len(plan) else plan[i].end - plan[i + 1].start
+            tail = yield from join(pieces, tail, plan[i].kept, shared)
+            if shared and on_window_end is not None:
+                on_window_end(WindowState(i + 1, tail, draws.generator.get_state()))
+    finally:
+        pipe.maybe_free_model_hooks()
+
+
+def _check_plan(asked: Generation, plan: Sequence[Window]) -> None:
+    if not plan:
+        raise InvalidInput("a plan has at least one window")
+    if asked.video is not None and len(plan) > 1:
+        raise InvalidInput(f"video-to-video makes one window; ask for {plan[0].num_frames} frames at most")
+
+
+def _first_tail(asked: Generation, given_tail: Frames | None) -> Tensor | None:
+    """The frames [n, H, W, 3] to go on from, if there are any."""
+    if given_tail is not None and (asked.context_frames is not None or asked.image is not None):
+        raise InvalidInput("a video goes on from given_tail or starts from an image or context_frames, not both")
+    frames = asked.context_frames if given_tail is None else given_tail
+    if frames is None:
+        return None
+    pictures = [to_rgb(picture) for picture in as_pictures(frames, count_frames(frames, "given_tail"))]
+    for picture in pictures:
+        if picture.size != (asked.width, asked.height):
+            size = f"{picture.width}x{picture.height}"
+            raise InvalidInput(f"the video to go on from is {size}, not {asked.width}x{asked.height}; ask for its size")
+    return torch.from_numpy(np.stack([np.asarray(picture) for picture in pictures]))
+
+
+def _as_window(asked: Generation, window: Window, tail: Tensor | None, *, ends: bool) -> Generation:
+    """What is asked of one window: the image encoder sees the oldest frame of the tail (spec: pipelines 9)."""
+    return replace(
+        asked,
+        num_frames=window.num_frames,
+        image=asked.image if tail is None else None,
+        context_frames=tail,
+        last_image=asked.last_image if ends else None,
+    )
+
+
+def _make_window(
+    pipe: EasyAnimatePipeline,
+    asked: Generation,
+    text: TextContext,
+    draws: Draws,
+    on_step: StepCallback | None,
+    enter: OnPhase,
+) -> Iterator[Tensor]:
+    """The frames of one window, a few at a time. Its latents and conditions go when it is done."""
+    latents = pipe.make_latents(asked, text, draws, on_step, lambda: enter("denoising"))
+    enter("decoding")
+    yield from pipe.decode_frames(latents, draws, smooth=asked.smooth, sample_posterior=asked.sample_posterior)
+
+
+def join(pieces: Iterator[Tensor], tail: Tensor | None, kept: int, shared: int) -> Generator[Tensor, None, Tensor]:
+    """The first `kept` frames of a window, blended into `tail`; the last `shared` of them are returned instead."""
+    position = 0
+    waiting: list[Tensor] = []
+    for piece in pieces:  # to the end, also past what is kept: the draws go on from there
+        piece = piece[: max(kept - position, 0)]
+        blended = piece if tail is None else blend(tail, piece, position)
+        position += len(piece)
+        frames = torch.cat([*waiting, blended])
+        ready = max(len(frames) - shared, 0)
+        if ready:
+            yield frames[:ready]
+        waiting = [frames[ready:].clone()]  # a view would hold on to the whole piece
+    return waiting[0]
+
+
+def blend(tail: Tensor, frames: Tensor, position: int) -> Tensor:
+    """`frames` [F, H, W, 3] from `position` of a window on, faded in over the n frames of `tail`: 0, 1/n, 2/n, ..."""
+    old = tail[position : position + len(frames)]
+    weights = torch.arange(position, position + len(old)).view(-1, 1, 1, 1) / len(tail)
+    mixed = old * (1 - weights) + frames[: len(old)] * weights
+    return torch.cat([mixed.round().to(torch.uint8), frames[len(old) :]])
