@@ -1,4 +1,4 @@
-"""The examples in the documentation run as they stand, page by page, against a service started for them.
+"""The examples in the documentation run as they stand, page by page, against a running service.
 
 Marked are blocks that open with ```bash run or ```python run. Those of a page are one script, in order, in an empty
 folder; the address in them is exchanged for that of the service.
@@ -7,14 +7,12 @@ folder; the address in them is exchanged for that of the service.
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
 
-from cli.free_port import free_port
-from cli.stack import EmbeddedStack, StackPlan
+from cli.stack import EmbeddedStack
 
 ROOT = Path(__file__).parents[2]
 ADDRESS = "http://127.0.0.1:8000"
@@ -30,32 +28,16 @@ def script(page: Path) -> str:
 PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if script(page)]
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[str]:
-    """The address of a whole service with the small model."""
-    folder = tmp_path_factory.mktemp("service")
-    plan = StackPlan(
-        data_dir=folder / "data",
-        models_dir=models_dir,
-        model="easyanimate-v3-tiny",
-        port=free_port(),
-        logs=folder / "logs",
-    )
-    stack = EmbeddedStack(plan).start()
-    yield stack.url
-    stack.stop()
-
-
 def test_the_pages_with_examples_are_found() -> None:
     assert {page.name for page in PAGES} == {"README.md", "api.md", "library.md"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_examples_of_a_page_run(page: Path, service: str, tmp_path: Path) -> None:
+def test_the_examples_of_a_page_run(page: Path, stack: EmbeddedStack, tmp_path: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script(page).replace(ADDRESS, service)],
+        ["bash", "-euo", "pipefail", "-c", script(page).replace(ADDRESS, stack.url)],
         cwd=tmp_path,
         env={**os.environ, "PATH": path},
         capture_output=True,

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -129,13 +130,14 @@ def test_a_job_refused_while_redis_was_away_is_not_there_afterwards(server: Embe
 
 
 def test_a_client_with_patience_survives_a_short_absence(server: EmbeddedRedis, make_job: MakeJob) -> None:
-    with connect(server.url, retries=8) as redis:
-        job = JobStore(redis).submit(make_job())
+    with connect(server.url, retries=10) as redis, ThreadPoolExecutor(1) as pool:
+        store = JobStore(redis)
+        job = store.submit(make_job())
         server.stop()
-        comeback = threading.Timer(0.3, server.start)
-        comeback.start()
-        assert JobStore(redis).get(job.id) == job
-        comeback.join()
+        asked = pool.submit(store.get, job.id)
+        time.sleep(0.3)
+        server.start()
+        assert asked.result(30) == job
 
 
 def test_a_full_redis_refuses_a_job_whole(server: EmbeddedRedis, make_job: MakeJob) -> None:
