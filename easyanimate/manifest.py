@@ -1,0 +1,148 @@
+"""How frames were made, told so exactly that they can be made again: written into the file, and beside it as JSON.
+
+Frames are told by the SHA-256 of their pixels before encoding. A model is told by the SHA-256 over the names, sizes and
+content of its files; of every file above 16 MiB by its first 4 KiB in each MiB, since reading 18 GB would take minutes.
+That tells any other training of the same network apart, but not a few values changed on purpose.
+"""
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from easyanimate.errors import InvalidInput
+
+FORMAT = 1
+COMPACT = 16  # hexadecimal digits of each frame's hash inside the file: 64 bits tell frames apart well enough
+LIBRARIES = ("torch", "diffusers", "transformers", "peft", "numpy", "pillow", "av")
+_FOLDERS = ("tokenizer", "text_encoder", "image_encoder", "vae", "transformer")  # what loading reads
+_WHOLE = 16 * 2**20
+_STRIDE, _SAMPLE = 2**20, 4 * 2**10
+
+
+@dataclass(frozen=True)
+class UsedLora:
+    """A LoRA by its name, the SHA-256 of its file, and its scale."""
+
+    name: str
+    sha256: str
+    scale: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Everything the frames depend on. `settings` are all parameters as they were in effect, the seed among them.
+
+    `inputs` has the SHA-256 of each file that was given, by what it was given as; `frames` those of the frames.
+    """
+
+    model: str
+    model_sha256: str
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    loras: tuple[UsedLora, ...] = ()
+    device: str
+    dtype: str
+    memory: str
+    libraries: Mapping[str, str]
+    frames: tuple[str, ...]
+    format: int = FORMAT
+
+    def to_json(self) -> str:
+        """For people, with whole hashes."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
+
+    def compact(self) -> str:
+        """For the file's own metadata: the frames' hashes shortened, no spaces."""
+        short = replace(self, frames=tuple(frame[:COMPACT] for frame in self.frames))
+        return json.dumps(asdict(short), ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Manifest":
+        """InvalidInput if `text` is not what `to_json` or `compact` wrote."""
+        try:
+            told = json.loads(text)
+            if told["format"] != FORMAT:
+                raise InvalidInput(f"the manifest has format {told['format']!r}; this program reads format {FORMAT}")
+            told["loras"] = tuple(UsedLora(**lora) for lora in told["loras"])
+            told["frames"] = tuple(str(frame) for frame in told["frames"])
+            return cls(**told)
+        except (ValueError, TypeError, KeyError, RecursionError) as problem:
+            if isinstance(problem, InvalidInput):
+                raise
+            raise InvalidInput(f"this is no manifest of ours: {problem}") from problem
+
+
+class FrameHashes:
+    """The SHA-256 of each frame that goes by."""
+
+    def __init__(self) -> None:
+        self._hashes: list[str] = []
+
+    def add(self, frames: Any) -> None:
+        """The next `frames` [F, H, W, 3], uint8, an array or a tensor on the CPU."""
+        self._hashes += [hashlib.sha256(frame.tobytes()).hexdigest() for frame in np.asarray(frames)]
+
+    def all(self) -> tuple[str, ...]:
+        """Of the frames so far, in order."""
+        return tuple(self._hashes)
+
+
+def first_difference(recorded: tuple[str, ...], made: tuple[str, ...]) -> int | None:
+    """The first frame whose hashes differ, or that only one side has; the recorded ones may be shortened."""
+    for i, (old, new) in enumerate(zip(recorded, made, strict=False)):
+        if not old or not new.startswith(old):
+            return i
+    return None if len(recorded) == len(made) else min(len(recorded), len(made))
+
+
+def file_sha256(path: str | Path) -> str:
+    """Of the whole content of a file."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def model_sha256(folder: str | Path) -> str:
+    """What tells the model in `folder` from others; see above for what is read of large files."""
+    total = hashlib.sha256()
+    for path in sorted(_files(Path(folder))):
+        name = path.relative_to(folder).as_posix()
+        total.update(f"{name}\0{path.stat().st_size}\0".encode())
+        for part in _content(path):
+            total.update(part)
+    return total.hexdigest()
+
+
+def library_versions() -> dict[str, str]:
+    """Python's and those of the libraries that can change a frame."""
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for part in _FOLDERS:
+        for path in (folder / part).rglob("*"):
+            if path.is_file() and not path.name.startswith("."):
+                yield path
+
+
+def _content(path: Path) -> Iterator[bytes]:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if size <= _WHOLE:
+            yield file.read()
+            return
+        for start in range(0, size, _STRIDE):
+            file.seek(start)
+            yield file.read(_SAMPLE)
