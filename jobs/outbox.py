@@ -116,7 +116,7 @@ def _read(redis: Redis, delivery_id: str) -> Delivery | None:
 
 def _body(delivery_id: str, job: Job, event_type: str, now: float) -> str:
     """The thin JSON the receiver gets: which video, how it stands; the rest is a GET away."""
-    data: dict[str, Any] = {"id": job.id, "status": job.public_status, "metadata": job.request.metadata}
+    data: dict[str, Any] = {"id": job.id, "status": job.public_status}
     if event_type == "video.progress":
         data |= {"phase": job.phase, "step": job.step, "total_steps": job.total_steps}
     if job.failure:

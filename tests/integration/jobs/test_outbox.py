@@ -57,7 +57,7 @@ def test_a_delivery_says_what_happened_to_which_video(redis: Redis, write: Calla
         "type": "video.completed",
         "created_at": 100,
         "timestamp": "1970-01-01T00:01:40.000Z",
-        "data": {"id": job.id, "status": "completed", "metadata": {"order": "é 7"}},
+        "data": {"id": job.id, "status": "completed"},
     }
 
 
@@ -77,9 +77,9 @@ def test_progress_says_how_far(redis: Redis, write: Callable[..., None], make_jo
 def test_the_largest_request_still_has_a_small_body(
     redis: Redis, write: Callable[..., None], make_job: MakeJob
 ) -> None:
-    metadata = {f"{i:064}": "x" * 300 for i in range(16)}
+    metadata = {f"{i:064}": "猫" * 512 for i in range(16)}
     write(job=make_job(prompt="p" * 32_000, webhook={"url": "https://h.example/"}, metadata=metadata))
-    assert len(claimed(redis, 100).body) < 8192
+    assert len(claimed(redis, 100).body.encode()) < 8192
 
 
 def test_the_body_is_signed_with_the_callers_secret(redis: Redis, write: Callable[..., None]) -> None:
