@@ -33,6 +33,8 @@ _KNOWN = {
     "storage_unavailable": ("The finished video could not be stored.", True, Blame.INFRASTRUCTURE),
     "model_unavailable": ("The model could not be loaded.", True, Blame.INFRASTRUCTURE),
     "invalid_output": ("The model produced numbers that are not a picture.", True, Blame.MODEL),
+    "invalid_video": ("The video that was sent cannot be decoded; send a whole MP4.", False, Blame.CALLER),
+    "invalid_lora": ("A LoRA cannot be used with this model.", False, Blame.CALLER),
     "internal_error": ("Something unexpected went wrong; the operator's log knows more.", True, Blame.INFRASTRUCTURE),
 }
 

@@ -32,6 +32,16 @@ class LocalStorage:
         """Store a copy of the file at `path`, all or nothing."""
         self._put(key, lambda temporary: shutil.copyfile(path, temporary))
 
+    def copy(self, source: str, key: str) -> None:
+        """Store a copy, all or nothing. Raises KeyError."""
+
+        def fill(temporary: Path) -> None:
+            with temporary.open("wb") as copy:
+                shutil.copyfileobj(file, copy)
+
+        with self._open(source) as file:
+            self._put(key, fill)
+
     def look(self, key: str) -> StoredObject:
         """Size, type and etag of the file. Raises KeyError."""
         with self._open(key) as file:

@@ -31,7 +31,8 @@ class Job(BaseModel):
     """One job from submit to its end. Times are unix seconds.
 
     `attempt` counts the workers that took it (one that handed it back in good order is not counted), `handover` how
-    often it was queued, and `token` fences the writes of the running attempt.
+    often it was queued, and `token` fences the writes of the running attempt. `remixed_from` is the video whose request
+    this is with another prompt, `source` the one that is changed or continued.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -50,6 +51,8 @@ class Job(BaseModel):
     total_steps: int = 0
     started_at: float | None = None
     completed_at: float | None = None
+    remixed_from: str | None = None
+    source: str | None = None
     cancel_requested: bool = False
     progress_event_at: float = 0.0
     warnings: tuple[str, ...] = ()

@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_serializer
 
+from jobs.mode import Mode
+
 WEBHOOK_EVENTS = (
     "video.queued",
     "video.started",
@@ -28,11 +30,22 @@ class WebhookTarget(BaseModel):
         return secret.get_secret_value() if secret else None
 
 
+class LoraChoice(BaseModel):
+    """A LoRA by its name on the worker's shelf, and how strongly it works."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    scale: float
+
+
 class VideoRequest(BaseModel):
     """Everything it takes to make one video, with every default filled in.
 
-    `width` and `height` in pixels, `fps` in frames per second, `seed` in 0..2**63-1. `image_key` names the start image
-    in storage: an RGB PNG that was checked when it came in.
+    `width` and `height` in pixels, `fps` in frames per second, `seed` in 0..2**63-1; `num_frames` is the length of the
+    whole result. The keys name inputs in storage: start image, end image and mask are RGB PNGs that were checked when
+    they came in, `video_key` is an MP4 of which the header was. That video is changed, with `strength` in 0..1, or
+    `continues` is set, and it stands at the beginning of the result; `video_num_frames` counts its frames at `fps`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +62,17 @@ class VideoRequest(BaseModel):
     scheduler: str
     seed: int
     image_key: str | None = None
+    last_image_key: str | None = None
+    mask_key: str | None = None
+    video_key: str | None = None
+    video_num_frames: int = 0
+    continues: bool = False
+    strength: float = 1.0
+    loras: tuple[LoraChoice, ...] = ()
+    overlap: int = 4
+    clip_apply_ratio: float = 0.5
+    smooth: bool = True
+    clean_caption: bool = True
     webhook: WebhookTarget | None = None
     metadata: dict[str, str] = Field(default_factory=dict)
 
@@ -60,3 +84,17 @@ class VideoRequest(BaseModel):
     def seconds(self) -> float:
         """Playing time in seconds."""
         return self.num_frames / self.fps
+
+    @property
+    def mode(self) -> Mode:
+        """What is asked for, by the inputs."""
+        if self.video_key:
+            return Mode.EXTENSION if self.continues else Mode.VIDEO_TO_VIDEO
+        if self.num_frames == 1:
+            return Mode.TEXT_TO_IMAGE
+        return Mode.IMAGE_TO_VIDEO if self.image_key else Mode.TEXT_TO_VIDEO
+
+    @property
+    def result_name(self) -> str:
+        """The name of the file that is made: one frame is a picture."""
+        return "image.png" if self.num_frames == 1 else "video.mp4"

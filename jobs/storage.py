@@ -10,6 +10,14 @@ from mimetypes import guess_type
 from pathlib import Path
 from typing import Protocol
 
+# The files a job may be given, each with the field of the request that holds its key.
+INPUT_FILES = {
+    "image.png": "image_key",
+    "last_image.png": "last_image_key",
+    "mask.png": "mask_key",
+    "video.mp4": "video_key",
+}
+
 
 @dataclass(frozen=True)
 class StoredObject:
@@ -28,6 +36,9 @@ class Storage(Protocol):
 
     def put_file(self, key: str, path: Path) -> None:
         """Store the file at `path`, all or nothing."""
+
+    def copy(self, source: str, key: str) -> None:
+        """Store under `key` what lies under `source`, all or nothing."""
 
     def look(self, key: str) -> StoredObject:
         """Size, type and etag of what lies there."""
@@ -50,14 +61,19 @@ def content_type_of(key: str) -> str:
     return guess_type(key)[0] or "application/octet-stream"
 
 
-def image_key(job_id: str) -> str:
-    """Where the start image of a job lies."""
-    return f"inputs/{job_id}/image.png"
+def input_key(job_id: str, name: str) -> str:
+    """Where an input of a job lies; `name` is one of `INPUT_FILES`."""
+    return f"inputs/{job_id}/{name}"
 
 
-def video_key(job_id: str, attempt: int, token: str) -> str:
-    """Where an attempt puts its video: no two attempts ever write to the same place."""
-    return f"videos/{job_id}/{attempt}-{token}/video.mp4"
+def result_key(job_id: str, attempt: int, token: str, name: str) -> str:
+    """Where an attempt puts what it made: no two attempts ever write to the same place."""
+    return f"videos/{job_id}/{attempt}-{token}/{name}"
+
+
+def manifest_key(result_key: str) -> str:
+    """Where the story of a result lies: beside it."""
+    return f"{result_key.rpartition('/')[0]}/manifest.json"
 
 
 def job_prefixes(job_id: str) -> tuple[str, str]:

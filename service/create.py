@@ -1,75 +1,99 @@
 """A caller's fields become a complete, checked request: what cannot be made is refused here, with what can."""
 
-import re
 import secrets
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 
-from easyanimate.geometry import nearest_num_frames
 from jobs.errors import InvalidRequest, ModelNotFound
 from jobs.model_card import ModelCard
-from jobs.outgoing import Outgoing
 from jobs.registry import Registry
-from jobs.request import DEFAULT_WEBHOOK_EVENTS, MAX_PROMPT_CHARS, WEBHOOK_EVENTS, VideoRequest, WebhookTarget
-from jobs.webhook_signature import check_secret
+from jobs.request import MAX_PROMPT_CHARS, LoraChoice, VideoRequest
+from service.clips import Clip, read_clip
 from service.create_fields import (
-    CREATE,
+    DEFAULT_LORA_SCALE,
     MAX_GUIDANCE_SCALE,
-    MAX_METADATA_KEY_CHARS,
-    MAX_METADATA_PAIRS,
-    MAX_METADATA_VALUE_CHARS,
-    MAX_URL_CHARS,
+    MAX_LORA_SCALE,
+    MAX_LORAS,
+    MAX_OVERLAP,
     PLANNED,
-    WEBHOOK,
 )
 from service.fields import Fields
-from service.pictures import picture_of
+from service.inputs import VIDEO_FILE, Inputs, image_name, read_pictures
+from service.length import read_length
+from service.parts import Parts
+from service.size import read_size
+from service.strength import read_strength
+from service.together import check_together, inherited
+from service.words import read_metadata, read_prompt, read_webhook
 
-SIZE = re.compile(r"([0-9]{1,5})[xX]([0-9]{1,5})")
-MAX_SECONDS = 20.0  # the longest that OpenAI's clients ask for; more is a mistake and not a wish
 RANDOM_SEEDS = 2**32  # exact in every client's numbers
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What a caller asks for: the request (its picture not yet stored), the picture as sent, what was bent to fit."""
+    """What a caller asks for: the request (its inputs not yet stored), the inputs, what was bent to fit.
+
+    `uploads` are contents, `copies` keys in storage, both by the name an input has there.
+    """
 
     request: VideoRequest
-    picture: tuple[str, bytes] | None
-    warnings: tuple[str, ...]
+    uploads: dict[str, bytes] = field(default_factory=dict)
+    copies: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    remixed_from: str | None = None
+    source: str | None = None
 
 
-def understand(fields: Fields, registry: Registry, outgoing: Outgoing) -> Wish:
-    """The wish in these fields, every default filled in. Raises InvalidRequest, ModelUnavailable."""
-    fields.refuse_unknown(CREATE, PLANNED)
-    prompt = _prompt(fields)
-    picture = picture_of(fields)
-    card = _card(fields, registry)
-    width, height = _size(fields, card)
-    num_frames, warnings = _num_frames(fields, card)
+def understand(fields: Fields, parts: Parts, owner: str, known: Collection[str], *, extends: bool = False) -> Wish:
+    """The wish in these fields, of which `known` work here, every default filled in.
+
+    With `extends` the video is continued, else changed. Raises InvalidRequest, Problem, ModelUnavailable.
+    """
+    fields.refuse_unknown(known, PLANNED)
+    prompt = read_prompt(fields)
+    check_together(fields, extends=extends)
+    clip = read_clip(fields, parts.store, owner)
+    fields = inherited(fields, clip)
+    card = _card(fields, parts.registry)
+    length = read_length(fields, card, clip, extends=extends)
+    if length.num_frames == 1 and image_name(fields):
+        message = "a start image needs frames to follow it: num_frames 8 or more, got 1"
+        raise InvalidRequest(message, "num_frames", "invalid_seconds")
     scheduler, steps = _sampling(fields, card)
-    request = VideoRequest(
-        model=card.name,
-        prompt=prompt,
-        negative_prompt=fields.text("negative_prompt", MAX_PROMPT_CHARS) or "",
-        width=width,
-        height=height,
-        num_frames=num_frames,
-        fps=_fps(fields, card),
-        num_inference_steps=steps,
-        guidance_scale=_guidance_scale(fields, card),
-        scheduler=scheduler,
-        seed=_seed(fields),
-        metadata=_metadata(fields),
-        webhook=_webhook(fields, outgoing),
-    )
-    return Wish(request, picture, warnings)
+    shape = {"num_frames": length.num_frames, "video_num_frames": length.of_video, "fps": _fps(fields, card)}
+    settings = {
+        "negative_prompt": fields.text("negative_prompt", MAX_PROMPT_CHARS) or "",
+        "num_inference_steps": steps,
+        "guidance_scale": _guidance_scale(fields, card),
+        "scheduler": scheduler,
+        "loras": _loras(fields, card),
+        "overlap": _overlap(fields),
+        "clip_apply_ratio": _clip_apply_ratio(fields),
+        "smooth": fields.flag("smooth", default=True),
+        "clean_caption": fields.flag("clean_caption", default=True),
+        "seed": _seed(fields),
+    }
+    told = {"metadata": read_metadata(fields), "webhook": read_webhook(fields, parts.outgoing)}
+    pictures = read_pictures(fields, parts.images)
+    (width, height), size_warnings = read_size(fields, card, clip, pictures)
+    settings["strength"] = 1.0
+    if clip is not None and not extends:
+        settings["strength"] = read_strength(
+            fields, card, scheduler, steps, pictures.pictures.get("mask.png"), (width, height)
+        )
+    made = {"model": card.name, "prompt": prompt, "width": width, "height": height, "continues": extends}
+    request = VideoRequest.model_validate(made | shape | settings | told)
+    return _wish(request, pictures, clip, length.warnings + size_warnings)
 
 
-def _prompt(fields: Fields) -> str:
-    prompt = fields.text("prompt", MAX_PROMPT_CHARS)
-    if prompt is None or not prompt.strip():
-        raise InvalidRequest("prompt is missing or blank; say what the video shall show", "prompt")
-    return prompt
+def _wish(request: VideoRequest, pictures: Inputs, clip: Clip | None, warnings: tuple[str, ...]) -> Wish:
+    uploads, copies, source = dict(pictures.pictures), {}, None
+    if clip is not None and clip.data is not None:
+        uploads[VIDEO_FILE] = clip.data
+    if clip is not None and clip.source is not None and clip.source.result is not None:
+        copies[VIDEO_FILE] = clip.source.result.video_key
+        source = clip.source.id
+    return Wish(request, uploads, copies, warnings, source=source)
 
 
 def _card(fields: Fields, registry: Registry) -> ModelCard:
@@ -77,45 +101,6 @@ def _card(fields: Fields, registry: Registry) -> ModelCard:
         return registry.card(fields.text("model", 100))
     except ModelNotFound as error:
         raise InvalidRequest(str(error), "model", error.code) from error
-
-
-def _size(fields: Fields, card: ModelCard) -> tuple[int, int]:
-    width, height, size = fields.whole("width"), fields.whole("height"), fields.text("size", 20)
-    if (width is None) != (height is None):
-        raise InvalidRequest("give width and height together, or size", "width" if width is None else "height")
-    wanted = (width, height) if width is not None and height is not None else None
-    if size is not None:
-        match = SIZE.fullmatch(size)
-        if match is None:
-            default = f"{card.default_width}x{card.default_height}"
-            raise InvalidRequest(f"size must be WIDTHxHEIGHT, as in {default}, got {size!r}", "size", "invalid_size")
-        named = (int(match[1]), int(match[2]))
-        if wanted is not None and wanted != named:
-            message = f"size says {size}, width and height say {width}x{height}; give one of them"
-            raise InvalidRequest(message, "size", "invalid_size")
-        wanted = named
-    wanted = wanted or (card.default_width, card.default_height)
-    card.check_size(*wanted)
-    return wanted
-
-
-def _num_frames(fields: Fields, card: ModelCard) -> tuple[int, tuple[str, ...]]:
-    num_frames, seconds = fields.whole("num_frames"), fields.number("seconds")
-    if seconds is None:
-        num_frames = card.default_num_frames if num_frames is None else num_frames
-        card.check_num_frames(num_frames)
-        return num_frames, ()
-    if num_frames is not None:
-        raise InvalidRequest("give seconds or num_frames, not both", "seconds", "invalid_seconds")
-    longest = card.max_frames / card.fps
-    if not 0 < seconds <= max(MAX_SECONDS, longest):
-        message = f"seconds must be more than 0, and {card.name} makes up to {longest:g} at a time, got {seconds:g}"
-        raise InvalidRequest(message, "seconds", "invalid_seconds")
-    num_frames = nearest_num_frames(seconds * card.fps, card.max_frames)
-    if num_frames == seconds * card.fps:
-        return num_frames, ()
-    made = f"{num_frames} frames, which is {num_frames / card.fps:.3g} s at {card.fps} frames a second"
-    return num_frames, (f"seconds: {seconds:g} became {made}, the nearest that {card.name} makes",)
 
 
 def _fps(fields: Fields, card: ModelCard) -> int:
@@ -141,6 +126,42 @@ def _guidance_scale(fields: Fields, card: ModelCard) -> float:
     return scale
 
 
+def _loras(fields: Fields, card: ModelCard) -> tuple[LoraChoice, ...]:
+    loras = []
+    for item in fields.objects("loras", MAX_LORAS):
+        item.refuse_unknown(("name", "scale"))
+        name, scale = item.text("name", 100), item.number("scale")
+        if not name:
+            raise InvalidRequest('every LoRA needs a name, as in [{"name": "watercolour"}]', "loras")
+        scale = DEFAULT_LORA_SCALE if scale is None else scale
+        if abs(scale) > MAX_LORA_SCALE:
+            raise item.refused("scale", f"must be between {-MAX_LORA_SCALE:g} and {MAX_LORA_SCALE:g}")
+        loras.append(LoraChoice(name=name, scale=scale))
+    names = [lora.name for lora in loras]
+    if len(set(names)) < len(names):
+        raise InvalidRequest("a LoRA is there twice in loras; give it once, with the sum of its scales", "loras")
+    card.check_loras(names)
+    return tuple(loras)
+
+
+def _overlap(fields: Fields) -> int:
+    overlap = fields.whole("overlap")
+    if overlap is None:
+        return MAX_OVERLAP
+    if not 1 <= overlap <= MAX_OVERLAP:
+        raise fields.refused("overlap", f"must be between 1 and {MAX_OVERLAP}")
+    return overlap
+
+
+def _clip_apply_ratio(fields: Fields) -> float:
+    ratio = fields.number("clip_apply_ratio")
+    if ratio is None:
+        return 0.5
+    if not 0 <= ratio <= 1:
+        raise fields.refused("clip_apply_ratio", "must be between 0 and 1")
+    return ratio
+
+
 def _seed(fields: Fields) -> int:
     seed = fields.whole("seed")
     if seed is None:
@@ -148,39 +169,3 @@ def _seed(fields: Fields) -> int:
     if not 0 <= seed < 2**63:
         raise fields.refused("seed", "must be between 0 and 2**63-1; leave it out for a random one")
     return seed
-
-
-def _metadata(fields: Fields) -> dict[str, str]:
-    metadata = fields.part("metadata")
-    if metadata is None:
-        return {}
-    if len(metadata.values) > MAX_METADATA_PAIRS:
-        message = f"metadata has {len(metadata.values)} pairs; at most {MAX_METADATA_PAIRS} work"
-        raise InvalidRequest(message, "metadata")
-    found: dict[str, str] = {}
-    for key in metadata.values:
-        Fields({"key": key}, "metadata").text("key", MAX_METADATA_KEY_CHARS)
-        value = metadata.text(key, MAX_METADATA_VALUE_CHARS)
-        if value is None or not key:
-            raise InvalidRequest("metadata is pairs of text: every key and every value", "metadata")
-        found[key] = value
-    return found
-
-
-def _webhook(fields: Fields, outgoing: Outgoing) -> WebhookTarget | None:
-    webhook = fields.part("webhook")
-    if webhook is None:
-        return None
-    webhook.refuse_unknown(WEBHOOK)
-    url = webhook.text("url", MAX_URL_CHARS)
-    if not url:
-        raise InvalidRequest("webhook.url is missing", "webhook.url")
-    events = webhook.texts("events", 100)
-    events = DEFAULT_WEBHOOK_EVENTS if events is None else tuple(dict.fromkeys(events))
-    if not events or not set(events) <= set(WEBHOOK_EVENTS):
-        raise InvalidRequest(f"webhook.events must be some of {', '.join(WEBHOOK_EVENTS)}", "webhook.events")
-    secret = webhook.text("secret", 200)
-    if secret is not None:
-        check_secret(secret)
-    outgoing.check(url, "webhook.url")
-    return WebhookTarget.model_validate({"url": url, "events": events, "secret": secret})

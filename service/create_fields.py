@@ -7,10 +7,17 @@ from jobs.request import DEFAULT_WEBHOOK_EVENTS, MAX_PROMPT_CHARS, WEBHOOK_EVENT
 MAX_METADATA_PAIRS, MAX_METADATA_KEY_CHARS, MAX_METADATA_VALUE_CHARS = 16, 64, 512
 MAX_GUIDANCE_SCALE = 20.0
 MAX_URL_CHARS = 2048
+MAX_LORAS, MAX_LORA_SCALE, DEFAULT_LORA_SCALE = 4, 2.0, 0.55
+MAX_OVERLAP = 4
 
 PICTURE = (
     "The start picture: a file part (PNG, JPEG, WebP or still GIF), or a data: URL. It is turned upright, "
     "transparency becomes white."
+)
+
+VIDEO = (
+    'The video to be changed or continued: {"id": "video_…"} of a completed one of yours, a file part (MP4), or a '
+    "data: URL. By id its settings are taken over where the request says nothing else."
 )
 
 WEBHOOK: dict[str, Any] = {
@@ -23,25 +30,69 @@ WEBHOOK: dict[str, Any] = {
     "secret": {"type": "string", "description": "whsec_ and the base64 of 24 to 64 bytes; the service's own if absent"},
 }
 
+LORA: dict[str, Any] = {
+    "name": {"type": "string", "description": "As GET /v1/models lists it."},
+    "scale": {"type": "number", "minimum": -MAX_LORA_SCALE, "maximum": MAX_LORA_SCALE, "default": DEFAULT_LORA_SCALE},
+}
+
+INPUTS: dict[str, Any] = {
+    "image": {"type": "string", "description": PICTURE},
+    "input_reference": {"type": "string", "description": "The same as image, by its OpenAI name."},
+    "last_image": {"type": "string", "description": "The picture the video shall end in; sent as the start picture."},
+    "video": {"type": ["string", "object"], "description": VIDEO},
+    "mask": {"type": "string", "description": "A picture: white where the video is made anew, darker where it stays."},
+}
+
 CREATE: dict[str, Any] = {
     "prompt": {"type": "string", "minLength": 1, "maxLength": MAX_PROMPT_CHARS},
     "model": {"type": "string", "description": "May be left out when there is only one."},
     "negative_prompt": {"type": "string", "maxLength": MAX_PROMPT_CHARS, "default": ""},
-    "image": {"type": "string", "description": PICTURE},
-    "input_reference": {"type": "string", "description": "The same as image, by its OpenAI name."},
+    **INPUTS,
     "size": {"type": "string", "pattern": "^[0-9]+x[0-9]+$", "description": "WIDTHxHEIGHT; or give width and height."},
     "width": {"type": "integer", "description": "Pixels, a multiple of 16."},
     "height": {"type": "integer", "description": "Pixels, a multiple of 16."},
+    "resize_to_image": {"type": "boolean", "default": False, "description": "Take the shape of the start picture."},
     "seconds": {
         "type": "string",
         "description": "Playing time; becomes the nearest number of frames the model makes, and `warnings` says so.",
     },
-    "num_frames": {"type": "integer", "description": "1 or a multiple of 8; instead of seconds."},
+    "num_frames": {"type": "integer", "description": "1 or a multiple of 8; instead of seconds. 1 makes a PNG."},
+    "overlap": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": MAX_OVERLAP,
+        "default": MAX_OVERLAP,
+        "description": "Frames that each window of a long video is given of the one before.",
+    },
     "fps": {"type": "integer", "description": "Frames a second; only the model's own rate works in this version."},
     "num_inference_steps": {"type": "integer", "minimum": 1},
     "guidance_scale": {"type": "number", "minimum": 0, "maximum": MAX_GUIDANCE_SCALE},
+    "strength": {
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "maximum": 1,
+        "description": "How much of the video is made anew: 0.7, or 1 with a mask, if absent.",
+    },
+    "clip_apply_ratio": {
+        "type": "number",
+        "minimum": 0,
+        "maximum": 1,
+        "default": 0.5,
+        "description": "The last share of the steps that see the start picture as a whole.",
+    },
     "seed": {"type": "integer", "minimum": 0, "maximum": 2**63 - 1, "description": "Random if absent."},
     "scheduler": {"type": "string"},
+    "loras": {
+        "type": "array",
+        "maxItems": MAX_LORAS,
+        "items": {"type": "object", "properties": LORA, "required": ["name"], "additionalProperties": False},
+    },
+    "smooth": {"type": "boolean", "default": True, "description": "Soften the seam every eight frames."},
+    "clean_caption": {
+        "type": "boolean",
+        "default": True,
+        "description": "Clean the prompts as the model's training did.",
+    },
     "webhook": {"type": "object", "properties": WEBHOOK, "required": ["url"], "additionalProperties": False},
     "metadata": {
         "type": "object",
@@ -50,18 +101,24 @@ CREATE: dict[str, Any] = {
     },
 }
 
+
+def _without(*names: str) -> dict[str, Any]:
+    return {name: schema for name, schema in CREATE.items() if name not in names}
+
+
+EDIT = _without("image", "input_reference", "last_image", "resize_to_image", "overlap", "clip_apply_ratio")
+EXTEND = _without("image", "input_reference", "mask", "strength", "resize_to_image")
+REMIX = {name: CREATE[name] for name in ("prompt", "webhook", "metadata")}
+
 # Words of the contract that this version does not know yet: refused by name.
-PLANNED = frozenset(
-    {"last_image", "video", "mask", "resize_to_image", "strength", "loras", "priority", "deadline", "previews"}
-)
+PLANNED = frozenset({"priority", "deadline", "previews"})
 
 
-def request_body() -> dict[str, Any]:
-    """The OpenAPI request body of a new video."""
-    schema = {"type": "object", "properties": CREATE, "required": ["prompt"], "additionalProperties": False}
-    files = {"image": {**CREATE["image"], "format": "binary"}}
-    files["input_reference"] = {**CREATE["input_reference"], "format": "binary"}
-    form = {**schema, "properties": {**CREATE, **files}}
+def request_body(fields: dict[str, Any] = CREATE, required: tuple[str, ...] = ("prompt",)) -> dict[str, Any]:
+    """The OpenAPI request body of an endpoint that takes these fields."""
+    schema = {"type": "object", "properties": fields, "required": list(required), "additionalProperties": False}
+    files = {name: {**fields[name], "format": "binary"} for name in INPUTS if name in fields}
+    form = {**schema, "properties": {**fields, **files}}
     return {
         "required": True,
         "content": {"application/json": {"schema": schema}, "multipart/form-data": {"schema": form}},

@@ -83,6 +83,17 @@ class Fields:
             raise self.refused(name, "must be a finite number")
         return float(value)
 
+    def flag(self, name: str, *, default: bool) -> bool:
+        """Yes or no, also as text."""
+        value = self.get(name)
+        if value is None:
+            return default
+        if isinstance(value, str):
+            value = {"true": True, "1": True, "false": False, "0": False}.get(value.lower())
+        if not isinstance(value, bool):
+            raise self.refused(name, "must be true or false")
+        return value
+
     def texts(self, name: str, max_chars: int) -> tuple[str, ...] | None:
         """A list of texts; one alone may stand without its list."""
         value = self._parsed(name)
@@ -100,6 +111,17 @@ class Fields:
             raise self.refused(name, "must be an object")
         return Fields(value, self.param(name))
 
+    def objects(self, name: str, most: int) -> "tuple[Fields, ...]":
+        """A list of objects; one alone may stand without its list, and none is as good as absent."""
+        value = self._parsed(name)
+        items = [] if value is None else value if isinstance(value, list) else [value]
+        if len(items) > most:
+            raise InvalidRequest(f"{self.param(name)} has {len(items)} entries; at most {most} work", self.param(name))
+        items = [read_json(item, self.param(name)) if _is_object(item) else item for item in items]
+        if not all(isinstance(item, dict) for item in items):
+            raise self.refused(name, "must be a list of objects")
+        return tuple(Fields(item, self.param(name)) for item in items)
+
     def refused(self, name: str, rule: str) -> InvalidRequest:
         """The refusal of a value, saying what it was."""
         return InvalidRequest(f"{self.param(name)} {rule}, got {_glimpse(self.get(name))}", self.param(name))
@@ -109,6 +131,10 @@ class Fields:
         if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
             return read_json(value, self.param(name))
         return value
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, str) and value.lstrip()[:1] == "{"
 
 
 def _glimpse(value: object) -> str:

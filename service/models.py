@@ -4,7 +4,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from jobs.errors import ModelNotFound
-from jobs.model_card import ModelCard
+from jobs.mode import Mode
+from jobs.model_card import Lora, ModelCard
 from service.openapi import errors
 from service.parts import OwnerDep, Parts, PartsDep
 
@@ -19,6 +20,8 @@ class Model(BaseModel):
     created: int = 0
     owned_by: str = "easyanimate"
     live_workers: int
+    modes: tuple[Mode, ...]
+    loras: tuple[Lora, ...]
     card: ModelCard
 
 
@@ -45,4 +48,5 @@ def read_model(model: str, _: OwnerDep, parts: PartsDep) -> Model:
 
 
 def _show(card: ModelCard, parts: Parts) -> Model:
-    return Model(id=card.name, card=card, live_workers=parts.registry.live_workers(card.name))
+    live_workers = parts.registry.live_workers(card.name)
+    return Model(id=card.name, live_workers=live_workers, modes=card.modes, loras=card.loras, card=card)

@@ -1,7 +1,11 @@
-"""multipart/form-data into the same tree that JSON gives: `webhook[url]` nests, `webhook[events][]` lists."""
+"""multipart/form-data into the same tree that JSON gives: `webhook[url]` nests, `webhook[events][]` lists.
+
+`loras[][name]` is a list of objects: a name that the last object has already begins the next one.
+"""
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from python_multipart.exceptions import FormParserError
@@ -99,31 +103,40 @@ def _text(data: bytes, param: str) -> str:
 
 def _place(tree: dict[str, Any], name: str, value: str | Upload) -> None:
     """Put a value where its name says."""
-    *outer, last = _steps(name)
-    is_list = last == ""
-    if is_list:
-        *outer, last = outer
-    node = tree
-    for key in outer:
-        node = node.setdefault(key, {})
-        if not isinstance(node, dict):
+    steps = _steps(name)
+    last = steps[-1]
+    node: Any = tree
+    for key, following in pairwise(steps):
+        kind = list if following == "" else dict
+        node = _last_object(node, following, name) if key == "" else node.setdefault(key, kind())
+        if not isinstance(node, kind):
             raise _twice(name)
-    if is_list and isinstance(items := node.setdefault(last, []), list):
-        items.append(value)
-    elif is_list or last in node:
+    if last == "":
+        node.append(value)
+    elif last in node:
         raise _twice(name)
     else:
         node[last] = value
 
 
+def _last_object(items: list[Any], key: str, name: str) -> dict[str, Any]:
+    """The object of a list to which `key` belongs."""
+    if items and not isinstance(items[-1], dict):
+        raise _twice(name)
+    if not items or key in items[-1]:
+        items.append({})
+    found: dict[str, Any] = items[-1]
+    return found
+
+
 def _steps(name: str) -> list[str]:
-    """`webhook[events][]` -> webhook, events, and an empty one for the list."""
+    """`webhook[events][]` -> webhook, events, and an empty one for the list; `loras[][name]` has it in the middle."""
     match = NAME.fullmatch(name)
     if match is None:
         raise InvalidRequest(f"the form field name {name!r} is not understood; nest as in webhook[url]", name)
     steps = [match[1], *re.findall(r"\[([^\[\]]*)\]", match[2])]
-    if "" in steps[:-1]:
-        raise InvalidRequest(f"{name!r} nests inside a list; only the last [] may be empty", name)
+    if "" in steps[:-2]:
+        raise InvalidRequest(f"{name!r} nests too deep inside a list; loras[][name] is as deep as it goes", name)
     return steps
 
 

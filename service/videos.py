@@ -1,20 +1,17 @@
-"""The routes of `/v1/videos`: create, look, list, cancel, delete, download."""
+"""The routes of the videos there are: look, list, cancel, delete, download."""
 
 import time
+from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from jobs.errors import InvalidRequest
 from jobs.record import Job
 from jobs.states import State
-from jobs.storage import job_prefixes
-from service.admit import admit
-from service.body import BodyDep
+from jobs.storage import job_prefixes, manifest_key
 from service.content import matches, stored_content
-from service.create import understand
-from service.create_fields import request_body
 from service.fields import Fields
 from service.openapi import errors
 from service.parts import OwnerDep, Parts, PartsDep
@@ -23,40 +20,12 @@ from service.views import LINK_REFRESH_S, Video, VideoDeleted, VideoList, etag, 
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
+VARIANTS = ("video", "manifest")
+LINK_LIFE_S = 2 * LINK_REFRESH_S
 LIST_PARAMETERS = ("limit", "after", "order")
 OF_ONE = ("invalid_api_key", "video_not_found", "queue_unavailable")
 OF_LIST = errors("invalid_request", "unknown_parameter", "invalid_api_key", "video_not_found", "queue_unavailable")
 OF_CONTENT = errors(*OF_ONE, "invalid_request", "video_not_ready", "asset_expired", "range_not_satisfiable")
-OF_CREATE = errors(
-    "invalid_request",
-    "unknown_parameter",
-    "invalid_size",
-    "invalid_seconds",
-    "unsupported_image",
-    "url_not_allowed",
-    "invalid_api_key",
-    "model_not_found",
-    "payload_too_large",
-    "unsupported_media_type",
-    "queue_full",
-    "queue_unavailable",
-    "storage_unavailable",
-    "model_unavailable",
-)
-
-
-@router.post("", responses={200: {"model": Video}, **OF_CREATE}, openapi_extra={"requestBody": request_body()})
-def create_video(
-    owner: OwnerDep, parts: PartsDep, body: BodyDep, prefer: Annotated[str, Header()] = ""
-) -> JSONResponse:
-    """Ask for a video, as JSON or as a form. The answer is its record; the video is made when its turn comes."""
-    wish = understand(Fields(body.fields()), parts.registry, parts.outgoing)
-    job = admit(parts, owner, wish)
-    headers = {"Location": f"/v1/videos/{job.id}", "openai-poll-after-ms": "500"}
-    is_async = "respond-async" in {word.strip().lower() for word in prefer.split(",")}
-    if is_async:
-        headers["Preference-Applied"] = "respond-async"
-    return JSONResponse(show(job).model_dump(mode="json"), 202 if is_async else 200, headers)
 
 
 @router.get("", responses={200: {"model": VideoList}, **OF_LIST})
@@ -112,16 +81,19 @@ def read_content(
     variant: str = "video",
     redirect: bool = False,
 ) -> Response:
-    """The MP4, whole or a `Range` of it; with `redirect=1` a redirect to a link that needs no key."""
-    if variant != "video":
-        raise InvalidRequest("variant must be video; there are no others in this version", "variant")
+    """The MP4 or PNG, whole or a `Range` of it, or how it was made; `redirect=1` leads to a link that needs no key."""
+    if variant not in VARIANTS:
+        raise InvalidRequest(f"variant must be {' or '.join(VARIANTS)} in this version, got {variant!r}", "variant")
     job = parts.store.get_owned(video_id, owner)
     if job.result is None:
         raise Problem("video_not_ready", _why_not_ready(job))
+    key, name = job.result.video_key, _file_name(job)
+    if variant == "manifest":
+        key, name = manifest_key(key), f"{job.id}.json"
     if redirect:
-        return RedirectResponse(_link(job, parts) or "", 302, {"Cache-Control": "no-store"})
-    tag = f'"{job.result.content_sha256}"'
-    return stored_content(request, parts.storage, job.result.video_key, f"{job.id}.mp4", tag)
+        return RedirectResponse(parts.storage.url(key, LINK_LIFE_S, name), 302, {"Cache-Control": "no-store"})
+    tag = f'"{job.result.content_sha256}"' if variant == "video" else None
+    return stored_content(request, parts.storage, key, name, tag)
 
 
 def _record(job: Job, request: Request, parts: Parts) -> Response:
@@ -135,10 +107,15 @@ def _record(job: Job, request: Request, parts: Parts) -> Response:
     return JSONResponse(video.model_dump(mode="json"), headers=headers)
 
 
+def _file_name(job: Job) -> str:
+    """What a caller's disk should call the result."""
+    return f"{job.id}{PurePosixPath(job.request.result_name).suffix}"
+
+
 def _link(job: Job, parts: Parts) -> str | None:
     if job.result is None:
         return None
-    return parts.storage.url(job.result.video_key, 2 * LINK_REFRESH_S, f"{job.id}.mp4")
+    return parts.storage.url(job.result.video_key, LINK_LIFE_S, _file_name(job))
 
 
 def _erase_files(video_id: str, parts: Parts) -> None:

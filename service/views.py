@@ -7,7 +7,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from jobs.failure import Blame
+from jobs.mode import Mode
 from jobs.record import Job
+from jobs.request import LoraChoice
 from jobs.states import Phase, State
 
 # Where each phase begins on the way from 0 to 100, and how much of it is spread over its steps.
@@ -34,6 +36,13 @@ AS_ASKED = (
     "num_inference_steps",
     "guidance_scale",
     "scheduler",
+    "mode",
+    "strength",
+    "loras",
+    "overlap",
+    "clip_apply_ratio",
+    "smooth",
+    "clean_caption",
     "metadata",
 )
 
@@ -67,7 +76,8 @@ class Video(BaseModel):
     prompt: str
     size: str
     seconds: str
-    remixed_from_video_id: str | None = None
+    remixed_from_video_id: str | None
+    source_video_id: str | None
     error: VideoError | None
     state: State
     phase: Phase | None
@@ -89,6 +99,13 @@ class Video(BaseModel):
     num_inference_steps: int
     guidance_scale: float
     scheduler: str
+    mode: Mode
+    strength: float
+    loras: tuple[LoraChoice, ...]
+    overlap: int
+    clip_apply_ratio: float
+    smooth: bool
+    clean_caption: bool
     content_sha256: str | None
     url: str | None
     metadata: dict[str, str]
@@ -123,6 +140,8 @@ def show(job: Job, url: str | None = None, position: int | None = None) -> Video
         created_at=int(job.created_at),
         completed_at=None if job.completed_at is None else int(job.completed_at),
         seconds=f"{request.seconds:.4g}",
+        remixed_from_video_id=job.remixed_from,
+        source_video_id=job.source,
         error=VideoError(**job.failure.model_dump()) if job.failure else None,
         state=job.state,
         phase=job.phase if job.state is State.RUNNING else None,

@@ -1,5 +1,6 @@
-"""Tells everybody every few seconds that this worker serves its model."""
+"""Tells everybody every few seconds that this worker serves its model, and which LoRAs it has."""
 
+from pathlib import Path
 from threading import Event, Thread
 
 import structlog
@@ -7,6 +8,7 @@ import structlog
 from jobs.errors import QueueUnavailable
 from jobs.model_card import ModelCard
 from jobs.registry import Registry
+from worker.lora_shelf import shelf
 
 log = structlog.get_logger()
 
@@ -16,9 +18,10 @@ EVERY_S = 10.0
 class Announcer:
     """From `start` to `stop` the registry knows this worker."""
 
-    def __init__(self, registry: Registry, card: ModelCard, worker: str) -> None:
+    def __init__(self, registry: Registry, card: ModelCard, worker: str, models_dir: Path) -> None:
         self.registry = registry
         self.card = card
+        self.models_dir = models_dir
         self.worker = worker
         self._stopped = Event()
         self._thread = Thread(target=self._run, name="announcer", daemon=True)
@@ -39,7 +42,9 @@ class Announcer:
     def _run(self) -> None:
         while True:
             try:
-                self.registry.announce(self.card, self.worker)
+                self.registry.announce(self.card.model_copy(update={"loras": shelf(self.models_dir)}), self.worker)
+            except OSError as error:
+                log.warning("loras.unreadable", reason=error.strerror)
             except QueueUnavailable:
                 log.warning("redis.away")
             if self._stopped.wait(EVERY_S):

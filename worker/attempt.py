@@ -1,4 +1,4 @@
-"""One try of this worker at one job: fetch the picture, let the engine work, shelve the video, settle the end."""
+"""One try of this worker at one job: fetch the inputs, let the engine work, shelve the video, settle the end."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from jobs.errors import StorageUnavailable
 from jobs.failure import failure
 from jobs.record import Job, Result
 from jobs.states import Phase
-from jobs.storage import Storage, video_key
+from jobs.storage import INPUT_FILES, Storage, content_type_of, manifest_key, result_key
 from jobs.store import JobStore
 from worker.drain import Drain
 from worker.endings import Ended, JobFailed, NotOurs
@@ -51,7 +51,7 @@ class Attempt:
         self.job = job
         self.token = job.token or ""
         self.settings, self.store, self.storage = parts.settings, parts.store, parts.storage
-        self.image_path, self.video_path = room / "image.png", room / "video.mp4"
+        self.room, self.result_path = room, room / job.request.result_name
         self.reporter = Reporter(parts.store, job, parts.settings.beat_s)
         self.orders = Orders(self.reporter, parts.drain)
         self.run = EngineRun(parts.engine, parts.settings, self.orders)
@@ -72,28 +72,26 @@ class Attempt:
             self.reporter.close()
         return isinstance(error, Ended)
 
-    def fetch_image(self) -> Path | None:
-        """The start image as a file, if the request has one."""
-        key = self.job.request.image_key
-        if key is None:
-            return None
-        try:
-            self._with_storage(lambda: self._download(key, self.image_path))
-        except KeyError as error:
-            raise JobFailed(failure("internal_error", "The start image is no longer there.")) from error
-        return self.image_path
+    def fetch_inputs(self) -> dict[str, Path]:
+        """What the request came with, as files, by name."""
+        folder = self.room / "inputs"
+        folder.mkdir()
+        keys = {name: getattr(self.job.request, field) for name, field in INPUT_FILES.items()}
+        return {name: self._fetch(key, folder / name) for name, key in keys.items() if key}
 
-    def generate(self, image: Path | None) -> Done:
-        """Have the engine make the video; it is at `video_path` then."""
+    def generate(self, inputs: dict[str, Path]) -> Done:
+        """Have the engine make the video; it is at `result_path` then, and its manifest beside it."""
         request = self.job.request.model_copy(update={"webhook": None})  # its secret is none of the engine's business
-        return self.run.make(Run(self.token, request, self.video_path, image))
+        return self.run.make(Run(self.token, request, self.result_path, inputs))
 
     def shelve(self, done: Done) -> None:
         """Store the video and commit it as the job's result, once."""
         started = time.monotonic()
         self.reporter.tell(replace(self.run.progress, phase=Phase.UPLOADING))
-        key = video_key(self.job.id, self.job.attempt, self.token)
-        self._with_storage(lambda: self.storage.put_file(key, self.video_path))
+        key = result_key(self.job.id, self.job.attempt, self.token, self.result_path.name)
+        manifest = self.result_path.with_name("manifest.json")
+        self._with_storage(lambda: self.storage.put_file(manifest_key(key), manifest))
+        self._with_storage(lambda: self.storage.put_file(key, self.result_path))
         phases = {**done.phase_seconds, Phase.UPLOADING.value: round(time.monotonic() - started, 3)}
         self.reporter.close()
         result = _result(key, done, phases)
@@ -107,6 +105,13 @@ class Attempt:
         event = patiently(lambda: ending.settle(self.store, self.job), self.orders.drain)
         reason = str(ending) or type(ending).__name__
         log.info(event, job_id=self.job.id, attempt=self.job.attempt, reason=reason)
+
+    def _fetch(self, key: str, path: Path) -> Path:
+        try:
+            self._with_storage(lambda: self._download(key, path))
+        except KeyError as error:
+            raise JobFailed(failure("internal_error", f"The input {path.name} is no longer there.")) from error
+        return path
 
     def _download(self, key: str, path: Path) -> None:
         size = self.storage.look(key).size_bytes
@@ -138,7 +143,7 @@ class Attempt:
 def _result(key: str, done: Done, phases: dict[str, float]) -> Result:
     return Result(
         video_key=key,
-        content_type="video/mp4",
+        content_type=content_type_of(key),
         size_bytes=done.size_bytes,
         content_sha256=done.sha256,
         inference_time_s=round(sum(done.phase_seconds.values()), 3),

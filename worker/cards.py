@@ -41,6 +41,7 @@ def published_card(name: str, base: int) -> ModelCard:
         description=f"EasyAnimateV3, text- and image-to-video at the area of {base}x{base} pixels.",
         default_width=width,
         default_height=height,
+        base_size=base,
         max_pixels=base * base,
         max_side=2 * base,
         min_side=128,

@@ -108,7 +108,7 @@ def start(load: Callable[[Load], Maker]) -> None:
 def _load(order: Load) -> Maker:
     from worker.generation import VideoMaker  # noqa: PLC0415  torch, seconds of it, only where a model is loaded
 
-    return VideoMaker.load(order.folder, order.device, order.dtype)
+    return VideoMaker.load(order.folder, order.device, order.dtype, order.memory)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,14 @@ OUT_OF_MEMORY = "OutOfMemoryError"  # torch's, by name: the fixture engines of t
 LARGEST_TALE = 300  # characters of the library's own sentence
 
 
+class Refused(Exception):
+    """The request cannot be fulfilled, and that is the caller's to change; the message is a sentence for them."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class BrokenVideo(Exception):
     """The file that was written is not the video that was asked for."""
 
@@ -17,6 +25,8 @@ def failed(error: BaseException) -> Failed:
     """The answer to a run that ended with this exception. The message never tells paths or traces."""
     if isinstance(error, Interrupted):
         return Failed("cancelled")
+    if isinstance(error, Refused):
+        return Failed(error.code, f"{str(error)[:LARGEST_TALE].rstrip('.')}.")
     if isinstance(error, NotFinite | BrokenVideo):
         return Failed("invalid_output")
     if isinstance(error, InvalidInput):

@@ -3,32 +3,38 @@
 Supervisor → engine: Load once, then Run, Cancel, Shutdown. Engine → supervisor: Ready, Progress, Done, Failed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from jobs.model_card import ModelCard
 from jobs.request import VideoRequest
 from jobs.states import Phase
+from worker.settings import Memory
 
 
 @dataclass(frozen=True)
 class Load:
-    """Load the model in `folder`; the first thing an engine hears."""
+    """Load the model in `folder`; the first thing an engine hears. `memory` is a profile, or "auto"."""
 
     folder: Path
     device: str
     dtype: str
     log_format: str
+    memory: Memory = "auto"
 
 
 @dataclass(frozen=True)
 class Run:
-    """Make one video at `output_path`. `id` names this attempt, for Cancel; `image_path` is an RGB PNG."""
+    """Make one video, or picture, at `output_path`, and its manifest beside it. `id` names this attempt, for Cancel.
+
+    `inputs` are files by their names in `jobs.storage.INPUT_FILES`.
+    """
 
     id: str
     request: VideoRequest
     output_path: Path
-    image_path: Path | None = None
+    inputs: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,8 @@ def run_worker(settings: WorkerSettings, engine: EngineProcess) -> int:
 
 def engine_for(settings: WorkerSettings) -> EngineProcess:
     """The engine of these settings, not yet started."""
-    return EngineProcess(Load(settings.model_folder, settings.device, settings.dtype, settings.log_format))
+    load = Load(settings.model_folder, settings.device, settings.dtype, settings.log_format, settings.memory)
+    return EngineProcess(load)
 
 
 def _load(engine: EngineProcess, settings: WorkerSettings, drain: Drain) -> ModelCard | None:
@@ -76,7 +77,7 @@ def _take_jobs(
     store = JobStore(brisk, lease_s=settings.lease_s)
     parts = Parts(settings, store, open_storage(settings), engine, drain)
     supervisor = Supervisor(name, connect(url, retries=PATIENT), parts, spool)
-    announcer = Announcer(Registry(brisk), card, name)
+    announcer = Announcer(Registry(brisk), card, name, settings.models_dir)
     announcer.start()
     try:
         supervisor.work()

@@ -9,6 +9,8 @@ from jobs.settings import Settings
 
 MIB = 1 << 20
 
+Memory = Literal["auto", "normal", "low", "lowest"]
+
 
 class WorkerSettings(Settings):
     """One worker: one model on one device. A `*_timeout_s` is how long the engine may be silent in that phase."""
@@ -17,6 +19,7 @@ class WorkerSettings(Settings):
     models_dir: Path = Path("models")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    memory: Memory = "auto"
     beat_s: float = Field(default=3.0, gt=0)
     load_timeout_s: float = Field(default=900.0, gt=0)
     step_timeout_s: float = Field(default=600.0, gt=0)  # a step of a big model on a CPU takes minutes

@@ -16,6 +16,6 @@ def make_video(job_id: str) -> None:
     with ATTEMPT.get() as attempt:
         if attempt.job.id != job_id:
             raise ValueError(f"{attempt.job.id} was leased, not {job_id}")
-        image = attempt.fetch_image()
-        video = attempt.generate(image)
+        inputs = attempt.fetch_inputs()
+        video = attempt.generate(inputs)
         attempt.shelve(video)

@@ -29,7 +29,7 @@ PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.
 
 
 def test_the_pages_with_examples_are_found() -> None:
-    assert {page.name for page in PAGES} == {"README.md", "api.md", "library.md"}
+    assert {page.name for page in PAGES} == {"README.md", "api.md", "library.md", "modes.md"}
 
 
 @pytest.mark.slow

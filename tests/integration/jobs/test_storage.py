@@ -13,7 +13,7 @@ from jobs.errors import StorageUnavailable
 from jobs.local_storage import LocalStorage
 from jobs.s3_storage import S3Storage
 from jobs.settings import S3Settings, Settings
-from jobs.storage import Storage, image_key, job_prefixes, video_key
+from jobs.storage import Storage, input_key, job_prefixes, result_key
 
 MB = 1 << 20
 
@@ -59,6 +59,18 @@ def test_a_range_is_exactly_that_range(storage: Storage, start: int, length: int
     assert read(storage, "a/range.mp4", start, length) == data[start : start + length]
 
 
+def test_a_copy_stays_when_the_original_goes(storage: Storage) -> None:
+    storage.put_bytes("b/original.mp4", b"video")
+    storage.copy("b/original.mp4", "a/copy.mp4")
+    storage.delete_prefix("b/")
+    assert (read(storage, "a/copy.mp4"), storage.look("a/copy.mp4").content_type) == (b"video", "video/mp4")
+
+
+def test_copying_nothing_is_a_key_error(storage: Storage) -> None:
+    with pytest.raises(KeyError, match="nothing-here"):
+        storage.copy("a/nothing-here", "a/copy.mp4")
+
+
 def test_a_look_tells_size_and_type(storage: Storage) -> None:
     storage.put_bytes("a/look.mp4", b"12345")
     found = storage.look("a/look.mp4")
@@ -92,7 +104,11 @@ def test_what_is_not_an_object_is_a_key_error(storage: Storage, key: str) -> Non
 
 
 def test_deleting_a_job_leaves_its_neighbours(storage: Storage) -> None:
-    keys = [image_key("video_1"), video_key("video_1", 1, "t"), image_key("video_11")]
+    keys = [
+        input_key("video_1", "image.png"),
+        result_key("video_1", 1, "t", "video.mp4"),
+        input_key("video_11", "image.png"),
+    ]
     for key in keys:
         storage.put_bytes(key, b"1")
     for prefix in job_prefixes("video_1"):
@@ -113,7 +129,7 @@ def test_a_storage_that_works_passes_its_check(storage: Storage) -> None:
 
 
 def test_two_attempts_never_share_a_place() -> None:
-    assert video_key("v", 1, "a") != video_key("v", 1, "b")
+    assert result_key("v", 1, "a", "video.mp4") != result_key("v", 1, "b", "video.mp4")
 
 
 class TestLocal:

@@ -22,7 +22,7 @@ from jobs.choose_storage import open_storage
 from jobs.model_card import ModelCard
 from jobs.record import Job, Result
 from jobs.registry import Registry
-from jobs.storage import video_key
+from jobs.storage import result_key
 from jobs.store import JobStore
 from service.app import make_app
 from service.settings import ServiceSettings
@@ -130,7 +130,7 @@ def finish(store: JobStore, settings: ServiceSettings) -> Callable[[str], bytes]
         job = store.lease(job_id, "worker-1")
         assert job is not None
         assert job.token is not None
-        key = video_key(job_id, job.attempt, job.token)
+        key = result_key(job_id, job.attempt, job.token, "video.mp4")
         open_storage(settings).put_bytes(key, MP4)
         result = Result(
             video_key=key,

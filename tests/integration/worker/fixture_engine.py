@@ -68,8 +68,9 @@ class FixtureMaker:
             self._work(prompt, check)
             check()
         tell(Progress(Phase.DENOISING, STEPS, STEPS))
-        content = b"%d" % run.request.seed + (run.image_path.read_bytes() if run.image_path else b"")
+        content = b"%d" % run.request.seed + b"".join(path.read_bytes() for path in run.inputs.values())
         run.output_path.write_bytes(content)
+        run.output_path.with_name("manifest.json").write_text("{}")
         return Done(hashlib.sha256(content).hexdigest(), len(content), 1.0, {"denoising": 0.1})
 
     def _work(self, prompt: str, check: Callable[[], None]) -> None:

@@ -13,7 +13,7 @@ from jobs.errors import JobNotFound, StorageUnavailable
 from jobs.queue import open_queue
 from jobs.record import Job
 from jobs.states import Phase, State
-from jobs.storage import Storage, image_key
+from jobs.storage import Storage, input_key
 from jobs.store import JobStore
 from worker.attempt import Parts
 
@@ -51,7 +51,7 @@ def test_the_start_image_reaches_the_engine(worker: Any, submit: Submit, store: 
 
 
 def test_a_job_whose_start_image_is_gone_fails_at_once(worker: Any, submit: Submit, store: JobStore) -> None:
-    job = submit("a red ball", image_key=image_key("video_0"))
+    job = submit("a red ball", image_key=input_key("video_0", "image.png"))
     worker.do_one()
     why = store.get(job.id).failure
     assert why is not None

@@ -18,6 +18,11 @@ def test_brackets_nest_and_empty_ones_list() -> None:
     assert tree == {"a": "1", "b": {"c": "2", "d": ["3", "4"]}, "e": ["5"]}
 
 
+def test_objects_in_a_list_begin_anew_when_a_name_comes_again() -> None:
+    pairs = [("a[][n]", b"1"), ("a[][s]", b"2"), ("a[][n]", b"3")]
+    assert read_multipart(form(*pairs), b"x") == {"a": [{"n": "1", "s": "2"}, {"n": "3"}]}
+
+
 def test_text_keeps_every_character() -> None:
     assert read_multipart(form(("a", "fuchs 狐\r\n--y".encode())), b"x") == {"a": "fuchs 狐\r\n--y"}
 
@@ -41,7 +46,7 @@ def test_two_shapes_of_one_field_are_refused(names: tuple[str, str]) -> None:
         read_multipart(form(*[(name, b"1") for name in names]), b"x")
 
 
-@pytest.mark.parametrize("name", ["[a]", "a[", "a]", "a[b", "a[b]c", "a[][b]", "a[b][c][d][e]", ""])
+@pytest.mark.parametrize("name", ["[a]", "a[", "a]", "a[b", "a[b]c", "a[][]", "a[][b][c]", "a[b][c][d][e]", ""])
 def test_a_name_that_fits_no_tree_is_refused(name: str) -> None:
     with pytest.raises(InvalidRequest):
         read_multipart(form((name, b"1")), b"x")

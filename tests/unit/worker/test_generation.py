@@ -56,7 +56,8 @@ def make(
     check: Callable[[], None] = never,
     **changes: Any,
 ) -> Done:
-    return maker.make(Run("run", request(**changes), path, image), tell, check)
+    inputs = {"image.png": image} if image else {}
+    return maker.make(Run("run", request(**changes), path, inputs), tell, check)
 
 
 def stop() -> None:
@@ -89,7 +90,9 @@ def test_another_seed_makes_another_file(maker: VideoMaker, made: Made, tmp_path
     assert make(maker, tmp_path / "video.mp4", seed=6).sha256 != made.done.sha256
 
 
-def test_the_same_request_makes_the_same_file_even_after_an_interrupted_run(maker: VideoMaker, made: Made, tmp_path: Path) -> None:
+def test_the_same_request_makes_the_same_file_even_after_an_interrupted_run(
+    maker: VideoMaker, made: Made, tmp_path: Path
+) -> None:
     with pytest.raises(Interrupted):
         make(maker, tmp_path / "video.mp4", check=stop)
     assert make(maker, tmp_path / "video.mp4").sha256 == made.done.sha256

@@ -1,0 +1,59 @@
+"""A model folder made into a pipeline on its device, in a number type and a memory profile."""
+
+from pathlib import Path
+
+import structlog
+import torch
+from diffusers.utils import logging as diffusers_logging
+
+from easyanimate import EasyAnimatePipeline
+from easyanimate.errors import CheckpointError, InvalidInput
+from easyanimate.memory import Profile, apply_memory_profile, choose_profile
+from jobs.model_card import ModelCard
+from worker.settings import Memory
+
+log = structlog.get_logger()
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+SMALL = 0.1  # of the free memory: weights that take no more need no saving
+
+
+def choose_device(device: str) -> torch.device:
+    """ "auto" takes CUDA if there is any. Raises ValueError where CUDA is asked for and missing."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("EASYANIMATE_DEVICE is cuda, but torch sees no CUDA device here")
+    return torch.device(device)
+
+
+def load_pipeline(
+    folder: Path, card: ModelCard, device: torch.device, dtype: str, memory: Memory
+) -> EasyAnimatePipeline:
+    """The pipeline of `folder`; "auto" is bfloat16 on CUDA, and there the fastest profile that fits."""
+    if dtype == "auto":
+        dtype = "bfloat16" if device.type == "cuda" else "float32"
+    if not folder.is_dir():
+        raise CheckpointError(f"there is no folder {folder}")
+    diffusers_logging.set_verbosity_error()  # what it has to say is not for our log
+    pipe = EasyAnimatePipeline.from_pretrained(folder, torch_dtype=DTYPES[dtype])
+    profile: Profile = _profile(pipe, card, device) if memory == "auto" else memory
+    apply_memory_profile(pipe, profile, device)
+    log.info("memory.profile", profile=profile, device=str(device))
+    return pipe
+
+
+def _profile(pipe: EasyAnimatePipeline, card: ModelCard, device: torch.device) -> Profile:
+    """The fastest profile in which the largest clip of the card fits; the numbers are those of the published model."""
+    if device.type != "cuda":
+        return "normal"
+    free, _ = torch.cuda.mem_get_info(device)
+    models = [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
+    if sum(weight.nbytes for model in models for weight in model.parameters()) < SMALL * free:
+        return "normal"
+    side = int(card.max_pixels**0.5)
+    try:
+        return choose_profile(free, side, side, card.window or 1)
+    except InvalidInput as error:
+        log.warning("memory.scarce", reason=str(error))
+        return "lowest"
