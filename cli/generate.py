@@ -1,26 +1,25 @@
-"""`easyanimate generate`: one clip or picture from the pipeline to a file, without a service."""
+"""`easyanimate generate`: videos or pictures from the pipeline to files, without a service."""
 
-import json
 import secrets
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from pydantic import ValidationError
 
+from cli.making import DEFAULT_MODEL, PhaseClock, find_lora, find_model, load, make
+from cli.recipe import LoraChoice, Recipe, Settings, Sources, read_image
+from easyanimate.buckets import resize_to_image as size_like
 from easyanimate.errors import CheckpointError, EasyAnimateError, InvalidInput
+from easyanimate.windows import DEFAULT_OVERLAP
 from jobs.errors import InvalidRequest
 from jobs.model_card import ModelCard
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from easyanimate.pipeline import Generation
 
-    from easyanimate.pipeline import EasyAnimatePipeline
-
-DEFAULT_MODEL = "easyanimate-v3-tiny"
+USUAL_STRENGTH = 0.7  # of a video without a mask, as in later versions of EasyAnimate (spec: pipelines 9)
 
 T = TypeVar("T")
 
@@ -29,34 +28,61 @@ def generate(
     prompt: Annotated[str, typer.Option(help="What to show, in English.")],
     negative_prompt: Annotated[str, typer.Option(help="What not to show.")] = "",
     image: Annotated[Path | None, typer.Option(help="A picture to start from.")] = None,
+    last_image: Annotated[Path | None, typer.Option(help="A picture to end in; needs a start.")] = None,
+    video: Annotated[Path | None, typer.Option(help="A video to change; its first frames are used.")] = None,
+    mask: Annotated[Path | None, typer.Option(help="White where the video is made anew.")] = None,
+    strength: Annotated[
+        float | None, typer.Option(help="How much of the video to change, 0 to 1; 0.7, with a mask 1.")
+    ] = None,
+    continues: Annotated[Path | None, typer.Option("--continue", help="An .mp4 to make longer.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="An .mp4, or a .png of one frame.")] = Path("out.mp4"),
     model: Annotated[str, typer.Option(help="A folder, or the name of one in the models folder.")] = DEFAULT_MODEL,
     models_dir: Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR")] = Path("models"),
+    lora: Annotated[
+        list[str] | None, typer.Option(help="NAME or FILE, with :SCALE if not 0.55. May be said many times.")
+    ] = None,
     width: Annotated[int | None, typer.Option(help="Pixels, a multiple of 16.")] = None,
     height: Annotated[int | None, typer.Option(help="Pixels, a multiple of 16.")] = None,
-    num_frames: Annotated[int | None, typer.Option(help="1 or a multiple of 8.")] = None,
+    resize_to_image: Annotated[bool, typer.Option("--resize-to-image", help="Take the image's shape.")] = False,
+    num_frames: Annotated[
+        int | None, typer.Option(help="Any number; beyond the model's window, of several. 1 is a picture.")
+    ] = None,
+    window: Annotated[int | None, typer.Option(help="Frames to make at a time, a multiple of 8.")] = None,
+    overlap: Annotated[int, typer.Option(help="Frames a window shares with the one before, 1 to 4.")] = DEFAULT_OVERLAP,
     steps: Annotated[int | None, typer.Option(help="Denoising steps.")] = None,
     guidance_scale: Annotated[float | None, typer.Option(help="How strictly to obey; 1 is not at all.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed makes the same clip.")] = None,
+    count: Annotated[int, typer.Option(min=1, max=1000, help="So many, of this seed and the next ones.")] = 1,
     scheduler: Annotated[str | None, typer.Option(help="The sampler.")] = None,
+    memory: Annotated[str, typer.Option(help="auto, normal, low or lowest.")] = "auto",
 ) -> None:
-    """Make one clip, or one picture, and write it to a file. What is not said comes from the model's card."""
+    """Make videos or pictures, and write them to files. What is not said comes from the model's card."""
     try:
         folder = find_model(model, models_dir)
         card = read_card(folder)
+        sources = Sources(image, last_image, video, mask, continues)
+        like = image if resize_to_image else None
+        if resize_to_image and (image is None or width or height):
+            raise InvalidInput("--resize-to-image takes the size from --image, without --width and --height")
+        sides, fps = choose_size(card, (width, height), like, continues)
         settings = Settings(
             prompt=prompt,
             negative_prompt=negative_prompt,
-            width=_said(width, card.default_width),
-            height=_said(height, card.default_height),
+            width=sides[0],
+            height=sides[1],
             num_frames=_said(num_frames, card.default_num_frames),
+            window=_said(window, card.window),
+            overlap=overlap,
+            fps=fps,
             num_inference_steps=_said(steps, card.default_num_inference_steps),
             guidance_scale=_said(guidance_scale, card.default_guidance_scale),
             scheduler=_said(scheduler, card.default_scheduler),
+            strength=_said(strength, USUAL_STRENGTH if video and not mask else 1.0),
             seed=_said(seed, secrets.randbelow(2**31)),
         )
-        check(settings, card, output)
-        make(settings, folder, read_image(image), Target(output, card.fps, card.name))
+        recipe = Recipe(settings, sources, tuple(choose_lora(text, models_dir) for text in lora or ()))
+        check(recipe, card, output, count)
+        make_all(recipe, recipe.generation(), folder, memory, outputs(output, settings.seed, count))
     except (EasyAnimateError, InvalidRequest, OSError) as problem:
         typer.echo(f"easyanimate generate: {problem}", err=True)
         raise typer.Exit(2) from problem
@@ -64,44 +90,6 @@ def generate(
 
 def _said(value: T | None, default: T) -> T:
     return default if value is None else value
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What determines the frames, besides the model and the start image."""
-
-    prompt: str
-    negative_prompt: str
-    width: int
-    height: int
-    num_frames: int
-    num_inference_steps: int
-    guidance_scale: float
-    scheduler: str
-    seed: int
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where the frames go, at how many a second, and the name of the model that made them."""
-
-    path: Path
-    fps: int
-    model: str
-
-
-def find_model(model: str, models_dir: Path) -> Path:
-    """The folder `model`, or the one of that name in `models_dir`; the small model is made if it is missing."""
-    for folder in (Path(model), models_dir / model):
-        if (folder / "transformer").is_dir():
-            return folder
-    if model != DEFAULT_MODEL:
-        raise CheckpointError(f"there is no model folder {model}, nor {models_dir / model}")
-    from easyanimate.tiny import make_tiny_model
-
-    _quieten_libraries()
-    typer.echo(f"making the small model in {models_dir / model}")
-    return make_tiny_model(models_dir / model)
 
 
 def read_card(folder: Path) -> ModelCard:
@@ -112,120 +100,75 @@ def read_card(folder: Path) -> ModelCard:
         raise CheckpointError(f"{folder / 'card.json'} is missing or damaged: {problem}") from problem
 
 
-def check(settings: Settings, card: ModelCard, output: Path) -> None:
+def choose_size(
+    card: ModelCard, said: tuple[int | None, int | None], like: Path | None, continues: Path | None
+) -> tuple[tuple[int, int], str]:
+    """Width and height, and frames a second: as said, of the shape of the image `like`, or those of the video."""
+    if continues is not None:
+        from easyanimate.video_file import probe
+
+        found = probe(continues)
+        if any(said) and said != (found.width, found.height):
+            raise InvalidInput(f"{continues} is {found.width}x{found.height}; leave out --width and --height")
+        return (found.width, found.height), str(found.fps)
+    if like is not None:
+        from PIL import ImageOps
+
+        return size_like(*ImageOps.exif_transpose(read_image(like)).size, card.base), str(card.fps)
+    return (_said(said[0], card.default_width), _said(said[1], card.default_height)), str(card.fps)
+
+
+def choose_lora(text: str, models_dir: Path) -> LoraChoice:
+    """NAME_OR_FILE[:SCALE] as a file and a scale."""
+    from easyanimate.lora import DEFAULT_SCALE
+
+    name, _, scale = text.rpartition(":")
+    try:
+        number = float(scale)
+    except ValueError:  # a name alone, perhaps with a colon of its own
+        return LoraChoice(find_lora(text, models_dir), DEFAULT_SCALE)
+    return LoraChoice(find_lora(name or text, models_dir), number if name else DEFAULT_SCALE)
+
+
+def check(recipe: Recipe, card: ModelCard, output: Path, count: int) -> None:
     """Refuse what the model cannot make, before anything is loaded."""
+    settings = recipe.settings
     card.check_size(settings.width, settings.height)
-    card.check_num_frames(settings.num_frames)
     card.check_sampling(settings.scheduler, settings.num_inference_steps)
+    if settings.window > card.window:
+        raise InvalidInput(f"{card.name} makes at most {card.window} frames at a time, got --window {settings.window}")
+    if settings.num_frames > card.longest:
+        raise InvalidInput(f"num_frames must be at most {card.longest}, got {settings.num_frames}")
     if output.suffix not in (".mp4", ".png"):
         raise InvalidInput(f"the output must end in .mp4 or .png, got {output.name}")
-    if output.suffix == ".png" and settings.num_frames != 1:
+    if output.suffix == ".png" and (settings.num_frames != 1 or recipe.sources.continues):
         raise InvalidInput(f"a .png holds one frame: say --num-frames 1, or an .mp4 for all {settings.num_frames}")
     if not output.parent.is_dir():
         raise InvalidInput(f"the folder {output.parent} does not exist")
+    if recipe.sources.continues and output.exists() and output.samefile(recipe.sources.continues):
+        raise InvalidInput(f"{output} is the video to go on from; write to another file")
 
 
-def read_image(path: Path | None) -> "Image.Image | None":
-    """The start image at `path`, if there is one."""
-    if path is None:
-        return None
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return image
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as problem:
-        raise InvalidInput(f"{path} is not a picture that can be read: {problem}") from problem
+def outputs(path: Path, seed: int, count: int) -> list[tuple[int, Path]]:
+    """Each seed and its file: one alone has the name as said, several have their seeds in it."""
+    if count == 1:
+        return [(seed, path)]
+    return [(each, path.with_stem(f"{path.stem}-{each}")) for each in range(seed, seed + count)]
 
 
-def make(settings: Settings, folder: Path, image: "Image.Image | None", target: Target) -> None:
-    """Load, denoise, decode and write, with a bar over the steps and the seconds of each phase at the end."""
-    from tqdm import tqdm
+def make_all(recipe: Recipe, asked: "Generation", folder: Path, memory: str, files: list[tuple[int, Path]]) -> None:
+    """Load once; for each file a bar over the steps, and the seconds of each phase at the end."""
+    from easyanimate.pipeline import Draws
 
-    from easyanimate.pipeline import Draws, num_timesteps
-
+    for seed, _ in files:
+        Draws.from_seed(seed)  # refuses a seed out of range, before anything is loaded
     clock = PhaseClock()
     clock.enter("loading")
-    pipe = load(folder)
-    draws = Draws.from_seed(settings.seed)
-    arguments = asdict(settings)
-    del arguments["seed"]
-    with tqdm(total=num_timesteps(settings.scheduler, settings.num_inference_steps), desc="denoising") as bar:
-
-        def on_step(_pipe: Any, _index: int, _timestep: Any, _kwargs: dict[str, Any]) -> dict[str, Any]:
-            bar.update()
-            return {}
-
-        made = pipe(
-            **arguments,
-            image=image,
-            generator=draws,
-            callback_on_step_end=on_step,
-            callback_on_phase=clock.enter,
-            output_type="latent",
-        )
-    for warning in made.warnings:
-        typer.echo(f"note: {warning}", err=True)
-    clock.enter("decoding and writing")
-    write(pipe.decode_frames(made.frames, draws), settings, target)
-    phases = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in clock.seconds().items())
-    frames = "1 frame" if settings.num_frames == 1 else f"{settings.num_frames} frames"
-    typer.echo(f"{target.path}: {settings.width}x{settings.height}, {frames}, seed {settings.seed}; {phases}")
-
-
-def load(folder: Path) -> "EasyAnimatePipeline":
-    """The pipeline on the GPU in bfloat16, or on the CPU in float32."""
-    import torch
-
-    from easyanimate.pipeline import EasyAnimatePipeline
-
-    _quieten_libraries()
-    if not torch.cuda.is_available():
-        return EasyAnimatePipeline.from_pretrained(folder)
-    pipe = EasyAnimatePipeline.from_pretrained(folder, torch_dtype=torch.bfloat16)
-    pipe.to("cuda")
-    return pipe
-
-
-def _quieten_libraries() -> None:
-    """One bar on the screen, ours; theirs count files and notes on precision."""
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    diffusers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-
-
-def write(frames: Any, settings: Settings, target: Target) -> None:
-    """`frames`, which come in pieces [F, H, W, 3], to a .png or, with how they were made, to an .mp4."""
-    if target.path.suffix == ".png":
-        from PIL import Image
-
-        Image.fromarray(next(frames)[0].numpy()).save(target.path)
-        return
-    from easyanimate.video_file import Mp4Writer
-
-    comment = json.dumps(asdict(settings) | {"model": target.model}, ensure_ascii=False)
-    with Mp4Writer(
-        target.path, width=settings.width, height=settings.height, fps=target.fps, comment=comment
-    ) as writer:
-        for piece in frames:
-            writer.write(piece)
-
-
-class PhaseClock:
-    """How long each phase takes, from one `enter` to the next."""
-
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self._entered: list[tuple[str, float]] = []
-
-    def enter(self, phase: str) -> None:
-        """A new phase begins, and the one before ends."""
-        self._entered.append((phase, self._now()))
-
-    def seconds(self) -> dict[str, float]:
-        """The phases so far, the last one until now."""
-        ends = [start for _, start in self._entered[1:]] + [self._now()]
-        return {phase: end - start for (phase, start), end in zip(self._entered, ends, strict=True)}
+    shop = load(folder, memory, recipe)
+    for seed, path in files:
+        one = replace(recipe, settings=recipe.settings.model_copy(update={"seed": seed}))
+        made = make(shop, one, asked, path, clock)
+        phases = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in clock.seconds().items())
+        size = f"{one.settings.width}x{one.settings.height}"
+        typer.echo(f"{path}: {size}, {made} frame{'' if made == 1 else 's'}, seed {seed}; {phases}")
+        clock = PhaseClock()

@@ -7,6 +7,7 @@ from cli.generate import generate
 from cli.models import app as models_app
 from cli.processes import add_processes
 from cli.remote import add_remote
+from cli.reproduce import reproduce
 from cli.up import up
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ def easyanimate() -> None:
 app.command()(up)
 app.command()(demo)
 app.command()(generate)
+app.command()(reproduce)
 add_remote(app)
 add_processes(app)
 app.add_typer(models_app, name="models")
