@@ -1,0 +1,49 @@
+"""Laws of the samplers that the recorded numbers do not show."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from easyanimate.pipeline.schedulers import SCHEDULERS, kept_steps, make_scheduler, num_timesteps, set_timesteps
+
+
+def times(name: str, steps: int, strength: float) -> Tensor:
+    return set_timesteps(make_scheduler(name), steps, strength).float()
+
+
+@pytest.mark.parametrize(("steps", "strength", "kept"), [(10, 1.0, 10), (10, 0.6, 6), (4, 0.5, 2), (25, 0.03, 0)])
+def test_strength_keeps_the_whole_part_of_its_share(steps: int, strength: float, kept: int) -> None:
+    assert kept_steps(steps, strength) == kept
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+@pytest.mark.parametrize("strength", [0.5, 0.75])
+def test_less_strength_starts_later_and_ends_at_the_same_time(name: str, strength: float) -> None:
+    whole, part = times(name, 20, 1.0), times(name, 20, strength)
+    assert part[0] < whole[0]
+    assert part[-1] == whole[-1]
+    assert part[0] / whole[0] == pytest.approx(strength, abs=0.08)
+
+
+def test_the_warm_up_of_pndm_begins_where_ddim_begins() -> None:
+    assert times("pndm", 20, 0.5)[0] == times("ddim", 20, 0.5)[0]
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.5])
+def test_pndm_finds_a_straight_way_at_any_strength(strength: float) -> None:
+    """Where the model always sees the same noise, every step leads to the same picture."""
+    scheduler, noise = make_scheduler("pndm"), torch.randn(1, 4, 2, 3, 3, generator=torch.Generator().manual_seed(0))
+    timesteps = set_timesteps(scheduler, 20, strength)
+    x = scheduler.add_noise(torch.full_like(noise, 0.3), noise, timesteps[:1])
+    for timestep in timesteps:
+        x = scheduler.step(noise, timestep, x, return_dict=False)[0]
+    left = (1 - scheduler.final_alpha_cumprod) ** 0.5  # PNDM stops at the first training step, just before no noise
+    torch.testing.assert_close(x, 0.3 * scheduler.final_alpha_cumprod**0.5 + left * noise, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "calls"),
+    [("euler", 10), ("unipc", 10), ("heun", 19), ("lcm", 10), ("pndm", 19), ("ddim_clipped", 10)],
+)
+def test_the_calls_of_ten_steps_are_counted(name: str, calls: int) -> None:
+    assert num_timesteps(name, 10) == calls
