@@ -100,7 +100,7 @@ def test_a_video_of_another_size_is_stretched() -> None:
         {"video": VIDEO, "strength": 0.5},
         {"video": VIDEO, "mask": RIGHT_HALF},
     ],
-    ids=str,
+    ids=lambda settings: "+".join(settings),
 )
 def test_what_is_given_changes_the_result(settings: dict[str, Any], latents_of: Make) -> None:
     assert not torch.allclose(latents_of(**settings), latents_of())
