@@ -1,10 +1,7 @@
 """A request made into an MP4 or a PNG: inputs, LoRAs, windows, frames streamed to a file, and the story of it all."""
 
-import hashlib
-import json
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,21 +11,23 @@ from torch import Tensor
 
 from easyanimate import EasyAnimatePipeline
 from easyanimate.errors import CheckpointError
+from easyanimate.manifest import FrameHashes, file_sha256
 from easyanimate.pipeline import generate_windows
 from easyanimate.pipeline.draws import Draws
 from easyanimate.windows import Window
 from jobs.model_card import ModelCard
 from jobs.states import Phase
-from jobs.storage import INPUT_FILES
+from worker import story
 from worker.cards import read_card
 from worker.given import Given, what_is_given
 from worker.load_model import choose_device, load_pipeline
-from worker.loras import UsedLora, put_on
+from worker.loras import put_on
 from worker.messages import Answer, Done, Run
 from worker.phase_watch import PhaseWatch
-from worker.result_file import result_file
+from worker.result_file import result_file, seal
 from worker.settings import Memory
 from worker.source_video import source_frames
+from worker.story import Workplace
 
 Check = Callable[[], None]
 OLD_AT_ONCE = 8  # frames of a continued video that are written at a time
@@ -37,20 +36,20 @@ OLD_AT_ONCE = 8  # frames of a continued video that are written at a time
 class VideoMaker:
     """One loaded model on one device; LoRAs lie in `models_dir`/loras."""
 
-    def __init__(self, pipe: EasyAnimatePipeline, card: ModelCard, device: torch.device, models_dir: Path) -> None:
+    def __init__(self, pipe: EasyAnimatePipeline, place: Workplace, card: ModelCard, models_dir: Path) -> None:
         self.pipe = pipe
+        self.place = place
         self.card = card
-        self.device = device
         self.models_dir = models_dir
 
     @classmethod
     def load(cls, folder: Path, device: str, dtype: str, memory: Memory = "auto") -> Self:
         """The model in `folder`. "auto" takes CUDA if there is any, in bfloat16; else the CPU, in float32."""
-        place = choose_device(device)
+        on = choose_device(device)
         if not folder.is_dir():
             raise CheckpointError(f"there is no folder {folder}")
         card = read_card(folder)
-        return cls(load_pipeline(folder, card, place, dtype, memory), card, place, folder.parent)
+        return cls(*load_pipeline(folder, card, on, dtype, memory), card, folder.parent)
 
     @torch.inference_mode()
     def make(self, run: Run, tell: Callable[[Answer], None], check: Check) -> Done:
@@ -58,20 +57,22 @@ class VideoMaker:
 
         Raises Interrupted from `check`, Refused, BrokenVideo, or what the library raises.
         """
-        watch = PhaseWatch(tell, self.device)
+        watch, hashes = PhaseWatch(tell, torch.device(self.place.device)), FrameHashes()
         watch.enter(Phase.ENCODING)
         with put_on(self.pipe, self.models_dir, run.request.loras) as (loras, lora_warnings):
-            story = _story(run, loras)
             making = _Making(self, run, watch, check)
-            with result_file(run.output_path, run.request, json.dumps(story)) as write:
+            with result_file(run.output_path, run.request) as write:
                 for frames in making.frames():
+                    hashes.add(frames)
                     write(frames)
                     making.wrote(len(frames))
                     check()
                 watch.enter(Phase.MUXING)
-        run.output_path.with_name("manifest.json").write_text(json.dumps(story, indent=2))
+        manifest = story.tell(self.place, run, self.card.window, loras, hashes.all())
+        seal(run.output_path, run.request, story.without_words(manifest))
+        run.output_path.with_name("manifest.json").write_text(manifest.to_json(), encoding="utf-8")
         return Done(
-            sha256=_sha256(run.output_path),
+            sha256=file_sha256(run.output_path),
             size_bytes=run.output_path.stat().st_size,
             peak_memory_mb=watch.peak_memory_mb(),
             phase_seconds=watch.seconds(),
@@ -134,16 +135,3 @@ class _Making:
         self.watch.count(Phase.DENOISING, 1)
         self.check()
         return tensors
-
-
-def _story(run: Run, loras: tuple[UsedLora, ...]) -> dict[str, Any]:
-    """How the video was made, for its metadata: enough to make it again, without the words of the caller."""
-    kept_back = {"prompt", "negative_prompt", "webhook", "metadata", *INPUT_FILES.values()}
-    told = run.request.model_dump(mode="json", exclude=kept_back)
-    inputs = {name: _sha256(path) for name, path in run.inputs.items()}
-    return {**told, "mode": run.request.mode, "loras": [asdict(lora) for lora in loras], "inputs_sha256": inputs}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

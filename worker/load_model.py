@@ -8,9 +8,11 @@ from diffusers.utils import logging as diffusers_logging
 
 from easyanimate import EasyAnimatePipeline
 from easyanimate.errors import CheckpointError, InvalidInput
+from easyanimate.manifest import model_sha256
 from easyanimate.memory import Profile, apply_memory_profile, choose_profile
 from jobs.model_card import ModelCard
 from worker.settings import Memory
+from worker.story import Workplace
 
 log = structlog.get_logger()
 
@@ -29,8 +31,8 @@ def choose_device(device: str) -> torch.device:
 
 def load_pipeline(
     folder: Path, card: ModelCard, device: torch.device, dtype: str, memory: Memory
-) -> EasyAnimatePipeline:
-    """The pipeline of `folder`; "auto" is bfloat16 on CUDA, and there the fastest profile that fits."""
+) -> tuple[EasyAnimatePipeline, Workplace]:
+    """The pipeline of `folder` and what it works with. "auto": bfloat16 on CUDA, and the fastest profile that fits."""
     if dtype == "auto":
         dtype = "bfloat16" if device.type == "cuda" else "float32"
     if not folder.is_dir():
@@ -40,7 +42,7 @@ def load_pipeline(
     profile: Profile = _profile(pipe, card, device) if memory == "auto" else memory
     apply_memory_profile(pipe, profile, device)
     log.info("memory.profile", profile=profile, device=str(device))
-    return pipe
+    return pipe, Workplace(card.name, model_sha256(folder), device.type, dtype, profile)
 
 
 def _profile(pipe: EasyAnimatePipeline, card: ModelCard, device: torch.device) -> Profile:

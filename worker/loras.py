@@ -1,26 +1,16 @@
 """The LoRAs of a request, from the shelf beside the models: read, put on the pipeline while it works, reported."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from easyanimate import EasyAnimatePipeline
 from easyanimate.errors import CheckpointError
 from easyanimate.lora import LoraFile, LoraReport, applied, read_lora
+from easyanimate.manifest import UsedLora, file_sha256
 from jobs.request import LoraChoice
 from worker.failures import Refused
 from worker.lora_shelf import lora_path
-
-
-@dataclass(frozen=True)
-class UsedLora:
-    """What a request's manifest says of a LoRA: the SHA-256 is that of the file."""
-
-    name: str
-    scale: float
-    sha256: str
 
 
 @contextmanager
@@ -33,7 +23,7 @@ def put_on(
         return
     paths = [_path(models_dir, choice) for choice in choices]
     files = [_read(path) for path in paths]
-    used = tuple(UsedLora(c.name, c.scale, _sha256(path)) for c, path in zip(choices, paths, strict=True))
+    used = tuple(UsedLora(c.name, file_sha256(path), c.scale) for c, path in zip(choices, paths, strict=True))
     with ExitStack() as stack:
         try:
             scaled = [(file, choice.scale) for file, choice in zip(files, choices, strict=True)]
@@ -60,8 +50,3 @@ def _read(path: Path) -> LoraFile:
 def _warning(report: LoraReport) -> str:
     total = report.applied + len(report.unused)
     return f"lora {report.name}: {report.applied} of {total} modules applied; not used: {report.unused[0]}, …"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

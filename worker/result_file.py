@@ -1,4 +1,4 @@
-"""The file a run makes: an MP4 written frame by frame, or a PNG of the only one; looked at once it is there."""
+"""The file a run makes: an MP4 written frame by frame, or a PNG of the only one; sealed with its story, and checked."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
+from easyanimate.file_comment import save_png, set_mp4_comment
 from easyanimate.video_file import Mp4Writer, probe
 from jobs.request import VideoRequest
 from worker.failures import BrokenVideo
@@ -18,35 +18,30 @@ Write = Callable[[Any], None]
 
 
 @contextmanager
-def result_file(path: Path, asked: VideoRequest, comment: str) -> Iterator[Write]:
-    """Yields what takes frames [F, H, W, 3] of uint8; the file is there, whole, when the block ends well.
-
-    Raises BrokenVideo if it is not what was asked for.
-    """
-    if asked.num_frames == 1:
-        frames: list[np.ndarray] = []
-        yield lambda piece: frames.extend(np.asarray(piece))
-        _save_png(path, frames, comment)
-        _check_png(path, asked)
+def result_file(path: Path, asked: VideoRequest) -> Iterator[Write]:
+    """Yields what takes frames [F, H, W, 3] of uint8; the file is there, whole, when the block ends well."""
+    if asked.num_frames > 1:
+        with Mp4Writer(path, width=asked.width, height=asked.height, fps=asked.fps) as video:
+            yield video.write
         return
-    with Mp4Writer(path, width=asked.width, height=asked.height, fps=asked.fps, comment=comment) as video:
-        yield video.write
-    _check_mp4(path, asked)
-
-
-def _save_png(path: Path, frames: list[np.ndarray], comment: str) -> None:
+    frames: list[np.ndarray] = []
+    yield lambda piece: frames.extend(np.asarray(piece))
     if len(frames) != 1:
         raise BrokenVideo(f"there are {len(frames)} frames, and one was asked for")
-    notes = PngInfo()
-    notes.add_itxt("Comment", comment)
-    Image.fromarray(frames[0]).save(path, "PNG", pnginfo=notes)
+    Image.fromarray(frames[0]).save(path, "PNG")
 
 
-def _check_png(path: Path, asked: VideoRequest) -> None:
+def seal(path: Path, asked: VideoRequest, comment: str) -> None:
+    """Write `comment` into the file, and look at all of it. Raises BrokenVideo if it is not what was asked for."""
+    if asked.num_frames > 1:
+        set_mp4_comment(path, comment)
+        _check_mp4(path, asked)
+        return
     with Image.open(path, formats=["PNG"]) as image:
         image.load()
-        if image.size != (asked.width, asked.height):
-            raise BrokenVideo(f"the file holds {image.size}, not {asked.size}")
+    if image.size != (asked.width, asked.height):
+        raise BrokenVideo(f"the file holds {image.size}, not {asked.size}")
+    save_png(image, path, comment)
 
 
 def _check_mp4(path: Path, asked: VideoRequest) -> None:
