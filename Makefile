@@ -17,8 +17,8 @@ demo: setup ## start everything, make a text- and an image-to-video, save the MP
 serve: setup ## start everything and stay: API, keeper, worker, Redis, storage
 	@$(BIN)/easyanimate up
 
-test: setup ## all tests
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: setup ## all tests, on all cores with one thread each: small tensors gain nothing from more
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 check: setup ## format, lint, types, import contracts, links in the docs
 	@$(BIN)/ruff format --check .
