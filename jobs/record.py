@@ -32,7 +32,7 @@ class Job(BaseModel):
 
     `attempt` counts the workers that took it (one that handed it back in good order is not counted), `handover` how
     often it was queued, and `token` fences the writes of the running attempt. `remixed_from` is the video whose request
-    this is with another prompt, `source` the one that is changed or continued.
+    this is with another prompt, `source` the one that is changed or continued, `batch` all that were asked for at once.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,6 +53,7 @@ class Job(BaseModel):
     completed_at: float | None = None
     remixed_from: str | None = None
     source: str | None = None
+    batch: tuple[str, ...] = ()
     cancel_requested: bool = False
     progress_event_at: float = 0.0
     warnings: tuple[str, ...] = ()

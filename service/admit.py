@@ -16,27 +16,38 @@ log = structlog.get_logger()
 
 
 def admit(parts: Parts, owner: str, wish: Wish) -> Job:
-    """The accepted job. Raises Problem `queue_full`, `asset_expired`, StorageUnavailable, QueueUnavailable."""
-    _check_room(parts, wish.request.model)
-    job_id = new_job_id()
+    """The first of the accepted jobs: all of the wish are accepted, or none.
+
+    Raises Problem `queue_full`, `asset_expired`, StorageUnavailable, QueueUnavailable.
+    """
+    _check_room(parts, wish)
+    ids = [new_job_id() for _ in range(wish.count)]
     try:
-        request = _store_inputs(parts, job_id, wish)
-        job = Job(
-            id=job_id,
-            owner=owner,
-            request=request,
-            created_at=parts.store.now(),
-            remixed_from=wish.remixed_from,
-            source=wish.source,
-            warnings=wish.warnings,
-        )
-        parts.store.submit(job)
+        jobs = [_admit_one(parts, owner, wish, ids, place) for place in range(wish.count)]
     except (JobsError, Problem):
-        _take_back(parts, job_id)
+        for job_id in ids:
+            _take_back(parts, job_id)
         raise
-    shape = {"mode": request.mode, "size": request.size, "num_frames": request.num_frames}
-    log.info("job.admitted", job_id=job.id, owner=owner, model=request.model, **shape)
-    return job
+    for job in jobs:
+        shape = {"mode": job.request.mode, "size": job.request.size, "num_frames": job.request.num_frames}
+        log.info("job.admitted", job_id=job.id, owner=owner, model=job.request.model, **shape)
+    return jobs[0]
+
+
+def _admit_one(parts: Parts, owner: str, wish: Wish, ids: list[str], place: int) -> Job:
+    """The job at this place of the wish: its seed is as far from the first one's."""
+    request = _store_inputs(parts, ids[place], wish)
+    job = Job(
+        id=ids[place],
+        owner=owner,
+        request=request.model_copy(update={"seed": request.seed + place}),
+        created_at=parts.store.now(),
+        remixed_from=wish.remixed_from,
+        source=wish.source,
+        warnings=wish.warnings,
+        batch=tuple(ids) if wish.count > 1 else (),
+    )
+    return parts.store.submit(job)
 
 
 def _store_inputs(parts: Parts, job_id: str, wish: Wish) -> VideoRequest:
@@ -53,9 +64,9 @@ def _store_inputs(parts: Parts, job_id: str, wish: Wish) -> VideoRequest:
     return wish.request.model_copy(update=keys)
 
 
-def _check_room(parts: Parts, model: str) -> None:
-    most = parts.settings.max_queued_jobs
-    if parts.store.queue_depth(model) >= most:
+def _check_room(parts: Parts, wish: Wish) -> None:
+    most, model = parts.settings.max_queued_jobs, wish.request.model
+    if parts.store.queue_depth(model) + wish.count > most:
         raise Problem("queue_full", f"{most} videos are waiting for {model} already; come back in a while")
 
 

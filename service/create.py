@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from jobs.errors import InvalidRequest, ModelNotFound
 from jobs.model_card import ModelCard
@@ -15,6 +15,7 @@ from service.create_fields import (
     MAX_LORA_SCALE,
     MAX_LORAS,
     MAX_OVERLAP,
+    MAX_VIDEOS,
     PLANNED,
 )
 from service.fields import Fields
@@ -33,7 +34,8 @@ RANDOM_SEEDS = 2**32  # exact in every client's numbers
 class Wish:
     """What a caller asks for: the request (its inputs not yet stored), the inputs, what was bent to fit.
 
-    `uploads` are contents, `copies` keys in storage, both by the name an input has there.
+    `uploads` are contents, `copies` keys in storage, both by the name an input has there. Of several videos (`count`)
+    the request is the first one's; the others have the seeds after it.
     """
 
     request: VideoRequest
@@ -42,6 +44,7 @@ class Wish:
     warnings: tuple[str, ...] = ()
     remixed_from: str | None = None
     source: str | None = None
+    count: int = 1
 
 
 def understand(fields: Fields, parts: Parts, owner: str, known: Collection[str], *, extends: bool = False) -> Wish:
@@ -83,7 +86,8 @@ def understand(fields: Fields, parts: Parts, owner: str, known: Collection[str],
         )
     made = {"model": card.name, "prompt": prompt, "width": width, "height": height, "continues": extends}
     request = VideoRequest.model_validate(made | shape | settings | told)
-    return _wish(request, pictures, clip, length.warnings + size_warnings)
+    wish = _wish(request, pictures, clip, length.warnings + size_warnings)
+    return replace(wish, count=_count(fields, request.seed))
 
 
 def _wish(request: VideoRequest, pictures: Inputs, clip: Clip | None, warnings: tuple[str, ...]) -> Wish:
@@ -160,6 +164,17 @@ def _clip_apply_ratio(fields: Fields) -> float:
     if not 0 <= ratio <= 1:
         raise fields.refused("clip_apply_ratio", "must be between 0 and 1")
     return ratio
+
+
+def _count(fields: Fields, first_seed: int) -> int:
+    count = fields.whole("n")
+    if count is None:
+        return 1
+    if not 1 <= count <= MAX_VIDEOS:
+        raise fields.refused("n", f"must be between 1 and {MAX_VIDEOS}")
+    if first_seed + count > 2**63:
+        raise InvalidRequest(f"seed must leave room for {count - 1} more below 2**63", "seed")
+    return count
 
 
 def _seed(fields: Fields) -> int:

@@ -9,6 +9,7 @@ MAX_GUIDANCE_SCALE = 20.0
 MAX_URL_CHARS = 2048
 MAX_LORAS, MAX_LORA_SCALE, DEFAULT_LORA_SCALE = 4, 2.0, 0.55
 MAX_OVERLAP = 4
+MAX_VIDEOS = 8
 
 PICTURE = (
     "The start picture: a file part (PNG, JPEG, WebP or still GIF), or a data: URL. It is turned upright, "
@@ -81,6 +82,13 @@ CREATE: dict[str, Any] = {
         "description": "The last share of the steps that see the start picture as a whole.",
     },
     "seed": {"type": "integer", "minimum": 0, "maximum": 2**63 - 1, "description": "Random if absent."},
+    "n": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": MAX_VIDEOS,
+        "default": 1,
+        "description": "How many, with consecutive seeds. The answer is the first one's record; `batch` names all.",
+    },
     "scheduler": {"type": "string"},
     "loras": {
         "type": "array",
@@ -106,8 +114,8 @@ def _without(*names: str) -> dict[str, Any]:
     return {name: schema for name, schema in CREATE.items() if name not in names}
 
 
-EDIT = _without("image", "input_reference", "last_image", "resize_to_image", "overlap", "clip_apply_ratio")
-EXTEND = _without("image", "input_reference", "mask", "strength", "resize_to_image")
+EDIT = _without("n", "image", "input_reference", "last_image", "resize_to_image", "overlap", "clip_apply_ratio")
+EXTEND = _without("n", "image", "input_reference", "mask", "strength", "resize_to_image")
 REMIX = {name: CREATE[name] for name in ("prompt", "webhook", "metadata")}
 
 # Words of the contract that this version does not know yet: refused by name.

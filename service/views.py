@@ -78,6 +78,7 @@ class Video(BaseModel):
     seconds: str
     remixed_from_video_id: str | None
     source_video_id: str | None
+    batch: list[str] | None
     error: VideoError | None
     state: State
     phase: Phase | None
@@ -142,6 +143,7 @@ def show(job: Job, url: str | None = None, position: int | None = None) -> Video
         seconds=f"{request.seconds:.4g}",
         remixed_from_video_id=job.remixed_from,
         source_video_id=job.source,
+        batch=list(job.batch) or None,
         error=VideoError(**job.failure.model_dump()) if job.failure else None,
         state=job.state,
         phase=job.phase if job.state is State.RUNNING else None,
