@@ -249,6 +249,8 @@ FLAT, WHITE, BLACK = data_url(png()), data_url(png(color="white")), data_url(png
 MP4 = "<a video>"
 CREATE, EDITS, EXTENSIONS = "/v1/videos", "/v1/videos/edits", "/v1/videos/extensions"
 
+UPRIGHT = {"image": FLAT, "resize_to_image": True}
+
 WRONG = [
     # (path, fields beside a good prompt, status, code, param, a word of the message)
     (CREATE, {"last_image": FLAT}, 400, "invalid_request", "last_image", "start image"),
@@ -263,7 +265,9 @@ WRONG = [
     (CREATE, {"resize_to_image": True}, 400, "invalid_request", "resize_to_image", "start image"),
     (CREATE, {"resize_to_image": "yes"}, 400, "invalid_request", "resize_to_image", "true or false"),
     (CREATE, {"image": FLAT, "resize_to_image": 1.0}, 400, "invalid_request", "resize_to_image", "true or false"),
-    (CREATE, {"image": FLAT, "resize_to_image": True, "size": "64x64"}, 400, "invalid_request", "resize_to_image", "leave"),
+    (CREATE, {"image": FLAT, "resize_to_image": 1, "size": "a"}, 400, "invalid_request", "resize_to_image", "true or"),
+    (CREATE, {**UPRIGHT, "size": "64x64"}, 400, "invalid_request", "resize_to_image", "leave out"),
+    (CREATE, {**UPRIGHT, "width": 64, "height": 64}, 400, "invalid_request", "resize_to_image", "leave out"),
     (CREATE, {"overlap": 0}, 400, "invalid_request", "overlap", "between 1 and 4"),
     (CREATE, {"overlap": 5}, 400, "invalid_request", "overlap", "between 1 and 4"),
     (CREATE, {"overlap": "x"}, 400, "invalid_request", "overlap", "whole"),

@@ -171,9 +171,7 @@ def test_a_mask_keeps_a_part_of_the_video(make: Make, inputs: Path) -> None:
 # ---- extensions
 
 
-def test_an_extension_goes_on_from_the_end_of_the_old_frames(
-    make: Make, inputs: Path, tmp_path: Path
-) -> None:
+def test_an_extension_goes_on_from_the_end_of_the_old_frames(make: Make, inputs: Path, tmp_path: Path) -> None:
     source = clip(inputs / "video.mp4", 21)
     make(source, continues=True, video_num_frames=21, num_frames=21 + 16, overlap=2)
     made, old = frames(tmp_path / "video.mp4"), frames(source)

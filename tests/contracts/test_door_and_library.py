@@ -1,0 +1,58 @@
+"""The front end refuses what the model library would: it cannot ask the library, so its numbers are compared here."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from easyanimate.errors import InvalidInput
+from easyanimate.lora import DEFAULT_SCALE
+from easyanimate.pipeline.images import REPAINTED_FROM
+from easyanimate.pipeline.schedulers import SCHEDULERS, check_steps
+from easyanimate.windows import DEFAULT_OVERLAP, OVERLAPS, plan_windows
+from jobs.errors import InvalidRequest
+from jobs.model_card import ModelCard
+from jobs.request import VideoRequest
+from service import strength
+from service.create_fields import DEFAULT_LORA_SCALE, MAX_OVERLAP
+
+
+def refuses(call: Callable[[], object], error: type[Exception]) -> bool:
+    try:
+        call()
+    except error:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+@given(steps=st.integers(-1, 501), share=st.floats(-0.5, 1.5))
+def test_steps_and_strengths_are_refused_by_both_or_none(
+    card: ModelCard, scheduler: str, steps: int, share: float
+) -> None:
+    every = card.model_copy(update={"schedulers": SCHEDULERS, "max_inference_steps": 500})
+
+    def ask() -> None:
+        every.check_sampling(scheduler, steps)
+        every.check_strength(share, scheduler, steps)
+
+    assert refuses(ask, InvalidRequest) == refuses(lambda: check_steps(scheduler, steps, share), InvalidInput)
+
+
+def test_small_numbers_are_the_same() -> None:
+    assert strength.REPAINTED_FROM == REPAINTED_FROM
+    assert DEFAULT_LORA_SCALE == DEFAULT_SCALE
+    assert (1, MAX_OVERLAP, VideoRequest.model_fields["overlap"].default) == (
+        OVERLAPS[0],
+        OVERLAPS[-1],
+        DEFAULT_OVERLAP,
+    )
+
+
+@given(num_frames=st.integers(1, 180).map(lambda n: 8 * n), overlap=st.sampled_from(OVERLAPS), ends=st.booleans())
+def test_whatever_length_is_accepted_has_a_plan(card: ModelCard, num_frames: int, overlap: int, ends: bool) -> None:
+    card.check_num_frames(num_frames)
+    for continues in (0, overlap):
+        plan = plan_windows(num_frames, window=card.window, overlap=overlap, continues=continues, end_image=ends)
+        assert plan[-1].end == num_frames + continues

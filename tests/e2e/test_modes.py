@@ -1,0 +1,134 @@
+"""Every mode through real processes: what one video made is the beginning of the next."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import openai
+import pytest
+from PIL import Image
+
+from cli.stack import EmbeddedStack
+from easyanimate.lora import LowRank, write_lora
+
+pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # theirs, not ours
+SMALL = {"size": "64x64", "num_frames": 16, "num_inference_steps": 2, "seed": 1}
+
+
+def png(color: str) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (64, 64), color).save(out, "PNG")
+    return out.getvalue()
+
+
+def content(api: Any, video_id: str, variant: str = "video") -> bytes:
+    data: bytes = api.http.get(f"/v1/videos/{video_id}/content?variant={variant}").raise_for_status().content
+    return data
+
+
+def frames(data: bytes) -> np.ndarray:
+    with av.open(io.BytesIO(data)) as video:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]).astype(int)
+
+
+def made(api: Any, path: str, **fields: Any) -> dict[str, Any]:
+    """The record of a video, once it is made."""
+    answer = api.http.post(path, json={"prompt": "a red ball", **fields})
+    assert answer.status_code == 200, answer.text
+    record: dict[str, Any] = api.ended(answer.json()["id"])
+    assert record["status"] == "completed", record
+    return record
+
+
+def test_a_video_is_extended_twice_and_its_source_may_go(api: Any) -> None:
+    first = made(api, "/v1/videos", **SMALL)["id"]
+    old = frames(content(api, first))
+    asked = {"prompt": "b", "video": {"id": first}, "num_frames": 8}
+    second = api.http.post("/v1/videos/extensions", json=asked).json()["id"]
+    api.http.delete(f"/v1/videos/{first}").raise_for_status()
+    assert api.ended(second)["num_frames"] == 24
+    third = made(api, "/v1/videos/extensions", video={"id": second}, num_frames=16)
+    whole = frames(content(api, third["id"]))
+    assert (third["num_frames"], len(whole)) == (40, 40)
+    assert np.abs(whole[:12] - old[:12]).mean() < 8  # noise, encoded twice more
+    assert np.abs(whole[:12] - old[:12][:, ::-1]).mean() > 16
+
+
+def test_openai_remixes_edits_and_extends(stack: EmbeddedStack, api: Any) -> None:
+    first = made(api, "/v1/videos", **SMALL)
+    with openai.OpenAI(base_url=f"{stack.url}/v1", api_key="any") as client:
+        remix = client.videos.remix(first["id"], prompt="a blue ball")
+        edit = client.videos.edit(prompt="a blue ball", video=content(api, first["id"]))
+        again: Any = {"video": {"id": first["id"]}, "num_inference_steps": 1}
+        left_out: Any = openai.omit
+        extension = client.videos.extend(prompt="b", seconds="1", video=left_out, extra_body=again)
+        ended = [client.videos.poll(video.id) for video in (remix, edit, extension)]
+    assert [video.status for video in ended] == ["completed"] * 3
+    assert [len(frames(content(api, video.id))) for video in ended] == [16, 16, 40]
+    assert content(api, remix.id) != content(api, first["id"])
+
+
+def test_one_frame_is_a_png(api: Any) -> None:
+    record = made(api, "/v1/videos", **SMALL | {"num_frames": 1})
+    answer = api.http.get(f"/v1/videos/{record['id']}/content")
+    assert (answer.headers["content-type"], answer.content[:4]) == ("image/png", b"\x89PNG")
+
+
+def test_a_video_with_start_and_end_in_two_windows(api: Any) -> None:
+    form = {"prompt": "a", "num_frames": "56", "num_inference_steps": "1", "size": "64x64"}
+    files = {"image": ("a.png", png("red")), "last_image": ("b.png", png("blue"))}
+    record = api.ended(api.http.post("/v1/videos", data=form, files=files).json()["id"])
+    assert (record["status"], record["size"], record["total_steps"]) == ("completed", "64x64", 56)
+
+
+def test_a_video_that_only_looks_like_one_fails_with_a_reason(api: Any) -> None:
+    data = bytearray(content(api, made(api, "/v1/videos", **SMALL)["id"]))
+    begin = data.index(b"mdat") + 4
+    data[begin:] = b"\xff" * (len(data) - begin)
+    files = {"video": ("v.mp4", bytes(data))}
+    record = api.ended(api.http.post("/v1/videos/edits", data={"prompt": "a"}, files=files).json()["id"])
+    assert (record["error"]["code"], record["error"]["blame"]) == ("invalid_video", "caller")
+
+
+def test_a_new_lora_is_offered_and_works(api: Any, stack: EmbeddedStack, wait_until: Callable[..., None]) -> None:
+    folder = stack.plan.models_dir / "loras"
+    folder.mkdir(exist_ok=True)
+    widths = json.loads((stack.plan.models_dir / stack.plan.model / "transformer" / "config.json").read_text())
+    width = widths["num_attention_heads"] * widths["attention_head_dim"]
+    ones = LowRank(np_ones(2, width), np_ones(width, 2))
+    write_lora(folder / "e2e.safetensors", {"transformer_blocks.0.attn1.to_q": ones, "nothing.here": ones})
+
+    def is_offered() -> bool:
+        model = api.http.get(f"/v1/models/{stack.plan.model}").json()
+        return "e2e" in [lora["name"] for lora in model["loras"]]
+
+    try:
+        wait_until(is_offered)
+        record = made(api, "/v1/videos", **SMALL, loras=[{"name": "e2e", "scale": 1}])
+        assert "1 of 2 modules applied" in record["warnings"][0]
+        assert content(api, record["id"]) != content(api, made(api, "/v1/videos", **SMALL)["id"])
+    finally:
+        (folder / "e2e.safetensors").unlink()
+
+
+def np_ones(rows: int, columns: int) -> Any:
+    import torch
+
+    return torch.ones(rows, columns)
+
+
+@pytest.mark.slow
+def test_a_manifest_makes_the_same_frames_again(api: Any, stack: EmbeddedStack, tmp_path: Path) -> None:
+    record = made(api, "/v1/videos", **SMALL)
+    (tmp_path / "manifest.json").write_bytes(content(api, record["id"], "manifest"))
+    command = [sys.executable, "-m", "cli", "reproduce", str(tmp_path / "manifest.json")]
+    command += ["--models-dir", str(stack.plan.models_dir)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ})
+    assert (done.returncode, "all 16 frames are the same" in done.stdout) == (0, True), done.stdout + done.stderr
