@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from jobs.errors import InvalidRequest, ModelNotFound
 from jobs.model_card import ModelCard
@@ -64,22 +65,10 @@ def understand(fields: Fields, parts: Parts, owner: str, known: Collection[str],
         raise InvalidRequest(message, "num_frames", "invalid_seconds")
     scheduler, steps = _sampling(fields, card)
     shape = {"num_frames": length.num_frames, "video_num_frames": length.of_video, "fps": _fps(fields, card)}
-    settings = {
-        "negative_prompt": fields.text("negative_prompt", MAX_PROMPT_CHARS) or "",
-        "num_inference_steps": steps,
-        "guidance_scale": _guidance_scale(fields, card),
-        "scheduler": scheduler,
-        "loras": _loras(fields, card),
-        "overlap": _overlap(fields),
-        "clip_apply_ratio": _clip_apply_ratio(fields),
-        "smooth": fields.flag("smooth", default=True),
-        "clean_caption": fields.flag("clean_caption", default=True),
-        "seed": _seed(fields),
-    }
+    settings = {**_settings(fields, card), "num_inference_steps": steps, "scheduler": scheduler, "strength": 1.0}
     told = {"metadata": read_metadata(fields), "webhook": read_webhook(fields, parts.outgoing)}
     pictures = read_pictures(fields, parts.images)
     (width, height), size_warnings = read_size(fields, card, clip, pictures)
-    settings["strength"] = 1.0
     if clip is not None and not extends:
         settings["strength"] = read_strength(
             fields, card, scheduler, steps, pictures.pictures.get("mask.png"), (width, height)
@@ -88,6 +77,20 @@ def understand(fields: Fields, parts: Parts, owner: str, known: Collection[str],
     request = VideoRequest.model_validate(made | shape | settings | told)
     wish = _wish(request, pictures, clip, length.warnings + size_warnings)
     return replace(wish, count=_count(fields, request.seed))
+
+
+def _settings(fields: Fields, card: ModelCard) -> dict[str, Any]:
+    """What stands by itself among the fields of the request."""
+    return {
+        "negative_prompt": fields.text("negative_prompt", MAX_PROMPT_CHARS) or "",
+        "guidance_scale": _guidance_scale(fields, card),
+        "loras": _loras(fields, card),
+        "overlap": _overlap(fields),
+        "clip_apply_ratio": _clip_apply_ratio(fields),
+        "smooth": fields.flag("smooth", default=True),
+        "clean_caption": fields.flag("clean_caption", default=True),
+        "seed": _seed(fields),
+    }
 
 
 def _wish(request: VideoRequest, pictures: Inputs, clip: Clip | None, warnings: tuple[str, ...]) -> Wish:
