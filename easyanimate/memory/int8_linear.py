@@ -1,10 +1,11 @@
 """Linear layers stored in 8 bits: whole numbers with a scale for each row, turned back for every product.
 
-For T5 rather than fp8 storage by layer-wise casting, because T5 asks its layers for their number type and would turn
-what flows through it into fp8 as well, while it knows int8; and because whole numbers with a scale are nearer: a
-weight is off by at most 1/254 of the largest in its row, with fp8 by up to 1/16 of itself.
+Not fp8 by layer-wise casting: whole numbers with a scale are nearer, a weight is off by at most 1/254 of the largest in
+its row, with fp8 by up to 1/16 of itself; and T5 asks its layers for their number type and would turn what flows
+through it into fp8 as well, while it knows int8.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -31,10 +32,15 @@ class Int8Linear(nn.Linear):
         return linear(x, self.weight.to(x.dtype) * self.scale.to(x.dtype), self.bias)
 
 
-def store_in_8_bits(model: Any) -> None:
-    """Replace the linear layers of `model` for good; those kept in another number type than its own stay."""
+def store_in_8_bits(model: Any, kept_whole: Collection[str] = ()) -> None:
+    """Replace the linear layers of `model` for good; those kept in another number type than its own stay.
+
+    So do the children of `model` named in `kept_whole`, with all that is in them.
+    """
     dtype = model.dtype
-    for parent in list(model.modules()):
+    for path, parent in list(model.named_modules()):
         for name, child in list(parent.named_children()):
+            if f"{path}.{name}".strip(".").split(".")[0] in kept_whole:
+                continue
             if type(child) is nn.Linear and child.weight.dtype == dtype:
                 setattr(parent, name, Int8Linear(child).train(child.training))

@@ -4,9 +4,9 @@
 |---|---|---|---|---|
 | normal | all | both rows at once | whole | |
 | low | one model at a time: text, image, transformer, VAE | row by row | whole | as normal, but for rounding |
-| lowest | one block or layer at a time, and the VAE; stored in 8 bits | row by row | in pieces | close |
+| lowest | one block or layer at a time, and the VAE; stored in 8 bits | row by row | in pieces | nearer than bfloat16 |
 
-In "lowest" the transformer is stored in fp8, by diffusers' layer-wise casting, and T5 in int8.
+In "lowest" the linear layers of the transformer and of T5 are stored in int8.
 Not run on a GPU so far: streams, pinned memory and the true peaks. On the CPU every profile works, without streams.
 """
 
@@ -22,15 +22,15 @@ from easyanimate.pipeline import EasyAnimatePipeline
 from easyanimate.transformer.feed_forward import split_feed_forwards
 
 TOKENS_AT_ONCE = 4096  # a piece's 16 wide copies are then smaller than one tensor of all tokens (spec: transformer 15)
-# Few values, but every token depends on them; norms are left alone by themselves.
-_KEPT_WHOLE = ("pos_embed", "adaln_single", "norm", "^proj_out$")
+# Few values, but every token depends on them.
+_KEPT_WHOLE = ("adaln_single", "proj_out")
 
 
 def apply_memory_profile(pipe: EasyAnimatePipeline, profile: Profile, device: torch.device | str) -> None:
     """Place the models of `pipe` and set how it works, until the next profile; call it between requests.
 
-    Results of "low" are those of "normal" up to rounding. "lowest" rounds the stored weights for good: its frames
-    are close, and the pipeline takes no other profile afterwards.
+    Results of "low" are those of "normal" up to rounding. "lowest" rounds the stored weights for good: its
+    frames are off by less than bfloat16 makes them, and the pipeline takes no other profile afterwards.
     Raises InvalidInput for an unknown profile, and for a pipeline in "lowest".
     """
     if profile not in PROFILES:
@@ -53,9 +53,7 @@ def _offload_in_groups(pipe: EasyAnimatePipeline, device: torch.device) -> None:
     """Whole blocks of the transformer, since a layer alone would travel again for every piece of a feed-forward."""
     pipe.to("cpu")
     store_in_8_bits(pipe.text_encoder)
-    pipe.transformer.enable_layerwise_casting(
-        storage_dtype=torch.float8_e4m3fn, compute_dtype=pipe.transformer.dtype, skip_modules_pattern=_KEPT_WHOLE
-    )
+    store_in_8_bits(pipe.transformer, _KEPT_WHOLE)
     onto: dict[str, Any] = {"onload_device": device, "use_stream": device.type == "cuda"}
     apply_group_offloading(pipe.transformer, offload_type="block_level", num_blocks_per_group=1, **onto)
     apply_group_offloading(pipe.text_encoder, offload_type="leaf_level", **onto)

@@ -112,9 +112,11 @@ def test_back_in_normal_everything_is_as_before(normal):
     assert torch.equal(frames(pipe), normal)
 
 
-def test_the_lowest_profile_makes_nearly_the_same_frames(lowest_frames, normal):
-    assert lowest_frames.isfinite().all()
-    assert 0 < (lowest_frames - normal).abs().mean() < 0.03  # another seed differs by 0.11
+def test_the_lowest_profile_is_off_by_less_than_bfloat16(lowest_frames, normal):
+    in_bfloat16 = frames(EasyAnimatePipeline.from_pretrained(CHECKPOINT, torch_dtype=torch.bfloat16))
+    off = (lowest_frames - normal).abs()
+    assert 0 < off.mean() < 0.01  # another seed differs by 0.11
+    assert off.mean() < (in_bfloat16 - normal).abs().mean()
 
 
 def test_a_lora_works_in_the_lowest_profile_and_leaves_no_trace(lowest, lowest_frames, normal, normal_with_lora, lora):
@@ -127,7 +129,7 @@ def test_a_lora_works_in_the_lowest_profile_and_leaves_no_trace(lowest, lowest_f
 
 def test_the_lowest_profile_stores_a_byte_for_each_large_weight(lowest):
     block, transformer = lowest.transformer.transformer_blocks[0], lowest.transformer
-    assert block.ff.net[2].weight.dtype == torch.float8_e4m3fn
+    assert block.ff.net[2].weight.dtype == torch.int8
     assert block.attn_temporal.temporal_transformer.norm.weight.dtype == torch.float32
     assert transformer.proj_out.weight.dtype == transformer.adaln_single.linear.weight.dtype == torch.float32
     assert isinstance(lowest.text_encoder.encoder.block[0].layer[0].SelfAttention.q, Int8Linear)
