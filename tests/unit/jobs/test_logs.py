@@ -10,7 +10,7 @@ from jobs.logs import set_up_logs
 set_up_logs("{form}", process="worker")
 log = structlog.get_logger()
 log.info("job.finished", job_id="video_1", seconds=41.2)
-logging.getLogger("some.library").warning("disk %s", "full")
+logging.getLogger("some.package").warning("disk %s", "full")
 logging.getLogger("httpx").info("GET https://secret.example")
 try:
     1 / 0
