@@ -31,8 +31,9 @@ class Job(BaseModel):
     """One job from submit to its end. Times are unix seconds.
 
     `attempt` counts the workers that took it (one that handed it back in good order is not counted), `handover` how
-    often it was queued, and `token` fences the writes of the running attempt. `remixed_from` is the video whose request
-    this is with another prompt, `source` the one that is changed or continued, `batch` all that were asked for at once.
+    often it was queued, `version` how often anything changed, and `token` fences the writes of the running attempt.
+    `remixed_from` is the video whose request this is with another prompt, `source` the one that is changed or
+    continued, `batch` all that were asked for at once.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,6 +45,7 @@ class Job(BaseModel):
     state: State = State.QUEUED
     attempt: int = 0
     handover: int = 0
+    version: int = 0
     token: str | None = None
     worker: str | None = None
     phase: Phase | None = None

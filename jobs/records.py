@@ -10,6 +10,8 @@ from typing import Any, cast
 from redis import Redis, WatchError
 from redis.client import Pipeline
 
+from jobs import attempts
+from jobs.attempts import Ending
 from jobs.errors import JobNotFound
 from jobs.outbox import add_event, add_webhook
 from jobs.record import Job
@@ -36,11 +38,16 @@ def read(redis: Redis, job_id: str) -> Job:
 
 
 def change(
-    redis: Redis, job_id: str, decide: Change, extra: Extra | None = None, event: dict[str, Any] | None = None
+    redis: Redis,
+    job_id: str,
+    decide: Change,
+    extra: Extra | None = None,
+    event: dict[str, Any] | None = None,
+    ending: Ending | None = None,
 ) -> Job | None:
     """Put `decide(job)` in the place of the job, with `extra` in the same transaction; nothing if it answers None.
 
-    Raises JobNotFound.
+    `ending` says how the attempt ends that this change takes the job from. Raises JobNotFound.
     """
     with answering(), redis.pipeline(transaction=True) as pipe:
         while True:
@@ -50,8 +57,10 @@ def change(
                 new = decide(old)
                 if new is None:
                     return None
+                if new != old or event:
+                    new = new.with_changes(version=old.version + 1)
                 pipe.multi()
-                _write_change(pipe, old, new, event)
+                _write_change(pipe, old, new, event, ending)
                 if extra:
                     extra(pipe, new)
                 pipe.execute()
@@ -69,9 +78,10 @@ def write_new(pipe: Pipeline, job: Job) -> None:
 
 def erase(pipe: Pipeline, job: Job) -> None:
     """Add the removal of everything about a job to `pipe`."""
-    pipe.delete(record_key(job.id), events_key(job.id))
+    pipe.delete(record_key(job.id), events_key(job.id), attempts.attempts_key(job.id))
     pipe.zrem(index_key(job.owner), job.id)
     pipe.zrem(LEASES, job.id)
+    pipe.publish(news_channel(job.id), b"")
 
 
 def record_key(job_id: str) -> str:
@@ -82,6 +92,11 @@ def record_key(job_id: str) -> str:
 def events_key(job_id: str) -> str:
     """The stream that holds a job's story."""
     return f"job:{job_id}:events"
+
+
+def news_channel(job_id: str) -> str:
+    """Where everybody who waits for a change of this job hears that there was one."""
+    return f"job:{job_id}:news"
 
 
 def index_key(owner: str) -> str:
@@ -95,15 +110,18 @@ def _parsed(job_id: str, fields: dict[bytes, bytes]) -> Job:
     return Job.from_hash(fields)
 
 
-def _write_change(pipe: Pipeline, old: Job, new: Job, event: dict[str, Any] | None) -> None:
+def _write_change(pipe: Pipeline, old: Job, new: Job, event: dict[str, Any] | None, ending: Ending | None) -> None:
     """Add the changed fields, the event, and what a final state brings with it to `pipe`."""
     changed = {name for name in Job.model_fields if getattr(new, name) != getattr(old, name)}
     if changed:
         pipe.hset(record_key(new.id), mapping=cast(dict[Any, Any], new.to_hash(changed)))
     if new.state is not old.state:
         event = {"state": new.state, "attempt": new.attempt, **(event or {})}
+    attempts.tell(pipe, old, new, ending)
     if event:
         add_event(pipe, events_key(new.id), event)
+    if new.version != old.version:
+        pipe.publish(news_channel(new.id), new.version)
     if new.state.is_final and not old.state.is_final:
         pipe.zrem(LEASES, new.id)
         add_webhook(pipe, new, FINAL_EVENT[new.state], new.completed_at or 0.0)

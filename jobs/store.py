@@ -12,6 +12,7 @@ from redis import Redis
 from redis.client import Pipeline
 
 from jobs import queue, records
+from jobs.attempts import Attempt, Ending, Outcome, read_attempts
 from jobs.errors import JobNotFound, NotCancellable
 from jobs.failure import Failure, failure
 from jobs.outbox import add_webhook
@@ -21,6 +22,7 @@ from jobs.states import Phase, State
 
 MAX_ATTEMPTS = 3
 PROGRESS_EVENT_EVERY_S = 0.5
+SILENT = "Nothing was heard of the worker for longer than a lease."
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,10 @@ class JobStore:
             for job_id in cast(list[bytes], self.redis.zrevrange(index, rank + 1, rank + limit)):
                 pipe.hgetall(records.record_key(job_id.decode()))
             return [Job.from_hash(fields) for fields in pipe.execute() if fields]
+
+    def attempts(self, job_id: str) -> list[Attempt]:
+        """Every attempt at this job, in order: by whom, what it took, how it ended."""
+        return read_attempts(self.redis, job_id)
 
     def queue_position(self, job: Job) -> int | None:
         """How many jobs are before this one, or None if it does not wait."""
@@ -163,11 +169,13 @@ class JobStore:
 
     def give_back(self, job_id: str, token: str) -> bool:
         """Return a running job to the head of its queue at no cost to it. False if the attempt is no longer ours."""
-        return self._requeue(job_id, token, costs_attempt=False) is not None
+        ending = Ending(outcome=Outcome.GIVEN_BACK)
+        return self._requeue(job_id, token, ending, costs_attempt=False) is not None
 
-    def retry(self, job_id: str, token: str) -> bool:
+    def retry(self, job_id: str, token: str, why: Failure | None = None) -> bool:
         """Return a running job to the head of its queue for another attempt. False if it is not ours any more."""
-        return self._requeue(job_id, token, costs_attempt=True) is not None
+        ending = Ending(outcome=Outcome.RETRIED, why=why)
+        return self._requeue(job_id, token, ending, costs_attempt=True) is not None
 
     # ---- the keeper
 
@@ -187,9 +195,11 @@ class JobStore:
             return None
         if job.cancel_requested:
             return job if self.fail(job_id, job.token, failure("cancelled")) else None
+        lost = Ending(outcome=Outcome.LOST, why=failure("worker_lost", SILENT))
         if job.attempt >= MAX_ATTEMPTS:
-            return job if self.fail(job_id, job.token, failure("worker_lost")) else None
-        return self._requeue(job_id, job.token, costs_attempt=True)
+            why = failure("worker_lost")
+            return job if self._finish(job_id, job.token, State.FAILED, ending=lost, failure=why) else None
+        return self._requeue(job_id, job.token, lost, costs_attempt=True)
 
     # ---- the pieces
 
@@ -210,17 +220,25 @@ class JobStore:
         job = self._change_if_there(job_id, decide, extra, progress)
         return Beat(is_ours=job is not None, cancel_requested=job is not None and job.cancel_requested)
 
-    def _finish(self, job_id: str, token: str, state: State, warnings: tuple[str, ...] = (), **ending: Any) -> bool:
+    def _finish(
+        self,
+        job_id: str,
+        token: str,
+        state: State,
+        warnings: tuple[str, ...] = (),
+        ending: Ending | None = None,
+        **result: Any,
+    ) -> bool:
         now = self.now()
 
         def decide(job: Job) -> Job | None:
             if not _is_held(job, token):
                 return None
-            return _ended(job, state, now, warnings=job.warnings + warnings, **ending)
+            return _ended(job, state, now, warnings=job.warnings + warnings, **result)
 
-        return self._change_if_there(job_id, decide) is not None
+        return self._change_if_there(job_id, decide, ending=ending) is not None
 
-    def _requeue(self, job_id: str, token: str, *, costs_attempt: bool) -> Job | None:
+    def _requeue(self, job_id: str, token: str, ending: Ending, *, costs_attempt: bool) -> Job | None:
         def decide(job: Job) -> Job | None:
             if not _is_held(job, token):
                 return None
@@ -232,7 +250,7 @@ class JobStore:
             pipe.zrem(records.LEASES, job_id)
             queue.push(self.redis, pipe, job.request.model, job_id, job.handover, at_front=True)
 
-        return self._change_if_there(job_id, decide, extra)
+        return self._change_if_there(job_id, decide, extra, ending=ending)
 
     def _change_if_there(
         self,
@@ -240,9 +258,10 @@ class JobStore:
         decide: records.Change,
         extra: records.Extra | None = None,
         event: dict[str, Any] | None = None,
+        ending: Ending | None = None,
     ) -> Job | None:
         try:
-            return records.change(self.redis, job_id, decide, extra, event)
+            return records.change(self.redis, job_id, decide, extra, event, ending)
         except JobNotFound:  # erased by its owner
             return None
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.responses import RedirectResponse
 
-from service import ask, files, health, models, videos
+from service import ask, attempts, files, health, models, videos
 from service.middleware import RequestStory
 from service.openapi import document
 from service.parts import Parts
@@ -31,7 +31,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     )
     app.state.parts = parts
     app.openapi = document(app)  # type: ignore[method-assign]
-    for room in (ask, videos, files, models, health):
+    for room in (ask, videos, attempts, files, models, health):
         app.include_router(room.router)
     app.add_api_route("/", _home, include_in_schema=False)
     handle_problems(app)

@@ -37,7 +37,7 @@ class EngineLost(Ended):
 
     def settle(self, store: JobStore, job: Job) -> str:
         if job.attempt < MAX_ATTEMPTS:
-            store.retry(job.id, job.token or "")
+            store.retry(job.id, job.token or "", failure(self.code))
             return "job.retried"
         store.fail(job.id, job.token or "", failure(self.code))
         return "job.failed"
