@@ -17,7 +17,7 @@ from cli.start_picture import draw_start_picture
 
 SEED = 7
 # Whatever the environment says of a real installation is not for the demo.
-ALONE = {"EASYANIMATE_STORAGE": "local", "EASYANIMATE_API_KEYS": "", "EASYANIMATE_AUTH": "keys"}
+ALONE = {"EASYANIMATE_STORAGE": "local", "EASYANIMATE_API_KEYS": "", "EASYANIMATE_AUTH": "off"}
 
 
 @dataclass(frozen=True)

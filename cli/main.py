@@ -4,6 +4,7 @@ import typer
 
 from cli.demo import demo
 from cli.generate import generate
+from cli.keys import app as keys_app
 from cli.models import app as models_app
 from cli.processes import add_processes
 from cli.remote import add_remote
@@ -27,3 +28,4 @@ app.command()(reproduce)
 add_remote(app)
 add_processes(app)
 app.add_typer(models_app, name="models")
+app.add_typer(keys_app, name="keys")

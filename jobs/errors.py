@@ -6,6 +6,7 @@ JobsError
 ├── ModelUnavailable     no model has been announced yet
 ├── JobNotFound          no such job, or another caller's
 ├── NotCancellable       the job has already ended
+├── KeyNotFound          no such API key; only `easyanimate keys` asks for one by its id
 ├── QueueUnavailable     Redis does not answer
 └── StorageUnavailable   the object store does not answer
 
@@ -67,3 +68,9 @@ class StorageUnavailable(JobsError):
     """The object store does not answer; try again shortly."""
 
     code = "storage_unavailable"
+
+
+class KeyNotFound(JobsError):
+    """There is no such API key."""
+
+    code = "key_not_found"

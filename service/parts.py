@@ -8,12 +8,13 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from redis import Redis
 
 from jobs.choose_storage import open_storage
+from jobs.keys import KeyRing
 from jobs.outgoing import Outgoing
 from jobs.redis_connection import connect
 from jobs.registry import Registry
 from jobs.storage import Storage
 from jobs.store import JobStore
-from service.callers import Callers
+from service.callers import Caller, Callers
 from service.images import ImageDoor
 from service.settings import ServiceSettings
 
@@ -46,7 +47,7 @@ class Parts:
             storage=open_storage(settings),
             outgoing=Outgoing(allow_private=settings.webhook_allow_private),
             images=ImageDoor(settings.max_image_pixels),
-            callers=Callers(settings.api_keys),
+            callers=Callers(settings.auth, settings.api_keys, KeyRing(redis), settings.limits),
         )
 
 
@@ -62,9 +63,17 @@ PartsDep = Annotated[Parts, Depends(parts_of)]
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(auto_error=False))]
 
 
-async def owner_of(parts: PartsDep, credentials: Credentials) -> str:
-    """Who calls. Raises Problem `invalid_api_key`."""
-    return parts.callers.identify(credentials.credentials if credentials else None)
+async def caller_of(parts: PartsDep, credentials: Credentials) -> Caller:
+    """Who calls. Raises Problem `invalid_api_key`, QueueUnavailable."""
+    return await parts.callers.identify(credentials.credentials if credentials else None)
+
+
+CallerDep = Annotated[Caller, Depends(caller_of)]
+
+
+async def owner_of(caller: CallerDep) -> str:
+    """Whose videos this request is about. Raises Problem `invalid_api_key`, QueueUnavailable."""
+    return caller.owner
 
 
 OwnerDep = Annotated[str, Depends(owner_of)]

@@ -6,18 +6,20 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from jobs.limits import Limits
 from jobs.settings import Settings
 
 MIB = 1 << 20
 
 
 class ServiceSettings(Settings):
-    """One front end process. `api_keys` is a comma list; without keys everybody is the same caller, `local`."""
+    """One front end process. `api_keys` is a comma list; with `auth` off everybody is the same caller, `local`."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535)
-    auth: Literal["keys", "off"] = "keys"
+    auth: Literal["keys", "off"] = "keys"  # off, if it is not said, on a loopback address without `api_keys`
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    limits: Limits = Field(default_factory=Limits)  # of every caller whose key says nothing else
     body_limit_bytes: int = Field(default=32 * MIB, gt=0)
     max_image_pixels: int = Field(default=40_000_000, gt=0)
     max_queued_jobs: int = Field(default=10_000, gt=0)  # of one model
@@ -31,6 +33,14 @@ class ServiceSettings(Settings):
         host = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104
         return {"public_url": f"http://{host}:{given.get('port', 8000)}", **given}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _open_to_this_machine(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """The embedded default: who can only be reached from this machine, and has no keys, asks for none."""
+        if given.get("auth") or given.get("api_keys") or not _is_loopback(str(given.get("host", "127.0.0.1"))):
+            return given
+        return {**given, "auth": "off"}
+
     @field_validator("api_keys", mode="before")
     @classmethod
     def _split(cls, given: object) -> object:
@@ -38,12 +48,14 @@ class ServiceSettings(Settings):
 
     @model_validator(mode="after")
     def _closed_to_strangers(self) -> Self:
-        if self.auth == "off" and self.api_keys:
+        if self.auth == "keys":
+            return self
+        if self.api_keys:
             raise ValueError("EASYANIMATE_AUTH is off and EASYANIMATE_API_KEYS has keys: set only one of them")
-        if self.auth == "keys" and not self.api_keys and not _is_loopback(self.host):
+        if not _is_loopback(self.host):
             raise ValueError(
-                f"anybody who reaches {self.host} could use this service: set EASYANIMATE_API_KEYS to a comma list of "
-                "keys, or EASYANIMATE_AUTH=off if that is what you want, or EASYANIMATE_HOST=127.0.0.1"
+                f"with EASYANIMATE_AUTH=off anybody who reaches {self.host} could use this service: set "
+                "EASYANIMATE_AUTH=keys and make keys with `easyanimate keys create`, or EASYANIMATE_HOST=127.0.0.1"
             )
         return self
 

@@ -367,7 +367,9 @@ def test_a_source_whose_file_is_gone_is_told(
 
 
 def test_another_callers_video_does_not_exist(settings, start_api, announced, store: JobStore) -> None:
-    url = start_api(settings.model_copy(update={"api_keys": type(settings)(api_keys="one,two").api_keys}))
+    url = start_api(
+        settings.model_copy(update={"auth": "keys", "api_keys": type(settings)(api_keys="one,two").api_keys})
+    )
     mine = {"Authorization": "Bearer one"}
     video_id = httpx.post(f"{url}/v1/videos", json=SMALL, headers=mine).json()["id"]
     theirs = {"Authorization": "Bearer two"}

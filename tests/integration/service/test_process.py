@@ -102,7 +102,7 @@ def test_the_log_has_one_line_for_each_request_and_no_prompt_key_or_query(
 @pytest.mark.parametrize(
     ("environment", "words"),
     [
-        ({"HOST": "0.0.0.0"}, "set EASYANIMATE_API_KEYS"),
+        ({"HOST": "0.0.0.0", "AUTH": "off"}, "set EASYANIMATE_AUTH=keys"),
         ({"PORT": "many"}, "EASYANIMATE_PORT: "),
         ({"S3__REGIO": "x"}, "EASYANIMATE_S3__REGIO: "),
     ],

@@ -159,7 +159,9 @@ def test_what_is_not_there_is_a_404(api: httpx.Client, code_of: Code, method: st
 @pytest.fixture
 def locked(settings, start_api, announced) -> str:
     """The address of a front end that wants keys."""
-    url: str = start_api(settings.model_copy(update={"api_keys": type(settings)(api_keys="alice,bob").api_keys}))
+    url: str = start_api(
+        settings.model_copy(update={"auth": "keys", "api_keys": type(settings)(api_keys="alice,bob").api_keys})
+    )
     return url
 
 

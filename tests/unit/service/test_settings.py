@@ -14,22 +14,21 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_default_is_this_machine_without_keys() -> None:
     settings = ServiceSettings()
-    assert (settings.host, settings.port, settings.api_keys) == ("127.0.0.1", 8000, ())
+    assert (settings.host, settings.port, settings.api_keys, settings.auth) == ("127.0.0.1", 8000, (), "off")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.com"])
-def test_without_keys_it_refuses_to_listen_to_others_and_says_what_to_set(host: str) -> None:
-    with pytest.raises(ValidationError, match=r"set EASYANIMATE_API_KEYS .* or EASYANIMATE_AUTH=off"):
-        ServiceSettings(host=host)
+def test_others_are_asked_for_keys_and_never_let_in_without(host: str) -> None:
+    assert ServiceSettings(host=host).auth == "keys"
+    with pytest.raises(ValidationError, match=r"EASYANIMATE_AUTH=off.*set EASYANIMATE_AUTH=keys"):
+        ServiceSettings(host=host, auth="off")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
-def test_a_loopback_host_needs_no_keys(host: str) -> None:
-    assert ServiceSettings(host=host).host == host
-
-
-def test_auth_off_is_a_decision_of_its_own() -> None:
-    assert ServiceSettings(host="0.0.0.0", auth="off").auth == "off"
+def test_this_machine_is_asked_for_keys_only_where_there_are_some_or_it_is_said(host: str) -> None:
+    assert ServiceSettings(host=host).auth == "off"
+    assert ServiceSettings(host=host, auth="keys").auth == "keys"
+    assert ServiceSettings(host=host, api_keys="a").auth == "keys"
 
 
 def test_auth_off_with_keys_is_a_contradiction() -> None:
@@ -49,7 +48,7 @@ def test_keys_come_as_a_comma_list_and_are_not_shown(monkeypatch: pytest.MonkeyP
     [
         ({}, "http://127.0.0.1:8000"),
         ({"port": 81}, "http://127.0.0.1:81"),
-        ({"host": "0.0.0.0", "auth": "off"}, "http://127.0.0.1:8000"),
+        ({"host": "0.0.0.0"}, "http://127.0.0.1:8000"),
         ({"host": "::1"}, "http://[::1]:8000"),
         ({"public_url": "https://videos.example.com"}, "https://videos.example.com"),
     ],
