@@ -6,12 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock
 from urllib.parse import urlsplit
 
-import httpx
 import structlog
 
 from jobs.errors import QueueUnavailable
 from jobs.outbox import Delivery, claim_due, retry, settle
-from jobs.outgoing import Answer, Blocked, Outgoing
+from jobs.outgoing import Answer, Blocked, NoAnswer, Outgoing
 from jobs.redis_connection import answering
 from jobs.store import JobStore
 from jobs.webhook_signature import signed_headers
@@ -87,10 +86,12 @@ class Deliverer:
         """The receiver's answer, if there was one, and what the ledger says of it."""
         try:
             headers = signed_headers(delivery.secret or self.secret, delivery.id, delivery.body, time.time())
-            headers |= {"content-type": "application/json", "user-agent": "easyanimate-service"}
+            headers |= {"content-type": "application/json"}
             answer = self.outgoing.post(delivery.url, delivery.body.encode(), headers)
-        except (Blocked, httpx.HTTPError) as error:
-            return None, f"no answer: {type(error).__name__}"
+        except Blocked as error:
+            return None, f"not sent: {error}"
+        except NoAnswer as error:
+            return None, str(error)
         except Exception:  # whatever it is: the next try is in a while, not at once
             log.exception("webhook.broken", delivery=delivery.id)
             return None, "not sent"

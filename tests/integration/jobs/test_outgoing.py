@@ -2,17 +2,22 @@
 
 import gzip
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_network
 from typing import Any
+from urllib.parse import quote, unquote
 
-import httpx
 import pytest
+from ssrfguard import Policy
 
+from jobs import outgoing
 from jobs.errors import InvalidRequest
-from jobs.outgoing import Blocked, Outgoing
+from jobs.outgoing import Blocked, NoAnswer, Outgoing
 
 PRIVATE = [
     "127.0.0.1",
@@ -63,12 +68,12 @@ def resolves_to(*addresses: str) -> Any:
     return getaddrinfo
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def guarded() -> Outgoing:
     return Outgoing(allow_private=False, timeout_s=5)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def open_door() -> Outgoing:
     return Outgoing(allow_private=True, timeout_s=5)
 
@@ -77,6 +82,14 @@ class Receiver(BaseHTTPRequestHandler):
     """Answers by path, and remembers what it was asked."""
 
     seen: list[tuple[str, bytes, str | None]]
+
+    def do_GET(self) -> None:
+        self.seen.append((self.path, b"", self.headers.get("cookie")))
+        name, _, value = self.path[1:].partition("?")
+        if name == "to":
+            self.send(302, b"", ("location", unquote(value)), ("set-cookie", "a=b"))
+        else:
+            getattr(self, f"answer_{name}")()
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
@@ -93,7 +106,40 @@ class Receiver(BaseHTTPRequestHandler):
         self.send(503, b"", ("retry-after", "99999999999"))
 
     def answer_busy_until_a_date(self) -> None:
-        self.send(503, b"", ("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT"))
+        self.send(503, b"", ("retry-after", formatdate(time.time() + 600, usegmt=True)))
+
+    def answer_busy_until_last_year(self) -> None:
+        self.send(503, b"", ("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"))
+
+    def answer_busy_for_nonsense(self) -> None:
+        self.send(503, b"", ("retry-after", "nan"))
+
+    def answer_drop(self) -> None:
+        """Says 200 and breaks off before the body it promised."""
+        self.send_response(200)
+        self.send_header("content-length", "100")
+        self.end_headers()
+        self.wfile.flush()
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+    def answer_reset(self) -> None:
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+    def answer_stall(self) -> None:
+        """Says 200 and never sends the body it promised."""
+        self.send_response(200)
+        self.send_header("content-length", "100")
+        self.end_headers()
+        self.wfile.flush()
+        time.sleep(2)
+
+    def answer_slow_headers(self) -> None:
+        for letter in b"HTTP/1.1 200 OK\r\nx-slow: " + b"y" * 1000:
+            self.wfile.write(bytes([letter]))
+            self.wfile.flush()
+            time.sleep(0.1)
 
     def answer_redirect(self) -> None:
         self.send(307, b"", ("location", "/ok"))
@@ -219,7 +265,7 @@ def test_the_socket_goes_to_the_address_that_was_checked(guarded: Outgoing, monk
         raise ConnectionRefusedError
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    with pytest.raises(httpx.HTTPError):
+    with pytest.raises(NoAnswer):
         guarded.post("https://rebind.example/hook", b"{}", {})
     assert asked == [PUBLIC_ADDRESS]
 
@@ -232,7 +278,7 @@ def test_a_name_that_does_not_resolve_right_now_may_be_submitted(
 
     monkeypatch.setattr(socket, "getaddrinfo", nobody_knows)
     guarded.check("https://later.example/hook", "webhook.url")
-    with pytest.raises(httpx.HTTPError):
+    with pytest.raises(NoAnswer):
         guarded.post("https://later.example/hook", b"{}", {})
 
 
@@ -266,8 +312,13 @@ def test_the_receivers_wish_for_later_is_a_day_at_most(open_door: Outgoing, rece
     assert open_door.post(f"{receiver}/busy_for_ever", b"{}", {}).retry_after_s == 86_400
 
 
-def test_a_wish_given_as_a_date_is_left_to_our_own_schedule(open_door: Outgoing, receiver: str) -> None:
-    assert open_door.post(f"{receiver}/busy_until_a_date", b"{}", {}).retry_after_s == 0
+def test_the_receivers_wish_may_be_a_date(open_door: Outgoing, receiver: str) -> None:
+    assert 500 < open_door.post(f"{receiver}/busy_until_a_date", b"{}", {}).retry_after_s <= 600
+
+
+@pytest.mark.parametrize("wish", ["until_last_year", "for_nonsense"])
+def test_a_wish_that_makes_no_sense_is_none(open_door: Outgoing, receiver: str, wish: str) -> None:
+    assert open_door.post(f"{receiver}/busy_{wish}", b"{}", {}).retry_after_s == 0
 
 
 def test_of_a_huge_answer_only_the_beginning_is_kept(open_door: Outgoing, receiver: str) -> None:
@@ -282,14 +333,113 @@ def test_nobody_waits_for_the_end_of_a_dripping_answer(open_door: Outgoing, rece
     assert set(open_door.post(f"{receiver}/drip", b"{}", {}).body) == {"."}
 
 
+@pytest.mark.parametrize("way", ["drop", "stall"])
+def test_an_answer_counts_though_its_body_does_not_come(open_door: Outgoing, receiver: str, way: str) -> None:
+    answer = open_door.post(f"{receiver}/{way}", b"{}", {})
+    assert (answer.status, answer.body) == (200, "")
+
+
+def test_a_connection_that_is_reset_is_told_as_that(open_door: Outgoing, receiver: str) -> None:
+    with pytest.raises(NoAnswer, match="broke the connection off"):
+        open_door.post(f"{receiver}/reset", b"{}", {})
+
+
+def test_dripping_headers_are_given_up_in_time(receiver: str) -> None:
+    with pytest.raises(NoAnswer, match="within 1 s"):  # each of its bytes comes well within that
+        Outgoing(allow_private=True, timeout_s=1).post(f"{receiver}/slow_headers", b"{}", {})
+
+
+def test_a_name_server_that_does_not_answer_is_given_up(guarded: Outgoing, monkeypatch: pytest.MonkeyPatch) -> None:
+    let_go = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: let_go.wait(60))
+    monkeypatch.setattr(outgoing, "LOOKUP_TIMEOUT_S", 0.1)
+    with pytest.raises(NoAnswer, match="does not resolve"):
+        guarded.post("https://silent.example/hook", b"{}", {})
+    let_go.set()
+
+
+def test_a_receiver_without_tls_is_told_as_that(receiver: str, open_door: Outgoing) -> None:
+    with pytest.raises(NoAnswer, match="could not be connected to"):
+        open_door.post(receiver.replace("http://", "https://"), b"{}", {})
+
+
 def test_a_receiver_that_says_nothing_is_given_up(receiver: str) -> None:
-    with pytest.raises(httpx.TimeoutException):
+    with pytest.raises(NoAnswer, match=r"within 0\.2 s"):
         Outgoing(allow_private=True, timeout_s=0.2).post(f"{receiver}/silence", b"{}", {})
 
 
-def test_a_receiver_that_is_not_there_is_an_http_error(open_door: Outgoing) -> None:
+def test_a_receiver_that_is_not_there_has_no_answer(open_door: Outgoing) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with pytest.raises(httpx.HTTPError):
+    with pytest.raises(NoAnswer):
         open_door.post(f"http://127.0.0.1:{port}/", b"{}", {})
+
+
+# ---- what is fetched
+
+
+@pytest.fixture
+def half_open() -> Outgoing:
+    """A door to one private address alone, and by http, as if it were a public one."""
+    found = Outgoing(allow_private=False, timeout_s=5)
+    here = (ip_network("127.0.0.1/32"),)
+    found.policy = Policy(
+        allowed_schemes=frozenset({"http", "https"}), allowed_networks=here, allowed_ports=outgoing.ALL_PORTS
+    )
+    return found
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+def test_nothing_is_fetched_from_a_private_address(guarded: Outgoing, host: str) -> None:
+    with pytest.raises(Blocked):
+        guarded.fetch(f"https://{host}/cat.png", 1000)
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "10.0.0.1", "[::1]", "[::ffff:10.0.0.1]", "0xa000001", "0.0.0.0"])
+def test_no_redirect_leads_to_a_private_address(half_open: Outgoing, receiver: str, host: str) -> None:
+    with pytest.raises(Blocked):
+        half_open.fetch(f"{receiver}/to?{quote(f'http://{host}/latest/meta-data')}", 1000)
+
+
+def test_a_redirect_is_followed_without_what_the_first_answer_set(half_open: Outgoing, receiver: str) -> None:
+    assert half_open.fetch(f"{receiver}/to?/ok", 1000) == b"thank you"
+    assert [(path, cookie) for path, _, cookie in Receiver.seen] == [("/to?/ok", None), ("/ok", None)]
+
+
+def test_redirects_come_to_an_end(half_open: Outgoing, receiver: str) -> None:
+    chain = "/ok"
+    for _ in range(outgoing.MOST_REDIRECTS):
+        chain = f"/to?{quote(chain)}"
+    assert half_open.fetch(f"{receiver}{chain}", 1000) == b"thank you"
+    with pytest.raises(NoAnswer, match="leads on"):
+        half_open.fetch(f"{receiver}/to?{quote(chain)}", 1000)
+
+
+def test_a_name_that_turns_private_for_the_fetch_is_refused(guarded: Outgoing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", resolves_to(PUBLIC_ADDRESS, "127.0.0.1"))
+    guarded.check("https://rebind.example/cat.png", "image")
+    with pytest.raises(Blocked):
+        guarded.fetch("https://rebind.example/cat.png", 1000)
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("huge", "larger than 1000 bytes"),
+        ("bomb", "packed"),
+        ("busy", "429"),
+        ("drop", "broke the connection off|HTTP"),
+    ],
+)
+def test_what_is_not_the_whole_file_is_refused_with_the_reason(
+    half_open: Outgoing, receiver: str, path: str, why: str
+) -> None:
+    with pytest.raises(NoAnswer, match=why):
+        half_open.fetch(f"{receiver}/{path}", 1000)
+
+
+def test_a_dripping_file_is_given_up_in_time(half_open: Outgoing, receiver: str) -> None:
+    half_open.timeout_s = 0.5
+    with pytest.raises(NoAnswer, match=r"within 0\.5 s"):
+        half_open.fetch(f"{receiver}/drip", 1_000_000)

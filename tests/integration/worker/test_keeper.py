@@ -225,7 +225,7 @@ def test_a_receiver_nobody_listens_at_is_tried_again_by_the_schedule(
     say(submit, f"http://127.0.0.1:{free_port}/")
     wait_until(lambda: [row.tries for row in ledger(redis)] == [1])
     assert 0 < next_try_in(redis, store) <= 5
-    assert ledger(redis)[0].last_answer == "no answer: ConnectError"
+    assert ledger(redis)[0].last_answer == "it could not be connected to"
 
 
 @pytest.mark.usefixtures("delivering")
@@ -247,7 +247,8 @@ def test_a_forbidden_address_is_not_reached(submit: Submit, receiver: Receiver, 
     wait_until(lambda: [row.tries for row in ledger(redis)] == [1])
     stopped.set()
     thread.join()
-    assert (receiver.paths(), ledger(redis)[0].last_answer) == ([], "no answer: Blocked")
+    assert receiver.paths() == []
+    assert (ledger(redis)[0].last_answer or "").startswith("not sent: ")
 
 
 def test_a_keeper_waits_for_a_redis_that_is_away(settings: WorkerSettings, free_port: int) -> None:
