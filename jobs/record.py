@@ -3,13 +3,15 @@
 import json
 import secrets
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from jobs.failure import Failure
 from jobs.request import VideoRequest
 from jobs.states import Phase, State
+
+PublicStatus = Literal["queued", "in_progress", "completed", "failed"]
 
 
 class Result(BaseModel):
@@ -72,9 +74,13 @@ class Job(BaseModel):
         return cls.model_validate({name.decode(): json.loads(value) for name, value in fields.items()})
 
     @property
-    def public_status(self) -> str:
+    def public_status(self) -> PublicStatus:
         """The four words OpenAI's clients know; cancelled and expired show as failed, the error's code says which."""
-        known = {State.QUEUED: "queued", State.RUNNING: "in_progress", State.COMPLETED: "completed"}
+        known: dict[State, PublicStatus] = {
+            State.QUEUED: "queued",
+            State.RUNNING: "in_progress",
+            State.COMPLETED: "completed",
+        }
         return known.get(self.state, "failed")
 
     def with_changes(self, **changes: Any) -> Self:

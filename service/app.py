@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.responses import RedirectResponse
 
-from service import ask, attempts, files, health, models, videos
+from service import ask, attempts, files, health, models, reference_page, videos
 from service.middleware import RequestStory
-from service.openapi import document
+from service.openapi import document, route_name
 from service.parts import Parts
 from service.problems import LastResort, handle_problems
 from service.settings import ServiceSettings
+from service.webhook_events import webhooks
 
 API_VERSION = "1.0.0"
 ABOUT = "Text- and image-to-video as durable jobs. Speaks OpenAI's Videos API, and more."
@@ -27,11 +28,19 @@ def make_app(settings: ServiceSettings) -> FastAPI:
         parts.redis.close()
 
     app = FastAPI(
-        title="EasyAnimate Service", version=API_VERSION, description=ABOUT, lifespan=lifespan, redoc_url=None
+        title="EasyAnimate Service",
+        version=API_VERSION,
+        description=ABOUT,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        webhooks=webhooks(),
+        generate_unique_id_function=route_name,
     )
     app.state.parts = parts
     app.openapi = document(app)  # type: ignore[method-assign]
-    for room in (ask, videos, attempts, files, models, health):
+    for room in (ask, videos, attempts, files, models, health, reference_page):
         app.include_router(room.router)
     app.add_api_route("/", _home, include_in_schema=False)
     handle_problems(app)

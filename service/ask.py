@@ -10,13 +10,16 @@ from service.admit import admit
 from service.body import BodyDep
 from service.create import Wish, understand
 from service.create_fields import CREATE, EDIT, EXTEND, REMIX, request_body
+from service.examples import CREATE_EXAMPLES, EDIT_EXAMPLES, EXTEND_EXAMPLES, REMIX_EXAMPLES
 from service.fields import Fields
-from service.openapi import errors
+from service.openapi import accepted, errors
 from service.parts import OwnerDep, Parts, PartsDep
 from service.remix import remix
-from service.views import Video, show
+from service.views import show
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
+
+Prefer = Annotated[str, Header(description="`respond-async`: answer with 202.", examples=["respond-async"])]
 
 OF_CREATE = errors(
     "invalid_request",
@@ -41,20 +44,20 @@ OF_CREATE = errors(
 )
 
 
-@router.post("", responses={200: {"model": Video}, **OF_CREATE}, openapi_extra={"requestBody": request_body()})
-def create_video(
-    owner: OwnerDep, parts: PartsDep, body: BodyDep, prefer: Annotated[str, Header()] = ""
-) -> JSONResponse:
+@router.post(
+    "", responses={**accepted(), **OF_CREATE}, openapi_extra={"requestBody": request_body(CREATE, CREATE_EXAMPLES)}
+)
+def create_video(owner: OwnerDep, parts: PartsDep, body: BodyDep, prefer: Prefer = "") -> JSONResponse:
     """Ask for a video, as JSON or as a form. The answer is its record; the video is made when its turn comes."""
     return _accepted(parts, owner, understand(Fields(body.fields()), parts, owner, CREATE), prefer)
 
 
 @router.post(
     "/edits",
-    responses={200: {"model": Video}, **OF_CREATE},
-    openapi_extra={"requestBody": request_body(EDIT, ("prompt", "video"))},
+    responses={**accepted(), **OF_CREATE},
+    openapi_extra={"requestBody": request_body(EDIT, EDIT_EXAMPLES, ("prompt", "video"))},
 )
-def edit_video(owner: OwnerDep, parts: PartsDep, body: BodyDep, prefer: Annotated[str, Header()] = "") -> JSONResponse:
+def edit_video(owner: OwnerDep, parts: PartsDep, body: BodyDep, prefer: Prefer = "") -> JSONResponse:
     """Change a video, all of it a little or one place entirely; what comes out is a new video."""
     fields = Fields(body.fields())
     if fields.get("video") is None:
@@ -64,12 +67,10 @@ def edit_video(owner: OwnerDep, parts: PartsDep, body: BodyDep, prefer: Annotate
 
 @router.post(
     "/extensions",
-    responses={200: {"model": Video}, **OF_CREATE},
-    openapi_extra={"requestBody": request_body(EXTEND, ("prompt", "video"))},
+    responses={**accepted(), **OF_CREATE},
+    openapi_extra={"requestBody": request_body(EXTEND, EXTEND_EXAMPLES, ("prompt", "video"))},
 )
-def extend_video(
-    owner: OwnerDep, parts: PartsDep, body: BodyDep, prefer: Annotated[str, Header()] = ""
-) -> JSONResponse:
+def extend_video(owner: OwnerDep, parts: PartsDep, body: BodyDep, prefer: Prefer = "") -> JSONResponse:
     """Go on from the last frames of a video. The new one has the old frames, and `num_frames` or `seconds` more."""
     wish = understand(Fields(body.fields()), parts, owner, EXTEND, extends=True)
     return _accepted(parts, owner, wish, prefer)
@@ -77,12 +78,10 @@ def extend_video(
 
 @router.post(
     "/{video_id}/remix",
-    responses={200: {"model": Video}, **OF_CREATE},
-    openapi_extra={"requestBody": request_body(REMIX)},
+    responses={**accepted(), **OF_CREATE},
+    openapi_extra={"requestBody": request_body(REMIX, REMIX_EXAMPLES)},
 )
-def remix_video(
-    video_id: str, owner: OwnerDep, parts: PartsDep, body: BodyDep, prefer: Annotated[str, Header()] = ""
-) -> JSONResponse:
+def remix_video(video_id: str, owner: OwnerDep, parts: PartsDep, body: BodyDep, prefer: Prefer = "") -> JSONResponse:
     """The same video with another prompt: settings, seed and inputs are those of the first."""
     return _accepted(parts, owner, remix(Fields(body.fields()), parts, owner, video_id), prefer)
 

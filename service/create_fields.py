@@ -122,12 +122,16 @@ REMIX = {name: CREATE[name] for name in ("prompt", "webhook", "metadata")}
 PLANNED = frozenset({"priority", "deadline", "previews"})
 
 
-def request_body(fields: dict[str, Any] = CREATE, required: tuple[str, ...] = ("prompt",)) -> dict[str, Any]:
-    """The OpenAPI request body of an endpoint that takes these fields."""
+def request_body(
+    fields: dict[str, Any], examples: dict[str, dict[str, Any]], required: tuple[str, ...] = ("prompt",)
+) -> dict[str, Any]:
+    """The OpenAPI request body of an endpoint that takes these fields; examples by what they show."""
     schema = {"type": "object", "properties": fields, "required": list(required), "additionalProperties": False}
     files = {name: {**fields[name], "format": "binary"} for name in INPUTS if name in fields}
     form = {**schema, "properties": {**fields, **files}}
-    return {
-        "required": True,
-        "content": {"application/json": {"schema": schema}, "multipart/form-data": {"schema": form}},
+    shown = {name: {"value": value} for name, value in examples.items()}
+    content: dict[str, Any] = {
+        "application/json": {"schema": schema, "examples": shown},
+        "multipart/form-data": {"schema": form},
     }
+    return {"required": True, "content": content}

@@ -5,6 +5,7 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 from jobs.errors import JobsError
+from service.openapi import errors
 from service.parts import Parts, PartsDep
 
 router = APIRouter(tags=["operations"])
@@ -21,13 +22,13 @@ class Readiness(BaseModel):
     workers: dict[str, int]
 
 
-@router.get("/healthz")
+@router.get("/healthz", responses=errors())
 async def read_health() -> dict[str, str]:
     """This process answers."""
     return {"status": "ok"}
 
 
-@router.get("/readyz", responses={200: {"model": Readiness}, 503: {"model": Readiness}})
+@router.get("/readyz", responses={200: {"model": Readiness}, 503: {"model": Readiness}, **errors()})
 def read_readiness(parts: PartsDep) -> JSONResponse:
     """Whether a job could be accepted right now: 200, or 503 with what is missing."""
     missing, workers = _look(parts)

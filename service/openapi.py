@@ -1,38 +1,117 @@
-"""What the OpenAPI document says about errors: every code an endpoint can answer with, and the body they share."""
+"""The OpenAPI document: what FastAPI knows of the routes, and all it does not: errors, headers, examples, webhooks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
-from service.problems import STATUS, ProblemBody
+from service.examples import error_examples, video_examples
+from service.headers import header_components, told
+from service.problems import STATUS, ProblemBody, headers_of
+from service.views import Video
 
 SCHEMAS = "#/components/schemas/"
-BODY = {"application/problem+json": {"schema": {"$ref": f"{SCHEMAS}ProblemBody"}}}
+EXAMPLES = "#/components/examples/"
+PROBLEM = "application/problem+json"
+STATES = tuple(video_examples())
+BYTES = {"type": "string", "format": "binary"}
+METHODS = ("get", "put", "post", "delete", "patch", "head", "options", "trace")
+
+TAGS = [
+    {"name": "videos", "description": "Ask for videos, follow them, fetch them."},
+    {"name": "models", "description": "What can be asked for here."},
+    {"name": "operations", "description": "For whoever runs the service."},
+]
 
 
 def errors(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of an endpoint that can answer with these codes."""
+    """The `responses` of an endpoint that can answer with these codes; nothing foresees the 500, so all have it."""
     by_status: dict[int, list[str]] = {}
-    for code in codes:
-        by_status.setdefault(STATUS[code], []).append(f"`{code}`")
-    found: dict[int | str, dict[str, Any]] = {
-        status: {"description": ", ".join(names), "content": BODY} for status, names in by_status.items()
+    for code in dict.fromkeys((*codes, "internal_error")):
+        by_status.setdefault(STATUS[code], []).append(code)
+    return {status: _refusal(found) for status, found in sorted(by_status.items())}
+
+
+def of_video(about: str, *headers: str, states: Iterable[str] = STATES) -> dict[str, Any]:
+    """What an answer with the record of a video looks like, in each of these states."""
+    content = {"examples": {name: {"$ref": EXAMPLES + name} for name in states}}
+    return {"model": Video, "description": about, "headers": told(*headers), "content": {"application/json": content}}
+
+
+def accepted() -> dict[int | str, dict[str, Any]]:
+    """The answers to a request for a video: the same record with either status."""
+    headers = ("Location", "openai-poll-after-ms")
+    return {
+        200: of_video("The record of the accepted video", *headers, states=["queued"]),
+        202: of_video("The same, with `Prefer: respond-async`", *headers, "Preference-Applied", states=["queued"]),
     }
-    return found | {"default": {"description": "Any other error", "content": BODY}}
+
+
+def of_file() -> dict[int | str, dict[str, Any]]:
+    """The answers with a file: whole, a part of it, nothing new, or where to find it."""
+    headers = ("ETag", "Accept-Ranges", "Cache-Control", "Content-Disposition", "Content-Length")
+    content: dict[str, Any] = {media_type: {"schema": BYTES} for media_type in ("video/mp4", "image/png")}
+    content["application/json"] = {"schema": {"type": "object", "description": "The manifest: how it was made."}}
+    return {
+        200: {"description": "The whole file", "headers": told(*headers), "content": content},
+        206: {"description": "The range", "headers": told(*headers, "Content-Range"), "content": content},
+        302: {"description": "A link that needs no key", "headers": told("Location", "Cache-Control")},
+        304: not_modified(),
+    }
+
+
+def not_modified() -> dict[str, Any]:
+    """The answer to an `If-None-Match` that still matches."""
+    return {"description": "What you have is still good", "headers": told("ETag", "Cache-Control")}
+
+
+def route_name(route: APIRoute) -> str:
+    """What generated clients call a route: the name of its function."""
+    return route.name
 
 
 def document(app: FastAPI) -> Callable[[], dict[str, Any]]:
-    """The maker of `app`'s OpenAPI document, made once, with the schema of the shared error body in it."""
+    """The maker of `app`'s OpenAPI document, made once."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-            schema = ProblemBody.model_json_schema(ref_template=SCHEMAS + "{model}")
-            inner = schema.pop("$defs")
-            made["components"]["schemas"] |= {"ProblemBody": schema, **inner}
-            app.openapi_schema = made
+            app.openapi_schema = _complete(
+                get_openapi(
+                    title=app.title,
+                    version=app.version,
+                    description=app.description,
+                    license_info=app.license_info,
+                    tags=TAGS,
+                    routes=app.routes,
+                    webhooks=app.webhooks.routes,
+                )
+            )
         return app.openapi_schema
 
     return openapi
+
+
+def _complete(made: dict[str, Any]) -> dict[str, Any]:
+    schema = ProblemBody.model_json_schema(ref_template=SCHEMAS + "{model}")
+    inner = schema.pop("$defs")
+    components = made["components"]
+    components["schemas"] |= {"ProblemBody": schema, **inner}
+    components["examples"] = {**error_examples(), **video_examples()}
+    components["headers"] = header_components()
+    for path in made["paths"].values():
+        for operation in (path[method] for method in METHODS if method in path):
+            for answer in operation["responses"].values():
+                answer["headers"] = told("x-request-id") | answer.get("headers", {})
+    return made
+
+
+def _refusal(codes: list[str]) -> dict[str, Any]:
+    headers = dict.fromkeys(name for code in codes for name in headers_of(code))
+    examples = {code: {"$ref": EXAMPLES + code} for code in codes}
+    return {
+        "description": ", ".join(f"`{code}`" for code in codes),
+        "headers": told(*headers),
+        "content": {PROBLEM: {"schema": {"$ref": SCHEMAS + "ProblemBody"}, "examples": examples}},
+    }

@@ -60,7 +60,10 @@ async def parts_of(request: Request) -> Parts:
 PartsDep = Annotated[Parts, Depends(parts_of)]
 
 
-Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(auto_error=False))]
+KEY = HTTPBearer(
+    scheme_name="key", description="The caller's key; needed unless the operator set none.", auto_error=False
+)
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(KEY)]
 
 
 async def caller_of(parts: PartsDep, credentials: Credentials) -> Caller:

@@ -48,6 +48,11 @@ STATUS = {
 OF_THE_FRAMEWORK = {404: "not_found", 405: "method_not_allowed"}
 RETRY_AFTER_S = {"queue_full": 30, "queue_unavailable": 5, "storage_unavailable": 10, "model_unavailable": 10}
 NEVER_RETRY = {"video_not_ready", "not_cancellable"}  # clients repeat every 409 unless told not to
+HEADERS = {  # of one code only; whoever raises the problem knows their values
+    "invalid_api_key": ("WWW-Authenticate",),
+    "unsupported_media_type": ("Accept",),
+    "range_not_satisfiable": ("Content-Range",),
+}
 
 
 class OpenAIError(BaseModel):
@@ -80,6 +85,29 @@ class Problem(Exception):
         self.code = code
         self.param = param
         self.headers = dict(headers or {})
+
+
+def headers_of(code: str) -> tuple[str, ...]:
+    """Which headers an answer with this code has, beside those of every answer."""
+    found = list(HEADERS.get(code, ()))
+    if code in RETRY_AFTER_S:
+        found.append("Retry-After")
+    if code in NEVER_RETRY:
+        found.append("x-should-retry")
+    return tuple(found)
+
+
+def problem_body(path: str, code: str, message: str, param: str | None = None) -> dict[str, Any]:
+    """The body of an answer with this code: RFC 9457 and an OpenAI error at the same time."""
+    status = STATUS[code]
+    return {
+        "type": f"urn:easyanimate:problem:{code}",
+        "title": code.replace("_", " ").capitalize(),
+        "status": status,
+        "detail": message,
+        "instance": path,
+        "error": {"message": message, "type": _openai_type(status), "param": param, "code": code},
+    }
 
 
 def handle_problems(app: FastAPI) -> None:
@@ -141,22 +169,14 @@ async def _of_query(request: Request, error: Exception) -> Response:
 def _answer(
     path: str, code: str, message: str, param: str | None = None, headers: Mapping[str, str] | None = None
 ) -> Response:
-    status = STATUS[code]
-    body: dict[str, Any] = {
-        "type": f"urn:easyanimate:problem:{code}",
-        "title": code.replace("_", " ").capitalize(),
-        "status": status,
-        "detail": message,
-        "instance": path,
-        "error": {"message": message, "type": _openai_type(status), "param": param, "code": code},
-    }
     extra = {"Cache-Control": "no-store", **(headers or {})}
     if code in RETRY_AFTER_S:
         extra["Retry-After"] = str(RETRY_AFTER_S[code])
     if code in NEVER_RETRY:
         extra["x-should-retry"] = "false"
     # ASCII only: a message may quote a caller's text that has no UTF-8
-    return Response(json.dumps(body), status, extra, media_type="application/problem+json")
+    body = json.dumps(problem_body(path, code, message, param))
+    return Response(body, STATUS[code], extra, media_type="application/problem+json")
 
 
 def _openai_type(status: int) -> str:

@@ -13,10 +13,11 @@ from jobs.states import State
 from jobs.storage import job_prefixes, manifest_key
 from service.content import matches, stored_content
 from service.fields import Fields
-from service.openapi import errors
+from service.headers import sent
+from service.openapi import errors, not_modified, of_file, of_video
 from service.parts import OwnerDep, Parts, PartsDep
 from service.problems import Problem
-from service.views import LINK_REFRESH_S, Video, VideoDeleted, VideoList, etag, poll_after_ms, show
+from service.views import LINK_REFRESH_S, VideoDeleted, VideoList, etag, poll_after_ms, show
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
@@ -25,6 +26,8 @@ LINK_LIFE_S = 2 * LINK_REFRESH_S
 LIST_PARAMETERS = ("limit", "after", "order")
 OF_ONE = ("invalid_api_key", "video_not_found", "queue_unavailable")
 OF_LIST = errors("invalid_request", "unknown_parameter", "invalid_api_key", "video_not_found", "queue_unavailable")
+OF_RECORD = ("ETag", "Cache-Control", "openai-poll-after-ms")
+CANCELLED = ("in_progress", "cancelled")
 OF_CONTENT = errors(*OF_ONE, "invalid_request", "video_not_ready", "asset_expired", "range_not_satisfiable")
 
 
@@ -47,14 +50,21 @@ def list_videos(
     return JSONResponse(page.model_dump(mode="json"))
 
 
-@router.get("/{video_id}", responses={200: {"model": Video}, **errors(*OF_ONE)})
+@router.get(
+    "/{video_id}",
+    responses={200: of_video("The record", *OF_RECORD), 304: not_modified(), **errors(*OF_ONE)},
+    openapi_extra=sent("If-None-Match"),
+)
 def read_video(video_id: str, request: Request, owner: OwnerDep, parts: PartsDep) -> Response:
     """How far a video has come. A failed one is an answer 200 too, with its `error`."""
     job = parts.store.get_owned(video_id, owner)
     return _record(job, request, parts)
 
 
-@router.post("/{video_id}/cancel", responses={200: {"model": Video}, **errors(*OF_ONE, "not_cancellable")})
+@router.post(
+    "/{video_id}/cancel",
+    responses={200: of_video("The record", *OF_RECORD, states=CANCELLED), **errors(*OF_ONE, "not_cancellable")},
+)
 def cancel_video(video_id: str, request: Request, owner: OwnerDep, parts: PartsDep) -> Response:
     """Stop a video: a waiting one ends at once, a running one at its worker's next step. The record stays."""
     parts.store.get_owned(video_id, owner)
@@ -72,7 +82,12 @@ def delete_video(video_id: str, owner: OwnerDep, parts: PartsDep) -> JSONRespons
 
 
 @router.head("/{video_id}/content", include_in_schema=False)
-@router.get("/{video_id}/content", responses=OF_CONTENT)
+@router.get(
+    "/{video_id}/content",
+    response_class=Response,
+    responses={**of_file(), **OF_CONTENT},
+    openapi_extra=sent("Range", "If-Range", "If-None-Match"),
+)
 def read_content(
     video_id: str,
     request: Request,

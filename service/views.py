@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from jobs.failure import Blame
 from jobs.mode import Mode
-from jobs.record import Job
+from jobs.record import Job, PublicStatus
 from jobs.request import LoraChoice
 from jobs.states import Phase, State
 
@@ -66,9 +66,9 @@ class Video(BaseModel):
     """A video, made or to be made. Times are unix seconds."""
 
     id: str
-    object: str = "video"
+    object: Literal["video"] = "video"
     model: str
-    status: str
+    status: PublicStatus
     progress: int
     created_at: int
     completed_at: int | None
@@ -116,7 +116,7 @@ class Video(BaseModel):
 class VideoList(BaseModel):
     """A page of videos, newest first; `after=last_id` asks for the next."""
 
-    object: str = "list"
+    object: Literal["list"] = "list"
     data: list[Video]
     first_id: str | None
     last_id: str | None
@@ -127,7 +127,7 @@ class VideoDeleted(BaseModel):
     """What is left of a deleted video."""
 
     id: str
-    object: str = "video.deleted"
+    object: Literal["video.deleted"] = "video.deleted"
     deleted: bool = True
 
 

@@ -1,0 +1,52 @@
+"""Every header a caller may send or will see, described once; the routes name those they work with."""
+
+from typing import Any
+
+HEADERS = "#/components/headers/"
+
+TEXT: dict[str, Any] = {"type": "string"}
+COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
+
+# What a caller may send: description, schema, an example.
+SENT: dict[str, tuple[str, dict[str, Any], str]] = {
+    "If-None-Match": ("The `ETag` of the answer you have: 304 without a body if it is still good.", TEXT, 'W/"8f0c…"'),
+    "If-Range": ("Only if the file still has this `ETag` the `Range` is looked at.", TEXT, '"9b1d…"'),
+    "Range": ("One range of bytes, as `bytes=0-1023`; several are answered with everything.", TEXT, "bytes=0-1023"),
+}
+
+# What an answer may carry: description, schema.
+TOLD: dict[str, tuple[str, dict[str, Any]]] = {
+    "x-request-id": ("The id of this request, in the operator's log too; yours if you sent a harmless one.", TEXT),
+    "Location": ("Where to go on: the record of the video, or the link to the file.", TEXT),
+    "ETag": ("Changes with the content; send it back as `If-None-Match`.", TEXT),
+    "Cache-Control": ("Answers are for their caller alone and are to be asked for again.", TEXT),
+    "openai-poll-after-ms": ("How many milliseconds to wait before asking again; OpenAI's clients obey it.", COUNT),
+    "Preference-Applied": ("Which part of `Prefer` was followed.", TEXT),
+    "Retry-After": ("Seconds until it makes sense to try again, 60 at most.", COUNT),
+    "x-should-retry": ("`false`: a repetition will fail the same way. OpenAI's clients obey it.", {"const": "false"}),
+    "WWW-Authenticate": ("How to send a key.", {"const": "Bearer"}),
+    "Accept": ("The content types that work.", TEXT),
+    "Accept-Ranges": ("`bytes`: a `Range` may be asked for.", {"const": "bytes"}),
+    "Content-Range": ("Which bytes of how many, as `bytes 0-1023/4096`, or `bytes */4096` of a refusal.", TEXT),
+    "Content-Length": ("Bytes of the body.", COUNT),
+    "Content-Disposition": ("A name for the file.", TEXT),
+}
+
+
+def told(*names: str) -> dict[str, Any]:
+    """The `headers` of a documented answer."""
+    return {name: {"$ref": HEADERS + name} for name in names}
+
+
+def sent(*names: str) -> dict[str, Any]:
+    """The `openapi_extra` of a route that looks at these headers of a request."""
+    return {"parameters": [_parameter(name, *SENT[name]) for name in names]}
+
+
+def header_components() -> dict[str, Any]:
+    """The headers of answers, as components of the OpenAPI document."""
+    return {name: {"description": about, "schema": schema} for name, (about, schema) in TOLD.items()}
+
+
+def _parameter(name: str, about: str, schema: dict[str, Any], example: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "description": about, "schema": schema, "example": example}
