@@ -3,12 +3,20 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from easyanimate.errors import NotFinite
+from easyanimate.errors import NotFinite, StateMismatch
+from easyanimate.pipeline.denoising_state import (
+    Continuation,
+    DenoisingState,
+    put_back,
+    scheduler_changes,
+    tensors_sha256,
+)
 from easyanimate.pipeline.prompts import TextContext
 
 OnStep = Callable[[int, Tensor, Tensor], Tensor]
@@ -29,6 +37,12 @@ class Conditions:
     guidance_scale: float
     clip_apply_ratio: float
     init_latents: Tensor | None = None
+
+    @cached_property
+    def sha256(self) -> str:
+        """What tells these conditions from others, to the last bit."""
+        tensors = (self.text.embeds, self.text.mask, self.image, self.image_mask, self.inpaint_latents)
+        return tensors_sha256((*tensors, self.init_latents, torch.tensor([self.guidance_scale, self.clip_apply_ratio])))
 
     def at(self, call: int, calls: int) -> dict[str, Tensor]:
         """The transformer's arguments in its `call`-th of `calls` calls: CLIP is heard in the last ones only."""
@@ -53,25 +67,57 @@ def denoise(
     generator: torch.Generator,
     on_step: OnStep,
     rows_in_turn: bool = False,
+    continuation: Continuation | None = None,
 ) -> Tensor:
     """Latents [1, 4, f, h, w] of `noise`, by the `timesteps` that are set in `scheduler`. It works in float32.
 
     `on_step(index, timestep, latents)` is called after each step and returns the latents to go on with; to stop, it
     raises. `rows_in_turn` halves the memory of guidance (spec: transformer 15).
-    Raises NotFinite if the result holds NaN or infinity.
+    Raises NotFinite if the result holds NaN or infinity, StateMismatch for a state of other conditions.
     """
     own_draws = {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
-    latents = first_latents(scheduler, timesteps, noise.float(), conditions.init_latents)
-    for i, timestep in enumerate(timesteps):
+    continuation = continuation or Continuation()
+    before = dict(vars(scheduler))
+    first, latents = 0, first_latents(scheduler, timesteps, noise.float(), conditions.init_latents)
+    if continuation.state is not None:
+        first, latents = _go_on(continuation.state, conditions, scheduler, generator, latents)
+    for i, timestep in enumerate(timesteps[first:], first):
         told = conditions.at(i, len(timesteps))
         model_input = scheduler.scale_model_input(latents, timestep)
         estimate = predict_noise(transformer, model_input, timestep, told, rows_in_turn=rows_in_turn)
         estimate = guide(estimate, conditions.guidance_scale)
         latents = scheduler.step(estimate, timestep, latents, **own_draws, return_dict=False)[0]
         latents = on_step(i, timestep, latents)
+        if continuation.on_state is not None:
+            continuation.on_state(
+                partial(_state, i + 1, latents, scheduler, before, generator, conditions), i + 1 == len(timesteps)
+            )
     if not torch.isfinite(latents).all():
         raise NotFinite("the denoised latents hold NaN or infinity; use float32 or bfloat16, and check the weights")
     return latents
+
+
+def _state(
+    index: int,
+    latents: Tensor,
+    scheduler: Any,
+    before: dict[str, Any],
+    generator: torch.Generator,
+    conditions: Conditions,
+) -> DenoisingState:
+    changes = scheduler_changes(scheduler, before)
+    return DenoisingState(index, latents, changes, generator.get_state(), conditions.sha256)
+
+
+def _go_on(
+    state: DenoisingState, conditions: Conditions, scheduler: Any, generator: torch.Generator, start: Tensor
+) -> tuple[int, Tensor]:
+    """The next step and the latents it begins with, in the form of `start`; sampler and generator are as they were."""
+    if state.conditions != conditions.sha256 or state.latents.shape != start.shape:
+        raise StateMismatch("the state to go on from is of other conditions, or they were encoded otherwise")
+    put_back(scheduler, state.scheduler)
+    generator.set_state(state.generator_state)
+    return state.index, state.latents.to(start)
 
 
 def first_latents(scheduler: Any, timesteps: Tensor, noise: Tensor, init_latents: Tensor | None) -> Tensor:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from easyanimate.errors import InvalidInput
+from easyanimate.pipeline.denoising_state import Continuation, DenoisingState, TakeState
 from easyanimate.pipeline.draws import Draws
 from easyanimate.pipeline.generation import Generation
 from easyanimate.pipeline.images import Frames, as_pictures, count_frames, to_rgb
@@ -21,15 +23,20 @@ OnWindowStart = Callable[[int, Window], None]
 
 @dataclass(frozen=True, eq=False)
 class WindowState:
-    """Where a video stands between two windows: all that is needed to go on as if nothing had happened.
+    """Where a video stands between two windows or two steps: all it takes to go on as if nothing had happened.
 
     `index` is the next window; the frames before its start have been handed out, those from there on are its `tail`
-    [overlap, H, W, 3], uint8. `generator_state` is that of the CPU generator.
+    [overlap, H, W, 3], uint8, if it goes on from any. `generator_state` is that of the CPU generator at its start.
+    `denoising` is where that window stands if it has begun.
     """
 
     index: int
-    tail: Tensor
+    tail: Tensor | None
     generator_state: Tensor
+    denoising: DenoisingState | None = None
+
+
+OnState = Callable[[Callable[[], WindowState], bool], None]
 
 
 @torch.no_grad()
@@ -43,6 +50,7 @@ def generate_windows(
     resume: WindowState | None = None,
     on_window_start: OnWindowStart | None = None,
     on_window_end: Callable[[WindowState], None] | None = None,
+    on_state: OnState | None = None,
     on_step: StepCallback | None = None,
     on_phase: OnPhase | None = None,
 ) -> Iterator[Tensor]:
@@ -54,8 +62,10 @@ def generate_windows(
     their place, and the very first equals the first of them. `resume` goes on from a state of the same video.
 
     `on_step` is the pipeline's step callback; `on_phase` hears its phases in every window; `on_window_end` gets the
-    state after all windows but the last. Raising in any of them stops, and so does closing the iterator.
-    One window's memory is all it takes. Raises what the pipeline raises, InvalidInput for a tail of another size.
+    state after all windows but the last. `on_state(take, is_last)` is called after every step, `take()` gives the
+    state then. Raising in any of them stops, and so does closing the iterator. One window's memory is all it takes.
+    Raises what the pipeline raises, InvalidInput for a tail of another size, StateMismatch for a window that has begun
+    otherwise than the one to resume: nothing of it has come out then, so it may be begun anew.
     """
     enter = on_phase or (lambda phase: None)
     _check_plan(asked, plan)
@@ -70,7 +80,9 @@ def generate_windows(
             enter("encoding")
             text = text or pipe.encode_text(asked)
             window = _as_window(asked, plan[i], tail, ends=i + 1 == len(plan))
-            pieces = _make_window(pipe, window, text, draws, on_step, enter)
+            start = WindowState(i, tail, draws.generator.get_state())
+            begun = resume.denoising if resume is not None and resume.index == i else None
+            pieces = _make_window(pipe, window, text, draws, on_step, enter, _continuation(start, begun, on_state))
             shared = 0 if i + 1 == len(plan) else plan[i].end - plan[i + 1].start
             tail = yield from join(pieces, tail, plan[i].kept, shared)
             if shared and on_window_end is not None:
@@ -112,6 +124,17 @@ def _as_window(asked: Generation, window: Window, tail: Tensor | None, *, ends: 
     )
 
 
+def _continuation(start: WindowState, begun: DenoisingState | None, on_state: OnState | None) -> Continuation:
+    """How the steps of a window go on, and how those who want its state hear of them."""
+    if on_state is None:
+        return Continuation(begun)
+
+    def take(take_denoising: TakeState) -> WindowState:
+        return replace(start, denoising=take_denoising())
+
+    return Continuation(begun, lambda take_denoising, is_last: on_state(partial(take, take_denoising), is_last))
+
+
 def _make_window(
     pipe: EasyAnimatePipeline,
     asked: Generation,
@@ -119,9 +142,10 @@ def _make_window(
     draws: Draws,
     on_step: StepCallback | None,
     enter: OnPhase,
+    continuation: Continuation,
 ) -> Iterator[Tensor]:
     """The frames of one window, a few at a time. Its latents and conditions go when it is done."""
-    latents = pipe.make_latents(asked, text, draws, on_step, lambda: enter("denoising"))
+    latents = pipe.make_latents(asked, text, draws, on_step, lambda: enter("denoising"), continuation)
     enter("decoding")
     yield from pipe.decode_frames(latents, draws, smooth=asked.smooth, sample_posterior=asked.sample_posterior)
 

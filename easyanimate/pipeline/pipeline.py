@@ -16,6 +16,7 @@ from torch import Tensor
 from easyanimate.pipeline.conditioning import DrawNoise, Given, encode_video, what_is_given
 from easyanimate.pipeline.decoding import decode_pieces, to_uint8
 from easyanimate.pipeline.denoise import Conditions, denoise
+from easyanimate.pipeline.denoising_state import Continuation
 from easyanimate.pipeline.draws import Draws
 from easyanimate.pipeline.generation import Generation
 from easyanimate.pipeline.images import Frames, Mask
@@ -151,16 +152,18 @@ class EasyAnimatePipeline(DiffusionPipeline):
         draws: Draws,
         callback: StepCallback | None = None,
         on_denoising: Callable[[], None] | None = None,
+        continuation: Continuation | None = None,
     ) -> Tensor:
         """Scaled latents [1, 4, f, h, w] of the clip `asked`, whose words are encoded as `text` already.
 
-        `on_denoising` is called between what is given and the first step.
+        `on_denoising` is called between what is given and the first step. A `continuation` goes on from a state; the
+        `draws` must then stand where they stood at the start of the call that is continued. Raises StateMismatch.
         """
         noise = draws.normal(asked.latent_shape(self.vae.config["latent_channels"]), "initial_noise")
         conditions = self.encode(asked, text, draws)
         if on_denoising is not None:
             on_denoising()
-        return self.denoise(noise, conditions, asked, draws, callback)
+        return self.denoise(noise, conditions, asked, draws, callback, continuation)
 
     def encode(self, asked: Generation, text: TextContext, draws: Draws) -> Conditions:
         """All that the transformer is told besides the latents, with the parts that are no longer needed let go."""
@@ -225,6 +228,7 @@ class EasyAnimatePipeline(DiffusionPipeline):
         asked: Generation,
         draws: Draws,
         callback: StepCallback | None = None,
+        continuation: Continuation | None = None,
     ) -> Tensor:
         """Scaled latents [1, 4, f, h, w], float32, of `noise` of the same shape."""
         device = self._execution_device
@@ -245,6 +249,7 @@ class EasyAnimatePipeline(DiffusionPipeline):
             generator=draws.generator,
             on_step=on_step,
             rows_in_turn=self.guidance_in_turn,
+            continuation=continuation,
         )
 
     @torch.no_grad()

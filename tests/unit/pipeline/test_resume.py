@@ -1,0 +1,105 @@
+"""A video that was broken off at any step goes on to exactly the frames of one that was not, whatever the sampler."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from easyanimate.errors import StateMismatch
+from easyanimate.pipeline import (
+    SCHEDULERS,
+    Draws,
+    EasyAnimatePipeline,
+    Generation,
+    WindowState,
+    generate_windows,
+)
+from easyanimate.windows import Window, plan_windows
+
+STEPS = 4
+ASKED: dict[str, Any] = {
+    "prompt": "a cat",
+    "negative_prompt": "a dog",
+    "height": 16,
+    "width": 16,
+    "num_frames": 8,
+    "num_inference_steps": STEPS,
+    "guidance_scale": 4.0,
+}
+VIDEO = torch.randint(0, 256, (8, 16, 16, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+MODES: dict[str, dict[str, Any]] = {
+    "words alone": {},
+    "without guidance": {"guidance_scale": 1.0},
+    "start and end": {"image": Image.new("RGB", (16, 16), "red"), "last_image": Image.new("RGB", (16, 16), "blue")},
+    "frames to go on from": {"context_frames": VIDEO[:4]},
+    "strength": {"video": VIDEO, "strength": 0.7},
+    "mask": {"video": VIDEO, "mask": Image.new("L", (16, 16), 255).rotate(30, fillcolor=0)},
+}
+
+
+@pytest.fixture(scope="module")
+def run(pipe: EasyAnimatePipeline) -> Callable[..., Tensor]:
+    """All frames of a video of windows of 8."""
+
+    def run(asked: Generation, num_frames: int = 8, **more: Any) -> Tensor:
+        continues = 0 if asked.context_frames is None else len(asked.context_frames)
+        ends = asked.last_image is not None
+        plan = plan_windows(num_frames, window=8, overlap=4, continues=continues, end_image=ends)
+        if asked.video is not None:
+            plan = (Window(0, 8, 8),)
+        draws = Draws.from_seed(more.pop("seed", 3))
+        return torch.cat(list(generate_windows(pipe, asked, plan, draws, **more)))
+
+    return run
+
+
+def states_of(run: Callable[..., Tensor], asked: Generation, num_frames: int = 8) -> tuple[Tensor, list[WindowState]]:
+    """The undisturbed frames, and the state after every step."""
+    states: list[WindowState] = []
+    return run(asked, num_frames, on_state=lambda take, _: states.append(take())), states
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_every_sampler_goes_on_from_every_step(run: Callable[..., Tensor], scheduler: str) -> None:
+    asked = Generation(**ASKED, scheduler=scheduler)
+    whole, states = states_of(run, asked)
+    assert len(states) >= STEPS
+    for state in {*states[:: len(states) // STEPS], states[-1]}:
+        assert torch.equal(run(asked, seed=99, resume=state), whole)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("scheduler", ["euler_ancestral", "unipc"])
+def test_every_mode_goes_on_from_the_middle(run: Callable[..., Tensor], mode: str, scheduler: str) -> None:
+    asked = Generation(**{**ASKED, **MODES[mode]}, scheduler=scheduler)
+    whole, states = states_of(run, asked)
+    state = states[len(states) // 2]
+    assert torch.equal(run(asked, seed=99, resume=state), whole[4 * state.index :])
+
+
+def test_a_long_video_goes_on_in_the_middle_of_any_window(run: Callable[..., Tensor]) -> None:
+    asked = Generation(**ASKED, scheduler="dpmpp_2m")
+    whole, states = states_of(run, asked, 14)
+    assert [state.index for state in states] == [0] * STEPS + [1] * STEPS + [2] * STEPS
+    for state in states[1 :: STEPS - 1]:
+        assert torch.equal(run(asked, 14, seed=99, resume=state), whole[4 * state.index :])
+
+
+def test_only_the_last_step_of_a_window_is_told_as_the_last(run: Callable[..., Tensor]) -> None:
+    told: list[bool] = []
+    run(Generation(**ASKED), on_state=lambda _, is_last: told.append(is_last))
+    assert told == [False] * (STEPS - 1) + [True]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"prompt": "a bird"}, {"guidance_scale": 5.0}, {"clip_apply_ratio": 0.1}, {"width": 32}]
+)
+def test_the_state_of_something_else_is_refused_before_any_frame(
+    run: Callable[..., Tensor], changes: dict[str, Any]
+) -> None:
+    _, states = states_of(run, Generation(**ASKED))
+    with pytest.raises(StateMismatch):
+        run(Generation(**{**ASKED, **changes}), resume=states[2])
