@@ -8,7 +8,9 @@ JobsError
 ├── NotCancellable       the job has already ended
 ├── KeyNotFound          no such API key; only `easyanimate keys` asks for one by its id
 ├── QueueUnavailable     Redis does not answer
-└── StorageUnavailable   the object store does not answer
+└── StorageUnavailable   the object store does not answer; the same call may work in a moment
+    ├── StorageFull      it has no room
+    └── StorageRefused   it answers, and says no: keys, bucket or settings are wrong
 
 How a *running* job fails is not an exception but a `Failure` on its record: `jobs/failure.py`.
 """
@@ -74,3 +76,11 @@ class KeyNotFound(JobsError):
     """There is no such API key."""
 
     code = "key_not_found"
+
+
+class StorageFull(StorageUnavailable):
+    """The object store has no room left; somebody has to make some."""
+
+
+class StorageRefused(StorageUnavailable):
+    """The object store refuses us; its keys, its bucket or our settings have to be changed."""

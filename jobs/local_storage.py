@@ -1,19 +1,23 @@
 """Storage in a folder of this machine, reached through signed links that the front end serves."""
 
+import errno
 import os
 import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from jobs.errors import StorageUnavailable
+from jobs.errors import StorageFull, StorageRefused, StorageUnavailable
 from jobs.signing import sign_path
-from jobs.storage import StoredObject, content_type_of
+from jobs.storage import Listed, StoredObject, content_type_of
 
 CHUNK_BYTES = 1 << 18
+UNFINISHED = ".unfinished-"  # how the name of a file begins while it is written
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 
 
 class LocalStorage:
@@ -57,9 +61,37 @@ class LocalStorage:
                 length -= len(piece)
                 yield piece
 
+    def keys(self, prefix: str) -> Iterator[Listed]:
+        """Every file below a folder; what is being written does not count."""
+        for path, stat in _files(self._path(prefix.rstrip("/")) if prefix else self.folder):
+            if not path.name.startswith(UNFINISHED):
+                yield Listed(path.relative_to(self.folder).as_posix(), stat.st_size, stat.st_mtime)
+
+    def delete(self, key: str) -> None:
+        """Remove a file, and the folders that are empty without it."""
+        path = self._path(key)
+        with _writing(), suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            path.unlink()
+        for folder in path.parents:
+            if folder == self.folder:
+                return
+            try:
+                folder.rmdir()
+            except OSError:  # not empty
+                return
+
     def delete_prefix(self, prefix: str) -> None:
         """Remove a folder of objects."""
         shutil.rmtree(self._path(prefix.rstrip("/")), ignore_errors=True)
+
+    def drop_unfinished(self, before: float) -> int:
+        """Remove the beginnings of files whose writers died."""
+        old = [
+            path for path, stat in _files(self.folder) if path.name.startswith(UNFINISHED) and stat.st_mtime < before
+        ]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return len(old)
 
     def url(self, key: str, expires_in_s: int, filename: str) -> str:
         """A signed link to the front end."""
@@ -67,26 +99,23 @@ class LocalStorage:
 
     def check(self) -> None:
         """Whether the folder can be written."""
-        try:
+        with _writing():
             self.folder.mkdir(parents=True, exist_ok=True)
-            probe = self.folder / f".probe-{secrets.token_hex(4)}"
+            probe = self.folder / f"{UNFINISHED}probe-{secrets.token_hex(4)}"
             probe.touch()
             probe.unlink()
-        except OSError as error:
-            raise StorageUnavailable(f"the storage folder cannot be written: {error.strerror}") from error
 
     def _put(self, key: str, fill: Callable[[Path], object]) -> None:
         """Write beside the goal, flush to the disk, then rename: a reader sees the whole object or none."""
         goal = self._path(key)
-        temporary = goal.with_name(f".{goal.name}.{secrets.token_hex(4)}")
+        temporary = goal.with_name(f"{UNFINISHED}{goal.name}.{secrets.token_hex(4)}")
         try:
-            goal.parent.mkdir(parents=True, exist_ok=True)
-            fill(temporary)
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-            temporary.rename(goal)
-        except OSError as error:
-            raise StorageUnavailable(f"the storage folder cannot be written: {error.strerror}") from error
+            with _writing():
+                goal.parent.mkdir(parents=True, exist_ok=True)
+                fill(temporary)
+                _to_disk(temporary)
+                temporary.rename(goal)
+                _to_disk(goal.parent)
         finally:
             with suppress(OSError):  # gone by the rename, or never there
                 temporary.unlink()
@@ -102,3 +131,31 @@ class LocalStorage:
         if not path.is_relative_to(self.folder) or path == self.folder:
             raise KeyError(key)
         return path
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Turns what the disk says into StorageFull, StorageRefused or StorageUnavailable."""
+    try:
+        yield
+    except OSError as error:
+        kinds = {**dict.fromkeys(NO_ROOM, StorageFull), **dict.fromkeys(NOT_ALLOWED, StorageRefused)}
+        kind = kinds.get(error.errno or 0, StorageUnavailable)
+        raise kind(f"the storage folder cannot be written: {error.strerror}") from error
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Every file below `folder`, which may vanish while we look."""
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            if path.is_file():
+                yield path, path.stat()
+
+
+def _to_disk(path: Path) -> None:
+    """What was written there survives a power cut; of a folder, the names in it."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

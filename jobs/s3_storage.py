@@ -1,27 +1,25 @@
 """Storage in an S3 bucket (AWS, SeaweedFS, MinIO, R2, OSS by endpoint and addressing style) through boto3."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import boto3
-from boto3.exceptions import S3UploadFailedError
 from boto3.s3.transfer import TransferConfig
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
-from jobs.errors import StorageUnavailable
+from jobs.errors import StorageRefused, StorageUnavailable
+from jobs.s3_client import open_client, upload_checksum
+from jobs.s3_errors import ADVICE, answering
 from jobs.settings import S3Settings
-from jobs.storage import StoredObject, content_type_of
+from jobs.storage import Listed, StoredObject, content_type_of
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 CHUNK_BYTES = 1 << 18
 TRANSFER = TransferConfig(multipart_threshold=8 << 20, multipart_chunksize=8 << 20, max_concurrency=4)
+READ_TRIES = 3
 
 
 class S3Storage:
@@ -30,46 +28,87 @@ class S3Storage:
     def __init__(self, settings: S3Settings) -> None:
         self.settings = settings
         self.bucket = settings.bucket
-        self.client = _client(settings, settings.endpoint_url)
+        self.client = open_client(settings, settings.endpoint_url)
+        self._checked = {"ChecksumAlgorithm": "SHA256"} if upload_checksum(settings) == "sha256" else {}
 
     def put_bytes(self, key: str, data: bytes) -> None:
-        """Store these bytes; S3 makes them visible whole or not at all, and checks their SHA-256."""
-        with _answering(key):
-            self.client.put_object(
-                Bucket=self.bucket, Key=key, Body=data, ContentType=content_type_of(key), ChecksumAlgorithm="SHA256"
-            )
+        """Store these bytes; S3 makes them visible whole or not at all, and checks them on arrival."""
+        extra: dict[str, Any] = {"ContentType": content_type_of(key), **self._checked}
+        with answering(key):
+            self.client.put_object(Bucket=self.bucket, Key=key, Body=data, **extra)
 
     def put_file(self, key: str, path: Path) -> None:
-        """Store the file at `path`, in parts if it is large; S3 checks the SHA-256 of each."""
-        extra = {"ContentType": content_type_of(key), "ChecksumAlgorithm": "SHA256"}
-        with _answering(key):
+        """Store the file at `path`, in parts if it is large; S3 checks each, and we that all of it is there."""
+        extra: dict[str, Any] = {"ContentType": content_type_of(key), **self._checked}
+        with answering(key):
             self.client.upload_file(str(path), self.bucket, key, ExtraArgs=extra, Config=TRANSFER)
+        stored, sent = self.look(key).size_bytes, path.stat().st_size
+        if stored != sent:
+            raise StorageUnavailable(f"the object store has {stored} of {sent} bytes")
 
     def copy(self, source: str, key: str) -> None:
         """Have S3 copy it, without its bytes coming by here. Raises KeyError."""
-        with _answering(source):
+        with answering(source):
             self.client.copy_object(Bucket=self.bucket, Key=key, CopySource={"Bucket": self.bucket, "Key": source})
 
     def look(self, key: str) -> StoredObject:
         """Size, type and etag of the object. Raises KeyError."""
-        with _answering(key):
+        with answering(key):
             found = self.client.head_object(Bucket=self.bucket, Key=key)
         return StoredObject(found["ContentLength"], found["ContentType"], found["ETag"])
 
     def read(self, key: str, start: int, length: int) -> Iterator[bytes]:
-        """`length` bytes from byte `start` on, in pieces. Raises KeyError."""
-        if length <= 0:
-            return
-        with _answering(key):
-            found = self.client.get_object(Bucket=self.bucket, Key=key, Range=f"bytes={start}-{start + length - 1}")
-            yield from found["Body"].iter_chunks(CHUNK_BYTES)
+        """`length` bytes from byte `start` on, in pieces. Raises KeyError.
 
-    def delete_prefix(self, prefix: str) -> None:
-        """Remove every object whose key starts so."""
-        with _answering(prefix):
+        A stream that breaks off is taken up where it ended, as long as the same object lies there.
+        """
+        end, tries, tag = start + length, 0, None
+        while start < end:
+            try:
+                with answering(key):
+                    condition: Any = {"IfMatch": tag} if tag else {}
+                    span = f"bytes={start}-{end - 1}"
+                    found = self.client.get_object(Bucket=self.bucket, Key=key, Range=span, **condition)
+                    tag = found["ETag"]
+                    for piece in found["Body"].iter_chunks(CHUNK_BYTES):
+                        start += len(piece)
+                        yield piece
+                    return
+            except (StorageRefused, KeyError):
+                raise
+            except StorageUnavailable:
+                tries += 1
+                if tag is None or tries == READ_TRIES:
+                    raise
+
+    def keys(self, prefix: str) -> Iterator[Listed]:
+        """Every object whose key starts so."""
+        with answering(prefix):
             for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
                 for item in page.get("Contents", []):
-                    self.client.delete_object(Bucket=self.bucket, Key=item["Key"])
+                    yield Listed(item["Key"], item["Size"], item["LastModified"].timestamp())
+
+    def delete(self, key: str) -> None:
+        """Remove this object."""
+        with answering(key):
+            self.client.delete_object(Bucket=self.bucket, Key=key)
+
+    def delete_prefix(self, prefix: str) -> None:
+        """Remove every object whose key starts so, one by one: not every store can delete many at once."""
+        for found in self.keys(prefix):
+            self.delete(found.key)
+
+    def drop_unfinished(self, before: float) -> int:
+        """Abort the uploads in parts that began before then; their parts would be paid for until somebody does."""
+        dropped = 0
+        with answering(self.bucket):
+            for page in self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket):
+                for upload in page.get("Uploads", []):
+                    if upload["Initiated"].timestamp() < before:
+                        told: Any = {"Key": upload["Key"], "UploadId": upload["UploadId"]}
+                        self.client.abort_multipart_upload(Bucket=self.bucket, **told)
+                        dropped += 1
+        return dropped
 
     def url(self, key: str, expires_in_s: int, filename: str) -> str:
         """A presigned link, good for at most a week."""
@@ -80,43 +119,11 @@ class S3Storage:
     def check(self) -> None:
         """Whether the bucket is there and lets us in."""
         try:
-            with _answering(self.bucket):
+            with answering(self.bucket):
                 self.client.head_bucket(Bucket=self.bucket)
         except KeyError as error:
-            raise StorageUnavailable(f"there is no bucket {self.bucket!r}") from error
+            raise StorageRefused(f"the object store refused with NoSuchBucket: {ADVICE['NoSuchBucket']}") from error
 
     @cached_property
     def _outside(self) -> "S3Client":
-        return _client(self.settings, self.settings.public_endpoint_url or self.settings.endpoint_url)
-
-
-def _client(settings: S3Settings, endpoint_url: str | None) -> "S3Client":
-    config = Config(
-        signature_version="s3v4",
-        s3={"addressing_style": settings.addressing_style},
-        retries={"mode": "standard", "max_attempts": 4},
-        connect_timeout=5,
-        read_timeout=60,
-    )
-    return boto3.client(
-        "s3",
-        endpoint_url=endpoint_url,
-        region_name=settings.region,
-        aws_access_key_id=settings.access_key_id,
-        aws_secret_access_key=settings.secret_access_key.get_secret_value() if settings.secret_access_key else None,
-        config=config,
-    )
-
-
-@contextmanager
-def _answering(key: str) -> Iterator[None]:
-    """Turns what boto3 raises into KeyError or StorageUnavailable."""
-    try:
-        yield
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "unknown")
-        if code in ("404", "NoSuchKey", "NotFound"):
-            raise KeyError(key) from error
-        raise StorageUnavailable(f"the object store answered {code}") from error
-    except (BotoCoreError, S3UploadFailedError) as error:
-        raise StorageUnavailable("the object store does not answer") from error
+        return open_client(self.settings, self.settings.public_endpoint_url or self.settings.endpoint_url)

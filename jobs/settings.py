@@ -15,7 +15,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class S3Settings(BaseModel):
-    """One bucket. `public_endpoint_url` is what clients can reach, where that differs from what we reach."""
+    """One bucket. `public_endpoint_url` is what clients can reach, where that differs from what we reach.
+
+    `checksum` is what uploads are checked by: SHA-256 as AWS does it, Content-MD5 as every S3 store knows it, or
+    `auto`, which is SHA-256 at AWS and MD5 elsewhere: `jobs/s3_client.py` says why.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,7 +29,9 @@ class S3Settings(BaseModel):
     region: str = "us-east-1"
     access_key_id: str | None = None
     secret_access_key: SecretStr | None = None
+    session_token: SecretStr | None = None
     addressing_style: Literal["auto", "path", "virtual"] = "auto"
+    checksum: Literal["auto", "sha256", "md5"] = "auto"
 
 
 class Settings(BaseSettings):

@@ -28,6 +28,15 @@ class StoredObject:
     etag: str
 
 
+@dataclass(frozen=True)
+class Listed:
+    """An object in a list; `modified_at` in unix seconds, by the store's clock."""
+
+    key: str
+    size_bytes: int
+    modified_at: float
+
+
 class Storage(Protocol):
     """Every method may raise StorageUnavailable; reading what is not there raises KeyError with the key."""
 
@@ -46,8 +55,17 @@ class Storage(Protocol):
     def read(self, key: str, start: int, length: int) -> Iterator[bytes]:
         """`length` bytes from byte `start` on, in pieces."""
 
+    def keys(self, prefix: str) -> Iterator[Listed]:
+        """Everything whose key starts so, in no order; `prefix` is empty or ends with `/`."""
+
+    def delete(self, key: str) -> None:
+        """Remove this object; nothing there is no error."""
+
     def delete_prefix(self, prefix: str) -> None:
         """Remove everything whose key starts so; nothing there is no error."""
+
+    def drop_unfinished(self, before: float) -> int:
+        """Remove what broken uploads left that began before this unix second; how many there were."""
 
     def url(self, key: str, expires_in_s: int, filename: str) -> str:
         """A link anybody can GET for a while, which saves under `filename`."""

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from jobs.errors import InvalidRequest, JobsError
+from jobs.errors import InvalidRequest, JobsError, StorageUnavailable
 
 log = structlog.get_logger()
 
@@ -149,6 +149,9 @@ async def _of_problem(request: Request, error: Exception) -> Response:
 
 
 async def _of_job(request: Request, error: Exception) -> Response:
+    if isinstance(error, StorageUnavailable):  # what is wrong with it is for the operator's eyes
+        log.warning("storage.away", kind=type(error).__name__, reason=str(error))
+        error = StorageUnavailable()
     param = error.param if isinstance(error, InvalidRequest) else None
     return _answer(request.url.path, cast(JobsError, error).code, str(error), param)
 

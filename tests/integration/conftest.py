@@ -1,4 +1,4 @@
-"""A real S3-compatible server (SeaweedFS) for the tests that need one."""
+"""Real S3-compatible servers for the tests that need one: SeaweedFS, and moto as another opinion of what S3 is."""
 
 import json
 import os
@@ -34,7 +34,8 @@ def _free_ports(count: int) -> list[int]:
                 high.bind(("127.0.0.1", port + 10_000 if port < 55_000 else port - 10_000))
             except OSError:
                 continue
-            if port < 55_000 and port not in ports:
+            taken = {*ports, *(other + 10_000 for other in ports), *(other - 10_000 for other in ports)}
+            if port < 55_000 and port not in taken:
                 ports.append(port)
     return ports
 
@@ -81,7 +82,7 @@ def _seaweed(folder: Path) -> Iterator[S3Settings]:
             server.wait()
 
 
-def _wait_for(settings: S3Settings, server: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_for(settings: S3Settings, server: subprocess.Popen[bytes], log: Path, *, make_bucket: bool = False) -> None:
     client = boto3.client(
         "s3",
         endpoint_url=settings.endpoint_url,
@@ -93,12 +94,14 @@ def _wait_for(settings: S3Settings, server: subprocess.Popen[bytes], log: Path) 
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and server.poll() is None:
         try:
+            if make_bucket:
+                client.create_bucket(Bucket=BUCKET)
             client.put_object(Bucket=BUCKET, Key="ready", Body=b"1")
             client.delete_object(Bucket=BUCKET, Key="ready")
             return
         except (BotoCoreError, ClientError):
             time.sleep(0.2)
-    raise RuntimeError(f"SeaweedFS did not start: {log.read_text(errors='replace')[-2000:]}")
+    raise RuntimeError(f"the S3 server did not start: {log.read_text(errors='replace')[-2000:]}")
 
 
 @pytest.fixture(scope="session")
@@ -112,3 +115,35 @@ def s3_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Settings
 def start_s3() -> Callable[[Path], object]:
     """Starts one more server in a folder, for tests that stop it: `with start_s3(folder) as settings`."""
     return _seaweed
+
+
+@contextmanager
+def _moto(folder: Path) -> Iterator[S3Settings]:
+    """moto's server, with one bucket. It checks no keys."""
+    (port,) = _free_ports(1)
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log
+        )
+    settings = S3Settings.model_validate(
+        {
+            "bucket": BUCKET,
+            "endpoint_url": f"http://127.0.0.1:{port}",
+            "access_key_id": ACCESS_KEY,
+            "secret_access_key": SECRET_KEY,
+            "addressing_style": "path",
+        }
+    )
+    try:
+        _wait_for(settings, server, folder / "log", make_bucket=True)
+        yield settings
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.fixture(scope="session")
+def moto_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Settings]:
+    """A bucket on the other server that lives as long as the run."""
+    with _moto(tmp_path_factory.mktemp("moto")) as settings:
+        yield settings

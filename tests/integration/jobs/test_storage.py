@@ -1,7 +1,11 @@
 """One suite for every kind of storage: what goes in comes out, links open, trouble has one name."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import httpx
@@ -9,19 +13,20 @@ import pytest
 from pydantic import SecretStr
 
 from jobs.choose_storage import open_storage
-from jobs.errors import StorageUnavailable
+from jobs.errors import StorageFull, StorageRefused, StorageUnavailable
 from jobs.local_storage import LocalStorage
 from jobs.s3_storage import S3Storage
 from jobs.settings import S3Settings, Settings
 from jobs.storage import Storage, input_key, job_prefixes, result_key
+from tests.integration.jobs.faulty_wire import Fault, Wire, faulty_wire
 
 MB = 1 << 20
 
 
-@pytest.fixture(params=["local", "s3"])
+@pytest.fixture(params=["local", "s3", "moto"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
-    if request.param == "s3":
-        return S3Storage(request.getfixturevalue("s3_settings"))
+    if request.param != "local":
+        return S3Storage(request.getfixturevalue(f"{request.param}_settings"))
     return LocalStorage(tmp_path / "objects", public_url="http://front.example", secret=b"secret")
 
 
@@ -122,6 +127,29 @@ def test_deleting_a_job_leaves_its_neighbours(storage: Storage) -> None:
 
 def test_deleting_nothing_is_no_error(storage: Storage) -> None:
     storage.delete_prefix("inputs/video_that_never_was/")
+    storage.delete("inputs/video_that_never_was/image.png")
+
+
+def test_deleting_one_object_leaves_the_one_beside_it(storage: Storage) -> None:
+    for name in ("one.png", "two.png"):
+        storage.put_bytes(f"d/{name}", b"1")
+    storage.delete("d/one.png")
+    assert [found.key for found in storage.keys("d/")] == ["d/two.png"]
+
+
+def test_a_list_has_every_object_below_a_prefix_with_size_and_time(storage: Storage) -> None:
+    before = time.time()
+    storage.put_bytes("l/video_1/a.png", b"12")
+    storage.put_bytes("l/video_1/deep/b.png", b"123")
+    storage.put_bytes("l/video_11/c.png", b"1")
+    found = {listed.key: listed for listed in storage.keys("l/video_1/")}
+    assert {key: listed.size_bytes for key, listed in found.items()} == {
+        "l/video_1/a.png": 2,
+        "l/video_1/deep/b.png": 3,
+    }
+    assert all(before - 2 <= listed.modified_at <= time.time() + 2 for listed in found.values())
+    assert list(storage.keys("l/nothing/")) == []
+    assert {"l/video_1/a.png", "l/video_11/c.png"} <= {listed.key for listed in storage.keys("")}
 
 
 def test_a_storage_that_works_passes_its_check(storage: Storage) -> None:
@@ -132,8 +160,97 @@ def test_two_attempts_never_share_a_place() -> None:
     assert result_key("v", 1, "a", "video.mp4") != result_key("v", 1, "b", "video.mp4")
 
 
+class TestOnABadWire:
+    """What must hold for every store at the other end of a line that fails."""
+
+    @pytest.fixture(params=["s3", "moto"])
+    def wire(self, request: pytest.FixtureRequest) -> Iterator[Wire]:
+        settings = request.getfixturevalue(f"{request.param}_settings")
+        with faulty_wire(settings.endpoint_url) as wire:
+            yield wire
+
+    @pytest.fixture
+    def storage(self, wire: Wire, s3_settings: S3Settings) -> S3Storage:
+        return S3Storage(s3_settings.model_copy(update={"endpoint_url": wire.url}))
+
+    def test_an_upload_that_was_cut_is_sent_again_whole(self, wire: Wire, storage: S3Storage, tmp_path: Path) -> None:
+        data = bytes(range(256)) * (9 * MB // 256)  # two parts
+        (tmp_path / "video.mp4").write_bytes(data)
+        wire.faults = [Fault("PUT", cut_upload=True), Fault("PUT", status=503, code="SlowDown")]
+        storage.put_file("w/cut.mp4", tmp_path / "video.mp4")
+        assert wire.faults == []
+        assert read(storage, "w/cut.mp4") == data
+
+    def test_an_upload_that_never_arrives_leaves_nothing_to_see(
+        self, wire: Wire, storage: S3Storage, tmp_path: Path
+    ) -> None:
+        (tmp_path / "video.mp4").write_bytes(b"1" * MB)
+        wire.faults = [Fault("PUT", cut_upload=True)] * 4
+        with pytest.raises(StorageUnavailable) as error:
+            storage.put_file("w/never.mp4", tmp_path / "video.mp4")
+        assert not isinstance(error.value, StorageRefused)
+        with pytest.raises(KeyError):
+            storage.look("w/never.mp4")
+
+    def test_a_slow_download_that_breaks_off_is_taken_up_where_it_ended(self, wire: Wire, storage: S3Storage) -> None:
+        data = bytes(i * 7 % 256 for i in range(MB))
+        storage.put_bytes("w/down.mp4", data)
+        wire.faults = [Fault("GET", cut_download_at=400_000), Fault("GET", pause_s=0.02)]
+        assert read(storage, "w/down.mp4", 10, MB - 10) == data[10:]
+        assert wire.seen.count("GET") == 2
+
+    def test_a_download_never_mixes_two_versions(self, wire: Wire, storage: S3Storage) -> None:
+        storage.put_bytes("w/two.mp4", b"1" * MB)
+        wire.faults = [Fault("GET", cut_download_at=400_000)]
+        pieces = storage.read("w/two.mp4", 0, MB)
+        got = [next(pieces)]
+        storage.put_bytes("w/two.mp4", b"2" * MB)
+        with pytest.raises(StorageUnavailable):
+            got += pieces
+        assert set(b"".join(got)) == set(b"1")
+
+    def test_a_full_store_says_so(self, wire: Wire, storage: S3Storage) -> None:
+        wire.faults = [Fault("PUT", status=507, code="XMinioStorageFull")] * 4
+        with pytest.raises(StorageFull, match="no room left"):
+            storage.put_bytes("w/full.mp4", b"1")
+
+    def test_a_refusal_is_told_at_once_and_says_what_to_do(self, wire: Wire, storage: S3Storage) -> None:
+        wire.faults = [Fault("PUT", status=403, code="AccessDenied")]
+        with pytest.raises(StorageRefused, match="allow them to read, write, list and delete"):
+            storage.put_bytes("w/no.mp4", b"1")
+        assert wire.seen == ["PUT"]
+
+
 class TestLocal:
     """What only a folder has to fear."""
+
+    def test_a_full_disk_says_so_and_leaves_nothing(self, tmp_path: Path) -> None:
+        storage = LocalStorage(tmp_path / "objects", public_url="", secret=b"s")
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))  # the kernel refuses what goes beyond
+        try:
+            with pytest.raises(StorageFull):
+                storage.put_bytes("a/b.mp4", b"1" * 5000)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert [path for path in (tmp_path / "objects").rglob("*") if path.is_file()] == []
+
+    def test_what_a_killed_writer_left_is_no_object_and_goes(self, tmp_path: Path) -> None:
+        storage = LocalStorage(tmp_path / "objects", public_url="", secret=b"s")
+        program = (
+            "import os, sys; from pathlib import Path; from jobs.local_storage import LocalStorage\n"
+            "LocalStorage(Path(sys.argv[1]), public_url='', secret=b's')._put('a/b.mp4', lambda file: "
+            "(file.write_bytes(b'half'), os.kill(os.getpid(), 9)))"
+        )
+        subprocess.run([sys.executable, "-c", program, str(tmp_path / "objects")], check=False)
+        assert [path.read_bytes() for path in (tmp_path / "objects").rglob("*") if path.is_file()] == [b"half"]
+        assert list(storage.keys("")) == []
+        assert storage.drop_unfinished(before=time.time() - 600) == 0
+        assert storage.drop_unfinished(before=time.time() + 600) == 1
+        assert [path for path in (tmp_path / "objects").rglob("*") if path.is_file()] == []
+
+    def test_a_list_of_nothing_yet_is_empty(self, tmp_path: Path) -> None:
+        assert list(LocalStorage(tmp_path / "objects", public_url="", secret=b"s").keys("")) == []
 
     @pytest.mark.parametrize("key", ["../out.png", "/etc/passwd", "a/../../out.png", "..", "", "."])
     def test_a_key_that_leaves_the_folder_is_refused(self, tmp_path: Path, key: str) -> None:
@@ -202,8 +319,6 @@ class TestS3:
         assert httpx.get(link.split("?")[0]).status_code == 403
 
     def test_a_link_is_over_when_its_time_is(self, s3_settings: S3Settings) -> None:
-        import time
-
         storage = S3Storage(s3_settings)
         storage.put_bytes("links/short.mp4", b"1")
         link = storage.url("links/short.mp4", 1, "short.mp4")
@@ -231,6 +346,30 @@ class TestS3:
         for action in refused:
             with pytest.raises(StorageUnavailable):
                 action()
+
+    def test_what_a_broken_upload_left_is_dropped(self, s3_settings: S3Settings) -> None:
+        storage = S3Storage(s3_settings)
+        begun = storage.client.create_multipart_upload(Bucket=storage.bucket, Key="w/begun.mp4")
+        assert storage.drop_unfinished(before=time.time() - 600) == 0
+        assert storage.drop_unfinished(before=time.time() + 600) >= 1
+        with pytest.raises(storage.client.exceptions.ClientError, match="NoSuchUpload"):
+            storage.client.list_parts(Bucket=storage.bucket, Key="w/begun.mp4", UploadId=begun["UploadId"])
+
+    def test_wrong_keys_are_named_and_not_tried_again(self, stranger: S3Storage) -> None:
+        with pytest.raises(StorageRefused, match="EASYANIMATE_S3__SECRET_ACCESS_KEY"):
+            stranger.put_bytes("a", b"1")
+
+    @pytest.mark.parametrize("checksum", ["md5", "sha256"])
+    def test_a_bit_that_flips_on_the_way_is_found_and_sent_again(self, s3_settings: S3Settings, checksum: str) -> None:
+        with faulty_wire(str(s3_settings.endpoint_url)) as wire:
+            storage = S3Storage(s3_settings.model_copy(update={"endpoint_url": wire.url, "checksum": checksum}))
+            wire.faults = [Fault("PUT", flip_upload=True)]
+            with suppress(StorageUnavailable):
+                storage.put_bytes("a/flipped.mp4", b"what was meant")
+                assert read(storage, "a/flipped.mp4") == b"what was meant"
+                return
+            with pytest.raises(KeyError):
+                storage.look("a/flipped.mp4")
 
     def test_a_missing_bucket_is_unavailable_storage(self, s3_settings: S3Settings) -> None:
         storage = S3Storage(s3_settings.model_copy(update={"bucket": "no-such-bucket"}))
