@@ -5,16 +5,18 @@ method may raise QueueUnavailable when Redis does not answer.
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from redis import Redis
+from redis import Redis, WatchError
 from redis.client import Pipeline
 
 from jobs import queue, records
 from jobs.attempts import Attempt, Ending, Outcome, read_attempts
 from jobs.errors import JobNotFound, NotCancellable
 from jobs.failure import Failure, failure
+from jobs.idempotency import Claim, keep, video_of_another
 from jobs.outbox import add_webhook
 from jobs.record import Job, Result
 from jobs.redis_connection import answering
@@ -50,13 +52,26 @@ class JobStore:
 
     def submit(self, job: Job) -> Job:
         """Accept a new job: record, story, list and queue entry in one step. When this returns, the job is durable."""
-        with answering(), self.redis.pipeline(transaction=True) as pipe:
-            pipe.multi()  # RQ insists on opening the transaction itself unless it is open already
-            records.write_new(pipe, job)
-            queue.push(self.redis, pipe, job.request.model, job.id, job.handover)
-            add_webhook(pipe, job, "video.queued", job.created_at)
-            pipe.execute()
+        self.submit_all([job])
         return job
+
+    def submit_all(self, jobs: Sequence[Job], claim: Claim | None = None) -> str | None:
+        """Accept all of these jobs or none, and in the same step that they answer the request of the `claim`.
+
+        What comes back is the video somebody else made of that request if the claim was lost: then none is accepted.
+        Raises IsInFlight.
+        """
+        with answering(), self.redis.pipeline(transaction=True) as pipe:
+            while True:
+                try:
+                    if claim and claim.may_be_lost:
+                        pipe.watch(claim.asked.place)  # type: ignore[no-untyped-call]
+                        if found := video_of_another(pipe, claim):
+                            return found
+                    self._write_new(pipe, jobs, claim)
+                except WatchError:
+                    continue
+                return None
 
     def get(self, job_id: str) -> Job:
         """The job with this id. Raises JobNotFound."""
@@ -202,6 +217,16 @@ class JobStore:
         return self._requeue(job_id, job.token, lost, costs_attempt=True)
 
     # ---- the pieces
+
+    def _write_new(self, pipe: Pipeline, jobs: Sequence[Job], claim: Claim | None) -> None:
+        pipe.multi()  # RQ insists on opening the transaction itself unless it is open already
+        for job in jobs:
+            records.write_new(pipe, job)
+            queue.push(self.redis, pipe, job.request.model, job.id, job.handover)
+            add_webhook(pipe, job, "video.queued", job.created_at)
+        if claim:
+            keep(pipe, claim)
+        pipe.execute()
 
     def _report(self, job_id: str, token: str, progress: dict[str, Any]) -> Beat:
         now = self.now()

@@ -1,10 +1,12 @@
 """Admit a wish: the queue has room, the inputs are stored, and the job is durable when this returns."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 import structlog
 
 from jobs.errors import JobsError
+from jobs.idempotency import Claim
 from jobs.record import Job, new_job_id
 from jobs.request import VideoRequest
 from jobs.storage import INPUT_FILES, input_key, job_prefixes
@@ -15,29 +17,32 @@ from service.problems import Problem
 log = structlog.get_logger()
 
 
-def admit(parts: Parts, owner: str, wish: Wish) -> Job:
-    """The first of the accepted jobs: all of the wish are accepted, or none.
+def admit(parts: Parts, wish: Wish, claim: Claim) -> Job:
+    """The first of the accepted jobs: all of the wish are accepted, or none. It may be one that was there before.
 
-    Raises Problem `queue_full`, `asset_expired`, StorageUnavailable, QueueUnavailable.
+    Raises Problem `queue_full`, `asset_expired`, StorageUnavailable, QueueUnavailable, IsInFlight.
     """
     _check_room(parts, wish)
-    ids = [new_job_id() for _ in range(wish.count)]
+    ids = [claim.video_id, *(new_job_id() for _ in range(1, wish.count))]
     try:
-        jobs = [_admit_one(parts, owner, wish, ids, place) for place in range(wish.count)]
-    except (JobsError, Problem):
-        for job_id in ids:
-            _take_back(parts, job_id)
+        jobs = [_job(parts, wish, claim.asked.owner, ids, place) for place in range(wish.count)]
+        made_before = parts.store.submit_all(jobs, claim)
+    except Exception:
+        _take_back(parts, ids)
         raise
+    if made_before:
+        _take_back(parts, ids)
+        return parts.store.get_owned(made_before, claim.asked.owner)
     for job in jobs:
         shape = {"mode": job.request.mode, "size": job.request.size, "num_frames": job.request.num_frames}
-        log.info("job.admitted", job_id=job.id, owner=owner, model=job.request.model, **shape)
+        log.info("job.admitted", job_id=job.id, owner=job.owner, model=job.request.model, **shape)
     return jobs[0]
 
 
-def _admit_one(parts: Parts, owner: str, wish: Wish, ids: list[str], place: int) -> Job:
-    """The job at this place of the wish: its seed is as far from the first one's."""
+def _job(parts: Parts, wish: Wish, owner: str, ids: list[str], place: int) -> Job:
+    """The job at this place of the wish, with its inputs stored: its seed is as far from the first one's."""
     request = _store_inputs(parts, ids[place], wish)
-    job = Job(
+    return Job(
         id=ids[place],
         owner=owner,
         request=request.model_copy(update={"seed": request.seed + place}),
@@ -47,7 +52,6 @@ def _admit_one(parts: Parts, owner: str, wish: Wish, ids: list[str], place: int)
         warnings=wish.warnings,
         batch=tuple(ids) if wish.count > 1 else (),
     )
-    return parts.store.submit(job)
 
 
 def _store_inputs(parts: Parts, job_id: str, wish: Wish) -> VideoRequest:
@@ -70,10 +74,11 @@ def _check_room(parts: Parts, wish: Wish) -> None:
         raise Problem("queue_full", f"{most} videos are waiting for {model} already; come back in a while")
 
 
-def _take_back(parts: Parts, job_id: str) -> None:
-    """After a refusal nothing of the job shall be left, even if only the answer of Redis was lost."""
-    with suppress(JobsError):
-        parts.store.delete(job_id)
-    for prefix in job_prefixes(job_id):
+def _take_back(parts: Parts, ids: Sequence[str]) -> None:
+    """After a refusal nothing of the jobs shall be left, even if only the answer of Redis was lost."""
+    for job_id in ids:
         with suppress(JobsError):
-            parts.storage.delete_prefix(prefix)
+            parts.store.delete(job_id)
+        for prefix in job_prefixes(job_id):
+            with suppress(JobsError):
+                parts.storage.delete_prefix(prefix)

@@ -22,6 +22,7 @@ TOLD: dict[str, tuple[str, dict[str, Any]]] = {
     "Cache-Control": ("Answers are for their caller alone and are to be asked for again.", TEXT),
     "openai-poll-after-ms": ("How many milliseconds to wait before asking again; OpenAI's clients obey it.", COUNT),
     "Preference-Applied": ("Which part of `Prefer` was followed.", TEXT),
+    "Idempotency-Replayed": ("The same was asked before; this is its video.", {"const": "true"}),
     "Retry-After": ("Seconds until it makes sense to try again, 60 at most.", COUNT),
     "x-should-retry": ("`false`: a repetition will fail the same way. OpenAI's clients obey it.", {"const": "false"}),
     "WWW-Authenticate": ("How to send a key.", {"const": "Bearer"}),

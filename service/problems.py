@@ -35,10 +35,12 @@ STATUS = {
     "method_not_allowed": 405,
     "video_not_ready": 409,
     "not_cancellable": 409,
+    "idempotency_in_flight": 409,
     "asset_expired": 410,
     "payload_too_large": 413,
     "unsupported_media_type": 415,
     "range_not_satisfiable": 416,
+    "idempotency_key_reused": 422,
     "queue_full": 429,
     "internal_error": 500,
     "queue_unavailable": 503,
@@ -46,7 +48,13 @@ STATUS = {
     "model_unavailable": 503,
 }
 OF_THE_FRAMEWORK = {404: "not_found", 405: "method_not_allowed"}
-RETRY_AFTER_S = {"queue_full": 30, "queue_unavailable": 5, "storage_unavailable": 10, "model_unavailable": 10}
+RETRY_AFTER_S = {
+    "idempotency_in_flight": 1,
+    "queue_full": 30,
+    "queue_unavailable": 5,
+    "storage_unavailable": 10,
+    "model_unavailable": 10,
+}
 NEVER_RETRY = {"video_not_ready", "not_cancellable"}  # clients repeat every 409 unless told not to
 HEADERS = {  # of one code only; whoever raises the problem knows their values
     "invalid_api_key": ("WWW-Authenticate",),

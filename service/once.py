@@ -1,0 +1,106 @@
+"""Answer a request once: a repeat, by its key or because a client says it is one, gets the video of the first."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request
+
+from jobs.errors import InvalidRequest, JobNotFound, JobsError
+from jobs.idempotency import Asked, Claim, IsInFlight, IsOtherRequest, claim, release
+from jobs.record import Job
+from service.multipart import Upload
+from service.parts import Parts
+from service.problems import Problem
+
+MAX_KEY_CHARS = 255
+HEADER = "Idempotency-Key"
+ABOUT_KEY = "A name of your choice for this request. Sent again with the same body within 24 hours: the same video."
+
+
+@dataclass(frozen=True)
+class Repeatable:
+    """What the headers say about a request being sent more than once."""
+
+    path: str
+    key: str | None
+    is_retry: bool
+
+    def asked(self, owner: str, values: Mapping[str, Any]) -> Asked:
+        """The request with these fields."""
+        return Asked(owner, _fingerprint(self.path, values), self.key, self.is_retry)
+
+
+def repeatable(
+    request: Request,
+    key: Annotated[str | None, Header(alias=HEADER, description=ABOUT_KEY, examples=["order-17"])] = None,
+    x_stainless_retry_count: Annotated[str, Header(include_in_schema=False)] = "0",
+) -> Repeatable:
+    """How the request wants to be recognised. Raises InvalidRequest."""
+    if key is not None and not (0 < len(key) <= MAX_KEY_CHARS and key.isascii() and key.isprintable()):
+        raise InvalidRequest(f"{HEADER} must be 1 to {MAX_KEY_CHARS} printable ASCII characters", HEADER)
+    return Repeatable(request.url.path, key, x_stainless_retry_count not in ("", "0"))
+
+
+RepeatableDep = Annotated[Repeatable, Depends(repeatable)]
+
+
+def once(parts: Parts, asked: Asked, make: Callable[[Claim], Job]) -> tuple[Job, bool]:
+    """The first video of this request, and whether it was there before; `make` makes it if it was not.
+
+    Raises Problem `idempotency_key_reused`, `idempotency_in_flight`, and what `make` raises.
+    """
+    try:
+        found = claim(parts.redis, asked)
+        if isinstance(found, str) and (job := _made_before(parts, asked, found)):
+            return job, True
+        ours = found if isinstance(found, Claim) else _claimed_anew(parts, asked)
+        return _made(parts, ours, make)
+    except IsOtherRequest as error:
+        message = f"this {HEADER} was used for another request in the last 24 hours; take a new one for each"
+        raise Problem("idempotency_key_reused", message, HEADER) from error
+    except IsInFlight as error:
+        message = "the same request is being looked at right now; ask again in a second to get its video"
+        raise Problem("idempotency_in_flight", message) from error
+
+
+def _made_before(parts: Parts, asked: Asked, video_id: str) -> Job | None:
+    """The video, if it is still there. A request without a key may be made anew, where it is not."""
+    try:
+        return parts.store.get_owned(video_id, asked.owner)
+    except JobNotFound as error:
+        if asked.key is None:
+            return None
+        message = f"the video of this {HEADER}, {video_id}, was deleted; take a new key for a new one"
+        raise Problem("video_not_found", message) from error
+
+
+def _claimed_anew(parts: Parts, asked: Asked) -> Claim:
+    fresh = claim(parts.redis, replace(asked, is_retry=False))
+    assert isinstance(fresh, Claim)  # noqa: S101  who does not look back finds nothing
+    return fresh
+
+
+def _made(parts: Parts, claim: Claim, make: Callable[[Claim], Job]) -> tuple[Job, bool]:
+    try:
+        job = make(claim)
+    except Exception:
+        with suppress(JobsError):
+            release(parts.redis, claim)
+        raise
+    return job, job.id != claim.video_id
+
+
+def _fingerprint(path: str, values: Mapping[str, Any]) -> str:
+    """128 bits of path and fields, in hex. A form's boundary changes with every try, so the parsed fields count."""
+    text = json.dumps([path, values], sort_keys=True, separators=(",", ":"), default=_digest)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _digest(value: object) -> dict[str, str]:
+    if not isinstance(value, Upload):
+        raise TypeError(f"no field holds a {type(value).__name__}")
+    return {"sha256": hashlib.sha256(value.data).hexdigest()}
