@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,6 +12,7 @@ from jobs.request import VideoRequest
 from jobs.states import Phase, State
 
 PublicStatus = Literal["queued", "in_progress", "completed", "failed"]
+PUBLIC_STATUSES: tuple[PublicStatus, ...] = get_args(PublicStatus)
 
 
 class Result(BaseModel):
@@ -71,7 +72,7 @@ class Job(BaseModel):
     @classmethod
     def from_hash(cls, fields: Mapping[bytes, bytes]) -> Self:
         """The job that `to_hash` wrote."""
-        return cls.model_validate({name.decode(): json.loads(value) for name, value in fields.items()})
+        return cls.model_validate_json(b"{%s}" % b",".join(b'"%s":%s' % field for field in fields.items()))
 
     @property
     def public_status(self) -> PublicStatus:

@@ -14,11 +14,13 @@ from jobs import attempts
 from jobs.attempts import Ending
 from jobs.errors import JobNotFound
 from jobs.outbox import add_event, add_webhook
-from jobs.record import Job
+from jobs.record import PUBLIC_STATUSES, Job
 from jobs.redis_connection import answering
 from jobs.states import State
 
 LEASES = "jobs:leases"  # sorted set: running job id -> unix second at which its worker is given up
+
+MAX_GONE, GONE_TTL_S = 10_000, 86_400
 
 FINAL_EVENT = {
     State.COMPLETED: "video.completed",
@@ -72,14 +74,19 @@ def change(
 def write_new(pipe: Pipeline, job: Job) -> None:
     """Add the record of a new job, its place in the caller's list, and the first line of its story to `pipe`."""
     pipe.hset(record_key(job.id), mapping=cast(dict[Any, Any], job.to_hash()))
-    pipe.zadd(index_key(job.owner), {job.id: job.created_at})
+    for index in (index_key(job.owner), index_key(job.owner, job.public_status)):
+        pipe.zadd(index, {job.id: job.created_at})
     add_event(pipe, events_key(job.id), {"state": job.state})
 
 
 def erase(pipe: Pipeline, job: Job) -> None:
     """Add the removal of everything about a job to `pipe`."""
     pipe.delete(record_key(job.id), events_key(job.id), attempts.attempts_key(job.id))
-    pipe.zrem(index_key(job.owner), job.id)
+    for status in (None, *PUBLIC_STATUSES):
+        pipe.zrem(index_key(job.owner, status), job.id)
+    pipe.zadd(gone_key(job.owner), {job.id: job.created_at})
+    pipe.zremrangebyrank(gone_key(job.owner), 0, -MAX_GONE - 1)
+    pipe.expire(gone_key(job.owner), GONE_TTL_S)
     pipe.zrem(LEASES, job.id)
     pipe.publish(news_channel(job.id), b"")
 
@@ -99,9 +106,14 @@ def news_channel(job_id: str) -> str:
     return f"job:{job_id}:news"
 
 
-def index_key(owner: str) -> str:
-    """The sorted set of a caller's jobs, by time of creation."""
-    return f"jobs:of:{owner}"
+def index_key(owner: str, status: str | None = None) -> str:
+    """The sorted set of a caller's jobs, or of those with one public status, by time of creation."""
+    return f"jobs:{status}:of:{owner}" if status else f"jobs:of:{owner}"
+
+
+def gone_key(owner: str) -> str:
+    """The sorted set of a caller's lately deleted jobs, by time of creation: a list may stand at one of them."""
+    return f"jobs:gone:of:{owner}"
 
 
 def _parsed(job_id: str, fields: dict[bytes, bytes]) -> Job:
@@ -120,6 +132,9 @@ def _write_change(pipe: Pipeline, old: Job, new: Job, event: dict[str, Any] | No
     attempts.tell(pipe, old, new, ending)
     if event:
         add_event(pipe, events_key(new.id), event)
+    if new.public_status != old.public_status:
+        pipe.zrem(index_key(new.owner, old.public_status), new.id)
+        pipe.zadd(index_key(new.owner, new.public_status), {new.id: new.created_at})
     if new.version != old.version:
         pipe.publish(news_channel(new.id), new.version)
     if new.state.is_final and not old.state.is_final:

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from redis import Redis
+from redis.asyncio import BlockingConnectionPool
+from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
@@ -26,6 +29,21 @@ def connect(url: str, *, retries: int, timeout_s: float = 5.0) -> Redis:
         retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=3), retries),
         retry_on_error=[RedisConnectionError, RedisTimeoutError],
     )
+
+
+def connect_async(url: str, *, retries: int, timeout_s: float = 5.0, connections: int = 32) -> AsyncRedis:
+    """A client for an event loop, with at most so many connections; who finds none free waits for one."""
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        socket_timeout=timeout_s,
+        health_check_interval=30,
+        retry=AsyncRetry(ExponentialWithJitterBackoff(base=0.05, cap=3), retries),
+        retry_on_error=[RedisConnectionError, RedisTimeoutError],
+    )
+    return AsyncRedis.from_pool(pool)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from socket import socket
 
 import structlog
 import uvicorn
@@ -10,6 +11,7 @@ from pydantic_settings import SettingsError
 
 from jobs.logs import set_up_logs
 from service.app import make_app
+from service.parts import Parts
 from service.settings import ServiceSettings
 
 
@@ -19,8 +21,9 @@ def main() -> None:
     set_up_logs(settings.log_format, process="api")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it once more when it has shut down well
     structlog.get_logger().info("api.starting", host=settings.host, port=settings.port, storage=settings.storage)
-    uvicorn.run(
-        make_app(settings),
+    app = make_app(settings)
+    config = uvicorn.Config(
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,
@@ -29,6 +32,21 @@ def main() -> None:
         ws="none",
         timeout_graceful_shutdown=settings.shutdown_grace_s,
     )
+    Server(config, app.state.parts).run()
+
+
+class Server(uvicorn.Server):
+    """Whoever waits for news is sent away when the process was told to stop, and comes back to another one."""
+
+    def __init__(self, config: uvicorn.Config, parts: Parts) -> None:
+        super().__init__(config)
+        self.parts = parts
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """End the waits, then what uvicorn does: let the requests under way come to their end."""
+        self.parts.leaving.set()
+        self.parts.news.ring_all()
+        await super().shutdown(sockets)
 
 
 def read_settings() -> ServiceSettings:

@@ -25,7 +25,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        parts.redis.close()
+        await parts.close()
 
     app = FastAPI(
         title="EasyAnimate Service",

@@ -1,28 +1,31 @@
 """The routes that ask for a video: create, edit, extend, remix. All of them answer with a durable record."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from typing import Annotated
 
-from fastapi import APIRouter, Header
-from starlette.responses import JSONResponse
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
 
-from jobs.errors import InvalidRequest
+from jobs.errors import InvalidRequest, JobsError
+from jobs.record import Job
 from service.admit import admit
 from service.asker import Asker, AskerDep
-from service.body import BodyDep
+from service.body import Body, BodyDep
 from service.create import Wish, understand
 from service.create_fields import CREATE, EDIT, EXTEND, REMIX, request_body
 from service.examples import CREATE_EXAMPLES, EDIT_EXAMPLES, EXTEND_EXAMPLES, REMIX_EXAMPLES
 from service.fields import Fields
+from service.headers import sent
 from service.once import once
 from service.openapi import accepted, errors
+from service.prefer import Prefer, PreferDep
 from service.remix import remix
-from service.views import show
+from service.videos import record_of
+from service.waiting import is_final, wait_for
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
-
-Prefer = Annotated[str, Header(description="`respond-async`: answer with 202.", examples=["respond-async"])]
 
 OF_CREATE = errors(
     "invalid_request",
@@ -50,58 +53,69 @@ OF_CREATE = errors(
 
 
 @router.post(
-    "", responses={**accepted(), **OF_CREATE}, openapi_extra={"requestBody": request_body(CREATE, CREATE_EXAMPLES)}
+    "",
+    responses={**accepted(), **OF_CREATE},
+    openapi_extra={**sent("Prefer"), "requestBody": request_body(CREATE, CREATE_EXAMPLES)},
 )
-def create_video(asker: AskerDep, body: BodyDep, prefer: Prefer = "") -> JSONResponse:
+async def create_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Response:
     """Ask for a video, as JSON or as a form. The answer is its record; the video is made when its turn comes."""
-    fields = Fields(body.fields())
-    return _answer(asker, fields, lambda: understand(fields, asker.parts, asker.owner, CREATE), prefer)
+    return await _answer(asker, body, lambda fields: understand(fields, asker.parts, asker.owner, CREATE), prefer)
 
 
 @router.post(
     "/edits",
     responses={**accepted(), **OF_CREATE},
-    openapi_extra={"requestBody": request_body(EDIT, EDIT_EXAMPLES, ("prompt", "video"))},
+    openapi_extra={**sent("Prefer"), "requestBody": request_body(EDIT, EDIT_EXAMPLES, ("prompt", "video"))},
 )
-def edit_video(asker: AskerDep, body: BodyDep, prefer: Prefer = "") -> JSONResponse:
+async def edit_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Response:
     """Change a video, all of it a little or one place entirely; what comes out is a new video."""
-    fields = Fields(body.fields())
-    if fields.get("video") is None:
-        raise InvalidRequest('video is missing: the one to change, by {"id": …} or as a file', "video")
-    return _answer(asker, fields, lambda: understand(fields, asker.parts, asker.owner, EDIT), prefer)
+
+    def edited(fields: Fields) -> Wish:
+        if fields.get("video") is None:
+            raise InvalidRequest('video is missing: the one to change, by {"id": …} or as a file', "video")
+        return understand(fields, asker.parts, asker.owner, EDIT)
+
+    return await _answer(asker, body, edited, prefer)
 
 
 @router.post(
     "/extensions",
     responses={**accepted(), **OF_CREATE},
-    openapi_extra={"requestBody": request_body(EXTEND, EXTEND_EXAMPLES, ("prompt", "video"))},
+    openapi_extra={**sent("Prefer"), "requestBody": request_body(EXTEND, EXTEND_EXAMPLES, ("prompt", "video"))},
 )
-def extend_video(asker: AskerDep, body: BodyDep, prefer: Prefer = "") -> JSONResponse:
+async def extend_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Response:
     """Go on from the last frames of a video. The new one has the old frames, and `num_frames` or `seconds` more."""
-    fields = Fields(body.fields())
-    wish = partial(understand, fields, asker.parts, asker.owner, EXTEND, extends=True)
-    return _answer(asker, fields, wish, prefer)
+    wish = partial(understand, parts=asker.parts, owner=asker.owner, known=EXTEND, extends=True)
+    return await _answer(asker, body, wish, prefer)
 
 
 @router.post(
     "/{video_id}/remix",
     responses={**accepted(), **OF_CREATE},
-    openapi_extra={"requestBody": request_body(REMIX, REMIX_EXAMPLES)},
+    openapi_extra={**sent("Prefer"), "requestBody": request_body(REMIX, REMIX_EXAMPLES)},
 )
-def remix_video(video_id: str, asker: AskerDep, body: BodyDep, prefer: Prefer = "") -> JSONResponse:
+async def remix_video(video_id: str, asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Response:
     """The same video with another prompt: settings, seed and inputs are those of the first."""
-    fields = Fields(body.fields())
-    return _answer(asker, fields, lambda: remix(fields, asker.parts, asker.owner, video_id), prefer)
+    return await _answer(asker, body, lambda fields: remix(fields, asker.parts, asker.owner, video_id), prefer)
 
 
-def _answer(asker: Asker, fields: Fields, understood: Callable[[], Wish], prefer: str) -> JSONResponse:
-    """The record of the video, which was made before if the caller asked the same before."""
-    asked = asker.repeatable.asked(asker.owner, fields.values)
-    job, was_there = once(asker.parts, asked, lambda claim: admit(asker.parts, understood(), claim))
-    headers = {"Location": f"/v1/videos/{job.id}", "openai-poll-after-ms": "500"}
+async def _answer(asker: Asker, body: Body, understood: Callable[[Fields], Wish], prefer: Prefer) -> Response:
+    """The record of the video, which was made before if the caller asked the same before.
+
+    202 if the caller prefers not to wait for the end and it has not come.
+    """
+    job, was_there = await run_in_threadpool(_accepted, asker, body, understood)
+    if prefer.wait_s:
+        with suppress(JobsError):  # it is accepted, whatever becomes of the waiting
+            job = await wait_for(asker.parts, job, prefer.wait_s, is_final)
+    headers = {"Location": f"/v1/videos/{job.id}", **prefer.applied}
     if was_there:
         headers["Idempotency-Replayed"] = "true"
-    is_async = "respond-async" in {word.strip().lower() for word in prefer.split(",")}
-    if is_async:
-        headers["Preference-Applied"] = "respond-async"
-    return JSONResponse(show(job).model_dump(mode="json"), 202 if is_async else 200, headers)
+    status = 202 if prefer.is_async and not job.state.is_final else 200
+    return record_of(job, asker.parts, extra=headers, status=status)
+
+
+def _accepted(asker: Asker, body: Body, understood: Callable[[Fields], Wish]) -> tuple[Job, bool]:
+    fields = Fields(body.fields())
+    asked = asker.repeatable.asked(asker.owner, fields.values)
+    return once(asker.parts, asked, lambda claim: admit(asker.parts, understood(fields), claim))

@@ -7,10 +7,16 @@ HEADERS = "#/components/headers/"
 TEXT: dict[str, Any] = {"type": "string"}
 COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
 
+ABOUT_PREFER = (
+    "`wait=N`: answer when the video has ended, after N seconds (60 at most) in any case. `respond-async`, when asking "
+    "for a video: with 202 unless it has ended."
+)
+
 # What a caller may send: description, schema, an example.
 SENT: dict[str, tuple[str, dict[str, Any], str]] = {
     "If-None-Match": ("The `ETag` of the answer you have: 304 without a body if it is still good.", TEXT, 'W/"8f0c…"'),
     "If-Range": ("Only if the file still has this `ETag` the `Range` is looked at.", TEXT, '"9b1d…"'),
+    "Prefer": (ABOUT_PREFER, TEXT, "wait=30"),
     "Range": ("One range of bytes, as `bytes=0-1023`; several are answered with everything.", TEXT, "bytes=0-1023"),
 }
 
@@ -18,12 +24,13 @@ SENT: dict[str, tuple[str, dict[str, Any], str]] = {
 TOLD: dict[str, tuple[str, dict[str, Any]]] = {
     "x-request-id": ("The id of this request, in the operator's log too; yours if you sent a harmless one.", TEXT),
     "Location": ("Where to go on: the record of the video, or the link to the file.", TEXT),
+    "Link": ("`rel=next` leads to the page behind this one, if there is one.", TEXT),
     "ETag": ("Changes with the content; send it back as `If-None-Match`.", TEXT),
     "Cache-Control": ("Answers are for their caller alone and are to be asked for again.", TEXT),
     "openai-poll-after-ms": ("How many milliseconds to wait before asking again; OpenAI's clients obey it.", COUNT),
     "Preference-Applied": ("Which part of `Prefer` was followed.", TEXT),
     "Idempotency-Replayed": ("The same was asked before; this is its video.", {"const": "true"}),
-    "Retry-After": ("Seconds until it makes sense to try again, 60 at most.", COUNT),
+    "Retry-After": ("Seconds until it makes sense to ask again, 60 at most.", COUNT),
     "x-should-retry": ("`false`: a repetition will fail the same way. OpenAI's clients obey it.", {"const": "false"}),
     "WWW-Authenticate": ("How to send a key.", {"const": "Bearer"}),
     "Accept": ("The content types that work.", TEXT),

@@ -42,7 +42,7 @@ def of_video(about: str, *headers: str, states: Iterable[str] = STATES) -> dict[
 
 def accepted() -> dict[int | str, dict[str, Any]]:
     """The answers to a request for a video: the same record with either status."""
-    headers = ("Location", "openai-poll-after-ms", "Idempotency-Replayed")
+    headers = ("Location", "ETag", "openai-poll-after-ms", "Idempotency-Replayed")
     return {
         200: of_video("The record of the accepted video", *headers, states=["queued"]),
         202: of_video("The same, with `Prefer: respond-async`", *headers, "Preference-Applied", states=["queued"]),

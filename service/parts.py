@@ -1,6 +1,7 @@
 """What the routes work with: made once when the process starts, handed to each request."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import Annotated, Self
 
 from fastapi import Depends, Request, Security
@@ -9,8 +10,10 @@ from redis import Redis
 
 from jobs.choose_storage import open_storage
 from jobs.keys import KeyRing
+from jobs.news import News
 from jobs.outgoing import Outgoing
-from jobs.redis_connection import connect
+from jobs.reader import JobReader
+from jobs.redis_connection import connect, connect_async
 from jobs.registry import Registry
 from jobs.storage import Storage
 from jobs.store import JobStore
@@ -24,31 +27,45 @@ REDIS_TIMEOUT_S = 2.0
 
 @dataclass(frozen=True)
 class Parts:
-    """The stores and doors of one front end process."""
+    """The stores and doors of one front end process. `leaving` is set when it was told to stop."""
 
     settings: ServiceSettings
     redis: Redis
     store: JobStore
+    reader: JobReader
+    news: News
     registry: Registry
     storage: Storage
     outgoing: Outgoing
     images: ImageDoor
     callers: Callers
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
     def from_settings(cls, settings: ServiceSettings) -> Self:
         """All parts as the settings ask; nothing is contacted yet."""
-        redis = connect(settings.redis_url.get_secret_value(), retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
+        url = settings.redis_url.get_secret_value()
+        redis = connect(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
+        asynchronous = connect_async(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
         return cls(
             settings=settings,
             redis=redis,
             store=JobStore(redis, lease_s=settings.lease_s),
+            reader=JobReader(asynchronous),
+            news=News(asynchronous),
             registry=Registry(redis),
             storage=open_storage(settings),
             outgoing=Outgoing(allow_private=settings.webhook_allow_private),
             images=ImageDoor(settings.max_image_pixels),
             callers=Callers(settings.auth, settings.api_keys, KeyRing(redis), settings.limits),
         )
+
+    async def close(self) -> None:
+        """Hang up everywhere."""
+        self.leaving.set()
+        await self.news.close()
+        await self.reader.redis.aclose()
+        self.redis.close()
 
 
 async def parts_of(request: Request) -> Parts:

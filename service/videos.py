@@ -1,74 +1,88 @@
 """The routes of the videos there are: look, list, cancel, delete, download."""
 
 import time
+from collections.abc import Mapping
+from math import ceil
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from jobs.errors import InvalidRequest
-from jobs.record import Job
-from jobs.states import State
+from jobs.reader import Glance, Page, Wanted
+from jobs.record import Job, PublicStatus
 from jobs.storage import job_prefixes, manifest_key
 from service.content import matches, stored_content
 from service.fields import Fields
-from service.headers import sent
+from service.headers import sent, told
 from service.openapi import errors, not_modified, of_file, of_video
 from service.parts import OwnerDep, Parts, PartsDep
+from service.prefer import PreferDep
 from service.problems import Problem
 from service.views import LINK_REFRESH_S, VideoDeleted, VideoList, etag, poll_after_ms, show
+from service.waiting import Enough, is_final, wait_for
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
 VARIANTS = ("video", "manifest")
 LINK_LIFE_S = 2 * LINK_REFRESH_S
-LIST_PARAMETERS = ("limit", "after", "order")
+LIST_PARAMETERS = ("limit", "after", "order", "status")
 OF_ONE = ("invalid_api_key", "video_not_found", "queue_unavailable")
 OF_LIST = errors("invalid_request", "unknown_parameter", "invalid_api_key", "video_not_found", "queue_unavailable")
-OF_RECORD = ("ETag", "Cache-Control", "openai-poll-after-ms")
+OF_RECORD = ("ETag", "Cache-Control", "openai-poll-after-ms", "Retry-After", "Preference-Applied")
 CANCELLED = ("in_progress", "cancelled")
 OF_CONTENT = errors(*OF_ONE, "invalid_request", "video_not_ready", "asset_expired", "range_not_satisfiable")
 
 
-@router.get("", responses={200: {"model": VideoList}, **OF_LIST})
-def list_videos(
+@router.get("", responses={200: {"model": VideoList, "headers": told("Link")}, **OF_LIST})
+async def list_videos(
     request: Request,
     owner: OwnerDep,
     parts: PartsDep,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     after: str | None = None,
-    _order: Annotated[Literal["desc"], Query(alias="order")] = "desc",
-) -> JSONResponse:
-    """The caller's videos, newest first. `queue` is only told by the record of one video."""
+    order: Literal["asc", "desc"] = "desc",
+    status: PublicStatus | None = None,
+) -> Response:
+    """The caller's videos by time of creation, newest first. `queue` is only told by the record of one video."""
     Fields(dict(request.query_params)).refuse_unknown(LIST_PARAMETERS)
-    jobs = parts.store.newest(owner, limit + 1, after)
-    data = [show(job, _link(job, parts)) for job in jobs[:limit]]
-    ids = [video.id for video in data]
-    first, last = (ids[0], ids[-1]) if ids else (None, None)
-    page = VideoList(data=data, first_id=first, last_id=last, has_more=len(jobs) > limit)
-    return JSONResponse(page.model_dump(mode="json"))
+    page = await parts.reader.page(owner, Wanted(limit, after, order == "desc", status))
+    return await run_in_threadpool(_listed, page, request, parts)
 
 
 @router.get(
     "/{video_id}",
     responses={200: of_video("The record", *OF_RECORD), 304: not_modified(), **errors(*OF_ONE)},
-    openapi_extra=sent("If-None-Match"),
+    openapi_extra=sent("If-None-Match", "Prefer"),
 )
-def read_video(video_id: str, request: Request, owner: OwnerDep, parts: PartsDep) -> Response:
-    """How far a video has come. A failed one is an answer 200 too, with its `error`."""
-    job = parts.store.get_owned(video_id, owner)
-    return _record(job, request, parts)
+async def read_video(video_id: str, request: Request, owner: OwnerDep, parts: PartsDep, prefer: PreferDep) -> Response:
+    """How far a video has come. A failed one is an answer 200 too, with its `error`.
+
+    `Prefer: wait=N` answers when it has ended, or, with `If-None-Match`, when anything has changed; after N seconds in
+    any case.
+    """
+    known = request.headers.get("if-none-match")
+    if known and not prefer.wait_s:
+        glance = await parts.reader.glance(video_id, owner)
+        if matches(known, tag := etag(glance, time.time())):
+            return Response(status_code=304, headers=_headers(tag, glance))
+    job = await parts.reader.get_owned(video_id, owner)
+    if prefer.wait_s:
+        job = await wait_for(parts, job, prefer.wait_s, _is_new(parts, known) if known else is_final)
+    return record_of(job, parts, await parts.reader.position(job), known, prefer.applied)
 
 
 @router.post(
     "/{video_id}/cancel",
     responses={200: of_video("The record", *OF_RECORD, states=CANCELLED), **errors(*OF_ONE, "not_cancellable")},
 )
-def cancel_video(video_id: str, request: Request, owner: OwnerDep, parts: PartsDep) -> Response:
+async def cancel_video(video_id: str, owner: OwnerDep, parts: PartsDep) -> Response:
     """Stop a video: a waiting one ends at once, a running one at its worker's next step. The record stays."""
-    parts.store.get_owned(video_id, owner)
-    return _record(parts.store.cancel(video_id), request, parts)
+    job = await parts.reader.get_owned(video_id, owner)
+    return record_of(await run_in_threadpool(parts.store.cancel, job.id), parts)
 
 
 @router.delete("/{video_id}", responses={200: {"model": VideoDeleted}, **errors(*OF_ONE, "storage_unavailable")})
@@ -111,15 +125,49 @@ def read_content(
     return stored_content(request, parts.storage, key, name, tag)
 
 
-def _record(job: Job, request: Request, parts: Parts) -> Response:
-    position = parts.store.queue_position(job) if job.state is State.QUEUED else None
-    video = show(job, _link(job, parts), position)
-    headers = {"ETag": etag(video, time.time()), "Cache-Control": "private, no-cache"}
-    if (wait_ms := poll_after_ms(job, position)) is not None:
-        headers["openai-poll-after-ms"] = str(wait_ms)
-    if request.method == "GET" and matches(request.headers.get("if-none-match"), headers["ETag"]):
+def record_of(
+    job: Job,
+    parts: Parts,
+    position: int | None = None,
+    known: str | None = None,
+    extra: Mapping[str, str] | None = None,
+    status: int = 200,
+) -> Response:
+    """The record as an answer, with its `position` in the queue; 304 if the caller's `known` tag is still right."""
+    glance = Glance(job.version, job.state, position)
+    headers = {**_headers(etag(glance, time.time()), glance), **(extra or {})}
+    if matches(known, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return JSONResponse(video.model_dump(mode="json"), headers=headers)
+    video = show(job, _link(job, parts), position)
+    return Response(video.model_dump_json(), status, headers, "application/json")
+
+
+def _headers(tag: str, glance: Glance) -> dict[str, str]:
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if (wait_ms := poll_after_ms(glance)) is not None:
+        headers |= {"openai-poll-after-ms": str(wait_ms), "Retry-After": str(ceil(wait_ms / 1000))}
+    return headers
+
+
+def _is_new(parts: Parts, known: str) -> Enough:
+    """Whether the record is another than the one of the `known` tag."""
+
+    async def look(job: Job) -> bool:
+        glance = Glance(job.version, job.state, await parts.reader.position(job))
+        return not matches(known, etag(glance, time.time()))
+
+    return look
+
+
+def _listed(page: Page, request: Request, parts: Parts) -> Response:
+    data = [show(job, _link(job, parts)) for job in page.jobs]
+    first, last = (data[0].id, data[-1].id) if data else (None, None)
+    shown = VideoList(data=data, first_id=first, last_id=last, has_more=page.has_more)
+    headers = {}
+    if page.has_more and last:
+        query = urlencode({**request.query_params, "after": last})
+        headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
+    return Response(shown.model_dump_json(), 200, headers, "application/json")
 
 
 def _file_name(job: Job) -> str:

@@ -1,13 +1,12 @@
 """What a caller sees of a job: OpenAI's thirteen keys, always all of them, and ours beside them."""
 
-import hashlib
-import json
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel
 
 from jobs.failure import Blame
 from jobs.mode import Mode
+from jobs.reader import Glance
 from jobs.record import Job, PublicStatus
 from jobs.request import LoraChoice
 from jobs.states import Phase, State
@@ -174,15 +173,15 @@ def progress(job: Job) -> int:
     return int(begin + share * done)
 
 
-def poll_after_ms(job: Job, position: int | None) -> int | None:
+def poll_after_ms(glance: Glance) -> int | None:
     """How long a client may wait before it asks again; None when there is nothing to wait for."""
-    if job.state.is_final:
+    if glance.state.is_final:
         return None
-    return 1000 if job.state is State.RUNNING else min(500 + 500 * (position or 0), 5000)
+    return 1000 if glance.state is State.RUNNING else min(500 + 500 * (glance.position or 0), 5000)
 
 
-def etag(video: Video, now: float) -> str:
+def etag(glance: Glance, now: float) -> str:
     """A weak tag that changes with the record, and with its link before the link runs out. `now` in unix seconds."""
-    said: dict[str, Any] = video.model_dump(mode="json", exclude={"url"})
-    said["link"] = int(now // LINK_REFRESH_S) if video.url else None
-    return f'W/"{hashlib.sha256(json.dumps(said).encode()).hexdigest()[:24]}"'
+    place = "" if glance.position is None else f"-{glance.position}"
+    link = f"-{now // LINK_REFRESH_S:.0f}" if glance.state is State.COMPLETED else ""
+    return f'W/"{glance.version}-{glance.state}{place}{link}"'

@@ -279,7 +279,8 @@ def test_a_video_finished_before_the_worker_heard_counts(store: JobStore, job: J
 
 def test_a_deleted_job_leaves_nothing_but_its_pending_webhooks(redis: Redis, store: JobStore, job: Job) -> None:
     store.delete(job.id)
-    left = {key.decode().split(":")[0] for key in redis.keys("*")}  # type: ignore[union-attr]
+    kept = {b"jobs:gone:of:default"}  # for a day, so that a list can go on behind it
+    left = {key.decode().split(":")[0] for key in {*redis.keys("*")} - kept}  # type: ignore[misc]
     assert left <= {"delivery", "outbox", "rq"}
     assert waiting(redis) == []
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.failure import failure
+from jobs.reader import Glance
 from jobs.record import Job
 from jobs.request import VideoRequest
 from jobs.states import Phase, State
@@ -54,25 +55,24 @@ def test_times_are_whole_unix_seconds() -> None:
 
 @pytest.mark.parametrize("position", [0, 1, 5, 100_000])
 def test_pollers_are_steered_between_half_a_second_and_five(position: int) -> None:
-    wait_ms = poll_after_ms(JOB, position)
+    wait_ms = poll_after_ms(Glance(0, State.QUEUED, position))
     assert wait_ms is not None
     assert 500 <= wait_ms <= 5000
 
 
 def test_there_is_nothing_to_wait_for_when_it_is_over() -> None:
-    assert poll_after_ms(JOB.with_changes(state=State.FAILED), None) is None
+    assert poll_after_ms(Glance(0, State.FAILED, None)) is None
 
 
-def test_the_tag_changes_with_the_record() -> None:
-    assert etag(show(JOB), 0) != etag(show(JOB.with_changes(state=State.RUNNING)), 0)
+def test_the_tag_changes_with_the_record_and_its_place_in_the_queue() -> None:
+    glances = [Glance(0, State.QUEUED, 0), Glance(1, State.QUEUED, 0), Glance(1, State.QUEUED, 1)]
+    assert len({etag(glance, 0) for glance in [*glances, Glance(1, State.RUNNING, None)]}) == 4
 
 
-def test_the_tag_does_not_change_with_every_link() -> None:
-    assert etag(show(JOB, "https://a?expires=1"), 10) == etag(show(JOB, "https://a?expires=2"), 11)
-
-
-def test_the_tag_changes_before_a_link_runs_out() -> None:
-    assert etag(show(JOB, "https://a"), 0) != etag(show(JOB, "https://a"), LINK_REFRESH_S)
+def test_the_tag_does_not_change_with_every_link_but_before_one_runs_out() -> None:
+    done = Glance(3, State.COMPLETED, None)
+    assert etag(done, 10) == etag(done, 11)
+    assert etag(done, 0) != etag(done, LINK_REFRESH_S)
 
 
 def test_no_owner_token_or_secret_is_shown() -> None:

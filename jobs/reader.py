@@ -1,0 +1,134 @@
+"""Reading jobs without a thread: what the front end asks for again and again, on its event loop.
+
+The same records as the store's (`jobs/store.py`), which alone changes them. Every method may raise QueueUnavailable.
+"""
+
+import json
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from redis.asyncio import Redis
+
+from jobs import queue, records
+from jobs.errors import JobNotFound
+from jobs.record import Job
+from jobs.redis_connection import answering
+from jobs.states import State
+
+MORE = 16  # ids read beyond what is asked for: jobs that were created in the same microsecond as the cursor's
+
+
+@dataclass(frozen=True)
+class Glance:
+    """As much of a job as tells whether a caller has seen it already. `position` is its place if it waits."""
+
+    version: int
+    state: State
+    position: int | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some of a caller's jobs, and whether there are more behind them."""
+
+    jobs: list[Job]
+    has_more: bool
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which jobs of a caller are wanted: at most `limit` of those behind the job `after`, of one public status."""
+
+    limit: int
+    after: str | None = None
+    newest_first: bool = True
+    status: str | None = None
+
+
+class JobReader:
+    """All jobs, to be looked at."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+
+    async def get_owned(self, job_id: str, owner: str) -> Job:
+        """The job with this id if it is this caller's; another's is as good as none. Raises JobNotFound."""
+        with answering():
+            fields = await cast(Awaitable[dict[bytes, bytes]], self.redis.hgetall(records.record_key(job_id)))
+        if not fields or json.loads(fields[b"owner"]) != owner:
+            raise JobNotFound(f"there is no video {job_id!r}")
+        return Job.from_hash(fields)
+
+    async def glance(self, job_id: str, owner: str) -> Glance:
+        """What has to be known of a job to say whether it has changed. Raises JobNotFound."""
+        wanted = ["owner", "version", "state", "request", "handover"]
+        with answering():
+            row = await cast(Awaitable[list[Any]], self.redis.hmget(records.record_key(job_id), wanted))
+        if row[0] is None or json.loads(row[0]) != owner:
+            raise JobNotFound(f"there is no video {job_id!r}")
+        version, state = int(row[1] or 0), State(json.loads(row[2]))
+        position = None
+        if state is State.QUEUED:
+            position = await self._position(json.loads(row[3])["model"], job_id, int(row[4]))
+        return Glance(version, state, position)
+
+    async def position(self, job: Job) -> int | None:
+        """How many jobs are before this one, or None if it does not wait."""
+        if job.state is not State.QUEUED:
+            return None
+        return await self._position(job.request.model, job.id, job.handover)
+
+    async def page(self, owner: str, wanted: Wanted) -> Page:
+        """The caller's jobs in the order of their creation, whatever came and went since the page before.
+
+        A cursor stays good for a day after its job was deleted. Raises JobNotFound for another's or none.
+        """
+        index = records.index_key(owner, wanted.status)
+        with answering():
+            cursor = await self._cursor(owner, wanted.after)
+            ids = await self._behind(index, cursor, wanted)
+            async with self.redis.pipeline(transaction=False) as pipe:
+                for job_id in ids[: wanted.limit]:
+                    pipe.hgetall(records.record_key(job_id))
+                rows = await pipe.execute()
+        return Page([Job.from_hash(fields) for fields in rows if fields], len(ids) > wanted.limit)
+
+    async def _position(self, model: str, job_id: str, handover: int) -> int | None:
+        key, entry = f"rq:queue:{queue.queue_name(model)}", queue.entry_id(job_id, handover)
+        with answering():
+            found: Any = await cast(Awaitable[Any], self.redis.lpos(key, entry))
+        return None if found is None else int(found)
+
+    async def _cursor(self, owner: str, after: str | None) -> tuple[float, str] | None:
+        """Where in the order the job `after` stands, or stood."""
+        if after is None:
+            return None
+        for key in (records.index_key(owner), records.gone_key(owner)):
+            score = await self.redis.zscore(key, after)
+            if score is not None:
+                return float(score), after
+        raise JobNotFound(f"there is no video {after!r}")
+
+    async def _behind(self, index: str, cursor: tuple[float, str] | None, wanted: Wanted) -> list[str]:
+        """Ids behind the cursor, one more than is wanted if there are so many."""
+        found: list[str] = []
+        start, many = 0, wanted.limit + 1 + MORE
+        edge = "+inf" if wanted.newest_first else "-inf"
+        begin = edge if cursor is None else repr(cursor[0])
+        while True:
+            if wanted.newest_first:
+                rows = await self.redis.zrevrangebyscore(index, begin, "-inf", start, many, withscores=True)
+            else:
+                rows = await self.redis.zrangebyscore(index, begin, "+inf", start, many, withscores=True)
+            places = [(float(score), raw.decode()) for raw, score in cast(list[tuple[bytes, float]], rows)]
+            found += [place[1] for place in places if _is_behind(place, cursor, wanted.newest_first)]
+            if len(found) > wanted.limit or len(rows) < many:
+                return found[: wanted.limit + 1]
+            start += many
+
+
+def _is_behind(place: tuple[float, str], cursor: tuple[float, str] | None, newest_first: bool) -> bool:
+    if cursor is None:
+        return True
+    return place < cursor if newest_first else place > cursor
