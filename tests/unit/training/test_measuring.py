@@ -1,0 +1,116 @@
+from collections import Counter
+from random import Random
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageFilter
+
+from easyanimate.training.shapes import World, draw, measure, sample_scene, told
+from easyanimate.training.shapes.scene import MOTIONS, Scene
+
+
+def drawn(scene, *, frames=16, height=64, width=64):
+    return as_frames(draw([scene], frames=frames, height=height, width=width))
+
+
+def as_frames(clips):
+    return ((clips[0] + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 3, 0).numpy()
+
+
+def spoilt(frames, generator, *, blur, noise):
+    soft = np.stack([np.asarray(Image.fromarray(frame).filter(ImageFilter.GaussianBlur(blur))) for frame in frames])
+    return (soft + generator.normal(0, 255 * noise, soft.shape)).clip(0, 255).round().astype(np.uint8)
+
+
+def shares(world, spoil=lambda frames: frames, *, count, frames=16, **size):
+    """How often each attribute is told right, over scenes drawn at random."""
+    right, asked, random = Counter(), Counter(), Random(7)
+    for _ in range(count):
+        scene = sample_scene(world, random, frames=frames, **size)
+        seen = measure(spoil(drawn(scene, frames=frames, **size)))
+        for name, word in told(scene).items():
+            asked[name] += 1
+            right[name] += getattr(seen, name) == word
+    assert set(asked) == {"colour", "background", "shape", "style", "motion", "speed", "size"}
+    return {name: right[name] / asked[name] for name in asked}
+
+
+@pytest.mark.parametrize(
+    ("count", "style", "geometry"),
+    [
+        (120, "filled", {}),
+        (120, "outlined", {}),
+        (60, "filled", {"frames": 8}),
+        (40, "filled", {"frames": 28, "height": 64, "width": 96}),
+        (15, "outlined", {"frames": 24, "height": 128, "width": 128}),
+    ],
+)
+def test_what_was_drawn_is_told_from_its_frames(count, style, geometry):
+    found = shares(World(motions=MOTIONS, style=style), count=count, **geometry)
+    assert min(found.values()) >= 0.99, found
+
+
+@pytest.mark.parametrize(("blur", "noise"), [(1.0, 0.02), (2.0, 0.04)])
+def test_blur_and_noise_do_not_change_the_verdict(blur, noise):
+    generator = np.random.default_rng(3)
+    world = World(motions=MOTIONS) if blur == 1.0 else World()
+    found = shares(world, lambda frames: spoilt(frames, generator, blur=blur, noise=noise), count=100)
+    assert min(found.values()) >= 0.99, found
+
+
+def test_a_word_that_is_not_true_is_not_confirmed():
+    scene = sample_scene(World(motions=("left",), speeds=("slowly",), sizes=("small",)), Random(1), frames=16)
+    frames = drawn(scene)
+    assert measure(frames).motion == "left"
+    assert measure(frames[::-1]).motion == "right"
+    assert measure(frames.transpose(0, 2, 1, 3)).motion == "up"
+    assert measure(frames[::4]).speed == "quickly"
+    assert measure(255 - frames).colour != measure(frames).colour
+
+
+def test_pace_and_place_are_in_units_at_any_resolution():
+    scene = Scene("square", "red", "black", "right", start=(-20.0, 5.0), velocity=(1.5, 0.0), paint=(0.87, 0.15, 0.15))
+    for side in (64, 128):
+        seen = measure(drawn(scene, height=side, width=side))
+        assert seen.pace == pytest.approx(1.5, abs=0.05)
+        assert seen.radius == pytest.approx(12, abs=0.5)
+        assert seen.centres == pytest.approx(np.array([(-20 + 1.5 * i, 5.0) for i in range(16)]), abs=0.5)
+
+
+def test_a_shape_that_leaves_the_frame_is_followed_as_long_as_it_is_seen():
+    scene = Scene("triangle", "red", "black", "right", start=(15.0, 0.0), velocity=(2.3, 0.0), paint=(0.87, 0.15, 0.15))
+    seen = measure(drawn(scene, frames=24))
+    assert (seen.shape, seen.motion, seen.speed) == ("triangle", "right", "quickly")
+    assert seen.seen < 1
+    assert np.isnan(seen.centres[-1]).all()
+
+
+@pytest.mark.parametrize(("shape", "frames"), [("noise", 16), ("noise", 1), ("plain", 16), ("slope", 4)])
+def test_what_is_no_shape_is_not_called_one(shape, frames):
+    pictures = {
+        "noise": np.random.default_rng(0).integers(0, 256, (frames, 64, 64, 3), dtype=np.uint8),
+        "plain": np.full((frames, 64, 64, 3), 128, np.uint8),
+        "slope": np.broadcast_to(np.linspace(0, 255, 64).astype(np.uint8)[:, None], (frames, 64, 64, 3)),
+    }[shape]
+    seen = measure(pictures)
+    assert (seen.shape, seen.style, seen.background) == (None, None, "gray")
+    assert shape != "plain" or (seen.colour, seen.motion, seen.seen) == (None, None, 0.0)
+
+
+def test_a_picture_has_no_motion():
+    scene = sample_scene(World(), Random(2), frames=1)
+    seen = measure(drawn(scene, frames=1))
+    assert all(getattr(seen, name) == word for name, word in told(scene, picture=True).items())
+    assert (seen.motion, seen.speed) == (None, None)
+
+
+def test_frames_of_another_kind_are_refused():
+    with pytest.raises(ValueError, match=r"uint8 \[F, H, W, 3\]"):
+        measure(np.zeros((16, 64, 64, 3), np.float32))
+
+
+def test_a_turning_circle_is_told_to_stand_still():
+    scene = sample_scene(World(shapes=("circle",), motions=("turning",)), Random(0), frames=16)
+    assert told(scene)["motion"] == "still"
+    assert measure(drawn(scene)).motion == "still"
