@@ -145,11 +145,12 @@ def _writing() -> Iterator[None]:
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Every file below `folder`, which may vanish while we look."""
-    for path in folder.rglob("*"):
-        with suppress(FileNotFoundError):
-            if path.is_file():
-                yield path, path.stat()
+    """Every file below `folder`; any of them, and their folders, may vanish while we look."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = Path(place) / name
+            with suppress(FileNotFoundError):
+                yield path, path.lstat()
 
 
 def _to_disk(path: Path) -> None:

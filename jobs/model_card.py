@@ -26,7 +26,8 @@ class ModelCard(BaseModel):
     """Limits and defaults of one model. Sizes in pixels, `max_pixels` is width times height, `fps` is frames a second.
 
     `max_frames` is what one window holds, `max_total_frames` what a video of several may have. `base_size` is the side
-    of the square the model was trained at; without it, of the square as large as its default size.
+    of the square the model was trained at; without it, of the square as large as its default size. Its videos are kept
+    for `retention_s`, if that is not what is usual here.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +51,7 @@ class ModelCard(BaseModel):
     schedulers: tuple[str, ...]
     modes: tuple[Mode, ...] = tuple(Mode)
     loras: tuple[Lora, ...] = ()
+    retention_s: float | None = Field(default=None, gt=0)
 
     @property
     def window(self) -> int:

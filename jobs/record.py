@@ -36,7 +36,8 @@ class Job(BaseModel):
     `attempt` counts the workers that took it (one that handed it back in good order is not counted), `handover` how
     often it was queued, `version` how often anything changed, and `token` fences the writes of the running attempt.
     `remixed_from` is the video whose request this is with another prompt, `source` the one that is changed or
-    continued, `batch` all that were asked for at once.
+    continued, `batch` all that were asked for at once. Its files are kept for `retention_s` after its end, None for
+    ever: until `expires_at`, and when they were deleted `files_gone` is set.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -56,6 +57,9 @@ class Job(BaseModel):
     total_steps: int = 0
     started_at: float | None = None
     completed_at: float | None = None
+    retention_s: float | None = None
+    expires_at: float | None = None
+    files_gone: bool = False
     remixed_from: str | None = None
     source: str | None = None
     batch: tuple[str, ...] = ()
@@ -83,6 +87,10 @@ class Job(BaseModel):
             State.COMPLETED: "completed",
         }
         return known.get(self.state, "failed")
+
+    def has_expired(self, now: float) -> bool:
+        """Whether its files are gone, or may go at any moment. `now` in unix seconds."""
+        return self.files_gone or (self.expires_at is not None and self.expires_at <= now)
 
     def with_changes(self, **changes: Any) -> Self:
         """The same job, later."""

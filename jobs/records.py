@@ -10,7 +10,7 @@ from typing import Any, cast
 from redis import Redis, WatchError
 from redis.client import Pipeline
 
-from jobs import attempts
+from jobs import attempts, retention
 from jobs.attempts import Ending
 from jobs.errors import JobNotFound
 from jobs.outbox import add_event, add_webhook
@@ -139,4 +139,5 @@ def _write_change(pipe: Pipeline, old: Job, new: Job, event: dict[str, Any] | No
         pipe.publish(news_channel(new.id), new.version)
     if new.state.is_final and not old.state.is_final:
         pipe.zrem(LEASES, new.id)
+        retention.plan(pipe, new)
         add_webhook(pipe, new, FINAL_EVENT[new.state], new.completed_at or 0.0)

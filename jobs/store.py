@@ -12,7 +12,7 @@ from typing import Any, cast
 from redis import Redis, WatchError
 from redis.client import Pipeline
 
-from jobs import queue, records
+from jobs import queue, records, retention
 from jobs.attempts import Attempt, Ending, Outcome, read_attempts
 from jobs.errors import JobNotFound, NotCancellable
 from jobs.failure import Failure, failure
@@ -127,10 +127,11 @@ class JobStore:
 
     def delete(self, job_id: str) -> None:
         """Forget a job. A running worker finds its attempt gone at its next report and stops. Raises JobNotFound."""
-        job = self.get(job_id)
+        job, now = self.get(job_id), self.now()
         self._withdraw(job)
         with answering(), self.redis.pipeline(transaction=True) as pipe:
             records.erase(pipe, job)
+            retention.plan_erased(pipe, job.id, now)
             pipe.execute()
 
     # ---- the worker
@@ -216,6 +217,15 @@ class JobStore:
             return job if self._finish(job_id, job.token, State.FAILED, ending=lost, failure=why) else None
         return self._requeue(job_id, job.token, lost, costs_attempt=True)
 
+    def expire(self, job_id: str, record_for_s: float) -> bool:
+        """Write down that an expired job's files are gone; its record goes `record_for_s` later. False if it went."""
+        record_ends_at = self.now() + record_for_s
+
+        def extra(pipe: Pipeline, job: Job) -> None:
+            retention.plan_record(pipe, job, record_ends_at)
+
+        return self._change_if_there(job_id, lambda job: job.with_changes(files_gone=True), extra) is not None
+
     # ---- the pieces
 
     def _write_new(self, pipe: Pipeline, jobs: Sequence[Job], claim: Claim | None) -> None:
@@ -300,4 +310,5 @@ def _is_held(job: Job, token: str) -> bool:
 
 
 def _ended(job: Job, state: State, now: float, **ending: Any) -> Job:
-    return job.with_changes(state=state, token=None, completed_at=now, **ending)
+    expires_at = None if job.retention_s is None else now + job.retention_s
+    return job.with_changes(state=state, token=None, completed_at=now, expires_at=expires_at, **ending)

@@ -51,6 +51,7 @@ def _job(parts: Parts, wish: Wish, owner: str, ids: list[str], place: int) -> Jo
         source=wish.source,
         warnings=wish.warnings,
         batch=tuple(ids) if wish.count > 1 else (),
+        retention_s=wish.retention_s or parts.settings.usual_retention_s,
     )
 
 

@@ -3,6 +3,7 @@
 Nothing is decoded in the front end; a file that cannot be is found out by the worker.
 """
 
+import time
 from dataclasses import dataclass
 
 from easyanimate.geometry import FRAMES_PER_SLICE
@@ -65,6 +66,8 @@ def _own(fields: Fields, store: JobStore, owner: str) -> Clip:
     if not video_id:
         raise InvalidRequest('video.id is missing, as in {"id": "video_…"}', "video.id")
     job = own_video(store, owner, video_id, "video.id")
+    if job.has_expired(time.time()):
+        raise Problem("asset_expired", f"the files of {video_id} were kept until its expires_at", "video.id")
     request = job.request
     if request.num_frames < FRAMES_PER_SLICE:
         raise _refused("video.id", "is a picture; download it and send it as image")

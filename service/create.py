@@ -36,7 +36,7 @@ class Wish:
     """What a caller asks for: the request (its inputs not yet stored), the inputs, what was bent to fit.
 
     `uploads` are contents, `copies` keys in storage, both by the name an input has there. Of several videos (`count`)
-    the request is the first one's; the others have the seeds after it.
+    the request is the first one's; the others have the seeds after it. `retention_s` is the model's own wish.
     """
 
     request: VideoRequest
@@ -46,6 +46,7 @@ class Wish:
     remixed_from: str | None = None
     source: str | None = None
     count: int = 1
+    retention_s: float | None = None
 
 
 def understand(fields: Fields, parts: Parts, owner: str, known: Collection[str], *, extends: bool = False) -> Wish:
@@ -76,7 +77,7 @@ def understand(fields: Fields, parts: Parts, owner: str, known: Collection[str],
     made = {"model": card.name, "prompt": prompt, "width": width, "height": height, "continues": extends}
     request = VideoRequest.model_validate(made | shape | settings | told)
     wish = _wish(request, pictures, clip, length.warnings + size_warnings)
-    return replace(wish, count=_count(fields, request.seed))
+    return replace(wish, count=_count(fields, request.seed), retention_s=card.retention_s)
 
 
 def _settings(fields: Fields, card: ModelCard) -> dict[str, Any]:

@@ -15,11 +15,13 @@ def remix(fields: Fields, parts: Parts, owner: str, video_id: str) -> Wish:
     prompt = read_prompt(fields)
     own = {"metadata": read_metadata(fields), "webhook": read_webhook(fields, parts.outgoing)}
     source = own_video(parts.store, owner, video_id, None)
-    parts.registry.card(source.request.model).check_loras([lora.name for lora in source.request.loras])
+    card = parts.registry.card(source.request.model)
+    card.check_loras([lora.name for lora in source.request.loras])
     keys = {name: getattr(source.request, field) for name, field in INPUT_FILES.items()}
     return Wish(
         request=source.request.model_copy(update={"prompt": prompt, **own}),
         copies={name: key for name, key in keys.items() if key},
         remixed_from=source.id,
         source=source.source,
+        retention_s=card.retention_s,
     )

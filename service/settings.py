@@ -10,6 +10,7 @@ from jobs.limits import Limits
 from jobs.settings import Settings
 
 MIB = 1 << 20
+DAY_S = 86_400
 
 
 class ServiceSettings(Settings):
@@ -23,7 +24,13 @@ class ServiceSettings(Settings):
     body_limit_bytes: int = Field(default=32 * MIB, gt=0)
     max_image_pixels: int = Field(default=40_000_000, gt=0)
     max_queued_jobs: int = Field(default=10_000, gt=0)  # of one model
+    retention_s: Annotated[float, Field(gt=0)] | Literal["never"] = 7 * DAY_S  # of a video whose model says nothing
     shutdown_grace_s: int = Field(default=20, ge=0)
+
+    @property
+    def usual_retention_s(self) -> float | None:
+        """How long a video is kept after its end; None for ever."""
+        return None if self.retention_s == "never" else self.retention_s
 
     @model_validator(mode="before")
     @classmethod

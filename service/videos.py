@@ -116,6 +116,8 @@ def read_content(
     job = parts.store.get_owned(video_id, owner)
     if job.result is None:
         raise Problem("video_not_ready", _why_not_ready(job))
+    if job.has_expired(time.time()):
+        raise Problem("asset_expired", f"the files of {job.id} were kept until its expires_at; make it again")
     key, name = job.result.video_key, _file_name(job)
     if variant == "manifest":
         key, name = manifest_key(key), f"{job.id}.json"
@@ -176,9 +178,11 @@ def _file_name(job: Job) -> str:
 
 
 def _link(job: Job, parts: Parts) -> str | None:
-    if job.result is None:
+    now = time.time()
+    if job.result is None or job.has_expired(now):
         return None
-    return parts.storage.url(job.result.video_key, LINK_LIFE_S, _file_name(job))
+    life_s = LINK_LIFE_S if job.expires_at is None else min(LINK_LIFE_S, ceil(job.expires_at - now))
+    return parts.storage.url(job.result.video_key, life_s, _file_name(job))
 
 
 def _erase_files(video_id: str, parts: Parts) -> None:

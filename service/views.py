@@ -139,6 +139,7 @@ def show(job: Job, url: str | None = None, position: int | None = None) -> Video
         progress=progress(job),
         created_at=int(job.created_at),
         completed_at=None if job.completed_at is None else int(job.completed_at),
+        expires_at=None if job.expires_at is None else int(job.expires_at),
         seconds=f"{request.seconds:.4g}",
         remixed_from_video_id=job.remixed_from,
         source_video_id=job.source,

@@ -11,6 +11,7 @@ import structlog
 
 from jobs.errors import StorageUnavailable
 from jobs.failure import failure
+from jobs.job_file import job_file_key, write_job
 from jobs.record import Job, Result
 from jobs.states import Phase
 from jobs.storage import INPUT_FILES, Storage, content_type_of, manifest_key, result_key
@@ -93,8 +94,10 @@ class Attempt:
         self._with_storage(lambda: self.storage.put_file(manifest_key(key), manifest))
         self._with_storage(lambda: self.storage.put_file(key, self.result_path))
         phases = {**done.phase_seconds, Phase.UPLOADING.value: round(time.monotonic() - started, 3)}
-        self.reporter.close()
         result = _result(key, done, phases)
+        told = write_job(self.job, result, time.time())
+        self._with_storage(lambda: self.storage.put_bytes(job_file_key(key), told))
+        self.reporter.close()
         if not patiently(lambda: self.store.complete(self.job.id, self.token, result), self.orders.drain):
             self._discard(key)
             raise NotOurs

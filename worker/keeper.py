@@ -1,4 +1,4 @@
-"""The keeper: gives the jobs of lost workers to others, and delivers webhooks. `python -m worker.keeper`.
+"""The keeper: lost workers' jobs go to others, webhooks to their receivers, old files away. `python -m worker.keeper`.
 
 Several keepers may run at once: every step is a compare-and-set, and a delivery is claimed before it is tried.
 """
@@ -11,12 +11,15 @@ from threading import Event, Thread
 import structlog
 from pydantic import ValidationError
 
+from jobs.choose_storage import open_storage
 from jobs.errors import QueueUnavailable
 from jobs.logs import set_up_logs
 from jobs.outgoing import Outgoing
 from jobs.redis_connection import connect
 from jobs.store import JobStore
 from worker.deliverer import Deliverer
+from worker.janitor import Janitor
+from worker.orphans import Orphans
 from worker.settings import KeeperSettings
 from worker.stranded import Stranded
 
@@ -59,8 +62,14 @@ def run_keeper(settings: KeeperSettings, signals: "SimpleQueue[int]") -> None:
     store = JobStore(connect(settings.redis_url.get_secret_value(), retries=2), lease_s=settings.lease_s)
     outgoing = Outgoing(allow_private=settings.webhook_allow_private, timeout_s=settings.webhook_timeout_s)
     deliverer = Deliverer(store, outgoing, settings.secret_for("webhook"), settings.webhook_threads)
+    storage = open_storage(settings)
     stopped = Event()
-    tasks = {"sweeper": Sweeper(store, settings).run, "deliverer": deliverer.run}
+    tasks = {
+        "sweeper": Sweeper(store, settings).run,
+        "deliverer": deliverer.run,
+        "janitor": Janitor(store, storage, settings).run,
+        "orphans": Orphans(store, storage, settings).run,
+    }
     threads = [Thread(target=task, args=[stopped], name=name) for name, task in tasks.items()]
     for thread in threads:
         thread.start()

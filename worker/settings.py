@@ -47,3 +47,9 @@ class KeeperSettings(Settings):
     stranded_after_s: float = Field(default=10.0, gt=0)
     webhook_timeout_s: float = Field(default=15.0, gt=0, le=30)  # well below the minute a delivery is claimed for
     webhook_threads: int = Field(default=16, ge=1, le=256)
+    retention_sweep_s: float = Field(default=60.0, gt=0)
+    record_retention_s: float = Field(default=30 * 86_400, ge=0)  # after the files are gone
+    orphan_sweep_s: float = Field(default=6 * 3600, gt=0)
+    orphan_grace_s: float = Field(
+        default=86_400, ge=3600
+    )  # younger objects may be of jobs that are just being accepted

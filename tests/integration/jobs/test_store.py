@@ -277,11 +277,13 @@ def test_a_video_finished_before_the_worker_heard_counts(store: JobStore, job: J
     assert store.get(job.id).state is State.COMPLETED
 
 
-def test_a_deleted_job_leaves_nothing_but_its_pending_webhooks(redis: Redis, store: JobStore, job: Job) -> None:
+def test_a_deleted_job_leaves_nothing_but_pending_webhooks_and_a_note_to_look_for_its_files(
+    redis: Redis, store: JobStore, job: Job
+) -> None:
     store.delete(job.id)
     kept = {b"jobs:gone:of:default"}  # for a day, so that a list can go on behind it
     left = {key.decode().split(":")[0] for key in {*redis.keys("*")} - kept}  # type: ignore[misc]
-    assert left <= {"delivery", "outbox", "rq"}
+    assert left <= {"delivery", "outbox", "rq", "sweep"}
     assert waiting(redis) == []
 
 
