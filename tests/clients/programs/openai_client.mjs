@@ -1,0 +1,55 @@
+// A walk through the service with OpenAI's Node client; prints, as JSON, what the client made of each answer.
+// Arguments: address, key, a PNG, the address and the secret of a webhook.
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import OpenAI from "openai";
+
+const [url, key, picture, hook, secret] = process.argv.slice(2);
+const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: key });
+const small = { model: "easyanimate-v3-tiny", size: "64x64", num_frames: 8, num_inference_steps: 2, seed: 7 };
+
+async function ended(id) {
+  for (;;) {
+    const { data, response } = await client.videos.retrieve(id).withResponse();
+    if (data.status === "completed" || data.status === "failed") return data;
+    await new Promise((resolve) => setTimeout(resolve, Number(response.headers.get("openai-poll-after-ms") ?? 1000)));
+  }
+}
+
+async function refused(call) {
+  try {
+    await call();
+  } catch (error) {
+    const { code, param, type, status, requestID } = error;
+    return { class: error.constructor.name, code, param, type, status, request_id: requestID };
+  }
+  return "not at all";
+}
+
+const found = {};
+const webhook = { url: hook, events: ["video.completed"], secret };
+const first = await client.videos.create({ ...small, prompt: "a red ball rolls", metadata: { order: "17" }, webhook });
+found.created = first;
+found.ended = await ended(first.id);
+const content = await client.videos.downloadContent(first.id, { variant: "video" });
+const bytes = Buffer.from(await content.arrayBuffer());
+found.video = { type: content.headers.get("content-type"), sha256: createHash("sha256").update(bytes).digest("hex") };
+
+const start = createReadStream(picture);
+found.from_picture = await ended((await client.videos.create({ ...small, prompt: "it moves", input_reference: start })).id);
+const made = [
+  await client.videos.remix(first.id, { prompt: "a blue ball rolls" }),
+  await client.videos.edit({ prompt: "a green ball", video: { id: first.id }, strength: 0.6 }),
+  await client.videos.extend({ prompt: "on", video: { id: first.id }, seconds: "1" }),
+];
+found.derived = await Promise.all(made.map((video) => ended(video.id)));
+found.listed = [];
+for await (const video of client.videos.list({ limit: 2 })) found.listed.push(video.id);
+
+found.refused = {
+  size: await refused(() => client.videos.create({ ...small, size: "60x64", prompt: "a" })),
+  unknown: await refused(() => client.videos.retrieve("video_nope")),
+  key: await refused(() => client.withOptions({ apiKey: "wrong" }).models.list()),
+};
+found.deleted = await client.videos.delete(first.id);
+console.log(JSON.stringify(found));

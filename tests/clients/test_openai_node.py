@@ -1,0 +1,71 @@
+"""OpenAI's Node client against the running service."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clients.conftest import KEY, Receiver
+from tests.clients.wire import Exchange, Wire
+
+SECRET = "whsec_" + "c2VjcmV0" * 5
+Walk = tuple[dict[str, Any], list[Exchange]]
+
+
+@pytest.fixture(scope="module")
+def walk(_wire: Wire, picture: Path, receiver: Receiver, run_node: Callable[..., dict[str, Any]]) -> Walk:
+    """What the program found, and all that went over the wire meanwhile."""
+    _wire.forget()
+    found = run_node("openai_client.mjs", _wire.url, KEY, str(picture), receiver.url, SECRET)
+    return found, list(_wire.exchanges)
+
+
+def test_it_makes_a_video_and_downloads_it(walk: Walk) -> None:
+    found, _ = walk
+    assert (found["created"]["status"], found["ended"]["status"]) == ("queued", "completed")
+    assert found["ended"]["metadata"] == {"order": "17"}
+    assert found["video"] == {"type": "video/mp4", "sha256": found["ended"]["content_sha256"]}
+
+
+def test_it_sends_a_picture_and_starts_from_other_videos(walk: Walk) -> None:
+    found, _ = walk
+    first = found["created"]["id"]
+    assert (found["from_picture"]["status"], found["from_picture"]["mode"]) == ("completed", "image_to_video")
+    remixed, edited, extended = found["derived"]
+    assert (remixed["remixed_from_video_id"], remixed["seed"]) == (first, 7)
+    assert (edited["source_video_id"], edited["mode"], edited["strength"]) == (first, "video_to_video", 0.6)
+    assert (extended["source_video_id"], extended["mode"], extended["num_frames"]) == (first, "extension", 32)
+    assert {video["status"] for video in found["derived"]} == {"completed"}
+
+
+def test_it_lists_and_deletes(walk: Walk) -> None:
+    found, _ = walk
+    asked_for = [
+        *reversed([video["id"] for video in found["derived"]]),
+        found["from_picture"]["id"],
+        found["created"]["id"],
+    ]
+    assert found["listed"][:5] == asked_for
+    assert found["deleted"] == {"id": found["created"]["id"], "object": "video.deleted", "deleted": True}
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "code"),
+    [
+        ("size", "BadRequestError", "invalid_size"),
+        ("unknown", "NotFoundError", "video_not_found"),
+        ("key", "AuthenticationError", "invalid_api_key"),
+    ],
+)
+def test_it_understands_a_refusal(walk: Walk, what: str, kind: str, code: str) -> None:
+    refusal = walk[0]["refused"][what]
+    assert (refusal["class"], refusal["code"]) == (kind, code)
+    assert refusal["request_id"].startswith("req_")
+
+
+def test_it_sends_forms_with_brackets(walk: Walk) -> None:
+    creates = [exchange for exchange in walk[1] if exchange.line == "POST /v1/videos"]
+    assert all(exchange.sent["content-type"].startswith("multipart/form-data") for exchange in creates)
+    assert b'name="webhook[events][]"' in creates[0].body
+    assert all(exchange.status < 500 for exchange in walk[1])

@@ -1,0 +1,65 @@
+"""A webhook that really came is verified by every library there is for it, and by none of them when it was changed."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+import svix.webhooks
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from tests.clients.conftest import KEY, Receiver
+from tests.clients.environments import python_of
+from tests.clients.wire import Wire
+
+SECRET = "whsec_" + "d2ViaG9v" * 5
+Run = Callable[..., dict[str, Any]]
+Delivery = tuple[str, dict[str, str], str]
+
+
+@pytest.fixture(scope="module")
+def delivery(_wire: Wire, receiver: Receiver) -> Delivery:
+    """The id of a completed video, and the headers and the body that told of it."""
+    asked = {"prompt": "a", "size": "64x64", "num_frames": 8, "num_inference_steps": 1}
+    asked |= {"webhook": {"url": receiver.url, "secret": SECRET}}
+    answer = httpx.post(f"{_wire.url}/v1/videos", json=asked, headers={"Authorization": f"Bearer {KEY}"}, timeout=30)
+    video_id = answer.raise_for_status().json()["id"]
+    deadline = time.monotonic() + 120
+    while not (found := [(headers, body) for headers, body in receiver.got if video_id in body]):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return video_id, *found[0]
+
+
+def test_the_package_standardwebhooks_verifies_it(delivery: Delivery) -> None:
+    video_id, headers, body = delivery
+    event = Webhook(SECRET).verify(body, headers)
+    assert (event["type"], event["data"]["id"]) == ("video.completed", video_id)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(SECRET).verify(body + " ", headers)
+
+
+def test_the_package_svix_verifies_it(delivery: Delivery) -> None:
+    _, headers, body = delivery
+    svix.webhooks.Webhook(SECRET).verify(body, headers)
+    with pytest.raises(svix.webhooks.WebhookVerificationError):
+        svix.webhooks.Webhook(SECRET).verify(body + " ", headers)
+
+
+@pytest.mark.parametrize("version", ["2.2.0", "newest"])
+def test_openais_client_unwraps_it(delivery: Delivery, version: str, run_program: Run, newest: str) -> None:
+    video_id, headers, body = delivery
+    python = python_of("openai-2.2") if version == "2.2.0" else newest
+    found = run_program(python, "verify_webhook.py", SECRET, json.dumps({"headers": headers, "body": body}))
+    assert found == {"type": "video.completed", "id": video_id, "forged": "InvalidWebhookSignatureError"}
+
+
+def test_the_packages_for_node_verify_it(delivery: Delivery, run_node: Run) -> None:
+    video_id, headers, body = delivery
+    found = run_node("verify_webhook.mjs", SECRET, json.dumps({"headers": headers, "body": body}))
+    assert set(found) == {"standardwebhooks", "svix", "openai"}
+    for said in found.values():
+        assert (said["type"], said["id"]) == ("video.completed", video_id)
+        assert said["forged"].endswith(("VerificationError", "SignatureError"))

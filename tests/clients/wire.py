@@ -1,0 +1,132 @@
+"""What clients really send: a proxy between them and the service that keeps every exchange, and can lose answers.
+
+It sends the requests to each of the front ends in turn: no client should be able to tell that there are several.
+"""
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import cycle
+from threading import Thread
+from typing import Any, Self
+
+import httpx
+
+HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content-encoding", "content-length", "date"}
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request and its answer; names of headers in lower case."""
+
+    method: str
+    path: str
+    sent: dict[str, str]
+    body: bytes
+    status: int
+    told: dict[str, str]
+    answer: bytes
+
+    @property
+    def line(self) -> str:
+        return f"{self.method} {self.path}"
+
+    def json(self) -> Any:
+        return json.loads(self.answer)
+
+
+Fault = Callable[[Exchange], Exchange | None]
+
+
+def lost(_: Exchange) -> None:
+    """The request was executed, its answer never arrives."""
+
+
+def instead(status: int, **headers: str) -> Fault:
+    """Another answer in the place of the real one; the request was executed all the same."""
+
+    def fault(real: Exchange) -> Exchange:
+        told = {name.replace("_", "-"): value for name, value in headers.items()}
+        return Exchange(real.method, real.path, real.sent, real.body, status, told, b"{}")
+
+    return fault
+
+
+class Wire:
+    """A proxy on a free port in front of these addresses. `faults` are what happens to the next answers."""
+
+    def __init__(self, targets: Sequence[str]) -> None:
+        self.exchanges: list[Exchange] = []
+        self.faults: deque[Fault] = deque()
+        self.targets = cycle(targets)
+        self.http = httpx.Client(timeout=120, trust_env=False)
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.thread = Thread(target=self.server.serve_forever, args=[0.05], daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.http.close()
+
+    def lines(self) -> list[str]:
+        """Method and path of every request."""
+        return [exchange.line for exchange in self.exchanges]
+
+    def forget(self) -> None:
+        """Begin anew, for the next test."""
+        self.exchanges.clear()
+        self.faults.clear()
+
+    def forward(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Exchange | None:
+        kept = {name: value for name, value in headers.items() if name not in HOP_BY_HOP}
+        content = iter([body]) if "transfer-encoding" in headers else body  # in pieces, as it came
+        answer = self.http.request(method, next(self.targets) + path, headers=kept, content=content)
+        told = {name.lower(): value for name, value in answer.headers.items()}
+        real = Exchange(method, path, headers, body, answer.status_code, told, answer.content)
+        self.exchanges.append(real)
+        return self.faults.popleft()(real) if self.faults else real
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        wire = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self) -> None:
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                chunks = self.chunks() if "transfer-encoding" in headers else ()
+                body = b"".join(chunks) or self.rfile.read(int(headers.get("content-length", 0)))
+                exchange = wire.forward(self.command, self.path, headers, body)
+                if exchange is None:
+                    self.close_connection = True
+                    return
+                self.send_response(exchange.status)
+                for name, value in exchange.told.items():
+                    if name not in HOP_BY_HOP:
+                        self.send_header(name, value)
+                self.send_header("Content-Length", str(len(exchange.answer)))
+                self.end_headers()
+                self.wfile.write(exchange.answer)
+
+            def chunks(self) -> Iterator[bytes]:
+                while size := int(self.rfile.readline(), 16):
+                    yield self.rfile.read(size)
+                    self.rfile.readline()
+                self.rfile.readline()
+
+            do_GET = do_POST = do_DELETE = answer  # noqa: N815
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler
