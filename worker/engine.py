@@ -20,7 +20,7 @@ from jobs.logs import set_up_logs
 from jobs.model_card import ModelCard
 from worker.die_with_parent import die_with_parent
 from worker.failures import failed, failed_to_load
-from worker.messages import Answer, Cancel, Done, Failed, Load, Order, Ready, Run
+from worker.messages import Answer, Cancel, Done, Failed, Load, Order, Pause, Ready, Run
 
 log = structlog.get_logger()
 
@@ -32,17 +32,23 @@ class Maker(Protocol):
     def card(self) -> ModelCard:
         """What it can make."""
 
-    def make(self, run: Run, tell: Callable[[Answer], None], check: Callable[[], None]) -> Done:
-        """Make one video. `tell` passes progress on; `check`, to be called often, raises Interrupted."""
+    def make(
+        self, run: Run, tell: Callable[[Answer], None], check: Callable[[], None], wants_pause: Callable[[], bool]
+    ) -> Done:
+        """Make one video. `tell` passes progress on; `check`, to be called often, raises Interrupted.
+
+        When `wants_pause`, keep how it stands and raise Interrupted.
+        """
 
 
 class Ear:
-    """Hears the supervisor's orders. A cancel counts at once; the rest waits its turn."""
+    """Hears the supervisor's orders. A cancel or a pause counts at once; the rest waits its turn."""
 
     def __init__(self, connection: Connection) -> None:
         self.orders: SimpleQueue[Order] = SimpleQueue()
         self._connection = connection
         self._cancelled: set[str] = set()
+        self._paused: set[str] = set()
         Thread(target=self._listen, name="ear", daemon=True).start()
 
     def check(self, run: Run) -> None:
@@ -50,12 +56,18 @@ class Ear:
         if run.id in self._cancelled:
             raise Interrupted("the run was cancelled")
 
+    def wants_pause(self, run: Run) -> bool:
+        """Whether this run shall go on elsewhere."""
+        return run.id in self._paused
+
     def _listen(self) -> None:
         try:
             while True:
                 order = self._connection.recv()
                 if isinstance(order, Cancel):
                     self._cancelled.add(order.id)
+                elif isinstance(order, Pause):
+                    self._paused.add(order.id)
                 else:
                     self.orders.put(order)
         except (EOFError, OSError):
@@ -86,7 +98,7 @@ def serve(connection: Connection, load: Callable[[Load], Maker]) -> int:
 
 def _answer(maker: Maker, run: Run, tell: Callable[[Answer], None], ear: Ear) -> Done | Failed:
     try:
-        return maker.make(run, tell, lambda: ear.check(run))
+        return maker.make(run, tell, lambda: ear.check(run), lambda: ear.wants_pause(run))
     except Exception as error:  # whatever it is: the supervisor must hear of it
         answer = failed(error)
         if answer.code != "cancelled":

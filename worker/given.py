@@ -24,10 +24,14 @@ class Given:
     plan: tuple[Window, ...]
 
     @property
+    def steps_per_window(self) -> int:
+        """How often the model is called in each window."""
+        return num_timesteps(self.asked.scheduler, self.asked.num_inference_steps, self.asked.strength)
+
+    @property
     def total_steps(self) -> int:
         """How often the model is called in all windows."""
-        asked = self.asked
-        return len(self.plan) * num_timesteps(asked.scheduler, asked.num_inference_steps, asked.strength)
+        return len(self.plan) * self.steps_per_window
 
 
 def what_is_given(

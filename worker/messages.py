@@ -1,6 +1,7 @@
 """The whole language between the supervisor and its engine: frozen dataclasses over a pipe.
 
-Supervisor → engine: Load once, then Run, Cancel, Shutdown. Engine → supervisor: Ready, Progress, Done, Failed.
+Supervisor → engine: Load once, then Run, Cancel, Pause, Shutdown. Engine → supervisor: Ready, Progress, Resumed,
+Checkpointed, Done, Failed.
 """
 
 from collections.abc import Mapping
@@ -25,21 +26,41 @@ class Load:
 
 
 @dataclass(frozen=True)
+class Checkpoints:
+    """Where a run keeps how it stands: a folder of its own beside those of the attempts before it, every so often.
+
+    With 0 seconds after every step, else as long as it costs next to nothing.
+    """
+
+    folder: Path
+    every_s: float
+
+
+@dataclass(frozen=True)
 class Run:
     """Make one video, or picture, at `output_path`, and its manifest beside it. `id` names this attempt, for Cancel.
 
-    `inputs` are files by their names in `jobs.storage.INPUT_FILES`.
+    `inputs` are files by their names in `jobs.storage.INPUT_FILES`. Without `checkpoints` it begins at the beginning
+    and keeps none.
     """
 
     id: str
     request: VideoRequest
     output_path: Path
     inputs: Mapping[str, Path] = field(default_factory=dict)
+    checkpoints: Checkpoints | None = None
 
 
 @dataclass(frozen=True)
 class Cancel:
     """Stop the run `id` at the next step."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Keep how the run `id` stands at the next step, and stop: another worker goes on with it."""
 
     id: str
 
@@ -66,6 +87,20 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Resumed:
+    """The run goes on from a checkpoint: so many steps are done already."""
+
+    step: int
+
+
+@dataclass(frozen=True)
+class Checkpointed:
+    """How the run stands after this step is in its folder."""
+
+    step: int
+
+
+@dataclass(frozen=True)
 class Done:
     """The video is on disk, and was decoded once to see that it is whole. `phase_seconds` by the name of the phase."""
 
@@ -88,5 +123,5 @@ class Failed:
     is_fatal: bool = False
 
 
-Order = Load | Run | Cancel | Shutdown
-Answer = Ready | Progress | Done | Failed
+Order = Load | Run | Cancel | Pause | Shutdown
+Answer = Ready | Progress | Resumed | Checkpointed | Done | Failed

@@ -2,7 +2,7 @@
 
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
@@ -20,11 +20,14 @@ class PhaseWatch:
     goes forward. So all windows but the last are told as denoising.
     """
 
-    def __init__(self, tell: Callable[[Answer], None], device: torch.device) -> None:
+    def __init__(
+        self, tell: Callable[[Answer], None], device: torch.device, before: Mapping[str, float] | None = None
+    ) -> None:
+        """`before` are the seconds of the attempts whose work is gone on with."""
         self._tell = tell
         self._told = Progress(Phase.LOADING, 0, 0)
         self._phase: Phase | None = None
-        self._seconds: dict[Phase, float] = {}
+        self._seconds = {Phase(phase): seconds for phase, seconds in (before or {}).items()}
         self._since = time.monotonic()
         self._device = device
         if device.type == "cuda":
@@ -49,9 +52,10 @@ class PhaseWatch:
 
     def seconds(self) -> dict[str, float]:
         """What each phase has taken until now."""
+        seconds = dict(self._seconds)
         if self._phase is not None:
-            self.enter(self._phase)
-        return {phase.value: round(seconds, 3) for phase, seconds in self._seconds.items()}
+            seconds[self._phase] += time.monotonic() - self._since
+        return {phase.value: round(took, 3) for phase, took in seconds.items()}
 
     def peak_memory_mb(self) -> float:
         """The most memory of the device in MiB since the watch began; on a CPU, of the process since it was started."""

@@ -57,7 +57,9 @@ class FixtureMaker:
 
     card = CARD
 
-    def make(self, run: Run, tell: Callable[[Answer], None], check: Callable[[], None]) -> Done:
+    def make(
+        self, run: Run, tell: Callable[[Answer], None], check: Callable[[], None], wants_pause: Callable[[], bool]
+    ) -> Done:
         """As the prompt says; "brief" takes two seconds, "slow" half a minute, "deaf" as long and hears no cancel."""
         prompt = run.request.prompt
         tell(Progress(Phase.ENCODING, 0, STEPS))

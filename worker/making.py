@@ -1,0 +1,104 @@
+"""One run on its way: its frames, in order, with everything told and kept on the way."""
+
+from collections import deque
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from easyanimate import EasyAnimatePipeline
+from easyanimate.pipeline import generate_windows
+from easyanimate.pipeline.draws import Draws
+from easyanimate.windows import Window
+from jobs.model_card import ModelCard
+from jobs.states import Phase
+from worker.checkpointer import Checkpointer, Found
+from worker.contact import Contact
+from worker.given import Given, what_is_given
+from worker.messages import Resumed, Run
+from worker.phase_watch import PhaseWatch
+from worker.source_video import source_frames
+
+OLD_AT_ONCE = 8  # frames of a continued video that are written at a time
+
+
+class Making:
+    """The frames of `run`, from where `found` left them. `frames` once, `wrote` after each piece."""
+
+    def __init__(
+        self,
+        pipe: EasyAnimatePipeline,
+        card: ModelCard,
+        run: Run,
+        found: Found | None,
+        watch: PhaseWatch,
+        contact: Contact,
+        checkpointer: Checkpointer,
+    ) -> None:
+        self.pipe, self.card = pipe, card
+        self.run, self.asked = run, run.request
+        self.found = found
+        self.watch, self.contact, self.checkpointer = watch, contact, checkpointer
+        self.warnings: tuple[str, ...] = ()
+        self._written = 0
+        self._steps_before = 0
+        self._is_last_window = False
+
+    def frames(self) -> Iterator[Any]:
+        """Pieces [F, H, W, 3], uint8: those of the video that is continued, if one is, then the new ones."""
+        tail = (yield from self._old_frames()) if self.asked.continues else None
+        given = what_is_given(self.asked, self.run.inputs, self.card.window, tail)
+        self.warnings = self.pipe.prompt_warnings(given.asked)
+        if self.found is not None:
+            yield from self.found.frames()
+            self._steps_before = self.found.steps(given.steps_per_window)
+            self.contact.tell(Resumed(self._steps_before))
+        self.checkpointer.steps_per_window = given.steps_per_window
+        for frames in self._new_frames(given):
+            self.checkpointer.wrote(frames)
+            yield frames
+
+    def wrote(self, count: int) -> None:
+        """So many frames are in the file."""
+        self._written += count
+        self.watch.count(Phase.DECODING, count)
+
+    def _new_frames(self, given: Given) -> Iterator[Tensor]:
+        return generate_windows(
+            self.pipe,
+            given.asked,
+            given.plan,
+            Draws.from_seed(self.asked.seed),
+            resume=self.found.state if self.found else None,
+            on_window_start=lambda index, _: self._begin_window(index, given.plan),
+            on_window_end=self.checkpointer.end_window,
+            on_state=self.checkpointer.on_state,
+            on_step=self._on_step,
+            on_phase=lambda phase: self._enter(Phase(phase), given),
+        )
+
+    def _old_frames(self) -> Generator[np.ndarray, None, np.ndarray]:
+        """All but the last frames of the video that is continued; those are returned, [overlap, H, W, 3]."""
+        waiting: deque[np.ndarray] = deque()
+        for frame in source_frames(self.run.inputs["video.mp4"], self.asked):
+            waiting.append(frame)
+            if len(waiting) == OLD_AT_ONCE + self.asked.overlap:
+                yield np.stack([waiting.popleft() for _ in range(OLD_AT_ONCE)])
+        while len(waiting) > self.asked.overlap:
+            yield waiting.popleft()[None]
+        return np.stack(waiting)
+
+    def _begin_window(self, index: int, plan: tuple[Window, ...]) -> None:
+        self._is_last_window = index + 1 == len(plan)
+        self.checkpointer.begin_window(index, is_last=self._is_last_window)
+
+    def _enter(self, phase: Phase, given: Given) -> None:
+        denoising, decoding = (self._steps_before, given.total_steps), (self._written, self.asked.num_frames)
+        counts = {Phase.DENOISING: denoising, Phase.DECODING: decoding}
+        self.watch.enter(phase, counts.get(phase), told=phase is not Phase.DECODING or self._is_last_window)
+
+    def _on_step(self, _pipe: Any, _index: int, _timestep: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        self.watch.count(Phase.DENOISING, 1)
+        self.contact.check()
+        return tensors
