@@ -10,6 +10,7 @@ from jobs.idempotency import Claim
 from jobs.record import Job, new_job_id
 from jobs.request import VideoRequest
 from jobs.storage import INPUT_FILES, input_key, job_prefixes
+from service.asker import Asker
 from service.create import Wish
 from service.parts import Parts
 from service.problems import Problem
@@ -17,22 +18,24 @@ from service.problems import Problem
 log = structlog.get_logger()
 
 
-def admit(parts: Parts, wish: Wish, claim: Claim) -> Job:
+def admit(asker: Asker, wish: Wish, claim: Claim) -> Job:
     """The first of the accepted jobs: all of the wish are accepted, or none. It may be one that was there before.
 
-    Raises Problem `queue_full`, `asset_expired`, StorageUnavailable, QueueUnavailable, IsInFlight.
+    Raises Problem `queue_full`, `rate_limited`, `asset_expired`, StorageUnavailable, QueueUnavailable, IsInFlight.
     """
+    parts, owner = asker.parts, asker.owner
     _check_room(parts, wish)
     ids = [claim.video_id, *(new_job_id() for _ in range(1, wish.count))]
+    asker.reserve(ids, wish.pixel_frames)
     try:
-        jobs = [_job(parts, wish, claim.asked.owner, ids, place) for place in range(wish.count)]
+        jobs = [_job(parts, wish, owner, ids, place) for place in range(wish.count)]
         made_before = parts.store.submit_all(jobs, claim)
     except Exception:
-        _take_back(parts, ids)
+        _take_back(asker, wish, ids)
         raise
     if made_before:
-        _take_back(parts, ids)
-        return parts.store.get_owned(made_before, claim.asked.owner)
+        _take_back(asker, wish, ids)
+        return parts.store.get_owned(made_before, owner)
     for job in jobs:
         shape = {"mode": job.request.mode, "size": job.request.size, "num_frames": job.request.num_frames}
         log.info("job.admitted", job_id=job.id, owner=job.owner, model=job.request.model, **shape)
@@ -75,11 +78,13 @@ def _check_room(parts: Parts, wish: Wish) -> None:
         raise Problem("queue_full", f"{most} videos are waiting for {model} already; come back in a while")
 
 
-def _take_back(parts: Parts, ids: Sequence[str]) -> None:
+def _take_back(asker: Asker, wish: Wish, ids: Sequence[str]) -> None:
     """After a refusal nothing of the jobs shall be left, even if only the answer of Redis was lost."""
     for job_id in ids:
         with suppress(JobsError):
-            parts.store.delete(job_id)
+            asker.parts.store.delete(job_id)
         for prefix in job_prefixes(job_id):
             with suppress(JobsError):
-                parts.storage.delete_prefix(prefix)
+                asker.parts.storage.delete_prefix(prefix)
+    with suppress(JobsError):
+        asker.parts.quotas.give_back(asker.owner, asker.caller.limits, ids, wish.pixel_frames)

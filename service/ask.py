@@ -45,6 +45,7 @@ OF_CREATE = errors(
     "unsupported_media_type",
     "idempotency_in_flight",
     "idempotency_key_reused",
+    "rate_limited",
     "queue_full",
     "queue_unavailable",
     "storage_unavailable",
@@ -118,4 +119,4 @@ async def _answer(asker: Asker, body: Body, understood: Callable[[Fields], Wish]
 def _accepted(asker: Asker, body: Body, understood: Callable[[Fields], Wish]) -> tuple[Job, bool]:
     fields = Fields(body.fields())
     asked = asker.repeatable.asked(asker.owner, fields.values)
-    return once(asker.parts, asked, lambda claim: admit(asker.parts, understood(fields), claim))
+    return once(asker.parts, asked, lambda claim: admit(asker, understood(fields), claim))

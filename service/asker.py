@@ -1,12 +1,18 @@
 """Who asks for a video, and how: what every route that makes one begins with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
 
+from jobs.quotas import Allowance
+from service.callers import Caller
+from service.limits import check
 from service.once import Repeatable, RepeatableDep
 from service.parts import CallerDep, Parts, PartsDep
+
+ALLOWANCES = "easyanimate.allowances"  # in the scope of a request: what is left of the caller's limits
 
 
 @dataclass(frozen=True)
@@ -14,13 +20,33 @@ class Asker:
     """The caller of a request for a video, before anything is known of the video."""
 
     parts: Parts
-    owner: str
+    caller: Caller
     repeatable: Repeatable
+    allowances: list[Allowance] = field(default_factory=list)
+
+    @property
+    def owner(self) -> str:
+        return self.caller.owner
+
+    def count_request(self, most: int) -> None:
+        """Count this request, before anything else is done about it. Raises Problem `rate_limited`."""
+        self.allowances.append(self.parts.quotas.take_request(self.owner, most))
+        check(self.allowances)
+
+    def reserve(self, ids: list[str], pixel_frames: int) -> None:
+        """Keep room for jobs of so many pixel-frames. Raises Problem `rate_limited`."""
+        found = self.parts.quotas.reserve(self.owner, self.caller.limits, ids, pixel_frames)
+        self.allowances.extend(found)
+        check(found)
 
 
-def asker_of(caller: CallerDep, parts: PartsDep, repeatable: RepeatableDep) -> Asker:
-    """Who asks. Raises InvalidRequest, Problem `invalid_api_key`."""
-    return Asker(parts, caller.owner, repeatable)
+async def asker_of(request: Request, caller: CallerDep, parts: PartsDep, repeatable: RepeatableDep) -> Asker:
+    """Who asks. Raises InvalidRequest, Problem `invalid_api_key`, `rate_limited`."""
+    asker = Asker(parts, caller, repeatable)
+    request.scope[ALLOWANCES] = asker.allowances
+    if caller.limits.requests_per_minute is not None:
+        await run_in_threadpool(asker.count_request, caller.limits.requests_per_minute)
+    return asker
 
 
 AskerDep = Annotated[Asker, Depends(asker_of)]

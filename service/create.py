@@ -7,6 +7,7 @@ from typing import Any
 
 from jobs.errors import InvalidRequest, ModelNotFound
 from jobs.model_card import ModelCard
+from jobs.quotas import pixel_frames
 from jobs.registry import Registry
 from jobs.request import MAX_PROMPT_CHARS, LoraChoice, VideoRequest
 from service.clips import Clip, read_clip
@@ -47,6 +48,11 @@ class Wish:
     source: str | None = None
     count: int = 1
     retention_s: float | None = None
+
+    @property
+    def pixel_frames(self) -> int:
+        """What all its videos together take of the caller's day."""
+        return pixel_frames(self.request) * self.count
 
 
 def understand(fields: Fields, parts: Parts, owner: str, known: Collection[str], *, extends: bool = False) -> Wish:

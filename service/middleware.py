@@ -8,6 +8,9 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.asker import ALLOWANCES
+from service.limits import limit_headers
+
 log = structlog.get_logger()
 
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -34,6 +37,8 @@ class RequestStory:
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = request_id
                 headers["x-content-type-options"] = "nosniff"
+                if allowances := scope.get(ALLOWANCES):
+                    headers.update(limit_headers(allowances))
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):

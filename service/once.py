@@ -34,7 +34,7 @@ class Repeatable:
         return Asked(owner, _fingerprint(self.path, values), self.key, self.is_retry)
 
 
-def repeatable(
+async def repeatable(
     request: Request,
     key: Annotated[str | None, Header(alias=HEADER, description=ABOUT_KEY, examples=["order-17"])] = None,
     x_stainless_retry_count: Annotated[str, Header(include_in_schema=False)] = "0",

@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 
 from service.examples import error_examples, video_examples
 from service.headers import header_components, told
-from service.problems import STATUS, ProblemBody, headers_of
+from service.problems import LIMIT_HEADERS, STATUS, ProblemBody, headers_of
 from service.views import Video
 
 SCHEMAS = "#/components/schemas/"
@@ -42,7 +42,7 @@ def of_video(about: str, *headers: str, states: Iterable[str] = STATES) -> dict[
 
 def accepted() -> dict[int | str, dict[str, Any]]:
     """The answers to a request for a video: the same record with either status."""
-    headers = ("Location", "ETag", "openai-poll-after-ms", "Idempotency-Replayed")
+    headers = ("Location", "ETag", "openai-poll-after-ms", "Idempotency-Replayed", *LIMIT_HEADERS)
     return {
         200: of_video("The record of the accepted video", *headers, states=["queued"]),
         202: of_video("The same, with `Prefer: respond-async`", *headers, "Preference-Applied", states=["queued"]),

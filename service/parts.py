@@ -12,6 +12,7 @@ from jobs.choose_storage import open_storage
 from jobs.keys import KeyRing
 from jobs.news import News
 from jobs.outgoing import Outgoing
+from jobs.quotas import Quotas
 from jobs.reader import JobReader
 from jobs.redis_connection import connect, connect_async
 from jobs.registry import Registry
@@ -39,6 +40,7 @@ class Parts:
     outgoing: Outgoing
     images: ImageDoor
     callers: Callers
+    quotas: Quotas
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
@@ -58,6 +60,7 @@ class Parts:
             outgoing=Outgoing(allow_private=settings.webhook_allow_private),
             images=ImageDoor(settings.max_image_pixels),
             callers=Callers(settings.auth, settings.api_keys, KeyRing(redis), settings.limits),
+            quotas=Quotas(redis),
         )
 
     async def close(self) -> None:

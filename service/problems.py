@@ -41,6 +41,7 @@ STATUS = {
     "unsupported_media_type": 415,
     "range_not_satisfiable": 416,
     "idempotency_key_reused": 422,
+    "rate_limited": 429,
     "queue_full": 429,
     "internal_error": 500,
     "queue_unavailable": 503,
@@ -56,10 +57,18 @@ RETRY_AFTER_S = {
     "model_unavailable": 10,
 }
 NEVER_RETRY = {"video_not_ready", "not_cancellable"}  # clients repeat every 409 unless told not to
+LIMIT_HEADERS = (
+    "RateLimit-Policy",
+    "RateLimit",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
+)
 HEADERS = {  # of one code only; whoever raises the problem knows their values
     "invalid_api_key": ("WWW-Authenticate",),
     "unsupported_media_type": ("Accept",),
     "range_not_satisfiable": ("Content-Range",),
+    "rate_limited": ("Retry-After", "x-should-retry", *LIMIT_HEADERS),
 }
 
 
