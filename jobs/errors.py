@@ -5,6 +5,7 @@ JobsError
 ├── ModelNotFound        no worker has ever announced this model
 ├── ModelUnavailable     no model has been announced yet
 ├── JobNotFound          no such job, or another caller's
+├── FileMissing          no such file, or another caller's, or its time is over
 ├── NotCancellable       the job has already ended
 ├── KeyNotFound          no such API key; only `easyanimate keys` asks for one by its id
 ├── QueueUnavailable     Redis does not answer
@@ -52,6 +53,12 @@ class JobNotFound(JobsError):
     """There is no such video."""
 
     code = "video_not_found"
+
+
+class FileMissing(JobsError):
+    """There is no such file."""
+
+    code = "file_not_found"
 
 
 class NotCancellable(JobsError):

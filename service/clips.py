@@ -8,17 +8,15 @@ from dataclasses import dataclass
 
 from easyanimate.geometry import FRAMES_PER_SLICE
 from jobs.errors import InvalidRequest, JobNotFound
-from jobs.mp4_header import Mp4Header, NotAnMp4, read_mp4_header
 from jobs.record import Job
 from jobs.states import State
 from jobs.store import JobStore
+from service.clip_header import read_clip_header, refused
 from service.fields import Fields
-from service.inputs import read_upload
+from service.input_kinds import VIDEO
+from service.inputs import MAX_ID_CHARS, InputDoor
 from service.problems import Problem
-
-MOST_PIXELS = 4096 * 2304  # of a frame
-MOST_SECONDS = 600
-MAX_ID_CHARS = 100
+from service.strict_json import read_json
 
 
 @dataclass(frozen=True)
@@ -37,14 +35,16 @@ class Clip:
         return max(1, round(self.seconds * fps))
 
 
-def read_clip(fields: Fields, store: JobStore, owner: str) -> Clip | None:
+def read_clip(fields: Fields, store: JobStore, door: InputDoor) -> Clip | None:
     """The video in these fields. Raises InvalidRequest `unsupported_video`, Problem."""
-    if fields.get("video") is None:
-        return None
     value = fields.get("video")
-    if isinstance(value, dict) or (isinstance(value, str) and value.lstrip().startswith("{")):
-        return _own(fields, store, owner)
-    return _sent(read_upload(value, "video", "unsupported_video", "video, video/mp4"))
+    if value is None:
+        return None
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        value = read_json(value, "video")
+    if isinstance(value, dict) and not {VIDEO.url_field, "file_id"} & value.keys():
+        return _own(Fields(value, "video"), store, door.owner)
+    return _sent(door.read(value, "video", VIDEO))
 
 
 def own_video(store: JobStore, owner: str, video_id: str, param: str | None) -> Job:
@@ -59,9 +59,8 @@ def own_video(store: JobStore, owner: str, video_id: str, param: str | None) -> 
     return job
 
 
-def _own(fields: Fields, store: JobStore, owner: str) -> Clip:
-    reference = fields.part("video") or Fields({}, "video")
-    reference.refuse_unknown(("id",))
+def _own(reference: Fields, store: JobStore, owner: str) -> Clip:
+    reference.refuse_unknown(("id", "file_id", VIDEO.url_field))
     video_id = reference.text("id", MAX_ID_CHARS)
     if not video_id:
         raise InvalidRequest('video.id is missing, as in {"id": "video_…"}', "video.id")
@@ -70,28 +69,11 @@ def _own(fields: Fields, store: JobStore, owner: str) -> Clip:
         raise Problem("asset_expired", f"the files of {video_id} were kept until its expires_at", "video.id")
     request = job.request
     if request.num_frames < FRAMES_PER_SLICE:
-        raise _refused("video.id", "is a picture; download it and send it as image")
+        raise refused("video.id", "is a picture; download it and send it as image")
     return Clip("video.id", request.width, request.height, request.seconds, source=job)
 
 
 def _sent(data: bytes) -> Clip:
-    try:
-        header = read_mp4_header(data)
-    except NotAnMp4 as error:
-        raise _refused("video", str(error)) from error
-    seconds = float(header.num_frames / header.fps)
-    _check(header, seconds)
+    header = read_clip_header(data, "video")
     width, height = header.shown_size
-    return Clip("video", width, height, seconds, data=data)
-
-
-def _check(header: Mp4Header, seconds: float) -> None:
-    if header.width * header.height > MOST_PIXELS:
-        size = f"{header.width}x{header.height}"
-        raise _refused("video", f"is {size}; at most {MOST_PIXELS} pixels a frame work, so send a smaller one")
-    if seconds > MOST_SECONDS:
-        raise _refused("video", f"plays for {seconds:g} s; at most {MOST_SECONDS} work, so send a part of it")
-
-
-def _refused(param: str, why: str) -> InvalidRequest:
-    return InvalidRequest(f"{param} {why}", param, "unsupported_video")
+    return Clip("video", width, height, float(header.num_frames / header.fps), data=data)

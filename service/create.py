@@ -63,7 +63,8 @@ def understand(fields: Fields, parts: Parts, owner: str, known: Collection[str],
     fields.refuse_unknown(known, PLANNED)
     prompt = read_prompt(fields)
     check_together(fields, extends=extends)
-    clip = read_clip(fields, parts.store, owner)
+    door = parts.inputs_of(owner)
+    clip = read_clip(fields, parts.store, door)
     fields = inherited(fields, clip)
     card = _card(fields, parts.registry)
     length = read_length(fields, card, clip, extends=extends)
@@ -74,7 +75,7 @@ def understand(fields: Fields, parts: Parts, owner: str, known: Collection[str],
     shape = {"num_frames": length.num_frames, "video_num_frames": length.of_video, "fps": _fps(fields, card)}
     settings = {**_settings(fields, card), "num_inference_steps": steps, "scheduler": scheduler, "strength": 1.0}
     told = {"metadata": read_metadata(fields), "webhook": read_webhook(fields, parts.outgoing)}
-    pictures = read_pictures(fields, parts.images)
+    pictures = read_pictures(fields, parts.images, door)
     (width, height), size_warnings = read_size(fields, card, clip, pictures)
     if clip is not None and not extends:
         settings["strength"] = read_strength(

@@ -11,14 +11,17 @@ MAX_LORAS, MAX_LORA_SCALE, DEFAULT_LORA_SCALE = 4, 2.0, 0.55
 MAX_OVERLAP = 4
 MAX_VIDEOS = 8
 
+WAYS = "a file part, an https link, the id of a file from POST /v1/files, or a data: URL"
+
 PICTURE = (
-    "The start picture: a file part (PNG, JPEG, WebP or still GIF), or a data: URL. It is turned upright, "
-    "transparency becomes white."
+    f"The start picture (PNG, JPEG, WebP or still GIF): {WAYS}; "
+    'also as {"image_url": …} or {"file_id": …}. It is turned upright, transparency becomes white.'
 )
 
 VIDEO = (
-    'The video to be changed or continued: {"id": "video_…"} of a completed one of yours, a file part (MP4), or a '
-    "data: URL. By id its settings are taken over where the request says nothing else."
+    'The video to be changed or continued: {"id": "video_…"} of a completed one of yours, or an MP4: '
+    f'{WAYS}; also as {{"video_url": …}} or {{"file_id": …}}. By id its settings are taken over where the request says '
+    "nothing else."
 )
 
 WEBHOOK: dict[str, Any] = {
@@ -37,11 +40,17 @@ LORA: dict[str, Any] = {
 }
 
 INPUTS: dict[str, Any] = {
-    "image": {"type": "string", "description": PICTURE},
-    "input_reference": {"type": "string", "description": "The same as image, by its OpenAI name."},
-    "last_image": {"type": "string", "description": "The picture the video shall end in; sent as the start picture."},
+    "image": {"type": ["string", "object"], "description": PICTURE},
+    "input_reference": {"type": ["string", "object"], "description": "The same as image, by its OpenAI name."},
+    "last_image": {
+        "type": ["string", "object"],
+        "description": "The picture the video shall end in; sent as the start picture.",
+    },
     "video": {"type": ["string", "object"], "description": VIDEO},
-    "mask": {"type": "string", "description": "A picture: white where the video is made anew, darker where it stays."},
+    "mask": {
+        "type": ["string", "object"],
+        "description": "A picture: white where the video is made anew, darker where it stays.",
+    },
 }
 
 CREATE: dict[str, Any] = {

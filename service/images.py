@@ -24,7 +24,7 @@ class ImageDoor:
 
     def to_png(self, data: bytes, param: str) -> bytes:
         """The bytes of an RGB PNG of this picture. Raises InvalidRequest `unsupported_image`."""
-        form = _sniff(data)
+        form = sniff(data)
         if form is None:
             raise _refused(param, "must be a PNG, JPEG, WebP or still GIF; these bytes are none of them")
         with self.slots:
@@ -54,7 +54,7 @@ class ImageDoor:
         return _refused(param, f"has {size} pixels; at most {self.max_pixels} work here, so send a smaller picture")
 
 
-def _sniff(data: bytes) -> str | None:
+def sniff(data: bytes) -> str | None:
     """The file format that the first bytes tell."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"

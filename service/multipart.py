@@ -23,6 +23,7 @@ class Upload:
     """A file part. What type the caller says it has is not kept: nobody should believe it."""
 
     data: bytes
+    filename: str = ""
 
 
 @dataclass
@@ -89,7 +90,7 @@ def _named_value(part: _Part) -> tuple[str, str | Upload]:
     if not name or len(name) > MAX_NAME_CHARS:
         raise InvalidRequest(f"every form part needs a name of at most {MAX_NAME_CHARS} characters")
     if b"filename" in options:
-        return name, Upload(bytes(part.data))
+        return name, Upload(bytes(part.data), options[b"filename"].decode("utf-8", "replace"))
     return name, _text(bytes(part.data), name)
 
 

@@ -21,6 +21,7 @@ METHODS = ("get", "put", "post", "delete", "patch", "head", "options", "trace")
 
 TAGS = [
     {"name": "videos", "description": "Ask for videos, follow them, fetch them."},
+    {"name": "files", "description": "Send pictures and videos ahead, to be named in requests."},
     {"name": "models", "description": "What can be asked for here."},
     {"name": "operations", "description": "For whoever runs the service."},
 ]
@@ -60,6 +61,15 @@ def of_file() -> dict[int | str, dict[str, Any]]:
         302: {"description": "A link that needs no key", "headers": told("Location", "Cache-Control")},
         304: not_modified(),
     }
+
+
+def of_upload() -> dict[int | str, dict[str, Any]]:
+    """The answers with the content of a file that was sent ahead."""
+    types = ("image/png", "image/jpeg", "image/webp", "image/gif", "video/mp4")
+    found = {status: answer for status, answer in of_file().items() if status != 302}
+    for status in (200, 206):
+        found[status] = {**found[status], "content": {media_type: {"schema": BYTES} for media_type in types}}
+    return found
 
 
 def not_modified() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from redis import Redis
 
 from jobs.choose_storage import open_storage
+from jobs.files import Files
 from jobs.keys import KeyRing
 from jobs.news import News
 from jobs.outgoing import Outgoing
@@ -20,6 +21,9 @@ from jobs.storage import Storage
 from jobs.store import JobStore
 from service.callers import Caller, Callers
 from service.images import ImageDoor
+from service.input_files import FileShelf
+from service.inputs import InputDoor
+from service.links import Links
 from service.settings import ServiceSettings
 
 REDIS_RETRIES = 3  # then the caller gets a 503 and comes back
@@ -38,7 +42,9 @@ class Parts:
     registry: Registry
     storage: Storage
     outgoing: Outgoing
+    links: Links
     images: ImageDoor
+    shelf: FileShelf
     callers: Callers
     quotas: Quotas
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
@@ -49,16 +55,21 @@ class Parts:
         url = settings.redis_url.get_secret_value()
         redis = connect(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
         asynchronous = connect_async(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
+        store, storage = JobStore(redis, lease_s=settings.lease_s), open_storage(settings)
+        images = ImageDoor(settings.max_image_pixels)
+        fetching = Outgoing(allow_private=settings.fetch_allow_private, timeout_s=settings.fetch_timeout_s)
         return cls(
             settings=settings,
             redis=redis,
-            store=JobStore(redis, lease_s=settings.lease_s),
+            store=store,
             reader=JobReader(asynchronous),
             news=News(asynchronous),
             registry=Registry(redis),
-            storage=open_storage(settings),
+            storage=storage,
             outgoing=Outgoing(allow_private=settings.webhook_allow_private),
-            images=ImageDoor(settings.max_image_pixels),
+            links=Links(fetching, settings.body_limit_bytes),
+            images=images,
+            shelf=FileShelf(Files(redis), storage, images, store.now, settings.max_files),
             callers=Callers(settings.auth, settings.api_keys, KeyRing(redis), settings.limits),
             quotas=Quotas(redis),
         )
@@ -69,6 +80,10 @@ class Parts:
         await self.news.close()
         await self.reader.redis.aclose()
         self.redis.close()
+
+    def inputs_of(self, owner: str) -> InputDoor:
+        """Where the inputs of this caller's requests are found."""
+        return InputDoor(owner, self.links, self.shelf)
 
 
 async def parts_of(request: Request) -> Parts:

@@ -25,6 +25,10 @@ class ServiceSettings(Settings):
     max_image_pixels: int = Field(default=40_000_000, gt=0)
     max_queued_jobs: int = Field(default=10_000, gt=0)  # of one model
     retention_s: Annotated[float, Field(gt=0)] | Literal["never"] = 7 * DAY_S  # of a video whose model says nothing
+    fetch_allow_private: bool = False
+    fetch_timeout_s: float = Field(default=20.0, gt=0, le=60)  # of one linked file
+    file_ttl_s: int = Field(default=7 * 86_400, ge=3600, le=30 * 86_400)
+    max_files: int = Field(default=1000, gt=0)  # of one caller
     shutdown_grace_s: int = Field(default=20, ge=0)
 
     @property

@@ -18,6 +18,7 @@ from jobs.outgoing import Outgoing
 from jobs.redis_connection import connect
 from jobs.store import JobStore
 from worker.deliverer import Deliverer
+from worker.file_sweeper import FileSweeper
 from worker.janitor import Janitor
 from worker.orphans import Orphans
 from worker.settings import KeeperSettings
@@ -68,6 +69,7 @@ def run_keeper(settings: KeeperSettings, signals: "SimpleQueue[int]") -> None:
         "sweeper": Sweeper(store, settings).run,
         "deliverer": deliverer.run,
         "janitor": Janitor(store, storage, settings).run,
+        "files": FileSweeper(store, storage, settings.retention_sweep_s).run,
         "orphans": Orphans(store, storage, settings).run,
     }
     threads = [Thread(target=task, args=[stopped], name=name) for name, task in tasks.items()]

@@ -104,6 +104,26 @@ def api(
         yield client
 
 
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
+    """The bytes of a real MP4."""
+    import numpy as np
+
+    from easyanimate.video_file import Mp4Writer
+
+    folder = tmp_path_factory.mktemp("clips")
+
+    def clip(num_frames: int = 20, width: int = 96, height: int = 64, fps: int = 24) -> bytes:
+        path = folder / f"{num_frames}-{width}-{height}-{fps}.mp4"
+        if not path.exists():
+            with Mp4Writer(path, width=width, height=height, fps=fps) as video:
+                for _ in range(num_frames):
+                    video.write(np.zeros((1, height, width, 3), np.uint8))
+        return path.read_bytes()
+
+    return clip
+
+
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     """Finds ports of this machine that nobody listens on."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import openai
 import pytest
 from hypothesis import HealthCheck, given
@@ -17,7 +16,6 @@ from hypothesis import strategies as st
 from PIL import Image
 from redis import Redis
 
-from easyanimate.video_file import Mp4Writer
 from jobs.choose_storage import open_storage
 from jobs.model_card import Lora, ModelCard
 from jobs.record import Job
@@ -47,22 +45,6 @@ def half_black() -> bytes:
     out = io.BytesIO()
     image.save(out, "PNG")
     return out.getvalue()
-
-
-@pytest.fixture(scope="session")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
-    """The bytes of a real MP4."""
-    folder = tmp_path_factory.mktemp("clips")
-
-    def clip(num_frames: int = 20, width: int = 96, height: int = 64, fps: int = 24) -> bytes:
-        path = folder / f"{num_frames}-{width}-{height}-{fps}.mp4"
-        if not path.exists():
-            with Mp4Writer(path, width=width, height=height, fps=fps) as video:
-                for _ in range(num_frames):
-                    video.write(np.zeros((1, height, width, 3), np.uint8))
-        return path.read_bytes()
-
-    return clip
 
 
 @pytest.fixture(scope="session")
@@ -299,7 +281,11 @@ WRONG = [
     (EDITS, {"video": MP4, "num_frames": 24}, 400, "invalid_seconds", "num_frames", "nearest is 16"),
     (EDITS, {"video": MP4, "num_frames": 1}, 400, "invalid_seconds", "num_frames", "nearest is 8"),
     (EDITS, {"video": MP4, "seconds": "-1"}, 400, "invalid_seconds", "seconds", "more than 0"),
-    (EDITS, {"video": "https://example.com/a.mp4"}, 400, "unsupported_video", "video", "file part"),
+    (EDITS, {"video": "ftp://example.com/a.mp4"}, 400, "unsupported_video", "video", "file part"),
+    (EDITS, {"video": "https://10.0.0.1/a.mp4"}, 400, "url_not_allowed", "video", "public https"),
+    (EDITS, {"video": {"video_url": "https://[::1]/a"}}, 400, "url_not_allowed", "video.video_url", "public https"),
+    (EDITS, {"video": {"file_id": "file-1"}}, 404, "file_not_found", "video.file_id", "POST /v1/files"),
+    (EDITS, {"video": "file-1"}, 404, "file_not_found", "video", "POST /v1/files"),
     (EDITS, {"video": "/etc/passwd"}, 400, "unsupported_video", "video", "file part"),
     (EDITS, {"video": 7}, 400, "unsupported_video", "video", "file part"),
     (EDITS, {"video": "data:video/mp4;base64,!"}, 400, "unsupported_video", "video", "data: URL"),

@@ -124,10 +124,18 @@ WRONG = [
     ({"webhook": {"url": "https://93.184.216.34", "secret": "abc"}}, "invalid_request", "webhook.secret", "whsec_"),
     ({"webhook": {"url": "https://93.184.216.34", "secret": "whsec_é"}}, "invalid_request", "webhook.secret", "base64"),
     ({"webhook": {"url": "https://93.184.216.34", "event": []}}, "unknown_parameter", "webhook.event", "events"),
-    ({"image": "https://example.com/a.png"}, "unsupported_image", "image", "file part"),
+    ({"image": "gopher://example.com/a.png"}, "unsupported_image", "image", "file part"),
+    ({"image": "http://example.com/a.png"}, "url_not_allowed", "image", "public https"),
+    ({"image": "https://localhost/a.png"}, "url_not_allowed", "image", "public https"),
+    ({"image": "HTTPS://0x7f.1/a.png"}, "url_not_allowed", "image", "public https"),
+    ({"image": "https://" + "a" * 3000}, "invalid_request", "image", "2048"),
+    ({"image": {"image_url": "https://[fd00::1]/"}}, "url_not_allowed", "image.image_url", "public https"),
+    ({"image": {}}, "invalid_request", "image", "one of image_url and file_id"),
+    ({"image": {"image_url": 7}}, "unsupported_image", "image.image_url", "https link"),
     ({"image": "/etc/passwd"}, "unsupported_image", "image", "file part"),
     ({"image": 7}, "unsupported_image", "image", "file part"),
-    ({"input_reference": {"file_id": "file_1"}}, "unsupported_image", "input_reference.image_url", "file part"),
+    ({"input_reference": {"file_id": "file-1"}}, "file_not_found", "input_reference.file_id", "POST /v1/files"),
+    ({"input_reference": "file-1"}, "file_not_found", "input_reference", "POST /v1/files"),
     ({"input_reference": {"path": "/etc"}}, "unknown_parameter", "input_reference.path", "image_url"),
     ({"image": data_url(png(8, 8)), "input_reference": data_url(png(8, 8))}, "invalid_request", "image", "give one"),
     ({"image": "data:image/png,abc"}, "unsupported_image", "image", "base64"),
@@ -147,7 +155,7 @@ def test_a_wrong_field_is_refused_by_name(
 ) -> None:
     body = json.dumps({"prompt": "a red fox", **fields})
     answer = fleeting.post("/v1/videos", content=body, headers={"content-type": "application/json"})
-    assert answer.status_code == (404 if code == "model_not_found" else 400)
+    assert answer.status_code == (404 if code in ("model_not_found", "file_not_found") else 400)
     assert code_of(answer) == code
     assert answer.json()["error"]["param"] == param
     assert word in answer.json()["detail"]
