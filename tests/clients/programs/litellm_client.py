@@ -1,0 +1,47 @@
+"""Makes videos with litellm; prints what it made of the answers. Arguments: address, key, a PNG."""
+
+import hashlib
+import json
+import sys
+import time
+from pathlib import Path
+
+import litellm
+
+litellm.suppress_debug_info = True
+
+url, key, picture = sys.argv[1:]
+there = {"api_base": f"{url}/v1", "api_key": key}
+small = {"size": "64x64", "extra_body": {"num_frames": 8, "num_inference_steps": 2, "seed": 7}}
+
+
+def ended(video_id):
+    while True:
+        video = litellm.video_status(video_id, custom_llm_provider="openai", **there)
+        if video.status in ("completed", "failed"):
+            return video
+        time.sleep(0.2)
+
+
+made = litellm.video_generation("a red ball rolls", "openai/easyanimate-v3-tiny", **small, **there)
+done = ended(made.id)
+content = litellm.video_content(made.id, custom_llm_provider="openai", **there)
+with Path(picture).open("rb") as start:
+    moving = litellm.video_generation("it moves", "openai/easyanimate-v3-tiny", input_reference=start, **small, **there)
+remixed = litellm.video_remix(made.id, "a blue ball rolls", custom_llm_provider="openai", **there)
+listed = litellm.video_list(custom_llm_provider="openai", **there)
+try:
+    litellm.video_generation("a", "openai/easyanimate-v3-tiny", size="60x64", **there)
+    refused = "not at all"
+except litellm.BadRequestError as error:
+    refused = {"class": type(error).__name__, "status": error.status_code, "message": str(error)}
+found = {
+    "made": {"id": made.id, "status": made.status},
+    "done": {"status": done.status, "progress": done.progress},
+    "sha256": hashlib.sha256(content).hexdigest(),
+    "moving": ended(moving.id).status,
+    "remixed": ended(remixed.id).status,
+    "listed": len(listed if isinstance(listed, list) else listed["data"]),
+    "refused": refused,
+}
+sys.stdout.write(json.dumps(found) + "\n")

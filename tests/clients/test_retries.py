@@ -1,0 +1,68 @@
+"""What OpenAI's client does when answers are lost or say to come back, and that each video is still made only once."""
+
+from collections.abc import Iterator
+
+import openai
+import pytest
+
+from tests.clients.conftest import KEY
+from tests.clients.wire import Wire, instead, lost
+
+pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # theirs, not ours
+
+
+@pytest.fixture
+def client(wire: Wire) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{wire.url}/v1", api_key=KEY) as client:
+        yield client
+
+
+def create(client: openai.OpenAI, prompt: str) -> str:
+    """Ask for a video so long that it is still there when we look, whatever the client sends."""
+    extra = {"num_frames": 8, "num_inference_steps": 100}
+    return client.videos.create(prompt=prompt, extra_body=extra, size="64x64").id  # type: ignore[arg-type]
+
+
+def tries(wire: Wire) -> list[str]:
+    return [exchange.sent["x-stainless-retry-count"] for exchange in wire.exchanges]
+
+
+def test_a_request_whose_answer_is_lost_is_sent_again_and_is_one_video(client: openai.OpenAI, wire: Wire) -> None:
+    before = [video.id for video in client.videos.list()]
+    wire.forget()
+    wire.faults.extend([lost, lost])
+    video_id = create(client, "once")
+    assert tries(wire) == ["0", "1", "2"]
+    assert not any("idempotency-key" in exchange.sent for exchange in wire.exchanges)
+    assert {exchange.json()["id"] for exchange in wire.exchanges} == {video_id}
+    assert wire.exchanges[-1].told["idempotency-replayed"] == "true"
+    assert [video.id for video in client.videos.list()] == [video_id, *before]
+    client.videos.delete(video_id)
+
+
+def test_a_request_that_was_answered_twice_is_two_videos(client: openai.OpenAI) -> None:
+    first, second = create(client, "again"), create(client, "again")
+    assert first != second
+    for video_id in (first, second):
+        client.videos.delete(video_id)
+
+
+def test_a_poll_that_fails_in_between_goes_on(client: openai.OpenAI, wire: Wire) -> None:
+    video_id = create(client, "polled")
+    client.delete(f"/videos/{video_id}", cast_to=object)
+    video = client.videos.create(prompt="polled", size="64x64", extra_body={"num_frames": 8, "num_inference_steps": 1})  # type: ignore[arg-type]
+    wire.forget()
+    wire.faults.extend([instead(503, retry_after="0"), lost])
+    assert client.videos.poll(video.id).status == "completed"
+    assert tries(wire)[:3] == ["0", "1", "2"]
+
+
+def test_a_refusal_for_good_is_not_repeated(client: openai.OpenAI, wire: Wire) -> None:
+    video_id = create(client, "cancelled")
+    client.post(f"/videos/{video_id}/cancel", cast_to=object)
+    client.videos.poll(video_id)
+    wire.forget()
+    with pytest.raises(openai.ConflictError) as refusal:
+        client.post(f"/videos/{video_id}/cancel", cast_to=object)
+    assert refusal.value.code == "not_cancellable"
+    assert tries(wire) == ["0"]
