@@ -23,6 +23,9 @@ MAX_LOOKED_AT = 1000  # due deliveries, when most are not welcome
 CLAIM_MS = 60_000  # longer than a try may take: while one deliverer tries, no other does
 # Seconds from one try to the next: at once, then 5 s, 5 m, 30 m, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h after the one before.
 SCHEDULE_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
+_FIRST_EVENT = """
+if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('XADD', KEYS[1], ARGV[1], 'event', ARGV[2]) end
+"""
 
 
 class Delivery(BaseModel):
@@ -39,6 +42,11 @@ class Delivery(BaseModel):
     tries: int = 0
     status: str = "pending"  # then delivered, exhausted or refused
     last_answer: str | None = None
+
+
+def add_first_event(pipe: Pipeline, key: str, event: dict[str, Any], at: float) -> None:
+    """Begin the story of a job with what happened at the unix second `at`; nothing if it has begun."""
+    pipe.eval(_FIRST_EVENT, 1, key, f"{int(at * 1000)}-1", json.dumps(event))
 
 
 def add_event(pipe: Pipeline, key: str, event: dict[str, Any]) -> None:

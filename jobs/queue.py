@@ -1,39 +1,60 @@
-"""The queue: RQ carries the job's id, as JSON, to one allow-listed task; everything else is in the record.
+"""The queue: RQ brings workers a ticket for each waiting job; whose turn it is is decided when one is handed in.
 
-One queue per model, so that a worker listens only to what it can run, and only one queue per worker: taking from a
-single queue is crash-safe in RQ (LMOVE to an intermediate list), taking from several is not.
+A ticket is an entry of RQ like any other, with the JSON serialiser and the one allow-listed task, but the same for
+every job of a model. It says that somebody waits, not who (`jobs/turns.py`), so it may be lost, or be one too many: the
+keeper puts the number right. One queue per model, so that a worker listens only to what it can run.
 """
-
-from typing import Any
 
 from redis import Redis
 from redis.client import Pipeline
 from rq import Queue
-from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job as RQJob
 from rq.serializers import JSONSerializer
 
+from jobs import turns
+
 TASK = "worker.tasks.make_video"  # by name: the front end never imports the worker
+TICKET = "next-video"
 FAILED_ENTRY_TTL_S = 3600
+
+# KEYS: the tickets, the waiting jobs of each priority. ARGV: the ticket, how many to add at most.
+_COUNT_TICKETS = """
+local tickets, waiting = redis.call('LLEN', KEYS[1]), 0
+for i = 2, #KEYS do waiting = waiting + redis.call('ZCARD', KEYS[i]) end
+for _ = tickets + 1, math.min(waiting, tickets + ARGV[2]) do redis.call('RPUSH', KEYS[1], ARGV[1]) end
+if tickets > waiting then redis.call('LTRIM', KEYS[1], tickets - waiting, -1) end
+"""
+_AT_MOST = 1000
 
 
 def queue_name(model: str) -> str:
-    """The queue of one model's jobs."""
+    """RQ's queue of one model."""
     return f"videos-{model}"
 
 
-def open_queue(redis: Redis, model: str) -> Queue:
-    """The RQ queue of one model."""
-    return Queue(queue_name(model), connection=redis, serializer=JSONSerializer)
+def add_ticket(pipe: Pipeline, model: str) -> None:
+    """Add to `pipe`: a worker of this model shall look whose turn it is."""
+    pipe.rpush(tickets_key(model), TICKET)
 
 
-def push(redis: Redis, pipe: Pipeline, model: str, job_id: str, handover: int, *, at_front: bool = False) -> None:
-    """Add the RQ entry of a job's next handover to `pipe`: it exists when the rest of the transaction does."""
-    queue = open_queue(redis, model)
-    entry = RQJob.create(
+def tend(redis: Redis, model: str) -> None:
+    """See to it that there is a ticket for each waiting job, whatever has happened to the ones there were."""
+    queue = Queue(queue_name(model), connection=redis, serializer=JSONSerializer)
+    with redis.pipeline(transaction=True) as pipe:
+        pipe.multi()  # RQ insists on opening the transaction itself unless it is open already
+        pipe.sadd(Queue.redis_queues_keys, queue.key)
+        new_entry(redis, TICKET, queue).save(pipeline=pipe)
+        waiting = turns.waiting_keys(model)
+        pipe.eval(_COUNT_TICKETS, 1 + len(waiting), queue.key, *waiting, TICKET, _AT_MOST)
+        pipe.execute()
+
+
+def new_entry(redis: Redis, entry_id: str, queue: Queue, *arguments: str, kind: type[RQJob] = RQJob) -> RQJob:
+    """An entry of RQ for the one task, not yet saved. Only a ticket has no arguments."""
+    return kind.create(
         TASK,
-        args=(job_id,),
-        id=entry_id(job_id, handover),
+        args=arguments,
+        id=entry_id,
         connection=redis,
         serializer=JSONSerializer,
         origin=queue.name,
@@ -41,30 +62,8 @@ def push(redis: Redis, pipe: Pipeline, model: str, job_id: str, handover: int, *
         result_ttl=0,
         failure_ttl=FAILED_ENTRY_TTL_S,
     )
-    queue.enqueue_job(entry, pipeline=pipe, at_front=at_front)
 
 
-def withdraw(redis: Redis, model: str, job_id: str, handover: int) -> None:
-    """Take a job's waiting entry off the queue; nothing happens if a worker has it already."""
-    try:
-        entry = RQJob.fetch(entry_id(job_id, handover), connection=redis, serializer=JSONSerializer)
-        open_queue(redis, model).remove(entry)
-        entry.delete(remove_from_queue=False)
-    except (NoSuchJobError, InvalidJobOperation):
-        return
-
-
-def depth(redis: Redis, model: str) -> int:
-    """How many jobs wait for this model."""
-    return open_queue(redis, model).count
-
-
-def position(redis: Redis, model: str, job_id: str, handover: int) -> int | None:
-    """How many jobs are before this one, or None if it is not waiting."""
-    found: Any = redis.lpos(open_queue(redis, model).key, entry_id(job_id, handover))
-    return None if found is None else int(found)
-
-
-def entry_id(job_id: str, handover: int) -> str:
-    """The RQ id of one handover: an entry RQ is still tidying up never stands in the way of the next."""
-    return f"{job_id}-{handover}"
+def tickets_key(model: str) -> str:
+    """RQ's list of one model's tickets."""
+    return f"{Queue.redis_queue_namespace_prefix}{queue_name(model)}"

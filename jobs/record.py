@@ -8,6 +8,7 @@ from typing import Any, Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict
 
 from jobs.failure import Failure
+from jobs.priority import Priority
 from jobs.request import VideoRequest
 from jobs.states import Phase, State
 
@@ -46,6 +47,7 @@ class Job(BaseModel):
     owner: str
     request: VideoRequest
     created_at: float
+    priority: Priority = Priority.NORMAL
     state: State = State.QUEUED
     attempt: int = 0
     handover: int = 0
@@ -70,8 +72,12 @@ class Job(BaseModel):
     result: Result | None = None
 
     def to_hash(self, only: set[str] | None = None) -> dict[str, str]:
-        """The fields as Redis keeps them."""
-        return {name: json.dumps(value) for name, value in self.model_dump(mode="json", include=only).items()}
+        """The fields as Redis keeps them: those in `only`, or all that say something new, `state` always."""
+        if only is None:
+            fields = {**self.model_dump(mode="json", exclude_defaults=True), "state": self.state}
+        else:
+            fields = self.model_dump(mode="json", include=only)
+        return {name: json.dumps(value, separators=(",", ":")) for name, value in fields.items()}
 
     @classmethod
     def from_hash(cls, fields: Mapping[bytes, bytes]) -> Self:

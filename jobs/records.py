@@ -1,7 +1,7 @@
 """The table of records: read a job, and the one way to change it.
 
-A change reads the record under WATCH, decides, and writes record, event, lease, queue entry and outbox row in one
-MULTI; if anybody changed the record in between, it starts over.
+A change reads the record under WATCH, decides, and writes record, event, place in the queue, lease and outbox row in
+one MULTI; if anybody changed the record in between, it starts over.
 """
 
 from collections.abc import Callable
@@ -10,10 +10,14 @@ from typing import Any, cast
 from redis import Redis, WatchError
 from redis.client import Pipeline
 
+<<<<<<< HEAD
 from jobs import active, attempts, retention
+=======
+from jobs import attempts, queue, turns
+>>>>>>> 07caf0c (Let callers take turns in the queue, with three priorities; RQ carries tickets)
 from jobs.attempts import Ending
 from jobs.errors import JobNotFound
-from jobs.outbox import add_event, add_webhook
+from jobs.outbox import add_event, add_first_event, add_webhook
 from jobs.record import PUBLIC_STATUSES, Job
 from jobs.redis_connection import answering
 from jobs.states import State
@@ -72,12 +76,17 @@ def change(
 
 
 def write_new(pipe: Pipeline, job: Job) -> None:
-    """Add the record of a new job, its place in the caller's list, and the first line of its story to `pipe`."""
+    """Add the record of a new job and its places in the caller's list and in the queue to `pipe`."""
     pipe.hset(record_key(job.id), mapping=cast(dict[Any, Any], job.to_hash()))
     for index in (index_key(job.owner), index_key(job.owner, job.public_status)):
         pipe.zadd(index, {job.id: job.created_at})
+<<<<<<< HEAD
     active.tell(pipe, job, None, job.state)
     add_event(pipe, events_key(job.id), {"state": job.state})
+=======
+    turns.enter(pipe, job)
+    queue.add_ticket(pipe, job.request.model)
+>>>>>>> 07caf0c (Let callers take turns in the queue, with three priorities; RQ carries tickets)
 
 
 def erase(pipe: Pipeline, job: Job) -> None:
@@ -89,8 +98,12 @@ def erase(pipe: Pipeline, job: Job) -> None:
     pipe.zremrangebyrank(gone_key(job.owner), 0, -MAX_GONE - 1)
     pipe.expire(gone_key(job.owner), GONE_TTL_S)
     pipe.zrem(LEASES, job.id)
+<<<<<<< HEAD
     active.tell(pipe, job, State.QUEUED, None)
     active.tell(pipe, job, State.RUNNING, None)
+=======
+    turns.leave(pipe, job, is_taken=False)
+>>>>>>> 07caf0c (Let callers take turns in the queue, with three priorities; RQ carries tickets)
     pipe.publish(news_channel(job.id), b"")
 
 
@@ -100,7 +113,7 @@ def record_key(job_id: str) -> str:
 
 
 def events_key(job_id: str) -> str:
-    """The stream that holds a job's story."""
+    """The stream that holds a job's story. It is made by the first change: a stream costs 4 kB, and many jobs wait."""
     return f"job:{job_id}:events"
 
 
@@ -132,7 +145,11 @@ def _write_change(pipe: Pipeline, old: Job, new: Job, event: dict[str, Any] | No
         pipe.hset(record_key(new.id), mapping=cast(dict[Any, Any], new.to_hash(changed)))
     if new.state is not old.state:
         event = {"state": new.state, "attempt": new.attempt, **(event or {})}
+<<<<<<< HEAD
     active.tell(pipe, new, old.state, new.state)
+=======
+        _write_move(pipe, old, new)
+>>>>>>> 07caf0c (Let callers take turns in the queue, with three priorities; RQ carries tickets)
     attempts.tell(pipe, old, new, ending)
     if event:
         add_event(pipe, events_key(new.id), event)
@@ -145,3 +162,14 @@ def _write_change(pipe: Pipeline, old: Job, new: Job, event: dict[str, Any] | No
         pipe.zrem(LEASES, new.id)
         retention.plan(pipe, new)
         add_webhook(pipe, new, FINAL_EVENT[new.state], new.completed_at or 0.0)
+
+
+def _write_move(pipe: Pipeline, old: Job, new: Job) -> None:
+    """Add to `pipe` what it means for the queue that the job has another state, and the beginning of its story."""
+    if old.state is State.QUEUED and old.handover == 0:
+        add_first_event(pipe, events_key(new.id), {"state": old.state}, old.created_at)
+    if old.state is State.QUEUED:
+        turns.leave(pipe, old, is_taken=new.state is State.RUNNING)
+    if new.state is State.QUEUED:
+        turns.enter_at_head(pipe, new)
+        queue.add_ticket(pipe, new.request.model)

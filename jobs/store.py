@@ -12,7 +12,11 @@ from typing import Any, cast
 from redis import Redis, WatchError
 from redis.client import Pipeline
 
+<<<<<<< HEAD
 from jobs import queue, records, retention
+=======
+from jobs import queue, records, turns
+>>>>>>> 07caf0c (Let callers take turns in the queue, with three priorities; RQ carries tickets)
 from jobs.attempts import Attempt, Ending, Outcome, read_attempts
 from jobs.errors import JobNotFound, NotCancellable
 from jobs.failure import Failure, failure
@@ -51,7 +55,7 @@ class JobStore:
     # ---- the front end
 
     def submit(self, job: Job) -> Job:
-        """Accept a new job: record, story, list and queue entry in one step. When this returns, the job is durable."""
+        """Accept a new job: record, list, place in the queue in one step. When this returns, the job is durable."""
         self.submit_all([job])
         return job
 
@@ -102,12 +106,12 @@ class JobStore:
     def queue_position(self, job: Job) -> int | None:
         """How many jobs are before this one, or None if it does not wait."""
         with answering():
-            return queue.position(self.redis, job.request.model, job.id, job.handover)
+            return turns.position(self.redis, job)
 
     def queue_depth(self, model: str) -> int:
         """How many jobs wait for this model."""
         with answering():
-            return queue.depth(self.redis, model)
+            return turns.depth(self.redis, model)
 
     def cancel(self, job_id: str) -> Job:
         """End a waiting job at once; ask a running one's worker to stop. Raises NotCancellable if it has ended."""
@@ -120,21 +124,27 @@ class JobStore:
                 return _ended(job, State.CANCELLED, now, failure=failure("cancelled"))
             return job.with_changes(cancel_requested=True)
 
-        job = cast(Job, records.change(self.redis, job_id, decide))
-        if job.state is State.CANCELLED:
-            self._withdraw(job)
-        return job
+        return cast(Job, records.change(self.redis, job_id, decide))
 
     def delete(self, job_id: str) -> None:
         """Forget a job. A running worker finds its attempt gone at its next report and stops. Raises JobNotFound."""
+<<<<<<< HEAD
         job, now = self.get(job_id), self.now()
         self._withdraw(job)
+=======
+        job = self.get(job_id)
+>>>>>>> 07caf0c (Let callers take turns in the queue, with three priorities; RQ carries tickets)
         with answering(), self.redis.pipeline(transaction=True) as pipe:
             records.erase(pipe, job)
             retention.plan_erased(pipe, job.id, now)
             pipe.execute()
 
     # ---- the worker
+
+    def first_waiting(self, model: str) -> str | None:
+        """The id of the job whose turn it is; None if none waits for this model."""
+        with answering():
+            return turns.first(self.redis, model)
 
     def lease(self, job_id: str, worker: str) -> Job | None:
         """Take a waiting job: what comes back carries the new attempt's token. None if it no longer waits."""
@@ -217,6 +227,7 @@ class JobStore:
             return job if self._finish(job_id, job.token, State.FAILED, ending=lost, failure=why) else None
         return self._requeue(job_id, job.token, lost, costs_attempt=True)
 
+<<<<<<< HEAD
     def expire(self, job_id: str, record_for_s: float) -> bool:
         """Write down that an expired job's files are gone; its record goes `record_for_s` later. False if it went."""
         record_ends_at = self.now() + record_for_s
@@ -225,6 +236,12 @@ class JobStore:
             retention.plan_record(pipe, job, record_ends_at)
 
         return self._change_if_there(job_id, lambda job: job.with_changes(files_gone=True), extra) is not None
+=======
+    def tend_queue(self, model: str) -> None:
+        """See to it that the workers of this model hear of every job that waits."""
+        with answering():
+            queue.tend(self.redis, model)
+>>>>>>> 07caf0c (Let callers take turns in the queue, with three priorities; RQ carries tickets)
 
     # ---- the pieces
 
@@ -232,7 +249,6 @@ class JobStore:
         pipe.multi()  # RQ insists on opening the transaction itself unless it is open already
         for job in jobs:
             records.write_new(pipe, job)
-            queue.push(self.redis, pipe, job.request.model, job.id, job.handover)
             add_webhook(pipe, job, "video.queued", job.created_at)
         if claim:
             keep(pipe, claim)
@@ -282,8 +298,7 @@ class JobStore:
             return job.with_changes(state=State.QUEUED, attempt=attempt, handover=job.handover + 1, **fresh)
 
         def extra(pipe: Pipeline, job: Job) -> None:
-            pipe.zrem(records.LEASES, job_id)
-            queue.push(self.redis, pipe, job.request.model, job_id, job.handover, at_front=True)
+            pipe.zrem(records.LEASES, job.id)
 
         return self._change_if_there(job_id, decide, extra, ending=ending)
 
@@ -299,10 +314,6 @@ class JobStore:
             return records.change(self.redis, job_id, decide, extra, event, ending)
         except JobNotFound:  # erased by its owner
             return None
-
-    def _withdraw(self, job: Job) -> None:
-        with answering():
-            queue.withdraw(self.redis, job.request.model, job.id, job.handover)
 
 
 def _is_held(job: Job, token: str) -> bool:

@@ -1,8 +1,10 @@
-"""What RQ may carry: the id of a job for the one task. Whatever else an entry says, nothing is imported or called."""
+"""What RQ may carry: tickets for the one task. Whatever else an entry says, nothing is imported or called."""
 
 from collections.abc import Callable
 from typing import Any
 
+from redis import Redis
+from rq import Queue
 from rq.exceptions import DeserializationError
 from rq.job import Job as RQJob
 
@@ -16,15 +18,13 @@ class Entry(RQJob):
     success_callback = failure_callback = stopped_callback = None
 
     @property
-    def video_job_id(self) -> str | None:
-        """The id of the job to do; None for an entry that asks for anything else, which is to be refused."""
+    def is_ticket(self) -> bool:
+        """Whether this asks for the one task and for nothing besides; anything else is to be refused."""
         try:
-            match (self.func_name, self.instance, self.args, self.kwargs):
-                case (queue.TASK, None, [str(job_id)], {**rest}) if not rest:
-                    return job_id
+            asked = self.func_name, self.instance, list(self.args), dict(self.kwargs)
         except DeserializationError:
-            pass
-        return None
+            return False
+        return asked == (queue.TASK, None, [], {})
 
     @property
     def func(self) -> Callable[[str], None]:
@@ -32,3 +32,11 @@ class Entry(RQJob):
 
     def send_webhooks(self, *_: Any, **__: Any) -> None:
         """No entry of ours has any."""
+
+
+class TicketQueue(Queue):
+    """A queue of RQ whose entries are taken off it at once: a ticket that gets lost is replaced."""
+
+    @classmethod
+    def lmove(cls, connection: Redis, queue_key: str, timeout: int | None) -> Any:
+        return cls.lpop([queue_key], timeout, connection=connection)

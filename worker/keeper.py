@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """The keeper: lost workers' jobs go to others, webhooks to their receivers, old files away. `python -m worker.keeper`.
+=======
+"""The keeper: gives the jobs of lost workers to others, tends the queues, delivers webhooks. `python -m worker.keeper`.
+>>>>>>> 07caf0c (Let callers take turns in the queue, with three priorities; RQ carries tickets)
 
 Several keepers may run at once: every step is a compare-and-set, and a delivery is claimed before it is tried.
 """
@@ -16,13 +20,13 @@ from jobs.errors import QueueUnavailable
 from jobs.logs import set_up_logs
 from jobs.outgoing import Outgoing
 from jobs.redis_connection import connect
+from jobs.registry import Registry
 from jobs.store import JobStore
 from worker.deliverer import Deliverer
 from worker.file_sweeper import FileSweeper
 from worker.janitor import Janitor
 from worker.orphans import Orphans
 from worker.settings import KeeperSettings
-from worker.stranded import Stranded
 
 log = structlog.get_logger()
 
@@ -33,7 +37,7 @@ class Sweeper:
     def __init__(self, store: JobStore, settings: KeeperSettings) -> None:
         self.store = store
         self.settings = settings
-        self.stranded = Stranded(store.redis, settings.stranded_after_s)
+        self.registry = Registry(store.redis)
 
     def run(self, stopped: Event) -> None:
         """Sweep until `stopped`. After Redis was away, first let the workers beat again: they are not dead."""
@@ -54,8 +58,8 @@ class Sweeper:
             job = self.store.recover(job_id)
             if job is not None:
                 log.warning("job.recovered", job_id=job_id, attempt=job.attempt, state=job.state)
-        for job_id in self.stranded.rescue():
-            log.warning("job.rescued", job_id=job_id)
+        for card in self.registry.cards():
+            self.store.tend_queue(card.name)
 
 
 def run_keeper(settings: KeeperSettings, signals: "SimpleQueue[int]") -> None:

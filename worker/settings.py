@@ -44,7 +44,6 @@ class KeeperSettings(Settings):
     """One keeper. `webhook_threads` deliveries are under way at once, at most a quarter of them to one receiver."""
 
     sweep_s: float = Field(default=2.0, gt=0)
-    stranded_after_s: float = Field(default=10.0, gt=0)
     webhook_timeout_s: float = Field(default=15.0, gt=0, le=30)  # well below the minute a delivery is claimed for
     webhook_threads: int = Field(default=16, ge=1, le=256)
     retention_sweep_s: float = Field(default=60.0, gt=0)

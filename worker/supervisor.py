@@ -1,6 +1,6 @@
 """The supervisor: an RQ worker that never imports torch. It leases a job, has the engine make it, and stays in charge.
 
-RQ brings the job's id and takes it off the queue; who may do it, how it stands and how it ended is in the record.
+RQ brings a ticket; which job is to be made is decided when it is handed in, and how it goes and ends is in its record.
 """
 
 import os
@@ -18,13 +18,13 @@ from rq.job import Job as RQJob
 from rq.serializers import JSONSerializer
 
 from jobs.errors import JobNotFound
-from jobs.queue import queue_name
+from jobs.queue import new_entry, queue_name, tend
 from jobs.record import Job
 from jobs.states import State
 from worker.attempt import Attempt, Parts
 from worker.drain import Drain
 from worker.endings import ModelBroken
-from worker.entry import Entry
+from worker.entry import Entry, TicketQueue
 from worker.patience import patiently
 from worker.spool import Spool
 from worker.tasks import ATTEMPT
@@ -57,11 +57,14 @@ class Supervisor(SimpleWorker):
     """One worker of one model. `redis` must be patient: a worker with a loaded model waits for it to come back."""
 
     job_class = Entry
+    queue_class = TicketQueue
     log_result_lifespan = False
     max_connection_wait_time = 3.0
 
     def __init__(self, name: str, redis: Redis, parts: Parts, spool: Spool) -> None:
-        queue = Queue(queue_name(parts.settings.model), connection=redis, serializer=JSONSerializer, job_class=Entry)
+        self.model = parts.settings.model
+        tend(redis, self.model)
+        queue = TicketQueue(queue_name(self.model), connection=redis, serializer=JSONSerializer, job_class=Entry)
         super().__init__(
             [queue],
             name=name,
@@ -86,7 +89,7 @@ class Supervisor(SimpleWorker):
     def dequeue_job_and_maintain_ttl(
         self, timeout: int | None, max_idle_time: int | None = None
     ) -> tuple[RQJob, Queue]:
-        """The next entry. Looks up every second, so that a signal never has to interrupt us between two steps."""
+        """The next ticket. Looks up every second, so that a signal never has to interrupt us between two steps."""
         while not self.parts.drain.has_begun:
             if not self._has_disk():
                 time.sleep(1)
@@ -95,19 +98,16 @@ class Supervisor(SimpleWorker):
         raise StopRequested
 
     def execute_job(self, job: RQJob, queue: Queue) -> None:
-        """Lease the job of this entry and make it; the entry goes when that is settled, however it ended."""
-        job_id = job.video_job_id if isinstance(job, Entry) else None
-        if job_id is None:
+        """Make the video whose turn it is, if there is one. A ticket is not missed: the keeper counts them."""
+        if not (isinstance(job, Entry) and job.is_ticket):
             log.error("entry.refused", entry=job.id)
-            self._drop(job, queue)
-        elif self.parts.drain.has_begun:
-            self._put_back(job, queue)
-        elif (leased := self._lease(job_id)) is None:
-            self._drop(job, queue)
-        else:
-            self._make(leased, job, queue)
+            job.delete(remove_from_queue=False)
+        elif (leased := self._next_job()) is not None:
+            self._make(leased, queue)
 
-    def _make(self, leased: Job, entry: RQJob, queue: Queue) -> None:
+    def _make(self, leased: Job, queue: Queue) -> None:
+        entry = new_entry(self.connection, f"{leased.id}-{leased.handover}", queue, leased.id, kind=Entry)
+        entry.save()
         with self.spool.room() as room:
             attempt = Attempt(leased, self.parts, room)
             token = ATTEMPT.set(attempt)
@@ -121,8 +121,19 @@ class Supervisor(SimpleWorker):
         if not self.parts.drain.has_begun:
             self.parts.engine.start()  # if it died: loaded again before the next job comes
 
+    def _next_job(self) -> Job | None:
+        """The job whose turn it is, running under our name; None if no job waits or the worker has to go."""
+        store, drain = self.parts.store, self.parts.drain
+        while not drain.has_begun:
+            job_id = patiently(lambda: store.first_waiting(self.model), drain)
+            if job_id is None:
+                return None
+            if (job := self._lease(job_id)) is not None:
+                return job
+        return None
+
     def _lease(self, job_id: str) -> Job | None:
-        """The job, running under our name; None if it waits no longer."""
+        """The job, running under our name; None if another worker was faster, or it was withdrawn."""
         store, drain = self.parts.store, self.parts.drain
         if (job := patiently(lambda: store.lease(job_id, self.name), drain)) is not None:
             return job
@@ -132,18 +143,6 @@ class Supervisor(SimpleWorker):
             return None
         # Redis may have gone away between the lease and its answer: nobody else has our name.
         return job if job.state is State.RUNNING and job.worker == self.name else None
-
-    def _drop(self, entry: RQJob, queue: Queue) -> None:
-        """The entry is of no use (any more)."""
-        queue.intermediate_queue.remove(entry.id)
-        entry.delete(remove_from_queue=False)
-
-    def _put_back(self, entry: RQJob, queue: Queue) -> None:
-        """The entry came while we were leaving: to the head of the queue with it."""
-        with self.connection.pipeline(transaction=True) as pipe:
-            pipe.lrem(queue.intermediate_queue_key, 1, entry.id)
-            pipe.lpush(queue.key, entry.id)
-            pipe.execute()
 
     def _has_disk(self) -> bool:
         has_room = self.spool.free_bytes() >= self.parts.settings.min_free_disk_bytes

@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from jobs.priority import Priority
 from jobs.record import Job, new_job_id
 from jobs.request import VideoRequest
 from jobs.store import JobStore
 
 
-def _make_job(owner: str = "default", created_at: float = 1.0, **changes: Any) -> Job:
+def _make_job(
+    owner: str = "default", created_at: float = 1.0, priority: Priority = Priority.NORMAL, **changes: Any
+) -> Job:
     wish: dict[str, Any] = {
         "model": "easyanimate-v3-tiny",
         "prompt": "A red ball rolls across a meadow",
@@ -24,7 +27,8 @@ def _make_job(owner: str = "default", created_at: float = 1.0, **changes: Any) -
         "scheduler": "euler",
         "seed": 1,
     }
-    return Job(id=new_job_id(), owner=owner, request=VideoRequest.model_validate(wish | changes), created_at=created_at)
+    request = VideoRequest.model_validate(wish | changes)
+    return Job(id=new_job_id(), owner=owner, request=request, created_at=created_at, priority=priority)
 
 
 @pytest.fixture(scope="session")

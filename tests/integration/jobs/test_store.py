@@ -1,5 +1,6 @@
 """The life of a job, one transition at a time, on a real server."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -7,12 +8,13 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from rq.job import Job as RQJob
+from rq import Queue
 from rq.serializers import JSONSerializer
 
-from jobs import queue, records
+from jobs import queue, records, turns
 from jobs.errors import JobNotFound, NotCancellable
 from jobs.failure import failure
+from jobs.priority import Priority
 from jobs.record import Job, Result
 from jobs.request import WEBHOOK_EVENTS
 from jobs.states import Phase, State
@@ -43,8 +45,9 @@ def leased(store: JobStore, job: Job, worker: str = "w1") -> tuple[Job, str]:
 
 
 def waiting(redis: Redis) -> list[str]:
-    """The entries of the queue, first to last."""
-    return [entry.decode() for entry in redis.lrange(f"rq:queue:{queue.queue_name(MODEL)}", 0, -1)]  # type: ignore[union-attr]
+    """The waiting jobs, first to last."""
+    rows = [row for key in turns.waiting_keys(MODEL) for row in redis.zrange(key, 0, -1, withscores=True)]  # type: ignore[union-attr]
+    return [job_id.decode() for job_id, _ in sorted(rows, key=lambda row: row[1])]
 
 
 def silence(redis: Redis, job: Job) -> None:
@@ -73,12 +76,34 @@ def test_a_submitted_job_is_there_as_it_was(store: JobStore, job: Job) -> None:
 
 
 def test_a_submitted_job_waits_in_the_queue_of_its_model(redis: Redis, job: Job) -> None:
-    assert waiting(redis) == [f"{job.id}-0"]
+    assert waiting(redis) == [job.id]
 
 
-def test_the_queue_carries_only_the_id_to_the_one_task(redis: Redis, job: Job) -> None:
-    entry = RQJob.fetch(f"{job.id}-0", connection=redis, serializer=JSONSerializer)
-    assert (entry.func_name, entry.args, entry.kwargs) == ("worker.tasks.make_video", [job.id], {})
+def test_rq_carries_a_ticket_for_the_one_task(redis: Redis, store: JobStore, job: Job) -> None:
+    store.tend_queue(job.request.model)
+    tickets = Queue(queue.queue_name(MODEL), connection=redis, serializer=JSONSerializer)
+    assert tickets.job_ids == [queue.TICKET]
+    [entry] = tickets.jobs
+    assert (entry.func_name, list(entry.args), entry.kwargs) == ("worker.tasks.make_video", [], {})
+
+
+@pytest.mark.parametrize("tickets", [0, 1, 2, 3, 9])
+def test_there_is_a_ticket_for_each_waiting_job_again(
+    redis: Redis, store: JobStore, make_job: MakeJob, tickets: int
+) -> None:
+    for _ in range(3):
+        store.submit(make_job())
+    redis.delete(queue.tickets_key(MODEL))
+    redis.rpush(queue.tickets_key(MODEL), *[queue.TICKET] * tickets) if tickets else None
+    store.tend_queue(MODEL)
+    assert redis.llen(queue.tickets_key(MODEL)) == 3
+
+
+def test_a_waiting_job_has_no_story_yet_and_its_first_change_begins_it(redis: Redis, store: JobStore, job: Job) -> None:
+    assert redis.xlen(records.events_key(job.id)) == 0
+    leased(store, job)
+    story = [json.loads(fields[b"event"]) for _, fields in redis.xrange(records.events_key(job.id))]  # type: ignore[union-attr]
+    assert story == [{"state": "queued"}, {"state": "running", "attempt": 1}]
 
 
 def test_nobody_else_can_read_a_job(store: JobStore, job: Job) -> None:
@@ -256,7 +281,6 @@ def test_events_nobody_asked_for_are_not_written(redis: Redis, store: JobStore, 
 def test_cancelling_a_waiting_job_ends_it_and_clears_the_queue(redis: Redis, store: JobStore, job: Job) -> None:
     assert store.cancel(job.id).state is State.CANCELLED
     assert waiting(redis) == []
-    assert not redis.exists(f"rq:job:{job.id}-0")
 
 
 def test_cancelling_a_running_job_asks_its_worker(store: JobStore, job: Job) -> None:
@@ -307,11 +331,10 @@ def test_deleting_nothing_is_not_found(store: JobStore) -> None:
 def test_a_job_that_is_given_back_is_next_and_has_lost_no_attempt(
     redis: Redis, store: JobStore, job: Job, make_job: MakeJob
 ) -> None:
-    redis.lpop(f"rq:queue:{queue.queue_name(MODEL)}")
-    later = store.submit(make_job())
+    later = store.submit(make_job(priority=Priority.HIGH))
     _, token = leased(store, job)
     assert store.give_back(job.id, token)
-    assert waiting(redis) == [f"{job.id}-1", f"{later.id}-0"]
+    assert waiting(redis) == [job.id, later.id]
     assert store.get(job.id).attempt == 0
 
 
@@ -426,10 +449,10 @@ def test_of_many_workers_one_gets_the_job(store: JobStore, job: Job, _: int) -> 
 @pytest.mark.parametrize("_", range(10))
 def test_of_many_keepers_one_recovers_the_job(redis: Redis, store: JobStore, job: Job, _: int) -> None:
     leased(store, job)
-    redis.delete(f"rq:queue:{queue.queue_name(MODEL)}")  # a worker has popped the first entry
     silence(redis, job)
     at_once(*[lambda: store.recover(job.id) for _ in range(4)])
-    assert waiting(redis) == [f"{job.id}-1"]
+    assert waiting(redis) == [job.id]
+    assert store.get(job.id).handover == 1
 
 
 @pytest.mark.parametrize("_", range(10))

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 )
 from redis import Redis
 
-from jobs import records
+from jobs import records, turns
 from jobs.errors import JobNotFound, NotCancellable
 from jobs.failure import failure
 from jobs.outbox import Delivery
@@ -26,7 +26,7 @@ from jobs.request import WEBHOOK_EVENTS
 from jobs.states import Phase, State
 from jobs.store import MAX_ATTEMPTS, JobStore
 
-QUEUE = "rq:queue:videos-easyanimate-v3-tiny"
+MODEL = "easyanimate-v3-tiny"
 FINAL_EVENTS = {"video.completed", "video.failed", "video.cancelled"}
 
 
@@ -65,15 +65,13 @@ class Life(RuleBasedStateMachine):
 
     @rule(target=tokens)
     def take_from_the_queue(self) -> object:
-        """A worker pops the first entry and leases its job."""
-        entry = self.redis.lpop(QUEUE)
-        if not isinstance(entry, bytes):
-            return multiple()
-        return self._lease(entry.decode().rsplit("-", 1)[0])
+        """A worker leases the job whose turn it is."""
+        job_id = self.store.first_waiting(MODEL)
+        return multiple() if job_id is None else self._lease(job_id)
 
     @rule(job_id=ids)
     def lease_what_does_not_wait(self, job_id: str) -> None:
-        """A second worker, with an entry that RQ handed out twice."""
+        """A second worker, which was too slow."""
         if self._state(job_id) is not State.QUEUED:
             assert self.store.lease(job_id, "late") is None
 
@@ -168,8 +166,9 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def exactly_the_waiting_jobs_are_in_the_queue(self) -> None:
-        entries = [entry.decode().rsplit("-", 1)[0] for entry in self.redis.lrange(QUEUE, 0, -1)]  # type: ignore[union-attr]
-        assert sorted(entries) == sorted(i for i, job in self.jobs.items() if job.state is State.QUEUED)
+        keys = turns.waiting_keys(MODEL)
+        ids = [job_id.decode() for key in keys for job_id in self.redis.zrange(key, 0, -1)]  # type: ignore[union-attr]
+        assert sorted(ids) == sorted(i for i, job in self.jobs.items() if job.state is State.QUEUED)
 
     @invariant()
     def exactly_the_running_jobs_have_a_lease(self) -> None:

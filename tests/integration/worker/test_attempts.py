@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from rq import Queue
+from rq.serializers import JSONSerializer
 
 from jobs.errors import JobNotFound, StorageUnavailable
-from jobs.queue import open_queue
+from jobs.queue import TICKET, new_entry, queue_name, tickets_key
 from jobs.record import Job
 from jobs.states import Phase, State
 from jobs.storage import Storage, input_key
@@ -71,8 +73,8 @@ def test_a_finished_job_leaves_nothing_on_the_queue_and_nothing_in_the_spool(
 ) -> None:
     submit("a red ball")
     worker.do_one()
-    queue = open_queue(redis, MODEL)
-    assert (queue.count, queue.intermediate_queue.get_job_ids()) == (0, [])
+    left = {key.decode() for key in redis.keys("*") if key.startswith((b"queue:", b"rq:queue:", b"rq:job:"))}
+    assert left == {f"rq:job:{TICKET}"}
     assert [path.name for path in worker.spool.mine.iterdir()] == ["lock"]
 
 
@@ -209,7 +211,7 @@ def test_a_worker_that_has_to_go_gives_the_job_back_at_no_cost(
     assert (back.state, back.attempt, store.queue_position(back)) == (State.QUEUED, 0, 0)
 
 
-def test_an_entry_that_comes_while_leaving_goes_back_to_the_head(
+def test_a_ticket_that_comes_while_leaving_takes_no_job(
     worker: Any, submit: Submit, store: JobStore, parts: Parts
 ) -> None:
     first, _ = submit("a red ball"), submit("a blue ball")
@@ -288,28 +290,39 @@ def test_a_model_that_cannot_be_loaded_any_more_fails_the_job_and_ends_the_worke
 
 
 @pytest.mark.parametrize("changes", [{"func_name": "os.system"}, {"args": (1, 2)}, {"kwargs": {"job_id": "video_1"}}])
-def test_any_other_entry_is_refused(worker: Any, redis: Redis, submit: Submit, changes: dict[str, Any]) -> None:
-    submit("a red ball")
-    queue = open_queue(redis, MODEL)
-    entry = queue.jobs[0]
+def test_any_other_entry_is_refused(
+    worker: Any, redis: Redis, submit: Submit, store: JobStore, changes: dict[str, Any]
+) -> None:
+    queue = Queue(queue_name(MODEL), connection=redis, serializer=JSONSerializer)
+    entry = new_entry(redis, "foreign", queue)
     assert entry.func_name  # RQ reads its data only when asked
     for name, value in changes.items():
         setattr(entry, name, value)
-    entry.save()
-    worker.do_one()
-    assert (queue.count, queue.intermediate_queue.get_job_ids(), worker.parts.engine.pid) == (0, [], None)
-
-
-def test_a_callback_in_an_entry_is_not_called(worker: Any, redis: Redis, submit: Submit, store: JobStore) -> None:
+    queue.enqueue_job(entry)
     job = submit("a red ball")
-    redis.hset(f"rq:job:{job.id}-{job.handover}", "success_callback_name", "os.abort")
+    worker.do_one()
+    assert (store.get(job.id).state, redis.exists(entry.key), worker.parts.engine.pid) == (State.QUEUED, 0, None)
+
+
+def test_a_callback_in_a_ticket_is_not_called(worker: Any, redis: Redis, submit: Submit, store: JobStore) -> None:
+    job = submit("a red ball")
+    redis.hset(f"rq:job:{TICKET}", "success_callback_name", "os.abort")
     worker.do_one()
     assert store.get(job.id).state is State.COMPLETED
 
 
-def test_an_entry_of_a_job_that_is_done_is_dropped(worker: Any, redis: Redis, submit: Submit, store: JobStore) -> None:
+def test_a_ticket_nobody_waits_for_is_dropped(worker: Any, redis: Redis, submit: Submit, store: JobStore) -> None:
     job = submit("a red ball")
-    redis.hset(f"job:{job.id}", "state", '"cancelled"')
+    store.cancel(job.id)
     worker.do_one()
     assert worker.parts.engine.pid is None
-    assert store.get(job.id).state is State.CANCELLED
+    assert redis.llen(tickets_key(MODEL)) == 0
+
+
+def test_a_place_in_the_queue_without_a_waiting_job_is_passed_over(
+    worker: Any, redis: Redis, submit: Submit, store: JobStore
+) -> None:
+    first, second = submit("a red ball"), submit("a blue ball")
+    redis.hset(f"job:{first.id}", "state", '"cancelled"')
+    worker.do_one()
+    assert (store.get(first.id).state, store.get(second.id).state) == (State.CANCELLED, State.COMPLETED)

@@ -21,7 +21,6 @@ from jobs.store import JobStore
 from worker.deliverer import Deliverer
 from worker.keeper import Sweeper, run_keeper
 from worker.settings import KeeperSettings, WorkerSettings
-from worker.stranded import Stranded
 
 Submit = Callable[..., Job]
 MODEL = "easyanimate-v3-tiny"
@@ -36,28 +35,21 @@ def wait_until(holds: Callable[[], bool], timeout_s: float = 20.0) -> None:
         time.sleep(0.01)
 
 
-def waiting(redis: Redis) -> list[str]:
-    return [str(entry) for entry in queue.open_queue(redis, MODEL).job_ids]
-
-
 # ---- jobs
 
 
 @pytest.fixture
 def sweeper(settings: WorkerSettings, redis: Redis) -> Sweeper:
-    keeper = KeeperSettings.model_validate(
-        {"redis_url": settings.redis_url, "data_dir": settings.data_dir, "stranded_after_s": 0.05}
-    )
+    keeper = KeeperSettings.model_validate({"redis_url": settings.redis_url, "data_dir": settings.data_dir})
     return Sweeper(JobStore(redis, lease_s=0.05), keeper)
 
 
-def test_a_job_whose_worker_fell_silent_is_queued_again(sweeper: Sweeper, submit: Submit, redis: Redis) -> None:
+def test_a_job_whose_worker_fell_silent_is_queued_again(sweeper: Sweeper, submit: Submit) -> None:
     job = submit("a red ball")
     sweeper.store.lease(job.id, "w1")
-    redis.delete(queue.open_queue(redis, MODEL).key)
     time.sleep(0.1)
     sweeper.sweep()
-    assert waiting(redis) == [queue.entry_id(job.id, 1)]
+    assert sweeper.store.first_waiting(MODEL) == job.id
 
 
 def test_a_job_whose_worker_beats_is_left_alone(sweeper: Sweeper, submit: Submit, store: JobStore) -> None:
@@ -67,40 +59,16 @@ def test_a_job_whose_worker_beats_is_left_alone(sweeper: Sweeper, submit: Submit
     assert store.get(job.id).state is State.RUNNING
 
 
-def test_a_job_between_queue_and_worker_is_rescued(
+def test_a_job_whose_ticket_was_lost_with_a_worker_gets_another(
     sweeper: Sweeper, submit: Submit, redis: Redis, card: ModelCard
 ) -> None:
     Registry(redis).announce(card, "w1")
     job = submit("a red ball")
-    taken = queue.open_queue(redis, MODEL)
-    redis.lmove(taken.key, taken.intermediate_queue_key, "LEFT", "RIGHT")  # as a worker that died does
-    sweeper.sweep()
-    assert waiting(redis) == []
-    time.sleep(0.1)
-    sweeper.sweep()
-    assert waiting(redis) == [queue.entry_id(job.id, 1)]
-    assert taken.intermediate_queue.get_job_ids() == []
-
-
-def test_two_keepers_rescue_a_job_once(submit: Submit, redis: Redis, card: ModelCard) -> None:
-    Registry(redis).announce(card, "w1")
-    job = submit("a red ball")
-    taken = queue.open_queue(redis, MODEL)
-    redis.lmove(taken.key, taken.intermediate_queue_key, "LEFT", "RIGHT")
-    keepers = [Stranded(redis, 0.0), Stranded(redis, 0.0)]
-    assert [keeper.rescue() for keeper in keepers] == [[job.id], []]
-
-
-def test_a_running_job_whose_entry_lies_between_is_not_queued_twice(
-    submit: Submit, redis: Redis, store: JobStore, card: ModelCard
-) -> None:
-    Registry(redis).announce(card, "w1")
-    job = submit("a red ball")
-    taken = queue.open_queue(redis, MODEL)
-    redis.lmove(taken.key, taken.intermediate_queue_key, "LEFT", "RIGHT")
-    store.lease(job.id, "w1")
-    Stranded(redis, 0.0).rescue()
-    assert (waiting(redis), taken.intermediate_queue.get_job_ids()) == ([], [])
+    redis.lpop(queue.tickets_key(MODEL))  # as a worker that died does
+    for _ in range(2):
+        sweeper.sweep()
+    assert redis.llen(queue.tickets_key(MODEL)) == 1
+    assert sweeper.store.first_waiting(MODEL) == job.id
 
 
 # ---- webhooks
