@@ -10,8 +10,9 @@ from typing import Any, cast
 
 from redis.asyncio import Redis
 
-from jobs import queue, records
+from jobs import records, turns
 from jobs.errors import JobNotFound
+from jobs.priority import Priority
 from jobs.record import Job
 from jobs.redis_connection import answering
 from jobs.states import State
@@ -62,7 +63,7 @@ class JobReader:
 
     async def glance(self, job_id: str, owner: str) -> Glance:
         """What has to be known of a job to say whether it has changed. Raises JobNotFound."""
-        wanted = ["owner", "version", "state", "request", "handover"]
+        wanted = ["owner", "version", "state", "request", "priority"]
         with answering():
             row = await cast(Awaitable[list[Any]], self.redis.hmget(records.record_key(job_id), wanted))
         if row[0] is None or json.loads(row[0]) != owner:
@@ -70,14 +71,15 @@ class JobReader:
         version, state = int(row[1] or 0), State(json.loads(row[2]))
         position = None
         if state is State.QUEUED:
-            position = await self._position(json.loads(row[3])["model"], job_id, int(row[4]))
+            priority = Priority(json.loads(row[4])) if row[4] else Priority.NORMAL
+            position = await self._position(json.loads(row[3])["model"], priority, job_id)
         return Glance(version, state, position)
 
     async def position(self, job: Job) -> int | None:
         """How many jobs are before this one, or None if it does not wait."""
         if job.state is not State.QUEUED:
             return None
-        return await self._position(job.request.model, job.id, job.handover)
+        return await self._position(job.request.model, job.priority, job.id)
 
     async def page(self, owner: str, wanted: Wanted) -> Page:
         """The caller's jobs in the order of their creation, whatever came and went since the page before.
@@ -94,11 +96,10 @@ class JobReader:
                 rows = await pipe.execute()
         return Page([Job.from_hash(fields) for fields in rows if fields], len(ids) > wanted.limit)
 
-    async def _position(self, model: str, job_id: str, handover: int) -> int | None:
-        key, entry = f"rq:queue:{queue.queue_name(model)}", queue.entry_id(job_id, handover)
+    async def _position(self, model: str, priority: Priority, job_id: str) -> int | None:
         with answering():
-            found: Any = await cast(Awaitable[Any], self.redis.lpos(key, entry))
-        return None if found is None else int(found)
+            command = turns.ask_position(model, priority, job_id)
+            return cast(int | None, await self.redis.eval(*command))
 
     async def _cursor(self, owner: str, after: str | None) -> tuple[float, str] | None:
         """Where in the order the job `after` stands, or stood."""

@@ -10,11 +10,7 @@ from typing import Any, cast
 from redis import Redis, WatchError
 from redis.client import Pipeline
 
-<<<<<<< HEAD
-from jobs import active, attempts, retention
-=======
-from jobs import attempts, queue, turns
->>>>>>> 07caf0c (Let callers take turns in the queue, with three priorities; RQ carries tickets)
+from jobs import active, attempts, queue, retention, turns
 from jobs.attempts import Ending
 from jobs.errors import JobNotFound
 from jobs.outbox import add_event, add_first_event, add_webhook
@@ -80,13 +76,9 @@ def write_new(pipe: Pipeline, job: Job) -> None:
     pipe.hset(record_key(job.id), mapping=cast(dict[Any, Any], job.to_hash()))
     for index in (index_key(job.owner), index_key(job.owner, job.public_status)):
         pipe.zadd(index, {job.id: job.created_at})
-<<<<<<< HEAD
     active.tell(pipe, job, None, job.state)
-    add_event(pipe, events_key(job.id), {"state": job.state})
-=======
     turns.enter(pipe, job)
     queue.add_ticket(pipe, job.request.model)
->>>>>>> 07caf0c (Let callers take turns in the queue, with three priorities; RQ carries tickets)
 
 
 def erase(pipe: Pipeline, job: Job) -> None:
@@ -98,12 +90,9 @@ def erase(pipe: Pipeline, job: Job) -> None:
     pipe.zremrangebyrank(gone_key(job.owner), 0, -MAX_GONE - 1)
     pipe.expire(gone_key(job.owner), GONE_TTL_S)
     pipe.zrem(LEASES, job.id)
-<<<<<<< HEAD
     active.tell(pipe, job, State.QUEUED, None)
     active.tell(pipe, job, State.RUNNING, None)
-=======
     turns.leave(pipe, job, is_taken=False)
->>>>>>> 07caf0c (Let callers take turns in the queue, with three priorities; RQ carries tickets)
     pipe.publish(news_channel(job.id), b"")
 
 
@@ -145,11 +134,8 @@ def _write_change(pipe: Pipeline, old: Job, new: Job, event: dict[str, Any] | No
         pipe.hset(record_key(new.id), mapping=cast(dict[Any, Any], new.to_hash(changed)))
     if new.state is not old.state:
         event = {"state": new.state, "attempt": new.attempt, **(event or {})}
-<<<<<<< HEAD
-    active.tell(pipe, new, old.state, new.state)
-=======
         _write_move(pipe, old, new)
->>>>>>> 07caf0c (Let callers take turns in the queue, with three priorities; RQ carries tickets)
+    active.tell(pipe, new, old.state, new.state)
     attempts.tell(pipe, old, new, ending)
     if event:
         add_event(pipe, events_key(new.id), event)

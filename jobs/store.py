@@ -12,11 +12,7 @@ from typing import Any, cast
 from redis import Redis, WatchError
 from redis.client import Pipeline
 
-<<<<<<< HEAD
-from jobs import queue, records, retention
-=======
-from jobs import queue, records, turns
->>>>>>> 07caf0c (Let callers take turns in the queue, with three priorities; RQ carries tickets)
+from jobs import queue, records, retention, turns
 from jobs.attempts import Attempt, Ending, Outcome, read_attempts
 from jobs.errors import JobNotFound, NotCancellable
 from jobs.failure import Failure, failure
@@ -128,12 +124,7 @@ class JobStore:
 
     def delete(self, job_id: str) -> None:
         """Forget a job. A running worker finds its attempt gone at its next report and stops. Raises JobNotFound."""
-<<<<<<< HEAD
         job, now = self.get(job_id), self.now()
-        self._withdraw(job)
-=======
-        job = self.get(job_id)
->>>>>>> 07caf0c (Let callers take turns in the queue, with three priorities; RQ carries tickets)
         with answering(), self.redis.pipeline(transaction=True) as pipe:
             records.erase(pipe, job)
             retention.plan_erased(pipe, job.id, now)
@@ -227,7 +218,6 @@ class JobStore:
             return job if self._finish(job_id, job.token, State.FAILED, ending=lost, failure=why) else None
         return self._requeue(job_id, job.token, lost, costs_attempt=True)
 
-<<<<<<< HEAD
     def expire(self, job_id: str, record_for_s: float) -> bool:
         """Write down that an expired job's files are gone; its record goes `record_for_s` later. False if it went."""
         record_ends_at = self.now() + record_for_s
@@ -236,17 +226,16 @@ class JobStore:
             retention.plan_record(pipe, job, record_ends_at)
 
         return self._change_if_there(job_id, lambda job: job.with_changes(files_gone=True), extra) is not None
-=======
+
     def tend_queue(self, model: str) -> None:
         """See to it that the workers of this model hear of every job that waits."""
         with answering():
             queue.tend(self.redis, model)
->>>>>>> 07caf0c (Let callers take turns in the queue, with three priorities; RQ carries tickets)
 
     # ---- the pieces
 
     def _write_new(self, pipe: Pipeline, jobs: Sequence[Job], claim: Claim | None) -> None:
-        pipe.multi()  # RQ insists on opening the transaction itself unless it is open already
+        pipe.multi()
         for job in jobs:
             records.write_new(pipe, job)
             add_webhook(pipe, job, "video.queued", job.created_at)

@@ -122,8 +122,13 @@ def depth(redis: Redis, model: str) -> int:
 
 def position(redis: Redis, job: Job) -> int | None:
     """How many jobs are before this one, or None if it does not wait."""
-    keys = _own_first(job)
-    return cast(int | None, redis.eval(_POSITION, len(keys), *keys, job.id))
+    return cast(int | None, redis.eval(*ask_position(job.request.model, job.priority, job.id)))
+
+
+def ask_position(model: str, priority: Priority, job_id: str) -> list[Any]:
+    """What to `eval` for the number of jobs before this one; nil if it does not wait."""
+    keys = _own_first(model, priority)
+    return [_POSITION, len(keys), *keys, job_id]
 
 
 def waiting_keys(model: str) -> list[str]:
@@ -131,12 +136,13 @@ def waiting_keys(model: str) -> list[str]:
     return [f"queue:{model}:{priority}" for priority in Priority]
 
 
-def _own_first(job: Job) -> list[str]:
-    own = f"queue:{job.request.model}:{job.priority}"
-    return [own, *(key for key in waiting_keys(job.request.model) if key != own)]
+def _own_first(model: str, priority: Priority) -> list[str]:
+    own = f"queue:{model}:{priority}"
+    return [own, *(key for key in waiting_keys(model) if key != own)]
 
 
 def _run(pipe: Pipeline, script: str, job: Job, *arguments: Any) -> None:
     """The whole script each time: one that the server has forgotten would fail alone inside a transaction."""
-    keys, line = [f"queue:{job.request.model}:turns", *_own_first(job)], f"{job.priority}:{job.owner}"
+    model, line = job.request.model, f"{job.priority}:{job.owner}"
+    keys = [f"queue:{model}:turns", *_own_first(model, job.priority)]
     pipe.eval(script, len(keys), *keys, job.id, line, *arguments)

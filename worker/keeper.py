@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """The keeper: lost workers' jobs go to others, webhooks to their receivers, old files away. `python -m worker.keeper`.
-=======
-"""The keeper: gives the jobs of lost workers to others, tends the queues, delivers webhooks. `python -m worker.keeper`.
->>>>>>> 07caf0c (Let callers take turns in the queue, with three priorities; RQ carries tickets)
 
 Several keepers may run at once: every step is a compare-and-set, and a delivery is claimed before it is tried.
 """
