@@ -1,49 +1,89 @@
-"""How this project talks to Redis: patient when it is away for a moment, clear when it stays away."""
+"""How this project talks to Redis: patient when it is away for a moment, clear when it stays away.
+
+A server that was demoted answers READONLY: the connection is dropped and made anew, by then to the new master.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from redis import Redis
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry as AsyncRetry
+from redis.asyncio.sentinel import Sentinel as AsyncSentinel
+from redis.asyncio.sentinel import SentinelConnectionPool as AsyncSentinelPool
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 from jobs.errors import QueueUnavailable
+from jobs.redis_address import RedisAddress, parse_redis_url
+
+WORTH_ANOTHER_TRY = [RedisConnectionError, RedisTimeoutError, ReadOnlyError]
+CANNOT_WRITE = ("MISCONF", "NOREPLICAS", "MASTERDOWN")  # its disk is full; too few replicas listen; it has no master
+SENTINEL_TIMEOUT_S = 1.0  # to ask one that is dead must not hold up the question to the next
 
 
 def connect(url: str, *, retries: int, timeout_s: float = 5.0) -> Redis:
-    """A client for `redis://`, `rediss://` or `unix://`; each command is tried `retries` more times before it fails.
+    """A client for an address as in `jobs/redis_address.py`; a command is tried `retries` more times before it fails.
 
     The front end tries a few times and then says 503; a worker in mid-job tries for minutes.
     """
-    return Redis.from_url(
-        url,
-        socket_connect_timeout=timeout_s,
-        socket_timeout=None if retries > 10 else timeout_s,  # a worker blocks on its queue for minutes
-        health_check_interval=30,
-        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=3), retries),
-        retry_on_error=[RedisConnectionError, RedisTimeoutError],
-    )
+    options = {
+        "socket_timeout": None if retries > 10 else timeout_s,  # a worker blocks on its queue for minutes
+        "retry": Retry(_backoff(), retries),
+        **_manners(timeout_s),
+    }
+    address = parse_redis_url(url)
+    if not address.sentinels:
+        return Redis.from_url(url, **options)
+    sentinel = Sentinel(list(address.sentinels), sentinel_kwargs=_to_sentinels(address))  # type: ignore[no-untyped-call]
+    master: Redis = sentinel.master_for(address.service, **{**options, **address.options})  # type: ignore[no-untyped-call]
+    return master
 
 
 def connect_async(url: str, *, retries: int, timeout_s: float = 5.0, connections: int = 32) -> AsyncRedis:
     """A client for an event loop, with at most so many connections; who finds none free waits for one."""
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=connections,
-        timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        socket_timeout=timeout_s,
-        health_check_interval=30,
-        retry=AsyncRetry(ExponentialWithJitterBackoff(base=0.05, cap=3), retries),
-        retry_on_error=[RedisConnectionError, RedisTimeoutError],
-    )
+    options = {
+        "max_connections": connections,
+        "timeout": timeout_s,
+        "socket_timeout": timeout_s,
+        "retry": AsyncRetry(_backoff(), retries),
+        **_manners(timeout_s),
+    }
+    address = parse_redis_url(url)
+    if not address.sentinels:
+        return AsyncRedis.from_pool(BlockingConnectionPool.from_url(url, **options))
+    sentinel = AsyncSentinel(list(address.sentinels), sentinel_kwargs=_to_sentinels(address))  # type: ignore[no-untyped-call]
+    pool = _PatientSentinelPool(address.service, sentinel, **{**options, **address.options})  # type: ignore[no-untyped-call]
     return AsyncRedis.from_pool(pool)
+
+
+class _PatientSentinelPool(AsyncSentinelPool, BlockingConnectionPool):
+    """Connections to the master; who finds none free waits for one."""
+
+    async def disconnect(self, inuse_connections: bool = True) -> None:
+        """Close them, and those to the Sentinels."""
+        await super().disconnect(inuse_connections)
+        for sentinel in self.sentinel_manager.sentinels:
+            await sentinel.aclose()
+
+
+def _backoff() -> ExponentialWithJitterBackoff:
+    return ExponentialWithJitterBackoff(base=0.05, cap=3)
+
+
+def _manners(timeout_s: float) -> dict[str, Any]:
+    return {"socket_connect_timeout": timeout_s, "health_check_interval": 30, "retry_on_error": WORTH_ANOTHER_TRY}
+
+
+def _to_sentinels(address: RedisAddress) -> dict[str, Any]:
+    times = {"socket_connect_timeout": SENTINEL_TIMEOUT_S, "socket_timeout": SENTINEL_TIMEOUT_S}
+    return {**times, **(address.sentinel_options or {})}
 
 
 @contextmanager
@@ -54,6 +94,6 @@ def answering() -> Iterator[None]:
     except (RedisConnectionError, RedisTimeoutError, OutOfMemoryError, ReadOnlyError) as error:
         raise QueueUnavailable from error
     except ResponseError as error:
-        if not str(error).startswith("MISCONF"):  # its disk is full
+        if not str(error).startswith(CANNOT_WRITE):
             raise
         raise QueueUnavailable from error

@@ -10,8 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from jobs.redis_address import parse_redis_url
 
 
 class S3Settings(BaseModel):
@@ -37,7 +39,13 @@ class S3Settings(BaseModel):
 class Settings(BaseSettings):
     """What the front end, the worker and the keeper must agree on."""
 
-    model_config = SettingsConfigDict(env_prefix="EASYANIMATE_", env_nested_delimiter="__", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="EASYANIMATE_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,  # it may be a secret
+    )
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     data_dir: Path = Path("data")
@@ -49,6 +57,12 @@ class Settings(BaseSettings):
     webhook_allow_private: bool = False
     lease_s: float = Field(default=15.0, gt=0)
     log_format: Literal["json", "console"] = "json"
+
+    @field_validator("redis_url")
+    @classmethod
+    def _can_be_read(cls, url: SecretStr) -> SecretStr:
+        parse_redis_url(url.get_secret_value())
+        return url
 
     def secret_for(self, purpose: Literal["signing", "webhook"]) -> str:
         """The secret from the environment, or one made once and kept in the data folder."""

