@@ -60,6 +60,8 @@ class News:
         self._channels: dict[str, _Channel] = {}
         self._pubsub: PubSub | None = None
         self._task: asyncio.Task[None] | None = None
+        self._commands = asyncio.Lock()
+        self._partings: set[asyncio.Task[None]] = set()
 
     @property
     def waiting(self) -> int:
@@ -81,7 +83,7 @@ class News:
             channel.bells.discard(bell)
             if not channel.bells and self._channels.get(name) is channel:
                 del self._channels[name]
-                await self._unsubscribe(name)
+                self._part(name)
 
     async def close(self) -> None:
         """Hang up; everybody who still waits is told to look."""
@@ -96,14 +98,22 @@ class News:
             return
         if self._pubsub is not None and len(channel.bells) == 1:
             with contextlib.suppress(RedisError, OSError):
-                await self._pubsub.subscribe(name)
+                async with self._commands:
+                    await self._pubsub.subscribe(name)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(channel.confirmed.wait(), SUBSCRIBE_PATIENCE_S)
 
+    def _part(self, name: str) -> None:
+        """Unsubscribe in a task of its own: whoever waited may be in the middle of being cancelled."""
+        task = asyncio.create_task(self._unsubscribe(name))
+        self._partings.add(task)
+        task.add_done_callback(self._partings.discard)
+
     async def _unsubscribe(self, name: str) -> None:
-        if self._pubsub is not None:
-            with contextlib.suppress(RedisError, OSError):
-                await self._pubsub.unsubscribe(name)
+        async with self._commands:
+            if self._pubsub is not None and name not in self._channels:  # nobody came in the meantime
+                with contextlib.suppress(RedisError, OSError):
+                    await self._pubsub.unsubscribe(name)
 
     async def _listen(self) -> None:
         while True:

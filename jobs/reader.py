@@ -17,6 +17,7 @@ from jobs.record import Job
 from jobs.redis_connection import answering
 from jobs.states import State
 
+SEQUENCE = 1000  # ids of events are milliseconds times this, plus a count within the millisecond
 MORE = 16  # ids read beyond what is asked for: jobs that were created in the same microsecond as the cursor's
 
 
@@ -27,6 +28,22 @@ class Glance:
     version: int
     state: State
     position: int | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a job. Ids grow with time, also over restarts of Redis."""
+
+    id: int
+    said: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Story:
+    """Some events in a row, and whether the job is still there."""
+
+    events: list[Event]
+    is_there: bool
 
 
 @dataclass(frozen=True)
@@ -81,6 +98,20 @@ class JobReader:
             return None
         return await self._position(job.request.model, job.priority, job.id)
 
+    async def story(self, job_id: str, after: int) -> Story:
+        """What happened to the job after the event `after`; 0 for everything that is still known."""
+        begin = f"({after // SEQUENCE}-{after % SEQUENCE}" if after else "-"
+        with answering():
+            async with self.redis.pipeline(transaction=True) as pipe:
+                pipe.xrange(records.events_key(job_id), begin)
+                pipe.hget(records.record_key(job_id), "created_at")
+                rows, created_at = await pipe.execute()
+        events = [Event(_number(raw), json.loads(fields[b"event"])) for raw, fields in rows]
+        if not events and created_at is not None:  # it waits: its story is not written yet
+            first = Event(int(float(created_at) * 1000) * SEQUENCE + 1, {"state": State.QUEUED})
+            events = [first] if first.id > after else []
+        return Story(events, created_at is not None)
+
     async def page(self, owner: str, wanted: Wanted) -> Page:
         """The caller's jobs in the order of their creation, whatever came and went since the page before.
 
@@ -133,3 +164,8 @@ def _is_behind(place: tuple[float, str], cursor: tuple[float, str] | None, newes
     if cursor is None:
         return True
     return place < cursor if newest_first else place > cursor
+
+
+def _number(stream_id: bytes) -> int:
+    milliseconds, _, count = stream_id.partition(b"-")
+    return int(milliseconds) * SEQUENCE + int(count)

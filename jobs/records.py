@@ -62,9 +62,10 @@ def change(
                 if new != old or event:
                     new = new.with_changes(version=old.version + 1)
                 pipe.multi()
-                _write_change(pipe, old, new, event, ending)
+                _begin_story(pipe, old, new)
                 if extra:
                     extra(pipe, new)
+                _write_change(pipe, old, new, event, ending)  # a final state is the last that is told
                 pipe.execute()
             except WatchError:
                 continue
@@ -121,6 +122,17 @@ def gone_key(owner: str) -> str:
     return f"jobs:gone:of:{owner}"
 
 
+def add_log(pipe: Pipeline, job_id: str, message: str) -> None:
+    """Add a sentence for the caller to the job's story, in `pipe`."""
+    add_event(pipe, events_key(job_id), {"log": message})
+
+
+def _as_told(ending: Ending | None) -> dict[str, Any]:
+    if ending is None:
+        return {}
+    return {"outcome": ending.outcome} | ({"code": ending.why.code} if ending.why else {})
+
+
 def _parsed(job_id: str, fields: dict[bytes, bytes]) -> Job:
     if not fields:
         raise JobNotFound(f"there is no video {job_id!r}")
@@ -133,7 +145,7 @@ def _write_change(pipe: Pipeline, old: Job, new: Job, event: dict[str, Any] | No
     if changed:
         pipe.hset(record_key(new.id), mapping=cast(dict[Any, Any], new.to_hash(changed)))
     if new.state is not old.state:
-        event = {"state": new.state, "attempt": new.attempt, **(event or {})}
+        event = {"state": new.state, "attempt": new.attempt, **(event or {}), **_as_told(ending)}
         _write_move(pipe, old, new)
     active.tell(pipe, new, old.state, new.state)
     attempts.tell(pipe, old, new, ending)
@@ -150,10 +162,14 @@ def _write_change(pipe: Pipeline, old: Job, new: Job, event: dict[str, Any] | No
         add_webhook(pipe, new, FINAL_EVENT[new.state], new.completed_at or 0.0)
 
 
-def _write_move(pipe: Pipeline, old: Job, new: Job) -> None:
-    """Add to `pipe` what it means for the queue that the job has another state, and the beginning of its story."""
-    if old.state is State.QUEUED and old.handover == 0:
+def _begin_story(pipe: Pipeline, old: Job, new: Job) -> None:
+    """Add to `pipe` that the job had waited, before anything else is told of it."""
+    if old.state is State.QUEUED and old.handover == 0 and new.state is not old.state:
         add_first_event(pipe, events_key(new.id), {"state": old.state}, old.created_at)
+
+
+def _write_move(pipe: Pipeline, old: Job, new: Job) -> None:
+    """Add to `pipe` what it means for the queue that the job has another state."""
     if old.state is State.QUEUED:
         turns.leave(pipe, old, is_taken=new.state is State.RUNNING)
     if new.state is State.QUEUED:

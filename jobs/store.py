@@ -12,7 +12,7 @@ from typing import Any, cast
 from redis import Redis, WatchError
 from redis.client import Pipeline
 
-from jobs import queue, records, retention, turns
+from jobs import attempts, queue, records, retention, turns
 from jobs.attempts import Attempt, Ending, Outcome, read_attempts
 from jobs.errors import JobNotFound, NotCancellable
 from jobs.failure import Failure, failure
@@ -155,6 +155,7 @@ class JobStore:
 
         def extra(pipe: Pipeline, job: Job) -> None:
             pipe.zadd(records.LEASES, {job.id: now + self.lease_s})
+            records.add_log(pipe, job.id, f"Attempt {job.attempt} begins on {job.worker}.")
             add_webhook(pipe, job, "video.started", now)
 
         return self._change_if_there(job_id, decide, extra)
@@ -166,6 +167,18 @@ class JobStore:
     def report(self, job_id: str, token: str, phase: Phase, step: int, total_steps: int) -> Beat:
         """Say how far a running attempt has come, which also renews its lease."""
         return self._report(job_id, token, {"phase": phase, "step": step, "total_steps": total_steps})
+
+    def say(self, job_id: str, token: str, message: str, **facts: Any) -> bool:
+        """Tell the caller a sentence about a running attempt, and keep `facts` (fields of `Attempt`) with its story.
+
+        False if the attempt is no longer ours.
+        """
+
+        def extra(pipe: Pipeline, job: Job) -> None:
+            if facts:
+                attempts.note(pipe, job_id, **facts)
+
+        return self._change_if_there(job_id, _if_held(token), extra, {"log": message}) is not None
 
     def complete(self, job_id: str, token: str, result: Result) -> bool:
         """Commit a finished video. False if the attempt is no longer ours: the result must then be thrown away.
@@ -276,7 +289,11 @@ class JobStore:
                 return None
             return _ended(job, state, now, warnings=job.warnings + warnings, **result)
 
-        return self._change_if_there(job_id, decide, ending=ending) is not None
+        def extra(pipe: Pipeline, job: Job) -> None:
+            for warning in warnings:
+                records.add_log(pipe, job_id, warning)
+
+        return self._change_if_there(job_id, decide, extra, ending=ending) is not None
 
     def _requeue(self, job_id: str, token: str, ending: Ending, *, costs_attempt: bool) -> Job | None:
         def decide(job: Job) -> Job | None:
@@ -288,6 +305,7 @@ class JobStore:
 
         def extra(pipe: Pipeline, job: Job) -> None:
             pipe.zrem(records.LEASES, job.id)
+            records.add_log(pipe, job.id, _said(ending))
 
         return self._change_if_there(job_id, decide, extra, ending=ending)
 
@@ -303,6 +321,19 @@ class JobStore:
             return records.change(self.redis, job_id, decide, extra, event, ending)
         except JobNotFound:  # erased by its owner
             return None
+
+
+def _said(ending: Ending) -> str:
+    """How an attempt ended that another one follows, in a sentence."""
+    if ending.outcome is Outcome.GIVEN_BACK:
+        return "The worker has to go; the next one goes on."
+    reason = ending.why.message if ending.why else "The worker asked for another attempt."
+    return f"{reason} Another attempt follows."
+
+
+def _if_held(token: str) -> records.Change:
+    """No change, if the attempt is still this one's."""
+    return lambda job: job if _is_held(job, token) else None
 
 
 def _is_held(job: Job, token: str) -> bool:

@@ -44,8 +44,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """End the waits, then what uvicorn does: let the requests under way come to their end."""
-        self.parts.leaving.set()
-        self.parts.news.ring_all()
+        await self.parts.leave()
         await super().shutdown(sockets)
 
 

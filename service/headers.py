@@ -16,6 +16,7 @@ ABOUT_PREFER = (
 SENT: dict[str, tuple[str, dict[str, Any], str]] = {
     "If-None-Match": ("The `ETag` of the answer you have: 304 without a body if it is still good.", TEXT, 'W/"8f0c…"'),
     "If-Range": ("Only if the file still has this `ETag` the `Range` is looked at.", TEXT, '"9b1d…"'),
+    "Last-Event-ID": ("The id of the last event you have; what came after it is sent.", TEXT, "1795353732123000"),
     "Prefer": (ABOUT_PREFER, TEXT, "wait=30"),
     "Range": ("One range of bytes, as `bytes=0-1023`; several are answered with everything.", TEXT, "bytes=0-1023"),
 }

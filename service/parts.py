@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Self
 
 from fastapi import Depends, Request, Security
@@ -20,11 +21,13 @@ from jobs.registry import Registry
 from jobs.storage import Storage
 from jobs.store import JobStore
 from service.callers import Caller, Callers
+from service.feeds import Feeds
 from service.images import ImageDoor
 from service.input_files import FileShelf
 from service.inputs import InputDoor
 from service.links import Links
 from service.settings import ServiceSettings
+from service.video_link import shown
 
 REDIS_RETRIES = 3  # then the caller gets a 503 and comes back
 REDIS_TIMEOUT_S = 2.0
@@ -39,6 +42,7 @@ class Parts:
     store: JobStore
     reader: JobReader
     news: News
+    feeds: Feeds
     registry: Registry
     storage: Storage
     outgoing: Outgoing
@@ -56,14 +60,16 @@ class Parts:
         redis = connect(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
         asynchronous = connect_async(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
         store, storage = JobStore(redis, lease_s=settings.lease_s), open_storage(settings)
+        reader, news = JobReader(asynchronous), News(asynchronous)
         images = ImageDoor(settings.max_image_pixels)
         fetching = Outgoing(allow_private=settings.fetch_allow_private, timeout_s=settings.fetch_timeout_s)
         return cls(
             settings=settings,
             redis=redis,
             store=store,
-            reader=JobReader(asynchronous),
-            news=News(asynchronous),
+            reader=reader,
+            news=news,
+            feeds=Feeds(reader, news, partial(shown, storage)),
             registry=Registry(redis),
             storage=storage,
             outgoing=Outgoing(allow_private=settings.webhook_allow_private),
@@ -74,9 +80,15 @@ class Parts:
             quotas=Quotas(redis),
         )
 
+    async def leave(self) -> None:
+        """The process was told to stop: whoever waits is sent away, and comes back to another one."""
+        self.leaving.set()
+        self.news.ring_all()
+        await self.feeds.close()
+
     async def close(self) -> None:
         """Hang up everywhere."""
-        self.leaving.set()
+        await self.leave()
         await self.news.close()
         await self.reader.redis.aclose()
         self.redis.close()

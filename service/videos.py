@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping
 from math import ceil
-from pathlib import PurePosixPath
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -22,13 +21,13 @@ from service.openapi import errors, not_modified, of_file, of_video
 from service.parts import OwnerDep, Parts, PartsDep
 from service.prefer import PreferDep
 from service.problems import Problem
-from service.views import LINK_REFRESH_S, VideoDeleted, VideoList, etag, poll_after_ms, show
+from service.video_link import LINK_LIFE_S, file_name, link
+from service.views import VideoDeleted, VideoList, etag, poll_after_ms, show
 from service.waiting import Enough, is_final, wait_for
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
 VARIANTS = ("video", "manifest")
-LINK_LIFE_S = 2 * LINK_REFRESH_S
 LIST_PARAMETERS = ("limit", "after", "order", "status")
 OF_ONE = ("invalid_api_key", "video_not_found", "queue_unavailable")
 OF_LIST = errors("invalid_request", "unknown_parameter", "invalid_api_key", "video_not_found", "queue_unavailable")
@@ -118,7 +117,7 @@ def read_content(
         raise Problem("video_not_ready", _why_not_ready(job))
     if job.has_expired(time.time()):
         raise Problem("asset_expired", f"the files of {job.id} were kept until its expires_at; make it again")
-    key, name = job.result.video_key, _file_name(job)
+    key, name = job.result.video_key, file_name(job)
     if variant == "manifest":
         key, name = manifest_key(key), f"{job.id}.json"
     if redirect:
@@ -140,7 +139,7 @@ def record_of(
     headers = {**_headers(etag(glance, time.time()), glance), **(extra or {})}
     if matches(known, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    video = show(job, _link(job, parts), position)
+    video = show(job, link(job, parts.storage), position)
     return Response(video.model_dump_json(), status, headers, "application/json")
 
 
@@ -162,7 +161,7 @@ def _is_new(parts: Parts, known: str) -> Enough:
 
 
 def _listed(page: Page, request: Request, parts: Parts) -> Response:
-    data = [show(job, _link(job, parts)) for job in page.jobs]
+    data = [show(job, link(job, parts.storage)) for job in page.jobs]
     first, last = (data[0].id, data[-1].id) if data else (None, None)
     shown = VideoList(data=data, first_id=first, last_id=last, has_more=page.has_more)
     headers = {}
@@ -170,19 +169,6 @@ def _listed(page: Page, request: Request, parts: Parts) -> Response:
         query = urlencode({**request.query_params, "after": last})
         headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
     return Response(shown.model_dump_json(), 200, headers, "application/json")
-
-
-def _file_name(job: Job) -> str:
-    """What a caller's disk should call the result."""
-    return f"{job.id}{PurePosixPath(job.request.result_name).suffix}"
-
-
-def _link(job: Job, parts: Parts) -> str | None:
-    now = time.time()
-    if job.result is None or job.has_expired(now):
-        return None
-    life_s = LINK_LIFE_S if job.expires_at is None else min(LINK_LIFE_S, ceil(job.expires_at - now))
-    return parts.storage.url(job.result.video_key, life_s, _file_name(job))
 
 
 def _erase_files(video_id: str, parts: Parts) -> None:

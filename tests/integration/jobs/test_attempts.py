@@ -106,3 +106,14 @@ def test_the_version_counts_changes_and_a_beat_is_none(redis: Redis, make_job: M
     assert store.get(job.id).version == job.version + 1
     store.report(job.id, token, Phase.DENOISING, 1, 10)
     assert store.get(job.id).version == job.version + 2
+
+
+def test_a_worker_can_tell_a_sentence_and_facts_while_the_attempt_is_its_own(redis: Redis, make_job: Make) -> None:
+    store = JobStore(redis)
+    job = store.submit(make_job())
+    token = lease(store, job, "one")
+    assert store.say(job.id, token, "It goes on from step 4.", resumed_step=4)
+    assert not store.say(job.id, "stale", "It goes on from step 9.", resumed_step=9)
+    assert store.attempts(job.id)[0].resumed_step == 4
+    said = [fields[b"event"] for _, fields in redis.xrange(records.events_key(job.id))]  # type: ignore[union-attr]
+    assert said[-1] == b'{"log": "It goes on from step 4."}'

@@ -15,6 +15,7 @@ import httpx
 import pytest
 import structlog
 import uvicorn
+from fastapi import FastAPI
 from redis import Redis
 
 from cli.embedded_redis import EmbeddedRedis
@@ -37,15 +38,17 @@ def _quiet() -> None:
 
 
 @contextmanager
-def running_apis() -> Iterator[Callable[[ServiceSettings], str]]:
+def running_apis() -> Iterator[Callable[..., str]]:
     """Starts front ends in threads and says their addresses; all of them are stopped at the end."""
     running: list[uvicorn.Server] = []
 
-    def start(settings: ServiceSettings) -> str:
+    def start(settings: ServiceSettings, apps: list[FastAPI] | None = None) -> str:
         bound = socket.socket()
         bound.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{bound.getsockname()[1]}"
         app = make_app(settings.model_copy(update={"public_url": url}))
+        if apps is not None:  # for tests that look inside
+            apps.append(app)
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()
