@@ -1,4 +1,4 @@
-# Six verbs. Each does all of its own set-up; a second run installs nothing again.
+# A few verbs. Each does all of its own set-up; a second run installs nothing again.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -35,7 +35,10 @@ fix: setup ## format and repair what can be repaired by machine
 bench: setup ## speed, as ratios measured side by side in one run
 	@$(BIN)/python -m benchmarks
 
+evaluate: setup ## ask the small model 200 held-out captions; tables and contact sheets under evaluation/
+	@OMP_NUM_THREADS=1 $(BIN)/easyanimate evaluate --captions 200 --output evaluation
+
 lock: ## pin all requirements anew (needs uv)
 	@UV=$(UV) deploy/lock.sh
 
-.PHONY: help setup demo serve test check fix bench lock
+.PHONY: help setup demo serve test check fix bench evaluate lock

@@ -3,6 +3,7 @@
 import typer
 
 from cli.demo import demo
+from cli.evaluate import evaluate
 from cli.generate import generate
 from cli.keys import app as keys_app
 from cli.models import app as models_app
@@ -25,6 +26,7 @@ app.command()(up)
 app.command()(demo)
 app.command()(generate)
 app.command()(reproduce)
+app.command()(evaluate)
 add_remote(app)
 add_processes(app)
 app.add_typer(models_app, name="models")

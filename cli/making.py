@@ -46,7 +46,16 @@ def find_model(model: str, models_dir: Path) -> Path:
 
 
 def load(folder: Path, memory: str, recipe: Recipe) -> Workshop:
-    """The model on the GPU in bfloat16, or on the CPU in float32; "auto" takes the fastest profile that fits."""
+    """The model for a recipe."""
+    asked = recipe.settings
+    return load_model(folder, memory, (asked.width, asked.height, min(asked.num_frames, asked.window)))
+
+
+def load_model(folder: Path, memory: str, clip: tuple[int, int, int]) -> Workshop:
+    """The model on the GPU (bfloat16) or on the CPU (float32), for clips of this width, height and number of frames.
+
+    "auto" takes the fastest profile that fits.
+    """
     import torch
 
     from easyanimate.memory import PROFILES, apply_memory_profile, choose_profile
@@ -58,9 +67,7 @@ def load(folder: Path, memory: str, recipe: Recipe) -> Workshop:
     device, dtype, profile = "cpu", torch.float32, "normal"
     if torch.cuda.is_available():
         device, dtype = "cuda", torch.bfloat16
-        asked = recipe.settings
-        free = torch.cuda.mem_get_info()[0]
-        profile = choose_profile(free, asked.width, asked.height, min(asked.num_frames, asked.window))
+        profile = choose_profile(torch.cuda.mem_get_info()[0], *clip)
     pipe = EasyAnimatePipeline.from_pretrained(folder, torch_dtype=dtype)
     memory = profile if memory == "auto" else memory
     apply_memory_profile(pipe, memory, device)  # type: ignore[arg-type]  # one of PROFILES, as checked above

@@ -2,16 +2,17 @@
 
 from easyanimate.training.shapes.scene import Scene
 
-ATTRIBUTES = ("colour", "background", "shape", "style", "motion", "speed", "size")
+ATTRIBUTES = ("colour", "background", "shape", "motion", "speed", "size")
 
 
 def told(scene: Scene, *, picture: bool = False) -> dict[str, str]:
     """The attributes that a clip of `scene`, or a `picture` of it, must show, by name; only those its caption says.
 
-    A turning circle looks as if it stood still. The size of what grows or shrinks is not said truly by its caption.
+    No caption says whether a shape is filled or outlined. A turning circle looks as if it stood still. The size of what
+    grows or shrinks is not said truly by its caption.
     """
     motion = "still" if (scene.shape, scene.motion) == ("circle", "turning") else scene.motion
-    attributes = {"colour": scene.colour, "background": scene.background, "shape": scene.shape, "style": scene.style}
+    attributes = {"colour": scene.colour, "background": scene.background, "shape": scene.shape}
     if not picture:
         attributes["motion"] = motion
         if scene.speed and motion != "still":

@@ -29,7 +29,7 @@ def shares(world, spoil=lambda frames: frames, *, count, frames=16, **size):
     for _ in range(count):
         scene = sample_scene(world, random, frames=frames, **size)
         seen = measure(spoil(drawn(scene, frames=frames, **size)))
-        for name, word in told(scene).items():
+        for name, word in {**told(scene), "style": scene.style}.items():
             asked[name] += 1
             right[name] += getattr(seen, name) == word
     assert set(asked) == {"colour", "background", "shape", "style", "motion", "speed", "size"}

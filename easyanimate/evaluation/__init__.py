@@ -1,0 +1,34 @@
+"""Does a model of the procedural set obey? Held-out captions, clips, verdicts, and a report of them."""
+
+from easyanimate.evaluation.asking import Question, Setup, questions
+from easyanimate.evaluation.floors import Floor, read_floor
+from easyanimate.evaluation.ledger import Ledger, Result
+from easyanimate.evaluation.maker import Maker
+from easyanimate.evaluation.parts import PARTS, choose_parts
+from easyanimate.evaluation.report import lines_of, write_report
+from easyanimate.evaluation.running import plan, run
+from easyanimate.evaluation.summary import Share, Summary, by_group, summarise
+from easyanimate.evaluation.task import Outcome, Task
+
+__all__ = [
+    "PARTS",
+    "Floor",
+    "Ledger",
+    "Maker",
+    "Outcome",
+    "Question",
+    "Result",
+    "Setup",
+    "Share",
+    "Summary",
+    "Task",
+    "by_group",
+    "choose_parts",
+    "lines_of",
+    "plan",
+    "questions",
+    "read_floor",
+    "run",
+    "summarise",
+    "write_report",
+]

@@ -1,0 +1,92 @@
+"""`easyanimate evaluate` as a person types it, with the small model."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from PIL import Image
+from typer.testing import CliRunner
+
+from cli.main import app
+from easyanimate.evaluation import PARTS
+
+SMALL = {"default_width": 64, "default_height": 64, "default_num_frames": 8, "default_num_inference_steps": 2}
+
+
+@pytest.fixture
+def small(tmp_path: Path, models_dir: Path) -> Path:
+    """The small model with a card of little work."""
+    folder, model = tmp_path / "small", models_dir / "easyanimate-v3-tiny"
+    folder.mkdir()
+    for part in model.iterdir():
+        if part.name != "card.json":
+            (folder / part.name).symlink_to(part)
+    card = json.loads((model / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps({**card, **SMALL}))
+    return folder
+
+
+def evaluate(model: Path, output: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ["evaluate", "--model", str(model), "-o", str(output), *arguments])
+
+
+def test_every_part_is_asked_of_the_model_and_reported(small: Path, tmp_path: Path) -> None:
+    done = evaluate(small, tmp_path / "out", "--captions", "2", "--floor", "vae.psnr=1", "--floor", "colour=0")
+    assert done.exit_code == 0, done.output
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert set(report["parts"]) == set(PARTS) - {"lora"}
+    assert report["model"] == "small"
+    assert report["settings"]["num_inference_steps"] == 2
+    assert report["parts"]["t2v"]["all"]["clips"] == 2
+    assert set(report["parts"]["samplers"]) == set(json.loads((small / "card.json").read_text())["schedulers"])
+    assert report["floors"][1] == {"name": "t2v.colour", "least": 0.0, "reached": pytest.approx(0.5, abs=0.5)}
+    assert "Text to video" in done.stdout
+    for part in report["parts"]:
+        with Image.open(tmp_path / "out" / f"{part}.png") as sheet:
+            assert sheet.height > 64
+
+
+def test_a_floor_that_is_missed_ends_with_1_and_the_command_goes_on_from_what_is_there(
+    small: Path, tmp_path: Path
+) -> None:
+    words = ("--only", "t2v,vae", "--floor", "vae.psnr=98")
+    first = evaluate(small, tmp_path / "out", "--captions", "2", *words)
+    assert first.exit_code == 1, first.output
+    assert "missed: vae.psnr 98" in first.output
+    before = (tmp_path / "out" / "results.jsonl").read_text()
+    again = evaluate(small, tmp_path / "out", "--captions", "3", *words)
+    assert again.exit_code == 1, again.output
+    after = (tmp_path / "out" / "results.jsonl").read_text()
+    assert after.startswith(before)
+    assert len(after.splitlines()) == len(before.splitlines()) + 1
+
+
+def test_what_cannot_be_evaluated_is_one_clear_sentence(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    refused = {
+        ("--only", "t2v,cats"): "there is no part 'cats'",
+        ("--only", "lora"): "needs a LoRA file",
+        ("--lora", "missing"): "there is no LoRA file missing",
+        ("--captions", "0"): "captions must be 1 or more",
+        ("--floor", "colour"): "a floor is NAME=NUMBER",
+        ("--only", "vae", "--floor", "colour=0.9"): "evaluated are vae",
+        ("--scheduler", "best"): "scheduler must be one of",
+        ("--guidance-scale", "-1"): "guidance_scale must be",
+        ("--model", "nowhere"): "there is no model folder nowhere",
+        ("-o", str(tmp_path / "taken")): "taken",
+        ("-o", str(tmp_path / "taken" / "out")): "taken",
+    }
+    for arguments, reason in refused.items():
+        done = evaluate(small, tmp_path / "out", *arguments)
+        assert done.exit_code == 2, (arguments, done.output)
+        assert reason in done.output
+        assert done.output.startswith("easyanimate evaluate: ")
+    assert not (tmp_path / "out").exists()
+
+
+def test_results_of_another_setting_are_not_mixed_in(small: Path, tmp_path: Path) -> None:
+    assert evaluate(small, tmp_path / "out", "--captions", "1", "--only", "vae").exit_code == 0
+    other = evaluate(small, tmp_path / "out", "--captions", "1", "--only", "vae", "--steps", "3")
+    assert other.exit_code == 2
+    assert "choose another folder" in other.output
