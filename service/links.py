@@ -49,7 +49,7 @@ class Links:
         with self._lock:
             if self._under_way.total() >= AT_ONCE or self._under_way[owner] >= AT_ONCE_FOR_ONE:
                 message = "enough links are being fetched right now; try again in a moment, or send the file itself"
-                raise Problem("rate_limited", message)
+                raise Problem("rate_limited", message, headers={"Retry-After": "5"})
             self._under_way[owner] += 1
         try:
             yield

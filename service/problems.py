@@ -56,7 +56,6 @@ STATUS = {
 OF_THE_FRAMEWORK = {404: "not_found", 405: "method_not_allowed"}
 RETRY_AFTER_S = {
     "idempotency_in_flight": 1,
-    "rate_limited": 5,
     "queue_full": 30,
     "queue_unavailable": 5,
     "storage_unavailable": 10,

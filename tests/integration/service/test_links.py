@@ -147,7 +147,7 @@ def test_slow_servers_of_one_caller_leave_room_for_others(elsewhere: Elsewhere) 
         threading.Event().wait(0.01)
     with pytest.raises(Problem) as refusal:
         door.fetch("one", f"{elsewhere.url}/a.png", "image", PICTURE)
-    assert refusal.value.code == "rate_limited"
+    assert (refusal.value.code, refusal.value.headers) == ("rate_limited", {"Retry-After": "5"})
     assert door.fetch("another", f"{elsewhere.url}/a.png", "image", PICTURE) == picture()
     elsewhere.let_go.set()
     for _ in range(links.AT_ONCE_FOR_ONE):
