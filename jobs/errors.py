@@ -6,6 +6,8 @@ JobsError
 ├── ModelUnavailable     no model has been announced yet
 ├── JobNotFound          no such job, or another caller's
 ├── FileMissing          no such file, or another caller's, or its time is over
+├── EndpointNotFound     no such webhook endpoint, or another caller's
+├── DeliveryNotFound     no such delivery of this video
 ├── NotCancellable       the job has already ended
 ├── KeyNotFound          no such API key; only `easyanimate keys` asks for one by its id
 ├── QueueUnavailable     Redis does not answer
@@ -59,6 +61,18 @@ class FileMissing(JobsError):
     """There is no such file."""
 
     code = "file_not_found"
+
+
+class EndpointNotFound(JobsError):
+    """There is no such webhook endpoint."""
+
+    code = "webhook_endpoint_not_found"
+
+
+class DeliveryNotFound(JobsError):
+    """There is no such delivery."""
+
+    code = "delivery_not_found"
 
 
 class NotCancellable(JobsError):

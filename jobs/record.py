@@ -37,8 +37,9 @@ class Job(BaseModel):
     `attempt` counts the workers that took it (one that handed it back in good order is not counted), `handover` how
     often it was queued, `version` how often anything changed, and `token` fences the writes of the running attempt.
     `remixed_from` is the video whose request this is with another prompt, `source` the one that is changed or
-    continued, `batch` all that were asked for at once. Its files are kept for `retention_s` after its end, None for
-    ever: until `expires_at`, and when they were deleted `files_gone` is set.
+    continued, `batch` all that were asked for at once. `traceparent` is the request's own (W3C Trace Context). Its
+    files are kept for `retention_s` after its end, None for ever: until `expires_at`, and when they were deleted
+    `files_gone` is set.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -65,6 +66,7 @@ class Job(BaseModel):
     remixed_from: str | None = None
     source: str | None = None
     batch: tuple[str, ...] = ()
+    traceparent: str | None = None
     cancel_requested: bool = False
     progress_event_at: float = 0.0
     warnings: tuple[str, ...] = ()

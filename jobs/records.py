@@ -12,6 +12,7 @@ from redis.client import Pipeline
 
 from jobs import active, attempts, queue, retention, turns
 from jobs.attempts import Ending
+from jobs.delivery import ledger_key
 from jobs.errors import JobNotFound
 from jobs.outbox import add_event, add_first_event, add_webhook
 from jobs.record import PUBLIC_STATUSES, Job
@@ -84,7 +85,7 @@ def write_new(pipe: Pipeline, job: Job) -> None:
 
 def erase(pipe: Pipeline, job: Job) -> None:
     """Add the removal of everything about a job to `pipe`."""
-    pipe.delete(record_key(job.id), events_key(job.id), attempts.attempts_key(job.id))
+    pipe.delete(record_key(job.id), events_key(job.id), attempts.attempts_key(job.id), ledger_key(job.id))
     for status in (None, *PUBLIC_STATUSES):
         pipe.zrem(index_key(job.owner, status), job.id)
     pipe.zadd(gone_key(job.owner), {job.id: job.created_at})

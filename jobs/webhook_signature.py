@@ -1,6 +1,7 @@
 """Standard Webhooks: the headers that let a receiver check who sent an event."""
 
 from base64 import b64decode
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from standardwebhooks.webhooks import Webhook
@@ -10,22 +11,24 @@ from jobs.errors import InvalidRequest
 PREFIX = "whsec_"
 
 
-def signed_headers(secret: str, delivery_id: str, body: str, now: float) -> dict[str, str]:
-    """`webhook-id`, `webhook-timestamp` and `webhook-signature` for this try. `now` in unix seconds."""
+def signed_headers(secrets: Sequence[str], event_id: str, body: str, now: float) -> dict[str, str]:
+    """`webhook-id`, `webhook-timestamp` and `webhook-signature` for this try, which has a signature by each secret.
+
+    `now` in unix seconds.
+    """
     stamp = datetime.fromtimestamp(int(now), UTC)
     return {
-        "webhook-id": delivery_id,
+        "webhook-id": event_id,
         "webhook-timestamp": str(int(now)),
-        "webhook-signature": Webhook(secret).sign(delivery_id, stamp, body),
+        "webhook-signature": " ".join(Webhook(secret).sign(event_id, stamp, body) for secret in secrets),
     }
 
 
-def check_secret(secret: str) -> None:
+def check_secret(secret: str, param: str = "webhook.secret") -> None:
     """Refuse a secret that no verifier would take. Raises InvalidRequest."""
     try:
         usable = secret.startswith(PREFIX) and 24 <= len(b64decode(secret.removeprefix(PREFIX), validate=True)) <= 64
     except ValueError:
         usable = False
     if not usable:
-        message = "webhook.secret must be whsec_ followed by the base64 of 24 to 64 random bytes"
-        raise InvalidRequest(message, "webhook.secret")
+        raise InvalidRequest(f"{param} must be whsec_ followed by the base64 of 24 to 64 random bytes", param)

@@ -14,8 +14,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from cli.embedded_redis import EmbeddedRedis
+from jobs.deliveries import Deliveries
 from jobs.errors import QueueUnavailable
-from jobs.outbox import claim_due
 from jobs.record import Job, Result
 from jobs.redis_connection import connect
 from jobs.registry import Registry
@@ -66,7 +66,7 @@ def test_a_job_survives_the_crash_of_redis_and_can_be_leased(server: EmbeddedRed
         store = JobStore(redis)
         assert store.get(job.id) == job
         assert store.queue_position(job) == 0
-        assert claim_due(redis, time.time() + 60) is not None
+        assert Deliveries(redis).claim(time.time() + 60) is not None
         assert store.lease(job.id, "w1") is not None
 
 
@@ -207,7 +207,7 @@ def test_a_commit_whose_answer_was_lost_counts_once(
     assert not wire.lose_next_exec
     with Redis.from_url(server.url) as redis:
         assert JobStore(redis).get(job.id).result == RESULT
-        assert redis.zcard("outbox:due") == 1
+        assert len(Deliveries(redis).of_job(job.id)) == 1
 
 
 def test_a_submit_whose_answer_was_lost_makes_one_job_that_runs_once(
@@ -219,7 +219,7 @@ def test_a_submit_whose_answer_was_lost_makes_one_job_that_runs_once(
     with Redis.from_url(server.url) as redis:
         store = JobStore(redis)
         assert [found.id for found in store.newest("default", 10)] == [job.id]
-        assert redis.zcard("outbox:due") == 1
+        assert len(Deliveries(redis).of_job(job.id)) == 1
         assert store.lease(job.id, "w1") is not None
         assert store.lease(job.id, "w2") is None
 

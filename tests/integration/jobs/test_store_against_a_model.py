@@ -18,9 +18,9 @@ from hypothesis.stateful import (
 from redis import Redis
 
 from jobs import records, turns
+from jobs.delivery import Delivery
 from jobs.errors import JobNotFound, NotCancellable
 from jobs.failure import failure
-from jobs.outbox import Delivery
 from jobs.record import Job, Result
 from jobs.request import WEBHOOK_EVENTS
 from jobs.states import Phase, State
@@ -177,7 +177,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def exactly_the_ended_jobs_have_their_final_webhook_and_only_one(self) -> None:
-        rows = [Delivery.model_validate_json(self.redis.get(key)) for key in self.redis.keys("delivery:*")]  # type: ignore[union-attr,arg-type]
+        rows = [Delivery.from_hash(self.redis.hgetall(key)) for key in self.redis.keys("delivery:*")]  # type: ignore[union-attr,arg-type]
         final = [row.job_id for row in rows if row.type in FINAL_EVENTS]
         assert len(final) == len(set(final))
         ended = {job_id for job_id, job in self.jobs.items() if job.state.is_final}

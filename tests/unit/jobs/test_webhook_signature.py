@@ -19,24 +19,30 @@ BODY = '{"type":"video.completed"}'
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=50))
 def test_the_verifier_accepts_what_we_sign(word: str) -> None:
     body = json.dumps({"word": word}, ensure_ascii=False)
-    headers = signed_headers(SECRET, "evt_1", body, time.time())
+    headers = signed_headers([SECRET], "evt_1", body, time.time())
     assert Webhook(SECRET).verify(body, headers) == {"word": word}
 
 
+def test_while_a_secret_rotates_old_and_new_are_accepted() -> None:
+    other = "whsec_" + base64.b64encode(bytes(32)).decode()
+    headers = signed_headers([other, SECRET], "evt_1", BODY, time.time())
+    assert Webhook(SECRET).verify(BODY, headers) == Webhook(other).verify(BODY, headers)
+
+
 def test_another_body_is_not_accepted() -> None:
-    headers = signed_headers(SECRET, "evt_1", BODY, time.time())
+    headers = signed_headers([SECRET], "evt_1", BODY, time.time())
     with pytest.raises(WebhookVerificationError):
         Webhook(SECRET).verify(BODY.replace("completed", "failed"), headers)
 
 
 def test_another_id_is_not_accepted() -> None:
-    headers = signed_headers(SECRET, "evt_1", BODY, time.time()) | {"webhook-id": "evt_2"}
+    headers = signed_headers([SECRET], "evt_1", BODY, time.time()) | {"webhook-id": "evt_2"}
     with pytest.raises(WebhookVerificationError):
         Webhook(SECRET).verify(BODY, headers)
 
 
 def test_an_event_of_ten_minutes_ago_is_not_accepted() -> None:
-    headers = signed_headers(SECRET, "evt_1", BODY, time.time() - 600)
+    headers = signed_headers([SECRET], "evt_1", BODY, time.time() - 600)
     with pytest.raises(WebhookVerificationError, match="too old"):
         Webhook(SECRET).verify(BODY, headers)
 
