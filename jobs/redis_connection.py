@@ -13,12 +13,13 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.asyncio.sentinel import SentinelConnectionPool as AsyncSentinelPool
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 
 from jobs.errors import QueueUnavailable
 from jobs.redis_address import RedisAddress, parse_redis_url
@@ -33,7 +34,7 @@ def connect(url: str, *, retries: int, timeout_s: float = 5.0) -> Redis:
 
     The front end tries a few times and then says 503; a worker in mid-job tries for minutes.
     """
-    options = {
+    options: dict[str, Any] = {
         "socket_timeout": None if retries > 10 else timeout_s,  # a worker blocks on its queue for minutes
         "retry": Retry(_backoff(), retries),
         **_manners(timeout_s),
@@ -41,8 +42,11 @@ def connect(url: str, *, retries: int, timeout_s: float = 5.0) -> Redis:
     address = parse_redis_url(url)
     if not address.sentinels:
         return Redis.from_url(url, **options)
-    sentinel = Sentinel(list(address.sentinels), sentinel_kwargs=_to_sentinels(address))  # type: ignore[no-untyped-call]
-    master: Redis = sentinel.master_for(address.service, **{**options, **address.options})  # type: ignore[no-untyped-call]
+    to_them = {"retry": Retry(NoBackoff(), 0), **_to_sentinels(address)}
+    sentinel = Sentinel(list(address.sentinels), sentinel_kwargs=to_them)  # type: ignore[no-untyped-call]
+    options |= address.options
+    options["connection_class"] = _MasterSSLConnection if options.pop("ssl", False) else _MasterConnection
+    master: Redis = sentinel.master_for(address.service, **options)  # type: ignore[no-untyped-call]
     return master
 
 
@@ -58,9 +62,30 @@ def connect_async(url: str, *, retries: int, timeout_s: float = 5.0, connections
     address = parse_redis_url(url)
     if not address.sentinels:
         return AsyncRedis.from_pool(BlockingConnectionPool.from_url(url, **options))
-    sentinel = AsyncSentinel(list(address.sentinels), sentinel_kwargs=_to_sentinels(address))  # type: ignore[no-untyped-call]
+    to_them = {"retry": AsyncRetry(NoBackoff(), 0), **_to_sentinels(address)}
+    sentinel = AsyncSentinel(list(address.sentinels), sentinel_kwargs=to_them)  # type: ignore[no-untyped-call]
     pool = _PatientSentinelPool(address.service, sentinel, **{**options, **address.options})  # type: ignore[no-untyped-call]
     return AsyncRedis.from_pool(pool)
+
+
+class _AsksWhoIsMaster(AbstractConnection):
+    """redis-py asks the Sentinels for a new command only: one that is tried again would stay with the dead."""
+
+    connection_pool: Any
+
+    def connect_check_health(self, check_health: bool = True, retry_socket_connect: bool = True) -> None:
+        """Connect to whoever is master at this moment; the command's own tries are enough."""
+        if self._sock is None:
+            self.host, self.port = self.connection_pool.get_master_address()
+        super().connect_check_health(check_health=check_health, retry_socket_connect=False)
+
+
+class _MasterConnection(_AsksWhoIsMaster, SentinelManagedConnection):
+    """To the master of the moment."""
+
+
+class _MasterSSLConnection(_AsksWhoIsMaster, SentinelManagedSSLConnection):
+    """To the master of the moment, by TLS."""
 
 
 class _PatientSentinelPool(AsyncSentinelPool, BlockingConnectionPool):
