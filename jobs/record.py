@@ -39,7 +39,7 @@ class Job(BaseModel):
     `remixed_from` is the video whose request this is with another prompt, `source` the one that is changed or
     continued, `batch` all that were asked for at once. `traceparent` is the request's own (W3C Trace Context). Its
     files are kept for `retention_s` after its end, None for ever: until `expires_at`, and when they were deleted
-    `files_gone` is set.
+    `files_gone` is set. It is given up if it has no video by `deadline`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,6 +49,7 @@ class Job(BaseModel):
     request: VideoRequest
     created_at: float
     priority: Priority = Priority.NORMAL
+    deadline: float | None = None
     state: State = State.QUEUED
     attempt: int = 0
     handover: int = 0
@@ -99,6 +100,10 @@ class Job(BaseModel):
     def has_expired(self, now: float) -> bool:
         """Whether its files are gone, or may go at any moment. `now` in unix seconds."""
         return self.files_gone or (self.expires_at is not None and self.expires_at <= now)
+
+    def is_late(self, now: float) -> bool:
+        """Whether its deadline has passed. `now` in unix seconds."""
+        return self.deadline is not None and self.deadline <= now
 
     def with_changes(self, **changes: Any) -> Self:
         """The same job, later."""

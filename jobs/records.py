@@ -10,7 +10,7 @@ from typing import Any, cast
 from redis import Redis, WatchError
 from redis.client import Pipeline
 
-from jobs import active, attempts, queue, retention, turns
+from jobs import active, attempts, deadlines, queue, retention, turns
 from jobs.attempts import Ending
 from jobs.delivery import ledger_key
 from jobs.errors import JobNotFound
@@ -81,6 +81,7 @@ def write_new(pipe: Pipeline, job: Job) -> None:
     active.tell(pipe, job, None, job.state)
     turns.enter(pipe, job)
     queue.add_ticket(pipe, job.request.model)
+    deadlines.plan(pipe, job)
 
 
 def erase(pipe: Pipeline, job: Job) -> None:
@@ -95,6 +96,7 @@ def erase(pipe: Pipeline, job: Job) -> None:
     active.tell(pipe, job, State.QUEUED, None)
     active.tell(pipe, job, State.RUNNING, None)
     turns.leave(pipe, job, is_taken=False)
+    deadlines.forget(pipe, job)
     pipe.publish(news_channel(job.id), b"")
 
 
@@ -159,6 +161,7 @@ def _write_change(pipe: Pipeline, old: Job, new: Job, event: dict[str, Any] | No
         pipe.publish(news_channel(new.id), new.version)
     if new.state.is_final and not old.state.is_final:
         pipe.zrem(LEASES, new.id)
+        deadlines.forget(pipe, new)
         retention.plan(pipe, new)
         add_webhook(pipe, new, FINAL_EVENT[new.state], new.completed_at or 0.0)
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 from redis import Redis, WatchError
 from redis.client import Pipeline
 
-from jobs import attempts, queue, records, retention, turns
+from jobs import attempts, deadlines, queue, records, retention, turns
 from jobs.attempts import Attempt, Ending, Outcome, read_attempts
 from jobs.errors import JobNotFound, NotCancellable
 from jobs.failure import Failure, failure
@@ -33,6 +33,7 @@ class Beat:
 
     is_ours: bool
     cancel_requested: bool = False
+    is_late: bool = False
 
 
 class JobStore:
@@ -144,6 +145,8 @@ class JobStore:
         def decide(job: Job) -> Job | None:
             if job.state is not State.QUEUED:
                 return None
+            if job.is_late(now):
+                return _ended(job, State.EXPIRED, now, failure=failure("deadline_exceeded"))
             return job.with_changes(
                 state=State.RUNNING,
                 attempt=job.attempt + 1,
@@ -154,11 +157,13 @@ class JobStore:
             )
 
         def extra(pipe: Pipeline, job: Job) -> None:
-            pipe.zadd(records.LEASES, {job.id: now + self.lease_s})
-            records.add_log(pipe, job.id, f"Attempt {job.attempt} begins on {job.worker}.")
-            add_webhook(pipe, job, "video.started", now)
+            if job.state is State.RUNNING:
+                pipe.zadd(records.LEASES, {job.id: now + self.lease_s})
+                records.add_log(pipe, job.id, f"Attempt {job.attempt} begins on {job.worker}.")
+                add_webhook(pipe, job, "video.started", now)
 
-        return self._change_if_there(job_id, decide, extra)
+        job = self._change_if_there(job_id, decide, extra)
+        return job if job and job.state is State.RUNNING else None
 
     def beat(self, job_id: str, token: str) -> Beat:
         """Renew the lease of a running attempt."""
@@ -194,8 +199,7 @@ class JobStore:
 
     def fail(self, job_id: str, token: str, why: Failure) -> bool:
         """End a running attempt without a video. False if the attempt is no longer ours."""
-        state = State.CANCELLED if why.code == "cancelled" else State.FAILED
-        return self._finish(job_id, token, state, failure=why)
+        return self._finish(job_id, token, _STATE_OF.get(why.code, State.FAILED), failure=why)
 
     def give_back(self, job_id: str, token: str) -> bool:
         """Return a running job to the head of its queue at no cost to it. False if the attempt is no longer ours."""
@@ -225,6 +229,8 @@ class JobStore:
             return None
         if job.cancel_requested:
             return job if self.fail(job_id, job.token, failure("cancelled")) else None
+        if job.is_late(self.now()):
+            return job if self.fail(job_id, job.token, failure("deadline_exceeded")) else None
         lost = Ending(outcome=Outcome.LOST, why=failure("worker_lost", SILENT))
         if job.attempt >= MAX_ATTEMPTS:
             why = failure("worker_lost")
@@ -239,6 +245,19 @@ class JobStore:
             retention.plan_record(pipe, job, record_ends_at)
 
         return self._change_if_there(job_id, lambda job: job.with_changes(files_gone=True), extra) is not None
+
+    def give_up_late(self) -> list[str]:
+        """End the waiting jobs whose deadline has passed; their ids. Running ones are stopped by their workers."""
+        now = self.now()
+
+        def decide(job: Job) -> Job | None:
+            if job.state is not State.QUEUED or not job.is_late(now):
+                return None
+            return _ended(job, State.EXPIRED, now, failure=failure("deadline_exceeded"))
+
+        with answering():
+            late = deadlines.passed(self.redis, now)
+        return [job_id for job_id in late if self._change_if_there(job_id, decide)]
 
     def tend_queue(self, model: str) -> None:
         """See to it that the workers of this model hear of every job that waits."""
@@ -271,7 +290,7 @@ class JobStore:
                 add_webhook(pipe, job, "video.progress", now)
 
         job = self._change_if_there(job_id, decide, extra, progress)
-        return Beat(is_ours=job is not None, cancel_requested=job is not None and job.cancel_requested)
+        return Beat(True, job.cancel_requested, job.is_late(now)) if job else Beat(is_ours=False)
 
     def _finish(
         self,
@@ -321,6 +340,9 @@ class JobStore:
             return records.change(self.redis, job_id, decide, extra, event, ending)
         except JobNotFound:  # erased by its owner
             return None
+
+
+_STATE_OF = {"cancelled": State.CANCELLED, "deadline_exceeded": State.EXPIRED}
 
 
 def _said(ending: Ending) -> str:

@@ -44,12 +44,16 @@ def admit(asker: Asker, wish: Wish, claim: Claim) -> Job:
 
 def _job(parts: Parts, wish: Wish, owner: str, ids: list[str], place: int) -> Job:
     """The job at this place of the wish, with its inputs stored: its seed is as far from the first one's."""
+    now = parts.store.now()
+    deadline = wish.urgency.deadline(now)  # refused before anything is stored
     request = _store_inputs(parts, ids[place], wish)
     return Job(
         id=ids[place],
         owner=owner,
         request=request.model_copy(update={"seed": request.seed + place}),
-        created_at=parts.store.now(),
+        created_at=now,
+        priority=wish.urgency.priority,
+        deadline=deadline,
         remixed_from=wish.remixed_from,
         source=wish.source,
         warnings=wish.warnings,

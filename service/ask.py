@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from fastapi import APIRouter
@@ -22,6 +23,7 @@ from service.once import once
 from service.openapi import accepted, errors
 from service.prefer import Prefer, PreferDep
 from service.remix import remix
+from service.urgency import read_urgency
 from service.videos import record_of
 from service.waiting import is_final, wait_for
 
@@ -59,7 +61,7 @@ OF_CREATE = errors(
 @router.post(
     "",
     responses={**accepted(), **OF_CREATE},
-    openapi_extra={**sent("Prefer"), "requestBody": request_body(CREATE, CREATE_EXAMPLES)},
+    openapi_extra={**sent("Prefer", "Cancel-After"), "requestBody": request_body(CREATE, CREATE_EXAMPLES)},
 )
 async def create_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Response:
     """Ask for a video, as JSON or as a form. The answer is its record; the video is made when its turn comes."""
@@ -69,7 +71,10 @@ async def create_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Res
 @router.post(
     "/edits",
     responses={**accepted(), **OF_CREATE},
-    openapi_extra={**sent("Prefer"), "requestBody": request_body(EDIT, EDIT_EXAMPLES, ("prompt", "video"))},
+    openapi_extra={
+        **sent("Prefer", "Cancel-After"),
+        "requestBody": request_body(EDIT, EDIT_EXAMPLES, ("prompt", "video")),
+    },
 )
 async def edit_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Response:
     """Change a video, all of it a little or one place entirely; what comes out is a new video."""
@@ -85,7 +90,10 @@ async def edit_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Respo
 @router.post(
     "/extensions",
     responses={**accepted(), **OF_CREATE},
-    openapi_extra={**sent("Prefer"), "requestBody": request_body(EXTEND, EXTEND_EXAMPLES, ("prompt", "video"))},
+    openapi_extra={
+        **sent("Prefer", "Cancel-After"),
+        "requestBody": request_body(EXTEND, EXTEND_EXAMPLES, ("prompt", "video")),
+    },
 )
 async def extend_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Response:
     """Go on from the last frames of a video. The new one has the old frames, and `num_frames` or `seconds` more."""
@@ -96,7 +104,7 @@ async def extend_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Res
 @router.post(
     "/{video_id}/remix",
     responses={**accepted(), **OF_CREATE},
-    openapi_extra={**sent("Prefer"), "requestBody": request_body(REMIX, REMIX_EXAMPLES)},
+    openapi_extra={**sent("Prefer", "Cancel-After"), "requestBody": request_body(REMIX, REMIX_EXAMPLES)},
 )
 async def remix_video(video_id: str, asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Response:
     """The same video with another prompt: settings, seed and inputs are those of the first."""
@@ -121,5 +129,6 @@ async def _answer(asker: Asker, body: Body, understood: Callable[[Fields], Wish]
 
 def _accepted(asker: Asker, body: Body, understood: Callable[[Fields], Wish]) -> tuple[Job, bool]:
     fields = Fields(body.fields())
+    urgency = read_urgency(fields, asker.cancel_after)
     asked = asker.repeatable.asked(asker.owner, fields.values)
-    return once(asker.parts, asked, lambda claim: admit(asker, understood(fields), claim))
+    return once(asker.parts, asked, lambda claim: admit(asker, replace(understood(fields), urgency=urgency), claim))

@@ -22,6 +22,7 @@ class Asker:
     parts: Parts
     caller: Caller
     repeatable: Repeatable
+    cancel_after: str | None = None
     allowances: list[Allowance] = field(default_factory=list)
 
     @property
@@ -42,7 +43,7 @@ class Asker:
 
 async def asker_of(request: Request, caller: CallerDep, parts: PartsDep, repeatable: RepeatableDep) -> Asker:
     """Who asks. Raises InvalidRequest, Problem `invalid_api_key`, `rate_limited`."""
-    asker = Asker(parts, caller, repeatable)
+    asker = Asker(parts, caller, repeatable, request.headers.get("cancel-after"))
     request.scope[ALLOWANCES] = asker.allowances
     if caller.limits.requests_per_minute is not None:
         await run_in_threadpool(asker.count_request, caller.limits.requests_per_minute)

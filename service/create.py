@@ -27,6 +27,7 @@ from service.parts import Parts
 from service.size import read_size
 from service.strength import read_strength
 from service.together import check_together, inherited
+from service.urgency import Urgency
 from service.words import read_metadata, read_prompt, read_webhook
 
 RANDOM_SEEDS = 2**32  # exact in every client's numbers
@@ -48,6 +49,7 @@ class Wish:
     source: str | None = None
     count: int = 1
     retention_s: float | None = None
+    urgency: Urgency = field(default_factory=Urgency)
 
     @property
     def pixel_frames(self) -> int:

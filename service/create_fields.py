@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jobs.priority import Priority
 from jobs.request import DEFAULT_WEBHOOK_EVENTS, MAX_PROMPT_CHARS, WEBHOOK_EVENTS
 
 MAX_METADATA_PAIRS, MAX_METADATA_KEY_CHARS, MAX_METADATA_VALUE_CHARS = 16, 64, 512
@@ -110,6 +111,16 @@ CREATE: dict[str, Any] = {
         "default": True,
         "description": "Clean the prompts as the model's training did.",
     },
+    "priority": {
+        "type": "string",
+        "enum": list(Priority),
+        "default": Priority.NORMAL,
+        "description": "Jobs of a higher priority go before, by a head start; callers of one priority take turns.",
+    },
+    "deadline": {
+        "type": "number",
+        "description": "Unix seconds; without a video by then the job is given up with `deadline_exceeded`.",
+    },
     "webhook": {"type": "object", "properties": WEBHOOK, "required": ["url"], "additionalProperties": False},
     "metadata": {
         "type": "object",
@@ -125,10 +136,10 @@ def _without(*names: str) -> dict[str, Any]:
 
 EDIT = _without("n", "image", "input_reference", "last_image", "resize_to_image", "overlap", "clip_apply_ratio")
 EXTEND = _without("n", "image", "input_reference", "mask", "strength", "resize_to_image")
-REMIX = {name: CREATE[name] for name in ("prompt", "webhook", "metadata")}
+REMIX = {name: CREATE[name] for name in ("prompt", "priority", "deadline", "webhook", "metadata")}
 
 # Words of the contract that this version does not know yet: refused by name.
-PLANNED = frozenset({"priority", "deadline", "previews"})
+PLANNED = frozenset({"previews"})
 
 
 def request_body(

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from jobs.failure import Blame
 from jobs.mode import Mode
+from jobs.priority import Priority
 from jobs.reader import Glance
 from jobs.record import Job, PublicStatus
 from jobs.request import LoraChoice
@@ -84,6 +85,8 @@ class Video(BaseModel):
     step: int
     total_steps: int
     queue: QueuePlace | None
+    priority: Priority
+    deadline: float | None
     cancel_requested: bool
     attempt: int
     started_at: int | None
@@ -150,6 +153,8 @@ def show(job: Job, url: str | None = None, position: int | None = None) -> Video
         step=job.step,
         total_steps=job.total_steps,
         queue=None if position is None else QueuePlace(position=position),
+        priority=job.priority,
+        deadline=job.deadline,
         cancel_requested=job.cancel_requested,
         attempt=job.attempt,
         started_at=None if job.started_at is None else int(job.started_at),

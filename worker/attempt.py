@@ -88,6 +88,7 @@ class Attempt:
     def shelve(self, done: Done) -> None:
         """Store the video and commit it as the job's result, once."""
         started = time.monotonic()
+        self.orders.has_video = True
         self.reporter.tell(replace(self.run.progress, phase=Phase.UPLOADING))
         key = result_key(self.job.id, self.job.attempt, self.token, self.result_path.name)
         manifest = self.result_path.with_name("manifest.json")

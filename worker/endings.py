@@ -52,7 +52,7 @@ class JobFailed(Ended):
 
     def settle(self, store: JobStore, job: Job) -> str:
         store.fail(job.id, job.token or "", self.why)
-        return "job.cancelled" if self.why.code == "cancelled" else "job.failed"
+        return {"cancelled": "job.cancelled", "deadline_exceeded": "job.expired"}.get(self.why.code, "job.failed")
 
 
 class ModelBroken(JobFailed):

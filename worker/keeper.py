@@ -54,6 +54,8 @@ class Sweeper:
             job = self.store.recover(job_id)
             if job is not None:
                 log.warning("job.recovered", job_id=job_id, attempt=job.attempt, state=job.state)
+        for job_id in self.store.give_up_late():
+            log.info("job.expired", job_id=job_id)
         for card in self.registry.cards():
             self.store.tend_queue(card.name)
 

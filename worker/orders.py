@@ -1,4 +1,4 @@
-"""What may end an attempt from outside: it was lost, it was cancelled, or the worker has to go."""
+"""What may end an attempt from outside: it was lost, it was cancelled, it is too late, or the worker has to go."""
 
 from jobs.failure import failure
 from worker.drain import Drain
@@ -12,6 +12,7 @@ class Orders:
     def __init__(self, reporter: Reporter, drain: Drain) -> None:
         self.reporter = reporter
         self.drain = drain
+        self.has_video = False  # then a deadline that has passed is no reason to throw it away
 
     def check(self) -> None:
         """Raise the ending that was ordered, if one was."""
@@ -19,5 +20,7 @@ class Orders:
             raise NotOurs
         if self.reporter.is_cancelled.is_set():
             raise JobFailed(failure("cancelled"))
+        if self.reporter.is_late.is_set() and not self.has_video:
+            raise JobFailed(failure("deadline_exceeded"))
         if self.drain.is_over:
             raise Drained

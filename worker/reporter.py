@@ -1,6 +1,6 @@
 """Beats and progress of a running attempt: a thread that keeps the lease alive whatever the task is busy with.
 
-What it learns in return (the attempt is lost; the caller wants it cancelled) is there to be asked for.
+What it learns in return (the attempt is lost, cancelled, or too late) is there to be asked for.
 """
 
 import time
@@ -29,6 +29,7 @@ class Reporter:
         self.beat_s = beat_s
         self.is_lost = Event()
         self.is_cancelled = Event()
+        self.is_late = Event()
         self._untold: deque[Progress] = deque()
         self._last: Progress | None = None
         self._is_closed = False
@@ -89,3 +90,5 @@ class Reporter:
             self.is_lost.set()
         if beat.cancel_requested:
             self.is_cancelled.set()
+        if beat.is_late:
+            self.is_late.set()

@@ -13,7 +13,11 @@ from jobs.store import JobStore
 
 
 def _make_job(
-    owner: str = "default", created_at: float = 1.0, priority: Priority = Priority.NORMAL, **changes: Any
+    owner: str = "default",
+    created_at: float = 1.0,
+    priority: Priority = Priority.NORMAL,
+    deadline: float | None = None,
+    **changes: Any,
 ) -> Job:
     wish: dict[str, Any] = {
         "model": "easyanimate-v3-tiny",
@@ -28,7 +32,8 @@ def _make_job(
         "seed": 1,
     }
     request = VideoRequest.model_validate(wish | changes)
-    return Job(id=new_job_id(), owner=owner, request=request, created_at=created_at, priority=priority)
+    urgency: dict[str, Any] = {"priority": priority, "deadline": deadline}
+    return Job(id=new_job_id(), owner=owner, request=request, created_at=created_at, **urgency)
 
 
 @pytest.fixture(scope="session")

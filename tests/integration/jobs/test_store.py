@@ -11,7 +11,7 @@ from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from jobs import queue, records, turns
+from jobs import deadlines, queue, records, turns
 from jobs.errors import JobNotFound, NotCancellable
 from jobs.failure import failure
 from jobs.priority import Priority
@@ -392,6 +392,48 @@ def test_a_job_that_loses_every_worker_fails_after_the_last_attempt(redis: Redis
 
 def test_recovering_what_was_deleted_does_nothing(store: JobStore) -> None:
     assert store.recover("video_none") is None
+
+
+# ---- deadlines
+
+
+def test_a_waiting_job_past_its_deadline_expires_and_leaves_the_queue(
+    redis: Redis, store: JobStore, make_job: MakeJob
+) -> None:
+    late = store.submit(make_job(deadline=2.0, webhook={"url": "https://hooks.example/", "events": WEBHOOK_EVENTS}))
+    in_time = store.submit(make_job(deadline=store.now() + 1000))
+    assert store.give_up_late() == [late.id]
+    now = store.get(late.id)
+    assert (now.state, now.failure) == (State.EXPIRED, failure("deadline_exceeded"))
+    assert (waiting(redis), events(redis, "video.failed")) == ([in_time.id], ["video.failed"])
+    assert store.give_up_late() == []
+
+
+def test_a_job_past_its_deadline_is_not_begun(store: JobStore, make_job: MakeJob) -> None:
+    late = store.submit(make_job(deadline=2.0))
+    assert store.lease(late.id, "w1") is None
+    assert store.get(late.id).state is State.EXPIRED
+    assert (store.first_waiting(MODEL), store.overdue()) == (None, [])
+
+
+@pytest.mark.parametrize("end", ["complete", "stop", "lose the worker"])
+def test_a_running_job_past_its_deadline_is_told_and_its_video_is_kept_if_there_is_one(
+    redis: Redis, store: JobStore, make_job: MakeJob, end: str
+) -> None:
+    job, token = leased(store, store.submit(make_job(deadline=store.now() + 1000)))
+    assert not store.beat(job.id, token).is_late
+    redis.hset(records.record_key(job.id), "deadline", "2.0")
+    redis.zadd(deadlines.DEADLINES, {job.id: 2.0})
+    assert (store.beat(job.id, token).is_late, store.give_up_late()) == (True, [])
+    if end == "complete":
+        assert store.complete(job.id, token, result_of(token))
+    elif end == "stop":
+        assert store.fail(job.id, token, failure("deadline_exceeded"))
+    else:
+        silence(redis, job)
+        store.recover(job.id)
+    assert store.get(job.id).state is (State.COMPLETED if end == "complete" else State.EXPIRED)
+    assert redis.zcard(deadlines.DEADLINES) == 0
 
 
 # ---- races: whoever is slower gets a clear answer

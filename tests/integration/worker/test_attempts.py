@@ -3,6 +3,7 @@
 import hashlib
 import os
 import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -194,6 +195,41 @@ def test_the_next_job_after_a_cancelled_one_is_made(
     worker.do_one()
     worker.do_one()
     assert store.get(second.id).state is State.COMPLETED
+
+
+def pass_deadline(redis: Redis, job: Job) -> None:
+    redis.hset(f"job:{job.id}", "deadline", "2.0")
+
+
+def test_a_running_job_is_stopped_at_its_deadline(
+    worker: Any, submit: Submit, store: JobStore, redis: Redis, meanwhile: Meanwhile
+) -> None:
+    job = submit("slow")
+    meanwhile(is_denoising(store, job), lambda: pass_deadline(redis, job))
+    worker.do_one()
+    ended = store.get(job.id)
+    assert ended.failure is not None
+    assert (ended.state, ended.failure.code) == (State.EXPIRED, "deadline_exceeded")
+
+
+def test_a_video_that_is_done_after_its_deadline_is_kept(
+    worker: Any, submit: Submit, store: JobStore, storage: Storage, redis: Redis
+) -> None:
+    job = submit("a red ball")
+
+    class Late(UnreliableStorage):
+        def put_file(self, *given: Any) -> None:
+            pass_deadline(redis, job)
+            running = store.get(job.id)
+            deadline = time.monotonic() + 20
+            while store.beat(job.id, running.token or "").is_late is False and time.monotonic() < deadline:
+                time.sleep(0.05)
+            time.sleep(3 * worker.parts.settings.beat_s)  # the worker has heard it too
+            self.storage.put_file(*given)
+
+    worker.use(storage=Late(storage, 0))
+    worker.do_one()
+    assert store.get(job.id).state is State.COMPLETED
 
 
 def test_a_worker_that_has_to_go_gives_the_job_back_at_no_cost(
