@@ -9,18 +9,19 @@ from typing import Self
 
 import structlog
 
-from jobs.errors import StorageUnavailable
+from jobs.errors import JobNotFound, QueueUnavailable, StorageUnavailable
 from jobs.failure import failure
 from jobs.job_file import job_file_key, write_job
 from jobs.record import Job, Result
 from jobs.states import Phase
 from jobs.storage import INPUT_FILES, Storage, content_type_of, manifest_key, result_key
 from jobs.store import JobStore
+from worker.checkpoint_shelf import CheckpointShelf
 from worker.drain import Drain
-from worker.endings import Ended, JobFailed, NotOurs
+from worker.endings import Drained, Ended, EngineLost, JobFailed, NotOurs
 from worker.engine_process import EngineProcess
 from worker.engine_run import EngineRun
-from worker.messages import Done, Run
+from worker.messages import Checkpointed, Checkpoints, Done, Resumed, Run
 from worker.orders import Orders
 from worker.patience import patiently
 from worker.reporter import Reporter
@@ -28,6 +29,7 @@ from worker.settings import WorkerSettings
 
 log = structlog.get_logger()
 
+STORE_LAST_S = 8.0  # for the newest checkpoint to get to storage before the job goes to another
 LONGEST_PAUSE_S = 15.0  # between two tries to reach the storage
 
 
@@ -55,7 +57,8 @@ class Attempt:
         self.room, self.result_path = room, room / job.request.result_name
         self.reporter = Reporter(parts.store, job, parts.settings.beat_s)
         self.orders = Orders(self.reporter, parts.drain)
-        self.run = EngineRun(parts.engine, parts.settings, self.orders)
+        self.shelf = CheckpointShelf(job, parts.storage, parts.settings, self.reporter.is_lost.is_set)
+        self.run = EngineRun(parts.engine, parts.settings, self.orders, self._note)
         self.ending: Ended | None = None
 
     def __enter__(self) -> Self:
@@ -71,6 +74,9 @@ class Attempt:
                 self._settle(error if isinstance(error, Ended) else JobFailed(failure("internal_error")))
         finally:
             self.reporter.close()
+            self.shelf.close()
+        if self._has_job_ended():
+            self.shelf.forget()
         return isinstance(error, Ended)
 
     def fetch_inputs(self) -> dict[str, Path]:
@@ -83,7 +89,9 @@ class Attempt:
     def generate(self, inputs: dict[str, Path]) -> Done:
         """Have the engine make the video; it is at `result_path` then, and its manifest beside it."""
         request = self.job.request.model_copy(update={"webhook": None})  # its secret is none of the engine's business
-        return self.run.make(Run(self.token, request, self.result_path, inputs))
+        self.shelf.fetch()
+        checkpoints = Checkpoints(self.shelf.folder, self.settings.checkpoint_every_s)
+        return self.run.make(Run(self.token, request, self.result_path, inputs, checkpoints))
 
     def shelve(self, done: Done) -> None:
         """Store the video and commit it as the job's result, once."""
@@ -104,8 +112,30 @@ class Attempt:
             raise NotOurs
         log.info("job.finished", job_id=self.job.id, attempt=self.job.attempt, bytes=done.size_bytes, **phases)
 
+    def _note(self, what: Resumed | Checkpointed) -> None:
+        """The engine goes on from a checkpoint, or has made one."""
+        if isinstance(what, Checkpointed):
+            self.shelf.tell()
+            return
+        log.info("job.resumed", job_id=self.job.id, attempt=self.job.attempt, step=what.step)
+        try:
+            self.store.say(self.job.id, self.token, f"Goes on from step {what.step}.", resumed_step=what.step)
+        except QueueUnavailable:
+            log.warning("redis.away", job_id=self.job.id)
+
+    def _has_job_ended(self) -> bool:
+        """Whether nobody will go on with it; not known while Redis is away."""
+        try:
+            return self.store.get(self.job.id).state.is_final
+        except JobNotFound:
+            return True
+        except QueueUnavailable:
+            return False
+
     def _settle(self, ending: Ended) -> None:
         self.ending = ending
+        if isinstance(ending, Drained | EngineLost) and not self.shelf.flush(STORE_LAST_S):
+            log.warning("checkpoint.not_stored", job_id=self.job.id)
         event = patiently(lambda: ending.settle(self.store, self.job), self.orders.drain)
         reason = str(ending) or type(ending).__name__
         log.info(event, job_id=self.job.id, attempt=self.job.attempt, reason=reason)

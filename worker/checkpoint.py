@@ -67,8 +67,16 @@ class Unusable(Exception):
 def read_checkpoint(path: Path) -> Checkpoint:
     """The checkpoint of an attempt's folder. Raises Unusable."""
     try:
-        found = Checkpoint.model_validate_json((path / NAME).read_bytes())
-    except (OSError, ValidationError) as error:
+        return parse_checkpoint((path / NAME).read_bytes())
+    except OSError as error:
+        raise Unusable("its checkpoint.json cannot be read") from error
+
+
+def parse_checkpoint(content: bytes) -> Checkpoint:
+    """The checkpoint that `write` wrote. Raises Unusable."""
+    try:
+        found = Checkpoint.model_validate_json(content)
+    except ValidationError as error:
         raise Unusable("its checkpoint.json cannot be read") from error
     if found.format != FORMAT:
         raise Unusable(f"it has format {found.format}")

@@ -55,6 +55,13 @@ class JobFailed(Ended):
         return {"cancelled": "job.cancelled", "deadline_exceeded": "job.expired"}.get(self.why.code, "job.failed")
 
 
+class OutOfMemory(JobFailed):
+    """The device is too small for this job, as far as the engine's memory profile goes."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(failure("gpu_out_of_memory", message))
+
+
 class ModelBroken(JobFailed):
     """The model cannot be loaded any more: neither this job nor this worker can go on."""
 

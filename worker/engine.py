@@ -21,6 +21,7 @@ from jobs.model_card import ModelCard
 from worker.die_with_parent import die_with_parent
 from worker.failures import failed, failed_to_load
 from worker.messages import Answer, Cancel, Done, Failed, Load, Order, Pause, Ready, Run
+from worker.settings import Memory
 
 log = structlog.get_logger()
 
@@ -31,6 +32,10 @@ class Maker(Protocol):
     @property
     def card(self) -> ModelCard:
         """What it can make."""
+
+    @property
+    def memory(self) -> Memory:
+        """The memory profile it works in."""
 
     def make(
         self, run: Run, tell: Callable[[Answer], None], check: Callable[[], None], wants_pause: Callable[[], bool]
@@ -87,7 +92,7 @@ def serve(connection: Connection, load: Callable[[Load], Maker]) -> int:
         log.exception("model.failed", folder=str(order.folder))
         connection.send(failed_to_load(error))
         return 1
-    connection.send(Ready(maker.card))
+    connection.send(Ready(maker.card, maker.memory))
     while isinstance(order := ear.orders.get(), Run):
         answer = _answer(maker, order, connection.send, ear)
         connection.send(answer)

@@ -3,16 +3,20 @@
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
 import structlog
 
 from worker.messages import Answer, Load, Order, Ready, Shutdown
+from worker.settings import Memory
 
 log = structlog.get_logger()
 
+LOWER: dict[Memory, Memory] = {"normal": "low", "low": "lowest"}  # memory profiles, each with the next smaller one
 COMMAND = (sys.executable, "-m", "worker.engine")
 STOP_PATIENCE_S = 5.0
 
@@ -28,6 +32,7 @@ class EngineProcess:
         self.load = load
         self.command = command
         self.is_ready = False
+        self.memory: Memory = load.memory
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
 
@@ -66,8 +71,22 @@ class EngineProcess:
         except (EOFError, OSError) as error:
             self.kill()
             raise EngineDied from error
-        self.is_ready = self.is_ready or isinstance(answer, Ready)
+        if isinstance(answer, Ready):
+            self.is_ready, self.memory = True, answer.memory
         return answer
+
+    @contextmanager
+    def saving_memory(self) -> Iterator[None]:
+        """Inside, a new engine in the next smaller memory profile; afterwards the next one is as it was."""
+        load = self.load
+        self.kill()
+        self.load = replace(load, memory=LOWER[self.memory])
+        log.info("engine.saves_memory", memory=self.load.memory)
+        try:
+            yield
+        finally:
+            self.kill()
+            self.load = load
 
     def kill(self) -> None:
         """End the process now, whatever it is doing."""

@@ -1,35 +1,58 @@
 """One conversation with the engine: have it make a video, pass on how far it is, stop it when ordered or silent."""
 
 import time
+from collections.abc import Callable
 from typing import TypeVar
 
 import structlog
 
 from jobs.failure import failure
 from jobs.states import Phase
-from worker.endings import Ended, EngineLost, JobFailed, ModelBroken
-from worker.engine_process import EngineDied, EngineProcess
-from worker.messages import Answer, Cancel, Done, Failed, Progress, Ready, Run
+from worker.endings import Drained, Ended, EngineLost, JobFailed, ModelBroken, OutOfMemory
+from worker.engine_process import LOWER, EngineDied, EngineProcess
+from worker.messages import Answer, Cancel, Checkpointed, Done, Failed, Pause, Progress, Ready, Resumed, Run
 from worker.orders import Orders
+from worker.pace import Pace
 from worker.settings import WorkerSettings
 
 log = structlog.get_logger()
 T = TypeVar("T")
 
-LISTEN_S = 0.1  # between two looks at what else there is: orders, silence
+LISTEN_S = 0.05  # between two looks at what else there is: orders, silence
+TO_HAND_BACK_S = 3.0  # of the grace: for a step that is under way, and the checkpoint on its way to storage
 
 
 class EngineRun:
-    """Every method may raise Ended; the engine is then idle again, or gone."""
+    """Every method may raise Ended; the engine is then idle again, or gone. `on_note` hears of checkpoints."""
 
-    def __init__(self, engine: EngineProcess, settings: WorkerSettings, orders: Orders) -> None:
+    def __init__(
+        self,
+        engine: EngineProcess,
+        settings: WorkerSettings,
+        orders: Orders,
+        on_note: Callable[[Resumed | Checkpointed], None],
+    ) -> None:
         self.engine = engine
         self.settings = settings
         self.orders = orders
+        self.on_note = on_note
         self.progress = Progress(Phase.LOADING, 0, 0)
+        self.pace = Pace()
 
     def make(self, run: Run) -> Done:
-        """Have the video made that `run` asks for, by an engine that is started if need be."""
+        """Have the video made that `run` asks for, by an engine that is started if need be.
+
+        When the device is too small it is tried once more in a smaller memory profile.
+        """
+        try:
+            return self._try(run)
+        except OutOfMemory:
+            if self.engine.memory not in LOWER:
+                raise
+        with self.engine.saving_memory():
+            return self._try(run)
+
+    def _try(self, run: Run) -> Done:
         self.engine.start()
         if not self.engine.is_ready:
             self._hear(Ready, None)
@@ -38,22 +61,29 @@ class EngineRun:
 
     def _hear(self, wanted: type[T], run: Run | None) -> T:
         """Listen until the engine says `wanted`; `run` is what it is busy with, None while it loads."""
-        heard_at = time.monotonic()
+        self.pace = Pace()
+        is_pausing = False
         while True:
             self._follow_orders(run)
+            if not is_pausing and self._must_pause(run):
+                is_pausing = self._ask_to_pause(run)
             answer = self._listen("poison_job" if run else "model_unavailable")
-            if answer is None and time.monotonic() - heard_at > self._patience_s(run):
-                log.error("engine.silent", phase=self.progress.phase)
-                self.engine.kill()
-                raise EngineLost("execution_timeout")
-            if isinstance(answer, wanted):
+            if answer is None:
+                self._check_silence(run)
+            elif isinstance(answer, wanted):
                 return answer
-            if isinstance(answer, Failed):
-                raise self._ending(answer)
-            if isinstance(answer, Progress):
-                self.progress = answer
-                self.orders.reporter.tell(answer)
-            heard_at = time.monotonic() if answer else heard_at
+            elif isinstance(answer, Failed):
+                raise Drained if is_pausing and answer.code == "cancelled" else self._ending(answer)
+            else:
+                self._pass_on(answer)
+
+    def _pass_on(self, answer: Answer) -> None:
+        if isinstance(answer, Progress):
+            self.progress = answer
+            self.orders.reporter.tell(answer)
+        elif isinstance(answer, Resumed | Checkpointed):
+            self.on_note(answer)
+        self.pace.hear(answer if isinstance(answer, Progress) else None)
 
     def _listen(self, code_if_dead: str) -> Answer | None:
         try:
@@ -62,20 +92,45 @@ class EngineRun:
             log.error("engine.died")
             raise EngineLost(code_if_dead) from error
 
+    def _check_silence(self, run: Run | None) -> None:
+        patience_s = self.pace.patience_s(self._limit_s(run))
+        if self.pace.silent_s > patience_s:
+            log.error("engine.silent", phase=self.progress.phase, seconds=round(patience_s, 1))
+            self.engine.kill()
+            raise EngineLost("execution_timeout")
+
+    def _limit_s(self, run: Run | None) -> float:
+        if run is None:
+            return self.settings.load_timeout_s
+        if self.progress.phase in (Phase.DECODING, Phase.MUXING):
+            return self.settings.decode_timeout_s
+        return self.settings.step_timeout_s
+
     def _ending(self, answer: Failed) -> Ended:
         if answer.is_fatal:
             self.engine.kill()
         if answer.code == "model_unavailable":
             log.error("model.unavailable", reason=answer.message)
             return ModelBroken()
+        if answer.code == "gpu_out_of_memory":
+            return OutOfMemory(answer.message)
         return EngineLost(answer.code) if answer.is_fatal else JobFailed(failure(answer.code, answer.message))
 
-    def _patience_s(self, run: Run | None) -> float:
+    def _must_pause(self, run: Run | None) -> bool:
+        """Whether the worker has to go and the run, at its pace, would not end before."""
+        drain = self.orders.drain
+        if not drain.has_begun:
+            return False
+        left_s = self.pace.seconds_left() if run else float("inf")
+        return left_s is not None and left_s > drain.remaining_s - TO_HAND_BACK_S
+
+    def _ask_to_pause(self, run: Run | None) -> bool:
+        """The engine keeps how the run stands, and stops at its next step; a model that still loads need not."""
         if run is None:
-            return self.settings.load_timeout_s
-        if self.progress.phase in (Phase.DECODING, Phase.MUXING):
-            return self.settings.decode_timeout_s
-        return self.settings.step_timeout_s
+            raise Drained
+        log.info("run.paused", seconds_left=round(self.pace.seconds_left() or 0.0, 1))
+        self.engine.send(Pause(run.id))
+        return True
 
     def _follow_orders(self, run: Run | None) -> None:
         try:

@@ -40,6 +40,7 @@ class VideoMaker:
         self.card = card
         self.models_dir = models_dir
         self.device = torch.device(place.device)
+        self.memory: Memory = place.memory
 
     @classmethod
     def load(cls, folder: Path, device: str, dtype: str, memory: Memory = "auto") -> Self:

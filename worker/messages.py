@@ -72,9 +72,10 @@ class Shutdown:
 
 @dataclass(frozen=True)
 class Ready:
-    """The model is loaded."""
+    """The model is loaded, in the memory profile `memory`."""
 
     card: ModelCard
+    memory: Memory = "normal"
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ class WorkerSettings(Settings):
     decode_timeout_s: float = Field(default=600.0, gt=0)
     cancel_grace_s: float = Field(default=10.0, ge=0)  # from asking the engine to stop to ending its process
     drain_grace_s: float = Field(default=25.0, ge=0)
+    checkpoint_every_s: float = Field(default=5.0, ge=0)  # to the spool; 0 after every step
+    checkpoint_store_every_s: float = Field(default=30.0, ge=0)  # to storage, where other hosts find them
     storage_patience_s: float = Field(default=900.0, ge=0)  # how long a finished video waits for its storage
     spool_dir: Path | None = None
     min_free_disk_bytes: int = Field(default=256 * MIB, ge=0)
@@ -38,6 +40,11 @@ class WorkerSettings(Settings):
     def spool(self) -> Path:
         """Where videos lie until they are stored."""
         return self.spool_dir or self.data_dir / "spool"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the checkpoints of the jobs of this host lie; the spool of one worker goes with it, these stay."""
+        return self.spool / ".checkpoints"
 
 
 class KeeperSettings(Settings):

@@ -6,6 +6,7 @@ from typing import Any
 from easyanimate.manifest import Manifest, UsedLora, file_sha256, library_versions
 from jobs.mode import Mode
 from worker.messages import Run
+from worker.settings import Memory
 
 WORDS = ("prompt", "negative_prompt")  # the caller's own: in the manifest, which only they can read, not in the file
 SETTINGS = (
@@ -32,7 +33,7 @@ class Workplace:
     model_sha256: str
     device: str
     dtype: str
-    memory: str
+    memory: Memory
 
 
 def tell(place: Workplace, run: Run, window: int, loras: tuple[UsedLora, ...], frames: tuple[str, ...]) -> Manifest:

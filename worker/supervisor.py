@@ -22,6 +22,7 @@ from jobs.queue import new_entry, queue_name, tend
 from jobs.record import Job
 from jobs.states import State
 from worker.attempt import Attempt, Parts
+from worker.checkpoint_shelf import sweep
 from worker.drain import Drain
 from worker.endings import ModelBroken
 from worker.entry import Entry, TicketQueue
@@ -115,6 +116,7 @@ class Supervisor(SimpleWorker):
                 super().execute_job(entry, queue)
             finally:
                 ATTEMPT.reset(token)
+        sweep(self.parts.settings.checkpoints, self.parts.store)
         if isinstance(attempt.ending, ModelBroken):
             self.is_model_broken = True
             self.parts.drain.begin()

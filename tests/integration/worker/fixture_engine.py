@@ -6,12 +6,15 @@ import signal
 import time
 from collections.abc import Callable
 
-from easyanimate.errors import CheckpointError, NotFinite
+from easyanimate.errors import CheckpointError, Interrupted, NotFinite
+from easyanimate.manifest import file_sha256
 from jobs.model_card import ModelCard
 from jobs.states import Phase
+from worker.checkpoint import Checkpoint, NamedFile, attempts_in, read_checkpoint
 from worker.engine import start
 from worker.failures import BrokenVideo
-from worker.messages import Answer, Done, Load, Progress, Run
+from worker.messages import Answer, Checkpointed, Done, Load, Progress, Resumed, Run
+from worker.settings import Memory
 
 STEPS = 4
 CARD = ModelCard(
@@ -57,26 +60,60 @@ class FixtureMaker:
 
     card = CARD
 
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+
     def make(
         self, run: Run, tell: Callable[[Answer], None], check: Callable[[], None], wants_pause: Callable[[], bool]
     ) -> Done:
-        """As the prompt says; "brief" takes two seconds, "slow" half a minute, "deaf" as long and hears no cancel."""
+        """As the prompt says; "brief" takes two seconds, "steady" four, "slow" half a minute, "deaf" too, but is deaf.
+
+        "once" exits in its first attempt, "tight" is out of memory unless it saves some.
+        """
         prompt = run.request.prompt
         tell(Progress(Phase.ENCODING, 0, STEPS))
-        for step in range(STEPS):
+        first = self._resume(run, tell)
+        for step in range(first, STEPS):
             tell(Progress(Phase.DENOISING, step, STEPS))
             if step == 2:
                 FAILURES.get(prompt, lambda: None)()
+            if (step, prompt, first) == (2, "once", 0):
+                os._exit(3)
+            if prompt == "tight" and self.memory == "normal":
+                raise OutOfMemoryError("CUDA out of memory")
             self._work(prompt, check)
             check()
+            self._keep(run, step + 1, tell)
+            if wants_pause():
+                raise Interrupted("the run goes on elsewhere")
         tell(Progress(Phase.DENOISING, STEPS, STEPS))
         content = b"%d" % run.request.seed + b"".join(path.read_bytes() for path in run.inputs.values())
         run.output_path.write_bytes(content)
         run.output_path.with_name("manifest.json").write_text("{}")
         return Done(hashlib.sha256(content).hexdigest(), len(content), 1.0, {"denoising": 0.1})
 
+    def _resume(self, run: Run, tell: Callable[[Answer], None]) -> int:
+        if run.checkpoints is None:
+            return 0
+        for folder in attempts_in(run.checkpoints.folder.parent):
+            step = read_checkpoint(folder).step
+            tell(Resumed(step))
+            return step
+        return 0
+
+    def _keep(self, run: Run, step: int, tell: Callable[[Answer], None]) -> None:
+        if run.checkpoints is None:
+            return
+        folder = run.checkpoints.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"state-{step}.safetensors"
+        path.write_bytes(b"%d" % step)
+        state = NamedFile(name=f"{folder.name}/{path.name}", sha256=file_sha256(path))
+        Checkpoint(fingerprint="", step=step, state=state).write(folder)
+        tell(Checkpointed(step))
+
     def _work(self, prompt: str, check: Callable[[], None]) -> None:
-        for _ in range({"brief": 7, "slow": 100, "deaf": 100}.get(prompt, 0)):
+        for _ in range({"brief": 7, "steady": 12, "slow": 100, "deaf": 100}.get(prompt, 0)):
             time.sleep(0.08)
             if prompt != "deaf":
                 check()
@@ -88,7 +125,7 @@ def load(order: Load) -> FixtureMaker:
         raise CheckpointError(f"there is no folder {order.folder}")
     if (order.folder / "crash").exists():
         os._exit(9)
-    return FixtureMaker()
+    return FixtureMaker("normal" if order.memory == "auto" else order.memory)
 
 
 if __name__ == "__main__":
