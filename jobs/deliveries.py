@@ -95,15 +95,22 @@ class Deliveries:
             found = cast(list[list[bytes]], pipe.execute())
         return [[Try.model_validate_json(row) for row in rows] for rows in found]
 
-    def next_try(self, delivery: Delivery) -> float | None:
-        """When it is tried next, in unix seconds."""
-        with answering():
-            return self.redis.zscore(f"outbox:lane:{delivery.lane}", delivery.id)
+    def next_tries(self, deliveries: Sequence[Delivery]) -> list[float | None]:
+        """When each is tried next, in unix seconds; of one that is being tried, when it would be free again."""
+        with answering(), self.redis.pipeline(transaction=False) as pipe:
+            for delivery in deliveries:
+                pipe.zscore(f"outbox:lane:{delivery.lane}", delivery.id)
+            return cast(list[float | None], pipe.execute())
 
     def redeliver(self, delivery: Delivery, now: float) -> None:
-        """Try it at once, and as often as a new one. One that is being tried is left alone. Raises DeliveryNotFound."""
+        """Try it at once, and as often as a new one. One that is being tried is left alone. Raises DeliveryNotFound.
+
+        If the receiver that the request named had said that it is gone, it is asked again.
+        """
         keys = [delivery_key(delivery.id), tries_key(delivery.id), ledger_key(delivery.job_id)]
         with answering():
+            if not delivery.endpoint_id:
+                self.redis.delete(gone_key(delivery.job_id))
             if not self._redeliver(keys=keys, args=[delivery.id, f"{now:.6f}", JOB_LEDGER_TTL_S]):
                 raise DeliveryNotFound(f"the delivery {delivery.id!r} is no longer known")
 

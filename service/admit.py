@@ -14,6 +14,7 @@ from service.asker import Asker
 from service.create import Wish
 from service.parts import Parts
 from service.problems import Problem
+from service.trace import traceparent
 
 log = structlog.get_logger()
 
@@ -58,6 +59,7 @@ def _job(parts: Parts, wish: Wish, owner: str, ids: list[str], place: int) -> Jo
         source=wish.source,
         warnings=wish.warnings,
         batch=tuple(ids) if wish.count > 1 else (),
+        traceparent=traceparent.get(),
         retention_s=wish.retention_s or parts.settings.usual_retention_s,
     )
 

@@ -6,7 +6,19 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.responses import RedirectResponse
 
-from service import ask, attempts, events, files, health, models, reference_page, uploads, videos
+from service import (
+    ask,
+    attempts,
+    deliveries,
+    events,
+    files,
+    health,
+    models,
+    reference_page,
+    uploads,
+    videos,
+    webhook_endpoints,
+)
 from service.middleware import RequestStory
 from service.openapi import document, route_name
 from service.parts import Parts
@@ -40,7 +52,8 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     )
     app.state.parts = parts
     app.openapi = document(app)  # type: ignore[method-assign]
-    for room in (ask, videos, attempts, events, uploads, files, models, health, reference_page):
+    about_videos = (ask, videos, attempts, events, deliveries)
+    for room in (*about_videos, uploads, files, webhook_endpoints, models, health, reference_page):
         app.include_router(room.router)
     app.add_api_route("/", _home, include_in_schema=False)
     handle_problems(app)

@@ -52,6 +52,8 @@ REFUSALS: dict[str, tuple[str, str | None]] = {
     "unsupported_file": ("file must be a PNG, JPEG, WebP or still GIF picture, or an MP4 video", "file"),
     "image_fetch_failed": ("image could not be fetched: the answer was 404; send the picture as a file", "image"),
     "video_fetch_failed": ("video could not be fetched: no answer within 20 s; send the video as a file", "video"),
+    "too_many_endpoints": ("you have 20 webhook endpoints already; delete one", None),
+    "webhook_unreachable": ("https://example.com/hook gave no answer: its name does not resolve", None),
     "invalid_api_key": ("this service wants a key it knows, as the header Authorization: Bearer KEY", None),
     "video_not_found": ("there is no such video", None),
     "model_not_found": ("there is no model 'sora-2'; GET /v1/models lists them", "model"),

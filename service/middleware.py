@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.asker import ALLOWANCES
 from service.limits import limit_headers
+from service.trace import traced
 
 log = structlog.get_logger()
 
@@ -41,7 +42,7 @@ class RequestStory:
                     headers.update(limit_headers(allowances))
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with structlog.contextvars.bound_contextvars(request_id=request_id), traced(scope):
             try:
                 await self.app(scope, receive, told)
             finally:

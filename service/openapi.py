@@ -22,6 +22,7 @@ METHODS = ("get", "put", "post", "delete", "patch", "head", "options", "trace")
 TAGS = [
     {"name": "videos", "description": "Ask for videos, follow them, fetch them."},
     {"name": "files", "description": "Send pictures and videos ahead, to be named in requests."},
+    {"name": "webhooks", "description": "Be told: standing endpoints, what is sent to them, and the ledger of it."},
     {"name": "models", "description": "What can be asked for here."},
     {"name": "operations", "description": "For whoever runs the service."},
 ]

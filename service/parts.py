@@ -10,6 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from redis import Redis
 
 from jobs.choose_storage import open_storage
+from jobs.deliveries import Deliveries
 from jobs.files import Files
 from jobs.keys import KeyRing
 from jobs.news import News
@@ -20,6 +21,7 @@ from jobs.redis_connection import connect, connect_async
 from jobs.registry import Registry
 from jobs.storage import Storage
 from jobs.store import JobStore
+from jobs.webhook_endpoints import Endpoints
 from service.callers import Caller, Callers
 from service.feeds import Feeds
 from service.images import ImageDoor
@@ -27,6 +29,7 @@ from service.input_files import FileShelf
 from service.inputs import InputDoor
 from service.links import Links
 from service.settings import ServiceSettings
+from service.slots import Slots
 from service.video_link import shown
 
 REDIS_RETRIES = 3  # then the caller gets a 503 and comes back
@@ -47,6 +50,9 @@ class Parts:
     storage: Storage
     outgoing: Outgoing
     links: Links
+    slots: Slots
+    endpoints: Endpoints
+    deliveries: Deliveries
     images: ImageDoor
     shelf: FileShelf
     callers: Callers
@@ -61,7 +67,7 @@ class Parts:
         asynchronous = connect_async(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
         store, storage = JobStore(redis, lease_s=settings.lease_s), open_storage(settings)
         reader, news = JobReader(asynchronous), News(asynchronous)
-        images = ImageDoor(settings.max_image_pixels)
+        images, slots = ImageDoor(settings.max_image_pixels), Slots()
         fetching = Outgoing(allow_private=settings.fetch_allow_private, timeout_s=settings.fetch_timeout_s)
         return cls(
             settings=settings,
@@ -73,7 +79,10 @@ class Parts:
             registry=Registry(redis),
             storage=storage,
             outgoing=Outgoing(allow_private=settings.webhook_allow_private),
-            links=Links(fetching, settings.body_limit_bytes),
+            links=Links(fetching, settings.body_limit_bytes, slots),
+            slots=slots,
+            endpoints=Endpoints(redis),
+            deliveries=Deliveries(redis),
             images=images,
             shelf=FileShelf(Files(redis), storage, images, store.now, settings.max_files),
             callers=Callers(settings.auth, settings.api_keys, KeyRing(redis), settings.limits),

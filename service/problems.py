@@ -30,6 +30,8 @@ STATUS = {
     "image_fetch_failed": 400,
     "video_fetch_failed": 400,
     "too_many_files": 400,
+    "too_many_endpoints": 400,
+    "webhook_unreachable": 400,
     "invalid_api_key": 401,
     "forbidden": 403,
     "not_found": 404,
@@ -37,9 +39,12 @@ STATUS = {
     "model_not_found": 404,
     "lora_not_found": 404,
     "file_not_found": 404,
+    "webhook_endpoint_not_found": 404,
+    "delivery_not_found": 404,
     "method_not_allowed": 405,
     "video_not_ready": 409,
     "not_cancellable": 409,
+    "webhook_endpoint_disabled": 409,
     "idempotency_in_flight": 409,
     "asset_expired": 410,
     "payload_too_large": 413,
@@ -61,7 +66,11 @@ RETRY_AFTER_S = {
     "storage_unavailable": 10,
     "model_unavailable": 10,
 }
-NEVER_RETRY = {"video_not_ready", "not_cancellable"}  # clients repeat every 409 unless told not to
+NEVER_RETRY = {
+    "video_not_ready",
+    "not_cancellable",
+    "webhook_endpoint_disabled",
+}  # clients repeat every 409 unless told not to
 LIMIT_HEADERS = (
     "RateLimit-Policy",
     "RateLimit",

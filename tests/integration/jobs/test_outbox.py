@@ -78,7 +78,7 @@ def made(answer: str = "500") -> Try:
 
 
 def due(deliveries: Deliveries, delivery: Delivery) -> float | None:
-    return deliveries.next_try(delivery)
+    return deliveries.next_tries([delivery])[0]
 
 
 # ---- what is written

@@ -12,7 +12,7 @@ from PIL import Image
 from jobs.choose_storage import open_storage
 from jobs.outgoing import Outgoing
 from jobs.record import Job
-from service import links
+from service import slots
 from service.input_kinds import PICTURE
 from service.links import Links
 from service.problems import Problem
@@ -132,7 +132,7 @@ def test_a_link_without_a_video_behind_it_is_refused(
 
 
 def test_slow_servers_of_one_caller_leave_room_for_others(elsewhere: Elsewhere) -> None:
-    door = Links(Outgoing(allow_private=True, timeout_s=60), 1000)
+    door = Links(Outgoing(allow_private=True, timeout_s=60), 1000, slots.Slots())
     url, ended = f"{elsewhere.url}/wait", threading.Semaphore(0)
 
     def fetch() -> None:
@@ -141,15 +141,15 @@ def test_slow_servers_of_one_caller_leave_room_for_others(elsewhere: Elsewhere) 
         except Exception:  # noqa: BLE001 - it is a 404 in the end
             ended.release()
 
-    for _ in range(links.AT_ONCE_FOR_ONE):
+    for _ in range(slots.AT_ONCE_FOR_ONE):
         threading.Thread(target=fetch, daemon=True).start()
-    while len(elsewhere.asked) < links.AT_ONCE_FOR_ONE:
+    while len(elsewhere.asked) < slots.AT_ONCE_FOR_ONE:
         threading.Event().wait(0.01)
     with pytest.raises(Problem) as refusal:
         door.fetch("one", f"{elsewhere.url}/a.png", "image", PICTURE)
     assert (refusal.value.code, refusal.value.headers) == ("rate_limited", {"Retry-After": "5"})
     assert door.fetch("another", f"{elsewhere.url}/a.png", "image", PICTURE) == picture()
     elsewhere.let_go.set()
-    for _ in range(links.AT_ONCE_FOR_ONE):
+    for _ in range(slots.AT_ONCE_FOR_ONE):
         assert ended.acquire(timeout=60)
     assert door.fetch("one", f"{elsewhere.url}/a.png", "image", PICTURE) == picture()

@@ -295,7 +295,7 @@ def test_a_failed_try_is_repeated_when_the_receiver_wishes(
     job = say(submit, receiver.url("503"))
     with delivering(store):
         wait_until(tried(deliveries, job))
-    next_try = deliveries.next_try(ledger(deliveries, job)[0])
+    [next_try] = deliveries.next_tries([ledger(deliveries, job)[0]])
     assert next_try is not None
     assert 1234 - PATIENCE_S < next_try - store.now() <= 1234
 
