@@ -69,7 +69,7 @@ OF_BODY = ("invalid_request", "unknown_parameter", "payload_too_large", "unsuppo
 
 def _json(fields: dict[str, Any], example: dict[str, Any], *required: str) -> dict[str, Any]:
     schema = {"type": "object", "properties": fields, "required": list(required), "additionalProperties": False}
-    content = {"application/json": {"schema": schema, "example": example}}
+    content = {"application/json": {"schema": schema, "examples": {"one": {"value": example}}}}
     return {"requestBody": {"required": bool(required), "content": content}}
 
 
@@ -126,7 +126,7 @@ def list_webhook_endpoints(
     return WebhookEndpointList(data=page, first_id=first, last_id=last, has_more=len(endpoints) > limit)
 
 
-@router.get("/webhook_event_types", responses=errors("invalid_api_key"))
+@router.get("/webhook_event_types", responses=errors(*OF_ALL))
 def list_webhook_event_types(_: OwnerDep) -> EventTypeList:
     """What there is to hear of."""
     return EventTypeList(data=list(WEBHOOK_EVENTS))

@@ -48,11 +48,11 @@ class WorkerSettings(Settings):
 
 
 class KeeperSettings(Settings):
-    """One keeper. `webhook_threads` deliveries are under way at once, at most a quarter of them to one receiver."""
+    """One keeper. `webhook_threads` deliveries are under way at once, at most an eighth of them to one receiver."""
 
     sweep_s: float = Field(default=2.0, gt=0)
     webhook_timeout_s: float = Field(default=15.0, gt=0, le=30)  # well below the minute a delivery is claimed for
-    webhook_threads: int = Field(default=16, ge=1, le=256)
+    webhook_threads: int = Field(default=32, ge=1, le=256)
     retention_sweep_s: float = Field(default=60.0, gt=0)
     record_retention_s: float = Field(default=30 * 86_400, ge=0)  # after the files are gone
     orphan_sweep_s: float = Field(default=6 * 3600, gt=0)

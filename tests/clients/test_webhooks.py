@@ -1,8 +1,11 @@
 """A webhook that really came is verified by every library there is for it, and by none of them when it was changed."""
 
 import json
+import re
+import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,8 +13,9 @@ import pytest
 import svix.webhooks
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from jobs.webhook_signature import signed_headers
 from tests.clients.conftest import KEY, Receiver
-from tests.clients.environments import python_of
+from tests.clients.environments import node, python_of
 from tests.clients.wire import Wire
 
 SECRET = "whsec_" + "d2ViaG9v" * 5
@@ -63,3 +67,22 @@ def test_the_packages_for_node_verify_it(delivery: Delivery, run_node: Run) -> N
     for said in found.values():
         assert (said["type"], said["id"]) == ("video.completed", video_id)
         assert said["forged"].endswith(("VerificationError", "SignatureError"))
+
+
+def test_the_verifier_for_node_in_the_guide_takes_ours_and_no_other() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    [verifier] = re.findall(r"```js\n(.*?)```", guide, re.DOTALL)
+    body, old = '{"type":"video.completed","word":"狐"}', "whsec_" + "b2xk" * 10
+    headers = signed_headers([old, SECRET], "evt_1", body, time.time())
+    cases = [(headers, body), (headers, body + " "), ({**headers, "webhook-timestamp": "1"}, body)]
+    cases.append(({**headers, "webhook-signature": "v1, nonsense v2"}, body))
+    calls = """
+      const [secret, cases] = JSON.parse(process.argv[1]);
+      const tried = ([headers, body]) => {
+        try { return verify(secret, headers, body).type; } catch (refusal) { return refusal.message; }
+      };
+      console.log(JSON.stringify(cases.map(tried)));
+    """
+    command = [node(), "-e", verifier + calls, json.dumps([SECRET, cases])]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(done.stdout) == ["video.completed", "not from the service", "too old", "not from the service"]
