@@ -169,7 +169,7 @@ def _record_key(endpoint_id: str) -> str:
 
 
 def _last_key(endpoint_id: str) -> str:
-    return f"webhook:{endpoint_id}:last"
+    return f"webhooks:last:{endpoint_id}"
 
 
 def _index_key(owner: str) -> str:

@@ -1,0 +1,118 @@
+"""How soon after the commit a webhook's first try arrives: alone, and beside receivers that hang."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from redis import Redis
+
+from benchmarks.side_by_side import Row, row
+from benchmarks.submit import REQUEST
+from cli.embedded_redis import EmbeddedRedis
+from cli.free_port import free_port
+from jobs.record import Job, new_job_id
+from jobs.request import WebhookTarget
+from jobs.store import JobStore
+
+EVENTS = 300
+PAUSE_S = 0.02
+HANGING, TOLD_EACH = 10, 20
+PATIENCE_S = 120.0
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Notes when each video's event came."""
+
+    came: dict[str, float]
+
+    def do_POST(self) -> None:
+        now = time.perf_counter()
+        self.came[json.loads(self.rfile.read(int(self.headers["content-length"])))["data"]["id"]] = now
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def rows() -> list[Row]:
+    """Two lines: the median and the 99th percentile, of a keeper in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        server = EmbeddedRedis(Path(folder), free_port()).start()
+        stack.callback(server.stop)
+        store = JobStore(stack.enter_context(Redis.from_url(server.url)))
+        url = stack.enter_context(_receiver())
+        stack.enter_context(_keeper(server.url, folder))
+        _measure(store, url, 20)  # until the keeper is warm
+        alone = _measure(store, url, EVENTS)
+        for port in stack.enter_context(_hanging()):
+            for _ in range(TOLD_EACH):
+                _submit(store, f"http://127.0.0.1:{port}/", "other", "video.queued")
+        beside = _measure(store, url, EVENTS)
+    names = ("alone", f"beside {HANGING} receivers that hang")
+    return [
+        row("commit to first try of its webhook, median", names, (_part(alone, 0.5), _part(beside, 0.5)), "ms"),
+        row("commit to first try of its webhook, 99 %", names, (_part(alone, 0.99), _part(beside, 0.99)), "ms"),
+    ]
+
+
+def _measure(store: JobStore, url: str, events: int) -> list[float]:
+    """Milliseconds from the return of the commit to the arrival, sorted; an event every few milliseconds."""
+    Receiver.came, committed = {}, {}
+    for _ in range(events):
+        job = _submit(store, url, "bench", "video.cancelled")
+        store.cancel(job.id)
+        committed[job.id] = time.perf_counter()
+        time.sleep(PAUSE_S)
+    deadline = time.monotonic() + PATIENCE_S
+    while len(Receiver.came) < events:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{len(Receiver.came)} of {events} webhooks came")
+        time.sleep(0.05)
+    return sorted(1000 * max(0.0, Receiver.came[job_id] - at) for job_id, at in committed.items())
+
+
+def _submit(store: JobStore, url: str, owner: str, event: str) -> Job:
+    request = REQUEST.model_copy(update={"webhook": WebhookTarget(url=url, events=(event,))})
+    return store.submit(Job(id=new_job_id(), owner=owner, request=request, created_at=store.now()))
+
+
+def _part(values: list[float], share: float) -> float:
+    return values[min(len(values) - 1, int(share * len(values)))]
+
+
+@contextmanager
+def _receiver() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+@contextmanager
+def _hanging() -> Iterator[list[int]]:
+    """Ports that take a connection and never say a word."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=200)) for _ in range(HANGING)]
+        yield [listening.getsockname()[1] for listening in sockets]
+
+
+@contextmanager
+def _keeper(redis_url: str, folder: str) -> Iterator[None]:
+    settings = {"REDIS_URL": redis_url, "DATA_DIR": folder, "WEBHOOK_ALLOW_PRIVATE": "true"}
+    env = {**os.environ, **{f"EASYANIMATE_{name}": value for name, value in settings.items()}}
+    process = subprocess.Popen([sys.executable, "-m", "worker.keeper"], env=env, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)
