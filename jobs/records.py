@@ -36,6 +36,8 @@ Extra = Callable[[Pipeline, Job], None]
 
 def read(redis: Redis, job_id: str) -> Job:
     """The job with this id. Raises JobNotFound."""
+    if ":" in job_id:  # there are keys beside the record's that are no records
+        raise JobNotFound(f"there is no video {job_id!r}")
     with answering():
         return _parsed(job_id, cast(dict[bytes, bytes], redis.hgetall(record_key(job_id))))
 

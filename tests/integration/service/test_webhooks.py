@@ -183,6 +183,18 @@ def test_the_ledger_tells_every_try_and_a_delivery_is_sent_once_more(
     assert (missing.status_code, code_of(missing)) == (404, "delivery_not_found")
 
 
+@pytest.mark.parametrize("beside", ["events", "deliveries"])
+def test_what_lies_beside_a_record_is_no_video(api: httpx.Client, code_of: Code, beside: str) -> None:
+    webhook = {"url": "https://93.184.216.34/", "events": ["video.queued"]}
+    video = api.post("/v1/videos", json={"prompt": "a", "webhook": webhook}).json()["id"]
+    for answer in (
+        api.get(f"/v1/videos/{video}:{beside}/deliveries"),
+        api.get(f"/v1/videos/{video}:{beside}/attempts"),
+        api.delete(f"/v1/videos/{video}:{beside}"),
+    ):
+        assert (answer.status_code, code_of(answer)) == (404, "video_not_found")
+
+
 def test_nothing_is_redelivered_to_an_endpoint_that_is_disabled(
     api: httpx.Client, receiver: str, code_of: Code, store: JobStore
 ) -> None:
