@@ -36,7 +36,7 @@ bench: setup ## speed, as ratios measured side by side in one run
 	@$(BIN)/python -m benchmarks
 
 evaluate: setup ## ask the small model 200 held-out captions; tables and contact sheets under evaluation/
-	@OMP_NUM_THREADS=1 $(BIN)/easyanimate evaluate --captions 200 --output evaluation
+	@OMP_NUM_THREADS=1 $(BIN)/easyanimate evaluate --captions 200 --workers 2 --output evaluation
 
 lock: ## pin all requirements anew (needs uv)
 	@UV=$(UV) deploy/lock.sh

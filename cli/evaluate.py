@@ -2,7 +2,9 @@
 
 import os
 import platform
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +17,7 @@ from jobs.errors import InvalidRequest
 from jobs.model_card import ModelCard
 
 if TYPE_CHECKING:
-    from easyanimate.evaluation import Floor, Result, Setup, Task
+    from easyanimate.evaluation import Floor, Made, Maker, Result, Setup, Task
 
 NO_MATTER = ("captions", "seed", "lora", "schedulers")  # told apart otherwise, or free to change from run to run
 
@@ -34,6 +36,7 @@ def evaluate(
     steps: Annotated[int | None, typer.Option(help="Denoising steps.")] = None,
     guidance_scale: Annotated[float | None, typer.Option(help="How strictly to obey.")] = None,
     scheduler: Annotated[str | None, typer.Option(help="The sampler.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes with a model each, for a small one on a CPU.")] = 1,
     memory: Annotated[str, typer.Option(help="auto, normal, low or lowest.")] = "auto",
 ) -> None:
     """Make clips of held-out captions, measure what they show, and write report.md, report.json and contact sheets.
@@ -51,7 +54,7 @@ def evaluate(
         floors = [read_floor(text, _groups(tasks)) for text in floor or ()]
         output.mkdir(parents=True, exist_ok=True)
         shop = load_model(folder, memory, (setup.width, setup.height, setup.num_frames))
-        missed = evaluate_all(shop, setup, tasks, floors, output)
+        missed = evaluate_all(shop, setup, tasks, floors, output, workers)
     except KeyboardInterrupt:
         typer.echo(f"stopped; the same command goes on from what is in {output}", err=True)
         raise typer.Exit(130) from None
@@ -93,12 +96,12 @@ def _groups(tasks: "list[Task]") -> dict[str, list[str]]:
 
 
 def evaluate_all(
-    shop: Workshop, setup: "Setup", tasks: "list[Task]", floors: "list[Floor]", output: Path
+    shop: Workshop, setup: "Setup", tasks: "list[Task]", floors: "list[Floor]", output: Path, workers: int
 ) -> "list[Floor]":
     """Make and judge all clips with a bar over the work left, write the report, show it; the floors missed."""
     from tqdm import tqdm
 
-    from easyanimate.evaluation import Ledger, Maker, run, write_report
+    from easyanimate.evaluation import Ledger, run, write_report
 
     about = describe(shop, setup)
     ledger = Ledger(output, about)
@@ -110,11 +113,26 @@ def evaluate_all(
             bar.set_postfix_str(task.part, refresh=False)
             bar.update(task.cost(setup.num_inference_steps))
 
-        results = run(tasks, Maker(shop.pipe, setup), ledger, on_task)
+        results = run(tasks, _makers(shop, setup, workers), ledger, on_task)
     missed = write_report(output, {**about, "captions": setup.captions, **surroundings()}, results, floors, ledger)
     show(results)
     typer.echo(f"{output / 'report.md'}: tables and contact sheets")
     return missed
+
+
+def _makers(shop: Workshop, setup: "Setup", workers: int) -> "Callable[[Sequence[Task]], Iterable[Made]]":
+    """How clips are made: with the model loaded here, or with one in each of several processes."""
+    from easyanimate.evaluation import Maker, in_turn, side_by_side
+
+    if workers == 1:
+        return partial(in_turn, maker=Maker(shop.pipe, setup))
+    return partial(side_by_side, open_maker=partial(_open_maker, shop.folder, shop.memory, setup), workers=workers)
+
+
+def _open_maker(folder: Path, memory: str, setup: "Setup") -> "Maker":
+    from easyanimate.evaluation import Maker
+
+    return Maker(load_model(folder, memory, (setup.width, setup.height, setup.num_frames)).pipe, setup)
 
 
 def describe(shop: Workshop, setup: "Setup") -> dict[str, Any]:

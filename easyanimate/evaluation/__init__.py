@@ -6,7 +6,7 @@ from easyanimate.evaluation.ledger import Ledger, Result
 from easyanimate.evaluation.maker import Maker
 from easyanimate.evaluation.parts import PARTS, choose_parts
 from easyanimate.evaluation.report import lines_of, write_report
-from easyanimate.evaluation.running import plan, run
+from easyanimate.evaluation.running import Made, in_turn, plan, run, side_by_side
 from easyanimate.evaluation.summary import Share, Summary, by_group, summarise
 from easyanimate.evaluation.task import Outcome, Task
 
@@ -14,6 +14,7 @@ __all__ = [
     "PARTS",
     "Floor",
     "Ledger",
+    "Made",
     "Maker",
     "Outcome",
     "Question",
@@ -24,11 +25,13 @@ __all__ = [
     "Task",
     "by_group",
     "choose_parts",
+    "in_turn",
     "lines_of",
     "plan",
     "questions",
     "read_floor",
     "run",
+    "side_by_side",
     "summarise",
     "write_report",
 ]

@@ -1,11 +1,17 @@
-"""An evaluation from its plan to its results."""
+"""An evaluation from its plan to its results, in this process or in several."""
 
+import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
 
 import numpy as np
+import torch
 
-from easyanimate.errors import NotFinite
+from easyanimate.errors import EasyAnimateError, NotFinite
 from easyanimate.evaluation.asking import Setup
 from easyanimate.evaluation.ledger import Ledger, Result
 from easyanimate.evaluation.maker import Maker
@@ -14,26 +20,79 @@ from easyanimate.evaluation.task import Outcome, Task
 from easyanimate.training.shapes import told
 
 
+@dataclass(frozen=True)
+class Made:
+    """What came of a task, and in how many seconds; `failed` says why it is nothing, "" if it is something."""
+
+    task: Task
+    outcome: Outcome
+    seconds: float
+    failed: str
+
+
 def plan(parts: Sequence[str], setup: Setup) -> list[Task]:
     """All clips of these parts, in order."""
     return [task for part in parts for task in PARTS[part].plan(setup)]
 
 
-def run(tasks: Sequence[Task], maker: Maker, ledger: Ledger, on_task: Callable[[Task], None]) -> list[Result]:
-    """The result of every task; those in the ledger are not made again. `on_task` hears of each that was."""
-    for task in tasks:
-        if task.key not in ledger.results:
-            start = time.monotonic()
-            outcome, failed = _make(task, maker)
-            ledger.add(Result.of(task, outcome, time.monotonic() - start, failed), outcome.frames)
-            on_task(task)
+def run(
+    tasks: Sequence[Task],
+    make: Callable[[Sequence[Task]], Iterable[Made]],
+    ledger: Ledger,
+    on_task: Callable[[Task], None],
+) -> list[Result]:
+    """The result of every task; those in the ledger are not made again. `on_task` hears of each that was.
+
+    `make` is `in_turn` or `side_by_side` with a maker.
+    """
+    for made in make([task for task in tasks if task.key not in ledger.results]):
+        ledger.add(Result.of(made.task, made.outcome, made.seconds, made.failed), made.outcome.frames)
+        on_task(made.task)
     return [ledger.results[task.key] for task in tasks]
 
 
-def _make(task: Task, maker: Maker) -> tuple[Outcome, str]:
-    """What came of a task. A model that makes no picture has everything wrong, and the evaluation goes on."""
+def in_turn(tasks: Sequence[Task], maker: Maker) -> Iterator[Made]:
+    """One after the other, here."""
+    for task in tasks:
+        yield _make(task, maker)
+
+
+def side_by_side(tasks: Sequence[Task], open_maker: Callable[[], Maker], workers: int) -> Iterator[Made]:
+    """Several at a time, each in a process with a maker of its own and one thread: for small models on a CPU.
+
+    `open_maker` can be pickled. The results are those of `in_turn`, in the same order. Raises EasyAnimateError if a
+    process is gone.
+    """
+    if not tasks:
+        return
+    pool = ProcessPoolExecutor(min(workers, len(tasks)), get_context("spawn"), _open, (open_maker,))
     try:
-        return PARTS[task.part].make(maker, task), ""
+        yield from pool.map(_make_there, tasks)
+    except BrokenProcessPool as problem:
+        raise EasyAnimateError("a process that made clips has ended; take fewer workers") from problem
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_maker: list[Maker] = []  # the one of this process, where it is one of several
+
+
+def _open(open_maker: Callable[[], Maker]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process hears of it, and ends the others
+    torch.set_num_threads(1)
+    _maker[:] = [open_maker()]
+
+
+def _make_there(task: Task) -> Made:
+    return _make(task, _maker[0])
+
+
+def _make(task: Task, maker: Maker) -> Made:
+    """A model that makes no picture has everything wrong, and the evaluation goes on."""
+    start, failed = time.monotonic(), ""
+    try:
+        outcome = PARTS[task.part].make(maker, task)
     except NotFinite as problem:
         nothing = np.zeros((1, maker.setup.height, maker.setup.width, 3), np.uint8)
-        return Outcome(told(task.question.scene), {}, {}, nothing), str(problem)
+        outcome, failed = Outcome(told(task.question.scene), {}, {}, nothing), str(problem)
+    return Made(task, outcome, time.monotonic() - start, failed)

@@ -85,8 +85,19 @@ def test_what_cannot_be_evaluated_is_one_clear_sentence(small: Path, tmp_path: P
     assert not (tmp_path / "out").exists()
 
 
-def test_results_of_another_setting_are_not_mixed_in(small: Path, tmp_path: Path) -> None:
-    assert evaluate(small, tmp_path / "out", "--captions", "1", "--only", "vae").exit_code == 0
-    other = evaluate(small, tmp_path / "out", "--captions", "1", "--only", "vae", "--steps", "3")
+def test_results_are_those_of_one_model_and_its_settings_however_many_processes_make_them(
+    small: Path, tmp_path: Path
+) -> None:
+    words = ("--captions", "1", "--only", "vae")
+    for workers in ("1", "2"):
+        done = evaluate(small, tmp_path / workers, *words, "--workers", workers)
+        assert done.exit_code == 0, done.output
+    one, two = (
+        [{**json.loads(line), "seconds": 0} for line in (tmp_path / name / "results.jsonl").read_text().splitlines()]
+        for name in ("1", "2")
+    )
+    assert one == two
+    assert len(one) == 2
+    other = evaluate(small, tmp_path / "1", *words, "--steps", "3")
     assert other.exit_code == 2
     assert "choose another folder" in other.output

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from easyanimate.evaluation import Ledger, Setup, plan, run
+from easyanimate.evaluation import Ledger, Setup, in_turn, plan, run
 from easyanimate.training.shapes import Scene
 from tests.unit.evaluation.draughtsman import Draughtsman
 
@@ -34,6 +35,11 @@ def evaluated(setup: Setup, tmp_path: Path) -> Callable[..., list[Any]]:
     def evaluate(parts: Sequence[str], change: Callable[[Scene], Scene] = lambda scene: scene, **changes: Any) -> Any:
         changed = replace(setup, **changes)
         tasks = plan(parts, changed)
-        return run(tasks, Draughtsman(changed, tasks, change), Ledger(tmp_path / "out", {}), lambda task: None)
+        return run(
+            tasks,
+            partial(in_turn, maker=Draughtsman(changed, tasks, change)),
+            Ledger(tmp_path / "out", {}),
+            lambda task: None,
+        )
 
     return evaluate

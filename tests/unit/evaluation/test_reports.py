@@ -1,25 +1,38 @@
 import json
 import math
+import os
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from PIL import Image
 
-from easyanimate.errors import InvalidInput, NotFinite
+from easyanimate.errors import EasyAnimateError, InvalidInput, NotFinite
 from easyanimate.evaluation import (
     Ledger,
     Share,
     by_group,
     choose_parts,
+    in_turn,
     plan,
     read_floor,
     run,
+    side_by_side,
     write_report,
 )
 from tests.unit.evaluation.draughtsman import Draughtsman
 
 ABOUT = {"model": "drawn", "seed": 0}
 GROUPS = {"t2v": [""], "i2v": [""], "samplers": ["ddim", "euler"]}
+
+
+def test_a_process_that_is_gone_is_told_and_what_was_judged_stays(setup, tmp_path):
+    tasks = plan(["t2v"], setup)
+    ledger = Ledger(tmp_path, ABOUT)
+    run(tasks[:1], partial(in_turn, maker=Draughtsman(setup, tasks)), ledger, lambda task: None)
+    with pytest.raises(EasyAnimateError, match="take fewer workers"):
+        run(tasks[:2], partial(side_by_side, open_maker=partial(os._exit, 1), workers=2), ledger, lambda task: None)
+    assert list(Ledger(tmp_path, ABOUT).results) == ["t2v/0"]
 
 
 def test_what_is_judged_is_not_made_again(setup, tmp_path):
@@ -31,13 +44,15 @@ def test_what_is_judged_is_not_made_again(setup, tmp_path):
 
     first = Draughtsman(setup, tasks)
     with pytest.raises(KeyboardInterrupt):
-        run(tasks, first, Ledger(tmp_path, ABOUT), stop)
+        run(tasks, partial(in_turn, maker=first), Ledger(tmp_path, ABOUT), stop)
     with (tmp_path / "results.jsonl").open("a") as file:
         file.write('{"key": "t2v/10", "part')  # a writer that was killed
     second = Draughtsman(setup, tasks)
-    resumed = run(tasks, second, Ledger(tmp_path, ABOUT), lambda task: None)
+    resumed = run(tasks, partial(in_turn, maker=second), Ledger(tmp_path, ABOUT), lambda task: None)
     assert (first.calls, second.calls) == (10, len(tasks) - 10)
-    whole = run(tasks, Draughtsman(setup, tasks), Ledger(tmp_path / "whole", ABOUT), lambda task: None)
+    whole = run(
+        tasks, partial(in_turn, maker=Draughtsman(setup, tasks)), Ledger(tmp_path / "whole", ABOUT), lambda task: None
+    )
     assert [replace(result, seconds=0) for result in resumed] == [replace(result, seconds=0) for result in whole]
 
 
@@ -64,7 +79,7 @@ def test_a_model_that_makes_no_picture_has_everything_wrong(setup, tmp_path):
 
     tasks = plan(["t2v"], setup)
     odd = sum(task.question.seed % 2 for task in tasks)
-    results = run(tasks, Broken(setup, tasks), Ledger(tmp_path, ABOUT), lambda task: None)
+    results = run(tasks, partial(in_turn, maker=Broken(setup, tasks)), Ledger(tmp_path, ABOUT), lambda task: None)
     summary = by_group(results)["t2v"][""]
     assert 0 < odd == summary.failed
     assert summary.everything.right == len(tasks) - odd
@@ -74,7 +89,7 @@ def test_the_report_has_tables_sheets_and_floors(setup, tmp_path):
     tasks = plan(["t2v", "i2v", "samplers"], setup)
     wrong = Draughtsman(setup, tasks, lambda scene: replace(scene, velocity=(0.0, 0.0)))
     ledger = Ledger(tmp_path, ABOUT)
-    results = run(tasks, wrong, ledger, lambda task: None)
+    results = run(tasks, partial(in_turn, maker=wrong), ledger, lambda task: None)
     texts = ("colour=1", "motion=0.9", "i2v.first_frame_psnr=28", "samplers.ddim.shape=0.97", "t2v.everything=0.9")
     floors = [read_floor(text, GROUPS) for text in texts]
     missed = write_report(tmp_path, ABOUT, results, floors, ledger)
