@@ -4,30 +4,36 @@ The same records as the store's (`jobs/store.py`), which alone changes them. Eve
 """
 
 import json
+import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, cast
 
 from redis.asyncio import Redis
 
-from jobs import records, turns
+from jobs import records
 from jobs.errors import JobNotFound
+from jobs.load import Load, ask_load
 from jobs.priority import Priority
 from jobs.record import Job
 from jobs.redis_connection import answering
+from jobs.registry import CARDS
 from jobs.states import State
+from jobs.turns import Place, ask_place, parsed_place
 
 SEQUENCE = 1000  # ids of events are milliseconds times this, plus a count within the millisecond
 MORE = 16  # ids read beyond what is asked for: jobs that were created in the same microsecond as the cursor's
 
+LOAD_IS_GOOD_FOR_S = 1.0
+
 
 @dataclass(frozen=True)
 class Glance:
-    """As much of a job as tells whether a caller has seen it already. `position` is its place if it waits."""
+    """As much of a job as tells whether a caller has seen it already. `place` is that in the queue if it waits."""
 
     version: int
     state: State
-    position: int | None
+    place: Place | None
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,7 @@ class JobReader:
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
+        self._loads: dict[str, tuple[float, Load]] = {}  # until when it is good, by model
 
     async def get_owned(self, job_id: str, owner: str) -> Job:
         """The job with this id if it is this caller's; another's is as good as none. Raises JobNotFound."""
@@ -86,17 +93,32 @@ class JobReader:
         if row[0] is None or json.loads(row[0]) != owner:
             raise JobNotFound(f"there is no video {job_id!r}")
         version, state = int(row[1] or 0), State(json.loads(row[2]))
-        position = None
+        place = None
         if state is State.QUEUED:
             priority = Priority(json.loads(row[4])) if row[4] else Priority.NORMAL
-            position = await self._position(json.loads(row[3])["model"], priority, job_id)
-        return Glance(version, state, position)
+            place = await self._place(json.loads(row[3])["model"], priority, job_id)
+        return Glance(version, state, place)
 
-    async def position(self, job: Job) -> int | None:
-        """How many jobs are before this one, or None if it does not wait."""
+    async def place(self, job: Job) -> Place | None:
+        """Where the job is in its queue; None if it does not wait."""
         if job.state is not State.QUEUED:
             return None
-        return await self._position(job.request.model, job.priority, job.id)
+        return await self._place(job.request.model, job.priority, job.id)
+
+    async def models(self) -> list[str]:
+        """The names of all models that were ever announced."""
+        with answering():
+            names = await cast(Awaitable[list[bytes]], self.redis.hkeys(CARDS))
+        return sorted(name.decode() for name in names)
+
+    async def load(self, model: str) -> Load:
+        """How busy this model is, or was a moment ago."""
+        found = self._loads.get(model)
+        if found is None or found[0] < time.monotonic():
+            with answering():
+                load = Load.parsed(await self.redis.eval(*ask_load(model)))
+            self._loads[model] = found = (time.monotonic() + LOAD_IS_GOOD_FOR_S, load)
+        return found[1]
 
     async def story(self, job_id: str, after: int) -> Story:
         """What happened to the job after the event `after`; 0 for everything that is still known."""
@@ -127,10 +149,9 @@ class JobReader:
                 rows = await pipe.execute()
         return Page([Job.from_hash(fields) for fields in rows if fields], len(ids) > wanted.limit)
 
-    async def _position(self, model: str, priority: Priority, job_id: str) -> int | None:
+    async def _place(self, model: str, priority: Priority, job_id: str) -> Place | None:
         with answering():
-            command = turns.ask_position(model, priority, job_id)
-            return cast(int | None, await self.redis.eval(*command))
+            return parsed_place(await self.redis.eval(*ask_place(model, priority, job_id)))
 
     async def _cursor(self, owner: str, after: str | None) -> tuple[float, str] | None:
         """Where in the order the job `after` stands, or stood."""

@@ -10,7 +10,7 @@ from typing import Any, cast
 from redis import Redis, WatchError
 from redis.client import Pipeline
 
-from jobs import active, attempts, deadlines, queue, retention, turns
+from jobs import active, attempts, deadlines, load, queue, retention, turns
 from jobs.attempts import Ending
 from jobs.delivery import ledger_key
 from jobs.errors import JobNotFound
@@ -98,6 +98,7 @@ def erase(pipe: Pipeline, job: Job) -> None:
     active.tell(pipe, job, State.QUEUED, None)
     active.tell(pipe, job, State.RUNNING, None)
     turns.leave(pipe, job, is_taken=False)
+    load.tell(pipe, job, State.RUNNING, None)
     deadlines.forget(pipe, job)
     pipe.publish(news_channel(job.id), b"")
 
@@ -153,6 +154,7 @@ def _write_change(pipe: Pipeline, old: Job, new: Job, event: dict[str, Any] | No
         event = {"state": new.state, "attempt": new.attempt, **(event or {}), **_as_told(ending)}
         _write_move(pipe, old, new)
     active.tell(pipe, new, old.state, new.state)
+    load.tell(pipe, new, old.state, new.state)
     attempts.tell(pipe, old, new, ending)
     if event:
         add_event(pipe, events_key(new.id), event)

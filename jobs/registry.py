@@ -8,12 +8,19 @@ from typing import cast
 
 from redis import Redis
 
+from jobs import turns
 from jobs.errors import ModelNotFound, ModelUnavailable
 from jobs.model_card import ModelCard
 from jobs.redis_connection import answering
 
 CARDS = "models"  # hash: model name -> card
 WORKER_TTL_S = 30
+# KEYS: the mark of a model that nobody serves, its workers. ARGV: for how many seconds nobody has.
+_TELL_UNSERVED = """
+local now = redis.call('TIME')[1]
+if redis.call('ZCOUNT', KEYS[2], '(' .. now, '+inf') > 0 then return 0 end
+return redis.call('SETNX', KEYS[1], string.format('%.0f', now - ARGV[1]))
+"""
 
 
 class Registry:
@@ -27,14 +34,30 @@ class Registry:
         with answering(), self.redis.pipeline(transaction=True) as pipe:
             now = self._now()
             pipe.hset(CARDS, card.name, card.model_dump_json())
-            pipe.zadd(_workers_key(card.name), {worker: now + WORKER_TTL_S})
-            pipe.zremrangebyscore(_workers_key(card.name), "-inf", now)
+            pipe.zadd(workers_key(card.name), {worker: now + WORKER_TTL_S})
+            pipe.zremrangebyscore(workers_key(card.name), "-inf", now)
+            pipe.delete(turns.unserved_key(card.name))
             pipe.execute()
 
     def withdraw(self, model: str, worker: str) -> None:
         """Say that this worker is gone."""
         with answering():
-            self.redis.zrem(_workers_key(model), worker)
+            self.redis.zrem(workers_key(model), worker)
+
+    def tell_unserved(self, model: str, for_s: float) -> bool:
+        """Say that no worker has served this model for so long; the next that does takes it back. False if it is said.
+
+        It is not said of a model that has got a worker in the meantime.
+        """
+        with answering():
+            said = self.redis.eval(_TELL_UNSERVED, 2, turns.unserved_key(model), workers_key(model), int(for_s))
+            return bool(said)
+
+    def unserved_since(self, model: str) -> int | None:
+        """Since when no worker has served this model, if that has been said; unix seconds."""
+        with answering():
+            since = cast(bytes | None, self.redis.get(turns.unserved_key(model)))
+        return None if since is None else int(since)
 
     def cards(self) -> list[ModelCard]:
         """All models that were ever announced, by name."""
@@ -60,13 +83,13 @@ class Registry:
     def live_workers(self, model: str) -> int:
         """How many workers serve this model right now."""
         with answering():
-            return int(self.redis.zcount(_workers_key(model), f"({self._now()}", "+inf"))
+            return int(self.redis.zcount(workers_key(model), f"({self._now()}", "+inf"))
 
     def _now(self) -> float:
         seconds, microseconds = self.redis.time()
         return seconds + microseconds / 1e6
 
 
-def _workers_key(model: str) -> str:
+def workers_key(model: str) -> str:
     """The sorted set of a model's workers, by the unix second until which each is believed to live."""
     return f"model:{model}:workers"

@@ -17,6 +17,7 @@ from jobs.attempts import Attempt, Ending, Outcome, read_attempts
 from jobs.errors import JobNotFound, NotCancellable
 from jobs.failure import Failure, failure
 from jobs.idempotency import Claim, keep, video_of_another
+from jobs.load import Load, measured, read_load
 from jobs.outbox import add_webhook
 from jobs.record import Job, Result
 from jobs.redis_connection import answering
@@ -104,6 +105,11 @@ class JobStore:
         """How many jobs are before this one, or None if it does not wait."""
         with answering():
             return turns.position(self.redis, job)
+
+    def load(self, model: str) -> Load:
+        """How busy this model is."""
+        with answering():
+            return read_load(self.redis, model)
 
     def queue_depth(self, model: str) -> int:
         """How many jobs wait for this model."""
@@ -311,6 +317,8 @@ class JobStore:
         def extra(pipe: Pipeline, job: Job) -> None:
             for warning in warnings:
                 records.add_log(pipe, job_id, warning)
+            if job.result is not None:
+                measured(pipe, job, job.result)
 
         return self._change_if_there(job_id, decide, extra, ending=ending) is not None
 

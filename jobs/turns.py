@@ -9,6 +9,7 @@ The waiting jobs of each priority are in a sorted set by their turn, so that ent
 take O(log n). Each script is one command in the transaction that changes the job.
 """
 
+from dataclasses import dataclass
 from typing import Any, cast
 
 from redis import Redis
@@ -80,14 +81,22 @@ while true do
 end
 """
 
-# KEYS: the waiting jobs of all priorities, the job's own first.
-_POSITION = """
+# KEYS: the waiting jobs of all priorities, the job's own first, and the mark of a model that nobody serves.
+_PLACE = """
 local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not score then return false end
 local before = redis.call('ZRANK', KEYS[1], ARGV[1])
-for i = 2, #KEYS do before = before + redis.call('ZCOUNT', KEYS[i], '-inf', '(' .. score) end
-return before
+for i = 2, #KEYS - 1 do before = before + redis.call('ZCOUNT', KEYS[i], '-inf', '(' .. score) end
+return {before, redis.call('EXISTS', KEYS[#KEYS])}
 """
+
+
+@dataclass(frozen=True)
+class Place:
+    """How many jobs are before one, and whether no worker serves its model, and has not for some time."""
+
+    position: int
+    is_unserved: bool = False
 
 
 def enter(pipe: Pipeline, job: Job) -> None:
@@ -122,13 +131,24 @@ def depth(redis: Redis, model: str) -> int:
 
 def position(redis: Redis, job: Job) -> int | None:
     """How many jobs are before this one, or None if it does not wait."""
-    return cast(int | None, redis.eval(*ask_position(job.request.model, job.priority, job.id)))
+    place = parsed_place(redis.eval(*ask_place(job.request.model, job.priority, job.id)))
+    return place.position if place else None
 
 
-def ask_position(model: str, priority: Priority, job_id: str) -> list[Any]:
-    """What to `eval` for the number of jobs before this one; nil if it does not wait."""
-    keys = _own_first(model, priority)
-    return [_POSITION, len(keys), *keys, job_id]
+def ask_place(model: str, priority: Priority, job_id: str) -> list[Any]:
+    """What to `eval` for an answer that `parsed_place` understands."""
+    keys = [*_own_first(model, priority), unserved_key(model)]
+    return [_PLACE, len(keys), *keys, job_id]
+
+
+def parsed_place(answer: Any) -> Place | None:
+    """The place of a job in its queue; None if it does not wait."""
+    return Place(int(answer[0]), bool(answer[1])) if answer else None
+
+
+def unserved_key(model: str) -> str:
+    """There while no worker serves this model, and has not for some time: the unix second since when."""
+    return f"model:{model}:unserved"
 
 
 def waiting_keys(model: str) -> list[str]:

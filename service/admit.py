@@ -14,6 +14,7 @@ from service.asker import Asker
 from service.create import Wish
 from service.parts import Parts
 from service.problems import Problem
+from service.queue import retry_after_s, why_full
 from service.trace import traceparent
 
 log = structlog.get_logger()
@@ -79,9 +80,10 @@ def _store_inputs(parts: Parts, job_id: str, wish: Wish) -> VideoRequest:
 
 
 def _check_room(parts: Parts, wish: Wish) -> None:
-    most, model = parts.settings.max_queued_jobs, wish.request.model
-    if parts.store.queue_depth(model) + wish.count > most:
-        raise Problem("queue_full", f"{most} videos are waiting for {model} already; come back in a while")
+    load, model = parts.store.load(wish.request.model), wish.request.model
+    if (full := why_full(parts.settings, load, wish.count)) is not None:
+        message = f"{full} for {model}; come back in a while, GET /v1/queue tells how it stands"
+        raise Problem("queue_full", message, headers={"Retry-After": str(retry_after_s(load))})
 
 
 def _take_back(asker: Asker, wish: Wish, ids: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from service import (
     files,
     health,
     models,
+    queue,
     reference_page,
     uploads,
     videos,
@@ -53,7 +54,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     app.state.parts = parts
     app.openapi = document(app)  # type: ignore[method-assign]
     about_videos = (ask, videos, attempts, events, deliveries)
-    for room in (*about_videos, uploads, files, webhook_endpoints, models, health, reference_page):
+    for room in (*about_videos, uploads, files, webhook_endpoints, models, queue, health, reference_page):
         app.include_router(room.router)
     app.add_api_route("/", _home, include_in_schema=False)
     handle_problems(app)

@@ -7,6 +7,7 @@ from jobs.failure import failure
 from jobs.record import Job, Result
 from jobs.request import VideoRequest
 from jobs.states import Phase, State
+from jobs.turns import Place
 from service.problems import STATUS, problem_body
 from service.views import show
 
@@ -82,7 +83,7 @@ def video_examples() -> dict[str, Any]:
     )
     ended = running.with_changes(completed_at=CREATED_AT + 43, step=30)
     jobs = {
-        "queued": show(waiting, position=3),
+        "queued": show(waiting, place=Place(3)),
         "in_progress": show(running),
         "completed": show(ended.with_changes(state=State.COMPLETED, result=_result()), "https://example.com/…"),
         "failed": show(running.with_changes(state=State.FAILED, failure=failure("gpu_out_of_memory"))),

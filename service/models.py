@@ -13,13 +13,14 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 
 
 class Model(BaseModel):
-    """A model: OpenAI's four keys, and its card."""
+    """A model: OpenAI's four keys, and its card. `unserved_since` says since when no worker has served it, if so."""
 
     id: str
     object: str = "model"
     created: int = 0
     owned_by: str = "easyanimate"
     live_workers: int
+    unserved_since: int | None
     modes: tuple[Mode, ...]
     loras: tuple[Lora, ...]
     card: ModelCard
@@ -49,4 +50,7 @@ def read_model(model: str, _: OwnerDep, parts: PartsDep) -> Model:
 
 def _show(card: ModelCard, parts: Parts) -> Model:
     live_workers = parts.registry.live_workers(card.name)
-    return Model(id=card.name, live_workers=live_workers, modes=card.modes, loras=card.loras, card=card)
+    since = parts.registry.unserved_since(card.name)
+    return Model(
+        id=card.name, live_workers=live_workers, unserved_since=since, modes=card.modes, loras=card.loras, card=card
+    )

@@ -205,7 +205,7 @@ def _answer(
 ) -> Response:
     extra = {"Cache-Control": "no-store", **(headers or {})}
     if code in RETRY_AFTER_S:
-        extra["Retry-After"] = str(RETRY_AFTER_S[code])
+        extra.setdefault("Retry-After", str(RETRY_AFTER_S[code]))
     if code in NEVER_RETRY:
         extra["x-should-retry"] = "false"
     # ASCII only: a message may quote a caller's text that has no UTF-8

@@ -24,6 +24,7 @@ class ServiceSettings(Settings):
     body_limit_bytes: int = Field(default=32 * MIB, gt=0)
     max_image_pixels: int = Field(default=40_000_000, gt=0)
     max_queued_jobs: int = Field(default=10_000, gt=0)  # of one model
+    max_wait_s: float = Field(default=86_400.0, gt=0)  # until the last of a model's waiting jobs is begun
     retention_s: Annotated[float, Field(gt=0)] | Literal["never"] = 7 * DAY_S  # of a video whose model says nothing
     fetch_allow_private: bool = False
     fetch_timeout_s: float = Field(default=20.0, gt=0, le=60)  # of one linked file

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import ceil
 from typing import Annotated, Literal
 from urllib.parse import urlencode
@@ -11,9 +12,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from jobs.errors import InvalidRequest
+from jobs.load import Load
 from jobs.reader import Glance, Page, Wanted
 from jobs.record import Job, PublicStatus
 from jobs.storage import job_prefixes, manifest_key
+from jobs.turns import Place
 from service.content import matches, stored_content
 from service.fields import Fields
 from service.headers import sent, told
@@ -71,7 +74,7 @@ async def read_video(video_id: str, request: Request, owner: OwnerDep, parts: Pa
     job = await parts.reader.get_owned(video_id, owner)
     if prefer.wait_s:
         job = await wait_for(parts, job, prefer.wait_s, _is_new(parts, known) if known else is_final)
-    return record_of(job, parts, await parts.reader.position(job), known, prefer.applied)
+    return record_of(job, parts, await _standing(job, parts), known, prefer.applied)
 
 
 @router.post(
@@ -126,20 +129,35 @@ def read_content(
     return stored_content(request, parts.storage, key, name, tag)
 
 
+@dataclass(frozen=True)
+class Standing:
+    """Where a job is in its queue, and how busy its model is; None where that does not matter."""
+
+    place: Place | None = None
+    load: Load | None = None
+
+
+async def _standing(job: Job, parts: Parts) -> Standing:
+    if job.state.is_final:
+        return Standing()
+    return Standing(await parts.reader.place(job), await parts.reader.load(job.request.model))
+
+
 def record_of(
     job: Job,
     parts: Parts,
-    position: int | None = None,
+    standing: Standing | None = None,
     known: str | None = None,
     extra: Mapping[str, str] | None = None,
     status: int = 200,
 ) -> Response:
-    """The record as an answer, with its `position` in the queue; 304 if the caller's `known` tag is still right."""
-    glance = Glance(job.version, job.state, position)
+    """The record as an answer, with its `standing`; 304 if the caller's `known` tag is still right."""
+    standing = standing or Standing()
+    glance = Glance(job.version, job.state, standing.place)
     headers = {**_headers(etag(glance, time.time()), glance), **(extra or {})}
     if matches(known, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    video = show(job, link(job, parts.storage), position)
+    video = show(job, link(job, parts.storage), standing.place, standing.load)
     return Response(video.model_dump_json(), status, headers, "application/json")
 
 
@@ -154,7 +172,7 @@ def _is_new(parts: Parts, known: str) -> Enough:
     """Whether the record is another than the one of the `known` tag."""
 
     async def look(job: Job) -> bool:
-        glance = Glance(job.version, job.state, await parts.reader.position(job))
+        glance = Glance(job.version, job.state, await parts.reader.place(job))
         return not matches(known, etag(glance, time.time()))
 
     return look

@@ -5,12 +5,14 @@ from typing import Literal
 from pydantic import BaseModel
 
 from jobs.failure import Blame
+from jobs.load import Load
 from jobs.mode import Mode
 from jobs.priority import Priority
 from jobs.reader import Glance
 from jobs.record import Job, PublicStatus
 from jobs.request import LoraChoice
 from jobs.states import Phase, State
+from jobs.turns import Place
 
 # Where each phase begins on the way from 0 to 100, and how much of it is spread over its steps.
 PROGRESS = {
@@ -57,9 +59,10 @@ class VideoError(BaseModel):
 
 
 class QueuePlace(BaseModel):
-    """How many videos come before this one."""
+    """How many videos come before this one. `reason` is `model_unavailable` while no worker serves its model."""
 
     position: int
+    reason: str | None = None
 
 
 class Video(BaseModel):
@@ -85,6 +88,7 @@ class Video(BaseModel):
     step: int
     total_steps: int
     queue: QueuePlace | None
+    eta_s: float | None
     priority: Priority
     deadline: float | None
     cancel_requested: bool
@@ -133,8 +137,11 @@ class VideoDeleted(BaseModel):
     deleted: bool = True
 
 
-def show(job: Job, url: str | None = None, position: int | None = None) -> Video:
-    """The job as its caller sees it. `url` is a link minted at this moment, `position` its place in the queue."""
+def show(job: Job, url: str | None = None, place: Place | None = None, load: Load | None = None) -> Video:
+    """The job as its caller sees it.
+
+    `url` is a link minted at this moment, `place` where it waits, `load` how busy its model is.
+    """
     request, result = job.request, job.result
     return Video(
         id=job.id,
@@ -152,7 +159,8 @@ def show(job: Job, url: str | None = None, position: int | None = None) -> Video
         phase=job.phase if job.state is State.RUNNING else None,
         step=job.step,
         total_steps=job.total_steps,
-        queue=None if position is None else QueuePlace(position=position),
+        queue=_queue_place(place),
+        eta_s=_eta_s(job, place, load),
         priority=job.priority,
         deadline=job.deadline,
         cancel_requested=job.cancel_requested,
@@ -183,11 +191,24 @@ def poll_after_ms(glance: Glance) -> int | None:
     """How long a client may wait before it asks again; None when there is nothing to wait for."""
     if glance.state.is_final:
         return None
-    return 1000 if glance.state is State.RUNNING else min(500 + 500 * (glance.position or 0), 5000)
+    if glance.state is State.RUNNING:
+        return 1000
+    return min(500 + 500 * (glance.place.position if glance.place else 0), 5000)
 
 
 def etag(glance: Glance, now: float) -> str:
     """A weak tag that changes with the record, and with its link before the link runs out. `now` in unix seconds."""
-    place = "" if glance.position is None else f"-{glance.position}"
+    place = f"-{glance.place.position}{'u' * glance.place.is_unserved}" if glance.place else ""
     link = f"-{now // LINK_REFRESH_S:.0f}" if glance.state is State.COMPLETED else ""
     return f'W/"{glance.version}-{glance.state}{place}{link}"'
+
+
+def _queue_place(place: Place | None) -> QueuePlace | None:
+    if place is None:
+        return None
+    return QueuePlace(position=place.position, reason="model_unavailable" if place.is_unserved else None)
+
+
+def _eta_s(job: Job, place: Place | None, load: Load | None) -> float | None:
+    seconds = load.eta_s(job, place.position if place else None, progress(job) / 100) if load else None
+    return None if seconds is None else round(seconds, 1)

@@ -23,6 +23,7 @@ from worker.file_sweeper import FileSweeper
 from worker.janitor import Janitor
 from worker.orphans import Orphans
 from worker.settings import KeeperSettings
+from worker.unserved import Unserved
 
 log = structlog.get_logger()
 
@@ -34,6 +35,7 @@ class Sweeper:
         self.store = store
         self.settings = settings
         self.registry = Registry(store.redis)
+        self.unserved = Unserved(self.registry, settings.unserved_after_s)
 
     def run(self, stopped: Event) -> None:
         """Sweep until `stopped`. After Redis was away, first let the workers beat again: they are not dead."""
@@ -58,6 +60,7 @@ class Sweeper:
             log.info("job.expired", job_id=job_id)
         for card in self.registry.cards():
             self.store.tend_queue(card.name)
+            self.unserved.look(card.name)
 
 
 def run_keeper(settings: KeeperSettings, signals: "SimpleQueue[int]") -> None:

@@ -51,6 +51,7 @@ class KeeperSettings(Settings):
     """One keeper. `webhook_threads` deliveries are under way at once, at most an eighth of them to one receiver."""
 
     sweep_s: float = Field(default=2.0, gt=0)
+    unserved_after_s: float = Field(default=60.0, ge=0)  # without a worker: then waiting jobs are said to wait for one
     webhook_timeout_s: float = Field(default=15.0, gt=0, le=30)  # well below the minute a delivery is claimed for
     webhook_threads: int = Field(default=32, ge=1, le=256)
     retention_sweep_s: float = Field(default=60.0, gt=0)

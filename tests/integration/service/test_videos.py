@@ -20,7 +20,11 @@ def create(api: httpx.Client, **fields: object) -> str:
 def test_a_waiting_video_tells_its_place(api: httpx.Client) -> None:
     create(api)
     answer = api.get(f"/v1/videos/{create(api)}")
-    assert (answer.status_code, answer.json()["status"], answer.json()["queue"]) == (200, "queued", {"position": 1})
+    assert (answer.status_code, answer.json()["status"], answer.json()["queue"]) == (
+        200,
+        "queued",
+        {"position": 1, "reason": None},
+    )
     assert 500 <= int(answer.headers["openai-poll-after-ms"]) <= 5000
 
 

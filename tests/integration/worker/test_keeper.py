@@ -16,6 +16,7 @@ from jobs.states import State
 from jobs.store import JobStore
 from worker.keeper import Sweeper, run_keeper
 from worker.settings import KeeperSettings, WorkerSettings
+from worker.unserved import Unserved
 
 Submit = Callable[..., Job]
 MODEL = "easyanimate-v3-tiny"
@@ -76,3 +77,16 @@ def test_a_keeper_waits_for_a_redis_that_is_away(settings: WorkerSettings, free_
     signals.put(15)
     thread.join(20)
     assert not thread.is_alive()
+
+
+def test_a_model_without_a_worker_is_said_to_be_unserved_after_a_while(redis: Redis, card: ModelCard) -> None:
+    registry = Registry(redis)
+    registry.announce(card, "w1")
+    patient, hasty = Unserved(registry, after_s=1000), Unserved(registry, after_s=0)
+    hasty.look(card.name)
+    assert registry.unserved_since(card.name) is None
+    registry.withdraw(card.name, "w1")
+    patient.look(card.name)
+    assert registry.unserved_since(card.name) is None
+    hasty.look(card.name)
+    assert registry.unserved_since(card.name) is not None

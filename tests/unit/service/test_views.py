@@ -9,6 +9,7 @@ from jobs.reader import Glance
 from jobs.record import Job
 from jobs.request import VideoRequest
 from jobs.states import Phase, State
+from jobs.turns import Place
 from service.views import LINK_REFRESH_S, etag, poll_after_ms, progress, show
 
 REQUEST = VideoRequest(
@@ -55,7 +56,7 @@ def test_times_are_whole_unix_seconds() -> None:
 
 @pytest.mark.parametrize("position", [0, 1, 5, 100_000])
 def test_pollers_are_steered_between_half_a_second_and_five(position: int) -> None:
-    wait_ms = poll_after_ms(Glance(0, State.QUEUED, position))
+    wait_ms = poll_after_ms(Glance(0, State.QUEUED, Place(position)))
     assert wait_ms is not None
     assert 500 <= wait_ms <= 5000
 
@@ -65,8 +66,9 @@ def test_there_is_nothing_to_wait_for_when_it_is_over() -> None:
 
 
 def test_the_tag_changes_with_the_record_and_its_place_in_the_queue() -> None:
-    glances = [Glance(0, State.QUEUED, 0), Glance(1, State.QUEUED, 0), Glance(1, State.QUEUED, 1)]
-    assert len({etag(glance, 0) for glance in [*glances, Glance(1, State.RUNNING, None)]}) == 4
+    glances = [Glance(0, State.QUEUED, Place(0)), Glance(1, State.QUEUED, Place(0)), Glance(1, State.QUEUED, Place(1))]
+    glances += [Glance(1, State.QUEUED, Place(1, is_unserved=True))]
+    assert len({etag(glance, 0) for glance in [*glances, Glance(1, State.RUNNING, None)]}) == 5
 
 
 def test_the_tag_does_not_change_with_every_link_but_before_one_runs_out() -> None:
