@@ -11,7 +11,7 @@ import math
 import socket
 import ssl
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -30,6 +30,7 @@ ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 ALL_PORTS = frozenset(range(1, 65_536))
 ABOUT_US = {"accept-encoding": "identity", "user-agent": "easyanimate-service"}
 LOOKUP_TIMEOUT_S = 5.0
+CHECK_TIMEOUT_S = 2.0  # at submit, where a caller waits and what does not resolve yet is let through
 BODY_PATIENCE_S = 1.0  # for the first words of an answer whose status is known already
 MOST_REDIRECTS = 3
 MOST_RETRY_AFTER_S = 86_400.0
@@ -72,7 +73,7 @@ class Outgoing:
         """
         try:
             with suppress(OSError):
-                resolve(self.policy.check_url(url), policy=self.policy, resolver=_look_up)
+                resolve(self.policy.check_url(url), policy=self.policy, resolver=_lookup_within(CHECK_TIMEOUT_S))
         except (SSRFGuardError, ValueError) as error:
             message = f"{param} must be a public https URL without credentials: {_reason(error)}"
             raise InvalidRequest(message, param, "url_not_allowed") from error
@@ -106,7 +107,7 @@ class Outgoing:
         """A client that knows nothing of the environment: no proxy, no .netrc, no cookies of an earlier answer."""
         return AsyncClient(
             policy=self.policy,
-            resolver=_look_up,
+            resolver=_lookup_within(LOOKUP_TIMEOUT_S),
             verify=self._tls,
             timeout=self.timeout_s,
             follow_redirects=False,
@@ -158,24 +159,28 @@ def _policy(allow_private: bool) -> Policy:
     return Policy(allowed_schemes=frozenset({"https"}), allowed_ports=frozenset({443, 8443}))
 
 
-def _look_up(*question: Any, **options: Any) -> Any:
+def _lookup_within(timeout_s: float) -> Callable[..., Any]:
     """`socket.getaddrinfo`, given up after a while: the system's own waits as long as a name server pleases."""
-    found: SimpleQueue[Any] = SimpleQueue()
 
-    def look() -> None:
+    def look_up(*question: Any, **options: Any) -> Any:
+        found: SimpleQueue[Any] = SimpleQueue()
+
+        def look() -> None:
+            try:
+                found.put(socket.getaddrinfo(*question, **options))
+            except Exception as error:  # noqa: BLE001 - handed to the one who waits
+                found.put(error)
+
+        Thread(target=look, daemon=True, name="lookup").start()
         try:
-            found.put(socket.getaddrinfo(*question, **options))
-        except Exception as error:  # noqa: BLE001 - handed to the one who waits
-            found.put(error)
+            answer = found.get(timeout=timeout_s)
+        except Empty:
+            raise socket.gaierror(socket.EAI_AGAIN, "the name server does not answer") from None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
-    Thread(target=look, daemon=True, name="lookup").start()
-    try:
-        answer = found.get(timeout=LOOKUP_TIMEOUT_S)
-    except Empty:
-        raise socket.gaierror(socket.EAI_AGAIN, "the name server does not answer") from None
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+    return look_up
 
 
 def _reason(error: Exception) -> str:

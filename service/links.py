@@ -23,8 +23,8 @@ class Links:
         """What lies at `url`. Raises InvalidRequest `url_not_allowed` or the kind's code, Problem `rate_limited`."""
         if len(url) > MAX_URL_CHARS:
             raise InvalidRequest(f"{param} has {len(url)} characters; at most {MAX_URL_CHARS} work", param)
-        self.outgoing.check(url, param)
         with self.slots.one(owner):
+            self.outgoing.check(url, param)
             try:
                 return self.outgoing.fetch(url, self.limit_bytes)
             except Blocked as error:
