@@ -106,6 +106,9 @@ class Deliverer:
                 delivery = self._take()
             except QueueUnavailable:  # whoever hands out will see to it
                 return
+            except Exception:
+                log.exception("outbox.broken")
+                return
 
     def _deliver(self, delivery: Delivery) -> None:
         now = self.store.now()

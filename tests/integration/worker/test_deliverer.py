@@ -353,3 +353,12 @@ def test_the_trace_of_the_request_goes_along(submit: Submit, receiver: Receiver,
     with delivering(store):
         wait_until(lambda: receiver.count("200") == 2)
     assert {headers.get("traceparent") for _, headers, _ in receiver.got} == {None, trace}
+
+
+def test_an_odd_row_silences_nobody(submit: Submit, receiver: Receiver, store: JobStore, redis: Redis) -> None:
+    odd = Deliveries(redis).of_job(say(submit, receiver.url("200")).id)[0]
+    redis.hdel(f"delivery:{odd.id}", "body")
+    with delivering(store):
+        say(submit, receiver.url("200"))
+        wait_until(lambda: receiver.count("200") == 1)
+    assert json.loads(receiver.got[0][2])["id"] != odd.event_id
