@@ -8,6 +8,7 @@ from cli.generate import generate
 from cli.keys import app as keys_app
 from cli.models import app as models_app
 from cli.processes import add_processes
+from cli.rebuild import rebuild
 from cli.remote import add_remote
 from cli.reproduce import reproduce
 from cli.up import up
@@ -26,6 +27,7 @@ app.command()(up)
 app.command()(demo)
 app.command()(generate)
 app.command()(reproduce)
+app.command()(rebuild)
 app.command()(evaluate)
 add_remote(app)
 add_processes(app)

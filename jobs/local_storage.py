@@ -93,6 +93,16 @@ class LocalStorage:
             path.unlink(missing_ok=True)
         return len(old)
 
+    def set_lifecycle(self) -> bool:
+        """A folder has no rules."""
+        return False
+
+    def free_bytes(self) -> int | None:
+        """Room on the folder's disk."""
+        with _writing():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            return shutil.disk_usage(self.folder).free
+
     def url(self, key: str, expires_in_s: int, filename: str) -> str:
         """A signed link to the front end."""
         return self.public_url + sign_path(self.secret, key, int(time.time()) + expires_in_s, filename)

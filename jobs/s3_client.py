@@ -23,15 +23,17 @@ CHECKED_BY_MD5 = ("PutObject", "UploadPart", "PutBucketLifecycleConfiguration")
 PIECE_BYTES = 1 << 20
 
 
-def open_client(settings: S3Settings, endpoint_url: str | None) -> "S3Client":
-    """A client that tries four times where trying may help, and waits at most a minute for each answer."""
+def open_client(
+    settings: S3Settings, endpoint_url: str | None, *, tries: int = 4, timeout_s: float = 60.0
+) -> "S3Client":
+    """A client that makes so many `tries` where another may help, and waits `timeout_s` for each answer."""
     by_sha256 = upload_checksum(settings) == "sha256"
     config = Config(
         signature_version="s3v4",
         s3={"addressing_style": settings.addressing_style},
-        retries={"mode": "standard", "total_max_attempts": 4},
-        connect_timeout=5,
-        read_timeout=60,
+        retries={"mode": "standard", "total_max_attempts": tries},
+        connect_timeout=min(5.0, timeout_s),
+        read_timeout=timeout_s,
         request_checksum_calculation="when_supported" if by_sha256 else "when_required",
         response_checksum_validation="when_supported" if by_sha256 else "when_required",
     )

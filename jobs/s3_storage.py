@@ -11,6 +11,7 @@ from boto3.s3.transfer import TransferConfig
 from jobs.errors import StorageRefused, StorageUnavailable
 from jobs.s3_client import open_client, upload_checksum
 from jobs.s3_errors import ADVICE, answering
+from jobs.s3_lifecycle import set_lifecycle
 from jobs.settings import S3Settings
 from jobs.storage import Listed, StoredObject, content_type_of
 
@@ -110,6 +111,15 @@ class S3Storage:
                         dropped += 1
         return dropped
 
+    def set_lifecycle(self) -> bool:
+        """Give the bucket our rules; those of others stay."""
+        set_lifecycle(self.client, self.bucket)
+        return True
+
+    def free_bytes(self) -> int | None:
+        """A bucket does not tell."""
+        return None
+
     def url(self, key: str, expires_in_s: int, filename: str) -> str:
         """A presigned link, good for at most a week."""
         disposition = f"attachment; filename*=UTF-8''{quote(filename)}"
@@ -117,12 +127,16 @@ class S3Storage:
         return self._outside.generate_presigned_url("get_object", Params=wanted, ExpiresIn=expires_in_s)
 
     def check(self) -> None:
-        """Whether the bucket is there and lets us in."""
+        """Whether the bucket is there and lets us in; whoever asks does not wait long."""
         try:
             with answering(self.bucket):
-                self.client.head_bucket(Bucket=self.bucket)
+                self._hasty.head_bucket(Bucket=self.bucket)
         except KeyError as error:
             raise StorageRefused(f"the object store refused with NoSuchBucket: {ADVICE['NoSuchBucket']}") from error
+
+    @cached_property
+    def _hasty(self) -> "S3Client":
+        return open_client(self.settings, self.settings.endpoint_url, tries=1, timeout_s=3)
 
     @cached_property
     def _outside(self) -> "S3Client":

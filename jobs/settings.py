@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     signing_secret: SecretStr | None = None
     webhook_secret: SecretStr | None = None
     webhook_allow_private: bool = False
+    min_free_disk_bytes: int = Field(default=256 << 20, ge=0)
     lease_s: float = Field(default=15.0, gt=0)
     log_format: Literal["json", "console"] = "json"
 

@@ -71,6 +71,12 @@ class Storage(Protocol):
     def drop_unfinished(self, before: float) -> int:
         """Remove what broken uploads left that began before this unix second; how many there were."""
 
+    def set_lifecycle(self) -> bool:
+        """Have the store itself delete what nobody would miss. False where it has no such rules."""
+
+    def free_bytes(self) -> int | None:
+        """Room that is left, where that can be known."""
+
     def url(self, key: str, expires_in_s: int, filename: str) -> str:
         """A link anybody can GET for a while, which saves under `filename`."""
 

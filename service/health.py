@@ -1,5 +1,6 @@
 """Whether this process lives, and whether it could accept a job right now; if not, what is missing."""
 
+import structlog
 from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
@@ -8,17 +9,19 @@ from jobs.errors import JobsError
 from service.openapi import errors
 from service.parts import Parts, PartsDep
 
+log = structlog.get_logger()
+
 router = APIRouter(tags=["operations"])
 
 
 class Readiness(BaseModel):
-    """`missing` names what a new job needs and does not find. `workers` counts the live ones of each model.
-
-    No live worker is not missing: jobs are accepted and wait for one.
+    """`missing` names what a new job needs and does not find: redis, storage, disk, model. `workers` counts the live
+    ones of each model, `without_worker` names the models that have none: their jobs are accepted and wait for one.
     """
 
     status: str
     missing: list[str]
+    without_worker: list[str]
     workers: dict[str, int]
 
 
@@ -32,7 +35,9 @@ async def read_health() -> dict[str, str]:
 def read_readiness(parts: PartsDep) -> JSONResponse:
     """Whether a job could be accepted right now: 200, or 503 with what is missing."""
     missing, workers = _look(parts)
-    answer = Readiness(status="not ready" if missing else "ready", missing=missing, workers=workers)
+    alone = [model for model, count in workers.items() if not count]
+    status = "not ready" if missing else "ready"
+    answer = Readiness(status=status, missing=missing, without_worker=alone, workers=workers)
     return JSONResponse(answer.model_dump(), 503 if missing else 200)
 
 
@@ -47,6 +52,10 @@ def _look(parts: Parts) -> tuple[list[str], dict[str, int]]:
         missing.append("redis")
     try:
         parts.storage.check()
-    except JobsError:
+        free = parts.storage.free_bytes()
+        if free is not None and free < parts.settings.min_free_disk_bytes:
+            missing.append("disk")
+    except JobsError as error:
+        log.warning("storage.away", reason=str(error))
         missing.append("storage")
     return missing, workers

@@ -9,7 +9,7 @@ from threading import Event
 
 import structlog
 
-from jobs.errors import JobNotFound, JobsError
+from jobs.errors import JobNotFound, JobsError, StorageUnavailable
 from jobs.job_file import NAME, NotAJob, read_job
 from jobs.record import Job
 from jobs.redis_connection import answering
@@ -43,6 +43,7 @@ class Orphans:
 
     def sweep(self) -> None:
         """Once over everything there is."""
+        self._set_lifecycle()
         before = self.store.now() - self.settings.orphan_grace_s
         look = _Look(self.store, self.storage, before, self.settings.record_retention_s)
         for place in PLACES:
@@ -54,6 +55,12 @@ class Orphans:
             log.warning("orphans.unknown", videos=look.unknown, hint="easyanimate rebuild brings them back")
         if dropped := self.storage.drop_unfinished(before):
             log.info("uploads.dropped", count=dropped)
+
+    def _set_lifecycle(self) -> None:
+        try:
+            self.storage.set_lifecycle()
+        except StorageUnavailable as error:  # not every store has rules, nor lets everybody set them: we do without
+            log.info("lifecycle.not_set", reason=str(error))
 
     def _is_our_turn(self) -> bool:
         with answering():

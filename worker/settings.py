@@ -7,8 +7,6 @@ from pydantic import Field
 
 from jobs.settings import Settings
 
-MIB = 1 << 20
-
 Memory = Literal["auto", "normal", "low", "lowest"]
 
 
@@ -30,7 +28,6 @@ class WorkerSettings(Settings):
     checkpoint_store_every_s: float = Field(default=30.0, ge=0)  # to storage, where other hosts find them
     storage_patience_s: float = Field(default=900.0, ge=0)  # how long a finished video waits for its storage
     spool_dir: Path | None = None
-    min_free_disk_bytes: int = Field(default=256 * MIB, ge=0)
 
     @property
     def model_folder(self) -> Path:

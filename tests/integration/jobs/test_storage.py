@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 from jobs.choose_storage import open_storage
 from jobs.errors import StorageFull, StorageRefused, StorageUnavailable
 from jobs.local_storage import LocalStorage
+from jobs.s3_lifecycle import our_rules
 from jobs.s3_storage import S3Storage
 from jobs.settings import S3Settings, Settings
 from jobs.storage import Storage, input_key, job_prefixes, result_key
@@ -354,6 +356,21 @@ class TestS3:
         assert storage.drop_unfinished(before=time.time() + 600) >= 1
         with pytest.raises(storage.client.exceptions.ClientError, match="NoSuchUpload"):
             storage.client.list_parts(Bucket=storage.bucket, Key="w/begun.mp4", UploadId=begun["UploadId"])
+
+    @pytest.mark.parametrize("kind", ["s3", "moto"])
+    def test_our_lifecycle_rules_stand_beside_those_of_others(self, request: pytest.FixtureRequest, kind: str) -> None:
+        storage = S3Storage(request.getfixturevalue(f"{kind}_settings"))
+        other: Any = {"ID": "theirs", "Status": "Enabled", "Filter": {"Prefix": "t/"}, "Expiration": {"Days": 9}}
+        storage.client.put_bucket_lifecycle_configuration(
+            Bucket=storage.bucket, LifecycleConfiguration={"Rules": [other]}
+        )
+        for _ in range(2):
+            assert storage.set_lifecycle()
+        rules = storage.client.get_bucket_lifecycle_configuration(Bucket=storage.bucket)["Rules"]
+        found = {rule["ID"]: rule for rule in rules}
+        assert set(found) == {"theirs", *(rule["ID"] for rule in our_rules())}
+        assert found["theirs"]["Expiration"]["Days"] == 9
+        assert found["easyanimate-checkpoints"]["Filter"]["Prefix"] == "checkpoints/"
 
     def test_wrong_keys_are_named_and_not_tried_again(self, stranger: S3Storage) -> None:
         with pytest.raises(StorageRefused, match="EASYANIMATE_S3__SECRET_ACCESS_KEY"):

@@ -34,8 +34,22 @@ def test_a_front_end_with_everything_is_ready(api: httpx.Client, announced: Mode
     answer = api.get("/readyz")
     assert (answer.status_code, answer.json()) == (
         200,
-        {"status": "ready", "missing": [], "workers": {announced.name: 1}},
+        {"status": "ready", "missing": [], "without_worker": [], "workers": {announced.name: 1}},
     )
+
+
+def test_a_model_without_a_live_worker_is_named_but_its_jobs_may_wait(
+    api: httpx.Client, announced: ModelCard, redis
+) -> None:
+    Registry(redis).withdraw(announced.name, "worker-1")
+    answer = api.get("/readyz")
+    assert (answer.status_code, answer.json()["without_worker"]) == (200, [announced.name])
+
+
+def test_readiness_names_the_full_disk(settings, announced: ModelCard, start_api) -> None:
+    full = settings.model_copy(update={"min_free_disk_bytes": 1 << 62})
+    answer = httpx.get(start_api(full) + "/readyz")
+    assert (answer.status_code, answer.json()["missing"]) == (503, ["disk"])
 
 
 def test_readiness_names_the_missing_model(settings, start_api) -> None:
