@@ -46,7 +46,7 @@ def admit(asker: Asker, wish: Wish, claim: Claim) -> Job:
 
 def _job(parts: Parts, wish: Wish, owner: str, ids: list[str], place: int) -> Job:
     """The job at this place of the wish, with its inputs stored: its seed is as far from the first one's."""
-    now = parts.store.now()
+    now = parts.clock.now()
     deadline = wish.urgency.deadline(now)  # refused before anything is stored
     request = _store_inputs(parts, ids[place], wish)
     return Job(

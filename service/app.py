@@ -53,6 +53,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     )
     app.state.parts = parts
     app.openapi = document(app)  # type: ignore[method-assign]
+    app.include_router(videos.polled)
     about_videos = (ask, videos, attempts, events, deliveries)
     for room in (*about_videos, uploads, files, webhook_endpoints, models, queue, health, reference_page):
         app.include_router(room.router)

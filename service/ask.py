@@ -19,6 +19,7 @@ from service.create_fields import CREATE, EDIT, EXTEND, REMIX, request_body
 from service.examples import CREATE_EXAMPLES, EDIT_EXAMPLES, EXTEND_EXAMPLES, REMIX_EXAMPLES
 from service.fields import Fields
 from service.headers import sent
+from service.lean_route import LeanRoute
 from service.once import once
 from service.openapi import accepted, errors
 from service.prefer import Prefer, PreferDep
@@ -27,7 +28,7 @@ from service.urgency import read_urgency
 from service.videos import record_of
 from service.waiting import is_final, wait_for
 
-router = APIRouter(prefix="/v1/videos", tags=["videos"])
+router = APIRouter(prefix="/v1/videos", tags=["videos"], route_class=LeanRoute)
 
 OF_CREATE = errors(
     "invalid_request",
@@ -61,7 +62,10 @@ OF_CREATE = errors(
 @router.post(
     "",
     responses={**accepted(), **OF_CREATE},
-    openapi_extra={**sent("Prefer", "Cancel-After"), "requestBody": request_body(CREATE, CREATE_EXAMPLES)},
+    openapi_extra={
+        **sent("Prefer", "Cancel-After", "Idempotency-Key"),
+        "requestBody": request_body(CREATE, CREATE_EXAMPLES),
+    },
 )
 async def create_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Response:
     """Ask for a video, as JSON or as a form. The answer is its record; the video is made when its turn comes."""
@@ -72,7 +76,7 @@ async def create_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Res
     "/edits",
     responses={**accepted(), **OF_CREATE},
     openapi_extra={
-        **sent("Prefer", "Cancel-After"),
+        **sent("Prefer", "Cancel-After", "Idempotency-Key"),
         "requestBody": request_body(EDIT, EDIT_EXAMPLES, ("prompt", "video")),
     },
 )
@@ -91,7 +95,7 @@ async def edit_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Respo
     "/extensions",
     responses={**accepted(), **OF_CREATE},
     openapi_extra={
-        **sent("Prefer", "Cancel-After"),
+        **sent("Prefer", "Cancel-After", "Idempotency-Key"),
         "requestBody": request_body(EXTEND, EXTEND_EXAMPLES, ("prompt", "video")),
     },
 )
@@ -104,7 +108,10 @@ async def extend_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Res
 @router.post(
     "/{video_id}/remix",
     responses={**accepted(), **OF_CREATE},
-    openapi_extra={**sent("Prefer", "Cancel-After"), "requestBody": request_body(REMIX, REMIX_EXAMPLES)},
+    openapi_extra={
+        **sent("Prefer", "Cancel-After", "Idempotency-Key"),
+        "requestBody": request_body(REMIX, REMIX_EXAMPLES),
+    },
 )
 async def remix_video(video_id: str, asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Response:
     """The same video with another prompt: settings, seed and inputs are those of the first."""

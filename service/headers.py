@@ -12,9 +12,12 @@ ABOUT_PREFER = (
     "for a video: with 202 unless it has ended."
 )
 
+ABOUT_KEY = "A name of your choice for this request. Sent again with the same body within 24 hours: the same video."
+
 # What a caller may send: description, schema, an example.
 SENT: dict[str, tuple[str, dict[str, Any], str]] = {
     "Cancel-After": ("A `deadline` as a time from now: seconds, or such as `10m` or `1h30m`.", TEXT, "10m"),
+    "Idempotency-Key": (ABOUT_KEY, {"type": "string", "minLength": 1, "maxLength": 255}, "order-17"),
     "If-None-Match": ("The `ETag` of the answer you have: 304 without a body if it is still good.", TEXT, 'W/"8f0c…"'),
     "If-Range": ("Only if the file still has this `ETag` the `Range` is looked at.", TEXT, '"9b1d…"'),
     "Last-Event-ID": ("The id of the last event you have; what came after it is sent.", TEXT, "1795353732123000"),

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Request
 
 from jobs.errors import InvalidRequest, JobNotFound, JobsError
 from jobs.idempotency import Asked, Claim, IsInFlight, IsOtherRequest, claim, release
@@ -18,7 +18,6 @@ from service.problems import Problem
 
 MAX_KEY_CHARS = 255
 HEADER = "Idempotency-Key"
-ABOUT_KEY = "A name of your choice for this request. Sent again with the same body within 24 hours: the same video."
 
 
 @dataclass(frozen=True)
@@ -34,15 +33,12 @@ class Repeatable:
         return Asked(owner, _fingerprint(self.path, values), self.key, self.is_retry)
 
 
-async def repeatable(
-    request: Request,
-    key: Annotated[str | None, Header(alias=HEADER, description=ABOUT_KEY, examples=["order-17"])] = None,
-    x_stainless_retry_count: Annotated[str, Header(include_in_schema=False)] = "0",
-) -> Repeatable:
+async def repeatable(request: Request) -> Repeatable:
     """How the request wants to be recognised. Raises InvalidRequest."""
+    key, retries = request.headers.get(HEADER), request.headers.get("x-stainless-retry-count", "0")
     if key is not None and not (0 < len(key) <= MAX_KEY_CHARS and key.isascii() and key.isprintable()):
         raise InvalidRequest(f"{HEADER} must be 1 to {MAX_KEY_CHARS} printable ASCII characters", HEADER)
-    return Repeatable(request.url.path, key, x_stainless_retry_count not in ("", "0"))
+    return Repeatable(request.url.path, key, retries not in ("", "0"))
 
 
 RepeatableDep = Annotated[Repeatable, Depends(repeatable)]

@@ -10,7 +10,11 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from redis import Redis
 
 from jobs.choose_storage import open_storage
+<<<<<<< HEAD
 from jobs.deliveries import Deliveries
+=======
+from jobs.clock import Clock
+>>>>>>> 1ff80b5 (Work out the dependencies of a polled route once, parse Redis in C, ask it for the time every ten seconds; measure a request's CPU)
 from jobs.files import Files
 from jobs.keys import KeyRing
 from jobs.news import News
@@ -57,6 +61,7 @@ class Parts:
     shelf: FileShelf
     callers: Callers
     quotas: Quotas
+    clock: Clock
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
@@ -87,6 +92,7 @@ class Parts:
             shelf=FileShelf(Files(redis), storage, images, store.now, settings.max_files),
             callers=Callers(settings.auth, settings.api_keys, KeyRing(redis), settings.limits),
             quotas=Quotas(redis),
+            clock=Clock(redis),
         )
 
     async def leave(self) -> None:

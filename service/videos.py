@@ -20,6 +20,7 @@ from jobs.turns import Place
 from service.content import matches, stored_content
 from service.fields import Fields
 from service.headers import sent, told
+from service.lean_route import LeanRoute
 from service.openapi import errors, not_modified, of_file, of_video
 from service.parts import OwnerDep, Parts, PartsDep
 from service.prefer import PreferDep
@@ -29,6 +30,7 @@ from service.views import VideoDeleted, VideoList, etag, poll_after_ms, show
 from service.waiting import Enough, is_final, wait_for
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
+polled = APIRouter(prefix="/v1/videos", tags=["videos"], route_class=LeanRoute)
 
 VARIANTS = ("video", "manifest")
 LIST_PARAMETERS = ("limit", "after", "order", "status")
@@ -55,7 +57,7 @@ async def list_videos(
     return await run_in_threadpool(_listed, page, request, parts)
 
 
-@router.get(
+@polled.get(
     "/{video_id}",
     responses={200: of_video("The record", *OF_RECORD), 304: not_modified(), **errors(*OF_ONE)},
     openapi_extra=sent("If-None-Match", "Prefer"),
