@@ -11,7 +11,7 @@ def delivery(owner: str, receiver: str) -> Delivery:
 
 def test_a_receiver_gets_an_eighth_and_a_caller_three_quarters() -> None:
     lanes = Lanes(32)
-    for n in range(4):
+    for _ in range(4):
         assert lanes.busy() == []
         lanes.enter(delivery("a", "r"))
     assert lanes.busy() == ["a r"]
