@@ -10,11 +10,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from redis import Redis
 
 from jobs.choose_storage import open_storage
-<<<<<<< HEAD
-from jobs.deliveries import Deliveries
-=======
 from jobs.clock import Clock
->>>>>>> 1ff80b5 (Work out the dependencies of a polled route once, parse Redis in C, ask it for the time every ten seconds; measure a request's CPU)
+from jobs.deliveries import Deliveries
 from jobs.files import Files
 from jobs.keys import KeyRing
 from jobs.news import News
