@@ -39,7 +39,8 @@ class Job(BaseModel):
     `remixed_from` is the video whose request this is with another prompt, `source` the one that is changed or
     continued, `batch` all that were asked for at once. `traceparent` is the request's own (W3C Trace Context). Its
     files are kept for `retention_s` after its end, None for ever: until `expires_at`, and when they were deleted
-    `files_gone` is set. It is given up if it has no video by `deadline`.
+    `files_gone` is set. It is given up if it has no video by `deadline`. `cancel_latency_ms` is the time from
+    the wish to cancel it to its end.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -69,6 +70,8 @@ class Job(BaseModel):
     batch: tuple[str, ...] = ()
     traceparent: str | None = None
     cancel_requested: bool = False
+    cancel_requested_at: float | None = None
+    cancel_latency_ms: float | None = None
     progress_event_at: float = 0.0
     warnings: tuple[str, ...] = ()
     failure: Failure | None = None

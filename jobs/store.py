@@ -5,6 +5,7 @@ method may raise QueueUnavailable when Redis does not answer.
 """
 
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -12,7 +13,7 @@ from typing import Any, cast
 from redis import Redis, WatchError
 from redis.client import Pipeline
 
-from jobs import attempts, deadlines, queue, records, retention, turns
+from jobs import attempts, bell, deadlines, queue, records, retention, turns
 from jobs.attempts import Attempt, Ending, Outcome, read_attempts
 from jobs.errors import JobNotFound, NotCancellable
 from jobs.failure import Failure, failure
@@ -118,22 +119,27 @@ class JobStore:
 
     def cancel(self, job_id: str) -> Job:
         """End a waiting job at once; ask a running one's worker to stop. Raises NotCancellable if it has ended."""
-        now = self.now()
+        started, now = time.monotonic(), self.now()
 
         def decide(job: Job) -> Job:
             if job.state.is_final:
                 raise NotCancellable(f"{job_id} is already {job.state}")
             if job.state is State.QUEUED:
-                return _ended(job, State.CANCELLED, now, failure=failure("cancelled"))
-            return job.with_changes(cancel_requested=True)
+                took_ms = round(1000 * (time.monotonic() - started), 3)
+                return _ended(job, State.CANCELLED, now, failure=failure("cancelled"), cancel_latency_ms=took_ms)
+            return job.with_changes(cancel_requested=True, cancel_requested_at=job.cancel_requested_at or now)
 
-        return cast(Job, records.change(self.redis, job_id, decide))
+        def extra(pipe: Pipeline, job: Job) -> None:
+            bell.ring(pipe, job.token)
+
+        return cast(Job, records.change(self.redis, job_id, decide, extra))
 
     def delete(self, job_id: str) -> None:
         """Forget a job. A running worker finds its attempt gone at its next report and stops. Raises JobNotFound."""
         job, now = self.get(job_id), self.now()
         with answering(), self.redis.pipeline(transaction=True) as pipe:
             records.erase(pipe, job)
+            bell.ring(pipe, job.token)
             retention.plan_erased(pipe, job.id, now)
             pipe.execute()
 
@@ -312,6 +318,8 @@ class JobStore:
         def decide(job: Job) -> Job | None:
             if not _is_held(job, token):
                 return None
+            if state is State.CANCELLED and job.cancel_requested_at is not None:
+                result["cancel_latency_ms"] = round(1000 * (now - job.cancel_requested_at), 1)
             return _ended(job, state, now, warnings=job.warnings + warnings, **result)
 
         def extra(pipe: Pipeline, job: Job) -> None:
@@ -323,14 +331,21 @@ class JobStore:
         return self._change_if_there(job_id, decide, extra, ending=ending) is not None
 
     def _requeue(self, job_id: str, token: str, ending: Ending, *, costs_attempt: bool) -> Job | None:
+        now = self.now()
+
         def decide(job: Job) -> Job | None:
             if not _is_held(job, token):
                 return None
+            if job.cancel_requested:  # nobody shall have to take it only to hear that
+                latency_ms = round(1000 * (now - (job.cancel_requested_at or now)), 1)
+                return _ended(job, State.CANCELLED, now, failure=failure("cancelled"), cancel_latency_ms=latency_ms)
             attempt = job.attempt if costs_attempt else job.attempt - 1
             fresh: dict[str, Any] = {"token": None, "worker": None, "phase": None, "step": 0}
             return job.with_changes(state=State.QUEUED, attempt=attempt, handover=job.handover + 1, **fresh)
 
         def extra(pipe: Pipeline, job: Job) -> None:
+            if job.state.is_final:
+                return
             pipe.zrem(records.LEASES, job.id)
             records.add_log(pipe, job.id, _said(ending))
 

@@ -92,6 +92,7 @@ class Video(BaseModel):
     priority: Priority
     deadline: float | None
     cancel_requested: bool
+    cancel_latency_ms: float | None
     attempt: int
     started_at: int | None
     inference_time_s: float | None
@@ -164,6 +165,7 @@ def show(job: Job, url: str | None = None, place: Place | None = None, load: Loa
         priority=job.priority,
         deadline=job.deadline,
         cancel_requested=job.cancel_requested,
+        cancel_latency_ms=job.cancel_latency_ms,
         attempt=job.attempt,
         started_at=None if job.started_at is None else int(job.started_at),
         inference_time_s=result.inference_time_s if result else None,

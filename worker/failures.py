@@ -17,6 +17,10 @@ class Refused(Exception):
         self.code = code
 
 
+class TooLarge(Exception):
+    """The device is too small for this; the message says what should fit."""
+
+
 class BrokenVideo(Exception):
     """The file that was written is not the video that was asked for."""
 
@@ -27,6 +31,8 @@ def failed(error: BaseException) -> Failed:
         return Failed("cancelled")
     if isinstance(error, Refused):
         return Failed(error.code, f"{str(error)[:LARGEST_TALE].rstrip('.')}.")
+    if isinstance(error, TooLarge):
+        return Failed("gpu_out_of_memory", str(error))
     if isinstance(error, NotFinite | BrokenVideo):
         return Failed("invalid_output")
     if isinstance(error, InvalidInput):

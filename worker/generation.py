@@ -16,7 +16,9 @@ from worker import story
 from worker.cards import read_card
 from worker.checkpointer import Checkpointer, Found, find
 from worker.contact import Contact
+from worker.failures import TooLarge
 from worker.fingerprint import fingerprint
+from worker.fitting import what_would_fit
 from worker.load_model import choose_device, load_pipeline
 from worker.loras import put_on
 from worker.making import Making
@@ -60,7 +62,17 @@ class VideoMaker:
         Goes on from the checkpoint of another attempt if there is a good one. Raises Interrupted from `check` or when
         it `wants_pause`, Refused, BrokenVideo, or what the library raises.
         """
-        contact = Contact(tell, check, wants_pause)
+        try:
+            return self._make_or_go_on(run, Contact(tell, check, wants_pause))
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            asked, total = run.request, None
+            if self.device.type == "cuda":
+                total = torch.cuda.get_device_properties(self.device).total_memory
+                torch.cuda.empty_cache()
+            told = what_would_fit(asked.width, asked.height, asked.num_frames, self.card.window, total)
+            raise TooLarge(told) from error
+
+    def _make_or_go_on(self, run: Run, contact: Contact) -> Done:
         with put_on(self.pipe, self.models_dir, run.request.loras) as (loras, lora_warnings):
             mark = fingerprint(self.place, run, self.card.window, loras)
             found = find(run, mark, self.device)

@@ -9,13 +9,16 @@ from threading import Condition, Event, Thread
 
 import structlog
 
+from jobs import bell
 from jobs.errors import QueueUnavailable
 from jobs.record import Job
+from jobs.redis_connection import answering
 from jobs.store import Beat, JobStore
 from worker.messages import Progress
 
 log = structlog.get_logger()
 
+LISTEN_S = 2.0  # at a time, so that a thread of an attempt that has ended goes soon
 SHORTEST_PAUSE_S = 0.04  # between two reports: what comes faster is told with the next
 
 
@@ -34,11 +37,14 @@ class Reporter:
         self._last: Progress | None = None
         self._is_closed = False
         self._news = Condition()
+        self._is_rung = False
         self._thread = Thread(target=self._run, name="reporter", daemon=True)
+        self._ear = Thread(target=self._listen, name="bell", daemon=True)
 
     def start(self) -> None:
         """Begin to beat."""
         self._thread.start()
+        self._ear.start()
 
     def tell(self, progress: Progress) -> None:
         """Have this written down at once; what was said before is not said again."""
@@ -58,18 +64,43 @@ class Reporter:
             self._news.notify()
         if self._thread.is_alive():
             self._thread.join()
+        if self._ear.is_alive():
+            self._end_listening()
+
+    def _end_listening(self) -> None:
+        try:
+            with answering(), self.store.redis.pipeline() as pipe:
+                bell.ring(pipe, self.token)
+                pipe.execute()
+        except QueueUnavailable:  # then it ends by itself, after its next look
+            return
+        self._ear.join(LISTEN_S)
 
     def _run(self) -> None:
         while True:
             with self._news:
-                if not (self._untold or self._is_closed):
+                if not (self._untold or self._is_closed or self._is_rung):
                     self._news.wait(self.beat_s)
+                self._is_rung = False
                 progress = self._untold.popleft() if self._untold else None
                 is_last = self._is_closed and not self._untold
             has_arrived = self._say(progress)
             if is_last or (self._is_closed and not has_arrived):
                 return
             time.sleep(SHORTEST_PAUSE_S)
+
+    def _listen(self) -> None:
+        """Have the record looked at as soon as somebody rings, rather than with the next beat."""
+        while not self._is_closed:
+            try:
+                has_rung = bell.wait(self.store.redis, self.token, LISTEN_S)
+            except QueueUnavailable:
+                time.sleep(1.0)
+                continue
+            if has_rung:
+                with self._news:
+                    self._is_rung = True
+                    self._news.notify()
 
     def _say(self, progress: Progress | None) -> bool:
         """Whether Redis has it now."""

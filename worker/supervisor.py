@@ -20,11 +20,12 @@ from rq.serializers import JSONSerializer
 from jobs.errors import JobNotFound
 from jobs.queue import new_entry, queue_name, tend
 from jobs.record import Job
+from jobs.registry import Registry
 from jobs.states import State
 from worker.attempt import Attempt, Parts
 from worker.checkpoint_shelf import sweep
 from worker.drain import Drain
-from worker.endings import ModelBroken
+from worker.endings import EngineLost, ModelBroken
 from worker.entry import Entry, TicketQueue
 from worker.patience import patiently
 from worker.spool import Spool
@@ -32,6 +33,7 @@ from worker.tasks import ATTEMPT
 
 log = structlog.get_logger()
 
+LEAVE_FOR_S, LEAVE_PAUSE_S = 20.0, 0.5  # while all others are busy, a job waits for them no longer
 LAST_WORDS_S = 15.0  # after the drain: to give the job back and say goodbye; then the process ends all the same
 
 
@@ -77,7 +79,9 @@ class Supervisor(SimpleWorker):
         )
         self.parts = parts
         self.spool = spool
+        self.registry = Registry(parts.store.redis)
         self.is_model_broken = False
+        self._lost: dict[str, float] = {}  # job id -> when its engine died on us
         self._told_disk_is_full = False
 
     def subscribe(self) -> None:
@@ -116,6 +120,8 @@ class Supervisor(SimpleWorker):
                 super().execute_job(entry, queue)
             finally:
                 ATTEMPT.reset(token)
+        if isinstance(attempt.ending, EngineLost):
+            self._lost[leased.id] = time.monotonic()
         sweep(self.parts.settings.checkpoints, self.parts.store)
         if isinstance(attempt.ending, ModelBroken):
             self.is_model_broken = True
@@ -130,9 +136,22 @@ class Supervisor(SimpleWorker):
             job_id = patiently(lambda: store.first_waiting(self.model), drain)
             if job_id is None:
                 return None
+            if self._leaves_to_others(job_id):
+                return None
             if (job := self._lease(job_id)) is not None:
                 return job
         return None
+
+    def _leaves_to_others(self, job_id: str) -> bool:
+        """Whether we lost this job just now: then another worker, if one is alive, may find out whose fault it was."""
+        if time.monotonic() - self._lost.get(job_id, float("-inf")) > LEAVE_FOR_S:
+            self._lost.pop(job_id, None)
+            return False
+        if patiently(lambda: self.registry.live_workers(self.model), self.parts.drain) < 2:
+            return False
+        tend(self.connection, self.model)  # our ticket is for whoever waits
+        time.sleep(LEAVE_PAUSE_S)
+        return True
 
     def _lease(self, job_id: str) -> Job | None:
         """The job, running under our name; None if another worker was faster, or it was withdrawn."""

@@ -205,7 +205,10 @@ class Life(RuleBasedStateMachine):
             job.stale.add(held[1])
 
     def _requeue(self, held: tuple[str, str], cost: int) -> None:
-        if self._is_held(held):
+        """A job that somebody wants cancelled does not wait again."""
+        if self._is_held(held) and self.jobs[held[0]].cancel_requested:
+            self._end(held, State.CANCELLED)
+        elif self._is_held(held):
             job = self.jobs[held[0]]
             job.state, job.token, job.attempt = State.QUEUED, None, job.attempt - 1 + cost
             job.stale.add(held[1])
