@@ -38,6 +38,9 @@ bench: setup ## speed, as ratios measured side by side in one run
 evaluate: setup ## ask the small model 200 held-out captions; tables and contact sheets under evaluation/
 	@OMP_NUM_THREADS=1 $(BIN)/easyanimate evaluate --captions 200 --workers 2 --output evaluation
 
+snapshot: ## renew the snapshot of the OpenAPI document, after the API has changed
+	@$(BIN)/python -m tests.contracts.snapshot
+
 lock: ## pin all requirements anew (needs uv)
 	@UV=$(UV) deploy/lock.sh
 

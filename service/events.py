@@ -20,7 +20,15 @@ COME_BACK_MS = 1000
 MAX_DIGITS = 18
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 ABOUT = "Server-sent events `state`, `progress`, `preview`, `log` and, at the end, `done` with the record."
-STREAM = {"text/event-stream": {"schema": {"type": "string"}}}
+EVENT = {  # one of the stream
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "Send the last one back as `Last-Event-ID`."},
+        "event": {"enum": ["state", "progress", "preview", "log", "done"]},
+        "data": {"type": "string", "description": "JSON; that of `done` is the record."},
+    },
+}
+STREAM = {"text/event-stream": {"schema": EVENT}}
 
 
 @router.get(

@@ -18,8 +18,8 @@ ABOUT_KEY = "A name of your choice for this request. Sent again with the same bo
 SENT: dict[str, tuple[str, dict[str, Any], str]] = {
     "Cancel-After": ("A `deadline` as a time from now: seconds, or such as `10m` or `1h30m`.", TEXT, "10m"),
     "Idempotency-Key": (ABOUT_KEY, {"type": "string", "minLength": 1, "maxLength": 255}, "order-17"),
-    "If-None-Match": ("The `ETag` of the answer you have: 304 without a body if it is still good.", TEXT, 'W/"8f0c…"'),
-    "If-Range": ("Only if the file still has this `ETag` the `Range` is looked at.", TEXT, '"9b1d…"'),
+    "If-None-Match": ("The `ETag` of the answer you have: 304 without a body if it is still good.", TEXT, 'W/"8f0c1d"'),
+    "If-Range": ("Only if the file still has this `ETag` the `Range` is looked at.", TEXT, '"9b1d5a0c"'),
     "Last-Event-ID": ("The id of the last event you have; what came after it is sent.", TEXT, "1795353732123000"),
     "Prefer": (ABOUT_PREFER, TEXT, "wait=30"),
     "Range": ("One range of bytes, as `bytes=0-1023`; several are answered with everything.", TEXT, "bytes=0-1023"),

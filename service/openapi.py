@@ -1,6 +1,6 @@
 """The OpenAPI document: what FastAPI knows of the routes, and all it does not: errors, headers, examples, webhooks."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from fastapi import FastAPI
@@ -17,6 +17,7 @@ EXAMPLES = "#/components/examples/"
 PROBLEM = "application/problem+json"
 STATES = tuple(video_examples())
 BYTES = {"type": "string", "format": "binary"}
+OF_THE_FRAMEWORK = ("HTTPValidationError", "ValidationError")
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options", "trace")
 
 TAGS = [
@@ -105,17 +106,32 @@ def document(app: FastAPI) -> Callable[[], dict[str, Any]]:
 
 
 def _complete(made: dict[str, Any]) -> dict[str, Any]:
-    schema = ProblemBody.model_json_schema(ref_template=SCHEMAS + "{model}")
-    inner = schema.pop("$defs")
     components = made["components"]
-    components["schemas"] |= {"ProblemBody": schema, **inner}
+    for name in OF_THE_FRAMEWORK:
+        components["schemas"].pop(name, None)
+    schema = ProblemBody.model_json_schema(ref_template=SCHEMAS + "{model}")
+    components["schemas"] |= schema.pop("$defs") | {"ProblemBody": schema}
     components["examples"] = {**error_examples(), **video_examples()}
     components["headers"] = header_components()
-    for path in made["paths"].values():
-        for operation in (path[method] for method in METHODS if method in path):
-            for answer in operation["responses"].values():
-                answer["headers"] = told("x-request-id") | answer.get("headers", {})
+    for operation in _operations(made["webhooks"]):
+        _forget_the_framework(operation["responses"])
+    for operation in _operations(made["paths"]):
+        _forget_the_framework(operation["responses"])
+        for answer in operation["responses"].values():
+            answer["headers"] = told("x-request-id") | answer.get("headers", {})
     return made
+
+
+def _operations(paths: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for path in paths.values():
+        yield from (path[method] for method in METHODS if method in path)
+
+
+def _forget_the_framework(responses: dict[str, Any]) -> None:
+    """What FastAPI would answer to a wrong parameter is answered with a problem, 400, here."""
+    content = responses.get("422", {}).get("content", {})
+    if content.get("application/json", {}).get("schema") == {"$ref": SCHEMAS + OF_THE_FRAMEWORK[0]}:
+        del responses["422"]
 
 
 def _refusal(codes: list[str]) -> dict[str, Any]:

@@ -7,9 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import httpx
@@ -19,6 +17,7 @@ from PIL import Image
 from cli.child import Child
 from cli.stack import EmbeddedStack, StackPlan
 from tests.clients.environments import node, node_project
+from tests.clients.receiver import Receiver
 from tests.clients.wire import Wire
 from tests.conftest import free_port
 
@@ -83,31 +82,6 @@ def wire(_wire: Wire) -> Wire:
     """The way to the service, on which nothing has been sent yet."""
     _wire.forget()
     return _wire
-
-
-class Receiver:
-    """A real server for webhooks."""
-
-    def __init__(self) -> None:
-        self.got: list[tuple[dict[str, str], str]] = []
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"])).decode()
-                receiver.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
-                self.send_response(204)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        Thread(target=self.server.serve_forever, args=[0.05], daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}/hook"
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.clients.conftest import KEY, Receiver
+from tests.clients.conftest import KEY
+from tests.clients.receiver import Receiver
 from tests.clients.wire import Exchange, Wire
 
 SECRET = "whsec_" + "c2VjcmV0" * 5

@@ -8,8 +8,9 @@ from typing import Any
 import openai
 import pytest
 
-from tests.clients.conftest import KEY, Receiver
+from tests.clients.conftest import KEY
 from tests.clients.environments import python_of
+from tests.clients.receiver import Receiver
 from tests.clients.wire import Exchange, Wire
 
 SECRET = "whsec_" + "c2VjcmV0" * 5

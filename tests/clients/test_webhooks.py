@@ -14,8 +14,9 @@ import svix.webhooks
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from jobs.webhook_signature import signed_headers
-from tests.clients.conftest import KEY, Receiver
+from tests.clients.conftest import KEY
 from tests.clients.environments import node, python_of
+from tests.clients.receiver import Receiver
 from tests.clients.wire import Wire
 
 SECRET = "whsec_" + "d2ViaG9v" * 5

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -145,30 +146,44 @@ def store(redis: Redis) -> JobStore:
     return JobStore(redis)
 
 
+def ready(url: str) -> str:
+    """The address of a front end in a process of its own, when it has everything."""
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            httpx.get(f"{url}/readyz", timeout=10).raise_for_status()
+            return url
+        except httpx.HTTPError:
+            assert time.monotonic() < deadline, f"nobody answers at {url}"
+            time.sleep(0.1)
+
+
+def finished(store: JobStore, settings: ServiceSettings, job_id: str) -> bytes:
+    """Do what a worker does to a waiting job, with a small file for a video; gives back its bytes."""
+    job = store.lease(job_id, "worker-1")
+    assert job is not None
+    assert job.token is not None
+    key = result_key(job_id, job.attempt, job.token, "video.mp4")
+    open_storage(settings).put_bytes(key, MP4)
+    result = Result(
+        video_key=key,
+        content_type="video/mp4",
+        size_bytes=len(MP4),
+        content_sha256=hashlib.sha256(MP4).hexdigest(),
+        inference_time_s=1.5,
+        peak_memory_mb=64.0,
+        phase_seconds={"denoising": 1.5},
+        warnings=("the prompt was cut",),
+    )
+    assert store.complete(job_id, job.token, result)
+    return MP4
+
+
 @pytest.fixture
 def finish(store: JobStore, settings: ServiceSettings) -> Callable[[str], bytes]:
     """Does what a worker does to a waiting job, with a small file for a video; gives back its bytes."""
 
-    def run(job_id: str) -> bytes:
-        job = store.lease(job_id, "worker-1")
-        assert job is not None
-        assert job.token is not None
-        key = result_key(job_id, job.attempt, job.token, "video.mp4")
-        open_storage(settings).put_bytes(key, MP4)
-        result = Result(
-            video_key=key,
-            content_type="video/mp4",
-            size_bytes=len(MP4),
-            content_sha256=hashlib.sha256(MP4).hexdigest(),
-            inference_time_s=1.5,
-            peak_memory_mb=64.0,
-            phase_seconds={"denoising": 1.5},
-            warnings=("the prompt was cut",),
-        )
-        assert store.complete(job_id, job.token, result)
-        return MP4
-
-    return run
+    return partial(finished, store, settings)
 
 
 @pytest.fixture

@@ -1,0 +1,18 @@
+"""The OpenAPI document as a file, so that a change of the API is seen in a review; `make snapshot` renews it."""
+
+import json
+from pathlib import Path
+
+from service.app import make_app
+from service.settings import ServiceSettings
+
+SNAPSHOT = Path(__file__).with_name("openapi.json")
+
+
+def current() -> str:
+    """The document of this code, a value a line."""
+    return json.dumps(make_app(ServiceSettings()).openapi(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    SNAPSHOT.write_text(current())
