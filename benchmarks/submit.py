@@ -55,11 +55,11 @@ def _measure(server: EmbeddedRedis) -> list[Row]:
         ours, theirs = {name: 0.0 for name in names}, {name: 0.0 for name in names}
         for _ in range(JOBS // 50):
             for name, way in ways.items():
-                before = time.process_time(), _cpu_s(server)
+                before = time.process_time(), cpu_s(server)
                 for _ in range(50):
                     way()
                 ours[name] += time.process_time() - before[0]
-                theirs[name] += _cpu_s(server) - before[1]
+                theirs[name] += cpu_s(server) - before[1]
     both = [(used[names[0]] / JOBS * 1e6, used[names[1]] / JOBS * 1e6) for used in (ours, theirs)]
     return [
         row("accept a job, CPU of the API process", names, both[0], "µs"),
@@ -67,7 +67,7 @@ def _measure(server: EmbeddedRedis) -> list[Row]:
     ]
 
 
-def _cpu_s(server: EmbeddedRedis) -> float:
+def cpu_s(server: EmbeddedRedis) -> float:
     """User and system time the server has used."""
     if server.process is None:
         raise RuntimeError("the server is not running")

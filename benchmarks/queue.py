@@ -1,0 +1,101 @@
+"""What a long queue costs: a submit and a position with few and many jobs waiting, and the memory of one that waits."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from benchmarks.side_by_side import Row, row
+from benchmarks.submit import REQUEST, cpu_s
+from cli.embedded_redis import EmbeddedRedis
+from cli.free_port import free_port
+from jobs.queue import TASK
+from jobs.record import Job, new_job_id
+from jobs.store import JobStore
+
+FEW, MANY = 1_000, 100_000
+CALLERS = 50
+BATCH = 500
+TRIES = 2_000
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Microseconds of CPU of the server and of wall clock, for each of `TRIES` calls."""
+
+    server_us: float
+    wall_us: float
+
+
+def rows() -> list[Row]:
+    """Submit and position at both lengths, and bytes for each waiting job."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = EmbeddedRedis(Path(folder), free_port()).start()
+        try:
+            with Redis.from_url(server.url) as redis:
+                return [_bytes(redis), *_lengths(server, redis)]
+        finally:
+            server.stop()
+
+
+def _lengths(server: EmbeddedRedis, redis: Redis) -> list[Row]:
+    store = JobStore(redis)
+    measured = []
+    for length in (FEW, MANY):
+        _fill(store, length - store.queue_depth(REQUEST.model))
+        waiting = iter([_job(count) for count in range(TRIES)])
+        submit = _cost(server, lambda jobs=waiting: store.submit(next(jobs)))  # type: ignore[misc]
+        last = store.submit(_job(0))
+        measured.append((submit, _cost(server, lambda job=last: store.queue_position(job))))  # type: ignore[misc]
+    names = f"{FEW:,} waiting", f"{MANY:,} waiting"
+    (few_submit, few_place), (many_submit, many_place) = measured
+    return [
+        row("submit, CPU of the Redis server", names, (few_submit.server_us, many_submit.server_us), "µs"),
+        row("submit, from call to answer", names, (few_submit.wall_us, many_submit.wall_us), "µs"),
+        row("position, CPU of the Redis server", names, (few_place.server_us, many_place.server_us), "µs"),
+        row("position, from call to answer", names, (few_place.wall_us, many_place.wall_us), "µs"),
+    ]
+
+
+def _bytes(redis: Redis) -> Row:
+    """Memory of the server for each waiting job, without its prompt."""
+    queue = Queue("bare", connection=redis, serializer=JSONSerializer)
+    store, count = JobStore(redis), 2 * FEW
+    ways: tuple[Callable[[], Any], ...] = (
+        lambda: [queue.enqueue(TASK, new_job_id()) for _ in range(count)],
+        lambda: _fill(store, count),
+    )
+    used = []
+    for way in ways:
+        redis.flushall()
+        before = redis.info("memory")["used_memory"]
+        way()
+        used.append((redis.info("memory")["used_memory"] - before) / count)
+    prompt = len(REQUEST.prompt)
+    redis.flushall()
+    return row(
+        "a waiting job, memory of Redis", ("bare RQ entry", "job beside its prompt"), (used[0], used[1] - prompt), "B"
+    )
+
+
+def _fill(store: JobStore, count: int) -> None:
+    for begin in range(0, count, BATCH):
+        store.submit_all([_job(begin + place) for place in range(min(BATCH, count - begin))])
+
+
+def _job(count: int) -> Job:
+    return Job(id=new_job_id(), owner=f"caller-{count % CALLERS}", request=REQUEST, created_at=1.0)
+
+
+def _cost(server: EmbeddedRedis, call: Callable[[], object]) -> Cost:
+    before, started = cpu_s(server), time.perf_counter()
+    for _ in range(TRIES):
+        call()
+    wall_us = (time.perf_counter() - started) / TRIES * 1e6
+    return Cost((cpu_s(server) - before) / TRIES * 1e6, wall_us)
