@@ -3,6 +3,7 @@
 import typer
 
 from cli.demo import demo
+from cli.doctor import doctor
 from cli.evaluate import evaluate
 from cli.generate import generate
 from cli.keys import app as keys_app
@@ -28,6 +29,7 @@ app.command()(demo)
 app.command()(generate)
 app.command()(reproduce)
 app.command()(rebuild)
+app.command()(doctor)
 app.command()(evaluate)
 add_remote(app)
 add_processes(app)

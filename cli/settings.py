@@ -33,3 +33,8 @@ class StackSettings(BaseSettings):
 def child_environment(changes: dict[str, str]) -> dict[str, str]:
     """The environment of a child process: ours, with every other setting as it is, and these changes."""
     return {**os.environ, **changes}  # noqa: TID251  a child must see what we see
+
+
+def environment() -> dict[str, str]:
+    """What the environment says."""
+    return dict(os.environ)  # noqa: TID251  the doctor looks for names that nobody reads
