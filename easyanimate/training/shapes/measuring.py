@@ -7,14 +7,13 @@ import numpy as np
 
 from easyanimate.training.shapes.outlines import likenesses
 from easyanimate.training.shapes.scene import BACKGROUNDS, COLOURS, DIRECTIONS, GROWTH, SIZES, SPEEDS, SPIN, Colour
-from easyanimate.training.shapes.segmenting import segment
-from easyanimate.training.shapes.tracking import Track, slope, spin, track
+from easyanimate.training.shapes.segmenting import Segments, segment
+from easyanimate.training.shapes.tracking import Track, slope, steady_spin, track
 
 ALIKE = 0.75  # of 1, at least, to be called a shape: drawn ones reach 0.91 even when blurred, noise 0.58
 MOVING = SPEEDS["slowly"][0] / 2  # units a frame, from which something moves
 GROWING = 0.1  # units of radius a frame
 TURNING = SPIN["slowly"][0] / 2  # radians a frame
-STEADY = 0.12  # radians off an even turn, at most
 SWAY = 0.8  # radii that the middle of a turning shape's box moves by radian, at most (a triangle's)
 HALF_SIDES = {  # half of width and of height, by radius
     "circle": (1.0, 1.0),
@@ -60,11 +59,12 @@ def measure(frames: np.ndarray) -> Measured:
     path = track(segments)
     if segments.paint is None or not path.seen.any():
         return Measured(None, background)
-    alike = likenesses(segments, np.flatnonzero(_best(path)))
-    (shape, style), likeness = max(alike.items(), key=lambda kind: kind[1])
-    turn, unsteady = spin(segments, path, shape)
+    looks = np.flatnonzero(_best(path))
+    shape, _, _ = _nearest_shape(segments, looks, turned=True)
+    turn = steady_spin(segments, path, shape)
+    shape, style, likeness = _nearest_shape(segments, looks, turned=abs(turn) > TURNING)
     radii = _radii(path, shape)
-    motion, pace = _motion(path, radii, turn if unsteady < STEADY else 0.0)
+    motion, pace = _motion(path, radii, turn)
     radius = _first(radii)
     return Measured(
         colour=nearest(segments.paint, COLOURS),
@@ -79,6 +79,13 @@ def measure(frames: np.ndarray) -> Measured:
         seen=float(path.seen.mean()),
         centres=path.centres(),
     )
+
+
+def _nearest_shape(segments: Segments, looks: np.ndarray, *, turned: bool) -> tuple[str, str, float]:
+    """Shape and style the object is most like in the frames `looks` (indices), and how like it is, at most 1."""
+    alike = likenesses(segments, looks, turned=turned)
+    (shape, style), likeness = max(alike.items(), key=lambda kind: kind[1])
+    return shape, style, likeness
 
 
 def nearest(colour: np.ndarray, names: dict[str, Colour]) -> str:

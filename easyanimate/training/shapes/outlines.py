@@ -16,16 +16,19 @@ from easyanimate.training.shapes.tracking import TURNS
 GRID = 32  # pixels a side of the picture two silhouettes are compared in
 SPREAD = 2.6  # that picture's half side, in standard deviations of the silhouette
 RADII = (7.0, 9.0, 11.0, 13.5, 17.0, 22.0)
-BLURS = (0, 3)  # pixels of a 64th of the frame
+BLURS = (0, 3, 5, 7)  # pixels of a 64th of the frame that each is the mean of; 0 is sharp
 ANGLES = 6  # of each shape, until it looks the same
 LOOKS = 8  # frames that are looked at, at most
 
 
-def likenesses(segments: Segments, frames: np.ndarray) -> dict[tuple[str, str], float]:
-    """How like each (shape, style) the object is in these `frames` (indices), on average; 1 is the same."""
+def likenesses(segments: Segments, frames: np.ndarray, *, turned: bool) -> dict[tuple[str, str], float]:
+    """How like each (shape, style) the object is in these `frames` (indices), on average; 1 is the same.
+
+    `turned` compares with turned shapes too; a cross that is blurred is much like a square on its corner.
+    """
     looks = frames[np.unique(np.linspace(0, len(frames) - 1, min(LOOKS, len(frames))).round().astype(int))]
     seen = _normal(torch.from_numpy(segments.cover[looks].astype(np.float32)))  # [K, G]
-    kinds, patterns = _patterns()
+    kinds, patterns = _patterns(turned)
     best = {}
     for kind in sorted(set(kinds)):
         chosen = patterns[[i for i, each in enumerate(kinds) if each == kind]]
@@ -34,14 +37,14 @@ def likenesses(segments: Segments, frames: np.ndarray) -> dict[tuple[str, str], 
 
 
 @functools.cache
-def _patterns() -> tuple[list[tuple[str, str]], Tensor]:
-    """(shape, style) of each pattern, and the patterns [T, G]: all shapes, turned, of several sizes, sharp and soft."""
+def _patterns(turned: bool) -> tuple[list[tuple[str, str]], Tensor]:
+    """(shape, style) of each pattern, and the patterns [T, G]: all shapes, of several sizes, sharp and soft."""
     scenes = [
         Scene(shape, "white", "black", "still", radius=radius, angle=angle, style=style)
         for shape in SHAPES
         for style in STYLES
         for radius in RADII
-        for angle in _angles(shape)
+        for angle in (_angles(shape) if turned else [0.0])
     ]
     sharp = (draw(scenes, frames=1).mean(dim=1)[:, 0] + 1) / 2  # [T, 64, 64]
     soft = [sharp if not blur else _blurred(sharp, blur) for blur in BLURS]

@@ -6,6 +6,7 @@ import numpy as np
 
 from easyanimate.training.shapes.segmenting import SMALLEST, Segments
 
+STEADY = 0.12  # radians off an even turn, at most
 TURNS = {"square": 4, "triangle": 3, "cross": 4}  # after 1/n of a turn it looks the same; a circle does at once
 
 
@@ -96,14 +97,14 @@ def slope(values: np.ndarray) -> float:
     return float(np.polyfit(known, values[known], 1)[0])
 
 
-def spin(segments: Segments, track: Track, shape: str) -> tuple[float, float]:
-    """Radians by frame that a `shape` turns, clockwise, and how unsteadily: radians off an even turn.
+def steady_spin(segments: Segments, track: Track, shape: str) -> float:
+    """Radians by frame that a `shape` turns, clockwise; 0 if it turns unevenly.
 
     A turning circle looks like one that stands still: 0, whatever it does.
     """
     frames = np.flatnonzero(track.whole)
     if shape not in TURNS or len(frames) < 4:
-        return 0.0, 0.0
+        return 0.0
     turns = TURNS[shape]
     phases = np.array([_phase(segments.cover[frame], turns) for frame in frames])
     around = np.exp(1j * phases)
@@ -112,7 +113,7 @@ def spin(segments: Segments, track: Track, shape: str) -> tuple[float, float]:
     residual = np.angle(around * np.exp(-1j * guess * frames) / np.exp(-1j * guess * frames[0]) / around[0])
     line = np.polyfit(frames, np.unwrap(residual), 1)
     off = np.unwrap(residual) - np.polyval(line, frames)
-    return (guess + float(line[0])) / turns, float(off.std()) / turns
+    return (guess + float(line[0])) / turns if float(off.std()) / turns < STEADY else 0.0
 
 
 def _phase(cover: np.ndarray, turns: int) -> float:

@@ -51,7 +51,7 @@ def test_what_was_drawn_is_told_from_its_frames(count, style, geometry):
     assert min(found.values()) >= 0.99, found
 
 
-@pytest.mark.parametrize(("blur", "noise"), [(1.0, 0.02), (2.0, 0.04)])
+@pytest.mark.parametrize(("blur", "noise"), [(1.0, 0.02), (3.0, 0.04)])
 def test_blur_and_noise_do_not_change_the_verdict(blur, noise):
     generator = np.random.default_rng(3)
     world = World(motions=MOTIONS) if blur == 1.0 else World()
