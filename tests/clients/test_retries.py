@@ -1,11 +1,17 @@
 """What OpenAI's client does when answers are lost or say to come back, and that each video is still made only once."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import openai
 import pytest
+from redis import Redis
 
+from cli.stack import EmbeddedStack
+from jobs.keys import KeyRing
+from jobs.limits import Limits
 from tests.clients.conftest import KEY
+from tests.clients.receiver import Receiver
 from tests.clients.wire import Wire, instead, lost
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # theirs, not ours
@@ -66,3 +72,37 @@ def test_a_refusal_for_good_is_not_repeated(client: openai.OpenAI, wire: Wire) -
         client.post(f"/videos/{video_id}/cancel", cast_to=object)
     assert refusal.value.code == "not_cancellable"
     assert tries(wire) == ["0"]
+
+
+def test_who_asks_too_often_is_told_when_to_come_back(wire: Wire, stack: EmbeddedStack) -> None:
+    assert stack.redis is not None
+    with Redis.from_url(stack.redis.url) as redis:
+        _, key = KeyRing(redis).create("one a minute", "hasty", Limits(requests_per_minute=1))
+    with openai.OpenAI(base_url=f"{wire.url}/v1", api_key=key, max_retries=0) as client:
+        client.videos.delete(create(client, "one"))
+        with pytest.raises(openai.RateLimitError) as refusal:
+            create(client, "two")
+    told = refusal.value.response.headers
+    assert (refusal.value.code, told["x-ratelimit-limit-requests"]) == ("rate_limited", "1")
+    assert 0 < int(told["retry-after"]) <= 60
+
+
+def test_files_and_standing_webhooks_are_managed_with_the_client(
+    client: openai.OpenAI, picture: Path, receiver: Receiver
+) -> None:
+    with picture.open("rb") as content:
+        sent = client.files.create(file=content, purpose="vision")
+    assert [file.id for file in client.files.list()] == [sent.id]
+    assert client.files.content(sent.id).read() == picture.read_bytes()
+    assert client.files.delete(sent.id).deleted
+    endpoint = client.webhooks.create(name="mine", url=receiver.url, event_types=["video.completed", "video.failed"])
+    assert [found.id for found in client.webhooks.list()] == [endpoint.id]
+    assert client.webhooks.test(endpoint.id, event_type="video.failed").status_code == 204
+    headers, body = receiver.got[-1]
+    event = client.webhooks.unwrap(body, headers, secret=endpoint.signing_secret)
+    assert event.type == "video.failed"
+    fresh = client.webhooks.rotate_secret(endpoint.id, keep_old_secret_active_for_24_hours=True)
+    assert fresh.signing_secret != endpoint.signing_secret
+    client.webhooks.delete(endpoint.id)
+    with pytest.raises(openai.NotFoundError):
+        client.webhooks.retrieve(endpoint.id)

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import svix.webhooks
+from markdown_it import MarkdownIt
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from jobs.webhook_signature import signed_headers
@@ -19,6 +20,7 @@ from tests.clients.environments import node, python_of
 from tests.clients.receiver import Receiver
 from tests.clients.wire import Wire
 
+GUIDE = Path(__file__).parents[2] / "docs" / "api.md"
 SECRET = "whsec_" + "d2ViaG9v" * 5
 Run = Callable[..., dict[str, Any]]
 Delivery = tuple[str, dict[str, str], str]
@@ -51,6 +53,37 @@ def test_the_package_svix_verifies_it(delivery: Delivery) -> None:
     svix.webhooks.Webhook(SECRET).verify(body, headers)
     with pytest.raises(svix.webhooks.WebhookVerificationError):
         svix.webhooks.Webhook(SECRET).verify(body + " ", headers)
+
+
+def example(language: str, holds: str) -> str:
+    """The block of the guide in this language with these words."""
+    fences = [token for token in MarkdownIt("commonmark").parse(GUIDE.read_text()) if token.type == "fence"]
+    (found,) = (fence.content for fence in fences if fence.info == language and holds in fence.content)
+    return found
+
+
+def test_the_guides_example_in_python_verifies_it(delivery: Delivery) -> None:
+    video_id, headers, body = delivery
+    fetched: list[str] = []
+    names: dict[str, Any] = {"SECRET": SECRET, "fetch": fetched.append}
+    exec(compile(example("python", "def receive"), "docs/api.md", "exec"), names)
+    assert names["receive"](headers, body) == 204
+    assert names["receive"](headers, body.replace("completed", "cancelled")) == 400
+    assert fetched == [video_id]
+
+
+def test_the_guides_example_in_node_verifies_it(delivery: Delivery, tmp_path: Path) -> None:
+    video_id, headers, body = delivery
+    program = tmp_path / "receive.cjs"
+    told = json.dumps([SECRET, headers, body])
+    program.write_text(f"""{example("js", "function verify")}
+const [secret, headers, body] = {told};
+let forged = "accepted";
+try {{ verify(secret, headers, body.replace("completed", "cancelled")); }} catch (error) {{ forged = error.message; }}
+console.log(JSON.stringify({{ id: verify(secret, headers, body).data.id, forged }}));
+""")
+    said = json.loads(subprocess.run([node(), program], capture_output=True, check=True, timeout=60).stdout)
+    assert said == {"id": video_id, "forged": "not from the service"}
 
 
 @pytest.mark.parametrize("version", ["2.2.0", "newest"])
