@@ -1,21 +1,9 @@
-"""The words of the small model's little world: shapes that move over a plain background."""
+"""The sentences the small model's tokenizer is made from: those of its little world, and some of the big one."""
 
 from collections.abc import Iterator
-from itertools import cycle, product
 
-SHAPES = ("circle", "square", "triangle", "cross")
-COLOURS = ("red", "green", "blue", "yellow", "orange", "purple", "white", "cyan")
-BACKGROUNDS = ("black", "white", "blue", "green", "red", "gray")
-SIZES = ("", "small ", "large ")
-MOTIONS = ("moving to the left", "moving to the right", "moving up", "moving down", "standing still")
-SPEEDS = ("", " slowly", " quickly")
-TEMPLATES = (
-    "a {size}{colour} {shape} {motion}{speed} on a {background} background",
-    "{motion}{speed}, a {size}{colour} {shape} on {background}",
-    "the background is {background} and a {size}{colour} {shape} is {motion}{speed}",
-    "video of a {size}{colour} {shape} {motion}{speed}, {background} background",
-    "a {size}{shape}, {colour}, {motion}{speed}, in front of {background}",
-)
+from easyanimate.training.shapes.captions import sentences as captions
+
 # What people type who do not know that world yet: their words should be pieces too, not only letters.
 OTHER_SENTENCES = (
     "a young woman with beautiful and clear eyes and blonde hair standing in a forest wearing a crown",
@@ -29,11 +17,6 @@ OTHER_SENTENCES = (
 
 
 def sentences() -> Iterator[str]:
-    """The same few thousand captions every time: all words of the little world, and some of the big one."""
-    things = product(COLOURS, SHAPES, MOTIONS, BACKGROUNDS, SIZES, SPEEDS)
-    for template, (colour, shape, motion, background, size, speed) in zip(cycle(TEMPLATES), things, strict=False):
-        if colour != background:
-            yield template.format(
-                colour=colour, shape=shape, motion=motion, background=background, size=size, speed=speed
-            )
+    """The same few thousand every time."""
+    yield from captions()
     yield from OTHER_SENTENCES * 40

@@ -49,6 +49,8 @@ SPIN = {"slowly": (0.04, 0.08), "": (0.06, 0.20), "quickly": (0.16, 0.24)}  # ra
 STYLES = ("filled", "outlined")
 LEAVING = 0.2  # of the moving scenes may start anywhere, and leave the frame
 COLOUR_NOISE = 0.02
+# How far shapes reach, in radii, as they stand and turning; the softness of their corners, in units.
+ARMS, CORNERS, EDGE = 1.08, 1.36, 2.0
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,8 @@ def _with_path(scene: Scene, random: Random, frame: tuple[float, float], frames:
         growth = min(random.uniform(*GROWTH[scene.speed]), 14.0 / steps)
         radius = min(radius, 10.0) if scene.motion == "growing" else max(radius, 6.0 + growth * steps)
         growth = growth if scene.motion == "growing" else -growth
-    margin = radius + max(growth, 0.0) * steps
+    reach = CORNERS if scene.motion == "turning" else ARMS
+    margin = reach * (radius + max(growth, 0.0) * steps) + EDGE
     leaves = not keeps_inside and scene.motion in DIRECTIONS and random.random() < LEAVING
     x, y = (
         _start(random, side, margin, 0.0 if leaves else speed * steps)

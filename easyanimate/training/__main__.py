@@ -1,0 +1,8 @@
+"""`python -m easyanimate.training vae|transformer|lora FILE [--set run.steps=10]`: one process of a training."""
+
+import sys
+
+from easyanimate.training.command import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""One process of a training, as launched directly or by accelerate."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from easyanimate.errors import EasyAnimateError
+from easyanimate.training.configuration import read_settings
+from easyanimate.training.loop import Training, make_accelerator
+from easyanimate.training.lora_settings import LoraTrainingSettings
+from easyanimate.training.lora_task import TEXT_RATE, LoraTask
+from easyanimate.training.transformer_settings import TransformerTrainingSettings
+from easyanimate.training.transformer_task import TransformerTask
+from easyanimate.training.vae_settings import VaeTrainingSettings
+from easyanimate.training.vae_task import VaeTask
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 when the training has come to its end, 2 with a sentence on stderr when it can't begin or go on."""
+    parser = argparse.ArgumentParser(prog="python -m easyanimate.training")
+    parser.add_argument("kind", choices=sorted(KINDS))
+    parser.add_argument("file", type=Path, help="a .toml or .yaml file of settings")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="another value for a setting")
+    said = parser.parse_args(arguments)
+    try:
+        result = KINDS[said.kind](said.file, dict(_setting(text) for text in said.set))
+    except EasyAnimateError as error:
+        sys.stderr.write(f"train {said.kind}: {error}\n")
+        return 2
+    sys.stdout.write(f"{result}\n")
+    return 0
+
+
+def train_vae(file: Path, overrides: dict[str, Any]) -> Path:
+    """Train the VAE that `file` tells of; the folder of the result. Raises EasyAnimateError."""
+    settings = read_settings(file, VaeTrainingSettings, overrides)
+    return Training(VaeTask(settings), settings.run, settings.optimiser, settings.ema).go()
+
+
+def train_transformer(file: Path, overrides: dict[str, Any]) -> Path:
+    """Train the transformer that `file` tells of; the folder of the result. Raises EasyAnimateError."""
+    settings = read_settings(file, TransformerTrainingSettings, overrides)
+    process = make_accelerator(settings.run).process_index
+    task = TransformerTask(settings, process=process)
+    return Training(task, settings.run, settings.optimiser, settings.ema, settings.slow).go()
+
+
+def train_lora(file: Path, overrides: dict[str, Any]) -> Path:
+    """Train the LoRA that `file` tells of; the folder of the result. Raises EasyAnimateError."""
+    settings = read_settings(file, LoraTrainingSettings, overrides)
+    process = make_accelerator(settings.run).process_index
+    task = LoraTask(settings, process=process)
+    return Training(task, settings.run, settings.optimiser, settings.ema, {**TEXT_RATE, **settings.slow}).go()
+
+
+KINDS = {"vae": train_vae, "transformer": train_transformer, "lora": train_lora}
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    name, _, value = text.partition("=")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value

@@ -1,0 +1,229 @@
+"""The training loop: steps, accumulation, several processes, checkpoints, samples, on accelerate."""
+
+import hashlib
+import json
+import math
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
+from diffusers.training_utils import EMAModel
+from torch import Tensor, nn
+
+from easyanimate.training import checkpoints
+from easyanimate.training.configuration import EmaSettings, OptimiserSettings, RunSettings
+from easyanimate.training.errors import TrainingError
+from easyanimate.training.logs import TrainingLog
+from easyanimate.training.optimising import clip_gradients, make_optimisers, rate_at
+from easyanimate.training.task import Place, Task
+
+
+class Training:
+    """One training run. The same settings and seed give the same losses on the CPU, interrupted or not."""
+
+    def __init__(
+        self,
+        task: Task,
+        run: RunSettings,
+        optimiser: OptimiserSettings,
+        ema: EmaSettings | None = None,
+        slow: Mapping[str, float] | None = None,
+    ) -> None:
+        self.task, self.run, self.settings = task, run, optimiser
+        self.accelerator = make_accelerator(run)
+        self.trainable = [(n, p) for n, p in task.network.named_parameters() if p.requires_grad]
+        if not self.trainable:
+            raise TrainingError("nothing would be trained: no parameter's name holds one of the given words")
+        self.optimisers = make_optimisers(self.trainable, optimiser, slow)
+        self.network = self.accelerator.prepare(task.network)
+        self.ema = EMAModel([p for _, p in self.trainable], decay=ema.decay, foreach=True) if ema else None
+        if self.ema:
+            self.ema.to(self.accelerator.device)
+        self.step = 0
+        self._stops = False
+
+    @property
+    def folder(self) -> Path:
+        """Where checkpoints lie."""
+        return self.run.output / "checkpoints"
+
+    def go(self) -> Path:
+        """Train from the newest checkpoint, or the beginning, to the end; the folder with the result.
+
+        SIGINT and SIGTERM end it early with a checkpoint, as a TrainingError. Raises TrainingError.
+        """
+        self._resume()
+        log = TrainingLog(self.run.output, start=self.step, steps=self.run.steps, is_main=self._is_main)
+        try:
+            with self._stoppable():
+                while self.step < self.run.steps:
+                    values = self._one_step()
+                    self.step += 1
+                    self._stops = self._anyone_stops()
+                    log.advance()
+                    self._after_step(log, values)
+        finally:
+            log.close()
+        return self._finish()
+
+    def _one_step(self) -> dict[str, float]:
+        parts, summed = self.run.gradient_accumulation_steps, dict[str, float]()
+        rate = rate_at(self.step, self.run.steps, self.settings)
+        for part in range(parts):
+            place = Place(self.run.seed, self.step, self.run.steps, part, self.accelerator.process_index)
+            batch = self.task.batch(place)
+            is_last = part + 1 == parts
+            with nullcontext() if is_last else self.accelerator.no_sync(self.network), self.accelerator.autocast():
+                losses = self.network(batch)
+            self.accelerator.backward(losses["loss"] / parts)
+            for name, value in losses.items():
+                summed[name] = summed.get(name, 0.0) + float(value.detach()) / parts
+        if not math.isfinite(summed["loss"]):
+            raise TrainingError(self._not_finite(summed["loss"]))
+        norm = self._update(rate)
+        return {**summed, "gradient_norm": norm, "rate": rate}
+
+    def _update(self, rate: float) -> float:
+        norm = clip_gradients([p for _, p in self.trainable], self.step, self.settings)
+        if not math.isfinite(norm):
+            raise TrainingError(self._not_finite(norm))
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = group["full_rate"] * rate
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        if self.ema:
+            self.ema.step([p for _, p in self.trainable])
+        return norm
+
+    def _after_step(self, log: TrainingLog, values: dict[str, float]) -> None:
+        """`self.step` counts what is done; what is told of it has the number of the step itself."""
+        is_end = self.step == self.run.steps
+        if is_end or self.step % self.run.log_every == 0:
+            log.tell(self.step - 1, values)
+        if is_end or self._stops or self.step % self.run.checkpoint_every == 0:
+            self._save()
+        if self.run.sample_every and (is_end or self.step % self.run.sample_every == 0):
+            self._look(log)
+        if self._stops and not is_end:
+            raise TrainingError(
+                f"stopped after step {self.step} of {self.run.steps}; the same command goes on from there"
+            )
+
+    def _save(self) -> None:
+        if not self._is_main:
+            return
+        parts = {"weights": {name: p.detach().cpu() for name, p in self.trainable}}
+        for i, optimiser in enumerate(self.optimisers):
+            parts[f"optimiser-{i}"] = checkpoints.optimiser_state(optimiser)
+        if self.ema:
+            parts["ema"] = dict(zip((n for n, _ in self.trainable), self.ema.shadow_params, strict=True))
+        checkpoints.save(self.folder, self.step, parts, {"fingerprint": self._fingerprint()}, self.run.keep_checkpoints)
+
+    def _resume(self) -> None:
+        self.run.output.mkdir(parents=True, exist_ok=True)
+        checkpoint = checkpoints.newest(self.folder)
+        if checkpoint is None:
+            return
+        parts, facts = checkpoints.load(checkpoint)
+        if facts.get("fingerprint") != self._fingerprint():
+            raise TrainingError(
+                f"{checkpoint} is of a training with other settings; choose another run.output, or delete that folder"
+            )
+        checkpoints.restore_tensors(self.trainable, parts["weights"], str(checkpoint))
+        for i, optimiser in enumerate(self.optimisers):
+            checkpoints.restore_optimiser(optimiser, parts[f"optimiser-{i}"])
+        if self.ema:
+            shadows = zip((n for n, _ in self.trainable), self.ema.shadow_params, strict=True)
+            checkpoints.restore_tensors(shadows, parts["ema"], str(checkpoint))
+            self.ema.optimization_step = facts["step"]
+        self.step = facts["step"]
+
+    def _finish(self) -> Path:
+        result = self.run.output / "result"
+        if self._is_main:
+            with self._averaged():
+                self.task.save(result)
+        self.accelerator.wait_for_everyone()
+        return result
+
+    def _look(self, log: TrainingLog) -> None:
+        """What the averaged networks have learnt: numbers into the log, a picture beside it."""
+        if not self._is_main:
+            return
+        with self._averaged():
+            picture = self.task.sample()
+            log.tell(self.step - 1, self.task.measure())
+        if picture is not None:
+            (self.run.output / "samples").mkdir(exist_ok=True)
+            picture.save(self.run.output / "samples" / f"step-{self.step:08d}.png")
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """The networks with their averaged weights, for a while."""
+        parameters: list[nn.Parameter] = [p for _, p in self.trainable]
+        if self.ema is None:
+            yield
+            return
+        self.ema.store(parameters)
+        self.ema.copy_to(parameters)
+        try:
+            yield
+        finally:
+            self.ema.restore(parameters)
+
+    @contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        def stop(*_: Any) -> None:
+            self._stops = True
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _anyone_stops(self) -> bool:
+        """Whether one of the processes was asked to: all end after the same step."""
+        if self.accelerator.num_processes == 1:
+            return self._stops
+        flag = torch.tensor(float(self._stops), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(flag, "sum") > 0)
+
+    def _fingerprint(self) -> str:
+        """Of what must stay the same when a training goes on; how long, and when and where to save, is not of it."""
+        free = {"output", "steps", "checkpoint_every", "keep_checkpoints", "sample_every", "log_every"}
+        facts: list[Any] = [self.run.model_dump(mode="json", exclude=free), self.settings.model_dump(mode="json")]
+        facts += [[name, list(p.shape)] for name, p in self.trainable]
+        facts.append([self.accelerator.num_processes, self.ema is not None])
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+    def _not_finite(self, value: float) -> str:
+        kept = checkpoints.newest(self.folder)
+        hint = f"{kept} is the last good state" if kept else "nothing has been saved yet"
+        return f"the loss or its gradient became {value} in step {self.step}; {hint}; lower the learning rate"
+
+    @property
+    def _is_main(self) -> bool:
+        return bool(self.accelerator.is_main_process)
+
+
+def make_accelerator(run: RunSettings) -> Accelerator:
+    """accelerate for this run: processes and devices are those it was launched with."""
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+    return Accelerator(cpu=run.device == "cpu", mixed_precision=run.mixed_precision, kwargs_handlers=[unused])
+
+
+def to_device(value: Any, device: Any) -> Any:
+    """Tensors in dictionaries, lists and alone, on `device`."""
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        return {key: to_device(item, device) for key, item in value.items()}
+    return value

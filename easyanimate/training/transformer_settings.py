@@ -1,0 +1,97 @@
+"""What the training of a transformer is told."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from easyanimate.training.configuration import (
+    BatchSettings,
+    EmaSettings,
+    ListSettings,
+    OptimiserSettings,
+    RunSettings,
+    Settings,
+    WorldSettings,
+)
+
+V3_PARTS = ("transformer_blocks", "proj_out", "pos_embed", "long_connect_fc")  # spec: transformer 19.3
+
+
+class LossSettings(Settings):
+    """`v3`: noise and variational bound, as the published weights saw it (spec: transformer 19.1). `noise`: the squared
+    error of the noise alone, weighted by signal-to-noise ratio to the power `snr_power`, within `snr_limits`.
+    """
+
+    kind: Literal["v3", "noise"] = "v3"
+    snr_variant: bool = Field(False, description="of v3: compare pictures for steps up to 249")
+    snr_power: float = 0.0
+    snr_limits: tuple[float, float] = (0.15, 12.0)
+    steps: Literal["log_normal", "uniform", "stratified"] = "log_normal"
+
+
+class DropoutSettings(Settings):
+    """How often what the model is told is kept from it. `caption` clips get one of `instead` for their caption.
+
+    `image` is the share of batches that hear nothing of the image encoder. With `image_needs_start` only clips
+    whose first frames are given hear of their picture; else any may.
+    """
+
+    caption: float = Field(0.1, ge=0, le=1)
+    instead: tuple[str, ...] = Field(("",), min_length=1)
+    image: float = Field(0.5, ge=0, le=1)
+    image_needs_start: bool = False
+
+
+class MaskSettings(Settings):
+    """How often, relatively, of a video is given: nothing, the first frames, the first and last ones (1 to 4)."""
+
+    nothing: float = Field(1.0, ge=0)
+    start: float = Field(1.0, ge=0)
+    ends: float = Field(1.0, ge=0)
+
+    @model_validator(mode="after")
+    def _some(self) -> "MaskSettings":
+        if not (self.nothing or self.start or self.ends):
+            raise ValueError("one of nothing, start, ends must be more than 0")
+        return self
+
+
+class TransformerDataSettings(Settings):
+    """Where clips come from, and what kinds of batches they make."""
+
+    world: WorldSettings = WorldSettings()
+    files: ListSettings | None = None
+    batches: tuple[BatchSettings, ...] = Field(min_length=1)
+
+
+class ProbeSettings(Settings):
+    """How much worse the noise is told with one word of the caption changed, on so many clips (0: not looked at)."""
+
+    clips: int = Field(0, ge=0)
+    timesteps: tuple[int, ...] = (450, 600, 750)
+
+
+class TransformerTrainingSettings(Settings):
+    """`model` is a folder in the published layout to start from.
+
+    `train` names the transformer's parts to train, by words in parameter names; `slow` says which share of the
+    learning rate parameters get whose names hold a word (V3: a tenth for some).
+    The encoders stay as they are unless they are to be trained too.
+    """
+
+    run: RunSettings
+    model: Path
+    optimiser: OptimiserSettings = OptimiserSettings()
+    ema: EmaSettings | None = None
+    train: tuple[str, ...] = V3_PARTS
+    slow: dict[str, float] = Field(default_factory=dict)
+    train_text_encoder: bool = False
+    train_image_encoder: bool = False
+    gradient_checkpointing: bool = False
+    loss: LossSettings = LossSettings()
+    dropout: DropoutSettings = DropoutSettings()
+    masks: MaskSettings = MaskSettings()
+    data: TransformerDataSettings
+    probe: ProbeSettings = ProbeSettings()
+    sample_prompts: tuple[str, ...] = ()

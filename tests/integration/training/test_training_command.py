@@ -1,0 +1,162 @@
+"""Trainings as a user runs them: processes that are stopped, killed and go on, and what they say when they cannot."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from easyanimate.training import checkpoints
+from easyanimate.training.logs import read_losses
+
+VAE = """
+[run]
+output = "{output}"
+steps = {steps}
+checkpoint_every = 5
+log_every = 1
+device = "cpu"
+
+[optimiser]
+kind = "muon"
+muon_learning_rate = 3e-3
+learning_rate = 2e-3
+warmup_steps = 5
+
+[ema]
+decay = 0.9
+
+[vae]
+ch = 8
+ch_mult = [1, 1, 1, 2]
+layers_per_block = 1
+norm_num_groups = 1
+
+[loss]
+l2 = 2.0
+
+[data]
+masked = 0.1
+
+[[data.batches]]
+frames = 8
+crop = 32
+batch_size = 1
+
+[[data.batches]]
+frames = 1
+height = 32
+width = 32
+batch_size = 2
+"""
+
+
+def command(folder: Path, *more: str, steps: int = 20, text: str = VAE) -> list[str]:
+    file = folder / "train.toml"
+    file.write_text(text.format(output=folder / "run", steps=steps))
+    return [sys.executable, "-m", "easyanimate.training", "vae", str(file), *more]
+
+
+def train(folder: Path, *more: str, **changes) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    arguments = command(folder, *more, **changes)
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=280, check=False, env=environment)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory) -> dict[int, float]:
+    """The losses of 20 steps in one go."""
+    folder = tmp_path_factory.mktemp("whole")
+    done = train(folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(folder / "run" / "result")
+    assert (folder / "run" / "result" / "diffusion_pytorch_model.safetensors").is_file()
+    assert list((folder / "run" / "tensorboard").iterdir())
+    return read_losses(folder / "run" / "losses.csv")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_training_that_was_stopped_goes_on_to_the_same_losses(uninterrupted, tmp_path, number):
+    process = subprocess.Popen(command(tmp_path), env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE)
+    wait_for_checkpoint(process, tmp_path / "run" / "checkpoints")
+    process.send_signal(number)
+    _, said = process.communicate(timeout=120)
+    if number == signal.SIGTERM:
+        assert process.returncode == 2
+        assert b"the same command goes on from there" in said
+    before = read_losses(tmp_path / "run" / "losses.csv")
+    assert len(before) < 20
+    assert train(tmp_path).returncode == 0
+    assert read_losses(tmp_path / "run" / "losses.csv") == uninterrupted
+
+
+def wait_for_checkpoint(process: subprocess.Popen, folder: Path) -> None:
+    for _ in range(2000):
+        if checkpoints.newest(folder):
+            return
+        assert process.poll() is None
+        time.sleep(0.05)
+    pytest.fail("no checkpoint was written")
+
+
+def test_it_learns(uninterrupted):
+    losses = list(uninterrupted.values())
+    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
+
+
+def test_a_finished_training_says_its_result_again(uninterrupted, tmp_path):
+    first = train(tmp_path, steps=2)
+    again = train(tmp_path, steps=2)
+    assert (again.returncode, again.stdout) == (0, first.stdout)
+
+
+def test_other_settings_do_not_go_on_from_a_checkpoint(tmp_path):
+    assert train(tmp_path, steps=5).returncode == 0
+    done = train(tmp_path, "--set", "optimiser.learning_rate=1e-5", steps=5)
+    assert done.returncode == 2
+    assert "of a training with other settings" in done.stderr
+
+
+def test_a_loss_that_is_no_number_ends_the_training_and_names_the_last_good_state(tmp_path):
+    assert train(tmp_path, steps=5).returncode == 0
+    wild = ["--set", "optimiser.muon_learning_rate=1e30", "--set", f'run.output="{tmp_path / "wild"}"']
+    done = train(tmp_path, *wild, steps=5)
+    assert done.returncode == 2
+    assert "lower the learning rate" in done.stderr
+    assert checkpoints.newest(tmp_path / "run" / "checkpoints") is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("run.steps=0", "run.steps: Input should be greater than 0"),
+        ("run.speed=3", "run.speed: Extra inputs are not permitted"),
+        ("start=/no/such/folder", "/no/such/folder"),
+        ('data.files={"metadata": "/no/list.json"}', "/no/list.json cannot be read"),
+        ("vae.norm_num_groups=3", "norm_num_groups 3 must divide every width"),
+        ('data.batches=[{"frames": 9, "batch_size": 1}]', "frames must be 1 or a multiple of 8, got 9"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_in_a_sentence(tmp_path, change, message):
+    done = train(tmp_path, "--set", change)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_is_no_settings_is_refused(tmp_path):
+    done = train(tmp_path, text="steps = [")
+    assert done.returncode == 2
+    assert "train.toml cannot be read" in done.stderr
+
+
+def test_two_processes_train_one_model(tmp_path):
+    arguments = command(tmp_path, steps=6)
+    launched = [arguments[0], "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *arguments[1:]]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(launched, capture_output=True, text=True, timeout=280, check=False, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(read_losses(tmp_path / "run" / "losses.csv")) == 6

@@ -1,0 +1,93 @@
+"""The procedural set: the same for the same seed, inside its frame, said in words that are true."""
+
+from dataclasses import replace
+from itertools import product
+from random import Random
+
+import pytest
+import torch
+
+from easyanimate.training.shapes import Scene, World, caption, draw, is_held_out, sample_scene
+from easyanimate.training.shapes.captions import sentences
+from easyanimate.training.shapes.scene import COLOURS, MOTIONS, SHAPES, UNITS
+
+PLAIN = Scene("circle", "red", "black", "right", radius=12, velocity=(1.5, 0.0), paint=COLOURS["red"])
+
+
+def test_the_same_random_state_draws_the_same_scene():
+    first, again = (sample_scene(World(), Random(3), frames=16) for _ in range(2))
+    assert first == again != sample_scene(World(), Random(4), frames=16)
+
+
+def test_an_eighth_of_all_combinations_is_held_out():
+    all_of_them = list(product(SHAPES, COLOURS, ("left", "right", "up", "down", "still")))
+    held_out = [which for which in all_of_them if is_held_out(*which)]
+    assert 0.1 < len(held_out) / len(all_of_them) < 0.15
+    for position in range(3):  # every word is seen in training, and asked for later
+        assert {which[position] for which in held_out} == {which[position] for which in all_of_them}
+
+
+@pytest.mark.parametrize("held_out", [True, False])
+def test_training_never_sees_what_is_held_out(held_out):
+    random = Random(0)
+    scenes = [sample_scene(World(held_out=held_out), random, frames=16) for _ in range(300)]
+    assert all(is_held_out(scene.shape, scene.colour, scene.motion) is held_out for scene in scenes)
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (64, 96), (128, 64)])
+def test_a_scene_that_keeps_inside_never_touches_the_border(height, width):
+    random, world = Random(1), World(keeps_inside=True, sizes=("small",), speeds=("slowly",), motions=MOTIONS)
+    scenes = [sample_scene(world, random, frames=16, height=height, width=width) for _ in range(60)]
+    clips = draw(scenes, frames=16, height=height, width=width)
+    ground = torch.tensor([scene.ground for scene in scenes])[:, :, None, None] * 2 - 1
+    for border in (clips[..., 0, :], clips[..., -1, :], clips[..., :, 0], clips[..., :, -1]):
+        assert torch.allclose(border, ground.expand_as(border), atol=1e-5)
+
+
+def test_a_scene_looks_alike_at_every_resolution():
+    small, large = draw([PLAIN], frames=8), draw([PLAIN], frames=8, height=128, width=128)
+    shrunk = torch.nn.functional.avg_pool3d(large, (1, 2, 2))
+    assert (shrunk - small).abs().mean() < 0.01
+
+
+def test_a_moving_shape_is_where_its_velocity_brings_it():
+    clip = draw([PLAIN], frames=9)[0, 0]  # red [F, H, W]
+    weight = (clip + 1).clamp_min(0)
+    columns = torch.arange(64) + 0.5
+    middle = (weight * columns).sum((1, 2)) / weight.sum((1, 2)) - UNITS / 2
+    assert torch.allclose(middle.diff(), torch.full((8,), 1.5), atol=0.02)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_outline_is_hollow(shape):
+    scene = replace(PLAIN, shape=shape, velocity=(0.0, 0.0), radius=16.0)
+    filled, outlined = (draw([replace(scene, style=style)], frames=1)[0, 0, 0] for style in ("filled", "outlined"))
+    assert filled[32, 32] > 0.5
+    assert outlined[32, 32] < -0.5
+    assert outlined.max() > 0.5
+
+
+def test_captions_say_each_word_once():
+    random = Random(2)
+    for _ in range(100):
+        scene = sample_scene(World(motions=MOTIONS), random, frames=16)
+        said = caption(scene, random).replace(",", "").split()
+        for word in (scene.shape, scene.size, scene.speed):
+            assert said.count(word) == 1 if word else True
+        assert scene.colour in said
+        assert scene.background in said
+
+
+def test_a_picture_is_said_without_motion():
+    said = caption(PLAIN, picture=True)
+    assert said == "a red circle on a black background"
+
+
+def test_sentences_hold_all_words():
+    words = {word for sentence in sentences() for word in sentence.replace(",", "").split()}
+    assert {*SHAPES, *COLOURS, "left", "right", "slowly", "quickly", "small", "large", "growing"} <= words
+
+
+def test_an_unknown_word_is_refused_with_those_there_are():
+    with pytest.raises(ValueError, match=r"shapes must be some of circle, square, triangle, cross"):
+        World(shapes=("star",))
