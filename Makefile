@@ -32,6 +32,12 @@ fix: setup ## format and repair what can be repaired by machine
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+faults: setup ## break everything, in every phase, then a soak; writes docs/reliability.md (SEED=7)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults --seed $(or $(SEED),7)
+
+soak: setup ## only the soak: 500 small jobs while processes are killed at random
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults --soak-only --seed $(or $(SEED),7)
+
 bench: setup ## speed, as ratios measured side by side in one run
 	@$(BIN)/python -m benchmarks
 
@@ -44,4 +50,4 @@ snapshot: ## renew the snapshot of the OpenAPI document, after the API has chang
 lock: ## pin all requirements anew (needs uv)
 	@UV=$(UV) deploy/lock.sh
 
-.PHONY: help setup demo serve test check fix bench evaluate lock
+.PHONY: help setup demo serve test check fix faults soak bench evaluate lock

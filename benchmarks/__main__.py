@@ -7,14 +7,14 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import model, queue, submit, webhooks
+from benchmarks import checkpoints, model, queue, submit, webhooks
 
 
 def main() -> None:
     """Measure, then write the table to stdout."""
     print(f"{_machine()}\n")
     print("| what | first | second | second / first |\n|---|---|---|---|")
-    for line in (*submit.rows(), *queue.rows(), *webhooks.rows(), *model.rows()):
+    for line in (*submit.rows(), *queue.rows(), *webhooks.rows(), *model.rows(), *checkpoints.rows()):
         print(f"| {line.what} | {line.first} | {line.second} | {line.ratio:.2f} |", flush=True)
 
 

@@ -57,6 +57,7 @@ class Settings(BaseSettings):
     webhook_allow_private: bool = False
     min_free_disk_bytes: int = Field(default=256 << 20, ge=0)
     lease_s: float = Field(default=15.0, gt=0)
+    crash_point: str | None = None  # for tests: `worker/crash_points.py`
     log_format: Literal["json", "console"] = "json"
 
     @field_validator("redis_url")

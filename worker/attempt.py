@@ -17,6 +17,7 @@ from jobs.states import Phase
 from jobs.storage import INPUT_FILES, Storage, content_type_of, manifest_key, result_key
 from jobs.store import JobStore
 from worker.checkpoint_shelf import CheckpointShelf
+from worker.crash_points import crash_point
 from worker.drain import Drain
 from worker.endings import Drained, Ended, EngineLost, JobFailed, NotOurs
 from worker.engine_process import EngineProcess
@@ -106,6 +107,7 @@ class Attempt:
         result = _result(key, done, phases)
         told = write_job(self.job, result, time.time())
         self._with_storage(lambda: self.storage.put_bytes(job_file_key(key), told))
+        crash_point("worker.uploaded")
         self.reporter.close()
         if not patiently(lambda: self.store.complete(self.job.id, self.token, result), self.orders.drain):
             self._discard(key)

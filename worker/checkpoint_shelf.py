@@ -19,6 +19,7 @@ from jobs.record import Job
 from jobs.storage import Storage, checkpoint_prefix
 from jobs.store import JobStore
 from worker.checkpoint import NAME, Checkpoint, Unusable, parse_checkpoint, read_checkpoint
+from worker.crash_points import crash_point
 from worker.settings import WorkerSettings
 
 log = structlog.get_logger()
@@ -171,6 +172,7 @@ class CheckpointShelf:
             self.storage.put_file(prefix + name, link)
             self._stored.add(name)
         self.storage.put_bytes(f"{prefix}{self.job.handover}/{NAME}", checkpoint.model_dump_json().encode())
+        crash_point("checkpoint.stored")
         log.info("checkpoint.stored", job_id=self.job.id, step=checkpoint.step, seconds=round(_since(started), 3))
         self._drop_old_states(checkpoint)
         return True

@@ -18,6 +18,7 @@ from jobs.outgoing import Outgoing
 from jobs.redis_connection import connect
 from jobs.registry import Registry
 from jobs.store import JobStore
+from worker.crash_points import arm, crash_point
 from worker.deliverer import Deliverer
 from worker.file_sweeper import FileSweeper
 from worker.janitor import Janitor
@@ -53,7 +54,9 @@ class Sweeper:
     def sweep(self) -> None:
         """Once over everything."""
         for job_id in self.store.overdue():
+            crash_point("keeper.found")
             job = self.store.recover(job_id)
+            crash_point("keeper.recovered")
             if job is not None:
                 log.warning("job.recovered", job_id=job_id, attempt=job.attempt, state=job.state)
         for job_id in self.store.give_up_late():
@@ -95,6 +98,7 @@ def main() -> int:
         sys.stderr.write(f"The settings are wrong: {error}\n")
         return 2
     set_up_logs(settings.log_format, process="keeper")
+    arm(settings.crash_point)
     signals: SimpleQueue[int] = SimpleQueue()  # the one thing that may be touched in a signal handler
     signal.signal(signal.SIGTERM, lambda number, _: signals.put(number))
     signal.signal(signal.SIGINT, lambda number, _: signals.put(number))

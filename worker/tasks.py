@@ -7,6 +7,7 @@ settles the job however it ended.
 from contextvars import ContextVar
 
 from worker.attempt import Attempt
+from worker.crash_points import crash_point
 
 ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
 
@@ -16,6 +17,10 @@ def make_video(job_id: str) -> None:
     with ATTEMPT.get() as attempt:
         if attempt.job.id != job_id:
             raise ValueError(f"{attempt.job.id} was leased, not {job_id}")
+        crash_point("worker.leased")
         inputs = attempt.fetch_inputs()
+        crash_point("worker.fetched")
         video = attempt.generate(inputs)
+        crash_point("worker.made")
         attempt.shelve(video)
+        crash_point("worker.committed")
