@@ -39,8 +39,8 @@ class Job(BaseModel):
     `remixed_from` is the video whose request this is with another prompt, `source` the one that is changed or
     continued, `batch` all that were asked for at once. `traceparent` is the request's own (W3C Trace Context). Its
     files are kept for `retention_s` after its end, None for ever: until `expires_at`, and when they were deleted
-    `files_gone` is set. It is given up if it has no video by `deadline`. `cancel_latency_ms` is the time from
-    the wish to cancel it to its end.
+    `files_gone` is set. It is given up if it has no video by `deadline`, and waits while `running_limit` jobs of its
+    owner run. `cancel_latency_ms` is the time from the wish to cancel it to its end.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,6 +51,7 @@ class Job(BaseModel):
     created_at: float
     priority: Priority = Priority.NORMAL
     deadline: float | None = None
+    running_limit: int | None = None
     state: State = State.QUEUED
     attempt: int = 0
     handover: int = 0

@@ -182,4 +182,7 @@ def _write_move(pipe: Pipeline, old: Job, new: Job) -> None:
         turns.leave(pipe, old, is_taken=new.state is State.RUNNING)
     if new.state is State.QUEUED:
         turns.enter_at_head(pipe, new)
+    if new.state is State.QUEUED or (
+        old.state is State.RUNNING and new.running_limit
+    ):  # another of its owner's may run
         queue.add_ticket(pipe, new.request.model)

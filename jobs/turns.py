@@ -66,18 +66,26 @@ redis.call('HSET', KEYS[1], 'next:' .. ARGV[2], next)
 """
 
 # KEYS: the waiting jobs of all priorities. A job that does not wait by its record has no place here, however that came
-# about.
+# about. One whose owner has as many running as it may is passed over and keeps its place.
 _FIRST = """
+local passed = {}
 while true do
-  local first, key, least
+  local first, set, least
   for i = 1, #KEYS do
-    local head = redis.call('ZRANGE', KEYS[i], 0, 0, 'WITHSCORES')
+    local at = passed[i] or 0
+    local head = redis.call('ZRANGE', KEYS[i], at, at, 'WITHSCORES')
     local score = tonumber(head[2] or '')
-    if score and (not least or score < least) then first, key, least = head[1], KEYS[i], score end
+    if score and (not least or score < least) then first, set, least = head[1], i, score end
   end
   if not first then return false end
-  if redis.call('HGET', 'job:' .. first, 'state') == '"queued"' then return first end
-  redis.call('ZREM', key, first)
+  local job = redis.call('HMGET', 'job:' .. first, 'state', 'owner', 'running_limit')
+  if job[1] ~= '"queued"' then
+    redis.call('ZREM', KEYS[set], first)
+  else
+    local most = tonumber(job[3] or '')
+    if not most or redis.call('SCARD', 'running:of:' .. string.sub(job[2], 2, -2)) < most then return first end
+    passed[set] = (passed[set] or 0) + 1
+  end
 end
 """
 

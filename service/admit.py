@@ -30,7 +30,7 @@ def admit(asker: Asker, wish: Wish, claim: Claim) -> Job:
     ids = [claim.video_id, *(new_job_id() for _ in range(1, wish.count))]
     asker.reserve(ids, wish.pixel_frames)
     try:
-        jobs = [_job(parts, wish, owner, ids, place) for place in range(wish.count)]
+        jobs = [_job(asker, wish, ids, place) for place in range(wish.count)]
         made_before = parts.store.submit_all(jobs, claim)
     except Exception:
         _take_back(asker, wish, ids)
@@ -44,14 +44,16 @@ def admit(asker: Asker, wish: Wish, claim: Claim) -> Job:
     return jobs[0]
 
 
-def _job(parts: Parts, wish: Wish, owner: str, ids: list[str], place: int) -> Job:
+def _job(asker: Asker, wish: Wish, ids: list[str], place: int) -> Job:
     """The job at this place of the wish, with its inputs stored: its seed is as far from the first one's."""
+    parts = asker.parts
     now = parts.clock.now()
     deadline = wish.urgency.deadline(now)  # refused before anything is stored
     request = _store_inputs(parts, ids[place], wish)
     return Job(
         id=ids[place],
-        owner=owner,
+        owner=asker.owner,
+        running_limit=asker.caller.limits.running_jobs,
         request=request.model_copy(update={"seed": request.seed + place}),
         created_at=now,
         priority=wish.urgency.priority,

@@ -113,3 +113,10 @@ def test_a_repeat_of_the_same_request_takes_no_second_place(caller: Callable[...
 def test_who_has_no_limits_is_told_of_none(api: httpx.Client) -> None:
     assert not [name for name in api.post("/v1/videos", json=ASKED).headers if "ratelimit" in name]
     assert limit_headers([]) == {"RateLimit-Policy": "", "RateLimit": ""}
+
+
+def test_the_limit_of_running_videos_goes_with_each_job_to_the_queue(
+    caller: Callable[..., httpx.Client], store: JobStore
+) -> None:
+    with caller(running_jobs=2) as client:
+        assert store.get(client.post("/v1/videos", json=ASKED).json()["id"]).running_limit == 2
