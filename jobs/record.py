@@ -40,7 +40,8 @@ class Job(BaseModel):
     continued, `batch` all that were asked for at once. `traceparent` is the request's own (W3C Trace Context). Its
     files are kept for `retention_s` after its end, None for ever: until `expires_at`, and when they were deleted
     `files_gone` is set. It is given up if it has no video by `deadline`, and waits while `running_limit` jobs of its
-    owner run. `cancel_latency_ms` is the time from the wish to cancel it to its end.
+    owner run. `cancel_latency_ms` is the time from the wish to cancel it to its end. `preview_key` is where the latest
+    preview lies.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -73,6 +74,7 @@ class Job(BaseModel):
     cancel_requested: bool = False
     cancel_requested_at: float | None = None
     cancel_latency_ms: float | None = None
+    preview_key: str | None = None
     progress_event_at: float = 0.0
     warnings: tuple[str, ...] = ()
     failure: Failure | None = None

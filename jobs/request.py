@@ -73,6 +73,7 @@ class VideoRequest(BaseModel):
     clip_apply_ratio: float = 0.5
     smooth: bool = True
     clean_caption: bool = True
+    preview_every_steps: int | None = None
     webhook: WebhookTarget | None = None
     metadata: dict[str, str] = Field(default_factory=dict)
 

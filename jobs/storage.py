@@ -99,11 +99,6 @@ def result_key(job_id: str, attempt: int, token: str, name: str) -> str:
     return f"{VIDEOS}{job_id}/{attempt}-{token}/{name}"
 
 
-def manifest_key(result_key: str) -> str:
-    """Where the story of a result lies: beside it."""
-    return f"{result_key.rpartition('/')[0]}/manifest.json"
-
-
 def attempts_prefix(job_id: str) -> str:
     """Below this lies what was made, each attempt's in a folder of its own."""
     return f"{VIDEOS}{job_id}/"

@@ -197,6 +197,15 @@ class JobStore:
 
         return self._change_if_there(job_id, _if_held(token), extra, {"log": message}) is not None
 
+    def show_preview(self, job_id: str, token: str, key: str, step: int, total_steps: int) -> bool:
+        """Tell that a preview of a running attempt lies under this key. False if the attempt is no longer ours."""
+
+        def decide(job: Job) -> Job | None:
+            return job.with_changes(preview_key=key) if _is_held(job, token) else None
+
+        told = {"preview": {"step": step, "total_steps": total_steps}}
+        return self._change_if_there(job_id, decide, event=told) is not None
+
     def complete(self, job_id: str, token: str, result: Result) -> bool:
         """Commit a finished video. False if the attempt is no longer ours: the result must then be thrown away.
 

@@ -10,6 +10,7 @@ from service import (
     ask,
     attempts,
     deliveries,
+    downloads,
     events,
     files,
     health,
@@ -54,7 +55,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     app.state.parts = parts
     app.openapi = document(app)  # type: ignore[method-assign]
     app.include_router(videos.polled)
-    about_videos = (ask, videos, attempts, events, deliveries)
+    about_videos = (ask, videos, downloads, attempts, events, deliveries)
     for room in (*about_videos, uploads, files, webhook_endpoints, models, queue, health, reference_page):
         app.include_router(room.router)
     app.add_api_route("/", _home, include_in_schema=False)

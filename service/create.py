@@ -18,7 +18,6 @@ from service.create_fields import (
     MAX_LORAS,
     MAX_OVERLAP,
     MAX_VIDEOS,
-    PLANNED,
 )
 from service.fields import Fields
 from service.inputs import VIDEO_FILE, Inputs, image_name, read_pictures
@@ -62,7 +61,7 @@ def understand(fields: Fields, parts: Parts, owner: str, known: Collection[str],
 
     With `extends` the video is continued, else changed. Raises InvalidRequest, Problem, ModelUnavailable.
     """
-    fields.refuse_unknown(known, PLANNED)
+    fields.refuse_unknown(known)
     prompt = read_prompt(fields)
     check_together(fields, extends=extends)
     door = parts.inputs_of(owner)
@@ -100,6 +99,7 @@ def _settings(fields: Fields, card: ModelCard) -> dict[str, Any]:
         "smooth": fields.flag("smooth", default=True),
         "clean_caption": fields.flag("clean_caption", default=True),
         "seed": _seed(fields),
+        "preview_every_steps": _preview_every_steps(fields),
     }
 
 
@@ -177,6 +177,17 @@ def _clip_apply_ratio(fields: Fields) -> float:
     if not 0 <= ratio <= 1:
         raise fields.refused("clip_apply_ratio", "must be between 0 and 1")
     return ratio
+
+
+def _preview_every_steps(fields: Fields) -> int | None:
+    previews = fields.part("previews")
+    if previews is None:
+        return None
+    previews.refuse_unknown(("every_steps",))
+    steps = previews.whole("every_steps")
+    if steps is None or steps < 1:
+        raise InvalidRequest(f"previews.every_steps must be 1 or more, got {steps}", "previews.every_steps")
+    return steps
 
 
 def _count(fields: Fields, first_seed: int) -> int:

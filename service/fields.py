@@ -30,14 +30,12 @@ class Fields:
         """The raw value, or None."""
         return self.values.get(name)
 
-    def refuse_unknown(self, known: Collection[str], planned: Collection[str] = ()) -> None:
+    def refuse_unknown(self, known: Collection[str]) -> None:
         """Refuse the first field that is not known, with the one it may have been meant to be."""
         for name in self.values:
             if name in known:
                 continue
             param = self.param(name[:100])
-            if name in planned:
-                raise _unknown(f"{param} is not supported by this version", param)
             near = get_close_matches(name[:100], known, n=1)
             hint = f"did you mean {self.param(near[0])}?" if near else f"there are {', '.join(known)}"
             raise _unknown(f"there is no parameter {param}; {hint}", param)

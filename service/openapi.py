@@ -16,6 +16,7 @@ SCHEMAS = "#/components/schemas/"
 EXAMPLES = "#/components/examples/"
 PROBLEM = "application/problem+json"
 STATES = tuple(video_examples())
+MEDIA_TYPES = ("video/mp4", "image/png", "image/webp", "image/jpeg")
 BYTES = {"type": "string", "format": "binary"}
 OF_THE_FRAMEWORK = ("HTTPValidationError", "ValidationError")
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options", "trace")
@@ -55,7 +56,7 @@ def accepted() -> dict[int | str, dict[str, Any]]:
 def of_file() -> dict[int | str, dict[str, Any]]:
     """The answers with a file: whole, a part of it, nothing new, or where to find it."""
     headers = ("ETag", "Accept-Ranges", "Cache-Control", "Content-Disposition", "Content-Length")
-    content: dict[str, Any] = {media_type: {"schema": BYTES} for media_type in ("video/mp4", "image/png")}
+    content: dict[str, Any] = {media_type: {"schema": BYTES} for media_type in MEDIA_TYPES}
     content["application/json"] = {"schema": {"type": "object", "description": "The manifest: how it was made."}}
     return {
         200: {"description": "The whole file", "headers": told(*headers), "content": content},

@@ -9,36 +9,32 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 
-from jobs.errors import InvalidRequest
 from jobs.load import Load
 from jobs.reader import Glance, Page, Wanted
 from jobs.record import Job, PublicStatus
-from jobs.storage import job_prefixes, manifest_key
+from jobs.storage import job_prefixes
 from jobs.turns import Place
-from service.content import matches, stored_content
+from service.content import matches
 from service.fields import Fields
 from service.headers import sent, told
 from service.lean_route import LeanRoute
-from service.openapi import errors, not_modified, of_file, of_video
+from service.openapi import errors, not_modified, of_video
 from service.parts import OwnerDep, Parts, PartsDep
 from service.prefer import PreferDep
-from service.problems import Problem
-from service.video_link import LINK_LIFE_S, file_name, link
+from service.video_link import link
 from service.views import VideoDeleted, VideoList, etag, poll_after_ms, show
 from service.waiting import Enough, is_final, wait_for
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 polled = APIRouter(prefix="/v1/videos", tags=["videos"], route_class=LeanRoute)
 
-VARIANTS = ("video", "manifest")
 LIST_PARAMETERS = ("limit", "after", "order", "status")
 OF_ONE = ("invalid_api_key", "video_not_found", "queue_unavailable")
 OF_LIST = errors("invalid_request", "unknown_parameter", "invalid_api_key", "video_not_found", "queue_unavailable")
 OF_RECORD = ("ETag", "Cache-Control", "openai-poll-after-ms", "Retry-After", "Preference-Applied")
 CANCELLED = ("in_progress", "cancelled")
-OF_CONTENT = errors(*OF_ONE, "invalid_request", "video_not_ready", "asset_expired", "range_not_satisfiable")
 
 
 @router.get("", responses={200: {"model": VideoList, "headers": told("Link")}, **OF_LIST})
@@ -97,38 +93,6 @@ def delete_video(video_id: str, owner: OwnerDep, parts: PartsDep) -> JSONRespons
     parts.store.delete(video_id)
     _erase_files(video_id, parts)  # and after it: from here on no worker can commit another one
     return JSONResponse(VideoDeleted(id=video_id).model_dump())
-
-
-@router.head("/{video_id}/content", include_in_schema=False)
-@router.get(
-    "/{video_id}/content",
-    response_class=Response,
-    responses={**of_file(), **OF_CONTENT},
-    openapi_extra=sent("Range", "If-Range", "If-None-Match"),
-)
-def read_content(
-    video_id: str,
-    request: Request,
-    owner: OwnerDep,
-    parts: PartsDep,
-    variant: str = "video",
-    redirect: bool = False,
-) -> Response:
-    """The MP4 or PNG, whole or a `Range` of it, or how it was made; `redirect=1` leads to a link that needs no key."""
-    if variant not in VARIANTS:
-        raise InvalidRequest(f"variant must be {' or '.join(VARIANTS)} in this version, got {variant!r}", "variant")
-    job = parts.store.get_owned(video_id, owner)
-    if job.result is None:
-        raise Problem("video_not_ready", _why_not_ready(job))
-    if job.has_expired(time.time()):
-        raise Problem("asset_expired", f"the files of {job.id} were kept until its expires_at; make it again")
-    key, name = job.result.video_key, file_name(job)
-    if variant == "manifest":
-        key, name = manifest_key(key), f"{job.id}.json"
-    if redirect:
-        return RedirectResponse(parts.storage.url(key, LINK_LIFE_S, name), 302, {"Cache-Control": "no-store"})
-    tag = f'"{job.result.content_sha256}"' if variant == "video" else None
-    return stored_content(request, parts.storage, key, name, tag)
 
 
 @dataclass(frozen=True)
@@ -194,9 +158,3 @@ def _listed(page: Page, request: Request, parts: Parts) -> Response:
 def _erase_files(video_id: str, parts: Parts) -> None:
     for prefix in job_prefixes(video_id):
         parts.storage.delete_prefix(prefix)
-
-
-def _why_not_ready(job: Job) -> str:
-    if job.failure:
-        return f"there is no video, because the job {job.state}: {job.failure.message}"
-    return f"the video is not ready, it is {job.state}; GET /v1/videos/{job.id} says how far it has come"

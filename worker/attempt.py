@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,22 +15,25 @@ from jobs.failure import failure
 from jobs.job_file import job_file_key, write_job
 from jobs.record import Job, Result
 from jobs.states import Phase
-from jobs.storage import INPUT_FILES, Storage, content_type_of, manifest_key, result_key
+from jobs.storage import INPUT_FILES, Storage, content_type_of, result_key
 from jobs.store import JobStore
+from jobs.variants import FILES, PICTURES, Variant, beside
 from worker.checkpoint_shelf import CheckpointShelf
 from worker.crash_points import crash_point
 from worker.drain import Drain
 from worker.endings import Drained, Ended, EngineLost, JobFailed, NotOurs
 from worker.engine_process import EngineProcess
 from worker.engine_run import EngineRun
-from worker.messages import Checkpointed, Checkpoints, Done, Resumed, Run
+from worker.messages import Checkpointed, Checkpoints, Done, Preview, Resumed, Run
 from worker.orders import Orders
 from worker.patience import patiently
 from worker.reporter import Reporter
 from worker.settings import WorkerSettings
+from worker.side_shelf import SideShelf
 
 log = structlog.get_logger()
 
+BESIDE = (FILES[Variant.MANIFEST], *PICTURES)
 STORE_LAST_S = 8.0  # for the newest checkpoint to get to storage before the job goes to another
 LONGEST_PAUSE_S = 15.0  # between two tries to reach the storage
 
@@ -60,6 +64,7 @@ class Attempt:
         self.orders = Orders(self.reporter, parts.drain)
         self.shelf = CheckpointShelf(job, parts.storage, parts.settings, self.reporter.is_lost.is_set)
         self.run = EngineRun(parts.engine, parts.settings, self.orders, self._note)
+        self.side_shelf = SideShelf(parts.store, parts.storage, job)
         self.ending: Ended | None = None
 
     def __enter__(self) -> Self:
@@ -74,6 +79,7 @@ class Attempt:
             if error is not None:
                 self._settle(error if isinstance(error, Ended) else JobFailed(failure("internal_error")))
         finally:
+            self.side_shelf.close()
             self.reporter.close()
             self.shelf.close()
         if self._has_job_ended():
@@ -100,8 +106,9 @@ class Attempt:
         self.orders.has_video = True
         self.reporter.tell(replace(self.run.progress, phase=Phase.UPLOADING))
         key = result_key(self.job.id, self.job.attempt, self.token, self.result_path.name)
-        manifest = self.result_path.with_name("manifest.json")
-        self._with_storage(lambda: self.storage.put_file(manifest_key(key), manifest))
+        for name in BESIDE:
+            if (path := self.result_path.with_name(name)).exists():
+                self._with_storage(partial(self.storage.put_file, beside(key, name), path))
         self._with_storage(lambda: self.storage.put_file(key, self.result_path))
         phases = {**done.phase_seconds, Phase.UPLOADING.value: round(time.monotonic() - started, 3)}
         result = _result(key, done, phases)
@@ -114,8 +121,11 @@ class Attempt:
             raise NotOurs
         log.info("job.finished", job_id=self.job.id, attempt=self.job.attempt, bytes=done.size_bytes, **phases)
 
-    def _note(self, what: Resumed | Checkpointed) -> None:
-        """The engine goes on from a checkpoint, or has made one."""
+    def _note(self, what: Resumed | Checkpointed | Preview) -> None:
+        """The engine goes on from a checkpoint, or has made one, or shows how far it is."""
+        if isinstance(what, Preview):
+            self.side_shelf.put(what)
+            return
         if isinstance(what, Checkpointed):
             self.shelf.tell()
             return

@@ -10,7 +10,7 @@ from jobs.failure import failure
 from jobs.states import Phase
 from worker.endings import Drained, Ended, EngineLost, JobFailed, ModelBroken, OutOfMemory
 from worker.engine_process import LOWER, EngineDied, EngineProcess
-from worker.messages import Answer, Cancel, Checkpointed, Done, Failed, Pause, Progress, Ready, Resumed, Run
+from worker.messages import Answer, Cancel, Checkpointed, Done, Failed, Pause, Preview, Progress, Ready, Resumed, Run
 from worker.orders import Orders
 from worker.pace import Pace
 from worker.settings import WorkerSettings
@@ -23,14 +23,14 @@ TO_HAND_BACK_S = 3.0  # of the grace: for a step that is under way, and the chec
 
 
 class EngineRun:
-    """Every method may raise Ended; the engine is then idle again, or gone. `on_note` hears of checkpoints."""
+    """Every method may raise Ended; the engine is then idle again, or gone; `on_note` hears checkpoints, previews."""
 
     def __init__(
         self,
         engine: EngineProcess,
         settings: WorkerSettings,
         orders: Orders,
-        on_note: Callable[[Resumed | Checkpointed], None],
+        on_note: Callable[[Resumed | Checkpointed | Preview], None],
     ) -> None:
         self.engine = engine
         self.settings = settings
@@ -81,7 +81,7 @@ class EngineRun:
         if isinstance(answer, Progress):
             self.progress = answer
             self.orders.reporter.tell(answer)
-        elif isinstance(answer, Resumed | Checkpointed):
+        elif isinstance(answer, Resumed | Checkpointed | Preview):
             self.on_note(answer)
         self.pace.hear(answer if isinstance(answer, Progress) else None)
 

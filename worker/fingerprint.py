@@ -13,7 +13,7 @@ from easyanimate.manifest import UsedLora, file_sha256, library_versions
 from worker.messages import Run
 from worker.story import Workplace
 
-OF_NO_MATTER = {"webhook", "metadata"}  # to the frames
+OF_NO_MATTER = {"webhook", "metadata", "preview_every_steps"}  # to the frames
 # What makes frames outside the library; the rest of this room may change under a running job.
 OURS = ("checkpoint", "checkpoint_state", "checkpointer", "generation", "given", "making", "source_video")
 

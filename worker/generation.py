@@ -19,11 +19,13 @@ from worker.contact import Contact
 from worker.failures import TooLarge
 from worker.fingerprint import fingerprint
 from worker.fitting import what_would_fit
+from worker.gallery import Gallery
 from worker.load_model import choose_device, load_pipeline
 from worker.loras import put_on
 from worker.making import Making
 from worker.messages import Answer, Done, Run
 from worker.phase_watch import PhaseWatch
+from worker.previews import Previews
 from worker.result_file import result_file, seal
 from worker.settings import Memory
 from worker.story import Workplace
@@ -96,16 +98,19 @@ class VideoMaker:
         watch = PhaseWatch(contact.tell, self.device, found.checkpoint.phase_seconds if found else None)
         watch.enter(Phase.ENCODING)
         hashes = FrameHashes()
-        making = Making(
-            self.pipe, self.card, run, found, watch, contact, Checkpointer(run, mark, found, watch, contact)
-        )
+        gallery = Gallery(run.request)
+        previews = Previews(self.pipe, contact, run.request.preview_every_steps, self.place.memory)
+        checkpointer = Checkpointer(run, mark, found, watch, contact)
+        making = Making(self.pipe, self.card, run, found, watch, contact, checkpointer, previews)
         with result_file(run.output_path, run.request) as write:
             for frames in making.frames():
                 hashes.add(frames)
+                gallery.add(frames)
                 write(frames)
                 making.wrote(len(frames))
                 contact.check_all()
             watch.enter(Phase.MUXING)
+            gallery.save(run.output_path.parent)
         manifest = story.tell(self.place, run, self.card.window, loras, hashes.all())
         seal(run.output_path, run.request, story.without_words(manifest))
         run.output_path.with_name("manifest.json").write_text(manifest.to_json(), encoding="utf-8")

@@ -4,6 +4,7 @@ Slow or absent storage holds up nothing but this.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Event
 
 import structlog
@@ -88,9 +89,10 @@ class Janitor:
         log.info("job.expired", job_id=job_id)
 
     def _forget(self, job_id: str) -> None:
-        if self._ended(job_id) is not None:
-            self.store.delete(job_id)
-            log.info("job.forgotten", job_id=job_id)
+        with suppress(JobNotFound):  # another keeper was faster
+            if self._ended(job_id) is not None:
+                self.store.delete(job_id)
+                log.info("job.forgotten", job_id=job_id)
 
     def _drop_files(self, job_id: str) -> None:
         for prefix in job_prefixes(job_id):

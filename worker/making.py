@@ -18,6 +18,7 @@ from worker.contact import Contact
 from worker.given import Given, what_is_given
 from worker.messages import Resumed, Run
 from worker.phase_watch import PhaseWatch
+from worker.previews import Previews
 from worker.source_video import source_frames
 
 OLD_AT_ONCE = 8  # frames of a continued video that are written at a time
@@ -35,26 +36,29 @@ class Making:
         watch: PhaseWatch,
         contact: Contact,
         checkpointer: Checkpointer,
+        previews: Previews,
     ) -> None:
         self.pipe, self.card = pipe, card
         self.run, self.asked = run, run.request
         self.found = found
-        self.watch, self.contact, self.checkpointer = watch, contact, checkpointer
+        self.watch, self.contact, self.checkpointer, self.previews = watch, contact, checkpointer, previews
         self.warnings: tuple[str, ...] = ()
         self._written = 0
         self._steps_before = 0
+        self._steps, self._total_steps = 0, 0
         self._is_last_window = False
 
     def frames(self) -> Iterator[Any]:
         """Pieces [F, H, W, 3], uint8: those of the video that is continued, if one is, then the new ones."""
         tail = (yield from self._old_frames()) if self.asked.continues else None
         given = what_is_given(self.asked, self.run.inputs, self.card.window, tail)
-        self.warnings = self.pipe.prompt_warnings(given.asked)
+        self.warnings = (*self.pipe.prompt_warnings(given.asked), *self.previews.warnings)
         if self.found is not None:
             yield from self.found.frames()
             self._steps_before = self.found.steps(given.steps_per_window)
             self.contact.tell(Resumed(self._steps_before))
         self.checkpointer.steps_per_window = given.steps_per_window
+        self._steps, self._total_steps = self._steps_before, given.total_steps
         for frames in self._new_frames(given):
             self.checkpointer.wrote(frames)
             yield frames
@@ -101,4 +105,6 @@ class Making:
     def _on_step(self, _pipe: Any, _index: int, _timestep: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         self.watch.count(Phase.DENOISING, 1)
         self.contact.check()
+        self._steps += 1
+        self.previews.after_step(self._steps, self._total_steps, tensors["pred_original_sample"])
         return tensors

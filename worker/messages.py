@@ -1,7 +1,7 @@
 """The whole language between the supervisor and its engine: frozen dataclasses over a pipe.
 
 Supervisor → engine: Load once, then Run, Cancel, Pause, Shutdown. Engine → supervisor: Ready, Progress, Resumed,
-Checkpointed, Done, Failed.
+Checkpointed, Preview, Done, Failed.
 """
 
 from collections.abc import Mapping
@@ -102,6 +102,15 @@ class Checkpointed:
 
 
 @dataclass(frozen=True)
+class Preview:
+    """How the video looks after this step: `picture` is a small WebP."""
+
+    picture: bytes
+    step: int
+    total_steps: int
+
+
+@dataclass(frozen=True)
 class Done:
     """The video is on disk, and was decoded once to see that it is whole. `phase_seconds` by the name of the phase."""
 
@@ -125,4 +134,4 @@ class Failed:
 
 
 Order = Load | Run | Cancel | Pause | Shutdown
-Answer = Ready | Progress | Resumed | Checkpointed | Done | Failed
+Answer = Ready | Progress | Resumed | Checkpointed | Preview | Done | Failed

@@ -19,7 +19,7 @@ from easyanimate.pipeline.denoising_state import (
 )
 from easyanimate.pipeline.prompts import TextContext
 
-OnStep = Callable[[int, Tensor, Tensor], Tensor]
+OnStep = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,9 @@ def denoise(
 ) -> Tensor:
     """Latents [1, 4, f, h, w] of `noise`, by the `timesteps` that are set in `scheduler`. It works in float32.
 
-    `on_step(index, timestep, latents)` is called after each step and returns the latents to go on with; to stop, it
-    raises. `rows_in_turn` halves the memory of guidance (spec: transformer 15).
+    `on_step(index, timestep, latents, original)` is called after each step, with what the model believed the clean
+    latents to be, and returns the latents to go on with; to stop, it raises. `rows_in_turn` halves the memory of
+    guidance (spec: transformer 15).
     Raises NotFinite if the result holds NaN or infinity, StateMismatch for a state of other conditions.
     """
     own_draws = {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
@@ -86,8 +87,9 @@ def denoise(
         model_input = scheduler.scale_model_input(latents, timestep)
         estimate = predict_noise(transformer, model_input, timestep, told, rows_in_turn=rows_in_turn)
         estimate = guide(estimate, conditions.guidance_scale)
+        original = predict_original(scheduler, model_input, timestep, estimate)
         latents = scheduler.step(estimate, timestep, latents, **own_draws, return_dict=False)[0]
-        latents = on_step(i, timestep, latents)
+        latents = on_step(i, timestep, latents, original)
         if continuation.on_state is not None:
             continuation.on_state(
                 partial(_state, i + 1, latents, scheduler, before, generator, conditions), i + 1 == len(timesteps)
@@ -143,6 +145,12 @@ def predict_noise(
         latents.to(transformer.dtype).expand(rows, -1, -1, -1, -1), timestep=timestep.expand(rows), **floats
     ).sample
     return sample[:, : latents.shape[1]].float()
+
+
+def predict_original(scheduler: Any, latents: Tensor, timestep: Tensor, estimate: Tensor) -> Tensor:
+    """The clean latents [1, 4, f, h, w] in `latents` as the transformer was given them, if `estimate` is the noise."""
+    kept = scheduler.alphas_cumprod[int(timestep.round())].to(latents)
+    return (latents - (1 - kept).sqrt() * estimate) / kept.sqrt()
 
 
 def guide(estimate: Tensor, scale: float) -> Tensor:

@@ -35,7 +35,7 @@ class EasyAnimatePipeline(DiffusionPipeline):
     """
 
     model_cpu_offload_seq = "text_encoder->image_encoder->transformer->vae"
-    _callback_tensor_inputs = ("latents",)
+    _callback_tensor_inputs = ("latents", "pred_original_sample")
     guidance_in_turn = False  # how, not what: set once at load by the memory profile
 
     def __init__(
@@ -103,7 +103,8 @@ class EasyAnimatePipeline(DiffusionPipeline):
         """One clip of `num_frames` frames (one: a picture). The settings are those of `Generation`.
 
         `generator` is a seed, a CPU generator or the draws themselves. `callback_on_step_end(pipe, index, timestep,
-        {"latents": ...})` returns a dict, of which "latents" is taken over; raising `Interrupted` there stops.
+        {"latents": ..., "pred_original_sample": ...})` returns a dict, of which "latents" is taken over; the other
+        is what the model believed the clean latents to be. Raising `Interrupted` there stops.
         `callback_on_phase` hears "encoding", "denoising" and, unless `output_type` is "latent", "decoding".
         Raises InvalidInput for what the model cannot make, NotFinite for a result that is no picture.
         """
@@ -235,10 +236,11 @@ class EasyAnimatePipeline(DiffusionPipeline):
         sampler = make_scheduler(asked.scheduler)
         timesteps = set_timesteps(sampler, asked.num_inference_steps, asked.strength, device)
 
-        def on_step(index: int, timestep: Tensor, latents: Tensor) -> Tensor:
+        def on_step(index: int, timestep: Tensor, latents: Tensor, original: Tensor) -> Tensor:
             if callback is None:
                 return latents
-            return callback(self, index, timestep, {"latents": latents}).get("latents", latents)
+            told = {"latents": latents, "pred_original_sample": original}
+            return callback(self, index, timestep, told).get("latents", latents)
 
         return denoise(
             self.transformer,

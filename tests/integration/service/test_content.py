@@ -6,8 +6,12 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from jobs.choose_storage import open_storage
 from jobs.failure import failure
+from jobs.storage import result_key
 from jobs.store import JobStore
+from jobs.variants import FILES, Variant, beside
+from service.settings import ServiceSettings
 
 Code = Callable[[httpx.Response], str]
 
@@ -97,7 +101,7 @@ def test_redirect_leads_to_a_link_that_needs_no_key(api: httpx.Client, made: tup
     assert httpx.get(answer.headers["location"]).content == made[1]
 
 
-@pytest.mark.parametrize("variant", ["thumbnail", "spritesheet", "nonsense"])
+@pytest.mark.parametrize("variant", ["nonsense", "Video", ""])
 def test_another_variant_is_refused(api: httpx.Client, made: tuple[str, bytes], code_of: Code, variant: str) -> None:
     answer = api.get(f"/v1/videos/{made[0]}/content?variant={variant}")
     assert (answer.status_code, code_of(answer), answer.json()["error"]["param"]) == (400, "invalid_request", "variant")
@@ -155,3 +159,56 @@ def test_a_link_that_has_run_out_is_a_403(api: httpx.Client, settings, made: tup
 @pytest.mark.parametrize("path", ["/files/", "/files/x", "/files/../../etc/passwd", "/files/%2e%2e/%2e%2e/etc/passwd"])
 def test_without_a_signature_there_is_no_file(api: httpx.Client, path: str) -> None:
     assert api.get(path).status_code in (403, 404)
+
+
+@pytest.fixture
+def pictured(store: JobStore, settings: ServiceSettings, made: tuple[str, bytes]) -> tuple[str, dict[str, bytes]]:
+    """A completed video with its pictures beside it, as a worker leaves them."""
+    result = store.get(made[0]).result
+    assert result is not None
+    data = {"thumbnail": b"RIFF" + bytes(range(200)), "spritesheet": b"\xff\xd8" + bytes(range(250))}
+    for name, content in data.items():
+        open_storage(settings).put_bytes(beside(result.video_key, FILES[Variant(name)]), content)
+    return made[0], data
+
+
+@pytest.mark.parametrize(("variant", "kind"), [("thumbnail", "image/webp"), ("spritesheet", "image/jpeg")])
+def test_pictures_of_a_video_come_as_the_video_does(
+    api: httpx.Client, pictured: tuple[str, dict[str, bytes]], variant: str, kind: str
+) -> None:
+    url, data = f"/v1/videos/{pictured[0]}/content?variant={variant}", pictured[1][variant]
+    whole = api.get(url)
+    assert (whole.content, whole.headers["content-type"]) == (data, kind)
+    assert f"{pictured[0]}-{variant}." in whole.headers["content-disposition"]
+    part = api.get(url, headers={"Range": "bytes=10-19", "If-Range": whole.headers["etag"]})
+    assert (part.status_code, part.content) == (206, data[10:20])
+    assert api.get(url, headers={"If-None-Match": whole.headers["etag"]}).status_code == 304
+    assert api.head(url).headers["content-length"] == str(len(data))
+    link = api.get(f"{url}&redirect=1").headers["location"]
+    assert httpx.get(link).content == data
+
+
+def test_the_preview_is_the_latest_one_and_in_the_end_the_thumbnail(
+    api: httpx.Client, store: JobStore, settings: ServiceSettings, code_of: Code, pictured: tuple[str, dict[str, bytes]]
+) -> None:
+    wish = {"prompt": "a", "previews": {"every_steps": 2}}
+    video_id = api.post("/v1/videos", json=wish).json()["id"]
+    url = f"/v1/videos/{video_id}/content?variant=preview"
+    assert code_of(api.get(url)) == "video_not_ready"
+    job = store.lease(video_id, "worker-1")
+    assert job is not None
+    assert job.token is not None
+    assert job.request.preview_every_steps == 2
+    key = result_key(video_id, 1, job.token, "preview.webp")
+    for step in (2, 4):
+        open_storage(settings).put_bytes(key, b"RIFF%d" % step)
+        assert store.show_preview(video_id, job.token, key, step, 10)
+        assert (api.get(url).content, api.get(url).headers["content-type"]) == (b"RIFF%d" % step, "image/webp")
+    assert not store.show_preview(video_id, "stale", "other", 6, 10)
+    assert api.get(f"/v1/videos/{pictured[0]}/content?variant=preview").content == pictured[1]["thumbnail"]
+
+
+@pytest.mark.parametrize("previews", [{}, {"every_steps": 0}, {"every_steps": -1}, {"every_steps": "x"}, "often"])
+def test_previews_that_make_no_sense_are_refused(api: httpx.Client, code_of: Code, previews: object) -> None:
+    answer = api.post("/v1/videos", json={"prompt": "a", "previews": previews})
+    assert (code_of(answer), answer.json()["error"]["param"].split(".")[0]) == ("invalid_request", "previews")

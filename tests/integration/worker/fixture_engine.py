@@ -10,10 +10,11 @@ from easyanimate.errors import CheckpointError, Interrupted, NotFinite
 from easyanimate.manifest import file_sha256
 from jobs.model_card import ModelCard
 from jobs.states import Phase
+from jobs.variants import PICTURES
 from worker.checkpoint import Checkpoint, NamedFile, attempts_in, read_checkpoint
 from worker.engine import start
 from worker.failures import BrokenVideo
-from worker.messages import Answer, Checkpointed, Done, Load, Progress, Resumed, Run
+from worker.messages import Answer, Checkpointed, Done, Load, Preview, Progress, Resumed, Run
 from worker.settings import Memory
 
 STEPS = 4
@@ -83,6 +84,8 @@ class FixtureMaker:
                 raise OutOfMemoryError("CUDA out of memory")
             self._work(prompt, check)
             check()
+            if run.request.preview_every_steps:
+                tell(Preview(b"RIFF preview %d" % step, step, STEPS))
             self._keep(run, step + 1, tell)
             if wants_pause():
                 raise Interrupted("the run goes on elsewhere")
@@ -90,6 +93,8 @@ class FixtureMaker:
         content = b"%d" % run.request.seed + b"".join(path.read_bytes() for path in run.inputs.values())
         run.output_path.write_bytes(content)
         run.output_path.with_name("manifest.json").write_text("{}")
+        for name in PICTURES:
+            run.output_path.with_name(name).write_bytes(name.encode())
         return Done(hashlib.sha256(content).hexdigest(), len(content), 1.0, {"denoising": 0.1})
 
     def _resume(self, run: Run, tell: Callable[[Answer], None]) -> int:

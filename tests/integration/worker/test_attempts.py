@@ -1,6 +1,7 @@
 """What becomes of a job in every way an attempt can go, with a real Redis and a real engine process."""
 
 import hashlib
+import json
 import os
 import signal
 import time
@@ -18,6 +19,7 @@ from jobs.record import Job
 from jobs.states import Phase, State
 from jobs.storage import Storage, input_key
 from jobs.store import JobStore
+from jobs.variants import PICTURES, beside
 from worker.attempt import Parts
 
 Submit = Callable[..., Job]
@@ -67,6 +69,23 @@ def test_every_step_is_written_down(worker: Any, submit: Submit, redis: Redis, s
     phases = [event[b"event"] for _, event in redis.xrange(f"job:{job.id}:events")]
     assert any(b'"denoising", "step": 4' in event for event in phases)
     assert any(b'"uploading"' in event for event in phases)
+
+
+def test_pictures_are_stored_beside_the_video_and_previews_are_told_on_the_way(
+    worker: Any, submit: Submit, redis: Redis, store: JobStore, storage: Storage
+) -> None:
+    job = submit("brief", preview_every_steps=1)
+    worker.do_one()
+    done = store.get(job.id)
+    assert done.result is not None
+    for name in PICTURES:
+        assert bytes_of(storage, beside(done.result.video_key, name)) == name.encode()
+    assert done.preview_key is not None
+    assert bytes_of(storage, done.preview_key).startswith(b"RIFF preview")
+    told = [json.loads(event[b"event"]) for _, event in redis.xrange(f"job:{job.id}:events")]
+    steps = [event["preview"]["step"] for event in told if "preview" in event]
+    assert steps == sorted(set(steps))
+    assert steps
 
 
 def test_a_finished_job_leaves_nothing_on_the_queue_and_nothing_in_the_spool(

@@ -18,8 +18,9 @@ from jobs.request import VideoRequest
 from jobs.retention import Todo
 from jobs.s3_storage import S3Storage
 from jobs.settings import S3Settings
-from jobs.storage import Storage, checkpoint_prefix, input_key, manifest_key, result_key
+from jobs.storage import Storage, checkpoint_prefix, input_key, result_key
 from jobs.store import JobStore
+from jobs.variants import beside
 from worker.janitor import Janitor
 from worker.orphans import Orphans
 from worker.settings import KeeperSettings
@@ -68,7 +69,7 @@ class Hand:
         job = self.store.lease(job_id, "w1")
         assert job
         key = result_key(job_id, job.attempt, job.token or "", "video.mp4")
-        for name in (key, manifest_key(key), f"{checkpoint_prefix(job_id)}0/latents"):
+        for name in (key, beside(key, "manifest.json"), f"{checkpoint_prefix(job_id)}0/latents"):
             self.storage.put_bytes(name, b"1")
         return job, key
 

@@ -3,6 +3,8 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,8 @@ from jobs.states import Phase
 from worker.failures import Refused, failed
 from worker.generation import VideoMaker
 from worker.lora_shelf import shelf
-from worker.messages import Done, Run
+from worker.messages import Done, Preview, Run
+from worker.previews import NO_MEMORY
 from worker.source_video import source_frames
 
 MODEL = "easyanimate-v3-tiny"
@@ -320,3 +323,49 @@ def test_a_memory_profile_does_not_change_the_frames(make: Make, models_dir: Pat
     ours = frames(tmp_path / "video.mp4")
     careful.make(Run("run", request(num_frames=8), tmp_path / "careful.mp4"), lambda _: None, lambda: None)
     assert np.abs(frames(tmp_path / "careful.mp4") - ours).max() <= 1
+
+
+@pytest.mark.parametrize("scheduler", ["euler", "dpmpp_2m", "pndm"])
+def test_previews_come_at_their_steps_and_change_nothing(make: Make, tmp_path: Path, scheduler: str) -> None:
+    told: list[Any] = []
+    settings = {"num_frames": 8, "num_inference_steps": 7, "scheduler": scheduler}
+    plain = make(**settings)
+    seen = make(tell=told.append, preview_every_steps=3, **settings)
+    previews = [message for message in told if isinstance(message, Preview)]
+    assert [(preview.step % 3, preview.step < preview.total_steps) for preview in previews] == [(0, True)] * 2
+    for preview in previews:
+        with Image.open(BytesIO(preview.picture)) as picture:
+            assert (picture.format, picture.size) == ("WEBP", (32, 48))
+    assert Manifest.from_json((tmp_path / "manifest.json").read_text()).frames
+    assert plain.sha256 == seen.sha256
+
+
+def test_the_last_preview_is_near_to_what_comes_out(make: Make, tmp_path: Path) -> None:
+    told: list[Any] = []
+    make(tell=told.append, preview_every_steps=1, num_frames=8, num_inference_steps=20, smooth=False)
+    frames = np.stack(list(read_frames(tmp_path / "video.mp4"))).astype(int)
+    off = []
+    for preview in (message for message in told if isinstance(message, Preview)):
+        with Image.open(BytesIO(preview.picture)) as picture:
+            shown = np.asarray(picture.convert("RGB")).astype(int)
+        off.append(np.abs(frames - shown).mean(axis=(1, 2, 3)).min())
+    assert off[-1] < 12
+    assert off[-1] < off[0]
+
+
+def test_a_worker_that_saves_memory_makes_no_previews_and_says_so(make: Make, maker: VideoMaker) -> None:
+    told: list[Any] = []
+    place, maker.place = maker.place, replace(maker.place, memory="low")
+    try:
+        done = make(tell=told.append, preview_every_steps=1, num_frames=8)
+    finally:
+        maker.place = place
+    assert not [message for message in told if isinstance(message, Preview)]
+    assert done.warnings == (NO_MEMORY,)
+
+
+def test_a_picture_has_a_thumbnail_and_a_sheet_of_one(make: Make, tmp_path: Path) -> None:
+    make(num_frames=1)
+    for name in ("thumbnail.webp", "spritesheet.jpg"):
+        with Image.open(tmp_path / name) as picture:
+            assert picture.size == (32, 48)
