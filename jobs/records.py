@@ -10,7 +10,7 @@ from typing import Any, cast
 from redis import Redis, WatchError
 from redis.client import Pipeline
 
-from jobs import active, attempts, deadlines, load, queue, retention, turns
+from jobs import active, attempts, deadlines, load, queue, retention, tally, turns
 from jobs.attempts import Ending
 from jobs.delivery import ledger_key
 from jobs.errors import JobNotFound
@@ -156,6 +156,7 @@ def _write_change(pipe: Pipeline, old: Job, new: Job, event: dict[str, Any] | No
     active.tell(pipe, new, old.state, new.state)
     load.tell(pipe, new, old.state, new.state)
     attempts.tell(pipe, old, new, ending)
+    tally.tell(pipe, old, new, ending)
     if event:
         add_event(pipe, events_key(new.id), event)
     if new.public_status != old.public_status:

@@ -234,6 +234,11 @@ class JobStore:
 
     # ---- the keeper
 
+    def running(self) -> int:
+        """How many jobs run."""
+        with answering():
+            return int(self.redis.zcard(records.LEASES))
+
     def overdue(self) -> list[str]:
         """Running jobs whose worker has not been heard of for longer than a lease."""
         now = self.now()

@@ -14,6 +14,7 @@ from service import (
     events,
     files,
     health,
+    metrics,
     models,
     queue,
     reference_page,
@@ -56,12 +57,12 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     app.openapi = document(app)  # type: ignore[method-assign]
     app.include_router(videos.polled)
     about_videos = (ask, videos, downloads, attempts, events, deliveries)
-    for room in (*about_videos, uploads, files, webhook_endpoints, models, queue, health, reference_page):
+    for room in (*about_videos, uploads, files, webhook_endpoints, models, queue, health, metrics, reference_page):
         app.include_router(room.router)
     app.add_api_route("/", _home, include_in_schema=False)
     handle_problems(app)
     app.add_middleware(LastResort)
-    app.add_middleware(RequestStory)  # the last one added is the outermost
+    app.add_middleware(RequestStory, metrics=parts.metrics)  # the last one added is the outermost
     return app
 
 

@@ -29,6 +29,7 @@ from service.images import ImageDoor
 from service.input_files import FileShelf
 from service.inputs import InputDoor
 from service.links import Links
+from service.request_metrics import RequestMetrics
 from service.settings import ServiceSettings
 from service.slots import Slots
 from service.video_link import shown
@@ -59,6 +60,7 @@ class Parts:
     callers: Callers
     quotas: Quotas
     clock: Clock
+    metrics: RequestMetrics = field(default_factory=RequestMetrics)
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod

@@ -5,6 +5,7 @@ import sys
 from pydantic import ValidationError
 
 from jobs.logs import set_up_logs
+from worker import metrics
 from worker.crash_points import arm
 from worker.run import ModelNotLoaded, engine_for, run_worker
 from worker.settings import WorkerSettings
@@ -18,6 +19,7 @@ def main() -> int:
         return 2
     set_up_logs(settings.log_format, process="worker")
     arm(settings.crash_point)
+    metrics.serve(settings.metrics_host, settings.worker_metrics_port)
     try:
         return run_worker(settings, engine_for(settings))
     except ModelNotLoaded as error:

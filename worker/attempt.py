@@ -18,6 +18,7 @@ from jobs.states import Phase
 from jobs.storage import INPUT_FILES, Storage, content_type_of, result_key
 from jobs.store import JobStore
 from jobs.variants import FILES, PICTURES, Variant, beside
+from worker import metrics
 from worker.checkpoint_shelf import CheckpointShelf
 from worker.crash_points import crash_point
 from worker.drain import Drain
@@ -119,6 +120,9 @@ class Attempt:
         if not patiently(lambda: self.store.complete(self.job.id, self.token, result), self.orders.drain):
             self._discard(key)
             raise NotOurs
+        metrics.ATTEMPTS.labels("completed").inc()
+        for phase, seconds in phases.items():
+            metrics.PHASES.labels(phase).observe(seconds)
         log.info("job.finished", job_id=self.job.id, attempt=self.job.attempt, bytes=done.size_bytes, **phases)
 
     def _note(self, what: Resumed | Checkpointed | Preview) -> None:
@@ -150,6 +154,7 @@ class Attempt:
             log.warning("checkpoint.not_stored", job_id=self.job.id)
         event = patiently(lambda: ending.settle(self.store, self.job), self.orders.drain)
         reason = str(ending) or type(ending).__name__
+        metrics.ATTEMPTS.labels(event.removeprefix("job.")).inc()
         log.info(event, job_id=self.job.id, attempt=self.job.attempt, reason=reason)
 
     def _fetch(self, key: str, path: Path) -> Path:

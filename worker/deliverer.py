@@ -2,19 +2,23 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event, Lock
 
 import structlog
 
+from jobs import tally
 from jobs.deliveries import Deliveries
 from jobs.delivery import Delivery, Status, Try
 from jobs.errors import EndpointNotFound, QueueUnavailable
 from jobs.outbox import PROGRESS
 from jobs.outgoing import Answer, Blocked, NoAnswer, Outgoing
+from jobs.redis_connection import answering
 from jobs.store import JobStore
 from jobs.webhook_endpoints import Endpoints
 from jobs.webhook_signature import signed_headers
+from worker import metrics
 from worker.lanes import Lanes
 
 log = structlog.get_logger()
@@ -180,6 +184,9 @@ class Deliverer:
             status = self.deliveries.retry(delivery, made, self.store.now(), wish_s)
         if delivery.endpoint_id:
             self.endpoints.note(delivery.endpoint_id, outcome.told, made.at, arrived=outcome.arrived)
+        metrics.WEBHOOKS.labels("delivered" if outcome.arrived else "failed").observe(made.duration_ms / 1000)
+        with suppress(QueueUnavailable), answering():  # the delivery itself is written down
+            tally.count(self.store.redis, tally.DELIVERIES, "delivered" if outcome.arrived else "failed")
         facts = {**_facts(delivery), "answer": outcome.told, "tries": delivery.tries + 1, "ms": made.duration_ms}
         event = {"delivered": "webhook.delivered", "refused": "webhook.refused"}.get(status, "webhook.failed")
         (log.info if outcome.arrived else log.warning)(event, status=status, **facts)

@@ -18,6 +18,7 @@ from jobs.outgoing import Outgoing
 from jobs.redis_connection import connect
 from jobs.registry import Registry
 from jobs.store import JobStore
+from worker import metrics
 from worker.crash_points import arm, crash_point
 from worker.deliverer import Deliverer
 from worker.file_sweeper import FileSweeper
@@ -58,6 +59,7 @@ class Sweeper:
             job = self.store.recover(job_id)
             crash_point("keeper.recovered")
             if job is not None:
+                metrics.RECOVERED.inc()
                 log.warning("job.recovered", job_id=job_id, attempt=job.attempt, state=job.state)
         for job_id in self.store.give_up_late():
             log.info("job.expired", job_id=job_id)
@@ -99,6 +101,7 @@ def main() -> int:
         return 2
     set_up_logs(settings.log_format, process="keeper")
     arm(settings.crash_point)
+    metrics.serve(settings.metrics_host, settings.keeper_metrics_port)
     signals: SimpleQueue[int] = SimpleQueue()  # the one thing that may be touched in a signal handler
     signal.signal(signal.SIGTERM, lambda number, _: signals.put(number))
     signal.signal(signal.SIGINT, lambda number, _: signals.put(number))

@@ -28,6 +28,7 @@ class WorkerSettings(Settings):
     checkpoint_store_every_s: float = Field(default=30.0, ge=0)  # to storage, where other hosts find them
     storage_patience_s: float = Field(default=900.0, ge=0)  # how long a finished video waits for its storage
     spool_dir: Path | None = None
+    worker_metrics_port: int | None = Field(default=None, ge=1, le=65_535)
 
     @property
     def model_folder(self) -> Path:
@@ -51,6 +52,7 @@ class KeeperSettings(Settings):
     unserved_after_s: float = Field(default=60.0, ge=0)  # without a worker: then waiting jobs are said to wait for one
     webhook_timeout_s: float = Field(default=15.0, gt=0, le=30)  # well below the minute a delivery is claimed for
     webhook_threads: int = Field(default=32, ge=1, le=256)
+    keeper_metrics_port: int | None = Field(default=None, ge=1, le=65_535)
     retention_sweep_s: float = Field(default=60.0, gt=0)
     record_retention_s: float = Field(default=30 * 86_400, ge=0)  # after the files are gone
     orphan_sweep_s: float = Field(default=6 * 3600, gt=0)

@@ -1,0 +1,25 @@
+"""What Prometheus scrapes of a worker or a keeper that has a port for it: its own work, its memory and its time."""
+
+import structlog
+from prometheus_client import Counter, Histogram, start_http_server
+
+log = structlog.get_logger()
+
+PHASE_BUCKETS = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
+
+ATTEMPTS = Counter("easyanimate_worker_attempts", "Attempts of this worker, by how they ended.", ("outcome",))
+PHASES = Histogram(
+    "easyanimate_worker_phase_seconds", "Phases of the videos this worker finished.", ("phase",), buckets=PHASE_BUCKETS
+)
+RECOVERED = Counter("easyanimate_keeper_recovered_jobs", "Jobs of lost workers that this keeper found.")
+WEBHOOKS = Histogram("easyanimate_keeper_webhook_seconds", "Tries of this keeper to deliver a webhook.", ("outcome",))
+
+
+def serve(host: str, port: int | None) -> None:
+    """Answer `/metrics` there from now on, in a thread. Without a port nothing listens; a taken one stops nothing."""
+    if port is None:
+        return
+    try:
+        start_http_server(port, host)
+    except OSError as error:
+        log.warning("metrics.not_served", host=host, port=port, reason=error.strerror)
