@@ -69,6 +69,7 @@ class WorldSettings(Settings):
     motions: tuple[str, ...] | None = None
     style: str = "filled"
     any_colour: float = Field(0.0, ge=0, le=1)
+    centred: float = Field(0.0, ge=0, le=1, description="share of clips that pass the frame's middle halfway")
     keeps_held_out: bool = Field(False, description="True trains on held-out combinations too")
 
 

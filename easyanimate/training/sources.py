@@ -40,7 +40,8 @@ class DrawnClips:
     def __init__(self, settings: WorldSettings) -> None:
         said = settings.model_dump(include={"shapes", "colours", "backgrounds", "motions"}, exclude_none=True)
         held_out = None if settings.keeps_held_out else False
-        self.world = World(**said, style=settings.style, any_colour=settings.any_colour, held_out=held_out)
+        shares = {"any_colour": settings.any_colour, "centred": settings.centred}
+        self.world = World(**said, **shares, style=settings.style, held_out=held_out)
 
     def clips(self, kind: BatchSettings, random: Random) -> Clips:
         """A batch of this kind, drawn and captioned."""

@@ -49,6 +49,7 @@ SPIN = {"slowly": (0.04, 0.08), "": (0.06, 0.20), "quickly": (0.16, 0.24)}  # ra
 STYLES = ("filled", "outlined")
 LEAVING = 0.2  # of the moving scenes may start anywhere, and leave the frame
 COLOUR_NOISE = 0.02
+OFF_CENTRE = 5.0  # units
 # How far shapes reach, in radii, as they stand and turning; the softness of their corners, in units.
 ARMS, CORNERS, EDGE = 1.08, 1.36, 2.0
 
@@ -92,6 +93,9 @@ class World:
     held_out: bool | None = None
     any_colour: float = 0.0  # share of scenes in colours without a name, for training a VAE
     keeps_inside: bool = field(default=False)  # no scene leaves the frame
+    centred: float = (
+        0.0  # share of scenes that pass the frame's middle halfway, so that words tell where a shape is when
+    )
 
     def __post_init__(self) -> None:
         known = {
@@ -132,13 +136,10 @@ def sample_scene(world: World, random: Random, *, frames: int, height: int = 64,
         paint=_colour(COLOURS[colour], world, random),
         ground=_colour(BACKGROUNDS[background], world, random),
     )
-    return _with_path(
-        painted,
-        random,
-        (width * UNITS / min(height, width), height * UNITS / min(height, width)),
-        frames,
-        world.keeps_inside,
-    )
+    frame = (width * UNITS / min(height, width), height * UNITS / min(height, width))
+    scene = _with_path(painted, random, frame, frames, world.keeps_inside)
+    passes_middle = world.centred and random.random() < world.centred
+    return _centred(scene, random, frames) if passes_middle else scene
 
 
 def _word(random: Random, words: tuple[str, ...]) -> str:
@@ -177,6 +178,12 @@ def _with_path(scene: Scene, random: Random, frame: tuple[float, float], frames:
         for side, speed in zip(frame, velocity, strict=True)
     )
     return replace(scene, radius=radius, start=(x, y), velocity=velocity, growth=growth, spin=spin)
+
+
+def _centred(scene: Scene, random: Random, frames: int) -> Scene:
+    """The scene, halfway through the clip within a few units of the frame's middle."""
+    x, y = (-speed * (frames - 1) / 2 + random.uniform(-OFF_CENTRE, OFF_CENTRE) for speed in scene.velocity)
+    return replace(scene, start=(x, y))
 
 
 def _start(random: Random, side: float, margin: float, travel: float) -> float:
