@@ -11,7 +11,7 @@ from diffusers.utils import logging as diffusers_logging
 from benchmarks.live_bytes import LiveBytes, peak_mb
 from benchmarks.side_by_side import ROUNDS, Row, best_seconds, row
 from easyanimate import AutoencoderKLSlice, EasyAnimatePipeline
-from easyanimate.tiny import make_tiny_model
+from easyanimate.tiny import copy_tiny_model
 from easyanimate.tiny.models import make_vae
 
 SIDE = 128  # pixels
@@ -72,7 +72,7 @@ def _threads(vae: AutoencoderKLSlice) -> list[Row]:
 
 def _guidance() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
-        pipe = EasyAnimatePipeline.from_pretrained(make_tiny_model(Path(folder) / "easyanimate-v3-tiny"))
+        pipe = EasyAnimatePipeline.from_pretrained(copy_tiny_model(Path(folder) / "easyanimate-v3-tiny"))
 
     def run(in_turn: bool, on_phase: Callable[[str], None] = lambda phase: None) -> None:
         pipe.guidance_in_turn = in_turn

@@ -12,6 +12,7 @@ from cli.processes import add_processes
 from cli.rebuild import rebuild
 from cli.remote import add_remote
 from cli.reproduce import reproduce
+from cli.train import app as train_app
 from cli.up import up
 
 app = typer.Typer(
@@ -35,3 +36,4 @@ add_remote(app)
 add_processes(app)
 app.add_typer(models_app, name="models")
 app.add_typer(keys_app, name="keys")
+app.add_typer(train_app, name="train")

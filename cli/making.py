@@ -12,12 +12,13 @@ import typer
 
 from cli.recipe import Recipe, read_head
 from easyanimate.errors import CheckpointError, InvalidInput
+from easyanimate.tiny import TINY_MODEL, copy_tiny_model, is_tiny_model
 
 if TYPE_CHECKING:
     from easyanimate.manifest import Manifest
     from easyanimate.pipeline import EasyAnimatePipeline, Generation
 
-DEFAULT_MODEL = "easyanimate-v3-tiny"
+DEFAULT_MODEL = TINY_MODEL
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,14 @@ class Workshop:
 
 
 def find_model(model: str, models_dir: Path) -> Path:
-    """The folder `model`, or the one of that name in `models_dir`; the small model is made if it is missing."""
+    """The folder `model`, or the one of that name in `models_dir`; the small model is laid out if missing or old."""
+    if model == DEFAULT_MODEL and not Path(model).is_dir():
+        kept = models_dir / model
+        return kept if is_tiny_model(kept) else copy_tiny_model(kept)
     for folder in (Path(model), models_dir / model):
         if (folder / "transformer").is_dir():
             return folder
-    if model != DEFAULT_MODEL:
-        raise CheckpointError(f"there is no model folder {model}, nor {models_dir / model}")
-    from easyanimate.tiny import make_tiny_model
-
-    _quieten_libraries()
-    typer.echo(f"making the small model in {models_dir / model}")
-    return make_tiny_model(models_dir / model)
+    raise CheckpointError(f"there is no model folder {model}, nor {models_dir / model}")
 
 
 def load(folder: Path, memory: str, recipe: Recipe) -> Workshop:

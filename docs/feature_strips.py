@@ -24,7 +24,7 @@ from easyanimate.buckets import resize_to_image
 from easyanimate.lora import LoraFile, LowRank, applied, flat_name
 from easyanimate.pipeline import SCHEDULERS, Draws, Generation, generate_windows
 from easyanimate.pipeline.conditioning import what_is_given
-from easyanimate.tiny import make_tiny_model
+from easyanimate.tiny import copy_tiny_model
 from easyanimate.windows import Window, plan_windows
 
 SIDE, FRAMES, STEPS, GUIDANCE, SEED, WINDOW, OVERLAP = 80, 16, 8, 4.0, 7, 16, 4
@@ -318,7 +318,7 @@ def draw(rows: Sequence[Row]) -> Picture:
 def studio() -> Iterator[Studio]:
     """The small model, in single precision on the CPU."""
     with tempfile.TemporaryDirectory() as folder:
-        yield Studio(EasyAnimatePipeline.from_pretrained(make_tiny_model(Path(folder) / "model", seed=0)))
+        yield Studio(EasyAnimatePipeline.from_pretrained(copy_tiny_model(Path(folder) / "model")))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -43,16 +43,16 @@ def _lay_out_untrained(output: Path) -> None:
 STAGES = (
     Stage("vae", "vae", lambda _: None, lambda output: {"run.output": output / "vae"}),
     Stage(
-        "decoder",
-        "vae",
-        lambda _: None,
-        lambda output: {"run.output": output / "decoder", "start": output / "vae" / "result"},
-    ),
-    Stage(
         "transformer",
         "transformer",
         _lay_out_untrained,
         lambda output: {"run.output": output / "transformer", "model": output / "untrained"},
+    ),
+    Stage(
+        "directions",
+        "transformer",
+        lambda _: None,
+        lambda output: {"run.output": output / "directions", "model": output / "transformer" / "result"},
     ),
 )
 
@@ -61,8 +61,7 @@ def finish(output: Path) -> Path:
     """The finished model in float16, with its card; the folder."""
     folder, unfinished = output / str(CARD["name"]), output / ".unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    pipe = EasyAnimatePipeline.from_pretrained(output / "transformer" / "result")
-    pipe.vae = AutoencoderKLSlice.from_pretrained(output / "decoder" / "result")
+    pipe = EasyAnimatePipeline.from_pretrained(output / "directions" / "result")
     write_model(pipe, unfinished)
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)

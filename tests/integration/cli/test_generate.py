@@ -58,7 +58,7 @@ def test_a_fresh_start_makes_the_small_model_and_an_mp4(tmp_path: Path) -> None:
     assert (tmp_path / "models" / "easyanimate-v3-tiny" / "card.json").is_file()
     assert "out.mp4: 96x64, 16 frames, seed 7; loading " in done.stdout
     info = probe(tmp_path / "out.mp4")
-    assert (info.num_frames, info.width, info.height, info.fps) == (16, 96, 64, 24)
+    assert (info.num_frames, info.width, info.height, info.fps) == (16, 96, 64, 8)
 
 
 def test_the_file_says_how_it_was_made(here: Path) -> None:
@@ -116,7 +116,7 @@ def test_every_way_to_start_makes_the_frames_asked_for(
     assert done.exit_code == 0, done.output
     info = probe(stocked / "out.mp4")
     assert (info.num_frames, info.width, info.height) == (num_frames, 64, 64)
-    assert info.fps == (12 if "--continue" in arguments else 24)
+    assert info.fps == (12 if "--continue" in arguments else 8)
 
 
 def test_a_longer_video_begins_with_the_one_it_goes_on_from(stocked: Path) -> None:

@@ -1,4 +1,4 @@
-"""The small model's folder."""
+"""The small model's folder, and the recipe that made it."""
 
 import hashlib
 import json
@@ -7,10 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from easyanimate.pipeline import SCHEDULERS, EasyAnimatePipeline
-from easyanimate.tiny import TINY_MODEL, make_tiny_model
+from easyanimate.tiny import TINY_MODEL, copy_tiny_model, is_tiny_model
+from easyanimate.tiny.card import CARD
+from easyanimate.tiny.fresh import make_fresh_pipeline
+from easyanimate.tiny.shipped import SHIPPED
+from easyanimate.tiny.stages import STAGES, recipe
+from easyanimate.training.configuration import read_settings
+from easyanimate.training.transformer_settings import TransformerTrainingSettings
+from easyanimate.training.vae_settings import VaeTrainingSettings
 from jobs.model_card import ModelCard
 
 
@@ -27,24 +33,20 @@ def hashes(folder: Path) -> dict[str, str]:
     }
 
 
-def test_the_same_seed_makes_the_same_bytes(folder: Path, tmp_path: Path) -> None:
-    assert hashes(make_tiny_model(tmp_path / "again", seed=0)) == hashes(folder)
+def test_what_is_laid_out_is_what_is_shipped(tmp_path: Path) -> None:
+    assert hashes(copy_tiny_model(tmp_path / "model")) == hashes(Path(str(SHIPPED)))
+    assert is_tiny_model(tmp_path / "model")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
 
 
-def test_another_seed_makes_other_weights(folder: Path, tmp_path: Path) -> None:
-    other = hashes(make_tiny_model(tmp_path / "other", seed=1))
-    assert {name for name, value in hashes(folder).items() if other[name] != value} == {
-        "image_encoder/model.safetensors",
-        "text_encoder/model.safetensors",
-        "transformer/diffusion_pytorch_model.safetensors",
-        "vae/diffusion_pytorch_model.safetensors",
-    }
-
-
-def test_making_it_leaves_the_random_state_alone(tmp_path: Path) -> None:
-    before = torch.get_rng_state()
-    make_tiny_model(tmp_path / "model")
-    assert torch.equal(torch.get_rng_state(), before)
+def test_an_older_model_of_the_name_is_replaced(tmp_path: Path) -> None:
+    old = copy_tiny_model(tmp_path / "model")
+    (old / "card.json").write_text("{}")
+    (old / "left-over").touch()
+    assert not is_tiny_model(old)
+    copy_tiny_model(old)
+    assert is_tiny_model(old)
+    assert not (old / "left-over").exists()
 
 
 def test_it_stays_under_fifteen_megabytes(folder: Path) -> None:
@@ -52,8 +54,10 @@ def test_it_stays_under_fifteen_megabytes(folder: Path) -> None:
 
 
 def test_its_card_is_a_card_the_service_understands(folder: Path) -> None:
-    card = ModelCard.model_validate(json.loads((folder / "card.json").read_text("utf-8")))
+    written = json.loads((folder / "card.json").read_text("utf-8"))
+    card = ModelCard.model_validate(written)
     assert (card.name, card.schedulers) == (TINY_MODEL, SCHEDULERS)
+    assert written == CARD
 
 
 def test_each_word_of_its_world_is_one_token(folder: Path) -> None:
@@ -62,16 +66,23 @@ def test_each_word_of_its_world_is_one_token(folder: Path) -> None:
     assert len(tokenizer(words).input_ids) == len(words.split()) + 1
 
 
-def test_its_frames_are_not_one_flat_colour(folder: Path) -> None:
-    pipe = EasyAnimatePipeline.from_pretrained(folder)
-    frames = pipe(
-        "a red circle", height=64, width=64, num_frames=8, num_inference_steps=2, generator=0, output_type="np"
-    )
-    assert frames.frames.std() > 0.05
+def test_a_fresh_one_has_the_shipped_ones_layout(folder: Path, tmp_path: Path) -> None:
+    shipped, fresh = EasyAnimatePipeline.from_pretrained(folder), make_fresh_pipeline(tmp_path)
+    for name in ("transformer", "vae", "text_encoder", "image_encoder"):
+        ours, theirs = (getattr(pipe, name).state_dict() for pipe in (shipped, fresh))
+        assert {key: value.shape for key, value in ours.items()} == {key: value.shape for key, value in theirs.items()}
+    assert fresh.tokenizer.get_vocab() == shipped.tokenizer.get_vocab()
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_each_stage_has_a_recipe_that_fits(stage) -> None:
+    kind = VaeTrainingSettings if stage.kind == "vae" else TransformerTrainingSettings
+    settings = read_settings(recipe(stage.name), kind, stage.changes(Path("somewhere")))
+    assert settings.run.output == Path("somewhere") / stage.name
 
 
 def test_the_module_can_be_run(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "easyanimate.tiny", str(tmp_path / "model"), "--seed", "3"]
+    command = [sys.executable, "-m", "easyanimate.tiny", str(tmp_path / "model")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.startswith(f"{tmp_path / 'model'}: ")
-    assert EasyAnimatePipeline.from_pretrained(tmp_path / "model").transformer.config["num_layers"] == 4
+    assert is_tiny_model(tmp_path / "model")

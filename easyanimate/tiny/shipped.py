@@ -1,0 +1,38 @@
+"""The small model as it comes with this package: a folder to copy. Nothing here loads torch."""
+
+import secrets
+import shutil
+from importlib.resources import as_file, files
+from pathlib import Path
+
+TINY_MODEL = "easyanimate-v3-tiny"
+SHIPPED = files("easyanimate.tiny") / "model"
+CARD_FILE = "card.json"
+ABOUT = "README.md"  # the model card for people: how it was made, and what it can do
+
+
+def copy_tiny_model(folder: Path) -> Path:
+    """Put the model to `folder`, in the published layout and float16, whole or not at all; the folder.
+
+    What was in the folder before is replaced. Raises OSError where there is no room or no right to write.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = folder.parent / f".{folder.name}.{secrets.token_hex(4)}"
+    try:
+        with as_file(SHIPPED) as shipped:
+            shutil.copytree(shipped, unfinished)
+        if folder.is_dir():
+            folder.rename(unfinished.with_name(f"{unfinished.name}.old"))
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.rmtree(unfinished.with_name(f"{unfinished.name}.old"), ignore_errors=True)
+    return folder
+
+
+def is_tiny_model(folder: Path) -> bool:
+    """Whether `folder` is the model as it comes with this version."""
+    try:
+        return (folder / CARD_FILE).read_bytes() == (SHIPPED / CARD_FILE).read_bytes()
+    except OSError:
+        return False
