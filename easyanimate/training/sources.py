@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -40,7 +40,7 @@ class DrawnClips:
     def __init__(self, settings: WorldSettings) -> None:
         said = settings.model_dump(include={"shapes", "colours", "backgrounds", "motions"}, exclude_none=True)
         held_out = None if settings.keeps_held_out else False
-        shares = {"any_colour": settings.any_colour, "centred": settings.centred}
+        shares: dict[str, Any] = {"any_colour": settings.any_colour, "centred": settings.centred}
         self.world = World(**said, **shares, style=settings.style, held_out=held_out)
 
     def clips(self, kind: BatchSettings, random: Random) -> Clips:
