@@ -11,7 +11,7 @@ CARD: dict[str, Any] = {
     "default_height": 64,
     "max_pixels": 65536,
     "max_side": 512,
-    "min_side": 64,
+    "min_side": 32,
     "max_frames": 24,
     "default_num_frames": 16,
     "fps": 8,

@@ -12,10 +12,10 @@ SMALL_MODEL = "easyanimate-v3-tiny"
 
 
 def frames(folder: Path, dtype: torch.dtype, seed: int = 0) -> Tensor:
-    """Eight frames of 32x32 in 0..1."""
+    """Eight frames of 64x64 in 0..1."""
     pipe = EasyAnimatePipeline.from_pretrained(folder, torch_dtype=dtype)
-    settings = {"height": 32, "width": 32, "num_frames": 8, "num_inference_steps": 2, "guidance_scale": 4.0}
-    return pipe("a red circle", **settings, generator=seed, output_type="pt").frames.float()
+    settings = {"height": 64, "width": 64, "num_frames": 8, "num_inference_steps": 8, "guidance_scale": 4.0}
+    return pipe("a red circle on a blue background", **settings, generator=seed, output_type="pt").frames.float()
 
 
 @pytest.fixture(scope="module")
@@ -28,4 +28,4 @@ def test_16_bits_make_nearly_the_same_frames(dtype: torch.dtype, models_dir: Pat
     made = frames(models_dir / SMALL_MODEL, dtype)
     assert made.isfinite().all()
     assert made.std() > 0.05
-    assert (made - single).abs().mean() < 0.02  # another seed differs by 0.16
+    assert (made - single).abs().mean() < 0.02  # another seed differs by 0.4
