@@ -54,6 +54,12 @@ STAGES = (
         lambda _: None,
         lambda output: {"run.output": output / "directions", "model": output / "transformer" / "result"},
     ),
+    Stage(
+        "again",
+        "transformer",
+        lambda _: None,
+        lambda output: {"run.output": output / "again", "model": output / "directions" / "result"},
+    ),
 )
 
 
@@ -61,7 +67,7 @@ def finish(output: Path) -> Path:
     """The finished model in float16, with its card; the folder."""
     folder, unfinished = output / str(CARD["name"]), output / ".unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    pipe = EasyAnimatePipeline.from_pretrained(output / "directions" / "result")
+    pipe = EasyAnimatePipeline.from_pretrained(output / "again" / "result")
     write_model(pipe, unfinished)
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)
