@@ -36,7 +36,7 @@ def test_it_sends_a_picture_and_starts_from_other_videos(walk: Walk) -> None:
     remixed, edited, extended = found["derived"]
     assert (remixed["remixed_from_video_id"], remixed["seed"]) == (first, 7)
     assert (edited["source_video_id"], edited["mode"], edited["strength"]) == (first, "video_to_video", 0.6)
-    assert (extended["source_video_id"], extended["mode"], extended["num_frames"]) == (first, "extension", 32)
+    assert (extended["source_video_id"], extended["mode"], extended["num_frames"]) == (first, "extension", 16)
     assert {video["status"] for video in found["derived"]} == {"completed"}
 
 

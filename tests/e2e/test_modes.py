@@ -58,7 +58,7 @@ def test_a_video_is_extended_twice_and_its_source_may_go(api: Any) -> None:
     whole = frames(content(api, third["id"]))
     assert (third["num_frames"], len(whole)) == (40, 40)
     assert np.abs(whole[:12] - old[:12]).mean() < 8  # noise, encoded twice more
-    assert np.abs(whole[:12] - old[:12][:, ::-1]).mean() > 16
+    assert np.abs(whole[:12] - old[:12][:, ::-1]).mean() > 8
 
 
 def test_openai_remixes_edits_and_extends(stack: EmbeddedStack, api: Any) -> None:
@@ -71,7 +71,7 @@ def test_openai_remixes_edits_and_extends(stack: EmbeddedStack, api: Any) -> Non
         extension = client.videos.extend(prompt="b", seconds="1", video=left_out, extra_body=again)
         ended = [client.videos.poll(video.id) for video in (remix, edit, extension)]
     assert [video.status for video in ended] == ["completed"] * 3
-    assert [len(frames(content(api, video.id))) for video in ended] == [16, 16, 40]
+    assert [len(frames(content(api, video.id))) for video in ended] == [16, 16, 24]
     assert content(api, remix.id) != content(api, first["id"])
 
 

@@ -31,7 +31,7 @@ SETTINGS = {
     "LEASE_S": "4", "BEAT_S": "0.5", "SWEEP_S": "0.5", "DRAIN_GRACE_S": "6", "CHECKPOINT_EVERY_S": "0",
     "CHECKPOINT_STORE_EVERY_S": "0.5", "WEBHOOK_ALLOW_PRIVATE": "true", "AUTH": "off", "RETENTION_SWEEP_S": "0.5",
 }  # fmt: skip
-ASKED = {"prompt": "a red ball", "size": "64x64", "num_frames": 16, "num_inference_steps": 24, "seed": 7}
+ASKED = {"prompt": "a red ball", "size": "64x64", "num_frames": 16, "num_inference_steps": 160, "seed": 7}
 
 
 def wait_until(holds: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:

@@ -32,6 +32,8 @@ MODEL_OF_CASE = {
 CLOSE = {"atol": 1e-4, "rtol": 1e-4}
 CLOSER = {"atol": 2e-5, "rtol": 1e-4}
 EXACT = {"atol": 1e-6, "rtol": 0.0}
+# exp differs by its last bit from processor to processor, and position 4095 times that is 5e-5 of an angle.
+LAST_BIT = {"atol": 1e-4, "rtol": 0.0}
 
 
 @cache
@@ -156,12 +158,12 @@ def test_the_table_of_patches_meets_the_reference(name: str, rows: int, columns:
 def test_the_table_of_frames_meets_the_reference() -> None:
     tables = golden("tables_production")
     table = frame_positions(4096, 1152)
-    torch.testing.assert_close(table[tables["temporal_pe.rows"]], tables["temporal_pe.values"], **EXACT)
+    torch.testing.assert_close(table[tables["temporal_pe.rows"]], tables["temporal_pe.values"], **LAST_BIT)
 
 
 def test_the_sinusoid_of_timesteps_meets_the_reference() -> None:
     tables = golden("tables_production")
-    torch.testing.assert_close(sinusoid(tables["timestep.t"]), tables["timestep.sinusoid_256"], **EXACT)
+    torch.testing.assert_close(sinusoid(tables["timestep.t"]), tables["timestep.sinusoid_256"], **LAST_BIT)
 
 
 def encoder_folder(folder: Path, kind: str) -> Path:
@@ -211,7 +213,11 @@ def test_an_export_with_position_tables_is_the_published_file(models: dict[str, 
     exported = with_position_tables(models[which].state_dict(), models[which].config)
     weights = golden(f"weights_{which}")
     assert exported.keys() == weights.keys()
-    assert all(torch.equal(exported[key], value.float()) for key, value in weights.items())
+    for key, value in weights.items():
+        if key.endswith(".pe"):
+            torch.testing.assert_close(exported[key], value.float(), **LAST_BIT)
+        else:
+            assert torch.equal(exported[key], value.float())
 
 
 @pytest.mark.parametrize("change", [lambda pe: pe + 0.1, lambda pe: pe[:, 1:], lambda pe: pe.flip(1)])
