@@ -32,16 +32,19 @@ from service.settings import ServiceSettings
 MP4 = b"\x00\x00\x00\x20ftypisom" + bytes(range(256)) * 40  # what the front end serves it never looks into
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _quiet() -> None:
+@pytest.fixture(scope="module", autouse=True)
+def _quiet() -> Iterator[None]:
     """The front ends in threads say nothing; what they would say is tested with one in a process."""
+    before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.configure(**before)
 
 
 @contextmanager
 def running_apis() -> Iterator[Callable[..., str]]:
     """Starts front ends in threads and says their addresses; all of them are stopped at the end."""
-    running: list[uvicorn.Server] = []
+    running: list[tuple[uvicorn.Server, threading.Thread, socket.socket]] = []
 
     def start(settings: ServiceSettings, apps: list[FastAPI] | None = None) -> str:
         bound = socket.socket()
@@ -53,14 +56,17 @@ def running_apis() -> Iterator[Callable[..., str]]:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()
-        running.append(server)
+        running.append((server, thread, bound))
         while not server.started and thread.is_alive():
             time.sleep(0.01)
         return url
 
     yield start
-    for server in running:
-        server.should_exit = True  # its thread ends within a moment; nobody needs to wait for it
+    for server, _, _ in running:
+        server.should_exit = True
+    for _, thread, bound in running:
+        thread.join()
+        bound.close()
 
 
 @pytest.fixture
