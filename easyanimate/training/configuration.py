@@ -67,9 +67,11 @@ class WorldSettings(Settings):
     colours: tuple[str, ...] | None = None
     backgrounds: tuple[str, ...] | None = None
     motions: tuple[str, ...] | None = None
+    speeds: tuple[str, ...] | None = None
     style: str = "filled"
     any_colour: float = Field(0.0, ge=0, le=1)
     centred: float = Field(0.0, ge=0, le=1, description="share of clips that pass the frame's middle halfway")
+    outlined: float = Field(0.0, ge=0, le=1, description="share of clips whose shape is an outline, whatever `style`")
     keeps_held_out: bool = Field(False, description="True trains on held-out combinations too")
 
 

@@ -18,11 +18,15 @@ from easyanimate.training.configuration import (
 
 class VaeLossSettings(Settings):
     """Weights of the parts of the loss: mean absolute and squared error, the posterior's divergence from the unit
-    normal (mean over all latents), LPIPS with the network in `perceptual_file`."""
+    normal (mean over all latents), LPIPS with the network in `perceptual_file`.
+
+    `anchor` weighs the mean squared distance of the latents from those of `start`: what was trained on them goes on
+    to understand them."""
 
     l1: float = Field(1.0, ge=0)
     l2: float = Field(0.0, ge=0)
     kl: float = Field(1e-6, ge=0)
+    anchor: float = Field(0.0, ge=0)
     perceptual: float = Field(0.0, ge=0)
     perceptual_file: Path | None = None
 
@@ -71,3 +75,9 @@ class VaeTrainingSettings(Settings):
     loss: VaeLossSettings = VaeLossSettings()
     adversary: AdversarySettings | None = None
     data: VaeDataSettings
+
+    @model_validator(mode="after")
+    def _has_start(self) -> "VaeTrainingSettings":
+        if self.loss.anchor and self.start is None:
+            raise ValueError("loss.anchor needs start, the folder of the VAE whose latents are kept")
+        return self

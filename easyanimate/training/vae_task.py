@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from easyanimate.training.adversary import Adversary
 from easyanimate.training.choose_source import choose_source
+from easyanimate.training.first_latents import FirstLatents
 from easyanimate.training.masks import keep_ends, random_ends
 from easyanimate.training.perceptual import Perceptual
 from easyanimate.training.randomness import generator_at, random_at
@@ -32,6 +33,7 @@ class VaeTraining(nn.Module):
         file, critics = settings.loss.perceptual_file, settings.adversary
         self.perceptual = Perceptual.load(file) if file and settings.loss.perceptual else None
         self.adversary = Adversary(critics.width, critics.weight) if critics else None
+        self.first = FirstLatents(vae) if settings.loss.anchor else None
 
     def forward(self, batch: dict[str, Tensor]) -> Losses:
         """`pixels` [B, 3, F, H, W]; `noise`, like the latents, is the posterior's; `spread` [B] of `latent_noise`;
@@ -48,6 +50,9 @@ class VaeTraining(nn.Module):
         error = self.weights.l1 * absolute + self.weights.l2 * squared + self._unlike(made, pixels)
         loss = error + self.weights.kl * kl
         told = {"l1": absolute.detach(), "kl": kl.detach(), "psnr": -10 * torch.log10(squared.detach() / 4 + 1e-12)}
+        if self.first is not None:
+            drift = (posterior.mean - self.first(pixels)).square().mean()
+            loss, told["drift"] = loss + self.weights.anchor * drift, drift.detach()
         if self.adversary is not None and batch["criticised"]:
             fooled, own = self.adversary(pixels, made, error, self.vae.decoder.conv_out.weight)
             loss = loss + fooled + own

@@ -93,9 +93,8 @@ class World:
     held_out: bool | None = None
     any_colour: float = 0.0  # share of scenes in colours without a name, for training a VAE
     keeps_inside: bool = field(default=False)  # no scene leaves the frame
-    centred: float = (
-        0.0  # share of scenes that pass the frame's middle halfway, so that words tell where a shape is when
-    )
+    centred: float = 0.0  # share that passes the frame's middle halfway: words tell where a shape is when
+    outlined: float = 0.0  # share in that style whatever `style` says
 
     def __post_init__(self) -> None:
         known = {
@@ -130,7 +129,8 @@ def sample_scene(world: World, random: Random, *, frames: int, height: int = 64,
             break
     size = _word(random, world.sizes)
     speed = "" if motion == "still" else _word(random, world.speeds)
-    named = Scene(shape, colour, background, motion, size, speed, style=world.style)
+    style = "outlined" if world.outlined and random.random() < world.outlined else world.style
+    named = Scene(shape, colour, background, motion, size, speed, style=style)
     painted = replace(
         named,
         paint=_colour(COLOURS[colour], world, random),

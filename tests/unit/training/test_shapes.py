@@ -91,3 +91,9 @@ def test_sentences_hold_all_words():
 def test_an_unknown_word_is_refused_with_those_there_are():
     with pytest.raises(ValueError, match=r"shapes must be some of circle, square, triangle, cross"):
         World(shapes=("star",))
+
+
+def test_a_share_of_the_scenes_is_outlined():
+    styles = [sample_scene(World(outlined=0.3), Random(i), frames=8).style for i in range(200)]
+    assert 30 < styles.count("outlined") < 90
+    assert set(styles) == {"filled", "outlined"}

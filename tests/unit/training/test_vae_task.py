@@ -60,3 +60,21 @@ def test_the_loss_counts_absolute_and_squared_error_and_divergence(tmp_path):
     made = task(tmp_path, loss={"l1": 0.0, "l2": 0.0, "kl": 1.0})
     losses = made.network(made.batch(Place(0, 0, 10)))
     assert torch.allclose(losses["loss"], losses["kl"])
+
+
+def test_an_anchor_holds_the_latents_where_they_were(tmp_path):
+    task(tmp_path).vae.save_pretrained(tmp_path / "vae")
+    kept = task(tmp_path, start=tmp_path / "vae", loss={"l1": 0.0, "kl": 0.0, "anchor": 2.0})
+    batch = kept.batch(Place(0, 0, 10))
+    assert kept.network(batch)["loss"] == 0
+    with torch.no_grad():
+        kept.vae.quant_conv.bias[:4] += 0.5
+    losses = kept.network(batch)
+    assert torch.allclose(losses["drift"], torch.tensor(0.25), atol=1e-5)
+    assert torch.allclose(losses["loss"], torch.tensor(0.5), atol=1e-5)
+    assert not any(p.requires_grad for name, p in kept.network.named_parameters() if name.startswith("first."))
+
+
+def test_an_anchor_needs_something_to_hold_to(tmp_path):
+    with pytest.raises(ValueError, match=r"loss\.anchor needs start"):
+        task(tmp_path, loss={"anchor": 1.0})
