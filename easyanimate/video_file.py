@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -47,13 +47,7 @@ class Mp4Writer:
         self._container: Any = av.open(str(self._unfinished), "w", format="mp4", options={"movflags": "+faststart"})
         if self._comment is not None:
             self._container.metadata["comment"] = self._comment
-        self._stream: Any = self._container.add_stream("libx264", rate=self._fps, options=dict(H264_OPTIONS))
-        self._stream.height, self._stream.width = self._size
-        self._stream.pix_fmt = "yuv420p"
-        codec = self._stream.codec_context
-        codec.time_base = 1 / self._fps
-        codec.color_range = LIMITED_RANGE
-        codec.colorspace = codec.color_primaries = codec.color_trc = BT709
+        self._stream = h264_stream(self._container, self._size, self._fps, H264_OPTIONS)
         return self
 
     def write(self, frames: Any) -> None:
@@ -63,12 +57,7 @@ class Mp4Writer:
             wanted = f"[F, {self._size[0]}, {self._size[1]}, 3] of uint8"
             raise InvalidInput(f"frames must be {wanted}, got {list(frames.shape)} of {frames.dtype}")
         for pixels in frames:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24").reformat(
-                format="yuv420p",
-                interpolation=Interpolation.BICUBIC,
-                dst_colorspace=Colorspace.ITU709,
-                dst_color_range=ColorRange.MPEG,
-            )
+            frame = yuv_frame(pixels)
             frame.pts, frame.time_base = self.num_frames, 1 / self._fps
             self._container.mux(self._stream.encode(frame))
             self.num_frames += 1
@@ -92,6 +81,28 @@ class Mp4Writer:
         _flush_to_disk(self._unfinished)
         self._unfinished.replace(self.path)
         _flush_to_disk(self.path.parent)
+
+
+def h264_stream(container: Any, size: tuple[int, int], fps: Fraction, options: Mapping[str, str]) -> Any:
+    """A new stream of `container` for frames of `size`, height and width in pixels, in the colours of HD television."""
+    stream = container.add_stream("libx264", rate=fps, options=dict(options))
+    stream.height, stream.width = size
+    stream.pix_fmt = "yuv420p"
+    codec = stream.codec_context
+    codec.time_base = 1 / fps
+    codec.color_range = LIMITED_RANGE
+    codec.colorspace = codec.color_primaries = codec.color_trc = BT709
+    return stream
+
+
+def yuv_frame(pixels: np.ndarray) -> Any:
+    """The picture [H, W, 3], uint8 RGB, as the encoder takes it."""
+    return av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24").reformat(
+        format="yuv420p",
+        interpolation=Interpolation.BICUBIC,
+        dst_colorspace=Colorspace.ITU709,
+        dst_color_range=ColorRange.MPEG,
+    )
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ def write_job(job: Job, result: Result, now: float) -> bytes:
         state=State.COMPLETED,
         request=job.request.model_copy(update={"webhook": None}),
         token=None,
+        segments=(),
         completed_at=now,
         expires_at=None if job.retention_s is None else now + job.retention_s,
         warnings=job.warnings + result.warnings,

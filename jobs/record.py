@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from jobs.failure import Failure
 from jobs.priority import Priority
 from jobs.request import VideoRequest
+from jobs.segments import Segment, segments_beside
 from jobs.states import Phase, State
 
 PublicStatus = Literal["queued", "in_progress", "completed", "failed"]
@@ -17,7 +18,10 @@ PUBLIC_STATUSES: tuple[PublicStatus, ...] = get_args(PublicStatus)
 
 
 class Result(BaseModel):
-    """A finished video: its place in storage, its checksum, and what it cost."""
+    """A finished video: its place in storage, its checksum, and what it cost.
+
+    `segment_frames` has the frames of each of the segments that lie beside a long one (`jobs/segments.py`).
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,6 +33,7 @@ class Result(BaseModel):
     peak_memory_mb: float
     phase_seconds: dict[str, float]
     warnings: tuple[str, ...] = ()
+    segment_frames: tuple[int, ...] = ()
 
 
 class Job(BaseModel):
@@ -41,7 +46,7 @@ class Job(BaseModel):
     files are kept for `retention_s` after its end, None for ever: until `expires_at`, and when they were deleted
     `files_gone` is set. It is given up if it has no video by `deadline`, and waits while `running_limit` jobs of its
     owner run. `cancel_latency_ms` is the time from the wish to cancel it to its end. `preview_key` is where the latest
-    preview lies.
+    preview lies, `segments` are those of a long video that can be watched while it runs.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -75,6 +80,7 @@ class Job(BaseModel):
     cancel_requested_at: float | None = None
     cancel_latency_ms: float | None = None
     preview_key: str | None = None
+    segments: tuple[Segment, ...] = ()
     progress_event_at: float = 0.0
     warnings: tuple[str, ...] = ()
     failure: Failure | None = None
@@ -102,6 +108,13 @@ class Job(BaseModel):
             State.COMPLETED: "completed",
         }
         return known.get(self.state, "failed")
+
+    @property
+    def watchable(self) -> tuple[Segment, ...]:
+        """The segments that can be watched, from the beginning of the video on; none of a video made in one window."""
+        if self.result is None:
+            return self.segments
+        return segments_beside(self.result.video_key, self.result.segment_frames)
 
     def has_expired(self, now: float) -> bool:
         """Whether its files are gone, or may go at any moment. `now` in unix seconds."""

@@ -22,6 +22,7 @@ from jobs.load import Load, measured, read_load
 from jobs.outbox import add_webhook
 from jobs.record import Job, Result
 from jobs.redis_connection import answering
+from jobs.segments import Segment
 from jobs.states import Phase, State
 
 MAX_ATTEMPTS = 3
@@ -205,6 +206,24 @@ class JobStore:
 
         told = {"preview": {"step": step, "total_steps": total_steps}}
         return self._change_if_there(job_id, decide, event=told) is not None
+
+    def show_segment(self, job_id: str, token: str, number: int, segment: Segment) -> bool:
+        """Tell that another segment of a running attempt can be watched. False if the attempt is no longer ours.
+
+        They come in order from 0 on; those of an attempt before this one are replaced one by one.
+        """
+
+        def decide(job: Job) -> Job | None:
+            if not _is_held(job, token) or number > len(job.segments):
+                return None
+            return job.with_changes(segments=(*job.segments[:number], segment, *job.segments[number + 1 :]))
+
+        def extra(pipe: Pipeline, job: Job) -> None:
+            if number + 1 == len(job.segments):
+                seconds = sum(each.num_frames for each in job.segments) / job.request.fps
+                records.add_log(pipe, job_id, f"{seconds:.4g} s of it can be watched.")
+
+        return self._change_if_there(job_id, decide, extra) is not None
 
     def complete(self, job_id: str, token: str, result: Result) -> bool:
         """Commit a finished video. False if the attempt is no longer ours: the result must then be thrown away.
@@ -401,4 +420,5 @@ def _is_held(job: Job, token: str) -> bool:
 
 def _ended(job: Job, state: State, now: float, **ending: Any) -> Job:
     expires_at = None if job.retention_s is None else now + job.retention_s
-    return job.with_changes(state=state, token=None, completed_at=now, expires_at=expires_at, **ending)
+    after = {"token": None, "segments": (), "completed_at": now, "expires_at": expires_at}
+    return job.with_changes(state=state, **after, **ending)

@@ -16,6 +16,7 @@ from service import (
     health,
     metrics,
     models,
+    playlist,
     queue,
     reference_page,
     uploads,
@@ -56,7 +57,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     app.state.parts = parts
     app.openapi = document(app)  # type: ignore[method-assign]
     app.include_router(videos.polled)
-    about_videos = (ask, videos, downloads, attempts, events, deliveries)
+    about_videos = (ask, videos, downloads, playlist, attempts, events, deliveries)
     for room in (*about_videos, uploads, files, webhook_endpoints, models, queue, health, metrics, reference_page):
         app.include_router(room.router)
     app.add_api_route("/", _home, include_in_schema=False)

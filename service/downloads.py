@@ -61,13 +61,25 @@ def read_content(
 ) -> Response:
     """The MP4 or PNG, or what `variant` says, whole or a `Range`; `redirect=1` leads to a link that needs no key."""
     job = parts.store.get_owned(video_id, owner)
-    if job.has_expired(time.time()):
-        raise Problem("asset_expired", f"the files of {job.id} were kept until its expires_at; make it again")
+    refuse_expired(job)
     file = _preview(job) if variant is Variant.PREVIEW else _made(job, variant)
     if redirect:
         link = parts.storage.url(file.key, LINK_LIFE_S, file.name)
         return RedirectResponse(link, 302, {"Cache-Control": "no-store"})
     return stored_content(request, parts.storage, file.key, file.name, file.etag)
+
+
+def refuse_expired(job: Job) -> None:
+    """Raise Problem `asset_expired` if the files of a video are past their time."""
+    if job.has_expired(time.time()):
+        raise Problem("asset_expired", f"the files of {job.id} were kept until its expires_at; make it again")
+
+
+def why_not_ready(job: Job) -> str:
+    """Why there is no finished video, in a sentence."""
+    if job.failure:
+        return f"there is no video, because the job {job.state}: {job.failure.message}"
+    return f"the video is not ready, it is {job.state}; GET /v1/videos/{job.id} says how far it has come"
 
 
 def _made(job: Job, variant: Variant) -> _File:
@@ -97,11 +109,5 @@ def _named(job: Job, variant: Variant) -> str:
 
 def _result(job: Job) -> Result:
     if job.result is None:
-        raise Problem("video_not_ready", _why_not_ready(job))
+        raise Problem("video_not_ready", why_not_ready(job))
     return job.result
-
-
-def _why_not_ready(job: Job) -> str:
-    if job.failure:
-        return f"there is no video, because the job {job.state}: {job.failure.message}"
-    return f"the video is not ready, it is {job.state}; GET /v1/videos/{job.id} says how far it has come"

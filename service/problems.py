@@ -38,6 +38,7 @@ STATUS = {
     "video_not_found": 404,
     "model_not_found": 404,
     "lora_not_found": 404,
+    "playlist_not_found": 404,
     "file_not_found": 404,
     "webhook_endpoint_not_found": 404,
     "delivery_not_found": 404,

@@ -17,8 +17,12 @@ def link(job: Job, storage: Storage) -> str | None:
     now = time.time()
     if job.result is None or job.has_expired(now):
         return None
-    life_s = LINK_LIFE_S if job.expires_at is None else min(LINK_LIFE_S, ceil(job.expires_at - now))
-    return storage.url(job.result.video_key, life_s, file_name(job))
+    return storage.url(job.result.video_key, link_life_s(job, now), file_name(job))
+
+
+def link_life_s(job: Job, now: float) -> int:
+    """How long a link lives that is made now: an hour, or until the files go. `now` in unix seconds."""
+    return LINK_LIFE_S if job.expires_at is None else min(LINK_LIFE_S, ceil(job.expires_at - now))
 
 
 def file_name(job: Job) -> str:

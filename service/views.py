@@ -116,6 +116,7 @@ class Video(BaseModel):
     clean_caption: bool
     content_sha256: str | None
     url: str | None
+    watchable_s: float | None
     metadata: dict[str, str]
     warnings: tuple[str, ...]
 
@@ -173,6 +174,7 @@ def show(job: Job, url: str | None = None, place: Place | None = None, load: Loa
         peak_memory_mb=result.peak_memory_mb if result else None,
         content_sha256=result.content_sha256 if result else None,
         url=url,
+        watchable_s=_watchable_s(job),
         warnings=job.warnings,
         **{name: getattr(request, name) for name in AS_ASKED},
     )
@@ -203,6 +205,12 @@ def etag(glance: Glance, now: float) -> str:
     place = f"-{glance.place.position}{'u' * glance.place.is_unserved}" if glance.place else ""
     link = f"-{now // LINK_REFRESH_S:.0f}" if glance.state is State.COMPLETED else ""
     return f'W/"{glance.version}-{glance.state}{place}{link}"'
+
+
+def _watchable_s(job: Job) -> float | None:
+    """Seconds of a long video that its playlist has; None where it has none."""
+    count = sum(job.result.segment_frames) if job.result else sum(segment.num_frames for segment in job.segments)
+    return round(count / job.request.fps, 3) if count else None
 
 
 def _queue_place(place: Place | None) -> QueuePlace | None:

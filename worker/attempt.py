@@ -14,6 +14,7 @@ from jobs.errors import JobNotFound, QueueUnavailable, StorageUnavailable
 from jobs.failure import failure
 from jobs.job_file import job_file_key, write_job
 from jobs.record import Job, Result
+from jobs.segments import segment_name
 from jobs.states import Phase
 from jobs.storage import INPUT_FILES, Storage, content_type_of, result_key
 from jobs.store import JobStore
@@ -24,8 +25,8 @@ from worker.crash_points import crash_point
 from worker.drain import Drain
 from worker.endings import Drained, Ended, EngineLost, JobFailed, NotOurs
 from worker.engine_process import EngineProcess
-from worker.engine_run import EngineRun
-from worker.messages import Checkpointed, Checkpoints, Done, Preview, Resumed, Run
+from worker.engine_run import EngineRun, Note
+from worker.messages import Checkpointed, Checkpoints, Done, Preview, Run, SegmentWritten
 from worker.orders import Orders
 from worker.patience import patiently
 from worker.reporter import Reporter
@@ -65,7 +66,7 @@ class Attempt:
         self.orders = Orders(self.reporter, parts.drain)
         self.shelf = CheckpointShelf(job, parts.storage, parts.settings, self.reporter.is_lost.is_set)
         self.run = EngineRun(parts.engine, parts.settings, self.orders, self._note)
-        self.side_shelf = SideShelf(parts.store, parts.storage, job)
+        self.side_shelf = SideShelf(parts.store, parts.storage, job, room)
         self.ending: Ended | None = None
 
     def __enter__(self) -> Self:
@@ -107,7 +108,8 @@ class Attempt:
         self.orders.has_video = True
         self.reporter.tell(replace(self.run.progress, phase=Phase.UPLOADING))
         key = result_key(self.job.id, self.job.attempt, self.token, self.result_path.name)
-        for name in BESIDE:
+        segments = [segment_name(number) for number in range(len(done.segment_frames))]
+        for name in (*BESIDE, *(name for name in segments if name not in self.side_shelf.stored)):
             if (path := self.result_path.with_name(name)).exists():
                 self._with_storage(partial(self.storage.put_file, beside(key, name), path))
         self._with_storage(lambda: self.storage.put_file(key, self.result_path))
@@ -125,9 +127,9 @@ class Attempt:
             metrics.PHASES.labels(phase).observe(seconds)
         log.info("job.finished", job_id=self.job.id, attempt=self.job.attempt, bytes=done.size_bytes, **phases)
 
-    def _note(self, what: Resumed | Checkpointed | Preview) -> None:
+    def _note(self, what: Note) -> None:
         """The engine goes on from a checkpoint, or has made one, or shows how far it is."""
-        if isinstance(what, Preview):
+        if isinstance(what, Preview | SegmentWritten):
             self.side_shelf.put(what)
             return
         if isinstance(what, Checkpointed):
@@ -201,4 +203,5 @@ def _result(key: str, done: Done, phases: dict[str, float]) -> Result:
         peak_memory_mb=done.peak_memory_mb,
         phase_seconds=phases,
         warnings=done.warnings,
+        segment_frames=done.segment_frames,
     )

@@ -34,11 +34,10 @@ class Found:
     state: WindowState
     folder: Path
 
-    def frames(self) -> Iterator[np.ndarray]:
-        """[1, H, W, 3] each, uint8: those of the finished windows, in order."""
+    def windows(self) -> Iterator[Iterator[np.ndarray]]:
+        """Of each finished window, in order, its frames: [1, H, W, 3] each, uint8."""
         for window in self.checkpoint.windows:
-            for frame in read_lossless(self.folder / window.name):
-                yield frame[None]
+            yield (frame[None] for frame in read_lossless(self.folder / window.name))
 
     def steps(self, steps_per_window: int) -> int:
         """How many steps of all windows are done."""

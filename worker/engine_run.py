@@ -10,27 +10,41 @@ from jobs.failure import failure
 from jobs.states import Phase
 from worker.endings import Drained, Ended, EngineLost, JobFailed, ModelBroken, OutOfMemory
 from worker.engine_process import LOWER, EngineDied, EngineProcess
-from worker.messages import Answer, Cancel, Checkpointed, Done, Failed, Pause, Preview, Progress, Ready, Resumed, Run
+from worker.messages import (
+    Answer,
+    Cancel,
+    Checkpointed,
+    Done,
+    Failed,
+    Pause,
+    Preview,
+    Progress,
+    Ready,
+    Resumed,
+    Run,
+    SegmentWritten,
+)
 from worker.orders import Orders
 from worker.pace import Pace
 from worker.settings import WorkerSettings
 
 log = structlog.get_logger()
 T = TypeVar("T")
+Note = Resumed | Checkpointed | Preview | SegmentWritten
 
 LISTEN_S = 0.05  # between two looks at what else there is: orders, silence
 TO_HAND_BACK_S = 3.0  # of the grace: for a step that is under way, and the checkpoint on its way to storage
 
 
 class EngineRun:
-    """Every method may raise Ended; the engine is then idle again, or gone; `on_note` hears checkpoints, previews."""
+    """Every method may raise Ended; the engine is then idle again, or gone; `on_note` hears the rest."""
 
     def __init__(
         self,
         engine: EngineProcess,
         settings: WorkerSettings,
         orders: Orders,
-        on_note: Callable[[Resumed | Checkpointed | Preview], None],
+        on_note: Callable[[Note], None],
     ) -> None:
         self.engine = engine
         self.settings = settings
@@ -81,7 +95,7 @@ class EngineRun:
         if isinstance(answer, Progress):
             self.progress = answer
             self.orders.reporter.tell(answer)
-        elif isinstance(answer, Resumed | Checkpointed | Preview):
+        elif isinstance(answer, Note):
             self.on_note(answer)
         self.pace.hear(answer if isinstance(answer, Progress) else None)
 

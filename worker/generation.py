@@ -107,7 +107,7 @@ class VideoMaker:
                 hashes.add(frames)
                 gallery.add(frames)
                 write(frames)
-                making.wrote(len(frames))
+                making.wrote(frames)
                 contact.check_all()
             watch.enter(Phase.MUXING)
             gallery.save(run.output_path.parent)
@@ -120,4 +120,5 @@ class VideoMaker:
             peak_memory_mb=watch.peak_memory_mb(),
             phase_seconds=watch.seconds(),
             warnings=(*making.warnings, *lora_warnings),
+            segment_frames=making.segments.frames,
         )

@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from easyanimate import EasyAnimatePipeline
-from easyanimate.pipeline import generate_windows
+from easyanimate.pipeline import WindowState, generate_windows
 from easyanimate.pipeline.draws import Draws
 from easyanimate.windows import Window
 from jobs.model_card import ModelCard
@@ -19,6 +19,7 @@ from worker.given import Given, what_is_given
 from worker.messages import Resumed, Run
 from worker.phase_watch import PhaseWatch
 from worker.previews import Previews
+from worker.segments import Segments
 from worker.source_video import source_frames
 
 OLD_AT_ONCE = 8  # frames of a continued video that are written at a time
@@ -42,6 +43,7 @@ class Making:
         self.run, self.asked = run, run.request
         self.found = found
         self.watch, self.contact, self.checkpointer, self.previews = watch, contact, checkpointer, previews
+        self.segments = Segments(run, contact)
         self.warnings: tuple[str, ...] = ()
         self._written = 0
         self._steps_before = 0
@@ -52,21 +54,26 @@ class Making:
         """Pieces [F, H, W, 3], uint8: those of the video that is continued, if one is, then the new ones."""
         tail = (yield from self._old_frames()) if self.asked.continues else None
         given = what_is_given(self.asked, self.run.inputs, self.card.window, tail)
+        self.segments.is_wanted |= len(given.plan) > 1
         self.warnings = (*self.pipe.prompt_warnings(given.asked), *self.previews.warnings)
         if self.found is not None:
-            yield from self.found.frames()
+            for frames in self.found.windows():
+                yield from frames
+                self.segments.cut()
             self._steps_before = self.found.steps(given.steps_per_window)
             self.contact.tell(Resumed(self._steps_before))
         self.checkpointer.steps_per_window = given.steps_per_window
         self._steps, self._total_steps = self._steps_before, given.total_steps
-        for frames in self._new_frames(given):
-            self.checkpointer.wrote(frames)
-            yield frames
+        for piece in self._new_frames(given):
+            self.checkpointer.wrote(piece)
+            yield piece
+        self.segments.cut()
 
-    def wrote(self, count: int) -> None:
-        """So many frames are in the file."""
-        self._written += count
-        self.watch.count(Phase.DECODING, count)
+    def wrote(self, frames: Any) -> None:
+        """These frames are in the file."""
+        self._written += len(frames)
+        self.watch.count(Phase.DECODING, len(frames))
+        self.segments.add(frames)
 
     def _new_frames(self, given: Given) -> Iterator[Tensor]:
         return generate_windows(
@@ -76,7 +83,7 @@ class Making:
             Draws.from_seed(self.asked.seed),
             resume=self.found.state if self.found else None,
             on_window_start=lambda index, _: self._begin_window(index, given.plan),
-            on_window_end=self.checkpointer.end_window,
+            on_window_end=self._end_window,
             on_state=self.checkpointer.on_state,
             on_step=self._on_step,
             on_phase=lambda phase: self._enter(Phase(phase), given),
@@ -91,11 +98,16 @@ class Making:
                 yield np.stack([waiting.popleft() for _ in range(OLD_AT_ONCE)])
         while len(waiting) > self.asked.overlap:
             yield waiting.popleft()[None]
+        self.segments.cut()
         return np.stack(waiting)
 
     def _begin_window(self, index: int, plan: tuple[Window, ...]) -> None:
         self._is_last_window = index + 1 == len(plan)
         self.checkpointer.begin_window(index, is_last=self._is_last_window)
+
+    def _end_window(self, state: WindowState) -> None:
+        self.checkpointer.end_window(state)
+        self.segments.cut()
 
     def _enter(self, phase: Phase, given: Given) -> None:
         denoising, decoding = (self._steps_before, given.total_steps), (self._written, self.asked.num_frames)

@@ -1,7 +1,7 @@
 """The whole language between the supervisor and its engine: frozen dataclasses over a pipe.
 
 Supervisor → engine: Load once, then Run, Cancel, Pause, Shutdown. Engine → supervisor: Ready, Progress, Resumed,
-Checkpointed, Preview, Done, Failed.
+Checkpointed, Preview, SegmentWritten, Done, Failed.
 """
 
 from collections.abc import Mapping
@@ -111,14 +111,26 @@ class Preview:
 
 
 @dataclass(frozen=True)
+class SegmentWritten:
+    """The segment with this number of a long video lies, whole, beside where the video will (`jobs.segments`)."""
+
+    number: int
+    num_frames: int
+
+
+@dataclass(frozen=True)
 class Done:
-    """The video is on disk, and was decoded once to see that it is whole. `phase_seconds` by the name of the phase."""
+    """The video is on disk, and was decoded once to see that it is whole. `phase_seconds` by the name of the phase.
+
+    `segment_frames` are the frames of each segment that lies beside it.
+    """
 
     sha256: str
     size_bytes: int
     peak_memory_mb: float
     phase_seconds: dict[str, float]
     warnings: tuple[str, ...] = field(default=())
+    segment_frames: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,4 +146,4 @@ class Failed:
 
 
 Order = Load | Run | Cancel | Pause | Shutdown
-Answer = Ready | Progress | Resumed | Checkpointed | Preview | Done | Failed
+Answer = Ready | Progress | Resumed | Checkpointed | Preview | SegmentWritten | Done | Failed

@@ -81,11 +81,19 @@ def test_one_frame_is_a_png(api: Any) -> None:
     assert (answer.headers["content-type"], answer.content[:4]) == ("image/png", b"\x89PNG")
 
 
-def test_a_video_with_start_and_end_in_two_windows(api: Any) -> None:
+def test_a_video_with_start_and_end_in_two_windows_can_be_watched_from_its_first_on(
+    api: Any, wait_until: Callable[..., None]
+) -> None:
     form = {"prompt": "a", "num_frames": "56", "num_inference_steps": "1", "size": "64x64"}
     files = {"image": ("a.png", png("red")), "last_image": ("b.png", png("blue"))}
-    record = api.ended(api.http.post("/v1/videos", data=form, files=files).json()["id"])
+    video_id = api.http.post("/v1/videos", data=form, files=files).json()["id"]
+    wait_until(lambda: api.get(video_id)["watchable_s"])
+    playlist = f"/v1/videos/{video_id}/playlist.m3u8"
+    assert "#EXTINF" in api.http.get(playlist).raise_for_status().text
+    record = api.ended(video_id)
     assert (record["status"], record["size"], record["total_steps"]) == ("completed", "64x64", 56)
+    with av.open(str(api.http.base_url.join(playlist))) as video:
+        assert len(list(video.decode(video=0))) == 56
 
 
 def test_a_video_that_only_looks_like_one_fails_with_a_reason(api: Any) -> None:

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from easyanimate.errors import CheckpointError, Interrupted, NotFinite
 from easyanimate.manifest import file_sha256
 from jobs.model_card import ModelCard
+from jobs.segments import segment_name
 from jobs.states import Phase
 from jobs.variants import PICTURES
 from worker.checkpoint import Checkpoint, NamedFile, attempts_in, read_checkpoint
 from worker.engine import start
 from worker.failures import BrokenVideo
-from worker.messages import Answer, Checkpointed, Done, Load, Preview, Progress, Resumed, Run
+from worker.messages import Answer, Checkpointed, Done, Load, Preview, Progress, Resumed, Run, SegmentWritten
 from worker.settings import Memory
 
 STEPS = 4
@@ -69,7 +70,8 @@ class FixtureMaker:
     ) -> Done:
         """As the prompt says; "brief" takes two seconds, "steady" four, "slow" half a minute, "deaf" too, but is deaf.
 
-        "once" exits in its first attempt, "tight" is out of memory unless it saves some.
+        "once" exits in its first attempt, "tight" is out of memory unless it saves some. With "windows" every step is
+        one, to be watched at once, and the third one of the first attempt ends the engine.
         """
         prompt = run.request.prompt
         tell(Progress(Phase.ENCODING, 0, STEPS))
@@ -84,6 +86,7 @@ class FixtureMaker:
                 raise OutOfMemoryError("CUDA out of memory")
             self._work(prompt, check)
             check()
+            self._segment(run, step, tell)
             if run.request.preview_every_steps:
                 tell(Preview(b"RIFF preview %d" % step, step, STEPS))
             self._keep(run, step + 1, tell)
@@ -95,13 +98,16 @@ class FixtureMaker:
         run.output_path.with_name("manifest.json").write_text("{}")
         for name in PICTURES:
             run.output_path.with_name(name).write_bytes(name.encode())
-        return Done(hashlib.sha256(content).hexdigest(), len(content), 1.0, {"denoising": 0.1})
+        frames = (8,) * STEPS if prompt.startswith("windows") else ()
+        return Done(hashlib.sha256(content).hexdigest(), len(content), 1.0, {"denoising": 0.1}, segment_frames=frames)
 
     def _resume(self, run: Run, tell: Callable[[Answer], None]) -> int:
         if run.checkpoints is None:
             return 0
         for folder in attempts_in(run.checkpoints.folder.parent):
             step = read_checkpoint(folder).step
+            for before in range(step):
+                self._segment(run, before, tell)
             tell(Resumed(step))
             return step
         return 0
@@ -117,8 +123,16 @@ class FixtureMaker:
         Checkpoint(fingerprint="", step=step, state=state).write(folder)
         tell(Checkpointed(step))
 
+    def _segment(self, run: Run, step: int, tell: Callable[[Answer], None]) -> None:
+        if run.request.prompt.startswith("windows"):
+            run.output_path.with_name(segment_name(step)).write_bytes(b"step %d" % step)
+            tell(SegmentWritten(step, 8))
+        if (run.request.prompt, step, run.checkpoints and run.checkpoints.folder.name) == ("windows once", 2, "0"):
+            time.sleep(1)  # until they are shown
+            os._exit(3)
+
     def _work(self, prompt: str, check: Callable[[], None]) -> None:
-        for _ in range({"brief": 7, "steady": 12, "slow": 100, "deaf": 100}.get(prompt, 0)):
+        for _ in range({"brief": 7, "windows": 5, "steady": 12, "slow": 100, "deaf": 100}.get(prompt, 0)):
             time.sleep(0.08)
             if prompt != "deaf":
                 check()

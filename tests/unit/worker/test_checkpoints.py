@@ -20,7 +20,7 @@ from worker import fingerprint
 from worker.checkpoint import NAME, attempts_in, read_checkpoint
 from worker.checkpoint_state import load_state, save_state
 from worker.generation import VideoMaker
-from worker.messages import Checkpointed, Checkpoints, Progress, Resumed, Run
+from worker.messages import Checkpointed, Checkpoints, Progress, Resumed, Run, SegmentWritten
 
 MODEL = "easyanimate-v3-tiny"
 STEPS = 3
@@ -105,6 +105,20 @@ def test_a_run_that_crashed_is_gone_on_with_to_the_same_file(bench: Bench, clean
     sha256, told = bench.make(1)
     assert (sha256, resumed_step(told)) == (clean, kept.step)
     assert step_told_last(told).step == 12
+
+
+def test_a_run_that_is_gone_on_with_has_the_segments_of_an_undisturbed_one(bench: Bench) -> None:
+    def segments() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in sorted((bench.room / "out").glob("segment-*.ts"))}
+
+    _, told = bench.make(0)
+    whole, counts = segments(), [said.num_frames for said in told if isinstance(said, SegmentWritten)]
+    shutil.rmtree(bench.room / "job")
+    assert bench.make(0, 5)[0] is None  # in the second window
+    shutil.rmtree(bench.room / "out")  # the next attempt has another room
+    _, told = bench.make(1)
+    assert counts == [said.num_frames for said in told if isinstance(said, SegmentWritten)] == [4, 8]
+    assert segments() == whole
 
 
 def test_a_run_may_crash_again_and_again(bench: Bench, clean: str) -> None:

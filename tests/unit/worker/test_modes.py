@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -23,7 +23,7 @@ from jobs.states import Phase
 from worker.failures import Refused, failed
 from worker.generation import VideoMaker
 from worker.lora_shelf import shelf
-from worker.messages import Done, Preview, Run
+from worker.messages import Done, Preview, Run, SegmentWritten
 from worker.previews import NO_MEMORY
 from worker.source_video import source_frames
 
@@ -119,15 +119,38 @@ def test_settings_of_the_pipeline_reach_it(make: Make, tmp_path: Path, changes: 
 def test_a_long_video_has_exactly_its_frames_and_counts_all_steps(make: Make, tmp_path: Path) -> None:
     told: list[Any] = []
     make(num_frames=40, tell=told.append)  # 0..16, 12..28, 24..40
+    told = [said for said in told if not isinstance(said, SegmentWritten)]
     assert probe(tmp_path / "video.mp4").num_frames == 40
     steps = [said.step for said in told if said.phase is Phase.DENOISING]
     assert sorted(set(steps)) == list(range(3 * STEPS + 1))
     assert {said.total_steps for said in told if said.phase is Phase.DENOISING} == {3 * STEPS}
 
 
+def segments_told(told: list[Any]) -> list[int]:
+    return [said.num_frames for said in told if isinstance(said, SegmentWritten)]
+
+
+def frames_of(paths: Iterable[Path]) -> np.ndarray:
+    return np.concatenate([np.stack(list(read_frames(path))) for path in paths])
+
+
+def test_each_window_of_a_long_video_can_be_watched_before_the_next_is_begun(make: Make, tmp_path: Path) -> None:
+    told: list[Any] = []
+    done = make(num_frames=40, tell=told.append)  # the last 4 frames of a window wait for the next one
+    assert list(done.segment_frames) == segments_told(told) == [12, 12, 16]
+    kinds = [said for said in told if isinstance(said, SegmentWritten) or said.phase is Phase.DENOISING]
+    steps = [kinds[i - 1].step for i, said in enumerate(kinds) if isinstance(said, SegmentWritten)]
+    assert steps[:2] == [STEPS, 2 * STEPS]
+    watched = frames_of(sorted(tmp_path.glob("segment-*.ts")))
+    whole = frames_of([tmp_path / "video.mp4"]).astype(int)
+    likeliest = [int(np.abs(whole - frame).mean((1, 2, 3)).argmin()) for frame in watched]
+    assert likeliest == list(range(40))
+
+
 def test_what_is_told_of_a_long_video_only_goes_forward(make: Make) -> None:
     told: list[Any] = []
     done = make(num_frames=40, tell=told.append)
+    told = [said for said in told if not isinstance(said, SegmentWritten)]
     phases = [said.phase for said in told]
     assert phases == sorted(phases, key=list(Phase).index)
     decoding = [said for said in told if said.phase is Phase.DECODING]
@@ -176,7 +199,8 @@ def test_a_mask_keeps_a_part_of_the_video(make: Make, inputs: Path) -> None:
 
 def test_an_extension_goes_on_from_the_end_of_the_old_frames(make: Make, inputs: Path, tmp_path: Path) -> None:
     source = clip(inputs / "video.mp4", 21)
-    make(source, continues=True, video_num_frames=21, num_frames=21 + 16, overlap=2)
+    done = make(source, continues=True, video_num_frames=21, num_frames=21 + 16, overlap=2)
+    assert done.segment_frames == (19, 14, 4)  # what was there before can be watched at once
     made, old = frames(tmp_path / "video.mp4"), frames(source)
     assert len(made) == 37
     assert np.abs(made[:20] - old[:20]).max() <= 4  # encoded once more; the new ones fade in from nothing at 19
