@@ -32,11 +32,12 @@ fix: setup ## format and repair what can be repaired by machine
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-faults: setup ## break everything, in every phase, then a soak; writes docs/reliability.md (SEED=7)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults --seed $(or $(SEED),7)
+faults: setup ## break everything, in every phase, and measure; writes docs/reliability.md (SEED=7)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults tour --seed $(or $(SEED),7)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults figures --seed $(or $(SEED),7)
 
-soak: setup ## only the soak: 500 small jobs while processes are killed at random
-	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults --soak-only --seed $(or $(SEED),7)
+soak: setup ## 500 small jobs while processes are killed at random; writes docs/reliability.md (SEED=7)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults soak --seed $(or $(SEED),7)
 
 bench: setup ## speed, as ratios measured side by side in one run
 	@$(BIN)/python -m benchmarks

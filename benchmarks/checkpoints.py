@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.side_by_side import Row, best_seconds, row
-from easyanimate.tiny import make_tiny_model
+from easyanimate.tiny import copy_tiny_model
 from jobs.request import VideoRequest
 from worker.generation import VideoMaker
 from worker.messages import Checkpoints, Run
@@ -16,7 +16,7 @@ EVERY_S = 5.0  # the default
 def rows() -> list[Row]:
     """A line for the time of a run."""
     with tempfile.TemporaryDirectory() as folder:
-        make_tiny_model(Path(folder) / MODEL, seed=0)
+        copy_tiny_model(Path(folder) / MODEL)
         maker = VideoMaker.load(Path(folder) / MODEL, "cpu", "float32")
         maker.card = maker.card.model_copy(update={"max_frames": 16})
         count = iter(range(10**6))

@@ -32,10 +32,11 @@ SENTINEL_TIMEOUT_S = 1.0  # to ask one that is dead must not hold up the questio
 def connect(url: str, *, retries: int, timeout_s: float = 5.0) -> Redis:
     """A client for an address as in `jobs/redis_address.py`; a command is tried `retries` more times before it fails.
 
-    The front end tries a few times and then says 503; a worker in mid-job tries for minutes.
+    The front end tries a few times and then says 503; a worker in mid-job tries for minutes. No read waits for ever: a
+    line may die without a word. RQ, which blocks on its queue, lengthens the time to what it needs.
     """
     options: dict[str, Any] = {
-        "socket_timeout": None if retries > 10 else timeout_s,  # a worker blocks on its queue for minutes
+        "socket_timeout": timeout_s,
         "retry": Retry(_backoff(), retries),
         **_manners(timeout_s),
     }

@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     webhook_allow_private: bool = False
     min_free_disk_bytes: int = Field(default=256 << 20, ge=0)
     lease_s: float = Field(default=15.0, gt=0)
-    crash_point: str | None = None  # for tests: `worker/crash_points.py`
+    crash_points_dir: Path | None = None  # for tests: `worker/crash_points.py`
     metrics_host: str = "127.0.0.1"  # where a worker and a keeper answer Prometheus, if they have a port for it
     log_format: Literal["json", "console"] = "json"
 

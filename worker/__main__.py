@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from jobs.logs import set_up_logs
 from worker import metrics
-from worker.crash_points import arm
+from worker.crash_points import watch
 from worker.run import ModelNotLoaded, engine_for, run_worker
 from worker.settings import WorkerSettings
 
@@ -18,7 +18,7 @@ def main() -> int:
         sys.stderr.write(f"The settings are wrong: {error}\n")
         return 2
     set_up_logs(settings.log_format, process="worker")
-    arm(settings.crash_point)
+    watch(settings.crash_points_dir)
     metrics.serve(settings.metrics_host, settings.worker_metrics_port)
     try:
         return run_worker(settings, engine_for(settings))

@@ -91,7 +91,7 @@ class Checkpointer:
         self._windows = found.checkpoint.windows if found else ()
         self._writer: LosslessWriter | None = None
         self._kept: list[Path] = []
-        self._spent_s, self._last_s = 0.0, 0.0
+        self._count, self._spent_s, self._last_s = 0, 0.0, 0.0
         self._began_at = self._kept_at = time.monotonic()
         self._where = run.checkpoints or Checkpoints(run.output_path.parent, float("inf"))
         self._is_broken = run.checkpoints is None
@@ -131,6 +131,12 @@ class Checkpointer:
         if wants_pause:
             raise Interrupted("the run goes on elsewhere")
 
+    def tell_cost(self) -> None:
+        """Log what checkpoints took of the run's time."""
+        took_s = time.monotonic() - self._began_at
+        share = round(self._spent_s / took_s, 5) if took_s else 0.0
+        log.info("checkpoints.kept", count=self._count, seconds=round(self._spent_s, 3), share=share)
+
     def _is_due(self, is_last: bool) -> bool:
         now = time.monotonic()
         if self._where.every_s == 0:
@@ -155,6 +161,7 @@ class Checkpointer:
         checkpoint.write(self._where.folder)
         self.contact.tell(Checkpointed(step))
         self._forget(path)
+        self._count += 1
         self._kept_at = time.monotonic()
         self._last_s = self._kept_at - started
 

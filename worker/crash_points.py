@@ -1,4 +1,8 @@
-"""Named places where a test may have this process end as if by SIGKILL; in production none is armed.
+"""Named places where a test may have this process end as if by SIGKILL, or wait; in production none is watched.
+
+A test gives a folder. A file in it that bears the name of a point is for the first process that comes there, which
+takes it away. If there is something in the file, the process does not end but waits until the file that is there in its
+place, with `.held` behind the name, is gone; its other threads go on.
 
 | name | just before it |
 |---|---|
@@ -14,6 +18,8 @@
 
 import os
 import signal
+import time
+from pathlib import Path
 
 NAMES = (
     "worker.leased",
@@ -25,19 +31,30 @@ NAMES = (
     "keeper.found",
     "keeper.recovered",
 )
-_armed: set[str] = set()
+LOOK_EVERY_S = 0.02
+_watched: list[Path] = []
 
 
-def arm(name: str | None) -> None:
-    """Have the process end when it comes to the point of this name. ValueError if there is none."""
-    if name is None:
-        return
-    if name not in NAMES:
-        raise ValueError(f"crash_point must be one of {', '.join(NAMES)}, got {name!r}")
-    _armed.add(name)
+def watch(folder: Path | None) -> None:
+    """From now on look for files in `folder`; None for production."""
+    if folder is not None:
+        _watched[:] = [folder]
 
 
 def crash_point(name: str) -> None:
-    """Nothing, unless this point is armed."""
-    if name in _armed:
+    """Nothing, unless a folder is watched and there is a file of this name."""
+    for folder in _watched:
+        _meet(folder / name)
+
+
+def _meet(file: Path) -> None:
+    held = file.with_name(f"{file.name}.held")
+    try:
+        file.rename(held)
+    except FileNotFoundError:
+        return
+    if not held.stat().st_size:
+        held.unlink()
         os.kill(os.getpid(), signal.SIGKILL)
+    while held.exists():
+        time.sleep(LOOK_EVERY_S)

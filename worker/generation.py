@@ -111,6 +111,7 @@ class VideoMaker:
                 contact.check_all()
             watch.enter(Phase.MUXING)
             gallery.save(run.output_path.parent)
+        checkpointer.tell_cost()
         manifest = story.tell(self.place, run, self.card.window, loras, hashes.all())
         seal(run.output_path, run.request, story.without_words(manifest))
         run.output_path.with_name("manifest.json").write_text(manifest.to_json(), encoding="utf-8")

@@ -19,7 +19,7 @@ from jobs.redis_connection import connect
 from jobs.registry import Registry
 from jobs.store import JobStore
 from worker import metrics
-from worker.crash_points import arm, crash_point
+from worker.crash_points import crash_point, watch
 from worker.deliverer import Deliverer
 from worker.file_sweeper import FileSweeper
 from worker.janitor import Janitor
@@ -100,7 +100,7 @@ def main() -> int:
         sys.stderr.write(f"The settings are wrong: {error}\n")
         return 2
     set_up_logs(settings.log_format, process="keeper")
-    arm(settings.crash_point)
+    watch(settings.crash_points_dir)
     metrics.serve(settings.metrics_host, settings.keeper_metrics_port)
     signals: SimpleQueue[int] = SimpleQueue()  # the one thing that may be touched in a signal handler
     signal.signal(signal.SIGTERM, lambda number, _: signals.put(number))

@@ -1,37 +1,38 @@
-"""The whole service as real processes that can be killed, stopped and cut off one by one, and what must hold after."""
+"""The whole service as real processes that can be killed, stopped and cut off one by one."""
 
-import json
+import os
 import signal
 import time
-from collections import defaultdict
-from collections.abc import Callable
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from threading import Thread
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
 from cli.child import Child
 from cli.embedded_redis import EmbeddedRedis
 from cli.free_port import free_port
+from jobs.choose_storage import open_storage
 from jobs.record import Job
 from jobs.redis_connection import connect
 from jobs.registry import Registry
-from jobs.retention import Todo, postpone
-from jobs.states import Phase, State
+from jobs.settings import S3Settings, Settings
+from jobs.states import Phase
 from jobs.store import JobStore
+from tests.faults.receiver import Receiver
 from tests.faults.tcp_proxy import TcpProxy
+from tests.integration.jobs.faulty_wire import Wire, faulty_wire
+from tests.s3_servers import seaweed
 
 MODEL = "easyanimate-v3-tiny"
 PATIENCE_S = 240.0  # for anything at all, on a machine that is busy with other things
-FINAL = {"video.completed", "video.failed", "video.cancelled"}
+SHORT_LEASE = {"LEASE_S": "4", "BEAT_S": "0.5", "SWEEP_S": "0.5"}
 SETTINGS = {
-    "LEASE_S": "4", "BEAT_S": "0.5", "SWEEP_S": "0.5", "DRAIN_GRACE_S": "6", "CHECKPOINT_EVERY_S": "0",
-    "CHECKPOINT_STORE_EVERY_S": "0.5", "WEBHOOK_ALLOW_PRIVATE": "true", "AUTH": "off", "RETENTION_SWEEP_S": "0.5",
+    **SHORT_LEASE, "DRAIN_GRACE_S": "6", "CHECKPOINT_EVERY_S": "0", "CHECKPOINT_STORE_EVERY_S": "0.5",
+    "WEBHOOK_ALLOW_PRIVATE": "true", "AUTH": "off", "RETENTION_SWEEP_S": "0.5",
 }  # fmt: skip
-ASKED = {"prompt": "a red ball", "size": "64x64", "num_frames": 16, "num_inference_steps": 160, "seed": 7}
+MODULES = {"api": "service", "keeper": "worker.keeper", "worker": "worker"}
 
 
 def wait_until(holds: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:
@@ -44,79 +45,125 @@ def wait_until(holds: Callable[[], object], what: str, timeout_s: float = PATIEN
         time.sleep(0.02)
 
 
-class Receiver:
-    """Takes webhooks and remembers them."""
-
-    def __init__(self) -> None:
-        heard: dict[str, set[tuple[str, str]]] = defaultdict(set)
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                event = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                if event["type"] in FINAL:
-                    heard[event["data"]["id"]].add((self.headers["webhook-id"], event["type"]))
-                self.send_response(204)
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                """Say nothing."""
-
-        self.final = heard
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
-        Thread(target=self.server.serve_forever, daemon=True).start()
-
-
 class House:
-    """`start` and `stop` it; every process by its name in `children`: api, keeper, worker-0 and so on."""
+    """`start` and `stop` it; every process by its name in `children`: api, keeper, worker-0 and so on.
 
-    def __init__(self, folder: Path, models_dir: Path, workers: int = 2) -> None:
-        self.folder, self.models_dir, self.workers = folder, models_dir, workers
+    Each kind of process has lines of its own `to_redis` and, where storage is S3, `to_s3`; those of the workers pass a
+    `wire` that knows HTTP. `settings` are for all processes.
+    """
+
+    def __init__(
+        self, folder: Path, models_dir: Path, workers: int = 2, *, on_s3: bool = False, **settings: str
+    ) -> None:
+        self.folder, self.models_dir, self.workers, self.on_s3 = folder, models_dir, workers, on_s3
+        self.settings = SETTINGS | settings
         self.redis = EmbeddedRedis(folder / "redis", free_port())
-        self.line = TcpProxy(self.redis.port)  # to Redis, of the workers and the keeper
+        self.to_redis = {kind: TcpProxy(self.redis.port) for kind in MODULES}
+        self.to_s3: dict[str, TcpProxy] = {}
+        self.wire = Wire("")
         self.receiver = Receiver()
         self.children: dict[str, Child] = {}
         self.api_port = free_port()
         self.url = f"http://127.0.0.1:{self.api_port}"
-        self.clean: dict[int, str] = {}
+        self.points = folder / "points"
+        self.spool = folder / "data" / "spool"
+        self._bucket: S3Settings | None = None
+        self._running = ExitStack()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start(self) -> None:
+        """Start everything and wait until it is ready; what was started when that fails is ended."""
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> None:
+        self.points.mkdir(parents=True)
+        self._running.callback(self.receiver.close)
         self.redis.start()
+        self._running.callback(self.redis.stop)
         self.store = JobStore(connect(self.redis.url, retries=5))
-        self.start_one("api", "service")
-        self.start_one("keeper", "worker.keeper")
-        for i in range(self.workers):
-            self.start_one(f"worker-{i}", "worker")
-        self.wait_for_workers(self.workers)
+        self._running.callback(self.store.redis.close)
+        if self.on_s3:
+            self._start_s3()
+        self.storage = open_storage(self._seen_from_here())
+        self._running.callback(self._kill_all)
+        for name in ("api", "keeper", *self.worker_names):
+            self.start_one(name)
+        self.wait_for_workers()
         self.wait_for_api()
 
     def stop(self) -> None:
+        self._running.close()
+        for line in (*self.to_redis.values(), *self.to_s3.values()):
+            line.close()
+
+    @property
+    def worker_names(self) -> list[str]:
+        return [f"worker-{i}" for i in range(self.workers)]
+
+    def _start_s3(self) -> None:
+        (self.folder / "s3").mkdir()
+        self._bucket = self._running.enter_context(seaweed(self.folder / "s3"))
+        self.wire = self._running.enter_context(faulty_wire(str(self._bucket.endpoint_url)))
+        port = _port_of(str(self._bucket.endpoint_url))
+        self.to_s3 = {"api": TcpProxy(port), "keeper": TcpProxy(port), "worker": TcpProxy(_port_of(self.wire.url))}
+
+    def _seen_from_here(self) -> Settings:
+        return Settings(
+            data_dir=self.folder / "data",
+            storage="s3" if self._bucket else "local",
+            s3=self._bucket or S3Settings(),
+        )
+
+    def _kill_all(self) -> None:
         for child in self.children.values():
             if child.process is not None:
                 child.process.kill()
                 child.process.wait()
-        self.line.close()
-        self.store.redis.close()
-        self.redis.stop()
-        self.receiver.server.shutdown()
-        self.receiver.server.server_close()
 
-    def start_one(self, name: str, module: str | None = None, **changes: str) -> None:
-        """Start this process, anew if it was there before; settings change for this start alone."""
-        module = module or self.children[name].module
-        port = self.redis.port if name == "api" else self.line.port
-        said = {**SETTINGS, **changes, "REDIS_URL": f"redis://127.0.0.1:{port}/0"}
+    # ---- processes
+
+    def start_one(self, name: str, **changes: str) -> None:
+        """Start this process, anew if it was there before; `changes` are of its environment, for this start alone."""
+        kind = name.partition("-")[0]
+        said = self.settings | {"REDIS_URL": f"redis://127.0.0.1:{self.to_redis[kind].port}/0"}
         said |= {"DATA_DIR": str(self.folder / "data"), "MODELS_DIR": str(self.models_dir), "MODEL": MODEL}
-        said |= {"HOST": "127.0.0.1", "PORT": str(self.api_port)}
-        environment = {f"EASYANIMATE_{key}": value for key, value in said.items()} | {"OMP_NUM_THREADS": "1"}
-        self.children[name] = Child(name, module, environment, self.folder / f"{name}.log")
+        said |= {"HOST": "127.0.0.1", "PORT": str(self.api_port), "CRASH_POINTS_DIR": str(self.points)}
+        said |= self._s3_of(kind)
+        environment = {f"EASYANIMATE_{key}": value for key, value in said.items()}
+        environment |= {"OMP_NUM_THREADS": "1", **changes}
+        self.children[name] = Child(name, MODULES[kind], environment, self.folder / f"{name}.log")
         self.children[name].start()
 
-    def kill(self, name: str) -> None:
+    def _s3_of(self, kind: str) -> dict[str, str]:
+        if self._bucket is None or self._bucket.secret_access_key is None:
+            return {}
+        return {
+            "STORAGE": "s3",
+            "S3__BUCKET": self._bucket.bucket,
+            "S3__ENDPOINT_URL": f"http://127.0.0.1:{self.to_s3[kind].port}",
+            "S3__ACCESS_KEY_ID": str(self._bucket.access_key_id),
+            "S3__SECRET_ACCESS_KEY": self._bucket.secret_access_key.get_secret_value(),
+            "S3__ADDRESSING_STYLE": "path",
+        }
+
+    def pid(self, name: str) -> int:
         process = self.children[name].process
         assert process is not None
-        process.kill()
-        process.wait()
+        return process.pid
+
+    def kill(self, name: str) -> None:
+        self.signal(name, signal.SIGKILL)
+        self.exit_code(name)
 
     def signal(self, name: str, number: signal.Signals) -> None:
         process = self.children[name].process
@@ -128,27 +175,71 @@ class House:
         assert process is not None
         return process.wait(timeout_s)
 
+    def kill_redis(self) -> None:
+        assert self.redis.process is not None
+        time.sleep(1.1)  # it writes its file every second
+        self.redis.process.kill()
+        self.redis.process.wait()
+
+    def engines_of(self, name: str) -> list[int]:
+        """The processes this worker has started."""
+        pid = self.pid(name)
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def make_whole(self) -> None:
+        """Repair whatever is broken."""
+        self.go_on()
+        self.wire.standing = ()
+        for line in (*self.to_redis.values(), *self.to_s3.values()):
+            line.mend()
+        if self.redis.process is not None and self.redis.process.poll() is not None:
+            self.redis.start()
+        for name, child in self.children.items():
+            if child.exit_code is not None:
+                self.start_one(name)
+            else:
+                self.signal(name, signal.SIGCONT)
+
     def wait_for_api(self) -> None:
         wait_until(lambda: httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200, "the API is ready")
 
-    def wait_for_workers(self, count: int) -> None:
-        """`count` workers of these processes are there, whoever died before is forgotten."""
+    def wait_for_workers(self) -> None:
+        """All workers are there, and whoever died before is forgotten."""
         registry = Registry(self.store.redis)
-        names = {f"-{child.process.pid}-" for child in self.children.values() if child.process}
 
-        def alive() -> int:
+        def alive() -> bool:
             key = f"model:{MODEL}:workers"
             found = [name.decode() for name in self.store.redis.zrange(key, 0, -1)]  # type: ignore[union-attr]
-            return sum(any(pid in name for pid in names) for name in found)
+            ours = {f"-{self.pid(name)}-" for name in self.worker_names}
+            return sum(any(pid in name for pid in ours) for name in found) == len(ours)
 
-        wait_until(lambda: registry.live_workers(MODEL) >= count and alive() >= count, "the workers are there")
+        wait_until(lambda: registry.live_workers(MODEL) >= self.workers and alive(), "the workers are there")
+
+    # ---- points: where a process ends, or waits
+
+    def crash_at(self, point: str) -> None:
+        """The next process that comes to this point ends there."""
+        (self.points / point).touch()
+
+    def hold_at(self, point: str) -> None:
+        """The next one that comes to this point waits there for `go_on`."""
+        (self.points / point).write_text("wait")
+
+    def wait_for_held(self, point: str) -> None:
+        wait_until((self.points / f"{point}.held").exists, f"somebody comes to {point}")
+
+    def go_on(self) -> None:
+        """Whoever is held goes on, and nobody is held any more."""
+        for file in self.points.iterdir():
+            file.unlink(missing_ok=True)
 
     # ---- jobs
 
-    def submit(self, **changes: Any) -> str:
-        self.wait_for_api()
-        body = {**ASKED, **changes, "webhook": {"url": self.receiver.url}}
-        answer = httpx.post(f"{self.url}/v1/videos", json=body, timeout=30)
+    def submit(self, asked: dict[str, Any], key: str | None = None) -> str:
+        """Have a video made; its id. AssertionError or httpx.HTTPError if it was not accepted."""
+        body = {"prompt": "a red ball", **asked, "webhook": {"url": self.receiver.url}}
+        headers = {"Idempotency-Key": key} if key else {}
+        answer = httpx.post(f"{self.url}/v1/videos", json=body, headers=headers, timeout=30)
         assert answer.status_code in (200, 202), answer.text
         return str(answer.json()["id"])
 
@@ -158,55 +249,38 @@ class House:
     def wait_for(self, job_id: str, phase: Phase, step: int = 0) -> None:
         def is_there() -> bool:
             job = self.get(job_id)
-            assert not job.state.is_final, f"{job_id} has ended as {job.state} before {phase}"
-            return job.phase is phase and job.step >= step
+            return job.state.is_final or (job.phase is phase and job.step >= step)
 
         wait_until(is_there, f"{phase} of {job_id}")
+        assert self.get(job_id).phase is phase, f"{job_id} was too fast to be caught {phase}"
 
     def worker_of(self, job_id: str) -> str:
         """The process that runs this job."""
-        name = self.get(job_id).worker or ""
-        pid = name.rsplit("-", 2)[1]
-        return next(n for n, child in self.children.items() if child.process and str(child.process.pid) == pid)
+        pid = (self.get(job_id).worker or "").rsplit("-", 2)[1]
+        return next(name for name in self.children if str(self.pid(name)) == pid)
 
     def end_of(self, job_id: str) -> Job:
         wait_until(lambda: self.get(job_id).state.is_final, f"the end of {job_id}")
         return self.get(job_id)
 
-    def clean_sha256(self, seed: int) -> str:
-        """What an undisturbed run of this seed makes."""
-        if seed not in self.clean:
-            job = self.end_of(self.submit(seed=seed))
-            assert job.result is not None, job.failure
-            self.clean[seed] = job.result.content_sha256
-        return self.clean[seed]
+    def spools(self) -> Iterator[Path]:
+        """What lies in the spool, but for the locks of workers that live."""
+        for path in self.spool.rglob("*") if self.spool.is_dir() else ():
+            is_lock = path.name == "lock" and any(f"-{self.pid(name)}-" in str(path) for name in self.worker_names)
+            if path.is_file() and not is_lock:
+                yield path
 
-    # ---- what must hold
 
-    def check(self, job_id: str, seed: int) -> None:
-        """The job ended well, once, with the right frames, and nothing is left lying about."""
-        job = self.end_of(job_id)
-        assert job.state is State.COMPLETED, job.failure
-        assert job.result is not None
-        assert job.result.content_sha256 == self.clean_sha256(seed)
-        self.check_told_once(job_id)
-        postpone(self.store.redis, Todo.LEFTOVERS, job_id, 0.0)  # at once, not in five minutes
-        wait_until(lambda: self.store.redis.zscore(Todo.LEFTOVERS, job_id) is None, "leftovers are swept")
-        objects = self.folder / "data" / "objects"
-        made = list((objects / "videos" / job_id).rglob("video.mp4"))
-        assert [path.relative_to(objects).as_posix() for path in made] == [job.result.video_key]
-        assert not list((objects / "checkpoints" / job_id).rglob("*.*"))
-        assert self.store.overdue() == []
-        assert self.store.redis.zscore("jobs:leases", job_id) is None
-        assert self.store.queue_depth(MODEL) == 0
-        spool = self.folder / "data" / "spool"
-        wait_until(lambda: not (spool / ".checkpoints" / job_id).exists(), "the checkpoints are gone")
+def _port_of(url: str) -> int:
+    return int(url.rpartition(":")[2])
 
-    def check_told_once(self, job_id: str) -> None:
-        """One terminal event, one final webhook id."""
-        lines = self.store.redis.xrange(f"job:{job_id}:events")
-        events = [json.loads(fields[b"event"]) for _, fields in lines]  # type: ignore[union-attr]
-        ends = [event["state"] for event in events if State(event.get("state", "queued")).is_final]
-        assert len(ends) == 1, ends
-        wait_until(lambda: self.receiver.final[job_id], "the webhook")
-        assert len(self.receiver.final[job_id]) == 1
+
+def is_stopped(pid: int) -> bool:
+    """Whether the process is stopped by a signal."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def send(pids: list[int], number: signal.Signals) -> None:
+    """This signal to all of these processes."""
+    for pid in pids:
+        os.kill(pid, number)

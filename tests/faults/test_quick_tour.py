@@ -2,26 +2,38 @@
 
 import pytest
 
-from tests.faults.faults import QUICK, Fault, crash_worker_at
+from tests.faults.crashes import crash_worker_at
+from tests.faults.faults import (
+    REDIS_CUT,
+    REDIS_SILENT,
+    S3_BUSY,
+    WORKER_DRAINED,
+    WORKER_KILLED,
+    WORKER_STOPPED,
+)
 from tests.faults.house import House
+from tests.faults.laws import Laws
+from tests.faults.scene import Fault, play
 
-SEED = 7
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("fault", QUICK, ids=lambda fault: fault.name)
-def test_after_a_fault_the_job_ends_once_with_the_same_frames_and_leaves_nothing(house: House, fault: Fault) -> None:
-    house.clean_sha256(SEED)
-    outcome = fault.run(house, SEED)
-    if outcome.fault == "worker SIGTERM":
-        assert outcome.steps_repeated == 0
-    if outcome.fault == "worker SIGKILL":
-        assert outcome.steps_repeated is not None
-        assert outcome.steps_repeated <= 2
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+TOUR = (
+    (WORKER_KILLED, ("uploading", "denoising", "queued")),
+    (WORKER_DRAINED, ("committing", "denoising", "queued")),
+    (WORKER_STOPPED, ("committing", "denoising")),
+    (REDIS_CUT, ("committing", "denoising")),
+    (REDIS_SILENT, ("uploading", "denoising")),
+    (S3_BUSY, ("loading", "uploading")),
+)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_a_worker_that_dies_between_upload_and_commit_leaves_one_video(house: House) -> None:
-    crash_worker_at("worker.uploaded")(house, SEED)
+@pytest.mark.parametrize(("fault", "phases"), TOUR, ids=lambda value: getattr(value, "name", ""))
+def test_after_a_fault_every_job_ends_once_with_the_same_frames_and_leaves_nothing(
+    house: House, laws: Laws, fault: Fault, phases: tuple[str, ...]
+) -> None:
+    outcomes = play(house, laws, fault, phases)
+    repeated = sum(outcome.steps_repeated or 0 for outcome in outcomes)
+    assert repeated <= (0 if fault is WORKER_DRAINED else 4)
+
+
+def test_a_worker_that_dies_between_upload_and_commit_leaves_one_video(house: House, laws: Laws) -> None:
+    crash_worker_at("worker.uploaded", house, laws)

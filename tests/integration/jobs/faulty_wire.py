@@ -1,4 +1,7 @@
-"""An HTTP proxy that spoils what goes through it: refuses, cuts, flips bits, dawdles. Faults are used up one by one."""
+"""An HTTP proxy that spoils what goes through it: refuses, cuts, flips bits, dawdles.
+
+Faults are used up one by one, or stand until they are taken away.
+"""
 
 import time
 from collections.abc import Iterator
@@ -29,11 +32,12 @@ class Fault:
 
 @dataclass
 class Wire:
-    """The way to a store: `url` in the place of its own. `faults` are met in order, `seen` are all requests."""
+    """The way to a store: `url` in the place of its own. `faults` are met in order, then those that are `standing`."""
 
     upstream: str
     url: str = ""
     faults: list[Fault] = field(default_factory=list)
+    standing: tuple[Fault, ...] = ()
     seen: list[str] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
@@ -44,7 +48,7 @@ class Wire:
                 if fault.method == method:
                     self.faults.remove(fault)
                     return fault
-        return None
+        return next((fault for fault in self.standing if fault.method == method), None)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from jobs.errors import QueueUnavailable
 from jobs.record import Job
 from jobs.redis_connection import connect, connect_async
 from jobs.store import JobStore
+from tests.faults.tcp_proxy import Mode, TcpProxy
 from tests.integration.redis_servers import PASSWORD, free_port, program_with_tls, running, wait_for
 
 MakeJob = Callable[..., Job]
@@ -74,3 +75,16 @@ def test_tls_with_an_authority_of_our_own(tmp_path: Path, make_job: MakeJob) -> 
         goes(f"{url}?ssl_ca_certs={tmp_path / 'ca.pem'}", make_job)
         refuses(url)  # nobody vouches for the server
         refuses(f"redis://app:{PASSWORD}@localhost:{port}/0")
+
+
+@pytest.mark.parametrize("retries", [2, 1000])
+def test_a_line_that_died_without_a_word_is_given_up_and_made_anew(redis_url: str, retries: int) -> None:
+    line = TcpProxy(int(redis_url.rpartition(":")[2].partition("/")[0]))
+    try:
+        with connect(f"redis://127.0.0.1:{line.port}/0", retries=retries, timeout_s=0.3) as client:
+            assert client.ping()
+            line.spoil(Mode.SILENT)
+            line.mend()
+            assert client.ping()
+    finally:
+        line.close()

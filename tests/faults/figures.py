@@ -1,0 +1,138 @@
+"""Figures of a service with its usual times: how soon a lost job runs again, a wish to cancel is met, a worker gone."""
+
+import json
+import signal
+import time
+from collections.abc import Callable
+from statistics import median
+
+import httpx
+
+from jobs.attempts import Outcome
+from jobs.states import Phase
+from tests.faults.house import House, wait_until
+from tests.faults.laws import Asked
+from tests.faults.report import spread
+from tests.faults.scene import BIG, LONG, SMALL, steps_repeated
+
+NewHouse = Callable[..., House]
+USUAL = {
+    "LEASE_S": "15", "BEAT_S": "3", "SWEEP_S": "2", "DRAIN_GRACE_S": "25", "CHECKPOINT_EVERY_S": "5",
+    "CHECKPOINT_STORE_EVERY_S": "30",
+}  # fmt: skip
+ENDLESS: Asked = LONG | {"num_frames": 144, "num_inference_steps": 200}
+HEAD = ["| what | goal | p50 | p99 | of |", "|---|---|---|---|---|"]
+KILLS, CANCELS, CANCELS_DECODING, DRAINS = 8, 20, 6, 4  # rounds
+
+
+def killed_and_running_again(new_house: NewHouse, seed: int) -> list[str]:
+    """Two of four workers are killed in the same moment; the other two take their jobs."""
+    with new_house(workers=4, **USUAL) as house:
+        took_s, steps = list[float](), list[int]()
+        for _ in range(KILLS):
+            ids = [house.submit(ENDLESS) for _ in range(2)]
+            for job_id in ids:
+                house.wait_for(job_id, Phase.DENOISING, 2)
+            names = [house.worker_of(job_id) for job_id in ids]
+            for name in names:
+                house.signal(name, signal.SIGKILL)
+            killed_at = house.store.now()
+            for name in names:
+                house.exit_code(name)
+                house.start_one(name)
+            for job_id in ids:
+                wait_until(lambda job_id=job_id: house.get(job_id).step > 0, "it runs again")
+                attempts = house.store.attempts(job_id)
+                assert [attempt.outcome for attempt in attempts] == [Outcome.LOST, None]
+                took_s.append(attempts[1].started_at - killed_at)
+                steps.append(steps_repeated(attempts))
+                house.store.cancel(job_id)
+                house.end_of(job_id)
+            house.wait_for_workers()
+    return [
+        f"| s from a worker's SIGKILL until its job runs again (lease 15 s) | 20 | {spread(took_s)} |",
+        f"| steps repeated by it, checkpoints every 5 s | | {spread(steps, 0)} |",
+    ]
+
+
+def cancelled(new_house: NewHouse, seed: int) -> list[str]:
+    """One worker; jobs are cancelled while they wait, are denoised, are decoded."""
+    with new_house(workers=1, **USUAL) as house:
+        job = house.end_of(house.submit(LONG))
+        assert job.result is not None
+        step_ms = 1000 * job.result.phase_seconds[Phase.DENOISING] / int(str(LONG["num_inference_steps"]))
+        denoising = [_cancel_at(house, LONG, Phase.DENOISING, 3) for _ in range(CANCELS)]
+        decoding = [_cancel_at(house, BIG, Phase.DECODING, 0) for _ in range(CANCELS_DECODING)]
+        runs = house.submit(ENDLESS)
+        house.wait_for(runs, Phase.DENOISING, 1)
+        queued = [_cancel(house, house.submit(SMALL)) for _ in range(CANCELS)]
+        house.store.cancel(runs)
+        house.end_of(runs)
+    return [
+        f"| ms to cancel a queued job, as its caller sees it | 50 | {spread(queued, 0)} |",
+        f"| ms to cancel a job in denoising (a step takes {step_ms:.0f} ms) | a step + 250 | {spread(denoising, 0)} |",
+        f"| ms to cancel a job in decoding | a slice | {spread(decoding, 0)} |",
+    ]
+
+
+def _cancel_at(house: House, asked: Asked, phase: Phase, step: int) -> float:
+    job_id = house.submit(asked)
+    house.wait_for(job_id, phase, step)
+    _cancel(house, job_id)
+    latency_ms = house.end_of(job_id).cancel_latency_ms
+    assert latency_ms is not None
+    return latency_ms
+
+
+def _cancel(house: House, job_id: str) -> float:
+    """How many milliseconds the request took."""
+    started = time.monotonic()
+    answer = httpx.post(f"{house.url}/v1/videos/{job_id}/cancel", timeout=30)
+    took_ms = 1000 * (time.monotonic() - started)
+    assert answer.status_code == 200, answer.text
+    return took_ms
+
+
+def drained(new_house: NewHouse, seed: int) -> list[str]:
+    """A worker is told to go in the middle of a job that is too long for its grace, and another one goes on."""
+    with new_house(workers=2, **USUAL) as house:
+        took_s, steps = list[float](), list[int]()
+        for _ in range(DRAINS):
+            job_id = house.submit(ENDLESS)
+            house.wait_for(job_id, Phase.DENOISING, 5)
+            name, told_at = house.worker_of(job_id), time.monotonic()
+            house.signal(name, signal.SIGTERM)
+            assert house.exit_code(name) == 0
+            took_s.append(time.monotonic() - told_at)
+            house.start_one(name)
+            wait_until(lambda job_id=job_id: house.get(job_id).step > 0, "another one goes on")
+            steps.append(steps_repeated(house.store.attempts(job_id)))
+            house.store.cancel(job_id)
+            assert house.end_of(job_id).attempt == 1
+            house.wait_for_workers()
+    return [
+        f"| s from SIGTERM until a worker with a long job is gone | 25 | {spread(took_s)} |",
+        f"| steps repeated by it | 0 | {spread(steps, 0)} |",
+    ]
+
+
+def checkpointed(new_house: NewHouse, seed: int) -> list[str]:
+    """What checkpoints take of runs in which nothing happens, as the engine adds it up."""
+    asked = LONG | {"num_frames": 40}
+    with new_house(workers=1, **USUAL) as house:
+        for _ in range(2):
+            house.end_of(house.submit(asked))
+        told = [json.loads(line) for line in (house.folder / "worker-0.log").read_text().splitlines() if "kept" in line]
+    told = [line for line in told if line["event"] == "checkpoints.kept"]
+    assert len(told) == 2
+    assert min(line["count"] for line in told) > 0
+    share, count = [100 * line["share"] for line in told], median(line["count"] for line in told)
+    return [f"| % of a run spent on checkpoints ({count:.0f} of them) | 1 | {spread(share, 2)} |"]
+
+
+ALL = {
+    "killed": killed_and_running_again,
+    "cancelled": cancelled,
+    "drained": drained,
+    "checkpointed": checkpointed,
+}

@@ -1,0 +1,135 @@
+"""A scene: jobs stand side by side in different phases, a fault strikes, and all must end as if it had not."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from jobs.attempts import Attempt
+from jobs.record import Job
+from jobs.states import Phase, State
+from tests.faults.house import House, wait_until
+from tests.faults.laws import Asked, Laws
+
+Act = Callable[[House], None]
+PICTURE = (  # a red one, so that loading has something to fetch
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAACAAAAAgCAIAAAD8GO2jAAAAKklEQVR42mM4ISdHU8QwasGoBaMWjFowasGo"
+    "BaMWjFowasGoBaMWDBULACXLED1gHZEpAAAAAElFTkSuQmCC"
+)
+SMALL: Asked = {"size": "32x32", "num_frames": 8, "num_inference_steps": 2, "seed": 7}
+WITH_PICTURE: Asked = SMALL | {"image": PICTURE}
+LONG: Asked = {"size": "64x64", "num_frames": 16, "num_inference_steps": 160, "seed": 7}
+BIG: Asked = {"size": "128x128", "num_frames": 24, "num_inference_steps": 2, "seed": 7}
+
+
+@dataclass(frozen=True)
+class Place:
+    """How a job is brought to a phase: held at a crash point, or caught in the act."""
+
+    asked: Asked
+    point: str | None = None
+    phase: Phase | None = None
+    step: int = 0
+
+
+PLACES = {  # in this order: those that are held stay where they are
+    "loading": Place(WITH_PICTURE, point="worker.leased"),
+    "uploading": Place(SMALL, point="worker.made"),
+    "committing": Place(SMALL, point="worker.uploaded"),
+    "denoising": Place(LONG, phase=Phase.DENOISING, step=4),
+    "decoding": Place(BIG, phase=Phase.DECODING),
+    "queued": Place(SMALL),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of it.
+
+    `recovered_s`: from the end of the fault until the job went on; None where it had ended by then. `steps_repeated`:
+    None where no other attempt was needed.
+    """
+
+    fault: str
+    phase: str
+    recovered_s: float | None
+    attempts: int
+    steps_repeated: int | None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`strike` breaks something, `mend` repairs it `lasts_s` later; `costs_no_attempt` where it must not count."""
+
+    name: str
+    strike: Act
+    mend: Act
+    lasts_s: float = 0.0
+    costs_no_attempt: bool = False
+
+
+def play(house: House, laws: Laws, fault: Fault, phases: tuple[str, ...] = tuple(PLACES)) -> list[Outcome]:
+    """What became of a job in each of these phases. There must be as many workers as phases but the queue."""
+    for phase in phases:
+        laws.know(PLACES[phase].asked)
+    jobs = {phase: _place(house, PLACES[phase]) for phase in phases}
+    try:
+        fault.strike(house)
+    finally:
+        house.go_on()
+    time.sleep(fault.lasts_s)
+    mended_at = time.monotonic()
+    fault.mend(house)
+    again = _wait_for_all(house, jobs, mended_at)
+    for phase, job_id in jobs.items():
+        laws.check(job_id, PLACES[phase].asked)
+    laws.check_house()
+    return [_outcome(house, fault, phase, job_id, again[phase]) for phase, job_id in jobs.items()]
+
+
+def _place(house: House, place: Place) -> str:
+    if place.point:
+        house.hold_at(place.point)
+    job_id = house.submit(place.asked)
+    if place.point:
+        house.wait_for_held(place.point)
+    if place.phase:
+        house.wait_for(job_id, place.phase, place.step)
+    return job_id
+
+
+def _wait_for_all(house: House, jobs: dict[str, str], since: float) -> dict[str, float | None]:
+    """For each phase, how many seconds after `since` its job was seen to go on; None if it had ended before."""
+    before: dict[str, Job] = {}
+    again: dict[str, float | None] = {}
+
+    def all_go_on() -> bool:
+        for phase, job_id in jobs.items():
+            job = house.get(job_id)
+            if phase not in before and job.state.is_final:
+                again[phase] = None
+            before.setdefault(phase, job)
+            goes_on = job.state.is_final or job.state is State.RUNNING
+            if phase not in again and goes_on and job.version != before[phase].version:
+                again[phase] = round(time.monotonic() - since, 1)
+        return len(again) == len(jobs)
+
+    wait_until(all_go_on, f"all of {jobs} go on")
+    return again
+
+
+def _outcome(house: House, fault: Fault, phase: str, job_id: str, recovered_s: float | None) -> Outcome:
+    attempts = house.store.attempts(job_id)
+    if fault.costs_no_attempt:
+        assert house.get(job_id).attempt == 1, f"{phase}: {attempts}"
+    repeated = None
+    if len(attempts) > 1:
+        repeated = steps_repeated(attempts)
+    return Outcome(fault.name, phase, recovered_s, len(attempts), repeated)
+
+
+def steps_repeated(attempts: list[Attempt]) -> int:
+    """Steps of denoising that were reported by one attempt and taken again by the next; later phases count frames."""
+    return sum(
+        max(0, one.step - (two.resumed_step or 0)) for one, two in pairwise(attempts) if one.phase is Phase.DENOISING
+    )

@@ -1,0 +1,61 @@
+"""Points at which a test may have a worker end, or wait."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from worker import crash_points
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from worker.crash_points import crash_point, watch
+watch(Path(sys.argv[1]) if sys.argv[1] else None)
+crash_point("worker.made")
+print("alive")
+"""
+
+
+def started(folder: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, "-c", PROGRAM, folder], stdout=subprocess.PIPE)
+
+
+def test_every_point_in_the_code_is_listed_and_the_other_way_round() -> None:
+    code = "".join(path.read_text() for path in Path(crash_points.__file__).parent.glob("*.py"))
+    assert sorted(set(re.findall(r"crash_point\(\"([^\"]+)\"\)", code))) == sorted(crash_points.NAMES)
+    assert all(f"| {name} |" in (crash_points.__doc__ or "") for name in crash_points.NAMES)
+
+
+@pytest.mark.parametrize("file", [None, "worker.leased"])
+def test_without_its_file_a_point_is_nothing(tmp_path: Path, file: str | None) -> None:
+    if file:
+        (tmp_path / file).touch()
+    with started(str(tmp_path) if file else "") as process:
+        assert process.communicate(timeout=60)[0] == b"alive\n"
+
+
+def test_an_empty_file_ends_the_first_that_comes_and_no_other(tmp_path: Path) -> None:
+    (tmp_path / "worker.made").touch()
+    with started(str(tmp_path)) as first:
+        assert first.wait(60) == -signal.SIGKILL
+    assert not list(tmp_path.iterdir())
+    with started(str(tmp_path)) as second:
+        assert second.wait(60) == 0
+
+
+def test_a_file_with_something_in_it_holds_until_it_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "worker.made").write_text("wait")
+    held = tmp_path / "worker.made.held"
+    with started(str(tmp_path)) as process:
+        while not held.exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.2)
+        held.unlink()
+        assert process.communicate(timeout=60)[0] == b"alive\n"
