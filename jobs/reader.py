@@ -25,6 +25,7 @@ SEQUENCE = 1000  # ids of events are milliseconds times this, plus a count withi
 MORE = 16  # ids read beyond what is asked for: jobs that were created in the same microsecond as the cursor's
 
 LOAD_IS_GOOD_FOR_S = 1.0
+_NORMAL = json.dumps(Priority.NORMAL).encode()
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,18 @@ class Glance:
     version: int
     state: State
     place: Place | None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A job as Redis has it, read from its `fields` only by those who have not seen it already."""
+
+    glance: Glance
+    fields: dict[bytes, bytes]
+
+    @property
+    def job(self) -> Job:
+        return Job.from_hash(self.fields)
 
 
 @dataclass(frozen=True)
@@ -79,25 +92,17 @@ class JobReader:
 
     async def get_owned(self, job_id: str, owner: str) -> Job:
         """The job with this id if it is this caller's; another's is as good as none. Raises JobNotFound."""
-        with answering():
-            fields = await cast(Awaitable[dict[bytes, bytes]], self.redis.hgetall(records.record_key(job_id)))
-        if not fields or json.loads(fields[b"owner"]) != owner:
-            raise JobNotFound(f"there is no video {job_id!r}")
-        return Job.from_hash(fields)
+        return Job.from_hash(await self._fields(job_id, owner))
 
-    async def glance(self, job_id: str, owner: str) -> Glance:
-        """What has to be known of a job to say whether it has changed. Raises JobNotFound."""
-        wanted = ["owner", "version", "state", "request", "priority"]
-        with answering():
-            row = await cast(Awaitable[list[Any]], self.redis.hmget(records.record_key(job_id), wanted))
-        if row[0] is None or json.loads(row[0]) != owner:
-            raise JobNotFound(f"there is no video {job_id!r}")
-        version, state = int(row[1] or 0), State(json.loads(row[2]))
+    async def see(self, job_id: str, owner: str) -> Seen:
+        """The job with this id if it is this caller's, as far as a caller needs it to be read. Raises JobNotFound."""
+        fields = await self._fields(job_id, owner)
+        version, state = int(fields.get(b"version", 0)), State(json.loads(fields[b"state"]))
         place = None
         if state is State.QUEUED:
-            priority = Priority(json.loads(row[4])) if row[4] else Priority.NORMAL
-            place = await self._place(json.loads(row[3])["model"], priority, job_id)
-        return Glance(version, state, place)
+            priority = Priority(json.loads(fields.get(b"priority", _NORMAL)))
+            place = await self._place(json.loads(fields[b"request"])["model"], priority, job_id)
+        return Seen(Glance(version, state, place), fields)
 
     async def place(self, job: Job) -> Place | None:
         """Where the job is in its queue; None if it does not wait."""
@@ -148,6 +153,13 @@ class JobReader:
                     pipe.hgetall(records.record_key(job_id))
                 rows = await pipe.execute()
         return Page([Job.from_hash(fields) for fields in rows if fields], len(ids) > wanted.limit)
+
+    async def _fields(self, job_id: str, owner: str) -> dict[bytes, bytes]:
+        with answering():
+            fields = await cast(Awaitable[dict[bytes, bytes]], self.redis.hgetall(records.record_key(job_id)))
+        if not fields or json.loads(fields[b"owner"]) != owner:
+            raise JobNotFound(f"there is no video {job_id!r}")
+        return fields
 
     async def _place(self, model: str, priority: Priority, job_id: str) -> Place | None:
         with answering():

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
 from starlette.responses import RedirectResponse
 
 from service import (
@@ -28,22 +27,23 @@ from service.openapi import document, route_name
 from service.parts import Parts
 from service.problems import LastResort, handle_problems
 from service.settings import ServiceSettings
+from service.short_way import FrontEnd
 from service.webhook_events import webhooks
 
 API_VERSION = "1.0.0"
 ABOUT = "Text- and image-to-video as durable jobs. Speaks OpenAI's Videos API, and more."
 
 
-def make_app(settings: ServiceSettings) -> FastAPI:
+def make_app(settings: ServiceSettings) -> FrontEnd:
     """The front end with these settings. Nothing is contacted before the first request."""
     parts = Parts.from_settings(settings)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FrontEnd) -> AsyncIterator[None]:
         yield
         await parts.close()
 
-    app = FastAPI(
+    app = FrontEnd(
         title="EasyAnimate Service",
         version=API_VERSION,
         description=ABOUT,
@@ -64,6 +64,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     handle_problems(app)
     app.add_middleware(LastResort)
     app.add_middleware(RequestStory, metrics=parts.metrics)  # the last one added is the outermost
+    app.open_short_way((videos.polled, ask.router), parts.metrics)
     return app
 
 

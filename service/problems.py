@@ -142,6 +142,14 @@ def problem_body(path: str, code: str, message: str, param: str | None = None) -
     }
 
 
+EXPECTED = (Problem, JobsError)  # what a route may raise
+
+
+async def answer_to(request: Request, error: Problem | JobsError) -> Response:
+    """The problem that the caller of this request reads."""
+    return await (_of_problem if isinstance(error, Problem) else _of_job)(request, error)
+
+
 def handle_problems(app: FastAPI) -> None:
     """Answer every known error of `app` as a problem."""
     app.add_exception_handler(Problem, _of_problem)

@@ -65,14 +65,15 @@ async def read_video(video_id: str, request: Request, owner: OwnerDep, parts: Pa
     any case.
     """
     known = request.headers.get("if-none-match")
-    if known and not prefer.wait_s:
-        glance = await parts.reader.glance(video_id, owner)
-        if matches(known, tag := etag(glance, time.time())):
-            return Response(status_code=304, headers=_headers(tag, glance))
-    job = await parts.reader.get_owned(video_id, owner)
+    seen = await parts.reader.see(video_id, owner)
     if prefer.wait_s:
-        job = await wait_for(parts, job, prefer.wait_s, _is_new(parts, known) if known else is_final)
-    return record_of(job, parts, await _standing(job, parts), known, prefer.applied)
+        job = await wait_for(parts, seen.job, prefer.wait_s, _is_new(parts, known) if known else is_final)
+        standing = await _standing(job, await parts.reader.place(job), parts)
+        return record_of(job, parts, standing, known, prefer.applied)
+    if known and matches(known, tag := etag(seen.glance, time.time())):
+        return Response(status_code=304, headers=_headers(tag, seen.glance))
+    job = seen.job
+    return record_of(job, parts, await _standing(job, seen.glance.place, parts), known)
 
 
 @router.post(
@@ -103,10 +104,10 @@ class Standing:
     load: Load | None = None
 
 
-async def _standing(job: Job, parts: Parts) -> Standing:
+async def _standing(job: Job, place: Place | None, parts: Parts) -> Standing:
     if job.state.is_final:
         return Standing()
-    return Standing(await parts.reader.place(job), await parts.reader.load(job.request.model))
+    return Standing(place, await parts.reader.load(job.request.model))
 
 
 def record_of(
