@@ -8,7 +8,7 @@ from statistics import median
 
 import httpx
 
-from jobs.attempts import Outcome
+from jobs.attempts import Attempt, Outcome
 from jobs.states import Phase
 from tests.faults.house import House, wait_until
 from tests.faults.laws import Asked
@@ -41,8 +41,7 @@ def killed_and_running_again(new_house: NewHouse, seed: int) -> list[str]:
                 house.exit_code(name)
                 house.start_one(name)
             for job_id in ids:
-                wait_until(lambda job_id=job_id: house.get(job_id).step > 0, "it runs again")
-                attempts = house.store.attempts(job_id)
+                attempts = _when_it_goes_on(house, job_id)
                 assert [attempt.outcome for attempt in attempts] == [Outcome.LOST, None]
                 took_s.append(attempts[1].started_at - killed_at)
                 steps.append(steps_repeated(attempts))
@@ -53,6 +52,12 @@ def killed_and_running_again(new_house: NewHouse, seed: int) -> list[str]:
         f"| s from a worker's SIGKILL until its job runs again (lease 15 s) | 20 | {spread(took_s)} |",
         f"| steps repeated by it, checkpoints every 5 s | | {spread(steps, 0)} |",
     ]
+
+
+def _when_it_goes_on(house: House, job_id: str) -> list[Attempt]:
+    """The attempts, when the second one has taken a step."""
+    wait_until(lambda: len(house.store.attempts(job_id)) > 1 and house.get(job_id).step > 0, "another one goes on")
+    return house.store.attempts(job_id)
 
 
 def cancelled(new_house: NewHouse, seed: int) -> list[str]:
@@ -105,8 +110,7 @@ def drained(new_house: NewHouse, seed: int) -> list[str]:
             assert house.exit_code(name) == 0
             took_s.append(time.monotonic() - told_at)
             house.start_one(name)
-            wait_until(lambda job_id=job_id: house.get(job_id).step > 0, "another one goes on")
-            steps.append(steps_repeated(house.store.attempts(job_id)))
+            steps.append(steps_repeated(_when_it_goes_on(house, job_id)))
             house.store.cancel(job_id)
             assert house.end_of(job_id).attempt == 1
             house.wait_for_workers()

@@ -18,7 +18,7 @@ PICTURE = (  # a red one, so that loading has something to fetch
 )
 SMALL: Asked = {"size": "32x32", "num_frames": 8, "num_inference_steps": 2, "seed": 7}
 WITH_PICTURE: Asked = SMALL | {"image": PICTURE}
-LONG: Asked = {"size": "64x64", "num_frames": 16, "num_inference_steps": 160, "seed": 7}
+LONG: Asked = {"size": "64x64", "num_frames": 16, "num_inference_steps": 100, "seed": 7}
 BIG: Asked = {"size": "128x128", "num_frames": 24, "num_inference_steps": 2, "seed": 7}
 
 
