@@ -13,6 +13,7 @@ from redis import Redis
 from jobs.errors import FileMissing
 from jobs.redis_connection import answering
 
+UPLOADS = "uploads/"  # below it, a folder per file
 EXPIRING = "files:expiring"  # sorted set: file id -> unix second of its end
 UPLOAD_PATIENCE_S = 3600
 FILE_PREFIX = "file-"
@@ -49,7 +50,7 @@ def new_file_id() -> str:
 
 def upload_prefix(file_id: str) -> str:
     """Everything that belongs to a file lies under this."""
-    return f"uploads/{file_id}/"
+    return f"{UPLOADS}{file_id}/"
 
 
 class Files:
@@ -97,6 +98,11 @@ class Files:
         with answering():
             found = cast(list[bytes], self.redis.zrangebyscore(EXPIRING, "-inf", now, start=0, num=most))
         return [raw.decode() for raw in found]
+
+    def is_known(self, file_id: str) -> bool:
+        """Whether this file is somebody's, or on its way to be, or will be swept at its end."""
+        with answering():
+            return self.redis.zscore(EXPIRING, file_id) is not None
 
     def forget(self, file_id: str) -> None:
         """Erase the record of a file whose content is gone."""

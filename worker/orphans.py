@@ -1,8 +1,8 @@
-"""Objects that belong to no job: the bucket is read from end to end now and then, and what nobody can need is deleted.
+"""Objects that belong to no job and no file: all of storage is read now and then, and what nobody can need is deleted.
 
-That is what requests left that were refused half-way, and what a worker stored that came back from the dead. A finished
-video that Redis does not know is no orphan as long as it would not have expired: Redis may have lost it, and
-`easyanimate rebuild` brings it back.
+That is what requests left that were refused half-way, what a worker stored that came back from the dead, and files sent
+ahead that Redis has forgotten. A finished video that Redis does not know is no orphan as long as it would not have
+expired: Redis may have lost it, and `easyanimate rebuild` brings it back.
 """
 
 from threading import Event
@@ -10,6 +10,7 @@ from threading import Event
 import structlog
 
 from jobs.errors import JobNotFound, JobsError, StorageUnavailable
+from jobs.files import UPLOADS, Files
 from jobs.job_file import NAME, NotAJob, read_job
 from jobs.record import Job
 from jobs.redis_connection import answering
@@ -51,10 +52,24 @@ class Orphans:
                 if found.modified_at < before and look.is_orphan(found):
                     self.storage.delete(found.key)
                     log.info("orphan.deleted", key=found.key)
+        self._sweep_uploads(before)
         if look.unknown:
             log.warning("orphans.unknown", videos=look.unknown, hint="easyanimate rebuild brings them back")
         if dropped := self.storage.drop_unfinished(before):
             log.info("uploads.dropped", count=dropped)
+
+    def _sweep_uploads(self, before: float) -> None:
+        """What was sent ahead can only be named by those who Redis knows have sent it."""
+        files, known = Files(self.store.redis), dict[str, bool]()
+        for found in self.storage.keys(UPLOADS):
+            if found.modified_at >= before:
+                continue
+            file_id = job_of(found.key)
+            if file_id not in known:
+                known[file_id] = files.is_known(file_id)
+            if not known[file_id]:
+                self.storage.delete(found.key)
+                log.info("orphan.deleted", key=found.key)
 
     def _set_lifecycle(self) -> None:
         try:

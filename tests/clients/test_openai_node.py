@@ -22,11 +22,15 @@ def walk(_wire: Wire, picture: Path, receiver: Receiver, run_node: Callable[...,
     return found, list(_wire.exchanges)
 
 
-def test_it_makes_a_video_and_downloads_it(walk: Walk) -> None:
+def test_it_makes_a_video_and_downloads_it_and_its_pictures(walk: Walk) -> None:
     found, _ = walk
     assert (found["created"]["status"], found["ended"]["status"]) == ("queued", "completed")
     assert found["ended"]["metadata"] == {"order": "17"}
-    assert found["video"] == {"type": "video/mp4", "sha256": found["ended"]["content_sha256"]}
+    video, thumbnail, sheet = (found["files"][variant] for variant in ("video", "thumbnail", "spritesheet"))
+    assert (video["type"], video["sha256"]) == ("video/mp4", found["ended"]["content_sha256"])
+    begin = bytes.fromhex(thumbnail["begin"])
+    assert (thumbnail["type"], begin[:4] + begin[8:]) == ("image/webp", b"RIFFWEBP")
+    assert (sheet["type"], bytes.fromhex(sheet["begin"])[:3]) == ("image/jpeg", b"\xff\xd8\xff")
 
 
 def test_it_sends_a_picture_and_starts_from_other_videos(walk: Walk) -> None:

@@ -58,9 +58,17 @@ def test_it_waits_as_long_as_it_is_told(walk: Walk) -> None:
 
 def test_it_downloads_what_the_record_promises(walk: Walk) -> None:
     found, exchanges = walk
-    assert found["files"]["video"] == {"type": "video/mp4", "sha256": found["retrieved"]["content_sha256"]}
+    video = found["files"]["video"]
+    assert (video["type"], video["sha256"]) == ("video/mp4", found["retrieved"]["content_sha256"])
     (download,) = (e for e in exchanges if e.line == f"GET /v1/videos/{found['created']['id']}/content?variant=video")
     assert hashlib.sha256(download.answer).hexdigest() == found["retrieved"]["content_sha256"]
+
+
+def test_it_downloads_the_pictures_of_a_video(walk: Walk) -> None:
+    thumbnail, sheet = (walk[0]["files"][variant] for variant in ("thumbnail", "spritesheet"))
+    begin = bytes.fromhex(thumbnail["begin"])
+    assert (thumbnail["type"], begin[:4] + begin[8:]) == ("image/webp", b"RIFFWEBP")
+    assert (sheet["type"], bytes.fromhex(sheet["begin"])[:3]) == ("image/jpeg", b"\xff\xd8\xff")
 
 
 def test_it_remixes_edits_and_extends(walk: Walk) -> None:

@@ -31,9 +31,13 @@ const webhook = { url: hook, events: ["video.completed"], secret };
 const first = await client.videos.create({ ...small, prompt: "a red ball rolls", metadata: { order: "17" }, webhook });
 found.created = first;
 found.ended = await ended(first.id);
-const content = await client.videos.downloadContent(first.id, { variant: "video" });
-const bytes = Buffer.from(await content.arrayBuffer());
-found.video = { type: content.headers.get("content-type"), sha256: createHash("sha256").update(bytes).digest("hex") };
+found.files = {};
+for (const variant of ["video", "thumbnail", "spritesheet"]) {
+  const content = await client.videos.downloadContent(first.id, { variant });
+  const bytes = Buffer.from(await content.arrayBuffer());
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  found.files[variant] = { type: content.headers.get("content-type"), begin: bytes.toString("hex", 0, 12), sha256 };
+}
 
 const start = createReadStream(picture);
 found.from_picture = await ended((await client.videos.create({ ...small, prompt: "it moves", input_reference: start })).id);

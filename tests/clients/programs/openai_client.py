@@ -35,7 +35,8 @@ def refused(call):
 def file(video_id, variant):
     content = client.videos.download_content(video_id, variant=variant)
     data = content.read()
-    return {"type": content.response.headers["content-type"], "sha256": hashlib.sha256(data).hexdigest()}
+    told = content.response.headers["content-type"]
+    return {"type": told, "begin": data[:12].hex(), "sha256": hashlib.sha256(data).hexdigest()}
 
 
 webhook = {"url": hook, "events": ["video.completed", "video.failed"], "secret": secret}
@@ -43,7 +44,7 @@ first = create("a red ball rolls", {**SMALL, "metadata": {"order": "17"}, "webho
 found["created"] = first.model_dump(mode="json")
 found["polled"] = client.videos.poll(first.id).model_dump(mode="json")
 found["retrieved"] = client.videos.retrieve(first.id).model_dump(mode="json")
-found["files"] = {variant: file(first.id, variant) for variant in ("video",)}
+found["files"] = {variant: file(first.id, variant) for variant in ("video", "thumbnail", "spritesheet")}
 
 with Path(picture).open("rb") as start:
     found["from_picture"] = client.videos.create_and_poll(

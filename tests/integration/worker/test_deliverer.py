@@ -1,12 +1,16 @@
 """Webhooks on real sockets: receivers that behave in every way, and none of them delays another's deliveries."""
 
 import json
+import os
 import socket
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
 
@@ -25,6 +29,7 @@ from jobs.request import WEBHOOK_EVENTS
 from jobs.store import JobStore
 from jobs.webhook_endpoints import Endpoint, Endpoints, new_endpoint_id, new_secret
 from worker.deliverer import Deliverer
+from worker.settings import WorkerSettings
 
 Submit = Callable[..., Job]
 SECRET = "whsec_" + "c2VjcmV0" * 5
@@ -48,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         way, length = self.path[1:], int(self.headers["content-length"])
         body = b"".join(self.slowly(length)) if way == "read-slowly" else self.rfile.read(length)
         self.receiver.keep(self.path, {name.lower(): value for name, value in self.headers.items()}, body.decode())
-        if way in ("reset", "hang", "drip"):
+        if way in ("reset", "hang", "drip") or (way == "hang-once" and self.receiver.count(way) == 1):
             self.break_off(way)
             return
         self.send_response(int(way) if way.isdigit() else 200)
@@ -161,6 +166,50 @@ def ledger(deliveries: Deliveries, job: Job) -> tuple[Delivery, list[Try]]:
 
 def tried(deliveries: Deliveries, job: Job) -> Callable[[], bool]:
     return lambda: len(ledger(deliveries, job)[1]) == 1
+
+
+@pytest.fixture
+def keeper(settings: WorkerSettings, tmp_path: Path) -> Iterator[Callable[[], "subprocess.Popen[bytes]"]]:
+    """Starts a keeper in a process of its own."""
+    running: list[subprocess.Popen[bytes]] = []
+    said = {"REDIS_URL": settings.redis_url.get_secret_value(), "DATA_DIR": tmp_path / "data", "WEBHOOK_SECRET": SECRET}
+    environment = {f"EASYANIMATE_{name}": str(value) for name, value in said.items()}
+
+    def start() -> "subprocess.Popen[bytes]":
+        with (tmp_path / f"keeper-{len(running)}.log").open("wb") as log:
+            command = [sys.executable, "-m", "worker.keeper"]
+            allowed = {"EASYANIMATE_WEBHOOK_ALLOW_PRIVATE": "true"}
+            running.append(subprocess.Popen(command, env={**os.environ, **environment, **allowed}, stderr=log))
+        return running[-1]
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def test_what_a_killed_keeper_was_delivering_another_one_delivers_again_and_then_it_ends(
+    submit: Submit, receiver: Receiver, deliveries: Deliveries, keeper: Callable[[], "subprocess.Popen[bytes]"]
+) -> None:
+    job = say(submit, receiver.url("hang-once"))
+    first = keeper()
+    wait_until(lambda: receiver.count("hang-once") == 1)  # the receiver has it, and has not answered yet
+    first.kill()
+    first.wait()
+    row, tries = ledger(deliveries, job)
+    assert (row.status, tries) == ("pending", [])  # nobody knows what became of it
+    redis = deliveries.redis
+    [(due, claimed_until)] = [(key, redis.zscore(key, row.id)) for key in redis.keys("outbox:lane:*")]
+    assert claimed_until > time.time()  # for a minute it is still the dead one's; that minute passes now:
+    redis.zadd(due, {row.id: 0})
+    redis.zadd("outbox:due", {due.decode().removeprefix("outbox:lane:"): 0})
+    keeper()
+    wait_until(lambda: ledger(deliveries, job)[0].status == "delivered")
+    (_, headers, body), (_, again, same) = receiver.got
+    assert (headers["webhook-id"], body) == (again["webhook-id"], same)
+    Webhook(SECRET).verify(same, again)
+    assert redis.zcard("outbox:due") == 0  # and never again
+    assert len(ledger(deliveries, job)[1]) == 1
 
 
 WAYS = ("500", "hang", "reset", "302", "410", "drop", "read-slowly", "drip")

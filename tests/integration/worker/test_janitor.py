@@ -11,6 +11,7 @@ from redis import Redis
 
 from jobs import retention
 from jobs.errors import JobNotFound, StorageUnavailable
+from jobs.files import Files, InputFile, new_file_id
 from jobs.job_file import job_file_key, write_job
 from jobs.local_storage import LocalStorage
 from jobs.record import Job, Result, new_job_id
@@ -99,6 +100,13 @@ def made(key: str) -> Result:
         peak_memory_mb=1.0,
         phase_seconds={},
     )
+
+
+def sent_ahead(file_id: str) -> InputFile:
+    return InputFile(
+        id=file_id, owner="me", filename="a.png", purpose="vision", kind="picture", extension="png", size_bytes=1,
+        content_sha256="", width=1, height=1, created_at=time.time(), expires_at=time.time() + 7 * DAY_S,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -281,13 +289,33 @@ class TestOrphans:
         orphans.sweep()
         assert [path for path in local.folder.rglob("*") if path.is_file()] == []
 
+    def test_files_sent_ahead_go_when_nobody_can_name_them_any_more(
+        self, orphans: Orphans, local: LocalStorage, redis: Redis
+    ) -> None:
+        files, kept, half, lost = Files(redis), new_file_id(), new_file_id(), new_file_id()
+        for file_id in (kept, half, lost):
+            files.announce(file_id, time.time())
+            local.put_bytes(f"uploads/{file_id}/content.png", b"1")
+        files.add(sent_ahead(kept))
+        redis.zrem("files:expiring", lost)  # as a Redis does that lost its last second
+        orphans.sweep()
+        assert len(list(local.keys("uploads/"))) == 3  # not at once
+        self.age(local, 2 * DAY_S)
+        orphans.sweep()
+        assert {found.key.split("/")[1] for found in local.keys("uploads/")} == {kept, half}
+        redis.flushall()
+        orphans.sweep()
+        assert list(local.keys("uploads/")) == []
+
     def test_the_same_holds_in_a_bucket(
         self, store: JobStore, s3_settings: S3Settings, keeping: KeeperSettings, asked: Callable[..., VideoRequest]
     ) -> None:
         hand = Hand(store, S3Storage(s3_settings), asked)
         job = hand.finish(hand.submit(DAY_S).id)
         hand.storage.put_bytes(input_key("video_never", "image.png"), b"1")
+        hand.storage.put_bytes(f"uploads/{new_file_id()}/content.png", b"1")
         before = hand.keys(job.id)
         at_once = keeping.model_copy(update={"orphan_grace_s": -3600.0})
         Orphans(store, hand.storage, at_once).sweep()
         assert (hand.keys("video_never"), hand.keys(job.id)) == (set(), before)
+        assert list(hand.storage.keys("uploads/")) == []
