@@ -26,6 +26,7 @@ class EmbeddedRedis:
 
     @property
     def url(self) -> str:
+        """Where it is reached, from this machine alone."""
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> Self:

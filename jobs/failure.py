@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Blame(StrEnum):
+    """Who can do something about a failure: who asked, who chose the model, or who runs the service."""
+
     CALLER = "caller"
     MODEL = "model"
     INFRASTRUCTURE = "infrastructure"

@@ -55,10 +55,12 @@ class Claim:
 
     @property
     def value(self) -> bytes:
+        """What stands under the key while the request is being looked at."""
         return _value(self.asked, _CLAIM + self.video_id)
 
     @property
     def may_be_lost(self) -> bool:
+        """Whether so much time has passed that it should not be relied on any more."""
         return time.monotonic() - self.since > CLAIMED_FOR_S / 2
 
 

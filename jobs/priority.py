@@ -12,6 +12,7 @@ class Priority(StrEnum):
 
     @property
     def head_start(self) -> int:
+        """How many turns it goes before what came at the same time."""
         return HEAD_START[self]
 
 

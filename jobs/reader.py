@@ -46,6 +46,7 @@ class Seen:
 
     @property
     def job(self) -> Job:
+        """The whole record."""
         return Job.from_hash(self.fields)
 
 

@@ -79,6 +79,7 @@ class VideoRequest(BaseModel):
 
     @property
     def size(self) -> str:
+        """Width and height as OpenAI writes them: `672x384`."""
         return f"{self.width}x{self.height}"
 
     @property

@@ -15,6 +15,7 @@ class State(StrEnum):
 
     @property
     def is_final(self) -> bool:
+        """Whether nothing changes any more."""
         return self not in (State.QUEUED, State.RUNNING)
 
 

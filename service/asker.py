@@ -27,6 +27,7 @@ class Asker:
 
     @property
     def owner(self) -> str:
+        """Whose video it will be."""
         return self.caller.owner
 
     def count_request(self, most: int) -> None:

@@ -47,6 +47,7 @@ class Feed:
 
     @property
     def last_id(self) -> int:
+        """The id of the latest event; 0 before the first."""
         return self.lines[-1].id if self.lines else 0
 
     def after(self, line_id: int) -> list[Line]:

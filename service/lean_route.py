@@ -31,6 +31,7 @@ class LeanRoute(APIRoute):
     """The same to callers and in the OpenAPI document as any route; its function and their dependencies are async."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """What answers a request: dependencies and function, without what FastAPI does for those with bodies."""
         solve = _solver(self.dependant)
 
         async def handle(request: Request) -> Response:

@@ -42,6 +42,7 @@ class Installation(Collector):
         self.store = store
 
     def collect(self) -> Iterator[Metric]:
+        """Everything that is read from Redis at this moment; `easyanimate_redis_up` alone while it is away."""
         try:
             found = [*self._queues(), *self._tallies(tally.read_tally(self.store.redis))]
         except QueueUnavailable:

@@ -29,6 +29,7 @@ class RequestStory:
         self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI has it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

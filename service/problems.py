@@ -165,6 +165,7 @@ class LastResort:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI has it."""
         has_begun = False
 
         async def watched(message: Message) -> None:

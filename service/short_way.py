@@ -43,6 +43,7 @@ class FrontEnd(FastAPI):
         self._short = RequestStory(LastResort(_run), metrics)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI has it: the short way if there is one, else FastAPI's."""
         if scope["type"] == "http":
             for way in self.ways.get(scope["method"], ()):
                 if match := way.paths.match(scope["path"]):

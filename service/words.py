@@ -15,6 +15,7 @@ from service.fields import Fields
 
 
 def read_prompt(fields: Fields) -> str:
+    """The prompt, which has to say something. Raises InvalidRequest."""
     prompt = fields.text("prompt", MAX_PROMPT_CHARS)
     if prompt is None or not prompt.strip():
         raise InvalidRequest("prompt is missing or blank; say what the video shall show", "prompt")
@@ -22,6 +23,7 @@ def read_prompt(fields: Fields) -> str:
 
 
 def read_metadata(fields: Fields) -> dict[str, str]:
+    """The caller's pairs of text, none if there are none. Raises InvalidRequest."""
     metadata = fields.part("metadata")
     if metadata is None:
         return {}
@@ -39,6 +41,7 @@ def read_metadata(fields: Fields) -> dict[str, str]:
 
 
 def read_webhook(fields: Fields, outgoing: Outgoing) -> WebhookTarget | None:
+    """Who is to be told, looked at as it will be again at delivery; None if nobody. Raises InvalidRequest."""
     webhook = fields.part("webhook")
     if webhook is None:
         return None

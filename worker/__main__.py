@@ -12,6 +12,7 @@ from worker.settings import WorkerSettings
 
 
 def main() -> int:
+    """Work until a signal comes; the exit code: 2 if the settings are wrong."""
     try:
         settings = WorkerSettings()
     except ValidationError as error:

@@ -47,10 +47,12 @@ class Outcome:
 
     @property
     def arrived(self) -> bool:
+        """Whether the receiver took it."""
         return self.answer is not None and 200 <= self.answer.status < 300
 
     @property
     def is_gone(self) -> bool:
+        """Whether the receiver wants nothing more, ever."""
         return self.answer is not None and self.answer.status == GONE
 
 

@@ -17,6 +17,7 @@ class NotOurs(Ended):
     """The keeper gave the attempt to somebody else, or the caller deleted the job."""
 
     def settle(self, store: JobStore, job: Job) -> str:
+        """There is nothing to write down."""
         return "job.dropped"
 
 
@@ -24,6 +25,7 @@ class Drained(Ended):
     """The worker has to go: another one begins again, at no cost to the job."""
 
     def settle(self, store: JobStore, job: Job) -> str:
+        """Give the job back."""
         store.give_back(job.id, job.token or "")
         return "job.given_back"
 
@@ -36,6 +38,7 @@ class EngineLost(Ended):
         self.code = code
 
     def settle(self, store: JobStore, job: Job) -> str:
+        """Have it tried again, or fail it after its last attempt."""
         if job.attempt < MAX_ATTEMPTS:
             store.retry(job.id, job.token or "", failure(self.code))
             return "job.retried"
@@ -51,6 +54,7 @@ class JobFailed(Ended):
         self.why = why
 
     def settle(self, store: JobStore, job: Job) -> str:
+        """Fail it, and say why."""
         store.fail(job.id, job.token or "", self.why)
         return {"cancelled": "job.cancelled", "deadline_exceeded": "job.expired"}.get(self.why.code, "job.failed")
 

@@ -38,6 +38,7 @@ class EngineProcess:
 
     @property
     def pid(self) -> int | None:
+        """Of the process that was started last; None before the first."""
         return self._process.pid if self._process else None
 
     def start(self) -> None:

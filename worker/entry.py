@@ -28,6 +28,7 @@ class Entry(RQJob):
 
     @property
     def func(self) -> Callable[[str], None]:
+        """The one task there is, whatever the entry names."""
         return make_video
 
     def send_webhooks(self, *_: Any, **__: Any) -> None:
@@ -39,4 +40,5 @@ class TicketQueue(Queue):
 
     @classmethod
     def lmove(cls, connection: Redis, queue_key: str, timeout: int | None) -> Any:
+        """The next entry, which RQ would keep on a second list until it has begun."""
         return cls.lpop([queue_key], timeout, connection=connection)

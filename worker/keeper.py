@@ -94,6 +94,7 @@ def run_keeper(settings: KeeperSettings, signals: "SimpleQueue[int]") -> None:
 
 
 def main() -> int:
+    """Keep until a signal comes; the exit code: 2 if the settings are wrong."""
     try:
         settings = KeeperSettings()
     except ValidationError as error:

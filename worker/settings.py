@@ -32,6 +32,7 @@ class WorkerSettings(Settings):
 
     @property
     def model_folder(self) -> Path:
+        """Where the model lies that this worker serves."""
         return self.models_dir / self.model
 
     @property

@@ -8,6 +8,7 @@ from easyanimate.tiny.shipped import copy_tiny_model
 
 
 def main() -> None:
+    """Put the small model where the command line says."""
     parser = argparse.ArgumentParser(prog="python -m easyanimate.tiny", description=__doc__)
     parser.add_argument("folder", type=Path, help="where to put it; made if missing")
     folder = copy_tiny_model(parser.parse_args().folder)

@@ -59,6 +59,7 @@ class CriticBlock(nn.Module):
         self.shrinks = shrinks
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B, in, F, H, W] -> [B, out, F, H, W], or half of each axis if it shrinks."""
         h = self.conv1(F.leaky_relu(self.norm1(x), SLOPE))
         h = F.leaky_relu(self.norm2(h), SLOPE)
         if self.shrinks:

@@ -20,6 +20,7 @@ class UpBlock(nn.Module):
         self.upsampler = upsampler
 
     def forward(self, x: Tensor, regime: Regime) -> Tensor:
+        """[B, C, F, H, W] -> [B, C', F', H', W'], larger by what the upsampler doubles."""
         for conv in self.convs:
             x = conv(x, regime)
         return x if self.upsampler is None else self.upsampler(x, regime)

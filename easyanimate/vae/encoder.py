@@ -20,6 +20,7 @@ class DownBlock(nn.Module):
         self.downsampler = downsampler
 
     def forward(self, x: Tensor, regime: Regime) -> Tensor:
+        """[B, C, F, H, W] -> [B, C', F', H', W'], smaller by what the downsampler halves."""
         for conv in self.convs:
             x = conv(x, regime)
         return x if self.downsampler is None else self.downsampler(x, regime)

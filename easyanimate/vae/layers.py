@@ -56,6 +56,7 @@ class ResidualBlock(nn.Module):
         self.shortcut = nn.Conv3d(in_channels, out_channels, 1) if in_channels != out_channels else None
 
     def forward(self, x: Tensor, regime: Regime) -> Tensor:
+        """[B, in, F, H, W] -> [B, out, F, H, W]."""
         h = self.conv1(normalise_and_activate(self.norm1, x), regime)
         h = normalise_and_activate(self.norm2, h)
         h = self.conv2(h, regime)
@@ -94,6 +95,7 @@ class MidBlock(nn.Module):
         self.attentions = nn.ModuleList(MidAttention(channels, groups, heads) for _ in range(layers - 1))
 
     def forward(self, x: Tensor, regime: Regime) -> Tensor:
+        """[B, C, F, H, W] to the same."""
         for conv, attention in zip_longest(self.convs, self.attentions):
             x = conv(x, regime)
             x = x if attention is None else attention(x)
@@ -108,6 +110,7 @@ class Downsampler(nn.Module):
         self.conv = TConv(channels, channels, stride=(2 if temporal else 1, 2, 2), spatial_padding=0)
 
     def forward(self, x: Tensor, regime: Regime) -> Tensor:
+        """[B, C, F, H, W] -> [B, C, F or F/2, H/2, W/2]."""
         return self.conv(F.pad(x, (0, 1, 0, 1)), regime)
 
 
@@ -120,6 +123,7 @@ class Upsampler(nn.Module):
         self.conv = TConv(channels, channels)
 
     def forward(self, x: Tensor, regime: Regime) -> Tensor:
+        """[B, C, F, H, W] -> [B, C, F or 2F, 2H, 2W]."""
         x = self.conv(F.interpolate(x, scale_factor=(1.0, 2.0, 2.0), mode="nearest"), regime)
         return double_time(x, regime) if self.temporal else x
 
