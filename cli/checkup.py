@@ -125,11 +125,15 @@ def _redis_clock(redis: Redis) -> Iterator[Finding]:
 
 
 def _models(settings: WorkerSettings) -> Iterator[Finding]:
+    for name in settings.served_models:
+        yield from _model(settings.models_dir / name)
+
+
+def _model(folder: Path) -> Iterator[Finding]:
     from easyanimate.errors import EasyAnimateError
     from easyanimate.models.checkup import missing_parts
     from worker.cards import read_card
 
-    folder = settings.model_folder
     if not folder.is_dir():
         advice = "`easyanimate models pull 512` downloads one; `easyanimate up` makes the small one"
         yield warning("models", f"there is no model folder {folder}", advice)

@@ -29,20 +29,27 @@ class Registry:
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
 
-    def announce(self, card: ModelCard, worker: str) -> None:
-        """Say that this worker serves this model; to be repeated within 30 s."""
+    def announce(self, card: ModelCard, worker: str, *, is_loaded: bool = True) -> None:
+        """Say that this worker serves this model, and whether it has it loaded; to be repeated within 30 s."""
         with answering(), self.redis.pipeline(transaction=True) as pipe:
             now = self._now()
             pipe.hset(CARDS, card.name, card.model_dump_json())
             pipe.zadd(workers_key(card.name), {worker: now + WORKER_TTL_S})
-            pipe.zremrangebyscore(workers_key(card.name), "-inf", now)
+            if is_loaded:
+                pipe.zadd(loaded_key(card.name), {worker: now + WORKER_TTL_S})
+            else:
+                pipe.zrem(loaded_key(card.name), worker)
+            for key in (workers_key(card.name), loaded_key(card.name)):
+                pipe.zremrangebyscore(key, "-inf", now)
             pipe.delete(turns.unserved_key(card.name))
             pipe.execute()
 
     def withdraw(self, model: str, worker: str) -> None:
-        """Say that this worker is gone."""
-        with answering():
-            self.redis.zrem(workers_key(model), worker)
+        """Say that this worker does not serve this model any more."""
+        with answering(), self.redis.pipeline(transaction=True) as pipe:
+            for key in (workers_key(model), loaded_key(model)):
+                pipe.zrem(key, worker)
+            pipe.execute()
 
     def tell_unserved(self, model: str, for_s: float) -> bool:
         """Say that no worker has served this model for so long; the next that does takes it back. False if it is said.
@@ -82,8 +89,15 @@ class Registry:
 
     def live_workers(self, model: str) -> int:
         """How many workers serve this model right now."""
+        return self._count(workers_key(model))
+
+    def loaded_workers(self, model: str) -> int:
+        """How many of them have it loaded."""
+        return self._count(loaded_key(model))
+
+    def _count(self, key: str) -> int:
         with answering():
-            return int(self.redis.zcount(workers_key(model), f"({self._now()}", "+inf"))
+            return int(self.redis.zcount(key, f"({self._now()}", "+inf"))
 
     def _now(self) -> float:
         seconds, microseconds = self.redis.time()
@@ -93,3 +107,8 @@ class Registry:
 def workers_key(model: str) -> str:
     """The sorted set of a model's workers, by the unix second until which each is believed to live."""
     return f"model:{model}:workers"
+
+
+def loaded_key(model: str) -> str:
+    """Likewise of those that have it loaded."""
+    return f"model:{model}:loaded"

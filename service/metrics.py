@@ -57,15 +57,18 @@ class Installation(Collector):
             "easyanimate_queue_head_age_seconds", "How long the next job to be taken has waited.", labels=["model"]
         )
         workers = GaugeMetricFamily("easyanimate_workers", "Workers that live.", labels=["model"])
+        loaded = GaugeMetricFamily("easyanimate_workers_loaded", "Those that have the model loaded.", labels=["model"])
         registry = Registry(self.store.redis)
         for card in registry.cards():
             depth.add_metric([card.name], self.store.queue_depth(card.name))
             age.add_metric([card.name], self._head_age_s(card.name))
             workers.add_metric([card.name], registry.live_workers(card.name))
+            loaded.add_metric([card.name], registry.loaded_workers(card.name))
         yield from (
             depth,
             age,
             workers,
+            loaded,
             GaugeMetricFamily("easyanimate_jobs_running", "Jobs that run.", self.store.running()),
         )
 

@@ -13,13 +13,18 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 
 
 class Model(BaseModel):
-    """A model: OpenAI's four keys, and its card. `unserved_since` says since when no worker has served it, if so."""
+    """A model: OpenAI's four keys, and its card. `unserved_since` says since when no worker has served it, if so.
+
+    `loaded_workers` of its `live_workers` have it in memory; the others load it for the first video that is asked of
+    them.
+    """
 
     id: str
     object: str = "model"
     created: int = 0
     owned_by: str = "easyanimate"
     live_workers: int
+    loaded_workers: int
     unserved_since: int | None
     modes: tuple[Mode, ...]
     loras: tuple[Lora, ...]
@@ -49,8 +54,13 @@ def read_model(model: str, _: OwnerDep, parts: PartsDep) -> Model:
 
 
 def _show(card: ModelCard, parts: Parts) -> Model:
-    live_workers = parts.registry.live_workers(card.name)
-    since = parts.registry.unserved_since(card.name)
+    registry = parts.registry
     return Model(
-        id=card.name, live_workers=live_workers, unserved_since=since, modes=card.modes, loras=card.loras, card=card
+        id=card.name,
+        live_workers=registry.live_workers(card.name),
+        loaded_workers=registry.loaded_workers(card.name),
+        unserved_since=registry.unserved_since(card.name),
+        modes=card.modes,
+        loras=card.loras,
+        card=card,
     )

@@ -7,7 +7,8 @@ from pydantic import ValidationError
 from jobs.logs import set_up_logs
 from worker import metrics
 from worker.crash_points import watch
-from worker.run import ModelNotLoaded, engine_for, run_worker
+from worker.run import engine_for, run_worker
+from worker.served import ModelNotLoaded
 from worker.settings import WorkerSettings
 
 
@@ -24,7 +25,8 @@ def main() -> int:
     try:
         return run_worker(settings, engine_for(settings))
     except ModelNotLoaded as error:
-        sys.stderr.write(f"The model {settings.model} in {settings.model_folder} cannot be loaded: {error}\n")
+        models = ", ".join(settings.served_models)
+        sys.stderr.write(f"The model {models} in {settings.models_dir} cannot be loaded: {error}\n")
         return 1
 
 

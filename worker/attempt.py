@@ -30,6 +30,7 @@ from worker.messages import Checkpointed, Checkpoints, Done, Preview, Run, Segme
 from worker.orders import Orders
 from worker.patience import patiently
 from worker.reporter import Reporter
+from worker.served import Served
 from worker.settings import WorkerSettings
 from worker.side_shelf import SideShelf
 
@@ -49,6 +50,7 @@ class Parts:
     storage: Storage
     engine: EngineProcess
     drain: Drain
+    served: Served
 
 
 class Attempt:

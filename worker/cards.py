@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from easyanimate.errors import CheckpointError
-from easyanimate.pipeline.schedulers import SCHEDULERS
+from easyanimate.sampler_names import SCHEDULERS
 from jobs.model_card import ModelCard
 
 PUBLISHED = re.compile(r"-(512x512|768x768|960x960)$")

@@ -2,6 +2,7 @@
 
 from jobs.failure import Failure, failure
 from jobs.record import Job
+from jobs.registry import Registry
 from jobs.store import MAX_ATTEMPTS, JobStore
 
 
@@ -67,7 +68,14 @@ class OutOfMemory(JobFailed):
 
 
 class ModelBroken(JobFailed):
-    """The model cannot be loaded any more: neither this job nor this worker can go on."""
+    """The model cannot be loaded here: another worker that serves it may try, else there will be no video."""
 
     def __init__(self) -> None:
         super().__init__(failure("model_unavailable"))
+
+    def settle(self, store: JobStore, job: Job) -> str:
+        others = Registry(store.redis).live_workers(job.request.model) - 1  # we are still counted
+        if others > 0 and job.attempt < MAX_ATTEMPTS:
+            store.retry(job.id, job.token or "", self.why)
+            return "job.retried"
+        return super().settle(store, job)

@@ -1,4 +1,4 @@
-"""The engine: a child process that owns torch and the loaded model, and makes one video at a time.
+"""The engine: a child process that owns torch and the loaded models, and makes one video at a time.
 
 It hears orders in a thread of its own, so that a cancel is known while the model works; when the supervisor is gone,
 so is the engine.
@@ -11,39 +11,17 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Thread
-from typing import Protocol
 
 import structlog
 
 from easyanimate.errors import Interrupted
 from jobs.logs import set_up_logs
-from jobs.model_card import ModelCard
 from worker.die_with_parent import die_with_parent
-from worker.failures import failed, failed_to_load
-from worker.messages import Answer, Cancel, Done, Failed, Load, Order, Pause, Ready, Run
-from worker.settings import Memory
+from worker.failures import failed, not_loaded
+from worker.loaded_models import LoadedModels, Loader
+from worker.messages import Answer, Cancel, Done, Failed, Load, NotLoaded, Order, Pause, Run
 
 log = structlog.get_logger()
-
-
-class Maker(Protocol):
-    """What makes videos once it is loaded."""
-
-    @property
-    def card(self) -> ModelCard:
-        """What it can make."""
-
-    @property
-    def memory(self) -> Memory:
-        """The memory profile it works in."""
-
-    def make(
-        self, run: Run, tell: Callable[[Answer], None], check: Callable[[], None], wants_pause: Callable[[], bool]
-    ) -> Done:
-        """Make one video. `tell` passes progress on; `check`, to be called often, raises Interrupted.
-
-        When `wants_pause`, keep how it stands and raise Interrupted.
-        """
 
 
 class Ear:
@@ -79,31 +57,31 @@ class Ear:
             os._exit(1)  # the supervisor is gone: nobody waits for what we do
 
 
-def serve(connection: Connection, load: Callable[[Load], Maker]) -> int:
-    """Load, then run what is asked, until told to end (0) or of no more use (1)."""
+def serve(connection: Connection, make_loader: Callable[[], Loader]) -> int:
+    """Load and run what is asked, until told to end (0) or of no more use (1). The first order is a Load."""
     ear = Ear(connection)
     order = ear.orders.get()
     if not isinstance(order, Load):
         raise TypeError(f"the first order must be Load, got {order!r}")
     set_up_logs("console" if order.log_format == "console" else "json", process="engine")
     try:
-        maker = load(order)
+        models = LoadedModels(make_loader())
     except Exception as error:  # whatever it is: the supervisor must hear of it
-        log.exception("model.failed", folder=str(order.folder))
-        connection.send(failed_to_load(error))
+        log.exception("engine.unfit")
+        connection.send(not_loaded(order.model, error, is_fatal=True))
         return 1
-    connection.send(Ready(maker.card, maker.memory))
-    while isinstance(order := ear.orders.get(), Run):
-        answer = _answer(maker, order, connection.send, ear)
+    while isinstance(order, Load | Run):
+        answer = models.load(order) if isinstance(order, Load) else _answer(models, order, connection.send, ear)
         connection.send(answer)
-        if not isinstance(answer, Done) and answer.is_fatal:
+        if isinstance(answer, Failed | NotLoaded) and answer.is_fatal:
             return 1
+        order = ear.orders.get()
     return 0
 
 
-def _answer(maker: Maker, run: Run, tell: Callable[[Answer], None], ear: Ear) -> Done | Failed:
+def _answer(models: LoadedModels, run: Run, tell: Callable[[Answer], None], ear: Ear) -> Done | Failed:
     try:
-        return maker.make(run, tell, lambda: ear.check(run), lambda: ear.wants_pause(run))
+        return models.use(run.request.model).make(run, tell, lambda: ear.check(run), lambda: ear.wants_pause(run))
     except Exception as error:  # whatever it is: the supervisor must hear of it
         answer = failed(error)
         if answer.code != "cancelled":
@@ -111,22 +89,22 @@ def _answer(maker: Maker, run: Run, tell: Callable[[Answer], None], ear: Ear) ->
         return answer
 
 
-def start(load: Callable[[Load], Maker]) -> None:
+def start(make_loader: Callable[[], Loader]) -> None:
     """Serve the supervisor at the other end of the pipe whose number is the program's last argument; never returns."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
     with Connection(int(sys.argv[-1])) as connection:
-        code = serve(connection, load)
+        code = serve(connection, make_loader)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)  # the ear still listens
 
 
-def _load(order: Load) -> Maker:
-    from worker.generation import VideoMaker  # noqa: PLC0415  torch, seconds of it, only where a model is loaded
+def _loader() -> Loader:
+    from worker.model_loader import ModelLoader  # noqa: PLC0415  torch, seconds of it, only in the engine itself
 
-    return VideoMaker.load(order.folder, order.device, order.dtype, order.memory)
+    return ModelLoader()
 
 
 if __name__ == "__main__":
-    start(_load)
+    start(_loader)

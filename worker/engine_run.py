@@ -16,6 +16,7 @@ from worker.messages import (
     Checkpointed,
     Done,
     Failed,
+    NotLoaded,
     Pause,
     Preview,
     Progress,
@@ -54,21 +55,24 @@ class EngineRun:
         self.pace = Pace()
 
     def make(self, run: Run) -> Done:
-        """Have the video made that `run` asks for, by an engine that is started if need be.
+        """Have the video made that `run` asks for, by an engine that is started, and loads its model, if need be.
 
-        When the device is too small it is tried once more in a smaller memory profile.
+        When the device is too small it is tried once more without other models, then in a smaller memory profile.
         """
-        try:
-            return self._try(run)
-        except OutOfMemory:
-            if self.engine.memory not in LOWER:
-                raise
-        with self.engine.saving_memory():
-            return self._try(run)
+        while True:
+            try:
+                return self._try(run)
+            except OutOfMemory:
+                if self.engine.make_room():
+                    continue
+                if self.engine.memory not in LOWER:
+                    raise
+            with self.engine.saving_memory():
+                return self._try(run)
 
     def _try(self, run: Run) -> Done:
-        self.engine.start()
-        if not self.engine.is_ready:
+        self.engine.start(run.request.model)
+        while not self.engine.is_ready:
             self._hear(Ready, None)
         self.engine.send(run)
         return self._hear(Done, run)
@@ -86,6 +90,8 @@ class EngineRun:
                 self._check_silence(run)
             elif isinstance(answer, wanted):
                 return answer
+            elif isinstance(answer, NotLoaded):
+                self._look_at(answer)
             elif isinstance(answer, Failed):
                 raise Drained if is_pausing and answer.code == "cancelled" else self._ending(answer)
             else:
@@ -120,12 +126,17 @@ class EngineRun:
             return self.settings.decode_timeout_s
         return self.settings.step_timeout_s
 
+    def _look_at(self, answer: NotLoaded) -> None:
+        """A model could not be loaded; if it is not ours, somebody asked for it before us, and did not wait."""
+        if answer.is_fatal:
+            self.engine.kill()
+            raise EngineLost("model_unavailable")
+        if answer.model == self.engine.load.model:
+            raise ModelBroken
+
     def _ending(self, answer: Failed) -> Ended:
         if answer.is_fatal:
             self.engine.kill()
-        if answer.code == "model_unavailable":
-            log.error("model.unavailable", reason=answer.message)
-            return ModelBroken()
         if answer.code == "gpu_out_of_memory":
             return OutOfMemory(answer.message)
         return EngineLost(answer.code) if answer.is_fatal else JobFailed(failure(answer.code, answer.message))

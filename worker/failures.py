@@ -3,7 +3,7 @@
 import errno
 
 from easyanimate.errors import EasyAnimateError, Interrupted, InvalidInput, NotFinite
-from worker.messages import Failed
+from worker.messages import Failed, NotLoaded
 
 OUT_OF_MEMORY = "OutOfMemoryError"  # torch's, by name: the fixture engines of the tests have no torch
 LARGEST_TALE = 300  # characters of the library's own sentence
@@ -37,17 +37,22 @@ def failed(error: BaseException) -> Failed:
         return Failed("invalid_output")
     if isinstance(error, InvalidInput):
         return Failed("internal_error", f"The model refused the request: {str(error)[:LARGEST_TALE]}.")
-    if type(error).__name__ == OUT_OF_MEMORY or isinstance(error, MemoryError):
+    if is_out_of_memory(error):
         return Failed("gpu_out_of_memory")
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return Failed("internal_error", "The worker's disk is full; try again later.")
     return Failed("internal_error", is_fatal=_is_device_error(error))
 
 
-def failed_to_load(error: BaseException) -> Failed:
-    """The answer to a model that cannot be loaded; this sentence is for the operator's log."""
+def not_loaded(model: str, error: BaseException, *, is_fatal: bool = False) -> NotLoaded:
+    """The answer to a model that cannot be loaded; the reason is for the operator's log."""
     reason = str(error) if isinstance(error, EasyAnimateError | OSError | ValueError) else repr(error)
-    return Failed("model_unavailable", reason, is_fatal=True)
+    return NotLoaded(model, reason, is_fatal=is_fatal or _is_device_error(error))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the device, or the machine, had no room left."""
+    return type(error).__name__ == OUT_OF_MEMORY or isinstance(error, MemoryError)
 
 
 def _is_device_error(error: BaseException) -> bool:

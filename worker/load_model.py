@@ -29,33 +29,44 @@ def choose_device(device: str) -> torch.device:
     return torch.device(device)
 
 
+def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
+    """ "auto" is bfloat16 on CUDA, else float32."""
+    if dtype == "auto":
+        dtype = "bfloat16" if device.type == "cuda" else "float32"
+    return DTYPES[dtype]
+
+
 def load_pipeline(
     folder: Path, card: ModelCard, device: torch.device, dtype: str, memory: Memory
 ) -> tuple[EasyAnimatePipeline, Workplace]:
     """The pipeline of `folder` and what it works with. "auto": bfloat16 on CUDA, and the fastest profile that fits."""
-    if dtype == "auto":
-        dtype = "bfloat16" if device.type == "cuda" else "float32"
     if not folder.is_dir():
         raise CheckpointError(f"there is no folder {folder}")
+    torch_dtype = choose_dtype(dtype, device)
     diffusers_logging.set_verbosity_error()  # what it has to say is not for our log
-    pipe = EasyAnimatePipeline.from_pretrained(folder, torch_dtype=DTYPES[dtype])
+    pipe = EasyAnimatePipeline.from_pretrained(folder, torch_dtype=torch_dtype)
     profile: Profile = _profile(pipe, card, device) if memory == "auto" else memory
     apply_memory_profile(pipe, profile, device)
     log.info("memory.profile", profile=profile, device=str(device))
-    return pipe, Workplace(card.name, model_sha256(folder), device.type, dtype, profile)
+    name = str(torch_dtype).removeprefix("torch.")
+    return pipe, Workplace(card.name, model_sha256(folder), device.type, name, profile)
 
 
-def _profile(pipe: EasyAnimatePipeline, card: ModelCard, device: torch.device) -> Profile:
+def fitting_profile(card: ModelCard, weights_bytes: int, free_bytes: int) -> Profile:
     """The fastest profile in which the largest clip of the card fits; the numbers are those of the published model."""
-    if device.type != "cuda":
-        return "normal"
-    free, _ = torch.cuda.mem_get_info(device)
-    models = [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
-    if sum(weight.nbytes for model in models for weight in model.parameters()) < SMALL * free:
+    if weights_bytes < SMALL * free_bytes:
         return "normal"
     side = int(card.max_pixels**0.5)
     try:
-        return choose_profile(free, side, side, card.window or 1)
+        return choose_profile(free_bytes, side, side, card.window or 1)
     except InvalidInput as error:
         log.warning("memory.scarce", reason=str(error))
         return "lowest"
+
+
+def _profile(pipe: EasyAnimatePipeline, card: ModelCard, device: torch.device) -> Profile:
+    if device.type != "cuda":
+        return "normal"
+    models = [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
+    weights_bytes = sum(weight.nbytes for model in models for weight in model.parameters())
+    return fitting_profile(card, weights_bytes, torch.cuda.mem_get_info(device)[0])

@@ -1,7 +1,7 @@
 """The whole language between the supervisor and its engine: frozen dataclasses over a pipe.
 
-Supervisor → engine: Load once, then Run, Cancel, Pause, Shutdown. Engine → supervisor: Ready, Progress, Resumed,
-Checkpointed, Preview, SegmentWritten, Done, Failed.
+Supervisor → engine: Load first, then Load, Run, Cancel, Pause, Shutdown. Engine → supervisor: Ready or NotLoaded to a
+Load; Progress, Resumed, Checkpointed, Preview, SegmentWritten, and then Done or Failed to a Run.
 """
 
 from collections.abc import Mapping
@@ -16,13 +16,24 @@ from worker.settings import Memory
 
 @dataclass(frozen=True)
 class Load:
-    """Load the model in `folder`; the first thing an engine hears. `memory` is a profile, or "auto"."""
+    """Have the model in `folder`, beside those that are there already, as far as they have room; or `alone`.
+
+    The first thing an engine hears. `memory` is a profile, or "auto"; `room_bytes` is what the weights of all loaded
+    models may take together, None for what the device has.
+    """
 
     folder: Path
     device: str
     dtype: str
     log_format: str
     memory: Memory = "auto"
+    room_bytes: int | None = None
+    alone: bool = False
+
+    @property
+    def model(self) -> str:
+        """The name of the model."""
+        return self.folder.name
 
 
 @dataclass(frozen=True)
@@ -71,11 +82,30 @@ class Shutdown:
 
 
 @dataclass(frozen=True)
+class Loaded:
+    """A model that is there: its memory profile, and what its weights take."""
+
+    memory: Memory = "normal"
+    weights_bytes: int = 0
+
+
+@dataclass(frozen=True)
 class Ready:
-    """The model is loaded, in the memory profile `memory`."""
+    """The model of `card` is there, after `seconds`; `loaded` are all that are now, `dropped` those that made way."""
 
     card: ModelCard
-    memory: Memory = "normal"
+    loaded: Mapping[str, Loaded]
+    dropped: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class NotLoaded:
+    """The model cannot be loaded; `reason` is for the operator's log. After a fatal failure the engine is of no use."""
+
+    model: str
+    reason: str
+    is_fatal: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,4 +176,4 @@ class Failed:
 
 
 Order = Load | Run | Cancel | Pause | Shutdown
-Answer = Ready | Progress | Resumed | Checkpointed | Preview | SegmentWritten | Done | Failed
+Answer = Ready | NotLoaded | Progress | Resumed | Checkpointed | Preview | SegmentWritten | Done | Failed

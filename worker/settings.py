@@ -1,20 +1,28 @@
 """The settings of a worker and of a keeper, on top of those that all processes share."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
 
 from jobs.settings import Settings
 
+ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Memory = Literal["auto", "normal", "low", "lowest"]
 
 
 class WorkerSettings(Settings):
-    """One worker: one model on one device. A `*_timeout_s` is how long the engine may be silent in that phase."""
+    """One worker on one device: `model`, loaded at the start, and `models`, a comma list, loaded when asked for.
 
-    model: str = Field(default="easyanimate-v3-tiny", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    A `*_timeout_s` is how long the engine may be silent in that phase.
+    """
+
+    model: ModelName = "easyanimate-v3-tiny"
+    models: Annotated[tuple[ModelName, ...], NoDecode] = ()
     models_dir: Path = Path("models")
+    model_memory_bytes: int | None = Field(default=None, gt=0)  # for the weights of all loaded models
+    model_turn_s: float = Field(default=60.0, ge=0)  # after a load: how long others wait for models that are not loaded
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     memory: Memory = "auto"
@@ -36,6 +44,11 @@ class WorkerSettings(Settings):
         return self.models_dir / self.model
 
     @property
+    def served_models(self) -> tuple[str, ...]:
+        """The names of all models this worker serves, once each; the first is loaded at the start."""
+        return tuple(dict.fromkeys((self.model, *self.models)))
+
+    @property
     def spool(self) -> Path:
         """Where videos lie until they are stored."""
         return self.spool_dir or self.data_dir / "spool"
@@ -44,6 +57,11 @@ class WorkerSettings(Settings):
     def checkpoints(self) -> Path:
         """Where the checkpoints of the jobs of this host lie; the spool of one worker goes with it, these stay."""
         return self.spool / ".checkpoints"
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _split(cls, given: object) -> object:
+        return tuple(name.strip() for name in given.split(",") if name.strip()) if isinstance(given, str) else given
 
 
 class KeeperSettings(Settings):

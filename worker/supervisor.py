@@ -25,8 +25,9 @@ from jobs.states import State
 from worker.attempt import Attempt, Parts
 from worker.checkpoint_shelf import sweep
 from worker.drain import Drain
-from worker.endings import EngineLost, ModelBroken
+from worker.endings import EngineLost
 from worker.entry import Entry, TicketQueue
+from worker.model_turns import ModelTurns
 from worker.patience import patiently
 from worker.spool import Spool
 from worker.tasks import ATTEMPT
@@ -51,13 +52,19 @@ def leave(drain: Drain) -> None:
     start_new_thread(_end_after, (drain.remaining_s + LAST_WORDS_S,))
 
 
+def _queue(redis: Redis, model: str) -> TicketQueue:
+    """The tickets of this model, as many as there are jobs."""
+    tend(redis, model)
+    return TicketQueue(queue_name(model), connection=redis, serializer=JSONSerializer, job_class=Entry)
+
+
 def _end_after(seconds: float) -> None:
     time.sleep(seconds)
     os._exit(1)
 
 
 class Supervisor(SimpleWorker):
-    """One worker of one model. `redis` must be patient: a worker with a loaded model waits for it to come back."""
+    """One worker. `redis` must be patient: a worker with a loaded model waits for it to come back."""
 
     job_class = Entry
     queue_class = TicketQueue
@@ -65,11 +72,9 @@ class Supervisor(SimpleWorker):
     max_connection_wait_time = 3.0
 
     def __init__(self, name: str, redis: Redis, parts: Parts, spool: Spool) -> None:
-        self.model = parts.settings.model
-        tend(redis, self.model)
-        queue = TicketQueue(queue_name(self.model), connection=redis, serializer=JSONSerializer, job_class=Entry)
+        self.queue_of = {model: _queue(redis, model) for model in parts.served.cards}
         super().__init__(
-            [queue],
+            list(self.queue_of.values()),
             name=name,
             connection=redis,
             serializer=JSONSerializer,
@@ -80,7 +85,7 @@ class Supervisor(SimpleWorker):
         self.parts = parts
         self.spool = spool
         self.registry = Registry(parts.store.redis)
-        self.is_model_broken = False
+        self.turns = ModelTurns(self.queue_of, parts.settings.model_turn_s)
         self._lost: dict[str, float] = {}  # job id -> when its engine died on us
         self._told_disk_is_full = False
 
@@ -96,7 +101,12 @@ class Supervisor(SimpleWorker):
     ) -> tuple[RQJob, Queue]:
         """The next ticket. Looks up every second, so that a signal never has to interrupt us between two steps."""
         while not self.parts.drain.has_begun:
-            if not self._has_disk():
+            self.parts.engine.catch_up()
+            self._withdraw_broken()
+            self._ordered_queues = [self.queue_of[model] for model in self.turns.order(self.parts.engine.loaded)]
+            if self.has_no_model:
+                self.parts.drain.begin()
+            elif not self._has_disk():
                 time.sleep(1)
             elif (found := super().dequeue_job_and_maintain_ttl(1, max_idle_time=1)) is not None:
                 return found
@@ -107,7 +117,10 @@ class Supervisor(SimpleWorker):
         if not (isinstance(job, Entry) and job.is_ticket):
             log.error("entry.refused", entry=job.id)
             job.delete(remove_from_queue=False)
-        elif (leased := self._next_job()) is not None:
+            return
+        model = next(name for name, own in self.queue_of.items() if own.key == queue.key)
+        self.turns.took(model)
+        if (leased := self._next_job(model)) is not None:
             self._make(leased, queue)
 
     def _make(self, leased: Job, queue: Queue) -> None:
@@ -123,33 +136,45 @@ class Supervisor(SimpleWorker):
         if isinstance(attempt.ending, EngineLost):
             self._lost[leased.id] = time.monotonic()
         sweep(self.parts.settings.checkpoints, self.parts.store)
-        if isinstance(attempt.ending, ModelBroken):
-            self.is_model_broken = True
-            self.parts.drain.begin()
-        if not self.parts.drain.has_begun:
-            self.parts.engine.start()  # if it died: loaded again before the next job comes
+        self._withdraw_broken()
+        model = leased.request.model
+        if not self.parts.drain.has_begun and model in self.queue_of and self.parts.engine.may_load(model):
+            self.parts.engine.start(model)  # if it died: loaded again before the next job comes
 
-    def _next_job(self) -> Job | None:
+    def _withdraw_broken(self) -> None:
+        """Serve no model any longer that the engine cannot load."""
+        broken = self.parts.engine.broken
+        for model in self.queue_of.keys() & broken.keys():
+            self.parts.served.withdraw(model, broken[model])
+            self.queues.remove(self.queue_of.pop(model))
+            self.turns.forget(model)
+
+    @property
+    def has_no_model(self) -> bool:
+        """Whether every model it served proved broken: then there is nothing to stay for."""
+        return not self.queue_of
+
+    def _next_job(self, model: str) -> Job | None:
         """The job whose turn it is, running under our name; None if no job waits or the worker has to go."""
         store, drain = self.parts.store, self.parts.drain
         while not drain.has_begun:
-            job_id = patiently(lambda: store.first_waiting(self.model), drain)
+            job_id = patiently(lambda: store.first_waiting(model), drain)
             if job_id is None:
                 return None
-            if self._leaves_to_others(job_id):
+            if self._leaves_to_others(job_id, model):
                 return None
             if (job := self._lease(job_id)) is not None:
                 return job
         return None
 
-    def _leaves_to_others(self, job_id: str) -> bool:
+    def _leaves_to_others(self, job_id: str, model: str) -> bool:
         """Whether we lost this job just now: then another worker, if one is alive, may find out whose fault it was."""
         if time.monotonic() - self._lost.get(job_id, float("-inf")) > LEAVE_FOR_S:
             self._lost.pop(job_id, None)
             return False
-        if patiently(lambda: self.registry.live_workers(self.model), self.parts.drain) < 2:
+        if patiently(lambda: self.registry.live_workers(model), self.parts.drain) < 2:
             return False
-        tend(self.connection, self.model)  # our ticket is for whoever waits
+        tend(self.connection, model)  # our ticket is for whoever waits
         time.sleep(LEAVE_PAUSE_S)
         return True
 

@@ -38,10 +38,7 @@ def choose_profile(free_bytes: int, width: int, height: int, num_frames: int) ->
 
 def memory_needed(profile: Profile, width: int, height: int, num_frames: int) -> int:
     """Bytes at the peak of a guided clip, weights included."""
-    rows = 2 if profile == "normal" else 1
-    tensors = IN_PIECES if profile == "lowest" else WHOLE
-    denoising = _SLACK * rows * tensors * _token_bytes(width, height, num_frames)
-    pixels = _SLACK * _vae_bytes(width, height, num_frames)
+    denoising, pixels = _activations(profile, width, height, num_frames)
     if profile == "normal":
         peak = _TRANSFORMER + _TEXT + _IMAGE + _VAE + max(denoising, pixels)
     elif profile == "low":
@@ -49,6 +46,19 @@ def memory_needed(profile: Profile, width: int, height: int, num_frames: int) ->
     else:
         peak = _VAE + _ONE_AND_THE_NEXT + max(denoising, pixels)
     return int(peak) + _WORKSPACE
+
+
+def running_bytes(profile: Profile, width: int, height: int, num_frames: int) -> int:
+    """Bytes that a guided clip takes at its peak beside the weights."""
+    return int(max(_activations(profile, width, height, num_frames))) + _WORKSPACE
+
+
+def _activations(profile: Profile, width: int, height: int, num_frames: int) -> tuple[float, float]:
+    """Bytes while denoising, and while the VAE is at work."""
+    rows = 2 if profile == "normal" else 1
+    tensors = IN_PIECES if profile == "lowest" else WHOLE
+    denoising = _SLACK * rows * tensors * _token_bytes(width, height, num_frames)
+    return denoising, _SLACK * _vae_bytes(width, height, num_frames)
 
 
 def _token_bytes(width: int, height: int, num_frames: int) -> int:

@@ -5,7 +5,8 @@ from easyanimate.pipeline.generation import Generation
 from easyanimate.pipeline.long_video import WindowState, generate_windows
 from easyanimate.pipeline.output import EasyAnimatePipelineOutput
 from easyanimate.pipeline.pipeline import EasyAnimatePipeline
-from easyanimate.pipeline.schedulers import SCHEDULERS, make_scheduler, num_timesteps
+from easyanimate.pipeline.schedulers import make_scheduler, num_timesteps
+from easyanimate.sampler_names import SCHEDULERS
 
 __all__ = [
     "SCHEDULERS",

@@ -31,6 +31,7 @@ from diffusers import (
 from torch import Tensor
 
 from easyanimate.errors import InvalidInput
+from easyanimate.sampler_names import SCHEDULERS
 
 _NOISE: dict[str, Any] = {
     "num_train_timesteps": 1000,
@@ -72,7 +73,6 @@ _BUILDERS: dict[str, Callable[[], Any]] = {
     ),
 }
 
-SCHEDULERS = tuple(_BUILDERS)
 FEWEST_STEPS = {"pndm": 4}  # its warm-up needs four; the others can do with one
 # Half the training steps: beyond, the samplers that count in whole timesteps run off the end. LCM has 50 of its own.
 MOST_STEPS = {name: 50 if name == "lcm" else 500 for name in SCHEDULERS}

@@ -151,7 +151,7 @@ def test_the_example_shows_the_real_defaults() -> None:
     shown = dict(re.findall(rf"^#({PREFIX}\w+)=(.*)$", EXAMPLE, re.M))
     for name in shown.keys() & fields.keys():
         default = fields[name].get_secret_value() if hasattr(fields[name], "get_secret_value") else fields[name]
-        text = "" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
+        text = "" if default in (None, ()) else str(default).lower() if isinstance(default, bool) else str(default)
         assert shown[name] == text.removesuffix(".0"), name
 
 

@@ -67,6 +67,14 @@ def test_a_worker_that_left_is_not_counted_but_its_model_stays(registry: Registr
 
 def test_a_silent_worker_is_not_counted(redis: Redis, registry: Registry, card: ModelCard) -> None:
     registry.announce(card, "w1")
-    (key,) = [key for key in redis.keys("*") if key != b"models"]  # type: ignore[union-attr]
-    redis.zincrby(key, -WORKER_TTL_S - 1, "w1")
-    assert registry.live_workers(card.name) == 0
+    for key in [key for key in redis.keys("*") if key != b"models"]:  # type: ignore[union-attr]
+        redis.zincrby(key, -WORKER_TTL_S - 1, "w1")
+    assert (registry.live_workers(card.name), registry.loaded_workers(card.name)) == (0, 0)
+
+
+def test_who_serves_a_model_and_who_has_it_loaded_are_two_things(registry: Registry, card: ModelCard) -> None:
+    registry.announce(card, "w1", is_loaded=True)
+    registry.announce(card, "w2", is_loaded=False)
+    assert (registry.live_workers(card.name), registry.loaded_workers(card.name)) == (2, 1)
+    registry.announce(card, "w1", is_loaded=False)
+    assert (registry.live_workers(card.name), registry.loaded_workers(card.name)) == (2, 0)

@@ -1,6 +1,8 @@
 """A supervisor on a real Redis with an engine that fails on demand, and jobs for it."""
 
+import os
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +15,7 @@ import pytest
 from redis import Redis
 
 from jobs.choose_storage import open_storage
+from jobs.model_card import ModelCard
 from jobs.record import Job, new_job_id
 from jobs.redis_connection import connect
 from jobs.request import VideoRequest
@@ -22,17 +25,35 @@ from worker.attempt import Parts
 from worker.drain import Drain
 from worker.engine_process import EngineProcess
 from worker.messages import Load
+from worker.served import read_served
 from worker.settings import WorkerSettings
 from worker.spool import Spool
 from worker.supervisor import Supervisor, new_worker_name
 
+Start = Callable[..., "subprocess.Popen[str]"]
+PROGRAM = Path(__file__).with_name("worker_process.py")
 FIXTURE_ENGINE = (sys.executable, str(Path(__file__).with_name("fixture_engine.py")))
 
 
 @pytest.fixture
-def settings(tmp_path: Path, redis_url: str) -> WorkerSettings:
+def put_model(tmp_path: Path, card: ModelCard) -> Callable[..., Path]:
+    """Puts a folder for the fixture engine on the shelf; keyword arguments are files in it."""
+
+    def put_model(name: str, **files: str) -> Path:
+        folder = tmp_path / "models" / name
+        folder.mkdir(parents=True)
+        (folder / "card.json").write_text(card.model_copy(update={"name": name}).model_dump_json())
+        for file, content in files.items():
+            (folder / file).write_text(content)
+        return folder
+
+    return put_model
+
+
+@pytest.fixture
+def settings(tmp_path: Path, redis_url: str, put_model: Callable[..., Path]) -> WorkerSettings:
     """Settings of an impatient worker on an empty database."""
-    (tmp_path / "models" / "easyanimate-v3-tiny").mkdir(parents=True)
+    put_model("easyanimate-v3-tiny")
     return WorkerSettings.model_validate(
         {
             "redis_url": redis_url,
@@ -67,7 +88,7 @@ def engine(settings: WorkerSettings) -> Iterator[EngineProcess]:
 
 @pytest.fixture
 def parts(settings: WorkerSettings, store: JobStore, storage: Storage, engine: EngineProcess) -> Parts:
-    return Parts(settings, store, storage, engine, Drain(settings.drain_grace_s))
+    return Parts(settings, store, storage, engine, Drain(settings.drain_grace_s), read_served(settings))
 
 
 class WorkerOnCall:
@@ -159,3 +180,25 @@ def meanwhile() -> Iterator[Callable[[Callable[[], bool], Callable[[], object]],
     yield meanwhile
     for thread in threads:
         thread.join()
+
+
+@pytest.fixture
+def start(settings: WorkerSettings) -> Iterator[Start]:
+    """Starts a worker; keyword arguments change its settings."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(**changes: object) -> "subprocess.Popen[str]":
+        names = ("redis_url", "data_dir", "models_dir", "beat_s", "min_free_disk_bytes")
+        said = {name: getattr(settings, name) for name in names} | {"drain_grace_s": 0.3} | changes
+        said |= {"redis_url": changes.get("redis_url", settings.redis_url.get_secret_value())}
+        environment = {f"EASYANIMATE_{name.upper()}": str(value) for name, value in said.items()}
+        process = subprocess.Popen(
+            [sys.executable, str(PROGRAM)], env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()

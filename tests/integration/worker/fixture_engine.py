@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from weakref import WeakSet
 
 from easyanimate.errors import CheckpointError, Interrupted, NotFinite
 from easyanimate.manifest import file_sha256
@@ -15,24 +16,11 @@ from jobs.variants import PICTURES
 from worker.checkpoint import Checkpoint, NamedFile, attempts_in, read_checkpoint
 from worker.engine import start
 from worker.failures import BrokenVideo
+from worker.footprint import Footprint
 from worker.messages import Answer, Checkpointed, Done, Load, Preview, Progress, Resumed, Run, SegmentWritten
 from worker.settings import Memory
 
 STEPS = 4
-CARD = ModelCard(
-    name="easyanimate-v3-tiny",
-    default_width=128,
-    default_height=128,
-    max_pixels=256 * 256,
-    max_side=512,
-    min_side=64,
-    max_frames=48,
-    default_num_frames=16,
-    default_num_inference_steps=4,
-    default_guidance_scale=4.0,
-    default_scheduler="euler",
-    schedulers=("euler",),
-)
 
 
 class OutOfMemoryError(RuntimeError):
@@ -60,9 +48,8 @@ FAILURES: dict[str, Callable[[], object]] = {
 class FixtureMaker:
     """Makes four bytes of video in four steps."""
 
-    card = CARD
-
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, card: ModelCard, memory: Memory) -> None:
+        self.card = card
         self.memory = memory
 
     def make(
@@ -70,8 +57,8 @@ class FixtureMaker:
     ) -> Done:
         """As the prompt says; "brief" takes two seconds, "steady" four, "slow" half a minute, "deaf" too, but is deaf.
 
-        "once" exits in its first attempt, "tight" is out of memory unless it saves some. With "windows" every step is
-        one, to be watched at once, and the third one of the first attempt ends the engine.
+        "once" exits in its first attempt, "tight" is out of memory unless it saves some, "jealous" beside other models.
+        With "windows" every step is one, to be watched at once, and the third one of the first attempt ends the engine.
         """
         prompt = run.request.prompt
         tell(Progress(Phase.ENCODING, 0, STEPS))
@@ -82,7 +69,7 @@ class FixtureMaker:
                 FAILURES.get(prompt, lambda: None)()
             if (step, prompt, first) == (2, "once", 0):
                 os._exit(3)
-            if prompt == "tight" and self.memory == "normal":
+            if (prompt == "tight" and self.memory == "normal") or (prompt == "jealous" and len(HELD) > 1):
                 raise OutOfMemoryError("CUDA out of memory")
             self._work(prompt, check)
             check()
@@ -138,14 +125,40 @@ class FixtureMaker:
                 check()
 
 
-def load(order: Load) -> FixtureMaker:
-    """A folder that is not there cannot be loaded."""
-    if not order.folder.is_dir():
-        raise CheckpointError(f"there is no folder {order.folder}")
-    if (order.folder / "crash").exists():
-        os._exit(9)
-    return FixtureMaker("normal" if order.memory == "auto" else order.memory)
+HELD: "WeakSet[FixtureMaker]" = WeakSet()
+
+
+class FixtureLoader:
+    """Folders say what there is to know: `weights` how many bytes, `crash` that the engine dies, `damaged` why not,
+    `slow` how many seconds loading takes.
+    """
+
+    def room_bytes(self, order: Load) -> int:
+        return order.room_bytes or 10**12
+
+    def size_up(self, order: Load) -> Footprint:
+        """A folder that is not there cannot be loaded."""
+        if not order.folder.is_dir():
+            raise CheckpointError(f"there is no folder {order.folder}")
+        weights = order.folder / "weights"
+        return Footprint(int(weights.read_text()) if weights.exists() else 1)
+
+    def load(self, order: Load) -> tuple[FixtureMaker, Footprint]:
+        """As the folder says."""
+        if (order.folder / "crash").exists():
+            os._exit(9)
+        if (order.folder / "slow").exists():
+            time.sleep(float((order.folder / "slow").read_text()))
+        if (order.folder / "damaged").exists():
+            raise CheckpointError((order.folder / "damaged").read_text())
+        card = ModelCard.model_validate_json((order.folder / "card.json").read_bytes())
+        maker = FixtureMaker(card, "normal" if order.memory == "auto" else order.memory)
+        HELD.add(maker)
+        return maker, self.size_up(order)
+
+    def free(self) -> None:
+        """Nothing was taken."""
 
 
 if __name__ == "__main__":
-    start(load)
+    start(FixtureLoader)

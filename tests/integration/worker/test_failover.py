@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -36,8 +36,10 @@ def process(*arguments: str, environment: dict[str, str], log: Path) -> Iterator
 
 
 @pytest.mark.slow
-def test_a_failover_loses_no_job_and_all_processes_go_on(pair: Pair, tmp_path: Path) -> None:
-    (tmp_path / "models" / "easyanimate-v3-tiny").mkdir(parents=True)
+def test_a_failover_loses_no_job_and_all_processes_go_on(
+    pair: Pair, tmp_path: Path, put_model: Callable[..., Path]
+) -> None:
+    put_model("easyanimate-v3-tiny")
     port = free_port()
     environment = {
         "EASYANIMATE_REDIS_URL": pair.url,

@@ -1,11 +1,11 @@
 """The worker as a process of its own: how it starts, how it ends, and what it survives."""
 
-import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,11 +21,10 @@ from worker.settings import WorkerSettings
 
 Submit = Callable[..., Job]
 Start = Callable[..., "subprocess.Popen[str]"]
-PROGRAM = Path(__file__).with_name("worker_process.py")
 MODEL = "easyanimate-v3-tiny"
 
 
-def wait_until(holds: Callable[[], bool], timeout_s: float = 20.0) -> None:
+def wait_until(holds: Callable[[], bool], timeout_s: float = 120.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not holds():
         assert time.monotonic() < deadline, "it did not come true in time"
@@ -44,28 +43,6 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.fixture
-def start(settings: WorkerSettings) -> Iterator[Start]:
-    """Starts a worker; keyword arguments change its settings."""
-    processes: list[subprocess.Popen[str]] = []
-
-    def start(**changes: object) -> "subprocess.Popen[str]":
-        names = ("redis_url", "data_dir", "models_dir", "beat_s", "min_free_disk_bytes")
-        said = {name: getattr(settings, name) for name in names} | {"drain_grace_s": 0.3} | changes
-        said |= {"redis_url": changes.get("redis_url", settings.redis_url.get_secret_value())}
-        environment = {f"EASYANIMATE_{name.upper()}": str(value) for name, value in said.items()}
-        process = subprocess.Popen(
-            [sys.executable, str(PROGRAM)], env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True
-        )
-        processes.append(process)
-        return process
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
-@pytest.fixture
 def registry(store: JobStore) -> Registry:
     return Registry(store.redis)
 
@@ -74,7 +51,7 @@ def test_a_worker_announces_its_model_and_withdraws_when_told_to_go(start: Start
     worker = start()
     wait_until(lambda: registry.live_workers(MODEL) == 1)
     worker.send_signal(signal.SIGTERM)
-    worker.wait(10)
+    worker.wait(120)
     assert (worker.returncode, registry.live_workers(MODEL)) == (0, 0)
 
 
@@ -82,13 +59,13 @@ def test_ctrl_c_ends_a_worker_in_good_order(start: Start, registry: Registry) ->
     worker = start()
     wait_until(lambda: registry.live_workers(MODEL) == 1)
     worker.send_signal(signal.SIGINT)
-    assert worker.wait(10) == 0
+    assert worker.wait(120) == 0
 
 
 def test_a_worker_without_its_model_ends_with_one_clear_sentence(start: Start, settings: WorkerSettings) -> None:
-    settings.model_folder.rmdir()
+    shutil.rmtree(settings.model_folder)
     worker = start()
-    _, said = worker.communicate(timeout=10)
+    _, said = worker.communicate(timeout=120)
     assert worker.returncode == 1
     assert f"cannot be loaded: there is no folder {settings.model_folder}" in said.strip().splitlines()[-1]
 
@@ -100,7 +77,7 @@ def test_a_job_that_outlives_the_grace_goes_back_and_the_worker_ends_well(
     worker = start()
     wait_until(lambda: store.get(job.id).phase is Phase.DENOISING)
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(10) == 0
+    assert worker.wait(120) == 0
     back = store.get(job.id)
     assert (back.state, back.attempt) == (State.QUEUED, 0)
 
@@ -113,7 +90,7 @@ def test_a_job_within_the_grace_is_finished_and_the_next_one_is_not_begun(
     wait_until(lambda: store.get(first.id).phase is Phase.DENOISING)
     worker.send_signal(signal.SIGTERM)
     store.cancel(first.id)
-    assert worker.wait(10) == 0
+    assert worker.wait(120) == 0
     assert (store.get(first.id).state, store.get(second.id).state) == (State.CANCELLED, State.QUEUED)
 
 
@@ -124,7 +101,7 @@ def test_the_second_signal_gives_the_job_back_at_once(start: Start, submit: Subm
     worker.send_signal(signal.SIGTERM)
     time.sleep(0.2)
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(10) == 0
+    assert worker.wait(120) == 0
     assert store.get(job.id).state is State.QUEUED
 
 
@@ -134,7 +111,7 @@ def test_the_engine_dies_with_a_killed_supervisor(start: Start, submit: Submit, 
     wait_until(lambda: store.get(job.id).phase is Phase.DENOISING)
     [engine] = children_of(worker.pid)
     worker.kill()
-    worker.wait(10)
+    worker.wait(120)
     wait_until(lambda: not is_alive(engine))
 
 
@@ -146,7 +123,7 @@ def test_the_spool_of_a_killed_worker_is_cleared_by_the_next(
     wait_until(lambda: store.get(job.id).phase is Phase.DENOISING)
     [left] = settings.spool.iterdir()
     worker.kill()
-    worker.wait(10)
+    worker.wait(120)
     start()
     wait_until(lambda: registry.live_workers(MODEL) == 2)
     assert not left.exists()

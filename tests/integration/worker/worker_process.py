@@ -11,7 +11,8 @@ from worker.settings import WorkerSettings
 
 def fixture_engine_for(settings: WorkerSettings) -> EngineProcess:
     command = (sys.executable, str(Path(__file__).with_name("fixture_engine.py")))
-    return EngineProcess(Load(settings.model_folder, settings.device, settings.dtype, settings.log_format), command)
+    how = settings.device, settings.dtype, settings.log_format
+    return EngineProcess(Load(settings.model_folder, *how, room_bytes=settings.model_memory_bytes), command)
 
 
 program.engine_for = fixture_engine_for

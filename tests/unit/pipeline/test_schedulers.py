@@ -4,11 +4,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from easyanimate.pipeline import schedulers
 from easyanimate.pipeline.schedulers import SCHEDULERS, kept_steps, make_scheduler, num_timesteps, set_timesteps
 
 
 def times(name: str, steps: int, strength: float) -> Tensor:
     return set_timesteps(make_scheduler(name), steps, strength).float()
+
+
+def test_every_name_is_that_of_a_sampler_and_every_sampler_has_one() -> None:
+    assert tuple(schedulers._BUILDERS) == SCHEDULERS
 
 
 @pytest.mark.parametrize(("steps", "strength", "kept"), [(10, 1.0, 10), (10, 0.6, 6), (4, 0.5, 2), (25, 0.03, 0)])

@@ -7,7 +7,8 @@ import torch
 
 from easyanimate.errors import CheckpointError, Interrupted, InvalidInput, NotFinite
 from jobs.failure import CODES
-from worker.failures import BrokenVideo, failed, failed_to_load
+from worker.failures import BrokenVideo, failed, not_loaded
+from worker.messages import NotLoaded
 
 
 @pytest.mark.parametrize(
@@ -37,5 +38,9 @@ def test_what_the_caller_is_told_holds_no_path() -> None:
 
 
 def test_a_model_that_cannot_be_loaded_says_why_to_the_operator() -> None:
-    answer = failed_to_load(CheckpointError("vae/config.json is missing"))
-    assert (answer.code, answer.message, answer.is_fatal) == ("model_unavailable", "vae/config.json is missing", True)
+    answer = not_loaded("a-model", CheckpointError("vae/config.json is missing"))
+    assert answer == NotLoaded("a-model", "vae/config.json is missing", is_fatal=False)
+
+
+def test_a_dead_device_is_not_the_fault_of_the_model() -> None:
+    assert not_loaded("a-model", RuntimeError("CUDA error: an illegal memory access was encountered")).is_fatal

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from worker.drain import Drain
+from worker.host_memory import host_memory_bytes
 from worker.settings import KeeperSettings, WorkerSettings
 from worker.spool import Spool
 
@@ -63,3 +64,22 @@ def test_a_model_s_name_is_never_a_path(name: str) -> None:
 def test_a_delivery_ends_before_its_claim_does() -> None:
     with pytest.raises(ValidationError):
         KeeperSettings(webhook_timeout_s=45)
+
+
+def test_a_worker_serves_each_model_once_and_begins_with_its_own() -> None:
+    said = WorkerSettings.model_validate({"model": "a", "models": " b, a,c , "})
+    assert said.served_models == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("names", ["../secrets", "a,/etc", "a b", "a;b"])
+def test_none_of_several_models_names_is_a_path(names: str) -> None:
+    with pytest.raises(ValidationError):
+        WorkerSettings.model_validate({"models": names})
+
+
+def test_a_container_s_limit_counts_and_what_is_no_number_does_not(tmp_path: Path) -> None:
+    (tmp_path / "limit").write_text("1000000\n")
+    (tmp_path / "none").write_text("max\n")
+    machine = host_memory_bytes((tmp_path / "none", tmp_path / "not there"))
+    assert machine > 100_000_000
+    assert host_memory_bytes((tmp_path / "none", tmp_path / "limit")) == 1_000_000

@@ -1,0 +1,119 @@
+"""One worker with room for one model serves several, one of them damaged, through real processes from end to end."""
+
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from cli.stack import EmbeddedStack, StackPlan
+from easyanimate.num_values import num_values
+
+FIRST, SECOND, DAMAGED = "easyanimate-v3-tiny", "second", "damaged"
+WEIGHTS = Path("transformer") / "diffusion_pytorch_model.safetensors"
+FLOAT32 = 4  # bytes
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Path:
+    """The small model under three names; of one of them the weights are cut short."""
+    folder = tmp_path_factory.mktemp("shelf")
+    for name in (FIRST, SECOND, DAMAGED):
+        shutil.copytree(models_dir / FIRST, folder / name)
+        card = folder / name / "card.json"
+        card.write_text(card.read_text().replace(FIRST, name))
+    os.truncate(folder / DAMAGED / WEIGHTS, 10_000)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def metrics_port(free_port: Callable[[], int]) -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory,
+    shelf: Path,
+    free_port: Callable[[], int],
+    metrics_port: int,
+    impatient: dict[str, str],
+) -> Iterator[EmbeddedStack]:
+    """The service with a worker for all three, with room for the weights of one and a half."""
+    folder = tmp_path_factory.mktemp("several")
+    room = {"EASYANIMATE_MODEL_MEMORY_BYTES": str(num_values(shelf / FIRST) * FLOAT32 * 3 // 2)}
+    others = {"EASYANIMATE_MODELS": f"{SECOND},{DAMAGED}", "EASYANIMATE_UNSERVED_AFTER_S": "1"}
+    port = {"EASYANIMATE_WORKER_METRICS_PORT": str(metrics_port)}
+    plan = StackPlan(
+        data_dir=folder / "data",
+        models_dir=shelf,
+        model=FIRST,
+        port=free_port(),
+        logs=folder / "logs",
+        environment={**impatient, **room, **others, **port},
+    )
+    stack = EmbeddedStack(plan).start()
+    yield stack
+    stack.stop()
+
+
+def told(api: Any, model: str) -> tuple[int, int, bool]:
+    """How many workers serve a model, how many have it loaded, and whether it is said that nobody does."""
+    found = api.http.get(f"/v1/models/{model}").raise_for_status().json()
+    return found["live_workers"], found["loaded_workers"], found["unserved_since"] is not None
+
+
+def metrics_of(port: int) -> dict[tuple[str, str], float]:
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics").raise_for_status().text
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    return {(sample.name, sample.labels.get("model", "")): sample.value for sample in samples}
+
+
+def worker_pid(stack: EmbeddedStack) -> int:
+    process = stack.children["worker"].process
+    assert process is not None
+    return process.pid
+
+
+def frames_of(api: Any, video_id: str) -> list[str]:
+    content = api.http.get(f"/v1/videos/{video_id}/content", params={"variant": "manifest"})
+    frames: list[str] = content.raise_for_status().json()["frames"]
+    return frames
+
+
+def test_models_take_turns_in_the_room_there_is_and_make_the_same_frames(
+    api: Any, stack: EmbeddedStack, metrics_port: int, wait_until: Callable[..., None]
+) -> None:
+    wait_until(lambda: [told(api, model)[:2] for model in (FIRST, SECOND)] == [(1, 1), (1, 0)])
+    pid = worker_pid(stack)
+    made = [api.create(model=model) for model in (FIRST, SECOND, FIRST)]
+    assert [api.ended(video_id)["status"] for video_id in made] == ["completed"] * 3
+    assert frames_of(api, made[0]) == frames_of(api, made[1]) == frames_of(api, made[2])
+    found, samples = metrics_of(metrics_port), ("easyanimate_worker_models_dropped_total", FIRST)
+    assert found[samples] >= 1
+    weights = [found["easyanimate_worker_model_weights_bytes", model] for model in (FIRST, SECOND)]
+    assert sorted(weights)[0] == 0 < max(weights)
+    assert worker_pid(stack) == pid
+
+
+def test_a_damaged_model_is_withdrawn_its_jobs_wait_and_run_when_it_comes_back(
+    api: Any, stack: EmbeddedStack, shelf: Path, wait_until: Callable[..., None]
+) -> None:
+    failed = api.ended(api.create(model=DAMAGED))
+    assert failed["error"]["code"] == "model_unavailable"
+    wait_until(lambda: told(api, DAMAGED)[0] == 0)
+    pid = worker_pid(stack)
+    waiting = api.create(model=DAMAGED)
+    wait_until(lambda: api.get(waiting)["queue"]["reason"] == "model_unavailable")
+    assert (api.get(waiting)["state"], told(api, DAMAGED)) == ("queued", (0, 0, True))
+    assert api.ended(api.create(model=SECOND))["status"] == "completed"
+    assert worker_pid(stack) == pid
+    shutil.copy(shelf / FIRST / WEIGHTS, shelf / DAMAGED / WEIGHTS)
+    os.kill(pid, signal.SIGTERM)  # it is started again
+    assert api.ended(waiting)["status"] == "completed"
+    assert (api.get(waiting)["queue"], told(api, DAMAGED)[2]) == (None, False)
