@@ -74,6 +74,7 @@ class ModelBroken(JobFailed):
         super().__init__(failure("model_unavailable"))
 
     def settle(self, store: JobStore, job: Job) -> str:
+        """Another attempt where another worker may make it, else the end."""
         others = Registry(store.redis).live_workers(job.request.model) - 1  # we are still counted
         if others > 0 and job.attempt < MAX_ATTEMPTS:
             store.retry(job.id, job.token or "", self.why)
