@@ -1,9 +1,7 @@
-"""What breaks around the jobs: the lines of API and keeper, the clocks, the disk, and a deploy under load."""
+"""What breaks around the jobs: the lines of API and keeper, the disk, and a deploy under load."""
 
-import ctypes.util
 import signal
 import time
-from pathlib import Path
 from statistics import median
 
 import httpx
@@ -97,45 +95,6 @@ def rolling_restart(house: House, laws: Laws) -> list[Outcome]:
     return [Outcome(name, "each worker's end", round(median(ended_in), 1), max(map(len, stories)), again)]
 
 
-def clock_jumps(house: House, laws: Laws) -> list[Outcome]:
-    """The wall clocks of workers and keeper jump forth and back while a job runs: nobody takes it for lost or late."""
-    library = _libfaketime()
-    if library is None:
-        raise AssertionError("libfaketime is not installed: `apt-get install faketime`")
-    laws.know(LONG)
-    names, offset = ["keeper", *house.worker_names], house.folder / "clock"
-    offset.write_text("+0")
-    fake = {"LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": str(offset), "FAKETIME_NO_CACHE": "1"}
-    fake |= {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
-    _restart(house, names, fake)
-    outcomes = []
-    for jump in ("+3600", "-7200"):
-        offset.write_text("+0")
-        job_id = house.submit(LONG)
-        wait_until(lambda job_id=job_id: house.get(job_id).step > 2, "it is being made")
-        offset.write_text(jump)
-        laws.check(job_id, LONG)
-        assert house.get(job_id).attempt == 1
-        assert [attempt.outcome for attempt in house.store.attempts(job_id)] == ["completed"]
-        outcomes.append(Outcome(f"clocks jump by {jump} s", "denoising", 0.0, 1, None))
-    offset.write_text("+0")
-    _restart(house, names, {})
-    laws.check_house()
-    return outcomes
-
-
-def _libfaketime() -> str | None:
-    found = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
-    return str(found) if found else ctypes.util.find_library("faketime")
-
-
-def _restart(house: House, names: list[str], environment: dict[str, str]) -> None:
-    for name in names:
-        house.kill(name)
-        house.start_one(name, **environment)
-    house.wait_for_workers()
-
-
 def spool_full(house: House, laws: Laws) -> list[Outcome]:
     """A worker whose disk is full takes no job; one that has room does."""
     laws.know(SMALL)
@@ -170,6 +129,5 @@ RUNS = [
         for mode in (Mode.CUT, Mode.SILENT)
     ),
     ("rolling restart", rolling_restart),
-    ("clock jumps", clock_jumps),
     ("spool full", spool_full),
 ]

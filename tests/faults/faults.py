@@ -110,6 +110,13 @@ def s3_answers(*faults: faulty_wire.Fault) -> Act:
     return strike
 
 
+def skew(seconds: float) -> Act:
+    def strike(house: House) -> None:
+        house.skew(seconds)
+
+    return strike
+
+
 BUSY = s3_answers(*(faulty_wire.Fault(method, status=503, code="SlowDown") for method in METHODS))
 FULL = s3_answers(*(faulty_wire.Fault(method, status=507, code="InsufficientStorage") for method in ("PUT", "POST")))
 TRUNCATES = s3_answers(faulty_wire.Fault("PUT", cut_upload=True), faulty_wire.Fault("GET", cut_download_at=10))
@@ -148,6 +155,8 @@ def every_fault() -> Iterator[Fault]:
     yield _redis("workers cut off from Redis for 8 s", Mode.RESET, 8.0, "worker")
     yield REDIS_SILENT
     yield _redis("Redis slow for 10 s", Mode.SLOW, 10.0)
+    for name, seconds in (("an hour ahead", 3600.0), ("two hours back", -7200.0)):
+        yield Fault(f"clocks of workers and keeper jump {name} for 5 s", skew(seconds), skew(0.0), 5.0, True)
     yield _s3("S3 cut off for 5 s", spoil_s3(Mode.CUT), 5.0)
     yield _s3("S3 resets lines for 5 s", spoil_s3(Mode.RESET), 5.0)
     yield _s3("S3 behind a black hole for 5 s", spoil_s3(Mode.SILENT), 5.0)

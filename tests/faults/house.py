@@ -2,6 +2,7 @@
 
 import os
 import signal
+import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -49,7 +50,7 @@ class House:
     """`start` and `stop` it; every process by its name in `children`: api, keeper, worker-0 and so on.
 
     Each kind of process has lines of its own `to_redis` and, where storage is S3, `to_s3`; those of the workers pass a
-    `wire` that knows HTTP. `settings` are for all processes.
+    `wire` that knows HTTP. The clocks of workers and keeper can be `skew`ed. `settings` are for all processes.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class House:
         self.api_port = free_port()
         self.url = f"http://127.0.0.1:{self.api_port}"
         self.points = folder / "points"
+        self.clock = folder / "clock"
         self.spool = folder / "data" / "spool"
         self._bucket: S3Settings | None = None
         self._running = ExitStack()
@@ -87,6 +89,7 @@ class House:
 
     def _start(self) -> None:
         self.points.mkdir(parents=True)
+        self.skew(0.0)
         self._running.callback(self.receiver.close)
         self.redis.start()
         self._running.callback(self.redis.stop)
@@ -140,9 +143,18 @@ class House:
         said |= {"HOST": "127.0.0.1", "PORT": str(self.api_port), "CRASH_POINTS_DIR": str(self.points)}
         said |= self._s3_of(kind)
         environment = {f"EASYANIMATE_{key}": value for key, value in said.items()}
-        environment |= {"OMP_NUM_THREADS": "1", **changes}
+        environment |= {"OMP_NUM_THREADS": "1", **self._clock_of(kind), **changes}
         self.children[name] = Child(name, MODULES[kind], environment, self.folder / f"{name}.log")
         self.children[name].start()
+
+    def skew(self, seconds: float) -> None:
+        """The wall clocks of workers and keeper jump to be wrong by so much."""
+        with self.clock.open("r+b" if self.clock.exists() else "wb") as file:  # they have it mapped
+            file.write(struct.pack("d", seconds))
+
+    def _clock_of(self, kind: str) -> dict[str, str]:
+        here = str(Path(__file__).with_name("skewed_clock"))
+        return {} if kind == "api" else {"PYTHONPATH": here, "SKEWED_CLOCK": str(self.clock)}
 
     def _s3_of(self, kind: str) -> dict[str, str]:
         if self._bucket is None or self._bucket.secret_access_key is None:
@@ -190,6 +202,7 @@ class House:
         """Repair whatever is broken."""
         self.go_on()
         self.wire.standing = ()
+        self.skew(0.0)
         for line in (*self.to_redis.values(), *self.to_s3.values()):
             line.mend()
         if self.redis.process is not None and self.redis.process.poll() is not None:
