@@ -78,7 +78,7 @@ class Supervisor(SimpleWorker):
             name=name,
             connection=redis,
             serializer=JSONSerializer,
-            worker_ttl=30,
+            worker_ttl=20,  # and with it RQ gives up a silent line after 15 s
             maintenance_interval=60,
             log_job_description=False,
         )

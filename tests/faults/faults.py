@@ -135,7 +135,6 @@ WORKER_KILLED = Fault("worker SIGKILL", kill_workers, start_workers)
 WORKER_STOPPED = Fault("worker SIGSTOP, SIGCONT after it was replaced", stop_workers, replace_stopped_workers)
 WORKER_DRAINED = Fault("worker SIGTERM", drain_workers, start_workers, costs_no_attempt=True)
 REDIS_CUT = _redis("Redis cut off for 5 s", Mode.CUT, 5.0)
-REDIS_SILENT = _redis("Redis behind a black hole for 8 s", Mode.SILENT, 8.0)
 S3_BUSY = _s3("S3 answers 503 for 5 s", BUSY, 5.0)
 REDIS_AWAY_LONG = _redis("Redis cut off for 10 min", Mode.CUT, 600.0)
 
@@ -153,7 +152,7 @@ def every_fault() -> Iterator[Fault]:
     yield REDIS_CUT
     yield _redis("Redis cut off for 60 s", Mode.CUT, 60.0)
     yield _redis("workers cut off from Redis for 8 s", Mode.RESET, 8.0, "worker")
-    yield REDIS_SILENT
+    yield _redis("Redis behind a black hole for 8 s", Mode.SILENT, 8.0)
     yield _redis("Redis slow for 10 s", Mode.SLOW, 10.0)
     for name, seconds in (("an hour ahead", 3600.0), ("two hours back", -7200.0)):
         yield Fault(f"clocks of workers and keeper jump {name} for 5 s", skew(seconds), skew(0.0), 5.0, True)

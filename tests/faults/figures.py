@@ -22,7 +22,7 @@ USUAL = {
 }  # fmt: skip
 ENDLESS: Asked = LONG | {"num_frames": 144, "num_inference_steps": 200}
 HEAD = ["| what | goal | p50 | p99 | of |", "|---|---|---|---|---|"]
-KILLS, CANCELS, CANCELS_DECODING, DRAINS = 8, 20, 6, 4  # rounds
+KILLS, CANCELS, CANCELS_DECODING, DRAINS = 6, 20, 6, 4  # rounds
 
 
 def killed_and_running_again(new_house: NewHouse, seed: int) -> list[str]:

@@ -219,14 +219,16 @@ class House:
     def wait_for_workers(self) -> None:
         """All workers are there, and whoever died before is forgotten."""
         registry = Registry(self.store.redis)
+        wait_until(
+            lambda: self.announced() == self.worker_names and registry.live_workers(MODEL) >= self.workers,
+            "the workers are there",
+        )
 
-        def alive() -> bool:
-            key = f"model:{MODEL}:workers"
-            found = [name.decode() for name in self.store.redis.zrange(key, 0, -1)]  # type: ignore[union-attr]
-            ours = {f"-{self.pid(name)}-" for name in self.worker_names}
-            return sum(any(pid in name for pid in ours) for name in found) == len(ours)
-
-        wait_until(lambda: registry.live_workers(MODEL) >= self.workers and alive(), "the workers are there")
+    def announced(self) -> list[str]:
+        """Those of the worker processes that have loaded their model and said so."""
+        found = self.store.redis.zrange(f"model:{MODEL}:workers", 0, -1)
+        pids = {name.decode().rsplit("-", 2)[1] for name in found}  # type: ignore[union-attr]
+        return [name for name in self.worker_names if str(self.pid(name)) in pids]
 
     # ---- points: where a process ends, or waits
 

@@ -64,7 +64,8 @@ def _moments(chance: random.Random, began: float) -> Iterator[float]:
 
 
 def _kill_one(house: House, chance: random.Random) -> str:
-    name = chance.choice([*house.children, "redis"])
+    """Kill and start again; a worker only when it was up: on a slow machine there would soon be none."""
+    name = chance.choice(["api", "keeper", "redis", *house.announced()])
     if name == "redis":
         house.kill_redis()
         house.redis.start()

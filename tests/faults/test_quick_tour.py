@@ -5,7 +5,6 @@ import pytest
 from tests.faults.crashes import crash_worker_at
 from tests.faults.faults import (
     REDIS_CUT,
-    REDIS_SILENT,
     S3_BUSY,
     WORKER_DRAINED,
     WORKER_KILLED,
@@ -21,7 +20,6 @@ TOUR = (
     (WORKER_DRAINED, ("committing", "denoising", "queued")),
     (WORKER_STOPPED, ("committing", "denoising")),
     (REDIS_CUT, ("committing", "denoising")),
-    (REDIS_SILENT, ("uploading", "denoising")),
     (S3_BUSY, ("loading", "uploading")),
 )
 
