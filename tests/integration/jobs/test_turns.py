@@ -6,7 +6,7 @@ from itertools import product
 from typing import ClassVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -18,6 +18,8 @@ from hypothesis.stateful import (
 )
 from redis import Redis
 
+from jobs import records
+from jobs.failure import failure
 from jobs.priority import Priority
 from jobs.record import Job
 from jobs.store import JobStore
@@ -240,6 +242,55 @@ class Queueing(RuleBasedStateMachine):
         for job_id, job in self.waiting.items():
             others = [count for owner, count in self.served[job_id].items() if owner != job.owner]
             assert max(others, default=0) <= self.before[job_id] + 2
+
+
+def interrupt(store: JobStore, job: Job, how: str) -> None:
+    """The worker of a running job dies and the keeper finds it, or it has to go, or its engine dies."""
+    if how == "crash":
+        store.redis.zadd(records.LEASES, {job.id: 1.0})
+        assert store.recover(job.id) is not None
+    elif how == "drain":
+        assert store.give_back(job.id, job.token or "")
+    else:
+        assert store.retry(job.id, job.token or "")
+
+
+@given(
+    asked=st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(Priority)), min_size=1, max_size=10),
+    interruptions=st.lists(st.lists(st.sampled_from(["crash", "drain", "retry", "drain"]), max_size=2), max_size=10),
+    late=st.tuples(st.sampled_from("abc"), st.sampled_from(Priority)),
+)
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+def test_an_interruption_changes_nobodys_turn(
+    store: JobStore,
+    make_job: MakeJob,
+    asked: list[tuple[str, Priority]],
+    interruptions: list[list[str]],
+    late: tuple[str, Priority],
+) -> None:
+    """Jobs end in the order in which they would have without any crash or drain, whoever comes meanwhile."""
+
+    def ends(disturbed: bool) -> list[int]:
+        store.redis.flushall()
+        jobs = [store.submit(make_job(owner=owner, priority=priority)) for owner, priority in asked]
+        order: list[int] = []
+        while (job_id := store.first_waiting(MODEL)) is not None:
+            job = store.lease(job_id, "w")
+            assert job is not None
+            if not order:
+                jobs.append(store.submit(make_job(owner=late[0], priority=late[1])))
+            for how in interruptions[len(order)] if disturbed and len(order) < len(interruptions) else []:
+                interrupt(store, job, how)
+                back = store.get(job_id)
+                assert (back.priority, store.queue_position(back)) == (job.priority, 0)
+                assert store.first_waiting(MODEL) == job_id
+                job = store.lease(job_id, "another")
+                assert job is not None
+            assert store.fail(job_id, job.token or "", failure("internal_error"))
+            order.append([one.id for one in jobs].index(job_id))
+        return order
+
+    assert ends(disturbed=True) == ends(disturbed=False)
 
 
 def line_of(job: Job) -> str:
