@@ -24,12 +24,15 @@ READ_TRIES = 3
 
 
 class S3Storage:
-    """Objects in one bucket. Links are presigned for `public_endpoint_url`, the address that clients can reach."""
+    """Objects in one bucket. Links are presigned for `public_endpoint_url`, the address that clients can reach.
 
-    def __init__(self, settings: S3Settings) -> None:
+    `tries` and `timeout_s` as in `open_client`.
+    """
+
+    def __init__(self, settings: S3Settings, *, tries: int = 4, timeout_s: float = 60.0) -> None:
         self.settings = settings
         self.bucket = settings.bucket
-        self.client = open_client(settings, settings.endpoint_url)
+        self.client = open_client(settings, settings.endpoint_url, tries=tries, timeout_s=timeout_s)
         self._checked = {"ChecksumAlgorithm": "SHA256"} if upload_checksum(settings) == "sha256" else {}
 
     def put_bytes(self, key: str, data: bytes) -> None:

@@ -36,6 +36,7 @@ from service.video_link import shown
 
 REDIS_RETRIES = 3  # then the caller gets a 503 and comes back
 REDIS_TIMEOUT_S = 2.0
+STORAGE_TRIES, STORAGE_TIMEOUT_S = 2, 10.0  # a caller waits for it
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ class Parts:
         url = settings.redis_url.get_secret_value()
         redis = connect(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
         asynchronous = connect_async(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
-        store, storage = JobStore(redis, lease_s=settings.lease_s), open_storage(settings)
+        store = JobStore(redis, lease_s=settings.lease_s)
+        storage = open_storage(settings, tries=STORAGE_TRIES, timeout_s=STORAGE_TIMEOUT_S)
         reader, news = JobReader(asynchronous), News(asynchronous)
         images, slots = ImageDoor(settings.max_image_pixels), Slots()
         fetching = Outgoing(allow_private=settings.fetch_allow_private, timeout_s=settings.fetch_timeout_s)

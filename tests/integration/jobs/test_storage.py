@@ -20,6 +20,7 @@ from jobs.s3_lifecycle import our_rules
 from jobs.s3_storage import S3Storage
 from jobs.settings import S3Settings, Settings
 from jobs.storage import Storage, input_key, job_prefixes, result_key
+from tests.faults.tcp_proxy import Mode, TcpProxy
 from tests.integration.jobs.faulty_wire import Fault, Wire, faulty_wire
 
 MB = 1 << 20
@@ -387,6 +388,16 @@ class TestS3:
                 return
             with pytest.raises(KeyError):
                 storage.look("a/flipped.mp4")
+
+    def test_a_store_that_says_nothing_is_given_up(self, s3_settings: S3Settings) -> None:
+        line = TcpProxy(int(str(s3_settings.endpoint_url).rpartition(":")[2]))
+        line.spoil(Mode.SILENT)
+        silent = s3_settings.model_copy(update={"endpoint_url": f"http://127.0.0.1:{line.port}"})
+        try:
+            with pytest.raises(StorageUnavailable):
+                S3Storage(silent, tries=2, timeout_s=0.3).put_bytes("a", b"b")
+        finally:
+            line.close()
 
     def test_a_missing_bucket_is_unavailable_storage(self, s3_settings: S3Settings) -> None:
         storage = S3Storage(s3_settings.model_copy(update={"bucket": "no-such-bucket"}))
