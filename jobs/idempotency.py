@@ -8,7 +8,7 @@ While a request is looked at, a claim stands where its video will; a front end t
 import hashlib
 import time
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 from redis import Redis
 from redis.client import Pipeline
@@ -36,6 +36,11 @@ class Asked:
     fingerprint: str
     key: str | None = None
     is_retry: bool = False
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether a video that was made of the same before is the answer."""
+        return self.key is not None or self.is_retry
 
     @property
     def place(self) -> str:
@@ -77,13 +82,22 @@ def claim(redis: Redis, asked: Asked) -> Claim | str:
 
     Without a key only a repeat looks back: who asks for the same twice gets two.
     """
-    claim = Claim(asked)
-    looks_back = asked.key is not None or asked.is_retry
+    ours = Claim(asked)
     with answering():
-        found = redis.set(asked.place, claim.value, ex=CLAIMED_FOR_S, nx=looks_back, get=looks_back)
-    if not looks_back or found in (None, claim.value):  # ours, if the first answer of Redis was lost
+        return settled(ours, put_claim(redis, ours))
+
+
+def put_claim(redis: Redis, claim: Claim) -> Any:
+    """Put the claim where nothing stands, and without a key or a repetition in any case. `settled` knows the answer."""
+    looks_back = claim.asked.looks_back
+    return redis.set(claim.asked.place, claim.value, ex=CLAIMED_FOR_S, nx=looks_back, get=looks_back)
+
+
+def settled(claim: Claim, found: Any) -> Claim | str:
+    """The claim if it is ours, or the id of the video there is. Raises IsOtherRequest, IsInFlight."""
+    if not claim.asked.looks_back or found in (None, claim.value):  # ours, if the first answer of Redis was lost
         return claim
-    return _understood(asked, cast(bytes, found))
+    return _understood(claim.asked, found)
 
 
 def keep(pipe: Pipeline, claim: Claim) -> None:

@@ -4,6 +4,7 @@ A model's card stays when its workers go, so that jobs are still accepted while 
 expires by itself when it is not renewed.
 """
 
+from collections.abc import Sequence
 from typing import cast
 
 from redis import Redis
@@ -74,18 +75,7 @@ class Registry:
 
     def card(self, name: str | None) -> ModelCard:
         """The model of this name, or the only one there is. Raises ModelNotFound, ModelUnavailable."""
-        cards = self.cards()
-        if not cards:
-            raise ModelUnavailable
-        if name is None and len(cards) == 1:
-            return cards[0]
-        known = ", ".join(card.name for card in cards)
-        if name is None:
-            raise ModelNotFound(f"name the model: there are {known}")
-        for card in cards:
-            if card.name == name:
-                return card
-        raise ModelNotFound(f"there is no model {name!r}; there are {known}")
+        return choose(self.cards(), name)
 
     def live_workers(self, model: str) -> int:
         """How many workers serve this model right now."""
@@ -102,6 +92,21 @@ class Registry:
     def _now(self) -> float:
         seconds, microseconds = self.redis.time()
         return seconds + microseconds / 1e6
+
+
+def choose(cards: Sequence[ModelCard], name: str | None) -> ModelCard:
+    """The card of this name, or the only one. Raises ModelNotFound, ModelUnavailable."""
+    if not cards:
+        raise ModelUnavailable
+    if name is None and len(cards) == 1:
+        return cards[0]
+    known = ", ".join(card.name for card in cards)
+    if name is None:
+        raise ModelNotFound(f"name the model: there are {known}")
+    for card in cards:
+        if card.name == name:
+            return card
+    raise ModelNotFound(f"there is no model {name!r}; there are {known}")
 
 
 def workers_key(model: str) -> str:

@@ -6,6 +6,7 @@ from contextlib import suppress
 import structlog
 
 from jobs.errors import JobsError
+from jobs.first_look import Offer
 from jobs.idempotency import Claim
 from jobs.record import Job, new_job_id
 from jobs.request import VideoRequest
@@ -20,13 +21,13 @@ from service.trace import traceparent
 log = structlog.get_logger()
 
 
-def admit(asker: Asker, wish: Wish, claim: Claim) -> Job:
+def admit(asker: Asker, wish: Wish, claim: Claim, offer: Offer) -> Job:
     """The first of the accepted jobs: all of the wish are accepted, or none. It may be one that was there before.
 
     Raises Problem `queue_full`, `rate_limited`, `asset_expired`, StorageUnavailable, QueueUnavailable, IsInFlight.
     """
     parts, owner = asker.parts, asker.owner
-    _check_room(parts, wish)
+    _check_room(parts, wish, offer)
     ids = [claim.video_id, *(new_job_id() for _ in range(1, wish.count))]
     asker.reserve(ids, wish.pixel_frames)
     try:
@@ -81,8 +82,12 @@ def _store_inputs(parts: Parts, job_id: str, wish: Wish) -> VideoRequest:
     return wish.request.model_copy(update=keys)
 
 
-def _check_room(parts: Parts, wish: Wish) -> None:
-    load, model = parts.store.load(wish.request.model), wish.request.model
+def _check_room(parts: Parts, wish: Wish, offer: Offer) -> None:
+    """By the load that was read a moment ago; where inputs had to be fetched first, by the one of now."""
+    model = wish.request.model
+    load = offer.loads.get(model)
+    if load is None or wish.uploads or wish.copies:
+        load = parts.store.load(model)
     if (full := why_full(parts.settings, load, wish.count)) is not None:
         message = f"{full} for {model}; come back in a while, GET /v1/queue tells how it stands"
         raise Problem("queue_full", message, headers={"Retry-After": str(retry_after_s(load))})

@@ -10,6 +10,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from jobs.errors import InvalidRequest, JobsError
+from jobs.first_look import Offer
+from jobs.idempotency import Claim
 from jobs.record import Job
 from service.admit import admit
 from service.asker import Asker, AskerDep
@@ -29,6 +31,8 @@ from service.videos import record_of
 from service.waiting import is_final, wait_for
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"], route_class=LeanRoute)
+
+Understood = Callable[[Fields, Offer], Wish]
 
 OF_CREATE = errors(
     "invalid_request",
@@ -69,7 +73,7 @@ OF_CREATE = errors(
 )
 async def create_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Response:
     """Ask for a video, as JSON or as a form. The answer is its record; the video is made when its turn comes."""
-    return await _answer(asker, body, lambda fields: understand(fields, asker.parts, asker.owner, CREATE), prefer)
+    return await _answer(asker, body, partial(understand, parts=asker.parts, owner=asker.owner, known=CREATE), prefer)
 
 
 @router.post(
@@ -83,10 +87,10 @@ async def create_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Res
 async def edit_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Response:
     """Change a video, all of it a little or one place entirely; what comes out is a new video."""
 
-    def edited(fields: Fields) -> Wish:
+    def edited(fields: Fields, offer: Offer) -> Wish:
         if fields.get("video") is None:
             raise InvalidRequest('video is missing: the one to change, by {"id": …} or as a file', "video")
-        return understand(fields, asker.parts, asker.owner, EDIT)
+        return understand(fields, offer, asker.parts, asker.owner, EDIT)
 
     return await _answer(asker, body, edited, prefer)
 
@@ -115,10 +119,10 @@ async def extend_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Res
 )
 async def remix_video(video_id: str, asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Response:
     """The same video with another prompt: settings, seed and inputs are those of the first."""
-    return await _answer(asker, body, lambda fields: remix(fields, asker.parts, asker.owner, video_id), prefer)
+    return await _answer(asker, body, partial(remix, parts=asker.parts, owner=asker.owner, video_id=video_id), prefer)
 
 
-async def _answer(asker: Asker, body: Body, understood: Callable[[Fields], Wish], prefer: Prefer) -> Response:
+async def _answer(asker: Asker, body: Body, understood: Understood, prefer: Prefer) -> Response:
     """The record of the video, which was made before if the caller asked the same before.
 
     202 if the caller prefers not to wait for the end and it has not come.
@@ -134,8 +138,12 @@ async def _answer(asker: Asker, body: Body, understood: Callable[[Fields], Wish]
     return record_of(job, asker.parts, extra=headers, status=status)
 
 
-def _accepted(asker: Asker, body: Body, understood: Callable[[Fields], Wish]) -> tuple[Job, bool]:
+def _accepted(asker: Asker, body: Body, understood: Understood) -> tuple[Job, bool]:
     fields = Fields(body.fields())
     urgency = read_urgency(fields, asker.cancel_after)
     asked = asker.repeatable.asked(asker.owner, fields.values)
-    return once(asker.parts, asked, lambda claim: admit(asker, replace(understood(fields), urgency=urgency), claim))
+
+    def make(claim: Claim, offer: Offer) -> Job:
+        return admit(asker, replace(understood(fields, offer), urgency=urgency), claim, offer)
+
+    return once(asker.parts, asked, fields.get("model"), make)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jobs.errors import InvalidRequest, ModelNotFound
+from jobs.first_look import Offer
 from jobs.model_card import ModelCard
 from jobs.quotas import pixel_frames
-from jobs.registry import Registry
 from jobs.request import MAX_PROMPT_CHARS, LoraChoice, VideoRequest
 from service.clips import Clip, read_clip
 from service.create_fields import (
@@ -56,8 +56,10 @@ class Wish:
         return pixel_frames(self.request) * self.count
 
 
-def understand(fields: Fields, parts: Parts, owner: str, known: Collection[str], *, extends: bool = False) -> Wish:
-    """The wish in these fields, of which `known` work here, every default filled in.
+def understand(
+    fields: Fields, offer: Offer, parts: Parts, owner: str, known: Collection[str], *, extends: bool = False
+) -> Wish:
+    """The wish in these fields, of which `known` work here, every default filled in, for one of the models on `offer`.
 
     With `extends` the video is continued, else changed. Raises InvalidRequest, Problem, ModelUnavailable.
     """
@@ -67,7 +69,7 @@ def understand(fields: Fields, parts: Parts, owner: str, known: Collection[str],
     door = parts.inputs_of(owner)
     clip = read_clip(fields, parts.store, door)
     fields = inherited(fields, clip)
-    card = _card(fields, parts.registry)
+    card = _card(fields, offer)
     length = read_length(fields, card, clip, extends=extends)
     if length.num_frames == 1 and image_name(fields):
         message = "a start image needs frames to follow it: num_frames 8 or more, got 1"
@@ -113,9 +115,9 @@ def _wish(request: VideoRequest, pictures: Inputs, clip: Clip | None, warnings: 
     return Wish(request, uploads, copies, warnings, source=source)
 
 
-def _card(fields: Fields, registry: Registry) -> ModelCard:
+def _card(fields: Fields, offer: Offer) -> ModelCard:
     try:
-        return registry.card(fields.text("model", 100))
+        return offer.card(fields.text("model", 100))
     except ModelNotFound as error:
         raise InvalidRequest(str(error), "model", error.code) from error
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from jobs.errors import InvalidRequest, JobNotFound, JobsError
+from jobs.first_look import Offer
 from jobs.idempotency import Asked, Claim, IsInFlight, IsOtherRequest, claim, release
 from jobs.record import Job
 from service.multipart import Upload
@@ -18,6 +19,8 @@ from service.problems import Problem
 
 MAX_KEY_CHARS = 255
 HEADER = "Idempotency-Key"
+
+Make = Callable[[Claim, Offer], Job]
 
 
 @dataclass(frozen=True)
@@ -44,17 +47,19 @@ async def repeatable(request: Request) -> Repeatable:
 RepeatableDep = Annotated[Repeatable, Depends(repeatable)]
 
 
-def once(parts: Parts, asked: Asked, make: Callable[[Claim], Job]) -> tuple[Job, bool]:
+def once(parts: Parts, asked: Asked, model: Any, make: Make) -> tuple[Job, bool]:
     """The first video of this request, and whether it was there before; `make` makes it if it was not.
+
+    `model` is what the request names as such.
 
     Raises Problem `idempotency_key_reused`, `idempotency_in_flight`, and what `make` raises.
     """
     try:
-        found = claim(parts.redis, asked)
+        found, offer = parts.first_look.claim(asked, model)
         if isinstance(found, str) and (job := _made_before(parts, asked, found)):
             return job, True
         ours = found if isinstance(found, Claim) else _claimed_anew(parts, asked)
-        return _made(parts, ours, make)
+        return _made(parts, ours, offer, make)
     except IsOtherRequest as error:
         message = f"this {HEADER} was used for another request in the last 24 hours; take a new one for each"
         raise Problem("idempotency_key_reused", message, HEADER) from error
@@ -80,9 +85,9 @@ def _claimed_anew(parts: Parts, asked: Asked) -> Claim:
     return fresh
 
 
-def _made(parts: Parts, claim: Claim, make: Callable[[Claim], Job]) -> tuple[Job, bool]:
+def _made(parts: Parts, claim: Claim, offer: Offer, make: Make) -> tuple[Job, bool]:
     try:
-        job = make(claim)
+        job = make(claim, offer)
     except Exception:
         with suppress(JobsError):
             release(parts.redis, claim)

@@ -13,6 +13,7 @@ from jobs.choose_storage import open_storage
 from jobs.clock import Clock
 from jobs.deliveries import Deliveries
 from jobs.files import Files
+from jobs.first_look import FirstLook
 from jobs.keys import KeyRing
 from jobs.news import News
 from jobs.outgoing import Outgoing
@@ -50,6 +51,7 @@ class Parts:
     news: News
     feeds: Feeds
     registry: Registry
+    first_look: FirstLook
     storage: Storage
     outgoing: Outgoing
     links: Links
@@ -83,6 +85,7 @@ class Parts:
             news=news,
             feeds=Feeds(reader, news, partial(shown, storage)),
             registry=Registry(redis),
+            first_look=FirstLook(redis),
             storage=storage,
             outgoing=Outgoing(allow_private=settings.webhook_allow_private),
             links=Links(fetching, settings.body_limit_bytes, slots),
