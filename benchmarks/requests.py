@@ -1,244 +1,159 @@
-"""What a request costs, beside one that does nothing and a bare RQ enqueue: CPU time of the API process and of Redis.
+"""What a request costs, beside one that does nothing, a bare RQ enqueue and the goal; and how many go in a second.
 
-A real front end in a process of its own with keys, idempotency and its log, driven over 8 connections by this process,
-whose own time does not count. Wall time is not looked at: other work on the machine would change it.
+CPU time is that of the API process and of Redis together, the least of several rounds: other work on the machine can
+only add to it. How many are answered a second says little where other work runs.
 """
 
-import asyncio
 import json
 import os
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from benchmarks.front_ends import FrontEnds, running
+from benchmarks.http_driver import ask, drive
 from benchmarks.side_by_side import Row
-from cli.child import start_program
-from cli.embedded_redis import EmbeddedRedis
-from cli.free_port import free_port
-from jobs.keys import KeyRing
-from jobs.limits import Limits
-from jobs.model_card import ModelCard
 from jobs.queue import TASK
 from jobs.record import new_job_id
-from jobs.registry import Registry
 from jobs.states import Phase
 from jobs.store import JobStore
 
 CONNECTIONS = 8
-ROUNDS = 3
-EACH = 800  # requests of each kind in a round
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-CARD = ModelCard(
-    name="easyanimate-v3-tiny",
-    default_width=128,
-    default_height=128,
-    max_pixels=256 * 256,
-    max_side=512,
-    min_side=64,
-    max_frames=48,
-    default_num_frames=16,
-    default_num_inference_steps=10,
-    default_guidance_scale=4.0,
-    default_scheduler="euler",
-    schedulers=("euler", "ddim"),
-)
+ROUNDS = 6
+EACH = 200  # requests of each kind in a round
+RUSH_ROUNDS, RUSH = 3, 1000
+PROCESSES = os.cpu_count() or 1
+
+NO_OP, ENQUEUE = "GET /healthz", "rq.enqueue"
+WAITING, RUNNING, KNOWN = "GET a waiting video", "GET a running video", "GET a running video, 304"
+JSON, KEYED, FORMED = "POST JSON", "POST JSON with Idempotency-Key", "POST form"
+GOALS_US = {JSON: 900, KEYED: 900, FORMED: 900, RUNNING: 400, KNOWN: 250}
+GOALS_A_SECOND = {JSON: 1000, RUNNING: 2500}
+
+PROMPT = "a red ball rolls across a meadow"
+BODY = json.dumps({"prompt": PROMPT, "num_frames": 16, "size": "128x128"}).encode()
 FORM = (
     "\r\n".join(
         line
-        for name, value in {"prompt": "a red ball rolls across a meadow", "seconds": "0.7", "size": "128x128"}.items()
+        for name, value in {"prompt": PROMPT, "seconds": "0.7", "size": "128x128"}.items()
         for line in ("--b", f'Content-Disposition: form-data; name="{name}"', "", value)
     ).encode()
     + b"\r\n--b--\r\n"
 )
 
-
-@dataclass(frozen=True)
-class Processes:
-    """The two whose time counts."""
-
-    api: subprocess.Popen[bytes]
-    redis: EmbeddedRedis
-    url: str
-    headers: str
-
-    def cpu_us(self) -> tuple[float, float]:
-        """Microseconds of CPU that the API and Redis have used so far."""
-        assert self.redis.process is not None
-        return _cpu_us(self.api.pid), _cpu_us(self.redis.process.pid)
+Kinds = dict[str, Callable[[int], bytes]]
+Cost = tuple[float, float]  # microseconds of the API and of Redis
 
 
 def rows() -> list[Row]:
-    """A line for each kind of request: its cost beside that of the request that does nothing, or of a bare enqueue."""
-    with _running() as processes:
-        cost = _measured(processes)
-    nothing, enqueue = cost["GET /healthz"], cost["rq.enqueue"]
-    lines = []
-    for name, (api, redis) in cost.items():
-        if name in ("GET /healthz", "rq.enqueue"):
+    """Each kind of request beside one that does nothing or a bare enqueue, beside its goal, and as many as go."""
+    with running(1) as front:
+        costs = _costs(front)
+    with running(PROCESSES) as front:
+        rates = _rates(front)
+    return [*_beside(costs), *_goals(costs), *_rushes(rates)]
+
+
+def _beside(costs: dict[str, Cost]) -> Iterator[Row]:
+    for name, cost in costs.items():
+        if name in (NO_OP, ENQUEUE):
             continue
-        beside, what = (enqueue, "rq.enqueue") if name.startswith("POST") else (nothing, "no-op")
-        first = f"{what}: {sum(beside):.0f} µs"
-        lines.append(Row(f"{name}, CPU", first, f"{api:.0f} + {redis:.0f} µs", (api + redis) / sum(beside)))
-    return lines
+        beside = ENQUEUE if name.startswith("POST") else NO_OP
+        yield Row(f"{name}, CPU", _told(beside, costs[beside]), _told("it", cost), sum(cost) / sum(costs[beside]))
 
 
-def _measured(processes: Processes) -> dict[str, tuple[float, float]]:
-    """Mean microseconds of API and Redis by kind of request, the kinds in turns; the first round is practice."""
-    kinds = _kinds(processes)
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in (*kinds, "rq.enqueue")}
-    with Redis.from_url(processes.redis.url) as redis:
+def _goals(costs: dict[str, Cost]) -> Iterator[Row]:
+    for name, goal in GOALS_US.items():
+        yield Row(f"{name}, CPU", f"goal: {goal} µs", f"it: {sum(costs[name]):.0f} µs", sum(costs[name]) / goal)
+
+
+def _rushes(rates: dict[str, float]) -> Iterator[Row]:
+    for name, goal in GOALS_A_SECOND.items():
+        what = f"{name}, {PROCESSES} API processes"
+        yield Row(what, f"goal: {goal:,} a second", f"it: {rates[name]:,.0f} a second", rates[name] / goal)
+
+
+def _told(name: str, cost: Cost) -> str:
+    return f"{name}: {sum(cost):.0f} µs, {cost[1]:.0f} of them Redis"
+
+
+def _costs(front: FrontEnds) -> dict[str, Cost]:
+    """The cheapest round of each kind, the kinds in turns; the first round is practice."""
+    kinds = _kinds(front)
+    found: dict[str, list[Cost]] = {name: [] for name in (*kinds, ENQUEUE)}
+    with Redis.from_url(front.redis.url) as redis:
         queue = Queue("bare", connection=redis, serializer=JSONSerializer)
         for _ in range(ROUNDS + 1):
             for name, make in kinds.items():
-                found[name].append(_used(processes, lambda make=make: _drive(processes.url, make)))
-            found["rq.enqueue"].append(_enqueued(processes, queue))
-    return {name: _mean(costs[1:]) for name, costs in found.items()}
+                found[name].append(_used(front, make))
+            found[ENQUEUE].append(_enqueued(front, queue))
+    return {name: min(costs[1:], key=sum) for name, costs in found.items()}
 
 
-def _kinds(processes: Processes) -> dict[str, Callable[[int], bytes]]:
-    """What is sent, by name: the bytes of the n-th request."""
-    waiting, running = _a_video(processes), _a_video(processes, is_running=True)
-    tag = _tag_of(processes, running)
-    body = json.dumps({"prompt": "a red ball rolls across a meadow", "num_frames": 16, "size": "128x128"}).encode()
-    asks = f"POST /v1/videos HTTP/1.1\r\nHost: bench\r\n{processes.headers}"
-    json_head = f"{asks}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-    form_head = f"{asks}Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {len(FORM)}\r\n\r\n"
-    reads = "GET /v1/videos/{} HTTP/1.1\r\nHost: bench\r\n" + processes.headers
-    return {
-        "GET /healthz": lambda _: b"GET /healthz HTTP/1.1\r\nHost: bench\r\n\r\n",
-        "GET a waiting video": lambda _: f"{reads.format(waiting)}\r\n".encode(),
-        "GET a running video": lambda _: f"{reads.format(running)}\r\n".encode(),
-        "GET a running video, 304": lambda _: f"{reads.format(running)}If-None-Match: {tag}\r\n\r\n".encode(),
-        "POST JSON": lambda _: json_head.encode() + b"\r\n" + body,
-        "POST JSON with Idempotency-Key": lambda _: (
-            f"{json_head}Idempotency-Key: {new_job_id()}\r\n\r\n".encode() + body
-        ),
-        "POST form": lambda _: form_head.encode() + FORM,
-    }
+def _rates(front: FrontEnds) -> dict[str, float]:
+    """Answers a second in the best round. This process, which asks, takes its part of the machine as well."""
+    kinds = _kinds(front)
+    found = dict.fromkeys(GOALS_A_SECOND, 0.0)
+    for _ in range(RUSH_ROUNDS):
+        for name in found:
+            started = time.perf_counter()
+            drive(front.urls, kinds[name], RUSH, CONNECTIONS * len(front.urls))
+            found[name] = max(found[name], RUSH / (time.perf_counter() - started))
+    return found
 
 
-def _a_video(processes: Processes, *, is_running: bool = False) -> str:
-    """The id of a video that was asked for, and perhaps taken by a worker."""
-    body = b'{"prompt": "a red ball rolls across a meadow"}'
-    head = f"POST /v1/videos HTTP/1.1\r\nHost: bench\r\n{processes.headers}Content-Type: application/json\r\n"
-    answer = asyncio.run(_one(processes.url, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body))
-    video_id: str = json.loads(answer.partition(b"\r\n\r\n")[2])["id"]
-    if is_running:
-        with Redis.from_url(processes.redis.url) as redis:
-            job = JobStore(redis).lease(video_id, "bench")
-            assert job is not None
-            assert job.token is not None
-            JobStore(redis).report(video_id, job.token, Phase.DENOISING, 3, 10)
-    return video_id
-
-
-def _tag_of(processes: Processes, video_id: str) -> str:
-    request = f"GET /v1/videos/{video_id} HTTP/1.1\r\nHost: bench\r\n{processes.headers}\r\n".encode()
-    head = asyncio.run(_one(processes.url, request)).partition(b"\r\n\r\n")[0].decode()
-    return next(line.partition(": ")[2] for line in head.splitlines() if line.lower().startswith("etag"))
-
-
-def _enqueued(processes: Processes, queue: Queue) -> tuple[float, float]:
-    """The same for RQ alone, whose client is this process."""
-    before, ours = processes.cpu_us()[1], time.process_time()
-    for _ in range(EACH):
-        queue.enqueue(TASK, new_job_id())
-    return (time.process_time() - ours) / EACH * 1e6, (processes.cpu_us()[1] - before) / EACH
-
-
-def _mean(costs: list[tuple[float, float]]) -> tuple[float, float]:
-    api, redis = (sum(values) / len(costs) for values in zip(*costs, strict=True))
-    return api, redis
-
-
-def _used(processes: Processes, work: Callable[[], None]) -> tuple[float, float]:
-    before = processes.cpu_us()
-    work()
-    api, redis = (after - start for after, start in zip(processes.cpu_us(), before, strict=True))
+def _used(front: FrontEnds, make: Callable[[int], bytes]) -> Cost:
+    before = front.cpu_us()
+    drive(front.urls, make, EACH, CONNECTIONS)
+    api, redis = (after - start for after, start in zip(front.cpu_us(), before, strict=True))
     return api / EACH, redis / EACH
 
 
-def _drive(url: str, make: Callable[[int], bytes]) -> None:
-    async def connection(number: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rsplit(":", 1)[1]))
-        for index in range(number, EACH, CONNECTIONS):
-            writer.write(make(index))
-            await _answer(reader)
-        writer.close()
-
-    async def all_of_them() -> None:
-        await asyncio.gather(*(connection(number) for number in range(CONNECTIONS)))
-
-    asyncio.run(all_of_them())
+def _enqueued(front: FrontEnds, queue: Queue) -> Cost:
+    """The same for RQ alone, whose client is this process."""
+    before, ours = front.cpu_us()[1], time.process_time()
+    for _ in range(EACH):
+        queue.enqueue(TASK, new_job_id())
+    return (time.process_time() - ours) / EACH * 1e6, (front.cpu_us()[1] - before) / EACH
 
 
-async def _one(url: str, request: bytes) -> bytes:
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rsplit(":", 1)[1]))
-    writer.write(request)
-    answer = await _answer(reader)
-    writer.close()
-    return answer
+def _kinds(front: FrontEnds) -> Kinds:
+    """What is sent, by name: the bytes of the n-th request."""
+    waiting, running = _a_video(front), _a_video(front, is_running=True)
+    tag = _tag_of(front, running)
+    asks = f"POST /v1/videos HTTP/1.1\r\nHost: bench\r\n{front.headers}"
+    json_head = f"{asks}Content-Type: application/json\r\nContent-Length: {len(BODY)}\r\n"
+    form_head = f"{asks}Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {len(FORM)}\r\n\r\n"
+    reads = "GET /v1/videos/{} HTTP/1.1\r\nHost: bench\r\n" + front.headers
+    return {
+        NO_OP: lambda _: b"GET /healthz HTTP/1.1\r\nHost: bench\r\n\r\n",
+        WAITING: lambda _: f"{reads.format(waiting)}\r\n".encode(),
+        RUNNING: lambda _: f"{reads.format(running)}\r\n".encode(),
+        KNOWN: lambda _: f"{reads.format(running)}If-None-Match: {tag}\r\n\r\n".encode(),
+        JSON: lambda _: json_head.encode() + b"\r\n" + BODY,
+        KEYED: lambda _: f"{json_head}Idempotency-Key: {new_job_id()}\r\n\r\n".encode() + BODY,
+        FORMED: lambda _: form_head.encode() + FORM,
+    }
 
 
-async def _answer(reader: asyncio.StreamReader) -> bytes:
-    """One whole answer. Raises RuntimeError for one that is neither 2xx nor 304."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = 0
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            length = int(line.partition(b":")[2])
-    body = await reader.readexactly(length)
-    if head[9:10] != b"2" and head[9:12] != b"304":
-        raise RuntimeError((head + body).decode())
-    return head + body
+def _a_video(front: FrontEnds, *, is_running: bool = False) -> str:
+    """The id of a video that was asked for, and perhaps taken by a worker."""
+    head = f"POST /v1/videos HTTP/1.1\r\nHost: bench\r\n{front.headers}Content-Type: application/json\r\n"
+    answer = ask(front.urls[0], f"{head}Content-Length: {len(BODY)}\r\n\r\n".encode() + BODY)
+    video_id: str = json.loads(answer.partition(b"\r\n\r\n")[2])["id"]
+    if is_running:
+        with Redis.from_url(front.redis.url) as redis:
+            job = JobStore(redis, lease_s=3600).lease(video_id, "bench")
+            assert job is not None
+            assert job.token is not None
+            JobStore(redis, lease_s=3600).report(video_id, job.token, Phase.DENOISING, 3, 10)
+    return video_id
 
 
-@contextmanager
-def _running() -> Iterator[Processes]:
-    with tempfile.TemporaryDirectory() as folder:
-        server = EmbeddedRedis(Path(folder), free_port()).start()
-        with Redis.from_url(server.url) as redis:
-            Registry(redis).announce(CARD, "bench")
-            _, secret = KeyRing(redis).create("bench", "bench", Limits())
-        port = free_port()
-        environment = {
-            "EASYANIMATE_REDIS_URL": server.url,
-            "EASYANIMATE_PORT": str(port),
-            "EASYANIMATE_AUTH": "keys",
-            "EASYANIMATE_DATA_DIR": folder,
-            "EASYANIMATE_MAX_QUEUED_JOBS": "1000000",
-        }
-        api = start_program([sys.executable, "-m", "service"], environment, Path(folder) / "api.log")
-        try:
-            url = f"http://127.0.0.1:{port}"
-            _wait_for(url, api)
-            yield Processes(api, server, url, f"Authorization: Bearer {secret}\r\n")
-        finally:
-            api.terminate()
-            api.wait()
-            server.stop()
-
-
-def _wait_for(url: str, api: "subprocess.Popen[bytes]") -> None:
-    while api.poll() is None:
-        try:
-            asyncio.run(_one(url, b"GET /healthz HTTP/1.1\r\nHost: bench\r\n\r\n"))
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError(f"the API ended with code {api.returncode}")
-
-
-def _cpu_us(pid: int) -> float:
-    """User and system time a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S * 1e6
+def _tag_of(front: FrontEnds, video_id: str) -> str:
+    request = f"GET /v1/videos/{video_id} HTTP/1.1\r\nHost: bench\r\n{front.headers}\r\n".encode()
+    head = ask(front.urls[0], request).partition(b"\r\n\r\n")[0].decode()
+    return next(line.partition(": ")[2] for line in head.splitlines() if line.lower().startswith("etag"))

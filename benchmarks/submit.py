@@ -1,6 +1,5 @@
 """What accepting a job costs, beside a bare RQ enqueue: CPU time of our process and of the server."""
 
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -9,6 +8,7 @@ from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from benchmarks.cpu_clock import cpu_us
 from benchmarks.side_by_side import Row, row
 from cli.embedded_redis import EmbeddedRedis
 from cli.free_port import free_port
@@ -18,7 +18,6 @@ from jobs.request import VideoRequest
 from jobs.store import JobStore
 
 JOBS = 2000
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 REQUEST = VideoRequest(
     model="bench",
     prompt="a red ball rolls across a meadow",
@@ -71,5 +70,4 @@ def cpu_s(server: EmbeddedRedis) -> float:
     """User and system time the server has used."""
     if server.process is None:
         raise RuntimeError("the server is not running")
-    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+    return cpu_us(server.process.pid) / 1e6

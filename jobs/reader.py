@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from jobs import records
 from jobs.errors import JobNotFound
 from jobs.load import Load, ask_load
+from jobs.one_trip import OneTrip
 from jobs.priority import Priority
 from jobs.record import Job
 from jobs.redis_connection import answering
@@ -89,6 +90,7 @@ class JobReader:
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
+        self._trip = OneTrip(redis)
         self._loads: dict[str, tuple[float, Load]] = {}  # until when it is good, by model
 
     async def get_owned(self, job_id: str, owner: str) -> Job:
@@ -122,7 +124,7 @@ class JobReader:
         found = self._loads.get(model)
         if found is None or found[0] < time.monotonic():
             with answering():
-                load = Load.parsed(await self.redis.eval(*ask_load(model)))
+                load = Load.parsed(await self._trip.ask("EVAL", *ask_load(model)))
             self._loads[model] = found = (time.monotonic() + LOAD_IS_GOOD_FOR_S, load)
         return found[1]
 
@@ -157,14 +159,14 @@ class JobReader:
 
     async def _fields(self, job_id: str, owner: str) -> dict[bytes, bytes]:
         with answering():
-            fields = await cast(Awaitable[dict[bytes, bytes]], self.redis.hgetall(records.record_key(job_id)))
+            fields: dict[bytes, bytes] = await self._trip.ask("HGETALL", records.record_key(job_id))
         if not fields or json.loads(fields[b"owner"]) != owner:
             raise JobNotFound(f"there is no video {job_id!r}")
         return fields
 
     async def _place(self, model: str, priority: Priority, job_id: str) -> Place | None:
         with answering():
-            return parsed_place(await self.redis.eval(*ask_place(model, priority, job_id)))
+            return parsed_place(await self._trip.ask("EVAL", *ask_place(model, priority, job_id)))
 
     async def _cursor(self, owner: str, after: str | None) -> tuple[float, str] | None:
         """Where in the order the job `after` stands, or stood."""

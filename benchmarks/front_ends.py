@@ -1,0 +1,96 @@
+"""Front ends as in operation: processes of their own with keys, idempotency, metrics and log, over their own Redis."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from redis import Redis
+
+from benchmarks.cpu_clock import cpu_us
+from benchmarks.http_driver import ask
+from cli.child import start_program
+from cli.embedded_redis import EmbeddedRedis
+from cli.free_port import free_port
+from jobs.keys import KeyRing
+from jobs.limits import Limits
+from jobs.model_card import ModelCard
+from jobs.registry import Registry
+
+CARD = ModelCard(
+    name="easyanimate-v3-tiny",
+    default_width=128,
+    default_height=128,
+    max_pixels=256 * 256,
+    max_side=512,
+    min_side=64,
+    max_frames=48,
+    default_num_frames=16,
+    default_num_inference_steps=10,
+    default_guidance_scale=4.0,
+    default_scheduler="euler",
+    schedulers=("euler", "ddim"),
+)
+
+
+@dataclass(frozen=True)
+class FrontEnds:
+    """The processes whose time counts. `headers` is what a caller sends."""
+
+    apis: list["subprocess.Popen[bytes]"]
+    urls: list[str]
+    redis: EmbeddedRedis
+    headers: str
+
+    def cpu_us(self) -> tuple[float, float]:
+        """Microseconds of CPU that the front ends together and Redis have used so far."""
+        assert self.redis.process is not None
+        return sum(cpu_us(api.pid) for api in self.apis), cpu_us(self.redis.process.pid)
+
+
+@contextmanager
+def running(count: int) -> Iterator[FrontEnds]:
+    """So many front ends that have one model and one caller."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = EmbeddedRedis(Path(folder), free_port()).start()
+        with Redis.from_url(server.url) as redis:
+            Registry(redis).announce(CARD, "bench")
+            _, secret = KeyRing(redis).create("bench", "bench", Limits())
+        ports = [free_port() for _ in range(count)]
+        apis = [_start(server.url, port, Path(folder)) for port in ports]
+        try:
+            urls = [f"http://127.0.0.1:{port}" for port in ports]
+            for url, api in zip(urls, apis, strict=True):
+                _wait_for(url, api)
+            yield FrontEnds(apis, urls, server, f"Authorization: Bearer {secret}\r\n")
+        finally:
+            for api in apis:
+                api.terminate()
+            for api in apis:
+                api.wait()
+            server.stop()
+
+
+def _start(redis_url: str, port: int, folder: Path) -> "subprocess.Popen[bytes]":
+    environment = {
+        "EASYANIMATE_REDIS_URL": redis_url,
+        "EASYANIMATE_PORT": str(port),
+        "EASYANIMATE_AUTH": "keys",
+        "EASYANIMATE_DATA_DIR": str(folder),
+        "EASYANIMATE_MAX_QUEUED_JOBS": "1000000",
+    }
+    return start_program([sys.executable, "-m", "service"], environment, folder / f"api-{port}.log")
+
+
+def _wait_for(url: str, api: "subprocess.Popen[bytes]") -> None:
+    while api.poll() is None:
+        try:
+            ask(url, b"GET /healthz HTTP/1.1\r\nHost: bench\r\n\r\n")
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError(f"the API ended with code {api.returncode}")
