@@ -11,6 +11,7 @@ from jobs.registry import Registry
 from jobs.store import JobStore
 from worker.announcer import Announcer
 from worker.attempt import Parts
+from worker.checkpoint_shelf import sweep
 from worker.drain import Drain
 from worker.engine_process import EngineDied, EngineProcess
 from worker.messages import Load, NotLoaded, Ready
@@ -89,6 +90,7 @@ def _take_jobs(
     announcer = Announcer(Registry(brisk), served, engine, name, settings.models_dir)
     announcer.start()
     try:
+        sweep(settings.checkpoints, store)  # of jobs that ended while nobody was here to tidy up
         supervisor.work()
     finally:
         announcer.stop()
