@@ -68,6 +68,7 @@ class WorldSettings(Settings):
     backgrounds: tuple[str, ...] | None = None
     motions: tuple[str, ...] | None = None
     speeds: tuple[str, ...] | None = None
+    sizes: tuple[str, ...] | None = None
     style: str = "filled"
     any_colour: float = Field(0.0, ge=0, le=1)
     centred: float = Field(0.0, ge=0, le=1, description="share of clips that pass the frame's middle halfway")

@@ -38,7 +38,9 @@ class DrawnClips:
     """The procedural set as a source."""
 
     def __init__(self, settings: WorldSettings) -> None:
-        said = settings.model_dump(include={"shapes", "colours", "backgrounds", "motions", "speeds"}, exclude_none=True)
+        said = settings.model_dump(
+            include={"shapes", "colours", "backgrounds", "motions", "speeds", "sizes"}, exclude_none=True
+        )
         held_out = None if settings.keeps_held_out else False
         shares: dict[str, Any] = settings.model_dump(include={"any_colour", "centred", "outlined"})
         self.world = World(**said, **shares, style=settings.style, held_out=held_out)

@@ -77,7 +77,8 @@ class TransformerTrainingSettings(Settings):
 
     `train` names the transformer's parts to train, by words in parameter names; `slow` says which share of the
     learning rate parameters get whose names hold a word (V3: a tenth for some).
-    The encoders stay as they are unless they are to be trained too.
+    The encoders stay as they are unless they are to be trained too; parameters of the text encoder whose names hold a
+    word of `renew_text_encoder` begin anew.
     """
 
     run: RunSettings
@@ -88,6 +89,7 @@ class TransformerTrainingSettings(Settings):
     slow: dict[str, float] = Field(default_factory=dict)
     train_text_encoder: bool = False
     train_image_encoder: bool = False
+    renew_text_encoder: tuple[str, ...] = ()
     gradient_checkpointing: bool = False
     loss: LossSettings = LossSettings()
     dropout: DropoutSettings = DropoutSettings()

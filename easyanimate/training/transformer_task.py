@@ -16,6 +16,7 @@ from easyanimate.training.diffusion_loss import add_noise, noise_loss, v3_loss
 from easyanimate.training.errors import TrainingError
 from easyanimate.training.latent_clips import LatentClips, LatentSource, VaeReader
 from easyanimate.training.randomness import generator_at, random_at
+from easyanimate.training.renewing import renew
 from easyanimate.training.sources import Source, choose_kind
 from easyanimate.training.step_sampling import sample_steps
 from easyanimate.training.task import Losses, Place
@@ -82,6 +83,7 @@ class TransformerTask:
     def __init__(self, settings: TransformerTrainingSettings, source: Source | None = None, process: int = 0) -> None:
         self.settings = settings
         self.pipe = EasyAnimatePipeline.from_pretrained(settings.model)
+        renew(self.pipe.text_encoder, settings.renew_text_encoder, settings.run.seed)
         self.network = TransformerTraining(self.pipe, settings.loss)
         self._choose_trainable()
         self.scale = float(self.pipe.vae.config["scaling_factor"])
