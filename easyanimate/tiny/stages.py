@@ -40,26 +40,35 @@ def _lay_out_untrained(output: Path) -> None:
     pipe.save_pretrained(output / "untrained")
 
 
+def _put_sharper_vae_in(output: Path) -> None:
+    """What `quick` made, over the VAE that went on learning."""
+    shutil.rmtree(output / "base", ignore_errors=True)
+    shutil.copytree(output / "quick" / "result", output / "base", ignore=shutil.ignore_patterns("vae"))
+    shutil.copytree(output / "sharper" / "result", output / "base" / "vae")
+
+
+def _of_vae(name: str, start: str | None = None) -> Stage:
+    begins = {} if start is None else {"start": start}
+    return Stage(name, "vae", lambda _: None, lambda output: _settings(output, name, begins))
+
+
+def _of_transformer(name: str, model: str, prepare: Callable[[Path], None] = lambda _: None) -> Stage:
+    return Stage(name, "transformer", prepare, lambda output: _settings(output, name, {"model": model}))
+
+
+def _settings(output: Path, name: str, folders: dict[str, str]) -> dict[str, Any]:
+    return {"run.output": output / name} | {setting: output / folder for setting, folder in folders.items()}
+
+
 STAGES = (
-    Stage("vae", "vae", lambda _: None, lambda output: {"run.output": output / "vae"}),
-    Stage(
-        "transformer",
-        "transformer",
-        _lay_out_untrained,
-        lambda output: {"run.output": output / "transformer", "model": output / "untrained"},
-    ),
-    Stage(
-        "directions",
-        "transformer",
-        lambda _: None,
-        lambda output: {"run.output": output / "directions", "model": output / "transformer" / "result"},
-    ),
-    Stage(
-        "again",
-        "transformer",
-        lambda _: None,
-        lambda output: {"run.output": output / "again", "model": output / "directions" / "result"},
-    ),
+    _of_vae("vae"),
+    _of_transformer("transformer", "untrained", _lay_out_untrained),
+    _of_transformer("directions", "transformer/result"),
+    _of_transformer("again", "directions/result"),
+    _of_transformer("words", "again/result"),
+    _of_transformer("quick", "words/result"),
+    _of_vae("sharper", "vae/result"),
+    _of_transformer("bound", "base", _put_sharper_vae_in),
 )
 
 
@@ -67,7 +76,7 @@ def finish(output: Path) -> Path:
     """The finished model in float16, with its card; the folder."""
     folder, unfinished = output / str(CARD["name"]), output / ".unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    pipe = EasyAnimatePipeline.from_pretrained(output / "again" / "result")
+    pipe = EasyAnimatePipeline.from_pretrained(output / STAGES[-1].name / "result")
     write_model(pipe, unfinished)
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)
