@@ -5,7 +5,7 @@ import torch
 from transformers import T5Config, T5EncoderModel
 
 from easyanimate.training.errors import TrainingError
-from easyanimate.training.renewing import renew
+from easyanimate.training.renewing import look_around, renew
 
 
 def encoder() -> T5EncoderModel:
@@ -25,3 +25,14 @@ def test_only_what_is_named_begins_anew_and_the_same_way_each_time():
 def test_a_word_in_no_name_stops_the_training():
     with pytest.raises(TrainingError, match="no parameter of the text encoder has 'cats'"):
         renew(encoder(), ("cats",), seed=0)
+
+
+def test_a_fresh_encoder_looks_at_the_words_nearby():
+    torch.manual_seed(0)
+    look = look_around(encoder()).eval()
+    look.config._attn_implementation = "eager"
+    attention = look(torch.tensor([[5, 6, 7, 8, 9, 10]]), output_attentions=True).attentions[0][0]  # [heads, 6, 6]
+    assert attention[0].diagonal(-1).mean() > 0.6
+    assert attention[1].diagonal(1).mean() > 0.6
+    assert attention[2, 5, 1:5].sum() > 0.6
+    assert attention[3, 0, 1:5].sum() > 0.6
