@@ -69,6 +69,8 @@ STAGES = (
     _of_transformer("quick", "words/result"),
     _of_vae("sharper", "vae/result"),
     _of_transformer("bound", "base", _put_sharper_vae_in),
+    _of_transformer("outward", "bound/result"),
+    _of_transformer("settled", "outward/result"),
 )
 
 

@@ -71,7 +71,8 @@ class WorldSettings(Settings):
     sizes: tuple[str, ...] | None = None
     style: str = "filled"
     any_colour: float = Field(0.0, ge=0, le=1)
-    centred: float = Field(0.0, ge=0, le=1, description="share of clips that pass the frame's middle halfway")
+    centred: float = Field(0.0, ge=0, le=1, description="share of clips that pass the frame's middle, halfway")
+    centred_at: float = Field(0.5, ge=0, le=1, description="or when: 0 is in the first frame, 1 in the last")
     outlined: float = Field(0.0, ge=0, le=1, description="share of clips whose shape is an outline, whatever `style`")
     keeps_held_out: bool = Field(False, description="True trains on held-out combinations too")
 

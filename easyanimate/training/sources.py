@@ -42,7 +42,7 @@ class DrawnClips:
             include={"shapes", "colours", "backgrounds", "motions", "speeds", "sizes"}, exclude_none=True
         )
         held_out = None if settings.keeps_held_out else False
-        shares: dict[str, Any] = settings.model_dump(include={"any_colour", "centred", "outlined"})
+        shares: dict[str, Any] = settings.model_dump(include={"any_colour", "centred", "centred_at", "outlined"})
         self.world = World(**said, **shares, style=settings.style, held_out=held_out)
 
     def clips(self, kind: BatchSettings, random: Random) -> Clips:

@@ -93,7 +93,8 @@ class World:
     held_out: bool | None = None
     any_colour: float = 0.0  # share of scenes in colours without a name, for training a VAE
     keeps_inside: bool = field(default=False)  # no scene leaves the frame
-    centred: float = 0.0  # share that passes the frame's middle halfway: words tell where a shape is when
+    centred: float = 0.0  # share that passes the frame's middle: words tell where a shape is when
+    centred_at: float = 0.5  # when those pass the middle, as a share of the clip; 0 is in the first frame
     outlined: float = 0.0  # share in that style whatever `style` says
 
     def __post_init__(self) -> None:
@@ -139,7 +140,7 @@ def sample_scene(world: World, random: Random, *, frames: int, height: int = 64,
     frame = (width * UNITS / min(height, width), height * UNITS / min(height, width))
     scene = _with_path(painted, random, frame, frames, world.keeps_inside)
     passes_middle = world.centred and random.random() < world.centred
-    return _centred(scene, random, frames) if passes_middle else scene
+    return _centred(scene, random, world.centred_at * (frames - 1)) if passes_middle else scene
 
 
 def _word(random: Random, words: tuple[str, ...]) -> str:
@@ -180,9 +181,9 @@ def _with_path(scene: Scene, random: Random, frame: tuple[float, float], frames:
     return replace(scene, radius=radius, start=(x, y), velocity=velocity, growth=growth, spin=spin)
 
 
-def _centred(scene: Scene, random: Random, frames: int) -> Scene:
-    """The scene, halfway through the clip within a few units of the frame's middle."""
-    x, y = (-speed * (frames - 1) / 2 + random.uniform(-OFF_CENTRE, OFF_CENTRE) for speed in scene.velocity)
+def _centred(scene: Scene, random: Random, when: float) -> Scene:
+    """The scene, in the frame `when` within a few units of the middle."""
+    x, y = (-speed * when + random.uniform(-OFF_CENTRE, OFF_CENTRE) for speed in scene.velocity)
     return replace(scene, start=(x, y))
 
 

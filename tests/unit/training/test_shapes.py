@@ -97,3 +97,12 @@ def test_a_share_of_the_scenes_is_outlined():
     styles = [sample_scene(World(outlined=0.3), Random(i), frames=8).style for i in range(200)]
     assert 30 < styles.count("outlined") < 90
     assert set(styles) == {"filled", "outlined"}
+
+
+@pytest.mark.parametrize("when", [0.0, 0.5, 1.0])
+def test_a_centred_scene_is_in_the_middle_when_it_is_said_to_be(when):
+    world = World(centred=1.0, centred_at=when, motions=("left", "right", "up", "down"))
+    for seed in range(20):
+        scene = sample_scene(world, Random(seed), frames=16)
+        place = [start + speed * when * 15 for start, speed in zip(scene.start, scene.velocity, strict=True)]
+        assert max(map(abs, place)) <= 5.0
