@@ -144,7 +144,8 @@ def test_each_window_of_a_long_video_can_be_watched_before_the_next_is_begun(mak
     watched = frames_of(sorted(tmp_path.glob("segment-*.ts")))
     whole = frames_of([tmp_path / "video.mp4"]).astype(int)
     likeliest = [int(np.abs(whole - frame).mean((1, 2, 3)).argmin()) for frame in watched]
-    assert likeliest == list(range(40))
+    assert np.abs(np.array(likeliest) - np.arange(40)).max() <= 1  # neighbours may differ less than two encodings do
+    assert np.abs(whole - np.stack(watched)).mean((1, 2, 3)).max() < 8  # noise in few pixels, twice encoded
 
 
 def test_what_is_told_of_a_long_video_only_goes_forward(make: Make) -> None:
