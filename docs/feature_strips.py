@@ -3,8 +3,8 @@
     python docs/feature_strips.py [NAME ...] [--output FOLDER]
 
 A strip shows what goes in, what the model is told of each frame (hatched where it is to be made), and what comes out.
-The small model's weights are random and react faintly, so some rows show the change from the clip of the same seed
-without the feature: grey is none, and "x64" says how many times as strong it is drawn.
+Some rows show the change from the clip of the same seed without the feature: grey is none, and "x64" says how many
+times as strong it is drawn.
 """
 
 import argparse
