@@ -7,6 +7,8 @@ from transformers import T5EncoderModel
 
 from easyanimate.training.errors import TrainingError
 
+BIASES = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
+
 
 @torch.no_grad()
 def renew(encoder: T5EncoderModel, words: Sequence[str], seed: int) -> None:
@@ -33,7 +35,7 @@ def look_around(encoder: T5EncoderModel) -> T5EncoderModel:
     the few before, the few after. From heads that look anywhere a small encoder learns to be a bag of words: it takes
     long until an adjective knows its noun, and by then its attention has hardened. Needs buckets for both directions.
     """
-    table = encoder.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight  # [buckets, heads]
+    table = encoder.get_parameter(BIASES)  # [buckets, heads], of all layers
     after = len(table) // 2  # the bucket of a word's own place, counted from where the words after it begin
     near = (({1}, 4.0), ({after + 1}, 4.0), ({1, 2, 3, 4}, 2.0), ({after + i for i in (1, 2, 3, 4)}, 2.0))
     table.zero_()

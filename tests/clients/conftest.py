@@ -90,6 +90,7 @@ def receiver() -> Iterator[Receiver]:
     yield receiver
     receiver.server.shutdown()
     receiver.server.server_close()
+    receiver.server.server_close()
 
 
 Run = Callable[..., dict[str, Any]]

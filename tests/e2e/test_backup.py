@@ -102,7 +102,9 @@ def house(_house: House, api_of: Callable[[str], Any]) -> House:
     return _house
 
 
-def test_finished_videos_outlive_a_total_loss_of_redis_and_the_service_goes_on(house: House) -> None:
+def test_finished_videos_outlive_a_total_loss_of_redis_and_the_service_goes_on(
+    house: House, wait_until: Callable[..., None]
+) -> None:
     alice = house.of("alice")
     record = alice.ended(alice.create(metadata={"order": "17"}))
     running = alice.create(num_inference_steps=200)
@@ -117,6 +119,7 @@ def test_finished_videos_outlive_a_total_loss_of_redis_and_the_service_goes_on(h
     house.check_plays(record)
     assert alice.http.get(f"/v1/videos/{running}").status_code == 404
     assert "1 were known already" in house.run(do)
+    wait_until(lambda: alice.http.get("/v1/models").json()["data"])  # workers say every ten seconds what they serve
     assert alice.ended(alice.create())["status"] == "completed"  # worker and queue are there as before
 
 

@@ -28,6 +28,7 @@ from cli.embedded_redis import EmbeddedRedis
 from jobs.failure import failure
 from jobs.model_card import ModelCard
 from jobs.registry import Registry
+from jobs.segments import Segment
 from jobs.store import JobStore
 from service.app import make_app
 from service.examples import VIDEO_ID
@@ -81,6 +82,7 @@ def url(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Iterator[s
             _fill(client, JobStore(redis), settings, receiver.url)
         yield address
     receiver.server.shutdown()
+    receiver.server.server_close()
     server.stop()
 
 
@@ -99,15 +101,19 @@ def _fill(client: httpx.Client, store: JobStore, settings: ServiceSettings, rece
     png = picture()
     completed, running, failed, cancelled = (ask(webhook={"url": receiver}) for _ in range(4))
     finished(store, settings, completed)
+    tokens: dict[str, str] = {}
     for job_id in (running, failed):
         job = store.lease(job_id, "worker-1")
         assert job is not None
-    assert job.token is not None
-    store.fail(failed, job.token, failure("gpu_out_of_memory"))
+        assert job.token is not None
+        tokens[job_id] = job.token
+    store.show_segment(running, tokens[running], 0, Segment(key=f"videos/{running}/0/segment-0000.ts", num_frames=24))
+    store.fail(failed, tokens[failed], failure("gpu_out_of_memory"))
     client.post(f"/v1/videos/{cancelled}/cancel").raise_for_status()
     known["video_id"] = [completed, completed, running, failed, cancelled, ask()]
     known["DELETE /v1/videos/{video_id} video_id"] = [ask() for _ in range(EXAMPLES)]
     known["GET /v1/videos/{video_id}/events video_id"] = [completed, failed, cancelled]  # of others it would not end
+    known["GET /v1/videos/{video_id}/playlist.m3u8 video_id"] = [running]  # the others are one window long
     known["endpoint_id"] = [subscribe() for _ in range(3)]
     known["DELETE /v1/webhook_endpoints/{endpoint_id} endpoint_id"] = [subscribe() for _ in range(EXAMPLES)]
     told = client.get(f"/v1/videos/{completed}/deliveries").raise_for_status().json()["data"]
