@@ -90,7 +90,6 @@ def receiver() -> Iterator[Receiver]:
     yield receiver
     receiver.server.shutdown()
     receiver.server.server_close()
-    receiver.server.server_close()
 
 
 Run = Callable[..., dict[str, Any]]
