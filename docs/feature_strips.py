@@ -11,7 +11,7 @@ import argparse
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,11 @@ from easyanimate.pipeline.conditioning import what_is_given
 from easyanimate.tiny import copy_tiny_model
 from easyanimate.windows import Window, plan_windows
 
-SIDE, FRAMES, STEPS, GUIDANCE, SEED, WINDOW, OVERLAP = 80, 16, 8, 4.0, 7, 16, 4
+SIDE, FRAMES, STEPS, GUIDANCE, SEED, WINDOW, OVERLAP = 64, 16, 10, 4.0, 7, 16, 4
 PROMPT = "A large red circle moving to the right on a blue background"
+YELLOW, WHITE, BLUE = "#f2de2e", "#f5f5f5", "#2b4dde"
+OF_PICTURES = "A yellow circle moving to the right on a blue background"
+OF_CLIPS = "A white circle moving to the right on a blue background"
 GAP, LABEL_HEIGHT, NAMES_WIDTH, COLUMNS, QUALITY = 4, 14, 100, 7, 56
 
 Picture = Image.Image
@@ -39,13 +42,14 @@ Row = tuple[str, list[Cell]]
 
 @dataclass(frozen=True)
 class Studio:
-    """The pipeline, and the settings all strips share."""
+    """The pipeline, and the settings all strips share; `prompt` says what the pictures show that are given, if any."""
 
     pipe: EasyAnimatePipeline
+    prompt: str = PROMPT
 
     def ask(self, **changes: Any) -> Generation:
         """A clip as all strips make it, but for `changes`."""
-        settings: dict[str, Any] = {"prompt": PROMPT, "height": SIDE, "width": SIDE, "num_frames": FRAMES}
+        settings: dict[str, Any] = {"prompt": self.prompt, "height": SIDE, "width": SIDE, "num_frames": FRAMES}
         sampling = {"num_inference_steps": STEPS, "guidance_scale": GUIDANCE}
         return Generation(**{**settings, **sampling, **changes})
 
@@ -69,16 +73,16 @@ def disc(x: float, y: float, colour: str, ground: str, size: tuple[int, int] = (
 
 
 def start() -> Picture:
-    return disc(0.3, 0.6, "gold", "midnightblue")
+    return disc(0.3, 0.6, YELLOW, BLUE)
 
 
 def end() -> Picture:
-    return disc(0.7, 0.4, "tomato", "seagreen")
+    return disc(0.7, 0.4, YELLOW, BLUE)
 
 
 def clip() -> list[Picture]:
     """A ball that crosses the picture in sixteen frames."""
-    return [disc(0.2 + 0.6 * i / (FRAMES - 1), 0.5, "white", "darkorange") for i in range(FRAMES)]
+    return [disc(0.2 + 0.6 * i / (FRAMES - 1), 0.5, WHITE, BLUE) for i in range(FRAMES)]
 
 
 def right_half() -> Picture:
@@ -175,18 +179,18 @@ def from_pictures(studio: Studio, **pictures: Picture) -> list[Row]:
 
 
 def image_to_video(studio: Studio) -> list[Row]:
-    return from_pictures(studio, image=start())
+    return from_pictures(replace(studio, prompt=OF_PICTURES), image=start())
 
 
 def start_and_end(studio: Studio) -> list[Row]:
-    return from_pictures(studio, image=start(), last_image=end())
+    return from_pictures(replace(studio, prompt=OF_PICTURES), image=start(), last_image=end())
 
 
 def image_shape(studio: Studio) -> list[Row]:
     """A wide picture and a tall one, each with the size its video gets."""
-    rows = []
+    studio, rows = replace(studio, prompt=OF_PICTURES), []
     for sides in ((300, 140), (140, 300)):
-        picture = disc(0.3, 0.5, "gold", "midnightblue", sides)
+        picture = disc(0.3, 0.5, YELLOW, BLUE, sides)
         width, height = resize_to_image(*sides, SIDE)
         made = studio.make(studio.ask(image=picture, width=width, height=height))
         small = picture.resize((sides[0] // 3, sides[1] // 3))
@@ -198,6 +202,7 @@ def image_shape(studio: Studio) -> list[Row]:
 def long_video(studio: Studio) -> list[Row]:
     """Forty frames in three windows, and an end image that only the last of them is told."""
     plan = plan_windows(40, window=WINDOW, overlap=OVERLAP, end_image=True)
+    studio = replace(studio, prompt=OF_PICTURES)
     asked = studio.ask(image=start(), last_image=end(), num_frames=plan[0].num_frames)
     made = studio.make_long(asked, plan)
     chosen = sorted({edge for window in plan for edge in (window.start, window.end - 1)})
@@ -211,7 +216,7 @@ def long_video(studio: Studio) -> list[Row]:
 
 def extension(studio: Studio) -> list[Row]:
     """The old clip's last frames, what is told of them, and the new video around them."""
-    old = clip()
+    studio, old = replace(studio, prompt=OF_CLIPS), clip()
     first_told = FRAMES - OVERLAP
     plan = plan_windows(12, window=WINDOW, overlap=OVERLAP, continues=OVERLAP)
     asked = studio.ask(context_frames=old[first_told:], num_frames=plan[0].num_frames)
@@ -227,7 +232,7 @@ def extension(studio: Studio) -> list[Row]:
 
 def video_to_video(studio: Studio) -> list[Row]:
     """The video, what the VAE alone makes of it, and how far from that each strength goes."""
-    chosen = spread(clip(), 4)
+    studio, chosen = replace(studio, prompt=OF_CLIPS), spread(clip(), 4)
     made = [
         some(f"strength {strength:g}", studio.make(studio.ask(video=clip(), strength=strength)), chosen)
         for strength in (0.25, 0.5, 0.9)
@@ -245,6 +250,7 @@ def through_vae(pipe: EasyAnimatePipeline) -> list[Frame]:
 
 
 def mask(studio: Studio) -> list[Row]:
+    studio = replace(studio, prompt=OF_CLIPS)
     asked = studio.ask(video=clip(), mask=right_half())
     made = studio.make(asked)
     return [
