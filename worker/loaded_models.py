@@ -97,8 +97,9 @@ class LoadedModels:
         newcomer = self._loader.size_up(order)
         room_bytes = self._loader.room_bytes(order)
         dropped = self._drop(others if order.alone else to_drop(self._footprints, newcomer, room_bytes))
-        if newcomer.weights_bytes + newcomer.running_bytes > room_bytes:
-            log.warning("model.tight", model=order.model, room_bytes=room_bytes, needed=newcomer.weights_bytes)
+        needed_bytes = newcomer.weights_bytes + newcomer.running_bytes
+        if needed_bytes > room_bytes:
+            log.warning("model.tight", model=order.model, room_bytes=room_bytes, needed_bytes=needed_bytes)
         try:
             self._take(order)
         except Exception as error:

@@ -15,11 +15,12 @@ import pytest
 from PIL import Image
 
 from cli.child import Child
-from cli.stack import EmbeddedStack, StackPlan
+from cli.stack import EmbeddedStack
 from tests.clients.environments import node, node_project
 from tests.clients.receiver import Receiver
 from tests.clients.wire import Wire
 from tests.conftest import free_port
+from tests.stack_plan import stack_plan
 
 KEY = "sk-of-the-clients"
 HERE = Path(__file__).parent
@@ -34,14 +35,7 @@ SETTINGS = {
 def stack(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[EmbeddedStack]:
     """The embedded service with the small model."""
     folder = tmp_path_factory.mktemp("clients")
-    plan = StackPlan(
-        data_dir=folder / "data",
-        models_dir=models_dir,
-        model="easyanimate-v3-tiny",
-        port=free_port(),
-        logs=folder / "logs",
-        environment=SETTINGS,
-    )
+    plan = stack_plan(folder, models_dir, SETTINGS)
     stack = EmbeddedStack(plan).start()
     yield stack
     stack.stop()

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from cli.stack import EmbeddedStack, StackPlan
+from cli.stack import EmbeddedStack
+from tests.stack_plan import stack_plan
 
 IMPATIENT = {
     "EASYANIMATE_LEASE_S": "2",
@@ -52,18 +53,9 @@ def wait_until() -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def stack(
-    tmp_path_factory: pytest.TempPathFactory, models_dir: Path, free_port: Callable[[], int]
-) -> Iterator[EmbeddedStack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[EmbeddedStack]:
     folder = tmp_path_factory.mktemp("stack")
-    plan = StackPlan(
-        data_dir=folder / "data",
-        models_dir=models_dir,
-        model="easyanimate-v3-tiny",
-        port=free_port(),
-        logs=folder / "logs",
-        environment=IMPATIENT,
-    )
+    plan = stack_plan(folder, models_dir, IMPATIENT)
     stack = EmbeddedStack(plan).start()
     yield stack
     stack.stop()

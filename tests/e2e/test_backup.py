@@ -17,6 +17,7 @@ import pytest
 from redis import Redis
 
 from cli.stack import EmbeddedStack, StackPlan
+from tests.stack_plan import stack_plan
 
 KEYS = {"alice": "sk-of-alice", "bob": "sk-of-bob"}
 RUNBOOK = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -78,18 +79,10 @@ class House:
 def _house(
     tmp_path_factory: pytest.TempPathFactory,
     models_dir: Path,
-    free_port: Callable[[], int],
     impatient: dict[str, str],
 ) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("house")
-    plan = StackPlan(
-        data_dir=folder / "data",
-        models_dir=models_dir,
-        model="easyanimate-v3-tiny",
-        port=free_port(),
-        logs=folder / "logs",
-        environment={**impatient, "EASYANIMATE_API_KEYS": ",".join(KEYS.values())},
-    )
+    plan = stack_plan(folder, models_dir, {**impatient, "EASYANIMATE_API_KEYS": ",".join(KEYS.values())})
     house = House(plan)
     yield house
     house.stack.stop()

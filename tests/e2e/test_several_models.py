@@ -11,8 +11,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from cli.stack import EmbeddedStack, StackPlan
+from cli.stack import EmbeddedStack
 from easyanimate.num_values import num_values
+from tests.stack_plan import stack_plan
 
 FIRST, SECOND, DAMAGED = "easyanimate-v3-tiny", "second", "damaged"
 WEIGHTS = Path("transformer") / "diffusion_pytorch_model.safetensors"
@@ -40,7 +41,6 @@ def metrics_port(free_port: Callable[[], int]) -> int:
 def stack(
     tmp_path_factory: pytest.TempPathFactory,
     shelf: Path,
-    free_port: Callable[[], int],
     metrics_port: int,
     impatient: dict[str, str],
 ) -> Iterator[EmbeddedStack]:
@@ -49,14 +49,7 @@ def stack(
     room = {"EASYANIMATE_MODEL_MEMORY_BYTES": str(num_values(shelf / FIRST) * FLOAT32 * 3 // 2)}
     others = {"EASYANIMATE_MODELS": f"{SECOND},{DAMAGED}", "EASYANIMATE_UNSERVED_AFTER_S": "1"}
     port = {"EASYANIMATE_WORKER_METRICS_PORT": str(metrics_port)}
-    plan = StackPlan(
-        data_dir=folder / "data",
-        models_dir=shelf,
-        model=FIRST,
-        port=free_port(),
-        logs=folder / "logs",
-        environment={**impatient, **room, **others, **port},
-    )
+    plan = stack_plan(folder, shelf, {**impatient, **room, **others, **port})
     stack = EmbeddedStack(plan).start()
     yield stack
     stack.stop()

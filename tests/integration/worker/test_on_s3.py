@@ -10,10 +10,10 @@ import httpx
 import pytest
 from PIL import Image
 
-from cli.free_port import free_port
-from cli.stack import EmbeddedStack, StackPlan
+from cli.stack import EmbeddedStack
 from easyanimate.video_file import probe
 from jobs.settings import S3Settings
+from tests.stack_plan import stack_plan
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +31,7 @@ def client(
         "EASYANIMATE_S3__SECRET_ACCESS_KEY": s3_settings.secret_access_key.get_secret_value(),
         "EASYANIMATE_S3__ADDRESSING_STYLE": s3_settings.addressing_style,
     }
-    plan = StackPlan(
-        data_dir=folder / "data",
-        models_dir=models_dir,
-        model="easyanimate-v3-tiny",
-        port=free_port(),
-        logs=folder / "logs",
-        environment=environment,
-    )
+    plan = stack_plan(folder, models_dir, environment)
     stack = EmbeddedStack(plan).start()
     try:
         with httpx.Client(base_url=stack.url, timeout=30) as client:
