@@ -1,9 +1,8 @@
 """The time that all hosts share, the one of Redis, without asking it each time."""
 
 import time
-from threading import Lock
 
-from redis import Redis
+from redis.asyncio import Redis
 
 from jobs.redis_connection import answering
 
@@ -18,19 +17,17 @@ class Clock:
         self._ahead_s = 0.0
         self._looked_at = -GOOD_FOR_S
         self._last = 0.0
-        self._lock = Lock()
 
-    def now(self) -> float:
+    async def now(self) -> float:
         """Unix seconds. May raise QueueUnavailable."""
-        with self._lock:
-            if time.monotonic() - self._looked_at >= GOOD_FOR_S:
-                self._look()
-            self._last = max(self._last, time.monotonic() + self._ahead_s)
-            return self._last
+        if time.monotonic() - self._looked_at >= GOOD_FOR_S:
+            await self._look()
+        self._last = max(self._last, time.monotonic() + self._ahead_s)
+        return self._last
 
-    def _look(self) -> None:
+    async def _look(self) -> None:
         with answering():
             before = time.monotonic()
-            seconds, microseconds = self.redis.time()
-            self._looked_at = time.monotonic()
+            seconds, microseconds = await self.redis.time()
+        self._looked_at = time.monotonic()
         self._ahead_s = seconds + microseconds / 1e6 - (before + self._looked_at) / 2

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from redis import Redis
+from redis.asyncio import Redis
+from redis.client import Pipeline
 
 from jobs.idempotency import Asked, Claim, put_claim, settled
 from jobs.load import Load, ask_load
 from jobs.model_card import ModelCard
+from jobs.one_trip import OneTrip
 from jobs.redis_connection import answering
 from jobs.registry import CARDS, choose
 
@@ -34,21 +36,24 @@ class FirstLook:
     """Claims requests, for one front end process."""
 
     def __init__(self, redis: Redis) -> None:
-        self.redis = redis
+        self._trip = OneTrip(redis)
         self._names: tuple[str, ...] = ()  # of the models there were at the last look
 
-    def claim(self, asked: Asked, model: Any) -> tuple[Claim | str, Offer]:
+    async def claim(self, asked: Asked, model: Any) -> tuple[Claim | str, Offer]:
         """The right to make a video for this request, or the id of the one there is; and what there is to make it.
 
         `model` is the one the request names, not yet checked. Raises IsOtherRequest, IsInFlight, QueueUnavailable.
         """
         ours, meant = Claim(asked), self._meant(model)
-        with answering(), self.redis.pipeline(transaction=False) as pipe:
+
+        def put(pipe: Pipeline) -> None:
             put_claim(pipe, ours)
             pipe.hvals(CARDS)
             if meant is not None:
                 pipe.eval(*ask_load(meant))
-            found, rows, *row = pipe.execute()
+
+        with answering():
+            found, rows, *row = await self._trip.ask_all(put)
         cards = tuple(sorted((_parsed(row) for row in rows), key=lambda card: card.name))
         self._names = tuple(card.name for card in cards)
         loads = {meant: Load.parsed(row[0])} if meant is not None else {}

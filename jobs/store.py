@@ -63,16 +63,20 @@ class JobStore:
         """Accept all of these jobs or none, and in the same step that they answer the request of the `claim`.
 
         What comes back is the video somebody else made of that request if the claim was lost: then none is accepted.
-        Raises IsInFlight.
+        Jobs that are there already stay as they are: they were accepted before, only the answer got lost. Raises
+        IsInFlight.
         """
+        places = [records.record_key(job.id) for job in jobs] + ([claim.asked.place] if claim else [])
         with answering(), self.redis.pipeline(transaction=True) as pipe:
             while True:
                 try:
-                    if claim and claim.may_be_lost:
-                        pipe.watch(claim.asked.place)  # type: ignore[no-untyped-call]
-                        if found := video_of_another(pipe, claim):
-                            return found
-                    self._write_new(pipe, jobs, claim)
+                    pipe.watch(*places)  # type: ignore[no-untyped-call]
+                    if claim and claim.may_be_lost and (found := video_of_another(pipe, claim)):
+                        return found
+                    new = [job for job in jobs if not pipe.exists(records.record_key(job.id))]
+                    pipe.multi()
+                    put_new(pipe, new, claim)
+                    pipe.execute()
                 except WatchError:
                     continue
                 return None
@@ -311,15 +315,6 @@ class JobStore:
 
     # ---- the pieces
 
-    def _write_new(self, pipe: Pipeline, jobs: Sequence[Job], claim: Claim | None) -> None:
-        pipe.multi()
-        for job in jobs:
-            records.write_new(pipe, job)
-            add_webhook(pipe, job, "video.queued", job.created_at)
-        if claim:
-            keep(pipe, claim)
-        pipe.execute()
-
     def _report(self, job_id: str, token: str, progress: dict[str, Any]) -> Beat:
         now = self.now()
 
@@ -396,6 +391,15 @@ class JobStore:
             return records.change(self.redis, job_id, decide, extra, event, ending)
         except JobNotFound:  # erased by its owner
             return None
+
+
+def put_new(pipe: Pipeline, jobs: Sequence[Job], claim: Claim | None) -> None:
+    """Add to `pipe` that these jobs are accepted, as the answer to the request of the `claim`."""
+    for job in jobs:
+        records.write_new(pipe, job)
+        add_webhook(pipe, job, "video.queued", job.created_at)
+    if claim:
+        keep(pipe, claim)
 
 
 _STATE_OF = {"cancelled": State.CANCELLED, "deadline_exceeded": State.EXPIRED}

@@ -1,5 +1,6 @@
 """`python -m service`: one front end process, until it is told to stop; requests under way are finished first."""
 
+import asyncio
 import signal
 import sys
 from socket import socket
@@ -43,7 +44,13 @@ class Server(uvicorn.Server):
         self.parts = parts
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        """End the waits, then what uvicorn does: let the requests under way come to their end."""
+        """End the waits, then what uvicorn does: let the requests under way come to their end.
+
+        Where balancers need time to notice, requests are answered until then, and only new videos refused.
+        """
+        if delay_s := self.parts.settings.shutdown_delay_s:
+            self.parts.draining.set()
+            await asyncio.sleep(delay_s)
         await self.parts.leave()
         await super().shutdown(sockets)
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import structlog
+from starlette.concurrency import run_in_threadpool
 
 from jobs.errors import JobsError
 from jobs.first_look import Offer
@@ -21,51 +23,56 @@ from service.trace import traceparent
 log = structlog.get_logger()
 
 
-def admit(asker: Asker, wish: Wish, claim: Claim, offer: Offer) -> Job:
+async def admit(asker: Asker, wish: Wish, claim: Claim, offer: Offer) -> Job:
     """The first of the accepted jobs: all of the wish are accepted, or none. It may be one that was there before.
 
     Raises Problem `queue_full`, `rate_limited`, `asset_expired`, StorageUnavailable, QueueUnavailable, IsInFlight.
     """
     parts, owner = asker.parts, asker.owner
-    _check_room(parts, wish, offer)
+    await _check_room(parts, wish, offer)
     ids = [claim.video_id, *(new_job_id() for _ in range(1, wish.count))]
-    asker.reserve(ids, wish.pixel_frames)
+    await asker.reserve(ids, wish.pixel_frames)
     try:
-        jobs = [_job(asker, wish, ids, place) for place in range(wish.count)]
-        made_before = parts.store.submit_all(jobs, claim)
+        jobs = await _jobs(asker, wish, ids)
+        made_before = await parts.admission.submit_all(jobs, claim)
     except Exception:
-        _take_back(asker, wish, ids)
+        await run_in_threadpool(_take_back, asker, wish, ids)
         raise
     if made_before:
-        _take_back(asker, wish, ids)
-        return parts.store.get_owned(made_before, owner)
+        await run_in_threadpool(_take_back, asker, wish, ids)
+        return await parts.reader.get_owned(made_before, owner)
     for job in jobs:
         shape = {"mode": job.request.mode, "size": job.request.size, "num_frames": job.request.num_frames}
         log.info("job.admitted", job_id=job.id, owner=job.owner, model=job.request.model, **shape)
     return jobs[0]
 
 
-def _job(asker: Asker, wish: Wish, ids: list[str], place: int) -> Job:
-    """The job at this place of the wish, with its inputs stored: its seed is as far from the first one's."""
-    parts = asker.parts
-    now = parts.clock.now()
+async def _jobs(asker: Asker, wish: Wish, ids: list[str]) -> list[Job]:
+    """The jobs of these ids, with their inputs stored: the seed of each is one more than that of the one before."""
+    now = await asker.parts.clock.now()
     deadline = wish.urgency.deadline(now)  # refused before anything is stored
-    request = _store_inputs(parts, ids[place], wish)
-    return Job(
-        id=ids[place],
-        owner=asker.owner,
-        running_limit=asker.caller.limits.running_jobs,
-        request=request.model_copy(update={"seed": request.seed + place}),
-        created_at=now,
-        priority=wish.urgency.priority,
-        deadline=deadline,
-        remixed_from=wish.remixed_from,
-        source=wish.source,
-        warnings=wish.warnings,
-        batch=tuple(ids) if wish.count > 1 else (),
-        traceparent=traceparent.get(),
-        retention_s=wish.retention_s or parts.settings.usual_retention_s,
-    )
+    made: dict[str, Any] = {
+        "owner": asker.owner,
+        "running_limit": asker.caller.limits.running_jobs,
+        "created_at": now,
+        "priority": wish.urgency.priority,
+        "deadline": deadline,
+        "remixed_from": wish.remixed_from,
+        "source": wish.source,
+        "warnings": wish.warnings,
+        "batch": tuple(ids) if wish.count > 1 else (),
+        "traceparent": traceparent.get(),
+        "retention_s": wish.retention_s or asker.parts.settings.usual_retention_s,
+    }
+    requests = [await _with_inputs(asker.parts, job_id, wish) for job_id in ids]
+    seeds = [request.model_copy(update={"seed": request.seed + place}) for place, request in enumerate(requests)]
+    return [Job(id=job_id, request=request, **made) for job_id, request in zip(ids, seeds, strict=True)]
+
+
+async def _with_inputs(parts: Parts, job_id: str, wish: Wish) -> VideoRequest:
+    if wish.uploads or wish.copies:
+        return await run_in_threadpool(_store_inputs, parts, job_id, wish)
+    return wish.request
 
 
 def _store_inputs(parts: Parts, job_id: str, wish: Wish) -> VideoRequest:
@@ -82,12 +89,12 @@ def _store_inputs(parts: Parts, job_id: str, wish: Wish) -> VideoRequest:
     return wish.request.model_copy(update=keys)
 
 
-def _check_room(parts: Parts, wish: Wish, offer: Offer) -> None:
+async def _check_room(parts: Parts, wish: Wish, offer: Offer) -> None:
     """By the load that was read a moment ago; where inputs had to be fetched first, by the one of now."""
     model = wish.request.model
     load = offer.loads.get(model)
     if load is None or wish.uploads or wish.copies:
-        load = parts.store.load(model)
+        load = await run_in_threadpool(parts.store.load, model)
     if (full := why_full(parts.settings, load, wish.count)) is not None:
         message = f"{full} for {model}; come back in a while, GET /v1/queue tells how it stands"
         raise Problem("queue_full", message, headers={"Retry-After": str(retry_after_s(load))})

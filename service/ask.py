@@ -1,9 +1,10 @@
 """The routes that ask for a video: create, edit, extend, remix. All of them answer with a durable record."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
@@ -11,13 +12,13 @@ from starlette.responses import Response
 
 from jobs.errors import InvalidRequest, JobsError
 from jobs.first_look import Offer
-from jobs.idempotency import Claim
+from jobs.idempotency import Asked, Claim
 from jobs.record import Job
 from service.admit import admit
 from service.asker import Asker, AskerDep
 from service.body import Body, BodyDep
 from service.create import Wish, understand
-from service.create_fields import CREATE, EDIT, EXTEND, REMIX, request_body
+from service.create_fields import CREATE, EDIT, EXTEND, QUICK, REMIX, request_body
 from service.examples import CREATE_EXAMPLES, EDIT_EXAMPLES, EXTEND_EXAMPLES, REMIX_EXAMPLES
 from service.fields import Fields
 from service.headers import sent
@@ -26,13 +27,24 @@ from service.once import once
 from service.openapi import accepted, errors
 from service.prefer import Prefer, PreferDep
 from service.remix import remix
-from service.urgency import read_urgency
+from service.urgency import Urgency, read_urgency
 from service.videos import record_of
 from service.waiting import is_final, wait_for
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"], route_class=LeanRoute)
 
-Understood = Callable[[Fields, Offer], Wish]
+
+@dataclass(frozen=True)
+class Reading:
+    """How the fields of a request become a wish. With none but `quick` fields it takes no time, and needs no thread."""
+
+    wish: Callable[[Fields, Offer], Wish]
+    quick: Collection[str] = ()
+
+    def is_quick(self, fields: Fields) -> bool:
+        """Whether nothing has to be waited for."""
+        return all(name in self.quick for name in fields.values)
+
 
 OF_CREATE = errors(
     "invalid_request",
@@ -57,6 +69,7 @@ OF_CREATE = errors(
     "idempotency_key_reused",
     "rate_limited",
     "queue_full",
+    "draining",
     "queue_unavailable",
     "storage_unavailable",
     "model_unavailable",
@@ -73,7 +86,8 @@ OF_CREATE = errors(
 )
 async def create_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Response:
     """Ask for a video, as JSON or as a form. The answer is its record; the video is made when its turn comes."""
-    return await _answer(asker, body, partial(understand, parts=asker.parts, owner=asker.owner, known=CREATE), prefer)
+    wish = partial(understand, parts=asker.parts, owner=asker.owner, known=CREATE)
+    return await _answer(asker, body, Reading(wish, QUICK), prefer)
 
 
 @router.post(
@@ -92,7 +106,7 @@ async def edit_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Respo
             raise InvalidRequest('video is missing: the one to change, by {"id": …} or as a file', "video")
         return understand(fields, offer, asker.parts, asker.owner, EDIT)
 
-    return await _answer(asker, body, edited, prefer)
+    return await _answer(asker, body, Reading(edited), prefer)
 
 
 @router.post(
@@ -106,7 +120,7 @@ async def edit_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Respo
 async def extend_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Response:
     """Go on from the last frames of a video. The new one has the old frames, and `num_frames` or `seconds` more."""
     wish = partial(understand, parts=asker.parts, owner=asker.owner, known=EXTEND, extends=True)
-    return await _answer(asker, body, wish, prefer)
+    return await _answer(asker, body, Reading(wish), prefer)
 
 
 @router.post(
@@ -119,15 +133,16 @@ async def extend_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Res
 )
 async def remix_video(video_id: str, asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Response:
     """The same video with another prompt: settings, seed and inputs are those of the first."""
-    return await _answer(asker, body, partial(remix, parts=asker.parts, owner=asker.owner, video_id=video_id), prefer)
+    wish = partial(remix, parts=asker.parts, owner=asker.owner, video_id=video_id)
+    return await _answer(asker, body, Reading(wish), prefer)
 
 
-async def _answer(asker: Asker, body: Body, understood: Understood, prefer: Prefer) -> Response:
+async def _answer(asker: Asker, body: Body, reading: Reading, prefer: Prefer) -> Response:
     """The record of the video, which was made before if the caller asked the same before.
 
     202 if the caller prefers not to wait for the end and it has not come.
     """
-    job, was_there = await run_in_threadpool(_accepted, asker, body, understood)
+    job, was_there = await _accepted(asker, body, reading)
     if prefer.wait_s:
         with suppress(JobsError):  # it is accepted, whatever becomes of the waiting
             job = await wait_for(asker.parts, job, prefer.wait_s, is_final)
@@ -138,12 +153,26 @@ async def _answer(asker: Asker, body: Body, understood: Understood, prefer: Pref
     return record_of(job, asker.parts, extra=headers, status=status)
 
 
-def _accepted(asker: Asker, body: Body, understood: Understood) -> tuple[Job, bool]:
+async def _accepted(asker: Asker, body: Body, reading: Reading) -> tuple[Job, bool]:
+    fields, urgency, asked = await _where(body.is_short)(_opened, asker, body)
+    look = _where(body.is_short and reading.is_quick(fields))
+
+    async def make(claim: Claim, offer: Offer) -> Job:
+        wish = await look(reading.wish, fields, offer)
+        return await admit(asker, replace(wish, urgency=urgency), claim, offer)
+
+    return await once(asker.parts, asked, fields.get("model"), make)
+
+
+def _opened(asker: Asker, body: Body) -> tuple[Fields, Urgency, Asked]:
     fields = Fields(body.fields())
-    urgency = read_urgency(fields, asker.cancel_after)
-    asked = asker.repeatable.asked(asker.owner, fields.values)
+    return fields, read_urgency(fields, asker.cancel_after), asker.repeatable.asked(asker.owner, fields.values)
 
-    def make(claim: Claim, offer: Offer) -> Job:
-        return admit(asker, replace(understood(fields, offer), urgency=urgency), claim, offer)
 
-    return once(asker.parts, asked, fields.get("model"), make)
+def _where(is_quick: bool) -> Callable[..., Awaitable[Any]]:
+    """What runs a function: a thread, or this very moment."""
+    return _at_once if is_quick else run_in_threadpool
+
+
+async def _at_once(call: Callable[..., Any], *arguments: Any) -> Any:
+    return call(*arguments)

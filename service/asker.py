@@ -11,6 +11,7 @@ from service.callers import Caller
 from service.limits import check
 from service.once import Repeatable, RepeatableDep
 from service.parts import CallerDep, Parts, PartsDep
+from service.problems import Problem
 
 ALLOWANCES = "easyanimate.allowances"  # in the scope of a request: what is left of the caller's limits
 
@@ -35,15 +36,21 @@ class Asker:
         self.allowances.append(self.parts.quotas.take_request(self.owner, most))
         check(self.allowances)
 
-    def reserve(self, ids: list[str], pixel_frames: int) -> None:
+    async def reserve(self, ids: list[str], pixel_frames: int) -> None:
         """Keep room for jobs of so many pixel-frames. Raises Problem `rate_limited`."""
-        found = self.parts.quotas.reserve(self.owner, self.caller.limits, ids, pixel_frames)
+        limits = self.caller.limits
+        if limits.queued_jobs is None and limits.pixel_frames_per_day is None:
+            return
+        found = await run_in_threadpool(self.parts.quotas.reserve, self.owner, limits, ids, pixel_frames)
         self.allowances.extend(found)
         check(found)
 
 
 async def asker_of(request: Request, caller: CallerDep, parts: PartsDep, repeatable: RepeatableDep) -> Asker:
-    """Who asks. Raises InvalidRequest, Problem `invalid_api_key`, `rate_limited`."""
+    """Who asks. Raises InvalidRequest, Problem `invalid_api_key`, `rate_limited`, `draining`."""
+    if parts.draining.is_set():
+        message = "this front end has to go; ask again in a second, and another one answers"
+        raise Problem("draining", message, headers={"Connection": "close"})
     asker = Asker(parts, caller, repeatable, request.headers.get("cancel-after"))
     request.scope[ALLOWANCES] = asker.allowances
     if caller.limits.requests_per_minute is not None:

@@ -12,13 +12,20 @@ from service.parts import PartsDep
 from service.problems import Problem
 from service.strict_json import read_json
 
+SHORT_BYTES = 16_384
+
 
 @dataclass(frozen=True)
 class Body:
-    """What was sent, not yet understood: that is work for a thread, not for the event loop."""
+    """What was sent, not yet understood. Unless it is short, that is work for a thread, not for the event loop."""
 
     content_type: str
     data: bytes
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it is read in no time."""
+        return len(self.data) <= SHORT_BYTES
 
     def fields(self) -> dict[str, Any]:
         """The tree of fields, the same for JSON and forms. Raises InvalidRequest, Problem."""

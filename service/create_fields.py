@@ -146,6 +146,9 @@ EXTEND = _without("n", "image", "input_reference", "mask", "strength", "resize_t
 REMIX = {name: CREATE[name] for name in ("prompt", "priority", "deadline", "webhook", "metadata")}
 
 
+QUICK = frozenset(CREATE) - frozenset(INPUTS) - {"webhook"}  # nothing has to be fetched, read or resolved for these
+
+
 def request_body(
     fields: dict[str, Any], examples: dict[str, dict[str, Any]], required: tuple[str, ...] = ("prompt",)
 ) -> dict[str, Any]:

@@ -15,7 +15,9 @@ router = APIRouter(tags=["operations"])
 
 
 class Readiness(BaseModel):
-    """`missing` names what a new job needs and does not find: redis, storage, disk, model. `workers` counts the live
+    """`status`: ready, not ready, or draining when this front end was told to stop.
+
+    `missing` names what a new job needs and does not find: redis, storage, disk, model. `workers` counts the live
     ones of each model, `without_worker` names the models that have none: their jobs are accepted and wait for one.
     """
 
@@ -36,9 +38,9 @@ def read_readiness(parts: PartsDep) -> JSONResponse:
     """Whether a job could be accepted right now: 200, or 503 with what is missing."""
     missing, workers = _look(parts)
     alone = [model for model, count in workers.items() if not count]
-    status = "not ready" if missing else "ready"
+    status = "draining" if parts.draining.is_set() else "not ready" if missing else "ready"
     answer = Readiness(status=status, missing=missing, without_worker=alone, workers=workers)
-    return JSONResponse(answer.model_dump(), 503 if missing else 200)
+    return JSONResponse(answer.model_dump(), 200 if status == "ready" else 503)
 
 
 def _look(parts: Parts) -> tuple[list[str], dict[str, int]]:

@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
 
 from jobs.errors import InvalidRequest, JobNotFound, JobsError
 from jobs.first_look import Offer
@@ -20,7 +21,7 @@ from service.problems import Problem
 MAX_KEY_CHARS = 255
 HEADER = "Idempotency-Key"
 
-Make = Callable[[Claim, Offer], Job]
+Make = Callable[[Claim, Offer], Awaitable[Job]]
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ async def repeatable(request: Request) -> Repeatable:
 RepeatableDep = Annotated[Repeatable, Depends(repeatable)]
 
 
-def once(parts: Parts, asked: Asked, model: Any, make: Make) -> tuple[Job, bool]:
+async def once(parts: Parts, asked: Asked, model: Any, make: Make) -> tuple[Job, bool]:
     """The first video of this request, and whether it was there before; `make` makes it if it was not.
 
     `model` is what the request names as such.
@@ -55,11 +56,11 @@ def once(parts: Parts, asked: Asked, model: Any, make: Make) -> tuple[Job, bool]
     Raises Problem `idempotency_key_reused`, `idempotency_in_flight`, and what `make` raises.
     """
     try:
-        found, offer = parts.first_look.claim(asked, model)
-        if isinstance(found, str) and (job := _made_before(parts, asked, found)):
+        found, offer = await parts.first_look.claim(asked, model)
+        if isinstance(found, str) and (job := await _made_before(parts, asked, found)):
             return job, True
-        ours = found if isinstance(found, Claim) else _claimed_anew(parts, asked)
-        return _made(parts, ours, offer, make)
+        ours = found if isinstance(found, Claim) else await run_in_threadpool(_claimed_anew, parts, asked)
+        return await _made(parts, ours, offer, make)
     except IsOtherRequest as error:
         message = f"this {HEADER} was used for another request in the last 24 hours; take a new one for each"
         raise Problem("idempotency_key_reused", message, HEADER) from error
@@ -68,10 +69,10 @@ def once(parts: Parts, asked: Asked, model: Any, make: Make) -> tuple[Job, bool]
         raise Problem("idempotency_in_flight", message) from error
 
 
-def _made_before(parts: Parts, asked: Asked, video_id: str) -> Job | None:
+async def _made_before(parts: Parts, asked: Asked, video_id: str) -> Job | None:
     """The video, if it is still there. A request without a key may be made anew, where it is not."""
     try:
-        return parts.store.get_owned(video_id, asked.owner)
+        return await parts.reader.get_owned(video_id, asked.owner)
     except JobNotFound as error:
         if asked.key is None:
             return None
@@ -85,12 +86,12 @@ def _claimed_anew(parts: Parts, asked: Asked) -> Claim:
     return fresh
 
 
-def _made(parts: Parts, claim: Claim, offer: Offer, make: Make) -> tuple[Job, bool]:
+async def _made(parts: Parts, claim: Claim, offer: Offer, make: Make) -> tuple[Job, bool]:
     try:
-        job = make(claim, offer)
+        job = await make(claim, offer)
     except Exception:
         with suppress(JobsError):
-            release(parts.redis, claim)
+            await run_in_threadpool(release, parts.redis, claim)
         raise
     return job, job.id != claim.video_id
 

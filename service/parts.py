@@ -9,6 +9,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from redis import Redis
 
+from jobs.admission import Admission
 from jobs.choose_storage import open_storage
 from jobs.clock import Clock
 from jobs.deliveries import Deliveries
@@ -42,7 +43,9 @@ STORAGE_TRIES, STORAGE_TIMEOUT_S = 2, 10.0  # a caller waits for it
 
 @dataclass(frozen=True)
 class Parts:
-    """The stores and doors of one front end process. `leaving` is set when it was told to stop."""
+    """The stores and doors of one front end process. `leaving` is set when it was told to stop, `draining` while it
+    answers nevertheless, until whoever sends requests here has noticed.
+    """
 
     settings: ServiceSettings
     redis: Redis
@@ -52,6 +55,7 @@ class Parts:
     feeds: Feeds
     registry: Registry
     first_look: FirstLook
+    admission: Admission
     storage: Storage
     outgoing: Outgoing
     links: Links
@@ -65,6 +69,7 @@ class Parts:
     clock: Clock
     metrics: RequestMetrics = field(default_factory=RequestMetrics)
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
     def from_settings(cls, settings: ServiceSettings) -> Self:
@@ -85,7 +90,8 @@ class Parts:
             news=news,
             feeds=Feeds(reader, news, partial(shown, storage)),
             registry=Registry(redis),
-            first_look=FirstLook(redis),
+            first_look=FirstLook(asynchronous),
+            admission=Admission(connect_async(url, retries=0, timeout_s=REDIS_TIMEOUT_S), store),
             storage=storage,
             outgoing=Outgoing(allow_private=settings.webhook_allow_private),
             links=Links(fetching, settings.body_limit_bytes, slots),
@@ -96,7 +102,7 @@ class Parts:
             shelf=FileShelf(Files(redis), storage, images, store.now, settings.max_files),
             callers=Callers(settings.auth, settings.api_keys, KeyRing(redis), settings.limits),
             quotas=Quotas(redis),
-            clock=Clock(redis),
+            clock=Clock(asynchronous),
         )
 
     async def leave(self) -> None:
@@ -109,7 +115,8 @@ class Parts:
         """Hang up everywhere."""
         await self.leave()
         await self.news.close()
-        await self.reader.redis.aclose()
+        for redis in (self.reader.redis, self.admission.redis):
+            await redis.aclose()
         self.redis.close()
 
     def inputs_of(self, owner: str) -> InputDoor:

@@ -55,12 +55,14 @@ STATUS = {
     "rate_limited": 429,
     "queue_full": 429,
     "internal_error": 500,
+    "draining": 503,
     "queue_unavailable": 503,
     "storage_unavailable": 503,
     "model_unavailable": 503,
 }
 OF_THE_FRAMEWORK = {404: "not_found", 405: "method_not_allowed"}
 RETRY_AFTER_S = {
+    "draining": 1,
     "idempotency_in_flight": 1,
     "queue_full": 30,
     "queue_unavailable": 5,

@@ -31,6 +31,7 @@ class ServiceSettings(Settings):
     file_ttl_s: int = Field(default=7 * 86_400, ge=3600, le=30 * 86_400)
     max_files: int = Field(default=1000, gt=0)  # of one caller
     shutdown_grace_s: int = Field(default=20, ge=0)
+    shutdown_delay_s: float = Field(default=0, ge=0)
 
     @property
     def usual_retention_s(self) -> float | None:

@@ -20,6 +20,7 @@ class Mode(StrEnum):
     RESET = "reset"  # the same with an RST
     SILENT = "black hole"  # accepted, nothing is answered; who was there when it began hears nothing ever after
     SLOW = "slow"
+    ANSWERS_LOST = "answers lost"  # what is asked arrives; the line is closed in the place of the answer
 
 
 class TcpProxy:
@@ -111,6 +112,8 @@ class _Line:
             while data := here.recv(self._piece_bytes):
                 if self.proxy.mode is Mode.SLOW:
                     time.sleep(SLOW_PAUSE_S)
+                if self.proxy.mode is Mode.ANSWERS_LOST and here is self.ends[1]:
+                    break
                 if not self.is_dead:
                     there.sendall(data)
         if self.proxy.mode is not Mode.RESET:

@@ -77,6 +77,21 @@ def test_sigterm_ends_it_well(run_service) -> None:
     assert process.wait(20) == 0
 
 
+def test_told_to_stop_it_answers_until_balancers_have_noticed_but_takes_no_new_video(run_service, announced) -> None:
+    url = run_service(shutdown_delay_s="3")
+    video_id = httpx.post(f"{url}/v1/videos", json={"prompt": "a red fox"}).json()["id"]
+    process = run_service.running[0]
+    process.send_signal(signal.SIGTERM)
+    while (ready := httpx.get(f"{url}/readyz")).json()["status"] != "draining":
+        time.sleep(0.05)
+    assert ready.status_code == 503
+    refused = httpx.post(f"{url}/v1/videos", json={"prompt": "a red fox"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "draining")
+    assert (refused.headers["retry-after"], refused.headers["connection"]) == ("1", "close")
+    assert httpx.get(f"{url}/v1/videos/{video_id}").json()["status"] == "queued"
+    assert process.wait(20) == 0
+
+
 def test_the_log_has_one_line_for_each_request_and_no_prompt_key_or_query(
     run_service, announced, tmp_path: Path
 ) -> None:
