@@ -11,10 +11,11 @@ from redis.asyncio import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 
+from jobs.callers_side import put_new
 from jobs.idempotency import Claim
 from jobs.one_trip import OneTrip
 from jobs.record import Job
-from jobs.store import JobStore, put_new
+from jobs.store import JobStore
 
 
 class Admission:

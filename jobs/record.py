@@ -13,6 +13,7 @@ from jobs.request import VideoRequest
 from jobs.segments import Segment, segments_beside
 from jobs.states import Phase, State
 
+_IN_JSON = json.JSONEncoder(separators=(",", ":")).encode
 PublicStatus = Literal["queued", "in_progress", "completed", "failed"]
 PUBLIC_STATUSES: tuple[PublicStatus, ...] = get_args(PublicStatus)
 
@@ -92,7 +93,7 @@ class Job(BaseModel):
             fields = {**self.model_dump(mode="json", exclude_defaults=True), "state": self.state}
         else:
             fields = self.model_dump(mode="json", include=only)
-        return {name: json.dumps(value, separators=(",", ":")) for name, value in fields.items()}
+        return {name: _IN_JSON(value) for name, value in fields.items()}
 
     @classmethod
     def from_hash(cls, fields: Mapping[bytes, bytes]) -> Self:

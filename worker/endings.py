@@ -1,9 +1,10 @@
 """How an attempt can end without a video, and what becomes of the job then."""
 
 from jobs.failure import Failure, failure
+from jobs.keepers_side import MAX_ATTEMPTS
 from jobs.record import Job
 from jobs.registry import Registry
-from jobs.store import MAX_ATTEMPTS, JobStore
+from jobs.store import JobStore
 
 
 class Ended(Exception):

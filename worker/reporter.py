@@ -13,7 +13,8 @@ from jobs import bell
 from jobs.errors import QueueUnavailable
 from jobs.record import Job
 from jobs.redis_connection import answering
-from jobs.store import Beat, JobStore
+from jobs.store import JobStore
+from jobs.workers_side import Beat
 from worker.messages import Progress
 
 log = structlog.get_logger()

@@ -9,10 +9,10 @@ from contextlib import suppress
 import httpx
 
 from jobs.attempts import Outcome
+from jobs.keepers_side import MAX_ATTEMPTS
 from jobs.retention import Todo
 from jobs.states import State
 from jobs.storage import attempts_prefix
-from jobs.store import MAX_ATTEMPTS
 from tests.faults.house import House, wait_until
 from tests.faults.laws import Laws
 from tests.faults.scene import SMALL

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from jobs import store as jobs_store
+from jobs import callers_side
 from jobs.admission import Admission
 from jobs.errors import QueueUnavailable
 from jobs.idempotency import CLAIMED_FOR_S, Asked, Claim, claim
@@ -164,7 +164,7 @@ def test_the_slower_way_too_looks_again_when_its_answer_is_lost(
 ) -> None:
     job = make_job("me")
     through = JobStore(connect(f"redis://127.0.0.1:{line.port}", retries=3, timeout_s=2))
-    written = jobs_store.put_new
+    written = callers_side.put_new
 
     def put_and_lose(pipe: Any, jobs: Sequence[Job], claim: Claim | None) -> None:
         written(pipe, jobs, claim)
@@ -176,6 +176,6 @@ def test_the_slower_way_too_looks_again_when_its_answer_is_lost(
         finish(store, job.id)
         line.mend()
 
-    monkeypatch.setattr(jobs_store, "put_new", put_and_lose)
+    monkeypatch.setattr(callers_side, "put_new", put_and_lose)
     through.submit(job)
     assert store.get(job.id).state is State.COMPLETED

@@ -19,12 +19,13 @@ from jobs.attempts import Outcome, attempts_key, put_together
 from jobs.delivery import ledger_key
 from jobs.errors import NotCancellable
 from jobs.failure import failure
+from jobs.keepers_side import MAX_ATTEMPTS, SILENT
 from jobs.record import PUBLIC_STATUSES, Job, Result
 from jobs.request import WEBHOOK_EVENTS
 from jobs.retention import Todo
 from jobs.segments import Segment
 from jobs.states import Phase, State
-from jobs.store import MAX_ATTEMPTS, SILENT, JobStore
+from jobs.store import JobStore
 
 MODEL, OWNER = "easyanimate-v3-tiny", "default"
 MOST_JOBS = 2

@@ -14,11 +14,12 @@ from rq.serializers import JSONSerializer
 from jobs import deadlines, queue, records, turns
 from jobs.errors import JobNotFound, NotCancellable
 from jobs.failure import failure
+from jobs.keepers_side import MAX_ATTEMPTS
 from jobs.priority import Priority
 from jobs.record import Job, Result
 from jobs.request import WEBHOOK_EVENTS
 from jobs.states import Phase, State
-from jobs.store import MAX_ATTEMPTS, JobStore
+from jobs.store import JobStore
 
 MODEL = "easyanimate-v3-tiny"
 MakeJob = Callable[..., Job]

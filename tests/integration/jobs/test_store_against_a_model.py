@@ -21,10 +21,11 @@ from jobs import records, turns
 from jobs.delivery import Delivery
 from jobs.errors import JobNotFound, NotCancellable
 from jobs.failure import failure
+from jobs.keepers_side import MAX_ATTEMPTS
 from jobs.record import Job, Result
 from jobs.request import WEBHOOK_EVENTS
 from jobs.states import Phase, State
-from jobs.store import MAX_ATTEMPTS, JobStore
+from jobs.store import JobStore
 
 MODEL = "easyanimate-v3-tiny"
 FINAL_EVENTS = {"video.completed", "video.failed", "video.cancelled"}
