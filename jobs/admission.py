@@ -7,7 +7,6 @@ the store's slower way, which looks first.
 import asyncio
 from collections.abc import Sequence
 
-from redis.asyncio import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 
@@ -19,12 +18,12 @@ from jobs.store import JobStore
 
 
 class Admission:
-    """Accepts jobs, for one front end process. `redis` must not try anything twice by itself."""
+    """Accepts jobs, for one front end process. The client of the `trip` is for it alone, and tries nothing twice."""
 
-    def __init__(self, redis: Redis, store: JobStore) -> None:
-        self.redis = redis
+    def __init__(self, trip: OneTrip, store: JobStore) -> None:
+        trip.redis.response_callbacks.clear()  # in a transaction all commands are answered QUEUED, whatever they ask
         self.store = store
-        self._trip = OneTrip(redis)
+        self._trip = trip
 
     async def submit_all(self, jobs: Sequence[Job], claim: Claim) -> str | None:
         """Accept all of these jobs or none, as the answer to the request of the `claim` (see `JobStore.submit_all`).
@@ -32,17 +31,22 @@ class Admission:
         What comes back is the video somebody else made of that request if the claim was lost: then none is accepted.
         Raises IsInFlight, QueueUnavailable.
         """
-        if not claim.may_be_lost:
-            try:
-                await self._trip.ask_all(lambda pipe: _put(pipe, jobs, claim))
-            except RedisError:
-                await self.redis.connection_pool.disconnect(inuse_connections=False)  # to whom there was is not known
-            else:
-                return None
-        return await asyncio.to_thread(self.store.submit_all, jobs, claim)
+        if claim.may_be_lost or not await self._write(jobs, claim):
+            return await asyncio.to_thread(self.store.submit_all, jobs, claim)
+        return None
 
+    async def _write(self, jobs: Sequence[Job], claim: Claim) -> bool:
+        """Whether they are written; False if nobody knows. Raises what Redis refused of it, which is a mistake here."""
 
-def _put(pipe: Pipeline, jobs: Sequence[Job], claim: Claim) -> None:
-    pipe.execute_command("MULTI")  # type: ignore[no-untyped-call]
-    put_new(pipe, jobs, claim)
-    pipe.execute_command("EXEC")  # type: ignore[no-untyped-call]
+        def put(pipe: Pipeline) -> None:
+            pipe.execute_command("MULTI")  # type: ignore[no-untyped-call]
+            put_new(pipe, jobs, claim)
+            pipe.execute_command("EXEC")  # type: ignore[no-untyped-call]
+
+        try:
+            *_, done = await self._trip.ask_all(put)
+        except RedisError:
+            return False
+        if refusal := next((each for each in done if isinstance(each, Exception)), None):
+            raise refusal
+        return True

@@ -1,4 +1,4 @@
-"""What callers do with jobs, through the front end: submit, look, cancel, delete."""
+"""What callers do with jobs, through the front end: submit (see also `jobs/admission.py`), look, cancel, delete."""
 
 import time
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from jobs.idempotency import Claim, keep, video_of_another
 from jobs.load import Load, read_load
 from jobs.outbox import add_webhook
 from jobs.record import Job
-from jobs.redis_connection import answering
+from jobs.redis_connection import StartedOver, answering
 from jobs.states import State
 from jobs.transitions import Transitions, ended
 
@@ -36,6 +36,7 @@ class CallersSide(Transitions):
         IsInFlight.
         """
         places = [records.record_key(job.id) for job in jobs] + ([claim.asked.place] if claim else [])
+        again = StartedOver(self.redis)
         with answering(), self.redis.pipeline(transaction=True) as pipe:
             while True:
                 try:
@@ -46,7 +47,8 @@ class CallersSide(Transitions):
                     pipe.multi()
                     put_new(pipe, new, claim)
                     pipe.execute()
-                except WatchError:
+                except WatchError as lost:
+                    again.after(lost)
                     continue
                 return None
 

@@ -1,5 +1,6 @@
 """The time that all hosts share, the one of Redis, without asking it each time."""
 
+import asyncio
 import time
 
 from redis.asyncio import Redis
@@ -17,13 +18,19 @@ class Clock:
         self._ahead_s = 0.0
         self._looked_at = -GOOD_FOR_S
         self._last = 0.0
+        self._looks = asyncio.Lock()
 
     async def now(self) -> float:
         """Unix seconds. May raise QueueUnavailable."""
-        if time.monotonic() - self._looked_at >= GOOD_FOR_S:
-            await self._look()
+        if self._is_old():
+            async with self._looks:
+                if self._is_old():  # nobody else has looked meanwhile
+                    await self._look()
         self._last = max(self._last, time.monotonic() + self._ahead_s)
         return self._last
+
+    def _is_old(self) -> bool:
+        return time.monotonic() - self._looked_at >= GOOD_FOR_S
 
     async def _look(self) -> None:
         with answering():

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.client import Pipeline
 
 from jobs.idempotency import Asked, Claim, put_claim, settled
@@ -35,8 +34,8 @@ class Offer:
 class FirstLook:
     """Claims requests, for one front end process."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._trip = OneTrip(redis)
+    def __init__(self, trip: OneTrip) -> None:
+        self._trip = trip
         self._names: tuple[str, ...] = ()  # of the models there were at the last look
 
     async def claim(self, asked: Asked, model: Any) -> tuple[Claim | str, Offer]:

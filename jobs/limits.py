@@ -19,6 +19,11 @@ class Limits(BaseModel):
     running_jobs: int | None = Field(default=None, ge=1)
     pixel_frames_per_day: int | None = Field(default=None, ge=1)
 
+    @property
+    def are_of_jobs(self) -> bool:
+        """Whether room must be kept for a job before it is accepted."""
+        return self.queued_jobs is not None or self.pixel_frames_per_day is not None
+
     def or_else(self, default: Self) -> Self:
         """These limits, and the default's where there is none."""
         return default.model_copy(update=self.model_dump(exclude_none=True))

@@ -7,11 +7,14 @@ for the answer cost more than the question; while one trip is under way the next
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import pairwise
 from typing import Any, cast
 
 from redis.asyncio import Redis
 from redis.client import Pipeline
-from redis.exceptions import ReadOnlyError
+from redis.exceptions import ReadOnlyError, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 LATE_S = 0.05  # who comes so long after the start of a trip that has not ended takes another connection
 MOVES, MOVED_S = 3, 0.1  # so often is another master looked for when the one we have was demoted, and how far apart
@@ -21,10 +24,11 @@ Asked = tuple[Put, "asyncio.Future[Any]"]
 
 
 class OneTrip:
-    """Asks for everybody in this process. Belongs to one event loop."""
+    """Asks for everybody in this process. Belongs to one event loop. A trip takes `within_s` at most, tries and all."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, within_s: float = 5.0) -> None:
         self.redis = redis
+        self.within_s = within_s
         self._gathered: list[Asked] = []
         self._under_way = 0
         self._trips: set[asyncio.Task[None]] = set()  # kept only so that they are not forgotten
@@ -57,7 +61,10 @@ class OneTrip:
 
     async def _ask_all(self, gathered: list[Asked]) -> None:
         try:
-            answers: Sequence[Any] = await self._answers([put for put, _ in gathered])
+            async with asyncio.timeout(self.within_s):
+                answers: Sequence[Any] = await self._answers([put for put, _ in gathered])
+        except TimeoutError:
+            answers = [[RedisTimeoutError(f"Redis has not answered within {self.within_s:g} s")]] * len(gathered)
         except Exception as error:  # noqa: BLE001  it is for those who asked to know what to do with it
             answers = [[error]] * len(gathered)
         except asyncio.CancelledError:
@@ -68,21 +75,33 @@ class OneTrip:
             _tell(answer, found)
 
     async def _answers(self, puts: Sequence[Put]) -> list[list[Any]]:
-        """What each of them is answered. Where the server may not write any more, none of them did anything."""
+        """What each of them is answered. Who is told that this server may not write any more asks another one."""
+        answers = await self._asked(puts)
+        for _ in range(MOVES):
+            refused = [place for place, found in enumerate(answers) if _has_moved(found)]
+            if not refused:
+                break
+            with suppress(RedisError):
+                await self.redis.connection_pool.disconnect(inuse_connections=False)
+            await asyncio.sleep(MOVED_S)
+            for place, found in zip(refused, await self._asked([puts[place] for place in refused]), strict=True):
+                answers[place] = found
+        return answers
+
+    async def _asked(self, puts: Sequence[Put]) -> list[list[Any]]:
         if len(puts) == 1 and isinstance(puts[0], _Command):
             return [[await self.redis.execute_command(*puts[0])]]  # type: ignore[no-untyped-call]
-        for again in range(MOVES, -1, -1):
-            async with self.redis.pipeline(transaction=False) as pipe:
-                ends = []
-                for put in puts:
-                    put(cast(Pipeline, pipe))  # one of either kind only gathers commands
-                    ends.append(len(pipe))
-                found = await pipe.execute(raise_on_error=False)
-            if not again or not any(isinstance(each, ReadOnlyError) for each in found):
-                break
-            await self.redis.connection_pool.disconnect(inuse_connections=False)
-            await asyncio.sleep(MOVED_S)
-        return [found[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
+        async with self.redis.pipeline(transaction=False) as pipe:
+            ends = [0]
+            for put in puts:
+                put(cast(Pipeline, pipe))  # one of either kind only gathers commands
+                ends.append(len(pipe))
+            found = await pipe.execute(raise_on_error=False)
+        return [found[begin:end] for begin, end in pairwise(ends)]
+
+
+def _has_moved(found: list[Any]) -> bool:
+    return any(isinstance(each, ReadOnlyError) for each in found)
 
 
 class _Command(tuple[Any, ...]):

@@ -89,7 +89,7 @@ class Quotas:
 
     def reserve(self, owner: str, limits: Limits, ids: Sequence[str], pixel_frames: int) -> list[Allowance]:
         """Room for these jobs and their pixel-frames: all of it, or nothing if a limit is exceeded."""
-        if limits.queued_jobs is None and limits.pixel_frames_per_day is None:
+        if not limits.are_of_jobs:
             return []
         most = limits.queued_jobs or 0, limits.pixel_frames_per_day or 0
         with answering():

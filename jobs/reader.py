@@ -1,6 +1,6 @@
 """Reading jobs without a thread: what the front end asks for again and again, on its event loop.
 
-The same records as the store's (`jobs/store.py`), which alone changes them. Every method may raise QueueUnavailable.
+The same records as the store's (`jobs/store.py`), which changes them. Every method may raise QueueUnavailable.
 """
 
 import json
@@ -88,9 +88,9 @@ class Wanted:
 class JobReader:
     """All jobs, to be looked at."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, trip: OneTrip | None = None) -> None:
         self.redis = redis
-        self._trip = OneTrip(redis)
+        self._trip = trip or OneTrip(redis)
         self._loads: dict[str, tuple[float, Load]] = {}  # until when it is good, by model
 
     async def get_owned(self, job_id: str, owner: str) -> Job:

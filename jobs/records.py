@@ -16,7 +16,7 @@ from jobs.delivery import ledger_key
 from jobs.errors import JobNotFound
 from jobs.outbox import add_event, add_first_event, add_webhook
 from jobs.record import PUBLIC_STATUSES, Job
-from jobs.redis_connection import answering
+from jobs.redis_connection import StartedOver, answering
 from jobs.states import State
 
 LEASES = "jobs:leases"  # sorted set: running job id -> unix second at which its worker is given up
@@ -54,6 +54,7 @@ def change(
 
     `ending` says how the attempt ends that this change takes the job from. Raises JobNotFound.
     """
+    again = StartedOver(redis)
     with answering(), redis.pipeline(transaction=True) as pipe:
         while True:
             try:
@@ -70,7 +71,8 @@ def change(
                     extra(pipe, new)
                 _write_change(pipe, old, new, event, ending)  # a final state is the last that is told
                 pipe.execute()
-            except WatchError:
+            except WatchError as lost:
+                again.after(lost)
                 continue
             return new
 

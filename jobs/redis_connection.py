@@ -3,6 +3,7 @@
 A server that was demoted answers READONLY: the connection is dropped and made anew, by then to the new master.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,7 +17,7 @@ from redis.asyncio.sentinel import SentinelConnectionPool as AsyncSentinelPool
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.connection import AbstractConnection, HiredisRespSerializer
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError, WatchError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
@@ -26,7 +27,7 @@ from jobs.redis_address import RedisAddress, parse_redis_url
 
 WORTH_ANOTHER_TRY = [RedisConnectionError, RedisTimeoutError, ReadOnlyError]
 CANNOT_WRITE = ("MISCONF", "NOREPLICAS", "MASTERDOWN")  # its disk is full; too few replicas listen; it has no master
-_IN_C = HiredisRespSerializer()
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 3.0  # between two tries
 SENTINEL_TIMEOUT_S = 1.0  # to ask one that is dead must not hold up the question to the next
 
 
@@ -52,12 +53,17 @@ def connect(url: str, *, retries: int, timeout_s: float = 5.0) -> Redis:
     return master
 
 
-def connect_async(url: str, *, retries: int, timeout_s: float = 5.0, connections: int = 32) -> AsyncRedis:
-    """A client for an event loop, with at most so many connections; who finds none free waits for one."""
+def connect_async(
+    url: str, *, retries: int, timeout_s: float = 5.0, connections: int = 32, is_timed: bool = True
+) -> AsyncRedis:
+    """A client for an event loop, with at most so many connections; who finds none free waits for one.
+
+    With `is_timed` False whoever asks keeps the time: to do so for each answer is the dearer part of reading it.
+    """
     options = {
         "max_connections": connections,
         "timeout": timeout_s,
-        "socket_timeout": timeout_s,
+        "socket_timeout": timeout_s if is_timed else None,
         "retry": AsyncRetry(_backoff(), retries),
         **_manners(timeout_s),
     }
@@ -90,13 +96,24 @@ class _MasterSSLConnection(_AsksWhoIsMaster, SentinelManagedSSLConnection):
     """To the master of the moment, by TLS."""
 
 
+class _PacksInC:
+    """A connection that leaves to hiredis how a command is written."""
+
+    _packer = HiredisRespSerializer()
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        """The bytes of a command."""
+        packed: list[bytes] = self._packer.pack(*args)
+        return packed
+
+
 class _PatientSentinelPool(AsyncSentinelPool, BlockingConnectionPool):
     """Connections to the master; who finds none free waits for one."""
 
     async def disconnect(self, inuse_connections: bool = True) -> None:
-        """Close them, and those to the Sentinels."""
+        """Close them; and where none is spared, those to the Sentinels."""
         await super().disconnect(inuse_connections)
-        for sentinel in self.sentinel_manager.sentinels:
+        for sentinel in self.sentinel_manager.sentinels if inuse_connections else ():
             await sentinel.aclose()
 
 
@@ -105,13 +122,13 @@ def _packing_in_c(pool: ConnectionPool) -> ConnectionPool:
 
     redis-py's async ones do it in Python, which took longer than anything else in a submit.
     """
-    kind = pool.connection_class
-    pool.connection_class = type(kind.__name__, (kind,), {"pack_command": lambda _, *args: _IN_C.pack(*args)})
+    kind: Any = pool.connection_class
+    pool.connection_class = type(kind.__name__, (_PacksInC, kind), {})
     return pool
 
 
 def _backoff() -> ExponentialWithJitterBackoff:
-    return ExponentialWithJitterBackoff(base=0.05, cap=3)
+    return ExponentialWithJitterBackoff(base=FIRST_PAUSE_S, cap=LONGEST_PAUSE_S)
 
 
 def _manners(timeout_s: float) -> dict[str, Any]:
@@ -121,6 +138,28 @@ def _manners(timeout_s: float) -> dict[str, Any]:
 def _to_sentinels(address: RedisAddress) -> dict[str, Any]:
     times = {"socket_connect_timeout": SENTINEL_TIMEOUT_S, "socket_timeout": SENTINEL_TIMEOUT_S}
     return {**times, **(address.sentinel_options or {})}
+
+
+class StartedOver:
+    """How often a change under WATCH was begun again. As often as others were faster; but redis-py also says that of a
+    server that fails in mid-change, and that is worth as many tries as the client makes elsewhere.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        retry = redis.get_retry()
+        self._left = retry.get_retries() if retry else 0
+        self._pause_s = FIRST_PAUSE_S
+
+    def after(self, lost: WatchError) -> None:
+        """Returns if it may begin again. Raises what the server, or the line to it, fails with again and again."""
+        failure = lost.__context__
+        if not isinstance(failure, RedisError):
+            return
+        if not self._left:
+            raise failure
+        self._left -= 1
+        time.sleep(self._pause_s)
+        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+import time
 from socket import socket
 
 import structlog
@@ -48,9 +49,10 @@ class Server(uvicorn.Server):
 
         Where balancers need time to notice, requests are answered until then, and only new videos refused.
         """
-        if delay_s := self.parts.settings.shutdown_delay_s:
+        ends_at = time.monotonic() + self.parts.settings.shutdown_delay_s
+        while time.monotonic() < ends_at and not self.force_exit:
             self.parts.draining.set()
-            await asyncio.sleep(delay_s)
+            await asyncio.sleep(0.1)
         await self.parts.leave()
         await super().shutdown(sockets)
 

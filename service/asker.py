@@ -38,10 +38,10 @@ class Asker:
 
     async def reserve(self, ids: list[str], pixel_frames: int) -> None:
         """Keep room for jobs of so many pixel-frames. Raises Problem `rate_limited`."""
-        limits = self.caller.limits
-        if limits.queued_jobs is None and limits.pixel_frames_per_day is None:
+        if not self.caller.limits.are_of_jobs:  # no need of a thread
             return
-        found = await run_in_threadpool(self.parts.quotas.reserve, self.owner, limits, ids, pixel_frames)
+        quotas, limits = self.parts.quotas, self.caller.limits
+        found = await run_in_threadpool(quotas.reserve, self.owner, limits, ids, pixel_frames)
         self.allowances.extend(found)
         check(found)
 

@@ -36,11 +36,13 @@ async def read_health() -> dict[str, str]:
 @router.get("/readyz", responses={200: {"model": Readiness}, 503: {"model": Readiness}, **errors()})
 def read_readiness(parts: PartsDep) -> JSONResponse:
     """Whether a job could be accepted right now: 200, or 503 with what is missing."""
+    if parts.draining.is_set():
+        return JSONResponse(Readiness(status="draining", missing=[], without_worker=[], workers={}).model_dump(), 503)
     missing, workers = _look(parts)
     alone = [model for model, count in workers.items() if not count]
-    status = "draining" if parts.draining.is_set() else "not ready" if missing else "ready"
+    status = "not ready" if missing else "ready"
     answer = Readiness(status=status, missing=missing, without_worker=alone, workers=workers)
-    return JSONResponse(answer.model_dump(), 200 if status == "ready" else 503)
+    return JSONResponse(answer.model_dump(), 503 if missing else 200)
 
 
 def _look(parts: Parts) -> tuple[list[str], dict[str, int]]:

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 
 from jobs.admission import Admission
 from jobs.choose_storage import open_storage
@@ -17,6 +18,7 @@ from jobs.files import Files
 from jobs.first_look import FirstLook
 from jobs.keys import KeyRing
 from jobs.news import News
+from jobs.one_trip import OneTrip
 from jobs.outgoing import Outgoing
 from jobs.quotas import Quotas
 from jobs.reader import JobReader
@@ -38,6 +40,7 @@ from service.video_link import shown
 
 REDIS_RETRIES = 3  # then the caller gets a 503 and comes back
 REDIS_TIMEOUT_S = 2.0
+TRIP_S = 4.0  # all tries of a question together
 STORAGE_TRIES, STORAGE_TIMEOUT_S = 2, 10.0  # a caller waits for it
 
 
@@ -67,6 +70,7 @@ class Parts:
     callers: Callers
     quotas: Quotas
     clock: Clock
+    clients: tuple[AsyncRedis, ...]
     metrics: RequestMetrics = field(default_factory=RequestMetrics)
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
@@ -77,9 +81,10 @@ class Parts:
         url = settings.redis_url.get_secret_value()
         redis = connect(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
         asynchronous = connect_async(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
+        asking, writing = (_trips(url, retries) for retries in (REDIS_RETRIES, 0))
         store = JobStore(redis, lease_s=settings.lease_s)
         storage = open_storage(settings, tries=STORAGE_TRIES, timeout_s=STORAGE_TIMEOUT_S)
-        reader, news = JobReader(asynchronous), News(asynchronous)
+        reader, news = JobReader(asynchronous, asking), News(asynchronous)
         images, slots = ImageDoor(settings.max_image_pixels), Slots()
         fetching = Outgoing(allow_private=settings.fetch_allow_private, timeout_s=settings.fetch_timeout_s)
         return cls(
@@ -90,8 +95,8 @@ class Parts:
             news=news,
             feeds=Feeds(reader, news, partial(shown, storage)),
             registry=Registry(redis),
-            first_look=FirstLook(asynchronous),
-            admission=Admission(connect_async(url, retries=0, timeout_s=REDIS_TIMEOUT_S), store),
+            first_look=FirstLook(asking),
+            admission=Admission(writing, store),
             storage=storage,
             outgoing=Outgoing(allow_private=settings.webhook_allow_private),
             links=Links(fetching, settings.body_limit_bytes, slots),
@@ -103,6 +108,7 @@ class Parts:
             callers=Callers(settings.auth, settings.api_keys, KeyRing(redis), settings.limits),
             quotas=Quotas(redis),
             clock=Clock(asynchronous),
+            clients=(asynchronous, asking.redis, writing.redis),
         )
 
     async def leave(self) -> None:
@@ -115,13 +121,17 @@ class Parts:
         """Hang up everywhere."""
         await self.leave()
         await self.news.close()
-        for redis in (self.reader.redis, self.admission.redis):
-            await redis.aclose()
+        for client in self.clients:
+            await client.aclose()
         self.redis.close()
 
     def inputs_of(self, owner: str) -> InputDoor:
         """Where the inputs of this caller's requests are found."""
         return InputDoor(owner, self.links, self.shelf)
+
+
+def _trips(url: str, retries: int) -> OneTrip:
+    return OneTrip(connect_async(url, retries=retries, timeout_s=REDIS_TIMEOUT_S, is_timed=False), TRIP_S)
 
 
 async def parts_of(request: Request) -> Parts:

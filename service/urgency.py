@@ -11,6 +11,7 @@ LONGEST_S = 30 * 86_400
 UNITS_S = {"h": 3600, "m": 60, "s": 1}
 DURATION = re.compile(r"(?:(\d{1,6})\s*h)?\s*(?:(\d{1,6})\s*m)?\s*(?:(\d{1,9})\s*s?)?", re.IGNORECASE)
 HEADER = "Cancel-After"
+MAX_DURATION_CHARS = 40
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,11 @@ def _seconds(cancel_after: str | None) -> float | None:
     """The seconds in `90`, `90s`, `10m` or `1h30m`."""
     if cancel_after is None:
         return None
-    match = DURATION.fullmatch(cancel_after.strip())
+    text = cancel_after.strip()
+    match = DURATION.fullmatch(text) if len(text) <= MAX_DURATION_CHARS else None
     counts = match.groups(default="0") if match else ()
     seconds = sum(int(count) * UNITS_S[unit] for count, unit in zip(counts, UNITS_S, strict=bool(counts)))
     if not 1 <= seconds <= LONGEST_S:
         rule = f"must be a time such as 90, 10m or 1h30m, from one second to {LONGEST_S // 86_400} days"
-        raise InvalidRequest(f"{HEADER} {rule}, got {cancel_after[:40]!r}", HEADER)
+        raise InvalidRequest(f"{HEADER} {rule}, got {cancel_after[:MAX_DURATION_CHARS]!r}", HEADER)
     return float(seconds)

@@ -101,7 +101,7 @@ def test_every_container_starts_again_by_itself(service: str) -> None:
     [
         ("worker", WorkerSettings.model_fields["drain_grace_s"].default),
         ("worker-cpu", WorkerSettings.model_fields["drain_grace_s"].default),
-        ("api", ServiceSettings.model_fields["shutdown_grace_s"].default),
+        ("api", sum(ServiceSettings.model_fields[f"shutdown_{name}_s"].default for name in ("delay", "grace"))),
         ("keeper", KeeperSettings.model_fields["webhook_timeout_s"].default),
     ],
 )

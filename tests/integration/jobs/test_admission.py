@@ -8,15 +8,18 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from jobs import callers_side
 from jobs.admission import Admission
 from jobs.errors import QueueUnavailable
 from jobs.idempotency import CLAIMED_FOR_S, Asked, Claim, claim
+from jobs.one_trip import OneTrip
 from jobs.record import Job, Result
 from jobs.redis_connection import connect, connect_async
 from jobs.states import State
 from jobs.store import JobStore
+from jobs.turns import waiting_keys
 from tests.faults.tcp_proxy import Mode, TcpProxy
 
 MODEL = "easyanimate-v3-tiny"
@@ -47,7 +50,7 @@ def admit(line: TcpProxy, store: JobStore, work: Callable[[Admission], Awaitable
         redis = connect_async(f"redis://127.0.0.1:{line.port}", retries=0, timeout_s=2)
         try:
             await redis.ping()  # the line is there before anything happens to it
-            return await asyncio.wait_for(work(Admission(redis, store)), 60)
+            return await asyncio.wait_for(work(Admission(OneTrip(redis), store)), 60)
         finally:
             await redis.aclose()
 
@@ -157,6 +160,90 @@ def test_where_redis_is_not_to_be_had_nothing_is_accepted(
     with pytest.raises(QueueUnavailable):
         admit(line, JobStore(connect(f"redis://127.0.0.1:{line.port}", retries=1, timeout_s=1)), work)
     assert store.queue_depth(MODEL) == 0
+
+
+def test_a_claim_that_grows_old_while_nobody_hears_of_its_job_is_not_somebody_elses(
+    redis: Redis, line: TcpProxy, make_job: Callable[..., Job]
+) -> None:
+    mine = ours(redis)
+    job = make_job("me").with_changes(id=mine.video_id)
+
+    class SlowStore(JobStore):
+        def submit_all(self, jobs: Sequence[Job], claim: Claim | None = None) -> str | None:
+            return super().submit_all(jobs, replace(mine, since=mine.since - CLAIMED_FOR_S))
+
+    async def work(admission: Admission) -> str | None:
+        line.spoil(Mode.ANSWERS_LOST)
+        return await admission.submit_all([job], mine)
+
+    assert admit(line, SlowStore(redis), work) is None
+    assert JobStore(redis).get(job.id) == job
+
+
+@pytest.fixture
+def demote(redis: Redis) -> Iterator[Callable[[], None]]:
+    """Makes the server one that only reads; at the end it writes again."""
+    yield lambda: redis.execute_command("REPLICAOF", "127.0.0.1", "1")  # type: ignore[no-untyped-call]
+    redis.execute_command("REPLICAOF", "NO", "ONE")  # type: ignore[no-untyped-call]
+
+
+def test_a_server_that_is_demoted_for_good_accepts_nothing_and_that_is_said(
+    redis: Redis, line: TcpProxy, make_job: Callable[..., Job], demote: Callable[[], None]
+) -> None:
+    mine = ours(redis)
+
+    async def work(admission: Admission) -> str | None:
+        demote()
+        return await admission.submit_all([make_job("me").with_changes(id=mine.video_id)], mine)
+
+    store = JobStore(connect(f"redis://127.0.0.1:{line.port}", retries=2, timeout_s=1))
+    with pytest.raises(QueueUnavailable):
+        admit(line, store, work)
+    assert store.queue_depth(MODEL) == 0
+
+
+def test_a_server_that_is_demoted_for_a_moment_is_waited_for(
+    redis: Redis, store: JobStore, line: TcpProxy, make_job: Callable[..., Job], demote: Callable[[], None]
+) -> None:
+    mine = ours(redis)
+    job = make_job("me").with_changes(id=mine.video_id)
+
+    async def work(admission: Admission) -> str | None:
+        demote()
+        Timer(0.15, lambda: redis.execute_command("REPLICAOF", "NO", "ONE")).start()
+        return await admission.submit_all([job], mine)
+
+    assert admit(line, JobStore(connect(f"redis://127.0.0.1:{line.port}", retries=3, timeout_s=1)), work) is None
+    assert store.get(job.id) == job
+    assert store.queue_depth(MODEL) == 1
+
+
+def test_what_redis_refuses_of_a_job_is_not_taken_for_its_acceptance(
+    redis: Redis, store: JobStore, line: TcpProxy, make_job: Callable[..., Job]
+) -> None:
+    mine = ours(redis)
+    redis.mset(dict.fromkeys(waiting_keys(MODEL), "no set"))
+
+    async def work(admission: Admission) -> str | None:
+        return await admission.submit_all([make_job("me").with_changes(id=mine.video_id)], mine)
+
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        admit(line, store, work)
+
+
+def test_an_old_protocol_makes_no_difference(
+    redis: Redis, store: JobStore, line: TcpProxy, make_job: Callable[..., Job]
+) -> None:
+    mine = ours(redis)
+
+    async def run() -> str | None:
+        async with connect_async(f"redis://127.0.0.1:{line.port}?protocol=2", retries=0) as old:
+            return await Admission(OneTrip(old), store).submit_all(
+                [make_job("me").with_changes(id=mine.video_id)], mine
+            )
+
+    assert asyncio.run(run()) is None
+    assert store.queue_depth(MODEL) == 1
 
 
 def test_the_slower_way_too_looks_again_when_its_answer_is_lost(
