@@ -5,6 +5,8 @@ from redis.client import Pipeline
 from jobs.record import Job
 from jobs.states import State
 
+WAITS = "inf"  # the score of a waiting job
+
 
 def tell(pipe: Pipeline, job: Job, before: State | None, after: State | None) -> None:
     """Add to `pipe` that the state of the job changes; None where there is no job."""
@@ -15,7 +17,7 @@ def tell(pipe: Pipeline, job: Job, before: State | None, after: State | None) ->
     if before is State.RUNNING:
         pipe.srem(running_key(job.owner), job.id)
     if after is State.QUEUED:
-        pipe.zadd(waiting_key(job.owner), {job.id: "inf"})
+        pipe.zadd(waiting_key(job.owner), {job.id: WAITS})
     if after is State.RUNNING:
         pipe.sadd(running_key(job.owner), job.id)
 

@@ -18,10 +18,9 @@ from jobs.store import JobStore
 
 
 class Admission:
-    """Accepts jobs, for one front end process. The client of the `trip` is for it alone, and tries nothing twice."""
+    """Accepts jobs, for one front end process. The client of the `trip` tries nothing twice and understands nothing."""
 
     def __init__(self, trip: OneTrip, store: JobStore) -> None:
-        trip.redis.response_callbacks.clear()  # in a transaction all commands are answered QUEUED, whatever they ask
         self.store = store
         self._trip = trip
 

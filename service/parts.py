@@ -82,6 +82,7 @@ class Parts:
         redis = connect(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
         asynchronous = connect_async(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
         asking, writing = (_trips(url, retries) for retries in (REDIS_RETRIES, 0))
+        writing.redis.response_callbacks.clear()  # in a transaction commands are answered QUEUED, whatever they ask
         store = JobStore(redis, lease_s=settings.lease_s)
         storage = open_storage(settings, tries=STORAGE_TRIES, timeout_s=STORAGE_TIMEOUT_S)
         reader, news = JobReader(asynchronous, asking), News(asynchronous)
@@ -95,7 +96,7 @@ class Parts:
             news=news,
             feeds=Feeds(reader, news, partial(shown, storage)),
             registry=Registry(redis),
-            first_look=FirstLook(asking),
+            first_look=FirstLook(writing, asking),
             admission=Admission(writing, store),
             storage=storage,
             outgoing=Outgoing(allow_private=settings.webhook_allow_private),
