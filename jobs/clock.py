@@ -11,7 +11,10 @@ GOOD_FOR_S = 10.0  # clocks drift apart by less than a millisecond meanwhile
 
 
 class Clock:
-    """Tells the time of Redis by our own clock and how far the two were apart at the last look. Never goes back."""
+    """Tells the time of Redis by our own clock and how far the two were apart at the last look. Never goes back.
+
+    Wrong by half of what that look took, a millisecond or so where this machine is busy.
+    """
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis

@@ -250,7 +250,7 @@ def test_the_slower_way_too_looks_again_when_its_answer_is_lost(
     redis: Redis, store: JobStore, line: TcpProxy, make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = make_job("me")
-    through = JobStore(connect(f"redis://127.0.0.1:{line.port}", retries=3, timeout_s=2))
+    through = JobStore(connect(f"redis://127.0.0.1:{line.port}", retries=20, timeout_s=2))
     written = callers_side.put_new
 
     def put_and_lose(pipe: Any, jobs: Sequence[Job], claim: Claim | None) -> None:

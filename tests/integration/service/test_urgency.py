@@ -36,7 +36,8 @@ def test_the_higher_priority_is_before_what_came_earlier(api: httpx.Client) -> N
 def test_a_time_from_now_becomes_a_deadline(api: httpx.Client, store: JobStore, after: str, seconds: int) -> None:
     before = store.now()
     made = api.post("/v1/videos", json=ASK, headers={"Cancel-After": after}).json()
-    assert before + seconds <= made["deadline"] <= store.now() + seconds
+    off_s = 0.1  # the front end reads the clock of Redis every ten seconds, as exactly as a busy machine lets it
+    assert before + seconds - off_s <= made["deadline"] <= store.now() + seconds + off_s
 
 
 def test_a_deadline_counts_for_every_way_to_ask_for_a_video(
