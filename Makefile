@@ -19,6 +19,7 @@ serve: setup ## start everything and stay: API, keeper, worker, Redis, storage
 
 test: setup ## all tests, on all cores with one thread each: small tensors gain nothing from more
 	@$(BIN)/python tests/clients/environments.py
+	@tests/browser/chromium.sh
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 check: setup ## format, lint, types, import contracts, links in the docs

@@ -3,8 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from starlette.responses import RedirectResponse
-
 from service import (
     ask,
     attempts,
@@ -18,6 +16,7 @@ from service import (
     playlist,
     queue,
     reference_page,
+    studio_page,
     uploads,
     videos,
     webhook_endpoints,
@@ -58,15 +57,11 @@ def make_app(settings: ServiceSettings) -> FrontEnd:
     app.openapi = document(app)  # type: ignore[method-assign]
     app.include_router(videos.polled)
     about_videos = (ask, videos, downloads, playlist, attempts, events, deliveries)
-    for room in (*about_videos, uploads, files, webhook_endpoints, models, queue, health, metrics, reference_page):
+    pages = (studio_page, reference_page)
+    for room in (*about_videos, uploads, files, webhook_endpoints, models, queue, health, metrics, *pages):
         app.include_router(room.router)
-    app.add_api_route("/", _home, include_in_schema=False)
     handle_problems(app)
     app.add_middleware(LastResort)
     app.add_middleware(RequestStory, metrics=parts.metrics)  # the last one added is the outermost
     app.open_short_way((videos.polled, ask.router), parts.metrics)
     return app
-
-
-async def _home() -> RedirectResponse:
-    return RedirectResponse("/docs", 307)

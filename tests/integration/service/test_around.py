@@ -97,11 +97,6 @@ def test_another_request_id_is_replaced(api: httpx.Client, given: str) -> None:
     assert answer.headers["x-request-id"].startswith("req_")
 
 
-def test_the_root_leads_to_the_documents(api: httpx.Client) -> None:
-    answer = api.get("/")
-    assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
-
-
 def test_the_reference_page_needs_no_other_place(api: httpx.Client) -> None:
     page = api.get("/docs")
     needed = re.findall(r"""(?:src|href|url)\s*[=:]\s*["']([^"']+)""", page.text)

@@ -1,0 +1,95 @@
+"""A real browser, Debian's Chromium driven by Playwright, before the whole service with the small model and a key."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cli.stack import EmbeddedStack
+from tests.stack_plan import stack_plan
+
+KEY = "key-of-the-studio"
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium, if it and what drives it are here."""
+    pytest.importorskip("playwright.sync_api", reason="Playwright is not here: make setup installs it")
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    return found or pytest.skip("no Chromium here: apt-get install chromium")
+
+
+@pytest.fixture(scope="session")
+def stack(chromium: str, tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[EmbeddedStack]:
+    """The embedded service, which wants a key. Not started where no browser could look at it."""
+    settings = {"EASYANIMATE_API_KEYS": KEY, "OMP_NUM_THREADS": "1"}
+    stack = EmbeddedStack(stack_plan(tmp_path_factory.mktemp("browser"), models_dir, settings)).start()
+    yield stack
+    stack.stop()
+
+
+@pytest.fixture(scope="module")  # as long as it is open, nothing else in this process can run an event loop
+def browser(chromium: str) -> Iterator[Any]:
+    """Chromium without a window."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def key() -> str:
+    """What opens the service."""
+    return KEY
+
+
+@pytest.fixture
+def open_studio(browser: Any, stack: EmbeddedStack) -> Iterator[Callable[..., Any]]:
+    """Opens the studio in a tab of its own, with the key or without. No tab may break, or ask anybody else."""
+    mistakes: list[str] = []
+    with ExitStack() as opened:
+
+        def open_studio(path: str = "/", key: str | None = KEY, **window: Any) -> Any:
+            context = opened.enter_context(browser.new_context(**window))
+            if key:
+                context.add_init_script(f"sessionStorage.getItem('key') ?? sessionStorage.setItem('key', '{key}')")
+            page = context.new_page()
+            page.set_default_timeout(60_000)
+            page.on("pageerror", lambda error: mistakes.append(str(error)))
+            page.on("request", lambda request: mistakes.append(request.url) if is_elsewhere(request.url) else None)
+            page.on("console", lambda line: mistakes.append(line.text) if "Content Security" in line.text else None)
+            page.goto(stack.url + path)
+            return page
+
+        def is_elsewhere(url: str) -> bool:
+            return not url.startswith((stack.url, "blob:"))
+
+        yield open_studio
+    assert mistakes == []
+
+
+@pytest.fixture
+def api(stack: EmbeddedStack) -> Iterator[httpx.Client]:
+    """A client of the same service."""
+    with httpx.Client(base_url=stack.url, timeout=30, headers={"Authorization": f"Bearer {KEY}"}) as client:
+        yield client
+
+
+@pytest.fixture
+def finished(api: httpx.Client) -> str:
+    """The id of a finished video."""
+    asked = {"prompt": "a blue square stands still", "num_frames": 8, "num_inference_steps": 3}
+    video_id = str(api.post("/v1/videos", json=asked).raise_for_status().json()["id"])
+    deadline = time.monotonic() + 90
+    while api.get(f"/v1/videos/{video_id}", headers={"Prefer": "wait=30"}).json()["status"] != "completed":
+        assert time.monotonic() < deadline
+    return video_id

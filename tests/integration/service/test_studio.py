@@ -1,0 +1,93 @@
+"""The studio page as it is served: small, of one piece, and nothing from elsewhere."""
+
+import re
+from collections.abc import Callable
+from importlib.resources import files
+
+import httpx
+import pytest
+
+from service.settings import ServiceSettings
+
+LARGEST = 30_000  # all of it together, so that it stays a page that somebody reads through
+ASSETS = ("/studio/studio.css", "/studio/studio.js", "/studio/icon.svg")
+
+
+@pytest.fixture
+def page(fleeting: httpx.Client) -> httpx.Response:
+    return fleeting.get("/").raise_for_status()
+
+
+def test_the_page_may_run_only_what_it_brings(page: httpx.Response) -> None:
+    rules = dict(rule.strip().split(" ", 1) for rule in page.headers["content-security-policy"].split(";"))
+    assert {rules[name] for name in ("default-src", "base-uri", "form-action", "frame-ancestors")} == {"'none'"}
+    assert {rules[name] for name in ("script-src", "style-src", "connect-src")} == {"'self'"}
+    assert not re.search(r"<style|style=|\son\w+=|<script(?![^>]*\ssrc=)", page.text)
+
+
+def test_videos_may_come_from_where_their_links_lead(start_api: Callable[..., str], settings: ServiceSettings) -> None:
+    bucket = {
+        "bucket": "videos",
+        "endpoint_url": "https://s3.example:9000",
+        "access_key_id": "a",
+        "secret_access_key": "b",
+    }
+    on_s3 = ServiceSettings.model_validate({**settings.model_dump(), "storage": "s3", "s3": bucket})
+    policy = httpx.get(start_api(on_s3)).headers["content-security-policy"]
+    assert re.search(r"media-src 'self' blob: https://(videos\.)?s3\.example:9000;", policy)
+
+
+@pytest.mark.parametrize("path", ["/", *ASSETS])
+def test_who_has_it_does_not_get_it_again(fleeting: httpx.Client, path: str) -> None:
+    first = fleeting.get(path)
+    assert first.headers["cache-control"] == "no-cache"
+    again = fleeting.get(path, headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    assert fleeting.get(path, headers={"If-None-Match": '"older"'}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", *ASSETS])
+def test_a_head_is_the_answer_without_its_body(fleeting: httpx.Client, path: str) -> None:
+    head, whole = fleeting.head(path), fleeting.get(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert all(head.headers[name] == whole.headers[name] for name in ("etag", "content-type", "content-length"))
+
+
+def test_all_it_names_is_here(fleeting: httpx.Client, page: httpx.Response) -> None:
+    named = set(re.findall(r'(?:src|href)="([^"]+)"', page.text))
+    assert named == {*ASSETS, "/docs"}
+    for path in named:
+        fleeting.get(path).raise_for_status()
+
+
+def test_it_names_nobody_else() -> None:
+    for file in (files("service") / "studio").iterdir():
+        text = file.read_text().replace("http://www.w3.org/2000/svg", "")
+        assert not re.search(r"https?://|//[a-z]+\.[a-z]|@import", text), file.name
+
+
+def test_no_text_of_others_becomes_a_part_of_the_page() -> None:
+    script = (files("service") / "studio" / "studio.js").read_text()
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|new Function", script)
+    assert "localStorage" not in script
+
+
+def test_it_is_small() -> None:
+    assert sum(len(file.read_bytes()) for file in (files("service") / "studio").iterdir()) <= LARGEST
+
+
+def test_it_serves_nothing_else(fleeting: httpx.Client, code_of: Callable[[httpx.Response], str]) -> None:
+    for name in ("index.html", "..%2Fapp.py", "%2Fetc%2Fpasswd", "nope.js"):
+        answer = fleeting.get(f"/studio/{name}")
+        assert (answer.status_code, code_of(answer)) == (404, "not_found")
+
+
+def test_it_is_for_people_and_not_in_the_document(fleeting: httpx.Client) -> None:
+    assert not [path for path in fleeting.get("/openapi.json").json()["paths"] if path == "/" or "studio" in path]
+
+
+def test_the_page_needs_no_key_where_all_else_does(start_api: Callable[..., str], settings: ServiceSettings) -> None:
+    closed = ServiceSettings.model_validate({**settings.model_dump(), "auth": "keys", "api_keys": "k"})
+    with httpx.Client(base_url=start_api(closed)) as client:
+        assert client.get("/v1/models").status_code == 401
+        assert [client.get(path).status_code for path in ("/", *ASSETS)] == [200] * 4
