@@ -27,7 +27,7 @@ from easyanimate.pipeline.conditioning import what_is_given
 from easyanimate.tiny import copy_tiny_model
 from easyanimate.windows import Window, plan_windows
 
-SIDE, FRAMES, STEPS, GUIDANCE, SEED, WINDOW, OVERLAP = 64, 16, 10, 4.0, 7, 16, 4
+SIDE, FRAMES, STEPS, GUIDANCE, SEED, WINDOW, OVERLAP = 96, 16, 10, 2.0, 7, 16, 4
 PROMPT = "A large red circle moving to the right on a blue background"
 YELLOW, WHITE, BLUE = "#f2de2e", "#f5f5f5", "#2b4dde"
 OF_PICTURES = "A yellow circle moving to the right on a blue background"

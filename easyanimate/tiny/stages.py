@@ -40,11 +40,15 @@ def _lay_out_untrained(output: Path) -> None:
     pipe.save_pretrained(output / "untrained")
 
 
-def _put_sharper_vae_in(output: Path) -> None:
-    """What `quick` made, over the VAE that went on learning."""
-    shutil.rmtree(output / "base", ignore_errors=True)
-    shutil.copytree(output / "quick" / "result", output / "base", ignore=shutil.ignore_patterns("vae"))
-    shutil.copytree(output / "sharper" / "result", output / "base" / "vae")
+def _put_together(base: str, model: str, vae: str) -> Callable[[Path], None]:
+    """Lays out in the folder `base` what the stage `model` made, over the VAE of another one, which went on learning."""
+
+    def lay_out(output: Path) -> None:
+        shutil.rmtree(output / base, ignore_errors=True)
+        shutil.copytree(output / model / "result", output / base, ignore=shutil.ignore_patterns("vae"))
+        shutil.copytree(output / vae / "result", output / base / "vae")
+
+    return lay_out
 
 
 def _of_vae(name: str, start: str | None = None) -> Stage:
@@ -68,9 +72,14 @@ STAGES = (
     _of_transformer("words", "again/result"),
     _of_transformer("quick", "words/result"),
     _of_vae("sharper", "vae/result"),
-    _of_transformer("bound", "base", _put_sharper_vae_in),
+    _of_transformer("bound", "base", _put_together("base", "quick", "sharper")),
     _of_transformer("outward", "bound/result"),
     _of_transformer("settled", "outward/result"),
+    _of_vae("larger", "sharper/result"),
+    _of_transformer("pictures", "large_base", _put_together("large_base", "settled", "larger")),
+    _of_vae("given", "larger/result"),
+    _of_vae("finer", "given/result"),
+    _of_transformer("placed", "given_base", _put_together("given_base", "pictures", "finer")),
 )
 
 

@@ -145,7 +145,7 @@ def test_the_demo_saves_two_videos_and_a_contact_sheet(tmp_path: Path, models_di
     assert ended.returncode == 0, ended.stderr
     for name in ("text-to-video", "image-to-video"):
         assert probe(tmp_path / "demo" / f"{name}.mp4").num_frames == 16
-        assert f"{name}.mp4: 64x64, 16 frames at 8 a second; encoding" in ended.stdout
+        assert f"{name}.mp4: 96x96, 16 frames at 8 a second; encoding" in ended.stdout
     with Image.open(tmp_path / "demo" / "contact-sheet.png") as sheet:
-        assert sheet.width >= 8 * 64
+        assert sheet.width >= 8 * 96
     assert marked(marker) == []

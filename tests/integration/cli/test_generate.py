@@ -141,7 +141,7 @@ def test_the_size_can_be_that_of_the_image(here: Path) -> None:
     done = generate("--image", "start.png", "--resize-to-image", "--num-frames", "8", "--steps", "1")
     assert done.exit_code == 0, done.output
     info = probe(here / "out.mp4")
-    assert (info.width, info.height) == (80, 32)
+    assert (info.width, info.height) == (128, 64)
 
 
 def test_a_lora_by_name_and_scale_changes_the_frames(here: Path, models_dir: Path, tmp_path: Path) -> None:
