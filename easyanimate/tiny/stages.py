@@ -41,7 +41,7 @@ def _lay_out_untrained(output: Path) -> None:
 
 
 def _put_together(base: str, model: str, vae: str) -> Callable[[Path], None]:
-    """Lays out in the folder `base` what the stage `model` made, over the VAE of another one, which went on learning."""
+    """Lays out in `base` what the stage `model` made, over the VAE of another one, which went on learning."""
 
     def lay_out(output: Path) -> None:
         shutil.rmtree(output / base, ignore_errors=True)

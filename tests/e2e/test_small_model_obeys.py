@@ -12,12 +12,12 @@ from cli.main import app
 FLOORS = (
     "t2v.colour=0.9",
     "t2v.background=0.9",
-    "t2v.shape=0.85",
-    "t2v.motion=0.85",
-    "t2v.speed=0.85",
-    "i2v.motion=0.85",
-    "i2v.first_frame_psnr=20",
-    "vae.psnr=28",
+    "t2v.shape=0.9",
+    "t2v.motion=0.9",
+    "t2v.speed=0.9",
+    "i2v.motion=0.9",
+    "i2v.first_frame_psnr=25",
+    "vae.psnr=29.5",
 )
 
 
