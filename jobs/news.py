@@ -87,9 +87,10 @@ class News:
 
     async def close(self) -> None:
         """Hang up; everybody who still waits is told to look."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        tasks = [*self._partings, *([self._task] if self._task else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         self.ring_all()
 
     async def _subscribe(self, name: str, channel: _Channel) -> None:

@@ -50,6 +50,13 @@ class OneTrip:
             trip.add_done_callback(self._trips.discard)
         return await answers
 
+    async def close(self) -> None:
+        """Give up what is under way, and hang up. Whoever still waits for an answer is cancelled."""
+        for trip in self._trips:
+            trip.cancel()
+        await asyncio.gather(*self._trips, return_exceptions=True)
+        await self.redis.aclose()
+
     async def _go(self) -> None:
         try:
             while self._gathered:

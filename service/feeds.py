@@ -86,6 +86,7 @@ class Feeds:
         self.news = news
         self.show = show
         self._feeds: dict[str, Feed] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def listeners(self) -> int:
@@ -98,6 +99,8 @@ class Feeds:
         if feed is None:
             feed = self._feeds[job.id] = Feed()
             feed.task = asyncio.create_task(self._read(feed, job), name=f"feed {job.id}")
+            self._tasks.add(feed.task)
+            feed.task.add_done_callback(self._tasks.discard)
         feed.listeners += 1
         return feed
 
@@ -113,6 +116,12 @@ class Feeds:
         """Send all listeners away."""
         for feed in list(self._feeds.values()):
             await feed.close()
+
+    async def end(self) -> None:
+        """Read no more: who asks Redis after its connections were closed opens new ones, which nobody closes."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _read(self, feed: Feed, job: Job) -> None:
         try:

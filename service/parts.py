@@ -8,7 +8,6 @@ from typing import Annotated, Self
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from redis import Redis
-from redis.asyncio import Redis as AsyncRedis
 
 from jobs.admission import Admission
 from jobs.choose_storage import open_storage
@@ -70,7 +69,7 @@ class Parts:
     callers: Callers
     quotas: Quotas
     clock: Clock
-    clients: tuple[AsyncRedis, ...]
+    trips: tuple[OneTrip, ...]
     metrics: RequestMetrics = field(default_factory=RequestMetrics)
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
@@ -109,7 +108,7 @@ class Parts:
             callers=Callers(settings.auth, settings.api_keys, KeyRing(redis), settings.limits),
             quotas=Quotas(redis),
             clock=Clock(asynchronous),
-            clients=(asynchronous, asking.redis, writing.redis),
+            trips=(asking, writing),
         )
 
     async def leave(self) -> None:
@@ -122,8 +121,10 @@ class Parts:
         """Hang up everywhere."""
         await self.leave()
         await self.news.close()
-        for client in self.clients:
-            await client.aclose()
+        await self.feeds.end()
+        for trip in self.trips:
+            await trip.close()
+        await self.reader.redis.aclose()
         self.redis.close()
 
     def inputs_of(self, owner: str) -> InputDoor:

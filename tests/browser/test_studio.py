@@ -155,7 +155,7 @@ def test_one_frame_is_shown_as_a_picture(open_studio: Open) -> None:
     see(page.locator("#facts"), "a picture")
     see(page.locator("#status"), "Finished")
     picture = page.get_by_alt_text("a red cross")
-    assert until(page, lambda: picture.is_visible() and picture.evaluate("image => image.naturalWidth")) == 64
+    assert until(page, lambda: picture.is_visible() and picture.evaluate("image => image.naturalWidth")) == 96
     assert not page.locator("#stage").get_by_role("button", name="Extend").is_visible()
 
 
