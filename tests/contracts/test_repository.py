@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("easyanimate", "jobs", "service", "worker", "cli")
 MB = 10**6
 FOREIGN = {
-    "a path of somebody's machine": r"/(?:home|Users)/\w+/|/root/",
+    "a path of somebody's machine": r"/(?:home|Users)/\w+/|/roo[t]/",
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
     "an AWS key": r"\bAKIA[0-9A-Z]{16}\b",
     "a GitHub token": r"\bgh[pousr]_[A-Za-z0-9]{36}\b",
