@@ -59,13 +59,25 @@ def v3_loss(
     return {"mse": mse, "vb": vb, "loss": mse + vb}
 
 
-def noise_loss(told: Tensor, noise: Tensor, steps: Tensor, *, power: float, limits: tuple[float, float]) -> Tensor:
-    """[B]: squared error of the noise, weighted by the signal-to-noise ratio to `power`, within `limits`."""
+def noise_loss(
+    told: Tensor,
+    noise: Tensor,
+    steps: Tensor,
+    *,
+    power: float,
+    limits: tuple[float, float],
+    frames: Tensor | None = None,
+) -> Tensor:
+    """[B]: squared error of the noise [B, C, F, h, w], weighted by the signal-to-noise ratio to `power`, within
+    `limits`, and frame by frame by `frames` [B, F]; a clip's weights count as shares of their sum."""
     estimate = told[:, : noise.shape[1]]
     tables = schedule()
     ratio = ((tables.signal / tables.noise) ** 2)[steps.cpu()] ** power
     weight = ratio.clamp(*limits).to(noise)
-    return weight * (noise - estimate).square().flatten(1).mean(1)
+    error = (noise - estimate).square().mean((1, 3, 4))
+    if frames is None:
+        return weight * error.mean(1)
+    return weight * (error * frames).sum(1) / frames.sum(1)
 
 
 def variational_bound(estimate: Tensor, variance: Tensor, start: Tensor, noisy: Tensor, steps: Tensor) -> Tensor:

@@ -160,10 +160,15 @@ class LatentSource:
     def _encode(self, pixels: Tensor, random: Random) -> dict[str, Tensor]:
         frames = pixels.shape[2]
         both = self.masks.ends / max(self.masks.start + self.masks.ends, 1e-9)
-        ends = [random_ends(frames, random, after=random.random() < both) if frames > 1 else (0, 0) for _ in pixels]
+        ends = [self._ends(frames, random, both) for _ in pixels]
         masked = torch.cat([self.reader.masked(clip[None], end) for clip, end in zip(pixels, ends, strict=True)])
         made = {"clips": self.reader.encode(pixels), "masked": masked, "pictures": self.prepare(pixels[:, :, 0])}
         return {name: value.half() for name, value in made.items()} | {"ends": torch.tensor(ends)}
+
+    def _ends(self, frames: int, random: Random, both: float) -> tuple[int, int]:
+        if frames == 1:
+            return 0, 0
+        return random_ends(frames, random, after=random.random() < both, single=self.masks.single)
 
     def _assemble(
         self,

@@ -7,9 +7,13 @@ from torch import Tensor
 MOST_GIVEN = 4
 
 
-def random_ends(frames: int, random: Random, *, after: bool | None = None) -> tuple[int, int]:
-    """So many frames at the start, 1 to 4, and at the end, as many or none; with `after` always or never."""
-    given = random.randint(1, min(MOST_GIVEN, frames // 2))
+def random_ends(frames: int, random: Random, *, after: bool | None = None, single: float = 0.0) -> tuple[int, int]:
+    """So many frames at the start, 1 to 4, and at the end, as many or none; with `after` always or never.
+
+    A share `single` of the clips gets one frame there, as a start picture is; the others' count is drawn.
+    """
+    alone = single > 0 and random.random() < single
+    given = 1 if alone else random.randint(1, min(MOST_GIVEN, frames // 2))
     both = random.random() < 0.5 if after is None else after
     return given, given if both else 0
 

@@ -21,12 +21,15 @@ V3_PARTS = ("transformer_blocks", "proj_out", "pos_embed", "long_connect_fc")  #
 class LossSettings(Settings):
     """`v3`: noise and variational bound, as the published weights saw it (spec: transformer 19.1). `noise`: the squared
     error of the noise alone, weighted by signal-to-noise ratio to the power `snr_power`, within `snr_limits`.
+
+    `start`, of `noise`: the latent frame that holds a given start picture counts so many times as much as another.
     """
 
     kind: Literal["v3", "noise"] = "v3"
     snr_variant: bool = Field(False, description="of v3: compare pictures for steps up to 249")
     snr_power: float = 0.0
     snr_limits: tuple[float, float] = (0.15, 12.0)
+    start: float = Field(1.0, gt=0)
     steps: Literal["log_normal", "uniform", "stratified"] = "log_normal"
 
 
@@ -44,11 +47,15 @@ class DropoutSettings(Settings):
 
 
 class MaskSettings(Settings):
-    """How often, relatively, of a video is given: nothing, the first frames, the first and last ones (1 to 4)."""
+    """How often, relatively, of a video is given: nothing, the first frames, the first and last ones (1 to 4).
+
+    `single` is the share of those with something given that get one frame there, as from a start picture.
+    """
 
     nothing: float = Field(1.0, ge=0)
     start: float = Field(1.0, ge=0)
     ends: float = Field(1.0, ge=0)
+    single: float = Field(0.0, ge=0, le=1)
 
     @model_validator(mode="after")
     def _some(self) -> "MaskSettings":

@@ -40,7 +40,7 @@ class TransformerTraining(nn.Module):
 
     def forward(self, batch: dict[str, Tensor]) -> Losses:
         """`latents`, `noise` [B, 4, F, h, w], `given` [B, 8, F, h, w], `steps` [B], `ids`, `text_mask` [B, L],
-        `pictures` [B, 3, S, S], `sees` [B]."""
+        `pictures` [B, 3, S, S], `sees` and `has_start` [B]."""
         noisy = add_noise(batch["latents"], batch["noise"], batch["steps"])
         told = self.tell(noisy, batch)
         if self.settings.kind == "v3":
@@ -53,9 +53,22 @@ class TransformerTraining(nn.Module):
                 "vb": parts["vb"].mean().detach(),
             }
         loss = noise_loss(
-            told, batch["noise"], batch["steps"], power=self.settings.snr_power, limits=self.settings.snr_limits
+            told,
+            batch["noise"],
+            batch["steps"],
+            power=self.settings.snr_power,
+            limits=self.settings.snr_limits,
+            frames=self._weights(batch),
         )
         return {"loss": loss.mean()}
+
+    def _weights(self, batch: dict[str, Tensor]) -> Tensor | None:
+        """[B, F]: how much each latent frame counts."""
+        if self.settings.start == 1:
+            return None
+        weights = torch.ones_like(batch["latents"][:, 0, :, 0, 0])
+        weights[:, 0] += (self.settings.start - 1) * batch["has_start"].to(weights)
+        return weights
 
     def tell(self, noisy: Tensor, batch: dict[str, Tensor]) -> Tensor:
         """Noise and variance [B, 8, F, h, w] of `noisy` [B, 4, F, h, w]."""
@@ -130,6 +143,7 @@ class TransformerTask:
             "noise": torch.randn(latents.shape, generator=generator),
             "steps": sample_steps(self.settings.loss.steps, len(latents), generator),
             "given": torch.cat((masks, masked), dim=1),
+            "has_start": clips.has_start,
             "ids": tokens.input_ids,
             "text_mask": tokens.attention_mask,
             "pictures": clips.pictures,

@@ -20,6 +20,7 @@ class VaeLossSettings(Settings):
     """Weights of the parts of the loss: mean absolute and squared error, the posterior's divergence from the unit
     normal (mean over all latents), LPIPS with the network in `perceptual_file`.
 
+    `first` weighs the same error of a clip's first frame alone: a start picture is seen there.
     `anchor` weighs the mean squared distance of the latents from those of `start`: what was trained on them goes on
     to understand them."""
 
@@ -27,6 +28,7 @@ class VaeLossSettings(Settings):
     l2: float = Field(0.0, ge=0)
     kl: float = Field(1e-6, ge=0)
     anchor: float = Field(0.0, ge=0)
+    first: float = Field(0.0, ge=0)
     perceptual: float = Field(0.0, ge=0)
     perceptual_file: Path | None = None
 

@@ -48,6 +48,7 @@ class VaeTraining(nn.Module):
         absolute, squared = (made - pixels).abs().mean(), (made - pixels).square().mean()
         kl = posterior.kl().mean() / posterior.mean[0].numel()
         error = self.weights.l1 * absolute + self.weights.l2 * squared + self._unlike(made, pixels)
+        error = error + self._of_first(made, pixels)
         loss = error + self.weights.kl * kl
         told = {"l1": absolute.detach(), "kl": kl.detach(), "psnr": -10 * torch.log10(squared.detach() / 4 + 1e-12)}
         if self.first is not None:
@@ -58,6 +59,12 @@ class VaeTraining(nn.Module):
             loss = loss + fooled + own
             told |= {"fooled": fooled.detach(), "critics": own.detach()}
         return {"loss": loss, **told}
+
+    def _of_first(self, made: Tensor, pixels: Tensor) -> Tensor | float:
+        if not self.weights.first or pixels.shape[2] == 1:
+            return 0.0
+        apart = made[:, :, 0] - pixels[:, :, 0]
+        return self.weights.first * (self.weights.l1 * apart.abs().mean() + self.weights.l2 * apart.square().mean())
 
     def _unlike(self, made: Tensor, pixels: Tensor) -> Tensor | float:
         if self.perceptual is None:

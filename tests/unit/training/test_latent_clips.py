@@ -75,3 +75,11 @@ def test_one_to_four_frames_are_given(frames):
     drawn = {random_ends(frames, random) for _ in range(400)}
     assert {first for first, _ in drawn} == {1, 2, 3, 4}
     assert {last for _, last in drawn} == {0, 1, 2, 3, 4}
+
+
+def test_as_many_clips_as_asked_for_are_given_one_frame_alone():
+    random = Random(1)
+    drawn = [random_ends(16, random, after=True, single=0.7) for _ in range(1000)]
+    assert all(first == last for first, last in drawn)
+    assert 0.7 < sum(first == 1 for first, _ in drawn) / 1000 < 0.85  # 0.7, and a quarter of the rest
+    assert {random_ends(16, random, after=False, single=1.0) for _ in range(20)} == {(1, 0)}

@@ -5,7 +5,7 @@ import torch
 
 from easyanimate.training.configuration import BatchSettings, RunSettings
 from easyanimate.training.task import Place
-from easyanimate.training.vae_settings import VaeDataSettings, VaeTrainingSettings
+from easyanimate.training.vae_settings import VaeDataSettings, VaeLossSettings, VaeTrainingSettings
 from easyanimate.training.vae_task import VaeTask, standardise
 
 SMALL = {"ch": 8, "ch_mult": [1, 1, 1, 2], "layers_per_block": 1, "norm_num_groups": 1}
@@ -78,3 +78,11 @@ def test_an_anchor_holds_the_latents_where_they_were(tmp_path):
 def test_an_anchor_needs_something_to_hold_to(tmp_path):
     with pytest.raises(ValueError, match=r"loss\.anchor needs start"):
         task(tmp_path, loss={"anchor": 1.0})
+
+
+def test_the_first_frame_counts_by_itself_where_asked_for(tmp_path):
+    network = task(tmp_path, loss=VaeLossSettings(l1=1.0, l2=2.0, kl=0.0, first=0.5)).network
+    pixels, made = torch.zeros(1, 3, 8, 4, 4), torch.zeros(1, 3, 8, 4, 4)
+    made[:, :, 0] = 0.5
+    assert torch.allclose(torch.as_tensor(network._of_first(made, pixels)), torch.tensor(0.5 * (0.5 + 2 * 0.25)))
+    assert network._of_first(made[:, :, :1], pixels[:, :, :1]) == 0.0
