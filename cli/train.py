@@ -72,10 +72,7 @@ def tiny(
 def run(kind: Kind, file: Path, processes: int, changes: list[str]) -> int:
     """The training in processes of its own; its exit code. Ctrl-C reaches them, and they save before they end."""
     told = [str(kind), str(file), *(part for change in changes for part in ("--set", change))]
-    command = [sys.executable, "-m"]
-    if processes > 1:
-        command += ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m"]
-    command += ["easyanimate.training", *told]
+    command = [sys.executable, "-m", "easyanimate.training", "--processes", str(processes), *told]
     # Small networks: one thread a process. Several threads would wait for each other more than they compute.
     environment = child_environment({"OMP_NUM_THREADS": "1"} if processes > 1 else {})
     with subprocess.Popen(command, env=environment) as training:

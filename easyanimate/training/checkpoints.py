@@ -1,7 +1,6 @@
 """Checkpoints of a training: numbers in safetensors, the rest in JSON; written beside, then moved into place."""
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from easyanimate.training.errors import TrainingError
+from easyanimate.training.writing import whole_folder
 
 _NAME = re.compile(r"step-(\d{8})")
 Tensors = dict[str, Tensor]
@@ -31,20 +31,14 @@ def save(folder: Path, step: int, parts: dict[str, Tensors], facts: dict[str, An
 
     Raises TrainingError if there is no room; the ones before stay as they are.
     """
-    final, unfinished = folder / f"step-{step:08d}", folder / ".unfinished"
+    final = folder / f"step-{step:08d}"
     try:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        for name, tensors in parts.items():
-            save_file({key: value.contiguous() for key, value in tensors.items()}, unfinished / f"{name}.safetensors")
-        (unfinished / "facts.json").write_text(json.dumps({"step": step, **facts}, indent=1), encoding="utf-8")
-        for file in unfinished.iterdir():
-            _to_disk(file)
-        shutil.rmtree(final, ignore_errors=True)
-        unfinished.rename(final)
-        _to_disk(folder)
+        with whole_folder(final) as unfinished:
+            for name, tensors in parts.items():
+                whole = {key: value.contiguous() for key, value in tensors.items()}
+                save_file(whole, unfinished / f"{name}.safetensors")
+            (unfinished / "facts.json").write_text(json.dumps({"step": step, **facts}, indent=1), encoding="utf-8")
     except (OSError, SafetensorError) as error:
-        shutil.rmtree(unfinished, ignore_errors=True)
         raise TrainingError(
             f"the checkpoint after step {step} could not be written to {folder}: {error}; the ones "
             "before it are whole, and the training goes on from there when there is room"
@@ -92,11 +86,3 @@ def restore_tensors(into: Iterable[tuple[str, Tensor]], tensors: Tensors, where:
     with torch.no_grad():
         for name, target in targets.items():
             target.copy_(tensors[name])
-
-
-def _to_disk(path: Path) -> None:
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

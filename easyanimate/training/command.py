@@ -11,6 +11,7 @@ from easyanimate.training.configuration import read_settings
 from easyanimate.training.loop import Training, make_accelerator
 from easyanimate.training.lora_settings import LoraTrainingSettings
 from easyanimate.training.lora_task import TEXT_RATE, LoraTask
+from easyanimate.training.several import launch
 from easyanimate.training.transformer_settings import TransformerTrainingSettings
 from easyanimate.training.transformer_task import TransformerTask
 from easyanimate.training.vae_settings import VaeTrainingSettings
@@ -22,8 +23,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m easyanimate.training")
     parser.add_argument("kind", choices=sorted(KINDS))
     parser.add_argument("file", type=Path, help="a .toml or .yaml file of settings")
+    parser.add_argument("--processes", type=int, default=1, metavar="N", help="so many on this machine")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="another value for a setting")
     said = parser.parse_args(arguments)
+    if said.processes > 1:
+        changes = [part for change in said.set for part in ("--set", change)]
+        return launch(said.processes, [said.kind, str(said.file), *changes])
     try:
         result = KINDS[said.kind](said.file, dict(_setting(text) for text in said.set))
     except EasyAnimateError as error:
@@ -36,23 +41,23 @@ def main(arguments: list[str] | None = None) -> int:
 def train_vae(file: Path, overrides: dict[str, Any]) -> Path:
     """Train the VAE that `file` tells of; the folder of the result. Raises EasyAnimateError."""
     settings = read_settings(file, VaeTrainingSettings, overrides)
-    return Training(VaeTask(settings), settings.run, settings.optimiser, settings.ema).go()
+    return Training(VaeTask(settings), settings).go()
 
 
 def train_transformer(file: Path, overrides: dict[str, Any]) -> Path:
     """Train the transformer that `file` tells of; the folder of the result. Raises EasyAnimateError."""
     settings = read_settings(file, TransformerTrainingSettings, overrides)
-    process = make_accelerator(settings.run).process_index
-    task = TransformerTask(settings, process=process)
-    return Training(task, settings.run, settings.optimiser, settings.ema, settings.slow).go()
+    accelerator = make_accelerator(settings.run)
+    task = TransformerTask(settings, process=accelerator.process_index, device=accelerator.device)
+    return Training(task, settings, settings.slow).go()
 
 
 def train_lora(file: Path, overrides: dict[str, Any]) -> Path:
     """Train the LoRA that `file` tells of; the folder of the result. Raises EasyAnimateError."""
     settings = read_settings(file, LoraTrainingSettings, overrides)
-    process = make_accelerator(settings.run).process_index
-    task = LoraTask(settings, process=process)
-    return Training(task, settings.run, settings.optimiser, settings.ema, {**TEXT_RATE, **settings.slow}).go()
+    accelerator = make_accelerator(settings.run)
+    task = LoraTask(settings, process=accelerator.process_index, device=accelerator.device)
+    return Training(task, settings, {**TEXT_RATE, **settings.slow}).go()
 
 
 KINDS = {"vae": train_vae, "transformer": train_transformer, "lora": train_lora}

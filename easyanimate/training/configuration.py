@@ -60,6 +60,14 @@ class EmaSettings(Settings):
     decay: float = Field(0.9999, gt=0, lt=1)
 
 
+class TaskSettings(Settings):
+    """What every kind of training is told."""
+
+    run: RunSettings
+    optimiser: OptimiserSettings = OptimiserSettings()
+    ema: EmaSettings | None = None
+
+
 class WorldSettings(Settings):
     """The procedural set (`easyanimate/training/shapes`); what is not said is everything there is."""
 

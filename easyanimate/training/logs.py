@@ -1,11 +1,15 @@
 """What a training tells: a progress bar, a CSV file, TensorBoard events."""
 
 import csv
+import io
 from pathlib import Path
-from typing import Any
 
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
+
+from easyanimate.training.writing import replace_text, writing
+
+COLUMNS = 3  # step, name, value; a line that a kill cut short has fewer
 
 
 class TrainingLog:
@@ -16,22 +20,20 @@ class TrainingLog:
             total=steps, initial=start, unit="step", disable=not is_main, dynamic_ncols=True, mininterval=1
         )
         self._csv = folder / "losses.csv" if is_main else None
-        self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=start) if is_main else None
+        self._events: SummaryWriter | None = None
         if self._csv:
-            _forget_after(self._csv, start)
+            with writing("the log", folder):
+                _forget_after(self._csv, start)
+                self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=start)
 
     def tell(self, step: int, values: dict[str, float]) -> None:
         """The values of a step, into files and beside the bar."""
         if self._csv is None or self._events is None:
             return
-        is_new = not self._csv.exists()
-        with self._csv.open("a", newline="", encoding="utf-8") as file:
-            rows = csv.writer(file)
-            if is_new:
-                rows.writerow(["step", "name", "value"])
-            rows.writerows([step, name, repr(value)] for name, value in values.items())
-        for name, value in values.items():
-            self._events.add_scalar(name, value, step)
+        with writing("the log", self._csv):
+            _append(self._csv, step, values)
+            for name, value in values.items():
+                self._events.add_scalar(name, value, step)
         self._bar.set_postfix({name: f"{value:.4g}" for name, value in values.items()}, refresh=False)
 
     def advance(self) -> None:
@@ -45,6 +47,15 @@ class TrainingLog:
             self._events.close()
 
 
+def _append(path: Path, step: int, values: dict[str, float]) -> None:
+    is_new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        if is_new:
+            rows.writerow(["step", "name", "value"])
+        rows.writerows([step, name, repr(value)] for name, value in values.items())
+
+
 def read_losses(path: Path, name: str = "loss") -> dict[int, float]:
     """One column of a CSV of `TrainingLog`, by step."""
     with path.open(newline="", encoding="utf-8") as file:
@@ -56,6 +67,7 @@ def _forget_after(path: Path, start: int) -> None:
     if not path.exists():
         return
     with path.open(newline="", encoding="utf-8") as file:
-        rows: list[Any] = [row for row in csv.reader(file) if row and (row[0] == "step" or int(row[0]) < start)]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(rows)
+        rows = [row for row in csv.reader(file) if len(row) == COLUMNS and (row[0] == "step" or int(row[0]) < start)]
+    kept = io.StringIO(newline="")
+    csv.writer(kept).writerows(rows)
+    replace_text(path, kept.getvalue())

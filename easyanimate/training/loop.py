@@ -1,7 +1,5 @@
 """The training loop: steps, accumulation, several processes, checkpoints, samples, on accelerate."""
 
-import hashlib
-import json
 import math
 import signal
 from collections.abc import Iterator, Mapping
@@ -16,36 +14,40 @@ from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
 from easyanimate.training import checkpoints
-from easyanimate.training.configuration import EmaSettings, OptimiserSettings, RunSettings
+from easyanimate.training.configuration import RunSettings, TaskSettings
 from easyanimate.training.errors import TrainingError
 from easyanimate.training.logs import TrainingLog
 from easyanimate.training.optimising import clip_gradients, make_optimisers, rate_at
+from easyanimate.training.randomness import seed_torch
+from easyanimate.training.sameness import Facts, difference, facts_of
 from easyanimate.training.task import Place, Task
+from easyanimate.training.writing import whole_folder, writing
 
 
 class Training:
     """One training run. The same settings and seed give the same losses on the CPU, interrupted or not."""
 
-    def __init__(
-        self,
-        task: Task,
-        run: RunSettings,
-        optimiser: OptimiserSettings,
-        ema: EmaSettings | None = None,
-        slow: Mapping[str, float] | None = None,
-    ) -> None:
-        self.task, self.run, self.settings = task, run, optimiser
-        self.accelerator = make_accelerator(run)
+    def __init__(self, task: Task, settings: TaskSettings, slow: Mapping[str, float] | None = None) -> None:
+        """`slow` has the share of the learning rate that parameters get whose name holds a word."""
+        self.task, self.told = task, settings
+        self.run, self.settings = settings.run, settings.optimiser
+        self.accelerator = make_accelerator(self.run)
         self.trainable = [(n, p) for n, p in task.network.named_parameters() if p.requires_grad]
         if not self.trainable:
             raise TrainingError("nothing would be trained: no parameter's name holds one of the given words")
-        self.optimisers = make_optimisers(self.trainable, optimiser, slow)
+        self.optimisers = make_optimisers(self.trainable, self.settings, slow)
         self.network = self.accelerator.prepare(task.network)
-        self.ema = EMAModel([p for _, p in self.trainable], decay=ema.decay, foreach=True) if ema else None
-        if self.ema:
-            self.ema.to(self.accelerator.device)
+        learn(task.network)
+        self.ema = self._average()
         self.step = 0
         self._stops = False
+
+    def _average(self) -> EMAModel | None:
+        if self.told.ema is None:
+            return None
+        average = EMAModel([p for _, p in self.trainable], decay=self.told.ema.decay, foreach=True)
+        average.to(self.accelerator.device)
+        return average
 
     @property
     def folder(self) -> Path:
@@ -76,7 +78,8 @@ class Training:
         rate = rate_at(self.step, self.run.steps, self.settings)
         for part in range(parts):
             place = Place(self.run.seed, self.step, self.run.steps, part, self.accelerator.process_index)
-            batch = self.task.batch(place)
+            batch = to_device(self.task.batch(place), self.accelerator.device)
+            seed_torch(*place.own())
             is_last = part + 1 == parts
             with nullcontext() if is_last else self.accelerator.no_sync(self.network), self.accelerator.autocast():
                 losses = self.network(batch)
@@ -123,17 +126,20 @@ class Training:
             parts[f"optimiser-{i}"] = checkpoints.optimiser_state(optimiser)
         if self.ema:
             parts["ema"] = dict(zip((n for n, _ in self.trainable), self.ema.shadow_params, strict=True))
-        checkpoints.save(self.folder, self.step, parts, {"fingerprint": self._fingerprint()}, self.run.keep_checkpoints)
+        checkpoints.save(self.folder, self.step, parts, {"same": self._facts()}, self.run.keep_checkpoints)
 
     def _resume(self) -> None:
-        self.run.output.mkdir(parents=True, exist_ok=True)
+        with writing("what the training makes", self.run.output):
+            self.run.output.mkdir(parents=True, exist_ok=True)
         checkpoint = checkpoints.newest(self.folder)
         if checkpoint is None:
             return
         parts, facts = checkpoints.load(checkpoint)
-        if facts.get("fingerprint") != self._fingerprint():
+        changed = difference(facts.get("same", {}), self._facts())
+        if changed:
             raise TrainingError(
-                f"{checkpoint} is of a training with other settings; choose another run.output, or delete that folder"
+                f"{checkpoint} is of a training with other settings: {changed}; set them back, choose another "
+                f"run.output, or delete {self.folder}"
             )
         checkpoints.restore_tensors(self.trainable, parts["weights"], str(checkpoint))
         for i, optimiser in enumerate(self.optimisers):
@@ -147,8 +153,8 @@ class Training:
     def _finish(self) -> Path:
         result = self.run.output / "result"
         if self._is_main:
-            with self._averaged():
-                self.task.save(result)
+            with self._averaged(), writing("the result", result), whole_folder(result) as unfinished:
+                self.task.save(unfinished)
         self.accelerator.wait_for_everyone()
         return result
 
@@ -160,22 +166,25 @@ class Training:
             picture = self.task.sample()
             log.tell(self.step - 1, self.task.measure())
         if picture is not None:
-            (self.run.output / "samples").mkdir(exist_ok=True)
-            picture.save(self.run.output / "samples" / f"step-{self.step:08d}.png")
+            folder = self.run.output / "samples"
+            with writing("a sample", folder):
+                folder.mkdir(exist_ok=True)
+                picture.save(folder / f"step-{self.step:08d}.png")
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
-        """The networks with their averaged weights, for a while."""
+        """The networks with their averaged weights, as they are when used, for a while."""
         parameters: list[nn.Parameter] = [p for _, p in self.trainable]
-        if self.ema is None:
-            yield
-            return
-        self.ema.store(parameters)
-        self.ema.copy_to(parameters)
+        if self.ema:
+            self.ema.store(parameters)
+            self.ema.copy_to(parameters)
+        self.task.network.eval()
         try:
             yield
         finally:
-            self.ema.restore(parameters)
+            learn(self.task.network)
+            if self.ema:
+                self.ema.restore(parameters)
 
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
@@ -196,13 +205,9 @@ class Training:
         flag = torch.tensor(float(self._stops), device=self.accelerator.device)
         return bool(self.accelerator.reduce(flag, "sum") > 0)
 
-    def _fingerprint(self) -> str:
-        """Of what must stay the same when a training goes on; how long, and when and where to save, is not of it."""
-        free = {"output", "steps", "checkpoint_every", "keep_checkpoints", "sample_every", "log_every"}
-        facts: list[Any] = [self.run.model_dump(mode="json", exclude=free), self.settings.model_dump(mode="json")]
-        facts += [[name, list(p.shape)] for name, p in self.trainable]
-        facts.append([self.accelerator.num_processes, self.ema is not None])
-        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+    def _facts(self) -> Facts:
+        """What must stay the same when the training goes on."""
+        return facts_of(self.told, processes=self.accelerator.num_processes)
 
     def _not_finite(self, value: float) -> str:
         kept = checkpoints.newest(self.folder)
@@ -212,6 +217,12 @@ class Training:
     @property
     def _is_main(self) -> bool:
         return bool(self.accelerator.is_main_process)
+
+
+def learn(network: nn.Module) -> None:
+    """Parts in which something learns are as they are in training, the others as they are in use: no dropout there."""
+    for part in network.children():
+        part.train(any(parameter.requires_grad for parameter in part.parameters()))
 
 
 def make_accelerator(run: RunSettings) -> Accelerator:

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from easyanimate.lora import LowRank, write_lora
 from easyanimate.training.errors import TrainingError
 from easyanimate.training.lora_settings import LoraTrainingSettings
-from easyanimate.training.sources import Source
 from easyanimate.training.transformer_task import TransformerTask
 
 LORA_FILE = "lora.safetensors"
@@ -24,9 +23,6 @@ class LoraTask(TransformerTask):
 
     settings: LoraTrainingSettings
 
-    def __init__(self, settings: LoraTrainingSettings, source: Source | None = None, process: int = 0) -> None:
-        super().__init__(settings, source, process)
-
     def _choose_trainable(self) -> None:
         """Only the updates learn."""
         self.network.requires_grad_(False)
@@ -37,7 +33,6 @@ class LoraTask(TransformerTask):
                 self._inject(self.network.text_encoder, ())
         if self.settings.gradient_checkpointing:
             self.network.transformer.enable_gradient_checkpointing()
-        self.network.train()
 
     def _inject(self, model: Any, words: Sequence[str]) -> None:
         lora = self.settings.lora
@@ -49,12 +44,8 @@ class LoraTask(TransformerTask):
 
     def save(self, folder: Path) -> None:
         """`lora.safetensors`, for the models folder's loras."""
-        folder.mkdir(parents=True, exist_ok=True)
         text = self._updates(self.network.text_encoder) if self.settings.lora.text_encoder else None
-        try:
-            write_lora(folder / LORA_FILE, self._updates(self.network.transformer), text)
-        except OSError as error:
-            raise TrainingError(f"the LoRA could not be written to {folder}: {error}") from error
+        write_lora(folder / LORA_FILE, self._updates(self.network.transformer), text)
 
     def _updates(self, model: nn.Module) -> dict[str, LowRank]:
         return {

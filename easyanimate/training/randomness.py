@@ -16,5 +16,10 @@ def generator_at(*place: int | str) -> torch.Generator:
     return torch.Generator().manual_seed(_number(place))
 
 
+def seed_torch(*place: int | str) -> None:
+    """What torch draws by itself from here on, as for dropout, is a function of this place, on every device."""
+    torch.manual_seed(_number(place))
+
+
 def _number(place: tuple[int | str, ...]) -> int:
     return int.from_bytes(hashlib.sha256(repr(place).encode()).digest()[:8], "big") >> 1

@@ -7,11 +7,9 @@ from pydantic import Field, model_validator
 
 from easyanimate.training.configuration import (
     BatchSettings,
-    EmaSettings,
     ListSettings,
-    OptimiserSettings,
-    RunSettings,
     Settings,
+    TaskSettings,
     WorldSettings,
 )
 
@@ -79,7 +77,7 @@ class ProbeSettings(Settings):
     timesteps: tuple[int, ...] = (450, 600, 750)
 
 
-class TransformerTrainingSettings(Settings):
+class TransformerTrainingSettings(TaskSettings):
     """`model` is a folder in the published layout to start from.
 
     `train` names the transformer's parts to train, by words in parameter names; `slow` says which share of the
@@ -88,10 +86,7 @@ class TransformerTrainingSettings(Settings):
     word of `renew_text_encoder` begin anew.
     """
 
-    run: RunSettings
     model: Path
-    optimiser: OptimiserSettings = OptimiserSettings()
-    ema: EmaSettings | None = None
     train: tuple[str, ...] = V3_PARTS
     slow: dict[str, float] = Field(default_factory=dict)
     train_text_encoder: bool = False

@@ -13,10 +13,10 @@ from easyanimate.training.caption_probe import heard, probe_pixels, probe_scenes
 from easyanimate.training.choose_source import choose_source
 from easyanimate.training.configuration import BatchSettings
 from easyanimate.training.diffusion_loss import add_noise, noise_loss, v3_loss
-from easyanimate.training.errors import TrainingError
 from easyanimate.training.latent_clips import LatentClips, LatentSource, VaeReader
 from easyanimate.training.randomness import generator_at, random_at
 from easyanimate.training.renewing import renew
+from easyanimate.training.sameness import digest_of, facts_of
 from easyanimate.training.sources import Source, choose_kind
 from easyanimate.training.step_sampling import sample_steps
 from easyanimate.training.task import Losses, Place
@@ -93,18 +93,26 @@ _ALL = (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.C
 class TransformerTask:
     """What the loop needs to train a transformer."""
 
-    def __init__(self, settings: TransformerTrainingSettings, source: Source | None = None, process: int = 0) -> None:
+    def __init__(
+        self,
+        settings: TransformerTrainingSettings,
+        source: Source | None = None,
+        process: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        """The VAE goes to `device` at once; what learns goes where the loop puts it."""
         self.settings = settings
         self.pipe = EasyAnimatePipeline.from_pretrained(settings.model)
         renew(self.pipe.text_encoder, settings.renew_text_encoder, settings.run.seed)
         self.network = TransformerTraining(self.pipe, settings.loss)
         self._choose_trainable()
         self.scale = float(self.pipe.vae.config["scaling_factor"])
-        reader = VaeReader(self.pipe.vae)
+        reader = VaeReader(self.pipe.vae.to(device))
         self.clips = LatentSource(
             source or choose_source(settings.data.world, settings.data.files), reader, settings.masks, self.prepare
         )
-        self.clips.remember(settings.data.batches, settings.run.output / "remembered", settings.run.seed, process)
+        folder = settings.run.output / "remembered" / self._name_of_clips()
+        self.clips.remember(settings.data.batches, folder, settings.run.seed, process)
         self._probe: tuple[Any, dict[str, Tensor]] | None = None
 
     def _choose_trainable(self) -> None:
@@ -116,7 +124,12 @@ class TransformerTask:
         network.image_encoder.requires_grad_(self.settings.train_image_encoder)
         if self.settings.gradient_checkpointing:
             network.transformer.enable_gradient_checkpointing()
-        network.train()
+
+    def _name_of_clips(self) -> str:
+        """Clips that were encoded with other settings, or by another VAE, have another name."""
+        settings, vae = self.settings, self.pipe.vae.state_dict()
+        told = facts_of(settings) | {"vae": [[name, float(value.double().sum())] for name, value in vae.items()]}
+        return digest_of({name: told[name] for name in told if name.startswith(("run.seed", "data.", "masks.", "vae"))})
 
     def batch(self, place: Place) -> dict[str, Tensor]:
         """Latents of one kind of clips, noise, what is given, what is said."""
@@ -226,9 +239,4 @@ class TransformerTask:
 
     def save(self, folder: Path) -> None:
         """The whole pipeline as it is now."""
-        for network in (self.network.transformer, self.network.text_encoder, self.network.image_encoder):
-            network.eval()
-        try:
-            self.pipe.save_pretrained(folder)
-        except OSError as error:
-            raise TrainingError(f"the result could not be written to {folder}: {error}") from error
+        self.pipe.save_pretrained(folder)

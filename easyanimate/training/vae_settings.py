@@ -7,11 +7,9 @@ from pydantic import Field, model_validator
 
 from easyanimate.training.configuration import (
     BatchSettings,
-    EmaSettings,
     ListSettings,
-    OptimiserSettings,
-    RunSettings,
     Settings,
+    TaskSettings,
     WorldSettings,
 )
 
@@ -59,16 +57,13 @@ class VaeDataSettings(Settings):
     batches: tuple[BatchSettings, ...] = Field(min_length=1)
 
 
-class VaeTrainingSettings(Settings):
+class VaeTrainingSettings(TaskSettings):
     """`vae` are settings of AutoencoderKLSlice, or `start` a folder of one to go on from.
 
     `freeze_encoder` trains the decoder alone, told latents with up to `latent_noise` standard deviations of noise.
     `standardise` folds the latents' mean and deviation into the VAE in the end, so that `scaling_factor` is 1.
     """
 
-    run: RunSettings
-    optimiser: OptimiserSettings = OptimiserSettings()
-    ema: EmaSettings | None = None
     vae: dict[str, Any] = Field(default_factory=dict)
     start: Path | None = None
     freeze_encoder: bool = False

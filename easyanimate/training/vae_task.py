@@ -114,9 +114,7 @@ class VaeTask:
             update={"batch_size": 4, "crop": None}
         )
         pixels = self.source.clips(kind, random_at("sample", self.settings.run.seed)).pixels
-        vae = self.vae.eval()
-        again = vae(pixels.to(vae.device)).sample.cpu()
-        vae.train()
+        again = self.vae(pixels.to(self.vae.device)).sample.cpu()
         step = max(1, kind.frames // 8)
         rows = torch.stack((pixels, again), 1).flatten(0, 1)[:, :, ::step]  # [2B, 3, F, H, W]
         return as_strip(rows)
@@ -136,7 +134,7 @@ class VaeTask:
         """The VAE, its latents standardised if asked for."""
         if self.settings.standardise:
             standardise(self.vae, self._some_pixels())
-        self.vae.eval().save_pretrained(folder)
+        self.vae.save_pretrained(folder)
 
     def _some_pixels(self) -> list[Tensor]:
         """Whole clips for statistics."""
@@ -161,7 +159,7 @@ def make_vae(settings: VaeTrainingSettings) -> AutoencoderKLSlice:
         torch.manual_seed(settings.run.seed)
         vae = AutoencoderKLSlice(**settings.vae)
     prepare(vae)
-    return vae.train()
+    return vae
 
 
 @torch.no_grad()

@@ -60,7 +60,7 @@ def test_a_vae_trains_against_critics(tmp_path):
         adversary=AdversarySettings(width=8, after=0.5),
         data=VaeDataSettings(batches=(BatchSettings(frames=8, height=32, width=32, batch_size=1),)),
     )
-    Training(VaeTask(settings), settings.run, settings.optimiser).go()
+    Training(VaeTask(settings), settings).go()
     told = (tmp_path / "losses.csv").read_text()
     assert "1,critics" not in told
     assert "2,critics" in told

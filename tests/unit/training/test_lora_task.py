@@ -31,7 +31,7 @@ def test_a_trained_lora_is_a_file_that_changes_the_model(models_dir, tmp_path):
     told = settings(models_dir, tmp_path, text_encoder=True)
     task = LoraTask(told)
     before = {name: value.clone() for name, value in task.network.state_dict().items() if ".lora_" not in name}
-    folder = Training(task, told.run, told.optimiser).go()
+    folder = Training(task, told).go()
     after = task.network.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
     lora = read_lora(folder / LORA_FILE)
@@ -70,7 +70,7 @@ def test_targets_that_fit_nothing_are_refused(models_dir, tmp_path):
 
 def test_a_written_lora_goes_through_the_usual_door(models_dir, tmp_path):
     told = settings(models_dir, tmp_path)
-    folder = Training(LoraTask(told), told.run, told.optimiser).go()
+    folder = Training(LoraTask(told), told).go()
     from easyanimate.pipeline import EasyAnimatePipeline
 
     pipe = EasyAnimatePipeline.from_pretrained(models_dir / TINY_MODEL)

@@ -1,0 +1,34 @@
+"""One training in several processes of this machine, launched by torch."""
+
+import sys
+import uuid
+
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+STOPPED = 2
+
+
+def launch(processes: int, arguments: list[str]) -> int:
+    """`python -m easyanimate.training` with `arguments`, so many times; the exit code of the first that failed, or 0.
+
+    SIGINT and SIGTERM reach all of them; they have torch's 30 seconds to save.
+    """
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=processes,
+        run_id=uuid.uuid4().hex,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+    )
+    try:
+        elastic_launch(config, sys.executable)("-m", "easyanimate.training", *arguments)
+    except ChildFailedError as error:
+        _, first = error.get_first_failure()
+        return first.exitcode if first.exitcode > 0 else STOPPED
+    except SignalException:
+        return STOPPED
+    return 0
