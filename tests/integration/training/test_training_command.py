@@ -116,11 +116,30 @@ def test_a_finished_training_says_its_result_again(uninterrupted, tmp_path):
     assert (again.returncode, again.stdout) == (0, first.stdout)
 
 
-def test_other_settings_do_not_go_on_from_a_checkpoint(tmp_path):
+def test_other_settings_do_not_go_on_from_a_checkpoint_and_are_named(tmp_path):
     assert train(tmp_path, steps=5).returncode == 0
-    done = train(tmp_path, "--set", "optimiser.learning_rate=1e-5", steps=5)
+    done = train(tmp_path, "--set", "data.masked=0.5", "--set", "run.seed=3", steps=10)
     assert done.returncode == 2
-    assert "of a training with other settings" in done.stderr
+    assert "other settings: data.masked was 0.1 and is 0.5, run.seed was 0 and is 3; set them back" in done.stderr
+
+
+def test_a_training_goes_on_with_a_lower_learning_rate_and_more_steps(tmp_path):
+    assert train(tmp_path, steps=5).returncode == 0
+    lower = ["--set", "optimiser.learning_rate=1e-5", "--set", "optimiser.muon_learning_rate=1e-5"]
+    assert train(tmp_path, *lower, steps=8).returncode == 0
+    assert sorted(read_losses(tmp_path / "run" / "losses.csv")) == list(range(8))
+
+
+def test_a_full_disk_ends_the_training_in_a_sentence_and_keeps_what_was_saved(tmp_path):
+    assert train(tmp_path, steps=5).returncode == 0
+    kept = checkpoints.newest(tmp_path / "run" / "checkpoints")
+    limited = ["prlimit", "--fsize=30000", *command(tmp_path, steps=10)]  # no file may grow larger
+    done = subprocess.run(limited, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 2
+    assert "could not be written to" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert checkpoints.newest(tmp_path / "run" / "checkpoints") == kept
+    assert train(tmp_path, steps=10).returncode == 0
 
 
 def test_a_loss_that_is_no_number_ends_the_training_and_names_the_last_good_state(tmp_path):
@@ -156,10 +175,31 @@ def test_a_file_that_is_no_settings_is_refused(tmp_path):
     assert "train.toml cannot be read" in done.stderr
 
 
-def test_two_processes_train_one_model(tmp_path):
-    arguments = command(tmp_path, steps=6)
-    launched = [arguments[0], "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *arguments[1:]]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(launched, capture_output=True, text=True, timeout=280, check=False, env=environment)
+def test_two_processes_train_one_model_and_go_on_where_they_were_stopped(tmp_path):
+    (tmp_path / "whole").mkdir()
+    assert train(tmp_path / "whole", "--processes=2", steps=12).returncode == 0
+    arguments = command(tmp_path, "--processes=2", steps=12)
+    process = subprocess.Popen(arguments, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE)
+    wait_for_checkpoint(process, tmp_path / "run" / "checkpoints")
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 2, said[-2000:]
+    done = train(tmp_path, "--processes=2", steps=12)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert len(read_losses(tmp_path / "run" / "losses.csv")) == 6
+    losses = read_losses(tmp_path / "run" / "losses.csv")
+    assert losses == read_losses(tmp_path / "whole" / "run" / "losses.csv")
+    assert len(losses) == 12
+
+
+def test_what_stops_one_of_two_processes_is_told_with_its_exit_code(tmp_path):
+    done = train(tmp_path, "--processes=2", "--set", "start=/no/such/folder")
+    assert done.returncode == 2
+    assert "/no/such/folder" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_checkpoint_of_two_processes_is_not_one_processs(tmp_path):
+    assert train(tmp_path, steps=5).returncode == 0
+    done = train(tmp_path, "--processes=2", steps=10)
+    assert done.returncode == 2
+    assert "processes was 1 and is 2" in done.stderr
