@@ -80,6 +80,8 @@ STAGES = (
     _of_vae("given", "larger/result"),
     _of_vae("finer", "given/result"),
     _of_transformer("placed", "given_base", _put_together("given_base", "pictures", "finer")),
+    _of_vae("steady", "finer/result"),
+    _of_transformer("starts", "steady_base", _put_together("steady_base", "placed", "steady")),
 )
 
 

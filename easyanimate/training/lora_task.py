@@ -31,8 +31,6 @@ class LoraTask(TransformerTask):
             self._inject(self.network.transformer, self.settings.lora.targets)
             if self.settings.lora.text_encoder:
                 self._inject(self.network.text_encoder, ())
-        if self.settings.gradient_checkpointing:
-            self.network.transformer.enable_gradient_checkpointing()
 
     def _inject(self, model: Any, words: Sequence[str]) -> None:
         lora = self.settings.lora

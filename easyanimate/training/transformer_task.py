@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from easyanimate.pipeline import EasyAnimatePipeline
+from easyanimate.training.attention_choice import attention_of, checkpoint_with
 from easyanimate.training.caption_probe import heard, probe_pixels, probe_scenes
 from easyanimate.training.choose_source import choose_source
 from easyanimate.training.configuration import BatchSettings
@@ -72,7 +72,7 @@ class TransformerTraining(nn.Module):
 
     def tell(self, noisy: Tensor, batch: dict[str, Tensor]) -> Tensor:
         """Noise and variance [B, 8, F, h, w] of `noisy` [B, 4, F, h, w]."""
-        with sdpa_kernel(SDPBackend.MATH) if noisy.device.type == "cpu" else sdpa_kernel(list(_ALL)):
+        with attention_of(noisy.device):
             text = self.text_encoder(batch["ids"], attention_mask=batch["text_mask"]).last_hidden_state
             image = self.image_encoder(batch["pictures"]).image_embeds
             sees = batch["sees"].to(noisy)[:, None]
@@ -85,9 +85,6 @@ class TransformerTraining(nn.Module):
                 clip_encoder_hidden_states=image * sees,
                 clip_attention_mask=sees.expand(-1, self.transformer.config["num_clip_tokens"]),
             ).sample
-
-
-_ALL = (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.MATH)
 
 
 class TransformerTask:
@@ -106,6 +103,8 @@ class TransformerTask:
         renew(self.pipe.text_encoder, settings.renew_text_encoder, settings.run.seed)
         self.network = TransformerTraining(self.pipe, settings.loss)
         self._choose_trainable()
+        if settings.gradient_checkpointing:
+            self.pipe.transformer.enable_gradient_checkpointing(checkpoint_with(torch.device(device)))
         self.scale = float(self.pipe.vae.config["scaling_factor"])
         reader = VaeReader(self.pipe.vae.to(device))
         self.clips = LatentSource(
@@ -122,8 +121,6 @@ class TransformerTask:
             parameter.requires_grad_(any(word in name for word in words))
         network.text_encoder.requires_grad_(self.settings.train_text_encoder)
         network.image_encoder.requires_grad_(self.settings.train_image_encoder)
-        if self.settings.gradient_checkpointing:
-            network.transformer.enable_gradient_checkpointing()
 
     def _name_of_clips(self) -> str:
         """Clips that were encoded with other settings, or by another VAE, have another name."""
