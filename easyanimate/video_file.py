@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +23,8 @@ LIMITED_RANGE = 1  # 16..235, what every player expects of H.264
 # CRF, "medium" takes twice the processor time and gains 0.8 dB. "cpu-independent": without it x264's AVX-512 code reads
 # memory nobody wrote, and the same frames make other bytes each time (seen at 96x64 and 80x64).
 H264_OPTIONS = {"crf": "18", "preset": "medium", "x264-params": "cpu-independent=1"}
+
+REORDERED = 16  # frames that H.264 and H.265 may store ahead of those shown before them, at most
 
 
 class Mp4Writer:
@@ -131,6 +134,74 @@ def read_frames(path: str | Path) -> Iterator[np.ndarray]:
     with _open(path) as container:
         for frame in _decoded(container, path):
             yield frame.to_ndarray(format="rgb24")
+
+
+@dataclass(frozen=True)
+class VideoHeader:
+    """What a file's header promises, rightly or not. Sizes in pixels."""
+
+    num_frames: int
+    width: int
+    height: int
+
+
+def read_header(path: str | Path) -> VideoHeader:
+    """What the video at `path` promises; nothing is decoded. InvalidInput if that is no frame that could be shown."""
+    with _open(path) as container:
+        stream = container.streams.video[0]
+        if stream.codec_context is None or not stream.average_rate:
+            raise InvalidInput(f"{path} has no frames, or does not say at what rate they are shown")
+        header = VideoHeader(_promised_frames(container, stream), stream.width, stream.height)
+    if min(header.num_frames, header.width, header.height) < 1:
+        raise InvalidInput(f"{path} holds {header.num_frames} frames of {header.width}x{header.height} pixels")
+    return header
+
+
+def read_window(path: str | Path, start: int, count: int) -> Iterator[np.ndarray]:
+    """At most `count` frames [H, W, 3], uint8 RGB, of the video at `path`, from number `start` on.
+
+    Frames are found by their time: where the rate varies, or a container is vague about times (AVI), `start` is a
+    place, not a number. Besides these only the frames since the keyframe before are decoded. InvalidInput if they
+    cannot be.
+    """
+    with _open(path) as container:
+        begin = _seek(container, start, path) if start > 0 else None
+        shown = (frame for frame in _decoded(container, path) if begin is None or _time(frame, path) >= begin)
+        for frame in islice(shown, count):
+            yield frame.to_ndarray(format="rgb24")
+
+
+def _promised_frames(container: Any, stream: Any) -> int:
+    """As counted in the header, or else as many as its duration has room for."""
+    if stream.frames:
+        return int(stream.frames)
+    if stream.duration:
+        return int(stream.duration * stream.time_base * stream.average_rate)
+    return int(Fraction(container.duration or 0, av.time_base) * stream.average_rate)
+
+
+def _seek(container: Any, start: int, path: str | Path) -> Fraction:
+    """Go to a keyframe from which frame `start` can be decoded; the time, in the stream's units, when it begins.
+
+    Files are searched by the time a frame is stored, which may be `REORDERED` frames before it is shown. Half a frame
+    is taken off what is returned, since times are rounded.
+    """
+    stream = container.streams.video[0]
+    if not stream.average_rate:
+        raise InvalidInput(f"{path} does not say at what rate it is shown")
+    first, frame = stream.start_time or 0, 1 / (stream.average_rate * stream.time_base)
+    try:
+        if start > REORDERED:
+            container.seek(first + int((start - REORDERED) * frame), stream=stream)
+    except av.error.FFmpegError as problem:
+        raise InvalidInput(f"{path} cannot be read from its frame {start} on: {problem.strerror}") from problem
+    return Fraction(first + (start - Fraction(1, 2)) * frame)
+
+
+def _time(frame: Any, path: str | Path) -> int:
+    if frame.pts is None:
+        raise InvalidInput(f"{path} does not say when its frames are shown")
+    return int(frame.pts)
 
 
 def _open(path: str | Path) -> Any:

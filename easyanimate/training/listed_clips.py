@@ -1,110 +1,111 @@
 """Images and videos of a metadata list as a source, in aspect-ratio buckets (spec: transformer 19.2)."""
 
-import sys
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from random import Random
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from easyanimate.buckets import resize_to_image
-from easyanimate.errors import EasyAnimateError
+from easyanimate.errors import InvalidInput
 from easyanimate.geometry import FRAMES_PER_SLICE
 from easyanimate.training.configuration import BatchSettings
 from easyanimate.training.errors import TrainingError
-from easyanimate.training.metadata import Entry, read_metadata
+from easyanimate.training.listed_files import Bucket, ListedFile, ListedFiles
+from easyanimate.training.metadata import read_metadata
+from easyanimate.training.picture_file import read_picture
 from easyanimate.training.sources import Clips
-from easyanimate.video_file import read_frames
+from easyanimate.video_file import read_window
 
-TRIES = 20  # for a batch, before a list counts as useless
+TRIES = 20  # buckets without a file that can be read, before a list counts as useless
+Read = tuple[ListedFile, Tensor]  # with its clip [3, F, H, W] in [-1, 1]
 
 
 class ListedClips:
-    """`base_size` is the side of the square whose area all buckets have.
+    """A batch follows from the files and the random numbers alone, whatever was drawn before.
 
-    A file that cannot be read is named on stderr, counted, and left out from then on; when more than `most_broken` of
-    all are, TrainingError.
+    A file that cannot be read is named on stderr, counted, and replaced by the next one of the same bucket; when more
+    than `most_broken` of all are, TrainingError.
     """
 
     def __init__(self, metadata: Path, folder: Path, *, most_broken: float = 0.1, whole_length: float = 0.9) -> None:
         """With `whole_length` (a share) a video is as long as the batch allows, else a shorter multiple of 8."""
-        self.folder, self.most_broken, self.whole_length = folder, most_broken, whole_length
-        entries = read_metadata(metadata)
-        self._by_type = {kind: [entry for entry in entries if entry.type == kind] for kind in ("image", "video")}
-        self._total = len(entries)
-        self._broken: set[str] = set()
-        self._sizes: dict[str, tuple[int, int]] = {}
+        self.whole_length = whole_length
+        self._files = ListedFiles(read_metadata(metadata), folder, most_broken=most_broken)
 
     @property
     def broken(self) -> frozenset[str]:
         """The files that could not be read."""
-        return frozenset(self._broken)
+        return frozenset(self._files.broken)
 
     def clips(self, kind: BatchSettings, random: Random) -> Clips:
         """A batch of files of one bucket; videos where `kind.frames` is more than 1. Raises TrainingError."""
         which = "image" if kind.frames == 1 else "video"
         base = round((kind.height * kind.width) ** 0.5)
         for _ in range(TRIES):
-            whole = [entry for entry in self._by_type[which] if entry.file_path not in self._broken]
-            if not whole:
-                raise TrainingError(
-                    f"the list holds no {which} that can be read; a batch of frames = {kind.frames} needs some"
-                )
-            found = self._batch(whole, kind, base, random)
-            if found is not None:
-                return found
+            bucket, files = self._files.draw_bucket(which, base, random)
+            batch = self._read_batch(files, bucket, kind, random)
+            if batch:
+                return self._cut(batch, kind.frames, random)
         raise TrainingError(f"no batch of {which}s could be read in {TRIES} tries; look at the files named before")
 
-    def _batch(self, entries: list[Entry], kind: BatchSettings, base: int, random: Random) -> Clips | None:
-        """Files of the bucket of a random one; None if one of them is broken."""
-        first = random.choice(entries)
-        bucket = self._bucket(first, base)
-        if bucket is None:
-            return None
-        alike = [entry for entry in random.sample(entries, len(entries)) if self._bucket(entry, base) == bucket]
-        chosen = (alike * kind.batch_size)[: kind.batch_size]
-        whole = random.random() < self.whole_length
-        read = [self._read(entry, kind.frames, random) for entry in chosen]
-        if any(frames is None for frames in read):
-            return None
-        clips = [frames for frames in read if frames is not None]
-        length = _common_length([len(frames) for frames in clips], kind.frames, None if whole else random)
-        pixels = torch.stack([_fit(frames[:length], bucket) for frames in clips])
-        return Clips(lambda: pixels, lambda i, _: chosen[i].text)
+    def _read_batch(
+        self, files: Sequence[ListedFile], bucket: Bucket, kind: BatchSettings, random: Random
+    ) -> list[Read]:
+        """As many as asked for: none comes twice before all came once. Empty if no file can be read."""
+        batch: list[Read] = []
+        while len(batch) < kind.batch_size:
+            order = _in_random_order(files, random)
+            more = list(islice(self._readable(order, bucket, kind.frames, random), kind.batch_size - len(batch)))
+            if not more:
+                return []
+            batch += more
+        return batch
 
-    def _bucket(self, entry: Entry, base: int) -> tuple[int, int] | None:
-        """(width, height) of the bucket, or None for a broken file."""
-        if entry.file_path not in self._sizes:
-            frames = self._read(entry, 1, Random(0))  # noqa: S311  not a secret
-            if frames is None:
-                return None
-            self._sizes[entry.file_path] = (frames.shape[2], frames.shape[1])
-        return resize_to_image(*self._sizes[entry.file_path], base)
+    def _readable(self, order: Iterator[ListedFile], bucket: Bucket, num_frames: int, random: Random) -> Iterator[Read]:
+        for file in order:
+            try:
+                clip = _read(file, bucket, num_frames, random)
+            except (OSError, ValueError) as error:
+                self._files.count_broken(file.entry, error)
+                continue
+            yield file, clip
 
-    def _read(self, entry: Entry, frames: int, random: Random) -> np.ndarray | None:
-        """At most `frames` frames [F, H, W, 3] from a random place, uint8; None if the file is broken."""
-        path = self.folder / entry.file_path
-        try:
-            if entry.type == "image":
-                with Image.open(path) as picture:
-                    return np.asarray(picture.convert("RGB"))[None]
-            pixels = np.stack(list(read_frames(path)))
-            start = random.randint(0, max(0, len(pixels) - frames))
-            return pixels[start : start + frames]
-        except (OSError, EasyAnimateError, ValueError) as error:
-            self._leave_out(entry, error)
-            return None
+    def _cut(self, batch: list[Read], most: int, random: Random) -> Clips:
+        """All as long as the shortest, or shorter still."""
+        is_whole = random.random() < self.whole_length
+        length = _common_length([clip.shape[1] for _, clip in batch], most, None if is_whole else random)
+        pixels = torch.stack([clip[:, :length] for _, clip in batch])
+        texts = [file.entry.text for file, _ in batch]
+        return Clips(lambda: pixels, lambda i, _: texts[i])
 
-    def _leave_out(self, entry: Entry, error: Exception) -> None:
-        self._broken.add(entry.file_path)
-        sys.stderr.write(f"left out {entry.file_path}: {error} ({len(self._broken)} of {self._total})\n")
-        if len(self._broken) > self.most_broken * self._total:
-            raise TrainingError(
-                f"{len(self._broken)} of {self._total} files cannot be read, more than {self.most_broken:.0%}; "
-                f"the last is {entry.file_path}: {error}"
-            ) from error
+
+def _in_random_order(files: Sequence[ListedFile], random: Random) -> Iterator[ListedFile]:
+    """Each once; costs only as much as is taken, however long the list (a shuffle that remembers what it moved)."""
+    moved: dict[int, int] = {}
+    for last in reversed(range(len(files))):
+        i = random.randint(0, last)
+        yield files[moved.get(i, i)]
+        moved[i] = moved.get(last, last)
+
+
+def _read(file: ListedFile, bucket: Bucket, num_frames: int, random: Random) -> Tensor:
+    """A clip [3, F, H, W] of at most `num_frames` from a random place. InvalidInput if it cannot be decoded.
+
+    A video whose header promised more than is there by then is read from its first frame on.
+    """
+    if file.entry.type == "image":
+        return _fit(read_picture(file.path), bucket)[:, None]
+    promised = file.header.num_frames
+    start = random.randint(0, max(0, promised - num_frames))
+    frames = [_fit(frame, bucket) for frame in read_window(file.path, start, num_frames)]
+    if start and len(frames) < num_frames:
+        frames = [_fit(frame, bucket) for frame in read_window(file.path, 0, num_frames)]
+    if not frames:
+        raise InvalidInput(f"{file.path} has no frame in it, though its header promises {promised}")
+    return torch.stack(frames, dim=1)
 
 
 def _common_length(lengths: list[int], most: int, shorter: Random | None) -> int:
@@ -117,14 +118,13 @@ def _common_length(lengths: list[int], most: int, shorter: Random | None) -> int
     return shorter.randrange(FRAMES_PER_SLICE, length, FRAMES_PER_SLICE)
 
 
-def _fit(frames: np.ndarray, bucket: tuple[int, int]) -> Tensor:
-    """[3, F, H, W] in [-1, 1]: scaled to cover the bucket (width, height), and cut about the middle."""
+def _fit(frame: np.ndarray, bucket: Bucket) -> Tensor:
+    """[3, H, W] in [-1, 1]: a frame [H, W, 3] scaled to cover the bucket, and cut about the middle."""
     width, height = bucket
-    old_height, old_width = frames.shape[1:3]
+    old_height, old_width = frame.shape[:2]
     scale = max(width / old_width, height / old_height)
     size = (max(height, round(old_height * scale)), max(width, round(old_width * scale)))
-    pixels = torch.tensor(frames).permute(0, 3, 1, 2).float()
+    pixels = torch.tensor(frame).permute(2, 0, 1)[None].float()
     pixels = torch.nn.functional.interpolate(pixels, size, mode="bilinear", antialias=True).clamp(0, 255)
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
-    cut = pixels[:, :, top : top + height, left : left + width]
-    return (cut / 127.5 - 1).permute(1, 0, 2, 3)
+    return pixels[0, :, top : top + height, left : left + width] / 127.5 - 1

@@ -1,10 +1,10 @@
 """Upstream's metadata list: a JSON file of `{"file_path", "text", "type"}`, images and videos (spec: pipelines 15)."""
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_validator
 
 from easyanimate.training.errors import TrainingError
 
@@ -15,6 +15,14 @@ class Entry(BaseModel):
     file_path: str = Field(min_length=1)
     text: str
     type: Literal["image", "video"] = "image"
+
+    @field_validator("file_path")
+    @classmethod
+    def _stays_in_the_folder(cls, file_path: str) -> str:
+        path = PurePath(file_path)
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"{file_path} must be a path inside the data folder")
+        return file_path
 
 
 def read_metadata(file: Path) -> tuple[Entry, ...]:

@@ -5,16 +5,18 @@ from random import Random
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 from easyanimate.training.configuration import BatchSettings
 from easyanimate.training.errors import TrainingError
 from easyanimate.training.listed_clips import ListedClips
 from easyanimate.training.metadata import read_metadata
+from easyanimate.training.randomness import random_at
 from easyanimate.video_file import Mp4Writer
 
 IMAGES = BatchSettings(frames=1, height=64, width=64, batch_size=2)
 VIDEOS = BatchSettings(frames=24, height=64, width=64, batch_size=2)
+ONE_VIDEO = VIDEOS.model_copy(update={"batch_size": 1})
 
 
 @pytest.fixture
@@ -25,11 +27,43 @@ def folder(tmp_path):
         Image.new("RGB", (width, height), (i * 60, 0, 0)).save(tmp_path / f"{i}.png")
         entries.append({"file_path": f"{i}.png", "text": f"picture {i}"})
     for frames in (20, 40):
-        with Mp4Writer(tmp_path / f"{frames}.mp4", width=64, height=64) as video:
-            video.write(np.full((frames, 64, 64, 3), 128, np.uint8))
+        write_video(tmp_path / f"{frames}.mp4", [128] * frames)
         entries.append({"file_path": f"{frames}.mp4", "text": f"video of {frames}", "type": "video"})
     (tmp_path / "list.json").write_text(json.dumps(entries))
     return tmp_path
+
+
+def write_video(path, greys):
+    with Mp4Writer(path, width=64, height=64) as video:
+        for grey in greys:
+            video.write(np.full((1, 64, 64, 3), grey, np.uint8))
+
+
+def write_list(folder, name, kind="image"):
+    (folder / "list.json").write_text(json.dumps([{"file_path": name, "text": "a", "type": kind}]))
+
+
+def break_body(path):
+    """Overwrite what is stored of the pixels, and leave the header."""
+    content = path.read_bytes()
+    body = content.index(b"IDAT" if path.suffix == ".png" else b"mdat") + 4
+    path.write_bytes(content[:body] + bytes(len(content) - body))
+
+
+def brightness(pixels):
+    """Mean grey, 0..255, of each frame of the first clip."""
+    return ((pixels[0].mean((0, 2, 3)) + 1) * 127.5).numpy()
+
+
+def captions(clips):
+    return [clips.say(i, Random(0)) for i in range(len(clips.pixels))]
+
+
+def told(source, kind, step):
+    """All that a step draws, and the next random number after it."""
+    random = random_at(step)
+    clips = source.clips(kind, random)
+    return clips.pixels.numpy().tobytes(), captions(clips), random.random()
 
 
 def test_a_batch_holds_pictures_of_one_bucket(folder):
@@ -65,13 +99,128 @@ def test_a_broken_file_is_named_counted_and_left_out(folder, capsys):
 def test_too_many_broken_files_end_the_training(folder):
     for name in ("0.png", "1.png", "2.png"):
         (folder / name).unlink()
+    with pytest.raises(TrainingError, match=r"2 of 6 files cannot be read, more than 20%; the last is 1\.png"):
+        ListedClips(folder / "list.json", folder, most_broken=0.2)
+
+
+def test_too_many_files_found_broken_later_end_it_too(folder):
+    for name in ("0.png", "1.png", "2.png"):
+        break_body(folder / name)
     source, random = ListedClips(folder / "list.json", folder, most_broken=0.2), Random(0)
-    with pytest.raises(TrainingError, match=r"of 6 files cannot be read, more than 20%"):
+    with pytest.raises(TrainingError, match=r"2 of 6 files cannot be read, more than 20%"):
         [source.clips(IMAGES, random) for _ in range(10)]
 
 
+def test_a_list_whose_bodies_are_all_broken_is_useless(folder):
+    for name in ("20.mp4", "40.mp4"):
+        break_body(folder / name)
+    source = ListedClips(folder / "list.json", folder, most_broken=1.0)
+    with pytest.raises(TrainingError, match="no batch of videos could be read"):
+        source.clips(VIDEOS, Random(0))
+
+
+@pytest.mark.parametrize("name", ["0.png", "40.mp4"])
+def test_a_broken_body_is_found_when_it_is_drawn_named_once_and_replaced(folder, capsys, name):
+    break_body(folder / name)
+    source, random = ListedClips(folder / "list.json", folder, most_broken=0.5), Random(0)
+    assert source.broken == set()
+    for _ in range(10):
+        for kind in (IMAGES, VIDEOS):
+            assert len(source.clips(kind, random).pixels) == 2
+    assert source.broken == {name}
+    assert capsys.readouterr().err.count(f"left out {name}") == 1
+
+
+@pytest.mark.parametrize("kind", [IMAGES, VIDEOS], ids=["images", "videos"])
+def test_a_resumed_training_draws_what_it_would_have_drawn(folder, kind):
+    for name in ("0.png", "20.mp4"):
+        break_body(folder / name)
+    (folder / "1.png").write_bytes(b"no picture")
+    first, resumed = (ListedClips(folder / "list.json", folder, most_broken=0.5) for _ in range(2))
+    drawn = [told(first, kind, step) for step in range(12)]
+    assert len(first.broken) > len(resumed.broken)
+    for step in (11, 7, 6):
+        assert told(resumed, kind, step) == drawn[step]
+
+
+def test_a_window_may_begin_wherever_it_fits(folder):
+    write_video(folder / "40.mp4", range(0, 240, 6))
+    write_list(folder, "40.mp4", kind="video")
+    source = ListedClips(folder / "list.json", folder)
+    starts = {round(brightness(source.clips(ONE_VIDEO, Random(i)).pixels)[0] / 6) for i in range(150)}
+    assert starts == set(range(17))
+
+
+def test_a_window_holds_neighbouring_frames(folder):
+    write_video(folder / "40.mp4", range(0, 240, 6))
+    write_list(folder, "40.mp4", kind="video")
+    source = ListedClips(folder / "list.json", folder, whole_length=1.0)
+    assert np.diff(brightness(source.clips(ONE_VIDEO, Random(3)).pixels)) == pytest.approx(np.full(23, 6), abs=2)
+
+
+@pytest.mark.parametrize(("frames", "length"), [(1, 1), (7, 1), (8, 8), (23, 16), (24, 24)])
+def test_a_video_shorter_than_asked_gives_the_eights_it_has(folder, frames, length):
+    write_video(folder / "short.mp4", range(frames))
+    write_list(folder, "short.mp4", kind="video")
+    source = ListedClips(folder / "list.json", folder, whole_length=1.0)
+    assert source.clips(ONE_VIDEO, Random(0)).pixels.shape == (1, 3, length, 64, 64)
+
+
+def test_a_video_that_ends_before_its_header_says_is_read_from_its_first_frame_on(folder):
+    write_video(folder / "40.mp4", range(0, 240, 6))
+    write_list(folder, "40.mp4", kind="video")
+    source = ListedClips(folder / "list.json", folder, whole_length=1.0)
+    write_video(folder / "40.mp4", range(0, 96, 6))
+    seen = [brightness(source.clips(ONE_VIDEO, Random(i)).pixels) for i in range(10)]
+    assert {len(frames) for frames in seen} == {16}
+    assert all(frames[0] == pytest.approx(0, abs=2) for frames in seen)
+
+
+def test_only_headers_are_read_before_the_first_batch(folder):
+    for path in (*folder.glob("*.png"), *folder.glob("*.mp4")):
+        break_body(path)
+    assert ListedClips(folder / "list.json", folder).broken == set()
+
+
+def test_larger_buckets_come_more_often(folder):
+    source, random = ListedClips(folder / "list.json", folder), Random(0)
+    wide = sum(source.clips(IMAGES, random).pixels.shape[-1] == 64 for _ in range(200))
+    assert wide == pytest.approx(150, abs=20)
+
+
+def test_no_file_comes_twice_before_all_of_its_bucket_came_once(folder):
+    source = ListedClips(folder / "list.json", folder)
+    three, seven = (IMAGES.model_copy(update={"batch_size": size}) for size in (3, 7))
+    for step in range(20):
+        assert len(set(captions(source.clips(three, Random(step))))) in (1, 3)
+        said = captions(source.clips(seven, Random(step)))
+        assert {said.count(text) for text in said} in ({7}, {2, 3})
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+def test_a_picture_that_lies_on_its_side_is_stood_up(folder, orientation, suffix):
+    picture, exif = Image.new("RGB", (128, 64), "red"), Image.Exif()
+    picture.paste("blue", (0, 0, 64, 64))
+    exif[ExifTags.Base.Orientation] = orientation
+    picture.save(folder / f"turned.{suffix}", exif=exif)
+    write_list(folder, f"turned.{suffix}")
+    pixels = ListedClips(folder / "list.json", folder).clips(IMAGES, Random(0)).pixels[0, :, 0]
+    upright = ImageOps.exif_transpose(Image.open(folder / f"turned.{suffix}"))
+    assert (pixels.shape[2] > pixels.shape[1]) == (upright.width > upright.height) == (orientation < 5)
+    is_blue_at_the_start = upright.getpixel((2, 2))[2] > 128
+    assert (pixels[2, 2, 2] > 0) == is_blue_at_the_start
+    assert (pixels[2, -3, -3] > 0) != is_blue_at_the_start
+
+
+def test_transparency_is_laid_on_white(folder):
+    Image.new("RGBA", (64, 64), (200, 0, 0, 0)).save(folder / "clear.png")
+    write_list(folder, "clear.png")
+    assert ListedClips(folder / "list.json", folder).clips(IMAGES, Random(0)).pixels.min() == 1
+
+
 def test_a_list_without_videos_cannot_make_videos(folder):
-    (folder / "list.json").write_text(json.dumps([{"file_path": "0.png", "text": "a"}]))
+    write_list(folder, "0.png")
     with pytest.raises(TrainingError, match="holds no video that can be read"):
         ListedClips(folder / "list.json", folder).clips(VIDEOS, Random(0))
 
@@ -83,6 +232,9 @@ def test_a_list_without_videos_cannot_make_videos(folder):
         ("no json", "cannot be read as a JSON list"),
         ('[{"file_path": "a.png"}]', "entry 0.text: Field required"),
         ('[{"file_path": "a.png", "text": "", "type": "sound"}]', "entry 0.type"),
+        ('[{"file_path": "../a.png", "text": ""}]', r"entry 0.file_path: .*\.\./a\.png must be a path inside the data"),
+        ('[{"file_path": "b/../../a.png", "text": ""}]', "must be a path inside the data folder"),
+        ('[{"file_path": "/etc/a.png", "text": ""}]', r"/etc/a\.png must be a path inside the data folder"),
     ],
 )
 def test_a_list_that_does_not_fit_is_refused(tmp_path, text, message):
