@@ -52,7 +52,8 @@ def train_lora(file: Path, overrides: dict[str, Any]) -> Path:
     settings = read_settings(file, LoraTrainingSettings, overrides)
     process = make_accelerator(settings.run).process_index
     task = LoraTask(settings, process=process)
-    return Training(task, settings.run, settings.optimiser, settings.ema, {**TEXT_RATE, **settings.slow}).go()
+    slow = {**TEXT_RATE, **settings.slow} if settings.lora.text_encoder else settings.slow
+    return Training(task, settings.run, settings.optimiser, settings.ema, slow).go()
 
 
 KINDS = {"vae": train_vae, "transformer": train_transformer, "lora": train_lora}

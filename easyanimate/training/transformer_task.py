@@ -1,5 +1,6 @@
 """Training of the transformer, with its encoders if asked for (spec: transformer 19)."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,14 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from easyanimate.pipeline import EasyAnimatePipeline
+from easyanimate.tiny.shipped import CARD_FILE
 from easyanimate.training.caption_probe import heard, probe_pixels, probe_scenes
 from easyanimate.training.choose_source import choose_source
 from easyanimate.training.configuration import BatchSettings
 from easyanimate.training.diffusion_loss import add_noise, noise_loss, v3_loss
 from easyanimate.training.errors import TrainingError
 from easyanimate.training.latent_clips import LatentClips, LatentSource, VaeReader
+from easyanimate.training.optimising import refuse_unknown
 from easyanimate.training.randomness import generator_at, random_at
 from easyanimate.training.renewing import renew
 from easyanimate.training.sources import Source, choose_kind
@@ -110,6 +113,8 @@ class TransformerTask:
     def _choose_trainable(self) -> None:
         network, words = self.network, self.settings.train
         network.requires_grad_(False)
+        if "train" in self.settings.model_fields_set:  # not every model has all parts of the default
+            refuse_unknown("train", words, [name for name, _ in network.transformer.named_parameters()])
         for name, parameter in network.transformer.named_parameters():
             parameter.requires_grad_(any(word in name for word in words))
         network.text_encoder.requires_grad_(self.settings.train_text_encoder)
@@ -225,10 +230,12 @@ class TransformerTask:
         return max(self.settings.data.batches, key=lambda kind: min(kind.frames, 16))
 
     def save(self, folder: Path) -> None:
-        """The whole pipeline as it is now."""
+        """The whole pipeline as it is now, with the card of the model it began as."""
         for network in (self.network.transformer, self.network.text_encoder, self.network.image_encoder):
             network.eval()
         try:
             self.pipe.save_pretrained(folder)
+            if (self.settings.model / CARD_FILE).is_file():
+                shutil.copyfile(self.settings.model / CARD_FILE, folder / CARD_FILE)
         except OSError as error:
             raise TrainingError(f"the result could not be written to {folder}: {error}") from error
