@@ -20,7 +20,7 @@ class LoraSettings(Settings):
 
 
 # Settings of the model's own weights, which a LoRA leaves alone.
-OF_WEIGHTS = ("train", "train_text_encoder", "train_image_encoder", "renew_text_encoder")
+OF_WEIGHTS = ("pixart", "train", "train_text_encoder", "train_image_encoder", "renew_text_encoder")
 
 
 class LoraTrainingSettings(TransformerTrainingSettings):

@@ -89,7 +89,8 @@ class ProbeSettings(Settings):
 
 
 class TransformerTrainingSettings(TaskSettings):
-    """`model` is a folder in the published layout to start from.
+    """`model` is a folder in the published layout to start from. With `pixart`, the folder of a PixArt-alpha
+    transformer of the same size, its transformer begins as that image model (spec: transformer 14).
 
     `train` names the transformer's parts to train, by words in parameter names; `slow` says which share of the
     learning rate parameters get whose names hold a word (V3: a tenth for some).
@@ -98,6 +99,7 @@ class TransformerTrainingSettings(TaskSettings):
     """
 
     model: Path
+    pixart: Path | None = None
     train: tuple[str, ...] = V3_PARTS
     slow: dict[str, float] = Field(default_factory=dict)
     train_text_encoder: bool = False

@@ -16,6 +16,7 @@ from easyanimate.training.choose_source import choose_source
 from easyanimate.training.configuration import BatchSettings
 from easyanimate.training.diffusion_loss import add_noise, noise_loss, v3_loss
 from easyanimate.training.errors import TrainingError
+from easyanimate.training.from_pixart import start_from_pixart
 from easyanimate.training.latent_clips import LatentClips, LatentSource, VaeReader
 from easyanimate.training.optimising import refuse_unknown
 from easyanimate.training.randomness import generator_at, random_at
@@ -99,6 +100,8 @@ class TransformerTask:
     def __init__(self, settings: TransformerTrainingSettings, source: Source | None = None, process: int = 0) -> None:
         self.settings = settings
         self.pipe = EasyAnimatePipeline.from_pretrained(settings.model)
+        if settings.pixart is not None:
+            start_from_pixart(self.pipe.transformer, settings.pixart)
         renew(self.pipe.text_encoder, settings.renew_text_encoder, settings.run.seed)
         self.network = TransformerTraining(self.pipe, settings.loss)
         self._choose_trainable()

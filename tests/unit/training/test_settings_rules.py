@@ -58,7 +58,7 @@ def test_plain_settings_fit(read, kind):
         ("lora", {"train": ["proj_out"]}, "a LoRA has no train; lora.targets and lora.text_encoder say"),
         ("lora", {"train_text_encoder": False}, "a LoRA has no train_text_encoder"),
         ("lora", {"train_image_encoder": True}, "a LoRA has no train_image_encoder"),
-        ("lora", {"renew_text_encoder": ["block"]}, "a LoRA has no renew_text_encoder"),
+        ("lora", {"renew_text_encoder": ["block"], "pixart": "x"}, "a LoRA has no pixart or renew_text_encoder"),
         ("transformer", {"loss.snr_power": -0.5}, "loss: kind = 'v3' has no snr_power; kind = 'noise' has"),
         ("transformer", {"loss.start": 2, "loss.snr_limits": [1, 2]}, "kind = 'v3' has no snr_limits or start;"),
         ("transformer", {"loss.kind": "noise", "loss.snr_variant": True}, "kind = 'noise' has no snr_variant;"),
@@ -78,7 +78,7 @@ def test_what_cannot_work_is_refused_in_a_sentence(read, kind, changes, message)
     [
         ("vae", {"start": "runs/zero", "freeze_encoder": True, "latent_noise": 0.3}),
         ("vae", {"vae.ch": 16, "standardise": True, "data.batches.0.crop": 32}),
-        ("transformer", {"data.batches.0.remembered": 2}),
+        ("transformer", {"data.batches.0.remembered": 2, "pixart": "models/pixart"}),
         ("transformer", {"loss.kind": "noise", "loss.start": 4, "loss.snr_power": -0.5}),
         ("lora", {"slow": {"attn1": 0.1}, "lora.text_encoder": True, "data.files": FILES}),
     ],

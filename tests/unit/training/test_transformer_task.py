@@ -1,11 +1,14 @@
 """A transformer in training: what it begins as, what learns of it, and its folder in the end."""
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from easyanimate.pipeline import EasyAnimatePipeline
 from easyanimate.tiny import TINY_MODEL
 from easyanimate.training.configuration import BatchSettings, RunSettings
 from easyanimate.training.errors import TrainingError
+from easyanimate.training.from_pixart import FILES, INPUT, NEW
 from easyanimate.training.transformer_settings import TransformerDataSettings, TransformerTrainingSettings
 from easyanimate.training.transformer_task import TransformerTask
 
@@ -37,3 +40,13 @@ def test_a_word_to_train_that_is_in_no_name_is_refused(models_dir, tmp_path):
 def test_only_what_is_named_learns(models_dir, tmp_path):
     named = task(models_dir, tmp_path, train=("long_connect_fc",)).network.named_parameters()
     assert {name.split(".")[1] for name, parameter in named if parameter.requires_grad} == {"long_connect_fc"}
+
+
+def test_a_transformer_may_begin_as_pixart(models_dir, tmp_path):
+    plain = task(models_dir, tmp_path).network.transformer.state_dict()
+    given = {name: value + 1 for name, value in plain.items() if not any(part in f".{name}" for part in NEW)}
+    save_file({**given, INPUT: given[INPUT][:, :4].contiguous()}, tmp_path / FILES[0])
+    begun = task(models_dir, tmp_path, pixart=tmp_path).network.transformer.state_dict()
+    assert torch.equal(begun["proj_out.weight"], plain["proj_out.weight"] + 1)
+    assert not begun[INPUT][:, 4:].any()
+    assert not any(value.any() for name, value in begun.items() if "temporal_transformer.proj_out." in name)
