@@ -31,8 +31,13 @@ def copy_tiny_model(folder: Path) -> Path:
 
 
 def is_tiny_model(folder: Path) -> bool:
-    """Whether `folder` is the model as it comes with this version."""
+    """Whether each file of the model as it comes with this version is in `folder`, the same to the byte."""
+    with as_file(SHIPPED) as shipped:
+        return all(_is_same(file, folder / file.relative_to(shipped)) for file in shipped.rglob("*") if file.is_file())
+
+
+def _is_same(file: Path, other: Path) -> bool:
     try:
-        return (folder / CARD_FILE).read_bytes() == (SHIPPED / CARD_FILE).read_bytes()
+        return file.stat().st_size == other.stat().st_size and file.read_bytes() == other.read_bytes()
     except OSError:
         return False

@@ -57,7 +57,8 @@ def train_lora(file: Path, overrides: dict[str, Any]) -> Path:
     settings = read_settings(file, LoraTrainingSettings, overrides)
     accelerator = make_accelerator(settings.run)
     task = LoraTask(settings, process=accelerator.process_index, device=accelerator.device)
-    return Training(task, settings, {**TEXT_RATE, **settings.slow}).go()
+    slow = {**TEXT_RATE, **settings.slow} if settings.lora.text_encoder else settings.slow
+    return Training(task, settings, slow).go()
 
 
 KINDS = {"vae": train_vae, "transformer": train_transformer, "lora": train_lora}

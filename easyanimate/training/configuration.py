@@ -2,12 +2,14 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from easyanimate.training.errors import TrainingError
+from easyanimate.training.shapes import World
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -25,7 +27,7 @@ class RunSettings(Settings):
     steps: int = Field(gt=0)
     seed: int = 0
     gradient_accumulation_steps: int = Field(1, gt=0)
-    mixed_precision: Literal["no", "bf16", "fp16"] = "no"
+    mixed_precision: Literal["no", "bf16"] = "no"
     device: Literal["auto", "cpu"] = "auto"
     checkpoint_every: int = Field(200, gt=0)
     keep_checkpoints: int = Field(2, gt=0)
@@ -60,14 +62,6 @@ class EmaSettings(Settings):
     decay: float = Field(0.9999, gt=0, lt=1)
 
 
-class TaskSettings(Settings):
-    """What every kind of training is told."""
-
-    run: RunSettings
-    optimiser: OptimiserSettings = OptimiserSettings()
-    ema: EmaSettings | None = None
-
-
 class WorldSettings(Settings):
     """The procedural set (`easyanimate/training/shapes`); what is not said is everything there is."""
 
@@ -83,6 +77,16 @@ class WorldSettings(Settings):
     centred_at: float = Field(0.5, ge=0, le=1, description="or when: 0 is in the first frame, 1 in the last")
     outlined: float = Field(0.0, ge=0, le=1, description="share of clips whose shape is an outline, whatever `style`")
     keeps_held_out: bool = Field(False, description="True trains on held-out combinations too")
+
+    @model_validator(mode="after")
+    def _has_scenes(self) -> Self:
+        self.world()
+        return self
+
+    def world(self) -> World:
+        """What scenes are drawn from. Raises ValueError for unknown words, or if there are none."""
+        said = self.model_dump(exclude={"keeps_held_out"}, exclude_none=True)
+        return World(**said, held_out=None if self.keeps_held_out else False)
 
 
 class ListSettings(Settings):
@@ -102,7 +106,8 @@ class BatchSettings(Settings):
     """One kind of batch: so many clips of so many frames (1: images) and pixels; `weight` is how often, relatively.
 
     `crop` cuts squares of that side around the shape, for a VAE. With `remembered`, for a transformer, each process
-    makes and encodes so many clips once and uses them again and again. `until` and `after` are shares of the steps.
+    makes and encodes so many clips once and uses them again and again. The batches count from the share `after` of the
+    steps to the share `until`.
     """
 
     frames: int = Field(gt=0)
@@ -116,14 +121,53 @@ class BatchSettings(Settings):
     until: float = Field(1.0, ge=0, le=1)
 
     @model_validator(mode="after")
-    def _fits(self) -> "BatchSettings":
+    def _fits(self) -> Self:
         if self.frames != 1 and self.frames % 8:
             raise ValueError(f"frames must be 1 or a multiple of 8, got {self.frames}")
         for name in ("height", "width", "crop"):
             value = getattr(self, name)
             if value is not None and value % 8:
                 raise ValueError(f"{name} must be a multiple of 8, got {value}")
+        if self.crop is not None and self.crop > min(self.height, self.width):
+            raise ValueError(f"crop must be at most height and width, {self.height}x{self.width}, got {self.crop}")
         return self
+
+    @model_validator(mode="after")
+    def _is_used(self) -> Self:
+        if self.after >= self.until:
+            raise ValueError(f"after must be less than until, {self.until}, got {self.after}")
+        if 0 < self.remembered < self.batch_size:
+            raise ValueError(f"remembered must be 0 or at least batch_size, {self.batch_size}, got {self.remembered}")
+        return self
+
+
+class DataSettings(Settings):
+    """Where clips come from, the procedural set or a list of files, and what kinds of batches they make."""
+
+    world: WorldSettings = WorldSettings()
+    files: ListSettings | None = None
+    batches: tuple[BatchSettings, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _suits_files(self) -> Self:
+        if self.files is not None:
+            self.refuse_in_batches("remembered", "files have buckets, so leave it out for them")
+            self.refuse_in_batches("crop", "files have no shape to cut around, so leave it out for them")
+        return self
+
+    def refuse_in_batches(self, name: str, why: str) -> None:
+        """Raise ValueError if a batch says anything of the setting `name`."""
+        for number, kind in enumerate(self.batches):
+            if getattr(kind, name):
+                raise ValueError(f"batches.{number} cannot have {name}: {why}")
+
+
+class TaskSettings(Settings):
+    """What every training is told."""
+
+    run: RunSettings
+    optimiser: OptimiserSettings = OptimiserSettings()
+    ema: EmaSettings | None = None
 
 
 def read_settings(path: Path, kind: type[S], overrides: dict[str, Any] | None = None) -> S:
@@ -133,12 +177,18 @@ def read_settings(path: Path, kind: type[S], overrides: dict[str, Any] | None = 
     """
     values = _read(path)
     for name, value in (overrides or {}).items():
-        _put(values, name.split("."), value)
+        _put(values, name, value)
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        what = "; ".join(f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors())
-        raise TrainingError(f"{path} does not fit: {what}") from error
+        raise TrainingError(f"{path} does not fit: {'; '.join(_sentence(e) for e in error.errors())}") from error
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """The setting and what is wrong with it; the words alone where several settings don't go together."""
+    where = ".".join(str(part) for part in error["loc"])
+    what = error["msg"].removeprefix("Value error, ")
+    return f"{where}: {what}" if where else what
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -152,7 +202,23 @@ def _read(path: Path) -> dict[str, Any]:
     return values
 
 
-def _put(values: dict[str, Any], names: list[str], value: Any) -> None:
-    for name in names[:-1]:
-        values = values.setdefault(name, {})
-    values[names[-1]] = value
+def _put(values: dict[str, Any], path: str, value: Any) -> None:
+    """Set what `path` names, as data.batches.0.height; a table that is not there yet is made."""
+    *way, last = path.split(".")
+    place: Any = values
+    for i, name in enumerate(way):
+        where = ".".join(way[:i])
+        key = _key(place, name, path, where)
+        place = place.setdefault(key, {}) if isinstance(place, dict) else place[key]
+    place[_key(place, last, path, ".".join(way))] = value
+
+
+def _key(place: Any, name: str, path: str, where: str) -> str | int:
+    """`name` as a key of the table, or a number in the list, that `where` names."""
+    if isinstance(place, dict):
+        return name
+    if not isinstance(place, list):
+        raise TrainingError(f"{path} cannot be set: {where} is {place!r}, no table or list")
+    if not name.isdecimal() or int(name) >= len(place):
+        raise TrainingError(f"{path} cannot be set: {where} is a list, {name!r} is no number below {len(place)}")
+    return int(name)

@@ -1,6 +1,8 @@
 """What the training of a LoRA is told."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from easyanimate.training.configuration import Settings
 from easyanimate.training.transformer_settings import TransformerTrainingSettings
@@ -17,7 +19,18 @@ class LoraSettings(Settings):
     text_encoder: bool = False
 
 
+# Settings of the model's own weights, which a LoRA leaves alone.
+OF_WEIGHTS = ("pixart", "train", "train_text_encoder", "train_image_encoder", "renew_text_encoder")
+
+
 class LoraTrainingSettings(TransformerTrainingSettings):
     """The settings of a transformer's training; its own weights stay as they are."""
 
     lora: LoraSettings = LoraSettings()
+
+    @model_validator(mode="after")
+    def _leaves_weights_alone(self) -> Self:
+        odd = [name for name in OF_WEIGHTS if name in self.model_fields_set]
+        if odd:
+            raise ValueError(f"a LoRA has no {' or '.join(odd)}; lora.targets and lora.text_encoder say what it is of")
+        return self

@@ -1,7 +1,7 @@
 """Optimisers for the trainable parameters, the learning rate of a step, and the limit of the gradient's norm."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from easyanimate.training.configuration import OptimiserSettings
+from easyanimate.training.errors import TrainingError
 from easyanimate.training.muon import Muon
 
 SMALLEST_MATRIX = 16  # on its shorter side, for Muon; embeddings and the outermost layers are never Muon's
@@ -29,9 +30,10 @@ def make_optimisers(
 ) -> list[Optimizer]:
     """One optimiser, or two with Muon. No parameter is in them twice.
 
-    `slow` has the share of the learning rate that parameters get whose name holds a word.
+    `slow` has the share of the learning rate that parameters get whose name holds a word; TrainingError if none does.
     """
     slow = slow or {}
+    refuse_unknown("slow", slow, [name for name, parameter in named if parameter.requires_grad])
     unique = {id(parameter): (name, parameter) for name, parameter in named if parameter.requires_grad}
     matrices: list[tuple[str, nn.Parameter]] = []
     others: list[tuple[str, nn.Parameter]] = []
@@ -53,6 +55,13 @@ def make_optimisers(
             )
         )
     return made
+
+
+def refuse_unknown(setting: str, words: Iterable[str], names: Sequence[str]) -> None:
+    """Raise TrainingError if a word of `setting` is in none of the `names` of parameters that it chooses from."""
+    for word in words:
+        if not any(word in name for name in names):
+            raise TrainingError(f"no parameter to train has {word!r} of {setting} in its name; one is {names[0]}")
 
 
 def rate_at(step: int, steps: int, settings: OptimiserSettings) -> float:

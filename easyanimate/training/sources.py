@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from easyanimate.training.configuration import BatchSettings, WorldSettings
-from easyanimate.training.shapes import Scene, World, caption, draw, sample_scene
+from easyanimate.training.shapes import Scene, caption, draw, sample_scene
 from easyanimate.training.shapes.scene import UNITS
 
 
@@ -38,12 +38,7 @@ class DrawnClips:
     """The procedural set as a source."""
 
     def __init__(self, settings: WorldSettings) -> None:
-        said = settings.model_dump(
-            include={"shapes", "colours", "backgrounds", "motions", "speeds", "sizes"}, exclude_none=True
-        )
-        held_out = None if settings.keeps_held_out else False
-        shares: dict[str, Any] = settings.model_dump(include={"any_colour", "centred", "centred_at", "outlined"})
-        self.world = World(**said, **shares, style=settings.style, held_out=held_out)
+        self.world = settings.world()
 
     def clips(self, kind: BatchSettings, random: Random) -> Clips:
         """A batch of this kind, drawn and captioned."""

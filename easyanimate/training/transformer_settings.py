@@ -1,17 +1,11 @@
 """What the training of a transformer is told."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from easyanimate.training.configuration import (
-    BatchSettings,
-    ListSettings,
-    Settings,
-    TaskSettings,
-    WorldSettings,
-)
+from easyanimate.training.configuration import DataSettings, Settings, TaskSettings
 
 V3_PARTS = ("transformer_blocks", "proj_out", "pos_embed", "long_connect_fc")  # spec: transformer 19.3
 
@@ -29,6 +23,22 @@ class LossSettings(Settings):
     snr_limits: tuple[float, float] = (0.15, 12.0)
     start: float = Field(1.0, gt=0)
     steps: Literal["log_normal", "uniform", "stratified"] = "log_normal"
+
+    @model_validator(mode="after")
+    def _suits_its_kind(self) -> Self:
+        other = {"v3": ("snr_power", "snr_limits", "start"), "noise": ("snr_variant",)}[self.kind]
+        odd = [name for name in other if name in self.model_fields_set]
+        if odd:
+            wanted = "noise" if self.kind == "v3" else "v3"
+            raise ValueError(f"kind = {self.kind!r} has no {' or '.join(odd)}; kind = {wanted!r} has")
+        return self
+
+    @model_validator(mode="after")
+    def _has_limits_in_order(self) -> Self:
+        low, high = self.snr_limits
+        if not 0 < low <= high:
+            raise ValueError(f"snr_limits must be more than 0, the lower one first, got {[low, high]}")
+        return self
 
 
 class DropoutSettings(Settings):
@@ -56,18 +66,19 @@ class MaskSettings(Settings):
     single: float = Field(0.0, ge=0, le=1)
 
     @model_validator(mode="after")
-    def _some(self) -> "MaskSettings":
+    def _some(self) -> Self:
         if not (self.nothing or self.start or self.ends):
             raise ValueError("one of nothing, start, ends must be more than 0")
         return self
 
 
-class TransformerDataSettings(Settings):
-    """Where clips come from, and what kinds of batches they make."""
+class TransformerDataSettings(DataSettings):
+    """Whole clips, of latents that may be remembered."""
 
-    world: WorldSettings = WorldSettings()
-    files: ListSettings | None = None
-    batches: tuple[BatchSettings, ...] = Field(min_length=1)
+    @model_validator(mode="after")
+    def _suits_a_transformer(self) -> Self:
+        self.refuse_in_batches("crop", "only a VAE learns on parts; a transformer's clips are height by width")
+        return self
 
 
 class ProbeSettings(Settings):
@@ -78,7 +89,8 @@ class ProbeSettings(Settings):
 
 
 class TransformerTrainingSettings(TaskSettings):
-    """`model` is a folder in the published layout to start from.
+    """`model` is a folder in the published layout to start from. With `pixart`, the folder of a PixArt-alpha
+    transformer of the same size, its transformer begins as that image model (spec: transformer 14).
 
     `train` names the transformer's parts to train, by words in parameter names; `slow` says which share of the
     learning rate parameters get whose names hold a word (V3: a tenth for some).
@@ -87,6 +99,7 @@ class TransformerTrainingSettings(TaskSettings):
     """
 
     model: Path
+    pixart: Path | None = None
     train: tuple[str, ...] = V3_PARTS
     slow: dict[str, float] = Field(default_factory=dict)
     train_text_encoder: bool = False

@@ -1,5 +1,6 @@
 """Training of the transformer, with its encoders if asked for (spec: transformer 19)."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,15 @@ from PIL import Image
 from torch import Tensor, nn
 
 from easyanimate.pipeline import EasyAnimatePipeline
+from easyanimate.tiny.shipped import CARD_FILE
 from easyanimate.training.attention_choice import attention_of, checkpoint_with
 from easyanimate.training.caption_probe import heard, probe_pixels, probe_scenes
 from easyanimate.training.choose_source import choose_source
 from easyanimate.training.configuration import BatchSettings
 from easyanimate.training.diffusion_loss import add_noise, noise_loss, v3_loss
+from easyanimate.training.from_pixart import start_from_pixart
 from easyanimate.training.latent_clips import LatentClips, LatentSource, VaeReader
+from easyanimate.training.optimising import refuse_unknown
 from easyanimate.training.randomness import generator_at, random_at
 from easyanimate.training.renewing import renew
 from easyanimate.training.sameness import digest_of, facts_of
@@ -100,6 +104,8 @@ class TransformerTask:
         """The VAE goes to `device` at once; what learns goes where the loop puts it."""
         self.settings = settings
         self.pipe = EasyAnimatePipeline.from_pretrained(settings.model)
+        if settings.pixart is not None:
+            start_from_pixart(self.pipe.transformer, settings.pixart)
         renew(self.pipe.text_encoder, settings.renew_text_encoder, settings.run.seed)
         self.network = TransformerTraining(self.pipe, settings.loss)
         self._choose_trainable()
@@ -117,6 +123,8 @@ class TransformerTask:
     def _choose_trainable(self) -> None:
         network, words = self.network, self.settings.train
         network.requires_grad_(False)
+        if "train" in self.settings.model_fields_set:  # not every model has all parts of the default
+            refuse_unknown("train", words, [name for name, _ in network.transformer.named_parameters()])
         for name, parameter in network.transformer.named_parameters():
             parameter.requires_grad_(any(word in name for word in words))
         network.text_encoder.requires_grad_(self.settings.train_text_encoder)
@@ -235,5 +243,7 @@ class TransformerTask:
         return max(self.settings.data.batches, key=lambda kind: min(kind.frames, 16))
 
     def save(self, folder: Path) -> None:
-        """The whole pipeline as it is now."""
+        """The whole pipeline as it is now, with the card of the model it began as."""
         self.pipe.save_pretrained(folder)
+        if (self.settings.model / CARD_FILE).is_file():
+            shutil.copyfile(self.settings.model / CARD_FILE, folder / CARD_FILE)

@@ -1,17 +1,11 @@
 """What the training of a Slice VAE is told."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from easyanimate.training.configuration import (
-    BatchSettings,
-    ListSettings,
-    Settings,
-    TaskSettings,
-    WorldSettings,
-)
+from easyanimate.training.configuration import DataSettings, Settings, TaskSettings
 
 
 class VaeLossSettings(Settings):
@@ -31,7 +25,7 @@ class VaeLossSettings(Settings):
     perceptual_file: Path | None = None
 
     @model_validator(mode="after")
-    def _has_network(self) -> "VaeLossSettings":
+    def _has_network(self) -> Self:
         if self.perceptual and self.perceptual_file is None:
             raise ValueError("perceptual needs perceptual_file, VGG16's features in safetensors")
         return self
@@ -45,16 +39,25 @@ class AdversarySettings(Settings):
     weight: float = Field(0.5, gt=0)
     after: float = Field(0.0, ge=0, le=1)
 
+    @model_validator(mode="after")
+    def _fits_norms(self) -> Self:
+        """The clip critic's layers are 1, 2 and 4 times `width` wide, and normalised in 32 groups at most."""
+        if any(channels > 32 and channels % 32 for channels in (self.width, 2 * self.width, 4 * self.width)):
+            raise ValueError(f"width must be at most 8, or 16, or a multiple of 32, got {self.width}")
+        return self
 
-class VaeDataSettings(Settings):
+
+class VaeDataSettings(DataSettings):
     """`masked` is the share of clips of which only the first or last frames stay, `masks` of those that are a mask
     video, as an inpainting model hands them to its VAE (spec: pipelines 4.3)."""
 
-    world: WorldSettings = WorldSettings()
-    files: ListSettings | None = None
     masked: float = Field(0.0, ge=0, le=1)
     masks: float = Field(0.0, ge=0, le=1)
-    batches: tuple[BatchSettings, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _suits_a_vae(self) -> Self:
+        self.refuse_in_batches("remembered", "a VAE learns on clips made anew, only a transformer remembers latents")
+        return self
 
 
 class VaeTrainingSettings(TaskSettings):
@@ -74,7 +77,17 @@ class VaeTrainingSettings(TaskSettings):
     data: VaeDataSettings
 
     @model_validator(mode="after")
-    def _has_start(self) -> "VaeTrainingSettings":
+    def _has_one_start(self) -> Self:
         if self.loss.anchor and self.start is None:
             raise ValueError("loss.anchor needs start, the folder of the VAE whose latents are kept")
+        if self.start is not None and self.vae:
+            raise ValueError("vae and start exclude each other: the VAE in start has settings of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_latents(self) -> Self:
+        if self.latent_noise and not self.freeze_encoder:
+            raise ValueError("latent_noise needs freeze_encoder = true: from latents with noise only a decoder learns")
+        if self.standardise and self.freeze_encoder:
+            raise ValueError("standardise would change the latents that freeze_encoder keeps; leave one of them out")
         return self

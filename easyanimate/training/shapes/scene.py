@@ -5,6 +5,7 @@ Lengths are in units of a 64th of the frame's shorter side, so that a scene look
 
 import math
 from dataclasses import dataclass, field, replace
+from itertools import product
 from random import Random
 
 UNITS = 64.0  # of the shorter side
@@ -112,6 +113,15 @@ class World:
                 raise ValueError(f"{name} must be some of {', '.join(words)}, got {sorted(getattr(self, name))}")
         if self.style not in STYLES:
             raise ValueError(f"style must be one of {', '.join(STYLES)}, got {self.style!r}")
+        if not any(self.holds(*words) for words in product(self.shapes, self.colours, self.backgrounds, self.motions)):
+            raise ValueError(
+                "no scene can be made of these words: a shape has another colour than what is behind it, and some "
+                "combinations of shape, colour and motion are held out; say more words"
+            )
+
+    def holds(self, shape: str, colour: str, background: str, motion: str) -> bool:
+        """Whether a scene of these words may be drawn."""
+        return colour != background and self.held_out in (None, is_held_out(shape, colour, motion))
 
 
 def is_held_out(shape: str, colour: str, motion: str) -> bool:
@@ -126,7 +136,7 @@ def sample_scene(world: World, random: Random, *, frames: int, height: int = 64,
         shape, colour, background, motion = (
             random.choice(words) for words in (world.shapes, world.colours, world.backgrounds, world.motions)
         )
-        if colour != background and world.held_out in (None, is_held_out(shape, colour, motion)):
+        if world.holds(shape, colour, background, motion):
             break
     size = _word(random, world.sizes)
     speed = "" if motion == "still" else _word(random, world.speeds)

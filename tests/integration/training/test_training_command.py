@@ -156,14 +156,33 @@ def test_a_loss_that_is_no_number_ends_the_training_and_names_the_last_good_stat
     [
         ("run.steps=0", "run.steps: Input should be greater than 0"),
         ("run.speed=3", "run.speed: Extra inputs are not permitted"),
-        ("start=/no/such/folder", "/no/such/folder"),
-        ('data.files={"metadata": "/no/list.json"}', "/no/list.json cannot be read"),
+        ("start=/no/such/folder", "vae and start exclude each other"),
         ("vae.norm_num_groups=3", "norm_num_groups 3 must divide every width"),
-        ('data.batches=[{"frames": 9, "batch_size": 1}]', "frames must be 1 or a multiple of 8, got 9"),
+        ('data.batches=[{"frames": 9, "batch_size": 1}]', "data.batches.0: frames must be 1 or a multiple of 8, got 9"),
+        ("data.batches.0.frames=9", "data.batches.0: frames must be 1 or a multiple of 8, got 9"),
+        ("run.steps.most=9", "run.steps.most cannot be set: run.steps is 20, no table or list"),
+        (
+            'data.world.shapes=["star"]',
+            "data.world: shapes must be some of circle, square, triangle, cross, got ['star']",
+        ),
     ],
 )
 def test_what_cannot_be_trained_is_refused_in_a_sentence(tmp_path, change, message):
     done = train(tmp_path, "--set", change)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["vae={}", "start=/no/such/folder"], "/no/such/folder"),
+        (["data.batches.0.crop=null", 'data.files={"metadata": "/no/list.json"}'], "/no/list.json cannot be read"),
+    ],
+)
+def test_what_is_not_there_is_named(tmp_path, changes, message):
+    done = train(tmp_path, *(part for change in changes for part in ("--set", change)))
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr

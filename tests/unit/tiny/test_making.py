@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,12 @@ from easyanimate.tiny.fresh import make_fresh_pipeline
 from easyanimate.tiny.shipped import SHIPPED
 from easyanimate.tiny.stages import STAGES, recipe
 from easyanimate.training.configuration import read_settings
+from easyanimate.training.lora_settings import LoraTrainingSettings
 from easyanimate.training.transformer_settings import TransformerTrainingSettings
 from easyanimate.training.vae_settings import VaeTrainingSettings
 from jobs.model_card import ModelCard
+
+RECIPES = sorted(recipe("vae").parent.glob("*.toml"))
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +51,20 @@ def test_an_older_model_of_the_name_is_replaced(tmp_path: Path) -> None:
     copy_tiny_model(old)
     assert is_tiny_model(old)
     assert not (old / "left-over").exists()
+
+
+@pytest.mark.parametrize("change", [lambda data: data[:-1] + bytes([data[-1] ^ 1]), lambda data: data[:-1]])
+def test_a_model_with_the_same_card_and_other_weights_is_not_the_shipped_one(tmp_path: Path, change) -> None:
+    old = copy_tiny_model(tmp_path / "model")
+    weights = next(old.glob("transformer/*.safetensors"))
+    weights.write_bytes(change(weights.read_bytes()))
+    assert not is_tiny_model(old)
+
+
+def test_a_model_of_which_a_file_is_missing_is_not_the_shipped_one(tmp_path: Path) -> None:
+    old = copy_tiny_model(tmp_path / "model")
+    (old / "vae" / "config.json").unlink()
+    assert not is_tiny_model(old)
 
 
 def test_it_stays_under_fifteen_megabytes(folder: Path) -> None:
@@ -79,6 +97,13 @@ def test_each_stage_has_a_recipe_that_fits(stage) -> None:
     kind = VaeTrainingSettings if stage.kind == "vae" else TransformerTrainingSettings
     settings = read_settings(recipe(stage.name), kind, stage.changes(Path("somewhere")))
     assert settings.run.output == Path("somewhere") / stage.name
+
+
+@pytest.mark.parametrize("file", RECIPES, ids=lambda file: file.stem)
+def test_each_recipe_fits(file: Path) -> None:
+    said = tomllib.loads(file.read_text("utf-8"))
+    kind = LoraTrainingSettings if "lora" in said else TransformerTrainingSettings
+    read_settings(file, kind if "model" in said else VaeTrainingSettings)
 
 
 def test_the_module_can_be_run(tmp_path: Path) -> None:

@@ -35,6 +35,15 @@ def video_model(**changes) -> EasyAnimateTransformer3DModel:
     return EasyAnimateTransformer3DModel(**{**settings, **changes}).eval()
 
 
+@torch.no_grad()
+def trained_model() -> EasyAnimateTransformer3DModel:
+    """A video model no part of which is zero, as after a training."""
+    model = video_model()
+    for parameter in model.parameters():
+        parameter.add_(torch.randn_like(parameter) / 10)
+    return model
+
+
 @pytest.fixture(scope="module")
 def pixart(tmp_path_factory):
     """A small image model with random weights, and its folder."""
@@ -59,9 +68,10 @@ def pixart(tmp_path_factory):
 
 
 @torch.no_grad()
-def test_each_frame_is_what_pixart_makes_of_it(pixart):
+@pytest.mark.parametrize("make", [video_model, trained_model], ids=["fresh", "trained"])
+def test_each_frame_is_what_pixart_makes_of_it(pixart, make):
     image_model, folder = pixart
-    model = video_model()
+    model = make()
     start_from_pixart(model, folder)
     generator = torch.Generator().manual_seed(2)
     latents, given = (torch.randn(2, channels, 3, 8, 8, generator=generator) for channels in (4, 8))
@@ -85,3 +95,8 @@ def test_each_frame_is_what_pixart_makes_of_it(pixart):
 def test_another_network_is_refused_by_name(pixart):
     with pytest.raises(TrainingError, match="no PixArt-alpha transformer of this size"):
         start_from_pixart(video_model(num_layers=6, uvit_skip_pairs=[[0, 5]]), pixart[1])
+
+
+def test_a_folder_without_weights_is_refused_by_name(tmp_path):
+    with pytest.raises(TrainingError, match=f"pixart must be the folder of a PixArt-alpha transformer: .*{tmp_path}"):
+        start_from_pixart(video_model(), tmp_path)

@@ -1,11 +1,14 @@
 """A LoRA in training: what learns, and the file in the end."""
 
+import json
+
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from easyanimate.lora import applied, read_lora
 from easyanimate.tiny import TINY_MODEL
+from easyanimate.training.command import train_lora
 from easyanimate.training.configuration import BatchSettings, OptimiserSettings, RunSettings
 from easyanimate.training.errors import TrainingError
 from easyanimate.training.loop import Training
@@ -42,6 +45,19 @@ def test_a_trained_lora_is_a_file_that_changes_the_model(models_dir, tmp_path):
     assert {low.strength for low in lora.transformer.values()} == {0.5}
     assert any(low.up.any() for low in lora.transformer.values())
     assert linear >= len(lora.transformer)
+
+
+@pytest.mark.parametrize("text_encoder", [True, False])
+def test_half_the_rate_of_the_text_encoder_is_asked_for_only_where_it_learns(models_dir, tmp_path, text_encoder):
+    file = tmp_path / "lora.yaml"
+    told = settings(models_dir, tmp_path, text_encoder=text_encoder)
+    batch = KIND.model_copy(update={"remembered": 0}).model_dump()
+    few = told.model_dump(mode="json", include={"model", "lora", "loss"}, exclude_unset=True)
+    run = {"output": str(tmp_path), "steps": 1, "device": "cpu"}
+    file.write_text(json.dumps({**few, "run": run, "data": {"batches": [batch]}}))
+    assert (train_lora(file, {}) / LORA_FILE).is_file()
+    with pytest.raises(TrainingError, match="no parameter to train has 'attn9' of slow in its name"):
+        train_lora(file, {"slow": {"attn9": 0.1}})
 
 
 def test_the_file_has_the_published_names(models_dir, tmp_path):

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from easyanimate.training.configuration import OptimiserSettings
+from easyanimate.training.errors import TrainingError
 from easyanimate.training.muon import Muon, orthogonal
 from easyanimate.training.optimising import clip_gradients, make_optimisers, norm_limit, rate_at
 
@@ -51,6 +52,12 @@ def test_slow_parameters_get_their_share_of_the_rate():
     named = [("a.weight", nn.Parameter(torch.ones(2))), ("b.weight", nn.Parameter(torch.ones(2)))]
     (optimiser,) = make_optimisers(named, OptimiserSettings(learning_rate=1e-3), {"b.": 0.1})
     assert [group["full_rate"] for group in optimiser.param_groups] == pytest.approx([1e-3, 1e-4])
+
+
+def test_a_slow_word_that_is_in_no_name_is_refused():
+    named = [("a.weight", nn.Parameter(torch.ones(2))), ("b.weight", nn.Parameter(torch.ones(2), requires_grad=False))]
+    with pytest.raises(TrainingError, match=r"no parameter to train has 'b\.' of slow in its name; one is a\.weight"):
+        make_optimisers(named, OptimiserSettings(), {"b.": 0.1})
 
 
 def test_the_rate_warms_up_stays_and_falls():

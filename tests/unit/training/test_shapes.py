@@ -93,6 +93,14 @@ def test_an_unknown_word_is_refused_with_those_there_are():
         World(shapes=("star",))
 
 
+def test_words_that_leave_no_scene_are_refused():
+    held_out = {"shapes": ("circle",), "colours": ("red",), "motions": ("left",)}
+    with pytest.raises(ValueError, match="no scene can be made of these words"):
+        World(**held_out, held_out=not is_held_out("circle", "red", "left"))
+    with pytest.raises(ValueError, match="no scene can be made of these words"):
+        World(colours=("blue",), backgrounds=("blue",))
+
+
 def test_a_share_of_the_scenes_is_outlined():
     styles = [sample_scene(World(outlined=0.3), Random(i), frames=8).style for i in range(200)]
     assert 30 < styles.count("outlined") < 90
