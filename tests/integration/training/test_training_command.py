@@ -211,7 +211,7 @@ def test_two_processes_train_one_model_and_go_on_where_they_were_stopped(tmp_pat
 
 
 def test_what_stops_one_of_two_processes_is_told_with_its_exit_code(tmp_path):
-    done = train(tmp_path, "--processes=2", "--set", "start=/no/such/folder")
+    done = train(tmp_path, "--processes=2", "--set", "vae={}", "--set", "start=/no/such/folder")
     assert done.returncode == 2
     assert "/no/such/folder" in done.stderr
     assert "Traceback" not in done.stderr
