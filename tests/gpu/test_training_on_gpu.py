@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 
 from easyanimate.tiny import TINY_MODEL
 from easyanimate.training.command import KINDS
@@ -48,6 +49,7 @@ RESULT = {
 def train(kind: str, folder: Path, models_dir: Path, **said: Any) -> dict[int, float]:
     text = FIRST[kind].format(model=models_dir / TINY_MODEL) + RUN.format(output=folder / "run", **said)
     (folder / "train.toml").write_text(text)
+    AcceleratorState._reset_state(reset_partial_state=True)  # it is one for the whole process, and so many trainings
     result = KINDS[kind](folder / "train.toml", {})
     assert (result / RESULT[kind]).is_file()
     return read_losses(folder / "run" / "losses.csv")

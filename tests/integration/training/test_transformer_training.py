@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from easyanimate.pipeline import EasyAnimatePipeline
@@ -30,6 +31,7 @@ def settings(folder: Path, model: Path, **changes) -> TransformerTrainingSetting
 
 
 def losses(told: TransformerTrainingSettings) -> dict[int, float]:
+    AcceleratorState._reset_state(reset_partial_state=True)  # it is one for the whole process, with one precision
     Training(TransformerTask(told), told).go()
     return read_losses(told.run.output / "losses.csv")
 
