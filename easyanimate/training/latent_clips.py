@@ -20,6 +20,7 @@ from easyanimate.training.masks import random_ends
 from easyanimate.training.randomness import random_at
 from easyanimate.training.sources import DrawnClips, Source
 from easyanimate.training.transformer_settings import MaskSettings
+from easyanimate.training.writing import writing
 from easyanimate.vae import AutoencoderKLSlice
 
 ENCODED_AT_ONCE = 16
@@ -136,7 +137,8 @@ class LatentSource:
                 raise TrainingError(
                     "remembered works with the procedural set; files have buckets, so leave it out for them"
                 )
-            folder.mkdir(parents=True, exist_ok=True)
+            with writing("encoded clips", folder):
+                folder.mkdir(parents=True, exist_ok=True)
             many = kind.model_copy(update={"batch_size": MADE_AT_ONCE})
             parts = []
             for i in tqdm(range(0, count, MADE_AT_ONCE), desc=f"encoding {_name(kind)}", disable=process > 0):
@@ -152,9 +154,10 @@ class LatentSource:
     def _encode_or_read(self, kind: BatchSettings, file: Path, random: Random) -> Encoded:
         clips = self.source.clips(kind, random)
         if not file.exists():
-            unfinished = file.with_suffix(".unfinished")
-            save_file(self._encode(clips.pixels, random), unfinished)
-            unfinished.rename(file)
+            encoded, unfinished = self._encode(clips.pixels, random), file.with_suffix(".unfinished")
+            with writing("encoded clips", file.parent):
+                save_file(encoded, unfinished)
+                unfinished.rename(file)
         return Encoded(load_file(file), (kind.frames, kind.height, kind.width), clips.say)
 
     def _encode(self, pixels: Tensor, random: Random) -> dict[str, Tensor]:

@@ -164,12 +164,17 @@ batch_size = 4
 """
 
 
-def start(folder: Path, model: Path) -> subprocess.Popen:
+def command(folder: Path, model: Path) -> list[str]:
     folder.mkdir(exist_ok=True)
     file = folder / "train.toml"
     file.write_text(KILLED.format(model=model, output=folder / "run"))
-    command = [sys.executable, "-m", "easyanimate.training", "transformer", str(file)]
-    return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.DEVNULL)
+    return [sys.executable, "-m", "easyanimate.training", "transformer", str(file)]
+
+
+def start(folder: Path, model: Path) -> subprocess.Popen:
+    return subprocess.Popen(
+        command(folder, model), env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.DEVNULL
+    )
 
 
 def test_a_killed_training_goes_on_to_the_same_losses_and_weights(tmp_path, model):
@@ -187,3 +192,11 @@ def test_a_killed_training_goes_on_to_the_same_losses_and_weights(tmp_path, mode
     for network in ("transformer/diffusion_pytorch_model", "text_encoder/model"):
         one, other = (load_file(run / "result" / f"{network}.safetensors") for run in (whole, again))
         assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_disk_that_is_full_of_encoded_clips_is_told_in_a_sentence(tmp_path, model):
+    limited = ["prlimit", "--fsize=3000", *command(tmp_path, model)]  # no file may grow larger
+    done = subprocess.run(limited, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 2
+    assert f"encoded clips could not be written to {tmp_path}/run/remembered" in done.stderr
+    assert "Traceback" not in done.stderr
