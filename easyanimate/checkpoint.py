@@ -113,7 +113,7 @@ class PublishedWeights:
         except _UNFIT as problem:
             raise CheckpointError(f"{home}: {problem}") from problem
         assign_strictly(model, state_dict, str(home))
-        model.to(torch_dtype or torch.float32)
+        nn.Module.to(model, torch_dtype or torch.float32)  # diffusers' own warns of parts to keep, and names none
         model.eval()
         return model
 

@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m easyanimate.training")
     parser.add_argument("kind", choices=sorted(KINDS))
     parser.add_argument("file", type=Path, help="a .toml or .yaml file of settings")
-    parser.add_argument("--processes", type=int, default=1, metavar="N", help="so many on this machine")
+    parser.add_argument("--processes", type=_count, default=1, metavar="N", help="so many on this machine")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="another value for a setting")
     said = parser.parse_args(arguments)
     if said.processes > 1:
@@ -62,6 +62,13 @@ def train_lora(file: Path, overrides: dict[str, Any]) -> Path:
 
 
 KINDS = {"vae": train_vae, "transformer": train_transformer, "lora": train_lora}
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, got {number}")
+    return number
 
 
 def _setting(text: str) -> tuple[str, Any]:

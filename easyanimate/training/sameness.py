@@ -24,6 +24,7 @@ FREE = (
     "optimiser.max_gradient_norm",
     "optimiser.gradient_norm_rule",
     "gradient_checkpointing",
+    "data.files.most_broken",
     "sample_prompts",
     "probe",
 )
@@ -38,8 +39,9 @@ def facts_of(settings: TaskSettings, **more: Any) -> Facts:
 
 
 def difference(before: Facts, now: Facts) -> str:
-    """What has changed, in words; empty if nothing has."""
-    changed = [name for name in sorted(before.keys() | now.keys()) if before.get(name) != now.get(name)]
+    """What has changed of what may not, in words; empty if nothing has."""
+    names = sorted(name for name in before.keys() | now.keys() if not _is_free(name))
+    changed = [name for name in names if before.get(name) != now.get(name)]
     return ", ".join(f"{name} was {_said(before.get(name))} and is {_said(now.get(name))}" for name in changed)
 
 

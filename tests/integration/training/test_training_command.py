@@ -188,6 +188,13 @@ def test_what_is_not_there_is_named(tmp_path, changes, message):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("number", ["0", "-3"])
+def test_no_processes_at_all_are_refused(tmp_path, number):
+    done = train(tmp_path, f"--processes={number}")
+    assert done.returncode == 2
+    assert f"must be 1 or more, got {number}" in done.stderr
+
+
 def test_a_file_that_is_no_settings_is_refused(tmp_path):
     done = train(tmp_path, text="steps = [")
     assert done.returncode == 2
