@@ -18,6 +18,7 @@ from easyanimate.training.writing import whole_folder
 
 _NAME = re.compile(r"step-(\d{8})")
 Tensors = dict[str, Tensor]
+Parts = dict[str, Tensors]
 
 
 def newest(folder: Path) -> Path | None:
@@ -26,7 +27,7 @@ def newest(folder: Path) -> Path | None:
     return max(found, default=None, key=lambda path: path.name)
 
 
-def save(folder: Path, step: int, parts: dict[str, Tensors], facts: dict[str, Any], keep: int) -> Path:
+def save(folder: Path, step: int, parts: Parts, facts: dict[str, Any], keep: int) -> Path:
     """Write the checkpoint after `step` steps, and delete all but the last `keep`.
 
     Raises TrainingError if there is no room; the ones before stay as they are.
@@ -48,7 +49,7 @@ def save(folder: Path, step: int, parts: dict[str, Tensors], facts: dict[str, An
     return final
 
 
-def load(checkpoint: Path) -> tuple[dict[str, Tensors], dict[str, Any]]:
+def load(checkpoint: Path) -> tuple[Parts, dict[str, Any]]:
     """Parts and facts of a checkpoint. Raises TrainingError, naming the file, if it is damaged."""
     try:
         facts = json.loads((checkpoint / "facts.json").read_text("utf-8"))

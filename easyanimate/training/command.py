@@ -12,6 +12,7 @@ from easyanimate.training.loop import Training, make_accelerator
 from easyanimate.training.lora_settings import LoraTrainingSettings
 from easyanimate.training.lora_task import TEXT_RATE, LoraTask
 from easyanimate.training.several import launch
+from easyanimate.training.together import FailedElsewhere
 from easyanimate.training.transformer_settings import TransformerTrainingSettings
 from easyanimate.training.transformer_task import TransformerTask
 from easyanimate.training.vae_settings import VaeTrainingSettings
@@ -31,6 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
         return launch(said.processes, [said.kind, str(said.file), *changes])
     try:
         result = KINDS[said.kind](said.file, dict(_setting(text) for text in said.set))
+    except FailedElsewhere:
+        return 2
     except EasyAnimateError as error:
         sys.stderr.write(f"train {said.kind}: {error}\n")
         return 2
@@ -57,8 +60,10 @@ def train_lora(file: Path, overrides: dict[str, Any]) -> Path:
     settings = read_settings(file, LoraTrainingSettings, overrides)
     accelerator = make_accelerator(settings.run)
     task = LoraTask(settings, process=accelerator.process_index, device=accelerator.device)
-    slow = {**TEXT_RATE, **settings.slow} if settings.lora.text_encoder else settings.slow
-    return Training(task, settings, slow).go()
+    rest = {
+        word: share for word, share in TEXT_RATE.items() if settings.lora.text_encoder and word not in settings.slow
+    }
+    return Training(task, settings, {**settings.slow, **rest}).go()
 
 
 KINDS = {"vae": train_vae, "transformer": train_transformer, "lora": train_lora}

@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,6 +18,9 @@ class Settings(BaseModel):
     """Unknown names are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class RunSettings(Settings):
@@ -45,7 +48,7 @@ class OptimiserSettings(Settings):
     kind: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = Field(1e-4, gt=0)
     muon_learning_rate: float = Field(2e-3, gt=0, description="of the matrices, where kind is muon")
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
     epsilon: float = Field(1e-8, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     warmup_steps: int = Field(0, ge=0)

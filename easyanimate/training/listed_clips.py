@@ -40,9 +40,14 @@ class ListedClips:
         """The files that could not be read."""
         return frozenset(self._files.broken)
 
+    def refuse_unless_suits(self, kinds: Sequence[BatchSettings]) -> None:
+        """Raises TrainingError if the list has nothing for one of these batches."""
+        for kind in kinds:
+            self._files.refuse_without(_type_of(kind))
+
     def clips(self, kind: BatchSettings, random: Random) -> Clips:
         """A batch of files of one bucket; videos where `kind.frames` is more than 1. Raises TrainingError."""
-        which = "image" if kind.frames == 1 else "video"
+        which = _type_of(kind)
         base = round((kind.height * kind.width) ** 0.5)
         for _ in range(TRIES):
             bucket, files = self._files.draw_bucket(which, base, random)
@@ -80,6 +85,10 @@ class ListedClips:
         pixels = torch.stack([clip[:, :length] for _, clip in batch])
         texts = [file.entry.text for file, _ in batch]
         return Clips(lambda: pixels, lambda i, _: texts[i])
+
+
+def _type_of(kind: BatchSettings) -> str:
+    return "image" if kind.frames == 1 else "video"
 
 
 def _in_random_order(files: Sequence[ListedFile], random: Random) -> Iterator[ListedFile]:

@@ -43,13 +43,17 @@ class ListedFiles:
         self._by_type = {kind: [file for file in files if file.entry.type == kind] for kind in ("image", "video")}
         self._buckets: dict[tuple[str, int], dict[Bucket, list[ListedFile]]] = {}
 
+    def refuse_without(self, kind: str) -> None:
+        """Raises TrainingError if there is no file of this `kind`, image or video."""
+        if not self._by_type[kind]:
+            raise TrainingError(f"the list holds no {kind} that can be read, but a batch needs some")
+
     def draw_bucket(self, kind: str, base: int, random: Random) -> tuple[Bucket, Sequence[ListedFile]]:
         """The bucket of a random file, so that larger ones come more often, and all files in it.
 
         `kind` is image or video, `base` the side of the square whose area all buckets have. Raises TrainingError.
         """
-        if not self._by_type[kind]:
-            raise TrainingError(f"the list holds no {kind} that can be read, but a batch needs some")
+        self.refuse_without(kind)
         if (kind, base) not in self._buckets:
             self._buckets[kind, base] = _sort(self._by_type[kind], base)
         bucket = _bucket(random.choice(self._by_type[kind]), base)

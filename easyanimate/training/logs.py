@@ -4,9 +4,9 @@ import csv
 import io
 from pathlib import Path
 
-from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
+from easyanimate.training.tensorboard_events import TensorBoardEvents
 from easyanimate.training.writing import replace_text, writing
 
 COLUMNS = 3  # step, name, value; a line that a kill cut short has fewer
@@ -20,11 +20,11 @@ class TrainingLog:
             total=steps, initial=start, unit="step", disable=not is_main, dynamic_ncols=True, mininterval=1
         )
         self._csv = folder / "losses.csv" if is_main else None
-        self._events: SummaryWriter | None = None
+        self._events: TensorBoardEvents | None = None
         if self._csv:
             with writing("the log", folder):
                 _forget_after(self._csv, start)
-                self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=start)
+                self._events = TensorBoardEvents(folder / "tensorboard", start)
 
     def tell(self, step: int, values: dict[str, float]) -> None:
         """The values of a step, into files and beside the bar."""
@@ -32,8 +32,7 @@ class TrainingLog:
             return
         with writing("the log", self._csv):
             _append(self._csv, step, values)
-            for name, value in values.items():
-                self._events.add_scalar(name, value, step)
+            self._events.tell(step, values)
         self._bar.set_postfix({name: f"{value:.4g}" for name, value in values.items()}, refresh=False)
 
     def advance(self) -> None:

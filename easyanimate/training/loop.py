@@ -2,14 +2,14 @@
 
 import math
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
@@ -21,7 +21,10 @@ from easyanimate.training.optimising import clip_gradients, make_optimisers, rat
 from easyanimate.training.randomness import seed_torch
 from easyanimate.training.sameness import Facts, difference, facts_of
 from easyanimate.training.task import Place, Task
+from easyanimate.training.together import Together
 from easyanimate.training.writing import whole_folder, writing
+
+PATIENCE = timedelta(hours=6)  # of processes for the first one, which saves and draws samples alone
 
 
 class Training:
@@ -32,6 +35,7 @@ class Training:
         self.task, self.told = task, settings
         self.run, self.settings = settings.run, settings.optimiser
         self.accelerator = make_accelerator(self.run)
+        self.together = Together(self.accelerator)
         self.trainable = [(n, p) for n, p in task.network.named_parameters() if p.requires_grad]
         if not self.trainable:
             raise TrainingError("nothing would be trained: no parameter's name holds one of the given words")
@@ -54,6 +58,10 @@ class Training:
         """Where checkpoints lie."""
         return self.run.output / "checkpoints"
 
+    @property
+    def _result(self) -> Path:
+        return self.run.output / "result"
+
     def go(self) -> Path:
         """Train from the newest checkpoint, or the beginning, to the end; the folder with the result.
 
@@ -66,7 +74,7 @@ class Training:
                 while self.step < self.run.steps:
                     values = self._one_step()
                     self.step += 1
-                    self._stops = self._anyone_stops()
+                    self._stops = self.together.any(self._stops)  # all end after the same step
                     log.advance()
                     self._after_step(log, values)
         finally:
@@ -78,7 +86,7 @@ class Training:
         rate = rate_at(self.step, self.run.steps, self.settings)
         for part in range(parts):
             place = Place(self.run.seed, self.step, self.run.steps, part, self.accelerator.process_index)
-            batch = to_device(self.task.batch(place), self.accelerator.device)
+            batch = to_device(self._batch(place), self.accelerator.device)
             seed_torch(*place.own())
             is_last = part + 1 == parts
             with nullcontext() if is_last else self.accelerator.no_sync(self.network), self.accelerator.autocast():
@@ -90,6 +98,16 @@ class Training:
             raise TrainingError(self._not_finite(summed["loss"]))
         norm = self._update(rate)
         return {**summed, "gradient_norm": norm, "rate": rate}
+
+    def _batch(self, place: Place) -> Any:
+        """What the task makes; if it cannot be made in one process, all end."""
+        batch, problem = None, None
+        try:
+            batch = self.task.batch(place)
+        except TrainingError as error:
+            problem = error
+        self.together.go_on(problem)
+        return batch
 
     def _update(self, rate: float) -> float:
         norm = clip_gradients([p for _, p in self.trainable], self.step, self.settings)
@@ -108,19 +126,27 @@ class Training:
         """`self.step` counts what is done; what is told of it has the number of the step itself."""
         is_end = self.step == self.run.steps
         if is_end or self.step % self.run.log_every == 0:
-            log.tell(self.step - 1, values)
+            self._in_main(lambda: log.tell(self.step - 1, values))
         if is_end or self._stops or self.step % self.run.checkpoint_every == 0:
-            self._save()
+            self._in_main(self._save)
         if self.run.sample_every and (is_end or self.step % self.run.sample_every == 0):
-            self._look(log)
+            self._in_main(lambda: self._look(log))
         if self._stops and not is_end:
             raise TrainingError(
                 f"stopped after step {self.step} of {self.run.steps}; the same command goes on from there"
             )
 
+    def _in_main(self, work: Callable[[], None]) -> None:
+        """Done by the first process; the others wait for it, and end with it if it cannot be done."""
+        problem = None
+        if self._is_main:
+            try:
+                work()
+            except TrainingError as error:
+                problem = error
+        self.together.go_on(problem)
+
     def _save(self) -> None:
-        if not self._is_main:
-            return
         parts = {"weights": {name: p.detach().cpu() for name, p in self.trainable}}
         for i, optimiser in enumerate(self.optimisers):
             parts[f"optimiser-{i}"] = checkpoints.optimiser_state(optimiser)
@@ -135,12 +161,7 @@ class Training:
         if checkpoint is None:
             return
         parts, facts = checkpoints.load(checkpoint)
-        changed = difference(facts.get("same", {}), self._facts())
-        if changed:
-            raise TrainingError(
-                f"{checkpoint} is of a training with other settings: {changed}; set them back, choose another "
-                f"run.output, or delete {self.folder}"
-            )
+        self._refuse_unlike(checkpoint, parts, facts)
         checkpoints.restore_tensors(self.trainable, parts["weights"], str(checkpoint))
         for i, optimiser in enumerate(self.optimisers):
             checkpoints.restore_optimiser(optimiser, parts[f"optimiser-{i}"])
@@ -150,18 +171,36 @@ class Training:
             self.ema.optimization_step = facts["step"]
         self.step = facts["step"]
 
+    def _refuse_unlike(self, checkpoint: Path, parts: checkpoints.Parts, facts: Facts) -> None:
+        """Raises TrainingError for a checkpoint that this training cannot go on from."""
+        elsewhere = f"choose another run.output, or delete {self.folder}"
+        if "same" not in facts:
+            raise TrainingError(f"{checkpoint} is of another version of this package; {elsewhere}")
+        changed = difference(facts["same"], self._facts())
+        if changed:
+            raise TrainingError(
+                f"{checkpoint} is of a training with other settings: {changed}; set them back, {elsewhere}"
+            )
+        missing = {"weights", *(f"optimiser-{i}" for i in range(len(self.optimisers)))} - parts.keys()
+        missing |= {"ema"} - parts.keys() if self.ema else set()
+        if missing:
+            raise TrainingError(
+                f"{checkpoint} is damaged: {min(missing)}.safetensors is missing; delete that folder to go on from the "
+                "one before"
+            )
+        if facts["step"] > self.run.steps:
+            raise TrainingError(f"{checkpoint} has more steps than run.steps = {self.run.steps}; {elsewhere}")
+
     def _finish(self) -> Path:
-        result = self.run.output / "result"
-        if self._is_main:
-            with self._averaged(), writing("the result", result), whole_folder(result) as unfinished:
-                self.task.save(unfinished)
-        self.accelerator.wait_for_everyone()
-        return result
+        self._in_main(self._write_result)
+        return self._result
+
+    def _write_result(self) -> None:
+        with self._averaged(), writing("the result", self._result), whole_folder(self._result) as unfinished:
+            self.task.save(unfinished)
 
     def _look(self, log: TrainingLog) -> None:
         """What the averaged networks have learnt: numbers into the log, a picture beside it."""
-        if not self._is_main:
-            return
         with self._averaged():
             picture = self.task.sample()
             log.tell(self.step - 1, self.task.measure())
@@ -198,13 +237,6 @@ class Training:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _anyone_stops(self) -> bool:
-        """Whether one of the processes was asked to: all end after the same step."""
-        if self.accelerator.num_processes == 1:
-            return self._stops
-        flag = torch.tensor(float(self._stops), device=self.accelerator.device)
-        return bool(self.accelerator.reduce(flag, "sum") > 0)
-
     def _facts(self) -> Facts:
         """What must stay the same when the training goes on."""
         return facts_of(self.told, processes=self.accelerator.num_processes)
@@ -228,11 +260,12 @@ def learn(network: nn.Module) -> None:
 def make_accelerator(run: RunSettings) -> Accelerator:
     """accelerate for this run: processes and devices are those it was launched with."""
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)
-    return Accelerator(cpu=run.device == "cpu", mixed_precision=run.mixed_precision, kwargs_handlers=[unused])
+    patience = InitProcessGroupKwargs(timeout=PATIENCE)
+    return Accelerator(cpu=run.device == "cpu", mixed_precision=run.mixed_precision, kwargs_handlers=[unused, patience])
 
 
 def to_device(value: Any, device: Any) -> Any:
-    """Tensors in dictionaries, lists and alone, on `device`."""
+    """A tensor, and those in a dictionary, on `device`."""
     if isinstance(value, Tensor):
         return value.to(device)
     if isinstance(value, dict):

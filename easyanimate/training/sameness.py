@@ -28,6 +28,7 @@ FREE = (
     "sample_prompts",
     "probe",
 )
+LONGEST = 120  # of a value, in a sentence
 Facts = dict[str, Any]
 
 
@@ -51,11 +52,13 @@ def digest_of(facts: Facts) -> str:
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if not isinstance(value, dict) or not value:
+    """Plain values and lists of them by name, as --set spells it: data.batches.0.frames."""
+    is_list = isinstance(value, list) and any(isinstance(inner, dict) for inner in value)
+    if not value or not (is_list or isinstance(value, dict)):
         yield name, value
         return
-    for key, inner in value.items():
-        yield from _flat(f"{name}.{key}" if name else key, inner)
+    for key, inner in enumerate(value) if is_list else value.items():
+        yield from _flat(f"{name}.{key}" if name else str(key), inner)
 
 
 def _is_free(name: str) -> bool:
@@ -64,4 +67,4 @@ def _is_free(name: str) -> bool:
 
 def _said(value: Any) -> str:
     text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"

@@ -1,7 +1,7 @@
 """What the training of a transformer is told."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -85,7 +85,7 @@ class ProbeSettings(Settings):
     """How much worse the noise is told with one word of the caption changed, on so many clips (0: not looked at)."""
 
     clips: int = Field(0, ge=0)
-    timesteps: tuple[int, ...] = (450, 600, 750)
+    timesteps: tuple[Annotated[int, Field(ge=0, lt=1000)], ...] = Field((450, 600, 750), min_length=1)
 
 
 class TransformerTrainingSettings(TaskSettings):
@@ -101,7 +101,7 @@ class TransformerTrainingSettings(TaskSettings):
     model: Path
     pixart: Path | None = None
     train: tuple[str, ...] = V3_PARTS
-    slow: dict[str, float] = Field(default_factory=dict)
+    slow: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     train_text_encoder: bool = False
     train_image_encoder: bool = False
     renew_text_encoder: tuple[str, ...] = ()

@@ -113,9 +113,7 @@ class TransformerTask:
             self.pipe.transformer.enable_gradient_checkpointing(checkpoint_with(torch.device(device)))
         self.scale = float(self.pipe.vae.config["scaling_factor"])
         reader = VaeReader(self.pipe.vae.to(device))
-        self.clips = LatentSource(
-            source or choose_source(settings.data.world, settings.data.files), reader, settings.masks, self.prepare
-        )
+        self.clips = LatentSource(source or choose_source(settings.data), reader, settings.masks, self.prepare)
         folder = settings.run.output / "remembered" / self._name_of_clips()
         self.clips.remember(settings.data.batches, folder, settings.run.seed, process)
         self._probe: tuple[Any, dict[str, Tensor]] | None = None

@@ -90,4 +90,6 @@ class VaeTrainingSettings(TaskSettings):
             raise ValueError("latent_noise needs freeze_encoder = true: from latents with noise only a decoder learns")
         if self.standardise and self.freeze_encoder:
             raise ValueError("standardise would change the latents that freeze_encoder keeps; leave one of them out")
+        if self.standardise and self.loss.anchor:
+            raise ValueError("standardise would change the latents that loss.anchor keeps; leave one of them out")
         return self

@@ -32,7 +32,9 @@ class VaeTraining(nn.Module):
         self.weights, self.latent_noise = settings.loss, settings.latent_noise
         file, critics = settings.loss.perceptual_file, settings.adversary
         self.perceptual = Perceptual.load(file) if file and settings.loss.perceptual else None
-        self.adversary = Adversary(critics.width, critics.weight) if critics else None
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.run.seed)
+            self.adversary = Adversary(critics.width, critics.weight) if critics else None
         self.first = FirstLatents(vae) if settings.loss.anchor else None
 
     def forward(self, batch: dict[str, Tensor]) -> Losses:
@@ -78,7 +80,7 @@ class VaeTask:
 
     def __init__(self, settings: VaeTrainingSettings, source: Source | None = None) -> None:
         self.settings = settings
-        self.source = source or choose_source(settings.data.world, settings.data.files)
+        self.source = source or choose_source(settings.data)
         vae = make_vae(settings)
         self.network = VaeTraining(vae, settings)
         for part in (vae.encoder, vae.quant_conv):

@@ -23,18 +23,22 @@ def writing(what: str, where: Path) -> Iterator[None]:
 @contextmanager
 def whole_folder(final: Path) -> Iterator[Path]:
     """An empty folder beside `final` that takes its place when all went well, and goes when not."""
-    unfinished = final.parent / f".{final.name}.unfinished"
+    unfinished, before = (final.parent / f".{final.name}.{name}" for name in ("unfinished", "before"))
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     try:
         yield unfinished
         for file in unfinished.rglob("*"):
             to_disk(file)
-        shutil.rmtree(final, ignore_errors=True)
+        to_disk(unfinished)
+        shutil.rmtree(before, ignore_errors=True)
+        if final.exists():
+            final.rename(before)
         unfinished.rename(final)
         to_disk(final.parent)
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        for folder in (unfinished, before):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def replace_text(file: Path, text: str) -> None:

@@ -144,11 +144,44 @@ def test_a_full_disk_ends_the_training_in_a_sentence_and_keeps_what_was_saved(tm
 
 def test_a_loss_that_is_no_number_ends_the_training_and_names_the_last_good_state(tmp_path):
     assert train(tmp_path, steps=5).returncode == 0
-    wild = ["--set", "optimiser.muon_learning_rate=1e30", "--set", f'run.output="{tmp_path / "wild"}"']
-    done = train(tmp_path, *wild, steps=5)
+    kept = checkpoints.newest(tmp_path / "run" / "checkpoints")
+    wild = ["--set", "optimiser.muon_learning_rate=1e30", "--set", "optimiser.learning_rate=1e30"]
+    done = train(tmp_path, *wild, steps=10)
     assert done.returncode == 2
-    assert "lower the learning rate" in done.stderr
-    assert checkpoints.newest(tmp_path / "run" / "checkpoints") is not None
+    assert f"{kept} is the last good state; lower the learning rate" in done.stderr
+    assert checkpoints.newest(tmp_path / "run" / "checkpoints") == kept
+    assert train(tmp_path, steps=10).returncode == 0
+
+
+def test_a_disk_that_is_full_of_events_ends_the_training_in_a_sentence(tmp_path):
+    limited = ["prlimit", "--fsize=3000", *command(tmp_path, "--set", "run.checkpoint_every=100", steps=60)]
+    done = subprocess.run(limited, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 2
+    assert "the log could not be written to" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_ends_two_processes_with_one_sentence(tmp_path):
+    limited = ["prlimit", "--fsize=30000", *command(tmp_path, "--processes=2", steps=10)]
+    done = subprocess.run(limited, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("train vae: the checkpoint after step 5 could not be written to") == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_a_checkpoint_with_a_part_missing_is_named(tmp_path):
+    assert train(tmp_path, steps=5).returncode == 0
+    (checkpoints.newest(tmp_path / "run" / "checkpoints") / "optimiser-1.safetensors").unlink()
+    done = train(tmp_path, steps=10)
+    assert done.returncode == 2
+    assert "is damaged: optimiser-1.safetensors is missing; delete that folder" in done.stderr
+
+
+def test_fewer_steps_than_were_done_are_refused(tmp_path):
+    assert train(tmp_path, steps=5).returncode == 0
+    done = train(tmp_path, steps=3)
+    assert done.returncode == 2
+    assert "has more steps than run.steps = 3" in done.stderr
 
 
 @pytest.mark.parametrize(

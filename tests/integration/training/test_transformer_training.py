@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,11 @@ from easyanimate.tiny.fresh import make_fresh_pipeline
 from easyanimate.training import checkpoints
 from easyanimate.training.logs import read_losses
 from easyanimate.training.loop import Training
+from easyanimate.training.task import Place
 from easyanimate.training.transformer_settings import TransformerTrainingSettings
 from easyanimate.training.transformer_task import TransformerTask
 
+NONE = {"caption": 0.0, "image": 0.0}
 BATCH = {"frames": 8, "height": 32, "width": 32, "batch_size": 2}
 
 
@@ -77,9 +80,23 @@ def test_bfloat16_trains_to_nearly_the_same_losses(tmp_path, model, plain):
     assert losses(settings(tmp_path, model, run={"mixed_precision": "bf16"})) == pytest.approx(plain, rel=0.05)
 
 
-def test_an_accumulated_step_is_one_step_of_more_clips(tmp_path, model):
-    told = settings(tmp_path, model, run={"gradient_accumulation_steps": 3, "steps": 2})
-    assert sorted(losses(told)) == [0, 1]
+def test_an_accumulated_step_has_the_mean_of_its_parts_losses_and_gradients(tmp_path, model):
+    def first_step(name: str, parts: int) -> tuple[float, float]:
+        told = settings(tmp_path / name, model, run={"gradient_accumulation_steps": parts, "steps": 1}, dropout=NONE)
+        losses(told)
+        values = (read_losses(told.run.output / "losses.csv", name)[0] for name in ("loss", "gradient_norm"))
+        return tuple(values)
+
+    class SamePart(TransformerTask):
+        def batch(self, place: Place) -> dict[str, torch.Tensor]:
+            return super().batch(replace(place, part=0))
+
+    told = settings(tmp_path / "same", model, run={"gradient_accumulation_steps": 3, "steps": 1}, dropout=NONE)
+    AcceleratorState._reset_state(reset_partial_state=True)
+    Training(SamePart(told), told).go()
+    same = [read_losses(told.run.output / "losses.csv", name)[0] for name in ("loss", "gradient_norm")]
+    assert same == pytest.approx(first_step("one", 1), rel=1e-4)  # three times the same part is that part
+    assert first_step("three", 3) != pytest.approx(first_step("again", 1), rel=1e-4)
 
 
 def test_only_the_named_parts_learn_and_frozen_networks_rest(tmp_path, model):

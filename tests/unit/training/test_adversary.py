@@ -68,6 +68,17 @@ def test_a_vae_trains_against_critics(tmp_path):
     assert "AutoencoderKLSlice" in saved
 
 
+def test_critics_begin_alike_in_a_training_that_begins_again(tmp_path):
+    settings = VaeTrainingSettings(
+        run=RunSettings(output=tmp_path, steps=4),
+        vae={"ch": 8, "ch_mult": [1, 1, 1, 2], "layers_per_block": 1, "norm_num_groups": 1},
+        adversary=AdversarySettings(width=8),
+        data=VaeDataSettings(batches=(BatchSettings(frames=8, height=32, width=32, batch_size=1),)),
+    )
+    one, other = (VaeTask(settings).network.state_dict() for _ in range(2))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
 @pytest.fixture(scope="module")
 def vgg(tmp_path_factory):
     torch.manual_seed(0)

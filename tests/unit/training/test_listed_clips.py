@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageOps
 
-from easyanimate.training.configuration import BatchSettings
+from easyanimate.training.choose_source import choose_source
+from easyanimate.training.configuration import BatchSettings, DataSettings, ListSettings
 from easyanimate.training.errors import TrainingError
 from easyanimate.training.listed_clips import ListedClips
 from easyanimate.training.metadata import read_metadata
@@ -241,3 +242,11 @@ def test_a_list_that_does_not_fit_is_refused(tmp_path, text, message):
     (tmp_path / "list.json").write_text(text)
     with pytest.raises(TrainingError, match=message):
         read_metadata(tmp_path / "list.json")
+
+
+def test_a_batch_that_the_list_has_nothing_for_is_refused_at_once(folder):
+    (folder / "pictures.json").write_text(json.dumps([{"file_path": "0.png", "text": "a picture"}]))
+    files = ListSettings(metadata=folder / "pictures.json")
+    choose_source(DataSettings(files=files, batches=(IMAGES,)))
+    with pytest.raises(TrainingError, match="the list holds no video that can be read"):
+        choose_source(DataSettings(files=files, batches=(IMAGES, VIDEOS.model_copy(update={"after": 0.5}))))

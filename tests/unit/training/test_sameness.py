@@ -13,7 +13,8 @@ BATCH = BatchSettings(frames=8, batch_size=2)
 
 def settings(**changes) -> VaeTrainingSettings:
     run = RunSettings(output=Path("there"), steps=10, **changes.pop("run", {}))
-    return VaeTrainingSettings(run=run, data=VaeDataSettings(batches=(BATCH,)), **changes)
+    data = changes.pop("data", VaeDataSettings(batches=(BATCH,)))
+    return VaeTrainingSettings(run=run, data=data, **changes)
 
 
 def test_the_same_settings_differ_in_nothing():
@@ -32,6 +33,7 @@ def test_how_long_and_how_fast_may_change(change):
     [
         ({"run": {"seed": 4}}, "run.seed was 0 and is 4"),
         ({"optimiser": {"kind": "muon"}}, 'optimiser.kind was "adamw" and is "muon"'),
+        ({"data": VaeDataSettings(batches=(BATCH, BATCH))}, "data.batches.1.frames was null and is 8"),
         ({"ema": {"decay": 0.9}}, "ema.decay was null and is 0.9"),
         ({"latent_noise": 0.1, "freeze_encoder": True}, "freeze_encoder was false and is true, latent_noise was 0.0"),
     ],
