@@ -12,7 +12,7 @@ from easyanimate.training.loop import Training, make_accelerator
 from easyanimate.training.lora_settings import LoraTrainingSettings
 from easyanimate.training.lora_task import TEXT_RATE, LoraTask
 from easyanimate.training.several import launch
-from easyanimate.training.together import FailedElsewhere
+from easyanimate.training.together import FailedElsewhere, leave
 from easyanimate.training.transformer_settings import TransformerTrainingSettings
 from easyanimate.training.transformer_task import TransformerTask
 from easyanimate.training.vae_settings import VaeTrainingSettings
@@ -37,6 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     except EasyAnimateError as error:
         sys.stderr.write(f"train {said.kind}: {error}\n")
         return 2
+    finally:
+        leave()
     sys.stdout.write(f"{result}\n")
     return 0
 

@@ -2,9 +2,10 @@
 
 import math
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ class Training:
         SIGINT and SIGTERM end it early with a checkpoint, as a TrainingError. Raises TrainingError.
         """
         self._resume()
-        log = TrainingLog(self.run.output, start=self.step, steps=self.run.steps, is_main=self._is_main)
+        log = self.together.each(self._open_log)
         try:
             with self._stoppable():
                 while self.step < self.run.steps:
@@ -81,12 +82,15 @@ class Training:
             log.close()
         return self._finish()
 
+    def _open_log(self) -> TrainingLog:
+        return TrainingLog(self.run.output, start=self.step, steps=self.run.steps, is_main=self._is_main)
+
     def _one_step(self) -> dict[str, float]:
         parts, summed = self.run.gradient_accumulation_steps, dict[str, float]()
         rate = rate_at(self.step, self.run.steps, self.settings)
         for part in range(parts):
             place = Place(self.run.seed, self.step, self.run.steps, part, self.accelerator.process_index)
-            batch = to_device(self._batch(place), self.accelerator.device)
+            batch = to_device(self.together.each(partial(self.task.batch, place)), self.accelerator.device)
             seed_torch(*place.own())
             is_last = part + 1 == parts
             with nullcontext() if is_last else self.accelerator.no_sync(self.network), self.accelerator.autocast():
@@ -98,16 +102,6 @@ class Training:
             raise TrainingError(self._not_finite(summed["loss"]))
         norm = self._update(rate)
         return {**summed, "gradient_norm": norm, "rate": rate}
-
-    def _batch(self, place: Place) -> Any:
-        """What the task makes; if it cannot be made in one process, all end."""
-        batch, problem = None, None
-        try:
-            batch = self.task.batch(place)
-        except TrainingError as error:
-            problem = error
-        self.together.go_on(problem)
-        return batch
 
     def _update(self, rate: float) -> float:
         norm = clip_gradients([p for _, p in self.trainable], self.step, self.settings)
@@ -126,25 +120,15 @@ class Training:
         """`self.step` counts what is done; what is told of it has the number of the step itself."""
         is_end = self.step == self.run.steps
         if is_end or self.step % self.run.log_every == 0:
-            self._in_main(lambda: log.tell(self.step - 1, values))
+            self.together.in_main(lambda: log.tell(self.step - 1, values))
         if is_end or self._stops or self.step % self.run.checkpoint_every == 0:
-            self._in_main(self._save)
+            self.together.in_main(self._save)
         if self.run.sample_every and (is_end or self.step % self.run.sample_every == 0):
-            self._in_main(lambda: self._look(log))
+            self.together.in_main(lambda: self._look(log))
         if self._stops and not is_end:
             raise TrainingError(
                 f"stopped after step {self.step} of {self.run.steps}; the same command goes on from there"
             )
-
-    def _in_main(self, work: Callable[[], None]) -> None:
-        """Done by the first process; the others wait for it, and end with it if it cannot be done."""
-        problem = None
-        if self._is_main:
-            try:
-                work()
-            except TrainingError as error:
-                problem = error
-        self.together.go_on(problem)
 
     def _save(self) -> None:
         parts = {"weights": {name: p.detach().cpu() for name, p in self.trainable}}
@@ -192,7 +176,7 @@ class Training:
             raise TrainingError(f"{checkpoint} has more steps than run.steps = {self.run.steps}; {elsewhere}")
 
     def _finish(self) -> Path:
-        self._in_main(self._write_result)
+        self.together.in_main(self._write_result)
         return self._result
 
     def _write_result(self) -> None:

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from easyanimate.training.configuration import DataSettings, Settings, TaskSettings
 
 V3_PARTS = ("transformer_blocks", "proj_out", "pos_embed", "long_connect_fc")  # spec: transformer 19.3
+SIDE = 16  # pixels: latents are an eighth as large, patches two by two of them
 
 
 class LossSettings(Settings):
@@ -78,6 +79,10 @@ class TransformerDataSettings(DataSettings):
     @model_validator(mode="after")
     def _suits_a_transformer(self) -> Self:
         self.refuse_in_batches("crop", "only a VAE learns on parts; a transformer's clips are height by width")
+        for number, kind in enumerate(self.batches):
+            if kind.height % SIDE or kind.width % SIDE:
+                size = f"{kind.height}x{kind.width}"
+                raise ValueError(f"batches.{number}: height and width must be multiples of {SIDE}, got {size}")
         return self
 
 

@@ -46,6 +46,7 @@ def test_plain_settings_fit(read, kind):
         ("vae", {"data.batches.0.until": 0.0}, "after must be less than until, 0.0, got 0.0"),
         ("vae", {"data.batches.0.after": 0.5, "data.batches.0.until": 0.4}, "after must be less than until, 0.4"),
         ("transformer", {"data.batches.0.remembered": 1}, "remembered must be 0 or at least batch_size, 2, got 1"),
+        ("lora", {"data.batches.0.height": 40}, "batches.0: height and width must be multiples of 16, got 40x"),
         ("vae", {"optimiser.betas": [0.9, 1.0]}, "optimiser.betas.1: Input should be less than 1"),
         ("transformer", {"slow": {"attn1": -1}}, "slow.attn1: Input should be greater than or equal to 0"),
         ("transformer", {"probe.timesteps": [1000]}, "probe.timesteps.0: Input should be less than 1000"),
