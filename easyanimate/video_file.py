@@ -1,6 +1,5 @@
 """MP4 files: written frame by frame, in one piece or not at all; read back to check what is in them."""
 
-import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -15,6 +14,7 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
+from easyanimate.durable import to_disk
 from easyanimate.errors import InvalidInput
 
 BT709 = 1  # the number of ITU-R BT.709 in the tables of H.264, for colours, transfer and matrix alike
@@ -81,9 +81,9 @@ class Mp4Writer:
             raise InvalidInput("a video needs at least one frame")
         self._container.mux(self._stream.encode(None))
         self._container.close()
-        _flush_to_disk(self._unfinished)
+        to_disk(self._unfinished)
         self._unfinished.replace(self.path)
-        _flush_to_disk(self.path.parent)
+        to_disk(self.path.parent)
 
 
 def h264_stream(container: Any, size: tuple[int, int], fps: Fraction, options: Mapping[str, str]) -> Any:
@@ -220,12 +220,3 @@ def _decoded(container: Any, path: str | Path) -> Iterator[Any]:
         yield from container.decode(video=0)
     except av.error.FFmpegError as problem:
         raise InvalidInput(f"{path} is damaged: {problem.strerror}") from problem
-
-
-def _flush_to_disk(path: Path) -> None:
-    """Until this returns, a power cut could leave a name without its content."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,6 +1,5 @@
 """Files and folders that are written whole or not at all; a full disk is told in a sentence, and loses nothing."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
+from easyanimate.durable import to_disk
 from easyanimate.training.errors import TrainingError
 
 
@@ -50,12 +50,3 @@ def replace_text(file: Path, text: str) -> None:
         unfinished.replace(file)
     finally:
         unfinished.unlink(missing_ok=True)
-
-
-def to_disk(path: Path) -> None:
-    """Return when `path`, a file or a folder, would outlive a loss of power."""
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
