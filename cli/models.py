@@ -1,13 +1,14 @@
 """`easyanimate models …`: pull, import, list and check the models on this machine."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from easyanimate.errors import EasyAnimateError, InvalidInput
+from easyanimate.errors import EasyAnimateError
+from easyanimate.models.finding import find_model
 
 if TYPE_CHECKING:
     from easyanimate.models.checkup import Checkup
@@ -21,6 +22,13 @@ Force = Annotated[bool, typer.Option("--force", help="Replace a model of the sam
 DEFAULT_DIR = Path("models")
 FRAMES = (1, 24, 48, 72, 96, 144)
 SIZES = ((672, 384), (512, 512), (1008, 576), (768, 768), (1280, 720), (960, 960))  # width, height
+
+GPU_LEGEND = ("normal: everything on the device; low: one network at a time; lowest: layer by layer, in 8 bits",)
+CPU_LEGEND = (
+    "normal: in float32; low: in float32, with --memory low;",
+    "bf16: with --dtype bfloat16 (of a worker: EASYANIMATE_DTYPE=bfloat16), alone or with --memory low or lowest;",
+    "on a CPU low saves by guidance in turn, lowest by weights in 8 bits, too",
+)
 
 
 @app.command()
@@ -72,36 +80,30 @@ def list_(models_dir: ModelsDir = DEFAULT_DIR) -> None:
 def check(
     model: Annotated[str, typer.Argument(help="A folder, or the name or short name of one of the models.")],
     models_dir: ModelsDir = DEFAULT_DIR,
-    hashes: Annotated[bool, typer.Option("--hashes", help="Read every byte and compare it with what came.")] = False,
+    hashes: Annotated[
+        bool, typer.Option("--hashes", help="Read every byte: compare it with what came, and find NaN.")
+    ] = False,
 ) -> None:
     """Say what a model folder holds, all that keeps it from loading, and which clips fit into memory here."""
     from easyanimate.models.checkup import check_folder
 
     with _refusals("check"):
-        folder = _find(model, models_dir)
+        folder = find_model(model, models_dir)
         checkup = check_folder(folder, hashes=hashes)
         typer.echo(f"{folder}: {size_text(checkup.size_bytes)}")
         for network in checkup.networks:
             typer.echo(_network_line(network))
+            if network.left_aside:
+                typer.echo(f"    not used: {_left_aside_text(network)}")
         if checkup.problems:
             count = len(checkup.problems)
-            typer.echo(f"\nit would not load: {count} problem{'s' if count > 1 else ''}")
+            typer.echo(f"\nit would not load, or not work: {count} problem{'s' if count > 1 else ''}")
             for problem in checkup.problems:
                 typer.echo(f"- {problem}")
             raise typer.Exit(1)
         typer.echo("\nit loads\n")
         for line in _capacity_lines(checkup):
             typer.echo(line)
-
-
-def _find(model: str, models_dir: Path) -> Path:
-    """The folder `model`, or the one of that name or short name among the models."""
-    from easyanimate.models.published import published_name
-
-    candidates = [models_dir / model, Path(model)]
-    with suppress(InvalidInput):
-        candidates.insert(1, models_dir / published_name(model))
-    return next((path for path in candidates if path.is_dir()), models_dir / model)
 
 
 def card_text(published_as: str, name: str) -> str | None:
@@ -125,7 +127,10 @@ def size_text(size_bytes: int) -> str:
 def _state(missing: tuple[str, ...], unfinished: bool) -> str:
     if unfinished:
         return "unfinished: pull it again to go on"
-    return f"incomplete: lacks {', '.join(missing)}" if missing else "complete"
+    if not missing:
+        return "complete"
+    verb = "is" if len(missing) == 1 else "are"
+    return f"incomplete: {', '.join(missing)} {verb} missing"
 
 
 def _limits(folder: Path) -> str:
@@ -150,6 +155,13 @@ def _network_line(network: "Network") -> str:
     return f"  {network.name:14} {network.class_name:30} {parameters:>24}  {kinds}  {size_text(network.size_bytes)}"
 
 
+def _left_aside_text(network: "Network") -> str:
+    """The tensors in the file that are not part of the network, by the beginning of their names."""
+    return ", ".join(
+        f"{count} {'tensor' if count == 1 else 'tensors'} of {name}" for name, count in network.left_aside.items()
+    )
+
+
 def _capacity_lines(checkup: "Checkup") -> Iterator[str]:
     """A small table: sizes down, frames across."""
     from easyanimate.models.capacity import fit, free_memory, is_published_size
@@ -160,11 +172,12 @@ def _capacity_lines(checkup: "Checkup") -> Iterator[str]:
     memory, card = free_memory(), _card(checkup.folder)
     frames = [count for count in FRAMES if card is None or count <= card.max_frames]
     yield f"what fits into the {size_text(memory.free_bytes)} free on {memory.device} (estimated):"
-    yield f"  {'size':>10}" + "".join(f"{count:>8}" for count in frames) + "   frames"
+    column = 8 if memory.is_gpu else 13
+    yield f"  {'size':>10}" + "".join(f"{count:>{column}}" for count in frames) + "   frames"
     for width, height in _sizes(card):
         fits = (fit(memory, width, height, count) for count in frames)
-        yield f"  {f'{width}x{height}':>10}" + "".join(f"{profile:>8}" for profile in fits)
-    yield "normal: everything on the device; low: one network at a time; lowest: layer by layer, in 8 bits"
+        yield f"  {f'{width}x{height}':>10}" + "".join(f"{profile:>{column}}" for profile in fits)
+    yield from GPU_LEGEND if memory.is_gpu else CPU_LEGEND
 
 
 def _sizes(card: "ModelCard | None") -> list[tuple[int, int]]:

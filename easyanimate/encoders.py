@@ -1,6 +1,8 @@
 """The T5 text encoder and the CLIP image encoder of a published folder, loaded as strictly as our own models."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +12,34 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection, T5Conf
 
 from easyanimate.checkpoint import assign_strictly, build_empty, read_config, read_state_dict
 from easyanimate.errors import CheckpointError
+from easyanimate.model_files import ENCODER_FILES
 
-ENCODER_FILES = ("model.safetensors", "pytorch_model.bin")
+log = logging.getLogger(__name__)
+
 T5_TWINS = ("shared.weight", "encoder.embed_tokens.weight")  # one table under two names; files hold either or both
-CLIP_LEFTOVER = "vision_model.embeddings.position_ids"  # 0, 1, 2, ... in old files (spec: transformer 18)
+POSITION_IDS = "vision_model.embeddings.position_ids"  # 0, 1, 2, ... in old files (spec: transformer 18)
+# What a whole CLIP model holds besides the image encoder (spec: published).
+_TEXT_HALF = ("text_model.", "text_projection.", "logit_scale")
+_VISION_HALF = ("vision_model.", "visual_projection.")
 
 
-def load_t5(folder: str | Path, dtype: torch.dtype) -> T5EncoderModel:
+@dataclass(frozen=True)
+class ClipWeights:
+    """The tensors of the image encoder, and the names of those of the text half, which is not used."""
+
+    vision: Mapping[str, Tensor]
+    left_aside: tuple[str, ...]
+
+
+def load_t5(folder: str | Path, dtype: torch.dtype, variant: str | None = None) -> T5EncoderModel:
     """The text encoder in `folder`, on the CPU, in evaluation mode (spec: transformer 17).
 
     In float16 the layers that overflow (`wo`) stay in float32. Raises CheckpointError as `from_pretrained` does.
     """
     folder = Path(folder)
     model = _build(folder, lambda config: T5EncoderModel(T5Config.from_dict(config)))
-    assign_strictly(model, _with_both_twins(read_state_dict(folder, ENCODER_FILES), folder), str(folder))
+    state_dict = _with_both_twins(read_state_dict(folder, ENCODER_FILES, variant), folder)
+    assign_strictly(model, state_dict, str(folder))
     model.encoder.embed_tokens.weight = model.shared.weight
     model.to(dtype)
     if dtype == torch.float16:
@@ -32,17 +48,52 @@ def load_t5(folder: str | Path, dtype: torch.dtype) -> T5EncoderModel:
     return model.eval()
 
 
-def load_clip(folder: str | Path, dtype: torch.dtype) -> CLIPVisionModelWithProjection:
-    """The image encoder in `folder`, on the CPU, in evaluation mode (spec: transformer 18).
+def load_clip(folder: str | Path, dtype: torch.dtype, variant: str | None = None) -> CLIPVisionModelWithProjection:
+    """The image encoder in `folder`, on the CPU, in evaluation mode (spec: transformer 18, published).
 
+    The folder holds a whole CLIP model or the image encoder alone, and the settings of either.
     Raises CheckpointError as `from_pretrained` does.
     """
     folder = Path(folder)
-    model = _build(folder, lambda config: CLIPVisionModelWithProjection(CLIPVisionConfig.from_dict(config)))
-    state_dict = read_state_dict(folder, ENCODER_FILES)
-    state_dict.pop(CLIP_LEFTOVER, None)
-    assign_strictly(model, state_dict, str(folder))
+    weights = split_clip(read_state_dict(folder, ENCODER_FILES, variant), folder)
+    rows = weights.vision.get("visual_projection.weight")
+    width = None if rows is None or rows.ndim != 2 else rows.shape[0]
+    model = _build(folder, lambda config: CLIPVisionModelWithProjection(_vision_config(config, width)))
+    assign_strictly(model, weights.vision, str(folder))
+    if weights.left_aside:
+        log.info("%s is a whole CLIP model; %d tensors of its text half are not used", folder, len(weights.left_aside))
     return model.to(dtype).eval()
+
+
+def split_clip(state_dict: Mapping[str, Tensor], where: Path) -> ClipWeights:
+    """The halves of a whole CLIP model, or an image encoder alone. `position_ids` are checked and left out.
+
+    A tensor of neither half stays with the image encoder, so that strict loading refuses it.
+    Raises CheckpointError if `position_ids` are not 0, 1, 2, ...
+    """
+    is_whole = any(name.startswith(_VISION_HALF) for name in state_dict)
+    aside = tuple(name for name in state_dict if is_whole and name.startswith(_TEXT_HALF))
+    vision = {name: tensor for name, tensor in state_dict.items() if name not in aside}
+    positions = vision.pop(POSITION_IDS, None)
+    if positions is not None and not torch.equal(positions.flatten().long(), torch.arange(positions.numel())):
+        raise CheckpointError(f"{where}: {POSITION_IDS} are not 0, 1, 2, ...; this is another image encoder")
+    return ClipWeights(vision, aside)
+
+
+def _vision_config(config: Mapping[str, Any], width: int | None) -> CLIPVisionConfig:
+    """The settings of the image encoder in a CLIPVisionConfig or a whole CLIPConfig.
+
+    Both levels of a CLIPConfig say projection_dim. Where they differ, the one counts that is the `width` of the
+    weights. Old files have `vision_config_dict` beside `vision_config`; its entries come first, as in transformers.
+    """
+    parts = [config.get(name) for name in ("vision_config", "vision_config_dict")]
+    inner = {key: value for part in parts if isinstance(part, Mapping) for key, value in part.items()}
+    if not inner:
+        return CLIPVisionConfig.from_dict(dict(config))
+    outer = config.get("projection_dim")
+    if outer is not None and ("projection_dim" not in inner or outer == width):
+        inner["projection_dim"] = outer
+    return CLIPVisionConfig.from_dict(inner)
 
 
 def _build(folder: Path, build: Callable[[dict[str, Any]], Any]) -> Any:

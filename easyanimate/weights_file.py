@@ -1,6 +1,5 @@
 """Files of weights as dictionaries of tensors: safetensors, or a pickle that may hold tensors and nothing else."""
 
-import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,38 +11,27 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from easyanimate.errors import CheckpointError
-
-# What a published model folder may call its weights, best first (spec: transformer 2.3).
-MODEL_FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin", "pytorch_model.bin")
+from easyanimate.model_files import MODEL_FILES, weight_files
 
 
-def read_state_dict(folder: Path, names: Sequence[str] = MODEL_FILES) -> dict[str, Tensor]:
+def read_state_dict(folder: Path, names: Sequence[str] = MODEL_FILES, variant: str | None = None) -> dict[str, Tensor]:
     """All tensors of the model in `folder`, on the CPU; large files stay mapped until they are used.
 
-    The first of `names` that is there is read, or the pieces its `.index.json` lists.
-    Raises CheckpointError, naming the file, if there is none or it is damaged.
+    The first of `names` that is there is read, or the pieces its index file lists; `variant` is diffusers' ("fp16").
+    Raises CheckpointError, naming the file, if there is none, it is damaged, or two pieces hold the same tensor.
     """
-    for name in names:
-        if (folder / name).is_file():
-            return read_weights_file(folder / name)
-        if (folder / f"{name}.index.json").is_file():
-            return _read_pieces(folder / f"{name}.index.json")
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is not a folder; give the folder that holds config.json and the weights")
-    raise CheckpointError(f"{folder} holds no weights; expected one of: {', '.join(names)}")
-
-
-def _read_pieces(index: Path) -> dict[str, Tensor]:
-    """The tensors of all files that `index` maps names to; they lie beside it."""
-    try:
-        files = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
-        raise CheckpointError(f"{index} is no index of weight files ({problem}); download it again") from problem
+    files = weight_files(folder, names, variant)
+    if not files:
+        kind = f" of the variant {variant}" if variant else ""
+        raise CheckpointError(f"{folder} holds no weights{kind}; expected one of: {', '.join(names)}")
     content: dict[str, Tensor] = {}
     for file in files:
-        if Path(file).name != file:
-            raise CheckpointError(f"{index} names {file!r}, which is not a file beside it; download it again")
-        content |= read_weights_file(index.parent / file)
+        piece = read_weights_file(file)
+        if twice := sorted(content.keys() & piece.keys()):
+            raise CheckpointError(f"{file} holds {twice[0]}, which an earlier file holds too; download both again")
+        content |= piece
     return content
 
 

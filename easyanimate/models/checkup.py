@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from easyanimate.errors import CheckpointError
+from easyanimate.model_files import WEIGHTS, missing_weights
 from easyanimate.models.networks import NETWORKS, Network, inspect_network
-from easyanimate.models.published import WEIGHTS
 from easyanimate.models.source import changed_files
+from easyanimate.models.values import values_without_number
 from easyanimate.pipeline.loading import (
     INPAINT_CHANNELS,
     TOKENIZER_FILES,
@@ -32,7 +33,7 @@ class Checkup:
 
 
 def check_folder(folder: Path, *, hashes: bool = False) -> Checkup:
-    """Look over the model in `folder`; with `hashes` also read every byte and compare it with what once came.
+    """Look over the model in `folder`; with `hashes` also read every byte: compare it with what once came, find NaN.
 
     Raises CheckpointError only if there is no such folder.
     """
@@ -46,6 +47,7 @@ def check_folder(folder: Path, *, hashes: bool = False) -> Checkup:
         problems += _problem_of(load_image_processor, folder / "image_encoder")
     problems += _misfits({network.name: network.config for network in networks if network.config}, tokens)
     problems += changed_files(folder, hashes=hashes)
+    problems += values_without_number(folder) if hashes else []
     return Checkup(folder, networks, tuple(dict.fromkeys(problems)))
 
 
@@ -58,11 +60,10 @@ def require_sound(folder: Path) -> None:
 
 
 def missing_parts(folder: Path) -> list[str]:
-    """The folders and files every model has and `folder` lacks, without opening any."""
+    """The files every model has and `folder` lacks. Only index files are opened."""
     lacking = [f"{name}/config.json" for name in WEIGHTS if not (folder / name / "config.json").is_file()]
     for name, files in WEIGHTS.items():
-        if not any((folder / name / end).is_file() for file in files for end in (file, f"{file}.index.json")):
-            lacking.append(f"{name}/{files[0]}")
+        lacking += [f"{name}/{missing}" for missing in missing_weights(folder / name, files)]
     if not any((folder / "tokenizer" / name).is_file() for name in TOKENIZER_FILES):
         lacking.append(f"tokenizer/{TOKENIZER_FILES[0]}")
     if not (folder / "image_encoder" / "preprocessor_config.json").is_file():

@@ -4,6 +4,7 @@ The hub library's own `snapshot_download` begins an interrupted file again, and 
 """
 
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from huggingface_hub import HfApi, get_hf_file_metadata, hf_hub_url
 from huggingface_hub.errors import OfflineModeIsEnabled, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.file_download import http_get
 
+from easyanimate.errors import CheckpointError
 from easyanimate.models.card_file import CardMaker, add_card
 from easyanimate.models.checkup import require_sound
 from easyanimate.models.errors import ModelStoreError
@@ -18,6 +20,7 @@ from easyanimate.models.published import OWNER, needed_files, published_name
 from easyanimate.models.source import StoredFile, git_blob_id, hash_file, write_source
 from easyanimate.models.staging import check_free, make_room, staged
 
+MAX_INDEX_BYTES = 16 << 20  # the published one has 21 kB
 _UNFINISHED = ".part"
 _TRIES = 2  # a file that arrives damaged is fetched once more
 
@@ -34,11 +37,11 @@ class HubFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """A model on the hub at one commit, and those of its files that we need."""
+    """A model on the hub at one commit, and all its files by their paths."""
 
     repository: str
     commit: str
-    files: tuple[HubFile, ...]
+    files: Mapping[str, HubFile]
     endpoint: str | None
 
 
@@ -62,9 +65,10 @@ def pull(
     check_free(models_dir, name, force=force)
     listing = ask_hub(f"{OWNER}/{name}", revision, endpoint)
     with staged(models_dir, name, "pulling", force=force, keep=True) as folder:
-        make_room(models_dir, _missing_bytes(folder, listing))
-        files = {file.path: _fetch(folder, file, listing) for file in listing.files}
-        _remove_others(folder, listing)
+        needed = _needed(folder, listing)
+        make_room(models_dir, _missing_bytes(folder, needed))
+        files = {file.path: _fetch(folder, file, listing) for file in needed}
+        _remove_others(folder, needed)
         require_sound(folder)
         add_card(folder, name, name, make_card)
         origin = {"repository": listing.repository, "revision": revision, "commit": listing.commit}
@@ -82,14 +86,31 @@ def ask_hub(repository: str, revision: str, endpoint: str | None) -> Listing:
         raise ModelStoreError(f"the hub has no model {repository} that is open to all") from problem
     except Exception as problem:  # the hub library raises many kinds
         raise _unreachable(problem) from problem
-    siblings = {sibling.rfilename: sibling for sibling in info.siblings or []}
-    files = tuple(
-        HubFile(path, sibling.size or 0, sibling.blob_id or "", sibling.lfs.sha256 if sibling.lfs else None)
-        for path, sibling in ((path, siblings[path]) for path in needed_files(siblings))
-    )
-    if not files or not info.sha:
+    files = {
+        sibling.rfilename: HubFile(
+            sibling.rfilename,
+            sibling.size or 0,
+            sibling.blob_id or "",
+            sibling.lfs.sha256 if sibling.lfs else None,
+        )
+        for sibling in info.siblings or []
+    }
+    if not any(path.startswith("transformer/") for path in files) or not info.sha:
         raise ModelStoreError(f"{repository} at {revision!r} holds no model in the published layout")
     return Listing(repository, info.sha, files, endpoint)
+
+
+def _needed(folder: Path, listing: Listing) -> list[HubFile]:
+    """The files to download. The index files come first: they name the pieces."""
+
+    def read(path: str) -> bytes:
+        file = listing.files[path]
+        if file.size_bytes > MAX_INDEX_BYTES:
+            raise CheckpointError(f"{path} has {file.size_bytes} bytes; an index of weight files is smaller")
+        _fetch(folder, file, listing)
+        return (folder / path).read_bytes()
+
+    return [listing.files[path] for path in needed_files(listing.files, read)]
 
 
 def _unreachable(problem: Exception) -> ModelStoreError:
@@ -107,12 +128,12 @@ def _part(folder: Path, file: HubFile) -> Path:
     return folder / f"{file.path}.{(file.sha256 or file.blob_id)[:16]}{_UNFINISHED}"
 
 
-def _missing_bytes(folder: Path, listing: Listing) -> int:
+def _missing_bytes(folder: Path, needed: Sequence[HubFile]) -> int:
     there = 0
-    for file in listing.files:
+    for file in needed:
         for path in (folder / file.path, _part(folder, file)):
             there += min(path.stat().st_size, file.size_bytes) if path.is_file() else 0
-    return max(0, sum(file.size_bytes for file in listing.files) - there)
+    return max(0, sum(file.size_bytes for file in needed) - there)
 
 
 def _fetch(folder: Path, file: HubFile, listing: Listing) -> StoredFile:
@@ -158,9 +179,9 @@ def _download(path: Path, part: Path, file: HubFile, listing: Listing) -> None:
     part.rename(path)
 
 
-def _remove_others(folder: Path, listing: Listing) -> None:
-    """Leave in `folder` what is in `listing`; what earlier tries at other commits left goes."""
-    wanted = {folder / file.path for file in listing.files}
+def _remove_others(folder: Path, needed: Sequence[HubFile]) -> None:
+    """Leave in `folder` what is `needed`; what earlier tries at other commits left goes."""
+    wanted = {folder / file.path for file in needed}
     for path in [path for path in folder.rglob("*") if path.is_file() and path not in wanted]:
         path.unlink()
     for child in folder.iterdir():

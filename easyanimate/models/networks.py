@@ -3,10 +3,9 @@
 The strict loaders decide. They map the files of weights into memory, so that 18 GB are not read to find a wrong key.
 """
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from easyanimate.checkpoint import read_config
 from easyanimate.encoders import load_clip, load_t5
 from easyanimate.errors import CheckpointError, InvalidInput
-from easyanimate.models.published import WEIGHTS
+from easyanimate.model_files import WEIGHTS, weight_files
 from easyanimate.transformer import EasyAnimateTransformer3DModel
 from easyanimate.transformer.config import FIXED
 from easyanimate.vae import AutoencoderKLSlice
@@ -27,7 +26,8 @@ from easyanimate.weights_file import read_state_dict, read_weights_file
 class Network:
     """What a folder of weights holds. `num_parameters` is None, and `config` empty, where `problems` say it won't load.
 
-    `dtypes` are those in the file, most values first; `size_bytes` is the folder's on disk.
+    `dtypes` are those in the file, most values first; `size_bytes` is the folder's on disk. `left_aside` counts, by
+    the beginning of their names, the tensors in the file that the network does not have and that are known.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Network:
     size_bytes: int
     config: Mapping[str, Any]
     problems: tuple[str, ...]
+    left_aside: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,30 @@ def inspect_network(folder: Path, name: str) -> Network:
             problems.append(str(problem))
     size = sum(path.stat().st_size for path in home.rglob("*") if path.is_file())
     kinds = tuple(str(dtype).removeprefix("torch.") for dtype in dtypes)
-    return Network(name, kind.class_name, _count(model), kinds, size, _settings(model), tuple(problems))
+    return Network(
+        name,
+        kind.class_name,
+        _count(model),
+        kinds,
+        size,
+        _settings(model),
+        tuple(problems),
+        _left_aside(state_dict, model),
+    )
 
 
 def _count(model: nn.Module | None) -> int | None:
     return None if model is None else sum(parameter.numel() for parameter in model.parameters())
+
+
+def _left_aside(state_dict: Mapping[str, Tensor], model: nn.Module | None) -> dict[str, int]:
+    """Tensors of the file that the loaded `model` has no place for: the loader knows them and drops them."""
+    if model is None:
+        return {}
+    own = model.state_dict().keys()
+    parts = {name.partition(".")[0] for name in own}
+    dropped = [name.split(".") for name in state_dict if name not in own]
+    return Counter(".".join(name[-2:]) if name[0] in parts else name[0] for name in dropped)
 
 
 def _settings(model: Any) -> dict[str, Any]:
@@ -86,29 +106,25 @@ def _config_problems(home: Path, kind: _Kind) -> list[str]:
     return [f"{home / 'config.json'}: {complaint}" for complaint in kind.check_config(config)]
 
 
-def _read(home: Path, names: Iterable[str]) -> tuple[dict[str, Tensor], list[str]]:
+def _read(home: Path, names: Sequence[str]) -> tuple[dict[str, Tensor], list[str]]:
     """The tensors of the folder's files, still on disk, and what is wrong with each file."""
     try:
-        return read_state_dict(home, tuple(names)), []
+        return read_state_dict(home, names), []
     except CheckpointError as problem:
         first = str(problem)
+    return {}, _damaged_files(home, names) or [first]
+
+
+def _damaged_files(home: Path, names: Sequence[str]) -> list[str]:
+    """What is wrong with each weight file of the network in `home`; nothing if the index file cannot be read."""
     problems = []
-    for index in (home / f"{name}.index.json" for name in names):
-        if index.is_file():
-            problems += _damaged_pieces(index)
-    return {}, problems or [first]
-
-
-def _damaged_pieces(index: Path) -> list[str]:
-    """What is wrong with each of the files that `index` lists; nothing if the index itself cannot be read."""
     try:
-        names = {str(name) for name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        files = weight_files(home, names)
+    except CheckpointError:
         return []
-    problems = []
-    for name in sorted(names):
+    for path in files:
         try:
-            read_weights_file(index.parent / Path(name).name)
+            read_weights_file(path)
         except CheckpointError as problem:
             problems.append(str(problem))
     return problems

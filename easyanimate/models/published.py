@@ -1,25 +1,18 @@
 """The published V3 models by name, and which of a publisher's files a model needs."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
-from easyanimate.encoders import ENCODER_FILES
-from easyanimate.errors import InvalidInput
-from easyanimate.weights_file import MODEL_FILES
+from easyanimate.errors import CheckpointError, InvalidInput
+from easyanimate.model_files import WEIGHTS, choose_weights, read_index
 
 OWNER = "alibaba-pai"
 SERIES = "EasyAnimateV3-XL-2-InP-"
 SIZES = ("512x512", "768x768", "960x960")
 PUBLISHED = tuple(SERIES + size for size in SIZES)
 
-# The files of weights each folder may hold, best first: what the loaders look for.
-WEIGHTS = {
-    "text_encoder": ENCODER_FILES,
-    "image_encoder": ENCODER_FILES,
-    "vae": MODEL_FILES,
-    "transformer": MODEL_FILES,
-}
 _OTHER_FOLDERS = ("tokenizer", "scheduler")  # no loader reads the scheduler's, but it belongs to the layout
+_INDEX = re.compile(r"\.index(\.\w+)?\.json$")
 _SETTINGS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.(json|model|txt)")
 
 
@@ -32,25 +25,31 @@ def published_name(name: str) -> str:
     raise InvalidInput(f"{name!r} is no published model; take one of {', '.join(PUBLISHED)}, or short: 512, 768, 960")
 
 
-def needed_files(paths: Iterable[str]) -> list[str]:
-    """Those of a repository's `paths` that the loaders read: settings, and one set of weights in each folder."""
+def needed_files(paths: Iterable[str], read: Callable[[str], bytes]) -> list[str]:
+    """Those of a repository's `paths` that the loaders read: settings, and one set of weights in each folder.
+
+    `read` gives the content of an index file, which names the pieces. Raises CheckpointError for an index file that
+    cannot be read, or that names a file the repository does not have.
+    """
     found = set(paths)
     needed = {"model_index.json"} & found
     for folder in (*WEIGHTS, *_OTHER_FOLDERS):
         inside = {path.removeprefix(f"{folder}/") for path in found if path.startswith(f"{folder}/")}
-        chosen = {name for name in inside if _SETTINGS.fullmatch(name) and not name.endswith(".index.json")}
-        chosen |= _one_set(inside, WEIGHTS.get(folder, ()))
+        chosen = {name for name in inside if _SETTINGS.fullmatch(name) and not _INDEX.search(name)}
         needed |= {f"{folder}/{name}" for name in chosen}
+        needed |= _weights(folder, inside, read)
     return sorted(needed)
 
 
-def _one_set(inside: Collection[str], best_first: Iterable[str]) -> set[str]:
-    """The first of the files in `best_first` that is `inside`, or its index and pieces."""
-    for name in best_first:
-        if name in inside:
-            return {name}
-        if f"{name}.index.json" in inside:
-            stem, _, ending = name.rpartition(".")
-            piece = re.compile(rf"{re.escape(stem)}-\d+-of-\d+\.{ending}")
-            return {f"{name}.index.json"} | {file for file in inside if piece.fullmatch(file)}
-    return set()
+def _weights(folder: str, inside: Collection[str], read: Callable[[str], bytes]) -> set[str]:
+    """The weight files of `folder`, whose files are `inside`: one whole file, or an index file and its pieces."""
+    chosen = choose_weights(inside, WEIGHTS.get(folder, ()))
+    if chosen is None:
+        return set()
+    path = f"{folder}/{chosen.name}"
+    if not chosen.is_index:
+        return {path}
+    pieces = read_index(read(path), path)
+    if lacking := [piece for piece in pieces if piece not in inside]:
+        raise CheckpointError(f"{path} names {lacking[0]}, which the repository does not have; take another revision")
+    return {path, *(f"{folder}/{piece}" for piece in pieces)}

@@ -1,6 +1,7 @@
 """The encoders of a published folder load in each form they come in, and strictly."""
 
 import json
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers import CLIPConfig, CLIPModel, CLIPVisionModelWithProjection
 
 from easyanimate.encoders import load_clip, load_t5
 from easyanimate.errors import CheckpointError
+from easyanimate.rehearsal.layout import clip_pickle, whole_clip_config
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "transformer"
 SHARED, TWIN = "shared.weight", "encoder.embed_tokens.weight"
@@ -122,3 +125,90 @@ class TestDamage:
         (folder / "config.json").write_text('{"num_hidden_layers": "many", "num_layers": "many"}')
         with pytest.raises(CheckpointError, match=r"config\.json describes no usable model"):
             load(folder, torch.float32)
+
+
+TEXT_HALF = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "num_hidden_layers": 1}
+TEXT_HALF |= {"vocab_size": 99, "max_position_embeddings": 77, "bos_token_id": 0, "eos_token_id": 1}
+
+
+def vision_config() -> dict[str, object]:
+    return dict(json.loads((GOLDEN / "config_clip_tiny.json").read_text()))
+
+
+def whole_clip() -> dict[str, Tensor]:
+    """The state dict of a whole CLIP model with the golden image encoder, as published: with `position_ids`."""
+    config = whole_clip_config(vision_config(), TEXT_HALF)
+    whole = CLIPModel(CLIPConfig.from_dict(config)).state_dict()
+    return dict(clip_pickle(whole | weights_of("clip"), config))
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "bin"])
+@pytest.mark.parametrize("whole_config", [True, False])
+@pytest.mark.parametrize("whole_weights", [True, False])
+def test_a_whole_clip_model_or_an_image_encoder_loads_with_either_config(
+    tmp_path: Path, suffix: str, whole_config: bool, whole_weights: bool
+) -> None:
+    weights = whole_clip() if whole_weights else weights_of("clip")
+    config = whole_clip_config(vision_config(), TEXT_HALF) if whole_config else vision_config()
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    if suffix == "bin":
+        torch.save(OrderedDict(weights), tmp_path / "pytorch_model.bin")
+    else:
+        save_file(weights, tmp_path / "model.safetensors")
+
+    found = load_clip(tmp_path, torch.float32).state_dict()
+
+    wanted = weights_of("clip")
+    assert found.keys() == wanted.keys()
+    assert all(torch.equal(found[key], wanted[key].float()) for key in wanted)
+
+
+def test_the_published_folder_gives_the_embedding_that_transformers_gives(tmp_path: Path) -> None:
+    config = whole_clip_config(vision_config(), TEXT_HALF)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    torch.save(OrderedDict(whole_clip()), tmp_path / "pytorch_model.bin")
+    side = config["vision_config"]["image_size"]
+    pixels = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(1))
+
+    ours = load_clip(tmp_path, torch.float32)
+    theirs = CLIPVisionModelWithProjection.from_pretrained(tmp_path)
+
+    assert torch.equal(ours(pixels).image_embeds, theirs(pixels).image_embeds)
+
+
+def test_a_tensor_of_neither_half_of_clip_is_refused(tmp_path: Path) -> None:
+    weights = whole_clip() | {"vision_model.adapter.weight": torch.ones(2, 2), "other.bias": torch.ones(2)}
+    with pytest.raises(CheckpointError, match=r"2 superfluous: other\.bias.*adapter"):
+        load_clip(folder_of(tmp_path, "clip", weights), torch.float32)
+
+
+def test_the_text_half_of_clip_alone_is_refused(tmp_path: Path) -> None:
+    weights = {key: value for key, value in whole_clip().items() if not key.startswith("vis")}
+    with pytest.raises(CheckpointError, match="missing"):
+        load_clip(folder_of(tmp_path, "clip", weights), torch.float32)
+
+
+def test_position_ids_that_are_not_a_count_are_refused(tmp_path: Path) -> None:
+    name = "vision_model.embeddings.position_ids"
+    weights = whole_clip()
+    with pytest.raises(CheckpointError, match="position_ids"):
+        load_clip(folder_of(tmp_path, "clip", weights | {name: weights[name].flip(1).contiguous()}), torch.float32)
+
+
+def test_what_is_left_aside_of_a_whole_clip_model_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="easyanimate.encoders"):
+        load_clip(folder_of(tmp_path, "clip", whole_clip()), torch.float32)
+
+    assert "text half are not used" in caplog.text
+
+
+@pytest.mark.parametrize("inner", [None, 512])
+def test_the_projection_width_is_read_from_the_level_that_fits_the_weights(tmp_path: Path, inner: int | None) -> None:
+    config = whole_clip_config(vision_config(), TEXT_HALF)
+    for part in ("vision_config", "vision_config_dict"):
+        del config[part]["projection_dim"]
+        config[part] |= {} if inner is None else {"projection_dim": inner}
+    folder_of(tmp_path, "clip", whole_clip())
+    (tmp_path / "config.json").write_text(json.dumps(config))
+
+    assert load_clip(tmp_path, torch.float32).config.projection_dim == vision_config()["projection_dim"]

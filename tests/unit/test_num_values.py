@@ -26,7 +26,7 @@ def test_a_file_that_cannot_be_read_counts_by_its_size(tmp_path: Path, damage: b
 
 def test_a_pickle_beside_safetensors_is_not_counted(tmp_path: Path) -> None:
     (tmp_path / "vae").mkdir()
-    (tmp_path / "vae" / "model.bin").write_bytes(bytes(1000))
+    (tmp_path / "vae" / "pytorch_model.bin").write_bytes(bytes(1000))
     assert num_values(tmp_path) == 500
-    (tmp_path / "vae" / "model.safetensors").write_bytes(b"")
+    (tmp_path / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"")
     assert num_values(tmp_path) == 0

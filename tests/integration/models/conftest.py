@@ -11,22 +11,23 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers import CLIPConfig, CLIPModel
 
+from easyanimate.rehearsal.layout import (
+    AVERAGING_SETTINGS,
+    NEWER_TRANSFORMER_SETTINGS,
+    NEWER_VAE_SETTINGS,
+    TEXT_INDEX,
+    TEXT_PIECES,
+    clip_pickle,
+    loss_shapes,
+    split_in_pieces,
+    whole_clip_config,
+)
 from easyanimate.transformer import with_position_tables
 
 PLAIN = Path(__file__).parents[2] / "golden" / "pipeline" / "checkpoint"
 NAME = "EasyAnimateV3-XL-2-InP-512x512"
-
-# Left in the published config.json by averaging the weights in training.
-EMA_LEFTOVERS = {
-    "decay": 0.9999,
-    "inv_gamma": 1.0,
-    "min_decay": 0.0,
-    "optimization_step": 4400,
-    "power": 2 / 3,
-    "update_after_step": 0,
-    "use_ema_warmup": False,
-}
 
 
 @pytest.fixture(scope="session")
@@ -37,8 +38,10 @@ def plain_model() -> Path:
 
 @pytest.fixture(scope="session")
 def published_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same weights as a published V3 folder holds them: one safetensors for VAE and transformer, T5 in pieces."""
+    """The same weights as a published V3 folder holds them, with the newer settings: whole CLIP, T5 in pieces."""
     folder = _copy(tmp_path_factory.mktemp("published") / NAME)
+    _edit_json(folder / "transformer" / "config.json", **NEWER_TRANSFORMER_SETTINGS)
+    _edit_json(folder / "vae" / "config.json", **NEWER_VAE_SETTINGS)
     vae = load_file(folder / "vae" / "diffusion_pytorch_model.safetensors") | _loss_networks()
     save_file(vae, folder / "vae" / "diffusion_pytorch_model.safetensors")
     _split(folder / "text_encoder" / "model.safetensors")
@@ -47,12 +50,12 @@ def published_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def older_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same, but with pickles all over: T5 in one, the VAE's wrapped as its trainer saves it."""
+    """The same, with older settings and pickles all over: T5 in one, the VAE's wrapped as its trainer saves it."""
     folder = _copy(tmp_path_factory.mktemp("older") / NAME)
     vae = load_file(folder / "vae" / "diffusion_pytorch_model.safetensors") | _loss_networks()
     torch.save({"state_dict": vae}, folder / "vae" / "diffusion_pytorch_model.bin")
     (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink()
-    _to_pickle(folder / "text_encoder", {})
+    _to_pickle(folder / "text_encoder")
     return folder
 
 
@@ -93,15 +96,26 @@ def _copy(folder: Path) -> Path:
     shutil.copytree(PLAIN, folder)
     _edit_json(folder / "model_index.json", _class_name="EasyAnimateInpaintPipeline", _diffusers_version="0.22.0.dev0")
     _edit_json(folder / "vae" / "config.json", _class_name="AutoencoderKL", _diffusers_version="0.22.0.dev0")
-    _edit_json(folder / "transformer" / "config.json", _class_name="Transformer3DModel", **EMA_LEFTOVERS)
+    _edit_json(folder / "transformer" / "config.json", _class_name="Transformer3DModel", **AVERAGING_SETTINGS)
     weights = folder / "transformer" / "diffusion_pytorch_model.safetensors"
     save_file(
         with_position_tables(load_file(weights), json.loads((weights.parent / "config.json").read_text())), weights
     )
-    patches = json.loads((folder / "image_encoder" / "config.json").read_text())
-    places = (patches["image_size"] // patches["patch_size"]) ** 2 + 1
-    _to_pickle(folder / "image_encoder", {"vision_model.embeddings.position_ids": torch.arange(places)[None]})
+    _to_whole_clip(folder / "image_encoder")
     return folder
+
+
+def _to_whole_clip(folder: Path) -> None:
+    """A whole CLIP model with the image encoder of `folder`, as a pickle with `position_ids`, and a CLIPConfig."""
+    vision = json.loads((folder / "config.json").read_text())
+    text = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "num_hidden_layers": 1}
+    config = whole_clip_config(
+        vision, text | {"vocab_size": 99, "max_position_embeddings": 77, "bos_token_id": 0, "eos_token_id": 1}
+    )
+    whole = CLIPModel(CLIPConfig.from_dict(config)).state_dict() | load_file(folder / "model.safetensors")
+    torch.save(clip_pickle(whole, config), folder / "pytorch_model.bin")
+    (folder / "config.json").write_text(json.dumps(config, indent=2))
+    (folder / "model.safetensors").unlink()
 
 
 def _edit_json(path: Path, **entries: Any) -> None:
@@ -109,30 +123,20 @@ def _edit_json(path: Path, **entries: Any) -> None:
 
 
 def _loss_networks() -> dict[str, Tensor]:
-    return {
-        "loss.logvar": torch.zeros(()),
-        "loss.perceptual_loss.lin0.model.1.weight": torch.ones(1, 4, 1, 1),
-        "loss.discriminator.main.0.weight": torch.ones(4, 3, 4, 4),
-    }
+    return {name: torch.ones(tuple(shape)) for name, shape in loss_shapes(scale=16).items()}
 
 
-def _to_pickle(folder: Path, extra: dict[str, Tensor]) -> None:
+def _to_pickle(folder: Path) -> None:
     weights = folder / "model.safetensors"
-    torch.save(load_file(weights) | extra, folder / "pytorch_model.bin")
+    torch.save(load_file(weights), folder / "pytorch_model.bin")
     weights.unlink()
 
 
 def _split(weights: Path) -> None:
-    """Two pieces and an index in place of one file."""
+    """Two pieces and an index file in place of one file. Only the pieces have a variant in their names."""
     tensors = load_file(weights)
-    names = sorted(tensors)
-    halves = (names[: len(names) // 2], names[len(names) // 2 :])
-    weight_map = {}
-    for number, half in enumerate(halves, start=1):
-        piece = f"model-{number:05d}-of-00002.safetensors"
-        save_file({name: tensors[name] for name in half}, weights.parent / piece)
-        weight_map |= dict.fromkeys(half, piece)
-    size = sum(tensor.nbytes for tensor in tensors.values())
-    index = {"metadata": {"total_size": size}, "weight_map": weight_map}
-    (weights.parent / "model.safetensors.index.json").write_text(json.dumps(index))
+    pieces, index = split_in_pieces({name: tensor.nbytes for name, tensor in tensors.items()})
+    for file, names in zip(TEXT_PIECES, pieces, strict=True):
+        save_file({name: tensors[name] for name in names}, weights.parent / file)
+    (weights.parent / TEXT_INDEX).write_text(json.dumps(index))
     weights.unlink()

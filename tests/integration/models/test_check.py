@@ -56,8 +56,8 @@ def test_the_number_type_in_the_file_is_told(model_copy: Path) -> None:
 def test_all_problems_are_told_at_once(model_copy: Path, edit_json: EditJson) -> None:
     (model_copy / "tokenizer" / "spiece.model").unlink()
     (model_copy / "image_encoder" / "preprocessor_config.json").unlink()
-    (model_copy / "text_encoder" / "model-00001-of-00002.safetensors").write_bytes(b"short")
-    (model_copy / "text_encoder" / "model-00002-of-00002.safetensors").unlink()
+    (model_copy / "text_encoder" / "model.fp16-00001-of-00002.safetensors").write_bytes(b"short")
+    (model_copy / "text_encoder" / "model.fp16-00002-of-00002.safetensors").unlink()
     edit_json(model_copy / "vae" / "config.json", act_fn="relu", mid_block_type="None")
     edit_json(model_copy / "transformer" / "config.json", qk_norm=True, norm_type="layer_norm")
 

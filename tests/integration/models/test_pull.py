@@ -21,6 +21,7 @@ from easyanimate.models.errors import ModelStoreError
 from easyanimate.models.hub import pull
 from easyanimate.models.published import needed_files, published_name
 from easyanimate.models.source import git_blob_id, hash_file
+from easyanimate.rehearsal.layout import TEXT_INDEX, TEXT_PIECES
 
 NAME = "EasyAnimateV3-XL-2-InP-512x512"
 REPOSITORY = f"alibaba-pai/{NAME}"
@@ -229,7 +230,7 @@ def test_a_model_that_is_there_is_replaced_by_force(hub: FakeHub, models_dir: Pa
     assert not check_folder(pull("512", models_dir, endpoint=hub.url, force=True)).problems
 
 
-def test_too_little_room_is_said_before_anything_is_fetched(
+def test_too_little_room_is_said_before_any_weights_are_fetched(
     hub: FakeHub, models_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     room = shutil.disk_usage("/")
@@ -237,7 +238,7 @@ def test_too_little_room_is_said_before_anything_is_fetched(
 
     with pytest.raises(ModelStoreError, match="not enough room"):
         pull("512", models_dir, endpoint=hub.url)
-    assert hub.sent == {}
+    assert BIG not in hub.sent
 
 
 def test_an_unknown_revision_is_named(hub: FakeHub, models_dir: Path) -> None:
@@ -278,19 +279,73 @@ def test_a_name_that_is_not_published_is_refused_with_those_that_are(name: str) 
         published_name(name)
 
 
+def read_nothing(path: str) -> bytes:
+    raise AssertionError(f"{path} was read")
+
+
 def test_of_two_sets_of_weights_one_is_needed() -> None:
     paths = ["vae/config.json", "vae/diffusion_pytorch_model.bin", "vae/diffusion_pytorch_model.safetensors"]
 
-    assert needed_files(paths) == ["vae/config.json", "vae/diffusion_pytorch_model.safetensors"]
+    assert needed_files(paths, read_nothing) == ["vae/config.json", "vae/diffusion_pytorch_model.safetensors"]
 
 
-def test_weights_in_pieces_are_needed_with_their_index() -> None:
-    paths = [f"text_encoder/pytorch_model{end}" for end in ("-00001-of-00002.bin", "-00002-of-00002.bin")]
-    index = "text_encoder/pytorch_model.bin.index.json"
+def index_of(*pieces: str) -> bytes:
+    return json.dumps({"metadata": {}, "weight_map": {f"key{i}": piece for i, piece in enumerate(pieces)}}).encode()
 
-    assert needed_files([*paths, index, "text_encoder/model.fp16.safetensors"]) == sorted([*paths, index])
+
+@pytest.mark.parametrize(
+    ("index", "pieces"),
+    [
+        ("text_encoder/model.safetensors.index.json", ["model.fp16-00001-of-00002.safetensors", "b.safetensors"]),
+        ("text_encoder/pytorch_model.bin.index.json", ["pytorch_model-00001-of-00002.bin", "pytorch_model-2.bin"]),
+        ("transformer/diffusion_pytorch_model.safetensors.index.fp16.json", ["weights.safetensors"]),
+        ("image_encoder/pytorch_model.bin.index.json", ["one.bin"]),
+        ("vae/diffusion_pytorch_model.bin.index.json", ["part_a.bin", "part_b.bin"]),
+    ],
+)
+def test_the_pieces_that_are_needed_are_those_the_index_names(index: str, pieces: list[str]) -> None:
+    folder = index.split("/")[0]
+    named = [f"{folder}/{piece}" for piece in pieces]
+    others = [f"{folder}/model-00001-of-00009.safetensors", f"{folder}/optimizer.bin"]
+
+    assert needed_files([index, *named, *others], lambda path: index_of(*pieces)) == sorted([index, *named])
+
+
+@pytest.mark.parametrize("name", ["../evil.safetensors", "/etc/x.bin", "sub/x.bin", "..", ".hidden.bin", "a\\b.bin"])
+def test_an_index_that_names_a_file_outside_its_folder_is_refused(name: str) -> None:
+    index = "vae/diffusion_pytorch_model.bin.index.json"
+
+    with pytest.raises(CheckpointError, match="not a file beside it"):
+        needed_files([index, name, f"vae/{name}"], lambda path: index_of(name))
+
+
+def test_an_index_that_names_a_file_the_repository_lacks_is_refused() -> None:
+    with pytest.raises(CheckpointError, match=r"names b\.bin, which the repository does not have"):
+        needed_files(
+            ["vae/diffusion_pytorch_model.bin.index.json", "vae/a.bin"], lambda path: index_of("a.bin", "b.bin")
+        )
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"weight_map": []}', b'{"weight_map": {}}', b"\xff"])
+def test_a_damaged_index_is_named(content: bytes) -> None:
+    index = "vae/diffusion_pytorch_model.bin.index.json"
+
+    with pytest.raises(CheckpointError, match=index):
+        needed_files([index], lambda path: content)
 
 
 @pytest.mark.parametrize("path", ["vae/../../evil.json", "/vae/config.json", "transformer/run.py", "assets/a.json"])
 def test_files_out_of_place_are_not_needed(path: str) -> None:
-    assert needed_files([path]) == []
+    assert needed_files([path], read_nothing) == []
+
+
+def test_the_published_names_are_pulled_although_a_file_of_another_kind_lies_beside_them(
+    hub: FakeHub, models_dir: Path, tmp_path: Path
+) -> None:
+    hub.files["text_encoder/model-00001-of-00002.safetensors"] = hub.files["README.md"]
+
+    folder = pull("512", models_dir, endpoint=hub.url)
+
+    names = {path.name for path in (folder / "text_encoder").iterdir()}
+    assert names == {"config.json", TEXT_INDEX, *TEXT_PIECES}
+    assert not check_folder(folder).problems
