@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.generate import read_card
-from cli.making import DEFAULT_MODEL, Workshop, find_lora, find_model, load_model
+from cli.making import DEFAULT_MODEL, Workshop, find_lora, load_model
 from easyanimate.errors import EasyAnimateError, InvalidInput
+from easyanimate.models.finding import find_model
 from jobs.errors import InvalidRequest
 from jobs.model_card import ModelCard
+from worker.cards import read_card
 
 if TYPE_CHECKING:
     from easyanimate.evaluation import Floor, Made, Maker, Result, Setup, Task
@@ -23,7 +24,9 @@ NO_MATTER = ("captions", "seed", "lora", "schedulers")  # told apart otherwise, 
 
 
 def evaluate(
-    model: Annotated[str, typer.Option(help="A folder, or the name of one in the models folder.")] = DEFAULT_MODEL,
+    model: Annotated[
+        str, typer.Option(help="A folder, a name in the models folder, or 512, 768, 960.")
+    ] = DEFAULT_MODEL,
     models_dir: Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR")] = Path("models"),
     captions: Annotated[int, typer.Option(help="Held-out captions; sweeps take an eighth of them.")] = 200,
     seed: Annotated[int, typer.Option(help="Of the captions and the noise.")] = 0,
@@ -38,6 +41,7 @@ def evaluate(
     scheduler: Annotated[str | None, typer.Option(help="The sampler.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes with a model each, for a small one on a CPU.")] = 1,
     memory: Annotated[str, typer.Option(help="auto, normal, low or lowest.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16; auto is float32 on a CPU.")] = "auto",
 ) -> None:
     """Make clips of held-out captions, measure what they show, and write report.md, report.json and contact sheets.
 
@@ -53,7 +57,7 @@ def evaluate(
         tasks = plan(choose_parts(only, setup), setup)
         floors = [read_floor(text, _groups(tasks)) for text in floor or ()]
         output.mkdir(parents=True, exist_ok=True)
-        shop = load_model(folder, memory, (setup.width, setup.height, setup.num_frames))
+        shop = _load(folder, memory, dtype, setup)
         missed = evaluate_all(shop, setup, tasks, floors, output, workers)
     except KeyboardInterrupt:
         typer.echo(f"stopped; the same command goes on from what is in {output}", err=True)
@@ -126,13 +130,19 @@ def _makers(shop: Workshop, setup: "Setup", workers: int) -> "Callable[[Sequence
 
     if workers == 1:
         return partial(in_turn, maker=Maker(shop.pipe, setup))
-    return partial(side_by_side, open_maker=partial(_open_maker, shop.folder, shop.memory, setup), workers=workers)
+    return partial(
+        side_by_side, open_maker=partial(_open_maker, shop.folder, shop.memory, shop.dtype, setup), workers=workers
+    )
 
 
-def _open_maker(folder: Path, memory: str, setup: "Setup") -> "Maker":
+def _load(folder: Path, memory: str, dtype: str, setup: "Setup") -> Workshop:
+    return load_model(folder, memory, (setup.width, setup.height, setup.num_frames), dtype)
+
+
+def _open_maker(folder: Path, memory: str, dtype: str, setup: "Setup") -> "Maker":
     from easyanimate.evaluation import Maker
 
-    return Maker(load_model(folder, memory, (setup.width, setup.height, setup.num_frames)).pipe, setup)
+    return Maker(_load(folder, memory, dtype, setup).pipe, setup)
 
 
 def describe(shop: Workshop, setup: "Setup") -> dict[str, Any]:

@@ -3,21 +3,19 @@
 import secrets
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
-from pydantic import ValidationError
 
-from cli.making import DEFAULT_MODEL, PhaseClock, find_lora, find_model, load, make
+from cli.making import DEFAULT_MODEL, PhaseClock, find_lora, load, make
 from cli.recipe import LoraChoice, Recipe, Settings, Sources, read_image
 from easyanimate.buckets import resize_to_image as size_like
-from easyanimate.errors import CheckpointError, EasyAnimateError, InvalidInput
+from easyanimate.errors import EasyAnimateError, InvalidInput
+from easyanimate.models.finding import find_model
 from easyanimate.windows import DEFAULT_OVERLAP
 from jobs.errors import InvalidRequest
 from jobs.model_card import ModelCard
-
-if TYPE_CHECKING:
-    from easyanimate.pipeline import Generation
+from worker.cards import read_card
 
 USUAL_STRENGTH = 0.7  # of a video without a mask, as in later versions of EasyAnimate (spec: pipelines 9)
 
@@ -36,7 +34,9 @@ def generate(
     ] = None,
     continues: Annotated[Path | None, typer.Option("--continue", help="An .mp4 to make longer.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="An .mp4, or a .png of one frame.")] = Path("out.mp4"),
-    model: Annotated[str, typer.Option(help="A folder, or the name of one in the models folder.")] = DEFAULT_MODEL,
+    model: Annotated[
+        str, typer.Option(help="A folder, a name in the models folder, or 512, 768, 960.")
+    ] = DEFAULT_MODEL,
     models_dir: Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR")] = Path("models"),
     lora: Annotated[
         list[str] | None, typer.Option(help="NAME or FILE, with :SCALE if not 0.55. May be said many times.")
@@ -55,6 +55,7 @@ def generate(
     count: Annotated[int, typer.Option(min=1, max=1000, help="So many, of this seed and the next ones.")] = 1,
     scheduler: Annotated[str | None, typer.Option(help="The sampler.")] = None,
     memory: Annotated[str, typer.Option(help="auto, normal, low or lowest.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16; auto is float32 on a CPU.")] = "auto",
 ) -> None:
     """Make videos or pictures, and write them to files. What is not said comes from the model's card."""
     try:
@@ -82,7 +83,7 @@ def generate(
         )
         recipe = Recipe(settings, sources, tuple(choose_lora(text, models_dir) for text in lora or ()))
         check(recipe, card, output, count)
-        make_all(recipe, recipe.generation(), folder, memory, outputs(output, settings.seed, count))
+        make_all(recipe, folder, memory, dtype, outputs(output, settings.seed, count))
     except (EasyAnimateError, InvalidRequest, OSError) as problem:
         typer.echo(f"easyanimate generate: {problem}", err=True)
         raise typer.Exit(2) from problem
@@ -90,14 +91,6 @@ def generate(
 
 def _said(value: T | None, default: T) -> T:
     return default if value is None else value
-
-
-def read_card(folder: Path) -> ModelCard:
-    """Limits and defaults of the model in `folder`."""
-    try:
-        return ModelCard.model_validate_json((folder / "card.json").read_bytes())
-    except (OSError, ValidationError) as problem:
-        raise CheckpointError(f"{folder / 'card.json'} is missing or damaged: {problem}") from problem
 
 
 def choose_size(
@@ -156,15 +149,16 @@ def outputs(path: Path, seed: int, count: int) -> list[tuple[int, Path]]:
     return [(each, path.with_stem(f"{path.stem}-{each}")) for each in range(seed, seed + count)]
 
 
-def make_all(recipe: Recipe, asked: "Generation", folder: Path, memory: str, files: list[tuple[int, Path]]) -> None:
+def make_all(recipe: Recipe, folder: Path, memory: str, dtype: str, files: list[tuple[int, Path]]) -> None:
     """Load once; for each file a bar over the steps, and the seconds of each phase at the end."""
     from easyanimate.pipeline import Draws
 
+    asked = recipe.generation()
     for seed, _ in files:
         Draws.from_seed(seed)  # refuses a seed out of range, before anything is loaded
     clock = PhaseClock()
     clock.enter("loading")
-    shop = load(folder, memory, recipe)
+    shop = load(folder, memory, recipe, dtype)
     for seed, path in files:
         one = replace(recipe, settings=recipe.settings.model_copy(update={"seed": seed}))
         made = make(shop, one, asked, path, clock)

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cli.recipe import Recipe, read_head
-from easyanimate.errors import CheckpointError, InvalidInput
-from easyanimate.tiny import TINY_MODEL, copy_tiny_model, is_tiny_model
+from easyanimate.errors import InvalidInput
+from easyanimate.tiny import TINY_MODEL
 
 if TYPE_CHECKING:
     from easyanimate.manifest import Manifest
     from easyanimate.pipeline import EasyAnimatePipeline, Generation
 
 DEFAULT_MODEL = TINY_MODEL
+DTYPES = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -32,44 +33,47 @@ class Workshop:
     memory: str
 
 
-def find_model(model: str, models_dir: Path) -> Path:
-    """The folder `model`, or the one of that name in `models_dir`; the small model is laid out if missing or old."""
-    if model == DEFAULT_MODEL and not Path(model).is_dir():
-        kept = models_dir / model
-        return kept if is_tiny_model(kept) else copy_tiny_model(kept)
-    for folder in (Path(model), models_dir / model):
-        if (folder / "transformer").is_dir():
-            return folder
-    raise CheckpointError(f"there is no model folder {model}, nor {models_dir / model}")
-
-
-def load(folder: Path, memory: str, recipe: Recipe) -> Workshop:
+def load(folder: Path, memory: str, recipe: Recipe, dtype: str = "auto") -> Workshop:
     """The model for a recipe."""
     asked = recipe.settings
-    return load_model(folder, memory, (asked.width, asked.height, min(asked.num_frames, asked.window)))
+    return load_model(folder, memory, (asked.width, asked.height, min(asked.num_frames, asked.window)), dtype)
 
 
-def load_model(folder: Path, memory: str, clip: tuple[int, int, int]) -> Workshop:
-    """The model on the GPU (bfloat16) or on the CPU (float32), for clips of this width, height and number of frames.
+def load_model(folder: Path, memory: str, clip: tuple[int, int, int], dtype: str = "auto") -> Workshop:
+    """The model on the GPU or on the CPU, for clips of this width, height and number of frames.
 
-    "auto" takes the fastest profile that fits.
+    "auto" takes bfloat16 on a GPU and float32 on a CPU, and the fastest memory profile that fits.
     """
     import torch
 
-    from easyanimate.memory import PROFILES, apply_memory_profile, choose_profile
+    from easyanimate.memory import PROFILES, apply_memory_profile
     from easyanimate.pipeline import EasyAnimatePipeline
 
     if memory not in ("auto", *PROFILES):
         raise InvalidInput(f"memory must be auto or one of {', '.join(PROFILES)}, got {memory!r}")
+    if dtype not in DTYPES:
+        raise InvalidInput(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
     _quieten_libraries()
-    device, dtype, profile = "cpu", torch.float32, "normal"
-    if torch.cuda.is_available():
-        device, dtype = "cuda", torch.bfloat16
-        profile = choose_profile(torch.cuda.mem_get_info()[0], *clip)
-    pipe = EasyAnimatePipeline.from_pretrained(folder, torch_dtype=dtype)
-    memory = profile if memory == "auto" else memory
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if dtype == "auto":
+        dtype = "bfloat16" if device == "cuda" else "float32"
+    if memory == "auto":
+        memory = _fitting_profile(device, dtype, clip)
+    pipe = EasyAnimatePipeline.from_pretrained(folder, torch_dtype=getattr(torch, dtype))
     apply_memory_profile(pipe, memory, device)  # type: ignore[arg-type]  # one of PROFILES, as checked above
-    return Workshop(pipe, folder, device, str(dtype).removeprefix("torch."), memory)
+    return Workshop(pipe, folder, device, dtype, memory)
+
+
+def _fitting_profile(device: str, dtype: str, clip: tuple[int, int, int]) -> str:
+    """The fastest profile that fits; on a CPU always "normal"."""
+    import torch
+
+    from easyanimate.memory import choose_profile
+
+    if device == "cpu":
+        return "normal"
+    free = torch.cuda.mem_get_info()[0]
+    return choose_profile(free // 2 if dtype == "float32" else free, *clip)  # estimates are for 16 bit
 
 
 def _quieten_libraries() -> None:

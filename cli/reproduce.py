@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 
-from cli.making import PhaseClock, Workshop, find_lora, find_model, frames_of, load
+from cli.making import PhaseClock, Workshop, find_lora, frames_of, load
 from cli.recipe import LoraChoice, Recipe, Settings, Sources
 from easyanimate.errors import EasyAnimateError, InvalidInput
+from easyanimate.models.finding import find_model
 
 if TYPE_CHECKING:
     from easyanimate.manifest import Manifest
@@ -24,7 +25,7 @@ def reproduce(
     mask: Annotated[Path | None, typer.Option(help="The mask it was made with.")] = None,
     continues: Annotated[Path | None, typer.Option("--continue", help="The video it goes on from.")] = None,
     lora: Annotated[list[Path] | None, typer.Option(help="LoRA files that are not in the models folder.")] = None,
-    model: Annotated[str | None, typer.Option(help="The model's folder, if it is elsewhere.")] = None,
+    model: Annotated[str | None, typer.Option(help="The model's folder or name, if it is elsewhere.")] = None,
     models_dir: Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR")] = Path("models"),
 ) -> None:
     """Make a video again from its own manifest. Exit code 0: every frame is the same; 1: not; 2: it cannot be tried."""
@@ -106,7 +107,7 @@ def compare(manifest: "Manifest", recipe: Recipe, folder: Path) -> int | None:
     from easyanimate.manifest import FrameHashes, first_difference
 
     asked = recipe.generation()
-    shop = load(folder, manifest.memory, recipe)
+    shop = load(folder, manifest.memory, recipe, manifest.dtype)
     _say_what_differs(manifest, shop)
     made = FrameHashes()
     for piece in frames_of(shop, recipe, asked, PhaseClock()):

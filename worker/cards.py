@@ -1,5 +1,6 @@
 """What a model folder can make: its own `card.json`, or what is known of the published models."""
 
+import os
 import re
 from pathlib import Path
 
@@ -13,24 +14,36 @@ DEFAULT_SIZES = {512: (672, 384), 768: (1008, 576), 960: (1280, 720)}
 
 
 def read_card(folder: Path) -> ModelCard:
-    """The card of the model in `folder`. Raises CheckpointError if there is none and the name tells nothing."""
+    """The card of the model in `folder`, under the folder's name. A link's target may give the card, too.
+
+    Raises CheckpointError if the folder has no card, and its name tells nothing.
+    """
+    own = Path(os.path.abspath(folder))  # a link keeps its name, `.` and `..` get one
+    names = (own.name, own.resolve().name)
     path = folder / "card.json"
     if path.is_file():
-        return _read_own_card(path)
-    published = PUBLISHED.search(folder.name)
+        return _read_own_card(path, names)
+    published = next((match for match in map(PUBLISHED.search, names) if match), None)
     if published is None:
-        raise CheckpointError(f"{folder} has no card.json and is not named like a published model (…-512x512)")
-    return published_card(folder.name, int(published[1].split("x")[0]))
+        raise CheckpointError(
+            f"{folder} has no card.json and is not named like a published model; "
+            "if it is one, rename the folder to its published name (EasyAnimateV3-XL-2-InP-512x512, for example), "
+            "otherwise write a card.json"
+        )
+    try:
+        return published_card(own.name, int(published[1].split("x")[0]))
+    except ValueError as error:  # the folder's name has letters that a model's name cannot have
+        raise CheckpointError(f"{folder}: {own.name!r} cannot be a model's name; rename the folder") from error
 
 
-def _read_own_card(path: Path) -> ModelCard:
+def _read_own_card(path: Path, names: tuple[str, str]) -> ModelCard:
     try:
         card = ModelCard.model_validate_json(path.read_bytes())
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} is not a model card: {error}") from error
-    if card.name != path.parent.name:  # queues go by the folder's name, callers by the card's
+    if card.name not in names:  # queues go by the folder's name, callers by the card's
         raise CheckpointError(f"{path} says the model is {card.name!r}; rename the folder or the card")
-    return card
+    return card.model_copy(update={"name": names[0]})
 
 
 def published_card(name: str, base: int) -> ModelCard:

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
+from easyanimate.models.finding import shelf_name
 from jobs.settings import Settings
 
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -18,9 +19,9 @@ class WorkerSettings(Settings):
     A `*_timeout_s` is how long the engine may be silent in that phase.
     """
 
+    models_dir: Path = Path("models")  # before the models, whose short names are looked up in it
     model: ModelName = "easyanimate-v3-tiny"
     models: Annotated[tuple[ModelName, ...], NoDecode] = ()
-    models_dir: Path = Path("models")
     model_memory_bytes: int | None = Field(default=None, gt=0)  # for the weights of all loaded models
     model_turn_s: float = Field(default=60.0, ge=0)  # after a load: how long others wait for models that are not loaded
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -58,10 +59,30 @@ class WorkerSettings(Settings):
         """Where the checkpoints of the jobs of this host lie; the spool of one worker goes with it, these stay."""
         return self.spool / ".checkpoints"
 
+    @field_validator("model", mode="before")
+    @classmethod
+    def _find_model(cls, given: object, info: ValidationInfo) -> object:
+        return _to_shelf_name(given, info.data.get("models_dir"))
+
     @field_validator("models", mode="before")
     @classmethod
-    def _split(cls, given: object) -> object:
-        return tuple(name.strip() for name in given.split(",") if name.strip()) if isinstance(given, str) else given
+    def _find_models(cls, given: object, info: ValidationInfo) -> object:
+        names = [name.strip() for name in given.split(",") if name.strip()] if isinstance(given, str) else given
+        if not isinstance(names, list | tuple):
+            return names
+        return tuple(_to_shelf_name(name, info.data.get("models_dir")) for name in names)
+
+
+def _to_shelf_name(given: object, models_dir: Path | None) -> object:
+    """The name in `models_dir` of a short name, a published name or a path; ValueError for a path elsewhere."""
+    if not isinstance(given, str) or models_dir is None:
+        return given
+    name = shelf_name(given, models_dir)
+    if "/" in name:
+        raise ValueError(
+            f"{given} is not in the models folder {models_dir}; move it there, or set EASYANIMATE_MODELS_DIR"
+        )
+    return name
 
 
 class KeeperSettings(Settings):

@@ -88,6 +88,33 @@ def test_one_frame_becomes_a_png_from_a_model_given_as_a_folder(here: Path, mode
         assert picture.size == (64, 80)
 
 
+def test_a_published_folder_without_a_card_is_used_as_it_is(here: Path, models_dir: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "EasyAnimateV3-XL-2-InP-512x512"
+    shutil.copytree(models_dir / "easyanimate-v3-tiny", folder, ignore=shutil.ignore_patterns("card.json"))
+    one = ("--width", "128", "--height", "128", "--num-frames", "1", "--steps", "1", "-o", "cat.png")
+    done = generate("--model", "512", "--models-dir", tmp_path, *one)
+    assert done.exit_code == 0, done.output
+    assert Manifest.from_json((here / "cat.json").read_text()).model == folder.name
+
+
+def test_a_published_folder_under_another_name_is_told_to_be_renamed(
+    here: Path, models_dir: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(models_dir / "easyanimate-v3-tiny", folder, ignore=shutil.ignore_patterns("card.json"))
+    done = generate("--model", folder)
+    assert done.exit_code == 2
+    assert "rename the folder to its published name" in done.stderr
+
+
+@pytest.mark.parametrize("memory", ["normal", "low", "lowest"])
+def test_a_cpu_computes_in_bfloat16_if_told(memory: str, here: Path) -> None:
+    done = generate(*SMALL, "--dtype", "bfloat16", "--memory", memory)
+    assert done.exit_code == 0, done.output
+    manifest = Manifest.from_json((here / "out.json").read_text())
+    assert (manifest.dtype, manifest.memory) == ("bfloat16", memory)
+
+
 def test_a_start_image_is_taken(here: Path) -> None:
     Image.new("RGBA", (50, 30), (255, 0, 0, 128)).save(here / "start.png")
     assert generate(*SMALL, "--image", "start.png").exit_code == 0
@@ -203,7 +230,9 @@ def test_what_does_not_fit_into_the_prompt_is_said(here: Path) -> None:
         (("-o", "clip.avi"), "must end in .mp4 or .png"),
         (("-o", "clip.png"), "--num-frames 1"),
         (("-o", "no/such/folder.mp4"), "does not exist"),
+        (("--dtype", "int8"), "dtype must be one of auto, float32, bfloat16"),
         (("--model", "unknown"), "no model folder unknown"),
+        (("--model", "768"), "`easyanimate models pull 768`"),
     ],
 )
 def test_what_cannot_be_made_is_one_clear_sentence(arguments: tuple[str, ...], sentence: str, stocked: Path) -> None:

@@ -61,6 +61,13 @@ def test_so_are_a_picture_and_what_a_json_says(here: Path) -> None:
     assert easyanimate("reproduce", "cat.json").exit_code == 0
 
 
+def test_a_picture_is_made_again_in_the_number_type_it_was_made_in(here: Path) -> None:
+    one = ("--num-frames", "1", "--dtype", "bfloat16", "-o", "cat.png")
+    assert easyanimate("generate", *SMALL, *one).exit_code == 0
+    done = easyanimate("reproduce", "cat.png")
+    assert (done.exit_code, done.stderr.count("note: ")) == (0, 0)
+
+
 def test_a_longer_video_is_made_again(clip: Path) -> None:
     going_on = ("--prompt", "a cat", "--steps", "1", "--continue", "out.mp4", "--num-frames", "4", "-o", "long.mp4")
     assert easyanimate("generate", *going_on).exit_code == 0

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from easyanimate.errors import CheckpointError
 from easyanimate.models.checkup import Checkup, check_folder
 from easyanimate.models.source import StoredFile, hash_file, write_source
+from easyanimate.models.values import values_without_number
 
 VAE_WEIGHTS = "vae/diffusion_pytorch_model.safetensors"
 EditJson = Callable[..., None]
@@ -154,6 +155,51 @@ def test_a_damaged_byte_is_found_by_its_hash(model_copy: Path) -> None:
     assert check_folder(model_copy, hashes=True).problems == (
         f"{path} is damaged: its hash is not the one it came with",
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "kind"),
+    [
+        (float("nan"), torch.float32, "NaN"),
+        (float("-inf"), torch.float16, "infinite"),
+        (float("nan"), torch.float8_e4m3fn, "NaN"),
+    ],
+)
+def test_values_without_a_number_are_counted_by_their_tensor(
+    value: float, dtype: torch.dtype, kind: str, model_copy: Path
+) -> None:
+    path = model_copy / VAE_WEIGHTS
+    weights = load_file(path)
+    weights["quant_conv.bias"][:2] = value
+    weights["quant_conv.bias"] = weights["quant_conv.bias"].to(dtype)
+    save_file(weights, path)
+
+    assert values_without_number(model_copy) == [f"{path}: 2 values of quant_conv.bias are {kind}"]
+
+
+def test_many_tensors_without_numbers_are_summed_up(model_copy: Path) -> None:
+    path = model_copy / VAE_WEIGHTS
+    weights = {name: torch.full_like(tensor, torch.nan) for name, tensor in load_file(path).items()}
+    save_file(weights, path)
+
+    found = values_without_number(model_copy)
+
+    assert (len(found), "more places with NaN" in found[-1]) == (6, True)
+
+
+def test_values_that_no_loader_keeps_may_be_nan(model_copy: Path) -> None:
+    path = model_copy / VAE_WEIGHTS
+    save_file(load_file(path) | {"loss.logvar": torch.tensor(torch.nan)}, path)
+
+    assert values_without_number(model_copy) == []
+
+
+def test_values_are_read_only_when_every_byte_is(model_copy: Path) -> None:
+    path = model_copy / VAE_WEIGHTS
+    save_file(load_file(path) | {"quant_conv.bias": torch.full((8,), torch.nan)}, path)
+
+    assert "NaN" not in problems(model_copy)
+    assert "NaN" in "".join(check_folder(model_copy, hashes=True).problems)
 
 
 def test_a_file_that_came_and_went_is_told(model_copy: Path) -> None:

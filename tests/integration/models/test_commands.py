@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from cli.main import app
@@ -48,6 +49,33 @@ def test_what_fits_into_memory_is_a_table(model_copy: Path, monkeypatch: pytest.
     said = run("check", model_copy)[1]
 
     assert re.search(r"672x384( +(normal|low)){6}\n", said)
+
+
+@pytest.mark.parametrize(
+    ("free_gb", "row"), [(64, "normal +normal"), (24, "bf16 +bf16"), (17, "bf16-lowest +bf16-lowest"), (8, "no +no")]
+)
+def test_what_fits_without_a_gpu_is_told_for_bfloat16_too(
+    free_gb: int, row: str, model_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("easyanimate.models.capacity.is_published_size", lambda checkup: True)
+    memory = Memory("this machine", free_gb * 10**9, is_gpu=False)
+    monkeypatch.setattr("easyanimate.models.capacity.free_memory", lambda: memory)
+
+    said = run("check", model_copy)[1]
+
+    assert re.search(rf"672x384 +{row}", said)
+    assert "--dtype bfloat16" in said
+
+
+def test_a_model_that_holds_nan_is_exit_code_1_with_hashes(model_copy: Path) -> None:
+    path = model_copy / "transformer" / "diffusion_pytorch_model.safetensors"
+    weights = load_file(path)
+    weights["transformer_blocks.0.attn1.to_q.weight"][0, 0] = float("nan")
+    save_file(weights, path)
+
+    code, said = run("check", model_copy, "--hashes")
+
+    assert (code, "1 value of transformer_blocks.0.attn1.to_q.weight is NaN" in said) == (1, True)
 
 
 def test_what_a_model_of_another_size_needs_is_not_guessed(model_copy: Path) -> None:

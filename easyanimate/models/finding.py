@@ -1,0 +1,61 @@
+"""Which folder a model's name means: a path, a name in the models folder, or a published model's full or short name."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from easyanimate.errors import CheckpointError, InvalidInput
+from easyanimate.model_files import WEIGHTS
+from easyanimate.models.published import SERIES, published_name
+from easyanimate.tiny import TINY_MODEL, copy_tiny_model, is_tiny_model
+
+_PARTS = (*WEIGHTS, "tokenizer")
+
+
+def find_model(model: str, models_dir: Path) -> Path:
+    """The folder of `model`: a path, a name in `models_dir`, or `512`, `alibaba-pai/…-512x512` for a published one.
+
+    The small model is laid out in `models_dir` if it is missing or old. Raises CheckpointError if there is no folder.
+    """
+    if model == TINY_MODEL and not Path(model).is_dir():
+        kept = models_dir / model
+        return kept if is_tiny_model(kept) else copy_tiny_model(kept)
+    for folder in _candidates(model, models_dir):
+        if is_model_folder(folder):
+            return folder
+    if Path(model).is_dir():
+        raise CheckpointError(f"there is no model in the folder {model}: none of {', '.join(_PARTS)}")
+    raise CheckpointError(f"there is no model folder {model}, nor {models_dir / model}; {_advice(model)}")
+
+
+def shelf_name(model: str, models_dir: Path) -> str:
+    """The name in `models_dir` that `model` means; a name that is not there, and a path elsewhere, stay as they are."""
+    if "/" not in model and model not in (".", "..") and (models_dir / model).is_dir():
+        return model
+    with suppress(InvalidInput):
+        return published_name(model)
+    for path in (Path(os.path.abspath(model)), Path(model).resolve()):  # a link keeps its name
+        if path.parent.resolve() == models_dir.resolve():
+            return path.name
+    return model
+
+
+def is_model_folder(folder: Path) -> bool:
+    """Whether `folder` holds any part of a model."""
+    return (folder / "model_index.json").is_file() or any((folder / part).is_dir() for part in _PARTS)
+
+
+def _candidates(model: str, models_dir: Path) -> Iterator[Path]:
+    yield Path(model)
+    yield models_dir / model
+    with suppress(InvalidInput):
+        yield models_dir / published_name(model)
+
+
+def _advice(model: str) -> str:
+    try:
+        size = published_name(model).removeprefix(SERIES).split("x")[0]
+    except InvalidInput:
+        return "`easyanimate models list` shows what is there, `easyanimate models pull 512` downloads a model"
+    return f"`easyanimate models pull {size}` downloads it"
