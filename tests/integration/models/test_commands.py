@@ -52,7 +52,7 @@ def test_what_fits_into_memory_is_a_table(model_copy: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    ("free_gb", "row"), [(64, "normal +normal"), (24, "bf16 +bf16"), (17, "bf16-lowest +bf16-lowest"), (8, "no +no")]
+    ("free_gb", "row"), [(64, "normal +normal"), (24, "bf16 +bf16"), (18, "bf16-lowest +bf16-lowest"), (8, "no +no")]
 )
 def test_what_fits_without_a_gpu_is_told_for_bfloat16_too(
     free_gb: int, row: str, model_copy: Path, monkeypatch: pytest.MonkeyPatch
