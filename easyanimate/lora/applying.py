@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, Self
 
 import torch
@@ -20,8 +21,9 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
 from easyanimate.errors import CheckpointError, InvalidInput
-from easyanimate.lora.file import LoraFile, LowRank
+from easyanimate.lora.file import LoraFile, LowRank, has_finite_values
 from easyanimate.lora.names import WRITTEN_PREFIX, linear_paths
+from easyanimate.lora.wrappers import unwrapped
 
 DEFAULT_SCALE = 0.55  # what V3's own programs apply a LoRA with (spec: transformer 20)
 
@@ -42,8 +44,9 @@ class LoraReport:
 
 @dataclass(frozen=True, eq=False)
 class _Update:
-    """A file's update of the layer at `path` of `model`; `adapter` is its name among those of the request."""
+    """An update in `file` of the layer at `path` of `model`; `adapter` is its name among those of the request."""
 
+    file: str
     model: str
     path: str
     adapter: str
@@ -80,11 +83,19 @@ class _Changed:
         self._fill(layer, update)
 
     def _fill(self, layer: Any, update: _Update) -> None:
-        """An update lives with its layer, in the type in which that computes."""
+        """An update lives with its layer, in the type in which that computes.
+
+        Raises CheckpointError for numbers that this type cannot hold, such as 1e5 in float16.
+        """
         weight = layer.get_base_layer().weight
         dtype = weight.dtype if weight.dtype in _COMPUTING else self.dtype
         for part, numbers in ((layer.lora_A, update.low_rank.down), (layer.lora_B, update.low_rank.up)):
-            part[update.adapter].weight = nn.Parameter(numbers.to(weight.device, dtype), requires_grad=False)
+            values = numbers.to(weight.device, dtype)
+            if not has_finite_values(values):
+                raise CheckpointError(
+                    f"{update.file}: the update of {update.path} holds NaN, infinity or numbers too large for {dtype}"
+                )
+            part[update.adapter].weight = nn.Parameter(values, requires_grad=False)
         layer.scaling[update.adapter] = update.scale * update.low_rank.strength
 
     def restore(self) -> None:
@@ -107,10 +118,11 @@ def applied(
     `models` is a pipeline, or its "transformer" and, if wanted, "text_encoder" by name. Yields a report for each file.
     Layers a file does not name (motion modules, for one made for PixArt) are untouched. The models keep their place:
     component offload, group offload and stored number types work as before.
-    Raises CheckpointError if nothing in a file fits, InvalidInput for a scale that is no number, or inside another
-    `applied` of the same model.
+    A model may be compiled or wrapped for parallel training.
+    Raises CheckpointError if nothing in a file fits or has an effect, InvalidInput for a scale that is no number, or
+    inside another `applied` of the same model.
     """
-    parts = dict(models.components if isinstance(models, DiffusionPipeline) else models)
+    parts = _unwrapped_parts(models)
     plans = [_plan(parts, file, scale, f"lora{i}") for i, (file, scale) in enumerate(loras)]
     changed = {name: _Changed.of(parts[name]) for name in parts if any(u.model == name for us, _ in plans for u in us)}
     try:
@@ -124,26 +136,42 @@ def applied(
             model.restore()
 
 
+def _unwrapped_parts(models: DiffusionPipeline | Models) -> dict[str, Any]:
+    given = models.components if isinstance(models, DiffusionPipeline) else models
+    return {name: unwrapped(given[name]) for name in WRITTEN_PREFIX if given.get(name) is not None}
+
+
 def _plan(parts: Models, file: LoraFile, scale: float, adapter: str) -> tuple[list[_Update], LoraReport]:
     """Which layers `file` changes; nothing is changed yet, so that a refusal leaves no trace."""
-    if not math.isfinite(scale):
-        raise InvalidInput(f"the scale of {file.name} must be a finite number such as {DEFAULT_SCALE}, got {scale}")
+    if isinstance(scale, bool) or not isinstance(scale, Real) or not math.isfinite(scale):
+        raise InvalidInput(f"the scale of {file.name} must be a finite number such as {DEFAULT_SCALE}, got {scale!r}")
     updates: list[_Update] = []
     unused: list[str] = []
+    without_effect: list[str] = []
     for model, entries in (("transformer", file.transformer), ("text_encoder", file.text_encoder)):
         paths = _paths(parts, model) if entries else {}
         for name, low_rank in entries.items():
-            reason = _misfit(parts.get(model), paths.get(name), low_rank)
-            if reason:
-                unused.append(f"{WRITTEN_PREFIX[model]}{name} ({reason})")
+            written = f"{WRITTEN_PREFIX[model]}{name}"
+            if reason := _misfit(parts.get(model), paths.get(name), low_rank):
+                unused.append(f"{written} ({reason})")
+            elif reason := _why_without_effect(low_rank):
+                without_effect.append(f"{written} ({reason})")
             else:
-                updates.append(_Update(model, paths[name], adapter, low_rank, scale))
+                updates.append(_Update(file.name, model, paths[name], adapter, low_rank, float(scale)))
     if not updates:
-        raise CheckpointError(
-            f"{file.name} fits no layer of this model: {unused[0] if unused else 'it is empty'}; "
-            "use a LoRA trained for EasyAnimateV3 or PixArt-alpha of this width"
+        raise CheckpointError(_why_refused(file.name, unused, without_effect))
+    return updates, LoraReport(file.name, scale, len(updates), (*unused, *without_effect))
+
+
+def _why_refused(name: str, unused: Sequence[str], without_effect: Sequence[str]) -> str:
+    if without_effect:
+        return (
+            f"{name} changes nothing: {without_effect[0]}, and no other layer has an effect; train or export it again"
         )
-    return updates, LoraReport(file.name, scale, len(updates), tuple(unused))
+    return (
+        f"{name} fits no layer of this model: {unused[0] if unused else 'it is empty'}; "
+        "use a LoRA trained for EasyAnimateV3 or PixArt-alpha of this width"
+    )
 
 
 def _paths(parts: Models, model: str) -> dict[str, str]:
@@ -162,4 +190,14 @@ def _misfit(model: nn.Module | None, path: str | None, low_rank: LowRank) -> str
     made_for = (low_rank.up.shape[0], low_rank.down.shape[1])
     if made_for != (layer.out_features, layer.in_features):
         return f"made for {made_for[0]}x{made_for[1]}, the layer is {layer.out_features}x{layer.in_features}"
+    return ""
+
+
+def _why_without_effect(low_rank: LowRank) -> str:
+    """Why an entry changes nothing at any scale, or nothing."""
+    if not low_rank.strength:
+        return "alpha is 0, so it changes nothing"
+    for part, numbers in (("lora_up", low_rank.up), ("lora_down", low_rank.down)):
+        if not numbers.float().any():
+            return f"{part} is all zeros, so it changes nothing"
     return ""

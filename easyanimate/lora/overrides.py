@@ -1,6 +1,6 @@
 """Weights of another training (a "DreamBooth model") in place of some of the transformer's, for one `with` block."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +9,14 @@ from diffusers.hooks.group_offloading import _is_group_offload_enabled
 from torch import Tensor, nn
 
 from easyanimate.errors import CheckpointError, InvalidInput
+from easyanimate.lora.entries import is_adapter, why_not_plain
+from easyanimate.lora.wrappers import unwrapped, unwrapped_path
 from easyanimate.transformer import EasyAnimateTransformer3DModel
 from easyanimate.transformer.position_tables import without_position_tables
 from easyanimate.weights_file import read_weights_file
+
+# DistributedDataParallel, torch.compile, and the trainers of whole pipelines.
+_PREFIXES = ("module.", "_orig_mod.", "model.diffusion_model.", "diffusion_model.", "model.", "transformer.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +34,12 @@ def read_override(path: str | Path) -> WeightOverride:
     """
     path = Path(path)
     tensors = read_weights_file(path)
-    if any("lora_" in name for name in tensors):
-        raise CheckpointError(f"{path} is a LoRA, not whole weights; apply it as a LoRA")
     if not tensors:
         raise CheckpointError(f"{path} is empty; download it again")
+    if reason := why_not_plain(tensors):
+        raise CheckpointError(f"{path} {reason}")
+    if is_adapter(tensors):
+        raise CheckpointError(f"{path} is a LoRA, not whole weights; apply it as a LoRA")
     return WeightOverride(path.name, tensors)
 
 
@@ -40,15 +47,17 @@ def read_override(path: str | Path) -> WeightOverride:
 def overridden(transformer: EasyAnimateTransformer3DModel, override: WeightOverride) -> Iterator[tuple[str, ...]]:
     """Inside, the weights `override` names have its values, in the transformer's number type; all others their own.
 
-    No copy is made where device and type agree.
+    No copy is made where device and type agree. The transformer may be compiled or wrapped for parallel training, and
+    all names of the file may carry the prefix of such a wrapper or of a trainer.
     Yields the names. After it, every weight is what it was, to the last bit. LoRAs go inside, not around it.
     Raises CheckpointError if a name is unknown or a shape differs (nothing is changed then), InvalidInput under group
     offload, which keeps copies of the weights that would come back in the middle of a call.
     """
+    transformer = unwrapped(transformer)
     if _is_group_offload_enabled(transformer):
         raise InvalidInput('weights cannot be overridden under group offload; use the memory profile "normal" or "low"')
-    weights = dict(transformer.named_parameters())
-    tensors = without_position_tables(override.tensors, transformer.config)
+    weights = {unwrapped_path(name): weight for name, weight in transformer.named_parameters()}
+    tensors = without_position_tables(_without_prefixes(override.tensors), transformer.config)
     _check_fit(tensors, weights, override.name)
     own = {name: weights[name].data for name in tensors}
     try:
@@ -60,12 +69,19 @@ def overridden(transformer: EasyAnimateTransformer3DModel, override: WeightOverr
             weights[name].data = weight.to(weights[name].device)  # the model may have moved; the bits stay
 
 
+def _without_prefixes(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """`tensors` without those of the known prefixes that all names begin with; no weight's own name has one."""
+    while prefix := next((known for known in _PREFIXES if all(name.startswith(known) for name in tensors)), None):
+        tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    return tensors
+
+
 def _check_fit(tensors: Mapping[str, Tensor], weights: Mapping[str, nn.Parameter], name: str) -> None:
     unknown = [key for key in tensors if key not in weights]
     if unknown:
         raise CheckpointError(
             f"{name}: {len(unknown)} of {len(tensors)} weights are not in the transformer, such as {unknown[0]}; "
-            "use weights in the names of EasyAnimateV3"
+            + _advice(unknown, weights)
         )
     for key, tensor in tensors.items():
         if tensor.shape != weights[key].shape:
@@ -73,3 +89,16 @@ def _check_fit(tensors: Mapping[str, Tensor], weights: Mapping[str, nn.Parameter
                 f"{name}: {key} is {list(tensor.shape)}, but this transformer has {list(weights[key].shape)}; "
                 "use weights made for this model, or leave this one out"
             )
+        if not tensor.is_floating_point():
+            raise CheckpointError(
+                f"{name}: {key} is stored as {str(tensor.dtype).removeprefix('torch.')}; "
+                "export the weights as float32, float16 or bfloat16"
+            )
+
+
+def _advice(unknown: Sequence[str], weights: Mapping[str, nn.Parameter]) -> str:
+    for key in unknown:
+        dots = [i + 1 for i, letter in enumerate(key) if letter == "."]
+        if prefix := next((key[:i] for i in dots if key[i:] in weights), None):
+            return f"without the prefix {prefix!r} {key} fits: keep only those names, and remove it from them"
+    return "use weights in the names of EasyAnimateV3"

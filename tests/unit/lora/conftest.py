@@ -1,10 +1,11 @@
 """A small transformer and T5 in which every weight matters, and LoRAs for them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from transformers import T5Config, T5EncoderModel
 
@@ -43,6 +44,34 @@ def transformer() -> EasyAnimateTransformer3DModel:
 
 
 @pytest.fixture
+def one_process() -> Iterator[None]:
+    """A process group of this process alone, which DistributedDataParallel asks for."""
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+def with_compiled_blocks(model: Any) -> Any:
+    for i, block in enumerate(model.transformer_blocks):
+        model.transformer_blocks[i] = torch.compile(block, backend="eager")
+    return model
+
+
+WRAPPERS: dict[str, Callable[[Any], Any]] = {
+    "compiled": lambda model: torch.compile(model, backend="eager", fullgraph=True),
+    "blocks compiled": with_compiled_blocks,
+    "parallel": nn.parallel.DistributedDataParallel,
+    "compiled and parallel": lambda model: nn.parallel.DistributedDataParallel(torch.compile(model, backend="eager")),
+}
+
+
+@pytest.fixture(params=WRAPPERS)
+def wrap(request: pytest.FixtureRequest, one_process: None) -> Callable[[Any], Any]:
+    """Puts a model into one of the wrappers that add a prefix to its names."""
+    return WRAPPERS[request.param]
+
+
+@pytest.fixture
 def text_encoder() -> T5EncoderModel:
     torch.manual_seed(0)
     config = T5Config(
@@ -66,7 +95,7 @@ def see() -> Callable[[nn.Module], Tensor]:
 
     @torch.no_grad()
     def run(model: Any) -> Tensor:
-        kind = model.dtype
+        kind = next(model.parameters()).dtype  # a wrapper has no `dtype`
         return model(**{k: v.to(kind) if v.is_floating_point() else v for k, v in given.items()}).sample
 
     return run

@@ -74,9 +74,9 @@ def test_a_request_that_fails_leaves_no_trace(transformer, lora_for):
 def test_failing_half_way_into_a_lora_leaves_no_trace(transformer, lora_for):
     weights, modules = bits(transformer), [id(m) for m in transformer.modules()]
     file = lora_for(transformer)
-    broken = LowRank(torch.empty(2, 32, device="meta"), torch.empty(32, 2, device="meta"))
+    broken = LowRank(torch.full((2, 32), 1e300, dtype=torch.float64), torch.ones(32, 2))
     file = LoraFile("a", {**file.transformer, "transformer_blocks_1_attn1_to_q": broken}, {})
-    with pytest.raises(NotImplementedError), applied({"transformer": transformer}, [(file, 1.0)]):
+    with pytest.raises(CheckpointError, match="too large"), applied({"transformer": transformer}, [(file, 1.0)]):
         pass
     assert_untouched(transformer, weights, modules)
 
@@ -196,3 +196,82 @@ def test_a_model_saved_after_a_request_is_the_published_one(transformer, lora_fo
 def test_evaluation_mode_is_kept(transformer, lora_for):
     with applied({"transformer": transformer}, [(lora_for(transformer), 1.0)]):
         assert not any(module.training for module in transformer.modules() if not isinstance(module, nn.ModuleDict))
+
+
+def test_a_wrapped_transformer_sees_the_lora_and_is_the_same_afterwards(transformer, wrap, lora_for, see):
+    files = [lora_for(transformer, seed=seed) for seed in (2, 3)]
+    wrapped = wrap(transformer)
+    before, weights, modules = see(wrapped), bits(transformer), [id(m) for m in transformer.modules()]
+    for file in files:
+        with applied({"transformer": wrapped}, [(file, 0.55)]) as (report,):
+            result, expected = see(wrapped), see(transformer)
+        assert (report.applied, report.unused) == (len(file.transformer), ())
+        assert torch.equal(result, expected)
+        assert not torch.equal(result, before)
+        assert torch.equal(see(wrapped), before)
+    assert_untouched(transformer, weights, modules)
+
+
+@torch.no_grad()
+def test_a_lora_under_a_compiled_model_is_that_of_the_plain_one(transformer, lora_for, see):
+    file = lora_for(transformer)
+    with applied({"transformer": transformer}, [(file, 0.55)]):
+        expected = see(transformer)
+    compiled = torch.compile(transformer, backend="eager", fullgraph=True)
+    see(compiled)
+    with applied({"transformer": compiled}, [(file, 0.55)]):
+        assert torch.equal(see(compiled), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])
+def test_a_lora_in_8_bits_applies_as_its_rounded_numbers(transformer, lora_for, see, dtype):
+    file = lora_for(transformer)
+    few = {k: LowRank(u.down.to(dtype), u.up.to(dtype), u.alpha) for k, u in file.transformer.items()}
+    rounded = {k: LowRank(u.down.float(), u.up.float(), u.alpha) for k, u in few.items()}
+    with applied({"transformer": transformer}, [(LoraFile("few", few, {}), 0.55)]):
+        result = see(transformer)
+    with applied({"transformer": transformer}, [(LoraFile("rounded", rounded, {}), 0.55)]):
+        assert torch.equal(result, see(transformer))
+
+
+def test_numbers_too_large_for_the_models_type_are_refused(transformer, lora_for):
+    weights, modules = bits(transformer.half()), [id(m) for m in transformer.modules()]
+    (name,) = lora_for(transformer, ["proj_out"]).transformer
+    file = LoraFile("loud", {name: LowRank(torch.full((2, 32), 1e5), torch.ones(32, 2))}, {})
+    with (
+        pytest.raises(CheckpointError, match=r"loud: the update of proj_out .* too large for torch\.float16"),
+        applied({"transformer": transformer}, [(file, 1.0)]),
+    ):
+        pass
+    assert_untouched(transformer, weights, modules)
+
+
+def test_entries_without_effect_are_reported(transformer, lora_for):
+    file = lora_for(transformer, ["transformer_blocks.0.attn1"])
+    silent = lora_for(transformer, ["proj_out"], alpha=0.0).transformer
+    untrained = {"caption_projection_linear_2": LowRank(torch.ones(2, 32), torch.zeros(32, 2))}
+    with applied(
+        {"transformer": transformer}, [(LoraFile("a", {**file.transformer, **silent, **untrained}, {}), 1.0)]
+    ) as (report,):
+        assert report.applied == 4
+        assert report.unused == (
+            "lora_unet__proj_out (alpha is 0, so it changes nothing)",
+            "lora_unet__caption_projection_linear_2 (lora_up is all zeros, so it changes nothing)",
+        )
+
+
+def test_a_lora_without_any_effect_is_refused(transformer, lora_for):
+    with (
+        pytest.raises(CheckpointError, match=r"a changes nothing: .*alpha is 0"),
+        applied({"transformer": transformer}, [(lora_for(transformer, alpha=0.0), 1.0)]),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("scale", ["1", None, True])
+def test_a_scale_of_another_kind_is_refused(transformer, lora_for, scale):
+    with (
+        pytest.raises(InvalidInput, match="must be a finite number"),
+        applied({"transformer": transformer}, [(lora_for(transformer), scale)]),
+    ):
+        pass

@@ -98,3 +98,43 @@ def test_weights_under_group_offload_are_refused(transformer, override):
     transformer.enable_group_offload(onload_device=torch.device("cpu"), offload_type="leaf_level")
     with pytest.raises(InvalidInput, match='"normal" or "low"'), overridden(transformer, override):
         pass
+
+
+@pytest.mark.parametrize(
+    "prefix", ["module.", "_orig_mod.", "_orig_mod.module.", "model.diffusion_model.", "transformer."]
+)
+def test_a_prefix_of_all_names_is_left_out(transformer, override, prefix):
+    prefixed = WeightOverride("style", {prefix + name: tensor for name, tensor in override.tensors.items()})
+    with overridden(transformer, prefixed) as names:
+        assert set(names) == set(NAMES)
+
+
+def test_another_prefix_is_named(transformer, override):
+    prefixed = WeightOverride("style", {f"ema.{name}": tensor for name, tensor in override.tensors.items()})
+    with pytest.raises(CheckpointError, match=r"without the prefix 'ema\.'"), overridden(transformer, prefixed):
+        pass
+
+
+def test_a_prefix_of_some_names_is_named(transformer, override):
+    first, *rest = override.tensors
+    mixed = WeightOverride("style", {f"module.{first}": override.tensors[first], rest[0]: override.tensors[rest[0]]})
+    with pytest.raises(CheckpointError, match=r"without the prefix 'module\.'"), overridden(transformer, mixed):
+        pass
+
+
+def test_whole_numbers_are_no_weights(transformer):
+    quantized = WeightOverride("style", {"proj_out.bias": torch.zeros(32, dtype=torch.int8)})
+    with pytest.raises(CheckpointError, match="is stored as int8"), overridden(transformer, quantized):
+        pass
+
+
+def test_a_wrapped_transformer_sees_overridden_weights(transformer, wrap, override, see):
+    wrapped = wrap(transformer)
+    before, weights = see(wrapped), bits(transformer)
+    with overridden(wrapped, override) as names:
+        assert set(names) == set(NAMES)
+        result, expected = see(wrapped), see(transformer)
+    assert torch.equal(result, expected)
+    assert not torch.equal(result, before)
+    assert torch.equal(see(wrapped), before)
+    assert differing(transformer, weights) == set()
