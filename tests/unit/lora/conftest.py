@@ -58,7 +58,7 @@ def with_compiled_blocks(model: Any) -> Any:
 
 
 WRAPPERS: dict[str, Callable[[Any], Any]] = {
-    "compiled": lambda model: torch.compile(model, backend="eager", fullgraph=True),
+    "compiled": lambda model: torch.compile(model, backend="eager"),
     "blocks compiled": with_compiled_blocks,
     "parallel": nn.parallel.DistributedDataParallel,
     "compiled and parallel": lambda model: nn.parallel.DistributedDataParallel(torch.compile(model, backend="eager")),

@@ -212,12 +212,11 @@ def test_a_wrapped_transformer_sees_the_lora_and_is_the_same_afterwards(transfor
     assert_untouched(transformer, weights, modules)
 
 
-@torch.no_grad()
 def test_a_lora_under_a_compiled_model_is_that_of_the_plain_one(transformer, lora_for, see):
     file = lora_for(transformer)
     with applied({"transformer": transformer}, [(file, 0.55)]):
         expected = see(transformer)
-    compiled = torch.compile(transformer, backend="eager", fullgraph=True)
+    compiled = torch.compile(transformer, backend="eager")
     see(compiled)
     with applied({"transformer": compiled}, [(file, 0.55)]):
         assert torch.equal(see(compiled), expected)
