@@ -13,6 +13,7 @@ from accelerate import init_empty_weights
 from torch import Tensor, nn
 
 from easyanimate.errors import CheckpointError
+from easyanimate.key_prefix import describe_prefix
 from easyanimate.weights_file import read_state_dict, read_weights_file
 
 __all__ = [
@@ -70,6 +71,8 @@ def assign_strictly(model: nn.Module, state_dict: Mapping[str, Tensor], where: s
         if keys
     ]
     if complaints:
+        if prefix := describe_prefix(wanted.keys() - state_dict.keys(), state_dict.keys() - wanted.keys()):
+            complaints.append(prefix)
         raise CheckpointError(f"{where} does not fit {type(model).__name__}: {'; '.join(complaints)}")
     model.load_state_dict(dict(state_dict), strict=True, assign=True)
     empty = [name for name, tensor in chain(model.named_parameters(), model.named_buffers()) if tensor.is_meta]

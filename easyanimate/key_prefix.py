@@ -1,0 +1,35 @@
+"""Names of weights that differ from the wanted ones by one prefix only, as wrappers of a training leave it."""
+
+from collections.abc import Iterable, Set
+
+_WRAPPERS = ("_orig_mod.", "module.")  # of torch.compile and of parallel training; they also stand inside names
+
+
+def describe_prefix(missing: Set[str], superfluous: Set[str]) -> str:
+    """A sentence that names the prefix between two sets of names; empty if there is no such prefix."""
+    if not missing or not superfluous:
+        return ""
+    if prefix := _common_prefix(missing, superfluous):
+        if len(missing) == len(superfluous):
+            return f"only the prefix {prefix!r} differs; remove it from the names in the file"
+        return f"the missing ones are there with the prefix {prefix!r}; keep these alone, without it"
+    if prefix := _common_prefix(superfluous, missing):
+        return f"the names in the file lack the prefix {prefix!r}; add it to them"
+    for part in _WRAPPERS:
+        if {name.replace(part, "") for name in superfluous} == missing:
+            return f"only the part {part!r} differs; remove it from the names in the file"
+    return ""
+
+
+def _common_prefix(names: Set[str], longer: Set[str]) -> str:
+    """What stands before each of `names` among the `longer` ones, up to a dot; empty if nothing does."""
+    name = min(names)
+    for prefix in _prefixes(name, longer):
+        if all(prefix + other in longer for other in names):
+            return prefix
+    return ""
+
+
+def _prefixes(name: str, longer: Iterable[str]) -> list[str]:
+    found = (other.removesuffix(name) for other in longer if other.endswith(f".{name}"))
+    return sorted(found, key=lambda prefix: (len(prefix), prefix))
