@@ -43,6 +43,9 @@ soak: setup ## 500 small jobs while processes are killed at random; writes docs/
 bench: setup ## speed, as ratios measured side by side in one run
 	@$(BIN)/python -m benchmarks
 
+rehearsal: setup ## a model of the published size with random weights, from file to frames (45 GB, about an hour)
+	@$(BIN)/easyanimate models rehearse --yes --output rehearsal
+
 evaluate: setup ## ask the small model 200 held-out captions; tables and contact sheets under evaluation/
 	@OMP_NUM_THREADS=1 $(BIN)/easyanimate evaluate --captions 200 --workers 2 --output evaluation
 
@@ -52,4 +55,4 @@ snapshot: ## renew the snapshot of the OpenAPI document, after the API has chang
 lock: ## pin all requirements anew (needs uv)
 	@UV=$(UV) deploy/lock.sh
 
-.PHONY: help setup demo serve test check fix faults soak bench evaluate lock
+.PHONY: help setup demo serve test check fix faults soak bench rehearsal evaluate lock

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from diffusers.utils import logging as diffusers_logging
 
-from benchmarks.live_bytes import LiveBytes, peak_mb
 from benchmarks.side_by_side import ROUNDS, Row, best_seconds, row
 from easyanimate import AutoencoderKLSlice, EasyAnimatePipeline
+from easyanimate.memory.live_bytes import LiveBytes, peak_live_bytes
 from easyanimate.tiny import copy_tiny_model
 from easyanimate.tiny.models import make_vae
 
@@ -44,8 +44,8 @@ def _slices(vae: AutoencoderKLSlice) -> list[Row]:
     short, long = _latents(SHORT), _latents(LONG)
     names = ("whole clip", "in slices")
     seconds = best_seconds(lambda: whole.decode(long), lambda: _stream(vae, long))
-    peaks = peak_mb(lambda: whole.decode(long)), peak_mb(lambda: _stream(vae, long))
-    growth = peak_mb(lambda: _stream(vae, short)), peaks[1]
+    peaks = _peak_mb(lambda: whole.decode(long)), _peak_mb(lambda: _stream(vae, long))
+    growth = _peak_mb(lambda: _stream(vae, short)), peaks[1]
     lengths = (f"{SHORT} frames", f"{LONG} frames")
     return [
         row(f"decode {LONG} frames, live bytes", names, peaks, "MB"),
@@ -86,7 +86,7 @@ def _guidance() -> list[Row]:
 
     def denoising_mb(in_turn: bool) -> float:
         with LiveBytes() as counter:
-            run(in_turn, lambda _: counter.begin_again())
+            run(in_turn, lambda _: counter.reset_peak())
         return counter.peak / 1e6
 
     rounds = [(denoising_s(False), denoising_s(True)) for _ in range(ROUNDS + 1)][1:]
@@ -96,3 +96,7 @@ def _guidance() -> list[Row]:
         row("guidance, time of two steps", names, seconds, "s"),
         row("guidance, live bytes of two steps", names, (denoising_mb(False), denoising_mb(True)), "MB"),
     ]
+
+
+def _peak_mb(call: Callable[[], object]) -> float:
+    return peak_live_bytes(call) / 1e6

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.rehearsal import rehearse
 from easyanimate.errors import EasyAnimateError
 from easyanimate.models.finding import find_model
 
@@ -21,7 +22,7 @@ ModelsDir = Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR", help="
 Force = Annotated[bool, typer.Option("--force", help="Replace a model of the same name.")]
 DEFAULT_DIR = Path("models")
 FRAMES = (1, 24, 48, 72, 96, 144)
-SIZES = ((672, 384), (512, 512), (1008, 576), (768, 768), (1280, 720), (960, 960))  # width, height
+SIZES = ((256, 256), (672, 384), (512, 512), (1008, 576), (768, 768), (1280, 720), (960, 960))  # width, height
 
 GPU_LEGEND = ("normal: everything on the device; low: one network at a time; lowest: layer by layer, in 8 bits",)
 CPU_LEGEND = (
@@ -59,6 +60,9 @@ def import_(
     with _refusals("import", hint="nothing was left behind"):
         folder = import_archive(archive, models_dir, name=name, force=force, make_card=card_text)
         typer.echo(f"{folder} is complete and loads")
+
+
+app.command()(rehearse)
 
 
 @app.command("list")

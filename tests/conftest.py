@@ -3,7 +3,6 @@
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import structlog
@@ -82,47 +81,8 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def peak_bytes() -> Callable[..., int]:  # noqa: C901 - the class inside needs torch, which not every test may load
+def peak_bytes() -> Callable[..., int]:
     """Runs `call(*args)` and says how many bytes of tensors made inside it were alive at once; it drops the result."""
-    import weakref
+    from easyanimate.memory.live_bytes import peak_live_bytes  # needs torch, which not every test may load
 
-    from torch import Tensor, UntypedStorage
-    from torch.utils._python_dispatch import TorchDispatchMode
-    from torch.utils._pytree import tree_leaves
-
-    class LiveBytes(TorchDispatchMode):
-        """Sees every storage an operation makes, and when it goes; those its arguments bring were there before."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.alive: set[int] = set()
-            self.now = self.peak = 0
-
-        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            given = {tensor.untyped_storage()._cdata for tensor in tensors_in((args, kwargs))}
-            made = func(*args, **(kwargs or {}))
-            for tensor in tensors_in(made):
-                self.see(tensor.untyped_storage(), given)
-            return made
-
-        def see(self, storage: UntypedStorage, given: set[int]) -> None:
-            if storage._cdata in given | self.alive:
-                return
-            self.alive.add(storage._cdata)
-            self.now += storage.nbytes()
-            self.peak = max(self.peak, self.now)
-            weakref.finalize(storage, self.forget, storage._cdata, storage.nbytes())
-
-        def forget(self, key: int, size: int) -> None:
-            self.alive.discard(key)
-            self.now -= size
-
-    def tensors_in(tree: Any) -> list[Tensor]:
-        return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
-
-    def measure(call: Callable[..., object], *args: object) -> int:
-        with LiveBytes() as live:
-            call(*args)
-        return live.peak
-
-    return measure
+    return peak_live_bytes

@@ -4,10 +4,11 @@ Activations are counted live tensors (transformer: on the abstract device at pro
 11). What a GPU's kernels and allocator add on top has not been measured; `_SLACK` and `_WORKSPACE` stand for it.
 """
 
+from dataclasses import dataclass
 from typing import Literal
 
 from easyanimate.errors import InvalidInput
-from easyanimate.geometry import SPATIAL_FACTOR, latent_frames
+from easyanimate.geometry import FRAMES_PER_SLICE, SPATIAL_FACTOR, latent_frames
 
 Profile = Literal["normal", "low", "lowest"]
 PROFILES: tuple[Profile, ...] = ("normal", "low", "lowest")  # from the fastest to the smallest
@@ -17,7 +18,8 @@ _TRANSFORMER, _TEXT, _IMAGE, _VAE = 3_076_729_408, 9_524_621_312, 607_937_024, 4
 _ONE_AND_THE_NEXT = 2 * 263_192_576  # under group offload: T5's table of words, more than two blocks and what stays
 WHOLE, IN_PIECES = 38, 28  # live token tensors at the peak, feed-forwards whole or in pieces
 _TILE = 384  # pixels, the side of what the VAE takes at once
-_ENCODING, _DECODING = 5376, 8704  # live values for each pixel of a tile, 8 frames at a time
+_ENCODING, _DECODING = 512, 640  # live values for each pixel of a frame of a tile
+_CONTEXT = 0
 _SLACK = 1.15
 _WORKSPACE = 400_000_000
 
@@ -53,12 +55,28 @@ def running_bytes(profile: Profile, width: int, height: int, num_frames: int) ->
     return int(max(_activations(profile, width, height, num_frames))) + _WORKSPACE
 
 
-def _activations(profile: Profile, width: int, height: int, num_frames: int) -> tuple[float, float]:
-    """Bytes while denoising, and while the VAE is at work."""
+@dataclass(frozen=True)
+class Activations:
+    """Live bytes of activations in each phase of a clip, without weights and without slack."""
+
+    encoding: float
+    denoising: float
+    decoding: float
+
+
+def activations(profile: Profile, width: int, height: int, num_frames: int) -> Activations:
+    """The phases of a guided clip. The transformer's context and modulation do not depend on the clip's size."""
     rows = 2 if profile == "normal" else 1
     tensors = IN_PIECES if profile == "lowest" else WHOLE
-    denoising = _SLACK * rows * tensors * _token_bytes(width, height, num_frames)
-    return denoising, _SLACK * _vae_bytes(width, height, num_frames)
+    denoising = rows * (tensors * _token_bytes(width, height, num_frames) + _CONTEXT)
+    encoding, decoding = _vae_bytes(width, height, num_frames)
+    return Activations(encoding, denoising, decoding)
+
+
+def _activations(profile: Profile, width: int, height: int, num_frames: int) -> tuple[float, float]:
+    """Bytes with slack while denoising, and while the VAE is at work."""
+    live = activations(profile, width, height, num_frames)
+    return _SLACK * live.denoising, _SLACK * max(live.encoding, live.decoding)
 
 
 def _token_bytes(width: int, height: int, num_frames: int) -> int:
@@ -67,9 +85,10 @@ def _token_bytes(width: int, height: int, num_frames: int) -> int:
     return 2 * _WIDTH * latent_frames(num_frames) * (height // side) * (width // side)
 
 
-def _vae_bytes(width: int, height: int, num_frames: int) -> int:
-    """The larger of encoding a clip, which is there in 32 and 16 bit, and of decoding it piece by piece."""
+def _vae_bytes(width: int, height: int, num_frames: int) -> tuple[int, int]:
+    """Encoding a clip, which is there in 32 and 16 bit, and decoding it piece by piece."""
     tile = min(height, _TILE) * min(width, _TILE)
+    frames = min(num_frames, FRAMES_PER_SLICE)
     clip = 3 * height * width * num_frames
-    pieces = 3 * height * width * 24  # three slices of eight frames, blended in 32 bit
-    return max(2 * _ENCODING * tile + 6 * clip, 2 * _DECODING * tile + 8 * pieces)
+    pieces = 3 * height * width * min(num_frames, 3 * FRAMES_PER_SLICE)  # three slices, blended in 32 bit
+    return 2 * _ENCODING * frames * tile + 6 * clip, 2 * _DECODING * frames * tile + 8 * pieces

@@ -44,6 +44,37 @@ NEWER_VAE_SETTINGS: dict[str, Any] = {
     "use_tiling_decoder": True,
     "use_tiling_encoder": True,
 }
+MODEL_INDEX: dict[str, Any] = {
+    "_diffusers_version": "0.28.2",
+    "scheduler": ["diffusers", "DPMSolverMultistepScheduler"],
+    "text_encoder": ["transformers", "T5EncoderModel"],
+    "tokenizer": ["transformers", "T5Tokenizer"],
+    "transformer": ["diffusers", "Transformer3DModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+}
+TOKENIZER_SETTINGS: dict[str, dict[str, Any]] = {
+    "added_tokens.json": {},
+    "special_tokens_map.json": {"eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"},
+    "tokenizer_config.json": {
+        "eos_token": "</s>",
+        "extra_ids": 0,
+        "legacy": True,
+        "model_max_length": 512,
+        "pad_token": "<pad>",
+        "tokenizer_class": "T5Tokenizer",
+        "unk_token": "<unk>",
+    },
+}
+IMAGE_PROCESSOR: dict[str, Any] = {
+    "do_center_crop": True,
+    "do_convert_rgb": True,
+    "do_normalize": True,
+    "do_resize": True,
+    "feature_extractor_type": "CLIPFeatureExtractor",
+    "image_mean": [0.48145466, 0.4578275, 0.40821073],
+    "image_std": [0.26862954, 0.26130258, 0.27577711],
+    "resample": 3,
+}
 # A whole CLIP model holds tables of 0, 1, 2, ... in both halves.
 POSITION_IDS = {
     "text_model.embeddings.position_ids": "text_config",

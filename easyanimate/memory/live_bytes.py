@@ -1,0 +1,57 @@
+"""Counts the bytes of tensors that operations make and that are alive at once: the activations of a computation."""
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, UntypedStorage
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+
+class LiveBytes(TorchDispatchMode):
+    """Inside a `with` block, counts each storage on the CPU that an operation makes, until it goes.
+
+    Storages of arguments, such as weights, do not count. `peak` is the largest number of bytes at once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._alive: set[int] = set()
+        self._now = self.peak = 0
+
+    def reset_peak(self) -> None:
+        """Starts a new peak; what is alive stays counted."""
+        self.peak = self._now
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Runs `func` and counts what it makes."""
+        given = {tensor.untyped_storage().data_ptr() for tensor in _tensors((args, kwargs))}
+        made = func(*args, **(kwargs or {}))
+        for tensor in _tensors(made):
+            self._add(tensor.untyped_storage(), given)
+        return made
+
+    def _add(self, storage: UntypedStorage, given: set[int]) -> None:
+        address, size = storage.data_ptr(), storage.nbytes()
+        if not size or address in given | self._alive:
+            return
+        self._alive.add(address)
+        self._now += size
+        self.peak = max(self.peak, self._now)
+        weakref.finalize(storage, self._remove, address, size)
+
+    def _remove(self, address: int, size: int) -> None:
+        self._alive.discard(address)
+        self._now -= size
+
+
+def peak_live_bytes(call: Callable[..., object], *args: object) -> int:
+    """The peak of `call(*args)`, whose result is dropped."""
+    with LiveBytes() as live:
+        call(*args)
+    return live.peak
+
+
+def _tensors(tree: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
