@@ -1,14 +1,15 @@
 """`easyanimate models …`: pull, import, list and check the models on this machine."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
 from cli.rehearsal import rehearse
-from easyanimate.errors import EasyAnimateError
+from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.finding import find_model
 
 if TYPE_CHECKING:
@@ -49,20 +50,31 @@ def pull(
 
 @app.command("import")
 def import_(
-    archive: Annotated[Path, typer.Argument(help="The published .tar, or a .tar.gz.")],
+    archive: Annotated[Path, typer.Argument(help="The published .tar, or a .tar.gz; - reads it from a pipe.")],
     models_dir: ModelsDir = DEFAULT_DIR,
     name: Annotated[str | None, typer.Option(help="Another name than that of the folder in the archive.")] = None,
     force: Force = False,
 ) -> None:
     """Unpack a published archive, check it, and put it among the models."""
-    from easyanimate.models.archive import import_archive
+    from easyanimate.models.archive import import_archive, import_stream
 
     with _refusals("import", hint="nothing was left behind"):
-        folder = import_archive(archive, models_dir, name=name, force=force, make_card=card_text)
+        if str(archive) == "-":
+            label, stream = "standard input", _piped_input()
+            folder = import_stream(stream, label, models_dir, name=name, force=force, make_card=card_text)
+        else:
+            folder = import_archive(archive, models_dir, name=name, force=force, make_card=card_text)
         typer.echo(f"{folder} is complete and loads")
 
 
 app.command()(rehearse)
+
+
+def _piped_input() -> BinaryIO:
+    """The bytes that another program sends. InvalidInput if standard input is closed, or a terminal."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise InvalidInput("- reads an archive from a pipe; send one, as in: curl URL | easyanimate models import -")
+    return sys.stdin.buffer
 
 
 @app.command("list")

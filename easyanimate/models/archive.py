@@ -1,37 +1,32 @@
-"""The published `.tar` of a model to a folder on the shelf. Nothing is written before all of it was looked at."""
+"""The published `.tar` of a model, from a file or a pipe, to a folder on the shelf.
 
-import gzip
+Of a file, nothing is written before all of it was looked at. A pipe is unpacked while it is checked; it is not stored.
+"""
+
 import hashlib
+import shutil
+import stat
 import tarfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from tqdm import tqdm
 
 from easyanimate.errors import CheckpointError
+from easyanimate.models.archive_layout import Layout
 from easyanimate.models.card_file import CardMaker, add_card
 from easyanimate.models.checkup import require_sound
 from easyanimate.models.source import SOURCE_FILE, StoredFile, write_source
 from easyanimate.models.staging import check_free, check_name, make_room, staged
+from easyanimate.models.tar_stream import Tar
 
-MAX_BYTES = 64 << 30  # the published models have 18 GB
-MAX_ENTRIES = 10_000
-_MAX_READ_BYTES = 8 << 20
+Member = tuple[tarfile.TarInfo, str]  # with its path in the archive
+
 _CHUNK_BYTES = 1 << 20
-_GZIP = b"\x1f\x8b"
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What an archive would write: its one folder, the files by their paths in it, and their bytes together."""
-
-    top: str
-    files: frozenset[str]
-    total_bytes: int
+_UNPACKED = ".unpacked"  # inside the hidden folder of an import; the files as they lie in the archive
 
 
 def import_archive(
@@ -44,86 +39,115 @@ def import_archive(
 ) -> Path:
     """Unpack the model in `archive` (.tar or .tar.gz), check it, and put it on the shelf; the folder it lies in then.
 
-    Its name is that of the archive's folder unless `name` says another; `force` replaces a model of that name.
+    Its name is that of the archive's folder unless `name` says another; with `name` there need not be a folder.
+    `force` replaces a model of that name. A named pipe is read as `import_stream` does.
     Raises CheckpointError for an archive that is damaged, unsafe, or holds no model that loads; ModelStoreError where
     there is no room or a model of that name. Either way, and when interrupted, nothing is left behind.
     """
-    contents = examine(archive)
-    name = contents.top if name is None else name
+    if _is_pipe(archive, models_dir):
+        with _opened(archive) as stream:
+            return import_stream(stream, str(archive), models_dir, name=name, force=force, make_card=make_card)
+    layout = examine(archive)
+    top = layout.top(may_be_flat=name is not None)
+    name = top if name is None else name
     check_name(name)
     check_free(models_dir, name, force=force)
-    make_room(models_dir, contents.total_bytes)
-    with staged(models_dir, name, "importing", force=force, keep=False) as folder:
-        files = _unpack(archive, folder, contents)
-        require_sound(folder)
-        add_card(folder, contents.top, name, make_card)
-        write_source(folder, {"archive": archive.name, "folder": contents.top}, files)
+    make_room(models_dir, layout.total_bytes)
+    with _opened(archive) as file, staged(models_dir, name, "importing", force=force, keep=False) as folder:
+        tar, again = Tar(file, str(archive)), Layout(str(archive))
+        written = _unpack(tar, _files(tar, again), folder, layout.total_bytes)
+        if again.files != layout.files:
+            raise CheckpointError(f"{archive} was changed while it was read")
+        _complete(folder, top, name, written, archive.name, make_card)
     return models_dir / name
 
 
-def examine(archive: Path) -> Contents:
-    """What is in `archive`. CheckpointError if anything in it is not a plain file or folder in its proper place."""
-    tops, files, total = set[str](), set[str](), 0
-    with _open(archive) as tar:
-        for count, member in enumerate(tar, start=1):
-            parts = _safe_parts(member, archive)
-            tops |= set(parts[:1])
-            total += member.size
-            if total > MAX_BYTES or count > MAX_ENTRIES:
-                limits = f"{MAX_BYTES >> 30} GiB or {MAX_ENTRIES} entries"
-                raise CheckpointError(f"{archive} unpacks to more than {limits}; that is no model")
-            if member.isreg():
-                _add_file(files, parts, archive)
-    if len(tops) != 1:
-        found = ", ".join(sorted(tops)[:5]) or "nothing"
-        raise CheckpointError(f"{archive} must hold one folder, the model's, and holds {found}")
-    if clash := next((path for path in files if any(str(up) in files for up in Path(path).parents)), None):
-        raise CheckpointError(f"{archive}: {clash!r} lies in what is itself a file")
-    return Contents(tops.pop(), frozenset(files), total)
+def import_stream(
+    stream: BinaryIO,
+    label: str,
+    models_dir: Path,
+    *,
+    name: str | None = None,
+    force: bool = False,
+    make_card: CardMaker | None = None,
+) -> Path:
+    """As `import_archive`, of an archive that arrives in `stream` once, in order; `label` names it in messages."""
+    tar, layout = Tar(stream, label), Layout(label)
+    files = _files(tar, layout)
+    first = list(islice(files, 1))
+    top = "" if name is not None and first else layout.top(may_be_flat=False)
+    is_named, name = name is not None, top if name is None else name
+    check_name(name)
+    check_free(models_dir, name, force=force)
+    with staged(models_dir, name, "importing", force=force, keep=False) as folder:
+        arriving = _checked_on_arrival(chain(first, files), layout, models_dir, is_named=is_named)
+        written = _unpack(tar, arriving, folder, None)
+        _complete(folder, layout.top(may_be_flat=is_named), name, written, label, make_card)
+    return models_dir / name
 
 
-def _add_file(files: set[str], parts: tuple[str, ...], archive: Path) -> None:
-    path = "/".join(parts[1:])
-    if not path:
-        raise CheckpointError(f"{archive} must hold one folder, the model's; {parts[0]!r} is a file outside of it")
-    if path in files:
-        raise CheckpointError(f"{archive} holds {path!r} twice")
-    files.add(path)
+def examine(archive: Path) -> Layout:
+    """What is in the file `archive`. CheckpointError if it is damaged, or an entry is not allowed."""
+    layout = Layout(str(archive))
+    with _opened(archive) as file:
+        for member in Tar(file, str(archive)):
+            layout.add(member)
+    return layout
 
 
-def _safe_parts(member: tarfile.TarInfo, archive: Path) -> tuple[str, ...]:
-    """The folders and the name of `member`; CheckpointError if it is a link, a device, or would lie elsewhere."""
-    name = member.name
-    if not (member.isreg() or member.isdir()) or member.issparse():
-        raise CheckpointError(f"{archive}: {name!r} is a link, a device or another special file; only plain ones pass")
-    if member.size < 0 or (member.isdir() and member.size):
-        raise CheckpointError(f"{archive}: {name!r} claims a size of {member.size} bytes")
-    parts = tuple(part for part in name.split("/") if part not in ("", "."))
-    odd = name.startswith("/") or "\\" in name or not name.isprintable() or any(_is_odd(part) for part in parts)
-    if odd or (member.isreg() and not parts):
-        raise CheckpointError(f"{archive}: {name!r} is no proper name inside the model's folder")
-    return parts
+def _is_pipe(archive: Path, models_dir: Path) -> bool:
+    """Whether `archive` can be read once only. CheckpointError if it is a folder or not there."""
+    try:
+        mode = archive.stat().st_mode
+    except OSError as problem:
+        raise CheckpointError(f"{archive} cannot be read: {problem.strerror}") from problem
+    if stat.S_ISDIR(mode):
+        raise CheckpointError(
+            f"{archive} is a folder, not an archive; if it is a model, "
+            f"move it to {models_dir / archive.resolve().name} and look it over with `easyanimate models check`"
+        )
+    return not stat.S_ISREG(mode)
 
 
-def _is_odd(part: str) -> bool:
-    return part == ".." or ":" in part or len(part.encode()) > 255
+@contextmanager
+def _opened(archive: Path) -> Iterator[BinaryIO]:
+    try:
+        file = archive.open("rb")
+    except OSError as problem:
+        raise CheckpointError(f"{archive} cannot be read: {problem.strerror}") from problem
+    with file:
+        yield file
 
 
-def _unpack(archive: Path, folder: Path, contents: Contents) -> dict[str, StoredFile]:
-    """Write the files of `archive` below `folder`; their sizes and hashes by path."""
+def _files(tar: Tar, layout: Layout) -> Iterator[Member]:
+    """The files of `tar` that belong to the model, with their paths; all entries are added to `layout`."""
+    for member in tar:
+        path = layout.add(member)
+        if path is not None:
+            yield member, path
+
+
+def _checked_on_arrival(
+    files: Iterable[Member], layout: Layout, models_dir: Path, *, is_named: bool
+) -> Iterator[Member]:
+    """`files`, each when there is room for it; without a name given, all in one folder."""
+    for member, path in files:
+        if not is_named:
+            layout.top(may_be_flat=False)
+        make_room(models_dir, member.size)
+        yield member, path
+
+
+def _unpack(tar: Tar, files: Iterable[Member], folder: Path, total_bytes: int | None) -> dict[str, StoredFile]:
+    """Write `files` into `folder`, as they lie in the archive; their sizes and hashes by path."""
     written: dict[str, StoredFile] = {}
-    with (
-        _open(archive) as tar,
-        tqdm(total=contents.total_bytes, desc="unpacking", unit="B", unit_scale=True, disable=None) as bar,
-    ):
-        for member in tar:
-            path = "/".join(_safe_parts(member, archive)[1:])
-            if not member.isreg() or path == SOURCE_FILE:  # ours is written last
-                continue
-            if path not in contents.files:
-                raise CheckpointError(f"{archive} was changed while it was read")
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            written[path] = _write(cast("BinaryIO", tar.extractfile(member)), folder / path, bar)
+    unpacked = folder / _UNPACKED
+    unpacked.mkdir()
+    with tqdm(total=total_bytes, desc="unpacking", unit="B", unit_scale=True, disable=None) as bar:
+        for member, path in files:
+            (unpacked / path).parent.mkdir(parents=True, exist_ok=True)
+            with tar.naming_damage():
+                written[path] = _write(tar.content(member), unpacked / path, bar)
     return written
 
 
@@ -138,34 +162,17 @@ def _write(content: BinaryIO, path: Path, bar: "tqdm[Any]") -> StoredFile:
     return StoredFile(size, digest.hexdigest())
 
 
-class _ShortReads:
-    """A file for tarfile, which reads a header in one piece however long it claims to be, and so into memory."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.seek, self.tell = file.seek, file.tell
-
-    def read(self, size: int) -> bytes:
-        if not 0 <= size <= _MAX_READ_BYTES:
-            raise tarfile.ReadError(f"a header claims {size} bytes")
-        return self._file.read(size)
-
-
-@contextmanager
-def _open(archive: Path) -> Iterator[tarfile.TarFile]:
-    """`archive`, zipped or not; whatever cannot be read in it is a CheckpointError that says so."""
-    try:
-        raw = archive.open("rb")
-    except OSError as problem:
-        raise CheckpointError(f"{archive} cannot be read: {problem.strerror}") from problem
-    with raw:
-        zipped = raw.read(2) == _GZIP
-        raw.seek(0)
-        plain = cast("BinaryIO", gzip.GzipFile(fileobj=raw) if zipped else raw)
-        try:
-            with tarfile.open(fileobj=cast("BinaryIO", _ShortReads(plain)), mode="r:") as tar:
-                yield tar
-        except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, ValueError, OverflowError) as problem:
-            raise CheckpointError(
-                f"{archive} is no tar archive, or damaged or cut short ({problem}); download it again"
-            ) from problem
+def _complete(
+    folder: Path, top: str, name: str, written: dict[str, StoredFile], label: str, make_card: CardMaker | None
+) -> None:
+    """Move the files out of the archive's folder `top`, check that they are a model that loads, and tell its source."""
+    unpacked = folder / _UNPACKED
+    for child in list((unpacked / top).iterdir()):
+        child.rename(folder / child.name)
+    shutil.rmtree(unpacked)
+    (folder / SOURCE_FILE).unlink(missing_ok=True)  # ours is written last
+    require_sound(folder)
+    add_card(folder, top or name, name, make_card)
+    files = {path.removeprefix(f"{top}/"): file for path, file in written.items()}
+    files.pop(SOURCE_FILE, None)
+    write_source(folder, {"archive": label, "folder": top}, files)

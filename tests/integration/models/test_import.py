@@ -13,6 +13,7 @@ import pytest
 from easyanimate import EasyAnimatePipeline
 from easyanimate.errors import CheckpointError, InvalidInput
 from easyanimate.models import archive as archives
+from easyanimate.models import archive_layout
 from easyanimate.models.archive import import_archive
 from easyanimate.models.errors import ModelStoreError
 from easyanimate.models.staging import staged
@@ -140,9 +141,79 @@ def test_what_would_lie_elsewhere_or_is_no_plain_file_is_refused_before_anything
     assert not models_dir.exists()
 
 
+@pytest.mark.parametrize("prefix", ["", "./"])
+def test_files_without_a_folder_are_imported_under_a_name_and_refused_without_one(
+    published_folder: Path, tmp_path: Path, models_dir: Path, prefix: str
+) -> None:
+    with tarfile.open(tmp_path / "flat.tar", "w") as tar:
+        for child in published_folder.iterdir():
+            tar.add(child, f"{prefix}{child.name}")
+
+    with pytest.raises(CheckpointError, match="without their folder; say its name with --name"):
+        import_archive(tmp_path / "flat.tar", models_dir)
+    folder = import_archive(tmp_path / "flat.tar", models_dir, name="mine")
+
+    assert {path.name for path in folder.iterdir()} - {"source.json"} == {
+        path.name for path in published_folder.iterdir()
+    }
+
+
+def test_what_a_mac_adds_is_left_out(published_folder: Path, tmp_path: Path, models_dir: Path) -> None:
+    path = tmp_path / "mac.tar"
+    with tarfile.open(path, "w") as tar:
+        for name in (
+            f"._{NAME}",
+            ".DS_Store",
+            f"__MACOSX/{NAME}/._vae",
+            f"{NAME}/.DS_Store",
+            f"{NAME}/vae/._config.json",
+        ):
+            info, content = entry(name)
+            tar.addfile(info, io.BytesIO(content))
+        tar.add(published_folder, NAME)
+
+    folder = import_archive(path, models_dir)
+
+    assert not [name for name in folder.rglob("*") if name.name.startswith(".")]
+
+
+@pytest.mark.parametrize(
+    ("start", "complaint"),
+    [
+        (b"PK\x03\x04", r"is a \.zip file, and only a \.tar or \.tar\.gz is read; unzip it"),
+        (b"BZh91AY", r"compressed with bzip2.*bzip2 -dc FILE \| easyanimate models import -"),
+        (b"\xfd7zXZ\x00", "compressed with xz"),
+        (b"\x28\xb5\x2f\xfd", "compressed with zstd"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a git-LFS pointer"),
+        (b"<!DOCTYPE html>", "is a page of HTML"),
+    ],
+)
+def test_another_kind_of_archive_is_refused_by_its_kind(
+    tmp_path: Path, models_dir: Path, start: bytes, complaint: str
+) -> None:
+    path = tmp_path / "model.tar"
+    path.write_bytes(start + b"\n" * 600)
+
+    with pytest.raises(CheckpointError, match=complaint):
+        import_archive(path, models_dir)
+
+
+def test_a_folder_is_told_to_be_moved(published_folder: Path, models_dir: Path) -> None:
+    with pytest.raises(CheckpointError, match=rf"is a folder, not an archive; .* move it to {models_dir / NAME}"):
+        import_archive(published_folder, models_dir)
+
+
+def test_an_archive_that_ends_between_two_files_is_refused(crafted: Callable[..., Path], models_dir: Path) -> None:
+    path = crafted(entry("m/a"), entry("m/b"))
+    path.write_bytes(path.read_bytes()[:1024])
+
+    with pytest.raises(CheckpointError, match="the mark of its end is missing"):
+        import_archive(path, models_dir)
+
+
 def test_an_archive_that_claims_a_huge_file_is_refused(tmp_path: Path, models_dir: Path) -> None:
     path = tmp_path / "huge.tar"
-    path.write_bytes(entry("m/huge", size=archives.MAX_BYTES + 1)[0].tobuf() + bytes(1024))
+    path.write_bytes(entry("m/huge", size=archive_layout.MAX_BYTES + 1)[0].tobuf() + bytes(1024))
 
     with pytest.raises(CheckpointError, match="unpacks to more than 64 GiB"):
         import_archive(path, models_dir)
@@ -151,7 +222,7 @@ def test_an_archive_that_claims_a_huge_file_is_refused(tmp_path: Path, models_di
 def test_an_archive_of_very_many_entries_is_refused(
     crafted: Callable[..., Path], models_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archives, "MAX_ENTRIES", 3)
+    monkeypatch.setattr(archive_layout, "MAX_ENTRIES", 3)
 
     with pytest.raises(CheckpointError, match="or 3 entries"):
         import_archive(crafted(*(entry(f"m/{number}") for number in range(4))), models_dir)
