@@ -14,6 +14,7 @@ from cli.progress import follow_with_bar, phase_table
 from cli.settings import ClientSettings, StackSettings
 from cli.stack import EmbeddedStack, StackFailed, StackPlan
 from cli.start_picture import draw_start_picture
+from easyanimate.models.finding import shelf_name
 
 SEED = 7
 # Whatever the environment says of a real installation is not for the demo.
@@ -58,7 +59,7 @@ def make_demo(output: Path, models_dir: Path) -> None:
         plan = StackPlan(
             data_dir=Path(data),
             models_dir=models_dir,
-            model=settings.model,
+            model=shelf_name(settings.model, models_dir),
             port=free_port(),
             logs=output / "logs",
             environment={**ALONE, "EASYANIMATE_LOG_FORMAT": settings.log_format},

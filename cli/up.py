@@ -9,6 +9,7 @@ import typer
 
 from cli.settings import StackSettings
 from cli.stack import EmbeddedStack, StackFailed, StackPlan
+from easyanimate.models.finding import shelf_name
 
 
 def up(
@@ -26,7 +27,7 @@ def up(
     plan = StackPlan(
         data_dir=data_dir,
         models_dir=models_dir,
-        model=settings.model,
+        model=shelf_name(settings.model, models_dir),
         port=port,
         host=host,
         redis_url=settings.redis_url.get_secret_value() if settings.redis_url else None,

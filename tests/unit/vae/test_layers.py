@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from easyanimate.vae.convolution import conv3d
 from easyanimate.vae.layers import MidAttention, MidBlock, ResidualBlock, TConv, double_time
 from easyanimate.vae.regime import Regime
 
@@ -79,3 +80,13 @@ def test_a_residual_block_leaves_its_input_alone():
     before = x.clone()
     block(x, Regime.SLICE)
     assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_convolution_in_16_bits_on_the_cpu_is_computed_in_float32_and_rounded_once(dtype):
+    generator = torch.Generator().manual_seed(3)
+    x, weight, bias = (
+        torch.randn(shape, generator=generator).to(dtype) for shape in ((1, 4, 5, 6, 7), (8, 4, 3, 3, 3), (8,))
+    )
+    exact = conv3d(x.float(), weight.float(), bias.float(), (1, 1, 1), (0, 1, 1))
+    assert torch.equal(conv3d(x, weight, bias, (1, 1, 1), (0, 1, 1)), exact.to(dtype))
