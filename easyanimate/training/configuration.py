@@ -184,7 +184,14 @@ def read_settings(path: Path, kind: type[S], overrides: dict[str, Any] | None = 
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise TrainingError(f"{path} does not fit: {'; '.join(_sentence(e) for e in error.errors())}") from error
+        raise TrainingError(f"{path} does not fit: {'; '.join(map(_sentence, _causes(error)))}") from error
+
+
+def _causes(error: ValidationError) -> list[ErrorDetails]:
+    """Without lists that are too short only because their items are refused."""
+    errors = error.errors()
+    above = {e["loc"][:depth] for e in errors for depth in range(len(e["loc"]))}
+    return [e for e in errors if e["type"] != "too_short" or e["loc"] not in above]
 
 
 def _sentence(error: ErrorDetails) -> str:
@@ -196,7 +203,7 @@ def _sentence(error: ErrorDetails) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
         values = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise TrainingError(f"{path} cannot be read: {error}") from error

@@ -33,7 +33,7 @@ class ListedClips:
     def __init__(self, metadata: Path, folder: Path, *, most_broken: float = 0.1, whole_length: float = 0.9) -> None:
         """With `whole_length` (a share) a video is as long as the batch allows, else a shorter multiple of 8."""
         self.whole_length = whole_length
-        self._files = ListedFiles(read_metadata(metadata), folder, most_broken=most_broken)
+        self._files = ListedFiles(read_metadata(metadata, folder), folder, most_broken=most_broken)
 
     @property
     def broken(self) -> frozenset[str]:
