@@ -1,6 +1,6 @@
 """Live bytes of activations in each phase of a clip, beside the estimates of `easyanimate.memory`.
 
-    python -m easyanimate.rehearsal.activations FOLDER
+    python -m easyanimate.rehearsal.activations FOLDER [SIDE]
 
 loads the model in bfloat16 on the CPU, makes one clip, and prints the rows as JSON.
 """
@@ -25,10 +25,10 @@ from easyanimate.rehearsal.report import ActivationRow
 SIDE, NUM_FRAMES, STEPS = 256, 8, 2
 
 
-def measure(pipe: EasyAnimatePipeline) -> list[ActivationRow]:
+def measure(pipe: EasyAnimatePipeline, side: int) -> list[ActivationRow]:
     """The phases of a guided clip from a start image in profile "normal"."""
-    estimated = activations("normal", SIDE, SIDE, NUM_FRAMES)
-    live = dict(_phases(pipe))
+    estimated = activations("normal", side, side, NUM_FRAMES)
+    live = dict(_phases(pipe, side))
     return [ActivationRow(phase, live[phase], round(value)) for phase, value in _named(estimated)]
 
 
@@ -39,12 +39,12 @@ def _named(estimated: Activations) -> Iterator[tuple[str, float]]:
 
 
 @torch.no_grad()
-def _phases(pipe: EasyAnimatePipeline) -> Iterator[tuple[str, int]]:
+def _phases(pipe: EasyAnimatePipeline, side: int) -> Iterator[tuple[str, int]]:
     generation = Generation(
         prompt="a red ball rolls across a meadow",
-        image=Image.new("RGB", (SIDE, SIDE), "red"),
-        height=SIDE,
-        width=SIDE,
+        image=Image.new("RGB", (side, side), "red"),
+        height=side,
+        width=side,
         num_frames=NUM_FRAMES,
         num_inference_steps=STEPS,
     )
@@ -63,13 +63,13 @@ def _phases(pipe: EasyAnimatePipeline) -> Iterator[tuple[str, int]]:
     yield "decoding", live.peak
 
 
-def main(folder: Path) -> dict[str, Any]:
+def main(folder: Path, side: int = SIDE) -> dict[str, Any]:
     """The rows, the seconds of loading, and resident memory of this process in bytes."""
     started = time.monotonic()
     pipe = EasyAnimatePipeline.from_pretrained(folder, torch_dtype=torch.bfloat16)
     loaded_s = time.monotonic() - started
     loaded_bytes = _peak_resident_bytes()
-    rows = [asdict(row) for row in measure(pipe)]
+    rows = [asdict(row) for row in measure(pipe, side)]
     return {"load_s": loaded_s, "load_peak_bytes": loaded_bytes, "peak_bytes": _peak_resident_bytes(), "rows": rows}
 
 
@@ -78,4 +78,4 @@ def _peak_resident_bytes() -> int:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(main(Path(sys.argv[1]))) + "\n")
+    sys.stdout.write(json.dumps(main(Path(sys.argv[1]), *map(int, sys.argv[2:3]))) + "\n")

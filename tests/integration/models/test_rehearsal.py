@@ -1,0 +1,100 @@
+"""The rehearsal's own parts, at small size: what it writes has the published form, loads, and is measured."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from cli.rehearsal import NEEDS, Needs, RehearsalFailed, check_machine
+from easyanimate.models.checkup import check_folder
+from easyanimate.models.hub import pull
+from easyanimate.rehearsal.hub import HubRepository, serve_repository
+from easyanimate.rehearsal.layout import TEXT_INDEX, TEXT_PIECES
+from easyanimate.rehearsal.report import ActivationRow, Phase, Report
+from easyanimate.rehearsal.settings import SMALL
+from easyanimate.rehearsal.writing import write_published_folder
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["newer", "older"])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("rehearsal") / SMALL.name
+    write_published_folder(folder, SMALL, newer=request.param, on_file=lambda path: None)
+    return folder
+
+
+def test_what_is_written_has_the_published_names(folder: Path) -> None:
+    assert {path.name for path in (folder / "text_encoder").iterdir()} == {"config.json", TEXT_INDEX, *TEXT_PIECES}
+    assert {path.name for path in (folder / "image_encoder").iterdir()} == {
+        "config.json",
+        "preprocessor_config.json",
+        "pytorch_model.bin",
+    }
+    assert {path.name for path in (folder / "tokenizer").iterdir()} == {
+        "added_tokens.json",
+        "special_tokens_map.json",
+        "spiece.model",
+        "tokenizer_config.json",
+    }
+
+
+def test_what_is_written_loads_and_tells_what_is_left_aside(folder: Path) -> None:
+    checkup = check_folder(folder)
+
+    assert not checkup.problems
+    left = {network.name: set(network.left_aside) for network in checkup.networks}
+    assert left["image_encoder"] >= {"text_model", "logit_scale", "text_projection", "embeddings.position_ids"}
+    assert (left["vae"], left["transformer"]) == ({"loss"}, {"pos_encoder.pe"})
+
+
+def test_the_same_seed_writes_the_same_weights(folder: Path, tmp_path: Path) -> None:
+    again = tmp_path / SMALL.name
+    write_published_folder(again, SMALL, newer=True, on_file=lambda path: None)
+
+    ours, theirs = (torch.load(home / "image_encoder" / "pytorch_model.bin") for home in (folder, again))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_pull_from_the_stand_in_hub_ends_in_a_model_that_loads(folder: Path, tmp_path: Path) -> None:
+    with serve_repository(HubRepository(f"alibaba-pai/{SMALL.name}", folder)) as url:
+        pulled = pull("512", tmp_path / "models", endpoint=url)
+
+    assert not check_folder(pulled).problems
+    assert not (pulled / "README.md").exists()
+
+
+def test_activations_are_measured_in_every_phase(folder: Path) -> None:
+    command = [sys.executable, "-m", "easyanimate.rehearsal.activations", str(folder), "32"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    rows = json.loads(done.stdout.splitlines()[-1])["rows"]
+    assert [row["phase"] for row in rows] == ["encoding", "denoising", "decoding"]
+    assert all(row["live_bytes"] > 0 and row["estimated_bytes"] > 0 for row in rows)
+
+
+def test_too_small_a_disk_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(RehearsalFailed, match=r"the disk .* is too small"):
+        check_machine(tmp_path, Needs(10**18, 0, 1))
+
+
+def test_too_little_memory_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(RehearsalFailed, match="memory is too small"):
+        check_machine(tmp_path, Needs(0, 10**18, 1))
+
+
+def test_the_published_size_needs_at_most_45_gb_of_disk() -> None:
+    assert NEEDS["published"].disk_bytes <= 45 * 10**9
+
+
+def test_the_report_is_a_table(tmp_path: Path) -> None:
+    report = Report(
+        "small", "2 CPUs", [Phase("load", 3.0, "it loads")], [ActivationRow("decoding", 2_000_000, 1_000_000)]
+    )
+
+    text = report.write(tmp_path).read_text()
+
+    assert "| load | 3 | it loads |" in text
+    assert "| decoding | 2 | 1 | 0.50 |" in text
