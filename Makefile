@@ -55,4 +55,7 @@ snapshot: ## renew the snapshot of the OpenAPI document, after the API has chang
 lock: ## pin all requirements anew (needs uv)
 	@UV=$(UV) deploy/lock.sh
 
-.PHONY: help setup demo serve test check fix faults soak bench rehearsal evaluate lock
+lowest: ## install the lowest versions that pyproject.toml allows, and import every module (TORCH=2.13.0)
+	@PYTHON=$(PYTHON) TORCH=$(TORCH) deploy/lowest.sh
+
+.PHONY: help setup demo serve test check fix faults soak bench rehearsal evaluate lock lowest
