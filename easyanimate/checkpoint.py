@@ -2,28 +2,40 @@
 
 import inspect
 import json
+import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import partial, wraps
 from itertools import chain
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 import torch
 from accelerate import init_empty_weights
+from diffusers import ModelMixin
 from torch import Tensor, nn
 
-from easyanimate.errors import CheckpointError
+from easyanimate.errors import CheckpointError, InvalidInput
+from easyanimate.file_content import check_content, one_line
 from easyanimate.key_prefix import describe_prefix
+from easyanimate.load_arguments import COMPUTING, LoadArguments, local_folder
+from easyanimate.model_files import MODEL_FILES
 from easyanimate.weights_file import read_state_dict, read_weights_file
 
 __all__ = [
     "PublishedWeights",
     "assign_strictly",
     "build_empty",
+    "check_can_be_saved",
+    "check_content",
+    "one_line",
     "read_config",
+    "read_settings",
     "read_state_dict",
     "read_weights_file",
 ]
+
+log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -34,16 +46,33 @@ _NAMED_AT_MOST = 3  # keys of each kind an error message spells out
 
 def read_config(folder: Path) -> dict[str, Any]:
     """The settings in `folder`/config.json; CheckpointError if there are none or they cannot be read."""
-    path = folder / "config.json"
+    return read_settings(folder / "config.json")
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings in the JSON file `path`, with or without a byte order mark; CheckpointError as `read_config`."""
+    if not path.exists():
+        raise CheckpointError(f"{path} is missing; give a model folder in the published layout")
+    check_content(path)
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as problem:
-        raise CheckpointError(f"{path} is missing; give a model folder in the published layout") from problem
+        config = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as problem:
-        raise CheckpointError(f"{path} cannot be read as JSON ({problem}); download it again") from problem
+        raise CheckpointError(f"{path} cannot be read as JSON ({one_line(problem)}); download it again") from problem
     if not isinstance(config, dict):
         raise CheckpointError(f"{path} holds a {type(config).__name__}, not an object of settings")
     return config
+
+
+def check_can_be_saved(model: nn.Module) -> None:
+    """InvalidInput if the weights of `model` are not those that `from_pretrained` reads."""
+    for key, tensor in model.state_dict().items():
+        if ".base_layer." in key:
+            raise InvalidInput(
+                f"{type(model).__name__} has a LoRA in effect ({key}); save outside easyanimate.lora.applied, "
+                "which leaves the weights as they are"
+            )
+        if not tensor.is_floating_point():
+            raise InvalidInput(f"{type(model).__name__} is stored in 8 bits ({key}); load it again to save it")
 
 
 def build_empty(build: Callable[[], M]) -> M:
@@ -86,6 +115,8 @@ class PublishedWeights:
     `_class_name` in config.json is not looked at: published files carry names of other code bases.
     """
 
+    settings_without_effect: ClassVar[frozenset[str]] = frozenset()  # known, so they are not warned of
+
     @classmethod
     def adapt_config(cls, config: dict[str, Any]) -> dict[str, Any]:
         """Hook: the settings this class is built with, from those of the file without their `_…` entries.
@@ -100,25 +131,35 @@ class PublishedWeights:
         return state_dict
 
     @classmethod
-    def from_pretrained(
-        cls, folder: str | Path, *, subfolder: str | None = None, torch_dtype: torch.dtype | None = None
-    ) -> Self:
-        """The model in `folder`(/`subfolder`), on the CPU, in evaluation mode, in `torch_dtype` (float32 if not said).
+    def from_pretrained(cls, folder: str | Path, *, subfolder: str | None = None, **arguments: Any) -> Self:
+        """The model in `folder`(/`subfolder`), in evaluation mode; `arguments` are diffusers'.
 
-        Raises CheckpointError naming file and keys if anything is damaged, missing, superfluous or of another shape.
+        On the CPU and in float32, unless `device_map` and `torch_dtype` (or `dtype`) say otherwise; "auto" is the type
+        of the file. `variant` chooses among the weights. Settings this class does not know are named in one warning.
+        Raises CheckpointError naming file and keys if anything is damaged, missing, superfluous or of another shape,
+        InvalidInput for an argument that cannot be honoured.
         """
-        home = Path(folder) / (subfolder or "")
+        asked = LoadArguments.read(arguments)
+        home = local_folder(folder) / (subfolder or "")
         published = {key: value for key, value in read_config(home).items() if not key.startswith("_")}
+        asked.check_format(home, MODEL_FILES)
         try:
             config = cls.adapt_config(published)
             model = cls._build_from(config, home)
-            state_dict = cls.adapt_state_dict(read_state_dict(home), config)
+            state_dict = cls.adapt_state_dict(read_state_dict(home, variant=asked.variant), config)
         except _UNFIT as problem:
-            raise CheckpointError(f"{home}: {problem}") from problem
+            raise CheckpointError(f"{home}: {one_line(problem)}") from problem
         assign_strictly(model, state_dict, str(home))
-        nn.Module.to(model, torch_dtype or torch.float32)  # diffusers' own warns of parts to keep, and names none
+        dtype = _stored_type(state_dict) if asked.dtype == "auto" else asked.dtype
+        nn.Module.to(model, asked.device, dtype)  # diffusers' own warns of parts to keep, and names none
         model.eval()
         return model
+
+    @wraps(ModelMixin.save_pretrained)  # a pipeline reads the names of the arguments from the signature
+    def save_pretrained(self, *args: Any, **kwargs: Any) -> None:
+        """As diffusers' for `from_pretrained`; InvalidInput while a LoRA is in effect or weights are in 8 bits."""
+        check_can_be_saved(cast("nn.Module", self))
+        super().save_pretrained(*args, **kwargs)  # type: ignore[misc]
 
     @classmethod
     def _build_from(cls, config: dict[str, Any], home: Path) -> Any:
@@ -130,8 +171,20 @@ class PublishedWeights:
         build: Any = cls
         known = {p.name: config[p.name] for p in parameters if p.name in config}
         model = build_empty(partial(build, **known))
-        model.register_to_config(**{key: value for key, value in config.items() if key not in known})
+        others = {key: value for key, value in config.items() if key not in known}
+        model.register_to_config(**others)
+        if unknown := sorted(others.keys() - cls.settings_without_effect):
+            log.warning("%s has settings that are not used: %s", home / "config.json", one_line(", ".join(unknown)))
         return model
+
+
+def _stored_type(state_dict: Mapping[str, Tensor]) -> torch.dtype:
+    """The floating type of most numbers of a file; float32 if the file is in a type for storage only."""
+    numbers: Counter[torch.dtype] = Counter()
+    for tensor in state_dict.values():
+        numbers[tensor.dtype] += tensor.numel()
+    computing = [dtype for dtype, _ in numbers.most_common() if dtype in COMPUTING]
+    return computing[0] if computing else torch.float32
 
 
 def _fits(given: Tensor, wanted: Tensor) -> bool:

@@ -51,6 +51,7 @@ WITHOUT_EFFECT = {
     "update_after_step",
     "use_ema_warmup",
 }
+MOTION_MODULES = ("motion_module_kwargs_even", "motion_module_kwargs_odd")
 MICRO_CONDITIONED_SIZE = 128  # the sample_size at which a model is told resolution and aspect ratio (6.2)
 INPAINT_CHANNELS = 12  # the in_channels at which a model takes a CLIP image (7)
 SKIPS = 13  # links of the published models: 12 -> 15, 11 -> 16, ..., 0 -> 27, whatever the depth (10)
@@ -58,7 +59,10 @@ FIRST_SKIP_INTO = 15
 
 
 def effective_settings(published: Mapping[str, Any]) -> dict[str, Any]:
-    """`published` without what is fixed or has no effect; InvalidInput if a fixed setting has another value."""
+    """`published` without what is fixed or has no effect; InvalidInput if a fixed setting has another value.
+
+    Unknown settings stay, those of a motion module under a name like `motion_module_kwargs_odd.speed`.
+    """
     lacking = sorted(FIXED.keys() - published.keys())
     if lacking:
         raise InvalidInput(f"the configuration does not say {lacking[0]}; this architecture has {FIXED[lacking[0]]!r}")
@@ -66,7 +70,19 @@ def effective_settings(published: Mapping[str, Any]) -> dict[str, Any]:
     for name in sorted(fixed.keys() & published.keys()):
         if published[name] != fixed[name]:
             raise InvalidInput(f"{name} is {published[name]!r}, but this architecture only has {fixed[name]!r}")
-    return {name: value for name, value in published.items() if name not in fixed and name not in WITHOUT_EFFECT}
+    counting = {name: value for name, value in published.items() if name not in fixed and name not in WITHOUT_EFFECT}
+    return _with_known_motion_settings(counting)
+
+
+def _with_known_motion_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """`settings` in which the unknown ones of the motion modules stand beside the others."""
+    known = {field.name for field in fields(MotionSettings)}
+    changed = dict(settings)
+    for name in MOTION_MODULES:
+        if isinstance(kwargs := settings.get(name), Mapping):
+            changed[name] = {key: value for key, value in kwargs.items() if key in known}
+            changed |= {f"{name}.{key}": value for key, value in kwargs.items() if key not in known}
+    return changed
 
 
 @dataclass(frozen=True)

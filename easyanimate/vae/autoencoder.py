@@ -1,7 +1,7 @@
 """The Slice VAE as a whole: what callers see of it."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self, overload
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
@@ -16,6 +16,7 @@ from easyanimate.errors import InvalidInput
 from easyanimate.geometry import FRAMES_PER_SLICE, LATENTS_PER_SLICE, SPATIAL_FACTOR, TEMPORAL_FACTOR
 from easyanimate.vae.config import (
     DOWN_BLOCK_TYPES,
+    SETTINGS_WITHOUT_EFFECT,
     UP_BLOCK_TYPES,
     adapt_published_config,
     check_slice_sizes,
@@ -38,6 +39,7 @@ class AutoencoderKLSlice(PublishedWeights, ModelMixin, ConfigMixin):
 
     spatial_factor: ClassVar[int] = SPATIAL_FACTOR
     temporal_factor: ClassVar[int] = TEMPORAL_FACTOR
+    settings_without_effect: ClassVar[frozenset[str]] = SETTINGS_WITHOUT_EFFECT
     _supports_gradient_checkpointing = False
 
     @register_to_config
@@ -92,25 +94,52 @@ class AutoencoderKLSlice(PublishedWeights, ModelMixin, ConfigMixin):
         """A model with fresh weights of published settings, checked as `from_pretrained` checks them."""
         return super().from_config(cls.adapt_config(dict(config)), **kwargs)
 
+    def enable_tiling(self) -> None:
+        """Pictures larger than `tile_sample_min_size` pass in tiles."""
+        self.use_tiling = True
+
+    def disable_tiling(self) -> None:
+        """Pictures of any size pass whole, which takes more memory."""
+        self.use_tiling = False
+
+    def enable_slicing(self) -> None:
+        """Does nothing more: a video always passes in slices of 8 frames."""
+
+    def disable_slicing(self) -> None:
+        """Raises InvalidInput: the weights are made for slices."""
+        raise InvalidInput("slices cannot be turned off: the weights of this VAE are made for slices of 8 frames")
+
     def forward(
-        self, video: Tensor, sample_posterior: bool = False, generator: torch.Generator | None = None
-    ) -> DecoderOutput:
+        self,
+        video: Tensor,
+        sample_posterior: bool = False,
+        generator: torch.Generator | None = None,
+        return_dict: bool = True,
+    ) -> Any:
         """The reconstruction of `video` [B, 3, F, H, W] from the mode of its posterior, or from a sample."""
         posterior = self.encode(video).latent_dist
-        return self.decode(posterior.sample(generator) if sample_posterior else posterior.mode())
+        return self.decode(posterior.sample(generator) if sample_posterior else posterior.mode(), return_dict)
 
+    @overload
+    def encode(
+        self, video: Tensor, return_dict: Literal[True] = True, *, allow_any_length: bool = False
+    ) -> AutoencoderKLOutput: ...
+    @overload
+    def encode(self, video: Tensor, return_dict: bool, *, allow_any_length: bool = False) -> Any: ...
     @apply_forward_hook
-    def encode(self, video: Tensor, *, allow_any_length: bool = False) -> AutoencoderKLOutput:
+    def encode(self, video: Tensor, return_dict: bool = True, *, allow_any_length: bool = False) -> Any:
         """`.latent_dist`, the posterior of raw latents [B, 4, F', H / 8, W / 8], of `video` [B, 3, F, H, W].
 
         F is 1, 8k or 1 + 8k, else InvalidInput; `allow_any_length` takes any, and its decoding has another length.
+        A tuple of the posterior if `return_dict` is false.
         """
         self._check_pixels(video)
         if not allow_any_length:
             check_num_frames(video.shape[2], legacy=self._is_legacy)
         slices = (video,) if self._is_legacy else cut(video, FRAMES_PER_SLICE)
         moments = torch.cat([self._moments(part) for part in slices], dim=2)
-        return AutoencoderKLOutput(latent_dist=Posterior(moments))
+        posterior = Posterior(moments)
+        return AutoencoderKLOutput(latent_dist=posterior) if return_dict else (posterior,)
 
     @apply_forward_hook
     def encode_slice(self, frames: Tensor) -> Posterior:
@@ -123,10 +152,19 @@ class AutoencoderKLSlice(PublishedWeights, ModelMixin, ConfigMixin):
             )
         return Posterior(self._moments(frames))
 
-    def decode(self, latents: Tensor, *, extra_corner_tile: bool = False) -> DecoderOutput:
-        """`.sample`, pixels [B, 3, F, 8h, 8w] about [-1, 1], not clamped, of raw `latents` [B, 4, F', h, w]."""
-        pieces = self.decode_slices(latents, extra_corner_tile=extra_corner_tile)
-        return DecoderOutput(sample=torch.cat(list(pieces), dim=2))
+    @overload
+    def decode(
+        self, latents: Tensor, return_dict: Literal[True] = True, *, extra_corner_tile: bool = False
+    ) -> DecoderOutput: ...
+    @overload
+    def decode(self, latents: Tensor, return_dict: bool, *, extra_corner_tile: bool = False) -> Any: ...
+    def decode(self, latents: Tensor, return_dict: bool = True, *, extra_corner_tile: bool = False) -> Any:
+        """`.sample`, pixels [B, 3, F, 8h, 8w] about [-1, 1], not clamped, of raw `latents` [B, 4, F', h, w].
+
+        A tuple of the pixels if `return_dict` is false.
+        """
+        pixels = torch.cat(list(self.decode_slices(latents, extra_corner_tile=extra_corner_tile)), dim=2)
+        return DecoderOutput(sample=pixels) if return_dict else (pixels,)
 
     def decode_slices(self, latents: Tensor, *, extra_corner_tile: bool = False) -> Iterator[Tensor]:
         """The pieces of `decode(latents)` in order, each [B, 3, 8, 8h, 8w]; one frame first where F' is odd.

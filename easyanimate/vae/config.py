@@ -38,6 +38,12 @@ _ONLY_VALUE: dict[str, tuple[Any, ...]] = {
     "cache_mag_vae": (False,),
     "spatial_group_norm": (False,),
 }
+# Published keys that change nothing here: checked against other keys, or about parts this network does not have.
+# `upcast_vae` true would compute in float32; it is not among them, so that loading names it.
+SETTINGS_WITHOUT_EFFECT = frozenset(
+    {*_ONLY_VALUE, "block_out_channels", "force_upcast", "num_attention_heads", "sample_size", "slice_mag_vae"}
+    | {"use_tiling_encoder", "use_tiling_decoder"}
+)
 
 
 @dataclass(frozen=True)
@@ -98,9 +104,21 @@ def adapt_published_config(config: Mapping[str, Any]) -> dict[str, Any]:
     for key, allowed in _ONLY_VALUE.items():
         if key in settings and settings[key] not in allowed:
             raise CheckpointError(f"{key} {settings[key]!r} is not supported; only {allowed[0]!r} is")
+    _check_later_modes(settings)
+    if settings.get("upcast_vae") is False:
+        del settings["upcast_vae"]
     ch, ch_mult = settings.get("ch", 128), settings.get("ch_mult", (1, 2, 4, 4))
     widths = [ch * factor for factor in ch_mult]
     given = settings.get("block_out_channels")
     if given is not None and list(given) != widths:
         raise CheckpointError(f"block_out_channels {list(given)} disagrees with ch * ch_mult {widths}")
     return settings
+
+
+def _check_later_modes(settings: Mapping[str, Any]) -> None:
+    """Settings of later releases that have a meaning only beside others (spec: Slice VAE 9)."""
+    if settings.get("slice_mag_vae") and not settings.get("slice_compression_vae", True):
+        raise CheckpointError("slice_mag_vae without slice_compression_vae is another network; only V3 is supported")
+    for key in ("use_tiling_encoder", "use_tiling_decoder"):
+        if settings.get(key) and not settings.get("use_tiling", True):
+            raise CheckpointError(f"{key} without use_tiling is not supported; use_tiling turns on both")
