@@ -18,7 +18,14 @@ from PIL import Image
 from torch import Tensor
 
 from easyanimate.pipeline.generation import Generation
-from easyanimate.pipeline.images import Frames, StartImage, as_pictures, prepare_mask, prepare_start_image
+from easyanimate.pipeline.images import (
+    Frames,
+    StartImage,
+    as_pictures,
+    prepare_end_image,
+    prepare_mask,
+    prepare_start_image,
+)
 from easyanimate.vae import AutoencoderKLSlice
 
 DrawNoise = Callable[[Sequence[int]], Tensor]
@@ -60,7 +67,7 @@ def _given_ends(asked: Generation, first: Sequence[Image.Image]) -> Given:
     starts = [_prepare(asked, image) for image in first]
     known = dict(enumerate(start.pixels for start in starts))
     if asked.last_image is not None:
-        known[asked.num_frames - 1] = _prepare(asked, asked.last_image).pixels
+        known[asked.num_frames - 1] = prepare_end_image(asked.last_image, starts[0], asked.image_resample)
     for i, frame in known.items():
         pixels[:, i], new[i] = frame, 0
     return Given(pixels, new, starts[0].for_clip if starts else None)

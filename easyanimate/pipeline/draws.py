@@ -2,12 +2,13 @@
 
 import secrets
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from easyanimate.errors import InvalidInput
+from easyanimate.pipeline.arguments import kind, only_one, plain
 
 LARGEST_SEED = 2**63 - 1
 
@@ -22,8 +23,9 @@ class Draws:
         self.generator = generator
 
     @classmethod
-    def of(cls, source: "Draws | torch.Generator | int | None") -> "Draws":
-        """The draws of a seed in 0..2**63 - 1 or of a generator; without one, of a new random seed."""
+    def of(cls, source: Any) -> "Draws":
+        """The draws of a seed in 0..2**63 - 1 or of a generator, or of a list of one; None takes a new random seed."""
+        source = only_one(source, "generator", "one call makes one clip, so give one generator")
         if isinstance(source, Draws):
             return source
         return cls(source) if isinstance(source, torch.Generator) else cls.from_seed(source)
@@ -31,9 +33,12 @@ class Draws:
     @classmethod
     def from_seed(cls, seed: int | None) -> Self:
         """The draws of `seed`; None takes a new one."""
-        seed = secrets.randbelow(2**31) if seed is None else seed
+        seed = secrets.randbelow(2**31) if seed is None else plain(seed)
+        if isinstance(seed, bool) or not isinstance(seed, int):
+            raise InvalidInput(f"generator must be a torch.Generator or a whole number as the seed, got {kind(seed)}")
         if not 0 <= seed <= LARGEST_SEED:
-            raise InvalidInput(f"seed must be between 0 and {LARGEST_SEED}, got {seed}")
+            got = seed if seed.bit_length() < 100 else "a larger one"
+            raise InvalidInput(f"seed must be between 0 and {LARGEST_SEED}, got {got}")
         return cls(torch.Generator("cpu").manual_seed(seed))
 
     def normal(self, shape: Sequence[int], what: str) -> Tensor:

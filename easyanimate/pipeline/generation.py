@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from PIL import Image
 
@@ -15,9 +16,14 @@ from easyanimate.geometry import (
     nearest_num_frames,
     nearest_size,
 )
-from easyanimate.pipeline.images import RESAMPLES, Frames, Mask
+from easyanimate.pipeline.arguments import as_flag, as_integer, as_number, as_text, kind, only_one
+from easyanimate.pipeline.images import RESAMPLES, Frames, Mask, as_mask, as_picture
 from easyanimate.pipeline.modes import check_mode
 from easyanimate.pipeline.schedulers import check_steps, make_scheduler
+
+_INTEGERS = ("height", "width", "num_frames", "num_inference_steps")
+_NUMBERS = ("guidance_scale", "clip_apply_ratio", "strength")
+_FLAGS = ("sample_posterior", "smooth", "clean_caption")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,7 +34,10 @@ class Generation:
     - `image`, the first frame, or `context_frames`, the first 1 to 4; with either, `last_image`, the last frame;
     - `video`, at least `num_frames` frames, of which the first are used, with `strength`, the share of the steps
       taken from its noised latents on (less keeps more of it), or `mask`, white where it is made anew, or both.
-    Frames are uint8 [F, H, W, 3] or pictures, of any size; a mask is a picture or uint8 [H, W].
+    Frames are uint8 [F, H, W, 3] or a list of pictures, of any size; an image is a picture or uint8 [H, W, 3], a mask
+    a picture or uint8 [H, W].
+    A list of one prompt, image or mask is taken for what is in it, a negative prompt of None for the empty one, and
+    whole floats and numbers of NumPy for Python's.
 
     `clip_apply_ratio` is the last share of the steps that see the CLIP image; `sample_posterior` False takes the
     VAE's means instead of samples; `smooth` softens the seams between slices of the decoded clip.
@@ -55,10 +64,10 @@ class Generation:
     image_resample: str = "bicubic"
 
     def __post_init__(self) -> None:
-        for name, side in (("height", self.height), ("width", self.width)):
-            if side < SIZE_STEP or side % SIZE_STEP:
-                nearest = nearest_size(side, max(side, 0) + SIZE_STEP)
-                raise InvalidInput(f"{name} must be a multiple of {SIZE_STEP}, got {side}; the nearest is {nearest}")
+        for name, value in self._usual_kinds().items():
+            object.__setattr__(self, name, value)
+        self._check_resample()
+        self._check_sizes()
         self._check_frames()
         make_scheduler(self.scheduler)
         check_steps(self.scheduler, self.num_inference_steps, self.strength)
@@ -66,9 +75,33 @@ class Generation:
             raise InvalidInput(f"guidance_scale must be a number from 0 on, got {self.guidance_scale}")
         if not 0 <= self.clip_apply_ratio <= 1:
             raise InvalidInput(f"clip_apply_ratio must be between 0 and 1, got {self.clip_apply_ratio}")
-        if self.image_resample not in RESAMPLES:
-            raise InvalidInput(f"image_resample must be one of {', '.join(RESAMPLES)}, got {self.image_resample!r}")
         check_mode(self)
+
+    def _usual_kinds(self) -> dict[str, Any]:
+        """The fields in the types declared for them, where a call may give others that mean the same."""
+        negative = only_one(self.negative_prompt, "negative_prompt", "one call makes one clip")
+        pictures = {name: getattr(self, name) for name in ("image", "last_image")}
+        kinds: dict[str, Any] = {
+            "prompt": as_text(self.prompt, "prompt"),
+            "negative_prompt": "" if negative is None else as_text(self.negative_prompt, "negative_prompt"),
+            "mask": None if self.mask is None else as_mask(self.mask),
+        }
+        kinds |= {name: as_picture(value, name) for name, value in pictures.items() if value is not None}
+        kinds |= {name: as_integer(getattr(self, name), name) for name in _INTEGERS}
+        kinds |= {name: as_number(getattr(self, name), name) for name in _NUMBERS}
+        return kinds | {name: as_flag(getattr(self, name), name) for name in _FLAGS}
+
+    def _check_resample(self) -> None:
+        resample = self.image_resample
+        if not isinstance(resample, str) or resample not in RESAMPLES:
+            got = repr(resample[:40]) if isinstance(resample, str) else kind(resample)
+            raise InvalidInput(f"image_resample must be one of {', '.join(RESAMPLES)}, got {got}")
+
+    def _check_sizes(self) -> None:
+        for name, side in (("height", self.height), ("width", self.width)):
+            if side < SIZE_STEP or side % SIZE_STEP:
+                nearest = nearest_size(side, max(side, 0) + SIZE_STEP)
+                raise InvalidInput(f"{name} must be a multiple of {SIZE_STEP}, got {side}; the nearest is {nearest}")
 
     def _check_frames(self) -> None:
         if not is_reachable(self.num_frames):

@@ -12,11 +12,14 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from easyanimate.errors import InvalidInput
+from easyanimate.pipeline.arguments import kind, only_one
 
 RESAMPLES = ("bicubic", "nearest")
 REPAINTED_FROM = 240  # the grey of a mask from which on a pixel is made anew (spec: pipelines 9)
 
-Frames = Tensor | np.ndarray | Sequence[Image.Image]  # [F, H, W, 3] of uint8, or pictures
+Frames = (
+    Tensor | np.ndarray | Sequence[Image.Image | Tensor | np.ndarray]
+)  # [F, H, W, 3] of uint8, or a list of pictures
 Mask = Tensor | np.ndarray | Image.Image  # [H, W] of uint8, or a picture
 
 
@@ -42,17 +45,78 @@ def prepare_start_image(image: Image.Image, height: int, width: int, resample: s
     return StartImage(pixels, image)
 
 
-def count_frames(frames: Frames, what: str) -> int:
-    """How many frames `what` has; InvalidInput unless these are uint8 [F, H, W, 3] or pictures."""
-    if isinstance(frames, Tensor | np.ndarray):
-        if str(frames.dtype).removeprefix("torch.") != "uint8" or frames.ndim != 4 or frames.shape[3] != 3:
-            got = f"{list(frames.shape)} of {frames.dtype}"
-            raise InvalidInput(f"{what} must be frames [F, H, W, 3] of uint8, or a list of pictures, got {got}")
-    elif isinstance(frames, str) or not all(isinstance(frame, Image.Image) for frame in frames):
-        raise InvalidInput(f"{what} must be frames [F, H, W, 3] of uint8, or a list of pictures")
+def prepare_end_image(image: Image.Image, start: StartImage, resample: str) -> Tensor:
+    """Pixels [3, H, W] in [-1, 1] of an end image, at the size of the `start`.
+
+    With "nearest" it first gets the size of the start's own picture, by Pillow's default filter (spec: pipelines 4.1).
+    """
+    if resample == "nearest":
+        image = to_rgb(image).resize(start.for_clip.size, Image.Resampling.BICUBIC)
+    height, width = start.pixels.shape[1:]
+    return prepare_start_image(image, height, width, resample).pixels
+
+
+def as_picture(image: Any, name: str) -> Image.Image:
+    """`image` as a picture that is read: a picture, uint8 [H, W, 3], or a list of one. InvalidInput for all others."""
+    image = only_one(image, name, "frames to go on from are called context_frames")
+    if isinstance(image, Tensor | np.ndarray):
+        _check_levels(image, name, "[H, W, 3]")
+        return Image.fromarray(_array(image))
+    return _check_picture(image, name, "[H, W, 3]")
+
+
+def as_mask(mask: Any) -> Image.Image:
+    """`mask` as a picture that is read: a picture, uint8 [H, W], or a list of one. InvalidInput for all others."""
+    mask = only_one(mask, "mask", "all frames have the same mask")
+    if isinstance(mask, Tensor | np.ndarray):
+        _check_levels(mask, "mask", "[H, W]")
+        return Image.fromarray(_array(mask))
+    return _check_picture(mask, "mask", "[H, W]")
+
+
+def _check_levels(values: Tensor | np.ndarray, name: str, shape: str) -> None:
+    """InvalidInput unless `values` are uint8 of `shape`, such as "[H, W, 3]", and not empty."""
+    sizes = shape.strip("[]").split(", ")
+    fits = values.ndim == len(sizes) and (sizes[-1] != "3" or values.shape[-1] == 3)
+    if str(values.dtype).removeprefix("torch.") != "uint8" or not fits or 0 in values.shape[-3:]:
+        raise InvalidInput(f"{name} must be a picture or {shape} of uint8, got {kind(values)}")
+
+
+def _check_picture(image: Any, name: str, shape: str) -> Image.Image:
+    """`image`, read from its file if it was not yet."""
+    if not isinstance(image, Image.Image):
+        raise InvalidInput(f"{name} must be a picture (PIL.Image) or {shape} of uint8, got {kind(image)}")
+    if 0 in image.size or image.mode == "F":
+        raise InvalidInput(f"{name} must have pixels of 8 or 16 bits per channel, got {image.size} of {image.mode!r}")
+    try:
+        image.load()
+    except (OSError, ValueError, SyntaxError) as problem:  # a damaged file, or one that was closed before
+        raise InvalidInput(f"{name} cannot be read: {problem}") from problem
+    return image
+
+
+def count_frames(frames: Any, what: str) -> int:
+    """How many frames `what` has; InvalidInput unless these are uint8 [F, H, W, 3] or a list of pictures."""
+    rule = f"{what} must be frames [F, H, W, 3] of uint8, or a list of pictures"
+    is_array = isinstance(frames, Tensor | np.ndarray)
+    if not is_array and not isinstance(frames, list | tuple):
+        raise InvalidInput(f"{rule}, got {kind(frames)}")
+    if is_array and (frames.ndim != 4 or frames.shape[3] != 3 or not str(frames.dtype).endswith("uint8")):
+        raise InvalidInput(f"{rule}, got {kind(frames)}")
     if not len(frames):
         raise InvalidInput(f"{what} must have at least one frame")
+    if is_array and 0 in frames.shape:
+        raise InvalidInput(f"{rule}, got {kind(frames)}")
+    if not is_array:
+        _check_frames(frames, what, rule)
     return len(frames)
+
+
+def _check_frames(frames: Sequence[Any], what: str, rule: str) -> None:
+    for i, frame in enumerate(frames):
+        if not isinstance(frame, Image.Image | Tensor | np.ndarray):
+            raise InvalidInput(f"{rule}, got {kind(frame)} in it")
+        as_picture(frame, f"frame {i} of {what}")
 
 
 def as_pictures(frames: Frames, count: int) -> list[Image.Image]:
@@ -65,14 +129,7 @@ def prepare_mask(mask: Mask, height: int, width: int) -> Tensor:
 
     Raises InvalidInput for anything but grey or coloured 8-bit pictures and [H, W] of uint8.
     """
-    if not isinstance(mask, Image.Image):
-        levels = _array(mask)
-        if levels.dtype != np.uint8 or levels.ndim != 2:
-            raise InvalidInput(
-                f"a mask must be a picture or [H, W] of uint8, got {list(levels.shape)} of {levels.dtype}"
-            )
-        mask = Image.fromarray(levels)
-    grey = to_rgb(mask).convert("L").resize((width, height), Image.Resampling.NEAREST)
+    grey = to_rgb(as_mask(mask)).convert("L").resize((width, height), Image.Resampling.NEAREST)
     return torch.from_numpy(np.array(grey) >= REPAINTED_FROM).float()
 
 

@@ -13,8 +13,9 @@ from easyanimate.pipeline.denoising_state import Continuation, DenoisingState, T
 from easyanimate.pipeline.draws import Draws
 from easyanimate.pipeline.generation import Generation
 from easyanimate.pipeline.images import Frames, as_pictures, count_frames, to_rgb
-from easyanimate.pipeline.pipeline import EasyAnimatePipeline, StepCallback
+from easyanimate.pipeline.pipeline import EasyAnimatePipeline
 from easyanimate.pipeline.prompts import TextContext
+from easyanimate.pipeline.step_callback import StepCallback
 from easyanimate.windows import Window
 
 OnPhase = Callable[[str], None]

@@ -4,7 +4,7 @@ A call draws its random numbers in this order: initial_noise, mask, masked_video
 1), what the sampler draws in its steps, smoothing (slice by slice).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +13,8 @@ from diffusers import DiffusionPipeline
 from PIL import Image
 from torch import Tensor
 
+from easyanimate.errors import InvalidInput
+from easyanimate.pipeline.arguments import as_flag, check_others, kind
 from easyanimate.pipeline.conditioning import DrawNoise, Given, encode_video, what_is_given
 from easyanimate.pipeline.decoding import decode_pieces, to_uint8
 from easyanimate.pipeline.denoise import Conditions, denoise
@@ -23,15 +25,14 @@ from easyanimate.pipeline.images import Frames, Mask
 from easyanimate.pipeline.loading import load_components
 from easyanimate.pipeline.output import EasyAnimatePipelineOutput, as_output_type, check_output_type
 from easyanimate.pipeline.prompts import TextContext, encode, tokenize
-from easyanimate.pipeline.schedulers import make_scheduler, set_timesteps
-
-StepCallback = Callable[["EasyAnimatePipeline", int, Tensor, dict[str, Tensor]], dict[str, Tensor]]
+from easyanimate.pipeline.schedulers import check_no_other_scheduler, make_scheduler, set_timesteps
+from easyanimate.pipeline.step_callback import CallbackRun, StepCallback, prepare_callback, running_callback
 
 
 class EasyAnimatePipeline(DiffusionPipeline):
     """Text- and image-to-video with an InP model (spec: pipelines). Nothing of a call is remembered on it.
 
-    `scheduler` is there for diffusers' sake: every call builds its own sampler, by name.
+    `scheduler` is there for diffusers' sake: every call builds its own sampler, by name, and refuses another one here.
     """
 
     model_cpu_offload_seq = "text_encoder->image_encoder->transformer->vae"
@@ -58,6 +59,7 @@ class EasyAnimatePipeline(DiffusionPipeline):
             transformer=transformer,
             scheduler=scheduler,
         )
+        self._first_scheduler = scheduler  # another one in its place would have no effect
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, *, torch_dtype: torch.dtype = torch.float32) -> Self:
@@ -97,17 +99,31 @@ class EasyAnimatePipeline(DiffusionPipeline):
         clean_caption: bool = True,
         image_resample: str = "bicubic",
         callback_on_step_end: StepCallback | None = None,
+        callback_on_step_end_tensor_inputs: Sequence[str] | None = None,
         callback_on_phase: Callable[[str], None] | None = None,
         output_type: str = "pil",
-    ) -> EasyAnimatePipelineOutput:
+        return_dict: bool = True,
+        **others: Any,
+    ) -> Any:
         """One clip of `num_frames` frames (one: a picture). The settings are those of `Generation`.
 
         `generator` is a seed, a CPU generator or the draws themselves. `callback_on_step_end(pipe, index, timestep,
-        {"latents": ..., "pred_original_sample": ...})` returns a dict, of which "latents" is taken over; the other
-        is what the model believed the clean latents to be. Raising `Interrupted` there stops.
+        {"latents": ..., "pred_original_sample": ...})` returns None or a dict, of which "latents" is taken over; the
+        other is what the model believed the clean latents to be. `callback_on_step_end_tensor_inputs` names those it
+        gets, which are both by default. Raising `Interrupted` there stops; setting `pipe._interrupt` to True there
+        raises it after the step.
         `callback_on_phase` hears "encoding", "denoising" and, unless `output_type` is "latent", "decoding".
+        Returns an EasyAnimatePipelineOutput, or with `return_dict` False the tuple `(frames,)`, without warnings.
+        `others` are arguments of other diffusers pipelines, accepted with values that change nothing.
         Raises InvalidInput for what the model cannot make, NotFinite for a result that is no picture.
         """
+        check_others(others)
+        return_dict = as_flag(return_dict, "return_dict")
+        if callback_on_phase is not None and not callable(callback_on_phase):
+            raise InvalidInput(f"callback_on_phase must be a function, got {kind(callback_on_phase)}")
+        callback = prepare_callback(
+            callback_on_step_end, callback_on_step_end_tensor_inputs, self._callback_tensor_inputs
+        )
         asked = Generation(
             prompt=prompt,
             negative_prompt=negative_prompt,
@@ -130,20 +146,70 @@ class EasyAnimatePipeline(DiffusionPipeline):
             image_resample=image_resample,
         )
         check_output_type(output_type)
-        draws = Draws.of(generator)
-        enter = callback_on_phase or (lambda phase: None)
+        check_no_other_scheduler(self._first_scheduler, self.scheduler, asked.scheduler)
+        made = self._make(asked, Draws.of(generator), callback, callback_on_phase or (lambda phase: None), output_type)
+        return made if return_dict else (made.frames,)
+
+    def _make(
+        self,
+        asked: Generation,
+        draws: Draws,
+        callback: StepCallback | None,
+        enter: Callable[[str], None],
+        output_type: str,
+    ) -> EasyAnimatePipelineOutput:
         try:
             enter("encoding")
             text = self.encode_text(asked)
-            latents = self.make_latents(asked, text, draws, callback_on_step_end, lambda: enter("denoising"))
+            latents = self.make_latents(asked, text, draws, callback, lambda: enter("denoising"))
             if output_type == "latent":
                 return EasyAnimatePipelineOutput(latents, text.warnings)
             enter("decoding")
-            pieces = self._decode(latents, self._posterior_noise(asked.sample_posterior, draws, "smoothing"), smooth)
-            frames = torch.cat([piece.cpu() for piece in pieces])
+            draw_noise = self._posterior_noise(asked.sample_posterior, draws, "smoothing")
+            frames = torch.cat([piece.cpu() for piece in self._decode(latents, draw_noise, asked.smooth)])
             return EasyAnimatePipelineOutput(as_output_type(frames, output_type), text.warnings)
         finally:
             self.maybe_free_model_hooks()
+
+    @property
+    def interrupt(self) -> bool:
+        """Whether the step callback that asks has set `_interrupt`. Outside a callback it is False."""
+        run = running_callback(self)
+        return run is not None and run.interrupt
+
+    @property
+    def _interrupt(self) -> bool:
+        """As a step callback of diffusers stops its call: by setting this to True."""
+        return self.interrupt
+
+    @_interrupt.setter
+    def _interrupt(self, value: bool) -> None:
+        run = running_callback(self)
+        if run is not None:
+            run.interrupt = bool(value)
+        elif value:
+            raise InvalidInput("_interrupt can be set in a step callback only; raise Interrupted there to stop")
+
+    @property
+    def num_timesteps(self) -> int | None:
+        """The number of steps of the call whose step callback asks; None outside a callback."""
+        run = running_callback(self)
+        return None if run is None else run.num_timesteps
+
+    @property
+    def guidance_scale(self) -> float | None:
+        """The guidance scale of the call whose step callback asks; None outside a callback."""
+        run = running_callback(self)
+        return None if run is None else run.guidance_scale
+
+    @property
+    def _guidance_scale(self) -> float | None:
+        """As diffusers' callbacks read it. It stays the same during a call."""
+        return self.guidance_scale
+
+    @_guidance_scale.setter
+    def _guidance_scale(self, value: float) -> None:
+        raise InvalidInput(f"guidance_scale cannot change to {value} during a call; give it to the call")
 
     @torch.no_grad()
     def make_latents(
@@ -191,8 +257,8 @@ class EasyAnimatePipeline(DiffusionPipeline):
         return tokenize(self.tokenizer, asked.prompts, clean_caption=asked.clean_caption).warnings
 
     @torch.no_grad()
-    def encode_prompt(self, prompts: list[str], *, clean_caption: bool = True) -> TextContext:
-        """One row for each prompt; with guidance these are the negative one, then the positive one."""
+    def encode_prompt(self, prompts: Sequence[str] | str, *, clean_caption: bool = True) -> TextContext:
+        """One row for each prompt, or for a single one; with guidance the negative one comes before the positive."""
         tokens = tokenize(self.tokenizer, prompts, clean_caption=clean_caption)
         return encode(self.text_encoder, tokens, self._execution_device)
 
@@ -236,11 +302,12 @@ class EasyAnimatePipeline(DiffusionPipeline):
         sampler = make_scheduler(asked.scheduler)
         timesteps = set_timesteps(sampler, asked.num_inference_steps, asked.strength, device)
 
+        run = CallbackRun(self, len(timesteps), asked.guidance_scale)
+
         def on_step(index: int, timestep: Tensor, latents: Tensor, original: Tensor) -> Tensor:
             if callback is None:
                 return latents
-            told = {"latents": latents, "pred_original_sample": original}
-            return callback(self, index, timestep, told).get("latents", latents)
+            return run(callback, index, timestep, {"latents": latents, "pred_original_sample": original})
 
         return denoise(
             self.transformer,

@@ -31,6 +31,7 @@ from diffusers import (
 from torch import Tensor
 
 from easyanimate.errors import InvalidInput
+from easyanimate.pipeline.arguments import as_integer, as_number, kind
 from easyanimate.sampler_names import SCHEDULERS
 
 _NOISE: dict[str, Any] = {
@@ -80,8 +81,9 @@ MOST_STEPS = {name: 50 if name == "lcm" else 500 for name in SCHEDULERS}
 
 def make_scheduler(name: str) -> Any:
     """A new sampler; `name` is one of SCHEDULERS, else InvalidInput."""
-    if name not in _BUILDERS:
-        raise InvalidInput(f"scheduler must be one of {', '.join(SCHEDULERS)}, got {name!r}")
+    if not isinstance(name, str) or name not in _BUILDERS:
+        got = repr(name[:40]) if isinstance(name, str) else kind(name)
+        raise InvalidInput(f"scheduler must be one of {', '.join(SCHEDULERS)}, got {got}")
     return _BUILDERS[name]()
 
 
@@ -90,6 +92,25 @@ def make_ddim(*, clip_sample: bool) -> DDIMScheduler:
     return DDIMScheduler(
         **_NOISE, timestep_spacing="leading", set_alpha_to_one=True, clip_sample=clip_sample, clip_sample_range=1.0
     )
+
+
+def check_no_other_scheduler(kept: Any, found: Any, name: str) -> None:
+    """InvalidInput if `found`, on the pipeline in place of the `kept` one, is another sampler than that of `name`.
+
+    It would have no effect, since each call makes its own sampler.
+    """
+    used = make_scheduler(name)
+    if found is kept or (type(found) is type(used) and _settings(found) == _settings(used)):
+        return
+    same = next((other for other in SCHEDULERS if type(make_scheduler(other)) is type(found)), name)
+    raise InvalidInput(
+        f"pipe.scheduler was replaced by {kind(found)}, which has no effect: each call makes its own sampler. "
+        f'Leave pipe.scheduler as it is and give the name in the call, such as scheduler="{same}"'
+    )
+
+
+def _settings(scheduler: Any) -> dict[str, Any]:
+    return {name: value for name, value in scheduler.config.items() if not name.startswith("_")}
 
 
 def check_steps(name: str, num_inference_steps: int, strength: float = 1.0) -> None:
@@ -141,5 +162,7 @@ def _set_pndm_timesteps(scheduler: Any, num_inference_steps: int, skipped: int) 
 def num_timesteps(name: str, num_inference_steps: int, strength: float = 1.0) -> int:
     """How often the model and the step callback are called: see the table above, for the steps `strength` leaves."""
     scheduler = make_scheduler(name)
+    num_inference_steps = as_integer(num_inference_steps, "num_inference_steps")
+    strength = as_number(strength, "strength")
     check_steps(name, num_inference_steps, strength)
     return len(set_timesteps(scheduler, num_inference_steps, strength))

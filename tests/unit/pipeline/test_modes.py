@@ -175,3 +175,23 @@ def test_one_frame_can_start_from_a_picture(latents_of: Make) -> None:
 def test_what_contradicts_itself_is_refused(settings: dict[str, Any], answer: str) -> None:
     with pytest.raises(InvalidInput, match=answer):
         Generation(**{**FEW, **settings})
+
+
+@pytest.mark.parametrize("start", ["image", "context_frames"])
+def test_nearest_gives_the_end_image_the_size_of_the_start_first(start: str) -> None:
+    """By Pillow's default filter, as the first V3 release did; then both are taken to the clip's size by nearest."""
+    noise = torch.randint(0, 256, (2, 90, 70, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)).numpy()
+    first, last = Image.fromarray(noise[0, :50]), Image.fromarray(noise[1])
+    one = {"image": first} if start == "image" else {"context_frames": [first, first]}
+    seen = given(**one, last_image=last, image_resample="nearest").pixels
+    resized = torch.from_numpy(np.array(last.resize((70, 50))))
+    rows, columns = torch.arange(32) * 50 // 32, torch.arange(48) * 70 // 48
+    expected = resized[rows][:, columns].float().permute(2, 0, 1) / 255 * 2 - 1
+    assert torch.equal(seen[:, -1], expected)
+
+
+def test_bicubic_resizes_the_end_image_once() -> None:
+    noise = torch.randint(0, 256, (90, 70, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)).numpy()
+    seen = given(image=RED, last_image=Image.fromarray(noise)).pixels[:, -1]
+    resized = np.array(Image.fromarray(noise).resize((48, 32), Image.Resampling.BICUBIC))
+    assert torch.equal(seen, torch.from_numpy(resized).float().permute(2, 0, 1) / 255 * 2 - 1)

@@ -1,10 +1,16 @@
 """Laws of the samplers that the recorded numbers do not show."""
 
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from typing import Any
+
 import pytest
 import torch
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler
 from torch import Tensor
 
-from easyanimate.pipeline import schedulers
+from easyanimate.errors import InvalidInput
+from easyanimate.pipeline import EasyAnimatePipeline, schedulers
 from easyanimate.pipeline.schedulers import SCHEDULERS, kept_steps, make_scheduler, num_timesteps, set_timesteps
 
 
@@ -52,3 +58,37 @@ def test_pndm_finds_a_straight_way_at_any_strength(strength: float) -> None:
 )
 def test_the_calls_of_ten_steps_are_counted(name: str, calls: int) -> None:
     assert num_timesteps(name, 10) == calls
+
+
+@pytest.fixture
+def scheduled(pipe: EasyAnimatePipeline) -> Iterator[EasyAnimatePipeline]:
+    """The pipeline, with the scheduler of before put back after the test."""
+    before = pipe.scheduler
+    yield pipe
+    pipe.scheduler = before
+
+
+@pytest.mark.parametrize(
+    ("other", "name"),
+    [(DDIMScheduler(), "ddim"), (DPMSolverMultistepScheduler(), "dpmpp_2m"), (EulerDiscreteScheduler(), "euler")],
+)
+def test_another_scheduler_on_the_pipeline_is_refused_with_the_name_to_give(
+    other: Any, name: str, scheduled: EasyAnimatePipeline, latents_of: Callable[..., Tensor]
+) -> None:
+    scheduled.scheduler = other
+    with pytest.raises(InvalidInput, match=f'pipe.scheduler was replaced .* scheduler="{name}"'):
+        latents_of()
+
+
+def test_a_scheduler_on_the_pipeline_that_the_call_uses_anyway_is_taken(
+    scheduled: EasyAnimatePipeline, latents_of: Callable[..., Tensor]
+) -> None:
+    before = latents_of(scheduler="ddim")
+    scheduled.scheduler = make_scheduler("ddim")
+    assert torch.equal(latents_of(scheduler="ddim"), before)
+
+
+def test_a_scheduler_the_pipeline_was_made_with_is_no_error(pipe: EasyAnimatePipeline) -> None:
+    parts = {**pipe.components, "scheduler": DPMSolverMultistepScheduler()}
+    made = deepcopy(EasyAnimatePipeline(**parts))
+    made("a cat", height=32, width=32, num_frames=1, num_inference_steps=1, output_type="latent")

@@ -1,0 +1,92 @@
+"""The step callback of a call, and what diffusers' callbacks read and write on the pipeline while it runs.
+
+These values belong to one call. They are kept beside the running callback, not on the pipeline, which many threads may
+share; outside a callback there are none.
+"""
+
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from diffusers.callbacks import MultiPipelineCallbacks, PipelineCallback
+from torch import Tensor
+
+from easyanimate.errors import Interrupted, InvalidInput
+from easyanimate.pipeline.arguments import kind
+
+StepCallback = Callable[[Any, int, Tensor, dict[str, Tensor]], dict[str, Tensor] | None]
+
+
+@dataclass(eq=False)
+class CallbackRun:
+    """What the callback of one call finds on the pipeline `pipe`; `interrupt` is what it may set."""
+
+    pipe: Any
+    num_timesteps: int
+    guidance_scale: float
+    interrupt: bool = False
+
+    def __call__(self, callback: StepCallback, index: int, timestep: Tensor, told: dict[str, Tensor]) -> Tensor:
+        """The latents to go on with; those of `told` unless `callback` returns others. Raises Interrupted."""
+        token = _running.set(self)
+        try:
+            answer = callback(self.pipe, index, timestep, dict(told))
+        finally:
+            _running.reset(token)
+        if self.interrupt:
+            raise Interrupted("the step callback set the pipeline's _interrupt")
+        return _latents_of(answer, told["latents"])
+
+
+_running: ContextVar[CallbackRun | None] = ContextVar("running_callback", default=None)
+
+
+def running_callback(pipe: Any) -> CallbackRun | None:
+    """The run of the callback that asks, if it is one of a call of `pipe`."""
+    run = _running.get()
+    return run if run is not None and run.pipe is pipe else None
+
+
+def prepare_callback(callback: Any, tensor_inputs: Any, known: Sequence[str]) -> StepCallback | None:
+    """`callback`, which is told the tensors named by `tensor_inputs` alone; None stands for all that are `known`.
+
+    Raises InvalidInput for names that are not `known`, which a callback object of diffusers may ask for too.
+    """
+    if callback is None:
+        _check_names(tensor_inputs, known)
+        return None
+    if not callable(callback):
+        raise InvalidInput(f"callback_on_step_end must be a function, got {kind(callback)}")
+    if isinstance(callback, PipelineCallback | MultiPipelineCallbacks):
+        tensor_inputs = callback.tensor_inputs
+    names = _check_names(tensor_inputs, known)
+
+    def call(pipe: Any, index: int, timestep: Tensor, told: dict[str, Tensor]) -> dict[str, Tensor] | None:
+        answer: dict[str, Tensor] | None = callback(pipe, index, timestep, {name: told[name] for name in names})
+        return answer
+
+    return call
+
+
+def _check_names(tensor_inputs: Any, known: Sequence[str]) -> Sequence[str]:
+    if tensor_inputs is None:
+        return known
+    rule = f"callback_on_step_end_tensor_inputs must be a list of some of {', '.join(known)}"
+    if not isinstance(tensor_inputs, list | tuple):
+        raise InvalidInput(f"{rule}, got {kind(tensor_inputs)}")
+    for name in tensor_inputs:
+        if name not in known:
+            raise InvalidInput(f"{rule}; the callback asks for {name!r}")
+    return tensor_inputs
+
+
+def _latents_of(answer: Any, latents: Tensor) -> Tensor:
+    if answer is None:
+        return latents
+    if not isinstance(answer, dict):
+        raise InvalidInput(f"callback_on_step_end must return a dict or None, got {kind(answer)}")
+    changed = answer.get("latents", latents)
+    if not isinstance(changed, Tensor) or changed.shape != latents.shape:
+        raise InvalidInput(f"callback_on_step_end must return latents {list(latents.shape)}, got {kind(changed)}")
+    return changed.to(latents)
