@@ -27,8 +27,6 @@ __all__ = [
     "assign_strictly",
     "build_empty",
     "check_can_be_saved",
-    "check_content",
-    "one_line",
     "read_config",
     "read_settings",
     "read_state_dict",

@@ -4,68 +4,150 @@ Neither the class names in model_index.json nor the scheduler folder count: publ
 bases, and V3 builds its samplers from fixed settings.
 """
 
-from collections.abc import Callable
+from codecs import BOM_UTF8
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from sentencepiece import SentencePieceProcessor
 from transformers import CLIPImageProcessorPil, T5Tokenizer
 
-from easyanimate.checkpoint import read_config
+from easyanimate.checkpoint import read_config, read_settings
 from easyanimate.encoders import load_clip, load_t5
-from easyanimate.errors import CheckpointError
+from easyanimate.errors import CheckpointError, InvalidInput
+from easyanimate.file_content import check_content, one_line
+from easyanimate.load_arguments import LoadArguments, local_folder
+from easyanimate.model_files import ENCODER_FILES
 from easyanimate.pipeline.schedulers import make_scheduler
+from easyanimate.sampler_names import SCHEDULERS
 from easyanimate.transformer import EasyAnimateTransformer3DModel
 from easyanimate.vae import AutoencoderKLSlice
 
-FOLDERS = ("tokenizer", "text_encoder", "image_encoder", "vae", "transformer")
+FOLDER_OF = {
+    "tokenizer": "tokenizer",
+    "text_encoder": "text_encoder",
+    "image_encoder": "image_encoder",
+    "image_processor": "image_encoder",
+    "vae": "vae",
+    "transformer": "transformer",
+}
+COMPONENTS = (*FOLDER_OF, "scheduler")
 TOKENIZER_FILES = ("spiece.model", "tokenizer.json")
+TOKENIZER_SETTINGS = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 INPAINT_CHANNELS = 12
 
 
-def load_components(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
-    """All components by name, on the CPU. CheckpointError names the folder or file that is missing or does not fit."""
-    for name in FOLDERS:
-        if not (folder / name).is_dir():
-            raise CheckpointError(f"{folder / name} is missing; a model folder holds {', '.join(FOLDERS)}")
-    _check_takes_images(folder / "transformer")
+def load_components(folder: str | Path, asked: LoadArguments, given: Mapping[str, Any]) -> dict[str, Any]:
+    """All components by name, on the CPU; those in `given` are used as they are.
+
+    CheckpointError names the folder or file that is missing or does not fit, InvalidInput a component that is no use.
+    """
+    home = local_folder(folder)
+    check_components(given)
+    _check_folders(home, given)
+    transformer = given.get("transformer")
+    config = read_config(home / "transformer") if transformer is None else transformer.config
+    _check_takes_images(config, home / "transformer")
+    if transformer is None:
+        transformer = _load_model(EasyAnimateTransformer3DModel, home, "transformer", asked)
+    asked = asked.with_auto(transformer.dtype)
+    loaders = {name: load for name, load in _loaders(home, asked).items() if name not in given}
+    return {**given, "transformer": transformer, **{name: load() for name, load in loaders.items()}}
+
+
+def check_components(given: Mapping[str, Any]) -> None:
+    """InvalidInput for a component in `given` that cannot be used."""
+    if "scheduler" in given:
+        raise InvalidInput(
+            f"a scheduler is named in each call, as scheduler={SCHEDULERS[0]!r}; an object has no effect"
+        )
+    if lacking := [name for name, component in given.items() if component is None]:
+        raise InvalidInput(f"{lacking[0]} is None; this pipeline needs each of {', '.join(COMPONENTS)}")
+
+
+def _loaders(home: Path, asked: LoadArguments) -> dict[str, Callable[[], Any]]:
+    """How each component but the transformer is made."""
     return {
-        "tokenizer": load_tokenizer(folder / "tokenizer"),
-        "text_encoder": load_t5(folder / "text_encoder", dtype),
-        "image_encoder": load_clip(folder / "image_encoder", dtype),
-        "image_processor": load_image_processor(folder / "image_encoder"),
-        "vae": AutoencoderKLSlice.from_pretrained(folder, subfolder="vae", torch_dtype=dtype),
-        "transformer": EasyAnimateTransformer3DModel.from_pretrained(
-            folder, subfolder="transformer", torch_dtype=dtype
-        ),
-        "scheduler": make_scheduler("euler"),
+        "tokenizer": partial(load_tokenizer, home / "tokenizer"),
+        "text_encoder": partial(_load_encoder, load_t5, home, "text_encoder", asked),
+        "image_encoder": partial(_load_encoder, load_clip, home, "image_encoder", asked),
+        "image_processor": partial(load_image_processor, home / "image_encoder"),
+        "vae": partial(_load_model, AutoencoderKLSlice, home, "vae", asked),
+        "scheduler": partial(make_scheduler, "euler"),
     }
 
 
-def _check_takes_images(folder: Path) -> None:
-    channels = read_config(folder).get("in_channels")
+def _load_model(cls: Any, home: Path, name: str, asked: LoadArguments) -> Any:
+    return cls.from_pretrained(
+        home,
+        subfolder=name,
+        torch_dtype=asked.dtype_of(name),
+        variant=asked.variant,
+        use_safetensors=asked.use_safetensors,
+    )
+
+
+def _load_encoder(load: Callable[..., Any], home: Path, name: str, asked: LoadArguments) -> Any:
+    asked.check_format(home / name, ENCODER_FILES)
+    dtype: torch.dtype | str = asked.dtype_of(name)
+    return load(home / name, dtype, asked.variant)
+
+
+def _check_folders(home: Path, given: Mapping[str, Any]) -> None:
+    """A folder may be missing if its components are given."""
+    for name in dict.fromkeys(FOLDER_OF.values()):
+        needed = any(FOLDER_OF[component] == name for component in FOLDER_OF.keys() - given.keys())
+        if needed and not (home / name).is_dir():
+            folders = ", ".join(dict.fromkeys(FOLDER_OF.values()))
+            raise CheckpointError(f"{home / name} is missing; a model folder holds {folders}")
+
+
+def _check_takes_images(config: Mapping[str, Any], where: Path) -> None:
+    channels = config.get("in_channels")
     if channels != INPAINT_CHANNELS:
         raise CheckpointError(
-            f"{folder} has in_channels {channels}; this pipeline needs an InP model, with {INPAINT_CHANNELS}"
+            f"{where} has in_channels {channels}; this pipeline needs an InP model, with {INPAINT_CHANNELS}"
         )
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The T5 tokenizer in `folder`; CheckpointError if its files are missing or damaged."""
+    """The T5 tokenizer in `folder`; CheckpointError, naming the file, if one is missing or damaged."""
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         raise CheckpointError(f"{folder} holds none of {', '.join(TOKENIZER_FILES)}; download it again")
+    for name in TOKENIZER_SETTINGS:
+        if (folder / name).exists():
+            _check_settings(folder / name)
+    if (folder / "spiece.model").exists():
+        _check_vocabulary(folder / "spiece.model")
     return _load(T5Tokenizer.from_pretrained, folder)
 
 
 def load_image_processor(folder: Path) -> Any:
     """The CLIP image processor in `folder`; CheckpointError if its file is missing or damaged."""
-    if not (folder / "preprocessor_config.json").is_file():
-        raise CheckpointError(f"{folder / 'preprocessor_config.json'} is missing; download it again")
+    _check_settings(folder / "preprocessor_config.json")
     return _load(CLIPImageProcessorPil.from_pretrained, folder)
+
+
+def _check_settings(path: Path) -> None:
+    """For files that transformers reads, which names neither the file nor the cause."""
+    read_settings(path)
+    if path.read_bytes().startswith(BOM_UTF8):
+        raise CheckpointError(f"{path} begins with a byte order mark; save it as UTF-8 without one")
+
+
+def _check_vocabulary(path: Path) -> None:
+    """transformers tries other formats if this one fails, and then speaks of those."""
+    check_content(path)
+    try:
+        SentencePieceProcessor(model_file=str(path))
+    except Exception as problem:  # the reader raises many kinds for damaged files
+        raise CheckpointError(f"{path} is damaged or cut short ({one_line(problem)}); download it again") from problem
 
 
 def _load(load: Callable[..., Any], folder: Path) -> Any:
     try:
         return load(str(folder), local_files_only=True)
     except Exception as problem:  # the readers raise many kinds for damaged files
-        raise CheckpointError(f"{folder} cannot be read: {problem}") from problem
+        raise CheckpointError(f"{folder} cannot be read: {one_line(problem)}") from problem

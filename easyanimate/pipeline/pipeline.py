@@ -4,32 +4,41 @@ A call draws its random numbers in this order: initial_noise, mask, masked_video
 1), what the sampler draws in its steps, smoothing (slice by slice).
 """
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import diffusers
 import torch
 from diffusers import DiffusionPipeline
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
+from easyanimate.checkpoint import check_can_be_saved
 from easyanimate.errors import InvalidInput
+from easyanimate.load_arguments import LoadArguments
+from easyanimate.model_files import WEIGHTS
 from easyanimate.pipeline.arguments import as_flag, check_others, kind
 from easyanimate.pipeline.conditioning import DrawNoise, Given, encode_video, what_is_given
 from easyanimate.pipeline.decoding import decode_pieces, to_uint8
 from easyanimate.pipeline.denoise import Conditions, denoise
 from easyanimate.pipeline.denoising_state import Continuation
+from easyanimate.pipeline.diffusers_methods import DiffusersMethods
 from easyanimate.pipeline.draws import Draws
 from easyanimate.pipeline.generation import Generation
 from easyanimate.pipeline.images import Frames, Mask
-from easyanimate.pipeline.loading import load_components
+from easyanimate.pipeline.loading import COMPONENTS, check_components, load_components
 from easyanimate.pipeline.output import EasyAnimatePipelineOutput, as_output_type, check_output_type
 from easyanimate.pipeline.prompts import TextContext, encode, tokenize
 from easyanimate.pipeline.schedulers import check_no_other_scheduler, make_scheduler, set_timesteps
 from easyanimate.pipeline.step_callback import CallbackRun, StepCallback, prepare_callback, running_callback
 
+# diffusers has an EasyAnimatePipeline too, for V5.1; under this name its loader finds ours.
+NAME_IN_DIFFUSERS = "EasyAnimateV3Pipeline"
 
-class EasyAnimatePipeline(DiffusionPipeline):
+
+class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
     """Text- and image-to-video with an InP model (spec: pipelines). Nothing of a call is remembered on it.
 
     `scheduler` is there for diffusers' sake: every call builds its own sampler, by name, and refuses another one here.
@@ -62,17 +71,48 @@ class EasyAnimatePipeline(DiffusionPipeline):
         self._first_scheduler = scheduler  # another one in its place would have no effect
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, *, torch_dtype: torch.dtype = torch.float32) -> Self:
-        """The pipeline of a local folder in the published V3 layout, on the CPU.
+    def from_pretrained(cls, folder: str | Path, **arguments: Any) -> Self:
+        """The pipeline of a local folder in the published V3 layout, on the CPU and in float32.
 
-        Raises CheckpointError, naming folder, file and keys, if anything is missing, damaged or does not fit.
+        `arguments` are diffusers': `torch_dtype` (or `dtype`; "auto" is the type of the transformer's file), `variant`,
+        `device_map` (one device), and components that are used instead of being loaded. Those of downloads count
+        nothing. Raises CheckpointError, naming folder, file and keys, if anything is missing, damaged or does not fit,
+        InvalidInput for an argument that cannot be honoured.
         """
-        return cls(**load_components(Path(folder), torch_dtype))
+        given = {name: arguments.pop(name) for name in COMPONENTS if name in arguments}
+        asked = LoadArguments.read(arguments, WEIGHTS)
+        pipe = cls(**load_components(folder, asked, given))
+        return pipe if asked.device is None else pipe.to(asked.device)
+
+    @classmethod
+    def from_pipe(cls, pipeline: DiffusionPipeline, **components: Any) -> Self:
+        """A second pipeline with the models of `pipeline`, but for the `components`. Nothing is copied or converted.
+
+        Raises InvalidInput for a pipeline that lacks a component, and for other arguments.
+        """
+        if odd := sorted(components.keys() - set(COMPONENTS)):
+            raise InvalidInput(f"from_pipe takes components, not {odd[0]}; the models are shared as they are")
+        parts = {**pipeline.components, **components}
+        check_components(components)
+        if lacking := [name for name in COMPONENTS if parts.get(name) is None]:
+            raise InvalidInput(f"{type(pipeline).__name__} has no {lacking[0]}; give it as an argument")
+        pipe = cls(**{name: parts[name] for name in COMPONENTS})
+        pipe.guidance_in_turn = getattr(pipeline, "guidance_in_turn", cls.guidance_in_turn)
+        return pipe
 
     def save_pretrained(self, folder: str | Path, **kwargs: Any) -> None:
-        """Write the published layout, for `from_pretrained`; `kwargs` are diffusers'."""
+        """Write the published layout, for `from_pretrained`; `kwargs` are diffusers'.
+
+        Raises InvalidInput while a LoRA is in effect, and for weights that are stored in 8 bits.
+        """
+        for model in self.components.values():
+            if isinstance(model, nn.Module):
+                check_can_be_saved(model)
         super().save_pretrained(str(folder), **kwargs)
         self.image_processor.save_pretrained(str(Path(folder) / "image_encoder"))
+        index = Path(folder) / "model_index.json"
+        names = json.loads(index.read_text(encoding="utf-8")) | {"_class_name": NAME_IN_DIFFUSERS}
+        index.write_text(json.dumps(names, indent=2) + "\n", encoding="utf-8")
 
     @torch.no_grad()
     def __call__(
@@ -345,3 +385,6 @@ class EasyAnimatePipeline(DiffusionPipeline):
         if not sample_posterior:
             return None
         return lambda shape: draws.normal(shape, what).to(self._execution_device, self.vae.dtype)
+
+
+setattr(diffusers, NAME_IN_DIFFUSERS, EasyAnimatePipeline)

@@ -116,7 +116,7 @@ def adapt_published_config(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_later_modes(settings: Mapping[str, Any]) -> None:
-    """Settings of later releases that have a meaning only beside others (spec: Slice VAE 9)."""
+    """Settings of later releases that have a meaning only beside others (spec: Slice VAE 13)."""
     if settings.get("slice_mag_vae") and not settings.get("slice_compression_vae", True):
         raise CheckpointError("slice_mag_vae without slice_compression_vae is another network; only V3 is supported")
     for key in ("use_tiling_encoder", "use_tiling_decoder"):

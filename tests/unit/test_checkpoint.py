@@ -64,6 +64,52 @@ def test_an_unknown_setting_stays_readable(folder: Path) -> None:
     assert Tiny.from_pretrained(folder).config.decay == 0.9
 
 
+def test_settings_that_are_not_used_are_named_once(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    Tiny.from_pretrained(folder)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{folder / 'config.json'} has settings that are not used: decay"
+    ]
+
+
+def test_auto_is_the_number_type_of_the_file(folder: Path, weights: dict[str, Tensor]) -> None:
+    save_file({key: value.half() for key, value in weights.items()}, folder / SAFETENSORS)
+    assert Tiny.from_pretrained(folder, torch_dtype="auto").dtype == torch.float16
+
+
+def test_auto_is_float32_for_a_type_that_is_only_stored(folder: Path, weights: dict[str, Tensor]) -> None:
+    save_file({key: value.to(torch.float8_e4m3fn) for key, value in weights.items()}, folder / SAFETENSORS)
+    assert Tiny.from_pretrained(folder, torch_dtype="auto").dtype == torch.float32
+
+
+@pytest.mark.parametrize("pickled", [True, False])
+def test_a_saved_variant_is_read(folder: Path, weights: dict[str, Tensor], tmp_path: Path, pickled: bool) -> None:
+    again = tmp_path / "again"
+    Tiny.from_pretrained(folder).save_pretrained(again, variant="fp16", safe_serialization=not pickled)
+    assert same(Tiny.from_pretrained(again, variant="fp16", use_safetensors=not pickled), weights)
+
+
+@pytest.mark.parametrize("name", ["quantization_config", "parallel_config", "ignore_mismatched_sizes", "unheard_of"])
+def test_an_argument_that_cannot_be_honoured_is_refused(folder: Path, name: str) -> None:
+    with pytest.raises(InvalidInput, match=name):
+        Tiny.from_pretrained(folder, **{name: True})
+
+
+def test_a_dictionary_of_number_types_is_refused(folder: Path) -> None:
+    with pytest.raises(InvalidInput, match="not a dictionary"):
+        Tiny.from_pretrained(folder, torch_dtype={"layers": torch.float16})
+
+
+def test_another_kind_of_file_than_asked_for_is_refused(folder: Path) -> None:
+    with pytest.raises(CheckpointError, match="use_safetensors is False"):
+        Tiny.from_pretrained(folder, use_safetensors=False)
+
+
+def test_a_byte_order_mark_changes_nothing(folder: Path, weights: dict[str, Tensor]) -> None:
+    path = folder / "config.json"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert same(Tiny.from_pretrained(folder), weights)
+
+
 def test_a_subfolder_can_be_named(folder: Path, weights: dict[str, Tensor]) -> None:
     assert same(Tiny.from_pretrained(folder.parent, subfolder=folder.name), weights)
 

@@ -30,6 +30,12 @@ def test_settings_of_later_releases_that_change_nothing_are_accepted() -> None:
     assert effective_settings(published(**LATER)) == effective_settings(published())
 
 
+def test_unknown_settings_of_motion_modules_stand_beside_the_others() -> None:
+    motion = published()["motion_module_kwargs_odd"]
+    found = effective_settings(published(motion_module_kwargs_odd={**motion, "speed": 1}))
+    assert found == {**effective_settings(published()), "motion_module_kwargs_odd.speed": 1}
+
+
 @pytest.mark.parametrize(
     "name", ["activation_fn", "basic_block_type", "motion_module_type", "norm_elementwise_affine", "norm_type"]
 )

@@ -28,6 +28,21 @@ PUBLISHED = {
     "slice_compression_vae": True,
     "use_tiling": True,
 }
+# Keys that the published file has had since November 2024, with V3's values.
+LATER_FORM = {
+    "num_attention_heads": 1,
+    "mid_block_num_attention_heads": 1,
+    "slice_mag_vae": True,  # without effect beside slice_compression_vae, which comes first
+    "cache_mag_vae": False,
+    "cache_compression_vae": False,
+    "spatial_group_norm": False,
+    "upcast_vae": False,
+    "use_tiling_encoder": False,
+    "use_tiling_decoder": False,
+    "tile_sample_min_size": 384,
+    "tile_overlap_factor": 0.25,
+    "force_upcast": True,
+}
 TINY = {"ch": 16, "ch_mult": (1, 1, 2, 4), "layers_per_block": 1, "norm_num_groups": 8}
 
 
@@ -44,6 +59,27 @@ def test_defaults_are_the_published_settings():
 
 def test_unknown_settings_stay_readable():
     assert build_empty(lambda: AutoencoderKLSlice.from_config(PUBLISHED)).config.sample_size == 256
+
+
+def test_the_later_form_of_the_published_file_is_known(tmp_path, caplog):
+    AutoencoderKLSlice(**TINY).save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **LATER_FORM}))
+    AutoencoderKLSlice.from_pretrained(tmp_path)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"slice_mag_vae": True, "slice_compression_vae": False}, "slice_mag_vae without slice_compression_vae"),
+        ({"use_tiling_encoder": True, "use_tiling": False}, "use_tiling_encoder without use_tiling"),
+        ({"cache_compression_vae": True}, "cache_compression_vae"),
+    ],
+)
+def test_modes_of_later_versions_are_refused(changes, message):
+    with pytest.raises(CheckpointError, match=message):
+        AutoencoderKLSlice.adapt_config({**PUBLISHED, **LATER_FORM, **changes})
 
 
 def test_widths_are_readable_where_other_programs_look_for_them():
