@@ -9,6 +9,7 @@ import re
 import unicodedata
 import warnings
 from collections.abc import Sequence
+from threading import Lock
 from urllib.parse import unquote_plus
 
 import ftfy
@@ -19,6 +20,8 @@ _TOP_LEVEL = "com|co|ru|net|org|edu|gov|it"
 _EXTENSION = "png|jpg|jpeg|bmp|webp|eps|pdf|apk|mp4"
 # A domain has at most 253 characters; without the bound a prompt of thousands of dots would take minutes.
 _DOMAIN = rf"[a-z0-9.\-]{{1,253}}\.(?:{_TOP_LEVEL})[\w/-]*\b/?(?!@)"
+
+_parsing = Lock()  # the filters of `warnings` belong to all threads
 
 Rules = Sequence[tuple[re.Pattern[str], str]]
 
@@ -115,9 +118,11 @@ def _without_markup(text: str) -> str:
 
     left to the parser, thousands of them would take it quadratic time, and its answer differs between Pythons.
     """
+    if "<" not in text and "&" not in text:
+        return text
     tagged, closing, tail = text.rpartition(">")
     text = tagged + closing + tail.replace("<", "&lt;")
-    with warnings.catch_warnings():
+    with _parsing, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the parser wonders about prompts that look like a file name or a link
         try:
             return BeautifulSoup(text, features="html.parser").get_text()
