@@ -266,6 +266,7 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
         `on_denoising` is called between what is given and the first step. A `continuation` goes on from a state; the
         `draws` must then stand where they stood at the start of the call that is continued. Raises StateMismatch.
         """
+        check_no_other_scheduler(self._first_scheduler, self.scheduler, asked.scheduler)
         noise = draws.normal(asked.latent_shape(self.vae.config["latent_channels"]), "initial_noise")
         conditions = self.encode(asked, text, draws)
         if on_denoising is not None:

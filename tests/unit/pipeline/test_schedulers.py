@@ -10,8 +10,9 @@ from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteS
 from torch import Tensor
 
 from easyanimate.errors import InvalidInput
-from easyanimate.pipeline import EasyAnimatePipeline, schedulers
+from easyanimate.pipeline import Draws, EasyAnimatePipeline, Generation, generate_windows, schedulers
 from easyanimate.pipeline.schedulers import SCHEDULERS, kept_steps, make_scheduler, num_timesteps, set_timesteps
+from easyanimate.windows import Window
 
 
 def times(name: str, steps: int, strength: float) -> Tensor:
@@ -92,3 +93,10 @@ def test_a_scheduler_the_pipeline_was_made_with_is_no_error(pipe: EasyAnimatePip
     parts = {**pipe.components, "scheduler": DPMSolverMultistepScheduler()}
     made = deepcopy(EasyAnimatePipeline(**parts))
     made("a cat", height=32, width=32, num_frames=1, num_inference_steps=1, output_type="latent")
+
+
+def test_windows_refuse_another_scheduler_on_the_pipeline_too(scheduled: EasyAnimatePipeline) -> None:
+    scheduled.scheduler = DDIMScheduler()
+    asked = Generation(prompt="a cat", height=32, width=32, num_frames=8)
+    with pytest.raises(InvalidInput, match=r"pipe\.scheduler was replaced"):
+        next(generate_windows(scheduled, asked, [Window(0, 8, 8)], Draws.from_seed(0)))
