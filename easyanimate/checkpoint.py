@@ -5,14 +5,13 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial, wraps
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar, cast
 
 import torch
 from accelerate import init_empty_weights
-from diffusers import ModelMixin
 from torch import Tensor, nn
 
 from easyanimate.errors import CheckpointError, InvalidInput
@@ -153,11 +152,28 @@ class PublishedWeights:
         model.eval()
         return model
 
-    @wraps(ModelMixin.save_pretrained)  # a pipeline reads the names of the arguments from the signature
-    def save_pretrained(self, *args: Any, **kwargs: Any) -> None:
-        """As diffusers' for `from_pretrained`; InvalidInput while a LoRA is in effect or weights are in 8 bits."""
+    def save_pretrained(
+        self,
+        save_directory: str | Path,
+        *,
+        safe_serialization: bool = True,
+        variant: str | None = None,
+        max_shard_size: int | str = "10GB",
+        **others: Any,
+    ) -> None:
+        """As diffusers', for `from_pretrained`; InvalidInput while a LoRA is in effect or weights are in 8 bits.
+
+        A pipeline looks for the three names in the signature.
+        """
         check_can_be_saved(cast("nn.Module", self))
-        super().save_pretrained(*args, **kwargs)  # type: ignore[misc]
+        base: Any = super()
+        base.save_pretrained(
+            save_directory,
+            safe_serialization=safe_serialization,
+            variant=variant,
+            max_shard_size=max_shard_size,
+            **others,
+        )
 
     @classmethod
     def _build_from(cls, config: dict[str, Any], home: Path) -> Any:

@@ -5,7 +5,7 @@ A call draws its random numbers in this order: initial_noise, mask, masked_video
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -71,16 +71,19 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
         self._first_scheduler = scheduler  # another one in its place would have no effect
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, **arguments: Any) -> Self:
+    def from_pretrained(
+        cls, folder: str | Path, *, torch_dtype: torch.dtype | str | Mapping[str, Any] | None = None, **arguments: Any
+    ) -> Self:
         """The pipeline of a local folder in the published V3 layout, on the CPU and in float32.
 
-        `arguments` are diffusers': `torch_dtype` (or `dtype`; "auto" is the type of the transformer's file), `variant`,
-        `device_map` (one device), and components that are used instead of being loaded. Those of downloads count
-        nothing. Raises CheckpointError, naming folder, file and keys, if anything is missing, damaged or does not fit,
+        `torch_dtype` is a type, its name, "auto" (that of the transformer's file), or types by component.
+        `arguments` are diffusers': `dtype`, another name of it, `variant`, `device_map` (one device), and components
+        that are used instead of being loaded. Those of downloads change nothing.
+        Raises CheckpointError, naming folder, file and keys, if anything is missing, damaged or does not fit,
         InvalidInput for an argument that cannot be honoured.
         """
         given = {name: arguments.pop(name) for name in COMPONENTS if name in arguments}
-        asked = LoadArguments.read(arguments, WEIGHTS)
+        asked = LoadArguments.read({"torch_dtype": torch_dtype, **arguments}, WEIGHTS)
         pipe = cls(**load_components(folder, asked, given))
         return pipe if asked.device is None else pipe.to(asked.device)
 
