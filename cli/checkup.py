@@ -132,7 +132,7 @@ def _models(settings: WorkerSettings) -> Iterator[Finding]:
 def _model(folder: Path) -> Iterator[Finding]:
     from easyanimate.errors import EasyAnimateError
     from easyanimate.models.checkup import missing_parts
-    from worker.cards import read_card
+    from worker.cards import read_served_card
 
     if not folder.is_dir():
         advice = "`easyanimate models pull 512` downloads one; `easyanimate up` makes the small one"
@@ -142,7 +142,7 @@ def _model(folder: Path) -> Iterator[Finding]:
         yield broken("models", f"{folder} lacks {', '.join(missing)}", f"`easyanimate models check {folder}`")
         return
     try:
-        yield ok("models", f"{read_card(folder).name} is complete")
+        yield ok("models", f"{read_served_card(folder).name} is complete")
     except EasyAnimateError as error:
         yield broken("models", str(error), f"`easyanimate models check {folder}`")
 

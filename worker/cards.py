@@ -14,15 +14,16 @@ DEFAULT_SIZES = {512: (672, 384), 768: (1008, 576), 960: (1280, 720)}
 
 
 def read_card(folder: Path) -> ModelCard:
-    """The card of the model in `folder`, under the folder's name. A link's target may give the card, too.
+    """The card of the model in `folder`, under the folder's name, whatever name its card.json says.
 
-    Raises CheckpointError if the folder has no card, and its name tells nothing.
+    A folder without card.json has the card of the published model whose name it, or a link's target, has.
+    Raises CheckpointError if there is no such card.
     """
     own = Path(os.path.abspath(folder))  # a link keeps its name, `.` and `..` get one
     names = (own.name, own.resolve().name)
     path = folder / "card.json"
     if path.is_file():
-        return _read_own_card(path, names)
+        return _read_file(path).model_copy(update={"name": own.name})
     published = next((match for match in map(PUBLISHED.search, names) if match), None)
     if published is None:
         raise CheckpointError(
@@ -36,14 +37,22 @@ def read_card(folder: Path) -> ModelCard:
         raise CheckpointError(f"{folder}: {own.name!r} cannot be a model's name; rename the folder") from error
 
 
-def _read_own_card(path: Path, names: tuple[str, str]) -> ModelCard:
+def read_served_card(folder: Path) -> ModelCard:
+    """`read_card` for a worker: CheckpointError, too, if card.json says another name than the folder or its target.
+
+    Queues go by the folder's name, and callers by the card's.
+    """
+    card, path = read_card(folder), folder / "card.json"
+    if path.is_file() and (said := _read_file(path).name) not in (card.name, folder.resolve().name):
+        raise CheckpointError(f"{path} says the model is {said!r}; rename the folder or the card")
+    return card
+
+
+def _read_file(path: Path) -> ModelCard:
     try:
-        card = ModelCard.model_validate_json(path.read_bytes())
+        return ModelCard.model_validate_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} is not a model card: {error}") from error
-    if card.name not in names:  # queues go by the folder's name, callers by the card's
-        raise CheckpointError(f"{path} says the model is {card.name!r}; rename the folder or the card")
-    return card.model_copy(update={"name": names[0]})
 
 
 def published_card(name: str, base: int) -> ModelCard:

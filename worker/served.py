@@ -6,7 +6,7 @@ import structlog
 
 from easyanimate.errors import CheckpointError
 from jobs.model_card import ModelCard
-from worker.cards import read_card
+from worker.cards import read_served_card
 from worker.settings import WorkerSettings
 
 log = structlog.get_logger()
@@ -37,7 +37,7 @@ def read_served(settings: WorkerSettings) -> Served:
         try:
             if not folder.is_dir():
                 raise CheckpointError(f"there is no folder {folder}")
-            cards[name] = read_card(folder)
+            cards[name] = read_served_card(folder)
         except CheckpointError as error:
             problems[name] = str(error)
     served = Served(cards)

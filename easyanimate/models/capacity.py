@@ -17,8 +17,8 @@ Fit = Profile | Literal["bf16", "bf16-low", "bf16-lowest", "no"]
 _PUBLISHED_PARAMETERS = 1_538_364_704  # of the transformer (spec: transformer 13)
 _IN_8_BITS = 7_600_000_000  # bytes of all weights, the linear layers of T5 and of the transformer in int8
 _PROCESS = 400_000_000  # bytes of Python and its libraries
-# A CPU without bfloat16 instructions unfolds the VAE's convolutions: bytes for each pixel of a tile. From a measured
-# peak of 18.1 GB for 256x256 with 8 frames, 13.7 GB of it weights.
+# What a CPU adds in 16 bits for the VAE's convolutions: bytes for each pixel of a tile, an upper bound. From a measured
+# peak of 18.1 GB for 256x256 with 8 frames, 13.7 GB of it weights, with torch's own convolutions.
 _UNFOLDED = 61_000
 _TILE = 384  # pixels, the side of what the VAE takes at once
 

@@ -1,4 +1,4 @@
-"""What fits into memory: in which profile on a GPU, all or nothing without one."""
+"""What fits into memory: in which profile on a GPU, in which number type without one."""
 
 import pytest
 
@@ -21,11 +21,18 @@ def test_what_fits_in_no_profile_is_told() -> None:
     assert fit(gpu(memory_needed("lowest", *SIZE) - 1), *SIZE) == "no"
 
 
-@pytest.mark.parametrize(("spare", "told"), [(0, "normal"), (-1, "no")])
-def test_without_a_gpu_values_take_twice_the_room_and_all_fits_or_nothing(spare: int, told: str) -> None:
-    memory = Memory("a machine", 2 * memory_needed("normal", *SIZE) + spare, is_gpu=False)
+def on_a_cpu(free_gb: int) -> str:
+    return fit(Memory("a machine", free_gb * 10**9, is_gpu=False), *SIZE)
 
-    assert fit(memory, *SIZE) == told
+
+def test_without_a_gpu_float32_comes_before_bfloat16_and_takes_about_twice_the_room() -> None:
+    told = [on_a_cpu(free_gb) for free_gb in range(200)]
+
+    order = ["no", "bf16-lowest", "bf16-low", "bf16", "low", "normal"]
+    assert [order.index(name) for name in told] == sorted(order.index(name) for name in told)
+    assert {"no", "bf16", "normal"} <= set(told)
+    twice = 2 * memory_needed("normal", *SIZE) / 10**9
+    assert told.index("normal") == pytest.approx(twice, abs=2)
 
 
 def test_this_machine_has_some_memory() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from easyanimate.errors import CheckpointError
-from worker.cards import read_card
+from worker.cards import read_card, read_served_card
 
 PUBLISHED = "EasyAnimateV3-XL-2-InP-512x512"
 
@@ -46,4 +46,16 @@ def test_a_card_of_another_model_is_refused(tmp_path: Path, models_dir: Path) ->
     card = json.loads((models_dir / "easyanimate-v3-tiny" / "card.json").read_text())
     (tmp_path / "card.json").write_text(json.dumps(card))
     with pytest.raises(CheckpointError, match="rename the folder"):
-        read_card(tmp_path)
+        read_served_card(tmp_path)
+
+
+def test_a_model_in_a_folder_of_another_name_has_its_own_limits_under_the_name_of_the_folder(
+    models_dir: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    text = (models_dir / "easyanimate-v3-tiny" / "card.json").read_text()
+    (tmp_path / "mine" / "card.json").write_text(text)
+
+    card = read_card(tmp_path / "mine")
+
+    assert (card.name, card.max_frames) == ("mine", 24)
