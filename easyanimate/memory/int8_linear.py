@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
+
+from easyanimate.half_on_cpu import WideningLinear, linear
 
 _LARGEST = 127
 
@@ -42,5 +43,5 @@ def store_in_8_bits(model: Any, kept_whole: Collection[str] = ()) -> None:
         for name, child in list(parent.named_children()):
             if f"{path}.{name}".strip(".").split(".")[0] in kept_whole:
                 continue
-            if type(child) is nn.Linear and child.weight.dtype == dtype:
+            if type(child) in (nn.Linear, WideningLinear) and child.weight.dtype == dtype:
                 setattr(parent, name, Int8Linear(child).train(child.training))

@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_leaves
 
 
 class LiveBytes(TorchDispatchMode):
-    """Inside a `with` block, counts each storage on the CPU that an operation makes, until it goes.
+    """Inside a `with` block, counts each storage that an operation makes, until it goes.
 
     Storages of arguments, such as weights, do not count. `peak` is the largest number of bytes at once.
     """
@@ -26,23 +26,23 @@ class LiveBytes(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Runs `func` and counts what it makes."""
-        given = {tensor.untyped_storage().data_ptr() for tensor in _tensors((args, kwargs))}
+        brought = [tensor.untyped_storage() for tensor in _tensors((args, kwargs))]
         made = func(*args, **(kwargs or {}))
         for tensor in _tensors(made):
-            self._add(tensor.untyped_storage(), given)
+            self._add(tensor.untyped_storage(), {id(storage) for storage in brought})
         return made
 
     def _add(self, storage: UntypedStorage, given: set[int]) -> None:
-        address, size = storage.data_ptr(), storage.nbytes()
-        if not size or address in given | self._alive:
+        key, size = id(storage), storage.nbytes()  # torch keeps one object for a storage as long as it lives
+        if key in given | self._alive:
             return
-        self._alive.add(address)
+        self._alive.add(key)
         self._now += size
         self.peak = max(self.peak, self._now)
-        weakref.finalize(storage, self._remove, address, size)
+        weakref.finalize(storage, self._remove, key, size)
 
-    def _remove(self, address: int, size: int) -> None:
-        self._alive.discard(address)
+    def _remove(self, key: int, size: int) -> None:
+        self._alive.discard(key)
         self._now -= size
 
 

@@ -16,6 +16,7 @@ import torch
 from diffusers.hooks import apply_group_offloading
 
 from easyanimate.errors import InvalidInput
+from easyanimate.half_on_cpu import has_fast_half_products, widen_products
 from easyanimate.memory.estimates import PROFILES, Profile
 from easyanimate.memory.int8_linear import Int8Linear, store_in_8_bits
 from easyanimate.pipeline import EasyAnimatePipeline
@@ -40,6 +41,9 @@ def apply_memory_profile(pipe: EasyAnimatePipeline, profile: Profile, device: to
     device = torch.device(device)
     pipe.remove_all_hooks()
     pipe.guidance_in_turn = profile != "normal"
+    if device.type == "cpu" and not has_fast_half_products():
+        for model in (pipe.text_encoder, pipe.image_encoder, pipe.transformer, pipe.vae):
+            widen_products(model)
     split_feed_forwards(pipe.transformer, TOKENS_AT_ONCE if profile == "lowest" else None)
     if profile == "normal":
         pipe.to(device)

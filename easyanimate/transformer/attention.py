@@ -2,7 +2,8 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
+
+from easyanimate.half_on_cpu import attention
 
 # CUDA's attention kernels may put sequences x heads on a grid axis, which ends here (spec: transformer 9.2).
 GRID_LIMIT = 65535
@@ -36,7 +37,7 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -
     """[B, heads, N, d]: softmax(queries keys / sqrt(d) + bias) values, in pieces if B is large; d is a head's width."""
     most = max(GRID_LIMIT // queries.shape[1], 1)
     if queries.shape[0] <= most:
-        return scaled_dot_product_attention(queries, keys, values, attn_mask=bias)
+        return attention(queries, keys, values, bias)
     biases = [None] * len(queries.split(most)) if bias is None else bias.split(most)
     pieces = zip(queries.split(most), keys.split(most), values.split(most), biases, strict=True)
-    return torch.cat([scaled_dot_product_attention(q, k, v, attn_mask=b) for q, k, v, b in pieces])
+    return torch.cat([attention(q, k, v, b) for q, k, v, b in pieces])

@@ -4,8 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from easyanimate.half_on_cpu import HALF
+
 Triple = tuple[int, int, int]
-_HALF = (torch.bfloat16, torch.float16)
 
 
 def conv3d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Triple, padding: Triple) -> Tensor:
@@ -17,7 +18,7 @@ def conv3d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Triple, paddi
     mkldnn = torch.backends.mkldnn
     if x.device.type != "cpu" or not (mkldnn.is_available() and mkldnn.enabled):
         return F.conv3d(x, weight, bias, stride, padding)
-    if x.dtype in _HALF:
+    if x.dtype in HALF:
         wide = None if bias is None else bias.float()
         return torch.mkldnn_convolution(x.float(), weight.float(), wide, padding, stride, (1, 1, 1), 1).to(x.dtype)
     if x.dtype == torch.float32:

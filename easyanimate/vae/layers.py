@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from easyanimate.half_on_cpu import attention
 from easyanimate.vae.convolution import Triple, conv3d
 from easyanimate.vae.regime import Regime
 
@@ -82,7 +83,7 @@ class MidAttention(nn.Module):
             project(tokens).unflatten(2, (self.heads, -1)).transpose(1, 2)  # [B, heads, N, C / heads]
             for project in (self.to_q, self.to_k, self.to_v)
         )
-        mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)  # [B, N, C]
+        mixed = attention(q, k, v).transpose(1, 2).flatten(2)  # [B, N, C]
         return x + self.to_out(mixed).transpose(1, 2).unflatten(2, x.shape[2:])
 
 
@@ -96,9 +97,9 @@ class MidBlock(nn.Module):
 
     def forward(self, x: Tensor, regime: Regime) -> Tensor:
         """[B, C, F, H, W] to the same."""
-        for conv, attention in zip_longest(self.convs, self.attentions):
+        for conv, mixer in zip_longest(self.convs, self.attentions):
             x = conv(x, regime)
-            x = x if attention is None else attention(x)
+            x = x if mixer is None else mixer(x)
         return x
 
 

@@ -48,7 +48,7 @@ def test_the_peak_at_production_size_is_what_memory_profiles_count_on(peak_bytes
     model = build_empty(lambda: EasyAnimateTransformer3DModel(**config)).to(torch.bfloat16)
     split_feed_forwards(model, tokens_at_once)
     # GPUs never hold a matrix of scores; the abstract device would.
-    monkeypatch.setattr(attention, "scaled_dot_product_attention", lambda q, k, v, attn_mask: torch.empty_like(q))
+    monkeypatch.setattr(attention, "attention", lambda q, k, v, bias: torch.empty_like(q))
     frames, height, width = 36, 90, 160  # 144 frames of 720x1280
     shapes = {
         "hidden_states": (1, 4, frames, height, width),
@@ -60,4 +60,4 @@ def test_the_peak_at_production_size_is_what_memory_profiles_count_on(peak_bytes
     }
     inputs = {name: torch.empty(shape, dtype=torch.bfloat16, device="meta") for name, shape in shapes.items()}
     tokens = 2 * 1152 * frames * (height // 2) * (width // 2)
-    assert peak_bytes(lambda: model(**inputs)) <= most * tokens
+    assert 0.9 * most * tokens <= peak_bytes(lambda: model(**inputs)) <= most * tokens
