@@ -206,7 +206,7 @@ def measure_activations(report: "Report", folder: Path) -> None:
         if done.returncode:
             raise RehearsalFailed(f"the activations could not be measured: {done.stderr.strip()[-2000:]}")
         report.activations += [ActivationRow(**row) for row in json.loads(done.stdout.splitlines()[-1])["rows"]]
-        results.append("in float32, halved")
+        results.append("in float32, halved; the estimates are for the published size")
     for row in report.activations:
         if report.size == "published" and abs(row.ratio - 1) > TOLERANCE:
             report.problems.append(f"the estimate for {row.phase} is {row.ratio:.2f} of what was measured")

@@ -19,7 +19,6 @@ _ONE_AND_THE_NEXT = 2 * 263_192_576  # under group offload: T5's table of words,
 WHOLE, IN_PIECES = 38, 28  # live token tensors at the peak, feed-forwards whole or in pieces
 _TILE = 384  # pixels, the side of what the VAE takes at once
 _ENCODING, _DECODING = 512, 640  # live values for each pixel of a frame of a tile
-_CONTEXT = 0
 _SLACK = 1.15
 _WORKSPACE = 400_000_000
 
@@ -65,10 +64,10 @@ class Activations:
 
 
 def activations(profile: Profile, width: int, height: int, num_frames: int) -> Activations:
-    """The phases of a guided clip. The transformer's context and modulation do not depend on the clip's size."""
+    """The phases of a guided clip."""
     rows = 2 if profile == "normal" else 1
     tensors = IN_PIECES if profile == "lowest" else WHOLE
-    denoising = rows * (tensors * _token_bytes(width, height, num_frames) + _CONTEXT)
+    denoising = rows * tensors * _token_bytes(width, height, num_frames)
     encoding, decoding = _vae_bytes(width, height, num_frames)
     return Activations(encoding, denoising, decoding)
 
