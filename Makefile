@@ -50,7 +50,7 @@ evaluate: setup ## ask the small model 200 held-out captions; tables and contact
 	@OMP_NUM_THREADS=1 $(BIN)/easyanimate evaluate --captions 200 --workers 2 --output evaluation
 
 snapshot: ## renew the snapshot of the OpenAPI document, after the API has changed
-	@$(BIN)/python -m tests.integration.service.snapshot
+	@$(BIN)/python -m tests.integration.service.openapi.snapshot
 
 lock: ## pin all requirements anew (needs uv)
 	@UV=$(UV) deploy/lock.sh

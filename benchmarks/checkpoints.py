@@ -5,9 +5,9 @@ from pathlib import Path
 
 from benchmarks.side_by_side import Row, best_seconds, row
 from easyanimate.tiny import copy_tiny_model
-from jobs.request import VideoRequest
-from worker.generation import VideoMaker
-from worker.messages import Checkpoints, Run
+from jobs.model.request import VideoRequest
+from worker.generation.generator import VideoMaker
+from worker.protocol.messages import Checkpoints, Run
 
 MODEL = "easyanimate-v3-tiny"
 EVERY_S = 5.0  # the default

@@ -13,13 +13,13 @@ from redis import Redis
 
 from benchmarks.cpu_clock import cpu_us
 from benchmarks.http_driver import ask
-from cli.child import start_program
-from cli.embedded_redis import EmbeddedRedis
-from cli.free_port import free_port
-from jobs.keys import KeyRing
-from jobs.limits import Limits
-from jobs.model_card import ModelCard
-from jobs.registry import Registry
+from cli.stack.ports import free_port
+from cli.stack.process import start_program
+from cli.stack.redis_server import EmbeddedRedis
+from jobs.access.api_keys import KeyRing
+from jobs.model.limits import Limits
+from jobs.model.model_card import ModelCard
+from jobs.queue.registry import Registry
 
 CARD = ModelCard(
     name="easyanimate-v3-tiny",

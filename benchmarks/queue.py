@@ -13,11 +13,11 @@ from rq.serializers import JSONSerializer
 
 from benchmarks.side_by_side import Row, row
 from benchmarks.submit import REQUEST, cpu_s
-from cli.embedded_redis import EmbeddedRedis
-from cli.free_port import free_port
-from jobs.queue import TASK
-from jobs.record import Job, new_job_id
-from jobs.store import JobStore
+from cli.stack.ports import free_port
+from cli.stack.redis_server import EmbeddedRedis
+from jobs.model.job import Job, new_job_id
+from jobs.queue.tickets import TASK
+from jobs.store.keeper.recovery import JobStore
 
 LENGTHS = FEW, SOME, MANY = 1_000, 10_000, 100_000
 CALLERS = 50

@@ -16,10 +16,10 @@ from rq.serializers import JSONSerializer
 from benchmarks.front_ends import FrontEnds, running
 from benchmarks.http_driver import ask, drive
 from benchmarks.side_by_side import Row
-from jobs.queue import TASK
-from jobs.record import new_job_id
-from jobs.states import Phase
-from jobs.store import JobStore
+from jobs.model.job import new_job_id
+from jobs.model.states import Phase
+from jobs.queue.tickets import TASK
+from jobs.store.keeper.recovery import JobStore
 
 CONNECTIONS = 8
 ROUNDS = 6

@@ -10,12 +10,12 @@ from rq.serializers import JSONSerializer
 
 from benchmarks.cpu_clock import cpu_us
 from benchmarks.side_by_side import Row, row
-from cli.embedded_redis import EmbeddedRedis
-from cli.free_port import free_port
-from jobs.queue import TASK
-from jobs.record import Job, new_job_id
-from jobs.request import VideoRequest
-from jobs.store import JobStore
+from cli.stack.ports import free_port
+from cli.stack.redis_server import EmbeddedRedis
+from jobs.model.job import Job, new_job_id
+from jobs.model.request import VideoRequest
+from jobs.queue.tickets import TASK
+from jobs.store.keeper.recovery import JobStore
 
 JOBS = 2000
 REQUEST = VideoRequest(

@@ -17,11 +17,11 @@ from redis import Redis
 
 from benchmarks.side_by_side import Row, row
 from benchmarks.submit import REQUEST
-from cli.embedded_redis import EmbeddedRedis
-from cli.free_port import free_port
-from jobs.record import Job, new_job_id
-from jobs.request import WebhookTarget
-from jobs.store import JobStore
+from cli.stack.ports import free_port
+from cli.stack.redis_server import EmbeddedRedis
+from jobs.model.job import Job, new_job_id
+from jobs.model.request import WebhookTarget
+from jobs.store.keeper.recovery import JobStore
 
 EVENTS = 300
 PAUSE_S = 0.02
@@ -110,7 +110,7 @@ def _hanging() -> Iterator[list[int]]:
 def _keeper(redis_url: str, folder: str) -> Iterator[None]:
     settings = {"REDIS_URL": redis_url, "DATA_DIR": folder, "WEBHOOK_ALLOW_PRIVATE": "true"}
     env = {**os.environ, **{f"EASYANIMATE_{name}": value for name, value in settings.items()}}
-    process = subprocess.Popen([sys.executable, "-m", "worker.keeper"], env=env, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-m", "worker.keeper.__main__"], env=env, stderr=subprocess.DEVNULL)
     try:
         yield
     finally:

@@ -2,18 +2,18 @@
 
 import typer
 
-from cli.demo import demo
-from cli.doctor import doctor
-from cli.evaluate import evaluate
-from cli.generate import generate
-from cli.keys import app as keys_app
-from cli.models import app as models_app
-from cli.processes import add_processes
-from cli.rebuild import rebuild
-from cli.remote import add_remote
-from cli.reproduce import reproduce
-from cli.train import app as train_app
-from cli.up import up
+from cli.commands.models.evaluate import evaluate
+from cli.commands.models.models import app as models_app
+from cli.commands.models.train import app as train_app
+from cli.commands.operate.doctor import doctor
+from cli.commands.operate.keys import app as keys_app
+from cli.commands.operate.processes import add_processes
+from cli.commands.operate.rebuild import rebuild
+from cli.commands.operate.up import up
+from cli.commands.videos.demo import demo
+from cli.commands.videos.generate import generate
+from cli.commands.videos.remote import add_remote
+from cli.commands.videos.reproduce import reproduce
 
 app = typer.Typer(
     help="Text- and image-to-video with EasyAnimateV3.", no_args_is_help=True, pretty_exceptions_enable=False

@@ -23,7 +23,7 @@ from easyanimate import EasyAnimatePipeline
 from easyanimate.buckets import resize_to_image
 from easyanimate.lora import LoraFile, LowRank, applied, flat_name
 from easyanimate.pipeline import SCHEDULERS, Draws, Generation, generate_windows
-from easyanimate.pipeline.conditioning import what_is_given
+from easyanimate.pipeline.inputs.conditioning import what_is_given
 from easyanimate.tiny import copy_tiny_model
 from easyanimate.windows import Window, plan_windows
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection, T5Config, T5EncoderModel
 
-from easyanimate.checkpoint import assign_strictly, build_empty, read_config, read_state_dict
 from easyanimate.errors import CheckpointError
-from easyanimate.model_files import ENCODER_FILES
+from easyanimate.weights.checkpoint import assign_strictly, build_empty, read_config, read_state_dict
+from easyanimate.weights.model_files import ENCODER_FILES
 
 log = logging.getLogger(__name__)
 

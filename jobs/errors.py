@@ -15,7 +15,7 @@ JobsError
     ├── StorageFull      it has no room
     └── StorageRefused   it answers, and says no: keys, bucket or settings are wrong
 
-How a *running* job fails is not an exception but a `Failure` on its record: `jobs/failure.py`.
+How a *running* job fails is not an exception but a `Failure` on its record: `jobs/model/failure.py`.
 """
 
 

@@ -13,14 +13,14 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from jobs.redis_address import parse_redis_url
+from jobs.redis.address import parse_redis_url
 
 
 class S3Settings(BaseModel):
     """One bucket. `public_endpoint_url` is what clients can reach, where that differs from what we reach.
 
     `checksum` is what uploads are checked by: SHA-256 as AWS does it, Content-MD5 as every S3 store knows it, or
-    `auto`, which is SHA-256 at AWS and MD5 elsewhere: `jobs/s3_client.py` says why.
+    `auto`, which is SHA-256 at AWS and MD5 elsewhere: `jobs/storage/s3_client.py` says why.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

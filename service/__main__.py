@@ -13,7 +13,7 @@ from pydantic_settings import SettingsError
 
 from jobs.logs import set_up_logs
 from service.app import make_app
-from service.parts import Parts
+from service.resources import Parts
 from service.settings import ServiceSettings
 
 
@@ -29,7 +29,7 @@ def main() -> None:
         host=settings.host,
         port=settings.port,
         log_config=None,
-        access_log=False,  # each request has a line of its own: service/middleware.py
+        access_log=False,  # each request has a line of its own: service/http/middleware.py
         server_header=False,
         ws="none",
         timeout_graceful_shutdown=settings.shutdown_grace_s,

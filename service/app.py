@@ -3,31 +3,16 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from service import (
-    ask,
-    attempts,
-    deliveries,
-    downloads,
-    events,
-    files,
-    health,
-    metrics,
-    models,
-    playlist,
-    queue,
-    reference_page,
-    studio_page,
-    uploads,
-    videos,
-    webhook_endpoints,
-)
-from service.middleware import RequestStory
-from service.openapi import document, route_name
-from service.parts import Parts
-from service.problems import LastResort, handle_problems
+from service.http.errors import LastResort, handle_problems
+from service.http.middleware import RequestStory
+from service.http.short_way import FrontEnd
+from service.openapi.document import document, route_name
+from service.openapi.webhooks import webhooks as described_webhooks
+from service.resources import Parts
+from service.routes import files, pages, signed_files, webhooks
+from service.routes.operations import health, metrics, models, queue
+from service.routes.videos import content, create, events, playlist, videos
 from service.settings import ServiceSettings
-from service.short_way import FrontEnd
-from service.webhook_events import webhooks
 
 API_VERSION = "1.0.0"
 ABOUT = "Text- and image-to-video as durable jobs. Speaks OpenAI's Videos API, and more."
@@ -50,18 +35,19 @@ def make_app(settings: ServiceSettings) -> FrontEnd:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        webhooks=webhooks(),
+        webhooks=described_webhooks(),
         generate_unique_id_function=route_name,
     )
     app.state.parts = parts
     app.openapi = document(app)  # type: ignore[method-assign]
     app.include_router(videos.polled)
-    about_videos = (ask, videos, downloads, playlist, attempts, events, deliveries)
-    pages = (studio_page, reference_page)
-    for room in (*about_videos, uploads, files, webhook_endpoints, models, queue, health, metrics, *pages):
-        app.include_router(room.router)
+    for module in (create, videos, content, playlist, events):
+        app.include_router(module.router)
+    app.include_router(webhooks.deliveries_router)
+    for module in (files, signed_files, webhooks, models, queue, health, metrics, pages):
+        app.include_router(module.router)
     handle_problems(app)
     app.add_middleware(LastResort)
     app.add_middleware(RequestStory, metrics=parts.metrics)  # the last one added is the outermost
-    app.open_short_way((videos.polled, ask.router), parts.metrics)
+    app.open_short_way((videos.polled, create.router), parts.metrics)
     return app

@@ -6,32 +6,25 @@ Every front end tells the same of the installation, so one of them is enough for
 from collections.abc import Iterator, Mapping
 
 import structlog
-from fastapi import APIRouter
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
-from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response
 
-from jobs import tally, turns
 from jobs.errors import JobNotFound, QueueUnavailable
-from jobs.registry import Registry
-from jobs.store import JobStore
-from service.openapi import errors
-from service.parts import Parts, PartsDep
+from jobs.queue import fair_queue
+from jobs.queue.registry import Registry
+from jobs.store import counters
+from jobs.store.keeper.recovery import JobStore
 
 log = structlog.get_logger()
 
-router = APIRouter(tags=["operations"])
 
 # What is counted for all processes in Redis: name of the tally -> name of the metric, what it says, its labels.
 TALLIES = {
-    tally.JOBS: ("easyanimate_jobs", "Jobs that ended.", ("model", "state", "code")),
-    tally.ATTEMPTS: ("easyanimate_attempts", "Attempts that ended.", ("model", "outcome")),
-    tally.DELIVERIES: ("easyanimate_webhook_deliveries", "Tries to deliver a webhook.", ("outcome",)),
-    tally.PHASE_SECONDS: ("easyanimate_phase_seconds", "Seconds that finished jobs spent.", ("model", "phase")),
-    tally.PHASE_COUNT: ("easyanimate_phases", "Phases that finished jobs went through.", ("model", "phase")),
+    counters.JOBS: ("easyanimate_jobs", "Jobs that ended.", ("model", "state", "code")),
+    counters.ATTEMPTS: ("easyanimate_attempts", "Attempts that ended.", ("model", "outcome")),
+    counters.DELIVERIES: ("easyanimate_webhook_deliveries", "Tries to deliver a webhook.", ("outcome",)),
+    counters.PHASE_SECONDS: ("easyanimate_phase_seconds", "Seconds that finished jobs spent.", ("model", "phase")),
+    counters.PHASE_COUNT: ("easyanimate_phases", "Phases that finished jobs went through.", ("model", "phase")),
 }
 
 
@@ -44,7 +37,7 @@ class Installation(Collector):
     def collect(self) -> Iterator[Metric]:
         """Everything that is read from Redis at this moment; `easyanimate_redis_up` alone while it is away."""
         try:
-            found = [*self._queues(), *self._tallies(tally.read_tally(self.store.redis))]
+            found = [*self._queues(), *self._tallies(counters.read_tally(self.store.redis))]
         except QueueUnavailable:
             log.warning("redis.away")
             found = []
@@ -73,7 +66,7 @@ class Installation(Collector):
         )
 
     def _head_age_s(self, model: str) -> float:
-        job_id = turns.first(self.store.redis, model)
+        job_id = fair_queue.first(self.store.redis, model)
         try:
             return max(0.0, self.store.now() - self.store.get(job_id).created_at) if job_id else 0.0
         except JobNotFound:  # deleted at this moment
@@ -86,25 +79,3 @@ class Installation(Collector):
                 if found == kind and len(values) == len(labels):
                     family.add_metric(values, number)
             yield family
-
-
-@router.get(
-    "/metrics",
-    response_class=Response,
-    responses={
-        200: {"description": "Prometheus' text format", "content": {"text/plain": {"schema": {"type": "string"}}}},
-        **errors(),
-    },
-)
-async def read_metrics(parts: PartsDep) -> Response:
-    """The counts of this process and the state of the installation, in Prometheus' text format."""
-    parts.metrics.waiting.labels("news").set(parts.news.waiting)
-    parts.metrics.waiting.labels("events").set(parts.feeds.listeners)
-    text = await run_in_threadpool(_written, parts)
-    return Response(text, media_type=CONTENT_TYPE_LATEST)
-
-
-def _written(parts: Parts) -> bytes:
-    whole = CollectorRegistry()
-    whole.register(Installation(parts.store))
-    return generate_latest(parts.metrics.registry) + generate_latest(whole)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from jobs.limits import Limits
+from jobs.model.limits import Limits
 from jobs.settings import Settings
 
 MIB = 1 << 20

@@ -4,9 +4,9 @@ import time
 from collections.abc import Awaitable, Callable
 
 from jobs.errors import QueueUnavailable
-from jobs.news import LOOK_AGAIN_S
-from jobs.record import Job
-from service.parts import Parts
+from jobs.model.job import Job
+from jobs.queue.notifications import LOOK_AGAIN_S
+from service.resources import Parts
 
 Enough = Callable[[Job], Awaitable[bool]]
 

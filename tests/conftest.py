@@ -8,8 +8,8 @@ import pytest
 import structlog
 from redis import Redis
 
-from cli.embedded_redis import EmbeddedRedis
-from jobs.model_card import ModelCard
+from cli.stack.redis_server import EmbeddedRedis
+from jobs.model.model_card import ModelCard
 
 
 def free_port() -> int:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from cli.free_port import free_port
-from cli.stack import StackPlan
+from cli.stack.ports import free_port
+from cli.stack.stack import StackPlan
 
 SMALL_MODEL = "easyanimate-v3-tiny"
 

@@ -7,9 +7,9 @@ from pydantic import ValidationError
 from jobs.logs import set_up_logs
 from worker import metrics
 from worker.crash_points import watch
-from worker.run import engine_for, run_worker
-from worker.served import ModelNotLoaded
+from worker.models.served import ModelNotLoaded
 from worker.settings import WorkerSettings
+from worker.supervisor.run import engine_for, run_worker
 
 
 def main() -> int:

@@ -1,6 +1,12 @@
 """The end of a worker: how long a running job may go on after it was told to stop."""
 
 import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+
+from jobs.errors import QueueUnavailable
 
 
 class Drain:
@@ -29,3 +35,24 @@ class Drain:
     def is_over(self) -> bool:
         """Whether the running job must go back now."""
         return self.remaining_s == 0.0
+
+
+log = structlog.get_logger()
+
+
+T = TypeVar("T")
+
+
+PAUSE_S = 0.5
+
+
+def patiently(call: Callable[[], T], drain: Drain) -> T:
+    """What `call` answers, when Redis answers. Raises QueueUnavailable only when the worker has to go."""
+    while True:
+        try:
+            return call()
+        except QueueUnavailable:
+            log.warning("redis.away")
+            if drain.is_over:
+                raise
+            time.sleep(PAUSE_S)

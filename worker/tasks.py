@@ -6,7 +6,7 @@ settles the job however it ended.
 
 from contextvars import ContextVar
 
-from worker.attempt import Attempt
+from worker.attempt.attempt import Attempt
 from worker.crash_points import crash_point
 
 ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")

@@ -1,14 +1,14 @@
 """Does a model of the procedural set obey? Held-out captions, clips, verdicts, and a report of them."""
 
-from easyanimate.evaluation.asking import Question, Setup, questions
-from easyanimate.evaluation.floors import Floor, read_floor
-from easyanimate.evaluation.ledger import Ledger, Result
-from easyanimate.evaluation.maker import Maker
-from easyanimate.evaluation.parts import PARTS, choose_parts
-from easyanimate.evaluation.report import lines_of, write_report
+from easyanimate.evaluation.generator import Maker
+from easyanimate.evaluation.metrics import PARTS, choose_parts
+from easyanimate.evaluation.prompts import Question, Setup, questions
+from easyanimate.evaluation.report.ledger import Ledger, Result
+from easyanimate.evaluation.report.report import lines_of, write_report
+from easyanimate.evaluation.report.summary import Share, Summary, by_group, summarise
 from easyanimate.evaluation.running import Made, in_turn, plan, run, side_by_side
-from easyanimate.evaluation.summary import Share, Summary, by_group, summarise
 from easyanimate.evaluation.task import Outcome, Task
+from easyanimate.evaluation.thresholds import Floor, read_floor
 
 __all__ = [
     "PARTS",

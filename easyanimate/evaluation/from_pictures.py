@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from easyanimate.evaluation.asking import Question, Setup, questions
-from easyanimate.evaluation.maker import Maker
+from easyanimate.evaluation.generator import Maker
+from easyanimate.evaluation.prompts import Question, Setup, questions
 from easyanimate.evaluation.task import Outcome, Task, judge, psnr
 from easyanimate.training.shapes import measure, told
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from easyanimate.evaluation.asking import Question, Setup, questions
-from easyanimate.evaluation.maker import Maker
+from easyanimate.evaluation.generator import Maker
+from easyanimate.evaluation.prompts import Question, Setup, questions
 from easyanimate.evaluation.task import Outcome, Task, judge, levels_apart
-from easyanimate.pipeline.schedulers import FEWEST_STEPS, MOST_STEPS
+from easyanimate.pipeline.schedulers.schedulers import FEWEST_STEPS, MOST_STEPS
 from easyanimate.training.shapes import told
 
 GUIDANCE_SCALES = (1.0, 2.0, 3.0, 4.5, 6.0, 8.0)

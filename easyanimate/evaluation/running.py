@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from easyanimate.errors import EasyAnimateError, NotFinite
-from easyanimate.evaluation.asking import Setup
-from easyanimate.evaluation.ledger import Ledger, Result
-from easyanimate.evaluation.maker import Maker
-from easyanimate.evaluation.parts import PARTS
+from easyanimate.evaluation.generator import Maker
+from easyanimate.evaluation.metrics import PARTS
+from easyanimate.evaluation.prompts import Setup
+from easyanimate.evaluation.report.ledger import Ledger, Result
 from easyanimate.evaluation.task import Outcome, Task
 from easyanimate.training.shapes import told
 

@@ -1,9 +1,9 @@
 """The part that tries a LoRA: how much of its style shows at each strength."""
 
 from easyanimate.errors import InvalidInput
-from easyanimate.evaluation.asking import Setup
 from easyanimate.evaluation.from_text import clip_questions
-from easyanimate.evaluation.maker import Maker
+from easyanimate.evaluation.generator import Maker
+from easyanimate.evaluation.prompts import Setup
 from easyanimate.evaluation.task import Outcome, Task, judge
 from easyanimate.training.shapes import told
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from easyanimate.evaluation.asking import Question
+from easyanimate.evaluation.prompts import Question
 from easyanimate.training.shapes import measure
 
 STEPS_OF_DECODING = 4  # that encoding and decoding take as long as, about

@@ -15,7 +15,7 @@ from easyanimate.errors import CheckpointError
 from easyanimate.lora.entries import is_adapter, split_entry, why_not_plain
 from easyanimate.lora.names import split_name
 from easyanimate.lora.peft_settings import PeftSettings, read_peft_settings
-from easyanimate.weights_file import read_weights_file
+from easyanimate.weights.weights_file import read_weights_file
 
 _STORED_TYPES = (  # those that torch can turn into numbers to compute with
     torch.float64,

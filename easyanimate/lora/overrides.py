@@ -13,7 +13,7 @@ from easyanimate.lora.entries import is_adapter, why_not_plain
 from easyanimate.lora.wrappers import unwrapped, unwrapped_path
 from easyanimate.transformer import EasyAnimateTransformer3DModel
 from easyanimate.transformer.position_tables import without_position_tables
-from easyanimate.weights_file import read_weights_file
+from easyanimate.weights.weights_file import read_weights_file
 
 # DistributedDataParallel, torch.compile, and the trainers of whole pipelines.
 _PREFIXES = ("module.", "_orig_mod.", "model.diffusion_model.", "diffusion_model.", "model.", "transformer.")

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from easyanimate.errors import CheckpointError
-from easyanimate.model_files import WEIGHTS, missing_weights
 from easyanimate.models.networks import NETWORKS, Network, inspect_network
-from easyanimate.models.source import changed_files
+from easyanimate.models.transfer.source import changed_files
 from easyanimate.models.values import values_without_number
 from easyanimate.pipeline.loading import (
     INPAINT_CHANNELS,
@@ -16,6 +15,7 @@ from easyanimate.pipeline.loading import (
     load_image_processor,
     load_tokenizer,
 )
+from easyanimate.weights.model_files import WEIGHTS, missing_weights
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from easyanimate.errors import CheckpointError, InvalidInput
-from easyanimate.model_files import WEIGHTS
 from easyanimate.models.published import SERIES, published_name
 from easyanimate.tiny import TINY_MODEL, copy_tiny_model, is_tiny_model
+from easyanimate.weights.model_files import WEIGHTS
 
 _PARTS = (*WEIGHTS, "tokenizer")
 

@@ -12,14 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from easyanimate.checkpoint import read_config
 from easyanimate.encoders import load_clip, load_t5
 from easyanimate.errors import CheckpointError, InvalidInput
-from easyanimate.model_files import WEIGHTS, weight_files
 from easyanimate.transformer import EasyAnimateTransformer3DModel
 from easyanimate.transformer.config import FIXED
 from easyanimate.vae import AutoencoderKLSlice
-from easyanimate.weights_file import read_state_dict, read_weights_file
+from easyanimate.weights.checkpoint import read_config
+from easyanimate.weights.model_files import WEIGHTS, weight_files
+from easyanimate.weights.weights_file import read_state_dict, read_weights_file
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Collection, Iterable
 
 from easyanimate.errors import CheckpointError, InvalidInput
-from easyanimate.model_files import WEIGHTS, choose_weights, read_index
+from easyanimate.weights.model_files import WEIGHTS, choose_weights, read_index
 
 OWNER = "alibaba-pai"
 SERIES = "EasyAnimateV3-XL-2-InP-"

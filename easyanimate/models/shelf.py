@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from easyanimate.models.checkup import folder_bytes, missing_parts
-from easyanimate.models.staging import LORAS
+from easyanimate.models.transfer.staging import LORAS
 
 _ON_THEIR_WAY = (".pulling-", ".importing-")
 

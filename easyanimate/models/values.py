@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from easyanimate.errors import CheckpointError
-from easyanimate.model_files import model_weight_files
-from easyanimate.weights_file import read_weights_file
+from easyanimate.weights.model_files import model_weight_files
+from easyanimate.weights.weights_file import read_weights_file
 
 _AT_ONCE = 1 << 24  # values that are looked at together: 64 MB in 32 bit
 _NAMED_AT_MOST = 5  # tensors of one file

@@ -14,16 +14,16 @@ import torch
 from sentencepiece import SentencePieceProcessor
 from transformers import CLIPImageProcessorPil, T5Tokenizer
 
-from easyanimate.checkpoint import read_config, read_settings
 from easyanimate.encoders import load_clip, load_t5
 from easyanimate.errors import CheckpointError, InvalidInput
-from easyanimate.file_content import check_content, one_line
-from easyanimate.load_arguments import LoadArguments, local_folder
-from easyanimate.model_files import ENCODER_FILES
-from easyanimate.pipeline.schedulers import make_scheduler
-from easyanimate.sampler_names import SCHEDULERS
+from easyanimate.pipeline.schedulers.names import SCHEDULERS
+from easyanimate.pipeline.schedulers.schedulers import make_scheduler
 from easyanimate.transformer import EasyAnimateTransformer3DModel
 from easyanimate.vae import AutoencoderKLSlice
+from easyanimate.weights.checkpoint import read_config, read_settings
+from easyanimate.weights.file_content import check_content, one_line
+from easyanimate.weights.load_arguments import LoadArguments, local_folder
+from easyanimate.weights.model_files import ENCODER_FILES
 
 FOLDER_OF = {
     "tokenizer": "tokenizer",

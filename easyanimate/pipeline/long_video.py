@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from easyanimate.errors import InvalidInput
-from easyanimate.pipeline.denoising_state import Continuation, DenoisingState, TakeState
-from easyanimate.pipeline.draws import Draws
-from easyanimate.pipeline.generation import Generation
-from easyanimate.pipeline.images import Frames, as_pictures, count_frames, to_rgb
+from easyanimate.pipeline.inputs.generation import Generation
+from easyanimate.pipeline.inputs.images import Frames, as_pictures, count_frames, to_rgb
+from easyanimate.pipeline.inputs.prompts import TextContext
 from easyanimate.pipeline.pipeline import EasyAnimatePipeline
-from easyanimate.pipeline.prompts import TextContext
+from easyanimate.pipeline.schedulers.denoising_state import Continuation, DenoisingState, TakeState
+from easyanimate.pipeline.schedulers.draws import Draws
 from easyanimate.pipeline.step_callback import StepCallback
 from easyanimate.windows import Window
 

@@ -15,24 +15,24 @@ from diffusers import DiffusionPipeline
 from PIL import Image
 from torch import Tensor, nn
 
-from easyanimate.checkpoint import check_can_be_saved
 from easyanimate.errors import InvalidInput
-from easyanimate.load_arguments import LoadArguments
-from easyanimate.model_files import WEIGHTS
 from easyanimate.pipeline.arguments import as_flag, check_others, kind
-from easyanimate.pipeline.conditioning import DrawNoise, Given, encode_video, what_is_given
 from easyanimate.pipeline.decoding import decode_pieces, to_uint8
-from easyanimate.pipeline.denoise import Conditions, denoise
-from easyanimate.pipeline.denoising_state import Continuation
 from easyanimate.pipeline.diffusers_methods import DiffusersMethods
-from easyanimate.pipeline.draws import Draws
-from easyanimate.pipeline.generation import Generation
-from easyanimate.pipeline.images import Frames, Mask
+from easyanimate.pipeline.inputs.conditioning import DrawNoise, Given, encode_video, what_is_given
+from easyanimate.pipeline.inputs.generation import Generation
+from easyanimate.pipeline.inputs.images import Frames, Mask
+from easyanimate.pipeline.inputs.prompts import TextContext, encode, tokenize
 from easyanimate.pipeline.loading import COMPONENTS, check_components, load_components
 from easyanimate.pipeline.output import EasyAnimatePipelineOutput, as_output_type, check_output_type
-from easyanimate.pipeline.prompts import TextContext, encode, tokenize
-from easyanimate.pipeline.schedulers import check_no_other_scheduler, make_scheduler, set_timesteps
+from easyanimate.pipeline.schedulers.denoise import Conditions, denoise
+from easyanimate.pipeline.schedulers.denoising_state import Continuation
+from easyanimate.pipeline.schedulers.draws import Draws
+from easyanimate.pipeline.schedulers.schedulers import check_no_other_scheduler, make_scheduler, set_timesteps
 from easyanimate.pipeline.step_callback import CallbackRun, StepCallback, prepare_callback, running_callback
+from easyanimate.weights.checkpoint import check_can_be_saved
+from easyanimate.weights.load_arguments import LoadArguments
+from easyanimate.weights.model_files import WEIGHTS
 
 # diffusers has an EasyAnimatePipeline too, for V5.1; under this name its loader finds ours.
 NAME_IN_DIFFUSERS = "EasyAnimateV3Pipeline"

@@ -20,8 +20,8 @@ from easyanimate.encoders import load_clip
 from easyanimate.memory import activations
 from easyanimate.memory.live_bytes import LiveBytes
 from easyanimate.pipeline import Draws, EasyAnimatePipeline, Generation
+from easyanimate.pipeline.inputs.prompts import MAX_TOKENS, TextContext
 from easyanimate.pipeline.loading import load_image_processor
-from easyanimate.pipeline.prompts import MAX_TOKENS, TextContext
 from easyanimate.rehearsal.report import ActivationRow
 from easyanimate.transformer import EasyAnimateTransformer3DModel
 from easyanimate.vae import AutoencoderKLSlice

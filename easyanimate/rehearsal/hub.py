@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from easyanimate.models.source import git_blob_id, hash_file
+from easyanimate.models.transfer.source import git_blob_id, hash_file
 
 COMMIT = "5" * 40
 _LARGE = (".safetensors", ".bin", ".model")

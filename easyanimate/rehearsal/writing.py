@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import CLIPConfig, CLIPModel, T5Config, T5EncoderModel
 
-from easyanimate.pipeline.schedulers import make_scheduler
+from easyanimate.pipeline.schedulers.schedulers import make_scheduler
 from easyanimate.rehearsal.layout import (
     AVERAGING_SETTINGS,
     IMAGE_PROCESSOR,

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from easyanimate.pipeline import EasyAnimatePipeline
-from easyanimate.pipeline.schedulers import make_scheduler
+from easyanimate.pipeline.schedulers.schedulers import make_scheduler
 from easyanimate.tiny.models import (
     make_image_encoder,
     make_image_processor,

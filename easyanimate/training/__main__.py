@@ -2,7 +2,7 @@
 
 import sys
 
-from easyanimate.training.command import main
+from easyanimate.training.run.command import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -11,7 +11,6 @@ from diffusers.utils import BaseOutput
 from einops import rearrange
 from torch import Tensor, nn
 
-from easyanimate.checkpoint import PublishedWeights
 from easyanimate.transformer.block import TransformerBlock, modulate
 from easyanimate.transformer.config import (
     FIXED,
@@ -27,6 +26,7 @@ from easyanimate.transformer.embeddings import AdaLayerNormSingle, PatchEmbed, T
 from easyanimate.transformer.inputs import Inputs
 from easyanimate.transformer.position_tables import without_position_tables
 from easyanimate.transformer.positions import frame_positions
+from easyanimate.weights.checkpoint import PublishedWeights
 
 
 @dataclass

@@ -11,7 +11,6 @@ from diffusers.models.modeling_utils import ModelMixin
 from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import Tensor, nn
 
-from easyanimate.checkpoint import PublishedWeights
 from easyanimate.errors import InvalidInput
 from easyanimate.geometry import FRAMES_PER_SLICE, LATENTS_PER_SLICE, SPATIAL_FACTOR, TEMPORAL_FACTOR
 from easyanimate.vae.config import (
@@ -29,6 +28,7 @@ from easyanimate.vae.posterior import Posterior
 from easyanimate.vae.regime import Regime
 from easyanimate.vae.slices import check_num_frames, cut, in_context
 from easyanimate.vae.tiling import mix_in_corner, plan_tiles, run_tiled
+from easyanimate.weights.checkpoint import PublishedWeights
 
 
 class AutoencoderKLSlice(PublishedWeights, ModelMixin, ConfigMixin):

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from cli.stack import EmbeddedStack
-from jobs.storage import input_key
+from cli.stack.stack import EmbeddedStack
+from jobs.storage.paths import input_key
 
 Open = Callable[..., Any]
 pytestmark = pytest.mark.slow

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from cli.child import Child
-from cli.stack import EmbeddedStack
+from cli.stack.process import Child
+from cli.stack.stack import EmbeddedStack
 from tests.clients.environments import node, node_project
 from tests.clients.receiver import Receiver
 from tests.clients.wire import Wire

@@ -7,9 +7,9 @@ import openai
 import pytest
 from redis import Redis
 
-from cli.stack import EmbeddedStack
-from jobs.keys import KeyRing
-from jobs.limits import Limits
+from cli.stack.stack import EmbeddedStack
+from jobs.access.api_keys import KeyRing
+from jobs.model.limits import Limits
 from tests.clients.conftest import KEY
 from tests.clients.receiver import Receiver
 from tests.clients.wire import Wire, instead, lost

@@ -14,7 +14,7 @@ import svix.webhooks
 from markdown_it import MarkdownIt
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from jobs.webhook_signature import signed_headers
+from jobs.webhooks.signature import signed_headers
 from tests.clients.conftest import KEY
 from tests.clients.environments import node, python_of
 from tests.clients.receiver import Receiver

@@ -13,11 +13,11 @@ from markdown_it.token import Token
 
 from cli.main import app as command_line
 from cli.settings import ClientSettings
-from jobs.failure import CODES
-from jobs.request import WEBHOOK_EVENTS
+from jobs.model.failure import CODES
+from jobs.model.request import WEBHOOK_EVENTS
 from service.app import make_app
-from service.create_fields import CREATE
-from service.problems import STATUS
+from service.http.errors import STATUS
+from service.schemas.create import CREATE
 from service.settings import ServiceSettings
 
 ROOT = Path(__file__).parents[2]

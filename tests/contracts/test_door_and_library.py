@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from easyanimate.errors import InvalidInput
 from easyanimate.lora import DEFAULT_SCALE
-from easyanimate.pipeline.images import REPAINTED_FROM
-from easyanimate.pipeline.schedulers import SCHEDULERS, check_steps
+from easyanimate.pipeline.inputs.images import REPAINTED_FROM
+from easyanimate.pipeline.schedulers.schedulers import SCHEDULERS, check_steps
 from easyanimate.windows import DEFAULT_OVERLAP, OVERLAPS, plan_windows
 from jobs.errors import InvalidRequest
-from jobs.model_card import ModelCard
-from jobs.request import VideoRequest
-from service import strength
-from service.create_fields import DEFAULT_LORA_SCALE, MAX_OVERLAP
+from jobs.model.model_card import ModelCard
+from jobs.model.request import VideoRequest
+from service.schemas.create import DEFAULT_LORA_SCALE, MAX_OVERLAP
+from service.submission import strength
 
 
 def refuses(call: Callable[[], object], error: type[Exception]) -> bool:

@@ -16,9 +16,9 @@ from cli.main import app
 from easyanimate import EasyAnimatePipeline
 from easyanimate.pipeline import SCHEDULERS
 from service.app import make_app
-from service.create_fields import CREATE, EDIT, EXTEND, REMIX
+from service.schemas.create import CREATE, EDIT, EXTEND, REMIX
+from service.schemas.video import Video
 from service.settings import ServiceSettings
-from service.views import Video
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "features.md"

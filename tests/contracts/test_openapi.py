@@ -10,9 +10,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from jobs.request import WEBHOOK_EVENTS
+from jobs.model.request import WEBHOOK_EVENTS
 from service.app import make_app
-from service.problems import STATUS, headers_of
+from service.http.errors import STATUS, headers_of
 from service.settings import ServiceSettings
 
 METHODS = {"get", "put", "post", "delete", "patch", "head"}

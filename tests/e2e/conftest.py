@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cli.stack import EmbeddedStack
+from cli.stack.stack import EmbeddedStack
 from tests.stack_plan import stack_plan
 
 IMPATIENT = {

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from cli.stack import EmbeddedStack, StackPlan
+from cli.stack.stack import EmbeddedStack, StackPlan
 from tests.stack_plan import stack_plan
 
 KEYS = {"alice": "sk-of-alice", "bob": "sk-of-bob"}

@@ -15,7 +15,7 @@ import openai
 import pytest
 from PIL import Image
 
-from cli.stack import EmbeddedStack
+from cli.stack.stack import EmbeddedStack
 from easyanimate.lora import LowRank, write_lora
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # theirs, not ours

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from cli.stack import EmbeddedStack
-from easyanimate.num_values import num_values
+from cli.stack.stack import EmbeddedStack
+from easyanimate.weights.num_values import num_values
 from tests.stack_plan import stack_plan
 
 FIRST, SECOND, DAMAGED = "easyanimate-v3-tiny", "second", "damaged"

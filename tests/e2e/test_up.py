@@ -12,8 +12,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from cli.stack import EmbeddedStack
-from easyanimate.video_file import probe
+from cli.stack.stack import EmbeddedStack
+from easyanimate.files.video_file import probe
 
 WaitUntil = Callable[..., None]
 Up = Callable[..., "tuple[subprocess.Popen[str], str]"]

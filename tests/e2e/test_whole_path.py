@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from standardwebhooks.webhooks import Webhook
 
-from cli.stack import EmbeddedStack
+from cli.stack.stack import EmbeddedStack
 
 WaitUntil = Callable[..., None]
 SECRET = "whsec_" + "c2VjcmV0" * 5

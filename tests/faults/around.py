@@ -6,7 +6,7 @@ from statistics import median
 
 import httpx
 
-from jobs.states import State
+from jobs.model.states import State
 from tests.faults.house import MODEL, House, wait_until
 from tests.faults.laws import Asked, Laws
 from tests.faults.scene import LONG, PICTURE, SMALL, Outcome, steps_repeated

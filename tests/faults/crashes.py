@@ -3,7 +3,7 @@
 import signal
 import time
 
-from jobs.states import Phase
+from jobs.model.states import Phase
 from tests.faults.house import House
 from tests.faults.laws import Laws
 from tests.faults.scene import LONG, SMALL, Outcome

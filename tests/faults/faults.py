@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tests.faults.house import House, is_stopped, send, wait_until
 from tests.faults.scene import Act, Fault
 from tests.faults.tcp_proxy import Mode
-from tests.integration.jobs import faulty_wire
+from tests.integration.jobs.storage import faulty_wire
 
 ALL = ("api", "keeper", "worker")
 METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")

@@ -8,8 +8,8 @@ from statistics import median
 
 import httpx
 
-from jobs.attempts import Attempt, Outcome
-from jobs.states import Phase
+from jobs.model.states import Phase
+from jobs.store.attempt_log import Attempt, Outcome
 from tests.faults.house import House, wait_until
 from tests.faults.laws import Asked
 from tests.faults.report import spread

@@ -11,19 +11,19 @@ from typing import Any, Self
 
 import httpx
 
-from cli.child import Child
-from cli.embedded_redis import EmbeddedRedis
-from cli.free_port import free_port
-from jobs.choose_storage import open_storage
-from jobs.record import Job
-from jobs.redis_connection import connect
-from jobs.registry import Registry
+from cli.stack.ports import free_port
+from cli.stack.process import Child
+from cli.stack.redis_server import EmbeddedRedis
+from jobs.model.job import Job
+from jobs.model.states import Phase
+from jobs.queue.registry import Registry
+from jobs.redis.connection import connect
 from jobs.settings import S3Settings, Settings
-from jobs.states import Phase
-from jobs.store import JobStore
+from jobs.storage.factory import open_storage
+from jobs.store.keeper.recovery import JobStore
 from tests.faults.receiver import Receiver
 from tests.faults.tcp_proxy import TcpProxy
-from tests.integration.jobs.faulty_wire import Wire, faulty_wire
+from tests.integration.jobs.storage.faulty_wire import Wire, faulty_wire
 from tests.s3_servers import seaweed
 
 MODEL = "easyanimate-v3-tiny"
@@ -33,7 +33,7 @@ SETTINGS = {
     **SHORT_LEASE, "DRAIN_GRACE_S": "6", "CHECKPOINT_EVERY_S": "0", "CHECKPOINT_STORE_EVERY_S": "0.5",
     "WEBHOOK_ALLOW_PRIVATE": "true", "AUTH": "off", "RETENTION_SWEEP_S": "0.5",
 }  # fmt: skip
-MODULES = {"api": "service", "keeper": "worker.keeper", "worker": "worker"}
+MODULES = {"api": "service", "keeper": "worker.keeper.__main__", "worker": "worker"}
 
 
 def wait_until(holds: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:

@@ -3,10 +3,10 @@
 import hashlib
 import json
 
-from jobs.record import Job
-from jobs.retention import Todo, postpone
-from jobs.states import State
-from jobs.storage import attempts_prefix, checkpoint_prefix
+from jobs.model.job import Job
+from jobs.model.states import State
+from jobs.storage.paths import attempts_prefix, checkpoint_prefix
+from jobs.store.keeper.retention import Todo, postpone
 from tests.faults.house import MODEL, House, wait_until
 
 Asked = dict[str, object]

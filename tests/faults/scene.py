@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from jobs.attempts import Attempt
-from jobs.record import Job
-from jobs.states import Phase, State
+from jobs.model.job import Job
+from jobs.model.states import Phase, State
+from jobs.store.attempt_log import Attempt
 from tests.faults.house import House, wait_until
 from tests.faults.laws import Asked, Laws
 

@@ -8,11 +8,11 @@ from contextlib import suppress
 
 import httpx
 
-from jobs.attempts import Outcome
-from jobs.keepers_side import MAX_ATTEMPTS
-from jobs.retention import Todo
-from jobs.states import State
-from jobs.storage import attempts_prefix
+from jobs.model.states import State
+from jobs.storage.paths import attempts_prefix
+from jobs.store.attempt_log import Outcome
+from jobs.store.keeper.recovery import MAX_ATTEMPTS
+from jobs.store.keeper.retention import Todo
 from tests.faults.house import House, wait_until
 from tests.faults.laws import Laws
 from tests.faults.scene import SMALL

@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from easyanimate.pipeline import Draws, EasyAnimatePipeline, EasyAnimatePipelineOutput, num_timesteps
-from easyanimate.pipeline.denoise import guide
-from easyanimate.pipeline.prompts import tokenize
+from easyanimate.pipeline.inputs.prompts import tokenize
+from easyanimate.pipeline.schedulers.denoise import guide
 
 INPUTS = Path(__file__).parents[1] / "golden" / "pipeline" / "inputs"
 RUNS = (

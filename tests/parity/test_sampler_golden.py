@@ -9,8 +9,8 @@ from diffusers.schedulers import scheduling_euler_ancestral_discrete as euler_an
 from safetensors.torch import load_file
 from torch import Tensor
 
-from easyanimate.pipeline.denoise import first_latents
-from easyanimate.pipeline.schedulers import make_scheduler, num_timesteps, set_timesteps
+from easyanimate.pipeline.schedulers.denoise import first_latents
+from easyanimate.pipeline.schedulers.schedulers import make_scheduler, num_timesteps, set_timesteps
 
 RECORDED = load_file(Path(__file__).parents[1] / "golden" / "pipeline" / "misc" / "schedulers.safetensors")
 NAMES = {"Euler": "euler", "Euler A": "euler_ancestral", "DPM++": "dpmpp_2m", "PNDM": "pndm", "DDIM": "ddim_clipped"}

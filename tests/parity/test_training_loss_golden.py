@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from easyanimate.training.diffusion_loss import add_noise, schedule, v3_loss
+from easyanimate.training.losses.diffusion_loss import add_noise, schedule, v3_loss
 
 FILE = Path(__file__).parents[1] / "golden" / "transformer" / "training_loss.safetensors"
 

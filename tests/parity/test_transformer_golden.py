@@ -15,11 +15,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import CLIPImageProcessor
 
-from easyanimate.checkpoint import build_empty
 from easyanimate.encoders import load_clip, load_t5
 from easyanimate.errors import CheckpointError
 from easyanimate.transformer import EasyAnimateTransformer3DModel, with_position_tables
 from easyanimate.transformer.positions import frame_positions, patch_positions, sinusoid
+from easyanimate.weights.checkpoint import build_empty
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "transformer"
 MODEL_OF_CASE = {

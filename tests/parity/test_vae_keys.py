@@ -3,8 +3,8 @@
 import csv
 from pathlib import Path
 
-from easyanimate.checkpoint import build_empty
 from easyanimate.vae import AutoencoderKLSlice
+from easyanimate.weights.checkpoint import build_empty
 
 LIST = Path(__file__).parents[1] / "golden" / "slice_vae" / "slice_vae_state_dict.tsv"
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from jobs.priority import Priority
-from jobs.record import Job, new_job_id
-from jobs.request import VideoRequest
-from jobs.store import JobStore
+from jobs.model.job import Job, new_job_id
+from jobs.model.request import VideoRequest
+from jobs.model.states import Priority
+from jobs.store.keeper.recovery import JobStore
 
 
 def _make_job(

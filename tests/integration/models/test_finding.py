@@ -8,7 +8,7 @@ import pytest
 
 from easyanimate.errors import CheckpointError
 from easyanimate.models.finding import find_model, shelf_name
-from worker.cards import read_card
+from worker.models.cards import read_card
 from worker.settings import WorkerSettings
 
 NAME = "EasyAnimateV3-XL-2-InP-512x512"

@@ -12,11 +12,11 @@ import pytest
 
 from easyanimate import EasyAnimatePipeline
 from easyanimate.errors import CheckpointError, InvalidInput
-from easyanimate.models import archive as archives
-from easyanimate.models import archive_layout
-from easyanimate.models.archive import import_archive
 from easyanimate.models.errors import ModelStoreError
-from easyanimate.models.staging import staged
+from easyanimate.models.transfer import archive as archives
+from easyanimate.models.transfer import archive_layout
+from easyanimate.models.transfer.archive import import_archive
+from easyanimate.models.transfer.staging import staged
 
 NAME = "EasyAnimateV3-XL-2-InP-512x512"
 ROOM = shutil.disk_usage("/")

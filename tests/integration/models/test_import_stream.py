@@ -17,9 +17,9 @@ from typing import BinaryIO
 import pytest
 
 from easyanimate.errors import CheckpointError, InvalidInput
-from easyanimate.models import archive_layout
-from easyanimate.models.archive import import_archive, import_stream
 from easyanimate.models.errors import ModelStoreError
+from easyanimate.models.transfer import archive_layout
+from easyanimate.models.transfer.archive import import_archive, import_stream
 
 NAME = "EasyAnimateV3-XL-2-InP-512x512"
 CLI = (sys.executable, "-c", "from cli.main import app; app()", "models", "import")

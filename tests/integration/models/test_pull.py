@@ -18,9 +18,9 @@ from easyanimate import EasyAnimatePipeline
 from easyanimate.errors import CheckpointError, InvalidInput
 from easyanimate.models.checkup import check_folder
 from easyanimate.models.errors import ModelStoreError
-from easyanimate.models.hub import pull
 from easyanimate.models.published import needed_files, published_name
-from easyanimate.models.source import git_blob_id, hash_file
+from easyanimate.models.transfer.hub import pull
+from easyanimate.models.transfer.source import git_blob_id, hash_file
 from easyanimate.rehearsal.layout import TEXT_INDEX, TEXT_PIECES
 
 NAME = "EasyAnimateV3-XL-2-InP-512x512"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from cli.rehearsal import NEEDS, Needs, RehearsalFailed, check_machine
+from cli.commands.models.rehearse import NEEDS, Needs, RehearsalFailed, check_machine
 from easyanimate.models.checkup import check_folder
-from easyanimate.models.hub import pull
+from easyanimate.models.transfer.hub import pull
 from easyanimate.rehearsal.hub import HubRepository, serve_repository
 from easyanimate.rehearsal.layout import TEXT_INDEX, TEXT_PIECES
 from easyanimate.rehearsal.report import ActivationRow, Phase, Report

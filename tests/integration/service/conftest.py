@@ -19,13 +19,13 @@ import uvicorn
 from fastapi import FastAPI
 from redis import Redis
 
-from cli.embedded_redis import EmbeddedRedis
-from jobs.choose_storage import open_storage
-from jobs.model_card import ModelCard
-from jobs.record import Job, Result
-from jobs.registry import Registry
-from jobs.storage import result_key
-from jobs.store import JobStore
+from cli.stack.redis_server import EmbeddedRedis
+from jobs.model.job import Job, Result
+from jobs.model.model_card import ModelCard
+from jobs.queue.registry import Registry
+from jobs.storage.factory import open_storage
+from jobs.storage.paths import result_key
+from jobs.store.keeper.recovery import JobStore
 from service.app import make_app
 from service.settings import ServiceSettings
 
@@ -119,7 +119,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
     """The bytes of a real MP4."""
     import numpy as np
 
-    from easyanimate.video_file import Mp4Writer
+    from easyanimate.files.video_file import Mp4Writer
 
     folder = tmp_path_factory.mktemp("clips")
 

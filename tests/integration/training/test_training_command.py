@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from easyanimate.training import checkpoints
-from easyanimate.training.logs import read_losses
+from easyanimate.training.run import checkpoints
+from easyanimate.training.run.logs import read_losses
 
 VAE = """
 [run]

@@ -16,12 +16,12 @@ from safetensors.torch import load_file
 from easyanimate.pipeline import EasyAnimatePipeline
 from easyanimate.tiny import TINY_MODEL
 from easyanimate.tiny.fresh import make_fresh_pipeline
-from easyanimate.training import checkpoints
-from easyanimate.training.logs import read_losses
-from easyanimate.training.loop import Training
-from easyanimate.training.task import Place
-from easyanimate.training.transformer_settings import TransformerTrainingSettings
-from easyanimate.training.transformer_task import TransformerTask
+from easyanimate.training.run import checkpoints
+from easyanimate.training.run.logs import read_losses
+from easyanimate.training.run.loop import Training
+from easyanimate.training.tasks.task import Place
+from easyanimate.training.tasks.transformer_settings import TransformerTrainingSettings
+from easyanimate.training.tasks.transformer_task import TransformerTask
 
 NONE = {"caption": 0.0, "image": 0.0}
 BATCH = {"frames": 8, "height": 32, "width": 32, "batch_size": 2}

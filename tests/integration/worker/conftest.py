@@ -14,21 +14,21 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from jobs.choose_storage import open_storage
-from jobs.model_card import ModelCard
-from jobs.record import Job, new_job_id
-from jobs.redis_connection import connect
-from jobs.request import VideoRequest
-from jobs.storage import Storage
-from jobs.store import JobStore
-from worker.attempt import Parts
+from jobs.model.job import Job, new_job_id
+from jobs.model.model_card import ModelCard
+from jobs.model.request import VideoRequest
+from jobs.redis.connection import connect
+from jobs.storage.factory import open_storage
+from jobs.storage.interface import Storage
+from jobs.store.keeper.recovery import JobStore
+from worker.attempt.attempt import Parts
+from worker.attempt.engine_process import EngineProcess
 from worker.drain import Drain
-from worker.engine_process import EngineProcess
-from worker.messages import Load
-from worker.served import read_served
+from worker.models.served import read_served
+from worker.protocol.messages import Load
 from worker.settings import WorkerSettings
-from worker.spool import Spool
-from worker.supervisor import Supervisor, new_worker_name
+from worker.supervisor.spool import Spool
+from worker.supervisor.supervisor import Supervisor, new_worker_name
 
 Start = Callable[..., "subprocess.Popen[str]"]
 PROGRAM = Path(__file__).with_name("worker_process.py")

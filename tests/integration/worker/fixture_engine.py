@@ -8,16 +8,15 @@ from collections.abc import Callable
 from weakref import WeakSet
 
 from easyanimate.errors import CheckpointError, Interrupted, NotFinite
-from easyanimate.manifest import file_sha256
-from jobs.model_card import ModelCard
-from jobs.segments import segment_name
-from jobs.states import Phase
-from jobs.variants import PICTURES
-from worker.checkpoint import Checkpoint, NamedFile, attempts_in, read_checkpoint
-from worker.engine import start
-from worker.failures import BrokenVideo
-from worker.footprint import Footprint
-from worker.messages import Answer, Checkpointed, Done, Load, Preview, Progress, Resumed, Run, SegmentWritten
+from easyanimate.files.manifest import file_sha256
+from jobs.model.model_card import ModelCard
+from jobs.model.result_files import PICTURES, segment_name
+from jobs.model.states import Phase
+from worker.checkpoints.format import Checkpoint, NamedFile, attempts_in, read_checkpoint
+from worker.engine.__main__ import start
+from worker.models.memory_budget import Footprint
+from worker.protocol.errors import BrokenVideo
+from worker.protocol.messages import Answer, Checkpointed, Done, Load, Preview, Progress, Resumed, Run, SegmentWritten
 from worker.settings import Memory
 
 STEPS = 4

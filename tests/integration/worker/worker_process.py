@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import worker.__main__ as program
-from worker.engine_process import EngineProcess
-from worker.messages import Load
+from worker.attempt.engine_process import EngineProcess
+from worker.protocol.messages import Load
 from worker.settings import WorkerSettings
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from easyanimate.evaluation import PARTS, by_group, plan
-from easyanimate.evaluation.joints import changes
+from easyanimate.evaluation.seams import changes
 from easyanimate.evaluation.task import psnr
 from easyanimate.training.shapes import is_held_out
 from easyanimate.training.shapes.scene import COLOURS

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from easyanimate.video_file import Mp4Writer
+from easyanimate.files.video_file import Mp4Writer
 from jobs.mp4_header import Mp4Header, NotAnMp4, read_mp4_header
 
 Change = Callable[[bytearray], None]

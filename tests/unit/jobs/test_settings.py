@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from jobs.settings import Settings
-from jobs.webhook_signature import check_secret
+from jobs.webhooks.signature import check_secret
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 
-from easyanimate.checkpoint import build_empty
 from easyanimate.errors import InvalidInput
 from easyanimate.lora import LowRank, flat_name, read_lora, write_lora
 from easyanimate.transformer import EasyAnimateTransformer3DModel
+from easyanimate.weights.checkpoint import build_empty
 
 CONFIG = Path(__file__).parents[2] / "golden" / "transformer" / "production_config.json"
 # SHA-256 of the 637 sorted names, one a line, of a LoRA trained with the published program.

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from easyanimate.errors import InvalidInput
 from easyanimate.pipeline import Draws, EasyAnimatePipeline, Generation, num_timesteps
-from easyanimate.pipeline.conditioning import what_is_given
+from easyanimate.pipeline.inputs.conditioning import what_is_given
 
 Make = Callable[..., Tensor]
 FEW: dict[str, Any] = {"prompt": "a cat", "height": 32, "width": 48, "num_frames": 8}

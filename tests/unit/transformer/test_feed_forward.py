@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from easyanimate.checkpoint import build_empty
 from easyanimate.memory.estimates import IN_PIECES, WHOLE
 from easyanimate.transformer import EasyAnimateTransformer3DModel, attention
 from easyanimate.transformer.feed_forward import split_feed_forwards
+from easyanimate.weights.checkpoint import build_empty
 
 CONFIG = Path(__file__).parents[2] / "golden" / "transformer" / "production_config.json"
 

@@ -9,11 +9,11 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from easyanimate.checkpoint import build_empty
 from easyanimate.transformer import EasyAnimateTransformer3DModel
 from easyanimate.transformer.attention import Attention
 from easyanimate.transformer.feed_forward import GEGLU, TanhGELU
 from easyanimate.transformer.motion import MotionAttention
+from easyanimate.weights.checkpoint import build_empty
 
 CONFIG = Path(__file__).parents[2] / "golden" / "transformer" / "production_config.json"
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from easyanimate.checkpoint import build_empty
 from easyanimate.errors import CheckpointError, InvalidInput
 from easyanimate.vae import AutoencoderKLSlice
+from easyanimate.weights.checkpoint import build_empty
 
 PUBLISHED = {
     "_class_name": "AutoencoderKL",

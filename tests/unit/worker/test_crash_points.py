@@ -26,7 +26,7 @@ def started(folder: str) -> "subprocess.Popen[bytes]":
 
 
 def test_every_point_in_the_code_is_listed_and_the_other_way_round() -> None:
-    code = "".join(path.read_text() for path in Path(crash_points.__file__).parent.glob("*.py"))
+    code = "".join(path.read_text() for path in Path(crash_points.__file__).parent.rglob("*.py"))
     assert sorted(set(re.findall(r"crash_point\(\"([^\"]+)\"\)", code))) == sorted(crash_points.NAMES)
     assert all(f"| {name} |" in (crash_points.__doc__ or "") for name in crash_points.NAMES)
 

@@ -1,0 +1,195 @@
+"""All that the doctor looks at, in order; what needs the settings is not looked at if they are wrong."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import BaseModel, ValidationError
+from redis import Redis
+from redis.exceptions import RedisError
+
+from cli.checks.result import Finding, broken, ok, warning
+from cli.checks.storage import look_at_storage
+from cli.settings import ClientSettings, StackSettings, environment
+from cli.stack.redis_server import address_of
+from jobs.redis.connection import connect
+from jobs.settings import Settings
+from service.settings import ServiceSettings
+from worker.settings import KeeperSettings, WorkerSettings
+
+OF_OTHERS = {"EASYANIMATE_URL", "EASYANIMATE_API_KEY"}
+OLDEST_REDIS = (6, 2)
+SKEW_S = 2.0
+
+
+def examine() -> list[Finding]:
+    """Everything, one look after the other; a look that stumbles is a finding, not an end."""
+    findings = list(_settings())
+    if any(finding.level == "broken" for finding in findings):
+        return findings
+    settings = WorkerSettings()
+    looks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
+        ("redis", lambda: _redis(settings)),
+        ("storage", lambda: look_at_storage(settings)),
+        ("models", lambda: _models(settings)),
+        ("disk", lambda: _disk(settings)),
+        ("device", lambda: _device(settings)),
+        ("codecs", _codecs),
+    ]
+    for subject, look in looks:
+        try:
+            findings += look()
+        except Exception as error:  # noqa: BLE001  it is told
+            findings.append(broken(subject, f"the look at it failed with {type(error).__name__}: {error}", "report it"))
+    return findings
+
+
+def _settings() -> Iterator[Finding]:
+    known = OF_OTHERS | {
+        name for kind in (ServiceSettings, WorkerSettings, KeeperSettings, ClientSettings, StackSettings)
+        for name in _names(kind)
+    }  # fmt: skip
+    for name in sorted(name for name in environment() if name.startswith("EASYANIMATE_") and name not in known):
+        near = get_close_matches(name, known, 1)
+        advice = f"did you mean {near[0]}?" if near else "take it away; .env.example has all there are"
+        yield warning("settings", f"nobody reads {name}", advice)
+    for kind in (ServiceSettings, WorkerSettings, KeeperSettings):
+        try:
+            kind()
+        except ValidationError as error:
+            for fault in error.errors(include_input=False, include_url=False):
+                place = "__".join(str(part).upper() for part in fault["loc"])
+                name = f"EASYANIMATE_{place}" if place else kind.__name__
+                yield broken("settings", f"{name}: {fault['msg']}", "correct it; .env.example explains each setting")
+            return
+    yield ok("settings", "they can be read")
+
+
+def _names(kind: type[BaseModel], before: str = "EASYANIMATE_") -> Iterator[str]:
+    for name, field in kind.model_fields.items():
+        yield f"{before}{name.upper()}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _names(field.annotation, f"{before}{name.upper()}__")
+
+
+def _redis(settings: Settings) -> Iterator[Finding]:
+    own = None if StackSettings().redis_url else address_of(settings.data_dir / "redis")
+    with connect(own or settings.redis_url.get_secret_value(), retries=1, timeout_s=3) as redis:
+        try:
+            facts = cast(Mapping[str, Any], redis.info())
+        except RedisError as error:
+            why = str(error) or type(error).__name__
+            yield broken("redis", f"it does not answer: {why}", "start it, or set EASYANIMATE_REDIS_URL to where it is")
+            return
+        yield from _redis_facts(facts)
+        yield from _redis_policy(redis)
+        yield from _redis_clock(redis)
+
+
+def _redis_facts(facts: Mapping[str, Any]) -> Iterator[Finding]:
+    name = str(facts.get("server_name", "redis"))
+    version = str(facts.get("redis_version", "0"))
+    numbers = tuple(int(part) for part in version.split(".")[:2])
+    if numbers < OLDEST_REDIS:
+        yield broken("redis", f"it is of version {version}", "use Redis 6.2 or newer, or Valkey")
+    else:
+        yield ok("redis", f"{name} answers, in the way of Redis {version}")
+    if facts.get("role") not in (None, "master"):
+        yield broken("redis", f"it is a {facts['role']} and cannot be written", "name the master, or the Sentinels")
+    if not facts.get("aof_enabled"):
+        yield warning("redis", "it has no append-only file: a crash loses jobs", "set appendonly yes")
+    elif facts.get("aof_last_write_status") != "ok":
+        yield broken("redis", "it cannot write its append-only file", "look at its disk")
+
+
+def _redis_policy(redis: Redis) -> Iterator[Finding]:
+    try:
+        policy = cast(dict[str, str], redis.config_get("maxmemory-policy")).get("maxmemory-policy", "noeviction")
+    except RedisError:
+        yield warning("redis", "it does not tell its maxmemory-policy", "see to it that it is noeviction")
+        return
+    if policy != "noeviction":
+        yield broken("redis", f"its maxmemory-policy is {policy}: it may drop jobs", "set it to noeviction")
+
+
+def _redis_clock(redis: Redis) -> Iterator[Finding]:
+    before = time.time()
+    seconds, microseconds = redis.time()
+    skew = seconds + microseconds / 1e6 - (before + time.time()) / 2
+    if abs(skew) > SKEW_S:
+        yield warning("redis", f"its clock and ours are {abs(skew):.0f} s apart", "set both machines' clocks by NTP")
+
+
+def _models(settings: WorkerSettings) -> Iterator[Finding]:
+    for name in settings.served_models:
+        yield from _model(settings.models_dir / name)
+
+
+def _model(folder: Path) -> Iterator[Finding]:
+    from easyanimate.errors import EasyAnimateError
+    from easyanimate.models.checkup import missing_parts
+    from worker.models.cards import read_served_card
+
+    if not folder.is_dir():
+        advice = "`easyanimate models pull 512` downloads one; `easyanimate up` makes the small one"
+        yield warning("models", f"there is no model folder {folder}", advice)
+        return
+    if missing := missing_parts(folder):
+        yield broken("models", f"{folder} lacks {', '.join(missing)}", f"`easyanimate models check {folder}`")
+        return
+    try:
+        yield ok("models", f"{read_served_card(folder).name} is complete")
+    except EasyAnimateError as error:
+        yield broken("models", str(error), f"`easyanimate models check {folder}`")
+
+
+def _disk(settings: WorkerSettings) -> Iterator[Finding]:
+    folder = _existing(settings.spool)
+    if not os.access(folder, os.W_OK):
+        yield broken("disk", f"the spool {settings.spool} cannot be written", "give the worker's user the right to")
+        return
+    free, needed = shutil.disk_usage(folder).free, settings.min_free_disk_bytes
+    if free < needed:
+        advice = "free some, or set EASYANIMATE_SPOOL_DIR to another disk"
+        yield broken("disk", f"{free >> 20} MiB are free for the spool, {needed >> 20} are needed", advice)
+    else:
+        yield ok("disk", f"{free >> 20} MiB are free for the spool")
+
+
+def _existing(folder: Path) -> Path:
+    return next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+
+
+def _device(settings: WorkerSettings) -> Iterator[Finding]:
+    try:
+        import torch
+    except ImportError:
+        yield warning("device", "torch is not installed: no worker can run here", "install the extra `worker`")
+        return
+    if torch.cuda.is_available():
+        name, free = torch.cuda.get_device_name(), torch.cuda.mem_get_info()[0]
+        yield ok("device", f"torch {torch.__version__} with {name}, {free >> 30} GiB free")
+    elif settings.device == "cuda":
+        advice = "install NVIDIA's driver and a torch with CUDA, or set EASYANIMATE_DEVICE=auto"
+        yield broken("device", f"torch {torch.__version__} sees no CUDA device", advice)
+    else:
+        yield ok("device", f"torch {torch.__version__} on the CPU: enough for the small model")
+
+
+def _codecs() -> Iterator[Finding]:
+    try:
+        import av
+    except ImportError:
+        yield warning("codecs", "PyAV is not installed: no worker can run here", "install the extra `worker`")
+        return
+    for name, mode in (("libx264", "w"), ("h264", "r")):
+        try:
+            av.Codec(name, cast(Any, mode))
+        except (ValueError, av.FFmpegError):
+            yield broken("codecs", f"FFmpeg in PyAV {av.__version__} lacks {name}", "install PyAV's own wheel")
+            return
+    yield ok("codecs", f"PyAV {av.__version__} reads and writes H.264")

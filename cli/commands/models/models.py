@@ -1,0 +1,217 @@
+"""`easyanimate models …`: pull, import, list and check the models on this machine."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO
+
+import typer
+
+from cli.commands.models.rehearse import rehearse
+from easyanimate.errors import EasyAnimateError, InvalidInput
+from easyanimate.models.finding import find_model
+
+if TYPE_CHECKING:
+    from easyanimate.models.checkup import Checkup
+    from easyanimate.models.networks import Network
+    from jobs.model.model_card import ModelCard
+
+app = typer.Typer(help="The models on this machine.", no_args_is_help=True)
+
+ModelsDir = Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR", help="The folder all models lie in.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a model of the same name.")]
+DEFAULT_DIR = Path("models")
+FRAMES = (1, 24, 48, 72, 96, 144)
+SIZES = ((256, 256), (672, 384), (512, 512), (1008, 576), (768, 768), (1280, 720), (960, 960))  # width, height
+
+GPU_LEGEND = ("normal: everything on the device; low: one network at a time; lowest: layer by layer, in 8 bits",)
+CPU_LEGEND = (
+    "normal: in float32; low: in float32, with --memory low;",
+    "bf16: with --dtype bfloat16 (of a worker: EASYANIMATE_DTYPE=bfloat16), alone or with --memory low or lowest;",
+    "on a CPU low saves by guidance in turn, lowest by weights in 8 bits, too",
+)
+
+
+@app.command()
+def pull(
+    name: Annotated[str, typer.Argument(help="512, 768, 960, or EasyAnimateV3-XL-2-InP-512x512 in full.")],
+    revision: Annotated[str, typer.Option(help="A branch, tag or commit of the repository.")] = "main",
+    models_dir: ModelsDir = DEFAULT_DIR,
+    force: Force = False,
+) -> None:
+    """Download a published model from the Hugging Face hub. Run it again to go on after an interruption."""
+    from easyanimate.models.transfer.hub import pull as pull_model
+
+    with _refusals("pull", hint="what has arrived stays; run the same command again to go on"):
+        folder = pull_model(name, models_dir, revision=revision, force=force, make_card=card_text)
+        typer.echo(f"{folder} is complete and loads")
+
+
+@app.command("import")
+def import_(
+    archive: Annotated[Path, typer.Argument(help="The published .tar, or a .tar.gz; - reads it from a pipe.")],
+    models_dir: ModelsDir = DEFAULT_DIR,
+    name: Annotated[str | None, typer.Option(help="Another name than that of the folder in the archive.")] = None,
+    force: Force = False,
+) -> None:
+    """Unpack a published archive, check it, and put it among the models."""
+    from easyanimate.models.transfer.archive import import_archive, import_stream
+
+    with _refusals("import", hint="nothing was left behind"):
+        if str(archive) == "-":
+            label, stream = "standard input", _piped_input()
+            folder = import_stream(stream, label, models_dir, name=name, force=force, make_card=card_text)
+        else:
+            folder = import_archive(archive, models_dir, name=name, force=force, make_card=card_text)
+        typer.echo(f"{folder} is complete and loads")
+
+
+app.command()(rehearse)
+
+
+def _piped_input() -> BinaryIO:
+    """The bytes that another program sends. InvalidInput if standard input is closed, or a terminal."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise InvalidInput("- reads an archive from a pipe; send one, as in: curl URL | easyanimate models import -")
+    return sys.stdin.buffer
+
+
+@app.command("list")
+def list_(models_dir: ModelsDir = DEFAULT_DIR) -> None:
+    """Show the models and LoRA files on this machine."""
+    from easyanimate.models.shelf import list_loras, list_models
+
+    models, loras = list_models(models_dir), list_loras(models_dir)
+    if not models and not loras:
+        typer.echo(f"no models in {models_dir}; `easyanimate models pull 512` downloads one")
+    for model in models:
+        state = _state(model.missing, model.unfinished)
+        typer.echo(f"{model.name}  {size_text(model.size_bytes)}  {_limits(model.folder)}  {state}")
+    for lora in loras:
+        typer.echo(f"loras/{lora.name}  {size_text(lora.size_bytes)}")
+
+
+@app.command()
+def check(
+    model: Annotated[str, typer.Argument(help="A folder, or the name or short name of one of the models.")],
+    models_dir: ModelsDir = DEFAULT_DIR,
+    hashes: Annotated[
+        bool, typer.Option("--hashes", help="Read every byte: compare it with what came, and find NaN.")
+    ] = False,
+) -> None:
+    """Say what a model folder holds, all that keeps it from loading, and which clips fit into memory here."""
+    from easyanimate.models.checkup import check_folder
+
+    with _refusals("check"):
+        folder = find_model(model, models_dir)
+        checkup = check_folder(folder, hashes=hashes)
+        typer.echo(f"{folder}: {size_text(checkup.size_bytes)}")
+        for network in checkup.networks:
+            typer.echo(_network_line(network))
+            if network.left_aside:
+                typer.echo(f"    not used: {_left_aside_text(network)}")
+        if checkup.problems:
+            count = len(checkup.problems)
+            typer.echo(f"\nit would not load, or not work: {count} problem{'s' if count > 1 else ''}")
+            for problem in checkup.problems:
+                typer.echo(f"- {problem}")
+            raise typer.Exit(1)
+        typer.echo("\nit loads\n")
+        for line in _capacity_lines(checkup):
+            typer.echo(line)
+
+
+def card_text(published_as: str, name: str) -> str | None:
+    """card.json for the model `name`, if the publisher's name says which of the V3 models it is."""
+    from worker.models.cards import PUBLISHED, published_card
+
+    match = PUBLISHED.search(published_as) or PUBLISHED.search(name)
+    if match is None:
+        return None
+    return published_card(name, int(match[1].split("x")[0])).model_dump_json(indent=2) + "\n"
+
+
+def size_text(size_bytes: int) -> str:
+    """Bytes as a person says them: 18.2 GB, 9.6 MB, 512 bytes."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size_bytes >= factor:
+            return f"{size_bytes / factor:.1f} {unit}"
+    return f"{size_bytes} bytes"
+
+
+def _state(missing: tuple[str, ...], unfinished: bool) -> str:
+    if unfinished:
+        return "unfinished: pull it again to go on"
+    if not missing:
+        return "complete"
+    verb = "is" if len(missing) == 1 else "are"
+    return f"incomplete: {', '.join(missing)} {verb} missing"
+
+
+def _limits(folder: Path) -> str:
+    card = _card(folder)
+    if card is None:
+        return "no card"
+    return f"{card.default_width}x{card.default_height} (up to {card.max_pixels} pixels), {card.max_frames} frames"
+
+
+def _card(folder: Path) -> "ModelCard | None":
+    from worker.models.cards import read_card
+
+    try:
+        return read_card(folder)
+    except EasyAnimateError:
+        return None
+
+
+def _network_line(network: "Network") -> str:
+    parameters = "-" if network.num_parameters is None else f"{network.num_parameters:,} parameters"
+    kinds = " + ".join(network.dtypes) or "-"
+    return f"  {network.name:14} {network.class_name:30} {parameters:>24}  {kinds}  {size_text(network.size_bytes)}"
+
+
+def _left_aside_text(network: "Network") -> str:
+    """The tensors in the file that are not part of the network, by the beginning of their names."""
+    return ", ".join(
+        f"{count} {'tensor' if count == 1 else 'tensors'} of {name}" for name, count in network.left_aside.items()
+    )
+
+
+def _capacity_lines(checkup: "Checkup") -> Iterator[str]:
+    """A small table: sizes down, frames across."""
+    from easyanimate.models.capacity import fit, free_memory, is_published_size
+
+    if not is_published_size(checkup):
+        yield "how much memory a clip takes is known for models of the published size only"
+        return
+    memory, card = free_memory(), _card(checkup.folder)
+    frames = [count for count in FRAMES if card is None or count <= card.max_frames]
+    yield f"what fits into the {size_text(memory.free_bytes)} free on {memory.device} (estimated):"
+    column = 8 if memory.is_gpu else 13
+    yield f"  {'size':>10}" + "".join(f"{count:>{column}}" for count in frames) + "   frames"
+    for width, height in _sizes(card):
+        fits = (fit(memory, width, height, count) for count in frames)
+        yield f"  {f'{width}x{height}':>10}" + "".join(f"{profile:>{column}}" for profile in fits)
+    yield from GPU_LEGEND if memory.is_gpu else CPU_LEGEND
+
+
+def _sizes(card: "ModelCard | None") -> list[tuple[int, int]]:
+    """(width, height) of the rows: what the card can make, or all."""
+    return [size for size in SIZES if card is None or size[0] * size[1] <= card.max_pixels]
+
+
+@contextmanager
+def _refusals(command: str, hint: str = "") -> Iterator[None]:
+    """Errors of the library as one message and exit code 2, an interruption as 130; 1 is for models with problems."""
+    from diffusers.utils import logging
+
+    logging.set_verbosity_error()  # it has a note on precision for every network, even where none is lost
+    try:
+        yield
+    except EasyAnimateError as problem:
+        typer.echo(f"easyanimate models {command}: {problem}", err=True)
+        raise typer.Exit(2) from problem
+    except KeyboardInterrupt as stop:
+        typer.echo(f"easyanimate models {command}: interrupted{'; ' + hint if hint else ''}", err=True)
+        raise typer.Exit(130) from stop

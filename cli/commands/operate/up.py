@@ -1,0 +1,80 @@
+"""`easyanimate up`: the whole service on this machine, until Ctrl-C."""
+
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from cli.settings import StackSettings
+from cli.stack.stack import EmbeddedStack, StackFailed, StackPlan
+from easyanimate.models.finding import shelf_name
+
+
+def up(
+    port: Annotated[int, typer.Option(envvar="EASYANIMATE_PORT", help="Where the API listens.")] = 8000,
+    host: Annotated[
+        str, typer.Option(envvar="EASYANIMATE_HOST", help="Other than this machine: needs keys.")
+    ] = "127.0.0.1",
+    data_dir: Annotated[Path, typer.Option(envvar="EASYANIMATE_DATA_DIR", help="Queue and videos live here.")] = Path(
+        "data"
+    ),
+    models_dir: Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR")] = Path("models"),
+) -> None:
+    """Start Redis, API, keeper and worker, and keep them running until Ctrl-C. What they made is there next time."""
+    settings = StackSettings()
+    plan = StackPlan(
+        data_dir=data_dir,
+        models_dir=models_dir,
+        model=shelf_name(settings.model, models_dir),
+        port=port,
+        host=host,
+        redis_url=settings.redis_url.get_secret_value() if settings.redis_url else None,
+        environment={"EASYANIMATE_LOG_FORMAT": settings.log_format},
+    )
+    stack = EmbeddedStack(plan, say=lambda text: typer.echo(text, err=True))
+    _obey_signals(stack)
+    try:
+        typer.echo("starting Redis, API, keeper and worker …", err=True)
+        stack.start()
+        typer.echo(_welcome(stack))
+        stack.wait_until_unwanted()
+    except StackFailed as error:
+        if not stack.is_unwanted:
+            typer.echo(f"easyanimate up: {error}", err=True)
+            raise typer.Exit(1) from error
+    finally:
+        stack.stop()
+    typer.echo("stopped; the data is still there", err=True)
+
+
+def _obey_signals(stack: EmbeddedStack) -> None:
+    """Ctrl-C or SIGTERM ends what waits for the stack; a second one has the worker give its job back at once."""
+
+    def stop(_: int, __: FrameType | None) -> None:
+        if stack.is_unwanted:
+            stack.hurry()
+        stack.is_unwanted = True
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+
+
+def _welcome(stack: EmbeddedStack) -> str:
+    plan, url = stack.plan, stack.url
+    body = '{"prompt": "a red ball rolls to the left"}'
+    return "\n".join(
+        [
+            "",
+            f"  EasyAnimate is ready at {url}",
+            f"  documentation  {url}/docs",
+            f"  model          {plan.models_dir / plan.model}",
+            f"  data           {plan.data_dir}",
+            "",
+            f"  curl {url}/v1/videos -H 'Content-Type: application/json' -d '{body}'",
+            "",
+            "  Ctrl-C stops it.",
+            "",
+        ]
+    )

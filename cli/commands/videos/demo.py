@@ -1,0 +1,110 @@
+"""`easyanimate demo`: start the service, make a video from words and one from a picture over REST, save both."""
+
+import signal
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.client import Client, ClientError, Record
+from cli.local.start_image import draw_start_picture
+from cli.progress import follow_with_bar, phase_table
+from cli.settings import ClientSettings, StackSettings
+from cli.stack.ports import free_port
+from cli.stack.stack import EmbeddedStack, StackFailed, StackPlan
+from easyanimate.models.finding import shelf_name
+
+SEED = 7
+# Whatever the environment says of a real installation is not for the demo.
+ALONE = {"EASYANIMATE_STORAGE": "local", "EASYANIMATE_API_KEYS": "", "EASYANIMATE_AUTH": "off"}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One video of the demo: the file's name without its ending, the words, the picture."""
+
+    name: str
+    prompt: str
+    image: Path | None = None
+
+
+def demo(
+    output: Annotated[Path, typer.Option(help="The folder for videos, pictures and logs.")] = Path("demo"),
+    models_dir: Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR")] = Path("models"),
+) -> None:
+    """Make a text-to-video and an image-to-video through the whole service, and save them with a contact sheet."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: everything is put away
+    try:
+        make_demo(output, models_dir)
+    except (ClientError, StackFailed, OSError) as error:
+        typer.echo(f"easyanimate demo: {error}", err=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt as error:
+        typer.echo("stopped", err=True)
+        raise typer.Exit(130) from error
+
+
+def make_demo(output: Path, models_dir: Path) -> None:
+    """Everything `demo` does. Raises ClientError, StackFailed, OSError."""
+    output.mkdir(parents=True, exist_ok=True)
+    picture = draw_start_picture(output / "start.png")
+    scenes = [
+        Scene("text-to-video", "A large red circle moving to the right on a blue background"),
+        Scene("image-to-video", "A large yellow circle moving up on a black background", picture),
+    ]
+    settings = StackSettings()
+    with tempfile.TemporaryDirectory(prefix="data-", dir=output) as data:
+        plan = StackPlan(
+            data_dir=Path(data),
+            models_dir=models_dir,
+            model=shelf_name(settings.model, models_dir),
+            port=free_port(),
+            logs=output / "logs",
+            environment={**ALONE, "EASYANIMATE_LOG_FORMAT": settings.log_format},
+        )
+        stack = EmbeddedStack(plan)
+        try:
+            typer.echo("starting Redis, API, keeper and worker …")
+            stack.start()
+            records = _make_all(stack.url, scenes, output)
+        finally:
+            stack.stop()
+    _save_contact_sheet(scenes, output)
+    _tell(scenes, records, output)
+
+
+def _make_all(url: str, scenes: list[Scene], output: Path) -> list[Record]:
+    with Client(ClientSettings(url=url)) as client:
+        ids = [client.create({"prompt": scene.prompt, "seed": SEED}, scene.image)["id"] for scene in scenes]
+        records = []
+        for scene, video_id in zip(scenes, ids, strict=True):
+            records.append(follow_with_bar(client, video_id, scene.name.ljust(14)))
+            client.download(video_id, output / f"{scene.name}.mp4")
+        return records
+
+
+def _save_contact_sheet(scenes: list[Scene], output: Path) -> None:
+    """One labelled row of frames for each video."""
+    from PIL import Image, ImageDraw
+
+    from easyanimate.files.contact_sheet import contact_sheet
+
+    rows = [contact_sheet(output / f"{scene.name}.mp4") for scene in scenes]
+    label_height = 18
+    sheet = Image.new("RGB", (max(row.width for row in rows), sum(row.height + label_height for row in rows)), "white")
+    pen, top = ImageDraw.Draw(sheet), 0
+    for scene, row in zip(scenes, rows, strict=True):
+        pen.text((4, top + 3), f"{scene.name}: {scene.prompt}", fill="black")
+        sheet.paste(row, (0, top + label_height))
+        top += row.height + label_height
+    sheet.save(output / "contact-sheet.png")
+
+
+def _tell(scenes: list[Scene], records: list[dict[str, Any]], output: Path) -> None:
+    typer.echo("")
+    for scene, record in zip(scenes, records, strict=True):
+        facts = f"{record['size']}, {record['num_frames']} frames at {record['fps']} a second"
+        typer.echo(f"{output / scene.name}.mp4: {facts}; {phase_table(record)}")
+    typer.echo(f"{output / 'contact-sheet.png'}: some frames of both")

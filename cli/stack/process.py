@@ -1,0 +1,100 @@
+"""One program of the house as a child process: it dies with us, and Ctrl-C reaches it only through us."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from cli.settings import child_environment
+from worker.parent_death import die_with_parent
+
+STEADY_S = 30.0  # who lives so long has earned a quick restart
+LONGEST_PAUSE_S = 30.0
+
+
+class Child:
+    """`python -m` one of our rooms. When it dies it may be started again, after a pause that grows."""
+
+    def __init__(self, name: str, module: str, environment: dict[str, str], log: Path | None) -> None:
+        """`log` is where its stderr goes, None for our own."""
+        self.name = name
+        self.module = module
+        self.environment = environment
+        self.log = log
+        self.process: subprocess.Popen[bytes] | None = None
+        self._started_at = 0.0
+        self._pause_s = 0.5
+        self._ended_at: float | None = None
+
+    def start(self) -> None:
+        """Start it now."""
+        self._started_at, self._ended_at = time.monotonic(), None
+        self.process = start_program([sys.executable, "-m", self.module], self.environment, self.log)
+
+    @property
+    def exit_code(self) -> int | None:
+        """What it ended with; None while it runs."""
+        return self.process.poll() if self.process else None
+
+    def revive(self) -> int | None:
+        """Start it again if it has died and its pause is over; what it died of, when that is first seen."""
+        code = self.exit_code
+        if code is None:
+            return None
+        now = time.monotonic()
+        if self._ended_at is None:
+            self._ended_at = now
+            is_steady = now - self._started_at > STEADY_S
+            self._pause_s = 0.5 if is_steady else min(2 * self._pause_s, LONGEST_PAUSE_S)
+            return code
+        if now - self._ended_at >= self._pause_s:
+            self.start()
+        return None
+
+    def ask_to_end(self) -> None:
+        """SIGTERM."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+
+    def end(self, timeout_s: float) -> None:
+        """Ask it to end, wait for it, and end it if it does not."""
+        if self.process is None:
+            return
+        self.ask_to_end()
+        try:
+            self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def last_words(self) -> str:
+        """The end of what it wrote to its log."""
+        return self.log.read_text(errors="replace").strip()[-1000:] if self.log and self.log.exists() else ""
+
+
+def start_program(
+    command: Sequence[str],
+    environment: dict[str, str],
+    log: Path | None = None,
+    *,
+    how: signal.Signals = signal.SIGKILL,
+) -> "subprocess.Popen[bytes]":
+    """Start a program that gets the signal `how` when the thread that called this ends."""
+    stderr: IO[bytes] | None = log.open("ab") if log else None
+    try:
+        return subprocess.Popen(
+            list(command),
+            env=child_environment(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=stderr,
+            stderr=stderr,
+            start_new_session=True,
+            preexec_fn=partial(die_with_parent, how),  # one system call, loaded beforehand
+        )
+    finally:
+        if stderr:
+            stderr.close()

@@ -1,0 +1,193 @@
+"""The whole service on one machine: Redis, API, keeper and worker as child processes, kept alive, ended in order."""
+
+import fcntl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Lock, Thread
+from typing import IO, Self
+
+import httpx
+
+from cli.stack.ports import free_port, is_free
+from cli.stack.process import Child
+from cli.stack.redis_server import EmbeddedRedis
+from cli.stack.tiny_model import ModelMissing, ensure_model
+
+LOOK_EVERY_S = 0.2
+READY_TIMEOUT_S = 600.0  # a big model takes minutes to load
+WORKER_PATIENCE_S = 60.0  # longer than its drain
+PATIENCE_S = 25.0
+
+
+class StackFailed(Exception):
+    """The service could not be started; one sentence says why."""
+
+
+@dataclass(frozen=True)
+class StackPlan:
+    """Where everything goes. Without `redis_url` the stack brings its own; `logs` None means our own stderr."""
+
+    data_dir: Path
+    models_dir: Path
+    model: str
+    port: int
+    host: str = "127.0.0.1"
+    redis_url: str | None = None
+    logs: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class EmbeddedStack:
+    """From `start` to `stop` the service runs. What is in its data folder survives a restart."""
+
+    def __init__(self, plan: StackPlan, say: Callable[[str], None] = lambda _: None) -> None:
+        self.plan = plan
+        self.say = say
+        self.redis: EmbeddedRedis | None = None
+        self.children: dict[str, Child] = {}
+        self._lock: IO[str] | None = None
+        self.is_unwanted = False  # a plain value: a signal handler may set it, whatever it interrupts
+        self._is_closing = False
+        self._is_closed = Event()
+        self._reviving = Lock()
+        self._watcher = Thread(target=self._watch, name="watcher", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Where the API is reached from this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.plan.host, self.plan.host)  # noqa: S104
+        return f"http://{host}:{self.plan.port}"
+
+    def start(self) -> Self:
+        """Start everything and wait until a job could be accepted and made. Raises StackFailed."""
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """End the worker, which finishes or hands back its job, then keeper, API and Redis. May be called twice."""
+        self._is_closing = True
+        with self._reviving:  # nobody is started after this
+            pass
+        if (worker := self.children.get("worker")) is not None:
+            worker.end(WORKER_PATIENCE_S)
+        for name in ("keeper", "api"):
+            if (child := self.children.get(name)) is not None:
+                child.end(PATIENCE_S)
+        if self.redis is not None:
+            self.redis.stop()
+        self._is_closed.set()
+        if self._watcher.is_alive():
+            self._watcher.join()
+        if self._lock is not None:
+            self._lock.close()
+
+    def hurry(self) -> None:
+        """While `stop` waits: have the worker give its job back now."""
+        if (worker := self.children.get("worker")) is not None:
+            worker.ask_to_end()
+
+    def wait_until_unwanted(self) -> None:
+        """Sleep until somebody sets `is_unwanted`."""
+        while not self.is_unwanted:
+            time.sleep(LOOK_EVERY_S)
+
+    # ---- how it starts
+
+    def _start(self) -> None:
+        plan = self.plan
+        if not is_free(plan.host, plan.port):
+            raise StackFailed(f"port {plan.port} of {plan.host} is in use; choose another with --port")
+        plan.data_dir.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(plan.data_dir)
+        if plan.logs:
+            plan.logs.mkdir(parents=True, exist_ok=True)
+        _ensure_model(plan)
+        redis_url = plan.redis_url or self._start_redis()
+        for name, module in (("api", "service"), ("keeper", "worker.keeper.__main__"), ("worker", "worker")):
+            log = plan.logs / f"{name}.log" if plan.logs else None
+            self.children[name] = Child(name, module, self._environment(redis_url), log)
+            self.children[name].start()
+        self._wait_until_ready()
+        self._watcher.start()
+
+    def _start_redis(self) -> str:
+        self.redis = EmbeddedRedis(self.plan.data_dir / "redis", free_port())
+        try:
+            return self.redis.start().url
+        except RuntimeError as error:
+            raise StackFailed(str(error)) from error
+
+    def _environment(self, redis_url: str) -> dict[str, str]:
+        plan = self.plan
+        return {
+            **plan.environment,
+            "EASYANIMATE_REDIS_URL": redis_url,
+            "EASYANIMATE_DATA_DIR": str(plan.data_dir.resolve()),
+            "EASYANIMATE_MODELS_DIR": str(plan.models_dir.resolve()),
+            "EASYANIMATE_MODEL": plan.model,
+            "EASYANIMATE_HOST": plan.host,
+            "EASYANIMATE_PORT": str(plan.port),
+        }
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self._is_ready():
+                return
+            for child in self.children.values():
+                if child.exit_code is not None:
+                    tale = child.last_words() or "see what it wrote above"
+                    raise StackFailed(f"the {child.name} ended with code {child.exit_code}: {tale}")
+            time.sleep(0.1)
+            if self.is_unwanted:
+                raise StackFailed("stopped before it was ready")
+        raise StackFailed(f"the service was not ready after {READY_TIMEOUT_S:g} s")
+
+    def _is_ready(self) -> bool:
+        """Whether jobs are accepted, and our worker is there to make them."""
+        try:
+            answer = httpx.get(f"{self.url}/readyz", timeout=5)
+            return answer.status_code == 200 and answer.json()["workers"].get(self.plan.model, 0) > 0
+        except (httpx.HTTPError, ValueError, KeyError):
+            return False
+
+    # ---- how it stays
+
+    def _watch(self) -> None:
+        """Bring back whoever dies. When the stack closes, stay until all are gone: they die with who started them."""
+        while not self._is_closed.wait(LOOK_EVERY_S):
+            with self._reviving:
+                if not self._is_closing:
+                    self._revive()
+
+    def _revive(self) -> None:
+        for child in self.children.values():
+            code = child.revive()
+            if code is not None:
+                self.say(f"the {child.name} ended with code {code}; it is started again")
+
+
+def _ensure_model(plan: StackPlan) -> None:
+    try:
+        ensure_model(plan.models_dir, plan.model)
+    except ModelMissing as error:
+        raise StackFailed(str(error)) from error
+
+
+def _lock(folder: Path) -> IO[str]:
+    """The data folder for us alone: two Redis servers would write over each other."""
+    file = (folder / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise StackFailed(
+            f"another easyanimate uses the data folder {folder}; choose another with --data-dir"
+        ) from error
+    return file

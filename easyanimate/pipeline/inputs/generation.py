@@ -1,0 +1,125 @@
+"""What one call of the pipeline is asked to make."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from easyanimate.errors import InvalidInput
+from easyanimate.geometry import (
+    FRAMES_PER_SLICE,
+    SIZE_STEP,
+    SPATIAL_FACTOR,
+    is_reachable,
+    latent_frames,
+    nearest_num_frames,
+    nearest_size,
+)
+from easyanimate.pipeline.arguments import as_flag, as_integer, as_number, as_text, kind, only_one
+from easyanimate.pipeline.inputs.images import RESAMPLES, Frames, Mask, as_mask, as_picture
+from easyanimate.pipeline.inputs.modes import check_mode
+from easyanimate.pipeline.schedulers.schedulers import check_steps, make_scheduler
+
+_INTEGERS = ("height", "width", "num_frames", "num_inference_steps")
+_NUMBERS = ("guidance_scale", "clip_apply_ratio", "strength")
+_FLAGS = ("sample_posterior", "smooth", "clean_caption")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Generation:
+    """Settings of one clip, checked when made: InvalidInput says what would work. Sizes in pixels.
+
+    What is given besides the words, one of:
+    - `image`, the first frame, or `context_frames`, the first 1 to 4; with either, `last_image`, the last frame;
+    - `video`, at least `num_frames` frames, of which the first are used, with `strength`, the share of the steps
+      taken from its noised latents on (less keeps more of it), or `mask`, white where it is made anew, or both.
+    Frames are uint8 [F, H, W, 3] or a list of pictures, of any size; an image is a picture or uint8 [H, W, 3], a mask
+    a picture or uint8 [H, W].
+    A list of one prompt, image or mask is taken for what is in it, a negative prompt of None for the empty one, and
+    whole floats and numbers of NumPy for Python's.
+
+    `clip_apply_ratio` is the last share of the steps that see the CLIP image; `sample_posterior` False takes the
+    VAE's means instead of samples; `smooth` softens the seams between slices of the decoded clip.
+    """
+
+    prompt: str
+    negative_prompt: str = ""
+    image: Image.Image | None = None
+    last_image: Image.Image | None = None
+    context_frames: Frames | None = None
+    video: Frames | None = None
+    mask: Mask | None = None
+    strength: float = 1.0
+    height: int
+    width: int
+    num_frames: int
+    num_inference_steps: int = 25
+    guidance_scale: float = 7.0
+    scheduler: str = "euler"
+    clip_apply_ratio: float = 0.5
+    sample_posterior: bool = True
+    smooth: bool = True
+    clean_caption: bool = True
+    image_resample: str = "bicubic"
+
+    def __post_init__(self) -> None:
+        for name, value in self._usual_kinds().items():
+            object.__setattr__(self, name, value)
+        self._check_resample()
+        self._check_sizes()
+        self._check_frames()
+        make_scheduler(self.scheduler)
+        check_steps(self.scheduler, self.num_inference_steps, self.strength)
+        if not (math.isfinite(self.guidance_scale) and self.guidance_scale >= 0):
+            raise InvalidInput(f"guidance_scale must be a number from 0 on, got {self.guidance_scale}")
+        if not 0 <= self.clip_apply_ratio <= 1:
+            raise InvalidInput(f"clip_apply_ratio must be between 0 and 1, got {self.clip_apply_ratio}")
+        check_mode(self)
+
+    def _usual_kinds(self) -> dict[str, Any]:
+        """The fields in the types declared for them, where a call may give others that mean the same."""
+        negative = only_one(self.negative_prompt, "negative_prompt", "one call makes one clip")
+        pictures = {name: getattr(self, name) for name in ("image", "last_image")}
+        kinds: dict[str, Any] = {
+            "prompt": as_text(self.prompt, "prompt"),
+            "negative_prompt": "" if negative is None else as_text(self.negative_prompt, "negative_prompt"),
+            "mask": None if self.mask is None else as_mask(self.mask),
+        }
+        kinds |= {name: as_picture(value, name) for name, value in pictures.items() if value is not None}
+        kinds |= {name: as_integer(getattr(self, name), name) for name in _INTEGERS}
+        kinds |= {name: as_number(getattr(self, name), name) for name in _NUMBERS}
+        return kinds | {name: as_flag(getattr(self, name), name) for name in _FLAGS}
+
+    def _check_resample(self) -> None:
+        resample = self.image_resample
+        if not isinstance(resample, str) or resample not in RESAMPLES:
+            got = repr(resample[:40]) if isinstance(resample, str) else kind(resample)
+            raise InvalidInput(f"image_resample must be one of {', '.join(RESAMPLES)}, got {got}")
+
+    def _check_sizes(self) -> None:
+        for name, side in (("height", self.height), ("width", self.width)):
+            if side < SIZE_STEP or side % SIZE_STEP:
+                nearest = nearest_size(side, max(side, 0) + SIZE_STEP)
+                raise InvalidInput(f"{name} must be a multiple of {SIZE_STEP}, got {side}; the nearest is {nearest}")
+
+    def _check_frames(self) -> None:
+        if not is_reachable(self.num_frames):
+            nearest = nearest_num_frames(self.num_frames, max(self.num_frames, 0) + FRAMES_PER_SLICE)
+            rule = f"1 or a multiple of {FRAMES_PER_SLICE}"
+            raise InvalidInput(f"num_frames must be {rule}, got {self.num_frames}; the nearest is {nearest}")
+
+    @property
+    def is_guided(self) -> bool:
+        """Whether the negative prompt takes part; up to a scale of 1 it does not (spec: pipelines 2.3)."""
+        return self.guidance_scale > 1.0
+
+    @property
+    def prompts(self) -> list[str]:
+        """The rows of a call: the negative prompt's, if it takes part, and the prompt's."""
+        return [self.negative_prompt, self.prompt] if self.is_guided else [self.prompt]
+
+    def latent_shape(self, channels: int) -> tuple[int, int, int, int, int]:
+        """[1, C, f, h, w] of this clip."""
+        sides = self.height // SPATIAL_FACTOR, self.width // SPATIAL_FACTOR
+        return (1, channels, latent_frames(self.num_frames), *sides)

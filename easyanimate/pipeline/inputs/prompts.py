@@ -1,0 +1,86 @@
+"""Prompts to what the transformer reads: 120 tokens of T5, and a word about what did not fit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from easyanimate.pipeline.arguments import as_text
+from easyanimate.pipeline.inputs.text_cleaning import clean_prompt, lost_ideographs, plain_prompt
+
+MAX_TOKENS = 120  # with the end mark (spec: pipelines 2.2)
+# A fast tokenizer keeps its truncation and padding from call to call; the first call here switches them off.
+_tokenizing = Lock()
+
+
+@dataclass(frozen=True)
+class TextContext:
+    """`embeds` [R, 120, D], `mask` [R, 120] (1 at real tokens); R is 1, or 2 as negative, positive."""
+
+    embeds: Tensor
+    mask: Tensor
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """`ids` and `mask` [R, 120], one row for each prompt."""
+
+    ids: Tensor
+    mask: Tensor
+    warnings: tuple[str, ...]
+
+
+def tokenize(tokenizer: Any, prompts: Sequence[str] | str, *, clean_caption: bool) -> Tokens:
+    """`prompts` cleaned (or only lowered) and cut to 120 tokens; the end mark stays, and a warning holds the rest.
+
+    One text is one prompt. Raises InvalidInput for what is no text. Threads may share the tokenizer.
+    """
+    tidy = clean_prompt if clean_caption else plain_prompt
+    given = [as_text(prompt, "prompt") for prompt in ([prompts] if isinstance(prompts, str) else prompts)]
+    texts = [tidy(prompt) for prompt in given]
+    with _tokenizing:
+        rows = tokenizer(texts, padding=False, truncation=False, verbose=False).input_ids
+    warnings = [
+        warning
+        for prompt, text, row in zip(given, texts, rows, strict=True)
+        for warning in _warnings(tokenizer, prompt, text, row, clean_caption=clean_caption)
+    ]
+    ids = torch.tensor([_fit(row, tokenizer.pad_token_id) for row in rows])
+    lengths = torch.tensor([len(row) for row in rows])
+    mask = (torch.arange(MAX_TOKENS) < lengths[:, None]).long()
+    return Tokens(ids, mask, tuple(warnings))
+
+
+def _fit(row: list[int], pad: int) -> list[int]:
+    """120 tokens of `row`, which ends with the end mark: padded, or cut before that mark."""
+    kept = row if len(row) <= MAX_TOKENS else [*row[: MAX_TOKENS - 1], row[-1]]
+    return kept + [pad] * (MAX_TOKENS - len(kept))
+
+
+def encode(text_encoder: Any, tokens: Tokens, device: Any) -> TextContext:
+    """The last hidden state of T5, in its dtype, on `device`."""
+    mask = tokens.mask.to(device)
+    states = text_encoder(tokens.ids.to(device), attention_mask=mask).last_hidden_state
+    return TextContext(states, mask, tokens.warnings)
+
+
+def _warnings(tokenizer: Any, given: str, text: str, ids: list[int], *, clean_caption: bool) -> list[str]:
+    lost = lost_ideographs(given) if clean_caption else ""
+    if given.strip() and not text:
+        why = "; Chinese characters are deleted" if lost else ""
+        return [f"nothing is left of the prompt {_short(given)!r} after cleaning{why}; the model reads English only"]
+    warnings = []
+    if lost:
+        warnings.append(f"the model reads English only; deleted from the prompt: Chinese characters {_short(lost)!r}")
+    if len(ids) > MAX_TOKENS:
+        rest = tokenizer.decode(ids[MAX_TOKENS - 1 :], skip_special_tokens=True)
+        warnings.append(f"the prompt has {len(ids)} tokens and the model reads {MAX_TOKENS}; left out: {rest!r}")
+    return warnings
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:40] + "…"

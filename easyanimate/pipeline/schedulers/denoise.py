@@ -1,0 +1,161 @@
+"""The denoising loop: noise to latents, step by step (spec: pipelines 6)."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from easyanimate.errors import NotFinite, StateMismatch
+from easyanimate.pipeline.inputs.prompts import TextContext
+from easyanimate.pipeline.schedulers.denoising_state import (
+    Continuation,
+    DenoisingState,
+    put_back,
+    scheduler_changes,
+    tensors_sha256,
+)
+
+OnStep = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """All that the transformer is told besides the latents. R rows: positive alone, or negative and positive.
+
+    `image` [R, E] and `image_mask` [R, K] are zero in the negative row; `inpaint_latents` [1, 8, f, h, w].
+    `init_latents` [1, 4, f, h, w], scaled, are those of a video to start from.
+    """
+
+    text: TextContext
+    image: Tensor
+    image_mask: Tensor
+    inpaint_latents: Tensor
+    guidance_scale: float
+    clip_apply_ratio: float
+    init_latents: Tensor | None = None
+
+    @cached_property
+    def sha256(self) -> str:
+        """What tells these conditions from others, to the last bit."""
+        tensors = (self.text.embeds, self.text.mask, self.image, self.image_mask, self.inpaint_latents)
+        return tensors_sha256((*tensors, self.init_latents, torch.tensor([self.guidance_scale, self.clip_apply_ratio])))
+
+    def at(self, call: int, calls: int) -> dict[str, Tensor]:
+        """The transformer's arguments in its `call`-th of `calls` calls: CLIP is heard in the last ones only."""
+        rows = self.text.embeds.shape[0]
+        heard = float(call >= calls * (1 - self.clip_apply_ratio))
+        return {
+            "encoder_hidden_states": self.text.embeds,
+            "encoder_attention_mask": self.text.mask,
+            "inpaint_latents": self.inpaint_latents.expand(rows, -1, -1, -1, -1),
+            "clip_encoder_hidden_states": self.image * heard,
+            "clip_attention_mask": self.image_mask * heard,
+        }
+
+
+def denoise(
+    transformer: Any,
+    scheduler: Any,
+    timesteps: Tensor,
+    noise: Tensor,
+    conditions: Conditions,
+    *,
+    generator: torch.Generator,
+    on_step: OnStep,
+    rows_in_turn: bool = False,
+    continuation: Continuation | None = None,
+) -> Tensor:
+    """Latents [1, 4, f, h, w] of `noise`, by the `timesteps` that are set in `scheduler`. It works in float32.
+
+    `on_step(index, timestep, latents, original)` is called after each step, with what the model believed the clean
+    latents to be, and returns the latents to go on with; to stop, it raises. `rows_in_turn` halves the memory of
+    guidance (spec: transformer 15).
+    Raises NotFinite if the result holds NaN or infinity, StateMismatch for a state of other conditions.
+    """
+    own_draws = {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
+    continuation = continuation or Continuation()
+    before = dict(vars(scheduler))
+    first, latents = 0, first_latents(scheduler, timesteps, noise.float(), conditions.init_latents)
+    if continuation.state is not None:
+        first, latents = _go_on(continuation.state, conditions, scheduler, generator, latents)
+    for i, timestep in enumerate(timesteps[first:], first):
+        told = conditions.at(i, len(timesteps))
+        model_input = scheduler.scale_model_input(latents, timestep)
+        estimate = predict_noise(transformer, model_input, timestep, told, rows_in_turn=rows_in_turn)
+        estimate = guide(estimate, conditions.guidance_scale)
+        original = predict_original(scheduler, model_input, timestep, estimate)
+        latents = scheduler.step(estimate, timestep, latents, **own_draws, return_dict=False)[0]
+        latents = on_step(i, timestep, latents, original)
+        if continuation.on_state is not None:
+            continuation.on_state(
+                partial(_state, i + 1, latents, scheduler, before, generator, conditions), i + 1 == len(timesteps)
+            )
+    if not torch.isfinite(latents).all():
+        raise NotFinite("the denoised latents hold NaN or infinity; use float32 or bfloat16, and check the weights")
+    return latents
+
+
+def _state(
+    index: int,
+    latents: Tensor,
+    scheduler: Any,
+    before: dict[str, Any],
+    generator: torch.Generator,
+    conditions: Conditions,
+) -> DenoisingState:
+    changes = scheduler_changes(scheduler, before)
+    return DenoisingState(index, latents, changes, generator.get_state(), conditions.sha256)
+
+
+def _go_on(
+    state: DenoisingState, conditions: Conditions, scheduler: Any, generator: torch.Generator, start: Tensor
+) -> tuple[int, Tensor]:
+    """The next step and the latents it begins with, in the form of `start`; sampler and generator are as they were."""
+    if state.conditions != conditions.sha256 or state.latents.shape != start.shape:
+        raise StateMismatch("the state to go on from is of other conditions, or they were encoded otherwise")
+    put_back(scheduler, state.scheduler)
+    generator.set_state(state.generator_state)
+    return state.index, state.latents.to(start)
+
+
+def first_latents(scheduler: Any, timesteps: Tensor, noise: Tensor, init_latents: Tensor | None) -> Tensor:
+    """What the steps begin with: noise alone, or the video to start from under noise (spec: pipelines 4.5)."""
+    if init_latents is None:
+        return noise * scheduler.init_noise_sigma
+    return scheduler.add_noise(init_latents.float(), noise, timesteps[:1])
+
+
+def predict_noise(
+    transformer: Any, latents: Tensor, timestep: Tensor, told: dict[str, Tensor], *, rows_in_turn: bool = False
+) -> Tensor:
+    """[R, 4, f, h, w] in float32: the noise in `latents` [1, 4, f, h, w], without the learned variance.
+
+    With `rows_in_turn` each of the R rows has its own call of the transformer; the result is the same but for rounding.
+    """
+    rows = told["encoder_hidden_states"].shape[0]
+    if rows_in_turn and rows > 1:
+        each = [{name: value[row : row + 1] for name, value in told.items()} for row in range(rows)]
+        return torch.cat([predict_noise(transformer, latents, timestep, row) for row in each])
+    floats = {name: value.to(transformer.dtype) for name, value in told.items()}
+    sample = transformer(
+        latents.to(transformer.dtype).expand(rows, -1, -1, -1, -1), timestep=timestep.expand(rows), **floats
+    ).sample
+    return sample[:, : latents.shape[1]].float()
+
+
+def predict_original(scheduler: Any, latents: Tensor, timestep: Tensor, estimate: Tensor) -> Tensor:
+    """The clean latents [1, 4, f, h, w] in `latents` as the transformer was given them, if `estimate` is the noise."""
+    kept = scheduler.alphas_cumprod[int(timestep.round())].to(latents)
+    return (latents - (1 - kept).sqrt() * estimate) / kept.sqrt()
+
+
+def guide(estimate: Tensor, scale: float) -> Tensor:
+    """[R, ...] -> [1, ...]: away from the negative row by `scale`, where there is one."""
+    if estimate.shape[0] == 1:
+        return estimate
+    negative, positive = estimate.chunk(2)
+    return negative + scale * (positive - negative)

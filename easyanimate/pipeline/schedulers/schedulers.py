@@ -1,0 +1,168 @@
+"""V3's samplers and three more, built fresh for every request from fixed settings, whatever the scheduler folder says.
+
+The classes are diffusers'; the settings they would default to are spelled out, since defaults move between releases
+(spec: pipelines 5).
+
+| name | | calls of the model for N steps |
+|---|---|---|
+| euler, euler_ancestral, dpmpp_2m, ddim | V3's | N |
+| pndm | V3's, with a warm-up | N + 9, at least 4 steps |
+| ddim_clipped | DDIM as upstream sets it: latents clipped to [-1, 1] in every step, for comparison | N |
+| unipc | second order from past steps, good with 10 to 20 | N |
+| heun | second order by a second look at each step | 2 N - 1 |
+| lcm | for a LoRA distilled to consistency (LCM): 4 to 8 steps, guidance 1 to 2 | N, at most 50 |
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from diffusers import (
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerAncestralDiscreteScheduler,
+    EulerDiscreteScheduler,
+    HeunDiscreteScheduler,
+    LCMScheduler,
+    PNDMScheduler,
+    UniPCMultistepScheduler,
+)
+from torch import Tensor
+
+from easyanimate.errors import InvalidInput
+from easyanimate.pipeline.arguments import as_integer, as_number, kind
+from easyanimate.pipeline.schedulers.names import SCHEDULERS
+
+_NOISE: dict[str, Any] = {
+    "num_train_timesteps": 1000,
+    "beta_start": 0.0001,
+    "beta_end": 0.02,
+    "beta_schedule": "linear",
+    "prediction_type": "epsilon",
+    "steps_offset": 1,
+}
+_BUILDERS: dict[str, Callable[[], Any]] = {
+    "euler": lambda: EulerDiscreteScheduler(
+        **_NOISE, timestep_spacing="linspace", interpolation_type="linear", final_sigmas_type="zero"
+    ),
+    "euler_ancestral": lambda: EulerAncestralDiscreteScheduler(**_NOISE, timestep_spacing="linspace"),
+    "dpmpp_2m": lambda: DPMSolverMultistepScheduler(
+        **_NOISE,
+        timestep_spacing="linspace",
+        algorithm_type="dpmsolver++",
+        solver_order=2,
+        solver_type="midpoint",
+        lower_order_final=True,
+        euler_at_final=False,
+        final_sigmas_type="zero",
+    ),
+    "pndm": lambda: PNDMScheduler(**_NOISE, timestep_spacing="leading", skip_prk_steps=False, set_alpha_to_one=False),
+    "ddim": lambda: make_ddim(clip_sample=False),
+    "ddim_clipped": lambda: make_ddim(clip_sample=True),
+    "unipc": lambda: UniPCMultistepScheduler(
+        **_NOISE,
+        timestep_spacing="linspace",
+        solver_order=2,
+        solver_type="bh2",
+        lower_order_final=True,
+        final_sigmas_type="zero",
+    ),
+    "heun": lambda: HeunDiscreteScheduler(**_NOISE, timestep_spacing="linspace"),
+    "lcm": lambda: LCMScheduler(
+        **_NOISE, timestep_spacing="leading", original_inference_steps=50, set_alpha_to_one=True, clip_sample=False
+    ),
+}
+
+FEWEST_STEPS = {"pndm": 4}  # its warm-up needs four; the others can do with one
+# Half the training steps: beyond, the samplers that count in whole timesteps run off the end. LCM has 50 of its own.
+MOST_STEPS = {name: 50 if name == "lcm" else 500 for name in SCHEDULERS}
+
+
+def make_scheduler(name: str) -> Any:
+    """A new sampler; `name` is one of SCHEDULERS, else InvalidInput."""
+    if not isinstance(name, str) or name not in _BUILDERS:
+        got = repr(name[:40]) if isinstance(name, str) else kind(name)
+        raise InvalidInput(f"scheduler must be one of {', '.join(SCHEDULERS)}, got {got}")
+    return _BUILDERS[name]()
+
+
+def make_ddim(*, clip_sample: bool) -> DDIMScheduler:
+    """DDIM. Upstream clips the estimated latents to [-1, 1] in every step, which cuts off what latents really span."""
+    return DDIMScheduler(
+        **_NOISE, timestep_spacing="leading", set_alpha_to_one=True, clip_sample=clip_sample, clip_sample_range=1.0
+    )
+
+
+def check_no_other_scheduler(kept: Any, found: Any, name: str) -> None:
+    """InvalidInput if `found`, on the pipeline in place of the `kept` one, is another sampler than that of `name`.
+
+    It would have no effect, since each call makes its own sampler.
+    """
+    used = make_scheduler(name)
+    if found is kept or (type(found) is type(used) and _settings(found) == _settings(used)):
+        return
+    same = next((other for other in SCHEDULERS if type(make_scheduler(other)) is type(found)), name)
+    raise InvalidInput(
+        f"pipe.scheduler was replaced by {kind(found)}, which has no effect: each call makes its own sampler. "
+        f'Leave pipe.scheduler as it is and give the name in the call, such as scheduler="{same}"'
+    )
+
+
+def _settings(scheduler: Any) -> dict[str, Any]:
+    return {name: value for name, value in scheduler.config.items() if not name.startswith("_")}
+
+
+def check_steps(name: str, num_inference_steps: int, strength: float = 1.0) -> None:
+    """InvalidInput unless the sampler `name` can take this many steps, and enough are left at `strength`."""
+    fewest, most = FEWEST_STEPS.get(name, 1), MOST_STEPS[name]
+    if not fewest <= num_inference_steps <= most:
+        limits = f"between {fewest} and {most}"
+        raise InvalidInput(f"num_inference_steps must be {limits} for {name}, got {num_inference_steps}")
+    if not (math.isfinite(strength) and 0 < strength <= 1):
+        raise InvalidInput(f"strength must be above 0 and at most 1, got {strength}")
+    left = kept_steps(num_inference_steps, strength)
+    if left < fewest:
+        weakest = next(s for s in (i / 100 for i in range(1, 101)) if kept_steps(num_inference_steps, s) >= fewest)
+        raise InvalidInput(
+            f"strength {strength} leaves {left} of {num_inference_steps} steps and {name} needs {fewest}; "
+            f"take strength {weakest} or more, or more steps"
+        )
+
+
+def kept_steps(num_inference_steps: int, strength: float) -> int:
+    """How many of the steps, the last ones, are taken at `strength` (spec: pipelines 4.5)."""
+    return min(int(num_inference_steps * strength), num_inference_steps)
+
+
+def set_timesteps(scheduler: Any, num_inference_steps: int, strength: float = 1.0, device: Any = None) -> Tensor:
+    """Make a new `scheduler` ready, and give the timesteps to step through, one for each call of the model."""
+    scheduler.set_timesteps(num_inference_steps, device=device)
+    skipped = num_inference_steps - kept_steps(num_inference_steps, strength)
+    if isinstance(scheduler, PNDMScheduler):
+        return _set_pndm_timesteps(scheduler, num_inference_steps, skipped)
+    skipped *= scheduler.order
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(skipped)
+    return scheduler.timesteps[skipped:]
+
+
+def _set_pndm_timesteps(scheduler: Any, num_inference_steps: int, skipped: int) -> Tensor:
+    """PNDM with its warm-up at the first step that is taken.
+
+    Upstream cuts steps off the warm-up instead: it then starts at more noise than `strength` says, out of rhythm.
+    """
+    stride = scheduler.config.num_train_timesteps // num_inference_steps
+    scheduler.prk_timesteps = scheduler.prk_timesteps - skipped * stride
+    warm_up = torch.from_numpy(scheduler.prk_timesteps).to(scheduler.timesteps)
+    scheduler.timesteps = torch.cat([warm_up, scheduler.timesteps[len(warm_up) + skipped :]])
+    return scheduler.timesteps
+
+
+def num_timesteps(name: str, num_inference_steps: int, strength: float = 1.0) -> int:
+    """How often the model and the step callback are called: see the table above, for the steps `strength` leaves."""
+    scheduler = make_scheduler(name)
+    num_inference_steps = as_integer(num_inference_steps, "num_inference_steps")
+    strength = as_number(strength, "strength")
+    check_steps(name, num_inference_steps, strength)
+    return len(set_timesteps(scheduler, num_inference_steps, strength))

@@ -1,0 +1,72 @@
+"""Upstream's metadata list: a JSON file of `{"file_path", "text", "type"}`, images and videos (spec: pipelines 15)."""
+
+import json
+from pathlib import Path, PurePath
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator, model_validator
+
+from easyanimate.errors import CheckpointError
+from easyanimate.training.errors import TrainingError
+from easyanimate.weights.file_content import check_content
+
+_VIDEO_ENDINGS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"})
+
+
+class Entry(BaseModel):
+    """One file and what is said of it. `file_path` is relative to the data folder.
+
+    In a list it may be absolute, if it lies in there. Without `type`, the ending of a file says that it is a video.
+    """
+
+    file_path: str = Field(min_length=1)
+    text: str
+    type: Literal["image", "video"] = "image"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _type_by_ending(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or "type" in values:
+            return values
+        is_video = PurePath(str(values.get("file_path"))).suffix.lower() in _VIDEO_ENDINGS
+        return {**values, "type": "video" if is_video else "image"}
+
+    @field_validator("file_path")
+    @classmethod
+    def _stays_in_the_folder(cls, file_path: str, info: ValidationInfo) -> str:
+        folder = Path(info.context or ".")
+        path = PurePath(file_path)
+        if path.is_absolute():
+            path = next(
+                (path.relative_to(up) for up in (folder.absolute(), folder.resolve()) if up in path.parents), path
+            )
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"{file_path} must be a path inside the data folder, {folder}")
+        if "\\" in file_path and not (folder / path).exists():
+            raise ValueError(f"{file_path} has backslashes; write / between folders")
+        return str(path)
+
+
+def read_metadata(file: Path, folder: Path | None = None) -> tuple[Entry, ...]:
+    """The entries of the list, whose files lie in `folder` (the list's own, if not said).
+
+    Raises TrainingError that names the file and the first entry that does not fit.
+    """
+    try:
+        check_content(file)
+        content = json.loads(
+            file.read_bytes()
+        )  # of bytes, it also takes what Windows writes: UTF-16, a mark before UTF-8
+        entries = TypeAdapter(tuple[Entry, ...]).validate_python(content, context=folder or file.parent)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        what = first["msg"].removeprefix("Value error, ")
+        raise TrainingError(f"{file}, entry {where}: {what}; entries are {{file_path, text, type}}") from error
+    except CheckpointError as error:
+        raise TrainingError(str(error)) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise TrainingError(f"{file} cannot be read as a JSON list: {error}") from error
+    if not entries:
+        raise TrainingError(f"{file} lists nothing to train on")
+    return entries

@@ -1,0 +1,82 @@
+"""API keys: made at random, shown once, kept as a hash, and revoked for good.
+
+The secret has 256 random bits, so its SHA-256 gives nothing away and can be looked up at once.
+"""
+
+import hashlib
+import secrets
+import time
+from typing import cast
+
+from pydantic import BaseModel, ConfigDict, Field
+from redis import Redis
+
+from jobs.errors import KeyNotFound
+from jobs.model.limits import Limits
+from jobs.redis.connection import answering
+
+KEYS = "api_keys"  # hash: SHA-256 of a secret -> what is known of the key
+OWNER_PATTERN = r"^[A-Za-z0-9._:@-]{1,100}$"
+MAX_NAME_CHARS = 100
+
+
+class ApiKey(BaseModel):
+    """A key without its secret. Its videos belong to `owner`, which several keys may share. Times are unix seconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    name: str = Field(min_length=1, max_length=MAX_NAME_CHARS)
+    owner: str = Field(pattern=OWNER_PATTERN)
+    created_at: float
+    revoked_at: float | None = None
+    limits: Limits = Limits()
+
+
+class KeyRing:
+    """All keys of this installation. Every method may raise QueueUnavailable."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+
+    def create(self, name: str, owner: str, limits: Limits) -> tuple[ApiKey, str]:
+        """A new key and its secret, which nobody will ever see again. Raises pydantic's ValidationError."""
+        secret = f"ea_{secrets.token_urlsafe(32)}"
+        key_id = f"key_{secrets.token_hex(6)}"
+        key = ApiKey(id=key_id, name=name, owner=owner, created_at=time.time(), limits=limits)
+        with answering():
+            self.redis.hset(KEYS, digest_of(secret), key.model_dump_json())
+        return key, secret
+
+    def find(self, digest: str) -> ApiKey | None:
+        """The key of a secret with this digest, if it was not revoked."""
+        with answering():
+            row = cast(bytes | None, self.redis.hget(KEYS, digest))
+        key = ApiKey.model_validate_json(row) if row else None
+        return key if key and key.revoked_at is None else None
+
+    def all(self) -> list[ApiKey]:
+        """Every key, revoked ones too, oldest first."""
+        return sorted(self._rows().values(), key=lambda key: key.created_at)
+
+    def revoke(self, key_id: str) -> ApiKey:
+        """End a key; one that has ended stays as it is. Raises KeyNotFound."""
+        for digest, key in self._rows().items():
+            if key.id != key_id:
+                continue
+            if key.revoked_at is None:
+                key = key.model_copy(update={"revoked_at": time.time()})
+                with answering():
+                    self.redis.hset(KEYS, digest, key.model_dump_json())
+            return key
+        raise KeyNotFound(f"there is no key {key_id!r}; `easyanimate keys list` shows them")
+
+    def _rows(self) -> dict[str, ApiKey]:
+        with answering():
+            rows = cast(dict[bytes, bytes], self.redis.hgetall(KEYS))
+        return {digest.decode(): ApiKey.model_validate_json(row) for digest, row in rows.items()}
+
+
+def digest_of(secret: str) -> str:
+    """The SHA-256 of a secret in hex, taken over the bytes it has in a header."""
+    return hashlib.sha256(secret.strip().encode("latin-1")).hexdigest()

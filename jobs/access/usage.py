@@ -1,0 +1,23 @@
+"""Which of a caller's jobs wait and which run, over all models: what the caller's limits are held against."""
+
+from redis.client import Pipeline
+
+from jobs.model.job import Job
+from jobs.model.states import State
+from jobs.redis.keys import owner_running_key, owner_waiting_key
+
+WAITS = "inf"  # the score of a waiting job
+
+
+def tell(pipe: Pipeline, job: Job, before: State | None, after: State | None) -> None:
+    """Add to `pipe` that the state of the job changes; None where there is no job."""
+    if before is after:
+        return
+    if before is State.QUEUED:
+        pipe.zrem(owner_waiting_key(job.owner), job.id)
+    if before is State.RUNNING:
+        pipe.srem(owner_running_key(job.owner), job.id)
+    if after is State.QUEUED:
+        pipe.zadd(owner_waiting_key(job.owner), {job.id: WAITS})
+    if after is State.RUNNING:
+        pipe.sadd(owner_running_key(job.owner), job.id)

@@ -1,0 +1,43 @@
+"""The job as a file beside its video: what it takes to know the video again when Redis has lost everything."""
+
+from pydantic import ValidationError
+
+from jobs.model.job import Job, Result
+from jobs.model.states import State
+
+NAME = "job.json"
+
+
+class NotAJob(Exception):
+    """The file cannot be read; the message says why."""
+
+
+def job_file_key(video_key: str) -> str:
+    """Where the file lies: in the folder of the attempt, the last thing that is stored there."""
+    return f"{video_key.rpartition('/')[0]}/{NAME}"
+
+
+def write_job(job: Job, result: Result, now: float) -> bytes:
+    """The running job as it will be when it is completed. `now` in unix seconds. Its webhook, a secret, is left out."""
+    completed = job.with_changes(
+        state=State.COMPLETED,
+        request=job.request.model_copy(update={"webhook": None}),
+        token=None,
+        segments=(),
+        completed_at=now,
+        expires_at=None if job.retention_s is None else now + job.retention_s,
+        warnings=job.warnings + result.warnings,
+        result=result,
+    )
+    return completed.model_dump_json(exclude_defaults=True, indent=2).encode()
+
+
+def read_job(content: bytes) -> Job:
+    """The completed job. Raises NotAJob."""
+    try:
+        job = Job.model_validate_json(content)
+    except ValidationError as error:
+        raise NotAJob(f"its {NAME} is of another version or damaged: {error.errors()[0]['msg']}") from error
+    if job.result is None:
+        raise NotAJob(f"its {NAME} names no video")
+    return job

@@ -1,0 +1,113 @@
+"""What a caller asks for, complete and checked: the frozen request that travels from the door to the GPU."""
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_serializer
+
+
+class Mode(StrEnum):
+    """What a request asks for; which one it is follows from its inputs."""
+
+    TEXT_TO_VIDEO = "text_to_video"
+    IMAGE_TO_VIDEO = "image_to_video"
+    TEXT_TO_IMAGE = "text_to_image"
+    VIDEO_TO_VIDEO = "video_to_video"
+    EXTENSION = "extension"
+
+
+WEBHOOK_EVENTS = (
+    "video.queued",
+    "video.started",
+    "video.progress",
+    "video.completed",
+    "video.failed",
+    "video.cancelled",
+)
+DEFAULT_WEBHOOK_EVENTS = ("video.completed", "video.failed", "video.cancelled")
+MAX_PROMPT_CHARS = 32_000
+
+
+class WebhookTarget(BaseModel):
+    """Where to report, about what, signed with which secret (`whsec_…`; the service's own when None)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str
+    events: tuple[str, ...] = DEFAULT_WEBHOOK_EVENTS
+    secret: SecretStr | None = None
+
+    @field_serializer("secret", when_used="json")
+    def _stored_in_full(self, secret: SecretStr | None) -> str | None:
+        return secret.get_secret_value() if secret else None
+
+
+class LoraChoice(BaseModel):
+    """A LoRA by its name on the worker's shelf, and how strongly it works."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    scale: float
+
+
+class VideoRequest(BaseModel):
+    """Everything it takes to make one video, with every default filled in.
+
+    `width` and `height` in pixels, `fps` in frames per second, `seed` in 0..2**63-1; `num_frames` is the length of the
+    whole result. The keys name inputs in storage: start image, end image and mask are RGB PNGs that were checked when
+    they came in, `video_key` is an MP4 of which the header was. That video is changed, with `strength` in 0..1, or
+    `continues` is set, and it stands at the beginning of the result; `video_num_frames` counts its frames at `fps`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    prompt: str = Field(min_length=1, max_length=MAX_PROMPT_CHARS)
+    negative_prompt: str = Field(default="", max_length=MAX_PROMPT_CHARS)
+    width: int
+    height: int
+    num_frames: int
+    fps: int
+    num_inference_steps: int
+    guidance_scale: float
+    scheduler: str
+    seed: int
+    image_key: str | None = None
+    last_image_key: str | None = None
+    mask_key: str | None = None
+    video_key: str | None = None
+    video_num_frames: int = 0
+    continues: bool = False
+    strength: float = 1.0
+    loras: tuple[LoraChoice, ...] = ()
+    overlap: int = 4
+    clip_apply_ratio: float = 0.5
+    smooth: bool = True
+    clean_caption: bool = True
+    preview_every_steps: int | None = None
+    webhook: WebhookTarget | None = None
+    metadata: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def size(self) -> str:
+        """Width and height as OpenAI writes them: `672x384`."""
+        return f"{self.width}x{self.height}"
+
+    @property
+    def seconds(self) -> float:
+        """Playing time in seconds."""
+        return self.num_frames / self.fps
+
+    @property
+    def mode(self) -> Mode:
+        """What is asked for, by the inputs."""
+        if self.video_key:
+            return Mode.EXTENSION if self.continues else Mode.VIDEO_TO_VIDEO
+        if self.num_frames == 1:
+            return Mode.TEXT_TO_IMAGE
+        return Mode.IMAGE_TO_VIDEO if self.image_key else Mode.TEXT_TO_VIDEO
+
+    @property
+    def result_name(self) -> str:
+        """The name of the file that is made: one frame is a picture."""
+        return "image.png" if self.num_frames == 1 else "video.mp4"

@@ -1,0 +1,120 @@
+"""How busy a model is: what waits, what runs, who works, how long a video takes; and how long one more would wait."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from redis import Redis
+from redis.client import Pipeline
+
+from jobs.model.job import Job, Result
+from jobs.model.request import VideoRequest
+from jobs.model.states import Priority, State
+from jobs.redis.keys import waiting_keys, workers_key
+
+# KEYS: the waiting jobs of each priority, the running ones, the workers by when they are given up, the measured times.
+_LOAD = """
+local now, found = redis.call('TIME')[1], {}
+for i = 1, #KEYS - 3 do found[i] = redis.call('ZCARD', KEYS[i]) end
+found[#found + 1] = redis.call('SCARD', KEYS[#KEYS - 2])
+found[#found + 1] = redis.call('ZCOUNT', KEYS[#KEYS - 1], '(' .. now, '+inf')
+for _, time in ipairs(redis.call('HMGET', KEYS[#KEYS], 'run_s', 'pace_s')) do found[#found + 1] = time end
+return found
+"""
+
+# A moving average: a video counts a fifth, those before it the rest.
+_MEASURED = """
+for i = 1, #ARGV, 2 do
+  local old = tonumber(redis.call('HGET', KEYS[1], ARGV[i]) or ARGV[i + 1])
+  redis.call('HSET', KEYS[1], ARGV[i], string.format('%.9g', old + 0.2 * (ARGV[i + 1] - old)))
+end
+"""
+
+
+@dataclass(frozen=True)
+class Load:
+    """Of one model. `run_s` is what its latest videos took in seconds, `pace_s` that for each pixel, frame and step.
+
+    Both are None as long as none was made.
+    """
+
+    waiting: dict[Priority, int]
+    running: int
+    workers: int
+    run_s: float | None
+    pace_s: float | None
+
+    @classmethod
+    def parsed(cls, row: Sequence[Any]) -> Self:
+        """What `ask_load` is answered with."""
+        *counts, running, workers, run_s, pace_s = row
+        waiting = dict(zip(Priority, map(int, counts), strict=True))
+        return cls(waiting, int(running), int(workers), _number(run_s), _number(pace_s))
+
+    @property
+    def depth(self) -> int:
+        """How many jobs wait."""
+        return sum(self.waiting.values())
+
+    def wait_s(self, before: int) -> float | None:
+        """Seconds until a job with so many before it is begun; None if nobody can say."""
+        if not self.workers:
+            return None
+        ends = before + self.running - self.workers + 1  # so many videos have to be done until then
+        if ends <= 0:
+            return 0.0
+        return None if self.run_s is None else ends * self.run_s / self.workers
+
+    def eta_s(self, job: Job, position: int | None, progress: float) -> float | None:
+        """Seconds until the job has its video; None if nobody can say. `progress` in 0..1."""
+        if self.pace_s is None or job.state.is_final:
+            return None
+        run_s = self.pace_s * _work(job.request)
+        if job.state is State.RUNNING:
+            return run_s * (1 - progress)
+        wait_s = None if position is None else self.wait_s(position)
+        return None if wait_s is None else wait_s + run_s
+
+
+def ask_load(model: str) -> list[Any]:
+    """What to `eval` for a row that `Load.parsed` understands."""
+    names = [*waiting_keys(model), _running_key(model), workers_key(model), _times_key(model)]
+    return [_LOAD, len(names), *names]
+
+
+def read_load(redis: Redis, model: str) -> Load:
+    """How busy the model is now."""
+    return Load.parsed(redis.eval(*ask_load(model)))
+
+
+def tell(pipe: Pipeline, job: Job, before: State | None, after: State | None) -> None:
+    """Add to `pipe` that the state of the job changes; None where there is no job."""
+    if before is State.RUNNING and after is not State.RUNNING:
+        pipe.srem(_running_key(job.request.model), job.id)
+    if after is State.RUNNING and before is not State.RUNNING:
+        pipe.sadd(_running_key(job.request.model), job.id)
+
+
+def measured(pipe: Pipeline, job: Job, result: Result) -> None:
+    """Add to `pipe` how long this video took."""
+    run_s = sum(result.phase_seconds.values())
+    pipe.eval(_MEASURED, 1, _times_key(job.request.model), "run_s", run_s, "pace_s", run_s / _work(job.request))
+
+
+def _work(request: VideoRequest) -> int:
+    """Pixels, frames and steps: what the time a video takes goes with."""
+    return request.width * request.height * request.num_frames * request.num_inference_steps
+
+
+def _number(value: bytes | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _running_key(model: str) -> str:
+    """The set of a model's running jobs."""
+    return f"model:{model}:running"
+
+
+def _times_key(model: str) -> str:
+    """The hash of what was measured of a model."""
+    return f"model:{model}:times"

@@ -1,0 +1,109 @@
+"""Which models there are, and which workers serve them right now: workers announce themselves, everybody reads.
+
+A model's card stays when its workers go, so that jobs are still accepted while they restart; a worker's own line
+expires by itself when it is not renewed.
+"""
+
+from collections.abc import Sequence
+from typing import cast
+
+from redis import Redis
+
+from jobs.errors import ModelNotFound, ModelUnavailable
+from jobs.model.model_card import ModelCard
+from jobs.redis import keys
+from jobs.redis.connection import answering
+from jobs.redis.keys import CARDS, loaded_key, workers_key
+
+WORKER_TTL_S = 30
+# KEYS: the mark of a model that nobody serves, its workers. ARGV: for how many seconds nobody has.
+_TELL_UNSERVED = """
+local now = redis.call('TIME')[1]
+if redis.call('ZCOUNT', KEYS[2], '(' .. now, '+inf') > 0 then return 0 end
+return redis.call('SETNX', KEYS[1], string.format('%.0f', now - ARGV[1]))
+"""
+
+
+class Registry:
+    """The models of this installation."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+
+    def announce(self, card: ModelCard, worker: str, *, is_loaded: bool = True) -> None:
+        """Say that this worker serves this model, and whether it has it loaded; to be repeated within 30 s."""
+        with answering(), self.redis.pipeline(transaction=True) as pipe:
+            now = self._now()
+            pipe.hset(CARDS, card.name, card.model_dump_json())
+            pipe.zadd(workers_key(card.name), {worker: now + WORKER_TTL_S})
+            if is_loaded:
+                pipe.zadd(loaded_key(card.name), {worker: now + WORKER_TTL_S})
+            else:
+                pipe.zrem(loaded_key(card.name), worker)
+            for key in (workers_key(card.name), loaded_key(card.name)):
+                pipe.zremrangebyscore(key, "-inf", now)
+            pipe.delete(keys.unserved_key(card.name))
+            pipe.execute()
+
+    def withdraw(self, model: str, worker: str) -> None:
+        """Say that this worker does not serve this model any more."""
+        with answering(), self.redis.pipeline(transaction=True) as pipe:
+            for key in (workers_key(model), loaded_key(model)):
+                pipe.zrem(key, worker)
+            pipe.execute()
+
+    def tell_unserved(self, model: str, for_s: float) -> bool:
+        """Say that no worker has served this model for so long; the next that does takes it back. False if it is said.
+
+        It is not said of a model that has got a worker in the meantime.
+        """
+        with answering():
+            said = self.redis.eval(_TELL_UNSERVED, 2, keys.unserved_key(model), workers_key(model), int(for_s))
+            return bool(said)
+
+    def unserved_since(self, model: str) -> int | None:
+        """Since when no worker has served this model, if that has been said; unix seconds."""
+        with answering():
+            since = cast(bytes | None, self.redis.get(keys.unserved_key(model)))
+        return None if since is None else int(since)
+
+    def cards(self) -> list[ModelCard]:
+        """All models that were ever announced, by name."""
+        with answering():
+            rows = cast(dict[bytes, bytes], self.redis.hgetall(CARDS))
+        return sorted((ModelCard.model_validate_json(row) for row in rows.values()), key=lambda card: card.name)
+
+    def card(self, name: str | None) -> ModelCard:
+        """The model of this name, or the only one there is. Raises ModelNotFound, ModelUnavailable."""
+        return choose(self.cards(), name)
+
+    def live_workers(self, model: str) -> int:
+        """How many workers serve this model right now."""
+        return self._count(workers_key(model))
+
+    def loaded_workers(self, model: str) -> int:
+        """How many of them have it loaded."""
+        return self._count(loaded_key(model))
+
+    def _count(self, key: str) -> int:
+        with answering():
+            return int(self.redis.zcount(key, f"({self._now()}", "+inf"))
+
+    def _now(self) -> float:
+        seconds, microseconds = self.redis.time()
+        return seconds + microseconds / 1e6
+
+
+def choose(cards: Sequence[ModelCard], name: str | None) -> ModelCard:
+    """The card of this name, or the only one. Raises ModelNotFound, ModelUnavailable."""
+    if not cards:
+        raise ModelUnavailable
+    if name is None and len(cards) == 1:
+        return cards[0]
+    known = ", ".join(card.name for card in cards)
+    if name is None:
+        raise ModelNotFound(f"name the model: there are {known}")
+    for card in cards:
+        if card.name == name:
+            return card
+    raise ModelNotFound(f"there is no model {name!r}; there are {known}")

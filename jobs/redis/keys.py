@@ -1,0 +1,97 @@
+"""Names of the Redis keys that more than one module uses."""
+
+from jobs.model.states import Priority
+
+
+def subscribers_key(owner: str, event_type: str) -> str:
+    """The set of a caller's endpoints that want events of this type."""
+    return f"webhooks:{event_type}:of:{owner}"
+
+
+def unserved_key(model: str) -> str:
+    """There while no worker serves this model, and has not for some time: the unix second since when."""
+    return f"model:{model}:unserved"
+
+
+def waiting_keys(model: str) -> list[str]:
+    """The sorted sets of a model's waiting jobs, by their turn: one of each priority."""
+    return [f"queue:{model}:{priority}" for priority in Priority]
+
+
+CARDS = "models"  # hash: model name -> card
+
+
+def workers_key(model: str) -> str:
+    """The sorted set of a model's workers, by the unix second until which each is believed to live."""
+    return f"model:{model}:workers"
+
+
+def loaded_key(model: str) -> str:
+    """Likewise of those that have it loaded."""
+    return f"model:{model}:loaded"
+
+
+LEASES = "jobs:leases"  # sorted set: running job id -> unix second at which its worker is given up
+
+
+def record_key(job_id: str) -> str:
+    """The hash that holds a job's record."""
+    return f"job:{job_id}"
+
+
+def events_key(job_id: str) -> str:
+    """The stream that holds a job's story. It is made by the first change: a stream costs 4 kB, and many jobs wait."""
+    return f"job:{job_id}:events"
+
+
+def news_channel(job_id: str) -> str:
+    """Where everybody who waits for a change of this job hears that there was one."""
+    return f"job:{job_id}:news"
+
+
+def index_key(owner: str, status: str | None = None) -> str:
+    """The sorted set of a caller's jobs, or of those with one public status, by time of creation."""
+    return f"jobs:{status}:of:{owner}" if status else f"jobs:of:{owner}"
+
+
+def gone_key(owner: str) -> str:
+    """The sorted set of a caller's lately deleted jobs, by time of creation: a list may stand at one of them."""
+    return f"jobs:gone:of:{owner}"
+
+
+def delivery_key(delivery_id: str) -> str:
+    """The hash of a delivery."""
+    return f"delivery:{delivery_id}"
+
+
+def tries_key(delivery_id: str) -> str:
+    """The list of its tries."""
+    return f"delivery:{delivery_id}:tries"
+
+
+def ledger_key(job_id: str) -> str:
+    """The sorted set of a job's deliveries, by time."""
+    return f"job:{job_id}:deliveries"
+
+
+def webhook_gone_key(job_id: str) -> str:
+    """Set when the receiver that a request named has said that it is gone."""
+    return f"job:{job_id}:webhook_gone"
+
+
+DEADLINES = "jobs:deadlines"  # sorted set: id of a job that has not ended -> unix second
+
+
+def attempts_key(job_id: str) -> str:
+    """The stream that holds the lines."""
+    return f"job:{job_id}:attempts"
+
+
+def owner_waiting_key(owner: str) -> str:
+    """The sorted set of a caller's waiting jobs: infinity, or the unix second until which room is kept for one."""
+    return f"waiting:of:{owner}"
+
+
+def owner_running_key(owner: str) -> str:
+    """The set of a caller's running jobs."""
+    return f"running:of:{owner}"

@@ -1,0 +1,90 @@
+"""Bytes from storage as an answer: whole or one range of them, with the tags that let a client resume and cache."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from urllib.parse import quote
+
+from fastapi import Request
+from starlette.datastructures import Headers
+from starlette.responses import Response, StreamingResponse
+
+from jobs.storage.interface import Storage, StoredObject
+from service.http.errors import Problem
+
+RANGE = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*")
+
+
+@dataclass(frozen=True)
+class Span:
+    """`length` bytes from `start` on."""
+
+    start: int
+    length: int
+
+
+def stored_content(request: Request, storage: Storage, key: str, filename: str, etag: str | None = None) -> Response:
+    """What lies under `key`. `etag` replaces the storage's own. Raises Problem `asset_expired`."""
+    try:
+        stored = storage.look(key)
+        return _answer(request, storage, key, stored, _headers(stored, filename, etag or stored.etag))
+    except KeyError as error:
+        raise Problem("asset_expired", "the file is no longer stored") from error
+
+
+def matches(header: str | None, etag: str) -> bool:
+    """Whether an If-None-Match header names this tag, weak or not."""
+    tags = {tag.strip().removeprefix("W/") for tag in (header or "").split(",")}
+    return "*" in tags or etag.removeprefix("W/") in tags
+
+
+def _answer(request: Request, storage: Storage, key: str, stored: StoredObject, headers: dict[str, str]) -> Response:
+    if matches(request.headers.get("if-none-match"), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    if request.method == "HEAD":
+        return _head(stored, headers)
+    span = _span(request.headers, stored.size_bytes, headers["ETag"])
+    if span is None:
+        whole = {**headers, "Content-Length": str(stored.size_bytes)}
+        return StreamingResponse(_begun(storage.read(key, 0, stored.size_bytes)), 200, whole, stored.content_type)
+    last = span.start + span.length - 1
+    part = {"Content-Range": f"bytes {span.start}-{last}/{stored.size_bytes}", "Content-Length": str(span.length)}
+    pieces = _begun(storage.read(key, span.start, span.length))
+    return StreamingResponse(pieces, 206, {**headers, **part}, stored.content_type)
+
+
+def _head(stored: StoredObject, headers: dict[str, str]) -> Response:
+    length = {"Content-Length": str(stored.size_bytes)}
+    return Response(status_code=200, headers={**headers, **length}, media_type=stored.content_type)
+
+
+def _span(headers: Headers, size: int, etag: str) -> Span | None:
+    """The one range that is asked for, or None for everything. Raises Problem `range_not_satisfiable`."""
+    match = RANGE.fullmatch(headers.get("range", ""))
+    if match is None or headers.get("if-range", etag) != etag or not (match[1] or match[2]):
+        return None  # no range, several, or one of another version: everything is a right answer
+    if match[1]:
+        start, last = int(match[1]), min(int(match[2] or size), size - 1)
+        if match[2] and int(match[2]) < start:
+            return None
+    else:
+        start, last = max(0, size - int(match[2])), size - 1
+    if start > last:
+        message = f"there are {size} bytes; the range {headers['range']} begins behind them"
+        raise Problem("range_not_satisfiable", message, headers={"Content-Range": f"bytes */{size}"})
+    return Span(start, last - start + 1)
+
+
+def _headers(stored: StoredObject, filename: str, etag: str) -> dict[str, str]:
+    return {
+        "ETag": etag,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, no-cache",
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(filename, safe='')}",
+    }
+
+
+def _begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same pieces, the first already read: what is wrong with the storage shows before the answer begins."""
+    return chain([next(pieces, b"")], pieces)

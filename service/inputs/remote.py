@@ -1,0 +1,35 @@
+"""Files that a request names by their address: fetched before the job is accepted, a few at a time.
+
+Only `jobs/outbound_http.py` reaches out, so no address leads into a private network, by whatever name or redirect.
+"""
+
+from jobs.errors import InvalidRequest
+from jobs.outbound_http import Blocked, NoAnswer, Outgoing
+from service.inputs.concurrency import Slots
+from service.inputs.kinds import Kind
+
+MAX_URL_CHARS = 2048
+
+
+class Links:
+    """Fetches callers' files through `outgoing`. `limit_bytes` is the largest one."""
+
+    def __init__(self, outgoing: Outgoing, limit_bytes: int, slots: Slots) -> None:
+        self.outgoing = outgoing
+        self.limit_bytes = limit_bytes
+        self.slots = slots
+
+    def fetch(self, owner: str, url: str, param: str, kind: Kind) -> bytes:
+        """What lies at `url`. Raises InvalidRequest `url_not_allowed` or the kind's code, Problem `rate_limited`."""
+        if len(url) > MAX_URL_CHARS:
+            raise InvalidRequest(f"{param} has {len(url)} characters; at most {MAX_URL_CHARS} work", param)
+        with self.slots.one(owner):
+            self.outgoing.check(url, param)
+            try:
+                return self.outgoing.fetch(url, self.limit_bytes)
+            except Blocked as error:
+                message = f"{param} leads to where this service must not go: {error}"
+                raise InvalidRequest(message, param, "url_not_allowed") from error
+            except NoAnswer as error:
+                message = f"{param} could not be fetched: {error}; send the {kind.noun} as a file, or another link"
+                raise InvalidRequest(message, param, kind.fetch_failed) from error

@@ -1,0 +1,67 @@
+"""The routes of `/v1/models`: what can be asked for here, with limits, defaults, and how many workers make it."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from jobs.errors import ModelNotFound
+from jobs.model.model_card import Lora, ModelCard
+from jobs.model.request import Mode
+from service.dependencies import OwnerDep, PartsDep
+from service.openapi.responses import errors
+from service.resources import Parts
+
+router = APIRouter(prefix="/v1/models", tags=["models"])
+
+
+class Model(BaseModel):
+    """A model: OpenAI's four keys, and its card. `unserved_since` says since when no worker has served it, if so.
+
+    `loaded_workers` of its `live_workers` have it in memory; the others load it for the first video that is asked of
+    them.
+    """
+
+    id: str
+    object: str = "model"
+    created: int = 0
+    owned_by: str = "easyanimate"
+    live_workers: int
+    loaded_workers: int
+    unserved_since: int | None
+    modes: tuple[Mode, ...]
+    loras: tuple[Lora, ...]
+    card: ModelCard
+
+
+class ModelList(BaseModel):
+    """All models there are."""
+
+    object: str = "list"
+    data: list[Model]
+
+
+@router.get("", responses=errors("invalid_api_key", "queue_unavailable"))
+def list_models(_: OwnerDep, parts: PartsDep) -> ModelList:
+    """Every model a worker has announced."""
+    return ModelList(data=[_show(card, parts) for card in parts.registry.cards()])
+
+
+@router.get("/{model}", responses=errors("invalid_api_key", "model_not_found", "queue_unavailable"))
+def read_model(model: str, _: OwnerDep, parts: PartsDep) -> Model:
+    """One model."""
+    for card in parts.registry.cards():
+        if card.name == model:
+            return _show(card, parts)
+    raise ModelNotFound(f"there is no model {model!r}; GET /v1/models lists them")
+
+
+def _show(card: ModelCard, parts: Parts) -> Model:
+    registry = parts.registry
+    return Model(
+        id=card.name,
+        live_workers=registry.live_workers(card.name),
+        loaded_workers=registry.loaded_workers(card.name),
+        unserved_since=registry.unserved_since(card.name),
+        modes=card.modes,
+        loras=card.loras,
+        card=card,
+    )

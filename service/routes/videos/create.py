@@ -1,0 +1,178 @@
+"""The routes that ask for a video: create, edit, extend, remix. All of them answer with a durable record."""
+
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from jobs.access.idempotency import Asked, Claim
+from jobs.errors import InvalidRequest, JobsError
+from jobs.model.job import Job
+from jobs.store.callers.async_submission import Offer
+from service.dependencies import BodyDep
+from service.http.body import Body
+from service.http.fields import Fields
+from service.http.lean_route import LeanRoute
+from service.http.prefer import Prefer, PreferDep
+from service.openapi.examples import CREATE_EXAMPLES, EDIT_EXAMPLES, EXTEND_EXAMPLES, REMIX_EXAMPLES
+from service.openapi.headers import sent
+from service.openapi.responses import accepted, errors
+from service.routes.videos.videos import record_of
+from service.schemas.create import CREATE, EDIT, EXTEND, QUICK, REMIX, request_body
+from service.submission.admission import admit
+from service.submission.build import Wish, remix, understand
+from service.submission.deadline import Urgency, read_urgency
+from service.submission.idempotency import once
+from service.submission.submitter import Asker, AskerDep
+from service.waiting import is_final, wait_for
+
+router = APIRouter(prefix="/v1/videos", tags=["videos"], route_class=LeanRoute)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the fields of a request become a wish. With none but `quick` fields it takes no time, and needs no thread."""
+
+    wish: Callable[[Fields, Offer], Wish]
+    quick: Collection[str] = ()
+
+    def is_quick(self, fields: Fields) -> bool:
+        """Whether nothing has to be waited for."""
+        return all(name in self.quick for name in fields.values)
+
+
+OF_CREATE = errors(
+    "invalid_request",
+    "unknown_parameter",
+    "invalid_size",
+    "invalid_seconds",
+    "unsupported_image",
+    "unsupported_video",
+    "url_not_allowed",
+    "image_fetch_failed",
+    "video_fetch_failed",
+    "invalid_api_key",
+    "video_not_found",
+    "model_not_found",
+    "lora_not_found",
+    "file_not_found",
+    "video_not_ready",
+    "asset_expired",
+    "payload_too_large",
+    "unsupported_media_type",
+    "idempotency_in_flight",
+    "idempotency_key_reused",
+    "rate_limited",
+    "queue_full",
+    "draining",
+    "queue_unavailable",
+    "storage_unavailable",
+    "model_unavailable",
+)
+
+
+@router.post(
+    "",
+    responses={**accepted(), **OF_CREATE},
+    openapi_extra={
+        **sent("Prefer", "Cancel-After", "Idempotency-Key"),
+        "requestBody": request_body(CREATE, CREATE_EXAMPLES),
+    },
+)
+async def create_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Response:
+    """Ask for a video, as JSON or as a form. The answer is its record; the video is made when its turn comes."""
+    wish = partial(understand, parts=asker.parts, owner=asker.owner, known=CREATE)
+    return await _answer(asker, body, Reading(wish, QUICK), prefer)
+
+
+@router.post(
+    "/edits",
+    responses={**accepted(), **OF_CREATE},
+    openapi_extra={
+        **sent("Prefer", "Cancel-After", "Idempotency-Key"),
+        "requestBody": request_body(EDIT, EDIT_EXAMPLES, ("prompt", "video")),
+    },
+)
+async def edit_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Response:
+    """Change a video, all of it a little or one place entirely; what comes out is a new video."""
+
+    def edited(fields: Fields, offer: Offer) -> Wish:
+        if fields.get("video") is None:
+            raise InvalidRequest('video is missing: the one to change, by {"id": …} or as a file', "video")
+        return understand(fields, offer, asker.parts, asker.owner, EDIT)
+
+    return await _answer(asker, body, Reading(edited), prefer)
+
+
+@router.post(
+    "/extensions",
+    responses={**accepted(), **OF_CREATE},
+    openapi_extra={
+        **sent("Prefer", "Cancel-After", "Idempotency-Key"),
+        "requestBody": request_body(EXTEND, EXTEND_EXAMPLES, ("prompt", "video")),
+    },
+)
+async def extend_video(asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Response:
+    """Go on from the last frames of a video. The new one has the old frames, and `num_frames` or `seconds` more."""
+    wish = partial(understand, parts=asker.parts, owner=asker.owner, known=EXTEND, extends=True)
+    return await _answer(asker, body, Reading(wish), prefer)
+
+
+@router.post(
+    "/{video_id}/remix",
+    responses={**accepted(), **OF_CREATE},
+    openapi_extra={
+        **sent("Prefer", "Cancel-After", "Idempotency-Key"),
+        "requestBody": request_body(REMIX, REMIX_EXAMPLES),
+    },
+)
+async def remix_video(video_id: str, asker: AskerDep, body: BodyDep, prefer: PreferDep) -> Response:
+    """The same video with another prompt: settings, seed and inputs are those of the first."""
+    wish = partial(remix, parts=asker.parts, owner=asker.owner, video_id=video_id)
+    return await _answer(asker, body, Reading(wish), prefer)
+
+
+async def _answer(asker: Asker, body: Body, reading: Reading, prefer: Prefer) -> Response:
+    """The record of the video, which was made before if the caller asked the same before.
+
+    202 if the caller prefers not to wait for the end and it has not come.
+    """
+    job, was_there = await _accepted(asker, body, reading)
+    if prefer.wait_s:
+        with suppress(JobsError):  # it is accepted, whatever becomes of the waiting
+            job = await wait_for(asker.parts, job, prefer.wait_s, is_final)
+    headers = {"Location": f"/v1/videos/{job.id}", **prefer.applied}
+    if was_there:
+        headers["Idempotency-Replayed"] = "true"
+    status = 202 if prefer.is_async and not job.state.is_final else 200
+    return record_of(job, asker.parts, extra=headers, status=status)
+
+
+async def _accepted(asker: Asker, body: Body, reading: Reading) -> tuple[Job, bool]:
+    fields, urgency, asked = await _where(body.is_short)(_opened, asker, body)
+    look = _where(body.is_short and reading.is_quick(fields))
+
+    async def make(claim: Claim, offer: Offer) -> Job:
+        wish = await look(reading.wish, fields, offer)
+        return await admit(asker, replace(wish, urgency=urgency), claim, offer)
+
+    return await once(asker.parts, asked, fields.get("model"), make)
+
+
+def _opened(asker: Asker, body: Body) -> tuple[Fields, Urgency, Asked]:
+    fields = Fields(body.fields())
+    return fields, read_urgency(fields, asker.cancel_after), asker.repeatable.asked(asker.owner, fields.values)
+
+
+def _where(is_quick: bool) -> Callable[..., Awaitable[Any]]:
+    """What runs a function: a thread, or this very moment."""
+    return _at_once if is_quick else run_in_threadpool
+
+
+async def _at_once(call: Callable[..., Any], *arguments: Any) -> Any:
+    return call(*arguments)

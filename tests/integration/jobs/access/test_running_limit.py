@@ -1,0 +1,36 @@
+"""A caller who has as many videos running as it may waits with the others, and stands in nobody's way."""
+
+from collections.abc import Callable
+
+from redis import Redis
+
+from jobs.model.failure import failure
+from jobs.model.job import Job
+from jobs.queue.tickets import tickets_key
+from jobs.store.keeper.recovery import JobStore
+
+MODEL = "easyanimate-v3-tiny"
+
+
+def test_a_caller_at_its_limit_is_passed_over_and_comes_next_when_one_of_its_videos_ends(
+    redis: Redis, store: JobStore, make_job: Callable[..., Job]
+) -> None:
+    mine = [store.submit(make_job("me").with_changes(running_limit=2)) for _ in range(4)]
+    other = store.submit(make_job("somebody else"))
+    running = {}
+    taken = []
+    for _ in range(3):
+        job_id = store.first_waiting(MODEL)
+        assert job_id is not None
+        running[job_id] = store.lease(job_id, "w")
+        taken.append(job_id)
+    assert set(taken) == {mine[0].id, mine[1].id, other.id}
+    assert store.first_waiting(MODEL) is None
+    assert store.queue_position(store.get(mine[2].id)) == 0
+    redis.delete(tickets_key(MODEL))  # those that were handed in while nobody could be taken
+    ended = running[mine[0].id]
+    assert ended is not None
+    assert ended.token is not None
+    assert store.fail(ended.id, ended.token, failure("internal_error"))
+    assert redis.llen(tickets_key(MODEL)) == 1
+    assert store.first_waiting(MODEL) == mine[2].id

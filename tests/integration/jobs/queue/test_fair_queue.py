@@ -1,0 +1,306 @@
+"""Whose turn it is, on a real server: callers take turns, priorities overtake, what comes back is next."""
+
+from collections import Counter
+from collections.abc import Callable
+from itertools import product
+from typing import ClassVar
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from redis import Redis
+
+from jobs.model.failure import failure
+from jobs.model.job import Job
+from jobs.model.states import Priority
+from jobs.redis import keys
+from jobs.store.keeper.recovery import JobStore
+
+MODEL = "easyanimate-v3-tiny"
+MakeJob = Callable[..., Job]
+
+
+def in_order(store: JobStore) -> list[Job]:
+    """All waiting jobs, as workers take them."""
+    taken = []
+    while (job_id := store.first_waiting(MODEL)) is not None:
+        job = store.lease(job_id, "w")
+        assert job is not None
+        taken.append(job)
+    return taken
+
+
+def owners(jobs: list[Job]) -> str:
+    return "".join(job.owner for job in jobs)
+
+
+@pytest.fixture
+def submit(store: JobStore, make_job: MakeJob) -> Callable[..., list[Job]]:
+    """Submits so many jobs of a caller."""
+
+    def submit(owner: str, count: int = 1, priority: Priority = Priority.NORMAL) -> list[Job]:
+        return [store.submit(make_job(owner=owner, priority=priority)) for _ in range(count)]
+
+    return submit
+
+
+Submit = Callable[..., list[Job]]
+
+
+def test_the_jobs_of_one_caller_are_taken_as_they_came(store: JobStore, submit: Submit) -> None:
+    jobs = submit("a", 20)
+    assert [job.id for job in in_order(store)] == [job.id for job in jobs]
+
+
+def test_callers_take_turns_however_many_jobs_they_have(store: JobStore, submit: Submit) -> None:
+    submit("a", 6)
+    submit("b", 3)
+    submit("c", 1)
+    assert owners(in_order(store)) == "abcababaaa"
+
+
+def test_a_thousand_jobs_of_one_caller_do_not_starve_another(store: JobStore, submit: Submit) -> None:
+    submit("a", 1000)
+    [job] = submit("b")
+    assert store.queue_position(job) == 1
+    second = submit("b", 2)[1]
+    assert store.queue_position(second) == 5
+
+
+def test_who_always_has_one_job_waiting_gets_its_share_and_no_more(store: JobStore, submit: Submit) -> None:
+    submit("a", 40)
+    submit("b", 40)
+    submit("c")
+    taken = []
+    for _ in range(60):
+        job = store.lease(store.first_waiting(MODEL) or "", "w")
+        assert job is not None
+        taken.append(job)
+        if job.owner == "c":
+            submit("c")
+    assert Counter(owners(taken)) == {"a": 20, "b": 20, "c": 20}
+
+
+def test_a_higher_priority_is_taken_first(store: JobStore, submit: Submit) -> None:
+    for priority in (Priority.LOW, Priority.NORMAL, Priority.HIGH):
+        for owner in "ab":
+            submit(owner, 5, priority)
+    assert [job.priority for job in in_order(store)] == [*["high"] * 10, *["normal"] * 10, *["low"] * 10]
+
+
+def test_a_flood_of_urgent_jobs_overtakes_no_more_than_its_head_start(store: JobStore, submit: Submit) -> None:
+    submit("a", 300, Priority.HIGH)
+    [job] = submit("b")
+    before = Priority.HIGH.head_start + 1  # those of a head start, and the one whose turn is the same
+    assert store.queue_position(job) == before
+    assert owners(in_order(store)).index("b") == before
+
+
+def test_urgent_jobs_of_a_third_do_not_make_others_of_one_priority_unfair(store: JobStore, submit: Submit) -> None:
+    submit("a", 300)
+    for _ in range(90):
+        submit("z", 1, Priority.HIGH)
+        store.lease(store.first_waiting(MODEL) or "", "w")
+    [job] = submit("b")
+    assert store.queue_position(job) == 1
+
+
+def test_a_long_backlog_of_low_priority_yields_to_what_comes_later(store: JobStore, submit: Submit) -> None:
+    submit("a", 300, Priority.LOW)
+    for _ in range(150):
+        store.lease(store.first_waiting(MODEL) or "", "w")
+    submit("b", 50)
+    assert owners(in_order(store)[:50]) == "b" * 50
+
+
+def test_a_job_of_low_priority_is_taken_when_enough_others_were(store: JobStore, submit: Submit) -> None:
+    [low] = submit("a", 1, Priority.LOW)
+    submit("b")
+    overtaken_by = 0
+    while store.first_waiting(MODEL) != low.id:
+        store.lease(store.first_waiting(MODEL) or "", "w")
+        overtaken_by += 1
+        submit("b")
+    assert overtaken_by == -Priority.LOW.head_start
+
+
+def test_what_comes_back_is_next_in_the_order_it_came_back(store: JobStore, submit: Submit) -> None:
+    submit("a", 3, Priority.LOW)
+    submit("b", 3)
+    first, second = (store.lease(store.first_waiting(MODEL) or "", "w") for _ in range(2))
+    submit("c", 2, Priority.HIGH)
+    assert first is not None
+    assert second is not None
+    store.give_back(second.id, second.token or "")
+    store.retry(first.id, first.token or "")
+    assert {job.id for job in in_order(store)[:2]} == {first.id, second.id}
+
+
+def test_who_withdrew_a_flood_waits_no_longer_for_it(store: JobStore, submit: Submit) -> None:
+    flood = submit("a", 50)
+    submit("b", 50)
+    for job in flood[:-1]:
+        store.cancel(job.id)
+    store.delete(flood[-1].id)
+    [job] = submit("a")
+    position = store.queue_position(job)
+    assert position is not None
+    assert position <= 2
+
+
+def test_the_queue_of_one_model_knows_nothing_of_anothers(store: JobStore, make_job: MakeJob, submit: Submit) -> None:
+    submit("a", 10)
+    other = store.submit(make_job(model="another", owner="a"))
+    assert (store.queue_position(other), store.first_waiting("another")) == (0, other.id)
+
+
+def test_an_empty_queue_leaves_nothing_behind(redis: Redis, store: JobStore, submit: Submit) -> None:
+    for owner, priority in product("abc", Priority):
+        submit(owner, 2, priority)
+    in_order(store)
+    assert [key for key in redis.keys("queue:*")] == []
+
+
+class Queueing(RuleBasedStateMachine):
+    """Callers submit and withdraw, workers take and give back, in any order. There are fewer jobs than a head start."""
+
+    redis: ClassVar[Redis]
+    make_job: ClassVar[MakeJob]
+
+    @initialize()
+    def begin(self) -> None:
+        self.redis.flushall()
+        self.store = JobStore(self.redis)
+        self.waiting: dict[str, Job] = {}  # as they came
+        self.returned: list[str] = []
+        self.running: dict[str, Job] = {}
+        self.served: dict[str, Counter[str]] = {}  # for each job: whose jobs of its priority were taken since it came
+        self.before: dict[str, int] = {}  # for each job: those of its line that waited or were withdrawn when it came
+        self.withdrawn: Counter[str] = Counter()
+
+    @rule(owner=st.sampled_from("abc"), priority=st.sampled_from(Priority), count=st.integers(1, 2))
+    def submit(self, owner: str, priority: Priority, count: int) -> None:
+        for _ in range(count):
+            job = self.store.submit(self.make_job(owner=owner, priority=priority))
+            self.before[job.id] = sum(line_of(one) == line_of(job) for one in self.waiting.values())
+            self.before[job.id] += self.withdrawn[line_of(job)]
+            self.served[job.id] = Counter()
+            self.waiting[job.id] = job
+
+    @precondition(lambda self: self.waiting)
+    @rule()
+    def take(self) -> None:
+        job = self.store.lease(self.store.first_waiting(MODEL) or "", "w")
+        assert job is not None
+        if self.returned:
+            assert job.id == self.returned.pop(0), "what came back first is next"
+        else:
+            levels = [one.priority.head_start for one in self.waiting.values()]
+            assert job.priority.head_start == max(levels), "the highest priority is taken first"
+            line = [one.id for one in self.waiting.values() if line_of(one) == line_of(job)]
+            assert job.id == line[0], "a line is taken as it came"
+            for one in self.waiting.values():
+                self.served[one.id][job.owner] += one.priority is job.priority
+        del self.waiting[job.id]
+        self.running[job.id] = job
+
+    @precondition(lambda self: self.running)
+    @rule(data=st.data())
+    def give_back(self, data: st.DataObject) -> None:
+        job = self.running.pop(data.draw(st.sampled_from(sorted(self.running))))
+        assert self.store.give_back(job.id, job.token or "")
+        self.waiting[job.id] = job
+        self.returned.append(job.id)
+
+    @precondition(lambda self: self.waiting)
+    @rule(data=st.data(), how=st.sampled_from(["cancel", "delete"]))
+    def withdraw(self, data: st.DataObject, how: str) -> None:
+        job = self.waiting.pop(data.draw(st.sampled_from(sorted(self.waiting))))
+        getattr(self.store, how)(job.id)
+        self.withdrawn[line_of(job)] += 1
+        if job.id in self.returned:
+            self.returned.remove(job.id)
+
+    @invariant()
+    def nothing_is_lost_and_nothing_is_there_twice(self) -> None:
+        positions = {job_id: self.store.queue_position(job) for job_id, job in self.waiting.items()}
+        assert sorted(positions.values(), key=str) == sorted(range(len(self.waiting)), key=str)
+        assert self.store.queue_depth(MODEL) == len(self.waiting)
+        if self.waiting:
+            assert positions[self.store.first_waiting(MODEL) or ""] == 0
+
+    @invariant()
+    def nobody_waits_for_more_of_anothers_jobs_than_it_has_turns_to_wait(self) -> None:
+        for job_id, job in self.waiting.items():
+            others = [count for owner, count in self.served[job_id].items() if owner != job.owner]
+            assert max(others, default=0) <= self.before[job_id] + 2
+
+
+def interrupt(store: JobStore, job: Job, how: str) -> None:
+    """The worker of a running job dies and the keeper finds it, or it has to go, or its engine dies."""
+    if how == "crash":
+        store.redis.zadd(keys.LEASES, {job.id: 1.0})
+        assert store.recover(job.id) is not None
+    elif how == "drain":
+        assert store.give_back(job.id, job.token or "")
+    else:
+        assert store.retry(job.id, job.token or "")
+
+
+@given(
+    asked=st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(Priority)), min_size=1, max_size=10),
+    interruptions=st.lists(st.lists(st.sampled_from(["crash", "drain", "retry", "drain"]), max_size=2), max_size=10),
+    late=st.tuples(st.sampled_from("abc"), st.sampled_from(Priority)),
+)
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+def test_an_interruption_changes_nobodys_turn(
+    store: JobStore,
+    make_job: MakeJob,
+    asked: list[tuple[str, Priority]],
+    interruptions: list[list[str]],
+    late: tuple[str, Priority],
+) -> None:
+    """Jobs end in the order in which they would have without any crash or drain, whoever comes meanwhile."""
+
+    def ends(disturbed: bool) -> list[int]:
+        store.redis.flushall()
+        jobs = [store.submit(make_job(owner=owner, priority=priority)) for owner, priority in asked]
+        order: list[int] = []
+        while (job_id := store.first_waiting(MODEL)) is not None:
+            job = store.lease(job_id, "w")
+            assert job is not None
+            if not order:
+                jobs.append(store.submit(make_job(owner=late[0], priority=late[1])))
+            for how in interruptions[len(order)] if disturbed and len(order) < len(interruptions) else []:
+                interrupt(store, job, how)
+                back = store.get(job_id)
+                assert (back.priority, store.queue_position(back)) == (job.priority, 0)
+                assert store.first_waiting(MODEL) == job_id
+                job = store.lease(job_id, "another")
+                assert job is not None
+            assert store.fail(job_id, job.token or "", failure("internal_error"))
+            order.append([one.id for one in jobs].index(job_id))
+        return order
+
+    assert ends(disturbed=True) == ends(disturbed=False)
+
+
+def line_of(job: Job) -> str:
+    return f"{job.owner} {job.priority}"
+
+
+def test_in_any_order_of_events_the_queue_keeps_its_laws(redis: Redis, make_job: MakeJob) -> None:
+    run_state_machine_as_test(
+        type("Bound", (Queueing,), {"redis": redis, "make_job": staticmethod(make_job)}),
+        settings=settings(
+            max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )

@@ -1,0 +1,90 @@
+"""Every way to a Redis, each to a real server: by a socket, with a user, with TLS.
+
+Those through Sentinels are in `worker/test_failover.py`.
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import trustme
+from redis import Redis
+
+from jobs.errors import QueueUnavailable
+from jobs.model.job import Job
+from jobs.redis.connection import connect, connect_async
+from jobs.store.keeper.recovery import JobStore
+from tests.faults.tcp_proxy import Mode, TcpProxy
+from tests.integration.redis_servers import PASSWORD, free_port, program_with_tls, running, wait_for
+
+MakeJob = Callable[..., Job]
+ACL = f"user app on >{PASSWORD} ~* &* +@all\nuser default off\n"
+
+
+TLS_FILES = {"ca-cert-file": "ca", "key-file": "key", "cert-file": "cert"}
+
+
+def configured(folder: Path, config: str) -> Path:
+    """A configuration file."""
+    (folder / "redis.conf").write_text(f'{config}\nsave ""\n')
+    return folder / "redis.conf"
+
+
+def goes(url: str, make_job: MakeJob) -> None:
+    """A job can be stored and read over this address, by both kinds of client."""
+    with connect(url, retries=20) as redis:
+        job = JobStore(redis).submit(make_job())
+        assert JobStore(redis).get(job.id) == job
+
+    async def read() -> bytes | None:
+        async with connect_async(url, retries=20) as redis:
+            return await redis.hget(f"job:{job.id}", "state")
+
+    assert asyncio.run(read()) == b'"queued"'
+
+
+def refuses(url: str) -> None:
+    with connect(url, retries=0) as redis, pytest.raises(QueueUnavailable):
+        JobStore(redis).now()
+
+
+def test_a_socket_and_a_user_with_a_password(tmp_path: Path, make_job: MakeJob) -> None:
+    socket = tmp_path / "redis.sock"
+    with running(tmp_path, configured(tmp_path, f"port 0\nunixsocket {socket}\n{ACL}")):
+        wait_for(Redis(unix_socket_path=str(socket), username="app", password=PASSWORD))
+        goes(f"unix://app:{PASSWORD}@{socket}?db=1", make_job)
+        refuses(f"unix://app:wrong@{socket}")
+        refuses(f"unix://{socket}")
+
+
+def test_tls_with_an_authority_of_our_own(tmp_path: Path, make_job: MakeJob) -> None:
+    program = program_with_tls()
+    if program is None:
+        pytest.skip("no Redis with TLS here: apt-get install redis-tools")
+    authority, port = trustme.CA(), free_port()
+    server = authority.issue_cert("localhost")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    server.private_key_pem.write_to_path(tmp_path / "key.pem")
+    server.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    files = [f"tls-{name} {tmp_path / file}.pem" for name, file in TLS_FILES.items()]
+    config = configured(tmp_path, "\n".join(["port 0", f"tls-port {port}", "tls-auth-clients no", *files, ACL]))
+    url = f"rediss://app:{PASSWORD}@localhost:{port}/0"
+    with running(tmp_path, config, program=program):
+        wait_for(Redis.from_url(f"{url}?ssl_ca_certs={tmp_path / 'ca.pem'}"))
+        goes(f"{url}?ssl_ca_certs={tmp_path / 'ca.pem'}", make_job)
+        refuses(url)  # nobody vouches for the server
+        refuses(f"redis://app:{PASSWORD}@localhost:{port}/0")
+
+
+@pytest.mark.parametrize("retries", [2, 1000])
+def test_a_line_that_died_without_a_word_is_given_up_and_made_anew(redis_url: str, retries: int) -> None:
+    line = TcpProxy(int(redis_url.rpartition(":")[2].partition("/")[0]))
+    try:
+        with connect(f"redis://127.0.0.1:{line.port}/0", retries=retries, timeout_s=0.3) as client:
+            assert client.ping()
+            line.spoil(Mode.SILENT)
+            line.mend()
+            assert client.ping()
+    finally:
+        line.close()

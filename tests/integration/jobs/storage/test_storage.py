@@ -1,0 +1,430 @@
+"""One suite for every kind of storage: what goes in comes out, links open, trouble has one name."""
+
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from jobs.errors import StorageFull, StorageRefused, StorageUnavailable
+from jobs.settings import S3Settings, Settings
+from jobs.storage.factory import open_storage
+from jobs.storage.interface import Storage
+from jobs.storage.local import LocalStorage
+from jobs.storage.paths import input_key, job_prefixes, result_key
+from jobs.storage.s3 import S3Storage
+from jobs.storage.s3_lifecycle import our_rules
+from tests.faults.tcp_proxy import Mode, TcpProxy
+from tests.integration.jobs.storage.faulty_wire import Fault, Wire, faulty_wire
+
+MB = 1 << 20
+
+
+@pytest.fixture(params=["local", "s3", "moto"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    if request.param != "local":
+        return S3Storage(request.getfixturevalue(f"{request.param}_settings"))
+    return LocalStorage(tmp_path / "objects", public_url="http://front.example", secret=b"secret")
+
+
+def read(storage: Storage, key: str, start: int = 0, length: int | None = None) -> bytes:
+    return b"".join(storage.read(key, start, storage.look(key).size_bytes if length is None else length))
+
+
+def test_bytes_come_back_as_they_were_put(storage: Storage) -> None:
+    storage.put_bytes("a/bytes.png", b"picture")
+    assert read(storage, "a/bytes.png") == b"picture"
+
+
+def test_an_empty_object_is_an_object(storage: Storage) -> None:
+    storage.put_bytes("a/empty.png", b"")
+    assert read(storage, "a/empty.png") == b""
+
+
+def test_putting_again_replaces(storage: Storage) -> None:
+    storage.put_bytes("a/twice.png", b"the first and longer one")
+    storage.put_bytes("a/twice.png", b"second")
+    assert read(storage, "a/twice.png") == b"second"
+
+
+def test_a_large_file_comes_back_as_it_was_put(storage: Storage, tmp_path: Path) -> None:
+    data = bytes(range(256)) * (17 * MB // 256)
+    (tmp_path / "video.mp4").write_bytes(data)
+    storage.put_file("a/large.mp4", tmp_path / "video.mp4")
+    assert read(storage, "a/large.mp4") == data
+
+
+@pytest.mark.parametrize(("start", "length"), [(0, 1), (3, 4), (999_000, 1000), (0, 1_000_000), (5, 0)])
+def test_a_range_is_exactly_that_range(storage: Storage, start: int, length: int) -> None:
+    data = bytes(i * 7 % 256 for i in range(1_000_000))
+    storage.put_bytes("a/range.mp4", data)
+    assert read(storage, "a/range.mp4", start, length) == data[start : start + length]
+
+
+def test_a_copy_stays_when_the_original_goes(storage: Storage) -> None:
+    storage.put_bytes("b/original.mp4", b"video")
+    storage.copy("b/original.mp4", "a/copy.mp4")
+    storage.delete_prefix("b/")
+    assert (read(storage, "a/copy.mp4"), storage.look("a/copy.mp4").content_type) == (b"video", "video/mp4")
+
+
+def test_copying_nothing_is_a_key_error(storage: Storage) -> None:
+    with pytest.raises(KeyError, match="nothing-here"):
+        storage.copy("a/nothing-here", "a/copy.mp4")
+
+
+def test_a_look_tells_size_and_type(storage: Storage) -> None:
+    storage.put_bytes("a/look.mp4", b"12345")
+    found = storage.look("a/look.mp4")
+    assert (found.size_bytes, found.content_type) == (5, "video/mp4")
+
+
+def test_the_etag_changes_with_what_lies_there(storage: Storage) -> None:
+    storage.put_bytes("a/etag.mp4", b"12345")
+    before = storage.look("a/etag.mp4").etag
+    storage.put_bytes("a/etag.mp4", b"54321-")
+    assert storage.look("a/etag.mp4").etag != before
+
+
+def test_looking_at_nothing_is_a_key_error(storage: Storage) -> None:
+    with pytest.raises(KeyError, match="nothing-here"):
+        storage.look("a/nothing-here")
+
+
+def test_reading_nothing_is_a_key_error(storage: Storage) -> None:
+    with pytest.raises(KeyError, match="nothing-here"):
+        list(storage.read("a/nothing-here", 0, 10))
+
+
+@pytest.mark.parametrize("key", ["dir", "dir/file.png/below"])
+def test_what_is_not_an_object_is_a_key_error(storage: Storage, key: str) -> None:
+    storage.put_bytes("dir/file.png", b"1")
+    with pytest.raises(KeyError):
+        storage.look(key)
+    with pytest.raises(KeyError):
+        list(storage.read(key, 0, 1))
+
+
+def test_deleting_a_job_leaves_its_neighbours(storage: Storage) -> None:
+    keys = [
+        input_key("video_1", "image.png"),
+        result_key("video_1", 1, "t", "video.mp4"),
+        input_key("video_11", "image.png"),
+    ]
+    for key in keys:
+        storage.put_bytes(key, b"1")
+    for prefix in job_prefixes("video_1"):
+        storage.delete_prefix(prefix)
+    with pytest.raises(KeyError):
+        storage.look(keys[0])
+    with pytest.raises(KeyError):
+        storage.look(keys[1])
+    assert storage.look(keys[2])
+
+
+def test_deleting_nothing_is_no_error(storage: Storage) -> None:
+    storage.delete_prefix("inputs/video_that_never_was/")
+    storage.delete("inputs/video_that_never_was/image.png")
+
+
+def test_deleting_one_object_leaves_the_one_beside_it(storage: Storage) -> None:
+    for name in ("one.png", "two.png"):
+        storage.put_bytes(f"d/{name}", b"1")
+    storage.delete("d/one.png")
+    assert [found.key for found in storage.keys("d/")] == ["d/two.png"]
+
+
+def test_a_list_has_every_object_below_a_prefix_with_size_and_time(storage: Storage) -> None:
+    before = time.time()
+    storage.put_bytes("l/video_1/a.png", b"12")
+    storage.put_bytes("l/video_1/deep/b.png", b"123")
+    storage.put_bytes("l/video_11/c.png", b"1")
+    found = {listed.key: listed for listed in storage.keys("l/video_1/")}
+    assert {key: listed.size_bytes for key, listed in found.items()} == {
+        "l/video_1/a.png": 2,
+        "l/video_1/deep/b.png": 3,
+    }
+    assert all(before - 2 <= listed.modified_at <= time.time() + 2 for listed in found.values())
+    assert list(storage.keys("l/nothing/")) == []
+    assert {"l/video_1/a.png", "l/video_11/c.png"} <= {listed.key for listed in storage.keys("")}
+
+
+def test_a_storage_that_works_passes_its_check(storage: Storage) -> None:
+    storage.check()
+
+
+def test_two_attempts_never_share_a_place() -> None:
+    assert result_key("v", 1, "a", "video.mp4") != result_key("v", 1, "b", "video.mp4")
+
+
+class TestOnABadWire:
+    """What must hold for every store at the other end of a line that fails."""
+
+    @pytest.fixture(params=["s3", "moto"])
+    def wire(self, request: pytest.FixtureRequest) -> Iterator[Wire]:
+        settings = request.getfixturevalue(f"{request.param}_settings")
+        with faulty_wire(settings.endpoint_url) as wire:
+            yield wire
+
+    @pytest.fixture
+    def storage(self, wire: Wire, s3_settings: S3Settings) -> S3Storage:
+        return S3Storage(s3_settings.model_copy(update={"endpoint_url": wire.url}))
+
+    def test_an_upload_that_was_cut_is_sent_again_whole(self, wire: Wire, storage: S3Storage, tmp_path: Path) -> None:
+        data = bytes(range(256)) * (9 * MB // 256)  # two parts
+        (tmp_path / "video.mp4").write_bytes(data)
+        wire.faults = [Fault("PUT", cut_upload=True), Fault("PUT", status=503, code="SlowDown")]
+        storage.put_file("w/cut.mp4", tmp_path / "video.mp4")
+        assert wire.faults == []
+        assert read(storage, "w/cut.mp4") == data
+
+    def test_an_upload_that_never_arrives_leaves_nothing_to_see(
+        self, wire: Wire, storage: S3Storage, tmp_path: Path
+    ) -> None:
+        (tmp_path / "video.mp4").write_bytes(b"1" * MB)
+        wire.faults = [Fault("PUT", cut_upload=True)] * 4
+        with pytest.raises(StorageUnavailable) as error:
+            storage.put_file("w/never.mp4", tmp_path / "video.mp4")
+        assert not isinstance(error.value, StorageRefused)
+        with pytest.raises(KeyError):
+            storage.look("w/never.mp4")
+
+    def test_a_slow_download_that_breaks_off_is_taken_up_where_it_ended(self, wire: Wire, storage: S3Storage) -> None:
+        data = bytes(i * 7 % 256 for i in range(MB))
+        storage.put_bytes("w/down.mp4", data)
+        wire.faults = [Fault("GET", cut_download_at=400_000), Fault("GET", pause_s=0.02)]
+        assert read(storage, "w/down.mp4", 10, MB - 10) == data[10:]
+        assert wire.seen.count("GET") == 2
+
+    def test_a_download_never_mixes_two_versions(self, wire: Wire, storage: S3Storage) -> None:
+        storage.put_bytes("w/two.mp4", b"1" * MB)
+        wire.faults = [Fault("GET", cut_download_at=400_000)]
+        pieces = storage.read("w/two.mp4", 0, MB)
+        got = [next(pieces)]
+        storage.put_bytes("w/two.mp4", b"2" * MB)
+        with pytest.raises(StorageUnavailable):
+            got += pieces
+        assert set(b"".join(got)) == set(b"1")
+
+    def test_a_full_store_says_so(self, wire: Wire, storage: S3Storage) -> None:
+        wire.faults = [Fault("PUT", status=507, code="XMinioStorageFull")] * 4
+        with pytest.raises(StorageFull, match="no room left"):
+            storage.put_bytes("w/full.mp4", b"1")
+
+    def test_a_refusal_is_told_at_once_and_says_what_to_do(self, wire: Wire, storage: S3Storage) -> None:
+        wire.faults = [Fault("PUT", status=403, code="AccessDenied")]
+        with pytest.raises(StorageRefused, match="allow them to read, write, list and delete"):
+            storage.put_bytes("w/no.mp4", b"1")
+        assert wire.seen == ["PUT"]
+
+
+class TestLocal:
+    """What only a folder has to fear."""
+
+    def test_a_full_disk_says_so_and_leaves_nothing(self, tmp_path: Path) -> None:
+        storage = LocalStorage(tmp_path / "objects", public_url="", secret=b"s")
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))  # the kernel refuses what goes beyond
+        try:
+            with pytest.raises(StorageFull):
+                storage.put_bytes("a/b.mp4", b"1" * 5000)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert [path for path in (tmp_path / "objects").rglob("*") if path.is_file()] == []
+
+    def test_what_a_killed_writer_left_is_no_object_and_goes(self, tmp_path: Path) -> None:
+        storage = LocalStorage(tmp_path / "objects", public_url="", secret=b"s")
+        program = (
+            "import os, sys; from pathlib import Path; from jobs.local_storage import LocalStorage\n"
+            "LocalStorage(Path(sys.argv[1]), public_url='', secret=b's')._put('a/b.mp4', lambda file: "
+            "(file.write_bytes(b'half'), os.kill(os.getpid(), 9)))"
+        )
+        subprocess.run([sys.executable, "-c", program, str(tmp_path / "objects")], check=False)
+        assert [path.read_bytes() for path in (tmp_path / "objects").rglob("*") if path.is_file()] == [b"half"]
+        assert list(storage.keys("")) == []
+        assert storage.drop_unfinished(before=time.time() - 600) == 0
+        assert storage.drop_unfinished(before=time.time() + 600) == 1
+        assert [path for path in (tmp_path / "objects").rglob("*") if path.is_file()] == []
+
+    def test_a_list_of_nothing_yet_is_empty(self, tmp_path: Path) -> None:
+        assert list(LocalStorage(tmp_path / "objects", public_url="", secret=b"s").keys("")) == []
+
+    @pytest.mark.parametrize("key", ["../out.png", "/etc/passwd", "a/../../out.png", "..", "", "."])
+    def test_a_key_that_leaves_the_folder_is_refused(self, tmp_path: Path, key: str) -> None:
+        storage = LocalStorage(tmp_path / "objects", public_url="", secret=b"s")
+        (tmp_path / "out.png").write_bytes(b"not yours")
+        with pytest.raises(KeyError):
+            storage.look(key)
+        with pytest.raises(KeyError):
+            storage.put_bytes(key, b"x")
+        with pytest.raises(KeyError):
+            storage.delete_prefix(key)
+        assert (tmp_path / "out.png").read_bytes() == b"not yours"
+
+    def test_a_link_that_leads_out_of_the_folder_is_not_followed(self, tmp_path: Path) -> None:
+        (tmp_path / "objects").mkdir()
+        (tmp_path / "objects" / "way-out").symlink_to("/etc")
+        with pytest.raises(KeyError):
+            LocalStorage(tmp_path / "objects", public_url="", secret=b"s").look("way-out/passwd")
+
+    def test_nothing_half_written_is_left_when_the_source_is_missing(self, tmp_path: Path) -> None:
+        storage = LocalStorage(tmp_path / "objects", public_url="", secret=b"s")
+        with pytest.raises(StorageUnavailable):
+            storage.put_file("a/b.mp4", tmp_path / "missing")
+        assert [path for path in (tmp_path / "objects").rglob("*") if path.is_file()] == []
+
+    def test_a_folder_that_cannot_be_written_is_named_so(self, tmp_path: Path) -> None:
+        (tmp_path / "objects").write_text("a file where the folder should be")
+        storage = LocalStorage(tmp_path / "objects", public_url="", secret=b"s")
+        with pytest.raises(StorageUnavailable):
+            storage.put_bytes("a/b.mp4", b"1")
+        with pytest.raises(StorageUnavailable):
+            storage.check()
+
+    def test_a_link_goes_to_the_front_end(self, tmp_path: Path) -> None:
+        storage = LocalStorage(tmp_path, public_url="http://front.example/", secret=b"s")
+        assert storage.url("a/b.mp4", 60, "b.mp4").startswith("http://front.example/files/a/b.mp4?")
+
+
+class TestS3:
+    """What only a server on the other side of a wire can do."""
+
+    @pytest.fixture
+    def link(self, s3_settings: S3Settings) -> str:
+        storage = S3Storage(s3_settings)
+        storage.put_bytes("links/video.mp4", b"0123456789")
+        return storage.url("links/video.mp4", 60, "a ball\u2014rolling.mp4")
+
+    def test_anybody_with_the_link_can_fetch(self, link: str) -> None:
+        answer = httpx.get(link)
+        assert (answer.status_code, answer.content) == (200, b"0123456789")
+
+    def test_a_browser_can_seek(self, link: str) -> None:
+        answer = httpx.get(link, headers={"Range": "bytes=2-4"})
+        assert (answer.status_code, answer.content) == (206, b"234")
+
+    def test_the_link_saves_under_a_name_and_as_a_video(self, link: str) -> None:
+        headers = httpx.get(link).headers
+        assert headers["content-disposition"] == "attachment; filename*=UTF-8''a%20ball%E2%80%94rolling.mp4"
+        assert headers["content-type"] == "video/mp4"
+
+    @pytest.mark.parametrize("change", [("video.mp4", "other.mp4"), ("Expires=60", "Expires=6000")])
+    def test_a_changed_link_is_refused(self, link: str, change: tuple[str, str]) -> None:
+        assert httpx.get(link.replace(*change, 1)).status_code == 403
+
+    def test_without_a_link_nothing_is_to_be_had(self, link: str) -> None:
+        assert httpx.get(link.split("?")[0]).status_code == 403
+
+    def test_a_link_is_over_when_its_time_is(self, s3_settings: S3Settings) -> None:
+        storage = S3Storage(s3_settings)
+        storage.put_bytes("links/short.mp4", b"1")
+        link = storage.url("links/short.mp4", 1, "short.mp4")
+        time.sleep(2.1)
+        assert httpx.get(link).status_code == 403
+
+    def test_a_link_is_made_for_the_address_that_clients_can_reach(self, s3_settings: S3Settings) -> None:
+        outside = s3_settings.model_copy(update={"public_endpoint_url": "https://cdn.example"})
+        assert S3Storage(outside).url("a", 60, "a").startswith("https://cdn.example/videos/a?")
+
+    @pytest.fixture
+    def stranger(self, s3_settings: S3Settings) -> S3Storage:
+        return S3Storage(s3_settings.model_copy(update={"secret_access_key": SecretStr("wrong")}))
+
+    def test_wrong_keys_are_unavailable_storage(self, stranger: S3Storage, tmp_path: Path) -> None:
+        (tmp_path / "video.mp4").write_bytes(b"1")
+        refused: list[Callable[[], object]] = [
+            lambda: stranger.put_bytes("a", b"1"),
+            lambda: stranger.put_file("a", tmp_path / "video.mp4"),
+            lambda: stranger.look("a"),
+            lambda: list(stranger.read("a", 0, 1)),
+            lambda: stranger.delete_prefix("a/"),
+            stranger.check,
+        ]
+        for action in refused:
+            with pytest.raises(StorageUnavailable):
+                action()
+
+    def test_what_a_broken_upload_left_is_dropped(self, s3_settings: S3Settings) -> None:
+        storage = S3Storage(s3_settings)
+        begun = storage.client.create_multipart_upload(Bucket=storage.bucket, Key="w/begun.mp4")
+        assert storage.drop_unfinished(before=time.time() - 600) == 0
+        assert storage.drop_unfinished(before=time.time() + 600) >= 1
+        with pytest.raises(storage.client.exceptions.ClientError, match="NoSuchUpload"):
+            storage.client.list_parts(Bucket=storage.bucket, Key="w/begun.mp4", UploadId=begun["UploadId"])
+
+    @pytest.mark.parametrize("kind", ["s3", "moto"])
+    def test_our_lifecycle_rules_stand_beside_those_of_others(self, request: pytest.FixtureRequest, kind: str) -> None:
+        storage = S3Storage(request.getfixturevalue(f"{kind}_settings"))
+        other: Any = {"ID": "theirs", "Status": "Enabled", "Filter": {"Prefix": "t/"}, "Expiration": {"Days": 9}}
+        storage.client.put_bucket_lifecycle_configuration(
+            Bucket=storage.bucket, LifecycleConfiguration={"Rules": [other]}
+        )
+        for _ in range(2):
+            assert storage.set_lifecycle()
+        rules = storage.client.get_bucket_lifecycle_configuration(Bucket=storage.bucket)["Rules"]
+        found = {rule["ID"]: rule for rule in rules}
+        assert set(found) == {"theirs", *(rule["ID"] for rule in our_rules())}
+        assert found["theirs"]["Expiration"]["Days"] == 9
+        assert found["easyanimate-checkpoints"]["Filter"]["Prefix"] == "checkpoints/"
+
+    def test_wrong_keys_are_named_and_not_tried_again(self, stranger: S3Storage) -> None:
+        with pytest.raises(StorageRefused, match="EASYANIMATE_S3__SECRET_ACCESS_KEY"):
+            stranger.put_bytes("a", b"1")
+
+    @pytest.mark.parametrize("checksum", ["md5", "sha256"])
+    def test_a_bit_that_flips_on_the_way_is_found_and_sent_again(self, s3_settings: S3Settings, checksum: str) -> None:
+        with faulty_wire(str(s3_settings.endpoint_url)) as wire:
+            storage = S3Storage(s3_settings.model_copy(update={"endpoint_url": wire.url, "checksum": checksum}))
+            wire.faults = [Fault("PUT", flip_upload=True)]
+            with suppress(StorageUnavailable):
+                storage.put_bytes("a/flipped.mp4", b"what was meant")
+                assert read(storage, "a/flipped.mp4") == b"what was meant"
+                return
+            with pytest.raises(KeyError):
+                storage.look("a/flipped.mp4")
+
+    def test_a_store_that_says_nothing_is_given_up(self, s3_settings: S3Settings) -> None:
+        line = TcpProxy(int(str(s3_settings.endpoint_url).rpartition(":")[2]))
+        line.spoil(Mode.SILENT)
+        silent = s3_settings.model_copy(update={"endpoint_url": f"http://127.0.0.1:{line.port}"})
+        try:
+            with pytest.raises(StorageUnavailable):
+                S3Storage(silent, tries=2, timeout_s=0.3).put_bytes("a", b"b")
+        finally:
+            line.close()
+
+    def test_a_missing_bucket_is_unavailable_storage(self, s3_settings: S3Settings) -> None:
+        storage = S3Storage(s3_settings.model_copy(update={"bucket": "no-such-bucket"}))
+        with pytest.raises(StorageUnavailable):
+            storage.check()
+        with pytest.raises(StorageUnavailable):
+            storage.put_bytes("a", b"1")
+
+    def test_a_stopped_server_is_unavailable_and_its_objects_return_with_it(
+        self, start_s3: Callable[[Path], AbstractContextManager[S3Settings]], tmp_path: Path
+    ) -> None:
+        with start_s3(tmp_path) as settings:
+            storage = S3Storage(settings)
+            storage.put_bytes("a/kept.mp4", b"1")
+        with pytest.raises(StorageUnavailable):
+            storage.check()
+        with start_s3(tmp_path) as settings:
+            assert read(S3Storage(settings), "a/kept.mp4") == b"1"
+
+    def test_no_secret_shows_in_an_error(self, stranger: S3Storage) -> None:
+        with pytest.raises(StorageUnavailable) as error:
+            stranger.put_bytes("a", b"1")
+        assert "wrong" not in str(error.value)
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("local", LocalStorage), ("s3", S3Storage)])
+def test_the_settings_choose_the_storage(kind: str, expected: type, tmp_path: Path) -> None:
+    settings = Settings.model_validate({"storage": kind, "data_dir": tmp_path})
+    assert isinstance(open_storage(settings), expected)

@@ -1,0 +1,242 @@
+"""What was accepted is never lost; a Redis that is away or full is said to be so; a lost answer does no harm."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from cli.stack.redis_server import EmbeddedRedis
+from jobs.errors import QueueUnavailable
+from jobs.model.job import Job, Result
+from jobs.model.states import State
+from jobs.queue.registry import Registry
+from jobs.redis.connection import connect
+from jobs.store.keeper.recovery import JobStore
+from jobs.webhooks.deliveries import Deliveries
+
+MakeJob = Callable[..., Job]
+RESULT = Result(
+    video_key="videos/x/1-t/video.mp4",
+    content_type="video/mp4",
+    size_bytes=1,
+    content_sha256="",
+    inference_time_s=1,
+    peak_memory_mb=1,
+    phase_seconds={},
+)
+WEBHOOK = {"url": "https://hooks.example/", "events": ["video.completed"]}
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def server(tmp_path: Path, free_port: int) -> Iterator[EmbeddedRedis]:
+    """A server of this test's own, to be killed."""
+    server = EmbeddedRedis(tmp_path / "redis", free_port).start()
+    yield server
+    server.stop()
+
+
+def crash(server: EmbeddedRedis) -> None:
+    assert server.process is not None
+    server.process.kill()
+    server.process.wait()
+
+
+def test_a_job_survives_the_crash_of_redis_and_can_be_leased(server: EmbeddedRedis, make_job: MakeJob) -> None:
+    with Redis.from_url(server.url) as redis:
+        redis.config_set("appendfsync", "always")
+        job = JobStore(redis).submit(make_job(webhook={"url": "https://hooks.example/", "events": ["video.queued"]}))
+    crash(server)
+    server.start()
+    with Redis.from_url(server.url) as redis:
+        store = JobStore(redis)
+        assert store.get(job.id) == job
+        assert store.queue_position(job) == 0
+        assert Deliveries(redis).claim(time.time() + 60) is not None
+        assert store.lease(job.id, "w1") is not None
+
+
+def test_a_running_job_survives_the_crash_of_redis_and_commits(server: EmbeddedRedis, make_job: MakeJob) -> None:
+    with Redis.from_url(server.url) as redis:
+        redis.config_set("appendfsync", "always")
+        store = JobStore(redis)
+        job = store.submit(make_job())
+        running = store.lease(job.id, "w1")
+        assert running is not None
+    crash(server)
+    server.start()
+    with Redis.from_url(server.url) as redis:
+        store = JobStore(redis)
+        assert store.complete(job.id, running.token or "", RESULT)
+        assert store.get(job.id).state is State.COMPLETED
+
+
+def test_what_is_in_the_server_survives_an_orderly_restart(server: EmbeddedRedis, make_job: MakeJob) -> None:
+    with Redis.from_url(server.url) as redis:
+        job = JobStore(redis).submit(make_job())
+    server.stop()
+    server.start()
+    with Redis.from_url(server.url) as redis:
+        assert JobStore(redis).get(job.id) == job
+
+
+def test_a_redis_that_is_away_is_unavailable_to_every_question(make_job: MakeJob, free_port: int) -> None:
+    redis = connect(f"redis://127.0.0.1:{free_port}/0", retries=0)
+    store = JobStore(redis)
+    questions: list[Callable[[], object]] = [
+        lambda: store.submit(make_job()),
+        lambda: store.get("video_1"),
+        lambda: store.newest("default", 10),
+        lambda: store.cancel("video_1"),
+        lambda: store.delete("video_1"),
+        lambda: store.queue_depth("m"),
+        lambda: store.queue_position(make_job()),
+        lambda: store.lease("video_1", "w1"),
+        lambda: store.beat("video_1", "t"),
+        lambda: store.complete("video_1", "t", RESULT),
+        lambda: store.give_back("video_1", "t"),
+        lambda: store.overdue(),
+        lambda: store.recover("video_1"),
+        lambda: Registry(redis).cards(),
+        lambda: Registry(redis).live_workers("m"),
+    ]
+    for question in questions:
+        with pytest.raises(QueueUnavailable):
+            question()
+
+
+def test_a_job_refused_while_redis_was_away_is_not_there_afterwards(server: EmbeddedRedis, make_job: MakeJob) -> None:
+    server.stop()
+    job = make_job()
+    with connect(server.url, retries=0) as redis, pytest.raises(QueueUnavailable):
+        JobStore(redis).submit(job)
+    server.start()
+    with connect(server.url, retries=0) as redis:
+        assert JobStore(redis).queue_depth(job.request.model) == 0
+
+
+def test_a_client_with_patience_survives_a_short_absence(server: EmbeddedRedis, make_job: MakeJob) -> None:
+    with connect(server.url, retries=10) as redis, ThreadPoolExecutor(1) as pool:
+        store = JobStore(redis)
+        job = store.submit(make_job())
+        server.stop()
+        asked = pool.submit(store.get, job.id)
+        time.sleep(0.3)
+        server.start()
+        assert asked.result(30) == job
+
+
+def test_a_full_redis_refuses_a_job_whole(server: EmbeddedRedis, make_job: MakeJob) -> None:
+    with connect(server.url, retries=0) as redis:
+        redis.config_set("maxmemory", "1")
+        job = make_job()
+        with pytest.raises(QueueUnavailable):
+            JobStore(redis).submit(job)
+        redis.config_set("maxmemory", "0")
+        assert redis.dbsize() == 0
+
+
+class LossyWire:
+    """A wire to a server that carries requests and, once told to, loses the answer to the next EXEC and breaks."""
+
+    def __init__(self, port: int) -> None:
+        self.target = port
+        self.lose_next_exec = False
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self.listener.getsockname()[1])
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self.listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                server = socket.create_connection(("127.0.0.1", self.target))
+                threading.Thread(target=self._requests, args=(client, server), daemon=True).start()
+
+    def _requests(self, client: socket.socket, server: socket.socket) -> None:
+        """One request, one answer: enough for a client that never pipelines beyond an EXEC."""
+        with suppress(OSError), client, server:
+            while request := client.recv(1 << 20):
+                server.sendall(request)
+                answer = server.recv(1 << 20)
+                if self.lose_next_exec and b"EXEC" in request:
+                    self.lose_next_exec = False
+                    return
+                client.sendall(answer)
+
+
+@pytest.fixture
+def wire(server: EmbeddedRedis) -> Iterator[LossyWire]:
+    wire = LossyWire(server.port)
+    yield wire
+    wire.close()
+
+
+@pytest.fixture
+def far_store(wire: LossyWire) -> Iterator[JobStore]:
+    """A store that reaches its server over the lossy wire, and tries again as ours do."""
+    with Redis(port=wire.port, retry=Retry(NoBackoff(), 3)) as redis:
+        yield JobStore(redis)
+
+
+def test_a_commit_whose_answer_was_lost_counts_once(
+    server: EmbeddedRedis, wire: LossyWire, far_store: JobStore, make_job: MakeJob
+) -> None:
+    job = far_store.submit(make_job(webhook=WEBHOOK))
+    running = far_store.lease(job.id, "w1")
+    assert running is not None
+    wire.lose_next_exec = True
+    assert far_store.complete(job.id, running.token or "", RESULT)
+    assert not wire.lose_next_exec
+    with Redis.from_url(server.url) as redis:
+        assert JobStore(redis).get(job.id).result == RESULT
+        assert len(Deliveries(redis).of_job(job.id)) == 1
+
+
+def test_a_submit_whose_answer_was_lost_makes_one_job_that_runs_once(
+    server: EmbeddedRedis, wire: LossyWire, far_store: JobStore, make_job: MakeJob
+) -> None:
+    wire.lose_next_exec = True
+    job = far_store.submit(make_job(webhook={"url": "https://hooks.example/", "events": ["video.queued"]}))
+    assert not wire.lose_next_exec
+    with Redis.from_url(server.url) as redis:
+        store = JobStore(redis)
+        assert [found.id for found in store.newest("default", 10)] == [job.id]
+        assert len(Deliveries(redis).of_job(job.id)) == 1
+        assert store.lease(job.id, "w1") is not None
+        assert store.lease(job.id, "w2") is None
+
+
+def test_a_lease_whose_answer_was_lost_is_recovered_like_a_lost_worker(
+    server: EmbeddedRedis, wire: LossyWire, far_store: JobStore, make_job: MakeJob
+) -> None:
+    job = far_store.submit(make_job())
+    wire.lose_next_exec = True
+    assert far_store.lease(job.id, "w1") is None
+    with Redis.from_url(server.url) as redis:
+        redis.zadd("jobs:leases", {job.id: 1.0})
+        recovered = JobStore(redis).recover(job.id)
+        assert recovered is not None
+        assert recovered.state is State.QUEUED
+
+
+def test_a_port_that_is_taken_is_an_error_with_the_servers_own_words(server: EmbeddedRedis, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="did not start"):
+        EmbeddedRedis(tmp_path / "second", server.port).start()

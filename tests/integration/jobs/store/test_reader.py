@@ -1,0 +1,84 @@
+"""A list read page by page is whole and in order, whatever is created, deleted or finished in between."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as s
+from redis import Redis
+
+from jobs.model.failure import failure
+from jobs.model.job import Job
+from jobs.redis.connection import connect_async
+from jobs.store.callers.reader import JobReader, Page, Wanted
+from jobs.store.keeper.recovery import JobStore
+
+PAGES = 40  # more than any list here has
+Make = Callable[..., Job]
+
+
+def read(url: str, owner: str, wanted: Wanted) -> Page:
+    async def once() -> Page:
+        redis = connect_async(url, retries=1)
+        try:
+            return await JobReader(redis).page(owner, wanted)
+        finally:
+            await redis.aclose()
+
+    return asyncio.run(once())
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    times=s.lists(s.integers(0, 3), min_size=1, max_size=12),  # many in the same instant
+    limit=s.integers(1, 4),
+    newest_first=s.booleans(),
+    between=s.lists(s.sampled_from(["create", "delete", "delete cursor", "nothing"]), max_size=8),
+    data=s.data(),
+)
+def test_every_job_that_stays_is_listed_once_and_in_order(
+    redis: Redis, redis_url: str, make_job: Make, times: Any, limit: int, newest_first: bool, between: Any, data: Any
+) -> None:
+    redis.flushall()
+    store = JobStore(redis)
+    there = {store.submit(make_job(created_at=1000.0 + t)).id for t in times}
+    stays, seen, cursor = set(there), [], None
+    for turn in range(PAGES):
+        page = read(redis_url, "default", Wanted(limit, cursor, newest_first))
+        seen += [(job.created_at, job.id) for job in page.jobs]
+        if not page.has_more:
+            break
+        cursor = page.jobs[-1].id
+        what = between[turn] if turn < len(between) else "nothing"
+        if what == "create":
+            created_at = data.draw(s.floats(999, 1004))
+            there.add(store.submit(make_job(created_at=created_at)).id)
+        elif what != "nothing" and (victims := sorted(there)):
+            gone = cursor if what == "delete cursor" and cursor in there else data.draw(s.sampled_from(victims))
+            store.delete(gone)
+            there.discard(gone)
+            stays.discard(gone)
+    ids = [job_id for _, job_id in seen]
+    assert len(ids) == len(set(ids))
+    assert stays <= set(ids)
+    assert seen == sorted(seen, reverse=newest_first)
+
+
+def test_a_status_lists_the_jobs_that_have_it_now(redis: Redis, redis_url: str, make_job: Make) -> None:
+    store = JobStore(redis)
+    waiting, running, failed = (store.submit(make_job(created_at=1.0 + i)) for i in range(3))
+    store.lease(running.id, "one")
+    leased = store.lease(failed.id, "two")
+    assert leased is not None
+    assert leased.token is not None
+    store.fail(failed.id, leased.token, failure("internal_error"))
+
+    def ids(status: str) -> list[str]:
+        return [job.id for job in read(redis_url, "default", Wanted(5, status=status)).jobs]
+
+    statuses = ("queued", "in_progress", "failed", "completed")
+    assert [ids(status) for status in statuses] == [[waiting.id], [running.id], [failed.id], []]
+    store.cancel(waiting.id)
+    store.delete(running.id)
+    assert [ids(status) for status in statuses] == [[], [], [failed.id, waiting.id], []]

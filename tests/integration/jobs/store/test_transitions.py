@@ -1,0 +1,504 @@
+"""The life of a job, one transition at a time, on a real server."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+from redis import Redis
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from jobs.errors import JobNotFound, NotCancellable
+from jobs.model.failure import failure
+from jobs.model.job import Job, Result
+from jobs.model.request import WEBHOOK_EVENTS
+from jobs.model.states import Phase, Priority, State
+from jobs.queue import tickets
+from jobs.redis import keys
+from jobs.store.keeper.recovery import MAX_ATTEMPTS, JobStore
+
+MODEL = "easyanimate-v3-tiny"
+MakeJob = Callable[..., Job]
+
+
+def result_of(token: str) -> Result:
+    return Result(
+        video_key=f"videos/x/1-{token}/video.mp4",
+        content_type="video/mp4",
+        size_bytes=1,
+        content_sha256="0" * 64,
+        inference_time_s=1.5,
+        peak_memory_mb=100,
+        phase_seconds={"denoising": 1.0},
+        warnings=("the audio was left out",),
+    )
+
+
+def leased(store: JobStore, job: Job, worker: str = "w1") -> tuple[Job, str]:
+    running = store.lease(job.id, worker)
+    assert running is not None
+    assert running.token is not None
+    return running, running.token
+
+
+def waiting(redis: Redis) -> list[str]:
+    """The waiting jobs, first to last."""
+    rows = [row for key in keys.waiting_keys(MODEL) for row in redis.zrange(key, 0, -1, withscores=True)]  # type: ignore[union-attr]
+    return [job_id.decode() for job_id, _ in sorted(rows, key=lambda row: row[1])]
+
+
+def silence(redis: Redis, job: Job) -> None:
+    """Make it so that the worker of this job has not been heard of for longer than a lease."""
+    redis.zadd(keys.LEASES, {job.id: 1.0})
+
+
+@pytest.fixture
+def job(store: JobStore, make_job: MakeJob) -> Job:
+    return store.submit(make_job(webhook={"url": "https://hooks.example/", "events": WEBHOOK_EVENTS}))
+
+
+def events(redis: Redis, kind: str = "") -> list[str]:
+    """The types of the webhook deliveries that were written, in no order."""
+    rows = [redis.hget(key, "type") for key in redis.keys("delivery:*")]  # type: ignore[union-attr]
+    return sorted(found for row in rows if (found := row.decode()).startswith(kind))  # type: ignore[union-attr]
+
+
+# ---- submit and read
+
+
+def test_a_submitted_job_is_there_as_it_was(store: JobStore, job: Job) -> None:
+    assert store.get(job.id) == job
+
+
+def test_a_submitted_job_waits_in_the_queue_of_its_model(redis: Redis, job: Job) -> None:
+    assert waiting(redis) == [job.id]
+
+
+def test_rq_carries_a_ticket_for_the_one_task(redis: Redis, store: JobStore, job: Job) -> None:
+    store.tend_queue(job.request.model)
+    queue = Queue(tickets.queue_name(MODEL), connection=redis, serializer=JSONSerializer)
+    assert queue.job_ids == [tickets.TICKET]
+    [entry] = queue.jobs
+    assert (entry.func_name, list(entry.args), entry.kwargs) == ("worker.tasks.make_video", [], {})
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 9])
+def test_there_is_a_ticket_for_each_waiting_job_again(
+    redis: Redis, store: JobStore, make_job: MakeJob, count: int
+) -> None:
+    for _ in range(3):
+        store.submit(make_job())
+    redis.delete(tickets.tickets_key(MODEL))
+    redis.rpush(tickets.tickets_key(MODEL), *[tickets.TICKET] * count) if count else None
+    store.tend_queue(MODEL)
+    assert redis.llen(tickets.tickets_key(MODEL)) == 3
+
+
+def test_a_waiting_job_has_no_story_yet_and_its_first_change_begins_it(redis: Redis, store: JobStore, job: Job) -> None:
+    assert redis.xlen(keys.events_key(job.id)) == 0
+    leased(store, job)
+    story = [json.loads(fields[b"event"]) for _, fields in redis.xrange(keys.events_key(job.id))]  # type: ignore[union-attr]
+    told = [event for event in story if "log" not in event]
+    assert told == [{"state": "queued"}, {"state": "running", "attempt": 1}]
+
+
+def test_nobody_else_can_read_a_job(store: JobStore, job: Job) -> None:
+    with pytest.raises(JobNotFound):
+        store.get_owned(job.id, "somebody else")
+    assert store.get_owned(job.id, "default") == job
+
+
+def test_a_job_that_never_was_is_not_found(store: JobStore) -> None:
+    with pytest.raises(JobNotFound):
+        store.get("video_none")
+
+
+def test_the_newest_come_first_and_only_ones_own(store: JobStore, make_job: MakeJob) -> None:
+    mine = [store.submit(make_job(created_at=float(i))) for i in range(3)]
+    store.submit(make_job(owner="somebody else", created_at=9.0))
+    assert [job.id for job in store.newest("default", 2)] == [mine[2].id, mine[1].id]
+
+
+def test_the_next_page_begins_after_the_last_one(store: JobStore, make_job: MakeJob) -> None:
+    mine = [store.submit(make_job(created_at=float(i))) for i in range(3)]
+    assert [job.id for job in store.newest("default", 2, after=mine[1].id)] == [mine[0].id]
+
+
+def test_a_page_after_nothing_is_not_found(store: JobStore) -> None:
+    with pytest.raises(JobNotFound):
+        store.newest("default", 2, after="video_none")
+
+
+def test_the_position_is_the_number_of_jobs_before(store: JobStore, make_job: MakeJob) -> None:
+    first, second = (store.submit(make_job()) for _ in range(2))
+    assert (store.queue_position(first), store.queue_position(second)) == (0, 1)
+
+
+def test_the_depth_is_that_of_one_model(store: JobStore, make_job: MakeJob) -> None:
+    store.submit(make_job())
+    store.submit(make_job(model="another"))
+    assert store.queue_depth(MODEL) == 1
+
+
+# ---- lease and report
+
+
+def test_a_leased_job_runs_under_a_token(store: JobStore, job: Job) -> None:
+    running, token = leased(store, job)
+    assert store.get(job.id) == running
+    assert (running.state, running.attempt, running.worker, running.phase) == (State.RUNNING, 1, "w1", Phase.LOADING)
+    assert len(token) == 16
+
+
+def test_a_running_job_cannot_be_leased_again(store: JobStore, job: Job) -> None:
+    leased(store, job)
+    assert store.lease(job.id, "w2") is None
+
+
+def test_a_job_that_is_gone_cannot_be_leased(store: JobStore) -> None:
+    assert store.lease("video_none", "w1") is None
+
+
+def test_a_report_is_in_the_record(store: JobStore, job: Job) -> None:
+    _, token = leased(store, job)
+    assert store.report(job.id, token, Phase.DENOISING, 3, 10).is_ours
+    now = store.get(job.id)
+    assert (now.phase, now.step, now.total_steps) == (Phase.DENOISING, 3, 10)
+
+
+def test_a_report_with_a_stale_token_changes_nothing(store: JobStore, job: Job) -> None:
+    running, _ = leased(store, job)
+    assert not store.report(job.id, "stale", Phase.DENOISING, 3, 10).is_ours
+    assert store.get(job.id) == running
+
+
+def test_a_beat_renews_the_lease(redis: Redis, store: JobStore, job: Job) -> None:
+    _, token = leased(store, job)
+    silence(redis, job)
+    assert store.beat(job.id, token).is_ours
+    assert store.overdue() == []
+
+
+def test_a_beat_adds_nothing_to_the_story(redis: Redis, store: JobStore, job: Job) -> None:
+    _, token = leased(store, job)
+    before = redis.xlen(keys.events_key(job.id))
+    store.beat(job.id, token)
+    assert redis.xlen(keys.events_key(job.id)) == before
+
+
+def test_progress_is_reported_by_webhook_at_most_twice_a_second(redis: Redis, store: JobStore, job: Job) -> None:
+    _, token = leased(store, job)
+    for step in range(10):
+        store.report(job.id, token, Phase.DENOISING, step, 10)
+    assert 1 <= len(events(redis, "video.progress")) <= 3
+
+
+# ---- the ends
+
+
+def test_a_committed_video_is_the_result(store: JobStore, job: Job) -> None:
+    _, token = leased(store, job)
+    assert store.complete(job.id, token, result_of(token))
+    done = store.get(job.id)
+    assert (done.state, done.result, done.token) == (State.COMPLETED, result_of(token), None)
+    assert done.warnings == ("the audio was left out",)
+    assert done.completed_at is not None
+
+
+def test_committing_the_same_video_again_is_told_the_truth(redis: Redis, store: JobStore, job: Job) -> None:
+    _, token = leased(store, job)
+    assert [store.complete(job.id, token, result_of(token)) for _ in range(2)] == [True, True]
+    assert events(redis, "video.completed") == ["video.completed"]
+
+
+def test_a_stale_attempt_cannot_commit(redis: Redis, store: JobStore, job: Job) -> None:
+    _, first = leased(store, job)
+    silence(redis, job)
+    store.recover(job.id)
+    _, second = leased(store, job, "w2")
+    assert not store.complete(job.id, first, result_of(first))
+    assert store.complete(job.id, second, result_of(second))
+    assert store.get(job.id).result == result_of(second)
+
+
+def test_a_failure_is_on_the_record(store: JobStore, job: Job) -> None:
+    _, token = leased(store, job)
+    assert store.fail(job.id, token, failure("gpu_out_of_memory"))
+    now = store.get(job.id)
+    assert (now.state, now.failure) == (State.FAILED, failure("gpu_out_of_memory"))
+
+
+def test_a_running_job_that_stops_because_of_its_caller_is_cancelled(store: JobStore, job: Job) -> None:
+    _, token = leased(store, job)
+    assert store.fail(job.id, token, failure("cancelled"))
+    assert store.get(job.id).state is State.CANCELLED
+
+
+@pytest.mark.parametrize("end", ["complete", "fail", "cancel"])
+def test_a_final_state_absorbs_everything(store: JobStore, job: Job, end: str) -> None:
+    token = "none"
+    if end == "cancel":
+        store.cancel(job.id)
+    else:
+        _, token = leased(store, job)
+        ends: dict[str, Callable[[], Any]] = {
+            "complete": lambda: store.complete(job.id, token, result_of("first")),
+            "fail": lambda: store.fail(job.id, token, failure("internal_error")),
+        }
+        assert ends[end]()
+    final = store.get(job.id)
+    assert store.lease(job.id, "w2") is None
+    assert not store.complete(job.id, token, result_of("second"))
+    assert not store.fail(job.id, token, failure("worker_lost"))
+    assert not store.give_back(job.id, token)
+    assert not store.retry(job.id, token)
+    assert not store.report(job.id, token, Phase.MUXING, 1, 1).is_ours
+    with pytest.raises(NotCancellable):
+        store.cancel(job.id)
+    assert store.get(job.id) == final
+
+
+def test_every_event_that_was_asked_for_is_in_the_outbox_once(redis: Redis, store: JobStore, job: Job) -> None:
+    _, token = leased(store, job)
+    store.complete(job.id, token, result_of(token))
+    assert events(redis) == ["video.completed", "video.queued", "video.started"]
+
+
+def test_events_nobody_asked_for_are_not_written(redis: Redis, store: JobStore, make_job: MakeJob) -> None:
+    job = store.submit(make_job(webhook={"url": "https://hooks.example/", "events": ["video.failed"]}))
+    _, token = leased(store, job)
+    store.complete(job.id, token, result_of(token))
+    assert events(redis) == []
+
+
+# ---- cancel and delete
+
+
+def test_cancelling_a_waiting_job_ends_it_and_clears_the_queue(redis: Redis, store: JobStore, job: Job) -> None:
+    assert store.cancel(job.id).state is State.CANCELLED
+    assert waiting(redis) == []
+
+
+def test_cancelling_a_running_job_asks_its_worker(store: JobStore, job: Job) -> None:
+    _, token = leased(store, job)
+    assert store.cancel(job.id).state is State.RUNNING
+    assert store.beat(job.id, token).cancel_requested
+
+
+def test_cancelling_twice_asks_once_and_harms_nothing(store: JobStore, job: Job) -> None:
+    leased(store, job)
+    assert store.cancel(job.id) == store.cancel(job.id)
+
+
+def test_a_video_finished_before_the_worker_heard_counts(store: JobStore, job: Job) -> None:
+    _, token = leased(store, job)
+    store.cancel(job.id)
+    assert store.complete(job.id, token, result_of(token))
+    assert store.get(job.id).state is State.COMPLETED
+
+
+def test_a_deleted_job_leaves_nothing_but_pending_webhooks_and_a_note_to_look_for_its_files(
+    redis: Redis, store: JobStore, job: Job
+) -> None:
+    store.delete(job.id)
+    kept = {b"jobs:gone:of:default"}  # for a day, so that a list can go on behind it
+    left = {key.decode().split(":")[0] for key in {*redis.keys("*")} - kept}  # type: ignore[misc]
+    assert left <= {"delivery", "outbox", "rq", "sweep"}
+    assert waiting(redis) == []
+
+
+def test_the_worker_of_a_deleted_job_learns_it_at_its_next_report(store: JobStore, job: Job) -> None:
+    _, token = leased(store, job)
+    store.delete(job.id)
+    assert not store.beat(job.id, token).is_ours
+    assert not store.complete(job.id, token, result_of(token))
+    with pytest.raises(JobNotFound):
+        store.get(job.id)
+
+
+def test_deleting_nothing_is_not_found(store: JobStore) -> None:
+    with pytest.raises(JobNotFound):
+        store.delete("video_none")
+
+
+# ---- handing back and recovering
+
+
+def test_a_job_that_is_given_back_is_next_and_has_lost_no_attempt(
+    redis: Redis, store: JobStore, job: Job, make_job: MakeJob
+) -> None:
+    later = store.submit(make_job(priority=Priority.HIGH))
+    _, token = leased(store, job)
+    assert store.give_back(job.id, token)
+    assert waiting(redis) == [job.id, later.id]
+    assert store.get(job.id).attempt == 0
+
+
+def test_a_retried_job_has_used_an_attempt(store: JobStore, job: Job) -> None:
+    _, token = leased(store, job)
+    assert store.retry(job.id, token)
+    now = store.get(job.id)
+    assert (now.state, now.attempt, now.handover, now.token, now.phase) == (State.QUEUED, 1, 1, None, None)
+
+
+def test_the_time_of_the_first_start_stays(store: JobStore, job: Job) -> None:
+    first, token = leased(store, job)
+    store.retry(job.id, token)
+    second, _ = leased(store, job)
+    assert second.started_at == first.started_at
+
+
+def test_only_a_silent_job_is_overdue(redis: Redis, store: JobStore, job: Job, make_job: MakeJob) -> None:
+    leased(store, store.submit(make_job()))
+    leased(store, job)
+    silence(redis, job)
+    assert store.overdue() == [job.id]
+
+
+def test_a_silent_job_is_queued_again(redis: Redis, store: JobStore, job: Job) -> None:
+    leased(store, job)
+    silence(redis, job)
+    recovered = store.recover(job.id)
+    assert recovered is not None
+    assert (recovered.state, recovered.attempt) == (State.QUEUED, 1)
+    assert store.overdue() == []
+
+
+def test_a_job_that_was_heard_of_in_the_meantime_is_left_alone(store: JobStore, job: Job) -> None:
+    running, _ = leased(store, job)
+    assert store.recover(job.id) is None
+    assert store.get(job.id) == running
+
+
+def test_a_silent_job_whose_caller_cancelled_is_cancelled(redis: Redis, store: JobStore, job: Job) -> None:
+    leased(store, job)
+    store.cancel(job.id)
+    silence(redis, job)
+    store.recover(job.id)
+    assert store.get(job.id).state is State.CANCELLED
+
+
+def test_a_job_that_loses_every_worker_fails_after_the_last_attempt(redis: Redis, store: JobStore, job: Job) -> None:
+    for _ in range(MAX_ATTEMPTS):
+        leased(store, job)
+        silence(redis, job)
+        store.recover(job.id)
+    now = store.get(job.id)
+    assert (now.state, now.attempt, now.failure) == (State.FAILED, MAX_ATTEMPTS, failure("worker_lost"))
+
+
+def test_recovering_what_was_deleted_does_nothing(store: JobStore) -> None:
+    assert store.recover("video_none") is None
+
+
+# ---- deadlines
+
+
+def test_a_waiting_job_past_its_deadline_expires_and_leaves_the_queue(
+    redis: Redis, store: JobStore, make_job: MakeJob
+) -> None:
+    late = store.submit(make_job(deadline=2.0, webhook={"url": "https://hooks.example/", "events": WEBHOOK_EVENTS}))
+    in_time = store.submit(make_job(deadline=store.now() + 1000))
+    assert store.give_up_late() == [late.id]
+    now = store.get(late.id)
+    assert (now.state, now.failure) == (State.EXPIRED, failure("deadline_exceeded"))
+    assert (waiting(redis), events(redis, "video.failed")) == ([in_time.id], ["video.failed"])
+    assert store.give_up_late() == []
+
+
+def test_a_job_past_its_deadline_is_not_begun(store: JobStore, make_job: MakeJob) -> None:
+    late = store.submit(make_job(deadline=2.0))
+    assert store.lease(late.id, "w1") is None
+    assert store.get(late.id).state is State.EXPIRED
+    assert (store.first_waiting(MODEL), store.overdue()) == (None, [])
+
+
+@pytest.mark.parametrize("end", ["complete", "stop", "lose the worker"])
+def test_a_running_job_past_its_deadline_is_told_and_its_video_is_kept_if_there_is_one(
+    redis: Redis, store: JobStore, make_job: MakeJob, end: str
+) -> None:
+    job, token = leased(store, store.submit(make_job(deadline=store.now() + 1000)))
+    assert not store.beat(job.id, token).is_late
+    redis.hset(keys.record_key(job.id), "deadline", "2.0")
+    redis.zadd(keys.DEADLINES, {job.id: 2.0})
+    assert (store.beat(job.id, token).is_late, store.give_up_late()) == (True, [])
+    if end == "complete":
+        assert store.complete(job.id, token, result_of(token))
+    elif end == "stop":
+        assert store.fail(job.id, token, failure("deadline_exceeded"))
+    else:
+        silence(redis, job)
+        store.recover(job.id)
+    assert store.get(job.id).state is (State.COMPLETED if end == "complete" else State.EXPIRED)
+    assert redis.zcard(keys.DEADLINES) == 0
+
+
+# ---- races: whoever is slower gets a clear answer
+
+
+def at_once(*actions: Callable[[], Any]) -> list[Any]:
+    """Run these at the same moment; what each answered, or its exception."""
+    start = Barrier(len(actions))
+
+    def run(action: Callable[[], Any]) -> Any:
+        start.wait()
+        try:
+            return action()
+        except (NotCancellable, JobNotFound) as error:
+            return error
+
+    with ThreadPoolExecutor(len(actions)) as pool:
+        return list(pool.map(run, actions))
+
+
+@pytest.mark.parametrize("_", range(20))
+def test_of_many_ends_exactly_one_counts(redis: Redis, store: JobStore, job: Job, _: int) -> None:
+    _running, token = leased(store, job)
+    outcomes = at_once(
+        lambda: store.complete(job.id, token, result_of("a")),
+        lambda: store.complete(job.id, token, result_of("b")),
+        lambda: store.fail(job.id, token, failure("internal_error")),
+        lambda: store.fail(job.id, token, failure("cancelled")),
+        lambda: store.retry(job.id, token),
+    )
+    assert outcomes.count(True) == 1
+    final = [event for event in events(redis) if event not in ("video.queued", "video.started")]
+    assert len(final) == (0 if outcomes[4] else 1)
+
+
+@pytest.mark.parametrize("_", range(20))
+def test_a_waiting_job_is_either_cancelled_or_taken(redis: Redis, store: JobStore, job: Job, _: int) -> None:
+    cancelled, taken = at_once(lambda: store.cancel(job.id), lambda: store.lease(job.id, "w1"))
+    if taken is None:
+        assert store.get(job.id).state is State.CANCELLED
+        assert events(redis, "video.cancelled") == ["video.cancelled"]
+    else:
+        assert store.get(job.id).cancel_requested == (cancelled.state is State.RUNNING)
+        assert store.get(job.id).state is State.RUNNING
+
+
+@pytest.mark.parametrize("_", range(10))
+def test_of_many_workers_one_gets_the_job(store: JobStore, job: Job, _: int) -> None:
+    answers = at_once(*[lambda i=i: store.lease(job.id, f"w{i}") for i in range(5)])
+    (winner,) = [answer for answer in answers if answer is not None]
+    assert store.get(job.id) == winner
+
+
+@pytest.mark.parametrize("_", range(10))
+def test_of_many_keepers_one_recovers_the_job(redis: Redis, store: JobStore, job: Job, _: int) -> None:
+    leased(store, job)
+    silence(redis, job)
+    at_once(*[lambda: store.recover(job.id) for _ in range(4)])
+    assert waiting(redis) == [job.id]
+    assert store.get(job.id).handover == 1
+
+
+@pytest.mark.parametrize("_", range(10))
+def test_a_job_deleted_while_it_commits_leaves_no_record(store: JobStore, job: Job, _: int) -> None:
+    _running, token = leased(store, job)
+    at_once(lambda: store.complete(job.id, token, result_of("a")), lambda: store.delete(job.id))
+    with pytest.raises(JobNotFound):
+        store.get(job.id)

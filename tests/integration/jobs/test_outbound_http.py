@@ -1,0 +1,445 @@
+"""No caller's address leads into the private network, however it is spelt, whatever its name resolves to."""
+
+import gzip
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_network
+from typing import Any
+from urllib.parse import quote, unquote
+
+import pytest
+from ssrfguard import Policy
+
+from jobs import outbound_http
+from jobs.errors import InvalidRequest
+from jobs.outbound_http import Blocked, NoAnswer, Outgoing
+
+PRIVATE = [
+    "127.0.0.1",
+    "localhost",
+    "[::1]",
+    "[::ffff:127.0.0.1]",
+    "0.0.0.0",
+    "2130706433",
+    "0x7f.1",
+    "0177.0.0.1",
+    "127.1",
+    "10.0.0.1",
+    "172.16.0.1",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "[fe80::1]",
+    "[fd00::1]",
+    "[64:ff9b::a9fe:a9fe]",
+    "[::]",
+    "[2002:7f00:1::]",
+    "127。0。0。1",
+]
+MALFORMED = [
+    "http://example.com/hook",
+    "ftp://example.com/hook",
+    "file:///etc/passwd",
+    "https://user:secret@example.com/hook",
+    "https://example.com:22/hook",
+    "https:///hook",
+    "not a url",
+    "",
+    "https://exa mple.com/",
+    "https://example.com\n/",
+    "https://" + "a" * 70_000,
+]
+PUBLIC_ADDRESS = "93.184.216.34"
+
+
+def resolves_to(*addresses: str) -> Any:
+    """A stand-in for the resolver of the system whose answers come one after the other; the last one stays."""
+    left = list(addresses)
+
+    def getaddrinfo(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        address = left.pop(0) if len(left) > 1 else left[0]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    return getaddrinfo
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Outgoing:
+    return Outgoing(allow_private=False, timeout_s=5)
+
+
+@pytest.fixture(scope="module")
+def open_door() -> Outgoing:
+    return Outgoing(allow_private=True, timeout_s=5)
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Answers by path, and remembers what it was asked."""
+
+    seen: list[tuple[str, bytes, str | None]]
+
+    def do_GET(self) -> None:
+        self.seen.append((self.path, b"", self.headers.get("cookie")))
+        name, _, value = self.path[1:].partition("?")
+        if name == "to":
+            self.send(302, b"", ("location", unquote(value)), ("set-cookie", "a=b"))
+        else:
+            getattr(self, f"answer_{name}")()
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.seen.append((self.path, body, self.headers.get("webhook-id")))
+        getattr(self, f"answer_{self.path[1:]}")()
+
+    def answer_ok(self) -> None:
+        self.send(200, b"thank you")
+
+    def answer_busy(self) -> None:
+        self.send(429, b"later", ("retry-after", "120"))
+
+    def answer_busy_for_ever(self) -> None:
+        self.send(503, b"", ("retry-after", "99999999999"))
+
+    def answer_busy_until_a_date(self) -> None:
+        self.send(503, b"", ("retry-after", formatdate(time.time() + 600, usegmt=True)))
+
+    def answer_busy_until_last_year(self) -> None:
+        self.send(503, b"", ("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"))
+
+    def answer_busy_for_nonsense(self) -> None:
+        self.send(503, b"", ("retry-after", "nan"))
+
+    def answer_drop(self) -> None:
+        """Says 200 and breaks off before the body it promised."""
+        self.send_response(200)
+        self.send_header("content-length", "100")
+        self.end_headers()
+        self.wfile.flush()
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+    def answer_reset(self) -> None:
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+    def answer_stall(self) -> None:
+        """Says 200 and never sends the body it promised."""
+        self.send_response(200)
+        self.send_header("content-length", "100")
+        self.end_headers()
+        self.wfile.flush()
+        time.sleep(2)
+
+    def answer_slow_headers(self) -> None:
+        for letter in b"HTTP/1.1 200 OK\r\nx-slow: " + b"y" * 1000:
+            self.wfile.write(bytes([letter]))
+            self.wfile.flush()
+            time.sleep(0.1)
+
+    def answer_redirect(self) -> None:
+        self.send(307, b"", ("location", "/ok"))
+
+    def answer_huge(self) -> None:
+        self.send(200, b"x" * 50_000_000)
+
+    def answer_bomb(self) -> None:
+        self.send(200, gzip.compress(bytes(20_000_000), 9), ("content-encoding", "gzip"))
+
+    def answer_drip(self) -> None:
+        self.send_response(200)
+        self.send_header("content-length", "100000")
+        self.end_headers()
+        while True:  # until the caller hangs up
+            self.wfile.write(b".")
+            self.wfile.flush()
+            time.sleep(0.2)
+
+    def answer_silence(self) -> None:
+        time.sleep(1)
+
+    def send(self, status: int, body: bytes, *headers: tuple[str, str]) -> None:
+        self.send_response(status)
+        for name, value in (*headers, ("content-length", str(len(body)))):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+class QuietServer(ThreadingHTTPServer):
+    """Does not complain about a caller who hangs up early."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def receiver() -> Iterator[str]:
+    Receiver.seen = []
+    server = QuietServer(("127.0.0.1", 0), Receiver)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+def test_a_private_address_is_refused_beforehand(guarded: Outgoing, host: str) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        guarded.check(f"https://{host}/hook", "webhook.url")
+    assert (refusal.value.code, refusal.value.param) == ("url_not_allowed", "webhook.url")
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+def test_a_private_address_is_refused_when_connecting(guarded: Outgoing, host: str) -> None:
+    with pytest.raises(Blocked):
+        guarded.post(f"https://{host}/hook", b"{}", {})
+
+
+@pytest.mark.parametrize("url", MALFORMED)
+def test_what_is_no_public_https_address_is_refused(guarded: Outgoing, url: str) -> None:
+    with pytest.raises(InvalidRequest):
+        guarded.check(url, "webhook.url")
+
+
+@pytest.mark.parametrize("url", MALFORMED)
+def test_what_is_no_public_https_address_is_never_asked(guarded: Outgoing, url: str) -> None:
+    with pytest.raises(Blocked):
+        guarded.post(url, b"{}", {})
+
+
+def test_a_refusal_does_not_repeat_a_password(guarded: Outgoing) -> None:
+    url = "https://user:hush@example.com/hook"
+    with pytest.raises(InvalidRequest) as refusal:
+        guarded.check(url, "webhook.url")
+    with pytest.raises(Blocked) as block:
+        guarded.post(url, b"{}", {})
+    assert "hush" not in f"{refusal.value} {block.value}"
+
+
+def test_a_name_that_resolves_to_a_private_address_is_refused(
+    guarded: Outgoing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", resolves_to("10.1.2.3"))
+    with pytest.raises(InvalidRequest):
+        guarded.check("https://inside.example/hook", "webhook.url")
+    with pytest.raises(Blocked):
+        guarded.post("https://inside.example/hook", b"{}", {})
+
+
+def test_a_name_with_one_private_address_among_public_ones_is_refused(
+    guarded: Outgoing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = [*resolves_to(PUBLIC_ADDRESS)("", 443), *resolves_to("127.0.0.1")("", 443)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
+    with pytest.raises(InvalidRequest):
+        guarded.check("https://both.example/hook", "webhook.url")
+
+
+def test_a_name_that_turns_private_after_the_check_is_refused_when_connecting(
+    guarded: Outgoing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", resolves_to(PUBLIC_ADDRESS, "127.0.0.1"))
+    guarded.check("https://rebind.example/hook", "webhook.url")
+    with pytest.raises(Blocked):
+        guarded.post("https://rebind.example/hook", b"{}", {})
+
+
+def test_the_socket_goes_to_the_address_that_was_checked(guarded: Outgoing, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    lookups = resolves_to(PUBLIC_ADDRESS, "127.0.0.1")
+    monkeypatch.setattr(socket, "getaddrinfo", lookups)
+
+    def refuse(self: socket.socket, address: Any) -> None:
+        asked.append(address[0])
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    with pytest.raises(NoAnswer):
+        guarded.post("https://rebind.example/hook", b"{}", {})
+    assert asked == [PUBLIC_ADDRESS]
+
+
+def test_a_name_that_does_not_resolve_right_now_may_be_submitted(
+    guarded: Outgoing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody_knows(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nobody_knows)
+    guarded.check("https://later.example/hook", "webhook.url")
+    with pytest.raises(NoAnswer):
+        guarded.post("https://later.example/hook", b"{}", {})
+
+
+def test_a_proxy_in_the_environment_is_no_way_around(guarded: Outgoing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    with pytest.raises(Blocked):
+        guarded.post("https://127.0.0.1/hook", b"{}", {})
+
+
+def test_an_event_arrives_with_its_headers(open_door: Outgoing, receiver: str) -> None:
+    answer = open_door.post(f"{receiver}/ok", b'{"a":1}', {"webhook-id": "evt_1"})
+    assert (answer.status, answer.body) == (200, "thank you")
+    assert Receiver.seen == [("/ok", b'{"a":1}', "evt_1")]
+
+
+def test_private_addresses_may_be_allowed_for_development(open_door: Outgoing, receiver: str) -> None:
+    open_door.check(f"{receiver}/ok", "webhook.url")
+
+
+def test_a_redirect_is_an_answer_and_not_followed(open_door: Outgoing, receiver: str) -> None:
+    assert open_door.post(f"{receiver}/redirect", b"{}", {}).status == 307
+    assert [path for path, *_ in Receiver.seen] == ["/redirect"]
+
+
+def test_the_receivers_wish_for_later_is_heard(open_door: Outgoing, receiver: str) -> None:
+    answer = open_door.post(f"{receiver}/busy", b"{}", {})
+    assert (answer.status, answer.retry_after_s) == (429, 120)
+
+
+def test_the_receivers_wish_for_later_is_a_day_at_most(open_door: Outgoing, receiver: str) -> None:
+    assert open_door.post(f"{receiver}/busy_for_ever", b"{}", {}).retry_after_s == 86_400
+
+
+def test_the_receivers_wish_may_be_a_date(open_door: Outgoing, receiver: str) -> None:
+    assert 500 < open_door.post(f"{receiver}/busy_until_a_date", b"{}", {}).retry_after_s <= 600
+
+
+@pytest.mark.parametrize("wish", ["until_last_year", "for_nonsense"])
+def test_a_wish_that_makes_no_sense_is_none(open_door: Outgoing, receiver: str, wish: str) -> None:
+    assert open_door.post(f"{receiver}/busy_{wish}", b"{}", {}).retry_after_s == 0
+
+
+def test_of_a_huge_answer_only_the_beginning_is_kept(open_door: Outgoing, receiver: str) -> None:
+    assert open_door.post(f"{receiver}/huge", b"{}", {}).body == "x" * 200
+
+
+def test_a_packed_answer_is_not_unpacked(open_door: Outgoing, receiver: str) -> None:
+    assert open_door.post(f"{receiver}/bomb", b"{}", {}).body.startswith("\x1f")  # gzip's own first byte
+
+
+def test_nobody_waits_for_the_end_of_a_dripping_answer(open_door: Outgoing, receiver: str) -> None:
+    assert set(open_door.post(f"{receiver}/drip", b"{}", {}).body) == {"."}
+
+
+@pytest.mark.parametrize("way", ["drop", "stall"])
+def test_an_answer_counts_though_its_body_does_not_come(open_door: Outgoing, receiver: str, way: str) -> None:
+    answer = open_door.post(f"{receiver}/{way}", b"{}", {})
+    assert (answer.status, answer.body) == (200, "")
+
+
+def test_a_connection_that_is_reset_is_told_as_that(open_door: Outgoing, receiver: str) -> None:
+    with pytest.raises(NoAnswer, match="broke the connection off"):
+        open_door.post(f"{receiver}/reset", b"{}", {})
+
+
+def test_dripping_headers_are_given_up_in_time(receiver: str) -> None:
+    with pytest.raises(NoAnswer, match="within 1 s"):  # each of its bytes comes well within that
+        Outgoing(allow_private=True, timeout_s=1).post(f"{receiver}/slow_headers", b"{}", {})
+
+
+def test_a_name_server_that_does_not_answer_is_given_up(guarded: Outgoing, monkeypatch: pytest.MonkeyPatch) -> None:
+    let_go = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: let_go.wait(60))
+    monkeypatch.setattr(outbound_http, "LOOKUP_TIMEOUT_S", 0.1)
+    with pytest.raises(NoAnswer, match="does not resolve"):
+        guarded.post("https://silent.example/hook", b"{}", {})
+    let_go.set()
+
+
+def test_a_receiver_without_tls_is_told_as_that(receiver: str, open_door: Outgoing) -> None:
+    with pytest.raises(NoAnswer, match="could not be connected to"):
+        open_door.post(receiver.replace("http://", "https://"), b"{}", {})
+
+
+def test_a_receiver_that_says_nothing_is_given_up(receiver: str) -> None:
+    with pytest.raises(NoAnswer, match=r"within 0\.2 s"):
+        Outgoing(allow_private=True, timeout_s=0.2).post(f"{receiver}/silence", b"{}", {})
+
+
+def test_a_receiver_that_is_not_there_has_no_answer(open_door: Outgoing) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with pytest.raises(NoAnswer):
+        open_door.post(f"http://127.0.0.1:{port}/", b"{}", {})
+
+
+# ---- what is fetched
+
+
+@pytest.fixture
+def half_open() -> Outgoing:
+    """A door to one private address alone, and by http, as if it were a public one."""
+    found = Outgoing(allow_private=False, timeout_s=5)
+    here = (ip_network("127.0.0.1/32"),)
+    found.policy = Policy(
+        allowed_schemes=frozenset({"http", "https"}), allowed_networks=here, allowed_ports=outbound_http.ALL_PORTS
+    )
+    return found
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+def test_nothing_is_fetched_from_a_private_address(guarded: Outgoing, host: str) -> None:
+    with pytest.raises(Blocked):
+        guarded.fetch(f"https://{host}/cat.png", 1000)
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "10.0.0.1", "[::1]", "[::ffff:10.0.0.1]", "0xa000001", "0.0.0.0"])
+def test_no_redirect_leads_to_a_private_address(half_open: Outgoing, receiver: str, host: str) -> None:
+    with pytest.raises(Blocked):
+        half_open.fetch(f"{receiver}/to?{quote(f'http://{host}/latest/meta-data')}", 1000)
+
+
+def test_a_redirect_is_followed_without_what_the_first_answer_set(half_open: Outgoing, receiver: str) -> None:
+    assert half_open.fetch(f"{receiver}/to?/ok", 1000) == b"thank you"
+    assert [(path, cookie) for path, _, cookie in Receiver.seen] == [("/to?/ok", None), ("/ok", None)]
+
+
+def test_redirects_come_to_an_end(half_open: Outgoing, receiver: str) -> None:
+    chain = "/ok"
+    for _ in range(outbound_http.MOST_REDIRECTS):
+        chain = f"/to?{quote(chain)}"
+    assert half_open.fetch(f"{receiver}{chain}", 1000) == b"thank you"
+    with pytest.raises(NoAnswer, match="leads on"):
+        half_open.fetch(f"{receiver}/to?{quote(chain)}", 1000)
+
+
+def test_a_name_that_turns_private_for_the_fetch_is_refused(guarded: Outgoing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", resolves_to(PUBLIC_ADDRESS, "127.0.0.1"))
+    guarded.check("https://rebind.example/cat.png", "image")
+    with pytest.raises(Blocked):
+        guarded.fetch("https://rebind.example/cat.png", 1000)
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("huge", "larger than 1000 bytes"),
+        ("bomb", "packed"),
+        ("busy", "429"),
+        ("drop", "broke the connection off|HTTP"),
+    ],
+)
+def test_what_is_not_the_whole_file_is_refused_with_the_reason(
+    half_open: Outgoing, receiver: str, path: str, why: str
+) -> None:
+    with pytest.raises(NoAnswer, match=why):
+        half_open.fetch(f"{receiver}/{path}", 1000)
+
+
+def test_a_dripping_file_is_given_up_in_time(half_open: Outgoing, receiver: str) -> None:
+    half_open.timeout_s = 0.5
+    with pytest.raises(NoAnswer, match=r"within 0\.5 s"):
+        half_open.fetch(f"{receiver}/drip", 1_000_000)

@@ -1,0 +1,344 @@
+"""A delivery is tried by one deliverer at a time, ten times over three days, and stays on the ledger for a week."""
+
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from redis import Redis
+from standardwebhooks.webhooks import Webhook
+
+from jobs.errors import DeliveryNotFound
+from jobs.model.delivery import Delivery, Status, Try
+from jobs.model.failure import failure
+from jobs.model.job import Job
+from jobs.model.request import DEFAULT_WEBHOOK_EVENTS
+from jobs.model.states import Phase, State
+from jobs.redis.keys import delivery_key, tries_key
+from jobs.store.keeper.recovery import JobStore
+from jobs.webhooks.deliveries import BELL, CLAIM_S, SCHEDULE_S, Deliveries
+from jobs.webhooks.endpoints import Endpoint, Endpoints, new_endpoint_id, new_secret
+from jobs.webhooks.outbox import LEDGER_TTL_S, add_webhook
+from jobs.webhooks.signature import signed_headers
+
+MakeJob = Callable[..., Job]
+Write = Callable[..., None]
+SECRET = "whsec_" + "A" * 43 + "="
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.fixture
+def deliveries(redis: Redis) -> Deliveries:
+    return Deliveries(redis)
+
+
+@pytest.fixture
+def endpoints(redis: Redis) -> Endpoints:
+    return Endpoints(redis)
+
+
+@pytest.fixture
+def job(make_job: MakeJob) -> Job:
+    target = {"url": "https://Hooks.example/a", "secret": SECRET}
+    made = make_job(webhook=target, metadata={"order": "é 7"})
+    return made.with_changes(state=State.COMPLETED, traceparent=TRACE)
+
+
+@pytest.fixture
+def write(redis: Redis, job: Job) -> Write:
+    def write(event_type: str = "video.completed", now: float = 100.0, job: Job = job) -> None:
+        with redis.pipeline() as pipe:
+            add_webhook(pipe, job, event_type, now)
+            pipe.execute()
+
+    return write
+
+
+def endpoint(owner: str = "default", *event_types: str) -> Endpoint:
+    return Endpoint(
+        id=new_endpoint_id(),
+        owner=owner,
+        name="all",
+        url="https://standing.example/",
+        event_types=event_types or DEFAULT_WEBHOOK_EVENTS,
+        secret=new_secret(),
+        created_at=1,
+        updated_at=1,
+    )
+
+
+def claimed(deliveries: Deliveries, now: float, *busy: str) -> Delivery:
+    delivery = deliveries.claim(now, busy)
+    assert delivery is not None
+    return delivery
+
+
+def made(answer: str = "500") -> Try:
+    return Try(at=1.5, url="https://x.example/", status_code=500, answer=answer, body="oh", duration_ms=12)
+
+
+def due(deliveries: Deliveries, delivery: Delivery) -> float | None:
+    return deliveries.next_tries([delivery])[0]
+
+
+# ---- what is written
+
+
+def test_a_delivery_says_what_happened_to_which_video(deliveries: Deliveries, write: Write, job: Job) -> None:
+    write()
+    delivery = claimed(deliveries, 100)
+    assert json.loads(delivery.body) == {
+        "id": delivery.event_id,
+        "object": "event",
+        "type": "video.completed",
+        "created_at": 100,
+        "timestamp": "1970-01-01T00:01:40.000Z",
+        "data": {"id": job.id, "status": "completed"},
+    }
+    assert (delivery.url, delivery.secret, delivery.traceparent) == ("https://Hooks.example/a", SECRET, TRACE)
+    assert SECRET not in f"{delivery!r} {delivery}"
+    headers = signed_headers([SECRET], delivery.event_id, delivery.body, time.time())
+    Webhook(SECRET).verify(delivery.body, headers)
+
+
+def test_a_failed_video_says_why(deliveries: Deliveries, write: Write, job: Job) -> None:
+    write("video.failed", job=job.with_changes(state=State.FAILED, failure=failure("worker_lost")))
+    data = json.loads(claimed(deliveries, 100).body)["data"]
+    assert (data["status"], data["error"]["code"]) == ("failed", "worker_lost")
+
+
+def test_progress_says_how_far(deliveries: Deliveries, write: Write, make_job: MakeJob) -> None:
+    wants_progress = make_job(webhook={"url": "https://hooks.example/", "events": ["video.progress"]})
+    write("video.progress", job=wants_progress.with_changes(phase=Phase.DENOISING, step=3, total_steps=10))
+    data = json.loads(claimed(deliveries, 100).body)["data"]
+    assert (data["phase"], data["step"], data["total_steps"]) == ("denoising", 3, 10)
+
+
+def test_the_largest_request_still_has_a_small_body(deliveries: Deliveries, write: Write, make_job: MakeJob) -> None:
+    metadata = {f"{i:064}": "猫" * 512 for i in range(16)}
+    write(job=make_job(prompt="p" * 32_000, webhook={"url": "https://h.example/"}, metadata=metadata))
+    assert len(claimed(deliveries, 100).body.encode()) < 8192
+
+
+def test_every_endpoint_of_the_caller_that_wants_it_is_told(
+    deliveries: Deliveries, endpoints: Endpoints, write: Write, job: Job
+) -> None:
+    wants, wants_too, wants_not = endpoint(), endpoint(), endpoint("default", "video.started")
+    disabled, of_another = endpoint(), endpoint("another")
+    for one in (wants, wants_too, wants_not, disabled, of_another):
+        endpoints.add(one)
+    endpoints.disable(disabled.id, "it answered 410 Gone", 50)
+    write()
+    found = deliveries.of_job(job.id)
+    assert {row.endpoint_id for row in found} == {"", wants.id, wants_too.id}
+    assert len({row.id for row in found}) == 3
+    assert len({row.event_id for row in found}) == len({row.body for row in found}) == 1
+    endpoints.remove(wants)
+    endpoints.change(disabled.id, lambda one: one.model_copy(update={"disabled_at": None}))
+    write("video.failed", now=101)
+    later = [row for row in deliveries.of_job(job.id) if row.type == "video.failed"]
+    assert {row.endpoint_id for row in later} == {"", wants_too.id, disabled.id}
+
+
+def test_the_rows_of_all_endpoints_are_there_with_the_change_itself(
+    redis: Redis, endpoints: Endpoints, deliveries: Deliveries, store: JobStore, make_job: MakeJob
+) -> None:
+    endpoints.add(one := endpoint())
+    endpoints.add(endpoint("another"))
+    job = store.submit(make_job())
+    assert deliveries.of_job(job.id) == []
+    store.cancel(job.id)
+    [row] = deliveries.of_job(job.id)
+    assert (row.endpoint_id, row.type) == (one.id, "video.cancelled")
+    assert redis.llen(BELL) == 1
+    store.delete(job.id)
+    assert deliveries.of_job(job.id) == []
+    assert claimed(deliveries, store.now()).id == row.id  # it still goes out
+
+
+def test_a_change_that_is_said_again_writes_nothing_twice(
+    redis: Redis, deliveries: Deliveries, endpoints: Endpoints, job: Job
+) -> None:
+    endpoints.add(endpoint())
+    with redis.pipeline() as pipe:
+        add_webhook(pipe, job, "video.completed", 100)
+        said = list(pipe.command_stack)
+        pipe.execute()
+        for _ in range(2):
+            deliveries.settle(claimed(deliveries, 100), "delivered", made("200"))
+        pipe.command_stack = said
+        pipe.execute()
+    assert [row.status for row in deliveries.of_job(job.id)] == ["delivered"] * 2
+    assert deliveries.claim(1e10) is None
+
+
+# ---- who tries what
+
+
+def test_nothing_is_due_before_its_time(deliveries: Deliveries, write: Write) -> None:
+    write(now=100)
+    assert deliveries.claim(99.9) is None
+
+
+def test_what_is_claimed_is_nobody_elses(deliveries: Deliveries, write: Write) -> None:
+    write()
+    assert deliveries.claim(100) is not None
+    assert deliveries.claim(100) is None
+
+
+def test_of_many_deliverers_each_gets_its_own(deliveries: Deliveries, write: Write) -> None:
+    for _ in range(20):
+        write()
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: deliveries.claim(100), range(40)))
+    ids = [delivery.id for delivery in found if delivery is not None]
+    assert len(ids) == len(set(ids)) == 20
+
+
+def test_a_delivery_whose_deliverer_died_is_free_after_a_minute(deliveries: Deliveries, write: Write) -> None:
+    write()
+    delivery = claimed(deliveries, 100)
+    assert deliveries.claim(100 + CLAIM_S - 0.1) is None
+    assert claimed(deliveries, 100 + CLAIM_S).id == delivery.id
+
+
+def test_a_busy_lane_or_caller_is_passed_over(
+    deliveries: Deliveries, endpoints: Endpoints, write: Write, make_job: MakeJob
+) -> None:
+    endpoints.add(standing := endpoint())
+    for now in range(150):
+        write(now=now)
+    other = make_job(owner="other", webhook={"url": "https://other.example/"})
+    write(now=200, job=other)
+    first = claimed(deliveries, 300)
+    second = claimed(deliveries, 300, first.lane)
+    assert {first.lane, second.lane} == {"default hooks.example", f"default {standing.id}"}
+    assert claimed(deliveries, 300, first.lane, second.lane).job_id == other.id
+    assert claimed(deliveries, 300, "other").lane.startswith("default ")
+    assert deliveries.claim(300, ["default", "other"]) is None
+    assert deliveries.claim(300, ["default"]) is None
+
+
+def test_the_lane_that_waits_longest_comes_first(deliveries: Deliveries, write: Write, make_job: MakeJob) -> None:
+    jobs = [make_job(webhook={"url": f"https://h{n}.example/"}) for n in range(5)]
+    for n in (3, 1, 4, 0, 2):
+        write(now=100 + n, job=jobs[n])
+    assert [claimed(deliveries, 200).job_id for _ in jobs] == [job.id for job in jobs]
+
+
+def test_a_row_that_vanished_does_not_stand_in_the_way(redis: Redis, deliveries: Deliveries, write: Write) -> None:
+    write(now=100)
+    redis.delete(delivery_key(deliveries.of_job(claimed(deliveries, 100).job_id)[0].id))
+    write(now=101)
+    assert claimed(deliveries, 170).created_at == 101
+    assert deliveries.claim(170) is None
+    assert redis.zcard("outbox:due") == 1
+
+
+# ---- what comes of it
+
+
+def test_there_are_ten_tries_on_the_published_schedule(deliveries: Deliveries, write: Write) -> None:
+    write(now=0)
+    now, waits, ids = 0.0, [], set()
+    while delivery := deliveries.claim(now):
+        ids.add((delivery.id, delivery.event_id, delivery.body))
+        if deliveries.retry(delivery, made(), now) != "pending":
+            break
+        at = due(deliveries, delivery)
+        assert at is not None
+        waits.append(at - now)
+        assert deliveries.claim(at - 0.1) is None
+        now = at
+    assert waits == [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400]
+    assert len(ids) == 1
+    [row] = deliveries.of_job(delivery.job_id)  # type: ignore[union-attr]
+    assert (row.status, row.tries, deliveries.claim(1e10)) == ("exhausted", 10, None)
+    assert deliveries.tries([row]) == [[made()] * 10]
+
+
+def test_the_receivers_wish_can_only_make_the_wait_longer(deliveries: Deliveries, write: Write) -> None:
+    write(now=0)
+    deliveries.retry(claimed(deliveries, 0), made("429"), 0, at_least_s=90)
+    assert deliveries.claim(89) is None
+    second = claimed(deliveries, 90)
+    deliveries.retry(second, made("429"), 90, at_least_s=1)
+    assert due(deliveries, second) == 90 + SCHEDULE_S[1]
+
+
+@pytest.mark.parametrize("status", ["delivered", "refused", "exhausted"])
+def test_what_has_ended_is_on_the_ledger_for_a_week(
+    redis: Redis, deliveries: Deliveries, write: Write, status: Status
+) -> None:
+    write()
+    delivery = claimed(deliveries, 100)
+    deliveries.settle(delivery, status, made("204"))
+    [row] = deliveries.of_job(delivery.job_id)
+    assert (row.status, row.tries) == (status, 1)
+    for key in (delivery_key(row.id), tries_key(row.id)):
+        assert 0 < int(redis.ttl(key)) <= LEDGER_TTL_S  # type: ignore[arg-type]
+    assert deliveries.claim(1e10) is None
+
+
+def test_what_still_waits_does_not_expire(redis: Redis, deliveries: Deliveries, write: Write) -> None:
+    write()
+    delivery = claimed(deliveries, 100)
+    deliveries.retry(delivery, made(), 100)
+    assert redis.ttl(delivery_key(delivery.id)) == -1
+
+
+def test_a_deliverer_that_comes_back_too_late_changes_nothing_but_adds_its_try(
+    deliveries: Deliveries, write: Write
+) -> None:
+    write()
+    late = claimed(deliveries, 100)
+    other = claimed(deliveries, 100 + CLAIM_S)
+    deliveries.retry(late, made("late"), 161)
+    assert deliveries.claim(10_000) is not None  # the other's claim has run out by then, and nothing else was planned
+    deliveries.settle(other, "delivered", made("200"))
+    deliveries.retry(late, made("later"), 1000)
+    [row] = deliveries.of_job(late.job_id)
+    assert (row.status, [one.answer for one in deliveries.tries([row])[0]]) == ("delivered", ["late", "200", "later"])
+    assert deliveries.claim(1e10) is None
+
+
+def test_progress_is_tried_once_and_not_kept(
+    redis: Redis, deliveries: Deliveries, write: Write, make_job: MakeJob
+) -> None:
+    write("video.progress", job=make_job(webhook={"url": "https://hooks.example/", "events": ["video.progress"]}))
+    delivery = claimed(deliveries, 100)
+    assert 0 < int(redis.ttl(delivery_key(delivery.id))) <= 60  # type: ignore[arg-type]
+    assert deliveries.retry(delivery, made(), 100) == "dropped"
+    assert (deliveries.claim(1e10), deliveries.of_job(delivery.job_id)) == (None, [])
+
+
+# ---- once more
+
+
+def test_a_delivery_is_redelivered_with_the_same_event_and_a_fresh_schedule(
+    redis: Redis, deliveries: Deliveries, write: Write
+) -> None:
+    write()
+    first = claimed(deliveries, 100)
+    deliveries.settle(first, "refused", made("410"))
+    deliveries.redeliver(first, 500)
+    again = claimed(deliveries, 500)
+    assert (again.event_id, again.body, again.place, again.tries) == (first.event_id, first.body, 0, 1)
+    assert redis.ttl(delivery_key(first.id)) == redis.ttl(tries_key(first.id)) == -1
+    deliveries.redeliver(again, 501)  # it is being tried: nobody tries it beside that
+    assert deliveries.claim(502) is None
+    deliveries.retry(again, made(), 502)
+    deliveries.redeliver(again, 503)
+    assert claimed(deliveries, 503).id == first.id
+
+
+def test_a_delivery_of_another_video_is_not_found(deliveries: Deliveries, write: Write, make_job: MakeJob) -> None:
+    write()
+    delivery = claimed(deliveries, 100)
+    assert deliveries.get(delivery.job_id, delivery.id).id == delivery.id
+    with pytest.raises(DeliveryNotFound):
+        deliveries.get(make_job().id, delivery.id)
+    deliveries.redis.delete(delivery_key(delivery.id))
+    with pytest.raises(DeliveryNotFound):
+        deliveries.redeliver(delivery, 101)

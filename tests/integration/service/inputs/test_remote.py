@@ -1,0 +1,155 @@
+"""Pictures and videos by their address: fetched before the job is accepted, from public places alone."""
+
+import io
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+import pytest
+from PIL import Image
+
+from jobs.model.job import Job
+from jobs.outbound_http import Outgoing
+from jobs.storage.factory import open_storage
+from service.http.errors import Problem
+from service.inputs import concurrency
+from service.inputs.kinds import PICTURE
+from service.inputs.remote import Links
+from service.settings import ServiceSettings
+
+
+def picture(width: int = 32, height: int = 16, form: str = "PNG") -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (width, height), "red").save(out, form)
+    return out.getvalue()
+
+
+class Elsewhere:
+    """A real server with files on it; /wait keeps its callers until it may go on."""
+
+    def __init__(self) -> None:
+        self.files = {
+            "/a.png": picture(),
+            "/b.jpg": picture(form="JPEG"),
+            "/page": b"<html>a cat",
+            "/big": bytes(10**6),
+        }
+        self.files["/many"] = picture(3000, 1000)
+        self.let_go = threading.Event()
+        self.asked: list[str] = []
+        elsewhere = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                elsewhere.asked.append(self.path)
+                if self.path == "/wait":
+                    elsewhere.let_go.wait(60)
+                data = elsewhere.files.get(self.path)
+                self.send_response(200 if data else 302 if self.path == "/moved" else 404)
+                self.send_header("content-type", "text/html")  # a lie, as so often
+                self.send_header("location", "/a.png")
+                self.send_header("content-length", str(len(data or b"")))
+                self.end_headers()
+                self.wfile.write(data or b"")
+
+            def log_message(self, *_: object) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, args=[0.05], daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Elsewhere]:
+    found = Elsewhere()
+    yield found
+    found.let_go.set()
+    found.server.shutdown()
+    found.server.server_close()
+
+
+@pytest.fixture
+def settings(settings: ServiceSettings) -> ServiceSettings:
+    """As elsewhere, but private addresses may be fetched from: the only ones there are here."""
+    return settings.model_copy(update={"fetch_allow_private": True, "body_limit_bytes": 500_000})
+
+
+@pytest.mark.parametrize("path", ["/a.png", "/b.jpg", "/moved"])
+def test_a_picture_is_fetched_and_kept(
+    api: httpx.Client, stored: Callable[[str], Job], settings: ServiceSettings, elsewhere: Elsewhere, path: str
+) -> None:
+    answer = api.post("/v1/videos", json={"prompt": "a", "input_reference": {"image_url": elsewhere.url + path}})
+    assert answer.status_code == 200, answer.text
+    key = stored(answer.json()["id"]).request.image_key
+    assert key is not None
+    kept = b"".join(open_storage(settings).read(key, 0, 10**6))
+    with Image.open(io.BytesIO(kept)) as image:
+        assert (image.format, image.size) == ("PNG", (32, 16))
+
+
+def test_start_and_end_are_fetched_from_a_form_too(
+    api: httpx.Client, stored: Callable[[str], Job], elsewhere: Elsewhere
+) -> None:
+    form = {"prompt": "a", "image": f"{elsewhere.url}/a.png", "last_image[image_url]": f"{elsewhere.url}/b.jpg"}
+    request = stored(
+        api.post("/v1/videos", files={name: (None, value) for name, value in form.items()}).json()["id"]
+    ).request
+    assert request.image_key
+    assert request.last_image_key
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "word"),
+    [
+        ("/gone", "image_fetch_failed", "404"),
+        ("/big", "image_fetch_failed", "larger than 500000 bytes"),
+        ("/page", "unsupported_image", "PNG"),
+        ("/many", "unsupported_image", "1000000"),
+    ],
+)
+def test_what_is_no_picture_is_refused_and_no_job_is_made(
+    api: httpx.Client, code_of: Callable[[httpx.Response], str], elsewhere: Elsewhere, path: str, code: str, word: str
+) -> None:
+    answer = api.post("/v1/videos", json={"prompt": "a", "image": elsewhere.url + path})
+    assert (answer.status_code, code_of(answer)) == (400, code)
+    assert answer.json()["error"]["param"] == "image"
+    assert word in answer.json()["detail"]
+    assert api.get("/v1/videos").json()["data"] == []
+
+
+def test_a_cheap_refusal_comes_before_the_fetch(api: httpx.Client, elsewhere: Elsewhere) -> None:
+    answer = api.post("/v1/videos", json={"prompt": "a", "image": f"{elsewhere.url}/a.png", "num_frames": 7})
+    assert (answer.status_code, elsewhere.asked) == (400, [])
+
+
+def test_a_link_without_a_video_behind_it_is_refused(
+    api: httpx.Client, code_of: Callable[[httpx.Response], str], elsewhere: Elsewhere
+) -> None:
+    for path, code in (("/gone", "video_fetch_failed"), ("/a.png", "unsupported_video")):
+        answer = api.post("/v1/videos/edits", json={"prompt": "a", "video": {"video_url": elsewhere.url + path}})
+        assert (answer.status_code, code_of(answer)) == (400, code)
+
+
+def test_slow_servers_of_one_caller_leave_room_for_others(elsewhere: Elsewhere) -> None:
+    door = Links(Outgoing(allow_private=True, timeout_s=60), 1000, concurrency.Slots())
+    url, ended = f"{elsewhere.url}/wait", threading.Semaphore(0)
+
+    def fetch() -> None:
+        try:
+            door.fetch("one", url, "image", PICTURE)
+        except Exception:  # noqa: BLE001 - it is a 404 in the end
+            ended.release()
+
+    for _ in range(concurrency.AT_ONCE_FOR_ONE):
+        threading.Thread(target=fetch, daemon=True).start()
+    while len(elsewhere.asked) < concurrency.AT_ONCE_FOR_ONE:
+        threading.Event().wait(0.01)
+    with pytest.raises(Problem) as refusal:
+        door.fetch("one", f"{elsewhere.url}/a.png", "image", PICTURE)
+    assert (refusal.value.code, refusal.value.headers) == ("rate_limited", {"Retry-After": "5"})
+    assert door.fetch("another", f"{elsewhere.url}/a.png", "image", PICTURE) == picture()
+    elsewhere.let_go.set()
+    for _ in range(concurrency.AT_ONCE_FOR_ONE):
+        assert ended.acquire(timeout=60)
+    assert door.fetch("one", f"{elsewhere.url}/a.png", "image", PICTURE) == picture()

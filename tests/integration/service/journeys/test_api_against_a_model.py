@@ -1,0 +1,255 @@
+"""Any order of requests, to any of several front ends, with a worker among them: the API does what a dict would do.
+
+Each run has a caller of its own, with a key of its own, on the same service; another caller looks on and sees nothing.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from redis import Redis
+
+from cli.stack.process import Child
+from cli.stack.redis_server import EmbeddedRedis
+from jobs.access.api_keys import KeyRing
+from jobs.model.failure import failure
+from jobs.model.limits import Limits
+from jobs.model.model_card import ModelCard
+from jobs.queue.registry import Registry
+from jobs.store.keeper.recovery import JobStore
+from service.settings import ServiceSettings
+from tests.conftest import free_port
+from tests.integration.service.conftest import MP4, finished, ready
+
+FRONT_ENDS = 3
+STATUS = {"queued": "queued", "running": "in_progress", "completed": "completed"}  # all others: failed
+
+replicas = st.integers(0, FRONT_ENDS - 1)
+
+
+@dataclass
+class Expected:
+    """What we believe of one video."""
+
+    prompt: str
+    state: str = "queued"
+    cancel_requested: bool = False
+    token: str | None = None
+    seen: tuple[str, dict[str, Any]] | None = None  # the last tag, and the record it belonged to
+
+
+@dataclass(frozen=True)
+class Service:
+    """Front ends, and what a worker would use."""
+
+    clients: list[httpx.Client]
+    redis: Redis
+    settings: ServiceSettings
+    keys: list[int] = field(default_factory=list)
+
+
+class Callers(RuleBasedStateMachine):
+    """Rules take any video there ever was, so many requests come too late."""
+
+    service: ClassVar[Service]
+    ids = Bundle("ids")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = JobStore(self.service.redis)
+        ring = KeyRing(self.service.redis)
+        self.service.keys.append(0)
+        owner = f"caller-{len(self.service.keys)}"
+        self.key, self.stranger = (ring.create("test", name, Limits())[1] for name in (owner, f"not-{owner}"))
+        self.videos: dict[str, Expected] = {}
+        self.asked: dict[str, tuple[str, str]] = {}  # Idempotency-Key -> prompt and video
+
+    def call(self, replica: int, method: str, path: str, key: str | None = None, **more: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {key or self.key}", **more.pop("headers", {})}
+        return self.service.clients[replica].request(method, f"/v1/videos{path}", headers=headers, **more)
+
+    @precondition(lambda self: len(self.videos) < 6)
+    @rule(target=ids, replica=replicas, prompt=st.sampled_from(["a", "b"]))
+    def ask(self, replica: int, prompt: str) -> str:
+        record = self.call(replica, "POST", "", json={"prompt": prompt, "seed": 7}).raise_for_status().json()
+        assert record["id"] not in self.videos
+        self.videos[record["id"]] = Expected(prompt)
+        return str(record["id"])
+
+    @rule(target=ids, replica=replicas, prompt=st.sampled_from(["a", "b"]), name=st.sampled_from(["x", "y"]))
+    def ask_with_a_key(self, replica: int, prompt: str, name: str) -> str:
+        """The same again is the same video, something else under the same key a refusal, a deleted video gone."""
+        answer = self.call(replica, "POST", "", json={"prompt": prompt, "seed": 7}, headers={"Idempotency-Key": name})
+        first = self.asked.get(name)
+        if first is None:
+            video_id = str(answer.raise_for_status().json()["id"])
+            self.asked[name] = (prompt, video_id)
+            self.videos[video_id] = Expected(prompt)
+            assert "idempotency-replayed" not in answer.headers
+            return video_id
+        was, video_id = first
+        if was != prompt:
+            assert (answer.status_code, self._code(answer)) == (422, "idempotency_key_reused")
+        elif video_id not in self.videos:
+            assert (answer.status_code, self._code(answer)) == (404, "video_not_found")
+        else:
+            assert (answer.json()["id"], answer.headers["idempotency-replayed"]) == (video_id, "true")
+            self._is_as_believed(answer.json())
+        return video_id
+
+    @rule(replica=replicas, video_id=ids)
+    def look(self, replica: int, video_id: str) -> None:
+        answer = self.call(replica, "GET", f"/{video_id}")
+        if video_id not in self.videos:
+            assert (answer.status_code, self._code(answer)) == (404, "video_not_found")
+            return
+        self._is_as_believed(answer.json())
+        self.videos[video_id].seen = answer.headers["etag"], answer.json()
+
+    @rule(replica=replicas, video_id=ids)
+    def look_for_news(self, replica: int, video_id: str) -> None:
+        """304 means: nothing has changed, whichever front end says so."""
+        video = self.videos.get(video_id)
+        if video is None or video.seen is None:
+            return
+        tag, known = video.seen
+        answer = self.call(replica, "GET", f"/{video_id}", headers={"If-None-Match": tag})
+        record = known if answer.status_code == 304 else answer.raise_for_status().json()
+        self._is_as_believed(record)
+
+    @rule(replica=replicas, video_id=ids)
+    def cancel(self, replica: int, video_id: str) -> None:
+        answer = self.call(replica, "POST", f"/{video_id}/cancel")
+        video = self.videos.get(video_id)
+        if video is None:
+            assert (answer.status_code, self._code(answer)) == (404, "video_not_found")
+        elif video.state not in ("queued", "running"):
+            assert (answer.status_code, self._code(answer)) == (409, "not_cancellable")
+        else:
+            video.state = "cancelled" if video.state == "queued" else "running"
+            video.cancel_requested = video.state == "running"
+            self._is_as_believed(answer.raise_for_status().json())
+
+    @rule(replica=replicas, video_id=ids)
+    def delete(self, replica: int, video_id: str) -> None:
+        answer = self.call(replica, "DELETE", f"/{video_id}")
+        if self.videos.pop(video_id, None) is None:
+            assert (answer.status_code, self._code(answer)) == (404, "video_not_found")
+        else:
+            assert answer.json() == {"id": video_id, "object": "video.deleted", "deleted": True}
+
+    @rule(replica=replicas, video_id=ids, first=st.integers(0, 40))
+    def download(self, replica: int, video_id: str, first: int) -> None:
+        answer = self.call(replica, "GET", f"/{video_id}/content", headers={"Range": f"bytes={first}-"})
+        video = self.videos.get(video_id)
+        if video is None:
+            assert (answer.status_code, self._code(answer)) == (404, "video_not_found")
+        elif video.state != "completed":
+            assert (answer.status_code, self._code(answer)) == (409, "video_not_ready")
+        else:
+            assert (answer.status_code, answer.content) == (206, MP4[first:])
+
+    @rule(replica=replicas, limit=st.integers(1, 4), order=st.sampled_from(["asc", "desc"]))
+    def list_all(self, replica: int, limit: int, order: str) -> None:
+        found: list[dict[str, Any]] = []
+        page: dict[str, Any] = {"has_more": True, "last_id": None}
+        while page["has_more"]:
+            parameters = {"limit": limit, "order": order} | ({"after": page["last_id"]} if page["last_id"] else {})
+            page = self.call(replica, "GET", "", params=parameters).raise_for_status().json()
+            found += page["data"]
+            replica = (replica + 1) % FRONT_ENDS
+        believed = list(self.videos) if order == "asc" else list(self.videos)[::-1]
+        assert [record["id"] for record in found] == believed
+        for record in found:
+            self._is_as_believed(record)
+
+    @rule(replica=replicas, video_id=ids)
+    def a_stranger_sees_nothing(self, replica: int, video_id: str) -> None:
+        for method, path in (("GET", ""), ("GET", "/content"), ("POST", "/cancel"), ("DELETE", "")):
+            answer = self.call(replica, method, f"/{video_id}{path}", key=self.stranger)
+            assert (answer.status_code, self._code(answer)) == (404, "video_not_found")
+        assert self.call(replica, "GET", "", key=self.stranger).json()["data"] == []
+
+    @rule(video_id=ids)
+    def a_worker_takes_it(self, video_id: str) -> None:
+        video = self.videos.get(video_id)
+        if video is not None and video.state == "queued":
+            job = self.store.lease(video_id, "worker-1")
+            assert job is not None
+            video.state, video.token = "running", job.token
+
+    @rule(video_id=ids)
+    def a_worker_completes_it(self, video_id: str) -> None:
+        video = self.videos.get(video_id)
+        if video is not None and video.state == "queued":
+            finished(self.store, self.service.settings, video_id)
+            video.state = "completed"
+
+    @rule(video_id=ids)
+    def a_worker_fails(self, video_id: str) -> None:
+        """Or stops, if it was asked to."""
+        video = self.videos.get(video_id)
+        if video is not None and video.state == "running":
+            assert video.token is not None
+            code = "cancelled" if video.cancel_requested else "internal_error"
+            assert self.store.fail(video_id, video.token, failure(code))
+            video.state = "cancelled" if video.cancel_requested else "failed"
+
+    def teardown(self) -> None:
+        self.list_all(0, 4, "desc")
+
+    def _is_as_believed(self, record: dict[str, Any]) -> None:
+        video = self.videos[record["id"]]
+        assert (record["state"], record["status"]) == (video.state, STATUS.get(video.state, "failed"))
+        assert (record["prompt"], record["seed"]) == (video.prompt, 7)
+        assert (record["error"] is not None) == (record["status"] == "failed")
+        assert (record["content_sha256"] == SHA256) == (video.state == "completed")
+
+    @staticmethod
+    def _code(answer: httpx.Response) -> str:
+        return str(answer.json()["error"]["code"])
+
+
+SHA256 = hashlib.sha256(MP4).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Iterator[Service]:
+    """Several front ends, each a process, over one Redis and one folder."""
+    folder = tmp_path_factory.mktemp("several")
+    server = EmbeddedRedis(folder, free_port()).start()
+    settings = ServiceSettings.model_validate({"redis_url": server.url, "data_dir": folder, "auth": "keys"})
+    with Redis.from_url(server.url) as redis:
+        Registry(redis).announce(card, "worker-1")
+        common = {"EASYANIMATE_REDIS_URL": server.url, "EASYANIMATE_DATA_DIR": str(folder), "EASYANIMATE_AUTH": "keys"}
+        ports = [free_port() for _ in range(FRONT_ENDS)]
+        apis = [Child("api", "service", {**common, "EASYANIMATE_PORT": str(port)}, folder / "log") for port in ports]
+        for api in apis:
+            api.start()
+        clients = [httpx.Client(base_url=ready(f"http://127.0.0.1:{port}"), timeout=60) for port in ports]
+        yield Service(clients, redis, settings)
+        for client in clients:
+            client.close()
+        for api in apis:
+            api.end(20)
+    server.stop()
+
+
+@pytest.mark.slow
+def test_the_api_does_what_a_dict_would_do(service: Service) -> None:
+    run_state_machine_as_test(
+        type("Bound", (Callers,), {"service": service}),
+        settings=settings(
+            max_examples=25,
+            stateful_step_count=40,
+            deadline=None,
+            phases=[Phase.explicit, Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

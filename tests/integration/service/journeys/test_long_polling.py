@@ -1,0 +1,113 @@
+"""A caller who likes to wait is answered as soon as there is something to say, and costs no thread until then."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from jobs.model.states import Phase
+from jobs.store.keeper.recovery import JobStore
+
+Code = Callable[[httpx.Response], str]
+WAIT = {"Prefer": "wait=60"}
+
+
+def create(api: httpx.Client, **headers: str) -> str:
+    return str(api.post("/v1/videos", json={"prompt": "a red fox"}, headers=headers).json()["id"])
+
+
+def test_a_read_that_waits_is_answered_when_the_video_has_ended(
+    api: httpx.Client, finish: Callable[[str], bytes]
+) -> None:
+    video_id = create(api)
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(api.get, f"/v1/videos/{video_id}", headers=WAIT)
+        time.sleep(0.2)
+        assert not answer.done()
+        finish(video_id)
+        video = answer.result(timeout=30)
+    assert (video.json()["status"], video.headers["preference-applied"]) == ("completed", "wait=60")
+
+
+def test_a_read_that_knows_the_record_waits_for_any_change_and_else_is_told_that_there_was_none(
+    api: httpx.Client, store: JobStore
+) -> None:
+    url = f"/v1/videos/{create(api)}"
+    known = {"If-None-Match": api.get(url).headers["etag"]}
+    assert api.get(url, headers={**known, "Prefer": "wait=1"}).status_code == 304
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(api.get, url, headers={**known, **WAIT})
+        time.sleep(0.2)
+        job = store.lease(url.rpartition("/")[2], "worker-1")
+        assert answer.result(timeout=30).json()["state"] == "running"
+        assert job is not None
+        assert job.token is not None
+        known = {"If-None-Match": api.get(url).headers["etag"]}
+        answer = pool.submit(api.get, url, headers={**known, **WAIT})
+        time.sleep(0.2)
+        store.report(job.id, job.token, Phase.DENOISING, 5, 10)
+        assert answer.result(timeout=30).json()["step"] == 5
+
+
+@pytest.mark.parametrize(
+    ("prefer", "status"), [("wait=60", 200), ("respond-async, wait=60", 200), ("respond-async, wait=1", 202)]
+)
+def test_a_request_that_waits_is_answered_with_the_end_or_after_its_time(
+    api: httpx.Client, finish: Callable[[str], bytes], store: JobStore, prefer: str, status: int
+) -> None:
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(api.post, "/v1/videos", json={"prompt": "a"}, headers={"Prefer": prefer})
+        if status == 200:
+            while not (jobs := store.newest("local", 1)):
+                time.sleep(0.02)
+            finish(jobs[0].id)
+        video = answer.result(timeout=30)
+    expected = "completed" if status == 200 else "queued"
+    assert (video.status_code, video.json()["status"]) == (status, expected)
+    assert video.headers["preference-applied"] == prefer
+    assert video.headers["location"] == f"/v1/videos/{video.json()['id']}"
+
+
+def test_a_video_that_is_deleted_meanwhile_is_not_there(api: httpx.Client, code_of: Code) -> None:
+    video_id = create(api)
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(api.get, f"/v1/videos/{video_id}", headers=WAIT)
+        time.sleep(0.2)
+        api.delete(f"/v1/videos/{video_id}")
+        assert code_of(answer.result(timeout=30)) == "video_not_found"
+
+
+def test_two_hundred_wait_in_one_process_without_a_thread_each_and_others_are_served(
+    api: httpx.Client, finish: Callable[[str], bytes]
+) -> None:
+    video_id = create(api)
+    before = threading.active_count()
+    limits = httpx.Limits(max_connections=300)
+    with httpx.Client(base_url=api.base_url, timeout=60, limits=limits) as many, ThreadPoolExecutor(200) as pool:
+        answers = [pool.submit(many.get, f"/v1/videos/{video_id}", headers=WAIT) for _ in range(200)]
+        time.sleep(1)
+        assert api.get("/v1/videos").status_code == 200
+        in_the_service = threading.active_count() - before - 200  # 200 are this test's own
+        finish(video_id)
+        assert {answer.result(timeout=60).json()["status"] for answer in answers} == {"completed"}
+    assert in_the_service < 50
+
+
+def test_the_list_is_read_from_both_ends_by_its_links(api: httpx.Client, finish: Callable[[str], bytes]) -> None:
+    made = [create(api) for _ in range(5)]
+    for order, expected in (("asc", made), ("desc", made[::-1])):
+        seen, url = [], f"/v1/videos?limit=2&order={order}"
+        while url:
+            answer = api.get(url)
+            page = answer.json()
+            ids = [video["id"] for video in page["data"]]
+            assert (page["first_id"], page["last_id"]) == (ids[0], ids[-1])
+            assert page["has_more"] == ("next" in answer.links)
+            seen, url = seen + ids, answer.links.get("next", {}).get("url")
+        assert seen == expected
+    finish(made[0])
+    assert [video["id"] for video in api.get("/v1/videos?status=completed").json()["data"]] == made[:1]
+    assert [video["id"] for video in api.get("/v1/videos?status=queued&order=asc").json()["data"]] == made[1:]

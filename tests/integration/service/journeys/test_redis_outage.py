@@ -1,0 +1,66 @@
+"""When Redis is away nothing is accepted; when it is back everything goes on by itself."""
+
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from redis import Redis
+
+from cli.stack.redis_server import EmbeddedRedis
+from jobs.model.model_card import ModelCard
+from jobs.queue.registry import Registry
+from service.settings import ServiceSettings
+
+Code = Callable[[httpx.Response], str]
+
+
+@pytest.fixture
+def own_redis(tmp_path, free_port: Callable[[], int], card: ModelCard) -> Iterator[EmbeddedRedis]:
+    """A server of our own that we may end; the small model is announced."""
+    server = EmbeddedRedis(tmp_path / "redis", free_port()).start()
+    with Redis.from_url(server.url) as redis:
+        Registry(redis).announce(card, "worker-1")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def client(own_redis: EmbeddedRedis, tmp_path, start_api) -> Iterator[httpx.Client]:
+    settings = ServiceSettings(redis_url=own_redis.url, data_dir=tmp_path)
+    with httpx.Client(base_url=start_api(settings), timeout=30) as client:
+        yield client
+
+
+def test_without_redis_every_answer_is_a_503_that_names_a_time_and_then_it_works_again(
+    client: httpx.Client, own_redis: EmbeddedRedis, code_of: Code
+) -> None:
+    kept = client.post("/v1/videos", json={"prompt": "a"}).json()["id"]
+    own_redis.stop()
+    requests = (("POST", "/v1/videos"), ("GET", f"/v1/videos/{kept}"), ("GET", "/v1/videos"), ("GET", "/v1/models"))
+    for method, path in requests:
+        answer = client.request(method, path, json={"prompt": "b"} if method == "POST" else None)
+        assert (answer.status_code, code_of(answer)) == (503, "queue_unavailable")
+        assert int(answer.headers["retry-after"]) <= 30
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").json()["missing"] == ["redis"]
+    own_redis.start()
+    assert client.post("/v1/videos", json={"prompt": "c"}).status_code == 200
+    assert [video["prompt"] for video in client.get("/v1/videos").json()["data"]] == ["c", "a"]
+
+
+def test_a_redis_that_cannot_write_is_a_503(client: httpx.Client, own_redis: EmbeddedRedis, code_of: Code) -> None:
+    with Redis.from_url(own_redis.url) as redis:
+        redis.config_set("maxmemory", "1")
+    answer = client.post("/v1/videos", json={"prompt": "a"})
+    assert (answer.status_code, code_of(answer)) == (503, "queue_unavailable")
+
+
+def test_a_picture_whose_job_was_not_accepted_is_not_kept(
+    client: httpx.Client, own_redis: EmbeddedRedis, tmp_path
+) -> None:
+    gif = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00"
+    gif += b",\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
+    with Redis.from_url(own_redis.url) as redis:
+        redis.config_set("maxmemory", "1")
+    assert client.post("/v1/videos", data={"prompt": "a"}, files={"image": gif}).status_code == 503
+    assert not [path for path in (tmp_path / "objects").rglob("*") if path.is_file()]

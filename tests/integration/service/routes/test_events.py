@@ -1,0 +1,259 @@
+"""A video's events arrive as they happen, in order and each once, whatever is cut, killed or restarted in between."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import httpx
+import pytest
+from redis import Redis
+
+from cli.stack.redis_server import EmbeddedRedis
+from jobs.model.failure import failure
+from jobs.model.model_card import ModelCard
+from jobs.model.states import Phase
+from jobs.queue.registry import Registry
+from jobs.store.keeper.recovery import JobStore
+from service.settings import ServiceSettings
+
+Code = Callable[[httpx.Response], str]
+Event = dict[str, Any]
+
+
+def events_of(lines: Iterator[str]) -> Iterator[Event]:
+    """The events in these lines, with `id` as a number and `data` as it was before JSON."""
+    event: Event = {}
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if not line and "event" in event:
+            yield event
+        if not line:
+            event = {}
+        elif name == "data":
+            event["data"] = json.loads(value)
+        elif name:
+            event[name] = int(value) if name == "id" else value
+
+
+@contextmanager
+def listening(url: str, video_id: str, after: int | None = None) -> Iterator[Iterator[Event]]:
+    headers = {} if after is None else {"Last-Event-ID": str(after)}
+    with httpx.stream("GET", f"{url}/v1/videos/{video_id}/events", headers=headers, timeout=60) as answer:
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+        yield events_of(answer.iter_lines())
+
+
+def create(url: str) -> str:
+    return str(httpx.post(f"{url}/v1/videos", json={"prompt": "a red fox"}).json()["id"])
+
+
+def lease(store: JobStore, video_id: str) -> tuple[str, str]:
+    job = store.lease(video_id, "worker-1")
+    assert job is not None
+    assert job.token is not None
+    return job.id, job.token
+
+
+@pytest.fixture
+def url(api: httpx.Client) -> str:
+    return str(api.base_url).rstrip("/")
+
+
+def test_the_whole_life_is_told_in_order_while_it_happens(
+    url: str, store: JobStore, finish: Callable[[str], bytes]
+) -> None:
+    video_id = create(url)
+    with listening(url, video_id) as events:
+        assert next(events)["data"] == {"state": "queued"}
+        held = lease(store, video_id)
+        assert "worker-1" in next(events)["data"]["message"]
+        assert next(events)["data"] == {"state": "running", "attempt": 1}
+        store.report(*held, Phase.DENOISING, 3, 10)
+        assert next(events)["data"] == {"phase": "denoising", "step": 3, "total_steps": 10}
+        store.retry(*held, failure("execution_timeout"))
+        assert next(events)["event"] == "log"
+        assert next(events)["data"] == {
+            "state": "queued", "attempt": 1, "outcome": "retried", "code": "execution_timeout",
+        }  # fmt: skip
+        finish(video_id)
+        rest = list(events)
+    assert [event["event"] for event in rest] == ["log", "state", "log", "state", "done"]
+    assert rest[2]["data"] == {"message": "the prompt was cut"}
+    assert (rest[4]["data"]["id"], rest[4]["data"]["status"]) == (video_id, "completed")
+    assert httpx.get(rest[4]["data"]["url"]).status_code == 200
+
+
+def test_ids_grow_and_every_place_can_be_resumed(url: str, store: JobStore, finish: Callable[[str], bytes]) -> None:
+    video_id = create(url)
+    finish(video_id)
+    with listening(url, video_id) as events:
+        everything = list(events)
+    ids = [event["id"] for event in everything]
+    assert ids == sorted(set(ids))
+    for place, last_id in enumerate(ids[:-1]):
+        with listening(url, video_id, last_id) as events:
+            rest = list(events)
+        assert [event["id"] for event in rest] == ids[place + 1 :]
+        assert rest[:-1] == everything[place + 1 : -1]
+    after_all = httpx.get(f"{url}/v1/videos/{video_id}/events", headers={"Last-Event-ID": str(ids[-1])})
+    assert (after_all.status_code, after_all.content) == (204, b"")
+
+
+def test_a_deleted_video_ends_its_stream(url: str) -> None:
+    video_id = create(url)
+    with listening(url, video_id) as events:
+        next(events)
+        httpx.delete(f"{url}/v1/videos/{video_id}")
+        (last,) = events
+    assert (last["event"], last["data"]["deleted"]) == ("done", True)
+
+
+@pytest.mark.parametrize("last", ["x", "-1", "1.5", "9" * 30, "١"])
+def test_a_wrong_place_is_refused(api: httpx.Client, code_of: Code, last: str) -> None:
+    video_id = create(str(api.base_url).rstrip("/"))
+    answer = api.get(f"/v1/videos/{video_id}/events", headers={"Last-Event-ID": last.encode()})
+    assert (code_of(answer), answer.json()["error"]["param"]) == ("invalid_request", "Last-Event-ID")
+
+
+def test_there_is_no_stream_of_what_is_not_there(api: httpx.Client, code_of: Code) -> None:
+    assert code_of(api.get("/v1/videos/video_nope/events")) == "video_not_found"
+
+
+def test_a_comment_comes_now_and_then(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.routes.videos.events.COMMENT_EVERY_S", 0.2)
+    video_id = create(url)
+    with httpx.stream("GET", f"{url}/v1/videos/{video_id}/events", timeout=60) as answer:
+        comments = (line for line in answer.iter_lines() if line.startswith(":"))
+        assert [next(comments) for _ in range(3)] == [": still here"] * 3
+
+
+def test_a_hundred_listeners_share_one_reader_and_leave_nothing_behind(
+    settings: ServiceSettings, announced: ModelCard, store: JobStore, redis: Redis, start_api: Any
+) -> None:
+    apps: list[Any] = []
+    url = start_api(settings, apps)
+    feeds, news = apps[0].state.parts.feeds, apps[0].state.parts.news
+    video_id = create(url)
+    limits = httpx.Limits(max_connections=200)
+    with httpx.Client(base_url=url, timeout=60, limits=limits) as client:
+        requests = [client.build_request("GET", f"/v1/videos/{video_id}/events") for _ in range(100)]
+        answers = [client.send(request, stream=True) for request in requests]
+        streams = [events_of(answer.iter_lines()) for answer in answers]
+        assert [next(stream)["data"] for stream in streams] == [{"state": "queued"}] * 100
+        assert (feeds.listeners, news.waiting) == (100, 1)
+        lease(store, video_id)
+        assert {next(stream)["event"] for stream in streams} == {"log"}
+        for answer in answers:
+            answer.close()
+    deadline = time.monotonic() + 60
+    channel = f"job:{video_id}:news"
+    while (feeds.listeners, news.waiting, redis.pubsub_numsub(channel)[0][1]) != (0, 0, 0):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path, free_port: Callable[[], int], card: ModelCard) -> Iterator[EmbeddedRedis]:
+    """A server of our own that we may end; the small model is announced."""
+    server = EmbeddedRedis(tmp_path / "redis", free_port()).start()
+    with Redis.from_url(server.url) as redis:
+        Registry(redis).announce(card, "worker-1")
+    yield server
+    server.stop()
+
+
+def test_a_stream_goes_on_over_a_restart_of_redis(own_redis: EmbeddedRedis, tmp_path: Path, start_api: Any) -> None:
+    url = start_api(ServiceSettings(redis_url=own_redis.url, data_dir=tmp_path))
+    video_id = create(url)
+    with listening(url, video_id) as events:
+        assert next(events)["data"] == {"state": "queued"}
+        own_redis.stop()
+        time.sleep(0.5)
+        own_redis.start()
+        with Redis.from_url(own_redis.url) as redis:
+            store = JobStore(redis)
+            held = lease(store, video_id)
+            store.fail(*held, failure("gpu_out_of_memory"))
+        names = [event["event"] for event in events]
+    assert names == ["log", "state", "state", "done"]
+
+
+def serve(port: int, redis_url: str, folder: Path) -> "subprocess.Popen[bytes]":
+    settings = {"PORT": str(port), "REDIS_URL": redis_url, "DATA_DIR": str(folder)}
+    given = {f"EASYANIMATE_{name}": value for name, value in settings.items()}
+    given["PYTHONPATH"] = str(Path(__file__).parents[4])
+    return subprocess.Popen([sys.executable, "-m", "service"], env=given, stderr=subprocess.DEVNULL, cwd=folder)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_listener_loses_and_doubles_nothing_when_the_front_end_is_killed_and_comes_back(
+    how: signal.Signals, store: JobStore, announced: ModelCard, redis_url: str, tmp_path: Path, free_port: Any
+) -> None:
+    port, steps = free_port(), 60
+    url = f"http://127.0.0.1:{port}"
+    processes = [serve(port, redis_url, tmp_path)]
+    wait_for(url)
+    video_id = create(url)
+    heard: list[Event] = []
+    listener = Thread(target=hear_everything, args=[url, video_id, heard])
+    listener.start()
+    held = lease(store, video_id)
+    for step in range(steps):
+        store.report(*held, Phase.DENOISING, step, steps)
+        if step == steps // 2:
+            while not heard:
+                time.sleep(0.05)
+            processes[0].send_signal(how)
+            assert processes[0].wait(timeout=60) is not None
+            processes.append(serve(port, redis_url, tmp_path))
+    store.fail(*held, failure("internal_error"))
+    listener.join(timeout=120)
+    for process in processes:
+        process.kill()
+        process.wait()
+    assert [event["data"]["step"] for event in heard if event["event"] == "progress"] == list(range(steps))
+    assert heard[-1]["event"] == "done"
+    ids = [event["id"] for event in heard]
+    assert ids == sorted(set(ids))
+
+
+def hear_everything(url: str, video_id: str, heard: list[Event]) -> None:
+    """As a browser does: come back with the last id until the stream says that it is over."""
+    deadline = time.monotonic() + 120
+    while not (heard and heard[-1]["event"] == "done") and time.monotonic() < deadline:
+        try:
+            with listening(url, video_id, heard[-1]["id"] if heard else None) as events:
+                heard.extend(events)
+        except httpx.TransportError:
+            time.sleep(0.05)
+
+
+def wait_for(url: str) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            httpx.get(f"{url}/healthz")
+            return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise AssertionError("the front end does not come up")
+
+
+def test_a_jobs_first_events_may_be_forgotten_and_the_state_is_told_all_the_same(
+    url: str, store: JobStore, redis: Redis
+) -> None:
+    video_id = create(url)
+    held = lease(store, video_id)
+    store.report(*held, Phase.DENOISING, 1, 10)
+    redis.xtrim(f"job:{video_id}:events", maxlen=1, approximate=False)
+    with listening(url, video_id) as events:
+        first, second = next(events), next(events)
+    assert ("id" not in first, first["data"]["state"], first["data"]["status"]) == (True, "running", "in_progress")
+    assert second["data"]["step"] == 1

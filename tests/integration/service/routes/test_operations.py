@@ -1,0 +1,130 @@
+"""What surrounds the videos: models, health, documents, request ids, and errors of the framework in our form."""
+
+import re
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from jobs.model.model_card import ModelCard
+from jobs.queue.registry import Registry
+from service.http.errors import STATUS
+
+Code = Callable[[httpx.Response], str]
+
+
+def test_models_come_with_their_limits_and_live_workers(api: httpx.Client, redis, announced: ModelCard) -> None:
+    Registry(redis).announce(announced, "worker-2")
+    models = api.get("/v1/models").json()
+    assert models["object"] == "list"
+    assert [(model["id"], model["object"], model["live_workers"]) for model in models["data"]] == [
+        (announced.name, "model", 2)
+    ]
+    assert models["data"][0]["card"]["max_frames"] == 48
+    assert api.get(f"/v1/models/{announced.name}").json() == models["data"][0]
+
+
+def test_an_unknown_model_is_a_404(api: httpx.Client, code_of: Code) -> None:
+    answer = api.get("/v1/models/nope")
+    assert (answer.status_code, code_of(answer)) == (404, "model_not_found")
+
+
+def test_a_front_end_with_everything_is_ready(api: httpx.Client, announced: ModelCard) -> None:
+    assert api.get("/healthz").json() == {"status": "ok"}
+    answer = api.get("/readyz")
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"status": "ready", "missing": [], "without_worker": [], "workers": {announced.name: 1}},
+    )
+
+
+def test_a_model_without_a_live_worker_is_named_but_its_jobs_may_wait(
+    api: httpx.Client, announced: ModelCard, redis
+) -> None:
+    Registry(redis).withdraw(announced.name, "worker-1")
+    answer = api.get("/readyz")
+    assert (answer.status_code, answer.json()["without_worker"]) == (200, [announced.name])
+
+
+def test_readiness_names_the_full_disk(settings, announced: ModelCard, start_api) -> None:
+    full = settings.model_copy(update={"min_free_disk_bytes": 1 << 62})
+    answer = httpx.get(start_api(full) + "/readyz")
+    assert (answer.status_code, answer.json()["missing"]) == (503, ["disk"])
+
+
+def test_readiness_names_the_missing_model(settings, start_api) -> None:
+    answer = httpx.get(start_api(settings) + "/readyz")
+    assert (answer.status_code, answer.json()["missing"]) == (503, ["model"])
+
+
+def test_readiness_names_the_missing_storage(api: httpx.Client, tmp_path) -> None:
+    (tmp_path / "objects").rmdir()
+    (tmp_path / "objects").write_text("in the way")
+    answer = api.get("/readyz")
+    assert (answer.status_code, answer.json()["missing"]) == (503, ["storage"])
+
+
+@pytest.fixture(autouse=True)
+def _objects(tmp_path) -> None:
+    (tmp_path / "objects").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nope", 404, "not_found"),
+        ("GET", "/v1/nope", 404, "not_found"),
+        ("POST", "/", 405, "method_not_allowed"),
+        ("PUT", "/v1/videos", 405, "method_not_allowed"),
+        ("PATCH", "/v1/videos/x", 405, "method_not_allowed"),
+    ],
+)
+def test_errors_of_the_framework_have_our_form(
+    api: httpx.Client, code_of: Code, method: str, path: str, status: int, code: str
+) -> None:
+    answer = api.request(method, path)
+    assert (answer.status_code, code_of(answer)) == (status, code)
+
+
+def test_a_sane_request_id_of_the_caller_is_kept(api: httpx.Client) -> None:
+    for path in ("/healthz", "/nope", "/v1/videos"):
+        assert api.get(path, headers={"x-request-id": "job-7.a_b"}).headers["x-request-id"] == "job-7.a_b"
+
+
+@pytest.mark.parametrize("given", ["a b", "x" * 200, "a;b", 'a"b', "é"])
+def test_another_request_id_is_replaced(api: httpx.Client, given: str) -> None:
+    answer = api.get("/healthz", headers={"x-request-id": given.encode()})
+    assert answer.headers["x-request-id"].startswith("req_")
+
+
+def test_the_reference_page_needs_no_other_place(api: httpx.Client) -> None:
+    page = api.get("/docs")
+    needed = re.findall(r"""(?:src|href|url)\s*[=:]\s*["']([^"']+)""", page.text)
+    assert page.status_code == 200
+    assert {"/openapi.json", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"} <= set(needed)
+    assert all(path.startswith("/") and not path.startswith("//") for path in needed)
+    for path in needed:
+        assert len(api.get(path).raise_for_status().content) > 1000, path
+
+
+def test_the_reference_page_serves_nothing_else(api: httpx.Client, code_of: Code) -> None:
+    for name in ("redoc.standalone.js", "..%2Fcore.py", "%2Fetc%2Fpasswd"):
+        answer = api.get(f"/docs/{name}")
+        assert (answer.status_code, code_of(answer)) == (404, "not_found")
+
+
+def test_something_unforeseen_is_a_500_without_its_trace(
+    settings, start_api, announced, code_of: Code, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setattr(Registry, "cards", broken)
+    answer = httpx.get(start_api(settings) + "/v1/models", headers={"x-request-id": "abc"})
+    assert (answer.status_code, code_of(answer), answer.headers["x-request-id"]) == (500, "internal_error", "abc")
+    assert "secret" not in answer.text
+    assert "ZeroDivision" not in answer.text
+
+
+def test_every_code_has_a_status_of_an_error() -> None:
+    assert all(400 <= status < 600 for status in STATUS.values())

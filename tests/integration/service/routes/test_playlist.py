@@ -1,0 +1,160 @@
+"""What is finished of a long video, watched through its playlist by a real player while the rest is being made."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import httpx
+import numpy as np
+import pytest
+
+from easyanimate.files.segment_file import SegmentWriter
+from jobs.model.failure import failure
+from jobs.model.job import Job, Result
+from jobs.model.model_card import ModelCard
+from jobs.model.result_files import Segment, beside, segment_name
+from jobs.storage.factory import open_storage
+from jobs.storage.interface import Storage
+from jobs.storage.paths import result_key
+from jobs.store.keeper.recovery import JobStore
+from service.settings import ServiceSettings
+
+Code = Callable[[httpx.Response], str]
+FPS, FRAMES = 24, 16
+
+
+KEYS = (secrets.token_hex(16), secrets.token_hex(16))
+everywhere = pytest.mark.parametrize("settings", ["local", "s3"], indirect=True)
+
+
+@pytest.fixture
+def settings(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> ServiceSettings:
+    """A front end with two callers, whose files lie in a folder, or in a bucket."""
+    wish = {"redis_url": redis_url, "data_dir": tmp_path, "api_keys": ",".join(KEYS)}
+    if getattr(request, "param", "local") == "s3":
+        wish |= {"storage": "s3", "s3": request.getfixturevalue("s3_settings")}
+    return ServiceSettings.model_validate(wish)
+
+
+@pytest.fixture
+def api(
+    settings: ServiceSettings, announced: ModelCard, start_api: Callable[[ServiceSettings], str]
+) -> Iterator[httpx.Client]:
+    headers = {"Authorization": f"Bearer {KEYS[0]}"}
+    with httpx.Client(base_url=start_api(settings), headers=headers, timeout=30) as client:
+        yield client
+
+
+@dataclass
+class Hand:
+    """Makes a long video, segment by segment, as a worker does."""
+
+    store: JobStore
+    storage: Storage
+    folder: Path
+    job: Job
+    frames: tuple[int, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return result_key(self.job.id, self.job.attempt, self.job.token or "", "video.mp4")
+
+    def window(self) -> None:
+        """The next window is there."""
+        number, path = len(self.frames), self.folder / "segment.ts"
+        writer = SegmentWriter(path, width=64, height=48, fps=FPS, first_frame=sum(self.frames))
+        writer.write(np.full((FRAMES, 48, 64, 3), 40 * number, np.uint8))
+        writer.close()
+        key = beside(self.key, segment_name(number))
+        self.storage.put_file(key, path)
+        self.frames = (*self.frames, FRAMES)
+        segment = Segment(key=key, num_frames=FRAMES)
+        assert self.store.show_segment(self.job.id, self.job.token or "", number, segment)
+
+    def finish(self) -> None:
+        result = Result(
+            video_key=self.key, content_type="video/mp4", size_bytes=1, content_sha256="", inference_time_s=1,
+            peak_memory_mb=1, phase_seconds={}, segment_frames=self.frames,
+        )  # fmt: skip
+        assert self.store.complete(self.job.id, self.job.token or "", result)
+
+
+@pytest.fixture
+def hand(api: httpx.Client, store: JobStore, settings: ServiceSettings, tmp_path: Path) -> Hand:
+    video_id = api.post("/v1/videos", json={"prompt": "a"}).json()["id"]
+    job = store.lease(video_id, "worker-1")
+    assert job
+    return Hand(store, open_storage(settings), tmp_path, job)
+
+
+def links(text: str) -> list[str]:
+    return [line for line in text.splitlines() if not line.startswith("#")]
+
+
+@everywhere
+def test_a_player_watches_what_is_there_and_then_all_of_it(api: httpx.Client, hand: Hand) -> None:
+    path = f"/v1/videos/{hand.job.id}/playlist.m3u8"
+    hand.window()
+    hand.window()
+    answer = api.get(path)
+    assert answer.headers["content-type"] == "application/vnd.apple.mpegurl"
+    assert answer.headers["cache-control"] == "no-store"
+    assert (answer.text.count("#EXTINF:0.66667,"), "#EXT-X-ENDLIST" in answer.text) == (2, False)
+    assert api.get(f"/v1/videos/{hand.job.id}").json()["watchable_s"] == pytest.approx(4 / 3, abs=0.01)
+    hand.window()
+    hand.finish()
+    finished = api.get(path).text
+    assert finished.startswith(answer.text[: answer.text.index("#EXTINF")])  # a playlist only grows
+    assert finished.endswith("#EXT-X-ENDLIST\n")
+    options = {"headers": f"Authorization: {api.headers['authorization']}\r\n"}
+    with av.open(str(api.base_url.join(path)), options=options) as video:
+        levels = [frame.to_ndarray(format="rgb24").mean() for frame in video.decode(video=0)]
+    assert [round(level / 40) for level in levels] == [0] * FRAMES + [1] * FRAMES + [2] * FRAMES
+
+
+@everywhere
+def test_the_segments_need_no_key_and_say_what_they_are(api: httpx.Client, hand: Hand) -> None:
+    hand.window()
+    [link] = links(api.get(f"/v1/videos/{hand.job.id}/playlist.m3u8").text)
+    answer = httpx.get(link)
+    assert (answer.status_code, answer.headers["content-type"], answer.content[0]) == (200, "video/mp2t", 0x47)
+    assert httpx.get(link.replace("signature", "s").replace("Signature", "s")).status_code in (400, 401, 403)
+
+
+def test_it_is_for_its_owner_alone(api: httpx.Client, hand: Hand, code_of: Code) -> None:
+    hand.window()
+    url = str(api.base_url.join(f"/v1/videos/{hand.job.id}/playlist.m3u8"))
+    assert code_of(httpx.get(url)) == "invalid_api_key"
+    assert code_of(httpx.get(url, headers={"Authorization": f"Bearer {KEYS[1]}"})) == "video_not_found"
+
+
+def test_before_the_first_window_there_is_nothing_to_watch_yet(api: httpx.Client, hand: Hand, code_of: Code) -> None:
+    answer = api.get(f"/v1/videos/{hand.job.id}/playlist.m3u8")
+    assert (answer.status_code, code_of(answer), answer.headers["x-should-retry"]) == (409, "video_not_ready", "false")
+    assert api.get(f"/v1/videos/{hand.job.id}").json()["watchable_s"] is None
+
+
+def test_a_video_of_one_window_has_none_and_says_where_it_is(api: httpx.Client, hand: Hand, code_of: Code) -> None:
+    hand.finish()
+    answer = api.get(f"/v1/videos/{hand.job.id}/playlist.m3u8")
+    assert (answer.status_code, code_of(answer)) == (404, "playlist_not_found")
+    assert f"/v1/videos/{hand.job.id}/content" in answer.json()["detail"]
+
+
+def test_of_a_video_that_failed_nothing_is_shown(api: httpx.Client, hand: Hand, code_of: Code) -> None:
+    hand.window()
+    assert hand.store.fail(hand.job.id, hand.job.token or "", failure("worker_lost"))
+    answer = api.get(f"/v1/videos/{hand.job.id}/playlist.m3u8")
+    assert (answer.status_code, code_of(answer)) == (409, "video_not_ready")
+    assert "failed" in answer.json()["detail"]
+    assert api.get(f"/v1/videos/{hand.job.id}").json()["watchable_s"] is None
+
+
+def test_what_has_expired_is_gone(api: httpx.Client, hand: Hand, code_of: Code) -> None:
+    hand.window()
+    hand.finish()
+    hand.store.redis.hset(f"job:{hand.job.id}", "expires_at", "1.0")
+    answer = api.get(f"/v1/videos/{hand.job.id}/playlist.m3u8")
+    assert (answer.status_code, code_of(answer)) == (410, "asset_expired")

@@ -1,0 +1,261 @@
+"""Standing endpoints and the ledger as callers use them; OpenAI's own client does most of it."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+import openai
+import pytest
+from pydantic import SecretStr
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from jobs.model.delivery import Try
+from jobs.model.job import Job
+from jobs.store.keeper.recovery import JobStore
+from jobs.webhooks.deliveries import Deliveries
+from jobs.webhooks.endpoints import Endpoints
+from service.settings import ServiceSettings
+
+Code = Callable[[httpx.Response], str]
+SECRET = "whsec_" + "c2VjcmV0" * 5
+EVENTS = ["video.completed", "video.failed"]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers with the number in the path, and remembers what it got."""
+
+    got: list[tuple[dict[str, str], str]]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"])).decode()
+        self.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
+        self.send_response(int(self.path[1:]))
+        self.send_header("content-length", "5")
+        self.end_headers()
+        self.wfile.write(b"hello")
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def receiver() -> Iterator[str]:
+    Handler.got = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def settings(settings: ServiceSettings) -> ServiceSettings:
+    """As elsewhere, but webhooks may go to private addresses: the only ones there are here."""
+    return settings.model_copy(update={"webhook_allow_private": True})
+
+
+@pytest.fixture
+def client(api: httpx.Client) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{api.base_url}/v1", api_key="any", max_retries=0)
+
+
+@pytest.fixture
+def deliveries(store: JobStore) -> Deliveries:
+    return Deliveries(store.redis)
+
+
+def make(api: httpx.Client, url: str, **fields: object) -> str:
+    answer = api.post("/v1/webhook_endpoints", json={"url": url, **fields})
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["id"])
+
+
+def test_openai_manages_endpoints(client: openai.OpenAI, receiver: str) -> None:
+    made = client.webhooks.create(url=f"{receiver}/200", name="mine", event_types=EVENTS)  # type: ignore[arg-type]
+    assert (made.name, made.event_types, made.object) == ("mine", EVENTS, "webhook_endpoint")
+    read = client.webhooks.retrieve(made.id)
+    assert read.signing_secret_hint == f"whsec_…{made.signing_secret[-4:]}"
+    assert made.signing_secret not in read.to_json()
+    changed = client.webhooks.update(made.id, name="ours", event_types=["video.failed"])
+    assert (changed.name, changed.event_types, changed.url) == ("ours", ["video.failed"], made.url)
+    others = [client.webhooks.create(url=f"{receiver}/201", name=n, event_types=EVENTS).id for n in "ab"]  # type: ignore[arg-type]
+    assert [found.id for found in client.webhooks.list(limit=1)] == [*others[::-1], made.id]
+    assert client.webhooks.event_types.list().data[0] == "video.queued"
+    assert client.webhooks.delete(made.id).deleted
+    with pytest.raises(openai.NotFoundError):
+        client.webhooks.retrieve(made.id)
+
+
+def test_openai_rotates_and_tests(client: openai.OpenAI, receiver: str) -> None:
+    made = client.webhooks.create(url=f"{receiver}/418", name="mine", event_types=EVENTS)  # type: ignore[arg-type]
+    rotated = client.webhooks.rotate_secret(made.id, keep_old_secret_active_for_24_hours=True)
+    tested = client.webhooks.test(made.id, event_type="video.failed")
+    assert (tested.status_code, tested.event_type, tested.webhook_endpoint_id) == (418, "video.failed", made.id)
+    [(headers, body)] = Handler.got
+    for secret in (made.signing_secret, rotated.signing_secret):
+        assert client.webhooks.unwrap(body, headers, secret=secret).type == "video.failed"
+    final = client.webhooks.rotate_secret(made.id)
+    client.webhooks.test(made.id, event_type="video.completed")
+    headers, body = Handler.got[1]
+    Webhook(final.signing_secret).verify(body, headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(rotated.signing_secret).verify(body, headers)
+
+
+def test_a_receiver_that_cannot_be_reached_is_told_by_the_test(
+    api: httpx.Client, code_of: Code, free_port: Callable[[], int]
+) -> None:
+    endpoint = make(api, f"http://127.0.0.1:{free_port()}/")
+    answer = api.post(f"/v1/webhook_endpoints/{endpoint}/test")
+    assert (answer.status_code, code_of(answer)) == (400, "webhook_unreachable")
+    assert "could not be connected to" in answer.json()["detail"]
+
+
+def test_an_endpoint_brings_its_own_secret_and_has_defaults(api: httpx.Client, receiver: str) -> None:
+    made = api.post("/v1/webhook_endpoints", json={"url": f"{receiver}/200", "secret": SECRET}).json()
+    assert (made["signing_secret"], made["status"]) == (SECRET, "enabled")
+    assert made["event_types"] == ["video.completed", "video.failed", "video.cancelled"]
+    assert made["name"] in receiver
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "param"),
+    [
+        ({}, "invalid_request", "url"),
+        ({"url": "https://10.0.0.1/"}, "url_not_allowed", "url"),
+        ({"url": "http://example.com/"}, "url_not_allowed", "url"),
+        ({"url": "https://93.184.216.34/", "event_types": []}, "invalid_request", "event_types"),
+        ({"url": "https://93.184.216.34/", "event_types": ["video.made"]}, "invalid_request", "event_types"),
+        ({"url": "https://93.184.216.34/", "secret": "hush"}, "invalid_request", "secret"),
+        ({"url": "https://93.184.216.34/", "events": ["video.failed"]}, "unknown_parameter", "events"),
+    ],
+)
+def test_what_makes_no_endpoint_is_refused_by_name(
+    fleeting: httpx.Client, code_of: Code, fields: dict[str, object], code: str, param: str
+) -> None:
+    answer = fleeting.post("/v1/webhook_endpoints", json=fields)
+    assert (answer.status_code, code_of(answer), answer.json()["error"]["param"]) == (400, code, param)
+    assert "hush" not in answer.text
+
+
+def test_a_disabled_endpoint_says_why_and_can_be_enabled_again(
+    api: httpx.Client, receiver: str, store: JobStore, deliveries: Deliveries
+) -> None:
+    endpoint = make(api, f"{receiver}/200", event_types=["video.queued"])
+    Endpoints(store.redis).disable(endpoint, "it answered 410 Gone", 7.0)
+    told = api.get(f"/v1/webhook_endpoints/{endpoint}").json()
+    assert (told["status"], told["disabled_reason"], told["disabled_at"]) == ("disabled", "it answered 410 Gone", 7)
+    video = api.post("/v1/videos", json={"prompt": "a"}).json()["id"]
+    assert deliveries.of_job(video) == []
+    assert api.post(f"/v1/webhook_endpoints/{endpoint}", json={"enabled": True}).json()["status"] == "enabled"
+    video = api.post("/v1/videos", json={"prompt": "b"}).json()["id"]
+    assert [row.endpoint_id for row in deliveries.of_job(video)] == [endpoint]
+
+
+def test_a_caller_has_twenty_endpoints_at_most(api: httpx.Client, code_of: Code, receiver: str) -> None:
+    for _ in range(20):
+        make(api, f"{receiver}/200")
+    answer = api.post("/v1/webhook_endpoints", json={"url": f"{receiver}/200"})
+    assert (answer.status_code, code_of(answer)) == (400, "too_many_endpoints")
+
+
+def test_the_ledger_tells_every_try_and_a_delivery_is_sent_once_more(
+    api: httpx.Client, receiver: str, code_of: Code, deliveries: Deliveries
+) -> None:
+    endpoint = make(api, f"{receiver}/200", event_types=["video.queued"])
+    webhook = {"url": f"{receiver}/500", "events": ["video.queued"], "secret": SECRET}
+    answer = api.post("/v1/videos", json={"prompt": "a", "webhook": webhook})
+    url = f"/v1/videos/{answer.json()['id']}/deliveries"
+    waiting = api.get(url).json()["data"]
+    assert {row["webhook_endpoint_id"] for row in waiting} == {None, endpoint}
+    assert {(row["type"], row["status"], len(row["tries"])) for row in waiting} == {("video.queued", "pending", 0)}
+    claimed = deliveries.claim(waiting[0]["next_try_at"] + 1)
+    assert claimed is not None
+    once = Try(at=1.5, url="https://x.example/", status_code=500, answer="500", body="oh", duration_ms=12)
+    deliveries.settle(claimed, "exhausted", once)
+    [row] = [row for row in api.get(url).json()["data"] if row["id"] == claimed.id]
+    assert (row["status"], row["next_try_at"], row["tries"]) == ("exhausted", None, [once.model_dump()])
+    assert SECRET not in api.get(url).text
+    again = api.post(f"{url}/{claimed.id}/redeliver").json()
+    assert (again["status"], again["webhook_id"], len(again["tries"])) == ("pending", row["webhook_id"], 1)
+    missing = api.post(f"{url}/dlv_0/redeliver")
+    assert (missing.status_code, code_of(missing)) == (404, "delivery_not_found")
+
+
+@pytest.mark.parametrize("beside", ["events", "deliveries"])
+def test_what_lies_beside_a_record_is_no_video(api: httpx.Client, code_of: Code, beside: str) -> None:
+    webhook = {"url": "https://93.184.216.34/", "events": ["video.queued"]}
+    video = api.post("/v1/videos", json={"prompt": "a", "webhook": webhook}).json()["id"]
+    for answer in (
+        api.get(f"/v1/videos/{video}:{beside}/deliveries"),
+        api.get(f"/v1/videos/{video}:{beside}/attempts"),
+        api.delete(f"/v1/videos/{video}:{beside}"),
+    ):
+        assert (answer.status_code, code_of(answer)) == (404, "video_not_found")
+
+
+def test_nothing_is_redelivered_to_an_endpoint_that_is_disabled(
+    api: httpx.Client, receiver: str, code_of: Code, store: JobStore
+) -> None:
+    endpoint = make(api, f"{receiver}/200", event_types=["video.queued"])
+    video = api.post("/v1/videos", json={"prompt": "a"}).json()["id"]
+    [row] = api.get(f"/v1/videos/{video}/deliveries").json()["data"]
+    api.post(f"/v1/webhook_endpoints/{endpoint}", json={"enabled": False})
+    answer = api.post(f"/v1/videos/{video}/deliveries/{row['id']}/redeliver")
+    assert (answer.status_code, code_of(answer)) == (409, "webhook_endpoint_disabled")
+    assert answer.headers["x-should-retry"] == "false"
+    api.delete(f"/v1/webhook_endpoints/{endpoint}")
+    answer = api.post(f"/v1/videos/{video}/deliveries/{row['id']}/redeliver")
+    assert (answer.status_code, code_of(answer)) == (404, "webhook_endpoint_not_found")
+
+
+def test_another_callers_endpoints_and_ledger_are_as_good_as_none(
+    settings: ServiceSettings, announced: object, start_api: Callable[[ServiceSettings], str], receiver: str
+) -> None:
+    keys = {"auth": "keys", "api_keys": (SecretStr("ann"), SecretStr("bob"))}
+    url = start_api(settings.model_copy(update=keys))
+    with (
+        httpx.Client(base_url=url, headers={"authorization": "Bearer ann"}) as ann,
+        httpx.Client(base_url=url, headers={"authorization": "Bearer bob"}) as bob,
+    ):
+        endpoint = make(ann, f"{receiver}/200", event_types=["video.queued"])
+        video = ann.post("/v1/videos", json={"prompt": "a"}).json()["id"]
+        [row] = ann.get(f"/v1/videos/{video}/deliveries").json()["data"]
+        assert bob.get("/v1/webhook_endpoints").json()["data"] == []
+        path, mine = f"/v1/webhook_endpoints/{endpoint}", f"/v1/videos/{video}/deliveries"
+        for answer in (
+            bob.get(path),
+            bob.post(path, json={"name": "x"}),
+            bob.post(f"{path}/rotate_secret"),
+            bob.post(f"{path}/test"),
+            bob.delete(path),
+            bob.get(mine),
+            bob.post(f"{mine}/{row['id']}/redeliver"),
+        ):
+            assert answer.status_code == 404
+        theirs = bob.post("/v1/videos", json={"prompt": "a"}).json()["id"]
+        assert bob.get(f"/v1/videos/{theirs}/deliveries").json()["data"] == []
+        assert bob.post(f"/v1/videos/{theirs}/deliveries/{row['id']}/redeliver").status_code == 404
+    assert Handler.got == []
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", True),
+        ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", False),
+        ("ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", False),
+        ("nonsense", False),
+    ],
+)
+def test_the_trace_of_a_request_is_kept_for_its_webhooks(
+    api: httpx.Client, stored: Callable[[str], Job], deliveries: Deliveries, given: str, kept: bool
+) -> None:
+    webhook = {"url": "https://93.184.216.34/", "events": ["video.queued"]}
+    asked = {"prompt": given, "webhook": webhook}
+    video = api.post("/v1/videos", json=asked, headers={"traceparent": given}).json()["id"]
+    assert stored(video).traceparent == (given if kept else None)
+    [row] = deliveries.of_job(video)
+    assert row.traceparent == (given if kept else "")
+    assert json.loads(row.body)["data"]["id"] == video

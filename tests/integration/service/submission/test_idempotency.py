@@ -1,0 +1,211 @@
+"""However often a request is sent, over whatever front end, as JSON or as a form: it is one video."""
+
+import io
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import httpx
+import openai
+import pytest
+from PIL import Image
+from redis import Redis
+
+from jobs.access.idempotency import Claim, claim
+from jobs.model.job import Job
+from jobs.store.keeper.recovery import JobStore
+from service.settings import ServiceSettings
+from service.submission.idempotency import Repeatable
+
+pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # theirs, not ours
+Code = Callable[[httpx.Response], str]
+
+KEY = {"Idempotency-Key": "order-17"}
+AGAIN = {"x-stainless-retry-count": "1"}
+ASKED = {"prompt": "a red fox"}
+
+
+def ids(api: httpx.Client) -> list[str]:
+    return [video["id"] for video in api.get("/v1/videos", params={"limit": 100}).json()["data"]]
+
+
+def png() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (32, 16), "red").save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"json": ASKED},
+        {"json": {**ASKED, "n": 3}},
+        {"data": ASKED, "files": {"image": png()}},  # every try has a boundary of its own
+        {"data": {**ASKED, "metadata[a]": "b", "n": "2"}, "files": {"image": png(), "last_image": png()}},
+    ],
+    ids=["json", "json, several", "form", "form, several"],
+)
+def test_the_same_key_and_body_are_the_same_video(api: httpx.Client, content: dict[str, Any]) -> None:
+    first = api.post("/v1/videos", headers=KEY, **content)
+    made = ids(api)
+    again = api.post("/v1/videos", headers={**KEY, "Prefer": "respond-async"}, **content)
+    assert (first.status_code, again.status_code) == (200, 202)
+    assert again.json() == first.json()
+    assert ("idempotency-replayed" in first.headers, again.headers["idempotency-replayed"]) == (False, "true")
+    assert again.headers["location"] == first.headers["location"]
+    assert ids(api) == made
+
+
+def test_remixes_extensions_and_edits_are_made_once_too(api: httpx.Client, finish: Callable[[str], bytes]) -> None:
+    source = api.post("/v1/videos", json=ASKED).json()["id"]
+    finish(source)
+    for path in (f"/v1/videos/{source}/remix", "/v1/videos/extensions", "/v1/videos/edits"):
+        body = {"prompt": "a blue fox"} | ({} if path.endswith("remix") else {"video": {"id": source}})
+        first, again = (api.post(path, json=body, headers={"Idempotency-Key": path}).json()["id"] for _ in range(2))
+        assert first == again
+    assert len(ids(api)) == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/v1/videos", {"prompt": "a red Fox"}), ("/v1/videos", {**ASKED, "n": 1}), ("/v1/videos/extensions", ASKED)],
+)
+def test_a_key_that_was_used_for_something_else_is_refused(
+    api: httpx.Client, code_of: Code, path: str, body: dict[str, object]
+) -> None:
+    api.post("/v1/videos", json=ASKED, headers=KEY)
+    answer = api.post(path, json=body, headers=KEY)
+    assert (answer.status_code, code_of(answer)) == (422, "idempotency_key_reused")
+    assert len(ids(api)) == 1
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\tb", "schlüssel".encode().decode("latin-1")])
+def test_a_key_that_is_none_is_refused(api: httpx.Client, code_of: Code, key: str) -> None:
+    answer = api.post("/v1/videos", json=ASKED, headers=[(b"Idempotency-Key", key.encode("latin-1"))])
+    assert (answer.status_code, code_of(answer)) == (400, "invalid_request")
+
+
+def test_each_caller_has_keys_of_its_own(
+    settings: ServiceSettings, announced: object, start_api: Callable[[ServiceSettings], str]
+) -> None:
+    keys = {"auth": "keys", "api_keys": type(settings)(api_keys="alice,bob").api_keys}
+    url = start_api(settings.model_copy(update=keys))
+    made = [
+        httpx.post(f"{url}/v1/videos", json=ASKED, headers={**headers, "Authorization": f"Bearer {who}"}).json()["id"]
+        for who in ("alice", "bob")
+        for headers in (KEY, AGAIN)
+    ]
+    assert len(set(made)) == 4
+
+
+def test_a_request_that_is_being_looked_at_is_a_409_until_it_is_answered(
+    api: httpx.Client, redis: Redis, code_of: Code
+) -> None:
+    asked = Repeatable("/v1/videos", "order-17", False).asked("local", ASKED)
+    assert isinstance(claim(redis, asked), Claim)
+    answer = api.post("/v1/videos", json=ASKED, headers=KEY)
+    assert (answer.status_code, code_of(answer)) == (409, "idempotency_in_flight")
+    assert answer.headers["retry-after"] == "1"
+    assert "x-should-retry" not in answer.headers
+    redis.delete(asked.place)
+    assert api.post("/v1/videos", json=ASKED, headers=KEY).status_code == 200
+
+
+def test_what_was_refused_may_be_sent_again_with_the_same_key(api: httpx.Client, redis: Redis) -> None:
+    assert api.post("/v1/videos", json={**ASKED, "size": "1x1"}, headers=KEY).status_code == 400
+    assert redis.keys("asked:*") == []
+    assert api.post("/v1/videos", json=ASKED, headers=KEY).status_code == 200
+
+
+def test_without_a_key_asking_twice_makes_two_and_a_clients_repeat_one(api: httpx.Client, code_of: Code) -> None:
+    api.post("/v1/videos", json=ASKED)
+    second = api.post("/v1/videos", json=ASKED).json()["id"]
+    repeat = api.post("/v1/videos", json=ASKED, headers=AGAIN)
+    assert (repeat.json()["id"], repeat.headers["idempotency-replayed"]) == (second, "true")
+    lost_on_the_way_here = api.post("/v1/videos", json={"prompt": "another"}, headers=AGAIN)
+    assert "idempotency-replayed" not in lost_on_the_way_here.headers
+    assert len(ids(api)) == 3
+
+
+def test_a_deleted_video_is_not_made_again_by_its_key(api: httpx.Client, code_of: Code) -> None:
+    for headers in (KEY, {}):
+        api.delete("/v1/videos/" + api.post("/v1/videos", json=ASKED, headers=headers).json()["id"])
+    answer = api.post("/v1/videos", json=ASKED, headers=KEY)
+    assert (answer.status_code, code_of(answer)) == (404, "video_not_found")
+    assert api.post("/v1/videos", json=ASKED, headers=AGAIN).status_code == 200  # without a key it is asked for anew
+
+
+def test_at_once_over_several_front_ends_there_is_one_video(
+    settings: ServiceSettings, announced: object, start_api: Callable[[ServiceSettings], str], store: JobStore
+) -> None:
+    urls = [start_api(settings) for _ in range(3)]
+
+    def ask(number: int) -> httpx.Response:
+        return httpx.post(f"{urls[number % 3]}/v1/videos", json={**ASKED, "n": 2}, headers=KEY, timeout=60)
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(ask, range(24)))
+    assert {answer.status_code for answer in answers} <= {200, 409}
+    assert len({answer.json()["id"] for answer in answers if answer.status_code == 200}) == 1
+    assert store.queue_depth("easyanimate-v3-tiny") == 2
+
+
+@pytest.fixture
+def dropping() -> Iterator[Callable[[list[str], int], str]]:
+    """A proxy that has each request executed and then, so many times, closes the connection instead of answering."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(upstream: list[str], drops: int) -> str:
+        left = [drops, 0]
+
+        class Proxy(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                left[1] += 1
+                url = upstream[left[1] % len(upstream)] + self.path
+                answer = httpx.post(url, content=body, headers=dict(self.headers), timeout=60)
+                if left[0]:
+                    left[0] -= 1
+                    self.close_connection = True
+                    return
+                self.send_response(answer.status_code)
+                for name in ("content-type", "idempotency-replayed"):
+                    if name in answer.headers:
+                        self.send_header(name, answer.headers[name])
+                self.send_header("content-length", str(len(answer.content)))
+                self.end_headers()
+                self.wfile.write(answer.content)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), Proxy))
+        Thread(target=servers[-1].serve_forever).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("picture", [None, png()], ids=["without a picture", "with one"])
+def test_openais_client_whose_answers_got_lost_has_one_video(
+    settings: ServiceSettings,
+    announced: object,
+    start_api: Callable[[ServiceSettings], str],
+    dropping: Callable[[list[str], int], str],
+    store: JobStore,
+    stored: Callable[[str], Job],
+    picture: bytes | None,
+) -> None:
+    proxy = dropping([start_api(settings), start_api(settings)], 2)
+    given = {} if picture is None else {"input_reference": picture}
+    with openai.OpenAI(base_url=f"{proxy}/v1", api_key="any", max_retries=2) as client:
+        answer = client.videos.with_raw_response.create(prompt="a red fox", **given)  # type: ignore[arg-type]
+    assert answer.headers["idempotency-replayed"] == "true"
+    (only,) = store.newest("local", 10)
+    assert answer.parse().id == only.id
+    assert bool(only.request.image_key) == (picture is not None)

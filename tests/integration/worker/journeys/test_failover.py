@@ -1,0 +1,89 @@
+"""The master of a Redis with Sentinels dies: API, keeper and worker find the new one, and no job is lost."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from jobs.redis.connection import connect
+from jobs.store.keeper.recovery import JobStore
+from tests.integration.redis_servers import Pair, free_port, pair_with_sentinel, wait_until
+
+WORKER = str(Path(__file__).parents[1] / "worker_process.py")
+ASKED = {"size": "128x128", "num_frames": 16, "num_inference_steps": 4}
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    with pair_with_sentinel(tmp_path) as pair:
+        yield pair
+
+
+@contextmanager
+def process(*arguments: str, environment: dict[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    with log.open("wb") as told:
+        child = subprocess.Popen([sys.executable, *arguments], env={**os.environ, **environment}, stderr=told)
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+
+
+@pytest.mark.slow
+def test_a_failover_loses_no_job_and_all_processes_go_on(
+    pair: Pair, tmp_path: Path, put_model: Callable[..., Path]
+) -> None:
+    put_model("easyanimate-v3-tiny")
+    port = free_port()
+    environment = {
+        "EASYANIMATE_REDIS_URL": pair.url,
+        "EASYANIMATE_DATA_DIR": str(tmp_path / "data"),
+        "EASYANIMATE_MODELS_DIR": str(tmp_path / "models"),
+        "EASYANIMATE_PORT": str(port),
+        "EASYANIMATE_MIN_FREE_DISK_BYTES": "0",
+        "EASYANIMATE_BEAT_S": "0.5",
+    }
+    with ExitStack() as running, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        for name, arguments in {
+            "api": ["-m", "service"],
+            "keeper": ["-m", "worker.keeper.__main__"],
+            "worker": [WORKER],
+        }.items():
+            running.enter_context(process(*arguments, environment=environment, log=tmp_path / f"{name}.log"))
+        redis = running.enter_context(connect(pair.url, retries=3, timeout_s=2))
+
+        def answers(path: str) -> httpx.Response | None:
+            try:
+                return client.get(path)
+            except httpx.TransportError:
+                return None
+
+        def is_ready() -> bool:
+            answer = answers("/readyz")
+            return answer is not None and answer.status_code == 200
+
+        def state(video_id: str) -> str:
+            answer = answers(f"/v1/videos/{video_id}")
+            return str(answer.json().get("state")) if answer is not None and answer.status_code == 200 else ""
+
+        wait_until(is_ready)
+        second, first = (
+            client.post("/v1/videos", json={"prompt": prompt, **ASKED}).json()["id"]
+            for prompt in ("a red ball", "brief")
+        )
+        wait_until(lambda: state(first) in ("running", "completed"))  # two seconds of work: usually in the middle of it
+        assert redis.wait(1, 10_000) == 1  # the replica has both jobs
+        pair.master.kill()
+        wait_until(lambda: state(first) in ("running", "completed"), 120)
+        third = client.post("/v1/videos", json={"prompt": "a red ball", **ASKED})
+        assert third.status_code == 200
+        for video_id in (first, second, third.json()["id"]):
+            wait_until(lambda video_id=video_id: state(video_id) == "completed", 180)  # type: ignore[misc]
+        assert JobStore(redis).get(first).attempt <= 2
+        assert redis.info("replication")["role"] == "master"

@@ -1,0 +1,93 @@
+"""The keeper: jobs of lost workers go to others, and it waits for a Redis that is away."""
+
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Thread
+
+import pytest
+from redis import Redis
+
+from jobs.model.job import Job
+from jobs.model.model_card import ModelCard
+from jobs.model.states import State
+from jobs.queue import tickets
+from jobs.queue.registry import Registry
+from jobs.store.keeper.recovery import JobStore
+from worker.keeper.__main__ import run_keeper
+from worker.keeper.recovery import Sweeper
+from worker.keeper.unserved import Unserved
+from worker.settings import KeeperSettings, WorkerSettings
+
+Submit = Callable[..., Job]
+MODEL = "easyanimate-v3-tiny"
+
+
+def wait_until(holds: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.01)
+
+
+# ---- jobs
+
+
+@pytest.fixture
+def sweeper(settings: WorkerSettings, redis: Redis) -> Sweeper:
+    keeper = KeeperSettings.model_validate({"redis_url": settings.redis_url, "data_dir": settings.data_dir})
+    return Sweeper(JobStore(redis, lease_s=0.05), keeper)
+
+
+def test_a_job_whose_worker_fell_silent_is_queued_again(sweeper: Sweeper, submit: Submit) -> None:
+    job = submit("a red ball")
+    sweeper.store.lease(job.id, "w1")
+    time.sleep(0.1)
+    sweeper.sweep()
+    assert sweeper.store.first_waiting(MODEL) == job.id
+
+
+def test_a_job_whose_worker_beats_is_left_alone(sweeper: Sweeper, submit: Submit, store: JobStore) -> None:
+    job = submit("a red ball")
+    store.lease(job.id, "w1")  # for fifteen seconds
+    sweeper.sweep()
+    assert store.get(job.id).state is State.RUNNING
+
+
+def test_a_job_whose_ticket_was_lost_with_a_worker_gets_another(
+    sweeper: Sweeper, submit: Submit, redis: Redis, card: ModelCard
+) -> None:
+    Registry(redis).announce(card, "w1")
+    job = submit("a red ball")
+    redis.lpop(tickets.tickets_key(MODEL))  # as a worker that died does
+    for _ in range(2):
+        sweeper.sweep()
+    assert redis.llen(tickets.tickets_key(MODEL)) == 1
+    assert sweeper.store.first_waiting(MODEL) == job.id
+
+
+def test_a_keeper_waits_for_a_redis_that_is_away(settings: WorkerSettings, free_port: int) -> None:
+    keeper = KeeperSettings.model_validate(
+        {"redis_url": f"redis://127.0.0.1:{free_port}/0", "data_dir": settings.data_dir, "sweep_s": 0.01}
+    )
+    signals: SimpleQueue[int] = SimpleQueue()
+    thread = Thread(target=run_keeper, args=[keeper, signals])
+    thread.start()
+    time.sleep(1)
+    assert thread.is_alive()
+    signals.put(15)
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def test_a_model_without_a_worker_is_said_to_be_unserved_after_a_while(redis: Redis, card: ModelCard) -> None:
+    registry = Registry(redis)
+    registry.announce(card, "w1")
+    patient, hasty = Unserved(registry, after_s=1000), Unserved(registry, after_s=0)
+    hasty.look(card.name)
+    assert registry.unserved_since(card.name) is None
+    registry.withdraw(card.name, "w1")
+    patient.look(card.name)
+    assert registry.unserved_since(card.name) is None
+    hasty.look(card.name)
+    assert registry.unserved_since(card.name) is not None

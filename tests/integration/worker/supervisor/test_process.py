@@ -1,0 +1,153 @@
+"""The worker as a process of its own: how it starts, how it ends, and what it survives."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cli.stack.redis_server import EmbeddedRedis
+from jobs.model.job import Job
+from jobs.model.request import VideoRequest
+from jobs.model.states import Phase, State
+from jobs.queue.registry import Registry
+from jobs.redis.connection import connect
+from jobs.store.keeper.recovery import JobStore
+from worker.settings import WorkerSettings
+
+Submit = Callable[..., Job]
+Start = Callable[..., "subprocess.Popen[str]"]
+MODEL = "easyanimate-v3-tiny"
+
+
+def wait_until(holds: Callable[[], bool], timeout_s: float = 120.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.02)
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.fixture
+def registry(store: JobStore) -> Registry:
+    return Registry(store.redis)
+
+
+def test_a_worker_announces_its_model_and_withdraws_when_told_to_go(start: Start, registry: Registry) -> None:
+    worker = start()
+    wait_until(lambda: registry.live_workers(MODEL) == 1)
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(120)
+    assert (worker.returncode, registry.live_workers(MODEL)) == (0, 0)
+
+
+def test_ctrl_c_ends_a_worker_in_good_order(start: Start, registry: Registry) -> None:
+    worker = start()
+    wait_until(lambda: registry.live_workers(MODEL) == 1)
+    worker.send_signal(signal.SIGINT)
+    assert worker.wait(120) == 0
+
+
+def test_a_worker_without_its_model_ends_with_one_clear_sentence(start: Start, settings: WorkerSettings) -> None:
+    shutil.rmtree(settings.model_folder)
+    worker = start()
+    _, said = worker.communicate(timeout=120)
+    assert worker.returncode == 1
+    assert f"cannot be loaded: there is no folder {settings.model_folder}" in said.strip().splitlines()[-1]
+
+
+def test_a_job_that_outlives_the_grace_goes_back_and_the_worker_ends_well(
+    start: Start, submit: Submit, store: JobStore
+) -> None:
+    job = submit("slow")
+    worker = start()
+    wait_until(lambda: store.get(job.id).phase is Phase.DENOISING)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(120) == 0
+    back = store.get(job.id)
+    assert (back.state, back.attempt) == (State.QUEUED, 0)
+
+
+def test_a_job_within_the_grace_is_finished_and_the_next_one_is_not_begun(
+    start: Start, submit: Submit, store: JobStore
+) -> None:
+    first, second = submit("slow"), submit("a red ball")
+    worker = start(drain_grace_s=60)
+    wait_until(lambda: store.get(first.id).phase is Phase.DENOISING)
+    worker.send_signal(signal.SIGTERM)
+    store.cancel(first.id)
+    assert worker.wait(120) == 0
+    assert (store.get(first.id).state, store.get(second.id).state) == (State.CANCELLED, State.QUEUED)
+
+
+def test_the_second_signal_gives_the_job_back_at_once(start: Start, submit: Submit, store: JobStore) -> None:
+    job = submit("slow")
+    worker = start(drain_grace_s=60)
+    wait_until(lambda: store.get(job.id).phase is Phase.DENOISING)
+    worker.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(120) == 0
+    assert store.get(job.id).state is State.QUEUED
+
+
+def test_the_engine_dies_with_a_killed_supervisor(start: Start, submit: Submit, store: JobStore) -> None:
+    job = submit("slow")
+    worker = start()
+    wait_until(lambda: store.get(job.id).phase is Phase.DENOISING)
+    [engine] = children_of(worker.pid)
+    worker.kill()
+    worker.wait(120)
+    wait_until(lambda: not is_alive(engine))
+
+
+def test_the_spool_of_a_killed_worker_is_cleared_by_the_next(
+    start: Start, submit: Submit, store: JobStore, settings: WorkerSettings, registry: Registry
+) -> None:
+    job = submit("slow")
+    worker = start()
+    wait_until(lambda: store.get(job.id).phase is Phase.DENOISING)
+    [left] = settings.spool.iterdir()
+    worker.kill()
+    worker.wait(120)
+    start()
+    wait_until(lambda: registry.live_workers(MODEL) == 2)
+    assert not left.exists()
+
+
+def test_a_job_outlives_a_redis_that_is_away_for_a_moment(
+    start: Start, tmp_path: Path, asked: Callable[..., VideoRequest], free_port: int
+) -> None:
+    server = EmbeddedRedis(tmp_path / "redis", free_port).start()
+    try:
+        store = JobStore(connect(server.url, retries=5))
+        job = store.submit(Job(id="video_1", owner="me", request=asked("brief"), created_at=store.now()))
+        start(redis_url=server.url)
+        wait_until(lambda: store.get(job.id).phase is Phase.DENOISING)
+        server.stop()
+        time.sleep(0.5)
+        server.start()
+        wait_until(lambda: store.get(job.id).state.is_final)
+        assert (store.get(job.id).state, store.get(job.id).attempt) == (State.COMPLETED, 1)
+    finally:
+        server.stop()
+
+
+def test_supervisor_and_keeper_never_import_torch() -> None:
+    rooms = "worker.__main__, worker.supervisor, worker.tasks, worker.run, worker.keeper, worker.engine"
+    code = f"import sys, {rooms}; sys.exit(sorted({{'torch', 'diffusers', 'av'}} & set(sys.modules)) or 0)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

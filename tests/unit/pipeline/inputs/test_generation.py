@@ -1,0 +1,57 @@
+"""Settings that are refused, with what would work."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from easyanimate.errors import InvalidInput
+from easyanimate.pipeline import SCHEDULERS, Generation, make_scheduler
+from easyanimate.pipeline.schedulers.schedulers import FEWEST_STEPS, MOST_STEPS
+
+GOOD: dict[str, Any] = {"prompt": "a cat", "height": 384, "width": 672, "num_frames": 72}
+
+
+@pytest.mark.parametrize(
+    ("change", "answer"),
+    [
+        ({"height": 100}, "height must be a multiple of 16, got 100; the nearest is 96"),
+        ({"width": 0}, "width must be a multiple of 16, got 0; the nearest is 16"),
+        ({"width": -16}, "got -16; the nearest is 16"),
+        ({"num_frames": 12}, "num_frames must be 1 or a multiple of 8, got 12; the nearest is 16"),
+        ({"num_frames": 0}, "got 0; the nearest is 1"),
+        ({"num_frames": 1, "image": Image.new("RGB", (8, 8))}, "num_frames 8 or more"),
+        ({"num_inference_steps": 0}, "num_inference_steps must be between 1 and 500 for euler, got 0"),
+        ({"num_inference_steps": 3, "scheduler": "pndm"}, "between 4 and 500 for pndm"),
+        ({"num_inference_steps": 501}, "got 501"),
+        ({"guidance_scale": -0.1}, "guidance_scale must be a number from 0 on"),
+        ({"guidance_scale": math.nan}, "guidance_scale"),
+        ({"guidance_scale": math.inf}, "guidance_scale"),
+        ({"scheduler": "Euler A"}, "scheduler must be one of euler, euler_ancestral, dpmpp_2m, pndm, ddim"),
+        ({"clip_apply_ratio": 1.1}, "clip_apply_ratio must be between 0 and 1"),
+        ({"image_resample": "lanczos"}, "image_resample must be one of bicubic, nearest"),
+    ],
+)
+def test_what_the_model_cannot_make_is_refused(change: dict[str, Any], answer: str) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        Generation(**{**GOOD, **change})
+    assert answer in str(refusal.value)
+
+
+@pytest.mark.parametrize("num_frames", [1, 8, 144])
+def test_the_latents_have_a_quarter_of_the_frames_and_an_eighth_of_each_side(num_frames: int) -> None:
+    shape = Generation(**{**GOOD, "num_frames": num_frames}).latent_shape(4)
+    assert shape == (1, 4, max(1, num_frames // 4), 48, 84)
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+@pytest.mark.parametrize("steps", ["fewest", "most"])
+def test_a_sampler_can_take_its_fewest_and_its_most_steps(scheduler: str, steps: str) -> None:
+    count = MOST_STEPS[scheduler] if steps == "most" else FEWEST_STEPS.get(scheduler, 1)
+    sampler, x = make_scheduler(scheduler), torch.ones(1, 4, 1, 2, 2)
+    sampler.set_timesteps(count)
+    for timestep in sampler.timesteps:
+        x = sampler.step(sampler.scale_model_input(x, timestep) * 0.5, timestep, x, return_dict=False)[0]
+    assert torch.isfinite(x).all()

@@ -1,0 +1,197 @@
+"""What a clip can start from: what each mode tells the model, and what contradicts itself."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from easyanimate.errors import InvalidInput
+from easyanimate.pipeline import SCHEDULERS, EasyAnimatePipeline, Generation, num_timesteps
+from easyanimate.pipeline.inputs.conditioning import Given, what_is_given
+from easyanimate.pipeline.inputs.images import prepare_mask
+
+Make = Callable[..., Tensor]
+FEW: dict[str, Any] = {"prompt": "a cat", "height": 32, "width": 48, "num_frames": 8}
+RED, BLUE = Image.new("RGB", (48, 32), "red"), Image.new("RGB", (48, 32), "blue")
+VIDEO = torch.randint(0, 256, (8, 32, 48, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+RIGHT_HALF = np.zeros((32, 48), np.uint8)
+RIGHT_HALF[:, 24:] = 255
+
+
+def given(**settings: Any) -> Given:
+    return what_is_given(Generation(**{**FEW, **settings}))
+
+
+def levels(given: Given) -> list[float]:
+    """The mask of each frame at its first pixel, as 255 where the frame is made."""
+    return (given.mask_video()[0, 0, :, 0, 0] * 255).tolist()
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, [255] * 8),
+        ({"image": RED}, [0] + [255] * 7),
+        ({"image": RED, "last_image": BLUE}, [0] + [255] * 6 + [0]),
+        ({"context_frames": [RED, BLUE]}, [0, 0] + [255] * 6),
+        ({"context_frames": VIDEO[:4], "last_image": BLUE}, [0] * 4 + [255] * 3 + [0]),
+        ({"video": VIDEO, "strength": 0.5}, [255] * 8),
+        ({"video": VIDEO, "mask": RIGHT_HALF}, [0] * 8),
+    ],
+)
+def test_the_mask_is_255_where_frames_are_made(settings: dict[str, Any], expected: list[float]) -> None:
+    assert levels(given(**settings)) == expected
+
+
+def test_the_ends_are_the_images_and_the_rest_is_black() -> None:
+    seen = given(image=RED, last_image=BLUE).masked_video()[0, :, :, 5, 5].T.tolist()
+    assert seen == [[1, -1, -1], *[[-1, -1, -1]] * 6, [-1, -1, 1]]
+
+
+@pytest.mark.parametrize("settings", [{"image": RED}, {"context_frames": [RED, BLUE]}])
+def test_the_image_encoder_sees_the_first_frame(settings: dict[str, Any]) -> None:
+    picture = given(**settings).picture
+    assert picture is not None
+    assert picture.getpixel((3, 3)) == (255, 0, 0)
+
+
+def test_the_image_encoder_sees_nothing_of_a_video() -> None:
+    assert given(video=VIDEO, strength=0.5).picture is None
+
+
+def test_a_region_mask_shows_the_half_that_is_kept() -> None:
+    made = given(video=VIDEO, mask=RIGHT_HALF)
+    pixels = VIDEO.float().permute(3, 0, 1, 2) / 127.5 - 1
+    assert made.masked_video()[0, :, :, :, 24:].eq(-1).all()
+    torch.testing.assert_close(made.masked_video()[0, :, :, :, :24], pixels[..., :24])
+    assert made.mask_video()[..., 24:].eq(1).all()
+    assert made.mask_video()[..., :24].eq(0).all()
+
+
+@pytest.mark.parametrize(("level", "is_made"), [(0, 0.0), (239, 0.0), (240, 1.0), (255, 1.0)])
+def test_a_mask_is_white_from_240_on(level: int, is_made: float) -> None:
+    assert prepare_mask(Image.new("L", (3, 2), level), 4, 4).unique().tolist() == [is_made]
+
+
+def test_frames_are_the_same_as_tensor_array_and_pictures() -> None:
+    forms = (VIDEO, VIDEO.numpy(), [Image.fromarray(frame) for frame in VIDEO.numpy()])
+    first, *others = (given(video=form, strength=0.5).pixels for form in forms)
+    assert all(torch.equal(first, other) for other in others)
+
+
+def test_a_longer_video_gives_its_first_frames() -> None:
+    longer = torch.cat([VIDEO, VIDEO.flip(0)])
+    assert torch.equal(given(video=longer, strength=0.5).pixels, given(video=VIDEO, strength=0.5).pixels)
+
+
+def test_a_video_of_another_size_is_stretched() -> None:
+    assert given(video=torch.zeros(8, 20, 30, 3, dtype=torch.uint8), strength=0.5).pixels.shape == (3, 8, 32, 48)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"image": RED, "last_image": BLUE},
+        {"context_frames": VIDEO[:3]},
+        {"video": VIDEO, "strength": 0.5},
+        {"video": VIDEO, "mask": RIGHT_HALF},
+    ],
+    ids=lambda settings: "+".join(settings),
+)
+def test_what_is_given_changes_the_result(settings: dict[str, Any], latents_of: Make) -> None:
+    assert not torch.allclose(latents_of(**settings), latents_of())
+
+
+def test_the_end_image_has_a_say_of_its_own(latents_of: Make) -> None:
+    assert not torch.allclose(latents_of(image=RED, last_image=BLUE), latents_of(image=RED))
+
+
+def test_one_context_frame_is_a_start_image(latents_of: Make) -> None:
+    assert torch.equal(latents_of(context_frames=[RED]), latents_of(image=RED))
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_strength_is_the_share_of_steps_taken(scheduler: str, latents_of: Make) -> None:
+    seen: list[int] = []
+
+    def count(_pipe: Any, index: int, _timestep: Any, _kwargs: Any) -> dict[str, Tensor]:
+        seen.append(index)
+        return {}
+
+    steps = 8 if scheduler == "pndm" else 4
+    asked = {"scheduler": scheduler, "num_inference_steps": steps, "strength": 0.5}
+    latents_of(video=VIDEO, **asked, callback_on_step_end=count)
+    extra = {"pndm": 9, "heun": 1}.get(scheduler, 0)  # PNDM's warm-up; Heun's second look at all steps but the last
+    assert len(seen) == steps // 2 + extra == num_timesteps(scheduler, steps, 0.5)
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_less_strength_stays_nearer_to_the_video(scheduler: str, latents_of: Make, pipe: EasyAnimatePipeline) -> None:
+    own = given(video=VIDEO, strength=0.5).pixels[None]
+    video = pipe.vae.encode(own).latent_dist.mode() * pipe.vae.config["scaling_factor"]
+    settings = {"video": VIDEO, "scheduler": scheduler, "num_inference_steps": 40, "guidance_scale": 1.0}
+    far, near = ((latents_of(**settings, strength=s) - video).abs().mean() for s in (0.5, 0.1))
+    assert near < far
+
+
+def test_one_frame_can_start_from_a_picture(latents_of: Make) -> None:
+    one = {"num_frames": 1, "video": [RED], "strength": 0.5}
+    assert latents_of(**one).shape == (1, 4, 1, 4, 6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "answer"),
+    [
+        ({"last_image": BLUE}, "an end image needs a start image too"),
+        ({"image": RED, "context_frames": [RED]}, "not both"),
+        ({"image": RED, "num_frames": 1}, "num_frames 8 or more"),
+        ({"context_frames": VIDEO[:5]}, "context_frames must be 1 to 4 frames, got 5"),
+        ({"context_frames": []}, "context_frames must have at least one frame"),
+        ({"context_frames": VIDEO[0]}, r"\[F, H, W, 3\] of uint8"),
+        ({"context_frames": "start.png"}, "a list of pictures"),
+        ({"video": VIDEO, "strength": 0.5, "image": RED}, "leave those out"),
+        ({"video": VIDEO, "strength": 0.5, "context_frames": [RED]}, "leave those out"),
+        ({"video": VIDEO.float(), "strength": 0.5}, "of uint8"),
+        ({"video": VIDEO[:7], "strength": 0.5}, "the video has 7 frames; num_frames may be 1 at most, got 8"),
+        ({"video": VIDEO}, "take strength 0.7, or a mask"),
+        ({"video": VIDEO, "mask": np.full((4, 4), 255, np.uint8)}, "nothing is left of the video"),
+        ({"video": VIDEO, "mask": np.zeros((4, 4), np.uint8)}, "the mask keeps everything"),
+        ({"video": VIDEO, "mask": np.zeros((4, 4, 3), np.uint8)}, r"\[H, W\] of uint8"),
+        ({"mask": RIGHT_HALF}, "a mask needs a video"),
+        ({"strength": 0.5}, "strength 0.5 needs a video"),
+        ({"image": RED, "strength": 0.5}, "strength 0.5 needs a video"),
+        ({"video": VIDEO, "strength": 0.0}, "above 0 and at most 1, got 0.0"),
+        ({"video": VIDEO, "strength": 1.1}, "above 0 and at most 1, got 1.1"),
+        ({"video": VIDEO, "strength": float("nan")}, "above 0 and at most 1, got nan"),
+        ({"video": VIDEO, "strength": 0.03}, "leaves 0 of 25 steps and euler needs 1; take strength 0.04 or more"),
+        ({"video": VIDEO, "strength": 0.1, "scheduler": "pndm"}, "leaves 2 of 25 steps and pndm needs 4"),
+        ({"scheduler": "lcm", "num_inference_steps": 51}, "between 1 and 50 for lcm"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(settings: dict[str, Any], answer: str) -> None:
+    with pytest.raises(InvalidInput, match=answer):
+        Generation(**{**FEW, **settings})
+
+
+@pytest.mark.parametrize("start", ["image", "context_frames"])
+def test_nearest_gives_the_end_image_the_size_of_the_start_first(start: str) -> None:
+    """By Pillow's default filter, as the first V3 release did; then both are taken to the clip's size by nearest."""
+    noise = torch.randint(0, 256, (2, 90, 70, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)).numpy()
+    first, last = Image.fromarray(noise[0, :50]), Image.fromarray(noise[1])
+    one = {"image": first} if start == "image" else {"context_frames": [first, first]}
+    seen = given(**one, last_image=last, image_resample="nearest").pixels
+    resized = torch.from_numpy(np.array(last.resize((70, 50))))
+    rows, columns = torch.arange(32) * 50 // 32, torch.arange(48) * 70 // 48
+    expected = resized[rows][:, columns].float().permute(2, 0, 1) / 255 * 2 - 1
+    assert torch.equal(seen[:, -1], expected)
+
+
+def test_bicubic_resizes_the_end_image_once() -> None:
+    noise = torch.randint(0, 256, (90, 70, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)).numpy()
+    seen = given(image=RED, last_image=Image.fromarray(noise)).pixels[:, -1]
+    resized = np.array(Image.fromarray(noise).resize((48, 32), Image.Resampling.BICUBIC))
+    assert torch.equal(seen, torch.from_numpy(resized).float().permute(2, 0, 1) / 255 * 2 - 1)

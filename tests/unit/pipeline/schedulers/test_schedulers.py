@@ -1,0 +1,109 @@
+"""Laws of the samplers that the recorded numbers do not show."""
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from typing import Any
+
+import pytest
+import torch
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler
+from torch import Tensor
+
+from easyanimate.errors import InvalidInput
+from easyanimate.pipeline import Draws, EasyAnimatePipeline, Generation, generate_windows
+from easyanimate.pipeline.schedulers import schedulers
+from easyanimate.pipeline.schedulers.schedulers import (
+    SCHEDULERS,
+    kept_steps,
+    make_scheduler,
+    num_timesteps,
+    set_timesteps,
+)
+from easyanimate.windows import Window
+
+
+def times(name: str, steps: int, strength: float) -> Tensor:
+    return set_timesteps(make_scheduler(name), steps, strength).float()
+
+
+def test_every_name_is_that_of_a_sampler_and_every_sampler_has_one() -> None:
+    assert tuple(schedulers._BUILDERS) == SCHEDULERS
+
+
+@pytest.mark.parametrize(("steps", "strength", "kept"), [(10, 1.0, 10), (10, 0.6, 6), (4, 0.5, 2), (25, 0.03, 0)])
+def test_strength_keeps_the_whole_part_of_its_share(steps: int, strength: float, kept: int) -> None:
+    assert kept_steps(steps, strength) == kept
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+@pytest.mark.parametrize("strength", [0.5, 0.75])
+def test_less_strength_starts_later_and_ends_at_the_same_time(name: str, strength: float) -> None:
+    whole, part = times(name, 20, 1.0), times(name, 20, strength)
+    assert part[0] < whole[0]
+    assert part[-1] == whole[-1]
+    assert part[0] / whole[0] == pytest.approx(strength, abs=0.08)
+
+
+def test_the_warm_up_of_pndm_begins_where_ddim_begins() -> None:
+    assert times("pndm", 20, 0.5)[0] == times("ddim", 20, 0.5)[0]
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.5])
+def test_pndm_finds_a_straight_way_at_any_strength(strength: float) -> None:
+    """Where the model always sees the same noise, every step leads to the same picture."""
+    scheduler, noise = make_scheduler("pndm"), torch.randn(1, 4, 2, 3, 3, generator=torch.Generator().manual_seed(0))
+    timesteps = set_timesteps(scheduler, 20, strength)
+    x = scheduler.add_noise(torch.full_like(noise, 0.3), noise, timesteps[:1])
+    for timestep in timesteps:
+        x = scheduler.step(noise, timestep, x, return_dict=False)[0]
+    left = (1 - scheduler.final_alpha_cumprod) ** 0.5  # PNDM stops at the first training step, just before no noise
+    torch.testing.assert_close(x, 0.3 * scheduler.final_alpha_cumprod**0.5 + left * noise, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "calls"),
+    [("euler", 10), ("unipc", 10), ("heun", 19), ("lcm", 10), ("pndm", 19), ("ddim_clipped", 10)],
+)
+def test_the_calls_of_ten_steps_are_counted(name: str, calls: int) -> None:
+    assert num_timesteps(name, 10) == calls
+
+
+@pytest.fixture
+def scheduled(pipe: EasyAnimatePipeline) -> Iterator[EasyAnimatePipeline]:
+    """The pipeline, with the scheduler of before put back after the test."""
+    before = pipe.scheduler
+    yield pipe
+    pipe.scheduler = before
+
+
+@pytest.mark.parametrize(
+    ("other", "name"),
+    [(DDIMScheduler(), "ddim"), (DPMSolverMultistepScheduler(), "dpmpp_2m"), (EulerDiscreteScheduler(), "euler")],
+)
+def test_another_scheduler_on_the_pipeline_is_refused_with_the_name_to_give(
+    other: Any, name: str, scheduled: EasyAnimatePipeline, latents_of: Callable[..., Tensor]
+) -> None:
+    scheduled.scheduler = other
+    with pytest.raises(InvalidInput, match=f'pipe.scheduler was replaced .* scheduler="{name}"'):
+        latents_of()
+
+
+def test_a_scheduler_on_the_pipeline_that_the_call_uses_anyway_is_taken(
+    scheduled: EasyAnimatePipeline, latents_of: Callable[..., Tensor]
+) -> None:
+    before = latents_of(scheduler="ddim")
+    scheduled.scheduler = make_scheduler("ddim")
+    assert torch.equal(latents_of(scheduler="ddim"), before)
+
+
+def test_a_scheduler_the_pipeline_was_made_with_is_no_error(pipe: EasyAnimatePipeline) -> None:
+    parts = {**pipe.components, "scheduler": DPMSolverMultistepScheduler()}
+    made = deepcopy(EasyAnimatePipeline(**parts))
+    made("a cat", height=32, width=32, num_frames=1, num_inference_steps=1, output_type="latent")
+
+
+def test_windows_refuse_another_scheduler_on_the_pipeline_too(scheduled: EasyAnimatePipeline) -> None:
+    scheduled.scheduler = DDIMScheduler()
+    asked = Generation(prompt="a cat", height=32, width=32, num_frames=8)
+    with pytest.raises(InvalidInput, match=r"pipe\.scheduler was replaced"):
+        next(generate_windows(scheduled, asked, [Window(0, 8, 8)], Draws.from_seed(0)))

@@ -1,0 +1,113 @@
+"""The small model's folder, and the recipe that made it."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from easyanimate.pipeline import SCHEDULERS, EasyAnimatePipeline
+from easyanimate.tiny import TINY_MODEL, copy_tiny_model, is_tiny_model
+from easyanimate.tiny.card import CARD
+from easyanimate.tiny.fresh import make_fresh_pipeline
+from easyanimate.tiny.shipped import SHIPPED
+from easyanimate.tiny.stages import STAGES, recipe
+from easyanimate.training.run.configuration import read_settings
+from easyanimate.training.tasks.lora_settings import LoraTrainingSettings
+from easyanimate.training.tasks.transformer_settings import TransformerTrainingSettings
+from easyanimate.training.tasks.vae_settings import VaeTrainingSettings
+from jobs.model.model_card import ModelCard
+
+RECIPES = sorted(recipe("vae").parent.glob("*.toml"))
+
+
+@pytest.fixture(scope="module")
+def folder(models_dir: Path) -> Path:
+    return models_dir / TINY_MODEL
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    return {
+        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
+
+
+def test_what_is_laid_out_is_what_is_shipped(tmp_path: Path) -> None:
+    assert hashes(copy_tiny_model(tmp_path / "model")) == hashes(Path(str(SHIPPED)))
+    assert is_tiny_model(tmp_path / "model")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
+
+
+def test_an_older_model_of_the_name_is_replaced(tmp_path: Path) -> None:
+    old = copy_tiny_model(tmp_path / "model")
+    (old / "card.json").write_text("{}")
+    (old / "left-over").touch()
+    assert not is_tiny_model(old)
+    copy_tiny_model(old)
+    assert is_tiny_model(old)
+    assert not (old / "left-over").exists()
+
+
+@pytest.mark.parametrize("change", [lambda data: data[:-1] + bytes([data[-1] ^ 1]), lambda data: data[:-1]])
+def test_a_model_with_the_same_card_and_other_weights_is_not_the_shipped_one(tmp_path: Path, change) -> None:
+    old = copy_tiny_model(tmp_path / "model")
+    weights = next(old.glob("transformer/*.safetensors"))
+    weights.write_bytes(change(weights.read_bytes()))
+    assert not is_tiny_model(old)
+
+
+def test_a_model_of_which_a_file_is_missing_is_not_the_shipped_one(tmp_path: Path) -> None:
+    old = copy_tiny_model(tmp_path / "model")
+    (old / "vae" / "config.json").unlink()
+    assert not is_tiny_model(old)
+
+
+def test_it_stays_under_fifteen_megabytes(folder: Path) -> None:
+    assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < 15e6
+
+
+def test_its_card_is_a_card_the_service_understands(folder: Path) -> None:
+    written = json.loads((folder / "card.json").read_text("utf-8"))
+    card = ModelCard.model_validate(written)
+    assert (card.name, card.schedulers) == (TINY_MODEL, SCHEDULERS)
+    assert written == CARD
+
+
+def test_each_word_of_its_world_is_one_token(folder: Path) -> None:
+    tokenizer = EasyAnimatePipeline.from_pretrained(folder).tokenizer
+    words = "a small red circle moving slowly to the right on a blue background"
+    assert len(tokenizer(words).input_ids) == len(words.split()) + 1
+
+
+def test_a_fresh_one_has_the_shipped_ones_layout(folder: Path, tmp_path: Path) -> None:
+    shipped, fresh = EasyAnimatePipeline.from_pretrained(folder), make_fresh_pipeline(tmp_path)
+    for name in ("transformer", "vae", "text_encoder", "image_encoder"):
+        ours, theirs = (getattr(pipe, name).state_dict() for pipe in (shipped, fresh))
+        assert {key: value.shape for key, value in ours.items()} == {key: value.shape for key, value in theirs.items()}
+    assert fresh.tokenizer.get_vocab() == shipped.tokenizer.get_vocab()
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_each_stage_has_a_recipe_that_fits(stage) -> None:
+    kind = VaeTrainingSettings if stage.kind == "vae" else TransformerTrainingSettings
+    settings = read_settings(recipe(stage.name), kind, stage.changes(Path("somewhere")))
+    assert settings.run.output == Path("somewhere") / stage.name
+
+
+@pytest.mark.parametrize("file", RECIPES, ids=lambda file: file.stem)
+def test_each_recipe_fits(file: Path) -> None:
+    said = tomllib.loads(file.read_text("utf-8"))
+    kind = LoraTrainingSettings if "lora" in said else TransformerTrainingSettings
+    read_settings(file, kind if "model" in said else VaeTrainingSettings)
+
+
+def test_the_module_can_be_run(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "easyanimate.tiny", str(tmp_path / "model")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.startswith(f"{tmp_path / 'model'}: ")
+    assert is_tiny_model(tmp_path / "model")

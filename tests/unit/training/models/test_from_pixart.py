@@ -1,0 +1,102 @@
+"""A video model that begins as PixArt makes of every frame what PixArt makes of it."""
+
+import pytest
+import torch
+from diffusers import PixArtTransformer2DModel
+
+from easyanimate.training.errors import TrainingError
+from easyanimate.training.models.from_pixart import start_from_pixart
+from easyanimate.transformer import EasyAnimateTransformer3DModel
+
+MOTION = {"num_attention_heads": 4, "temporal_position_encoding_max_len": 16}
+
+
+def video_model(**changes) -> EasyAnimateTransformer3DModel:
+    settings = {
+        "num_attention_heads": 2,
+        "attention_head_dim": 16,
+        "num_layers": 4,
+        "in_channels": 12,
+        "out_channels": 8,
+        "patch_size": 2,
+        "sample_size": 8,
+        "caption_channels": 20,
+        "cross_attention_dim": 32,
+        "attention_bias": True,
+        "norm_eps": 1e-6,
+        "enable_uvit": True,
+        "motion_module_kwargs_even": {**MOTION, "attention_block_types": ["Temporal_Self", "Temporal_Self"]},
+        "motion_module_kwargs_odd": {**MOTION, "attention_block_types": ["Temporal_Self", "Global_Self"]},
+        "clip_embed_dim": 24,
+        "num_clip_tokens": 3,
+        "uvit_skip_pairs": [[1, 2], [0, 3]],
+    }
+    torch.manual_seed(1)
+    return EasyAnimateTransformer3DModel(**{**settings, **changes}).eval()
+
+
+@torch.no_grad()
+def trained_model() -> EasyAnimateTransformer3DModel:
+    """A video model no part of which is zero, as after a training."""
+    model = video_model()
+    for parameter in model.parameters():
+        parameter.add_(torch.randn_like(parameter) / 10)
+    return model
+
+
+@pytest.fixture(scope="module")
+def pixart(tmp_path_factory):
+    """A small image model with random weights, and its folder."""
+    torch.manual_seed(0)
+    model = PixArtTransformer2DModel(
+        num_attention_heads=2,
+        attention_head_dim=16,
+        in_channels=4,
+        out_channels=8,
+        num_layers=4,
+        norm_num_groups=1,
+        cross_attention_dim=32,
+        caption_channels=20,
+        sample_size=8,
+        patch_size=2,
+        interpolation_scale=1,
+        use_additional_conditions=False,
+    ).eval()
+    folder = tmp_path_factory.mktemp("pixart")
+    model.save_pretrained(folder)
+    return model, folder
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("make", [video_model, trained_model], ids=["fresh", "trained"])
+def test_each_frame_is_what_pixart_makes_of_it(pixart, make):
+    image_model, folder = pixart
+    model = make()
+    start_from_pixart(model, folder)
+    generator = torch.Generator().manual_seed(2)
+    latents, given = (torch.randn(2, channels, 3, 8, 8, generator=generator) for channels in (4, 8))
+    text, picture = torch.randn(2, 7, 20, generator=generator), torch.zeros(2, 24)
+    timestep = torch.tensor([10, 700])
+    told = model(
+        latents,
+        timestep,
+        text,
+        inpaint_latents=given,
+        clip_encoder_hidden_states=picture,
+        clip_attention_mask=torch.zeros(2, 3),
+    ).sample
+    for frame in range(3):
+        alone = image_model(
+            latents[:, :, frame], text, timestep, added_cond_kwargs=dict.fromkeys(("resolution", "aspect_ratio"))
+        )
+        assert torch.allclose(told[:, :, frame], alone.sample, atol=1e-5)
+
+
+def test_another_network_is_refused_by_name(pixart):
+    with pytest.raises(TrainingError, match="no PixArt-alpha transformer of this size"):
+        start_from_pixart(video_model(num_layers=6, uvit_skip_pairs=[[0, 5]]), pixart[1])
+
+
+def test_a_folder_without_weights_is_refused_by_name(tmp_path):
+    with pytest.raises(TrainingError, match=f"pixart must be the folder of a PixArt-alpha transformer: .*{tmp_path}"):
+        start_from_pixart(video_model(), tmp_path)

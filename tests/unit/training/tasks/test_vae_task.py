@@ -1,0 +1,89 @@
+"""A VAE in training: how it begins, what it is told, and its latents in the end."""
+
+import pytest
+import torch
+
+from easyanimate.training.run.configuration import BatchSettings, RunSettings
+from easyanimate.training.tasks.task import Place
+from easyanimate.training.tasks.vae_settings import VaeDataSettings, VaeLossSettings, VaeTrainingSettings
+from easyanimate.training.tasks.vae_task import VaeTask, standardise
+
+SMALL = {"ch": 8, "ch_mult": [1, 1, 1, 2], "layers_per_block": 1, "norm_num_groups": 1}
+BATCH = BatchSettings(frames=8, height=32, width=32, batch_size=2)
+
+
+def task(tmp_path, **changes) -> VaeTask:
+    data = VaeDataSettings(batches=(BATCH,), **changes.pop("data", {}))
+    run = RunSettings(output=tmp_path, steps=10)
+    vae = {} if "start" in changes else SMALL
+    return VaeTask(VaeTrainingSettings(run=run, vae=vae, data=data, **changes))
+
+
+def test_standardised_latents_have_mean_0_and_deviation_1_and_make_the_same_pictures(tmp_path):
+    vae = task(tmp_path).vae.eval()
+    clips = [torch.rand(2, 3, 8, 32, 32) * 2 - 1 for _ in range(3)]
+    with torch.no_grad():
+        before = vae(clips[0]).sample
+        spread = vae.encode(clips[0]).latent_dist.std
+        standardise(vae, clips)
+        latents = torch.cat([vae.encode(clip).latent_dist.mean.flatten(2) for clip in clips], 2)
+        assert torch.allclose(vae(clips[0]).sample, before, atol=1e-4)
+    flat = latents.transpose(0, 1).flatten(1)
+    assert torch.allclose(flat.mean(1), torch.zeros(4), atol=1e-4)
+    assert torch.allclose(flat.std(1), torch.ones(4), atol=1e-4)
+    assert vae.config["scaling_factor"] == 1.0
+    assert not torch.allclose(vae.encode(clips[0]).latent_dist.std, spread)
+
+
+def test_a_batch_is_a_function_of_its_place(tmp_path):
+    one, again = (task(tmp_path).batch(Place(0, 3, 10)) for _ in range(2))
+    other = task(tmp_path).batch(Place(0, 3, 10, process=1))
+    assert torch.equal(one["pixels"], again["pixels"])
+    assert not torch.equal(one["pixels"], other["pixels"])
+
+
+def test_a_frozen_encoder_learns_nothing(tmp_path):
+    network = task(tmp_path, freeze_encoder=True).network
+    learning = {name.split(".")[1] for name, p in network.named_parameters() if p.requires_grad}
+    assert learning == {"decoder", "post_quant_conv"}
+
+
+@pytest.mark.parametrize(("share", "value"), [("masked", -1.0), ("masks", 1.0)])
+def test_what_an_inpainting_model_encodes_is_among_the_clips(tmp_path, share, value):
+    pixels = task(tmp_path, data={share: 1.0}).batch(Place(0, 0, 10))["pixels"]
+    is_other = (pixels == value).flatten(3).all(3).all(1)  # [B, F]
+    assert not is_other[:, 0].any()
+    assert (is_other.sum(1) >= BATCH.frames - 8).all()
+    assert is_other.any()
+
+
+def test_the_loss_counts_absolute_and_squared_error_and_divergence(tmp_path):
+    made = task(tmp_path, loss={"l1": 0.0, "l2": 0.0, "kl": 1.0})
+    losses = made.network(made.batch(Place(0, 0, 10)))
+    assert torch.allclose(losses["loss"], losses["kl"])
+
+
+def test_an_anchor_holds_the_latents_where_they_were(tmp_path):
+    task(tmp_path).vae.save_pretrained(tmp_path / "vae")
+    kept = task(tmp_path, start=tmp_path / "vae", loss={"l1": 0.0, "kl": 0.0, "anchor": 2.0})
+    batch = kept.batch(Place(0, 0, 10))
+    assert kept.network(batch)["loss"] == 0
+    with torch.no_grad():
+        kept.vae.quant_conv.bias[:4] += 0.5
+    losses = kept.network(batch)
+    assert torch.allclose(losses["drift"], torch.tensor(0.25), atol=1e-5)
+    assert torch.allclose(losses["loss"], torch.tensor(0.5), atol=1e-5)
+    assert not any(p.requires_grad for name, p in kept.network.named_parameters() if name.startswith("first."))
+
+
+def test_an_anchor_needs_something_to_hold_to(tmp_path):
+    with pytest.raises(ValueError, match=r"loss\.anchor needs start"):
+        task(tmp_path, loss={"anchor": 1.0})
+
+
+def test_the_first_frame_counts_by_itself_where_asked_for(tmp_path):
+    network = task(tmp_path, loss=VaeLossSettings(l1=1.0, l2=2.0, kl=0.0, first=0.5)).network
+    pixels, made = torch.zeros(1, 3, 8, 4, 4), torch.zeros(1, 3, 8, 4, 4)
+    made[:, :, 0] = 0.5
+    assert torch.allclose(torch.as_tensor(network._of_first(made, pixels)), torch.tensor(0.5 * (0.5 + 2 * 0.25)))
+    assert network._of_first(made[:, :, :1], pixels[:, :, :1]) == 0.0

@@ -1,0 +1,397 @@
+"""Every mode of the small model, from a request and its files to the file that is stored."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from easyanimate.files.file_comment import read_comment
+from easyanimate.files.manifest import Manifest
+from easyanimate.files.video_file import Mp4Writer, probe, read_frames
+from easyanimate.lora import LowRank, write_lora
+from jobs.model.request import VideoRequest
+from jobs.model.states import Phase
+from worker.generation.generator import VideoMaker
+from worker.generation.source_video import source_frames
+from worker.models.lora_index import shelf
+from worker.output.previews import NO_MEMORY
+from worker.protocol.errors import Refused, failed
+from worker.protocol.messages import Done, Preview, Run, SegmentWritten
+
+MODEL = "easyanimate-v3-tiny"
+STEPS = 2
+Make = Callable[..., Done]
+
+
+@pytest.fixture(scope="module")
+def maker(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> VideoMaker:
+    """The small model with windows of 16 frames, and a shelf of its own."""
+    folder = tmp_path_factory.mktemp("models")
+    shutil.copytree(models_dir / MODEL, folder / MODEL)
+    maker = VideoMaker.load(folder / MODEL, "cpu", "float32")
+    maker.card = maker.card.model_copy(update={"max_frames": 16})
+    return maker
+
+
+def request(**changes: Any) -> VideoRequest:
+    wish: dict[str, Any] = {
+        "model": MODEL, "prompt": "a red ball", "width": 32, "height": 48, "num_frames": 16, "fps": 24,
+        "num_inference_steps": STEPS, "guidance_scale": 1.0, "scheduler": "euler", "seed": 5,
+    }  # fmt: skip
+    return VideoRequest.model_validate(wish | changes)
+
+
+@pytest.fixture
+def make(maker: VideoMaker, tmp_path: Path) -> Make:
+    """Makes a result at tmp_path; keys of inputs are set for the files that are given."""
+
+    def make(*files: Path, tell: Callable[[Any], None] = lambda _: None, **changes: Any) -> Done:
+        keys = {path.name: f"{path.stem}_key" for path in files}
+        asked = request(**changes, **{field: "there" for field in keys.values()})
+        run = Run("run", asked, tmp_path / asked.result_name, {path.name: path for path in files})
+        return maker.make(run, tell, lambda: None)
+
+    return make
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    """A folder for what a request brings along, away from what is made."""
+    folder = tmp_path / "inputs"
+    folder.mkdir()
+    return folder
+
+
+def picture(path: Path, color: Any = "red") -> Path:
+    Image.new("RGB", (32, 48), color).save(path)
+    return path
+
+
+def clip(path: Path, num_frames: int = 24, width: int = 32, height: int = 48, fps: int = 24) -> Path:
+    """A video that becomes brighter, frame by frame."""
+    with Mp4Writer(path, width=width, height=height, fps=fps) as video:
+        video.write(
+            np.stack([np.full((height, width, 3), 255 * i // (num_frames - 1), np.uint8) for i in range(num_frames)])
+        )
+    return path
+
+
+def frames(path: Path) -> np.ndarray:
+    return np.stack(list(read_frames(path))).astype(int)
+
+
+# ---- pictures
+
+
+def test_one_frame_is_a_png_that_says_how_it_was_made(make: Make, tmp_path: Path) -> None:
+    make(num_frames=1)
+    with Image.open(tmp_path / "image.png") as image:
+        assert (image.format, image.size) == ("PNG", (32, 48))
+    comment = read_comment(tmp_path / "image.png")
+    assert comment is not None
+    assert json.loads(comment)["settings"]["seed"] == 5
+    assert "ball" not in comment
+
+
+def test_an_end_picture_changes_the_video(make: Make, tmp_path: Path) -> None:
+    start, end = picture(tmp_path / "image.png"), picture(tmp_path / "last_image.png", "blue")
+    assert make(start).sha256 != make(start, end).sha256
+
+
+@pytest.mark.parametrize("changes", [{"clip_apply_ratio": 1.0}, {"smooth": False}])
+def test_settings_of_the_pipeline_reach_it(make: Make, tmp_path: Path, changes: dict[str, Any]) -> None:
+    start = picture(tmp_path / "image.png", (200, 30, 90))
+    assert make(start, clip_apply_ratio=0.0).sha256 != make(start, **{"clip_apply_ratio": 0.0, **changes}).sha256
+
+
+# ---- long videos
+
+
+def test_a_long_video_has_exactly_its_frames_and_counts_all_steps(make: Make, tmp_path: Path) -> None:
+    told: list[Any] = []
+    make(num_frames=40, tell=told.append)  # 0..16, 12..28, 24..40
+    told = [said for said in told if not isinstance(said, SegmentWritten)]
+    assert probe(tmp_path / "video.mp4").num_frames == 40
+    steps = [said.step for said in told if said.phase is Phase.DENOISING]
+    assert sorted(set(steps)) == list(range(3 * STEPS + 1))
+    assert {said.total_steps for said in told if said.phase is Phase.DENOISING} == {3 * STEPS}
+
+
+def segments_told(told: list[Any]) -> list[int]:
+    return [said.num_frames for said in told if isinstance(said, SegmentWritten)]
+
+
+def frames_of(paths: Iterable[Path]) -> np.ndarray:
+    return np.concatenate([np.stack(list(read_frames(path))) for path in paths])
+
+
+def test_each_window_of_a_long_video_can_be_watched_before_the_next_is_begun(make: Make, tmp_path: Path) -> None:
+    told: list[Any] = []
+    done = make(num_frames=40, tell=told.append)  # the last 4 frames of a window wait for the next one
+    assert list(done.segment_frames) == segments_told(told) == [12, 12, 16]
+    kinds = [said for said in told if isinstance(said, SegmentWritten) or said.phase is Phase.DENOISING]
+    steps = [kinds[i - 1].step for i, said in enumerate(kinds) if isinstance(said, SegmentWritten)]
+    assert steps[:2] == [STEPS, 2 * STEPS]
+    watched = frames_of(sorted(tmp_path.glob("segment-*.ts")))
+    whole = frames_of([tmp_path / "video.mp4"]).astype(int)
+    likeliest = [int(np.abs(whole - frame).mean((1, 2, 3)).argmin()) for frame in watched]
+    assert np.abs(np.array(likeliest) - np.arange(40)).max() <= 1  # neighbours may differ less than two encodings do
+    assert np.abs(whole - np.stack(watched)).mean((1, 2, 3)).max() < 8  # noise in few pixels, twice encoded
+
+
+def test_what_is_told_of_a_long_video_only_goes_forward(make: Make) -> None:
+    told: list[Any] = []
+    done = make(num_frames=40, tell=told.append)
+    told = [said for said in told if not isinstance(said, SegmentWritten)]
+    phases = [said.phase for said in told]
+    assert phases == sorted(phases, key=list(Phase).index)
+    decoding = [said for said in told if said.phase is Phase.DECODING]
+    assert (decoding[-1].step, decoding[-1].total_steps) == (40, 40)
+    assert list(done.phase_seconds) == ["encoding", "denoising", "decoding", "muxing"]
+
+
+def test_a_long_video_is_the_same_after_an_interrupted_one(make: Make, maker: VideoMaker, tmp_path: Path) -> None:
+    whole = make(num_frames=24).sha256
+    seen: list[Any] = []
+
+    def stop(said: Any) -> None:
+        seen.append(said)
+        if len(seen) > 12:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        make(num_frames=24, tell=stop)
+    assert make(num_frames=24).sha256 == whole
+
+
+# ---- video to video
+
+
+def test_strength_says_how_much_of_a_video_is_made_anew(make: Make, inputs: Path, tmp_path: Path) -> None:
+    source = clip(inputs / "video.mp4")
+    told: list[Any] = []
+    settings = {"video_num_frames": 24, "num_inference_steps": 4, "tell": told.append}
+    a_little = make(source, strength=0.5, **settings)
+    assert max(said.step for said in told if said.phase is Phase.DENOISING) == 2
+    assert make(source, strength=0.75, **settings).sha256 != a_little.sha256
+    assert probe(tmp_path / "video.mp4").num_frames == 16
+
+
+def test_a_mask_keeps_a_part_of_the_video(make: Make, inputs: Path) -> None:
+    source, mask = clip(inputs / "video.mp4"), inputs / "mask.png"
+    image = Image.new("L", (32, 48), 255)
+    image.paste(0, (0, 0, 16, 48))
+    image.convert("RGB").save(mask)
+    masked = make(source, mask, video_num_frames=24)
+    assert masked.sha256 != make(source, strength=0.5, video_num_frames=24).sha256
+
+
+# ---- extensions
+
+
+def test_an_extension_goes_on_from_the_end_of_the_old_frames(make: Make, inputs: Path, tmp_path: Path) -> None:
+    source = clip(inputs / "video.mp4", 21)
+    done = make(source, continues=True, video_num_frames=21, num_frames=21 + 16, overlap=2)
+    assert done.segment_frames == (19, 14, 4)  # what was there before can be watched at once
+    made, old = frames(tmp_path / "video.mp4"), frames(source)
+    assert len(made) == 37
+    assert np.abs(made[:20] - old[:20]).max() <= 4  # encoded once more; the new ones fade in from nothing at 19
+
+
+def test_an_extension_may_end_in_a_picture_and_be_extended_again(make: Make, inputs: Path, tmp_path: Path) -> None:
+    source, end = clip(inputs / "video.mp4", 16), picture(inputs / "last_image.png")
+    make(source, end, continues=True, video_num_frames=16, num_frames=24)
+    (tmp_path / "video.mp4").rename(source)
+    make(source, continues=True, video_num_frames=24, num_frames=32)
+    assert probe(tmp_path / "video.mp4").num_frames == 32
+
+
+# ---- the video that came along
+
+
+def turned(path: Path) -> Path:
+    """The video, to be shown a quarter turn clockwise."""
+    data = bytearray(path.read_bytes())
+    matrix = data.index(b"tkhd") + 4 + 40
+    data[matrix : matrix + 20] = b"".join(n.to_bytes(4, signed=True) for n in (0, 1 << 16, 0, -1 << 16, 0))
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(("fps", "num_frames", "wanted"), [(24, 24, 24), (30, 30, 24), (12, 12, 24), (60, 20, 8)])
+def test_frames_are_left_out_or_repeated_evenly(tmp_path: Path, fps: int, num_frames: int, wanted: int) -> None:
+    path = clip(tmp_path / "video.mp4", num_frames, fps=fps)
+    levels = [int(frame.mean()) for frame in source_frames(path, request(video_num_frames=wanted))]
+    assert len(levels) == wanted
+    assert levels == sorted(levels)
+    assert levels[0] < 12
+    assert levels[-1] > 255 - 2.1 * 255 * num_frames / wanted / (num_frames - 1)
+
+
+def test_a_video_shown_turned_is_turned_upright(tmp_path: Path) -> None:
+    path = tmp_path / "video.mp4"
+    pixels = np.zeros((8, 32, 48, 3), np.uint8)
+    pixels[:, :16] = 255  # the upper half is white; after a quarter turn clockwise it is the right one
+    with Mp4Writer(path, width=48, height=32) as video:
+        video.write(pixels)
+    frame = next(source_frames(turned(path), request(video_num_frames=8)))
+    assert frame.shape == (48, 32, 3)
+    assert frame[:, 20:].mean() > 250
+    assert frame[:, :12].mean() < 5
+
+
+def damage(path: Path, cut: Callable[[bytes], bytes]) -> Path:
+    path.write_bytes(cut(path.read_bytes()))
+    return path
+
+
+def without_content(data: bytes) -> bytes:
+    begin = data.index(b"mdat") + 4
+    return data[:begin] + b"\xff" * (len(data) - begin)
+
+
+@pytest.mark.parametrize("cut", [without_content, lambda data: b"\0\0\0\x08ftyp", lambda data: b"no video"])
+def test_a_video_that_cannot_be_decoded_is_the_callers_to_change(tmp_path: Path, cut: Callable[[bytes], bytes]) -> None:
+    path = damage(clip(tmp_path / "video.mp4"), cut)
+    with pytest.raises(Refused) as refusal:
+        list(source_frames(path, request(video_num_frames=24)))
+    answer = failed(refusal.value)
+    assert answer.code == "invalid_video"
+    assert answer.message is not None
+    assert str(tmp_path) not in answer.message
+
+
+# ---- LoRAs
+
+
+@pytest.fixture
+def loras(maker: VideoMaker) -> Iterator[Path]:
+    """The shelf, with a LoRA that fits, one that fits in part, and things that are none."""
+    folder = maker.models_dir / "loras"
+    folder.mkdir()
+    name = "transformer_blocks.0.attn1.to_q"
+    layer = maker.pipe.transformer.get_submodule(name)
+    generator = torch.Generator().manual_seed(0)
+    down = torch.randn(4, layer.in_features, generator=generator)
+    update = LowRank(down, torch.randn(layer.out_features, 4, generator=generator))
+    write_lora(folder / "fits.safetensors", {name: update})
+    write_lora(folder / "half.safetensors", {name: update, "nothing.here": update})
+    write_lora(folder / "misfit.safetensors", {"nothing.here": update})
+    save_file({"weight": torch.zeros(2)}, folder / "weights.safetensors")
+    (folder / "rubbish.safetensors").write_bytes(b"rubbish")
+    (folder / "odd name.safetensors").write_bytes(b"rubbish")
+    yield folder
+    shutil.rmtree(folder)
+
+
+def choice(name: str, scale: float = 1.0) -> dict[str, Any]:
+    return {"loras": [{"name": name, "scale": scale}]}
+
+
+def test_a_lora_works_for_its_request_alone(make: Make, loras: Path) -> None:
+    plain = make().sha256
+    assert make(**choice("fits")).sha256 != plain
+    assert make().sha256 == plain
+
+
+def test_a_lora_is_in_the_manifest_by_its_content(make: Make, loras: Path, tmp_path: Path) -> None:
+    make(**choice("fits", 0.5))
+    (used,) = Manifest.from_json((tmp_path / "manifest.json").read_text()).loras
+    assert (used.name, used.scale, len(used.sha256)) == ("fits", 0.5, 64)
+
+
+def test_what_of_a_lora_does_not_fit_is_told(make: Make, loras: Path) -> None:
+    (warning,) = make(**choice("half")).warnings
+    assert "1 of 2 modules applied" in warning
+
+
+@pytest.mark.parametrize("name", ["misfit", "weights", "rubbish", "gone", "../easyanimate-v3-tiny/vae/model"])
+def test_a_lora_that_cannot_be_used_is_the_callers_to_change(
+    make: Make, maker: VideoMaker, loras: Path, name: str
+) -> None:
+    with pytest.raises(Refused) as refusal:
+        make(**choice(name))
+    answer = failed(refusal.value)
+    assert answer.code == "invalid_lora"
+    assert answer.message is not None
+    assert str(maker.models_dir) not in answer.message
+
+
+def test_the_shelf_lists_what_a_request_may_name(maker: VideoMaker, loras: Path) -> None:
+    assert [lora.name for lora in shelf(maker.models_dir)] == ["fits", "half", "misfit", "rubbish", "weights"]
+    assert all(lora.size_bytes > 0 for lora in shelf(maker.models_dir))
+
+
+# ---- the manifest
+
+
+def test_the_manifest_has_every_setting_and_the_hash_of_every_input(make: Make, tmp_path: Path) -> None:
+    make(picture(tmp_path / "image.png"), num_frames=24)
+    manifest = Manifest.from_json((tmp_path / "manifest.json").read_text())
+    assert (manifest.settings["prompt"], manifest.settings["window"], len(manifest.frames)) == ("a red ball", 16, 24)
+    assert list(manifest.inputs) == ["image"]
+
+
+@pytest.mark.parametrize("memory", ["normal", "low"])
+def test_a_memory_profile_does_not_change_the_frames(make: Make, models_dir: Path, tmp_path: Path, memory: Any) -> None:
+    careful = VideoMaker.load(models_dir / MODEL, "cpu", "float32", memory)
+    make(num_frames=8)
+    ours = frames(tmp_path / "video.mp4")
+    careful.make(Run("run", request(num_frames=8), tmp_path / "careful.mp4"), lambda _: None, lambda: None)
+    assert np.abs(frames(tmp_path / "careful.mp4") - ours).mean() <= 3  # of 255
+
+
+@pytest.mark.parametrize("scheduler", ["euler", "dpmpp_2m", "pndm"])
+def test_previews_come_at_their_steps_and_change_nothing(make: Make, tmp_path: Path, scheduler: str) -> None:
+    told: list[Any] = []
+    settings = {"num_frames": 8, "num_inference_steps": 7, "scheduler": scheduler}
+    plain = make(**settings)
+    seen = make(tell=told.append, preview_every_steps=3, **settings)
+    previews = [message for message in told if isinstance(message, Preview)]
+    total = {"euler": 7, "dpmpp_2m": 7, "pndm": 16}[scheduler]  # PNDM warms up: 12 calls for its first 3 steps
+    assert [(preview.step, preview.total_steps) for preview in previews] == [(at, total) for at in range(3, total, 3)]
+    for preview in previews:
+        with Image.open(BytesIO(preview.picture)) as picture:
+            assert (picture.format, picture.size) == ("WEBP", (32, 48))
+    assert Manifest.from_json((tmp_path / "manifest.json").read_text()).frames
+    assert plain.sha256 == seen.sha256
+
+
+def test_the_last_preview_is_near_to_what_comes_out(make: Make, tmp_path: Path) -> None:
+    told: list[Any] = []
+    make(tell=told.append, preview_every_steps=1, num_frames=8, num_inference_steps=20, smooth=False)
+    frames = np.stack(list(read_frames(tmp_path / "video.mp4"))).astype(int)
+    off = []
+    for preview in (message for message in told if isinstance(message, Preview)):
+        with Image.open(BytesIO(preview.picture)) as picture:
+            shown = np.asarray(picture.convert("RGB")).astype(int)
+        off.append(np.abs(frames - shown).mean(axis=(1, 2, 3)).min())
+    assert off[-1] < 12
+    assert off[-1] < off[0]
+
+
+def test_a_worker_that_saves_memory_makes_no_previews_and_says_so(make: Make, maker: VideoMaker) -> None:
+    told: list[Any] = []
+    place, maker.place = maker.place, replace(maker.place, memory="low")
+    try:
+        done = make(tell=told.append, preview_every_steps=1, num_frames=8)
+    finally:
+        maker.place = place
+    assert not [message for message in told if isinstance(message, Preview)]
+    assert done.warnings == (NO_MEMORY,)
+
+
+def test_a_picture_has_a_thumbnail_and_a_sheet_of_one(make: Make, tmp_path: Path) -> None:
+    make(num_frames=1)
+    for name in ("thumbnail.webp", "spritesheet.jpg"):
+        with Image.open(tmp_path / name) as picture:
+            assert picture.size == (32, 48)

@@ -1,0 +1,91 @@
+"""The state of a video between two steps as a file: tensors in safetensors, everything else as JSON in its header."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from easyanimate.pipeline import WindowState
+from easyanimate.pipeline.schedulers.denoising_state import DenoisingState
+from worker.checkpoints.format import Unusable
+
+Plain = None | bool | int | float | str
+
+
+def save_state(path: Path, state: WindowState) -> None:
+    """Write `state` to `path`. Raises TypeError for a sampler that keeps what is neither a number nor a tensor."""
+    tensors: dict[str, Tensor] = {}
+    told = {
+        "index": state.index,
+        "tail": _pack(state.tail, "tail", tensors),
+        "generator_state": _pack(state.generator_state, "generator_state", tensors),
+        "denoising": _pack_denoising(state.denoising, tensors) if state.denoising else None,
+    }
+    save_file(tensors, path, {"state": json.dumps(told)})
+
+
+def load_state(path: Path, device: torch.device) -> WindowState:
+    """What `save_state` wrote, with what lay on a device on `device`. Raises Unusable."""
+    try:
+        with safe_open(path, "pt") as file:
+            told = json.loads(file.metadata()["state"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
+        return WindowState(
+            told["index"],
+            _unpack(told["tail"], tensors, device),
+            _unpack(told["generator_state"], tensors, device),
+            _unpack_denoising(told["denoising"], tensors, device) if told["denoising"] else None,
+        )
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise Unusable(f"{path.name} cannot be read") from error
+
+
+def _pack_denoising(state: DenoisingState, tensors: dict[str, Tensor]) -> dict[str, Any]:
+    return {
+        "index": state.index,
+        "conditions": state.conditions,
+        "latents": _pack(state.latents, "latents", tensors),
+        "generator_state": _pack(state.generator_state, "step.generator_state", tensors),
+        "scheduler": {name: _pack(value, f"scheduler.{name}", tensors) for name, value in state.scheduler.items()},
+    }
+
+
+def _unpack_denoising(told: dict[str, Any], tensors: dict[str, Tensor], device: torch.device) -> DenoisingState:
+    return DenoisingState(
+        index=told["index"],
+        latents=_unpack(told["latents"], tensors, device),
+        scheduler={name: _unpack(value, tensors, device) for name, value in told["scheduler"].items()},
+        generator_state=_unpack(told["generator_state"], tensors, device),
+        conditions=told["conditions"],
+    )
+
+
+def _pack(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """`value` in JSON; tensors go to `tensors` under `name`."""
+    if isinstance(value, Tensor):
+        tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        return {"tensor": name, "on_cpu": value.device.type == "cpu"}
+    if isinstance(value, np.ndarray):
+        tensors[name] = torch.from_numpy(value.copy())
+        return {"array": name}
+    if isinstance(value, list | tuple):
+        return [_pack(each, f"{name}.{i}", tensors) for i, each in enumerate(value)]
+    if isinstance(value, Plain):
+        return value
+    raise TypeError(f"{name} is a {type(value).__name__}, which no checkpoint can hold")
+
+
+def _unpack(told: Any, tensors: dict[str, Tensor], device: torch.device) -> Any:
+    if isinstance(told, list):
+        return [_unpack(each, tensors, device) for each in told]
+    if not isinstance(told, dict):
+        return told
+    if "array" in told:
+        return tensors[told["array"]].numpy()
+    tensor = tensors[told["tensor"]]
+    return tensor if told["on_cpu"] else tensor.to(device)

@@ -1,0 +1,72 @@
+"""A model folder made into a pipeline on its device, in a number type and a memory profile."""
+
+from pathlib import Path
+
+import structlog
+import torch
+from diffusers.utils import logging as diffusers_logging
+
+from easyanimate import EasyAnimatePipeline
+from easyanimate.errors import CheckpointError, InvalidInput
+from easyanimate.files.manifest import model_sha256
+from easyanimate.memory import Profile, apply_memory_profile, choose_profile
+from jobs.model.model_card import ModelCard
+from worker.generation.manifest import Workplace
+from worker.settings import Memory
+
+log = structlog.get_logger()
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+SMALL = 0.1  # of the free memory: weights that take no more need no saving
+
+
+def choose_device(device: str) -> torch.device:
+    """ "auto" takes CUDA if there is any. Raises ValueError where CUDA is asked for and missing."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("EASYANIMATE_DEVICE is cuda, but torch sees no CUDA device here")
+    return torch.device(device)
+
+
+def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
+    """ "auto" is bfloat16 on CUDA, else float32."""
+    if dtype == "auto":
+        dtype = "bfloat16" if device.type == "cuda" else "float32"
+    return DTYPES[dtype]
+
+
+def load_pipeline(
+    folder: Path, card: ModelCard, device: torch.device, dtype: str, memory: Memory
+) -> tuple[EasyAnimatePipeline, Workplace]:
+    """The pipeline of `folder` and what it works with. "auto": bfloat16 on CUDA, and the fastest profile that fits."""
+    if not folder.is_dir():
+        raise CheckpointError(f"there is no folder {folder}")
+    torch_dtype = choose_dtype(dtype, device)
+    diffusers_logging.set_verbosity_error()  # what it has to say is not for our log
+    pipe = EasyAnimatePipeline.from_pretrained(folder, torch_dtype=torch_dtype)
+    profile: Profile = _profile(pipe, card, device) if memory == "auto" else memory
+    apply_memory_profile(pipe, profile, device)
+    log.info("memory.profile", profile=profile, device=str(device))
+    name = str(torch_dtype).removeprefix("torch.")
+    return pipe, Workplace(card.name, model_sha256(folder), device.type, name, profile)
+
+
+def fitting_profile(card: ModelCard, weights_bytes: int, free_bytes: int) -> Profile:
+    """The fastest profile in which the largest clip of the card fits; the numbers are those of the published model."""
+    if weights_bytes < SMALL * free_bytes:
+        return "normal"
+    side = int(card.max_pixels**0.5)
+    try:
+        return choose_profile(free_bytes, side, side, card.window or 1)
+    except InvalidInput as error:
+        log.warning("memory.scarce", reason=str(error))
+        return "lowest"
+
+
+def _profile(pipe: EasyAnimatePipeline, card: ModelCard, device: torch.device) -> Profile:
+    if device.type != "cuda":
+        return "normal"
+    models = [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
+    weights_bytes = sum(weight.nbytes for model in models for weight in model.parameters())
+    return fitting_profile(card, weights_bytes, torch.cuda.mem_get_info(device)[0])

@@ -1,0 +1,21 @@
+"""Which LoRA files lie beside the models; no torch, so that the supervisor can tell everybody."""
+
+import re
+from pathlib import Path
+
+from jobs.model.model_card import Lora
+
+FOLDER = "loras"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def shelf(models_dir: Path) -> tuple[Lora, ...]:
+    """The LoRA files in `models_dir`/loras, by the names a request may use; a file named otherwise is left out."""
+    paths = sorted((models_dir / FOLDER).glob("*.safetensors"))
+    return tuple(Lora(name=path.stem, size_bytes=path.stat().st_size) for path in paths if NAME.fullmatch(path.stem))
+
+
+def lora_path(models_dir: Path, name: str) -> Path | None:
+    """The file of a LoRA, if it is on the shelf."""
+    path = models_dir / FOLDER / f"{name}.safetensors"
+    return path if NAME.fullmatch(name) and path.is_file() else None

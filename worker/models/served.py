@@ -1,0 +1,48 @@
+"""The models that a worker serves: those it was told of whose cards can be read, until one proves broken."""
+
+from collections.abc import Mapping
+
+import structlog
+
+from easyanimate.errors import CheckpointError
+from jobs.model.model_card import ModelCard
+from worker.models.cards import read_served_card
+from worker.settings import WorkerSettings
+
+log = structlog.get_logger()
+
+
+class ModelNotLoaded(Exception):
+    """The model cannot be loaded; the message says why."""
+
+
+class Served:
+    """`cards` by name, in the order of the settings. It is replaced, never changed: other threads may read it."""
+
+    def __init__(self, cards: Mapping[str, ModelCard]) -> None:
+        self.cards = cards
+
+    def withdraw(self, model: str, reason: str) -> None:
+        """Serve this model no longer; the others go on."""
+        log.error("model.withdrawn", model=model, reason=reason)
+        self.cards = {name: card for name, card in self.cards.items() if name != model}
+
+
+def read_served(settings: WorkerSettings) -> Served:
+    """The models of these settings that have a card, in their order. Raises ModelNotLoaded if there is none."""
+    cards: dict[str, ModelCard] = {}
+    problems: dict[str, str] = {}
+    for name in settings.served_models:
+        folder = settings.models_dir / name
+        try:
+            if not folder.is_dir():
+                raise CheckpointError(f"there is no folder {folder}")
+            cards[name] = read_served_card(folder)
+        except CheckpointError as error:
+            problems[name] = str(error)
+    served = Served(cards)
+    if not cards:
+        raise ModelNotLoaded(next(iter(problems.values())))
+    for name, problem in problems.items():
+        served.withdraw(name, problem)
+    return served
