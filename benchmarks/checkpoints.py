@@ -6,7 +6,7 @@ from pathlib import Path
 from benchmarks.side_by_side import Row, best_seconds, row
 from easyanimate.tiny import copy_tiny_model
 from jobs.model.request import VideoRequest
-from worker.generation.generator import VideoMaker
+from worker.generation.generator import VideoGenerator
 from worker.protocol.messages import Checkpoints, Run
 
 MODEL = "easyanimate-v3-tiny"
@@ -17,7 +17,7 @@ def rows() -> list[Row]:
     """A line for the time of a run."""
     with tempfile.TemporaryDirectory() as folder:
         copy_tiny_model(Path(folder) / MODEL)
-        maker = VideoMaker.load(Path(folder) / MODEL, "cpu", "float32")
+        maker = VideoGenerator.load(Path(folder) / MODEL, "cpu", "float32")
         maker.card = maker.card.model_copy(update={"max_frames": 16})
         count = iter(range(10**6))
 

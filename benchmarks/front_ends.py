@@ -16,7 +16,7 @@ from benchmarks.http_driver import ask
 from cli.stack.ports import free_port
 from cli.stack.process import start_program
 from cli.stack.redis_server import EmbeddedRedis
-from jobs.access.api_keys import KeyRing
+from jobs.access.api_keys import ApiKeyStore
 from jobs.model.limits import Limits
 from jobs.model.model_card import ModelCard
 from jobs.queue.registry import Registry
@@ -59,7 +59,7 @@ def running(count: int) -> Iterator[FrontEnds]:
         server = EmbeddedRedis(Path(folder), free_port()).start()
         with Redis.from_url(server.url) as redis:
             Registry(redis).announce(CARD, "bench")
-            _, secret = KeyRing(redis).create("bench", "bench", Limits())
+            _, secret = ApiKeyStore(redis).create("bench", "bench", Limits())
         ports = [free_port() for _ in range(count)]
         apis = [_start(server.url, port, Path(folder)) for port in ports]
         try:

@@ -5,7 +5,7 @@ JobsError
 ├── ModelNotFound        no worker has ever announced this model
 ├── ModelUnavailable     no model has been announced yet
 ├── JobNotFound          no such job, or another caller's
-├── FileMissing          no such file, or another caller's, or its time is over
+├── FileNotFound          no such file, or another caller's, or its time is over
 ├── EndpointNotFound     no such webhook endpoint, or another caller's
 ├── DeliveryNotFound     no such delivery of this video
 ├── NotCancellable       the job has already ended
@@ -57,7 +57,7 @@ class JobNotFound(JobsError):
     code = "video_not_found"
 
 
-class FileMissing(JobsError):
+class FileNotFound(JobsError):
     """There is no such file."""
 
     code = "file_not_found"

@@ -9,7 +9,7 @@ from typing import Literal, TextIO
 import structlog
 
 
-class LineLog:
+class LineLogger:
     """Writes finished lines. That its reader is gone, or the disk is full, is not the business of who has said it."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -25,7 +25,7 @@ class LineLog:
     debug = info = warning = error = critical = msg
 
 
-def set_up_logs(form: Literal["json", "console"], **bound: str) -> None:
+def configure_logging(form: Literal["json", "console"], **bound: str) -> None:
     """Send this process's log lines and those of its libraries to stderr in one form; `bound` goes on every line.
 
     Our own lines do not go through the standard library's logging, which takes longer over one than a poll does over
@@ -42,7 +42,7 @@ def set_up_logs(form: Literal["json", "console"], **bound: str) -> None:
     )
     structlog.configure(
         processors=[*shared, renderer],
-        logger_factory=lambda *_: LineLog(sys.stderr),
+        logger_factory=lambda *_: LineLogger(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )

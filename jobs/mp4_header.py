@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-MOST_BOXES = 1000  # side by side; real files have some tens
+MAX_BOXES = 1000  # side by side; real files have some tens
 RATES = (1, 240)  # frames a second that are believed
 QUARTER_TURNS = {(1, 0, 0, 1): 0, (0, 1, -1, 0): 1, (-1, 0, 0, -1): 2, (0, -1, 1, 0): 3}  # clockwise
 
 Span = tuple[int, int]
 
 
-class NotAnMp4(ValueError):
+class InvalidMp4(ValueError):
     """The bytes are no MP4 that could be used; the message says what would work."""
 
 
@@ -36,26 +36,26 @@ class Mp4Header:
 
 
 def read_mp4_header(data: bytes) -> Mp4Header:
-    """The header of the MP4 in `data`. Raises NotAnMp4 for anything else, in a sentence that goes on from its name."""
+    """Parses the header of the MP4 in `data`. Raises InvalidMp4 for anything else."""
     if data[4:8] != b"ftyp":
-        raise NotAnMp4(
+        raise InvalidMp4(
             "must be an MP4; these bytes are none. ffmpeg -i FILE -c:v libx264 -pix_fmt yuv420p OUT.mp4 makes one"
         )
     try:
         return _read(data)
     except (struct.error, KeyError, IndexError) as error:
-        raise NotAnMp4("is a damaged MP4: its header makes no sense; export it again") from error
+        raise InvalidMp4("is a damaged MP4: its header makes no sense; export it again") from error
 
 
 def _read(data: bytes) -> Mp4Header:
     moov = dict(_boxes(data, (0, len(data)), whole=True)).get(b"moov")
     if moov is None:
-        raise NotAnMp4("has no header: it was cut off, or never finished; export it again")
+        raise InvalidMp4("has no header: it was cut off, or never finished; export it again")
     tracks = [span for name, span in _boxes(data, moov) if name == b"trak"]
     for track in tracks:
         if _handler(data, track) == b"vide":
             return _video(data, track)
-    raise NotAnMp4("has no picture in it, only other tracks; send a video")
+    raise InvalidMp4("has no picture in it, only other tracks; send a video")
 
 
 def _video(data: bytes, track: Span) -> Mp4Header:
@@ -63,11 +63,11 @@ def _video(data: bytes, track: Span) -> Mp4Header:
     begin, _ = samples[b"stsz"] if b"stsz" in samples else samples[b"stz2"]
     (num_frames,) = struct.unpack_from(">I", data, begin + 8)
     if num_frames == 0:
-        raise NotAnMp4("is in fragments, or empty; ffmpeg -i FILE -c copy OUT.mp4 puts it together")
+        raise InvalidMp4("is in fragments, or empty; ffmpeg -i FILE -c copy OUT.mp4 puts it together")
     begin, _ = samples[b"stsd"]
     width, height = struct.unpack_from(">HH", data, begin + 8 + 8 + 24)  # count, then the box of the first entry
     if not (width and height):
-        raise NotAnMp4("says that it is 0 pixels wide or high; export it again")
+        raise InvalidMp4("says that it is 0 pixels wide or high; export it again")
     return Mp4Header(num_frames, _rate(data, track, num_frames), width, height, _quarter_turns(data, track))
 
 
@@ -78,7 +78,7 @@ def _rate(data: bytes, track: Span, num_frames: int) -> Fraction:
     rate = Fraction(num_frames * ticks_per_s, duration) if duration else Fraction(0)
     if not RATES[0] <= rate <= RATES[1]:
         limits = f"between {RATES[0]} and {RATES[1]}"
-        raise NotAnMp4(f"says that it has {float(rate):g} frames a second; {limits} work")
+        raise InvalidMp4(f"says that it has {float(rate):g} frames a second; {limits} work")
     return rate
 
 
@@ -88,7 +88,7 @@ def _quarter_turns(data: bytes, track: Span) -> int:
     a, b, _, c, d = struct.unpack_from(">iiiii", data, begin + (52 if data[begin] == 1 else 40))
     turn = tuple((value > 0) - (value < 0) for value in (a, b, c, d))
     if turn not in QUARTER_TURNS:
-        raise NotAnMp4("is shown mirrored or turned by an odd angle; send it upright")
+        raise InvalidMp4("is shown mirrored or turned by an odd angle; send it upright")
     return QUARTER_TURNS[turn]
 
 
@@ -106,7 +106,7 @@ def _inside(data: bytes, span: Span, *path: bytes) -> Span:
 def _boxes(data: bytes, span: Span, *, whole: bool = False) -> Iterator[tuple[bytes, Span]]:
     """Name and content of each box in `span`; with `whole`, a box that goes beyond it means that the file was cut."""
     place, end = span
-    for _ in range(MOST_BOXES):
+    for _ in range(MAX_BOXES):
         if place + 8 > end:
             return
         size, name = struct.unpack_from(">I4s", data, place)
@@ -117,7 +117,7 @@ def _boxes(data: bytes, span: Span, *, whole: bool = False) -> Iterator[tuple[by
         size = size or end - place
         if size < head or place + size > end:
             why = "is cut off" if whole and size >= head else "is a damaged MP4"
-            raise NotAnMp4(f"{why}; send a whole file")
+            raise InvalidMp4(f"{why}; send a whole file")
         yield name, (place + head, place + size)
         place += size
-    raise NotAnMp4("is a damaged MP4: its header makes no sense; export it again")
+    raise InvalidMp4("is a damaged MP4: its header makes no sense; export it again")

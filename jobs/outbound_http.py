@@ -32,13 +32,13 @@ ABOUT_US = {"accept-encoding": "identity", "user-agent": "easyanimate-service"}
 LOOKUP_TIMEOUT_S = 5.0
 CHECK_TIMEOUT_S = 2.0  # at submit, where a caller waits and what does not resolve yet is let through
 BODY_PATIENCE_S = 1.0  # for the first words of an answer whose status is known already
-MOST_REDIRECTS = 3
-MOST_RETRY_AFTER_S = 86_400.0
+MAX_REDIRECTS = 3
+MAX_RETRY_AFTER_S = 86_400.0
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Answer:
+class OutboundResponse:
     """What the other side said: its status, its wish for a later try in seconds, the beginning of its body."""
 
     status: int
@@ -46,15 +46,15 @@ class Answer:
     body: str
 
 
-class Blocked(Exception):
+class AddressBlocked(Exception):
     """The address must not be reached from here."""
 
 
-class NoAnswer(Exception):
+class RequestFailed(Exception):
     """Nothing usable came back; says why, in words for the caller who gave the address."""
 
 
-class Outgoing:
+class OutboundClient:
     """Sends requests to addresses that callers chose. `allow_private` also allows http; `timeout_s` is for all of it.
 
     It may be used from many threads at once, but not on an event loop.
@@ -78,15 +78,15 @@ class Outgoing:
             message = f"{param} must be a public https URL without credentials: {_reason(error)}"
             raise InvalidRequest(message, param, "url_not_allowed") from error
 
-    def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
-        """POST `content`. Raises Blocked for a forbidden address and NoAnswer.
+    def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> OutboundResponse:
+        """POST `content`. Raises Blocked for a forbidden address and RequestFailed.
 
         Of its body only the first piece that comes is read, packed as it is: nobody can make us wait or unpack.
         """
         return self._in_time(self._post(url, content, headers))
 
     def fetch(self, url: str, limit_bytes: int) -> bytes:
-        """GET what lies there. Raises Blocked for a forbidden address, NoAnswer for everything that is not the file."""
+        """Downloads a file. Raises AddressBlocked for a forbidden address, RequestFailed if there is no file."""
         return self._in_time(self._fetch(url, limit_bytes))
 
     def _in_time(self, exchange: Coroutine[Any, Any, T]) -> T:
@@ -97,11 +97,11 @@ class Outgoing:
         try:
             return asyncio.run(limited())
         except (SSRFGuardError, httpx.InvalidURL) as error:
-            raise Blocked(_reason(error)) from error
+            raise AddressBlocked(_reason(error)) from error
         except (TimeoutError, httpx.TimeoutException) as error:
-            raise NoAnswer(f"no answer within {self.timeout_s:g} s") from error
+            raise RequestFailed(f"no answer within {self.timeout_s:g} s") from error
         except httpx.HTTPError as error:
-            raise NoAnswer(_what_happened(error)) from error
+            raise RequestFailed(_what_happened(error)) from error
 
     def _client(self) -> AsyncClient:
         """A client that knows nothing of the environment: no proxy, no .netrc, no cookies of an earlier answer."""
@@ -114,20 +114,22 @@ class Outgoing:
             trust_env=False,
         )
 
-    async def _post(self, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
+    async def _post(self, url: str, content: bytes, headers: Mapping[str, str]) -> OutboundResponse:
         async with (
             self._client() as client,
             client.stream("POST", url, content=content, headers={**ABOUT_US, **headers}) as answer,
         ):
-            return Answer(answer.status_code, _seconds(answer.headers.get("retry-after")), await _beginning(answer))
+            return OutboundResponse(
+                answer.status_code, _seconds(answer.headers.get("retry-after")), await _beginning(answer)
+            )
 
     async def _fetch(self, url: str, limit_bytes: int) -> bytes:
-        for _ in range(MOST_REDIRECTS + 1):
+        for _ in range(MAX_REDIRECTS + 1):
             async with self._client() as client, client.stream("GET", url, headers=ABOUT_US) as answer:
                 if not answer.has_redirect_location:
                     return await _content(answer, limit_bytes)
                 url = str(answer.url.join(answer.headers["location"]))
-        raise NoAnswer(f"it leads on more than {MOST_REDIRECTS} times")
+        raise RequestFailed(f"it leads on more than {MAX_REDIRECTS} times")
 
 
 async def _beginning(answer: httpx.Response) -> str:
@@ -141,14 +143,14 @@ async def _beginning(answer: httpx.Response) -> str:
 
 async def _content(answer: httpx.Response, limit_bytes: int) -> bytes:
     if answer.status_code != 200:
-        raise NoAnswer(f"the answer was {answer.status_code}")
+        raise RequestFailed(f"the answer was {answer.status_code}")
     if answer.headers.get("content-encoding", "identity") != "identity":
-        raise NoAnswer("the answer was packed, though that was not asked for")
+        raise RequestFailed("the answer was packed, though that was not asked for")
     data = bytearray()
     async for piece in answer.aiter_raw():
         data += piece
         if len(data) > limit_bytes:
-            raise NoAnswer(f"it is larger than {limit_bytes} bytes")
+            raise RequestFailed(f"it is larger than {limit_bytes} bytes")
     return bytes(data)
 
 
@@ -209,7 +211,7 @@ def _seconds(retry_after: str | None) -> float:
         wish = float(retry_after or 0)
     except ValueError:
         wish = _until(str(retry_after))
-    return max(0.0, min(wish, MOST_RETRY_AFTER_S)) if math.isfinite(wish) else 0.0
+    return max(0.0, min(wish, MAX_RETRY_AFTER_S)) if math.isfinite(wish) else 0.0
 
 
 def _until(date: str) -> float:

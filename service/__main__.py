@@ -11,19 +11,19 @@ import uvicorn
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from jobs.logs import set_up_logs
-from service.app import make_app
-from service.resources import Parts
+from jobs.logs import configure_logging
+from service.app import create_app
+from service.resources import Resources
 from service.settings import ServiceSettings
 
 
 def main() -> None:
     """Read the settings, set up the logs, serve."""
     settings = read_settings()
-    set_up_logs(settings.log_format, process="api")
+    configure_logging(settings.log_format, process="api")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it once more when it has shut down well
     structlog.get_logger().info("api.starting", host=settings.host, port=settings.port, storage=settings.storage)
-    app = make_app(settings)
+    app = create_app(settings)
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -34,26 +34,26 @@ def main() -> None:
         ws="none",
         timeout_graceful_shutdown=settings.shutdown_grace_s,
     )
-    Server(config, app.state.parts).run()
+    Server(config, app.state.resources).run()
 
 
 class Server(uvicorn.Server):
     """Whoever waits for news is sent away when the process was told to stop, and comes back to another one."""
 
-    def __init__(self, config: uvicorn.Config, parts: Parts) -> None:
+    def __init__(self, config: uvicorn.Config, resources: Resources) -> None:
         super().__init__(config)
-        self.parts = parts
+        self.resources = resources
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """End the waits, then what uvicorn does: let the requests under way come to their end.
 
         Where balancers need time to notice, requests are answered until then, and only new videos refused.
         """
-        ends_at = time.monotonic() + self.parts.settings.shutdown_delay_s
+        ends_at = time.monotonic() + self.resources.settings.shutdown_delay_s
         while time.monotonic() < ends_at and not self.force_exit:
-            self.parts.draining.set()
+            self.resources.draining.set()
             await asyncio.sleep(0.1)
-        await self.parts.leave()
+        await self.resources.leave()
         await super().shutdown(sockets)
 
 

@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from service.http.errors import LastResort, handle_problems
-from service.http.middleware import RequestStory
+from service.http.errors import ServerErrorMiddleware, install_handlers
+from service.http.middleware import RequestLogMiddleware
 from service.http.short_way import FrontEnd
 from service.openapi.document import document, route_name
 from service.openapi.webhooks import webhooks as described_webhooks
-from service.resources import Parts
+from service.resources import Resources
 from service.routes import files, pages, signed_files, webhooks
 from service.routes.operations import health, metrics, models, queue
 from service.routes.videos import content, create, events, playlist, videos
@@ -18,14 +18,14 @@ API_VERSION = "1.0.0"
 ABOUT = "Text- and image-to-video as durable jobs. Speaks OpenAI's Videos API, and more."
 
 
-def make_app(settings: ServiceSettings) -> FrontEnd:
+def create_app(settings: ServiceSettings) -> FrontEnd:
     """The front end with these settings. Nothing is contacted before the first request."""
-    parts = Parts.from_settings(settings)
+    resources = Resources.from_settings(settings)
 
     @asynccontextmanager
     async def lifespan(_: FrontEnd) -> AsyncIterator[None]:
         yield
-        await parts.close()
+        await resources.close()
 
     app = FrontEnd(
         title="EasyAnimate Service",
@@ -38,16 +38,16 @@ def make_app(settings: ServiceSettings) -> FrontEnd:
         webhooks=described_webhooks(),
         generate_unique_id_function=route_name,
     )
-    app.state.parts = parts
+    app.state.resources = resources
     app.openapi = document(app)  # type: ignore[method-assign]
-    app.include_router(videos.polled)
+    app.include_router(videos.read_router)
     for module in (create, videos, content, playlist, events):
         app.include_router(module.router)
     app.include_router(webhooks.deliveries_router)
     for module in (files, signed_files, webhooks, models, queue, health, metrics, pages):
         app.include_router(module.router)
-    handle_problems(app)
-    app.add_middleware(LastResort)
-    app.add_middleware(RequestStory, metrics=parts.metrics)  # the last one added is the outermost
-    app.open_short_way((videos.polled, create.router), parts.metrics)
+    install_handlers(app)
+    app.add_middleware(ServerErrorMiddleware)
+    app.add_middleware(RequestLogMiddleware, metrics=resources.metrics)  # the last one added is the outermost
+    app.open_short_way((videos.read_router, create.router), resources.metrics)
     return app

@@ -7,17 +7,17 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from service.http.auth import Caller
 from service.http.body import Body
-from service.http.errors import Problem
-from service.resources import Parts
+from service.http.errors import ApiError
+from service.resources import Resources
 
 
-async def parts_of(request: Request) -> Parts:
+async def get_resources(request: Request) -> Resources:
     """The parts of the process that answers this request."""
-    parts: Parts = request.app.state.parts
-    return parts
+    resources: Resources = request.app.state.resources
+    return resources
 
 
-PartsDep = Annotated[Parts, Depends(parts_of)]
+ResourcesDep = Annotated[Resources, Depends(get_resources)]
 
 
 KEY = HTTPBearer(
@@ -28,25 +28,25 @@ KEY = HTTPBearer(
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(KEY)]
 
 
-async def caller_of(parts: PartsDep, credentials: Credentials) -> Caller:
-    """Who calls. Raises Problem `invalid_api_key`, QueueUnavailable."""
-    return await parts.callers.identify(credentials.credentials if credentials else None)
+async def get_caller(resources: ResourcesDep, credentials: Credentials) -> Caller:
+    """Who calls. Raises ApiError `invalid_api_key`, QueueUnavailable."""
+    return await resources.callers.identify(credentials.credentials if credentials else None)
 
 
-CallerDep = Annotated[Caller, Depends(caller_of)]
+CallerDep = Annotated[Caller, Depends(get_caller)]
 
 
-async def owner_of(caller: CallerDep) -> str:
-    """Whose videos this request is about. Raises Problem `invalid_api_key`, QueueUnavailable."""
+async def get_owner(caller: CallerDep) -> str:
+    """Whose videos this request is about. Raises ApiError `invalid_api_key`, QueueUnavailable."""
     return caller.owner
 
 
-OwnerDep = Annotated[str, Depends(owner_of)]
+OwnerDep = Annotated[str, Depends(get_owner)]
 
 
-async def read_body(request: Request, parts: PartsDep) -> Body:
-    """The body, whole, if it is not over the limit. Raises Problem `payload_too_large`."""
-    limit = parts.settings.body_limit_bytes
+async def read_body(request: Request, resources: ResourcesDep) -> Body:
+    """The body, whole, if it is not over the limit. Raises ApiError `payload_too_large`."""
+    limit = resources.settings.body_limit_bytes
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > limit:
         raise _too_large(limit)
@@ -61,5 +61,5 @@ async def read_body(request: Request, parts: PartsDep) -> Body:
 BodyDep = Annotated[Body, Depends(read_body)]
 
 
-def _too_large(limit: int) -> Problem:
-    return Problem("payload_too_large", f"a request may have {limit} bytes; send a smaller picture")
+def _too_large(limit: int) -> ApiError:
+    return ApiError("payload_too_large", f"a request may have {limit} bytes; send a smaller picture")

@@ -16,12 +16,12 @@ import structlog
 from jobs.errors import JobNotFound, QueueUnavailable
 from jobs.model.job import Job
 from jobs.model.states import State
-from jobs.queue.notifications import LOOK_AGAIN_S, News
-from jobs.store.callers.reader import Event, JobReader, Story
+from jobs.queue.notifications import LOOK_AGAIN_S, JobNotifications
+from jobs.store.callers.reader import Event, EventPage, JobReader
 
 log = structlog.get_logger()
 
-MOST_KEPT = 2000  # events in memory; a story in Redis has about a thousand
+MAX_KEPT_EVENTS = 2000  # events in memory; a story in Redis has about a thousand
 Show = Callable[[Job], dict[str, Any]]
 
 
@@ -33,7 +33,7 @@ class Line:
     text: bytes
 
 
-class Feed:
+class EventFeed:
     """The events of one video, in order; `has_ended` when no more will come, `is_closing` when none will from here."""
 
     def __init__(self) -> None:
@@ -66,8 +66,8 @@ class Feed:
         """Append events."""
         async with self._news:
             self.lines += lines
-            if len(self.lines) > MOST_KEPT:
-                self.lines, self.is_whole = self.lines[-MOST_KEPT // 2 :], False
+            if len(self.lines) > MAX_KEPT_EVENTS:
+                self.lines, self.is_whole = self.lines[-MAX_KEPT_EVENTS // 2 :], False
             self.has_ended = has_ended
             self._news.notify_all()
 
@@ -78,14 +78,14 @@ class Feed:
             self._news.notify_all()
 
 
-class Feeds:
+class EventFeeds:
     """All feeds of this process. `show` makes the record that the last event carries."""
 
-    def __init__(self, reader: JobReader, news: News, show: Show) -> None:
+    def __init__(self, reader: JobReader, news: JobNotifications, show: Show) -> None:
         self.reader = reader
         self.news = news
         self.show = show
-        self._feeds: dict[str, Feed] = {}
+        self._feeds: dict[str, EventFeed] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -93,18 +93,18 @@ class Feeds:
         """How many listen right now."""
         return sum(feed.listeners for feed in self._feeds.values())
 
-    def join(self, job: Job) -> Feed:
+    def join(self, job: Job) -> EventFeed:
         """The feed of a video, with one listener more."""
         feed = self._feeds.get(job.id)
         if feed is None:
-            feed = self._feeds[job.id] = Feed()
+            feed = self._feeds[job.id] = EventFeed()
             feed.task = asyncio.create_task(self._read(feed, job), name=f"feed {job.id}")
             self._tasks.add(feed.task)
             feed.task.add_done_callback(self._tasks.discard)
         feed.listeners += 1
         return feed
 
-    def leave(self, job: Job, feed: Feed) -> None:
+    def leave(self, job: Job, feed: EventFeed) -> None:
         """One listener less; with the last one the reading ends."""
         feed.listeners -= 1
         if feed.listeners == 0 and self._feeds.get(job.id) is feed:
@@ -123,7 +123,7 @@ class Feeds:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _read(self, feed: Feed, job: Job) -> None:
+    async def _read(self, feed: EventFeed, job: Job) -> None:
         try:
             async with self.news.of(job.id) as bell:
                 while not feed.has_ended:
@@ -135,7 +135,7 @@ class Feeds:
             log.exception("feed.failed", job_id=job.id)
             await feed.close()
 
-    async def _look(self, feed: Feed, job: Job) -> None:
+    async def _look(self, feed: EventFeed, job: Job) -> None:
         story = await self.reader.story(job.id, feed.last_id)
         if not feed.lines and story.events:
             feed.is_whole = story.events[0].said.get("state") == State.QUEUED
@@ -144,7 +144,7 @@ class Feeds:
         if lines or end:
             await feed.add(lines + end, has_ended=bool(end))
 
-    async def _end(self, story: Story, job: Job, last_id: int) -> list[Line]:
+    async def _end(self, story: EventPage, job: Job, last_id: int) -> list[Line]:
         """The last event, if this is the end: the record, or that there is none any more."""
         last_id = story.events[-1].id if story.events else last_id
         if not story.is_there:

@@ -66,7 +66,7 @@ class Installation(Collector):
         )
 
     def _head_age_s(self, model: str) -> float:
-        job_id = fair_queue.first(self.store.redis, model)
+        job_id = fair_queue.peek(self.store.redis, model)
         try:
             return max(0.0, self.store.now() - self.store.get(job_id).created_at) if job_id else 0.0
         except JobNotFound:  # deleted at this moment

@@ -7,30 +7,30 @@ from typing import Self
 
 from redis import Redis
 
-from jobs.access.api_keys import KeyRing
+from jobs.access.api_keys import ApiKeyStore
 from jobs.access.quotas import Quotas
-from jobs.outbound_http import Outgoing
-from jobs.queue.notifications import News
+from jobs.outbound_http import OutboundClient
+from jobs.queue.notifications import JobNotifications
 from jobs.queue.registry import Registry
-from jobs.redis.batching import OneTrip
-from jobs.redis.clock import Clock
+from jobs.redis.batching import CommandBatcher
+from jobs.redis.clock import RedisClock
 from jobs.redis.connection import connect, connect_async
 from jobs.storage.factory import open_storage
 from jobs.storage.interface import Storage
-from jobs.storage.uploads import Files
-from jobs.store.callers.async_submission import Admission, FirstLook
+from jobs.storage.uploads import UploadIndex
+from jobs.store.callers.async_submission import AsyncSubmission, FirstLook
 from jobs.store.callers.reader import JobReader
 from jobs.store.keeper.recovery import JobStore
 from jobs.webhooks.deliveries import Deliveries
-from jobs.webhooks.endpoints import Endpoints
-from service.event_feed import Feeds
-from service.http.auth import Callers
+from jobs.webhooks.endpoints import EndpointStore
+from service.event_feed import EventFeeds
+from service.http.auth import Authenticator
 from service.http.request_metrics import RequestMetrics
-from service.inputs.concurrency import Slots
-from service.inputs.images import ImageDoor
-from service.inputs.remote import Links
-from service.inputs.resolver import InputDoor
-from service.inputs.uploads import FileShelf
+from service.inputs.concurrency import ConcurrencyLimiter
+from service.inputs.images import ImageDecoder
+from service.inputs.remote import RemoteFetcher
+from service.inputs.resolver import InputResolver
+from service.inputs.uploads import UploadService
 from service.schemas.links import shown
 from service.settings import ServiceSettings
 
@@ -41,7 +41,7 @@ STORAGE_TRIES, STORAGE_TIMEOUT_S = 2, 10.0  # a caller waits for it
 
 
 @dataclass(frozen=True)
-class Parts:
+class Resources:
     """The stores and doors of one front end process. `leaving` is set when it was told to stop, `draining` while it
     answers nevertheless, until whoever sends requests here has noticed.
     """
@@ -50,23 +50,23 @@ class Parts:
     redis: Redis
     store: JobStore
     reader: JobReader
-    news: News
-    feeds: Feeds
+    news: JobNotifications
+    feeds: EventFeeds
     registry: Registry
     first_look: FirstLook
-    admission: Admission
+    admission: AsyncSubmission
     storage: Storage
-    outgoing: Outgoing
-    links: Links
-    slots: Slots
-    endpoints: Endpoints
+    outbound: OutboundClient
+    links: RemoteFetcher
+    slots: ConcurrencyLimiter
+    endpoints: EndpointStore
     deliveries: Deliveries
-    images: ImageDoor
-    shelf: FileShelf
-    callers: Callers
+    images: ImageDecoder
+    shelf: UploadService
+    callers: Authenticator
     quotas: Quotas
-    clock: Clock
-    trips: tuple[OneTrip, ...]
+    clock: RedisClock
+    trips: tuple[CommandBatcher, ...]
     metrics: RequestMetrics = field(default_factory=RequestMetrics)
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
@@ -81,37 +81,37 @@ class Parts:
         writing.redis.response_callbacks.clear()  # in a transaction commands are answered QUEUED, whatever they ask
         store = JobStore(redis, lease_s=settings.lease_s)
         storage = open_storage(settings, tries=STORAGE_TRIES, timeout_s=STORAGE_TIMEOUT_S)
-        reader, news = JobReader(asynchronous, asking), News(asynchronous)
-        images, slots = ImageDoor(settings.max_image_pixels), Slots()
-        fetching = Outgoing(allow_private=settings.fetch_allow_private, timeout_s=settings.fetch_timeout_s)
+        reader, news = JobReader(asynchronous, asking), JobNotifications(asynchronous)
+        images, slots = ImageDecoder(settings.max_image_pixels), ConcurrencyLimiter()
+        fetching = OutboundClient(allow_private=settings.fetch_allow_private, timeout_s=settings.fetch_timeout_s)
         return cls(
             settings=settings,
             redis=redis,
             store=store,
             reader=reader,
             news=news,
-            feeds=Feeds(reader, news, partial(shown, storage)),
+            feeds=EventFeeds(reader, news, partial(shown, storage)),
             registry=Registry(redis),
             first_look=FirstLook(writing, asking),
-            admission=Admission(writing, store),
+            admission=AsyncSubmission(writing, store),
             storage=storage,
-            outgoing=Outgoing(allow_private=settings.webhook_allow_private),
-            links=Links(fetching, settings.body_limit_bytes, slots),
+            outbound=OutboundClient(allow_private=settings.webhook_allow_private),
+            links=RemoteFetcher(fetching, settings.body_limit_bytes, slots),
             slots=slots,
-            endpoints=Endpoints(redis),
+            endpoints=EndpointStore(redis),
             deliveries=Deliveries(redis),
             images=images,
-            shelf=FileShelf(Files(redis), storage, images, store.now, settings.max_files),
-            callers=Callers(settings.auth, settings.api_keys, KeyRing(redis), settings.limits),
+            shelf=UploadService(UploadIndex(redis), storage, images, store.now, settings.max_files),
+            callers=Authenticator(settings.auth, settings.api_keys, ApiKeyStore(redis), settings.limits),
             quotas=Quotas(redis),
-            clock=Clock(asynchronous),
+            clock=RedisClock(asynchronous),
             trips=(asking, writing),
         )
 
     async def leave(self) -> None:
         """The process was told to stop: whoever waits is sent away, and comes back to another one."""
         self.leaving.set()
-        self.news.ring_all()
+        self.news.notify_all()
         await self.feeds.close()
 
     async def close(self) -> None:
@@ -124,10 +124,10 @@ class Parts:
         await self.reader.redis.aclose()
         self.redis.close()
 
-    def inputs_of(self, owner: str) -> InputDoor:
+    def inputs_of(self, owner: str) -> InputResolver:
         """Where the inputs of this caller's requests are found."""
-        return InputDoor(owner, self.links, self.shelf)
+        return InputResolver(owner, self.links, self.shelf)
 
 
-def _trips(url: str, retries: int) -> OneTrip:
-    return OneTrip(connect_async(url, retries=retries, timeout_s=REDIS_TIMEOUT_S, is_timed=False), TRIP_S)
+def _trips(url: str, retries: int) -> CommandBatcher:
+    return CommandBatcher(connect_async(url, retries=retries, timeout_s=REDIS_TIMEOUT_S, is_timed=False), TRIP_S)

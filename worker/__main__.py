@@ -4,9 +4,9 @@ import sys
 
 from pydantic import ValidationError
 
-from jobs.logs import set_up_logs
+from jobs.logs import configure_logging
 from worker import metrics
-from worker.crash_points import watch
+from worker.crash_points import watch_folder
 from worker.models.served import ModelNotLoaded
 from worker.settings import WorkerSettings
 from worker.supervisor.run import engine_for, run_worker
@@ -19,9 +19,9 @@ def main() -> int:
     except ValidationError as error:
         sys.stderr.write(f"The settings are wrong: {error}\n")
         return 2
-    set_up_logs(settings.log_format, process="worker")
-    watch(settings.crash_points_dir)
-    metrics.serve(settings.metrics_host, settings.worker_metrics_port)
+    configure_logging(settings.log_format, process="worker")
+    watch_folder(settings.crash_points_dir)
+    metrics.serve_metrics(settings.metrics_host, settings.worker_metrics_port)
     try:
         return run_worker(settings, engine_for(settings))
     except ModelNotLoaded as error:

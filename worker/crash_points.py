@@ -35,7 +35,7 @@ LOOK_EVERY_S = 0.02
 _watched: list[Path] = []
 
 
-def watch(folder: Path | None) -> None:
+def watch_folder(folder: Path | None) -> None:
     """From now on look for files in `folder`; None for production."""
     if folder is not None:
         _watched[:] = [folder]

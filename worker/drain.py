@@ -46,7 +46,7 @@ T = TypeVar("T")
 PAUSE_S = 0.5
 
 
-def patiently(call: Callable[[], T], drain: Drain) -> T:
+def retry_until_drained(call: Callable[[], T], drain: Drain) -> T:
     """What `call` answers, when Redis answers. Raises QueueUnavailable only when the worker has to go."""
     while True:
         try:

@@ -22,7 +22,7 @@ RECOVERED = Counter("easyanimate_keeper_recovered_jobs", "Jobs of lost workers t
 WEBHOOKS = Histogram("easyanimate_keeper_webhook_seconds", "Tries of this keeper to deliver a webhook.", ("outcome",))
 
 
-def serve(host: str, port: int | None) -> None:
+def serve_metrics(host: str, port: int | None) -> None:
     """Answer `/metrics` there from now on, in a thread. Without a port nothing listens; a taken one stops nothing."""
     if port is None:
         return

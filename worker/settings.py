@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
-from easyanimate.models.finding import shelf_name
+from easyanimate.models.finding import full_model_name
 from jobs.settings import Settings
 
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -77,7 +77,7 @@ def _to_shelf_name(given: object, models_dir: Path | None) -> object:
     """The name in `models_dir` of a short name, a published name or a path; ValueError for a path elsewhere."""
     if not isinstance(given, str) or models_dir is None:
         return given
-    name = shelf_name(given, models_dir)
+    name = full_model_name(given, models_dir)
     if "/" in name:
         raise ValueError(
             f"{given} is not in the models folder {models_dir}; move it there, or set EASYANIMATE_MODELS_DIR"

@@ -6,10 +6,10 @@ settles the job however it ended.
 
 from contextvars import ContextVar
 
-from worker.attempt.attempt import Attempt
+from worker.attempt.attempt import AttemptRun
 from worker.crash_points import crash_point
 
-ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
+ATTEMPT: ContextVar[AttemptRun] = ContextVar("attempt")
 
 
 def make_video(job_id: str) -> None:
@@ -22,5 +22,5 @@ def make_video(job_id: str) -> None:
         crash_point("worker.fetched")
         video = attempt.generate(inputs)
         crash_point("worker.made")
-        attempt.shelve(video)
+        attempt.commit_result(video)
         crash_point("worker.committed")

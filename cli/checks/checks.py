@@ -12,8 +12,8 @@ from pydantic import BaseModel, ValidationError
 from redis import Redis
 from redis.exceptions import RedisError
 
-from cli.checks.result import Finding, broken, ok, warning
-from cli.checks.storage import look_at_storage
+from cli.checks.result import CheckResult, broken, ok, warning
+from cli.checks.storage import check_storage
 from cli.settings import ClientSettings, StackSettings, environment
 from cli.stack.redis_server import address_of
 from jobs.redis.connection import connect
@@ -26,15 +26,15 @@ OLDEST_REDIS = (6, 2)
 SKEW_S = 2.0
 
 
-def examine() -> list[Finding]:
+def run_checks() -> list[CheckResult]:
     """Everything, one look after the other; a look that stumbles is a finding, not an end."""
     findings = list(_settings())
     if any(finding.level == "broken" for finding in findings):
         return findings
     settings = WorkerSettings()
-    looks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
+    looks: list[tuple[str, Callable[[], Iterator[CheckResult]]]] = [
         ("redis", lambda: _redis(settings)),
-        ("storage", lambda: look_at_storage(settings)),
+        ("storage", lambda: check_storage(settings)),
         ("models", lambda: _models(settings)),
         ("disk", lambda: _disk(settings)),
         ("device", lambda: _device(settings)),
@@ -48,7 +48,7 @@ def examine() -> list[Finding]:
     return findings
 
 
-def _settings() -> Iterator[Finding]:
+def _settings() -> Iterator[CheckResult]:
     known = OF_OTHERS | {
         name for kind in (ServiceSettings, WorkerSettings, KeeperSettings, ClientSettings, StackSettings)
         for name in _names(kind)
@@ -76,7 +76,7 @@ def _names(kind: type[BaseModel], before: str = "EASYANIMATE_") -> Iterator[str]
             yield from _names(field.annotation, f"{before}{name.upper()}__")
 
 
-def _redis(settings: Settings) -> Iterator[Finding]:
+def _redis(settings: Settings) -> Iterator[CheckResult]:
     own = None if StackSettings().redis_url else address_of(settings.data_dir / "redis")
     with connect(own or settings.redis_url.get_secret_value(), retries=1, timeout_s=3) as redis:
         try:
@@ -90,7 +90,7 @@ def _redis(settings: Settings) -> Iterator[Finding]:
         yield from _redis_clock(redis)
 
 
-def _redis_facts(facts: Mapping[str, Any]) -> Iterator[Finding]:
+def _redis_facts(facts: Mapping[str, Any]) -> Iterator[CheckResult]:
     name = str(facts.get("server_name", "redis"))
     version = str(facts.get("redis_version", "0"))
     numbers = tuple(int(part) for part in version.split(".")[:2])
@@ -106,7 +106,7 @@ def _redis_facts(facts: Mapping[str, Any]) -> Iterator[Finding]:
         yield broken("redis", "it cannot write its append-only file", "look at its disk")
 
 
-def _redis_policy(redis: Redis) -> Iterator[Finding]:
+def _redis_policy(redis: Redis) -> Iterator[CheckResult]:
     try:
         policy = cast(dict[str, str], redis.config_get("maxmemory-policy")).get("maxmemory-policy", "noeviction")
     except RedisError:
@@ -116,7 +116,7 @@ def _redis_policy(redis: Redis) -> Iterator[Finding]:
         yield broken("redis", f"its maxmemory-policy is {policy}: it may drop jobs", "set it to noeviction")
 
 
-def _redis_clock(redis: Redis) -> Iterator[Finding]:
+def _redis_clock(redis: Redis) -> Iterator[CheckResult]:
     before = time.time()
     seconds, microseconds = redis.time()
     skew = seconds + microseconds / 1e6 - (before + time.time()) / 2
@@ -124,12 +124,12 @@ def _redis_clock(redis: Redis) -> Iterator[Finding]:
         yield warning("redis", f"its clock and ours are {abs(skew):.0f} s apart", "set both machines' clocks by NTP")
 
 
-def _models(settings: WorkerSettings) -> Iterator[Finding]:
+def _models(settings: WorkerSettings) -> Iterator[CheckResult]:
     for name in settings.served_models:
         yield from _model(settings.models_dir / name)
 
 
-def _model(folder: Path) -> Iterator[Finding]:
+def _model(folder: Path) -> Iterator[CheckResult]:
     from easyanimate.errors import EasyAnimateError
     from easyanimate.models.checkup import missing_parts
     from worker.models.cards import read_served_card
@@ -147,7 +147,7 @@ def _model(folder: Path) -> Iterator[Finding]:
         yield broken("models", str(error), f"`easyanimate models check {folder}`")
 
 
-def _disk(settings: WorkerSettings) -> Iterator[Finding]:
+def _disk(settings: WorkerSettings) -> Iterator[CheckResult]:
     folder = _existing(settings.spool)
     if not os.access(folder, os.W_OK):
         yield broken("disk", f"the spool {settings.spool} cannot be written", "give the worker's user the right to")
@@ -164,7 +164,7 @@ def _existing(folder: Path) -> Path:
     return next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
 
 
-def _device(settings: WorkerSettings) -> Iterator[Finding]:
+def _device(settings: WorkerSettings) -> Iterator[CheckResult]:
     try:
         import torch
     except ImportError:
@@ -180,7 +180,7 @@ def _device(settings: WorkerSettings) -> Iterator[Finding]:
         yield ok("device", f"torch {torch.__version__} on the CPU: enough for the small model")
 
 
-def _codecs() -> Iterator[Finding]:
+def _codecs() -> Iterator[CheckResult]:
     try:
         import av
     except ImportError:

@@ -7,7 +7,7 @@ MARKS = {"ok": "ok     ", "warning": "warning", "broken": "BROKEN "}
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """`subject` is the part, `message` a sentence, `advice` what to do; empty where all is well."""
 
     subject: str
@@ -15,7 +15,7 @@ class Finding:
     message: str
     advice: str = ""
 
-    def told(self) -> dict[str, str]:
+    def as_dict(self) -> dict[str, str]:
         """For JSON."""
         return asdict(self)
 
@@ -24,16 +24,16 @@ class Finding:
         return f"{MARKS[self.level]} {self.subject:<10} {self.message}{advice}"
 
 
-def ok(subject: str, message: str) -> Finding:
+def ok(subject: str, message: str) -> CheckResult:
     """All is well."""
-    return Finding(subject, "ok", message)
+    return CheckResult(subject, "ok", message)
 
 
-def warning(subject: str, message: str, advice: str) -> Finding:
+def warning(subject: str, message: str, advice: str) -> CheckResult:
     """It works, and may not for long or not well."""
-    return Finding(subject, "warning", message, advice)
+    return CheckResult(subject, "warning", message, advice)
 
 
-def broken(subject: str, message: str, advice: str) -> Finding:
+def broken(subject: str, message: str, advice: str) -> CheckResult:
     """The service cannot work so."""
-    return Finding(subject, "broken", message, advice)
+    return CheckResult(subject, "broken", message, advice)

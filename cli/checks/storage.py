@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from cli.checks.result import Finding, broken, ok, warning
+from cli.checks.result import CheckResult, broken, ok, warning
 from jobs.errors import StorageFull, StorageRefused, StorageUnavailable
 from jobs.settings import Settings
 from jobs.storage.factory import open_storage
@@ -20,18 +20,18 @@ class Wrong(Exception):
     """The storage answered, but not what it should have."""
 
 
-def look_at_storage(settings: Settings) -> Iterator[Finding]:
+def check_storage(settings: Settings) -> Iterator[CheckResult]:
     """One finding for all that went well, or for the first step that did not; what was put is removed again."""
     storage = open_storage(settings)
     prefix = f"videos/doctor-{secrets.token_hex(6)}/"
     steps: dict[str, Callable[[], None]] = {
         "reach it": storage.check,
         "put": lambda: storage.put_bytes(f"{prefix}small.mp4", SMALL),
-        "look": lambda: _expect(storage.look(f"{prefix}small.mp4").size_bytes, len(SMALL)),
+        "look": lambda: _expect(storage.stat(f"{prefix}small.mp4").size_bytes, len(SMALL)),
         "read a range": lambda: _expect(b"".join(storage.read(f"{prefix}small.mp4", 2, 3)), SMALL[2:5]),
         "copy": lambda: storage.copy(f"{prefix}small.mp4", f"{prefix}copy.mp4"),
         "upload in parts": lambda: _upload(storage, f"{prefix}large.mp4"),
-        "list": lambda: _expect(len(list(storage.keys(prefix))), 3),
+        "list": lambda: _expect(len(list(storage.list(prefix))), 3),
         "delete": lambda: _delete(storage, prefix),
     }
     done: list[str] = []
@@ -62,10 +62,10 @@ def _upload(storage: Storage, key: str) -> None:
 
 def _delete(storage: Storage, prefix: str) -> None:
     storage.delete_prefix(prefix)
-    _expect(list(storage.keys(prefix)), [])
+    _expect(list(storage.list(prefix)), [])
 
 
-def _link(storage: Storage, key: str) -> Iterator[Finding]:
+def _link(storage: Storage, key: str) -> Iterator[CheckResult]:
     try:
         answer = httpx.get(storage.url(key, 60, "small.mp4"), timeout=10)
         if (answer.status_code, answer.content) == (200, SMALL):

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from easyanimate.pipeline import Generation
 
 
-PICTURES = ("image", "last_image", "mask")  # those of the sources that are pictures
+IMAGES = ("image", "last_image", "mask")  # those of the sources that are pictures
 
 
-class Settings(BaseModel):
+class RecipeSettings(BaseModel):
     """All numbers and words that determine the frames, besides the model, the LoRAs and the given files.
 
     `num_frames` are made anew, `window` of them at a time; `fps` is a number or a fraction like 24000/1001.
@@ -69,7 +69,7 @@ class Sources:
 
 
 @dataclass(frozen=True)
-class LoraChoice:
+class LocalLora:
     """A LoRA by the file it is read from, and how strongly it works."""
 
     path: Path
@@ -80,9 +80,9 @@ class LoraChoice:
 class Recipe:
     """Everything about one video, but the model."""
 
-    settings: Settings
+    settings: RecipeSettings
     sources: Sources
-    loras: tuple[LoraChoice, ...]
+    loras: tuple[LocalLora, ...]
 
     def plan(self) -> tuple[Window, ...]:
         """The windows it is made of; InvalidInput if there is no plan."""
@@ -106,10 +106,10 @@ class Recipe:
         same = told.model_dump(exclude={"num_frames", "window", "overlap", "fps", "seed"})
         num_frames = self.plan()[0].num_frames
         if sources.video is not None:
-            same["video"] = read_video(sources.video, num_frames, Fraction(told.fps))
+            same["video"] = read_video_frames(sources.video, num_frames, Fraction(told.fps))
         if sources.continues is not None:
             same["context_frames"] = read_tail(sources.continues, told.overlap)
-        same |= {name: read_image(path) for name, path in sources.items() if name in PICTURES}
+        same |= {name: read_image(path) for name, path in sources.items() if name in IMAGES}
         return Generation(**same, num_frames=num_frames)
 
 
@@ -125,7 +125,7 @@ def read_image(path: Path) -> "Image.Image":
         raise InvalidInput(f"{path} is not a picture that can be read: {problem}") from problem
 
 
-def read_video(path: Path, num_frames: int, fps: Fraction) -> "np.ndarray":
+def read_video_frames(path: Path, num_frames: int, fps: Fraction) -> "np.ndarray":
     """The first `num_frames` of a video, [F, H, W, 3]; of one at twice `fps` or more, every second or so frame."""
     import numpy as np
 

@@ -23,7 +23,7 @@ DTYPES = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True)
-class Workshop:
+class LoadedModel:
     """A loaded model, and where and how it computes."""
 
     pipe: "EasyAnimatePipeline"
@@ -33,13 +33,13 @@ class Workshop:
     memory: str
 
 
-def load(folder: Path, memory: str, recipe: Recipe, dtype: str = "auto") -> Workshop:
+def load_for_rendering(folder: Path, memory: str, recipe: Recipe, dtype: str = "auto") -> LoadedModel:
     """The model for a recipe."""
     asked = recipe.settings
     return load_model(folder, memory, (asked.width, asked.height, min(asked.num_frames, asked.window)), dtype)
 
 
-def load_model(folder: Path, memory: str, clip: tuple[int, int, int], dtype: str = "auto") -> Workshop:
+def load_model(folder: Path, memory: str, clip: tuple[int, int, int], dtype: str = "auto") -> LoadedModel:
     """The model on the GPU or on the CPU, for clips of this width, height and number of frames.
 
     "auto" takes bfloat16 on a GPU and float32 on a CPU, and the fastest memory profile that fits.
@@ -61,7 +61,7 @@ def load_model(folder: Path, memory: str, clip: tuple[int, int, int], dtype: str
         memory = _fitting_profile(device, dtype, clip)
     pipe = EasyAnimatePipeline.from_pretrained(folder, torch_dtype=getattr(torch, dtype))
     apply_memory_profile(pipe, memory, device)  # type: ignore[arg-type]  # one of PROFILES, as checked above
-    return Workshop(pipe, folder, device, dtype, memory)
+    return LoadedModel(pipe, folder, device, dtype, memory)
 
 
 def _fitting_profile(device: str, dtype: str, clip: tuple[int, int, int]) -> str:
@@ -85,7 +85,7 @@ def _quieten_libraries() -> None:
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def frames_of(shop: Workshop, recipe: Recipe, asked: "Generation", clock: "PhaseClock") -> Iterator[Any]:
+def frames_of(shop: LoadedModel, recipe: Recipe, asked: "Generation", clock: "PhaseClock") -> Iterator[Any]:
     """All frames of the video [F', H, W, 3], uint8: those it goes on from, then the new ones as they come."""
     from tqdm import tqdm
 
@@ -117,7 +117,7 @@ def _note(text: str) -> None:
     typer.echo(f"note: {text}", err=True)
 
 
-def make(shop: Workshop, recipe: Recipe, asked: "Generation", output: Path, clock: "PhaseClock") -> int:
+def make(shop: LoadedModel, recipe: Recipe, asked: "Generation", output: Path, clock: "PhaseClock") -> int:
     """Write the video or picture, with its manifest in it and beside it; the number of its frames."""
     from easyanimate.files.file_comment import save_png, set_mp4_comment
     from easyanimate.files.manifest import FrameHashes
@@ -158,7 +158,7 @@ def _write_mp4(pieces: Iterator[Any], recipe: Recipe, output: Path) -> None:
             writer.write(piece)
 
 
-def manifest_of(shop: Workshop, recipe: Recipe, frames: tuple[str, ...]) -> "Manifest":
+def manifest_of(shop: LoadedModel, recipe: Recipe, frames: tuple[str, ...]) -> "Manifest":
     """How `frames` were made."""
     from easyanimate.files.manifest import Manifest, UsedLora, file_sha256, library_versions, model_sha256
 

@@ -5,7 +5,7 @@ from pathlib import Path
 SIZE = 128  # pixels
 
 
-def draw_start_picture(path: Path) -> Path:
+def draw_start_image(path: Path) -> Path:
     """A yellow disc low over a dark ground, as a PNG at `path`."""
     from PIL import Image, ImageDraw
 

@@ -13,10 +13,10 @@ from cli.settings import child_environment
 from worker.parent_death import die_with_parent
 
 STEADY_S = 30.0  # who lives so long has earned a quick restart
-LONGEST_PAUSE_S = 30.0
+MAX_PAUSE_S = 30.0
 
 
-class Child:
+class ManagedProcess:
     """`python -m` one of our rooms. When it dies it may be started again, after a pause that grows."""
 
     def __init__(self, name: str, module: str, environment: dict[str, str], log: Path | None) -> None:
@@ -40,7 +40,7 @@ class Child:
         """What it ended with; None while it runs."""
         return self.process.poll() if self.process else None
 
-    def revive(self) -> int | None:
+    def restart_if_dead(self) -> int | None:
         """Start it again if it has died and its pause is over; what it died of, when that is first seen."""
         code = self.exit_code
         if code is None:
@@ -49,13 +49,13 @@ class Child:
         if self._ended_at is None:
             self._ended_at = now
             is_steady = now - self._started_at > STEADY_S
-            self._pause_s = 0.5 if is_steady else min(2 * self._pause_s, LONGEST_PAUSE_S)
+            self._pause_s = 0.5 if is_steady else min(2 * self._pause_s, MAX_PAUSE_S)
             return code
         if now - self._ended_at >= self._pause_s:
             self.start()
         return None
 
-    def ask_to_end(self) -> None:
+    def terminate(self) -> None:
         """SIGTERM."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
@@ -64,14 +64,14 @@ class Child:
         """Ask it to end, wait for it, and end it if it does not."""
         if self.process is None:
             return
-        self.ask_to_end()
+        self.terminate()
         try:
             self.process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         """The end of what it wrote to its log."""
         return self.log.read_text(errors="replace").strip()[-1000:] if self.log and self.log.exists() else ""
 

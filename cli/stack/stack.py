@@ -11,7 +11,7 @@ from typing import IO, Self
 import httpx
 
 from cli.stack.ports import free_port, is_free
-from cli.stack.process import Child
+from cli.stack.process import ManagedProcess
 from cli.stack.redis_server import EmbeddedRedis
 from cli.stack.tiny_model import ModelMissing, ensure_model
 
@@ -39,14 +39,14 @@ class StackPlan:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-class EmbeddedStack:
+class LocalStack:
     """From `start` to `stop` the service runs. What is in its data folder survives a restart."""
 
     def __init__(self, plan: StackPlan, say: Callable[[str], None] = lambda _: None) -> None:
         self.plan = plan
         self.say = say
         self.redis: EmbeddedRedis | None = None
-        self.children: dict[str, Child] = {}
+        self.children: dict[str, ManagedProcess] = {}
         self._lock: IO[str] | None = None
         self.is_unwanted = False  # a plain value: a signal handler may set it, whatever it interrupts
         self._is_closing = False
@@ -90,7 +90,7 @@ class EmbeddedStack:
     def hurry(self) -> None:
         """While `stop` waits: have the worker give its job back now."""
         if (worker := self.children.get("worker")) is not None:
-            worker.ask_to_end()
+            worker.terminate()
 
     def wait_until_unwanted(self) -> None:
         """Sleep until somebody sets `is_unwanted`."""
@@ -111,7 +111,7 @@ class EmbeddedStack:
         redis_url = plan.redis_url or self._start_redis()
         for name, module in (("api", "service"), ("keeper", "worker.keeper.__main__"), ("worker", "worker")):
             log = plan.logs / f"{name}.log" if plan.logs else None
-            self.children[name] = Child(name, module, self._environment(redis_url), log)
+            self.children[name] = ManagedProcess(name, module, self._environment(redis_url), log)
             self.children[name].start()
         self._wait_until_ready()
         self._watcher.start()
@@ -142,7 +142,7 @@ class EmbeddedStack:
                 return
             for child in self.children.values():
                 if child.exit_code is not None:
-                    tale = child.last_words() or "see what it wrote above"
+                    tale = child.log_tail() or "see what it wrote above"
                     raise StackFailed(f"the {child.name} ended with code {child.exit_code}: {tale}")
             time.sleep(0.1)
             if self.is_unwanted:
@@ -168,7 +168,7 @@ class EmbeddedStack:
 
     def _revive(self) -> None:
         for child in self.children.values():
-            code = child.revive()
+            code = child.restart_if_dead()
             if code is not None:
                 self.say(f"the {child.name} ended with code {code}; it is started again")
 

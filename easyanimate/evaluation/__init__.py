@@ -1,36 +1,36 @@
 """Does a model of the procedural set obey? Held-out captions, clips, verdicts, and a report of them."""
 
-from easyanimate.evaluation.generator import Maker
-from easyanimate.evaluation.metrics import PARTS, choose_parts
+from easyanimate.evaluation.generator import EvaluationModel
+from easyanimate.evaluation.metrics import METRIC_GROUPS, choose_groups
 from easyanimate.evaluation.prompts import Question, Setup, questions
-from easyanimate.evaluation.report.ledger import Ledger, Result
+from easyanimate.evaluation.report.ledger import Ledger, TaskResult
 from easyanimate.evaluation.report.report import lines_of, write_report
 from easyanimate.evaluation.report.summary import Share, Summary, by_group, summarise
-from easyanimate.evaluation.running import Made, in_turn, plan, run, side_by_side
-from easyanimate.evaluation.task import Outcome, Task
-from easyanimate.evaluation.thresholds import Floor, read_floor
+from easyanimate.evaluation.running import GeneratedVideo, in_turn, plan_tasks, run_tasks, side_by_side
+from easyanimate.evaluation.task import EvaluationTask, Judgement
+from easyanimate.evaluation.thresholds import Threshold, read_threshold
 
 __all__ = [
-    "PARTS",
-    "Floor",
+    "METRIC_GROUPS",
+    "Threshold",
     "Ledger",
-    "Made",
-    "Maker",
-    "Outcome",
+    "GeneratedVideo",
+    "EvaluationModel",
+    "Judgement",
     "Question",
-    "Result",
+    "TaskResult",
     "Setup",
     "Share",
     "Summary",
-    "Task",
+    "EvaluationTask",
     "by_group",
-    "choose_parts",
+    "choose_groups",
     "in_turn",
     "lines_of",
-    "plan",
+    "plan_tasks",
     "questions",
-    "read_floor",
-    "run",
+    "read_threshold",
+    "run_tasks",
     "side_by_side",
     "summarise",
     "write_report",

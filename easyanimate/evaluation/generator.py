@@ -14,7 +14,7 @@ from easyanimate.training.shapes import Scene, draw
 from easyanimate.windows import Window
 
 
-class Maker:
+class EvaluationModel:
     """Asks the pipeline the way its users do. All clips are uint8 [F, H, W, 3]."""
 
     def __init__(self, pipe: EasyAnimatePipeline, setup: Setup) -> None:

@@ -4,24 +4,24 @@ from dataclasses import replace
 
 import numpy as np
 
-from easyanimate.evaluation.generator import Maker
+from easyanimate.evaluation.generator import EvaluationModel
 from easyanimate.evaluation.prompts import Setup, questions
-from easyanimate.evaluation.task import Outcome, Task, judge
-from easyanimate.training.shapes import measure, told
+from easyanimate.evaluation.task import EvaluationTask, Judgement, judge
+from easyanimate.training.shapes import describe_scene, measure_clip
 from easyanimate.windows import DEFAULT_OVERLAP, Window, plan_windows
 
 LEEWAY = 1.25  # of the largest change elsewhere: what moves evenly changes almost evenly
 LEVEL = 1.0  # of 255, below which no change is seen
 
 
-def plan_long(setup: Setup) -> list[Task]:
+def plan_long(setup: Setup) -> list[EvaluationTask]:
     """A quarter of the captions, with slow shapes, which are still there at the end."""
     world = replace(setup.world, speeds=("slowly",))
     asked = questions(setup, "continuation", setup.share(4), num_frames=_windows(setup)[-1].end, world=world)
-    return [Task("continuation", i, question, windows=2) for i, question in enumerate(asked)]
+    return [EvaluationTask("continuation", i, question, windows=2) for i, question in enumerate(asked)]
 
 
-def make_long(maker: Maker, task: Task) -> Outcome:
+def make_long(maker: EvaluationModel, task: EvaluationTask) -> Judgement:
     """Does the second window go on as the first began?
 
     `seam` and `own` are the largest change from a frame to the next, in levels of 255, where the windows meet and
@@ -29,10 +29,10 @@ def make_long(maker: Maker, task: Task) -> Outcome:
     """
     question, plan = task.question, _windows(maker.setup)
     frames = maker.long_clip(question.caption, question.seed, plan)
-    asked = told(question.scene)
+    asked = describe_scene(question.scene)
     seam, own = changes(frames, range(plan[1].start, plan[0].end))
     numbers = {"seam": seam, "own": own, "no_jump": float(seam <= LEEWAY * own + LEVEL)}
-    after = measure(frames[plan[0].end :])
+    after = measure_clip(frames[plan[0].end :])
     numbers["motion_after"] = float(after.motion == asked["motion"])
     return judge(frames, asked, numbers)
 

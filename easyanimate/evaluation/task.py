@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from easyanimate.evaluation.prompts import Question
-from easyanimate.training.shapes import measure
+from easyanimate.training.shapes import measure_clip
 
 STEPS_OF_DECODING = 4  # that encoding and decoding take as long as, about
 
 
 @dataclass(frozen=True)
-class Task:
+class EvaluationTask:
     """Clip `index` of a `part`, or of one `group` of it. `settings` differ from the usual ones; `other` is a second
     caption and `scale` a LoRA's, for the parts that need them."""
 
@@ -38,7 +38,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Judgement:
     """What a clip had to show by attribute, what it shows, and numbers; `frames` uint8 [F, H, W, 3] for the eye."""
 
     asked: Mapping[str, str]
@@ -47,10 +47,10 @@ class Outcome:
     frames: np.ndarray
 
 
-def judge(frames: np.ndarray, asked: Mapping[str, str], numbers: Mapping[str, float] | None = None) -> Outcome:
+def judge(frames: np.ndarray, asked: Mapping[str, str], numbers: Mapping[str, float] | None = None) -> Judgement:
     """Measure `frames` and hold them against what was `asked`."""
-    seen = measure(frames)
-    return Outcome(asked, {name: getattr(seen, name) for name in asked}, numbers or {}, frames)
+    seen = measure_clip(frames)
+    return Judgement(asked, {name: getattr(seen, name) for name in asked}, numbers or {}, frames)
 
 
 def psnr(frames: np.ndarray, others: np.ndarray) -> float:

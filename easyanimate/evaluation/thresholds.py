@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from easyanimate.errors import InvalidInput
-from easyanimate.evaluation.metrics import PARTS
+from easyanimate.evaluation.metrics import METRIC_GROUPS
 from easyanimate.evaluation.report.summary import Summary
 
 USUAL_PART = "t2v"  # of a name without one
@@ -13,7 +13,7 @@ ALL = "everything"
 
 
 @dataclass(frozen=True)
-class Floor:
+class Threshold:
     """The least that a share (0 to 1) or a mean may be."""
 
     part: str
@@ -38,7 +38,7 @@ class Floor:
         return summary.numbers[self.metric].mean if self.metric in summary.numbers else None
 
 
-def read_floor(text: str, groups: Mapping[str, Sequence[str]]) -> Floor:
+def read_threshold(text: str, groups: Mapping[str, Sequence[str]]) -> Threshold:
     """A floor as said; InvalidInput if there is no such number in an evaluation of these parts and their `groups`."""
     name, _, number = text.partition("=")
     try:
@@ -53,7 +53,7 @@ def read_floor(text: str, groups: Mapping[str, Sequence[str]]) -> Floor:
         raise InvalidInput(f"the floor {name} is of the part {part!r}; evaluated are {', '.join(groups)}")
     if group not in groups[part]:
         raise InvalidInput(f"the floor {name} needs a group of {part}: {', '.join(groups[part]) or 'none'}")
-    metrics = (*PARTS[part].attributes, *PARTS[part].numbers, ALL)
+    metrics = (*METRIC_GROUPS[part].attributes, *METRIC_GROUPS[part].numbers, ALL)
     if metric not in metrics:
         raise InvalidInput(f"{part} has no number {metric!r}; it has {', '.join(metrics)}")
-    return Floor(part, group, metric, least)
+    return Threshold(part, group, metric, least)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from easyanimate.half_on_cpu import WideningLinear, linear
 
-_LARGEST = 127
+_MAX_INT8 = 127
 
 
 class Int8Linear(nn.Linear):
@@ -23,7 +23,7 @@ class Int8Linear(nn.Linear):
         nn.Module.__init__(self)
         self.in_features, self.out_features = original.in_features, original.out_features
         values = original.weight.detach().float()
-        scale = (values.abs().amax(dim=1, keepdim=True) / _LARGEST).clamp(min=torch.finfo(torch.float32).tiny)
+        scale = (values.abs().amax(dim=1, keepdim=True) / _MAX_INT8).clamp(min=torch.finfo(torch.float32).tiny)
         self.weight = nn.Parameter((values / scale).round().to(torch.int8), requires_grad=False)
         self.scale = nn.Parameter(scale.to(original.weight.dtype), requires_grad=False)
         self.bias = original.bias

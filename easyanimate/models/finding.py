@@ -29,7 +29,7 @@ def find_model(model: str, models_dir: Path) -> Path:
     raise CheckpointError(f"there is no model folder {model}, nor {models_dir / model}; {_advice(model)}")
 
 
-def shelf_name(model: str, models_dir: Path) -> str:
+def full_model_name(model: str, models_dir: Path) -> str:
     """The name in `models_dir` that `model` means; a name that is not there, and a path elsewhere, stay as they are."""
     if "/" not in model and model not in (".", "..") and (models_dir / model).is_dir():
         return model

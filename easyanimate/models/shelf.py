@@ -10,7 +10,7 @@ _ON_THEIR_WAY = (".pulling-", ".importing-")
 
 
 @dataclass(frozen=True)
-class ShelvedModel:
+class ModelEntry:
     """A model's folder. `missing` names parts it lacks; `unfinished` says that it is still on its way."""
 
     name: str
@@ -21,14 +21,14 @@ class ShelvedModel:
 
 
 @dataclass(frozen=True)
-class ShelvedLora:
+class LoraEntry:
     """A LoRA file by its name without the ending."""
 
     name: str
     size_bytes: int
 
 
-def list_models(models_dir: Path) -> list[ShelvedModel]:
+def list_model_folders(models_dir: Path) -> list[ModelEntry]:
     """The models in `models_dir` by name; folders that hold no part of a model are left out."""
     if not models_dir.is_dir():
         return []
@@ -39,14 +39,14 @@ def list_models(models_dir: Path) -> list[ShelvedModel]:
             continue
         name = folder.name.removeprefix(prefix)
         missing = tuple(missing_parts(folder))
-        found.append(ShelvedModel(name, folder, folder_bytes(folder), missing, unfinished=bool(prefix)))
+        found.append(ModelEntry(name, folder, folder_bytes(folder), missing, unfinished=bool(prefix)))
     return found
 
 
-def list_loras(models_dir: Path) -> list[ShelvedLora]:
+def list_loras(models_dir: Path) -> list[LoraEntry]:
     """The LoRA files in `models_dir`/loras by name."""
     paths = sorted((models_dir / LORAS).glob("*.safetensors"))
-    return [ShelvedLora(path.stem, path.stat().st_size) for path in paths if path.is_file()]
+    return [LoraEntry(path.stem, path.stat().st_size) for path in paths if path.is_file()]
 
 
 def _looks_like_model(folder: Path) -> bool:

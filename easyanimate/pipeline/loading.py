@@ -20,7 +20,7 @@ from easyanimate.pipeline.schedulers.names import SCHEDULERS
 from easyanimate.pipeline.schedulers.schedulers import make_scheduler
 from easyanimate.transformer import EasyAnimateTransformer3DModel
 from easyanimate.vae import AutoencoderKLSlice
-from easyanimate.weights.checkpoint import read_config, read_settings
+from easyanimate.weights.checkpoint import read_config, read_published_settings
 from easyanimate.weights.file_content import check_content, one_line
 from easyanimate.weights.load_arguments import LoadArguments, local_folder
 from easyanimate.weights.model_files import ENCODER_FILES
@@ -132,7 +132,7 @@ def load_image_processor(folder: Path) -> Any:
 
 def _check_settings(path: Path) -> None:
     """For files that transformers reads, which names neither the file nor the cause."""
-    read_settings(path)
+    read_published_settings(path)
     if path.read_bytes().startswith(BOM_UTF8):
         raise CheckpointError(f"{path} begins with a byte order mark; save it as UTF-8 without one")
 

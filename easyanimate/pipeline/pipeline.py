@@ -19,7 +19,7 @@ from easyanimate.errors import InvalidInput
 from easyanimate.pipeline.arguments import as_flag, check_others, kind
 from easyanimate.pipeline.decoding import decode_pieces, to_uint8
 from easyanimate.pipeline.diffusers_methods import DiffusersMethods
-from easyanimate.pipeline.inputs.conditioning import DrawNoise, Given, encode_video, what_is_given
+from easyanimate.pipeline.inputs.conditioning import DrawNoise, KnownPixels, encode_video, known_pixels
 from easyanimate.pipeline.inputs.generation import Generation
 from easyanimate.pipeline.inputs.images import Frames, Mask
 from easyanimate.pipeline.inputs.prompts import TextContext, encode, tokenize
@@ -278,7 +278,7 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
 
     def encode(self, asked: Generation, text: TextContext, draws: Draws) -> Conditions:
         """All that the transformer is told besides the latents, with the parts that are no longer needed let go."""
-        given = what_is_given(asked)
+        given = known_pixels(asked)
         image, image_mask = self.encode_image(given.picture, rows=text.embeds.shape[0])
         inpaint_latents = self.condition(given, draws, sample_posterior=asked.sample_posterior)
         init_latents = None
@@ -320,7 +320,7 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
         return embeds, mask
 
     @torch.no_grad()
-    def condition(self, given: Given, draws: Draws, *, sample_posterior: bool = True) -> Tensor:
+    def condition(self, given: KnownPixels, draws: Draws, *, sample_posterior: bool = True) -> Tensor:
         """Latents [1, 8, f, h, w] of the mask and of the masked video."""
         mask = self._encode_video(given.mask_video(), draws, sample_posterior, "mask")
         masked_video = self._encode_video(given.masked_video(), draws, sample_posterior, "masked_video")

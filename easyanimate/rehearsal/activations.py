@@ -29,7 +29,7 @@ from easyanimate.vae import AutoencoderKLSlice
 SIDE, NUM_FRAMES, STEPS = 256, 8, 2
 
 
-def measure(folder: Path, side: int = SIDE) -> list[ActivationRow]:
+def measure_activations(folder: Path, side: int = SIDE) -> list[ActivationRow]:
     """The phases of a guided clip from a start image in profile "normal", `side` x `side` pixels."""
     estimated = asdict(activations("normal", side, side, NUM_FRAMES))
     live = _phases(_load(folder), side)
@@ -75,5 +75,5 @@ def _phases(pipe: EasyAnimatePipeline, side: int) -> Iterator[tuple[str, int]]:
 
 
 if __name__ == "__main__":
-    found = measure(Path(sys.argv[1]), *map(int, sys.argv[2:3]))
+    found = measure_activations(Path(sys.argv[1]), *map(int, sys.argv[2:3]))
     sys.stdout.write(json.dumps({"rows": [asdict(row) for row in found]}) + "\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Phase:
+class RehearsalPhase:
     """One phase: its seconds, and what else was measured, in words."""
 
     name: str
@@ -39,7 +39,7 @@ class Report:
 
     size: str
     machine: str
-    phases: list[Phase] = field(default_factory=list)
+    phases: list[RehearsalPhase] = field(default_factory=list)
     activations: list[ActivationRow] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from easyanimate.training.shapes.captions import sentences as captions
+from easyanimate.training.shapes.captions import caption_sentences as captions
 
 # What people type who do not know that world yet: their words should be pieces too, not only letters.
 OTHER_SENTENCES = (

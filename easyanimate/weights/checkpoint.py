@@ -27,7 +27,7 @@ __all__ = [
     "build_empty",
     "check_can_be_saved",
     "read_config",
-    "read_settings",
+    "read_published_settings",
     "read_state_dict",
     "read_weights_file",
 ]
@@ -43,10 +43,10 @@ _NAMED_AT_MOST = 3  # keys of each kind an error message spells out
 
 def read_config(folder: Path) -> dict[str, Any]:
     """The settings in `folder`/config.json; CheckpointError if there are none or they cannot be read."""
-    return read_settings(folder / "config.json")
+    return read_published_settings(folder / "config.json")
 
 
-def read_settings(path: Path) -> dict[str, Any]:
+def read_published_settings(path: Path) -> dict[str, Any]:
     """The settings in the JSON file `path`, with or without a byte order mark; CheckpointError as `read_config`."""
     if not path.exists():
         raise CheckpointError(f"{path} is missing; give a model folder in the published layout")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from easyanimate.errors import CheckpointError
 
-_LONGEST_REASON = 300  # characters of another library's message
+_MAX_REASON_CHARS = 300  # characters of another library's message
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _LFS_POINTER = b"version https://git-lfs"  # what a clone without git-lfs has in place of a large file
 _START_BYTES = 64
@@ -15,7 +15,7 @@ def one_line(problem: object) -> str:
     """The text of `problem` on one line, without control characters, and not too long."""
     text = " ".join(_ANSI.sub("", str(problem)).split())
     text = "".join(letter for letter in text if letter.isprintable()) or type(problem).__name__
-    return text if len(text) <= _LONGEST_REASON else text[:_LONGEST_REASON] + "..."
+    return text if len(text) <= _MAX_REASON_CHARS else text[:_MAX_REASON_CHARS] + "..."
 
 
 def check_content(path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from easyanimate.weights.model_files import model_weight_files
 
-LARGEST_HEAD = 100_000_000  # bytes; what safetensors itself allows
+MAX_HEADER_BYTES = 100_000_000  # bytes; what safetensors itself allows
 _NOT_LOADED = ("__metadata__", "loss.", "text_model.", "text_projection.", "logit_scale")
 _TABLE = ".pos_encoder.pe"  # tables of frame positions, which are computed
 SMALLEST_VALUE = 2  # bytes: a pickle does not tell without being opened, so it counts as 16 bit
@@ -26,7 +26,7 @@ def _in_safetensors(path: Path) -> int:
     try:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
-            head = json.loads(file.read(min(size, LARGEST_HEAD)))
+            head = json.loads(file.read(min(size, MAX_HEADER_BYTES)))
         return sum(prod(entry["shape"]) for name, entry in head.items() if _is_loaded(name))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return path.stat().st_size // SMALLEST_VALUE

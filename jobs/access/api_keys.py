@@ -13,7 +13,7 @@ from redis import Redis
 
 from jobs.errors import KeyNotFound
 from jobs.model.limits import Limits
-from jobs.redis.connection import answering
+from jobs.redis.connection import redis_errors
 
 KEYS = "api_keys"  # hash: SHA-256 of a secret -> what is known of the key
 OWNER_PATTERN = r"^[A-Za-z0-9._:@-]{1,100}$"
@@ -33,7 +33,7 @@ class ApiKey(BaseModel):
     limits: Limits = Limits()
 
 
-class KeyRing:
+class ApiKeyStore:
     """All keys of this installation. Every method may raise QueueUnavailable."""
 
     def __init__(self, redis: Redis) -> None:
@@ -44,13 +44,13 @@ class KeyRing:
         secret = f"ea_{secrets.token_urlsafe(32)}"
         key_id = f"key_{secrets.token_hex(6)}"
         key = ApiKey(id=key_id, name=name, owner=owner, created_at=time.time(), limits=limits)
-        with answering():
-            self.redis.hset(KEYS, digest_of(secret), key.model_dump_json())
+        with redis_errors():
+            self.redis.hset(KEYS, key_digest(secret), key.model_dump_json())
         return key, secret
 
     def find(self, digest: str) -> ApiKey | None:
         """The key of a secret with this digest, if it was not revoked."""
-        with answering():
+        with redis_errors():
             row = cast(bytes | None, self.redis.hget(KEYS, digest))
         key = ApiKey.model_validate_json(row) if row else None
         return key if key and key.revoked_at is None else None
@@ -66,17 +66,17 @@ class KeyRing:
                 continue
             if key.revoked_at is None:
                 key = key.model_copy(update={"revoked_at": time.time()})
-                with answering():
+                with redis_errors():
                     self.redis.hset(KEYS, digest, key.model_dump_json())
             return key
         raise KeyNotFound(f"there is no key {key_id!r}; `easyanimate keys list` shows them")
 
     def _rows(self) -> dict[str, ApiKey]:
-        with answering():
+        with redis_errors():
             rows = cast(dict[bytes, bytes], self.redis.hgetall(KEYS))
         return {digest.decode(): ApiKey.model_validate_json(row) for digest, row in rows.items()}
 
 
-def digest_of(secret: str) -> str:
+def key_digest(secret: str) -> str:
     """The SHA-256 of a secret in hex, taken over the bytes it has in a header."""
     return hashlib.sha256(secret.strip().encode("latin-1")).hexdigest()

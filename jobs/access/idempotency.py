@@ -14,7 +14,7 @@ from redis import Redis
 from redis.client import Pipeline
 
 from jobs.model.job import new_job_id
-from jobs.redis.connection import answering
+from jobs.redis.connection import redis_errors
 
 KEYED_FOR_S = 86_400
 KEYLESS_FOR_S = 900  # a client waits at most ten minutes for an answer, then a few seconds
@@ -29,7 +29,7 @@ for _, ours in ipairs(ARGV) do if found == ours then return redis.call('DEL', KE
 
 
 @dataclass(frozen=True)
-class Asked:
+class IdempotencyKey:
     """A request as a caller made it. `fingerprint` stands for path and body; `is_retry`: it was sent before."""
 
     owner: str
@@ -38,12 +38,12 @@ class Asked:
     is_retry: bool = False
 
     @property
-    def looks_back(self) -> bool:
+    def deduplicates(self) -> bool:
         """Whether a video that was made of the same before is the answer."""
         return self.key is not None or self.is_retry
 
     @property
-    def place(self) -> str:
+    def redis_key(self) -> str:
         """Where in Redis it is remembered."""
         if self.key is None:
             return f"asked:{self.owner}:~{self.fingerprint}"
@@ -54,7 +54,7 @@ class Asked:
 class Claim:
     """The right to answer a request with this video. Who holds it for a minute without doing so may lose it."""
 
-    asked: Asked
+    asked: IdempotencyKey
     video_id: str = field(default_factory=new_job_id)
     since: float = field(default_factory=time.monotonic)
 
@@ -69,65 +69,65 @@ class Claim:
         return time.monotonic() - self.since > CLAIMED_FOR_S / 2
 
 
-class IsOtherRequest(Exception):
+class KeyReused(Exception):
     """The key was used before, for a request with another body."""
 
 
-class IsInFlight(Exception):
+class RequestInFlight(Exception):
     """The same request is being looked at right now."""
 
 
-def claim(redis: Redis, asked: Asked) -> Claim | str:
-    """The right to make a video for this request, or the id of the one there is. Raises IsOtherRequest, IsInFlight.
+def claim(redis: Redis, asked: IdempotencyKey) -> Claim | str:
+    """The right to make a video for this request, or the id of the one there is. Raises KeyReused, RequestInFlight.
 
     Without a key only a repeat looks back: who asks for the same twice gets two.
     """
     ours = Claim(asked)
-    with answering():
-        return settled(ours, put_claim(redis, ours))
+    with redis_errors():
+        return claim_result(ours, put_claim(redis, ours))
 
 
 def put_claim(redis: Redis, claim: Claim) -> Any:
-    """Put the claim where nothing stands, and without a key or a repetition in any case. `settled` knows the answer."""
-    looks_back = claim.asked.looks_back
-    return redis.set(claim.asked.place, claim.value, ex=CLAIMED_FOR_S, nx=looks_back, get=looks_back)
+    """Writes the claim if there is none. Without a key, a repetition overwrites it. `claim_result` parses the answer."""
+    looks_back = claim.asked.deduplicates
+    return redis.set(claim.asked.redis_key, claim.value, ex=CLAIMED_FOR_S, nx=looks_back, get=looks_back)
 
 
-def settled(claim: Claim, found: Any) -> Claim | str:
-    """The claim if it is ours, or the id of the video there is. Raises IsOtherRequest, IsInFlight."""
-    if not claim.asked.looks_back or found in (None, claim.value):  # ours, if the first answer of Redis was lost
+def claim_result(claim: Claim, found: Any) -> Claim | str:
+    """The claim if it is ours, or the id of the video there is. Raises KeyReused, RequestInFlight."""
+    if not claim.asked.deduplicates or found in (None, claim.value):  # ours, if the first answer of Redis was lost
         return claim
     return _understood(claim.asked, found)
 
 
-def keep(pipe: Pipeline, claim: Claim) -> None:
+def commit_claim(pipe: Pipeline, claim: Claim) -> None:
     """Add to `pipe`: whoever asks this again gets the video of the claim."""
     lasts_s = KEYLESS_FOR_S if claim.asked.key is None else KEYED_FOR_S
-    pipe.set(claim.asked.place, _value(claim.asked, claim.video_id), ex=lasts_s)
+    pipe.set(claim.asked.redis_key, _value(claim.asked, claim.video_id), ex=lasts_s)
 
 
 def video_of_another(redis: Redis, claim: Claim) -> str | None:
-    """The video that somebody made of the request after the claim was lost; None if nobody has. Raises IsInFlight."""
-    found = cast(bytes | None, redis.get(claim.asked.place))
+    """The video another process created after this claim expired, or None. Raises RequestInFlight."""
+    found = cast(bytes | None, redis.get(claim.asked.redis_key))
     ours = (claim.value, _value(claim.asked, claim.video_id))  # written before, only the answer was lost
     return None if found in (None, *ours) else _understood(claim.asked, found)
 
 
-def release(redis: Redis, claim: Claim) -> None:
+def release_claim(redis: Redis, claim: Claim) -> None:
     """The request was refused: it may be asked again, and is then looked at anew."""
-    with answering():
-        redis.eval(_RELEASE, 1, claim.asked.place, claim.value, _value(claim.asked, claim.video_id))
+    with redis_errors():
+        redis.eval(_RELEASE, 1, claim.asked.redis_key, claim.value, _value(claim.asked, claim.video_id))
 
 
-def _value(asked: Asked, what: str) -> bytes:
+def _value(asked: IdempotencyKey, what: str) -> bytes:
     """What is remembered: the fingerprint only where the place does not say it already."""
     return f"{asked.fingerprint if asked.key is not None else ''} {what}".encode()
 
 
-def _understood(asked: Asked, found: bytes) -> str:
+def _understood(asked: IdempotencyKey, found: bytes) -> str:
     fingerprint, _, what = found.decode().partition(" ")
     if asked.key is not None and fingerprint != asked.fingerprint:
-        raise IsOtherRequest
+        raise KeyReused
     if what.startswith(_CLAIM):
-        raise IsInFlight
+        raise RequestInFlight
     return what

@@ -14,7 +14,7 @@ from redis import Redis
 from jobs.model.limits import Limits
 from jobs.model.request import VideoRequest
 from jobs.redis import keys
-from jobs.redis.connection import answering
+from jobs.redis.connection import redis_errors
 
 MINUTE_S, DAY_S = 60, 86_400
 KEPT_FOR_S = 60
@@ -80,9 +80,9 @@ class Quotas:
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
 
-    def take_request(self, owner: str, most: int) -> Allowance:
+    def count_request(self, owner: str, most: int) -> Allowance:
         """Count a request of this caller, who may have `most` a minute."""
-        with answering():
+        with redis_errors():
             answer = self.redis.eval(_TAKE_REQUEST, 1, f"requests:of:{owner}", str(most))
         granted, left, full_in_ms = cast(list[int], answer)
         return Allowance("requests", most, left, 1, not granted, MINUTE_S, -(-full_in_ms // 1000))
@@ -92,9 +92,16 @@ class Quotas:
         if not limits.are_of_jobs:
             return []
         most = limits.queued_jobs or 0, limits.pixel_frames_per_day or 0
-        with answering():
+        with redis_errors():
             answer = self.redis.eval(
-                _RESERVE, 2, keys.owner_waiting_key(owner), _day_key(owner), *most, pixel_frames, KEPT_FOR_S, *ids
+                _RESERVE,
+                2,
+                keys.owner_waiting_key(owner),
+                _day_key(owner),
+                *most,
+                pixel_frames,
+                KEPT_FOR_S,
+                *ids,
             )
         waiting, used, left_s, granted = cast(list[int], answer)
         found = []
@@ -105,14 +112,14 @@ class Quotas:
             found.append(day)
         return found
 
-    def give_back(self, owner: str, limits: Limits, ids: Sequence[str], pixel_frames: int) -> None:
+    def release(self, owner: str, limits: Limits, ids: Sequence[str], pixel_frames: int) -> None:
         """What was reserved under these limits is not needed after all."""
         counted = pixel_frames if limits.pixel_frames_per_day is not None else 0
-        with answering():
+        with redis_errors():
             self.redis.eval(_GIVE_BACK, 2, keys.owner_waiting_key(owner), _day_key(owner), counted, *ids)
 
 
-def pixel_frames(request: VideoRequest) -> int:
+def request_pixel_frames(request: VideoRequest) -> int:
     """The pixels of all frames that are to be made; those of a video that is continued are there already."""
     made = request.num_frames - (request.video_num_frames if request.continues else 0)
     return request.width * request.height * made

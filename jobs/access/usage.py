@@ -9,7 +9,7 @@ from jobs.redis.keys import owner_running_key, owner_waiting_key
 WAITS = "inf"  # the score of a waiting job
 
 
-def tell(pipe: Pipeline, job: Job, before: State | None, after: State | None) -> None:
+def update_usage(pipe: Pipeline, job: Job, before: State | None, after: State | None) -> None:
     """Add to `pipe` that the state of the job changes; None where there is no job."""
     if before is after:
         return

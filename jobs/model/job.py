@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from jobs.model.failure import Failure
 from jobs.model.request import VideoRequest
-from jobs.model.result_files import Segment, segments_beside
+from jobs.model.result_files import Segment, segments_of
 from jobs.model.states import Phase, Priority, State
 
 _IN_JSON = json.JSONEncoder(separators=(",", ":")).encode
@@ -114,7 +114,7 @@ class Job(BaseModel):
         """The segments that can be watched, from the beginning of the video on; none of a video made in one window."""
         if self.result is None:
             return self.segments
-        return segments_beside(self.result.video_key, self.result.segment_frames)
+        return segments_of(self.result.video_key, self.result.segment_frames)
 
     def has_expired(self, now: float) -> bool:
         """Whether its files are gone, or may go at any moment. `now` in unix seconds."""
@@ -124,7 +124,7 @@ class Job(BaseModel):
         """Whether its deadline has passed. `now` in unix seconds."""
         return self.deadline is not None and self.deadline <= now
 
-    def with_changes(self, **changes: Any) -> Self:
+    def evolve(self, **changes: Any) -> Self:
         """The same job, later."""
         return self.model_copy(update=changes)
 

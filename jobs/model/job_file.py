@@ -8,7 +8,7 @@ from jobs.model.states import State
 NAME = "job.json"
 
 
-class NotAJob(Exception):
+class InvalidJobFile(Exception):
     """The file cannot be read; the message says why."""
 
 
@@ -19,7 +19,7 @@ def job_file_key(video_key: str) -> str:
 
 def write_job(job: Job, result: Result, now: float) -> bytes:
     """The running job as it will be when it is completed. `now` in unix seconds. Its webhook, a secret, is left out."""
-    completed = job.with_changes(
+    completed = job.evolve(
         state=State.COMPLETED,
         request=job.request.model_copy(update={"webhook": None}),
         token=None,
@@ -33,11 +33,11 @@ def write_job(job: Job, result: Result, now: float) -> bytes:
 
 
 def read_job(content: bytes) -> Job:
-    """The completed job. Raises NotAJob."""
+    """The completed job. Raises InvalidJobFile."""
     try:
         job = Job.model_validate_json(content)
     except ValidationError as error:
-        raise NotAJob(f"its {NAME} is of another version or damaged: {error.errors()[0]['msg']}") from error
+        raise InvalidJobFile(f"its {NAME} is of another version or damaged: {error.errors()[0]['msg']}") from error
     if job.result is None:
-        raise NotAJob(f"its {NAME} names no video")
+        raise InvalidJobFile(f"its {NAME} names no video")
     return job

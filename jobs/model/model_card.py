@@ -9,8 +9,8 @@ from easyanimate.geometry import FRAMES_PER_SLICE, SIZE_STEP, is_reachable, near
 from jobs.errors import InvalidRequest
 from jobs.model.request import Mode
 
-FEWEST_STEPS = {"pndm": 4}  # its warm-up needs four
-MOST_STEPS = {"lcm": 50}  # it was made with fifty of its own
+MIN_STEPS = {"pndm": 4}  # its warm-up needs four
+MAX_STEPS = {"lcm": 50}  # it was made with fifty of its own
 
 
 class Lora(BaseModel):
@@ -95,8 +95,8 @@ class ModelCard(BaseModel):
         """Refuse a sampler the model does not know, or a number of steps it cannot take."""
         if scheduler not in self.schedulers:
             raise InvalidRequest(f"scheduler must be one of {', '.join(self.schedulers)}", "scheduler")
-        fewest = FEWEST_STEPS.get(scheduler, 1)
-        most = min(self.max_inference_steps, MOST_STEPS.get(scheduler, self.max_inference_steps))
+        fewest = MIN_STEPS.get(scheduler, 1)
+        most = min(self.max_inference_steps, MAX_STEPS.get(scheduler, self.max_inference_steps))
         if not fewest <= num_inference_steps <= most:
             message = f"num_inference_steps must be between {fewest} and {most} for {scheduler}"
             raise InvalidRequest(f"{message}, got {num_inference_steps}", "num_inference_steps")
@@ -105,7 +105,7 @@ class ModelCard(BaseModel):
         """Refuse a strength that leaves a sampler too few of its steps (spec: pipelines 4.5)."""
         if not 0 < strength <= 1:
             raise InvalidRequest(f"strength must be above 0 and at most 1, got {strength:g}", "strength")
-        fewest = FEWEST_STEPS.get(scheduler, 1)
+        fewest = MIN_STEPS.get(scheduler, 1)
         if int(num_inference_steps * strength) < fewest:
             weakest = next(s / 100 for s in range(1, 101) if int(num_inference_steps * (s / 100)) >= fewest)
             few = f"strength {strength:g} leaves {int(num_inference_steps * strength)} of {num_inference_steps} steps"

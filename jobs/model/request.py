@@ -41,7 +41,7 @@ class WebhookTarget(BaseModel):
         return secret.get_secret_value() if secret else None
 
 
-class LoraChoice(BaseModel):
+class LocalLora(BaseModel):
     """A LoRA by its name on the worker's shelf, and how strongly it works."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,7 +79,7 @@ class VideoRequest(BaseModel):
     video_num_frames: int = 0
     continues: bool = False
     strength: float = 1.0
-    loras: tuple[LoraChoice, ...] = ()
+    loras: tuple[LocalLora, ...] = ()
     overlap: int = 4
     clip_apply_ratio: float = 0.5
     smooth: bool = True

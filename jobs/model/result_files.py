@@ -23,15 +23,15 @@ FILES = {
     Variant.PREVIEW: "preview.webp",
     Variant.MANIFEST: "manifest.json",
 }
-PICTURES = (FILES[Variant.THUMBNAIL], FILES[Variant.SPRITESHEET])
+IMAGES = (FILES[Variant.THUMBNAIL], FILES[Variant.SPRITESHEET])
 
 
-def beside(result_key: str, name: str) -> str:
+def sibling_key(result_key: str, name: str) -> str:
     """The key of a file that lies beside a result."""
     return f"{result_key.rpartition('/')[0]}/{name}"
 
 
-LONGEST_S = 10  # seconds of one: what a playlist promises from its first version on
+MAX_SEGMENT_S = 10  # seconds of one: what a playlist promises from its first version on
 
 
 class Segment(BaseModel):
@@ -48,7 +48,7 @@ def segment_name(number: int) -> str:
     return f"segment-{number:05d}.ts"
 
 
-def segments_beside(video_key: str, counts: Iterable[int]) -> tuple[Segment, ...]:
+def segments_of(video_key: str, counts: Iterable[int]) -> tuple[Segment, ...]:
     """The segments of a finished video; `counts` are their frames."""
-    found = (Segment(key=beside(video_key, segment_name(i)), num_frames=count) for i, count in enumerate(counts))
+    found = (Segment(key=sibling_key(video_key, segment_name(i)), num_frames=count) for i, count in enumerate(counts))
     return tuple(found)

@@ -101,29 +101,29 @@ return {before, redis.call('EXISTS', KEYS[#KEYS])}
 
 
 @dataclass(frozen=True)
-class Place:
+class QueuePosition:
     """How many jobs are before one, and whether no worker serves its model, and has not for some time."""
 
     position: int
     is_unserved: bool = False
 
 
-def enter(pipe: Pipeline, job: Job) -> None:
+def push(pipe: Pipeline, job: Job) -> None:
     """Add to `pipe`: the job waits for its turn; nothing if it does so already."""
     _run(pipe, _ENTER, job, job.priority.head_start)
 
 
-def enter_at_head(pipe: Pipeline, job: Job) -> None:
+def push_front(pipe: Pipeline, job: Job) -> None:
     """Add to `pipe`: the job, which had its turn before, is the next to be taken; of several, the first to return."""
     _run(pipe, _ENTER_AT_HEAD, job)
 
 
-def leave(pipe: Pipeline, job: Job, *, is_taken: bool) -> None:
+def remove(pipe: Pipeline, job: Job, *, is_taken: bool) -> None:
     """Add to `pipe`: the job waits no longer, because a worker takes it or for another reason."""
     _run(pipe, _LEAVE, job, job.priority.head_start, "taken" if is_taken else "")
 
 
-def first(redis: Redis, model: str) -> str | None:
+def peek(redis: Redis, model: str) -> str | None:
     """The id of the job whose turn it is; None if none waits for this model."""
     keys = waiting_keys(model)
     found = cast(bytes | None, redis.eval(_FIRST, len(keys), *keys))
@@ -140,19 +140,19 @@ def depth(redis: Redis, model: str) -> int:
 
 def position(redis: Redis, job: Job) -> int | None:
     """How many jobs are before this one, or None if it does not wait."""
-    place = parsed_place(redis.eval(*ask_place(job.request.model, job.priority, job.id)))
+    place = parse_position(redis.eval(*position_command(job.request.model, job.priority, job.id)))
     return place.position if place else None
 
 
-def ask_place(model: str, priority: Priority, job_id: str) -> list[Any]:
-    """What to `eval` for an answer that `parsed_place` understands."""
+def position_command(model: str, priority: Priority, job_id: str) -> list[Any]:
+    """What to `eval` for an answer that `parse_position` understands."""
     keys = [*_own_first(model, priority), unserved_key(model)]
     return [_PLACE, len(keys), *keys, job_id]
 
 
-def parsed_place(answer: Any) -> Place | None:
+def parse_position(answer: Any) -> QueuePosition | None:
     """The place of a job in its queue; None if it does not wait."""
-    return Place(int(answer[0]), bool(answer[1])) if answer else None
+    return QueuePosition(int(answer[0]), bool(answer[1])) if answer else None
 
 
 def _own_first(model: str, priority: Priority) -> list[str]:

@@ -46,7 +46,7 @@ class Load:
 
     @classmethod
     def parsed(cls, row: Sequence[Any]) -> Self:
-        """What `ask_load` is answered with."""
+        """What `load_command` is answered with."""
         *counts, running, workers, run_s, pace_s = row
         waiting = dict(zip(Priority, map(int, counts), strict=True))
         return cls(waiting, int(running), int(workers), _number(run_s), _number(pace_s))
@@ -76,7 +76,7 @@ class Load:
         return None if wait_s is None else wait_s + run_s
 
 
-def ask_load(model: str) -> list[Any]:
+def load_command(model: str) -> list[Any]:
     """What to `eval` for a row that `Load.parsed` understands."""
     names = [*waiting_keys(model), _running_key(model), workers_key(model), _times_key(model)]
     return [_LOAD, len(names), *names]
@@ -84,10 +84,10 @@ def ask_load(model: str) -> list[Any]:
 
 def read_load(redis: Redis, model: str) -> Load:
     """How busy the model is now."""
-    return Load.parsed(redis.eval(*ask_load(model)))
+    return Load.parsed(redis.eval(*load_command(model)))
 
 
-def tell(pipe: Pipeline, job: Job, before: State | None, after: State | None) -> None:
+def update_running(pipe: Pipeline, job: Job, before: State | None, after: State | None) -> None:
     """Add to `pipe` that the state of the job changes; None where there is no job."""
     if before is State.RUNNING and after is not State.RUNNING:
         pipe.srem(_running_key(job.request.model), job.id)
@@ -95,7 +95,7 @@ def tell(pipe: Pipeline, job: Job, before: State | None, after: State | None) ->
         pipe.sadd(_running_key(job.request.model), job.id)
 
 
-def measured(pipe: Pipeline, job: Job, result: Result) -> None:
+def record_duration(pipe: Pipeline, job: Job, result: Result) -> None:
     """Add to `pipe` how long this video took."""
     run_s = sum(result.phase_seconds.values())
     pipe.eval(_MEASURED, 1, _times_key(job.request.model), "run_s", run_s, "pace_s", run_s / _work(job.request))

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-from jobs.redis.keys import news_channel
+from jobs.redis.keys import change_channel
 
 log = structlog.get_logger()
 
@@ -25,13 +25,13 @@ PAUSE_S = 0.5  # while Redis is away
 OWN_CHANNEL = "jobs:news"  # keeps the connection subscribed when nobody waits; nothing is said there
 
 
-class Bell:
+class Subscription:
     """Rings when the job it belongs to has changed."""
 
     def __init__(self) -> None:
         self._rung = asyncio.Event()
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Say that there is something new."""
         self._rung.set()
 
@@ -48,11 +48,11 @@ class _Channel:
     """Who waits for one job's news, and whether Redis knows that we want them."""
 
     def __init__(self) -> None:
-        self.bells: set[Bell] = set()
+        self.bells: set[Subscription] = set()
         self.confirmed = asyncio.Event()
 
 
-class News:
+class JobNotifications:
     """The news of all jobs, for whoever waits. Belongs to one event loop."""
 
     def __init__(self, redis: Redis) -> None:
@@ -69,11 +69,11 @@ class News:
         return sum(len(channel.bells) for channel in self._channels.values())
 
     @asynccontextmanager
-    async def of(self, job_id: str) -> AsyncIterator[Bell]:
+    async def of(self, job_id: str) -> AsyncIterator[Subscription]:
         """A bell that rings whenever the job changes after this point."""
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._listen(), name="news")
-        name, bell = news_channel(job_id), Bell()
+        name, bell = change_channel(job_id), Subscription()
         channel = self._channels.setdefault(name, _Channel())
         channel.bells.add(bell)
         try:
@@ -91,7 +91,7 @@ class News:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self.ring_all()
+        self.notify_all()
 
     async def _subscribe(self, name: str, channel: _Channel) -> None:
         """Until Redis confirms it; if it does not, whoever waits still looks by itself now and then."""
@@ -122,7 +122,7 @@ class News:
                 async with self.redis.pubsub() as pubsub:
                     await pubsub.subscribe(OWN_CHANNEL, *self._channels)
                     self._pubsub = pubsub
-                    self.ring_all()
+                    self.notify_all()
                     await self._hear(pubsub)
             except (RedisError, OSError):
                 log.warning("redis.away")
@@ -150,13 +150,13 @@ class News:
                 channel.confirmed.set()
             elif message["type"] == "message":
                 for bell in channel.bells:
-                    bell.ring()
+                    bell.notify()
 
-    def ring_all(self) -> None:
+    def notify_all(self) -> None:
         """Tell everybody who waits to look."""
         for channel in self._channels.values():
             for bell in channel.bells:
-                bell.ring()
+                bell.notify()
 
 
 def _text(name: object) -> str:

@@ -12,8 +12,8 @@ from redis import Redis
 from jobs.errors import ModelNotFound, ModelUnavailable
 from jobs.model.model_card import ModelCard
 from jobs.redis import keys
-from jobs.redis.connection import answering
-from jobs.redis.keys import CARDS, loaded_key, workers_key
+from jobs.redis.connection import redis_errors
+from jobs.redis.keys import CARDS_KEY, loaded_key, workers_key
 
 WORKER_TTL_S = 30
 # KEYS: the mark of a model that nobody serves, its workers. ARGV: for how many seconds nobody has.
@@ -32,9 +32,9 @@ class Registry:
 
     def announce(self, card: ModelCard, worker: str, *, is_loaded: bool = True) -> None:
         """Say that this worker serves this model, and whether it has it loaded; to be repeated within 30 s."""
-        with answering(), self.redis.pipeline(transaction=True) as pipe:
+        with redis_errors(), self.redis.pipeline(transaction=True) as pipe:
             now = self._now()
-            pipe.hset(CARDS, card.name, card.model_dump_json())
+            pipe.hset(CARDS_KEY, card.name, card.model_dump_json())
             pipe.zadd(workers_key(card.name), {worker: now + WORKER_TTL_S})
             if is_loaded:
                 pipe.zadd(loaded_key(card.name), {worker: now + WORKER_TTL_S})
@@ -47,35 +47,35 @@ class Registry:
 
     def withdraw(self, model: str, worker: str) -> None:
         """Say that this worker does not serve this model any more."""
-        with answering(), self.redis.pipeline(transaction=True) as pipe:
+        with redis_errors(), self.redis.pipeline(transaction=True) as pipe:
             for key in (workers_key(model), loaded_key(model)):
                 pipe.zrem(key, worker)
             pipe.execute()
 
-    def tell_unserved(self, model: str, for_s: float) -> bool:
+    def mark_unserved(self, model: str, for_s: float) -> bool:
         """Say that no worker has served this model for so long; the next that does takes it back. False if it is said.
 
         It is not said of a model that has got a worker in the meantime.
         """
-        with answering():
+        with redis_errors():
             said = self.redis.eval(_TELL_UNSERVED, 2, keys.unserved_key(model), workers_key(model), int(for_s))
             return bool(said)
 
     def unserved_since(self, model: str) -> int | None:
         """Since when no worker has served this model, if that has been said; unix seconds."""
-        with answering():
+        with redis_errors():
             since = cast(bytes | None, self.redis.get(keys.unserved_key(model)))
         return None if since is None else int(since)
 
     def cards(self) -> list[ModelCard]:
         """All models that were ever announced, by name."""
-        with answering():
-            rows = cast(dict[bytes, bytes], self.redis.hgetall(CARDS))
+        with redis_errors():
+            rows = cast(dict[bytes, bytes], self.redis.hgetall(CARDS_KEY))
         return sorted((ModelCard.model_validate_json(row) for row in rows.values()), key=lambda card: card.name)
 
     def card(self, name: str | None) -> ModelCard:
         """The model of this name, or the only one there is. Raises ModelNotFound, ModelUnavailable."""
-        return choose(self.cards(), name)
+        return select_model(self.cards(), name)
 
     def live_workers(self, model: str) -> int:
         """How many workers serve this model right now."""
@@ -86,7 +86,7 @@ class Registry:
         return self._count(loaded_key(model))
 
     def _count(self, key: str) -> int:
-        with answering():
+        with redis_errors():
             return int(self.redis.zcount(key, f"({self._now()}", "+inf"))
 
     def _now(self) -> float:
@@ -94,7 +94,7 @@ class Registry:
         return seconds + microseconds / 1e6
 
 
-def choose(cards: Sequence[ModelCard], name: str | None) -> ModelCard:
+def select_model(cards: Sequence[ModelCard], name: str | None) -> ModelCard:
     """The card of this name, or the only one. Raises ModelNotFound, ModelUnavailable."""
     if not cards:
         raise ModelUnavailable

@@ -37,7 +37,7 @@ def add_ticket(pipe: Pipeline, model: str) -> None:
     pipe.rpush(tickets_key(model), TICKET)
 
 
-def tend(redis: Redis, model: str) -> None:
+def reconcile_tickets(redis: Redis, model: str) -> None:
     """See to it that there is a ticket for each waiting job, whatever has happened to the ones there were."""
     queue = Queue(queue_name(model), connection=redis, serializer=JSONSerializer)
     with redis.pipeline(transaction=True) as pipe:

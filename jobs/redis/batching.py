@@ -23,7 +23,7 @@ Put = Callable[[Pipeline], None]
 Asked = tuple[Put, "asyncio.Future[Any]"]
 
 
-class OneTrip:
+class CommandBatcher:
     """Asks for everybody in this process. Belongs to one event loop. A trip takes `within_s` at most, tries and all."""
 
     def __init__(self, redis: Redis, within_s: float = 5.0) -> None:
@@ -34,12 +34,12 @@ class OneTrip:
         self._trips: set[asyncio.Task[None]] = set()  # kept only so that they are not forgotten
         self._started = 0.0
 
-    async def ask(self, *command: Any) -> Any:
+    async def execute(self, *command: Any) -> Any:
         """The answer to a command that changes nothing. Raises what the client raises."""
-        (answer,) = await self.ask_all(_Command(command))
+        (answer,) = await self.pipeline(_Command(command))
         return answer
 
-    async def ask_all(self, put: Put) -> Sequence[Any]:
+    async def pipeline(self, put: Put) -> Sequence[Any]:
         """The answers to the commands that `put` puts on a pipeline; they go in a row. Raises the first refusal."""
         answers: asyncio.Future[Sequence[Any]] = asyncio.get_running_loop().create_future()
         self._gathered.append((put, answers))

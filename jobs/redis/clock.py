@@ -5,12 +5,12 @@ import time
 
 from redis.asyncio import Redis
 
-from jobs.redis.connection import answering
+from jobs.redis.connection import redis_errors
 
 GOOD_FOR_S = 10.0  # clocks drift apart by less than a millisecond meanwhile
 
 
-class Clock:
+class RedisClock:
     """Tells the time of Redis by our own clock and how far the two were apart at the last look. Never goes back.
 
     Wrong by half of what that look took, a millisecond or so where this machine is busy.
@@ -36,7 +36,7 @@ class Clock:
         return time.monotonic() - self._looked_at >= GOOD_FOR_S
 
     async def _look(self) -> None:
-        with answering():
+        with redis_errors():
             before = time.monotonic()
             seconds, microseconds = await self.redis.time()
         self._looked_at = time.monotonic()

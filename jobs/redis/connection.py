@@ -27,7 +27,7 @@ from jobs.redis.address import RedisAddress, parse_redis_url
 
 WORTH_ANOTHER_TRY = [RedisConnectionError, RedisTimeoutError, ReadOnlyError]
 CANNOT_WRITE = ("MISCONF", "NOREPLICAS", "MASTERDOWN")  # its disk is full; too few replicas listen; it has no master
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 3.0  # between two tries
+FIRST_PAUSE_S, MAX_PAUSE_S = 0.05, 3.0  # between two tries
 SENTINEL_TIMEOUT_S = 1.0  # to ask one that is dead must not hold up the question to the next
 
 
@@ -40,7 +40,7 @@ def connect(url: str, *, retries: int, timeout_s: float = 5.0) -> Redis:
     options: dict[str, Any] = {
         "socket_timeout": timeout_s,
         "retry": Retry(_backoff(), retries),
-        **_manners(timeout_s),
+        **_common_options(timeout_s),
     }
     address = parse_redis_url(url)
     if not address.sentinels:
@@ -65,7 +65,7 @@ def connect_async(
         "timeout": timeout_s,
         "socket_timeout": timeout_s if is_timed else None,
         "retry": AsyncRetry(_backoff(), retries),
-        **_manners(timeout_s),
+        **_common_options(timeout_s),
     }
     address = parse_redis_url(url)
     if not address.sentinels:
@@ -128,10 +128,10 @@ def _packing_in_c(pool: ConnectionPool) -> ConnectionPool:
 
 
 def _backoff() -> ExponentialWithJitterBackoff:
-    return ExponentialWithJitterBackoff(base=FIRST_PAUSE_S, cap=LONGEST_PAUSE_S)
+    return ExponentialWithJitterBackoff(base=FIRST_PAUSE_S, cap=MAX_PAUSE_S)
 
 
-def _manners(timeout_s: float) -> dict[str, Any]:
+def _common_options(timeout_s: float) -> dict[str, Any]:
     return {"socket_connect_timeout": timeout_s, "health_check_interval": 30, "retry_on_error": WORTH_ANOTHER_TRY}
 
 
@@ -140,7 +140,7 @@ def _to_sentinels(address: RedisAddress) -> dict[str, Any]:
     return {**times, **(address.sentinel_options or {})}
 
 
-class StartedOver:
+class WatchRetries:
     """How often a change under WATCH was begun again. As often as others were faster; but redis-py also says that of a
     server that fails in mid-change, and that is worth as many tries as the client makes elsewhere.
     """
@@ -159,11 +159,11 @@ class StartedOver:
             raise failure
         self._left -= 1
         time.sleep(self._pause_s)
-        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+        self._pause_s = min(2 * self._pause_s, MAX_PAUSE_S)
 
 
 @contextmanager
-def answering() -> Iterator[None]:
+def redis_errors() -> Iterator[None]:
     """Turns a Redis that does not answer, or cannot write anything down, into QueueUnavailable."""
     try:
         yield

@@ -18,7 +18,7 @@ def waiting_keys(model: str) -> list[str]:
     return [f"queue:{model}:{priority}" for priority in Priority]
 
 
-CARDS = "models"  # hash: model name -> card
+CARDS_KEY = "models"  # hash: model name -> card
 
 
 def workers_key(model: str) -> str:
@@ -31,7 +31,7 @@ def loaded_key(model: str) -> str:
     return f"model:{model}:loaded"
 
 
-LEASES = "jobs:leases"  # sorted set: running job id -> unix second at which its worker is given up
+LEASES_KEY = "jobs:leases"  # sorted set: running job id -> unix second at which its worker is given up
 
 
 def record_key(job_id: str) -> str:
@@ -44,7 +44,7 @@ def events_key(job_id: str) -> str:
     return f"job:{job_id}:events"
 
 
-def news_channel(job_id: str) -> str:
+def change_channel(job_id: str) -> str:
     """Where everybody who waits for a change of this job hears that there was one."""
     return f"job:{job_id}:news"
 
@@ -79,7 +79,7 @@ def webhook_gone_key(job_id: str) -> str:
     return f"job:{job_id}:webhook_gone"
 
 
-DEADLINES = "jobs:deadlines"  # sorted set: id of a job that has not ended -> unix second
+DEADLINES_KEY = "jobs:deadlines"  # sorted set: id of a job that has not ended -> unix second
 
 
 def attempts_key(job_id: str) -> str:

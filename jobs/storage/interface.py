@@ -20,7 +20,7 @@ class StoredObject:
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedObject:
     """An object in a list; `modified_at` in unix seconds, by the store's clock."""
 
     key: str
@@ -40,13 +40,13 @@ class Storage(Protocol):
     def copy(self, source: str, key: str) -> None:
         """Store under `key` what lies under `source`, all or nothing."""
 
-    def look(self, key: str) -> StoredObject:
+    def stat(self, key: str) -> StoredObject:
         """Size, type and etag of what lies there."""
 
     def read(self, key: str, start: int, length: int) -> Iterator[bytes]:
         """`length` bytes from byte `start` on, in pieces."""
 
-    def keys(self, prefix: str) -> Iterator[Listed]:
+    def list(self, prefix: str) -> Iterator[ListedObject]:
         """Everything whose key starts so, in no order; `prefix` is empty or ends with `/`."""
 
     def delete(self, key: str) -> None:

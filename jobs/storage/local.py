@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from jobs.errors import StorageFull, StorageRefused, StorageUnavailable
-from jobs.storage.interface import Listed, StoredObject
+from jobs.storage.interface import ListedObject, StoredObject
 from jobs.storage.paths import content_type_of
 from jobs.storage.signed_urls import sign_path
 
@@ -47,7 +47,7 @@ class LocalStorage:
         with self._open(source) as file:
             self._put(key, fill)
 
-    def look(self, key: str) -> StoredObject:
+    def stat(self, key: str) -> StoredObject:
         """Size, type and etag of the file. Raises KeyError."""
         with self._open(key) as file:
             stat = os.fstat(file.fileno())
@@ -62,11 +62,11 @@ class LocalStorage:
                 length -= len(piece)
                 yield piece
 
-    def keys(self, prefix: str) -> Iterator[Listed]:
+    def list(self, prefix: str) -> Iterator[ListedObject]:
         """Every file below a folder; what is being written does not count."""
         for path, stat in _files(self._path(prefix.rstrip("/")) if prefix else self.folder):
             if not path.name.startswith(UNFINISHED):
-                yield Listed(path.relative_to(self.folder).as_posix(), stat.st_size, stat.st_mtime)
+                yield ListedObject(path.relative_to(self.folder).as_posix(), stat.st_size, stat.st_mtime)
 
     def delete(self, key: str) -> None:
         """Remove a file, and the folders that are empty without it."""

@@ -10,10 +10,10 @@ from boto3.s3.transfer import TransferConfig
 
 from jobs.errors import StorageRefused, StorageUnavailable
 from jobs.settings import S3Settings
-from jobs.storage.interface import Listed, StoredObject
+from jobs.storage.interface import ListedObject, StoredObject
 from jobs.storage.paths import content_type_of
 from jobs.storage.s3_client import open_client, upload_checksum
-from jobs.storage.s3_errors import ADVICE, answering
+from jobs.storage.s3_errors import ADVICE, s3_errors
 from jobs.storage.s3_lifecycle import set_lifecycle
 
 if TYPE_CHECKING:
@@ -39,26 +39,26 @@ class S3Storage:
     def put_bytes(self, key: str, data: bytes) -> None:
         """Store these bytes; S3 makes them visible whole or not at all, and checks them on arrival."""
         extra: dict[str, Any] = {"ContentType": content_type_of(key), **self._checked}
-        with answering(key):
+        with s3_errors(key):
             self.client.put_object(Bucket=self.bucket, Key=key, Body=data, **extra)
 
     def put_file(self, key: str, path: Path) -> None:
         """Store the file at `path`, in parts if it is large; S3 checks each, and we that all of it is there."""
         extra: dict[str, Any] = {"ContentType": content_type_of(key), **self._checked}
-        with answering(key):
+        with s3_errors(key):
             self.client.upload_file(str(path), self.bucket, key, ExtraArgs=extra, Config=TRANSFER)
-        stored, sent = self.look(key).size_bytes, path.stat().st_size
+        stored, sent = self.stat(key).size_bytes, path.stat().st_size
         if stored != sent:
             raise StorageUnavailable(f"the object store has {stored} of {sent} bytes")
 
     def copy(self, source: str, key: str) -> None:
         """Have S3 copy it, without its bytes coming by here. Raises KeyError."""
-        with answering(source):
+        with s3_errors(source):
             self.client.copy_object(Bucket=self.bucket, Key=key, CopySource={"Bucket": self.bucket, "Key": source})
 
-    def look(self, key: str) -> StoredObject:
+    def stat(self, key: str) -> StoredObject:
         """Size, type and etag of the object. Raises KeyError."""
-        with answering(key):
+        with s3_errors(key):
             found = self.client.head_object(Bucket=self.bucket, Key=key)
         return StoredObject(found["ContentLength"], found["ContentType"], found["ETag"])
 
@@ -70,7 +70,7 @@ class S3Storage:
         end, tries, tag = start + length, 0, None
         while start < end:
             try:
-                with answering(key):
+                with s3_errors(key):
                     condition: Any = {"IfMatch": tag} if tag else {}
                     span = f"bytes={start}-{end - 1}"
                     found = self.client.get_object(Bucket=self.bucket, Key=key, Range=span, **condition)
@@ -86,27 +86,27 @@ class S3Storage:
                 if tag is None or tries == READ_TRIES:
                     raise
 
-    def keys(self, prefix: str) -> Iterator[Listed]:
+    def list(self, prefix: str) -> Iterator[ListedObject]:
         """Every object whose key starts so."""
-        with answering(prefix):
+        with s3_errors(prefix):
             for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
                 for item in page.get("Contents", []):
-                    yield Listed(item["Key"], item["Size"], item["LastModified"].timestamp())
+                    yield ListedObject(item["Key"], item["Size"], item["LastModified"].timestamp())
 
     def delete(self, key: str) -> None:
         """Remove this object."""
-        with answering(key):
+        with s3_errors(key):
             self.client.delete_object(Bucket=self.bucket, Key=key)
 
     def delete_prefix(self, prefix: str) -> None:
         """Remove every object whose key starts so, one by one: not every store can delete many at once."""
-        for found in self.keys(prefix):
+        for found in self.list(prefix):
             self.delete(found.key)
 
     def drop_unfinished(self, before: float) -> int:
         """Abort the uploads in parts that began before then; their parts would be paid for until somebody does."""
         dropped = 0
-        with answering(self.bucket):
+        with s3_errors(self.bucket):
             for page in self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket):
                 for upload in page.get("Uploads", []):
                     if upload["Initiated"].timestamp() < before:
@@ -133,7 +133,7 @@ class S3Storage:
     def check(self) -> None:
         """Whether the bucket is there and lets us in; whoever asks does not wait long."""
         try:
-            with answering(self.bucket):
+            with s3_errors(self.bucket):
                 self._hasty.head_bucket(Bucket=self.bucket)
         except KeyError as error:
             raise StorageRefused(f"the object store refused with NoSuchBucket: {ADVICE['NoSuchBucket']}") from error

@@ -53,7 +53,7 @@ ADVICE = {
 
 
 @contextmanager
-def answering(key: str) -> Iterator[None]:
+def s3_errors(key: str) -> Iterator[None]:
     """Turns what boto3 raises into KeyError with the key, StorageUnavailable, StorageFull or StorageRefused."""
     try:
         yield

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from jobs.storage.paths import CHECKPOINTS, PLACES
-from jobs.storage.s3_errors import answering
+from jobs.storage.s3_errors import s3_errors
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -22,7 +22,7 @@ CHECKPOINT_DAYS = 30
 
 def set_lifecycle(client: "S3Client", bucket: str) -> None:
     """Add our rules, or bring them up to date. Raises StorageUnavailable, StorageRefused."""
-    with answering(bucket):
+    with s3_errors(bucket):
         found = _rules(client, bucket)
         wanted = [rule for rule in found if not str(rule.get("ID", "")).startswith(OURS)] + our_rules()
         if sorted(map(_told, found)) != sorted(map(_told, wanted)):

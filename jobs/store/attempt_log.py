@@ -15,7 +15,7 @@ from redis.client import Pipeline
 from jobs.model.failure import Blame, Failure
 from jobs.model.job import Job
 from jobs.model.states import Phase, State
-from jobs.redis.connection import answering
+from jobs.redis.connection import redis_errors
 from jobs.redis.keys import attempts_key
 
 MAX_LINES = 500  # of one job; the oldest go first
@@ -68,7 +68,7 @@ class Ending(BaseModel):
     why: Failure | None = None
 
 
-def tell(pipe: Pipeline, old: Job, new: Job, ending: Ending | None = None) -> None:
+def append(pipe: Pipeline, old: Job, new: Job, ending: Ending | None = None) -> None:
     """Add what this change means for the attempts to `pipe`; most changes mean nothing."""
     was, is_now = old.state is State.RUNNING, new.state is State.RUNNING
     if is_now and not (was and old.token == new.token):
@@ -79,19 +79,19 @@ def tell(pipe: Pipeline, old: Job, new: Job, ending: Ending | None = None) -> No
         _add(pipe, new.id, _end(old, new, ending))
 
 
-def note(pipe: Pipeline, job_id: str, **facts: Any) -> None:
+def append_line(pipe: Pipeline, job_id: str, **facts: Any) -> None:
     """Add facts about the running attempt to `pipe`: fields of `Attempt`, as `resumed_step`."""
     _add(pipe, job_id, {"note": facts})
 
 
 def read_attempts(redis: Redis, job_id: str) -> list[Attempt]:
     """Every attempt there was, in order."""
-    with answering():
+    with redis_errors():
         rows = cast(list[tuple[bytes, dict[bytes, bytes]]], redis.xrange(attempts_key(job_id)))
-    return put_together(rows)
+    return parse_lines(rows)
 
 
-def put_together(rows: list[tuple[bytes, dict[bytes, bytes]]]) -> list[Attempt]:
+def parse_lines(rows: list[tuple[bytes, dict[bytes, bytes]]]) -> list[Attempt]:
     """The attempts that these lines of the stream tell of."""
     found: list[Attempt] = []
     since = 0.0

@@ -11,7 +11,7 @@ from redis.client import Pipeline
 
 from jobs.model.job import Job
 from jobs.model.states import State
-from jobs.redis.connection import answering
+from jobs.redis.connection import redis_errors
 from jobs.store.attempt_log import Ending, Outcome
 
 TALLY = "tally"  # hash: JSON of [name, label, ...] -> number
@@ -22,7 +22,7 @@ PHASE_SECONDS, PHASE_COUNT = "phase_seconds", "phase_count"
 Counts = dict[tuple[str, ...], float]
 
 
-def tell(pipe: Pipeline, old: Job, new: Job, ending: Ending | None) -> None:
+def count_change(pipe: Pipeline, old: Job, new: Job, ending: Ending | None) -> None:
     """Add to `pipe` what this change of a job counts for; most changes count for nothing."""
     model = new.request.model
     if old.state is State.RUNNING and new.state is not State.RUNNING:
@@ -42,6 +42,6 @@ def count(pipe: Pipeline | Redis, *labels: str, amount: float = 1) -> None:
 
 def read_tally(redis: Redis) -> Counts:
     """All numbers, by name and labels."""
-    with answering():
+    with redis_errors():
         rows = cast(dict[bytes, bytes], redis.hgetall(TALLY))
     return {tuple(json.loads(name)): float(value) for name, value in rows.items()}

@@ -16,15 +16,15 @@ from jobs.errors import JobNotFound
 from jobs.model.job import PUBLIC_STATUSES, Job
 from jobs.model.states import State
 from jobs.queue import fair_queue, load, tickets
-from jobs.redis.connection import StartedOver, answering
+from jobs.redis.connection import WatchRetries, redis_errors
 from jobs.redis.keys import (
-    LEASES,
+    LEASES_KEY,
     attempts_key,
+    change_channel,
     events_key,
     gone_key,
     index_key,
     ledger_key,
-    news_channel,
     owner_waiting_key,
     record_key,
 )
@@ -62,11 +62,11 @@ def read(redis: Redis, job_id: str) -> Job:
     """The job with this id. Raises JobNotFound."""
     if ":" in job_id:  # there are keys beside the record's that are no records
         raise JobNotFound(f"there is no video {job_id!r}")
-    with answering():
+    with redis_errors():
         return _parsed(job_id, cast(dict[bytes, bytes], redis.hgetall(record_key(job_id))))
 
 
-def change(
+def update(
     redis: Redis,
     job_id: str,
     decide: Change,
@@ -78,8 +78,8 @@ def change(
 
     `ending` says how the attempt ends that this change takes the job from. Raises JobNotFound.
     """
-    again = StartedOver(redis)
-    with answering(), redis.pipeline(transaction=True) as pipe:
+    again = WatchRetries(redis)
+    with redis_errors(), redis.pipeline(transaction=True) as pipe:
         while True:
             try:
                 pipe.watch(record_key(job_id))  # type: ignore[no-untyped-call]
@@ -88,7 +88,7 @@ def change(
                 if new is None:
                     return None
                 if new != old or event:
-                    new = new.with_changes(version=old.version + 1)
+                    new = new.evolve(version=old.version + 1)
                 pipe.multi()
                 _begin_story(pipe, old, new)
                 if extra:
@@ -107,7 +107,7 @@ def write_new(pipe: Pipeline, job: Job) -> None:
     keys = record_key(job.id), *lists, tickets.tickets_key(job.request.model)
     fields = chain.from_iterable(job.to_hash().items())
     pipe.eval(_NEW, len(keys), *keys, job.id, repr(job.created_at), usage.WAITS, tickets.TICKET, *fields)
-    fair_queue.enter(pipe, job)
+    fair_queue.push(pipe, job)
     retention.plan_deadline(pipe, job)
 
 
@@ -119,13 +119,13 @@ def erase(pipe: Pipeline, job: Job) -> None:
     pipe.zadd(gone_key(job.owner), {job.id: job.created_at})
     pipe.zremrangebyrank(gone_key(job.owner), 0, -MAX_GONE - 1)
     pipe.expire(gone_key(job.owner), GONE_TTL_S)
-    pipe.zrem(LEASES, job.id)
-    usage.tell(pipe, job, State.QUEUED, None)
-    usage.tell(pipe, job, State.RUNNING, None)
-    fair_queue.leave(pipe, job, is_taken=False)
-    load.tell(pipe, job, State.RUNNING, None)
+    pipe.zrem(LEASES_KEY, job.id)
+    usage.update_usage(pipe, job, State.QUEUED, None)
+    usage.update_usage(pipe, job, State.RUNNING, None)
+    fair_queue.remove(pipe, job, is_taken=False)
+    load.update_running(pipe, job, State.RUNNING, None)
     retention.remove_deadline(pipe, job)
-    pipe.publish(news_channel(job.id), b"")
+    pipe.publish(change_channel(job.id), b"")
 
 
 def add_log(pipe: Pipeline, job_id: str, message: str) -> None:
@@ -153,21 +153,21 @@ def _write_change(pipe: Pipeline, old: Job, new: Job, event: dict[str, Any] | No
     if new.state is not old.state:
         event = {"state": new.state, "attempt": new.attempt, **(event or {}), **_as_told(ending)}
         _write_move(pipe, old, new)
-    usage.tell(pipe, new, old.state, new.state)
-    load.tell(pipe, new, old.state, new.state)
-    attempt_log.tell(pipe, old, new, ending)
-    counters.tell(pipe, old, new, ending)
+    usage.update_usage(pipe, new, old.state, new.state)
+    load.update_running(pipe, new, old.state, new.state)
+    attempt_log.append(pipe, old, new, ending)
+    counters.count_change(pipe, old, new, ending)
     if event:
         add_event(pipe, events_key(new.id), event)
     if new.public_status != old.public_status:
         pipe.zrem(index_key(new.owner, old.public_status), new.id)
         pipe.zadd(index_key(new.owner, new.public_status), {new.id: new.created_at})
     if new.version != old.version:
-        pipe.publish(news_channel(new.id), new.version)
+        pipe.publish(change_channel(new.id), new.version)
     if new.state.is_final and not old.state.is_final:
-        pipe.zrem(LEASES, new.id)
+        pipe.zrem(LEASES_KEY, new.id)
         retention.remove_deadline(pipe, new)
-        retention.plan(pipe, new)
+        retention.plan_cleanup(pipe, new)
         add_webhook(pipe, new, FINAL_EVENT[new.state], new.completed_at or 0.0)
 
 
@@ -180,9 +180,9 @@ def _begin_story(pipe: Pipeline, old: Job, new: Job) -> None:
 def _write_move(pipe: Pipeline, old: Job, new: Job) -> None:
     """Add to `pipe` what it means for the queue that the job has another state."""
     if old.state is State.QUEUED:
-        fair_queue.leave(pipe, old, is_taken=new.state is State.RUNNING)
+        fair_queue.remove(pipe, old, is_taken=new.state is State.RUNNING)
     if new.state is State.QUEUED:
-        fair_queue.enter_at_head(pipe, new)
+        fair_queue.push_front(pipe, new)
     if new.state is State.QUEUED or (
         old.state is State.RUNNING and new.running_limit
     ):  # another of its owner's may run

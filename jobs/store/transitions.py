@@ -12,14 +12,14 @@ from jobs.errors import JobNotFound
 from jobs.model.failure import failure
 from jobs.model.job import Job
 from jobs.model.states import State
-from jobs.queue.load import measured
+from jobs.queue.load import record_duration
 from jobs.redis import keys
-from jobs.redis.connection import answering
+from jobs.redis.connection import redis_errors
 from jobs.store import records
 from jobs.store.attempt_log import Ending, Outcome
 
 
-class Transitions:
+class JobTable:
     """All jobs. `lease_s`: a worker that is silent for so long is given up."""
 
     def __init__(self, redis: Redis, *, lease_s: float = 15.0) -> None:
@@ -28,7 +28,7 @@ class Transitions:
 
     def now(self) -> float:
         """Unix seconds by the clock of Redis, the one that all hosts share."""
-        with answering():
+        with redis_errors():
             seconds, microseconds = self.redis.time()
         return seconds + microseconds / 1e6
 
@@ -53,13 +53,13 @@ class Transitions:
                 return None
             if state is State.CANCELLED and job.cancel_requested_at is not None:
                 result["cancel_latency_ms"] = round(1000 * (now - job.cancel_requested_at), 1)
-            return ended(job, state, now, warnings=job.warnings + warnings, **result)
+            return with_final_state(job, state, now, warnings=job.warnings + warnings, **result)
 
         def extra(pipe: Pipeline, job: Job) -> None:
             for warning in warnings:
                 records.add_log(pipe, job_id, warning)
             if job.result is not None:
-                measured(pipe, job, job.result)
+                record_duration(pipe, job, job.result)
 
         return self.change_if_there(job_id, decide, extra, ending=ending) is not None
 
@@ -72,15 +72,17 @@ class Transitions:
                 return None
             if job.cancel_requested:  # nobody shall have to take it only to hear that
                 latency_ms = round(1000 * (now - (job.cancel_requested_at or now)), 1)
-                return ended(job, State.CANCELLED, now, failure=failure("cancelled"), cancel_latency_ms=latency_ms)
+                return with_final_state(
+                    job, State.CANCELLED, now, failure=failure("cancelled"), cancel_latency_ms=latency_ms
+                )
             attempt = job.attempt if costs_attempt else job.attempt - 1
             fresh: dict[str, Any] = {"token": None, "worker": None, "phase": None, "step": 0}
-            return job.with_changes(state=State.QUEUED, attempt=attempt, handover=job.handover + 1, **fresh)
+            return job.evolve(state=State.QUEUED, attempt=attempt, handover=job.handover + 1, **fresh)
 
         def extra(pipe: Pipeline, job: Job) -> None:
             if job.state.is_final:
                 return
-            pipe.zrem(keys.LEASES, job.id)
+            pipe.zrem(keys.LEASES_KEY, job.id)
             records.add_log(pipe, job.id, _said(ending))
 
         return self.change_if_there(job_id, decide, extra, ending=ending)
@@ -95,7 +97,7 @@ class Transitions:
     ) -> Job | None:
         """As `records.change` does it; None too if its owner erased the job."""
         try:
-            return records.change(self.redis, job_id, decide, extra, event, ending)
+            return records.update(self.redis, job_id, decide, extra, event, ending)
         except JobNotFound:  # erased by its owner
             return None
 
@@ -105,11 +107,11 @@ def is_held(job: Job, token: str) -> bool:
     return job.state is State.RUNNING and job.token == token
 
 
-def ended(job: Job, state: State, now: float, **ending: Any) -> Job:
+def with_final_state(job: Job, state: State, now: float, **ending: Any) -> Job:
     """The job, in this final state from `now` on (unix seconds)."""
     expires_at = None if job.retention_s is None else now + job.retention_s
     after = {"token": None, "segments": (), "completed_at": now, "expires_at": expires_at}
-    return job.with_changes(state=state, **after, **ending)
+    return job.evolve(state=state, **after, **ending)
 
 
 def _said(ending: Ending) -> str:

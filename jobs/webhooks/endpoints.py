@@ -15,7 +15,7 @@ from redis.client import Pipeline
 
 from jobs.errors import EndpointNotFound
 from jobs.model.request import WEBHOOK_EVENTS
-from jobs.redis.connection import answering
+from jobs.redis.connection import redis_errors
 from jobs.redis.keys import subscribers_key
 
 OLD_SECRET_S = 86_400.0  # how long two secrets sign after a rotation that asks for it
@@ -48,7 +48,7 @@ class Endpoint(BaseModel):
         return (self.secret, self.old_secret) if self.old_secret and now < self.old_secret_until else (self.secret,)
 
 
-class LastTry(BaseModel):
+class LastDelivery(BaseModel):
     """What the last deliveries to an endpoint met. Times are unix seconds."""
 
     last_answer: str | None = None
@@ -56,7 +56,7 @@ class LastTry(BaseModel):
     last_failure_at: float | None = None
 
 
-class Endpoints:
+class EndpointStore:
     """The table of endpoints. Every method may raise QueueUnavailable."""
 
     def __init__(self, redis: Redis) -> None:
@@ -64,19 +64,19 @@ class Endpoints:
 
     def add(self, endpoint: Endpoint) -> None:
         """From here on it hears of everything that happens."""
-        with answering(), self.redis.pipeline(transaction=True) as pipe:
+        with redis_errors(), self.redis.pipeline(transaction=True) as pipe:
             pipe.zadd(_index_key(endpoint.owner), {endpoint.id: endpoint.created_at})
             _write(pipe, endpoint)
             pipe.execute()
 
     def count(self, owner: str) -> int:
         """How many the caller has."""
-        with answering():
+        with redis_errors():
             return self.redis.zcard(_index_key(owner))
 
     def find(self, endpoint_id: str) -> Endpoint | None:
         """The endpoint with this id, whoever's it is."""
-        with answering():
+        with redis_errors():
             row = cast(bytes | None, self.redis.get(_record_key(endpoint_id)))
         return Endpoint.model_validate_json(row) if row else None
 
@@ -89,7 +89,7 @@ class Endpoints:
 
     def listed(self, owner: str) -> list[Endpoint]:
         """All of the caller's, newest first."""
-        with answering():
+        with redis_errors():
             ids = cast(list[bytes], self.redis.zrevrange(_index_key(owner), 0, -1))
             rows = cast(list[bytes | None], self.redis.mget([_record_key(i.decode()) for i in ids])) if ids else []
         return [Endpoint.model_validate_json(row) for row in rows if row]
@@ -97,7 +97,7 @@ class Endpoints:
     def change(self, endpoint_id: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint:
         """Put `change(endpoint)` in its place, and it hears of what it then wants. Raises EndpointNotFound."""
         key = _record_key(endpoint_id)
-        with answering(), self.redis.pipeline(transaction=True) as pipe:
+        with redis_errors(), self.redis.pipeline(transaction=True) as pipe:
             while True:
                 try:
                     pipe.watch(key)  # type: ignore[no-untyped-call]
@@ -120,26 +120,26 @@ class Endpoints:
 
     def remove(self, endpoint: Endpoint) -> None:
         """It hears of nothing any more; what is on its way to it will not be sent."""
-        with answering(), self.redis.pipeline(transaction=True) as pipe:
+        with redis_errors(), self.redis.pipeline(transaction=True) as pipe:
             pipe.delete(_record_key(endpoint.id), _last_key(endpoint.id))
             pipe.zrem(_index_key(endpoint.owner), endpoint.id)
             for event_type in WEBHOOK_EVENTS:
                 pipe.srem(subscribers_key(endpoint.owner, event_type), endpoint.id)
             pipe.execute()
 
-    def note(self, endpoint_id: str, answer: str, now: float, *, arrived: bool) -> None:
+    def record_result(self, endpoint_id: str, answer: str, now: float, *, arrived: bool) -> None:
         """Write down what a delivery met."""
         which = "last_success_at" if arrived else "last_failure_at"
-        with answering(), self.redis.pipeline(transaction=True) as pipe:
+        with redis_errors(), self.redis.pipeline(transaction=True) as pipe:
             pipe.hset(_last_key(endpoint_id), mapping={"last_answer": answer, which: now})
             pipe.expire(_last_key(endpoint_id), 90 * 86_400)
             pipe.execute()
 
-    def last_try(self, endpoint_id: str) -> LastTry:
+    def last_try(self, endpoint_id: str) -> LastDelivery:
         """What the last deliveries to it met."""
-        with answering():
+        with redis_errors():
             fields = cast(dict[bytes, bytes], self.redis.hgetall(_last_key(endpoint_id)))
-        return LastTry.model_validate({name.decode(): value.decode() for name, value in fields.items()})
+        return LastDelivery.model_validate({name.decode(): value.decode() for name, value in fields.items()})
 
 
 def new_endpoint_id() -> str:

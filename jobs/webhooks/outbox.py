@@ -12,7 +12,7 @@ from redis.client import Pipeline
 
 from jobs.model.job import Job
 from jobs.redis.keys import ledger_key, subscribers_key
-from jobs.webhooks.payload import told_of, webhook_body
+from jobs.webhooks.payload import event_data, webhook_body
 from jobs.webhooks.scripts import FAN_OUT
 
 LEDGER_TTL_S = 7 * 86_400  # what a delivery that has ended stays
@@ -25,7 +25,7 @@ def add_webhook(pipe: Pipeline, job: Job, event_type: str, now: float) -> None:
     """Put a delivery to everybody who wants to hear of it into the outbox. `now` in unix seconds."""
     name = secrets.token_hex(12)
     event_id = f"evt_{name}"
-    body = webhook_body(event_id, event_type, now, told_of(job, event_type))
+    body = webhook_body(event_id, event_type, now, event_data(job, event_type))
     shared = ["event_id", event_id, "job_id", job.id, "type", event_type, "body", body]
     if job.traceparent:
         shared += ["traceparent", job.traceparent]

@@ -14,7 +14,7 @@ def webhook_body(event_id: str, event_type: str, now: float, data: dict[str, Any
     return json.dumps({**event, "data": data}, ensure_ascii=False, separators=(",", ":"))
 
 
-def told_of(job: Job, event_type: str) -> dict[str, Any]:
+def event_data(job: Job, event_type: str) -> dict[str, Any]:
     """What an event of this type says of the job."""
     data: dict[str, Any] = {"id": job.id, "status": job.public_status}
     if event_type == "video.progress":

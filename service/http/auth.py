@@ -9,9 +9,9 @@ from typing import Literal
 from pydantic import SecretStr
 from starlette.concurrency import run_in_threadpool
 
-from jobs.access.api_keys import KeyRing, digest_of
+from jobs.access.api_keys import ApiKeyStore, key_digest
 from jobs.model.limits import Limits
-from service.http.errors import Problem
+from service.http.errors import ApiError
 
 LOCAL = "local"  # the only caller there is when nobody is asked for a key
 BELIEVED_FOR_S = 1.0  # so long may a revoked key still open a front end that has just seen it
@@ -25,10 +25,12 @@ class Caller:
     limits: Limits
 
 
-class Callers:
+class Authenticator:
     """The keys that open this front end: those of its settings, and those of the key ring that all share."""
 
-    def __init__(self, auth: Literal["keys", "off"], keys: Sequence[SecretStr], ring: KeyRing, limits: Limits) -> None:
+    def __init__(
+        self, auth: Literal["keys", "off"], keys: Sequence[SecretStr], ring: ApiKeyStore, limits: Limits
+    ) -> None:
         self.ring = ring
         self.limits = limits
         self.everybody = Caller(LOCAL, limits) if auth == "off" else None
@@ -37,16 +39,16 @@ class Callers:
         self.seen: dict[str, tuple[float, Caller]] = {}  # digest -> second of the look, and what it found
 
     async def identify(self, key: str | None) -> Caller:
-        """The caller with the key of an `Authorization: Bearer KEY` header. Raises Problem, QueueUnavailable."""
+        """The caller with the key of an `Authorization: Bearer KEY` header. Raises ApiError, QueueUnavailable."""
         if self.everybody:
             return self.everybody
-        digest = digest_of(key or "")
+        digest = key_digest(key or "")
         caller = self.of_settings.get(digest) or self._seen_lately(digest)
         if caller is None and key:
             caller = await run_in_threadpool(self._look_up, digest)
         if caller is None:
             message = "this service wants a key it knows, as the header Authorization: Bearer KEY"
-            raise Problem("invalid_api_key", message, headers={"WWW-Authenticate": "Bearer"})
+            raise ApiError("invalid_api_key", message, headers={"WWW-Authenticate": "Bearer"})
         return caller
 
     def _seen_lately(self, digest: str) -> Caller | None:

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from python_multipart.multipart import parse_options_header
 
 from jobs.errors import InvalidRequest
-from service.http.errors import Problem
+from service.http.errors import ApiError
 from service.http.forms import read_multipart
 
 
@@ -50,7 +50,7 @@ class Body:
         return len(self.data) <= SHORT_BYTES
 
     def fields(self) -> dict[str, Any]:
-        """The tree of fields, the same for JSON and forms. Raises InvalidRequest, Problem."""
+        """The tree of fields, the same for JSON and forms. Raises InvalidRequest, ApiError."""
         media_type, options = parse_options_header(self.content_type)
         if media_type == b"application/json":
             return self._json()
@@ -59,7 +59,7 @@ class Body:
                 raise InvalidRequest("the Content-Type multipart/form-data lacks its boundary")
             return read_multipart(self.data, options[b"boundary"])
         message = "send Content-Type: application/json or multipart/form-data"
-        raise Problem("unsupported_media_type", message, headers={"Accept": "application/json, multipart/form-data"})
+        raise ApiError("unsupported_media_type", message, headers={"Accept": "application/json, multipart/form-data"})
 
     def _json(self) -> dict[str, Any]:
         try:

@@ -109,7 +109,7 @@ class ProblemBody(BaseModel):
     error: OpenAIError
 
 
-class Problem(Exception):
+class ApiError(Exception):
     """An answer above 399 with one of the codes above."""
 
     def __init__(
@@ -144,23 +144,23 @@ def problem_body(path: str, code: str, message: str, param: str | None = None) -
     }
 
 
-EXPECTED = (Problem, JobsError)  # what a route may raise
+EXPECTED = (ApiError, JobsError)  # what a route may raise
 
 
-async def answer_to(request: Request, error: Problem | JobsError) -> Response:
+async def error_response(request: Request, error: ApiError | JobsError) -> Response:
     """The problem that the caller of this request reads."""
-    return await (_of_problem if isinstance(error, Problem) else _of_job)(request, error)
+    return await (_of_problem if isinstance(error, ApiError) else _of_job)(request, error)
 
 
-def handle_problems(app: FastAPI) -> None:
+def install_handlers(app: FastAPI) -> None:
     """Answer every known error of `app` as a problem."""
-    app.add_exception_handler(Problem, _of_problem)
+    app.add_exception_handler(ApiError, _of_problem)
     app.add_exception_handler(JobsError, _of_job)
     app.add_exception_handler(HTTPException, _of_framework)
     app.add_exception_handler(RequestValidationError, _of_query)
 
 
-class LastResort:
+class ServerErrorMiddleware:
     """Answers 500 to what nobody foresaw: the log gets the trace, the caller the request id."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -187,7 +187,7 @@ class LastResort:
 
 
 async def _of_problem(request: Request, error: Exception) -> Response:
-    problem = cast(Problem, error)
+    problem = cast(ApiError, error)
     return _answer(request.url.path, problem.code, str(problem), problem.param, problem.headers)
 
 

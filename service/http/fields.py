@@ -8,11 +8,11 @@ from typing import Any
 
 from jobs.errors import InvalidRequest
 from service.http.body import read_json
-from service.http.forms import Upload
+from service.http.forms import FormFile
 
 WHOLE = re.compile(r"[+-]?[0-9]{1,19}(\.0{1,9})?")
 NUMBER = re.compile(r"[+-]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,4})?")
-LARGEST = 2**63
+MAX_INTEGER = 2**63
 
 
 class Fields:
@@ -65,7 +65,7 @@ class Fields:
             value = int(value.split(".")[0])
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool) or abs(value) > LARGEST:
+        if not isinstance(value, int) or isinstance(value, bool) or abs(value) > MAX_INTEGER:
             raise self.refused(name, "must be a whole number")
         return value
 
@@ -77,7 +77,7 @@ class Fields:
         if isinstance(value, str) and NUMBER.fullmatch(value):
             value = float(value)
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or not math.isfinite(value if abs(value) < LARGEST else math.inf):
+        if not is_number or not math.isfinite(value if abs(value) < MAX_INTEGER else math.inf):
             raise self.refused(name, "must be a finite number")
         return float(value)
 
@@ -143,7 +143,7 @@ def _glimpse(value: object) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return repr(value) if abs(value) < 1e40 else "a very large one"
-    kinds = {dict: "an object", list: "a list", Upload: "a file"}
+    kinds = {dict: "an object", list: "a list", FormFile: "a file"}
     return kinds.get(type(value), type(value).__name__)
 
 

@@ -19,7 +19,7 @@ NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\]){0,3})")
 
 
 @dataclass(frozen=True)
-class Upload:
+class FormFile:
     """A file part. What type the caller says it has is not kept: nobody should believe it."""
 
     data: bytes
@@ -35,7 +35,7 @@ class _Part:
 
 
 def read_multipart(body: bytes, boundary: bytes) -> dict[str, Any]:
-    """The fields of a form: text, lists of text, objects of those, and `Upload`. Raises InvalidRequest."""
+    """The fields of a form: text, lists of text, objects of those, and `FormFile`. Raises InvalidRequest."""
     tree: dict[str, Any] = {}
     for part in _Parts().collect(body, boundary):
         name, value = _named_value(part)
@@ -47,7 +47,7 @@ class _Parts:
     """Collects the parts as the parser comes upon them."""
 
     def __init__(self) -> None:
-        self.parts: list[_Part] = []
+        self.resources: list[_Part] = []
         self.is_whole = False
 
     def collect(self, body: bytes, boundary: bytes) -> list[_Part]:
@@ -56,10 +56,10 @@ class _Parts:
                 boundary,
                 {
                     "on_part_begin": self.begin,
-                    "on_header_field": lambda data, start, end: self.parts[-1].header.extend(data[start:end]),
-                    "on_header_value": lambda data, start, end: self.parts[-1].value.extend(data[start:end]),
+                    "on_header_field": lambda data, start, end: self.resources[-1].header.extend(data[start:end]),
+                    "on_header_value": lambda data, start, end: self.resources[-1].value.extend(data[start:end]),
                     "on_header_end": self.end_header,
-                    "on_part_data": lambda data, start, end: self.parts[-1].data.extend(data[start:end]),
+                    "on_part_data": lambda data, start, end: self.resources[-1].data.extend(data[start:end]),
                     "on_end": self.end,
                 },
             )
@@ -68,15 +68,15 @@ class _Parts:
             raise InvalidRequest(f"the form is not valid multipart/form-data: {error}") from error
         if not self.is_whole:
             raise InvalidRequest("the form is cut off: its closing boundary is missing")
-        return self.parts
+        return self.resources
 
     def begin(self) -> None:
-        if len(self.parts) == MAX_PARTS:
+        if len(self.resources) == MAX_PARTS:
             raise InvalidRequest(f"the form has too many parts; {MAX_PARTS} are more than any request needs")
-        self.parts.append(_Part())
+        self.resources.append(_Part())
 
     def end_header(self) -> None:
-        part = self.parts[-1]
+        part = self.resources[-1]
         part.headers[part.header.decode("latin-1").lower()] = bytes(part.value)
         part.header, part.value = bytearray(), bytearray()
 
@@ -84,13 +84,13 @@ class _Parts:
         self.is_whole = True
 
 
-def _named_value(part: _Part) -> tuple[str, str | Upload]:
+def _named_value(part: _Part) -> tuple[str, str | FormFile]:
     _, options = parse_options_header(part.headers.get("content-disposition", b""))
     name = _text(options.get(b"name", b""), "the name of a form part")
     if not name or len(name) > MAX_NAME_CHARS:
         raise InvalidRequest(f"every form part needs a name of at most {MAX_NAME_CHARS} characters")
     if b"filename" in options:
-        return name, Upload(bytes(part.data), options[b"filename"].decode("utf-8", "replace"))
+        return name, FormFile(bytes(part.data), options[b"filename"].decode("utf-8", "replace"))
     return name, _text(bytes(part.data), name)
 
 
@@ -102,7 +102,7 @@ def _text(data: bytes, param: str) -> str:
         raise InvalidRequest(f"{param} is not valid UTF-8; {hint}", param) from error
 
 
-def _place(tree: dict[str, Any], name: str, value: str | Upload) -> None:
+def _place(tree: dict[str, Any], name: str, value: str | FormFile) -> None:
     """Put a value where its name says."""
     steps = _steps(name)
     last = steps[-1]

@@ -7,7 +7,7 @@ import time
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.http.rate_limits import ALLOWANCES, limit_headers
+from service.http.rate_limits import ALLOWANCES, rate_limit_headers
 from service.http.request_metrics import RequestMetrics
 from service.http.trace import trace_id, traceparent
 
@@ -20,7 +20,7 @@ LOOKED_AT = frozenset({b"x-request-id", b"traceparent", b"prefer"})
 NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 
 
-class RequestStory:
+class RequestLogMiddleware:
     """Binds `request_id`, puts it into `x-request-id`, and logs `request.finished` without query, body or keys."""
 
     def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
@@ -42,7 +42,9 @@ class RequestStory:
                 status, began = message["status"], time.monotonic()
                 headers = [*message.get("headers", ()), (b"x-request-id", request_id.encode()), NO_SNIFFING]
                 if allowances := scope.get(ALLOWANCES):
-                    headers += [(name.encode(), value.encode()) for name, value in limit_headers(allowances).items()]
+                    headers += [
+                        (name.encode(), value.encode()) for name, value in rate_limit_headers(allowances).items()
+                    ]
                 message["headers"] = headers
             await send(message)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-LONGEST_WAIT_S = 60
+MAX_WAIT_S = 60
 WAIT = re.compile(r'wait(?:\s*=\s*"?(\d{1,9})"?)?', re.IGNORECASE)
 
 
@@ -33,7 +33,7 @@ def read_prefer(headers: Sequence[str]) -> Prefer:
         name = word.partition(";")[0].strip()
         is_async = is_async or name.lower() == "respond-async"
         if wait_s is None and (match := WAIT.fullmatch(name)):
-            wait_s = min(int(match[1] or LONGEST_WAIT_S), LONGEST_WAIT_S)
+            wait_s = min(int(match[1] or MAX_WAIT_S), MAX_WAIT_S)
     return Prefer(wait_s or 0, is_async)
 
 

@@ -11,26 +11,26 @@ from starlette.datastructures import Headers
 from starlette.responses import Response, StreamingResponse
 
 from jobs.storage.interface import Storage, StoredObject
-from service.http.errors import Problem
+from service.http.errors import ApiError
 
 RANGE = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*")
 
 
 @dataclass(frozen=True)
-class Span:
+class ByteRange:
     """`length` bytes from `start` on."""
 
     start: int
     length: int
 
 
-def stored_content(request: Request, storage: Storage, key: str, filename: str, etag: str | None = None) -> Response:
-    """What lies under `key`. `etag` replaces the storage's own. Raises Problem `asset_expired`."""
+def range_response(request: Request, storage: Storage, key: str, filename: str, etag: str | None = None) -> Response:
+    """What lies under `key`. `etag` replaces the storage's own. Raises ApiError `asset_expired`."""
     try:
-        stored = storage.look(key)
+        stored = storage.stat(key)
         return _answer(request, storage, key, stored, _headers(stored, filename, etag or stored.etag))
     except KeyError as error:
-        raise Problem("asset_expired", "the file is no longer stored") from error
+        raise ApiError("asset_expired", "the file is no longer stored") from error
 
 
 def matches(header: str | None, etag: str) -> bool:
@@ -59,8 +59,8 @@ def _head(stored: StoredObject, headers: dict[str, str]) -> Response:
     return Response(status_code=200, headers={**headers, **length}, media_type=stored.content_type)
 
 
-def _span(headers: Headers, size: int, etag: str) -> Span | None:
-    """The one range that is asked for, or None for everything. Raises Problem `range_not_satisfiable`."""
+def _span(headers: Headers, size: int, etag: str) -> ByteRange | None:
+    """The one range that is asked for, or None for everything. Raises ApiError `range_not_satisfiable`."""
     match = RANGE.fullmatch(headers.get("range", ""))
     if match is None or headers.get("if-range", etag) != etag or not (match[1] or match[2]):
         return None  # no range, several, or one of another version: everything is a right answer
@@ -72,8 +72,8 @@ def _span(headers: Headers, size: int, etag: str) -> Span | None:
         start, last = max(0, size - int(match[2])), size - 1
     if start > last:
         message = f"there are {size} bytes; the range {headers['range']} begins behind them"
-        raise Problem("range_not_satisfiable", message, headers={"Content-Range": f"bytes */{size}"})
-    return Span(start, last - start + 1)
+        raise ApiError("range_not_satisfiable", message, headers={"Content-Range": f"bytes */{size}"})
+    return ByteRange(start, last - start + 1)
 
 
 def _headers(stored: StoredObject, filename: str, etag: str) -> dict[str, str]:

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from typing import NoReturn
 
 from jobs.access.quotas import Allowance
-from service.http.errors import Problem
+from service.http.errors import ApiError
 
 ALLOWANCES = "easyanimate.allowances"  # in the scope of a request: what is left of the caller's limits
 
 
-MOST_WAIT_S = 60  # clients do not obey a longer one
+MAX_RATE_WAIT_S = 60  # clients do not obey a longer one
 
 SENTENCES = {
     "requests": "{limit} requests for videos a minute are your limit; come back in {wait_s} s",
@@ -20,14 +20,14 @@ SENTENCES = {
 }
 
 
-def check(allowances: Iterable[Allowance]) -> None:
-    """Raises Problem `rate_limited` if one of them is exceeded."""
+def check_allowances(allowances: Iterable[Allowance]) -> None:
+    """Raises ApiError `rate_limited` if one of them is exceeded."""
     for allowance in allowances:
         if allowance.is_exceeded:
             _refuse(allowance)
 
 
-def limit_headers(allowances: Iterable[Allowance]) -> dict[str, str]:
+def rate_limit_headers(allowances: Iterable[Allowance]) -> dict[str, str]:
     """The fields of the IETF's draft for all limits, and those of OpenAI for the rate of requests."""
     policies, states, openai = [], [], {}
     for allowance in allowances:
@@ -47,17 +47,17 @@ def _refuse(allowance: Allowance) -> NoReturn:
     message = SENTENCES[allowance.name].format(
         limit=allowance.limit, left=allowance.left, asked=allowance.asked, wait_s=wait_s
     )
-    headers = {"Retry-After": str(min(wait_s, MOST_WAIT_S))}
-    if wait_s > MOST_WAIT_S or allowance.asked > allowance.limit:
+    headers = {"Retry-After": str(min(wait_s, MAX_RATE_WAIT_S))}
+    if wait_s > MAX_RATE_WAIT_S or allowance.asked > allowance.limit:
         headers["x-should-retry"] = "false"
-    raise Problem("rate_limited", message, headers=headers)
+    raise ApiError("rate_limited", message, headers=headers)
 
 
 def _wait_s(allowance: Allowance) -> int:
     """Seconds until it makes sense to ask again; one more request is granted when its part of a minute is over."""
     if allowance.name == "requests":
         return -(-(allowance.window_s or 0) // allowance.limit)
-    return allowance.reset_s if allowance.reset_s is not None else MOST_WAIT_S // 2
+    return allowance.reset_s if allowance.reset_s is not None else MAX_RATE_WAIT_S // 2
 
 
 def _parameter(name: str, value: int | None) -> str:

@@ -13,9 +13,9 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.http.errors import EXPECTED, LastResort, answer_to
+from service.http.errors import EXPECTED, ServerErrorMiddleware, error_response
 from service.http.lean_route import LeanRoute
-from service.http.middleware import RequestStory
+from service.http.middleware import RequestLogMiddleware
 from service.http.request_metrics import RequestMetrics
 
 
@@ -40,7 +40,7 @@ class FrontEnd(FastAPI):
             way = _Way(route, route.path_regex, route.get_route_handler())
             for method in route.methods or ():
                 self.ways.setdefault(method, []).append(way)
-        self._short = RequestStory(LastResort(_run), metrics)
+        self._short = RequestLogMiddleware(ServerErrorMiddleware(_run), metrics)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI has it: the short way if there is one, else FastAPI's."""
@@ -60,5 +60,5 @@ async def _run(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         response = await scope[_WAY].handle(request)
     except EXPECTED as error:
-        response = await answer_to(request, error)
+        response = await error_response(request, error)
     await response(scope, receive, send)

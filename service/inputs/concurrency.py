@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-from service.http.errors import Problem
+from service.http.errors import ApiError
 
 AT_ONCE = 12  # of the forty threads that answer requests
 AT_ONCE_FOR_ONE = 6
 
 
-class Slots:
+class ConcurrencyLimiter:
     """Whoever finds none free is refused at once and comes back: waiting would hold a thread, too."""
 
     def __init__(self) -> None:
@@ -20,11 +20,11 @@ class Slots:
 
     @contextmanager
     def one(self, owner: str) -> Iterator[None]:
-        """Room for one more of this caller. Raises Problem `rate_limited`."""
+        """Room for one more of this caller. Raises ApiError `rate_limited`."""
         with self._lock:
             if self._taken.total() >= AT_ONCE or self._taken[owner] >= AT_ONCE_FOR_ONE:
                 message = "enough servers of others are being waited for right now; try again in a moment"
-                raise Problem("rate_limited", message, headers={"Retry-After": "5"})
+                raise ApiError("rate_limited", message, headers={"Retry-After": "5"})
             self._taken[owner] += 1
         try:
             yield

@@ -15,7 +15,7 @@ AT_ONCE = 2  # pictures decoded at the same time: forty megapixels take some 300
 SIXTEEN_BIT_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
-class ImageDoor:
+class ImageDecoder:
     """Decodes callers' pictures, a few at a time. `max_pixels` is width times height."""
 
     def __init__(self, max_pixels: int) -> None:
@@ -24,7 +24,7 @@ class ImageDoor:
 
     def to_png(self, data: bytes, param: str) -> bytes:
         """The bytes of an RGB PNG of this picture. Raises InvalidRequest `unsupported_image`."""
-        form = sniff(data)
+        form = detect_format(data)
         if form is None:
             raise _refused(param, "must be a PNG, JPEG, WebP or still GIF; these bytes are none of them")
         with self.slots:
@@ -54,7 +54,7 @@ class ImageDoor:
         return _refused(param, f"has {size} pixels; at most {self.max_pixels} work here, so send a smaller picture")
 
 
-def sniff(data: bytes) -> str | None:
+def detect_format(data: bytes) -> str | None:
     """The file format that the first bytes tell."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Kind:
+class InputKind:
     """`url_field` names the address inside an object, as in {"image_url": …}."""
 
     noun: str
@@ -14,5 +14,5 @@ class Kind:
     fetch_failed: str
 
 
-PICTURE = Kind("picture", "image/png", "image_url", "unsupported_image", "image_fetch_failed")
-VIDEO = Kind("video", "video/mp4", "video_url", "unsupported_video", "video_fetch_failed")
+IMAGE = InputKind("picture", "image/png", "image_url", "unsupported_image", "image_fetch_failed")
+VIDEO = InputKind("video", "video/mp4", "video_url", "unsupported_video", "video_fetch_failed")

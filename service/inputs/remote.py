@@ -4,32 +4,32 @@ Only `jobs/outbound_http.py` reaches out, so no address leads into a private net
 """
 
 from jobs.errors import InvalidRequest
-from jobs.outbound_http import Blocked, NoAnswer, Outgoing
-from service.inputs.concurrency import Slots
-from service.inputs.kinds import Kind
+from jobs.outbound_http import AddressBlocked, OutboundClient, RequestFailed
+from service.inputs.concurrency import ConcurrencyLimiter
+from service.inputs.kinds import InputKind
 
 MAX_URL_CHARS = 2048
 
 
-class Links:
-    """Fetches callers' files through `outgoing`. `limit_bytes` is the largest one."""
+class RemoteFetcher:
+    """Fetches callers' files through `outbound`. `limit_bytes` is the largest one."""
 
-    def __init__(self, outgoing: Outgoing, limit_bytes: int, slots: Slots) -> None:
-        self.outgoing = outgoing
+    def __init__(self, outbound: OutboundClient, limit_bytes: int, slots: ConcurrencyLimiter) -> None:
+        self.outbound = outbound
         self.limit_bytes = limit_bytes
         self.slots = slots
 
-    def fetch(self, owner: str, url: str, param: str, kind: Kind) -> bytes:
-        """What lies at `url`. Raises InvalidRequest `url_not_allowed` or the kind's code, Problem `rate_limited`."""
+    def fetch(self, owner: str, url: str, param: str, kind: InputKind) -> bytes:
+        """What lies at `url`. Raises InvalidRequest `url_not_allowed` or the kind's code, ApiError `rate_limited`."""
         if len(url) > MAX_URL_CHARS:
             raise InvalidRequest(f"{param} has {len(url)} characters; at most {MAX_URL_CHARS} work", param)
         with self.slots.one(owner):
-            self.outgoing.check(url, param)
+            self.outbound.check(url, param)
             try:
-                return self.outgoing.fetch(url, self.limit_bytes)
-            except Blocked as error:
+                return self.outbound.fetch(url, self.limit_bytes)
+            except AddressBlocked as error:
                 message = f"{param} leads to where this service must not go: {error}"
                 raise InvalidRequest(message, param, "url_not_allowed") from error
-            except NoAnswer as error:
+            except RequestFailed as error:
                 message = f"{param} could not be fetched: {error}; send the {kind.noun} as a file, or another link"
                 raise InvalidRequest(message, param, kind.fetch_failed) from error

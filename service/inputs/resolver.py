@@ -10,20 +10,20 @@ from PIL import Image
 from jobs.errors import InvalidRequest
 from service.http.body import read_json
 from service.http.fields import Fields
-from service.http.forms import Upload
-from service.inputs.images import ImageDoor
-from service.inputs.kinds import PICTURE, Kind
-from service.inputs.remote import Links
-from service.inputs.uploads import FileShelf, is_file_id
+from service.http.forms import FormFile
+from service.inputs.images import ImageDecoder
+from service.inputs.kinds import IMAGE, InputKind
+from service.inputs.remote import RemoteFetcher
+from service.inputs.uploads import UploadService, is_file_id
 
 IMAGE_NAMES = ("image", "input_reference")
-PICTURE_FILES = {"image": "image.png", "last_image": "last_image.png", "mask": "mask.png"}
+IMAGE_FILES = {"image": "image.png", "last_image": "last_image.png", "mask": "mask.png"}
 VIDEO_FILE = "video.mp4"
 MAX_ID_CHARS = 100
 
 
 @dataclass(frozen=True)
-class Inputs:
+class InputImages:
     """`pictures` are RGB PNGs by the names of their files."""
 
     pictures: dict[str, bytes]
@@ -35,15 +35,15 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class InputDoor:
+class InputResolver:
     """Finds the bytes of one caller's inputs, whichever way they come."""
 
     owner: str
-    links: Links
-    shelf: FileShelf
+    links: RemoteFetcher
+    shelf: UploadService
 
-    def read(self, value: Any, param: str, kind: Kind) -> bytes:
-        """The bytes of a file part, a data: URL, an https link, or a file sent ahead. Raises InvalidRequest, Problem.
+    def read(self, value: Any, param: str, kind: InputKind) -> bytes:
+        """The bytes of a file part, a data: URL, an https link, or a file sent ahead. Raises InvalidRequest, ApiError.
 
         The last two may also stand in an object, as {"image_url": …} and {"file_id": …}.
         """
@@ -51,13 +51,13 @@ class InputDoor:
             value = read_json(value, param)
         if isinstance(value, dict):
             return self._named(Fields(value, param), kind)
-        if isinstance(value, Upload):
+        if isinstance(value, FormFile):
             return value.data
         if is_file_id(value):
             return self.shelf.read(self.owner, value[:MAX_ID_CHARS], param, kind)
         return self._at(value, param, kind)
 
-    def _named(self, reference: Fields, kind: Kind) -> bytes:
+    def _named(self, reference: Fields, kind: InputKind) -> bytes:
         reference.refuse_unknown((kind.url_field, "file_id"))
         url, file_id = reference.get(kind.url_field), reference.text("file_id", MAX_ID_CHARS)
         if (url is None) == (file_id is None):
@@ -66,7 +66,7 @@ class InputDoor:
             return self.shelf.read(self.owner, file_id, reference.param("file_id"), kind)
         return self._at(url, reference.param(kind.url_field), kind)
 
-    def _at(self, url: Any, param: str, kind: Kind) -> bytes:
+    def _at(self, url: Any, param: str, kind: InputKind) -> bytes:
         scheme = url.partition(":")[0].lower() if isinstance(url, str) else ""
         if scheme == "data":
             return _decoded(url, param, kind)
@@ -76,13 +76,13 @@ class InputDoor:
         raise InvalidRequest(f"{message}a data:{kind.media_type};base64,… URL", param, kind.unsupported)
 
 
-def read_pictures(fields: Fields, images: ImageDoor, door: InputDoor) -> Inputs:
-    """The pictures in these fields, decoded and checked. Raises InvalidRequest, Problem."""
+def read_images(fields: Fields, images: ImageDecoder, door: InputResolver) -> InputImages:
+    """The pictures in these fields, decoded and checked. Raises InvalidRequest, ApiError."""
     found = {"image": image_name(fields), "last_image": "last_image", "mask": "mask"}
     given = {name: param for name, param in found.items() if param and fields.get(param) is not None}
-    return Inputs(
+    return InputImages(
         {
-            PICTURE_FILES[name]: images.to_png(door.read(fields.get(param), param, PICTURE), param)
+            IMAGE_FILES[name]: images.to_png(door.read(fields.get(param), param, IMAGE), param)
             for name, param in given.items()
         }
     )
@@ -96,7 +96,7 @@ def image_name(fields: Fields) -> str | None:
     return given[0] if given else None
 
 
-def _decoded(url: str, param: str, kind: Kind) -> bytes:
+def _decoded(url: str, param: str, kind: InputKind) -> bytes:
     header, comma, content = url.partition(",")
     try:
         if not comma or not header.lower().endswith(";base64"):

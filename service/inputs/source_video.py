@@ -12,15 +12,15 @@ from jobs.model.job import Job
 from jobs.model.states import State
 from jobs.store.keeper.recovery import JobStore
 from service.http.body import read_json
-from service.http.errors import Problem
+from service.http.errors import ApiError
 from service.http.fields import Fields
 from service.inputs.kinds import VIDEO
-from service.inputs.resolver import MAX_ID_CHARS, InputDoor
-from service.inputs.video_header import read_clip_header, refused
+from service.inputs.resolver import MAX_ID_CHARS, InputResolver
+from service.inputs.video_header import read_video_header, video_refused
 
 
 @dataclass(frozen=True)
-class Clip:
+class SourceVideo:
     """A video as it is shown: sizes in pixels, `seconds` its playing time. Either `data` or `source` is there."""
 
     param: str
@@ -35,8 +35,8 @@ class Clip:
         return max(1, round(self.seconds * fps))
 
 
-def read_clip(fields: Fields, store: JobStore, door: InputDoor) -> Clip | None:
-    """The video in these fields. Raises InvalidRequest `unsupported_video`, Problem."""
+def read_source_video(fields: Fields, store: JobStore, door: InputResolver) -> SourceVideo | None:
+    """The video in these fields. Raises InvalidRequest `unsupported_video`, ApiError."""
     value = fields.get("video")
     if value is None:
         return None
@@ -47,33 +47,33 @@ def read_clip(fields: Fields, store: JobStore, door: InputDoor) -> Clip | None:
     return _sent(door.read(value, "video", VIDEO))
 
 
-def own_video(store: JobStore, owner: str, video_id: str, param: str | None) -> Job:
-    """The caller's finished video of this id. Raises Problem `video_not_found`, `video_not_ready`."""
+def get_own_video(store: JobStore, owner: str, video_id: str, param: str | None) -> Job:
+    """The caller's finished video of this id. Raises ApiError `video_not_found`, `video_not_ready`."""
     try:
         job = store.get_owned(video_id, owner)
     except JobNotFound as error:
-        raise Problem("video_not_found", str(error), param) from error
+        raise ApiError("video_not_found", str(error), param) from error
     if job.state is not State.COMPLETED:
         message = f"{video_id} is {job.state}; only a completed video can be remixed, extended or edited"
-        raise Problem("video_not_ready", message, param)
+        raise ApiError("video_not_ready", message, param)
     return job
 
 
-def _own(reference: Fields, store: JobStore, owner: str) -> Clip:
+def _own(reference: Fields, store: JobStore, owner: str) -> SourceVideo:
     reference.refuse_unknown(("id", "file_id", VIDEO.url_field))
     video_id = reference.text("id", MAX_ID_CHARS)
     if not video_id:
         raise InvalidRequest('video.id is missing, as in {"id": "video_…"}', "video.id")
-    job = own_video(store, owner, video_id, "video.id")
+    job = get_own_video(store, owner, video_id, "video.id")
     if job.has_expired(time.time()):
-        raise Problem("asset_expired", f"the files of {video_id} were kept until its expires_at", "video.id")
+        raise ApiError("asset_expired", f"the files of {video_id} were kept until its expires_at", "video.id")
     request = job.request
     if request.num_frames < FRAMES_PER_SLICE:
-        raise refused("video.id", "is a picture; download it and send it as image")
-    return Clip("video.id", request.width, request.height, request.seconds, source=job)
+        raise video_refused("video.id", "is a picture; download it and send it as image")
+    return SourceVideo("video.id", request.width, request.height, request.seconds, source=job)
 
 
-def _sent(data: bytes) -> Clip:
-    header = read_clip_header(data, "video")
+def _sent(data: bytes) -> SourceVideo:
+    header = read_video_header(data, "video")
     width, height = header.shown_size
-    return Clip("video", width, height, float(header.num_frames / header.fps), data=data)
+    return SourceVideo("video", width, height, float(header.num_frames / header.fps), data=data)

@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 
 from service.http.errors import ProblemBody
 from service.openapi.examples import error_examples, video_examples
-from service.openapi.headers import header_components, told
+from service.openapi.headers import header_components, response_headers
 from service.openapi.responses import SCHEMAS
 
 OF_THE_FRAMEWORK = ("HTTPValidationError", "ValidationError")
@@ -63,7 +63,7 @@ def _complete(made: dict[str, Any]) -> dict[str, Any]:
     for operation in _operations(made["paths"]):
         _forget_the_framework(operation["responses"])
         for answer in operation["responses"].values():
-            answer["headers"] = told("x-request-id") | answer.get("headers", {})
+            answer["headers"] = response_headers("x-request-id") | answer.get("headers", {})
     return made
 
 

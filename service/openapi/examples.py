@@ -7,9 +7,9 @@ from jobs.model.failure import failure
 from jobs.model.job import Job, Result
 from jobs.model.request import VideoRequest
 from jobs.model.states import Phase, State
-from jobs.queue.fair_queue import Place
+from jobs.queue.fair_queue import QueuePosition
 from service.http.errors import STATUS, problem_body
-from service.schemas.video import show
+from service.schemas.video import to_video
 
 VIDEO_ID = "video_0c8f6d2b7a914e35b1d0f7aa"
 PATH = f"/v1/videos/{VIDEO_ID}"
@@ -78,16 +78,16 @@ def error_examples() -> dict[str, Any]:
 def video_examples() -> dict[str, Any]:
     """The record of one video in each of its states."""
     waiting = Job(id=VIDEO_ID, owner="", request=_request(), created_at=CREATED_AT)
-    running = waiting.with_changes(
+    running = waiting.evolve(
         state=State.RUNNING, attempt=1, started_at=CREATED_AT + 2, phase=Phase.DENOISING, step=12, total_steps=30
     )
-    ended = running.with_changes(completed_at=CREATED_AT + 43, step=30)
+    ended = running.evolve(completed_at=CREATED_AT + 43, step=30)
     jobs = {
-        "queued": show(waiting, place=Place(3)),
-        "in_progress": show(running),
-        "completed": show(ended.with_changes(state=State.COMPLETED, result=_result()), "https://example.com/…"),
-        "failed": show(running.with_changes(state=State.FAILED, failure=failure("gpu_out_of_memory"))),
-        "cancelled": show(waiting.with_changes(state=State.CANCELLED, failure=failure("cancelled"))),
+        "queued": to_video(waiting, place=QueuePosition(3)),
+        "in_progress": to_video(running),
+        "completed": to_video(ended.evolve(state=State.COMPLETED, result=_result()), "https://example.com/…"),
+        "failed": to_video(running.evolve(state=State.FAILED, failure=failure("gpu_out_of_memory"))),
+        "cancelled": to_video(waiting.evolve(state=State.CANCELLED, failure=failure("cancelled"))),
     }
     return {name: {"value": video.model_dump(mode="json")} for name, video in jobs.items()}
 

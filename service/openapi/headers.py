@@ -15,7 +15,7 @@ ABOUT_PREFER = (
 ABOUT_KEY = "A name of your choice for this request. Sent again with the same body within 24 hours: the same video."
 
 # What a caller may send: description, schema, an example.
-SENT: dict[str, tuple[str, dict[str, Any], str]] = {
+REQUEST_HEADERS: dict[str, tuple[str, dict[str, Any], str]] = {
     "Cancel-After": ("A `deadline` as a time from now: seconds, or such as `10m` or `1h30m`.", TEXT, "10m"),
     "Idempotency-Key": (ABOUT_KEY, {"type": "string", "minLength": 1, "maxLength": 255}, "order-17"),
     "If-None-Match": ("The `ETag` of the answer you have: 304 without a body if it is still good.", TEXT, 'W/"8f0c1d"'),
@@ -26,7 +26,7 @@ SENT: dict[str, tuple[str, dict[str, Any], str]] = {
 }
 
 # What an answer may carry: description, schema.
-TOLD: dict[str, tuple[str, dict[str, Any]]] = {
+RESPONSE_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "x-request-id": ("The id of this request, in the operator's log too; yours if you sent a harmless one.", TEXT),
     "Location": ("Where to go on: the record of the video, or the link to the file.", TEXT),
     "Link": ("`rel=next` leads to the page behind this one, if there is one.", TEXT),
@@ -51,19 +51,19 @@ TOLD: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def told(*names: str) -> dict[str, Any]:
+def response_headers(*names: str) -> dict[str, Any]:
     """The `headers` of a documented answer."""
     return {name: {"$ref": HEADERS + name} for name in names}
 
 
-def sent(*names: str) -> dict[str, Any]:
+def request_headers(*names: str) -> dict[str, Any]:
     """The `openapi_extra` of a route that looks at these headers of a request."""
-    return {"parameters": [_parameter(name, *SENT[name]) for name in names]}
+    return {"parameters": [_parameter(name, *REQUEST_HEADERS[name]) for name in names]}
 
 
 def header_components() -> dict[str, Any]:
     """The headers of answers, as components of the OpenAPI document."""
-    return {name: {"description": about, "schema": schema} for name, (about, schema) in TOLD.items()}
+    return {name: {"description": about, "schema": schema} for name, (about, schema) in RESPONSE_HEADERS.items()}
 
 
 def _parameter(name: str, about: str, schema: dict[str, Any], example: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from service.http.errors import LIMIT_HEADERS, STATUS, headers_of
 from service.openapi.examples import video_examples
-from service.openapi.headers import told
+from service.openapi.headers import response_headers
 from service.schemas.video import Video
 
 SCHEMAS = "#/components/schemas/"
@@ -34,38 +34,45 @@ def errors(*codes: str) -> dict[int | str, dict[str, Any]]:
     return {status: _refusal(found) for status, found in sorted(by_status.items())}
 
 
-def of_video(about: str, *headers: str, states: Iterable[str] = STATES) -> dict[str, Any]:
+def video_response(about: str, *headers: str, states: Iterable[str] = STATES) -> dict[str, Any]:
     """What an answer with the record of a video looks like, in each of these states."""
     content = {"examples": {name: {"$ref": EXAMPLES + name} for name in states}}
-    return {"model": Video, "description": about, "headers": told(*headers), "content": {"application/json": content}}
-
-
-def accepted() -> dict[int | str, dict[str, Any]]:
-    """The answers to a request for a video: the same record with either status."""
-    headers = ("Location", "ETag", "openai-poll-after-ms", "Idempotency-Replayed", *LIMIT_HEADERS)
     return {
-        200: of_video("The record of the accepted video", *headers, states=["queued"]),
-        202: of_video("The same, with `Prefer: respond-async`", *headers, "Preference-Applied", states=["queued"]),
+        "model": Video,
+        "description": about,
+        "headers": response_headers(*headers),
+        "content": {"application/json": content},
     }
 
 
-def of_file() -> dict[int | str, dict[str, Any]]:
+def accepted_responses() -> dict[int | str, dict[str, Any]]:
+    """The answers to a request for a video: the same record with either status."""
+    headers = ("Location", "ETag", "openai-poll-after-ms", "Idempotency-Replayed", *LIMIT_HEADERS)
+    return {
+        200: video_response("The record of the accepted video", *headers, states=["queued"]),
+        202: video_response(
+            "The same, with `Prefer: respond-async`", *headers, "Preference-Applied", states=["queued"]
+        ),
+    }
+
+
+def file_responses() -> dict[int | str, dict[str, Any]]:
     """The answers with a file: whole, a part of it, nothing new, or where to find it."""
     headers = ("ETag", "Accept-Ranges", "Cache-Control", "Content-Disposition", "Content-Length")
     content: dict[str, Any] = {media_type: {"schema": BYTES} for media_type in MEDIA_TYPES}
     content["application/json"] = {"schema": {"type": "object", "description": "The manifest: how it was made."}}
     return {
-        200: {"description": "The whole file", "headers": told(*headers), "content": content},
-        206: {"description": "The range", "headers": told(*headers, "Content-Range"), "content": content},
-        302: {"description": "A link that needs no key", "headers": told("Location", "Cache-Control")},
+        200: {"description": "The whole file", "headers": response_headers(*headers), "content": content},
+        206: {"description": "The range", "headers": response_headers(*headers, "Content-Range"), "content": content},
+        302: {"description": "A link that needs no key", "headers": response_headers("Location", "Cache-Control")},
         304: not_modified(),
     }
 
 
-def of_upload() -> dict[int | str, dict[str, Any]]:
+def upload_responses() -> dict[int | str, dict[str, Any]]:
     """The answers with the content of a file that was sent ahead."""
     types = ("image/png", "image/jpeg", "image/webp", "image/gif", "video/mp4")
-    found = {status: answer for status, answer in of_file().items() if status != 302}
+    found = {status: answer for status, answer in file_responses().items() if status != 302}
     for status in (200, 206):
         found[status] = {**found[status], "content": {media_type: {"schema": BYTES} for media_type in types}}
     return found
@@ -73,7 +80,7 @@ def of_upload() -> dict[int | str, dict[str, Any]]:
 
 def not_modified() -> dict[str, Any]:
     """The answer to an `If-None-Match` that still matches."""
-    return {"description": "What you have is still good", "headers": told("ETag", "Cache-Control")}
+    return {"description": "What you have is still good", "headers": response_headers("ETag", "Cache-Control")}
 
 
 def _refusal(codes: list[str]) -> dict[str, Any]:
@@ -81,6 +88,6 @@ def _refusal(codes: list[str]) -> dict[str, Any]:
     examples = {code: {"$ref": EXAMPLES + code} for code in codes}
     return {
         "description": ", ".join(f"`{code}`" for code in codes),
-        "headers": told(*headers),
+        "headers": response_headers(*headers),
         "content": {PROBLEM: {"schema": {"$ref": SCHEMAS + "ProblemBody"}, "examples": examples}},
     }

@@ -5,19 +5,19 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from jobs.errors import FileMissing, InvalidRequest
-from service.dependencies import BodyDep, OwnerDep, PartsDep
+from jobs.errors import FileNotFound, InvalidRequest
+from service.dependencies import BodyDep, OwnerDep, ResourcesDep
 from service.http.fields import Fields
-from service.http.forms import Upload
-from service.http.ranges import stored_content
-from service.openapi.headers import sent
-from service.openapi.responses import errors, of_upload
+from service.http.forms import FormFile
+from service.http.ranges import range_response
+from service.openapi.headers import request_headers
+from service.openapi.responses import errors, upload_responses
 from service.schemas.file import File, FileDeleted, FileList, _show
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
 
 PURPOSES = ("user_data", "vision")
-SHORTEST_S, LONGEST_S = 3600, 30 * 86_400
+MIN_LIFETIME_S, MAX_LIFETIME_S = 3600, 30 * 86_400
 KNOWN = ("file", "content", "purpose", "expires_after")
 LIST_PARAMETERS = ("limit", "after", "order", "purpose")
 OF_ONE = ("invalid_api_key", "file_not_found", "queue_unavailable")
@@ -47,7 +47,7 @@ FORM = {
             "type": "object",
             "properties": {
                 "anchor": {"type": "string", "enum": ["created_at"]},
-                "seconds": {"type": "integer", "minimum": SHORTEST_S, "maximum": LONGEST_S},
+                "seconds": {"type": "integer", "minimum": MIN_LIFETIME_S, "maximum": MAX_LIFETIME_S},
             },
             "required": ["seconds"],
             "additionalProperties": False,
@@ -60,18 +60,18 @@ REQUEST_BODY = {"required": True, "content": {"multipart/form-data": {"schema": 
 
 
 @router.post("", responses={200: {"model": File}, **OF_CREATE}, openapi_extra={"requestBody": REQUEST_BODY})
-def create_file(owner: OwnerDep, parts: PartsDep, body: BodyDep) -> JSONResponse:
+def create_file(owner: OwnerDep, resources: ResourcesDep, body: BodyDep) -> JSONResponse:
     """Send a picture or video ahead, to be named in requests by its id until it ends. Accepted videos have a copy."""
     fields = Fields(body.fields())
     fields.refuse_unknown(KNOWN)
     given = [fields.get(name) for name in ("file", "content") if fields.get(name) is not None]
-    if len(given) != 1 or not isinstance(given[0], Upload):
+    if len(given) != 1 or not isinstance(given[0], FormFile):
         raise InvalidRequest("send one file as the part `file` of multipart/form-data, with a filename", "file")
     purpose = fields.text("purpose", 100) or PURPOSES[0]
     if purpose not in PURPOSES:
         raise fields.refused("purpose", f"must be one of {', '.join(PURPOSES)}")
-    seconds = _lifetime(fields, parts.settings.file_ttl_s)
-    return JSONResponse(_show(parts.shelf.keep(owner, given[0], purpose, seconds)).model_dump())
+    seconds = _lifetime(fields, resources.settings.file_ttl_s)
+    return JSONResponse(_show(resources.shelf.keep(owner, given[0], purpose, seconds)).model_dump())
 
 
 @router.get(
@@ -81,7 +81,7 @@ def create_file(owner: OwnerDep, parts: PartsDep, body: BodyDep) -> JSONResponse
 def list_files(
     request: Request,
     owner: OwnerDep,
-    parts: PartsDep,
+    resources: ResourcesDep,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 10_000,
     after: str | None = None,
     order: Literal["asc", "desc"] = "desc",
@@ -89,11 +89,11 @@ def list_files(
 ) -> FileList:
     """The caller's files, newest first unless `order` says otherwise."""
     Fields(dict(request.query_params)).refuse_unknown(LIST_PARAMETERS)
-    files = parts.shelf.listed(owner, newest_first=order == "desc")
+    files = resources.shelf.listed(owner, newest_first=order == "desc")
     if after is not None:
         places = [place for place, file in enumerate(files) if file.id == after]
         if not places:
-            raise FileMissing(f"there is no file {after[:100]!r} to go on after")
+            raise FileNotFound(f"there is no file {after[:100]!r} to go on after")
         files = files[places[0] + 1 :]
     files = [file for file in files if purpose in (None, file.purpose)]
     page = [_show(file) for file in files[:limit]]
@@ -102,31 +102,31 @@ def list_files(
 
 
 @router.get("/{file_id}", responses=errors(*OF_ONE))
-def read_file(file_id: str, owner: OwnerDep, parts: PartsDep) -> File:
+def read_file(file_id: str, owner: OwnerDep, resources: ResourcesDep) -> File:
     """What is known of a file."""
-    return _show(parts.shelf.get(owner, file_id))
+    return _show(resources.shelf.get(owner, file_id))
 
 
 @router.head("/{file_id}/content", include_in_schema=False)
 @router.get(
     "/{file_id}/content",
     responses={
-        **of_upload(),
+        **upload_responses(),
         **errors(*OF_ONE, "asset_expired", "range_not_satisfiable", "storage_unavailable"),
     },
     response_class=Response,
-    openapi_extra=sent("Range", "If-Range", "If-None-Match"),
+    openapi_extra=request_headers("Range", "If-Range", "If-None-Match"),
 )
-def read_file_content(file_id: str, request: Request, owner: OwnerDep, parts: PartsDep) -> Response:
+def read_file_content(file_id: str, request: Request, owner: OwnerDep, resources: ResourcesDep) -> Response:
     """The bytes as they were sent, whole or a `Range` of them."""
-    file = parts.shelf.get(owner, file_id)
-    return stored_content(request, parts.storage, file.key, file.filename, f'"{file.content_sha256}"')
+    file = resources.shelf.get(owner, file_id)
+    return range_response(request, resources.storage, file.key, file.filename, f'"{file.content_sha256}"')
 
 
 @router.delete("/{file_id}", responses=errors(*OF_ONE, "storage_unavailable"))
-def delete_file(file_id: str, owner: OwnerDep, parts: PartsDep) -> FileDeleted:
+def delete_file(file_id: str, owner: OwnerDep, resources: ResourcesDep) -> FileDeleted:
     """Erase a file before its end. Videos asked for with it are not touched."""
-    parts.shelf.remove(owner, file_id)
+    resources.shelf.remove(owner, file_id)
     return FileDeleted(id=file_id)
 
 
@@ -138,6 +138,6 @@ def _lifetime(fields: Fields, default_s: int) -> int:
     if wish.text("anchor", 100) not in (None, "created_at"):
         raise wish.refused("anchor", "must be created_at")
     seconds = wish.whole("seconds")
-    if seconds is None or not SHORTEST_S <= seconds <= LONGEST_S:
-        raise wish.refused("seconds", f"must be between {SHORTEST_S} and {LONGEST_S}")
+    if seconds is None or not MIN_LIFETIME_S <= seconds <= MAX_LIFETIME_S:
+        raise wish.refused("seconds", f"must be between {MIN_LIFETIME_S} and {MAX_LIFETIME_S}")
     return seconds

@@ -10,10 +10,10 @@ from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import FileResponse, HTMLResponse, Response
 
-from service.dependencies import PartsDep
-from service.http.errors import Problem
+from service.dependencies import ResourcesDep
+from service.http.errors import ApiError
 from service.http.ranges import matches
-from service.resources import Parts
+from service.resources import Resources
 
 router = APIRouter(include_in_schema=False)
 
@@ -31,9 +31,9 @@ class _File:
 
 @router.head("/")
 @router.get("/")
-def read_studio(request: Request, parts: PartsDep) -> Response:
+def read_studio(request: Request, resources: ResourcesDep) -> Response:
     """The page. Anybody may have it; what it asks for needs a key as everything does."""
-    return _answer(request, PAGE, {"Content-Security-Policy": _policy(parts), "Referrer-Policy": "no-referrer"})
+    return _answer(request, PAGE, {"Content-Security-Policy": _policy(resources), "Referrer-Policy": "no-referrer"})
 
 
 @router.head("/studio/{name}")
@@ -41,7 +41,7 @@ def read_studio(request: Request, parts: PartsDep) -> Response:
 def read_asset(name: str, request: Request) -> Response:
     """A file of the page."""
     if name not in TYPES or name == PAGE:
-        raise Problem("not_found", "the studio has no such file")
+        raise ApiError("not_found", "the studio has no such file")
     return _answer(request, name, {})
 
 
@@ -60,9 +60,9 @@ def _read(name: str) -> _File:
     return _File(data, f'"{hashlib.sha256(data).hexdigest()[:32]}"')
 
 
-def _policy(parts: Parts) -> str:
+def _policy(resources: Resources) -> str:
     """Nothing from elsewhere, and no script or style inside the page; only videos lie where their links lead."""
-    link = urlsplit(parts.storage.url("studio", 1, "studio"))
+    link = urlsplit(resources.storage.url("studio", 1, "studio"))
     shown = f"'self' blob: {link.scheme}://{link.netloc}"
     return (
         f"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src {shown}; "
@@ -91,6 +91,6 @@ def read_reference() -> HTMLResponse:
 def read_reference_asset(name: str) -> FileResponse:
     """A file of the page."""
     if name not in ASSETS:
-        raise Problem("not_found", "the reference page has no such file")
+        raise ApiError("not_found", "the reference page has no such file")
     path = str(files("fastapi_offline") / "static" / name)
     return FileResponse(path, headers={"Cache-Control": "public, max-age=86400"})

@@ -14,7 +14,7 @@ MAX_VIDEOS = 8
 
 WAYS = "a file part, an https link, the id of a file from POST /v1/files, or a data: URL"
 
-PICTURE = (
+IMAGE = (
     f"The start picture (PNG, JPEG, WebP or still GIF): {WAYS}; "
     'also as {"image_url": …} or {"file_id": …}. It is turned upright, transparency becomes white.'
 )
@@ -41,7 +41,7 @@ LORA: dict[str, Any] = {
 }
 
 INPUTS: dict[str, Any] = {
-    "image": {"type": ["string", "object"], "description": PICTURE},
+    "image": {"type": ["string", "object"], "description": IMAGE},
     "input_reference": {"type": ["string", "object"], "description": "The same as image, by its OpenAI name."},
     "last_image": {
         "type": ["string", "object"],

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from jobs.storage.uploads import InputFile
+from jobs.storage.uploads import Upload
 
 
 class File(BaseModel):
@@ -43,7 +43,7 @@ class FileDeleted(BaseModel):
     deleted: Literal[True] = True
 
 
-def _show(file: InputFile) -> File:
+def _show(file: Upload) -> File:
     return File(
         id=file.id,
         bytes=file.size_bytes,

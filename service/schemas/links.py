@@ -7,12 +7,12 @@ from typing import Any
 
 from jobs.model.job import Job
 from jobs.storage.interface import Storage
-from service.schemas.video import LINK_REFRESH_S, show
+from service.schemas.video import LINK_REFRESH_S, to_video
 
 LINK_LIFE_S = 2 * LINK_REFRESH_S
 
 
-def link(job: Job, storage: Storage) -> str | None:
+def download_url(job: Job, storage: Storage) -> str | None:
     """A fresh link to the finished video, as long as it is kept; None while there is none."""
     now = time.time()
     if job.result is None or job.has_expired(now):
@@ -32,4 +32,4 @@ def file_name(job: Job) -> str:
 
 def shown(storage: Storage, job: Job) -> dict[str, Any]:
     """The record, with its link, as JSON's own values."""
-    return show(job, link(job, storage)).model_dump(mode="json")
+    return to_video(job, download_url(job, storage)).model_dump(mode="json")

@@ -6,11 +6,11 @@ from pydantic import BaseModel
 
 from jobs.model.failure import Blame
 from jobs.model.job import Job, PublicStatus
-from jobs.model.request import LoraChoice, Mode
+from jobs.model.request import LocalLora, Mode
 from jobs.model.states import Phase, Priority, State
-from jobs.queue.fair_queue import Place
+from jobs.queue.fair_queue import QueuePosition
 from jobs.queue.load import Load
-from jobs.store.callers.reader import Glance
+from jobs.store.callers.reader import JobVersion
 
 # Where each phase begins on the way from 0 to 100, and how much of it is spread over its steps.
 PROGRESS = {
@@ -23,7 +23,7 @@ PROGRESS = {
 }
 LINK_REFRESH_S = 1800  # half of what a link lives: a client that is told "not modified" still has a good one
 
-AS_ASKED = (
+REQUEST_FIELDS = (
     "model",
     "prompt",
     "negative_prompt",
@@ -107,7 +107,7 @@ class Video(BaseModel):
     scheduler: str
     mode: Mode
     strength: float
-    loras: tuple[LoraChoice, ...]
+    loras: tuple[LocalLora, ...]
     overlap: int
     clip_apply_ratio: float
     smooth: bool
@@ -137,7 +137,7 @@ class VideoDeleted(BaseModel):
     deleted: bool = True
 
 
-def show(job: Job, url: str | None = None, place: Place | None = None, load: Load | None = None) -> Video:
+def to_video(job: Job, url: str | None = None, place: QueuePosition | None = None, load: Load | None = None) -> Video:
     """The job as its caller sees it.
 
     `url` is a link minted at this moment, `place` where it waits, `load` how busy its model is.
@@ -174,7 +174,7 @@ def show(job: Job, url: str | None = None, place: Place | None = None, load: Loa
         url=url,
         watchable_s=_watchable_s(job),
         warnings=job.warnings,
-        **{name: getattr(request, name) for name in AS_ASKED},
+        **{name: getattr(request, name) for name in REQUEST_FIELDS},
     )
 
 
@@ -189,7 +189,7 @@ def progress(job: Job) -> int:
     return int(begin + share * done)
 
 
-def poll_after_ms(glance: Glance) -> int | None:
+def poll_after_ms(glance: JobVersion) -> int | None:
     """How long a client may wait before it asks again; None when there is nothing to wait for."""
     if glance.state.is_final:
         return None
@@ -198,7 +198,7 @@ def poll_after_ms(glance: Glance) -> int | None:
     return min(500 + 500 * (glance.place.position if glance.place else 0), 5000)
 
 
-def etag(glance: Glance, now: float) -> str:
+def etag(glance: JobVersion, now: float) -> str:
     """A weak tag that changes with the record, and with its link before the link runs out. `now` in unix seconds."""
     place = f"-{glance.place.position}{'u' * glance.place.is_unserved}" if glance.place else ""
     link = f"-{now // LINK_REFRESH_S:.0f}" if glance.state is State.COMPLETED else ""
@@ -211,12 +211,12 @@ def _watchable_s(job: Job) -> float | None:
     return round(count / job.request.fps, 3) if count else None
 
 
-def _queue_place(place: Place | None) -> QueuePlace | None:
+def _queue_place(place: QueuePosition | None) -> QueuePlace | None:
     if place is None:
         return None
     return QueuePlace(position=place.position, reason="model_unavailable" if place.is_unserved else None)
 
 
-def _eta_s(job: Job, place: Place | None, load: Load | None) -> float | None:
+def _eta_s(job: Job, place: QueuePosition | None, load: Load | None) -> float | None:
     seconds = load.eta_s(job, place.position if place else None, progress(job) / 100) if load else None
     return None if seconds is None else round(seconds, 1)

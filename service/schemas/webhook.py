@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from jobs.model.delivery import Delivery, Status, Try
-from jobs.webhooks.endpoints import Endpoint, LastTry
+from jobs.webhooks.endpoints import Endpoint, LastDelivery
 
 
 class WebhookEndpoint(BaseModel):
@@ -99,17 +99,17 @@ class WebhookDeliveryList(BaseModel):
     data: list[WebhookDelivery]
 
 
-def show_endpoint(endpoint: Endpoint, last: LastTry, now: float) -> WebhookEndpoint:
+def to_endpoint(endpoint: Endpoint, last: LastDelivery, now: float) -> WebhookEndpoint:
     """The endpoint as its caller sees it, without its secret."""
     return WebhookEndpoint(**_facts(endpoint, last, now))
 
 
-def show_with_secret(endpoint: Endpoint, last: LastTry, now: float) -> WebhookEndpointWithSecret:
+def to_endpoint_with_secret(endpoint: Endpoint, last: LastDelivery, now: float) -> WebhookEndpointWithSecret:
     """The endpoint with its secret, for the moment it is made."""
     return WebhookEndpointWithSecret(**_facts(endpoint, last, now), signing_secret=endpoint.secret)
 
 
-def show_delivery(delivery: Delivery, tries: list[Try], next_try_at: float | None) -> WebhookDelivery:
+def to_delivery(delivery: Delivery, tries: list[Try], next_try_at: float | None) -> WebhookDelivery:
     """The row of the ledger as its caller sees it."""
     return WebhookDelivery(
         id=delivery.id,
@@ -123,7 +123,7 @@ def show_delivery(delivery: Delivery, tries: list[Try], next_try_at: float | Non
     )
 
 
-def _facts(endpoint: Endpoint, last: LastTry, now: float) -> dict[str, Any]:
+def _facts(endpoint: Endpoint, last: LastDelivery, now: float) -> dict[str, Any]:
     return {
         "id": endpoint.id,
         "name": endpoint.name,

@@ -5,25 +5,25 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from jobs.access.quotas import pixel_frames
+from jobs.access.quotas import request_pixel_frames
 from jobs.errors import InvalidRequest, ModelNotFound
 from jobs.model.model_card import ModelCard
 from jobs.model.request import (
     DEFAULT_WEBHOOK_EVENTS,
     MAX_PROMPT_CHARS,
     WEBHOOK_EVENTS,
-    LoraChoice,
+    LocalLora,
     VideoRequest,
     WebhookTarget,
 )
-from jobs.outbound_http import Outgoing
+from jobs.outbound_http import OutboundClient
 from jobs.storage.paths import INPUT_FILES
-from jobs.store.callers.async_submission import Offer
+from jobs.store.callers.async_submission import ModelOffer
 from jobs.webhooks.signature import check_secret
 from service.http.fields import Fields
-from service.inputs.resolver import VIDEO_FILE, Inputs, image_name, read_pictures
-from service.inputs.source_video import Clip, own_video, read_clip
-from service.resources import Parts
+from service.inputs.resolver import VIDEO_FILE, InputImages, image_name, read_images
+from service.inputs.source_video import SourceVideo, get_own_video, read_source_video
+from service.resources import Resources
 from service.schemas.create import (
     DEFAULT_LORA_SCALE,
     MAX_GUIDANCE_SCALE,
@@ -38,9 +38,9 @@ from service.schemas.create import (
     REMIX,
     WEBHOOK,
 )
-from service.submission.deadline import Urgency
+from service.submission.deadline import Schedule
 from service.submission.dimensions import read_length, read_size
-from service.submission.rules import check_together, inherited
+from service.submission.rules import check_combinations, with_inherited_settings
 from service.submission.strength import read_strength
 
 
@@ -52,7 +52,7 @@ def read_prompt(fields: Fields) -> str:
     return prompt
 
 
-def read_metadata(fields: Fields) -> dict[str, str]:
+def read_request_metadata(fields: Fields) -> dict[str, str]:
     """The caller's pairs of text, none if there are none. Raises InvalidRequest."""
     metadata = fields.part("metadata")
     if metadata is None:
@@ -70,7 +70,7 @@ def read_metadata(fields: Fields) -> dict[str, str]:
     return found
 
 
-def read_webhook(fields: Fields, outgoing: Outgoing) -> WebhookTarget | None:
+def read_webhook(fields: Fields, outbound: OutboundClient) -> WebhookTarget | None:
     """Who is to be told, looked at as it will be again at delivery; None if nobody. Raises InvalidRequest."""
     webhook = fields.part("webhook")
     if webhook is None:
@@ -86,7 +86,7 @@ def read_webhook(fields: Fields, outgoing: Outgoing) -> WebhookTarget | None:
     secret = webhook.text("secret", 200)
     if secret is not None:
         check_secret(secret)
-    outgoing.check(url, "webhook.url")
+    outbound.check(url, "webhook.url")
     return WebhookTarget.model_validate({"url": url, "events": events, "secret": secret})
 
 
@@ -94,7 +94,7 @@ RANDOM_SEEDS = 2**32  # exact in every client's numbers
 
 
 @dataclass(frozen=True)
-class Wish:
+class Submission:
     """What a caller asks for: the request (its inputs not yet stored), the inputs, what was bent to fit.
 
     `uploads` are contents, `copies` keys in storage, both by the name an input has there. Of several videos (`count`)
@@ -109,27 +109,33 @@ class Wish:
     source: str | None = None
     count: int = 1
     retention_s: float | None = None
-    urgency: Urgency = field(default_factory=Urgency)
+    urgency: Schedule = field(default_factory=Schedule)
 
     @property
     def pixel_frames(self) -> int:
         """What all its videos together take of the caller's day."""
-        return pixel_frames(self.request) * self.count
+        return request_pixel_frames(self.request) * self.count
 
 
-def understand(
-    fields: Fields, offer: Offer, parts: Parts, owner: str, known: Collection[str], *, extends: bool = False
-) -> Wish:
+def build_submission(
+    fields: Fields,
+    offer: ModelOffer,
+    resources: Resources,
+    owner: str,
+    known: Collection[str],
+    *,
+    extends: bool = False,
+) -> Submission:
     """The wish in these fields, of which `known` work here, every default filled in, for one of the models on `offer`.
 
-    With `extends` the video is continued, else changed. Raises InvalidRequest, Problem, ModelUnavailable.
+    With `extends` the video is continued, else changed. Raises InvalidRequest, ApiError, ModelUnavailable.
     """
     fields.refuse_unknown(known)
     prompt = read_prompt(fields)
-    check_together(fields, extends=extends)
-    door = parts.inputs_of(owner)
-    clip = read_clip(fields, parts.store, door)
-    fields = inherited(fields, clip)
+    check_combinations(fields, extends=extends)
+    door = resources.inputs_of(owner)
+    clip = read_source_video(fields, resources.store, door)
+    fields = with_inherited_settings(fields, clip)
     card = _card(fields, offer)
     length = read_length(fields, card, clip, extends=extends)
     if length.num_frames == 1 and image_name(fields):
@@ -138,8 +144,8 @@ def understand(
     scheduler, steps = _sampling(fields, card)
     shape = {"num_frames": length.num_frames, "video_num_frames": length.of_video, "fps": _fps(fields, card)}
     settings = {**_settings(fields, card), "num_inference_steps": steps, "scheduler": scheduler, "strength": 1.0}
-    told = {"metadata": read_metadata(fields), "webhook": read_webhook(fields, parts.outgoing)}
-    pictures = read_pictures(fields, parts.images, door)
+    told = {"metadata": read_request_metadata(fields), "webhook": read_webhook(fields, resources.outbound)}
+    pictures = read_images(fields, resources.images, door)
     (width, height), size_warnings = read_size(fields, card, clip, pictures)
     if clip is not None and not extends:
         settings["strength"] = read_strength(
@@ -166,17 +172,19 @@ def _settings(fields: Fields, card: ModelCard) -> dict[str, Any]:
     }
 
 
-def _wish(request: VideoRequest, pictures: Inputs, clip: Clip | None, warnings: tuple[str, ...]) -> Wish:
+def _wish(
+    request: VideoRequest, pictures: InputImages, clip: SourceVideo | None, warnings: tuple[str, ...]
+) -> Submission:
     uploads, copies, source = dict(pictures.pictures), {}, None
     if clip is not None and clip.data is not None:
         uploads[VIDEO_FILE] = clip.data
     if clip is not None and clip.source is not None and clip.source.result is not None:
         copies[VIDEO_FILE] = clip.source.result.video_key
         source = clip.source.id
-    return Wish(request, uploads, copies, warnings, source=source)
+    return Submission(request, uploads, copies, warnings, source=source)
 
 
-def _card(fields: Fields, offer: Offer) -> ModelCard:
+def _card(fields: Fields, offer: ModelOffer) -> ModelCard:
     try:
         return offer.card(fields.text("model", 100))
     except ModelNotFound as error:
@@ -206,7 +214,7 @@ def _guidance_scale(fields: Fields, card: ModelCard) -> float:
     return scale
 
 
-def _loras(fields: Fields, card: ModelCard) -> tuple[LoraChoice, ...]:
+def _loras(fields: Fields, card: ModelCard) -> tuple[LocalLora, ...]:
     loras = []
     for item in fields.objects("loras", MAX_LORAS):
         item.refuse_unknown(("name", "scale"))
@@ -216,7 +224,7 @@ def _loras(fields: Fields, card: ModelCard) -> tuple[LoraChoice, ...]:
         scale = DEFAULT_LORA_SCALE if scale is None else scale
         if abs(scale) > MAX_LORA_SCALE:
             raise item.refused("scale", f"must be between {-MAX_LORA_SCALE:g} and {MAX_LORA_SCALE:g}")
-        loras.append(LoraChoice(name=name, scale=scale))
+        loras.append(LocalLora(name=name, scale=scale))
     names = [lora.name for lora in loras]
     if len(set(names)) < len(names):
         raise InvalidRequest("a LoRA is there twice in loras; give it once, with the sum of its scales", "loras")
@@ -273,16 +281,16 @@ def _seed(fields: Fields) -> int:
     return seed
 
 
-def remix(fields: Fields, offer: Offer, parts: Parts, owner: str, video_id: str) -> Wish:
-    """The wish for a remix of the caller's completed video. Raises InvalidRequest, Problem, ModelUnavailable."""
+def remix(fields: Fields, offer: ModelOffer, resources: Resources, owner: str, video_id: str) -> Submission:
+    """The wish for a remix of the caller's completed video. Raises InvalidRequest, ApiError, ModelUnavailable."""
     fields.refuse_unknown(REMIX)
     prompt = read_prompt(fields)
-    own = {"metadata": read_metadata(fields), "webhook": read_webhook(fields, parts.outgoing)}
-    source = own_video(parts.store, owner, video_id, None)
+    own = {"metadata": read_request_metadata(fields), "webhook": read_webhook(fields, resources.outbound)}
+    source = get_own_video(resources.store, owner, video_id, None)
     card = offer.card(source.request.model)
     card.check_loras([lora.name for lora in source.request.loras])
     keys = {name: getattr(source.request, field) for name, field in INPUT_FILES.items()}
-    return Wish(
+    return Submission(
         request=source.request.model_copy(update={"prompt": prompt, **own}),
         copies={name: key for name, key in keys.items() if key},
         remixed_from=source.id,

@@ -5,10 +5,10 @@ from math import ceil
 from jobs.queue.load import Load
 from service.settings import ServiceSettings
 
-USUAL_RETRY_AFTER_S, LONGEST_RETRY_AFTER_S = 30, 60
+DEFAULT_RETRY_AFTER_S, MAX_RETRY_AFTER_S = 30, 60
 
 
-def why_full(settings: ServiceSettings, load: Load, count: int) -> str | None:
+def full_reason(settings: ServiceSettings, load: Load, count: int) -> str | None:
     """Why so many more videos are not accepted; None if they are."""
     if load.depth + count > settings.max_queued_jobs:
         return f"at most {settings.max_queued_jobs} videos may wait, and {load.depth} do"
@@ -21,5 +21,5 @@ def why_full(settings: ServiceSettings, load: Load, count: int) -> str | None:
 def retry_after_s(load: Load) -> int:
     """When a place should be free: as soon as a worker is done with a video, and a minute at most."""
     if load.run_s is None or not load.workers:
-        return USUAL_RETRY_AFTER_S
-    return min(max(1, ceil(load.run_s / load.workers)), LONGEST_RETRY_AFTER_S)
+        return DEFAULT_RETRY_AFTER_S
+    return min(max(1, ceil(load.run_s / load.workers)), MAX_RETRY_AFTER_S)

@@ -7,7 +7,7 @@ from jobs.errors import InvalidRequest
 from jobs.model.states import Priority
 from service.http.fields import Fields
 
-LONGEST_S = 30 * 86_400
+MAX_DEADLINE_S = 30 * 86_400
 UNITS_S = {"h": 3600, "m": 60, "s": 1}
 DURATION = re.compile(r"(?:(\d{1,6})\s*h)?\s*(?:(\d{1,6})\s*m)?\s*(?:(\d{1,9})\s*s?)?", re.IGNORECASE)
 HEADER = "Cancel-After"
@@ -15,7 +15,7 @@ MAX_DURATION_CHARS = 40
 
 
 @dataclass(frozen=True)
-class Urgency:
+class Schedule:
     """`deadline_s` and `after_s` are what the caller gave of the two: unix seconds, or seconds from the submit on."""
 
     priority: Priority = Priority.NORMAL
@@ -26,18 +26,18 @@ class Urgency:
         """Unix seconds at which the job is given up. `now` in unix seconds. Raises InvalidRequest."""
         if self.after_s is not None:
             return now + self.after_s
-        if self.deadline_s is not None and not now < self.deadline_s <= now + LONGEST_S:
-            allowed = f"unix seconds between now, {now:.0f}, and {LONGEST_S // 86_400} days from now"
+        if self.deadline_s is not None and not now < self.deadline_s <= now + MAX_DEADLINE_S:
+            allowed = f"unix seconds between now, {now:.0f}, and {MAX_DEADLINE_S // 86_400} days from now"
             raise InvalidRequest(f"deadline must be {allowed}, got {self.deadline_s:.15g}", "deadline")
         return self.deadline_s
 
 
-def read_urgency(fields: Fields, cancel_after: str | None) -> Urgency:
+def read_schedule(fields: Fields, cancel_after: str | None) -> Schedule:
     """The priority and the deadline in a request; `cancel_after` is its header. Raises InvalidRequest."""
     deadline_s = fields.number("deadline")
     if deadline_s is not None and cancel_after is not None:
         raise InvalidRequest(f"a deadline in the request and a header {HEADER}: send one of them", "deadline")
-    return Urgency(_priority(fields), deadline_s, _seconds(cancel_after))
+    return Schedule(_priority(fields), deadline_s, _seconds(cancel_after))
 
 
 def _priority(fields: Fields) -> Priority:
@@ -57,7 +57,7 @@ def _seconds(cancel_after: str | None) -> float | None:
     match = DURATION.fullmatch(text) if len(text) <= MAX_DURATION_CHARS else None
     counts = match.groups(default="0") if match else ()
     seconds = sum(int(count) * UNITS_S[unit] for count, unit in zip(counts, UNITS_S, strict=bool(counts)))
-    if not 1 <= seconds <= LONGEST_S:
-        rule = f"must be a time such as 90, 10m or 1h30m, from one second to {LONGEST_S // 86_400} days"
+    if not 1 <= seconds <= MAX_DEADLINE_S:
+        rule = f"must be a time such as 90, 10m or 1h30m, from one second to {MAX_DEADLINE_S // 86_400} days"
         raise InvalidRequest(f"{HEADER} {rule}, got {cancel_after[:MAX_DURATION_CHARS]!r}", HEADER)
     return float(seconds)

@@ -8,14 +8,14 @@ from easyanimate.geometry import FRAMES_PER_SLICE, nearest_num_frames
 from jobs.errors import InvalidRequest
 from jobs.model.model_card import ModelCard
 from service.http.fields import Fields
-from service.inputs.resolver import Inputs
-from service.inputs.source_video import Clip
+from service.inputs.resolver import InputImages
+from service.inputs.source_video import SourceVideo
 
 SIZE = re.compile(r"([0-9]{1,5})[xX]([0-9]{1,5})")
 
 
 def read_size(
-    fields: Fields, card: ModelCard, clip: Clip | None, pictures: Inputs
+    fields: Fields, card: ModelCard, clip: SourceVideo | None, pictures: InputImages
 ) -> tuple[tuple[int, int], tuple[str, ...]]:
     """Width and height, and what was bent to fit."""
     if fields.flag("resize_to_image", default=False):
@@ -57,14 +57,14 @@ MAX_SECONDS = 20.0  # the longest that OpenAI's clients ask for; more is a mista
 
 @dataclass(frozen=True)
 class Length:
-    """`num_frames` of the result, `of_video` of the video that came with the request, and what was bent to fit."""
+    """`num_frames` of the result, `video_response` of the video that came with the request, and what was bent to fit."""
 
     num_frames: int
     of_video: int = 0
     warnings: tuple[str, ...] = ()
 
 
-def read_length(fields: Fields, card: ModelCard, clip: Clip | None, *, extends: bool) -> Length:
+def read_length(fields: Fields, card: ModelCard, clip: SourceVideo | None, *, extends: bool) -> Length:
     """The frames of the result. Raises InvalidRequest with the nearest number that works."""
     if clip is None:
         num_frames, warnings = _wanted(fields, card, 1, card.longest, card.default_num_frames)
@@ -76,7 +76,7 @@ def read_length(fields: Fields, card: ModelCard, clip: Clip | None, *, extends: 
     return _extended(fields, card, clip, of_video) if extends else _changed(fields, card, clip, of_video)
 
 
-def _extended(fields: Fields, card: ModelCard, clip: Clip, of_video: int) -> Length:
+def _extended(fields: Fields, card: ModelCard, clip: SourceVideo, of_video: int) -> Length:
     """The frames of the video, then those asked for."""
     room = (card.longest - of_video) // FRAMES_PER_SLICE * FRAMES_PER_SLICE
     if room < FRAMES_PER_SLICE:
@@ -87,7 +87,7 @@ def _extended(fields: Fields, card: ModelCard, clip: Clip, of_video: int) -> Len
     return Length(of_video + num_frames, of_video, warnings)
 
 
-def _changed(fields: Fields, card: ModelCard, clip: Clip, of_video: int) -> Length:
+def _changed(fields: Fields, card: ModelCard, clip: SourceVideo, of_video: int) -> Length:
     """The first frames of the video, at most a window of them."""
     most = min(of_video // FRAMES_PER_SLICE * FRAMES_PER_SLICE, card.window)
     if most < FRAMES_PER_SLICE:

@@ -5,7 +5,7 @@ from typing import Any
 from jobs.errors import InvalidRequest
 from service.http.fields import Fields
 from service.inputs.resolver import image_name
-from service.inputs.source_video import Clip
+from service.inputs.source_video import SourceVideo
 
 # What a request takes over; prompt, seed, size, length, webhook and metadata have rules of their own.
 INHERITED = (
@@ -21,7 +21,7 @@ INHERITED = (
 )
 
 
-def check_together(fields: Fields, *, extends: bool) -> None:
+def check_combinations(fields: Fields, *, extends: bool) -> None:
     """Refuse what contradicts itself or would have no say. Raises InvalidRequest."""
     image, video = image_name(fields), fields.get("video") is not None
     if extends and not video:
@@ -45,7 +45,7 @@ def _check_resize(fields: Fields, image: str | None) -> None:
         raise InvalidRequest("resize_to_image finds the size; leave out size, width and height", "resize_to_image")
 
 
-def inherited(fields: Fields, clip: Clip | None) -> Fields:
+def with_inherited_settings(fields: Fields, clip: SourceVideo | None) -> Fields:
     """The fields, and where they are silent the settings of the finished video they name, if it is the same model's."""
     if clip is None or clip.source is None:
         return fields

@@ -7,21 +7,21 @@ from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
 from jobs.access.quotas import Allowance
-from service.dependencies import CallerDep, PartsDep
+from service.dependencies import CallerDep, ResourcesDep
 from service.http.auth import Caller
-from service.http.errors import Problem
-from service.http.rate_limits import ALLOWANCES, check
-from service.resources import Parts
-from service.submission.idempotency import Repeatable, RepeatableDep
+from service.http.errors import ApiError
+from service.http.rate_limits import ALLOWANCES, check_allowances
+from service.resources import Resources
+from service.submission.idempotency import IdempotencyDep, IdempotencyHeaders
 
 
 @dataclass(frozen=True)
-class Asker:
+class Submitter:
     """The caller of a request for a video, before anything is known of the video."""
 
-    parts: Parts
+    resources: Resources
     caller: Caller
-    repeatable: Repeatable
+    repeatable: IdempotencyHeaders
     cancel_after: str | None = None
     allowances: list[Allowance] = field(default_factory=list)
 
@@ -31,30 +31,32 @@ class Asker:
         return self.caller.owner
 
     def count_request(self, most: int) -> None:
-        """Count this request, before anything else is done about it. Raises Problem `rate_limited`."""
-        self.allowances.append(self.parts.quotas.take_request(self.owner, most))
-        check(self.allowances)
+        """Count this request, before anything else is done about it. Raises ApiError `rate_limited`."""
+        self.allowances.append(self.resources.quotas.count_request(self.owner, most))
+        check_allowances(self.allowances)
 
     async def reserve(self, ids: list[str], pixel_frames: int) -> None:
-        """Keep room for jobs of so many pixel-frames. Raises Problem `rate_limited`."""
+        """Keep room for jobs of so many pixel-frames. Raises ApiError `rate_limited`."""
         if not self.caller.limits.are_of_jobs:  # no need of a thread
             return
-        quotas, limits = self.parts.quotas, self.caller.limits
+        quotas, limits = self.resources.quotas, self.caller.limits
         found = await run_in_threadpool(quotas.reserve, self.owner, limits, ids, pixel_frames)
         self.allowances.extend(found)
-        check(found)
+        check_allowances(found)
 
 
-async def asker_of(request: Request, caller: CallerDep, parts: PartsDep, repeatable: RepeatableDep) -> Asker:
-    """Who asks. Raises InvalidRequest, Problem `invalid_api_key`, `rate_limited`, `draining`."""
-    if parts.draining.is_set():
+async def get_submitter(
+    request: Request, caller: CallerDep, resources: ResourcesDep, repeatable: IdempotencyDep
+) -> Submitter:
+    """Who asks. Raises InvalidRequest, ApiError `invalid_api_key`, `rate_limited`, `draining`."""
+    if resources.draining.is_set():
         message = "this front end has to go; ask again in a second, and another one answers"
-        raise Problem("draining", message, headers={"Connection": "close"})
-    asker = Asker(parts, caller, repeatable, request.headers.get("cancel-after"))
+        raise ApiError("draining", message, headers={"Connection": "close"})
+    asker = Submitter(resources, caller, repeatable, request.headers.get("cancel-after"))
     request.scope[ALLOWANCES] = asker.allowances
     if caller.limits.requests_per_minute is not None:
         await run_in_threadpool(asker.count_request, caller.limits.requests_per_minute)
     return asker
 
 
-AskerDep = Annotated[Asker, Depends(asker_of)]
+SubmitterDep = Annotated[Submitter, Depends(get_submitter)]

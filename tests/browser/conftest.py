@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cli.stack.stack import EmbeddedStack
+from cli.stack.stack import LocalStack
 from tests.stack_plan import stack_plan
 
 KEY = "key-of-the-studio"
@@ -27,10 +27,10 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def stack(chromium: str, tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[EmbeddedStack]:
+def stack(chromium: str, tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[LocalStack]:
     """The embedded service, which wants a key. Not started where no browser could look at it."""
     settings = {"EASYANIMATE_API_KEYS": KEY, "OMP_NUM_THREADS": "1"}
-    stack = EmbeddedStack(stack_plan(tmp_path_factory.mktemp("browser"), models_dir, settings)).start()
+    stack = LocalStack(stack_plan(tmp_path_factory.mktemp("browser"), models_dir, settings)).start()
     yield stack
     stack.stop()
 
@@ -53,7 +53,7 @@ def key() -> str:
 
 
 @pytest.fixture
-def open_studio(browser: Any, stack: EmbeddedStack) -> Iterator[Callable[..., Any]]:
+def open_studio(browser: Any, stack: LocalStack) -> Iterator[Callable[..., Any]]:
     """Opens the studio in a tab of its own, with the key or without. No tab may break, or ask anybody else."""
     mistakes: list[str] = []
     with ExitStack() as opened:
@@ -78,7 +78,7 @@ def open_studio(browser: Any, stack: EmbeddedStack) -> Iterator[Callable[..., An
 
 
 @pytest.fixture
-def api(stack: EmbeddedStack) -> Iterator[httpx.Client]:
+def api(stack: LocalStack) -> Iterator[httpx.Client]:
     """A client of the same service."""
     with httpx.Client(base_url=stack.url, timeout=30, headers={"Authorization": f"Bearer {KEY}"}) as client:
         yield client

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from cli.stack.stack import EmbeddedStack
+from cli.stack.stack import LocalStack
 from jobs.storage.paths import input_key
 
 Open = Callable[..., Any]
@@ -125,7 +125,7 @@ def drop(page: Any, selector: str, name: str, data: bytes) -> None:
     page.dispatch_event(selector, "drop", {"dataTransfer": carried})
 
 
-def test_pictures_go_with_the_prompt_chosen_or_dropped(open_studio: Open, stack: EmbeddedStack) -> None:
+def test_pictures_go_with_the_prompt_chosen_or_dropped(open_studio: Open, stack: LocalStack) -> None:
     page = open_studio()
     chosen = {"name": "start.png", "mimeType": "image/png", "buffer": drawn("orange")}
     page.get_by_label("Start picture", exact=True).set_input_files(chosen)

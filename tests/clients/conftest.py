@@ -14,8 +14,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from cli.stack.process import Child
-from cli.stack.stack import EmbeddedStack
+from cli.stack.process import ManagedProcess
+from cli.stack.stack import LocalStack
 from tests.clients.environments import node, node_project
 from tests.clients.receiver import Receiver
 from tests.clients.wire import Wire
@@ -32,17 +32,17 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[EmbeddedStack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[LocalStack]:
     """The embedded service with the small model."""
     folder = tmp_path_factory.mktemp("clients")
     plan = stack_plan(folder, models_dir, SETTINGS)
-    stack = EmbeddedStack(plan).start()
+    stack = LocalStack(plan).start()
     yield stack
     stack.stop()
 
 
 @pytest.fixture(scope="session")
-def addresses(stack: EmbeddedStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+def addresses(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
     """The service's front end, and a second one beside it over the same Redis and the same storage."""
     assert stack.redis is not None
     port = free_port()
@@ -52,7 +52,7 @@ def addresses(stack: EmbeddedStack, tmp_path_factory: pytest.TempPathFactory) ->
         "EASYANIMATE_DATA_DIR": str(stack.plan.data_dir.resolve()),
         "EASYANIMATE_PORT": str(port),
     }
-    second = Child("second api", "service", environment, tmp_path_factory.mktemp("second") / "api.log")
+    second = ManagedProcess("second api", "service", environment, tmp_path_factory.mktemp("second") / "api.log")
     second.start()
     url = f"http://127.0.0.1:{port}"
     for _ in range(600):

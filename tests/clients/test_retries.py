@@ -7,8 +7,8 @@ import openai
 import pytest
 from redis import Redis
 
-from cli.stack.stack import EmbeddedStack
-from jobs.access.api_keys import KeyRing
+from cli.stack.stack import LocalStack
+from jobs.access.api_keys import ApiKeyStore
 from jobs.model.limits import Limits
 from tests.clients.conftest import KEY
 from tests.clients.receiver import Receiver
@@ -74,10 +74,10 @@ def test_a_refusal_for_good_is_not_repeated(client: openai.OpenAI, wire: Wire) -
     assert tries(wire) == ["0"]
 
 
-def test_who_asks_too_often_is_told_when_to_come_back(wire: Wire, stack: EmbeddedStack) -> None:
+def test_who_asks_too_often_is_told_when_to_come_back(wire: Wire, stack: LocalStack) -> None:
     assert stack.redis is not None
     with Redis.from_url(stack.redis.url) as redis:
-        _, key = KeyRing(redis).create("one a minute", "hasty", Limits(requests_per_minute=1))
+        _, key = ApiKeyStore(redis).create("one a minute", "hasty", Limits(requests_per_minute=1))
     with openai.OpenAI(base_url=f"{wire.url}/v1", api_key=key, max_retries=0) as client:
         client.videos.delete(create(client, "one"))
         with pytest.raises(openai.RateLimitError) as refusal:

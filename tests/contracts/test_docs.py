@@ -15,7 +15,7 @@ from cli.main import app as command_line
 from cli.settings import ClientSettings
 from jobs.model.failure import CODES
 from jobs.model.request import WEBHOOK_EVENTS
-from service.app import make_app
+from service.app import create_app
 from service.http.errors import STATUS
 from service.schemas.create import CREATE
 from service.settings import ServiceSettings
@@ -100,7 +100,7 @@ def test_every_setting_is_in_the_runbook() -> None:
 
 def routes() -> list[str]:
     """Method and path of every route in the description of the API."""
-    found = make_app(ServiceSettings()).openapi()["paths"]
+    found = create_app(ServiceSettings()).openapi()["paths"]
     return sorted(f"{method.upper()} {path}" for path, methods in found.items() for method in methods)
 
 

@@ -15,7 +15,7 @@ import typer
 from cli.main import app
 from easyanimate import EasyAnimatePipeline
 from easyanimate.pipeline import SCHEDULERS
-from service.app import make_app
+from service.app import create_app
 from service.schemas.create import CREATE, EDIT, EXTEND, REMIX
 from service.schemas.video import Video
 from service.settings import ServiceSettings
@@ -95,7 +95,7 @@ def test_every_argument_it_names_is_there(text: str) -> None:
 
 @cache
 def document() -> dict[str, Any]:
-    return make_app(ServiceSettings()).openapi()
+    return create_app(ServiceSettings()).openapi()
 
 
 @cache

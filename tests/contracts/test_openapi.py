@@ -11,7 +11,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from jobs.model.request import WEBHOOK_EVENTS
-from service.app import make_app
+from service.app import create_app
 from service.http.errors import STATUS, headers_of
 from service.settings import ServiceSettings
 
@@ -21,7 +21,7 @@ CLOSED = {"key"}  # the one way to show who calls
 
 @cache
 def document() -> dict[str, Any]:
-    return make_app(ServiceSettings()).openapi()
+    return create_app(ServiceSettings()).openapi()
 
 
 def operations() -> dict[str, dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cli.stack.stack import EmbeddedStack
+from cli.stack.stack import LocalStack
 from tests.stack_plan import stack_plan
 
 IMPATIENT = {
@@ -53,10 +53,10 @@ def wait_until() -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[EmbeddedStack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[LocalStack]:
     folder = tmp_path_factory.mktemp("stack")
     plan = stack_plan(folder, models_dir, IMPATIENT)
-    stack = EmbeddedStack(plan).start()
+    stack = LocalStack(plan).start()
     yield stack
     stack.stop()
 
@@ -88,7 +88,7 @@ class Api:
 
 
 @pytest.fixture
-def api(stack: EmbeddedStack) -> Iterator[Api]:
+def api(stack: LocalStack) -> Iterator[Api]:
     api = Api(stack.url)
     with api.http:
         yield api

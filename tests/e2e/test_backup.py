@@ -16,7 +16,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from cli.stack.stack import EmbeddedStack, StackPlan
+from cli.stack.stack import LocalStack, StackPlan
 from tests.stack_plan import stack_plan
 
 KEYS = {"alice": "sk-of-alice", "bob": "sk-of-bob"}
@@ -35,10 +35,10 @@ class House:
     def __init__(self, plan: StackPlan) -> None:
         self.plan = plan
         self.api_of: Callable[[str], Any]
-        self.stack = EmbeddedStack(plan).start()
+        self.stack = LocalStack(plan).start()
 
     def restart(self) -> None:
-        self.stack = EmbeddedStack(self.plan).start()
+        self.stack = LocalStack(self.plan).start()
 
     def run(self, command: str) -> str:
         """What a shell says to the command, beside the data folder."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from cli.stack.stack import EmbeddedStack
+from cli.stack.stack import LocalStack
 
 ROOT = Path(__file__).parents[2]
 ADDRESS = "http://127.0.0.1:8000"
@@ -34,7 +34,7 @@ def test_the_pages_with_examples_are_found() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_examples_of_a_page_run(page: Path, stack: EmbeddedStack, tmp_path: Path) -> None:
+def test_the_examples_of_a_page_run(page: Path, stack: LocalStack, tmp_path: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script(page).replace(ADDRESS, stack.url)],

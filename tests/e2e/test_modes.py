@@ -15,7 +15,7 @@ import openai
 import pytest
 from PIL import Image
 
-from cli.stack.stack import EmbeddedStack
+from cli.stack.stack import LocalStack
 from easyanimate.lora import LowRank, write_lora
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # theirs, not ours
@@ -61,7 +61,7 @@ def test_a_video_is_extended_twice_and_its_source_may_go(api: Any) -> None:
     assert np.abs(whole[:12] - old[:12][:, ::-1]).mean() > 8
 
 
-def test_openai_remixes_edits_and_extends(stack: EmbeddedStack, api: Any) -> None:
+def test_openai_remixes_edits_and_extends(stack: LocalStack, api: Any) -> None:
     first = made(api, "/v1/videos", **SMALL)
     with openai.OpenAI(base_url=f"{stack.url}/v1", api_key="any") as client:
         remix = client.videos.remix(first["id"], prompt="a blue ball")
@@ -105,7 +105,7 @@ def test_a_video_that_only_looks_like_one_fails_with_a_reason(api: Any) -> None:
     assert (record["error"]["code"], record["error"]["blame"]) == ("invalid_video", "caller")
 
 
-def test_a_new_lora_is_offered_and_works(api: Any, stack: EmbeddedStack, wait_until: Callable[..., None]) -> None:
+def test_a_new_lora_is_offered_and_works(api: Any, stack: LocalStack, wait_until: Callable[..., None]) -> None:
     folder = stack.plan.models_dir / "loras"
     folder.mkdir(exist_ok=True)
     widths = json.loads((stack.plan.models_dir / stack.plan.model / "transformer" / "config.json").read_text())
@@ -133,7 +133,7 @@ def np_ones(rows: int, columns: int) -> Any:
 
 
 @pytest.mark.slow
-def test_a_manifest_makes_the_same_frames_again(api: Any, stack: EmbeddedStack, tmp_path: Path) -> None:
+def test_a_manifest_makes_the_same_frames_again(api: Any, stack: LocalStack, tmp_path: Path) -> None:
     record = made(api, "/v1/videos", **SMALL)
     (tmp_path / "manifest.json").write_bytes(content(api, record["id"], "manifest"))
     command = [sys.executable, "-m", "cli", "reproduce", str(tmp_path / "manifest.json")]

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from cli.stack.stack import EmbeddedStack
+from cli.stack.stack import LocalStack
 from easyanimate.weights.num_values import num_values
 from tests.stack_plan import stack_plan
 
@@ -43,14 +43,14 @@ def stack(
     shelf: Path,
     metrics_port: int,
     impatient: dict[str, str],
-) -> Iterator[EmbeddedStack]:
+) -> Iterator[LocalStack]:
     """The service with a worker for all three, with room for the weights of one and a half."""
     folder = tmp_path_factory.mktemp("several")
     room = {"EASYANIMATE_MODEL_MEMORY_BYTES": str(num_values(shelf / FIRST) * FLOAT32 * 3 // 2)}
     others = {"EASYANIMATE_MODELS": f"{SECOND},{DAMAGED}", "EASYANIMATE_UNSERVED_AFTER_S": "1"}
     port = {"EASYANIMATE_WORKER_METRICS_PORT": str(metrics_port)}
     plan = stack_plan(folder, shelf, {**impatient, **room, **others, **port})
-    stack = EmbeddedStack(plan).start()
+    stack = LocalStack(plan).start()
     yield stack
     stack.stop()
 
@@ -67,7 +67,7 @@ def metrics_of(port: int) -> dict[tuple[str, str], float]:
     return {(sample.name, sample.labels.get("model", "")): sample.value for sample in samples}
 
 
-def worker_pid(stack: EmbeddedStack) -> int:
+def worker_pid(stack: LocalStack) -> int:
     process = stack.children["worker"].process
     assert process is not None
     return process.pid
@@ -80,7 +80,7 @@ def frames_of(api: Any, video_id: str) -> list[str]:
 
 
 def test_models_take_turns_in_the_room_there_is_and_make_the_same_frames(
-    api: Any, stack: EmbeddedStack, metrics_port: int, wait_until: Callable[..., None]
+    api: Any, stack: LocalStack, metrics_port: int, wait_until: Callable[..., None]
 ) -> None:
     wait_until(lambda: [told(api, model)[:2] for model in (FIRST, SECOND)] == [(1, 1), (1, 0)])
     pid = worker_pid(stack)
@@ -95,7 +95,7 @@ def test_models_take_turns_in_the_room_there_is_and_make_the_same_frames(
 
 
 def test_a_damaged_model_is_withdrawn_its_jobs_wait_and_run_when_it_comes_back(
-    api: Any, stack: EmbeddedStack, shelf: Path, wait_until: Callable[..., None]
+    api: Any, stack: LocalStack, shelf: Path, wait_until: Callable[..., None]
 ) -> None:
     failed = api.ended(api.create(model=DAMAGED))
     assert failed["error"]["code"] == "model_unavailable"

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from cli.stack.stack import EmbeddedStack
+from cli.stack.stack import LocalStack
 from easyanimate.files.video_file import probe
 
 WaitUntil = Callable[..., None]
@@ -93,7 +93,7 @@ def test_ctrl_c_leaves_the_data_and_a_kill_leaves_no_process(
     wait_until(lambda: marked(marker) == [])
 
 
-def test_a_port_in_use_is_said_in_one_sentence(stack: EmbeddedStack, tmp_path: Path, models_dir: Path) -> None:
+def test_a_port_in_use_is_said_in_one_sentence(stack: LocalStack, tmp_path: Path, models_dir: Path) -> None:
     arguments = ["--port", str(stack.plan.port), "--data-dir", str(tmp_path), "--models-dir", str(models_dir)]
     ended = subprocess.run(
         [sys.executable, "-m", "cli", "up", *arguments], capture_output=True, text=True, check=False, timeout=60
@@ -105,7 +105,7 @@ def test_a_port_in_use_is_said_in_one_sentence(stack: EmbeddedStack, tmp_path: P
 
 
 def test_a_data_folder_in_use_is_said_in_one_sentence(
-    stack: EmbeddedStack, models_dir: Path, free_port: Callable[[], int]
+    stack: LocalStack, models_dir: Path, free_port: Callable[[], int]
 ) -> None:
     arguments = ["--port", str(free_port()), "--data-dir", str(stack.plan.data_dir), "--models-dir", str(models_dir)]
     ended = subprocess.run(
@@ -115,7 +115,7 @@ def test_a_data_folder_in_use_is_said_in_one_sentence(
     assert "another easyanimate uses the data folder" in ended.stderr.strip().splitlines()[-1]
 
 
-def test_submit_watch_and_download_speak_to_a_service(stack: EmbeddedStack, tmp_path: Path) -> None:
+def test_submit_watch_and_download_speak_to_a_service(stack: LocalStack, tmp_path: Path) -> None:
     def easyanimate(*arguments: str) -> str:
         ended = subprocess.run(
             [sys.executable, "-m", "cli", *arguments, "--url", stack.url],

@@ -13,14 +13,14 @@ import pytest
 from PIL import Image
 from standardwebhooks.webhooks import Webhook
 
-from cli.stack.stack import EmbeddedStack
+from cli.stack.stack import LocalStack
 
 WaitUntil = Callable[..., None]
 SECRET = "whsec_" + "c2VjcmV0" * 5
 LONG = 200  # steps: long enough to interfere with
 
 
-def worker_pid(stack: EmbeddedStack) -> int:
+def worker_pid(stack: LocalStack) -> int:
     process = stack.children["worker"].process
     assert process is not None
     return process.pid
@@ -109,7 +109,7 @@ def test_cancel_stops_the_engine_within_a_step_or_two(api: Any, wait_until: Wait
 
 
 def test_delete_in_mid_run_leaves_nothing_and_the_next_is_made(
-    api: Any, stack: EmbeddedStack, wait_until: WaitUntil
+    api: Any, stack: LocalStack, wait_until: WaitUntil
 ) -> None:
     video_id = api.create(num_inference_steps=LONG)
     wait_until(is_denoising(api, video_id))
@@ -122,7 +122,7 @@ def test_delete_in_mid_run_leaves_nothing_and_the_next_is_made(
 
 
 def test_a_killed_worker_loses_neither_its_job_nor_those_that_wait(
-    api: Any, stack: EmbeddedStack, wait_until: WaitUntil
+    api: Any, stack: LocalStack, wait_until: WaitUntil
 ) -> None:
     running, waiting = api.create(num_inference_steps=40), api.create()
     wait_until(is_denoising(api, running))

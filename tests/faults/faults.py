@@ -58,7 +58,7 @@ def replace_stopped_workers(house: House) -> None:
         assert child.process is not None
         child.process.send_signal(signal.SIGCONT)
     for child in stopped:
-        child.ask_to_end()
+        child.terminate()
         assert child.process is not None
         assert child.process.wait(120) == 0
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 import httpx
 
 from cli.stack.ports import free_port
-from cli.stack.process import Child
+from cli.stack.process import ManagedProcess
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.model.job import Job
 from jobs.model.states import Phase
@@ -63,7 +63,7 @@ class House:
         self.to_s3: dict[str, TcpProxy] = {}
         self.wire = Wire("")
         self.receiver = Receiver()
-        self.children: dict[str, Child] = {}
+        self.children: dict[str, ManagedProcess] = {}
         self.api_port = free_port()
         self.url = f"http://127.0.0.1:{self.api_port}"
         self.points = folder / "points"
@@ -144,7 +144,7 @@ class House:
         said |= self._s3_of(kind)
         environment = {f"EASYANIMATE_{key}": value for key, value in said.items()}
         environment |= {"OMP_NUM_THREADS": "1", **self._clock_of(kind), **changes}
-        self.children[name] = Child(name, MODULES[kind], environment, self.folder / f"{name}.log")
+        self.children[name] = ManagedProcess(name, MODULES[kind], environment, self.folder / f"{name}.log")
         self.children[name].start()
 
     def skew(self, seconds: float) -> None:

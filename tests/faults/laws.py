@@ -6,7 +6,7 @@ import json
 from jobs.model.job import Job
 from jobs.model.states import State
 from jobs.storage.paths import attempts_prefix, checkpoint_prefix
-from jobs.store.keeper.retention import Todo, postpone
+from jobs.store.keeper.retention import CleanupQueue, postpone
 from tests.faults.house import MODEL, House, wait_until
 
 Asked = dict[str, object]
@@ -58,10 +58,10 @@ class Laws:
         house = self.house
         assert job.result is not None
         assert job.result.content_sha256 == sha256
-        postpone(house.store.redis, Todo.LEFTOVERS, job.id, 0.0)  # at once, not in five minutes
-        wait_until(lambda: house.store.redis.zscore(Todo.LEFTOVERS, job.id) is None, "leftovers are swept")
-        made = [found.key for found in house.storage.keys(attempts_prefix(job.id)) if found.key.endswith("/video.mp4")]
+        postpone(house.store.redis, CleanupQueue.LEFTOVERS, job.id, 0.0)  # at once, not in five minutes
+        wait_until(lambda: house.store.redis.zscore(CleanupQueue.LEFTOVERS, job.id) is None, "leftovers are swept")
+        made = [found.key for found in house.storage.list(attempts_prefix(job.id)) if found.key.endswith("/video.mp4")]
         assert made == [job.result.video_key]
         stored = b"".join(house.storage.read(made[0], 0, job.result.size_bytes))
         assert hashlib.sha256(stored).hexdigest() == sha256
-        assert not list(house.storage.keys(checkpoint_prefix(job.id)))
+        assert not list(house.storage.list(checkpoint_prefix(job.id)))

@@ -12,7 +12,7 @@ from jobs.model.states import State
 from jobs.storage.paths import attempts_prefix
 from jobs.store.attempt_log import Outcome
 from jobs.store.keeper.recovery import MAX_ATTEMPTS
-from jobs.store.keeper.retention import Todo
+from jobs.store.keeper.retention import CleanupQueue
 from tests.faults.house import House, wait_until
 from tests.faults.laws import Laws
 from tests.faults.scene import SMALL
@@ -77,8 +77,8 @@ def _kill_one(house: House, chance: random.Random) -> str:
 
 def _sweep(house: House, ids: list[str]) -> None:
     """Have the keeper look for leftovers at once, not in five minutes."""
-    house.store.redis.zadd(Todo.LEFTOVERS, dict.fromkeys(ids, 0.0))
-    wait_until(lambda: house.store.redis.zcard(Todo.LEFTOVERS) == 0, "leftovers are swept")
+    house.store.redis.zadd(CleanupQueue.LEFTOVERS, dict.fromkeys(ids, 0.0))
+    wait_until(lambda: house.store.redis.zcard(CleanupQueue.LEFTOVERS) == 0, "leftovers are swept")
 
 
 def _end_of(house: House, job_id: str) -> Iterator[str]:
@@ -87,7 +87,7 @@ def _end_of(house: House, job_id: str) -> Iterator[str]:
     yield str(job.state)
     yield from ["attempts after a loss"] * sum(attempt.outcome is Outcome.LOST for attempt in attempts)
     if job.state is State.COMPLETED:
-        made = [f.key for f in house.storage.keys(attempts_prefix(job_id)) if f.key.endswith("/video.mp4")]
+        made = [f.key for f in house.storage.list(attempts_prefix(job_id)) if f.key.endswith("/video.mp4")]
         assert job.result is not None
         assert made == [job.result.video_key]
         return

@@ -14,34 +14,34 @@ from jobs.errors import JobNotFound, QueueUnavailable, StorageUnavailable
 from jobs.model.failure import failure
 from jobs.model.job import Job, Result
 from jobs.model.job_file import job_file_key, write_job
-from jobs.model.result_files import FILES, PICTURES, Variant, beside, segment_name
+from jobs.model.result_files import FILES, IMAGES, Variant, segment_name, sibling_key
 from jobs.model.states import Phase
 from jobs.storage.interface import Storage
 from jobs.storage.paths import INPUT_FILES, content_type_of, result_key
 from jobs.store.keeper.recovery import JobStore
 from worker import metrics
 from worker.attempt.engine_process import EngineProcess
-from worker.attempt.engine_session import EngineRun, Note
-from worker.attempt.heartbeat import Reporter
-from worker.attempt.outcomes import Drained, Ended, EngineLost, JobFailed, NotOurs
-from worker.attempt.partial_results import SideShelf
-from worker.attempt.stop_signals import Orders
-from worker.checkpoints.store import CheckpointShelf
+from worker.attempt.engine_session import EngineSession, Note
+from worker.attempt.heartbeat import Heartbeat
+from worker.attempt.outcomes import AttemptEnded, Drained, EngineLost, JobFailed, LeaseLost
+from worker.attempt.partial_results import PartialResultUploader
+from worker.attempt.stop_signals import StopSignals
+from worker.checkpoints.store import CheckpointStore
 from worker.crash_points import crash_point
-from worker.drain import Drain, patiently
-from worker.models.served import Served
+from worker.drain import Drain, retry_until_drained
+from worker.models.served import ServedModels
 from worker.protocol.messages import Checkpointed, Checkpoints, Done, Preview, Run, SegmentWritten
 from worker.settings import WorkerSettings
 
 log = structlog.get_logger()
 
-BESIDE = (FILES[Variant.MANIFEST], *PICTURES)
+BESIDE = (FILES[Variant.MANIFEST], *IMAGES)
 STORE_LAST_S = 8.0  # for the newest checkpoint to get to storage before the job goes to another
-LONGEST_PAUSE_S = 15.0  # between two tries to reach the storage
+MAX_STORAGE_PAUSE_S = 15.0  # between two tries to reach the storage
 
 
 @dataclass(frozen=True)
-class Parts:
+class WorkerContext:
     """What every attempt of a worker uses."""
 
     settings: WorkerSettings
@@ -49,26 +49,26 @@ class Parts:
     storage: Storage
     engine: EngineProcess
     drain: Drain
-    served: Served
+    served: ServedModels
 
 
-class Attempt:
+class AttemptRun:
     """Use as a context: inside it the job is beaten for, and when it is left the job is settled.
 
     `room` is an empty folder. Every method may raise Ended, which leaving the context takes care of.
     """
 
-    def __init__(self, job: Job, parts: Parts, room: Path) -> None:
+    def __init__(self, job: Job, context: WorkerContext, room: Path) -> None:
         self.job = job
         self.token = job.token or ""
-        self.settings, self.store, self.storage = parts.settings, parts.store, parts.storage
+        self.settings, self.store, self.storage = context.settings, context.store, context.storage
         self.room, self.result_path = room, room / job.request.result_name
-        self.reporter = Reporter(parts.store, job, parts.settings.beat_s)
-        self.orders = Orders(self.reporter, parts.drain)
-        self.shelf = CheckpointShelf(job, parts.storage, parts.settings, self.reporter.is_lost.is_set)
-        self.run = EngineRun(parts.engine, parts.settings, self.orders, self._note)
-        self.side_shelf = SideShelf(parts.store, parts.storage, job, room)
-        self.ending: Ended | None = None
+        self.reporter = Heartbeat(context.store, job, context.settings.beat_s)
+        self.orders = StopSignals(self.reporter, context.drain)
+        self.shelf = CheckpointStore(job, context.storage, context.settings, self.reporter.is_lost.is_set)
+        self.run = EngineSession(context.engine, context.settings, self.orders, self._note)
+        self.side_shelf = PartialResultUploader(context.store, context.storage, job, room)
+        self.ending: AttemptEnded | None = None
 
     def __enter__(self) -> Self:
         asked = self.job.request
@@ -80,14 +80,14 @@ class Attempt:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
         try:
             if error is not None:
-                self._settle(error if isinstance(error, Ended) else JobFailed(failure("internal_error")))
+                self._settle(error if isinstance(error, AttemptEnded) else JobFailed(failure("internal_error")))
         finally:
             self.side_shelf.close()
             self.reporter.close()
             self.shelf.close()
         if self._has_job_ended():
-            self.shelf.forget()
-        return isinstance(error, Ended)
+            self.shelf.delete()
+        return isinstance(error, AttemptEnded)
 
     def fetch_inputs(self) -> dict[str, Path]:
         """What the request came with, as files, by name."""
@@ -103,16 +103,16 @@ class Attempt:
         checkpoints = Checkpoints(self.shelf.folder, self.settings.checkpoint_every_s)
         return self.run.make(Run(self.token, request, self.result_path, inputs, checkpoints))
 
-    def shelve(self, done: Done) -> None:
+    def commit_result(self, done: Done) -> None:
         """Store the video and commit it as the job's result, once."""
         started = time.monotonic()
         self.orders.has_video = True
-        self.reporter.tell(replace(self.run.progress, phase=Phase.UPLOADING))
+        self.reporter.report(replace(self.run.progress, phase=Phase.UPLOADING))
         key = result_key(self.job.id, self.job.attempt, self.token, self.result_path.name)
         segments = [segment_name(number) for number in range(len(done.segment_frames))]
         for name in (*BESIDE, *(name for name in segments if name not in self.side_shelf.stored)):
             if (path := self.result_path.with_name(name)).exists():
-                self._with_storage(partial(self.storage.put_file, beside(key, name), path))
+                self._with_storage(partial(self.storage.put_file, sibling_key(key, name), path))
         self._with_storage(lambda: self.storage.put_file(key, self.result_path))
         phases = {**done.phase_seconds, Phase.UPLOADING.value: round(time.monotonic() - started, 3)}
         result = _result(key, done, phases)
@@ -120,9 +120,9 @@ class Attempt:
         self._with_storage(lambda: self.storage.put_bytes(job_file_key(key), told))
         crash_point("worker.uploaded")
         self.reporter.close()
-        if not patiently(lambda: self.store.complete(self.job.id, self.token, result), self.orders.drain):
+        if not retry_until_drained(lambda: self.store.complete(self.job.id, self.token, result), self.orders.drain):
             self._discard(key)
-            raise NotOurs
+            raise LeaseLost
         metrics.ATTEMPTS.labels("completed").inc()
         for phase, seconds in phases.items():
             metrics.PHASES.labels(phase).observe(seconds)
@@ -134,11 +134,11 @@ class Attempt:
             self.side_shelf.put(what)
             return
         if isinstance(what, Checkpointed):
-            self.shelf.tell()
+            self.shelf.notify_written()
             return
         log.info("job.resumed", job_id=self.job.id, attempt=self.job.attempt, step=what.step)
         try:
-            self.store.say(self.job.id, self.token, f"Goes on from step {what.step}.", resumed_step=what.step)
+            self.store.add_log(self.job.id, self.token, f"Goes on from step {what.step}.", resumed_step=what.step)
         except QueueUnavailable:
             log.warning("redis.away", job_id=self.job.id)
 
@@ -151,11 +151,11 @@ class Attempt:
         except QueueUnavailable:
             return False
 
-    def _settle(self, ending: Ended) -> None:
+    def _settle(self, ending: AttemptEnded) -> None:
         self.ending = ending
         if isinstance(ending, Drained | EngineLost) and not self.shelf.flush(STORE_LAST_S):
             log.warning("checkpoint.not_stored", job_id=self.job.id)
-        event = patiently(lambda: ending.settle(self.store, self.job), self.orders.drain)
+        event = retry_until_drained(lambda: ending.apply(self.store, self.job), self.orders.drain)
         reason = str(ending) or type(ending).__name__
         metrics.ATTEMPTS.labels(event.removeprefix("job.")).inc()
         log.info(event, job_id=self.job.id, attempt=self.job.attempt, reason=reason)
@@ -168,7 +168,7 @@ class Attempt:
         return path
 
     def _download(self, key: str, path: Path) -> None:
-        size = self.storage.look(key).size_bytes
+        size = self.storage.stat(key).size_bytes
         with path.open("wb") as file:
             for piece in self.storage.read(key, 0, size):
                 file.write(piece)
@@ -177,7 +177,7 @@ class Attempt:
         """Try until the storage answers: that it was away is no reason to make a video twice."""
         started, pause_s = time.monotonic(), 0.2
         while True:
-            self.orders.check()
+            self.orders.raise_if_stopped()
             try:
                 return call()
             except StorageUnavailable as error:
@@ -185,7 +185,7 @@ class Attempt:
                 if time.monotonic() - started > self.settings.storage_patience_s:
                     raise JobFailed(failure("storage_unavailable")) from error
             time.sleep(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            pause_s = min(2 * pause_s, MAX_STORAGE_PAUSE_S)
 
     def _discard(self, key: str) -> None:
         try:

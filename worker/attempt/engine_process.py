@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 import structlog
 
 from worker import metrics
-from worker.protocol.messages import Answer, Load, Loaded, NotLoaded, Order, Ready, Shutdown
+from worker.protocol.messages import Command, Event, Loaded, LoadModel, NotLoaded, Ready, Shutdown
 from worker.settings import Memory
 
 log = structlog.get_logger()
@@ -21,7 +21,7 @@ log = structlog.get_logger()
 LOWER: dict[Memory, Memory] = {"normal": "low", "low": "lowest"}  # memory profiles, each with the next smaller one
 COMMAND = (sys.executable, "-m", "worker.engine.__main__")
 STOP_PATIENCE_S = 5.0
-MOST_CRASHES = 3  # of the engine in a row while it loads a model: then it is the model's fault
+MAX_CRASHES = 3  # of the engine in a row while it loads a model: then it is the model's fault
 
 
 class EngineDied(Exception):
@@ -34,7 +34,7 @@ class EngineProcess:
     `broken` says of models that cannot be loaded why not.
     """
 
-    def __init__(self, load: Load, command: Sequence[str] = COMMAND) -> None:
+    def __init__(self, load: LoadModel, command: Sequence[str] = COMMAND) -> None:
         self.load = load  # the latest order of its kind
         self.command = command
         self.loaded: Mapping[str, Loaded] = {}
@@ -72,7 +72,7 @@ class EngineProcess:
             self._loading.append(model)
             self.send(self.load)
 
-    def send(self, order: Order) -> None:
+    def send(self, order: Command) -> None:
         """Give an order. That the engine is dead is told by the next `poll`."""
         if self._connection is None:
             raise EngineDied
@@ -81,12 +81,12 @@ class EngineProcess:
         except OSError:
             log.warning("engine.deaf", order=type(order).__name__)
 
-    def poll(self, timeout_s: float) -> Answer | None:
+    def poll(self, timeout_s: float) -> Event | None:
         """The next answer, or None if there is none within `timeout_s`. Raises EngineDied."""
         if self._connection is None:
             raise EngineDied
         try:
-            answer: Answer | None = self._connection.recv() if self._connection.poll(timeout_s) else None
+            answer: Event | None = self._connection.recv() if self._connection.poll(timeout_s) else None
         except (EOFError, OSError) as error:
             self.kill()
             raise EngineDied from error
@@ -96,7 +96,7 @@ class EngineProcess:
             self._lacks(answer)
         return answer
 
-    def catch_up(self) -> None:
+    def drain_messages(self) -> None:
         """Between two jobs: hear what it has to say of a model that it loads. That it died is not told, but known."""
         try:
             while self._process is not None and self.poll(0) is not None:
@@ -185,8 +185,8 @@ class EngineProcess:
         model = self._loading[0]
         self._loading = []
         self._crashes[model] += 1
-        if self._crashes[model] >= MOST_CRASHES:
-            self.broken[model] = f"the engine ended {MOST_CRASHES} times while it loaded it"
+        if self._crashes[model] >= MAX_CRASHES:
+            self.broken[model] = f"the engine ended {MAX_CRASHES} times while it loaded it"
 
     def _hold(self, loaded: Mapping[str, Loaded]) -> None:
         for name in self.loaded.keys() - loaded.keys():

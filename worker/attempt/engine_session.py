@@ -9,14 +9,14 @@ import structlog
 from jobs.model.failure import failure
 from jobs.model.states import Phase
 from worker.attempt.engine_process import LOWER, EngineDied, EngineProcess
-from worker.attempt.outcomes import Drained, Ended, EngineLost, JobFailed, ModelBroken, OutOfMemory
-from worker.attempt.stop_signals import Orders
-from worker.attempt.watchdog import Pace
+from worker.attempt.outcomes import AttemptEnded, Drained, EngineLost, JobFailed, ModelBroken, OutOfMemory
+from worker.attempt.stop_signals import StopSignals
+from worker.attempt.watchdog import ProgressRate
 from worker.protocol.messages import (
-    Answer,
     Cancel,
     Checkpointed,
     Done,
+    Event,
     Failed,
     NotLoaded,
     Pause,
@@ -37,14 +37,14 @@ LISTEN_S = 0.05  # between two looks at what else there is: orders, silence
 TO_HAND_BACK_S = 3.0  # of the grace: for a step that is under way, and the checkpoint on its way to storage
 
 
-class EngineRun:
+class EngineSession:
     """Every method may raise Ended; the engine is then idle again, or gone; `on_note` hears the rest."""
 
     def __init__(
         self,
         engine: EngineProcess,
         settings: WorkerSettings,
-        orders: Orders,
+        orders: StopSignals,
         on_note: Callable[[Note], None],
     ) -> None:
         self.engine = engine
@@ -52,7 +52,7 @@ class EngineRun:
         self.orders = orders
         self.on_note = on_note
         self.progress = Progress(Phase.LOADING, 0, 0)
-        self.pace = Pace()
+        self.pace = ProgressRate()
 
     def make(self, run: Run) -> Done:
         """Have the video made that `run` asks for, by an engine that is started, and loads its model, if need be.
@@ -79,7 +79,7 @@ class EngineRun:
 
     def _hear(self, wanted: type[T], run: Run | None) -> T:
         """Listen until the engine says `wanted`; `run` is what it is busy with, None while it loads."""
-        self.pace = Pace()
+        self.pace = ProgressRate()
         is_pausing = False
         while True:
             self._follow_orders(run)
@@ -97,15 +97,15 @@ class EngineRun:
             else:
                 self._pass_on(answer)
 
-    def _pass_on(self, answer: Answer) -> None:
+    def _pass_on(self, answer: Event) -> None:
         if isinstance(answer, Progress):
             self.progress = answer
-            self.orders.reporter.tell(answer)
+            self.orders.reporter.report(answer)
         elif isinstance(answer, Note):
             self.on_note(answer)
-        self.pace.hear(answer if isinstance(answer, Progress) else None)
+        self.pace.record(answer if isinstance(answer, Progress) else None)
 
-    def _listen(self, code_if_dead: str) -> Answer | None:
+    def _listen(self, code_if_dead: str) -> Event | None:
         try:
             return self.engine.poll(LISTEN_S)
         except EngineDied as error:
@@ -113,7 +113,7 @@ class EngineRun:
             raise EngineLost(code_if_dead) from error
 
     def _check_silence(self, run: Run | None) -> None:
-        patience_s = self.pace.patience_s(self._limit_s(run))
+        patience_s = self.pace.silence_limit_s(self._limit_s(run))
         if self.pace.silent_s > patience_s:
             log.error("engine.silent", phase=self.progress.phase, seconds=round(patience_s, 1))
             self.engine.kill()
@@ -134,7 +134,7 @@ class EngineRun:
         if answer.model == self.engine.load.model:
             raise ModelBroken
 
-    def _ending(self, answer: Failed) -> Ended:
+    def _ending(self, answer: Failed) -> AttemptEnded:
         if answer.is_fatal:
             self.engine.kill()
         if answer.code == "gpu_out_of_memory":
@@ -159,8 +159,8 @@ class EngineRun:
 
     def _follow_orders(self, run: Run | None) -> None:
         try:
-            self.orders.check()
-        except Ended:
+            self.orders.raise_if_stopped()
+        except AttemptEnded:
             if run is not None and not self._drops(run):
                 self.engine.kill()
             raise

@@ -12,18 +12,18 @@ import structlog
 from jobs.errors import QueueUnavailable
 from jobs.model.job import Job
 from jobs.queue import wakeup
-from jobs.redis.connection import answering
+from jobs.redis.connection import redis_errors
 from jobs.store.keeper.recovery import JobStore
-from jobs.store.leases import Beat
+from jobs.store.leases import HeartbeatReply
 from worker.protocol.messages import Progress
 
 log = structlog.get_logger()
 
 LISTEN_S = 2.0  # at a time, so that a thread of an attempt that has ended goes soon
-SHORTEST_PAUSE_S = 0.04  # between two reports: what comes faster is told with the next
+MIN_PAUSE_S = 0.04  # between two reports: what comes faster is told with the next
 
 
-class Reporter:
+class Heartbeat:
     """From `start` to `close` the attempt beats. A Redis that is away is no reason to stop working."""
 
     def __init__(self, store: JobStore, job: Job, beat_s: float) -> None:
@@ -47,7 +47,7 @@ class Reporter:
         self._thread.start()
         self._ear.start()
 
-    def tell(self, progress: Progress) -> None:
+    def report(self, progress: Progress) -> None:
         """Have this written down at once; what was said before is not said again."""
         with self._news:
             if progress == self._last:
@@ -70,8 +70,8 @@ class Reporter:
 
     def _end_listening(self) -> None:
         try:
-            with answering(), self.store.redis.pipeline() as pipe:
-                wakeup.ring(pipe, self.token)
+            with redis_errors(), self.store.redis.pipeline() as pipe:
+                wakeup.wake_worker(pipe, self.token)
                 pipe.execute()
         except QueueUnavailable:  # then it ends by itself, after its next look
             return
@@ -88,13 +88,13 @@ class Reporter:
             has_arrived = self._say(progress)
             if is_last or (self._is_closed and not has_arrived):
                 return
-            time.sleep(SHORTEST_PAUSE_S)
+            time.sleep(MIN_PAUSE_S)
 
     def _listen(self) -> None:
         """Have the record looked at as soon as somebody rings, rather than with the next beat."""
         while not self._is_closed:
             try:
-                has_rung = wakeup.wait(self.store.redis, self.token, LISTEN_S)
+                has_rung = wakeup.wait_for_wakeup(self.store.redis, self.token, LISTEN_S)
             except QueueUnavailable:
                 time.sleep(1.0)
                 continue
@@ -112,12 +112,12 @@ class Reporter:
             return False
         return True
 
-    def _report(self, progress: Progress | None) -> Beat:
+    def _report(self, progress: Progress | None) -> HeartbeatReply:
         if progress is None:
-            return self.store.beat(self.job_id, self.token)
+            return self.store.heartbeat(self.job_id, self.token)
         return self.store.report(self.job_id, self.token, progress.phase, progress.step, progress.total_steps)
 
-    def _learn(self, beat: Beat) -> None:
+    def _learn(self, beat: HeartbeatReply) -> None:
         if not beat.is_ours:
             self.is_lost.set()
         if beat.cancel_requested:

@@ -12,7 +12,7 @@ import structlog
 
 from jobs.errors import JobsError
 from jobs.model.job import Job
-from jobs.model.result_files import FILES, Segment, Variant, beside, segment_name
+from jobs.model.result_files import FILES, Segment, Variant, segment_name, sibling_key
 from jobs.storage.interface import Storage
 from jobs.storage.paths import result_key
 from jobs.store.keeper.recovery import JobStore
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 PAUSE_S = 2.0  # between two tries to show a segment
 
 
-class SideShelf:
+class PartialResultUploader:
     """From the first preview or segment to `close`; what comes after that is dropped. `room` is where segments lie."""
 
     def __init__(self, store: JobStore, storage: Storage, job: Job, room: Path) -> None:
@@ -72,18 +72,18 @@ class SideShelf:
     def _show_preview(self, preview: Preview) -> None:
         try:
             self.storage.put_bytes(self.key, preview.picture)
-            self.store.show_preview(self.job_id, self.token, self.key, preview.step, preview.total_steps)
+            self.store.record_preview(self.job_id, self.token, self.key, preview.step, preview.total_steps)
         except JobsError as error:
             log.warning("preview.dropped", job_id=self.job_id, code=error.code)
 
     def _show_segment(self, written: SegmentWritten) -> None:
         name = segment_name(written.number)
-        key = beside(self.key, name)
+        key = sibling_key(self.key, name)
         try:
             if name not in self.stored:
                 self.storage.put_file(key, self.room / name)
                 self.stored.add(name)
-            self.store.show_segment(
+            self.store.record_segment(
                 self.job_id, self.token, written.number, Segment(key=key, num_frames=written.num_frames)
             )
         except (JobsError, OSError) as error:

@@ -5,12 +5,12 @@ import time
 from jobs.model.states import Phase
 from worker.protocol.messages import Progress
 
-SHORTEST_PATIENCE_S = 30.0  # machines stall for seconds, and a process that is ended in error costs more
+MIN_SILENCE_S = 30.0  # machines stall for seconds, and a process that is ended in error costs more
 LONGER_THAN_LONGEST = 10.0
 ENOUGH = 3  # silences between two words, to know a phase by
 
 
-class Pace:
+class ProgressRate:
     """To be told of every word of the engine, with the progress in it if there is any."""
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class Pace:
         self._progress = Progress(Phase.LOADING, 0, 0)
         self._silences: list[float] = []
 
-    def hear(self, progress: Progress | None) -> None:
+    def record(self, progress: Progress | None) -> None:
         """The engine said something."""
         now = time.monotonic()
         self._silences.append(now - self._heard_at)
@@ -37,11 +37,11 @@ class Pace:
         """How long the engine has said nothing."""
         return time.monotonic() - self._heard_at
 
-    def patience_s(self, limit_s: float) -> float:
+    def silence_limit_s(self, limit_s: float) -> float:
         """How long it may be silent: ten times the longest silence of this phase so far, at most `limit_s`."""
         if len(self._silences) < ENOUGH:
             return limit_s
-        return min(limit_s, max(SHORTEST_PATIENCE_S, LONGER_THAN_LONGEST * max(self._silences)))
+        return min(limit_s, max(MIN_SILENCE_S, LONGER_THAN_LONGEST * max(self._silences)))
 
     def seconds_left(self) -> float | None:
         """How long this phase will take yet; None if nothing is known of it."""

@@ -60,7 +60,7 @@ class Checkpoint(BaseModel):
         unfinished.replace(folder / NAME)
 
 
-class Unusable(Exception):
+class InvalidCheckpoint(Exception):
     """A checkpoint that is damaged, or belongs to something else."""
 
 
@@ -69,7 +69,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         return parse_checkpoint((path / NAME).read_bytes())
     except OSError as error:
-        raise Unusable("its checkpoint.json cannot be read") from error
+        raise InvalidCheckpoint("its checkpoint.json cannot be read") from error
 
 
 def parse_checkpoint(content: bytes) -> Checkpoint:
@@ -77,9 +77,9 @@ def parse_checkpoint(content: bytes) -> Checkpoint:
     try:
         found = Checkpoint.model_validate_json(content)
     except ValidationError as error:
-        raise Unusable("its checkpoint.json cannot be read") from error
+        raise InvalidCheckpoint("its checkpoint.json cannot be read") from error
     if found.format != FORMAT:
-        raise Unusable(f"it has format {found.format}")
+        raise InvalidCheckpoint(f"it has format {found.format}")
     return found
 
 

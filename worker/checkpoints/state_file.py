@@ -12,7 +12,7 @@ from torch import Tensor
 
 from easyanimate.pipeline import WindowState
 from easyanimate.pipeline.schedulers.denoising_state import DenoisingState
-from worker.checkpoints.format import Unusable
+from worker.checkpoints.format import InvalidCheckpoint
 
 Plain = None | bool | int | float | str
 
@@ -42,7 +42,7 @@ def load_state(path: Path, device: torch.device) -> WindowState:
             _unpack_denoising(told["denoising"], tensors, device) if told["denoising"] else None,
         )
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise Unusable(f"{path.name} cannot be read") from error
+        raise InvalidCheckpoint(f"{path.name} cannot be read") from error
 
 
 def _pack_denoising(state: DenoisingState, tensors: dict[str, Tensor]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from jobs.model.job import Job
 from jobs.storage.interface import Storage
 from jobs.storage.paths import checkpoint_prefix
 from jobs.store.keeper.recovery import JobStore
-from worker.checkpoints.format import NAME, Checkpoint, Unusable, parse_checkpoint, read_checkpoint
+from worker.checkpoints.format import NAME, Checkpoint, InvalidCheckpoint, parse_checkpoint, read_checkpoint
 from worker.crash_points import crash_point
 from worker.settings import WorkerSettings
 
@@ -30,7 +30,7 @@ FETCH_PATIENCE_S, FETCH_PAUSE_S = 30.0, 1.0
 FLUSH_PAUSE_S = 0.5
 
 
-class CheckpointShelf:
+class CheckpointStore:
     """The checkpoints of `job`. Those in the spool are there for all workers of this host."""
 
     def __init__(self, job: Job, storage: Storage, settings: WorkerSettings, is_lost: Callable[[], bool]) -> None:
@@ -68,14 +68,14 @@ class CheckpointShelf:
                 return self._fetch(handover)
             except KeyError:
                 continue
-            except Unusable as error:
+            except InvalidCheckpoint as error:
                 log.warning("checkpoint.ignored", job_id=self.job.id, attempt=handover, reason=str(error))
 
     def _fetch(self, handover: int) -> None:
         """KeyError if that attempt stored none, or not all of it is there; Unusable."""
         prefix = checkpoint_prefix(self.job.id)
         key = f"{prefix}{handover}/{NAME}"
-        checkpoint = parse_checkpoint(b"".join(self.storage.read(key, 0, self.storage.look(key).size_bytes)))
+        checkpoint = parse_checkpoint(b"".join(self.storage.read(key, 0, self.storage.stat(key).size_bytes)))
         for file in checkpoint.files:
             path = self.of_job / file.name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,13 +89,13 @@ class CheckpointShelf:
     def _download(self, key: str, path: Path) -> None:
         unfinished = path.with_name(f".{path.name}.{os.getpid()}")
         with unfinished.open("wb") as file:
-            for piece in self.storage.read(key, 0, self.storage.look(key).size_bytes):
+            for piece in self.storage.read(key, 0, self.storage.stat(key).size_bytes):
                 file.write(piece)
         unfinished.replace(path)
 
     # ---- during the run
 
-    def tell(self) -> None:
+    def notify_written(self) -> None:
         """There is a new checkpoint in the spool."""
         with self._news:
             self._told += 1
@@ -143,7 +143,7 @@ class CheckpointShelf:
         try:
             checkpoint = read_checkpoint(self.folder)
             links = self._hold(checkpoint)
-        except (Unusable, OSError):  # replaced by a newer one just now
+        except (InvalidCheckpoint, OSError):  # replaced by a newer one just now
             return False
         try:
             return self._store(checkpoint, links)
@@ -187,7 +187,7 @@ class CheckpointShelf:
 
     # ---- after the run
 
-    def forget(self) -> None:
+    def delete(self) -> None:
         """The job has ended: what is here and in storage goes; if storage is away, the keeper sees to it."""
         shutil.rmtree(self.of_job, ignore_errors=True)
         if self._stored or self.job.handover:

@@ -15,19 +15,19 @@ from easyanimate.errors import Interrupted
 from easyanimate.files.lossless_file import LosslessWriter, read_lossless
 from easyanimate.files.manifest import file_sha256
 from easyanimate.pipeline import WindowState
-from worker.checkpoints.format import Checkpoint, NamedFile, Unusable, attempts_in, read_checkpoint
+from worker.checkpoints.format import Checkpoint, InvalidCheckpoint, NamedFile, attempts_in, read_checkpoint
 from worker.checkpoints.state_file import load_state, save_state
-from worker.protocol.control import Contact
+from worker.protocol.control import RunControl
 from worker.protocol.messages import Checkpointed, Checkpoints, Run
-from worker.protocol.progress import PhaseWatch
+from worker.protocol.progress import PhaseTimer
 
 log = structlog.get_logger()
 
-LARGEST_SHARE = 0.01  # of a run's time may go into checkpoints
+MAX_TIME_SHARE = 0.01  # of a run's time may go into checkpoints
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class ResumePoint:
     """Where another attempt left the video: `state`, and the frames of the windows before it."""
 
     checkpoint: Checkpoint
@@ -48,7 +48,7 @@ class Found:
         return replace(self, state=replace(self.state, denoising=None))
 
 
-def find(run: Run, fingerprint: str, device: torch.device) -> Found | None:
+def find(run: Run, fingerprint: str, device: torch.device) -> ResumePoint | None:
     """The best checkpoint there is of exactly this video; those that are of no use are ignored, with a line each."""
     if run.checkpoints is None:
         return None
@@ -56,23 +56,23 @@ def find(run: Run, fingerprint: str, device: torch.device) -> Found | None:
     for attempt in attempts_in(folder):
         try:
             return _load(folder, attempt, fingerprint, device)
-        except Unusable as error:
+        except InvalidCheckpoint as error:
             log.warning("checkpoint.ignored", attempt=attempt.name, reason=str(error))
     return None
 
 
-def _load(folder: Path, attempt: Path, fingerprint: str, device: torch.device) -> Found:
+def _load(folder: Path, attempt: Path, fingerprint: str, device: torch.device) -> ResumePoint:
     checkpoint = read_checkpoint(attempt)
     if checkpoint.fingerprint != fingerprint:
-        raise Unusable("it is of another request, model, device or version")
+        raise InvalidCheckpoint("it is of another request, model, device or version")
     try:
         paths = [file.path_in(folder) for file in checkpoint.files]
     except ValueError as error:
-        raise Unusable(str(error)) from error
+        raise InvalidCheckpoint(str(error)) from error
     state = load_state(paths[-1], device)
     if state.index != len(checkpoint.windows):
-        raise Unusable("it misses finished windows")
-    return Found(checkpoint, state, folder)
+        raise InvalidCheckpoint("it misses finished windows")
+    return ResumePoint(checkpoint, state, folder)
 
 
 class Checkpointer:
@@ -82,9 +82,9 @@ class Checkpointer:
         self,
         run: Run,
         fingerprint: str,
-        found: Found | None,
-        watch: PhaseWatch,
-        contact: Contact,
+        found: ResumePoint | None,
+        watch: PhaseTimer,
+        contact: RunControl,
     ) -> None:
         self.run, self.fingerprint, self.watch, self.contact = run, fingerprint, watch, contact
         self.steps_per_window = 0
@@ -131,7 +131,7 @@ class Checkpointer:
         if wants_pause:
             raise Interrupted("the run goes on elsewhere")
 
-    def tell_cost(self) -> None:
+    def report_cost(self) -> None:
         """Log what checkpoints took of the run's time."""
         took_s = time.monotonic() - self._began_at
         share = round(self._spent_s / took_s, 5) if took_s else 0.0
@@ -142,7 +142,7 @@ class Checkpointer:
         if self._where.every_s == 0:
             return True
         is_time = is_last or now - self._kept_at >= self._where.every_s
-        return is_time and self._spent_s + self._last_s <= LARGEST_SHARE * (now - self._began_at)
+        return is_time and self._spent_s + self._last_s <= MAX_TIME_SHARE * (now - self._began_at)
 
     def _keep(self, state: WindowState) -> None:
         started = time.monotonic()

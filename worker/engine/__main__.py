@@ -15,20 +15,20 @@ from threading import Thread
 import structlog
 
 from easyanimate.errors import Interrupted
-from jobs.logs import set_up_logs
-from worker.engine.model_cache import LoadedModels, Loader
+from jobs.logs import configure_logging
+from worker.engine.model_cache import Loader, ModelCache
 from worker.parent_death import die_with_parent
-from worker.protocol.errors import failed, not_loaded
-from worker.protocol.messages import Answer, Cancel, Done, Failed, Load, NotLoaded, Order, Pause, Run
+from worker.protocol.errors import to_failed, to_not_loaded
+from worker.protocol.messages import Cancel, Command, Done, Event, Failed, LoadModel, NotLoaded, Pause, Run
 
 log = structlog.get_logger()
 
 
-class Ear:
+class CommandListener:
     """Hears the supervisor's orders. A cancel or a pause counts at once; the rest waits its turn."""
 
     def __init__(self, connection: Connection) -> None:
-        self.orders: SimpleQueue[Order] = SimpleQueue()
+        self.orders: SimpleQueue[Command] = SimpleQueue()
         self._connection = connection
         self._cancelled: set[str] = set()
         self._paused: set[str] = set()
@@ -57,21 +57,21 @@ class Ear:
             os._exit(1)  # the supervisor is gone: nobody waits for what we do
 
 
-def serve(connection: Connection, make_loader: Callable[[], Loader]) -> int:
+def run_engine(connection: Connection, make_loader: Callable[[], Loader]) -> int:
     """Load and run what is asked, until told to end (0) or of no more use (1). The first order is a Load."""
-    ear = Ear(connection)
+    ear = CommandListener(connection)
     order = ear.orders.get()
-    if not isinstance(order, Load):
+    if not isinstance(order, LoadModel):
         raise TypeError(f"the first order must be Load, got {order!r}")
-    set_up_logs("console" if order.log_format == "console" else "json", process="engine")
+    configure_logging("console" if order.log_format == "console" else "json", process="engine")
     try:
-        models = LoadedModels(make_loader())
+        models = ModelCache(make_loader())
     except Exception as error:  # whatever it is: the supervisor must hear of it
         log.exception("engine.unfit")
-        connection.send(not_loaded(order.model, error, is_fatal=True))
+        connection.send(to_not_loaded(order.model, error, is_fatal=True))
         return 1
-    while isinstance(order, Load | Run):
-        answer = models.load(order) if isinstance(order, Load) else _answer(models, order, connection.send, ear)
+    while isinstance(order, LoadModel | Run):
+        answer = models.load(order) if isinstance(order, LoadModel) else _answer(models, order, connection.send, ear)
         connection.send(answer)
         if isinstance(answer, Failed | NotLoaded) and answer.is_fatal:
             return 1
@@ -79,11 +79,11 @@ def serve(connection: Connection, make_loader: Callable[[], Loader]) -> int:
     return 0
 
 
-def _answer(models: LoadedModels, run: Run, tell: Callable[[Answer], None], ear: Ear) -> Done | Failed:
+def _answer(models: ModelCache, run: Run, tell: Callable[[Event], None], ear: CommandListener) -> Done | Failed:
     try:
         return models.use(run.request.model).make(run, tell, lambda: ear.check(run), lambda: ear.wants_pause(run))
     except Exception as error:  # whatever it is: the supervisor must hear of it
-        answer = failed(error)
+        answer = to_failed(error)
         if answer.code != "cancelled":
             log.exception("run.failed", code=answer.code)
         return answer
@@ -94,7 +94,7 @@ def start(make_loader: Callable[[], Loader]) -> None:
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
     with Connection(int(sys.argv[-1])) as connection:
-        code = serve(connection, make_loader)
+        code = run_engine(connection, make_loader)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)  # the ear still listens

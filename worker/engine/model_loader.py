@@ -11,12 +11,12 @@ from easyanimate.memory import Profile
 from easyanimate.memory.estimates import running_bytes
 from easyanimate.weights.num_values import num_values
 from jobs.model.model_card import ModelCard
-from worker.generation.generator import VideoMaker
-from worker.generation.load_pipeline import choose_device, choose_dtype, fitting_profile
+from worker.generation.generator import VideoGenerator
+from worker.generation.load_pipeline import choose_device, choose_dtype, choose_memory_profile
 from worker.models.cards import read_card
 from worker.models.host_memory import host_memory_bytes
-from worker.models.memory_budget import Footprint
-from worker.protocol.messages import Load
+from worker.models.memory_budget import MemoryBudget
+from worker.protocol.messages import LoadModel
 
 log = structlog.get_logger()
 
@@ -29,7 +29,7 @@ class ModelLoader:
     def __init__(self) -> None:
         self._free_bytes: int | None = None
 
-    def room_bytes(self, order: Load) -> int:
+    def room_bytes(self, order: LoadModel) -> int:
         """For the weights of all models, as the setting says. Without it: a card's free memory, for what a running
         model takes as well; or half of the machine's.
         """
@@ -39,7 +39,7 @@ class ModelLoader:
             return self._free_on_card(order)
         return host_memory_bytes() // SHARE_OF_HOST
 
-    def size_up(self, order: Load) -> Footprint:
+    def size_up(self, order: LoadModel) -> MemoryBudget:
         """By the heads of its files. Raises CheckpointError without a folder or a card."""
         if not order.folder.is_dir():
             raise CheckpointError(f"there is no folder {order.folder}")
@@ -47,10 +47,10 @@ class ModelLoader:
         weights_bytes = num_values(order.folder) * choose_dtype(order.dtype, device).itemsize
         return self._footprint(order, weights_bytes)
 
-    def load(self, order: Load) -> tuple[VideoMaker, Footprint]:
+    def load(self, order: LoadModel) -> tuple[VideoGenerator, MemoryBudget]:
         """The model on its device, in the profile it would have if it were alone there."""
         profile = self._profile(order, self.size_up(order).weights_bytes)
-        maker = VideoMaker.load(order.folder, order.device, order.dtype, profile)
+        maker = VideoGenerator.load(order.folder, order.device, order.dtype, profile)
         models = [part for part in maker.pipe.components.values() if isinstance(part, torch.nn.Module)]
         tensors = chain.from_iterable(chain(model.parameters(), model.buffers()) for model in models)
         return maker, self._footprint(order, sum(tensor.nbytes for tensor in tensors))
@@ -61,22 +61,22 @@ class ModelLoader:
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
 
-    def _footprint(self, order: Load, weights_bytes: int) -> Footprint:
+    def _footprint(self, order: LoadModel, weights_bytes: int) -> MemoryBudget:
         """On a card a saving profile moves weights about; with a room of the operator's, running is theirs to leave."""
         if choose_device(order.device).type != "cuda":
-            return Footprint(weights_bytes)
+            return MemoryBudget(weights_bytes)
         profile = self._profile(order, weights_bytes)
         running = running_bytes(profile, *_largest(read_card(order.folder))) if order.room_bytes is None else 0
-        return Footprint(weights_bytes, running, shares=profile == "normal")
+        return MemoryBudget(weights_bytes, running, shares=profile == "normal")
 
-    def _profile(self, order: Load, weights_bytes: int) -> Profile:
+    def _profile(self, order: LoadModel, weights_bytes: int) -> Profile:
         if order.memory != "auto":
             return order.memory
         if choose_device(order.device).type != "cuda":
             return "normal"
-        return fitting_profile(read_card(order.folder), weights_bytes, self._free_on_card(order))
+        return choose_memory_profile(read_card(order.folder), weights_bytes, self._free_on_card(order))
 
-    def _free_on_card(self, order: Load) -> int:
+    def _free_on_card(self, order: LoadModel) -> int:
         if self._free_bytes is None:
             self._free_bytes = torch.cuda.mem_get_info(choose_device(order.device))[0]
         return self._free_bytes

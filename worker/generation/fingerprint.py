@@ -10,7 +10,7 @@ import torch
 
 import easyanimate
 from easyanimate.files.manifest import UsedLora, file_sha256, library_versions
-from worker.generation.manifest import Workplace
+from worker.generation.manifest import ModelEnvironment
 from worker.protocol.messages import Run
 
 OF_NO_MATTER = {"webhook", "metadata", "preview_every_steps"}  # to the frames
@@ -26,7 +26,7 @@ OURS = (
 )
 
 
-def fingerprint(place: Workplace, run: Run, window: int, loras: tuple[UsedLora, ...]) -> str:
+def fingerprint(place: ModelEnvironment, run: Run, window: int, loras: tuple[UsedLora, ...]) -> str:
     """SHA-256 of request, inputs, model, LoRAs, device, libraries and code; `window` frames are made at a time."""
     facts = {
         "request": run.request.model_dump(mode="json", exclude=OF_NO_MATTER),

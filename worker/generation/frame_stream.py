@@ -13,19 +13,19 @@ from easyanimate.pipeline.schedulers.draws import Draws
 from easyanimate.windows import Window
 from jobs.model.model_card import ModelCard
 from jobs.model.states import Phase
-from worker.checkpoints.writer import Checkpointer, Found
-from worker.generation.pipeline_inputs import Given, what_is_given
+from worker.checkpoints.writer import Checkpointer, ResumePoint
+from worker.generation.pipeline_inputs import PipelineInputs, build_pipeline_inputs
 from worker.generation.source_video import source_frames
 from worker.output.previews import Previews
-from worker.output.segments import Segments
-from worker.protocol.control import Contact
+from worker.output.segments import SegmentRecorder
+from worker.protocol.control import RunControl
 from worker.protocol.messages import Resumed, Run
-from worker.protocol.progress import PhaseWatch
+from worker.protocol.progress import PhaseTimer
 
 OLD_AT_ONCE = 8  # frames of a continued video that are written at a time
 
 
-class Making:
+class FrameStream:
     """The frames of `run`, from where `found` left them. `frames` once, `wrote` after each piece."""
 
     def __init__(
@@ -33,9 +33,9 @@ class Making:
         pipe: EasyAnimatePipeline,
         card: ModelCard,
         run: Run,
-        found: Found | None,
-        watch: PhaseWatch,
-        contact: Contact,
+        found: ResumePoint | None,
+        watch: PhaseTimer,
+        contact: RunControl,
         checkpointer: Checkpointer,
         previews: Previews,
     ) -> None:
@@ -43,7 +43,7 @@ class Making:
         self.run, self.asked = run, run.request
         self.found = found
         self.watch, self.contact, self.checkpointer, self.previews = watch, contact, checkpointer, previews
-        self.segments = Segments(run, contact)
+        self.segments = SegmentRecorder(run, contact)
         self.warnings: tuple[str, ...] = ()
         self._written = 0
         self._steps_before = 0
@@ -53,7 +53,7 @@ class Making:
     def frames(self) -> Iterator[Any]:
         """Pieces [F, H, W, 3], uint8: those of the video that is continued, if one is, then the new ones."""
         tail = (yield from self._old_frames()) if self.asked.continues else None
-        given = what_is_given(self.asked, self.run.inputs, self.card.window, tail)
+        given = build_pipeline_inputs(self.asked, self.run.inputs, self.card.window, tail)
         self.segments.is_wanted |= len(given.plan) > 1
         self.warnings = (*self.pipe.prompt_warnings(given.asked), *self.previews.warnings)
         if self.found is not None:
@@ -75,7 +75,7 @@ class Making:
         self.watch.count(Phase.DECODING, len(frames))
         self.segments.add(frames)
 
-    def _new_frames(self, given: Given) -> Iterator[Tensor]:
+    def _new_frames(self, given: PipelineInputs) -> Iterator[Tensor]:
         return generate_windows(
             self.pipe,
             given.asked,
@@ -109,7 +109,7 @@ class Making:
         self.checkpointer.end_window(state)
         self.segments.cut()
 
-    def _enter(self, phase: Phase, given: Given) -> None:
+    def _enter(self, phase: Phase, given: PipelineInputs) -> None:
         denoising, decoding = (self._steps_before, given.total_steps), (self._written, self.asked.num_frames)
         counts = {Phase.DENOISING: denoising, Phase.DECODING: decoding}
         self.watch.enter(phase, counts.get(phase), told=phase is not Phase.DECODING or self._is_last_window)

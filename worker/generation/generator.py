@@ -12,22 +12,22 @@ from easyanimate.errors import CheckpointError, StateMismatch
 from easyanimate.files.manifest import FrameHashes, UsedLora, file_sha256
 from jobs.model.model_card import ModelCard
 from jobs.model.states import Phase
-from worker.checkpoints.writer import Checkpointer, Found, find
+from worker.checkpoints.writer import Checkpointer, ResumePoint, find
 from worker.generation import manifest
 from worker.generation.fingerprint import fingerprint
-from worker.generation.frame_stream import Making
+from worker.generation.frame_stream import FrameStream
 from worker.generation.load_pipeline import choose_device, load_pipeline
-from worker.generation.loras import put_on
-from worker.generation.manifest import Workplace
-from worker.generation.size_hint import what_would_fit
+from worker.generation.loras import apply_loras
+from worker.generation.manifest import ModelEnvironment
+from worker.generation.size_hint import suggest_smaller_size
 from worker.models.cards import read_card
 from worker.output.previews import Previews
-from worker.output.thumbnails import Gallery
-from worker.output.video_file import result_file, seal
-from worker.protocol.control import Contact
+from worker.output.thumbnails import ThumbnailBuilder
+from worker.output.video_file import finalize, result_file
+from worker.protocol.control import RunControl
 from worker.protocol.errors import TooLarge
-from worker.protocol.messages import Answer, Done, Run
-from worker.protocol.progress import PhaseWatch
+from worker.protocol.messages import Done, Event, Run
+from worker.protocol.progress import PhaseTimer
 from worker.settings import Memory
 
 log = structlog.get_logger()
@@ -35,10 +35,10 @@ log = structlog.get_logger()
 Check = Callable[[], None]
 
 
-class VideoMaker:
+class VideoGenerator:
     """One loaded model on one device; LoRAs lie in `models_dir`/loras."""
 
-    def __init__(self, pipe: EasyAnimatePipeline, place: Workplace, card: ModelCard, models_dir: Path) -> None:
+    def __init__(self, pipe: EasyAnimatePipeline, place: ModelEnvironment, card: ModelCard, models_dir: Path) -> None:
         self.pipe = pipe
         self.place = place
         self.card = card
@@ -57,7 +57,7 @@ class VideoMaker:
 
     @torch.inference_mode()
     def make(
-        self, run: Run, tell: Callable[[Answer], None], check: Check, wants_pause: Callable[[], bool] = lambda: False
+        self, run: Run, tell: Callable[[Event], None], check: Check, wants_pause: Callable[[], bool] = lambda: False
     ) -> Done:
         """The video of `run`, at its path, and `manifest.json` beside it.
 
@@ -65,17 +65,17 @@ class VideoMaker:
         it `wants_pause`, Refused, BrokenVideo, or what the library raises.
         """
         try:
-            return self._make_or_go_on(run, Contact(tell, check, wants_pause))
+            return self._make_or_go_on(run, RunControl(tell, check, wants_pause))
         except (torch.OutOfMemoryError, MemoryError) as error:
             asked, total = run.request, None
             if self.device.type == "cuda":
                 total = torch.cuda.get_device_properties(self.device).total_memory
                 torch.cuda.empty_cache()
-            told = what_would_fit(asked.width, asked.height, asked.num_frames, self.card.window, total)
+            told = suggest_smaller_size(asked.width, asked.height, asked.num_frames, self.card.window, total)
             raise TooLarge(told) from error
 
-    def _make_or_go_on(self, run: Run, contact: Contact) -> Done:
-        with put_on(self.pipe, self.models_dir, run.request.loras) as (loras, lora_warnings):
+    def _make_or_go_on(self, run: Run, contact: RunControl) -> Done:
+        with apply_loras(self.pipe, self.models_dir, run.request.loras) as (loras, lora_warnings):
             mark = fingerprint(self.place, run, self.card.window, loras)
             found = find(run, mark, self.device)
             try:
@@ -89,19 +89,19 @@ class VideoMaker:
     def _make(
         self,
         run: Run,
-        contact: Contact,
+        contact: RunControl,
         mark: str,
-        found: Found | None,
+        found: ResumePoint | None,
         loras: tuple[UsedLora, ...],
         lora_warnings: tuple[str, ...],
     ) -> Done:
-        watch = PhaseWatch(contact.tell, self.device, found.checkpoint.phase_seconds if found else None)
+        watch = PhaseTimer(contact.tell, self.device, found.checkpoint.phase_seconds if found else None)
         watch.enter(Phase.ENCODING)
         hashes = FrameHashes()
-        gallery = Gallery(run.request)
+        gallery = ThumbnailBuilder(run.request)
         previews = Previews(self.pipe, contact, run.request.preview_every_steps, self.place.memory)
         checkpointer = Checkpointer(run, mark, found, watch, contact)
-        making = Making(self.pipe, self.card, run, found, watch, contact, checkpointer, previews)
+        making = FrameStream(self.pipe, self.card, run, found, watch, contact, checkpointer, previews)
         with result_file(run.output_path, run.request) as write:
             for frames in making.frames():
                 hashes.add(frames)
@@ -111,9 +111,9 @@ class VideoMaker:
                 contact.check_all()
             watch.enter(Phase.MUXING)
             gallery.save(run.output_path.parent)
-        checkpointer.tell_cost()
-        made = manifest.tell(self.place, run, self.card.window, loras, hashes.all())
-        seal(run.output_path, run.request, manifest.without_words(made))
+        checkpointer.report_cost()
+        made = manifest.build_manifest(self.place, run, self.card.window, loras, hashes.all())
+        finalize(run.output_path, run.request, manifest.without_prompts(made))
         run.output_path.with_name("manifest.json").write_text(made.to_json(), encoding="utf-8")
         return Done(
             sha256=file_sha256(run.output_path),

@@ -11,7 +11,7 @@ from easyanimate.errors import CheckpointError, InvalidInput
 from easyanimate.files.manifest import model_sha256
 from easyanimate.memory import Profile, apply_memory_profile, choose_profile
 from jobs.model.model_card import ModelCard
-from worker.generation.manifest import Workplace
+from worker.generation.manifest import ModelEnvironment
 from worker.settings import Memory
 
 log = structlog.get_logger()
@@ -38,7 +38,7 @@ def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
 
 def load_pipeline(
     folder: Path, card: ModelCard, device: torch.device, dtype: str, memory: Memory
-) -> tuple[EasyAnimatePipeline, Workplace]:
+) -> tuple[EasyAnimatePipeline, ModelEnvironment]:
     """The pipeline of `folder` and what it works with. "auto": bfloat16 on CUDA, and the fastest profile that fits."""
     if not folder.is_dir():
         raise CheckpointError(f"there is no folder {folder}")
@@ -49,10 +49,10 @@ def load_pipeline(
     apply_memory_profile(pipe, profile, device)
     log.info("memory.profile", profile=profile, device=str(device))
     name = str(torch_dtype).removeprefix("torch.")
-    return pipe, Workplace(card.name, model_sha256(folder), device.type, name, profile)
+    return pipe, ModelEnvironment(card.name, model_sha256(folder), device.type, name, profile)
 
 
-def fitting_profile(card: ModelCard, weights_bytes: int, free_bytes: int) -> Profile:
+def choose_memory_profile(card: ModelCard, weights_bytes: int, free_bytes: int) -> Profile:
     """The fastest profile in which the largest clip of the card fits; the numbers are those of the published model."""
     if weights_bytes < SMALL * free_bytes:
         return "normal"
@@ -69,4 +69,4 @@ def _profile(pipe: EasyAnimatePipeline, card: ModelCard, device: torch.device) -
         return "normal"
     models = [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
     weights_bytes = sum(weight.nbytes for model in models for weight in model.parameters())
-    return fitting_profile(card, weights_bytes, torch.cuda.mem_get_info(device)[0])
+    return choose_memory_profile(card, weights_bytes, torch.cuda.mem_get_info(device)[0])

@@ -8,14 +8,14 @@ from easyanimate import EasyAnimatePipeline
 from easyanimate.errors import CheckpointError
 from easyanimate.files.manifest import UsedLora, file_sha256
 from easyanimate.lora import LoraFile, LoraReport, applied, read_lora
-from jobs.model.request import LoraChoice
+from jobs.model.request import LocalLora
 from worker.models.lora_index import lora_path
-from worker.protocol.errors import Refused
+from worker.protocol.errors import RequestRefused
 
 
 @contextmanager
-def put_on(
-    pipe: EasyAnimatePipeline, models_dir: Path, choices: tuple[LoraChoice, ...]
+def apply_loras(
+    pipe: EasyAnimatePipeline, models_dir: Path, choices: tuple[LocalLora, ...]
 ) -> Iterator[tuple[tuple[UsedLora, ...], tuple[str, ...]]]:
     """Inside, the LoRAs work; yields them and what the caller should know. Raises Refused `invalid_lora`."""
     if not choices:
@@ -29,14 +29,14 @@ def put_on(
             scaled = [(file, choice.scale) for file, choice in zip(files, choices, strict=True)]
             reports = stack.enter_context(applied(pipe, scaled))
         except CheckpointError as error:
-            raise Refused("invalid_lora", str(error)) from error
+            raise RequestRefused("invalid_lora", str(error)) from error
         yield used, tuple(_warning(report) for report in reports if report.unused)
 
 
-def _path(models_dir: Path, choice: LoraChoice) -> Path:
+def _path(models_dir: Path, choice: LocalLora) -> Path:
     path = lora_path(models_dir, choice.name)
     if path is None:
-        raise Refused("invalid_lora", f"The worker has no LoRA {choice.name!r} any more")
+        raise RequestRefused("invalid_lora", f"The worker has no LoRA {choice.name!r} any more")
     return path
 
 
@@ -44,7 +44,7 @@ def _read(path: Path) -> LoraFile:
     try:
         return read_lora(path)
     except CheckpointError as error:
-        raise Refused("invalid_lora", str(error).replace(str(path), path.name)) from error
+        raise RequestRefused("invalid_lora", str(error).replace(str(path), path.name)) from error
 
 
 def _warning(report: LoraReport) -> str:

@@ -26,7 +26,7 @@ SETTINGS = (
 
 
 @dataclass(frozen=True)
-class Workplace:
+class ModelEnvironment:
     """What every result of a loaded model has in common."""
 
     model: str
@@ -36,7 +36,9 @@ class Workplace:
     memory: Memory
 
 
-def tell(place: Workplace, run: Run, window: int, loras: tuple[UsedLora, ...], frames: tuple[str, ...]) -> Manifest:
+def build_manifest(
+    place: ModelEnvironment, run: Run, window: int, loras: tuple[UsedLora, ...], frames: tuple[str, ...]
+) -> Manifest:
     """The manifest of `frames`, which are told by their hashes; `window` is what the model makes at a time."""
     asked = run.request
     new = asked.num_frames - (asked.video_num_frames if asked.continues else 0)
@@ -58,7 +60,7 @@ def tell(place: Workplace, run: Run, window: int, loras: tuple[UsedLora, ...], f
     )
 
 
-def without_words(manifest: Manifest) -> str:
+def without_prompts(manifest: Manifest) -> str:
     """What the file itself may say: it is passed on to people who need not know the prompts."""
     settings = {name: value for name, value in manifest.settings.items() if name not in WORDS}
     return replace(manifest, settings=settings).compact()

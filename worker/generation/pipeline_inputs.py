@@ -16,7 +16,7 @@ from worker.generation.source_video import source_frames
 
 
 @dataclass(frozen=True)
-class Given:
+class PipelineInputs:
     """What the pipeline is asked for in how many windows."""
 
     asked: Generation
@@ -33,9 +33,9 @@ class Given:
         return len(self.plan) * self.steps_per_window
 
 
-def what_is_given(
+def build_pipeline_inputs(
     asked: VideoRequest, inputs: Mapping[str, Path], window: int, tail: np.ndarray | None = None
-) -> Given:
+) -> PipelineInputs:
     """The request for a model that makes `window` frames at a time; `tail` [n, H, W, 3] are the frames it continues.
 
     Raises Refused `invalid_video`.
@@ -58,7 +58,7 @@ def what_is_given(
         context_frames=tail,
         num_frames=plan[0].num_frames,
     )
-    return Given(generation, plan)
+    return PipelineInputs(generation, plan)
 
 
 SETTINGS = (

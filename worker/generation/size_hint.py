@@ -6,7 +6,7 @@ from easyanimate.memory import memory_needed
 SMALLER = (0.85, 0.7, 0.5, 0.35, 0.25)
 
 
-def what_would_fit(width: int, height: int, num_frames: int, window: int, total_bytes: int | None) -> str:
+def suggest_smaller_size(width: int, height: int, num_frames: int, window: int, total_bytes: int | None) -> str:
     """A sentence; sizes in pixels, `window` frames are made at a time, `total_bytes` is the device's memory if known.
 
     The numbers are those of the published model (`easyanimate.memory`). Where by them it should have fitted, or nothing

@@ -13,8 +13,8 @@ from PIL import Image
 from easyanimate.errors import InvalidInput
 from easyanimate.files.video_file import read_frames
 from jobs.model.request import VideoRequest
-from jobs.mp4_header import NotAnMp4, read_mp4_header
-from worker.protocol.errors import Refused
+from jobs.mp4_header import InvalidMp4, read_mp4_header
+from worker.protocol.errors import RequestRefused
 
 ENOUGH = 0.9  # of the frames its header promises; players forgive as much
 
@@ -23,8 +23,8 @@ def source_frames(path: Path, asked: VideoRequest) -> Iterator[np.ndarray]:
     """Exactly `asked.video_num_frames` frames [H, W, 3], uint8 RGB, evenly over the video. Raises Refused."""
     try:
         header = read_mp4_header(path.read_bytes())
-    except NotAnMp4 as error:
-        raise Refused("invalid_video", f"The video {error}") from error
+    except InvalidMp4 as error:
+        raise RequestRefused("invalid_video", f"The video {error}") from error
     wanted, made, seen = asked.video_num_frames, 0, 0
     frame: Any = None
     for frame in _decoded(path):
@@ -35,7 +35,7 @@ def source_frames(path: Path, asked: VideoRequest) -> Iterator[np.ndarray]:
             yield shown
             made += 1
     if seen < ENOUGH * header.num_frames:
-        raise Refused("invalid_video", f"Only {seen} of the video's {header.num_frames} frames can be decoded")
+        raise RequestRefused("invalid_video", f"Only {seen} of the video's {header.num_frames} frames can be decoded")
     for _ in range(wanted - made):
         yield _fit(frame, header.quarter_turns, asked)
 
@@ -44,7 +44,7 @@ def _decoded(path: Path) -> Iterator[np.ndarray]:
     try:
         yield from read_frames(path)
     except InvalidInput as error:
-        raise Refused("invalid_video", str(error).replace(str(path), "The video")) from error
+        raise RequestRefused("invalid_video", str(error).replace(str(path), "The video")) from error
 
 
 def _fit(frame: np.ndarray, quarter_turns: int, asked: VideoRequest) -> np.ndarray:

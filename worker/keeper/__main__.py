@@ -11,18 +11,18 @@ from threading import Event, Thread
 import structlog
 from pydantic import ValidationError
 
-from jobs.logs import set_up_logs
-from jobs.outbound_http import Outgoing
+from jobs.logs import configure_logging
+from jobs.outbound_http import OutboundClient
 from jobs.redis.connection import connect
 from jobs.storage.factory import open_storage
 from jobs.store.keeper.recovery import JobStore
 from worker import metrics
-from worker.crash_points import watch
+from worker.crash_points import watch_folder
 from worker.keeper.deliverer import Deliverer
-from worker.keeper.orphans import Orphans
-from worker.keeper.recovery import Sweeper
-from worker.keeper.retention import Janitor
-from worker.keeper.uploads import FileSweeper
+from worker.keeper.orphans import OrphanSweeper
+from worker.keeper.recovery import RecoverySweeper
+from worker.keeper.retention import RetentionSweeper
+from worker.keeper.uploads import UploadSweeper
 from worker.settings import KeeperSettings
 
 log = structlog.get_logger()
@@ -31,16 +31,16 @@ log = structlog.get_logger()
 def run_keeper(settings: KeeperSettings, signals: "SimpleQueue[int]") -> None:
     """Sweep and deliver until a signal comes."""
     store = JobStore(connect(settings.redis_url.get_secret_value(), retries=2), lease_s=settings.lease_s)
-    outgoing = Outgoing(allow_private=settings.webhook_allow_private, timeout_s=settings.webhook_timeout_s)
-    deliverer = Deliverer(store, outgoing, settings.secret_for("webhook"), settings.webhook_threads)
+    outbound = OutboundClient(allow_private=settings.webhook_allow_private, timeout_s=settings.webhook_timeout_s)
+    deliverer = Deliverer(store, outbound, settings.secret_for("webhook"), settings.webhook_threads)
     storage = open_storage(settings)
     stopped = Event()
     tasks = {
-        "sweeper": Sweeper(store, settings).run,
+        "sweeper": RecoverySweeper(store, settings).run,
         "deliverer": deliverer.run,
-        "janitor": Janitor(store, storage, settings).run,
-        "files": FileSweeper(store, storage, settings.retention_sweep_s).run,
-        "orphans": Orphans(store, storage, settings).run,
+        "janitor": RetentionSweeper(store, storage, settings).run,
+        "files": UploadSweeper(store, storage, settings.retention_sweep_s).run,
+        "orphans": OrphanSweeper(store, storage, settings).run,
     }
     threads = [Thread(target=task, args=[stopped], name=name) for name, task in tasks.items()]
     for thread in threads:
@@ -60,9 +60,9 @@ def main() -> int:
     except ValidationError as error:
         sys.stderr.write(f"The settings are wrong: {error}\n")
         return 2
-    set_up_logs(settings.log_format, process="keeper")
-    watch(settings.crash_points_dir)
-    metrics.serve(settings.metrics_host, settings.keeper_metrics_port)
+    configure_logging(settings.log_format, process="keeper")
+    watch_folder(settings.crash_points_dir)
+    metrics.serve_metrics(settings.metrics_host, settings.keeper_metrics_port)
     signals: SimpleQueue[int] = SimpleQueue()  # the one thing that may be touched in a signal handler
     signal.signal(signal.SIGTERM, lambda number, _: signals.put(number))
     signal.signal(signal.SIGINT, lambda number, _: signals.put(number))

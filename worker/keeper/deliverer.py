@@ -10,16 +10,16 @@ import structlog
 
 from jobs.errors import EndpointNotFound, QueueUnavailable
 from jobs.model.delivery import Delivery, Status, Try
-from jobs.outbound_http import Answer, Blocked, NoAnswer, Outgoing
-from jobs.redis.connection import answering
+from jobs.outbound_http import AddressBlocked, OutboundClient, OutboundResponse, RequestFailed
+from jobs.redis.connection import redis_errors
 from jobs.store import counters
 from jobs.store.keeper.recovery import JobStore
 from jobs.webhooks.deliveries import Deliveries
-from jobs.webhooks.endpoints import Endpoints
+from jobs.webhooks.endpoints import EndpointStore
 from jobs.webhooks.outbox import PROGRESS
 from jobs.webhooks.signature import signed_headers
 from worker import metrics
-from worker.keeper.delivery_slots import Lanes
+from worker.keeper.delivery_slots import DeliverySlots
 
 log = structlog.get_logger()
 
@@ -31,7 +31,7 @@ GONE = 410
 
 
 @dataclass(frozen=True)
-class Target:
+class Receiver:
     """Where a delivery goes right now, and what signs it, the newest secret first."""
 
     url: str
@@ -39,10 +39,10 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DeliveryOutcome:
     """What a try met. `answer` is None where none came; `told` says it in words."""
 
-    answer: Answer | None
+    answer: OutboundResponse | None
     told: str
 
     @property
@@ -62,13 +62,13 @@ class Deliverer:
     One thread waits for what is new or due and hands it out; whoever has finished takes the next by himself.
     """
 
-    def __init__(self, store: JobStore, outgoing: Outgoing, secret: str, threads: int) -> None:
+    def __init__(self, store: JobStore, outbound: OutboundClient, secret: str, threads: int) -> None:
         self.store = store
         self.deliveries = Deliveries(store.redis)
-        self.endpoints = Endpoints(store.redis)
-        self.outgoing = outgoing
+        self.endpoints = EndpointStore(store.redis)
+        self.outbound = outbound
         self.secret = secret
-        self.lanes = Lanes(threads)
+        self.lanes = DeliverySlots(threads)
         self._lock = Lock()
         self._stopped = Event()
 
@@ -95,7 +95,7 @@ class Deliverer:
                 return None
             delivery = self.deliveries.claim(self.store.now(), self.lanes.busy())
             if delivery:
-                self.lanes.enter(delivery)
+                self.lanes.acquire(delivery)
             return delivery
 
     def _work_off(self, delivery: Delivery | None) -> None:
@@ -107,7 +107,7 @@ class Deliverer:
             except Exception:  # a thread of the pool would swallow it
                 log.exception("webhook.broken", delivery=delivery.id)
             with self._lock:
-                self.lanes.leave(delivery, time.monotonic() - started)
+                self.lanes.release(delivery, time.monotonic() - started)
             try:
                 delivery = self._take()
             except QueueUnavailable:  # whoever hands out will see to it
@@ -119,11 +119,11 @@ class Deliverer:
     def _deliver(self, delivery: Delivery) -> None:
         now = self.store.now()
         if delivery.type == PROGRESS and now - delivery.created_at > PROGRESS_FRESH_S:
-            self.deliveries.settle(delivery, "dropped", None)
+            self.deliveries.finish(delivery, "dropped", None)
             return
         target = self._target(delivery, now)
         if target is None:
-            self.deliveries.settle(delivery, "refused", None)
+            self.deliveries.finish(delivery, "refused", None)
             log.warning("webhook.unwanted", **_facts(delivery))
             return
         started = time.monotonic()
@@ -138,33 +138,33 @@ class Deliverer:
         )
         self._write_down(delivery, outcome, made)
 
-    def _target(self, delivery: Delivery, now: float) -> Target | None:
+    def _target(self, delivery: Delivery, now: float) -> Receiver | None:
         """None if nobody is there any more who wants it."""
         if not delivery.endpoint_id:
             is_gone = self.deliveries.is_gone(delivery.job_id)
-            return None if is_gone else Target(delivery.url, (delivery.secret or self.secret,))
+            return None if is_gone else Receiver(delivery.url, (delivery.secret or self.secret,))
         endpoint = self.endpoints.find(delivery.endpoint_id)
         if endpoint is None or endpoint.disabled_at is not None:
             return None
-        return Target(endpoint.url, endpoint.secrets_at(now))
+        return Receiver(endpoint.url, endpoint.secrets_at(now))
 
-    def _post(self, delivery: Delivery, target: Target) -> Outcome:
+    def _post(self, delivery: Delivery, target: Receiver) -> DeliveryOutcome:
         try:
             headers = signed_headers(target.secrets, delivery.event_id, delivery.body, time.time())
             headers["content-type"] = "application/json"
             if delivery.traceparent:
                 headers["traceparent"] = delivery.traceparent
-            answer = self.outgoing.post(target.url, delivery.body.encode(), headers)
-        except Blocked as error:
-            return Outcome(None, f"not sent: {error}")
-        except NoAnswer as error:
-            return Outcome(None, str(error))
+            answer = self.outbound.post(target.url, delivery.body.encode(), headers)
+        except AddressBlocked as error:
+            return DeliveryOutcome(None, f"not sent: {error}")
+        except RequestFailed as error:
+            return DeliveryOutcome(None, str(error))
         except Exception:  # whatever it is: the next try is in a while, not at once
             log.exception("webhook.broken", delivery=delivery.id)
-            return Outcome(None, "not sent")
-        return Outcome(answer, str(answer.status))
+            return DeliveryOutcome(None, "not sent")
+        return DeliveryOutcome(answer, str(answer.status))
 
-    def _write_down(self, delivery: Delivery, outcome: Outcome, made: Try) -> None:
+    def _write_down(self, delivery: Delivery, outcome: DeliveryOutcome, made: Try) -> None:
         """Record the outcome. If that fails for good, the delivery is tried again: at least once, with the same id."""
         for _ in range(TRIES_TO_WRITE):
             try:
@@ -172,22 +172,22 @@ class Deliverer:
             except QueueUnavailable:
                 time.sleep(PAUSE_S)
 
-    def _record(self, delivery: Delivery, outcome: Outcome, made: Try) -> None:
+    def _record(self, delivery: Delivery, outcome: DeliveryOutcome, made: Try) -> None:
         status: Status
         if outcome.arrived:
             status = "delivered"
-            self.deliveries.settle(delivery, status, made)
+            self.deliveries.finish(delivery, status, made)
         elif outcome.is_gone:
             status = "refused"
             self._disable(delivery, made)
-            self.deliveries.settle(delivery, status, made)
+            self.deliveries.finish(delivery, status, made)
         else:
             wish_s = outcome.answer.retry_after_s if outcome.answer else 0.0
             status = self.deliveries.retry(delivery, made, self.store.now(), wish_s)
         if delivery.endpoint_id:
-            self.endpoints.note(delivery.endpoint_id, outcome.told, made.at, arrived=outcome.arrived)
+            self.endpoints.record_result(delivery.endpoint_id, outcome.told, made.at, arrived=outcome.arrived)
         metrics.WEBHOOKS.labels("delivered" if outcome.arrived else "failed").observe(made.duration_ms / 1000)
-        with suppress(QueueUnavailable), answering():  # the delivery itself is written down
+        with suppress(QueueUnavailable), redis_errors():  # the delivery itself is written down
             counters.count(self.store.redis, counters.DELIVERIES, "delivered" if outcome.arrived else "failed")
         facts = {**_facts(delivery), "answer": outcome.told, "tries": delivery.tries + 1, "ms": made.duration_ms}
         event = {"delivered": "webhook.delivered", "refused": "webhook.refused"}.get(status, "webhook.failed")
@@ -196,7 +196,7 @@ class Deliverer:
     def _disable(self, delivery: Delivery, made: Try) -> None:
         """The receiver said 410: nothing goes there any more."""
         if not delivery.endpoint_id:
-            self.deliveries.say_gone(delivery.job_id)
+            self.deliveries.mark_gone(delivery.job_id)
             return
         try:
             self.endpoints.disable(delivery.endpoint_id, "it answered 410 Gone", made.at)

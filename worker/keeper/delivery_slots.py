@@ -5,10 +5,10 @@ from collections import Counter
 from jobs.model.delivery import Delivery
 
 SLOW_S = 5.0  # a receiver that took so long gets one delivery at a time, until it answers faster
-MOST_SLOW = 10_000  # are remembered
+MAX_SLOW = 10_000  # are remembered
 
 
-class Lanes:
+class DeliverySlots:
     """Room for `threads` tries at once: an eighth of them to one receiver, three quarters for one caller.
 
     Not for several threads at once without a lock.
@@ -32,12 +32,12 @@ class Lanes:
         lanes = [lane for lane, count in self._of_lane.items() if count >= self._most(lane)]
         return lanes + [owner for owner, count in self._of_owner.items() if count >= self.most_of_owner]
 
-    def enter(self, delivery: Delivery) -> None:
+    def acquire(self, delivery: Delivery) -> None:
         """A try begins."""
         self._of_lane[delivery.lane] += 1
         self._of_owner[delivery.owner] += 1
 
-    def leave(self, delivery: Delivery, seconds: float) -> None:
+    def release(self, delivery: Delivery, seconds: float) -> None:
         """A try has ended and took so long."""
         self._of_lane[delivery.lane] -= 1
         self._of_owner[delivery.owner] -= 1
@@ -45,7 +45,7 @@ class Lanes:
             counts += Counter()  # forgets those that have none left
         if seconds >= SLOW_S:
             self._slow.add(delivery.lane)
-            if len(self._slow) > MOST_SLOW:
+            if len(self._slow) > MAX_SLOW:
                 self._slow.pop()
         else:
             self._slow.discard(delivery.lane)

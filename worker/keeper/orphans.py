@@ -11,11 +11,11 @@ import structlog
 
 from jobs.errors import JobNotFound, JobsError, StorageUnavailable
 from jobs.model.job import Job
-from jobs.model.job_file import NAME, NotAJob, read_job
-from jobs.redis.connection import answering
-from jobs.storage.interface import Listed, Storage
+from jobs.model.job_file import NAME, InvalidJobFile, read_job
+from jobs.redis.connection import redis_errors
+from jobs.storage.interface import ListedObject, Storage
 from jobs.storage.paths import PLACES, attempts_prefix, is_leftover, job_of
-from jobs.storage.uploads import UPLOADS, Files
+from jobs.storage.uploads import UPLOADS, UploadIndex
 from jobs.store.keeper.recovery import JobStore
 from worker.settings import KeeperSettings
 
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 TURN = "sweep:orphans:turn"  # who has it swept lately; nobody else need
 
 
-class Orphans:
+class OrphanSweeper:
     """Sweeps every `orphan_sweep_s`, one keeper of all at a time."""
 
     def __init__(self, store: JobStore, storage: Storage, settings: KeeperSettings) -> None:
@@ -49,7 +49,7 @@ class Orphans:
         before = self.store.now() - self.settings.orphan_grace_s
         look = _Look(self.store, self.storage, before, self.settings.record_retention_s)
         for place in PLACES:
-            for found in self.storage.keys(place):
+            for found in self.storage.list(place):
                 if found.modified_at < before and look.is_orphan(found):
                     self.storage.delete(found.key)
                     log.info("orphan.deleted", key=found.key)
@@ -61,8 +61,8 @@ class Orphans:
 
     def _sweep_uploads(self, before: float) -> None:
         """What was sent ahead can only be named by those who Redis knows have sent it."""
-        files, known = Files(self.store.redis), dict[str, bool]()
-        for found in self.storage.keys(UPLOADS):
+        files, known = UploadIndex(self.store.redis), dict[str, bool]()
+        for found in self.storage.list(UPLOADS):
             if found.modified_at >= before:
                 continue
             file_id = job_of(found.key)
@@ -79,7 +79,7 @@ class Orphans:
             log.info("lifecycle.not_set", reason=str(error))
 
     def _is_our_turn(self) -> bool:
-        with answering():
+        with redis_errors():
             return bool(self.store.redis.set(TURN, b"1", nx=True, px=int(1000 * self.settings.orphan_sweep_s)))
 
 
@@ -93,7 +93,7 @@ class _Look:
         self.needed: dict[str, bool] = {}
         self.unknown = 0
 
-    def is_orphan(self, found: Listed) -> bool:
+    def is_orphan(self, found: ListedObject) -> bool:
         job_id = job_of(found.key)
         if job_id not in self.jobs:
             self.jobs[job_id] = self._job(job_id)
@@ -114,7 +114,7 @@ class _Look:
         """Whether these are the files of a finished video that has not expired, or may not have."""
         if job_id not in self.needed:
             files = [
-                found.key for found in self.storage.keys(attempts_prefix(job_id)) if found.key.endswith(f"/{NAME}")
+                found.key for found in self.storage.list(attempts_prefix(job_id)) if found.key.endswith(f"/{NAME}")
             ]
             self.needed[job_id] = any(self._is_alive(key) for key in files)
             self.unknown += self.needed[job_id]
@@ -122,9 +122,9 @@ class _Look:
 
     def _is_alive(self, key: str) -> bool:
         try:
-            job = read_job(b"".join(self.storage.read(key, 0, self.storage.look(key).size_bytes)))
+            job = read_job(b"".join(self.storage.read(key, 0, self.storage.stat(key).size_bytes)))
         except KeyError:  # deleted meanwhile
             return False
-        except NotAJob:  # of a later version, perhaps: not ours to judge
+        except InvalidJobFile:  # of a later version, perhaps: not ours to judge
             return True
         return job.expires_at is None or job.expires_at + self.record_retention_s > self.store.now()

@@ -9,20 +9,20 @@ from jobs.queue.registry import Registry
 from jobs.store.keeper.recovery import JobStore
 from worker import metrics
 from worker.crash_points import crash_point
-from worker.keeper.unserved import Unserved
+from worker.keeper.unserved import UnservedModels
 from worker.settings import KeeperSettings
 
 log = structlog.get_logger()
 
 
-class Sweeper:
+class RecoverySweeper:
     """Looks for jobs that nobody works on any more."""
 
     def __init__(self, store: JobStore, settings: KeeperSettings) -> None:
         self.store = store
         self.settings = settings
         self.registry = Registry(store.redis)
-        self.unserved = Unserved(self.registry, settings.unserved_after_s)
+        self.unserved = UnservedModels(self.registry, settings.unserved_after_s)
 
     def run(self, stopped: Event) -> None:
         """Sweep until `stopped`. After Redis was away, first let the workers beat again: they are not dead."""
@@ -46,8 +46,8 @@ class Sweeper:
             if job is not None:
                 metrics.RECOVERED.inc()
                 log.warning("job.recovered", job_id=job_id, attempt=job.attempt, state=job.state)
-        for job_id in self.store.give_up_late():
+        for job_id in self.store.expire_late():
             log.info("job.expired", job_id=job_id)
         for card in self.registry.cards():
-            self.store.tend_queue(card.name)
-            self.unserved.look(card.name)
+            self.store.reconcile_tickets(card.name)
+            self.unserved.check(card.name)

@@ -15,7 +15,7 @@ from jobs.storage.interface import Storage
 from jobs.storage.paths import attempts_prefix, checkpoint_prefix, is_leftover, job_prefixes
 from jobs.store.keeper import retention
 from jobs.store.keeper.recovery import JobStore
-from jobs.store.keeper.retention import Todo
+from jobs.store.keeper.retention import CleanupQueue
 from worker.settings import KeeperSettings
 
 log = structlog.get_logger()
@@ -24,18 +24,18 @@ AT_ONCE = 100
 AGAIN_AFTER_S = 3600.0
 
 
-class Janitor:
+class RetentionSweeper:
     """Works off the lists of `jobs/store/keeper/retention.py`."""
 
     def __init__(self, store: JobStore, storage: Storage, settings: KeeperSettings) -> None:
         self.store = store
         self.storage = storage
         self.settings = settings
-        self.rounds: dict[Todo, Callable[[str], None]] = {
-            Todo.LEFTOVERS: self._drop_leftovers,
-            Todo.FILES: self._expire,
-            Todo.RECORDS: self._forget,
-            Todo.ERASED: self._drop_files,
+        self.rounds: dict[CleanupQueue, Callable[[str], None]] = {
+            CleanupQueue.LEFTOVERS: self._drop_leftovers,
+            CleanupQueue.FILES: self._expire,
+            CleanupQueue.RECORDS: self._forget,
+            CleanupQueue.ERASED: self._drop_files,
         }
 
     def run(self, stopped: Event) -> None:
@@ -57,7 +57,7 @@ class Janitor:
                     if stopped is not None and stopped.is_set():
                         return
 
-    def _do(self, todo: Todo, job_id: str, do: Callable[[str], None]) -> None:
+    def _do(self, todo: CleanupQueue, job_id: str, do: Callable[[str], None]) -> None:
         try:
             do(job_id)
         except JobsError:
@@ -66,7 +66,7 @@ class Janitor:
             log.exception("janitor.stumbled", job_id=job_id, todo=todo)
             retention.postpone(self.store.redis, todo, job_id, self.store.now() + AGAIN_AFTER_S)
         else:
-            retention.done(self.store.redis, todo, job_id)
+            retention.remove_from(self.store.redis, todo, job_id)
 
     def _drop_leftovers(self, job_id: str) -> None:
         """Of an ended job only the winner's files stay, and the inputs, which a remix may ask for."""
@@ -74,7 +74,7 @@ class Janitor:
         if job is None:
             return
         video_key = job.result.video_key if job.result else None
-        for found in list(self.storage.keys(attempts_prefix(job_id))):
+        for found in list(self.storage.list(attempts_prefix(job_id))):
             if is_leftover(found.key, video_key):
                 self.storage.delete(found.key)
                 log.info("leftover.deleted", job_id=job_id, key=found.key)

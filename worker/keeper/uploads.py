@@ -6,7 +6,7 @@ import structlog
 
 from jobs.errors import JobsError
 from jobs.storage.interface import Storage
-from jobs.storage.uploads import Files, upload_prefix
+from jobs.storage.uploads import UploadIndex, upload_prefix
 from jobs.store.keeper.recovery import JobStore
 
 log = structlog.get_logger()
@@ -14,12 +14,12 @@ log = structlog.get_logger()
 AT_ONCE = 100
 
 
-class FileSweeper:
+class UploadSweeper:
     """Several may run: to remove what is gone does no harm."""
 
     def __init__(self, store: JobStore, storage: Storage, every_s: float) -> None:
         self.store = store
-        self.files = Files(store.redis)
+        self.files = UploadIndex(store.redis)
         self.storage = storage
         self.every_s = every_s
 
@@ -35,8 +35,8 @@ class FileSweeper:
 
     def sweep(self) -> None:
         """Once over everything: content first, so that nothing is left that nobody knows of."""
-        while ended := self.files.ended(self.store.now(), AT_ONCE):
+        while ended := self.files.expired(self.store.now(), AT_ONCE):
             for file_id in ended:
                 self.storage.delete_prefix(upload_prefix(file_id))
-                self.files.forget(file_id)
+                self.files.delete(file_id)
             log.info("files.swept", count=len(ended))

@@ -9,7 +9,7 @@ FOLDER = "loras"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-def shelf(models_dir: Path) -> tuple[Lora, ...]:
+def list_lora_files(models_dir: Path) -> tuple[Lora, ...]:
     """The LoRA files in `models_dir`/loras, by the names a request may use; a file named otherwise is left out."""
     paths = sorted((models_dir / FOLDER).glob("*.safetensors"))
     return tuple(Lora(name=path.stem, size_bytes=path.stat().st_size) for path in paths if NAME.fullmatch(path.stem))

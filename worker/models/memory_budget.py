@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Footprint:
+class MemoryBudget:
     """Of one loaded model: its weights all the time, and `running_bytes` more while it makes a video.
 
     One that does not `share` moves its weights about to save memory: it needs the device for itself.
@@ -16,7 +16,7 @@ class Footprint:
     shares: bool = True
 
 
-def to_drop(held: Mapping[str, Footprint], newcomer: Footprint, room_bytes: int) -> list[str]:
+def models_to_evict(held: Mapping[str, MemoryBudget], newcomer: MemoryBudget, room_bytes: int) -> list[str]:
     """Which of the models that are held, in the order in which they go first, make way for the newcomer.
 
     No more than must; but all of them do not always help: then the newcomer is larger than the room.
@@ -30,7 +30,7 @@ def to_drop(held: Mapping[str, Footprint], newcomer: Footprint, room_bytes: int)
     return dropped
 
 
-def _fit(models: list[Footprint], room_bytes: int) -> bool:
+def _fit(models: list[MemoryBudget], room_bytes: int) -> bool:
     """Whether all of them have room, whichever of them runs; they run one at a time."""
     if not all(model.shares for model in models):
         return len(models) == 1

@@ -16,7 +16,7 @@ class ModelNotLoaded(Exception):
     """The model cannot be loaded; the message says why."""
 
 
-class Served:
+class ServedModels:
     """`cards` by name, in the order of the settings. It is replaced, never changed: other threads may read it."""
 
     def __init__(self, cards: Mapping[str, ModelCard]) -> None:
@@ -28,7 +28,7 @@ class Served:
         self.cards = {name: card for name, card in self.cards.items() if name != model}
 
 
-def read_served(settings: WorkerSettings) -> Served:
+def read_served(settings: WorkerSettings) -> ServedModels:
     """The models of these settings that have a card, in their order. Raises ModelNotLoaded if there is none."""
     cards: dict[str, ModelCard] = {}
     problems: dict[str, str] = {}
@@ -40,7 +40,7 @@ def read_served(settings: WorkerSettings) -> Served:
             cards[name] = read_served_card(folder)
         except CheckpointError as error:
             problems[name] = str(error)
-    served = Served(cards)
+    served = ServedModels(cards)
     if not cards:
         raise ModelNotLoaded(next(iter(problems.values())))
     for name, problem in problems.items():

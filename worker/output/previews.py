@@ -14,7 +14,7 @@ from easyanimate import EasyAnimatePipeline
 from easyanimate.geometry import LATENTS_PER_SLICE
 from easyanimate.pipeline.decoding import decode_pieces, to_uint8
 from worker.output.thumbnails import shrunk
-from worker.protocol.control import Contact
+from worker.protocol.control import RunControl
 from worker.protocol.messages import Preview
 
 SIDE = 256  # pixels of the longer side
@@ -24,7 +24,7 @@ NO_MEMORY = "previews: none were made, because this worker saves memory and has 
 class Previews:
     """Tells a preview after every `every_steps` steps of denoising; never with None."""
 
-    def __init__(self, pipe: EasyAnimatePipeline, contact: Contact, every_steps: int | None, memory: str) -> None:
+    def __init__(self, pipe: EasyAnimatePipeline, contact: RunControl, every_steps: int | None, memory: str) -> None:
         self.pipe = pipe
         self.contact = contact
         self.every_steps = every_steps if memory == "normal" else None

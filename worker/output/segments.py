@@ -6,19 +6,19 @@ import numpy as np
 import structlog
 
 from easyanimate.files.segment_file import SegmentWriter
-from jobs.model.result_files import LONGEST_S, segment_name
-from worker.protocol.control import Contact
+from jobs.model.result_files import MAX_SEGMENT_S, segment_name
+from worker.protocol.control import RunControl
 from worker.protocol.messages import Run, SegmentWritten
 
 log = structlog.get_logger()
 
 
-class Segments:
+class SegmentRecorder:
     """Takes the frames of `run` as they come. What goes wrong here costs the run nothing but its segments."""
 
-    def __init__(self, run: Run, contact: Contact) -> None:
+    def __init__(self, run: Run, contact: RunControl) -> None:
         self.asked, self.folder, self.contact = run.request, run.output_path.parent, contact
-        self.most_frames = LONGEST_S * self.asked.fps
+        self.most_frames = MAX_SEGMENT_S * self.asked.fps
         self.is_wanted = self.asked.continues  # what is continued can be watched at once
         self.frames: tuple[int, ...] = ()
         self._writer: SegmentWriter | None = None

@@ -11,15 +11,15 @@ from jobs.model.result_files import FILES, Variant
 
 THUMBNAIL_SIDE = 512  # pixels of the longer side, and never more than the video has
 TILE_SIDE = 160
-COLUMNS, MOST_TILES = 5, 25
+COLUMNS, MAX_TILES = 5, 25
 
 
-class Gallery:
+class ThumbnailBuilder:
     """Takes the frames of a video as they come, [F, H, W, 3] of uint8; holds the few small pictures it needs."""
 
     def __init__(self, asked: VideoRequest) -> None:
         self.middle = asked.num_frames // 2
-        count = min(MOST_TILES, asked.num_frames)
+        count = min(MAX_TILES, asked.num_frames)
         self.places = {round(place) for place in np.linspace(0, asked.num_frames - 1, count)}
         self.tiles: list[Image.Image] = []
         self.thumbnail: Image.Image | None = None

@@ -31,7 +31,7 @@ def result_file(path: Path, asked: VideoRequest) -> Iterator[Write]:
     Image.fromarray(frames[0]).save(path, "PNG")
 
 
-def seal(path: Path, asked: VideoRequest, comment: str) -> None:
+def finalize(path: Path, asked: VideoRequest, comment: str) -> None:
     """Write `comment` into the file, and look at all of it. Raises BrokenVideo if it is not what was asked for."""
     if asked.num_frames > 1:
         set_mp4_comment(path, comment)

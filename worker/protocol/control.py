@@ -4,14 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from easyanimate.errors import Interrupted
-from worker.protocol.messages import Answer
+from worker.protocol.messages import Event
 
 
 @dataclass(frozen=True)
-class Contact:
+class RunControl:
     """`tell` passes something on, `check` raises Interrupted on a cancel, `wants_pause`: the worker must go."""
 
-    tell: Callable[[Answer], None]
+    tell: Callable[[Event], None]
     check: Callable[[], None]
     wants_pause: Callable[[], bool]
 

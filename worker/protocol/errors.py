@@ -6,10 +6,10 @@ from easyanimate.errors import EasyAnimateError, Interrupted, InvalidInput, NotF
 from worker.protocol.messages import Failed, NotLoaded
 
 OUT_OF_MEMORY = "OutOfMemoryError"  # torch's, by name: the fixture engines of the tests have no torch
-LARGEST_TALE = 300  # characters of the library's own sentence
+MAX_REASON_CHARS = 300  # characters of the library's own sentence
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """The request cannot be fulfilled, and that is the caller's to change; the message is a sentence for them."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -25,18 +25,18 @@ class BrokenVideo(Exception):
     """The file that was written is not the video that was asked for."""
 
 
-def failed(error: BaseException) -> Failed:
+def to_failed(error: BaseException) -> Failed:
     """The answer to a run that ended with this exception. The message never tells paths or traces."""
     if isinstance(error, Interrupted):
         return Failed("cancelled")
-    if isinstance(error, Refused):
-        return Failed(error.code, f"{str(error)[:LARGEST_TALE].rstrip('.')}.")
+    if isinstance(error, RequestRefused):
+        return Failed(error.code, f"{str(error)[:MAX_REASON_CHARS].rstrip('.')}.")
     if isinstance(error, TooLarge):
         return Failed("gpu_out_of_memory", str(error))
     if isinstance(error, NotFinite | BrokenVideo):
         return Failed("invalid_output")
     if isinstance(error, InvalidInput):
-        return Failed("internal_error", f"The model refused the request: {str(error)[:LARGEST_TALE]}.")
+        return Failed("internal_error", f"The model refused the request: {str(error)[:MAX_REASON_CHARS]}.")
     if is_out_of_memory(error):
         return Failed("gpu_out_of_memory")
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
@@ -44,7 +44,7 @@ def failed(error: BaseException) -> Failed:
     return Failed("internal_error", is_fatal=_is_device_error(error))
 
 
-def not_loaded(model: str, error: BaseException, *, is_fatal: bool = False) -> NotLoaded:
+def to_not_loaded(model: str, error: BaseException, *, is_fatal: bool = False) -> NotLoaded:
     """The answer to a model that cannot be loaded; the reason is for the operator's log."""
     reason = str(error) if isinstance(error, EasyAnimateError | OSError | ValueError) else repr(error)
     return NotLoaded(model, reason, is_fatal=is_fatal or _is_device_error(error))

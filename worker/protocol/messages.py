@@ -15,7 +15,7 @@ from worker.settings import Memory
 
 
 @dataclass(frozen=True)
-class Load:
+class LoadModel:
     """Have the model in `folder`, beside those that are there already, as far as they have room; or `alone`.
 
     The first thing an engine hears. `memory` is a profile, or "auto"; `room_bytes` is what the weights of all loaded
@@ -175,5 +175,5 @@ class Failed:
     is_fatal: bool = False
 
 
-Order = Load | Run | Cancel | Pause | Shutdown
-Answer = Ready | NotLoaded | Progress | Resumed | Checkpointed | Preview | SegmentWritten | Done | Failed
+Command = LoadModel | Run | Cancel | Pause | Shutdown
+Event = Ready | NotLoaded | Progress | Resumed | Checkpointed | Preview | SegmentWritten | Done | Failed

@@ -8,12 +8,12 @@ from dataclasses import replace
 import torch
 
 from jobs.model.states import Phase
-from worker.protocol.messages import Answer, Progress
+from worker.protocol.messages import Event, Progress
 
 ORDER = tuple(Phase)
 
 
-class PhaseWatch:
+class PhaseTimer:
     """Tells how far a run is, and measures its phases and its memory.
 
     A run of several windows goes through its phases again and again: their seconds add up, while what is told only
@@ -21,7 +21,7 @@ class PhaseWatch:
     """
 
     def __init__(
-        self, tell: Callable[[Answer], None], device: torch.device, before: Mapping[str, float] | None = None
+        self, tell: Callable[[Event], None], device: torch.device, before: Mapping[str, float] | None = None
     ) -> None:
         """`before` are the seconds of the attempts whose work is gone on with."""
         self._tell = tell

@@ -9,8 +9,8 @@ import structlog
 from jobs.errors import QueueUnavailable
 from jobs.queue.registry import Registry
 from worker.attempt.engine_process import EngineProcess
-from worker.models.lora_index import shelf
-from worker.models.served import Served
+from worker.models.lora_index import list_lora_files
+from worker.models.served import ServedModels
 
 log = structlog.get_logger()
 
@@ -22,7 +22,7 @@ class Announcer:
     """From `start` to `stop` the registry knows this worker."""
 
     def __init__(
-        self, registry: Registry, served: Served, engine: EngineProcess, worker: str, models_dir: Path
+        self, registry: Registry, served: ServedModels, engine: EngineProcess, worker: str, models_dir: Path
     ) -> None:
         self.registry = registry
         self.served = served
@@ -59,7 +59,7 @@ class Announcer:
     def _tell(self, loaded: set[str]) -> None:
         try:
             cards = self.served.cards
-            loras = shelf(self.models_dir)
+            loras = list_lora_files(self.models_dir)
             for name, card in cards.items():
                 known = card.model_copy(update={"loras": loras})
                 self.registry.announce(known, self.worker, is_loaded=name in loaded)

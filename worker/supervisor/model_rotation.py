@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 
 
-class ModelTurns:
+class ModelRotation:
     """Loading takes time, so jobs of loaded models go first, for `turn_s` seconds after the last load; then the others.
 
     Among those that are loaded, and among those that are not, the one goes first that had its turn longest ago.
@@ -17,12 +17,12 @@ class ModelTurns:
         self._loaded: frozenset[str] = frozenset()
         self._begun_at = clock()
 
-    def took(self, model: str) -> None:
+    def served(self, model: str) -> None:
         """A job of this model was looked for."""
         self._models.remove(model)
         self._models.append(model)
 
-    def forget(self, model: str) -> None:
+    def remove(self, model: str) -> None:
         """This model has no turns any more."""
         self._models.remove(model)
 

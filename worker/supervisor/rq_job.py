@@ -12,7 +12,7 @@ from jobs.queue import tickets
 from worker.tasks import make_video
 
 
-class Entry(RQJob):
+class TicketJob(RQJob):
     """An RQ job that can do one thing."""
 
     success_callback = failure_callback = stopped_callback = None

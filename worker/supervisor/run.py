@@ -9,16 +9,16 @@ from jobs.queue.registry import Registry
 from jobs.redis.connection import connect
 from jobs.storage.factory import open_storage
 from jobs.store.keeper.recovery import JobStore
-from worker.attempt.attempt import Parts
+from worker.attempt.attempt import WorkerContext
 from worker.attempt.engine_process import EngineDied, EngineProcess
 from worker.checkpoints.store import sweep
 from worker.drain import Drain
-from worker.models.served import ModelNotLoaded, Served, read_served
-from worker.protocol.messages import Load, NotLoaded, Ready
+from worker.models.served import ModelNotLoaded, ServedModels, read_served
+from worker.protocol.messages import LoadModel, NotLoaded, Ready
 from worker.settings import WorkerSettings
 from worker.supervisor.announcer import Announcer
 from worker.supervisor.spool import Spool
-from worker.supervisor.supervisor import Supervisor, leave, new_worker_name
+from worker.supervisor.supervisor import Supervisor, begin_shutdown, new_worker_name
 
 log = structlog.get_logger()
 
@@ -29,8 +29,8 @@ BRISK = 2
 def run_worker(settings: WorkerSettings, engine: EngineProcess) -> int:
     """The exit code: 0 after an orderly end, 1 if no model was left on the way. Raises ModelNotLoaded."""
     drain = Drain(settings.drain_grace_s)
-    signal.signal(signal.SIGTERM, lambda *_: leave(drain))
-    signal.signal(signal.SIGINT, lambda *_: leave(drain))
+    signal.signal(signal.SIGTERM, lambda *_: begin_shutdown(drain))
+    signal.signal(signal.SIGINT, lambda *_: begin_shutdown(drain))
     name = new_worker_name()
     spool = Spool(settings.spool, name)
     try:
@@ -45,10 +45,10 @@ def run_worker(settings: WorkerSettings, engine: EngineProcess) -> int:
 def engine_for(settings: WorkerSettings) -> EngineProcess:
     """The engine of these settings, not yet started."""
     how = settings.device, settings.dtype, settings.log_format, settings.memory
-    return EngineProcess(Load(settings.model_folder, *how, room_bytes=settings.model_memory_bytes))
+    return EngineProcess(LoadModel(settings.model_folder, *how, room_bytes=settings.model_memory_bytes))
 
 
-def _load_first(engine: EngineProcess, settings: WorkerSettings, drain: Drain, served: Served) -> bool:
+def _load_first(engine: EngineProcess, settings: WorkerSettings, drain: Drain, served: ServedModels) -> bool:
     """Have the first model that can be loaded; those before it are withdrawn. False if we were told to go meanwhile."""
     while True:
         model = next(iter(served.cards))
@@ -80,13 +80,13 @@ def _load(engine: EngineProcess, model: str, settings: WorkerSettings, drain: Dr
 
 
 def _take_jobs(
-    settings: WorkerSettings, engine: EngineProcess, drain: Drain, spool: Spool, served: Served, name: str
+    settings: WorkerSettings, engine: EngineProcess, drain: Drain, spool: Spool, served: ServedModels, name: str
 ) -> int:
     url = settings.redis_url.get_secret_value()
     brisk = connect(url, retries=BRISK)
     store = JobStore(brisk, lease_s=settings.lease_s)
-    parts = Parts(settings, store, open_storage(settings), engine, drain, served)
-    supervisor = Supervisor(name, connect(url, retries=PATIENT), parts, spool)
+    context = WorkerContext(settings, store, open_storage(settings), engine, drain, served)
+    supervisor = Supervisor(name, connect(url, retries=PATIENT), context, spool)
     announcer = Announcer(Registry(brisk), served, engine, name, settings.models_dir)
     announcer.start()
     try:

@@ -30,7 +30,7 @@ class Spool:
         return shutil.disk_usage(self.folder).free
 
     @contextmanager
-    def room(self) -> Iterator[Path]:
+    def attempt_dir(self) -> Iterator[Path]:
         """An empty folder for one attempt, gone afterwards."""
         folder = Path(mkdtemp(prefix="attempt-", dir=self.mine))
         try:

@@ -21,13 +21,13 @@ from jobs.errors import JobNotFound
 from jobs.model.job import Job
 from jobs.model.states import State
 from jobs.queue.registry import Registry
-from jobs.queue.tickets import new_entry, queue_name, tend
-from worker.attempt.attempt import Attempt, Parts
+from jobs.queue.tickets import new_entry, queue_name, reconcile_tickets
+from worker.attempt.attempt import AttemptRun, WorkerContext
 from worker.attempt.outcomes import EngineLost
 from worker.checkpoints.store import sweep
-from worker.drain import Drain, patiently
-from worker.supervisor.model_rotation import ModelTurns
-from worker.supervisor.rq_job import Entry, TicketQueue
+from worker.drain import Drain, retry_until_drained
+from worker.supervisor.model_rotation import ModelRotation
+from worker.supervisor.rq_job import TicketJob, TicketQueue
 from worker.supervisor.spool import Spool
 from worker.tasks import ATTEMPT
 
@@ -42,7 +42,7 @@ def new_worker_name() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
-def leave(drain: Drain) -> None:
+def begin_shutdown(drain: Drain) -> None:
     """Begin the end. Redis may be away, and whoever waits for it deaf: that must not keep us for ever.
 
     Safe in a signal handler, so it takes no lock, as starting a `Thread` would.
@@ -53,8 +53,8 @@ def leave(drain: Drain) -> None:
 
 def _queue(redis: Redis, model: str) -> TicketQueue:
     """The tickets of this model, as many as there are jobs."""
-    tend(redis, model)
-    return TicketQueue(queue_name(model), connection=redis, serializer=JSONSerializer, job_class=Entry)
+    reconcile_tickets(redis, model)
+    return TicketQueue(queue_name(model), connection=redis, serializer=JSONSerializer, job_class=TicketJob)
 
 
 def _end_after(seconds: float) -> None:
@@ -65,13 +65,13 @@ def _end_after(seconds: float) -> None:
 class Supervisor(SimpleWorker):
     """One worker. `redis` must be patient: a worker with a loaded model waits for it to come back."""
 
-    job_class = Entry
+    job_class = TicketJob
     queue_class = TicketQueue
     log_result_lifespan = False
     max_connection_wait_time = 3.0
 
-    def __init__(self, name: str, redis: Redis, parts: Parts, spool: Spool) -> None:
-        self.queue_of = {model: _queue(redis, model) for model in parts.served.cards}
+    def __init__(self, name: str, redis: Redis, context: WorkerContext, spool: Spool) -> None:
+        self.queue_of = {model: _queue(redis, model) for model in context.served.cards}
         super().__init__(
             list(self.queue_of.values()),
             name=name,
@@ -81,10 +81,10 @@ class Supervisor(SimpleWorker):
             maintenance_interval=60,
             log_job_description=False,
         )
-        self.parts = parts
+        self.context = context
         self.spool = spool
-        self.registry = Registry(parts.store.redis)
-        self.turns = ModelTurns(self.queue_of, parts.settings.model_turn_s)
+        self.registry = Registry(context.store.redis)
+        self.turns = ModelRotation(self.queue_of, context.settings.model_turn_s)
         self._lost: dict[str, float] = {}  # job id -> when its engine died on us
         self._told_disk_is_full = False
 
@@ -93,18 +93,18 @@ class Supervisor(SimpleWorker):
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """A signal: take no further job, and let the running one go on for the grace; the second ends that."""
-        leave(self.parts.drain)
+        begin_shutdown(self.context.drain)
 
     def dequeue_job_and_maintain_ttl(
         self, timeout: int | None, max_idle_time: int | None = None
     ) -> tuple[RQJob, Queue]:
         """The next ticket. Looks up every second, so that a signal never has to interrupt us between two steps."""
-        while not self.parts.drain.has_begun:
-            self.parts.engine.catch_up()
+        while not self.context.drain.has_begun:
+            self.context.engine.drain_messages()
             self._withdraw_broken()
-            self._ordered_queues = [self.queue_of[model] for model in self.turns.order(self.parts.engine.loaded)]
+            self._ordered_queues = [self.queue_of[model] for model in self.turns.order(self.context.engine.loaded)]
             if self.has_no_model:
-                self.parts.drain.begin()
+                self.context.drain.begin()
             elif not self._has_disk():
                 time.sleep(1)
             elif (found := super().dequeue_job_and_maintain_ttl(1, max_idle_time=1)) is not None:
@@ -113,20 +113,20 @@ class Supervisor(SimpleWorker):
 
     def execute_job(self, job: RQJob, queue: Queue) -> None:
         """Make the video whose turn it is, if there is one. A ticket is not missed: the keeper counts them."""
-        if not (isinstance(job, Entry) and job.is_ticket):
+        if not (isinstance(job, TicketJob) and job.is_ticket):
             log.error("entry.refused", entry=job.id)
             job.delete(remove_from_queue=False)
             return
         model = next(name for name, own in self.queue_of.items() if own.key == queue.key)
-        self.turns.took(model)
+        self.turns.served(model)
         if (leased := self._next_job(model)) is not None:
             self._make(leased, queue)
 
     def _make(self, leased: Job, queue: Queue) -> None:
-        entry = new_entry(self.connection, f"{leased.id}-{leased.handover}", queue, leased.id, kind=Entry)
+        entry = new_entry(self.connection, f"{leased.id}-{leased.handover}", queue, leased.id, kind=TicketJob)
         entry.save()
-        with self.spool.room() as room:
-            attempt = Attempt(leased, self.parts, room)
+        with self.spool.attempt_dir() as room:
+            attempt = AttemptRun(leased, self.context, room)
             token = ATTEMPT.set(attempt)
             try:
                 super().execute_job(entry, queue)
@@ -134,19 +134,19 @@ class Supervisor(SimpleWorker):
                 ATTEMPT.reset(token)
         if isinstance(attempt.ending, EngineLost):
             self._lost[leased.id] = time.monotonic()
-        sweep(self.parts.settings.checkpoints, self.parts.store)
+        sweep(self.context.settings.checkpoints, self.context.store)
         self._withdraw_broken()
         model = leased.request.model
-        if not self.parts.drain.has_begun and model in self.queue_of and self.parts.engine.may_load(model):
-            self.parts.engine.start(model)  # if it died: loaded again before the next job comes
+        if not self.context.drain.has_begun and model in self.queue_of and self.context.engine.may_load(model):
+            self.context.engine.start(model)  # if it died: loaded again before the next job comes
 
     def _withdraw_broken(self) -> None:
         """Serve no model any longer that the engine cannot load."""
-        broken = self.parts.engine.broken
+        broken = self.context.engine.broken
         for model in self.queue_of.keys() & broken.keys():
-            self.parts.served.withdraw(model, broken[model])
+            self.context.served.withdraw(model, broken[model])
             self.queues.remove(self.queue_of.pop(model))
-            self.turns.forget(model)
+            self.turns.remove(model)
 
     @property
     def has_no_model(self) -> bool:
@@ -155,9 +155,9 @@ class Supervisor(SimpleWorker):
 
     def _next_job(self, model: str) -> Job | None:
         """The job whose turn it is, running under our name; None if no job waits or the worker has to go."""
-        store, drain = self.parts.store, self.parts.drain
+        store, drain = self.context.store, self.context.drain
         while not drain.has_begun:
-            job_id = patiently(lambda: store.first_waiting(model), drain)
+            job_id = retry_until_drained(lambda: store.first_waiting(model), drain)
             if job_id is None:
                 return None
             if self._leaves_to_others(job_id, model):
@@ -171,27 +171,27 @@ class Supervisor(SimpleWorker):
         if time.monotonic() - self._lost.get(job_id, float("-inf")) > LEAVE_FOR_S:
             self._lost.pop(job_id, None)
             return False
-        if patiently(lambda: self.registry.live_workers(model), self.parts.drain) < 2:
+        if retry_until_drained(lambda: self.registry.live_workers(model), self.context.drain) < 2:
             return False
-        tend(self.connection, model)  # our ticket is for whoever waits
+        reconcile_tickets(self.connection, model)  # our ticket is for whoever waits
         time.sleep(LEAVE_PAUSE_S)
         return True
 
     def _lease(self, job_id: str) -> Job | None:
         """The job, running under our name; None if another worker was faster, or it was withdrawn."""
-        store, drain = self.parts.store, self.parts.drain
-        if (job := patiently(lambda: store.lease(job_id, self.name), drain)) is not None:
+        store, drain = self.context.store, self.context.drain
+        if (job := retry_until_drained(lambda: store.lease(job_id, self.name), drain)) is not None:
             return job
         try:
-            job = patiently(lambda: store.get(job_id), drain)
+            job = retry_until_drained(lambda: store.get(job_id), drain)
         except JobNotFound:
             return None
         # Redis may have gone away between the lease and its answer: nobody else has our name.
         return job if job.state is State.RUNNING and job.worker == self.name else None
 
     def _has_disk(self) -> bool:
-        has_room = self.spool.free_bytes() >= self.parts.settings.min_free_disk_bytes
+        has_room = self.spool.free_bytes() >= self.context.settings.min_free_disk_bytes
         if not has_room and not self._told_disk_is_full:
-            log.error("disk.full", folder=str(self.spool.folder), needed=self.parts.settings.min_free_disk_bytes)
+            log.error("disk.full", folder=str(self.spool.folder), needed=self.context.settings.min_free_disk_bytes)
         self._told_disk_is_full = not has_room
         return has_room

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.local.render import DEFAULT_MODEL, Workshop, find_lora, load_model
+from cli.local.render import DEFAULT_MODEL, LoadedModel, find_lora, load_model
 from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.finding import find_model
 from jobs.errors import InvalidRequest
@@ -18,7 +18,7 @@ from jobs.model.model_card import ModelCard
 from worker.models.cards import read_card
 
 if TYPE_CHECKING:
-    from easyanimate.evaluation import Floor, Made, Maker, Result, Setup, Task
+    from easyanimate.evaluation import EvaluationModel, EvaluationTask, GeneratedVideo, Setup, TaskResult, Threshold
 
 NO_MATTER = ("captions", "seed", "lora", "schedulers")  # told apart otherwise, or free to change from run to run
 
@@ -47,15 +47,15 @@ def evaluate(
 
     What is not said comes from the model's card. Ends with 1 if a floor is missed. Stopped, the same command goes on.
     """
-    from easyanimate.evaluation import choose_parts, plan, read_floor
+    from easyanimate.evaluation import choose_groups, plan_tasks, read_threshold
 
     try:
         folder = find_model(model, models_dir)
         said = {"num_inference_steps": steps, "guidance_scale": guidance_scale, "scheduler": scheduler}
         file = None if lora is None else find_lora(lora, models_dir)
         setup = read_setup(read_card(folder), said, captions, seed, file)
-        tasks = plan(choose_parts(only, setup), setup)
-        floors = [read_floor(text, _groups(tasks)) for text in floor or ()]
+        tasks = plan_tasks(choose_groups(only, setup), setup)
+        floors = [read_threshold(text, _groups(tasks)) for text in floor or ()]
         output.mkdir(parents=True, exist_ok=True)
         shop = _load(folder, memory, dtype, setup)
         missed = evaluate_all(shop, setup, tasks, floors, output, workers)
@@ -90,7 +90,7 @@ def read_setup(card: ModelCard, said: dict[str, Any], captions: int, seed: int, 
     return Setup(**size, **settings, schedulers=card.schedulers, captions=captions, seed=seed, lora=lora)
 
 
-def _groups(tasks: "list[Task]") -> dict[str, list[str]]:
+def _groups(tasks: "list[EvaluationTask]") -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     for task in tasks:
         named = groups.setdefault(task.part, [])
@@ -100,12 +100,17 @@ def _groups(tasks: "list[Task]") -> dict[str, list[str]]:
 
 
 def evaluate_all(
-    shop: Workshop, setup: "Setup", tasks: "list[Task]", floors: "list[Floor]", output: Path, workers: int
-) -> "list[Floor]":
+    shop: LoadedModel,
+    setup: "Setup",
+    tasks: "list[EvaluationTask]",
+    floors: "list[Threshold]",
+    output: Path,
+    workers: int,
+) -> "list[Threshold]":
     """Make and judge all clips with a bar over the work left, write the report, show it; the floors missed."""
     from tqdm import tqdm
 
-    from easyanimate.evaluation import Ledger, run, write_report
+    from easyanimate.evaluation import Ledger, run_tasks, write_report
 
     about = describe(shop, setup)
     ledger = Ledger(output, about)
@@ -113,39 +118,41 @@ def evaluate_all(
     done = sum(task.cost(setup.num_inference_steps) for task in tasks if task.key in ledger.results)
     with tqdm(total=work, initial=done, desc="evaluating", unit="step") as bar:
 
-        def on_task(task: "Task") -> None:
+        def on_task(task: "EvaluationTask") -> None:
             bar.set_postfix_str(task.part, refresh=False)
             bar.update(task.cost(setup.num_inference_steps))
 
-        results = run(tasks, _makers(shop, setup, workers), ledger, on_task)
+        results = run_tasks(tasks, _makers(shop, setup, workers), ledger, on_task)
     missed = write_report(output, {**about, "captions": setup.captions, **surroundings()}, results, floors, ledger)
-    show(results)
+    show_result(results)
     typer.echo(f"{output / 'report.md'}: tables and contact sheets")
     return missed
 
 
-def _makers(shop: Workshop, setup: "Setup", workers: int) -> "Callable[[Sequence[Task]], Iterable[Made]]":
+def _makers(
+    shop: LoadedModel, setup: "Setup", workers: int
+) -> "Callable[[Sequence[EvaluationTask]], Iterable[GeneratedVideo]]":
     """How clips are made: with the model loaded here, or with one in each of several processes."""
-    from easyanimate.evaluation import Maker, in_turn, side_by_side
+    from easyanimate.evaluation import EvaluationModel, in_turn, side_by_side
 
     if workers == 1:
-        return partial(in_turn, maker=Maker(shop.pipe, setup))
+        return partial(in_turn, maker=EvaluationModel(shop.pipe, setup))
     return partial(
         side_by_side, open_maker=partial(_open_maker, shop.folder, shop.memory, shop.dtype, setup), workers=workers
     )
 
 
-def _load(folder: Path, memory: str, dtype: str, setup: "Setup") -> Workshop:
+def _load(folder: Path, memory: str, dtype: str, setup: "Setup") -> LoadedModel:
     return load_model(folder, memory, (setup.width, setup.height, setup.num_frames), dtype)
 
 
-def _open_maker(folder: Path, memory: str, dtype: str, setup: "Setup") -> "Maker":
-    from easyanimate.evaluation import Maker
+def _open_maker(folder: Path, memory: str, dtype: str, setup: "Setup") -> "EvaluationModel":
+    from easyanimate.evaluation import EvaluationModel
 
-    return Maker(_load(folder, memory, dtype, setup).pipe, setup)
+    return EvaluationModel(_load(folder, memory, dtype, setup).pipe, setup)
 
 
-def describe(shop: Workshop, setup: "Setup") -> dict[str, Any]:
+def describe(shop: LoadedModel, setup: "Setup") -> dict[str, Any]:
     """What results depend on: those of anything else are not mixed with them."""
     from easyanimate.files.manifest import file_sha256, model_sha256
 
@@ -174,12 +181,12 @@ def surroundings() -> dict[str, Any]:
     }
 
 
-def show(results: "list[Result]") -> None:
+def show_result(results: "list[TaskResult]") -> None:
     """The tables, on the screen."""
-    from easyanimate.evaluation import PARTS, by_group, lines_of
+    from easyanimate.evaluation import METRIC_GROUPS, by_group, lines_of
 
     for part, groups in by_group(results).items():
-        typer.echo(f"\n{PARTS[part].title}")
+        typer.echo(f"\n{METRIC_GROUPS[part].title}")
         for line in lines_of(part, groups):
             typer.echo(line)
     typer.echo("")

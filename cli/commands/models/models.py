@@ -41,7 +41,7 @@ def pull(
     force: Force = False,
 ) -> None:
     """Download a published model from the Hugging Face hub. Run it again to go on after an interruption."""
-    from easyanimate.models.transfer.hub import pull as pull_model
+    from easyanimate.models.transfer.hub import pull_model as pull_model
 
     with _refusals("pull", hint="what has arrived stays; run the same command again to go on"):
         folder = pull_model(name, models_dir, revision=revision, force=force, make_card=card_text)
@@ -80,9 +80,9 @@ def _piped_input() -> BinaryIO:
 @app.command("list")
 def list_(models_dir: ModelsDir = DEFAULT_DIR) -> None:
     """Show the models and LoRA files on this machine."""
-    from easyanimate.models.shelf import list_loras, list_models
+    from easyanimate.models.shelf import list_loras, list_model_folders
 
-    models, loras = list_models(models_dir), list_loras(models_dir)
+    models, loras = list_model_folders(models_dir), list_loras(models_dir)
     if not models and not loras:
         typer.echo(f"no models in {models_dir}; `easyanimate models pull 512` downloads one")
     for model in models:

@@ -22,7 +22,7 @@ from cli.client import Client, ClientError
 from cli.progress import follow_with_bar, phase_table
 from cli.settings import ClientSettings, child_environment
 from cli.stack.ports import free_port
-from cli.stack.stack import EmbeddedStack, StackFailed, StackPlan
+from cli.stack.stack import LocalStack, StackFailed, StackPlan
 from easyanimate.errors import EasyAnimateError
 
 if TYPE_CHECKING:
@@ -127,13 +127,13 @@ def _clear(*folders: Path) -> None:
 @contextmanager
 def _phase(report: "Report", name: str) -> Iterator[list[str]]:
     """Times a phase; the block appends its results in words."""
-    from easyanimate.rehearsal.report import Phase
+    from easyanimate.rehearsal.report import RehearsalPhase
 
     typer.echo(f"-- {name}", err=True)
     results: list[str] = []
     started = time.monotonic()
     yield results
-    report.phases.append(Phase(name, time.monotonic() - started, "; ".join(results)))
+    report.phases.append(RehearsalPhase(name, time.monotonic() - started, "; ".join(results)))
     typer.echo(f"   {report.phases[-1].seconds:.0f} s; {report.phases[-1].result}", err=True)
 
 
@@ -223,7 +223,7 @@ def make_videos(report: "Report", size: "ModelSize", output: Path, memory: str) 
         logs=output / "logs",
         environment=environment,
     )
-    stack = EmbeddedStack(plan)
+    stack = LocalStack(plan)
     try:
         with _phase(report, f"service ready, profile {memory}") as results:
             stack.start()
@@ -236,7 +236,7 @@ def make_videos(report: "Report", size: "ModelSize", output: Path, memory: str) 
         stack.stop()
 
 
-def _make(stack: EmbeddedStack, num_frames: int, path: Path) -> str:
+def _make(stack: LocalStack, num_frames: int, path: Path) -> str:
     """Order a video, wait for it, save and count it; how long its phases took."""
     from easyanimate.files.video_file import probe
 
@@ -251,7 +251,7 @@ def _make(stack: EmbeddedStack, num_frames: int, path: Path) -> str:
     return phase_table(record)
 
 
-def _resident(stack: EmbeddedStack) -> str:
+def _resident(stack: LocalStack) -> str:
     """Resident memory of the engine, now and at its peak."""
     worker = stack.children["worker"].process
     engines = [] if worker is None else [pid for pid in _descendants(worker.pid) if _is_engine(pid)]

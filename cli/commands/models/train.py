@@ -18,7 +18,7 @@ Changes = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE"
 File = Annotated[Path, typer.Argument(help="A .toml or .yaml file of settings; see docs/training.md.")]
 
 
-class Kind(StrEnum):
+class TrainingKind(StrEnum):
     """What can be trained."""
 
     VAE = "vae"
@@ -29,19 +29,19 @@ class Kind(StrEnum):
 @app.command()
 def vae(file: File, processes: Processes = 1, changes: Changes = None) -> None:
     """Train a Slice VAE. The same command goes on where it was stopped."""
-    raise typer.Exit(run(Kind.VAE, file, processes, changes or []))
+    raise typer.Exit(run_training(TrainingKind.VAE, file, processes, changes or []))
 
 
 @app.command()
 def transformer(file: File, processes: Processes = 1, changes: Changes = None) -> None:
     """Train a transformer. The same command goes on where it was stopped."""
-    raise typer.Exit(run(Kind.TRANSFORMER, file, processes, changes or []))
+    raise typer.Exit(run_training(TrainingKind.TRANSFORMER, file, processes, changes or []))
 
 
 @app.command()
 def lora(file: File, processes: Processes = 1, changes: Changes = None) -> None:
     """Train a LoRA. The same command goes on where it was stopped."""
-    raise typer.Exit(run(Kind.LORA, file, processes, changes or []))
+    raise typer.Exit(run_training(TrainingKind.LORA, file, processes, changes or []))
 
 
 @app.command()
@@ -60,7 +60,7 @@ def tiny(
             typer.echo(f"{stage.name} …")
             stage.prepare(output)
             changes = [f"{name}={value}" for name, value in stage.changes(output).items()]
-            code = run(Kind(stage.kind), recipe(stage.name), processes, changes)
+            code = run_training(TrainingKind(stage.kind), recipe(stage.name), processes, changes)
             if code:
                 raise typer.Exit(code)
         typer.echo(finish(output))
@@ -69,7 +69,7 @@ def tiny(
         raise typer.Exit(2) from error
 
 
-def run(kind: Kind, file: Path, processes: int, changes: list[str]) -> int:
+def run_training(kind: TrainingKind, file: Path, processes: int, changes: list[str]) -> int:
     """The training in processes of its own; its exit code. Ctrl-C reaches them, and they save before they end."""
     told = [str(kind), str(file), *(part for change in changes for part in ("--set", change))]
     command = [sys.executable, "-m", "easyanimate.training", "--processes", str(processes), *told]

@@ -10,12 +10,12 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="For machines: one object with all findings.")] = False,
 ) -> None:
     """Look at settings, Redis, storage, models, disk, device and codecs. Exit code 1 if anything is broken."""
-    from cli.checks.checks import examine
+    from cli.checks.checks import run_checks
 
-    findings = examine()
+    findings = run_checks()
     is_well = all(finding.level != "broken" for finding in findings)
     if as_json:
-        typer.echo(json.dumps({"ok": is_well, "findings": [finding.told() for finding in findings]}, indent=2))
+        typer.echo(json.dumps({"ok": is_well, "findings": [finding.as_dict() for finding in findings]}, indent=2))
     else:
         for finding in findings:
             typer.echo(str(finding))

@@ -10,7 +10,7 @@ import typer
 
 from cli.settings import StackSettings
 from cli.stack.redis_server import address_of
-from jobs.access.api_keys import ApiKey, KeyRing
+from jobs.access.api_keys import ApiKey, ApiKeyStore
 from jobs.model.limits import Limits
 
 app = typer.Typer(help="API keys of callers: create, list, revoke.", no_args_is_help=True)
@@ -73,7 +73,7 @@ def revoke(
 
 
 @contextmanager
-def _ring(data_dir: Path) -> Iterator[KeyRing]:
+def _ring(data_dir: Path) -> Iterator[ApiKeyStore]:
     """The keys of the service meant; what goes wrong ends the command with a sentence."""
     from pydantic import ValidationError
 
@@ -86,7 +86,7 @@ def _ring(data_dir: Path) -> Iterator[KeyRing]:
         raise _ended(f"no service runs with the data folder {data_dir}; start it, or set EASYANIMATE_REDIS_URL")
     redis = connect(address, retries=1)
     try:
-        yield KeyRing(redis)
+        yield ApiKeyStore(redis)
     except ValidationError as error:
         fault = error.errors()[0]
         raise _ended(f"{fault['loc'][0]}: {fault['msg']}") from error

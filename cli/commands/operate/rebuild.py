@@ -23,7 +23,7 @@ def rebuild(
     from jobs.redis.connection import connect
     from jobs.settings import Settings
     from jobs.storage.factory import open_storage
-    from jobs.store.keeper.rebuild import rebuild as rebuild_jobs
+    from jobs.store.keeper.rebuild import rebuild_records as rebuild_jobs
     from jobs.store.keeper.recovery import JobStore
 
     owners = _pairs(owner or [])

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from cli.settings import StackSettings
-from cli.stack.stack import EmbeddedStack, StackFailed, StackPlan
-from easyanimate.models.finding import shelf_name
+from cli.stack.stack import LocalStack, StackFailed, StackPlan
+from easyanimate.models.finding import full_model_name
 
 
 def up(
@@ -27,13 +27,13 @@ def up(
     plan = StackPlan(
         data_dir=data_dir,
         models_dir=models_dir,
-        model=shelf_name(settings.model, models_dir),
+        model=full_model_name(settings.model, models_dir),
         port=port,
         host=host,
         redis_url=settings.redis_url.get_secret_value() if settings.redis_url else None,
         environment={"EASYANIMATE_LOG_FORMAT": settings.log_format},
     )
-    stack = EmbeddedStack(plan, say=lambda text: typer.echo(text, err=True))
+    stack = LocalStack(plan, say=lambda text: typer.echo(text, err=True))
     _obey_signals(stack)
     try:
         typer.echo("starting Redis, API, keeper and worker …", err=True)
@@ -49,7 +49,7 @@ def up(
     typer.echo("stopped; the data is still there", err=True)
 
 
-def _obey_signals(stack: EmbeddedStack) -> None:
+def _obey_signals(stack: LocalStack) -> None:
     """Ctrl-C or SIGTERM ends what waits for the stack; a second one has the worker give its job back at once."""
 
     def stop(_: int, __: FrameType | None) -> None:
@@ -61,7 +61,7 @@ def _obey_signals(stack: EmbeddedStack) -> None:
     signal.signal(signal.SIGTERM, stop)
 
 
-def _welcome(stack: EmbeddedStack) -> str:
+def _welcome(stack: LocalStack) -> str:
     plan, url = stack.plan, stack.url
     body = '{"prompt": "a red ball rolls to the left"}'
     return "\n".join(

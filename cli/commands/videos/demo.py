@@ -9,12 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from cli.client import Client, ClientError, Record
-from cli.local.start_image import draw_start_picture
+from cli.local.start_image import draw_start_image
 from cli.progress import follow_with_bar, phase_table
 from cli.settings import ClientSettings, StackSettings
 from cli.stack.ports import free_port
-from cli.stack.stack import EmbeddedStack, StackFailed, StackPlan
-from easyanimate.models.finding import shelf_name
+from cli.stack.stack import LocalStack, StackFailed, StackPlan
+from easyanimate.models.finding import full_model_name
 
 SEED = 7
 # Whatever the environment says of a real installation is not for the demo.
@@ -22,7 +22,7 @@ ALONE = {"EASYANIMATE_STORAGE": "local", "EASYANIMATE_API_KEYS": "", "EASYANIMAT
 
 
 @dataclass(frozen=True)
-class Scene:
+class DemoVideo:
     """One video of the demo: the file's name without its ending, the words, the picture."""
 
     name: str
@@ -49,22 +49,22 @@ def demo(
 def make_demo(output: Path, models_dir: Path) -> None:
     """Everything `demo` does. Raises ClientError, StackFailed, OSError."""
     output.mkdir(parents=True, exist_ok=True)
-    picture = draw_start_picture(output / "start.png")
+    picture = draw_start_image(output / "start.png")
     scenes = [
-        Scene("text-to-video", "A large red circle moving to the right on a blue background"),
-        Scene("image-to-video", "A large yellow circle moving up on a black background", picture),
+        DemoVideo("text-to-video", "A large red circle moving to the right on a blue background"),
+        DemoVideo("image-to-video", "A large yellow circle moving up on a black background", picture),
     ]
     settings = StackSettings()
     with tempfile.TemporaryDirectory(prefix="data-", dir=output) as data:
         plan = StackPlan(
             data_dir=Path(data),
             models_dir=models_dir,
-            model=shelf_name(settings.model, models_dir),
+            model=full_model_name(settings.model, models_dir),
             port=free_port(),
             logs=output / "logs",
             environment={**ALONE, "EASYANIMATE_LOG_FORMAT": settings.log_format},
         )
-        stack = EmbeddedStack(plan)
+        stack = LocalStack(plan)
         try:
             typer.echo("starting Redis, API, keeper and worker …")
             stack.start()
@@ -75,7 +75,7 @@ def make_demo(output: Path, models_dir: Path) -> None:
     _tell(scenes, records, output)
 
 
-def _make_all(url: str, scenes: list[Scene], output: Path) -> list[Record]:
+def _make_all(url: str, scenes: list[DemoVideo], output: Path) -> list[Record]:
     with Client(ClientSettings(url=url)) as client:
         ids = [client.create({"prompt": scene.prompt, "seed": SEED}, scene.image)["id"] for scene in scenes]
         records = []
@@ -85,7 +85,7 @@ def _make_all(url: str, scenes: list[Scene], output: Path) -> list[Record]:
         return records
 
 
-def _save_contact_sheet(scenes: list[Scene], output: Path) -> None:
+def _save_contact_sheet(scenes: list[DemoVideo], output: Path) -> None:
     """One labelled row of frames for each video."""
     from PIL import Image, ImageDraw
 
@@ -102,7 +102,7 @@ def _save_contact_sheet(scenes: list[Scene], output: Path) -> None:
     sheet.save(output / "contact-sheet.png")
 
 
-def _tell(scenes: list[Scene], records: list[dict[str, Any]], output: Path) -> None:
+def _tell(scenes: list[DemoVideo], records: list[dict[str, Any]], output: Path) -> None:
     typer.echo("")
     for scene, record in zip(scenes, records, strict=True):
         facts = f"{record['size']}, {record['num_frames']} frames at {record['fps']} a second"

@@ -7,8 +7,8 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from cli.local.recipe import LoraChoice, Recipe, Settings, Sources, read_image
-from cli.local.render import DEFAULT_MODEL, PhaseClock, find_lora, load, make
+from cli.local.recipe import LocalLora, Recipe, RecipeSettings, Sources, read_image
+from cli.local.render import DEFAULT_MODEL, PhaseClock, find_lora, load_for_rendering, make
 from easyanimate.buckets import resize_to_image as size_like
 from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.finding import find_model
@@ -66,7 +66,7 @@ def generate(
         if resize_to_image and (image is None or width or height):
             raise InvalidInput("--resize-to-image takes the size from --image, without --width and --height")
         sides, fps = choose_size(card, (width, height), like, continues)
-        settings = Settings(
+        settings = RecipeSettings(
             prompt=prompt,
             negative_prompt=negative_prompt,
             width=sides[0],
@@ -82,7 +82,7 @@ def generate(
             seed=_said(seed, secrets.randbelow(2**31)),
         )
         recipe = Recipe(settings, sources, tuple(choose_lora(text, models_dir) for text in lora or ()))
-        check(recipe, card, output, count)
+        check_settings(recipe, card, output, count)
         make_all(recipe, folder, memory, dtype, outputs(output, settings.seed, count))
     except (EasyAnimateError, InvalidRequest, OSError) as problem:
         typer.echo(f"easyanimate generate: {problem}", err=True)
@@ -111,7 +111,7 @@ def choose_size(
     return (_said(said[0], card.default_width), _said(said[1], card.default_height)), str(card.fps)
 
 
-def choose_lora(text: str, models_dir: Path) -> LoraChoice:
+def choose_lora(text: str, models_dir: Path) -> LocalLora:
     """NAME_OR_FILE[:SCALE] as a file and a scale."""
     from easyanimate.lora import DEFAULT_SCALE
 
@@ -119,11 +119,11 @@ def choose_lora(text: str, models_dir: Path) -> LoraChoice:
     try:
         number = float(scale)
     except ValueError:  # a name alone, perhaps with a colon of its own
-        return LoraChoice(find_lora(text, models_dir), DEFAULT_SCALE)
-    return LoraChoice(find_lora(name or text, models_dir), number if name else DEFAULT_SCALE)
+        return LocalLora(find_lora(text, models_dir), DEFAULT_SCALE)
+    return LocalLora(find_lora(name or text, models_dir), number if name else DEFAULT_SCALE)
 
 
-def check(recipe: Recipe, card: ModelCard, output: Path, count: int) -> None:
+def check_settings(recipe: Recipe, card: ModelCard, output: Path, count: int) -> None:
     """Refuse what the model cannot make, before anything is loaded."""
     settings = recipe.settings
     card.check_size(settings.width, settings.height)
@@ -158,7 +158,7 @@ def make_all(recipe: Recipe, folder: Path, memory: str, dtype: str, files: list[
         Draws.from_seed(seed)  # refuses a seed out of range, before anything is loaded
     clock = PhaseClock()
     clock.enter("loading")
-    shop = load(folder, memory, recipe, dtype)
+    shop = load_for_rendering(folder, memory, recipe, dtype)
     for seed, path in files:
         one = replace(recipe, settings=recipe.settings.model_copy(update={"seed": seed}))
         made = make(shop, one, asked, path, clock)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 
-from cli.local.recipe import LoraChoice, Recipe, Settings, Sources
-from cli.local.render import PhaseClock, Workshop, find_lora, frames_of, load
+from cli.local.recipe import LocalLora, Recipe, RecipeSettings, Sources
+from cli.local.render import LoadedModel, PhaseClock, find_lora, frames_of, load_for_rendering
 from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.finding import find_model
 
@@ -35,7 +35,7 @@ def reproduce(
         check_sources(manifest, sources)
         folder = find_model(model or manifest.model, models_dir)
         check_model(manifest, folder)
-        recipe = Recipe(read_settings(manifest), sources, choose_loras(manifest, lora or [], models_dir))
+        recipe = Recipe(read_request(manifest), sources, choose_loras(manifest, lora or [], models_dir))
         difference = compare(manifest, recipe, folder)
     except (EasyAnimateError, OSError) as problem:
         typer.echo(f"easyanimate reproduce: {problem}", err=True)
@@ -57,10 +57,10 @@ def read_manifest(file: Path) -> "Manifest":
     return Manifest.from_json(text)
 
 
-def read_settings(manifest: "Manifest") -> Settings:
+def read_request(manifest: "Manifest") -> RecipeSettings:
     """The settings in a manifest, checked as if somebody had typed them."""
     try:
-        return Settings.model_validate(dict(manifest.settings))
+        return RecipeSettings.model_validate(dict(manifest.settings))
     except ValidationError as problem:
         raise InvalidInput(f"the manifest's settings are damaged: {problem}") from problem
 
@@ -88,7 +88,7 @@ def check_model(manifest: "Manifest", folder: Path) -> None:
         raise InvalidInput(f"{folder} is not the model it was made with ({manifest.model}); give that one as --model")
 
 
-def choose_loras(manifest: "Manifest", given: list[Path], models_dir: Path) -> tuple[LoraChoice, ...]:
+def choose_loras(manifest: "Manifest", given: list[Path], models_dir: Path) -> tuple[LocalLora, ...]:
     """The LoRAs of the manifest, among the `given` files by their content, else in the models folder by name."""
     from easyanimate.files.manifest import file_sha256
 
@@ -98,7 +98,7 @@ def choose_loras(manifest: "Manifest", given: list[Path], models_dir: Path) -> t
         path = known.get(used.sha256) or find_lora(used.name, models_dir)
         if file_sha256(path) != used.sha256:
             raise InvalidInput(f"{path} is not the LoRA {used.name} it was made with; give that file as --lora")
-        choices.append(LoraChoice(path, used.scale))
+        choices.append(LocalLora(path, used.scale))
     return tuple(choices)
 
 
@@ -107,7 +107,7 @@ def compare(manifest: "Manifest", recipe: Recipe, folder: Path) -> int | None:
     from easyanimate.files.manifest import FrameHashes, first_difference
 
     asked = recipe.generation()
-    shop = load(folder, manifest.memory, recipe, manifest.dtype)
+    shop = load_for_rendering(folder, manifest.memory, recipe, manifest.dtype)
     _say_what_differs(manifest, shop)
     made = FrameHashes()
     for piece in frames_of(shop, recipe, asked, PhaseClock()):
@@ -118,7 +118,7 @@ def compare(manifest: "Manifest", recipe: Recipe, folder: Path) -> int | None:
     return first_difference(manifest.frames, made.all())
 
 
-def _say_what_differs(manifest: "Manifest", shop: Workshop) -> None:
+def _say_what_differs(manifest: "Manifest", shop: LoadedModel) -> None:
     """Other hardware and other libraries round otherwise."""
     from easyanimate.files.manifest import library_versions
 

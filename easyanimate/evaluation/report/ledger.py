@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from easyanimate.errors import InvalidInput
-from easyanimate.evaluation.task import Outcome, Task
+from easyanimate.evaluation.task import EvaluationTask, Judgement
 from easyanimate.files.contact_sheet import contact_sheet
 
 RESULTS = "results.jsonl"
@@ -17,7 +17,7 @@ STRIPS = "clips"
 
 
 @dataclass(frozen=True)
-class Result:
+class TaskResult:
     """A judged clip, as it is written down. `failed` says why there is none, "" if there is."""
 
     key: str
@@ -33,7 +33,7 @@ class Result:
     failed: str = ""
 
     @classmethod
-    def of(cls, task: Task, outcome: Outcome, seconds: float, failed: str = "") -> "Result":
+    def of(cls, task: EvaluationTask, outcome: Judgement, seconds: float, failed: str = "") -> "TaskResult":
         """The result of a task."""
         named = (task.key, task.part, task.group, task.index, task.question.caption, task.question.seed)
         return cls(*named, outcome.asked, outcome.seen, outcome.numbers, round(seconds, 3), failed)
@@ -56,7 +56,7 @@ class Ledger:
         self._first = json.dumps(about)
         self.results = self._read() if self._path.exists() else self._begin()
 
-    def add(self, result: Result, frames: np.ndarray) -> None:
+    def add(self, result: TaskResult, frames: np.ndarray) -> None:
         """Keep a result, and some of its frames."""
         strip = self.strip(result.key)
         strip.parent.mkdir(parents=True, exist_ok=True)
@@ -69,11 +69,11 @@ class Ledger:
         """The picture of a result's frames."""
         return self._folder / STRIPS / f"{key}.png"
 
-    def _begin(self) -> dict[str, Result]:
+    def _begin(self) -> dict[str, TaskResult]:
         self._path.write_text(self._first + "\n", encoding="utf-8")
         return {}
 
-    def _read(self) -> dict[str, Result]:
+    def _read(self) -> dict[str, TaskResult]:
         """What is there, cut after the last whole line: a writer may have been killed."""
         text = self._path.read_text(encoding="utf-8")
         whole = text[: text.rfind("\n") + 1]
@@ -82,7 +82,7 @@ class Ledger:
             other = "results of another model or of other settings"
             raise InvalidInput(f"{self._folder} holds {other}; choose another folder or remove it")
         try:
-            results = [Result(**json.loads(line)) for line in lines]
+            results = [TaskResult(**json.loads(line)) for line in lines]
         except (ValueError, TypeError) as problem:
             raise InvalidInput(f"{self._path} is damaged: {problem}; choose another folder or remove it") from problem
         if whole != text:

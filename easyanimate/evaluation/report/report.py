@@ -6,18 +6,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from easyanimate.evaluation.metrics import PARTS
-from easyanimate.evaluation.report.ledger import Ledger, Result
+from easyanimate.evaluation.metrics import METRIC_GROUPS
+from easyanimate.evaluation.report.ledger import Ledger, TaskResult
 from easyanimate.evaluation.report.sheets import save_sheets
 from easyanimate.evaluation.report.summary import Share, Summary, by_group
-from easyanimate.evaluation.thresholds import ALL, Floor
+from easyanimate.evaluation.thresholds import ALL, Threshold
 
 Summaries = Mapping[str, Mapping[str, Summary]]
 
 
 def write_report(
-    folder: Path, about: Mapping[str, Any], results: Sequence[Result], floors: Sequence[Floor], ledger: Ledger
-) -> list[Floor]:
+    folder: Path, about: Mapping[str, Any], results: Sequence[TaskResult], floors: Sequence[Threshold], ledger: Ledger
+) -> list[Threshold]:
     """Write everything to `folder`; the floors that are missed. `about` says what was evaluated, and on what."""
     summaries = by_group(results)
     sheets = {
@@ -34,7 +34,7 @@ def write_report(
     return [floor for floor in floors if not is_met(floor, summaries)]
 
 
-def is_met(floor: Floor, summaries: Summaries) -> bool:
+def is_met(floor: Threshold, summaries: Summaries) -> bool:
     """Whether the model is there; a number that was not measured does not count as reached."""
     reached = floor.reached(summaries)
     return reached is not None and reached >= floor.least
@@ -61,7 +61,7 @@ def lines_of(part: str, groups: Mapping[str, Summary]) -> list[str]:
 
 
 def _markdown(
-    about: Mapping[str, Any], summaries: Summaries, floors: Sequence[Floor], sheets: Mapping[str, list[Path]]
+    about: Mapping[str, Any], summaries: Summaries, floors: Sequence[Threshold], sheets: Mapping[str, list[Path]]
 ) -> str:
     lines = [f"# Evaluation of {about['model']}", ""]
     lines += ["| | |", "|---|---|", *(_row([name, _said(about[name])]) for name in about if name != "world")]
@@ -70,7 +70,7 @@ def _markdown(
         lines += ["", "## Floors", "", "| floor | least | reached | |", "|---|---|---|---|"]
         lines += [_floor_row(floor, summaries) for floor in floors]
     for part, groups in summaries.items():
-        lines += ["", f"## {PARTS[part].title}", "", *lines_of(part, groups)]
+        lines += ["", f"## {METRIC_GROUPS[part].title}", "", *lines_of(part, groups)]
         if not any(groups):
             lines += ["", *_details(groups[""])]
         lines += ["", *(f"[{sheet.name}]({sheet.name})" for sheet in sheets[part])]
@@ -87,7 +87,7 @@ def _details(summary: Summary) -> list[str]:
     return lines
 
 
-def _floor_row(floor: Floor, summaries: Summaries) -> str:
+def _floor_row(floor: Threshold, summaries: Summaries) -> str:
     reached = floor.reached(summaries)
     told = "not measured" if reached is None else f"{reached:g}"
     return _row([floor.name, f"{floor.least:g}", told, "met" if is_met(floor, summaries) else "**missed**"])

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from easyanimate.evaluation.report.ledger import Ledger, Result
+from easyanimate.evaluation.report.ledger import Ledger, TaskResult
 
 ROWS = 25  # on a sheet
 LINE = 16  # pixels of height
 NARROWEST = 640  # so that the words fit
 
 
-def save_sheets(results: Sequence[Result], ledger: Ledger, folder: Path) -> list[Path]:
+def save_sheets(results: Sequence[TaskResult], ledger: Ledger, folder: Path) -> list[Path]:
     """`folder`/PART.png, PART-2.png, … of the results of one part; where all is of one kind, wrong ones come first."""
     grouped = any(result.group for result in results)
     rows = list(results) if grouped else sorted(results, key=lambda result: (not result.wrong, result.index))
@@ -24,7 +24,7 @@ def save_sheets(results: Sequence[Result], ledger: Ledger, folder: Path) -> list
     return paths
 
 
-def _sheet(rows: Sequence[tuple[Path, Result]]) -> Image.Image:
+def _sheet(rows: Sequence[tuple[Path, TaskResult]]) -> Image.Image:
     strips = []
     for path, _ in rows:
         with Image.open(path) as picture:
@@ -40,7 +40,7 @@ def _sheet(rows: Sequence[tuple[Path, Result]]) -> Image.Image:
     return sheet
 
 
-def verdict(result: Result) -> str:
+def verdict(result: TaskResult) -> str:
     """One line on what is right and wrong, and the numbers."""
     wrong = [f"{name} {result.seen.get(name) or 'not seen'} (asked {result.asked[name]})" for name in result.wrong]
     words = result.failed or ("WRONG: " + ", ".join(wrong) if wrong else "right")

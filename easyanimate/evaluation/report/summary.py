@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from easyanimate.evaluation.report.ledger import Result
+from easyanimate.evaluation.report.ledger import TaskResult
 from easyanimate.training.shapes import ATTRIBUTES
 
 SURE = 1.96  # standard deviations either side: 95 in 100
@@ -61,7 +61,7 @@ class Summary:
     words: dict[str, dict[str, Share]]
 
 
-def summarise(results: Sequence[Result]) -> Summary:
+def summarise(results: Sequence[TaskResult]) -> Summary:
     """Of at least one result."""
     attributes = [name for name in (*ATTRIBUTES, "style") if any(name in result.asked for result in results)]
     numbers = list(dict.fromkeys(name for result in results for name in result.numbers))
@@ -76,9 +76,9 @@ def summarise(results: Sequence[Result]) -> Summary:
     )
 
 
-def by_group(results: Iterable[Result]) -> dict[str, dict[str, Summary]]:
+def by_group(results: Iterable[TaskResult]) -> dict[str, dict[str, Summary]]:
     """A summary for each part and each group of it, "" where there is but one."""
-    sorted_out: dict[str, dict[str, list[Result]]] = {}
+    sorted_out: dict[str, dict[str, list[TaskResult]]] = {}
     for result in results:
         sorted_out.setdefault(result.part, {}).setdefault(result.group, []).append(result)
     return {
@@ -86,10 +86,10 @@ def by_group(results: Iterable[Result]) -> dict[str, dict[str, Summary]]:
     }
 
 
-def _verdicts(results: Sequence[Result], name: str) -> list[bool]:
+def _verdicts(results: Sequence[TaskResult], name: str) -> list[bool]:
     return [name not in result.wrong for result in results if name in result.asked]
 
 
-def _by_word(results: Sequence[Result], name: str) -> dict[str, Share]:
+def _by_word(results: Sequence[TaskResult], name: str) -> dict[str, Share]:
     words = sorted({result.asked[name] for result in results if name in result.asked})
     return {word: Share.of(_verdicts([r for r in results if r.asked.get(name) == word], name)) for word in words}

@@ -47,7 +47,7 @@ def import_archive(
     if _is_pipe(archive, models_dir):
         with _opened(archive) as stream:
             return import_stream(stream, str(archive), models_dir, name=name, force=force, make_card=make_card)
-    layout = examine(archive)
+    layout = inspect_archive(archive)
     top = layout.top(may_be_flat=name is not None)
     name = top if name is None else name
     check_name(name)
@@ -86,7 +86,7 @@ def import_stream(
     return models_dir / name
 
 
-def examine(archive: Path) -> Layout:
+def inspect_archive(archive: Path) -> Layout:
     """What is in the file `archive`. CheckpointError if it is damaged, or an entry is not allowed."""
     layout = Layout(str(archive))
     with _opened(archive) as file:

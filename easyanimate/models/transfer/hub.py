@@ -45,7 +45,7 @@ class Listing:
     endpoint: str | None
 
 
-def pull(
+def pull_model(
     name: str,
     models_dir: Path,
     *,

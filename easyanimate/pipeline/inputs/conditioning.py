@@ -32,7 +32,7 @@ DrawNoise = Callable[[Sequence[int]], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
+class KnownPixels:
     """`pixels` [3, F, H, W] in [-1, 1], `new` [F, H, W] of 1 where frames are to be made and 0 where pixels are known.
 
     `picture` is for the image encoder.
@@ -51,7 +51,7 @@ class Given:
         return torch.where(self.new.bool(), -1.0, self.pixels)[None]
 
 
-def what_is_given(asked: Generation) -> Given:
+def known_pixels(asked: Generation) -> KnownPixels:
     """What `asked` says of the clip, at the clip's size."""
     if asked.video is not None:
         return _given_video(asked, asked.video)
@@ -60,7 +60,7 @@ def what_is_given(asked: Generation) -> Given:
     return _given_ends(asked, [] if asked.image is None else [asked.image])
 
 
-def _given_ends(asked: Generation, first: Sequence[Image.Image]) -> Given:
+def _given_ends(asked: Generation, first: Sequence[Image.Image]) -> KnownPixels:
     """The `first` frames, and the last one if there is an end image; without any, nothing."""
     size = (asked.num_frames, asked.height, asked.width)
     pixels, new = torch.full((3, *size), -1.0), torch.ones(size)
@@ -70,17 +70,17 @@ def _given_ends(asked: Generation, first: Sequence[Image.Image]) -> Given:
         known[asked.num_frames - 1] = prepare_end_image(asked.last_image, starts[0], asked.image_resample)
     for i, frame in known.items():
         pixels[:, i], new[i] = frame, 0
-    return Given(pixels, new, starts[0].for_clip if starts else None)
+    return KnownPixels(pixels, new, starts[0].for_clip if starts else None)
 
 
-def _given_video(asked: Generation, video: Frames) -> Given:
+def _given_video(asked: Generation, video: Frames) -> KnownPixels:
     """The first frames of a video; with a mask, its dark parts stay what they are in the video."""
     pictures = as_pictures(video, asked.num_frames)
     pixels = torch.stack([_prepare(asked, picture).pixels for picture in pictures], dim=1)
     new = torch.ones(asked.height, asked.width)
     if asked.mask is not None:
         new = prepare_mask(asked.mask, asked.height, asked.width)
-    return Given(pixels, new.expand(asked.num_frames, -1, -1), None)
+    return KnownPixels(pixels, new.expand(asked.num_frames, -1, -1), None)
 
 
 def _prepare(asked: Generation, image: Image.Image) -> StartImage:

@@ -10,7 +10,7 @@ from torch import Tensor
 from easyanimate.errors import InvalidInput
 from easyanimate.pipeline.arguments import kind, only_one, plain
 
-LARGEST_SEED = 2**63 - 1
+MAX_SEED = 2**63 - 1
 
 
 class Draws:
@@ -36,9 +36,9 @@ class Draws:
         seed = secrets.randbelow(2**31) if seed is None else plain(seed)
         if isinstance(seed, bool) or not isinstance(seed, int):
             raise InvalidInput(f"generator must be a torch.Generator or a whole number as the seed, got {kind(seed)}")
-        if not 0 <= seed <= LARGEST_SEED:
+        if not 0 <= seed <= MAX_SEED:
             got = seed if seed.bit_length() < 100 else "a larger one"
-            raise InvalidInput(f"seed must be between 0 and {LARGEST_SEED}, got {got}")
+            raise InvalidInput(f"seed must be between 0 and {MAX_SEED}, got {got}")
         return cls(torch.Generator("cpu").manual_seed(seed))
 
     def normal(self, shape: Sequence[int], what: str) -> Tensor:

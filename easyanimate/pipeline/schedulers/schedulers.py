@@ -74,9 +74,9 @@ _BUILDERS: dict[str, Callable[[], Any]] = {
     ),
 }
 
-FEWEST_STEPS = {"pndm": 4}  # its warm-up needs four; the others can do with one
+MIN_STEPS = {"pndm": 4}  # its warm-up needs four; the others can do with one
 # Half the training steps: beyond, the samplers that count in whole timesteps run off the end. LCM has 50 of its own.
-MOST_STEPS = {name: 50 if name == "lcm" else 500 for name in SCHEDULERS}
+MAX_STEPS = {name: 50 if name == "lcm" else 500 for name in SCHEDULERS}
 
 
 def make_scheduler(name: str) -> Any:
@@ -115,7 +115,7 @@ def _settings(scheduler: Any) -> dict[str, Any]:
 
 def check_steps(name: str, num_inference_steps: int, strength: float = 1.0) -> None:
     """InvalidInput unless the sampler `name` can take this many steps, and enough are left at `strength`."""
-    fewest, most = FEWEST_STEPS.get(name, 1), MOST_STEPS[name]
+    fewest, most = MIN_STEPS.get(name, 1), MAX_STEPS[name]
     if not fewest <= num_inference_steps <= most:
         limits = f"between {fewest} and {most}"
         raise InvalidInput(f"num_inference_steps must be {limits} for {name}, got {num_inference_steps}")

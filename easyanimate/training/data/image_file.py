@@ -11,7 +11,7 @@ from easyanimate.pipeline.inputs.images import to_rgb
 SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations in which width and height are exchanged
 
 
-def picture_size(path: Path) -> tuple[int, int]:
+def image_size(path: Path) -> tuple[int, int]:
     """Width and height as it is seen; nothing is decoded. InvalidInput if the header cannot be read."""
     try:
         with Image.open(path) as picture:
@@ -22,7 +22,7 @@ def picture_size(path: Path) -> tuple[int, int]:
         raise InvalidInput(f"{path} is not a picture that can be read: {problem}") from problem
 
 
-def read_picture(path: Path) -> np.ndarray:
+def read_image_file(path: Path) -> np.ndarray:
     """[H, W, 3], uint8 RGB: upright, and on white where it is transparent. InvalidInput if it cannot be decoded."""
     try:
         with Image.open(path) as picture:

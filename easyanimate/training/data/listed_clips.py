@@ -12,9 +12,9 @@ from torch import Tensor
 from easyanimate.errors import InvalidInput
 from easyanimate.files.video_file import read_window
 from easyanimate.geometry import FRAMES_PER_SLICE
-from easyanimate.training.data.image_file import read_picture
+from easyanimate.training.data.image_file import read_image_file
 from easyanimate.training.data.listed_files import Bucket, ListedFile, ListedFiles
-from easyanimate.training.data.metadata import read_metadata
+from easyanimate.training.data.metadata import read_metadata_list
 from easyanimate.training.data.sources import Clips
 from easyanimate.training.errors import TrainingError
 from easyanimate.training.run.configuration import BatchSettings
@@ -33,7 +33,7 @@ class ListedClips:
     def __init__(self, metadata: Path, folder: Path, *, most_broken: float = 0.1, whole_length: float = 0.9) -> None:
         """With `whole_length` (a share) a video is as long as the batch allows, else a shorter multiple of 8."""
         self.whole_length = whole_length
-        self._files = ListedFiles(read_metadata(metadata, folder), folder, most_broken=most_broken)
+        self._files = ListedFiles(read_metadata_list(metadata, folder), folder, most_broken=most_broken)
 
     @property
     def broken(self) -> frozenset[str]:
@@ -106,7 +106,7 @@ def _read(file: ListedFile, bucket: Bucket, num_frames: int, random: Random) -> 
     A video whose header promised more than is there by then is read from its first frame on.
     """
     if file.entry.type == "image":
-        return _fit(read_picture(file.path), bucket)[:, None]
+        return _fit(read_image_file(file.path), bucket)[:, None]
     promised = file.header.num_frames
     start = random.randint(0, max(0, promised - num_frames))
     frames = [_fit(frame, bucket) for frame in read_window(file.path, start, num_frames)]

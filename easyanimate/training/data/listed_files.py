@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from easyanimate.buckets import resize_to_image
 from easyanimate.files.video_file import VideoHeader, read_header
-from easyanimate.training.data.image_file import picture_size
-from easyanimate.training.data.metadata import Entry
+from easyanimate.training.data.image_file import image_size
+from easyanimate.training.data.metadata import ListEntry
 from easyanimate.training.errors import TrainingError
 
 Bucket = tuple[int, int]  # width and height in pixels
@@ -23,7 +23,7 @@ Bucket = tuple[int, int]  # width and height in pixels
 class ListedFile:
     """An entry, where it is, and what its header promises. An image has one frame."""
 
-    entry: Entry
+    entry: ListEntry
     path: Path
     header: VideoHeader
 
@@ -35,7 +35,7 @@ class ListedFiles:
     counted and no more: a training that goes on from a checkpoint knows nothing of it, and must draw the same.
     """
 
-    def __init__(self, entries: Sequence[Entry], folder: Path, *, most_broken: float) -> None:
+    def __init__(self, entries: Sequence[ListEntry], folder: Path, *, most_broken: float) -> None:
         self.most_broken = most_broken
         self.broken: set[str] = set()
         self._total = len({entry.file_path for entry in entries})
@@ -59,7 +59,7 @@ class ListedFiles:
         bucket = _bucket(random.choice(self._by_type[kind]), base)
         return bucket, self._buckets[kind, base][bucket]
 
-    def count_broken(self, entry: Entry, error: Exception) -> None:
+    def count_broken(self, entry: ListEntry, error: Exception) -> None:
         """Name a file that cannot be read, once. Raises TrainingError when it is one too many."""
         if entry.file_path in self.broken:
             return
@@ -71,7 +71,7 @@ class ListedFiles:
                 f"the last is {entry.file_path}: {error}"
             ) from error
 
-    def _look_at(self, entries: Sequence[Entry], folder: Path) -> list[ListedFile]:
+    def _look_at(self, entries: Sequence[ListEntry], folder: Path) -> list[ListedFile]:
         """Those whose headers can be read. A file that is listed often is opened but once."""
         look, found = cache(_header), []
         for entry in tqdm(entries, desc="looking at files", unit="file", delay=2, disable=None):
@@ -83,7 +83,7 @@ class ListedFiles:
 
 
 def _header(kind: str, path: Path) -> VideoHeader:
-    return read_header(path) if kind == "video" else VideoHeader(1, *picture_size(path))
+    return read_header(path) if kind == "video" else VideoHeader(1, *image_size(path))
 
 
 def _sort(files: Sequence[ListedFile], base: int) -> dict[Bucket, list[ListedFile]]:

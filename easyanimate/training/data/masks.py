@@ -4,7 +4,7 @@ from random import Random
 
 from torch import Tensor
 
-MOST_GIVEN = 4
+MAX_KEPT_FRAMES = 4
 
 
 def random_ends(frames: int, random: Random, *, after: bool | None = None, single: float = 0.0) -> tuple[int, int]:
@@ -13,7 +13,7 @@ def random_ends(frames: int, random: Random, *, after: bool | None = None, singl
     A share `single` of the clips gets one frame there, as a start picture is; the others' count is drawn.
     """
     alone = single > 0 and random.random() < single
-    given = 1 if alone else random.randint(1, min(MOST_GIVEN, frames // 2))
+    given = 1 if alone else random.randint(1, min(MAX_KEPT_FRAMES, frames // 2))
     both = random.random() < 0.5 if after is None else after
     return given, given if both else 0
 

@@ -13,7 +13,7 @@ from easyanimate.weights.file_content import check_content
 _VIDEO_ENDINGS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"})
 
 
-class Entry(BaseModel):
+class ListEntry(BaseModel):
     """One file and what is said of it. `file_path` is relative to the data folder.
 
     In a list it may be absolute, if it lies in there. Without `type`, the ending of a file says that it is a video.
@@ -47,7 +47,7 @@ class Entry(BaseModel):
         return str(path)
 
 
-def read_metadata(file: Path, folder: Path | None = None) -> tuple[Entry, ...]:
+def read_metadata_list(file: Path, folder: Path | None = None) -> tuple[ListEntry, ...]:
     """The entries of the list, whose files lie in `folder` (the list's own, if not said).
 
     Raises TrainingError that names the file and the first entry that does not fit.
@@ -57,7 +57,7 @@ def read_metadata(file: Path, folder: Path | None = None) -> tuple[Entry, ...]:
         content = json.loads(
             file.read_bytes()
         )  # of bytes, it also takes what Windows writes: UTF-16, a mark before UTF-8
-        entries = TypeAdapter(tuple[Entry, ...]).validate_python(content, context=folder or file.parent)
+        entries = TypeAdapter(tuple[ListEntry, ...]).validate_python(content, context=folder or file.parent)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -6,7 +6,7 @@ from torch.func import functional_call
 
 from easyanimate.training.losses.discriminators import ClipCritic, FrameCritic, hinge
 
-MOST = 1e4
+MAX_BALANCE = 1e4
 
 
 class Adversary(nn.Module):
@@ -39,7 +39,7 @@ class Adversary(nn.Module):
 def balance(error: Tensor, fooled: Tensor, last_layer: Tensor) -> Tensor:
     """How much larger the gradient of `error` is than that of `fooled`, at `last_layer`; a plain number."""
     (one,), (other,) = (torch.autograd.grad(loss, last_layer, retain_graph=True) for loss in (error, fooled))
-    return (one.norm() / (other.norm() + 1e-4)).clamp(0, MOST).detach()
+    return (one.norm() / (other.norm() + 1e-4)).clamp(0, MAX_BALANCE).detach()
 
 
 def _as_frames(clips: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ PICTURE_STEPS = 249  # of the SNR variant: up to here pictures are compared
 EDGE = 0.999
 
 
-class Schedule:
+class NoiseSchedule:
     """The tables of 1000 linear betas, float64 [1000]."""
 
     def __init__(self) -> None:
@@ -30,9 +30,9 @@ class Schedule:
 
 
 @cache
-def schedule() -> Schedule:
+def schedule() -> NoiseSchedule:
     """V3's."""
-    return Schedule()
+    return NoiseSchedule()
 
 
 def add_noise(start: Tensor, noise: Tensor, steps: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ FREE = (
     "sample_prompts",
     "probe",
 )
-LONGEST = 120  # of a value, in a sentence
+MAX_VALUE_CHARS = 120  # of a value, in a sentence
 Facts = dict[str, Any]
 
 
@@ -46,7 +46,7 @@ def difference(before: Facts, now: Facts) -> str:
     return ", ".join(f"{name} was {_said(before.get(name))} and is {_said(now.get(name))}" for name in changed)
 
 
-def digest_of(facts: Facts) -> str:
+def value_digest(facts: Facts) -> str:
     """A short name for facts: others have another."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -67,4 +67,4 @@ def _is_free(name: str) -> bool:
 
 def _said(value: Any) -> str:
     text = json.dumps(value)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"
+    return text if len(text) <= MAX_VALUE_CHARS else f"{text[: MAX_VALUE_CHARS // 2]}...{text[-MAX_VALUE_CHARS // 2 :]}"

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 from easyanimate.training.errors import TrainingError
 from easyanimate.training.optimization.muon import Muon
-from easyanimate.training.run.configuration import OptimiserSettings
+from easyanimate.training.run.configuration import OptimizerSettings
 
 SMALLEST_MATRIX = 16  # on its shorter side, for Muon; embeddings and the outermost layers are never Muon's
 NOT_FOR_MUON = (
@@ -25,8 +25,8 @@ NOT_FOR_MUON = (
 )
 
 
-def make_optimisers(
-    named: Sequence[tuple[str, nn.Parameter]], settings: OptimiserSettings, slow: Mapping[str, float] | None = None
+def make_optimizers(
+    named: Sequence[tuple[str, nn.Parameter]], settings: OptimizerSettings, slow: Mapping[str, float] | None = None
 ) -> list[Optimizer]:
     """One optimiser, or two with Muon. No parameter is in them twice.
 
@@ -64,7 +64,7 @@ def refuse_unknown(setting: str, words: Iterable[str], names: Sequence[str]) -> 
             raise TrainingError(f"no parameter to train has {word!r} of {setting} in its name; one is {names[0]}")
 
 
-def rate_at(step: int, steps: int, settings: OptimiserSettings) -> float:
+def rate_at(step: int, steps: int, settings: OptimizerSettings) -> float:
     """What the learning rate is multiplied by in this step: warm-up, constant, cosine."""
     warm = min(1.0, (step + 1) / settings.warmup_steps) if settings.warmup_steps else 1.0
     begin = settings.constant * steps
@@ -74,7 +74,7 @@ def rate_at(step: int, steps: int, settings: OptimiserSettings) -> float:
     return warm * (settings.final + (1 - settings.final) * 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def norm_limit(step: int, norm: float, settings: OptimiserSettings) -> float:
+def norm_limit(step: int, norm: float, settings: OptimizerSettings) -> float:
     """What the gradient's norm is cut to in this step (spec: transformer 19.3)."""
     if not settings.gradient_norm_rule:
         return settings.max_gradient_norm
@@ -84,7 +84,7 @@ def norm_limit(step: int, norm: float, settings: OptimiserSettings) -> float:
     return limit
 
 
-def clip_gradients(parameters: Sequence[Tensor], step: int, settings: OptimiserSettings) -> float:
+def clip_gradients(parameters: Sequence[Tensor], step: int, settings: OptimizerSettings) -> float:
     """Cut the gradients to the limit; their norm before."""
     grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norm = torch.nn.utils.get_total_norm(grads)

@@ -21,13 +21,13 @@ Tensors = dict[str, Tensor]
 Parts = dict[str, Tensors]
 
 
-def newest(folder: Path) -> Path | None:
+def newest_checkpoint(folder: Path) -> Path | None:
     """The latest whole checkpoint in `folder`, or nothing."""
     found = [path for path in folder.glob("step-*") if _NAME.fullmatch(path.name)]
     return max(found, default=None, key=lambda path: path.name)
 
 
-def save(folder: Path, step: int, parts: Parts, facts: dict[str, Any], keep: int) -> Path:
+def save_checkpoint(folder: Path, step: int, parts: Parts, facts: dict[str, Any], keep: int) -> Path:
     """Write the checkpoint after `step` steps, and delete all but the last `keep`.
 
     Raises TrainingError if there is no room; the ones before stay as they are.
@@ -49,7 +49,7 @@ def save(folder: Path, step: int, parts: Parts, facts: dict[str, Any], keep: int
     return final
 
 
-def load(checkpoint: Path) -> tuple[Parts, dict[str, Any]]:
+def load_checkpoint(checkpoint: Path) -> tuple[Parts, dict[str, Any]]:
     """Parts and facts of a checkpoint. Raises TrainingError, naming the file, if it is damaged."""
     try:
         facts = json.loads((checkpoint / "facts.json").read_text("utf-8"))
@@ -61,14 +61,14 @@ def load(checkpoint: Path) -> tuple[Parts, dict[str, Any]]:
     return parts, facts
 
 
-def optimiser_state(optimiser: Optimizer) -> Tensors:
+def optimizer_state(optimiser: Optimizer) -> Tensors:
     """What an optimiser remembers, flat: number of the parameter and name to tensor."""
     state = optimiser.state_dict()["state"]
     return {f"{i}.{name}": torch.as_tensor(value) for i, entry in state.items() for name, value in entry.items()}
 
 
-def restore_optimiser(optimiser: Optimizer, tensors: Tensors) -> None:
-    """Let `optimiser` remember `tensors`, as `optimiser_state` told them."""
+def restore_optimizer(optimiser: Optimizer, tensors: Tensors) -> None:
+    """Let `optimiser` remember `tensors`, as `optimizer_state` told them."""
     whole = optimiser.state_dict()
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():

@@ -8,9 +8,9 @@ from typing import Any
 
 from easyanimate.errors import EasyAnimateError
 from easyanimate.training.run.concurrent import launch
-from easyanimate.training.run.configuration import read_settings
+from easyanimate.training.run.configuration import read_training_settings
 from easyanimate.training.run.loop import Training, make_accelerator
-from easyanimate.training.run.processes import FailedElsewhere, leave
+from easyanimate.training.run.processes import FailedElsewhere, leave_processes
 from easyanimate.training.tasks.lora_settings import LoraTrainingSettings
 from easyanimate.training.tasks.lora_task import TEXT_RATE, LoraTask
 from easyanimate.training.tasks.transformer_settings import TransformerTrainingSettings
@@ -38,20 +38,20 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"train {said.kind}: {error}\n")
         return 2
     finally:
-        leave()
+        leave_processes()
     sys.stdout.write(f"{result}\n")
     return 0
 
 
 def train_vae(file: Path, overrides: dict[str, Any]) -> Path:
     """Train the VAE that `file` tells of; the folder of the result. Raises EasyAnimateError."""
-    settings = read_settings(file, VaeTrainingSettings, overrides)
+    settings = read_training_settings(file, VaeTrainingSettings, overrides)
     return Training(VaeTask(settings), settings).go()
 
 
 def train_transformer(file: Path, overrides: dict[str, Any]) -> Path:
     """Train the transformer that `file` tells of; the folder of the result. Raises EasyAnimateError."""
-    settings = read_settings(file, TransformerTrainingSettings, overrides)
+    settings = read_training_settings(file, TransformerTrainingSettings, overrides)
     accelerator = make_accelerator(settings.run)
     task = TransformerTask(settings, process=accelerator.process_index, device=accelerator.device)
     return Training(task, settings, settings.slow).go()
@@ -59,7 +59,7 @@ def train_transformer(file: Path, overrides: dict[str, Any]) -> Path:
 
 def train_lora(file: Path, overrides: dict[str, Any]) -> Path:
     """Train the LoRA that `file` tells of; the folder of the result. Raises EasyAnimateError."""
-    settings = read_settings(file, LoraTrainingSettings, overrides)
+    settings = read_training_settings(file, LoraTrainingSettings, overrides)
     accelerator = make_accelerator(settings.run)
     task = LoraTask(settings, process=accelerator.process_index, device=accelerator.device)
     rest = {

@@ -14,7 +14,7 @@ from easyanimate.training.shapes import World
 S = TypeVar("S", bound=BaseModel)
 
 
-class Settings(BaseModel):
+class TrainingSettings(BaseModel):
     """Unknown names are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -23,7 +23,7 @@ class Settings(BaseModel):
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
-class RunSettings(Settings):
+class RunSettings(TrainingSettings):
     """How long, how often, and where to. `output` is a folder; relative to where the command is run."""
 
     output: Path
@@ -38,7 +38,7 @@ class RunSettings(Settings):
     log_every: int = Field(10, gt=0)
 
 
-class OptimiserSettings(Settings):
+class OptimizerSettings(TrainingSettings):
     """`constant` is the share of steps before the cosine falls to `final` times the learning rate (1: never).
 
     `gradient_norm_rule`: the limit falls from 5 to 1 times `max_gradient_norm` in the first 1000 steps, and is cut
@@ -58,14 +58,14 @@ class OptimiserSettings(Settings):
     gradient_norm_rule: bool = False
 
 
-class EmaSettings(Settings):
+class EmaSettings(TrainingSettings):
     """A moving average of the weights is what is kept in the end; its rate is (1 + step) / (10 + step), at most
     `decay`."""
 
     decay: float = Field(0.9999, gt=0, lt=1)
 
 
-class WorldSettings(Settings):
+class WorldSettings(TrainingSettings):
     """The procedural set (`easyanimate/training/shapes`); what is not said is everything there is."""
 
     shapes: tuple[str, ...] | None = None
@@ -92,7 +92,7 @@ class WorldSettings(Settings):
         return World(**said, held_out=None if self.keeps_held_out else False)
 
 
-class ListSettings(Settings):
+class ListSettings(TrainingSettings):
     """A metadata list in place of the procedural set: a JSON list of `{"file_path", "text", "type": "image|video"}`.
 
     `folder` is what its paths begin in (the list's own, if not said); of broken files at most the share `most_broken`
@@ -105,7 +105,7 @@ class ListSettings(Settings):
     whole_length: float = Field(0.9, ge=0, le=1)
 
 
-class BatchSettings(Settings):
+class BatchSettings(TrainingSettings):
     """One kind of batch: so many clips of so many frames (1: images) and pixels; `weight` is how often, relatively.
 
     `crop` cuts squares of that side around the shape, for a VAE. With `remembered`, for a transformer, each process
@@ -144,7 +144,7 @@ class BatchSettings(Settings):
         return self
 
 
-class DataSettings(Settings):
+class DataSettings(TrainingSettings):
     """Where clips come from, the procedural set or a list of files, and what kinds of batches they make."""
 
     world: WorldSettings = WorldSettings()
@@ -165,15 +165,15 @@ class DataSettings(Settings):
                 raise ValueError(f"batches.{number} cannot have {name}: {why}")
 
 
-class TaskSettings(Settings):
+class TaskSettings(TrainingSettings):
     """What every training is told."""
 
     run: RunSettings
-    optimiser: OptimiserSettings = OptimiserSettings()
+    optimiser: OptimizerSettings = OptimizerSettings()
     ema: EmaSettings | None = None
 
 
-def read_settings(path: Path, kind: type[S], overrides: dict[str, Any] | None = None) -> S:
+def read_training_settings(path: Path, kind: type[S], overrides: dict[str, Any] | None = None) -> S:
     """The settings in a .toml, .yaml or .yml file; `overrides` are `{"run.steps": 10}` from a command line.
 
     Raises TrainingError that names the file and the setting.

@@ -16,14 +16,14 @@ from torch import Tensor, nn
 
 from easyanimate.training.errors import TrainingError
 from easyanimate.training.optimization.digests import Facts, difference, facts_of
-from easyanimate.training.optimization.optimizer import clip_gradients, make_optimisers, rate_at
+from easyanimate.training.optimization.optimizer import clip_gradients, make_optimizers, rate_at
 from easyanimate.training.optimization.randomness import seed_torch
 from easyanimate.training.run import checkpoints
 from easyanimate.training.run.configuration import RunSettings, TaskSettings
 from easyanimate.training.run.export import whole_folder, writing
 from easyanimate.training.run.logs import TrainingLog
-from easyanimate.training.run.processes import Together
-from easyanimate.training.tasks.task import Place, Task
+from easyanimate.training.run.processes import ProcessGroup
+from easyanimate.training.tasks.task import TaskContext, TrainingTask
 
 PATIENCE = timedelta(hours=6)  # of processes for the first one, which saves and draws samples alone
 
@@ -31,16 +31,16 @@ PATIENCE = timedelta(hours=6)  # of processes for the first one, which saves and
 class Training:
     """One training run. The same settings and seed give the same losses on the CPU, interrupted or not."""
 
-    def __init__(self, task: Task, settings: TaskSettings, slow: Mapping[str, float] | None = None) -> None:
+    def __init__(self, task: TrainingTask, settings: TaskSettings, slow: Mapping[str, float] | None = None) -> None:
         """`slow` has the share of the learning rate that parameters get whose name holds a word."""
         self.task, self.told = task, settings
         self.run, self.settings = settings.run, settings.optimiser
         self.accelerator = make_accelerator(self.run)
-        self.together = Together(self.accelerator)
+        self.together = ProcessGroup(self.accelerator)
         self.trainable = [(n, p) for n, p in task.network.named_parameters() if p.requires_grad]
         if not self.trainable:
             raise TrainingError("nothing would be trained: no parameter's name holds one of the given words")
-        self.optimisers = make_optimisers(self.trainable, self.settings, slow)
+        self.optimisers = make_optimizers(self.trainable, self.settings, slow)
         self.network = self.accelerator.prepare(task.network)
         learn(task.network)
         self.ema = self._average()
@@ -89,7 +89,7 @@ class Training:
         parts, summed = self.run.gradient_accumulation_steps, dict[str, float]()
         rate = rate_at(self.step, self.run.steps, self.settings)
         for part in range(parts):
-            place = Place(self.run.seed, self.step, self.run.steps, part, self.accelerator.process_index)
+            place = TaskContext(self.run.seed, self.step, self.run.steps, part, self.accelerator.process_index)
             batch = to_device(self.together.each(partial(self.task.batch, place)), self.accelerator.device)
             seed_torch(*place.own())
             is_last = part + 1 == parts
@@ -133,22 +133,22 @@ class Training:
     def _save(self) -> None:
         parts = {"weights": {name: p.detach().cpu() for name, p in self.trainable}}
         for i, optimiser in enumerate(self.optimisers):
-            parts[f"optimiser-{i}"] = checkpoints.optimiser_state(optimiser)
+            parts[f"optimiser-{i}"] = checkpoints.optimizer_state(optimiser)
         if self.ema:
             parts["ema"] = dict(zip((n for n, _ in self.trainable), self.ema.shadow_params, strict=True))
-        checkpoints.save(self.folder, self.step, parts, {"same": self._facts()}, self.run.keep_checkpoints)
+        checkpoints.save_checkpoint(self.folder, self.step, parts, {"same": self._facts()}, self.run.keep_checkpoints)
 
     def _resume(self) -> None:
         with writing("what the training makes", self.run.output):
             self.run.output.mkdir(parents=True, exist_ok=True)
-        checkpoint = checkpoints.newest(self.folder)
+        checkpoint = checkpoints.newest_checkpoint(self.folder)
         if checkpoint is None:
             return
-        parts, facts = checkpoints.load(checkpoint)
+        parts, facts = checkpoints.load_checkpoint(checkpoint)
         self._refuse_unlike(checkpoint, parts, facts)
         checkpoints.restore_tensors(self.trainable, parts["weights"], str(checkpoint))
         for i, optimiser in enumerate(self.optimisers):
-            checkpoints.restore_optimiser(optimiser, parts[f"optimiser-{i}"])
+            checkpoints.restore_optimizer(optimiser, parts[f"optimiser-{i}"])
         if self.ema:
             shadows = zip((n for n, _ in self.trainable), self.ema.shadow_params, strict=True)
             checkpoints.restore_tensors(shadows, parts["ema"], str(checkpoint))
@@ -226,7 +226,7 @@ class Training:
         return facts_of(self.told, processes=self.accelerator.num_processes)
 
     def _not_finite(self, value: float) -> str:
-        kept = checkpoints.newest(self.folder)
+        kept = checkpoints.newest_checkpoint(self.folder)
         hint = f"{kept} is the last good state" if kept else "nothing has been saved yet"
         return f"the loss or its gradient became {value} in step {self.step}; {hint}; lower the learning rate"
 

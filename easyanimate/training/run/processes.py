@@ -13,7 +13,7 @@ from easyanimate.training.errors import TrainingError
 T = TypeVar("T")
 
 
-def leave() -> None:
+def leave_processes() -> None:
     """Let go of the other processes: one that ends while torch's threads still listen to them may crash."""
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
@@ -23,7 +23,7 @@ class FailedElsewhere(TrainingError):
     """Another process of this training could not go on, and says why."""
 
 
-class Together:
+class ProcessGroup:
     """What the processes of a training agree on. Each call is made by all of them, at the same place."""
 
     def __init__(self, accelerator: Accelerator) -> None:

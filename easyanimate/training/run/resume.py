@@ -18,7 +18,7 @@ def renew(encoder: T5EncoderModel, words: Sequence[str], seed: int) -> None:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        fresh = dict(look_around(T5EncoderModel(encoder.config)).named_parameters())
+        fresh = dict(find_checkpoint(T5EncoderModel(encoder.config)).named_parameters())
     for word in words:
         chosen = [(name, parameter) for name, parameter in encoder.named_parameters() if word in name]
         if not chosen:
@@ -30,7 +30,7 @@ def renew(encoder: T5EncoderModel, words: Sequence[str], seed: int) -> None:
 
 
 @torch.no_grad()
-def look_around(encoder: T5EncoderModel) -> T5EncoderModel:
+def find_checkpoint(encoder: T5EncoderModel) -> T5EncoderModel:
     """`encoder`, fresh, with heads that begin by looking at the words nearby, in turn: the one before, the one after,
     the few before, the few after. From heads that look anywhere a small encoder learns to be a bag of words: it takes
     long until an adjective knows its noun, and by then its attention has hardened. Needs buckets for both directions.

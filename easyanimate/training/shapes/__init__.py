@@ -2,8 +2,8 @@
 
 from easyanimate.training.shapes.captions import caption
 from easyanimate.training.shapes.drawing import draw
-from easyanimate.training.shapes.measuring import Measured, measure
-from easyanimate.training.shapes.saying import ATTRIBUTES, told
+from easyanimate.training.shapes.measuring import Measured, measure_clip
+from easyanimate.training.shapes.saying import ATTRIBUTES, describe_scene
 from easyanimate.training.shapes.scene import Scene, World, is_held_out, sample_scene
 
 __all__ = [
@@ -14,7 +14,7 @@ __all__ = [
     "caption",
     "draw",
     "is_held_out",
-    "measure",
+    "measure_clip",
     "sample_scene",
-    "told",
+    "describe_scene",
 ]

@@ -52,7 +52,7 @@ def caption(scene: Scene, random: Random | None = None, *, picture: bool = False
     )
 
 
-def sentences() -> Iterator[str]:
+def caption_sentences() -> Iterator[str]:
     """The same few thousand captions every time, with all words there are."""
     random = Random(0)  # noqa: S311  not a secret
     things = product(COLOURS, SHAPES, MOTIONS, BACKGROUNDS, SIZES, SPEEDS)

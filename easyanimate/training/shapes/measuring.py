@@ -7,7 +7,7 @@ import numpy as np
 
 from easyanimate.training.shapes.outlines import likenesses
 from easyanimate.training.shapes.scene import BACKGROUNDS, COLOURS, DIRECTIONS, GROWTH, SIZES, SPEEDS, SPIN, Colour
-from easyanimate.training.shapes.segmenting import Segments, segment
+from easyanimate.training.shapes.segmenting import SegmentedFrames, segment
 from easyanimate.training.shapes.tracking import Track, slope, steady_spin, track
 
 ALIKE = 0.75  # of 1, at least, to be called a shape: drawn ones reach 0.91 even when blurred, noise 0.58
@@ -50,7 +50,7 @@ class Measured:
     centres: np.ndarray | None = None
 
 
-def measure(frames: np.ndarray) -> Measured:
+def measure_clip(frames: np.ndarray) -> Measured:
     """Look at a clip: uint8 [F, H, W, 3]. One frame is a picture, without a motion."""
     if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or not len(frames):
         raise ValueError(f"frames must be uint8 [F, H, W, 3], got {frames.dtype} {list(frames.shape)}")
@@ -81,7 +81,7 @@ def measure(frames: np.ndarray) -> Measured:
     )
 
 
-def _nearest_shape(segments: Segments, looks: np.ndarray, *, turned: bool) -> tuple[str, str, float]:
+def _nearest_shape(segments: SegmentedFrames, looks: np.ndarray, *, turned: bool) -> tuple[str, str, float]:
     """Shape and style the object is most like in the frames `looks` (indices), and how like it is, at most 1."""
     alike = likenesses(segments, looks, turned=turned)
     (shape, style), likeness = max(alike.items(), key=lambda kind: kind[1])

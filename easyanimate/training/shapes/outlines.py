@@ -10,7 +10,7 @@ from torch.nn.functional import grid_sample
 
 from easyanimate.training.shapes.drawing import draw
 from easyanimate.training.shapes.scene import SHAPES, STYLES, Scene
-from easyanimate.training.shapes.segmenting import Segments
+from easyanimate.training.shapes.segmenting import SegmentedFrames
 from easyanimate.training.shapes.tracking import TURNS
 
 GRID = 32  # pixels a side of the picture two silhouettes are compared in
@@ -21,7 +21,7 @@ ANGLES = 6  # of each shape, until it looks the same
 LOOKS = 8  # frames that are looked at, at most
 
 
-def likenesses(segments: Segments, frames: np.ndarray, *, turned: bool) -> dict[tuple[str, str], float]:
+def likenesses(segments: SegmentedFrames, frames: np.ndarray, *, turned: bool) -> dict[tuple[str, str], float]:
     """How like each (shape, style) the object is in these `frames` (indices), on average; 1 is the same.
 
     `turned` compares with turned shapes too; a cross that is blurred is much like a square on its corner.

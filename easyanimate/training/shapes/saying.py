@@ -5,7 +5,7 @@ from easyanimate.training.shapes.scene import Scene
 ATTRIBUTES = ("colour", "background", "shape", "motion", "speed", "size")
 
 
-def told(scene: Scene, *, picture: bool = False) -> dict[str, str]:
+def describe_scene(scene: Scene, *, picture: bool = False) -> dict[str, str]:
     """The attributes that a clip of `scene`, or a `picture` of it, must show, by name; only those its caption says.
 
     No caption says whether a shape is filled or outlined. A turning circle looks as if it stood still. The size of what

@@ -11,7 +11,7 @@ SMALLEST = 3.0  # units across, under which there is no object
 
 
 @dataclass(frozen=True)
-class Segments:
+class SegmentedFrames:
     """`cover` [F, H, W] in [0, 1], 1 where the object is; `paint` and `ground`, red, green, blue in [0, 1].
 
     `paint` is None, and `cover` all 0, where nothing stands out. `unit` is the pixels of one unit of length.
@@ -23,7 +23,7 @@ class Segments:
     unit: float
 
 
-def segment(frames: np.ndarray) -> Segments:
+def segment(frames: np.ndarray) -> SegmentedFrames:
     """The object and what is behind it, in frames uint8 [F, H, W, 3] of one plain thing on a plain background."""
     pixels = frames.astype(np.float32) / 255
     unit = min(frames.shape[1:3]) / UNITS
@@ -32,12 +32,12 @@ def segment(frames: np.ndarray) -> Segments:
     distance = _smooth(np.sqrt((away * away).sum(axis=-1)))  # [F, H, W]
     peaks = distance.max(axis=(1, 2))  # [F]
     if peaks.max() < CONTRAST:
-        return Segments(np.zeros_like(distance), None, ground, unit)
+        return SegmentedFrames(np.zeros_like(distance), None, ground, unit)
     reach = np.quantile(peaks[peaks >= CONTRAST], 0.8)  # of the frames that show it, but not of an odd one
     paint = np.median(pixels[distance > 0.85 * reach], axis=0)
     full = paint - ground
     cover = _smooth(away @ (full / (full * full).sum()))
-    return Segments(cover.clip(0, 1), paint, ground, unit)
+    return SegmentedFrames(cover.clip(0, 1), paint, ground, unit)
 
 
 def _ground(pixels: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from easyanimate.training.shapes.segmenting import SMALLEST, Segments
+from easyanimate.training.shapes.segmenting import SMALLEST, SegmentedFrames
 
 STEADY = 0.12  # radians off an even turn, at most
 TURNS = {"square": 4, "triangle": 3, "cross": 4}  # after 1/n of a turn it looks the same; a circle does at once
@@ -58,7 +58,7 @@ class Track:
         return start + slope * frames
 
 
-def track(segments: Segments) -> Track:
+def track(segments: SegmentedFrames) -> Track:
     """The object's box in each frame, to a fraction of a pixel."""
     height, width = segments.cover.shape[1:]
     across, down = segments.cover.max(axis=1), segments.cover.max(axis=2)  # [F, W], [F, H]
@@ -97,7 +97,7 @@ def slope(values: np.ndarray) -> float:
     return float(np.polyfit(known, values[known], 1)[0])
 
 
-def steady_spin(segments: Segments, track: Track, shape: str) -> float:
+def steady_spin(segments: SegmentedFrames, track: Track, shape: str) -> float:
     """Radians by frame that a `shape` turns, clockwise; 0 if it turns unevenly.
 
     A turning circle looks like one that stands still: 0, whatever it does.

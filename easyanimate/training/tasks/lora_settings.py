@@ -4,11 +4,11 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from easyanimate.training.run.configuration import Settings
+from easyanimate.training.run.configuration import TrainingSettings
 from easyanimate.training.tasks.transformer_settings import TransformerTrainingSettings
 
 
-class LoraSettings(Settings):
+class LoraSettings(TrainingSettings):
     """The update of a layer is alpha / rank * up @ down. `targets` are words in layer names; none means every linear
     layer (spec: transformer 20). With `text_encoder` its attention and feed-forward layers get one too, at half the
     rate."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
-class Place:
+class TaskContext:
     """Where in a training something is: the step, the part of an accumulated step, the process among processes."""
 
     seed: int
@@ -27,14 +27,14 @@ class Place:
         return ("own", self.seed, self.step, self.part, self.process)
 
 
-class Task(Protocol):
+class TrainingTask(Protocol):
     """One kind of training. `network(batch)` returns named losses, of which "loss" is the one to lower."""
 
     @property
     def network(self) -> nn.Module:
         """What is trained."""
 
-    def batch(self, place: Place) -> Any:
+    def batch(self, place: TaskContext) -> Any:
         """What the network takes at this place; a function of the place alone."""
 
     def sample(self) -> Image.Image | None:

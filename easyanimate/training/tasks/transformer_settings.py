@@ -5,13 +5,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from easyanimate.training.run.configuration import DataSettings, Settings, TaskSettings
+from easyanimate.training.run.configuration import DataSettings, TaskSettings, TrainingSettings
 
 V3_PARTS = ("transformer_blocks", "proj_out", "pos_embed", "long_connect_fc")  # spec: transformer 19.3
 SIDE = 16  # pixels: latents are an eighth as large, patches two by two of them
 
 
-class LossSettings(Settings):
+class LossSettings(TrainingSettings):
     """`v3`: noise and variational bound, as the published weights saw it (spec: transformer 19.1). `noise`: the squared
     error of the noise alone, weighted by signal-to-noise ratio to the power `snr_power`, within `snr_limits`.
 
@@ -42,7 +42,7 @@ class LossSettings(Settings):
         return self
 
 
-class DropoutSettings(Settings):
+class DropoutSettings(TrainingSettings):
     """How often what the model is told is kept from it. `caption` clips get one of `instead` for their caption.
 
     `image` is the share of batches that hear nothing of the image encoder. With `image_needs_start` only clips
@@ -55,7 +55,7 @@ class DropoutSettings(Settings):
     image_needs_start: bool = False
 
 
-class MaskSettings(Settings):
+class MaskSettings(TrainingSettings):
     """How often, relatively, of a video is given: nothing, the first frames, the first and last ones (1 to 4).
 
     `single` is the share of those with something given that get one frame there, as from a start picture.
@@ -86,7 +86,7 @@ class TransformerDataSettings(DataSettings):
         return self
 
 
-class ProbeSettings(Settings):
+class ProbeSettings(TrainingSettings):
     """How much worse the noise is told with one word of the caption changed, on so many clips (0: not looked at)."""
 
     clips: int = Field(0, ge=0)

@@ -18,12 +18,12 @@ from easyanimate.training.losses.step_sampling import sample_steps
 from easyanimate.training.models.attention_choice import attention_of, checkpoint_with
 from easyanimate.training.models.caption_probe import heard, probe_pixels, probe_scenes
 from easyanimate.training.models.from_pixart import start_from_pixart
-from easyanimate.training.optimization.digests import digest_of, facts_of
+from easyanimate.training.optimization.digests import facts_of, value_digest
 from easyanimate.training.optimization.optimizer import refuse_unknown
 from easyanimate.training.optimization.randomness import generator_at, random_at
 from easyanimate.training.run.configuration import BatchSettings
 from easyanimate.training.run.resume import renew
-from easyanimate.training.tasks.task import Losses, Place
+from easyanimate.training.tasks.task import Losses, TaskContext
 from easyanimate.training.tasks.transformer_settings import LossSettings, TransformerTrainingSettings
 from easyanimate.training.tasks.vae_task import as_strip
 
@@ -132,9 +132,11 @@ class TransformerTask:
         """Clips that were encoded with other settings, or by another VAE, have another name."""
         settings, vae = self.settings, self.pipe.vae.state_dict()
         told = facts_of(settings) | {"vae": [[name, float(value.double().sum())] for name, value in vae.items()]}
-        return digest_of({name: told[name] for name in told if name.startswith(("run.seed", "data.", "masks.", "vae"))})
+        return value_digest(
+            {name: told[name] for name in told if name.startswith(("run.seed", "data.", "masks.", "vae"))}
+        )
 
-    def batch(self, place: Place) -> dict[str, Tensor]:
+    def batch(self, place: TaskContext) -> dict[str, Tensor]:
         """Latents of one kind of clips, noise, what is given, what is said."""
         common = random_at(*place.of_all())
         kind = choose_kind(self.settings.data.batches, place.step / place.steps, common)

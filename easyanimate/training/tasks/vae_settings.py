@@ -5,10 +5,10 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from easyanimate.training.run.configuration import DataSettings, Settings, TaskSettings
+from easyanimate.training.run.configuration import DataSettings, TaskSettings, TrainingSettings
 
 
-class VaeLossSettings(Settings):
+class VaeLossSettings(TrainingSettings):
     """Weights of the parts of the loss: mean absolute and squared error, the posterior's divergence from the unit
     normal (mean over all latents), LPIPS with the network in `perceptual_file`.
 
@@ -31,7 +31,7 @@ class VaeLossSettings(Settings):
         return self
 
 
-class AdversarySettings(Settings):
+class AdversarySettings(TrainingSettings):
     """Critics of frames and clips join when the share `after` of the steps is done; they add `weight` times the
     gradient of the rest (spec: Slice VAE 14.3)."""
 

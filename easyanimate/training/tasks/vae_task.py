@@ -15,7 +15,7 @@ from easyanimate.training.data.sources import Source, choose_kind
 from easyanimate.training.losses.adversary import Adversary
 from easyanimate.training.losses.perceptual import Perceptual
 from easyanimate.training.optimization.randomness import generator_at, random_at
-from easyanimate.training.tasks.task import Losses, Place
+from easyanimate.training.tasks.task import Losses, TaskContext
 from easyanimate.training.tasks.vae_settings import VaeTrainingSettings
 from easyanimate.vae import AutoencoderKLSlice
 from easyanimate.vae.layers import Downsampler, ResidualBlock, TConv, Upsampler
@@ -81,7 +81,7 @@ class VaeTask:
     def __init__(self, settings: VaeTrainingSettings, source: Source | None = None) -> None:
         self.settings = settings
         self.source = source or choose_source(settings.data)
-        vae = make_vae(settings)
+        vae = make_training_vae(settings)
         self.network = VaeTraining(vae, settings)
         for part in (vae.encoder, vae.quant_conv):
             part.requires_grad_(not settings.freeze_encoder)
@@ -91,7 +91,7 @@ class VaeTask:
         """The model that is trained."""
         return self.network.vae
 
-    def batch(self, place: Place) -> dict[str, Tensor]:
+    def batch(self, place: TaskContext) -> dict[str, Tensor]:
         """Clips of one kind, some of them masked, and noise for their posteriors."""
         data = self.settings.data
         kind = choose_kind(data.batches, place.step / place.steps, random_at(*place.of_all()))
@@ -153,7 +153,7 @@ def latent_shape(vae: AutoencoderKLSlice, pixels: Tensor) -> tuple[int, ...]:
     return batch, vae.config["latent_channels"], inner, height // vae.spatial_factor, width // vae.spatial_factor
 
 
-def make_vae(settings: VaeTrainingSettings) -> AutoencoderKLSlice:
+def make_training_vae(settings: VaeTrainingSettings) -> AutoencoderKLSlice:
     """The VAE to begin with: from `start`, or fresh and prepared to learn."""
     if settings.start is not None:
         return AutoencoderKLSlice.from_pretrained(settings.start)

@@ -13,14 +13,14 @@ from typing import Any
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 
-from jobs.access.idempotency import Asked, Claim, put_claim, settled
+from jobs.access.idempotency import Claim, IdempotencyKey, claim_result, put_claim
 from jobs.model.job import Job
 from jobs.model.model_card import ModelCard
-from jobs.queue.load import Load, ask_load
-from jobs.queue.registry import choose
-from jobs.redis.batching import OneTrip, Put
-from jobs.redis.connection import answering
-from jobs.redis.keys import CARDS
+from jobs.queue.load import Load, load_command
+from jobs.queue.registry import select_model
+from jobs.redis.batching import CommandBatcher, Put
+from jobs.redis.connection import redis_errors
+from jobs.redis.keys import CARDS_KEY
 from jobs.store.callers.submission import put_new
 from jobs.store.keeper.recovery import JobStore
 
@@ -28,7 +28,7 @@ _parsed = lru_cache(maxsize=256)(ModelCard.model_validate_json)  # workers annou
 
 
 @dataclass(frozen=True)
-class Offer:
+class ModelOffer:
     """The models there are, and of the one that was probably meant how busy it is."""
 
     cards: tuple[ModelCard, ...]
@@ -36,42 +36,42 @@ class Offer:
 
     def card(self, name: str | None) -> ModelCard:
         """The model of this name, or the only one there is. Raises ModelNotFound, ModelUnavailable."""
-        return choose(self.cards, name)
+        return select_model(self.cards, name)
 
 
 class FirstLook:
     """Claims requests, for one front end process."""
 
-    def __init__(self, trip: OneTrip, again: OneTrip) -> None:
+    def __init__(self, trip: CommandBatcher, again: CommandBatcher) -> None:
         """The `trip` is made with those that write, and tries nothing twice; who gets no answer asks `again`."""
         self._trip, self._again = trip, again
         self._names: tuple[str, ...] = ()  # of the models there were at the last look
 
-    async def claim(self, asked: Asked, model: Any) -> tuple[Claim | str, Offer]:
+    async def claim(self, asked: IdempotencyKey, model: Any) -> tuple[Claim | str, ModelOffer]:
         """The right to make a video for this request, or the id of the one there is; and what there is to make it.
 
-        `model` is the one the request names, not yet checked. Raises IsOtherRequest, IsInFlight, QueueUnavailable.
+        `model` is the one the request names, not yet checked. Raises KeyReused, RequestInFlight, QueueUnavailable.
         """
         ours, meant = Claim(asked), self._meant(model)
 
         def put(pipe: Pipeline) -> None:
             put_claim(pipe, ours)
-            pipe.hvals(CARDS)
+            pipe.hvals(CARDS_KEY)
             if meant is not None:
-                pipe.eval(*ask_load(meant))
+                pipe.eval(*load_command(meant))
 
-        with answering():
+        with redis_errors():
             found, rows, *row = await self._asked(put)
         cards = tuple(sorted((_parsed(row) for row in rows), key=lambda card: card.name))
         self._names = tuple(card.name for card in cards)
         loads = {meant: Load.parsed(row[0])} if meant is not None else {}
-        return settled(ours, found), Offer(cards, loads)
+        return claim_result(ours, found), ModelOffer(cards, loads)
 
     async def _asked(self, put: Put) -> Sequence[Any]:
         try:
-            return await self._trip.ask_all(put)
+            return await self._trip.pipeline(put)
         except RedisError:
-            return await self._again.ask_all(put)
+            return await self._again.pipeline(put)
 
     def _meant(self, model: Any) -> str | None:
         """The model of a request, if it is one that was there at the last look."""
@@ -80,10 +80,10 @@ class FirstLook:
         return model if model in self._names else None
 
 
-class Admission:
+class AsyncSubmission:
     """Accepts jobs, for one front end process. The client of the `trip` tries nothing twice and understands nothing."""
 
-    def __init__(self, trip: OneTrip, store: JobStore) -> None:
+    def __init__(self, trip: CommandBatcher, store: JobStore) -> None:
         self.store = store
         self._trip = trip
 
@@ -91,7 +91,7 @@ class Admission:
         """Accept all of these jobs or none, as the answer to the request of the `claim` (see `JobStore.submit_all`).
 
         What comes back is the video somebody else made of that request if the claim was lost: then none is accepted.
-        Raises IsInFlight, QueueUnavailable.
+        Raises RequestInFlight, QueueUnavailable.
         """
         if claim.may_be_lost or not await self._write(jobs, claim):
             return await asyncio.to_thread(self.store.submit_all, jobs, claim)
@@ -106,7 +106,7 @@ class Admission:
             pipe.execute_command("EXEC")  # type: ignore[no-untyped-call]
 
         try:
-            *_, done = await self._trip.ask_all(put)
+            *_, done = await self._trip.pipeline(put)
         except RedisError:
             return False
         if refusal := next((each for each in done if isinstance(each, Exception)), None):

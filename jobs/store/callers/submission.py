@@ -7,7 +7,7 @@ from typing import cast
 from redis import WatchError
 from redis.client import Pipeline
 
-from jobs.access.idempotency import Claim, keep, video_of_another
+from jobs.access.idempotency import Claim, commit_claim, video_of_another
 from jobs.errors import JobNotFound, NotCancellable
 from jobs.model.failure import failure
 from jobs.model.job import Job
@@ -15,15 +15,15 @@ from jobs.model.states import State
 from jobs.queue import fair_queue, wakeup
 from jobs.queue.load import Load, read_load
 from jobs.redis import keys
-from jobs.redis.connection import StartedOver, answering
+from jobs.redis.connection import WatchRetries, redis_errors
 from jobs.store import records
 from jobs.store.attempt_log import Attempt, read_attempts
 from jobs.store.keeper import retention
-from jobs.store.transitions import Transitions, ended
+from jobs.store.transitions import JobTable, with_final_state
 from jobs.webhooks.outbox import add_webhook
 
 
-class CallersSide(Transitions):
+class CallerJobs(JobTable):
     """The part of the store that front ends use."""
 
     def submit(self, job: Job) -> Job:
@@ -36,11 +36,11 @@ class CallersSide(Transitions):
 
         What comes back is the video somebody else made of that request if the claim was lost: then none is accepted.
         Jobs that are there already stay as they are: they were accepted before, only the answer got lost. Raises
-        IsInFlight.
+        RequestInFlight.
         """
-        places = [keys.record_key(job.id) for job in jobs] + ([claim.asked.place] if claim else [])
-        again = StartedOver(self.redis)
-        with answering(), self.redis.pipeline(transaction=True) as pipe:
+        places = [keys.record_key(job.id) for job in jobs] + ([claim.asked.redis_key] if claim else [])
+        again = WatchRetries(self.redis)
+        with redis_errors(), self.redis.pipeline(transaction=True) as pipe:
             while True:
                 try:
                     pipe.watch(*places)  # type: ignore[no-untyped-call]
@@ -65,7 +65,7 @@ class CallersSide(Transitions):
     def newest(self, owner: str, limit: int, after: str | None = None) -> list[Job]:
         """The caller's latest jobs, newest first; only those made before the job `after`. Raises JobNotFound."""
         index = keys.index_key(owner)
-        with answering(), self.redis.pipeline(transaction=False) as pipe:
+        with redis_errors(), self.redis.pipeline(transaction=False) as pipe:
             rank = cast(int | None, self.redis.zrevrank(index, after)) if after else -1
             if rank is None:
                 raise JobNotFound(f"there is no video {after!r}")
@@ -79,17 +79,17 @@ class CallersSide(Transitions):
 
     def queue_position(self, job: Job) -> int | None:
         """How many jobs are before this one, or None if it does not wait."""
-        with answering():
+        with redis_errors():
             return fair_queue.position(self.redis, job)
 
     def load(self, model: str) -> Load:
         """How busy this model is."""
-        with answering():
+        with redis_errors():
             return read_load(self.redis, model)
 
     def queue_depth(self, model: str) -> int:
         """How many jobs wait for this model."""
-        with answering():
+        with redis_errors():
             return fair_queue.depth(self.redis, model)
 
     def cancel(self, job_id: str) -> Job:
@@ -101,20 +101,22 @@ class CallersSide(Transitions):
                 raise NotCancellable(f"{job_id} is already {job.state}")
             if job.state is State.QUEUED:
                 took_ms = round(1000 * (time.monotonic() - started), 3)
-                return ended(job, State.CANCELLED, now, failure=failure("cancelled"), cancel_latency_ms=took_ms)
-            return job.with_changes(cancel_requested=True, cancel_requested_at=job.cancel_requested_at or now)
+                return with_final_state(
+                    job, State.CANCELLED, now, failure=failure("cancelled"), cancel_latency_ms=took_ms
+                )
+            return job.evolve(cancel_requested=True, cancel_requested_at=job.cancel_requested_at or now)
 
         def extra(pipe: Pipeline, job: Job) -> None:
-            wakeup.ring(pipe, job.token)
+            wakeup.wake_worker(pipe, job.token)
 
-        return cast(Job, records.change(self.redis, job_id, decide, extra))
+        return cast(Job, records.update(self.redis, job_id, decide, extra))
 
     def delete(self, job_id: str) -> None:
         """Forget a job. A running worker finds its attempt gone at its next report and stops. Raises JobNotFound."""
         job, now = self.get(job_id), self.now()
-        with answering(), self.redis.pipeline(transaction=True) as pipe:
+        with redis_errors(), self.redis.pipeline(transaction=True) as pipe:
             records.erase(pipe, job)
-            wakeup.ring(pipe, job.token)
+            wakeup.wake_worker(pipe, job.token)
             retention.plan_erased(pipe, job.id, now)
             pipe.execute()
 
@@ -125,4 +127,4 @@ def put_new(pipe: Pipeline, jobs: Sequence[Job], claim: Claim | None) -> None:
         records.write_new(pipe, job)
         add_webhook(pipe, job, "video.queued", job.created_at)
     if claim:
-        keep(pipe, claim)
+        commit_claim(pipe, claim)

@@ -12,15 +12,15 @@ from typing import Any, cast
 from redis import WatchError
 
 from jobs.model.job import Job
-from jobs.model.job_file import NAME, NotAJob, read_job
+from jobs.model.job_file import NAME, InvalidJobFile, read_job
 from jobs.redis import keys
-from jobs.redis.connection import answering
+from jobs.redis.connection import redis_errors
 from jobs.storage.interface import Storage
 from jobs.storage.paths import INPUTS, VIDEOS, job_of
 from jobs.store.event_log import add_event
 from jobs.store.keeper import retention
 from jobs.store.keeper.recovery import JobStore
-from jobs.store.keeper.retention import Todo
+from jobs.store.keeper.retention import CleanupQueue
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Rebuilt:
     unfinished: list[str] = field(default_factory=list)
 
 
-def rebuild(store: JobStore, storage: Storage, owners: Mapping[str, str], *, dry_run: bool = False) -> Rebuilt:
+def rebuild_records(store: JobStore, storage: Storage, owners: Mapping[str, str], *, dry_run: bool = False) -> Rebuilt:
     """Write down every finished video that Redis does not know; `owners` gives those of one to another.
 
     With `dry_run` nothing is written. Raises QueueUnavailable, StorageUnavailable.
@@ -47,16 +47,16 @@ def rebuild(store: JobStore, storage: Storage, owners: Mapping[str, str], *, dry
             continue
         try:
             job = _latest_whole(storage, job_id, file_keys)
-        except NotAJob as error:
+        except InvalidJobFile as error:
             told.unreadable[job_id] = str(error)
             continue
         if job.has_expired(now):
             told.expired.append(job_id)
             continue
-        job = job.with_changes(owner=owners.get(job.owner, job.owner))
+        job = job.evolve(owner=owners.get(job.owner, job.owner))
         if dry_run or _restore(store, job):
             told.restored.append(job)
-    for job_id in sorted({job_of(found.key) for found in storage.keys(INPUTS)} - finished.keys()):
+    for job_id in sorted({job_of(found.key) for found in storage.list(INPUTS)} - finished.keys()):
         if not _is_known(store, job_id):
             told.unfinished.append(job_id)
     return told
@@ -65,7 +65,7 @@ def rebuild(store: JobStore, storage: Storage, owners: Mapping[str, str], *, dry
 def _job_files(storage: Storage) -> dict[str, list[str]]:
     """The keys of all job files, by job."""
     found = defaultdict(list)
-    for listed in storage.keys(VIDEOS):
+    for listed in storage.list(VIDEOS):
         if listed.key.endswith(f"/{NAME}"):
             found[job_of(listed.key)].append(listed.key)
     return dict(found)
@@ -73,13 +73,13 @@ def _job_files(storage: Storage) -> dict[str, list[str]]:
 
 def _is_known(store: JobStore, job_id: str) -> bool:
     """Whether Redis has a record of the job, or knows that its owner deleted it."""
-    with answering():
+    with redis_errors():
         is_there = store.redis.exists(keys.record_key(job_id))
-        return bool(is_there) or store.redis.zscore(Todo.ERASED, job_id) is not None
+        return bool(is_there) or store.redis.zscore(CleanupQueue.ERASED, job_id) is not None
 
 
 def _latest_whole(storage: Storage, job_id: str, file_keys: list[str]) -> Job:
-    """The job as its latest attempt left it, of those whose video is whole. Raises NotAJob."""
+    """The job as its latest attempt left it, of those whose video is whole. Raises InvalidJobFile."""
     why = f"its {NAME} names no video"
     readable = _readable(storage, file_keys)
     for job in sorted(readable, key=lambda job: (job.attempt, job.completed_at or 0.0), reverse=True):
@@ -87,32 +87,32 @@ def _latest_whole(storage: Storage, job_id: str, file_keys: list[str]) -> Job:
         if job.id != job_id or result is None:
             continue
         try:
-            size = storage.look(result.video_key).size_bytes
+            size = storage.stat(result.video_key).size_bytes
         except KeyError:
             why = "its video is not there"
             continue
         if size == result.size_bytes:
             return job
         why = f"its video has {size} bytes of {result.size_bytes}"
-    raise NotAJob(why)
+    raise InvalidJobFile(why)
 
 
 def _readable(storage: Storage, file_keys: list[str]) -> Iterator[Job]:
-    """The jobs in these files. Raises NotAJob if there are none."""
+    """The jobs in these files. Raises InvalidJobFile if there are none."""
     faults, count = [], 0
     for key in file_keys:
         try:
-            yield read_job(b"".join(storage.read(key, 0, storage.look(key).size_bytes)))
+            yield read_job(b"".join(storage.read(key, 0, storage.stat(key).size_bytes)))
             count += 1
-        except (NotAJob, KeyError) as error:
+        except (InvalidJobFile, KeyError) as error:
             faults.append(str(error))
     if not count:
-        raise NotAJob(faults[0] if faults else f"there is no {NAME}")
+        raise InvalidJobFile(faults[0] if faults else f"there is no {NAME}")
 
 
 def _restore(store: JobStore, job: Job) -> bool:
     """Write the record, its places in its owner's lists and when it expires. False if somebody was faster."""
-    with answering(), store.redis.pipeline(transaction=True) as pipe:
+    with redis_errors(), store.redis.pipeline(transaction=True) as pipe:
         pipe.watch(keys.record_key(job.id))  # type: ignore[no-untyped-call]
         if pipe.exists(keys.record_key(job.id)):
             return False
@@ -121,7 +121,7 @@ def _restore(store: JobStore, job: Job) -> bool:
         for index in (keys.index_key(job.owner), keys.index_key(job.owner, job.public_status)):
             pipe.zadd(index, {job.id: job.created_at})
         add_event(pipe, keys.events_key(job.id), {"state": job.state, "attempt": job.attempt})
-        retention.plan(pipe, job)
+        retention.plan_cleanup(pipe, job)
         try:
             pipe.execute()
         except WatchError:

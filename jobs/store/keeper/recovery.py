@@ -10,30 +10,30 @@ from jobs.model.job import Job
 from jobs.model.states import State
 from jobs.queue import tickets
 from jobs.redis import keys
-from jobs.redis.connection import answering
+from jobs.redis.connection import redis_errors
 from jobs.store.attempt_log import Ending, Outcome
-from jobs.store.callers.submission import CallersSide
+from jobs.store.callers.submission import CallerJobs
 from jobs.store.keeper import retention
-from jobs.store.leases import WorkersSide
-from jobs.store.transitions import ended
+from jobs.store.leases import WorkerJobs
+from jobs.store.transitions import with_final_state
 
 MAX_ATTEMPTS = 3
 SILENT = "Nothing was heard of the worker for longer than a lease."
 
 
-class KeepersSide(WorkersSide):
+class KeeperJobs(WorkerJobs):
     """The part of the store that keepers use; they end attempts in the place of workers that are lost."""
 
     def running(self) -> int:
         """How many jobs run."""
-        with answering():
-            return int(self.redis.zcard(keys.LEASES))
+        with redis_errors():
+            return int(self.redis.zcard(keys.LEASES_KEY))
 
     def overdue(self) -> list[str]:
         """Running jobs whose worker has not been heard of for longer than a lease."""
         now = self.now()
-        with answering():
-            return [job_id.decode() for job_id in cast(list[bytes], self.redis.zrangebyscore(keys.LEASES, 0, now))]
+        with redis_errors():
+            return [job_id.decode() for job_id in cast(list[bytes], self.redis.zrangebyscore(keys.LEASES_KEY, 0, now))]
 
     def recover(self, job_id: str) -> Job | None:
         """Send an overdue job back to the head of its queue, or fail it after its last attempt. None if it is fine."""
@@ -60,26 +60,26 @@ class KeepersSide(WorkersSide):
         def extra(pipe: Pipeline, job: Job) -> None:
             retention.plan_record(pipe, job, record_ends_at)
 
-        return self.change_if_there(job_id, lambda job: job.with_changes(files_gone=True), extra) is not None
+        return self.change_if_there(job_id, lambda job: job.evolve(files_gone=True), extra) is not None
 
-    def give_up_late(self) -> list[str]:
+    def expire_late(self) -> list[str]:
         """End the waiting jobs whose deadline has passed; their ids. Running ones are stopped by their workers."""
         now = self.now()
 
         def decide(job: Job) -> Job | None:
             if job.state is not State.QUEUED or not job.is_late(now):
                 return None
-            return ended(job, State.EXPIRED, now, failure=failure("deadline_exceeded"))
+            return with_final_state(job, State.EXPIRED, now, failure=failure("deadline_exceeded"))
 
-        with answering():
+        with redis_errors():
             late = retention.passed_deadlines(self.redis, now)
         return [job_id for job_id in late if self.change_if_there(job_id, decide)]
 
-    def tend_queue(self, model: str) -> None:
+    def reconcile_tickets(self, model: str) -> None:
         """See to it that the workers of this model hear of every job that waits."""
-        with answering():
-            tickets.tend(self.redis, model)
+        with redis_errors():
+            tickets.reconcile_tickets(self.redis, model)
 
 
-class JobStore(CallersSide, KeepersSide):
+class JobStore(CallerJobs, KeeperJobs):
     """All jobs, for everybody: what callers, workers and keepers do with them."""

@@ -14,14 +14,14 @@ from redis import Redis
 from redis.client import Pipeline
 
 from jobs.model.job import Job
-from jobs.redis.connection import answering
-from jobs.redis.keys import DEADLINES
+from jobs.redis.connection import redis_errors
+from jobs.redis.keys import DEADLINES_KEY
 
 LEFTOVERS_AFTER_S = 300.0
 ERASED_AFTER_S = 3600.0
 
 
-class Todo(StrEnum):
+class CleanupQueue(StrEnum):
     """Sorted sets: job id -> unix second at which this is to be deleted."""
 
     LEFTOVERS = "sweep:leftovers"
@@ -30,57 +30,57 @@ class Todo(StrEnum):
     ERASED = "sweep:erased"
 
 
-def plan(pipe: Pipeline, job: Job) -> None:
+def plan_cleanup(pipe: Pipeline, job: Job) -> None:
     """Add to `pipe` what the end of this job makes necessary."""
-    pipe.zadd(Todo.LEFTOVERS, {job.id: (job.completed_at or 0.0) + LEFTOVERS_AFTER_S})
+    pipe.zadd(CleanupQueue.LEFTOVERS, {job.id: (job.completed_at or 0.0) + LEFTOVERS_AFTER_S})
     if job.expires_at is not None:
-        pipe.zadd(Todo.FILES, {job.id: job.expires_at})
+        pipe.zadd(CleanupQueue.FILES, {job.id: job.expires_at})
 
 
 def plan_record(pipe: Pipeline, job: Job, at: float) -> None:
     """Add to `pipe` that the job's files are gone, and that its record goes at this unix second."""
-    pipe.zrem(Todo.FILES, job.id)
-    pipe.zadd(Todo.RECORDS, {job.id: at})
+    pipe.zrem(CleanupQueue.FILES, job.id)
+    pipe.zadd(CleanupQueue.RECORDS, {job.id: at})
 
 
 def plan_erased(pipe: Pipeline, job_id: str, now: float) -> None:
     """Add to `pipe` that nothing is left to do for this job but to look for its files once more."""
-    for todo in (Todo.LEFTOVERS, Todo.FILES, Todo.RECORDS):
+    for todo in (CleanupQueue.LEFTOVERS, CleanupQueue.FILES, CleanupQueue.RECORDS):
         pipe.zrem(todo, job_id)
-    pipe.zadd(Todo.ERASED, {job_id: now + ERASED_AFTER_S})
+    pipe.zadd(CleanupQueue.ERASED, {job_id: now + ERASED_AFTER_S})
 
 
-def due(redis: Redis, todo: Todo, now: float, most: int) -> list[str]:
+def due(redis: Redis, todo: CleanupQueue, now: float, most: int) -> list[str]:
     """Ids of jobs whose time has come, the longest overdue first."""
-    with answering():
+    with redis_errors():
         found = cast(list[bytes], redis.zrangebyscore(todo, "-inf", now, start=0, num=most))
     return [raw.decode() for raw in found]
 
 
-def postpone(redis: Redis, todo: Todo, job_id: str, at: float) -> None:
+def postpone(redis: Redis, todo: CleanupQueue, job_id: str, at: float) -> None:
     """Come back to a job of this list at this unix second."""
-    with answering():
+    with redis_errors():
         redis.zadd(todo, {job_id: at})
 
 
-def done(redis: Redis, todo: Todo, job_id: str) -> None:
+def remove_from(redis: Redis, todo: CleanupQueue, job_id: str) -> None:
     """Take a job off a list."""
-    with answering():
+    with redis_errors():
         redis.zrem(todo, job_id)
 
 
 def plan_deadline(pipe: Pipeline, job: Job) -> None:
     """Add the deadline of a new job to `pipe`, if it has one."""
     if job.deadline is not None:
-        pipe.zadd(DEADLINES, {job.id: job.deadline})
+        pipe.zadd(DEADLINES_KEY, {job.id: job.deadline})
 
 
 def remove_deadline(pipe: Pipeline, job: Job) -> None:
     """Add to `pipe` that the job has ended, or was erased."""
     if job.deadline is not None:
-        pipe.zrem(DEADLINES, job.id)
+        pipe.zrem(DEADLINES_KEY, job.id)
 
 
 def passed_deadlines(redis: Redis, now: float) -> list[str]:
     """The jobs whose deadline has passed, the oldest first. `now` in unix seconds."""
-    return [job_id.decode() for job_id in cast(list[bytes], redis.zrangebyscore(DEADLINES, 0, now))]
+    return [job_id.decode() for job_id in cast(list[bytes], redis.zrangebyscore(DEADLINES_KEY, 0, now))]

@@ -6,9 +6,9 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 from jobs.errors import JobsError
-from service.dependencies import PartsDep
+from service.dependencies import ResourcesDep
 from service.openapi.responses import errors
-from service.resources import Parts
+from service.resources import Resources
 
 log = structlog.get_logger()
 
@@ -35,30 +35,30 @@ async def read_health() -> dict[str, str]:
 
 
 @router.get("/readyz", responses={200: {"model": Readiness}, 503: {"model": Readiness}, **errors()})
-def read_readiness(parts: PartsDep) -> JSONResponse:
+def read_readiness(resources: ResourcesDep) -> JSONResponse:
     """Whether a job could be accepted right now: 200, or 503 with what is missing."""
-    if parts.draining.is_set():
+    if resources.draining.is_set():
         return JSONResponse(Readiness(status="draining", missing=[], without_worker=[], workers={}).model_dump(), 503)
-    missing, workers = _look(parts)
+    missing, workers = _look(resources)
     alone = [model for model, count in workers.items() if not count]
     status = "not ready" if missing else "ready"
     answer = Readiness(status=status, missing=missing, without_worker=alone, workers=workers)
     return JSONResponse(answer.model_dump(), 503 if missing else 200)
 
 
-def _look(parts: Parts) -> tuple[list[str], dict[str, int]]:
+def _look(resources: Resources) -> tuple[list[str], dict[str, int]]:
     missing: list[str] = []
     workers: dict[str, int] = {}
     try:
-        workers = {card.name: parts.registry.live_workers(card.name) for card in parts.registry.cards()}
+        workers = {card.name: resources.registry.live_workers(card.name) for card in resources.registry.cards()}
         if not workers:
             missing.append("model")
     except JobsError:
         missing.append("redis")
     try:
-        parts.storage.check()
-        free = parts.storage.free_bytes()
-        if free is not None and free < parts.settings.min_free_disk_bytes:
+        resources.storage.check()
+        free = resources.storage.free_bytes()
+        if free is not None and free < resources.settings.min_free_disk_bytes:
             missing.append("disk")
     except JobsError as error:
         log.warning("storage.away", reason=str(error))

@@ -6,10 +6,10 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from service.dependencies import PartsDep
+from service.dependencies import ResourcesDep
 from service.metrics import Installation
 from service.openapi.responses import errors
-from service.resources import Parts
+from service.resources import Resources
 
 router = APIRouter(tags=["operations"])
 
@@ -22,15 +22,15 @@ router = APIRouter(tags=["operations"])
         **errors(),
     },
 )
-async def read_metrics(parts: PartsDep) -> Response:
+async def read_metrics(resources: ResourcesDep) -> Response:
     """The counts of this process and the state of the installation, in Prometheus' text format."""
-    parts.metrics.waiting.labels("news").set(parts.news.waiting)
-    parts.metrics.waiting.labels("events").set(parts.feeds.listeners)
-    text = await run_in_threadpool(_written, parts)
+    resources.metrics.waiting.labels("news").set(resources.news.waiting)
+    resources.metrics.waiting.labels("events").set(resources.feeds.listeners)
+    text = await run_in_threadpool(_written, resources)
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
-def _written(parts: Parts) -> bytes:
+def _written(resources: Resources) -> bytes:
     whole = CollectorRegistry()
-    whole.register(Installation(parts.store))
-    return generate_latest(parts.metrics.registry) + generate_latest(whole)
+    whole.register(Installation(resources.store))
+    return generate_latest(resources.metrics.registry) + generate_latest(whole)

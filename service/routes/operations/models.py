@@ -6,9 +6,9 @@ from pydantic import BaseModel
 from jobs.errors import ModelNotFound
 from jobs.model.model_card import Lora, ModelCard
 from jobs.model.request import Mode
-from service.dependencies import OwnerDep, PartsDep
+from service.dependencies import OwnerDep, ResourcesDep
 from service.openapi.responses import errors
-from service.resources import Parts
+from service.resources import Resources
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
@@ -40,22 +40,22 @@ class ModelList(BaseModel):
 
 
 @router.get("", responses=errors("invalid_api_key", "queue_unavailable"))
-def list_models(_: OwnerDep, parts: PartsDep) -> ModelList:
+def list_models(_: OwnerDep, resources: ResourcesDep) -> ModelList:
     """Every model a worker has announced."""
-    return ModelList(data=[_show(card, parts) for card in parts.registry.cards()])
+    return ModelList(data=[_show(card, resources) for card in resources.registry.cards()])
 
 
 @router.get("/{model}", responses=errors("invalid_api_key", "model_not_found", "queue_unavailable"))
-def read_model(model: str, _: OwnerDep, parts: PartsDep) -> Model:
+def read_model(model: str, _: OwnerDep, resources: ResourcesDep) -> Model:
     """One model."""
-    for card in parts.registry.cards():
+    for card in resources.registry.cards():
         if card.name == model:
-            return _show(card, parts)
+            return _show(card, resources)
     raise ModelNotFound(f"there is no model {model!r}; GET /v1/models lists them")
 
 
-def _show(card: ModelCard, parts: Parts) -> Model:
-    registry = parts.registry
+def _show(card: ModelCard, resources: Resources) -> Model:
+    registry = resources.registry
     return Model(
         id=card.name,
         live_workers=registry.live_workers(card.name),

@@ -4,10 +4,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from jobs.queue.load import Load
-from service.dependencies import OwnerDep, PartsDep
+from service.dependencies import OwnerDep, ResourcesDep
 from service.openapi.responses import errors
-from service.resources import Parts
-from service.submission.capacity import why_full
+from service.resources import Resources
+from service.submission.capacity import full_reason
 
 router = APIRouter(prefix="/v1/queue", tags=["queue"])
 
@@ -33,13 +33,13 @@ class Queues(BaseModel):
 
 
 @router.get("", responses=errors("invalid_api_key", "queue_unavailable"))
-async def read_queues(_: OwnerDep, parts: PartsDep) -> Queues:
+async def read_queues(_: OwnerDep, resources: ResourcesDep) -> Queues:
     """How many videos wait for each model, of all callers, and how long one more would wait."""
-    models = await parts.reader.models()
-    return Queues(data=[_show(model, await parts.reader.load(model), parts) for model in models])
+    models = await resources.reader.models()
+    return Queues(data=[_show(model, await resources.reader.load(model), resources) for model in models])
 
 
-def _show(model: str, load: Load, parts: Parts) -> QueueOfModel:
+def _show(model: str, load: Load, resources: Resources) -> QueueOfModel:
     wait_s = load.wait_s(load.depth)
     return QueueOfModel(
         model=model,
@@ -49,5 +49,5 @@ def _show(model: str, load: Load, parts: Parts) -> QueueOfModel:
         live_workers=load.workers,
         run_s=None if load.run_s is None else round(load.run_s, 3),
         wait_s=None if wait_s is None else round(wait_s, 3),
-        accepts=why_full(parts.settings, load, 1) is None,
+        accepts=full_reason(resources.settings, load, 1) is None,
     )

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from jobs.model.job import Job, Result
-from jobs.model.result_files import FILES, Variant, beside
-from service.dependencies import OwnerDep, PartsDep
-from service.http.errors import Problem
-from service.http.ranges import stored_content
-from service.openapi.headers import sent
-from service.openapi.responses import errors, of_file
+from jobs.model.result_files import FILES, Variant, sibling_key
+from service.dependencies import OwnerDep, ResourcesDep
+from service.http.errors import ApiError
+from service.http.ranges import range_response
+from service.openapi.headers import request_headers
+from service.openapi.responses import errors, file_responses
 from service.schemas.links import LINK_LIFE_S, file_name
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
@@ -48,31 +48,31 @@ class _File:
 @router.get(
     "/{video_id}/content",
     response_class=Response,
-    responses={**of_file(), **OF_CONTENT},
-    openapi_extra=sent("Range", "If-Range", "If-None-Match"),
+    responses={**file_responses(), **OF_CONTENT},
+    openapi_extra=request_headers("Range", "If-Range", "If-None-Match"),
 )
 def read_content(
     video_id: str,
     request: Request,
     owner: OwnerDep,
-    parts: PartsDep,
+    resources: ResourcesDep,
     variant: Annotated[Variant, Query(description=ABOUT_VARIANT)] = Variant.VIDEO,
     redirect: bool = False,
 ) -> Response:
     """The MP4 or PNG, or what `variant` says, whole or a `Range`; `redirect=1` leads to a link that needs no key."""
-    job = parts.store.get_owned(video_id, owner)
+    job = resources.store.get_owned(video_id, owner)
     refuse_expired(job)
     file = _preview(job) if variant is Variant.PREVIEW else _made(job, variant)
     if redirect:
-        link = parts.storage.url(file.key, LINK_LIFE_S, file.name)
+        link = resources.storage.url(file.key, LINK_LIFE_S, file.name)
         return RedirectResponse(link, 302, {"Cache-Control": "no-store"})
-    return stored_content(request, parts.storage, file.key, file.name, file.etag)
+    return range_response(request, resources.storage, file.key, file.name, file.etag)
 
 
 def refuse_expired(job: Job) -> None:
-    """Raise Problem `asset_expired` if the files of a video are past their time."""
+    """Raise ApiError `asset_expired` if the files of a video are past their time."""
     if job.has_expired(time.time()):
-        raise Problem("asset_expired", f"the files of {job.id} were kept until its expires_at; make it again")
+        raise ApiError("asset_expired", f"the files of {job.id} were kept until its expires_at; make it again")
 
 
 def why_not_ready(job: Job) -> str:
@@ -88,7 +88,7 @@ def _made(job: Job, variant: Variant) -> _File:
     if variant is Variant.VIDEO:
         return _File(result.video_key, file_name(job), f'"{result.content_sha256}"')
     name = FILES[variant]
-    return _File(beside(result.video_key, name), _named(job, variant))
+    return _File(sibling_key(result.video_key, name), _named(job, variant))
 
 
 def _preview(job: Job) -> _File:
@@ -97,7 +97,7 @@ def _preview(job: Job) -> _File:
         return _made(job, Variant.THUMBNAIL)
     if job.preview_key is None:
         message = "there is no preview yet; a request with previews {every_steps} has them from its first steps on"
-        raise Problem("video_not_ready", message)
+        raise ApiError("video_not_ready", message)
     return _File(job.preview_key, _named(job, Variant.PREVIEW))
 
 
@@ -109,5 +109,5 @@ def _named(job: Job, variant: Variant) -> str:
 
 def _result(job: Job) -> Result:
     if job.result is None:
-        raise Problem("video_not_ready", why_not_ready(job))
+        raise ApiError("video_not_ready", why_not_ready(job))
     return job.result

@@ -8,11 +8,11 @@ from starlette.responses import Response, StreamingResponse
 
 from jobs.errors import InvalidRequest
 from jobs.model.job import Job
-from service.dependencies import OwnerDep, PartsDep
+from service.dependencies import OwnerDep, ResourcesDep
 from service.event_feed import state_line
-from service.openapi.headers import sent, told
+from service.openapi.headers import request_headers, response_headers
 from service.openapi.responses import errors
-from service.resources import Parts
+from service.resources import Resources
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
@@ -36,23 +36,23 @@ STREAM = {"text/event-stream": {"schema": EVENT}}
     "/{video_id}/events",
     response_class=Response,
     responses={
-        200: {"description": ABOUT, "headers": told("Cache-Control"), "content": STREAM},
+        200: {"description": ABOUT, "headers": response_headers("Cache-Control"), "content": STREAM},
         204: {"description": "There is nothing after `Last-Event-ID`, and there never will be."},
         **errors("invalid_request", "invalid_api_key", "video_not_found", "queue_unavailable"),
     },
-    openapi_extra=sent("Last-Event-ID"),
+    openapi_extra=request_headers("Last-Event-ID"),
 )
-async def listen(video_id: str, request: Request, owner: OwnerDep, parts: PartsDep) -> Response:
+async def listen(video_id: str, request: Request, owner: OwnerDep, resources: ResourcesDep) -> Response:
     """What happens to a video, from its beginning or after `Last-Event-ID`, until it has ended."""
     after = _last_event_id(request.headers.get("last-event-id"))
-    job = await parts.reader.get_owned(video_id, owner)
-    if after and job.state.is_final and not await _is_something_left(parts, job, after):
+    job = await resources.reader.get_owned(video_id, owner)
+    if after and job.state.is_final and not await _is_something_left(resources, job, after):
         return Response(status_code=204)  # for a browser's EventSource: do not come back
-    return StreamingResponse(_stream(parts, job, after), 200, HEADERS, "text/event-stream")
+    return StreamingResponse(_stream(resources, job, after), 200, HEADERS, "text/event-stream")
 
 
-async def _stream(parts: Parts, job: Job, after: int) -> AsyncIterator[bytes]:
-    feed = parts.feeds.join(job)
+async def _stream(resources: Resources, job: Job, after: int) -> AsyncIterator[bytes]:
+    feed = resources.feeds.join(job)
     comment_at = time.monotonic() + COMMENT_EVERY_S
     try:
         yield f"retry: {COME_BACK_MS}\n\n".encode()
@@ -70,11 +70,11 @@ async def _stream(parts: Parts, job: Job, after: int) -> AsyncIterator[bytes]:
                 comment_at = time.monotonic() + COMMENT_EVERY_S
             await feed.wait(after, comment_at - time.monotonic())
     finally:
-        parts.feeds.leave(job, feed)
+        resources.feeds.leave(job, feed)
 
 
-async def _is_something_left(parts: Parts, job: Job, after: int) -> bool:
-    story = await parts.reader.story(job.id, 0)
+async def _is_something_left(resources: Resources, job: Job, after: int) -> bool:
+    story = await resources.reader.story(job.id, 0)
     return not story.events or story.events[-1].id >= after
 
 

@@ -7,12 +7,12 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from jobs.model.job import Job
-from jobs.model.result_files import LONGEST_S, Segment
+from jobs.model.result_files import MAX_SEGMENT_S, Segment
 from jobs.model.states import State
 from jobs.storage.interface import Storage
-from service.dependencies import OwnerDep, PartsDep
-from service.http.errors import Problem
-from service.openapi.headers import told
+from service.dependencies import OwnerDep, ResourcesDep
+from service.http.errors import ApiError
+from service.openapi.headers import response_headers
 from service.openapi.responses import errors
 from service.routes.videos.content import refuse_expired, why_not_ready
 from service.schemas.links import link_life_s
@@ -32,15 +32,18 @@ OF_PLAYLIST = errors(
 @router.get(
     "/{video_id}/playlist.m3u8",
     response_class=Response,
-    responses={200: {"description": ABOUT, "headers": told("Cache-Control"), "content": CONTENT}, **OF_PLAYLIST},
+    responses={
+        200: {"description": ABOUT, "headers": response_headers("Cache-Control"), "content": CONTENT},
+        **OF_PLAYLIST,
+    },
 )
-def read_playlist(video_id: str, owner: OwnerDep, parts: PartsDep) -> Response:
+def read_playlist(video_id: str, owner: OwnerDep, resources: ResourcesDep) -> Response:
     """What there is of a long video: players begin at its start, and come back for more until it is complete."""
-    job = parts.store.get_owned(video_id, owner)
+    job = resources.store.get_owned(video_id, owner)
     refuse_expired(job)
     if not job.watchable:
         raise _nothing_there(job)
-    return Response(playlist(job, parts.storage), 200, {"Cache-Control": "no-store"}, MEDIA_TYPE)
+    return Response(playlist(job, resources.storage), 200, {"Cache-Control": "no-store"}, MEDIA_TYPE)
 
 
 def playlist(job: Job, storage: Storage) -> str:
@@ -49,7 +52,7 @@ def playlist(job: Job, storage: Storage) -> str:
     lines = [
         "#EXTM3U",
         "#EXT-X-VERSION:6",
-        f"#EXT-X-TARGETDURATION:{LONGEST_S}",
+        f"#EXT-X-TARGETDURATION:{MAX_SEGMENT_S}",
         "#EXT-X-PLAYLIST-TYPE:EVENT",
         "#EXT-X-INDEPENDENT-SEGMENTS",
         "#EXT-X-START:TIME-OFFSET=0",
@@ -65,10 +68,10 @@ def _link(job: Job, segment: Segment, storage: Storage, life_s: int) -> str:
     return storage.url(segment.key, life_s, f"{job.id}-{segment.key.rpartition('/')[2]}")
 
 
-def _nothing_there(job: Job) -> Problem:
+def _nothing_there(job: Job) -> ApiError:
     if job.state is State.COMPLETED:
         message = f"this video was made in one piece and has no playlist; GET /v1/videos/{job.id}/content gives it"
-        return Problem("playlist_not_found", message)
+        return ApiError("playlist_not_found", message)
     if job.state.is_final:
-        return Problem("video_not_ready", why_not_ready(job))
-    return Problem("video_not_ready", f"nothing of it can be watched yet, it is {job.state}; come back in a while")
+        return ApiError("video_not_ready", why_not_ready(job))
+    return ApiError("video_not_ready", f"nothing of it can be watched yet, it is {job.state}; come back in a while")

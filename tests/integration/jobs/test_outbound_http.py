@@ -17,7 +17,7 @@ from ssrfguard import Policy
 
 from jobs import outbound_http
 from jobs.errors import InvalidRequest
-from jobs.outbound_http import Blocked, NoAnswer, Outgoing
+from jobs.outbound_http import AddressBlocked, OutboundClient, RequestFailed
 
 PRIVATE = [
     "127.0.0.1",
@@ -69,13 +69,13 @@ def resolves_to(*addresses: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def guarded() -> Outgoing:
-    return Outgoing(allow_private=False, timeout_s=5)
+def guarded() -> OutboundClient:
+    return OutboundClient(allow_private=False, timeout_s=5)
 
 
 @pytest.fixture(scope="module")
-def open_door() -> Outgoing:
-    return Outgoing(allow_private=True, timeout_s=5)
+def open_door() -> OutboundClient:
+    return OutboundClient(allow_private=True, timeout_s=5)
 
 
 class Receiver(BaseHTTPRequestHandler):
@@ -194,51 +194,51 @@ def receiver() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("host", PRIVATE)
-def test_a_private_address_is_refused_beforehand(guarded: Outgoing, host: str) -> None:
+def test_a_private_address_is_refused_beforehand(guarded: OutboundClient, host: str) -> None:
     with pytest.raises(InvalidRequest) as refusal:
         guarded.check(f"https://{host}/hook", "webhook.url")
     assert (refusal.value.code, refusal.value.param) == ("url_not_allowed", "webhook.url")
 
 
 @pytest.mark.parametrize("host", PRIVATE)
-def test_a_private_address_is_refused_when_connecting(guarded: Outgoing, host: str) -> None:
-    with pytest.raises(Blocked):
+def test_a_private_address_is_refused_when_connecting(guarded: OutboundClient, host: str) -> None:
+    with pytest.raises(AddressBlocked):
         guarded.post(f"https://{host}/hook", b"{}", {})
 
 
 @pytest.mark.parametrize("url", MALFORMED)
-def test_what_is_no_public_https_address_is_refused(guarded: Outgoing, url: str) -> None:
+def test_what_is_no_public_https_address_is_refused(guarded: OutboundClient, url: str) -> None:
     with pytest.raises(InvalidRequest):
         guarded.check(url, "webhook.url")
 
 
 @pytest.mark.parametrize("url", MALFORMED)
-def test_what_is_no_public_https_address_is_never_asked(guarded: Outgoing, url: str) -> None:
-    with pytest.raises(Blocked):
+def test_what_is_no_public_https_address_is_never_asked(guarded: OutboundClient, url: str) -> None:
+    with pytest.raises(AddressBlocked):
         guarded.post(url, b"{}", {})
 
 
-def test_a_refusal_does_not_repeat_a_password(guarded: Outgoing) -> None:
+def test_a_refusal_does_not_repeat_a_password(guarded: OutboundClient) -> None:
     url = "https://user:hush@example.com/hook"
     with pytest.raises(InvalidRequest) as refusal:
         guarded.check(url, "webhook.url")
-    with pytest.raises(Blocked) as block:
+    with pytest.raises(AddressBlocked) as block:
         guarded.post(url, b"{}", {})
     assert "hush" not in f"{refusal.value} {block.value}"
 
 
 def test_a_name_that_resolves_to_a_private_address_is_refused(
-    guarded: Outgoing, monkeypatch: pytest.MonkeyPatch
+    guarded: OutboundClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", resolves_to("10.1.2.3"))
     with pytest.raises(InvalidRequest):
         guarded.check("https://inside.example/hook", "webhook.url")
-    with pytest.raises(Blocked):
+    with pytest.raises(AddressBlocked):
         guarded.post("https://inside.example/hook", b"{}", {})
 
 
 def test_a_name_with_one_private_address_among_public_ones_is_refused(
-    guarded: Outgoing, monkeypatch: pytest.MonkeyPatch
+    guarded: OutboundClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     both = [*resolves_to(PUBLIC_ADDRESS)("", 443), *resolves_to("127.0.0.1")("", 443)]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
@@ -247,15 +247,17 @@ def test_a_name_with_one_private_address_among_public_ones_is_refused(
 
 
 def test_a_name_that_turns_private_after_the_check_is_refused_when_connecting(
-    guarded: Outgoing, monkeypatch: pytest.MonkeyPatch
+    guarded: OutboundClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", resolves_to(PUBLIC_ADDRESS, "127.0.0.1"))
     guarded.check("https://rebind.example/hook", "webhook.url")
-    with pytest.raises(Blocked):
+    with pytest.raises(AddressBlocked):
         guarded.post("https://rebind.example/hook", b"{}", {})
 
 
-def test_the_socket_goes_to_the_address_that_was_checked(guarded: Outgoing, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_socket_goes_to_the_address_that_was_checked(
+    guarded: OutboundClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[Any] = []
     lookups = resolves_to(PUBLIC_ADDRESS, "127.0.0.1")
     monkeypatch.setattr(socket, "getaddrinfo", lookups)
@@ -265,114 +267,116 @@ def test_the_socket_goes_to_the_address_that_was_checked(guarded: Outgoing, monk
         raise ConnectionRefusedError
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    with pytest.raises(NoAnswer):
+    with pytest.raises(RequestFailed):
         guarded.post("https://rebind.example/hook", b"{}", {})
     assert asked == [PUBLIC_ADDRESS]
 
 
 def test_a_name_that_does_not_resolve_right_now_may_be_submitted(
-    guarded: Outgoing, monkeypatch: pytest.MonkeyPatch
+    guarded: OutboundClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nobody_knows(*_: Any, **__: Any) -> Any:
         raise socket.gaierror(-2, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", nobody_knows)
     guarded.check("https://later.example/hook", "webhook.url")
-    with pytest.raises(NoAnswer):
+    with pytest.raises(RequestFailed):
         guarded.post("https://later.example/hook", b"{}", {})
 
 
-def test_a_proxy_in_the_environment_is_no_way_around(guarded: Outgoing, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_in_the_environment_is_no_way_around(guarded: OutboundClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    with pytest.raises(Blocked):
+    with pytest.raises(AddressBlocked):
         guarded.post("https://127.0.0.1/hook", b"{}", {})
 
 
-def test_an_event_arrives_with_its_headers(open_door: Outgoing, receiver: str) -> None:
+def test_an_event_arrives_with_its_headers(open_door: OutboundClient, receiver: str) -> None:
     answer = open_door.post(f"{receiver}/ok", b'{"a":1}', {"webhook-id": "evt_1"})
     assert (answer.status, answer.body) == (200, "thank you")
     assert Receiver.seen == [("/ok", b'{"a":1}', "evt_1")]
 
 
-def test_private_addresses_may_be_allowed_for_development(open_door: Outgoing, receiver: str) -> None:
+def test_private_addresses_may_be_allowed_for_development(open_door: OutboundClient, receiver: str) -> None:
     open_door.check(f"{receiver}/ok", "webhook.url")
 
 
-def test_a_redirect_is_an_answer_and_not_followed(open_door: Outgoing, receiver: str) -> None:
+def test_a_redirect_is_an_answer_and_not_followed(open_door: OutboundClient, receiver: str) -> None:
     assert open_door.post(f"{receiver}/redirect", b"{}", {}).status == 307
     assert [path for path, *_ in Receiver.seen] == ["/redirect"]
 
 
-def test_the_receivers_wish_for_later_is_heard(open_door: Outgoing, receiver: str) -> None:
+def test_the_receivers_wish_for_later_is_heard(open_door: OutboundClient, receiver: str) -> None:
     answer = open_door.post(f"{receiver}/busy", b"{}", {})
     assert (answer.status, answer.retry_after_s) == (429, 120)
 
 
-def test_the_receivers_wish_for_later_is_a_day_at_most(open_door: Outgoing, receiver: str) -> None:
+def test_the_receivers_wish_for_later_is_a_day_at_most(open_door: OutboundClient, receiver: str) -> None:
     assert open_door.post(f"{receiver}/busy_for_ever", b"{}", {}).retry_after_s == 86_400
 
 
-def test_the_receivers_wish_may_be_a_date(open_door: Outgoing, receiver: str) -> None:
+def test_the_receivers_wish_may_be_a_date(open_door: OutboundClient, receiver: str) -> None:
     assert 500 < open_door.post(f"{receiver}/busy_until_a_date", b"{}", {}).retry_after_s <= 600
 
 
 @pytest.mark.parametrize("wish", ["until_last_year", "for_nonsense"])
-def test_a_wish_that_makes_no_sense_is_none(open_door: Outgoing, receiver: str, wish: str) -> None:
+def test_a_wish_that_makes_no_sense_is_none(open_door: OutboundClient, receiver: str, wish: str) -> None:
     assert open_door.post(f"{receiver}/busy_{wish}", b"{}", {}).retry_after_s == 0
 
 
-def test_of_a_huge_answer_only_the_beginning_is_kept(open_door: Outgoing, receiver: str) -> None:
+def test_of_a_huge_answer_only_the_beginning_is_kept(open_door: OutboundClient, receiver: str) -> None:
     assert open_door.post(f"{receiver}/huge", b"{}", {}).body == "x" * 200
 
 
-def test_a_packed_answer_is_not_unpacked(open_door: Outgoing, receiver: str) -> None:
+def test_a_packed_answer_is_not_unpacked(open_door: OutboundClient, receiver: str) -> None:
     assert open_door.post(f"{receiver}/bomb", b"{}", {}).body.startswith("\x1f")  # gzip's own first byte
 
 
-def test_nobody_waits_for_the_end_of_a_dripping_answer(open_door: Outgoing, receiver: str) -> None:
+def test_nobody_waits_for_the_end_of_a_dripping_answer(open_door: OutboundClient, receiver: str) -> None:
     assert set(open_door.post(f"{receiver}/drip", b"{}", {}).body) == {"."}
 
 
 @pytest.mark.parametrize("way", ["drop", "stall"])
-def test_an_answer_counts_though_its_body_does_not_come(open_door: Outgoing, receiver: str, way: str) -> None:
+def test_an_answer_counts_though_its_body_does_not_come(open_door: OutboundClient, receiver: str, way: str) -> None:
     answer = open_door.post(f"{receiver}/{way}", b"{}", {})
     assert (answer.status, answer.body) == (200, "")
 
 
-def test_a_connection_that_is_reset_is_told_as_that(open_door: Outgoing, receiver: str) -> None:
-    with pytest.raises(NoAnswer, match="broke the connection off"):
+def test_a_connection_that_is_reset_is_told_as_that(open_door: OutboundClient, receiver: str) -> None:
+    with pytest.raises(RequestFailed, match="broke the connection off"):
         open_door.post(f"{receiver}/reset", b"{}", {})
 
 
 def test_dripping_headers_are_given_up_in_time(receiver: str) -> None:
-    with pytest.raises(NoAnswer, match="within 1 s"):  # each of its bytes comes well within that
-        Outgoing(allow_private=True, timeout_s=1).post(f"{receiver}/slow_headers", b"{}", {})
+    with pytest.raises(RequestFailed, match="within 1 s"):  # each of its bytes comes well within that
+        OutboundClient(allow_private=True, timeout_s=1).post(f"{receiver}/slow_headers", b"{}", {})
 
 
-def test_a_name_server_that_does_not_answer_is_given_up(guarded: Outgoing, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_server_that_does_not_answer_is_given_up(
+    guarded: OutboundClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     let_go = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: let_go.wait(60))
     monkeypatch.setattr(outbound_http, "LOOKUP_TIMEOUT_S", 0.1)
-    with pytest.raises(NoAnswer, match="does not resolve"):
+    with pytest.raises(RequestFailed, match="does not resolve"):
         guarded.post("https://silent.example/hook", b"{}", {})
     let_go.set()
 
 
-def test_a_receiver_without_tls_is_told_as_that(receiver: str, open_door: Outgoing) -> None:
-    with pytest.raises(NoAnswer, match="could not be connected to"):
+def test_a_receiver_without_tls_is_told_as_that(receiver: str, open_door: OutboundClient) -> None:
+    with pytest.raises(RequestFailed, match="could not be connected to"):
         open_door.post(receiver.replace("http://", "https://"), b"{}", {})
 
 
 def test_a_receiver_that_says_nothing_is_given_up(receiver: str) -> None:
-    with pytest.raises(NoAnswer, match=r"within 0\.2 s"):
-        Outgoing(allow_private=True, timeout_s=0.2).post(f"{receiver}/silence", b"{}", {})
+    with pytest.raises(RequestFailed, match=r"within 0\.2 s"):
+        OutboundClient(allow_private=True, timeout_s=0.2).post(f"{receiver}/silence", b"{}", {})
 
 
-def test_a_receiver_that_is_not_there_has_no_answer(open_door: Outgoing) -> None:
+def test_a_receiver_that_is_not_there_has_no_answer(open_door: OutboundClient) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with pytest.raises(NoAnswer):
+    with pytest.raises(RequestFailed):
         open_door.post(f"http://127.0.0.1:{port}/", b"{}", {})
 
 
@@ -380,9 +384,9 @@ def test_a_receiver_that_is_not_there_has_no_answer(open_door: Outgoing) -> None
 
 
 @pytest.fixture
-def half_open() -> Outgoing:
+def half_open() -> OutboundClient:
     """A door to one private address alone, and by http, as if it were a public one."""
-    found = Outgoing(allow_private=False, timeout_s=5)
+    found = OutboundClient(allow_private=False, timeout_s=5)
     here = (ip_network("127.0.0.1/32"),)
     found.policy = Policy(
         allowed_schemes=frozenset({"http", "https"}), allowed_networks=here, allowed_ports=outbound_http.ALL_PORTS
@@ -391,35 +395,37 @@ def half_open() -> Outgoing:
 
 
 @pytest.mark.parametrize("host", PRIVATE)
-def test_nothing_is_fetched_from_a_private_address(guarded: Outgoing, host: str) -> None:
-    with pytest.raises(Blocked):
+def test_nothing_is_fetched_from_a_private_address(guarded: OutboundClient, host: str) -> None:
+    with pytest.raises(AddressBlocked):
         guarded.fetch(f"https://{host}/cat.png", 1000)
 
 
 @pytest.mark.parametrize("host", ["169.254.169.254", "10.0.0.1", "[::1]", "[::ffff:10.0.0.1]", "0xa000001", "0.0.0.0"])
-def test_no_redirect_leads_to_a_private_address(half_open: Outgoing, receiver: str, host: str) -> None:
-    with pytest.raises(Blocked):
+def test_no_redirect_leads_to_a_private_address(half_open: OutboundClient, receiver: str, host: str) -> None:
+    with pytest.raises(AddressBlocked):
         half_open.fetch(f"{receiver}/to?{quote(f'http://{host}/latest/meta-data')}", 1000)
 
 
-def test_a_redirect_is_followed_without_what_the_first_answer_set(half_open: Outgoing, receiver: str) -> None:
+def test_a_redirect_is_followed_without_what_the_first_answer_set(half_open: OutboundClient, receiver: str) -> None:
     assert half_open.fetch(f"{receiver}/to?/ok", 1000) == b"thank you"
     assert [(path, cookie) for path, _, cookie in Receiver.seen] == [("/to?/ok", None), ("/ok", None)]
 
 
-def test_redirects_come_to_an_end(half_open: Outgoing, receiver: str) -> None:
+def test_redirects_come_to_an_end(half_open: OutboundClient, receiver: str) -> None:
     chain = "/ok"
-    for _ in range(outbound_http.MOST_REDIRECTS):
+    for _ in range(outbound_http.MAX_REDIRECTS):
         chain = f"/to?{quote(chain)}"
     assert half_open.fetch(f"{receiver}{chain}", 1000) == b"thank you"
-    with pytest.raises(NoAnswer, match="leads on"):
+    with pytest.raises(RequestFailed, match="leads on"):
         half_open.fetch(f"{receiver}/to?{quote(chain)}", 1000)
 
 
-def test_a_name_that_turns_private_for_the_fetch_is_refused(guarded: Outgoing, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_turns_private_for_the_fetch_is_refused(
+    guarded: OutboundClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", resolves_to(PUBLIC_ADDRESS, "127.0.0.1"))
     guarded.check("https://rebind.example/cat.png", "image")
-    with pytest.raises(Blocked):
+    with pytest.raises(AddressBlocked):
         guarded.fetch("https://rebind.example/cat.png", 1000)
 
 
@@ -433,13 +439,13 @@ def test_a_name_that_turns_private_for_the_fetch_is_refused(guarded: Outgoing, m
     ],
 )
 def test_what_is_not_the_whole_file_is_refused_with_the_reason(
-    half_open: Outgoing, receiver: str, path: str, why: str
+    half_open: OutboundClient, receiver: str, path: str, why: str
 ) -> None:
-    with pytest.raises(NoAnswer, match=why):
+    with pytest.raises(RequestFailed, match=why):
         half_open.fetch(f"{receiver}/{path}", 1000)
 
 
-def test_a_dripping_file_is_given_up_in_time(half_open: Outgoing, receiver: str) -> None:
+def test_a_dripping_file_is_given_up_in_time(half_open: OutboundClient, receiver: str) -> None:
     half_open.timeout_s = 0.5
-    with pytest.raises(NoAnswer, match=r"within 0\.5 s"):
+    with pytest.raises(RequestFailed, match=r"within 0\.5 s"):
         half_open.fetch(f"{receiver}/drip", 1_000_000)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from easyanimate.errors import CheckpointError
-from easyanimate.models.finding import find_model, shelf_name
+from easyanimate.models.finding import find_model, full_model_name
 from worker.models.cards import read_card
 from worker.settings import WorkerSettings
 
@@ -85,7 +85,7 @@ def test_a_worker_takes_the_same_names(said: str, shelf: Path) -> None:
     settings = WorkerSettings(models_dir=shelf, model=said, models="easyanimate-v3-tiny, 768")
 
     expected = (NAME, "easyanimate-v3-tiny", "EasyAnimateV3-XL-2-InP-768x768")
-    assert settings.served_models == (shelf_name(said, shelf), *expected[1:])
+    assert settings.served_models == (full_model_name(said, shelf), *expected[1:])
     assert os.path.samefile(settings.model_folder, shelf / NAME)
 
 

@@ -19,7 +19,7 @@ from easyanimate.errors import CheckpointError, InvalidInput
 from easyanimate.models.checkup import check_folder
 from easyanimate.models.errors import ModelStoreError
 from easyanimate.models.published import needed_files, published_name
-from easyanimate.models.transfer.hub import pull
+from easyanimate.models.transfer.hub import pull_model
 from easyanimate.models.transfer.source import git_blob_id, hash_file
 from easyanimate.rehearsal.layout import TEXT_INDEX, TEXT_PIECES
 
@@ -136,13 +136,13 @@ def models_dir(tmp_path: Path) -> Path:
 
 
 def test_a_pulled_model_loads(hub: FakeHub, models_dir: Path) -> None:
-    folder = pull("512", models_dir, endpoint=hub.url)
+    folder = pull_model("512", models_dir, endpoint=hub.url)
 
     assert EasyAnimatePipeline.from_pretrained(folder).transformer is not None
 
 
 def test_the_commit_is_written_down_with_all_hashes(hub: FakeHub, models_dir: Path) -> None:
-    folder = pull("512", models_dir, endpoint=hub.url)
+    folder = pull_model("512", models_dir, endpoint=hub.url)
 
     source = json.loads((folder / "source.json").read_text())
     assert (source["repository"], source["revision"], source["commit"]) == (REPOSITORY, "main", COMMIT)
@@ -150,7 +150,7 @@ def test_the_commit_is_written_down_with_all_hashes(hub: FakeHub, models_dir: Pa
 
 
 def test_only_what_the_model_needs_is_fetched(hub: FakeHub, models_dir: Path) -> None:
-    folder = pull("512", models_dir, endpoint=hub.url)
+    folder = pull_model("512", models_dir, endpoint=hub.url)
 
     there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert there == hub.files.keys() - {"README.md", "sample.png"} | {"source.json"}
@@ -159,10 +159,10 @@ def test_only_what_the_model_needs_is_fetched(hub: FakeHub, models_dir: Path) ->
 def test_an_interrupted_file_goes_on_where_it_stopped(hub: FakeHub, models_dir: Path) -> None:
     hub.breaks_after[BIG] = 1_000_000
     with pytest.raises(ModelStoreError, match="again to go on"):
-        pull("512", models_dir, endpoint=hub.url)
+        pull_model("512", models_dir, endpoint=hub.url)
     hub.is_down = False
 
-    pull("512", models_dir, endpoint=hub.url)
+    pull_model("512", models_dir, endpoint=hub.url)
 
     size = hub.files[BIG].stat().st_size
     assert hub.sent[BIG] == [(0, 1_000_000), (1_000_000, size - 1_000_000)]
@@ -171,10 +171,10 @@ def test_an_interrupted_file_goes_on_where_it_stopped(hub: FakeHub, models_dir: 
 def test_files_that_arrived_before_are_not_fetched_again(hub: FakeHub, models_dir: Path) -> None:
     hub.breaks_after[BIG] = 1_000_000
     with pytest.raises(ModelStoreError):
-        pull("512", models_dir, endpoint=hub.url)
+        pull_model("512", models_dir, endpoint=hub.url)
     hub.is_down = False
 
-    pull("512", models_dir, endpoint=hub.url)
+    pull_model("512", models_dir, endpoint=hub.url)
 
     assert {path for path, requests in hub.sent.items() if len(requests) > 1} == {BIG}
 
@@ -183,7 +183,7 @@ def test_an_interrupted_model_is_not_among_the_models(hub: FakeHub, models_dir: 
     hub.breaks_after[BIG] = 1_000_000
 
     with pytest.raises(ModelStoreError):
-        pull("512", models_dir, endpoint=hub.url)
+        pull_model("512", models_dir, endpoint=hub.url)
     assert [path.name for path in models_dir.iterdir()] == [f".pulling-{NAME}"]
 
 
@@ -192,7 +192,7 @@ def test_a_file_spoiled_on_this_disk_is_fetched_again(hub: FakeHub, models_dir: 
     spoiled.parent.mkdir(parents=True)
     spoiled.write_bytes(bytes(hub.files[BIG].stat().st_size))
 
-    folder = pull("512", models_dir, endpoint=hub.url)
+    folder = pull_model("512", models_dir, endpoint=hub.url)
 
     assert hash_file(folder / BIG) == hash_file(hub.files[BIG])
 
@@ -202,7 +202,7 @@ def test_a_file_that_keeps_arriving_damaged_is_named(hub: FakeHub, models_dir: P
     hub.spoils = path
 
     with pytest.raises(ModelStoreError, match=f"{path} arrives damaged"):
-        pull("512", models_dir, endpoint=hub.url)
+        pull_model("512", models_dir, endpoint=hub.url)
 
 
 def test_a_model_that_would_not_load_is_not_put_among_the_models(
@@ -213,7 +213,7 @@ def test_a_model_that_would_not_load_is_not_put_among_the_models(
     hub.files["transformer/config.json"] = odd
 
     with pytest.raises(CheckpointError, match="activation_fn"):
-        pull("512", models_dir, endpoint=hub.url)
+        pull_model("512", models_dir, endpoint=hub.url)
     assert not (models_dir / NAME).exists()
 
 
@@ -221,13 +221,13 @@ def test_a_model_that_is_there_is_not_replaced(hub: FakeHub, models_dir: Path) -
     (models_dir / NAME).mkdir(parents=True)
 
     with pytest.raises(ModelStoreError, match="is there already"):
-        pull("512", models_dir, endpoint=hub.url)
+        pull_model("512", models_dir, endpoint=hub.url)
 
 
 def test_a_model_that_is_there_is_replaced_by_force(hub: FakeHub, models_dir: Path) -> None:
     (models_dir / NAME).mkdir(parents=True)
 
-    assert not check_folder(pull("512", models_dir, endpoint=hub.url, force=True)).problems
+    assert not check_folder(pull_model("512", models_dir, endpoint=hub.url, force=True)).problems
 
 
 def test_too_little_room_is_said_before_any_weights_are_fetched(
@@ -237,25 +237,25 @@ def test_too_little_room_is_said_before_any_weights_are_fetched(
     monkeypatch.setattr(shutil, "disk_usage", lambda path: room._replace(free=1000))
 
     with pytest.raises(ModelStoreError, match="not enough room"):
-        pull("512", models_dir, endpoint=hub.url)
+        pull_model("512", models_dir, endpoint=hub.url)
     assert BIG not in hub.sent
 
 
 def test_an_unknown_revision_is_named(hub: FakeHub, models_dir: Path) -> None:
     with pytest.raises(ModelStoreError, match="no revision 'v9'"):
-        pull("512", models_dir, revision="v9", endpoint=hub.url)
+        pull_model("512", models_dir, revision="v9", endpoint=hub.url)
 
 
 def test_a_model_the_hub_does_not_have_is_named(hub: FakeHub, models_dir: Path) -> None:
     with pytest.raises(ModelStoreError, match="has no model alibaba-pai/EasyAnimateV3-XL-2-InP-960x960"):
-        pull("960", models_dir, endpoint=hub.url)
+        pull_model("960", models_dir, endpoint=hub.url)
 
 
 def test_a_repository_of_something_else_is_refused(hub: FakeHub, models_dir: Path) -> None:
     hub.files = {"README.md": hub.files["README.md"]}
 
     with pytest.raises(ModelStoreError, match="holds no model"):
-        pull("512", models_dir, endpoint=hub.url)
+        pull_model("512", models_dir, endpoint=hub.url)
 
 
 def test_a_hub_that_cannot_be_reached_is_one_sentence(models_dir: Path) -> None:
@@ -264,7 +264,7 @@ def test_a_hub_that_cannot_be_reached_is_one_sentence(models_dir: Path) -> None:
         nobody = f"http://127.0.0.1:{probe.getsockname()[1]}"
 
     with pytest.raises(ModelStoreError, match=r"^the hub cannot be reached .* import it$"):
-        pull("512", models_dir, endpoint=nobody)
+        pull_model("512", models_dir, endpoint=nobody)
     assert not models_dir.exists()
 
 
@@ -344,7 +344,7 @@ def test_the_published_names_are_pulled_although_a_file_of_another_kind_lies_bes
 ) -> None:
     hub.files["text_encoder/model-00001-of-00002.safetensors"] = hub.files["README.md"]
 
-    folder = pull("512", models_dir, endpoint=hub.url)
+    folder = pull_model("512", models_dir, endpoint=hub.url)
 
     names = {path.name for path in (folder / "text_encoder").iterdir()}
     assert names == {"config.json", TEXT_INDEX, *TEXT_PIECES}

@@ -10,10 +10,10 @@ import torch
 
 from cli.commands.models.rehearse import NEEDS, Needs, RehearsalFailed, check_machine
 from easyanimate.models.checkup import check_folder
-from easyanimate.models.transfer.hub import pull
+from easyanimate.models.transfer.hub import pull_model
 from easyanimate.rehearsal.hub import HubRepository, serve_repository
 from easyanimate.rehearsal.layout import TEXT_INDEX, TEXT_PIECES
-from easyanimate.rehearsal.report import ActivationRow, Phase, Report
+from easyanimate.rehearsal.report import ActivationRow, RehearsalPhase, Report
 from easyanimate.rehearsal.settings import SMALL
 from easyanimate.rehearsal.writing import write_published_folder
 
@@ -60,7 +60,7 @@ def test_the_same_seed_writes_the_same_weights(folder: Path, tmp_path: Path) -> 
 
 def test_a_pull_from_the_stand_in_hub_ends_in_a_model_that_loads(folder: Path, tmp_path: Path) -> None:
     with serve_repository(HubRepository(f"alibaba-pai/{SMALL.name}", folder)) as url:
-        pulled = pull("512", tmp_path / "models", endpoint=url)
+        pulled = pull_model("512", tmp_path / "models", endpoint=url)
 
     assert not check_folder(pulled).problems
     assert not (pulled / "README.md").exists()
@@ -91,7 +91,7 @@ def test_the_published_size_needs_at_most_45_gb_of_disk() -> None:
 
 def test_the_report_is_a_table(tmp_path: Path) -> None:
     report = Report(
-        "small", "2 CPUs", [Phase("load", 3.0, "it loads")], [ActivationRow("decoding", 2_000_000, 1_000_000)]
+        "small", "2 CPUs", [RehearsalPhase("load", 3.0, "it loads")], [ActivationRow("decoding", 2_000_000, 1_000_000)]
     )
 
     text = report.write(tmp_path).read_text()

@@ -26,7 +26,7 @@ from jobs.queue.registry import Registry
 from jobs.storage.factory import open_storage
 from jobs.storage.paths import result_key
 from jobs.store.keeper.recovery import JobStore
-from service.app import make_app
+from service.app import create_app
 from service.settings import ServiceSettings
 
 MP4 = b"\x00\x00\x00\x20ftypisom" + bytes(range(256)) * 40  # what the front end serves it never looks into
@@ -50,7 +50,7 @@ def running_apis() -> Iterator[Callable[..., str]]:
         bound = socket.socket()
         bound.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{bound.getsockname()[1]}"
-        app = make_app(settings.model_copy(update={"public_url": url}))
+        app = create_app(settings.model_copy(update={"public_url": url}))
         if apps is not None:  # for tests that look inside
             apps.append(app)
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none"))

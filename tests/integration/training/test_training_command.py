@@ -95,7 +95,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_losses(uninterrupted, t
 
 def wait_for_checkpoint(process: subprocess.Popen, folder: Path) -> None:
     for _ in range(2000):
-        if checkpoints.newest(folder):
+        if checkpoints.newest_checkpoint(folder):
             return
         assert process.poll() is None
         time.sleep(0.05)
@@ -132,24 +132,24 @@ def test_a_training_goes_on_with_a_lower_learning_rate_and_more_steps(tmp_path):
 
 def test_a_full_disk_ends_the_training_in_a_sentence_and_keeps_what_was_saved(tmp_path):
     assert train(tmp_path, steps=5).returncode == 0
-    kept = checkpoints.newest(tmp_path / "run" / "checkpoints")
+    kept = checkpoints.newest_checkpoint(tmp_path / "run" / "checkpoints")
     limited = ["prlimit", "--fsize=30000", *command(tmp_path, steps=10)]  # no file may grow larger
     done = subprocess.run(limited, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 2
     assert "could not be written to" in done.stderr
     assert "Traceback" not in done.stderr
-    assert checkpoints.newest(tmp_path / "run" / "checkpoints") == kept
+    assert checkpoints.newest_checkpoint(tmp_path / "run" / "checkpoints") == kept
     assert train(tmp_path, steps=10).returncode == 0
 
 
 def test_a_loss_that_is_no_number_ends_the_training_and_names_the_last_good_state(tmp_path):
     assert train(tmp_path, steps=5).returncode == 0
-    kept = checkpoints.newest(tmp_path / "run" / "checkpoints")
+    kept = checkpoints.newest_checkpoint(tmp_path / "run" / "checkpoints")
     wild = ["--set", "optimiser.muon_learning_rate=1e30", "--set", "optimiser.learning_rate=1e30"]
     done = train(tmp_path, *wild, steps=10)
     assert done.returncode == 2
     assert f"{kept} is the last good state; lower the learning rate" in done.stderr
-    assert checkpoints.newest(tmp_path / "run" / "checkpoints") == kept
+    assert checkpoints.newest_checkpoint(tmp_path / "run" / "checkpoints") == kept
     assert train(tmp_path, steps=10).returncode == 0
 
 
@@ -171,7 +171,7 @@ def test_a_full_disk_ends_two_processes_with_one_sentence(tmp_path):
 
 def test_a_checkpoint_with_a_part_missing_is_named(tmp_path):
     assert train(tmp_path, steps=5).returncode == 0
-    (checkpoints.newest(tmp_path / "run" / "checkpoints") / "optimiser-1.safetensors").unlink()
+    (checkpoints.newest_checkpoint(tmp_path / "run" / "checkpoints") / "optimiser-1.safetensors").unlink()
     done = train(tmp_path, steps=10)
     assert done.returncode == 2
     assert "is damaged: optimiser-1.safetensors is missing; delete that folder" in done.stderr

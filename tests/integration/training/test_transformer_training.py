@@ -19,7 +19,7 @@ from easyanimate.tiny.fresh import make_fresh_pipeline
 from easyanimate.training.run import checkpoints
 from easyanimate.training.run.logs import read_losses
 from easyanimate.training.run.loop import Training
-from easyanimate.training.tasks.task import Place
+from easyanimate.training.tasks.task import TaskContext
 from easyanimate.training.tasks.transformer_settings import TransformerTrainingSettings
 from easyanimate.training.tasks.transformer_task import TransformerTask
 
@@ -88,7 +88,7 @@ def test_an_accumulated_step_has_the_mean_of_its_parts_losses_and_gradients(tmp_
         return tuple(values)
 
     class SamePart(TransformerTask):
-        def batch(self, place: Place) -> dict[str, torch.Tensor]:
+        def batch(self, place: TaskContext) -> dict[str, torch.Tensor]:
             return super().batch(replace(place, part=0))
 
     told = settings(tmp_path / "same", model, run={"gradient_accumulation_steps": 3, "steps": 1}, dropout=NONE)
@@ -197,7 +197,7 @@ def start(folder: Path, model: Path) -> subprocess.Popen:
 def test_a_killed_training_goes_on_to_the_same_losses_and_weights(tmp_path, model):
     assert start(tmp_path / "whole", model).wait(280) == 0
     killed = start(tmp_path / "killed", model)
-    while not checkpoints.newest(tmp_path / "killed" / "run" / "checkpoints"):
+    while not checkpoints.newest_checkpoint(tmp_path / "killed" / "run" / "checkpoints"):
         assert killed.poll() is None
         time.sleep(0.02)
     killed.send_signal(signal.SIGKILL)

@@ -21,11 +21,11 @@ from jobs.redis.connection import connect
 from jobs.storage.factory import open_storage
 from jobs.storage.interface import Storage
 from jobs.store.keeper.recovery import JobStore
-from worker.attempt.attempt import Parts
+from worker.attempt.attempt import WorkerContext
 from worker.attempt.engine_process import EngineProcess
 from worker.drain import Drain
 from worker.models.served import read_served
-from worker.protocol.messages import Load
+from worker.protocol.messages import LoadModel
 from worker.settings import WorkerSettings
 from worker.supervisor.spool import Spool
 from worker.supervisor.supervisor import Supervisor, new_worker_name
@@ -81,23 +81,23 @@ def storage(settings: WorkerSettings) -> Storage:
 @pytest.fixture
 def engine(settings: WorkerSettings) -> Iterator[EngineProcess]:
     """An engine without a model, ended after the test."""
-    engine = EngineProcess(Load(settings.model_folder, "cpu", "float32", "json"), FIXTURE_ENGINE)
+    engine = EngineProcess(LoadModel(settings.model_folder, "cpu", "float32", "json"), FIXTURE_ENGINE)
     yield engine
     engine.kill()
 
 
 @pytest.fixture
-def parts(settings: WorkerSettings, store: JobStore, storage: Storage, engine: EngineProcess) -> Parts:
-    return Parts(settings, store, storage, engine, Drain(settings.drain_grace_s), read_served(settings))
+def parts(settings: WorkerSettings, store: JobStore, storage: Storage, engine: EngineProcess) -> WorkerContext:
+    return WorkerContext(settings, store, storage, engine, Drain(settings.drain_grace_s), read_served(settings))
 
 
 class WorkerOnCall:
     """A supervisor that does one job when told to, in the test's own thread."""
 
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
-        self.spool = Spool(parts.settings.spool, new_worker_name())
-        self.supervisor = self._supervisor(parts)
+    def __init__(self, context: WorkerContext) -> None:
+        self.parts = context
+        self.spool = Spool(context.settings.spool, new_worker_name())
+        self.supervisor = self._supervisor(context)
 
     def use(self, **changes: Any) -> None:
         """Work with other parts from now on."""
@@ -108,14 +108,14 @@ class WorkerOnCall:
         """Take one entry off the queue and do what it says."""
         self.supervisor.execute_job(*self.supervisor.dequeue_job_and_maintain_ttl(None))
 
-    def _supervisor(self, parts: Parts) -> Supervisor:
-        url = parts.settings.redis_url.get_secret_value()
-        return Supervisor(new_worker_name(), connect(url, retries=20), parts, self.spool)
+    def _supervisor(self, context: WorkerContext) -> Supervisor:
+        url = context.settings.redis_url.get_secret_value()
+        return Supervisor(new_worker_name(), connect(url, retries=20), context, self.spool)
 
 
 @pytest.fixture
-def worker(parts: Parts) -> Iterator[WorkerOnCall]:
-    worker = WorkerOnCall(parts)
+def worker(context: WorkerContext) -> Iterator[WorkerOnCall]:
+    worker = WorkerOnCall(context)
     yield worker
     worker.spool.close()
 

@@ -10,13 +10,23 @@ from weakref import WeakSet
 from easyanimate.errors import CheckpointError, Interrupted, NotFinite
 from easyanimate.files.manifest import file_sha256
 from jobs.model.model_card import ModelCard
-from jobs.model.result_files import PICTURES, segment_name
+from jobs.model.result_files import IMAGES, segment_name
 from jobs.model.states import Phase
 from worker.checkpoints.format import Checkpoint, NamedFile, attempts_in, read_checkpoint
 from worker.engine.__main__ import start
-from worker.models.memory_budget import Footprint
+from worker.models.memory_budget import MemoryBudget
 from worker.protocol.errors import BrokenVideo
-from worker.protocol.messages import Answer, Checkpointed, Done, Load, Preview, Progress, Resumed, Run, SegmentWritten
+from worker.protocol.messages import (
+    Checkpointed,
+    Done,
+    Event,
+    LoadModel,
+    Preview,
+    Progress,
+    Resumed,
+    Run,
+    SegmentWritten,
+)
 from worker.settings import Memory
 
 STEPS = 4
@@ -52,7 +62,7 @@ class FixtureMaker:
         self.memory = memory
 
     def make(
-        self, run: Run, tell: Callable[[Answer], None], check: Callable[[], None], wants_pause: Callable[[], bool]
+        self, run: Run, tell: Callable[[Event], None], check: Callable[[], None], wants_pause: Callable[[], bool]
     ) -> Done:
         """As the prompt says; "brief" takes two seconds, "steady" four, "slow" half a minute, "deaf" too, but is deaf.
 
@@ -82,12 +92,12 @@ class FixtureMaker:
         content = b"%d" % run.request.seed + b"".join(path.read_bytes() for path in run.inputs.values())
         run.output_path.write_bytes(content)
         run.output_path.with_name("manifest.json").write_text("{}")
-        for name in PICTURES:
+        for name in IMAGES:
             run.output_path.with_name(name).write_bytes(name.encode())
         frames = (8,) * STEPS if prompt.startswith("windows") else ()
         return Done(hashlib.sha256(content).hexdigest(), len(content), 1.0, {"denoising": 0.1}, segment_frames=frames)
 
-    def _resume(self, run: Run, tell: Callable[[Answer], None]) -> int:
+    def _resume(self, run: Run, tell: Callable[[Event], None]) -> int:
         if run.checkpoints is None:
             return 0
         for folder in attempts_in(run.checkpoints.folder.parent):
@@ -98,7 +108,7 @@ class FixtureMaker:
             return step
         return 0
 
-    def _keep(self, run: Run, step: int, tell: Callable[[Answer], None]) -> None:
+    def _keep(self, run: Run, step: int, tell: Callable[[Event], None]) -> None:
         if run.checkpoints is None:
             return
         folder = run.checkpoints.folder
@@ -109,7 +119,7 @@ class FixtureMaker:
         Checkpoint(fingerprint="", step=step, state=state).write(folder)
         tell(Checkpointed(step))
 
-    def _segment(self, run: Run, step: int, tell: Callable[[Answer], None]) -> None:
+    def _segment(self, run: Run, step: int, tell: Callable[[Event], None]) -> None:
         if run.request.prompt.startswith("windows"):
             run.output_path.with_name(segment_name(step)).write_bytes(b"step %d" % step)
             tell(SegmentWritten(step, 8))
@@ -132,17 +142,17 @@ class FixtureLoader:
     `slow` how many seconds loading takes.
     """
 
-    def room_bytes(self, order: Load) -> int:
+    def room_bytes(self, order: LoadModel) -> int:
         return order.room_bytes or 10**12
 
-    def size_up(self, order: Load) -> Footprint:
+    def size_up(self, order: LoadModel) -> MemoryBudget:
         """A folder that is not there cannot be loaded."""
         if not order.folder.is_dir():
             raise CheckpointError(f"there is no folder {order.folder}")
         weights = order.folder / "weights"
-        return Footprint(int(weights.read_text()) if weights.exists() else 1)
+        return MemoryBudget(int(weights.read_text()) if weights.exists() else 1)
 
-    def load(self, order: Load) -> tuple[FixtureMaker, Footprint]:
+    def load(self, order: LoadModel) -> tuple[FixtureMaker, MemoryBudget]:
         """As the folder says."""
         if (order.folder / "crash").exists():
             os._exit(9)

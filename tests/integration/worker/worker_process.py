@@ -5,14 +5,14 @@ from pathlib import Path
 
 import worker.__main__ as program
 from worker.attempt.engine_process import EngineProcess
-from worker.protocol.messages import Load
+from worker.protocol.messages import LoadModel
 from worker.settings import WorkerSettings
 
 
 def fixture_engine_for(settings: WorkerSettings) -> EngineProcess:
     command = (sys.executable, str(Path(__file__).with_name("fixture_engine.py")))
     how = settings.device, settings.dtype, settings.log_format
-    return EngineProcess(Load(settings.model_folder, *how, room_bytes=settings.model_memory_bytes), command)
+    return EngineProcess(LoadModel(settings.model_folder, *how, room_bytes=settings.model_memory_bytes), command)
 
 
 program.engine_for = fixture_engine_for

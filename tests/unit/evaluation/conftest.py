@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from easyanimate.evaluation import Ledger, Setup, in_turn, plan, run
+from easyanimate.evaluation import Ledger, Setup, in_turn, plan_tasks, run_tasks
 from easyanimate.training.shapes import Scene
 from tests.unit.evaluation.draughtsman import Draughtsman
 
@@ -34,8 +34,8 @@ def evaluated(setup: Setup, tmp_path: Path) -> Callable[..., list[Any]]:
 
     def evaluate(parts: Sequence[str], change: Callable[[Scene], Scene] = lambda scene: scene, **changes: Any) -> Any:
         changed = replace(setup, **changes)
-        tasks = plan(parts, changed)
-        return run(
+        tasks = plan_tasks(parts, changed)
+        return run_tasks(
             tasks,
             partial(in_turn, maker=Draughtsman(changed, tasks, change)),
             Ledger(tmp_path / "out", {}),

@@ -7,17 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from easyanimate.evaluation import Maker, Setup, Task
+from easyanimate.evaluation import EvaluationModel, EvaluationTask, Setup
 from easyanimate.training.shapes import Scene
 from easyanimate.windows import Window
 
 OTHER = Scene("circle", "red", "black", "still")  # of the very last caption, which only a pair has
 
 
-class Draughtsman(Maker):
+class Draughtsman(EvaluationModel):
     """Draws the scene of each caption it was shown in the plan; `change` alters each scene first."""
 
-    def __init__(self, setup: Setup, tasks: Sequence[Task], change: Callable[[Scene], Scene] = lambda scene: scene):
+    def __init__(
+        self, setup: Setup, tasks: Sequence[EvaluationTask], change: Callable[[Scene], Scene] = lambda scene: scene
+    ):
         self.setup, self.change, self.calls = setup, change, 0
         self.scenes = {(task.question.caption, task.question.seed): task.question.scene for task in tasks}
         self.by_caption = {task.question.caption: task.question.scene for task in tasks}

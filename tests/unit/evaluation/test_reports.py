@@ -12,11 +12,11 @@ from easyanimate.evaluation import (
     Ledger,
     Share,
     by_group,
-    choose_parts,
+    choose_groups,
     in_turn,
-    plan,
-    read_floor,
-    run,
+    plan_tasks,
+    read_threshold,
+    run_tasks,
     side_by_side,
     write_report,
 )
@@ -27,16 +27,18 @@ GROUPS = {"t2v": [""], "i2v": [""], "samplers": ["ddim", "euler"]}
 
 
 def test_a_process_that_is_gone_is_told_and_what_was_judged_stays(setup, tmp_path):
-    tasks = plan(["t2v"], setup)
+    tasks = plan_tasks(["t2v"], setup)
     ledger = Ledger(tmp_path, ABOUT)
-    run(tasks[:1], partial(in_turn, maker=Draughtsman(setup, tasks)), ledger, lambda task: None)
+    run_tasks(tasks[:1], partial(in_turn, maker=Draughtsman(setup, tasks)), ledger, lambda task: None)
     with pytest.raises(EasyAnimateError, match="take fewer workers"):
-        run(tasks[:2], partial(side_by_side, open_maker=partial(os._exit, 1), workers=2), ledger, lambda task: None)
+        run_tasks(
+            tasks[:2], partial(side_by_side, open_maker=partial(os._exit, 1), workers=2), ledger, lambda task: None
+        )
     assert list(Ledger(tmp_path, ABOUT).results) == ["t2v/0"]
 
 
 def test_what_is_judged_is_not_made_again(setup, tmp_path):
-    tasks = plan(["t2v"], setup)
+    tasks = plan_tasks(["t2v"], setup)
 
     def stop(task):
         if task.index == 9:
@@ -44,13 +46,13 @@ def test_what_is_judged_is_not_made_again(setup, tmp_path):
 
     first = Draughtsman(setup, tasks)
     with pytest.raises(KeyboardInterrupt):
-        run(tasks, partial(in_turn, maker=first), Ledger(tmp_path, ABOUT), stop)
+        run_tasks(tasks, partial(in_turn, maker=first), Ledger(tmp_path, ABOUT), stop)
     with (tmp_path / "results.jsonl").open("a") as file:
         file.write('{"key": "t2v/10", "part')  # a writer that was killed
     second = Draughtsman(setup, tasks)
-    resumed = run(tasks, partial(in_turn, maker=second), Ledger(tmp_path, ABOUT), lambda task: None)
+    resumed = run_tasks(tasks, partial(in_turn, maker=second), Ledger(tmp_path, ABOUT), lambda task: None)
     assert (first.calls, second.calls) == (10, len(tasks) - 10)
-    whole = run(
+    whole = run_tasks(
         tasks, partial(in_turn, maker=Draughtsman(setup, tasks)), Ledger(tmp_path / "whole", ABOUT), lambda task: None
     )
     assert [replace(result, seconds=0) for result in resumed] == [replace(result, seconds=0) for result in whole]
@@ -77,21 +79,21 @@ def test_a_model_that_makes_no_picture_has_everything_wrong(setup, tmp_path):
                 raise NotFinite("the model made NaN")
             return super().clip(caption, seed, **settings)
 
-    tasks = plan(["t2v"], setup)
+    tasks = plan_tasks(["t2v"], setup)
     odd = sum(task.question.seed % 2 for task in tasks)
-    results = run(tasks, partial(in_turn, maker=Broken(setup, tasks)), Ledger(tmp_path, ABOUT), lambda task: None)
+    results = run_tasks(tasks, partial(in_turn, maker=Broken(setup, tasks)), Ledger(tmp_path, ABOUT), lambda task: None)
     summary = by_group(results)["t2v"][""]
     assert 0 < odd == summary.failed
     assert summary.everything.right == len(tasks) - odd
 
 
 def test_the_report_has_tables_sheets_and_floors(setup, tmp_path):
-    tasks = plan(["t2v", "i2v", "samplers"], setup)
+    tasks = plan_tasks(["t2v", "i2v", "samplers"], setup)
     wrong = Draughtsman(setup, tasks, lambda scene: replace(scene, velocity=(0.0, 0.0)))
     ledger = Ledger(tmp_path, ABOUT)
-    results = run(tasks, partial(in_turn, maker=wrong), ledger, lambda task: None)
+    results = run_tasks(tasks, partial(in_turn, maker=wrong), ledger, lambda task: None)
     texts = ("colour=1", "motion=0.9", "i2v.first_frame_psnr=28", "samplers.ddim.shape=0.97", "t2v.everything=0.9")
-    floors = [read_floor(text, GROUPS) for text in texts]
+    floors = [read_threshold(text, GROUPS) for text in texts]
     missed = write_report(tmp_path, ABOUT, results, floors, ledger)
     assert [floor.name for floor in missed] == ["t2v.motion", "t2v.everything"]
     report = json.loads((tmp_path / "report.json").read_text())
@@ -124,17 +126,17 @@ def test_the_report_has_tables_sheets_and_floors(setup, tmp_path):
 )
 def test_a_floor_nobody_can_check_is_refused(text, reason):
     with pytest.raises(InvalidInput, match=reason):
-        read_floor(text, GROUPS)
+        read_threshold(text, GROUPS)
 
 
 def test_parts_are_chosen_by_name(setup):
-    assert choose_parts("vae, t2v", setup) == ("t2v", "vae")
-    assert "lora" in choose_parts(None, setup)
-    assert "lora" not in choose_parts(None, replace(setup, lora=None))
+    assert choose_groups("vae, t2v", setup) == ("t2v", "vae")
+    assert "lora" in choose_groups(None, setup)
+    assert "lora" not in choose_groups(None, replace(setup, lora=None))
     with pytest.raises(InvalidInput, match="no part 't3v'; there are t2v, i2v"):
-        choose_parts("t2v,t3v", setup)
+        choose_groups("t2v,t3v", setup)
     with pytest.raises(InvalidInput, match="needs a LoRA file"):
-        choose_parts("lora", replace(setup, lora=None))
+        choose_groups("lora", replace(setup, lora=None))
     with pytest.raises(InvalidInput, match="captions must be 1 or more"):
         replace(setup, captions=0)
 

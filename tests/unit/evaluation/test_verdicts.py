@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from easyanimate.evaluation import PARTS, by_group, plan
+from easyanimate.evaluation import METRIC_GROUPS, by_group, plan_tasks
 from easyanimate.evaluation.seams import changes
 from easyanimate.evaluation.task import psnr
 from easyanimate.training.shapes import is_held_out
@@ -17,7 +17,7 @@ def shares(summary):
 
 
 def test_perfect_obedience_gets_full_marks_in_every_part(evaluated):
-    summaries = by_group(evaluated([part for part in PARTS if part != "lora"]))
+    summaries = by_group(evaluated([part for part in METRIC_GROUPS if part != "lora"]))
     for part, groups in summaries.items():
         for summary in groups.values():
             assert set(shares(summary).values()) == {1.0}, (part, shares(summary))
@@ -60,19 +60,19 @@ def test_a_lora_is_told_by_its_style_at_each_strength(evaluated):
 
 
 def test_only_combinations_kept_from_training_are_asked_for(setup):
-    scenes = [task.question.scene for task in plan(tuple(PARTS), setup)]
+    scenes = [task.question.scene for task in plan_tasks(tuple(METRIC_GROUPS), setup)]
     assert all(is_held_out(scene.shape, scene.colour, scene.motion) for scene in scenes)
 
 
 def test_more_captions_begin_with_the_same_ones(setup):
-    few, many = (plan(["t2v", "i2v"], replace(setup, captions=count)) for count in (4, 9))
+    few, many = (plan_tasks(["t2v", "i2v"], replace(setup, captions=count)) for count in (4, 9))
     by_key = {task.key: task for task in many}
     assert all(by_key[task.key] == task for task in few)
-    assert plan(["t2v"], replace(setup, seed=1))[0].question != few[0].question
+    assert plan_tasks(["t2v"], replace(setup, seed=1))[0].question != few[0].question
 
 
 def test_a_sweep_asks_the_same_captions_with_the_same_seeds_in_every_group(setup):
-    tasks = plan(["t2v", "guidance"], setup)
+    tasks = plan_tasks(["t2v", "guidance"], setup)
     plain = [task.question for task in tasks if task.part == "t2v"][:3]
     groups = {task.group for task in tasks if task.part == "guidance"}
     assert len(groups) > 3

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from easyanimate.files.video_file import Mp4Writer
-from jobs.mp4_header import Mp4Header, NotAnMp4, read_mp4_header
+from jobs.mp4_header import InvalidMp4, Mp4Header, read_mp4_header
 
 Change = Callable[[bytearray], None]
 
@@ -82,7 +82,7 @@ def test_what_other_programs_write_is_read(forms: dict[str, bytes], name: str) -
 
 @pytest.mark.parametrize(("name", "why"), [("fragments", "in fragments"), ("webm", "must be an MP4")])
 def test_what_cannot_be_used_is_refused_with_what_would_work(forms: dict[str, bytes], name: str, why: str) -> None:
-    with pytest.raises(NotAnMp4, match=f"{why}.*ffmpeg"):
+    with pytest.raises(InvalidMp4, match=f"{why}.*ffmpeg"):
         read_mp4_header(forms[name])
 
 
@@ -112,7 +112,7 @@ def put(box: bytes, offset: int, *numbers: int) -> Change:
 def test_a_damaged_file_is_refused_with_the_reason(mp4: bytes, change: Change, why: str) -> None:
     data = bytearray(mp4)
     change(data)
-    with pytest.raises(NotAnMp4, match=why):
+    with pytest.raises(InvalidMp4, match=why):
         read_mp4_header(bytes(data))
 
 
@@ -122,11 +122,11 @@ def test_no_bytes_raise_anything_else(mp4: bytes, data: st.DataObject) -> None:
     header = mp4.index(b"mdat")
     for _ in range(data.draw(st.integers(1, 6))):
         damaged[data.draw(st.integers(0, header))] = data.draw(st.integers(0, 255))
-    with suppress(NotAnMp4):
+    with suppress(InvalidMp4):
         read_mp4_header(bytes(damaged))
 
 
 @given(st.binary(max_size=200))
 def test_no_rubbish_behind_a_good_beginning_raises_anything_else(rubbish: bytes) -> None:
-    with pytest.raises(NotAnMp4):
+    with pytest.raises(InvalidMp4):
         read_mp4_header(b"\0\0\0\x08ftyp" + rubbish)

@@ -15,7 +15,7 @@ from easyanimate.tiny.card import CARD
 from easyanimate.tiny.fresh import make_fresh_pipeline
 from easyanimate.tiny.shipped import SHIPPED
 from easyanimate.tiny.stages import STAGES, recipe
-from easyanimate.training.run.configuration import read_settings
+from easyanimate.training.run.configuration import read_training_settings
 from easyanimate.training.tasks.lora_settings import LoraTrainingSettings
 from easyanimate.training.tasks.transformer_settings import TransformerTrainingSettings
 from easyanimate.training.tasks.vae_settings import VaeTrainingSettings
@@ -95,7 +95,7 @@ def test_a_fresh_one_has_the_shipped_ones_layout(folder: Path, tmp_path: Path) -
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 def test_each_stage_has_a_recipe_that_fits(stage) -> None:
     kind = VaeTrainingSettings if stage.kind == "vae" else TransformerTrainingSettings
-    settings = read_settings(recipe(stage.name), kind, stage.changes(Path("somewhere")))
+    settings = read_training_settings(recipe(stage.name), kind, stage.changes(Path("somewhere")))
     assert settings.run.output == Path("somewhere") / stage.name
 
 
@@ -103,7 +103,7 @@ def test_each_stage_has_a_recipe_that_fits(stage) -> None:
 def test_each_recipe_fits(file: Path) -> None:
     said = tomllib.loads(file.read_text("utf-8"))
     kind = LoraTrainingSettings if "lora" in said else TransformerTrainingSettings
-    read_settings(file, kind if "model" in said else VaeTrainingSettings)
+    read_training_settings(file, kind if "model" in said else VaeTrainingSettings)
 
 
 def test_the_module_can_be_run(tmp_path: Path) -> None:

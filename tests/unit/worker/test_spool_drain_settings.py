@@ -14,7 +14,7 @@ from worker.supervisor.spool import Spool
 
 def test_two_workers_may_share_a_spool(tmp_path: Path) -> None:
     spools = [Spool(tmp_path, name) for name in ("one", "two")]
-    with spools[0].room() as first, spools[1].room() as second:
+    with spools[0].attempt_dir() as first, spools[1].attempt_dir() as second:
         assert first.is_dir()
         assert second.is_dir()
     for spool in spools:
@@ -24,7 +24,7 @@ def test_two_workers_may_share_a_spool(tmp_path: Path) -> None:
 
 def test_a_room_is_gone_after_the_attempt_even_if_it_failed(tmp_path: Path) -> None:
     spool = Spool(tmp_path, "one")
-    with suppress(RuntimeError), spool.room() as room:
+    with suppress(RuntimeError), spool.attempt_dir() as room:
         (room / "video.mp4").write_bytes(b"half a video")
         raise RuntimeError
     assert not room.exists()

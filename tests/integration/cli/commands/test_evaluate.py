@@ -9,7 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from cli.main import app
-from easyanimate.evaluation import PARTS
+from easyanimate.evaluation import METRIC_GROUPS
 
 SMALL = {"default_width": 64, "default_height": 64, "default_num_frames": 8, "default_num_inference_steps": 2}
 
@@ -35,7 +35,7 @@ def test_every_part_is_asked_of_the_model_and_reported(small: Path, tmp_path: Pa
     done = evaluate(small, tmp_path / "out", "--captions", "2", "--floor", "vae.psnr=1", "--floor", "colour=0")
     assert done.exit_code == 0, done.output
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert set(report["parts"]) == set(PARTS) - {"lora"}
+    assert set(report["parts"]) == set(METRIC_GROUPS) - {"lora"}
     assert report["model"] == "small"
     assert report["settings"]["num_inference_steps"] == 2
     assert report["parts"]["t2v"]["all"]["clips"] == 2

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from jobs.access.quotas import Quotas, pixel_frames
+from jobs.access.quotas import Quotas, request_pixel_frames
 from jobs.model.failure import failure
 from jobs.model.job import Job
 from jobs.model.limits import Limits
@@ -32,11 +32,11 @@ def test_what_is_said_to_be_left_is_granted_and_no_more(redis: Redis, most: int,
     redis.flushall()
     redis.set("requests:of:me", f"{(time.time() + spent_s) * 1000:.3f}")
     quotas, started = Quotas(redis), time.monotonic()
-    first = quotas.take_request("me", most)
+    first = quotas.count_request("me", most)
     assert first.is_exceeded or spent_s <= 60
     if not first.is_exceeded:
-        assert not any(quotas.take_request("me", most).is_exceeded for _ in range(first.left))
-    one_more = quotas.take_request("me", most)
+        assert not any(quotas.count_request("me", most).is_exceeded for _ in range(first.left))
+    one_more = quotas.count_request("me", most)
     next_in_s = spent_s % (60 / most)
     assert one_more.is_exceeded or next_in_s <= time.monotonic() - started + 0.05
 
@@ -45,7 +45,7 @@ def test_what_is_said_to_be_left_is_granted_and_no_more(redis: Redis, most: int,
 def test_from_several_sides_at_once_exactly_the_limit_is_granted(redis: Redis, most: int) -> None:
     quotas = Quotas(redis)
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: quotas.take_request("me", most), range(most + 20)))
+        found = list(pool.map(lambda _: quotas.count_request("me", most), range(most + 20)))
     granted = sum(not allowance.is_exceeded for allowance in found)
     assert most <= granted <= most + most // 20 + 1  # a slow machine fills the bucket a little
     assert sorted(allowance.left for allowance in found if not allowance.is_exceeded)[-1] == most - 1
@@ -68,7 +68,7 @@ def test_room_that_never_became_a_job_is_free_again_and_a_job_is_not(
     store.submit(job)
     quotas.reserve("me", limits, ["never"], 1)
     assert quotas.reserve("me", limits, ["third"], 1)[0].is_exceeded
-    quotas.give_back("me", limits, [job.id, "never"], 1)
+    quotas.release("me", limits, [job.id, "never"], 1)
     assert redis.zrange(owner_waiting_key("me"), 0, -1) == [job.id.encode()]
     quotas.reserve("me", limits, ["never"], 1)
     redis.zadd(owner_waiting_key("me"), {"never": time.time() - 1})  # its front end died a minute ago
@@ -82,16 +82,16 @@ def test_pixel_frames_of_a_day_are_counted_to_the_last_one_and_forgotten_at_midn
     (day,) = quotas.reserve("me", limits, ["b"], 401)
     assert (day.left, day.is_exceeded) == (400, True)
     assert not quotas.reserve("me", limits, ["c"], 400)[0].is_exceeded
-    quotas.give_back("me", limits, ["c"], 400)
+    quotas.release("me", limits, ["c"], 400)
     assert not quotas.reserve("me", limits, ["d"], 400)[0].is_exceeded
     until_midnight_s = 86_400 - int(time.time()) % 86_400
     assert abs(redis.ttl("pixel-frames:of:me") - until_midnight_s) <= 5 or until_midnight_s < 10  # type: ignore[operator]
 
 
 def test_only_the_frames_that_are_made_count(make_job: MakeJob) -> None:
-    assert pixel_frames(make_job().request) == 128 * 128 * 16
+    assert request_pixel_frames(make_job().request) == 128 * 128 * 16
     extension = make_job(num_frames=48, video_num_frames=16, continues=True, video_key="v").request
-    assert pixel_frames(extension) == 128 * 128 * 32
+    assert request_pixel_frames(extension) == 128 * 128 * 32
 
 
 def test_who_waits_and_who_runs_is_known_through_all_of_a_jobs_life(
@@ -106,7 +106,7 @@ def test_who_waits_and_who_runs_is_known_through_all_of_a_jobs_life(
     assert running is not None
     assert running.token is not None
     assert counts() == (2, 1)
-    store.give_back(first.id, running.token)
+    store.release(first.id, running.token)
     assert counts() == (3, 0)
     running = store.lease(first.id, "w")
     assert running is not None

@@ -15,7 +15,7 @@ MODEL = "easyanimate-v3-tiny"
 def test_a_caller_at_its_limit_is_passed_over_and_comes_next_when_one_of_its_videos_ends(
     redis: Redis, store: JobStore, make_job: Callable[..., Job]
 ) -> None:
-    mine = [store.submit(make_job("me").with_changes(running_limit=2)) for _ in range(4)]
+    mine = [store.submit(make_job("me").evolve(running_limit=2)) for _ in range(4)]
     other = store.submit(make_job("somebody else"))
     running = {}
     taken = []

@@ -139,7 +139,7 @@ def test_what_comes_back_is_next_in_the_order_it_came_back(store: JobStore, subm
     submit("c", 2, Priority.HIGH)
     assert first is not None
     assert second is not None
-    store.give_back(second.id, second.token or "")
+    store.release(second.id, second.token or "")
     store.retry(first.id, first.token or "")
     assert {job.id for job in in_order(store)[:2]} == {first.id, second.id}
 
@@ -216,7 +216,7 @@ class Queueing(RuleBasedStateMachine):
     @rule(data=st.data())
     def give_back(self, data: st.DataObject) -> None:
         job = self.running.pop(data.draw(st.sampled_from(sorted(self.running))))
-        assert self.store.give_back(job.id, job.token or "")
+        assert self.store.release(job.id, job.token or "")
         self.waiting[job.id] = job
         self.returned.append(job.id)
 
@@ -247,10 +247,10 @@ class Queueing(RuleBasedStateMachine):
 def interrupt(store: JobStore, job: Job, how: str) -> None:
     """The worker of a running job dies and the keeper finds it, or it has to go, or its engine dies."""
     if how == "crash":
-        store.redis.zadd(keys.LEASES, {job.id: 1.0})
+        store.redis.zadd(keys.LEASES_KEY, {job.id: 1.0})
         assert store.recover(job.id) is not None
     elif how == "drain":
-        assert store.give_back(job.id, job.token or "")
+        assert store.release(job.id, job.token or "")
     else:
         assert store.retry(job.id, job.token or "")
 

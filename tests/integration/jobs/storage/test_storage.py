@@ -35,7 +35,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
 
 
 def read(storage: Storage, key: str, start: int = 0, length: int | None = None) -> bytes:
-    return b"".join(storage.read(key, start, storage.look(key).size_bytes if length is None else length))
+    return b"".join(storage.read(key, start, storage.stat(key).size_bytes if length is None else length))
 
 
 def test_bytes_come_back_as_they_were_put(storage: Storage) -> None:
@@ -72,7 +72,7 @@ def test_a_copy_stays_when_the_original_goes(storage: Storage) -> None:
     storage.put_bytes("b/original.mp4", b"video")
     storage.copy("b/original.mp4", "a/copy.mp4")
     storage.delete_prefix("b/")
-    assert (read(storage, "a/copy.mp4"), storage.look("a/copy.mp4").content_type) == (b"video", "video/mp4")
+    assert (read(storage, "a/copy.mp4"), storage.stat("a/copy.mp4").content_type) == (b"video", "video/mp4")
 
 
 def test_copying_nothing_is_a_key_error(storage: Storage) -> None:
@@ -82,20 +82,20 @@ def test_copying_nothing_is_a_key_error(storage: Storage) -> None:
 
 def test_a_look_tells_size_and_type(storage: Storage) -> None:
     storage.put_bytes("a/look.mp4", b"12345")
-    found = storage.look("a/look.mp4")
+    found = storage.stat("a/look.mp4")
     assert (found.size_bytes, found.content_type) == (5, "video/mp4")
 
 
 def test_the_etag_changes_with_what_lies_there(storage: Storage) -> None:
     storage.put_bytes("a/etag.mp4", b"12345")
-    before = storage.look("a/etag.mp4").etag
+    before = storage.stat("a/etag.mp4").etag
     storage.put_bytes("a/etag.mp4", b"54321-")
-    assert storage.look("a/etag.mp4").etag != before
+    assert storage.stat("a/etag.mp4").etag != before
 
 
 def test_looking_at_nothing_is_a_key_error(storage: Storage) -> None:
     with pytest.raises(KeyError, match="nothing-here"):
-        storage.look("a/nothing-here")
+        storage.stat("a/nothing-here")
 
 
 def test_reading_nothing_is_a_key_error(storage: Storage) -> None:
@@ -107,7 +107,7 @@ def test_reading_nothing_is_a_key_error(storage: Storage) -> None:
 def test_what_is_not_an_object_is_a_key_error(storage: Storage, key: str) -> None:
     storage.put_bytes("dir/file.png", b"1")
     with pytest.raises(KeyError):
-        storage.look(key)
+        storage.stat(key)
     with pytest.raises(KeyError):
         list(storage.read(key, 0, 1))
 
@@ -123,10 +123,10 @@ def test_deleting_a_job_leaves_its_neighbours(storage: Storage) -> None:
     for prefix in job_prefixes("video_1"):
         storage.delete_prefix(prefix)
     with pytest.raises(KeyError):
-        storage.look(keys[0])
+        storage.stat(keys[0])
     with pytest.raises(KeyError):
-        storage.look(keys[1])
-    assert storage.look(keys[2])
+        storage.stat(keys[1])
+    assert storage.stat(keys[2])
 
 
 def test_deleting_nothing_is_no_error(storage: Storage) -> None:
@@ -138,7 +138,7 @@ def test_deleting_one_object_leaves_the_one_beside_it(storage: Storage) -> None:
     for name in ("one.png", "two.png"):
         storage.put_bytes(f"d/{name}", b"1")
     storage.delete("d/one.png")
-    assert [found.key for found in storage.keys("d/")] == ["d/two.png"]
+    assert [found.key for found in storage.list("d/")] == ["d/two.png"]
 
 
 def test_a_list_has_every_object_below_a_prefix_with_size_and_time(storage: Storage) -> None:
@@ -146,14 +146,14 @@ def test_a_list_has_every_object_below_a_prefix_with_size_and_time(storage: Stor
     storage.put_bytes("l/video_1/a.png", b"12")
     storage.put_bytes("l/video_1/deep/b.png", b"123")
     storage.put_bytes("l/video_11/c.png", b"1")
-    found = {listed.key: listed for listed in storage.keys("l/video_1/")}
+    found = {listed.key: listed for listed in storage.list("l/video_1/")}
     assert {key: listed.size_bytes for key, listed in found.items()} == {
         "l/video_1/a.png": 2,
         "l/video_1/deep/b.png": 3,
     }
     assert all(before - 2 <= listed.modified_at <= time.time() + 2 for listed in found.values())
-    assert list(storage.keys("l/nothing/")) == []
-    assert {"l/video_1/a.png", "l/video_11/c.png"} <= {listed.key for listed in storage.keys("")}
+    assert list(storage.list("l/nothing/")) == []
+    assert {"l/video_1/a.png", "l/video_11/c.png"} <= {listed.key for listed in storage.list("")}
 
 
 def test_a_storage_that_works_passes_its_check(storage: Storage) -> None:
@@ -194,7 +194,7 @@ class TestOnABadWire:
             storage.put_file("w/never.mp4", tmp_path / "video.mp4")
         assert not isinstance(error.value, StorageRefused)
         with pytest.raises(KeyError):
-            storage.look("w/never.mp4")
+            storage.stat("w/never.mp4")
 
     def test_a_slow_download_that_breaks_off_is_taken_up_where_it_ended(self, wire: Wire, storage: S3Storage) -> None:
         data = bytes(i * 7 % 256 for i in range(MB))
@@ -248,20 +248,20 @@ class TestLocal:
         )
         subprocess.run([sys.executable, "-c", program, str(tmp_path / "objects")], check=False)
         assert [path.read_bytes() for path in (tmp_path / "objects").rglob("*") if path.is_file()] == [b"half"]
-        assert list(storage.keys("")) == []
+        assert list(storage.list("")) == []
         assert storage.drop_unfinished(before=time.time() - 600) == 0
         assert storage.drop_unfinished(before=time.time() + 600) == 1
         assert [path for path in (tmp_path / "objects").rglob("*") if path.is_file()] == []
 
     def test_a_list_of_nothing_yet_is_empty(self, tmp_path: Path) -> None:
-        assert list(LocalStorage(tmp_path / "objects", public_url="", secret=b"s").keys("")) == []
+        assert list(LocalStorage(tmp_path / "objects", public_url="", secret=b"s").list("")) == []
 
     @pytest.mark.parametrize("key", ["../out.png", "/etc/passwd", "a/../../out.png", "..", "", "."])
     def test_a_key_that_leaves_the_folder_is_refused(self, tmp_path: Path, key: str) -> None:
         storage = LocalStorage(tmp_path / "objects", public_url="", secret=b"s")
         (tmp_path / "out.png").write_bytes(b"not yours")
         with pytest.raises(KeyError):
-            storage.look(key)
+            storage.stat(key)
         with pytest.raises(KeyError):
             storage.put_bytes(key, b"x")
         with pytest.raises(KeyError):
@@ -272,7 +272,7 @@ class TestLocal:
         (tmp_path / "objects").mkdir()
         (tmp_path / "objects" / "way-out").symlink_to("/etc")
         with pytest.raises(KeyError):
-            LocalStorage(tmp_path / "objects", public_url="", secret=b"s").look("way-out/passwd")
+            LocalStorage(tmp_path / "objects", public_url="", secret=b"s").stat("way-out/passwd")
 
     def test_nothing_half_written_is_left_when_the_source_is_missing(self, tmp_path: Path) -> None:
         storage = LocalStorage(tmp_path / "objects", public_url="", secret=b"s")
@@ -342,7 +342,7 @@ class TestS3:
         refused: list[Callable[[], object]] = [
             lambda: stranger.put_bytes("a", b"1"),
             lambda: stranger.put_file("a", tmp_path / "video.mp4"),
-            lambda: stranger.look("a"),
+            lambda: stranger.stat("a"),
             lambda: list(stranger.read("a", 0, 1)),
             lambda: stranger.delete_prefix("a/"),
             stranger.check,
@@ -388,7 +388,7 @@ class TestS3:
                 assert read(storage, "a/flipped.mp4") == b"what was meant"
                 return
             with pytest.raises(KeyError):
-                storage.look("a/flipped.mp4")
+                storage.stat("a/flipped.mp4")
 
     def test_a_store_that_says_nothing_is_given_up(self, s3_settings: S3Settings) -> None:
         line = TcpProxy(int(str(s3_settings.endpoint_url).rpartition(":")[2]))

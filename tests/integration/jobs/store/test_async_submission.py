@@ -10,20 +10,20 @@ import pytest
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from jobs.access.idempotency import CLAIMED_FOR_S, Asked, Claim, claim
+from jobs.access.idempotency import CLAIMED_FOR_S, Claim, IdempotencyKey, claim
 from jobs.errors import QueueUnavailable
 from jobs.model.job import Job, Result
 from jobs.model.states import State
-from jobs.redis.batching import OneTrip
+from jobs.redis.batching import CommandBatcher
 from jobs.redis.connection import connect, connect_async
 from jobs.redis.keys import waiting_keys
 from jobs.store.callers import submission
-from jobs.store.callers.async_submission import Admission
+from jobs.store.callers.async_submission import AsyncSubmission
 from jobs.store.keeper.recovery import JobStore
 from tests.faults.tcp_proxy import Mode, TcpProxy
 
 MODEL = "easyanimate-v3-tiny"
-ASKED = Asked("me", "what", key="a key")
+ASKED = IdempotencyKey("me", "what", key="a key")
 RESULT = Result(
     video_key="videos/a/1/video.mp4",
     content_type="video/mp4",
@@ -43,14 +43,14 @@ def line(redis_url: str) -> Iterator[TcpProxy]:
     proxy.close()
 
 
-def admit(line: TcpProxy, store: JobStore, work: Callable[[Admission], Awaitable[Any]]) -> Any:
+def admit(line: TcpProxy, store: JobStore, work: Callable[[AsyncSubmission], Awaitable[Any]]) -> Any:
     """What `work` makes of the admission of a front end that has this line; `store` is its slower way."""
 
     async def run() -> Any:
         redis = connect_async(f"redis://127.0.0.1:{line.port}", retries=0, timeout_s=2)
         try:
             await redis.ping()  # the line is there before anything happens to it
-            return await asyncio.wait_for(work(Admission(OneTrip(redis), store)), 60)
+            return await asyncio.wait_for(work(AsyncSubmission(CommandBatcher(redis), store)), 60)
         finally:
             await redis.aclose()
 
@@ -73,7 +73,7 @@ def finish(store: JobStore, job_id: str) -> None:
     assert store.complete(job_id, job.token, RESULT)
 
 
-def ours(redis: Redis, asked: Asked = ASKED) -> Claim:
+def ours(redis: Redis, asked: IdempotencyKey = ASKED) -> Claim:
     found = claim(redis, asked)
     assert isinstance(found, Claim)
     return found
@@ -83,10 +83,10 @@ def test_what_comes_together_goes_in_one_trip_and_every_job_is_there(
     redis: Redis, store: JobStore, line: TcpProxy, make_job: Callable[..., Job]
 ) -> None:
     claims = [ours(redis, replace(ASKED, key=f"key {number}")) for number in range(20)]
-    jobs = [make_job("me").with_changes(id=each.video_id) for each in claims]
+    jobs = [make_job("me").evolve(id=each.video_id) for each in claims]
     before = redis.info("stats")
 
-    async def work(admission: Admission) -> list[str | None]:
+    async def work(admission: AsyncSubmission) -> list[str | None]:
         return await asyncio.gather(
             *(admission.submit_all([job], each) for job, each in zip(jobs, claims, strict=True))
         )
@@ -103,9 +103,9 @@ def test_a_job_that_has_run_when_its_acceptance_is_asked_for_again_stays_as_it_i
     redis: Redis, line: TcpProxy, make_job: Callable[..., Job]
 ) -> None:
     mine = ours(redis)
-    job = make_job("me").with_changes(id=mine.video_id)
+    job = make_job("me").evolve(id=mine.video_id)
 
-    async def work(admission: Admission) -> str | None:
+    async def work(admission: AsyncSubmission) -> str | None:
         line.spoil(Mode.ANSWERS_LOST)
         return await admission.submit_all([job], mine)
 
@@ -121,9 +121,9 @@ def test_a_job_whose_write_did_not_arrive_is_accepted_the_slower_way(
     redis: Redis, store: JobStore, line: TcpProxy, make_job: Callable[..., Job]
 ) -> None:
     mine = ours(redis)
-    jobs = [make_job("me").with_changes(id=mine.video_id), make_job("me")]
+    jobs = [make_job("me").evolve(id=mine.video_id), make_job("me")]
 
-    async def work(admission: Admission) -> str | None:
+    async def work(admission: AsyncSubmission) -> str | None:
         line.spoil(Mode.RESET)
         return await admission.submit_all(jobs, mine)
 
@@ -136,13 +136,13 @@ def test_an_old_claim_is_looked_at_before_anything_is_written(
     redis: Redis, store: JobStore, line: TcpProxy, make_job: Callable[..., Job]
 ) -> None:
     slow = ours(redis)
-    redis.delete(ASKED.place)
+    redis.delete(ASKED.redis_key)
     quick = ours(redis)
-    store.submit_all([make_job("me").with_changes(id=quick.video_id)], quick)
+    store.submit_all([make_job("me").evolve(id=quick.video_id)], quick)
     late = replace(slow, since=slow.since - CLAIMED_FOR_S)
 
-    async def work(admission: Admission) -> str | None:
-        return await admission.submit_all([make_job("me").with_changes(id=slow.video_id)], late)
+    async def work(admission: AsyncSubmission) -> str | None:
+        return await admission.submit_all([make_job("me").evolve(id=slow.video_id)], late)
 
     assert admit(line, store, work) == quick.video_id
     assert store.queue_depth(MODEL) == 1
@@ -153,9 +153,9 @@ def test_where_redis_is_not_to_be_had_nothing_is_accepted(
 ) -> None:
     mine = ours(redis)
 
-    async def work(admission: Admission) -> str | None:
+    async def work(admission: AsyncSubmission) -> str | None:
         line.spoil(Mode.CUT)
-        return await admission.submit_all([make_job("me").with_changes(id=mine.video_id)], mine)
+        return await admission.submit_all([make_job("me").evolve(id=mine.video_id)], mine)
 
     with pytest.raises(QueueUnavailable):
         admit(line, JobStore(connect(f"redis://127.0.0.1:{line.port}", retries=1, timeout_s=1)), work)
@@ -166,13 +166,13 @@ def test_a_claim_that_grows_old_while_nobody_hears_of_its_job_is_not_somebody_el
     redis: Redis, line: TcpProxy, make_job: Callable[..., Job]
 ) -> None:
     mine = ours(redis)
-    job = make_job("me").with_changes(id=mine.video_id)
+    job = make_job("me").evolve(id=mine.video_id)
 
     class SlowStore(JobStore):
         def submit_all(self, jobs: Sequence[Job], claim: Claim | None = None) -> str | None:
             return super().submit_all(jobs, replace(mine, since=mine.since - CLAIMED_FOR_S))
 
-    async def work(admission: Admission) -> str | None:
+    async def work(admission: AsyncSubmission) -> str | None:
         line.spoil(Mode.ANSWERS_LOST)
         return await admission.submit_all([job], mine)
 
@@ -192,9 +192,9 @@ def test_a_server_that_is_demoted_for_good_accepts_nothing_and_that_is_said(
 ) -> None:
     mine = ours(redis)
 
-    async def work(admission: Admission) -> str | None:
+    async def work(admission: AsyncSubmission) -> str | None:
         demote()
-        return await admission.submit_all([make_job("me").with_changes(id=mine.video_id)], mine)
+        return await admission.submit_all([make_job("me").evolve(id=mine.video_id)], mine)
 
     store = JobStore(connect(f"redis://127.0.0.1:{line.port}", retries=2, timeout_s=1))
     with pytest.raises(QueueUnavailable):
@@ -206,9 +206,9 @@ def test_a_server_that_is_demoted_for_a_moment_is_waited_for(
     redis: Redis, store: JobStore, line: TcpProxy, make_job: Callable[..., Job], demote: Callable[[], None]
 ) -> None:
     mine = ours(redis)
-    job = make_job("me").with_changes(id=mine.video_id)
+    job = make_job("me").evolve(id=mine.video_id)
 
-    async def work(admission: Admission) -> str | None:
+    async def work(admission: AsyncSubmission) -> str | None:
         demote()
         Timer(0.15, lambda: redis.execute_command("REPLICAOF", "NO", "ONE")).start()
         return await admission.submit_all([job], mine)
@@ -224,8 +224,8 @@ def test_what_redis_refuses_of_a_job_is_not_taken_for_its_acceptance(
     mine = ours(redis)
     redis.mset(dict.fromkeys(waiting_keys(MODEL), "no set"))
 
-    async def work(admission: Admission) -> str | None:
-        return await admission.submit_all([make_job("me").with_changes(id=mine.video_id)], mine)
+    async def work(admission: AsyncSubmission) -> str | None:
+        return await admission.submit_all([make_job("me").evolve(id=mine.video_id)], mine)
 
     with pytest.raises(ResponseError, match="WRONGTYPE"):
         admit(line, store, work)
@@ -238,8 +238,8 @@ def test_an_old_protocol_makes_no_difference(
 
     async def run() -> str | None:
         async with connect_async(f"redis://127.0.0.1:{line.port}?protocol=2", retries=0) as old:
-            return await Admission(OneTrip(old), store).submit_all(
-                [make_job("me").with_changes(id=mine.video_id)], mine
+            return await AsyncSubmission(CommandBatcher(old), store).submit_all(
+                [make_job("me").evolve(id=mine.video_id)], mine
             )
 
     assert asyncio.run(run()) is None

@@ -26,10 +26,10 @@ def test_each_way_an_attempt_can_end_is_told_with_its_blame(redis: Redis, make_j
     store = JobStore(redis)
     job = store.submit(make_job())
     assert store.attempts(job.id) == []
-    store.give_back(job.id, lease(store, job, "one"))
+    store.release(job.id, lease(store, job, "one"))
     store.retry(job.id, lease(store, job, "two"), failure("execution_timeout"))
     lease(store, job, "three")
-    redis.zadd(keys.LEASES, {job.id: 1.0})
+    redis.zadd(keys.LEASES_KEY, {job.id: 1.0})
     store.recover(job.id)
     token = lease(store, job, "four")
     store.report(job.id, token, Phase.DENOISING, 3, 10)
@@ -51,7 +51,7 @@ def test_the_last_lost_attempt_is_lost_and_the_job_failed(redis: Redis, make_job
     job = store.submit(make_job())
     for number in range(3):
         lease(store, job, f"worker-{number}")
-        redis.zadd(keys.LEASES, {job.id: 1.0})
+        redis.zadd(keys.LEASES_KEY, {job.id: 1.0})
         store.recover(job.id)
     assert [a.outcome for a in store.attempts(job.id)] == [Outcome.LOST] * 3
     assert store.get(job.id).failure == failure("worker_lost")
@@ -66,7 +66,7 @@ def test_a_running_attempt_tells_its_phases_and_a_finished_one_the_workers_own_s
     for phase in (Phase.LOADING, Phase.ENCODING, Phase.DENOISING, Phase.DENOISING):
         store.report(job.id, token, phase, 0, 10)
     with redis.pipeline(transaction=True) as pipe:
-        attempt_log.note(pipe, job.id, resumed_step=4)
+        attempt_log.append_line(pipe, job.id, resumed_step=4)
         pipe.execute()
     (running,) = store.attempts(job.id)
     assert (running.outcome, running.phase, running.ended_at, running.resumed_step) == (None, Phase.DENOISING, None, 4)
@@ -103,7 +103,7 @@ def test_the_version_counts_changes_and_a_beat_is_none(redis: Redis, make_job: M
     job = store.submit(make_job())
     token = lease(store, job, "one")
     assert store.get(job.id).version == job.version + 1
-    store.beat(job.id, token)
+    store.heartbeat(job.id, token)
     assert store.get(job.id).version == job.version + 1
     store.report(job.id, token, Phase.DENOISING, 1, 10)
     assert store.get(job.id).version == job.version + 2
@@ -113,8 +113,8 @@ def test_a_worker_can_tell_a_sentence_and_facts_while_the_attempt_is_its_own(red
     store = JobStore(redis)
     job = store.submit(make_job())
     token = lease(store, job, "one")
-    assert store.say(job.id, token, "It goes on from step 4.", resumed_step=4)
-    assert not store.say(job.id, "stale", "It goes on from step 9.", resumed_step=9)
+    assert store.add_log(job.id, token, "It goes on from step 4.", resumed_step=4)
+    assert not store.add_log(job.id, "stale", "It goes on from step 9.", resumed_step=9)
     assert store.attempts(job.id)[0].resumed_step == 4
     said = [fields[b"event"] for _, fields in redis.xrange(keys.events_key(job.id))]  # type: ignore[union-attr]
     assert said[-1] == b'{"log": "It goes on from step 4."}'

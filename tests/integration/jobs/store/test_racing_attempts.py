@@ -23,9 +23,9 @@ from jobs.model.states import Phase, State
 from jobs.redis import keys
 from jobs.redis.keys import attempts_key, ledger_key
 from jobs.store import records
-from jobs.store.attempt_log import Outcome, put_together
+from jobs.store.attempt_log import Outcome, parse_lines
 from jobs.store.keeper.recovery import MAX_ATTEMPTS, SILENT, JobStore
-from jobs.store.keeper.retention import Todo
+from jobs.store.keeper.retention import CleanupQueue
 
 MODEL, OWNER = "easyanimate-v3-tiny", "default"
 MOST_JOBS = 2
@@ -156,7 +156,7 @@ def report(job_id: str, token: str, step: int) -> Write:
 
 
 def beat(job_id: str, token: str, _: int) -> Write:
-    return Write("beat", lambda store: store.beat(job_id, token).is_ours, lambda job: job.token == token)
+    return Write("beat", lambda store: store.heartbeat(job_id, token).is_ours, lambda job: job.token == token)
 
 
 def say(job_id: str, token: str, step: int) -> Write:
@@ -167,7 +167,7 @@ def say(job_id: str, token: str, step: int) -> Write:
             job.events.append(f"log {said}")
         return job.token == token
 
-    return Write("say", lambda store: store.say(job_id, token, said, resumed_step=step), believe)
+    return Write("say", lambda store: store.add_log(job_id, token, said, resumed_step=step), believe)
 
 
 def preview(job_id: str, token: str, step: int) -> Write:
@@ -177,7 +177,7 @@ def preview(job_id: str, token: str, step: int) -> Write:
             job.events.append(f"preview {step}")
         return job.token == token
 
-    return Write("preview", lambda store: store.show_preview(job_id, token, token, step, STEPS), believe)
+    return Write("preview", lambda store: store.record_preview(job_id, token, token, step, STEPS), believe)
 
 
 def segment(job_id: str, token: str, _: int) -> Write:
@@ -189,7 +189,7 @@ def segment(job_id: str, token: str, _: int) -> Write:
             job.events.append("log 0.5 s of it can be watched.")
         return job.token == token
 
-    return Write("segment", lambda store: store.show_segment(job_id, token, 0, shown), believe)
+    return Write("segment", lambda store: store.record_segment(job_id, token, 0, shown), believe)
 
 
 def complete(job_id: str, token: str, _: int) -> Write:
@@ -226,7 +226,7 @@ def give_back(job_id: str, token: str, _: int) -> Write:
             job.requeue(Outcome.GIVEN_BACK, "The worker has to go; the next one goes on.")
         return is_held
 
-    return Write("give_back", lambda store: store.give_back(job_id, token), believe)
+    return Write("give_back", lambda store: store.release(job_id, token), believe)
 
 
 def retry(job_id: str, token: str, _: int) -> Write:
@@ -282,7 +282,7 @@ def lose(job_id: str, seen: Believed) -> Write:
             job.requeue(Outcome.LOST, f"{SILENT} Another attempt follows.")
 
     def do(store: JobStore) -> None:
-        store.redis.zadd(keys.LEASES, {job_id: 1.0}, xx=True)
+        store.redis.zadd(keys.LEASES_KEY, {job_id: 1.0}, xx=True)
         store.recover(job_id)
 
     return Write("lose", do, believe)
@@ -385,7 +385,12 @@ class Race(RuleBasedStateMachine):
                 pipe.xrange(attempts_key(job_id))
                 pipe.xrange(keys.events_key(job_id))
                 pipe.eval(ROWS, 1, ledger_key(job_id))
-            for key in (*keys.waiting_keys(MODEL), keys.owner_waiting_key(OWNER), keys.LEASES, Todo.LEFTOVERS):
+            for key in (
+                *keys.waiting_keys(MODEL),
+                keys.owner_waiting_key(OWNER),
+                keys.LEASES_KEY,
+                CleanupQueue.LEFTOVERS,
+            ):
                 pipe.zrange(key, 0, -1)
             for status in PUBLIC_STATUSES:
                 pipe.zrange(keys.index_key(OWNER, status), 0, -1)
@@ -395,7 +400,7 @@ class Race(RuleBasedStateMachine):
         for job_id, job in self.jobs.items():
             record, attempts, events, rows = (next(found) for _ in range(4))
             _check_record(Job.from_hash(record), job)
-            assert [attempt.outcome for attempt in put_together(attempts)] == job.outcomes, job_id
+            assert [attempt.outcome for attempt in parse_lines(attempts)] == job.outcomes, job_id
             _check_story([_as_line(json.loads(fields[b"event"])) for _, fields in events], job)
             _check_webhooks(sorted(row.decode() for row in rows), job)
         self._check_lists([sorted(job_id.decode() for job_id in ids) for ids in found])

@@ -11,14 +11,14 @@ from redis import Redis
 from jobs.model.failure import failure
 from jobs.model.job import Job
 from jobs.redis.connection import connect_async
-from jobs.store.callers.reader import JobReader, Page, Wanted
+from jobs.store.callers.reader import JobReader, ListQuery, Page
 from jobs.store.keeper.recovery import JobStore
 
 PAGES = 40  # more than any list here has
 Make = Callable[..., Job]
 
 
-def read(url: str, owner: str, wanted: Wanted) -> Page:
+def read(url: str, owner: str, wanted: ListQuery) -> Page:
     async def once() -> Page:
         redis = connect_async(url, retries=1)
         try:
@@ -45,7 +45,7 @@ def test_every_job_that_stays_is_listed_once_and_in_order(
     there = {store.submit(make_job(created_at=1000.0 + t)).id for t in times}
     stays, seen, cursor = set(there), [], None
     for turn in range(PAGES):
-        page = read(redis_url, "default", Wanted(limit, cursor, newest_first))
+        page = read(redis_url, "default", ListQuery(limit, cursor, newest_first))
         seen += [(job.created_at, job.id) for job in page.jobs]
         if not page.has_more:
             break
@@ -75,7 +75,7 @@ def test_a_status_lists_the_jobs_that_have_it_now(redis: Redis, redis_url: str, 
     store.fail(failed.id, leased.token, failure("internal_error"))
 
     def ids(status: str) -> list[str]:
-        return [job.id for job in read(redis_url, "default", Wanted(5, status=status)).jobs]
+        return [job.id for job in read(redis_url, "default", ListQuery(5, status=status)).jobs]
 
     statuses = ("queued", "in_progress", "failed", "completed")
     assert [ids(status) for status in statuses] == [[waiting.id], [running.id], [failed.id], []]

@@ -14,9 +14,9 @@ from jobs.storage.local import LocalStorage
 from jobs.storage.paths import input_key, result_key
 from jobs.storage.s3 import S3Storage
 from jobs.store.keeper import retention
-from jobs.store.keeper.rebuild import rebuild
+from jobs.store.keeper.rebuild import rebuild_records
 from jobs.store.keeper.recovery import JobStore
-from jobs.store.keeper.retention import Todo
+from jobs.store.keeper.retention import CleanupQueue
 
 MakeJob = Callable[..., Job]
 VIDEO = b"four"
@@ -38,7 +38,7 @@ def finish(store: JobStore, storage: Storage, make_job: MakeJob) -> Callable[...
 
     def finish(owner: str = "me", retention_s: float | None = 86_400, *, commit: bool = True, attempts: int = 1) -> Job:
         webhook = {"url": "https://hooks.example/", "secret": "whsec_c2VjcmV0"}
-        job = make_job(owner, store.now(), webhook=webhook).with_changes(retention_s=retention_s)
+        job = make_job(owner, store.now(), webhook=webhook).evolve(retention_s=retention_s)
         storage.put_bytes(input_key(job.id, "image.png"), b"1")
         store.submit(job)
         for attempt in range(attempts):
@@ -69,9 +69,7 @@ def finish(store: JobStore, storage: Storage, make_job: MakeJob) -> Callable[...
 def comparable(job: Job) -> Job:
     """Without what is only told approximately, or left out on purpose."""
     request = job.request.model_copy(update={"webhook": None})
-    return job.with_changes(
-        request=request, version=0, phase=None, step=0, total_steps=0, completed_at=None, expires_at=None
-    )
+    return job.evolve(request=request, version=0, phase=None, step=0, total_steps=0, completed_at=None, expires_at=None)
 
 
 def test_finished_videos_come_back_as_they_were_to_whom_they_belong(
@@ -79,7 +77,7 @@ def test_finished_videos_come_back_as_they_were_to_whom_they_belong(
 ) -> None:
     jobs = [finish("me"), finish("me"), finish("you", None)]
     redis.flushall()
-    told = rebuild(store, storage, {})
+    told = rebuild_records(store, storage, {})
     assert {job.id for job in told.restored} == {job.id for job in jobs}
     for job in jobs:
         back = store.get_owned(job.id, job.owner)
@@ -89,13 +87,13 @@ def test_finished_videos_come_back_as_they_were_to_whom_they_belong(
         assert back.result
         assert b"".join(storage.read(back.result.video_key, 0, 10)) == VIDEO
     assert {job.id for job in store.newest("me", 10)} == {job.id for job in jobs[:2]}
-    assert set(retention.due(redis, Todo.FILES, store.now() + 90_000, 10)) == {job.id for job in jobs[:2]}
+    assert set(retention.due(redis, CleanupQueue.FILES, store.now() + 90_000, 10)) == {job.id for job in jobs[:2]}
     assert store.queue_depth(jobs[0].request.model) == 0
 
 
 def test_a_second_time_changes_nothing(store: JobStore, storage: Storage, finish: Callable[..., Job]) -> None:
     job = finish()
-    told = rebuild(store, storage, {})
+    told = rebuild_records(store, storage, {})
     assert (told.restored, told.known) == ([], [job.id])
     assert store.get(job.id) == job
 
@@ -105,7 +103,7 @@ def test_a_look_only_writes_nothing(
 ) -> None:
     finish()
     redis.flushall()
-    assert len(rebuild(store, storage, {}, dry_run=True).restored) == 1
+    assert len(rebuild_records(store, storage, {}, dry_run=True).restored) == 1
     assert redis.keys("*") == []
 
 
@@ -114,7 +112,7 @@ def test_videos_can_be_given_to_another_owner(
 ) -> None:
     job = finish("key:old")
     redis.flushall()
-    rebuild(store, storage, {"key:old": "key:new"})
+    rebuild_records(store, storage, {"key:old": "key:new"})
     assert store.get_owned(job.id, "key:new").id == job.id
 
 
@@ -129,7 +127,7 @@ def test_what_cannot_come_back_is_said(
     storage.put_bytes(cut.result.video_key, VIDEO[:2])
     storage.put_bytes(job_file_key(damaged.result.video_key), b'{"id": 1}')
     redis.flushall()
-    told = rebuild(store, storage, {})
+    told = rebuild_records(store, storage, {})
     assert told.restored == []
     assert told.expired == [expired.id]
     assert told.unfinished == [waiting.id]
@@ -142,14 +140,14 @@ def test_of_several_attempts_the_latest_whole_one_counts(
 ) -> None:
     job = finish(attempts=2)
     redis.flushall()
-    rebuild(store, storage, {})
+    rebuild_records(store, storage, {})
     assert store.get(job.id).result == job.result
 
 
 def test_what_its_owner_deleted_stays_deleted(store: JobStore, storage: Storage, finish: Callable[..., Job]) -> None:
     job = finish()
     store.delete(job.id)
-    assert rebuild(store, storage, {}).restored == []
+    assert rebuild_records(store, storage, {}).restored == []
 
 
 def test_no_secret_of_a_webhook_lies_in_storage(storage: Storage, finish: Callable[..., Job]) -> None:

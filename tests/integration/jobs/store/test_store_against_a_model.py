@@ -104,7 +104,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(held=tokens)
     def give_back(self, held: tuple[str, str]) -> None:
-        assert self.store.give_back(*held) == self._is_held(held)
+        assert self.store.release(*held) == self._is_held(held)
         self._requeue(held, cost=0)
 
     @rule(held=tokens)
@@ -144,7 +144,7 @@ class Life(RuleBasedStateMachine):
         job = self.jobs.get(job_id)
         if job is None or job.token is None:
             return
-        self.redis.zadd(keys.LEASES, {job_id: 1.0})
+        self.redis.zadd(keys.LEASES_KEY, {job_id: 1.0})
         held = (job_id, job.token)
         for _ in range(2):
             self.store.recover(job_id)
@@ -171,7 +171,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def exactly_the_running_jobs_have_a_lease(self) -> None:
-        leases = {job_id.decode() for job_id in self.redis.zrange(keys.LEASES, 0, -1)}  # type: ignore[union-attr]
+        leases = {job_id.decode() for job_id in self.redis.zrange(keys.LEASES_KEY, 0, -1)}  # type: ignore[union-attr]
         assert leases == {i for i, job in self.jobs.items() if job.state is State.RUNNING}
 
     @invariant()

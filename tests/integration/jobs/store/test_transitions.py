@@ -52,7 +52,7 @@ def waiting(redis: Redis) -> list[str]:
 
 def silence(redis: Redis, job: Job) -> None:
     """Make it so that the worker of this job has not been heard of for longer than a lease."""
-    redis.zadd(keys.LEASES, {job.id: 1.0})
+    redis.zadd(keys.LEASES_KEY, {job.id: 1.0})
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_submitted_job_waits_in_the_queue_of_its_model(redis: Redis, job: Job)
 
 
 def test_rq_carries_a_ticket_for_the_one_task(redis: Redis, store: JobStore, job: Job) -> None:
-    store.tend_queue(job.request.model)
+    store.reconcile_tickets(job.request.model)
     queue = Queue(tickets.queue_name(MODEL), connection=redis, serializer=JSONSerializer)
     assert queue.job_ids == [tickets.TICKET]
     [entry] = queue.jobs
@@ -93,7 +93,7 @@ def test_there_is_a_ticket_for_each_waiting_job_again(
         store.submit(make_job())
     redis.delete(tickets.tickets_key(MODEL))
     redis.rpush(tickets.tickets_key(MODEL), *[tickets.TICKET] * count) if count else None
-    store.tend_queue(MODEL)
+    store.reconcile_tickets(MODEL)
     assert redis.llen(tickets.tickets_key(MODEL)) == 3
 
 
@@ -178,14 +178,14 @@ def test_a_report_with_a_stale_token_changes_nothing(store: JobStore, job: Job) 
 def test_a_beat_renews_the_lease(redis: Redis, store: JobStore, job: Job) -> None:
     _, token = leased(store, job)
     silence(redis, job)
-    assert store.beat(job.id, token).is_ours
+    assert store.heartbeat(job.id, token).is_ours
     assert store.overdue() == []
 
 
 def test_a_beat_adds_nothing_to_the_story(redis: Redis, store: JobStore, job: Job) -> None:
     _, token = leased(store, job)
     before = redis.xlen(keys.events_key(job.id))
-    store.beat(job.id, token)
+    store.heartbeat(job.id, token)
     assert redis.xlen(keys.events_key(job.id)) == before
 
 
@@ -253,7 +253,7 @@ def test_a_final_state_absorbs_everything(store: JobStore, job: Job, end: str) -
     assert store.lease(job.id, "w2") is None
     assert not store.complete(job.id, token, result_of("second"))
     assert not store.fail(job.id, token, failure("worker_lost"))
-    assert not store.give_back(job.id, token)
+    assert not store.release(job.id, token)
     assert not store.retry(job.id, token)
     assert not store.report(job.id, token, Phase.MUXING, 1, 1).is_ours
     with pytest.raises(NotCancellable):
@@ -285,7 +285,7 @@ def test_cancelling_a_waiting_job_ends_it_and_clears_the_queue(redis: Redis, sto
 def test_cancelling_a_running_job_asks_its_worker(store: JobStore, job: Job) -> None:
     _, token = leased(store, job)
     assert store.cancel(job.id).state is State.RUNNING
-    assert store.beat(job.id, token).cancel_requested
+    assert store.heartbeat(job.id, token).cancel_requested
 
 
 def test_cancelling_twice_asks_once_and_harms_nothing(store: JobStore, job: Job) -> None:
@@ -313,7 +313,7 @@ def test_a_deleted_job_leaves_nothing_but_pending_webhooks_and_a_note_to_look_fo
 def test_the_worker_of_a_deleted_job_learns_it_at_its_next_report(store: JobStore, job: Job) -> None:
     _, token = leased(store, job)
     store.delete(job.id)
-    assert not store.beat(job.id, token).is_ours
+    assert not store.heartbeat(job.id, token).is_ours
     assert not store.complete(job.id, token, result_of(token))
     with pytest.raises(JobNotFound):
         store.get(job.id)
@@ -332,7 +332,7 @@ def test_a_job_that_is_given_back_is_next_and_has_lost_no_attempt(
 ) -> None:
     later = store.submit(make_job(priority=Priority.HIGH))
     _, token = leased(store, job)
-    assert store.give_back(job.id, token)
+    assert store.release(job.id, token)
     assert waiting(redis) == [job.id, later.id]
     assert store.get(job.id).attempt == 0
 
@@ -402,11 +402,11 @@ def test_a_waiting_job_past_its_deadline_expires_and_leaves_the_queue(
 ) -> None:
     late = store.submit(make_job(deadline=2.0, webhook={"url": "https://hooks.example/", "events": WEBHOOK_EVENTS}))
     in_time = store.submit(make_job(deadline=store.now() + 1000))
-    assert store.give_up_late() == [late.id]
+    assert store.expire_late() == [late.id]
     now = store.get(late.id)
     assert (now.state, now.failure) == (State.EXPIRED, failure("deadline_exceeded"))
     assert (waiting(redis), events(redis, "video.failed")) == ([in_time.id], ["video.failed"])
-    assert store.give_up_late() == []
+    assert store.expire_late() == []
 
 
 def test_a_job_past_its_deadline_is_not_begun(store: JobStore, make_job: MakeJob) -> None:
@@ -421,10 +421,10 @@ def test_a_running_job_past_its_deadline_is_told_and_its_video_is_kept_if_there_
     redis: Redis, store: JobStore, make_job: MakeJob, end: str
 ) -> None:
     job, token = leased(store, store.submit(make_job(deadline=store.now() + 1000)))
-    assert not store.beat(job.id, token).is_late
+    assert not store.heartbeat(job.id, token).is_late
     redis.hset(keys.record_key(job.id), "deadline", "2.0")
-    redis.zadd(keys.DEADLINES, {job.id: 2.0})
-    assert (store.beat(job.id, token).is_late, store.give_up_late()) == (True, [])
+    redis.zadd(keys.DEADLINES_KEY, {job.id: 2.0})
+    assert (store.heartbeat(job.id, token).is_late, store.expire_late()) == (True, [])
     if end == "complete":
         assert store.complete(job.id, token, result_of(token))
     elif end == "stop":
@@ -433,7 +433,7 @@ def test_a_running_job_past_its_deadline_is_told_and_its_video_is_kept_if_there_
         silence(redis, job)
         store.recover(job.id)
     assert store.get(job.id).state is (State.COMPLETED if end == "complete" else State.EXPIRED)
-    assert redis.zcard(keys.DEADLINES) == 0
+    assert redis.zcard(keys.DEADLINES_KEY) == 0
 
 
 # ---- races: whoever is slower gets a clear answer

@@ -17,8 +17,8 @@ from jobs.model.request import DEFAULT_WEBHOOK_EVENTS
 from jobs.model.states import Phase, State
 from jobs.redis.keys import delivery_key, tries_key
 from jobs.store.keeper.recovery import JobStore
-from jobs.webhooks.deliveries import BELL, CLAIM_S, SCHEDULE_S, Deliveries
-from jobs.webhooks.endpoints import Endpoint, Endpoints, new_endpoint_id, new_secret
+from jobs.webhooks.deliveries import CLAIM_S, SCHEDULE_S, WAKE_CHANNEL, Deliveries
+from jobs.webhooks.endpoints import Endpoint, EndpointStore, new_endpoint_id, new_secret
 from jobs.webhooks.outbox import LEDGER_TTL_S, add_webhook
 from jobs.webhooks.signature import signed_headers
 
@@ -34,15 +34,15 @@ def deliveries(redis: Redis) -> Deliveries:
 
 
 @pytest.fixture
-def endpoints(redis: Redis) -> Endpoints:
-    return Endpoints(redis)
+def endpoints(redis: Redis) -> EndpointStore:
+    return EndpointStore(redis)
 
 
 @pytest.fixture
 def job(make_job: MakeJob) -> Job:
     target = {"url": "https://Hooks.example/a", "secret": SECRET}
     made = make_job(webhook=target, metadata={"order": "é 7"})
-    return made.with_changes(state=State.COMPLETED, traceparent=TRACE)
+    return made.evolve(state=State.COMPLETED, traceparent=TRACE)
 
 
 @pytest.fixture
@@ -103,14 +103,14 @@ def test_a_delivery_says_what_happened_to_which_video(deliveries: Deliveries, wr
 
 
 def test_a_failed_video_says_why(deliveries: Deliveries, write: Write, job: Job) -> None:
-    write("video.failed", job=job.with_changes(state=State.FAILED, failure=failure("worker_lost")))
+    write("video.failed", job=job.evolve(state=State.FAILED, failure=failure("worker_lost")))
     data = json.loads(claimed(deliveries, 100).body)["data"]
     assert (data["status"], data["error"]["code"]) == ("failed", "worker_lost")
 
 
 def test_progress_says_how_far(deliveries: Deliveries, write: Write, make_job: MakeJob) -> None:
     wants_progress = make_job(webhook={"url": "https://hooks.example/", "events": ["video.progress"]})
-    write("video.progress", job=wants_progress.with_changes(phase=Phase.DENOISING, step=3, total_steps=10))
+    write("video.progress", job=wants_progress.evolve(phase=Phase.DENOISING, step=3, total_steps=10))
     data = json.loads(claimed(deliveries, 100).body)["data"]
     assert (data["phase"], data["step"], data["total_steps"]) == ("denoising", 3, 10)
 
@@ -122,7 +122,7 @@ def test_the_largest_request_still_has_a_small_body(deliveries: Deliveries, writ
 
 
 def test_every_endpoint_of_the_caller_that_wants_it_is_told(
-    deliveries: Deliveries, endpoints: Endpoints, write: Write, job: Job
+    deliveries: Deliveries, endpoints: EndpointStore, write: Write, job: Job
 ) -> None:
     wants, wants_too, wants_not = endpoint(), endpoint(), endpoint("default", "video.started")
     disabled, of_another = endpoint(), endpoint("another")
@@ -142,7 +142,7 @@ def test_every_endpoint_of_the_caller_that_wants_it_is_told(
 
 
 def test_the_rows_of_all_endpoints_are_there_with_the_change_itself(
-    redis: Redis, endpoints: Endpoints, deliveries: Deliveries, store: JobStore, make_job: MakeJob
+    redis: Redis, endpoints: EndpointStore, deliveries: Deliveries, store: JobStore, make_job: MakeJob
 ) -> None:
     endpoints.add(one := endpoint())
     endpoints.add(endpoint("another"))
@@ -151,14 +151,14 @@ def test_the_rows_of_all_endpoints_are_there_with_the_change_itself(
     store.cancel(job.id)
     [row] = deliveries.of_job(job.id)
     assert (row.endpoint_id, row.type) == (one.id, "video.cancelled")
-    assert redis.llen(BELL) == 1
+    assert redis.llen(WAKE_CHANNEL) == 1
     store.delete(job.id)
     assert deliveries.of_job(job.id) == []
     assert claimed(deliveries, store.now()).id == row.id  # it still goes out
 
 
 def test_a_change_that_is_said_again_writes_nothing_twice(
-    redis: Redis, deliveries: Deliveries, endpoints: Endpoints, job: Job
+    redis: Redis, deliveries: Deliveries, endpoints: EndpointStore, job: Job
 ) -> None:
     endpoints.add(endpoint())
     with redis.pipeline() as pipe:
@@ -166,7 +166,7 @@ def test_a_change_that_is_said_again_writes_nothing_twice(
         said = list(pipe.command_stack)
         pipe.execute()
         for _ in range(2):
-            deliveries.settle(claimed(deliveries, 100), "delivered", made("200"))
+            deliveries.finish(claimed(deliveries, 100), "delivered", made("200"))
         pipe.command_stack = said
         pipe.execute()
     assert [row.status for row in deliveries.of_job(job.id)] == ["delivered"] * 2
@@ -204,7 +204,7 @@ def test_a_delivery_whose_deliverer_died_is_free_after_a_minute(deliveries: Deli
 
 
 def test_a_busy_lane_or_caller_is_passed_over(
-    deliveries: Deliveries, endpoints: Endpoints, write: Write, make_job: MakeJob
+    deliveries: Deliveries, endpoints: EndpointStore, write: Write, make_job: MakeJob
 ) -> None:
     endpoints.add(standing := endpoint())
     for now in range(150):
@@ -273,7 +273,7 @@ def test_what_has_ended_is_on_the_ledger_for_a_week(
 ) -> None:
     write()
     delivery = claimed(deliveries, 100)
-    deliveries.settle(delivery, status, made("204"))
+    deliveries.finish(delivery, status, made("204"))
     [row] = deliveries.of_job(delivery.job_id)
     assert (row.status, row.tries) == (status, 1)
     for key in (delivery_key(row.id), tries_key(row.id)):
@@ -296,7 +296,7 @@ def test_a_deliverer_that_comes_back_too_late_changes_nothing_but_adds_its_try(
     other = claimed(deliveries, 100 + CLAIM_S)
     deliveries.retry(late, made("late"), 161)
     assert deliveries.claim(10_000) is not None  # the other's claim has run out by then, and nothing else was planned
-    deliveries.settle(other, "delivered", made("200"))
+    deliveries.finish(other, "delivered", made("200"))
     deliveries.retry(late, made("later"), 1000)
     [row] = deliveries.of_job(late.job_id)
     assert (row.status, [one.answer for one in deliveries.tries([row])[0]]) == ("delivered", ["late", "200", "later"])
@@ -321,7 +321,7 @@ def test_a_delivery_is_redelivered_with_the_same_event_and_a_fresh_schedule(
 ) -> None:
     write()
     first = claimed(deliveries, 100)
-    deliveries.settle(first, "refused", made("410"))
+    deliveries.finish(first, "refused", made("410"))
     deliveries.redeliver(first, 500)
     again = claimed(deliveries, 500)
     assert (again.event_id, again.body, again.place, again.tries) == (first.event_id, first.body, 0, 1)

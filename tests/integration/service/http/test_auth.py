@@ -11,10 +11,10 @@ from redis import Redis
 from typer.testing import CliRunner
 
 from cli.main import app as easyanimate
-from jobs.access.api_keys import KEYS, KeyRing, digest_of
+from jobs.access.api_keys import KEYS, ApiKeyStore, key_digest
 from jobs.model.limits import Limits
-from service.http.auth import Callers
-from service.http.errors import Problem
+from service.http.auth import Authenticator
+from service.http.errors import ApiError
 from service.settings import ServiceSettings
 
 Code = Callable[[httpx.Response], str]
@@ -25,15 +25,15 @@ def bearer(key: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def ring(redis: Redis) -> KeyRing:
+def ring(redis: Redis) -> ApiKeyStore:
     """The keys of an empty database."""
-    return KeyRing(redis)
+    return ApiKeyStore(redis)
 
 
 @pytest.fixture
-def owner_of(ring: KeyRing) -> Callable[[str | None], str]:
+def owner_of(ring: ApiKeyStore) -> Callable[[str | None], str]:
     """Says whose a key is, where the settings have two keys."""
-    callers = Callers("keys", [SecretStr("one"), SecretStr("schlüssel")], ring, Limits())
+    callers = Authenticator("keys", [SecretStr("one"), SecretStr("schlüssel")], ring, Limits())
     return lambda key: asyncio.run(callers.identify(key)).owner
 
 
@@ -47,24 +47,24 @@ def test_a_key_of_the_settings_is_always_the_same_owner_and_each_has_its_own(own
 
 @pytest.mark.parametrize("key", [None, "", "two", "onee", "ONE", "ea_", "\x00"])
 def test_another_key_is_refused(owner_of, key: str | None) -> None:
-    with pytest.raises(Problem) as refusal:
+    with pytest.raises(ApiError) as refusal:
         owner_of(key)
     assert refusal.value.code == "invalid_api_key"
 
 
-def test_with_auth_off_everybody_is_the_same_caller(ring: KeyRing) -> None:
-    callers = Callers("off", [], ring, Limits())
+def test_with_auth_off_everybody_is_the_same_caller(ring: ApiKeyStore) -> None:
+    callers = Authenticator("off", [], ring, Limits())
     assert {asyncio.run(callers.identify(key)).owner for key in (None, "anything")} == {"local"}
 
 
-def test_keys_of_the_ring_open_for_their_owner_with_their_limits(ring: KeyRing, owner_of) -> None:
+def test_keys_of_the_ring_open_for_their_owner_with_their_limits(ring: ApiKeyStore, owner_of) -> None:
     _, secret = ring.create("nightly", "studio", Limits(queued_jobs=3))
     assert owner_of(secret) == "studio"
-    callers = Callers("keys", [], ring, Limits(queued_jobs=9, running_jobs=2))
+    callers = Authenticator("keys", [], ring, Limits(queued_jobs=9, running_jobs=2))
     assert asyncio.run(callers.identify(secret)).limits == Limits(queued_jobs=3, running_jobs=2)
 
 
-def test_redis_never_holds_a_secret(redis: Redis, ring: KeyRing) -> None:
+def test_redis_never_holds_a_secret(redis: Redis, ring: ApiKeyStore) -> None:
     _, secret = ring.create("nightly", "studio", Limits())
     for digest, row in redis.hgetall(KEYS).items():  # type: ignore[union-attr]
         assert secret.encode() not in digest + row
@@ -72,7 +72,7 @@ def test_redis_never_holds_a_secret(redis: Redis, ring: KeyRing) -> None:
 
 
 def test_a_revoked_key_opens_no_front_end_and_its_videos_stay_its_owners(
-    ring: KeyRing, settings: ServiceSettings, announced, start_api: Callable[[ServiceSettings], str], code_of: Code
+    ring: ApiKeyStore, settings: ServiceSettings, announced, start_api: Callable[[ServiceSettings], str], code_of: Code
 ) -> None:
     first, leaked = ring.create("laptop", "studio", Limits())
     _, fresh = ring.create("laptop, new", "studio", Limits())
@@ -87,7 +87,7 @@ def test_a_revoked_key_opens_no_front_end_and_its_videos_stay_its_owners(
         assert httpx.get(f"{url}/v1/videos/{made}", headers=bearer(fresh)).status_code == 200
 
 
-def test_from_the_command_line_a_key_is_made_listed_and_revoked(redis_url: str, ring: KeyRing, owner_of) -> None:
+def test_from_the_command_line_a_key_is_made_listed_and_revoked(redis_url: str, ring: ApiKeyStore, owner_of) -> None:
     def keys(*arguments: str) -> str:
         done = CliRunner().invoke(easyanimate, ["keys", *arguments], env={"EASYANIMATE_REDIS_URL": redis_url})
         assert done.exit_code == 0, done.output
@@ -102,7 +102,7 @@ def test_from_the_command_line_a_key_is_made_listed_and_revoked(redis_url: str, 
     assert "requests_per_minute 60" in listed
     assert secret not in listed
     assert "revoked" in keys("revoke", key.id)
-    assert ring.find(digest_of(secret)) is None
+    assert ring.find(key_digest(secret)) is None
     assert "revoked" in keys("list")
 
 

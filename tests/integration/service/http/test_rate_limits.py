@@ -8,10 +8,10 @@ import openai
 import pytest
 from redis import Redis
 
-from jobs.access.api_keys import KeyRing
+from jobs.access.api_keys import ApiKeyStore
 from jobs.model.limits import Limits
 from jobs.store.keeper.recovery import JobStore
-from service.http.rate_limits import limit_headers
+from service.http.rate_limits import rate_limit_headers
 from service.settings import ServiceSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # theirs, not ours
@@ -28,7 +28,7 @@ def caller(
     usual = Limits(requests_per_minute=50)
 
     def make(owner: str = "studio", **limits: int) -> httpx.Client:
-        _, secret = KeyRing(redis).create("test", owner, Limits(**limits))
+        _, secret = ApiKeyStore(redis).create("test", owner, Limits(**limits))
         url = start_api(settings.model_copy(update={"auth": "keys", "limits": usual}))
         return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {secret}"}, timeout=30)
 
@@ -112,7 +112,7 @@ def test_a_repeat_of_the_same_request_takes_no_second_place(caller: Callable[...
 
 def test_who_has_no_limits_is_told_of_none(api: httpx.Client) -> None:
     assert not [name for name in api.post("/v1/videos", json=ASKED).headers if "ratelimit" in name]
-    assert limit_headers([]) == {"RateLimit-Policy": "", "RateLimit": ""}
+    assert rate_limit_headers([]) == {"RateLimit-Policy": "", "RateLimit": ""}
 
 
 def test_the_limit_of_running_videos_goes_with_each_job_to_the_queue(

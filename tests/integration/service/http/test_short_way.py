@@ -7,7 +7,7 @@ import pytest
 from fastapi import APIRouter
 
 from jobs.store.callers.reader import JobReader
-from service.app import make_app
+from service.app import create_app
 from service.settings import ServiceSettings
 from tests.integration.service.conftest import running_apis
 
@@ -58,7 +58,7 @@ def test_what_nobody_foresaw_is_a_500_with_its_request_id(api: httpx.Client, mon
 def test_only_lean_routes_may_go_the_short_way(settings: ServiceSettings) -> None:
     router = APIRouter()
     router.get("/slow")(lambda: None)
-    app = make_app(settings)
+    app = create_app(settings)
     with pytest.raises(TypeError, match="not lean"):
         app.open_short_way([router], app.state.parts.metrics)
 

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from jobs.model.job import Job
-from jobs.outbound_http import Outgoing
+from jobs.outbound_http import OutboundClient
 from jobs.storage.factory import open_storage
-from service.http.errors import Problem
+from service.http.errors import ApiError
 from service.inputs import concurrency
-from service.inputs.kinds import PICTURE
-from service.inputs.remote import Links
+from service.inputs.kinds import IMAGE
+from service.inputs.remote import RemoteFetcher
 from service.settings import ServiceSettings
 
 
@@ -132,12 +132,12 @@ def test_a_link_without_a_video_behind_it_is_refused(
 
 
 def test_slow_servers_of_one_caller_leave_room_for_others(elsewhere: Elsewhere) -> None:
-    door = Links(Outgoing(allow_private=True, timeout_s=60), 1000, concurrency.Slots())
+    door = RemoteFetcher(OutboundClient(allow_private=True, timeout_s=60), 1000, concurrency.ConcurrencyLimiter())
     url, ended = f"{elsewhere.url}/wait", threading.Semaphore(0)
 
     def fetch() -> None:
         try:
-            door.fetch("one", url, "image", PICTURE)
+            door.fetch("one", url, "image", IMAGE)
         except Exception:  # noqa: BLE001 - it is a 404 in the end
             ended.release()
 
@@ -145,11 +145,11 @@ def test_slow_servers_of_one_caller_leave_room_for_others(elsewhere: Elsewhere) 
         threading.Thread(target=fetch, daemon=True).start()
     while len(elsewhere.asked) < concurrency.AT_ONCE_FOR_ONE:
         threading.Event().wait(0.01)
-    with pytest.raises(Problem) as refusal:
-        door.fetch("one", f"{elsewhere.url}/a.png", "image", PICTURE)
+    with pytest.raises(ApiError) as refusal:
+        door.fetch("one", f"{elsewhere.url}/a.png", "image", IMAGE)
     assert (refusal.value.code, refusal.value.headers) == ("rate_limited", {"Retry-After": "5"})
-    assert door.fetch("another", f"{elsewhere.url}/a.png", "image", PICTURE) == picture()
+    assert door.fetch("another", f"{elsewhere.url}/a.png", "image", IMAGE) == picture()
     elsewhere.let_go.set()
     for _ in range(concurrency.AT_ONCE_FOR_ONE):
         assert ended.acquire(timeout=60)
-    assert door.fetch("one", f"{elsewhere.url}/a.png", "image", PICTURE) == picture()
+    assert door.fetch("one", f"{elsewhere.url}/a.png", "image", IMAGE) == picture()

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 from redis import Redis
 
-from cli.stack.process import Child
+from cli.stack.process import ManagedProcess
 from cli.stack.redis_server import EmbeddedRedis
-from jobs.access.api_keys import KeyRing
+from jobs.access.api_keys import ApiKeyStore
 from jobs.model.failure import failure
 from jobs.model.limits import Limits
 from jobs.model.model_card import ModelCard
@@ -63,7 +63,7 @@ class Callers(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.store = JobStore(self.service.redis)
-        ring = KeyRing(self.service.redis)
+        ring = ApiKeyStore(self.service.redis)
         self.service.keys.append(0)
         owner = f"caller-{len(self.service.keys)}"
         self.key, self.stranger = (ring.create("test", name, Limits())[1] for name in (owner, f"not-{owner}"))
@@ -229,7 +229,10 @@ def service(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Iterat
         Registry(redis).announce(card, "worker-1")
         common = {"EASYANIMATE_REDIS_URL": server.url, "EASYANIMATE_DATA_DIR": str(folder), "EASYANIMATE_AUTH": "keys"}
         ports = [free_port() for _ in range(FRONT_ENDS)]
-        apis = [Child("api", "service", {**common, "EASYANIMATE_PORT": str(port)}, folder / "log") for port in ports]
+        apis = [
+            ManagedProcess("api", "service", {**common, "EASYANIMATE_PORT": str(port)}, folder / "log")
+            for port in ports
+        ]
         for api in apis:
             api.start()
         clients = [httpx.Client(base_url=ready(f"http://127.0.0.1:{port}"), timeout=60) for port in ports]

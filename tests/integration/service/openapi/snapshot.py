@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from service.app import make_app
+from service.app import create_app
 from service.settings import ServiceSettings
 
 SNAPSHOT = Path(__file__).with_name("openapi.json")
@@ -11,7 +11,7 @@ SNAPSHOT = Path(__file__).with_name("openapi.json")
 
 def current() -> str:
     """The document of this code, a value a line."""
-    return json.dumps(make_app(ServiceSettings()).openapi(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(create_app(ServiceSettings()).openapi(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

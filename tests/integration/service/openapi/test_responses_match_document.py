@@ -30,7 +30,7 @@ from jobs.model.model_card import ModelCard
 from jobs.model.result_files import Segment
 from jobs.queue.registry import Registry
 from jobs.store.keeper.recovery import JobStore
-from service.app import make_app
+from service.app import create_app
 from service.openapi.examples import VIDEO_ID
 from service.settings import ServiceSettings
 from tests.clients.receiver import Receiver
@@ -50,7 +50,7 @@ CHECKS = [
     ignored_auth,
 ]
 
-schema = schemathesis.openapi.from_dict(make_app(ServiceSettings()).openapi())
+schema = schemathesis.openapi.from_dict(create_app(ServiceSettings()).openapi())
 calls = count()
 answered: dict[str, set[int]] = {}  # by operation
 known: dict[str, list[str]] = {}  # by the name of a path parameter
@@ -107,7 +107,7 @@ def _fill(client: httpx.Client, store: JobStore, settings: ServiceSettings, rece
         assert job is not None
         assert job.token is not None
         tokens[job_id] = job.token
-    store.show_segment(running, tokens[running], 0, Segment(key=f"videos/{running}/0/segment-0000.ts", num_frames=24))
+    store.record_segment(running, tokens[running], 0, Segment(key=f"videos/{running}/0/segment-0000.ts", num_frames=24))
     store.fail(failed, tokens[failed], failure("gpu_out_of_memory"))
     client.post(f"/v1/videos/{cancelled}/cancel").raise_for_status()
     known["video_id"] = [completed, completed, running, failed, cancelled, ask()]

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from jobs.model.failure import failure
-from jobs.model.result_files import FILES, Variant, beside
+from jobs.model.result_files import FILES, Variant, sibling_key
 from jobs.storage.factory import open_storage
 from jobs.storage.paths import result_key
 from jobs.store.keeper.recovery import JobStore
@@ -168,7 +168,7 @@ def pictured(store: JobStore, settings: ServiceSettings, made: tuple[str, bytes]
     assert result is not None
     data = {"thumbnail": b"RIFF" + bytes(range(200)), "spritesheet": b"\xff\xd8" + bytes(range(250))}
     for name, content in data.items():
-        open_storage(settings).put_bytes(beside(result.video_key, FILES[Variant(name)]), content)
+        open_storage(settings).put_bytes(sibling_key(result.video_key, FILES[Variant(name)]), content)
     return made[0], data
 
 
@@ -202,9 +202,9 @@ def test_the_preview_is_the_latest_one_and_in_the_end_the_thumbnail(
     key = result_key(video_id, 1, job.token, "preview.webp")
     for step in (2, 4):
         open_storage(settings).put_bytes(key, b"RIFF%d" % step)
-        assert store.show_preview(video_id, job.token, key, step, 10)
+        assert store.record_preview(video_id, job.token, key, step, 10)
         assert (api.get(url).content, api.get(url).headers["content-type"]) == (b"RIFF%d" % step, "image/webp")
-    assert not store.show_preview(video_id, "stale", "other", 6, 10)
+    assert not store.record_preview(video_id, "stale", "other", 6, 10)
     assert api.get(f"/v1/videos/{pictured[0]}/content?variant=preview").content == pictured[1]["thumbnail"]
 
 

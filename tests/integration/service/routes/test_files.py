@@ -12,10 +12,10 @@ from redis import Redis
 
 from jobs.model.job import Job
 from jobs.storage.factory import open_storage
-from jobs.storage.uploads import EXPIRING, Files, upload_prefix
+from jobs.storage.uploads import EXPIRING, UploadIndex, upload_prefix
 from jobs.store.keeper.recovery import JobStore
 from service.settings import ServiceSettings
-from worker.keeper.uploads import FileSweeper
+from worker.keeper.uploads import UploadSweeper
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # theirs, not ours
 
@@ -167,16 +167,16 @@ def test_a_file_ends_when_its_time_is_over(
     api: httpx.Client, redis: Redis, store: JobStore, settings: ServiceSettings
 ) -> None:
     ended, stays = (send(api, picture()).json()["id"] for _ in range(2))
-    files, storage = Files(redis), open_storage(settings)
+    files, storage = UploadIndex(redis), open_storage(settings)
     key = files.get_owned(ended, "local", 0).key
     files.add(files.get_owned(ended, "local", 0).model_copy(update={"expires_at": store.now() - 1}))
     assert api.get(f"/v1/files/{ended}").status_code == 404
     redis.zadd(EXPIRING, {"file-never": 1})  # an upload whose front end died before the end
     storage.put_bytes(f"{upload_prefix('file-never')}content.png", b"half")
-    FileSweeper(store, storage, 60).sweep()
+    UploadSweeper(store, storage, 60).sweep()
     for gone in (key, f"{upload_prefix('file-never')}content.png"):
         with pytest.raises(KeyError):
-            storage.look(gone)
+            storage.stat(gone)
     assert redis.zrange(EXPIRING, 0, -1) == [stays.encode()]
     assert redis.exists(f"file:{ended}") == 0
     answer = api.get(f"/v1/files/{stays}/content", headers={"range": "bytes=0-3"})

@@ -14,7 +14,7 @@ from easyanimate.files.segment_file import SegmentWriter
 from jobs.model.failure import failure
 from jobs.model.job import Job, Result
 from jobs.model.model_card import ModelCard
-from jobs.model.result_files import Segment, beside, segment_name
+from jobs.model.result_files import Segment, segment_name, sibling_key
 from jobs.storage.factory import open_storage
 from jobs.storage.interface import Storage
 from jobs.storage.paths import result_key
@@ -67,11 +67,11 @@ class Hand:
         writer = SegmentWriter(path, width=64, height=48, fps=FPS, first_frame=sum(self.frames))
         writer.write(np.full((FRAMES, 48, 64, 3), 40 * number, np.uint8))
         writer.close()
-        key = beside(self.key, segment_name(number))
+        key = sibling_key(self.key, segment_name(number))
         self.storage.put_file(key, path)
         self.frames = (*self.frames, FRAMES)
         segment = Segment(key=key, num_frames=FRAMES)
-        assert self.store.show_segment(self.job.id, self.job.token or "", number, segment)
+        assert self.store.record_segment(self.job.id, self.job.token or "", number, segment)
 
     def finish(self) -> None:
         result = Result(

@@ -94,9 +94,9 @@ def test_a_video_nobody_can_make_says_so_until_a_worker_comes(
 ) -> None:
     registry, video = Registry(redis), ask(api)
     before = api.get(f"/v1/videos/{video}")
-    assert not registry.tell_unserved(announced.name, 60)  # there is a worker
+    assert not registry.mark_unserved(announced.name, 60)  # there is a worker
     registry.withdraw(announced.name, "worker-1")
-    assert registry.tell_unserved(announced.name, 60)
+    assert registry.mark_unserved(announced.name, 60)
     after = api.get(f"/v1/videos/{video}", headers={"If-None-Match": before.headers["etag"]})
     assert (before.json()["queue"]["reason"], after.json()["queue"]["reason"]) == (None, "model_unavailable")
     [model] = api.get("/v1/models").json()["data"]

@@ -125,7 +125,7 @@ def test_a_running_video_is_asked_to_stop(api: httpx.Client, store: JobStore) ->
     assert (answer.json()["status"], answer.json()["cancel_requested"]) == ("in_progress", True)
     assert job is not None
     assert job.token is not None
-    assert store.beat(video_id, job.token).cancel_requested
+    assert store.heartbeat(video_id, job.token).cancel_requested
 
 
 def test_a_finished_video_cannot_be_cancelled_and_clients_shall_not_try_again(
@@ -155,7 +155,7 @@ def test_deleting_a_running_video_takes_it_from_its_worker(api: httpx.Client, st
     assert job is not None
     assert job.token is not None
     api.delete(f"/v1/videos/{video_id}")
-    assert not store.beat(video_id, job.token).is_ours
+    assert not store.heartbeat(video_id, job.token).is_ours
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_deleting_also_erases_the_start_picture(api: httpx.Client, tmp_path) -> 
     gif = head + b",\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
     video_id = api.post("/v1/videos", data={"prompt": "a"}, files={"image": ("a.gif", gif)}).json()["id"]
     storage = LocalStorage(tmp_path / "objects", public_url="", secret=b"")
-    assert storage.look(f"inputs/{video_id}/image.png").size_bytes
+    assert storage.stat(f"inputs/{video_id}/image.png").size_bytes
     api.delete(f"/v1/videos/{video_id}")
     with pytest.raises(KeyError):
-        storage.look(f"inputs/{video_id}/image.png")
+        storage.stat(f"inputs/{video_id}/image.png")

@@ -15,7 +15,7 @@ from jobs.model.delivery import Try
 from jobs.model.job import Job
 from jobs.store.keeper.recovery import JobStore
 from jobs.webhooks.deliveries import Deliveries
-from jobs.webhooks.endpoints import Endpoints
+from jobs.webhooks.endpoints import EndpointStore
 from service.settings import ServiceSettings
 
 Code = Callable[[httpx.Response], str]
@@ -143,7 +143,7 @@ def test_a_disabled_endpoint_says_why_and_can_be_enabled_again(
     api: httpx.Client, receiver: str, store: JobStore, deliveries: Deliveries
 ) -> None:
     endpoint = make(api, f"{receiver}/200", event_types=["video.queued"])
-    Endpoints(store.redis).disable(endpoint, "it answered 410 Gone", 7.0)
+    EndpointStore(store.redis).disable(endpoint, "it answered 410 Gone", 7.0)
     told = api.get(f"/v1/webhook_endpoints/{endpoint}").json()
     assert (told["status"], told["disabled_reason"], told["disabled_at"]) == ("disabled", "it answered 410 Gone", 7)
     video = api.post("/v1/videos", json={"prompt": "a"}).json()["id"]
@@ -173,7 +173,7 @@ def test_the_ledger_tells_every_try_and_a_delivery_is_sent_once_more(
     claimed = deliveries.claim(waiting[0]["next_try_at"] + 1)
     assert claimed is not None
     once = Try(at=1.5, url="https://x.example/", status_code=500, answer="500", body="oh", duration_ms=12)
-    deliveries.settle(claimed, "exhausted", once)
+    deliveries.finish(claimed, "exhausted", once)
     [row] = [row for row in api.get(url).json()["data"] if row["id"] == claimed.id]
     assert (row["status"], row["next_try_at"], row["tries"]) == ("exhausted", None, [once.model_dump()])
     assert SECRET not in api.get(url).text

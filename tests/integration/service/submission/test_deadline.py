@@ -85,7 +85,7 @@ def test_what_makes_no_sense_is_refused_by_name(
 def test_a_video_past_its_deadline_has_failed_with_its_code(api: httpx.Client, store: JobStore) -> None:
     made = api.post("/v1/videos", json=ASK, headers={"Cancel-After": "1"}).json()
     deadline = time.monotonic() + 20
-    while not store.give_up_late():
+    while not store.expire_late():
         assert time.monotonic() < deadline
         time.sleep(0.05)
     ended = api.get(f"/v1/videos/{made['id']}").json()

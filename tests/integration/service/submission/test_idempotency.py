@@ -17,7 +17,7 @@ from jobs.access.idempotency import Claim, claim
 from jobs.model.job import Job
 from jobs.store.keeper.recovery import JobStore
 from service.settings import ServiceSettings
-from service.submission.idempotency import Repeatable
+from service.submission.idempotency import IdempotencyHeaders
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # theirs, not ours
 Code = Callable[[httpx.Response], str]
@@ -103,13 +103,13 @@ def test_each_caller_has_keys_of_its_own(
 def test_a_request_that_is_being_looked_at_is_a_409_until_it_is_answered(
     api: httpx.Client, redis: Redis, code_of: Code
 ) -> None:
-    asked = Repeatable("/v1/videos", "order-17", False).asked("local", ASKED)
+    asked = IdempotencyHeaders("/v1/videos", "order-17", False).asked("local", ASKED)
     assert isinstance(claim(redis, asked), Claim)
     answer = api.post("/v1/videos", json=ASKED, headers=KEY)
     assert (answer.status_code, code_of(answer)) == (409, "idempotency_in_flight")
     assert answer.headers["retry-after"] == "1"
     assert "x-should-retry" not in answer.headers
-    redis.delete(asked.place)
+    redis.delete(asked.redis_key)
     assert api.post("/v1/videos", json=ASKED, headers=KEY).status_code == 200
 
 

@@ -76,7 +76,7 @@ def ask(api: httpx.Client, path: str = "/v1/videos", **fields: Any) -> dict[str,
 def kept(settings: Any, key: str | None) -> bytes:
     assert key is not None
     storage = open_storage(settings)
-    return b"".join(storage.read(key, 0, storage.look(key).size_bytes))
+    return b"".join(storage.read(key, 0, storage.stat(key).size_bytes))
 
 
 # ---- create

@@ -7,16 +7,16 @@ from jobs.model.job import Job
 from jobs.model.model_card import ModelCard
 from jobs.model.states import Phase, State
 from jobs.store.keeper.recovery import JobStore
-from worker.attempt.attempt import Parts
+from worker.attempt.attempt import WorkerContext
 
 Submit = Callable[..., Job]
 Meanwhile = Callable[[Callable[[], bool], Callable[[], object]], None]
 
 
 def test_a_cancel_does_not_wait_for_the_next_beat(
-    worker: Any, submit: Submit, store: JobStore, parts: Parts, meanwhile: Meanwhile
+    worker: Any, submit: Submit, store: JobStore, context: WorkerContext, meanwhile: Meanwhile
 ) -> None:
-    worker.use(settings=parts.settings.model_copy(update={"beat_s": 3600.0}))
+    worker.use(settings=context.settings.model_copy(update={"beat_s": 3600.0}))
     job = submit("slow")  # says nothing for eight seconds, then again
     meanwhile(lambda: store.get(job.id).phase is Phase.DENOISING, lambda: store.cancel(job.id))
     worker.do_one()
@@ -27,9 +27,9 @@ def test_a_cancel_does_not_wait_for_the_next_beat(
 
 
 def test_a_deleted_job_stops_its_worker_at_once(
-    worker: Any, submit: Submit, store: JobStore, parts: Parts, meanwhile: Meanwhile
+    worker: Any, submit: Submit, store: JobStore, context: WorkerContext, meanwhile: Meanwhile
 ) -> None:
-    worker.use(settings=parts.settings.model_copy(update={"beat_s": 3600.0}))
+    worker.use(settings=context.settings.model_copy(update={"beat_s": 3600.0}))
     job = submit("slow")
     worker.parts.engine.start()
     pid = worker.parts.engine.pid
@@ -47,7 +47,7 @@ def test_a_job_that_goes_back_when_it_was_to_be_cancelled_ends_instead(submit: S
     job = store.lease(submit("a red ball").id, "w")
     assert job is not None
     store.cancel(job.id)
-    store.give_back(job.id, job.token or "")
+    store.release(job.id, job.token or "")
     assert (store.get(job.id).state, store.first_waiting(job.request.model)) == (State.CANCELLED, None)
 
 

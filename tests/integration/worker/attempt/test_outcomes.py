@@ -17,13 +17,13 @@ from rq.serializers import JSONSerializer
 
 from jobs.errors import JobNotFound, StorageUnavailable
 from jobs.model.job import Job
-from jobs.model.result_files import PICTURES, beside
+from jobs.model.result_files import IMAGES, sibling_key
 from jobs.model.states import Phase, State
 from jobs.queue.tickets import TICKET, new_entry, queue_name, tickets_key
 from jobs.storage.interface import Storage
 from jobs.storage.paths import input_key
 from jobs.store.keeper.recovery import JobStore
-from worker.attempt.attempt import Parts
+from worker.attempt.attempt import WorkerContext
 
 Submit = Callable[..., Job]
 Meanwhile = Callable[[Callable[[], bool], Callable[[], object]], None]
@@ -35,7 +35,7 @@ def is_denoising(store: JobStore, job: Job) -> Callable[[], bool]:
 
 
 def bytes_of(storage: Storage, key: str) -> bytes:
-    return b"".join(storage.read(key, 0, storage.look(key).size_bytes))
+    return b"".join(storage.read(key, 0, storage.stat(key).size_bytes))
 
 
 def test_a_job_becomes_a_stored_video_with_its_checksum(
@@ -81,8 +81,8 @@ def test_pictures_are_stored_beside_the_video_and_previews_are_told_on_the_way(
     worker.do_one()
     done = store.get(job.id)
     assert done.result is not None
-    for name in PICTURES:
-        assert bytes_of(storage, beside(done.result.video_key, name)) == name.encode()
+    for name in IMAGES:
+        assert bytes_of(storage, sibling_key(done.result.video_key, name)) == name.encode()
     assert done.preview_key is not None
     assert bytes_of(storage, done.preview_key).startswith(b"RIFF preview")
     told = [json.loads(event[b"event"]) for _, event in redis.xrange(f"job:{job.id}:events")]
@@ -169,9 +169,9 @@ def test_a_job_that_ends_every_engine_is_called_poison_after_three(
 
 
 def test_an_engine_that_is_silent_for_too_long_is_ended_and_the_job_tried_again(
-    worker: Any, submit: Submit, store: JobStore, parts: Parts
+    worker: Any, submit: Submit, store: JobStore, context: WorkerContext
 ) -> None:
-    worker.use(settings=parts.settings.model_copy(update={"step_timeout_s": 0.5}))
+    worker.use(settings=context.settings.model_copy(update={"step_timeout_s": 0.5}))
     job = submit("hang")
     worker.do_one()
     assert store.get(job.id).state is State.QUEUED
@@ -244,7 +244,7 @@ def test_a_video_that_is_done_after_its_deadline_is_kept(
             pass_deadline(redis, job)
             running = store.get(job.id)
             deadline = time.monotonic() + 20
-            while store.beat(job.id, running.token or "").is_late is False and time.monotonic() < deadline:
+            while store.heartbeat(job.id, running.token or "").is_late is False and time.monotonic() < deadline:
                 time.sleep(0.05)
             time.sleep(3 * worker.parts.settings.beat_s)  # the worker has heard it too
             self.storage.put_file(*given)
@@ -255,13 +255,13 @@ def test_a_video_that_is_done_after_its_deadline_is_kept(
 
 
 def test_a_worker_that_has_to_go_gives_the_job_back_at_no_cost(
-    worker: Any, submit: Submit, store: JobStore, parts: Parts, meanwhile: Meanwhile
+    worker: Any, submit: Submit, store: JobStore, context: WorkerContext, meanwhile: Meanwhile
 ) -> None:
     job = submit("slow")
 
     def leave() -> None:
-        parts.drain.begin()
-        parts.drain.begin()
+        context.drain.begin()
+        context.drain.begin()
 
     meanwhile(is_denoising(store, job), leave)
     worker.do_one()
@@ -270,11 +270,11 @@ def test_a_worker_that_has_to_go_gives_the_job_back_at_no_cost(
 
 
 def test_a_ticket_that_comes_while_leaving_takes_no_job(
-    worker: Any, submit: Submit, store: JobStore, parts: Parts
+    worker: Any, submit: Submit, store: JobStore, context: WorkerContext
 ) -> None:
     first, _ = submit("a red ball"), submit("a blue ball")
     found = worker.supervisor.dequeue_job_and_maintain_ttl(None)
-    parts.drain.begin()
+    context.drain.begin()
     worker.supervisor.execute_job(*found)
     assert store.queue_position(store.get(first.id)) == 0
 
@@ -335,9 +335,9 @@ def test_a_video_of_an_attempt_that_was_given_up_is_thrown_away(
 
 
 def test_a_model_that_cannot_be_loaded_any_more_fails_the_job_and_ends_the_worker(
-    worker: Any, submit: Submit, store: JobStore, parts: Parts
+    worker: Any, submit: Submit, store: JobStore, context: WorkerContext
 ) -> None:
-    shutil.rmtree(parts.settings.model_folder)
+    shutil.rmtree(context.settings.model_folder)
     job = submit("a red ball")
     worker.do_one()
     why = store.get(job.id).failure

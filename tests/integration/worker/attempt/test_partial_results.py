@@ -24,7 +24,7 @@ ALL = [b"step %d" % step for step in range(4)]
 def contents(storage: Storage, job: Job) -> list[bytes]:
     """What lies where the job's segments should."""
     keys = [segment.key for segment in job.watchable]
-    return [b"".join(storage.read(key, 0, storage.look(key).size_bytes)) for key in keys]
+    return [b"".join(storage.read(key, 0, storage.stat(key).size_bytes)) for key in keys]
 
 
 def test_they_can_be_watched_while_the_rest_is_made_and_afterwards(

@@ -13,7 +13,8 @@ from jobs.storage.interface import Storage
 from jobs.storage.paths import checkpoint_prefix
 from jobs.store.attempt_log import Outcome
 from jobs.store.keeper.recovery import JobStore
-from worker.attempt.attempt import Parts
+from worker.attempt.attempt import WorkerContext
+from worker.checkpoints.store import sweep
 from worker.drain import Drain
 from worker.settings import WorkerSettings
 
@@ -23,24 +24,24 @@ Meanwhile = Callable[[Callable[[], bool], Callable[[], object]], None]
 
 def stored(storage: Storage, job: Job) -> list[str]:
     prefix = checkpoint_prefix(job.id)
-    return sorted(found.key.removeprefix(prefix) for found in storage.keys(prefix))
+    return sorted(found.key.removeprefix(prefix) for found in storage.list(prefix))
 
 
 @pytest.fixture
-def go_to_another_host(worker: Any, parts: Parts, tmp_path: Path) -> Callable[..., None]:
+def go_to_another_host(worker: Any, context: WorkerContext, tmp_path: Path) -> Callable[..., None]:
     """The worker's next job is made with a fresh spool, and it may stay."""
 
     def go(**changes: Any) -> None:
-        settings = parts.settings.model_copy(update={"spool_dir": tmp_path / "elsewhere", **changes})
+        settings = context.settings.model_copy(update={"spool_dir": tmp_path / "elsewhere", **changes})
         worker.use(settings=settings, drain=Drain(settings.drain_grace_s))
 
     return go
 
 
 @pytest.fixture
-def handed_back(worker: Any, submit: Submit, store: JobStore, parts: Parts, meanwhile: Meanwhile) -> Job:
+def handed_back(worker: Any, submit: Submit, store: JobStore, context: WorkerContext, meanwhile: Meanwhile) -> Job:
     """A job whose worker was told to go when the first of four steps, of a second each, was done."""
-    worker.use(drain=Drain(5.0), settings=parts.settings.model_copy(update={"drain_grace_s": 5.0}))
+    worker.use(drain=Drain(5.0), settings=context.settings.model_copy(update={"drain_grace_s": 5.0}))
     job = submit("steady")
     meanwhile(lambda: store.get(job.id).step == 1, worker.parts.drain.begin)
     worker.do_one()
@@ -110,9 +111,9 @@ class AwayForReading:
 
 
 def test_checkpoints_of_a_long_run_are_stored_on_the_way_and_only_the_newest_stays(
-    worker: Any, submit: Submit, store: JobStore, storage: Storage, parts: Parts, meanwhile: Meanwhile
+    worker: Any, submit: Submit, store: JobStore, storage: Storage, context: WorkerContext, meanwhile: Meanwhile
 ) -> None:
-    worker.use(settings=parts.settings.model_copy(update={"checkpoint_store_every_s": 0.0}))
+    worker.use(settings=context.settings.model_copy(update={"checkpoint_store_every_s": 0.0}))
     job = submit("brief")
     seen: list[list[str]] = []
 
@@ -127,9 +128,9 @@ def test_checkpoints_of_a_long_run_are_stored_on_the_way_and_only_the_newest_sta
 
 
 def test_a_worker_that_was_given_up_stores_no_checkpoint_any_more(
-    worker: Any, submit: Submit, store: JobStore, storage: Storage, parts: Parts, meanwhile: Meanwhile
+    worker: Any, submit: Submit, store: JobStore, storage: Storage, context: WorkerContext, meanwhile: Meanwhile
 ) -> None:
-    worker.use(settings=parts.settings.model_copy(update={"checkpoint_store_every_s": 1.0}))
+    worker.use(settings=context.settings.model_copy(update={"checkpoint_store_every_s": 1.0}))
     job = submit("steady")
 
     def lose() -> None:
@@ -149,7 +150,7 @@ def test_checkpoints_of_jobs_that_ended_elsewhere_are_swept_from_the_spool(
     store.cancel(ended.id)
     for name in (waiting.id, ended.id, "video_gone"):
         (settings.checkpoints / name / "0").mkdir(parents=True)
-    store.sweep(settings.checkpoints, store)
+    sweep(settings.checkpoints, store)
     assert [path.name for path in settings.checkpoints.iterdir()] == [waiting.id]
 
 

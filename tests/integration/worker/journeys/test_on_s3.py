@@ -10,7 +10,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from cli.stack.stack import EmbeddedStack
+from cli.stack.stack import LocalStack
 from easyanimate.files.video_file import probe
 from jobs.settings import S3Settings
 from tests.stack_plan import stack_plan
@@ -32,7 +32,7 @@ def client(
         "EASYANIMATE_S3__ADDRESSING_STYLE": s3_settings.addressing_style,
     }
     plan = stack_plan(folder, models_dir, environment)
-    stack = EmbeddedStack(plan).start()
+    stack = LocalStack(plan).start()
     try:
         with httpx.Client(base_url=stack.url, timeout=30) as client:
             yield client

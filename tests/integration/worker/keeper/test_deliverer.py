@@ -23,10 +23,10 @@ from svix.webhooks import Webhook as SvixWebhook
 from jobs.model.delivery import Delivery, Try
 from jobs.model.job import Job
 from jobs.model.request import WEBHOOK_EVENTS
-from jobs.outbound_http import Outgoing
+from jobs.outbound_http import OutboundClient
 from jobs.store.keeper.recovery import JobStore
 from jobs.webhooks.deliveries import Deliveries
-from jobs.webhooks.endpoints import Endpoint, Endpoints, new_endpoint_id, new_secret
+from jobs.webhooks.endpoints import Endpoint, EndpointStore, new_endpoint_id, new_secret
 from jobs.webhooks.outbox import add_webhook
 from worker.keeper.deliverer import Deliverer
 from worker.settings import WorkerSettings
@@ -123,7 +123,7 @@ def receiver() -> Iterator[Receiver]:
 def delivering(store: JobStore, threads: int = 32, **options: Any) -> Iterator[None]:
     """A deliverer at work."""
     stopped = Event()
-    outgoing = Outgoing(**{"allow_private": True, "timeout_s": PATIENCE_S, **options})
+    outgoing = OutboundClient(**{"allow_private": True, "timeout_s": PATIENCE_S, **options})
     thread = Thread(target=Deliverer(store, outgoing, SECRET, threads).run, args=[stopped])
     thread.start()
     try:
@@ -155,7 +155,7 @@ def subscribe(redis: Redis, url: str, *event_types: str, **more: Any) -> Endpoin
         updated_at=1,
         **more,
     )
-    Endpoints(redis).add(endpoint)
+    EndpointStore(redis).add(endpoint)
     return endpoint
 
 
@@ -271,8 +271,8 @@ def test_standing_endpoints_hear_of_everything_they_want(
         wait_until(lambda: [row.status for row in deliveries.of_job(job.id)] == ["delivered"] * 3)
     told = {(path, json.loads(body)["type"]) for path, _, body in receiver.got}
     assert told == {("/201", "video.queued"), ("/201", "video.cancelled"), ("/202", "video.cancelled")}
-    assert Endpoints(redis).last_try(the_end.id).last_answer == "202"
-    assert Endpoints(redis).last_try(all_of_it.id).last_failure_at is None
+    assert EndpointStore(redis).last_try(the_end.id).last_answer == "202"
+    assert EndpointStore(redis).last_try(all_of_it.id).last_failure_at is None
 
 
 def verified_by(secret: str, headers: dict[str, str], body: str) -> list[str]:
@@ -309,7 +309,7 @@ def test_an_endpoint_that_is_gone_is_disabled_and_says_so(
         for job in jobs:
             wait_until(lambda job=job: ledger(deliveries, job)[0].status == "refused")  # type: ignore[misc]
     assert receiver.count("410") == 1  # what was on its way was not sent
-    found = Endpoints(redis).get_owned(gone.id, "me")
+    found = EndpointStore(redis).get_owned(gone.id, "me")
     assert found.disabled_at is not None
     assert found.disabled_reason == "it answered 410 Gone"
     store.cancel(jobs[0].id)
@@ -332,7 +332,7 @@ def test_a_deleted_endpoint_gets_nothing(
 ) -> None:
     endpoint = subscribe(redis, receiver.url("200"), "video.queued")
     job = submit("a red ball")
-    Endpoints(redis).remove(endpoint)
+    EndpointStore(redis).remove(endpoint)
     with delivering(store):
         wait_until(lambda: ledger(deliveries, job)[0].status == "refused")
     assert receiver.got == []
@@ -398,7 +398,7 @@ def test_stale_progress_is_dropped_and_the_end_still_arrives(
 def test_the_trace_of_the_request_goes_along(submit: Submit, receiver: Receiver, store: JobStore) -> None:
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     told = say(submit, receiver.url("200"))
-    store.submit(told.with_changes(id=f"{told.id}2", traceparent=trace))
+    store.submit(told.evolve(id=f"{told.id}2", traceparent=trace))
     with delivering(store):
         wait_until(lambda: receiver.count("200") == 2)
     assert {headers.get("traceparent") for _, headers, _ in receiver.got} == {None, trace}

@@ -15,8 +15,8 @@ from jobs.queue import tickets
 from jobs.queue.registry import Registry
 from jobs.store.keeper.recovery import JobStore
 from worker.keeper.__main__ import run_keeper
-from worker.keeper.recovery import Sweeper
-from worker.keeper.unserved import Unserved
+from worker.keeper.recovery import RecoverySweeper
+from worker.keeper.unserved import UnservedModels
 from worker.settings import KeeperSettings, WorkerSettings
 
 Submit = Callable[..., Job]
@@ -34,12 +34,12 @@ def wait_until(holds: Callable[[], bool], timeout_s: float = 20.0) -> None:
 
 
 @pytest.fixture
-def sweeper(settings: WorkerSettings, redis: Redis) -> Sweeper:
+def sweeper(settings: WorkerSettings, redis: Redis) -> RecoverySweeper:
     keeper = KeeperSettings.model_validate({"redis_url": settings.redis_url, "data_dir": settings.data_dir})
-    return Sweeper(JobStore(redis, lease_s=0.05), keeper)
+    return RecoverySweeper(JobStore(redis, lease_s=0.05), keeper)
 
 
-def test_a_job_whose_worker_fell_silent_is_queued_again(sweeper: Sweeper, submit: Submit) -> None:
+def test_a_job_whose_worker_fell_silent_is_queued_again(sweeper: RecoverySweeper, submit: Submit) -> None:
     job = submit("a red ball")
     sweeper.store.lease(job.id, "w1")
     time.sleep(0.1)
@@ -47,7 +47,7 @@ def test_a_job_whose_worker_fell_silent_is_queued_again(sweeper: Sweeper, submit
     assert sweeper.store.first_waiting(MODEL) == job.id
 
 
-def test_a_job_whose_worker_beats_is_left_alone(sweeper: Sweeper, submit: Submit, store: JobStore) -> None:
+def test_a_job_whose_worker_beats_is_left_alone(sweeper: RecoverySweeper, submit: Submit, store: JobStore) -> None:
     job = submit("a red ball")
     store.lease(job.id, "w1")  # for fifteen seconds
     sweeper.sweep()
@@ -55,7 +55,7 @@ def test_a_job_whose_worker_beats_is_left_alone(sweeper: Sweeper, submit: Submit
 
 
 def test_a_job_whose_ticket_was_lost_with_a_worker_gets_another(
-    sweeper: Sweeper, submit: Submit, redis: Redis, card: ModelCard
+    sweeper: RecoverySweeper, submit: Submit, redis: Redis, card: ModelCard
 ) -> None:
     Registry(redis).announce(card, "w1")
     job = submit("a red ball")
@@ -83,11 +83,11 @@ def test_a_keeper_waits_for_a_redis_that_is_away(settings: WorkerSettings, free_
 def test_a_model_without_a_worker_is_said_to_be_unserved_after_a_while(redis: Redis, card: ModelCard) -> None:
     registry = Registry(redis)
     registry.announce(card, "w1")
-    patient, hasty = Unserved(registry, after_s=1000), Unserved(registry, after_s=0)
-    hasty.look(card.name)
+    patient, hasty = UnservedModels(registry, after_s=1000), UnservedModels(registry, after_s=0)
+    hasty.check(card.name)
     assert registry.unserved_since(card.name) is None
     registry.withdraw(card.name, "w1")
-    patient.look(card.name)
+    patient.check(card.name)
     assert registry.unserved_since(card.name) is None
-    hasty.look(card.name)
+    hasty.check(card.name)
     assert registry.unserved_since(card.name) is not None

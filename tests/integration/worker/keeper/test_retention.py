@@ -13,18 +13,18 @@ from jobs.errors import JobNotFound, StorageUnavailable
 from jobs.model.job import Job, Result, new_job_id
 from jobs.model.job_file import job_file_key, write_job
 from jobs.model.request import VideoRequest
-from jobs.model.result_files import beside
+from jobs.model.result_files import sibling_key
 from jobs.settings import S3Settings
 from jobs.storage.interface import Storage
 from jobs.storage.local import LocalStorage
 from jobs.storage.paths import checkpoint_prefix, input_key, result_key
 from jobs.storage.s3 import S3Storage
-from jobs.storage.uploads import Files, InputFile, new_file_id
+from jobs.storage.uploads import Upload, UploadIndex, new_file_id
 from jobs.store.keeper import retention
 from jobs.store.keeper.recovery import JobStore
-from jobs.store.keeper.retention import Todo
-from worker.keeper.orphans import Orphans
-from worker.keeper.retention import Janitor
+from jobs.store.keeper.retention import CleanupQueue
+from worker.keeper.orphans import OrphanSweeper
+from worker.keeper.retention import RetentionSweeper
 from worker.settings import KeeperSettings
 
 DAY_S = 86_400
@@ -48,8 +48,8 @@ def local(tmp_path: Path) -> LocalStorage:
 
 
 @pytest.fixture
-def janitor(store: JobStore, storage: Storage, keeping: KeeperSettings) -> Janitor:
-    return Janitor(store, storage, keeping)
+def janitor(store: JobStore, storage: Storage, keeping: KeeperSettings) -> RetentionSweeper:
+    return RetentionSweeper(store, storage, keeping)
 
 
 class Hand:
@@ -71,7 +71,7 @@ class Hand:
         job = self.store.lease(job_id, "w1")
         assert job
         key = result_key(job_id, job.attempt, job.token or "", "video.mp4")
-        for name in (key, beside(key, "manifest.json"), f"{checkpoint_prefix(job_id)}0/latents"):
+        for name in (key, sibling_key(key, "manifest.json"), f"{checkpoint_prefix(job_id)}0/latents"):
             self.storage.put_bytes(name, b"1")
         return job, key
 
@@ -87,7 +87,7 @@ class Hand:
         return {
             found.key.replace(job_id, "J")
             for place in ("inputs/", "videos/", "checkpoints/")
-            for found in self.storage.keys(f"{place}{job_id}/")
+            for found in self.storage.list(f"{place}{job_id}/")
         }
 
 
@@ -103,8 +103,8 @@ def made(key: str) -> Result:
     )
 
 
-def sent_ahead(file_id: str) -> InputFile:
-    return InputFile(
+def sent_ahead(file_id: str) -> Upload:
+    return Upload(
         id=file_id, owner="me", filename="a.png", purpose="vision", kind="picture", extension="png", size_bytes=1,
         content_sha256="", width=1, height=1, created_at=time.time(), expires_at=time.time() + 7 * DAY_S,
     )  # fmt: skip
@@ -115,7 +115,7 @@ def hand(store: JobStore, storage: Storage, asked: Callable[..., VideoRequest]) 
     return Hand(store, storage, asked)
 
 
-def make_due(redis: Redis, todo: Todo) -> None:
+def make_due(redis: Redis, todo: CleanupQueue) -> None:
     """As if the time of everything on this list had come."""
     for job_id in redis.zrange(todo, 0, -1):
         redis.zadd(todo, {job_id: 0})
@@ -127,44 +127,44 @@ def test_files_go_at_their_time_and_the_record_tells_of_it_until_it_goes_too(
     job = hand.finish(hand.submit(0.01).id)
     assert job.expires_at == pytest.approx((job.completed_at or 0) + 0.01)
     time.sleep(0.05)
-    janitor = Janitor(store, hand.storage, keeping.model_copy(update={"record_retention_s": DAY_S}))
+    janitor = RetentionSweeper(store, hand.storage, keeping.model_copy(update={"record_retention_s": DAY_S}))
     janitor.sweep()
     assert hand.keys(job.id) == set()
     assert store.get(job.id).files_gone
-    Janitor(store, hand.storage, keeping).sweep()
+    RetentionSweeper(store, hand.storage, keeping).sweep()
     assert store.get(job.id)  # its time was planned when its files went
-    make_due(store.redis, Todo.RECORDS)
+    make_due(store.redis, CleanupQueue.RECORDS)
     janitor.sweep()
     with pytest.raises(JobNotFound):
         store.get(job.id)
     assert store.newest("me", 10) == []
 
 
-def test_what_waits_or_runs_keeps_everything_however_old(hand: Hand, janitor: Janitor, redis: Redis) -> None:
+def test_what_waits_or_runs_keeps_everything_however_old(hand: Hand, janitor: RetentionSweeper, redis: Redis) -> None:
     waiting = hand.submit(0.01)
     running = hand.submit(0.01)
     hand.attempt(running.id)
     time.sleep(0.05)
-    for todo in Todo:
+    for todo in CleanupQueue:
         for job in (waiting, running):
-            if todo is not Todo.ERASED:
+            if todo is not CleanupQueue.ERASED:
                 redis.zadd(todo, {job.id: 0})  # even if a list were wrong
     janitor.sweep()
     assert hand.keys(waiting.id) == {"inputs/J/image.png"}
     assert len(hand.keys(running.id)) == 4
 
 
-def test_a_video_is_kept_for_ever_if_that_is_wanted(hand: Hand, janitor: Janitor, redis: Redis) -> None:
+def test_a_video_is_kept_for_ever_if_that_is_wanted(hand: Hand, janitor: RetentionSweeper, redis: Redis) -> None:
     job = hand.finish(hand.submit(None).id)
     assert job.expires_at is None
-    for todo in Todo:
+    for todo in CleanupQueue:
         make_due(redis, todo)
     janitor.sweep()
     assert {"inputs/J/image.png"} < hand.keys(job.id)
 
 
 def test_what_other_attempts_left_goes_when_the_job_has_ended(
-    hand: Hand, janitor: Janitor, store: JobStore, redis: Redis
+    hand: Hand, janitor: RetentionSweeper, store: JobStore, redis: Redis
 ) -> None:
     job = hand.submit(DAY_S)
     lost, _ = hand.attempt(job.id)
@@ -174,7 +174,7 @@ def test_what_other_attempts_left_goes_when_the_job_has_ended(
     assert len(hand.keys(job.id)) == 7
     janitor.sweep()
     assert len(hand.keys(job.id)) == 7  # a worker may still be tidying up itself
-    make_due(redis, Todo.LEFTOVERS)
+    make_due(redis, CleanupQueue.LEFTOVERS)
     janitor.sweep()
     assert hand.keys(job.id) == {
         "inputs/J/image.png",
@@ -182,16 +182,18 @@ def test_what_other_attempts_left_goes_when_the_job_has_ended(
     }
 
 
-def test_what_a_deleted_job_still_stores_goes(hand: Hand, janitor: Janitor, store: JobStore, redis: Redis) -> None:
+def test_what_a_deleted_job_still_stores_goes(
+    hand: Hand, janitor: RetentionSweeper, store: JobStore, redis: Redis
+) -> None:
     job = hand.submit(DAY_S)
     hand.attempt(job.id)
     store.delete(job.id)
     janitor.sweep()
     assert hand.keys(job.id) != set()
-    make_due(redis, Todo.ERASED)
+    make_due(redis, CleanupQueue.ERASED)
     janitor.sweep()
     assert hand.keys(job.id) == set()
-    assert all(redis.zcard(todo) == 0 for todo in Todo)
+    assert all(redis.zcard(todo) == 0 for todo in CleanupQueue)
 
 
 def test_several_keepers_at_once_do_no_harm(hand: Hand, store: JobStore, keeping: KeeperSettings) -> None:
@@ -199,21 +201,21 @@ def test_several_keepers_at_once_do_no_harm(hand: Hand, store: JobStore, keeping
     gone = [hand.finish(hand.submit(0.01).id) for _ in range(6)]
     time.sleep(0.05)
     with ThreadPoolExecutor(3) as pool:
-        for swept in [pool.submit(Janitor(store, hand.storage, keeping).sweep) for _ in range(3)]:
+        for swept in [pool.submit(RetentionSweeper(store, hand.storage, keeping).sweep) for _ in range(3)]:
             swept.result()
     assert [hand.keys(job.id) for job in gone] == [set()] * 6
     assert len(hand.keys(kept.id)) == 5
 
 
 def test_one_broken_record_does_not_stand_in_the_way(
-    hand: Hand, janitor: Janitor, store: JobStore, redis: Redis
+    hand: Hand, janitor: RetentionSweeper, store: JobStore, redis: Redis
 ) -> None:
     broken, other = (hand.finish(hand.submit(0.01).id) for _ in range(2))
     redis.hset(f"job:{broken.id}", "request", "{}")
     time.sleep(0.05)
     janitor.sweep()
     assert hand.keys(other.id) == set()
-    assert retention.due(redis, Todo.FILES, store.now() + DAY_S, 10) == [broken.id]
+    assert retention.due(redis, CleanupQueue.FILES, store.now() + DAY_S, 10) == [broken.id]
 
 
 def test_while_storage_is_away_nothing_is_forgotten(hand: Hand, store: JobStore, keeping: KeeperSettings) -> None:
@@ -225,9 +227,9 @@ def test_while_storage_is_away_nothing_is_forgotten(hand: Hand, store: JobStore,
             raise StorageUnavailable
 
     with pytest.raises(StorageUnavailable):
-        Janitor(store, Away(keeping.data_dir / "away", public_url="", secret=b"s"), keeping).sweep()
-    assert retention.due(store.redis, Todo.FILES, store.now(), 10) == [job.id]
-    Janitor(store, hand.storage, keeping).sweep()
+        RetentionSweeper(store, Away(keeping.data_dir / "away", public_url="", secret=b"s"), keeping).sweep()
+    assert retention.due(store.redis, CleanupQueue.FILES, store.now(), 10) == [job.id]
+    RetentionSweeper(store, hand.storage, keeping).sweep()
     assert hand.keys(job.id) == set()
 
 
@@ -239,8 +241,8 @@ class TestOrphans:
         return Hand(store, local, asked)
 
     @pytest.fixture
-    def orphans(self, store: JobStore, local: LocalStorage, keeping: KeeperSettings) -> Orphans:
-        return Orphans(store, local, keeping)
+    def orphans(self, store: JobStore, local: LocalStorage, keeping: KeeperSettings) -> OrphanSweeper:
+        return OrphanSweeper(store, local, keeping)
 
     @staticmethod
     def age(storage: LocalStorage, seconds: float) -> None:
@@ -248,7 +250,9 @@ class TestOrphans:
         for path in storage.folder.rglob("*"):
             os.utime(path, (time.time() - seconds,) * 2)
 
-    def test_inputs_of_a_request_that_was_never_accepted_go_but_not_at_once(self, hand: Hand, orphans: Orphans) -> None:
+    def test_inputs_of_a_request_that_was_never_accepted_go_but_not_at_once(
+        self, hand: Hand, orphans: OrphanSweeper
+    ) -> None:
         hand.storage.put_bytes(input_key("video_never", "image.png"), b"1")
         self.age(orphans.storage, 3600)  # type: ignore[arg-type]
         orphans.sweep()
@@ -257,7 +261,7 @@ class TestOrphans:
         orphans.sweep()
         assert hand.keys("video_never") == set()
 
-    def test_what_any_job_needs_stays_however_old(self, hand: Hand, orphans: Orphans) -> None:
+    def test_what_any_job_needs_stays_however_old(self, hand: Hand, orphans: OrphanSweeper) -> None:
         waiting, running, ended = hand.submit(DAY_S), hand.submit(DAY_S), hand.finish(hand.submit(None).id)
         hand.attempt(running.id)
         before = [hand.keys(job.id) for job in (waiting, running, ended)]
@@ -266,7 +270,7 @@ class TestOrphans:
         assert [hand.keys(job.id) for job in (waiting, running, ended)] == before
 
     def test_finished_videos_of_a_redis_that_lost_everything_stay_until_they_would_expire(
-        self, hand: Hand, orphans: Orphans, redis: Redis, local: LocalStorage
+        self, hand: Hand, orphans: OrphanSweeper, redis: Redis, local: LocalStorage
     ) -> None:
         kept, over = hand.finish(hand.submit(DAY_S).id), hand.finish(hand.submit(0.01).id)
         waiting = hand.submit(DAY_S)
@@ -282,7 +286,7 @@ class TestOrphans:
         assert (hand.keys(over.id), hand.keys(waiting.id)) == (set(), set())
 
     def test_the_end_of_a_file_that_was_never_written_to_its_end_comes(
-        self, orphans: Orphans, local: LocalStorage
+        self, orphans: OrphanSweeper, local: LocalStorage
     ) -> None:
         local.put_bytes("videos/v/1-a/video.mp4", b"1")
         (local.folder / "videos/v/1-a/.unfinished-video.mp4.1").write_bytes(b"1")
@@ -291,22 +295,22 @@ class TestOrphans:
         assert [path for path in local.folder.rglob("*") if path.is_file()] == []
 
     def test_files_sent_ahead_go_when_nobody_can_name_them_any_more(
-        self, orphans: Orphans, local: LocalStorage, redis: Redis
+        self, orphans: OrphanSweeper, local: LocalStorage, redis: Redis
     ) -> None:
-        files, kept, half, lost = Files(redis), new_file_id(), new_file_id(), new_file_id()
+        files, kept, half, lost = UploadIndex(redis), new_file_id(), new_file_id(), new_file_id()
         for file_id in (kept, half, lost):
             files.announce(file_id, time.time())
             local.put_bytes(f"uploads/{file_id}/content.png", b"1")
         files.add(sent_ahead(kept))
         redis.zrem("files:expiring", lost)  # as a Redis does that lost its last second
         orphans.sweep()
-        assert len(list(local.keys("uploads/"))) == 3  # not at once
+        assert len(list(local.list("uploads/"))) == 3  # not at once
         self.age(local, 2 * DAY_S)
         orphans.sweep()
-        assert {found.key.split("/")[1] for found in local.keys("uploads/")} == {kept, half}
+        assert {found.key.split("/")[1] for found in local.list("uploads/")} == {kept, half}
         redis.flushall()
         orphans.sweep()
-        assert list(local.keys("uploads/")) == []
+        assert list(local.list("uploads/")) == []
 
     def test_the_same_holds_in_a_bucket(
         self, store: JobStore, s3_settings: S3Settings, keeping: KeeperSettings, asked: Callable[..., VideoRequest]
@@ -317,6 +321,6 @@ class TestOrphans:
         hand.storage.put_bytes(f"uploads/{new_file_id()}/content.png", b"1")
         before = hand.keys(job.id)
         at_once = keeping.model_copy(update={"orphan_grace_s": -3600.0})
-        Orphans(store, hand.storage, at_once).sweep()
+        OrphanSweeper(store, hand.storage, at_once).sweep()
         assert (hand.keys("video_never"), hand.keys(job.id)) == (set(), before)
-        assert list(hand.storage.keys("uploads/")) == []
+        assert list(hand.storage.list("uploads/")) == []

@@ -16,8 +16,8 @@ from jobs.model.states import State
 from jobs.queue.registry import Registry
 from jobs.store.keeper.recovery import JobStore
 from tests.integration.worker.supervisor.test_process import wait_until
-from worker.attempt.attempt import Parts
-from worker.attempt.engine_process import MOST_CRASHES
+from worker.attempt.attempt import WorkerContext
+from worker.attempt.engine_process import MAX_CRASHES
 from worker.models.served import read_served
 from worker.settings import WorkerSettings
 
@@ -30,12 +30,12 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def serve(worker: Any, settings: WorkerSettings, parts: Parts) -> Serve:
+def serve(worker: Any, settings: WorkerSettings, context: WorkerContext) -> Serve:
     """The worker on call, serving more models, with room for so many of them."""
 
     def serve(*models: str, room: int | None = None) -> Any:
         said = settings.model_copy(update={"models": models})
-        parts.engine.load = replace(parts.engine.load, room_bytes=room)
+        context.engine.load = replace(context.engine.load, room_bytes=room)
         worker.use(settings=said, served=read_served(said))
         return worker
 
@@ -115,7 +115,7 @@ def test_a_model_that_kills_the_engine_each_time_is_withdrawn(
     put_model(OTHER, crash="yes")
     worker = serve(OTHER)
     broken = submit("a red ball", model=OTHER)
-    for _ in range(MOST_CRASHES):
+    for _ in range(MAX_CRASHES):
         worker.do_one()
     assert end_of(store, broken) == (State.FAILED, "model_unavailable")
     assert list(worker.parts.served.cards) == [FIRST]

@@ -9,7 +9,7 @@ from PIL import Image
 
 from easyanimate.errors import InvalidInput
 from easyanimate.pipeline import SCHEDULERS, Generation, make_scheduler
-from easyanimate.pipeline.schedulers.schedulers import FEWEST_STEPS, MOST_STEPS
+from easyanimate.pipeline.schedulers.schedulers import MAX_STEPS, MIN_STEPS
 
 GOOD: dict[str, Any] = {"prompt": "a cat", "height": 384, "width": 672, "num_frames": 72}
 
@@ -49,7 +49,7 @@ def test_the_latents_have_a_quarter_of_the_frames_and_an_eighth_of_each_side(num
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 @pytest.mark.parametrize("steps", ["fewest", "most"])
 def test_a_sampler_can_take_its_fewest_and_its_most_steps(scheduler: str, steps: str) -> None:
-    count = MOST_STEPS[scheduler] if steps == "most" else FEWEST_STEPS.get(scheduler, 1)
+    count = MAX_STEPS[scheduler] if steps == "most" else MIN_STEPS.get(scheduler, 1)
     sampler, x = make_scheduler(scheduler), torch.ones(1, 4, 1, 2, 2)
     sampler.set_timesteps(count)
     for timestep in sampler.timesteps:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from easyanimate.errors import InvalidInput
 from easyanimate.pipeline import SCHEDULERS, EasyAnimatePipeline, Generation, num_timesteps
-from easyanimate.pipeline.inputs.conditioning import Given, what_is_given
+from easyanimate.pipeline.inputs.conditioning import KnownPixels, known_pixels
 from easyanimate.pipeline.inputs.images import prepare_mask
 
 Make = Callable[..., Tensor]
@@ -22,11 +22,11 @@ RIGHT_HALF = np.zeros((32, 48), np.uint8)
 RIGHT_HALF[:, 24:] = 255
 
 
-def given(**settings: Any) -> Given:
-    return what_is_given(Generation(**{**FEW, **settings}))
+def given(**settings: Any) -> KnownPixels:
+    return known_pixels(Generation(**{**FEW, **settings}))
 
 
-def levels(given: Given) -> list[float]:
+def levels(given: KnownPixels) -> list[float]:
     """The mask of each frame at its first pixel, as 255 where the frame is made."""
     return (given.mask_video()[0, 0, :, 0, 0] * 255).tolist()
 

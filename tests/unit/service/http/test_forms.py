@@ -3,7 +3,7 @@
 import pytest
 
 from jobs.errors import InvalidRequest
-from service.http.forms import MAX_PARTS, Upload, read_multipart
+from service.http.forms import MAX_PARTS, FormFile, read_multipart
 
 
 def form(*parts: tuple[str, bytes]) -> bytes:
@@ -29,7 +29,7 @@ def test_text_keeps_every_character() -> None:
 
 def test_a_part_with_a_filename_is_a_file_whatever_its_type() -> None:
     head = b'Content-Disposition: form-data; name="f"; filename="a"\r\nContent-Type: text/plain'
-    assert read_multipart(b"--x\r\n" + head + b"\r\n\r\n\xff\x00\r\n--x--", b"x") == {"f": Upload(b"\xff\x00", "a")}
+    assert read_multipart(b"--x\r\n" + head + b"\r\n\r\n\xff\x00\r\n--x--", b"x") == {"f": FormFile(b"\xff\x00", "a")}
 
 
 @pytest.mark.parametrize("value", [b"", b"1", b"a long text"])

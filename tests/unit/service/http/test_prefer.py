@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as s
 
-from service.http.prefer import LONGEST_WAIT_S, Prefer, read_prefer
+from service.http.prefer import MAX_WAIT_S, Prefer, read_prefer
 
 
 @pytest.mark.parametrize(
@@ -17,8 +17,8 @@ from service.http.prefer import LONGEST_WAIT_S, Prefer, read_prefer
         (["respond-async, wait=10"], Prefer(10, is_async=True)),
         (["respond-async", "wait=10"], Prefer(10, is_async=True)),
         (["wait=10, wait=20"], Prefer(10)),
-        (["wait"], Prefer(LONGEST_WAIT_S)),
-        (["wait=3600"], Prefer(LONGEST_WAIT_S)),
+        (["wait"], Prefer(MAX_WAIT_S)),
+        (["wait=3600"], Prefer(MAX_WAIT_S)),
         (["wait=-1"], Prefer()),
         (["wait=soon, return=minimal"], Prefer()),
         (["wait=0"], Prefer()),
@@ -31,5 +31,5 @@ def test_preferences_are_read(headers: list[str], expected: Prefer) -> None:
 @given(s.lists(s.text(max_size=40), max_size=3))
 def test_no_header_breaks_it_and_what_is_applied_says_itself(headers: list[str]) -> None:
     prefer = read_prefer(headers)
-    assert 0 <= prefer.wait_s <= LONGEST_WAIT_S
+    assert 0 <= prefer.wait_s <= MAX_WAIT_S
     assert read_prefer([*prefer.applied.values()]) == prefer

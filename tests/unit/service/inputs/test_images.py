@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from jobs.errors import InvalidRequest
-from service.inputs.images import ImageDoor
+from service.inputs.images import ImageDecoder
 
-DOOR = ImageDoor(max_pixels=100_000)
+DOOR = ImageDecoder(max_pixels=100_000)
 
 
 def encoded(image: Image.Image, form: str, **options: Any) -> bytes:

@@ -10,10 +10,10 @@ from PIL import ExifTags, Image, ImageOps
 from easyanimate.files.video_file import Mp4Writer
 from easyanimate.training.data.choose_source import choose_source
 from easyanimate.training.data.listed_clips import ListedClips
-from easyanimate.training.data.metadata import read_metadata
+from easyanimate.training.data.metadata import read_metadata_list
 from easyanimate.training.errors import TrainingError
 from easyanimate.training.optimization.randomness import random_at
-from easyanimate.training.run.configuration import BatchSettings, DataSettings, ListSettings, read_settings
+from easyanimate.training.run.configuration import BatchSettings, DataSettings, ListSettings, read_training_settings
 
 IMAGES = BatchSettings(frames=1, height=64, width=64, batch_size=2)
 VIDEOS = BatchSettings(frames=24, height=64, width=64, batch_size=2)
@@ -241,14 +241,14 @@ def test_a_list_without_videos_cannot_make_videos(folder):
 def test_a_list_that_does_not_fit_is_refused(tmp_path, text, message):
     (tmp_path / "list.json").write_text(text)
     with pytest.raises(TrainingError, match=message):
-        read_metadata(tmp_path / "list.json")
+        read_metadata_list(tmp_path / "list.json")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
 def test_a_list_as_windows_writes_it_is_read(tmp_path, encoding):
     text = json.dumps([{"file_path": "a.png", "text": "rouge é"}], ensure_ascii=False).replace(",", ",\r\n")
     (tmp_path / "list.json").write_bytes(text.encode(encoding))
-    assert [entry.text for entry in read_metadata(tmp_path / "list.json")] == ["rouge é"]
+    assert [entry.text for entry in read_metadata_list(tmp_path / "list.json")] == ["rouge é"]
 
 
 @pytest.mark.parametrize("is_link", [False, True])
@@ -258,7 +258,7 @@ def test_an_absolute_path_inside_the_data_folder_is_taken(folder, tmp_path_facto
         data = tmp_path_factory.mktemp("links") / "data"
         data.symlink_to(folder)
     (folder / "list.json").write_text(json.dumps([{"file_path": str(folder / "0.png"), "text": "a"}]))
-    assert [entry.file_path for entry in read_metadata(folder / "list.json", data)] == ["0.png"]
+    assert [entry.file_path for entry in read_metadata_list(folder / "list.json", data)] == ["0.png"]
     assert ListedClips(folder / "list.json", data).clips(IMAGES, Random(0)).pixels.shape[0] == 2
 
 
@@ -266,39 +266,39 @@ def test_an_absolute_path_inside_the_data_folder_is_taken(folder, tmp_path_facto
 def test_an_absolute_path_that_leaves_the_data_folder_is_refused(tmp_path, path):
     (tmp_path / "list.json").write_text(json.dumps([{"file_path": path.format(folder=tmp_path), "text": ""}]))
     with pytest.raises(TrainingError, match="must be a path inside the data folder"):
-        read_metadata(tmp_path / "list.json")
+        read_metadata_list(tmp_path / "list.json")
 
 
 @pytest.mark.parametrize("path", ["pictures\\a.png", "C:\\data\\a.png"])
 def test_backslashes_in_a_path_are_named(tmp_path, path):
     (tmp_path / "list.json").write_text(json.dumps([{"file_path": path, "text": ""}]))
     with pytest.raises(TrainingError, match=r"has backslashes; write / between folders"):
-        read_metadata(tmp_path / "list.json")
+        read_metadata_list(tmp_path / "list.json")
 
 
 @pytest.mark.parametrize(("name", "kind"), [("a.mp4", "video"), ("b/A.MOV", "video"), ("a.png", "image")])
 def test_a_type_that_is_left_out_follows_from_the_ending(tmp_path, name, kind):
     (tmp_path / "list.json").write_text(json.dumps([{"file_path": name, "text": ""}]))
-    assert [entry.type for entry in read_metadata(tmp_path / "list.json")] == [kind]
+    assert [entry.type for entry in read_metadata_list(tmp_path / "list.json")] == [kind]
 
 
 def test_a_list_that_is_a_pointer_of_git_lfs_is_told(tmp_path):
     (tmp_path / "list.json").write_text("version https://git-lfs.github.com/spec/v1\n")
     with pytest.raises(TrainingError, match="is a git-LFS pointer"):
-        read_metadata(tmp_path / "list.json")
+        read_metadata_list(tmp_path / "list.json")
 
 
 def test_a_batch_that_does_not_fit_is_told_in_one_sentence(tmp_path):
     path = tmp_path / "training.toml"
     path.write_text("[[batches]]\nframes = 12\nbatch_size = 1\n", encoding="utf-8-sig")
     with pytest.raises(TrainingError, match=r"does not fit: batches\.0: frames must be 1 or a .* of 8, got 12$"):
-        read_settings(path, DataSettings)
+        read_training_settings(path, DataSettings)
 
 
 def test_no_batches_at_all_are_still_refused(tmp_path):
     (tmp_path / "training.toml").write_text("batches = []\n")
     with pytest.raises(TrainingError, match="batches: Tuple should have at least 1 item"):
-        read_settings(tmp_path / "training.toml", DataSettings)
+        read_training_settings(tmp_path / "training.toml", DataSettings)
 
 
 def test_a_batch_that_the_list_has_nothing_for_is_refused_at_once(folder):

@@ -8,7 +8,7 @@ from easyanimate.training.errors import TrainingError
 from easyanimate.training.losses.adversary import Adversary, balance
 from easyanimate.training.losses.discriminators import ClipCritic, FrameCritic, blur_down, hinge
 from easyanimate.training.losses.perceptual import Perceptual
-from easyanimate.training.run.configuration import BatchSettings, OptimiserSettings, RunSettings
+from easyanimate.training.run.configuration import BatchSettings, OptimizerSettings, RunSettings
 from easyanimate.training.run.loop import Training
 from easyanimate.training.tasks.vae_settings import AdversarySettings, VaeDataSettings, VaeTrainingSettings
 from easyanimate.training.tasks.vae_task import VaeTask
@@ -55,7 +55,7 @@ def test_the_adversarial_gradient_is_as_large_as_the_errors():
 def test_a_vae_trains_against_critics(tmp_path):
     settings = VaeTrainingSettings(
         run=RunSettings(output=tmp_path, steps=4, device="cpu", log_every=1),
-        optimiser=OptimiserSettings(betas=(0.5, 0.9)),
+        optimiser=OptimizerSettings(betas=(0.5, 0.9)),
         vae={"ch": 8, "ch_mult": [1, 1, 1, 2], "layers_per_block": 1, "norm_num_groups": 1},
         adversary=AdversarySettings(width=8, after=0.5),
         data=VaeDataSettings(batches=(BatchSettings(frames=8, height=32, width=32, batch_size=1),)),

@@ -6,8 +6,8 @@ from torch import nn
 
 from easyanimate.training.errors import TrainingError
 from easyanimate.training.optimization.muon import Muon, orthogonal
-from easyanimate.training.optimization.optimizer import clip_gradients, make_optimisers, norm_limit, rate_at
-from easyanimate.training.run.configuration import OptimiserSettings
+from easyanimate.training.optimization.optimizer import clip_gradients, make_optimizers, norm_limit, rate_at
+from easyanimate.training.run.configuration import OptimizerSettings
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (16, 64), (64, 16)])
@@ -43,25 +43,25 @@ def test_muon_lowers_a_loss_of_matrices_and_kernels():
 def test_each_parameter_is_in_one_place_only():
     layer = nn.Linear(32, 32)
     named = [("transformer_blocks.proj_out.weight", layer.weight), ("again", layer.weight), ("bias", layer.bias)]
-    optimisers = make_optimisers(named, OptimiserSettings(kind="muon"))
+    optimisers = make_optimizers(named, OptimizerSettings(kind="muon"))
     held = [p for optimiser in optimisers for group in optimiser.param_groups for p in group["params"]]
     assert [id(p) for p in held] == [id(layer.weight), id(layer.bias)]
 
 
 def test_slow_parameters_get_their_share_of_the_rate():
     named = [("a.weight", nn.Parameter(torch.ones(2))), ("b.weight", nn.Parameter(torch.ones(2)))]
-    (optimiser,) = make_optimisers(named, OptimiserSettings(learning_rate=1e-3), {"b.": 0.1})
+    (optimiser,) = make_optimizers(named, OptimizerSettings(learning_rate=1e-3), {"b.": 0.1})
     assert [group["full_rate"] for group in optimiser.param_groups] == pytest.approx([1e-3, 1e-4])
 
 
 def test_a_slow_word_that_is_in_no_name_is_refused():
     named = [("a.weight", nn.Parameter(torch.ones(2))), ("b.weight", nn.Parameter(torch.ones(2), requires_grad=False))]
     with pytest.raises(TrainingError, match=r"no parameter to train has 'b\.' of slow in its name; one is a\.weight"):
-        make_optimisers(named, OptimiserSettings(), {"b.": 0.1})
+        make_optimizers(named, OptimizerSettings(), {"b.": 0.1})
 
 
 def test_the_rate_warms_up_stays_and_falls():
-    settings = OptimiserSettings(warmup_steps=10, constant=0.5, final=0.1)
+    settings = OptimizerSettings(warmup_steps=10, constant=0.5, final=0.1)
     rates = [rate_at(step, 100, settings) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[9:50] == [1.0] * 41
@@ -73,12 +73,12 @@ def test_the_rate_warms_up_stays_and_falls():
     ("step", "norm", "limit"), [(0, 1.0, 5.0), (500, 1.0, 3.0), (1000, 1.0, 1.0), (2000, 7.0, 1 / 7), (2000, 50.0, 0.1)]
 )
 def test_the_norm_rule_of_v3(step, norm, limit):
-    settings = OptimiserSettings(gradient_norm_rule=True, max_gradient_norm=1.0)
+    settings = OptimizerSettings(gradient_norm_rule=True, max_gradient_norm=1.0)
     assert norm_limit(step, norm, settings) == pytest.approx(limit)
 
 
 def test_gradients_are_cut_to_the_limit():
     parameter = nn.Parameter(torch.zeros(4))
     parameter.grad = torch.full((4,), 3.0)
-    assert clip_gradients([parameter], 0, OptimiserSettings(max_gradient_norm=2.0)) == pytest.approx(6.0)
+    assert clip_gradients([parameter], 0, OptimizerSettings(max_gradient_norm=2.0)) == pytest.approx(6.0)
     assert float(parameter.grad.norm()) == pytest.approx(2.0, rel=1e-4)

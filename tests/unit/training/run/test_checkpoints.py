@@ -10,37 +10,37 @@ PARTS = {"weights": {"a": torch.arange(6.0).reshape(2, 3)}}
 
 
 def test_what_is_saved_is_loaded(tmp_path):
-    made = checkpoints.save(tmp_path, 7, PARTS, {"fingerprint": "x"}, keep=2)
-    parts, facts = checkpoints.load(made)
+    made = checkpoints.save_checkpoint(tmp_path, 7, PARTS, {"fingerprint": "x"}, keep=2)
+    parts, facts = checkpoints.load_checkpoint(made)
     assert torch.equal(parts["weights"]["a"], PARTS["weights"]["a"])
     assert facts == {"step": 7, "fingerprint": "x"}
 
 
 def test_the_newest_counts_and_old_ones_go(tmp_path):
     for step in (1, 2, 10):
-        checkpoints.save(tmp_path, step, PARTS, {}, keep=2)
-    assert checkpoints.newest(tmp_path) == tmp_path / "step-00000010"
+        checkpoints.save_checkpoint(tmp_path, step, PARTS, {}, keep=2)
+    assert checkpoints.newest_checkpoint(tmp_path) == tmp_path / "step-00000010"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000002", "step-00000010"]
 
 
 def test_a_full_disk_leaves_the_checkpoints_before_whole(tmp_path, monkeypatch):
-    checkpoints.save(tmp_path, 1, PARTS, {}, keep=2)
+    checkpoints.save_checkpoint(tmp_path, 1, PARTS, {}, keep=2)
 
     def no_room(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoints, "save_file", no_room)
     with pytest.raises(TrainingError, match=r"No space left on device.*the ones before it are whole"):
-        checkpoints.save(tmp_path, 2, PARTS, {}, keep=2)
+        checkpoints.save_checkpoint(tmp_path, 2, PARTS, {}, keep=2)
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
-    assert checkpoints.load(tmp_path / "step-00000001")[1]["step"] == 1
+    assert checkpoints.load_checkpoint(tmp_path / "step-00000001")[1]["step"] == 1
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):
-    made = checkpoints.save(tmp_path, 1, PARTS, {}, keep=2)
+    made = checkpoints.save_checkpoint(tmp_path, 1, PARTS, {}, keep=2)
     (made / "weights.safetensors").write_bytes(b"nonsense")
     with pytest.raises(TrainingError, match="step-00000001 is damaged"):
-        checkpoints.load(made)
+        checkpoints.load_checkpoint(made)
 
 
 def test_weights_of_another_network_are_refused(tmp_path):
@@ -61,8 +61,8 @@ def test_an_optimiser_goes_on_as_if_nothing_had_been(steps):
     train(first, part, steps)
     again = torch.nn.Parameter(part.detach().clone())
     second = torch.optim.AdamW([again])
-    state = {name: value.clone() for name, value in checkpoints.optimiser_state(first).items()}
-    checkpoints.restore_optimiser(second, state)
+    state = {name: value.clone() for name, value in checkpoints.optimizer_state(first).items()}
+    checkpoints.restore_optimizer(second, state)
     train(first, part, 2)
     train(second, again, 2)
     assert torch.equal(part, again)

@@ -6,7 +6,7 @@ import pytest
 
 from easyanimate.training.errors import TrainingError
 from easyanimate.training.losses.discriminators import ClipCritic
-from easyanimate.training.run.configuration import read_settings
+from easyanimate.training.run.configuration import read_training_settings
 from easyanimate.training.tasks.lora_settings import LoraTrainingSettings
 from easyanimate.training.tasks.transformer_settings import TransformerTrainingSettings
 from easyanimate.training.tasks.vae_settings import AdversarySettings, VaeTrainingSettings
@@ -24,7 +24,7 @@ def read(tmp_path):
     def read(kind: str, changes: dict):
         file = tmp_path / "train.yaml"
         file.write_text(json.dumps(COMMON if kind == "vae" else {**COMMON, "model": "models/one"}))
-        return read_settings(file, KINDS[kind], changes)
+        return read_training_settings(file, KINDS[kind], changes)
 
     return read
 

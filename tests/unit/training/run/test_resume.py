@@ -5,7 +5,7 @@ import torch
 from transformers import T5Config, T5EncoderModel
 
 from easyanimate.training.errors import TrainingError
-from easyanimate.training.run.resume import look_around, renew
+from easyanimate.training.run.resume import find_checkpoint, renew
 
 
 def encoder() -> T5EncoderModel:
@@ -29,7 +29,7 @@ def test_a_word_in_no_name_stops_the_training():
 
 def test_a_fresh_encoder_looks_at_the_words_nearby():
     torch.manual_seed(0)
-    look = look_around(encoder()).eval()
+    look = find_checkpoint(encoder()).eval()
     look.config._attn_implementation = "eager"
     attention = look(torch.tensor([[5, 6, 7, 8, 9, 10]]), output_attentions=True).attentions[0][0]  # [heads, 6, 6]
     assert attention[0].diagonal(-1).mean() > 0.6

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image, ImageFilter
 
-from easyanimate.training.shapes import World, draw, measure, sample_scene, told
+from easyanimate.training.shapes import World, describe_scene, draw, measure_clip, sample_scene
 from easyanimate.training.shapes.scene import MOTIONS, Scene
 
 
@@ -28,8 +28,8 @@ def shares(world, spoil=lambda frames: frames, *, count, frames=16, **size):
     right, asked, random = Counter(), Counter(), Random(7)
     for _ in range(count):
         scene = sample_scene(world, random, frames=frames, **size)
-        seen = measure(spoil(drawn(scene, frames=frames, **size)))
-        for name, word in {**told(scene), "style": scene.style}.items():
+        seen = measure_clip(spoil(drawn(scene, frames=frames, **size)))
+        for name, word in {**describe_scene(scene), "style": scene.style}.items():
             asked[name] += 1
             right[name] += getattr(seen, name) == word
     assert set(asked) == {"colour", "background", "shape", "style", "motion", "speed", "size"}
@@ -62,17 +62,17 @@ def test_blur_and_noise_do_not_change_the_verdict(blur, noise):
 def test_a_word_that_is_not_true_is_not_confirmed():
     scene = sample_scene(World(motions=("left",), speeds=("slowly",), sizes=("small",)), Random(1), frames=16)
     frames = drawn(scene)
-    assert measure(frames).motion == "left"
-    assert measure(frames[::-1]).motion == "right"
-    assert measure(frames.transpose(0, 2, 1, 3)).motion == "up"
-    assert measure(frames[::4]).speed == "quickly"
-    assert measure(255 - frames).colour != measure(frames).colour
+    assert measure_clip(frames).motion == "left"
+    assert measure_clip(frames[::-1]).motion == "right"
+    assert measure_clip(frames.transpose(0, 2, 1, 3)).motion == "up"
+    assert measure_clip(frames[::4]).speed == "quickly"
+    assert measure_clip(255 - frames).colour != measure_clip(frames).colour
 
 
 def test_pace_and_place_are_in_units_at_any_resolution():
     scene = Scene("square", "red", "black", "right", start=(-20.0, 5.0), velocity=(1.5, 0.0), paint=(0.87, 0.15, 0.15))
     for side in (64, 128):
-        seen = measure(drawn(scene, height=side, width=side))
+        seen = measure_clip(drawn(scene, height=side, width=side))
         assert seen.pace == pytest.approx(1.5, abs=0.05)
         assert seen.radius == pytest.approx(12, abs=0.5)
         assert seen.centres == pytest.approx(np.array([(-20 + 1.5 * i, 5.0) for i in range(16)]), abs=0.5)
@@ -80,7 +80,7 @@ def test_pace_and_place_are_in_units_at_any_resolution():
 
 def test_a_shape_that_leaves_the_frame_is_followed_as_long_as_it_is_seen():
     scene = Scene("triangle", "red", "black", "right", start=(15.0, 0.0), velocity=(2.3, 0.0), paint=(0.87, 0.15, 0.15))
-    seen = measure(drawn(scene, frames=24))
+    seen = measure_clip(drawn(scene, frames=24))
     assert (seen.shape, seen.motion, seen.speed) == ("triangle", "right", "quickly")
     assert seen.seen < 1
     assert np.isnan(seen.centres[-1]).all()
@@ -93,24 +93,24 @@ def test_what_is_no_shape_is_not_called_one(shape, frames):
         "plain": np.full((frames, 64, 64, 3), 128, np.uint8),
         "slope": np.broadcast_to(np.linspace(0, 255, 64).astype(np.uint8)[:, None], (frames, 64, 64, 3)),
     }[shape]
-    seen = measure(pictures)
+    seen = measure_clip(pictures)
     assert (seen.shape, seen.style, seen.background) == (None, None, "gray")
     assert shape != "plain" or (seen.colour, seen.motion, seen.seen) == (None, None, 0.0)
 
 
 def test_a_picture_has_no_motion():
     scene = sample_scene(World(), Random(2), frames=1)
-    seen = measure(drawn(scene, frames=1))
-    assert all(getattr(seen, name) == word for name, word in told(scene, picture=True).items())
+    seen = measure_clip(drawn(scene, frames=1))
+    assert all(getattr(seen, name) == word for name, word in describe_scene(scene, picture=True).items())
     assert (seen.motion, seen.speed) == (None, None)
 
 
 def test_frames_of_another_kind_are_refused():
     with pytest.raises(ValueError, match=r"uint8 \[F, H, W, 3\]"):
-        measure(np.zeros((16, 64, 64, 3), np.float32))
+        measure_clip(np.zeros((16, 64, 64, 3), np.float32))
 
 
 def test_a_turning_circle_is_told_to_stand_still():
     scene = sample_scene(World(shapes=("circle",), motions=("turning",)), Random(0), frames=16)
-    assert told(scene)["motion"] == "still"
-    assert measure(drawn(scene)).motion == "still"
+    assert describe_scene(scene)["motion"] == "still"
+    assert measure_clip(drawn(scene)).motion == "still"

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from easyanimate.training.shapes import Scene, World, caption, draw, is_held_out, sample_scene
-from easyanimate.training.shapes.captions import sentences
+from easyanimate.training.shapes.captions import caption_sentences
 from easyanimate.training.shapes.scene import COLOURS, MOTIONS, SHAPES, UNITS
 
 PLAIN = Scene("circle", "red", "black", "right", radius=12, velocity=(1.5, 0.0), paint=COLOURS["red"])
@@ -84,7 +84,7 @@ def test_a_picture_is_said_without_motion():
 
 
 def test_sentences_hold_all_words():
-    words = {word for sentence in sentences() for word in sentence.replace(",", "").split()}
+    words = {word for sentence in caption_sentences() for word in sentence.replace(",", "").split()}
     assert {*SHAPES, *COLOURS, "left", "right", "slowly", "quickly", "small", "large", "growing"} <= words
 
 

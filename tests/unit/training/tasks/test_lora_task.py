@@ -10,7 +10,7 @@ from easyanimate.lora import applied, read_lora
 from easyanimate.tiny import TINY_MODEL
 from easyanimate.training.errors import TrainingError
 from easyanimate.training.run.command import train_lora
-from easyanimate.training.run.configuration import BatchSettings, OptimiserSettings, RunSettings
+from easyanimate.training.run.configuration import BatchSettings, OptimizerSettings, RunSettings
 from easyanimate.training.run.loop import Training
 from easyanimate.training.tasks.lora_settings import LoraSettings, LoraTrainingSettings
 from easyanimate.training.tasks.lora_task import LORA_FILE, LoraTask
@@ -23,7 +23,7 @@ def settings(models_dir, tmp_path, **lora) -> LoraTrainingSettings:
     return LoraTrainingSettings(
         run=RunSettings(output=tmp_path, steps=3, device="cpu"),
         model=models_dir / TINY_MODEL,
-        optimiser=OptimiserSettings(learning_rate=1e-2),
+        optimiser=OptimizerSettings(learning_rate=1e-2),
         loss=LossSettings(steps="uniform"),
         lora=LoraSettings(**{"rank": 4, "alpha": 2.0, **lora}),
         data=TransformerDataSettings(batches=(KIND,)),

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from easyanimate.training.run.configuration import BatchSettings, RunSettings
-from easyanimate.training.tasks.task import Place
+from easyanimate.training.tasks.task import TaskContext
 from easyanimate.training.tasks.vae_settings import VaeDataSettings, VaeLossSettings, VaeTrainingSettings
 from easyanimate.training.tasks.vae_task import VaeTask, standardise
 
@@ -36,8 +36,8 @@ def test_standardised_latents_have_mean_0_and_deviation_1_and_make_the_same_pict
 
 
 def test_a_batch_is_a_function_of_its_place(tmp_path):
-    one, again = (task(tmp_path).batch(Place(0, 3, 10)) for _ in range(2))
-    other = task(tmp_path).batch(Place(0, 3, 10, process=1))
+    one, again = (task(tmp_path).batch(TaskContext(0, 3, 10)) for _ in range(2))
+    other = task(tmp_path).batch(TaskContext(0, 3, 10, process=1))
     assert torch.equal(one["pixels"], again["pixels"])
     assert not torch.equal(one["pixels"], other["pixels"])
 
@@ -50,7 +50,7 @@ def test_a_frozen_encoder_learns_nothing(tmp_path):
 
 @pytest.mark.parametrize(("share", "value"), [("masked", -1.0), ("masks", 1.0)])
 def test_what_an_inpainting_model_encodes_is_among_the_clips(tmp_path, share, value):
-    pixels = task(tmp_path, data={share: 1.0}).batch(Place(0, 0, 10))["pixels"]
+    pixels = task(tmp_path, data={share: 1.0}).batch(TaskContext(0, 0, 10))["pixels"]
     is_other = (pixels == value).flatten(3).all(3).all(1)  # [B, F]
     assert not is_other[:, 0].any()
     assert (is_other.sum(1) >= BATCH.frames - 8).all()
@@ -59,14 +59,14 @@ def test_what_an_inpainting_model_encodes_is_among_the_clips(tmp_path, share, va
 
 def test_the_loss_counts_absolute_and_squared_error_and_divergence(tmp_path):
     made = task(tmp_path, loss={"l1": 0.0, "l2": 0.0, "kl": 1.0})
-    losses = made.network(made.batch(Place(0, 0, 10)))
+    losses = made.network(made.batch(TaskContext(0, 0, 10)))
     assert torch.allclose(losses["loss"], losses["kl"])
 
 
 def test_an_anchor_holds_the_latents_where_they_were(tmp_path):
     task(tmp_path).vae.save_pretrained(tmp_path / "vae")
     kept = task(tmp_path, start=tmp_path / "vae", loss={"l1": 0.0, "kl": 0.0, "anchor": 2.0})
-    batch = kept.batch(Place(0, 0, 10))
+    batch = kept.batch(TaskContext(0, 0, 10))
     assert kept.network(batch)["loss"] == 0
     with torch.no_grad():
         kept.vae.quant_conv.bias[:4] += 0.5

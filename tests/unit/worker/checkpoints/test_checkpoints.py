@@ -19,7 +19,7 @@ from jobs.model.request import VideoRequest
 from worker.checkpoints.format import NAME, attempts_in, read_checkpoint
 from worker.checkpoints.state_file import load_state, save_state
 from worker.generation import fingerprint
-from worker.generation.generator import VideoMaker
+from worker.generation.generator import VideoGenerator
 from worker.protocol.messages import Checkpointed, Checkpoints, Progress, Resumed, Run, SegmentWritten
 
 MODEL = "easyanimate-v3-tiny"
@@ -34,7 +34,7 @@ ASKED: dict[str, Any] = {
 class Bench:
     """A maker, and a job folder for the checkpoints of its attempts."""
 
-    maker: VideoMaker
+    maker: VideoGenerator
     room: Path
     every_s: float = 0.0
 
@@ -68,20 +68,20 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def maker(models_dir: Path) -> VideoMaker:
+def maker(models_dir: Path) -> VideoGenerator:
     """The small model with windows of 8 frames."""
-    maker = VideoMaker.load(models_dir / MODEL, "cpu", "float32")
+    maker = VideoGenerator.load(models_dir / MODEL, "cpu", "float32")
     maker.card = maker.card.model_copy(update={"max_frames": 8})
     return maker
 
 
 @pytest.fixture
-def bench(maker: VideoMaker, tmp_path: Path) -> Bench:
+def bench(maker: VideoGenerator, tmp_path: Path) -> Bench:
     return Bench(maker, tmp_path)
 
 
 @pytest.fixture(scope="module")
-def clean(maker: VideoMaker, tmp_path_factory: pytest.TempPathFactory) -> str:
+def clean(maker: VideoGenerator, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The file of an undisturbed run that keeps no checkpoints."""
     path = tmp_path_factory.mktemp("clean") / "video.mp4"
     return maker.make(Run("run", VideoRequest.model_validate(ASKED), path), lambda _: None, lambda: None).sha256

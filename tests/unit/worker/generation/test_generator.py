@@ -15,17 +15,17 @@ from easyanimate.errors import CheckpointError, Interrupted, NotFinite
 from easyanimate.files.video_file import probe
 from jobs.model.request import VideoRequest
 from jobs.model.states import Phase
-from worker.generation.generator import VideoMaker
+from worker.generation.generator import VideoGenerator
 from worker.protocol.errors import BrokenVideo
-from worker.protocol.messages import Answer, Done, Progress, Run
+from worker.protocol.messages import Done, Event, Progress, Run
 
 STEPS = 2
 MODEL = "easyanimate-v3-tiny"
 
 
 @pytest.fixture(scope="module")
-def maker(models_dir: Path) -> VideoMaker:
-    return VideoMaker.load(models_dir / MODEL, "cpu", "float32")
+def maker(models_dir: Path) -> VideoGenerator:
+    return VideoGenerator.load(models_dir / MODEL, "cpu", "float32")
 
 
 def request(**changes: Any) -> VideoRequest:
@@ -49,10 +49,10 @@ def never() -> None:
 
 
 def make(
-    maker: VideoMaker,
+    maker: VideoGenerator,
     path: Path,
     image: Path | None = None,
-    tell: Callable[[Answer], None] = lambda _: None,
+    tell: Callable[[Event], None] = lambda _: None,
     check: Callable[[], None] = never,
     **changes: Any,
 ) -> Done:
@@ -74,7 +74,7 @@ class Made:
 
 
 @pytest.fixture(scope="module")
-def made(maker: VideoMaker, tmp_path_factory: pytest.TempPathFactory) -> Made:
+def made(maker: VideoGenerator, tmp_path_factory: pytest.TempPathFactory) -> Made:
     path, told = tmp_path_factory.mktemp("made") / "video.mp4", list[Any]()
     return Made(path, make(maker, path, tell=told.append), told)
 
@@ -86,12 +86,12 @@ def test_the_file_holds_what_was_asked_for(made: Made) -> None:
     assert made.done.size_bytes == made.path.stat().st_size
 
 
-def test_another_seed_makes_another_file(maker: VideoMaker, made: Made, tmp_path: Path) -> None:
+def test_another_seed_makes_another_file(maker: VideoGenerator, made: Made, tmp_path: Path) -> None:
     assert make(maker, tmp_path / "video.mp4", seed=6).sha256 != made.done.sha256
 
 
 def test_the_same_request_makes_the_same_file_even_after_an_interrupted_run(
-    maker: VideoMaker, made: Made, tmp_path: Path
+    maker: VideoGenerator, made: Made, tmp_path: Path
 ) -> None:
     with pytest.raises(Interrupted):
         make(maker, tmp_path / "video.mp4", check=stop)
@@ -110,7 +110,7 @@ def test_each_phase_has_its_seconds(made: Made) -> None:
     assert made.done.peak_memory_mb > 0
 
 
-def test_a_cancel_stops_a_run_at_its_first_step(maker: VideoMaker, tmp_path: Path) -> None:
+def test_a_cancel_stops_a_run_at_its_first_step(maker: VideoGenerator, tmp_path: Path) -> None:
     told: list[Any] = []
     with pytest.raises(Interrupted):
         make(maker, tmp_path / "video.mp4", tell=told.append, check=stop)
@@ -118,7 +118,7 @@ def test_a_cancel_stops_a_run_at_its_first_step(maker: VideoMaker, tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_cancel_stops_a_run_between_two_pieces_of_decoding(maker: VideoMaker, tmp_path: Path) -> None:
+def test_a_cancel_stops_a_run_between_two_pieces_of_decoding(maker: VideoGenerator, tmp_path: Path) -> None:
     told: list[Any] = []
 
     def stop_when_decoding() -> None:
@@ -131,7 +131,7 @@ def test_a_cancel_stops_a_run_between_two_pieces_of_decoding(maker: VideoMaker, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_start_image_changes_the_video(maker: VideoMaker, made: Made, tmp_path: Path) -> None:
+def test_a_start_image_changes_the_video(maker: VideoGenerator, made: Made, tmp_path: Path) -> None:
     Image.new("RGB", (32, 48), "red").save(tmp_path / "image.png")
     assert make(maker, tmp_path / "video.mp4", tmp_path / "image.png").sha256 != made.done.sha256
 
@@ -144,7 +144,7 @@ def test_the_file_says_how_it_was_made_but_not_with_which_words(made: Made) -> N
 
 
 def test_a_file_with_frames_missing_is_not_handed_out(
-    maker: VideoMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    maker: VideoGenerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def half(*_: Any, **__: Any) -> Iterator[torch.Tensor]:
         yield torch.zeros(8, 48, 32, 3, dtype=torch.uint8)
@@ -155,7 +155,7 @@ def test_a_file_with_frames_missing_is_not_handed_out(
 
 
 def test_a_model_that_makes_nan_is_found_out(models_dir: Path, tmp_path: Path) -> None:
-    sick = VideoMaker.load(models_dir / MODEL, "cpu", "float32")
+    sick = VideoGenerator.load(models_dir / MODEL, "cpu", "float32")
     with torch.no_grad():
         next(sick.pipe.transformer.parameters()).fill_(float("nan"))
     with pytest.raises(NotFinite):
@@ -164,10 +164,10 @@ def test_a_model_that_makes_nan_is_found_out(models_dir: Path, tmp_path: Path) -
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="there is no folder"):
-        VideoMaker.load(tmp_path / "model", "cpu", "float32")
+        VideoGenerator.load(tmp_path / "model", "cpu", "float32")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 def test_cuda_is_refused_where_there_is_none(models_dir: Path) -> None:
     with pytest.raises(ValueError, match="no CUDA device"):
-        VideoMaker.load(models_dir / MODEL, "cuda", "auto")
+        VideoGenerator.load(models_dir / MODEL, "cuda", "auto")

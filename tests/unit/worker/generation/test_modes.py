@@ -20,11 +20,11 @@ from easyanimate.files.video_file import Mp4Writer, probe, read_frames
 from easyanimate.lora import LowRank, write_lora
 from jobs.model.request import VideoRequest
 from jobs.model.states import Phase
-from worker.generation.generator import VideoMaker
+from worker.generation.generator import VideoGenerator
 from worker.generation.source_video import source_frames
-from worker.models.lora_index import shelf
+from worker.models.lora_index import list_lora_files
 from worker.output.previews import NO_MEMORY
-from worker.protocol.errors import Refused, failed
+from worker.protocol.errors import RequestRefused, to_failed
 from worker.protocol.messages import Done, Preview, Run, SegmentWritten
 
 MODEL = "easyanimate-v3-tiny"
@@ -33,11 +33,11 @@ Make = Callable[..., Done]
 
 
 @pytest.fixture(scope="module")
-def maker(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> VideoMaker:
+def maker(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> VideoGenerator:
     """The small model with windows of 16 frames, and a shelf of its own."""
     folder = tmp_path_factory.mktemp("models")
     shutil.copytree(models_dir / MODEL, folder / MODEL)
-    maker = VideoMaker.load(folder / MODEL, "cpu", "float32")
+    maker = VideoGenerator.load(folder / MODEL, "cpu", "float32")
     maker.card = maker.card.model_copy(update={"max_frames": 16})
     return maker
 
@@ -51,7 +51,7 @@ def request(**changes: Any) -> VideoRequest:
 
 
 @pytest.fixture
-def make(maker: VideoMaker, tmp_path: Path) -> Make:
+def make(maker: VideoGenerator, tmp_path: Path) -> Make:
     """Makes a result at tmp_path; keys of inputs are set for the files that are given."""
 
     def make(*files: Path, tell: Callable[[Any], None] = lambda _: None, **changes: Any) -> Done:
@@ -159,7 +159,7 @@ def test_what_is_told_of_a_long_video_only_goes_forward(make: Make) -> None:
     assert list(done.phase_seconds) == ["encoding", "denoising", "decoding", "muxing"]
 
 
-def test_a_long_video_is_the_same_after_an_interrupted_one(make: Make, maker: VideoMaker, tmp_path: Path) -> None:
+def test_a_long_video_is_the_same_after_an_interrupted_one(make: Make, maker: VideoGenerator, tmp_path: Path) -> None:
     whole = make(num_frames=24).sha256
     seen: list[Any] = []
 
@@ -262,9 +262,9 @@ def without_content(data: bytes) -> bytes:
 @pytest.mark.parametrize("cut", [without_content, lambda data: b"\0\0\0\x08ftyp", lambda data: b"no video"])
 def test_a_video_that_cannot_be_decoded_is_the_callers_to_change(tmp_path: Path, cut: Callable[[bytes], bytes]) -> None:
     path = damage(clip(tmp_path / "video.mp4"), cut)
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RequestRefused) as refusal:
         list(source_frames(path, request(video_num_frames=24)))
-    answer = failed(refusal.value)
+    answer = to_failed(refusal.value)
     assert answer.code == "invalid_video"
     assert answer.message is not None
     assert str(tmp_path) not in answer.message
@@ -274,7 +274,7 @@ def test_a_video_that_cannot_be_decoded_is_the_callers_to_change(tmp_path: Path,
 
 
 @pytest.fixture
-def loras(maker: VideoMaker) -> Iterator[Path]:
+def loras(maker: VideoGenerator) -> Iterator[Path]:
     """The shelf, with a LoRA that fits, one that fits in part, and things that are none."""
     folder = maker.models_dir / "loras"
     folder.mkdir()
@@ -316,19 +316,19 @@ def test_what_of_a_lora_does_not_fit_is_told(make: Make, loras: Path) -> None:
 
 @pytest.mark.parametrize("name", ["misfit", "weights", "rubbish", "gone", "../easyanimate-v3-tiny/vae/model"])
 def test_a_lora_that_cannot_be_used_is_the_callers_to_change(
-    make: Make, maker: VideoMaker, loras: Path, name: str
+    make: Make, maker: VideoGenerator, loras: Path, name: str
 ) -> None:
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RequestRefused) as refusal:
         make(**choice(name))
-    answer = failed(refusal.value)
+    answer = to_failed(refusal.value)
     assert answer.code == "invalid_lora"
     assert answer.message is not None
     assert str(maker.models_dir) not in answer.message
 
 
-def test_the_shelf_lists_what_a_request_may_name(maker: VideoMaker, loras: Path) -> None:
-    assert [lora.name for lora in shelf(maker.models_dir)] == ["fits", "half", "misfit", "rubbish", "weights"]
-    assert all(lora.size_bytes > 0 for lora in shelf(maker.models_dir))
+def test_the_shelf_lists_what_a_request_may_name(maker: VideoGenerator, loras: Path) -> None:
+    assert [lora.name for lora in list_lora_files(maker.models_dir)] == ["fits", "half", "misfit", "rubbish", "weights"]
+    assert all(lora.size_bytes > 0 for lora in list_lora_files(maker.models_dir))
 
 
 # ---- the manifest
@@ -343,7 +343,7 @@ def test_the_manifest_has_every_setting_and_the_hash_of_every_input(make: Make, 
 
 @pytest.mark.parametrize("memory", ["normal", "low"])
 def test_a_memory_profile_does_not_change_the_frames(make: Make, models_dir: Path, tmp_path: Path, memory: Any) -> None:
-    careful = VideoMaker.load(models_dir / MODEL, "cpu", "float32", memory)
+    careful = VideoGenerator.load(models_dir / MODEL, "cpu", "float32", memory)
     make(num_frames=8)
     ours = frames(tmp_path / "video.mp4")
     careful.make(Run("run", request(num_frames=8), tmp_path / "careful.mp4"), lambda _: None, lambda: None)
@@ -379,7 +379,7 @@ def test_the_last_preview_is_near_to_what_comes_out(make: Make, tmp_path: Path) 
     assert off[-1] < off[0]
 
 
-def test_a_worker_that_saves_memory_makes_no_previews_and_says_so(make: Make, maker: VideoMaker) -> None:
+def test_a_worker_that_saves_memory_makes_no_previews_and_says_so(make: Make, maker: VideoGenerator) -> None:
     told: list[Any] = []
     place, maker.place = maker.place, replace(maker.place, memory="low")
     try:

@@ -1,7 +1,7 @@
 """Nobody gets all the threads: not one receiver, not one caller, and a slow receiver one at a time."""
 
 from jobs.model.delivery import Delivery
-from worker.keeper.delivery_slots import SLOW_S, Lanes
+from worker.keeper.delivery_slots import SLOW_S, DeliverySlots
 
 
 def delivery(owner: str, receiver: str) -> Delivery:
@@ -10,37 +10,37 @@ def delivery(owner: str, receiver: str) -> Delivery:
 
 
 def test_a_receiver_gets_an_eighth_and_a_caller_three_quarters() -> None:
-    lanes = Lanes(32)
+    lanes = DeliverySlots(32)
     for _ in range(4):
         assert lanes.busy() == []
-        lanes.enter(delivery("a", "r"))
+        lanes.acquire(delivery("a", "r"))
     assert lanes.busy() == ["a r"]
     for n in range(20):
-        lanes.enter(delivery("a", f"r{n}"))
+        lanes.acquire(delivery("a", f"r{n}"))
     assert lanes.busy() == ["a r", "a"]
     assert lanes.has_room
     for n in range(8):
-        lanes.enter(delivery("b", f"r{n}"))
+        lanes.acquire(delivery("b", f"r{n}"))
     assert not lanes.has_room
 
 
 def test_a_slow_receiver_has_one_at_a_time_until_it_is_fast_again() -> None:
-    lanes, one = Lanes(32), delivery("a", "r")
-    lanes.enter(one)
-    lanes.leave(one, SLOW_S)
+    lanes, one = DeliverySlots(32), delivery("a", "r")
+    lanes.acquire(one)
+    lanes.release(one, SLOW_S)
     assert lanes.busy() == []
-    lanes.enter(one)
+    lanes.acquire(one)
     assert lanes.busy() == ["a r"]
-    lanes.leave(one, 0.1)
-    lanes.enter(one)
+    lanes.release(one, 0.1)
+    lanes.acquire(one)
     assert lanes.busy() == []
 
 
 def test_what_has_ended_takes_no_room() -> None:
-    lanes, one = Lanes(1), delivery("a", "r")
+    lanes, one = DeliverySlots(1), delivery("a", "r")
     for _ in range(3):
         assert lanes.has_room
-        lanes.enter(one)
+        lanes.acquire(one)
         assert not lanes.has_room
         lanes.leave(one, 0.1)
     assert lanes.busy() == []

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from jobs.model.request import VideoRequest
-from worker.output.segments import Segments
-from worker.protocol.control import Contact
+from worker.output.segments import SegmentRecorder
+from worker.protocol.control import RunControl
 from worker.protocol.messages import Run, SegmentWritten
 
 
@@ -19,12 +19,14 @@ def told() -> list[Any]:
 
 
 @pytest.fixture
-def segments(tmp_path: Path, told: list[Any]) -> Segments:
+def segments(tmp_path: Path, told: list[Any]) -> SegmentRecorder:
     asked = VideoRequest(
         model="m", prompt="p", width=64, height=48, num_frames=64, fps=2, num_inference_steps=1, guidance_scale=1.0,
         scheduler="euler", seed=0,
     )  # fmt: skip
-    segments = Segments(Run("run", asked, tmp_path / "video.mp4"), Contact(told.append, lambda: None, lambda: False))
+    segments = SegmentRecorder(
+        Run("run", asked, tmp_path / "video.mp4"), RunControl(told.append, lambda: None, lambda: False)
+    )
     segments.is_wanted = True
     return segments
 
@@ -34,7 +36,7 @@ def black(num_frames: int) -> np.ndarray:
 
 
 def test_each_cut_makes_one_and_none_is_longer_than_a_playlist_promises(
-    segments: Segments, told: list[Any], tmp_path: Path
+    segments: SegmentRecorder, told: list[Any], tmp_path: Path
 ) -> None:
     for count in (5, 3):
         segments.add(black(count))
@@ -51,7 +53,7 @@ def test_each_cut_makes_one_and_none_is_longer_than_a_playlist_promises(
             assert sum(1 for _ in video.decode(video=0)) == count
 
 
-def test_a_video_of_one_window_has_none(segments: Segments, told: list[Any], tmp_path: Path) -> None:
+def test_a_video_of_one_window_has_none(segments: SegmentRecorder, told: list[Any], tmp_path: Path) -> None:
     segments.is_wanted = False
     segments.add(black(8))
     segments.cut()
@@ -60,7 +62,7 @@ def test_a_video_of_one_window_has_none(segments: Segments, told: list[Any], tmp
 
 @pytest.mark.parametrize("when", ["first", "later"])
 def test_a_folder_that_cannot_be_written_ends_them_and_nothing_else(
-    segments: Segments, told: list[Any], tmp_path: Path, when: str
+    segments: SegmentRecorder, told: list[Any], tmp_path: Path, when: str
 ) -> None:
     if when == "later":
         segments.add(black(8))

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from jobs.model.request import VideoRequest
-from worker.output.thumbnails import COLUMNS, MOST_TILES, THUMBNAIL_SIDE, TILE_SIDE, Gallery
+from worker.output.thumbnails import COLUMNS, MAX_TILES, THUMBNAIL_SIDE, TILE_SIDE, ThumbnailBuilder
 
 
 def request(num_frames: int, width: int, height: int) -> VideoRequest:
@@ -22,13 +22,13 @@ def test_the_sheet_has_evenly_spread_frames_in_order_and_the_thumbnail_the_middl
     tmp_path: Path, num_frames: int, piece: int
 ) -> None:
     asked = request(num_frames, 64, 32)
-    gallery = Gallery(asked)
+    gallery = ThumbnailBuilder(asked)
     levels = np.linspace(0, 255, num_frames).round().astype(np.uint8)
     for begin in range(0, num_frames, piece):  # frames in grey that get lighter
         part = levels[begin : begin + piece, None, None, None]
         gallery.add(np.broadcast_to(part, (len(part), 32, 64, 3)))
     gallery.save(tmp_path)
-    tiles = min(MOST_TILES, num_frames)
+    tiles = min(MAX_TILES, num_frames)
     with Image.open(tmp_path / "spritesheet.jpg") as sheet:
         assert (sheet.format, sheet.width) == ("JPEG", 64 * min(COLUMNS, tiles))
         pixels = np.asarray(sheet.convert("L")).astype(int)
@@ -41,7 +41,7 @@ def test_the_sheet_has_evenly_spread_frames_in_order_and_the_thumbnail_the_middl
 
 
 def test_large_frames_become_small_pictures(tmp_path: Path) -> None:
-    gallery = Gallery(request(8, 1280, 720))
+    gallery = ThumbnailBuilder(request(8, 1280, 720))
     gallery.add(np.zeros((8, 720, 1280, 3), np.uint8))
     gallery.save(tmp_path)
     with Image.open(tmp_path / "thumbnail.webp") as thumbnail, Image.open(tmp_path / "spritesheet.jpg") as sheet:

@@ -7,7 +7,7 @@ import torch
 
 from easyanimate.errors import CheckpointError, Interrupted, InvalidInput, NotFinite
 from jobs.model.failure import CODES
-from worker.protocol.errors import BrokenVideo, failed, not_loaded
+from worker.protocol.errors import BrokenVideo, to_failed, to_not_loaded
 from worker.protocol.messages import NotLoaded
 
 
@@ -27,20 +27,20 @@ from worker.protocol.messages import NotLoaded
     ],
 )
 def test_every_exception_has_a_public_code(error: Exception, code: str, is_fatal: bool) -> None:
-    answer = failed(error)
+    answer = to_failed(error)
     assert (answer.code, answer.is_fatal) == (code, is_fatal)
     assert answer.code in CODES
 
 
 def test_what_the_caller_is_told_holds_no_path() -> None:
     error = OSError(errno.ENOSPC, "No space left on device", "/data/spool/video.mp4")
-    assert "/data" not in (failed(error).message or "")
+    assert "/data" not in (to_failed(error).message or "")
 
 
 def test_a_model_that_cannot_be_loaded_says_why_to_the_operator() -> None:
-    answer = not_loaded("a-model", CheckpointError("vae/config.json is missing"))
+    answer = to_not_loaded("a-model", CheckpointError("vae/config.json is missing"))
     assert answer == NotLoaded("a-model", "vae/config.json is missing", is_fatal=False)
 
 
 def test_a_dead_device_is_not_the_fault_of_the_model() -> None:
-    assert not_loaded("a-model", RuntimeError("CUDA error: an illegal memory access was encountered")).is_fatal
+    assert to_not_loaded("a-model", RuntimeError("CUDA error: an illegal memory access was encountered")).is_fatal
