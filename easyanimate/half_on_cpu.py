@@ -1,7 +1,7 @@
-"""Products of 16-bit tensors on a CPU that has no fast ones: computed in float32, and rounded once.
+"""Computes 16-bit products and convolutions in float32 on a CPU that is slow in 16 bits, and rounds once.
 
-torch computes them with oneDNN, which needs AVX-512 on a PC's processor. Without it torch has plain loops: a product of
-256x4096x4096 took 36 s instead of 0.1 s. Weights stay stored in 16 bits; each is widened for one product at a time.
+torch computes them with oneDNN, which needs AVX-512 on an x86 processor. Without it torch uses plain loops: a product
+of 256x4096x4096 took 36 s instead of 0.1 s. Weights stay in 16 bits; each is converted for one layer at a time.
 """
 
 import platform
@@ -41,6 +41,15 @@ def attention(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None
     return attended.to(queries.dtype)
 
 
+def convolution(layer: nn.Conv2d | nn.Conv3d, x: Tensor, weight: Tensor, **options: Any) -> Tensor:
+    """`layer`'s kind of convolution of `x` with `weight` and its own bias; `options` as in `F.conv2d`."""
+    run: Any = F.conv3d if isinstance(layer, nn.Conv3d) and weight.dim() == 5 else F.conv2d
+    if not is_slow(x):
+        return run(x, weight, layer.bias, **options)
+    bias = None if layer.bias is None else layer.bias.float()
+    return run(x.float(), weight.float(), bias, **options).to(x.dtype)
+
+
 class WideningLinear(nn.Linear):
     """A linear layer that shares the weights of `original` and computes with `linear` above."""
 
@@ -54,9 +63,57 @@ class WideningLinear(nn.Linear):
         return linear(x, self.weight, self.bias)
 
 
+_SETTINGS = (
+    "in_channels",
+    "out_channels",
+    "kernel_size",
+    "stride",
+    "padding",
+    "padding_mode",
+    "dilation",
+    "groups",
+    "transposed",
+    "output_padding",
+)
+
+
+class _Widening:
+    """A convolution that computes with `convolution` above and shares the weights of `original`."""
+
+    def __init__(self, original: Any) -> None:
+        nn.Module.__init__(self)  # type: ignore[arg-type]
+        for name in _SETTINGS:
+            setattr(self, name, getattr(original, name))
+        self.weight, self.bias = original.weight, original.bias
+
+    def forward(self: Any, x: Tensor) -> Tensor:
+        """The convolution of `x` [B, C, ..., H, W]."""
+        options = {name: getattr(self, name) for name in ("stride", "padding", "dilation", "groups")}
+        return convolution(self, x, self.weight, **options)
+
+
+class WideningConv2d(_Widening, nn.Conv2d):
+    """A 2-D convolution that is fast in 16 bits on each CPU."""
+
+
+class WideningConv3d(_Widening, nn.Conv3d):
+    """A 3-D convolution that is fast in 16 bits on each CPU."""
+
+
+_WIDENING: dict[type[nn.Module], type[nn.Module]] = {
+    nn.Linear: WideningLinear,
+    nn.Conv2d: WideningConv2d,
+    nn.Conv3d: WideningConv3d,
+}
+
+
 def widen_products(model: Any) -> None:
-    """Replace the linear layers of `model` whose weights have 16 bits. Weights, names and number types stay."""
+    """Replaces the linear layers and plain convolutions of `model` that have 16-bit weights.
+
+    Weights, their names and their number types stay. Layers of a subclass compute as they are written.
+    """
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
-            if type(child) is nn.Linear and child.weight.dtype in HALF:
-                setattr(parent, name, WideningLinear(child).train(child.training))
+            kind: Any = _WIDENING.get(type(child))
+            if kind is not None and child.weight.dtype in HALF and getattr(child, "padding_mode", "zeros") == "zeros":
+                setattr(parent, name, kind(child).train(child.training))

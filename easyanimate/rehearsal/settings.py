@@ -160,3 +160,4 @@ SMALL = ModelSize(
     clip_text=_clip_half(32, 2, 1, vocab_size=49408, max_position_embeddings=77),
     loss_scale=16,
 )
+SIZES = {"published": PUBLISHED, "small": SMALL}

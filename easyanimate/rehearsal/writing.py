@@ -1,6 +1,12 @@
-"""Writes a model with seeded random weights in exactly the published layout, one file at a time."""
+"""Writes a model with seeded random weights in exactly the published layout, one file at a time.
+
+    python -m easyanimate.rehearsal.writing FOLDER SIZE
+
+does this in a process of its own, whose memory is free afterwards, and prints each file of weights.
+"""
 
 import json
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,7 +33,7 @@ from easyanimate.rehearsal.layout import (
     split_in_pieces,
     whole_clip_config,
 )
-from easyanimate.rehearsal.settings import ModelSize
+from easyanimate.rehearsal.settings import SIZES, ModelSize
 from easyanimate.tiny.tokenizer import make_tokenizer
 from easyanimate.transformer import EasyAnimateTransformer3DModel, with_position_tables
 from easyanimate.vae import AutoencoderKLSlice
@@ -134,3 +140,10 @@ def _write_text(folder: Path, size: ModelSize, on_file: Callable[[Path], object]
         save_file(random_tensors({name: shapes[name] for name in names}, torch.float16, seed), folder / file)
         on_file(folder / file)
     _write_json(folder / TEXT_INDEX, index)
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    write_published_folder(
+        target, SIZES[sys.argv[2]], newer=True, on_file=lambda path: sys.stdout.write(f"{path.relative_to(target)}\n")
+    )

@@ -1,12 +1,13 @@
 """The building blocks of both halves: temporal convolution, residual block, middle block, samplers."""
 
 from itertools import zip_longest
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from easyanimate.half_on_cpu import attention
+from easyanimate.half_on_cpu import attention, convolution
 from easyanimate.vae.convolution import Triple, conv3d
 from easyanimate.vae.regime import Regime
 
@@ -37,7 +38,8 @@ class TConv(nn.Conv3d):
         """Time is padded as `regime` says; height and width with zeros."""
         if regime is Regime.IMAGE:
             central = self.weight[:, :, 1]
-            return F.conv2d(x.squeeze(2), central, self.bias, self.steps[1:], self.border).unsqueeze(2)
+            options: dict[str, Any] = {"stride": self.steps[1:], "padding": self.border}
+            return convolution(self, x.squeeze(2), central, **options).unsqueeze(2)
         if regime is Regime.SLICE:
             return conv3d(x, self.weight, self.bias, self.steps, (1, self.border, self.border))
         first = x[:, :, :1]

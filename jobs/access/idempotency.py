@@ -88,7 +88,7 @@ def claim(redis: Redis, asked: IdempotencyKey) -> Claim | str:
 
 
 def put_claim(redis: Redis, claim: Claim) -> Any:
-    """Writes the claim if there is none. Without a key, a repetition overwrites it. `claim_result` parses the answer."""
+    """Writes the claim if there is none. Without a key, a repetition overwrites it. See `claim_result`."""
     looks_back = claim.asked.deduplicates
     return redis.set(claim.asked.redis_key, claim.value, ex=CLAIMED_FOR_S, nx=looks_back, get=looks_back)
 

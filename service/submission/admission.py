@@ -26,7 +26,8 @@ log = structlog.get_logger()
 async def admit_jobs(asker: Submitter, wish: Submission, claim: Claim, offer: ModelOffer) -> Job:
     """The first of the accepted jobs: all of the wish are accepted, or none. It may be one that was there before.
 
-    Raises ApiError `queue_full`, `rate_limited`, `asset_expired`, StorageUnavailable, QueueUnavailable, RequestInFlight.
+    Raises ApiError `queue_full`, `rate_limited`, `asset_expired`; StorageUnavailable; QueueUnavailable;
+    RequestInFlight.
     """
     resources, owner = asker.resources, asker.owner
     await _check_room(resources, wish, offer)

@@ -57,7 +57,7 @@ MAX_SECONDS = 20.0  # the longest that OpenAI's clients ask for; more is a mista
 
 @dataclass(frozen=True)
 class Length:
-    """`num_frames` of the result, `video_response` of the video that came with the request, and what was bent to fit."""
+    """`num_frames` of the result, `of_video` of the source video, and what was changed to fit."""
 
     num_frames: int
     of_video: int = 0

@@ -6,7 +6,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from easyanimate import half_on_cpu
-from easyanimate.half_on_cpu import WideningLinear, attention, linear, widen_products
+from easyanimate.half_on_cpu import WideningConv2d, WideningConv3d, WideningLinear, attention, linear, widen_products
+from easyanimate.vae.layers import TConv
+from easyanimate.vae.regime import Regime
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +68,33 @@ def test_layers_kept_in_float32_are_not_touched() -> None:
     widen_products(model)
 
     assert [type(layer) for layer in model] == [nn.Linear, WideningLinear]
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "kind"),
+    [
+        (nn.Conv2d(3, 5, 3, stride=2, padding=1), (2, 3, 8, 8), WideningConv2d),
+        (nn.Conv2d(4, 4, 3, groups=2, dilation=2, bias=False), (1, 4, 9, 9), WideningConv2d),
+        (nn.Conv3d(3, 5, 1), (2, 3, 2, 8, 8), WideningConv3d),
+    ],
+)
+def test_a_plain_convolution_is_computed_in_float32_and_rounded_once(
+    layer: nn.Module, shape: tuple[int, ...], kind: type[nn.Module]
+) -> None:
+    model, x = nn.Sequential(layer).to(torch.bfloat16), random(*shape)
+    weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    widen_products(model)
+    assert type(model[0]) is kind
+    assert {name: tensor.tolist() for name, tensor in model.state_dict().items()} == {
+        name: tensor.tolist() for name, tensor in weights.items()
+    }
+    found = model(x)
+    exact = model.float()(x.float())
+    assert torch.equal(found, exact.bfloat16())
+
+
+def test_one_frame_is_convolved_in_float32_and_rounded_once() -> None:
+    layer, x = TConv(3, 5).to(torch.bfloat16), random(1, 3, 1, 8, 8)
+    found = layer(x, Regime.IMAGE)
+    exact = layer.float()(x.float(), Regime.IMAGE)
+    assert torch.equal(found, exact.bfloat16())

@@ -98,15 +98,15 @@ def check_machine(output: Path, needs: Needs) -> None:
 def run_rehearsal(output: Path, size_name: str) -> "Report":
     """All phases, one after the other; the report is written after each. Models are deleted at the end."""
     from easyanimate.rehearsal.report import Report
-    from easyanimate.rehearsal.settings import PUBLISHED, SMALL
+    from easyanimate.rehearsal.settings import SIZES
 
-    size = {"published": PUBLISHED, "small": SMALL}[size_name]
+    size = SIZES[size_name]
     machine = f"{os.cpu_count()} CPUs, Python {platform.python_version()}, bfloat16"
     report = Report(size_name, machine)
     published, shelf = output / "published", output / "models"
     _clear(published, shelf, output / "data")
     try:
-        write(report, size, published / size.name)
+        write(report, published / size.name)
         hashes = import_from_pipe(report, size, published / size.name, shelf)
         pull_from_hub(report, size, published / size.name, shelf, hashes)
         _clear(published)
@@ -137,16 +137,18 @@ def _phase(report: "Report", name: str) -> Iterator[list[str]]:
     typer.echo(f"   {report.phases[-1].seconds:.0f} s; {report.phases[-1].result}", err=True)
 
 
-def write(report: "Report", size: "ModelSize", folder: Path) -> None:
+def write(report: "Report", folder: Path) -> None:
     """The published folder, with newer settings."""
     from easyanimate.models.checkup import folder_bytes
-    from easyanimate.rehearsal.writing import write_published_folder
 
     with _phase(report, "write the published layout") as results:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        write_published_folder(
-            folder, size, newer=True, on_file=lambda path: typer.echo(f"   {path.relative_to(folder)}", err=True)
-        )
+        command = [sys.executable, "-u", "-m", "easyanimate.rehearsal.writing", str(folder), report.size]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+            for line in child.stdout or ():
+                typer.echo(f"   {line.rstrip()}", err=True)
+        if child.returncode:
+            raise RehearsalFailed(f"the model could not be written: the process ended with {child.returncode}")
         results.append(f"{folder_bytes(folder) / 1e9:.2f} GB")
 
 

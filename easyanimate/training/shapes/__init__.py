@@ -12,9 +12,9 @@ __all__ = [
     "Scene",
     "World",
     "caption",
+    "describe_scene",
     "draw",
     "is_held_out",
     "measure_clip",
     "sample_scene",
-    "describe_scene",
 ]
