@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from fastapi import FastAPI
+
 from service.http.errors import ServerErrorMiddleware, install_handlers
 from service.http.middleware import RequestLogMiddleware
-from service.http.short_way import FrontEnd
 from service.openapi.document import document, route_name
 from service.openapi.webhooks import webhooks as described_webhooks
 from service.resources import Resources
@@ -18,16 +19,16 @@ API_VERSION = "1.0.0"
 ABOUT = "Text- and image-to-video as durable jobs. Speaks OpenAI's Videos API, and more."
 
 
-def create_app(settings: ServiceSettings) -> FrontEnd:
+def create_app(settings: ServiceSettings) -> FastAPI:
     """The front end with these settings. Nothing is contacted before the first request."""
     resources = Resources.from_settings(settings)
 
     @asynccontextmanager
-    async def lifespan(_: FrontEnd) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await resources.close()
 
-    app = FrontEnd(
+    app = FastAPI(
         title="EasyAnimate Service",
         version=API_VERSION,
         description=ABOUT,
@@ -40,7 +41,6 @@ def create_app(settings: ServiceSettings) -> FrontEnd:
     )
     app.state.resources = resources
     app.openapi = document(app)  # type: ignore[method-assign]
-    app.include_router(videos.read_router)
     for module in (create, videos, content, playlist, events):
         app.include_router(module.router)
     app.include_router(webhooks.deliveries_router)
@@ -49,5 +49,4 @@ def create_app(settings: ServiceSettings) -> FrontEnd:
     install_handlers(app)
     app.add_middleware(ServerErrorMiddleware)
     app.add_middleware(RequestLogMiddleware, metrics=resources.metrics)  # the last one added is the outermost
-    app.open_short_way((videos.read_router, create.router), resources.metrics)
     return app

@@ -144,14 +144,6 @@ def problem_body(path: str, code: str, message: str, param: str | None = None) -
     }
 
 
-EXPECTED = (ApiError, JobsError)  # what a route may raise
-
-
-async def error_response(request: Request, error: ApiError | JobsError) -> Response:
-    """The problem that the caller of this request reads."""
-    return await (_of_problem if isinstance(error, ApiError) else _of_job)(request, error)
-
-
 def install_handlers(app: FastAPI) -> None:
     """Answer every known error of `app` as a problem."""
     app.add_exception_handler(ApiError, _of_problem)

@@ -17,7 +17,6 @@ from jobs.store.callers.async_submission import ModelOffer
 from service.dependencies import BodyDep
 from service.http.body import Body
 from service.http.fields import Fields
-from service.http.lean_route import LeanRoute
 from service.http.prefer import Prefer, PreferDep
 from service.openapi.examples import CREATE_EXAMPLES, EDIT_EXAMPLES, EXTEND_EXAMPLES, REMIX_EXAMPLES
 from service.openapi.headers import request_headers
@@ -31,7 +30,7 @@ from service.submission.idempotency import run_once
 from service.submission.submitter import Submitter, SubmitterDep
 from service.waiting import is_final, wait_for
 
-router = APIRouter(prefix="/v1/videos", tags=["videos"], route_class=LeanRoute)
+router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
 
 @dataclass(frozen=True)

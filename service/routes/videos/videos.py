@@ -20,7 +20,6 @@ from jobs.store.attempt_log import Attempt
 from jobs.store.callers.reader import JobVersion, ListQuery, Page
 from service.dependencies import OwnerDep, ResourcesDep
 from service.http.fields import Fields
-from service.http.lean_route import LeanRoute
 from service.http.prefer import PreferDep
 from service.http.ranges import matches
 from service.openapi.headers import request_headers, response_headers
@@ -31,7 +30,6 @@ from service.schemas.video import VideoDeleted, VideoList, etag, poll_after_ms, 
 from service.waiting import Condition, is_final, wait_for
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
-read_router = APIRouter(prefix="/v1/videos", tags=["videos"], route_class=LeanRoute)
 
 LIST_PARAMETERS = ("limit", "after", "order", "status")
 OF_ONE = ("invalid_api_key", "video_not_found", "queue_unavailable")
@@ -56,7 +54,7 @@ async def list_videos(
     return await run_in_threadpool(_listed, page, request, resources)
 
 
-@read_router.get(
+@router.get(
     "/{video_id}",
     responses={200: video_response("The record", *OF_RECORD), 304: not_modified(), **errors(*OF_ONE)},
     openapi_extra=request_headers("If-None-Match", "Prefer"),

@@ -77,6 +77,7 @@ def _objects(tmp_path) -> None:
         ("POST", "/", 405, "method_not_allowed"),
         ("PUT", "/v1/videos", 405, "method_not_allowed"),
         ("PATCH", "/v1/videos/x", 405, "method_not_allowed"),
+        ("GET", "/v1/videos/x%2Fattempts/y", 404, "not_found"),
     ],
 )
 def test_errors_of_the_framework_have_our_form(
