@@ -50,40 +50,49 @@ class LocalLora(BaseModel):
     scale: float
 
 
-class VideoRequest(BaseModel):
-    """Everything it takes to make one video, with every default filled in.
+class GenerationSettings(BaseModel):
+    """The parameters of a generation that are the same at every layer: API, stored request, manifest and pipeline.
 
-    `width` and `height` in pixels, `fps` in frames per second, `seed` in 0..2**63-1; `num_frames` is the length of the
-    whole result. The keys name inputs in storage: start image, end image and mask are RGB PNGs that were checked when
-    they came in, `video_key` is an MP4 of which the header was. That video is changed, with `strength` in 0..1, or
-    `continues` is set, and it stands at the beginning of the result; `video_num_frames` counts its frames at `fps`.
+    A new parameter is added here; inheritance, views, manifests and pipeline inputs iterate over these fields.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: str
-    prompt: str = Field(min_length=1, max_length=MAX_PROMPT_CHARS)
-    negative_prompt: str = Field(default="", max_length=MAX_PROMPT_CHARS)
-    width: int
-    height: int
-    num_frames: int
-    fps: int
+    prompt: str
+    negative_prompt: str = ""
+    width: int = Field(description="Pixels.")
+    height: int = Field(description="Pixels.")
     num_inference_steps: int
     guidance_scale: float
     scheduler: str
-    seed: int
+    seed: int = Field(description="0 to 2**63-1.")
+    strength: float = Field(default=1.0, description="Share of the noise added to a source video, above 0 and up to 1.")
+    overlap: int = Field(default=4, description="Frames that a window shares with the one before.")
+    clip_apply_ratio: float = 0.5
+    smooth: bool = True
+    clean_caption: bool = True
+
+
+class VideoRequest(GenerationSettings):
+    """A complete request for one video, with every default filled in.
+
+    `num_frames` is the length of the whole result at `fps` frames per second. The keys name inputs in storage: start
+    image, end image and mask are checked RGB PNGs, `video_key` is an MP4 with a checked header. The source video is
+    changed, or with `continues` it is the beginning of the result; `video_num_frames` counts its frames at `fps`.
+    """
+
+    model: str
+    prompt: str = Field(min_length=1, max_length=MAX_PROMPT_CHARS)
+    negative_prompt: str = Field(default="", max_length=MAX_PROMPT_CHARS)
+    num_frames: int
+    fps: int
     image_key: str | None = None
     last_image_key: str | None = None
     mask_key: str | None = None
     video_key: str | None = None
     video_num_frames: int = 0
     continues: bool = False
-    strength: float = 1.0
     loras: tuple[LocalLora, ...] = ()
-    overlap: int = 4
-    clip_apply_ratio: float = 0.5
-    smooth: bool = True
-    clean_caption: bool = True
     preview_every_steps: int | None = None
     webhook: WebhookTarget | None = None
     metadata: dict[str, str] = Field(default_factory=dict)
