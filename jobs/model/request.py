@@ -41,7 +41,7 @@ class WebhookTarget(BaseModel):
         return secret.get_secret_value() if secret else None
 
 
-class LocalLora(BaseModel):
+class LoraChoice(BaseModel):
     """A LoRA by its name on the worker's shelf, and how strongly it works."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -92,7 +92,7 @@ class VideoRequest(GenerationSettings):
     video_key: str | None = None
     video_num_frames: int = 0
     continues: bool = False
-    loras: tuple[LocalLora, ...] = ()
+    loras: tuple[LoraChoice, ...] = ()
     preview_every_steps: int | None = None
     webhook: WebhookTarget | None = None
     metadata: dict[str, str] = Field(default_factory=dict)

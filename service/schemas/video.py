@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from jobs.model.failure import Blame
 from jobs.model.job import Job, PublicStatus
-from jobs.model.request import LocalLora, Mode
+from jobs.model.request import LoraChoice, Mode
 from jobs.model.states import Phase, Priority, State
 from jobs.queue.fair_queue import QueuePosition
 from jobs.queue.load import Load
@@ -107,7 +107,7 @@ class Video(BaseModel):
     scheduler: str
     mode: Mode
     strength: float
-    loras: tuple[LocalLora, ...]
+    loras: tuple[LoraChoice, ...]
     overlap: int
     clip_apply_ratio: float
     smooth: bool

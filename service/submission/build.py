@@ -12,7 +12,7 @@ from jobs.model.request import (
     DEFAULT_WEBHOOK_EVENTS,
     MAX_PROMPT_CHARS,
     WEBHOOK_EVENTS,
-    LocalLora,
+    LoraChoice,
     VideoRequest,
     WebhookTarget,
 )
@@ -214,7 +214,7 @@ def _guidance_scale(fields: Fields, card: ModelCard) -> float:
     return scale
 
 
-def _loras(fields: Fields, card: ModelCard) -> tuple[LocalLora, ...]:
+def _loras(fields: Fields, card: ModelCard) -> tuple[LoraChoice, ...]:
     loras = []
     for item in fields.objects("loras", MAX_LORAS):
         item.refuse_unknown(("name", "scale"))
@@ -224,7 +224,7 @@ def _loras(fields: Fields, card: ModelCard) -> tuple[LocalLora, ...]:
         scale = DEFAULT_LORA_SCALE if scale is None else scale
         if abs(scale) > MAX_LORA_SCALE:
             raise item.refused("scale", f"must be between {-MAX_LORA_SCALE:g} and {MAX_LORA_SCALE:g}")
-        loras.append(LocalLora(name=name, scale=scale))
+        loras.append(LoraChoice(name=name, scale=scale))
     names = [lora.name for lora in loras]
     if len(set(names)) < len(names):
         raise InvalidRequest("a LoRA is there twice in loras; give it once, with the sum of its scales", "loras")

@@ -8,14 +8,14 @@ from easyanimate import EasyAnimatePipeline
 from easyanimate.errors import CheckpointError
 from easyanimate.files.manifest import UsedLora, file_sha256
 from easyanimate.lora import LoraFile, LoraReport, applied, read_lora
-from jobs.model.request import LocalLora
+from jobs.model.request import LoraChoice
 from worker.models.lora_index import lora_path
 from worker.protocol.errors import RequestRefused
 
 
 @contextmanager
 def apply_loras(
-    pipe: EasyAnimatePipeline, models_dir: Path, choices: tuple[LocalLora, ...]
+    pipe: EasyAnimatePipeline, models_dir: Path, choices: tuple[LoraChoice, ...]
 ) -> Iterator[tuple[tuple[UsedLora, ...], tuple[str, ...]]]:
     """Inside, the LoRAs work; yields them and what the caller should know. Raises Refused `invalid_lora`."""
     if not choices:
@@ -33,7 +33,7 @@ def apply_loras(
         yield used, tuple(_warning(report) for report in reports if report.unused)
 
 
-def _path(models_dir: Path, choice: LocalLora) -> Path:
+def _path(models_dir: Path, choice: LoraChoice) -> Path:
     path = lora_path(models_dir, choice.name)
     if path is None:
         raise RequestRefused("invalid_lora", f"The worker has no LoRA {choice.name!r} any more")
