@@ -131,7 +131,7 @@ def _models(settings: WorkerSettings) -> Iterator[CheckResult]:
 
 def _model(folder: Path) -> Iterator[CheckResult]:
     from easyanimate.errors import EasyAnimateError
-    from easyanimate.models.checkup import missing_parts
+    from easyanimate.models.inspection import missing_parts
     from worker.models.cards import read_served_card
 
     if not folder.is_dir():

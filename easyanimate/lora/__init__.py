@@ -1,10 +1,10 @@
 """LoRA files and partial weights: read, put on a model for one request, taken off without a trace, and written."""
 
-from easyanimate.lora.applying import DEFAULT_SCALE, LoraReport, applied
+from easyanimate.lora.application import DEFAULT_SCALE, LoraReport, applied
 from easyanimate.lora.file import LoraFile, LowRank, read_lora
 from easyanimate.lora.names import flat_name
 from easyanimate.lora.overrides import WeightOverride, overridden, read_override
-from easyanimate.lora.writing import write_lora
+from easyanimate.lora.writer import write_lora
 
 __all__ = [
     "DEFAULT_SCALE",

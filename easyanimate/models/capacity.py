@@ -10,7 +10,7 @@ import torch
 from easyanimate.errors import InvalidInput
 from easyanimate.memory import PROFILES, Profile, choose_profile, memory_needed
 from easyanimate.memory.estimates import running_bytes
-from easyanimate.models.checkup import Checkup
+from easyanimate.models.inspection import Checkup
 
 Fit = Profile | Literal["bf16", "bf16-low", "bf16-lowest", "no"]
 

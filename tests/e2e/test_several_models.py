@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from cli.stack.stack import LocalStack
-from easyanimate.weights.num_values import num_values
+from easyanimate.weights.parameter_count import num_values
 from tests.stack_plan import stack_plan
 
 FIRST, SECOND, DAMAGED = "easyanimate-v3-tiny", "second", "damaged"

@@ -9,7 +9,7 @@ import torch
 from easyanimate.errors import CheckpointError
 from easyanimate.memory import Profile
 from easyanimate.memory.estimates import running_bytes
-from easyanimate.weights.num_values import num_values
+from easyanimate.weights.parameter_count import num_values
 from jobs.model.model_card import ModelCard
 from worker.generation.generator import VideoGenerator
 from worker.generation.load_pipeline import choose_device, choose_dtype, choose_memory_profile

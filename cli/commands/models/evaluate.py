@@ -12,7 +12,7 @@ import typer
 
 from cli.local.render import DEFAULT_MODEL, LoadedModel, find_lora, load_model
 from easyanimate.errors import EasyAnimateError, InvalidInput
-from easyanimate.models.finding import find_model
+from easyanimate.models.lookup import find_model
 from jobs.errors import InvalidRequest
 from jobs.model.model_card import ModelCard
 from worker.models.cards import read_card

@@ -10,10 +10,10 @@ import typer
 
 from cli.commands.models.rehearse import rehearse
 from easyanimate.errors import EasyAnimateError, InvalidInput
-from easyanimate.models.finding import find_model
+from easyanimate.models.lookup import find_model
 
 if TYPE_CHECKING:
-    from easyanimate.models.checkup import Checkup
+    from easyanimate.models.inspection import Checkup
     from easyanimate.models.networks import Network
     from jobs.model.model_card import ModelCard
 
@@ -80,7 +80,7 @@ def _piped_input() -> BinaryIO:
 @app.command("list")
 def list_(models_dir: ModelsDir = DEFAULT_DIR) -> None:
     """Show the models and LoRA files on this machine."""
-    from easyanimate.models.shelf import list_loras, list_model_folders
+    from easyanimate.models.local_models import list_loras, list_model_folders
 
     models, loras = list_model_folders(models_dir), list_loras(models_dir)
     if not models and not loras:
@@ -101,7 +101,7 @@ def check(
     ] = False,
 ) -> None:
     """Say what a model folder holds, all that keeps it from loading, and which clips fit into memory here."""
-    from easyanimate.models.checkup import check_folder
+    from easyanimate.models.inspection import check_folder
 
     with _refusals("check"):
         folder = find_model(model, models_dir)

@@ -139,7 +139,7 @@ def _phase(report: "Report", name: str) -> Iterator[list[str]]:
 
 def write(report: "Report", folder: Path) -> None:
     """The published folder, with newer settings."""
-    from easyanimate.models.checkup import folder_bytes
+    from easyanimate.models.inspection import folder_bytes
 
     with _phase(report, "write the published layout") as results:
         folder.parent.mkdir(parents=True, exist_ok=True)

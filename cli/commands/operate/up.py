@@ -9,7 +9,7 @@ import typer
 
 from cli.settings import StackSettings
 from cli.stack.stack import LocalStack, StackFailed, StackPlan
-from easyanimate.models.finding import full_model_name
+from easyanimate.models.lookup import full_model_name
 
 
 def up(

@@ -14,7 +14,7 @@ from cli.progress import follow_with_bar, phase_table
 from cli.settings import ClientSettings, StackSettings
 from cli.stack.ports import free_port
 from cli.stack.stack import LocalStack, StackFailed, StackPlan
-from easyanimate.models.finding import full_model_name
+from easyanimate.models.lookup import full_model_name
 
 SEED = 7
 # Whatever the environment says of a real installation is not for the demo.

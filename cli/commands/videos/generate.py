@@ -11,7 +11,7 @@ from cli.local.recipe import LocalLora, Recipe, RecipeSettings, Sources, read_im
 from cli.local.render import DEFAULT_MODEL, PhaseClock, find_lora, load_for_rendering, make
 from easyanimate.buckets import resize_to_image as size_like
 from easyanimate.errors import EasyAnimateError, InvalidInput
-from easyanimate.models.finding import find_model
+from easyanimate.models.lookup import find_model
 from easyanimate.windows import DEFAULT_OVERLAP
 from jobs.errors import InvalidRequest
 from jobs.model.model_card import ModelCard

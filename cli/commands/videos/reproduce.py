@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from cli.local.recipe import LocalLora, Recipe, RecipeSettings, Sources
 from cli.local.render import LoadedModel, PhaseClock, find_lora, frames_of, load_for_rendering
 from easyanimate.errors import EasyAnimateError, InvalidInput
-from easyanimate.models.finding import find_model
+from easyanimate.models.lookup import find_model
 
 if TYPE_CHECKING:
     from easyanimate.files.manifest import Manifest

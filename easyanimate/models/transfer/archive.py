@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from easyanimate.errors import CheckpointError
 from easyanimate.models.card_file import CardMaker, add_card
-from easyanimate.models.checkup import require_sound
+from easyanimate.models.inspection import require_sound
 from easyanimate.models.transfer.archive_layout import Layout
 from easyanimate.models.transfer.source import SOURCE_FILE, StoredFile, write_source
 from easyanimate.models.transfer.staging import check_free, check_name, make_room, staged

@@ -14,8 +14,8 @@ from huggingface_hub.file_download import http_get
 
 from easyanimate.errors import CheckpointError
 from easyanimate.models.card_file import CardMaker, add_card
-from easyanimate.models.checkup import require_sound
 from easyanimate.models.errors import ModelStoreError
+from easyanimate.models.inspection import require_sound
 from easyanimate.models.published import OWNER, needed_files, published_name
 from easyanimate.models.transfer.source import StoredFile, git_blob_id, hash_file, write_source
 from easyanimate.models.transfer.staging import check_free, make_room, staged

@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from easyanimate.errors import CheckpointError
-from easyanimate.models.checkup import Checkup, check_folder
+from easyanimate.models.finite_values import values_without_number
+from easyanimate.models.inspection import Checkup, check_folder
 from easyanimate.models.transfer.source import StoredFile, hash_file, write_source
-from easyanimate.models.values import values_without_number
 
 VAE_WEIGHTS = "vae/diffusion_pytorch_model.safetensors"
 EditJson = Callable[..., None]

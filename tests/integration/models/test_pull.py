@@ -16,8 +16,8 @@ import pytest
 
 from easyanimate import EasyAnimatePipeline
 from easyanimate.errors import CheckpointError, InvalidInput
-from easyanimate.models.checkup import check_folder
 from easyanimate.models.errors import ModelStoreError
+from easyanimate.models.inspection import check_folder
 from easyanimate.models.published import needed_files, published_name
 from easyanimate.models.transfer.hub import pull_model
 from easyanimate.models.transfer.source import git_blob_id, hash_file

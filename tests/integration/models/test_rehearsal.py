@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cli.commands.models.rehearse import NEEDS, Needs, RehearsalFailed, check_machine
-from easyanimate.models.checkup import check_folder
+from easyanimate.models.inspection import check_folder
 from easyanimate.models.transfer.hub import pull_model
 from easyanimate.rehearsal.hub import HubRepository, serve_repository
 from easyanimate.rehearsal.layout import TEXT_INDEX, TEXT_PIECES

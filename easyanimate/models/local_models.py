@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from easyanimate.models.checkup import folder_bytes, missing_parts
+from easyanimate.models.inspection import folder_bytes, missing_parts
 from easyanimate.models.transfer.staging import LORAS
 
 _ON_THEIR_WAY = (".pulling-", ".importing-")

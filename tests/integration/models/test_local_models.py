@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from easyanimate.models.shelf import list_loras, list_model_folders
+from easyanimate.models.local_models import list_loras, list_model_folders
 
 
 def test_a_whole_model_is_complete(model_copy: Path) -> None:

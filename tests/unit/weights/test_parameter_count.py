@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from easyanimate import EasyAnimatePipeline
-from easyanimate.weights.num_values import num_values
+from easyanimate.weights.parameter_count import num_values
 
 
 def test_the_heads_tell_as_many_values_as_the_loaded_model_has(models_dir: Path) -> None:

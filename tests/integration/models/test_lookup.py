@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from easyanimate.errors import CheckpointError
-from easyanimate.models.finding import find_model, full_model_name
+from easyanimate.models.lookup import find_model, full_model_name
 from worker.models.cards import read_card
 from worker.settings import WorkerSettings
 

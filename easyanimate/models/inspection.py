@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from easyanimate.errors import CheckpointError
+from easyanimate.models.finite_values import values_without_number
 from easyanimate.models.networks import NETWORKS, Network, inspect_network
 from easyanimate.models.transfer.source import changed_files
-from easyanimate.models.values import values_without_number
 from easyanimate.pipeline.loading import (
     INPAINT_CHANNELS,
     TOKENIZER_FILES,
