@@ -23,7 +23,7 @@ from easyanimate import EasyAnimatePipeline
 from easyanimate.buckets import resize_to_image
 from easyanimate.lora import LoraFile, LowRank, applied, flat_name
 from easyanimate.pipeline import SCHEDULERS, Draws, Generation, generate_windows
-from easyanimate.pipeline.inputs.conditioning import known_pixels
+from easyanimate.pipeline.inputs.conditioning import prepare_inpaint_input
 from easyanimate.tiny import copy_tiny_model
 from easyanimate.windows import Window, plan_windows
 
@@ -94,7 +94,7 @@ def right_half() -> Picture:
 
 def known(asked: Generation) -> list[Picture]:
     """What the model is told of each frame; hatched where it is to be made."""
-    given = known_pixels(asked)
+    given = prepare_inpaint_input(asked)
     height, width = given.new.shape[1:]
     rows, columns = np.indices((height, width))
     hatched = np.where((rows + columns) % 8 < 2, 170, 225)[..., None].repeat(3, axis=2)
