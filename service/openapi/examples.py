@@ -1,4 +1,4 @@
-"""Examples for the OpenAPI document, made by the code that makes the answers, so that they cannot differ from them."""
+"""Examples for the OpenAPI document, built by the code that builds the responses."""
 
 from functools import cache
 from typing import Any
@@ -8,17 +8,18 @@ from jobs.model.job import Job, Result
 from jobs.model.request import VideoRequest
 from jobs.model.states import Phase, State
 from jobs.queue.fair_queue import QueuePosition
-from service.http.errors import STATUS, problem_body
+from service.http.error_codes import ERROR_CODES
+from service.http.errors import problem_body
 from service.schemas.video import to_video
 
 VIDEO_ID = "video_0c8f6d2b7a914e35b1d0f7aa"
 PATH = f"/v1/videos/{VIDEO_ID}"
 CREATED_AT = 1795380000
 
-# What may be asked for, by what it shows.
+# Request bodies by the title of the example.
 CREATE_EXAMPLES: dict[str, dict[str, Any]] = {
-    "the least": {"prompt": "a red ball rolls across a meadow"},
-    "chosen": {
+    "minimal": {"prompt": "a red ball rolls across a meadow"},
+    "with settings": {
         "prompt": "a paper boat in the rain",
         "negative_prompt": "blurry",
         "size": "672x384",
@@ -28,50 +29,25 @@ CREATE_EXAMPLES: dict[str, dict[str, Any]] = {
         "seed": 7,
         "metadata": {"order": "17"},
     },
-    "told when it has ended": {
+    "with a webhook": {
         "prompt": "a paper boat in the rain",
         "webhook": {"url": "https://example.com/hook", "events": ["video.completed", "video.failed"]},
     },
 }
 EDIT_EXAMPLES: dict[str, dict[str, Any]] = {
-    "in another weather": {"prompt": "a paper boat in the snow", "video": {"id": VIDEO_ID}, "strength": 0.6}
+    "another weather": {"prompt": "a paper boat in the snow", "video": {"id": VIDEO_ID}, "strength": 0.6}
 }
 EXTEND_EXAMPLES: dict[str, dict[str, Any]] = {
-    "two seconds more": {"prompt": "the boat comes ashore", "video": {"id": VIDEO_ID}, "seconds": "2"}
+    "two more seconds": {"prompt": "the boat comes ashore", "video": {"id": VIDEO_ID}, "seconds": "2"}
 }
-REMIX_EXAMPLES: dict[str, dict[str, Any]] = {"of another colour": {"prompt": "a blue paper boat in the rain"}}
-
-# What a refusal says, and which field it names.
-REFUSALS: dict[str, tuple[str, str | None]] = {
-    "invalid_request": ("num_inference_steps must be between 1 and 200 for euler, got 900", "num_inference_steps"),
-    "unknown_parameter": ("unknown parameter promt; did you mean prompt?", "promt"),
-    "invalid_size": ("width must be a multiple of 16, got 700; the nearest is 704x384", "size"),
-    "invalid_seconds": ("num_frames must be 1 or a multiple of 8 up to 1440, got 17; the nearest is 16", "num_frames"),
-    "unsupported_image": ("image is not a PNG, JPEG, WebP or still GIF", "image"),
-    "unsupported_video": ("video is not an MP4", "video"),
-    "url_not_allowed": ("webhook.url must be a public https address", "webhook.url"),
-    "unsupported_file": ("file must be a PNG, JPEG, WebP or still GIF picture, or an MP4 video", "file"),
-    "image_fetch_failed": ("image could not be fetched: the answer was 404; send the picture as a file", "image"),
-    "video_fetch_failed": ("video could not be fetched: no answer within 20 s; send the video as a file", "video"),
-    "too_many_endpoints": ("you have 20 webhook endpoints already; delete one", None),
-    "webhook_unreachable": ("https://example.com/hook gave no answer: its name does not resolve", None),
-    "invalid_api_key": ("this service wants a key it knows, as the header Authorization: Bearer KEY", None),
-    "video_not_found": ("there is no such video", None),
-    "model_not_found": ("there is no model 'sora-2'; GET /v1/models lists them", "model"),
-    "video_not_ready": (f"the video is not ready, it is running; GET {PATH} says how far it has come", None),
-    "not_cancellable": ("the video is already finished", None),
-    "queue_full": ("10000 videos are waiting already; come back in a while", None),
-    "queue_unavailable": ("the queue does not answer; nothing was accepted, try again shortly", None),
-}
+REMIX_EXAMPLES: dict[str, dict[str, Any]] = {"another colour": {"prompt": "a blue paper boat in the rain"}}
 
 
 def error_examples() -> dict[str, Any]:
-    """An example of every code."""
-    found = {}
-    for code in STATUS:
-        message, param = REFUSALS.get(code, (f"{code.replace('_', ' ')}: a sentence that says what would work", None))
-        found[code] = {"value": problem_body(PATH, code, message, param)}
-    return found
+    """An example of every error code."""
+    return {
+        code: {"value": problem_body(PATH, code, error.example, error.param)} for code, error in ERROR_CODES.items()
+    }
 
 
 @cache

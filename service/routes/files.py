@@ -11,7 +11,7 @@ from service.http.fields import Fields
 from service.http.forms import FormFile
 from service.http.ranges import range_response
 from service.openapi.headers import request_headers
-from service.openapi.responses import errors, upload_responses
+from service.openapi.responses import BODY_ERRORS, CONTENT_ERRORS, KEY_ERRORS, QUERY_ERRORS, errors, upload_responses
 from service.schemas.file import File, FileDeleted, FileList, _show
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
@@ -20,20 +20,8 @@ PURPOSES = ("user_data", "vision")
 MIN_LIFETIME_S, MAX_LIFETIME_S = 3600, 30 * 86_400
 KNOWN = ("file", "content", "purpose", "expires_after")
 LIST_PARAMETERS = ("limit", "after", "order", "purpose")
-OF_ONE = ("invalid_api_key", "file_not_found", "queue_unavailable")
-OF_CREATE = errors(
-    "invalid_request",
-    "unknown_parameter",
-    "unsupported_file",
-    "unsupported_image",
-    "unsupported_video",
-    "too_many_files",
-    "invalid_api_key",
-    "payload_too_large",
-    "unsupported_media_type",
-    "queue_unavailable",
-    "storage_unavailable",
-)
+FILE_ERRORS = (*KEY_ERRORS, "file_not_found")
+UPLOAD_ERRORS = ("unsupported_file", "unsupported_image", "unsupported_video", "too_many_files", "storage_unavailable")
 FORM = {
     "type": "object",
     "properties": {
@@ -59,7 +47,11 @@ FORM = {
 REQUEST_BODY = {"required": True, "content": {"multipart/form-data": {"schema": FORM}}}
 
 
-@router.post("", responses={200: {"model": File}, **OF_CREATE}, openapi_extra={"requestBody": REQUEST_BODY})
+@router.post(
+    "",
+    responses={200: {"model": File}, **errors(*KEY_ERRORS, *BODY_ERRORS, *UPLOAD_ERRORS)},
+    openapi_extra={"requestBody": REQUEST_BODY},
+)
 def create_file(owner: OwnerDep, resources: ResourcesDep, body: BodyDep) -> JSONResponse:
     """Send a picture or video ahead, to be named in requests by its id until it ends. Accepted videos have a copy."""
     fields = Fields(body.fields())
@@ -76,7 +68,7 @@ def create_file(owner: OwnerDep, resources: ResourcesDep, body: BodyDep) -> JSON
 
 @router.get(
     "",
-    responses=errors(*OF_ONE, "invalid_request", "unknown_parameter"),
+    responses=errors(*FILE_ERRORS, *QUERY_ERRORS),
 )
 def list_files(
     request: Request,
@@ -101,7 +93,7 @@ def list_files(
     return FileList(data=page, first_id=first, last_id=last, has_more=len(files) > limit)
 
 
-@router.get("/{file_id}", responses=errors(*OF_ONE))
+@router.get("/{file_id}", responses=errors(*FILE_ERRORS))
 def read_file(file_id: str, owner: OwnerDep, resources: ResourcesDep) -> File:
     """What is known of a file."""
     return _show(resources.shelf.get(owner, file_id))
@@ -112,7 +104,7 @@ def read_file(file_id: str, owner: OwnerDep, resources: ResourcesDep) -> File:
     "/{file_id}/content",
     responses={
         **upload_responses(),
-        **errors(*OF_ONE, "asset_expired", "range_not_satisfiable", "storage_unavailable"),
+        **errors(*FILE_ERRORS, *CONTENT_ERRORS),
     },
     response_class=Response,
     openapi_extra=request_headers("Range", "If-Range", "If-None-Match"),
@@ -123,7 +115,7 @@ def read_file_content(file_id: str, request: Request, owner: OwnerDep, resources
     return range_response(request, resources.storage, file.key, file.filename, f'"{file.content_sha256}"')
 
 
-@router.delete("/{file_id}", responses=errors(*OF_ONE, "storage_unavailable"))
+@router.delete("/{file_id}", responses=errors(*FILE_ERRORS, "storage_unavailable"))
 def delete_file(file_id: str, owner: OwnerDep, resources: ResourcesDep) -> FileDeleted:
     """Erase a file before its end. Videos asked for with it are not touched."""
     resources.shelf.remove(owner, file_id)

@@ -18,7 +18,7 @@ from service.dependencies import BodyDep, OwnerDep, ResourcesDep
 from service.http.body import Body
 from service.http.errors import ApiError
 from service.http.fields import Fields
-from service.openapi.responses import errors
+from service.openapi.responses import BODY_ERRORS, KEY_ERRORS, QUERY_ERRORS, VIDEO_ERRORS, errors
 from service.openapi.webhooks import example
 from service.resources import Resources
 from service.schemas.create import MAX_URL_CHARS
@@ -68,10 +68,7 @@ ROTATE: dict[str, Any] = {
     }
 }
 TEST: dict[str, Any] = {"event_type": {"type": "string", "enum": list(WEBHOOK_EVENTS), "default": "video.completed"}}
-OF_ALL = ("invalid_api_key", "queue_unavailable")
-OF_ONE = (*OF_ALL, "webhook_endpoint_not_found")
-OF_DELIVERIES = ("invalid_api_key", "video_not_found", "queue_unavailable")
-OF_BODY = ("invalid_request", "unknown_parameter", "payload_too_large", "unsupported_media_type")
+ENDPOINT_ERRORS = (*KEY_ERRORS, "webhook_endpoint_not_found")
 
 
 def _json(fields: dict[str, Any], example: dict[str, Any], *required: str) -> dict[str, Any]:
@@ -82,7 +79,7 @@ def _json(fields: dict[str, Any], example: dict[str, Any], *required: str) -> di
 
 @router.post(
     "/webhook_endpoints",
-    responses=errors(*OF_ALL, *OF_BODY, "url_not_allowed", "too_many_endpoints"),
+    responses=errors(*KEY_ERRORS, *BODY_ERRORS, "url_not_allowed", "too_many_endpoints"),
     openapi_extra=_json(CREATE, {"url": "https://example.com/hook", "event_types": ["video.completed"]}, "url"),
 )
 def create_webhook_endpoint(owner: OwnerDep, resources: ResourcesDep, body: BodyDep) -> WebhookEndpointWithSecret:
@@ -96,7 +93,7 @@ def create_webhook_endpoint(owner: OwnerDep, resources: ResourcesDep, body: Body
         check_secret(secret, "secret")
     if resources.endpoints.count(owner) >= MAX_ENDPOINTS:
         raise ApiError("too_many_endpoints", f"you have {MAX_ENDPOINTS} webhook endpoints already; delete one")
-    now = resources.store.now()
+    now = resources.store.table.now()
     endpoint = Endpoint(
         id=new_endpoint_id(),
         owner=owner,
@@ -112,7 +109,7 @@ def create_webhook_endpoint(owner: OwnerDep, resources: ResourcesDep, body: Body
     return to_endpoint_with_secret(endpoint, resources.endpoints.last_try(endpoint.id), now)
 
 
-@router.get("/webhook_endpoints", responses=errors(*OF_ONE, "invalid_request", "unknown_parameter"))
+@router.get("/webhook_endpoints", responses=errors(*ENDPOINT_ERRORS, *QUERY_ERRORS))
 def list_webhook_endpoints(
     request: Request,
     owner: OwnerDep,
@@ -133,13 +130,13 @@ def list_webhook_endpoints(
     return WebhookEndpointList(data=page, first_id=first, last_id=last, has_more=len(endpoints) > limit)
 
 
-@router.get("/webhook_event_types", responses=errors(*OF_ALL))
+@router.get("/webhook_event_types", responses=errors(*KEY_ERRORS))
 def list_webhook_event_types(_: OwnerDep) -> EventTypeList:
     """What there is to hear of."""
     return EventTypeList(data=list(WEBHOOK_EVENTS))
 
 
-@router.get("/webhook_endpoints/{endpoint_id}", responses=errors(*OF_ONE))
+@router.get("/webhook_endpoints/{endpoint_id}", responses=errors(*ENDPOINT_ERRORS))
 def read_webhook_endpoint(endpoint_id: str, owner: OwnerDep, resources: ResourcesDep) -> WebhookEndpoint:
     """One endpoint: whether it is enabled, and what the last deliveries met."""
     return _show(resources.endpoints.get_owned(endpoint_id, owner), resources)
@@ -147,7 +144,7 @@ def read_webhook_endpoint(endpoint_id: str, owner: OwnerDep, resources: Resource
 
 @router.post(
     "/webhook_endpoints/{endpoint_id}",
-    responses=errors(*OF_ONE, *OF_BODY, "url_not_allowed"),
+    responses=errors(*ENDPOINT_ERRORS, *BODY_ERRORS, "url_not_allowed"),
     openapi_extra=_json(UPDATE, {"enabled": True}),
 )
 def update_webhook_endpoint(
@@ -159,7 +156,7 @@ def update_webhook_endpoint(
     url = _url(fields, resources)
     given = {"url": url, "name": fields.text("name", MAX_NAME_CHARS), "event_types": _event_types(fields)}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    now = resources.store.now()
+    now = resources.store.table.now()
     if fields.get("enabled") is not None or url is not None:
         is_enabled = fields.flag("enabled", default=True)
         changes["disabled_at"] = None if is_enabled else now
@@ -167,7 +164,7 @@ def update_webhook_endpoint(
     return _show(_changed(endpoint_id, changes, now, resources), resources)
 
 
-@router.delete("/webhook_endpoints/{endpoint_id}", responses=errors(*OF_ONE))
+@router.delete("/webhook_endpoints/{endpoint_id}", responses=errors(*ENDPOINT_ERRORS))
 def delete_webhook_endpoint(endpoint_id: str, owner: OwnerDep, resources: ResourcesDep) -> WebhookEndpointDeleted:
     """Hear of nothing more there; what is on its way is not sent."""
     resources.endpoints.remove(resources.endpoints.get_owned(endpoint_id, owner))
@@ -177,7 +174,7 @@ def delete_webhook_endpoint(endpoint_id: str, owner: OwnerDep, resources: Resour
 
 @router.post(
     "/webhook_endpoints/{endpoint_id}/rotate_secret",
-    responses=errors(*OF_ONE, *OF_BODY),
+    responses=errors(*ENDPOINT_ERRORS, *BODY_ERRORS),
     openapi_extra=_json(ROTATE, {"keep_old_secret_active_for_24_hours": True}),
 )
 def rotate_webhook_secret(
@@ -186,7 +183,7 @@ def rotate_webhook_secret(
     """A fresh secret. With `keep_old_secret_active_for_24_hours` every webhook has a signature by each meanwhile."""
     resources.endpoints.get_owned(endpoint_id, owner)
     keeps = _fields(body, ROTATE).flag("keep_old_secret_active_for_24_hours", default=False)
-    now = resources.store.now()
+    now = resources.store.table.now()
 
     def rotate(old: Endpoint) -> Endpoint:
         kept = {"old_secret": old.secret if keeps else None, "old_secret_until": now + OLD_SECRET_S}
@@ -199,7 +196,7 @@ def rotate_webhook_secret(
 
 @router.post(
     "/webhook_endpoints/{endpoint_id}/test",
-    responses=errors(*OF_ONE, *OF_BODY, "url_not_allowed", "webhook_unreachable", "rate_limited"),
+    responses=errors(*ENDPOINT_ERRORS, *BODY_ERRORS, "url_not_allowed", "webhook_unreachable", "rate_limited"),
     openapi_extra=_json(TEST, {"event_type": "video.completed"}),
 )
 def test_webhook_endpoint(
@@ -264,7 +261,7 @@ def _show(endpoint: Endpoint, resources: Resources) -> WebhookEndpoint:
     return to_endpoint(endpoint, resources.endpoints.last_try(endpoint.id), time.time())
 
 
-@deliveries_router.get("/{video_id}/deliveries", responses=errors(*OF_DELIVERIES))
+@deliveries_router.get("/{video_id}/deliveries", responses=errors(*VIDEO_ERRORS))
 def list_deliveries(video_id: str, owner: OwnerDep, resources: ResourcesDep) -> WebhookDeliveryList:
     """Every webhook about a video with all its tries, oldest first. Progress is not kept."""
     job = resources.store.get_owned(video_id, owner)
@@ -273,7 +270,7 @@ def list_deliveries(video_id: str, owner: OwnerDep, resources: ResourcesDep) -> 
 
 @deliveries_router.post(
     "/{video_id}/deliveries/{delivery_id}/redeliver",
-    responses=errors(*OF_DELIVERIES, "delivery_not_found", "webhook_endpoint_not_found", "webhook_endpoint_disabled"),
+    responses=errors(*VIDEO_ERRORS, "delivery_not_found", "webhook_endpoint_not_found", "webhook_endpoint_disabled"),
 )
 def redeliver(video_id: str, delivery_id: str, owner: OwnerDep, resources: ResourcesDep) -> WebhookDelivery:
     """Send the same event once more, at once, and if need be as often as a new one. It keeps its `webhook_id`."""
@@ -282,7 +279,7 @@ def redeliver(video_id: str, delivery_id: str, owner: OwnerDep, resources: Resou
     if delivery.endpoint_id and resources.endpoints.get_owned(delivery.endpoint_id, owner).disabled_at is not None:
         message = f"{delivery.endpoint_id} is disabled; POST it with enabled true before you redeliver"
         raise ApiError("webhook_endpoint_disabled", message)
-    resources.deliveries.redeliver(delivery, resources.store.now())
+    resources.deliveries.redeliver(delivery, resources.store.table.now())
     return _shown(resources, [resources.deliveries.get(job.id, delivery_id)])[0]
 
 

@@ -12,7 +12,7 @@ from referencing.jsonschema import DRAFT202012
 
 from jobs.model.request import WEBHOOK_EVENTS
 from service.app import create_app
-from service.http.errors import STATUS, headers_of
+from service.http.error_codes import ERROR_CODES
 from service.settings import ServiceSettings
 
 METHODS = {"get", "put", "post", "delete", "patch", "head"}
@@ -90,12 +90,12 @@ def test_every_body_that_is_taken_has_examples_in_json(name: str) -> None:
         assert media_type != "application/json" or body["examples"]
 
 
-@pytest.mark.parametrize("code", sorted(STATUS))
+@pytest.mark.parametrize("code", sorted(ERROR_CODES))
 def test_every_error_that_an_operation_names_has_its_headers_there(code: str) -> None:
     for operation in operations().values():
-        answer = operation["responses"].get(str(STATUS[code]), {})
+        answer = operation["responses"].get(str(ERROR_CODES[code].status), {})
         if code in answer.get("content", {}).get("application/problem+json", {}).get("examples", {}):
-            assert {*headers_of(code)} <= set(answer["headers"])
+            assert {*ERROR_CODES[code].headers} <= set(answer["headers"])
 
 
 def test_every_component_is_used() -> None:

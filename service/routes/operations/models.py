@@ -7,7 +7,7 @@ from jobs.errors import ModelNotFound
 from jobs.model.model_card import Lora, ModelCard
 from jobs.model.request import Mode
 from service.dependencies import OwnerDep, ResourcesDep
-from service.openapi.responses import errors
+from service.openapi.responses import KEY_ERRORS, errors
 from service.resources import Resources
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
@@ -39,13 +39,13 @@ class ModelList(BaseModel):
     data: list[Model]
 
 
-@router.get("", responses=errors("invalid_api_key", "queue_unavailable"))
+@router.get("", responses=errors(*KEY_ERRORS))
 def list_models(_: OwnerDep, resources: ResourcesDep) -> ModelList:
     """Every model a worker has announced."""
     return ModelList(data=[_show(card, resources) for card in resources.registry.cards()])
 
 
-@router.get("/{model}", responses=errors("invalid_api_key", "model_not_found", "queue_unavailable"))
+@router.get("/{model}", responses=errors(*KEY_ERRORS, "model_not_found"))
 def read_model(model: str, _: OwnerDep, resources: ResourcesDep) -> Model:
     """One model."""
     for card in resources.registry.cards():

@@ -5,7 +5,7 @@ from pydantic import BaseModel, Field
 
 from jobs.queue.load import Load
 from service.dependencies import OwnerDep, ResourcesDep
-from service.openapi.responses import errors
+from service.openapi.responses import KEY_ERRORS, errors
 from service.resources import Resources
 from service.submission.capacity import full_reason
 
@@ -32,7 +32,7 @@ class Queues(BaseModel):
     data: list[QueueOfModel]
 
 
-@router.get("", responses=errors("invalid_api_key", "queue_unavailable"))
+@router.get("", responses=errors(*KEY_ERRORS))
 async def read_queues(_: OwnerDep, resources: ResourcesDep) -> Queues:
     """How many videos wait for each model, of all callers, and how long one more would wait."""
     models = await resources.reader.models()

@@ -14,7 +14,7 @@ from service.dependencies import OwnerDep, ResourcesDep
 from service.http.errors import ApiError
 from service.http.ranges import range_response
 from service.openapi.headers import request_headers
-from service.openapi.responses import errors, file_responses
+from service.openapi.responses import CONTENT_ERRORS, VIDEO_ERRORS, errors, file_responses
 from service.schemas.links import LINK_LIFE_S, file_name
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
@@ -22,16 +22,6 @@ router = APIRouter(prefix="/v1/videos", tags=["videos"])
 ABOUT_VARIANT = (
     "`thumbnail` is its middle frame (WebP), `spritesheet` up to 25 of its frames (JPEG), `preview` how it looks so "
     "far (WebP), `manifest` how it was made (JSON)."
-)
-OF_CONTENT = errors(
-    "invalid_api_key",
-    "video_not_found",
-    "queue_unavailable",
-    "storage_unavailable",
-    "invalid_request",
-    "video_not_ready",
-    "asset_expired",
-    "range_not_satisfiable",
 )
 
 
@@ -48,7 +38,7 @@ class _File:
 @router.get(
     "/{video_id}/content",
     response_class=Response,
-    responses={**file_responses(), **OF_CONTENT},
+    responses={**file_responses(), **errors(*VIDEO_ERRORS, *CONTENT_ERRORS, "invalid_request", "video_not_ready")},
     openapi_extra=request_headers("Range", "If-Range", "If-None-Match"),
 )
 def read_content(

@@ -20,7 +20,7 @@ from service.http.fields import Fields
 from service.http.prefer import Prefer, PreferDep
 from service.openapi.examples import CREATE_EXAMPLES, EDIT_EXAMPLES, EXTEND_EXAMPLES, REMIX_EXAMPLES
 from service.openapi.headers import request_headers
-from service.openapi.responses import accepted_responses, errors
+from service.openapi.responses import SUBMIT_ERRORS, accepted_responses, errors
 from service.routes.videos.videos import record_of
 from service.schemas.create import CREATE, EDIT, EXTEND, QUICK, REMIX, request_body
 from service.submission.admission import admit_jobs
@@ -45,39 +45,9 @@ class Reading:
         return all(name in self.quick for name in fields.values)
 
 
-OF_CREATE = errors(
-    "invalid_request",
-    "unknown_parameter",
-    "invalid_size",
-    "invalid_seconds",
-    "unsupported_image",
-    "unsupported_video",
-    "url_not_allowed",
-    "image_fetch_failed",
-    "video_fetch_failed",
-    "invalid_api_key",
-    "video_not_found",
-    "model_not_found",
-    "lora_not_found",
-    "file_not_found",
-    "video_not_ready",
-    "asset_expired",
-    "payload_too_large",
-    "unsupported_media_type",
-    "idempotency_in_flight",
-    "idempotency_key_reused",
-    "rate_limited",
-    "queue_full",
-    "draining",
-    "queue_unavailable",
-    "storage_unavailable",
-    "model_unavailable",
-)
-
-
 @router.post(
     "",
-    responses={**accepted_responses(), **OF_CREATE},
+    responses={**accepted_responses(), **errors(*SUBMIT_ERRORS)},
     openapi_extra={
         **request_headers("Prefer", "Cancel-After", "Idempotency-Key"),
         "requestBody": request_body(CREATE, CREATE_EXAMPLES),
@@ -91,7 +61,7 @@ async def create_video(asker: SubmitterDep, body: BodyDep, prefer: PreferDep) ->
 
 @router.post(
     "/edits",
-    responses={**accepted_responses(), **OF_CREATE},
+    responses={**accepted_responses(), **errors(*SUBMIT_ERRORS)},
     openapi_extra={
         **request_headers("Prefer", "Cancel-After", "Idempotency-Key"),
         "requestBody": request_body(EDIT, EDIT_EXAMPLES, ("prompt", "video")),
@@ -110,7 +80,7 @@ async def edit_video(asker: SubmitterDep, body: BodyDep, prefer: PreferDep) -> R
 
 @router.post(
     "/extensions",
-    responses={**accepted_responses(), **OF_CREATE},
+    responses={**accepted_responses(), **errors(*SUBMIT_ERRORS)},
     openapi_extra={
         **request_headers("Prefer", "Cancel-After", "Idempotency-Key"),
         "requestBody": request_body(EXTEND, EXTEND_EXAMPLES, ("prompt", "video")),
@@ -124,7 +94,7 @@ async def extend_video(asker: SubmitterDep, body: BodyDep, prefer: PreferDep) ->
 
 @router.post(
     "/{video_id}/remix",
-    responses={**accepted_responses(), **OF_CREATE},
+    responses={**accepted_responses(), **errors(*SUBMIT_ERRORS)},
     openapi_extra={
         **request_headers("Prefer", "Cancel-After", "Idempotency-Key"),
         "requestBody": request_body(REMIX, REMIX_EXAMPLES),

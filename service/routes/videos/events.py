@@ -11,7 +11,7 @@ from jobs.model.job import Job
 from service.dependencies import OwnerDep, ResourcesDep
 from service.event_feed import state_line
 from service.openapi.headers import request_headers, response_headers
-from service.openapi.responses import errors
+from service.openapi.responses import VIDEO_ERRORS, errors
 from service.resources import Resources
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
@@ -38,7 +38,7 @@ STREAM = {"text/event-stream": {"schema": EVENT}}
     responses={
         200: {"description": ABOUT, "headers": response_headers("Cache-Control"), "content": STREAM},
         204: {"description": "There is nothing after `Last-Event-ID`, and there never will be."},
-        **errors("invalid_request", "invalid_api_key", "video_not_found", "queue_unavailable"),
+        **errors(*VIDEO_ERRORS, "invalid_request"),
     },
     openapi_extra=request_headers("Last-Event-ID"),
 )
@@ -74,7 +74,7 @@ async def _stream(resources: Resources, job: Job, after: int) -> AsyncIterator[b
 
 
 async def _is_something_left(resources: Resources, job: Job, after: int) -> bool:
-    story = await resources.reader.story(job.id, 0)
+    story = await resources.reader.events(job.id, 0)
     return not story.events or story.events[-1].id >= after
 
 

@@ -13,7 +13,7 @@ from jobs.storage.interface import Storage
 from service.dependencies import OwnerDep, ResourcesDep
 from service.http.errors import ApiError
 from service.openapi.headers import response_headers
-from service.openapi.responses import errors
+from service.openapi.responses import VIDEO_ERRORS, errors
 from service.routes.videos.content import refuse_expired, why_not_ready
 from service.schemas.links import link_life_s
 
@@ -24,9 +24,6 @@ ABOUT = (
     "An HLS playlist (RFC 8216) with links to MPEG-TS segments that need no key; it ends when the video is complete."
 )
 CONTENT = {MEDIA_TYPE: {"schema": {"type": "string"}}}
-OF_PLAYLIST = errors(
-    "invalid_api_key", "video_not_found", "playlist_not_found", "video_not_ready", "asset_expired", "queue_unavailable"
-)
 
 
 @router.get(
@@ -34,7 +31,7 @@ OF_PLAYLIST = errors(
     response_class=Response,
     responses={
         200: {"description": ABOUT, "headers": response_headers("Cache-Control"), "content": CONTENT},
-        **OF_PLAYLIST,
+        **errors(*VIDEO_ERRORS, "playlist_not_found", "video_not_ready", "asset_expired"),
     },
 )
 def read_playlist(video_id: str, owner: OwnerDep, resources: ResourcesDep) -> Response:

@@ -23,7 +23,7 @@ from service.http.fields import Fields
 from service.http.prefer import PreferDep
 from service.http.ranges import matches
 from service.openapi.headers import request_headers, response_headers
-from service.openapi.responses import errors, not_modified, video_response
+from service.openapi.responses import QUERY_ERRORS, VIDEO_ERRORS, errors, not_modified, video_response
 from service.resources import Resources
 from service.schemas.links import download_url
 from service.schemas.video import VideoDeleted, VideoList, etag, poll_after_ms, to_video
@@ -32,13 +32,14 @@ from service.waiting import Condition, is_final, wait_for
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
 LIST_PARAMETERS = ("limit", "after", "order", "status")
-OF_ONE = ("invalid_api_key", "video_not_found", "queue_unavailable")
-OF_LIST = errors("invalid_request", "unknown_parameter", "invalid_api_key", "video_not_found", "queue_unavailable")
 OF_RECORD = ("ETag", "Cache-Control", "openai-poll-after-ms", "Retry-After", "Preference-Applied")
 CANCELLED = ("in_progress", "cancelled")
 
 
-@router.get("", responses={200: {"model": VideoList, "headers": response_headers("Link")}, **OF_LIST})
+@router.get(
+    "",
+    responses={200: {"model": VideoList, "headers": response_headers("Link")}, **errors(*VIDEO_ERRORS, *QUERY_ERRORS)},
+)
 async def list_videos(
     request: Request,
     owner: OwnerDep,
@@ -56,7 +57,7 @@ async def list_videos(
 
 @router.get(
     "/{video_id}",
-    responses={200: video_response("The record", *OF_RECORD), 304: not_modified(), **errors(*OF_ONE)},
+    responses={200: video_response("The record", *OF_RECORD), 304: not_modified(), **errors(*VIDEO_ERRORS)},
     openapi_extra=request_headers("If-None-Match", "Prefer"),
 )
 async def read_video(
@@ -68,20 +69,23 @@ async def read_video(
     any case.
     """
     known = request.headers.get("if-none-match")
-    seen = await resources.reader.see(video_id, owner)
+    seen = await resources.reader.snapshot(video_id, owner)
     if prefer.wait_s:
         job = await wait_for(resources, seen.job, prefer.wait_s, _is_new(resources, known) if known else is_final)
         standing = await _standing(job, await resources.reader.place(job), resources)
         return record_of(job, resources, standing, known, prefer.applied)
-    if known and matches(known, tag := etag(seen.glance, time.time())):
-        return Response(status_code=304, headers=_headers(tag, seen.glance))
+    if known and matches(known, tag := etag(seen.version, time.time())):
+        return Response(status_code=304, headers=_headers(tag, seen.version))
     job = seen.job
-    return record_of(job, resources, await _standing(job, seen.glance.place, resources), known)
+    return record_of(job, resources, await _standing(job, seen.version.place, resources), known)
 
 
 @router.post(
     "/{video_id}/cancel",
-    responses={200: video_response("The record", *OF_RECORD, states=CANCELLED), **errors(*OF_ONE, "not_cancellable")},
+    responses={
+        200: video_response("The record", *OF_RECORD, states=CANCELLED),
+        **errors(*VIDEO_ERRORS, "not_cancellable"),
+    },
 )
 async def cancel_video(video_id: str, owner: OwnerDep, resources: ResourcesDep) -> Response:
     """Stop a video: a waiting one ends at once, a running one at its worker's next step. The record stays."""
@@ -89,7 +93,7 @@ async def cancel_video(video_id: str, owner: OwnerDep, resources: ResourcesDep) 
     return record_of(await run_in_threadpool(resources.store.cancel, job.id), resources)
 
 
-@router.delete("/{video_id}", responses={200: {"model": VideoDeleted}, **errors(*OF_ONE, "storage_unavailable")})
+@router.delete("/{video_id}", responses={200: {"model": VideoDeleted}, **errors(*VIDEO_ERRORS, "storage_unavailable")})
 def delete_video(video_id: str, owner: OwnerDep, resources: ResourcesDep) -> JSONResponse:
     """Stop a video if need be, and erase its record and files."""
     resources.store.get_owned(video_id, owner)
@@ -171,7 +175,7 @@ class AttemptList(BaseModel):
     data: list[Attempt]
 
 
-@router.get("/{video_id}/attempts", responses=errors("invalid_api_key", "video_not_found", "queue_unavailable"))
+@router.get("/{video_id}/attempts", responses=errors(*VIDEO_ERRORS))
 def list_attempts(video_id: str, owner: OwnerDep, resources: ResourcesDep) -> AttemptList:
     """Every attempt at a video: its worker, the seconds of its phases, how it ended."""
     job = resources.store.get_owned(video_id, owner)

@@ -8,7 +8,7 @@ import pytest
 
 from jobs.model.model_card import ModelCard
 from jobs.queue.registry import Registry
-from service.http.errors import STATUS
+from service.http.error_codes import ERROR_CODES
 
 Code = Callable[[httpx.Response], str]
 
@@ -128,4 +128,4 @@ def test_something_unforeseen_is_a_500_without_its_trace(
 
 
 def test_every_code_has_a_status_of_an_error() -> None:
-    assert all(400 <= status < 600 for status in STATUS.values())
+    assert all(400 <= code.status < 600 for code in ERROR_CODES.values())
