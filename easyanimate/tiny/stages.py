@@ -1,95 +1,94 @@
-"""The stages of making `easyanimate-v3-tiny` from nothing, each with its recipe, and the folder in the end."""
+"""The stages of the training of `easyanimate-v3-tiny`, as `recipe/` describes them, and the finished model folder."""
 
 import json
 import shutil
-from collections.abc import Callable
+import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from easyanimate.pipeline import EasyAnimatePipeline
 from easyanimate.tiny.card import CARD
 from easyanimate.tiny.fresh import make_fresh_pipeline
 from easyanimate.vae import AutoencoderKLSlice
 
+RECIPE = files("easyanimate.tiny") / "recipe"
+
 
 @dataclass(frozen=True)
 class Stage:
-    """One training: `kind` is vae or transformer; `prepare` lays out what it starts from, `changes` are settings that
-    depend on where things lie."""
+    """One training of the recipe. `kind` is vae or transformer; `settings` are the values of its settings file.
+
+    `continues` is the stage whose result it starts from. `with_vae` is the stage whose VAE a transformer works with.
+    """
 
     name: str
     kind: str
-    prepare: Callable[[Path], None]
-    changes: Callable[[Path], dict[str, Any]]
+    settings: Mapping[str, Any]
+    continues: str | None = None
+    with_vae: str | None = None
 
     def is_done(self, output: Path) -> bool:
-        """Whether its result is there."""
+        """Whether its result exists in `output`."""
         return (output / self.name / "result").is_dir()
 
 
-def recipe(name: str) -> Path:
-    """The file of settings of a stage."""
-    return Path(str(files("easyanimate.tiny") / "recipe" / f"{name}.toml"))
+def read_stages() -> tuple[Stage, ...]:
+    """All stages, in order: base.toml with the changes of stages.toml."""
+    base, stages = (tomllib.loads((RECIPE / name).read_text("utf-8")) for name in ("base.toml", "stages.toml"))
+    return tuple(_stage(name, table, base) for name, table in stages.items())
 
 
-def _lay_out_untrained(output: Path) -> None:
-    """Fresh networks over the finished encoder."""
-    pipe = make_fresh_pipeline(output / "untrained", AutoencoderKLSlice.from_pretrained(output / "vae" / "result"))
-    pipe.save_pretrained(output / "untrained")
+def _stage(name: str, table: dict[str, Any], base: Mapping[str, Any]) -> Stage:
+    kind, continues, with_vae = (table.pop(key, None) for key in ("kind", "continues", "with_vae"))
+    return Stage(name, kind, _merged(_merged(base["all"], base[kind]), table), continues, with_vae)
 
 
-def _put_together(base: str, model: str, vae: str) -> Callable[[Path], None]:
-    """Lays out in `base` what the stage `model` made, over the VAE of another one, which went on learning."""
-
-    def lay_out(output: Path) -> None:
-        shutil.rmtree(output / base, ignore_errors=True)
-        shutil.copytree(output / model / "result", output / base, ignore=shutil.ignore_patterns("vae"))
-        shutil.copytree(output / vae / "result", output / base / "vae")
-
-    return lay_out
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `changes`, table by table; a list replaces the whole list."""
+    merged = dict(base)
+    for key, value in changes.items():
+        is_table = isinstance(value, dict) and isinstance(base.get(key), dict)
+        merged[key] = _merged(base[key], value) if is_table else value
+    return merged
 
 
-def _of_vae(name: str, start: str | None = None) -> Stage:
-    begins = {} if start is None else {"start": start}
-    return Stage(name, "vae", lambda _: None, lambda output: _settings(output, name, begins))
+def prepare_stage(stage: Stage, output: Path) -> Path:
+    """Writes the settings file of a stage, and the model it starts from, into its folder; the path of the file."""
+    folder = output / stage.name
+    folder.mkdir(parents=True, exist_ok=True)
+    values = _merged(stage.settings, {"run": {"output": str(folder)}})
+    start = _start_model(stage, output)
+    if start is not None:
+        values["start" if stage.kind == "vae" else "model"] = str(start)
+    file = folder / "settings.yaml"
+    file.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    return file
 
 
-def _of_transformer(name: str, model: str, prepare: Callable[[Path], None] = lambda _: None) -> Stage:
-    return Stage(name, "transformer", prepare, lambda output: _settings(output, name, {"model": model}))
-
-
-def _settings(output: Path, name: str, folders: dict[str, str]) -> dict[str, Any]:
-    return {"run.output": output / name} | {setting: output / folder for setting, folder in folders.items()}
-
-
-STAGES = (
-    _of_vae("vae"),
-    _of_transformer("transformer", "untrained", _lay_out_untrained),
-    _of_transformer("directions", "transformer/result"),
-    _of_transformer("again", "directions/result"),
-    _of_transformer("words", "again/result"),
-    _of_transformer("quick", "words/result"),
-    _of_vae("sharper", "vae/result"),
-    _of_transformer("bound", "base", _put_together("base", "quick", "sharper")),
-    _of_transformer("outward", "bound/result"),
-    _of_transformer("settled", "outward/result"),
-    _of_vae("larger", "sharper/result"),
-    _of_transformer("pictures", "large_base", _put_together("large_base", "settled", "larger")),
-    _of_vae("given", "larger/result"),
-    _of_vae("finer", "given/result"),
-    _of_transformer("placed", "given_base", _put_together("given_base", "pictures", "finer")),
-    _of_vae("steady", "finer/result"),
-    _of_transformer("starts", "steady_base", _put_together("steady_base", "placed", "steady")),
-)
+def _start_model(stage: Stage, output: Path) -> Path | None:
+    """The folder a stage starts from: a result, or a model that is put together with the VAE of another stage."""
+    if stage.with_vae is None:
+        return None if stage.continues is None else output / stage.continues / "result"
+    start, vae = output / stage.name / "start", output / stage.with_vae / "result"
+    shutil.rmtree(start, ignore_errors=True)
+    if stage.continues is None:
+        make_fresh_pipeline(start, AutoencoderKLSlice.from_pretrained(vae)).save_pretrained(start)
+    else:
+        shutil.copytree(output / stage.continues / "result", start, ignore=shutil.ignore_patterns("vae"))
+        shutil.copytree(vae, start / "vae")
+    return start
 
 
 def finish(output: Path) -> Path:
-    """The finished model in float16, with its card; the folder."""
+    """Writes the result of the last stage in float16, with its card; the folder."""
     folder, unfinished = output / str(CARD["name"]), output / ".unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    pipe = EasyAnimatePipeline.from_pretrained(output / STAGES[-1].name / "result")
+    pipe = EasyAnimatePipeline.from_pretrained(output / read_stages()[-1].name / "result")
     write_model(pipe, unfinished)
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)
@@ -97,7 +96,7 @@ def finish(output: Path) -> Path:
 
 
 def write_model(pipe: EasyAnimatePipeline, folder: Path) -> None:
-    """`pipe` in the published layout and float16, with the small model's card."""
+    """Writes `pipe` in the published layout and float16, with the card of the small model."""
     for network in (pipe.text_encoder, pipe.image_encoder, pipe.vae, pipe.transformer):
         network.half().eval()
     pipe.save_pretrained(folder)

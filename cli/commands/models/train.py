@@ -51,16 +51,14 @@ def tiny(
 ) -> None:
     """Train the small model from nothing, all stages; some hours on two cores. Goes on where it was stopped."""
     from easyanimate.errors import EasyAnimateError
-    from easyanimate.tiny.stages import STAGES, finish, recipe
+    from easyanimate.tiny.stages import finish, prepare_stage, read_stages
 
     try:
-        for stage in STAGES:
+        for stage in read_stages():
             if stage.is_done(output):
                 continue
             typer.echo(f"{stage.name} …")
-            stage.prepare(output)
-            changes = [f"{name}={value}" for name, value in stage.changes(output).items()]
-            code = run_training(TrainingKind(stage.kind), recipe(stage.name), processes, changes)
+            code = run_training(TrainingKind(stage.kind), prepare_stage(stage, output), processes, [])
             if code:
                 raise typer.Exit(code)
         typer.echo(finish(output))
