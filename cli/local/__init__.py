@@ -1,1 +1,4 @@
-"""TODO head."""
+"""Rendering on this machine without a service: the recipe of a video, the loaded model, and a start image.
+
+`cli.commands` imports this package. It imports `easyanimate` and `jobs.model`.
+"""

@@ -1,58 +1,44 @@
-"""What `easyanimate generate` makes, as it can be written down and made again: settings, given files, LoRAs."""
+"""The recipe of a video on this machine: settings, input files and LoRAs."""
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from easyanimate.errors import InvalidInput
 from easyanimate.windows import Window, plan_windows
+from jobs.model.request import GenerationSettings
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-    from easyanimate.pipeline import Generation
+    from easyanimate.render import LoraSource, RenderInputs
+
+IMAGES = ("image", "last_image", "mask")
 
 
-IMAGES = ("image", "last_image", "mask")  # those of the sources that are pictures
+class RecipeSettings(GenerationSettings):
+    """All parameters that determine the frames, besides the model, the LoRAs and the input files.
 
-
-class RecipeSettings(BaseModel):
-    """All numbers and words that determine the frames, besides the model, the LoRAs and the given files.
-
-    `num_frames` are made anew, `window` of them at a time; `fps` is a number or a fraction like 24000/1001.
+    `num_frames` are the new frames, in windows of `window` frames. `fps` is a number or a fraction like 24000/1001.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(strict=True)
 
-    prompt: str
-    negative_prompt: str
-    width: int
-    height: int
     num_frames: int
     window: int
-    overlap: int
     fps: str
-    num_inference_steps: int
-    guidance_scale: float
-    scheduler: str
-    strength: float
-    clip_apply_ratio: float = 0.5
     sample_posterior: bool = True
-    smooth: bool = True
-    clean_caption: bool = True
-    seed: int
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The files that were given, as the options say."""
+    """The input files, by the names of their options."""
 
     image: Path | None = None
     last_image: Path | None = None
@@ -60,61 +46,53 @@ class Sources:
     mask: Path | None = None
     continues: Path | None = None
 
-    def items(self) -> Iterator[tuple[str, Path]]:
-        """Those that were given, by name."""
-        for field in fields(self):
-            path = getattr(self, field.name)
-            if path is not None:
-                yield field.name, path
-
-
-@dataclass(frozen=True)
-class LocalLora:
-    """A LoRA by the file it is read from, and how strongly it works."""
-
-    path: Path
-    scale: float
+    def files(self) -> dict[str, Path]:
+        """The files that are set, by name."""
+        paths = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: path for name, path in paths if path is not None}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything about one video, but the model."""
+    """Everything that determines a video, except the model."""
 
     settings: RecipeSettings
     sources: Sources
-    loras: tuple[LocalLora, ...]
+    loras: "tuple[LoraSource, ...]"
 
     def plan(self) -> tuple[Window, ...]:
-        """The windows it is made of; InvalidInput if there is no plan."""
-        asked = self.settings
+        """The windows of the video; InvalidInput if there is no plan."""
+        settings = self.settings
         try:
             return plan_windows(
-                asked.num_frames,
-                window=asked.window,
-                overlap=asked.overlap,
-                continues=asked.overlap if self.sources.continues else 0,
+                settings.num_frames,
+                window=settings.window,
+                overlap=settings.overlap,
+                continues=settings.overlap if self.sources.continues else 0,
                 end_image=self.sources.last_image is not None,
             )
         except ValueError as problem:
             raise InvalidInput(str(problem)) from problem
 
-    def generation(self) -> "Generation":
-        """What the pipeline is asked for, with the given files read; InvalidInput for what it cannot make."""
-        from easyanimate.pipeline import Generation
+    def inputs(self) -> "RenderInputs":
+        """The inputs of the renderer, with the files read; InvalidInput for what the pipeline refuses."""
+        from easyanimate.render import RenderInputs
 
-        told, sources = self.settings, self.sources
-        same = told.model_dump(exclude={"num_frames", "window", "overlap", "fps", "seed"})
-        num_frames = self.plan()[0].num_frames
-        if sources.video is not None:
-            same["video"] = read_video_frames(sources.video, num_frames, Fraction(told.fps))
-        if sources.continues is not None:
-            same["context_frames"] = read_tail(sources.continues, told.overlap)
-        same |= {name: read_image(path) for name, path in sources.items() if name in IMAGES}
-        return Generation(**same, num_frames=num_frames)
+        settings, plan, files = self.settings, self.plan(), self.sources.files()
+        video, source = self.sources.video, self.sources.continues
+        inputs = RenderInputs(
+            settings=settings.model_dump(),
+            plan=plan,
+            files=files,
+            images={name: read_image(path) for name, path in files.items() if name in IMAGES},
+            video=None if video is None else read_video_frames(video, plan[0].num_frames, Fraction(settings.fps)),
+        )
+        inputs.generation(None if source is None else read_tail(source, settings.overlap))
+        return inputs
 
 
 def read_image(path: Path) -> "Image.Image":
-    """The picture at `path`."""
+    """The image at `path`."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -122,11 +100,11 @@ def read_image(path: Path) -> "Image.Image":
             image.load()
             return image
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as problem:
-        raise InvalidInput(f"{path} is not a picture that can be read: {problem}") from problem
+        raise InvalidInput(f"{path} is not an image that can be read: {problem}") from problem
 
 
 def read_video_frames(path: Path, num_frames: int, fps: Fraction) -> "np.ndarray":
-    """The first `num_frames` of a video, [F, H, W, 3]; of one at twice `fps` or more, every second or so frame."""
+    """The first `num_frames` of a video, [F, H, W, 3]; of one at n times `fps`, every n-th frame."""
     import numpy as np
 
     from easyanimate.files.video_file import probe, read_frames
@@ -136,23 +114,12 @@ def read_video_frames(path: Path, num_frames: int, fps: Fraction) -> "np.ndarray
 
 
 def read_tail(path: Path, overlap: int) -> "np.ndarray":
-    """The last `overlap` frames of a video, [n, H, W, 3]; only so many are held at a time."""
+    """The last `overlap` frames of a video, [n, H, W, 3]; no more are held at a time."""
     import numpy as np
 
     from easyanimate.files.video_file import read_frames
 
     frames: deque[Any] = deque(read_frames(path), maxlen=overlap)
     if len(frames) < overlap:
-        raise InvalidInput(f"{path} has {len(frames)} frames; going on from it takes --overlap {len(frames)}")
+        raise InvalidInput(f"{path} has {len(frames)} frames; extend it with --overlap {len(frames)}")
     return np.stack(frames)
-
-
-def read_head(path: Path, overlap: int) -> "Iterator[np.ndarray]":
-    """The frames before the last `overlap` of a video, one at a time as [1, H, W, 3]."""
-    from easyanimate.files.video_file import read_frames
-
-    waiting: deque[Any] = deque()
-    for frame in read_frames(path):
-        waiting.append(frame[None])
-        if len(waiting) > overlap:
-            yield waiting.popleft()

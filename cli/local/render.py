@@ -1,22 +1,22 @@
-"""From a recipe to a file: the model loaded, the frames made window by window, hashed and written with a manifest."""
+"""Renders a recipe on this machine: loads the model, shows a progress bar, and writes the file and its manifest."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
-from cli.local.recipe import Recipe, read_head
+from cli.local.recipe import Recipe
 from easyanimate.errors import InvalidInput
 from easyanimate.tiny import TINY_MODEL
 
 if TYPE_CHECKING:
-    from easyanimate.files.manifest import Manifest
-    from easyanimate.pipeline import EasyAnimatePipeline, Generation
+    from easyanimate.memory import Profile
+    from easyanimate.pipeline import EasyAnimatePipeline
+    from easyanimate.render import AppliedLoras, LoraSource, ModelEnvironment, RenderInputs
 
 DEFAULT_MODEL = TINY_MODEL
 DTYPES = ("auto", "float32", "bfloat16")
@@ -24,25 +24,34 @@ DTYPES = ("auto", "float32", "bfloat16")
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A loaded model, and where and how it computes."""
+    """A loaded model, with its device, number type and memory profile."""
 
     pipe: "EasyAnimatePipeline"
     folder: Path
     device: str
     dtype: str
-    memory: str
+    memory: "Profile"
+
+    def environment(self) -> "ModelEnvironment":
+        """The model and how it computes, as manifests record them."""
+        from easyanimate.files.manifest import model_sha256
+        from easyanimate.render import ModelEnvironment
+
+        sha256 = model_sha256(self.folder)
+        return ModelEnvironment(self.folder.resolve().name, sha256, self.device, self.dtype, self.memory)
 
 
 def load_for_rendering(folder: Path, memory: str, recipe: Recipe, dtype: str = "auto") -> LoadedModel:
-    """The model for a recipe."""
-    asked = recipe.settings
-    return load_model(folder, memory, (asked.width, asked.height, min(asked.num_frames, asked.window)), dtype)
+    """Loads the model for a recipe."""
+    settings = recipe.settings
+    clip = (settings.width, settings.height, min(settings.num_frames, settings.window))
+    return load_model(folder, memory, clip, dtype)
 
 
 def load_model(folder: Path, memory: str, clip: tuple[int, int, int], dtype: str = "auto") -> LoadedModel:
-    """The model on the GPU or on the CPU, for clips of this width, height and number of frames.
+    """Loads the model on the GPU, or on the CPU without one, for clips of this width, height and number of frames.
 
-    "auto" takes bfloat16 on a GPU and float32 on a CPU, and the fastest memory profile that fits.
+    "auto" is bfloat16 on a GPU and float32 on a CPU, and the fastest memory profile that fits.
     """
     import torch
 
@@ -53,18 +62,17 @@ def load_model(folder: Path, memory: str, clip: tuple[int, int, int], dtype: str
         raise InvalidInput(f"memory must be auto or one of {', '.join(PROFILES)}, got {memory!r}")
     if dtype not in DTYPES:
         raise InvalidInput(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
-    _quieten_libraries()
+    _silence_libraries()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if dtype == "auto":
         dtype = "bfloat16" if device == "cuda" else "float32"
-    if memory == "auto":
-        memory = _fitting_profile(device, dtype, clip)
+    profile = _choose_profile(device, dtype, clip) if memory == "auto" else cast("Profile", memory)
     pipe = EasyAnimatePipeline.from_pretrained(folder, torch_dtype=getattr(torch, dtype))
-    apply_memory_profile(pipe, memory, device)  # type: ignore[arg-type]  # one of PROFILES, as checked above
-    return LoadedModel(pipe, folder, device, dtype, memory)
+    apply_memory_profile(pipe, profile, device)
+    return LoadedModel(pipe, folder, device, dtype, profile)
 
 
-def _fitting_profile(device: str, dtype: str, clip: tuple[int, int, int]) -> str:
+def _choose_profile(device: str, dtype: str, clip: tuple[int, int, int]) -> "Profile":
     """The fastest profile that fits; on a CPU always "normal"."""
     import torch
 
@@ -76,8 +84,8 @@ def _fitting_profile(device: str, dtype: str, clip: tuple[int, int, int]) -> str
     return choose_profile(free // 2 if dtype == "float32" else free, *clip)  # estimates are for 16 bit
 
 
-def _quieten_libraries() -> None:
-    """One bar on the screen, ours; theirs count files and notes on precision."""
+def _silence_libraries() -> None:
+    """Hides the progress bars and notes of diffusers and transformers beside the command's own bar."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 
@@ -85,95 +93,55 @@ def _quieten_libraries() -> None:
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def frames_of(shop: LoadedModel, recipe: Recipe, asked: "Generation", clock: "PhaseClock") -> Iterator[Any]:
-    """All frames of the video [F', H, W, 3], uint8: those it goes on from, then the new ones as they come."""
+@contextmanager
+def open_frames(
+    pipe: "EasyAnimatePipeline", inputs: "RenderInputs", loras: "Sequence[LoraSource]", clock: "PhaseClock"
+) -> "Iterator[tuple[Iterator[Any], AppliedLoras]]":
+    """Inside the block the LoRAs are applied; yields all frames of the video, [F', H, W, 3] of uint8, and the LoRAs."""
+    from easyanimate.render import apply_lora_files
+
+    with apply_lora_files(pipe, loras) as applied_loras:
+        _echo_notes(applied_loras.warnings)
+        yield _frames(pipe, inputs, clock), applied_loras
+
+
+def _frames(pipe: "EasyAnimatePipeline", inputs: "RenderInputs", clock: "PhaseClock") -> Iterator[Any]:
+    """The frames of the video to extend, then the new ones, with a bar over the steps."""
     from tqdm import tqdm
 
-    from easyanimate.lora import applied, read_lora
-    from easyanimate.pipeline import Draws, generate_windows, num_timesteps
+    from easyanimate.files.video_file import read_frames
+    from easyanimate.pipeline import Draws, generate_windows
+    from easyanimate.render import split_tail
 
-    plan, told = recipe.plan(), recipe.settings
-    steps = num_timesteps(told.scheduler, told.num_inference_steps, told.strength)
-    draws = Draws.from_seed(told.seed)
-    with ExitStack() as stack:
-        files = [(read_lora(lora.path), lora.scale) for lora in recipe.loras]
-        for report in stack.enter_context(applied(shop.pipe, files)):
-            if report.unused:
-                _note(f"{report.name}: {report.applied} layers changed, not used: {', '.join(report.unused)}")
-        for warning in shop.pipe.prompt_warnings(asked):
-            _note(warning)
-        bar = stack.enter_context(tqdm(total=len(plan) * steps, desc="denoising"))
+    settings, tail = inputs.settings, None
+    if "continues" in inputs.files:
+        tail = yield from split_tail(read_frames(inputs.files["continues"]), settings["overlap"])
+    generation, draws = inputs.generation(tail), Draws.from_seed(settings["seed"])
+    _echo_notes(pipe.prompt_warnings(generation))
+    with tqdm(total=inputs.total_steps, desc="denoising") as bar:
 
         def on_step(_pipe: Any, _index: int, _timestep: Any, _kwargs: dict[str, Any]) -> dict[str, Any]:
             bar.update()
             return {}
 
-        if recipe.sources.continues is not None:
-            yield from read_head(recipe.sources.continues, told.overlap)
-        yield from generate_windows(shop.pipe, asked, plan, draws, on_step=on_step, on_phase=clock.enter)
+        yield from generate_windows(pipe, generation, inputs.plan, draws, on_step=on_step, on_phase=clock.enter)
 
 
-def _note(text: str) -> None:
-    typer.echo(f"note: {text}", err=True)
+def _echo_notes(notes: Sequence[str]) -> None:
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
 
 
-def make(shop: LoadedModel, recipe: Recipe, asked: "Generation", output: Path, clock: "PhaseClock") -> int:
-    """Write the video or picture, with its manifest in it and beside it; the number of its frames."""
-    from easyanimate.files.file_comment import save_png, set_mp4_comment
-    from easyanimate.files.manifest import FrameHashes
+def render_to_file(
+    model: LoadedModel, inputs: "RenderInputs", loras: "Sequence[LoraSource]", output: Path, clock: "PhaseClock"
+) -> int:
+    """Writes the video or image, with its manifest inside and beside it; returns the number of its frames."""
+    from easyanimate.render import render
 
-    hashes = FrameHashes()
-    pieces = _hashed(frames_of(shop, recipe, asked, clock), hashes)
-    if output.suffix == ".png":
-        picture = _picture(pieces)
-        manifest = manifest_of(shop, recipe, hashes.all())
-        save_png(picture, output, manifest.compact())
-    else:
-        _write_mp4(pieces, recipe, output)
-        manifest = manifest_of(shop, recipe, hashes.all())
-        set_mp4_comment(output, manifest.compact())
-    output.with_suffix(".json").write_text(manifest.to_json(), encoding="utf-8")
+    with open_frames(model.pipe, inputs, loras, clock) as (frames, applied_loras):
+        manifest_path = output.with_suffix(".json")
+        manifest = render(frames, output, inputs, model.environment(), applied_loras, manifest_path=manifest_path)
     return len(manifest.frames)
-
-
-def _hashed(pieces: Iterator[Any], hashes: Any) -> Iterator[Any]:
-    for piece in pieces:
-        hashes.add(piece)
-        yield piece
-
-
-def _picture(pieces: Iterator[Any]) -> Any:
-    from PIL import Image
-
-    (piece,) = pieces
-    return Image.fromarray(piece[0].numpy())
-
-
-def _write_mp4(pieces: Iterator[Any], recipe: Recipe, output: Path) -> None:
-    from easyanimate.files.video_file import Mp4Writer
-
-    told = recipe.settings
-    with Mp4Writer(output, width=told.width, height=told.height, fps=Fraction(told.fps)) as writer:
-        for piece in pieces:
-            writer.write(piece)
-
-
-def manifest_of(shop: LoadedModel, recipe: Recipe, frames: tuple[str, ...]) -> "Manifest":
-    """How `frames` were made."""
-    from easyanimate.files.manifest import Manifest, UsedLora, file_sha256, library_versions, model_sha256
-
-    return Manifest(
-        model=shop.folder.resolve().name,
-        model_sha256=model_sha256(shop.folder),
-        settings=recipe.settings.model_dump(),
-        inputs={name: file_sha256(path) for name, path in recipe.sources.items()},
-        loras=tuple(UsedLora(lora.path.stem, file_sha256(lora.path), lora.scale) for lora in recipe.loras),
-        device=shop.device,
-        dtype=shop.dtype,
-        memory=shop.memory,
-        libraries=library_versions(),
-        frames=frames,
-    )
 
 
 def find_lora(name: str, models_dir: Path) -> Path:
@@ -185,18 +153,18 @@ def find_lora(name: str, models_dir: Path) -> Path:
 
 
 class PhaseClock:
-    """How long each phase takes, all its turns together."""
+    """Measures the seconds of each phase, over all windows."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._entered: list[tuple[str, float]] = []
 
     def enter(self, phase: str) -> None:
-        """A new phase begins, and the one before ends."""
+        """Begins a phase and ends the one before."""
         self._entered.append((phase, self._now()))
 
     def seconds(self) -> dict[str, float]:
-        """The phases so far, the last one until now."""
+        """The seconds of each phase; the last one is counted until now."""
         ends = [start for _, start in self._entered[1:]] + [self._now()]
         total: dict[str, float] = {}
         for (phase, start), end in zip(self._entered, ends, strict=True):

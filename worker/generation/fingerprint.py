@@ -1,4 +1,4 @@
-"""What a video's frames depend on, as one number: a checkpoint with another one belongs to something else."""
+"""The fingerprint of everything that determines the frames of a run; a checkpoint is valid for the same fingerprint."""
 
 import hashlib
 import json
@@ -10,31 +10,32 @@ import torch
 
 import easyanimate
 from easyanimate.files.manifest import UsedLora, file_sha256, library_versions
-from worker.generation.manifest import ModelEnvironment
+from easyanimate.render import ModelEnvironment
 from worker.protocol.messages import Run
 
-OF_NO_MATTER = {"webhook", "metadata", "preview_every_steps"}  # to the frames
-# What makes frames outside the library; the rest of this room may change under a running job.
-OURS = (
+IRRELEVANT_FIELDS = {"webhook", "metadata", "preview_every_steps"}  # they do not change the frames
+# The files of the worker that determine frames. The others may change while a job is running.
+WORKER_SOURCES = (
     "checkpoints/format",
     "checkpoints/state_file",
     "checkpoints/writer",
     "generation/frame_stream",
     "generation/generator",
+    "generation/manifest",
     "generation/pipeline_inputs",
     "generation/source_video",
 )
 
 
-def fingerprint(place: ModelEnvironment, run: Run, window: int, loras: tuple[UsedLora, ...]) -> str:
-    """SHA-256 of request, inputs, model, LoRAs, device, libraries and code; `window` frames are made at a time."""
+def fingerprint(environment: ModelEnvironment, run: Run, window: int, loras: tuple[UsedLora, ...]) -> str:
+    """SHA-256 of request, inputs, model, LoRAs, device, libraries and code; `window` is the model's, in frames."""
     facts = {
-        "request": run.request.model_dump(mode="json", exclude=OF_NO_MATTER),
+        "request": run.request.model_dump(mode="json", exclude=IRRELEVANT_FIELDS),
         "inputs": {name: file_sha256(path) for name, path in sorted(run.inputs.items())},
-        "place": asdict(place),
+        "environment": asdict(environment),
         "window": window,
         "loras": [asdict(lora) for lora in loras],
-        "device": _device(place.device),
+        "device": _device(environment.device),
         "libraries": library_versions(),
         "code": code_sha256(),
     }
@@ -49,9 +50,9 @@ def _device(device: str) -> str:
 
 @cache
 def code_sha256() -> str:
-    """Of the source of all that makes frames."""
-    library, here = Path(easyanimate.__file__).parent, Path(__file__).parents[1]
-    files = [*sorted(library.rglob("*.py")), *(here / f"{name}.py" for name in OURS)]
+    """SHA-256 of the source files that determine frames."""
+    library, worker = Path(easyanimate.__file__).parent, Path(__file__).parents[1]
+    files = [*sorted(library.rglob("*.py")), *(worker / f"{name}.py" for name in WORKER_SOURCES)]
     total = hashlib.sha256()
     for path in files:
         total.update(path.name.encode() + b"\0" + path.read_bytes())

@@ -1,122 +1,117 @@
-"""One run on its way: its frames, in order, with everything told and kept on the way."""
+"""The frames of one run, with its progress, checkpoints, segments, previews and thumbnails."""
 
-from collections import deque
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from easyanimate import EasyAnimatePipeline
-from easyanimate.pipeline import WindowState, generate_windows
+from easyanimate.pipeline import Generation, WindowState, generate_windows
 from easyanimate.pipeline.schedulers.draws import Draws
-from easyanimate.windows import Window
-from jobs.model.model_card import ModelCard
+from easyanimate.render import RenderInputs, split_tail
 from jobs.model.states import Phase
 from worker.checkpoints.writer import Checkpointer, ResumePoint
-from worker.generation.pipeline_inputs import PipelineInputs, build_pipeline_inputs
 from worker.generation.source_video import source_frames
 from worker.output.previews import Previews
 from worker.output.segments import SegmentRecorder
+from worker.output.thumbnails import ThumbnailBuilder
 from worker.protocol.control import RunControl
 from worker.protocol.messages import Resumed, Run
 from worker.protocol.progress import PhaseTimer
 
-OLD_AT_ONCE = 8  # frames of a continued video that are written at a time
 
-
+@dataclass(kw_only=True, eq=False)
 class FrameStream:
-    """The frames of `run`, from where `found` left them. `frames` once, `wrote` after each piece."""
+    """The frames of `run`, continued from `resume` if there is one. `frames` is called once."""
 
-    def __init__(
-        self,
-        pipe: EasyAnimatePipeline,
-        card: ModelCard,
-        run: Run,
-        found: ResumePoint | None,
-        watch: PhaseTimer,
-        contact: RunControl,
-        checkpointer: Checkpointer,
-        previews: Previews,
-    ) -> None:
-        self.pipe, self.card = pipe, card
-        self.run, self.asked = run, run.request
-        self.found = found
-        self.watch, self.contact, self.checkpointer, self.previews = watch, contact, checkpointer, previews
-        self.segments = SegmentRecorder(run, contact)
-        self.warnings: tuple[str, ...] = ()
-        self._written = 0
-        self._steps_before = 0
-        self._steps, self._total_steps = 0, 0
-        self._is_last_window = False
+    pipe: EasyAnimatePipeline
+    run: Run
+    inputs: RenderInputs
+    resume: ResumePoint | None
+    timer: PhaseTimer
+    control: RunControl
+    checkpointer: Checkpointer
+    previews: Previews
+    warnings: tuple[str, ...] = ()
+    _written: int = field(default=0, init=False)  # frames
+    _resumed_steps: int = field(default=0, init=False)
+    _steps: int = field(default=0, init=False)
+    _is_last_window: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self.segments = SegmentRecorder(self.run, self.control)
+        self.segments.is_wanted |= len(self.inputs.plan) > 1
+        self.thumbnails = ThumbnailBuilder(self.run.request)
 
     def frames(self) -> Iterator[Any]:
-        """Pieces [F, H, W, 3], uint8: those of the video that is continued, if one is, then the new ones."""
-        tail = (yield from self._old_frames()) if self.asked.continues else None
-        given = build_pipeline_inputs(self.asked, self.run.inputs, self.card.window, tail)
-        self.segments.is_wanted |= len(given.plan) > 1
-        self.warnings = (*self.pipe.prompt_warnings(given.asked), *self.previews.warnings)
-        if self.found is not None:
-            for frames in self.found.windows():
-                yield from frames
+        """Pieces [F, H, W, 3], uint8. The caller writes each piece before it requests the next one."""
+        for piece in self._all_frames():
+            yield piece
+            self._written += len(piece)
+            self.timer.count(Phase.DECODING, len(piece))
+            self.thumbnails.add(piece)
+            self.segments.add(piece)
+            self.control.check_all()
+        self.timer.enter(Phase.MUXING)
+        self.thumbnails.save(self.run.output_path.parent)
+
+    def _all_frames(self) -> Iterator[Any]:
+        """The frames of an extended video, those of the windows before `resume`, and the new ones."""
+        tail = (yield from self._extended_frames()) if self.run.request.continues else None
+        generation = self.inputs.generation(tail)
+        self.warnings = (*self.pipe.prompt_warnings(generation), *self.previews.warnings)
+        self.checkpointer.steps_per_window = self.inputs.steps_per_window
+        if self.resume is not None:
+            for window in self.resume.windows():
+                yield from window
                 self.segments.cut()
-            self._steps_before = self.found.steps(given.steps_per_window)
-            self.contact.tell(Resumed(self._steps_before))
-        self.checkpointer.steps_per_window = given.steps_per_window
-        self._steps, self._total_steps = self._steps_before, given.total_steps
-        for piece in self._new_frames(given):
+            self._resumed_steps = self._steps = self.resume.steps(self.inputs.steps_per_window)
+            self.control.tell(Resumed(self._resumed_steps))
+        for piece in self._new_frames(generation):
             self.checkpointer.wrote(piece)
             yield piece
         self.segments.cut()
 
-    def wrote(self, frames: Any) -> None:
-        """These frames are in the file."""
-        self._written += len(frames)
-        self.watch.count(Phase.DECODING, len(frames))
-        self.segments.add(frames)
+    def _extended_frames(self) -> Generator[np.ndarray, None, np.ndarray]:
+        """All but the last frames of the video to extend; returns the last ones, [overlap, H, W, 3]."""
+        request = self.run.request
+        tail = yield from split_tail(source_frames(self.run.inputs["video.mp4"], request), request.overlap)
+        self.segments.cut()
+        return tail
 
-    def _new_frames(self, given: PipelineInputs) -> Iterator[Tensor]:
+    def _new_frames(self, generation: Generation) -> Iterator[Tensor]:
         return generate_windows(
             self.pipe,
-            given.asked,
-            given.plan,
-            Draws.from_seed(self.asked.seed),
-            resume=self.found.state if self.found else None,
-            on_window_start=lambda index, _: self._begin_window(index, given.plan),
+            generation,
+            self.inputs.plan,
+            Draws.from_seed(self.run.request.seed),
+            resume=self.resume.state if self.resume else None,
+            on_window_start=lambda index, _: self._begin_window(index),
             on_window_end=self._end_window,
             on_state=self.checkpointer.on_state,
             on_step=self._on_step,
-            on_phase=lambda phase: self._enter(Phase(phase), given),
+            on_phase=lambda phase: self._enter(Phase(phase)),
         )
 
-    def _old_frames(self) -> Generator[np.ndarray, None, np.ndarray]:
-        """All but the last frames of the video that is continued; those are returned, [overlap, H, W, 3]."""
-        waiting: deque[np.ndarray] = deque()
-        for frame in source_frames(self.run.inputs["video.mp4"], self.asked):
-            waiting.append(frame)
-            if len(waiting) == OLD_AT_ONCE + self.asked.overlap:
-                yield np.stack([waiting.popleft() for _ in range(OLD_AT_ONCE)])
-        while len(waiting) > self.asked.overlap:
-            yield waiting.popleft()[None]
-        self.segments.cut()
-        return np.stack(waiting)
-
-    def _begin_window(self, index: int, plan: tuple[Window, ...]) -> None:
-        self._is_last_window = index + 1 == len(plan)
+    def _begin_window(self, index: int) -> None:
+        self._is_last_window = index + 1 == len(self.inputs.plan)
         self.checkpointer.begin_window(index, is_last=self._is_last_window)
 
     def _end_window(self, state: WindowState) -> None:
         self.checkpointer.end_window(state)
         self.segments.cut()
 
-    def _enter(self, phase: Phase, given: PipelineInputs) -> None:
-        denoising, decoding = (self._steps_before, given.total_steps), (self._written, self.asked.num_frames)
+    def _enter(self, phase: Phase) -> None:
+        denoising = (self._resumed_steps, self.inputs.total_steps)
+        decoding = (self._written, self.run.request.num_frames)
         counts = {Phase.DENOISING: denoising, Phase.DECODING: decoding}
-        self.watch.enter(phase, counts.get(phase), told=phase is not Phase.DECODING or self._is_last_window)
+        self.timer.enter(phase, counts.get(phase), told=phase is not Phase.DECODING or self._is_last_window)
 
     def _on_step(self, _pipe: Any, _index: int, _timestep: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        self.watch.count(Phase.DENOISING, 1)
-        self.contact.check()
+        self.timer.count(Phase.DENOISING, 1)
+        self.control.check()
         self._steps += 1
-        self.previews.after_step(self._steps, self._total_steps, tensors["pred_original_sample"])
+        self.previews.after_step(self._steps, self.inputs.total_steps, tensors["pred_original_sample"])
         return tensors

@@ -1,4 +1,4 @@
-"""A model folder made into a pipeline on its device, in a number type and a memory profile."""
+"""Loads the pipeline of a model folder on its device, in a number type and a memory profile."""
 
 from pathlib import Path
 
@@ -10,18 +10,18 @@ from easyanimate import EasyAnimatePipeline
 from easyanimate.errors import CheckpointError, InvalidInput
 from easyanimate.files.manifest import model_sha256
 from easyanimate.memory import Profile, apply_memory_profile, choose_profile
+from easyanimate.render import ModelEnvironment
 from jobs.model.model_card import ModelCard
-from worker.generation.manifest import ModelEnvironment
 from worker.settings import Memory
 
 log = structlog.get_logger()
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-SMALL = 0.1  # of the free memory: weights that take no more need no saving
+SMALL_SHARE = 0.1  # of the free memory; smaller weights need no memory profile
 
 
 def choose_device(device: str) -> torch.device:
-    """ "auto" takes CUDA if there is any. Raises ValueError where CUDA is asked for and missing."""
+    """The device; "auto" is CUDA where there is a device. Raises ValueError for CUDA without a device."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
@@ -30,7 +30,7 @@ def choose_device(device: str) -> torch.device:
 
 
 def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
-    """ "auto" is bfloat16 on CUDA, else float32."""
+    """The number type; "auto" is bfloat16 on CUDA, else float32."""
     if dtype == "auto":
         dtype = "bfloat16" if device.type == "cuda" else "float32"
     return DTYPES[dtype]
@@ -39,11 +39,11 @@ def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
 def load_pipeline(
     folder: Path, card: ModelCard, device: torch.device, dtype: str, memory: Memory
 ) -> tuple[EasyAnimatePipeline, ModelEnvironment]:
-    """The pipeline of `folder` and what it works with. "auto": bfloat16 on CUDA, and the fastest profile that fits."""
+    """The pipeline of `folder` and its environment. "auto" is bfloat16 on CUDA, and the fastest profile that fits."""
     if not folder.is_dir():
         raise CheckpointError(f"there is no folder {folder}")
     torch_dtype = choose_dtype(dtype, device)
-    diffusers_logging.set_verbosity_error()  # what it has to say is not for our log
+    diffusers_logging.set_verbosity_error()  # its notes do not belong into the log
     pipe = EasyAnimatePipeline.from_pretrained(folder, torch_dtype=torch_dtype)
     profile: Profile = _profile(pipe, card, device) if memory == "auto" else memory
     apply_memory_profile(pipe, profile, device)
@@ -53,8 +53,8 @@ def load_pipeline(
 
 
 def choose_memory_profile(card: ModelCard, weights_bytes: int, free_bytes: int) -> Profile:
-    """The fastest profile in which the largest clip of the card fits; the numbers are those of the published model."""
-    if weights_bytes < SMALL * free_bytes:
+    """The fastest profile for the largest clip of the card, by the memory that the published model needs."""
+    if weights_bytes < SMALL_SHARE * free_bytes:
         return "normal"
     side = int(card.max_pixels**0.5)
     try:

@@ -1,66 +1,27 @@
-"""How a result was made, in the form that `easyanimate reproduce` reads."""
+"""The settings of a result for its manifest, and the manifest inside the file."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from easyanimate.files.manifest import Manifest, UsedLora, file_sha256, library_versions
-from jobs.model.request import Mode
-from worker.protocol.messages import Run
-from worker.settings import Memory
+from easyanimate.files.manifest import Manifest
+from jobs.model.request import GenerationSettings, VideoRequest
 
-WORDS = ("prompt", "negative_prompt")  # the caller's own: in the manifest, which only they can read, not in the file
-SETTINGS = (
-    *WORDS,
-    "width",
-    "height",
-    "overlap",
-    "num_inference_steps",
-    "guidance_scale",
-    "scheduler",
-    "strength",
-    "clip_apply_ratio",
-    "smooth",
-    "clean_caption",
-    "seed",
-)
+PROMPTS = ("prompt", "negative_prompt")
 
 
-@dataclass(frozen=True)
-class ModelEnvironment:
-    """What every result of a loaded model has in common."""
-
-    model: str
-    model_sha256: str
-    device: str
-    dtype: str
-    memory: Memory
-
-
-def build_manifest(
-    place: ModelEnvironment, run: Run, window: int, loras: tuple[UsedLora, ...], frames: tuple[str, ...]
-) -> Manifest:
-    """The manifest of `frames`, which are told by their hashes; `window` is what the model makes at a time."""
-    asked = run.request
-    new = asked.num_frames - (asked.video_num_frames if asked.continues else 0)
-    settings: dict[str, Any] = {name: getattr(asked, name) for name in SETTINGS}
-    settings |= {"num_frames": new, "window": window, "fps": str(asked.fps), "sample_posterior": True}
-    names = {"video": "continues"} if asked.mode is Mode.EXTENSION else {}
-    inputs = {names.get(path.stem, path.stem): file_sha256(path) for path in run.inputs.values()}
-    return Manifest(
-        model=place.model,
-        model_sha256=place.model_sha256,
-        settings=settings,
-        inputs=inputs,
-        loras=loras,
-        device=place.device,
-        dtype=place.dtype,
-        memory=place.memory,
-        libraries=library_versions(),
-        frames=frames,
-    )
+def manifest_settings(request: VideoRequest, window: int) -> dict[str, Any]:
+    """The parameters in the form that `easyanimate reproduce` reads; `window` is the model's, in frames."""
+    settings = request.model_dump(include=set(GenerationSettings.model_fields))
+    source_frames = request.video_num_frames if request.continues else 0
+    return settings | {
+        "num_frames": request.num_frames - source_frames,
+        "window": window,
+        "fps": str(request.fps),
+        "sample_posterior": True,
+    }
 
 
 def without_prompts(manifest: Manifest) -> str:
-    """What the file itself may say: it is passed on to people who need not know the prompts."""
-    settings = {name: value for name, value in manifest.settings.items() if name not in WORDS}
+    """The text inside the file. The caller may pass the file on, so it has no prompts; `manifest.json` has them."""
+    settings = {name: value for name, value in manifest.settings.items() if name not in PROMPTS}
     return replace(manifest, settings=settings).compact()

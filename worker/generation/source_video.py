@@ -1,6 +1,6 @@
-"""The video that came with a request, as the model takes it: upright, in the request's size and at its rate.
+"""Decodes the source video of a request: upright, in the request's size and frame rate.
 
-Its header was looked at when it came in; here it is decoded for the first time, so here it is found out to be broken.
+The service reads only the header. A broken video is therefore refused here.
 """
 
 from collections.abc import Iterator
@@ -16,28 +16,30 @@ from jobs.model.request import VideoRequest
 from jobs.mp4_header import InvalidMp4, read_mp4_header
 from worker.protocol.errors import RequestRefused
 
-ENOUGH = 0.9  # of the frames its header promises; players forgive as much
+MIN_DECODED_SHARE = 0.9  # of the frames in the header; players accept as few
 
 
-def source_frames(path: Path, asked: VideoRequest) -> Iterator[np.ndarray]:
-    """Exactly `asked.video_num_frames` frames [H, W, 3], uint8 RGB, evenly over the video. Raises Refused."""
+def source_frames(path: Path, request: VideoRequest) -> Iterator[np.ndarray]:
+    """Exactly `request.video_num_frames` frames [H, W, 3], uint8 RGB, evenly spaced. Raises RequestRefused."""
     try:
         header = read_mp4_header(path.read_bytes())
     except InvalidMp4 as error:
         raise RequestRefused("invalid_video", f"The video {error}") from error
-    wanted, made, seen = asked.video_num_frames, 0, 0
+    wanted, yielded, decoded = request.video_num_frames, 0, 0
     frame: Any = None
     for frame in _decoded(path):
-        seen += 1
-        shown: Any = None
-        while made < wanted and made * header.num_frames // wanted < seen:
-            shown = _fit(frame, header.quarter_turns, asked) if shown is None else shown
-            yield shown
-            made += 1
-    if seen < ENOUGH * header.num_frames:
-        raise RequestRefused("invalid_video", f"Only {seen} of the video's {header.num_frames} frames can be decoded")
-    for _ in range(wanted - made):
-        yield _fit(frame, header.quarter_turns, asked)
+        decoded += 1
+        fitted: Any = None
+        while yielded < wanted and yielded * header.num_frames // wanted < decoded:
+            fitted = _fit(frame, header.quarter_turns, request) if fitted is None else fitted
+            yield fitted
+            yielded += 1
+    if decoded < MIN_DECODED_SHARE * header.num_frames:
+        raise RequestRefused(
+            "invalid_video", f"Only {decoded} of the video's {header.num_frames} frames can be decoded"
+        )
+    for _ in range(wanted - yielded):
+        yield _fit(frame, header.quarter_turns, request)
 
 
 def _decoded(path: Path) -> Iterator[np.ndarray]:
@@ -47,9 +49,9 @@ def _decoded(path: Path) -> Iterator[np.ndarray]:
         raise RequestRefused("invalid_video", str(error).replace(str(path), "The video")) from error
 
 
-def _fit(frame: np.ndarray, quarter_turns: int, asked: VideoRequest) -> np.ndarray:
-    """Turned clockwise, and stretched to the request's size."""
-    picture = Image.fromarray(np.rot90(frame, -quarter_turns))
-    if picture.size != (asked.width, asked.height):
-        picture = picture.resize((asked.width, asked.height), Image.Resampling.BICUBIC)
-    return np.asarray(picture)
+def _fit(frame: np.ndarray, quarter_turns: int, request: VideoRequest) -> np.ndarray:
+    """The frame turned clockwise and stretched to the size of the request."""
+    image = Image.fromarray(np.rot90(frame, -quarter_turns))
+    if image.size != (request.width, request.height):
+        image = image.resize((request.width, request.height), Image.Resampling.BICUBIC)
+    return np.asarray(image)

@@ -1,4 +1,4 @@
-"""`easyanimate reproduce`: makes a video again as its manifest says, and compares every frame."""
+"""`easyanimate reproduce`: renders a video again from its manifest, and compares every frame."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,29 +6,32 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 
-from cli.local.recipe import LocalLora, Recipe, RecipeSettings, Sources
-from cli.local.render import LoadedModel, PhaseClock, find_lora, frames_of, load_for_rendering
+from cli.local.recipe import Recipe, RecipeSettings, Sources
+from cli.local.render import LoadedModel, PhaseClock, find_lora, load_for_rendering, open_frames
 from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.lookup import find_model
 
 if TYPE_CHECKING:
     from easyanimate.files.manifest import Manifest
+    from easyanimate.render import LoraSource
 
-OPTIONS = {"last_image": "--last-image", "continues": "--continue"}  # the others are called as the field is
+OPTIONS = {"last_image": "--last-image", "continues": "--continue"}  # the other options have the field's name
 
 
 def reproduce(
     file: Annotated[Path, typer.Argument(help="An .mp4 or .png of `easyanimate generate`, or the .json beside it.")],
-    image: Annotated[Path | None, typer.Option(help="The start image it was made with.")] = None,
-    last_image: Annotated[Path | None, typer.Option(help="The end image it was made with.")] = None,
-    video: Annotated[Path | None, typer.Option(help="The video it was made from.")] = None,
-    mask: Annotated[Path | None, typer.Option(help="The mask it was made with.")] = None,
-    continues: Annotated[Path | None, typer.Option("--continue", help="The video it goes on from.")] = None,
+    image: Annotated[Path | None, typer.Option(help="The start image of the video.")] = None,
+    last_image: Annotated[Path | None, typer.Option(help="The end image of the video.")] = None,
+    video: Annotated[Path | None, typer.Option(help="The source video of the video.")] = None,
+    mask: Annotated[Path | None, typer.Option(help="The mask of the video.")] = None,
+    continues: Annotated[Path | None, typer.Option("--continue", help="The video that it extends.")] = None,
     lora: Annotated[list[Path] | None, typer.Option(help="LoRA files that are not in the models folder.")] = None,
-    model: Annotated[str | None, typer.Option(help="The model's folder or name, if it is elsewhere.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="The folder or name of the model, if it differs from the manifest.")
+    ] = None,
     models_dir: Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR")] = Path("models"),
 ) -> None:
-    """Make a video again from its own manifest. Exit code 0: every frame is the same; 1: not; 2: it cannot be tried."""
+    """Render a video again from its manifest. Exit code 0: all frames are the same; 1: some differ; 2: not possible."""
     try:
         manifest = read_manifest(file)
         sources = Sources(image, last_image, video, mask, continues)
@@ -53,12 +56,12 @@ def read_manifest(file: Path) -> "Manifest":
 
     text = file.read_text(encoding="utf-8") if file.suffix == ".json" else read_comment(file)
     if text is None:
-        raise InvalidInput(f"{file} does not say how it was made")
+        raise InvalidInput(f"{file} contains no manifest")
     return Manifest.from_json(text)
 
 
 def read_request(manifest: "Manifest") -> RecipeSettings:
-    """The settings in a manifest, checked as if somebody had typed them."""
+    """The settings in a manifest, validated."""
     try:
         return RecipeSettings.model_validate(dict(manifest.settings))
     except ValidationError as problem:
@@ -66,63 +69,65 @@ def read_request(manifest: "Manifest") -> RecipeSettings:
 
 
 def check_sources(manifest: "Manifest", sources: Sources) -> None:
-    """The files that were given then, and no others, are given now."""
+    """Checks that the input files are those of the manifest."""
     from easyanimate.files.manifest import file_sha256
 
-    given = dict(sources.items())
-    for name in manifest.inputs.keys() | given.keys():
+    files = sources.files()
+    for name in manifest.inputs.keys() | files.keys():
         option = OPTIONS.get(name, f"--{name}")
-        if name not in given:
-            raise InvalidInput(f"it was made with {option}; give the same file again")
+        if name not in files:
+            raise InvalidInput(f"the video was rendered with {option}; pass the same file")
         if name not in manifest.inputs:
-            raise InvalidInput(f"it was made without {option}; leave it out")
-        if file_sha256(given[name]) != manifest.inputs[name]:
-            raise InvalidInput(f"{given[name]} is not the file it was made with as {option}")
+            raise InvalidInput(f"the video was rendered without {option}; leave it out")
+        if file_sha256(files[name]) != manifest.inputs[name]:
+            raise InvalidInput(f"{files[name]} is not the file that was used as {option}")
 
 
 def check_model(manifest: "Manifest", folder: Path) -> None:
-    """The model is the one it was made with."""
+    """Checks that the model is that of the manifest."""
     from easyanimate.files.manifest import model_sha256
 
     if model_sha256(folder) != manifest.model_sha256:
-        raise InvalidInput(f"{folder} is not the model it was made with ({manifest.model}); give that one as --model")
+        raise InvalidInput(f"{folder} is not the model of the video ({manifest.model}); pass that one as --model")
 
 
-def choose_loras(manifest: "Manifest", given: list[Path], models_dir: Path) -> tuple[LocalLora, ...]:
-    """The LoRAs of the manifest, among the `given` files by their content, else in the models folder by name."""
+def choose_loras(manifest: "Manifest", files: list[Path], models_dir: Path) -> "tuple[LoraSource, ...]":
+    """The LoRAs of the manifest: among `files` by their content, else in the models folder by name."""
     from easyanimate.files.manifest import file_sha256
+    from easyanimate.render import LoraSource
 
-    known = {file_sha256(path): path for path in given}
+    paths = {file_sha256(path): path for path in files}
     choices = []
     for used in manifest.loras:
-        path = known.get(used.sha256) or find_lora(used.name, models_dir)
+        path = paths.get(used.sha256) or find_lora(used.name, models_dir)
         if file_sha256(path) != used.sha256:
-            raise InvalidInput(f"{path} is not the LoRA {used.name} it was made with; give that file as --lora")
-        choices.append(LocalLora(path, used.scale))
+            raise InvalidInput(f"{path} is not the LoRA {used.name} of the video; pass that file as --lora")
+        choices.append(LoraSource(path, used.scale))
     return tuple(choices)
 
 
 def compare(manifest: "Manifest", recipe: Recipe, folder: Path) -> int | None:
-    """The first frame that comes out differently; none if all are the same."""
+    """The index of the first frame that differs; None if all are the same."""
     from easyanimate.files.manifest import FrameHashes, first_difference
 
-    asked = recipe.generation()
-    shop = load_for_rendering(folder, manifest.memory, recipe, manifest.dtype)
-    _say_what_differs(manifest, shop)
-    made = FrameHashes()
-    for piece in frames_of(shop, recipe, asked, PhaseClock()):
-        made.add(piece)
-        so_far = made.all()
-        if first_difference(manifest.frames[: len(so_far)], so_far) is not None:
-            break
-    return first_difference(manifest.frames, made.all())
+    inputs = recipe.inputs()
+    model = load_for_rendering(folder, manifest.memory, recipe, manifest.dtype)
+    _echo_differences(manifest, model)
+    hashes = FrameHashes()
+    with open_frames(model.pipe, inputs, recipe.loras, PhaseClock()) as (frames, _):
+        for piece in frames:
+            hashes.add(piece)
+            so_far = hashes.all()
+            if first_difference(manifest.frames[: len(so_far)], so_far) is not None:
+                break
+    return first_difference(manifest.frames, hashes.all())
 
 
-def _say_what_differs(manifest: "Manifest", shop: LoadedModel) -> None:
-    """Other hardware and other libraries round otherwise."""
+def _echo_differences(manifest: "Manifest", model: LoadedModel) -> None:
+    """Prints which hardware and libraries differ; they may round differently."""
     from easyanimate.files.manifest import library_versions
 
-    now = library_versions() | {"device": shop.device, "dtype": shop.dtype}
+    now = library_versions() | {"device": model.device, "dtype": model.dtype}
     then = {**manifest.libraries, "device": manifest.device, "dtype": manifest.dtype}
     for name in sorted(then.keys() | now.keys()):
         if then.get(name) != now.get(name):

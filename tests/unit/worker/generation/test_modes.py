@@ -381,11 +381,11 @@ def test_the_last_preview_is_near_to_what_comes_out(make: Make, tmp_path: Path) 
 
 def test_a_worker_that_saves_memory_makes_no_previews_and_says_so(make: Make, maker: VideoGenerator) -> None:
     told: list[Any] = []
-    place, maker.place = maker.place, replace(maker.place, memory="low")
+    environment, maker.environment = maker.environment, replace(maker.environment, memory="low")
     try:
         done = make(tell=told.append, preview_every_steps=1, num_frames=8)
     finally:
-        maker.place = place
+        maker.environment = environment
     assert not [message for message in told if isinstance(message, Preview)]
     assert done.warnings == (NO_MEMORY,)
 
