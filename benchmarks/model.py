@@ -75,7 +75,7 @@ def _guidance() -> list[Row]:
         pipe = EasyAnimatePipeline.from_pretrained(copy_tiny_model(Path(folder) / "easyanimate-v3-tiny"))
 
     def run(in_turn: bool, on_phase: Callable[[str], None] = lambda phase: None) -> None:
-        pipe.guidance_in_turn = in_turn
+        pipe.sequential_guidance = in_turn
         how = {"generator": 0, "output_type": "latent", "callback_on_phase": on_phase}
         pipe("a red ball", height=128, width=128, num_frames=48, num_inference_steps=2, **how)
 

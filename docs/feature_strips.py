@@ -95,13 +95,13 @@ def right_half() -> Picture:
 def known(asked: Generation) -> list[Picture]:
     """What the model is told of each frame; hatched where it is to be made."""
     given = prepare_inpaint_input(asked)
-    height, width = given.new.shape[1:]
+    height, width = given.mask.shape[1:]
     rows, columns = np.indices((height, width))
     hatched = np.where((rows + columns) % 8 < 2, 170, 225)[..., None].repeat(3, axis=2)
     pixels = ((given.pixels / 2 + 0.5) * 255).round().permute(1, 2, 3, 0).numpy()
     return [
         Image.fromarray(np.where(new.numpy()[..., None] == 1, hatched, frame).astype(np.uint8))
-        for new, frame in zip(given.new, pixels, strict=True)
+        for new, frame in zip(given.mask, pixels, strict=True)
     ]
 
 

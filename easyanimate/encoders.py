@@ -16,7 +16,10 @@ from easyanimate.weights.model_files import ENCODER_FILES
 
 log = logging.getLogger(__name__)
 
-T5_TWINS = ("shared.weight", "encoder.embed_tokens.weight")  # one table under two names; files hold either or both
+TIED_EMBEDDINGS = (
+    "shared.weight",
+    "encoder.embed_tokens.weight",
+)  # one table under two names; files hold either or both
 POSITION_IDS = "vision_model.embeddings.position_ids"  # 0, 1, 2, ... in old files (spec: transformer 18)
 # What a whole CLIP model holds besides the image encoder (spec: published).
 _TEXT_HALF = ("text_model.", "text_projection.", "logit_scale")
@@ -28,7 +31,7 @@ class ClipWeights:
     """The tensors of the image encoder, and the names of those of the text half, which is not used."""
 
     vision: Mapping[str, Tensor]
-    left_aside: tuple[str, ...]
+    unused: tuple[str, ...]
 
 
 def load_t5(folder: str | Path, dtype: torch.dtype, variant: str | None = None) -> T5EncoderModel:
@@ -38,7 +41,7 @@ def load_t5(folder: str | Path, dtype: torch.dtype, variant: str | None = None) 
     """
     folder = Path(folder)
     model = _build(folder, lambda config: T5EncoderModel(T5Config.from_dict(config)))
-    state_dict = _with_both_twins(read_state_dict(folder, ENCODER_FILES, variant), folder)
+    state_dict = _with_tied_embeddings(read_state_dict(folder, ENCODER_FILES, variant), folder)
     assign_strictly(model, state_dict, str(folder))
     model.encoder.embed_tokens.weight = model.shared.weight
     model.to(dtype)
@@ -60,8 +63,8 @@ def load_clip(folder: str | Path, dtype: torch.dtype, variant: str | None = None
     width = None if rows is None or rows.ndim != 2 else rows.shape[0]
     model = _build(folder, lambda config: CLIPVisionModelWithProjection(_vision_config(config, width)))
     assign_strictly(model, weights.vision, str(folder))
-    if weights.left_aside:
-        log.info("%s is a whole CLIP model; %d tensors of its text half are not used", folder, len(weights.left_aside))
+    if weights.unused:
+        log.info("%s is a whole CLIP model; %d tensors of its text half are not used", folder, len(weights.unused))
     return model.to(dtype).eval()
 
 
@@ -72,12 +75,12 @@ def split_clip(state_dict: Mapping[str, Tensor], where: Path) -> ClipWeights:
     Raises CheckpointError if `position_ids` are not 0, 1, 2, ...
     """
     is_whole = any(name.startswith(_VISION_HALF) for name in state_dict)
-    aside = tuple(name for name in state_dict if is_whole and name.startswith(_TEXT_HALF))
-    vision = {name: tensor for name, tensor in state_dict.items() if name not in aside}
+    unused = tuple(name for name in state_dict if is_whole and name.startswith(_TEXT_HALF))
+    vision = {name: tensor for name, tensor in state_dict.items() if name not in unused}
     positions = vision.pop(POSITION_IDS, None)
     if positions is not None and not torch.equal(positions.flatten().long(), torch.arange(positions.numel())):
         raise CheckpointError(f"{where}: {POSITION_IDS} are not 0, 1, 2, ...; this is another image encoder")
-    return ClipWeights(vision, aside)
+    return ClipWeights(vision, unused)
 
 
 def _vision_config(config: Mapping[str, Any], width: int | None) -> CLIPVisionConfig:
@@ -105,8 +108,8 @@ def _build(folder: Path, build: Callable[[dict[str, Any]], Any]) -> Any:
         raise CheckpointError(f"{folder / 'config.json'} describes no usable model: {problem}") from problem
 
 
-def _with_both_twins(state_dict: dict[str, Tensor], folder: Path) -> dict[str, Tensor]:
-    tables = [state_dict[name] for name in T5_TWINS if name in state_dict]
-    if len(tables) == len(T5_TWINS) and not torch.equal(*tables):
-        raise CheckpointError(f"{folder}: {' and '.join(T5_TWINS)} differ, but are one table in this model")
-    return state_dict | {name: tables[0] for name in T5_TWINS if tables}
+def _with_tied_embeddings(state_dict: dict[str, Tensor], folder: Path) -> dict[str, Tensor]:
+    tables = [state_dict[name] for name in TIED_EMBEDDINGS if name in state_dict]
+    if len(tables) == len(TIED_EMBEDDINGS) and not torch.equal(*tables):
+        raise CheckpointError(f"{folder}: {' and '.join(TIED_EMBEDDINGS)} differ, but are one table in this model")
+    return state_dict | {name: tables[0] for name in TIED_EMBEDDINGS if tables}

@@ -42,10 +42,10 @@ def plan_windows(
     """
     _check(window, overlap, continues)
     total = num_frames + continues
-    fewest = fewest_frames(continues=continues, end_image=end_image)
-    if num_frames < fewest:
+    minimum = min_frames(continues=continues, end_image=end_image)
+    if num_frames < minimum:
         with_end = " with an end image" if end_image else ""
-        raise ValueError(f"num_frames must be {fewest} or more{with_end}, got {num_frames}")
+        raise ValueError(f"num_frames must be {minimum} or more{with_end}, got {num_frames}")
     if total == 1:
         return (Window(0, 1, 1),)
     if not end_image:
@@ -53,7 +53,7 @@ def plan_windows(
     return _full_last(total, min(window, _floor(total)), overlap)
 
 
-def fewest_frames(*, continues: int = 0, end_image: bool = False) -> int:
+def min_frames(*, continues: int = 0, end_image: bool = False) -> int:
     """The shortest video there is a plan for; every longer one has a plan too."""
     return max(1, FRAMES_PER_SLICE - continues) if end_image else 1
 

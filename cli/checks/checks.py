@@ -131,14 +131,14 @@ def _models(settings: WorkerSettings) -> Iterator[CheckResult]:
 
 def _model(folder: Path) -> Iterator[CheckResult]:
     from easyanimate.errors import EasyAnimateError
-    from easyanimate.models.inspection import missing_parts
+    from easyanimate.models.inspection import missing_files
     from worker.models.cards import read_served_card
 
     if not folder.is_dir():
         advice = "`easyanimate models pull 512` downloads one; `easyanimate up` makes the small one"
         yield warning("models", f"there is no model folder {folder}", advice)
         return
-    if missing := missing_parts(folder):
+    if missing := missing_files(folder):
         yield broken("models", f"{folder} lacks {', '.join(missing)}", f"`easyanimate models check {folder}`")
         return
     try:

@@ -23,12 +23,12 @@ def contact_sheet(video: str | Path | Iterable[np.ndarray], *, columns: int = 8)
     chosen = [small[round(i)] for i in np.linspace(0, len(small) - 1, min(columns, len(small)))]
     width, height = chosen[0].size
     sheet = Image.new("RGB", (width * len(chosen), height))
-    for i, picture in enumerate(chosen):
-        sheet.paste(picture, (i * width, 0))
+    for i, image in enumerate(chosen):
+        sheet.paste(image, (i * width, 0))
     return sheet
 
 
 def _shrink(frame: np.ndarray) -> Image.Image:
-    picture = Image.fromarray(np.asarray(frame))
-    picture.thumbnail((LONGER_SIDE, LONGER_SIDE))
-    return picture
+    image = Image.fromarray(np.asarray(frame))
+    image.thumbnail((LONGER_SIDE, LONGER_SIDE))
+    return image

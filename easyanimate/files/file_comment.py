@@ -11,11 +11,11 @@ from PIL.PngImagePlugin import PngInfo
 from easyanimate.errors import InvalidInput
 
 
-def save_png(picture: Image.Image, path: str | Path, comment: str) -> None:
+def save_png(image: Image.Image, path: str | Path, comment: str) -> None:
     """Write `picture` with `comment` in it."""
     text = PngInfo()
     text.add_itxt("comment", comment)
-    picture.save(path, pnginfo=text)
+    image.save(path, pnginfo=text)
 
 
 def set_mp4_comment(path: str | Path, comment: str) -> None:
@@ -47,8 +47,8 @@ def read_comment(path: str | Path) -> str | None:
 
 def _png_comment(path: Path) -> str | None:
     try:
-        with Image.open(path, formats=["PNG"]) as picture:
-            text: Any = picture.info
+        with Image.open(path, formats=["PNG"]) as image:
+            text: Any = image.info
             return text.get("comment")
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as problem:
         raise InvalidInput(f"{path} is not a picture that can be read: {problem}") from problem

@@ -67,12 +67,12 @@ class Manifest:
     def from_json(cls, text: str) -> "Manifest":
         """InvalidInput if `text` is not what `to_json` or `compact` wrote."""
         try:
-            told = json.loads(text)
-            if told["format"] != FORMAT:
-                raise InvalidInput(f"the manifest has format {told['format']!r}; this program reads format {FORMAT}")
-            told["loras"] = tuple(UsedLora(**lora) for lora in told["loras"])
-            told["frames"] = tuple(str(frame) for frame in told["frames"])
-            return cls(**told)
+            fields = json.loads(text)
+            if fields["format"] != FORMAT:
+                raise InvalidInput(f"the manifest has format {fields['format']!r}; this program reads format {FORMAT}")
+            fields["loras"] = tuple(UsedLora(**lora) for lora in fields["loras"])
+            fields["frames"] = tuple(str(frame) for frame in fields["frames"])
+            return cls(**fields)
         except (ValueError, TypeError, KeyError, RecursionError) as problem:
             if isinstance(problem, InvalidInput):
                 raise
@@ -94,12 +94,12 @@ class FrameHashes:
         return tuple(self._hashes)
 
 
-def first_difference(recorded: tuple[str, ...], made: tuple[str, ...]) -> int | None:
+def first_difference(recorded: tuple[str, ...], created: tuple[str, ...]) -> int | None:
     """The first frame whose hashes differ, or that only one side has; the recorded ones may be shortened."""
-    for i, (old, new) in enumerate(zip(recorded, made, strict=False)):
+    for i, (old, new) in enumerate(zip(recorded, created, strict=False)):
         if not old or not new.startswith(old):
             return i
-    return None if len(recorded) == len(made) else min(len(recorded), len(made))
+    return None if len(recorded) == len(created) else min(len(recorded), len(created))
 
 
 def file_sha256(path: str | Path) -> str:
@@ -121,13 +121,13 @@ def model_sha256(folder: str | Path) -> str:
 
 def library_versions() -> dict[str, str]:
     """Python's and those of the libraries that can change a frame."""
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _files(folder: Path) -> Iterator[Path]:

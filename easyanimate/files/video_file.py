@@ -24,7 +24,7 @@ LIMITED_RANGE = 1  # 16..235, what every player expects of H.264
 # memory nobody wrote, and the same frames make other bytes each time (seen at 96x64 and 80x64).
 H264_OPTIONS = {"crf": "18", "preset": "medium", "x264-params": "cpu-independent=1"}
 
-REORDERED = 16  # frames that H.264 and H.265 may store ahead of those shown before them, at most
+MAX_REORDERED_FRAMES = 16  # frames that H.264 and H.265 may store ahead of those shown before them, at most
 
 
 class Mp4Writer:
@@ -151,7 +151,7 @@ def read_header(path: str | Path) -> VideoHeader:
         stream = container.streams.video[0]
         if stream.codec_context is None or not stream.average_rate:
             raise InvalidInput(f"{path} has no frames, or does not say at what rate they are shown")
-        header = VideoHeader(_promised_frames(container, stream), stream.width, stream.height)
+        header = VideoHeader(_declared_frames(container, stream), stream.width, stream.height)
     if min(header.num_frames, header.width, header.height) < 1:
         raise InvalidInput(f"{path} holds {header.num_frames} frames of {header.width}x{header.height} pixels")
     return header
@@ -165,13 +165,13 @@ def read_window(path: str | Path, start: int, count: int) -> Iterator[np.ndarray
     cannot be.
     """
     with _open(path) as container:
-        begin = _seek(container, start, path) if start > 0 else None
-        shown = (frame for frame in _decoded(container, path) if begin is None or _time(frame, path) >= begin)
+        start_time = _seek(container, start, path) if start > 0 else None
+        shown = (frame for frame in _decoded(container, path) if start_time is None or _time(frame, path) >= start_time)
         for frame in islice(shown, count):
             yield frame.to_ndarray(format="rgb24")
 
 
-def _promised_frames(container: Any, stream: Any) -> int:
+def _declared_frames(container: Any, stream: Any) -> int:
     """As counted in the header, or else as many as its duration has room for."""
     if stream.frames:
         return int(stream.frames)
@@ -191,8 +191,8 @@ def _seek(container: Any, start: int, path: str | Path) -> Fraction:
         raise InvalidInput(f"{path} does not say at what rate it is shown")
     first, frame = stream.start_time or 0, 1 / (stream.average_rate * stream.time_base)
     try:
-        if start > REORDERED:
-            container.seek(first + int((start - REORDERED) * frame), stream=stream)
+        if start > MAX_REORDERED_FRAMES:
+            container.seek(first + int((start - MAX_REORDERED_FRAMES) * frame), stream=stream)
     except av.error.FFmpegError as problem:
         raise InvalidInput(f"{path} cannot be read from its frame {start} on: {problem.strerror}") from problem
     return Fraction(first + (start - Fraction(1, 2)) * frame)

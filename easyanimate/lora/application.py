@@ -43,7 +43,7 @@ class LoraReport:
 
 
 @dataclass(frozen=True, eq=False)
-class _Update:
+class _LayerUpdate:
     """An update in `file` of the layer at `path` of `model`; `adapter` is its name among those of the request."""
 
     file: str
@@ -55,7 +55,7 @@ class _Update:
 
 
 @dataclass(frozen=True, eq=False)
-class _Changed:
+class _PatchedModel:
     """A model with some layers replaced: where and in what type it computes, and what was where before."""
 
     model: nn.Module
@@ -67,7 +67,7 @@ class _Changed:
         """Nothing is replaced yet."""
         return cls(model, model.dtype)
 
-    def insert(self, update: _Update) -> None:
+    def insert(self, update: _LayerUpdate) -> None:
         """Put the update around its layer, or beside the one already there."""
         parent_path, _, child = update.path.rpartition(".")
         parent, layer = self.model.get_submodule(parent_path), self.model.get_submodule(update.path)
@@ -82,7 +82,7 @@ class _Changed:
         layer.set_adapter([*layer.lora_A], inference_mode=True)
         self._fill(layer, update)
 
-    def _fill(self, layer: Any, update: _Update) -> None:
+    def _fill(self, layer: Any, update: _LayerUpdate) -> None:
         """An update lives with its layer, in the type in which that computes.
 
         Raises CheckpointError for numbers that this type cannot hold, such as 1e5 in float16.
@@ -124,46 +124,48 @@ def applied(
     """
     parts = _unwrapped_parts(models)
     plans = [_plan(parts, file, scale, f"lora{i}") for i, (file, scale) in enumerate(loras)]
-    changed = {name: _Changed.of(parts[name]) for name in parts if any(u.model == name for us, _ in plans for u in us)}
+    patched = {
+        name: _PatchedModel.of(parts[name]) for name in parts if any(u.model == name for us, _ in plans for u in us)
+    }
     try:
         for update in (update for updates, _ in plans for update in updates):
-            changed[update.model].insert(update)
-        for model in changed.values():
+            patched[update.model].insert(update)
+        for model in patched.values():
             model.regroup()
         yield tuple(report for _, report in plans)
     finally:
-        for model in changed.values():
+        for model in patched.values():
             model.restore()
 
 
 def _unwrapped_parts(models: DiffusionPipeline | Models) -> dict[str, Any]:
-    given = models.components if isinstance(models, DiffusionPipeline) else models
-    return {name: unwrapped(given[name]) for name in WRITTEN_PREFIX if given.get(name) is not None}
+    components = models.components if isinstance(models, DiffusionPipeline) else models
+    return {name: unwrapped(components[name]) for name in WRITTEN_PREFIX if components.get(name) is not None}
 
 
-def _plan(parts: Models, file: LoraFile, scale: float, adapter: str) -> tuple[list[_Update], LoraReport]:
+def _plan(parts: Models, file: LoraFile, scale: float, adapter: str) -> tuple[list[_LayerUpdate], LoraReport]:
     """Which layers `file` changes; nothing is changed yet, so that a refusal leaves no trace."""
     if isinstance(scale, bool) or not isinstance(scale, Real) or not math.isfinite(scale):
         raise InvalidInput(f"the scale of {file.name} must be a finite number such as {DEFAULT_SCALE}, got {scale!r}")
-    updates: list[_Update] = []
+    updates: list[_LayerUpdate] = []
     unused: list[str] = []
     without_effect: list[str] = []
     for model, entries in (("transformer", file.transformer), ("text_encoder", file.text_encoder)):
         paths = _paths(parts, model) if entries else {}
         for name, low_rank in entries.items():
             written = f"{WRITTEN_PREFIX[model]}{name}"
-            if reason := _misfit(parts.get(model), paths.get(name), low_rank):
+            if reason := _mismatch(parts.get(model), paths.get(name), low_rank):
                 unused.append(f"{written} ({reason})")
-            elif reason := _why_without_effect(low_rank):
+            elif reason := _no_effect_reason(low_rank):
                 without_effect.append(f"{written} ({reason})")
             else:
-                updates.append(_Update(file.name, model, paths[name], adapter, low_rank, float(scale)))
+                updates.append(_LayerUpdate(file.name, model, paths[name], adapter, low_rank, float(scale)))
     if not updates:
-        raise CheckpointError(_why_refused(file.name, unused, without_effect))
+        raise CheckpointError(_refusal(file.name, unused, without_effect))
     return updates, LoraReport(file.name, scale, len(updates), (*unused, *without_effect))
 
 
-def _why_refused(name: str, unused: Sequence[str], without_effect: Sequence[str]) -> str:
+def _refusal(name: str, unused: Sequence[str], without_effect: Sequence[str]) -> str:
     if without_effect:
         return (
             f"{name} changes nothing: {without_effect[0]}, and no other layer has an effect; train or export it again"
@@ -182,18 +184,18 @@ def _paths(parts: Models, model: str) -> dict[str, str]:
     return linear_paths(parts[model])
 
 
-def _misfit(model: nn.Module | None, path: str | None, low_rank: LowRank) -> str:
+def _mismatch(model: nn.Module | None, path: str | None, low_rank: LowRank) -> str:
     """Why an entry cannot be used, or nothing."""
     if model is None or path is None:
         return "there is no such layer"
     layer: Any = model.get_submodule(path)
-    made_for = (low_rank.up.shape[0], low_rank.down.shape[1])
-    if made_for != (layer.out_features, layer.in_features):
-        return f"made for {made_for[0]}x{made_for[1]}, the layer is {layer.out_features}x{layer.in_features}"
+    shape = (low_rank.up.shape[0], low_rank.down.shape[1])
+    if shape != (layer.out_features, layer.in_features):
+        return f"made for {shape[0]}x{shape[1]}, the layer is {layer.out_features}x{layer.in_features}"
     return ""
 
 
-def _why_without_effect(low_rank: LowRank) -> str:
+def _no_effect_reason(low_rank: LowRank) -> str:
     """Why an entry changes nothing at any scale, or nothing."""
     if not low_rank.strength:
         return "alpha is 0, so it changes nothing"

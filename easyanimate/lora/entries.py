@@ -30,8 +30,8 @@ _BASE_LAYER = ".base_layer."  # PEFT's name for a layer that has a LoRA around i
 def split_entry(key: str) -> tuple[str, str] | None:
     """The layer and the part ("down", "up" or "alpha") that `key` names; none for anything else."""
     for part, ending in _ENDINGS.items():
-        if found := ending.fullmatch(key):
-            return found["layer"], part
+        if match := ending.fullmatch(key):
+            return match["layer"], part
     return (key.removesuffix(".alpha"), "alpha") if key.endswith(".alpha") else None
 
 
@@ -45,7 +45,7 @@ def is_adapter(keys: Iterable[str]) -> bool:
     return any(_is_of_adapter(key) for key in keys)
 
 
-def why_not_plain(keys: Iterable[str]) -> str | None:
+def unsupported_reason(keys: Iterable[str]) -> str | None:
     """What makes these entries more than a plain LoRA, and what to do about it; none for a plain one."""
     for key in keys:
         if _BASE_LAYER in key:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from easyanimate.errors import CheckpointError
-from easyanimate.lora.entries import is_adapter, split_entry, why_not_plain
+from easyanimate.lora.entries import is_adapter, split_entry, unsupported_reason
 from easyanimate.lora.names import split_name
 from easyanimate.lora.peft_settings import PeftSettings, read_peft_settings
 from easyanimate.weights.weights_file import read_weights_file
@@ -86,7 +86,7 @@ def _check_is_lora(tensors: Mapping[str, Tensor], path: Path) -> None:
             f"{path} holds {len(tensors)} whole weights, such as {next(iter(tensors))}; that is a checkpoint, "
             "not a LoRA. Load it as a model folder, or as an override of weights"
         )
-    if reason := why_not_plain(tensors):
+    if reason := unsupported_reason(tensors):
         raise CheckpointError(f"{path} {reason}")
 
 

@@ -45,7 +45,7 @@ def flat_name(path: str) -> str:
 def without_dotted_prefix(layer: str) -> tuple[str | None, str]:
     """The model that the dotted prefixes of `layer` name, if any, and the rest."""
     model = None
-    while prefix := next((known for known in _DOTTED_PREFIXES if layer.startswith(known)), None):
+    while prefix := next((candidate for candidate in _DOTTED_PREFIXES if layer.startswith(candidate)), None):
         model, layer = _DOTTED_PREFIXES[prefix] or model, layer.removeprefix(prefix)
     return model, layer
 

@@ -9,7 +9,7 @@ from diffusers.hooks.group_offloading import _is_group_offload_enabled
 from torch import Tensor, nn
 
 from easyanimate.errors import CheckpointError, InvalidInput
-from easyanimate.lora.entries import is_adapter, why_not_plain
+from easyanimate.lora.entries import is_adapter, unsupported_reason
 from easyanimate.lora.wrappers import unwrapped, unwrapped_path
 from easyanimate.transformer import EasyAnimateTransformer3DModel
 from easyanimate.transformer.position_tables import without_position_tables
@@ -36,7 +36,7 @@ def read_override(path: str | Path) -> WeightOverride:
     tensors = read_weights_file(path)
     if not tensors:
         raise CheckpointError(f"{path} is empty; download it again")
-    if reason := why_not_plain(tensors):
+    if reason := unsupported_reason(tensors):
         raise CheckpointError(f"{path} {reason}")
     if is_adapter(tensors):
         raise CheckpointError(f"{path} is a LoRA, not whole weights; apply it as a LoRA")
@@ -71,7 +71,9 @@ def overridden(transformer: EasyAnimateTransformer3DModel, override: WeightOverr
 
 def _without_prefixes(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """`tensors` without those of the known prefixes that all names begin with; no weight's own name has one."""
-    while prefix := next((known for known in _PREFIXES if all(name.startswith(known) for name in tensors)), None):
+    while prefix := next(
+        (candidate for candidate in _PREFIXES if all(name.startswith(candidate) for name in tensors)), None
+    ):
         tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
     return tensors
 

@@ -8,7 +8,7 @@ from easyanimate.memory.estimates import (
     choose_profile,
     memory_needed,
 )
-from easyanimate.memory.int8_linear import Int8Linear, store_in_8_bits
+from easyanimate.memory.int8_linear import Int8Linear, quantize_to_int8
 from easyanimate.memory.profiles import apply_memory_profile
 
 __all__ = [
@@ -20,5 +20,5 @@ __all__ = [
     "apply_memory_profile",
     "choose_profile",
     "memory_needed",
-    "store_in_8_bits",
+    "quantize_to_int8",
 ]

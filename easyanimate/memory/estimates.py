@@ -14,9 +14,14 @@ Profile = Literal["normal", "low", "lowest"]
 PROFILES: tuple[Profile, ...] = ("normal", "low", "lowest")  # from the fastest to the smallest
 
 _WIDTH = 1152  # values of a token (spec: transformer 2)
-_TRANSFORMER, _TEXT, _IMAGE, _VAE = 3_076_729_408, 9_524_621_312, 607_937_024, 492_000_000  # bytes of weights, 16 bit
-_ONE_AND_THE_NEXT = 2 * 263_192_576  # under group offload: T5's table of words, more than two blocks and what stays
-WHOLE, IN_PIECES = 38, 28  # live token tensors at the peak, feed-forwards whole or in pieces
+_TRANSFORMER, _TEXT_ENCODER, _IMAGE_ENCODER, _VAE = (
+    3_076_729_408,
+    9_524_621_312,
+    607_937_024,
+    492_000_000,
+)  # bytes of weights, 16 bit
+_TWO_BLOCKS = 2 * 263_192_576  # under group offload: T5's table of words, more than two blocks and what stays
+LIVE_TENSORS, LIVE_TENSORS_CHUNKED = 38, 28  # live token tensors at the peak, feed-forwards whole or in pieces
 _TILE = 384  # pixels, the side of what the VAE takes at once
 _ENCODING, _DECODING = 512, 640  # live values for each pixel of a frame of a tile
 _SLACK = 1.15
@@ -41,11 +46,11 @@ def memory_needed(profile: Profile, width: int, height: int, num_frames: int) ->
     """Bytes at the peak of a guided clip, weights included."""
     denoising, pixels = _activations(profile, width, height, num_frames)
     if profile == "normal":
-        peak = _TRANSFORMER + _TEXT + _IMAGE + _VAE + max(denoising, pixels)
+        peak = _TRANSFORMER + _TEXT_ENCODER + _IMAGE_ENCODER + _VAE + max(denoising, pixels)
     elif profile == "low":
-        peak = max(_TEXT, _TRANSFORMER + denoising, _IMAGE + _VAE + pixels)
+        peak = max(_TEXT_ENCODER, _TRANSFORMER + denoising, _IMAGE_ENCODER + _VAE + pixels)
     else:
-        peak = _VAE + _ONE_AND_THE_NEXT + max(denoising, pixels)
+        peak = _VAE + _TWO_BLOCKS + max(denoising, pixels)
     return int(peak) + _WORKSPACE
 
 
@@ -66,7 +71,7 @@ class Activations:
 def activations(profile: Profile, width: int, height: int, num_frames: int) -> Activations:
     """The phases of a guided clip."""
     rows = 2 if profile == "normal" else 1
-    tensors = IN_PIECES if profile == "lowest" else WHOLE
+    tensors = LIVE_TENSORS_CHUNKED if profile == "lowest" else LIVE_TENSORS
     denoising = rows * tensors * _token_bytes(width, height, num_frames)
     encoding, decoding = _vae_bytes(width, height, num_frames)
     return Activations(encoding, denoising, decoding)

@@ -33,7 +33,7 @@ class Int8Linear(nn.Linear):
         return linear(x, self.weight.to(x.dtype) * self.scale.to(x.dtype), self.bias)
 
 
-def store_in_8_bits(model: Any, kept_whole: Collection[str] = ()) -> None:
+def quantize_to_int8(model: Any, excluded: Collection[str] = ()) -> None:
     """Replace the linear layers of `model` for good; those kept in another number type than its own stay.
 
     So do the children of `model` named in `kept_whole`, with all that is in them.
@@ -41,7 +41,7 @@ def store_in_8_bits(model: Any, kept_whole: Collection[str] = ()) -> None:
     dtype = model.dtype
     for path, parent in list(model.named_modules()):
         for name, child in list(parent.named_children()):
-            if f"{path}.{name}".strip(".").split(".")[0] in kept_whole:
+            if f"{path}.{name}".strip(".").split(".")[0] in excluded:
                 continue
             if type(child) in (nn.Linear, WideningLinear) and child.weight.dtype == dtype:
                 setattr(parent, name, Int8Linear(child).train(child.training))

@@ -26,15 +26,15 @@ class LiveBytes(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Runs `func` and counts what it makes."""
-        brought = [tensor.untyped_storage() for tensor in _tensors((args, kwargs))]
-        made = func(*args, **(kwargs or {}))
-        for tensor in _tensors(made):
-            self._add(tensor.untyped_storage(), {id(storage) for storage in brought})
-        return made
+        inputs = [tensor.untyped_storage() for tensor in _tensors((args, kwargs))]
+        result = func(*args, **(kwargs or {}))
+        for tensor in _tensors(result):
+            self._add(tensor.untyped_storage(), {id(storage) for storage in inputs})
+        return result
 
-    def _add(self, storage: UntypedStorage, given: set[int]) -> None:
+    def _add(self, storage: UntypedStorage, inputs: set[int]) -> None:
         key, size = id(storage), storage.nbytes()  # torch keeps one object for a storage as long as it lives
-        if key in given | self._alive:
+        if key in inputs | self._alive:
             return
         self._alive.add(key)
         self._now += size

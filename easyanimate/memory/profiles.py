@@ -18,13 +18,15 @@ from diffusers.hooks import apply_group_offloading
 from easyanimate.errors import InvalidInput
 from easyanimate.half_on_cpu import has_fast_half_products, widen_products
 from easyanimate.memory.estimates import PROFILES, Profile
-from easyanimate.memory.int8_linear import Int8Linear, store_in_8_bits
+from easyanimate.memory.int8_linear import Int8Linear, quantize_to_int8
 from easyanimate.pipeline import EasyAnimatePipeline
-from easyanimate.transformer.feed_forward import split_feed_forwards
+from easyanimate.transformer.feed_forward import set_feed_forward_chunk_size
 
-TOKENS_AT_ONCE = 4096  # a piece's 16 wide copies are then smaller than one tensor of all tokens (spec: transformer 15)
+FEED_FORWARD_CHUNK_SIZE = (
+    4096  # a piece's 16 wide copies are then smaller than one tensor of all tokens (spec: transformer 15)
+)
 # Few values, but every token depends on them.
-_KEPT_WHOLE = ("adaln_single", "proj_out")
+_NOT_QUANTIZED = ("adaln_single", "proj_out")
 
 
 def apply_memory_profile(pipe: EasyAnimatePipeline, profile: Profile, device: torch.device | str) -> None:
@@ -40,11 +42,11 @@ def apply_memory_profile(pipe: EasyAnimatePipeline, profile: Profile, device: to
         raise InvalidInput('the pipeline is in the memory profile "lowest", which rounds its weights; load it again')
     device = torch.device(device)
     pipe.remove_all_hooks()
-    pipe.guidance_in_turn = profile != "normal"
+    pipe.sequential_guidance = profile != "normal"
     if device.type == "cpu" and not has_fast_half_products():
         for model in (pipe.text_encoder, pipe.image_encoder, pipe.transformer, pipe.vae):
             widen_products(model)
-    split_feed_forwards(pipe.transformer, TOKENS_AT_ONCE if profile == "lowest" else None)
+    set_feed_forward_chunk_size(pipe.transformer, FEED_FORWARD_CHUNK_SIZE if profile == "lowest" else None)
     if profile == "normal":
         pipe.to(device)
     elif profile == "low":
@@ -56,8 +58,8 @@ def apply_memory_profile(pipe: EasyAnimatePipeline, profile: Profile, device: to
 def _offload_in_groups(pipe: EasyAnimatePipeline, device: torch.device) -> None:
     """Whole blocks of the transformer, since a layer alone would travel again for every piece of a feed-forward."""
     pipe.to("cpu")
-    store_in_8_bits(pipe.text_encoder)
-    store_in_8_bits(pipe.transformer, _KEPT_WHOLE)
+    quantize_to_int8(pipe.text_encoder)
+    quantize_to_int8(pipe.transformer, _NOT_QUANTIZED)
     onto: dict[str, Any] = {"onload_device": device, "use_stream": device.type == "cuda"}
     apply_group_offloading(pipe.transformer, offload_type="block_level", num_blocks_per_group=1, **onto)
     apply_group_offloading(pipe.text_encoder, offload_type="leaf_level", **onto)

@@ -10,9 +10,9 @@ import torch
 from easyanimate.errors import InvalidInput
 from easyanimate.memory import PROFILES, Profile, choose_profile, memory_needed
 from easyanimate.memory.estimates import running_bytes
-from easyanimate.models.inspection import Checkup
+from easyanimate.models.inspection import ModelReport
 
-Fit = Profile | Literal["bf16", "bf16-low", "bf16-lowest", "no"]
+FittingProfile = Profile | Literal["bf16", "bf16-low", "bf16-lowest", "no"]
 
 _PUBLISHED_PARAMETERS = 1_538_364_704  # of the transformer (spec: transformer 13)
 _IN_8_BITS = 7_600_000_000  # bytes of all weights, the linear layers of T5 and of the transformer in int8
@@ -39,13 +39,13 @@ def free_memory() -> Memory:
     return Memory("this machine, which has no GPU", _available_bytes(), is_gpu=False)
 
 
-def is_published_size(checkup: Checkup) -> bool:
+def is_published_size(report: ModelReport) -> bool:
     """Whether the memory a clip takes is known for this model: it is, where it has the published transformer."""
-    counts = {network.name: network.num_parameters for network in checkup.networks}
+    counts = {network.name: network.num_parameters for network in report.networks}
     return counts["transformer"] == _PUBLISHED_PARAMETERS
 
 
-def fit(memory: Memory, width: int, height: int, num_frames: int) -> Fit:
+def fitting_profile(memory: Memory, width: int, height: int, num_frames: int) -> FittingProfile:
     """The memory profile in which a clip of this size fits into `memory`; "no" if in none.
 
     A CPU computes in float32 unless told otherwise; "bf16" means that the clip fits only in bfloat16.
@@ -59,7 +59,7 @@ def fit(memory: Memory, width: int, height: int, num_frames: int) -> Fit:
     return next((name for name, needed_bytes in needs if needed_bytes <= memory.free_bytes), "no")
 
 
-def _needs_on_cpu(width: int, height: int, num_frames: int) -> Iterator[tuple[Fit, int]]:
+def _needs_on_cpu(width: int, height: int, num_frames: int) -> Iterator[tuple[FittingProfile, int]]:
     """Bytes at the peak of each way to compute on a CPU, the nearest to the published results first.
 
     All weights stay in the same memory, so "low" saves by guidance row by row alone. "lowest" loads them whole first.

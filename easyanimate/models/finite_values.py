@@ -15,7 +15,7 @@ _NAMED_AT_MOST = 5  # tensors of one file
 _NOT_LOADED = ("loss.",)  # networks of the VAE's trainer
 
 
-def values_without_number(folder: Path) -> list[str]:
+def non_finite_values(folder: Path) -> list[str]:
     """Where the weights of the model in `folder` are NaN or infinite. Reads every value.
 
     Files that cannot be read are left out; loading names them.
@@ -29,11 +29,11 @@ def _in_file(path: Path) -> list[str]:
     except CheckpointError:
         return []
     loaded = {key: tensor for key, tensor in content.items() if not key.startswith(_NOT_LOADED)}
-    found = [f"{path}: {text}" for key, tensor in loaded.items() for text in _in_tensor(key, tensor)]
-    if len(found) <= _NAMED_AT_MOST:
-        return found
-    more = f"{path}: {len(found) - _NAMED_AT_MOST} more places with NaN or infinity"
-    return [*found[:_NAMED_AT_MOST], more]
+    problems = [f"{path}: {text}" for key, tensor in loaded.items() for text in _in_tensor(key, tensor)]
+    if len(problems) <= _NAMED_AT_MOST:
+        return problems
+    more = f"{path}: {len(problems) - _NAMED_AT_MOST} more places with NaN or infinity"
+    return [*problems[:_NAMED_AT_MOST], more]
 
 
 def _in_tensor(key: str, tensor: Tensor) -> Iterator[str]:

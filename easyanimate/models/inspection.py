@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from easyanimate.errors import CheckpointError
-from easyanimate.models.finite_values import values_without_number
-from easyanimate.models.networks import NETWORKS, Network, inspect_network
+from easyanimate.models.finite_values import non_finite_values
+from easyanimate.models.networks import NETWORKS, NetworkReport, inspect_network
 from easyanimate.models.transfer.source import changed_files
 from easyanimate.pipeline.loading import (
     INPAINT_CHANNELS,
@@ -19,11 +19,11 @@ from easyanimate.weights.model_files import WEIGHTS, missing_weights
 
 
 @dataclass(frozen=True)
-class Checkup:
+class ModelReport:
     """What a model folder holds. It loads if there are no `problems`; those of its networks are among them."""
 
     folder: Path
-    networks: tuple[Network, ...]
+    networks: tuple[NetworkReport, ...]
     problems: tuple[str, ...]
 
     @property
@@ -32,7 +32,7 @@ class Checkup:
         return folder_bytes(self.folder)
 
 
-def check_folder(folder: Path, *, hashes: bool = False) -> Checkup:
+def inspect_model(folder: Path, *, hashes: bool = False) -> ModelReport:
     """Look over the model in `folder`; with `hashes` also read every byte: compare it with what once came, find NaN.
 
     Raises CheckpointError only if there is no such folder.
@@ -45,21 +45,21 @@ def check_folder(folder: Path, *, hashes: bool = False) -> Checkup:
     problems += tokenizer_problems
     if (folder / "image_encoder").is_dir():
         problems += _problem_of(load_image_processor, folder / "image_encoder")
-    problems += _misfits({network.name: network.config for network in networks if network.config}, tokens)
+    problems += _incompatibilities({network.name: network.config for network in networks if network.config}, tokens)
     problems += changed_files(folder, hashes=hashes)
-    problems += values_without_number(folder) if hashes else []
-    return Checkup(folder, networks, tuple(dict.fromkeys(problems)))
+    problems += non_finite_values(folder) if hashes else []
+    return ModelReport(folder, networks, tuple(dict.fromkeys(problems)))
 
 
-def require_sound(folder: Path) -> None:
+def require_loadable(folder: Path) -> None:
     """CheckpointError with all problems of the model in `folder`, if it has any."""
-    problems = check_folder(folder).problems
+    problems = inspect_model(folder).problems
     if problems:
         listed = "\n".join(f"- {problem.replace(f'{folder}/', '')}" for problem in problems)
         raise CheckpointError(f"the model would not load:\n{listed}")
 
 
-def missing_parts(folder: Path) -> list[str]:
+def missing_files(folder: Path) -> list[str]:
     """The files every model has and `folder` lacks. Only index files are opened."""
     lacking = [f"{name}/config.json" for name in WEIGHTS if not (folder / name / "config.json").is_file()]
     for name, files in WEIGHTS.items():
@@ -94,21 +94,23 @@ def _problem_of(load: Callable[[Path], Any], folder: Path) -> list[str]:
     return []
 
 
-def _misfits(configs: Mapping[str, Mapping[str, Any]], tokens: int) -> list[str]:
+def _incompatibilities(configs: Mapping[str, Mapping[str, Any]], tokens: int) -> list[str]:
     """Parts that load by themselves but cannot work together; only parts that load are looked at."""
-    found = []
+    problems = []
     text, image, vae, transformer = (configs.get(name, {}) for name in NETWORKS)
     if transformer and transformer["in_channels"] != INPAINT_CHANNELS:
-        found.append(f"transformer: in_channels is {transformer['in_channels']}; an InP model has {INPAINT_CHANNELS}")
+        problems.append(
+            f"transformer: in_channels is {transformer['in_channels']}; an InP model has {INPAINT_CHANNELS}"
+        )
     pairs = (
         ("caption_channels", transformer, "d_model", text, "text_encoder"),
         ("clip_embed_dim", transformer, "projection_dim", image, "image_encoder"),
     )
     for ours, mine, theirs, other, name in pairs:
         if mine and other and mine[ours] != other[theirs]:
-            found.append(f"transformer: {ours} is {mine[ours]}, but {theirs} of the {name} is {other[theirs]}")
+            problems.append(f"transformer: {ours} is {mine[ours]}, but {theirs} of the {name} is {other[theirs]}")
     if vae and vae["latent_channels"] * 3 != INPAINT_CHANNELS:
-        found.append(f"vae: latent_channels is {vae['latent_channels']}; the pipeline needs {INPAINT_CHANNELS // 3}")
+        problems.append(f"vae: latent_channels is {vae['latent_channels']}; the pipeline needs {INPAINT_CHANNELS // 3}")
     if text and tokens > text["vocab_size"]:
-        found.append(f"tokenizer: it has {tokens} tokens, but the text_encoder knows {text['vocab_size']}")
-    return found
+        problems.append(f"tokenizer: it has {tokens} tokens, but the text_encoder knows {text['vocab_size']}")
+    return problems

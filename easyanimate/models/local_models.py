@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from easyanimate.models.inspection import folder_bytes, missing_parts
-from easyanimate.models.transfer.staging import LORAS
+from easyanimate.models.inspection import folder_bytes, missing_files
+from easyanimate.models.transfer.staging import LORA_FOLDER
 
-_ON_THEIR_WAY = (".pulling-", ".importing-")
+_UNFINISHED_PREFIXES = (".pulling-", ".importing-")
 
 
 @dataclass(frozen=True)
@@ -32,22 +32,22 @@ def list_model_folders(models_dir: Path) -> list[ModelEntry]:
     """The models in `models_dir` by name; folders that hold no part of a model are left out."""
     if not models_dir.is_dir():
         return []
-    found = []
-    for folder in sorted(path for path in models_dir.iterdir() if path.is_dir() and path.name != LORAS):
-        prefix = next((prefix for prefix in _ON_THEIR_WAY if folder.name.startswith(prefix)), "")
-        if not prefix and (folder.name.startswith(".") or not _looks_like_model(folder)):
+    entries = []
+    for folder in sorted(path for path in models_dir.iterdir() if path.is_dir() and path.name != LORA_FOLDER):
+        prefix = next((prefix for prefix in _UNFINISHED_PREFIXES if folder.name.startswith(prefix)), "")
+        if not prefix and (folder.name.startswith(".") or not _holds_model(folder)):
             continue
         name = folder.name.removeprefix(prefix)
-        missing = tuple(missing_parts(folder))
-        found.append(ModelEntry(name, folder, folder_bytes(folder), missing, unfinished=bool(prefix)))
-    return found
+        missing = tuple(missing_files(folder))
+        entries.append(ModelEntry(name, folder, folder_bytes(folder), missing, unfinished=bool(prefix)))
+    return entries
 
 
 def list_loras(models_dir: Path) -> list[LoraEntry]:
     """The LoRA files in `models_dir`/loras by name."""
-    paths = sorted((models_dir / LORAS).glob("*.safetensors"))
+    paths = sorted((models_dir / LORA_FOLDER).glob("*.safetensors"))
     return [LoraEntry(path.stem, path.stat().st_size) for path in paths if path.is_file()]
 
 
-def _looks_like_model(folder: Path) -> bool:
+def _holds_model(folder: Path) -> bool:
     return (folder / "model_index.json").is_file() or (folder / "transformer").is_dir()

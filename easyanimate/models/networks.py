@@ -23,7 +23,7 @@ from easyanimate.weights.weights_file import read_state_dict, read_weights_file
 
 
 @dataclass(frozen=True)
-class Network:
+class NetworkReport:
     """What a folder of weights holds. `num_parameters` is None, and `config` empty, where `problems` say it won't load.
 
     `dtypes` are those in the file, most values first; `size_bytes` is the folder's on disk. `left_aside` counts, by
@@ -37,7 +37,7 @@ class Network:
     size_bytes: int
     config: Mapping[str, Any]
     problems: tuple[str, ...]
-    left_aside: Mapping[str, int] = field(default_factory=dict)
+    unused_tensors: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,11 @@ class _Kind:
     check_config: Callable[[Mapping[str, Any]], list[str]]
 
 
-def inspect_network(folder: Path, name: str) -> Network:
+def inspect_network(folder: Path, name: str) -> NetworkReport:
     """What `folder`/`name` holds, `name` being one of `NETWORKS`. Lists what is wrong instead of raising."""
     home, kind = folder / name, NETWORKS[name]
     if not home.is_dir():
-        return Network(name, kind.class_name, None, (), 0, {}, (f"{home} is missing",))
+        return NetworkReport(name, kind.class_name, None, (), 0, {}, (f"{home} is missing",))
     problems = _config_problems(home, kind)
     state_dict, damaged = _read(home, WEIGHTS[name])
     problems += damaged
@@ -66,7 +66,7 @@ def inspect_network(folder: Path, name: str) -> Network:
             problems.append(str(problem))
     size = sum(path.stat().st_size for path in home.rglob("*") if path.is_file())
     kinds = tuple(str(dtype).removeprefix("torch.") for dtype in dtypes)
-    return Network(
+    return NetworkReport(
         name,
         kind.class_name,
         _count(model),
@@ -74,7 +74,7 @@ def inspect_network(folder: Path, name: str) -> Network:
         size,
         _settings(model),
         tuple(problems),
-        _left_aside(state_dict, model),
+        _unused_tensors(state_dict, model),
     )
 
 
@@ -82,7 +82,7 @@ def _count(model: nn.Module | None) -> int | None:
     return None if model is None else sum(parameter.numel() for parameter in model.parameters())
 
 
-def _left_aside(state_dict: Mapping[str, Tensor], model: nn.Module | None) -> dict[str, int]:
+def _unused_tensors(state_dict: Mapping[str, Tensor], model: nn.Module | None) -> dict[str, int]:
     """Tensors of the file that the loaded `model` has no place for: the loader knows them and drops them."""
     if model is None:
         return {}
@@ -154,15 +154,15 @@ def _vae_settings(config: Mapping[str, Any]) -> list[str]:
 
 
 def _complaints(adapt: Callable[[dict[str, Any]], object], configs: Iterable[dict[str, Any]]) -> list[str]:
-    found = []
+    problems = []
     for config in configs:
         try:
             adapt(config)
         except (CheckpointError, InvalidInput) as problem:
-            found.append(str(problem))
+            problems.append(str(problem))
         except (TypeError, ValueError, ArithmeticError, AttributeError):
             pass  # a setting of the wrong kind: the loader says so with its place
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(problems))
 
 
 NETWORKS: dict[str, _Kind] = {

@@ -31,10 +31,10 @@ def needed_files(paths: Iterable[str], read: Callable[[str], bytes]) -> list[str
     `read` gives the content of an index file, which names the pieces. Raises CheckpointError for an index file that
     cannot be read, or that names a file the repository does not have.
     """
-    found = set(paths)
-    needed = {"model_index.json"} & found
+    available = set(paths)
+    needed = {"model_index.json"} & available
     for folder in (*WEIGHTS, *_OTHER_FOLDERS):
-        inside = {path.removeprefix(f"{folder}/") for path in found if path.startswith(f"{folder}/")}
+        inside = {path.removeprefix(f"{folder}/") for path in available if path.startswith(f"{folder}/")}
         chosen = {name for name in inside if _SETTINGS.fullmatch(name) and not _INDEX.search(name)}
         needed |= {f"{folder}/{name}" for name in chosen}
         needed |= _weights(folder, inside, read)
@@ -50,6 +50,6 @@ def _weights(folder: str, inside: Collection[str], read: Callable[[str], bytes])
     if not chosen.is_index:
         return {path}
     pieces = read_index(read(path), path)
-    if lacking := [piece for piece in pieces if piece not in inside]:
-        raise CheckpointError(f"{path} names {lacking[0]}, which the repository does not have; take another revision")
+    if missing := [piece for piece in pieces if piece not in inside]:
+        raise CheckpointError(f"{path} names {missing[0]}, which the repository does not have; take another revision")
     return {path, *(f"{folder}/{piece}" for piece in pieces)}

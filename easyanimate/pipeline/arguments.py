@@ -17,7 +17,7 @@ _ONE_CLIP = "one call makes one clip; call once for each clip, with another gene
 _EMBEDS = "give the prompt itself; make_latents takes what encode_text returns"
 _LORA = "apply LoRAs with easyanimate.lora before the call"
 # Arguments of other diffusers pipelines: the value that changes nothing, and what to do instead.
-_OTHERS: Mapping[str, tuple[float | None, str]] = {
+_OTHER_ARGUMENTS: Mapping[str, tuple[float | None, str]] = {
     "num_videos_per_prompt": (1, _ONE_CLIP),
     "num_images_per_prompt": (1, _ONE_CLIP),
     "batch_size": (1, _ONE_CLIP),
@@ -60,28 +60,28 @@ _OTHERS: Mapping[str, tuple[float | None, str]] = {
 }
 
 
-def check_others(others: Mapping[str, Any]) -> None:
+def check_other_arguments(arguments: Mapping[str, Any]) -> None:
     """InvalidInput for an argument of other pipelines, unless its value changes nothing; TypeError for any other."""
-    for name, value in others.items():
-        if name not in _OTHERS:
+    for name, value in arguments.items():
+        if name not in _OTHER_ARGUMENTS:
             raise TypeError(f"EasyAnimatePipeline.__call__() got an unexpected keyword argument {name!r}")
-        neutral, instead = _OTHERS[name]
+        neutral, instead = _OTHER_ARGUMENTS[name]
         if value is None or _is_same_number(value, neutral):
             continue
         raise InvalidInput(f"{name} is not an argument of this pipeline: {instead}")
 
 
 def _is_same_number(value: Any, number: float | None) -> bool:
-    value = plain(value)
+    value = to_python(value)
     return isinstance(value, int | float) and not isinstance(value, bool) and value == number
 
 
-def plain(value: Any) -> Any:
+def to_python(value: Any) -> Any:
     """The Python value in a NumPy number or in an array or tensor without dimensions; anything else as it is."""
     return value.item() if isinstance(value, np.generic | np.ndarray | Tensor) and value.ndim == 0 else value
 
 
-def only_one(value: Any, name: str, advice: str) -> Any:
+def single_value(value: Any, name: str, advice: str) -> Any:
     """What is in a list of one; anything that is no list, as it is."""
     if not isinstance(value, list | tuple):
         return value
@@ -92,9 +92,9 @@ def only_one(value: Any, name: str, advice: str) -> Any:
 
 def as_text(value: Any, name: str) -> str:
     """A text that can be written as UTF-8, or a list of one."""
-    value = only_one(value, name, "one call makes one clip, so call once for each prompt")
+    value = single_value(value, name, "one call makes one clip, so call once for each prompt")
     if not isinstance(value, str):
-        raise InvalidInput(f"{name} must be a text, got {kind(value)}")
+        raise InvalidInput(f"{name} must be a text, got {describe(value)}")
     try:
         value.encode()
     except UnicodeEncodeError as problem:
@@ -105,9 +105,9 @@ def as_text(value: Any, name: str) -> str:
 
 def as_integer(value: Any, name: str) -> int:
     """A whole number of any number type, but no truth value."""
-    number = plain(value)
+    number = to_python(value)
     if isinstance(number, bool) or not isinstance(number, int | float):
-        raise InvalidInput(f"{name} must be a whole number, got {kind(value)}")
+        raise InvalidInput(f"{name} must be a whole number, got {describe(value)}")
     if isinstance(number, float) and not number.is_integer():
         raise InvalidInput(f"{name} must be a whole number, got {number}")
     if abs(number) > MAX_INTEGER:
@@ -117,9 +117,9 @@ def as_integer(value: Any, name: str) -> int:
 
 def as_number(value: Any, name: str) -> float:
     """A number of any number type, but no truth value. Its range, and NaN, are for the caller to check."""
-    number = plain(value)
+    number = to_python(value)
     if isinstance(number, bool) or not isinstance(number, int | float):
-        raise InvalidInput(f"{name} must be a number, got {kind(value)}")
+        raise InvalidInput(f"{name} must be a number, got {describe(value)}")
     try:
         return float(number)
     except OverflowError as problem:
@@ -128,13 +128,13 @@ def as_number(value: Any, name: str) -> float:
 
 def as_flag(value: Any, name: str) -> bool:
     """True or False, of Python or NumPy."""
-    flag = plain(value)
+    flag = to_python(value)
     if not isinstance(flag, bool):
-        raise InvalidInput(f"{name} must be True or False, got {kind(value)}")
+        raise InvalidInput(f"{name} must be True or False, got {describe(value)}")
     return flag
 
 
-def kind(value: Any) -> str:
+def describe(value: Any) -> str:
     """What `value` is, in a few words for a refusal."""
     if value is None or isinstance(value, bool):
         return str(value)

@@ -39,72 +39,72 @@ TOKENIZER_SETTINGS = ("tokenizer.json", "tokenizer_config.json", "special_tokens
 INPAINT_CHANNELS = 12
 
 
-def load_components(folder: str | Path, asked: LoadArguments, given: Mapping[str, Any]) -> dict[str, Any]:
+def load_components(folder: str | Path, arguments: LoadArguments, components: Mapping[str, Any]) -> dict[str, Any]:
     """All components by name, on the CPU; those in `given` are used as they are.
 
     CheckpointError names the folder or file that is missing or does not fit, InvalidInput a component that is no use.
     """
     home = local_folder(folder)
-    check_components(given)
-    _check_folders(home, given)
-    transformer = given.get("transformer")
+    check_components(components)
+    _check_folders(home, components)
+    transformer = components.get("transformer")
     config = read_config(home / "transformer") if transformer is None else transformer.config
-    _check_takes_images(config, home / "transformer")
+    _check_input_channels(config, home / "transformer")
     if transformer is None:
-        transformer = _load_model(EasyAnimateTransformer3DModel, home, "transformer", asked)
-    asked = asked.with_auto(transformer.dtype)
-    loaders = {name: load for name, load in _loaders(home, asked).items() if name not in given}
-    return {**given, "transformer": transformer, **{name: load() for name, load in loaders.items()}}
+        transformer = _load_model(EasyAnimateTransformer3DModel, home, "transformer", arguments)
+    arguments = arguments.with_auto(transformer.dtype)
+    loaders = {name: load for name, load in _loaders(home, arguments).items() if name not in components}
+    return {**components, "transformer": transformer, **{name: load() for name, load in loaders.items()}}
 
 
-def check_components(given: Mapping[str, Any]) -> None:
+def check_components(components: Mapping[str, Any]) -> None:
     """InvalidInput for a component in `given` that cannot be used."""
-    if "scheduler" in given:
+    if "scheduler" in components:
         raise InvalidInput(
             f"a scheduler is named in each call, as scheduler={SCHEDULERS[0]!r}; an object has no effect"
         )
-    if lacking := [name for name, component in given.items() if component is None]:
-        raise InvalidInput(f"{lacking[0]} is None; this pipeline needs each of {', '.join(COMPONENTS)}")
+    if missing := [name for name, component in components.items() if component is None]:
+        raise InvalidInput(f"{missing[0]} is None; this pipeline needs each of {', '.join(COMPONENTS)}")
 
 
-def _loaders(home: Path, asked: LoadArguments) -> dict[str, Callable[[], Any]]:
+def _loaders(home: Path, arguments: LoadArguments) -> dict[str, Callable[[], Any]]:
     """How each component but the transformer is made."""
     return {
         "tokenizer": partial(load_tokenizer, home / "tokenizer"),
-        "text_encoder": partial(_load_encoder, load_t5, home, "text_encoder", asked),
-        "image_encoder": partial(_load_encoder, load_clip, home, "image_encoder", asked),
+        "text_encoder": partial(_load_encoder, load_t5, home, "text_encoder", arguments),
+        "image_encoder": partial(_load_encoder, load_clip, home, "image_encoder", arguments),
         "image_processor": partial(load_image_processor, home / "image_encoder"),
-        "vae": partial(_load_model, AutoencoderKLSlice, home, "vae", asked),
+        "vae": partial(_load_model, AutoencoderKLSlice, home, "vae", arguments),
         "scheduler": partial(make_scheduler, "euler"),
     }
 
 
-def _load_model(cls: Any, home: Path, name: str, asked: LoadArguments) -> Any:
+def _load_model(cls: Any, home: Path, name: str, arguments: LoadArguments) -> Any:
     return cls.from_pretrained(
         home,
         subfolder=name,
-        torch_dtype=asked.dtype_of(name),
-        variant=asked.variant,
-        use_safetensors=asked.use_safetensors,
+        torch_dtype=arguments.dtype_of(name),
+        variant=arguments.variant,
+        use_safetensors=arguments.use_safetensors,
     )
 
 
-def _load_encoder(load: Callable[..., Any], home: Path, name: str, asked: LoadArguments) -> Any:
-    asked.check_format(home / name, ENCODER_FILES)
-    dtype: torch.dtype | str = asked.dtype_of(name)
-    return load(home / name, dtype, asked.variant)
+def _load_encoder(load: Callable[..., Any], home: Path, name: str, arguments: LoadArguments) -> Any:
+    arguments.check_format(home / name, ENCODER_FILES)
+    dtype: torch.dtype | str = arguments.dtype_of(name)
+    return load(home / name, dtype, arguments.variant)
 
 
-def _check_folders(home: Path, given: Mapping[str, Any]) -> None:
+def _check_folders(home: Path, components: Mapping[str, Any]) -> None:
     """A folder may be missing if its components are given."""
     for name in dict.fromkeys(FOLDER_OF.values()):
-        needed = any(FOLDER_OF[component] == name for component in FOLDER_OF.keys() - given.keys())
+        needed = any(FOLDER_OF[component] == name for component in FOLDER_OF.keys() - components.keys())
         if needed and not (home / name).is_dir():
             folders = ", ".join(dict.fromkeys(FOLDER_OF.values()))
             raise CheckpointError(f"{home / name} is missing; a model folder holds {folders}")
 
 
-def _check_takes_images(config: Mapping[str, Any], where: Path) -> None:
+def _check_input_channels(config: Mapping[str, Any], where: Path) -> None:
     channels = config.get("in_channels")
     if channels != INPAINT_CHANNELS:
         raise CheckpointError(

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from easyanimate.errors import InvalidInput
 from easyanimate.pipeline.inputs.generation import Generation
-from easyanimate.pipeline.inputs.images import Frames, as_pictures, count_frames, to_rgb
+from easyanimate.pipeline.inputs.images import Frames, as_images, count_frames, to_rgb
 from easyanimate.pipeline.inputs.prompts import TextContext
 from easyanimate.pipeline.pipeline import EasyAnimatePipeline
-from easyanimate.pipeline.schedulers.denoising_state import Continuation, DenoisingState, TakeState
+from easyanimate.pipeline.schedulers.denoising_state import CaptureState, Continuation, DenoisingState
 from easyanimate.pipeline.schedulers.draws import Draws
 from easyanimate.pipeline.step_callback import StepCallback
 from easyanimate.windows import Window
@@ -43,11 +43,11 @@ OnState = Callable[[Callable[[], WindowState], bool], None]
 @torch.no_grad()
 def generate_windows(
     pipe: EasyAnimatePipeline,
-    asked: Generation,
+    request: Generation,
     plan: Sequence[Window],
     draws: Draws,
     *,
-    given_tail: Frames | None = None,
+    previous_frames: Frames | None = None,
     resume: WindowState | None = None,
     on_window_start: OnWindowStart | None = None,
     on_window_end: Callable[[WindowState], None] | None = None,
@@ -68,9 +68,9 @@ def generate_windows(
     Raises what the pipeline raises, InvalidInput for a tail of another size, StateMismatch for a window that has begun
     otherwise than the one to resume: nothing of it has come out then, so it may be begun anew.
     """
-    enter = on_phase or (lambda phase: None)
-    _check_plan(asked, plan)
-    tail = _first_tail(asked, given_tail) if resume is None else resume.tail
+    set_phase = on_phase or (lambda phase: None)
+    _check_plan(request, plan)
+    tail = _first_tail(request, previous_frames) if resume is None else resume.tail
     if resume is not None:
         draws.generator.set_state(resume.generator_state)
     try:
@@ -78,12 +78,14 @@ def generate_windows(
         for i in range(0 if resume is None else resume.index, len(plan)):
             if on_window_start is not None:
                 on_window_start(i, plan[i])
-            enter("encoding")
-            text = text or pipe.encode_text(asked)
-            window = _as_window(asked, plan[i], tail, ends=i + 1 == len(plan))
+            set_phase("encoding")
+            text = text or pipe.encode_text(request)
+            window = _as_window(request, plan[i], tail, is_last=i + 1 == len(plan))
             start = WindowState(i, tail, draws.generator.get_state())
-            begun = resume.denoising if resume is not None and resume.index == i else None
-            pieces = _make_window(pipe, window, text, draws, on_step, enter, _continuation(start, begun, on_state))
+            started = resume.denoising if resume is not None and resume.index == i else None
+            pieces = _generate_window(
+                pipe, window, text, draws, on_step, set_phase, _continuation(start, started, on_state)
+            )
             shared = 0 if i + 1 == len(plan) else plan[i].end - plan[i + 1].start
             tail = yield from join(pieces, tail, plan[i].kept, shared)
             if shared and on_window_end is not None:
@@ -92,63 +94,67 @@ def generate_windows(
         pipe.maybe_free_model_hooks()
 
 
-def _check_plan(asked: Generation, plan: Sequence[Window]) -> None:
+def _check_plan(request: Generation, plan: Sequence[Window]) -> None:
     if not plan:
         raise InvalidInput("a plan has at least one window")
-    if asked.video is not None and len(plan) > 1:
+    if request.video is not None and len(plan) > 1:
         raise InvalidInput(f"video-to-video makes one window; ask for {plan[0].num_frames} frames at most")
 
 
-def _first_tail(asked: Generation, given_tail: Frames | None) -> Tensor | None:
+def _first_tail(request: Generation, previous_frames: Frames | None) -> Tensor | None:
     """The frames [n, H, W, 3] to go on from, if there are any."""
-    if given_tail is not None and (asked.context_frames is not None or asked.image is not None):
+    if previous_frames is not None and (request.context_frames is not None or request.image is not None):
         raise InvalidInput("a video goes on from given_tail or starts from an image or context_frames, not both")
-    frames = asked.context_frames if given_tail is None else given_tail
+    frames = request.context_frames if previous_frames is None else previous_frames
     if frames is None:
         return None
-    pictures = [to_rgb(picture) for picture in as_pictures(frames, count_frames(frames, "given_tail"))]
-    for picture in pictures:
-        if picture.size != (asked.width, asked.height):
-            size = f"{picture.width}x{picture.height}"
-            raise InvalidInput(f"the video to go on from is {size}, not {asked.width}x{asked.height}; ask for its size")
-    return torch.from_numpy(np.stack([np.asarray(picture) for picture in pictures]))
+    images = [to_rgb(image) for image in as_images(frames, count_frames(frames, "given_tail"))]
+    for image in images:
+        if image.size != (request.width, request.height):
+            size = f"{image.width}x{image.height}"
+            raise InvalidInput(
+                f"the video to go on from is {size}, not {request.width}x{request.height}; ask for its size"
+            )
+    return torch.from_numpy(np.stack([np.asarray(image) for image in images]))
 
 
-def _as_window(asked: Generation, window: Window, tail: Tensor | None, *, ends: bool) -> Generation:
+def _as_window(request: Generation, window: Window, tail: Tensor | None, *, is_last: bool) -> Generation:
     """What is asked of one window: the image encoder sees the oldest frame of the tail (spec: pipelines 9)."""
     return replace(
-        asked,
+        request,
         num_frames=window.num_frames,
-        image=asked.image if tail is None else None,
+        image=request.image if tail is None else None,
         context_frames=tail,
-        last_image=asked.last_image if ends else None,
+        last_image=request.last_image if is_last else None,
     )
 
 
-def _continuation(start: WindowState, begun: DenoisingState | None, on_state: OnState | None) -> Continuation:
+def _continuation(start: WindowState, started: DenoisingState | None, on_state: OnState | None) -> Continuation:
     """How the steps of a window go on, and how those who want its state hear of them."""
     if on_state is None:
-        return Continuation(begun)
+        return Continuation(started)
 
-    def take(take_denoising: TakeState) -> WindowState:
-        return replace(start, denoising=take_denoising())
+    def capture(capture_denoising: CaptureState) -> WindowState:
+        return replace(start, denoising=capture_denoising())
 
-    return Continuation(begun, lambda take_denoising, is_last: on_state(partial(take, take_denoising), is_last))
+    return Continuation(
+        started, lambda capture_denoising, is_last: on_state(partial(capture, capture_denoising), is_last)
+    )
 
 
-def _make_window(
+def _generate_window(
     pipe: EasyAnimatePipeline,
-    asked: Generation,
+    request: Generation,
     text: TextContext,
     draws: Draws,
     on_step: StepCallback | None,
-    enter: OnPhase,
+    set_phase: OnPhase,
     continuation: Continuation,
 ) -> Iterator[Tensor]:
     """The frames of one window, a few at a time. Its latents and conditions go when it is done."""
-    latents = pipe.make_latents(asked, text, draws, on_step, lambda: enter("denoising"), continuation)
-    enter("decoding")
-    yield from pipe.decode_frames(latents, draws, smooth=asked.smooth, sample_posterior=asked.sample_posterior)
+    latents = pipe.make_latents(request, text, draws, on_step, lambda: set_phase("denoising"), continuation)
+    set_phase("decoding")
+    yield from pipe.decode_frames(latents, draws, smooth=request.smooth, sample_posterior=request.sample_posterior)
 
 
 def join(pieces: Iterator[Tensor], tail: Tensor | None, kept: int, shared: int) -> Generator[Tensor, None, Tensor]:

@@ -16,10 +16,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from easyanimate.errors import InvalidInput
-from easyanimate.pipeline.arguments import as_flag, check_others, kind
+from easyanimate.pipeline.arguments import as_flag, check_other_arguments, describe
 from easyanimate.pipeline.decoding import decode_pieces, to_uint8
 from easyanimate.pipeline.diffusers_methods import DiffusersMethods
-from easyanimate.pipeline.inputs.conditioning import DrawNoise, KnownPixels, encode_video, known_pixels
+from easyanimate.pipeline.inputs.conditioning import DrawNoise, InpaintInput, encode_video, prepare_inpaint_input
 from easyanimate.pipeline.inputs.generation import Generation
 from easyanimate.pipeline.inputs.images import Frames, Mask
 from easyanimate.pipeline.inputs.prompts import TextContext, encode, tokenize
@@ -28,7 +28,7 @@ from easyanimate.pipeline.output import EasyAnimatePipelineOutput, as_output_typ
 from easyanimate.pipeline.schedulers.denoise import Conditions, denoise
 from easyanimate.pipeline.schedulers.denoising_state import Continuation
 from easyanimate.pipeline.schedulers.draws import Draws
-from easyanimate.pipeline.schedulers.schedulers import check_no_other_scheduler, make_scheduler, set_timesteps
+from easyanimate.pipeline.schedulers.schedulers import check_scheduler_unchanged, make_scheduler, set_timesteps
 from easyanimate.pipeline.step_callback import CallbackRun, StepCallback, prepare_callback, running_callback
 from easyanimate.weights.checkpoint import check_can_be_saved
 from easyanimate.weights.load_arguments import LoadArguments
@@ -46,7 +46,7 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
 
     model_cpu_offload_seq = "text_encoder->image_encoder->transformer->vae"
     _callback_tensor_inputs = ("latents", "pred_original_sample")
-    guidance_in_turn = False  # how, not what: set once at load by the memory profile
+    sequential_guidance = False  # how, not what: set once at load by the memory profile
 
     def __init__(
         self,
@@ -82,10 +82,10 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
         Raises CheckpointError, naming folder, file and keys, if anything is missing, damaged or does not fit,
         InvalidInput for an argument that cannot be honoured.
         """
-        given = {name: arguments.pop(name) for name in COMPONENTS if name in arguments}
-        asked = LoadArguments.read({"torch_dtype": torch_dtype, **arguments}, WEIGHTS)
-        pipe = cls(**load_components(folder, asked, given))
-        return pipe if asked.device is None else pipe.to(asked.device)
+        components = {name: arguments.pop(name) for name in COMPONENTS if name in arguments}
+        load_arguments = LoadArguments.read({"torch_dtype": torch_dtype, **arguments}, WEIGHTS)
+        pipe = cls(**load_components(folder, load_arguments, components))
+        return pipe if load_arguments.device is None else pipe.to(load_arguments.device)
 
     @classmethod
     def from_pipe(cls, pipeline: DiffusionPipeline, **components: Any) -> Self:
@@ -93,14 +93,14 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
 
         Raises InvalidInput for a pipeline that lacks a component, and for other arguments.
         """
-        if odd := sorted(components.keys() - set(COMPONENTS)):
-            raise InvalidInput(f"from_pipe takes components, not {odd[0]}; the models are shared as they are")
-        parts = {**pipeline.components, **components}
+        if unknown := sorted(components.keys() - set(COMPONENTS)):
+            raise InvalidInput(f"from_pipe accepts components only, not {unknown[0]}; the models are shared unchanged")
+        merged = {**pipeline.components, **components}
         check_components(components)
-        if lacking := [name for name in COMPONENTS if parts.get(name) is None]:
-            raise InvalidInput(f"{type(pipeline).__name__} has no {lacking[0]}; give it as an argument")
-        pipe = cls(**{name: parts[name] for name in COMPONENTS})
-        pipe.guidance_in_turn = getattr(pipeline, "guidance_in_turn", cls.guidance_in_turn)
+        if missing := [name for name in COMPONENTS if merged.get(name) is None]:
+            raise InvalidInput(f"{type(pipeline).__name__} has no {missing[0]}; give it as an argument")
+        pipe = cls(**{name: merged[name] for name in COMPONENTS})
+        pipe.sequential_guidance = getattr(pipeline, "guidance_in_turn", cls.sequential_guidance)
         return pipe
 
     def save_pretrained(self, folder: str | Path, **kwargs: Any) -> None:
@@ -146,7 +146,7 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
         callback_on_phase: Callable[[str], None] | None = None,
         output_type: str = "pil",
         return_dict: bool = True,
-        **others: Any,
+        **other_arguments: Any,
     ) -> Any:
         """One clip of `num_frames` frames (one: a picture). The settings are those of `Generation`.
 
@@ -160,14 +160,14 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
         `others` are arguments of other diffusers pipelines, accepted with values that change nothing.
         Raises InvalidInput for what the model cannot make, NotFinite for a result that is no picture.
         """
-        check_others(others)
+        check_other_arguments(other_arguments)
         return_dict = as_flag(return_dict, "return_dict")
         if callback_on_phase is not None and not callable(callback_on_phase):
-            raise InvalidInput(f"callback_on_phase must be a function, got {kind(callback_on_phase)}")
+            raise InvalidInput(f"callback_on_phase must be a function, got {describe(callback_on_phase)}")
         callback = prepare_callback(
             callback_on_step_end, callback_on_step_end_tensor_inputs, self._callback_tensor_inputs
         )
-        asked = Generation(
+        request = Generation(
             prompt=prompt,
             negative_prompt=negative_prompt,
             image=image,
@@ -189,13 +189,15 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
             image_resample=image_resample,
         )
         check_output_type(output_type)
-        check_no_other_scheduler(self._first_scheduler, self.scheduler, asked.scheduler)
-        made = self._make(asked, Draws.of(generator), callback, callback_on_phase or (lambda phase: None), output_type)
-        return made if return_dict else (made.frames,)
+        check_scheduler_unchanged(self._first_scheduler, self.scheduler, request.scheduler)
+        output = self._generate(
+            request, Draws.of(generator), callback, callback_on_phase or (lambda phase: None), output_type
+        )
+        return output if return_dict else (output.frames,)
 
-    def _make(
+    def _generate(
         self,
-        asked: Generation,
+        request: Generation,
         draws: Draws,
         callback: StepCallback | None,
         enter: Callable[[str], None],
@@ -203,13 +205,13 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
     ) -> EasyAnimatePipelineOutput:
         try:
             enter("encoding")
-            text = self.encode_text(asked)
-            latents = self.make_latents(asked, text, draws, callback, lambda: enter("denoising"))
+            text = self.encode_text(request)
+            latents = self.make_latents(request, text, draws, callback, lambda: enter("denoising"))
             if output_type == "latent":
                 return EasyAnimatePipelineOutput(latents, text.warnings)
             enter("decoding")
-            draw_noise = self._posterior_noise(asked.sample_posterior, draws, "smoothing")
-            frames = torch.cat([piece.cpu() for piece in self._decode(latents, draw_noise, asked.smooth)])
+            draw_noise = self._posterior_noise(request.sample_posterior, draws, "smoothing")
+            frames = torch.cat([piece.cpu() for piece in self._decode(latents, draw_noise, request.smooth)])
             return EasyAnimatePipelineOutput(as_output_type(frames, output_type), text.warnings)
         finally:
             self.maybe_free_model_hooks()
@@ -257,7 +259,7 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
     @torch.no_grad()
     def make_latents(
         self,
-        asked: Generation,
+        request: Generation,
         text: TextContext,
         draws: Draws,
         callback: StepCallback | None = None,
@@ -269,36 +271,36 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
         `on_denoising` is called between what is given and the first step. A `continuation` goes on from a state; the
         `draws` must then stand where they stood at the start of the call that is continued. Raises StateMismatch.
         """
-        check_no_other_scheduler(self._first_scheduler, self.scheduler, asked.scheduler)
-        noise = draws.normal(asked.latent_shape(self.vae.config["latent_channels"]), "initial_noise")
-        conditions = self.encode(asked, text, draws)
+        check_scheduler_unchanged(self._first_scheduler, self.scheduler, request.scheduler)
+        noise = draws.normal(request.latent_shape(self.vae.config["latent_channels"]), "initial_noise")
+        conditions = self.encode(request, text, draws)
         if on_denoising is not None:
             on_denoising()
-        return self.denoise(noise, conditions, asked, draws, callback, continuation)
+        return self.denoise(noise, conditions, request, draws, callback, continuation)
 
-    def encode(self, asked: Generation, text: TextContext, draws: Draws) -> Conditions:
+    def encode(self, request: Generation, text: TextContext, draws: Draws) -> Conditions:
         """All that the transformer is told besides the latents, with the parts that are no longer needed let go."""
-        given = known_pixels(asked)
-        image, image_mask = self.encode_image(given.picture, rows=text.embeds.shape[0])
-        inpaint_latents = self.condition(given, draws, sample_posterior=asked.sample_posterior)
+        inpaint = prepare_inpaint_input(request)
+        image, image_mask = self.encode_image(inpaint.image, rows=text.embeds.shape[0])
+        inpaint_latents = self.encode_inpaint_input(inpaint, draws, sample_posterior=request.sample_posterior)
         init_latents = None
-        if asked.strength < 1:
-            init_latents = self._encode_video(given.pixels[None], draws, asked.sample_posterior, "init_video")
+        if request.strength < 1:
+            init_latents = self._encode_video(inpaint.pixels[None], draws, request.sample_posterior, "init_video")
         self.maybe_free_model_hooks()  # where models take turns, the VAE would stay beside the transformer
         return Conditions(
-            text, image, image_mask, inpaint_latents, asked.guidance_scale, asked.clip_apply_ratio, init_latents
+            text, image, image_mask, inpaint_latents, request.guidance_scale, request.clip_apply_ratio, init_latents
         )
 
     @torch.no_grad()
-    def encode_text(self, asked: Generation) -> TextContext:
+    def encode_text(self, request: Generation) -> TextContext:
         """The words of `asked`: one row, or with guidance the negative prompt's and the prompt's."""
-        text = self.encode_prompt(asked.prompts, clean_caption=asked.clean_caption)
+        text = self.encode_prompt(request.prompts, clean_caption=request.clean_caption)
         self.maybe_free_model_hooks()  # where models take turns, T5 would stay beside the VAE if there is no picture
         return text
 
-    def prompt_warnings(self, asked: Generation) -> tuple[str, ...]:
+    def prompt_warnings(self, request: Generation) -> tuple[str, ...]:
         """What the model will not hear of the prompts, without encoding them."""
-        return tokenize(self.tokenizer, asked.prompts, clean_caption=asked.clean_caption).warnings
+        return tokenize(self.tokenizer, request.prompts, clean_caption=request.clean_caption).warnings
 
     @torch.no_grad()
     def encode_prompt(self, prompts: Sequence[str] | str, *, clean_caption: bool = True) -> TextContext:
@@ -307,28 +309,28 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
         return encode(self.text_encoder, tokens, self._execution_device)
 
     @torch.no_grad()
-    def encode_image(self, picture: Image.Image | None, *, rows: int) -> tuple[Tensor, Tensor]:
+    def encode_image(self, image: Image.Image | None, *, rows: int) -> tuple[Tensor, Tensor]:
         """CLIP's embedding [R, E] of the picture, and a mask [R, K]: zeros without one and in the negative row."""
         settings = self.transformer.config
         embeds = torch.zeros(rows, settings["clip_embed_dim"], device=self._execution_device)
         mask = torch.zeros(rows, settings["num_clip_tokens"], device=self._execution_device)
-        if picture is not None:
-            pixels = self.image_processor(images=picture, return_tensors="pt").pixel_values
+        if image is not None:
+            pixels = self.image_processor(images=image, return_tensors="pt").pixel_values
             pixels = pixels.to(self._execution_device, self.image_encoder.dtype)
             embeds[-1] = self.image_encoder(pixels).image_embeds[0]
             mask[-1] = 1
         return embeds, mask
 
     @torch.no_grad()
-    def condition(self, given: KnownPixels, draws: Draws, *, sample_posterior: bool = True) -> Tensor:
+    def encode_inpaint_input(self, inpaint: InpaintInput, draws: Draws, *, sample_posterior: bool = True) -> Tensor:
         """Latents [1, 8, f, h, w] of the mask and of the masked video."""
-        mask = self._encode_video(given.mask_video(), draws, sample_posterior, "mask")
-        masked_video = self._encode_video(given.masked_video(), draws, sample_posterior, "masked_video")
+        mask = self._encode_video(inpaint.mask_video(), draws, sample_posterior, "mask")
+        masked_video = self._encode_video(inpaint.masked_video(), draws, sample_posterior, "masked_video")
         return torch.cat([mask, masked_video], dim=1)
 
-    def _encode_video(self, video: Tensor, draws: Draws, sample_posterior: bool, what: str) -> Tensor:
+    def _encode_video(self, video: Tensor, draws: Draws, sample_posterior: bool, name: str) -> Tensor:
         """Scaled latents [1, 4, f, h, w] of `video` [1, 3, F, H, W]."""
-        draw_noise = self._posterior_noise(sample_posterior, draws, what)
+        draw_noise = self._posterior_noise(sample_posterior, draws, name)
         return encode_video(self.vae, video.to(self._execution_device), draw_noise)
 
     @torch.no_grad()
@@ -336,17 +338,17 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
         self,
         noise: Tensor,
         conditions: Conditions,
-        asked: Generation,
+        request: Generation,
         draws: Draws,
         callback: StepCallback | None = None,
         continuation: Continuation | None = None,
     ) -> Tensor:
         """Scaled latents [1, 4, f, h, w], float32, of `noise` of the same shape."""
         device = self._execution_device
-        sampler = make_scheduler(asked.scheduler)
-        timesteps = set_timesteps(sampler, asked.num_inference_steps, asked.strength, device)
+        scheduler = make_scheduler(request.scheduler)
+        timesteps = set_timesteps(scheduler, request.num_inference_steps, request.strength, device)
 
-        run = CallbackRun(self, len(timesteps), asked.guidance_scale)
+        run = CallbackRun(self, len(timesteps), request.guidance_scale)
 
         def on_step(index: int, timestep: Tensor, latents: Tensor, original: Tensor) -> Tensor:
             if callback is None:
@@ -355,13 +357,13 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
 
         return denoise(
             self.transformer,
-            sampler,
+            scheduler,
             timesteps,
             noise.to(device),
             conditions,
             generator=draws.generator,
             on_step=on_step,
-            rows_in_turn=self.guidance_in_turn,
+            sequential_rows=self.sequential_guidance,
             continuation=continuation,
         )
 
@@ -384,11 +386,11 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
     def _decode(self, latents: Tensor, draw_noise: DrawNoise | None, smooth: bool) -> Iterator[Tensor]:
         return decode_pieces(self.vae, latents.to(self._execution_device), smooth=smooth, draw_noise=draw_noise)
 
-    def _posterior_noise(self, sample_posterior: bool, draws: Draws, what: str) -> DrawNoise | None:
+    def _posterior_noise(self, sample_posterior: bool, draws: Draws, name: str) -> DrawNoise | None:
         """How the VAE's posterior is sampled: by noise on its device, or not at all."""
         if not sample_posterior:
             return None
-        return lambda shape: draws.normal(shape, what).to(self._execution_device, self.vae.dtype)
+        return lambda shape: draws.normal(shape, name).to(self._execution_device, self.vae.dtype)
 
 
 setattr(diffusers, NAME_IN_DIFFUSERS, EasyAnimatePipeline)

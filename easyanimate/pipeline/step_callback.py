@@ -13,7 +13,7 @@ from diffusers.callbacks import MultiPipelineCallbacks, PipelineCallback
 from torch import Tensor
 
 from easyanimate.errors import Interrupted, InvalidInput
-from easyanimate.pipeline.arguments import kind
+from easyanimate.pipeline.arguments import describe
 
 StepCallback = Callable[[Any, int, Tensor, dict[str, Tensor]], dict[str, Tensor] | None]
 
@@ -27,16 +27,16 @@ class CallbackRun:
     guidance_scale: float
     interrupt: bool = False
 
-    def __call__(self, callback: StepCallback, index: int, timestep: Tensor, told: dict[str, Tensor]) -> Tensor:
+    def __call__(self, callback: StepCallback, index: int, timestep: Tensor, tensors: dict[str, Tensor]) -> Tensor:
         """The latents to go on with; those of `told` unless `callback` returns others. Raises Interrupted."""
         token = _running.set(self)
         try:
-            answer = callback(self.pipe, index, timestep, dict(told))
+            result = callback(self.pipe, index, timestep, dict(tensors))
         finally:
             _running.reset(token)
         if self.interrupt:
             raise Interrupted("the step callback set the pipeline's _interrupt")
-        return _latents_of(answer, told["latents"])
+        return _latents_of(result, tensors["latents"])
 
 
 _running: ContextVar[CallbackRun | None] = ContextVar("running_callback", default=None)
@@ -48,45 +48,45 @@ def running_callback(pipe: Any) -> CallbackRun | None:
     return run if run is not None and run.pipe is pipe else None
 
 
-def prepare_callback(callback: Any, tensor_inputs: Any, known: Sequence[str]) -> StepCallback | None:
+def prepare_callback(callback: Any, tensor_inputs: Any, accepted: Sequence[str]) -> StepCallback | None:
     """`callback`, which is told the tensors named by `tensor_inputs` alone; None stands for all that are `known`.
 
     Raises InvalidInput for names that are not `known`, which a callback object of diffusers may ask for too.
     """
     if callback is None:
-        _check_names(tensor_inputs, known)
+        _check_names(tensor_inputs, accepted)
         return None
     if not callable(callback):
-        raise InvalidInput(f"callback_on_step_end must be a function, got {kind(callback)}")
+        raise InvalidInput(f"callback_on_step_end must be a function, got {describe(callback)}")
     if isinstance(callback, PipelineCallback | MultiPipelineCallbacks):
         tensor_inputs = callback.tensor_inputs
-    names = _check_names(tensor_inputs, known)
+    names = _check_names(tensor_inputs, accepted)
 
-    def call(pipe: Any, index: int, timestep: Tensor, told: dict[str, Tensor]) -> dict[str, Tensor] | None:
-        answer: dict[str, Tensor] | None = callback(pipe, index, timestep, {name: told[name] for name in names})
-        return answer
+    def call(pipe: Any, index: int, timestep: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor] | None:
+        result: dict[str, Tensor] | None = callback(pipe, index, timestep, {name: tensors[name] for name in names})
+        return result
 
     return call
 
 
-def _check_names(tensor_inputs: Any, known: Sequence[str]) -> Sequence[str]:
+def _check_names(tensor_inputs: Any, accepted: Sequence[str]) -> Sequence[str]:
     if tensor_inputs is None:
-        return known
-    rule = f"callback_on_step_end_tensor_inputs must be a list of some of {', '.join(known)}"
+        return accepted
+    rule = f"callback_on_step_end_tensor_inputs must be a list of some of {', '.join(accepted)}"
     if not isinstance(tensor_inputs, list | tuple):
-        raise InvalidInput(f"{rule}, got {kind(tensor_inputs)}")
+        raise InvalidInput(f"{rule}, got {describe(tensor_inputs)}")
     for name in tensor_inputs:
-        if name not in known:
+        if name not in accepted:
             raise InvalidInput(f"{rule}; the callback asks for {name!r}")
     return tensor_inputs
 
 
-def _latents_of(answer: Any, latents: Tensor) -> Tensor:
-    if answer is None:
+def _latents_of(result: Any, latents: Tensor) -> Tensor:
+    if result is None:
         return latents
-    if not isinstance(answer, dict):
-        raise InvalidInput(f"callback_on_step_end must return a dict or None, got {kind(answer)}")
-    changed = answer.get("latents", latents)
+    if not isinstance(result, dict):
+        raise InvalidInput(f"callback_on_step_end must return a dict or None, got {describe(result)}")
+    changed = result.get("latents", latents)
     if not isinstance(changed, Tensor) or changed.shape != latents.shape:
-        raise InvalidInput(f"callback_on_step_end must return latents {list(latents.shape)}, got {kind(changed)}")
+        raise InvalidInput(f"callback_on_step_end must return latents {list(latents.shape)}, got {describe(changed)}")
     return changed.to(latents)

@@ -29,7 +29,7 @@ class TransformerBlock(nn.Module):
         self.ff = FeedForward(width, TanhGELU(width))
 
     def forward(
-        self, x: Tensor, modulation: Tensor, context: Tensor, context_bias: Tensor, frame_code: Tensor
+        self, x: Tensor, modulation: Tensor, context: Tensor, context_bias: Tensor, frame_encoding: Tensor
     ) -> Tensor:
         """[B, N, D] -> [B, N, D].
 
@@ -37,10 +37,10 @@ class TransformerBlock(nn.Module):
         """
         table = self.scale_shift_table + modulation
         shift1, scale1, gate1, shift2, scale2, gate2 = table.chunk(6, dim=1)  # each [B, 1, D]
-        frames = rearrange(modulate(self.norm1(x), shift1, scale1), "B (F S) D -> (B F) S D", F=len(frame_code))
-        attended = rearrange(self.attn1(frames), "(B F) S D -> B (F S) D", F=len(frame_code))
+        frames = rearrange(modulate(self.norm1(x), shift1, scale1), "B (F S) D -> (B F) S D", F=len(frame_encoding))
+        attended = rearrange(self.attn1(frames), "(B F) S D -> B (F S) D", F=len(frame_encoding))
         x = x + gate1 * attended
-        x = self.attn_temporal(x, frame_code)
+        x = self.attn_temporal(x, frame_encoding)
         x = x + self.attn2(x, context, context_bias)
         return x + gate2 * self.ff(modulate(self.norm2(x), shift2, scale2))
 

@@ -15,7 +15,7 @@ FIXED: dict[str, Any] = {
     "norm_type": "ada_norm_single",
 }
 # The same, but files may be silent about it. The last seven came with later releases (spec: transformer 16).
-FIXED_IF_SAID: dict[str, Any] = {
+FIXED_IF_PRESENT: dict[str, Any] = {
     "after_norm": False,
     "casual_3d": False,
     "double_self_attention": False,
@@ -63,25 +63,25 @@ def effective_settings(published: Mapping[str, Any]) -> dict[str, Any]:
 
     Unknown settings stay, those of a motion module under a name like `motion_module_kwargs_odd.speed`.
     """
-    lacking = sorted(FIXED.keys() - published.keys())
-    if lacking:
-        raise InvalidInput(f"the configuration does not say {lacking[0]}; this architecture has {FIXED[lacking[0]]!r}")
-    fixed = FIXED | FIXED_IF_SAID
+    missing = sorted(FIXED.keys() - published.keys())
+    if missing:
+        raise InvalidInput(f"the configuration does not say {missing[0]}; this architecture has {FIXED[missing[0]]!r}")
+    fixed = FIXED | FIXED_IF_PRESENT
     for name in sorted(fixed.keys() & published.keys()):
         if published[name] != fixed[name]:
             raise InvalidInput(f"{name} is {published[name]!r}, but this architecture only has {fixed[name]!r}")
     counting = {name: value for name, value in published.items() if name not in fixed and name not in WITHOUT_EFFECT}
-    return _with_known_motion_settings(counting)
+    return _split_motion_settings(counting)
 
 
-def _with_known_motion_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _split_motion_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """`settings` in which the unknown ones of the motion modules stand beside the others."""
-    known = {field.name for field in fields(MotionSettings)}
+    accepted = {field.name for field in fields(MotionSettings)}
     changed = dict(settings)
     for name in MOTION_MODULES:
         if isinstance(kwargs := settings.get(name), Mapping):
-            changed[name] = {key: value for key, value in kwargs.items() if key in known}
-            changed |= {f"{name}.{key}": value for key, value in kwargs.items() if key not in known}
+            changed[name] = {key: value for key, value in kwargs.items() if key in accepted}
+            changed |= {f"{name}.{key}": value for key, value in kwargs.items() if key not in accepted}
     return changed
 
 

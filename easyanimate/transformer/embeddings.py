@@ -21,7 +21,7 @@ class PatchEmbed(nn.Module):
         patches = self.proj(rearrange(latents, "B C F H W -> (B F) C H W"))
         rows, columns = patches.shape[-2:]
         tokens = rearrange(patches, "BF D rows columns -> BF (rows columns) D")
-        places = patch_positions(
+        positions = patch_positions(
             rows,
             columns,
             tokens.shape[-1],
@@ -29,10 +29,10 @@ class PatchEmbed(nn.Module):
             patch_size=self.patch_size,
             device=tokens.device,
         )
-        return (tokens + places).to(tokens.dtype)
+        return (tokens + positions).to(tokens.dtype)
 
 
-class TwoLayers(nn.Module):
+class TwoLayerMLP(nn.Module):
     """Linear, activation, linear."""
 
     def __init__(self, in_width: int, width: int, act: nn.Module) -> None:
@@ -51,10 +51,10 @@ class TimeEmbedding(nn.Module):
 
     def __init__(self, width: int, *, micro_conditioned: bool) -> None:
         super().__init__()
-        self.timestep_embedder = TwoLayers(TIMESTEP_WIDTH, width, nn.SiLU())
+        self.timestep_embedder = TwoLayerMLP(TIMESTEP_WIDTH, width, nn.SiLU())
         if micro_conditioned:
-            self.resolution_embedder = TwoLayers(TIMESTEP_WIDTH, width // 3, nn.SiLU())
-            self.aspect_ratio_embedder = TwoLayers(TIMESTEP_WIDTH, width // 3, nn.SiLU())
+            self.resolution_embedder = TwoLayerMLP(TIMESTEP_WIDTH, width // 3, nn.SiLU())
+            self.aspect_ratio_embedder = TwoLayerMLP(TIMESTEP_WIDTH, width // 3, nn.SiLU())
 
     def forward(
         self, timestep: Tensor, resolution: Tensor | None, aspect_ratio: Tensor | None, dtype: torch.dtype

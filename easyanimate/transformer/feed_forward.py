@@ -12,25 +12,25 @@ class FeedForward(nn.Module):
 
     def __init__(self, width: int, first: nn.Module) -> None:
         super().__init__()
-        self.tokens_at_once: int | None = None
+        self.chunk_size: int | None = None
         # The idle layer keeps the place of a dropout in published names: net.0.proj, net.2.
         self.net = nn.Sequential(first, nn.Identity(), nn.Linear(4 * width, width))
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., N, D] -> [..., N, D]."""
-        if self.tokens_at_once is None or x.shape[-2] <= self.tokens_at_once:
+        if self.chunk_size is None or x.shape[-2] <= self.chunk_size:
             return self.net(x)
         result = torch.empty_like(x)
-        for given, made in zip(*(t.split(self.tokens_at_once, dim=-2) for t in (x, result)), strict=True):
-            made.copy_(self.net(given))
+        for inputs, outputs in zip(*(t.split(self.chunk_size, dim=-2) for t in (x, result)), strict=True):
+            outputs.copy_(self.net(inputs))
         return result
 
 
-def split_feed_forwards(model: nn.Module, tokens_at_once: int | None) -> None:
+def set_feed_forward_chunk_size(model: nn.Module, chunk_size: int | None) -> None:
     """Let all feed-forwards of `model` work on so many tokens at a time; on all of them if none is said."""
     for module in model.modules():
         if isinstance(module, FeedForward):
-            module.tokens_at_once = tokens_at_once
+            module.chunk_size = chunk_size
 
 
 class TanhGELU(nn.Module):

@@ -11,7 +11,7 @@ from easyanimate.transformer.config import INPAINT_CHANNELS, MICRO_CONDITIONED_S
 
 
 @dataclass(frozen=True)
-class Inputs:
+class TransformerInputs:
     """The tensors of one forward call; `latents` are the noisy ones and, after them, those of mask and masked video."""
 
     latents: Tensor
@@ -59,8 +59,8 @@ class Inputs:
 
     def _check_micro_conditions(self, config: Mapping[str, Any], batch: int) -> None:
         wanted = config["sample_size"] == MICRO_CONDITIONED_SIZE
-        given = [value is not None for value in (self.resolution, self.aspect_ratio)]
-        if given != [wanted, wanted]:
+        inputs = [value is not None for value in (self.resolution, self.aspect_ratio)]
+        if inputs != [wanted, wanted]:
             raise InvalidInput(
                 "resolution and aspect_ratio belong to models of sample_size 128, and to those always; "
                 f"this one has {config['sample_size']}"
@@ -69,6 +69,6 @@ class Inputs:
         _expect("aspect_ratio", self.aspect_ratio, [batch, 1])
 
 
-def _expect(name: str, given: Tensor | None, shape: list[Any]) -> None:
-    if given is not None and list(given.shape) != shape:
-        raise InvalidInput(f"{name} must be {shape}, got {list(given.shape)}")
+def _expect(name: str, inputs: Tensor | None, shape: list[Any]) -> None:
+    if inputs is not None and list(inputs.shape) != shape:
+        raise InvalidInput(f"{name} must be {shape}, got {list(inputs.shape)}")

@@ -22,8 +22,8 @@ from easyanimate.transformer.config import (
     skip_pairs,
 )
 from easyanimate.transformer.context import join_context
-from easyanimate.transformer.embeddings import AdaLayerNormSingle, PatchEmbed, TwoLayers
-from easyanimate.transformer.inputs import Inputs
+from easyanimate.transformer.embeddings import AdaLayerNormSingle, PatchEmbed, TwoLayerMLP
+from easyanimate.transformer.inputs import TransformerInputs
 from easyanimate.transformer.position_tables import without_position_tables
 from easyanimate.transformer.positions import frame_positions
 from easyanimate.weights.checkpoint import PublishedWeights
@@ -85,9 +85,9 @@ class EasyAnimateTransformer3DModel(PublishedWeights, ModelMixin, ConfigMixin):
 
         self.pos_embed = PatchEmbed(in_channels, width, patch_size, sample_size)
         self.adaln_single = AdaLayerNormSingle(width, micro_conditioned=sample_size == MICRO_CONDITIONED_SIZE)
-        self.caption_projection = TwoLayers(caption_channels, width, nn.GELU(approximate="tanh"))
+        self.caption_projection = TwoLayerMLP(caption_channels, width, nn.GELU(approximate="tanh"))
         self.clip_projection = (
-            TwoLayers(clip_embed_dim, num_clip_tokens * width, nn.GELU(approximate="tanh"))
+            TwoLayerMLP(clip_embed_dim, num_clip_tokens * width, nn.GELU(approximate="tanh"))
             if in_channels == INPAINT_CHANNELS
             else None
         )
@@ -148,7 +148,7 @@ class EasyAnimateTransformer3DModel(PublishedWeights, ModelMixin, ConfigMixin):
         Raises InvalidInput for any other shape. `timestep` may be whole or broken, and is used at full precision.
         """
         latents = hidden_states if inpaint_latents is None else torch.cat([hidden_states, inpaint_latents], dim=1)
-        inputs = Inputs(
+        inputs = TransformerInputs(
             latents=latents,
             timestep=timestep,
             text=encoder_hidden_states,
@@ -162,18 +162,20 @@ class EasyAnimateTransformer3DModel(PublishedWeights, ModelMixin, ConfigMixin):
         sample = self._denoise(inputs)
         return Transformer3DModelOutput(sample=sample) if return_dict else (sample,)
 
-    def _denoise(self, given: Inputs) -> Tensor:
+    def _denoise(self, inputs: TransformerInputs) -> Tensor:
         """[B, 8, F, H, W] of inputs that fit."""
-        latents = given.latents
+        latents = inputs.latents
         frames, width = latents.shape[2], self.scale_shift_table.shape[1]
-        frame_code = frame_positions(frames, width, latents.device).to(latents.dtype)  # [F, D]
+        frame_encoding = frame_positions(frames, width, latents.device).to(latents.dtype)  # [F, D]
         tokens = rearrange(self.pos_embed(latents), "(B F) S D -> B F S D", F=frames)
         if self.config["time_position_encoding_before_transformer"]:
-            tokens = tokens + frame_code[:, None]
-        embedding, modulation = self.adaln_single(given.timestep, given.resolution, given.aspect_ratio, latents.dtype)
-        text, image = self.caption_projection(given.text), self._image_tokens(given.image)
-        context, context_bias = join_context(text, given.text_mask, image, given.image_mask)
-        x = self._through_blocks(tokens.flatten(1, 2), (modulation, context, context_bias, frame_code))  # [B, N, D]
+            tokens = tokens + frame_encoding[:, None]
+        embedding, modulation = self.adaln_single(
+            inputs.timestep, inputs.resolution, inputs.aspect_ratio, latents.dtype
+        )
+        text, image = self.caption_projection(inputs.text), self._image_tokens(inputs.image)
+        context, context_bias = join_context(text, inputs.text_mask, image, inputs.image_mask)
+        x = self._through_blocks(tokens.flatten(1, 2), (modulation, context, context_bias, frame_encoding))  # [B, N, D]
         shift, scale = (self.scale_shift_table + embedding[:, None]).chunk(2, dim=1)  # each [B, 1, D]
         return self._unpatchify(self.proj_out(modulate(self.norm_out(x), shift, scale)), latents.shape)
 

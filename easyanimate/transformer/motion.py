@@ -14,17 +14,17 @@ class MotionAttention(Attention):
     The code of the frame goes into queries, keys and values (spec: transformer 9.2).
     """
 
-    def __init__(self, width: int, heads: int, *, over_whole_clip: bool, blind_on_images: bool) -> None:
+    def __init__(self, width: int, heads: int, *, over_whole_clip: bool, skip_encoding_of_images: bool) -> None:
         super().__init__(width, heads, qkv_bias=False)
         self.over_whole_clip = over_whole_clip
-        self.blind_on_images = blind_on_images
+        self.skip_encoding_of_images = skip_encoding_of_images
 
-    def forward(self, x: Tensor, frame_code: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor, frame_encoding: Tensor) -> Tensor:  # type: ignore[override]
         """[B, N, D] -> [B, N, D]; `frame_code` [F, D]."""
-        frames = len(frame_code)
+        frames = len(frame_encoding)
         x = rearrange(x, "B (F S) D -> B F S D", F=frames)
-        if frames > 1 or not self.blind_on_images:
-            x = x + frame_code[:, None]
+        if frames > 1 or not self.skip_encoding_of_images:
+            x = x + frame_encoding[:, None]
         if self.over_whole_clip:
             return super().forward(rearrange(x, "B F S D -> B (F S) D"))
         batch = len(x)
@@ -42,7 +42,7 @@ class MotionBlock(nn.Module):
                 width,
                 settings.num_attention_heads,
                 over_whole_clip=kind == "Global_Self",
-                blind_on_images=settings.remove_time_embedding_in_photo and kind == "Temporal_Self",
+                skip_encoding_of_images=settings.remove_time_embedding_in_photo and kind == "Temporal_Self",
             )
             for kind in settings.attention_block_types
         )
@@ -50,10 +50,10 @@ class MotionBlock(nn.Module):
         self.ff = FeedForward(width, GEGLU(width))
         self.ff_norm = nn.LayerNorm(width, eps=1e-5)
 
-    def forward(self, x: Tensor, frame_code: Tensor) -> Tensor:
+    def forward(self, x: Tensor, frame_encoding: Tensor) -> Tensor:
         """[B, N, D] -> [B, N, D]."""
         for attention, norm in zip(self.attention_blocks, self.norms, strict=True):
-            x = x + attention(norm(x), frame_code)
+            x = x + attention(norm(x), frame_encoding)
         return x + self.ff(self.ff_norm(x))
 
 
@@ -69,11 +69,11 @@ class TemporalTransformer(nn.Module):
         nn.init.zeros_(self.proj_out.weight)
         nn.init.zeros_(self.proj_out.bias)
 
-    def forward(self, x: Tensor, frame_code: Tensor) -> Tensor:
+    def forward(self, x: Tensor, frame_encoding: Tensor) -> Tensor:
         """[B, N, D] -> [B, N, D]."""
-        motion = self.proj_in(self._normalise(x, len(frame_code)))
+        motion = self.proj_in(self._normalise(x, len(frame_encoding)))
         for block in self.transformer_blocks:
-            motion = block(motion, frame_code)
+            motion = block(motion, frame_encoding)
         return x + self.proj_out(motion)
 
     def _normalise(self, x: Tensor, num_frames: int) -> Tensor:
@@ -89,6 +89,6 @@ class MotionModule(nn.Module):
         super().__init__()
         self.temporal_transformer = TemporalTransformer(width, settings)
 
-    def forward(self, x: Tensor, frame_code: Tensor) -> Tensor:
+    def forward(self, x: Tensor, frame_encoding: Tensor) -> Tensor:
         """Tokens [B, N, D] -> [B, N, D], own residual included; `frame_code` [F, D] is the table of positions."""
-        return self.temporal_transformer(x, frame_code)
+        return self.temporal_transformer(x, frame_encoding)

@@ -21,8 +21,8 @@ def patch_positions(
     """
     base = sample_size // patch_size
     scale = max(sample_size // NATIVE_SIZE, 1)
-    across = _blocked_code(_stretched(columns, base, scale, device), width // 2).expand(rows, -1, -1)
-    down = _blocked_code(_stretched(rows, base, scale, device), width // 2)[:, None].expand(-1, columns, -1)
+    across = _sine_cosine(_stretched(columns, base, scale, device), width // 2).expand(rows, -1, -1)
+    down = _sine_cosine(_stretched(rows, base, scale, device), width // 2)[:, None].expand(-1, columns, -1)
     return torch.cat([across, down], dim=-1).flatten(0, 1).float()
 
 
@@ -31,7 +31,7 @@ def _stretched(count: int, base: int, scale: int, device: torch.device | None) -
     return torch.arange(count, dtype=torch.float32, device=device) / (count / base) / scale
 
 
-def _blocked_code(coordinate: Tensor, width: int) -> Tensor:
+def _sine_cosine(coordinate: Tensor, width: int) -> Tensor:
     """Float64 [len(coordinate), width]: all sines, then all cosines."""
     exponent = torch.arange(width // 2, dtype=torch.float64, device=coordinate.device) / (width / 2)
     angle = coordinate.double()[:, None] * 10000.0**-exponent

@@ -19,15 +19,15 @@ from easyanimate.vae.config import (
     UP_BLOCK_TYPES,
     adapt_published_config,
     check_slice_sizes,
-    make_plan,
+    plan_network,
     samples_time,
 )
 from easyanimate.vae.decoder import Decoder
 from easyanimate.vae.encoder import Encoder
 from easyanimate.vae.posterior import Posterior
 from easyanimate.vae.regime import Regime
-from easyanimate.vae.slices import check_num_frames, cut, in_context
-from easyanimate.vae.tiling import mix_in_corner, plan_tiles, run_tiled
+from easyanimate.vae.slices import check_num_frames, split_slices, with_neighbours
+from easyanimate.vae.tiling import blend_corner, plan_tiles, run_tiled
 from easyanimate.weights.checkpoint import PublishedWeights
 
 
@@ -68,7 +68,7 @@ class AutoencoderKLSlice(PublishedWeights, ModelMixin, ConfigMixin):
         Raises InvalidInput for numbers of which no network with 8x8x4 compression can be built.
         """
         super().__init__()
-        plan = make_plan(ch, ch_mult, layers_per_block, norm_num_groups, mid_block_num_attention_heads)
+        plan = plan_network(ch, ch_mult, layers_per_block, norm_num_groups, mid_block_num_attention_heads)
         if slice_compression_vae:
             check_slice_sizes(mini_batch_encoder, mini_batch_decoder)
         self.encoding_tiles, self.decoding_tiles = plan_tiles(tile_sample_min_size, tile_overlap_factor)
@@ -136,7 +136,7 @@ class AutoencoderKLSlice(PublishedWeights, ModelMixin, ConfigMixin):
         self._check_pixels(video)
         if not allow_any_length:
             check_num_frames(video.shape[2], legacy=self._is_legacy)
-        slices = (video,) if self._is_legacy else cut(video, FRAMES_PER_SLICE)
+        slices = (video,) if self._is_legacy else split_slices(video, FRAMES_PER_SLICE)
         moments = torch.cat([self._moments(part) for part in slices], dim=2)
         posterior = Posterior(moments)
         return AutoencoderKLOutput(latent_dist=posterior) if return_dict else (posterior,)
@@ -174,7 +174,7 @@ class AutoencoderKLSlice(PublishedWeights, ModelMixin, ConfigMixin):
         channels = self.config.latent_channels
         if latents.ndim != 5 or latents.shape[1] != channels or 0 in latents.shape:
             raise InvalidInput(f"latents must be [B, {channels}, F, H, W], got {list(latents.shape)}")
-        slices = (latents,) if self._is_legacy else cut(latents, LATENTS_PER_SLICE)
+        slices = (latents,) if self._is_legacy else split_slices(latents, LATENTS_PER_SLICE)
         return self.decode_stream(slices, extra_corner_tile=extra_corner_tile)
 
     @apply_forward_hook
@@ -183,7 +183,7 @@ class AutoencoderKLSlice(PublishedWeights, ModelMixin, ConfigMixin):
 
         Reads one slice ahead, because a slice is decoded between its neighbours; holds three slices at a time.
         """
-        for before, part, after in in_context(self.post_quant_conv(part) for part in slices):
+        for before, part, after in with_neighbours(self.post_quant_conv(part) for part in slices):
             yield self._pixels(before, part, after, extra_corner_tile)
 
     def _moments(self, frames: Tensor) -> Tensor:
@@ -210,7 +210,7 @@ class AutoencoderKLSlice(PublishedWeights, ModelMixin, ConfigMixin):
             return run(latents)
         pixels = run_tiled(latents, run, tiles)
         if extra_corner_tile:
-            mix_in_corner(pixels, run(latents[..., -tiles.window :, -tiles.window :]))
+            blend_corner(pixels, run(latents[..., -tiles.window :, -tiles.window :]))
         return pixels
 
     @property

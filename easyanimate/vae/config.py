@@ -47,7 +47,7 @@ SETTINGS_WITHOUT_EFFECT = frozenset(
 
 
 @dataclass(frozen=True)
-class Plan:
+class NetworkPlan:
     """What encoder and decoder share: the width of each level, from pixels inwards, and how blocks are made."""
 
     widths: tuple[int, ...]
@@ -56,7 +56,7 @@ class Plan:
     heads: int
 
 
-def make_plan(ch: int, ch_mult: Sequence[int], layers_per_block: int, groups: int, heads: int) -> Plan:
+def plan_network(ch: int, ch_mult: Sequence[int], layers_per_block: int, groups: int, heads: int) -> NetworkPlan:
     """Raises InvalidInput, naming the setting, where a network of these numbers cannot be built."""
     widths = tuple(ch * factor for factor in ch_mult)
     if len(widths) != 4:
@@ -67,7 +67,7 @@ def make_plan(ch: int, ch_mult: Sequence[int], layers_per_block: int, groups: in
         raise InvalidInput(f"norm_num_groups {groups} must divide every width, got {list(widths)}")
     if widths[-1] % heads:
         raise InvalidInput(f"mid_block_num_attention_heads {heads} must divide the innermost width {widths[-1]}")
-    return Plan(widths, layers_per_block, groups, heads)
+    return NetworkPlan(widths, layers_per_block, groups, heads)
 
 
 def samples_time(block_types: Sequence[str], supported: Sequence[str]) -> tuple[bool, ...]:
@@ -109,9 +109,9 @@ def adapt_published_config(config: Mapping[str, Any]) -> dict[str, Any]:
         del settings["upcast_vae"]
     ch, ch_mult = settings.get("ch", 128), settings.get("ch_mult", (1, 2, 4, 4))
     widths = [ch * factor for factor in ch_mult]
-    given = settings.get("block_out_channels")
-    if given is not None and list(given) != widths:
-        raise CheckpointError(f"block_out_channels {list(given)} disagrees with ch * ch_mult {widths}")
+    published_widths = settings.get("block_out_channels")
+    if published_widths is not None and list(published_widths) != widths:
+        raise CheckpointError(f"block_out_channels {list(published_widths)} disagrees with ch * ch_mult {widths}")
     return settings
 
 

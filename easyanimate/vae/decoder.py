@@ -5,15 +5,22 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from easyanimate.vae.config import Plan
-from easyanimate.vae.layers import MidBlock, ResidualBlock, TConv, Upsampler, group_norm, normalise_and_activate
+from easyanimate.vae.config import NetworkPlan
+from easyanimate.vae.layers import (
+    MidBlock,
+    ResidualBlock,
+    TemporalConv3d,
+    Upsampler,
+    group_norm,
+    normalise_and_activate,
+)
 from easyanimate.vae.regime import Regime
 
 
 class UpBlock(nn.Module):
     """Residual blocks of one level, then its up-sampler; the outermost level has none."""
 
-    def __init__(self, in_channels: int, out_channels: int, plan: Plan, upsampler: Upsampler | None) -> None:
+    def __init__(self, in_channels: int, out_channels: int, plan: NetworkPlan, upsampler: Upsampler | None) -> None:
         super().__init__()
         widths = [in_channels, *[out_channels] * (plan.layers_per_block + 1)]
         self.convs = nn.ModuleList(ResidualBlock(a, b, plan.groups) for a, b in pairwise(widths))
@@ -29,17 +36,17 @@ class UpBlock(nn.Module):
 class Decoder(nn.Module):
     """A front (input convolution, middle block) that sees the neighbour slices, and an upper part that does not."""
 
-    def __init__(self, in_channels: int, out_channels: int, temporal: Sequence[bool], plan: Plan) -> None:
+    def __init__(self, in_channels: int, out_channels: int, temporal: Sequence[bool], plan: NetworkPlan) -> None:
         super().__init__()
         innermost, *_ = widths = plan.widths[::-1]
-        self.conv_in = TConv(in_channels, innermost)
+        self.conv_in = TemporalConv3d(in_channels, innermost)
         self.mid_block = MidBlock(innermost, plan.layers_per_block, plan.groups, plan.heads)
         self.up_blocks = nn.ModuleList(
             UpBlock(a, b, plan, Upsampler(b, double_time) if level < len(widths) - 1 else None)
             for level, ((a, b), double_time) in enumerate(zip(pairwise((innermost, *widths)), temporal, strict=True))
         )
         self.conv_norm_out = group_norm(plan.groups, widths[-1])
-        self.conv_out = TConv(widths[-1], out_channels)
+        self.conv_out = TemporalConv3d(widths[-1], out_channels)
 
     def forward(self, x: Tensor, regime: Regime, before: int = 0, after: int = 0) -> Tensor:
         """[B, 4, before + F + after, h, w] -> [B, 3, F', 8h, 8w], not clamped; F' is 1 or 4F.

@@ -5,15 +5,22 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from easyanimate.vae.config import Plan
-from easyanimate.vae.layers import Downsampler, MidBlock, ResidualBlock, TConv, group_norm, normalise_and_activate
+from easyanimate.vae.config import NetworkPlan
+from easyanimate.vae.layers import (
+    Downsampler,
+    MidBlock,
+    ResidualBlock,
+    TemporalConv3d,
+    group_norm,
+    normalise_and_activate,
+)
 from easyanimate.vae.regime import Regime
 
 
 class DownBlock(nn.Module):
     """Residual blocks of one level, then its down-sampler; the innermost level has none."""
 
-    def __init__(self, in_channels: int, out_channels: int, plan: Plan, downsampler: Downsampler | None) -> None:
+    def __init__(self, in_channels: int, out_channels: int, plan: NetworkPlan, downsampler: Downsampler | None) -> None:
         super().__init__()
         widths = [in_channels, *[out_channels] * plan.layers_per_block]
         self.convs = nn.ModuleList(ResidualBlock(a, b, plan.groups) for a, b in pairwise(widths))
@@ -29,10 +36,10 @@ class DownBlock(nn.Module):
 class Encoder(nn.Module):
     """Sees one slice alone: no feature, frame or statistic of another reaches it."""
 
-    def __init__(self, in_channels: int, out_channels: int, temporal: Sequence[bool], plan: Plan) -> None:
+    def __init__(self, in_channels: int, out_channels: int, temporal: Sequence[bool], plan: NetworkPlan) -> None:
         super().__init__()
         outermost, innermost = plan.widths[0], plan.widths[-1]
-        self.conv_in = TConv(in_channels, outermost)
+        self.conv_in = TemporalConv3d(in_channels, outermost)
         self.down_blocks = nn.ModuleList(
             DownBlock(a, b, plan, Downsampler(b, halve_time) if level < len(plan.widths) - 1 else None)
             for level, ((a, b), halve_time) in enumerate(
@@ -41,7 +48,7 @@ class Encoder(nn.Module):
         )
         self.mid_block = MidBlock(innermost, plan.layers_per_block, plan.groups, plan.heads)
         self.conv_norm_out = group_norm(plan.groups, innermost)
-        self.conv_out = TConv(innermost, out_channels)
+        self.conv_out = TemporalConv3d(innermost, out_channels)
 
     def forward(self, x: Tensor, regime: Regime) -> Tensor:
         """[B, 3, F, H, W] -> [B, 8, F', H / 8, W / 8]; F' is 1 for a lone frame, 2 for a slice of 8."""

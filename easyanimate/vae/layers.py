@@ -24,7 +24,7 @@ def normalise_and_activate(norm: nn.GroupNorm, x: Tensor) -> Tensor:
     return F.silu(norm(x), inplace=True)
 
 
-class TConv(nn.Conv3d):
+class TemporalConv3d(nn.Conv3d):
     """3x3x3 convolution [B, C, F, H, W] -> [B, C', F', H', W']; F' = F, or ceil(F / 2) at stride 2 (spec: 3.1)."""
 
     def __init__(
@@ -53,9 +53,9 @@ class ResidualBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, groups: int) -> None:
         super().__init__()
         self.norm1 = group_norm(groups, in_channels)
-        self.conv1 = TConv(in_channels, out_channels)
+        self.conv1 = TemporalConv3d(in_channels, out_channels)
         self.norm2 = group_norm(groups, out_channels)
-        self.conv2 = TConv(out_channels, out_channels)
+        self.conv2 = TemporalConv3d(out_channels, out_channels)
         self.shortcut = nn.Conv3d(in_channels, out_channels, 1) if in_channels != out_channels else None
 
     def forward(self, x: Tensor, regime: Regime) -> Tensor:
@@ -110,7 +110,7 @@ class Downsampler(nn.Module):
 
     def __init__(self, channels: int, temporal: bool) -> None:
         super().__init__()
-        self.conv = TConv(channels, channels, stride=(2 if temporal else 1, 2, 2), spatial_padding=0)
+        self.conv = TemporalConv3d(channels, channels, stride=(2 if temporal else 1, 2, 2), spatial_padding=0)
 
     def forward(self, x: Tensor, regime: Regime) -> Tensor:
         """[B, C, F, H, W] -> [B, C, F or F/2, H/2, W/2]."""
@@ -123,7 +123,7 @@ class Upsampler(nn.Module):
     def __init__(self, channels: int, temporal: bool) -> None:
         super().__init__()
         self.temporal = temporal
-        self.conv = TConv(channels, channels)
+        self.conv = TemporalConv3d(channels, channels)
 
     def forward(self, x: Tensor, regime: Regime) -> Tensor:
         """[B, C, F, H, W] -> [B, C, F or 2F, 2H, 2W]."""

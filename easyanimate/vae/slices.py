@@ -11,7 +11,7 @@ from easyanimate.geometry import FRAMES_PER_SLICE
 LEGACY_STEP = 4  # the legacy mode makes 1 + 4k frames of 1 + k latents
 
 
-def cut(clip: Tensor, frames_per_slice: int) -> tuple[Tensor, ...]:
+def split_slices(clip: Tensor, frames_per_slice: int) -> tuple[Tensor, ...]:
     """Views of [B, C, F, H, W]: the first frame alone if F is odd, then slices; the last may be shorter."""
     frames = clip.shape[2]
     lone = frames % 2
@@ -19,7 +19,7 @@ def cut(clip: Tensor, frames_per_slice: int) -> tuple[Tensor, ...]:
     return clip.split([1] * lone + sizes, dim=2)
 
 
-def in_context(slices: Iterable[Tensor]) -> Iterator[tuple[Tensor | None, Tensor, Tensor | None]]:
+def with_neighbours(slices: Iterable[Tensor]) -> Iterator[tuple[Tensor | None, Tensor, Tensor | None]]:
     """Each slice with the one before and the one after it, reading one slice ahead.
 
     The lone first frame of an odd clip has no neighbours, and is none.

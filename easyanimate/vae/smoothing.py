@@ -33,8 +33,8 @@ def smooth_seams(
             posterior = vae.encode_slice(frames)
             yield posterior.mode() if draw_noise is None else posterior.sample_with(draw_noise(posterior.mean.shape))
 
-    for again in vae.decode_stream(latents()):
-        yield ((waiting.popleft() + again) / 2).clamp(-1.0, 1.0)
+    for second in vae.decode_stream(latents()):
+        yield ((waiting.popleft() + second) / 2).clamp(-1.0, 1.0)
     yield from waiting
 
 

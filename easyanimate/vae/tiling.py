@@ -75,7 +75,7 @@ def _blend(earlier: Tensor, own: Tensor, width: int, dim: int) -> None:
     start.copy_(end * (1 - weight) + start * weight)
 
 
-def mix_in_corner(picture: Tensor, corner: Tensor) -> Tensor:
+def blend_corner(image: Tensor, corner: Tensor) -> Tensor:
     """Fade `corner` into the lower right of `picture` [..., H, W], in place; nothing of it on its own upper left edge.
 
     The later decoding rule (spec: Slice VAE 8, last paragraph); V3 did without.
@@ -84,6 +84,6 @@ def mix_in_corner(picture: Tensor, corner: Tensor) -> Tensor:
     down = torch.linspace(0, 1, height, device=corner.device).view(-1, 1)
     right = torch.linspace(0, 1, width, device=corner.device)
     weight = torch.minimum(down, right)
-    old = picture[..., -height:, -width:]
+    old = image[..., -height:, -width:]
     old.copy_(old * (1 - weight) + corner * weight)
-    return picture
+    return image

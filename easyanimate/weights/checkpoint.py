@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from easyanimate.errors import CheckpointError, InvalidInput
 from easyanimate.weights.file_content import check_content, one_line
 from easyanimate.weights.key_prefix import describe_prefix
-from easyanimate.weights.load_arguments import COMPUTING, LoadArguments, local_folder
+from easyanimate.weights.load_arguments import COMPUTE_DTYPES, LoadArguments, local_folder
 from easyanimate.weights.model_files import MODEL_FILES
 from easyanimate.weights.weights_file import read_state_dict, read_weights_file
 
@@ -83,21 +83,21 @@ def assign_strictly(model: nn.Module, state_dict: Mapping[str, Tensor], where: s
 
     Raises CheckpointError, naming `where` and the keys, unless names, shapes and kinds agree exactly.
     """
-    wanted = model.state_dict()
-    missing = [_named(key, wanted[key]) for key in wanted if key not in state_dict]
-    superfluous = [_named(key, state_dict[key]) for key in state_dict if key not in wanted]
-    misfits = [
-        f"{_named(key, state_dict[key])} instead of {list(wanted[key].shape)}"
-        for key in wanted
-        if key in state_dict and not _fits(state_dict[key], wanted[key])
+    expected = model.state_dict()
+    missing = [_named(key, expected[key]) for key in expected if key not in state_dict]
+    unexpected = [_named(key, state_dict[key]) for key in state_dict if key not in expected]
+    mismatched = [
+        f"{_named(key, state_dict[key])} instead of {list(expected[key].shape)}"
+        for key in expected
+        if key in state_dict and not _fits(state_dict[key], expected[key])
     ]
     complaints = [
         f"{len(keys)} {kind}: {_first_of(keys)}"
-        for kind, keys in (("missing", missing), ("superfluous", superfluous), ("of the wrong shape", misfits))
+        for kind, keys in (("missing", missing), ("superfluous", unexpected), ("of the wrong shape", mismatched))
         if keys
     ]
     if complaints:
-        if prefix := describe_prefix(wanted.keys() - state_dict.keys(), state_dict.keys() - wanted.keys()):
+        if prefix := describe_prefix(expected.keys() - state_dict.keys(), state_dict.keys() - expected.keys()):
             complaints.append(prefix)
         raise CheckpointError(f"{where} does not fit {type(model).__name__}: {'; '.join(complaints)}")
     model.load_state_dict(dict(state_dict), strict=True, assign=True)
@@ -136,19 +136,19 @@ class PublishedWeights:
         Raises CheckpointError naming file and keys if anything is damaged, missing, superfluous or of another shape,
         InvalidInput for an argument that cannot be honoured.
         """
-        asked = LoadArguments.read(arguments)
+        load_arguments = LoadArguments.read(arguments)
         home = local_folder(folder) / (subfolder or "")
         published = {key: value for key, value in read_config(home).items() if not key.startswith("_")}
-        asked.check_format(home, MODEL_FILES)
+        load_arguments.check_format(home, MODEL_FILES)
         try:
             config = cls.adapt_config(published)
             model = cls._build_from(config, home)
-            state_dict = cls.adapt_state_dict(read_state_dict(home, variant=asked.variant), config)
+            state_dict = cls.adapt_state_dict(read_state_dict(home, variant=load_arguments.variant), config)
         except _UNFIT as problem:
             raise CheckpointError(f"{home}: {one_line(problem)}") from problem
         assign_strictly(model, state_dict, str(home))
-        dtype = _stored_type(state_dict) if asked.dtype == "auto" else asked.dtype
-        nn.Module.to(model, asked.device, dtype)  # diffusers' own warns of parts to keep, and names none
+        dtype = _stored_dtype(state_dict) if load_arguments.dtype == "auto" else load_arguments.dtype
+        nn.Module.to(model, load_arguments.device, dtype)  # diffusers' own warns of parts to keep, and names none
         model.eval()
         return model
 
@@ -179,30 +179,30 @@ class PublishedWeights:
     def _build_from(cls, config: dict[str, Any], home: Path) -> Any:
         """An empty model of `config`; settings the class does not know stay readable in its `config`."""
         parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
-        lacking = [p.name for p in parameters if p.default is p.empty and p.name not in config]
-        if lacking:
-            raise CheckpointError(f"{home / 'config.json'} lacks {', '.join(lacking)}; {cls.__name__} needs them")
+        missing = [p.name for p in parameters if p.default is p.empty and p.name not in config]
+        if missing:
+            raise CheckpointError(f"{home / 'config.json'} lacks {', '.join(missing)}; {cls.__name__} needs them")
         build: Any = cls
-        known = {p.name: config[p.name] for p in parameters if p.name in config}
-        model = build_empty(partial(build, **known))
-        others = {key: value for key, value in config.items() if key not in known}
+        accepted = {p.name: config[p.name] for p in parameters if p.name in config}
+        model = build_empty(partial(build, **accepted))
+        others = {key: value for key, value in config.items() if key not in accepted}
         model.register_to_config(**others)
         if unknown := sorted(others.keys() - cls.settings_without_effect):
             log.warning("%s has settings that are not used: %s", home / "config.json", one_line(", ".join(unknown)))
         return model
 
 
-def _stored_type(state_dict: Mapping[str, Tensor]) -> torch.dtype:
+def _stored_dtype(state_dict: Mapping[str, Tensor]) -> torch.dtype:
     """The floating type of most numbers of a file; float32 if the file is in a type for storage only."""
     numbers: Counter[torch.dtype] = Counter()
     for tensor in state_dict.values():
         numbers[tensor.dtype] += tensor.numel()
-    computing = [dtype for dtype, _ in numbers.most_common() if dtype in COMPUTING]
-    return computing[0] if computing else torch.float32
+    compute_dtypes = [dtype for dtype, _ in numbers.most_common() if dtype in COMPUTE_DTYPES]
+    return compute_dtypes[0] if compute_dtypes else torch.float32
 
 
-def _fits(given: Tensor, wanted: Tensor) -> bool:
-    return given.shape == wanted.shape and given.is_floating_point() == wanted.is_floating_point()
+def _fits(actual: Tensor, expected: Tensor) -> bool:
+    return actual.shape == expected.shape and actual.is_floating_point() == expected.is_floating_point()
 
 
 def _named(key: str, tensor: Tensor) -> str:

@@ -5,18 +5,18 @@ from collections.abc import Iterable, Set
 _WRAPPERS = ("_orig_mod.", "module.")  # of torch.compile and of parallel training; they also stand inside names
 
 
-def describe_prefix(missing: Set[str], superfluous: Set[str]) -> str:
+def describe_prefix(missing: Set[str], unexpected: Set[str]) -> str:
     """A sentence that names the prefix between two sets of names; empty if there is no such prefix."""
-    if not missing or not superfluous:
+    if not missing or not unexpected:
         return ""
-    if prefix := _common_prefix(missing, superfluous):
-        if len(missing) == len(superfluous):
+    if prefix := _common_prefix(missing, unexpected):
+        if len(missing) == len(unexpected):
             return f"only the prefix {prefix!r} differs; remove it from the names in the file"
         return f"the missing ones are there with the prefix {prefix!r}; keep these alone, without it"
-    if prefix := _common_prefix(superfluous, missing):
+    if prefix := _common_prefix(unexpected, missing):
         return f"the names in the file lack the prefix {prefix!r}; add it to them"
     for part in _WRAPPERS:
-        if {name.replace(part, "") for name in superfluous} == missing:
+        if {name.replace(part, "") for name in unexpected} == missing:
             return f"only the part {part!r} differs; remove it from the names in the file"
     return ""
 
@@ -31,5 +31,5 @@ def _common_prefix(names: Set[str], longer: Set[str]) -> str:
 
 
 def _prefixes(name: str, longer: Iterable[str]) -> list[str]:
-    found = (other.removesuffix(name) for other in longer if other.endswith(f".{name}"))
-    return sorted(found, key=lambda prefix: (len(prefix), prefix))
+    prefixes = (other.removesuffix(name) for other in longer if other.endswith(f".{name}"))
+    return sorted(prefixes, key=lambda prefix: (len(prefix), prefix))

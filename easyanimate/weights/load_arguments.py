@@ -13,7 +13,7 @@ from easyanimate.weights.model_files import weight_files
 
 Dtype = torch.dtype | Literal["auto"]
 
-COMPUTING = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+COMPUTE_DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 # Arguments of downloads, and of how files are read: what is loaded from a local folder is the same with each value.
 WITHOUT_EFFECT = {
     "cache_dir",
@@ -61,20 +61,20 @@ class LoadArguments:
     use_safetensors: bool | None = None
 
     @classmethod
-    def read(cls, given: Mapping[str, Any], components: Collection[str] = ()) -> Self:
+    def read(cls, arguments: Mapping[str, Any], components: Collection[str] = ()) -> Self:
         """Raises InvalidInput, naming the argument, for one that is unknown or cannot be honoured.
 
         `components` are the names that a dictionary of number types may have.
         """
-        _check_names(given)
-        variant = given.get("variant")
+        _check_names(arguments)
+        variant = arguments.get("variant")
         if variant is not None and not (isinstance(variant, str) and re.fullmatch(r"\w+", variant)):
             raise InvalidInput(f'variant must be a part of a file name such as "fp16", got {variant!r}')
         return cls(
-            dtypes=_read_dtypes(given.get("torch_dtype"), given.get("dtype"), components),
+            dtypes=_read_dtypes(arguments.get("torch_dtype"), arguments.get("dtype"), components),
             variant=variant,
-            device=_read_device(given.get("device_map")),
-            use_safetensors=given.get("use_safetensors"),
+            device=_read_device(arguments.get("device_map")),
+            use_safetensors=arguments.get("use_safetensors"),
         )
 
     @property
@@ -125,21 +125,21 @@ def as_dtype(value: object) -> Dtype:
     if value == "auto":
         return "auto"
     dtype = getattr(torch, value.removeprefix("torch."), None) if isinstance(value, str) else value
-    if dtype not in COMPUTING:
-        names = ", ".join(str(known).removeprefix("torch.") for known in COMPUTING)
+    if dtype not in COMPUTE_DTYPES:
+        names = ", ".join(str(accepted).removeprefix("torch.") for accepted in COMPUTE_DTYPES)
         raise InvalidInput(f'the number type must be "auto" or one of {names}, got {value!r}')
     return dtype
 
 
-def _check_names(given: Mapping[str, Any]) -> None:
-    for name, value in given.items():
+def _check_names(arguments: Mapping[str, Any]) -> None:
+    for name, value in arguments.items():
         if name in REFUSED and value is not None and value is not False:
             raise InvalidInput(f"{name} is not supported: {REFUSED[name]}")
         if name not in REFUSED and name not in WITHOUT_EFFECT and name not in _READ:
             raise InvalidInput(f"from_pretrained has no argument {name}")
-    if given.get("revision") not in (None, "main"):
+    if arguments.get("revision") not in (None, "main"):
         raise InvalidInput(
-            f"revision {given['revision']!r} cannot be chosen: a local folder holds one; "
+            f"revision {arguments['revision']!r} cannot be chosen: a local folder holds one; "
             "'easyanimate models pull' downloads, and variant chooses among the weights in a folder"
         )
 
@@ -147,14 +147,14 @@ def _check_names(given: Mapping[str, Any]) -> None:
 def _read_dtypes(torch_dtype: Any, dtype: Any, components: Collection[str]) -> dict[str, Dtype]:
     if torch_dtype is not None and dtype is not None and torch_dtype != dtype:
         raise InvalidInput(f"torch_dtype {torch_dtype} and dtype {dtype} are two names of one argument; give one")
-    asked = dtype if torch_dtype is None else torch_dtype
-    if not isinstance(asked, Mapping):
-        return {"default": as_dtype(asked)}
-    unknown = sorted(str(name) for name in asked if name != "default" and name not in components)
+    requested = dtype if torch_dtype is None else torch_dtype
+    if not isinstance(requested, Mapping):
+        return {"default": as_dtype(requested)}
+    unknown = sorted(str(name) for name in requested if name != "default" and name not in components)
     if unknown:
         expected = f"one of default, {', '.join(components)}" if components else "one number type, not a dictionary"
         raise InvalidInput(f"the number types name {unknown[0]}; expected {expected}")
-    return {"default": torch.float32} | {name: as_dtype(value) for name, value in asked.items()}
+    return {"default": torch.float32} | {name: as_dtype(value) for name, value in requested.items()}
 
 
 def _read_device(device_map: Any) -> torch.device | None:

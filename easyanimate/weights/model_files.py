@@ -40,8 +40,8 @@ def choose_weights(names: Collection[str], best_first: Sequence[str], variant: s
     used only if it is the one variant of the first of `best_first` that has any.
     """
     for base in best_first:
-        if found := _with_variant(names, base, variant):
-            return found
+        if chosen := _with_variant(names, base, variant):
+            return chosen
     if variant is not None:
         return None
     for base in best_first:

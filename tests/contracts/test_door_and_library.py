@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from easyanimate.errors import InvalidInput
 from easyanimate.lora import DEFAULT_SCALE
-from easyanimate.pipeline.inputs.images import REPAINTED_FROM
+from easyanimate.pipeline.inputs.images import MASK_THRESHOLD
 from easyanimate.pipeline.schedulers.schedulers import SCHEDULERS, check_steps
 from easyanimate.windows import DEFAULT_OVERLAP, OVERLAPS, plan_windows
 from jobs.errors import InvalidRequest
@@ -41,7 +41,7 @@ def test_steps_and_strengths_are_refused_by_both_or_none(
 
 
 def test_small_numbers_are_the_same() -> None:
-    assert strength.REPAINTED_FROM == REPAINTED_FROM
+    assert strength.MASK_THRESHOLD == MASK_THRESHOLD
     assert DEFAULT_LORA_SCALE == DEFAULT_SCALE
     assert (1, MAX_OVERLAP, VideoRequest.model_fields["overlap"].default) == (
         OVERLAPS[0],

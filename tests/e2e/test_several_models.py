@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from cli.stack.stack import LocalStack
-from easyanimate.weights.parameter_count import num_values
+from easyanimate.weights.parameter_count import count_parameters
 from tests.stack_plan import stack_plan
 
 FIRST, SECOND, DAMAGED = "easyanimate-v3-tiny", "second", "damaged"
@@ -46,7 +46,7 @@ def stack(
 ) -> Iterator[LocalStack]:
     """The service with a worker for all three, with room for the weights of one and a half."""
     folder = tmp_path_factory.mktemp("several")
-    room = {"EASYANIMATE_MODEL_MEMORY_BYTES": str(num_values(shelf / FIRST) * FLOAT32 * 3 // 2)}
+    room = {"EASYANIMATE_MODEL_MEMORY_BYTES": str(count_parameters(shelf / FIRST) * FLOAT32 * 3 // 2)}
     others = {"EASYANIMATE_MODELS": f"{SECOND},{DAMAGED}", "EASYANIMATE_UNSERVED_AFTER_S": "1"}
     port = {"EASYANIMATE_WORKER_METRICS_PORT": str(metrics_port)}
     plan = stack_plan(folder, shelf, {**impatient, **room, **others, **port})

@@ -27,12 +27,12 @@ class RecordedDraws(Draws):
     def __init__(self, run: Mapping[str, Tensor], prefixes: tuple[str, ...] = ("",)) -> None:
         super().__init__(torch.Generator())
         self.left = {
-            what: [run[prefix + key] for prefix in prefixes if prefix + key in run]
-            for what, key in RECORDED_DRAWS.items()
+            name: [run[prefix + key] for prefix in prefixes if prefix + key in run]
+            for name, key in RECORDED_DRAWS.items()
         }
 
-    def normal(self, shape: Any, what: str) -> Tensor:
-        noise = self.left[what].pop(0)
+    def normal(self, shape: Any, name: str) -> Tensor:
+        noise = self.left[name].pop(0)
         assert noise.shape == tuple(shape)
         return noise
 

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from easyanimate.training.losses.diffusion_loss import add_noise, schedule, v3_loss
+from easyanimate.training.losses.diffusion_loss import add_noise, noise_schedule, v3_loss
 
 FILE = Path(__file__).parents[1] / "golden" / "transformer" / "training_loss.safetensors"
 
@@ -18,7 +18,7 @@ def golden() -> dict[str, Tensor]:
 
 
 def test_the_tables_are_those_of_1000_linear_betas(golden):
-    tables = schedule()
+    tables = noise_schedule()
     assert torch.allclose(tables.betas, golden["schedule.betas_f64"], rtol=0, atol=1e-15)
     assert torch.allclose(tables.signal**2, golden["schedule.alphas_cumprod_f64"], rtol=1e-12)
     logs = golden["schedule.posterior_log_variance_clipped_f64"]

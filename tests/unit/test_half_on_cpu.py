@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from easyanimate import half_on_cpu
 from easyanimate.half_on_cpu import WideningConv2d, WideningConv3d, WideningLinear, attention, linear, widen_products
-from easyanimate.vae.layers import TConv
+from easyanimate.vae.layers import TemporalConv3d
 from easyanimate.vae.regime import Regime
 
 
@@ -94,7 +94,7 @@ def test_a_plain_convolution_is_computed_in_float32_and_rounded_once(
 
 
 def test_one_frame_is_convolved_in_float32_and_rounded_once() -> None:
-    layer, x = TConv(3, 5).to(torch.bfloat16), random(1, 3, 1, 8, 8)
+    layer, x = TemporalConv3d(3, 5).to(torch.bfloat16), random(1, 3, 1, 8, 8)
     found = layer(x, Regime.IMAGE)
     exact = layer.float()(x.float(), Regime.IMAGE)
     assert torch.equal(found, exact.bfloat16())

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from easyanimate.windows import Window, fewest_frames, plan_windows
+from easyanimate.windows import Window, min_frames, plan_windows
 
 lengths = st.integers(1, 2000)
 windows = st.integers(1, 18).map(lambda k: 8 * k)
@@ -18,7 +18,7 @@ def plans(draw: st.DrawFn) -> tuple[int, int, int, tuple[Window, ...]]:
     """The joined length, the window, the overlap and a plan for them, of any kind."""
     window, overlap, end_image = draw(windows), draw(overlaps), draw(st.booleans())
     continues = draw(st.sampled_from((0, overlap)))
-    num_frames = draw(st.integers(fewest_frames(continues=continues, end_image=end_image), 2000))
+    num_frames = draw(st.integers(min_frames(continues=continues, end_image=end_image), 2000))
     plan = plan_windows(num_frames, window=window, overlap=overlap, continues=continues, end_image=end_image)
     return num_frames + continues, window, overlap, plan
 

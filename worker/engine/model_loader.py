@@ -1,4 +1,4 @@
-"""Loads models for the engine, and knows what they take of this machine's device. Here torch comes in."""
+"""Loads models for the engine and estimates their memory on the device of this machine. It imports torch."""
 
 import gc
 from itertools import chain
@@ -9,7 +9,7 @@ import torch
 from easyanimate.errors import CheckpointError
 from easyanimate.memory import Profile
 from easyanimate.memory.estimates import running_bytes
-from easyanimate.weights.parameter_count import num_values
+from easyanimate.weights.parameter_count import count_parameters
 from jobs.model.model_card import ModelCard
 from worker.generation.generator import VideoGenerator
 from worker.generation.load_pipeline import choose_device, choose_dtype, choose_memory_profile
@@ -20,65 +20,65 @@ from worker.protocol.messages import LoadModel
 
 log = structlog.get_logger()
 
-SHARE_OF_HOST = 2  # on a CPU weights may take half of the memory, unless a setting says otherwise
+HOST_DIVISOR = 2  # on a CPU the weights may use half of the memory, unless a setting limits them
 
 
 class ModelLoader:
-    """A `Loader`. What is free on a card when it first looks is what there is, also when models are loaded later."""
+    """A `Loader`. It reads the free memory of a GPU once, before the first load."""
 
     def __init__(self) -> None:
         self._free_bytes: int | None = None
 
-    def room_bytes(self, order: LoadModel) -> int:
-        """For the weights of all models, as the setting says. Without it: a card's free memory, for what a running
-        model takes as well; or half of the machine's.
+    def room_bytes(self, command: LoadModel) -> int:
+        """The limit of the settings for all weights. Without one, the free memory of the GPU, which must also hold
+        what a run needs; on a CPU half of the memory.
         """
-        if order.room_bytes is not None:
-            return order.room_bytes
-        if choose_device(order.device).type == "cuda":
-            return self._free_on_card(order)
-        return host_memory_bytes() // SHARE_OF_HOST
+        if command.room_bytes is not None:
+            return command.room_bytes
+        if choose_device(command.device).type == "cuda":
+            return self._free_gpu_bytes(command)
+        return host_memory_bytes() // HOST_DIVISOR
 
-    def size_up(self, order: LoadModel) -> MemoryBudget:
-        """By the heads of its files. Raises CheckpointError without a folder or a card."""
-        if not order.folder.is_dir():
-            raise CheckpointError(f"there is no folder {order.folder}")
-        device = choose_device(order.device)
-        weights_bytes = num_values(order.folder) * choose_dtype(order.dtype, device).itemsize
-        return self._footprint(order, weights_bytes)
+    def estimate(self, command: LoadModel) -> MemoryBudget:
+        """Estimates from the headers of the weight files. Raises CheckpointError without a folder or a card."""
+        if not command.folder.is_dir():
+            raise CheckpointError(f"there is no folder {command.folder}")
+        device = choose_device(command.device)
+        weights_bytes = count_parameters(command.folder) * choose_dtype(command.dtype, device).itemsize
+        return self._budget(command, weights_bytes)
 
-    def load(self, order: LoadModel) -> tuple[VideoGenerator, MemoryBudget]:
-        """The model on its device, in the profile it would have if it were alone there."""
-        profile = self._profile(order, self.size_up(order).weights_bytes)
-        maker = VideoGenerator.load(order.folder, order.device, order.dtype, profile)
-        models = [part for part in maker.pipe.components.values() if isinstance(part, torch.nn.Module)]
+    def load(self, command: LoadModel) -> tuple[VideoGenerator, MemoryBudget]:
+        """Loads the model on its device, in the profile that it has alone there."""
+        profile = self._profile(command, self.estimate(command).weights_bytes)
+        generator = VideoGenerator.load(command.folder, command.device, command.dtype, profile)
+        models = [part for part in generator.pipe.components.values() if isinstance(part, torch.nn.Module)]
         tensors = chain.from_iterable(chain(model.parameters(), model.buffers()) for model in models)
-        return maker, self._footprint(order, sum(tensor.nbytes for tensor in tensors))
+        return generator, self._budget(command, sum(tensor.nbytes for tensor in tensors))
 
     def free(self) -> None:
-        """Have the memory of dropped models back."""
-        gc.collect()  # networks refer to themselves
+        """Frees the memory of evicted models."""
+        gc.collect()  # networks have reference cycles
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
 
-    def _footprint(self, order: LoadModel, weights_bytes: int) -> MemoryBudget:
-        """On a card a saving profile moves weights about; with a room of the operator's, running is theirs to leave."""
-        if choose_device(order.device).type != "cuda":
+    def _budget(self, command: LoadModel, weights_bytes: int) -> MemoryBudget:
+        """On a GPU, a profile that saves memory excludes other models. With a limit in the settings only weights count."""
+        if choose_device(command.device).type != "cuda":
             return MemoryBudget(weights_bytes)
-        profile = self._profile(order, weights_bytes)
-        running = running_bytes(profile, *_largest(read_card(order.folder))) if order.room_bytes is None else 0
+        profile = self._profile(command, weights_bytes)
+        running = running_bytes(profile, *_largest(read_card(command.folder))) if command.room_bytes is None else 0
         return MemoryBudget(weights_bytes, running, shares=profile == "normal")
 
-    def _profile(self, order: LoadModel, weights_bytes: int) -> Profile:
-        if order.memory != "auto":
-            return order.memory
-        if choose_device(order.device).type != "cuda":
+    def _profile(self, command: LoadModel, weights_bytes: int) -> Profile:
+        if command.memory != "auto":
+            return command.memory
+        if choose_device(command.device).type != "cuda":
             return "normal"
-        return choose_memory_profile(read_card(order.folder), weights_bytes, self._free_on_card(order))
+        return choose_memory_profile(read_card(command.folder), weights_bytes, self._free_gpu_bytes(command))
 
-    def _free_on_card(self, order: LoadModel) -> int:
+    def _free_gpu_bytes(self, command: LoadModel) -> int:
         if self._free_bytes is None:
-            self._free_bytes = torch.cuda.mem_get_info(choose_device(order.device))[0]
+            self._free_bytes = torch.cuda.mem_get_info(choose_device(command.device))[0]
         return self._free_bytes
 
 

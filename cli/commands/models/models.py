@@ -13,8 +13,8 @@ from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.lookup import find_model
 
 if TYPE_CHECKING:
-    from easyanimate.models.inspection import Checkup
-    from easyanimate.models.networks import Network
+    from easyanimate.models.inspection import ModelReport
+    from easyanimate.models.networks import NetworkReport
     from jobs.model.model_card import ModelCard
 
 app = typer.Typer(help="The models on this machine.", no_args_is_help=True)
@@ -101,24 +101,24 @@ def check(
     ] = False,
 ) -> None:
     """Say what a model folder holds, all that keeps it from loading, and which clips fit into memory here."""
-    from easyanimate.models.inspection import check_folder
+    from easyanimate.models.inspection import inspect_model
 
     with _refusals("check"):
         folder = find_model(model, models_dir)
-        checkup = check_folder(folder, hashes=hashes)
-        typer.echo(f"{folder}: {size_text(checkup.size_bytes)}")
-        for network in checkup.networks:
+        report = inspect_model(folder, hashes=hashes)
+        typer.echo(f"{folder}: {size_text(report.size_bytes)}")
+        for network in report.networks:
             typer.echo(_network_line(network))
-            if network.left_aside:
-                typer.echo(f"    not used: {_left_aside_text(network)}")
-        if checkup.problems:
-            count = len(checkup.problems)
+            if network.unused_tensors:
+                typer.echo(f"    not used: {_unused_tensors_text(network)}")
+        if report.problems:
+            count = len(report.problems)
             typer.echo(f"\nit would not load, or not work: {count} problem{'s' if count > 1 else ''}")
-            for problem in checkup.problems:
+            for problem in report.problems:
                 typer.echo(f"- {problem}")
             raise typer.Exit(1)
         typer.echo("\nit loads\n")
-        for line in _capacity_lines(checkup):
+        for line in _capacity_lines(report):
             typer.echo(line)
 
 
@@ -165,33 +165,33 @@ def _card(folder: Path) -> "ModelCard | None":
         return None
 
 
-def _network_line(network: "Network") -> str:
+def _network_line(network: "NetworkReport") -> str:
     parameters = "-" if network.num_parameters is None else f"{network.num_parameters:,} parameters"
     kinds = " + ".join(network.dtypes) or "-"
     return f"  {network.name:14} {network.class_name:30} {parameters:>24}  {kinds}  {size_text(network.size_bytes)}"
 
 
-def _left_aside_text(network: "Network") -> str:
+def _unused_tensors_text(network: "NetworkReport") -> str:
     """The tensors in the file that are not part of the network, by the beginning of their names."""
     return ", ".join(
-        f"{count} {'tensor' if count == 1 else 'tensors'} of {name}" for name, count in network.left_aside.items()
+        f"{count} {'tensor' if count == 1 else 'tensors'} of {name}" for name, count in network.unused_tensors.items()
     )
 
 
-def _capacity_lines(checkup: "Checkup") -> Iterator[str]:
+def _capacity_lines(report: "ModelReport") -> Iterator[str]:
     """A small table: sizes down, frames across."""
-    from easyanimate.models.capacity import fit, free_memory, is_published_size
+    from easyanimate.models.capacity import fitting_profile, free_memory, is_published_size
 
-    if not is_published_size(checkup):
+    if not is_published_size(report):
         yield "how much memory a clip takes is known for models of the published size only"
         return
-    memory, card = free_memory(), _card(checkup.folder)
+    memory, card = free_memory(), _card(report.folder)
     frames = [count for count in FRAMES if card is None or count <= card.max_frames]
     yield f"what fits into the {size_text(memory.free_bytes)} free on {memory.device} (estimated):"
     column = 8 if memory.is_gpu else 13
     yield f"  {'size':>10}" + "".join(f"{count:>{column}}" for count in frames) + "   frames"
     for width, height in _sizes(card):
-        fits = (fit(memory, width, height, count) for count in frames)
+        fits = (fitting_profile(memory, width, height, count) for count in frames)
         yield f"  {f'{width}x{height}':>10}" + "".join(f"{profile:>{column}}" for profile in fits)
     yield from GPU_LEGEND if memory.is_gpu else CPU_LEGEND
 

@@ -16,11 +16,11 @@ from typing import Any, BinaryIO
 from tqdm import tqdm
 
 from easyanimate.errors import CheckpointError
-from easyanimate.models.card_file import CardMaker, add_card
-from easyanimate.models.inspection import require_sound
+from easyanimate.models.card_file import CardFactory, add_card
+from easyanimate.models.inspection import require_loadable
 from easyanimate.models.transfer.archive_layout import Layout
 from easyanimate.models.transfer.source import SOURCE_FILE, StoredFile, write_source
-from easyanimate.models.transfer.staging import check_free, check_name, make_room, staged
+from easyanimate.models.transfer.staging import check_name, check_name_is_free, ensure_disk_space, staging_folder
 from easyanimate.models.transfer.tar_stream import Tar
 
 Member = tuple[tarfile.TarInfo, str]  # with its path in the archive
@@ -35,7 +35,7 @@ def import_archive(
     *,
     name: str | None = None,
     force: bool = False,
-    make_card: CardMaker | None = None,
+    make_card: CardFactory | None = None,
 ) -> Path:
     """Unpack the model in `archive` (.tar or .tar.gz), check it, and put it on the shelf; the folder it lies in then.
 
@@ -51,9 +51,9 @@ def import_archive(
     top = layout.top(may_be_flat=name is not None)
     name = top if name is None else name
     check_name(name)
-    check_free(models_dir, name, force=force)
-    make_room(models_dir, layout.total_bytes)
-    with _opened(archive) as file, staged(models_dir, name, "importing", force=force, keep=False) as folder:
+    check_name_is_free(models_dir, name, force=force)
+    ensure_disk_space(models_dir, layout.total_bytes)
+    with _opened(archive) as file, staging_folder(models_dir, name, "importing", force=force, keep=False) as folder:
         tar, again = Tar(file, str(archive)), Layout(str(archive))
         written = _unpack(tar, _files(tar, again), folder, layout.total_bytes)
         if again.files != layout.files:
@@ -69,7 +69,7 @@ def import_stream(
     *,
     name: str | None = None,
     force: bool = False,
-    make_card: CardMaker | None = None,
+    make_card: CardFactory | None = None,
 ) -> Path:
     """As `import_archive`, of an archive that arrives in `stream` once, in order; `label` names it in messages."""
     tar, layout = Tar(stream, label), Layout(label)
@@ -78,8 +78,8 @@ def import_stream(
     top = "" if name is not None and first else layout.top(may_be_flat=False)
     is_named, name = name is not None, top if name is None else name
     check_name(name)
-    check_free(models_dir, name, force=force)
-    with staged(models_dir, name, "importing", force=force, keep=False) as folder:
+    check_name_is_free(models_dir, name, force=force)
+    with staging_folder(models_dir, name, "importing", force=force, keep=False) as folder:
         arriving = _checked_on_arrival(chain(first, files), layout, models_dir, is_named=is_named)
         written = _unpack(tar, arriving, folder, None)
         _complete(folder, layout.top(may_be_flat=is_named), name, written, label, make_card)
@@ -134,7 +134,7 @@ def _checked_on_arrival(
     for member, path in files:
         if not is_named:
             layout.top(may_be_flat=False)
-        make_room(models_dir, member.size)
+        ensure_disk_space(models_dir, member.size)
         yield member, path
 
 
@@ -163,7 +163,7 @@ def _write(content: BinaryIO, path: Path, bar: "tqdm[Any]") -> StoredFile:
 
 
 def _complete(
-    folder: Path, top: str, name: str, written: dict[str, StoredFile], label: str, make_card: CardMaker | None
+    folder: Path, top: str, name: str, written: dict[str, StoredFile], label: str, make_card: CardFactory | None
 ) -> None:
     """Move the files out of the archive's folder `top`, check that they are a model that loads, and tell its source."""
     unpacked = folder / _UNPACKED
@@ -171,7 +171,7 @@ def _complete(
         child.rename(folder / child.name)
     shutil.rmtree(unpacked)
     (folder / SOURCE_FILE).unlink(missing_ok=True)  # ours is written last
-    require_sound(folder)
+    require_loadable(folder)
     add_card(folder, top or name, name, make_card)
     files = {path.removeprefix(f"{top}/"): file for path, file in written.items()}
     files.pop(SOURCE_FILE, None)

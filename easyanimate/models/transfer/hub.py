@@ -13,12 +13,12 @@ from huggingface_hub.errors import OfflineModeIsEnabled, RepositoryNotFoundError
 from huggingface_hub.file_download import http_get
 
 from easyanimate.errors import CheckpointError
-from easyanimate.models.card_file import CardMaker, add_card
+from easyanimate.models.card_file import CardFactory, add_card
 from easyanimate.models.errors import ModelStoreError
-from easyanimate.models.inspection import require_sound
+from easyanimate.models.inspection import require_loadable
 from easyanimate.models.published import OWNER, needed_files, published_name
 from easyanimate.models.transfer.source import StoredFile, git_blob_id, hash_file, write_source
-from easyanimate.models.transfer.staging import check_free, make_room, staged
+from easyanimate.models.transfer.staging import check_name_is_free, ensure_disk_space, staging_folder
 
 MAX_INDEX_BYTES = 16 << 20  # the published one has 21 kB
 _UNFINISHED = ".part"
@@ -52,7 +52,7 @@ def pull_model(
     revision: str = "main",
     endpoint: str | None = None,
     force: bool = False,
-    make_card: CardMaker | None = None,
+    make_card: CardFactory | None = None,
 ) -> Path:
     """Download the published model `name`, check it, and put it on the shelf; the folder it lies in then.
 
@@ -62,21 +62,21 @@ def pull_model(
     for the next call.
     """
     name = published_name(name)
-    check_free(models_dir, name, force=force)
-    listing = ask_hub(f"{OWNER}/{name}", revision, endpoint)
-    with staged(models_dir, name, "pulling", force=force, keep=True) as folder:
+    check_name_is_free(models_dir, name, force=force)
+    listing = fetch_listing(f"{OWNER}/{name}", revision, endpoint)
+    with staging_folder(models_dir, name, "pulling", force=force, keep=True) as folder:
         needed = _needed(folder, listing)
-        make_room(models_dir, _missing_bytes(folder, needed))
+        ensure_disk_space(models_dir, _missing_bytes(folder, needed))
         files = {file.path: _fetch(folder, file, listing) for file in needed}
         _remove_others(folder, needed)
-        require_sound(folder)
+        require_loadable(folder)
         add_card(folder, name, name, make_card)
         origin = {"repository": listing.repository, "revision": revision, "commit": listing.commit}
         write_source(folder, origin, files)
     return models_dir / name
 
 
-def ask_hub(repository: str, revision: str, endpoint: str | None) -> Listing:
+def fetch_listing(repository: str, revision: str, endpoint: str | None) -> Listing:
     """What the hub has of `repository` at `revision`; ModelStoreError if it does not answer or has none."""
     try:
         info = HfApi(endpoint=endpoint, token=False).model_info(repository, revision=revision, files_metadata=True)

@@ -12,27 +12,27 @@ from pathlib import Path
 from easyanimate.errors import InvalidInput
 from easyanimate.models.errors import ModelStoreError
 
-LORAS = "loras"  # the folder of adapters on the shelf
+LORA_FOLDER = "loras"  # the folder of adapters on the shelf
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SPARE_BYTES = 64 << 20
 
 
 def check_name(name: str) -> None:
     """InvalidInput unless `name` can be a model's name, and so a folder's."""
-    if not _NAME.fullmatch(name) or name == LORAS:
+    if not _NAME.fullmatch(name) or name == LORA_FOLDER:
         raise InvalidInput(
             f"{name!r} cannot be a model's name; use up to 100 letters, digits, dots, dashes and underscores, "
-            f"a letter or digit first, and not {LORAS!r}"
+            f"a letter or digit first, and not {LORA_FOLDER!r}"
         )
 
 
-def check_free(models_dir: Path, name: str, *, force: bool) -> None:
+def check_name_is_free(models_dir: Path, name: str, *, force: bool) -> None:
     """ModelStoreError if there is a model `name` already, and it may not be replaced (`force`)."""
     if not force and os.path.lexists(models_dir / name):
         raise ModelStoreError(f"{models_dir / name} is there already; use --force to replace it, or another --name")
 
 
-def make_room(models_dir: Path, needed_bytes: int) -> None:
+def ensure_disk_space(models_dir: Path, needed_bytes: int) -> None:
     """Make `models_dir` if it is not there; ModelStoreError if its disk cannot take `needed_bytes` more."""
     try:
         models_dir.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def make_room(models_dir: Path, needed_bytes: int) -> None:
 
 
 @contextmanager
-def staged(models_dir: Path, name: str, kind: str, *, force: bool, keep: bool) -> Iterator[Path]:
+def staging_folder(models_dir: Path, name: str, kind: str, *, force: bool, keep: bool) -> Iterator[Path]:
     """The folder `.KIND-NAME`, which becomes `models_dir/name` if the block ends well.
 
     Otherwise it is removed, or with `keep` left for the next try. What a killed process left behind is taken over:
@@ -58,7 +58,7 @@ def staged(models_dir: Path, name: str, kind: str, *, force: bool, keep: bool) -
         if not keep:
             _clear(folder)
         yield folder
-        check_free(models_dir, name, force=force)
+        check_name_is_free(models_dir, name, force=force)
         _move(folder, target)
     except OSError as problem:
         raise _as_store_error(problem, models_dir) from problem

@@ -21,7 +21,7 @@ from easyanimate.pipeline.inputs.generation import Generation
 from easyanimate.pipeline.inputs.images import (
     Frames,
     StartImage,
-    as_pictures,
+    as_images,
     prepare_end_image,
     prepare_mask,
     prepare_start_image,
@@ -32,59 +32,59 @@ DrawNoise = Callable[[Sequence[int]], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
-class KnownPixels:
+class InpaintInput:
     """`pixels` [3, F, H, W] in [-1, 1], `new` [F, H, W] of 1 where frames are to be made and 0 where pixels are known.
 
     `picture` is for the image encoder.
     """
 
     pixels: Tensor
-    new: Tensor
-    picture: Image.Image | None
+    mask: Tensor
+    image: Image.Image | None
 
     def mask_video(self) -> Tensor:
         """[1, 3, F, H, W] of 0 and 1, as the VAE takes it: not rescaled to [-1, 1] (spec: pipelines 4.3)."""
-        return self.new.expand(1, 3, -1, -1, -1)
+        return self.mask.expand(1, 3, -1, -1, -1)
 
     def masked_video(self) -> Tensor:
         """[1, 3, F, H, W] in [-1, 1]: what is not known is black."""
-        return torch.where(self.new.bool(), -1.0, self.pixels)[None]
+        return torch.where(self.mask.bool(), -1.0, self.pixels)[None]
 
 
-def known_pixels(asked: Generation) -> KnownPixels:
+def prepare_inpaint_input(request: Generation) -> InpaintInput:
     """What `asked` says of the clip, at the clip's size."""
-    if asked.video is not None:
-        return _given_video(asked, asked.video)
-    if asked.context_frames is not None:
-        return _given_ends(asked, as_pictures(asked.context_frames, len(asked.context_frames)))
-    return _given_ends(asked, [] if asked.image is None else [asked.image])
+    if request.video is not None:
+        return _from_video(request, request.video)
+    if request.context_frames is not None:
+        return _from_images(request, as_images(request.context_frames, len(request.context_frames)))
+    return _from_images(request, [] if request.image is None else [request.image])
 
 
-def _given_ends(asked: Generation, first: Sequence[Image.Image]) -> KnownPixels:
+def _from_images(request: Generation, first: Sequence[Image.Image]) -> InpaintInput:
     """The `first` frames, and the last one if there is an end image; without any, nothing."""
-    size = (asked.num_frames, asked.height, asked.width)
-    pixels, new = torch.full((3, *size), -1.0), torch.ones(size)
-    starts = [_prepare(asked, image) for image in first]
-    known = dict(enumerate(start.pixels for start in starts))
-    if asked.last_image is not None:
-        known[asked.num_frames - 1] = prepare_end_image(asked.last_image, starts[0], asked.image_resample)
-    for i, frame in known.items():
-        pixels[:, i], new[i] = frame, 0
-    return KnownPixels(pixels, new, starts[0].for_clip if starts else None)
+    size = (request.num_frames, request.height, request.width)
+    pixels, mask = torch.full((3, *size), -1.0), torch.ones(size)
+    prepared = [_prepare(request, image) for image in first]
+    frames = dict(enumerate(start.pixels for start in prepared))
+    if request.last_image is not None:
+        frames[request.num_frames - 1] = prepare_end_image(request.last_image, prepared[0], request.image_resample)
+    for i, frame in frames.items():
+        pixels[:, i], mask[i] = frame, 0
+    return InpaintInput(pixels, mask, prepared[0].clip_image if prepared else None)
 
 
-def _given_video(asked: Generation, video: Frames) -> KnownPixels:
+def _from_video(request: Generation, video: Frames) -> InpaintInput:
     """The first frames of a video; with a mask, its dark parts stay what they are in the video."""
-    pictures = as_pictures(video, asked.num_frames)
-    pixels = torch.stack([_prepare(asked, picture).pixels for picture in pictures], dim=1)
-    new = torch.ones(asked.height, asked.width)
-    if asked.mask is not None:
-        new = prepare_mask(asked.mask, asked.height, asked.width)
-    return KnownPixels(pixels, new.expand(asked.num_frames, -1, -1), None)
+    images = as_images(video, request.num_frames)
+    pixels = torch.stack([_prepare(request, image).pixels for image in images], dim=1)
+    mask = torch.ones(request.height, request.width)
+    if request.mask is not None:
+        mask = prepare_mask(request.mask, request.height, request.width)
+    return InpaintInput(pixels, mask.expand(request.num_frames, -1, -1), None)
 
 
-def _prepare(asked: Generation, image: Image.Image) -> StartImage:
-    return prepare_start_image(image, asked.height, asked.width, asked.image_resample)
+def _prepare(request: Generation, image: Image.Image) -> StartImage:
+    return prepare_start_image(image, request.height, request.width, request.image_resample)
 
 
 def encode_video(vae: AutoencoderKLSlice, video: Tensor, draw_noise: DrawNoise | None) -> Tensor:

@@ -16,9 +16,15 @@ from easyanimate.geometry import (
     nearest_num_frames,
     nearest_size,
 )
-from easyanimate.pipeline.arguments import as_flag, as_integer, as_number, as_text, kind, only_one
-from easyanimate.pipeline.inputs.images import RESAMPLES, Frames, Mask, as_mask, as_picture
-from easyanimate.pipeline.inputs.modes import check_mode
+from easyanimate.pipeline.arguments import as_flag, as_integer, as_number, as_text, describe, single_value
+from easyanimate.pipeline.inputs.images import RESAMPLES, Frames, Mask, as_image, as_mask
+from easyanimate.pipeline.inputs.modes import (
+    check_images,
+    check_video_alone,
+    check_video_effect,
+    check_video_length,
+    check_without_video,
+)
 from easyanimate.pipeline.schedulers.schedulers import check_steps, make_scheduler
 
 _INTEGERS = ("height", "width", "num_frames", "num_inference_steps")
@@ -64,7 +70,7 @@ class Generation:
     image_resample: str = "bicubic"
 
     def __post_init__(self) -> None:
-        for name, value in self._usual_kinds().items():
+        for name, value in self._normalized().items():
             object.__setattr__(self, name, value)
         self._check_resample()
         self._check_sizes()
@@ -75,26 +81,26 @@ class Generation:
             raise InvalidInput(f"guidance_scale must be a number from 0 on, got {self.guidance_scale}")
         if not 0 <= self.clip_apply_ratio <= 1:
             raise InvalidInput(f"clip_apply_ratio must be between 0 and 1, got {self.clip_apply_ratio}")
-        check_mode(self)
+        self._check_mode()
 
-    def _usual_kinds(self) -> dict[str, Any]:
+    def _normalized(self) -> dict[str, Any]:
         """The fields in the types declared for them, where a call may give others that mean the same."""
-        negative = only_one(self.negative_prompt, "negative_prompt", "one call makes one clip")
-        pictures = {name: getattr(self, name) for name in ("image", "last_image")}
-        kinds: dict[str, Any] = {
+        negative = single_value(self.negative_prompt, "negative_prompt", "one call makes one clip")
+        images = {name: getattr(self, name) for name in ("image", "last_image")}
+        values: dict[str, Any] = {
             "prompt": as_text(self.prompt, "prompt"),
             "negative_prompt": "" if negative is None else as_text(self.negative_prompt, "negative_prompt"),
             "mask": None if self.mask is None else as_mask(self.mask),
         }
-        kinds |= {name: as_picture(value, name) for name, value in pictures.items() if value is not None}
-        kinds |= {name: as_integer(getattr(self, name), name) for name in _INTEGERS}
-        kinds |= {name: as_number(getattr(self, name), name) for name in _NUMBERS}
-        return kinds | {name: as_flag(getattr(self, name), name) for name in _FLAGS}
+        values |= {name: as_image(value, name) for name, value in images.items() if value is not None}
+        values |= {name: as_integer(getattr(self, name), name) for name in _INTEGERS}
+        values |= {name: as_number(getattr(self, name), name) for name in _NUMBERS}
+        return values | {name: as_flag(getattr(self, name), name) for name in _FLAGS}
 
     def _check_resample(self) -> None:
         resample = self.image_resample
         if not isinstance(resample, str) or resample not in RESAMPLES:
-            got = repr(resample[:40]) if isinstance(resample, str) else kind(resample)
+            got = repr(resample[:40]) if isinstance(resample, str) else describe(resample)
             raise InvalidInput(f"image_resample must be one of {', '.join(RESAMPLES)}, got {got}")
 
     def _check_sizes(self) -> None:
@@ -108,6 +114,15 @@ class Generation:
             nearest = nearest_num_frames(self.num_frames, max(self.num_frames, 0) + FRAMES_PER_SLICE)
             rule = f"1 or a multiple of {FRAMES_PER_SLICE}"
             raise InvalidInput(f"num_frames must be {rule}, got {self.num_frames}; the nearest is {nearest}")
+
+    def _check_mode(self) -> None:
+        if self.video is None:
+            check_without_video(self.mask, self.strength)
+            check_images(self.image, self.last_image, self.context_frames, self.num_frames)
+            return
+        check_video_alone(self.image, self.last_image, self.context_frames)
+        check_video_length(self.video, self.num_frames)
+        check_video_effect(self.mask, self.strength, self.width, self.height)
 
     @property
     def is_guided(self) -> bool:

@@ -12,10 +12,10 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from easyanimate.errors import InvalidInput
-from easyanimate.pipeline.arguments import kind, only_one
+from easyanimate.pipeline.arguments import describe, single_value
 
 RESAMPLES = ("bicubic", "nearest")
-REPAINTED_FROM = 240  # the grey of a mask from which on a pixel is made anew (spec: pipelines 9)
+MASK_THRESHOLD = 240  # the grey of a mask from which on a pixel is made anew (spec: pipelines 9)
 
 Frames = (
     Tensor | np.ndarray | Sequence[Image.Image | Tensor | np.ndarray]
@@ -28,7 +28,7 @@ class StartImage:
     """One picture twice: `pixels` [3, H, W] in [-1, 1] of the video's size, and `for_clip` for the image encoder."""
 
     pixels: Tensor
-    for_clip: Image.Image
+    clip_image: Image.Image
 
 
 def prepare_start_image(image: Image.Image, height: int, width: int, resample: str) -> StartImage:
@@ -51,27 +51,27 @@ def prepare_end_image(image: Image.Image, start: StartImage, resample: str) -> T
     With "nearest" it first gets the size of the start's own picture, by Pillow's default filter (spec: pipelines 4.1).
     """
     if resample == "nearest":
-        image = to_rgb(image).resize(start.for_clip.size, Image.Resampling.BICUBIC)
+        image = to_rgb(image).resize(start.clip_image.size, Image.Resampling.BICUBIC)
     height, width = start.pixels.shape[1:]
     return prepare_start_image(image, height, width, resample).pixels
 
 
-def as_picture(image: Any, name: str) -> Image.Image:
+def as_image(image: Any, name: str) -> Image.Image:
     """`image` as a picture that is read: a picture, uint8 [H, W, 3], or a list of one. InvalidInput for all others."""
-    image = only_one(image, name, "frames to go on from are called context_frames")
+    image = single_value(image, name, "frames to go on from are called context_frames")
     if isinstance(image, Tensor | np.ndarray):
         _check_levels(image, name, "[H, W, 3]")
         return Image.fromarray(_array(image))
-    return _check_picture(image, name, "[H, W, 3]")
+    return _check_image(image, name, "[H, W, 3]")
 
 
 def as_mask(mask: Any) -> Image.Image:
     """`mask` as a picture that is read: a picture, uint8 [H, W], or a list of one. InvalidInput for all others."""
-    mask = only_one(mask, "mask", "all frames have the same mask")
+    mask = single_value(mask, "mask", "all frames have the same mask")
     if isinstance(mask, Tensor | np.ndarray):
         _check_levels(mask, "mask", "[H, W]")
         return Image.fromarray(_array(mask))
-    return _check_picture(mask, "mask", "[H, W]")
+    return _check_image(mask, "mask", "[H, W]")
 
 
 def _check_levels(values: Tensor | np.ndarray, name: str, shape: str) -> None:
@@ -79,13 +79,13 @@ def _check_levels(values: Tensor | np.ndarray, name: str, shape: str) -> None:
     sizes = shape.strip("[]").split(", ")
     fits = values.ndim == len(sizes) and (sizes[-1] != "3" or values.shape[-1] == 3)
     if str(values.dtype).removeprefix("torch.") != "uint8" or not fits or 0 in values.shape[-3:]:
-        raise InvalidInput(f"{name} must be a picture or {shape} of uint8, got {kind(values)}")
+        raise InvalidInput(f"{name} must be a picture or {shape} of uint8, got {describe(values)}")
 
 
-def _check_picture(image: Any, name: str, shape: str) -> Image.Image:
+def _check_image(image: Any, name: str, shape: str) -> Image.Image:
     """`image`, read from its file if it was not yet."""
     if not isinstance(image, Image.Image):
-        raise InvalidInput(f"{name} must be a picture (PIL.Image) or {shape} of uint8, got {kind(image)}")
+        raise InvalidInput(f"{name} must be a picture (PIL.Image) or {shape} of uint8, got {describe(image)}")
     if 0 in image.size or image.mode == "F":
         raise InvalidInput(f"{name} must have pixels of 8 or 16 bits per channel, got {image.size} of {image.mode!r}")
     try:
@@ -95,31 +95,31 @@ def _check_picture(image: Any, name: str, shape: str) -> Image.Image:
     return image
 
 
-def count_frames(frames: Any, what: str) -> int:
+def count_frames(frames: Any, name: str) -> int:
     """How many frames `what` has; InvalidInput unless these are uint8 [F, H, W, 3] or a list of pictures."""
-    rule = f"{what} must be frames [F, H, W, 3] of uint8, or a list of pictures"
+    rule = f"{name} must be frames [F, H, W, 3] of uint8, or a list of pictures"
     is_array = isinstance(frames, Tensor | np.ndarray)
     if not is_array and not isinstance(frames, list | tuple):
-        raise InvalidInput(f"{rule}, got {kind(frames)}")
+        raise InvalidInput(f"{rule}, got {describe(frames)}")
     if is_array and (frames.ndim != 4 or frames.shape[3] != 3 or not str(frames.dtype).endswith("uint8")):
-        raise InvalidInput(f"{rule}, got {kind(frames)}")
+        raise InvalidInput(f"{rule}, got {describe(frames)}")
     if not len(frames):
-        raise InvalidInput(f"{what} must have at least one frame")
+        raise InvalidInput(f"{name} must have at least one frame")
     if is_array and 0 in frames.shape:
-        raise InvalidInput(f"{rule}, got {kind(frames)}")
+        raise InvalidInput(f"{rule}, got {describe(frames)}")
     if not is_array:
-        _check_frames(frames, what, rule)
+        _check_frames(frames, name, rule)
     return len(frames)
 
 
-def _check_frames(frames: Sequence[Any], what: str, rule: str) -> None:
+def _check_frames(frames: Sequence[Any], name: str, rule: str) -> None:
     for i, frame in enumerate(frames):
         if not isinstance(frame, Image.Image | Tensor | np.ndarray):
-            raise InvalidInput(f"{rule}, got {kind(frame)} in it")
-        as_picture(frame, f"frame {i} of {what}")
+            raise InvalidInput(f"{rule}, got {describe(frame)} in it")
+        as_image(frame, f"frame {i} of {name}")
 
 
-def as_pictures(frames: Frames, count: int) -> list[Image.Image]:
+def as_images(frames: Frames, count: int) -> list[Image.Image]:
     """The first `count` of `frames` as pictures."""
     return [frame if isinstance(frame, Image.Image) else Image.fromarray(_array(frame)) for frame in frames[:count]]
 
@@ -130,7 +130,7 @@ def prepare_mask(mask: Mask, height: int, width: int) -> Tensor:
     Raises InvalidInput for anything but grey or coloured 8-bit pictures and [H, W] of uint8.
     """
     grey = to_rgb(as_mask(mask)).convert("L").resize((width, height), Image.Resampling.NEAREST)
-    return torch.from_numpy(np.array(grey) >= REPAINTED_FROM).float()
+    return torch.from_numpy(np.array(grey) >= MASK_THRESHOLD).float()
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -13,7 +13,7 @@ from easyanimate.pipeline.inputs.text_cleaning import clean_prompt, lost_ideogra
 
 MAX_TOKENS = 120  # with the end mark (spec: pipelines 2.2)
 # A fast tokenizer keeps its truncation and padding from call to call; the first call here switches them off.
-_tokenizing = Lock()
+_tokenizer_lock = Lock()
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ def tokenize(tokenizer: Any, prompts: Sequence[str] | str, *, clean_caption: boo
 
     One text is one prompt. Raises InvalidInput for what is no text. Threads may share the tokenizer.
     """
-    tidy = clean_prompt if clean_caption else plain_prompt
-    given = [as_text(prompt, "prompt") for prompt in ([prompts] if isinstance(prompts, str) else prompts)]
-    texts = [tidy(prompt) for prompt in given]
-    with _tokenizing:
+    clean = clean_prompt if clean_caption else plain_prompt
+    originals = [as_text(prompt, "prompt") for prompt in ([prompts] if isinstance(prompts, str) else prompts)]
+    texts = [clean(prompt) for prompt in originals]
+    with _tokenizer_lock:
         rows = tokenizer(texts, padding=False, truncation=False, verbose=False).input_ids
     warnings = [
         warning
-        for prompt, text, row in zip(given, texts, rows, strict=True)
+        for prompt, text, row in zip(originals, texts, rows, strict=True)
         for warning in _warnings(tokenizer, prompt, text, row, clean_caption=clean_caption)
     ]
     ids = torch.tensor([_fit(row, tokenizer.pad_token_id) for row in rows])
@@ -57,8 +57,8 @@ def tokenize(tokenizer: Any, prompts: Sequence[str] | str, *, clean_caption: boo
 
 def _fit(row: list[int], pad: int) -> list[int]:
     """120 tokens of `row`, which ends with the end mark: padded, or cut before that mark."""
-    kept = row if len(row) <= MAX_TOKENS else [*row[: MAX_TOKENS - 1], row[-1]]
-    return kept + [pad] * (MAX_TOKENS - len(kept))
+    tokens = row if len(row) <= MAX_TOKENS else [*row[: MAX_TOKENS - 1], row[-1]]
+    return tokens + [pad] * (MAX_TOKENS - len(tokens))
 
 
 def encode(text_encoder: Any, tokens: Tokens, device: Any) -> TextContext:
@@ -68,11 +68,11 @@ def encode(text_encoder: Any, tokens: Tokens, device: Any) -> TextContext:
     return TextContext(states, mask, tokens.warnings)
 
 
-def _warnings(tokenizer: Any, given: str, text: str, ids: list[int], *, clean_caption: bool) -> list[str]:
-    lost = lost_ideographs(given) if clean_caption else ""
-    if given.strip() and not text:
+def _warnings(tokenizer: Any, prompt: str, text: str, ids: list[int], *, clean_caption: bool) -> list[str]:
+    lost = lost_ideographs(prompt) if clean_caption else ""
+    if prompt.strip() and not text:
         why = "; Chinese characters are deleted" if lost else ""
-        return [f"nothing is left of the prompt {_short(given)!r} after cleaning{why}; the model reads English only"]
+        return [f"nothing is left of the prompt {_short(prompt)!r} after cleaning{why}; the model reads English only"]
     warnings = []
     if lost:
         warnings.append(f"the model reads English only; deleted from the prompt: Chinese characters {_short(lost)!r}")

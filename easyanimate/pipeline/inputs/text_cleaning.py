@@ -21,7 +21,7 @@ _EXTENSION = "png|jpg|jpeg|bmp|webp|eps|pdf|apk|mp4"
 # A domain has at most 253 characters; without the bound a prompt of thousands of dots would take minutes.
 _DOMAIN = rf"[a-z0-9.\-]{{1,253}}\.(?:{_TOP_LEVEL})[\w/-]*\b/?(?!@)"
 
-_parsing = Lock()  # the filters of `warnings` belong to all threads
+_parser_lock = Lock()  # the filters of `warnings` belong to all threads
 
 Rules = Sequence[tuple[re.Pattern[str], str]]
 
@@ -122,7 +122,7 @@ def _without_markup(text: str) -> str:
         return text
     tagged, closing, tail = text.rpartition(">")
     text = tagged + closing + tail.replace("<", "&lt;")
-    with _parsing, warnings.catch_warnings():
+    with _parser_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the parser wonders about prompts that look like a file name or a link
         try:
             return BeautifulSoup(text, features="html.parser").get_text()

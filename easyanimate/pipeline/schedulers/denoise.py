@@ -14,7 +14,7 @@ from easyanimate.pipeline.inputs.prompts import TextContext
 from easyanimate.pipeline.schedulers.denoising_state import (
     Continuation,
     DenoisingState,
-    put_back,
+    restore_changes,
     scheduler_changes,
     tensors_sha256,
 )
@@ -47,13 +47,13 @@ class Conditions:
     def at(self, call: int, calls: int) -> dict[str, Tensor]:
         """The transformer's arguments in its `call`-th of `calls` calls: CLIP is heard in the last ones only."""
         rows = self.text.embeds.shape[0]
-        heard = float(call >= calls * (1 - self.clip_apply_ratio))
+        active = float(call >= calls * (1 - self.clip_apply_ratio))
         return {
             "encoder_hidden_states": self.text.embeds,
             "encoder_attention_mask": self.text.mask,
             "inpaint_latents": self.inpaint_latents.expand(rows, -1, -1, -1, -1),
-            "clip_encoder_hidden_states": self.image * heard,
-            "clip_attention_mask": self.image_mask * heard,
+            "clip_encoder_hidden_states": self.image * active,
+            "clip_attention_mask": self.image_mask * active,
         }
 
 
@@ -66,7 +66,7 @@ def denoise(
     *,
     generator: torch.Generator,
     on_step: OnStep,
-    rows_in_turn: bool = False,
+    sequential_rows: bool = False,
     continuation: Continuation | None = None,
 ) -> Tensor:
     """Latents [1, 4, f, h, w] of `noise`, by the `timesteps` that are set in `scheduler`. It works in float32.
@@ -76,19 +76,19 @@ def denoise(
     guidance (spec: transformer 15).
     Raises NotFinite if the result holds NaN or infinity, StateMismatch for a state of other conditions.
     """
-    own_draws = {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
+    step_kwargs = {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
     continuation = continuation or Continuation()
     before = dict(vars(scheduler))
     first, latents = 0, first_latents(scheduler, timesteps, noise.float(), conditions.init_latents)
     if continuation.state is not None:
-        first, latents = _go_on(continuation.state, conditions, scheduler, generator, latents)
+        first, latents = _resume(continuation.state, conditions, scheduler, generator, latents)
     for i, timestep in enumerate(timesteps[first:], first):
-        told = conditions.at(i, len(timesteps))
+        inputs = conditions.at(i, len(timesteps))
         model_input = scheduler.scale_model_input(latents, timestep)
-        estimate = predict_noise(transformer, model_input, timestep, told, rows_in_turn=rows_in_turn)
+        estimate = predict_noise(transformer, model_input, timestep, inputs, sequential_rows=sequential_rows)
         estimate = guide(estimate, conditions.guidance_scale)
         original = predict_original(scheduler, model_input, timestep, estimate)
-        latents = scheduler.step(estimate, timestep, latents, **own_draws, return_dict=False)[0]
+        latents = scheduler.step(estimate, timestep, latents, **step_kwargs, return_dict=False)[0]
         latents = on_step(i, timestep, latents, original)
         if continuation.on_state is not None:
             continuation.on_state(
@@ -111,13 +111,13 @@ def _state(
     return DenoisingState(index, latents, changes, generator.get_state(), conditions.sha256)
 
 
-def _go_on(
+def _resume(
     state: DenoisingState, conditions: Conditions, scheduler: Any, generator: torch.Generator, start: Tensor
 ) -> tuple[int, Tensor]:
     """The next step and the latents it begins with, in the form of `start`; sampler and generator are as they were."""
     if state.conditions != conditions.sha256 or state.latents.shape != start.shape:
         raise StateMismatch("the state to go on from is of other conditions, or they were encoded otherwise")
-    put_back(scheduler, state.scheduler)
+    restore_changes(scheduler, state.scheduler)
     generator.set_state(state.generator_state)
     return state.index, state.latents.to(start)
 
@@ -130,17 +130,17 @@ def first_latents(scheduler: Any, timesteps: Tensor, noise: Tensor, init_latents
 
 
 def predict_noise(
-    transformer: Any, latents: Tensor, timestep: Tensor, told: dict[str, Tensor], *, rows_in_turn: bool = False
+    transformer: Any, latents: Tensor, timestep: Tensor, inputs: dict[str, Tensor], *, sequential_rows: bool = False
 ) -> Tensor:
     """[R, 4, f, h, w] in float32: the noise in `latents` [1, 4, f, h, w], without the learned variance.
 
     With `rows_in_turn` each of the R rows has its own call of the transformer; the result is the same but for rounding.
     """
-    rows = told["encoder_hidden_states"].shape[0]
-    if rows_in_turn and rows > 1:
-        each = [{name: value[row : row + 1] for name, value in told.items()} for row in range(rows)]
+    rows = inputs["encoder_hidden_states"].shape[0]
+    if sequential_rows and rows > 1:
+        each = [{name: value[row : row + 1] for name, value in inputs.items()} for row in range(rows)]
         return torch.cat([predict_noise(transformer, latents, timestep, row) for row in each])
-    floats = {name: value.to(transformer.dtype) for name, value in told.items()}
+    floats = {name: value.to(transformer.dtype) for name, value in inputs.items()}
     sample = transformer(
         latents.to(transformer.dtype).expand(rows, -1, -1, -1, -1), timestep=timestep.expand(rows), **floats
     ).sample
@@ -149,8 +149,8 @@ def predict_noise(
 
 def predict_original(scheduler: Any, latents: Tensor, timestep: Tensor, estimate: Tensor) -> Tensor:
     """The clean latents [1, 4, f, h, w] in `latents` as the transformer was given them, if `estimate` is the noise."""
-    kept = scheduler.alphas_cumprod[int(timestep.round())].to(latents)
-    return (latents - (1 - kept).sqrt() * estimate) / kept.sqrt()
+    alpha = scheduler.alphas_cumprod[int(timestep.round())].to(latents)
+    return (latents - (1 - alpha).sqrt() * estimate) / alpha.sqrt()
 
 
 def guide(estimate: Tensor, scale: float) -> Tensor:

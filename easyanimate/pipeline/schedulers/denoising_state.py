@@ -27,7 +27,7 @@ class DenoisingState:
     conditions: str
 
 
-TakeState = Callable[[], DenoisingState]
+CaptureState = Callable[[], DenoisingState]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class Continuation:
     """`state` is where to go on from. `on_state(take, is_last)` is called after each step; `take()` gives the state."""
 
     state: DenoisingState | None = None
-    on_state: Callable[[TakeState, bool], None] | None = None
+    on_state: Callable[[CaptureState, bool], None] | None = None
 
 
 def scheduler_changes(scheduler: Any, before: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def scheduler_changes(scheduler: Any, before: Mapping[str, Any]) -> dict[str, An
     return {name: _copy(now[name]) for name in changed}
 
 
-def put_back(scheduler: Any, changes: Mapping[str, Any]) -> None:
+def restore_changes(scheduler: Any, changes: Mapping[str, Any]) -> None:
     """Make a sampler, ready for the first step, what `scheduler_changes` has seen."""
     for name, value in changes.items():
         setattr(scheduler, name, _copy(value))

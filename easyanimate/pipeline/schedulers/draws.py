@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from easyanimate.errors import InvalidInput
-from easyanimate.pipeline.arguments import kind, only_one, plain
+from easyanimate.pipeline.arguments import describe, single_value, to_python
 
 MAX_SEED = 2**63 - 1
 
@@ -25,7 +25,7 @@ class Draws:
     @classmethod
     def of(cls, source: Any) -> "Draws":
         """The draws of a seed in 0..2**63 - 1 or of a generator, or of a list of one; None takes a new random seed."""
-        source = only_one(source, "generator", "one call makes one clip, so give one generator")
+        source = single_value(source, "generator", "one call makes one clip, so give one generator")
         if isinstance(source, Draws):
             return source
         return cls(source) if isinstance(source, torch.Generator) else cls.from_seed(source)
@@ -33,14 +33,16 @@ class Draws:
     @classmethod
     def from_seed(cls, seed: int | None) -> Self:
         """The draws of `seed`; None takes a new one."""
-        seed = secrets.randbelow(2**31) if seed is None else plain(seed)
+        seed = secrets.randbelow(2**31) if seed is None else to_python(seed)
         if isinstance(seed, bool) or not isinstance(seed, int):
-            raise InvalidInput(f"generator must be a torch.Generator or a whole number as the seed, got {kind(seed)}")
+            raise InvalidInput(
+                f"generator must be a torch.Generator or a whole number as the seed, got {describe(seed)}"
+            )
         if not 0 <= seed <= MAX_SEED:
             got = seed if seed.bit_length() < 100 else "a larger one"
             raise InvalidInput(f"seed must be between 0 and {MAX_SEED}, got {got}")
         return cls(torch.Generator("cpu").manual_seed(seed))
 
-    def normal(self, shape: Sequence[int], what: str) -> Tensor:
+    def normal(self, shape: Sequence[int], name: str) -> Tensor:
         """N(0, 1) of `shape`; `what` names them for whoever replays recorded numbers."""
         return torch.randn(tuple(shape), generator=self.generator, dtype=torch.float32)

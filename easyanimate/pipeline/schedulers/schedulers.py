@@ -31,7 +31,7 @@ from diffusers import (
 from torch import Tensor
 
 from easyanimate.errors import InvalidInput
-from easyanimate.pipeline.arguments import as_integer, as_number, kind
+from easyanimate.pipeline.arguments import as_integer, as_number, describe
 from easyanimate.pipeline.schedulers.names import SCHEDULERS
 
 _NOISE: dict[str, Any] = {
@@ -82,7 +82,7 @@ MAX_STEPS = {name: 50 if name == "lcm" else 500 for name in SCHEDULERS}
 def make_scheduler(name: str) -> Any:
     """A new sampler; `name` is one of SCHEDULERS, else InvalidInput."""
     if not isinstance(name, str) or name not in _BUILDERS:
-        got = repr(name[:40]) if isinstance(name, str) else kind(name)
+        got = repr(name[:40]) if isinstance(name, str) else describe(name)
         raise InvalidInput(f"scheduler must be one of {', '.join(SCHEDULERS)}, got {got}")
     return _BUILDERS[name]()
 
@@ -94,17 +94,17 @@ def make_ddim(*, clip_sample: bool) -> DDIMScheduler:
     )
 
 
-def check_no_other_scheduler(kept: Any, found: Any, name: str) -> None:
+def check_scheduler_unchanged(original: Any, current: Any, name: str) -> None:
     """InvalidInput if `found`, on the pipeline in place of the `kept` one, is another sampler than that of `name`.
 
     It would have no effect, since each call makes its own sampler.
     """
     used = make_scheduler(name)
-    if found is kept or (type(found) is type(used) and _settings(found) == _settings(used)):
+    if current is original or (type(current) is type(used) and _settings(current) == _settings(used)):
         return
-    same = next((other for other in SCHEDULERS if type(make_scheduler(other)) is type(found)), name)
+    same = next((other for other in SCHEDULERS if type(make_scheduler(other)) is type(current)), name)
     raise InvalidInput(
-        f"pipe.scheduler was replaced by {kind(found)}, which has no effect: each call makes its own sampler. "
+        f"pipe.scheduler was replaced by {describe(current)}, which has no effect: each call makes its own sampler. "
         f'Leave pipe.scheduler as it is and give the name in the call, such as scheduler="{same}"'
     )
 
@@ -115,18 +115,18 @@ def _settings(scheduler: Any) -> dict[str, Any]:
 
 def check_steps(name: str, num_inference_steps: int, strength: float = 1.0) -> None:
     """InvalidInput unless the sampler `name` can take this many steps, and enough are left at `strength`."""
-    fewest, most = MIN_STEPS.get(name, 1), MAX_STEPS[name]
-    if not fewest <= num_inference_steps <= most:
-        limits = f"between {fewest} and {most}"
+    minimum, maximum = MIN_STEPS.get(name, 1), MAX_STEPS[name]
+    if not minimum <= num_inference_steps <= maximum:
+        limits = f"between {minimum} and {maximum}"
         raise InvalidInput(f"num_inference_steps must be {limits} for {name}, got {num_inference_steps}")
     if not (math.isfinite(strength) and 0 < strength <= 1):
         raise InvalidInput(f"strength must be above 0 and at most 1, got {strength}")
-    left = kept_steps(num_inference_steps, strength)
-    if left < fewest:
-        weakest = next(s for s in (i / 100 for i in range(1, 101)) if kept_steps(num_inference_steps, s) >= fewest)
+    remaining = kept_steps(num_inference_steps, strength)
+    if remaining < minimum:
+        lowest = next(s for s in (i / 100 for i in range(1, 101)) if kept_steps(num_inference_steps, s) >= minimum)
         raise InvalidInput(
-            f"strength {strength} leaves {left} of {num_inference_steps} steps and {name} needs {fewest}; "
-            f"take strength {weakest} or more, or more steps"
+            f"strength {strength} leaves {remaining} of {num_inference_steps} steps and {name} needs {minimum}; "
+            f"take strength {lowest} or more, or more steps"
         )
 
 

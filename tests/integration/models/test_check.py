@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from easyanimate.errors import CheckpointError
-from easyanimate.models.finite_values import values_without_number
-from easyanimate.models.inspection import Checkup, check_folder
+from easyanimate.models.finite_values import non_finite_values
+from easyanimate.models.inspection import ModelReport, inspect_model
 from easyanimate.models.transfer.source import StoredFile, hash_file, write_source
 
 VAE_WEIGHTS = "vae/diffusion_pytorch_model.safetensors"
@@ -19,21 +19,21 @@ EditJson = Callable[..., None]
 
 
 def problems(folder: Path) -> str:
-    return "\n".join(check_folder(folder).problems)
+    return "\n".join(inspect_model(folder).problems)
 
 
 @pytest.fixture(scope="module")
-def checkup(published_folder: Path) -> Checkup:
-    return check_folder(published_folder)
+def report(published_folder: Path) -> ModelReport:
+    return inspect_model(published_folder)
 
 
 @pytest.mark.parametrize("folder", ["plain_model", "published_folder", "older_folder"])
 def test_a_model_that_loads_has_no_problems(folder: str, request: pytest.FixtureRequest) -> None:
-    assert check_folder(request.getfixturevalue(folder)).problems == ()
+    assert inspect_model(request.getfixturevalue(folder)).problems == ()
 
 
-def test_every_network_is_named_by_the_class_that_loads_it(checkup: Checkup) -> None:
-    assert {network.name: network.class_name for network in checkup.networks} == {
+def test_every_network_is_named_by_the_class_that_loads_it(report: ModelReport) -> None:
+    assert {network.name: network.class_name for network in report.networks} == {
         "text_encoder": "T5EncoderModel",
         "image_encoder": "CLIPVisionModelWithProjection",
         "vae": "AutoencoderKLSlice",
@@ -41,8 +41,8 @@ def test_every_network_is_named_by_the_class_that_loads_it(checkup: Checkup) -> 
     }
 
 
-def test_parameters_are_counted_without_what_loading_drops(checkup: Checkup, plain_model: Path) -> None:
-    counts = {network.name: network.num_parameters for network in checkup.networks}
+def test_parameters_are_counted_without_what_loading_drops(report: ModelReport, plain_model: Path) -> None:
+    counts = {network.name: network.num_parameters for network in report.networks}
 
     assert counts["vae"] == sum(tensor.numel() for tensor in load_file(plain_model / VAE_WEIGHTS).values())
 
@@ -51,7 +51,7 @@ def test_the_number_type_in_the_file_is_told(model_copy: Path) -> None:
     path = model_copy / VAE_WEIGHTS
     save_file({name: tensor.half() for name, tensor in load_file(path).items()}, path)
 
-    assert check_folder(model_copy).networks[2].dtypes == ("float16",)
+    assert inspect_model(model_copy).networks[2].dtypes == ("float16",)
 
 
 def test_all_problems_are_told_at_once(model_copy: Path, edit_json: EditJson) -> None:
@@ -72,7 +72,7 @@ def test_all_problems_are_told_at_once(model_copy: Path, edit_json: EditJson) ->
 def test_a_missing_folder_is_named(model_copy: Path, name: str) -> None:
     shutil.rmtree(model_copy / name)
 
-    assert check_folder(model_copy).problems == (f"{model_copy / name} is missing",)
+    assert inspect_model(model_copy).problems == (f"{model_copy / name} is missing",)
 
 
 @pytest.mark.parametrize("name", ["model_index.json", "scheduler/scheduler_config.json"])
@@ -132,7 +132,7 @@ def test_a_model_that_takes_no_images_is_told_apart(model_copy: Path, edit_json:
     weights["pos_embed.proj.weight"] = weights["pos_embed.proj.weight"][:, :4].contiguous()
     save_file(weights, path)
 
-    assert check_folder(model_copy).problems == ("transformer: in_channels is 4; an InP model has 12",)
+    assert inspect_model(model_copy).problems == ("transformer: in_channels is 4; an InP model has 12",)
 
 
 def test_networks_that_do_not_fit_each_other_are_told(model_copy: Path, plain_model: Path, edit_json: EditJson) -> None:
@@ -152,7 +152,7 @@ def test_a_damaged_byte_is_found_by_its_hash(model_copy: Path) -> None:
     content[-1] ^= 1
     path.write_bytes(content)
 
-    assert check_folder(model_copy, hashes=True).problems == (
+    assert inspect_model(model_copy, hashes=True).problems == (
         f"{path} is damaged: its hash is not the one it came with",
     )
 
@@ -174,7 +174,7 @@ def test_values_without_a_number_are_counted_by_their_tensor(
     weights["quant_conv.bias"] = weights["quant_conv.bias"].to(dtype)
     save_file(weights, path)
 
-    assert values_without_number(model_copy) == [f"{path}: 2 values of quant_conv.bias are {kind}"]
+    assert non_finite_values(model_copy) == [f"{path}: 2 values of quant_conv.bias are {kind}"]
 
 
 def test_many_tensors_without_numbers_are_summed_up(model_copy: Path) -> None:
@@ -182,7 +182,7 @@ def test_many_tensors_without_numbers_are_summed_up(model_copy: Path) -> None:
     weights = {name: torch.full_like(tensor, torch.nan) for name, tensor in load_file(path).items()}
     save_file(weights, path)
 
-    found = values_without_number(model_copy)
+    found = non_finite_values(model_copy)
 
     assert (len(found), "more places with NaN" in found[-1]) == (6, True)
 
@@ -191,7 +191,7 @@ def test_values_that_no_loader_keeps_may_be_nan(model_copy: Path) -> None:
     path = model_copy / VAE_WEIGHTS
     save_file(load_file(path) | {"loss.logvar": torch.tensor(torch.nan)}, path)
 
-    assert values_without_number(model_copy) == []
+    assert non_finite_values(model_copy) == []
 
 
 def test_values_are_read_only_when_every_byte_is(model_copy: Path) -> None:
@@ -199,7 +199,7 @@ def test_values_are_read_only_when_every_byte_is(model_copy: Path) -> None:
     save_file(load_file(path) | {"quant_conv.bias": torch.full((8,), torch.nan)}, path)
 
     assert "NaN" not in problems(model_copy)
-    assert "NaN" in "".join(check_folder(model_copy, hashes=True).problems)
+    assert "NaN" in "".join(inspect_model(model_copy, hashes=True).problems)
 
 
 def test_a_file_that_came_and_went_is_told(model_copy: Path) -> None:
@@ -222,4 +222,4 @@ def test_a_damaged_source_file_is_a_problem_and_no_crash(model_copy: Path) -> No
 
 def test_no_folder_at_all_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="there is no model folder"):
-        check_folder(tmp_path / "none")
+        inspect_model(tmp_path / "none")

@@ -42,7 +42,7 @@ def test_a_model_that_would_not_load_is_exit_code_1_with_the_list(model_copy: Pa
 
 
 def test_what_fits_into_memory_is_a_table(model_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("easyanimate.models.capacity.is_published_size", lambda checkup: True)
+    monkeypatch.setattr("easyanimate.models.capacity.is_published_size", lambda report: True)
     memory = Memory("a GPU", 24 * 10**9, is_gpu=True)
     monkeypatch.setattr("easyanimate.models.capacity.free_memory", lambda: memory)
 
@@ -57,7 +57,7 @@ def test_what_fits_into_memory_is_a_table(model_copy: Path, monkeypatch: pytest.
 def test_what_fits_without_a_gpu_is_told_for_bfloat16_too(
     free_gb: int, row: str, model_copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("easyanimate.models.capacity.is_published_size", lambda checkup: True)
+    monkeypatch.setattr("easyanimate.models.capacity.is_published_size", lambda report: True)
     memory = Memory("this machine", free_gb * 10**9, is_gpu=False)
     monkeypatch.setattr("easyanimate.models.capacity.free_memory", lambda: memory)
 

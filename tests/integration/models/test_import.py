@@ -16,7 +16,7 @@ from easyanimate.models.errors import ModelStoreError
 from easyanimate.models.transfer import archive as archives
 from easyanimate.models.transfer import archive_layout
 from easyanimate.models.transfer.archive import import_archive
-from easyanimate.models.transfer.staging import staged
+from easyanimate.models.transfer.staging import staging_folder
 
 NAME = "EasyAnimateV3-XL-2-InP-512x512"
 ROOM = shutil.disk_usage("/")
@@ -360,7 +360,7 @@ def test_what_a_killed_import_left_is_cleared_by_the_next(archive: Path, models_
 
 def test_two_imports_of_one_name_do_not_meet(archive: Path, models_dir: Path) -> None:
     with (
-        staged(models_dir, NAME, "importing", force=True, keep=False) as folder,
+        staging_folder(models_dir, NAME, "importing", force=True, keep=False) as folder,
         pytest.raises(ModelStoreError, match="another process"),
     ):
         import_archive(archive, models_dir)

@@ -17,7 +17,7 @@ import pytest
 from easyanimate import EasyAnimatePipeline
 from easyanimate.errors import CheckpointError, InvalidInput
 from easyanimate.models.errors import ModelStoreError
-from easyanimate.models.inspection import check_folder
+from easyanimate.models.inspection import inspect_model
 from easyanimate.models.published import needed_files, published_name
 from easyanimate.models.transfer.hub import pull_model
 from easyanimate.models.transfer.source import git_blob_id, hash_file
@@ -227,7 +227,7 @@ def test_a_model_that_is_there_is_not_replaced(hub: FakeHub, models_dir: Path) -
 def test_a_model_that_is_there_is_replaced_by_force(hub: FakeHub, models_dir: Path) -> None:
     (models_dir / NAME).mkdir(parents=True)
 
-    assert not check_folder(pull_model("512", models_dir, endpoint=hub.url, force=True)).problems
+    assert not inspect_model(pull_model("512", models_dir, endpoint=hub.url, force=True)).problems
 
 
 def test_too_little_room_is_said_before_any_weights_are_fetched(
@@ -348,4 +348,4 @@ def test_the_published_names_are_pulled_although_a_file_of_another_kind_lies_bes
 
     names = {path.name for path in (folder / "text_encoder").iterdir()}
     assert names == {"config.json", TEXT_INDEX, *TEXT_PIECES}
-    assert not check_folder(folder).problems
+    assert not inspect_model(folder).problems

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cli.commands.models.rehearse import NEEDS, Needs, RehearsalFailed, check_machine
-from easyanimate.models.inspection import check_folder
+from easyanimate.models.inspection import inspect_model
 from easyanimate.models.transfer.hub import pull_model
 from easyanimate.rehearsal.hub import HubRepository, serve_repository
 from easyanimate.rehearsal.layout import TEXT_INDEX, TEXT_PIECES
@@ -41,10 +41,10 @@ def test_what_is_written_has_the_published_names(folder: Path) -> None:
 
 
 def test_what_is_written_loads_and_tells_what_is_left_aside(folder: Path) -> None:
-    checkup = check_folder(folder)
+    report = inspect_model(folder)
 
-    assert not checkup.problems
-    left = {network.name: set(network.left_aside) for network in checkup.networks}
+    assert not report.problems
+    left = {network.name: set(network.unused_tensors) for network in report.networks}
     assert left["image_encoder"] >= {"text_model", "logit_scale", "text_projection", "embeddings.position_ids"}
     assert (left["vae"], left["transformer"]) == ({"loss"}, {"pos_encoder.pe"})
 
@@ -62,7 +62,7 @@ def test_a_pull_from_the_stand_in_hub_ends_in_a_model_that_loads(folder: Path, t
     with serve_repository(HubRepository(f"alibaba-pai/{SMALL.name}", folder)) as url:
         pulled = pull_model("512", tmp_path / "models", endpoint=url)
 
-    assert not check_folder(pulled).problems
+    assert not inspect_model(pulled).problems
     assert not (pulled / "README.md").exists()
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from easyanimate.encoders import load_t5
-from easyanimate.memory import Int8Linear, store_in_8_bits
+from easyanimate.memory import Int8Linear, quantize_to_int8
 
 T5 = Path(__file__).parents[2] / "golden" / "pipeline" / "checkpoint" / "text_encoder"
 IDS = torch.tensor([[5, 9, 33, 71, 18, 40, 41, 42, 43, 44, 45, 46, 1]])
@@ -45,14 +45,14 @@ def test_storage_is_a_quarter_of_single_precision(layer):
 def test_the_text_encoder_is_off_by_no_more_than_a_few_hundredths():
     exact = load_t5(T5, torch.float32)(IDS).last_hidden_state
     model = load_t5(T5, torch.float32)
-    store_in_8_bits(model)
+    quantize_to_int8(model)
     rounded = model(IDS).last_hidden_state
     assert 0 < (rounded - exact).norm() < 0.06 * exact.norm()  # measured 0.044; bfloat16 alone is off by 0.024
 
 
 def test_layers_kept_in_more_bits_than_their_model_stay_as_they_are():
     model = load_t5(T5, torch.float16)
-    store_in_8_bits(model)
+    quantize_to_int8(model)
     kinds = {
         name.rpartition(".")[2]: type(module) for name, module in model.named_modules() if "wo" in name or "wi" in name
     }

@@ -81,7 +81,7 @@ def lowest_frames(lowest: EasyAnimatePipeline) -> Tensor:
 def test_guidance_row_by_row_gives_the_same_frames(pipe, normal, monkeypatch):
     batches = []
     hook = pipe.transformer.register_forward_pre_hook(lambda _, args: batches.append(len(args[0])))
-    monkeypatch.setattr(pipe, "guidance_in_turn", True)
+    monkeypatch.setattr(pipe, "sequential_guidance", True)
     result = frames(pipe)
     hook.remove()
     assert batches == [1, 1]
@@ -90,7 +90,7 @@ def test_guidance_row_by_row_gives_the_same_frames(pipe, normal, monkeypatch):
 
 def test_without_guidance_there_is_one_row_either_way(pipe, monkeypatch):
     whole = frames(pipe, guidance_scale=1.0)
-    monkeypatch.setattr(pipe, "guidance_in_turn", True)
+    monkeypatch.setattr(pipe, "sequential_guidance", True)
     assert torch.equal(frames(pipe, guidance_scale=1.0), whole)
 
 

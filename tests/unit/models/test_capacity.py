@@ -3,7 +3,7 @@
 import pytest
 
 from easyanimate.memory import memory_needed
-from easyanimate.models.capacity import Memory, fit, free_memory
+from easyanimate.models.capacity import Memory, fitting_profile, free_memory
 
 SIZE = (1008, 576, 144)
 
@@ -14,15 +14,15 @@ def gpu(free_bytes: int) -> Memory:
 
 @pytest.mark.parametrize("profile", ["normal", "low", "lowest"])
 def test_on_a_gpu_the_fastest_profile_that_fits_is_told(profile: str) -> None:
-    assert fit(gpu(memory_needed(profile, *SIZE)), *SIZE) == profile  # type: ignore[arg-type]
+    assert fitting_profile(gpu(memory_needed(profile, *SIZE)), *SIZE) == profile  # type: ignore[arg-type]
 
 
 def test_what_fits_in_no_profile_is_told() -> None:
-    assert fit(gpu(memory_needed("lowest", *SIZE) - 1), *SIZE) == "no"
+    assert fitting_profile(gpu(memory_needed("lowest", *SIZE) - 1), *SIZE) == "no"
 
 
 def on_a_cpu(free_gb: int) -> str:
-    return fit(Memory("a machine", free_gb * 10**9, is_gpu=False), *SIZE)
+    return fitting_profile(Memory("a machine", free_gb * 10**9, is_gpu=False), *SIZE)
 
 
 def test_without_a_gpu_float32_comes_before_bfloat16_and_takes_about_twice_the_room() -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from easyanimate.errors import InvalidInput
 from easyanimate.pipeline import Draws, EasyAnimatePipeline, Generation, num_timesteps
-from easyanimate.pipeline.inputs.conditioning import known_pixels
+from easyanimate.pipeline.inputs.conditioning import prepare_inpaint_input
 
 Make = Callable[..., Tensor]
 FEW: dict[str, Any] = {"prompt": "a cat", "height": 32, "width": 48, "num_frames": 8}
@@ -93,8 +93,8 @@ def test_a_name_that_is_no_text_is_refused(name: str, value: Any) -> None:
 
 @pytest.mark.parametrize("form", [LEVELS, torch.from_numpy(LEVELS), [PICTURE], (PICTURE,), [LEVELS]])
 def test_a_start_image_is_the_same_in_all_its_forms(form: Any) -> None:
-    made = known_pixels(Generation(**FEW, image=form, last_image=form))
-    assert torch.equal(made.pixels, known_pixels(Generation(**FEW, image=PICTURE, last_image=PICTURE)).pixels)
+    made = prepare_inpaint_input(Generation(**FEW, image=form, last_image=form))
+    assert torch.equal(made.pixels, prepare_inpaint_input(Generation(**FEW, image=PICTURE, last_image=PICTURE)).pixels)
 
 
 @pytest.mark.parametrize("name", ["image", "last_image"])
@@ -140,8 +140,8 @@ def test_what_is_no_mask_is_refused_by_name(value: Any) -> None:
 def test_a_mask_in_a_list_of_one_is_that_mask(wrap: Callable[[Any], Any]) -> None:
     levels = np.zeros((32, 48), np.uint8)
     levels[:, 24:] = 255
-    new = known_pixels(Generation(**FEW, **CLIP, mask=levels)).new
-    assert torch.equal(known_pixels(Generation(**FEW, **CLIP, mask=wrap([Image.fromarray(levels)]))).new, new)
+    new = prepare_inpaint_input(Generation(**FEW, **CLIP, mask=levels)).mask
+    assert torch.equal(prepare_inpaint_input(Generation(**FEW, **CLIP, mask=wrap([Image.fromarray(levels)]))).mask, new)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,9 @@ def test_what_are_no_frames_is_refused_by_name(name: str, frames: Any) -> None:
 
 
 def test_a_list_of_arrays_is_a_list_of_pictures() -> None:
-    pixels = [known_pixels(Generation(**FEW, context_frames=[form, form])).pixels for form in (LEVELS, PICTURE)]
+    pixels = [
+        prepare_inpaint_input(Generation(**FEW, context_frames=[form, form])).pixels for form in (LEVELS, PICTURE)
+    ]
     assert torch.equal(*pixels)
 
 

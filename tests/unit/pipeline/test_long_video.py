@@ -34,7 +34,7 @@ def stream(pipe: EasyAnimatePipeline) -> Callable[..., Iterator[Tensor]]:
     def run(num_frames: int, seed: int = 0, tail: Tensor | None = None, asked: Any = None, **more: Any) -> Any:
         continues, settings = (0 if tail is None else 4), {**ASKED, **(asked or {})}
         plan = plan_windows(num_frames, window=8, overlap=4, continues=continues, end_image="last_image" in settings)
-        return generate_windows(pipe, Generation(**settings), plan, Draws.from_seed(seed), given_tail=tail, **more)
+        return generate_windows(pipe, Generation(**settings), plan, Draws.from_seed(seed), previous_frames=tail, **more)
 
     return run
 
@@ -74,7 +74,7 @@ def test_going_on_is_what_the_later_windows_do(pipe: EasyAnimatePipeline, frames
     draws = Draws.from_seed(0)
     draws.generator.set_state(states[0].generator_state)
     plan = plan_windows(8, window=8, overlap=4, continues=4)
-    again = generate_windows(pipe, Generation(**ASKED), plan, draws, given_tail=states[0].tail)
+    again = generate_windows(pipe, Generation(**ASKED), plan, draws, previous_frames=states[0].tail)
     assert torch.equal(torch.cat(list(again)), whole[4:])
 
 

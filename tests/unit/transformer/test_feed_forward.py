@@ -8,7 +8,7 @@ import torch
 
 from easyanimate.memory.estimates import IN_PIECES, WHOLE
 from easyanimate.transformer import EasyAnimateTransformer3DModel, attention
-from easyanimate.transformer.feed_forward import split_feed_forwards
+from easyanimate.transformer.feed_forward import set_feed_forward_chunk_size
 from easyanimate.weights.checkpoint import build_empty
 
 CONFIG = Path(__file__).parents[2] / "golden" / "transformer" / "production_config.json"
@@ -16,10 +16,10 @@ CONFIG = Path(__file__).parents[2] / "golden" / "transformer" / "production_conf
 
 @pytest.mark.parametrize("tokens_at_once", [5, 7, 96, 1000])
 @torch.no_grad()
-def test_pieces_give_what_the_whole_gives(trained, given, tokens_at_once):
+def test_pieces_give_what_the_whole_gives(trained, given, chunk_size):
     model = trained()
     whole = model(**given()).sample
-    split_feed_forwards(model, tokens_at_once)
+    set_feed_forward_chunk_size(model, chunk_size)
     torch.testing.assert_close(model(**given()).sample, whole, atol=1e-5, rtol=1e-4)
 
 
@@ -27,8 +27,8 @@ def test_pieces_give_what_the_whole_gives(trained, given, tokens_at_once):
 def test_the_setting_can_be_taken_back(trained, given):
     model = trained()
     whole = model(**given()).sample
-    split_feed_forwards(model, 7)
-    split_feed_forwards(model, None)
+    set_feed_forward_chunk_size(model, 7)
+    set_feed_forward_chunk_size(model, None)
     assert torch.equal(model(**given()).sample, whole)
 
 
@@ -36,17 +36,17 @@ def test_the_setting_can_be_taken_back(trained, given):
 def test_pieces_take_less_memory(trained, given, peak_bytes):
     model = trained()
     whole = peak_bytes(lambda: model(**given()))
-    split_feed_forwards(model, 8)
+    set_feed_forward_chunk_size(model, 8)
     assert peak_bytes(lambda: model(**given())) < 0.85 * whole
 
 
 @pytest.mark.parametrize(("tokens_at_once", "most"), [(None, WHOLE), (4096, IN_PIECES)])
 @torch.no_grad()
-def test_the_peak_at_production_size_is_what_memory_profiles_count_on(peak_bytes, monkeypatch, tokens_at_once, most):
+def test_the_peak_at_production_size_is_what_memory_profiles_count_on(peak_bytes, monkeypatch, chunk_size, most):
     published = json.loads(CONFIG.read_text())
     config = EasyAnimateTransformer3DModel.adapt_config({k: v for k, v in published.items() if not k.startswith("_")})
     model = build_empty(lambda: EasyAnimateTransformer3DModel(**config)).to(torch.bfloat16)
-    split_feed_forwards(model, tokens_at_once)
+    set_feed_forward_chunk_size(model, chunk_size)
     # GPUs never hold a matrix of scores; the abstract device would.
     monkeypatch.setattr(attention, "attention", lambda q, k, v, bias: torch.empty_like(q))
     frames, height, width = 36, 90, 160  # 144 frames of 720x1280

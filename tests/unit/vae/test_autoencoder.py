@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from easyanimate.errors import InvalidInput
 from easyanimate.geometry import latent_frames, pixel_frames
 from easyanimate.vae import AutoencoderKLSlice
-from easyanimate.vae.layers import TConv
+from easyanimate.vae.layers import TemporalConv3d
 
 SMALLEST = AutoencoderKLSlice(ch=4, layers_per_block=1, norm_num_groups=2)
 
@@ -45,7 +45,7 @@ def test_an_image_uses_only_the_central_temporal_taps(vae, clip):
     image = clip(1)
     expected = vae(image).sample
     for module in vae.modules():
-        if isinstance(module, TConv):
+        if isinstance(module, TemporalConv3d):
             module.weight[:, :, 0] = module.weight[:, :, 2] = 0
     assert torch.equal(vae(image).sample, expected)
 

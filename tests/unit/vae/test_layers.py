@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from easyanimate.vae.convolution import conv3d
-from easyanimate.vae.layers import MidAttention, MidBlock, ResidualBlock, TConv, double_time
+from easyanimate.vae.layers import MidAttention, MidBlock, ResidualBlock, TemporalConv3d, double_time
 from easyanimate.vae.regime import Regime
 
 
@@ -30,18 +30,18 @@ def test_a_lone_frame_stays_one(regime):
 @pytest.mark.parametrize(("frames", "stride", "made"), [(8, 1, 8), (8, 2, 4), (5, 2, 3), (1, 2, 1)])
 @pytest.mark.parametrize("regime", [Regime.SLICE, Regime.LEGACY])
 def test_a_temporal_stride_halves_time_rounding_up(frames, stride, made, regime):
-    conv = TConv(2, 3, stride=(stride, 1, 1))
+    conv = TemporalConv3d(2, 3, stride=(stride, 1, 1))
     assert conv(torch.zeros(1, 2, frames, 4, 4), regime).shape == (1, 3, made, 4, 4)
 
 
 def test_a_slice_sees_zeros_on_both_sides():
-    conv, x = TConv(2, 3), torch.randn(1, 2, 4, 5, 5)
+    conv, x = TemporalConv3d(2, 3), torch.randn(1, 2, 4, 5, 5)
     padded = F.conv3d(F.pad(x, (1, 1, 1, 1, 1, 1)), conv.weight, conv.bias)
     torch.testing.assert_close(conv(x, Regime.SLICE), padded)
 
 
 def test_a_legacy_clip_sees_its_first_frame_twice_in_front_and_nothing_behind():
-    conv, x = TConv(2, 3), torch.randn(1, 2, 4, 5, 5)
+    conv, x = TemporalConv3d(2, 3), torch.randn(1, 2, 4, 5, 5)
     padded = F.conv3d(torch.cat((x[:, :, :1], x[:, :, :1], x), dim=2), conv.weight, conv.bias, padding=(0, 1, 1))
     torch.testing.assert_close(conv(x, Regime.LEGACY), padded)
 

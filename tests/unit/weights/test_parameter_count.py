@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from easyanimate import EasyAnimatePipeline
-from easyanimate.weights.parameter_count import num_values
+from easyanimate.weights.parameter_count import count_parameters
 
 
 def test_the_heads_tell_as_many_values_as_the_loaded_model_has(models_dir: Path) -> None:
@@ -14,19 +14,19 @@ def test_the_heads_tell_as_many_values_as_the_loaded_model_has(models_dir: Path)
     pipe = EasyAnimatePipeline.from_pretrained(folder, torch_dtype=torch.float32)
     models = [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
     held = sum(weight.numel() for model in models for weight in model.parameters())
-    assert num_values(folder) == pytest.approx(held, rel=0.01)
+    assert count_parameters(folder) == pytest.approx(held, rel=0.01)
 
 
 @pytest.mark.parametrize("damage", [b"", b"\xff" * 8, (5).to_bytes(8, "little") + b"[1,2]", bytes(2000)])
 def test_a_file_that_cannot_be_read_counts_by_its_size(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "vae").mkdir()
     (tmp_path / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(damage)
-    assert num_values(tmp_path) == len(damage) // 2
+    assert count_parameters(tmp_path) == len(damage) // 2
 
 
 def test_a_pickle_beside_safetensors_is_not_counted(tmp_path: Path) -> None:
     (tmp_path / "vae").mkdir()
     (tmp_path / "vae" / "pytorch_model.bin").write_bytes(bytes(1000))
-    assert num_values(tmp_path) == 500
+    assert count_parameters(tmp_path) == 500
     (tmp_path / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"")
-    assert num_values(tmp_path) == 0
+    assert count_parameters(tmp_path) == 0

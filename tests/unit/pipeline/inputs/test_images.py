@@ -53,12 +53,12 @@ def test_floating_point_pixels_are_refused() -> None:
 
 def test_the_picture_is_stretched_to_the_video(start_image: Image.Image) -> None:
     start = prepare_start_image(start_image, 32, 48, "bicubic")
-    assert (start.pixels.shape, start.for_clip.size) == ((3, 32, 48), (48, 32))
+    assert (start.pixels.shape, start.clip_image.size) == ((3, 32, 48), (48, 32))
     assert start.pixels[:, 16, 2].tolist() == pytest.approx([1, -1, -1])
     assert start.pixels[:, 16, 46].tolist() == pytest.approx([-1, -1, 1])
 
 
 def test_nearest_shows_clip_the_picture_in_its_own_size(start_image: Image.Image) -> None:
     start = prepare_start_image(start_image, 32, 48, "nearest")
-    assert start.for_clip.size == start_image.size
+    assert start.clip_image.size == start_image.size
     assert start.pixels.abs().eq(1).all()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from easyanimate.errors import InvalidInput
 from easyanimate.pipeline import SCHEDULERS, EasyAnimatePipeline, Generation, num_timesteps
-from easyanimate.pipeline.inputs.conditioning import KnownPixels, known_pixels
+from easyanimate.pipeline.inputs.conditioning import InpaintInput, prepare_inpaint_input
 from easyanimate.pipeline.inputs.images import prepare_mask
 
 Make = Callable[..., Tensor]
@@ -22,13 +22,13 @@ RIGHT_HALF = np.zeros((32, 48), np.uint8)
 RIGHT_HALF[:, 24:] = 255
 
 
-def given(**settings: Any) -> KnownPixels:
-    return known_pixels(Generation(**{**FEW, **settings}))
+def inpaint_input(**settings: Any) -> InpaintInput:
+    return prepare_inpaint_input(Generation(**{**FEW, **settings}))
 
 
-def levels(given: KnownPixels) -> list[float]:
+def levels(inpaint_input: InpaintInput) -> list[float]:
     """The mask of each frame at its first pixel, as 255 where the frame is made."""
-    return (given.mask_video()[0, 0, :, 0, 0] * 255).tolist()
+    return (inpaint_input.mask_video()[0, 0, :, 0, 0] * 255).tolist()
 
 
 @pytest.mark.parametrize(
@@ -44,27 +44,27 @@ def levels(given: KnownPixels) -> list[float]:
     ],
 )
 def test_the_mask_is_255_where_frames_are_made(settings: dict[str, Any], expected: list[float]) -> None:
-    assert levels(given(**settings)) == expected
+    assert levels(inpaint_input(**settings)) == expected
 
 
 def test_the_ends_are_the_images_and_the_rest_is_black() -> None:
-    seen = given(image=RED, last_image=BLUE).masked_video()[0, :, :, 5, 5].T.tolist()
+    seen = inpaint_input(image=RED, last_image=BLUE).masked_video()[0, :, :, 5, 5].T.tolist()
     assert seen == [[1, -1, -1], *[[-1, -1, -1]] * 6, [-1, -1, 1]]
 
 
 @pytest.mark.parametrize("settings", [{"image": RED}, {"context_frames": [RED, BLUE]}])
 def test_the_image_encoder_sees_the_first_frame(settings: dict[str, Any]) -> None:
-    picture = given(**settings).picture
-    assert picture is not None
-    assert picture.getpixel((3, 3)) == (255, 0, 0)
+    image = inpaint_input(**settings).image
+    assert image is not None
+    assert image.getpixel((3, 3)) == (255, 0, 0)
 
 
 def test_the_image_encoder_sees_nothing_of_a_video() -> None:
-    assert given(video=VIDEO, strength=0.5).picture is None
+    assert inpaint_input(video=VIDEO, strength=0.5).image is None
 
 
 def test_a_region_mask_shows_the_half_that_is_kept() -> None:
-    made = given(video=VIDEO, mask=RIGHT_HALF)
+    made = inpaint_input(video=VIDEO, mask=RIGHT_HALF)
     pixels = VIDEO.float().permute(3, 0, 1, 2) / 127.5 - 1
     assert made.masked_video()[0, :, :, :, 24:].eq(-1).all()
     torch.testing.assert_close(made.masked_video()[0, :, :, :, :24], pixels[..., :24])
@@ -79,17 +79,24 @@ def test_a_mask_is_white_from_240_on(level: int, is_made: float) -> None:
 
 def test_frames_are_the_same_as_tensor_array_and_pictures() -> None:
     forms = (VIDEO, VIDEO.numpy(), [Image.fromarray(frame) for frame in VIDEO.numpy()])
-    first, *others = (given(video=form, strength=0.5).pixels for form in forms)
+    first, *others = (inpaint_input(video=form, strength=0.5).pixels for form in forms)
     assert all(torch.equal(first, other) for other in others)
 
 
 def test_a_longer_video_gives_its_first_frames() -> None:
     longer = torch.cat([VIDEO, VIDEO.flip(0)])
-    assert torch.equal(given(video=longer, strength=0.5).pixels, given(video=VIDEO, strength=0.5).pixels)
+    assert torch.equal(
+        inpaint_input(video=longer, strength=0.5).pixels, inpaint_input(video=VIDEO, strength=0.5).pixels
+    )
 
 
 def test_a_video_of_another_size_is_stretched() -> None:
-    assert given(video=torch.zeros(8, 20, 30, 3, dtype=torch.uint8), strength=0.5).pixels.shape == (3, 8, 32, 48)
+    assert inpaint_input(video=torch.zeros(8, 20, 30, 3, dtype=torch.uint8), strength=0.5).pixels.shape == (
+        3,
+        8,
+        32,
+        48,
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,7 +138,7 @@ def test_strength_is_the_share_of_steps_taken(scheduler: str, latents_of: Make) 
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_less_strength_stays_nearer_to_the_video(scheduler: str, latents_of: Make, pipe: EasyAnimatePipeline) -> None:
-    own = given(video=VIDEO, strength=0.5).pixels[None]
+    own = inpaint_input(video=VIDEO, strength=0.5).pixels[None]
     video = pipe.vae.encode(own).latent_dist.mode() * pipe.vae.config["scaling_factor"]
     settings = {"video": VIDEO, "scheduler": scheduler, "num_inference_steps": 40, "guidance_scale": 1.0}
     far, near = ((latents_of(**settings, strength=s) - video).abs().mean() for s in (0.5, 0.1))
@@ -183,7 +190,7 @@ def test_nearest_gives_the_end_image_the_size_of_the_start_first(start: str) -> 
     noise = torch.randint(0, 256, (2, 90, 70, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)).numpy()
     first, last = Image.fromarray(noise[0, :50]), Image.fromarray(noise[1])
     one = {"image": first} if start == "image" else {"context_frames": [first, first]}
-    seen = given(**one, last_image=last, image_resample="nearest").pixels
+    seen = inpaint_input(**one, last_image=last, image_resample="nearest").pixels
     resized = torch.from_numpy(np.array(last.resize((70, 50))))
     rows, columns = torch.arange(32) * 50 // 32, torch.arange(48) * 70 // 48
     expected = resized[rows][:, columns].float().permute(2, 0, 1) / 255 * 2 - 1
@@ -192,6 +199,6 @@ def test_nearest_gives_the_end_image_the_size_of_the_start_first(start: str) -> 
 
 def test_bicubic_resizes_the_end_image_once() -> None:
     noise = torch.randint(0, 256, (90, 70, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)).numpy()
-    seen = given(image=RED, last_image=Image.fromarray(noise)).pixels[:, -1]
+    seen = inpaint_input(image=RED, last_image=Image.fromarray(noise)).pixels[:, -1]
     resized = np.array(Image.fromarray(noise).resize((48, 32), Image.Resampling.BICUBIC))
     assert torch.equal(seen, torch.from_numpy(resized).float().permute(2, 0, 1) / 255 * 2 - 1)
