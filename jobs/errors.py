@@ -1,26 +1,26 @@
-"""What can go wrong with a job before or after it runs, each with its public, stable code.
+"""Errors of a job before and after it runs, each with its public, stable code.
 
 JobsError
-├── InvalidRequest       the request asks for something impossible; names the parameter and what would work
-├── ModelNotFound        no worker has ever announced this model
+├── InvalidRequest       the request cannot be met; names the parameter and what would work
+├── ModelNotFound        no worker has announced this model
 ├── ModelUnavailable     no model has been announced yet
-├── JobNotFound          no such job, or another caller's
-├── FileNotFound          no such file, or another caller's, or its time is over
-├── EndpointNotFound     no such webhook endpoint, or another caller's
+├── JobNotFound          no such job of this caller
+├── FileNotFound          no such file of this caller, or it has expired
+├── EndpointNotFound     no such webhook endpoint of this caller
 ├── DeliveryNotFound     no such delivery of this video
-├── NotCancellable       the job has already ended
-├── KeyNotFound          no such API key; only `easyanimate keys` asks for one by its id
+├── NotCancellable       the job has ended
+├── KeyNotFound          no such API key; only `easyanimate keys` raises it
 ├── QueueUnavailable     Redis does not answer
-└── StorageUnavailable   the object store does not answer; the same call may work in a moment
-    ├── StorageFull      it has no room
-    └── StorageRefused   it answers, and says no: keys, bucket or settings are wrong
+└── StorageUnavailable   the object store does not answer; the same call may work later
+    ├── StorageFull      it has no free space
+    └── StorageRefused   it refuses the request: keys, bucket or settings are wrong
 
-How a *running* job fails is not an exception but a `Failure` on its record: `jobs/model/failure.py`.
+The failure of a *running* job is no exception but a `Failure` in its record: `jobs/model/failure.py`.
 """
 
 
 class JobsError(Exception):
-    """Something about a job went wrong."""
+    """The operation on a job failed."""
 
     code = "internal_error"
 
@@ -29,7 +29,7 @@ class JobsError(Exception):
 
 
 class InvalidRequest(JobsError):
-    """The request asks for something impossible."""
+    """The request cannot be met."""
 
     code = "invalid_request"
 
@@ -40,7 +40,7 @@ class InvalidRequest(JobsError):
 
 
 class ModelNotFound(JobsError):
-    """There is no such model here."""
+    """There is no such model; GET /v1/models lists the available ones."""
 
     code = "model_not_found"
 
@@ -52,31 +52,31 @@ class ModelUnavailable(JobsError):
 
 
 class JobNotFound(JobsError):
-    """There is no such video."""
+    """There is no such video; GET /v1/videos lists yours."""
 
     code = "video_not_found"
 
 
 class FileNotFound(JobsError):
-    """There is no such file."""
+    """There is no such file; send it to POST /v1/files again."""
 
     code = "file_not_found"
 
 
 class EndpointNotFound(JobsError):
-    """There is no such webhook endpoint."""
+    """There is no such webhook endpoint; GET /v1/webhooks lists yours."""
 
     code = "webhook_endpoint_not_found"
 
 
 class DeliveryNotFound(JobsError):
-    """There is no such delivery."""
+    """There is no such delivery of this video."""
 
     code = "delivery_not_found"
 
 
 class NotCancellable(JobsError):
-    """The video is already finished."""
+    """The video has already ended; only a queued or running one can be cancelled."""
 
     code = "not_cancellable"
 
@@ -94,14 +94,14 @@ class StorageUnavailable(JobsError):
 
 
 class KeyNotFound(JobsError):
-    """There is no such API key."""
+    """There is no such API key; `easyanimate keys list` shows them."""
 
     code = "key_not_found"
 
 
 class StorageFull(StorageUnavailable):
-    """The object store has no room left; somebody has to make some."""
+    """The object store has no space left; delete objects or enlarge it."""
 
 
 class StorageRefused(StorageUnavailable):
-    """The object store refuses us; its keys, its bucket or our settings have to be changed."""
+    """The object store refused the request; correct its keys, its bucket or the settings."""

@@ -1,4 +1,4 @@
-"""Logs that tell one story across processes: an event `noun.verb`, everything else a field; one JSON line each."""
+"""Structured logs of every process: one JSON line per event `noun.verb`, with everything else as fields."""
 
 import logging
 import sys
@@ -10,14 +10,14 @@ import structlog
 
 
 class LineLogger:
-    """Writes finished lines. That its reader is gone, or the disk is full, is not the business of who has said it."""
+    """Writes rendered lines to a stream. Errors of the stream, such as a full disk, are ignored."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self._lock = Lock()
 
     def msg(self, line: str) -> None:
-        """One line."""
+        """Writes one line."""
         with self._lock, suppress(OSError, ValueError):
             self.stream.write(line + "\n")
             self.stream.flush()
@@ -26,10 +26,9 @@ class LineLogger:
 
 
 def configure_logging(form: Literal["json", "console"], **bound: str) -> None:
-    """Send this process's log lines and those of its libraries to stderr in one form; `bound` goes on every line.
+    """Sends log lines of this process and its libraries to stderr in one format, each with the fields in `bound`.
 
-    Our own lines do not go through the standard library's logging, which takes longer over one than a poll does over
-    its answer.
+    Lines of this product bypass the standard library's logging, which takes longer per line than a poll.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -1,6 +1,6 @@
-"""What the boxes of an MP4 say of the video in it, without decoding: enough to refuse most of what cannot be used.
+"""Reads the header of an MP4 without decoding, to refuse most unusable files early.
 
-Whoever decodes it has the last word (ISO/IEC 14496-12; the boxes read are moov/trak/mdia and, inside, stsd and stsz).
+The boxes are those of ISO/IEC 14496-12: moov/trak/mdia and, inside, stsd and stsz. The decoder makes the final check.
 """
 
 import struct
@@ -8,20 +8,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-MAX_BOXES = 1000  # side by side; real files have some tens
-RATES = (1, 240)  # frames a second that are believed
+MAX_BOXES = 1000  # on one level; real files have some tens
+RATES = (1, 240)  # frames per second that are accepted
 QUARTER_TURNS = {(1, 0, 0, 1): 0, (0, 1, -1, 0): 1, (-1, 0, 0, -1): 2, (0, -1, 1, 0): 3}  # clockwise
 
 Span = tuple[int, int]
 
 
 class InvalidMp4(ValueError):
-    """The bytes are no MP4 that could be used; the message says what would work."""
+    """The bytes are not a usable MP4; the message says what would work."""
 
 
 @dataclass(frozen=True)
 class Mp4Header:
-    """The first video track: `width` and `height` in pixels as stored; it is shown `quarter_turns` clockwise."""
+    """The first video track: `width` and `height` in pixels as stored; it is displayed `quarter_turns` clockwise."""
 
     num_frames: int
     fps: Fraction
@@ -31,7 +31,7 @@ class Mp4Header:
 
     @property
     def shown_size(self) -> tuple[int, int]:
-        """Width and height as it is seen."""
+        """Width and height as displayed."""
         return (self.height, self.width) if self.quarter_turns % 2 else (self.width, self.height)
 
 
@@ -39,23 +39,23 @@ def read_mp4_header(data: bytes) -> Mp4Header:
     """Parses the header of the MP4 in `data`. Raises InvalidMp4 for anything else."""
     if data[4:8] != b"ftyp":
         raise InvalidMp4(
-            "must be an MP4; these bytes are none. ffmpeg -i FILE -c:v libx264 -pix_fmt yuv420p OUT.mp4 makes one"
+            "must be an MP4, and these bytes are not; ffmpeg -i FILE -c:v libx264 -pix_fmt yuv420p OUT.mp4 writes one"
         )
     try:
         return _read(data)
     except (struct.error, KeyError, IndexError) as error:
-        raise InvalidMp4("is a damaged MP4: its header makes no sense; export it again") from error
+        raise InvalidMp4("is a damaged MP4: its header is invalid; export it again") from error
 
 
 def _read(data: bytes) -> Mp4Header:
     moov = dict(_boxes(data, (0, len(data)), whole=True)).get(b"moov")
     if moov is None:
-        raise InvalidMp4("has no header: it was cut off, or never finished; export it again")
+        raise InvalidMp4("has no header: it was cut off or never finished; export it again")
     tracks = [span for name, span in _boxes(data, moov) if name == b"trak"]
     for track in tracks:
         if _handler(data, track) == b"vide":
             return _video(data, track)
-    raise InvalidMp4("has no picture in it, only other tracks; send a video")
+    raise InvalidMp4("has no video track; send a video")
 
 
 def _video(data: bytes, track: Span) -> Mp4Header:
@@ -63,11 +63,11 @@ def _video(data: bytes, track: Span) -> Mp4Header:
     begin, _ = samples[b"stsz"] if b"stsz" in samples else samples[b"stz2"]
     (num_frames,) = struct.unpack_from(">I", data, begin + 8)
     if num_frames == 0:
-        raise InvalidMp4("is in fragments, or empty; ffmpeg -i FILE -c copy OUT.mp4 puts it together")
+        raise InvalidMp4("is in fragments, or empty; ffmpeg -i FILE -c copy OUT.mp4 joins the fragments")
     begin, _ = samples[b"stsd"]
     width, height = struct.unpack_from(">HH", data, begin + 8 + 8 + 24)  # count, then the box of the first entry
     if not (width and height):
-        raise InvalidMp4("says that it is 0 pixels wide or high; export it again")
+        raise InvalidMp4("has a width or height of 0 pixels; export it again")
     return Mp4Header(num_frames, _rate(data, track, num_frames), width, height, _quarter_turns(data, track))
 
 
@@ -78,17 +78,17 @@ def _rate(data: bytes, track: Span, num_frames: int) -> Fraction:
     rate = Fraction(num_frames * ticks_per_s, duration) if duration else Fraction(0)
     if not RATES[0] <= rate <= RATES[1]:
         limits = f"between {RATES[0]} and {RATES[1]}"
-        raise InvalidMp4(f"says that it has {float(rate):g} frames a second; {limits} work")
+        raise InvalidMp4(f"has {float(rate):g} frames per second; it must be {limits}")
     return rate
 
 
 def _quarter_turns(data: bytes, track: Span) -> int:
-    """How the player is told to turn the picture; phones store it as their sensor saw it."""
+    """Reads the rotation of the display matrix; phones store frames in the orientation of the sensor."""
     begin, _ = _inside(data, track, b"tkhd")
     a, b, _, c, d = struct.unpack_from(">iiiii", data, begin + (52 if data[begin] == 1 else 40))
     turn = tuple((value > 0) - (value < 0) for value in (a, b, c, d))
     if turn not in QUARTER_TURNS:
-        raise InvalidMp4("is shown mirrored or turned by an odd angle; send it upright")
+        raise InvalidMp4("is mirrored, or rotated by no multiple of 90 degrees; send it upright")
     return QUARTER_TURNS[turn]
 
 
@@ -104,7 +104,7 @@ def _inside(data: bytes, span: Span, *path: bytes) -> Span:
 
 
 def _boxes(data: bytes, span: Span, *, whole: bool = False) -> Iterator[tuple[bytes, Span]]:
-    """Name and content of each box in `span`; with `whole`, a box that goes beyond it means that the file was cut."""
+    """Yields name and content of each box in `span`; with `whole`, a box beyond its end means a cut off file."""
     place, end = span
     for _ in range(MAX_BOXES):
         if place + 8 > end:
@@ -116,8 +116,8 @@ def _boxes(data: bytes, span: Span, *, whole: bool = False) -> Iterator[tuple[by
             head = 16
         size = size or end - place
         if size < head or place + size > end:
-            why = "is cut off" if whole and size >= head else "is a damaged MP4"
-            raise InvalidMp4(f"{why}; send a whole file")
+            reason = "is cut off" if whole and size >= head else "is a damaged MP4"
+            raise InvalidMp4(f"{reason}; send the complete file")
         yield name, (place + head, place + size)
         place += size
-    raise InvalidMp4("is a damaged MP4: its header makes no sense; export it again")
+    raise InvalidMp4("is a damaged MP4: its header is invalid; export it again")

@@ -1,9 +1,9 @@
-"""The one door for requests that leave this service: addresses of callers, looked at before and while connecting.
+"""Outgoing HTTP requests to URLs of callers, protected against server-side request forgery.
 
-https only, no credentials in the URL, every address the name resolves to must be public, and the socket goes to the
-address that was checked. Webhooks follow no redirect; what is fetched follows a few, each looked at like the first
-address. The whole exchange has one time limit, however slowly the other side drips. A development setting allows http
-and private addresses.
+Only https is allowed, without credentials in the URL. Every address of the host must be public, and the socket connects
+to an address that was checked. A webhook follows no redirect. A download follows a few, each checked like the first
+URL. One time limit covers the whole exchange, however slowly the server sends. A development setting allows http and
+private addresses.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ from ssrfguard.httpx import AsyncClient
 
 from jobs.errors import InvalidRequest
 
-ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+ALL_NETWORKS = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 ALL_PORTS = frozenset(range(1, 65_536))
-ABOUT_US = {"accept-encoding": "identity", "user-agent": "easyanimate-service"}
+HEADERS = {"accept-encoding": "identity", "user-agent": "easyanimate-service"}
 LOOKUP_TIMEOUT_S = 5.0
-CHECK_TIMEOUT_S = 2.0  # at submit, where a caller waits and what does not resolve yet is let through
-BODY_PATIENCE_S = 1.0  # for the first words of an answer whose status is known already
+CHECK_TIMEOUT_S = 2.0  # at submit, where the caller waits; a name that does not resolve yet is accepted
+BODY_TIMEOUT_S = 1.0  # for the first bytes of a body, after the status
 MAX_REDIRECTS = 3
 MAX_RETRY_AFTER_S = 86_400.0
 T = TypeVar("T")
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class OutboundResponse:
-    """What the other side said: its status, its wish for a later try in seconds, the beginning of its body."""
+    """A response: status, `Retry-After` in seconds (0 without), and the beginning of its body."""
 
     status: int
     retry_after_s: float
@@ -47,29 +47,29 @@ class OutboundResponse:
 
 
 class AddressBlocked(Exception):
-    """The address must not be reached from here."""
+    """The address must not be connected to."""
 
 
 class RequestFailed(Exception):
-    """Nothing usable came back; says why, in words for the caller who gave the address."""
+    """There is no usable response; the message is for the caller who sent the URL."""
 
 
 class OutboundClient:
-    """Sends requests to addresses that callers chose. `allow_private` also allows http; `timeout_s` is for all of it.
+    """Sends requests to URLs of callers. `allow_private` also allows http; `timeout_s` limits the whole exchange.
 
-    It may be used from many threads at once, but not on an event loop.
+    Each request runs on an event loop of its own, so the client is safe in many threads but not on an event loop.
     """
 
     def __init__(self, *, allow_private: bool, timeout_s: float = 15.0) -> None:
         self.policy = _policy(allow_private)
         self.timeout_s = timeout_s
-        self._tls = httpx.create_ssl_context()  # once: reading all authorities takes longer than many a request
+        self._tls = httpx.create_ssl_context()  # once: loading the authorities takes longer than many requests
 
     def check(self, url: str, param: str) -> None:
-        """Refuse an address that may not be reached: by its look, and by what its name resolves to right now.
+        """Refuses a URL by its form, and by the addresses to which its host resolves now.
 
-        Raises InvalidRequest `url_not_allowed`. A name that does not resolve at this moment is let through: it is
-        resolved and checked again, and pinned, when the request is made.
+        Raises InvalidRequest `url_not_allowed`. A host that does not resolve now is accepted: it is resolved, checked
+        and pinned when the request is sent.
         """
         try:
             with suppress(OSError):
@@ -79,17 +79,17 @@ class OutboundClient:
             raise InvalidRequest(message, param, "url_not_allowed") from error
 
     def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> OutboundResponse:
-        """POST `content`. Raises Blocked for a forbidden address and RequestFailed.
+        """Sends `content` with POST. Raises AddressBlocked, RequestFailed.
 
-        Of its body only the first piece that comes is read, packed as it is: nobody can make us wait or unpack.
+        Of the response body only the first chunk is read, without decompression, so a receiver cannot hold the client.
         """
-        return self._in_time(self._post(url, content, headers))
+        return self._run(self._post(url, content, headers))
 
     def fetch(self, url: str, limit_bytes: int) -> bytes:
-        """Downloads a file. Raises AddressBlocked for a forbidden address, RequestFailed if there is no file."""
-        return self._in_time(self._fetch(url, limit_bytes))
+        """Downloads a file. Raises AddressBlocked, RequestFailed."""
+        return self._run(self._fetch(url, limit_bytes))
 
-    def _in_time(self, exchange: Coroutine[Any, Any, T]) -> T:
+    def _run(self, exchange: Coroutine[Any, Any, T]) -> T:
         async def limited() -> T:
             async with asyncio.timeout(self.timeout_s):
                 return await exchange
@@ -101,10 +101,10 @@ class OutboundClient:
         except (TimeoutError, httpx.TimeoutException) as error:
             raise RequestFailed(f"no answer within {self.timeout_s:g} s") from error
         except httpx.HTTPError as error:
-            raise RequestFailed(_what_happened(error)) from error
+            raise RequestFailed(_failure_reason(error)) from error
 
     def _client(self) -> AsyncClient:
-        """A client that knows nothing of the environment: no proxy, no .netrc, no cookies of an earlier answer."""
+        """Returns a client without proxies, .netrc or cookies of an earlier response."""
         return AsyncClient(
             policy=self.policy,
             resolver=_lookup_within(LOOKUP_TIMEOUT_S),
@@ -117,38 +117,37 @@ class OutboundClient:
     async def _post(self, url: str, content: bytes, headers: Mapping[str, str]) -> OutboundResponse:
         async with (
             self._client() as client,
-            client.stream("POST", url, content=content, headers={**ABOUT_US, **headers}) as answer,
+            client.stream("POST", url, content=content, headers={**HEADERS, **headers}) as response,
         ):
-            return OutboundResponse(
-                answer.status_code, _seconds(answer.headers.get("retry-after")), await _beginning(answer)
-            )
+            retry_after_s = _parse_retry_after(response.headers.get("retry-after"))
+            return OutboundResponse(response.status_code, retry_after_s, await _body_start(response))
 
     async def _fetch(self, url: str, limit_bytes: int) -> bytes:
         for _ in range(MAX_REDIRECTS + 1):
-            async with self._client() as client, client.stream("GET", url, headers=ABOUT_US) as answer:
-                if not answer.has_redirect_location:
-                    return await _content(answer, limit_bytes)
-                url = str(answer.url.join(answer.headers["location"]))
-        raise RequestFailed(f"it leads on more than {MAX_REDIRECTS} times")
+            async with self._client() as client, client.stream("GET", url, headers=HEADERS) as response:
+                if not response.has_redirect_location:
+                    return await _read_body(response, limit_bytes)
+                url = str(response.url.join(response.headers["location"]))
+        raise RequestFailed(f"it redirects more than {MAX_REDIRECTS} times")
 
 
-async def _beginning(answer: httpx.Response) -> str:
-    """The first words of the body. The status has been said: a body that stalls or breaks off changes nothing."""
+async def _body_start(response: httpx.Response) -> str:
+    """Returns the first 200 bytes of the body, or "" if it stalls or breaks off: the status is received already."""
     with suppress(TimeoutError, httpx.HTTPError):
-        async with asyncio.timeout(BODY_PATIENCE_S):
-            async for piece in answer.aiter_raw():
-                return piece[:200].decode("utf-8", "replace")
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for chunk in response.aiter_raw():
+                return chunk[:200].decode("utf-8", "replace")
     return ""
 
 
-async def _content(answer: httpx.Response, limit_bytes: int) -> bytes:
-    if answer.status_code != 200:
-        raise RequestFailed(f"the answer was {answer.status_code}")
-    if answer.headers.get("content-encoding", "identity") != "identity":
-        raise RequestFailed("the answer was packed, though that was not asked for")
+async def _read_body(response: httpx.Response, limit_bytes: int) -> bytes:
+    if response.status_code != 200:
+        raise RequestFailed(f"the response status was {response.status_code}, not 200")
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise RequestFailed("the response was compressed; it must be sent without content-encoding")
     data = bytearray()
-    async for piece in answer.aiter_raw():
-        data += piece
+    async for chunk in response.aiter_raw():
+        data += chunk
         if len(data) > limit_bytes:
             raise RequestFailed(f"it is larger than {limit_bytes} bytes")
     return bytes(data)
@@ -157,41 +156,41 @@ async def _content(answer: httpx.Response, limit_bytes: int) -> bytes:
 def _policy(allow_private: bool) -> Policy:
     if allow_private:
         schemes = frozenset({"http", "https"})
-        return Policy(allowed_schemes=schemes, allowed_networks=ANYWHERE, allowed_ports=ALL_PORTS)
+        return Policy(allowed_schemes=schemes, allowed_networks=ALL_NETWORKS, allowed_ports=ALL_PORTS)
     return Policy(allowed_schemes=frozenset({"https"}), allowed_ports=frozenset({443, 8443}))
 
 
 def _lookup_within(timeout_s: float) -> Callable[..., Any]:
-    """`socket.getaddrinfo`, given up after a while: the system's own waits as long as a name server pleases."""
+    """Returns `socket.getaddrinfo` with a timeout; it has none itself, so each call runs in a daemon thread."""
 
-    def look_up(*question: Any, **options: Any) -> Any:
-        found: SimpleQueue[Any] = SimpleQueue()
+    def resolve_host(*query: Any, **options: Any) -> Any:
+        results: SimpleQueue[Any] = SimpleQueue()
 
-        def look() -> None:
+        def run() -> None:
             try:
-                found.put(socket.getaddrinfo(*question, **options))
-            except Exception as error:  # noqa: BLE001 - handed to the one who waits
-                found.put(error)
+                results.put(socket.getaddrinfo(*query, **options))
+            except Exception as error:  # noqa: BLE001 - raised again by the waiting thread
+                results.put(error)
 
-        Thread(target=look, daemon=True, name="lookup").start()
+        Thread(target=run, daemon=True, name="lookup").start()
         try:
-            answer = found.get(timeout=timeout_s)
+            result = results.get(timeout=timeout_s)
         except Empty:
             raise socket.gaierror(socket.EAI_AGAIN, "the name server does not answer") from None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        if isinstance(result, Exception):
+            raise result
+        return result
 
-    return look_up
+    return resolve_host
 
 
 def _reason(error: Exception) -> str:
-    """Why an address was refused; the error's own words would repeat a password in the URL."""
-    return str(getattr(error, "reason", "it is no URL"))
+    """Returns why a URL was refused; the error's own text could repeat a password in the URL."""
+    return str(getattr(error, "reason", "it is not a URL"))
 
 
-def _what_happened(error: Exception) -> str:
-    """The innermost cause in a few words: a receiver's owner can do something with "certificate has expired"."""
+def _failure_reason(error: Exception) -> str:
+    """Returns the innermost cause in a few words, which helps the owner of the receiver."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -200,21 +199,21 @@ def _what_happened(error: Exception) -> str:
             return "its name does not resolve"
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, httpx.ConnectError):
-        return "it could not be connected to"
-    broke_off = isinstance(error, httpx.NetworkError) or "disconnected" in str(error) or "closed" in str(error)
-    return "it broke the connection off" if broke_off else "it does not speak HTTP"
+        return "no connection could be opened"
+    is_closed = isinstance(error, httpx.NetworkError) or "disconnected" in str(error) or "closed" in str(error)
+    return "it closed the connection" if is_closed else "its response is not HTTP"
 
 
-def _seconds(retry_after: str | None) -> float:
-    """A Retry-After header in seconds from now, a day at most; 0 without one that makes sense."""
+def _parse_retry_after(header: str | None) -> float:
+    """Parses a Retry-After header to seconds from now, a day at most; 0 for a missing or invalid one."""
     try:
-        wish = float(retry_after or 0)
+        delay_s = float(header or 0)
     except ValueError:
-        wish = _until(str(retry_after))
-    return max(0.0, min(wish, MAX_RETRY_AFTER_S)) if math.isfinite(wish) else 0.0
+        delay_s = _seconds_until(str(header))
+    return max(0.0, min(delay_s, MAX_RETRY_AFTER_S)) if math.isfinite(delay_s) else 0.0
 
 
-def _until(date: str) -> float:
+def _seconds_until(date: str) -> float:
     try:
         return parsedate_to_datetime(date).timestamp() - time.time()
     except (ValueError, OverflowError):

@@ -1,6 +1,6 @@
-"""The settings both sides share. Read once when a process starts, then passed on; nobody else reads the environment.
+"""Settings that all processes share, read from the environment once when a process starts, and then passed on.
 
-Every name is the field's, in capitals, behind `EASYANIMATE_`; nested ones are joined by two underscores:
+A variable is `EASYANIMATE_` and the name of the field in capitals; nested names are joined by two underscores:
 `EASYANIMATE_S3__BUCKET`.
 """
 
@@ -17,10 +17,10 @@ from jobs.redis.address import parse_redis_url
 
 
 class S3Settings(BaseModel):
-    """One bucket. `public_endpoint_url` is what clients can reach, where that differs from what we reach.
+    """An S3 bucket. `public_endpoint_url` is the address for clients, if it differs from `endpoint_url`.
 
-    `checksum` is what uploads are checked by: SHA-256 as AWS does it, Content-MD5 as every S3 store knows it, or
-    `auto`, which is SHA-256 at AWS and MD5 elsewhere: `jobs/storage/s3_client.py` says why.
+    `checksum` protects uploads: SHA-256 as at AWS, Content-MD5 as in every S3 store, or `auto`, which is SHA-256 at AWS
+    and MD5 elsewhere. `jobs/storage/s3_client.py` has the reasons.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,14 +37,14 @@ class S3Settings(BaseModel):
 
 
 class Settings(BaseSettings):
-    """What the front end, the worker and the keeper must agree on."""
+    """Settings on which the front end, the worker and the keeper must agree."""
 
     model_config = SettingsConfigDict(
         env_prefix="EASYANIMATE_",
         env_nested_delimiter="__",
         frozen=True,
         extra="forbid",
-        hide_input_in_errors=True,  # it may be a secret
+        hide_input_in_errors=True,  # the input may be a secret
     )
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     min_free_disk_bytes: int = Field(default=256 << 20, ge=0)
     lease_s: float = Field(default=15.0, gt=0)
     crash_points_dir: Path | None = None  # for tests: `worker/crash_points.py`
-    metrics_host: str = "127.0.0.1"  # where a worker and a keeper answer Prometheus, if they have a port for it
+    metrics_host: str = "127.0.0.1"  # where a worker and a keeper serve Prometheus metrics, if their port is set
     log_format: Literal["json", "console"] = "json"
 
     @field_validator("redis_url")
@@ -68,19 +68,19 @@ class Settings(BaseSettings):
         return url
 
     def secret_for(self, purpose: Literal["signing", "webhook"]) -> str:
-        """The secret from the environment, or one made once and kept in the data folder."""
-        given = {"signing": self.signing_secret, "webhook": self.webhook_secret}[purpose]
-        return given.get_secret_value() if given else _kept_secret(self.data_dir / f"{purpose}.secret")
+        """Returns the configured secret, or one that is created once and stored in the data folder."""
+        configured = {"signing": self.signing_secret, "webhook": self.webhook_secret}[purpose]
+        return configured.get_secret_value() if configured else _stored_secret(self.data_dir / f"{purpose}.secret")
 
 
-def _kept_secret(path: Path) -> str:
-    """A `whsec_…` secret that every process with the same data folder finds the same."""
+def _stored_secret(path: Path) -> str:
+    """Returns the `whsec_…` secret in this file; creates it for all processes with the same data folder."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         temporary.touch(mode=0o600)
         temporary.write_text("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
-        with suppress(FileExistsError):  # another process was faster: its secret counts
+        with suppress(FileExistsError):  # another process was faster: its secret is used
             path.hardlink_to(temporary)
         temporary.unlink()
     return path.read_text()

@@ -1,4 +1,4 @@
-"""`python -m worker`: one worker, until SIGTERM or Ctrl-C; a running job gets its grace, then goes back."""
+"""`python -m worker` runs one worker until SIGTERM or Ctrl-C; then a running job has its grace period."""
 
 import sys
 
@@ -13,7 +13,7 @@ from worker.supervisor.run import engine_for, run_worker
 
 
 def main() -> int:
-    """Work until a signal comes; the exit code: 2 if the settings are wrong."""
+    """Runs a worker until a signal; returns the exit code, 2 for wrong settings."""
     try:
         settings = WorkerSettings()
     except ValidationError as error:

@@ -1,19 +1,19 @@
-"""Named places where a test may have this process end as if by SIGKILL, or wait; in production none is watched.
+"""Named points at which a test can kill or hold this process; in production no folder is watched.
 
-A test gives a folder. A file in it that bears the name of a point is for the first process that comes there, which
-takes it away. If there is something in the file, the process does not end but waits until the file that is there in its
-place, with `.held` behind the name, is gone; its other threads go on.
+A test names a folder. The first process that reaches a point removes the file of that name from it. If the file is
+empty, the process ends as if by SIGKILL. Otherwise the thread waits until the test deletes the file with `.held` added
+to its name; other threads continue.
 
-| name | just before it |
+| name | state at this point |
 |---|---|
-| worker.leased | the job is ours, nothing is done yet |
-| worker.fetched | its inputs and an earlier checkpoint are here |
-| worker.made | the video lies in the spool |
-| worker.uploaded | it is in storage, but nobody knows |
-| worker.committed | the record says so, nothing is tidied up |
+| worker.leased | the job is leased, nothing is done yet |
+| worker.fetched | its inputs and its last checkpoint are downloaded |
+| worker.made | the video is in the spool |
+| worker.uploaded | the video is in storage, the record is unchanged |
+| worker.committed | the record is committed, the spool is not cleaned |
 | checkpoint.stored | a checkpoint is in storage |
-| keeper.found | a lost job was found, nothing is done about it |
-| keeper.recovered | it waits again |
+| keeper.found | a lost job is detected, nothing is changed |
+| keeper.recovered | the lost job is queued again |
 """
 
 import os
@@ -31,23 +31,23 @@ NAMES = (
     "keeper.found",
     "keeper.recovered",
 )
-LOOK_EVERY_S = 0.02
+POLL_S = 0.02
 _watched: list[Path] = []
 
 
 def watch_folder(folder: Path | None) -> None:
-    """From now on look for files in `folder`; None for production."""
+    """Watches `folder` from now on; None in production."""
     if folder is not None:
         _watched[:] = [folder]
 
 
 def crash_point(name: str) -> None:
-    """Nothing, unless a folder is watched and there is a file of this name."""
+    """Kills or holds this process if the watched folder has a file of this name."""
     for folder in _watched:
-        _meet(folder / name)
+        _trigger(folder / name)
 
 
-def _meet(file: Path) -> None:
+def _trigger(file: Path) -> None:
     held = file.with_name(f"{file.name}.held")
     try:
         file.rename(held)
@@ -57,4 +57,4 @@ def _meet(file: Path) -> None:
         held.unlink()
         os.kill(os.getpid(), signal.SIGKILL)
     while held.exists():
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(POLL_S)

@@ -1,4 +1,4 @@
-"""The end of a worker: how long a running job may go on after it was told to stop."""
+"""Draining of a worker: the grace period of its running job after a signal to stop."""
 
 import time
 from collections.abc import Callable
@@ -8,46 +8,41 @@ import structlog
 
 from jobs.errors import QueueUnavailable
 
+log = structlog.get_logger()
+T = TypeVar("T")
+PAUSE_S = 0.5
+
 
 class Drain:
-    """Begins with the first signal; a second one ends the patience."""
+    """The grace period: it begins with the first signal and ends early with a second one."""
 
     def __init__(self, grace_s: float) -> None:
         self.grace_s = grace_s
         self._deadline: float | None = None
 
     def begin(self) -> None:
-        """A signal came. Safe in a signal handler."""
+        """Handles a signal. Safe in a signal handler."""
         grace_s = self.grace_s if self._deadline is None else 0.0
         self._deadline = time.monotonic() + grace_s
 
     @property
     def remaining_s(self) -> float:
-        """How long a running job may still go on; without a signal, for ever."""
+        """The rest of the grace period in seconds; infinite before a signal."""
         return float("inf") if self._deadline is None else max(0.0, self._deadline - time.monotonic())
 
     @property
     def has_begun(self) -> bool:
-        """Whether no further job shall be taken."""
+        """Whether no further job may be leased."""
         return self._deadline is not None
 
     @property
     def is_over(self) -> bool:
-        """Whether the running job must go back now."""
+        """Whether the running job must be handed back now."""
         return self.remaining_s == 0.0
 
 
-log = structlog.get_logger()
-
-
-T = TypeVar("T")
-
-
-PAUSE_S = 0.5
-
-
 def retry_until_drained(call: Callable[[], T], drain: Drain) -> T:
-    """What `call` answers, when Redis answers. Raises QueueUnavailable only when the worker has to go."""
+    """Repeats `call` until Redis answers. Raises QueueUnavailable only after the grace period."""
     while True:
         try:
             return call()

@@ -1,4 +1,4 @@
-"""What Prometheus scrapes of a worker or a keeper that has a port for it: its own work, its memory and its time."""
+"""Prometheus metrics of a worker or a keeper, served on a port of their own if one is set."""
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
@@ -7,23 +7,23 @@ log = structlog.get_logger()
 
 PHASE_BUCKETS = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
 
-ATTEMPTS = Counter("easyanimate_worker_attempts", "Attempts of this worker, by how they ended.", ("outcome",))
+ATTEMPTS = Counter("easyanimate_worker_attempts", "Attempts of this worker, by outcome.", ("outcome",))
 PHASES = Histogram(
-    "easyanimate_worker_phase_seconds", "Phases of the videos this worker finished.", ("phase",), buckets=PHASE_BUCKETS
+    "easyanimate_worker_phase_seconds", "Durations of the phases of finished videos.", ("phase",), buckets=PHASE_BUCKETS
 )
 LOADS = Histogram(
-    "easyanimate_worker_model_load_seconds", "Loads of a model by this worker.", ("model",), buckets=PHASE_BUCKETS
+    "easyanimate_worker_model_load_seconds", "Durations of model loads.", ("model",), buckets=PHASE_BUCKETS
 )
-DROPPED = Counter("easyanimate_worker_models_dropped", "Models this worker dropped to make room.", ("model",))
+DROPPED = Counter("easyanimate_worker_models_dropped", "Models that were evicted to free memory.", ("model",))
 WEIGHTS = Gauge(
-    "easyanimate_worker_model_weights_bytes", "What a model's weights take here; 0 if it is not loaded.", ("model",)
+    "easyanimate_worker_model_weights_bytes", "Memory of a model's weights; 0 if it is not loaded.", ("model",)
 )
-RECOVERED = Counter("easyanimate_keeper_recovered_jobs", "Jobs of lost workers that this keeper found.")
-WEBHOOKS = Histogram("easyanimate_keeper_webhook_seconds", "Tries of this keeper to deliver a webhook.", ("outcome",))
+RECOVERED = Counter("easyanimate_keeper_recovered_jobs", "Jobs of lost workers that this keeper recovered.")
+WEBHOOKS = Histogram("easyanimate_keeper_webhook_seconds", "Durations of tries to deliver a webhook.", ("outcome",))
 
 
 def serve_metrics(host: str, port: int | None) -> None:
-    """Answer `/metrics` there from now on, in a thread. Without a port nothing listens; a taken one stops nothing."""
+    """Serves `/metrics` in a thread, if a port is set. A port in use is logged and does not stop the process."""
     if port is None:
         return
     try:

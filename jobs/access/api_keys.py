@@ -1,6 +1,6 @@
-"""API keys: made at random, shown once, kept as a hash, and revoked for good.
+"""API keys: created at random, shown once, stored as a hash, and revoked permanently.
 
-The secret has 256 random bits, so its SHA-256 gives nothing away and can be looked up at once.
+The secret has 256 random bits, so an unsalted SHA-256 is safe and allows a direct lookup.
 """
 
 import hashlib
@@ -15,13 +15,13 @@ from jobs.errors import KeyNotFound
 from jobs.model.limits import Limits
 from jobs.redis.connection import redis_errors
 
-KEYS = "api_keys"  # hash: SHA-256 of a secret -> what is known of the key
+KEYS = "api_keys"  # hash: SHA-256 of a secret -> the key as JSON
 OWNER_PATTERN = r"^[A-Za-z0-9._:@-]{1,100}$"
 MAX_NAME_CHARS = 100
 
 
 class ApiKey(BaseModel):
-    """A key without its secret. Its videos belong to `owner`, which several keys may share. Times are unix seconds."""
+    """An API key without its secret. Videos belong to `owner`, which several keys may share. Times are unix seconds."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,13 +34,13 @@ class ApiKey(BaseModel):
 
 
 class ApiKeyStore:
-    """All keys of this installation. Every method may raise QueueUnavailable."""
+    """The API keys of this installation. Every method may raise QueueUnavailable."""
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
 
     def create(self, name: str, owner: str, limits: Limits) -> tuple[ApiKey, str]:
-        """A new key and its secret, which nobody will ever see again. Raises pydantic's ValidationError."""
+        """Creates a key and returns it with its secret, which is stored nowhere. Raises pydantic's ValidationError."""
         secret = f"ea_{secrets.token_urlsafe(32)}"
         key_id = f"key_{secrets.token_hex(6)}"
         key = ApiKey(id=key_id, name=name, owner=owner, created_at=time.time(), limits=limits)
@@ -49,18 +49,18 @@ class ApiKeyStore:
         return key, secret
 
     def find(self, digest: str) -> ApiKey | None:
-        """The key of a secret with this digest, if it was not revoked."""
+        """Returns the key whose secret has this digest, or None if it does not exist or is revoked."""
         with redis_errors():
             row = cast(bytes | None, self.redis.hget(KEYS, digest))
         key = ApiKey.model_validate_json(row) if row else None
         return key if key and key.revoked_at is None else None
 
     def all(self) -> list[ApiKey]:
-        """Every key, revoked ones too, oldest first."""
+        """Lists every key, including revoked ones, oldest first."""
         return sorted(self._rows().values(), key=lambda key: key.created_at)
 
     def revoke(self, key_id: str) -> ApiKey:
-        """End a key; one that has ended stays as it is. Raises KeyNotFound."""
+        """Revokes a key; a revoked key does not change. Raises KeyNotFound."""
         for digest, key in self._rows().items():
             if key.id != key_id:
                 continue
@@ -78,5 +78,5 @@ class ApiKeyStore:
 
 
 def key_digest(secret: str) -> str:
-    """The SHA-256 of a secret in hex, taken over the bytes it has in a header."""
+    """Returns the SHA-256 of a secret in hex, computed over its bytes in a header."""
     return hashlib.sha256(secret.strip().encode("latin-1")).hexdigest()

@@ -1,8 +1,8 @@
-"""Asking twice makes one job: what was asked is remembered together with the job, in the same atomic step.
+"""Idempotency of requests: a repeated request returns the first job. Key and job are written in one transaction.
 
-A caller may name a request by an `Idempotency-Key`. Without one the request is known by what is in it, for a shorter
-time: OpenAI's clients send a request again when the answer got lost, and say no more than that it is not the first try.
-While a request is looked at, a claim stands where its video will; a front end that dies leaves it for a minute.
+A caller may send an `Idempotency-Key`. Without one, a request is identified by its fingerprint, for a shorter time:
+OpenAI's clients repeat a request whose response was lost and mark only that it is a retry. While a request is being
+processed, a claim holds its place in Redis; the claim of a dead front end expires after a minute.
 """
 
 import hashlib
@@ -17,11 +17,11 @@ from jobs.model.job import new_job_id
 from jobs.redis.connection import redis_errors
 
 KEYED_FOR_S = 86_400
-KEYLESS_FOR_S = 900  # a client waits at most ten minutes for an answer, then a few seconds
+KEYLESS_FOR_S = 900  # a client waits at most ten minutes for a response, and retries a few seconds later
 CLAIMED_FOR_S = 60
 _CLAIM = "claim:"
 
-# Forget what stands there if it is this claim, or the video that came of it.
+# Deletes the entry if it is this claim or the video created from it.
 _RELEASE = """
 local found = redis.call('GET', KEYS[1])
 for _, ours in ipairs(ARGV) do if found == ours then return redis.call('DEL', KEYS[1]) end end
@@ -30,7 +30,7 @@ for _, ours in ipairs(ARGV) do if found == ours then return redis.call('DEL', KE
 
 @dataclass(frozen=True)
 class IdempotencyKey:
-    """A request as a caller made it. `fingerprint` stands for path and body; `is_retry`: it was sent before."""
+    """Identifies a request of a caller. `fingerprint` is a hash of path and body; `is_retry` marks a repetition."""
 
     owner: str
     fingerprint: str
@@ -39,12 +39,12 @@ class IdempotencyKey:
 
     @property
     def deduplicates(self) -> bool:
-        """Whether a video that was made of the same before is the answer."""
+        """Whether an earlier video of the same request is returned."""
         return self.key is not None or self.is_retry
 
     @property
     def redis_key(self) -> str:
-        """Where in Redis it is remembered."""
+        """The Redis key of the claim, and later of the video id."""
         if self.key is None:
             return f"asked:{self.owner}:~{self.fingerprint}"
         return f"asked:{self.owner}:{hashlib.sha256(self.key.encode()).hexdigest()[:32]}"
@@ -52,82 +52,85 @@ class IdempotencyKey:
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to answer a request with this video. Who holds it for a minute without doing so may lose it."""
+    """The exclusive right to create the video of a request. It expires after a minute."""
 
-    asked: IdempotencyKey
+    idempotency_key: IdempotencyKey
     video_id: str = field(default_factory=new_job_id)
     since: float = field(default_factory=time.monotonic)
 
     @property
     def value(self) -> bytes:
-        """What stands under the key while the request is being looked at."""
-        return _value(self.asked, _CLAIM + self.video_id)
+        """The value stored while the request is being processed."""
+        return _value(self.idempotency_key, _CLAIM + self.video_id)
 
     @property
     def may_be_lost(self) -> bool:
-        """Whether so much time has passed that it should not be relied on any more."""
+        """Whether the claim is old enough that another process may hold it soon."""
         return time.monotonic() - self.since > CLAIMED_FOR_S / 2
 
 
 class KeyReused(Exception):
-    """The key was used before, for a request with another body."""
+    """The idempotency key was used before, for a request with another body."""
 
 
 class RequestInFlight(Exception):
-    """The same request is being looked at right now."""
+    """The same request is being processed at this moment."""
 
 
-def claim(redis: Redis, asked: IdempotencyKey) -> Claim | str:
-    """The right to make a video for this request, or the id of the one there is. Raises KeyReused, RequestInFlight.
+def claim(redis: Redis, key: IdempotencyKey) -> Claim | str:
+    """Returns a new claim for this request, or the id of its existing video. Raises KeyReused, RequestInFlight.
 
-    Without a key only a repeat looks back: who asks for the same twice gets two.
+    Without a key only a retry is deduplicated: two equal first requests create two videos.
     """
-    ours = Claim(asked)
+    new_claim = Claim(key)
     with redis_errors():
-        return claim_result(ours, put_claim(redis, ours))
+        return claim_result(new_claim, put_claim(redis, new_claim))
 
 
 def put_claim(redis: Redis, claim: Claim) -> Any:
-    """Writes the claim if there is none. Without a key, a repetition overwrites it. See `claim_result`."""
-    looks_back = claim.asked.deduplicates
-    return redis.set(claim.asked.redis_key, claim.value, ex=CLAIMED_FOR_S, nx=looks_back, get=looks_back)
+    """Writes the claim unless the key exists; a first request without a key overwrites it. See `claim_result`."""
+    key = claim.idempotency_key
+    return redis.set(key.redis_key, claim.value, ex=CLAIMED_FOR_S, nx=key.deduplicates, get=key.deduplicates)
 
 
-def claim_result(claim: Claim, found: Any) -> Claim | str:
-    """The claim if it is ours, or the id of the video there is. Raises KeyReused, RequestInFlight."""
-    if not claim.asked.deduplicates or found in (None, claim.value):  # ours, if the first answer of Redis was lost
+def claim_result(claim: Claim, stored: Any) -> Claim | str:
+    """Returns the claim if it was written, or the id of the existing video. Raises KeyReused, RequestInFlight."""
+    # An equal value is this claim: the first reply of Redis was lost, and the command was repeated.
+    if not claim.idempotency_key.deduplicates or stored in (None, claim.value):
         return claim
-    return _understood(claim.asked, found)
+    return _parse_value(claim.idempotency_key, stored)
 
 
 def commit_claim(pipe: Pipeline, claim: Claim) -> None:
-    """Add to `pipe`: whoever asks this again gets the video of the claim."""
-    lasts_s = KEYLESS_FOR_S if claim.asked.key is None else KEYED_FOR_S
-    pipe.set(claim.asked.redis_key, _value(claim.asked, claim.video_id), ex=lasts_s)
+    """Adds to `pipe` the command that replaces the claim by its video id."""
+    key = claim.idempotency_key
+    pipe.set(key.redis_key, _value(key, claim.video_id), ex=KEYLESS_FOR_S if key.key is None else KEYED_FOR_S)
 
 
 def video_of_another(redis: Redis, claim: Claim) -> str | None:
-    """The video another process created after this claim expired, or None. Raises RequestInFlight."""
-    found = cast(bytes | None, redis.get(claim.asked.redis_key))
-    ours = (claim.value, _value(claim.asked, claim.video_id))  # written before, only the answer was lost
-    return None if found in (None, *ours) else _understood(claim.asked, found)
+    """Returns the video that another process created after this claim expired, or None. Raises RequestInFlight."""
+    key = claim.idempotency_key
+    stored = cast(bytes | None, redis.get(key.redis_key))
+    own = (claim.value, _value(key, claim.video_id))  # written before, and only the reply was lost
+    return None if stored in (None, *own) else _parse_value(key, stored)
 
 
 def release_claim(redis: Redis, claim: Claim) -> None:
-    """The request was refused: it may be asked again, and is then looked at anew."""
+    """Deletes the claim of a refused request, so that it may be sent again."""
+    key = claim.idempotency_key
     with redis_errors():
-        redis.eval(_RELEASE, 1, claim.asked.redis_key, claim.value, _value(claim.asked, claim.video_id))
+        redis.eval(_RELEASE, 1, key.redis_key, claim.value, _value(key, claim.video_id))
 
 
-def _value(asked: IdempotencyKey, what: str) -> bytes:
-    """What is remembered: the fingerprint only where the place does not say it already."""
-    return f"{asked.fingerprint if asked.key is not None else ''} {what}".encode()
+def _value(key: IdempotencyKey, content: str) -> bytes:
+    """Encodes an entry. The fingerprint is included only if the Redis key does not contain it."""
+    return f"{key.fingerprint if key.key is not None else ''} {content}".encode()
 
 
-def _understood(asked: IdempotencyKey, found: bytes) -> str:
-    fingerprint, _, what = found.decode().partition(" ")
-    if asked.key is not None and fingerprint != asked.fingerprint:
+def _parse_value(key: IdempotencyKey, stored: bytes) -> str:
+    fingerprint, _, content = stored.decode().partition(" ")
+    if key.key is not None and fingerprint != key.fingerprint:
         raise KeyReused
-    if what.startswith(_CLAIM):
+    if content.startswith(_CLAIM):
         raise RequestInFlight
-    return what
+    return content

@@ -1,8 +1,8 @@
-"""The limits of callers, counted in Redis: one script looks and counts in one step, for all front ends together.
+"""Limits of callers, counted in Redis for all front ends: a script checks and counts in one atomic step.
 
-Requests are counted as a bucket that holds a minute's worth and fills steadily (the generic cell rate algorithm: all
-that is stored is when it will be full). Room in the queue is kept for a minute before the jobs are written, so that two
-requests at once cannot both have the last place; what never becomes a job is forgotten by itself.
+Requests are limited by a bucket of one minute's requests that fills steadily. By the generic cell rate algorithm, only
+the time at which the bucket is full is stored. Room in the queue is reserved before the jobs are written, so that
+two requests at once cannot both get the last place. A reservation expires after a minute unless its job is written.
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ from jobs.redis.connection import redis_errors
 MINUTE_S, DAY_S = 60, 86_400
 KEPT_FOR_S = 60
 
-# KEYS: the bucket. ARGV: requests a minute. -> whether it is granted, how many more are, ms until the bucket is full
-_TAKE_REQUEST = """
+# KEYS: the bucket. ARGV: requests per minute. -> granted or not, requests left, ms until the bucket is full
+_COUNT_REQUEST = """
 local now = redis.call('TIME')
 now = now[1] * 1000 + now[2] / 1000
 local every = 60000 / ARGV[1]
@@ -31,8 +31,8 @@ redis.call('SET', KEYS[1], string.format('%.3f', full), 'PX', math.ceil(full - n
 return {1, math.floor((60000.5 - full + now) / every), math.ceil(full - now)}
 """
 
-# KEYS: waiting jobs, pixel-frames of today. ARGV: limits of both or 0, pixel-frames asked for, seconds to keep, job ids
-# -> waiting before, pixel-frames before, seconds of the day that are left, whether it is granted
+# KEYS: waiting jobs, pixel-frames of today. ARGV: limits of both or 0, requested pixel-frames, seconds of the
+# reservation, job ids -> waiting jobs before, pixel-frames before, seconds left of the day, granted or not
 _RESERVE = """
 local now = tonumber(redis.call('TIME')[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
@@ -49,8 +49,8 @@ end
 return {waiting, used, left_s, 1}
 """
 
-# KEYS as above. ARGV: pixel-frames to give back, job ids. Only room that is still kept, not jobs that were written.
-_GIVE_BACK = """
+# KEYS as above. ARGV: pixel-frames to release, job ids. Only reservations are released, not jobs that were written.
+_RELEASE = """
 for i = 2, #ARGV do
   if redis.call('ZSCORE', KEYS[1], ARGV[i]) ~= 'inf' then redis.call('ZREM', KEYS[1], ARGV[i]) end
 end
@@ -60,78 +60,84 @@ if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('DECRBY', KEYS[2], ARGV[1]
 
 @dataclass(frozen=True)
 class Allowance:
-    """How much of a limit is left after this request, of which `asked` was asked for. Without `window_s` it is no rate.
+    """What is left of a limit after this request, which needs `requested` of it. Only a rate has a `window_s`.
 
-    `reset_s`: until all of it is there again; None when nobody knows.
+    `reset_s` is the time until the whole limit is available again; None if that is unknown.
     """
 
     name: str
     limit: int
     left: int
-    asked: int = 1
+    requested: int = 1
     is_exceeded: bool = False
     window_s: int | None = None
     reset_s: int | None = None
 
 
 class Quotas:
-    """What each caller has used. Every method may raise QueueUnavailable."""
+    """Usage of each caller. Every method may raise QueueUnavailable."""
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
 
-    def count_request(self, owner: str, most: int) -> Allowance:
-        """Count a request of this caller, who may have `most` a minute."""
+    def count_request(self, owner: str, limit: int) -> Allowance:
+        """Counts a request of this caller against a limit per minute."""
         with redis_errors():
-            answer = self.redis.eval(_TAKE_REQUEST, 1, f"requests:of:{owner}", str(most))
-        granted, left, full_in_ms = cast(list[int], answer)
-        return Allowance("requests", most, left, 1, not granted, MINUTE_S, -(-full_in_ms // 1000))
+            reply = self.redis.eval(_COUNT_REQUEST, 1, f"requests:of:{owner}", str(limit))
+        granted, left, full_in_ms = cast(list[int], reply)
+        return Allowance("requests", limit, left, 1, not granted, MINUTE_S, -(-full_in_ms // 1000))
 
     def reserve(self, owner: str, limits: Limits, ids: Sequence[str], pixel_frames: int) -> list[Allowance]:
-        """Room for these jobs and their pixel-frames: all of it, or nothing if a limit is exceeded."""
+        """Reserves room for these jobs and their pixel-frames; reserves nothing if a limit is exceeded."""
         if not limits.are_of_jobs:
             return []
-        most = limits.queued_jobs or 0, limits.pixel_frames_per_day or 0
+        maxima = limits.queued_jobs or 0, limits.pixel_frames_per_day or 0
         with redis_errors():
-            answer = self.redis.eval(
+            reply = self.redis.eval(
                 _RESERVE,
                 2,
                 keys.owner_waiting_key(owner),
                 _day_key(owner),
-                *most,
+                *maxima,
                 pixel_frames,
                 KEPT_FOR_S,
                 *ids,
             )
-        waiting, used, left_s, granted = cast(list[int], answer)
-        found = []
+        waiting, used, left_s, granted = cast(list[int], reply)
+        allowances = []
         if limits.queued_jobs is not None:
-            found.append(_allowance("queued-jobs", limits.queued_jobs, waiting, len(ids), granted))
+            allowances.append(_allowance("queued-jobs", limits.queued_jobs, waiting, len(ids), granted))
         if limits.pixel_frames_per_day is not None:
             day = _allowance("pixel-frames", limits.pixel_frames_per_day, used, pixel_frames, granted, DAY_S, left_s)
-            found.append(day)
-        return found
+            allowances.append(day)
+        return allowances
 
     def release(self, owner: str, limits: Limits, ids: Sequence[str], pixel_frames: int) -> None:
-        """What was reserved under these limits is not needed after all."""
+        """Releases what was reserved under these limits."""
         counted = pixel_frames if limits.pixel_frames_per_day is not None else 0
         with redis_errors():
-            self.redis.eval(_GIVE_BACK, 2, keys.owner_waiting_key(owner), _day_key(owner), counted, *ids)
+            self.redis.eval(_RELEASE, 2, keys.owner_waiting_key(owner), _day_key(owner), counted, *ids)
 
 
 def request_pixel_frames(request: VideoRequest) -> int:
-    """The pixels of all frames that are to be made; those of a video that is continued are there already."""
-    made = request.num_frames - (request.video_num_frames if request.continues else 0)
-    return request.width * request.height * made
+    """Returns width x height x frames of what is generated; frames of a continued source video do not count."""
+    new_frames = request.num_frames - (request.video_num_frames if request.continues else 0)
+    return request.width * request.height * new_frames
 
 
 def _allowance(
-    name: str, limit: int, used: int, asked: int, granted: int, window_s: int | None = None, reset_s: int | None = None
+    name: str,
+    limit: int,
+    used: int,
+    requested: int,
+    granted: int,
+    window_s: int | None = None,
+    reset_s: int | None = None,
 ) -> Allowance:
-    left = max(0, limit - used - (asked if granted else 0))
-    return Allowance(name, limit, left, asked, used + asked > limit, window_s, reset_s)
+    left = max(0, limit - used - (requested if granted else 0))
+    return Allowance(name, limit, left, requested, used + requested > limit, window_s, reset_s)
 
 
 def _day_key(owner: str) -> str:
-    """A count that Redis forgets at midnight UTC."""
+    """The key of a counter that expires at midnight UTC."""
     return f"pixel-frames:of:{owner}"

@@ -1,4 +1,4 @@
-"""Which of a caller's jobs wait and which run, over all models: what the caller's limits are held against."""
+"""Sets of each caller's waiting and running jobs, over all models; the caller's limits are checked against them."""
 
 from redis.client import Pipeline
 
@@ -10,7 +10,7 @@ WAITS = "inf"  # the score of a waiting job
 
 
 def update_usage(pipe: Pipeline, job: Job, before: State | None, after: State | None) -> None:
-    """Add to `pipe` that the state of the job changes; None where there is no job."""
+    """Adds to `pipe` the commands for a change of the job's state; None means that the job does not exist."""
     if before is after:
         return
     if before is State.QUEUED:

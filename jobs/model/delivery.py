@@ -1,4 +1,4 @@
-"""A row of the ledger: one event on its way to one receiver, and every try to bring it there."""
+"""A row of the delivery ledger: one event for one receiver, and each try to deliver it."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, Self
@@ -9,9 +9,9 @@ Status = Literal["pending", "delivered", "exhausted", "refused", "dropped"]
 
 
 class Try(BaseModel):
-    """One try: when (unix seconds), where to, what came back, and how long that took.
+    """One try of a delivery: its time in unix seconds, URL, result and duration.
 
-    `answer` says it in words; `status_code` is None where no answer came, `body` the beginning of the answer's.
+    `answer` is the result as text. `status_code` is None without a response; `body` is the beginning of its body.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -25,11 +25,11 @@ class Try(BaseModel):
 
 
 class Delivery(BaseModel):
-    """`endpoint_id` is the standing endpoint it goes to; without one it goes to `url`, signed with `secret`.
+    """An event for the endpoint `endpoint_id`, or without one for `url`, signed with `secret`.
 
     `event_id` is the receiver's `webhook-id`, the same for all receivers of the event and on every try. `place` counts
-    the tries since it was last started on the schedule, `lane` is the queue it stands in. Where the request brought no
-    secret, the service's own signs.
+    the tries since the schedule was last started, `lane` is the queue of the receiver. An empty `secret` means the
+    service's own secret.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,10 +53,10 @@ class Delivery(BaseModel):
 
     @classmethod
     def from_hash(cls, fields: Mapping[bytes, bytes]) -> Self:
-        """The row as Redis keeps it."""
+        """Parses the row as stored in Redis."""
         return cls.model_validate({name.decode(): value.decode() for name, value in fields.items()})
 
     def to_pairs(self) -> list[str]:
-        """The fields that say something, as Redis keeps them: name, value, name, value."""
-        given: dict[str, Any] = self.model_dump(exclude_defaults=True)
-        return [str(word) for pair in given.items() for word in pair]
+        """Returns the fields without defaults as stored in Redis: name, value, name, value."""
+        fields: dict[str, Any] = self.model_dump(exclude_defaults=True)
+        return [str(word) for pair in fields.items() for word in pair]

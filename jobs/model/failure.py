@@ -1,4 +1,4 @@
-"""How a running job can fail: public codes, whether a second try helps, and whose fault it was."""
+"""Failures of running jobs: public codes, whether a retry helps, and who can resolve them."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Blame(StrEnum):
-    """Who can do something about a failure: who asked, who chose the model, or who runs the service."""
+    """Who can resolve a failure: the caller, the owner of the model, or the operator of the service."""
 
     CALLER = "caller"
     MODEL = "model"
@@ -14,7 +14,7 @@ class Blame(StrEnum):
 
 
 class Failure(BaseModel):
-    """Why a job ended without a video; `message` is a sentence for the caller, without paths or traces."""
+    """Why a job ended without a video; `message` is a sentence for the caller, without paths or tracebacks."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -24,26 +24,26 @@ class Failure(BaseModel):
     blame: Blame
 
 
-# Codes are for ever: add, never rename. (sentence, retryable, blame)
-_KNOWN = {
-    "gpu_out_of_memory": ("The device ran out of memory; ask for fewer frames or a smaller size.", True, Blame.MODEL),
-    "worker_lost": ("The worker was lost again and again while making this video.", True, Blame.INFRASTRUCTURE),
-    "poison_job": ("This request ended the process of every worker that tried it.", False, Blame.MODEL),
-    "deadline_exceeded": ("The deadline passed before the video was done.", True, Blame.CALLER),
-    "execution_timeout": ("Making this video took longer than a job may take.", True, Blame.INFRASTRUCTURE),
+# Codes are public: add, never rename. (sentence, retryable, blame)
+_FAILURES = {
+    "gpu_out_of_memory": ("The device ran out of memory; request fewer frames or a smaller size.", True, Blame.MODEL),
+    "worker_lost": ("The worker was lost in each attempt at this video.", True, Blame.INFRASTRUCTURE),
+    "poison_job": ("This request ended the process of each worker that ran it.", False, Blame.MODEL),
+    "deadline_exceeded": ("The deadline passed before the video was finished.", True, Blame.CALLER),
+    "execution_timeout": ("This video took longer than a job may take.", True, Blame.INFRASTRUCTURE),
     "cancelled": ("The video was cancelled.", False, Blame.CALLER),
     "storage_unavailable": ("The finished video could not be stored.", True, Blame.INFRASTRUCTURE),
     "model_unavailable": ("The model could not be loaded.", True, Blame.INFRASTRUCTURE),
-    "invalid_output": ("The model produced numbers that are not a picture.", True, Blame.MODEL),
-    "invalid_video": ("The video that was sent cannot be decoded; send a whole MP4.", False, Blame.CALLER),
+    "invalid_output": ("The model produced numbers that are not an image.", True, Blame.MODEL),
+    "invalid_video": ("The source video cannot be decoded; send a complete MP4.", False, Blame.CALLER),
     "invalid_lora": ("A LoRA cannot be used with this model.", False, Blame.CALLER),
-    "internal_error": ("Something unexpected went wrong; the operator's log knows more.", True, Blame.INFRASTRUCTURE),
+    "internal_error": ("An unexpected error occurred; the operator's log has the details.", True, Blame.INFRASTRUCTURE),
 }
 
-CODES = frozenset(_KNOWN)
+CODES = frozenset(_FAILURES)
 
 
 def failure(code: str, message: str | None = None) -> Failure:
-    """The failure with this code, with its usual sentence unless a better one is at hand."""
-    sentence, retryable, blame = _KNOWN[code]
+    """Returns the failure with this code, with its default sentence unless `message` is set."""
+    sentence, retryable, blame = _FAILURES[code]
     return Failure(code=code, message=message or sentence, retryable=retryable, blame=blame)

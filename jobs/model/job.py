@@ -1,4 +1,4 @@
-"""The record of a job: one frozen value in the program, one hash in Redis, a JSON value per field."""
+"""The record of a job: a frozen model in the program, a hash in Redis with one JSON value per field."""
 
 import json
 import secrets
@@ -18,9 +18,9 @@ PUBLIC_STATUSES: tuple[PublicStatus, ...] = get_args(PublicStatus)
 
 
 class Result(BaseModel):
-    """A finished video: its place in storage, its checksum, and what it cost.
+    """A finished video: its storage key, its checksum, and the time and memory it took.
 
-    `segment_frames` has the frames of each of the segments that lie beside a long one (`jobs/model/result_files.py`).
+    `segment_frames` is the number of frames of each segment of a long video (`jobs/model/result_files.py`).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -37,16 +37,17 @@ class Result(BaseModel):
 
 
 class Job(BaseModel):
-    """One job from submit to its end. Times are unix seconds.
+    """One job from submit to its final state. Times are unix seconds.
 
-    `attempt` counts the workers that took it (one that handed it back in good order is not counted), `handover` how
-    often it was queued, `version` how often anything changed, and `token` fences the writes of the running attempt.
-    `remixed_from` is the video whose request this is with another prompt, `source` the one that is changed or
-    continued, `batch` all that were asked for at once. `traceparent` is the request's own (W3C Trace Context). Its
-    files are kept for `retention_s` after its end, None for ever: until `expires_at`, and when they were deleted
-    `files_gone` is set. It is given up if it has no video by `deadline`, and waits while `running_limit` jobs of its
-    owner run. `cancel_latency_ms` is the time from the wish to cancel it to its end. `preview_key` is where the latest
-    preview lies, `segments` are those of a long video that can be watched while it runs.
+    - `attempt` counts attempts; one that ends with an orderly handback is not counted. `handover` counts how often the
+      job was queued, `version` counts changes, and `token` fences the writes of the running attempt.
+    - `remixed_from` is the video whose request is repeated with another prompt. `source` is the video that is edited or
+      extended. `batch` holds the ids of all videos of one request. `traceparent` is of W3C Trace Context.
+    - Files are kept for `retention_s` after the end, None means for ever. `expires_at` is that time, and `files_gone`
+      is set after they are deleted.
+    - The job expires without a video at `deadline`. It waits while `running_limit` jobs of its owner run.
+    - `cancel_latency_ms` is the time from the cancel request to the end. `preview_key` is the storage key of the latest
+      preview; `segments` are the finished segments of a long video that is still running.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -87,7 +88,7 @@ class Job(BaseModel):
     result: Result | None = None
 
     def to_hash(self, only: set[str] | None = None) -> dict[str, str]:
-        """The fields as Redis keeps them: those in `only`, or all that say something new, `state` always."""
+        """Returns the fields as stored in Redis: those in `only`, or all without defaults and always `state`."""
         if only is None:
             fields = {**self.model_dump(mode="json", exclude_defaults=True), "state": self.state}
         else:
@@ -96,28 +97,28 @@ class Job(BaseModel):
 
     @classmethod
     def from_hash(cls, fields: Mapping[bytes, bytes]) -> Self:
-        """The job that `to_hash` wrote."""
+        """Parses the fields that `to_hash` wrote."""
         return cls.model_validate_json(b"{%s}" % b",".join(b'"%s":%s' % field for field in fields.items()))
 
     @property
     def public_status(self) -> PublicStatus:
-        """The four words OpenAI's clients know; cancelled and expired show as failed, the error's code says which."""
-        known: dict[State, PublicStatus] = {
+        """The status in OpenAI's four words; cancelled and expired are failed, with an error code that names them."""
+        statuses: dict[State, PublicStatus] = {
             State.QUEUED: "queued",
             State.RUNNING: "in_progress",
             State.COMPLETED: "completed",
         }
-        return known.get(self.state, "failed")
+        return statuses.get(self.state, "failed")
 
     @property
     def watchable(self) -> tuple[Segment, ...]:
-        """The segments that can be watched, from the beginning of the video on; none of a video made in one window."""
+        """The segments that can be watched, in order from the first; a video of one window has none."""
         if self.result is None:
             return self.segments
         return segments_of(self.result.video_key, self.result.segment_frames)
 
     def has_expired(self, now: float) -> bool:
-        """Whether its files are gone, or may go at any moment. `now` in unix seconds."""
+        """Whether its files are deleted or may be deleted at any moment. `now` in unix seconds."""
         return self.files_gone or (self.expires_at is not None and self.expires_at <= now)
 
     def is_late(self, now: float) -> bool:
@@ -125,10 +126,10 @@ class Job(BaseModel):
         return self.deadline is not None and self.deadline <= now
 
     def evolve(self, **changes: Any) -> Self:
-        """The same job, later."""
+        """Returns a copy with these changes."""
         return self.model_copy(update=changes)
 
 
 def new_job_id() -> str:
-    """A fresh public id, not to be guessed."""
+    """Returns a new public id that cannot be guessed."""
     return f"video_{secrets.token_hex(12)}"

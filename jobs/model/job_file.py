@@ -1,4 +1,4 @@
-"""The job as a file beside its video: what it takes to know the video again when Redis has lost everything."""
+"""The record of a job as a file beside its video, from which `easyanimate rebuild` restores a lost Redis."""
 
 from pydantic import ValidationError
 
@@ -13,12 +13,12 @@ class InvalidJobFile(Exception):
 
 
 def job_file_key(video_key: str) -> str:
-    """Where the file lies: in the folder of the attempt, the last thing that is stored there."""
+    """Returns the key of the file: in the folder of the attempt, where it is stored last."""
     return f"{video_key.rpartition('/')[0]}/{NAME}"
 
 
 def write_job(job: Job, result: Result, now: float) -> bytes:
-    """The running job as it will be when it is completed. `now` in unix seconds. Its webhook, a secret, is left out."""
+    """Serialises the running job as completed at `now`, in unix seconds. Its webhook holds a secret and is left out."""
     completed = job.evolve(
         state=State.COMPLETED,
         request=job.request.model_copy(update={"webhook": None}),
@@ -33,11 +33,11 @@ def write_job(job: Job, result: Result, now: float) -> bytes:
 
 
 def read_job(content: bytes) -> Job:
-    """The completed job. Raises InvalidJobFile."""
+    """Parses the completed job. Raises InvalidJobFile."""
     try:
         job = Job.model_validate_json(content)
     except ValidationError as error:
         raise InvalidJobFile(f"its {NAME} is of another version or damaged: {error.errors()[0]['msg']}") from error
     if job.result is None:
-        raise InvalidJobFile(f"its {NAME} names no video")
+        raise InvalidJobFile(f"its {NAME} has no video")
     return job

@@ -1,4 +1,4 @@
-"""What one caller may ask of the service, so that all get their share."""
+"""Limits of one caller."""
 
 from typing import Self
 
@@ -6,10 +6,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Limits(BaseModel):
-    """The most one caller may have; None is without end.
+    """Maxima of one caller; None means unlimited.
 
-    `requests_per_minute` counts the requests for videos, all of which may come at once. A pixel-frame is one pixel of
-    one frame: a video takes width x height x num_frames of them, and the count begins anew at midnight UTC.
+    `requests_per_minute` counts requests for videos; all of a minute may come at once. A pixel-frame is one pixel of
+    one frame: a video uses width x height x num_frames of them, and the count starts again at midnight UTC.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -21,9 +21,9 @@ class Limits(BaseModel):
 
     @property
     def are_of_jobs(self) -> bool:
-        """Whether room must be kept for a job before it is accepted."""
+        """Whether room must be reserved for a job before it is accepted."""
         return self.queued_jobs is not None or self.pixel_frames_per_day is not None
 
     def or_else(self, default: Self) -> Self:
-        """These limits, and the default's where there is none."""
+        """Returns these limits, with those of `default` where this one has None."""
         return default.model_copy(update=self.model_dump(exclude_none=True))

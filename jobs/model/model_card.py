@@ -1,4 +1,4 @@
-"""What a model can make: its limits and defaults, announced by the workers that serve it."""
+"""The card of a model: its limits and defaults, announced by the workers that serve it."""
 
 from collections.abc import Sequence
 from math import isqrt
@@ -9,12 +9,12 @@ from easyanimate.geometry import FRAMES_PER_SLICE, SIZE_STEP, is_reachable, near
 from jobs.errors import InvalidRequest
 from jobs.model.request import Mode
 
-MIN_STEPS = {"pndm": 4}  # its warm-up needs four
-MAX_STEPS = {"lcm": 50}  # it was made with fifty of its own
+MIN_STEPS = {"pndm": 4}  # its warm-up takes four
+MAX_STEPS = {"lcm": 50}  # it was distilled with a schedule of fifty steps
 
 
 class Lora(BaseModel):
-    """A LoRA file that the workers of a model have on their shelf."""
+    """A LoRA file in the models folder of the workers of a model."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -23,11 +23,11 @@ class Lora(BaseModel):
 
 
 class ModelCard(BaseModel):
-    """Limits and defaults of one model. Sizes in pixels, `max_pixels` is width times height, `fps` is frames a second.
+    """Limits and defaults of one model. Sizes in pixels, `max_pixels` is width times height, `fps` per second.
 
-    `max_frames` is what one window holds, `max_total_frames` what a video of several may have. `base_size` is the side
-    of the square the model was trained at; without it, of the square as large as its default size. Its videos are kept
-    for `retention_s`, if that is not what is usual here.
+    `max_frames` is the maximum of one window, `max_total_frames` of a video of several windows. `base_size` is the side
+    of the square that the model was trained at; None means a square with the area of the default size. `retention_s`
+    replaces the default retention of its videos.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,21 +55,21 @@ class ModelCard(BaseModel):
 
     @property
     def window(self) -> int:
-        """The frames of a full window; 0 if the model makes pictures only."""
+        """The frames of a full window; 0 if the model generates images only."""
         return self.max_frames // FRAMES_PER_SLICE * FRAMES_PER_SLICE
 
     @property
     def longest(self) -> int:
-        """The frames of the longest video, of however many windows."""
+        """The frames of the longest video, over all its windows."""
         return max(self.max_frames, self.max_total_frames) if self.window else self.max_frames
 
     @property
     def base(self) -> int:
-        """The side of the square that has as many pixels as the model makes best."""
+        """The side in pixels of the square that the model was trained at."""
         return self.base_size or isqrt(self.default_width * self.default_height)
 
     def check_size(self, width: int, height: int) -> None:
-        """Refuse a size the model cannot make, with the nearest one that it can."""
+        """Refuses a size that the model cannot generate, with the nearest possible one."""
         near = "x".join(map(str, self.nearest_size(width, height)))
         for name, side in (("width", width), ("height", height)):
             if side % SIZE_STEP:
@@ -78,11 +78,11 @@ class ModelCard(BaseModel):
                 limits = f"between {self.min_side} and {self.max_side}"
                 raise _invalid_size(f"{name} must be {limits} pixels, got {side}; the nearest is {near}")
         if width * height > self.max_pixels:
-            many = f"{width}x{height} is {width * height} pixels and {self.name} makes at most {self.max_pixels}"
+            many = f"{width}x{height} is {width * height} pixels; {self.name} generates at most {self.max_pixels}"
             raise _invalid_size(f"{many}; the nearest is {near}")
 
     def check_num_frames(self, num_frames: int, fewest: int = 1, most: int | None = None) -> None:
-        """Refuse a number of frames the model cannot make, with the nearest one that it can."""
+        """Refuses a number of frames that the model cannot generate, with the nearest possible one."""
         most = self.longest if most is None else most
         if is_reachable(num_frames) and fewest <= num_frames <= most:
             return
@@ -92,7 +92,7 @@ class ModelCard(BaseModel):
         raise InvalidRequest(message, "num_frames", "invalid_seconds")
 
     def check_sampling(self, scheduler: str, num_inference_steps: int) -> None:
-        """Refuse a sampler the model does not know, or a number of steps it cannot take."""
+        """Refuses a scheduler that the model does not offer, or a number of steps outside its range."""
         if scheduler not in self.schedulers:
             raise InvalidRequest(f"scheduler must be one of {', '.join(self.schedulers)}", "scheduler")
         fewest = MIN_STEPS.get(scheduler, 1)
@@ -102,26 +102,26 @@ class ModelCard(BaseModel):
             raise InvalidRequest(f"{message}, got {num_inference_steps}", "num_inference_steps")
 
     def check_strength(self, strength: float, scheduler: str, num_inference_steps: int) -> None:
-        """Refuse a strength that leaves a sampler too few of its steps (spec: pipelines 4.5)."""
+        """Refuses a strength that leaves the scheduler too few of its steps (spec: pipelines 4.5)."""
         if not 0 < strength <= 1:
             raise InvalidRequest(f"strength must be above 0 and at most 1, got {strength:g}", "strength")
         fewest = MIN_STEPS.get(scheduler, 1)
         if int(num_inference_steps * strength) < fewest:
             weakest = next(s / 100 for s in range(1, 101) if int(num_inference_steps * (s / 100)) >= fewest)
             few = f"strength {strength:g} leaves {int(num_inference_steps * strength)} of {num_inference_steps} steps"
-            message = f"{few}, and {scheduler} needs {fewest}; take {weakest:g} or more, or more steps"
+            message = f"{few}, and {scheduler} needs {fewest}; use a strength of at least {weakest:g}, or more steps"
             raise InvalidRequest(message, "strength")
 
     def check_loras(self, names: Sequence[str]) -> None:
-        """Refuse LoRAs that no worker has."""
-        known = [lora.name for lora in self.loras]
+        """Refuses LoRAs that no worker has."""
+        available = [lora.name for lora in self.loras]
         for name in names:
-            if name not in known:
-                there_are = f"there are {', '.join(known)}" if known else f"there is none for {self.name}"
-                raise InvalidRequest(f"there is no LoRA {name!r}; {there_are}", "loras", "lora_not_found")
+            if name not in available:
+                choice = f"available are {', '.join(available)}" if available else f"{self.name} has none"
+                raise InvalidRequest(f"there is no LoRA {name!r}; {choice}", "loras", "lora_not_found")
 
     def nearest_size(self, width: int, height: int) -> tuple[int, int]:
-        """The nearest size this model makes; a picture with too many pixels keeps its shape and shrinks."""
+        """Returns the nearest size of this model; one with too many pixels is reduced at the same aspect ratio."""
         sides = [min(max(side, self.min_side), self.max_side) for side in (width, height)]
         shrink = min(1.0, (self.max_pixels / (sides[0] * sides[1])) ** 0.5)
         sides = [max(self.min_side, nearest_size(int(side * shrink), self.max_side)) for side in sides]

@@ -1,12 +1,13 @@
-"""What a caller asks for, complete and checked: the frozen request that travels from the door to the GPU."""
+"""The request for a video, complete and validated: a frozen model from the front end to the worker."""
 
 from enum import StrEnum
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_serializer
 
 
 class Mode(StrEnum):
-    """What a request asks for; which one it is follows from its inputs."""
+    """The kind of generation, which follows from the inputs of a request."""
 
     TEXT_TO_VIDEO = "text_to_video"
     IMAGE_TO_VIDEO = "image_to_video"
@@ -15,20 +16,21 @@ class Mode(StrEnum):
     EXTENSION = "extension"
 
 
-WEBHOOK_EVENTS = (
+EventType = Literal[
     "video.queued",
     "video.started",
     "video.progress",
     "video.completed",
     "video.failed",
     "video.cancelled",
-)
-DEFAULT_WEBHOOK_EVENTS = ("video.completed", "video.failed", "video.cancelled")
+]
+WEBHOOK_EVENTS: tuple[EventType, ...] = get_args(EventType)
+DEFAULT_WEBHOOK_EVENTS: tuple[EventType, ...] = ("video.completed", "video.failed", "video.cancelled")
 MAX_PROMPT_CHARS = 32_000
 
 
 class WebhookTarget(BaseModel):
-    """Where to report, about what, signed with which secret (`whsec_…`; the service's own when None)."""
+    """The receiver of a job's events: URL, event types and secret (`whsec_…`; None for the service's own)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,7 +44,7 @@ class WebhookTarget(BaseModel):
 
 
 class LoraChoice(BaseModel):
-    """A LoRA by its name on the worker's shelf, and how strongly it works."""
+    """A LoRA by its name in the worker's models folder, and its scale."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -109,7 +111,7 @@ class VideoRequest(GenerationSettings):
 
     @property
     def mode(self) -> Mode:
-        """What is asked for, by the inputs."""
+        """The kind of generation, by the inputs."""
         if self.video_key:
             return Mode.EXTENSION if self.continues else Mode.VIDEO_TO_VIDEO
         if self.num_frames == 1:
@@ -118,5 +120,5 @@ class VideoRequest(GenerationSettings):
 
     @property
     def result_name(self) -> str:
-        """The name of the file that is made: one frame is a picture."""
+        """The name of the result file: a single frame is an image."""
         return "image.png" if self.num_frames == 1 else "video.mp4"

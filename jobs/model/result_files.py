@@ -1,4 +1,4 @@
-"""What there is of a video besides the video: pictures of it, and where they lie."""
+"""Files of a result besides the video: thumbnails, preview, manifest and segments, with their keys."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Variant(StrEnum):
-    """What `GET /v1/videos/{id}/content` gives."""
+    """The files that `GET /v1/videos/{id}/content` returns."""
 
     VIDEO = "video"
     THUMBNAIL = "thumbnail"
@@ -16,7 +16,7 @@ class Variant(StrEnum):
     MANIFEST = "manifest"
 
 
-# The files that lie beside a result. Of a preview there is one, the latest; it lies where its attempt puts a result.
+# Files in the folder of the attempt, beside its result. Only the latest preview is kept.
 FILES = {
     Variant.THUMBNAIL: "thumbnail.webp",
     Variant.SPRITESHEET: "spritesheet.jpg",
@@ -27,15 +27,15 @@ IMAGES = (FILES[Variant.THUMBNAIL], FILES[Variant.SPRITESHEET])
 
 
 def sibling_key(result_key: str, name: str) -> str:
-    """The key of a file that lies beside a result."""
+    """Returns the key of a file in the same folder as a result."""
     return f"{result_key.rpartition('/')[0]}/{name}"
 
 
-MAX_SEGMENT_S = 10  # seconds of one: what a playlist promises from its first version on
+MAX_SEGMENT_S = 10  # of one segment; the target duration of a playlist may not change
 
 
 class Segment(BaseModel):
-    """A part of a video: an MPEG-TS under `key`, with `num_frames` frames."""
+    """A part of a video: an MPEG-TS file under `key` with `num_frames` frames."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -44,11 +44,10 @@ class Segment(BaseModel):
 
 
 def segment_name(number: int) -> str:
-    """The file of the segment with this number, from 0 on; it lies beside the result."""
+    """Returns the file name of a segment, counted from 0, in the folder of the result."""
     return f"segment-{number:05d}.ts"
 
 
 def segments_of(video_key: str, counts: Iterable[int]) -> tuple[Segment, ...]:
-    """The segments of a finished video; `counts` are their frames."""
-    found = (Segment(key=sibling_key(video_key, segment_name(i)), num_frames=count) for i, count in enumerate(counts))
-    return tuple(found)
+    """Returns the segments of a finished video; `counts` are their numbers of frames."""
+    return tuple(Segment(key=sibling_key(video_key, segment_name(i)), num_frames=n) for i, n in enumerate(counts))

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Priority(StrEnum):
-    """Before what else a job is taken. `head_start` counts turns: so many of another caller's jobs it may overtake."""
+    """Priority in the queue: a job may overtake at most `head_start` jobs of another caller."""
 
     HIGH = "high"
     NORMAL = "normal"
@@ -12,7 +12,7 @@ class Priority(StrEnum):
 
     @property
     def head_start(self) -> int:
-        """How many turns it goes before what came at the same time."""
+        """The number of turns by which a job is ahead of others submitted at the same time."""
         return HEAD_START[self]
 
 
@@ -31,12 +31,12 @@ class State(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing changes any more."""
+        """Whether the job has ended."""
         return self not in (State.QUEUED, State.RUNNING)
 
 
 class Phase(StrEnum):
-    """What a running job is doing, in the order it happens."""
+    """The phases of a running job, in order."""
 
     LOADING = "loading"
     ENCODING = "encoding"

@@ -1,4 +1,4 @@
-"""Which storage the settings ask for."""
+"""Opens the object store of the settings."""
 
 from jobs.settings import Settings
 from jobs.storage.interface import Storage
@@ -7,9 +7,9 @@ from jobs.storage.s3 import S3Storage
 
 
 def open_storage(settings: Settings, *, tries: int = 4, timeout_s: float = 60.0) -> Storage:
-    """The object store of this installation: a folder beside the data, or an S3 bucket.
+    """Opens the object store of this installation: a folder in the data folder, or an S3 bucket.
 
-    A bucket is asked so many times, and may be silent for `timeout_s` each time.
+    A request to a bucket is tried `tries` times, each with a timeout of `timeout_s`.
     """
     if settings.storage == "s3":
         return S3Storage(settings.s3, tries=tries, timeout_s=timeout_s)

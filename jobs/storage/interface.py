@@ -1,7 +1,7 @@
-"""Where pictures and videos lie: the small interface that a local folder and S3 both have.
+"""The interface of the object store, implemented by a local folder and by S3.
 
-A *key* is a relative path with `/`, made by this service alone, never by a caller; its ending tells the type of what
-lies there.
+A *key* is a relative path with `/`, created by this service alone, never by a caller. Its suffix is that of the content
+type.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class StoredObject:
-    """What lies under a key."""
+    """Size, type and etag of an object."""
 
     size_bytes: int
     content_type: str
@@ -21,7 +21,7 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class ListedObject:
-    """An object in a list; `modified_at` in unix seconds, by the store's clock."""
+    """An object in a listing; `modified_at` in unix seconds, by the store's clock."""
 
     key: str
     size_bytes: int
@@ -29,43 +29,48 @@ class ListedObject:
 
 
 class Storage(Protocol):
-    """Every method may raise StorageUnavailable; reading what is not there raises KeyError with the key."""
+    """Every method may raise StorageUnavailable; reading a missing object raises KeyError with the key."""
 
     def put_bytes(self, key: str, data: bytes) -> None:
-        """Store these bytes, all or nothing."""
+        """Stores these bytes, all or nothing."""
 
     def put_file(self, key: str, path: Path) -> None:
-        """Store the file at `path`, all or nothing."""
+        """Stores the file at `path`, all or nothing."""
 
     def copy(self, source: str, key: str) -> None:
-        """Store under `key` what lies under `source`, all or nothing."""
+        """Copies the object `source` to `key`, all or nothing."""
 
     def stat(self, key: str) -> StoredObject:
-        """Size, type and etag of what lies there."""
+        """Returns size, type and etag of an object."""
 
     def read(self, key: str, start: int, length: int) -> Iterator[bytes]:
-        """`length` bytes from byte `start` on, in pieces."""
+        """Yields `length` bytes from byte `start` on, in chunks."""
 
     def list(self, prefix: str) -> Iterator[ListedObject]:
-        """Everything whose key starts so, in no order; `prefix` is empty or ends with `/`."""
+        """Lists the objects whose keys start with `prefix`, in no order; it is empty or ends with `/`."""
 
     def delete(self, key: str) -> None:
-        """Remove this object; nothing there is no error."""
+        """Deletes this object; a missing one is no error."""
 
     def delete_prefix(self, prefix: str) -> None:
-        """Remove everything whose key starts so; nothing there is no error."""
+        """Deletes the objects whose keys start with `prefix`; none is no error."""
 
     def drop_unfinished(self, before: float) -> int:
-        """Remove what broken uploads left that began before this unix second; how many there were."""
+        """Deletes unfinished uploads that began before this unix second; returns their number."""
 
     def set_lifecycle(self) -> bool:
-        """Have the store itself delete what nobody would miss. False where it has no such rules."""
+        """Sets rules by which the store itself deletes unneeded objects. False if it has no such rules."""
 
     def free_bytes(self) -> int | None:
-        """Room that is left, where that can be known."""
+        """Returns the free space, or None if it is unknown."""
 
     def url(self, key: str, expires_in_s: int, filename: str) -> str:
-        """A link anybody can GET for a while, which saves under `filename`."""
+        """Returns a link that allows a GET without a key for a while and is saved as `filename`."""
 
     def check(self) -> None:
-        """Find out whether the store answers."""
+        """Raises StorageUnavailable if the store does not answer."""
+
+
+def read_all(storage: Storage, key: str) -> bytes:
+    """Reads a whole object into memory. Raises KeyError."""
+    return b"".join(storage.read(key, 0, storage.stat(key).size_bytes))

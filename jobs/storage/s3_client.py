@@ -1,8 +1,8 @@
-"""The boto3 client of a bucket: how it is addressed, how long it waits, and how uploads are checked on arrival.
+"""The boto3 client of a bucket: addressing style, timeouts, retries and checksums of uploads.
 
-Every upload carries a checksum that the store compares with what came in. At AWS that is SHA-256. Elsewhere it is
-Content-MD5, the oldest and only one that all stores check: newer AWS SDKs by themselves send CRC32 in a trailer of a
-body in `aws-chunked` coding, which stores that do not know it refuse, or keep as part of the object.
+Every upload carries a checksum that the store verifies. At AWS it is SHA-256. Elsewhere it is Content-MD5, the only one
+that all stores verify. By default, newer AWS SDKs send CRC32 in a trailer of an `aws-chunked` body. Other stores refuse
+such a body, or store the trailer as part of the object.
 """
 
 import hashlib
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn")
 CHECKED_BY_MD5 = ("PutObject", "UploadPart", "PutBucketLifecycleConfiguration")
-PIECE_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20
 
 
 def open_client(
     settings: S3Settings, endpoint_url: str | None, *, tries: int = 4, timeout_s: float = 60.0
 ) -> "S3Client":
-    """A client that makes so many `tries` where another may help, and waits `timeout_s` for each answer."""
+    """Opens a client with at most `tries` tries per request, each with a timeout of `timeout_s`."""
     by_sha256 = upload_checksum(settings) == "sha256"
     config = Config(
         signature_version="s3v4",
@@ -53,7 +53,7 @@ def open_client(
 
 
 def upload_checksum(settings: S3Settings) -> str:
-    """`sha256` or `md5`: what uploads to this store are checked by."""
+    """Returns the checksum of uploads to this store: `sha256` or `md5`."""
     if settings.checksum != "auto":
         return settings.checksum
     host = urlsplit(settings.endpoint_url or "").hostname
@@ -61,7 +61,7 @@ def upload_checksum(settings: S3Settings) -> str:
 
 
 def _add_md5(params: dict[str, Any], **_: Any) -> None:
-    """Put the digest of the body into the headers of a request that is about to be signed."""
+    """Adds the digest of the body to the headers, before the request is signed."""
     body = params["body"]
     digest = hashlib.md5(body, usedforsecurity=False) if isinstance(body, bytes | bytearray) else _md5_of(body)
     params["headers"]["Content-MD5"] = b64encode(digest.digest()).decode()
@@ -69,7 +69,7 @@ def _add_md5(params: dict[str, Any], **_: Any) -> None:
 
 def _md5_of(file: BinaryIO) -> "hashlib._Hash":
     start, digest = file.tell(), hashlib.md5(usedforsecurity=False)
-    while piece := file.read(PIECE_BYTES):
-        digest.update(piece)
+    while chunk := file.read(CHUNK_BYTES):
+        digest.update(chunk)
     file.seek(start)
     return digest

@@ -1,7 +1,7 @@
-"""The bucket's own rules for what nobody would miss: parts of uploads that broke off, and checkpoints left behind.
+"""Lifecycle rules of the bucket, which delete parts of broken uploads and old checkpoints.
 
-Videos and inputs are not among them: when they go depends on the job, and only the keeper knows the jobs. Rules that
-others made stay as they are.
+Videos and inputs have no rule: their retention depends on the job, which only the keeper knows. Rules with other names
+do not change.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -14,27 +14,28 @@ from jobs.storage.s3_errors import s3_errors
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-OURS = "easyanimate-"
-NONE_YET = ("NoSuchLifecycleConfiguration", "NotFound", "404")
+RULE_PREFIX = "easyanimate-"
+NO_RULES = ("NoSuchLifecycleConfiguration", "NotFound", "404")
 UNFINISHED_DAYS = 2
 CHECKPOINT_DAYS = 30
 
 
 def set_lifecycle(client: "S3Client", bucket: str) -> None:
-    """Add our rules, or bring them up to date. Raises StorageUnavailable, StorageRefused."""
+    """Adds or updates the rules of this service. Raises StorageUnavailable, StorageRefused."""
     with s3_errors(bucket):
-        found = _rules(client, bucket)
-        wanted = [rule for rule in found if not str(rule.get("ID", "")).startswith(OURS)] + our_rules()
-        if sorted(map(_told, found)) != sorted(map(_told, wanted)):
-            told: Any = {"Rules": wanted}
-            client.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=told)
+        current = _current_rules(client, bucket)
+        others = [rule for rule in current if not str(rule.get("ID", "")).startswith(RULE_PREFIX)]
+        wanted = others + lifecycle_rules()
+        if sorted(map(_normalized, current)) != sorted(map(_normalized, wanted)):
+            configuration: Any = {"Rules": wanted}
+            client.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=configuration)
 
 
-def our_rules() -> list[dict[str, Any]]:
-    """One rule for each place where we store, and one for checkpoints."""
+def lifecycle_rules() -> list[dict[str, Any]]:
+    """Returns one rule for unfinished uploads below each prefix, and one for checkpoints."""
     unfinished = [
         {
-            "ID": f"{OURS}unfinished-{place.rstrip('/')}",
+            "ID": f"{RULE_PREFIX}unfinished-{place.rstrip('/')}",
             "Status": "Enabled",
             "Filter": {"Prefix": place},
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": UNFINISHED_DAYS},
@@ -44,7 +45,7 @@ def our_rules() -> list[dict[str, Any]]:
     return [
         *unfinished,
         {
-            "ID": f"{OURS}checkpoints",
+            "ID": f"{RULE_PREFIX}checkpoints",
             "Status": "Enabled",
             "Filter": {"Prefix": CHECKPOINTS},
             "Expiration": {"Days": CHECKPOINT_DAYS},
@@ -52,15 +53,15 @@ def our_rules() -> list[dict[str, Any]]:
     ]
 
 
-def _rules(client: "S3Client", bucket: str) -> list[dict[str, Any]]:
+def _current_rules(client: "S3Client", bucket: str) -> list[dict[str, Any]]:
     try:
-        answer: dict[str, Any] = dict(client.get_bucket_lifecycle_configuration(Bucket=bucket))
+        response: dict[str, Any] = dict(client.get_bucket_lifecycle_configuration(Bucket=bucket))
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") in NONE_YET:
+        if error.response.get("Error", {}).get("Code") in NO_RULES:
             return []
         raise
-    return list(answer.get("Rules", []))
+    return list(response.get("Rules", []))
 
 
-def _told(rule: dict[str, Any]) -> str:
+def _normalized(rule: dict[str, Any]) -> str:
     return repr(sorted(rule.items()))

@@ -1,7 +1,7 @@
-"""Standing endpoints: where a caller wants to hear of all videos, about what, signed with which secret.
+"""Webhook endpoints of callers: a URL, the subscribed event types and a secret, for all videos of the caller.
 
-Beside the record of each endpoint there is a set for every caller and event type, of the endpoints that want it: the
-outbox reads it in the same step that changes a job, so an endpoint hears of everything from the moment it is there.
+For every caller and event type there is also a set of the subscribed endpoints. The outbox reads it in the transaction
+that changes a job, so an endpoint receives every event after its creation.
 """
 
 import base64
@@ -18,14 +18,13 @@ from jobs.model.request import WEBHOOK_EVENTS
 from jobs.redis.connection import redis_errors
 from jobs.redis.keys import subscribers_key
 
-OLD_SECRET_S = 86_400.0  # how long two secrets sign after a rotation that asks for it
+OLD_SECRET_S = 86_400.0  # how long the old secret also signs after a rotation with overlap
 
 
 class Endpoint(BaseModel):
-    """Times are unix seconds. `secret` signs, until `old_secret_until` the old one beside it.
+    """An endpoint of a caller. Times are unix seconds. `secret` signs, and `old_secret` also until `old_secret_until`.
 
-    `disabled_at` and `disabled_reason` are set when the receiver said that it is gone: nothing goes there until its
-    owner changes the endpoint.
+    `disabled_at` and `disabled_reason` are set after a 410 Gone: nothing is sent until the owner changes the endpoint.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,12 +43,12 @@ class Endpoint(BaseModel):
     disabled_reason: str | None = None
 
     def secrets_at(self, now: float) -> tuple[str, ...]:
-        """What signs at this moment, the newest first."""
+        """Returns the secrets that sign at `now`, newest first."""
         return (self.secret, self.old_secret) if self.old_secret and now < self.old_secret_until else (self.secret,)
 
 
 class LastDelivery(BaseModel):
-    """What the last deliveries to an endpoint met. Times are unix seconds."""
+    """Results of the last deliveries to an endpoint. Times are unix seconds."""
 
     last_answer: str | None = None
     last_success_at: float | None = None
@@ -57,45 +56,45 @@ class LastDelivery(BaseModel):
 
 
 class EndpointStore:
-    """The table of endpoints. Every method may raise QueueUnavailable."""
+    """Records of endpoints in Redis. Every method may raise QueueUnavailable."""
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
 
     def add(self, endpoint: Endpoint) -> None:
-        """From here on it hears of everything that happens."""
+        """Adds an endpoint; it receives the events that follow."""
         with redis_errors(), self.redis.pipeline(transaction=True) as pipe:
             pipe.zadd(_index_key(endpoint.owner), {endpoint.id: endpoint.created_at})
             _write(pipe, endpoint)
             pipe.execute()
 
     def count(self, owner: str) -> int:
-        """How many the caller has."""
+        """Counts the endpoints of the caller."""
         with redis_errors():
             return self.redis.zcard(_index_key(owner))
 
     def find(self, endpoint_id: str) -> Endpoint | None:
-        """The endpoint with this id, whoever's it is."""
+        """Returns the endpoint with this id, of any owner, or None."""
         with redis_errors():
             row = cast(bytes | None, self.redis.get(_record_key(endpoint_id)))
         return Endpoint.model_validate_json(row) if row else None
 
     def get_owned(self, endpoint_id: str, owner: str) -> Endpoint:
-        """The caller's endpoint; another's is as good as none. Raises EndpointNotFound."""
+        """Returns the caller's endpoint. Raises EndpointNotFound, also for one of another caller."""
         endpoint = self.find(endpoint_id)
         if endpoint is None or endpoint.owner != owner:
             raise EndpointNotFound(f"there is no webhook endpoint {endpoint_id[:100]!r}")
         return endpoint
 
     def listed(self, owner: str) -> list[Endpoint]:
-        """All of the caller's, newest first."""
+        """Lists the endpoints of the caller, newest first."""
         with redis_errors():
             ids = cast(list[bytes], self.redis.zrevrange(_index_key(owner), 0, -1))
             rows = cast(list[bytes | None], self.redis.mget([_record_key(i.decode()) for i in ids])) if ids else []
         return [Endpoint.model_validate_json(row) for row in rows if row]
 
     def change(self, endpoint_id: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint:
-        """Put `change(endpoint)` in its place, and it hears of what it then wants. Raises EndpointNotFound."""
+        """Replaces the endpoint by `change(endpoint)` and updates its subscriptions. Raises EndpointNotFound."""
         key = _record_key(endpoint_id)
         with redis_errors(), self.redis.pipeline(transaction=True) as pipe:
             while True:
@@ -113,13 +112,13 @@ class EndpointStore:
                 return changed
 
     def disable(self, endpoint_id: str, reason: str, now: float) -> None:
-        """Nothing goes there any more, and the endpoint says why."""
+        """Disables the endpoint and stores the reason."""
         self.change(
             endpoint_id, lambda endpoint: endpoint.model_copy(update={"disabled_at": now, "disabled_reason": reason})
         )
 
     def remove(self, endpoint: Endpoint) -> None:
-        """It hears of nothing any more; what is on its way to it will not be sent."""
+        """Deletes the endpoint; its pending deliveries are not sent."""
         with redis_errors(), self.redis.pipeline(transaction=True) as pipe:
             pipe.delete(_record_key(endpoint.id), _last_key(endpoint.id))
             pipe.zrem(_index_key(endpoint.owner), endpoint.id)
@@ -128,7 +127,7 @@ class EndpointStore:
             pipe.execute()
 
     def record_result(self, endpoint_id: str, answer: str, now: float, *, arrived: bool) -> None:
-        """Write down what a delivery met."""
+        """Records the result of a delivery."""
         which = "last_success_at" if arrived else "last_failure_at"
         with redis_errors(), self.redis.pipeline(transaction=True) as pipe:
             pipe.hset(_last_key(endpoint_id), mapping={"last_answer": answer, which: now})
@@ -136,19 +135,19 @@ class EndpointStore:
             pipe.execute()
 
     def last_try(self, endpoint_id: str) -> LastDelivery:
-        """What the last deliveries to it met."""
+        """Returns the results of the last deliveries."""
         with redis_errors():
             fields = cast(dict[bytes, bytes], self.redis.hgetall(_last_key(endpoint_id)))
         return LastDelivery.model_validate({name.decode(): value.decode() for name, value in fields.items()})
 
 
 def new_endpoint_id() -> str:
-    """A fresh public id."""
+    """Returns a new public id."""
     return f"we_{secrets.token_hex(12)}"
 
 
 def new_secret() -> str:
-    """A fresh secret as Standard Webhooks wants it."""
+    """Returns a new secret in the format of Standard Webhooks."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 

@@ -1,8 +1,8 @@
-"""The outbox: webhook deliveries written in the same transaction as the state they report, until they arrive.
+"""The outbox: webhook deliveries, written in the same transaction as the change of state that they report.
 
-One row for each receiver: the one that the request named, and every standing endpoint of the caller that wants the
-event. Rows are made inside Redis (`jobs/webhooks/scripts.py`), so which endpoints there are is known at the very moment
-of the change, at no round trip.
+There is one row per receiver: the one of the request, and each endpoint of the caller that subscribes to the event. The
+rows are created inside Redis (`jobs/webhooks/scripts.py`), which reads the endpoints at the moment of the change,
+without a round trip.
 """
 
 import secrets
@@ -15,14 +15,14 @@ from jobs.redis.keys import ledger_key, subscribers_key
 from jobs.webhooks.payload import event_data, webhook_body
 from jobs.webhooks.scripts import FAN_OUT
 
-LEDGER_TTL_S = 7 * 86_400  # what a delivery that has ended stays
-JOB_LEDGER_TTL_S = 14 * 86_400  # the list of a job's: three days of tries and what they stay, and some more
+LEDGER_TTL_S = 7 * 86_400  # of an ended delivery
+JOB_LEDGER_TTL_S = 14 * 86_400  # of a job's list: three days of tries, the week above, and a margin
 PROGRESS = "video.progress"
-PROGRESS_TTL_S = 60  # nobody wants to hear of it later
+PROGRESS_TTL_S = 60  # progress is obsolete after that
 
 
 def add_webhook(pipe: Pipeline, job: Job, event_type: str, now: float) -> None:
-    """Put a delivery to everybody who wants to hear of it into the outbox. `now` in unix seconds."""
+    """Adds to `pipe` a delivery for each receiver of this event. `now` in unix seconds."""
     name = secrets.token_hex(12)
     event_id = f"evt_{name}"
     body = webhook_body(event_id, event_type, now, event_data(job, event_type))
@@ -32,12 +32,20 @@ def add_webhook(pipe: Pipeline, job: Job, event_type: str, now: float) -> None:
     lifetimes = (PROGRESS_TTL_S, "") if event_type == PROGRESS else ("", JOB_LEDGER_TTL_S)
     keys = (subscribers_key(job.owner, event_type), ledger_key(job.id))
     pipe.eval(
-        FAN_OUT, len(keys), *keys, f"dlv_{name}", job.owner, f"{now:.6f}", *lifetimes, *_own(job, event_type), *shared
+        FAN_OUT,
+        len(keys),
+        *keys,
+        f"dlv_{name}",
+        job.owner,
+        f"{now:.6f}",
+        *lifetimes,
+        *_request_receiver(job, event_type),
+        *shared,
     )
 
 
-def _own(job: Job, event_type: str) -> tuple[str, str, str]:
-    """Lane, url and secret of the receiver that the request named, if it wants this event."""
+def _request_receiver(job: Job, event_type: str) -> tuple[str, str, str]:
+    """Returns lane, url and secret of the request's own receiver, if it subscribes to this event."""
     target = job.request.webhook
     if target is None or event_type not in target.events:
         return "", "", ""

@@ -1,12 +1,12 @@
-"""What the outbox does inside Redis, in one step each.
+"""Lua scripts of the outbox, each one atomic step inside Redis.
 
-A lane is a queue to one receiver, named `owner receiver`: `outbox:lane:{lane}` holds its deliveries by the second they
-are due, `outbox:due` the lanes by their earliest one. To claim a delivery is to make it due again a minute later: a
-deliverer that dies meanwhile is nobody's concern.
+A lane is a queue to one receiver, named `owner receiver`. `outbox:lane:{lane}` holds its deliveries by the time at
+which they are due, `outbox:due` holds the lanes by their earliest delivery. A claim makes a delivery due again a minute
+later, so the claim of a dead deliverer expires.
 """
 
-# After a change of a lane: its place among the lanes.
-_SETTLE_LANE = """
+# Updates the place of a lane in `outbox:due`, after a change of the lane.
+_UPDATE_LANE = """
 local function settle_lane(lane)
   local first = redis.call('ZRANGE', 'outbox:lane:' .. lane, 0, 0, 'WITHSCORES')
   if first[1] then redis.call('ZADD', 'outbox:due', first[2], lane)
@@ -14,12 +14,11 @@ local function settle_lane(lane)
 end
 """
 
-# KEYS: the endpoints that want this event, the ledger of the job.
-# ARGV: id of the deliveries without their numbers, owner, now, seconds a row may live ('' for ever), seconds the
-#       ledger lives ('' for no entry), lane and url and secret of the receiver named by the request ('' for none), the
-#       fields that all rows share.
-# The rows are written in the same transaction as the state that they report; if only the answer was lost and it is said
-# again, nothing is written twice.
+# KEYS: the subscribed endpoints, the ledger of the job.
+# ARGV: id of the deliveries without their numbers, owner, now, TTL of a row ('' for none), TTL of the ledger ('' for no
+#       entry), lane, url and secret of the request's receiver ('' for none), the fields that all rows share.
+# The rows are written in the same transaction as the state that they report. If the reply is lost and the command is
+# repeated, nothing is written twice.
 FAN_OUT = """
 local count = 0
 local function add(lane, name, value, other, secret)
@@ -46,10 +45,10 @@ end
 return count
 """
 
-# ARGV: now, seconds the claim holds, lanes and owners that have enough under way.
-# Answers the row that is due first among all others.
+# ARGV: now, seconds of the claim, busy lanes and owners.
+# Returns the row of another lane and owner that is due first.
 CLAIM = (
-    _SETTLE_LANE
+    _UPDATE_LANE
     + """
 local now, skipped, busy = tonumber(ARGV[1]), 0, {}
 for i = 3, #ARGV do busy[ARGV[i]] = true end
@@ -83,11 +82,11 @@ end
 """
 )
 
-# KEYS: the row, its tries. ARGV: id, lane, claimed_until of the claim, the try ('' for none), status, next try or
-# seconds the ended row stays.
-# A try is written down in any case; what it means for the delivery only if nobody else has it by now, or if it arrived.
+# KEYS: the row, its tries. ARGV: id, lane, claimed_until of the claim, the try ('' for none), status, time of the next
+# try or TTL of the ended row.
+# The try is always recorded. The status changes only if the claim still holds, or if the delivery arrived.
 RECORD = (
-    _SETTLE_LANE
+    _UPDATE_LANE
     + """
 local id, lane, status = ARGV[1], ARGV[2], ARGV[5]
 if redis.call('EXISTS', KEYS[1]) == 1 then
@@ -114,10 +113,10 @@ settle_lane(lane)
 """
 )
 
-# KEYS: the row, its tries, the ledger of the job. ARGV: id, now, seconds the ledger lives.
-# Answers 0 if the row is gone, 1 otherwise; a delivery that is being tried right now is left alone.
+# KEYS: the row, its tries, the ledger of the job. ARGV: id, now, TTL of the ledger.
+# Returns 0 if the row does not exist, 1 otherwise; a claimed delivery does not change.
 REDELIVER = (
-    _SETTLE_LANE
+    _UPDATE_LANE
     + """
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 if tonumber(redis.call('HGET', KEYS[1], 'claimed_until') or 0) > tonumber(ARGV[2]) then return 1 end

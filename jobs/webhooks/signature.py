@@ -1,4 +1,4 @@
-"""Standard Webhooks: the headers that let a receiver check who sent an event."""
+"""Signatures of Standard Webhooks, with which a receiver verifies the sender of an event."""
 
 from base64 import b64decode
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ PREFIX = "whsec_"
 
 
 def signed_headers(secrets: Sequence[str], event_id: str, body: str, now: float) -> dict[str, str]:
-    """`webhook-id`, `webhook-timestamp` and `webhook-signature` for this try, which has a signature by each secret.
+    """Returns `webhook-id`, `webhook-timestamp` and `webhook-signature`, with one signature per secret.
 
     `now` in unix seconds.
     """
@@ -25,7 +25,7 @@ def signed_headers(secrets: Sequence[str], event_id: str, body: str, now: float)
 
 
 def check_secret(secret: str, param: str = "webhook.secret") -> None:
-    """Refuse a secret that no verifier would take. Raises InvalidRequest."""
+    """Refuses a secret that verifiers do not accept. Raises InvalidRequest."""
     try:
         usable = secret.startswith(PREFIX) and 24 <= len(b64decode(secret.removeprefix(PREFIX), validate=True)) <= 64
     except ValueError:

@@ -29,8 +29,8 @@ _END = re.compile(r"(?<=[.!?:;])\s+|\n\s*\n")
 
 
 def words_of(name: str) -> set[str]:
-    """The lower-case words of an identifier: `readBody_from` -> read, body, from."""
-    return {part.lower() for part in _PART.findall(name)}
+    """The lower-case words of an identifier: `readBody_from` -> read, body, from. "Not found" is a term of HTTP."""
+    return {part.lower() for part in _PART.findall(name.replace("NotFound", "").replace("not_found", ""))}
 
 
 def names_in(source: str) -> Iterator[tuple[int, str]]:
