@@ -1,10 +1,11 @@
-"""The keeper: lost workers' jobs go to others, webhooks to their receivers, old files away. `python -m worker.keeper`.
+"""`python -m worker.keeper` recovers jobs of lost workers, delivers webhooks and deletes expired files.
 
-Several keepers may run at once: every step is a compare-and-set, and a delivery is claimed before it is tried.
+Several keepers may run at once: every step is a compare-and-set, and a delivery is claimed before it is sent.
 """
 
 import signal
 import sys
+from functools import partial
 from queue import SimpleQueue
 from threading import Event, Thread
 
@@ -15,11 +16,12 @@ from jobs.logs import configure_logging
 from jobs.outbound_http import OutboundClient
 from jobs.redis.connection import connect
 from jobs.storage.factory import open_storage
-from jobs.store.keeper.recovery import JobStore
+from jobs.store.transitions import JobTable
 from worker import metrics
 from worker.crash_points import watch_folder
 from worker.keeper.deliverer import Deliverer
 from worker.keeper.orphans import OrphanSweeper
+from worker.keeper.periodic_task import PeriodicTask
 from worker.keeper.recovery import RecoverySweeper
 from worker.keeper.retention import RetentionSweeper
 from worker.keeper.uploads import UploadSweeper
@@ -29,20 +31,23 @@ log = structlog.get_logger()
 
 
 def run_keeper(settings: KeeperSettings, signals: "SimpleQueue[int]") -> None:
-    """Sweep and deliver until a signal comes."""
-    store = JobStore(connect(settings.redis_url.get_secret_value(), retries=2), lease_s=settings.lease_s)
+    """Runs all tasks of the keeper until a signal."""
+    store = JobTable(connect(settings.redis_url.get_secret_value(), retries=2), lease_s=settings.lease_s)
     outbound = OutboundClient(allow_private=settings.webhook_allow_private, timeout_s=settings.webhook_timeout_s)
     deliverer = Deliverer(store, outbound, settings.secret_for("webhook"), settings.webhook_threads)
     storage = open_storage(settings)
     stopped = Event()
-    tasks = {
-        "sweeper": RecoverySweeper(store, settings).run,
-        "deliverer": deliverer.run,
-        "janitor": RetentionSweeper(store, storage, settings).run,
-        "files": UploadSweeper(store, storage, settings.retention_sweep_s).run,
-        "orphans": OrphanSweeper(store, storage, settings).run,
-    }
-    threads = [Thread(target=task, args=[stopped], name=name) for name, task in tasks.items()]
+    retention = partial(RetentionSweeper(store, storage, settings).sweep, stopped)
+    every_s = settings.retention_sweep_s
+    tasks = [
+        # After an outage of Redis, workers have the time of a lease to renew theirs before their jobs count as lost.
+        PeriodicTask("recovery", RecoverySweeper(store, settings).sweep, settings.sweep_s, settings.lease_s),
+        PeriodicTask("retention", retention, every_s),
+        PeriodicTask("uploads", UploadSweeper(store, storage).sweep, every_s),
+        PeriodicTask("orphans", OrphanSweeper(store, storage, settings).sweep_when_due, every_s),
+    ]
+    threads = [Thread(target=task.run, args=[stopped], name=task.name) for task in tasks]
+    threads.append(Thread(target=deliverer.run, args=[stopped], name="deliverer"))
     for thread in threads:
         thread.start()
     log.info("keeper.started")
@@ -54,7 +59,7 @@ def run_keeper(settings: KeeperSettings, signals: "SimpleQueue[int]") -> None:
 
 
 def main() -> int:
-    """Keep until a signal comes; the exit code: 2 if the settings are wrong."""
+    """Runs a keeper until a signal; returns the exit code, 2 for wrong settings."""
     try:
         settings = KeeperSettings()
     except ValidationError as error:
@@ -63,7 +68,7 @@ def main() -> int:
     configure_logging(settings.log_format, process="keeper")
     watch_folder(settings.crash_points_dir)
     metrics.serve_metrics(settings.metrics_host, settings.keeper_metrics_port)
-    signals: SimpleQueue[int] = SimpleQueue()  # the one thing that may be touched in a signal handler
+    signals: SimpleQueue[int] = SimpleQueue()  # safe in a signal handler
     signal.signal(signal.SIGTERM, lambda number, _: signals.put(number))
     signal.signal(signal.SIGINT, lambda number, _: signals.put(number))
     run_keeper(settings, signals)

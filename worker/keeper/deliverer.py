@@ -1,4 +1,4 @@
-"""Takes webhooks from the outbox to their receivers: signed, many at a time, a slow receiver in a lane of its own."""
+"""Delivers webhooks from the outbox: signed, many at a time, with a lane of its own for each receiver."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from jobs.model.delivery import Delivery, Status, Try
 from jobs.outbound_http import AddressBlocked, OutboundClient, OutboundResponse, RequestFailed
 from jobs.redis.connection import redis_errors
 from jobs.store import counters
-from jobs.store.keeper.recovery import JobStore
+from jobs.store.transitions import JobTable
 from jobs.webhooks.deliveries import Deliveries
 from jobs.webhooks.endpoints import EndpointStore
 from jobs.webhooks.outbox import PROGRESS
@@ -23,16 +23,16 @@ from worker.keeper.delivery_slots import DeliverySlots
 
 log = structlog.get_logger()
 
-LOOK_EVERY_S = 0.5  # for tries whose time has come; what is new rings
+POLL_S = 0.5  # for tries that become due; a new delivery wakes the thread at once
 PAUSE_S = 1.0  # while Redis is away
-TRIES_TO_WRITE = 20
-PROGRESS_FRESH_S = 10.0  # older news of progress is no news
+MAX_WRITE_TRIES = 20
+MAX_PROGRESS_AGE_S = 10.0  # older progress is obsolete
 GONE = 410
 
 
 @dataclass(frozen=True)
 class Receiver:
-    """Where a delivery goes right now, and what signs it, the newest secret first."""
+    """The current URL of a delivery and its signing secrets, newest first."""
 
     url: str
     secrets: tuple[str, ...]
@@ -40,106 +40,106 @@ class Receiver:
 
 @dataclass(frozen=True)
 class DeliveryOutcome:
-    """What a try met. `answer` is None where none came; `told` says it in words."""
+    """The result of a try. `response` is None without one; `summary` is for the ledger."""
 
-    answer: OutboundResponse | None
-    told: str
+    response: OutboundResponse | None
+    summary: str
 
     @property
     def arrived(self) -> bool:
-        """Whether the receiver took it."""
-        return self.answer is not None and 200 <= self.answer.status < 300
+        """Whether the receiver accepted the delivery."""
+        return self.response is not None and 200 <= self.response.status < 300
 
     @property
     def is_gone(self) -> bool:
-        """Whether the receiver wants nothing more, ever."""
-        return self.answer is not None and self.answer.status == GONE
+        """Whether the receiver answered 410 Gone."""
+        return self.response is not None and self.response.status == GONE
 
 
 class Deliverer:
-    """`secret` signs what has no secret of its own. At most `threads` tries are under way at once.
+    """Sends deliveries with at most `threads` threads. `secret` signs those without a secret of their own.
 
-    One thread waits for what is new or due and hands it out; whoever has finished takes the next by himself.
+    One thread waits for new and due deliveries and starts them; a thread that has finished claims the next one itself.
     """
 
-    def __init__(self, store: JobStore, outbound: OutboundClient, secret: str, threads: int) -> None:
+    def __init__(self, store: JobTable, outbound: OutboundClient, secret: str, threads: int) -> None:
         self.store = store
         self.deliveries = Deliveries(store.redis)
         self.endpoints = EndpointStore(store.redis)
         self.outbound = outbound
         self.secret = secret
-        self.lanes = DeliverySlots(threads)
+        self.slots = DeliverySlots(threads)
         self._lock = Lock()
         self._stopped = Event()
 
     def run(self, stopped: Event) -> None:
-        """Deliver until `stopped`; what is under way then is brought to its end."""
+        """Delivers until `stopped`, and then finishes the deliveries that have begun."""
         self._stopped = stopped
-        with ThreadPoolExecutor(self.lanes.threads, thread_name_prefix="webhook") as pool:
+        with ThreadPoolExecutor(self.slots.threads, thread_name_prefix="webhook") as pool:
             while not stopped.is_set():
                 try:
-                    while delivery := self._take():
-                        pool.submit(self._work_off, delivery)
-                    self.deliveries.wait(LOOK_EVERY_S)
+                    while delivery := self._claim():
+                        pool.submit(self._deliver_from, delivery)
+                    self.deliveries.wait(POLL_S)
                 except QueueUnavailable:
                     log.warning("redis.away")
                     stopped.wait(PAUSE_S)
-                except Exception:  # one odd row must not silence all others
-                    log.exception("outbox.broken")
+                except Exception:  # one unreadable row must not stop the others
+                    log.exception("outbox.failed")
                     stopped.wait(PAUSE_S)
 
-    def _take(self) -> Delivery | None:
-        """The next delivery that there is room for, if any."""
+    def _claim(self) -> Delivery | None:
+        """Claims the next due delivery that has a free slot."""
         with self._lock:
-            if self._stopped.is_set() or not self.lanes.has_room:
+            if self._stopped.is_set() or not self.slots.has_room:
                 return None
-            delivery = self.deliveries.claim(self.store.now(), self.lanes.busy())
+            delivery = self.deliveries.claim(self.store.now(), self.slots.busy())
             if delivery:
-                self.lanes.acquire(delivery)
+                self.slots.acquire(delivery)
             return delivery
 
-    def _work_off(self, delivery: Delivery | None) -> None:
-        """Deliver this one, then whatever there is room for now."""
+    def _deliver_from(self, delivery: Delivery | None) -> None:
+        """Sends this delivery, then claims and sends further ones while there are any."""
         while delivery:
             started = time.monotonic()
             try:
                 self._deliver(delivery)
-            except Exception:  # a thread of the pool would swallow it
-                log.exception("webhook.broken", delivery=delivery.id)
+            except Exception:  # the pool would drop it silently
+                log.exception("webhook.error", delivery=delivery.id)
             with self._lock:
-                self.lanes.release(delivery, time.monotonic() - started)
+                self.slots.release(delivery, time.monotonic() - started)
             try:
-                delivery = self._take()
-            except QueueUnavailable:  # whoever hands out will see to it
+                delivery = self._claim()
+            except QueueUnavailable:  # the waiting thread claims again
                 return
             except Exception:
-                log.exception("outbox.broken")
+                log.exception("outbox.failed")
                 return
 
     def _deliver(self, delivery: Delivery) -> None:
         now = self.store.now()
-        if delivery.type == PROGRESS and now - delivery.created_at > PROGRESS_FRESH_S:
+        if delivery.type == PROGRESS and now - delivery.created_at > MAX_PROGRESS_AGE_S:
             self.deliveries.finish(delivery, "dropped", None)
             return
-        target = self._target(delivery, now)
-        if target is None:
+        receiver = self._receiver(delivery, now)
+        if receiver is None:
             self.deliveries.finish(delivery, "refused", None)
-            log.warning("webhook.unwanted", **_facts(delivery))
+            log.warning("webhook.no_receiver", **_log_fields(delivery))
             return
         started = time.monotonic()
-        outcome = self._post(delivery, target)
-        made = Try(
+        outcome = self._post(delivery, receiver)
+        attempt = Try(
             at=now,
-            url=target.url,
-            status_code=outcome.answer.status if outcome.answer else None,
-            answer=outcome.told,
-            body=outcome.answer.body if outcome.answer else "",
+            url=receiver.url,
+            status_code=outcome.response.status if outcome.response else None,
+            answer=outcome.summary,
+            body=outcome.response.body if outcome.response else "",
             duration_ms=round(1000 * (time.monotonic() - started)),
         )
-        self._write_down(delivery, outcome, made)
+        self._record_until_written(delivery, outcome, attempt)
 
-    def _target(self, delivery: Delivery, now: float) -> Receiver | None:
-        """None if nobody is there any more who wants it."""
+    def _receiver(self, delivery: Delivery, now: float) -> Receiver | None:
+        """Returns the receiver, or None if it is gone, deleted or disabled."""
         if not delivery.endpoint_id:
             is_gone = self.deliveries.is_gone(delivery.job_id)
             return None if is_gone else Receiver(delivery.url, (delivery.secret or self.secret,))
@@ -148,62 +148,63 @@ class Deliverer:
             return None
         return Receiver(endpoint.url, endpoint.secrets_at(now))
 
-    def _post(self, delivery: Delivery, target: Receiver) -> DeliveryOutcome:
+    def _post(self, delivery: Delivery, receiver: Receiver) -> DeliveryOutcome:
         try:
-            headers = signed_headers(target.secrets, delivery.event_id, delivery.body, time.time())
+            headers = signed_headers(receiver.secrets, delivery.event_id, delivery.body, time.time())
             headers["content-type"] = "application/json"
             if delivery.traceparent:
                 headers["traceparent"] = delivery.traceparent
-            answer = self.outbound.post(target.url, delivery.body.encode(), headers)
+            response = self.outbound.post(receiver.url, delivery.body.encode(), headers)
         except AddressBlocked as error:
             return DeliveryOutcome(None, f"not sent: {error}")
         except RequestFailed as error:
             return DeliveryOutcome(None, str(error))
-        except Exception:  # whatever it is: the next try is in a while, not at once
-            log.exception("webhook.broken", delivery=delivery.id)
+        except Exception:  # record it as a failed try, so that the next one follows the schedule
+            log.exception("webhook.error", delivery=delivery.id)
             return DeliveryOutcome(None, "not sent")
-        return DeliveryOutcome(answer, str(answer.status))
+        return DeliveryOutcome(response, str(response.status))
 
-    def _write_down(self, delivery: Delivery, outcome: DeliveryOutcome, made: Try) -> None:
-        """Record the outcome. If that fails for good, the delivery is tried again: at least once, with the same id."""
-        for _ in range(TRIES_TO_WRITE):
+    def _record_until_written(self, delivery: Delivery, outcome: DeliveryOutcome, attempt: Try) -> None:
+        """Records the outcome. If Redis stays away, the delivery is sent again with the same id: at least once."""
+        for _ in range(MAX_WRITE_TRIES):
             try:
-                return self._record(delivery, outcome, made)
+                return self._record(delivery, outcome, attempt)
             except QueueUnavailable:
                 time.sleep(PAUSE_S)
 
-    def _record(self, delivery: Delivery, outcome: DeliveryOutcome, made: Try) -> None:
+    def _record(self, delivery: Delivery, outcome: DeliveryOutcome, attempt: Try) -> None:
         status: Status
         if outcome.arrived:
             status = "delivered"
-            self.deliveries.finish(delivery, status, made)
+            self.deliveries.finish(delivery, status, attempt)
         elif outcome.is_gone:
             status = "refused"
-            self._disable(delivery, made)
-            self.deliveries.finish(delivery, status, made)
+            self._disable(delivery, attempt)
+            self.deliveries.finish(delivery, status, attempt)
         else:
-            wish_s = outcome.answer.retry_after_s if outcome.answer else 0.0
-            status = self.deliveries.retry(delivery, made, self.store.now(), wish_s)
+            retry_after_s = outcome.response.retry_after_s if outcome.response else 0.0
+            status = self.deliveries.retry(delivery, attempt, self.store.now(), retry_after_s)
         if delivery.endpoint_id:
-            self.endpoints.record_result(delivery.endpoint_id, outcome.told, made.at, arrived=outcome.arrived)
-        metrics.WEBHOOKS.labels("delivered" if outcome.arrived else "failed").observe(made.duration_ms / 1000)
-        with suppress(QueueUnavailable), redis_errors():  # the delivery itself is written down
-            counters.count(self.store.redis, counters.DELIVERIES, "delivered" if outcome.arrived else "failed")
-        facts = {**_facts(delivery), "answer": outcome.told, "tries": delivery.tries + 1, "ms": made.duration_ms}
+            self.endpoints.record_result(delivery.endpoint_id, outcome.summary, attempt.at, arrived=outcome.arrived)
+        result = "delivered" if outcome.arrived else "failed"
+        metrics.WEBHOOKS.labels(result).observe(attempt.duration_ms / 1000)
+        with suppress(QueueUnavailable), redis_errors():  # the delivery itself is recorded
+            counters.count(self.store.redis, counters.DELIVERIES, result)
+        fields = {"answer": outcome.summary, "tries": delivery.tries + 1, "ms": attempt.duration_ms}
         event = {"delivered": "webhook.delivered", "refused": "webhook.refused"}.get(status, "webhook.failed")
-        (log.info if outcome.arrived else log.warning)(event, status=status, **facts)
+        (log.info if outcome.arrived else log.warning)(event, status=status, **_log_fields(delivery), **fields)
 
-    def _disable(self, delivery: Delivery, made: Try) -> None:
-        """The receiver said 410: nothing goes there any more."""
+    def _disable(self, delivery: Delivery, attempt: Try) -> None:
+        """Stops all deliveries to a receiver that answered 410 Gone."""
         if not delivery.endpoint_id:
             self.deliveries.mark_gone(delivery.job_id)
             return
         try:
-            self.endpoints.disable(delivery.endpoint_id, "it answered 410 Gone", made.at)
+            self.endpoints.disable(delivery.endpoint_id, "it answered 410 Gone", attempt.at)
             log.warning("endpoint.disabled", endpoint=delivery.endpoint_id, owner=delivery.owner)
-        except EndpointNotFound:  # deleted meanwhile
+        except EndpointNotFound:  # deleted in the meantime
             return
 
 
-def _facts(delivery: Delivery) -> dict[str, str]:
+def _log_fields(delivery: Delivery) -> dict[str, str]:
     return {"delivery": delivery.id, "job_id": delivery.job_id, "type": delivery.type}

@@ -1,4 +1,4 @@
-"""Models that no worker serves: after a while that is said, in the record of every video that waits for one."""
+"""Marks models without a worker as unserved; waiting videos then show a warning."""
 
 import time
 
@@ -10,15 +10,15 @@ log = structlog.get_logger()
 
 
 class UnservedModels:
-    """Looks again and again. Several keepers may do so at once: the first to have seen it long enough says it."""
+    """Measures how long a model has no worker. Several keepers may run; the first at the limit marks it."""
 
     def __init__(self, registry: Registry, after_s: float) -> None:
         self.registry = registry
         self.after_s = after_s
-        self._since: dict[str, float] = {}  # by our own clock
+        self._since: dict[str, float] = {}  # by the monotonic clock of this process
 
     def check(self, model: str) -> None:
-        """See whether anybody serves this model, and say so if nobody has for too long. A worker takes it back."""
+        """Marks the model after `after_s` without a worker. A worker that announces it removes the mark."""
         if self.registry.live_workers(model):
             self._since.pop(model, None)
             return

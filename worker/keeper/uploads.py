@@ -1,42 +1,28 @@
-"""Removes files that callers sent ahead when their time is over, and what is left of uploads that never ended."""
-
-from threading import Event
+"""Deletes expired files of callers, and what unfinished uploads left."""
 
 import structlog
 
-from jobs.errors import JobsError
 from jobs.storage.interface import Storage
 from jobs.storage.uploads import UploadIndex, upload_prefix
-from jobs.store.keeper.recovery import JobStore
+from jobs.store.transitions import JobTable
 
 log = structlog.get_logger()
 
-AT_ONCE = 100
+BATCH = 100
 
 
 class UploadSweeper:
-    """Several may run: to remove what is gone does no harm."""
+    """Deletes expired files. Several keepers may run: deleting a missing file is no error."""
 
-    def __init__(self, store: JobStore, storage: Storage, every_s: float) -> None:
+    def __init__(self, store: JobTable, storage: Storage) -> None:
         self.store = store
         self.files = UploadIndex(store.redis)
         self.storage = storage
-        self.every_s = every_s
-
-    def run(self, stopped: Event) -> None:
-        """Sweep until `stopped`."""
-        while not stopped.wait(self.every_s):
-            try:
-                self.sweep()
-            except JobsError as error:  # Redis or storage is away: the files wait
-                log.warning("files.not_swept", why=error.code)
-            except Exception:
-                log.exception("sweep.failed")
 
     def sweep(self) -> None:
-        """Once over everything: content first, so that nothing is left that nobody knows of."""
-        while ended := self.files.expired(self.store.now(), AT_ONCE):
-            for file_id in ended:
+        """Deletes every expired file: content first, so that no object is left without a record."""
+        while expired := self.files.expired(self.store.now(), BATCH):
+            for file_id in expired:
                 self.storage.delete_prefix(upload_prefix(file_id))
                 self.files.delete(file_id)
-            log.info("files.swept", count=len(ended))
+            log.info("files.deleted", count=len(expired))
