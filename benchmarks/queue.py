@@ -16,8 +16,10 @@ from benchmarks.submit import REQUEST, cpu_s
 from cli.stack.ports import free_port
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.model.job import Job, new_job_id
+from jobs.queue.fair_queue import position_command
 from jobs.queue.tickets import TASK
-from jobs.store.keeper.recovery import JobStore
+from jobs.store.callers.submission import CallerJobs
+from jobs.store.transitions import JobTable
 
 LENGTHS = FEW, SOME, MANY = 1_000, 10_000, 100_000
 CALLERS = 50
@@ -45,15 +47,16 @@ def rows() -> list[Row]:
 
 
 def _lengths(server: EmbeddedRedis, redis: Redis) -> list[Row]:
-    store = JobStore(redis)
+    jobs = CallerJobs(JobTable(redis))
     measured = []
     for length in LENGTHS:
-        _fill(store, length - store.queue_depth(REQUEST.model))
+        _fill(jobs, length - jobs.table.queue_depth(REQUEST.model))
         _wait_for_quiet(redis)
         waiting = iter([_job(count) for count in range(TRIES * ROUNDS)])
-        submit = _cost(server, lambda jobs=waiting: store.submit(next(jobs)))  # type: ignore[misc]
-        last = store.submit(_job(0))
-        measured.append((submit, _cost(server, lambda job=last: store.queue_position(job))))  # type: ignore[misc]
+        submit = _cost(server, lambda new=waiting: jobs.submit_all([next(new)]))  # type: ignore[misc]
+        jobs.submit_all([last := _job(0)])
+        command = position_command(last.request.model, last.priority, last.id)
+        measured.append((submit, _cost(server, lambda command=command: redis.eval(*command))))  # type: ignore[misc]
     return [
         row(
             f"{what}, {of}",
@@ -76,10 +79,10 @@ def _wait_for_quiet(redis: Redis) -> None:
 def _bytes(redis: Redis) -> Row:
     """Memory of the server for each waiting job, without its prompt."""
     queue = Queue("bare", connection=redis, serializer=JSONSerializer)
-    store, count = JobStore(redis), 2 * FEW
+    count = 2 * FEW
     ways: tuple[Callable[[], Any], ...] = (
         lambda: [queue.enqueue(TASK, new_job_id()) for _ in range(count)],
-        lambda: _fill(store, count),
+        lambda: _fill(CallerJobs(JobTable(redis)), count),
     )
     used = []
     for way in ways:
@@ -94,9 +97,9 @@ def _bytes(redis: Redis) -> Row:
     )
 
 
-def _fill(store: JobStore, count: int) -> None:
+def _fill(jobs: CallerJobs, count: int) -> None:
     for begin in range(0, count, BATCH):
-        store.submit_all([_job(begin + place) for place in range(min(BATCH, count - begin))])
+        jobs.submit_all([_job(begin + place) for place in range(min(BATCH, count - begin))])
 
 
 def _job(count: int) -> Job:

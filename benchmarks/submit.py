@@ -15,7 +15,8 @@ from cli.stack.redis_server import EmbeddedRedis
 from jobs.model.job import Job, new_job_id
 from jobs.model.request import VideoRequest
 from jobs.queue.tickets import TASK
-from jobs.store.keeper.recovery import JobStore
+from jobs.store.callers.submission import CallerJobs
+from jobs.store.transitions import JobTable
 
 JOBS = 2000
 REQUEST = VideoRequest(
@@ -44,22 +45,22 @@ def rows() -> list[Row]:
 
 def _measure(server: EmbeddedRedis) -> list[Row]:
     with Redis.from_url(server.url) as redis:
-        store = JobStore(redis)
+        jobs = CallerJobs(JobTable(redis))
         queue = Queue("bare", connection=redis, serializer=JSONSerializer)
         names = ("bare RQ enqueue", "submit")
         ways = {
             names[0]: lambda: queue.enqueue(TASK, new_job_id()),
-            names[1]: lambda: store.submit(Job(id=new_job_id(), owner="bench", request=REQUEST, created_at=1.0)),
+            names[1]: lambda: jobs.submit_all([Job(id=new_job_id(), owner="bench", request=REQUEST, created_at=1.0)]),
         }
-        ours, theirs = {name: 0.0 for name in names}, {name: 0.0 for name in names}
+        own, other = {name: 0.0 for name in names}, {name: 0.0 for name in names}
         for _ in range(JOBS // 50):
             for name, way in ways.items():
                 before = time.process_time(), cpu_s(server)
                 for _ in range(50):
                     way()
-                ours[name] += time.process_time() - before[0]
-                theirs[name] += cpu_s(server) - before[1]
-    both = [(used[names[0]] / JOBS * 1e6, used[names[1]] / JOBS * 1e6) for used in (ours, theirs)]
+                own[name] += time.process_time() - before[0]
+                other[name] += cpu_s(server) - before[1]
+    both = [(used[names[0]] / JOBS * 1e6, used[names[1]] / JOBS * 1e6) for used in (own, other)]
     return [
         row("accept a job, CPU of the API process", names, both[0], "µs"),
         row("accept a job, CPU of the Redis server", names, both[1], "µs"),

@@ -21,7 +21,8 @@ from cli.stack.ports import free_port
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.model.job import Job, new_job_id
 from jobs.model.request import WebhookTarget
-from jobs.store.keeper.recovery import JobStore
+from jobs.store.callers.submission import CallerJobs
+from jobs.store.transitions import JobTable
 
 EVENTS = 300
 PAUSE_S = 0.02
@@ -48,7 +49,7 @@ def rows() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         server = EmbeddedRedis(Path(folder), free_port()).start()
         stack.callback(server.stop)
-        store = JobStore(stack.enter_context(Redis.from_url(server.url)))
+        store = CallerJobs(JobTable(stack.enter_context(Redis.from_url(server.url))))
         url = stack.enter_context(_receiver())
         stack.enter_context(_keeper(server.url, folder))
         _measure(store, url, 20)  # until the keeper is warm
@@ -64,7 +65,7 @@ def rows() -> list[Row]:
     ]
 
 
-def _measure(store: JobStore, url: str, events: int) -> list[float]:
+def _measure(store: CallerJobs, url: str, events: int) -> list[float]:
     """Milliseconds from the return of the commit to the arrival, sorted; an event every few milliseconds."""
     Receiver.came, committed = {}, {}
     for _ in range(events):
@@ -80,9 +81,11 @@ def _measure(store: JobStore, url: str, events: int) -> list[float]:
     return sorted(1000 * max(0.0, Receiver.came[job_id] - at) for job_id, at in committed.items())
 
 
-def _submit(store: JobStore, url: str, owner: str, event: str) -> Job:
+def _submit(store: CallerJobs, url: str, owner: str, event: str) -> Job:
     request = REQUEST.model_copy(update={"webhook": WebhookTarget(url=url, events=(event,))})
-    return store.submit(Job(id=new_job_id(), owner=owner, request=request, created_at=store.now()))
+    job = Job(id=new_job_id(), owner=owner, request=request, created_at=store.table.now())
+    store.submit_all([job])
+    return job
 
 
 def _part(values: list[float], share: float) -> float:

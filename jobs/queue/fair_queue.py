@@ -138,12 +138,6 @@ def depth(redis: Redis, model: str) -> int:
         return sum(cast(list[int], pipe.execute()))
 
 
-def position(redis: Redis, job: Job) -> int | None:
-    """How many jobs are before this one, or None if it does not wait."""
-    place = parse_position(redis.eval(*position_command(job.request.model, job.priority, job.id)))
-    return place.position if place else None
-
-
 def position_command(model: str, priority: Priority, job_id: str) -> list[Any]:
     """What to `eval` for an answer that `parse_position` understands."""
     keys = [*_own_first(model, priority), unserved_key(model)]

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from redis import Redis
 from redis.client import Pipeline
 
 from jobs.model.job import Job, Result
@@ -80,11 +79,6 @@ def load_command(model: str) -> list[Any]:
     """What to `eval` for a row that `Load.parsed` understands."""
     names = [*waiting_keys(model), _running_key(model), workers_key(model), _times_key(model)]
     return [_LOAD, len(names), *names]
-
-
-def read_load(redis: Redis, model: str) -> Load:
-    """How busy the model is now."""
-    return Load.parsed(redis.eval(*load_command(model)))
 
 
 def update_running(pipe: Pipeline, job: Job, before: State | None, after: State | None) -> None:

@@ -6,19 +6,19 @@ put together when somebody asks.
 
 import json
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from redis import Redis
 from redis.client import Pipeline
 
 from jobs.model.failure import Blame, Failure
 from jobs.model.job import Job
 from jobs.model.states import Phase, State
-from jobs.redis.connection import redis_errors
 from jobs.redis.keys import attempts_key
 
 MAX_LINES = 500  # of one job; the oldest go first
+
+StreamRows = list[tuple[bytes, dict[bytes, bytes]]]
 
 
 class Outcome(StrEnum):
@@ -28,7 +28,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
-    GIVEN_BACK = "given_back"  # in good order, at no cost to the job
+    RELEASED = "given_back"  # in good order, at no cost to the job
     RETRIED = "retried"  # the worker lives and asked for another attempt
     LOST = "lost"  # nobody has heard of the worker for longer than a lease
 
@@ -79,19 +79,12 @@ def append(pipe: Pipeline, old: Job, new: Job, ending: Ending | None = None) -> 
         _add(pipe, new.id, _end(old, new, ending))
 
 
-def append_line(pipe: Pipeline, job_id: str, **facts: Any) -> None:
+def append_fields(pipe: Pipeline, job_id: str, **fields: Any) -> None:
     """Add facts about the running attempt to `pipe`: fields of `Attempt`, as `resumed_step`."""
-    _add(pipe, job_id, {"note": facts})
+    _add(pipe, job_id, {"note": fields})
 
 
-def read_attempts(redis: Redis, job_id: str) -> list[Attempt]:
-    """Every attempt there was, in order."""
-    with redis_errors():
-        rows = cast(list[tuple[bytes, dict[bytes, bytes]]], redis.xrange(attempts_key(job_id)))
-    return parse_lines(rows)
-
-
-def parse_lines(rows: list[tuple[bytes, dict[bytes, bytes]]]) -> list[Attempt]:
+def parse_lines(rows: StreamRows) -> list[Attempt]:
     """The attempts that these lines of the stream tell of."""
     found: list[Attempt] = []
     since = 0.0

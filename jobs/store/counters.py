@@ -14,7 +14,7 @@ from jobs.model.states import State
 from jobs.redis.connection import redis_errors
 from jobs.store.attempt_log import Ending, Outcome
 
-TALLY = "tally"  # hash: JSON of [name, label, ...] -> number
+COUNTERS_KEY = "tally"  # hash: JSON of [name, label, ...] -> number
 
 JOBS, ATTEMPTS, DELIVERIES = "jobs", "attempts", "deliveries"
 PHASE_SECONDS, PHASE_COUNT = "phase_seconds", "phase_count"
@@ -37,11 +37,11 @@ def count_change(pipe: Pipeline, old: Job, new: Job, ending: Ending | None) -> N
 
 def count(pipe: Pipeline | Redis, *labels: str, amount: float = 1) -> None:
     """Add `amount` to the number that is called by its name and its labels."""
-    pipe.hincrbyfloat(TALLY, json.dumps(labels), amount)
+    pipe.hincrbyfloat(COUNTERS_KEY, json.dumps(labels), amount)
 
 
-def read_tally(redis: Redis) -> Counts:
+def read_counters(redis: Redis) -> Counts:
     """All numbers, by name and labels."""
     with redis_errors():
-        rows = cast(dict[bytes, bytes], redis.hgetall(TALLY))
+        rows = cast(dict[bytes, bytes], redis.hgetall(COUNTERS_KEY))
     return {tuple(json.loads(name)): float(value) for name, value in rows.items()}

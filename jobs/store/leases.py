@@ -1,5 +1,6 @@
-"""What workers do with jobs: take them, tell how far they are, end them or hand them back. All of it is fenced by the
-attempt's token: a worker that was given up cannot change anything any more.
+"""Leases of running jobs: how workers take jobs, report progress, finish them or return them.
+
+Each change is fenced by the token of the attempt: a worker that lost its lease cannot change the job.
 """
 
 import secrets
@@ -27,24 +28,27 @@ _STATE_OF = {"cancelled": State.CANCELLED, "deadline_exceeded": State.EXPIRED}
 
 @dataclass(frozen=True)
 class HeartbeatReply:
-    """What a worker learns when it reports: whether the attempt is still its own, and whether it shall stop."""
+    """The reply to a heartbeat: whether the attempt still holds the lease, and whether it must stop."""
 
-    is_ours: bool
+    is_held: bool
     cancel_requested: bool = False
     is_late: bool = False
 
 
-class WorkerJobs(JobTable):
-    """The part of the store that workers use."""
+class WorkerJobs:
+    """The operations of workers. Those that return False did nothing: the token no longer holds the job."""
+
+    def __init__(self, table: JobTable) -> None:
+        self.table = table
 
     def first_waiting(self, model: str) -> str | None:
-        """The id of the job whose turn it is; None if none waits for this model."""
+        """The id of the next job of this model; None if no job waits."""
         with redis_errors():
-            return fair_queue.peek(self.redis, model)
+            return fair_queue.peek(self.table.redis, model)
 
     def lease(self, job_id: str, worker: str) -> Job | None:
-        """Take a waiting job: what comes back carries the new attempt's token. None if it no longer waits."""
-        now = self.now()
+        """Leases a waiting job; the returned job has the token of the new attempt. None if it no longer waits."""
+        now = self.table.now()
 
         def decide(job: Job) -> Job | None:
             if job.state is not State.QUEUED:
@@ -62,46 +66,43 @@ class WorkerJobs(JobTable):
 
         def extra(pipe: Pipeline, job: Job) -> None:
             if job.state is State.RUNNING:
-                pipe.zadd(keys.LEASES_KEY, {job.id: now + self.lease_s})
+                pipe.zadd(keys.LEASES_KEY, {job.id: now + self.table.lease_s})
                 records.add_log(pipe, job.id, f"Attempt {job.attempt} begins on {job.worker}.")
                 add_webhook(pipe, job, "video.started", now)
 
-        job = self.change_if_there(job_id, decide, extra)
+        job = self.table.update_if_exists(job_id, decide, extra)
         return job if job and job.state is State.RUNNING else None
 
     def heartbeat(self, job_id: str, token: str) -> HeartbeatReply:
-        """Renew the lease of a running attempt."""
+        """Renews the lease of a running attempt."""
         return self._report(job_id, token, {})
 
     def report(self, job_id: str, token: str, phase: Phase, step: int, total_steps: int) -> HeartbeatReply:
-        """Say how far a running attempt has come, which also renews its lease."""
+        """Records the progress of a running attempt and renews its lease."""
         return self._report(job_id, token, {"phase": phase, "step": step, "total_steps": total_steps})
 
-    def add_log(self, job_id: str, token: str, message: str, **facts: Any) -> bool:
-        """Tell the caller a sentence about a running attempt, and keep `facts` (fields of `Attempt`) with its story.
-
-        False if the attempt is no longer ours.
-        """
+    def add_log(self, job_id: str, token: str, message: str, **fields: Any) -> bool:
+        """Adds a sentence to the event log of the job, and `fields` of `Attempt` to the attempt log."""
 
         def extra(pipe: Pipeline, job: Job) -> None:
-            if facts:
-                attempt_log.append_line(pipe, job_id, **facts)
+            if fields:
+                attempt_log.append_fields(pipe, job_id, **fields)
 
-        return self.change_if_there(job_id, _if_held(token), extra, {"log": message}) is not None
+        return self.table.update_if_exists(job_id, _if_held(token), extra, {"log": message}) is not None
 
     def record_preview(self, job_id: str, token: str, key: str, step: int, total_steps: int) -> bool:
-        """Tell that a preview of a running attempt lies under this key. False if the attempt is no longer ours."""
+        """Records the storage key of a preview of a running attempt."""
 
         def decide(job: Job) -> Job | None:
             return job.evolve(preview_key=key) if is_held(job, token) else None
 
-        told = {"preview": {"step": step, "total_steps": total_steps}}
-        return self.change_if_there(job_id, decide, event=told) is not None
+        event = {"preview": {"step": step, "total_steps": total_steps}}
+        return self.table.update_if_exists(job_id, decide, event=event) is not None
 
     def record_segment(self, job_id: str, token: str, number: int, segment: Segment) -> bool:
-        """Tell that another segment of a running attempt can be watched. False if the attempt is no longer ours.
+        """Records a finished segment of a running attempt.
 
-        They come in order from 0 on; those of an attempt before this one are replaced one by one.
+        Segments come in order from 0; those of an earlier attempt are replaced one by one.
         """
 
         def decide(job: Job) -> Job | None:
@@ -114,36 +115,36 @@ class WorkerJobs(JobTable):
                 seconds = sum(each.num_frames for each in job.segments) / job.request.fps
                 records.add_log(pipe, job_id, f"{seconds:.4g} s of it can be watched.")
 
-        return self.change_if_there(job_id, decide, extra) is not None
+        return self.table.update_if_exists(job_id, decide, extra) is not None
 
     def complete(self, job_id: str, token: str, result: Result) -> bool:
-        """Commit a finished video. False if the attempt is no longer ours: the result must then be thrown away.
+        """Commits the result of a job. After False the worker must discard its result.
 
-        Saying it again is harmless: if Redis committed but its answer got lost, the second try is told the truth.
+        A repeat is harmless: if only the reply of Redis was lost, the second call returns True.
         """
-        if self.finish(job_id, token, State.COMPLETED, result.warnings, result=result):
+        if self.table.finish(job_id, token, State.COMPLETED, result.warnings, result=result):
             return True
         try:
-            return self.get(job_id).result == result
+            return self.table.get(job_id).result == result
         except JobNotFound:
             return False
 
     def fail(self, job_id: str, token: str, why: Failure) -> bool:
-        """End a running attempt without a video. False if the attempt is no longer ours."""
-        return self.finish(job_id, token, _STATE_OF.get(why.code, State.FAILED), failure=why)
+        """Ends a running attempt and its job without a video."""
+        return self.table.finish(job_id, token, _STATE_OF.get(why.code, State.FAILED), failure=why)
 
     def release(self, job_id: str, token: str) -> bool:
-        """Return a running job to the head of its queue at no cost to it. False if the attempt is no longer ours."""
-        ending = Ending(outcome=Outcome.GIVEN_BACK)
-        return self.requeue(job_id, token, ending, costs_attempt=False) is not None
+        """Returns a running job to the head of its queue; the attempt does not count."""
+        ending = Ending(outcome=Outcome.RELEASED)
+        return self.table.requeue(job_id, token, ending, costs_attempt=False) is not None
 
     def retry(self, job_id: str, token: str, why: Failure | None = None) -> bool:
-        """Return a running job to the head of its queue for another attempt. False if it is not ours any more."""
+        """Returns a running job to the head of its queue for another attempt."""
         ending = Ending(outcome=Outcome.RETRIED, why=why)
-        return self.requeue(job_id, token, ending, costs_attempt=True) is not None
+        return self.table.requeue(job_id, token, ending, costs_attempt=True) is not None
 
     def _report(self, job_id: str, token: str, progress: dict[str, Any]) -> HeartbeatReply:
-        now = self.now()
+        now = self.table.now()
 
         def decide(job: Job) -> Job | None:
             if not is_held(job, token):
@@ -152,14 +153,14 @@ class WorkerJobs(JobTable):
             return job.evolve(**progress, progress_event_at=now if is_due else job.progress_event_at)
 
         def extra(pipe: Pipeline, job: Job) -> None:
-            pipe.zadd(keys.LEASES_KEY, {job_id: now + self.lease_s})
+            pipe.zadd(keys.LEASES_KEY, {job_id: now + self.table.lease_s})
             if job.progress_event_at == now:
                 add_webhook(pipe, job, "video.progress", now)
 
-        job = self.change_if_there(job_id, decide, extra, progress)
-        return HeartbeatReply(True, job.cancel_requested, job.is_late(now)) if job else HeartbeatReply(is_ours=False)
+        job = self.table.update_if_exists(job_id, decide, extra, progress)
+        return HeartbeatReply(True, job.cancel_requested, job.is_late(now)) if job else HeartbeatReply(is_held=False)
 
 
 def _if_held(token: str) -> records.Change:
-    """No change, if the attempt is still this one's."""
+    """A change that leaves the job as it is, if the token holds it."""
     return lambda job: job if is_held(job, token) else None

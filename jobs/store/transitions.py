@@ -1,6 +1,6 @@
-"""How a job's attempt ends or is handed on: what the callers, workers and keepers of the store have in common.
+"""The table of jobs: reads and the transitions that workers and keepers share.
 
-Every transition is one atomic compare-and-set (`jobs/store/records.py`).
+Each transition is one atomic compare-and-set (`jobs/store/records.py`).
 """
 
 from typing import Any
@@ -12,22 +12,25 @@ from jobs.errors import JobNotFound
 from jobs.model.failure import failure
 from jobs.model.job import Job
 from jobs.model.states import State
+from jobs.queue import fair_queue
 from jobs.queue.load import record_duration
 from jobs.redis import keys
 from jobs.redis.connection import redis_errors
 from jobs.store import records
 from jobs.store.attempt_log import Ending, Outcome
 
+MAX_ATTEMPTS = 3
+
 
 class JobTable:
-    """All jobs. `lease_s`: a worker that is silent for so long is given up."""
+    """All jobs in Redis. A worker that sends no heartbeat for `lease_s` seconds loses its job."""
 
     def __init__(self, redis: Redis, *, lease_s: float = 15.0) -> None:
         self.redis = redis
         self.lease_s = lease_s
 
     def now(self) -> float:
-        """Unix seconds by the clock of Redis, the one that all hosts share."""
+        """Unix seconds by the clock of Redis, which all hosts share."""
         with redis_errors():
             seconds, microseconds = self.redis.time()
         return seconds + microseconds / 1e6
@@ -35,6 +38,16 @@ class JobTable:
     def get(self, job_id: str) -> Job:
         """The job with this id. Raises JobNotFound."""
         return records.read(self.redis, job_id)
+
+    def running(self) -> int:
+        """Number of running jobs."""
+        with redis_errors():
+            return int(self.redis.zcard(keys.LEASES_KEY))
+
+    def queue_depth(self, model: str) -> int:
+        """Number of jobs that wait for this model."""
+        with redis_errors():
+            return fair_queue.depth(self.redis, model)
 
     def finish(
         self,
@@ -45,7 +58,7 @@ class JobTable:
         ending: Ending | None = None,
         **result: Any,
     ) -> bool:
-        """End a running attempt in this state. False if it is no longer ours."""
+        """Ends a running attempt and its job in this final state. False if the token no longer holds the job."""
         now = self.now()
 
         def decide(job: Job) -> Job | None:
@@ -61,33 +74,33 @@ class JobTable:
             if job.result is not None:
                 record_duration(pipe, job, job.result)
 
-        return self.change_if_there(job_id, decide, extra, ending=ending) is not None
+        return self.update_if_exists(job_id, decide, extra, ending=ending) is not None
 
     def requeue(self, job_id: str, token: str, ending: Ending, *, costs_attempt: bool) -> Job | None:
-        """Return a running job to the head of its queue. None if the attempt is no longer ours."""
+        """Returns a running job to the head of its queue. None if the token no longer holds the job."""
         now = self.now()
 
         def decide(job: Job) -> Job | None:
             if not is_held(job, token):
                 return None
-            if job.cancel_requested:  # nobody shall have to take it only to hear that
+            if job.cancel_requested:  # no other worker needs to lease it
                 latency_ms = round(1000 * (now - (job.cancel_requested_at or now)), 1)
                 return with_final_state(
                     job, State.CANCELLED, now, failure=failure("cancelled"), cancel_latency_ms=latency_ms
                 )
             attempt = job.attempt if costs_attempt else job.attempt - 1
-            fresh: dict[str, Any] = {"token": None, "worker": None, "phase": None, "step": 0}
-            return job.evolve(state=State.QUEUED, attempt=attempt, handover=job.handover + 1, **fresh)
+            unset: dict[str, Any] = {"token": None, "worker": None, "phase": None, "step": 0}
+            return job.evolve(state=State.QUEUED, attempt=attempt, handover=job.handover + 1, **unset)
 
         def extra(pipe: Pipeline, job: Job) -> None:
             if job.state.is_final:
                 return
             pipe.zrem(keys.LEASES_KEY, job.id)
-            records.add_log(pipe, job.id, _said(ending))
+            records.add_log(pipe, job.id, _log_message(ending))
 
-        return self.change_if_there(job_id, decide, extra, ending=ending)
+        return self.update_if_exists(job_id, decide, extra, ending=ending)
 
-    def change_if_there(
+    def update_if_exists(
         self,
         job_id: str,
         decide: records.Change,
@@ -95,10 +108,10 @@ class JobTable:
         event: dict[str, Any] | None = None,
         ending: Ending | None = None,
     ) -> Job | None:
-        """As `records.change` does it; None too if its owner erased the job."""
+        """Updates a record like `records.update`; returns None as well if the owner deleted the job."""
         try:
             return records.update(self.redis, job_id, decide, extra, event, ending)
-        except JobNotFound:  # erased by its owner
+        except JobNotFound:
             return None
 
 
@@ -108,15 +121,15 @@ def is_held(job: Job, token: str) -> bool:
 
 
 def with_final_state(job: Job, state: State, now: float, **ending: Any) -> Job:
-    """The job, in this final state from `now` on (unix seconds)."""
+    """The job in this final state since `now` (unix seconds)."""
     expires_at = None if job.retention_s is None else now + job.retention_s
     after = {"token": None, "segments": (), "completed_at": now, "expires_at": expires_at}
     return job.evolve(state=state, **after, **ending)
 
 
-def _said(ending: Ending) -> str:
-    """How an attempt ended that another one follows, in a sentence."""
-    if ending.outcome is Outcome.GIVEN_BACK:
-        return "The worker has to go; the next one goes on."
-    reason = ending.why.message if ending.why else "The worker asked for another attempt."
+def _log_message(ending: Ending) -> str:
+    """The sentence for the caller about an attempt that another one follows."""
+    if ending.outcome is Outcome.RELEASED:
+        return "The worker shuts down; another worker continues."
+    reason = ending.why.message if ending.why else "The worker returned the job."
     return f"{reason} Another attempt follows."

@@ -24,14 +24,14 @@ def rebuild(
     from jobs.settings import Settings
     from jobs.storage.factory import open_storage
     from jobs.store.keeper.rebuild import rebuild_records as rebuild_jobs
-    from jobs.store.keeper.recovery import JobStore
+    from jobs.store.transitions import JobTable
 
     owners = _pairs(owner or [])
     try:
         settings = Settings()
         own = None if StackSettings().redis_url else address_of(settings.data_dir / "redis")
         with connect(own or settings.redis_url.get_secret_value(), retries=2) as redis:
-            told = rebuild_jobs(JobStore(redis), open_storage(settings), owners, dry_run=dry_run)
+            told = rebuild_jobs(JobTable(redis), open_storage(settings), owners, dry_run=dry_run)
     except (ValidationError, JobsError) as error:
         raise _ended(str(error)) from error
     typer.echo(f"{'would restore' if dry_run else 'restored'} {len(told.restored)} finished videos")

@@ -1,7 +1,7 @@
-"""Accepting jobs on the event loop of a front end: those of requests that come at the same time in one trip to Redis.
+"""Claims requests and writes their jobs on the event loop; concurrent submits share one command batch.
 
-A write whose answer got lost must not be sent again blindly: by then the job may have run. Whoever gets no answer takes
-the store's slower way, which looks first.
+A write whose reply was lost must not be repeated without a check: the job may have run in the meantime. Such a write
+goes to `CallerJobs.submit_all`, which reads first.
 """
 
 import asyncio
@@ -18,87 +18,71 @@ from jobs.model.job import Job
 from jobs.model.model_card import ModelCard
 from jobs.queue.load import Load, load_command
 from jobs.queue.registry import select_model
-from jobs.redis.batching import CommandBatcher, Put
+from jobs.redis.batching import CommandBatcher
 from jobs.redis.connection import redis_errors
 from jobs.redis.keys import CARDS_KEY
-from jobs.store.callers.submission import put_new
-from jobs.store.keeper.recovery import JobStore
+from jobs.store.callers.submission import CallerJobs, put_new
 
-_parsed = lru_cache(maxsize=256)(ModelCard.model_validate_json)  # workers announce the same ones again and again
+_parsed = lru_cache(maxsize=256)(ModelCard.model_validate_json)  # workers announce the same cards again and again
 
 
 @dataclass(frozen=True)
 class ModelOffer:
-    """The models there are, and of the one that was probably meant how busy it is."""
+    """The announced models, and the load of the one that the request probably names."""
 
     cards: tuple[ModelCard, ...]
     loads: dict[str, Load] = field(default_factory=dict)
 
     def card(self, name: str | None) -> ModelCard:
-        """The model of this name, or the only one there is. Raises ModelNotFound, ModelUnavailable."""
+        """The model of this name, or the only one. Raises ModelNotFound, ModelUnavailable."""
         return select_model(self.cards, name)
 
 
-class FirstLook:
-    """Claims requests, for one front end process."""
+class AsyncSubmission:
+    """Claims and submits, for one front end process.
 
-    def __init__(self, trip: CommandBatcher, again: CommandBatcher) -> None:
-        """The `trip` is made with those that write, and tries nothing twice; who gets no answer asks `again`."""
-        self._trip, self._again = trip, again
-        self._names: tuple[str, ...] = ()  # of the models there were at the last look
+    `writes` uses a client that retries nothing and parses no replies; `reads` uses a client that retries.
+    """
 
-    async def claim(self, asked: IdempotencyKey, model: Any) -> tuple[Claim | str, ModelOffer]:
-        """The right to make a video for this request, or the id of the one there is; and what there is to make it.
+    def __init__(self, writes: CommandBatcher, reads: CommandBatcher, jobs: CallerJobs) -> None:
+        self.jobs = jobs
+        self._writes, self._reads = writes, reads
+        self._model_names: tuple[str, ...] = ()  # at the last claim
 
-        `model` is the one the request names, not yet checked. Raises KeyReused, RequestInFlight, QueueUnavailable.
+    async def claim(self, key: IdempotencyKey, model: Any) -> tuple[Claim | str, ModelOffer]:
+        """The claim of this request, or the id of the video it already has; and the models on offer.
+
+        `model` is the unchecked value of the request. Raises KeyReused, RequestInFlight, QueueUnavailable.
         """
-        ours, meant = Claim(asked), self._meant(model)
+        new, expected = Claim(key), self._expected_model(model)
 
         def put(pipe: Pipeline) -> None:
-            put_claim(pipe, ours)
+            put_claim(pipe, new)
             pipe.hvals(CARDS_KEY)
-            if meant is not None:
-                pipe.eval(*load_command(meant))
+            if expected is not None:
+                pipe.eval(*load_command(expected))
 
         with redis_errors():
-            found, rows, *row = await self._asked(put)
+            try:
+                claimed, rows, *load = await self._writes.pipeline(put)
+            except RedisError:  # a repeated claim is harmless
+                claimed, rows, *load = await self._reads.pipeline(put)
         cards = tuple(sorted((_parsed(row) for row in rows), key=lambda card: card.name))
-        self._names = tuple(card.name for card in cards)
-        loads = {meant: Load.parsed(row[0])} if meant is not None else {}
-        return claim_result(ours, found), ModelOffer(cards, loads)
-
-    async def _asked(self, put: Put) -> Sequence[Any]:
-        try:
-            return await self._trip.pipeline(put)
-        except RedisError:
-            return await self._again.pipeline(put)
-
-    def _meant(self, model: Any) -> str | None:
-        """The model of a request, if it is one that was there at the last look."""
-        if model is None:
-            return self._names[0] if len(self._names) == 1 else None
-        return model if model in self._names else None
-
-
-class AsyncSubmission:
-    """Accepts jobs, for one front end process. The client of the `trip` tries nothing twice and understands nothing."""
-
-    def __init__(self, trip: CommandBatcher, store: JobStore) -> None:
-        self.store = store
-        self._trip = trip
+        self._model_names = tuple(card.name for card in cards)
+        loads = {expected: Load.parsed(load[0])} if expected is not None else {}
+        return claim_result(new, claimed), ModelOffer(cards, loads)
 
     async def submit_all(self, jobs: Sequence[Job], claim: Claim) -> str | None:
-        """Accept all of these jobs or none, as the answer to the request of the `claim` (see `JobStore.submit_all`).
+        """Writes all of these jobs and the result of the `claim`, or nothing (see `CallerJobs.submit_all`).
 
-        What comes back is the video somebody else made of that request if the claim was lost: then none is accepted.
-        Raises RequestInFlight, QueueUnavailable.
+        Returns the id of the other request's video if the claim was lost. Raises RequestInFlight, QueueUnavailable.
         """
         if claim.may_be_lost or not await self._write(jobs, claim):
-            return await asyncio.to_thread(self.store.submit_all, jobs, claim)
+            return await asyncio.to_thread(self.jobs.submit_all, jobs, claim)
         return None
 
     async def _write(self, jobs: Sequence[Job], claim: Claim) -> bool:
-        """Whether they are written; False if nobody knows. Raises what Redis refused of it, which is a mistake here."""
+        """Whether the jobs are written; False if that is unknown. Raises the error of a command that Redis refused."""
 
         def put(pipe: Pipeline) -> None:
             pipe.execute_command("MULTI")  # type: ignore[no-untyped-call]
@@ -106,9 +90,15 @@ class AsyncSubmission:
             pipe.execute_command("EXEC")  # type: ignore[no-untyped-call]
 
         try:
-            *_, done = await self._trip.pipeline(put)
+            *_, replies = await self._writes.pipeline(put)
         except RedisError:
             return False
-        if refusal := next((each for each in done if isinstance(each, Exception)), None):
-            raise refusal
+        if error := next((reply for reply in replies if isinstance(reply, Exception)), None):
+            raise error
         return True
+
+    def _expected_model(self, model: Any) -> str | None:
+        """The model of a request, if it existed at the last claim."""
+        if model is None:
+            return self._model_names[0] if len(self._model_names) == 1 else None
+        return model if model in self._model_names else None

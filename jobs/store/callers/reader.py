@@ -1,4 +1,4 @@
-"""Reading jobs without a thread: what the front end asks for again and again, on its event loop.
+"""Reads jobs on the event loop of the front end.
 
 The records are those of `jobs/store/records.py`. Every method may raise QueueUnavailable.
 """
@@ -20,17 +20,18 @@ from jobs.redis import keys
 from jobs.redis.batching import CommandBatcher
 from jobs.redis.connection import redis_errors
 from jobs.redis.keys import CARDS_KEY
+from jobs.store.attempt_log import Attempt, StreamRows, parse_lines
 
 SEQUENCE = 1000  # ids of events are milliseconds times this, plus a count within the millisecond
-MORE = 16  # ids read beyond what is asked for: jobs that were created in the same microsecond as the cursor's
+EXTRA_IDS = 16  # read beyond the limit, for jobs that were created in the same microsecond as the cursor
 
-LOAD_IS_GOOD_FOR_S = 1.0
+LOAD_CACHE_S = 1.0
 _NORMAL = json.dumps(Priority.NORMAL).encode()
 
 
 @dataclass(frozen=True)
 class JobVersion:
-    """As much of a job as tells whether a caller has seen it already. `place` is that in the queue if it waits."""
+    """What distinguishes two states of a record. `place` is the place in the queue of a waiting job."""
 
     version: int
     state: State
@@ -39,9 +40,9 @@ class JobVersion:
 
 @dataclass(frozen=True)
 class JobSnapshot:
-    """A job as Redis has it, read from its `fields` only by those who have not seen it already."""
+    """A record as it is in Redis; its `fields` are parsed only when `job` is read."""
 
-    glance: JobVersion
+    version: JobVersion
     fields: dict[bytes, bytes]
 
     @property
@@ -52,23 +53,23 @@ class JobSnapshot:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a job. Ids grow with time, also over restarts of Redis."""
+    """One event of a job. Ids grow with time, also over restarts of Redis."""
 
     id: int
-    said: dict[str, Any]
+    data: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class EventPage:
-    """Some events in a row, and whether the job is still there."""
+    """Consecutive events, and whether the record of the job exists."""
 
     events: list[Event]
-    is_there: bool
+    job_exists: bool
 
 
 @dataclass(frozen=True)
 class Page:
-    """Some of a caller's jobs, and whether there are more behind them."""
+    """Some jobs of a caller, and whether more follow."""
 
     jobs: list[Job]
     has_more: bool
@@ -76,7 +77,7 @@ class Page:
 
 @dataclass(frozen=True)
 class ListQuery:
-    """Which jobs of a caller are wanted: at most `limit` of those behind the job `after`, of one public status."""
+    """A query for at most `limit` jobs of a caller that follow the job `after`, with one public status."""
 
     limit: int
     after: str | None = None
@@ -85,19 +86,19 @@ class ListQuery:
 
 
 class JobReader:
-    """All jobs, to be looked at."""
+    """Reads of jobs, queues and models; `batcher` sends the most frequent commands."""
 
-    def __init__(self, redis: Redis, trip: CommandBatcher | None = None) -> None:
+    def __init__(self, redis: Redis, batcher: CommandBatcher | None = None) -> None:
         self.redis = redis
-        self._trip = trip or CommandBatcher(redis)
-        self._loads: dict[str, tuple[float, Load]] = {}  # until when it is good, by model
+        self._batcher = batcher or CommandBatcher(redis)
+        self._loads: dict[str, tuple[float, Load]] = {}  # by model, with the time until which it is valid
 
     async def get_owned(self, job_id: str, owner: str) -> Job:
-        """The job with this id if it is this caller's; another's is as good as none. Raises JobNotFound."""
+        """The job with this id if this caller owns it. Raises JobNotFound."""
         return Job.from_hash(await self._fields(job_id, owner))
 
-    async def see(self, job_id: str, owner: str) -> JobSnapshot:
-        """The job with this id if it is this caller's, as far as a caller needs it to be read. Raises JobNotFound."""
+    async def snapshot(self, job_id: str, owner: str) -> JobSnapshot:
+        """The unparsed record of a job if this caller owns it. Raises JobNotFound."""
         fields = await self._fields(job_id, owner)
         version, state = int(fields.get(b"version", 0)), State(json.loads(fields[b"state"]))
         place = None
@@ -107,68 +108,78 @@ class JobReader:
         return JobSnapshot(JobVersion(version, state, place), fields)
 
     async def place(self, job: Job) -> QueuePosition | None:
-        """Where the job is in its queue; None if it does not wait."""
+        """The place of the job in its queue; None if it does not wait."""
         if job.state is not State.QUEUED:
             return None
         return await self._place(job.request.model, job.priority, job.id)
 
     async def models(self) -> list[str]:
-        """The names of all models that were ever announced."""
+        """The names of all announced models."""
         with redis_errors():
             names = await cast(Awaitable[list[bytes]], self.redis.hkeys(CARDS_KEY))
         return sorted(name.decode() for name in names)
 
     async def load(self, model: str) -> Load:
-        """How busy this model is, or was a moment ago."""
-        found = self._loads.get(model)
-        if found is None or found[0] < time.monotonic():
-            with redis_errors():
-                load = Load.parsed(await self._trip.execute("EVAL", *load_command(model)))
-            self._loads[model] = found = (time.monotonic() + LOAD_IS_GOOD_FOR_S, load)
-        return found[1]
+        """The load of a model, at most `LOAD_CACHE_S` old."""
+        valid_until, load = self._loads.get(model, (0.0, None))
+        if load is None or valid_until < time.monotonic():
+            load = await self.current_load(model)
+            self._loads[model] = time.monotonic() + LOAD_CACHE_S, load
+        return load
 
-    async def story(self, job_id: str, after: int) -> EventPage:
-        """What happened to the job after the event `after`; 0 for everything that is still known."""
+    async def current_load(self, model: str) -> Load:
+        """The load of a model now."""
+        with redis_errors():
+            return Load.parsed(await self._batcher.execute("EVAL", *load_command(model)))
+
+    async def attempts(self, job_id: str) -> list[Attempt]:
+        """Every attempt at the job, in order."""
+        with redis_errors():
+            rows = await self.redis.xrange(keys.attempts_key(job_id))
+        return parse_lines(cast(StreamRows, rows))
+
+    async def events(self, job_id: str, after: int) -> EventPage:
+        """The events of the job after the event id `after`; 0 for all that are stored."""
         begin = f"({after // SEQUENCE}-{after % SEQUENCE}" if after else "-"
         with redis_errors():
             async with self.redis.pipeline(transaction=True) as pipe:
                 pipe.xrange(keys.events_key(job_id), begin)
                 pipe.hget(keys.record_key(job_id), "created_at")
                 rows, created_at = await pipe.execute()
-        events = [Event(_number(raw), json.loads(fields[b"event"])) for raw, fields in rows]
-        if not events and created_at is not None:  # it waits: its story is not written yet
+        events = [Event(_event_id(raw), json.loads(fields[b"event"])) for raw, fields in rows]
+        if not events and created_at is not None:  # a waiting job has no stream yet
             first = Event(int(float(created_at) * 1000) * SEQUENCE + 1, {"state": State.QUEUED})
             events = [first] if first.id > after else []
         return EventPage(events, created_at is not None)
 
-    async def page(self, owner: str, wanted: ListQuery) -> Page:
-        """The caller's jobs in the order of their creation, whatever came and went since the page before.
+    async def page(self, owner: str, query: ListQuery) -> Page:
+        """The caller's jobs by time of creation; jobs created or deleted between two pages do no harm.
 
-        A cursor stays good for a day after its job was deleted. Raises JobNotFound for another's or none.
+        A cursor stays valid for a day after its job is deleted. Raises JobNotFound for an unknown cursor.
         """
-        index = keys.index_key(owner, wanted.status)
+        index = keys.index_key(owner, query.status)
         with redis_errors():
-            cursor = await self._cursor(owner, wanted.after)
-            ids = await self._behind(index, cursor, wanted)
+            cursor = await self._cursor(owner, query.after)
+            ids = await self._behind(index, cursor, query)
             async with self.redis.pipeline(transaction=False) as pipe:
-                for job_id in ids[: wanted.limit]:
+                for job_id in ids[: query.limit]:
                     pipe.hgetall(keys.record_key(job_id))
                 rows = await pipe.execute()
-        return Page([Job.from_hash(fields) for fields in rows if fields], len(ids) > wanted.limit)
+        return Page([Job.from_hash(fields) for fields in rows if fields], len(ids) > query.limit)
 
     async def _fields(self, job_id: str, owner: str) -> dict[bytes, bytes]:
         with redis_errors():
-            fields: dict[bytes, bytes] = await self._trip.execute("HGETALL", keys.record_key(job_id))
+            fields: dict[bytes, bytes] = await self._batcher.execute("HGETALL", keys.record_key(job_id))
         if not fields or json.loads(fields[b"owner"]) != owner:
             raise JobNotFound(f"there is no video {job_id!r}")
         return fields
 
     async def _place(self, model: str, priority: Priority, job_id: str) -> QueuePosition | None:
         with redis_errors():
-            return parse_position(await self._trip.execute("EVAL", *position_command(model, priority, job_id)))
+            return parse_position(await self._batcher.execute("EVAL", *position_command(model, priority, job_id)))
 
     async def _cursor(self, owner: str, after: str | None) -> tuple[float, str] | None:
-        """Where in the order the job `after` stands, or stood."""
+        """The place of the job `after` in the order, also if it was deleted lately."""
         if after is None:
             return None
         for key in (keys.index_key(owner), keys.gone_key(owner)):
@@ -177,22 +188,22 @@ class JobReader:
                 return float(score), after
         raise JobNotFound(f"there is no video {after!r}")
 
-    async def _behind(self, index: str, cursor: tuple[float, str] | None, wanted: ListQuery) -> list[str]:
-        """Ids behind the cursor, one more than is wanted if there are so many."""
-        found: list[str] = []
-        start, many = 0, wanted.limit + 1 + MORE
-        edge = "+inf" if wanted.newest_first else "-inf"
+    async def _behind(self, index: str, cursor: tuple[float, str] | None, query: ListQuery) -> list[str]:
+        """Ids behind the cursor, one more than the limit if there are so many."""
+        ids: list[str] = []
+        start, count = 0, query.limit + 1 + EXTRA_IDS
+        edge = "+inf" if query.newest_first else "-inf"
         begin = edge if cursor is None else repr(cursor[0])
         while True:
-            if wanted.newest_first:
-                rows = await self.redis.zrevrangebyscore(index, begin, "-inf", start, many, withscores=True)
+            if query.newest_first:
+                rows = await self.redis.zrevrangebyscore(index, begin, "-inf", start, count, withscores=True)
             else:
-                rows = await self.redis.zrangebyscore(index, begin, "+inf", start, many, withscores=True)
+                rows = await self.redis.zrangebyscore(index, begin, "+inf", start, count, withscores=True)
             places = [(float(score), raw.decode()) for raw, score in cast(list[tuple[bytes, float]], rows)]
-            found += [place[1] for place in places if _is_behind(place, cursor, wanted.newest_first)]
-            if len(found) > wanted.limit or len(rows) < many:
-                return found[: wanted.limit + 1]
-            start += many
+            ids += [place[1] for place in places if _is_behind(place, cursor, query.newest_first)]
+            if len(ids) > query.limit or len(rows) < count:
+                return ids[: query.limit + 1]
+            start += count
 
 
 def _is_behind(place: tuple[float, str], cursor: tuple[float, str] | None, newest_first: bool) -> bool:
@@ -201,6 +212,6 @@ def _is_behind(place: tuple[float, str], cursor: tuple[float, str] | None, newes
     return place < cursor if newest_first else place > cursor
 
 
-def _number(stream_id: bytes) -> int:
+def _event_id(stream_id: bytes) -> int:
     milliseconds, _, count = stream_id.partition(b"-")
     return int(milliseconds) * SEQUENCE + int(count)

@@ -15,12 +15,12 @@ from jobs.model.job import Job
 from jobs.model.job_file import NAME, InvalidJobFile, read_job
 from jobs.redis import keys
 from jobs.redis.connection import redis_errors
-from jobs.storage.interface import Storage
+from jobs.storage.interface import Storage, read_all
 from jobs.storage.paths import INPUTS, VIDEOS, job_of
 from jobs.store.event_log import add_event
 from jobs.store.keeper import retention
-from jobs.store.keeper.recovery import JobStore
 from jobs.store.keeper.retention import CleanupQueue
+from jobs.store.transitions import JobTable
 
 
 @dataclass
@@ -34,15 +34,15 @@ class Rebuilt:
     unfinished: list[str] = field(default_factory=list)
 
 
-def rebuild_records(store: JobStore, storage: Storage, owners: Mapping[str, str], *, dry_run: bool = False) -> Rebuilt:
+def rebuild_records(table: JobTable, storage: Storage, owners: Mapping[str, str], *, dry_run: bool = False) -> Rebuilt:
     """Write down every finished video that Redis does not know; `owners` gives those of one to another.
 
     With `dry_run` nothing is written. Raises QueueUnavailable, StorageUnavailable.
     """
-    told, now = Rebuilt(), store.now()
+    told, now = Rebuilt(), table.now()
     finished = _job_files(storage)
     for job_id, file_keys in finished.items():
-        if _is_known(store, job_id):
+        if _is_known(table, job_id):
             told.known.append(job_id)
             continue
         try:
@@ -54,10 +54,10 @@ def rebuild_records(store: JobStore, storage: Storage, owners: Mapping[str, str]
             told.expired.append(job_id)
             continue
         job = job.evolve(owner=owners.get(job.owner, job.owner))
-        if dry_run or _restore(store, job):
+        if dry_run or _restore(table, job):
             told.restored.append(job)
     for job_id in sorted({job_of(found.key) for found in storage.list(INPUTS)} - finished.keys()):
-        if not _is_known(store, job_id):
+        if not _is_known(table, job_id):
             told.unfinished.append(job_id)
     return told
 
@@ -71,11 +71,11 @@ def _job_files(storage: Storage) -> dict[str, list[str]]:
     return dict(found)
 
 
-def _is_known(store: JobStore, job_id: str) -> bool:
+def _is_known(table: JobTable, job_id: str) -> bool:
     """Whether Redis has a record of the job, or knows that its owner deleted it."""
     with redis_errors():
-        is_there = store.redis.exists(keys.record_key(job_id))
-        return bool(is_there) or store.redis.zscore(CleanupQueue.ERASED, job_id) is not None
+        is_there = table.redis.exists(keys.record_key(job_id))
+        return bool(is_there) or table.redis.zscore(CleanupQueue.ERASED, job_id) is not None
 
 
 def _latest_whole(storage: Storage, job_id: str, file_keys: list[str]) -> Job:
@@ -102,7 +102,7 @@ def _readable(storage: Storage, file_keys: list[str]) -> Iterator[Job]:
     faults, count = [], 0
     for key in file_keys:
         try:
-            yield read_job(b"".join(storage.read(key, 0, storage.stat(key).size_bytes)))
+            yield read_job(read_all(storage, key))
             count += 1
         except (InvalidJobFile, KeyError) as error:
             faults.append(str(error))
@@ -110,9 +110,9 @@ def _readable(storage: Storage, file_keys: list[str]) -> Iterator[Job]:
         raise InvalidJobFile(faults[0] if faults else f"there is no {NAME}")
 
 
-def _restore(store: JobStore, job: Job) -> bool:
+def _restore(table: JobTable, job: Job) -> bool:
     """Write the record, its places in its owner's lists and when it expires. False if somebody was faster."""
-    with redis_errors(), store.redis.pipeline(transaction=True) as pipe:
+    with redis_errors(), table.redis.pipeline(transaction=True) as pipe:
         pipe.watch(keys.record_key(job.id))  # type: ignore[no-untyped-call]
         if pipe.exists(keys.record_key(job.id)):
             return False

@@ -1,4 +1,4 @@
-"""What keepers do with jobs: notice what was lost, is late or has expired."""
+"""Recovers lost jobs, expires deadlines and files, and reconciles tickets, for keepers."""
 
 from typing import cast
 
@@ -12,59 +12,57 @@ from jobs.queue import tickets
 from jobs.redis import keys
 from jobs.redis.connection import redis_errors
 from jobs.store.attempt_log import Ending, Outcome
-from jobs.store.callers.submission import CallerJobs
 from jobs.store.keeper import retention
-from jobs.store.leases import WorkerJobs
-from jobs.store.transitions import with_final_state
+from jobs.store.transitions import MAX_ATTEMPTS, JobTable, with_final_state
 
-MAX_ATTEMPTS = 3
-SILENT = "Nothing was heard of the worker for longer than a lease."
+NO_HEARTBEAT = "The worker sent no heartbeat for longer than its lease."
 
 
-class KeeperJobs(WorkerJobs):
-    """The part of the store that keepers use; they end attempts in the place of workers that are lost."""
+class KeeperJobs:
+    """The operations of keepers; they end the attempts of lost workers."""
 
-    def running(self) -> int:
-        """How many jobs run."""
-        with redis_errors():
-            return int(self.redis.zcard(keys.LEASES_KEY))
+    def __init__(self, table: JobTable) -> None:
+        self.table = table
 
     def overdue(self) -> list[str]:
-        """Running jobs whose worker has not been heard of for longer than a lease."""
-        now = self.now()
+        """Ids of the running jobs whose lease has run out."""
+        now = self.table.now()
         with redis_errors():
-            return [job_id.decode() for job_id in cast(list[bytes], self.redis.zrangebyscore(keys.LEASES_KEY, 0, now))]
+            ids = cast(list[bytes], self.table.redis.zrangebyscore(keys.LEASES_KEY, 0, now))
+        return [job_id.decode() for job_id in ids]
 
     def recover(self, job_id: str) -> Job | None:
-        """Send an overdue job back to the head of its queue, or fail it after its last attempt. None if it is fine."""
+        """Requeues an overdue job, or fails it after its last attempt. None if its lease is valid."""
         try:
-            job = self.get(job_id)
+            job = self.table.get(job_id)
         except JobNotFound:
             return None
-        if job.token is None or job_id not in self.overdue():  # it was heard of, or another keeper was faster
+        if job.token is None or job_id not in self.overdue():  # a late heartbeat, or another keeper was faster
             return None
+        lost = Ending(outcome=Outcome.LOST, why=failure("worker_lost", NO_HEARTBEAT))
         if job.cancel_requested:
-            return job if self.fail(job_id, job.token, failure("cancelled")) else None
-        if job.is_late(self.now()):
-            return job if self.fail(job_id, job.token, failure("deadline_exceeded")) else None
-        lost = Ending(outcome=Outcome.LOST, why=failure("worker_lost", SILENT))
-        if job.attempt >= MAX_ATTEMPTS:
+            is_done = self.table.finish(job_id, job.token, State.CANCELLED, failure=failure("cancelled"))
+        elif job.is_late(self.table.now()):
+            is_done = self.table.finish(job_id, job.token, State.EXPIRED, failure=failure("deadline_exceeded"))
+        elif job.attempt >= MAX_ATTEMPTS:
             why = failure("worker_lost")
-            return job if self.finish(job_id, job.token, State.FAILED, ending=lost, failure=why) else None
-        return self.requeue(job_id, job.token, lost, costs_attempt=True)
+            is_done = self.table.finish(job_id, job.token, State.FAILED, ending=lost, failure=why)
+        else:
+            return self.table.requeue(job_id, job.token, lost, costs_attempt=True)
+        return job if is_done else None
 
     def expire(self, job_id: str, record_for_s: float) -> bool:
-        """Write down that an expired job's files are gone; its record goes `record_for_s` later. False if it went."""
-        record_ends_at = self.now() + record_for_s
+        """Records that the files of a job are deleted, and plans the end of its record. False if it is deleted."""
+        record_ends_at = self.table.now() + record_for_s
 
         def extra(pipe: Pipeline, job: Job) -> None:
             retention.plan_record(pipe, job, record_ends_at)
 
-        return self.change_if_there(job_id, lambda job: job.evolve(files_gone=True), extra) is not None
+        return self.table.update_if_exists(job_id, lambda job: job.evolve(files_gone=True), extra) is not None
 
     def expire_late(self) -> list[str]:
-        """End the waiting jobs whose deadline has passed; their ids. Running ones are stopped by their workers."""
-        now = self.now()
+        """Ends the waiting jobs whose deadline has passed; returns their ids. Workers stop the running ones."""
+        now = self.table.now()
 
         def decide(job: Job) -> Job | None:
             if job.state is not State.QUEUED or not job.is_late(now):
@@ -72,14 +70,10 @@ class KeeperJobs(WorkerJobs):
             return with_final_state(job, State.EXPIRED, now, failure=failure("deadline_exceeded"))
 
         with redis_errors():
-            late = retention.passed_deadlines(self.redis, now)
-        return [job_id for job_id in late if self.change_if_there(job_id, decide)]
+            late = retention.passed_deadlines(self.table.redis, now)
+        return [job_id for job_id in late if self.table.update_if_exists(job_id, decide)]
 
     def reconcile_tickets(self, model: str) -> None:
-        """See to it that the workers of this model hear of every job that waits."""
+        """Makes the number of tickets of this model equal to the number of its waiting jobs."""
         with redis_errors():
-            tickets.reconcile_tickets(self.redis, model)
-
-
-class JobStore(CallerJobs, KeeperJobs):
-    """All jobs, for everybody: what callers, workers and keepers do with them."""
+            tickets.reconcile_tickets(self.table.redis, model)

@@ -9,7 +9,7 @@ from redis import Redis
 from jobs.model.job import Job, new_job_id
 from jobs.model.request import VideoRequest
 from jobs.model.states import Priority
-from jobs.store.keeper.recovery import JobStore
+from tests.job_store import JobStore
 
 
 def _make_job(

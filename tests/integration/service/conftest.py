@@ -25,9 +25,9 @@ from jobs.model.model_card import ModelCard
 from jobs.queue.registry import Registry
 from jobs.storage.factory import open_storage
 from jobs.storage.paths import result_key
-from jobs.store.keeper.recovery import JobStore
 from service.app import create_app
 from service.settings import ServiceSettings
+from tests.job_store import JobStore
 
 MP4 = b"\x00\x00\x00\x20ftypisom" + bytes(range(256)) * 40  # what the front end serves it never looks into
 

@@ -20,7 +20,7 @@ from jobs.model.request import VideoRequest
 from jobs.redis.connection import connect
 from jobs.storage.factory import open_storage
 from jobs.storage.interface import Storage
-from jobs.store.keeper.recovery import JobStore
+from tests.job_store import JobStore
 from worker.attempt.attempt import WorkerContext
 from worker.attempt.engine_process import EngineProcess
 from worker.drain import Drain
@@ -88,7 +88,7 @@ def engine(settings: WorkerSettings) -> Iterator[EngineProcess]:
 
 @pytest.fixture
 def parts(settings: WorkerSettings, store: JobStore, storage: Storage, engine: EngineProcess) -> WorkerContext:
-    return WorkerContext(settings, store, storage, engine, Drain(settings.drain_grace_s), read_served(settings))
+    return WorkerContext(settings, store.workers, storage, engine, Drain(settings.drain_grace_s), read_served(settings))
 
 
 class WorkerOnCall:

@@ -22,7 +22,7 @@ from jobs.access.idempotency import (
 )
 from jobs.errors import JobNotFound
 from jobs.model.job import Job
-from jobs.store.keeper.recovery import JobStore
+from tests.job_store import JobStore
 
 REQUESTS = st.builds(
     IdempotencyKey,

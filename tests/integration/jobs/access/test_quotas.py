@@ -14,7 +14,7 @@ from jobs.model.failure import failure
 from jobs.model.job import Job
 from jobs.model.limits import Limits
 from jobs.redis.keys import owner_running_key, owner_waiting_key
-from jobs.store.keeper.recovery import JobStore
+from tests.job_store import JobStore
 
 MakeJob = Callable[..., Job]
 

@@ -7,7 +7,7 @@ from redis import Redis
 from jobs.model.failure import failure
 from jobs.model.job import Job
 from jobs.queue.tickets import tickets_key
-from jobs.store.keeper.recovery import JobStore
+from tests.job_store import JobStore
 
 MODEL = "easyanimate-v3-tiny"
 

@@ -22,7 +22,7 @@ from jobs.model.failure import failure
 from jobs.model.job import Job
 from jobs.model.states import Priority
 from jobs.redis import keys
-from jobs.store.keeper.recovery import JobStore
+from tests.job_store import JobStore
 
 MODEL = "easyanimate-v3-tiny"
 MakeJob = Callable[..., Job]

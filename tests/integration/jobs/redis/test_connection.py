@@ -14,9 +14,9 @@ from redis import Redis
 from jobs.errors import QueueUnavailable
 from jobs.model.job import Job
 from jobs.redis.connection import connect, connect_async
-from jobs.store.keeper.recovery import JobStore
 from tests.faults.tcp_proxy import Mode, TcpProxy
 from tests.integration.redis_servers import PASSWORD, free_port, program_with_tls, running, wait_for
+from tests.job_store import JobStore
 
 MakeJob = Callable[..., Job]
 ACL = f"user app on >{PASSWORD} ~* &* +@all\nuser default off\n"

@@ -19,8 +19,9 @@ from jobs.redis.connection import connect, connect_async
 from jobs.redis.keys import waiting_keys
 from jobs.store.callers import submission
 from jobs.store.callers.async_submission import AsyncSubmission
-from jobs.store.keeper.recovery import JobStore
+from jobs.store.callers.submission import CallerJobs
 from tests.faults.tcp_proxy import Mode, TcpProxy
+from tests.job_store import JobStore
 
 MODEL = "easyanimate-v3-tiny"
 ASKED = IdempotencyKey("me", "what", key="a key")
@@ -43,26 +44,27 @@ def line(redis_url: str) -> Iterator[TcpProxy]:
     proxy.close()
 
 
-def admit(line: TcpProxy, store: JobStore, work: Callable[[AsyncSubmission], Awaitable[Any]]) -> Any:
-    """What `work` makes of the admission of a front end that has this line; `store` is its slower way."""
+def admit(line: TcpProxy, jobs: CallerJobs, work: Callable[[AsyncSubmission], Awaitable[Any]]) -> Any:
+    """The result of `work` in a front end with this connection; `jobs` is its synchronous fallback."""
 
     async def run() -> Any:
         redis = connect_async(f"redis://127.0.0.1:{line.port}", retries=0, timeout_s=2)
         try:
             await redis.ping()  # the line is there before anything happens to it
-            return await asyncio.wait_for(work(AsyncSubmission(CommandBatcher(redis), store)), 60)
+            commands = CommandBatcher(redis)
+            return await asyncio.wait_for(work(AsyncSubmission(commands, commands, jobs)), 60)
         finally:
             await redis.aclose()
 
     return asyncio.run(run())
 
 
-class QuickWorkers(JobStore):
+class QuickWorkers(CallerJobs):
     """The store of a front end that is slower than the workers: what it asks again has run by then."""
 
     def submit_all(self, jobs: Sequence[Job], claim: Claim | None = None) -> str | None:
         for job in jobs:
-            finish(JobStore(self.redis), job.id)
+            finish(JobStore(self.table.redis), job.id)
         return super().submit_all(jobs, claim)
 
 
@@ -91,7 +93,7 @@ def test_what_comes_together_goes_in_one_trip_and_every_job_is_there(
             *(admission.submit_all([job], each) for job, each in zip(jobs, claims, strict=True))
         )
 
-    assert admit(line, store, work) == [None] * 20
+    assert admit(line, store.callers, work) == [None] * 20
     after = redis.info("stats")
     assert after["total_connections_received"] - before["total_connections_received"] == 1
     assert [store.get(job.id) for job in jobs] == jobs
@@ -109,8 +111,8 @@ def test_a_job_that_has_run_when_its_acceptance_is_asked_for_again_stays_as_it_i
         line.spoil(Mode.ANSWERS_LOST)
         return await admission.submit_all([job], mine)
 
-    store = QuickWorkers(redis)
-    assert admit(line, store, work) is None
+    store = JobStore(redis)
+    assert admit(line, QuickWorkers(store.table), work) is None
     found = store.get(job.id)
     assert (found.state, found.attempt, found.result) == (State.COMPLETED, 1, RESULT)
     assert store.queue_depth(MODEL) == 0
@@ -127,7 +129,7 @@ def test_a_job_whose_write_did_not_arrive_is_accepted_the_slower_way(
         line.spoil(Mode.RESET)
         return await admission.submit_all(jobs, mine)
 
-    assert admit(line, store, work) is None
+    assert admit(line, store.callers, work) is None
     assert [store.get(job.id) for job in jobs] == jobs
     assert store.queue_depth(MODEL) == 2
 
@@ -144,7 +146,7 @@ def test_an_old_claim_is_looked_at_before_anything_is_written(
     async def work(admission: AsyncSubmission) -> str | None:
         return await admission.submit_all([make_job("me").evolve(id=slow.video_id)], late)
 
-    assert admit(line, store, work) == quick.video_id
+    assert admit(line, store.callers, work) == quick.video_id
     assert store.queue_depth(MODEL) == 1
 
 
@@ -158,7 +160,7 @@ def test_where_redis_is_not_to_be_had_nothing_is_accepted(
         return await admission.submit_all([make_job("me").evolve(id=mine.video_id)], mine)
 
     with pytest.raises(QueueUnavailable):
-        admit(line, JobStore(connect(f"redis://127.0.0.1:{line.port}", retries=1, timeout_s=1)), work)
+        admit(line, JobStore(connect(f"redis://127.0.0.1:{line.port}", retries=1, timeout_s=1)).callers, work)
     assert store.queue_depth(MODEL) == 0
 
 
@@ -168,7 +170,7 @@ def test_a_claim_that_grows_old_while_nobody_hears_of_its_job_is_not_somebody_el
     mine = ours(redis)
     job = make_job("me").evolve(id=mine.video_id)
 
-    class SlowStore(JobStore):
+    class SlowStore(CallerJobs):
         def submit_all(self, jobs: Sequence[Job], claim: Claim | None = None) -> str | None:
             return super().submit_all(jobs, replace(mine, since=mine.since - CLAIMED_FOR_S))
 
@@ -176,7 +178,7 @@ def test_a_claim_that_grows_old_while_nobody_hears_of_its_job_is_not_somebody_el
         line.spoil(Mode.ANSWERS_LOST)
         return await admission.submit_all([job], mine)
 
-    assert admit(line, SlowStore(redis), work) is None
+    assert admit(line, SlowStore(JobStore(redis).table), work) is None
     assert JobStore(redis).get(job.id) == job
 
 
@@ -198,7 +200,7 @@ def test_a_server_that_is_demoted_for_good_accepts_nothing_and_that_is_said(
 
     store = JobStore(connect(f"redis://127.0.0.1:{line.port}", retries=2, timeout_s=1))
     with pytest.raises(QueueUnavailable):
-        admit(line, store, work)
+        admit(line, store.callers, work)
     assert store.queue_depth(MODEL) == 0
 
 
@@ -213,7 +215,8 @@ def test_a_server_that_is_demoted_for_a_moment_is_waited_for(
         Timer(0.15, lambda: redis.execute_command("REPLICAOF", "NO", "ONE")).start()
         return await admission.submit_all([job], mine)
 
-    assert admit(line, JobStore(connect(f"redis://127.0.0.1:{line.port}", retries=3, timeout_s=1)), work) is None
+    through = JobStore(connect(f"redis://127.0.0.1:{line.port}", retries=3, timeout_s=1))
+    assert admit(line, through.callers, work) is None
     assert store.get(job.id) == job
     assert store.queue_depth(MODEL) == 1
 
@@ -228,7 +231,7 @@ def test_what_redis_refuses_of_a_job_is_not_taken_for_its_acceptance(
         return await admission.submit_all([make_job("me").evolve(id=mine.video_id)], mine)
 
     with pytest.raises(ResponseError, match="WRONGTYPE"):
-        admit(line, store, work)
+        admit(line, store.callers, work)
 
 
 def test_an_old_protocol_makes_no_difference(
@@ -238,9 +241,9 @@ def test_an_old_protocol_makes_no_difference(
 
     async def run() -> str | None:
         async with connect_async(f"redis://127.0.0.1:{line.port}?protocol=2", retries=0) as old:
-            return await AsyncSubmission(CommandBatcher(old), store).submit_all(
-                [make_job("me").evolve(id=mine.video_id)], mine
-            )
+            commands = CommandBatcher(old)
+            jobs = [make_job("me").evolve(id=mine.video_id)]
+            return await AsyncSubmission(commands, commands, store.callers).submit_all(jobs, mine)
 
     assert asyncio.run(run()) is None
     assert store.queue_depth(MODEL) == 1

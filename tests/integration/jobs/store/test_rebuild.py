@@ -15,8 +15,8 @@ from jobs.storage.paths import input_key, result_key
 from jobs.storage.s3 import S3Storage
 from jobs.store.keeper import retention
 from jobs.store.keeper.rebuild import rebuild_records
-from jobs.store.keeper.recovery import JobStore
 from jobs.store.keeper.retention import CleanupQueue
+from tests.job_store import JobStore
 
 MakeJob = Callable[..., Job]
 VIDEO = b"four"
@@ -77,7 +77,7 @@ def test_finished_videos_come_back_as_they_were_to_whom_they_belong(
 ) -> None:
     jobs = [finish("me"), finish("me"), finish("you", None)]
     redis.flushall()
-    told = rebuild_records(store, storage, {})
+    told = rebuild_records(store.table, storage, {})
     assert {job.id for job in told.restored} == {job.id for job in jobs}
     for job in jobs:
         back = store.get_owned(job.id, job.owner)
@@ -93,7 +93,7 @@ def test_finished_videos_come_back_as_they_were_to_whom_they_belong(
 
 def test_a_second_time_changes_nothing(store: JobStore, storage: Storage, finish: Callable[..., Job]) -> None:
     job = finish()
-    told = rebuild_records(store, storage, {})
+    told = rebuild_records(store.table, storage, {})
     assert (told.restored, told.known) == ([], [job.id])
     assert store.get(job.id) == job
 
@@ -103,7 +103,7 @@ def test_a_look_only_writes_nothing(
 ) -> None:
     finish()
     redis.flushall()
-    assert len(rebuild_records(store, storage, {}, dry_run=True).restored) == 1
+    assert len(rebuild_records(store.table, storage, {}, dry_run=True).restored) == 1
     assert redis.keys("*") == []
 
 
@@ -112,7 +112,7 @@ def test_videos_can_be_given_to_another_owner(
 ) -> None:
     job = finish("key:old")
     redis.flushall()
-    rebuild_records(store, storage, {"key:old": "key:new"})
+    rebuild_records(store.table, storage, {"key:old": "key:new"})
     assert store.get_owned(job.id, "key:new").id == job.id
 
 
@@ -127,7 +127,7 @@ def test_what_cannot_come_back_is_said(
     storage.put_bytes(cut.result.video_key, VIDEO[:2])
     storage.put_bytes(job_file_key(damaged.result.video_key), b'{"id": 1}')
     redis.flushall()
-    told = rebuild_records(store, storage, {})
+    told = rebuild_records(store.table, storage, {})
     assert told.restored == []
     assert told.expired == [expired.id]
     assert told.unfinished == [waiting.id]
@@ -140,14 +140,14 @@ def test_of_several_attempts_the_latest_whole_one_counts(
 ) -> None:
     job = finish(attempts=2)
     redis.flushall()
-    rebuild_records(store, storage, {})
+    rebuild_records(store.table, storage, {})
     assert store.get(job.id).result == job.result
 
 
 def test_what_its_owner_deleted_stays_deleted(store: JobStore, storage: Storage, finish: Callable[..., Job]) -> None:
     job = finish()
     store.delete(job.id)
-    assert rebuild_records(store, storage, {}).restored == []
+    assert rebuild_records(store.table, storage, {}).restored == []
 
 
 def test_no_secret_of_a_webhook_lies_in_storage(storage: Storage, finish: Callable[..., Job]) -> None:

@@ -24,7 +24,8 @@ from jobs.model.job import Job, Result
 from jobs.model.request import WEBHOOK_EVENTS
 from jobs.model.states import Phase, State
 from jobs.redis import keys
-from jobs.store.keeper.recovery import MAX_ATTEMPTS, JobStore
+from jobs.store.transitions import MAX_ATTEMPTS
+from tests.job_store import JobStore
 
 MODEL = "easyanimate-v3-tiny"
 FINAL_EVENTS = {"video.completed", "video.failed", "video.cancelled"}
@@ -78,8 +79,8 @@ class Life(RuleBasedStateMachine):
     @rule(held=tokens, step=st.integers(0, 10))
     def report(self, held: tuple[str, str], step: int) -> None:
         beat = self.store.report(*held, Phase.DENOISING, step, 10)
-        assert beat.is_ours == self._is_held(held)
-        if beat.is_ours:
+        assert beat.is_held == self._is_held(held)
+        if beat.is_held:
             assert beat.cancel_requested == self.jobs[held[0]].cancel_requested
 
     @rule(held=tokens)

@@ -18,7 +18,8 @@ from jobs.model.request import WEBHOOK_EVENTS
 from jobs.model.states import Phase, Priority, State
 from jobs.queue import tickets
 from jobs.redis import keys
-from jobs.store.keeper.recovery import MAX_ATTEMPTS, JobStore
+from jobs.store.transitions import MAX_ATTEMPTS
+from tests.job_store import JobStore
 
 MODEL = "easyanimate-v3-tiny"
 MakeJob = Callable[..., Job]
@@ -122,16 +123,6 @@ def test_the_newest_come_first_and_only_ones_own(store: JobStore, make_job: Make
     assert [job.id for job in store.newest("default", 2)] == [mine[2].id, mine[1].id]
 
 
-def test_the_next_page_begins_after_the_last_one(store: JobStore, make_job: MakeJob) -> None:
-    mine = [store.submit(make_job(created_at=float(i))) for i in range(3)]
-    assert [job.id for job in store.newest("default", 2, after=mine[1].id)] == [mine[0].id]
-
-
-def test_a_page_after_nothing_is_not_found(store: JobStore) -> None:
-    with pytest.raises(JobNotFound):
-        store.newest("default", 2, after="video_none")
-
-
 def test_the_position_is_the_number_of_jobs_before(store: JobStore, make_job: MakeJob) -> None:
     first, second = (store.submit(make_job()) for _ in range(2))
     assert (store.queue_position(first), store.queue_position(second)) == (0, 1)
@@ -164,21 +155,21 @@ def test_a_job_that_is_gone_cannot_be_leased(store: JobStore) -> None:
 
 def test_a_report_is_in_the_record(store: JobStore, job: Job) -> None:
     _, token = leased(store, job)
-    assert store.report(job.id, token, Phase.DENOISING, 3, 10).is_ours
+    assert store.report(job.id, token, Phase.DENOISING, 3, 10).is_held
     now = store.get(job.id)
     assert (now.phase, now.step, now.total_steps) == (Phase.DENOISING, 3, 10)
 
 
 def test_a_report_with_a_stale_token_changes_nothing(store: JobStore, job: Job) -> None:
     running, _ = leased(store, job)
-    assert not store.report(job.id, "stale", Phase.DENOISING, 3, 10).is_ours
+    assert not store.report(job.id, "stale", Phase.DENOISING, 3, 10).is_held
     assert store.get(job.id) == running
 
 
 def test_a_beat_renews_the_lease(redis: Redis, store: JobStore, job: Job) -> None:
     _, token = leased(store, job)
     silence(redis, job)
-    assert store.heartbeat(job.id, token).is_ours
+    assert store.heartbeat(job.id, token).is_held
     assert store.overdue() == []
 
 
@@ -255,7 +246,7 @@ def test_a_final_state_absorbs_everything(store: JobStore, job: Job, end: str) -
     assert not store.fail(job.id, token, failure("worker_lost"))
     assert not store.release(job.id, token)
     assert not store.retry(job.id, token)
-    assert not store.report(job.id, token, Phase.MUXING, 1, 1).is_ours
+    assert not store.report(job.id, token, Phase.MUXING, 1, 1).is_held
     with pytest.raises(NotCancellable):
         store.cancel(job.id)
     assert store.get(job.id) == final
@@ -313,7 +304,7 @@ def test_a_deleted_job_leaves_nothing_but_pending_webhooks_and_a_note_to_look_fo
 def test_the_worker_of_a_deleted_job_learns_it_at_its_next_report(store: JobStore, job: Job) -> None:
     _, token = leased(store, job)
     store.delete(job.id)
-    assert not store.heartbeat(job.id, token).is_ours
+    assert not store.heartbeat(job.id, token).is_held
     assert not store.complete(job.id, token, result_of(token))
     with pytest.raises(JobNotFound):
         store.get(job.id)

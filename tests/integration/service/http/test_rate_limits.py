@@ -10,9 +10,9 @@ from redis import Redis
 
 from jobs.access.api_keys import ApiKeyStore
 from jobs.model.limits import Limits
-from jobs.store.keeper.recovery import JobStore
 from service.http.rate_limits import rate_limit_headers
 from service.settings import ServiceSettings
+from tests.job_store import JobStore
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # theirs, not ours
 Code = Callable[[httpx.Response], str]

@@ -22,10 +22,10 @@ from jobs.model.failure import failure
 from jobs.model.limits import Limits
 from jobs.model.model_card import ModelCard
 from jobs.queue.registry import Registry
-from jobs.store.keeper.recovery import JobStore
 from service.settings import ServiceSettings
 from tests.conftest import free_port
 from tests.integration.service.conftest import MP4, finished, ready
+from tests.job_store import JobStore
 
 FRONT_ENDS = 3
 STATUS = {"queued": "queued", "running": "in_progress", "completed": "completed"}  # all others: failed

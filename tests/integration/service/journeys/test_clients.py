@@ -12,7 +12,7 @@ from PIL import Image
 
 from jobs.model.failure import failure
 from jobs.model.job import Job
-from jobs.store.keeper.recovery import JobStore
+from tests.job_store import JobStore
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # theirs, not ours
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from jobs.model.states import Phase
-from jobs.store.keeper.recovery import JobStore
+from tests.job_store import JobStore
 
 Code = Callable[[httpx.Response], str]
 WAIT = {"Prefer": "wait=60"}

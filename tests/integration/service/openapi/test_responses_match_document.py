@@ -29,13 +29,13 @@ from jobs.model.failure import failure
 from jobs.model.model_card import ModelCard
 from jobs.model.result_files import Segment
 from jobs.queue.registry import Registry
-from jobs.store.keeper.recovery import JobStore
 from service.app import create_app
 from service.openapi.examples import VIDEO_ID
 from service.settings import ServiceSettings
 from tests.clients.receiver import Receiver
 from tests.conftest import free_port
 from tests.integration.service.conftest import finished, running_apis
+from tests.job_store import JobStore
 
 KEY = "sk-of-the-document"
 AUTH = {"Authorization": f"Bearer {KEY}"}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import httpx
 
 from jobs.model.failure import failure
-from jobs.store.keeper.recovery import JobStore
+from tests.job_store import JobStore
 
 
 def test_the_owner_reads_every_attempt(

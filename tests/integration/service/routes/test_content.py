@@ -10,8 +10,8 @@ from jobs.model.failure import failure
 from jobs.model.result_files import FILES, Variant, sibling_key
 from jobs.storage.factory import open_storage
 from jobs.storage.paths import result_key
-from jobs.store.keeper.recovery import JobStore
 from service.settings import ServiceSettings
+from tests.job_store import JobStore
 
 Code = Callable[[httpx.Response], str]
 

@@ -13,7 +13,7 @@ from PIL import Image
 from jobs.model.job import Job
 from jobs.model.states import State
 from jobs.storage.local import LocalStorage
-from jobs.store.keeper.recovery import JobStore
+from tests.job_store import JobStore
 
 OPENAI_KEYS = {
     "id", "object", "model", "status", "progress", "created_at", "completed_at", "expires_at", "prompt", "size",

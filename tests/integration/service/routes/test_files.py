@@ -13,8 +13,8 @@ from redis import Redis
 from jobs.model.job import Job
 from jobs.storage.factory import open_storage
 from jobs.storage.uploads import EXPIRING, UploadIndex, upload_prefix
-from jobs.store.keeper.recovery import JobStore
 from service.settings import ServiceSettings
+from tests.job_store import JobStore
 from worker.keeper.uploads import UploadSweeper
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # theirs, not ours
@@ -173,7 +173,7 @@ def test_a_file_ends_when_its_time_is_over(
     assert api.get(f"/v1/files/{ended}").status_code == 404
     redis.zadd(EXPIRING, {"file-never": 1})  # an upload whose front end died before the end
     storage.put_bytes(f"{upload_prefix('file-never')}content.png", b"half")
-    UploadSweeper(store, storage, 60).sweep()
+    UploadSweeper(store.table, storage, 60).sweep()
     for gone in (key, f"{upload_prefix('file-never')}content.png"):
         with pytest.raises(KeyError):
             storage.stat(gone)

@@ -9,8 +9,8 @@ from redis import Redis
 
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.model.failure import failure
-from jobs.store.keeper.recovery import JobStore
 from service.settings import ServiceSettings
+from tests.job_store import JobStore
 
 MODEL = "easyanimate-v3-tiny"
 

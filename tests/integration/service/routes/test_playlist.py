@@ -18,8 +18,8 @@ from jobs.model.result_files import Segment, segment_name, sibling_key
 from jobs.storage.factory import open_storage
 from jobs.storage.interface import Storage
 from jobs.storage.paths import result_key
-from jobs.store.keeper.recovery import JobStore
 from service.settings import ServiceSettings
+from tests.job_store import JobStore
 
 Code = Callable[[httpx.Response], str]
 FPS, FRAMES = 24, 16

@@ -10,8 +10,8 @@ from jobs.model.model_card import ModelCard
 from jobs.model.states import Priority
 from jobs.queue.load import Load
 from jobs.queue.registry import Registry
-from jobs.store.keeper.recovery import JobStore
 from service.settings import ServiceSettings
+from tests.job_store import JobStore
 
 ASK = {"prompt": "a red ball", "num_frames": 16}
 

@@ -8,7 +8,7 @@ import pytest
 from jobs.model.failure import failure
 from jobs.model.states import Phase, State
 from jobs.storage.local import LocalStorage
-from jobs.store.keeper.recovery import JobStore
+from tests.job_store import JobStore
 
 Code = Callable[[httpx.Response], str]
 
@@ -155,7 +155,7 @@ def test_deleting_a_running_video_takes_it_from_its_worker(api: httpx.Client, st
     assert job is not None
     assert job.token is not None
     api.delete(f"/v1/videos/{video_id}")
-    assert not store.heartbeat(video_id, job.token).is_ours
+    assert not store.heartbeat(video_id, job.token).is_held
 
 
 @pytest.mark.parametrize(

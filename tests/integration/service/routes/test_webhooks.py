@@ -13,10 +13,10 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from jobs.model.delivery import Try
 from jobs.model.job import Job
-from jobs.store.keeper.recovery import JobStore
 from jobs.webhooks.deliveries import Deliveries
 from jobs.webhooks.endpoints import EndpointStore
 from service.settings import ServiceSettings
+from tests.job_store import JobStore
 
 Code = Callable[[httpx.Response], str]
 SECRET = "whsec_" + "c2VjcmV0" * 5

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from jobs.model.job import Job
-from jobs.store.keeper.recovery import JobStore
 from service.settings import ServiceSettings
+from tests.job_store import JobStore
 
 ASKED = {"prompt": "a red fox", "seed": 7, "n": 3, "metadata": {"order": "17"}}
 

@@ -9,7 +9,7 @@ import pytest
 
 from jobs.model.job import Job
 from jobs.model.states import State
-from jobs.store.keeper.recovery import JobStore
+from tests.job_store import JobStore
 
 ASK = {"prompt": "a red ball"}
 

@@ -15,9 +15,9 @@ from redis import Redis
 
 from jobs.access.idempotency import Claim, claim
 from jobs.model.job import Job
-from jobs.store.keeper.recovery import JobStore
 from service.settings import ServiceSettings
 from service.submission.idempotency import IdempotencyHeaders
+from tests.job_store import JobStore
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # theirs, not ours
 Code = Callable[[httpx.Response], str]

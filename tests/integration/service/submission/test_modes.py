@@ -20,8 +20,8 @@ from jobs.model.job import Job
 from jobs.model.model_card import Lora, ModelCard
 from jobs.queue.registry import Registry
 from jobs.storage.factory import open_storage
-from jobs.store.keeper.recovery import JobStore
 from service.schemas.create import EDIT, EXTEND
+from tests.job_store import JobStore
 
 Stored = Callable[[str], Job]
 Finish = Callable[[str], bytes]

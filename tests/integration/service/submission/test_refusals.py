@@ -12,8 +12,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from jobs.store.keeper.recovery import JobStore
 from service.schemas.create import CREATE, WEBHOOK
+from tests.job_store import JobStore
 
 
 def data_url(data: bytes) -> str:

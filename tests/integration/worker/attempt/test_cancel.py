@@ -6,7 +6,7 @@ from typing import Any
 from jobs.model.job import Job
 from jobs.model.model_card import ModelCard
 from jobs.model.states import Phase, State
-from jobs.store.keeper.recovery import JobStore
+from tests.job_store import JobStore
 from worker.attempt.attempt import WorkerContext
 
 Submit = Callable[..., Job]

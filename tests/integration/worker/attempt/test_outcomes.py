@@ -22,7 +22,7 @@ from jobs.model.states import Phase, State
 from jobs.queue.tickets import TICKET, new_entry, queue_name, tickets_key
 from jobs.storage.interface import Storage
 from jobs.storage.paths import input_key
-from jobs.store.keeper.recovery import JobStore
+from tests.job_store import JobStore
 from worker.attempt.attempt import WorkerContext
 
 Submit = Callable[..., Job]

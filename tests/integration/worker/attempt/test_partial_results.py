@@ -13,7 +13,7 @@ from jobs.model.job import Job
 from jobs.model.states import State
 from jobs.storage.interface import Storage
 from jobs.storage.local import LocalStorage
-from jobs.store.keeper.recovery import JobStore
+from tests.job_store import JobStore
 from worker.settings import WorkerSettings
 
 Submit = Callable[..., Job]

@@ -12,7 +12,7 @@ from jobs.model.states import Phase, State
 from jobs.storage.interface import Storage
 from jobs.storage.paths import checkpoint_prefix
 from jobs.store.attempt_log import Outcome
-from jobs.store.keeper.recovery import JobStore
+from tests.job_store import JobStore
 from worker.attempt.attempt import WorkerContext
 from worker.checkpoints.store import sweep
 from worker.drain import Drain
@@ -53,7 +53,7 @@ def test_a_worker_that_has_to_go_hands_back_the_job_and_how_it_stands(
 ) -> None:
     assert (handed_back.state, handed_back.attempt) == (State.QUEUED, 0)
     [attempt] = store.attempts(handed_back.id)
-    assert attempt.outcome is Outcome.GIVEN_BACK
+    assert attempt.outcome is Outcome.RELEASED
     assert "0/checkpoint.json" in stored(storage, handed_back)
 
 

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from jobs.redis.connection import connect
-from jobs.store.keeper.recovery import JobStore
 from tests.integration.redis_servers import Pair, free_port, pair_with_sentinel, wait_until
+from tests.job_store import JobStore
 
 WORKER = str(Path(__file__).parents[1] / "worker_process.py")
 ASKED = {"size": "128x128", "num_frames": 16, "num_inference_steps": 4}

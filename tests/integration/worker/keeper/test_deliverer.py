@@ -24,10 +24,10 @@ from jobs.model.delivery import Delivery, Try
 from jobs.model.job import Job
 from jobs.model.request import WEBHOOK_EVENTS
 from jobs.outbound_http import OutboundClient
-from jobs.store.keeper.recovery import JobStore
 from jobs.webhooks.deliveries import Deliveries
 from jobs.webhooks.endpoints import Endpoint, EndpointStore, new_endpoint_id, new_secret
 from jobs.webhooks.outbox import add_webhook
+from tests.job_store import JobStore
 from worker.keeper.deliverer import Deliverer
 from worker.settings import WorkerSettings
 
@@ -124,7 +124,7 @@ def delivering(store: JobStore, threads: int = 32, **options: Any) -> Iterator[N
     """A deliverer at work."""
     stopped = Event()
     outgoing = OutboundClient(**{"allow_private": True, "timeout_s": PATIENCE_S, **options})
-    thread = Thread(target=Deliverer(store, outgoing, SECRET, threads).run, args=[stopped])
+    thread = Thread(target=Deliverer(store.table, outgoing, SECRET, threads).run, args=[stopped])
     thread.start()
     try:
         yield

@@ -13,7 +13,7 @@ from jobs.model.model_card import ModelCard
 from jobs.model.states import State
 from jobs.queue import tickets
 from jobs.queue.registry import Registry
-from jobs.store.keeper.recovery import JobStore
+from tests.job_store import JobStore
 from worker.keeper.__main__ import run_keeper
 from worker.keeper.recovery import RecoverySweeper
 from worker.keeper.unserved import UnservedModels
@@ -36,7 +36,7 @@ def wait_until(holds: Callable[[], bool], timeout_s: float = 20.0) -> None:
 @pytest.fixture
 def sweeper(settings: WorkerSettings, redis: Redis) -> RecoverySweeper:
     keeper = KeeperSettings.model_validate({"redis_url": settings.redis_url, "data_dir": settings.data_dir})
-    return RecoverySweeper(JobStore(redis, lease_s=0.05), keeper)
+    return RecoverySweeper(JobStore(redis, lease_s=0.05).table, keeper)
 
 
 def test_a_job_whose_worker_fell_silent_is_queued_again(sweeper: RecoverySweeper, submit: Submit) -> None:

@@ -21,8 +21,8 @@ from jobs.storage.paths import checkpoint_prefix, input_key, result_key
 from jobs.storage.s3 import S3Storage
 from jobs.storage.uploads import Upload, UploadIndex, new_file_id
 from jobs.store.keeper import retention
-from jobs.store.keeper.recovery import JobStore
 from jobs.store.keeper.retention import CleanupQueue
+from tests.job_store import JobStore
 from worker.keeper.orphans import OrphanSweeper
 from worker.keeper.retention import RetentionSweeper
 from worker.settings import KeeperSettings
@@ -49,7 +49,7 @@ def local(tmp_path: Path) -> LocalStorage:
 
 @pytest.fixture
 def janitor(store: JobStore, storage: Storage, keeping: KeeperSettings) -> RetentionSweeper:
-    return RetentionSweeper(store, storage, keeping)
+    return RetentionSweeper(store.table, storage, keeping)
 
 
 class Hand:
@@ -127,11 +127,11 @@ def test_files_go_at_their_time_and_the_record_tells_of_it_until_it_goes_too(
     job = hand.finish(hand.submit(0.01).id)
     assert job.expires_at == pytest.approx((job.completed_at or 0) + 0.01)
     time.sleep(0.05)
-    janitor = RetentionSweeper(store, hand.storage, keeping.model_copy(update={"record_retention_s": DAY_S}))
+    janitor = RetentionSweeper(store.table, hand.storage, keeping.model_copy(update={"record_retention_s": DAY_S}))
     janitor.sweep()
     assert hand.keys(job.id) == set()
     assert store.get(job.id).files_gone
-    RetentionSweeper(store, hand.storage, keeping).sweep()
+    RetentionSweeper(store.table, hand.storage, keeping).sweep()
     assert store.get(job.id)  # its time was planned when its files went
     make_due(store.redis, CleanupQueue.RECORDS)
     janitor.sweep()
@@ -201,7 +201,7 @@ def test_several_keepers_at_once_do_no_harm(hand: Hand, store: JobStore, keeping
     gone = [hand.finish(hand.submit(0.01).id) for _ in range(6)]
     time.sleep(0.05)
     with ThreadPoolExecutor(3) as pool:
-        for swept in [pool.submit(RetentionSweeper(store, hand.storage, keeping).sweep) for _ in range(3)]:
+        for swept in [pool.submit(RetentionSweeper(store.table, hand.storage, keeping).sweep) for _ in range(3)]:
             swept.result()
     assert [hand.keys(job.id) for job in gone] == [set()] * 6
     assert len(hand.keys(kept.id)) == 5
@@ -227,9 +227,9 @@ def test_while_storage_is_away_nothing_is_forgotten(hand: Hand, store: JobStore,
             raise StorageUnavailable
 
     with pytest.raises(StorageUnavailable):
-        RetentionSweeper(store, Away(keeping.data_dir / "away", public_url="", secret=b"s"), keeping).sweep()
+        RetentionSweeper(store.table, Away(keeping.data_dir / "away", public_url="", secret=b"s"), keeping).sweep()
     assert retention.due(store.redis, CleanupQueue.FILES, store.now(), 10) == [job.id]
-    RetentionSweeper(store, hand.storage, keeping).sweep()
+    RetentionSweeper(store.table, hand.storage, keeping).sweep()
     assert hand.keys(job.id) == set()
 
 
@@ -242,7 +242,7 @@ class TestOrphans:
 
     @pytest.fixture
     def orphans(self, store: JobStore, local: LocalStorage, keeping: KeeperSettings) -> OrphanSweeper:
-        return OrphanSweeper(store, local, keeping)
+        return OrphanSweeper(store.table, local, keeping)
 
     @staticmethod
     def age(storage: LocalStorage, seconds: float) -> None:
@@ -321,6 +321,6 @@ class TestOrphans:
         hand.storage.put_bytes(f"uploads/{new_file_id()}/content.png", b"1")
         before = hand.keys(job.id)
         at_once = keeping.model_copy(update={"orphan_grace_s": -3600.0})
-        OrphanSweeper(store, hand.storage, at_once).sweep()
+        OrphanSweeper(store.table, hand.storage, at_once).sweep()
         assert (hand.keys("video_never"), hand.keys(job.id)) == (set(), before)
         assert list(hand.storage.list("uploads/")) == []

@@ -16,7 +16,7 @@ from jobs.model.request import VideoRequest
 from jobs.model.states import Phase, State
 from jobs.queue.registry import Registry
 from jobs.redis.connection import connect
-from jobs.store.keeper.recovery import JobStore
+from tests.job_store import JobStore
 from worker.settings import WorkerSettings
 
 Submit = Callable[..., Job]

@@ -14,8 +14,8 @@ from jobs.model.job import Job
 from jobs.model.model_card import ModelCard
 from jobs.model.states import State
 from jobs.queue.registry import Registry
-from jobs.store.keeper.recovery import JobStore
 from tests.integration.worker.supervisor.test_process import wait_until
+from tests.job_store import JobStore
 from worker.attempt.attempt import WorkerContext
 from worker.attempt.engine_process import MAX_CRASHES
 from worker.models.served import read_served
