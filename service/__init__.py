@@ -1,1 +1,4 @@
-"""The front end: takes requests over REST, hands them over as jobs, shows how far they have come."""
+"""The HTTP front end on FastAPI, and its web page: accepts requests and stores them as jobs.
+
+Only `cli` and tests import it. It imports `jobs`, and neither `worker` nor `easyanimate`.
+"""

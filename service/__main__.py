@@ -1,4 +1,4 @@
-"""`python -m service`: one front end process, until it is told to stop; requests under way are finished first."""
+"""`python -m service` runs one front end process; at shutdown it finishes the requests in progress."""
 
 import asyncio
 import signal
@@ -18,10 +18,10 @@ from service.settings import ServiceSettings
 
 
 def main() -> None:
-    """Read the settings, set up the logs, serve."""
+    """Reads the settings, configures the log and serves."""
     settings = read_settings()
     configure_logging(settings.log_format, process="api")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it once more when it has shut down well
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again after a clean shutdown
     structlog.get_logger().info("api.starting", host=settings.host, port=settings.port, storage=settings.storage)
     app = create_app(settings)
     config = uvicorn.Config(
@@ -29,7 +29,7 @@ def main() -> None:
         host=settings.host,
         port=settings.port,
         log_config=None,
-        access_log=False,  # each request has a line of its own: service/http/middleware.py
+        access_log=False,  # RequestLogMiddleware logs each request
         server_header=False,
         ws="none",
         timeout_graceful_shutdown=settings.shutdown_grace_s,
@@ -38,37 +38,37 @@ def main() -> None:
 
 
 class Server(uvicorn.Server):
-    """Whoever waits for news is sent away when the process was told to stop, and comes back to another one."""
+    """Ends long polls and event streams at shutdown; their clients reconnect to another process."""
 
     def __init__(self, config: uvicorn.Config, resources: Resources) -> None:
         super().__init__(config)
         self.resources = resources
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        """End the waits, then what uvicorn does: let the requests under way come to their end.
+        """Drains for `shutdown_delay_s`, ends the waits, and shuts down as uvicorn does.
 
-        Where balancers need time to notice, requests are answered until then, and only new videos refused.
+        While it drains, requests are answered and new videos refused; load balancers notice in this time.
         """
         ends_at = time.monotonic() + self.resources.settings.shutdown_delay_s
         while time.monotonic() < ends_at and not self.force_exit:
             self.resources.draining.set()
             await asyncio.sleep(0.1)
-        await self.resources.leave()
+        self.resources.end_waits()
         await super().shutdown(sockets)
 
 
 def read_settings() -> ServiceSettings:
-    """The settings of the environment; ends the process with a sentence if they make no sense."""
+    """The settings of the environment; exits with a sentence if they are invalid."""
     try:
         return ServiceSettings()
     except ValidationError as error:
-        sys.exit("\n".join(_sentence(list(fault["loc"]), fault["msg"]) for fault in error.errors()))
+        sys.exit("\n".join(_sentence(list(each["loc"]), each["msg"]) for each in error.errors()))
     except SettingsError as error:
         sys.exit(f"the settings cannot be read: {error}")
 
 
-def _sentence(place: list[int | str], message: str) -> str:
-    name = "__".join(str(part).upper() for part in place)
+def _sentence(location: list[int | str], message: str) -> str:
+    name = "__".join(str(part).upper() for part in location)
     return f"EASYANIMATE_{name}: {message}" if name else message.removeprefix("Value error, ")
 
 

@@ -1,4 +1,4 @@
-"""The front end put together: routes, what surrounds every request, and how errors are answered."""
+"""Creates the FastAPI application: routes, middleware and error handlers."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from service.http.errors import ServerErrorMiddleware, install_handlers
 from service.http.middleware import RequestLogMiddleware
 from service.openapi.document import document, route_name
-from service.openapi.webhooks import webhooks as described_webhooks
+from service.openapi.webhooks import webhook_router
 from service.resources import Resources
 from service.routes import files, pages, signed_files, webhooks
 from service.routes.operations import health, metrics, models, queue
@@ -16,11 +16,11 @@ from service.routes.videos import content, create, events, playlist, videos
 from service.settings import ServiceSettings
 
 API_VERSION = "1.0.0"
-ABOUT = "Text- and image-to-video as durable jobs. Speaks OpenAI's Videos API, and more."
+DESCRIPTION = "Text- and image-to-video as durable jobs. Compatible with OpenAI's Videos API, with more features."
 
 
 def create_app(settings: ServiceSettings) -> FastAPI:
-    """The front end with these settings. Nothing is contacted before the first request."""
+    """Creates the application with these settings; nothing is contacted before the first request."""
     resources = Resources.from_settings(settings)
 
     @asynccontextmanager
@@ -31,12 +31,12 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     app = FastAPI(
         title="EasyAnimate Service",
         version=API_VERSION,
-        description=ABOUT,
+        description=DESCRIPTION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        webhooks=described_webhooks(),
+        webhooks=webhook_router(),
         generate_unique_id_function=route_name,
     )
     app.state.resources = resources

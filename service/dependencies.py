@@ -1,18 +1,18 @@
-"""Dependencies that FastAPI injects into routes."""
+"""FastAPI dependencies of the routes: resources, caller, owner and body."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from jobs.model.job import Job
 from service.http.auth import Caller
-from service.http.body import Body
-from service.http.errors import ApiError
+from service.http.body import read_fields
 from service.resources import Resources
 
 
 async def get_resources(request: Request) -> Resources:
-    """The parts of the process that answers this request."""
+    """The resources of this process."""
     resources: Resources = request.app.state.resources
     return resources
 
@@ -21,7 +21,7 @@ ResourcesDep = Annotated[Resources, Depends(get_resources)]
 
 
 KEY = HTTPBearer(
-    scheme_name="key", description="The caller's key; needed unless the operator set none.", auto_error=False
+    scheme_name="key", description="Your API key; required unless the operator disabled it.", auto_error=False
 )
 
 
@@ -29,37 +29,38 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(KEY)]
 
 
 async def get_caller(resources: ResourcesDep, credentials: Credentials) -> Caller:
-    """Who calls. Raises ApiError `invalid_api_key`, QueueUnavailable."""
-    return await resources.callers.identify(credentials.credentials if credentials else None)
+    """The authenticated caller. Raises ApiError `invalid_api_key`, QueueUnavailable."""
+    return await resources.authenticator.identify(credentials.credentials if credentials else None)
 
 
 CallerDep = Annotated[Caller, Depends(get_caller)]
 
 
 async def get_owner(caller: CallerDep) -> str:
-    """Whose videos this request is about. Raises ApiError `invalid_api_key`, QueueUnavailable."""
+    """The owner of the videos of this request. Raises ApiError `invalid_api_key`, QueueUnavailable."""
     return caller.owner
 
 
 OwnerDep = Annotated[str, Depends(get_owner)]
 
 
-async def read_body(request: Request, resources: ResourcesDep) -> Body:
-    """The body, whole, if it is not over the limit. Raises ApiError `payload_too_large`."""
-    limit = resources.settings.body_limit_bytes
-    declared = request.headers.get("content-length", "0")
-    if declared.isdecimal() and int(declared) > limit:
-        raise _too_large(limit)
-    data = bytearray()
-    async for piece in request.stream():
-        data += piece
-        if len(data) > limit:
-            raise _too_large(limit)
-    return Body(request.headers.get("content-type", ""), bytes(data))
+async def get_owned_job(video_id: str, owner: OwnerDep, resources: ResourcesDep) -> Job:
+    """The job in the path, if the caller owns it. Raises JobNotFound, QueueUnavailable."""
+    return await resources.reader.get_owned(video_id, owner)
 
 
-BodyDep = Annotated[Body, Depends(read_body)]
+JobDep = Annotated[Job, Depends(get_owned_job)]
 
 
-def _too_large(limit: int) -> ApiError:
-    return ApiError("payload_too_large", f"a request may have {limit} bytes; send a smaller picture")
+async def read_body(request: Request, resources: ResourcesDep) -> dict[str, Any]:
+    """The fields of the body. Raises InvalidRequest, ApiError `payload_too_large`, `unsupported_media_type`."""
+    return await read_fields(request, resources.settings.body_limit_bytes)
+
+
+async def read_optional_body(request: Request, resources: ResourcesDep) -> dict[str, Any]:
+    """The fields of the body; none if it is empty. Raises as `read_body`."""
+    return await read_fields(request, resources.settings.body_limit_bytes, optional=True)
+
+
+BodyDep = Annotated[dict[str, Any], Depends(read_body)]
+OptionalBodyDep = Annotated[dict[str, Any], Depends(read_optional_body)]

@@ -1,7 +1,4 @@
-"""What Prometheus scrapes: the requests of this process, and the state of the whole installation out of Redis.
-
-Every front end tells the same of the installation, so one of them is enough for that; requests are each one's own.
-"""
+"""Prometheus metrics of the whole installation, read from Redis; every front end reports the same values."""
 
 from collections.abc import Iterator, Mapping
 
@@ -13,47 +10,49 @@ from jobs.errors import JobNotFound, QueueUnavailable
 from jobs.queue import fair_queue
 from jobs.queue.registry import Registry
 from jobs.store import counters
-from jobs.store.keeper.recovery import JobStore
+from jobs.store.transitions import JobTable
 
 log = structlog.get_logger()
 
 
-# What is counted for all processes in Redis: name of the tally -> name of the metric, what it says, its labels.
-TALLIES = {
-    counters.JOBS: ("easyanimate_jobs", "Jobs that ended.", ("model", "state", "code")),
-    counters.ATTEMPTS: ("easyanimate_attempts", "Attempts that ended.", ("model", "outcome")),
-    counters.DELIVERIES: ("easyanimate_webhook_deliveries", "Tries to deliver a webhook.", ("outcome",)),
-    counters.PHASE_SECONDS: ("easyanimate_phase_seconds", "Seconds that finished jobs spent.", ("model", "phase")),
-    counters.PHASE_COUNT: ("easyanimate_phases", "Phases that finished jobs went through.", ("model", "phase")),
+# Counters of all processes in Redis: name of the metric, help and labels.
+COUNTERS = {
+    counters.JOBS: ("easyanimate_jobs", "Ended jobs.", ("model", "state", "code")),
+    counters.ATTEMPTS: ("easyanimate_attempts", "Ended attempts.", ("model", "outcome")),
+    counters.DELIVERIES: ("easyanimate_webhook_deliveries", "Attempts to deliver a webhook.", ("outcome",)),
+    counters.PHASE_SECONDS: ("easyanimate_phase_seconds", "Seconds of finished jobs per phase.", ("model", "phase")),
+    counters.PHASE_COUNT: ("easyanimate_phases", "Phases of finished jobs.", ("model", "phase")),
 }
 
 
-class Installation(Collector):
-    """The queues, the workers and the tallies, read when somebody asks. Without Redis there is only `redis_up` 0."""
+class InstallationCollector(Collector):
+    """Collects queues, workers and counters at each scrape. Without Redis there is only `easyanimate_redis_up` 0."""
 
-    def __init__(self, store: JobStore) -> None:
-        self.store = store
+    def __init__(self, table: JobTable) -> None:
+        self.table = table
 
     def collect(self) -> Iterator[Metric]:
-        """Everything that is read from Redis at this moment; `easyanimate_redis_up` alone while it is away."""
+        """All metrics of the installation."""
         try:
-            found = [*self._queues(), *self._tallies(counters.read_tally(self.store.redis))]
+            metrics = [*self._queues(), *self._counters(counters.read_counters(self.table.redis))]
         except QueueUnavailable:
-            log.warning("redis.away")
-            found = []
-        yield GaugeMetricFamily("easyanimate_redis_up", "Whether Redis answers.", value=float(bool(found)))
-        yield from found
+            log.warning("redis.unavailable")
+            metrics = []
+        yield GaugeMetricFamily("easyanimate_redis_up", "Whether Redis responds.", value=float(bool(metrics)))
+        yield from metrics
 
     def _queues(self) -> Iterator[Metric]:
-        depth = GaugeMetricFamily("easyanimate_queue_depth", "Jobs that wait.", labels=["model"])
+        depth = GaugeMetricFamily("easyanimate_queue_depth", "Queued jobs.", labels=["model"])
         age = GaugeMetricFamily(
-            "easyanimate_queue_head_age_seconds", "How long the next job to be taken has waited.", labels=["model"]
+            "easyanimate_queue_head_age_seconds", "Seconds that the next job has waited.", labels=["model"]
         )
-        workers = GaugeMetricFamily("easyanimate_workers", "Workers that live.", labels=["model"])
-        loaded = GaugeMetricFamily("easyanimate_workers_loaded", "Those that have the model loaded.", labels=["model"])
-        registry = Registry(self.store.redis)
+        workers = GaugeMetricFamily("easyanimate_workers", "Live workers.", labels=["model"])
+        loaded = GaugeMetricFamily(
+            "easyanimate_workers_loaded", "Workers that have the model loaded.", labels=["model"]
+        )
+        registry = Registry(self.table.redis)
         for card in registry.cards():
-            depth.add_metric([card.name], self.store.queue_depth(card.name))
+            depth.add_metric([card.name], self.table.queue_depth(card.name))
             age.add_metric([card.name], self._head_age_s(card.name))
             workers.add_metric([card.name], registry.live_workers(card.name))
             loaded.add_metric([card.name], registry.loaded_workers(card.name))
@@ -62,20 +61,20 @@ class Installation(Collector):
             age,
             workers,
             loaded,
-            GaugeMetricFamily("easyanimate_jobs_running", "Jobs that run.", self.store.running()),
+            GaugeMetricFamily("easyanimate_jobs_running", "Running jobs.", self.table.running()),
         )
 
     def _head_age_s(self, model: str) -> float:
-        job_id = fair_queue.peek(self.store.redis, model)
+        job_id = fair_queue.peek(self.table.redis, model)
         try:
-            return max(0.0, self.store.now() - self.store.get(job_id).created_at) if job_id else 0.0
-        except JobNotFound:  # deleted at this moment
+            return max(0.0, self.table.now() - self.table.get(job_id).created_at) if job_id else 0.0
+        except JobNotFound:  # deleted meanwhile
             return 0.0
 
-    def _tallies(self, counts: Mapping[tuple[str, ...], float]) -> Iterator[Metric]:
-        for kind, (name, about, labels) in TALLIES.items():
-            family = CounterMetricFamily(name, about, labels=labels)
-            for (found, *values), number in counts.items():
-                if found == kind and len(values) == len(labels):
-                    family.add_metric(values, number)
+    def _counters(self, counts: Mapping[tuple[str, ...], float]) -> Iterator[Metric]:
+        for kind, (name, description, labels) in COUNTERS.items():
+            family = CounterMetricFamily(name, description, labels=labels)
+            for (counter, *values), count in counts.items():
+                if counter == kind and len(values) == len(labels):
+                    family.add_metric(values, count)
             yield family

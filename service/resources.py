@@ -1,8 +1,7 @@
-"""What the routes work with: made once when the process starts, handed to each request."""
+"""The stores and clients of one front end process, created at its start and shared by all requests."""
 
 import asyncio
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Self
 
 from redis import Redis
@@ -18,12 +17,12 @@ from jobs.redis.connection import connect, connect_async
 from jobs.storage.factory import open_storage
 from jobs.storage.interface import Storage
 from jobs.storage.uploads import UploadIndex
-from jobs.store.callers.async_submission import AsyncSubmission, FirstLook
+from jobs.store.callers.async_submission import AsyncSubmission
 from jobs.store.callers.reader import JobReader
-from jobs.store.keeper.recovery import JobStore
+from jobs.store.callers.submission import CallerJobs
+from jobs.store.transitions import JobTable
 from jobs.webhooks.deliveries import Deliveries
 from jobs.webhooks.endpoints import EndpointStore
-from service.event_feed import EventFeeds
 from service.http.auth import Authenticator
 from service.http.request_metrics import RequestMetrics
 from service.inputs.concurrency import ConcurrencyLimiter
@@ -31,103 +30,98 @@ from service.inputs.images import ImageDecoder
 from service.inputs.remote import RemoteFetcher
 from service.inputs.resolver import InputResolver
 from service.inputs.uploads import UploadService
-from service.schemas.links import shown
 from service.settings import ServiceSettings
 
-REDIS_RETRIES = 3  # then the caller gets a 503 and comes back
+REDIS_RETRIES = 3  # then the client gets a 503 and retries
 REDIS_TIMEOUT_S = 2.0
-TRIP_S = 4.0  # all tries of a question together
-STORAGE_TRIES, STORAGE_TIMEOUT_S = 2, 10.0  # a caller waits for it
+BATCH_TIMEOUT_S = 4.0  # of all tries together
+STORAGE_TRIES, STORAGE_TIMEOUT_S = 2, 10.0  # a client waits meanwhile
 
 
 @dataclass(frozen=True)
 class Resources:
-    """The stores and doors of one front end process. `leaving` is set when it was told to stop, `draining` while it
-    answers nevertheless, until whoever sends requests here has noticed.
+    """The stores and clients of one front end process.
+
+    `draining` is set while it still answers but refuses new videos; `stopping` ends long polls and event streams.
     """
 
     settings: ServiceSettings
     redis: Redis
-    store: JobStore
+    store: CallerJobs
     reader: JobReader
-    news: JobNotifications
-    feeds: EventFeeds
+    notifications: JobNotifications
     registry: Registry
-    first_look: FirstLook
-    admission: AsyncSubmission
+    submission: AsyncSubmission
     storage: Storage
     outbound: OutboundClient
-    links: RemoteFetcher
-    slots: ConcurrencyLimiter
+    fetcher: RemoteFetcher
+    concurrency: ConcurrencyLimiter
     endpoints: EndpointStore
     deliveries: Deliveries
     images: ImageDecoder
-    shelf: UploadService
-    callers: Authenticator
+    uploads: UploadService
+    authenticator: Authenticator
     quotas: Quotas
     clock: RedisClock
-    trips: tuple[CommandBatcher, ...]
+    batchers: tuple[CommandBatcher, ...]
     metrics: RequestMetrics = field(default_factory=RequestMetrics)
-    leaving: asyncio.Event = field(default_factory=asyncio.Event)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
     def from_settings(cls, settings: ServiceSettings) -> Self:
-        """All parts as the settings ask; nothing is contacted yet."""
+        """Creates all resources; nothing is contacted yet."""
         url = settings.redis_url.get_secret_value()
         redis = connect(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
-        asynchronous = connect_async(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
-        asking, writing = (_trips(url, retries) for retries in (REDIS_RETRIES, 0))
-        writing.redis.response_callbacks.clear()  # in a transaction commands are answered QUEUED, whatever they ask
-        store = JobStore(redis, lease_s=settings.lease_s)
+        async_redis = connect_async(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
+        reads, writes = (_batcher(url, retries) for retries in (REDIS_RETRIES, 0))
+        writes.redis.response_callbacks.clear()  # every command of a transaction is answered QUEUED
+        store = CallerJobs(JobTable(redis, lease_s=settings.lease_s))
         storage = open_storage(settings, tries=STORAGE_TRIES, timeout_s=STORAGE_TIMEOUT_S)
-        reader, news = JobReader(asynchronous, asking), JobNotifications(asynchronous)
-        images, slots = ImageDecoder(settings.max_image_pixels), ConcurrencyLimiter()
-        fetching = OutboundClient(allow_private=settings.fetch_allow_private, timeout_s=settings.fetch_timeout_s)
+        images, concurrency = ImageDecoder(settings.max_image_pixels), ConcurrencyLimiter()
+        outbound = OutboundClient(allow_private=settings.fetch_allow_private, timeout_s=settings.fetch_timeout_s)
         return cls(
             settings=settings,
             redis=redis,
             store=store,
-            reader=reader,
-            news=news,
-            feeds=EventFeeds(reader, news, partial(shown, storage)),
+            reader=JobReader(async_redis, reads),
+            notifications=JobNotifications(async_redis),
             registry=Registry(redis),
-            first_look=FirstLook(writing, asking),
-            admission=AsyncSubmission(writing, store),
+            submission=AsyncSubmission(writes, reads, store),
             storage=storage,
             outbound=OutboundClient(allow_private=settings.webhook_allow_private),
-            links=RemoteFetcher(fetching, settings.body_limit_bytes, slots),
-            slots=slots,
+            fetcher=RemoteFetcher(outbound, settings.body_limit_bytes, concurrency),
+            concurrency=concurrency,
             endpoints=EndpointStore(redis),
             deliveries=Deliveries(redis),
             images=images,
-            shelf=UploadService(UploadIndex(redis), storage, images, store.now, settings.max_files),
-            callers=Authenticator(settings.auth, settings.api_keys, ApiKeyStore(redis), settings.limits),
+            uploads=UploadService(UploadIndex(redis), storage, images, store.table.now, settings.max_files),
+            authenticator=Authenticator(settings.auth, settings.api_keys, ApiKeyStore(redis), settings.limits),
             quotas=Quotas(redis),
-            clock=RedisClock(asynchronous),
-            trips=(asking, writing),
+            clock=RedisClock(async_redis),
+            batchers=(reads, writes),
         )
 
-    async def leave(self) -> None:
-        """The process was told to stop: whoever waits is sent away, and comes back to another one."""
-        self.leaving.set()
-        self.news.notify_all()
-        await self.feeds.close()
+    def end_waits(self) -> None:
+        """Ends long polls and event streams at shutdown; their clients reconnect to another process."""
+        self.stopping.set()
+        self.notifications.notify_all()
 
     async def close(self) -> None:
-        """Hang up everywhere."""
-        await self.leave()
-        await self.news.close()
-        await self.feeds.end()
-        for trip in self.trips:
-            await trip.close()
+        """Closes all connections."""
+        self.end_waits()
+        await self.notifications.close()
+        for batcher in self.batchers:
+            await batcher.close()
         await self.reader.redis.aclose()
         self.redis.close()
 
-    def inputs_of(self, owner: str) -> InputResolver:
-        """Where the inputs of this caller's requests are found."""
-        return InputResolver(owner, self.links, self.shelf)
+    def input_resolver(self, owner: str) -> InputResolver:
+        """Resolves the inputs of this caller's requests."""
+        return InputResolver(owner, self.fetcher, self.uploads)
 
 
-def _trips(url: str, retries: int) -> CommandBatcher:
-    return CommandBatcher(connect_async(url, retries=retries, timeout_s=REDIS_TIMEOUT_S, is_timed=False), TRIP_S)
+def _batcher(url: str, retries: int) -> CommandBatcher:
+    return CommandBatcher(
+        connect_async(url, retries=retries, timeout_s=REDIS_TIMEOUT_S, is_timed=False), BATCH_TIMEOUT_S
+    )

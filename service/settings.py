@@ -1,4 +1,4 @@
-"""The settings of the front end: where it listens, who may call, and how much one request may be."""
+"""The settings of the front end: address, authentication and limits."""
 
 from ipaddress import ip_address
 from typing import Annotated, Any, Literal, Self
@@ -14,61 +14,61 @@ DAY_S = 86_400
 
 
 class ServiceSettings(Settings):
-    """One front end process. `api_keys` is a comma list; with `auth` off everybody is the same caller, `local`."""
+    """One front end process. `api_keys` is a comma-separated list; with `auth` off all callers are `local`."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535)
-    auth: Literal["keys", "off"] = "keys"  # off, if it is not said, on a loopback address without `api_keys`
+    auth: Literal["keys", "off"] = "keys"  # by default off on a loopback address without `api_keys`
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
-    limits: Limits = Field(default_factory=Limits)  # of every caller whose key says nothing else
+    limits: Limits = Field(default_factory=Limits)  # of callers whose key has no limits of its own
     body_limit_bytes: int = Field(default=32 * MIB, gt=0)
     max_image_pixels: int = Field(default=40_000_000, gt=0)
     max_queued_jobs: int = Field(default=10_000, gt=0)  # of one model
-    max_wait_s: float = Field(default=86_400.0, gt=0)  # until the last of a model's waiting jobs is begun
-    retention_s: Annotated[float, Field(gt=0)] | Literal["never"] = 7 * DAY_S  # of a video whose model says nothing
+    max_wait_s: float = Field(default=86_400.0, gt=0)  # until the last waiting job of a model starts
+    retention_s: Annotated[float, Field(gt=0)] | Literal["never"] = 7 * DAY_S  # unless the model sets its own
     fetch_allow_private: bool = False
-    fetch_timeout_s: float = Field(default=20.0, gt=0, le=60)  # of one linked file
+    fetch_timeout_s: float = Field(default=20.0, gt=0, le=60)  # of one remote file
     file_ttl_s: int = Field(default=7 * 86_400, ge=3600, le=30 * 86_400)
     max_files: int = Field(default=1000, gt=0)  # of one caller
     shutdown_grace_s: int = Field(default=20, ge=0)
     shutdown_delay_s: float = Field(default=0, ge=0)
 
     @property
-    def usual_retention_s(self) -> float | None:
-        """How long a video is kept after its end; None for ever."""
+    def default_retention_s(self) -> float | None:
+        """How long an ended video is kept; None for ever."""
         return None if self.retention_s == "never" else self.retention_s
 
     @model_validator(mode="before")
     @classmethod
-    def _links_lead_here(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Without a `public_url`, links to stored files lead to the address we listen on."""
-        host = str(given.get("host", "127.0.0.1"))
+    def _default_public_url(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Without a `public_url`, links to stored files use the address that the process listens on."""
+        host = str(values.get("host", "127.0.0.1"))
         host = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104
-        return {"public_url": f"http://{host}:{given.get('port', 8000)}", **given}
+        return {"public_url": f"http://{host}:{values.get('port', 8000)}", **values}
 
     @model_validator(mode="before")
     @classmethod
-    def _open_to_this_machine(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """The embedded default: who can only be reached from this machine, and has no keys, asks for none."""
-        if given.get("auth") or given.get("api_keys") or not _is_loopback(str(given.get("host", "127.0.0.1"))):
-            return given
-        return {**given, "auth": "off"}
+    def _default_auth(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Without keys, and on a loopback address only, authentication is off by default."""
+        if values.get("auth") or values.get("api_keys") or not _is_loopback(str(values.get("host", "127.0.0.1"))):
+            return values
+        return {**values, "auth": "off"}
 
     @field_validator("api_keys", mode="before")
     @classmethod
-    def _split(cls, given: object) -> object:
-        return tuple(key.strip() for key in given.split(",") if key.strip()) if isinstance(given, str) else given
+    def _split(cls, value: object) -> object:
+        return tuple(key.strip() for key in value.split(",") if key.strip()) if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _closed_to_strangers(self) -> Self:
+    def _refuse_open_address(self) -> Self:
         if self.auth == "keys":
             return self
         if self.api_keys:
             raise ValueError("EASYANIMATE_AUTH is off and EASYANIMATE_API_KEYS has keys: set only one of them")
         if not _is_loopback(self.host):
             raise ValueError(
-                f"with EASYANIMATE_AUTH=off anybody who reaches {self.host} could use this service: set "
-                "EASYANIMATE_AUTH=keys and make keys with `easyanimate keys create`, or EASYANIMATE_HOST=127.0.0.1"
+                f"with EASYANIMATE_AUTH=off all clients that reach {self.host} could use this service: set "
+                "EASYANIMATE_AUTH=keys and create keys with `easyanimate keys create`, or EASYANIMATE_HOST=127.0.0.1"
             )
         return self
 

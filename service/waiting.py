@@ -1,4 +1,4 @@
-"""Waiting for a video to change, on the event loop: hundreds may wait in one process."""
+"""Long polling: waits on the event loop until a job has changed."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -11,29 +11,29 @@ from service.resources import Resources
 Condition = Callable[[Job], Awaitable[bool]]
 
 
-async def wait_for(resources: Resources, job: Job, seconds: float, is_enough: Condition) -> Job:
-    """The job as soon as it `is_enough`, and after so many seconds in any case. Raises JobNotFound if it is deleted.
+async def wait_for(resources: Resources, job: Job, timeout_s: float, condition: Condition) -> Job:
+    """The job when it meets the condition, or after `timeout_s`. Raises JobNotFound if it is deleted.
 
-    A Redis that goes away meanwhile ends no wait; one that is still away at its end raises QueueUnavailable.
+    A short outage of Redis does not end the wait. One that lasts until the timeout raises QueueUnavailable.
     """
-    deadline = time.monotonic() + seconds
-    async with resources.news.of(job.id) as bell:
+    deadline = time.monotonic() + timeout_s
+    async with resources.notifications.of(job.id) as subscription:
         while True:
-            found = await _look(resources, job)
+            current = await _read(resources, job)
             left_s = deadline - time.monotonic()
-            if found is not None and (left_s <= 0 or await is_enough(found)):
-                return found
-            if left_s <= 0 or resources.leaving.is_set():
+            if current is not None and (left_s <= 0 or await condition(current)):
+                return current
+            if left_s <= 0 or resources.stopping.is_set():
                 return await resources.reader.get_owned(job.id, job.owner)
-            await bell.wait(min(left_s, LOOK_AGAIN_S))
+            await subscription.wait(min(left_s, LOOK_AGAIN_S))
 
 
 async def is_final(job: Job) -> bool:
-    """Whether nothing more will happen to it."""
+    """Whether the job has ended."""
     return job.state.is_final
 
 
-async def _look(resources: Resources, job: Job) -> Job | None:
+async def _read(resources: Resources, job: Job) -> Job | None:
     try:
         return await resources.reader.get_owned(job.id, job.owner)
     except QueueUnavailable:

@@ -1,4 +1,4 @@
-"""Around every request: an id that is on the answer and on every log line, and one line when it is done."""
+"""Middleware around every request: request id, trace, log line and metrics."""
 
 import random
 import re
@@ -13,33 +13,33 @@ from service.http.trace import trace_id, traceparent
 
 log = structlog.get_logger()
 
-SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_RANDOM = random.Random()  # noqa: S311  the id of a request keeps no secret, and the system's random bits cost more
-QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})  # asked every few seconds
-LOOKED_AT = frozenset({b"x-request-id", b"traceparent", b"prefer"})
+VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_RANDOM = random.Random()  # noqa: S311  request ids are not secret; system randomness is slower
+QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})  # polled every few seconds
+READ_HEADERS = frozenset({b"x-request-id", b"traceparent", b"prefer"})
 NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 
 
 class RequestLogMiddleware:
-    """Binds `request_id`, puts it into `x-request-id`, and logs `request.finished` without query, body or keys."""
+    """Binds `request_id`, sends it as `x-request-id`, and logs `request.finished` without query, body or keys."""
 
     def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
         self.app = app
         self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """As ASGI has it."""
+        """Runs the application (ASGI)."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = {name: value.decode("latin-1") for name, value in scope["headers"] if name in LOOKED_AT}
-        request_id = _request_id(given.get(b"x-request-id"))
-        started, status, began = time.monotonic(), 0, 0.0
+        received = {name: value.decode("latin-1") for name, value in scope["headers"] if name in READ_HEADERS}
+        request_id = _request_id(received.get(b"x-request-id"))
+        started, status, response_at = time.monotonic(), 0, 0.0
 
-        async def told(message: Message) -> None:
-            nonlocal status, began
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status, response_at
             if message["type"] == "http.response.start":
-                status, began = message["status"], time.monotonic()
+                status, response_at = message["status"], time.monotonic()
                 headers = [*message.get("headers", ()), (b"x-request-id", request_id.encode()), NO_SNIFFING]
                 if allowances := scope.get(ALLOWANCES):
                     headers += [
@@ -48,27 +48,27 @@ class RequestLogMiddleware:
                 message["headers"] = headers
             await send(message)
 
-        trace = trace_id(given.get(b"traceparent"))
+        trace = trace_id(received.get(b"traceparent"))
         bound = {"request_id": request_id, **({"trace_id": trace} if trace else {})}
-        of_log = structlog.contextvars.bind_contextvars(**bound)
-        of_trace = traceparent.set(given[b"traceparent"] if trace else None)
+        log_tokens = structlog.contextvars.bind_contextvars(**bound)
+        trace_token = traceparent.set(received[b"traceparent"] if trace else None)
         try:
-            await self.app(scope, receive, told)
+            await self.app(scope, receive, send_with_headers)
         finally:
-            self._count(scope, status, None if b"prefer" in given else began - started)
+            self._count(scope, status, None if b"prefer" in received else response_at - started)
             if scope["path"] not in QUIET_PATHS:
                 seconds = round(time.monotonic() - started, 4)
                 log.info("request.finished", method=scope["method"], path=scope["path"], status=status, seconds=seconds)
-            traceparent.reset(of_trace)
-            structlog.contextvars.reset_contextvars(**of_log)
+            traceparent.reset(trace_token)
+            structlog.contextvars.reset_contextvars(**log_tokens)
 
     def _count(self, scope: Scope, status: int, seconds: float | None) -> None:
-        """By the route, not the path: of those there are as many as videos. A caller who is gone has no status."""
+        """Counts by route: paths are as many as videos. The status is 0 if the client disconnected."""
         route = getattr(scope.get("route"), "path", "none")
-        says_nothing = status == 0 or route.endswith("/events")
-        self.metrics.answered(scope["method"], route, status, None if says_nothing else seconds)
+        is_untimed = status == 0 or route.endswith("/events")
+        self.metrics.count(scope["method"], route, status, None if is_untimed else seconds)
 
 
-def _request_id(given: str | None) -> str:
-    """The caller's own id if it is harmless in a log and a header, else a fresh one."""
-    return given if given and SANE_ID.fullmatch(given) else f"req_{_RANDOM.getrandbits(96):024x}"
+def _request_id(header: str | None) -> str:
+    """The client's own id if it is safe in logs and headers, otherwise a new one."""
+    return header if header and VALID_ID.fullmatch(header) else f"req_{_RANDOM.getrandbits(96):024x}"

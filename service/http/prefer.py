@@ -1,4 +1,4 @@
-"""What a caller would like of the answer (RFC 7240): to wait for it, or not to be kept waiting."""
+"""The `Prefer` header (RFC 7240): `wait` and `respond-async`."""
 
 import re
 from collections.abc import Sequence
@@ -13,24 +13,24 @@ WAIT = re.compile(r'wait(?:\s*=\s*"?(\d{1,9})"?)?', re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Prefer:
-    """`wait_s` is 0 for a caller who wants the answer at once. What makes no sense is as if it had not been said."""
+    """The preferences of a request; `wait_s` is 0 for an immediate response. Invalid preferences are ignored."""
 
     wait_s: int = 0
     is_async: bool = False
 
     @property
     def applied(self) -> dict[str, str]:
-        """The header that says what was followed; a longer wait than we grant is told as the one that was granted."""
-        words = ["respond-async"] * self.is_async + [f"wait={self.wait_s}"] * bool(self.wait_s)
-        return {"Preference-Applied": ", ".join(words)} if words else {}
+        """The `Preference-Applied` header, with the wait that is granted."""
+        applied = ["respond-async"] * self.is_async + [f"wait={self.wait_s}"] * bool(self.wait_s)
+        return {"Preference-Applied": ", ".join(applied)} if applied else {}
 
 
 def read_prefer(headers: Sequence[str]) -> Prefer:
-    """The preferences in all `Prefer` headers of a request; of a repeated one the first counts."""
+    """Parses all `Prefer` headers of a request; the first of a repeated preference counts."""
     wait_s: int | None = None
     is_async = False
-    for word in ",".join(headers).split(","):
-        name = word.partition(";")[0].strip()
+    for preference in ",".join(headers).split(","):
+        name = preference.partition(";")[0].strip()
         is_async = is_async or name.lower() == "respond-async"
         if wait_s is None and (match := WAIT.fullmatch(name)):
             wait_s = min(int(match[1] or MAX_WAIT_S), MAX_WAIT_S)
@@ -38,7 +38,7 @@ def read_prefer(headers: Sequence[str]) -> Prefer:
 
 
 async def prefer_of(request: Request) -> Prefer:
-    """The preferences of this request."""
+    """The preferences of the current request."""
     return read_prefer(request.headers.getlist("prefer"))
 
 

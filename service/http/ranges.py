@@ -1,4 +1,4 @@
-"""Bytes from storage as an answer: whole or one range of them, with the tags that let a client resume and cache."""
+"""Responses with stored files: range requests (RFC 9110), ETags and conditional requests."""
 
 import re
 from collections.abc import Iterator
@@ -18,40 +18,44 @@ RANGE = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*")
 
 @dataclass(frozen=True)
 class ByteRange:
-    """`length` bytes from `start` on."""
+    """`length` bytes from the offset `start`."""
 
     start: int
     length: int
 
 
 def range_response(request: Request, storage: Storage, key: str, filename: str, etag: str | None = None) -> Response:
-    """What lies under `key`. `etag` replaces the storage's own. Raises ApiError `asset_expired`."""
+    """A response with the object `key`. `etag` replaces that of the storage. Raises ApiError `asset_expired`."""
     try:
         stored = storage.stat(key)
-        return _answer(request, storage, key, stored, _headers(stored, filename, etag or stored.etag))
+        return _respond(request, storage, key, stored, _headers(stored, filename, etag or stored.etag))
     except KeyError as error:
         raise ApiError("asset_expired", "the file is no longer stored") from error
 
 
 def matches(header: str | None, etag: str) -> bool:
-    """Whether an If-None-Match header names this tag, weak or not."""
+    """Whether an If-None-Match header contains this ETag; weak and strong ones are equal."""
     tags = {tag.strip().removeprefix("W/") for tag in (header or "").split(",")}
     return "*" in tags or etag.removeprefix("W/") in tags
 
 
-def _answer(request: Request, storage: Storage, key: str, stored: StoredObject, headers: dict[str, str]) -> Response:
+def _respond(request: Request, storage: Storage, key: str, stored: StoredObject, headers: dict[str, str]) -> Response:
     if matches(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     if request.method == "HEAD":
         return _head(stored, headers)
-    span = _span(request.headers, stored.size_bytes, headers["ETag"])
-    if span is None:
+    byte_range = _byte_range(request.headers, stored.size_bytes, headers["ETag"])
+    if byte_range is None:
         whole = {**headers, "Content-Length": str(stored.size_bytes)}
-        return StreamingResponse(_begun(storage.read(key, 0, stored.size_bytes)), 200, whole, stored.content_type)
-    last = span.start + span.length - 1
-    part = {"Content-Range": f"bytes {span.start}-{last}/{stored.size_bytes}", "Content-Length": str(span.length)}
-    pieces = _begun(storage.read(key, span.start, span.length))
-    return StreamingResponse(pieces, 206, {**headers, **part}, stored.content_type)
+        return StreamingResponse(_prefetched(storage.read(key, 0, stored.size_bytes)), 200, whole, stored.content_type)
+    last = byte_range.start + byte_range.length - 1
+    headers = {
+        **headers,
+        "Content-Range": f"bytes {byte_range.start}-{last}/{stored.size_bytes}",
+        "Content-Length": str(byte_range.length),
+    }
+    chunks = _prefetched(storage.read(key, byte_range.start, byte_range.length))
+    return StreamingResponse(chunks, 206, headers, stored.content_type)
 
 
 def _head(stored: StoredObject, headers: dict[str, str]) -> Response:
@@ -59,11 +63,11 @@ def _head(stored: StoredObject, headers: dict[str, str]) -> Response:
     return Response(status_code=200, headers={**headers, **length}, media_type=stored.content_type)
 
 
-def _span(headers: Headers, size: int, etag: str) -> ByteRange | None:
-    """The one range that is asked for, or None for everything. Raises ApiError `range_not_satisfiable`."""
+def _byte_range(headers: Headers, size: int, etag: str) -> ByteRange | None:
+    """The requested range; None for the whole. Raises ApiError `range_not_satisfiable`."""
     match = RANGE.fullmatch(headers.get("range", ""))
     if match is None or headers.get("if-range", etag) != etag or not (match[1] or match[2]):
-        return None  # no range, several, or one of another version: everything is a right answer
+        return None  # no range, several ranges, or another version: send the whole
     if match[1]:
         start, last = int(match[1]), min(int(match[2] or size), size - 1)
         if match[2] and int(match[2]) < start:
@@ -71,7 +75,7 @@ def _span(headers: Headers, size: int, etag: str) -> ByteRange | None:
     else:
         start, last = max(0, size - int(match[2])), size - 1
     if start > last:
-        message = f"there are {size} bytes; the range {headers['range']} begins behind them"
+        message = f"the file has {size} bytes; the range {headers['range']} begins after them"
         raise ApiError("range_not_satisfiable", message, headers={"Content-Range": f"bytes */{size}"})
     return ByteRange(start, last - start + 1)
 
@@ -85,6 +89,6 @@ def _headers(stored: StoredObject, filename: str, etag: str) -> dict[str, str]:
     }
 
 
-def _begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same pieces, the first already read: what is wrong with the storage shows before the answer begins."""
-    return chain([next(pieces, b"")], pieces)
+def _prefetched(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same chunks, the first already read: storage errors are raised before the response starts."""
+    return chain([next(chunks, b"")], chunks)

@@ -1,4 +1,4 @@
-"""The limits of a caller at the door: counted, told in the headers of every answer, refused when they are reached."""
+"""Rate limits of callers: their response headers, and the error when one is exceeded."""
 
 from collections.abc import Iterable
 from typing import NoReturn
@@ -6,17 +6,16 @@ from typing import NoReturn
 from jobs.access.quotas import Allowance
 from service.http.errors import ApiError
 
-ALLOWANCES = "easyanimate.allowances"  # in the scope of a request: what is left of the caller's limits
+ALLOWANCES = "easyanimate.allowances"  # key in the scope of a request
 
-
-MAX_RATE_WAIT_S = 60  # clients do not obey a longer one
+MAX_RATE_WAIT_S = 60  # clients ignore longer values
 
 SENTENCES = {
-    "requests": "{limit} requests for videos a minute are your limit; come back in {wait_s} s",
-    "queued-jobs": "{limit} waiting videos are your limit, {left} more fit and this request has {asked}; wait until "
-    "some are made, or cancel some",
-    "pixel-frames": "{limit} pixels of frames a day are your limit, {left} are left and this request takes {asked}; "
-    "ask for less, or come back in {wait_s} s",
+    "requests": "your limit is {limit} requests for videos a minute; retry in {wait_s} s",
+    "queued-jobs": "your limit is {limit} queued videos; {left} are left and this request has {requested}; wait until "
+    "some have ended, or cancel some",
+    "pixel-frames": "your limit is {limit} pixel-frames a day; {left} are left and this request needs {requested}; "
+    "request less, or retry in {wait_s} s",
 }
 
 
@@ -28,7 +27,7 @@ def check_allowances(allowances: Iterable[Allowance]) -> None:
 
 
 def rate_limit_headers(allowances: Iterable[Allowance]) -> dict[str, str]:
-    """The fields of the IETF's draft for all limits, and those of OpenAI for the rate of requests."""
+    """The headers of the IETF draft for all limits, and those of OpenAI for the request rate."""
     policies, states, openai = [], [], {}
     for allowance in allowances:
         policies.append(f'"{allowance.name}";q={allowance.limit}' + _parameter("w", allowance.window_s))
@@ -45,16 +44,16 @@ def rate_limit_headers(allowances: Iterable[Allowance]) -> dict[str, str]:
 def _refuse(allowance: Allowance) -> NoReturn:
     wait_s = _wait_s(allowance)
     message = SENTENCES[allowance.name].format(
-        limit=allowance.limit, left=allowance.left, asked=allowance.asked, wait_s=wait_s
+        limit=allowance.limit, left=allowance.left, requested=allowance.requested, wait_s=wait_s
     )
     headers = {"Retry-After": str(min(wait_s, MAX_RATE_WAIT_S))}
-    if wait_s > MAX_RATE_WAIT_S or allowance.asked > allowance.limit:
+    if wait_s > MAX_RATE_WAIT_S or allowance.requested > allowance.limit:
         headers["x-should-retry"] = "false"
     raise ApiError("rate_limited", message, headers=headers)
 
 
 def _wait_s(allowance: Allowance) -> int:
-    """Seconds until it makes sense to ask again; one more request is granted when its part of a minute is over."""
+    """Seconds until a retry can succeed; requests are granted at equal intervals within the minute."""
     if allowance.name == "requests":
         return -(-(allowance.window_s or 0) // allowance.limit)
     return allowance.reset_s if allowance.reset_s is not None else MAX_RATE_WAIT_S // 2

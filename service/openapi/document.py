@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI knows of the routes, and all it does not: errors, headers, examples, webhooks."""
+"""The OpenAPI document: FastAPI's, completed with errors, headers, examples and webhooks."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,25 +12,25 @@ from service.openapi.examples import error_examples, video_examples
 from service.openapi.headers import header_components, response_headers
 from service.openapi.responses import SCHEMAS
 
-OF_THE_FRAMEWORK = ("HTTPValidationError", "ValidationError")
+FRAMEWORK_SCHEMAS = ("HTTPValidationError", "ValidationError")
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options", "trace")
 
 TAGS = [
-    {"name": "videos", "description": "Ask for videos, follow them, fetch them."},
-    {"name": "files", "description": "Send pictures and videos ahead, to be named in requests."},
-    {"name": "webhooks", "description": "Be told: standing endpoints, what is sent to them, and the ledger of it."},
-    {"name": "models", "description": "What can be asked for here."},
-    {"name": "operations", "description": "For whoever runs the service."},
+    {"name": "videos", "description": "Create, follow and download videos."},
+    {"name": "files", "description": "Upload images and videos, to use them in requests by their id."},
+    {"name": "webhooks", "description": "Webhook endpoints, their events, and the ledger of deliveries."},
+    {"name": "models", "description": "The available models."},
+    {"name": "operations", "description": "For operators of the service."},
 ]
 
 
 def route_name(route: APIRoute) -> str:
-    """What generated clients call a route: the name of its function."""
+    """The operation id of a route, for generated clients: the name of its function."""
     return route.name
 
 
 def document(app: FastAPI) -> Callable[[], dict[str, Any]]:
-    """The maker of `app`'s OpenAPI document, made once."""
+    """A function that returns the OpenAPI document of `app`, built once."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -50,21 +50,21 @@ def document(app: FastAPI) -> Callable[[], dict[str, Any]]:
     return openapi
 
 
-def _complete(made: dict[str, Any]) -> dict[str, Any]:
-    components = made["components"]
-    for name in OF_THE_FRAMEWORK:
+def _complete(openapi: dict[str, Any]) -> dict[str, Any]:
+    components = openapi["components"]
+    for name in FRAMEWORK_SCHEMAS:
         components["schemas"].pop(name, None)
     schema = ProblemBody.model_json_schema(ref_template=SCHEMAS + "{model}")
     components["schemas"] |= schema.pop("$defs") | {"ProblemBody": schema}
     components["examples"] = {**error_examples(), **video_examples()}
     components["headers"] = header_components()
-    for operation in _operations(made["webhooks"]):
-        _forget_the_framework(operation["responses"])
-    for operation in _operations(made["paths"]):
-        _forget_the_framework(operation["responses"])
-        for answer in operation["responses"].values():
-            answer["headers"] = response_headers("x-request-id") | answer.get("headers", {})
-    return made
+    for operation in _operations(openapi["webhooks"]):
+        _drop_framework_error(operation["responses"])
+    for operation in _operations(openapi["paths"]):
+        _drop_framework_error(operation["responses"])
+        for response in operation["responses"].values():
+            response["headers"] = response_headers("x-request-id") | response.get("headers", {})
+    return openapi
 
 
 def _operations(paths: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -72,8 +72,8 @@ def _operations(paths: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from (path[method] for method in METHODS if method in path)
 
 
-def _forget_the_framework(responses: dict[str, Any]) -> None:
-    """What FastAPI would answer to a wrong parameter is answered with a problem, 400, here."""
+def _drop_framework_error(responses: dict[str, Any]) -> None:
+    """Drops FastAPI's 422: a wrong parameter is answered with 400 and a problem body."""
     content = responses.get("422", {}).get("content", {})
-    if content.get("application/json", {}).get("schema") == {"$ref": SCHEMAS + OF_THE_FRAMEWORK[0]}:
+    if content.get("application/json", {}).get("schema") == {"$ref": SCHEMAS + FRAMEWORK_SCHEMAS[0]}:
         del responses["422"]

@@ -1,4 +1,4 @@
-"""The studio at `/`, a page to make videos with: three files and an icon that hold nothing and ask the API for all."""
+"""The studio at `/`, a static web page that uses the API, and the API reference at `/docs`."""
 
 import hashlib
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ TYPES = {PAGE: "text/html", "studio.css": "text/css", "studio.js": "text/javascr
 
 @dataclass(frozen=True)
 class _File:
-    """A file of the page, and the tag that changes with it."""
+    """The content of a file and its ETag."""
 
     data: bytes
     etag: str
@@ -32,21 +32,21 @@ class _File:
 @router.head("/")
 @router.get("/")
 def read_studio(request: Request, resources: ResourcesDep) -> Response:
-    """The page. Anybody may have it; what it asks for needs a key as everything does."""
+    """Serves the studio page. It is public; its requests to the API need a key."""
     return _answer(request, PAGE, {"Content-Security-Policy": _policy(resources), "Referrer-Policy": "no-referrer"})
 
 
 @router.head("/studio/{name}")
 @router.get("/studio/{name}")
 def read_asset(name: str, request: Request) -> Response:
-    """A file of the page."""
+    """Serves an asset of the page."""
     if name not in TYPES or name == PAGE:
         raise ApiError("not_found", "the studio has no such file")
     return _answer(request, name, {})
 
 
 def _answer(request: Request, name: str, headers: dict[str, str]) -> Response:
-    """The file, or that nothing has changed. Browsers ask each time, so the files of a page are of one version."""
+    """The file, or 304. Browsers revalidate each time, so that the files of a page have one version."""
     file = _read(name)
     headers = {**headers, "ETag": file.etag, "Cache-Control": "no-cache"}
     if matches(request.headers.get("if-none-match"), file.etag):
@@ -61,12 +61,12 @@ def _read(name: str) -> _File:
 
 
 def _policy(resources: Resources) -> str:
-    """Nothing from elsewhere, and no script or style inside the page; only videos lie where their links lead."""
+    """No content from other origins and no inline script or style; media may come from the storage's origin."""
     link = urlsplit(resources.storage.url("studio", 1, "studio"))
-    shown = f"'self' blob: {link.scheme}://{link.netloc}"
+    media = f"'self' blob: {link.scheme}://{link.netloc}"
     return (
-        f"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src {shown}; "
-        f"media-src {shown}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src {media}; "
+        f"media-src {media}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 
 
@@ -75,7 +75,7 @@ ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
 
 @router.get("/docs")
 def read_reference() -> HTMLResponse:
-    """The page."""
+    """Serves the API reference (Swagger UI)."""
     script, style, icon = (f"/docs/{name}" for name in ASSETS)
     return get_swagger_ui_html(
         openapi_url="/openapi.json",
@@ -89,7 +89,7 @@ def read_reference() -> HTMLResponse:
 
 @router.get("/docs/{name}")
 def read_reference_asset(name: str) -> FileResponse:
-    """A file of the page."""
+    """Serves an asset of the page."""
     if name not in ASSETS:
         raise ApiError("not_found", "the reference page has no such file")
     path = str(files("fastapi_offline") / "static" / name)

@@ -1,4 +1,4 @@
-"""Stored files through signed links, where storage is a folder of this machine; S3 serves its own."""
+"""Serves stored files by signed links when storage is a local folder; S3 serves its own files."""
 
 import time
 
@@ -19,11 +19,11 @@ router = APIRouter(include_in_schema=False)
 def read_signed_file(
     key: str, request: Request, resources: ResourcesDep, expires: str = "", filename: str = "", signature: str = ""
 ) -> Response:
-    """The file of a link that this service made and whose time has not run out."""
+    """Serves the file of a valid link that has not expired."""
     storage = resources.storage
     if not isinstance(storage, LocalStorage):
-        raise ApiError("not_found", "files are served by the object store itself here")
-    is_time = expires.isascii() and expires.isdecimal() and len(expires) < 20
-    if not is_time or not is_signed(storage.secret, key, int(expires), filename, signature, time.time()):
-        raise ApiError("forbidden", "this link is not one of ours or has run out; GET /v1/videos/{id} has a fresh one")
+        raise ApiError("not_found", "the object store serves the files itself")
+    is_timestamp = expires.isascii() and expires.isdecimal() and len(expires) < 20
+    if not is_timestamp or not is_signed(storage.secret, key, int(expires), filename, signature, time.time()):
+        raise ApiError("forbidden", "this link is not valid or has expired; GET /v1/videos/{id} has a new one")
     return range_response(request, storage, key, filename)

@@ -30,6 +30,6 @@ def file_name(job: Job) -> str:
     return f"{job.id}{PurePosixPath(job.request.result_name).suffix}"
 
 
-def shown(storage: Storage, job: Job) -> dict[str, Any]:
+def record_json(storage: Storage, job: Job) -> dict[str, Any]:
     """The record, with its link, as JSON's own values."""
     return to_video(job, download_url(job, storage)).model_dump(mode="json")

@@ -1,4 +1,4 @@
-"""Whether this process lives, and whether it could accept a job right now; if not, what is missing."""
+"""Liveness and readiness of this process."""
 
 import structlog
 from fastapi import APIRouter
@@ -16,10 +16,10 @@ router = APIRouter(tags=["operations"])
 
 
 class Readiness(BaseModel):
-    """`status`: ready, not ready, or draining when this front end was told to stop.
+    """The readiness of this process. `status` is `ready`, `not ready`, or `draining` while the process stops.
 
-    `missing` names what a new job needs and does not find: redis, storage, disk, model. `workers` counts the live
-    ones of each model, `without_worker` names the models that have none: their jobs are accepted and wait for one.
+    `missing` names the parts that a new job needs: redis, storage, disk, model. `workers` counts the live workers of
+    each model. `without_worker` names the models that have none; their jobs are accepted and wait.
     """
 
     status: str
@@ -30,23 +30,23 @@ class Readiness(BaseModel):
 
 @router.get("/healthz", responses=errors())
 async def read_health() -> dict[str, str]:
-    """This process answers."""
+    """Responds while the process is alive."""
     return {"status": "ok"}
 
 
 @router.get("/readyz", responses={200: {"model": Readiness}, 503: {"model": Readiness}, **errors()})
 def read_readiness(resources: ResourcesDep) -> JSONResponse:
-    """Whether a job could be accepted right now: 200, or 503 with what is missing."""
+    """Checks whether jobs can be accepted: 200, or 503 with the missing parts."""
     if resources.draining.is_set():
         return JSONResponse(Readiness(status="draining", missing=[], without_worker=[], workers={}).model_dump(), 503)
-    missing, workers = _look(resources)
-    alone = [model for model, count in workers.items() if not count]
+    missing, workers = _check(resources)
+    without_worker = [model for model, count in workers.items() if not count]
     status = "not ready" if missing else "ready"
-    answer = Readiness(status=status, missing=missing, without_worker=alone, workers=workers)
-    return JSONResponse(answer.model_dump(), 503 if missing else 200)
+    readiness = Readiness(status=status, missing=missing, without_worker=without_worker, workers=workers)
+    return JSONResponse(readiness.model_dump(), 503 if missing else 200)
 
 
-def _look(resources: Resources) -> tuple[list[str], dict[str, int]]:
+def _check(resources: Resources) -> tuple[list[str], dict[str, int]]:
     missing: list[str] = []
     workers: dict[str, int] = {}
     try:
@@ -61,6 +61,6 @@ def _look(resources: Resources) -> tuple[list[str], dict[str, int]]:
         if free is not None and free < resources.settings.min_free_disk_bytes:
             missing.append("disk")
     except JobsError as error:
-        log.warning("storage.away", reason=str(error))
+        log.warning("storage.unavailable", reason=str(error))
         missing.append("storage")
     return missing, workers

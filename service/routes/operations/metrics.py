@@ -1,4 +1,4 @@
-"""The route that Prometheus reads."""
+"""The route that Prometheus scrapes."""
 
 from fastapi import APIRouter
 from prometheus_client import CollectorRegistry, generate_latest
@@ -7,7 +7,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from service.dependencies import ResourcesDep
-from service.metrics import Installation
+from service.metrics import InstallationCollector
 from service.openapi.responses import errors
 from service.resources import Resources
 
@@ -23,14 +23,13 @@ router = APIRouter(tags=["operations"])
     },
 )
 async def read_metrics(resources: ResourcesDep) -> Response:
-    """The counts of this process and the state of the installation, in Prometheus' text format."""
-    resources.metrics.waiting.labels("news").set(resources.news.waiting)
-    resources.metrics.waiting.labels("events").set(resources.feeds.listeners)
-    text = await run_in_threadpool(_written, resources)
+    """Metrics of this process and of the whole installation, in Prometheus' text format."""
+    resources.metrics.waiting.labels("news").set(resources.notifications.waiting)
+    text = await run_in_threadpool(_exposition, resources)
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
-def _written(resources: Resources) -> bytes:
-    whole = CollectorRegistry()
-    whole.register(Installation(resources.store))
-    return generate_latest(resources.metrics.registry) + generate_latest(whole)
+def _exposition(resources: Resources) -> bytes:
+    installation = CollectorRegistry()
+    installation.register(InstallationCollector(resources.store.table))
+    return generate_latest(resources.metrics.registry) + generate_latest(installation)

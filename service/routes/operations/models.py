@@ -1,4 +1,4 @@
-"""The routes of `/v1/models`: what can be asked for here, with limits, defaults, and how many workers make it."""
+"""The routes of `/v1/models`: the models with their cards and workers."""
 
 from fastapi import APIRouter
 from pydantic import BaseModel
@@ -14,10 +14,9 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 
 
 class Model(BaseModel):
-    """A model: OpenAI's four keys, and its card. `unserved_since` says since when no worker has served it, if so.
+    """A model: the four keys of OpenAI, and its card. `unserved_since` is the time since which it has no worker.
 
-    `loaded_workers` of its `live_workers` have it in memory; the others load it for the first video that is asked of
-    them.
+    `loaded_workers` of its `live_workers` have it in memory; the others load it for their first video.
     """
 
     id: str
@@ -33,7 +32,7 @@ class Model(BaseModel):
 
 
 class ModelList(BaseModel):
-    """All models there are."""
+    """The list of all models."""
 
     object: str = "list"
     data: list[Model]
@@ -41,20 +40,20 @@ class ModelList(BaseModel):
 
 @router.get("", responses=errors(*KEY_ERRORS))
 def list_models(_: OwnerDep, resources: ResourcesDep) -> ModelList:
-    """Every model a worker has announced."""
-    return ModelList(data=[_show(card, resources) for card in resources.registry.cards()])
+    """Lists the models that workers have announced."""
+    return ModelList(data=[_to_model(card, resources) for card in resources.registry.cards()])
 
 
 @router.get("/{model}", responses=errors(*KEY_ERRORS, "model_not_found"))
 def read_model(model: str, _: OwnerDep, resources: ResourcesDep) -> Model:
-    """One model."""
+    """Returns one model."""
     for card in resources.registry.cards():
         if card.name == model:
-            return _show(card, resources)
+            return _to_model(card, resources)
     raise ModelNotFound(f"there is no model {model!r}; GET /v1/models lists them")
 
 
-def _show(card: ModelCard, resources: Resources) -> Model:
+def _to_model(card: ModelCard, resources: Resources) -> Model:
     registry = resources.registry
     return Model(
         id=card.name,

@@ -1,4 +1,4 @@
-"""The route of `/v1/queue`: how many videos wait for each model, who makes them, and how long one more would wait."""
+"""The route of `/v1/queue`: depth, workers and expected wait of each model's queue."""
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -13,7 +13,7 @@ router = APIRouter(prefix="/v1/queue", tags=["queue"])
 
 
 class QueueOfModel(BaseModel):
-    """How busy a model is. `run_s` is what its latest videos took in seconds; times are null if nobody can say."""
+    """The queue of a model. `run_s` is the average run time of its latest videos. Unknown times are null."""
 
     model: str
     waiting: int
@@ -21,7 +21,7 @@ class QueueOfModel(BaseModel):
     running: int
     live_workers: int
     run_s: float | None
-    wait_s: float | None = Field(description="Seconds until all that waits now is begun.")
+    wait_s: float | None = Field(description="Seconds until all waiting videos have started.")
     accepts: bool = Field(description="False: one more is refused with `queue_full`.")
 
 
@@ -34,12 +34,12 @@ class Queues(BaseModel):
 
 @router.get("", responses=errors(*KEY_ERRORS))
 async def read_queues(_: OwnerDep, resources: ResourcesDep) -> Queues:
-    """How many videos wait for each model, of all callers, and how long one more would wait."""
+    """Returns the queues of all models: waiting videos of all callers, and the expected wait."""
     models = await resources.reader.models()
-    return Queues(data=[_show(model, await resources.reader.load(model), resources) for model in models])
+    return Queues(data=[_to_queue(model, await resources.reader.load(model), resources) for model in models])
 
 
-def _show(model: str, load: Load, resources: Resources) -> QueueOfModel:
+def _to_queue(model: str, load: Load, resources: Resources) -> QueueOfModel:
     wait_s = load.wait_s(load.depth)
     return QueueOfModel(
         model=model,

@@ -1,4 +1,4 @@
-"""The route of a video's files: the video itself, pictures of it, and how it was made."""
+"""The route that serves the files of a video: MP4, thumbnail, spritesheet, preview and manifest."""
 
 import time
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from jobs.model.job import Job, Result
 from jobs.model.result_files import FILES, Variant, sibling_key
-from service.dependencies import OwnerDep, ResourcesDep
+from service.dependencies import JobDep, ResourcesDep
 from service.http.errors import ApiError
 from service.http.ranges import range_response
 from service.openapi.headers import request_headers
@@ -20,14 +20,14 @@ from service.schemas.links import LINK_LIFE_S, file_name
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
 ABOUT_VARIANT = (
-    "`thumbnail` is its middle frame (WebP), `spritesheet` up to 25 of its frames (JPEG), `preview` how it looks so "
-    "far (WebP), `manifest` how it was made (JSON)."
+    "`thumbnail`: the middle frame (WebP). `spritesheet`: up to 25 frames (JPEG). `preview`: the latest preview of a "
+    "running video (WebP). `manifest`: settings and versions (JSON)."
 )
 
 
 @dataclass(frozen=True)
 class _File:
-    """Where it lies, what it shall be called, and its tag if the storage's own is not to be used."""
+    """The storage key of a file, its name for downloads, and an ETag in place of that of the storage."""
 
     key: str
     name: str
@@ -42,17 +42,15 @@ class _File:
     openapi_extra=request_headers("Range", "If-Range", "If-None-Match"),
 )
 def read_content(
-    video_id: str,
+    job: JobDep,
     request: Request,
-    owner: OwnerDep,
     resources: ResourcesDep,
     variant: Annotated[Variant, Query(description=ABOUT_VARIANT)] = Variant.VIDEO,
     redirect: bool = False,
 ) -> Response:
-    """The MP4 or PNG, or what `variant` says, whole or a `Range`; `redirect=1` leads to a link that needs no key."""
-    job = resources.store.get_owned(video_id, owner)
+    """Serves the MP4 or PNG, or another `variant`, whole or as a `Range`. `redirect=1` leads to a link without key."""
     refuse_expired(job)
-    file = _preview(job) if variant is Variant.PREVIEW else _made(job, variant)
+    file = _preview(job) if variant is Variant.PREVIEW else _result_file(job, variant)
     if redirect:
         link = resources.storage.url(file.key, LINK_LIFE_S, file.name)
         return RedirectResponse(link, 302, {"Cache-Control": "no-store"})
@@ -60,41 +58,41 @@ def read_content(
 
 
 def refuse_expired(job: Job) -> None:
-    """Raise ApiError `asset_expired` if the files of a video are past their time."""
+    """Raises ApiError `asset_expired` if the files of the video have expired."""
     if job.has_expired(time.time()):
-        raise ApiError("asset_expired", f"the files of {job.id} were kept until its expires_at; make it again")
+        raise ApiError("asset_expired", f"the files of {job.id} were kept until its expires_at; create the video again")
 
 
 def why_not_ready(job: Job) -> str:
-    """Why there is no finished video, in a sentence."""
+    """The reason why there is no finished video."""
     if job.failure:
-        return f"there is no video, because the job {job.state}: {job.failure.message}"
-    return f"the video is not ready, it is {job.state}; GET /v1/videos/{job.id} says how far it has come"
+        return f"there is no video, the job is {job.state}: {job.failure.message}"
+    return f"the video is not ready, it is {job.state}; GET /v1/videos/{job.id} shows its progress"
 
 
-def _made(job: Job, variant: Variant) -> _File:
+def _result_file(job: Job, variant: Variant) -> _File:
     """A file of a finished video."""
     result = _result(job)
     if variant is Variant.VIDEO:
         return _File(result.video_key, file_name(job), f'"{result.content_sha256}"')
     name = FILES[variant]
-    return _File(sibling_key(result.video_key, name), _named(job, variant))
+    return _File(sibling_key(result.video_key, name), _download_name(job, variant))
 
 
 def _preview(job: Job) -> _File:
-    """The latest preview; of a finished video its thumbnail, which shows the same better."""
+    """The latest preview; for a finished video its thumbnail."""
     if job.result is not None:
-        return _made(job, Variant.THUMBNAIL)
+        return _result_file(job, Variant.THUMBNAIL)
     if job.preview_key is None:
-        message = "there is no preview yet; a request with previews {every_steps} has them from its first steps on"
+        message = "there is no preview yet; a request with previews {every_steps} writes them while it runs"
         raise ApiError("video_not_ready", message)
-    return _File(job.preview_key, _named(job, Variant.PREVIEW))
+    return _File(job.preview_key, _download_name(job, Variant.PREVIEW))
 
 
-def _named(job: Job, variant: Variant) -> str:
-    """What a caller's disk should call it."""
-    ending = PurePosixPath(FILES[variant]).suffix
-    return f"{job.id}{ending}" if variant is Variant.MANIFEST else f"{job.id}-{variant}{ending}"
+def _download_name(job: Job, variant: Variant) -> str:
+    """The file name for downloads."""
+    suffix = PurePosixPath(FILES[variant]).suffix
+    return f"{job.id}{suffix}" if variant is Variant.MANIFEST else f"{job.id}-{variant}{suffix}"
 
 
 def _result(job: Job) -> Result:

@@ -1,27 +1,31 @@
-"""The route of a video's events, sent as they happen; a listener that was cut off goes on where it was."""
+"""The route of a video's events (server-sent events); a client resumes with `Last-Event-ID`."""
 
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from functools import partial
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
-from jobs.errors import InvalidRequest
+from jobs.errors import InvalidRequest, QueueUnavailable
 from jobs.model.job import Job
+from jobs.queue.notifications import LOOK_AGAIN_S
 from service.dependencies import OwnerDep, ResourcesDep
-from service.event_feed import state_line
+from service.event_feed import EventFeed
 from service.openapi.headers import request_headers, response_headers
 from service.openapi.responses import VIDEO_ERRORS, errors
 from service.resources import Resources
+from service.schemas.links import record_json
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
-COMMENT_EVERY_S = 15.0  # keeps proxies from thinking that nobody is there
-COME_BACK_MS = 1000
-MAX_DIGITS = 18
+COMMENT_INTERVAL_S = 15.0  # proxies close idle connections
+RECONNECT_MS = 1000
+MAX_ID_DIGITS = 18
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 ABOUT = "Server-sent events `state`, `progress`, `preview`, `log` and, at the end, `done` with the record."
-EVENT = {  # one of the stream
+EVENT = {
     "type": "object",
     "properties": {
         "id": {"type": "string", "description": "Send the last one back as `Last-Event-ID`."},
@@ -37,51 +41,47 @@ STREAM = {"text/event-stream": {"schema": EVENT}}
     response_class=Response,
     responses={
         200: {"description": ABOUT, "headers": response_headers("Cache-Control"), "content": STREAM},
-        204: {"description": "There is nothing after `Last-Event-ID`, and there never will be."},
+        204: {"description": "No events follow `Last-Event-ID`: the stream has ended."},
         **errors(*VIDEO_ERRORS, "invalid_request"),
     },
     openapi_extra=request_headers("Last-Event-ID"),
 )
 async def listen(video_id: str, request: Request, owner: OwnerDep, resources: ResourcesDep) -> Response:
-    """What happens to a video, from its beginning or after `Last-Event-ID`, until it has ended."""
-    after = _last_event_id(request.headers.get("last-event-id"))
+    """Streams the events of a video from its beginning, or after `Last-Event-ID`, until it has ended."""
+    last_id = _last_event_id(request.headers.get("last-event-id"))
     job = await resources.reader.get_owned(video_id, owner)
-    if after and job.state.is_final and not await _is_something_left(resources, job, after):
-        return Response(status_code=204)  # for a browser's EventSource: do not come back
-    return StreamingResponse(_stream(resources, job, after), 200, HEADERS, "text/event-stream")
+    if last_id and job.state.is_final and not await _has_events_after(resources, job, last_id):
+        return Response(status_code=204)  # a browser's EventSource does not reconnect after it
+    return StreamingResponse(_stream(resources, job, last_id), 200, HEADERS, "text/event-stream")
 
 
-async def _stream(resources: Resources, job: Job, after: int) -> AsyncIterator[bytes]:
-    feed = resources.feeds.join(job)
-    comment_at = time.monotonic() + COMMENT_EVERY_S
-    try:
-        yield f"retry: {COME_BACK_MS}\n\n".encode()
-        await feed.wait(after, 1.0)
-        if not (after or feed.is_whole):
-            yield state_line(job)
-        while True:
-            if lines := feed.after(after):
-                after = lines[-1].id
-                yield b"".join(line.text for line in lines)
-            elif feed.is_closing or (feed.has_ended and feed.last_id <= after):
-                return
-            if time.monotonic() >= comment_at:
-                yield b": still here\n\n"
-                comment_at = time.monotonic() + COMMENT_EVERY_S
-            await feed.wait(after, comment_at - time.monotonic())
-    finally:
-        resources.feeds.leave(job, feed)
+async def _stream(resources: Resources, job: Job, last_id: int) -> AsyncIterator[bytes]:
+    feed = EventFeed(resources.reader, job, last_id, partial(record_json, resources.storage))
+    comment_at = time.monotonic() + COMMENT_INTERVAL_S
+    yield f"retry: {RECONNECT_MS}\n\n".encode()
+    with resources.metrics.waiting.labels("events").track_inprogress():
+        async with resources.notifications.of(job.id) as subscription:
+            while not (feed.has_ended or resources.stopping.is_set()):
+                with suppress(QueueUnavailable):  # the stream continues when Redis is back
+                    if text := await feed.read():
+                        yield text
+                if time.monotonic() >= comment_at:
+                    yield b": still here\n\n"
+                    comment_at = time.monotonic() + COMMENT_INTERVAL_S
+                if not feed.has_ended:
+                    await subscription.wait(min(LOOK_AGAIN_S, comment_at - time.monotonic()))
 
 
-async def _is_something_left(resources: Resources, job: Job, after: int) -> bool:
-    story = await resources.reader.events(job.id, 0)
-    return not story.events or story.events[-1].id >= after
+async def _has_events_after(resources: Resources, job: Job, last_id: int) -> bool:
+    """Whether a final job has events after this one; the id of `done` is that of the last event plus one."""
+    events = (await resources.reader.events(job.id, 0)).events
+    return not events or events[-1].id >= last_id
 
 
-def _last_event_id(given: str | None) -> int:
-    """The id of the last event a listener has; 0 for one that has none."""
-    if not given:
+def _last_event_id(header: str | None) -> int:
+    """The id of the last event that a listener received; 0 without one."""
+    if not header:
         return 0
-    if not (given.isascii() and given.isdecimal() and len(given) <= MAX_DIGITS):
+    if not (header.isascii() and header.isdecimal() and len(header) <= MAX_ID_DIGITS):
         raise InvalidRequest("Last-Event-ID must be the id of an event of this stream", "Last-Event-ID")
-    return int(given)
+    return int(header)

@@ -1,4 +1,4 @@
-"""The route of a long video's playlist: what is finished of it, to be watched while the rest is being made (HLS)."""
+"""The route of the HLS playlist of a long video: its finished segments, while the video is running."""
 
 import time
 from math import ceil
@@ -10,7 +10,7 @@ from jobs.model.job import Job
 from jobs.model.result_files import MAX_SEGMENT_S, Segment
 from jobs.model.states import State
 from jobs.storage.interface import Storage
-from service.dependencies import OwnerDep, ResourcesDep
+from service.dependencies import JobDep, ResourcesDep
 from service.http.errors import ApiError
 from service.openapi.headers import response_headers
 from service.openapi.responses import VIDEO_ERRORS, errors
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
 MEDIA_TYPE = "application/vnd.apple.mpegurl"
 ABOUT = (
-    "An HLS playlist (RFC 8216) with links to MPEG-TS segments that need no key; it ends when the video is complete."
+    "An HLS playlist (RFC 8216) with links to MPEG-TS segments that need no key. It ends when the video is complete."
 )
 CONTENT = {MEDIA_TYPE: {"schema": {"type": "string"}}}
 
@@ -34,17 +34,16 @@ CONTENT = {MEDIA_TYPE: {"schema": {"type": "string"}}}
         **errors(*VIDEO_ERRORS, "playlist_not_found", "video_not_ready", "asset_expired"),
     },
 )
-def read_playlist(video_id: str, owner: OwnerDep, resources: ResourcesDep) -> Response:
-    """What there is of a long video: players begin at its start, and come back for more until it is complete."""
-    job = resources.store.get_owned(video_id, owner)
+def read_playlist(job: JobDep, resources: ResourcesDep) -> Response:
+    """Returns the playlist of a long video. It starts at the first segment and grows until the video is complete."""
     refuse_expired(job)
     if not job.watchable:
-        raise _nothing_there(job)
+        raise _no_segments(job)
     return Response(playlist(job, resources.storage), 200, {"Cache-Control": "no-store"}, MEDIA_TYPE)
 
 
 def playlist(job: Job, storage: Storage) -> str:
-    """As RFC 8216 has it. It only grows; what changes from one time to the next are the signatures of its links."""
+    """The playlist in the format of RFC 8216. It only grows; the signatures of its links change."""
     life_s = link_life_s(job, time.time()) + ceil(job.request.seconds)
     lines = [
         "#EXTM3U",
@@ -65,10 +64,10 @@ def _link(job: Job, segment: Segment, storage: Storage, life_s: int) -> str:
     return storage.url(segment.key, life_s, f"{job.id}-{segment.key.rpartition('/')[2]}")
 
 
-def _nothing_there(job: Job) -> ApiError:
+def _no_segments(job: Job) -> ApiError:
     if job.state is State.COMPLETED:
-        message = f"this video was made in one piece and has no playlist; GET /v1/videos/{job.id}/content gives it"
+        message = f"this video has one window and therefore no playlist; GET /v1/videos/{job.id}/content serves it"
         return ApiError("playlist_not_found", message)
     if job.state.is_final:
         return ApiError("video_not_ready", why_not_ready(job))
-    return ApiError("video_not_ready", f"nothing of it can be watched yet, it is {job.state}; come back in a while")
+    return ApiError("video_not_ready", f"no segment is finished yet, the video is {job.state}; retry later")

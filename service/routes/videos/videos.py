@@ -1,4 +1,4 @@
-"""The routes of the videos there are: look, list, cancel, delete, download."""
+"""The routes that list, read, cancel and delete videos, and list their attempts."""
 
 import time
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ from jobs.queue.load import Load
 from jobs.storage.paths import job_prefixes
 from jobs.store.attempt_log import Attempt
 from jobs.store.callers.reader import JobVersion, ListQuery, Page
-from service.dependencies import OwnerDep, ResourcesDep
-from service.http.fields import Fields
+from service.dependencies import JobDep, OwnerDep, ResourcesDep
+from service.http.fields import refuse_unknown
 from service.http.prefer import PreferDep
 from service.http.ranges import matches
 from service.openapi.headers import request_headers, response_headers
@@ -32,8 +32,8 @@ from service.waiting import Condition, is_final, wait_for
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
 LIST_PARAMETERS = ("limit", "after", "order", "status")
-OF_RECORD = ("ETag", "Cache-Control", "openai-poll-after-ms", "Retry-After", "Preference-Applied")
-CANCELLED = ("in_progress", "cancelled")
+RECORD_HEADERS = ("ETag", "Cache-Control", "openai-poll-after-ms", "Retry-After", "Preference-Applied")
+CANCEL_STATES = ("in_progress", "cancelled")
 
 
 @router.get(
@@ -49,134 +49,133 @@ async def list_videos(
     order: Literal["asc", "desc"] = "desc",
     status: PublicStatus | None = None,
 ) -> Response:
-    """The caller's videos by time of creation, newest first. `queue` is only told by the record of one video."""
-    Fields(dict(request.query_params)).refuse_unknown(LIST_PARAMETERS)
+    """Lists the caller's videos by time of creation, newest first. Only the record of one video has `queue`."""
+    refuse_unknown(request.query_params, LIST_PARAMETERS)
     page = await resources.reader.page(owner, ListQuery(limit, after, order == "desc", status))
-    return await run_in_threadpool(_listed, page, request, resources)
+    return await run_in_threadpool(_list_response, page, request, resources)
 
 
 @router.get(
     "/{video_id}",
-    responses={200: video_response("The record", *OF_RECORD), 304: not_modified(), **errors(*VIDEO_ERRORS)},
+    responses={200: video_response("The record", *RECORD_HEADERS), 304: not_modified(), **errors(*VIDEO_ERRORS)},
     openapi_extra=request_headers("If-None-Match", "Prefer"),
 )
 async def read_video(
     video_id: str, request: Request, owner: OwnerDep, resources: ResourcesDep, prefer: PreferDep
 ) -> Response:
-    """How far a video has come. A failed one is an answer 200 too, with its `error`.
+    """Returns the record of a video, with its progress. A failed video has status 200 too, and an `error`.
 
-    `Prefer: wait=N` answers when it has ended, or, with `If-None-Match`, when anything has changed; after N seconds in
-    any case.
+    `Prefer: wait=N` waits up to N seconds for the end of the video, or for any change with `If-None-Match`.
     """
-    known = request.headers.get("if-none-match")
-    seen = await resources.reader.snapshot(video_id, owner)
+    if_none_match = request.headers.get("if-none-match")
+    snapshot = await resources.reader.snapshot(video_id, owner)
     if prefer.wait_s:
-        job = await wait_for(resources, seen.job, prefer.wait_s, _is_new(resources, known) if known else is_final)
-        standing = await _standing(job, await resources.reader.place(job), resources)
-        return record_of(job, resources, standing, known, prefer.applied)
-    if known and matches(known, tag := etag(seen.version, time.time())):
-        return Response(status_code=304, headers=_headers(tag, seen.version))
-    job = seen.job
-    return record_of(job, resources, await _standing(job, seen.version.place, resources), known)
+        condition = _has_changed(resources, if_none_match) if if_none_match else is_final
+        job = await wait_for(resources, snapshot.job, prefer.wait_s, condition)
+        queue_status = await _queue_status(job, await resources.reader.place(job), resources)
+        return record_response(job, resources, queue_status, if_none_match, prefer.applied)
+    current_etag = etag(snapshot.version, time.time())
+    if matches(if_none_match, current_etag):
+        return Response(status_code=304, headers=_headers(current_etag, snapshot.version))
+    job = snapshot.job
+    queue_status = await _queue_status(job, snapshot.version.place, resources)
+    return record_response(job, resources, queue_status, if_none_match)
 
 
 @router.post(
     "/{video_id}/cancel",
     responses={
-        200: video_response("The record", *OF_RECORD, states=CANCELLED),
+        200: video_response("The record", *RECORD_HEADERS, states=CANCEL_STATES),
         **errors(*VIDEO_ERRORS, "not_cancellable"),
     },
 )
-async def cancel_video(video_id: str, owner: OwnerDep, resources: ResourcesDep) -> Response:
-    """Stop a video: a waiting one ends at once, a running one at its worker's next step. The record stays."""
-    job = await resources.reader.get_owned(video_id, owner)
-    return record_of(await run_in_threadpool(resources.store.cancel, job.id), resources)
+async def cancel_video(job: JobDep, resources: ResourcesDep) -> Response:
+    """Cancels a video: a queued one at once, a running one at its next step. The record stays."""
+    return record_response(await run_in_threadpool(resources.store.cancel, job.id), resources)
 
 
 @router.delete("/{video_id}", responses={200: {"model": VideoDeleted}, **errors(*VIDEO_ERRORS, "storage_unavailable")})
-def delete_video(video_id: str, owner: OwnerDep, resources: ResourcesDep) -> JSONResponse:
-    """Stop a video if need be, and erase its record and files."""
-    resources.store.get_owned(video_id, owner)
-    _erase_files(video_id, resources)  # before the record, so that a caller can try again if the storage is away
-    resources.store.delete(video_id)
-    _erase_files(video_id, resources)  # and after it: from here on no worker can commit another one
-    return JSONResponse(VideoDeleted(id=video_id).model_dump())
+def delete_video(job: JobDep, resources: ResourcesDep) -> JSONResponse:
+    """Deletes the record and the files of a video; cancels it first if it has not ended."""
+    _delete_files(job.id, resources)  # before the record: if storage fails, the client can retry
+    resources.store.delete(job.id)
+    _delete_files(job.id, resources)  # and after it: from here on no worker can commit a file
+    return JSONResponse(VideoDeleted(id=job.id).model_dump())
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where a job is in its queue, and how busy its model is; None where that does not matter."""
+class QueueStatus:
+    """The place of a job in its queue and the load of its model; None if it has ended."""
 
     place: QueuePosition | None = None
     load: Load | None = None
 
 
-async def _standing(job: Job, place: QueuePosition | None, resources: Resources) -> Standing:
+async def _queue_status(job: Job, place: QueuePosition | None, resources: Resources) -> QueueStatus:
     if job.state.is_final:
-        return Standing()
-    return Standing(place, await resources.reader.load(job.request.model))
+        return QueueStatus()
+    return QueueStatus(place, await resources.reader.load(job.request.model))
 
 
-def record_of(
+def record_response(
     job: Job,
     resources: Resources,
-    standing: Standing | None = None,
-    known: str | None = None,
+    queue_status: QueueStatus | None = None,
+    if_none_match: str | None = None,
     extra: Mapping[str, str] | None = None,
     status: int = 200,
 ) -> Response:
-    """The record as an answer, with its `standing`; 304 if the caller's `known` tag is still right."""
-    standing = standing or Standing()
-    glance = JobVersion(job.version, job.state, standing.place)
-    headers = {**_headers(etag(glance, time.time()), glance), **(extra or {})}
-    if matches(known, headers["ETag"]):
+    """A response with the record; 304 if `if_none_match` matches its ETag."""
+    queue_status = queue_status or QueueStatus()
+    version = JobVersion(job.version, job.state, queue_status.place)
+    headers = {**_headers(etag(version, time.time()), version), **(extra or {})}
+    if matches(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    video = to_video(job, download_url(job, resources.storage), standing.place, standing.load)
+    video = to_video(job, download_url(job, resources.storage), queue_status.place, queue_status.load)
     return Response(video.model_dump_json(), status, headers, "application/json")
 
 
-def _headers(tag: str, glance: JobVersion) -> dict[str, str]:
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    if (wait_ms := poll_after_ms(glance)) is not None:
+def _headers(current_etag: str, version: JobVersion) -> dict[str, str]:
+    headers = {"ETag": current_etag, "Cache-Control": "private, no-cache"}
+    if (wait_ms := poll_after_ms(version)) is not None:
         headers |= {"openai-poll-after-ms": str(wait_ms), "Retry-After": str(ceil(wait_ms / 1000))}
     return headers
 
 
-def _is_new(resources: Resources, known: str) -> Condition:
-    """Whether the record is another than the one of the `known` tag."""
+def _has_changed(resources: Resources, if_none_match: str) -> Condition:
+    """Whether the ETag of the record no longer matches."""
 
-    async def look(job: Job) -> bool:
-        glance = JobVersion(job.version, job.state, await resources.reader.place(job))
-        return not matches(known, etag(glance, time.time()))
+    async def condition(job: Job) -> bool:
+        version = JobVersion(job.version, job.state, await resources.reader.place(job))
+        return not matches(if_none_match, etag(version, time.time()))
 
-    return look
+    return condition
 
 
-def _listed(page: Page, request: Request, resources: Resources) -> Response:
+def _list_response(page: Page, request: Request, resources: Resources) -> Response:
     data = [to_video(job, download_url(job, resources.storage)) for job in page.jobs]
     first, last = (data[0].id, data[-1].id) if data else (None, None)
-    shown = VideoList(data=data, first_id=first, last_id=last, has_more=page.has_more)
+    videos = VideoList(data=data, first_id=first, last_id=last, has_more=page.has_more)
     headers = {}
     if page.has_more and last:
         query = urlencode({**request.query_params, "after": last})
         headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
-    return Response(shown.model_dump_json(), 200, headers, "application/json")
+    return Response(videos.model_dump_json(), 200, headers, "application/json")
 
 
-def _erase_files(video_id: str, resources: Resources) -> None:
+def _delete_files(video_id: str, resources: Resources) -> None:
     for prefix in job_prefixes(video_id):
         resources.storage.delete_prefix(prefix)
 
 
 class AttemptList(BaseModel):
-    """Every attempt at a video, the first one first."""
+    """All attempts at a video, oldest first."""
 
     object: str = "list"
     data: list[Attempt]
 
 
 @router.get("/{video_id}/attempts", responses=errors(*VIDEO_ERRORS))
-def list_attempts(video_id: str, owner: OwnerDep, resources: ResourcesDep) -> AttemptList:
-    """Every attempt at a video: its worker, the seconds of its phases, how it ended."""
-    job = resources.store.get_owned(video_id, owner)
-    return AttemptList(data=resources.store.attempts(job.id))
+async def list_attempts(job: JobDep, resources: ResourcesDep) -> AttemptList:
+    """Lists the attempts at a video: worker, seconds per phase and outcome."""
+    return AttemptList(data=await resources.reader.attempts(job.id))

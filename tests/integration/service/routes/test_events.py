@@ -20,8 +20,8 @@ from jobs.model.failure import failure
 from jobs.model.model_card import ModelCard
 from jobs.model.states import Phase
 from jobs.queue.registry import Registry
-from jobs.store.keeper.recovery import JobStore
 from service.settings import ServiceSettings
+from tests.job_store import JobStore
 
 Code = Callable[[httpx.Response], str]
 Event = dict[str, Any]
@@ -127,34 +127,39 @@ def test_there_is_no_stream_of_what_is_not_there(api: httpx.Client, code_of: Cod
 
 
 def test_a_comment_comes_now_and_then(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.routes.videos.events.COMMENT_EVERY_S", 0.2)
+    monkeypatch.setattr("service.routes.videos.events.COMMENT_INTERVAL_S", 0.2)
     video_id = create(url)
     with httpx.stream("GET", f"{url}/v1/videos/{video_id}/events", timeout=60) as answer:
         comments = (line for line in answer.iter_lines() if line.startswith(":"))
         assert [next(comments) for _ in range(3)] == [": still here"] * 3
 
 
-def test_a_hundred_listeners_share_one_reader_and_leave_nothing_behind(
+def test_a_hundred_listeners_share_one_subscription_and_leave_none_behind(
     settings: ServiceSettings, announced: ModelCard, store: JobStore, redis: Redis, start_api: Any
 ) -> None:
     apps: list[Any] = []
     url = start_api(settings, apps)
-    feeds, news = apps[0].state.parts.feeds, apps[0].state.parts.news
-    video_id = create(url)
+    resources, video_id = apps[0].state.resources, create(url)
+
+    def waiting(kind: str) -> float:
+        return float(resources.metrics.registry.get_sample_value("easyanimate_http_waiting", {"kind": kind}) or 0)
+
+    def subscriptions() -> int:
+        return int(redis.pubsub_numsub(f"job:{video_id}:news")[0][1])
+
     limits = httpx.Limits(max_connections=200)
     with httpx.Client(base_url=url, timeout=60, limits=limits) as client:
         requests = [client.build_request("GET", f"/v1/videos/{video_id}/events") for _ in range(100)]
         answers = [client.send(request, stream=True) for request in requests]
         streams = [events_of(answer.iter_lines()) for answer in answers]
         assert [next(stream)["data"] for stream in streams] == [{"state": "queued"}] * 100
-        assert (feeds.listeners, news.waiting) == (100, 1)
+        assert (waiting("events"), subscriptions()) == (100, 1)
         lease(store, video_id)
         assert {next(stream)["event"] for stream in streams} == {"log"}
         for answer in answers:
             answer.close()
     deadline = time.monotonic() + 60
-    channel = f"job:{video_id}:news"
-    while (feeds.listeners, news.waiting, redis.pubsub_numsub(channel)[0][1]) != (0, 0, 0):
+    while (waiting("events"), resources.notifications.waiting, subscriptions()) != (0, 0, 0):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
