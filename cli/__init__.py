@@ -1,1 +1,1 @@
-"""The command `easyanimate`: what a person types. Everything above the rooms, nothing a room may import."""
+"""The command `easyanimate` and its subcommands. No package imports it. It may import all packages."""

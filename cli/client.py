@@ -1,4 +1,4 @@
-"""The service from outside, over HTTP: ask for a video, follow it, fetch it."""
+"""An HTTP client of the service: creates a video, follows it, and downloads it."""
 
 import time
 from collections.abc import Callable
@@ -10,17 +10,17 @@ import httpx
 from cli.settings import ClientSettings
 
 POLL_EVERY_S = 0.2
-PATIENCE_S = 60.0  # with a service that is away while we follow a video
+UNAVAILABLE_TIMEOUT_S = 60.0  # of a service that does not answer while a video is followed
 
 Record = dict[str, Any]
 
 
 class ClientError(Exception):
-    """The service refused, failed, or does not answer; one sentence says why."""
+    """The service refuses, fails, or does not answer; the message is one sentence."""
 
 
 class Client:
-    """One service. Every method may raise ClientError."""
+    """A client of one service. Every method can raise ClientError."""
 
     def __init__(self, settings: ClientSettings) -> None:
         headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"} if settings.api_key else {}
@@ -34,40 +34,40 @@ class Client:
         self._http.close()
 
     def create(self, fields: dict[str, Any], image: Path | None = None) -> Record:
-        """Ask for a video; `fields` that are None are left out, `image` is a picture file to start from."""
-        said = {name: value for name, value in fields.items() if value is not None}
+        """Creates a video; `fields` that are None are left out, `image` is the file of the start image."""
+        values = {name: value for name, value in fields.items() if value is not None}
         if image is None:
-            return self._record("POST", "/v1/videos", json=said)
+            return self._record("POST", "/v1/videos", json=values)
         try:
-            picture = image.read_bytes()
+            content = image.read_bytes()
         except OSError as error:
             raise ClientError(f"{image} cannot be read: {error.strerror}") from error
-        form = {name: str(value) for name, value in said.items()}
-        return self._record("POST", "/v1/videos", data=form, files={"image": (image.name, picture)})
+        form = {name: str(value) for name, value in values.items()}
+        return self._record("POST", "/v1/videos", data=form, files={"image": (image.name, content)})
 
     def get(self, video_id: str) -> Record:
-        """How the video stands."""
+        """The record of the video."""
         return self._record("GET", f"/v1/videos/{video_id}")
 
-    def follow(self, video_id: str, see: Callable[[Record], None]) -> Record:
-        """The record of the video when it has ended; `see` is shown every record on the way."""
+    def follow(self, video_id: str, on_record: Callable[[Record], None]) -> Record:
+        """Polls the video until it has ended, calls `on_record` with each record, and returns the last one."""
         while True:
-            record = self._patiently(lambda: self.get(video_id))
-            see(record)
+            record = self._retry_unavailable(lambda: self.get(video_id))
+            on_record(record)
             if record["status"] in ("completed", "failed"):
                 return record
             time.sleep(POLL_EVERY_S)
 
     def download(self, video_id: str, path: Path) -> Path:
-        """Save the finished video at `path`: whole or not at all."""
+        """Saves the finished video at `path`, completely or not at all."""
         unfinished = path.with_name(f".{path.name}.part")
         try:
-            with self._http.stream("GET", f"/v1/videos/{video_id}/content") as answer, unfinished.open("wb") as file:
-                if answer.is_error:
-                    answer.read()
-                    raise _refusal(answer)
-                for piece in answer.iter_bytes():
-                    file.write(piece)
+            with self._http.stream("GET", f"/v1/videos/{video_id}/content") as response, unfinished.open("wb") as file:
+                if response.is_error:
+                    response.read()
+                    raise _to_error(response)
+                for chunk in response.iter_bytes():
+                    file.write(chunk)
             unfinished.replace(path)
         except (httpx.HTTPError, OSError) as error:
             raise ClientError(f"the video could not be saved at {path}: {error}") from error
@@ -77,32 +77,32 @@ class Client:
 
     def _record(self, method: str, path: str, **content: Any) -> Record:
         try:
-            answer = self._http.request(method, path, **content)
+            response = self._http.request(method, path, **content)
         except httpx.TransportError as error:
-            raise ServiceAway(f"there is no service at {self.url}: {error}") from error
-        if answer.is_error:
-            raise _refusal(answer)
-        record: Record = answer.json()
+            raise ServiceUnreachable(f"there is no service at {self.url}: {error}") from error
+        if response.is_error:
+            raise _to_error(response)
+        record: Record = response.json()
         return record
 
-    def _patiently(self, call: Callable[[], Record]) -> Record:
-        deadline = time.monotonic() + PATIENCE_S
+    def _retry_unavailable(self, call: Callable[[], Record]) -> Record:
+        deadline = time.monotonic() + UNAVAILABLE_TIMEOUT_S
         while True:
             try:
                 return call()
-            except ServiceAway:
+            except ServiceUnreachable:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(1)
 
 
-class ServiceAway(ClientError):
-    """Nobody answers, or not right now."""
+class ServiceUnreachable(ClientError):
+    """The service does not answer, or is temporarily unavailable."""
 
 
-def _refusal(answer: httpx.Response) -> ClientError:
+def _to_error(response: httpx.Response) -> ClientError:
     try:
-        reason = answer.json()["error"]["message"]
+        reason = response.json()["error"]["message"]
     except (ValueError, KeyError, TypeError):
-        reason = f"HTTP {answer.status_code}"
-    return (ServiceAway if answer.status_code in (502, 503, 504) else ClientError)(reason)
+        reason = f"HTTP {response.status_code}"
+    return (ServiceUnreachable if response.status_code in (502, 503, 504) else ClientError)(reason)

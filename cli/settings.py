@@ -1,4 +1,4 @@
-"""What the commands read from the environment: the address of the service for the client, and what `up` may be told."""
+"""Settings of the commands from the environment: the service for the client, and the stack of `up` and `demo`."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class ClientSettings(BaseSettings):
-    """Which service the client commands talk to, with which key."""
+    """The service of the client commands, and the API key."""
 
     model_config = SettingsConfigDict(env_prefix="EASYANIMATE_", frozen=True)
 
@@ -17,7 +17,7 @@ class ClientSettings(BaseSettings):
 
 
 class StackSettings(BaseSettings):
-    """What `up` and `demo` find in the environment. Without a `redis_url` they bring a Redis of their own."""
+    """Settings of `up` and `demo`. Without `redis_url` they start a Redis server of their own."""
 
     model_config = SettingsConfigDict(env_prefix="EASYANIMATE_", frozen=True, protected_namespaces=())
 
@@ -31,10 +31,10 @@ class StackSettings(BaseSettings):
 
 
 def child_environment(changes: dict[str, str]) -> dict[str, str]:
-    """The environment of a child process: ours, with every other setting as it is, and these changes."""
-    return {**os.environ, **changes}  # noqa: TID251  a child must see what we see
+    """The environment of a child process: that of this process with `changes`."""
+    return {**os.environ, **changes}  # noqa: TID251  a child process inherits it
 
 
 def environment() -> dict[str, str]:
-    """What the environment says."""
-    return dict(os.environ)  # noqa: TID251  the doctor looks for names that nobody reads
+    """The environment variables of this process."""
+    return dict(os.environ)  # noqa: TID251  the doctor reports unknown names

@@ -1,1 +1,4 @@
-"""TODO head."""
+"""The checks of `easyanimate doctor`: settings, Redis, storage, models, disk, device and codecs.
+
+`cli.commands` imports this package. It imports the stack and settings of the command line, and all packages.
+"""

@@ -1,4 +1,4 @@
-"""All that the doctor looks at, in order; what needs the settings is not looked at if they are wrong."""
+"""The checks of the doctor, in order; invalid settings end them."""
 
 import os
 import shutil
@@ -21,18 +21,18 @@ from jobs.settings import Settings
 from service.settings import ServiceSettings
 from worker.settings import KeeperSettings, WorkerSettings
 
-OF_OTHERS = {"EASYANIMATE_URL", "EASYANIMATE_API_KEY"}
-OLDEST_REDIS = (6, 2)
-SKEW_S = 2.0
+CLIENT_SETTINGS = {"EASYANIMATE_URL", "EASYANIMATE_API_KEY"}
+MIN_REDIS_VERSION = (6, 2)
+MAX_CLOCK_SKEW_S = 2.0
 
 
 def run_checks() -> list[CheckResult]:
-    """Everything, one look after the other; a look that stumbles is a finding, not an end."""
-    findings = list(_settings())
-    if any(finding.level == "broken" for finding in findings):
-        return findings
+    """All results; a check that raises an exception becomes a result, and the next one runs."""
+    results = list(_settings())
+    if any(result.level == "broken" for result in results):
+        return results
     settings = WorkerSettings()
-    looks: list[tuple[str, Callable[[], Iterator[CheckResult]]]] = [
+    checks: list[tuple[str, Callable[[], Iterator[CheckResult]]]] = [
         ("redis", lambda: _redis(settings)),
         ("storage", lambda: check_storage(settings)),
         ("models", lambda: _models(settings)),
@@ -40,23 +40,23 @@ def run_checks() -> list[CheckResult]:
         ("device", lambda: _device(settings)),
         ("codecs", _codecs),
     ]
-    for subject, look in looks:
+    for subject, check in checks:
         try:
-            findings += look()
-        except Exception as error:  # noqa: BLE001  it is told
-            findings.append(broken(subject, f"the look at it failed with {type(error).__name__}: {error}", "report it"))
-    return findings
+            results += check()
+        except Exception as error:  # noqa: BLE001  it is reported
+            results.append(broken(subject, f"the check failed with {type(error).__name__}: {error}", "report it"))
+    return results
 
 
 def _settings() -> Iterator[CheckResult]:
-    known = OF_OTHERS | {
+    valid_names = CLIENT_SETTINGS | {
         name for kind in (ServiceSettings, WorkerSettings, KeeperSettings, ClientSettings, StackSettings)
         for name in _names(kind)
     }  # fmt: skip
-    for name in sorted(name for name in environment() if name.startswith("EASYANIMATE_") and name not in known):
-        near = get_close_matches(name, known, 1)
-        advice = f"did you mean {near[0]}?" if near else "take it away; .env.example has all there are"
-        yield warning("settings", f"nobody reads {name}", advice)
+    for name in sorted(name for name in environment() if name.startswith("EASYANIMATE_") and name not in valid_names):
+        matches = get_close_matches(name, valid_names, 1)
+        advice = f"did you mean {matches[0]}?" if matches else "remove it; .env.example lists all settings"
+        yield warning("settings", f"{name} is not a setting", advice)
     for kind in (ServiceSettings, WorkerSettings, KeeperSettings):
         try:
             kind()
@@ -66,7 +66,7 @@ def _settings() -> Iterator[CheckResult]:
                 name = f"EASYANIMATE_{place}" if place else kind.__name__
                 yield broken("settings", f"{name}: {fault['msg']}", "correct it; .env.example explains each setting")
             return
-    yield ok("settings", "they can be read")
+    yield ok("settings", "all are valid")
 
 
 def _names(kind: type[BaseModel], before: str = "EASYANIMATE_") -> Iterator[str]:
@@ -80,37 +80,37 @@ def _redis(settings: Settings) -> Iterator[CheckResult]:
     own = None if StackSettings().redis_url else address_of(settings.data_dir / "redis")
     with connect(own or settings.redis_url.get_secret_value(), retries=1, timeout_s=3) as redis:
         try:
-            facts = cast(Mapping[str, Any], redis.info())
+            info = cast(Mapping[str, Any], redis.info())
         except RedisError as error:
-            why = str(error) or type(error).__name__
-            yield broken("redis", f"it does not answer: {why}", "start it, or set EASYANIMATE_REDIS_URL to where it is")
+            reason = str(error) or type(error).__name__
+            yield broken("redis", f"it does not answer: {reason}", "start it, or correct EASYANIMATE_REDIS_URL")
             return
-        yield from _redis_facts(facts)
+        yield from _redis_info(info)
         yield from _redis_policy(redis)
         yield from _redis_clock(redis)
 
 
-def _redis_facts(facts: Mapping[str, Any]) -> Iterator[CheckResult]:
-    name = str(facts.get("server_name", "redis"))
-    version = str(facts.get("redis_version", "0"))
+def _redis_info(info: Mapping[str, Any]) -> Iterator[CheckResult]:
+    name = str(info.get("server_name", "redis"))
+    version = str(info.get("redis_version", "0"))
     numbers = tuple(int(part) for part in version.split(".")[:2])
-    if numbers < OLDEST_REDIS:
-        yield broken("redis", f"it is of version {version}", "use Redis 6.2 or newer, or Valkey")
+    if numbers < MIN_REDIS_VERSION:
+        yield broken("redis", f"its version is {version}", "use Redis 6.2 or newer, or Valkey")
     else:
-        yield ok("redis", f"{name} answers, in the way of Redis {version}")
-    if facts.get("role") not in (None, "master"):
-        yield broken("redis", f"it is a {facts['role']} and cannot be written", "name the master, or the Sentinels")
-    if not facts.get("aof_enabled"):
+        yield ok("redis", f"{name} answers, compatible with Redis {version}")
+    if info.get("role") not in (None, "master"):
+        yield broken("redis", f"it is a {info['role']} and read-only", "set the URL of the master, or of the Sentinels")
+    if not info.get("aof_enabled"):
         yield warning("redis", "it has no append-only file: a crash loses jobs", "set appendonly yes")
-    elif facts.get("aof_last_write_status") != "ok":
-        yield broken("redis", "it cannot write its append-only file", "look at its disk")
+    elif info.get("aof_last_write_status") != "ok":
+        yield broken("redis", "it cannot write its append-only file", "check its disk")
 
 
 def _redis_policy(redis: Redis) -> Iterator[CheckResult]:
     try:
         policy = cast(dict[str, str], redis.config_get("maxmemory-policy")).get("maxmemory-policy", "noeviction")
     except RedisError:
-        yield warning("redis", "it does not tell its maxmemory-policy", "see to it that it is noeviction")
+        yield warning("redis", "its maxmemory-policy cannot be read", "make sure that it is noeviction")
         return
     if policy != "noeviction":
         yield broken("redis", f"its maxmemory-policy is {policy}: it may drop jobs", "set it to noeviction")
@@ -120,8 +120,10 @@ def _redis_clock(redis: Redis) -> Iterator[CheckResult]:
     before = time.time()
     seconds, microseconds = redis.time()
     skew = seconds + microseconds / 1e6 - (before + time.time()) / 2
-    if abs(skew) > SKEW_S:
-        yield warning("redis", f"its clock and ours are {abs(skew):.0f} s apart", "set both machines' clocks by NTP")
+    if abs(skew) > MAX_CLOCK_SKEW_S:
+        yield warning(
+            "redis", f"its clock and that of this machine differ by {abs(skew):.0f} s", "synchronize both with NTP"
+        )
 
 
 def _models(settings: WorkerSettings) -> Iterator[CheckResult]:
@@ -135,7 +137,7 @@ def _model(folder: Path) -> Iterator[CheckResult]:
     from worker.models.cards import read_served_card
 
     if not folder.is_dir():
-        advice = "`easyanimate models pull 512` downloads one; `easyanimate up` makes the small one"
+        advice = "`easyanimate models pull 512` downloads one; `easyanimate up` creates the small one"
         yield warning("models", f"there is no model folder {folder}", advice)
         return
     if missing := missing_files(folder):
@@ -150,18 +152,18 @@ def _model(folder: Path) -> Iterator[CheckResult]:
 def _disk(settings: WorkerSettings) -> Iterator[CheckResult]:
     folder = _existing(settings.spool)
     if not os.access(folder, os.W_OK):
-        yield broken("disk", f"the spool {settings.spool} cannot be written", "give the worker's user the right to")
+        yield broken("disk", f"the spool {settings.spool} cannot be written", "give the worker's user the permission")
         return
     free, needed = shutil.disk_usage(folder).free, settings.min_free_disk_bytes
     if free < needed:
-        advice = "free some, or set EASYANIMATE_SPOOL_DIR to another disk"
+        advice = "free some space, or set EASYANIMATE_SPOOL_DIR to another disk"
         yield broken("disk", f"{free >> 20} MiB are free for the spool, {needed >> 20} are needed", advice)
     else:
         yield ok("disk", f"{free >> 20} MiB are free for the spool")
 
 
 def _existing(folder: Path) -> Path:
-    return next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
 
 
 def _device(settings: WorkerSettings) -> Iterator[CheckResult]:
@@ -177,7 +179,7 @@ def _device(settings: WorkerSettings) -> Iterator[CheckResult]:
         advice = "install NVIDIA's driver and a torch with CUDA, or set EASYANIMATE_DEVICE=auto"
         yield broken("device", f"torch {torch.__version__} sees no CUDA device", advice)
     else:
-        yield ok("device", f"torch {torch.__version__} on the CPU: enough for the small model")
+        yield ok("device", f"torch {torch.__version__} on the CPU: sufficient for the small model")
 
 
 def _codecs() -> Iterator[CheckResult]:

@@ -1,4 +1,4 @@
-"""What the doctor finds: one thing that was tried, how it went, and what to do if it did not go well."""
+"""The result of one check: its subject, its level, a message, and advice."""
 
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ MARKS = {"ok": "ok     ", "warning": "warning", "broken": "BROKEN "}
 
 @dataclass(frozen=True)
 class CheckResult:
-    """`subject` is the part, `message` a sentence, `advice` what to do; empty where all is well."""
+    """`subject` is the part, `message` a sentence, `advice` what to do; "ok" has no advice."""
 
     subject: str
     level: Literal["ok", "warning", "broken"]
@@ -16,7 +16,7 @@ class CheckResult:
     advice: str = ""
 
     def as_dict(self) -> dict[str, str]:
-        """For JSON."""
+        """The fields for JSON."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -25,15 +25,15 @@ class CheckResult:
 
 
 def ok(subject: str, message: str) -> CheckResult:
-    """All is well."""
+    """The part works."""
     return CheckResult(subject, "ok", message)
 
 
 def warning(subject: str, message: str, advice: str) -> CheckResult:
-    """It works, and may not for long or not well."""
+    """The part works, with a risk."""
     return CheckResult(subject, "warning", message, advice)
 
 
 def broken(subject: str, message: str, advice: str) -> CheckResult:
-    """The service cannot work so."""
+    """The service cannot work."""
     return CheckResult(subject, "broken", message, advice)

@@ -1,4 +1,4 @@
-"""The doctor tries the storage as the service uses it: put, look, read a range, upload in parts, link, list, delete."""
+"""Checks the storage with the operations of the service: put, stat, range, multipart upload, link, list, delete."""
 
 import secrets
 import tempfile
@@ -13,21 +13,21 @@ from jobs.settings import Settings
 from jobs.storage.factory import open_storage
 from jobs.storage.interface import Storage
 
-SMALL, LARGE_BYTES = b"0123456789", 9 << 20  # the large one goes up in two parts
+SMALL, LARGE_BYTES = b"0123456789", 9 << 20  # the large file is uploaded in two parts
 
 
-class Wrong(Exception):
-    """The storage answered, but not what it should have."""
+class UnexpectedContent(Exception):
+    """The storage returned something else than was stored."""
 
 
 def check_storage(settings: Settings) -> Iterator[CheckResult]:
-    """One finding for all that went well, or for the first step that did not; what was put is removed again."""
+    """One result: all steps succeed, or the first one that fails. Stored objects are removed."""
     storage = open_storage(settings)
     prefix = f"videos/doctor-{secrets.token_hex(6)}/"
     steps: dict[str, Callable[[], None]] = {
         "reach it": storage.check,
         "put": lambda: storage.put_bytes(f"{prefix}small.mp4", SMALL),
-        "look": lambda: _expect(storage.stat(f"{prefix}small.mp4").size_bytes, len(SMALL)),
+        "stat": lambda: _expect(storage.stat(f"{prefix}small.mp4").size_bytes, len(SMALL)),
         "read a range": lambda: _expect(b"".join(storage.read(f"{prefix}small.mp4", 2, 3)), SMALL[2:5]),
         "copy": lambda: storage.copy(f"{prefix}small.mp4", f"{prefix}copy.mp4"),
         "upload in parts": lambda: _upload(storage, f"{prefix}large.mp4"),
@@ -40,16 +40,16 @@ def check_storage(settings: Settings) -> Iterator[CheckResult]:
             if name == "delete" and settings.storage == "s3":
                 yield from _link(storage, f"{prefix}small.mp4")
             step()
-        except (StorageUnavailable, KeyError, Wrong) as error:
+        except (StorageUnavailable, KeyError, UnexpectedContent) as error:
             yield broken("storage", f"cannot {name}: {error}", _advice(error))
             return
         done.append(name)
     yield ok("storage", f"{settings.storage}: {', '.join(done[1:])} work")
 
 
-def _expect(found: object, wanted: object) -> None:
-    if found != wanted:
-        raise Wrong(f"it gave {found!r} for {wanted!r}")
+def _expect(value: object, expected: object) -> None:
+    if value != expected:
+        raise UnexpectedContent(f"it returned {value!r} instead of {expected!r}")
 
 
 def _upload(storage: Storage, key: str) -> None:
@@ -67,20 +67,20 @@ def _delete(storage: Storage, prefix: str) -> None:
 
 def _link(storage: Storage, key: str) -> Iterator[CheckResult]:
     try:
-        answer = httpx.get(storage.url(key, 60, "small.mp4"), timeout=10)
-        if (answer.status_code, answer.content) == (200, SMALL):
+        response = httpx.get(storage.url(key, 60, "small.mp4"), timeout=10)
+        if (response.status_code, response.content) == (200, SMALL):
             return
-        why = f"answers {answer.status_code}"
+        problem = f"returns {response.status_code}"
     except httpx.HTTPError as error:
-        why = f"cannot be fetched from here ({type(error).__name__})"
-    yield warning("storage", f"a link for callers {why}", "look at EASYANIMATE_S3__PUBLIC_ENDPOINT_URL")
+        problem = f"cannot be fetched from here ({type(error).__name__})"
+    yield warning("storage", f"a download link {problem}", "check EASYANIMATE_S3__PUBLIC_ENDPOINT_URL")
 
 
 def _advice(error: Exception) -> str:
     if isinstance(error, StorageRefused):
-        return "do what the message says"
+        return "follow the message"
     if isinstance(error, StorageFull):
-        return "make room"
+        return "free some space"
     if isinstance(error, StorageUnavailable):
-        return "see that the store runs and can be reached from here; look at EASYANIMATE_S3__ENDPOINT_URL"
-    return "this store does not do what S3 does; try EASYANIMATE_S3__CHECKSUM and EASYANIMATE_S3__ADDRESSING_STYLE"
+        return "make sure that the store runs and can be reached from here; check EASYANIMATE_S3__ENDPOINT_URL"
+    return "this store is not compatible with S3; try EASYANIMATE_S3__CHECKSUM and EASYANIMATE_S3__ADDRESSING_STYLE"

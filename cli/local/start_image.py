@@ -1,4 +1,4 @@
-"""A small scene to start an image-to-video from."""
+"""The start image of the demo."""
 
 from pathlib import Path
 
@@ -6,13 +6,13 @@ SIZE = 128  # pixels
 
 
 def draw_start_image(path: Path) -> Path:
-    """A yellow disc low over a dark ground, as a PNG at `path`."""
+    """Draws a yellow disc on a dark background, as a PNG at `path`."""
     from PIL import Image, ImageDraw
 
-    scale = 4  # drawn larger and shrunk: smooth edges
-    picture = Image.new("RGB", (SIZE * scale, SIZE * scale), (8, 8, 12))
+    scale = 4  # drawn larger and reduced, for smooth edges
+    image = Image.new("RGB", (SIZE * scale, SIZE * scale), (8, 8, 12))
     centre, radius = (SIZE * scale // 2, SIZE * scale * 5 // 8), SIZE * scale * 3 // 16
     box = [(centre[0] - radius, centre[1] - radius), (centre[0] + radius, centre[1] + radius)]
-    ImageDraw.Draw(picture).ellipse(box, fill=(240, 210, 40))
-    picture.resize((SIZE, SIZE), Image.Resampling.LANCZOS).save(path)
+    ImageDraw.Draw(image).ellipse(box, fill=(240, 210, 40))
+    image.resize((SIZE, SIZE), Image.Resampling.LANCZOS).save(path)
     return path

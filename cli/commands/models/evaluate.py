@@ -1,4 +1,4 @@
-"""`easyanimate evaluate`: whether a model of the procedural set does what its captions say."""
+"""`easyanimate evaluate`: measures whether clips of a model match their captions."""
 
 import os
 import platform
@@ -20,7 +20,7 @@ from worker.models.cards import read_card
 if TYPE_CHECKING:
     from easyanimate.evaluation import EvaluationModel, EvaluationTask, GeneratedVideo, Setup, TaskResult, Threshold
 
-NO_MATTER = ("captions", "seed", "lora", "schedulers")  # told apart otherwise, or free to change from run to run
+EXCLUDED_SETTINGS = ("captions", "seed", "lora", "schedulers")  # recorded separately, or free to change
 
 
 def evaluate(
@@ -28,39 +28,41 @@ def evaluate(
         str, typer.Option(help="A folder, a name in the models folder, or 512, 768, 960.")
     ] = DEFAULT_MODEL,
     models_dir: Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR")] = Path("models"),
-    captions: Annotated[int, typer.Option(help="Held-out captions; sweeps take an eighth of them.")] = 200,
-    seed: Annotated[int, typer.Option(help="Of the captions and the noise.")] = 0,
-    only: Annotated[str | None, typer.Option(help="Parts, divided by commas: t2v,i2v,vae. All without it.")] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="A folder; what is in it goes on.")] = Path(
-        "evaluation"
-    ),
-    floor: Annotated[list[str] | None, typer.Option(help="NAME=NUMBER to reach; may be said many times.")] = None,
+    captions: Annotated[int, typer.Option(help="Number of held-out captions; sweeps use an eighth of them.")] = 200,
+    seed: Annotated[int, typer.Option(help="The seed of captions and noise.")] = 0,
+    only: Annotated[str | None, typer.Option(help="Parts, separated by commas: t2v,i2v,vae. Default: all.")] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The folder of the results; an evaluation in it is resumed.")
+    ] = Path("evaluation"),
+    floor: Annotated[list[str] | None, typer.Option(help="NAME=NUMBER, a minimum to reach. Can be repeated.")] = None,
     lora: Annotated[str | None, typer.Option(help="NAME or FILE of a LoRA that outlines shapes.")] = None,
     steps: Annotated[int | None, typer.Option(help="Denoising steps.")] = None,
-    guidance_scale: Annotated[float | None, typer.Option(help="How strictly to obey.")] = None,
-    scheduler: Annotated[str | None, typer.Option(help="The sampler.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes with a model each, for a small one on a CPU.")] = 1,
+    guidance_scale: Annotated[float | None, typer.Option(help="Strength of the prompt; 1 is without guidance.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="The noise scheduler.")] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Number of processes, each with its own model; for a small model on a CPU.")
+    ] = 1,
     memory: Annotated[str, typer.Option(help="auto, normal, low or lowest.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16; auto is float32 on a CPU.")] = "auto",
 ) -> None:
-    """Make clips of held-out captions, measure what they show, and write report.md, report.json and contact sheets.
+    """Render clips of held-out captions, measure their content, and write report.md, report.json and contact sheets.
 
-    What is not said comes from the model's card. Ends with 1 if a floor is missed. Stopped, the same command goes on.
+    Defaults are those of the model's card. Exit code 1 if a minimum is missed. The same command resumes a stopped run.
     """
     from easyanimate.evaluation import choose_groups, plan_tasks, read_threshold
 
     try:
         folder = find_model(model, models_dir)
-        said = {"num_inference_steps": steps, "guidance_scale": guidance_scale, "scheduler": scheduler}
+        options = {"num_inference_steps": steps, "guidance_scale": guidance_scale, "scheduler": scheduler}
         file = None if lora is None else find_lora(lora, models_dir)
-        setup = read_setup(read_card(folder), said, captions, seed, file)
+        setup = read_setup(read_card(folder), options, captions, seed, file)
         tasks = plan_tasks(choose_groups(only, setup), setup)
-        floors = [read_threshold(text, _groups(tasks)) for text in floor or ()]
+        thresholds = [read_threshold(text, _groups(tasks)) for text in floor or ()]
         output.mkdir(parents=True, exist_ok=True)
-        shop = _load(folder, memory, dtype, setup)
-        missed = evaluate_all(shop, setup, tasks, floors, output, workers)
+        loaded = _load(folder, memory, dtype, setup)
+        missed = evaluate_all(loaded, setup, tasks, thresholds, output, workers)
     except KeyboardInterrupt:
-        typer.echo(f"stopped; the same command goes on from what is in {output}", err=True)
+        typer.echo(f"stopped; the same command resumes from {output}", err=True)
         raise typer.Exit(130) from None
     except (EasyAnimateError, InvalidRequest, OSError) as problem:
         typer.echo(f"easyanimate evaluate: {problem}", err=True)
@@ -70,20 +72,20 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def read_setup(card: ModelCard, said: dict[str, Any], captions: int, seed: int, lora: Path | None) -> "Setup":
-    """The settings of the card's defaults and what was said; InvalidInput or InvalidRequest for what cannot be."""
+def read_setup(card: ModelCard, options: dict[str, Any], captions: int, seed: int, lora: Path | None) -> "Setup":
+    """The card's defaults with the options; InvalidInput or InvalidRequest for settings that the model refuses."""
     from easyanimate.evaluation import Setup
     from easyanimate.pipeline import Generation
 
-    usual: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "num_inference_steps": card.default_num_inference_steps,
         "guidance_scale": card.default_guidance_scale,
         "scheduler": card.default_scheduler,
     }
-    settings = {**usual, **{name: value for name, value in said.items() if value is not None}}
+    settings = {**defaults, **{name: value for name, value in options.items() if value is not None}}
     num_frames = min(card.default_num_frames, card.window) // 8 * 8
     if not num_frames:
-        raise InvalidInput(f"{card.name} makes pictures only; an evaluation takes clips of 8 frames or more")
+        raise InvalidInput(f"{card.name} renders images only; an evaluation needs clips of 8 frames or more")
     size: dict[str, Any] = {"width": card.default_width, "height": card.default_height, "num_frames": num_frames}
     card.check_sampling(settings["scheduler"], settings["num_inference_steps"])
     Generation(prompt="", **size, **settings)
@@ -93,26 +95,26 @@ def read_setup(card: ModelCard, said: dict[str, Any], captions: int, seed: int, 
 def _groups(tasks: "list[EvaluationTask]") -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     for task in tasks:
-        named = groups.setdefault(task.part, [])
-        if task.group not in named:
-            named.append(task.group)
+        names = groups.setdefault(task.part, [])
+        if task.group not in names:
+            names.append(task.group)
     return groups
 
 
 def evaluate_all(
-    shop: LoadedModel,
+    loaded: LoadedModel,
     setup: "Setup",
     tasks: "list[EvaluationTask]",
-    floors: "list[Threshold]",
+    thresholds: "list[Threshold]",
     output: Path,
     workers: int,
 ) -> "list[Threshold]":
-    """Make and judge all clips with a bar over the work left, write the report, show it; the floors missed."""
+    """Renders and measures all clips, writes and prints the report; returns the missed thresholds."""
     from tqdm import tqdm
 
     from easyanimate.evaluation import Ledger, run_tasks, write_report
 
-    about = describe(shop, setup)
+    about = describe(loaded, setup)
     ledger = Ledger(output, about)
     work = sum(task.cost(setup.num_inference_steps) for task in tasks)
     done = sum(task.cost(setup.num_inference_steps) for task in tasks if task.key in ledger.results)
@@ -122,23 +124,25 @@ def evaluate_all(
             bar.set_postfix_str(task.part, refresh=False)
             bar.update(task.cost(setup.num_inference_steps))
 
-        results = run_tasks(tasks, _makers(shop, setup, workers), ledger, on_task)
-    missed = write_report(output, {**about, "captions": setup.captions, **surroundings()}, results, floors, ledger)
+        results = run_tasks(tasks, _generators(loaded, setup, workers), ledger, on_task)
+    missed = write_report(output, {**about, "captions": setup.captions, **machine_info()}, results, thresholds, ledger)
     show_result(results)
     typer.echo(f"{output / 'report.md'}: tables and contact sheets")
     return missed
 
 
-def _makers(
-    shop: LoadedModel, setup: "Setup", workers: int
+def _generators(
+    loaded: LoadedModel, setup: "Setup", workers: int
 ) -> "Callable[[Sequence[EvaluationTask]], Iterable[GeneratedVideo]]":
-    """How clips are made: with the model loaded here, or with one in each of several processes."""
+    """Renders clips with the model of this process, or with one in each of several processes."""
     from easyanimate.evaluation import EvaluationModel, in_turn, side_by_side
 
     if workers == 1:
-        return partial(in_turn, maker=EvaluationModel(shop.pipe, setup))
+        return partial(in_turn, maker=EvaluationModel(loaded.pipe, setup))
     return partial(
-        side_by_side, open_maker=partial(_open_maker, shop.folder, shop.memory, shop.dtype, setup), workers=workers
+        side_by_side,
+        open_maker=partial(_open_model, loaded.folder, loaded.memory, loaded.dtype, setup),
+        workers=workers,
     )
 
 
@@ -146,32 +150,32 @@ def _load(folder: Path, memory: str, dtype: str, setup: "Setup") -> LoadedModel:
     return load_model(folder, memory, (setup.width, setup.height, setup.num_frames), dtype)
 
 
-def _open_maker(folder: Path, memory: str, dtype: str, setup: "Setup") -> "EvaluationModel":
+def _open_model(folder: Path, memory: str, dtype: str, setup: "Setup") -> "EvaluationModel":
     from easyanimate.evaluation import EvaluationModel
 
     return EvaluationModel(_load(folder, memory, dtype, setup).pipe, setup)
 
 
-def describe(shop: LoadedModel, setup: "Setup") -> dict[str, Any]:
-    """What results depend on: those of anything else are not mixed with them."""
+def describe(loaded: LoadedModel, setup: "Setup") -> dict[str, Any]:
+    """Everything that determines the results; results of other runs are not mixed with them."""
     from easyanimate.files.manifest import file_sha256, model_sha256
 
-    depends = {name: value for name, value in asdict(setup).items() if name not in NO_MATTER}
+    settings = {name: value for name, value in asdict(setup).items() if name not in EXCLUDED_SETTINGS}
     return {
-        "model": shop.folder.resolve().name,
-        "model_sha256": model_sha256(shop.folder),
+        "model": loaded.folder.resolve().name,
+        "model_sha256": model_sha256(loaded.folder),
         "seed": setup.seed,
-        "settings": {name: value for name, value in depends.items() if name != "world"},
-        "world": depends["world"],
+        "settings": {name: value for name, value in settings.items() if name != "world"},
+        "world": settings["world"],
         "lora_sha256": None if setup.lora is None else file_sha256(setup.lora),
-        "device": shop.device,
-        "dtype": shop.dtype,
-        "memory": shop.memory,
+        "device": loaded.device,
+        "dtype": loaded.dtype,
+        "memory": loaded.memory,
     }
 
 
-def surroundings() -> dict[str, Any]:
-    """The machine and the libraries, which results hardly depend on."""
+def machine_info() -> dict[str, Any]:
+    """The machine and the libraries, which hardly change the results."""
     from easyanimate.files.manifest import library_versions
 
     return {
@@ -182,7 +186,7 @@ def surroundings() -> dict[str, Any]:
 
 
 def show_result(results: "list[TaskResult]") -> None:
-    """The tables, on the screen."""
+    """Prints the tables."""
     from easyanimate.evaluation import METRIC_GROUPS, by_group, lines_of
 
     for part, groups in by_group(results).items():

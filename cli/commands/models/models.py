@@ -1,4 +1,4 @@
-"""`easyanimate models …`: pull, import, list and check the models on this machine."""
+"""`easyanimate models …`: pulls, imports, lists and checks the models on this machine."""
 
 import sys
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The models on this machine.", no_args_is_help=True)
 
-ModelsDir = Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR", help="The folder all models lie in.")]
+ModelsDir = Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR", help="The folder of all models.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace a model of the same name.")]
 DEFAULT_DIR = Path("models")
 FRAMES = (1, 24, 48, 72, 96, 144)
@@ -29,21 +29,21 @@ GPU_LEGEND = ("normal: everything on the device; low: one network at a time; low
 CPU_LEGEND = (
     "normal: in float32; low: in float32, with --memory low;",
     "bf16: with --dtype bfloat16 (of a worker: EASYANIMATE_DTYPE=bfloat16), alone or with --memory low or lowest;",
-    "on a CPU low saves by guidance in turn, lowest by weights in 8 bits, too",
+    "on a CPU low computes the guidance one after the other; lowest has weights in 8 bits, too",
 )
 
 
 @app.command()
 def pull(
-    name: Annotated[str, typer.Argument(help="512, 768, 960, or EasyAnimateV3-XL-2-InP-512x512 in full.")],
+    name: Annotated[str, typer.Argument(help="512, 768, 960, or the full name, as EasyAnimateV3-XL-2-InP-512x512.")],
     revision: Annotated[str, typer.Option(help="A branch, tag or commit of the repository.")] = "main",
     models_dir: ModelsDir = DEFAULT_DIR,
     force: Force = False,
 ) -> None:
-    """Download a published model from the Hugging Face hub. Run it again to go on after an interruption."""
-    from easyanimate.models.transfer.hub import pull_model as pull_model
+    """Download a published model from the Hugging Face hub. The same command resumes an interrupted download."""
+    from easyanimate.models.transfer.hub import pull_model
 
-    with _refusals("pull", hint="what has arrived stays; run the same command again to go on"):
+    with _exit_on_error("pull", hint="downloaded files are kept; the same command resumes the download"):
         folder = pull_model(name, models_dir, revision=revision, force=force, make_card=card_text)
         typer.echo(f"{folder} is complete and loads")
 
@@ -52,13 +52,15 @@ def pull(
 def import_(
     archive: Annotated[Path, typer.Argument(help="The published .tar, or a .tar.gz; - reads it from a pipe.")],
     models_dir: ModelsDir = DEFAULT_DIR,
-    name: Annotated[str | None, typer.Option(help="Another name than that of the folder in the archive.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The name of the model. Default: that of the folder in the archive.")
+    ] = None,
     force: Force = False,
 ) -> None:
-    """Unpack a published archive, check it, and put it among the models."""
+    """Unpack a published archive, check it, and add it to the models."""
     from easyanimate.models.transfer.archive import import_archive, import_stream
 
-    with _refusals("import", hint="nothing was left behind"):
+    with _exit_on_error("import", hint="no files are left"):
         if str(archive) == "-":
             label, stream = "standard input", _piped_input()
             folder = import_stream(stream, label, models_dir, name=name, force=force, make_card=card_text)
@@ -71,15 +73,15 @@ app.command()(rehearse)
 
 
 def _piped_input() -> BinaryIO:
-    """The bytes that another program sends. InvalidInput if standard input is closed, or a terminal."""
+    """Standard input as bytes. InvalidInput if it is closed or a terminal."""
     if sys.stdin is None or sys.stdin.isatty():
-        raise InvalidInput("- reads an archive from a pipe; send one, as in: curl URL | easyanimate models import -")
+        raise InvalidInput("- reads an archive from a pipe, as in: curl URL | easyanimate models import -")
     return sys.stdin.buffer
 
 
 @app.command("list")
 def list_(models_dir: ModelsDir = DEFAULT_DIR) -> None:
-    """Show the models and LoRA files on this machine."""
+    """List the models and LoRA files on this machine."""
     from easyanimate.models.local_models import list_loras, list_model_folders
 
     models, loras = list_model_folders(models_dir), list_loras(models_dir)
@@ -94,16 +96,16 @@ def list_(models_dir: ModelsDir = DEFAULT_DIR) -> None:
 
 @app.command()
 def check(
-    model: Annotated[str, typer.Argument(help="A folder, or the name or short name of one of the models.")],
+    model: Annotated[str, typer.Argument(help="A folder, or the name or short name of a model.")],
     models_dir: ModelsDir = DEFAULT_DIR,
     hashes: Annotated[
-        bool, typer.Option("--hashes", help="Read every byte: compare it with what came, and find NaN.")
+        bool, typer.Option("--hashes", help="Read all files: compare their hashes with the source, and search for NaN.")
     ] = False,
 ) -> None:
-    """Say what a model folder holds, all that keeps it from loading, and which clips fit into memory here."""
+    """Show the content of a model folder, its problems, and which clips fit into memory."""
     from easyanimate.models.inspection import inspect_model
 
-    with _refusals("check"):
+    with _exit_on_error("check"):
         folder = find_model(model, models_dir)
         report = inspect_model(folder, hashes=hashes)
         typer.echo(f"{folder}: {size_text(report.size_bytes)}")
@@ -113,7 +115,7 @@ def check(
                 typer.echo(f"    not used: {_unused_tensors_text(network)}")
         if report.problems:
             count = len(report.problems)
-            typer.echo(f"\nit would not load, or not work: {count} problem{'s' if count > 1 else ''}")
+            typer.echo(f"\nit does not load, or does not work: {count} problem{'s' if count > 1 else ''}")
             for problem in report.problems:
                 typer.echo(f"- {problem}")
             raise typer.Exit(1)
@@ -123,7 +125,7 @@ def check(
 
 
 def card_text(published_as: str, name: str) -> str | None:
-    """card.json for the model `name`, if the publisher's name says which of the V3 models it is."""
+    """card.json for the model `name`; None if neither name is that of a published V3 model."""
     from worker.models.cards import PUBLISHED, published_card
 
     match = PUBLISHED.search(published_as) or PUBLISHED.search(name)
@@ -133,7 +135,7 @@ def card_text(published_as: str, name: str) -> str | None:
 
 
 def size_text(size_bytes: int) -> str:
-    """Bytes as a person says them: 18.2 GB, 9.6 MB, 512 bytes."""
+    """A size in a readable unit: 18.2 GB, 9.6 MB, 512 bytes."""
     for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if size_bytes >= factor:
             return f"{size_bytes / factor:.1f} {unit}"
@@ -142,7 +144,7 @@ def size_text(size_bytes: int) -> str:
 
 def _state(missing: tuple[str, ...], unfinished: bool) -> str:
     if unfinished:
-        return "unfinished: pull it again to go on"
+        return "unfinished: pull it again to resume"
     if not missing:
         return "complete"
     verb = "is" if len(missing) == 1 else "are"
@@ -172,18 +174,18 @@ def _network_line(network: "NetworkReport") -> str:
 
 
 def _unused_tensors_text(network: "NetworkReport") -> str:
-    """The tensors in the file that are not part of the network, by the beginning of their names."""
+    """The tensors of the file that the network does not have, by the prefix of their names."""
     return ", ".join(
         f"{count} {'tensor' if count == 1 else 'tensors'} of {name}" for name, count in network.unused_tensors.items()
     )
 
 
 def _capacity_lines(report: "ModelReport") -> Iterator[str]:
-    """A small table: sizes down, frames across."""
+    """A table with a row per size and a column per number of frames."""
     from easyanimate.models.capacity import fitting_profile, free_memory, is_published_size
 
     if not is_published_size(report):
-        yield "how much memory a clip takes is known for models of the published size only"
+        yield "the memory of a clip is estimated for models of the published size only"
         return
     memory, card = free_memory(), _card(report.folder)
     frames = [count for count in FRAMES if card is None or count <= card.max_frames]
@@ -197,16 +199,16 @@ def _capacity_lines(report: "ModelReport") -> Iterator[str]:
 
 
 def _sizes(card: "ModelCard | None") -> list[tuple[int, int]]:
-    """(width, height) of the rows: what the card can make, or all."""
+    """The width and height of each row: sizes within the card's limit, or all."""
     return [size for size in SIZES if card is None or size[0] * size[1] <= card.max_pixels]
 
 
 @contextmanager
-def _refusals(command: str, hint: str = "") -> Iterator[None]:
-    """Errors of the library as one message and exit code 2, an interruption as 130; 1 is for models with problems."""
+def _exit_on_error(command: str, hint: str = "") -> Iterator[None]:
+    """Prints errors of the library as one message with exit code 2; the code of an interruption is 130."""
     from diffusers.utils import logging
 
-    logging.set_verbosity_error()  # it has a note on precision for every network, even where none is lost
+    logging.set_verbosity_error()  # hides a note on precision for every network
     try:
         yield
     except EasyAnimateError as problem:

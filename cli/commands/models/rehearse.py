@@ -1,6 +1,6 @@
-"""`easyanimate models rehearse`: a model of the published size with random weights, from the file to the frames.
+"""`easyanimate models rehearse`: tests all steps with a model of the published size and random weights.
 
-Each phase uses the command or the service that a user runs. What a phase no longer needs is deleted after it.
+Each phase runs the command or the service that a user runs. Files are deleted after the last phase that needs them.
 """
 
 import json
@@ -33,41 +33,42 @@ OWNER = "alibaba-pai"
 SIDE, STEPS, SEED = 256, 2, 7
 PROMPT = "a red ball rolls across a meadow"
 TOLERANCE = 0.2  # between live and estimated bytes
-CPUS_MINUTES = 60
-ALONE = {"EASYANIMATE_STORAGE": "local", "EASYANIMATE_API_KEYS": "", "EASYANIMATE_AUTH": "off"}
+ISOLATED = {"EASYANIMATE_STORAGE": "local", "EASYANIMATE_API_KEYS": "", "EASYANIMATE_AUTH": "off"}
 
 
 class RehearsalFailed(Exception):
-    """A phase did not do what it should; the message says which."""
+    """A phase failed; the message names it."""
 
 
 @dataclass(frozen=True)
-class Needs:
-    """What a rehearsal of one size needs, in bytes and minutes."""
+class Requirements:
+    """Disk, memory and time of a rehearsal, in bytes and minutes."""
 
     disk_bytes: int
     memory_bytes: int
     minutes: int
 
 
-NEEDS = {"published": Needs(45 * 10**9, 20 * 10**9, CPUS_MINUTES), "small": Needs(200 * 10**6, 2 * 10**9, 2)}
+REQUIREMENTS = {"published": Requirements(45 * 10**9, 20 * 10**9, 60), "small": Requirements(200 * 10**6, 2 * 10**9, 2)}
 
 
 def rehearse(
     output: Annotated[Path, typer.Option(help="The folder for the model, the report, the logs and the videos.")] = Path(
         "rehearsal"
     ),
-    size: Annotated[str, typer.Option(help="published, or small to try the rehearsal itself.")] = "published",
-    yes: Annotated[bool, typer.Option("--yes", help="Begin without a question.")] = False,
+    size: Annotated[
+        str, typer.Option(help="published, or small for a short test of the rehearsal itself.")
+    ] = "published",
+    yes: Annotated[bool, typer.Option("--yes", help="Start without a confirmation.")] = False,
 ) -> None:
-    """Rehearse everything with a model of the published size and random weights. Ends with 1 if anything is wrong."""
-    if size not in NEEDS:
-        typer.echo(f"easyanimate models rehearse: --size is one of {', '.join(NEEDS)}, got {size!r}", err=True)
+    """Rehearse all steps with a model of the published size and random weights. Exit code 1 if there are problems."""
+    if size not in REQUIREMENTS:
+        typer.echo(f"easyanimate models rehearse: --size is one of {', '.join(REQUIREMENTS)}, got {size!r}", err=True)
         raise typer.Exit(2)
     try:
-        check_machine(output, NEEDS[size])
+        check_machine(output, REQUIREMENTS[size])
         if not yes:
-            typer.confirm("begin?", default=True, abort=True)
+            typer.confirm("start?", default=True, abort=True)
         report = run_rehearsal(output, size)
     except (RehearsalFailed, EasyAnimateError, ClientError, StackFailed, OSError) as problem:
         typer.echo(f"easyanimate models rehearse: {problem}", err=True)
@@ -78,43 +79,43 @@ def rehearse(
         raise typer.Exit(1)
 
 
-def check_machine(output: Path, needs: Needs) -> None:
-    """Say what is needed; RehearsalFailed if the disk or the memory is too small."""
+def check_machine(output: Path, required: Requirements) -> None:
+    """Prints the requirements; RehearsalFailed if the disk or the memory is too small."""
     output.mkdir(parents=True, exist_ok=True)
     disk = shutil.disk_usage(output).free
     lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     memory = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     typer.echo(
-        f"needed: {needs.disk_bytes / 1e9:.1f} GB of disk ({disk / 1e9:.1f} GB are free), "
-        f"{needs.memory_bytes / 1e9:.0f} GB of memory ({memory / 1e9:.1f} GB are available), "
-        f"about {needs.minutes} minutes on 2 CPU cores"
+        f"needed: {required.disk_bytes / 1e9:.1f} GB of disk ({disk / 1e9:.1f} GB are free), "
+        f"{required.memory_bytes / 1e9:.0f} GB of memory ({memory / 1e9:.1f} GB are available), "
+        f"about {required.minutes} minutes on 2 CPU cores"
     )
-    if disk < needs.disk_bytes:
+    if disk < required.disk_bytes:
         raise RehearsalFailed(f"the disk under {output} is too small; choose another folder with --output")
-    if memory < needs.memory_bytes:
-        raise RehearsalFailed("the memory is too small; end other programs, or take a larger machine")
+    if memory < required.memory_bytes:
+        raise RehearsalFailed("the memory is too small; end other programs, or use a larger machine")
 
 
 def run_rehearsal(output: Path, size_name: str) -> "Report":
-    """All phases, one after the other; the report is written after each. Models are deleted at the end."""
+    """Runs all phases and writes the report. Models are deleted at the end."""
     from easyanimate.rehearsal.report import Report
     from easyanimate.rehearsal.settings import SIZES
 
     size = SIZES[size_name]
     machine = f"{os.cpu_count()} CPUs, Python {platform.python_version()}, bfloat16"
     report = Report(size_name, machine)
-    published, shelf = output / "published", output / "models"
-    _clear(published, shelf, output / "data")
+    published, models_dir = output / "published", output / "models"
+    _clear(published, models_dir, output / "data")
     try:
-        write(report, published / size.name)
-        hashes = import_from_pipe(report, size, published / size.name, shelf)
-        pull_from_hub(report, size, published / size.name, shelf, hashes)
+        write_model(report, published / size.name)
+        hashes = import_from_pipe(report, size, published / size.name, models_dir)
+        pull_from_hub(report, size, published / size.name, models_dir, hashes)
         _clear(published)
-        measure_activations(report, shelf / size.name)
+        measure_activations(report, models_dir / size.name)
         for memory in ("normal", "low", "lowest"):
-            make_videos(report, size, output, memory)
+            render_videos(report, size, output, memory)
     finally:
-        _clear(published, shelf, output / "data")
+        _clear(published, models_dir, output / "data")
         report.write(output)
     return report
 
@@ -126,7 +127,7 @@ def _clear(*folders: Path) -> None:
 
 @contextmanager
 def _phase(report: "Report", name: str) -> Iterator[list[str]]:
-    """Times a phase; the block appends its results in words."""
+    """Measures the time of a phase; the block appends descriptions of its results."""
     from easyanimate.rehearsal.report import RehearsalPhase
 
     typer.echo(f"-- {name}", err=True)
@@ -137,8 +138,8 @@ def _phase(report: "Report", name: str) -> Iterator[list[str]]:
     typer.echo(f"   {report.phases[-1].seconds:.0f} s; {report.phases[-1].result}", err=True)
 
 
-def write(report: "Report", folder: Path) -> None:
-    """The published folder, with newer settings."""
+def write_model(report: "Report", folder: Path) -> None:
+    """Writes a model in the published layout, in a child process."""
     from easyanimate.models.inspection import folder_bytes
 
     with _phase(report, "write the published layout") as results:
@@ -152,46 +153,46 @@ def write(report: "Report", folder: Path) -> None:
         results.append(f"{folder_bytes(folder) / 1e9:.2f} GB")
 
 
-def import_from_pipe(report: "Report", size: "ModelSize", folder: Path, shelf: Path) -> dict[str, str]:
-    """Import the model from a tar that goes through a pipe; the SHA-256 of each file by path. Then delete it."""
+def import_from_pipe(report: "Report", size: "ModelSize", folder: Path, models_dir: Path) -> dict[str, str]:
+    """Imports the model from a tar in a pipe, and deletes it; returns the SHA-256 of each file by path."""
     from easyanimate.models.transfer.source import read_source
 
     with _phase(report, "import from a tar in a pipe") as results:
         tar = subprocess.Popen(["tar", "-C", str(folder.parent), "-cf", "-", folder.name], stdout=subprocess.PIPE)
         try:
-            _command("models", "import", "-", "--models-dir", str(shelf), stdin=tar.stdout)
+            _command("models", "import", "-", "--models-dir", str(models_dir), stdin=tar.stdout)
         finally:
             if tar.stdout is not None:
                 tar.stdout.close()
             tar.wait()
-        files = read_source(shelf / size.name)
+        files = read_source(models_dir / size.name)
         _compare(folder, {name: file.size_bytes for name, file in files.items()})
         results.append(f"{len(files)} files; it loads")
-        _clear(shelf / size.name)
+        _clear(models_dir / size.name)
     return {name: file.sha256 for name, file in files.items()}
 
 
 def _compare(folder: Path, sizes: dict[str, int]) -> None:
     written = {path.relative_to(folder).as_posix(): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
     if written != sizes:
-        odd = sorted(name for name in written.keys() | sizes.keys() if written.get(name) != sizes.get(name))
-        raise RehearsalFailed(f"the import has other files than the archive: {', '.join(odd[:5])}")
+        different = sorted(name for name in written.keys() | sizes.keys() if written.get(name) != sizes.get(name))
+        raise RehearsalFailed(f"the import has other files than the archive: {', '.join(different[:5])}")
 
 
-def pull_from_hub(report: "Report", size: "ModelSize", folder: Path, shelf: Path, hashes: dict[str, str]) -> None:
-    """Pull the model from a stand-in for the hub that serves hard links to the same files."""
+def pull_from_hub(report: "Report", size: "ModelSize", folder: Path, models_dir: Path, hashes: dict[str, str]) -> None:
+    """Pulls the model from a local hub that serves hard links to the same files."""
     from easyanimate.rehearsal.hub import HubRepository, serve_repository
 
     with _phase(report, "pull from a hub on this machine") as results:
         served = folder.parent / "hub"
         shutil.copytree(folder, served, copy_function=os.link)
         with serve_repository(HubRepository(f"{OWNER}/{size.name}", served, hashes)) as url:
-            _command("models", "pull", size.name, "--models-dir", str(shelf), HF_ENDPOINT=url, HF_HUB_OFFLINE="0")
+            _command("models", "pull", size.name, "--models-dir", str(models_dir), HF_ENDPOINT=url, HF_HUB_OFFLINE="0")
         results.append("it loads")
 
 
 def _command(*arguments: str, stdin: IO[bytes] | None = None, **environment: str) -> None:
-    """Run a command of this program; RehearsalFailed if it does not end with 0."""
+    """Runs a command of this program; RehearsalFailed if its exit code is not 0."""
     command = [sys.executable, "-m", "cli", *arguments]
     done = subprocess.run(command, stdin=stdin, env=child_environment(environment), check=False)
     if done.returncode:
@@ -199,7 +200,7 @@ def _command(*arguments: str, stdin: IO[bytes] | None = None, **environment: str
 
 
 def measure_activations(report: "Report", folder: Path) -> None:
-    """Make a clip in a process of its own, and compare the activations with the estimates."""
+    """Renders a clip in a child process, and compares the activations with the estimates."""
     from easyanimate.rehearsal.report import ActivationRow
 
     with _phase(report, "measure the activations of a clip") as results:
@@ -214,9 +215,14 @@ def measure_activations(report: "Report", folder: Path) -> None:
             report.problems.append(f"the estimate for {row.phase} is {row.ratio:.2f} of what was measured")
 
 
-def make_videos(report: "Report", size: "ModelSize", output: Path, memory: str) -> None:
-    """A picture, and in "normal" a clip too, through the running service in the memory profile `memory`."""
-    environment = {**ALONE, "EASYANIMATE_DTYPE": "bfloat16", "EASYANIMATE_DEVICE": "cpu", "EASYANIMATE_MEMORY": memory}
+def render_videos(report: "Report", size: "ModelSize", output: Path, memory: str) -> None:
+    """Renders an image, and in "normal" also a clip, with the service in the memory profile `memory`."""
+    environment = {
+        **ISOLATED,
+        "EASYANIMATE_DTYPE": "bfloat16",
+        "EASYANIMATE_DEVICE": "cpu",
+        "EASYANIMATE_MEMORY": memory,
+    }
     plan = StackPlan(
         data_dir=output / "data",
         models_dir=output / "models",
@@ -230,31 +236,31 @@ def make_videos(report: "Report", size: "ModelSize", output: Path, memory: str) 
         with _phase(report, f"service ready, profile {memory}") as results:
             stack.start()
             results.append(f"engine: {_resident(stack)}")
-        for name, num_frames in (("picture", 1), ("clip", 8)) if memory == "normal" else (("picture", 1),):
+        for name, num_frames in (("image", 1), ("clip", 8)) if memory == "normal" else (("image", 1),):
             with _phase(report, f"{name}, profile {memory}") as results:
-                results.append(_make(stack, num_frames, output / f"{name}-{memory}.mp4"))
+                results.append(_render(stack, num_frames, output / f"{name}-{memory}.mp4"))
                 results.append(f"engine: {_resident(stack)}")
     finally:
         stack.stop()
 
 
-def _make(stack: LocalStack, num_frames: int, path: Path) -> str:
-    """Order a video, wait for it, save and count it; how long its phases took."""
+def _render(stack: LocalStack, num_frames: int, path: Path) -> str:
+    """Creates a video, downloads it and checks its size; returns the seconds of its phases."""
     from easyanimate.files.video_file import probe
 
-    wanted = {"prompt": PROMPT, "size": f"{SIDE}x{SIDE}", "num_frames": num_frames, "seed": SEED}
+    fields = {"prompt": PROMPT, "size": f"{SIDE}x{SIDE}", "num_frames": num_frames, "seed": SEED}
     with Client(ClientSettings(url=stack.url)) as client:
-        video_id = client.create({**wanted, "num_inference_steps": STEPS})["id"]
+        video_id = client.create({**fields, "num_inference_steps": STEPS})["id"]
         record = follow_with_bar(client, video_id, path.stem.ljust(16))
         client.download(video_id, path)
-    found = probe(path)
-    if (found.width, found.height, found.num_frames) != (SIDE, SIDE, num_frames):
-        raise RehearsalFailed(f"{path} is {found.width}x{found.height} with {found.num_frames} frames")
+    info = probe(path)
+    if (info.width, info.height, info.num_frames) != (SIDE, SIDE, num_frames):
+        raise RehearsalFailed(f"{path} is {info.width}x{info.height} with {info.num_frames} frames")
     return phase_table(record)
 
 
 def _resident(stack: LocalStack) -> str:
-    """Resident memory of the engine, now and at its peak."""
+    """The resident memory of the engine, now and at its peak."""
     worker = stack.children["worker"].process
     engines = [] if worker is None else [pid for pid in _descendants(worker.pid) if _is_engine(pid)]
     status = "\n".join(Path(f"/proc/{pid}/status").read_text(encoding="ascii") for pid in engines[:1])

@@ -1,4 +1,4 @@
-"""`easyanimate train vae|transformer|lora FILE`: train from a file of settings; `train tiny` makes the small model."""
+"""`easyanimate train vae|transformer|lora FILE`: trains from a settings file; `train tiny` trains the small model."""
 
 import signal
 import subprocess
@@ -13,13 +13,13 @@ from cli.settings import child_environment
 
 app = typer.Typer(help="Train a VAE, a transformer or a LoRA.", no_args_is_help=True)
 
-Processes = Annotated[int, typer.Option(min=1, help="So many on this machine: one a GPU, or one a core without any.")]
-Changes = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another value for a setting.")]
-File = Annotated[Path, typer.Argument(help="A .toml or .yaml file of settings; see docs/training.md.")]
+Processes = Annotated[int, typer.Option(min=1, help="Number of processes: one per GPU, or one per core without a GPU.")]
+Changes = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Override a setting.")]
+File = Annotated[Path, typer.Argument(help="A .toml or .yaml settings file; see docs/training.md.")]
 
 
 class TrainingKind(StrEnum):
-    """What can be trained."""
+    """The kinds of training."""
 
     VAE = "vae"
     TRANSFORMER = "transformer"
@@ -28,19 +28,19 @@ class TrainingKind(StrEnum):
 
 @app.command()
 def vae(file: File, processes: Processes = 1, changes: Changes = None) -> None:
-    """Train a Slice VAE. The same command goes on where it was stopped."""
+    """Train a Slice VAE. The same command resumes a stopped training."""
     raise typer.Exit(run_training(TrainingKind.VAE, file, processes, changes or []))
 
 
 @app.command()
 def transformer(file: File, processes: Processes = 1, changes: Changes = None) -> None:
-    """Train a transformer. The same command goes on where it was stopped."""
+    """Train a transformer. The same command resumes a stopped training."""
     raise typer.Exit(run_training(TrainingKind.TRANSFORMER, file, processes, changes or []))
 
 
 @app.command()
 def lora(file: File, processes: Processes = 1, changes: Changes = None) -> None:
-    """Train a LoRA. The same command goes on where it was stopped."""
+    """Train a LoRA. The same command resumes a stopped training."""
     raise typer.Exit(run_training(TrainingKind.LORA, file, processes, changes or []))
 
 
@@ -49,7 +49,7 @@ def tiny(
     output: Annotated[Path, typer.Option(help="The folder for all stages and the finished model.")] = Path("runs/tiny"),
     processes: Processes = 2,
 ) -> None:
-    """Train the small model from nothing, all stages; some hours on two cores. Goes on where it was stopped."""
+    """Train the small model in all stages, for some hours on two cores. The same command resumes a stopped training."""
     from easyanimate.errors import EasyAnimateError
     from easyanimate.tiny.stages import finish, prepare_stage, read_stages
 
@@ -68,10 +68,10 @@ def tiny(
 
 
 def run_training(kind: TrainingKind, file: Path, processes: int, changes: list[str]) -> int:
-    """The training in processes of its own; its exit code. Ctrl-C reaches them, and they save before they end."""
-    told = [str(kind), str(file), *(part for change in changes for part in ("--set", change))]
-    command = [sys.executable, "-m", "easyanimate.training", "--processes", str(processes), *told]
-    # Small networks: one thread a process. Several threads would wait for each other more than they compute.
+    """Runs the training in child processes; returns its exit code. They receive Ctrl-C, and save before they end."""
+    arguments = [str(kind), str(file), *(part for change in changes for part in ("--set", change))]
+    command = [sys.executable, "-m", "easyanimate.training", "--processes", str(processes), *arguments]
+    # One thread per process: in small networks several threads wait for each other more than they compute.
     environment = child_environment({"OMP_NUM_THREADS": "1"} if processes > 1 else {})
     with subprocess.Popen(command, env=environment) as training:
         for number in (signal.SIGINT, signal.SIGTERM):

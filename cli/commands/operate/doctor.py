@@ -1,4 +1,4 @@
-"""`easyanimate doctor`: tries whatever the service needs, and says in plain words what is wrong and what to do."""
+"""`easyanimate doctor`: checks everything that the service needs, and reports problems with advice."""
 
 import json
 from typing import Annotated
@@ -7,17 +7,17 @@ import typer
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="For machines: one object with all findings.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object with all results.")] = False,
 ) -> None:
-    """Look at settings, Redis, storage, models, disk, device and codecs. Exit code 1 if anything is broken."""
+    """Check settings, Redis, storage, models, disk, device and codecs. Exit code 1 if anything is broken."""
     from cli.checks.checks import run_checks
 
-    findings = run_checks()
-    is_well = all(finding.level != "broken" for finding in findings)
+    results = run_checks()
+    is_ok = all(result.level != "broken" for result in results)
     if as_json:
-        typer.echo(json.dumps({"ok": is_well, "findings": [finding.as_dict() for finding in findings]}, indent=2))
+        typer.echo(json.dumps({"ok": is_ok, "findings": [result.as_dict() for result in results]}, indent=2))
     else:
-        for finding in findings:
-            typer.echo(str(finding))
-        typer.echo("" if is_well else "\nsomething is broken; the lines above say what to do")
-    raise typer.Exit(0 if is_well else 1)
+        for result in results:
+            typer.echo(str(result))
+        typer.echo("" if is_ok else "\nsomething is broken; see the advice above")
+    raise typer.Exit(0 if is_ok else 1)

@@ -1,4 +1,4 @@
-"""`easyanimate keys`: create, list and revoke the API keys of callers. They live in Redis: nothing is restarted."""
+"""`easyanimate keys`: creates, lists and revokes API keys in Redis, without a restart of the service."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,62 +19,62 @@ DataDir = Annotated[
     Path,
     typer.Option(
         envvar="EASYANIMATE_DATA_DIR",
-        help="Whose own Redis to talk to, where EASYANIMATE_REDIS_URL is not set; `easyanimate up` must be running.",
+        help="The data folder of a running `easyanimate up`; used without EASYANIMATE_REDIS_URL.",
     ),
 ]
-Most = Annotated[int | None, typer.Option(min=1)]
+LimitOption = Annotated[int | None, typer.Option(min=1)]
 DEFAULT_DIR = Path("data")
 
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="What it is for, such as a program's name.")],
+    name: Annotated[str, typer.Argument(help="The purpose of the key, such as a program's name.")],
     owner: Annotated[
-        str | None, typer.Option(help="Whose the videos are; several keys may share an owner. The name, if not said.")
+        str | None, typer.Option(help="The owner of the videos; several keys can share one. Default: the name.")
     ] = None,
-    requests_per_minute: Most = None,
-    queued_jobs: Most = None,
-    running_jobs: Most = None,
-    pixel_frames_per_day: Most = None,
+    requests_per_minute: LimitOption = None,
+    queued_jobs: LimitOption = None,
+    running_jobs: LimitOption = None,
+    pixel_frames_per_day: LimitOption = None,
     data_dir: DataDir = DEFAULT_DIR,
 ) -> None:
-    """Make a key and print it. It is shown this one time only. A limit that is not given is the service's own."""
+    """Create a key and print it once. Limits that are not set are those of the service."""
     limits = Limits(
         requests_per_minute=requests_per_minute,
         queued_jobs=queued_jobs,
         running_jobs=running_jobs,
         pixel_frames_per_day=pixel_frames_per_day,
     )
-    with _ring(data_dir) as ring:
-        key, secret = ring.create(name, owner or name, limits)
+    with _key_store(data_dir) as store:
+        key, secret = store.create(name, owner or name, limits)
     typer.echo(f"{_line(key)}\nthis is the key; it is not stored and cannot be shown again:", err=True)
     typer.echo(secret)
 
 
 @app.command("list")
 def list_(data_dir: DataDir = DEFAULT_DIR) -> None:
-    """Show all keys, the revoked ones too, without their secrets."""
-    with _ring(data_dir) as ring:
-        keys = ring.all()
+    """List all keys, also revoked ones, without their secrets."""
+    with _key_store(data_dir) as store:
+        keys = store.all()
     if not keys:
-        typer.echo("no keys; `easyanimate keys create NAME` makes one")
+        typer.echo("no keys; `easyanimate keys create NAME` creates one")
     for key in keys:
         typer.echo(_line(key))
 
 
 @app.command()
 def revoke(
-    key_id: Annotated[str, typer.Argument(help="As `easyanimate keys list` shows it: key_…")],
+    key_id: Annotated[str, typer.Argument(help="The id from `easyanimate keys list`: key_…")],
     data_dir: DataDir = DEFAULT_DIR,
 ) -> None:
-    """End a key: a second later no front end takes it any more. The videos stay their owner's."""
-    with _ring(data_dir) as ring:
-        typer.echo(_line(ring.revoke(key_id)))
+    """Revoke a key; after one second no front end accepts it. The videos remain with their owner."""
+    with _key_store(data_dir) as store:
+        typer.echo(_line(store.revoke(key_id)))
 
 
 @contextmanager
-def _ring(data_dir: Path) -> Iterator[ApiKeyStore]:
-    """The keys of the service meant; what goes wrong ends the command with a sentence."""
+def _key_store(data_dir: Path) -> Iterator[ApiKeyStore]:
+    """The API keys of the service; an error ends the command with one sentence."""
     from pydantic import ValidationError
 
     from jobs.errors import JobsError
@@ -83,26 +83,26 @@ def _ring(data_dir: Path) -> Iterator[ApiKeyStore]:
     url = StackSettings().redis_url
     address = url.get_secret_value() if url else address_of(data_dir / "redis")
     if address is None:
-        raise _ended(f"no service runs with the data folder {data_dir}; start it, or set EASYANIMATE_REDIS_URL")
+        raise _failure(f"no service runs with the data folder {data_dir}; start it, or set EASYANIMATE_REDIS_URL")
     redis = connect(address, retries=1)
     try:
         yield ApiKeyStore(redis)
     except ValidationError as error:
         fault = error.errors()[0]
-        raise _ended(f"{fault['loc'][0]}: {fault['msg']}") from error
+        raise _failure(f"{fault['loc'][0]}: {fault['msg']}") from error
     except JobsError as error:
-        raise _ended(str(error)) from error
+        raise _failure(str(error)) from error
     finally:
         redis.close()
 
 
-def _ended(sentence: str) -> typer.Exit:
-    typer.echo(f"easyanimate keys: {sentence}", err=True)
+def _failure(message: str) -> typer.Exit:
+    typer.echo(f"easyanimate keys: {message}", err=True)
     return typer.Exit(1)
 
 
 def _line(key: ApiKey) -> str:
-    limits = ", ".join(f"{name} {most}" for name, most in key.limits.model_dump(exclude_none=True).items())
+    limits = ", ".join(f"{name} {limit}" for name, limit in key.limits.model_dump(exclude_none=True).items())
     state = f"revoked {_day(key.revoked_at)}" if key.revoked_at else "active"
     return f"{key.id}  {key.name}  owner {key.owner}  created {_day(key.created_at)}  {state}  {limits}".rstrip()
 

@@ -1,4 +1,4 @@
-"""`easyanimate api`, `worker`, `keeper`: one process of the service, the same as `python -m service`, `worker`, …"""
+"""`easyanimate api`, `worker` and `keeper`: each runs one process of the service, as `python -m` does."""
 
 import runpy
 
@@ -10,21 +10,21 @@ def _run(module: str) -> None:
 
 
 def api() -> None:
-    """Run one front end; its settings are in the environment (EASYANIMATE_…)."""
+    """Run one front end. Its settings are environment variables (EASYANIMATE_…)."""
     _run("service")
 
 
 def worker() -> None:
-    """Run one worker; its settings are in the environment (EASYANIMATE_…)."""
+    """Run one worker. Its settings are environment variables (EASYANIMATE_…)."""
     _run("worker")
 
 
 def keeper() -> None:
-    """Run one keeper: it requeues lost jobs and delivers webhooks."""
+    """Run one keeper, which requeues lost jobs and delivers webhooks."""
     _run("worker.keeper.__main__")
 
 
 def add_processes(app: typer.Typer) -> None:
-    """Add the three commands."""
+    """Adds the three commands."""
     for command in (api, worker, keeper):
         app.command()(command)

@@ -1,4 +1,4 @@
-"""`easyanimate rebuild`: finished videos are known again after Redis has lost everything."""
+"""`easyanimate rebuild`: restores the records of finished videos after a loss of Redis."""
 
 import sys
 from typing import Annotated
@@ -11,11 +11,11 @@ from cli.settings import StackSettings
 def rebuild(
     owner: Annotated[
         list[str] | None,
-        typer.Option(metavar="OLD=NEW", help="Give the videos of one owner to another, as often as needed."),
+        typer.Option(metavar="OLD=NEW", help="Assign the videos of one owner to another. Can be repeated."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the changes without making them.")] = False,
 ) -> None:
-    """Restore finished jobs from storage into a Redis that lost them. It may be run again; nothing is written over."""
+    """Restore finished jobs from storage into Redis. It can be repeated; existing records are not overwritten."""
     from pydantic import ValidationError
 
     from cli.stack.redis_server import address_of
@@ -31,20 +31,20 @@ def rebuild(
         settings = Settings()
         own = None if StackSettings().redis_url else address_of(settings.data_dir / "redis")
         with connect(own or settings.redis_url.get_secret_value(), retries=2) as redis:
-            told = rebuild_jobs(JobTable(redis), open_storage(settings), owners, dry_run=dry_run)
+            result = rebuild_jobs(JobTable(redis), open_storage(settings), owners, dry_run=dry_run)
     except (ValidationError, JobsError) as error:
-        raise _ended(str(error)) from error
-    typer.echo(f"{'would restore' if dry_run else 'restored'} {len(told.restored)} finished videos")
-    for name in sorted({job.owner for job in told.restored}):
-        typer.echo(f"  {sum(job.owner == name for job in told.restored)} of {name}")
-    typer.echo(f"{len(told.known)} were known already, {len(told.expired)} have expired")
-    for job_id, why in told.unreadable.items():
-        typer.echo(f"cannot restore {job_id}: {why}")
-    for job_id in told.unfinished:
-        typer.echo(f"cannot restore {job_id}: it had not been finished; its caller has to ask again")
+        raise _failure(str(error)) from error
+    typer.echo(f"{'would restore' if dry_run else 'restored'} {len(result.restored)} finished videos")
+    for name in sorted({job.owner for job in result.restored}):
+        typer.echo(f"  {sum(job.owner == name for job in result.restored)} of {name}")
+    typer.echo(f"{len(result.known)} exist already, {len(result.expired)} have expired")
+    for job_id, reason in result.unreadable.items():
+        typer.echo(f"cannot restore {job_id}: {reason}")
+    for job_id in result.unfinished:
+        typer.echo(f"cannot restore {job_id}: it was not finished; the client must submit it again")
     typer.echo(
-        "Not restored, for it was in Redis alone: jobs that waited, ran or failed, API keys, limits used, webhooks on "
-        "their way, idempotency keys, files sent ahead, the stories of attempts."
+        "Not restored, because only Redis had it: queued, running and failed jobs, API keys, used limits, pending "
+        "webhooks, idempotency keys, uploaded files, attempt logs."
     )
 
 
@@ -53,11 +53,11 @@ def _pairs(texts: list[str]) -> dict[str, str]:
     for text in texts:
         old, equals, new = text.partition("=")
         if not (old and equals and new):
-            raise _ended(f"--owner takes OLD=NEW, got {text!r}")
+            raise _failure(f"--owner takes OLD=NEW, got {text!r}")
         pairs[old] = new
     return pairs
 
 
-def _ended(sentence: str) -> typer.Exit:
-    sys.stderr.write(f"easyanimate rebuild: {sentence}\n")
+def _failure(message: str) -> typer.Exit:
+    sys.stderr.write(f"easyanimate rebuild: {message}\n")
     return typer.Exit(1)

@@ -1,4 +1,4 @@
-"""`easyanimate up`: the whole service on this machine, until Ctrl-C."""
+"""`easyanimate up`: runs the complete service on this machine until Ctrl-C."""
 
 import signal
 from pathlib import Path
@@ -13,16 +13,16 @@ from easyanimate.models.lookup import full_model_name
 
 
 def up(
-    port: Annotated[int, typer.Option(envvar="EASYANIMATE_PORT", help="Where the API listens.")] = 8000,
+    port: Annotated[int, typer.Option(envvar="EASYANIMATE_PORT", help="The port of the API.")] = 8000,
     host: Annotated[
-        str, typer.Option(envvar="EASYANIMATE_HOST", help="Other than this machine: needs keys.")
+        str, typer.Option(envvar="EASYANIMATE_HOST", help="The address of the API; other machines require API keys.")
     ] = "127.0.0.1",
-    data_dir: Annotated[Path, typer.Option(envvar="EASYANIMATE_DATA_DIR", help="Queue and videos live here.")] = Path(
-        "data"
-    ),
+    data_dir: Annotated[
+        Path, typer.Option(envvar="EASYANIMATE_DATA_DIR", help="The folder of queue and videos.")
+    ] = Path("data"),
     models_dir: Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR")] = Path("models"),
 ) -> None:
-    """Start Redis, API, keeper and worker, and keep them running until Ctrl-C. What they made is there next time."""
+    """Start Redis, API, keeper and worker, and keep them running until Ctrl-C. The data is kept."""
     settings = StackSettings()
     plan = StackPlan(
         data_dir=data_dir,
@@ -33,29 +33,29 @@ def up(
         redis_url=settings.redis_url.get_secret_value() if settings.redis_url else None,
         environment={"EASYANIMATE_LOG_FORMAT": settings.log_format},
     )
-    stack = LocalStack(plan, say=lambda text: typer.echo(text, err=True))
-    _obey_signals(stack)
+    stack = LocalStack(plan, notify=lambda text: typer.echo(text, err=True))
+    _install_signal_handlers(stack)
     try:
         typer.echo("starting Redis, API, keeper and worker …", err=True)
         stack.start()
         typer.echo(_welcome(stack))
-        stack.wait_until_unwanted()
+        stack.wait_for_stop_request()
     except StackFailed as error:
-        if not stack.is_unwanted:
+        if not stack.is_stop_requested:
             typer.echo(f"easyanimate up: {error}", err=True)
             raise typer.Exit(1) from error
     finally:
         stack.stop()
-    typer.echo("stopped; the data is still there", err=True)
+    typer.echo("stopped; the data is kept", err=True)
 
 
-def _obey_signals(stack: LocalStack) -> None:
-    """Ctrl-C or SIGTERM ends what waits for the stack; a second one has the worker give its job back at once."""
+def _install_signal_handlers(stack: LocalStack) -> None:
+    """Ctrl-C or SIGTERM stops the stack; a second one makes the worker requeue its job immediately."""
 
     def stop(_: int, __: FrameType | None) -> None:
-        if stack.is_unwanted:
-            stack.hurry()
-        stack.is_unwanted = True
+        if stack.is_stop_requested:
+            stack.requeue_job()
+        stack.is_stop_requested = True
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)

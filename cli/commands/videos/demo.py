@@ -1,4 +1,4 @@
-"""`easyanimate demo`: start the service, make a video from words and one from a picture over REST, save both."""
+"""`easyanimate demo`: starts the service, and renders a text-to-video and an image-to-video over REST."""
 
 import signal
 import tempfile
@@ -17,13 +17,13 @@ from cli.stack.stack import LocalStack, StackFailed, StackPlan
 from easyanimate.models.lookup import full_model_name
 
 SEED = 7
-# Whatever the environment says of a real installation is not for the demo.
-ALONE = {"EASYANIMATE_STORAGE": "local", "EASYANIMATE_API_KEYS": "", "EASYANIMATE_AUTH": "off"}
+# Settings of an installation in the environment do not apply to the demo.
+ISOLATED = {"EASYANIMATE_STORAGE": "local", "EASYANIMATE_API_KEYS": "", "EASYANIMATE_AUTH": "off"}
 
 
 @dataclass(frozen=True)
 class DemoVideo:
-    """One video of the demo: the file's name without its ending, the words, the picture."""
+    """One video of the demo: the file name without suffix, the prompt, and the start image."""
 
     name: str
     prompt: str
@@ -31,13 +31,13 @@ class DemoVideo:
 
 
 def demo(
-    output: Annotated[Path, typer.Option(help="The folder for videos, pictures and logs.")] = Path("demo"),
+    output: Annotated[Path, typer.Option(help="The folder for videos, images and logs.")] = Path("demo"),
     models_dir: Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR")] = Path("models"),
 ) -> None:
-    """Make a text-to-video and an image-to-video through the whole service, and save them with a contact sheet."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: everything is put away
+    """Render a text-to-video and an image-to-video with the complete service, and save them with a contact sheet."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the service is stopped
     try:
-        make_demo(output, models_dir)
+        run_demo(output, models_dir)
     except (ClientError, StackFailed, OSError) as error:
         typer.echo(f"easyanimate demo: {error}", err=True)
         raise typer.Exit(1) from error
@@ -46,13 +46,13 @@ def demo(
         raise typer.Exit(130) from error
 
 
-def make_demo(output: Path, models_dir: Path) -> None:
-    """Everything `demo` does. Raises ClientError, StackFailed, OSError."""
+def run_demo(output: Path, models_dir: Path) -> None:
+    """The steps of `demo`. Raises ClientError, StackFailed, OSError."""
     output.mkdir(parents=True, exist_ok=True)
-    picture = draw_start_image(output / "start.png")
+    start_image = draw_start_image(output / "start.png")
     scenes = [
         DemoVideo("text-to-video", "A large red circle moving to the right on a blue background"),
-        DemoVideo("image-to-video", "A large yellow circle moving up on a black background", picture),
+        DemoVideo("image-to-video", "A large yellow circle moving up on a black background", start_image),
     ]
     settings = StackSettings()
     with tempfile.TemporaryDirectory(prefix="data-", dir=output) as data:
@@ -62,20 +62,20 @@ def make_demo(output: Path, models_dir: Path) -> None:
             model=full_model_name(settings.model, models_dir),
             port=free_port(),
             logs=output / "logs",
-            environment={**ALONE, "EASYANIMATE_LOG_FORMAT": settings.log_format},
+            environment={**ISOLATED, "EASYANIMATE_LOG_FORMAT": settings.log_format},
         )
         stack = LocalStack(plan)
         try:
             typer.echo("starting Redis, API, keeper and worker …")
             stack.start()
-            records = _make_all(stack.url, scenes, output)
+            records = _render_all(stack.url, scenes, output)
         finally:
             stack.stop()
     _save_contact_sheet(scenes, output)
-    _tell(scenes, records, output)
+    _echo_results(scenes, records, output)
 
 
-def _make_all(url: str, scenes: list[DemoVideo], output: Path) -> list[Record]:
+def _render_all(url: str, scenes: list[DemoVideo], output: Path) -> list[Record]:
     with Client(ClientSettings(url=url)) as client:
         ids = [client.create({"prompt": scene.prompt, "seed": SEED}, scene.image)["id"] for scene in scenes]
         records = []
@@ -86,7 +86,7 @@ def _make_all(url: str, scenes: list[DemoVideo], output: Path) -> list[Record]:
 
 
 def _save_contact_sheet(scenes: list[DemoVideo], output: Path) -> None:
-    """One labelled row of frames for each video."""
+    """Saves one labelled row of frames for each video."""
     from PIL import Image, ImageDraw
 
     from easyanimate.files.contact_sheet import contact_sheet
@@ -102,9 +102,9 @@ def _save_contact_sheet(scenes: list[DemoVideo], output: Path) -> None:
     sheet.save(output / "contact-sheet.png")
 
 
-def _tell(scenes: list[DemoVideo], records: list[dict[str, Any]], output: Path) -> None:
+def _echo_results(scenes: list[DemoVideo], records: list[dict[str, Any]], output: Path) -> None:
     typer.echo("")
     for scene, record in zip(scenes, records, strict=True):
-        facts = f"{record['size']}, {record['num_frames']} frames at {record['fps']} a second"
-        typer.echo(f"{output / scene.name}.mp4: {facts}; {phase_table(record)}")
-    typer.echo(f"{output / 'contact-sheet.png'}: some frames of both")
+        summary = f"{record['size']}, {record['num_frames']} frames at {record['fps']} a second"
+        typer.echo(f"{output / scene.name}.mp4: {summary}; {phase_table(record)}")
+    typer.echo(f"{output / 'contact-sheet.png'}: frames of both videos")

@@ -1,4 +1,4 @@
-"""`easyanimate submit`, `watch`, `download`: a service somewhere else, or the one of `easyanimate up`."""
+"""`easyanimate submit`, `watch` and `download`: client commands for a remote service or that of `easyanimate up`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,24 +11,26 @@ from cli.client import Client, ClientError
 from cli.progress import follow_with_bar, phase_table
 from cli.settings import ClientSettings
 
-Url = Annotated[str | None, typer.Option(help="The service; without it EASYANIMATE_URL, or this machine's port 8000.")]
-VideoId = Annotated[str, typer.Argument(help="What submit printed: video_…")]
+Url = Annotated[
+    str | None, typer.Option(help="The URL of the service. Default: EASYANIMATE_URL, or port 8000 of this machine.")
+]
+VideoId = Annotated[str, typer.Argument(help="The id that submit prints: video_…")]
 
 
 def submit(
-    prompt: Annotated[str, typer.Argument(help="What to show, in English.")],
-    image: Annotated[Path | None, typer.Option(help="A picture to start from.")] = None,
+    prompt: Annotated[str, typer.Argument(help="The content of the video, in English.")],
+    image: Annotated[Path | None, typer.Option(help="The image of the first frame.")] = None,
     negative_prompt: Annotated[str | None, typer.Option(help="What not to show.")] = None,
-    model: Annotated[str | None, typer.Option(help="Needed where there are several.")] = None,
+    model: Annotated[str | None, typer.Option(help="Required for a service with several models.")] = None,
     size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT in pixels.")] = None,
     num_frames: Annotated[int | None, typer.Option(help="1 or a multiple of 8.")] = None,
     steps: Annotated[int | None, typer.Option(help="Denoising steps.")] = None,
-    guidance_scale: Annotated[float | None, typer.Option(help="How strictly to obey.")] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed makes the same clip.")] = None,
-    scheduler: Annotated[str | None, typer.Option(help="The sampler.")] = None,
+    guidance_scale: Annotated[float | None, typer.Option(help="Strength of the prompt; 1 is without guidance.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same frames.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="The noise scheduler.")] = None,
     url: Url = None,
 ) -> None:
-    """Ask a service for a video and print its id. What is not said is the model's default."""
+    """Create a video on a service and print its id. Defaults are those of the model."""
     fields = {
         "prompt": prompt,
         "negative_prompt": negative_prompt,
@@ -53,7 +55,7 @@ def watch(video_id: VideoId, url: Url = None) -> None:
 
 def download(
     video_id: VideoId,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file; its id if not said.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file. Default: the id with .mp4.")] = None,
     url: Url = None,
 ) -> None:
     """Save a finished video as an MP4."""
@@ -63,7 +65,7 @@ def download(
 
 @contextmanager
 def _client(url: str | None) -> Iterator[Client]:
-    """A client of the service asked for; its refusals end the command with their sentence."""
+    """A client of the service; a ClientError ends the command with its message."""
     settings = ClientSettings(url=url) if url else ClientSettings()
     try:
         with Client(settings) as client:
@@ -74,6 +76,6 @@ def _client(url: str | None) -> Iterator[Client]:
 
 
 def add_remote(app: typer.Typer) -> None:
-    """Add the three commands."""
+    """Adds the three commands."""
     for command in (submit, watch, download):
         app.command()(command)
