@@ -12,7 +12,7 @@ from pathlib import Path
 from redis import Redis
 
 from benchmarks.cpu_clock import cpu_us
-from benchmarks.http_driver import ask
+from benchmarks.http_driver import request
 from cli.stack.ports import free_port
 from cli.stack.process import start_program
 from cli.stack.redis_server import EmbeddedRedis
@@ -89,7 +89,7 @@ def _start(redis_url: str, port: int, folder: Path) -> "subprocess.Popen[bytes]"
 def _wait_for(url: str, api: "subprocess.Popen[bytes]") -> None:
     while api.poll() is None:
         try:
-            ask(url, b"GET /healthz HTTP/1.1\r\nHost: bench\r\n\r\n")
+            request(url, b"GET /healthz HTTP/1.1\r\nHost: bench\r\n\r\n")
             return
         except OSError:
             time.sleep(0.1)

@@ -9,7 +9,7 @@ import uvloop
 
 HEAD_END = b"\r\n\r\n"
 GOOD = (b"20", b"30")
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 
 
 class _Connection(asyncio.Protocol):
@@ -57,7 +57,7 @@ def drive(urls: Sequence[str], make: Callable[[int], bytes], count: int, connect
     uvloop.run(_all([urls[number % len(urls)] for number in range(connections)], requests))
 
 
-def ask(url: str, request: bytes) -> bytes:
+def request(url: str, request: bytes) -> bytes:
     """The whole answer to one request. Raises RuntimeError for one above 399, OSError where nobody listens."""
     return uvloop.run(_all([url], iter([request])))[0]
 
@@ -70,7 +70,7 @@ async def _all(urls: Sequence[str], requests: Iterator[bytes]) -> list[bytes]:
         address = urlsplit(url)
         await loop.create_connection(lambda done=done: _Connection(requests, done), address.hostname, address.port)  # type: ignore[misc]
         ends.append(done)
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(TIMEOUT_S):
         return await asyncio.gather(*ends)
 
 

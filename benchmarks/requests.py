@@ -14,12 +14,13 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from benchmarks.front_ends import FrontEnds, running
-from benchmarks.http_driver import ask, drive
+from benchmarks.http_driver import drive, request
 from benchmarks.side_by_side import Row
 from jobs.model.job import new_job_id
 from jobs.model.states import Phase
 from jobs.queue.tickets import TASK
-from jobs.store.keeper.recovery import JobStore
+from jobs.store.leases import WorkerJobs
+from jobs.store.transitions import JobTable
 
 CONNECTIONS = 8
 ROUNDS = 6
@@ -28,9 +29,9 @@ RUSH_ROUNDS, RUSH = 3, 1000
 PROCESSES = os.cpu_count() or 1
 
 NO_OP, ENQUEUE = "GET /healthz", "rq.enqueue"
-WAITING, RUNNING, KNOWN = "GET a waiting video", "GET a running video", "GET a running video, 304"
+WAITING, RUNNING, NOT_MODIFIED = "GET a waiting video", "GET a running video", "GET a running video, 304"
 JSON, KEYED, FORMED = "POST JSON", "POST JSON with Idempotency-Key", "POST form"
-GOALS_US = {JSON: 900, KEYED: 900, FORMED: 900, RUNNING: 400, KNOWN: 250}
+GOALS_US = {JSON: 900, KEYED: 900, FORMED: 900, RUNNING: 400, NOT_MODIFIED: 250}
 GOALS_A_SECOND = {JSON: 1000, RUNNING: 2500}
 
 PROMPT = "a red ball rolls across a meadow"
@@ -62,7 +63,12 @@ def _beside(costs: dict[str, Cost]) -> Iterator[Row]:
         if name in (NO_OP, ENQUEUE):
             continue
         beside = ENQUEUE if name.startswith("POST") else NO_OP
-        yield Row(f"{name}, CPU", _told(beside, costs[beside]), _told("it", cost), sum(cost) / sum(costs[beside]))
+        yield Row(
+            f"{name}, CPU",
+            _format_cost(beside, costs[beside]),
+            _format_cost("it", cost),
+            sum(cost) / sum(costs[beside]),
+        )
 
 
 def _goals(costs: dict[str, Cost]) -> Iterator[Row]:
@@ -76,33 +82,33 @@ def _rushes(rates: dict[str, float]) -> Iterator[Row]:
         yield Row(what, f"goal: {goal:,} a second", f"it: {rates[name]:,.0f} a second", rates[name] / goal)
 
 
-def _told(name: str, cost: Cost) -> str:
+def _format_cost(name: str, cost: Cost) -> str:
     return f"{name}: {sum(cost):.0f} µs, {cost[1]:.0f} of them Redis"
 
 
 def _costs(front: FrontEnds) -> dict[str, Cost]:
     """The cheapest round of each kind, the kinds in turns; the first round is practice."""
     kinds = _kinds(front)
-    found: dict[str, list[Cost]] = {name: [] for name in (*kinds, ENQUEUE)}
+    result: dict[str, list[Cost]] = {name: [] for name in (*kinds, ENQUEUE)}
     with Redis.from_url(front.redis.url) as redis:
         queue = Queue("bare", connection=redis, serializer=JSONSerializer)
         for _ in range(ROUNDS + 1):
             for name, make in kinds.items():
-                found[name].append(_used(front, make))
-            found[ENQUEUE].append(_enqueued(front, queue))
-    return {name: min(costs[1:], key=sum) for name, costs in found.items()}
+                result[name].append(_used(front, make))
+            result[ENQUEUE].append(_enqueued(front, queue))
+    return {name: min(costs[1:], key=sum) for name, costs in result.items()}
 
 
 def _rates(front: FrontEnds) -> dict[str, float]:
     """Answers a second in the best round. This process, which asks, takes its part of the machine as well."""
     kinds = _kinds(front)
-    found = dict.fromkeys(GOALS_A_SECOND, 0.0)
+    result = dict.fromkeys(GOALS_A_SECOND, 0.0)
     for _ in range(RUSH_ROUNDS):
-        for name in found:
+        for name in result:
             started = time.perf_counter()
             drive(front.urls, kinds[name], RUSH, CONNECTIONS * len(front.urls))
-            found[name] = max(found[name], RUSH / (time.perf_counter() - started))
-    return found
+            result[name] = max(result[name], RUSH / (time.perf_counter() - started))
+    return result
 
 
 def _used(front: FrontEnds, make: Callable[[int], bytes]) -> Cost:
@@ -114,25 +120,25 @@ def _used(front: FrontEnds, make: Callable[[int], bytes]) -> Cost:
 
 def _enqueued(front: FrontEnds, queue: Queue) -> Cost:
     """The same for RQ alone, whose client is this process."""
-    before, ours = front.cpu_us()[1], time.process_time()
+    before, own = front.cpu_us()[1], time.process_time()
     for _ in range(EACH):
         queue.enqueue(TASK, new_job_id())
-    return (time.process_time() - ours) / EACH * 1e6, (front.cpu_us()[1] - before) / EACH
+    return (time.process_time() - own) / EACH * 1e6, (front.cpu_us()[1] - before) / EACH
 
 
 def _kinds(front: FrontEnds) -> Kinds:
     """What is sent, by name: the bytes of the n-th request."""
     waiting, running = _a_video(front), _a_video(front, is_running=True)
     tag = _tag_of(front, running)
-    asks = f"POST /v1/videos HTTP/1.1\r\nHost: bench\r\n{front.headers}"
-    json_head = f"{asks}Content-Type: application/json\r\nContent-Length: {len(BODY)}\r\n"
-    form_head = f"{asks}Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {len(FORM)}\r\n\r\n"
+    requests = f"POST /v1/videos HTTP/1.1\r\nHost: bench\r\n{front.headers}"
+    json_head = f"{requests}Content-Type: application/json\r\nContent-Length: {len(BODY)}\r\n"
+    form_head = f"{requests}Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {len(FORM)}\r\n\r\n"
     reads = "GET /v1/videos/{} HTTP/1.1\r\nHost: bench\r\n" + front.headers
     return {
         NO_OP: lambda _: b"GET /healthz HTTP/1.1\r\nHost: bench\r\n\r\n",
         WAITING: lambda _: f"{reads.format(waiting)}\r\n".encode(),
         RUNNING: lambda _: f"{reads.format(running)}\r\n".encode(),
-        KNOWN: lambda _: f"{reads.format(running)}If-None-Match: {tag}\r\n\r\n".encode(),
+        NOT_MODIFIED: lambda _: f"{reads.format(running)}If-None-Match: {tag}\r\n\r\n".encode(),
         JSON: lambda _: json_head.encode() + b"\r\n" + BODY,
         KEYED: lambda _: f"{json_head}Idempotency-Key: {new_job_id()}\r\n\r\n".encode() + BODY,
         FORMED: lambda _: form_head.encode() + FORM,
@@ -142,18 +148,19 @@ def _kinds(front: FrontEnds) -> Kinds:
 def _a_video(front: FrontEnds, *, is_running: bool = False) -> str:
     """The id of a video that was asked for, and perhaps taken by a worker."""
     head = f"POST /v1/videos HTTP/1.1\r\nHost: bench\r\n{front.headers}Content-Type: application/json\r\n"
-    answer = ask(front.urls[0], f"{head}Content-Length: {len(BODY)}\r\n\r\n".encode() + BODY)
+    answer = request(front.urls[0], f"{head}Content-Length: {len(BODY)}\r\n\r\n".encode() + BODY)
     video_id: str = json.loads(answer.partition(b"\r\n\r\n")[2])["id"]
     if is_running:
         with Redis.from_url(front.redis.url) as redis:
-            job = JobStore(redis, lease_s=3600).lease(video_id, "bench")
+            jobs = WorkerJobs(JobTable(redis, lease_s=3600))
+            job = jobs.lease(video_id, "bench")
             assert job is not None
             assert job.token is not None
-            JobStore(redis, lease_s=3600).report(video_id, job.token, Phase.DENOISING, 3, 10)
+            jobs.report(video_id, job.token, Phase.DENOISING, 3, 10)
     return video_id
 
 
 def _tag_of(front: FrontEnds, video_id: str) -> str:
     request = f"GET /v1/videos/{video_id} HTTP/1.1\r\nHost: bench\r\n{front.headers}\r\n".encode()
-    head = ask(front.urls[0], request).partition(b"\r\n\r\n")[0].decode()
+    head = request(front.urls[0], request).partition(b"\r\n\r\n")[0].decode()
     return next(line.partition(": ")[2] for line in head.splitlines() if line.lower().startswith("etag"))

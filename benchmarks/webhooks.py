@@ -26,8 +26,8 @@ from jobs.store.transitions import JobTable
 
 EVENTS = 300
 PAUSE_S = 0.02
-HANGING, TOLD_EACH = 10, 20
-PATIENCE_S = 120.0
+HANGING, EVENTS_EACH = 10, 20
+TIMEOUT_S = 120.0
 
 
 class Receiver(BaseHTTPRequestHandler):
@@ -55,7 +55,7 @@ def rows() -> list[Row]:
         _measure(store, url, 20)  # until the keeper is warm
         alone = _measure(store, url, EVENTS)
         for port in stack.enter_context(_hanging()):
-            for _ in range(TOLD_EACH):
+            for _ in range(EVENTS_EACH):
                 _submit(store, f"http://127.0.0.1:{port}/", "other", "video.queued")
         beside = _measure(store, url, EVENTS)
     names = ("alone", f"beside {HANGING} receivers that hang")
@@ -73,7 +73,7 @@ def _measure(store: CallerJobs, url: str, events: int) -> list[float]:
         store.cancel(job.id)
         committed[job.id] = time.perf_counter()
         time.sleep(PAUSE_S)
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + TIMEOUT_S
     while len(Receiver.came) < events:
         if time.monotonic() > deadline:
             raise RuntimeError(f"{len(Receiver.came)} of {events} webhooks came")

@@ -22,8 +22,8 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 def chromium() -> str:
     """The path of a Chromium, if it and what drives it are here."""
     pytest.importorskip("playwright.sync_api", reason="Playwright is not here: make setup installs it")
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    return found or pytest.skip("no Chromium here: apt-get install chromium")
+    result = next(filter(None, map(shutil.which, NAMES)), None)
+    return result or pytest.skip("no Chromium here: apt-get install chromium")
 
 
 @pytest.fixture(scope="session")
@@ -87,8 +87,8 @@ def api(stack: LocalStack) -> Iterator[httpx.Client]:
 @pytest.fixture
 def finished(api: httpx.Client) -> str:
     """The id of a finished video."""
-    asked = {"prompt": "a blue square stands still", "num_frames": 8, "num_inference_steps": 3}
-    video_id = str(api.post("/v1/videos", json=asked).raise_for_status().json()["id"])
+    request = {"prompt": "a blue square stands still", "num_frames": 8, "num_inference_steps": 3}
+    video_id = str(api.post("/v1/videos", json=request).raise_for_status().json()["id"])
     deadline = time.monotonic() + 90
     while api.get(f"/v1/videos/{video_id}", headers={"Prefer": "wait=30"}).json()["status"] != "completed":
         assert time.monotonic() < deadline

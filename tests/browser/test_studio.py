@@ -31,13 +31,13 @@ def see(locator: Any, text: str, timeout_s: float = 60) -> None:
 def until(page: Any, holds: Callable[[], Any], timeout_s: float = 60) -> Any:
     """Wait until something is so; what it is then."""
     deadline = time.monotonic() + timeout_s
-    while not (found := holds()):
+    while not (result := holds()):
         assert time.monotonic() < deadline, "it did not come true in time"
         page.wait_for_timeout(50)
-    return found
+    return result
 
 
-def ask(page: Any, prompt: str, **advanced: str) -> None:
+def request_video(page: Any, prompt: str, **advanced: str) -> None:
     """Fill the form and press Enter."""
     if advanced:
         page.get_by_text("Advanced").click()
@@ -54,15 +54,19 @@ def id_of(page: Any) -> str:
 
 def plays(page: Any) -> float:
     """Wait for a video that plays; its seconds."""
-    return float(until(page, lambda: (seen := page.evaluate(PLAYS)) and seen[0] and seen[1] > 0 and seen)[0])
+    return float(
+        until(page, lambda: (observed := page.evaluate(PLAYS)) and observed[0] and observed[1] > 0 and observed)[0]
+    )
 
 
 def test_a_prompt_becomes_a_video_that_plays(open_studio: Open, api: httpx.Client) -> None:
     page = open_studio()
-    ask(page, "a red circle moves to the right", Steps="60", Seed="7")
-    bar, seen = page.locator("#bar"), []
-    until(page, lambda: seen.append(bar.get_attribute("value")) or page.locator("#status").inner_text() == "Finished")
-    assert {int(value) for value in seen if value} & set(range(5, 90))
+    request_video(page, "a red circle moves to the right", Steps="60", Seed="7")
+    bar, observed = page.locator("#bar"), []
+    until(
+        page, lambda: observed.append(bar.get_attribute("value")) or page.locator("#status").inner_text() == "Finished"
+    )
+    assert {int(value) for value in observed if value} & set(range(5, 90))
     assert plays(page) == 2.0
     see(page.locator("#facts"), "seed7steps60")
     assert api.get(f"/v1/videos/{id_of(page)}").json()["prompt"] == "a red circle moves to the right"
@@ -72,9 +76,9 @@ def test_a_prompt_becomes_a_video_that_plays(open_studio: Open, api: httpx.Clien
     assert page.locator("#gallery li").first.locator("img").is_visible()
 
 
-def test_it_looks_as_good_as_it_can_on_the_way(open_studio: Open) -> None:
+def test_the_latest_preview_is_shown_while_it_runs(open_studio: Open) -> None:
     page = open_studio()
-    ask(page, "a green triangle turns", Steps="120")
+    request_video(page, "a green triangle turns", Steps="120")
     picture = page.get_by_alt_text("How it looks so far")
     until(page, lambda: picture.is_visible() and picture.evaluate("image => image.naturalWidth"))
     page.get_by_role("button", name="Cancel").click()
@@ -91,7 +95,7 @@ def test_it_looks_as_good_as_it_can_on_the_way(open_studio: Open) -> None:
         ("Steps", "999", "between 1 and 200"),
     ],
 )
-def test_what_is_refused_is_said_beside_its_field(open_studio: Open, label: str, value: str, message: str) -> None:
+def test_a_refusal_is_shown_beside_its_field(open_studio: Open, label: str, value: str, message: str) -> None:
     page = open_studio()
     page.get_by_text("Advanced").click()
     page.get_by_label("Prompt", exact=True).fill("a ball")
@@ -132,7 +136,7 @@ def test_pictures_go_with_the_prompt_chosen_or_dropped(open_studio: Open, stack:
     drop(page, "label[for=last_image]", "end.png", drawn("teal"))
     assert page.get_by_alt_text("start.png").is_visible()
     assert page.get_by_alt_text("end.png").is_visible()
-    ask(page, "the light wanders", Steps="3")
+    request_video(page, "the light wanders", Steps="3")
     see(page.locator("#status"), "Finished")
     kept = (stack.plan.data_dir / "objects" / input_key(id_of(page), "image.png")).parent
     assert {Image.open(file).getpixel((1, 1)) for file in kept.iterdir()} == {(255, 165, 0), (0, 128, 128)}
@@ -141,17 +145,17 @@ def test_pictures_go_with_the_prompt_chosen_or_dropped(open_studio: Open, stack:
 def test_a_picture_that_is_none_is_refused_at_its_place_and_can_be_removed(open_studio: Open) -> None:
     page = open_studio()
     drop(page, "label[for=image]", "start.png", b"no picture")
-    ask(page, "the light wanders")
+    request_video(page, "the light wanders")
     see(page.locator(".field:has(#image) > .error"), "image")
     page.get_by_role("button", name="Remove start picture").click()
-    ask(page, "the light wanders")
+    request_video(page, "the light wanders")
     see(page.locator("#status"), "Finished")
 
 
 def test_one_frame_is_shown_as_a_picture(open_studio: Open) -> None:
     page = open_studio()
     page.get_by_label("Unit").select_option("frames")
-    ask(page, "a red cross", Steps="3", Length="1")
+    request_video(page, "a red cross", Steps="3", Length="1")
     see(page.locator("#facts"), "a picture")
     see(page.locator("#status"), "Finished")
     picture = page.get_by_alt_text("a red cross")
@@ -166,9 +170,9 @@ def test_where_links_lead_nowhere_the_bytes_come_by_the_api(open_studio: Open, f
     assert plays(page) == 1.0
 
 
-def test_a_video_is_cancelled_and_asked_for_again(open_studio: Open, api: httpx.Client) -> None:
+def test_a_video_is_cancelled_and_requested_again(open_studio: Open, api: httpx.Client) -> None:
     page = open_studio()
-    ask(page, "a slow one", Steps="200", Length="9", Seed="11")
+    request_video(page, "a slow one", Steps="200", Length="9", Seed="11")
     first = id_of(page)
     page.get_by_role("button", name="Cancel").click()
     see(page.locator("#status"), "Cancelled")
@@ -190,21 +194,23 @@ def test_a_reload_keeps_the_video(open_studio: Open, finished: str) -> None:
 
 def test_a_reload_on_the_way_goes_on(open_studio: Open) -> None:
     page = open_studio()
-    ask(page, "a yellow circle", Steps="100")
+    request_video(page, "a yellow circle", Steps="100")
     id_of(page)
     page.reload()
     see(page.locator("#status"), "Finished")
 
 
-def test_without_events_it_looks_by_itself(open_studio: Open) -> None:
+def test_without_events_the_page_polls(open_studio: Open) -> None:
     page = open_studio()
     page.route("**/events", lambda route: route.abort())
-    ask(page, "a purple square", Steps="3")
+    request_video(page, "a purple square", Steps="3")
     see(page.locator("#status"), "Finished")
     assert plays(page) == 2.0
 
 
-def test_a_failed_video_says_why_and_whether_to_ask_again(open_studio: Open, api: httpx.Client, finished: str) -> None:
+def test_a_failed_video_shows_the_reason_and_whether_a_retry_helps(
+    open_studio: Open, api: httpx.Client, finished: str
+) -> None:
     record = api.get(f"/v1/videos/{finished}").json()
     error = {"code": "worker_lost", "message": "three workers were lost", "retryable": True, "blame": "infrastructure"}
     failed = record | {"status": "failed", "state": "failed", "error": error, "url": None, "inference_time_s": None}
@@ -217,32 +223,32 @@ def test_a_failed_video_says_why_and_whether_to_ask_again(open_studio: Open, api
     see(page.locator("#status"), "Finished")
 
 
-def test_a_key_is_asked_for_and_kept_in_the_tab_alone(open_studio: Open, key: str, finished: str) -> None:
+def test_a_key_is_requested_and_kept_in_the_tab_only(open_studio: Open, key: str, finished: str) -> None:
     page = open_studio(key=None)
-    door = page.get_by_role("dialog", name="This service wants a key")
-    door.get_by_label("API key").fill("wrong")
-    door.get_by_role("button", name="Go on").click()
-    see(door, "It does not know this one")
-    door.get_by_label("API key").fill(key)
-    door.get_by_label("API key").press("Enter")
+    login = page.get_by_role("dialog", name="This service wants a key")
+    login.get_by_label("API key").fill("wrong")
+    login.get_by_role("button", name="Go on").click()
+    see(login, "It does not know this one")
+    login.get_by_label("API key").fill(key)
+    login.get_by_label("API key").press("Enter")
     until(page, lambda: page.locator("#gallery li").count())
-    assert not door.is_visible()
+    assert not login.is_visible()
     assert page.evaluate("[sessionStorage.getItem('key'), localStorage.length, document.cookie]") == [key, 0, ""]
     page.reload()
     until(page, lambda: page.locator("#gallery li").count())
-    assert not door.is_visible()
+    assert not login.is_visible()
     page.get_by_role("button", name="Key", exact=True).click()
-    assert door.is_visible()
-    assert not door.get_by_text("It does not know this one").is_visible()
+    assert login.is_visible()
+    assert not login.get_by_text("It does not know this one").is_visible()
 
 
-def test_who_has_no_key_now_is_asked_when_they_want_something(open_studio: Open) -> None:
+def test_a_missing_key_is_requested_at_the_first_action(open_studio: Open) -> None:
     page = open_studio(key=None)
-    door = page.get_by_role("dialog")
-    door.get_by_role("button", name="Not now").click()
+    login = page.get_by_role("dialog")
+    login.get_by_role("button", name="Not now").click()
     see(page.locator("#trouble"), "wants a key")
-    ask(page, "a ball")
-    assert door.is_visible() or until(page, door.is_visible)
+    request_video(page, "a ball")
+    assert login.is_visible() or until(page, login.is_visible)
 
 
 def test_a_finished_video_is_remixed_extended_and_deleted(open_studio: Open, api: httpx.Client, finished: str) -> None:
@@ -250,7 +256,7 @@ def test_a_finished_video_is_remixed_extended_and_deleted(open_studio: Open, api
     page.locator("#stage").get_by_role("button", name="Remix").click()
     assert page.get_by_label("Prompt", exact=True).input_value() == "a blue square stands still"
     assert not page.get_by_label("Seed").is_visible()
-    ask(page, "a red square stands still")
+    request_video(page, "a red square stands still")
     remix = until(page, lambda: id_of(page) != finished and id_of(page))
     see(page.locator("#status"), "Finished")
     assert api.get(f"/v1/videos/{remix}").json()["remixed_from_video_id"] == finished
@@ -271,7 +277,7 @@ def test_a_finished_video_is_remixed_extended_and_deleted(open_studio: Open, api
     until(page, lambda: page.locator(f"#gallery a[href='#{longer}']").count() == 0)
 
 
-def test_a_video_that_is_gone_is_said_to_be(open_studio: Open) -> None:
+def test_a_deleted_video_is_shown_as_deleted(open_studio: Open) -> None:
     page = open_studio("/#video_of_yesterday")
     see(page.locator("#status"), "not there any more")
     assert page.evaluate("location.hash") == ""

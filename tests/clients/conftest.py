@@ -105,8 +105,8 @@ def run_program() -> Run:
             timeout=240,
         )
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        return found
+        result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return result
 
     return run
 

@@ -23,7 +23,7 @@ NODE_PROJECT = HERE / "node"
 def python_of(name: str) -> Path:
     """The interpreter of an environment with one of the Python clients."""
     requirements = HERE / "requirements" / f"{name}.txt"
-    return _made(name, [requirements], lambda folder: _install(folder, requirements)) / "bin" / "python"
+    return _create(name, [requirements], lambda folder: _install(folder, requirements)) / "bin" / "python"
 
 
 def node() -> Path:
@@ -35,10 +35,10 @@ def node() -> Path:
 def node_project() -> Path:
     """A folder with the Node packages, in which programs can be run."""
     files = [NODE_PROJECT / name for name in ("package.json", "package-lock.json")]
-    return _made("node-packages", files, lambda folder: _install_node_packages(folder, files))
+    return _create("node-packages", files, lambda folder: _install_node_packages(folder, files))
 
 
-def _made(name: str, sources: list[Path], make: Callable[[Path], None]) -> Path:
+def _create(name: str, sources: list[Path], make: Callable[[Path], None]) -> Path:
     """The folder of an environment, made by one process while others that want it wait."""
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     folder, stamp = ROOT / name, ROOT / f"{name}.made"

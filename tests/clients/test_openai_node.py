@@ -18,41 +18,41 @@ Walk = tuple[dict[str, Any], list[Exchange]]
 def walk(_wire: Wire, picture: Path, receiver: Receiver, run_node: Callable[..., dict[str, Any]]) -> Walk:
     """What the program found, and all that went over the wire meanwhile."""
     _wire.forget()
-    found = run_node("openai_client.mjs", _wire.url, KEY, str(picture), receiver.url, SECRET)
-    return found, list(_wire.exchanges)
+    result = run_node("openai_client.mjs", _wire.url, KEY, str(picture), receiver.url, SECRET)
+    return result, list(_wire.exchanges)
 
 
 def test_it_makes_a_video_and_downloads_it_and_its_pictures(walk: Walk) -> None:
-    found, _ = walk
-    assert (found["created"]["status"], found["ended"]["status"]) == ("queued", "completed")
-    assert found["ended"]["metadata"] == {"order": "17"}
-    video, thumbnail, sheet = (found["files"][variant] for variant in ("video", "thumbnail", "spritesheet"))
-    assert (video["type"], video["sha256"]) == ("video/mp4", found["ended"]["content_sha256"])
+    result, _ = walk
+    assert (result["created"]["status"], result["ended"]["status"]) == ("queued", "completed")
+    assert result["ended"]["metadata"] == {"order": "17"}
+    video, thumbnail, sheet = (result["files"][variant] for variant in ("video", "thumbnail", "spritesheet"))
+    assert (video["type"], video["sha256"]) == ("video/mp4", result["ended"]["content_sha256"])
     begin = bytes.fromhex(thumbnail["begin"])
     assert (thumbnail["type"], begin[:4] + begin[8:]) == ("image/webp", b"RIFFWEBP")
     assert (sheet["type"], bytes.fromhex(sheet["begin"])[:3]) == ("image/jpeg", b"\xff\xd8\xff")
 
 
 def test_it_sends_a_picture_and_starts_from_other_videos(walk: Walk) -> None:
-    found, _ = walk
-    first = found["created"]["id"]
-    assert (found["from_picture"]["status"], found["from_picture"]["mode"]) == ("completed", "image_to_video")
-    remixed, edited, extended = found["derived"]
+    result, _ = walk
+    first = result["created"]["id"]
+    assert (result["from_picture"]["status"], result["from_picture"]["mode"]) == ("completed", "image_to_video")
+    remixed, edited, extended = result["derived"]
     assert (remixed["remixed_from_video_id"], remixed["seed"]) == (first, 7)
     assert (edited["source_video_id"], edited["mode"], edited["strength"]) == (first, "video_to_video", 0.6)
     assert (extended["source_video_id"], extended["mode"], extended["num_frames"]) == (first, "extension", 16)
-    assert {video["status"] for video in found["derived"]} == {"completed"}
+    assert {video["status"] for video in result["derived"]} == {"completed"}
 
 
 def test_it_lists_and_deletes(walk: Walk) -> None:
-    found, _ = walk
-    asked_for = [
-        *reversed([video["id"] for video in found["derived"]]),
-        found["from_picture"]["id"],
-        found["created"]["id"],
+    result, _ = walk
+    request_for = [
+        *reversed([video["id"] for video in result["derived"]]),
+        result["from_picture"]["id"],
+        result["created"]["id"],
     ]
-    assert found["listed"][:5] == asked_for
-    assert found["deleted"] == {"id": found["created"]["id"], "object": "video.deleted", "deleted": True}
+    assert result["listed"][:5] == request_for
+    assert result["deleted"] == {"id": result["created"]["id"], "object": "video.deleted", "deleted": True}
 
 
 @pytest.mark.parametrize(

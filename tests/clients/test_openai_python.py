@@ -30,38 +30,38 @@ def walk(
     """What the program found, and all that went over the wire meanwhile."""
     _wire.forget()
     python = python_of("openai-2.2") if request.param == "2.2.0" else request.getfixturevalue("newest")
-    found = run_program(python, "openai_client.py", _wire.url, KEY, str(picture), receiver.url, SECRET)
-    assert found["version"] == (openai.__version__ if request.param == "newest" else "2.2.0")
-    return found, list(_wire.exchanges)
+    result = run_program(python, "openai_client.py", _wire.url, KEY, str(picture), receiver.url, SECRET)
+    assert result["version"] == (openai.__version__ if request.param == "newest" else "2.2.0")
+    return result, list(_wire.exchanges)
 
 
 def test_every_record_has_the_thirteen_keys(walk: Walk) -> None:
-    found, _ = walk
+    result, _ = walk
     for name in ("created", "polled", "retrieved", "from_picture", "cancelled"):
-        assert set(found[name]) >= OPENAI_KEYS, name
+        assert set(result[name]) >= OPENAI_KEYS, name
 
 
 def test_it_polls_to_the_end(walk: Walk) -> None:
-    found, _ = walk
-    assert (found["created"]["status"], found["created"]["progress"]) == ("queued", 0)
-    assert (found["polled"]["status"], found["polled"]["progress"]) == ("completed", 100)
-    assert found["from_picture"]["status"] == "completed"
-    assert {video["status"] for video in found["derived"]} == {"completed"}
+    result, _ = walk
+    assert (result["created"]["status"], result["created"]["progress"]) == ("queued", 0)
+    assert (result["polled"]["status"], result["polled"]["progress"]) == ("completed", 100)
+    assert result["from_picture"]["status"] == "completed"
+    assert {video["status"] for video in result["derived"]} == {"completed"}
 
 
-def test_it_waits_as_long_as_it_is_told(walk: Walk) -> None:
+def test_it_waits_for_the_advised_time_between_polls(walk: Walk) -> None:
     polls = [exchange for exchange in walk[1] if "x-stainless-poll-helper" in exchange.sent]
     waiting = [exchange for exchange in polls if exchange.json()["status"] in ("queued", "in_progress")]
     assert waiting
-    assert all(100 <= int(exchange.told["openai-poll-after-ms"]) <= 5000 for exchange in waiting)
+    assert all(100 <= int(exchange.headers["openai-poll-after-ms"]) <= 5000 for exchange in waiting)
 
 
 def test_it_downloads_what_the_record_promises(walk: Walk) -> None:
-    found, exchanges = walk
-    video = found["files"]["video"]
-    assert (video["type"], video["sha256"]) == ("video/mp4", found["retrieved"]["content_sha256"])
-    (download,) = (e for e in exchanges if e.line == f"GET /v1/videos/{found['created']['id']}/content?variant=video")
-    assert hashlib.sha256(download.answer).hexdigest() == found["retrieved"]["content_sha256"]
+    result, exchanges = walk
+    video = result["files"]["video"]
+    assert (video["type"], video["sha256"]) == ("video/mp4", result["retrieved"]["content_sha256"])
+    (download,) = (e for e in exchanges if e.line == f"GET /v1/videos/{result['created']['id']}/content?variant=video")
+    assert hashlib.sha256(download.answer).hexdigest() == result["retrieved"]["content_sha256"]
 
 
 def test_it_downloads_the_pictures_of_a_video(walk: Walk) -> None:
@@ -72,20 +72,20 @@ def test_it_downloads_the_pictures_of_a_video(walk: Walk) -> None:
 
 
 def test_it_remixes_edits_and_extends(walk: Walk) -> None:
-    found, _ = walk
-    first = found["created"]["id"]
-    remixed = found["derived"][0]
+    result, _ = walk
+    first = result["created"]["id"]
+    remixed = result["derived"][0]
     assert (remixed["remixed_from_video_id"], remixed["seed"], remixed["prompt"]) == (first, 7, "a blue ball rolls")
-    if len(found["derived"]) > 1:
-        edited, extended = found["derived"][1:]
+    if len(result["derived"]) > 1:
+        edited, extended = result["derived"][1:]
         assert (edited["source_video_id"], edited["mode"], edited["strength"]) == (first, "video_to_video", 0.6)
         assert (extended["source_video_id"], extended["mode"], extended["num_frames"]) == (first, "extension", 16)
 
 
 def test_it_lists_page_by_page_newest_first(walk: Walk) -> None:
-    found, exchanges = walk
-    assert found["listed"][: len(found["made"])] == found["made"]
-    assert sum(exchange.path.startswith("/v1/videos?") for exchange in exchanges) >= len(found["made"]) // 2
+    result, exchanges = walk
+    assert result["listed"][: len(result["made"])] == result["made"]
+    assert sum(exchange.path.startswith("/v1/videos?") for exchange in exchanges) >= len(result["made"]) // 2
 
 
 @pytest.mark.parametrize(
@@ -116,4 +116,4 @@ def test_a_cancelled_video_is_a_failed_one_with_that_code(walk: Walk) -> None:
 def test_every_answer_has_an_id_and_no_server_error_came(walk: Walk) -> None:
     for exchange in walk[1]:
         assert exchange.status < 500, exchange
-        assert exchange.told["x-request-id"]
+        assert exchange.headers["x-request-id"]

@@ -41,7 +41,7 @@ def test_a_request_whose_answer_is_lost_is_sent_again_and_is_one_video(client: o
     assert tries(wire) == ["0", "1", "2"]
     assert not any("idempotency-key" in exchange.sent for exchange in wire.exchanges)
     assert {exchange.json()["id"] for exchange in wire.exchanges} == {video_id}
-    assert wire.exchanges[-1].told["idempotency-replayed"] == "true"
+    assert wire.exchanges[-1].headers["idempotency-replayed"] == "true"
     assert [video.id for video in client.videos.list()] == [video_id, *before]
     client.videos.delete(video_id)
 
@@ -74,7 +74,7 @@ def test_a_refusal_for_good_is_not_repeated(client: openai.OpenAI, wire: Wire) -
     assert tries(wire) == ["0"]
 
 
-def test_who_asks_too_often_is_told_when_to_come_back(wire: Wire, stack: LocalStack) -> None:
+def test_a_client_over_its_rate_limit_retries_after_the_advised_time(wire: Wire, stack: LocalStack) -> None:
     assert stack.redis is not None
     with Redis.from_url(stack.redis.url) as redis:
         _, key = ApiKeyStore(redis).create("one a minute", "hasty", Limits(requests_per_minute=1))
@@ -82,12 +82,12 @@ def test_who_asks_too_often_is_told_when_to_come_back(wire: Wire, stack: LocalSt
         client.videos.delete(create(client, "one"))
         with pytest.raises(openai.RateLimitError) as refusal:
             create(client, "two")
-    told = refusal.value.response.headers
-    assert (refusal.value.code, told["x-ratelimit-limit-requests"]) == ("rate_limited", "1")
-    assert 0 < int(told["retry-after"]) <= 60
+    message = refusal.value.response.headers
+    assert (refusal.value.code, message["x-ratelimit-limit-requests"]) == ("rate_limited", "1")
+    assert 0 < int(message["retry-after"]) <= 60
 
 
-def test_files_and_standing_webhooks_are_managed_with_the_client(
+def test_files_and_webhook_endpoints_are_managed_with_the_client(
     client: openai.OpenAI, picture: Path, receiver: Receiver
 ) -> None:
     with picture.open("rb") as content:
@@ -96,7 +96,7 @@ def test_files_and_standing_webhooks_are_managed_with_the_client(
     assert client.files.content(sent.id).read() == picture.read_bytes()
     assert client.files.delete(sent.id).deleted
     endpoint = client.webhooks.create(name="mine", url=receiver.url, event_types=["video.completed", "video.failed"])
-    assert [found.id for found in client.webhooks.list()] == [endpoint.id]
+    assert [result.id for result in client.webhooks.list()] == [endpoint.id]
     assert client.webhooks.test(endpoint.id, event_type="video.failed").status_code == 204
     headers, body = receiver.got[-1]
     event = client.webhooks.unwrap(body, headers, secret=endpoint.signing_secret)

@@ -20,7 +20,7 @@ from tests.clients.environments import node, python_of
 from tests.clients.receiver import Receiver
 from tests.clients.wire import Wire
 
-GUIDE = Path(__file__).parents[2] / "docs" / "api.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "api.md"
 SECRET = "whsec_" + "d2ViaG9v" * 5
 Run = Callable[..., dict[str, Any]]
 Delivery = tuple[str, dict[str, str], str]
@@ -29,15 +29,15 @@ Delivery = tuple[str, dict[str, str], str]
 @pytest.fixture(scope="module")
 def delivery(_wire: Wire, receiver: Receiver) -> Delivery:
     """The id of a completed video, and the headers and the body that told of it."""
-    asked = {"prompt": "a", "size": "64x64", "num_frames": 8, "num_inference_steps": 1}
-    asked |= {"webhook": {"url": receiver.url, "secret": SECRET}}
-    answer = httpx.post(f"{_wire.url}/v1/videos", json=asked, headers={"Authorization": f"Bearer {KEY}"}, timeout=30)
+    request = {"prompt": "a", "size": "64x64", "num_frames": 8, "num_inference_steps": 1}
+    request |= {"webhook": {"url": receiver.url, "secret": SECRET}}
+    answer = httpx.post(f"{_wire.url}/v1/videos", json=request, headers={"Authorization": f"Bearer {KEY}"}, timeout=30)
     video_id = answer.raise_for_status().json()["id"]
     deadline = time.monotonic() + 120
-    while not (found := [(headers, body) for headers, body in receiver.got if video_id in body]):
+    while not (result := [(headers, body) for headers, body in receiver.got if video_id in body]):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    return video_id, *found[0]
+    return video_id, *result[0]
 
 
 def test_the_package_standardwebhooks_verifies_it(delivery: Delivery) -> None:
@@ -58,15 +58,15 @@ def test_the_package_svix_verifies_it(delivery: Delivery) -> None:
 def example(language: str, holds: str) -> str:
     """The block of the guide in this language with these words."""
     fences = [token for token in MarkdownIt("commonmark").parse(GUIDE.read_text()) if token.type == "fence"]
-    (found,) = (fence.content for fence in fences if fence.info == language and holds in fence.content)
-    return found
+    (result,) = (fence.content for fence in fences if fence.info == language and holds in fence.content)
+    return result
 
 
 def test_the_guides_example_in_python_verifies_it(delivery: Delivery) -> None:
     video_id, headers, body = delivery
     fetched: list[str] = []
     names: dict[str, Any] = {"SECRET": SECRET, "fetch": fetched.append}
-    exec(compile(example("python", "def receive"), "docs/api.md", "exec"), names)
+    exec(compile(example("python", "def receive"), "docs/guides/api.md", "exec"), names)
     assert names["receive"](headers, body) == 204
     assert names["receive"](headers, body.replace("completed", "cancelled")) == 400
     assert fetched == [video_id]
@@ -75,36 +75,36 @@ def test_the_guides_example_in_python_verifies_it(delivery: Delivery) -> None:
 def test_the_guides_example_in_node_verifies_it(delivery: Delivery, tmp_path: Path) -> None:
     video_id, headers, body = delivery
     program = tmp_path / "receive.cjs"
-    told = json.dumps([SECRET, headers, body])
+    message = json.dumps([SECRET, headers, body])
     program.write_text(f"""{example("js", "function verify")}
-const [secret, headers, body] = {told};
+const [secret, headers, body] = {message};
 let forged = "accepted";
 try {{ verify(secret, headers, body.replace("completed", "cancelled")); }} catch (error) {{ forged = error.message; }}
 console.log(JSON.stringify({{ id: verify(secret, headers, body).data.id, forged }}));
 """)
-    said = json.loads(subprocess.run([node(), program], capture_output=True, check=True, timeout=60).stdout)
-    assert said == {"id": video_id, "forged": "not from the service"}
+    output = json.loads(subprocess.run([node(), program], capture_output=True, check=True, timeout=60).stdout)
+    assert output == {"id": video_id, "forged": "not from the service"}
 
 
 @pytest.mark.parametrize("version", ["2.2.0", "newest"])
 def test_openais_client_unwraps_it(delivery: Delivery, version: str, run_program: Run, newest: str) -> None:
     video_id, headers, body = delivery
     python = python_of("openai-2.2") if version == "2.2.0" else newest
-    found = run_program(python, "verify_webhook.py", SECRET, json.dumps({"headers": headers, "body": body}))
-    assert found == {"type": "video.completed", "id": video_id, "forged": "InvalidWebhookSignatureError"}
+    result = run_program(python, "verify_webhook.py", SECRET, json.dumps({"headers": headers, "body": body}))
+    assert result == {"type": "video.completed", "id": video_id, "forged": "InvalidWebhookSignatureError"}
 
 
 def test_the_packages_for_node_verify_it(delivery: Delivery, run_node: Run) -> None:
     video_id, headers, body = delivery
-    found = run_node("verify_webhook.mjs", SECRET, json.dumps({"headers": headers, "body": body}))
-    assert set(found) == {"standardwebhooks", "svix", "openai"}
-    for said in found.values():
-        assert (said["type"], said["id"]) == ("video.completed", video_id)
-        assert said["forged"].endswith(("VerificationError", "SignatureError"))
+    result = run_node("verify_webhook.mjs", SECRET, json.dumps({"headers": headers, "body": body}))
+    assert set(result) == {"standardwebhooks", "svix", "openai"}
+    for output in result.values():
+        assert (output["type"], output["id"]) == ("video.completed", video_id)
+        assert output["forged"].endswith(("VerificationError", "SignatureError"))
 
 
-def test_the_verifier_for_node_in_the_guide_takes_ours_and_no_other() -> None:
-    guide = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+def test_the_verifier_for_node_in_the_guide_accepts_only_our_signature() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "api.md").read_text()
     [verifier] = re.findall(r"```js\n(.*?)```", guide, re.DOTALL)
     body, old = '{"type":"video.completed","word":"狐"}', "whsec_" + "b2xk" * 10
     headers = signed_headers([old, SECRET], "evt_1", body, time.time())

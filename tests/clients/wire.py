@@ -26,7 +26,7 @@ class Exchange:
     sent: dict[str, str]
     body: bytes
     status: int
-    told: dict[str, str]
+    headers: dict[str, str]
     answer: bytes
 
     @property
@@ -48,8 +48,8 @@ def instead(status: int, **headers: str) -> Fault:
     """Another answer in the place of the real one; the request was executed all the same."""
 
     def fault(real: Exchange) -> Exchange:
-        told = {name.replace("_", "-"): value for name, value in headers.items()}
-        return Exchange(real.method, real.path, real.sent, real.body, status, told, b"{}")
+        message = {name.replace("_", "-"): value for name, value in headers.items()}
+        return Exchange(real.method, real.path, real.sent, real.body, status, message, b"{}")
 
     return fault
 
@@ -91,8 +91,8 @@ class Wire:
         kept = {name: value for name, value in headers.items() if name not in HOP_BY_HOP}
         content = iter([body]) if "transfer-encoding" in headers else body  # in pieces, as it came
         answer = self.http.request(method, next(self.targets) + path, headers=kept, content=content)
-        told = {name.lower(): value for name, value in answer.headers.items()}
-        real = Exchange(method, path, headers, body, answer.status_code, told, answer.content)
+        message = {name.lower(): value for name, value in answer.headers.items()}
+        real = Exchange(method, path, headers, body, answer.status_code, message, answer.content)
         self.exchanges.append(real)
         return self.faults.popleft()(real) if self.faults else real
 
@@ -111,7 +111,7 @@ class Wire:
                     self.close_connection = True
                     return
                 self.send_response(exchange.status)
-                for name, value in exchange.told.items():
+                for name, value in exchange.headers.items():
                     if name not in HOP_BY_HOP:
                         self.send_header(name, value)
                 self.send_header("Content-Length", str(len(exchange.answer)))

@@ -37,7 +37,7 @@ def setting_names(kind: type[BaseModel], prefix: str = PREFIX) -> set[str]:
     return names
 
 
-KNOWN = set.union(*map(setting_names, (Settings, ServiceSettings, WorkerSettings, KeeperSettings)))
+EXPECTED = set.union(*map(setting_names, (Settings, ServiceSettings, WorkerSettings, KeeperSettings)))
 
 
 def compose(
@@ -53,8 +53,8 @@ def composed(profile: str) -> dict[str, Any]:
     """What Compose makes of the file in this profile."""
     done = compose("config", "--format", "json", COMPOSE_PROFILES=profile)
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
 
 
 @pytest.mark.parametrize("profile", ["gpu", "cpu"])
@@ -85,10 +85,10 @@ def test_only_the_api_can_be_reached_and_only_from_this_host() -> None:
 
 @pytest.mark.parametrize("service", ["api", "keeper", "worker", "worker-cpu"])
 def test_our_containers_may_change_nothing_but_their_volumes(service: str) -> None:
-    found = composed("gpu,cpu")["services"][service]
-    assert found["read_only"] is True
-    assert found["cap_drop"] == ["ALL"]
-    assert found["security_opt"] == ["no-new-privileges:true"]
+    result = composed("gpu,cpu")["services"][service]
+    assert result["read_only"] is True
+    assert result["cap_drop"] == ["ALL"]
+    assert result["security_opt"] == ["no-new-privileges:true"]
 
 
 @pytest.mark.parametrize("service", ["redis", "storage", "api", "keeper", "worker", "worker-cpu"])
@@ -127,21 +127,21 @@ def test_the_images_of_others_are_pinned_by_tag() -> None:
     assert all(re.search(r":\d+\.\d+", image) for image in images), images
 
 
-def test_the_storage_understands_every_option_it_is_given() -> None:
-    told = [word for word in composed("gpu")["services"]["storage"]["command"] if word.startswith("-")]
+def test_the_storage_server_accepts_each_option() -> None:
+    message = [word for word in composed("gpu")["services"]["storage"]["command"] if word.startswith("-")]
     help_text = subprocess.run([BIN / "weed", "help", "mini"], capture_output=True, text=True).stderr
-    known = set(re.findall(r"^\s+-([\w.]+)", help_text, re.M))
-    assert {word[1:].split("=")[0] for word in told} <= known
+    expected = set(re.findall(r"^\s+-([\w.]+)", help_text, re.M))
+    assert {word[1:].split("=")[0] for word in message} <= expected
 
 
 def test_compose_names_only_settings_that_exist() -> None:
     named = {name for service in composed("gpu,cpu")["services"].values() for name in service.get("environment", {})}
-    assert {name for name in named if name.startswith(PREFIX)} <= KNOWN
+    assert {name for name in named if name.startswith(PREFIX)} <= EXPECTED
 
 
 def test_the_example_documents_every_setting_and_no_other() -> None:
     documented = set(re.findall(rf"^#?({PREFIX}\w+)=", EXAMPLE, re.M))
-    assert documented == KNOWN
+    assert documented == EXPECTED
 
 
 def test_the_example_shows_the_real_defaults() -> None:
@@ -156,7 +156,7 @@ def test_the_example_shows_the_real_defaults() -> None:
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.name)
-def test_hadolint_has_nothing_to_say(dockerfile: Path) -> None:
+def test_hadolint_reports_nothing(dockerfile: Path) -> None:
     done = subprocess.run([BIN / "hadolint", "--no-color", dockerfile], capture_output=True, text=True)
     assert (done.stdout, done.returncode) == ("", 0)
 
@@ -176,10 +176,10 @@ def test_a_container_runs_as_somebody_who_is_nobody(dockerfile: Path) -> None:
 
 def commands() -> list[list[str]]:
     """All commands of ours: those of the images, of their builds, and of the compose file."""
-    found = [json.loads(line) for path in DOCKERFILES for line in re.findall(r"^CMD (\[.*\])", path.read_text(), re.M)]
-    found += [line.split() for path in DOCKERFILES for line in re.findall(r"^RUN (python .*)", path.read_text(), re.M)]
+    result = [json.loads(line) for path in DOCKERFILES for line in re.findall(r"^CMD (\[.*\])", path.read_text(), re.M)]
+    result += [line.split() for path in DOCKERFILES for line in re.findall(r"^RUN (python .*)", path.read_text(), re.M)]
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    return found + [service["command"] for service in services.values() if "python" in service.get("command", [])]
+    return result + [service["command"] for service in services.values() if "python" in service.get("command", [])]
 
 
 @pytest.mark.parametrize("command", commands(), ids=" ".join)

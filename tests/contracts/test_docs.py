@@ -26,23 +26,23 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglo
 
 @cache
 def tokens(page: Path) -> list[Token]:
-    found: list[Token] = []
+    result: list[Token] = []
     for token in MarkdownIt("commonmark").enable("table").parse(page.read_text()):
-        found += [token, *(token.children or [])]
-    return found
+        result += [token, *(token.children or [])]
+    return result
 
 
 @cache
 def anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as the usual viewers make them."""
-    found: list[str] = []
+    result: list[str] = []
     parsed = MarkdownIt("commonmark").enable("table").parse(page.read_text())
     for before, heading in pairwise(parsed):
         if before.type == "heading_open":
             words = "".join(child.content for child in heading.children or [])
             slug = re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-")
-            found.append(f"{slug}-{found.count(slug)}" if slug in found else slug)
-    return set(found)
+            result.append(f"{slug}-{result.count(slug)}" if slug in result else slug)
+    return set(result)
 
 
 def links(page: Path) -> list[str]:
@@ -62,7 +62,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(goal), link
 
 
-def test_every_page_can_be_found_from_the_index() -> None:
+def test_the_index_links_to_each_page() -> None:
     index = ROOT / "docs" / "README.md"
     listed = {(index.parent / link.partition("#")[0]).resolve() for link in links(index)}
     assert {page for page in PAGES if page.is_relative_to(index.parent)} - {index} <= listed
@@ -73,11 +73,11 @@ def all_pages() -> str:
 
 
 def commands(group: typer.core.TyperGroup, path: str = "easyanimate") -> list[str]:
-    found: list[str] = []
+    result: list[str] = []
     for name, command in group.commands.items():
         inner = isinstance(command, typer.core.TyperGroup)
-        found += commands(command, f"{path} {name}") if inner else [f"{path} {name}"]
-    return found
+        result += commands(command, f"{path} {name}") if inner else [f"{path} {name}"]
+    return result
 
 
 def command_names() -> list[str]:
@@ -92,16 +92,16 @@ def test_every_command_is_in_the_documentation(command: str) -> None:
 
 
 def test_every_setting_is_in_the_runbook() -> None:
-    known = set(re.findall(r"^#?(EASYANIMATE_\w+)=", (ROOT / ".env.example").read_text(), re.M))
-    known |= {f"EASYANIMATE_{name.upper()}" for name in ClientSettings.model_fields}
+    expected = set(re.findall(r"^#?(EASYANIMATE_\w+)=", (ROOT / ".env.example").read_text(), re.M))
+    expected |= {f"EASYANIMATE_{name.upper()}" for name in ClientSettings.model_fields}
     runbook = set(re.findall(r"`(EASYANIMATE_\w+)`", (ROOT / "docs" / "operations.md").read_text()))
-    assert runbook == known
+    assert runbook == expected
 
 
 def routes() -> list[str]:
     """Method and path of every route in the description of the API."""
-    found = create_app(ServiceSettings()).openapi()["paths"]
-    return sorted(f"{method.upper()} {path}" for path, methods in found.items() for method in methods)
+    result = create_app(ServiceSettings()).openapi()["paths"]
+    return sorted(f"{method.upper()} {path}" for path, methods in result.items() for method in methods)
 
 
 def unnamed(text: str) -> str:

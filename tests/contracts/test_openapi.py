@@ -26,8 +26,8 @@ def document() -> dict[str, Any]:
 
 def operations() -> dict[str, dict[str, Any]]:
     """All of them, by method and path, and by the name of a webhook."""
-    found = {f"{m.upper()} {path}": op for path, ops in document()["paths"].items() for m, op in ops.items()}
-    return found | {name: ops["post"] for name, ops in document()["webhooks"].items()}
+    result = {f"{m.upper()} {path}": op for path, ops in document()["paths"].items() for m, op in ops.items()}
+    return result | {name: ops["post"] for name, ops in document()["webhooks"].items()}
 
 
 OF_PATHS = sorted(name for name in operations() if " " in name)
@@ -36,10 +36,10 @@ OF_PATHS = sorted(name for name in operations() if " " in name)
 def resolved(node: dict[str, Any]) -> dict[str, Any]:
     """What a reference leads to."""
     while "$ref" in node:
-        found: Any = document()
+        result: Any = document()
         for step in node["$ref"].removeprefix("#/").split("/"):
-            found = found[step]
-        node = found
+            result = result[step]
+        node = result
     return node
 
 
@@ -55,7 +55,7 @@ def test_it_is_valid() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(operations()))
-def test_every_example_is_what_its_schema_says(name: str) -> None:
+def test_each_example_matches_its_schema(name: str) -> None:
     registry: Registry[Any] = Registry().with_resource("urn:document", Resource(document(), DRAFT202012))
     for body in bodies(operations()[name]):
         schema = {"$ref": f"urn:document{body['schema']['$ref']}"} if "$ref" in body["schema"] else body["schema"]
@@ -67,7 +67,7 @@ def test_every_example_is_what_its_schema_says(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OF_PATHS)
-def test_every_operation_tells_what_it_is_and_all_its_answers(name: str) -> None:
+def test_each_operation_has_a_description_and_all_its_responses(name: str) -> None:
     operation = operations()[name]
     assert operation["summary"]
     assert operation["description"]
@@ -113,9 +113,9 @@ def references(node: object) -> Iterator[str]:
 
 
 def test_every_webhook_is_described_with_an_example_of_its_type() -> None:
-    found = document()["webhooks"]
-    assert tuple(found) == WEBHOOK_EVENTS
-    for event_type, described in found.items():
+    result = document()["webhooks"]
+    assert tuple(result) == WEBHOOK_EVENTS
+    for event_type, described in result.items():
         body = described["post"]["requestBody"]["content"]["application/json"]
         assert body["example"]["type"] == event_type
 

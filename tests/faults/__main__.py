@@ -13,24 +13,24 @@ from pathlib import Path
 from threading import Thread
 
 from easyanimate.tiny import copy_tiny_model
-from tests.faults import around, figures
+from tests.faults import environment, measurements
 from tests.faults.crashes import crash_keeper_at, crash_worker_at
 from tests.faults.faults import REDIS_AWAY_LONG, every_fault
-from tests.faults.house import MODEL, House
-from tests.faults.laws import Laws
-from tests.faults.report import say, table, write_block
-from tests.faults.scene import PLACES, Outcome, play
+from tests.faults.installation import MODEL, Installation
+from tests.faults.invariants import Invariants
+from tests.faults.report import report, table, write_block
+from tests.faults.scenario import PLACES, Outcome, play
 from tests.faults.soak import soak
 from worker.crash_points import NAMES
 
 WORKERS = len(PLACES) - 1  # one for each phase but the queue
-Run = Callable[[House, Laws], list[Outcome]]
+Run = Callable[[Installation, Invariants], list[Outcome]]
 
 
 def main() -> int:
     """0 if everything held; the page is written either way, from what was seen."""
-    said = _arguments()
-    return {"tour": _tour, "figures": _figures, "soak": _soak}[said.what](said)
+    output = _arguments()
+    return {"tour": _tour, "figures": _figures, "soak": _soak}[output.what](output)
 
 
 def _arguments() -> argparse.Namespace:
@@ -43,89 +43,94 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _tour(said: argparse.Namespace) -> int:
-    """Every fault in every phase, in an order that the seed gives; beside them, in a house of its own, the longest."""
+def _tour(options: argparse.Namespace) -> int:
+    """Runs each fault in each phase, in an order that depends on the seed; the longest fault runs beside them."""
     outcomes, failures, started = list[Outcome](), list[str](), time.monotonic()
     beside = Thread(target=_long_outage, args=[outcomes, failures])
-    if said.only in REDIS_AWAY_LONG.name:
+    if options.only in REDIS_AWAY_LONG.name:
         beside.start()
-    with _house(workers=WORKERS, on_s3=True) as house:
-        laws = Laws(house)
-        for name, run in _runs(said.seed, said.only):
-            with _told(name, failures):
-                outcomes += run(house, laws)
-            house.make_whole()
+    with _installation(workers=WORKERS, on_s3=True) as installation:
+        invariants = Invariants(installation)
+        for name, run in _runs(options.seed, options.only):
+            with _format_outcome(name, failures):
+                outcomes += run(installation, invariants)
+            installation.make_whole()
     if beside.ident:
         beside.join()
-    if not said.only:
-        write_block("faults", said.seed, started, [*table(outcomes), "", *_told_failures(failures)])
+    if not options.only:
+        write_block("faults", options.seed, started, [*table(outcomes), "", *_format_failures(failures)])
     return 1 if failures else 0
 
 
 def _runs(seed: int, only: str) -> list[tuple[str, Run]]:
-    found: list[tuple[str, Run]] = [
-        (fault.name, lambda house, laws, fault=fault: play(house, laws, fault)) for fault in every_fault()
+    result: list[tuple[str, Run]] = [
+        (fault.name, lambda installation, invariants, fault=fault: play(installation, invariants, fault))
+        for fault in every_fault()
     ]
     for point in NAMES:
         crash = crash_keeper_at if point.startswith("keeper") else crash_worker_at
-        found.append((point, lambda house, laws, crash=crash, point=point: [crash(point, house, laws)]))
-    found += around.RUNS
-    random.Random(seed).shuffle(found)
-    return [(name, run) for name, run in found if only in name]
+        result.append(
+            (point, lambda installation, invariants, crash=crash, point=point: [crash(point, installation, invariants)])
+        )
+    result += environment.RUNS
+    random.Random(seed).shuffle(result)
+    return [(name, run) for name, run in result if only in name]
 
 
 def _long_outage(outcomes: list[Outcome], failures: list[str]) -> None:
-    with _told(REDIS_AWAY_LONG.name, failures), _house(workers=WORKERS) as house:
-        outcomes += play(house, Laws(house), REDIS_AWAY_LONG)
+    with _format_outcome(REDIS_AWAY_LONG.name, failures), _installation(workers=WORKERS) as installation:
+        outcomes += play(installation, Invariants(installation), REDIS_AWAY_LONG)
 
 
-def _figures(said: argparse.Namespace) -> int:
+def _figures(options: argparse.Namespace) -> int:
     failures, started, lines = list[str](), time.monotonic(), list[str]()
-    for name, measure in figures.ALL.items():
-        with _told(name, failures), tempfile.TemporaryDirectory() as folder:
-            lines += measure(partial(_new_house, Path(folder)), said.seed)
-    write_block("figures", said.seed, started, [*figures.HEAD, *lines, "", *_told_failures(failures)])
+    for name, measure in measurements.ALL.items():
+        with _format_outcome(name, failures), tempfile.TemporaryDirectory() as folder:
+            lines += measure(partial(_new_installation, Path(folder)), options.seed)
+    write_block("figures", options.seed, started, [*measurements.HEAD, *lines, "", *_format_failures(failures)])
     return 1 if failures else 0
 
 
-def _soak(said: argparse.Namespace) -> int:
+def _soak(options: argparse.Namespace) -> int:
     failures, started, lines = list[str](), time.monotonic(), list[str]()
-    with _told("soak", failures), _house(workers=3) as house:
-        ends = soak(house, said.seed, said.jobs, said.seconds)
+    with _format_outcome("soak", failures), _installation(workers=3) as installation:
+        ends = soak(installation, options.seed, options.jobs, options.seconds)
         counts = ", ".join(f"{count} {name}" for name, count in sorted(ends.items()))
-        lines.append(f"{said.jobs} jobs came to {house.workers} workers over {said.seconds:g} s: {counts}.")
+        lines.append(
+            f"{options.jobs} jobs came to {installation.workers} workers over {options.seconds:g} s: {counts}."
+        )
         sys.stdout.write(lines[0] + "\n")
-    write_block("soak", said.seed, started, [*lines, *_told_failures(failures)])
+    write_block("soak", options.seed, started, [*lines, *_format_failures(failures)])
     return 1 if failures else 0
 
 
 @contextmanager
-def _house(**how: object) -> Iterator[House]:
-    with tempfile.TemporaryDirectory() as folder, _new_house(Path(folder), **how) as house:
-        yield house
+def _installation(**how: object) -> Iterator[Installation]:
+    with tempfile.TemporaryDirectory() as folder, _new_installation(Path(folder), **how) as installation:
+        yield installation
 
 
-def _new_house(folder: Path, **how: object) -> House:
+def _new_installation(folder: Path, **how: object) -> Installation:
     models = folder / "models"
     if not models.exists():
         copy_tiny_model(models / MODEL)
-    return House(folder, models, **how)  # type: ignore[arg-type]
+    return Installation(folder, models, **how)  # type: ignore[arg-type]
 
 
 @contextmanager
-def _told(name: str, failures: list[str]) -> Iterator[None]:
+def _format_outcome(name: str, failures: list[str]) -> Iterator[None]:
     """Says how it went; a failure is noted, and the others are to be seen as well."""
     started = time.monotonic()
     try:
         yield
-        say(name, "held", time.monotonic() - started)
+        report(name, "held", time.monotonic() - started)
     except Exception as error:  # noqa: BLE001  see above
         failures.append(f"{name}: {error}")
         traceback.print_exc()
-        say(name, "FAILED", time.monotonic() - started)
+        report(name, "FAILED", time.monotonic() - started)
 
 
-def _told_failures(failures: list[str]) -> list[str]:
+def _format_failures(failures: list[str]) -> list[str]:
     return [f"FAILED: {failure}" for failure in failures]
 
 

@@ -1,20 +1,20 @@
-"""One house for the whole tour: each fault is mended before the next."""
+"""One installation for the whole tour: each fault is mended before the next."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.faults.house import House
-from tests.faults.laws import Laws
+from tests.faults.installation import Installation
+from tests.faults.invariants import Invariants
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[House]:
-    with House(tmp_path_factory.mktemp("house"), models_dir, on_s3=True) as house:
-        yield house
+def installation(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[Installation]:
+    with Installation(tmp_path_factory.mktemp("installation"), models_dir, on_s3=True) as installation:
+        yield installation
 
 
 @pytest.fixture(scope="module")
-def laws(house: House) -> Laws:
-    return Laws(house)
+def invariants(installation: Installation) -> Invariants:
+    return Invariants(installation)

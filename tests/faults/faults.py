@@ -3,8 +3,8 @@
 import signal
 from collections.abc import Iterator
 
-from tests.faults.house import House, is_stopped, send, wait_until
-from tests.faults.scene import Act, Fault
+from tests.faults.installation import Installation, is_stopped, send, wait_until
+from tests.faults.scenario import Act, Fault
 from tests.faults.tcp_proxy import Mode
 from tests.integration.jobs.storage import faulty_wire
 
@@ -12,48 +12,50 @@ ALL = ("api", "keeper", "worker")
 METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
 
 
-def nothing(house: House) -> None:
+def nothing(installation: Installation) -> None:
     """It mends itself."""
 
 
-def kill_workers(house: House) -> None:
-    for name in house.worker_names:
-        house.kill(name)
+def kill_workers(installation: Installation) -> None:
+    for name in installation.worker_names:
+        installation.kill(name)
 
 
-def start_workers(house: House) -> None:
-    for name in house.worker_names:
-        house.start_one(name)
+def start_workers(installation: Installation) -> None:
+    for name in installation.worker_names:
+        installation.start_one(name)
 
 
-def drain_workers(house: House) -> None:
+def drain_workers(installation: Installation) -> None:
     """All at once: whoever is held goes on, and gives its job back if it cannot end it."""
-    for name in house.worker_names:
-        house.signal(name, signal.SIGTERM)
-    house.go_on()
-    assert [house.exit_code(name) for name in house.worker_names] == [0] * house.workers
+    for name in installation.worker_names:
+        installation.signal(name, signal.SIGTERM)
+    installation.go_on()
+    assert [installation.exit_code(name) for name in installation.worker_names] == [0] * installation.workers
 
 
 def to_engines(number: signal.Signals) -> Act:
-    def strike(house: House) -> None:
-        for name in house.worker_names:
-            send(house.engines_of(name), number)
+    def strike(installation: Installation) -> None:
+        for name in installation.worker_names:
+            send(installation.engines_of(name), number)
 
     return strike
 
 
-def stop_workers(house: House) -> None:
-    for name in house.worker_names:
-        house.signal(name, signal.SIGSTOP)
-    wait_until(lambda: all(is_stopped(house.pid(name)) for name in house.worker_names), "they stand still")
+def stop_workers(installation: Installation) -> None:
+    for name in installation.worker_names:
+        installation.signal(name, signal.SIGSTOP)
+    wait_until(
+        lambda: all(is_stopped(installation.pid(name)) for name in installation.worker_names), "they stand still"
+    )
 
 
-def replace_stopped_workers(house: House) -> None:
+def replace_stopped_workers(installation: Installation) -> None:
     """The stopped ones wake up when others have taken their jobs, in the middle of what they were doing."""
-    stopped = [house.children[name] for name in house.worker_names]
-    wait_until(lambda: house.store.running() == 0, "their jobs are taken away from them")
-    start_workers(house)
-    wait_until(lambda: house.store.running() > 0, "others take them")
+    stopped = [installation.children[name] for name in installation.worker_names]
+    wait_until(lambda: installation.store.running() == 0, "their jobs are taken away from them")
+    start_workers(installation)
+    wait_until(lambda: installation.store.running() > 0, "others take them")
     for child in stopped:
         assert child.process is not None
         child.process.send_signal(signal.SIGCONT)
@@ -63,56 +65,56 @@ def replace_stopped_workers(house: House) -> None:
         assert child.process.wait(120) == 0
 
 
-def kill_redis(house: House) -> None:
-    house.kill_redis()
+def kill_redis(installation: Installation) -> None:
+    installation.kill_redis()
 
 
-def start_redis(house: House) -> None:
-    house.redis.start()
+def start_redis(installation: Installation) -> None:
+    installation.redis.start()
 
 
 def kill_and_start(name: str) -> Act:
-    def strike(house: House) -> None:
-        house.kill(name)
-        house.start_one(name)
+    def strike(installation: Installation) -> None:
+        installation.kill(name)
+        installation.start_one(name)
 
     return strike
 
 
 def spoil_redis(mode: Mode, *kinds: str) -> Act:
-    def strike(house: House) -> None:
+    def strike(installation: Installation) -> None:
         for kind in kinds or ALL:
-            house.to_redis[kind].spoil(mode)
+            installation.to_redis[kind].spoil(mode)
 
     return strike
 
 
 def spoil_s3(mode: Mode) -> Act:
-    def strike(house: House) -> None:
-        for line in house.to_s3.values():
+    def strike(installation: Installation) -> None:
+        for line in installation.to_s3.values():
             line.spoil(mode)
 
     return strike
 
 
-def mend_lines(house: House) -> None:
-    for line in (*house.to_redis.values(), *house.to_s3.values()):
+def mend_lines(installation: Installation) -> None:
+    for line in (*installation.to_redis.values(), *installation.to_s3.values()):
         line.mend()
-    house.wire.standing = ()
+    installation.wire.status = ()
 
 
 def s3_answers(*faults: faulty_wire.Fault) -> Act:
     """What the workers meet at their storage."""
 
-    def strike(house: House) -> None:
-        house.wire.standing = faults
+    def strike(installation: Installation) -> None:
+        installation.wire.status = faults
 
     return strike
 
 
 def skew(seconds: float) -> Act:
-    def strike(house: House) -> None:
-        house.skew(seconds)
+    def strike(installation: Installation) -> None:
+        installation.skew(seconds)
 
     return strike
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import quantiles
 
-from tests.faults.scene import Outcome
+from tests.faults.scenario import Outcome
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 
@@ -15,8 +15,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 def write_block(name: str, seed: int, started: float, lines: Sequence[str]) -> None:
     """Replace the block of this name; the others stay. `started`: by time.monotonic()."""
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    before, found, rest = PAGE.read_text(encoding="utf-8").partition(begin)
-    assert found, f"{PAGE} has no block {name}"
+    before, result, rest = PAGE.read_text(encoding="utf-8").partition(begin)
+    assert result, f"{PAGE} has no block {name}"
     after = rest.partition(end)[2]
     text = "\n".join([_facts(seed, started), "", *lines]).rstrip()
     PAGE.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
@@ -40,7 +40,7 @@ def spread(values: Sequence[float], digits: int = 1) -> str:
     return f"{cuts[49]:.{digits}f} | {cuts[98]:.{digits}f} | {len(values)}"
 
 
-def say(name: str, what: str, seconds: float) -> None:
+def report(name: str, what: str, seconds: float) -> None:
     """A line for whoever looks on."""
     sys.stdout.write(f"{name}: {what} after {seconds:.0f} s\n")
     sys.stdout.flush()

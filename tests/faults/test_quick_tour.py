@@ -10,9 +10,9 @@ from tests.faults.faults import (
     WORKER_KILLED,
     WORKER_STOPPED,
 )
-from tests.faults.house import House
-from tests.faults.laws import Laws
-from tests.faults.scene import Fault, play
+from tests.faults.installation import Installation
+from tests.faults.invariants import Invariants
+from tests.faults.scenario import Fault, play
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 TOUR = (
@@ -26,12 +26,14 @@ TOUR = (
 
 @pytest.mark.parametrize(("fault", "phases"), TOUR, ids=lambda value: getattr(value, "name", ""))
 def test_after_a_fault_every_job_ends_once_with_the_same_frames_and_leaves_nothing(
-    house: House, laws: Laws, fault: Fault, phases: tuple[str, ...]
+    installation: Installation, invariants: Invariants, fault: Fault, phases: tuple[str, ...]
 ) -> None:
-    outcomes = play(house, laws, fault, phases)
+    outcomes = play(installation, invariants, fault, phases)
     repeated = sum(outcome.steps_repeated or 0 for outcome in outcomes)
     assert repeated <= (0 if fault is WORKER_DRAINED else 4)
 
 
-def test_a_worker_that_dies_between_upload_and_commit_leaves_one_video(house: House, laws: Laws) -> None:
-    crash_worker_at("worker.uploaded", house, laws)
+def test_a_worker_that_dies_between_upload_and_commit_leaves_one_video(
+    installation: Installation, invariants: Invariants
+) -> None:
+    crash_worker_at("worker.uploaded", installation, invariants)

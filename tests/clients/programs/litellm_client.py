@@ -1,4 +1,4 @@
-"""Makes videos with litellm; prints what it made of the answers. Arguments: address, key, a PNG."""
+"""Makes videos with litellm; prints what it created of the answers. Arguments: address, key, a PNG."""
 
 import hashlib
 import json
@@ -23,20 +23,20 @@ def ended(video_id):
         time.sleep(0.2)
 
 
-made = litellm.video_generation("a red ball rolls", "openai/easyanimate-v3-tiny", **small, **there)
-done = ended(made.id)
-content = litellm.video_content(made.id, custom_llm_provider="openai", **there)
+created = litellm.video_generation("a red ball rolls", "openai/easyanimate-v3-tiny", **small, **there)
+done = ended(created.id)
+content = litellm.video_content(created.id, custom_llm_provider="openai", **there)
 with Path(picture).open("rb") as start:
     moving = litellm.video_generation("it moves", "openai/easyanimate-v3-tiny", input_reference=start, **small, **there)
-remixed = litellm.video_remix(made.id, "a blue ball rolls", custom_llm_provider="openai", **there)
+remixed = litellm.video_remix(created.id, "a blue ball rolls", custom_llm_provider="openai", **there)
 listed = litellm.video_list(custom_llm_provider="openai", **there)
 try:
     litellm.video_generation("a", "openai/easyanimate-v3-tiny", size="60x64", **there)
     refused = "not at all"
 except litellm.BadRequestError as error:
     refused = {"class": type(error).__name__, "status": error.status_code, "message": str(error)}
-found = {
-    "made": {"id": made.id, "status": made.status},
+result = {
+    "created": {"id": created.id, "status": created.status},
     "done": {"status": done.status, "progress": done.progress},
     "sha256": hashlib.sha256(content).hexdigest(),
     "moving": ended(moving.id).status,
@@ -44,4 +44,4 @@ found = {
     "listed": len(listed if isinstance(listed, list) else listed["data"]),
     "refused": refused,
 }
-sys.stdout.write(json.dumps(found) + "\n")
+sys.stdout.write(json.dumps(result) + "\n")

@@ -1,4 +1,4 @@
-"""A walk through the service with OpenAI's Python client; prints, as JSON, what the client made of each answer.
+"""A walk through the service with OpenAI's Python client; prints, as JSON, what the client created of each answer.
 
 Arguments: address, key, a PNG, the address and the secret of a webhook.
 """
@@ -14,7 +14,7 @@ url, key, picture, hook, secret = sys.argv[1:]
 client = openai.OpenAI(base_url=f"{url}/v1", api_key=key)
 SMALL = {"num_frames": 8, "num_inference_steps": 2, "seed": 7}
 LONG = {"num_frames": 8, "num_inference_steps": 200}
-found = {"version": openai.__version__}
+result = {"version": openai.__version__}
 
 
 def create(prompt, extra=SMALL, **arguments):
@@ -27,50 +27,50 @@ def refused(call):
         call()
     except openai.APIStatusError as error:
         tries = int(error.response.request.headers["x-stainless-retry-count"]) + 1
-        said = {name: getattr(error, name) for name in ("code", "param", "type", "request_id", "status_code")}
-        return {"class": type(error).__name__, "tries": tries, **said}
+        output = {name: getattr(error, name) for name in ("code", "param", "type", "request_id", "status_code")}
+        return {"class": type(error).__name__, "tries": tries, **output}
     return "not at all"
 
 
 def file(video_id, variant):
     content = client.videos.download_content(video_id, variant=variant)
     data = content.read()
-    told = content.response.headers["content-type"]
-    return {"type": told, "begin": data[:12].hex(), "sha256": hashlib.sha256(data).hexdigest()}
+    message = content.response.headers["content-type"]
+    return {"type": message, "begin": data[:12].hex(), "sha256": hashlib.sha256(data).hexdigest()}
 
 
 webhook = {"url": hook, "events": ["video.completed", "video.failed"], "secret": secret}
 first = create("a red ball rolls", {**SMALL, "metadata": {"order": "17"}, "webhook": webhook})
-found["created"] = first.model_dump(mode="json")
-found["polled"] = client.videos.poll(first.id).model_dump(mode="json")
-found["retrieved"] = client.videos.retrieve(first.id).model_dump(mode="json")
-found["files"] = {variant: file(first.id, variant) for variant in ("video", "thumbnail", "spritesheet")}
+result["created"] = first.model_dump(mode="json")
+result["polled"] = client.videos.poll(first.id).model_dump(mode="json")
+result["retrieved"] = client.videos.retrieve(first.id).model_dump(mode="json")
+result["files"] = {variant: file(first.id, variant) for variant in ("video", "thumbnail", "spritesheet")}
 
 with Path(picture).open("rb") as start:
-    found["from_picture"] = client.videos.create_and_poll(
+    result["from_picture"] = client.videos.create_and_poll(
         prompt="it moves", model="easyanimate-v3-tiny", size="64x64", input_reference=start, extra_body=SMALL
     ).model_dump(mode="json")
-made = [client.videos.remix(first.id, prompt="a blue ball rolls")]
+created = [client.videos.remix(first.id, prompt="a blue ball rolls")]
 if hasattr(client.videos, "edit"):
     by_id = {"video": {"id": first.id}}
-    made.append(client.videos.edit(prompt="a green ball", video=openai.omit, extra_body={**by_id, "strength": 0.6}))
+    created.append(client.videos.edit(prompt="a green ball", video=openai.omit, extra_body={**by_id, "strength": 0.6}))
     more = {**by_id, "num_frames": 8}
-    made.append(client.videos.extend(prompt="on", seconds=openai.omit, video=openai.omit, extra_body=more))
-found["derived"] = [client.videos.poll(video.id).model_dump(mode="json") for video in made]
-found["listed"] = [video.id for video in client.videos.list(limit=2)]
-found["made"] = [video.id for video in reversed(made)] + [found["from_picture"]["id"], first.id]
+    created.append(client.videos.extend(prompt="on", seconds=openai.omit, video=openai.omit, extra_body=more))
+result["derived"] = [client.videos.poll(video.id).model_dump(mode="json") for video in created]
+result["listed"] = [video.id for video in client.videos.list(limit=2)]
+result["created"] = [video.id for video in reversed(created)] + [result["from_picture"]["id"], first.id]
 
 slow = create("a red ball rolls", LONG)
-found["refused"] = {
+result["refused"] = {
     "not_ready": refused(lambda: client.videos.download_content(slow.id)),
     "size": refused(lambda: create("a", {"width": 60, "height": 64, "size": None})),
     "field": refused(lambda: create("a", {"num_frame": 8})),
     "unknown_model": refused(lambda: client.videos.create(prompt="a", model="sora-2")),
 }
 client.post(f"/videos/{slow.id}/cancel", cast_to=object)
-found["cancelled"] = client.videos.poll(slow.id).model_dump(mode="json")
-found["deleted"] = client.videos.delete(slow.id).model_dump(mode="json")
-found["refused"]["deleted"] = refused(lambda: client.videos.retrieve(slow.id))
-found["refused"]["key"] = refused(client.with_options(api_key="wrong").models.list)
-found["models"] = [model.id for model in client.models.list()]
-sys.stdout.write(json.dumps(found) + "\n")
+result["cancelled"] = client.videos.poll(slow.id).model_dump(mode="json")
+result["deleted"] = client.videos.delete(slow.id).model_dump(mode="json")
+result["refused"]["deleted"] = refused(lambda: client.videos.retrieve(slow.id))
+result["refused"]["key"] = refused(client.with_options(api_key="wrong").models.list)
+result["models"] = [model.id for model in client.models.list()]
+sys.stdout.write(json.dumps(result) + "\n")

@@ -8,25 +8,25 @@ from itertools import pairwise
 from jobs.model.job import Job
 from jobs.model.states import Phase, State
 from jobs.store.attempt_log import Attempt
-from tests.faults.house import House, wait_until
-from tests.faults.laws import Asked, Laws
+from tests.faults.installation import Installation, wait_until
+from tests.faults.invariants import Invariants, Request
 
-Act = Callable[[House], None]
+Act = Callable[[Installation], None]
 PICTURE = (  # a red one, so that loading has something to fetch
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAACAAAAAgCAIAAAD8GO2jAAAAKklEQVR42mM4ISdHU8QwasGoBaMWjFowasGo"
     "BaMWjFowasGoBaMWDBULACXLED1gHZEpAAAAAElFTkSuQmCC"
 )
-SMALL: Asked = {"size": "32x32", "num_frames": 8, "num_inference_steps": 2, "seed": 7}
-WITH_PICTURE: Asked = SMALL | {"image": PICTURE}
-LONG: Asked = {"size": "64x64", "num_frames": 16, "num_inference_steps": 100, "seed": 7}
-BIG: Asked = {"size": "128x128", "num_frames": 24, "num_inference_steps": 2, "seed": 7}
+SMALL: Request = {"size": "32x32", "num_frames": 8, "num_inference_steps": 2, "seed": 7}
+WITH_PICTURE: Request = SMALL | {"image": PICTURE}
+LONG: Request = {"size": "64x64", "num_frames": 16, "num_inference_steps": 100, "seed": 7}
+BIG: Request = {"size": "128x128", "num_frames": 24, "num_inference_steps": 2, "seed": 7}
 
 
 @dataclass(frozen=True)
 class Place:
     """How a job is brought to a phase: held at a crash point, or caught in the act."""
 
-    asked: Asked
+    request: Request
     point: str | None = None
     phase: Phase | None = None
     step: int = 0
@@ -68,44 +68,46 @@ class Fault:
     costs_no_attempt: bool = False
 
 
-def play(house: House, laws: Laws, fault: Fault, phases: tuple[str, ...] = tuple(PLACES)) -> list[Outcome]:
+def play(
+    installation: Installation, invariants: Invariants, fault: Fault, phases: tuple[str, ...] = tuple(PLACES)
+) -> list[Outcome]:
     """What became of a job in each of these phases. There must be as many workers as phases but the queue."""
     for phase in phases:
-        laws.know(PLACES[phase].asked)
-    jobs = {phase: _place(house, PLACES[phase]) for phase in phases}
+        invariants.know(PLACES[phase].request)
+    jobs = {phase: _place(installation, PLACES[phase]) for phase in phases}
     try:
-        fault.strike(house)
+        fault.strike(installation)
     finally:
-        house.go_on()
+        installation.go_on()
     time.sleep(fault.lasts_s)
     mended_at = time.monotonic()
-    fault.mend(house)
-    again = _wait_for_all(house, jobs, mended_at)
+    fault.mend(installation)
+    again = _wait_for_all(installation, jobs, mended_at)
     for phase, job_id in jobs.items():
-        laws.check(job_id, PLACES[phase].asked)
-    laws.check_house()
-    return [_outcome(house, fault, phase, job_id, again[phase]) for phase, job_id in jobs.items()]
+        invariants.check(job_id, PLACES[phase].request)
+    invariants.check_installation()
+    return [_outcome(installation, fault, phase, job_id, again[phase]) for phase, job_id in jobs.items()]
 
 
-def _place(house: House, place: Place) -> str:
+def _place(installation: Installation, place: Place) -> str:
     if place.point:
-        house.hold_at(place.point)
-    job_id = house.submit(place.asked)
+        installation.hold_at(place.point)
+    job_id = installation.submit(place.request)
     if place.point:
-        house.wait_for_held(place.point)
+        installation.wait_for_held(place.point)
     if place.phase:
-        house.wait_for(job_id, place.phase, place.step)
+        installation.wait_for(job_id, place.phase, place.step)
     return job_id
 
 
-def _wait_for_all(house: House, jobs: dict[str, str], since: float) -> dict[str, float | None]:
+def _wait_for_all(installation: Installation, jobs: dict[str, str], since: float) -> dict[str, float | None]:
     """For each phase, how many seconds after `since` its job was seen to go on; None if it had ended before."""
     before: dict[str, Job] = {}
     again: dict[str, float | None] = {}
 
     def all_go_on() -> bool:
         for phase, job_id in jobs.items():
-            job = house.get(job_id)
+            job = installation.get(job_id)
             if phase not in before and job.state.is_final:
                 again[phase] = None
             before.setdefault(phase, job)
@@ -118,10 +120,10 @@ def _wait_for_all(house: House, jobs: dict[str, str], since: float) -> dict[str,
     return again
 
 
-def _outcome(house: House, fault: Fault, phase: str, job_id: str, recovered_s: float | None) -> Outcome:
-    attempts = house.store.attempts(job_id)
+def _outcome(installation: Installation, fault: Fault, phase: str, job_id: str, recovered_s: float | None) -> Outcome:
+    attempts = installation.store.attempts(job_id)
     if fault.costs_no_attempt:
-        assert house.get(job_id).attempt == 1, f"{phase}: {attempts}"
+        assert installation.get(job_id).attempt == 1, f"{phase}: {attempts}"
     repeated = None
     if len(attempts) > 1:
         repeated = steps_repeated(attempts)

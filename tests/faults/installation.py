@@ -20,14 +20,14 @@ from jobs.queue.registry import Registry
 from jobs.redis.connection import connect
 from jobs.settings import S3Settings, Settings
 from jobs.storage.factory import open_storage
-from jobs.store.keeper.recovery import JobStore
 from tests.faults.receiver import Receiver
 from tests.faults.tcp_proxy import TcpProxy
 from tests.integration.jobs.storage.faulty_wire import Wire, faulty_wire
+from tests.job_store import JobStore
 from tests.s3_servers import seaweed
 
 MODEL = "easyanimate-v3-tiny"
-PATIENCE_S = 240.0  # for anything at all, on a machine that is busy with other things
+TIMEOUT_S = 240.0  # for anything at all, on a machine that is busy with other things
 SHORT_LEASE = {"LEASE_S": "4", "BEAT_S": "0.5", "SWEEP_S": "0.5"}
 SETTINGS = {
     **SHORT_LEASE, "DRAIN_GRACE_S": "6", "CHECKPOINT_EVERY_S": "0", "CHECKPOINT_STORE_EVERY_S": "0.5",
@@ -36,17 +36,17 @@ SETTINGS = {
 MODULES = {"api": "service", "keeper": "worker.keeper.__main__", "worker": "worker"}
 
 
-def wait_until(holds: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:
+def wait_until(holds: Callable[[], object], what: str, timeout_s: float = TIMEOUT_S) -> None:
     deadline = time.monotonic() + timeout_s
     while True:
-        with suppress(Exception):  # whoever is asked may be away: that is what this is about
+        with suppress(Exception):  # whoever is request may be away: that is what this is about
             if holds():
                 return
         assert time.monotonic() < deadline, f"{what}: it did not come true in {timeout_s:g} s"
         time.sleep(0.02)
 
 
-class House:
+class Installation:
     """`start` and `stop` it; every process by its name in `children`: api, keeper, worker-0 and so on.
 
     Each kind of process has lines of its own `to_redis` and, where storage is S3, `to_s3`; those of the workers pass a
@@ -97,7 +97,7 @@ class House:
         self._running.callback(self.store.redis.close)
         if self.on_s3:
             self._start_s3()
-        self.storage = open_storage(self._seen_from_here())
+        self.storage = open_storage(self._reachable_url())
         self._running.callback(self._kill_all)
         for name in ("api", "keeper", *self.worker_names):
             self.start_one(name)
@@ -120,7 +120,7 @@ class House:
         port = _port_of(str(self._bucket.endpoint_url))
         self.to_s3 = {"api": TcpProxy(port), "keeper": TcpProxy(port), "worker": TcpProxy(_port_of(self.wire.url))}
 
-    def _seen_from_here(self) -> Settings:
+    def _reachable_url(self) -> Settings:
         return Settings(
             data_dir=self.folder / "data",
             storage="s3" if self._bucket else "local",
@@ -138,11 +138,11 @@ class House:
     def start_one(self, name: str, **changes: str) -> None:
         """Start this process, anew if it was there before; `changes` are of its environment, for this start alone."""
         kind = name.partition("-")[0]
-        said = self.settings | {"REDIS_URL": f"redis://127.0.0.1:{self.to_redis[kind].port}/0"}
-        said |= {"DATA_DIR": str(self.folder / "data"), "MODELS_DIR": str(self.models_dir), "MODEL": MODEL}
-        said |= {"HOST": "127.0.0.1", "PORT": str(self.api_port), "CRASH_POINTS_DIR": str(self.points)}
-        said |= self._s3_of(kind)
-        environment = {f"EASYANIMATE_{key}": value for key, value in said.items()}
+        output = self.settings | {"REDIS_URL": f"redis://127.0.0.1:{self.to_redis[kind].port}/0"}
+        output |= {"DATA_DIR": str(self.folder / "data"), "MODELS_DIR": str(self.models_dir), "MODEL": MODEL}
+        output |= {"HOST": "127.0.0.1", "PORT": str(self.api_port), "CRASH_POINTS_DIR": str(self.points)}
+        output |= self._s3_of(kind)
+        environment = {f"EASYANIMATE_{key}": value for key, value in output.items()}
         environment |= {"OMP_NUM_THREADS": "1", **self._clock_of(kind), **changes}
         self.children[name] = ManagedProcess(name, MODULES[kind], environment, self.folder / f"{name}.log")
         self.children[name].start()
@@ -182,7 +182,7 @@ class House:
         assert process is not None
         process.send_signal(number)
 
-    def exit_code(self, name: str, timeout_s: float = PATIENCE_S) -> int:
+    def exit_code(self, name: str, timeout_s: float = TIMEOUT_S) -> int:
         process = self.children[name].process
         assert process is not None
         return process.wait(timeout_s)
@@ -201,7 +201,7 @@ class House:
     def make_whole(self) -> None:
         """Repair whatever is broken."""
         self.go_on()
-        self.wire.standing = ()
+        self.wire.status = ()
         self.skew(0.0)
         for line in (*self.to_redis.values(), *self.to_s3.values()):
             line.mend()
@@ -226,8 +226,8 @@ class House:
 
     def announced(self) -> list[str]:
         """Those of the worker processes that have loaded their model and said so."""
-        found = self.store.redis.zrange(f"model:{MODEL}:workers", 0, -1)
-        pids = {name.decode().rsplit("-", 2)[1] for name in found}  # type: ignore[union-attr]
+        result = self.store.redis.zrange(f"model:{MODEL}:workers", 0, -1)
+        pids = {name.decode().rsplit("-", 2)[1] for name in result}  # type: ignore[union-attr]
         return [name for name in self.worker_names if str(self.pid(name)) in pids]
 
     # ---- points: where a process ends, or waits
@@ -250,9 +250,9 @@ class House:
 
     # ---- jobs
 
-    def submit(self, asked: dict[str, Any], key: str | None = None) -> str:
+    def submit(self, request: dict[str, Any], key: str | None = None) -> str:
         """Have a video made; its id. AssertionError or httpx.HTTPError if it was not accepted."""
-        body = {"prompt": "a red ball", **asked, "webhook": {"url": self.receiver.url}}
+        body = {"prompt": "a red ball", **request, "webhook": {"url": self.receiver.url}}
         headers = {"Idempotency-Key": key} if key else {}
         answer = httpx.post(f"{self.url}/v1/videos", json=body, headers=headers, timeout=30)
         assert answer.status_code in (200, 202), answer.text
