@@ -48,8 +48,8 @@ def instead(status: int, **headers: str) -> Fault:
     """Another answer in the place of the real one; the request was executed all the same."""
 
     def fault(real: Exchange) -> Exchange:
-        message = {name.replace("_", "-"): value for name, value in headers.items()}
-        return Exchange(real.method, real.path, real.sent, real.body, status, message, b"{}")
+        response_headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        return Exchange(real.method, real.path, real.sent, real.body, status, response_headers, b"{}")
 
     return fault
 
@@ -91,8 +91,8 @@ class Wire:
         kept = {name: value for name, value in headers.items() if name not in HOP_BY_HOP}
         content = iter([body]) if "transfer-encoding" in headers else body  # in pieces, as it came
         answer = self.http.request(method, next(self.targets) + path, headers=kept, content=content)
-        message = {name.lower(): value for name, value in answer.headers.items()}
-        real = Exchange(method, path, headers, body, answer.status_code, message, answer.content)
+        response_headers = {name.lower(): value for name, value in answer.headers.items()}
+        real = Exchange(method, path, headers, body, answer.status_code, response_headers, answer.content)
         self.exchanges.append(real)
         return self.faults.popleft()(real) if self.faults else real
 
