@@ -1,4 +1,4 @@
-"""S3-compatible servers of two kinds: SeaweedFS, and moto as another opinion of what S3 is."""
+"""S3-compatible servers of two kinds: SeaweedFS, and moto as a second implementation."""
 
 import json
 import os
@@ -23,7 +23,7 @@ START_TIMEOUT_S = 60.0
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports nobody listens on; SeaweedFS takes each one and the one 10000 above it."""
+    """Free ports; SeaweedFS uses each of them and the port 10000 above it."""
     ports: list[int] = []
     while len(ports) < count:
         with socket.socket() as low, socket.socket() as high:
@@ -33,15 +33,15 @@ def _free_ports(count: int) -> list[int]:
                 high.bind(("127.0.0.1", port + 10_000 if port < 55_000 else port - 10_000))
             except OSError:
                 continue
-            taken = {*ports, *(other + 10_000 for other in ports), *(other - 10_000 for other in ports)}
-            if port < 55_000 and port not in taken:
+            in_use = {*ports, *(other + 10_000 for other in ports), *(other - 10_000 for other in ports)}
+            if port < 55_000 and port not in in_use:
                 ports.append(port)
     return ports
 
 
 @contextmanager
 def seaweed(folder: Path) -> Iterator[S3Settings]:
-    """`weed mini` in this folder, with one bucket and one pair of keys."""
+    """Runs `weed mini` in this folder, with one bucket and one pair of keys."""
     master, volume, filer, s3, admin = _free_ports(5)
     keys = {"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}
     actions = ["Admin", "Read", "Write", "List", "Tagging"]
@@ -105,7 +105,7 @@ def _wait_for(settings: S3Settings, server: subprocess.Popen[bytes], log: Path, 
 
 @contextmanager
 def moto(folder: Path) -> Iterator[S3Settings]:
-    """moto's server, with one bucket. It checks no keys."""
+    """Runs moto's server with one bucket. It checks no keys."""
     (port,) = _free_ports(1)
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Redis servers of every kind a test may want: with passwords, on a socket, with TLS, and a master with its replica."""
+"""Redis servers for tests: with passwords, on a socket, with TLS, and a master with its replica."""
 
 import shutil
 import socket
@@ -19,7 +19,7 @@ MASTER = "jobs"
 
 @contextmanager
 def running(folder: Path, *arguments: object, program: str | None = None) -> Iterator["subprocess.Popen[bytes]"]:
-    """A server with these arguments; `program` is for one that is not the usual."""
+    """Runs a server with these arguments; `program` replaces the default executable."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "log").open("ab") as log:
         words = ["redis-server", *map(str, arguments)]
@@ -33,7 +33,7 @@ def running(folder: Path, *arguments: object, program: str | None = None) -> Ite
 
 
 def program_with_tls() -> str | None:
-    """Debian's server. Its package of tools has it too, under a name of the same program, and starts no service."""
+    """The path of Debian's server, which its tools package also contains as `redis-check-rdb`."""
     return shutil.which("redis-server") or shutil.which("redis-check-rdb")
 
 
@@ -76,7 +76,7 @@ class Pair:
 
 @contextmanager
 def pair_with_sentinel(folder: Path) -> Iterator[Pair]:
-    """All with passwords; a dead master is replaced within a few seconds."""
+    """Runs a master, a replica and a Sentinel with passwords; a dead master is replaced within seconds."""
     master, replica, watcher = free_port(), free_port(), free_port()
     words = ("--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--requirepass", PASSWORD)
     words += ("--masterauth", PASSWORD, "--repl-diskless-sync-delay", 0)
@@ -98,7 +98,7 @@ def pair_with_sentinel(folder: Path) -> Iterator[Pair]:
         wait_until(lambda: bool(Redis(port=master, password=PASSWORD).info("replication")["connected_slaves"]))
         later.enter_context(running(folder / "watcher", config, "--sentinel"))
         wait_for(Redis(port=watcher))
-        # The first Sentinel is not there: who asks goes on to the next.
+        # The first Sentinel does not exist: clients try the next one.
         url = f"redis+sentinel://:{PASSWORD}@127.0.0.1:{free_port()},127.0.0.1:{watcher}/{MASTER}/0"
         pair = Pair(url, first, watcher)
         wait_until(pair.has_replica)

@@ -1,4 +1,4 @@
-"""A store on the real server, and jobs to put into it."""
+"""A store on the real server, and jobs for it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +19,7 @@ def _make_job(
     deadline: float | None = None,
     **changes: Any,
 ) -> Job:
-    wish: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "model": "easyanimate-v3-tiny",
         "prompt": "A red ball rolls across a meadow",
         "width": 128,
@@ -31,14 +31,14 @@ def _make_job(
         "scheduler": "euler",
         "seed": 1,
     }
-    request = VideoRequest.model_validate(wish | changes)
-    urgency: dict[str, Any] = {"priority": priority, "deadline": deadline}
-    return Job(id=new_job_id(), owner=owner, request=request, created_at=created_at, **urgency)
+    request = VideoRequest.model_validate(fields | changes)
+    schedule: dict[str, Any] = {"priority": priority, "deadline": deadline}
+    return Job(id=new_job_id(), owner=owner, request=request, created_at=created_at, **schedule)
 
 
 @pytest.fixture(scope="session")
 def make_job() -> Callable[..., Job]:
-    """Makes a job that nobody has submitted yet; keyword arguments change its request."""
+    """Creates a job that is not submitted; keyword arguments change its request."""
     return _make_job
 
 

@@ -121,10 +121,10 @@ def worker(context: WorkerContext) -> Iterator[WorkerOnCall]:
 
 
 @pytest.fixture(scope="session")
-def asked() -> Callable[..., VideoRequest]:
+def make_request() -> Callable[..., VideoRequest]:
     """A request; the prompt says what the engine will do to it."""
 
-    def asked(prompt: str, **changes: Any) -> VideoRequest:
+    def make_request(prompt: str, **changes: Any) -> VideoRequest:
         wish = {
             "model": "easyanimate-v3-tiny",
             "prompt": prompt,
@@ -139,15 +139,15 @@ def asked() -> Callable[..., VideoRequest]:
         }
         return VideoRequest.model_validate(wish | changes)
 
-    return asked
+    return make_request
 
 
 @pytest.fixture
-def submit(store: JobStore, asked: Callable[..., VideoRequest]) -> Callable[..., Job]:
+def submit(store: JobStore, make_request: Callable[..., VideoRequest]) -> Callable[..., Job]:
     """Submits a job."""
 
     def submit(prompt: str, **changes: Any) -> Job:
-        return store.submit(Job(id=new_job_id(), owner="me", request=asked(prompt, **changes), created_at=store.now()))
+        return store.submit(Job(id=new_job_id(), owner="me", request=make_request(prompt, **changes), created_at=store.now()))
 
     return submit
 

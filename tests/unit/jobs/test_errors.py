@@ -15,7 +15,7 @@ def test_the_codes_differ() -> None:
     assert len(set(codes)) == len(codes)
 
 
-def test_an_error_without_words_says_its_usual_sentence() -> None:
+def test_an_error_without_a_message_has_its_default_sentence() -> None:
     assert str(errors.QueueUnavailable()) == "The queue does not answer; nothing was accepted, try again shortly."
 
 

@@ -1,4 +1,4 @@
-"""One JSON line per event, from our code and from libraries alike."""
+"""One JSON line per event, from this product and from libraries."""
 
 import json
 import subprocess
@@ -6,8 +6,8 @@ import sys
 
 PROGRAM = """
 import logging, structlog
-from jobs.logs import set_up_logs
-set_up_logs("{form}", process="worker")
+from jobs.logs import configure_logging
+configure_logging("{form}", process="worker")
 log = structlog.get_logger()
 log.info("job.finished", job_id="video_1", seconds=41.2)
 logging.getLogger("some.package").warning("disk %s", "full")
@@ -35,7 +35,7 @@ def test_an_event_carries_its_fields() -> None:
     assert (first["event"], first["job_id"], first["seconds"]) == ("job.finished", "video_1", 41.2)
 
 
-def test_a_library_speaks_through_the_same_door() -> None:
+def test_lines_of_libraries_have_the_same_format() -> None:
     second = json.loads(lines("json")[1])
     assert (second["event"], second["level"]) == ("disk full", "warning")
 
@@ -46,9 +46,9 @@ def test_an_error_keeps_its_traceback_on_the_same_line() -> None:
     assert "ZeroDivisionError" in last["exception"]
 
 
-def test_chatty_libraries_are_quiet() -> None:
+def test_info_lines_of_verbose_libraries_are_dropped() -> None:
     assert not any("secret.example" in line for line in lines("json"))
 
 
-def test_the_console_form_is_for_people() -> None:
+def test_the_console_format_is_readable() -> None:
     assert "job.finished" in lines("console")[0]

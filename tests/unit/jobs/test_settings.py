@@ -1,4 +1,4 @@
-"""Settings come from the environment by name; secrets that were not given are made once and kept."""
+"""Settings come from environment variables; missing secrets are created once and stored."""
 
 import stat
 import subprocess
@@ -20,7 +20,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-def test_the_names_are_the_fields_in_capitals(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_is_the_fields_name_in_capitals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EASYANIMATE_PUBLIC_URL", "https://videos.example")
     assert Settings().public_url == "https://videos.example"
 
@@ -48,23 +48,23 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         Settings().public_url = "x"  # type: ignore[misc]
 
 
-def test_no_secret_shows_in_the_repr(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_secret_is_in_the_repr(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("REDIS_URL", "SIGNING_SECRET", "WEBHOOK_SECRET", "S3__SECRET_ACCESS_KEY"):
         monkeypatch.setenv(f"EASYANIMATE_{name}", "redis://:hush@host/0")
     assert "hush" not in f"{Settings()!r} {Settings()}"
 
 
-def test_a_given_secret_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("EASYANIMATE_SIGNING_SECRET", "given")
-    assert Settings(data_dir=tmp_path).secret_for("signing") == "given"
+def test_a_configured_secret_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EASYANIMATE_SIGNING_SECRET", "configured")
+    assert Settings(data_dir=tmp_path).secret_for("signing") == "configured"
     assert not list(tmp_path.iterdir())
 
 
-def test_a_secret_that_was_made_is_one_a_verifier_takes(tmp_path: Path) -> None:
+def test_verifiers_accept_a_created_secret(tmp_path: Path) -> None:
     check_secret(Settings(data_dir=tmp_path).secret_for("webhook"))
 
 
-def test_a_secret_that_was_made_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+def test_only_its_owner_can_read_a_created_secret(tmp_path: Path) -> None:
     Settings(data_dir=tmp_path / "new").secret_for("signing")
     mode = (tmp_path / "new" / "signing.secret").stat().st_mode
     assert stat.S_IMODE(mode) == 0o600

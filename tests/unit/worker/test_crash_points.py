@@ -1,4 +1,4 @@
-"""Points at which a test may have a worker end, or wait."""
+"""Points at which a test can kill or hold a worker."""
 
 import re
 import signal
@@ -14,8 +14,8 @@ from worker import crash_points
 PROGRAM = """
 import sys
 from pathlib import Path
-from worker.crash_points import crash_point, watch
-watch(Path(sys.argv[1]) if sys.argv[1] else None)
+from worker.crash_points import crash_point, watch_folder
+watch_folder(Path(sys.argv[1]) if sys.argv[1] else None)
 crash_point("worker.made")
 print("alive")
 """
@@ -25,21 +25,21 @@ def started(folder: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([sys.executable, "-c", PROGRAM, folder], stdout=subprocess.PIPE)
 
 
-def test_every_point_in_the_code_is_listed_and_the_other_way_round() -> None:
+def test_the_points_in_the_code_are_those_of_the_list() -> None:
     code = "".join(path.read_text() for path in Path(crash_points.__file__).parent.rglob("*.py"))
     assert sorted(set(re.findall(r"crash_point\(\"([^\"]+)\"\)", code))) == sorted(crash_points.NAMES)
     assert all(f"| {name} |" in (crash_points.__doc__ or "") for name in crash_points.NAMES)
 
 
 @pytest.mark.parametrize("file", [None, "worker.leased"])
-def test_without_its_file_a_point_is_nothing(tmp_path: Path, file: str | None) -> None:
+def test_a_point_without_its_file_has_no_effect(tmp_path: Path, file: str | None) -> None:
     if file:
         (tmp_path / file).touch()
     with started(str(tmp_path) if file else "") as process:
         assert process.communicate(timeout=60)[0] == b"alive\n"
 
 
-def test_an_empty_file_ends_the_first_that_comes_and_no_other(tmp_path: Path) -> None:
+def test_an_empty_file_kills_the_first_process_only(tmp_path: Path) -> None:
     (tmp_path / "worker.made").touch()
     with started(str(tmp_path)) as first:
         assert first.wait(60) == -signal.SIGKILL
@@ -48,7 +48,7 @@ def test_an_empty_file_ends_the_first_that_comes_and_no_other(tmp_path: Path) ->
         assert second.wait(60) == 0
 
 
-def test_a_file_with_something_in_it_holds_until_it_is_gone(tmp_path: Path) -> None:
+def test_a_file_with_content_holds_the_process_until_it_is_deleted(tmp_path: Path) -> None:
     (tmp_path / "worker.made").write_text("wait")
     held = tmp_path / "worker.made.held"
     with started(str(tmp_path)) as process:

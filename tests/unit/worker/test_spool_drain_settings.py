@@ -22,7 +22,7 @@ def test_two_workers_may_share_a_spool(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_room_is_gone_after_the_attempt_even_if_it_failed(tmp_path: Path) -> None:
+def test_the_folder_of_an_attempt_is_deleted_even_if_it_failed(tmp_path: Path) -> None:
     spool = Spool(tmp_path, "one")
     with suppress(RuntimeError), spool.attempt_dir() as room:
         (room / "video.mp4").write_bytes(b"half a video")
@@ -31,18 +31,18 @@ def test_a_room_is_gone_after_the_attempt_even_if_it_failed(tmp_path: Path) -> N
     spool.close()
 
 
-def test_what_is_not_a_worker_s_is_left_alone(tmp_path: Path) -> None:
+def test_other_files_in_the_spool_are_not_deleted(tmp_path: Path) -> None:
     (tmp_path / "note.txt").write_text("mine")
     Spool(tmp_path, "one").close()
     assert (tmp_path / "note.txt").read_text() == "mine"
 
 
-def test_without_a_signal_a_job_may_go_on_for_ever() -> None:
+def test_without_a_signal_there_is_no_deadline() -> None:
     drain = Drain(0.0)
     assert (drain.has_begun, drain.is_over) == (False, False)
 
 
-def test_the_first_signal_gives_grace_and_the_second_ends_it() -> None:
+def test_the_first_signal_begins_the_grace_period_and_the_second_ends_it() -> None:
     drain = Drain(60.0)
     drain.begin()
     assert (drain.has_begun, drain.is_over) == (True, False)
@@ -50,7 +50,7 @@ def test_the_first_signal_gives_grace_and_the_second_ends_it() -> None:
     assert drain.is_over
 
 
-def test_the_spool_is_in_the_data_folder_unless_said_otherwise(tmp_path: Path) -> None:
+def test_the_spool_is_in_the_data_folder_by_default(tmp_path: Path) -> None:
     assert WorkerSettings(data_dir=tmp_path).spool == tmp_path / "spool"
     assert WorkerSettings(data_dir=tmp_path, spool_dir=tmp_path / "fast").spool == tmp_path / "fast"
 
@@ -61,23 +61,23 @@ def test_a_model_s_name_is_never_a_path(name: str) -> None:
         WorkerSettings(model=name)
 
 
-def test_a_delivery_ends_before_its_claim_does() -> None:
+def test_a_timeout_longer_than_a_claim_is_refused() -> None:
     with pytest.raises(ValidationError):
         KeeperSettings(webhook_timeout_s=45)
 
 
-def test_a_worker_serves_each_model_once_and_begins_with_its_own() -> None:
-    said = WorkerSettings.model_validate({"model": "a", "models": " b, a,c , "})
-    assert said.served_models == ("a", "b", "c")
+def test_a_worker_lists_each_model_once_and_its_own_first() -> None:
+    settings = WorkerSettings.model_validate({"model": "a", "models": " b, a,c , "})
+    assert settings.served_models == ("a", "b", "c")
 
 
 @pytest.mark.parametrize("names", ["../secrets", "a,/etc", "a b", "a;b"])
-def test_none_of_several_models_names_is_a_path(names: str) -> None:
+def test_no_name_of_several_models_is_a_path(names: str) -> None:
     with pytest.raises(ValidationError):
         WorkerSettings.model_validate({"models": names})
 
 
-def test_a_container_s_limit_counts_and_what_is_no_number_does_not(tmp_path: Path) -> None:
+def test_the_memory_limit_of_a_container_counts_if_it_is_a_number(tmp_path: Path) -> None:
     (tmp_path / "limit").write_text("1000000\n")
     (tmp_path / "none").write_text("max\n")
     machine = host_memory_bytes((tmp_path / "none", tmp_path / "not there"))

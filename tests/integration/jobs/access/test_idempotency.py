@@ -1,4 +1,4 @@
-"""Any order of asking, answering, refusing, dying and waiting: what is remembered is what a dict would remember."""
+"""In any order of requests, commits, refusals, crashes and expiries, the stored keys equal those of a dict."""
 
 import time
 from collections.abc import Callable
@@ -34,7 +34,7 @@ REQUESTS = st.builds(
 
 
 class Memory(RuleBasedStateMachine):
-    """Two callers, two bodies, with and without a key. What stands at a place is a claim or a video, and its body."""
+    """Two callers, two bodies, with and without a key. An entry holds a claim or a video, and its fingerprint."""
 
     redis: ClassVar[Redis]
     make_job: ClassVar[Callable[..., Job]]
@@ -44,71 +44,72 @@ class Memory(RuleBasedStateMachine):
         super().__init__()
         self.redis.flushall()
         self.store = JobStore(self.redis)
-        self.places: dict[str, tuple[str, str, bool]] = {}  # fingerprint, video, whether it is made
-        self.made: set[str] = set()
+        self.places: dict[str, tuple[str, str, bool]] = {}  # fingerprint, video, whether it is created
+        self.created: set[str] = set()
 
-    @rule(target=claims, asked=REQUESTS)
-    def ask(self, asked: IdempotencyKey) -> object:
-        there = self.places.get(asked.redis_key) if asked.key or asked.is_retry else None
+    @rule(target=claims, key=REQUESTS)
+    def request(self, key: IdempotencyKey) -> object:
+        stored = self.places.get(key.redis_key) if key.key or key.is_retry else None
         try:
-            found = claim(self.redis, asked)
+            result = claim(self.redis, key)
         except KeyReused:
-            assert there is not None
-            assert there[0] != asked.fingerprint
+            assert stored is not None
+            assert stored[0] != key.fingerprint
             return multiple()
         except RequestInFlight:
-            assert there is not None
-            assert (there[0], there[2]) == (asked.fingerprint, False)
+            assert stored is not None
+            assert (stored[0], stored[2]) == (key.fingerprint, False)
             return multiple()
-        if isinstance(found, str):
-            assert there == (asked.fingerprint, found, True)
+        if isinstance(result, str):
+            assert stored == (key.fingerprint, result, True)
             return multiple()
-        assert there is None
-        self.places[asked.redis_key] = (asked.fingerprint, found.video_id, False)
-        return found
+        assert stored is None
+        self.places[key.redis_key] = (key.fingerprint, result.video_id, False)
+        return result
 
     @rule(claim=claims)
-    def answer(self, claim: Claim) -> None:
-        """The job is written, unless the claim was lost in the meantime, which only one that is old looks for."""
-        there = self.places.get(claim.asked.redis_key)
-        is_ours = there is not None and there[1] == claim.video_id
+    def commit(self, claim: Claim) -> None:
+        """The job is written unless the claim was lost, which is checked only for an old claim."""
+        key = claim.idempotency_key
+        stored = self.places.get(key.redis_key)
+        is_held = stored is not None and stored[1] == claim.video_id
         old = replace(claim, since=time.monotonic() - CLAIMED_FOR_S)
-        job = self.make_job(owner=claim.asked.owner).evolve(id=claim.video_id)
+        job = self.make_job(owner=key.owner).evolve(id=claim.video_id)
         try:
-            made_before = self.store.submit_all([job], old)
+            existing_id = self.store.submit_all([job], old)
         except (RequestInFlight, KeyReused):
-            assert there is not None
-            assert not is_ours
+            assert stored is not None
+            assert not is_held
             return
-        if made_before and made_before != claim.video_id:
-            assert there == (claim.asked.fingerprint, made_before, True)
+        if existing_id and existing_id != claim.video_id:
+            assert stored == (key.fingerprint, existing_id, True)
             return
-        assert there is None or is_ours
-        self.places[claim.asked.redis_key] = (claim.asked.fingerprint, claim.video_id, True)
-        self.made.add(claim.video_id)
+        assert stored is None or is_held
+        self.places[key.redis_key] = (key.fingerprint, claim.video_id, True)
+        self.created.add(claim.video_id)
 
     @rule(claim=claims)
     def refuse(self, claim: Claim) -> None:
         release_claim(self.redis, claim)
-        if self.places.get(claim.asked.redis_key, ("", "", False))[1] == claim.video_id:
-            del self.places[claim.asked.redis_key]
+        if self.places.get(claim.idempotency_key.redis_key, ("", "", False))[1] == claim.video_id:
+            del self.places[claim.idempotency_key.redis_key]
 
     @rule(claim=claims)
     def a_minute_passes(self, claim: Claim) -> None:
-        """The front end that holds the claim died, or is very slow."""
-        if self.places.get(claim.asked.redis_key, ("", "", True))[1:] == (claim.video_id, False):
-            self.redis.delete(claim.asked.redis_key)
-            del self.places[claim.asked.redis_key]
+        """The front end with the claim died, or is very slow."""
+        if self.places.get(claim.idempotency_key.redis_key, ("", "", True))[1:] == (claim.video_id, False):
+            self.redis.delete(claim.idempotency_key.redis_key)
+            del self.places[claim.idempotency_key.redis_key]
 
     @invariant()
-    def every_video_that_is_remembered_is_there(self) -> None:
-        for _, video_id, is_made in self.places.values():
-            if is_made:
+    def every_stored_video_exists(self) -> None:
+        for _, video_id, is_created in self.places.values():
+            if is_created:
                 assert self.store.get(video_id).id == video_id
         assert len(self.redis.keys("asked:*")) == len(self.places)  # type: ignore[arg-type]
 
 
-def test_asking_again_is_remembered_as_a_dict_would(redis: Redis, make_job: Callable[..., Job]) -> None:
+def test_repeated_requests_are_stored_as_in_a_dict(redis: Redis, make_job: Callable[..., Job]) -> None:
     run_state_machine_as_test(
         type("Bound", (Memory,), {"redis": redis, "make_job": staticmethod(make_job)}),
         settings=settings(
@@ -117,13 +118,13 @@ def test_asking_again_is_remembered_as_a_dict_would(redis: Redis, make_job: Call
     )
 
 
-def test_a_slow_front_end_that_lost_its_claim_makes_no_second_job(
+def test_a_slow_front_end_that_lost_its_claim_creates_no_second_job(
     redis: Redis, store: JobStore, make_job: Callable[..., Job]
 ) -> None:
-    asked = IdempotencyKey("me", "body", "key")
-    slow = claim(redis, asked)
-    redis.delete(asked.redis_key)  # its minute is over
-    quick = claim(redis, asked)
+    key = IdempotencyKey("me", "body", "key")
+    slow = claim(redis, key)
+    redis.delete(key.redis_key)  # its minute is over
+    quick = claim(redis, key)
     assert isinstance(slow, Claim)
     assert isinstance(quick, Claim)
     assert store.submit_all([make_job("me").evolve(id=quick.video_id)], quick) is None
@@ -133,12 +134,12 @@ def test_a_slow_front_end_that_lost_its_claim_makes_no_second_job(
         store.get(slow.video_id)
 
 
-def test_a_key_is_remembered_for_a_day_and_a_body_for_a_quarter_of_an_hour(
+def test_a_key_is_stored_for_a_day_and_a_fingerprint_for_a_quarter_of_an_hour(
     redis: Redis, store: JobStore, make_job: Callable[..., Job]
 ) -> None:
-    for key, lasts_s in (("key", 86_400), (None, 900)):
-        found = claim(redis, IdempotencyKey("me", "body", key))
-        assert isinstance(found, Claim)
-        assert redis.ttl(found.asked.redis_key) <= 60
-        store.submit_all([make_job("me").evolve(id=found.video_id)], found)
-        assert lasts_s - 30 < redis.ttl(found.asked.redis_key) <= lasts_s
+    for key, ttl_s in (("key", 86_400), (None, 900)):
+        held = claim(redis, IdempotencyKey("me", "body", key))
+        assert isinstance(held, Claim)
+        assert redis.ttl(held.idempotency_key.redis_key) <= 60
+        store.submit_all([make_job("me").evolve(id=held.video_id)], held)
+        assert ttl_s - 30 < redis.ttl(held.idempotency_key.redis_key) <= ttl_s

@@ -1,4 +1,4 @@
-"""What is counted is what was granted, whoever counts at the same time, and what is left is told exactly."""
+"""Granted requests are counted exactly, also concurrently, and the reported rest is exact."""
 
 import time
 from collections.abc import Callable
@@ -19,47 +19,48 @@ from tests.job_store import JobStore
 MakeJob = Callable[..., Job]
 
 
-def test_the_limits_of_a_key_stand_before_those_of_the_service() -> None:
+def test_the_limits_of_a_key_override_those_of_the_service() -> None:
     mine, usual = Limits(queued_jobs=3), Limits(queued_jobs=9, running_jobs=2)
     assert mine.or_else(usual) == Limits(queued_jobs=3, running_jobs=2)
     assert Limits().or_else(usual) == usual
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
-@given(most=st.integers(1, 50), spent_s=st.floats(0, 90))
-def test_what_is_said_to_be_left_is_granted_and_no_more(redis: Redis, most: int, spent_s: float) -> None:
-    """Whatever was used before: the bucket is full again after `spent_s`."""
+@given(limit=st.integers(1, 50), spent_s=st.floats(0, 90))
+def test_exactly_the_reported_rest_is_granted(redis: Redis, limit: int, spent_s: float) -> None:
+    """For any earlier usage: the bucket is full again after `spent_s`."""
     redis.flushall()
     redis.set("requests:of:me", f"{(time.time() + spent_s) * 1000:.3f}")
     quotas, started = Quotas(redis), time.monotonic()
-    first = quotas.count_request("me", most)
+    first = quotas.count_request("me", limit)
     assert first.is_exceeded or spent_s <= 60
     if not first.is_exceeded:
-        assert not any(quotas.count_request("me", most).is_exceeded for _ in range(first.left))
-    one_more = quotas.count_request("me", most)
-    next_in_s = spent_s % (60 / most)
+        assert not any(quotas.count_request("me", limit).is_exceeded for _ in range(first.left))
+    one_more = quotas.count_request("me", limit)
+    next_in_s = spent_s % (60 / limit)
     assert one_more.is_exceeded or next_in_s <= time.monotonic() - started + 0.05
 
 
-@pytest.mark.parametrize("most", [1, 7, 60, 100])
-def test_from_several_sides_at_once_exactly_the_limit_is_granted(redis: Redis, most: int) -> None:
+@pytest.mark.parametrize("limit", [1, 7, 60, 100])
+def test_concurrent_requests_get_exactly_the_limit(redis: Redis, limit: int) -> None:
     quotas = Quotas(redis)
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: quotas.count_request("me", most), range(most + 20)))
-    granted = sum(not allowance.is_exceeded for allowance in found)
-    assert most <= granted <= most + most // 20 + 1  # a slow machine fills the bucket a little
-    assert sorted(allowance.left for allowance in found if not allowance.is_exceeded)[-1] == most - 1
+        allowances = list(pool.map(lambda _: quotas.count_request("me", limit), range(limit + 20)))
+    granted = sum(not allowance.is_exceeded for allowance in allowances)
+    assert limit <= granted <= limit + limit // 20 + 1  # a slow machine fills the bucket a little
+    assert sorted(allowance.left for allowance in allowances if not allowance.is_exceeded)[-1] == limit - 1
 
 
-def test_the_last_place_in_the_queue_is_kept_for_one(redis: Redis) -> None:
+def test_the_last_place_in_the_queue_is_reserved_once(redis: Redis) -> None:
     quotas, limits = Quotas(redis), Limits(queued_jobs=10)
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda i: quotas.reserve("me", limits, [f"a{i}", f"b{i}", f"c{i}"], 1)[0], range(8)))
-    assert sum(not allowance.is_exceeded for allowance in found) == 3
+        ids = [[f"a{i}", f"b{i}", f"c{i}"] for i in range(8)]
+        allowances = list(pool.map(lambda three: quotas.reserve("me", limits, three, 1)[0], ids))
+    assert sum(not allowance.is_exceeded for allowance in allowances) == 3
     assert redis.zcard(owner_waiting_key("me")) == 9
 
 
-def test_room_that_never_became_a_job_is_free_again_and_a_job_is_not(
+def test_a_reservation_without_a_job_is_released_and_a_job_is_not(
     redis: Redis, store: JobStore, make_job: MakeJob
 ) -> None:
     quotas, limits = Quotas(redis), Limits(queued_jobs=2)
@@ -75,7 +76,7 @@ def test_room_that_never_became_a_job_is_free_again_and_a_job_is_not(
     assert not quotas.reserve("me", limits, ["third"], 1)[0].is_exceeded
 
 
-def test_pixel_frames_of_a_day_are_counted_to_the_last_one_and_forgotten_at_midnight(redis: Redis) -> None:
+def test_pixel_frames_of_a_day_are_counted_exactly_until_midnight(redis: Redis) -> None:
     quotas, limits = Quotas(redis), Limits(pixel_frames_per_day=1000)
     (day,) = quotas.reserve("me", limits, ["a"], 600)
     assert (day.left, day.window_s, day.is_exceeded) == (400, 86_400, False)
@@ -88,13 +89,13 @@ def test_pixel_frames_of_a_day_are_counted_to_the_last_one_and_forgotten_at_midn
     assert abs(redis.ttl("pixel-frames:of:me") - until_midnight_s) <= 5 or until_midnight_s < 10  # type: ignore[operator]
 
 
-def test_only_the_frames_that_are_made_count(make_job: MakeJob) -> None:
+def test_only_generated_frames_count(make_job: MakeJob) -> None:
     assert request_pixel_frames(make_job().request) == 128 * 128 * 16
     extension = make_job(num_frames=48, video_num_frames=16, continues=True, video_key="v").request
     assert request_pixel_frames(extension) == 128 * 128 * 32
 
 
-def test_who_waits_and_who_runs_is_known_through_all_of_a_jobs_life(
+def test_waiting_and_running_jobs_are_counted_through_the_life_of_a_job(
     redis: Redis, store: JobStore, make_job: MakeJob
 ) -> None:
     def counts() -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""A caller who has as many videos running as it may waits with the others, and stands in nobody's way."""
+"""A caller at its limit of running videos waits and does not delay other callers."""
 
 from collections.abc import Callable
 
@@ -12,22 +12,22 @@ from tests.job_store import JobStore
 MODEL = "easyanimate-v3-tiny"
 
 
-def test_a_caller_at_its_limit_is_passed_over_and_comes_next_when_one_of_its_videos_ends(
+def test_a_caller_at_its_limit_is_skipped_until_one_of_its_videos_ends(
     redis: Redis, store: JobStore, make_job: Callable[..., Job]
 ) -> None:
     mine = [store.submit(make_job("me").evolve(running_limit=2)) for _ in range(4)]
-    other = store.submit(make_job("somebody else"))
+    other = store.submit(make_job("other"))
     running = {}
-    taken = []
+    leased_ids = []
     for _ in range(3):
         job_id = store.first_waiting(MODEL)
         assert job_id is not None
         running[job_id] = store.lease(job_id, "w")
-        taken.append(job_id)
-    assert set(taken) == {mine[0].id, mine[1].id, other.id}
+        leased_ids.append(job_id)
+    assert set(leased_ids) == {mine[0].id, mine[1].id, other.id}
     assert store.first_waiting(MODEL) is None
     assert store.queue_position(store.get(mine[2].id)) == 0
-    redis.delete(tickets_key(MODEL))  # those that were handed in while nobody could be taken
+    redis.delete(tickets_key(MODEL))  # tickets that were used while no job could be leased
     ended = running[mine[0].id]
     assert ended is not None
     assert ended.token is not None

@@ -1,4 +1,4 @@
-"""One suite for every kind of storage: what goes in comes out, links open, trouble has one name."""
+"""One suite for every kind of storage: objects are read back unchanged, links work, errors have one type."""
 
 import resource
 import subprocess
@@ -20,7 +20,7 @@ from jobs.storage.interface import Storage
 from jobs.storage.local import LocalStorage
 from jobs.storage.paths import input_key, job_prefixes, result_key
 from jobs.storage.s3 import S3Storage
-from jobs.storage.s3_lifecycle import our_rules
+from jobs.storage.s3_lifecycle import lifecycle_rules
 from tests.faults.tcp_proxy import Mode, TcpProxy
 from tests.integration.jobs.storage.faulty_wire import Fault, Wire, faulty_wire
 
@@ -38,7 +38,7 @@ def read(storage: Storage, key: str, start: int = 0, length: int | None = None) 
     return b"".join(storage.read(key, start, storage.stat(key).size_bytes if length is None else length))
 
 
-def test_bytes_come_back_as_they_were_put(storage: Storage) -> None:
+def test_bytes_are_read_back_unchanged(storage: Storage) -> None:
     storage.put_bytes("a/bytes.png", b"picture")
     assert read(storage, "a/bytes.png") == b"picture"
 
@@ -54,7 +54,7 @@ def test_putting_again_replaces(storage: Storage) -> None:
     assert read(storage, "a/twice.png") == b"second"
 
 
-def test_a_large_file_comes_back_as_it_was_put(storage: Storage, tmp_path: Path) -> None:
+def test_a_large_file_is_read_back_unchanged(storage: Storage, tmp_path: Path) -> None:
     data = bytes(range(256)) * (17 * MB // 256)
     (tmp_path / "video.mp4").write_bytes(data)
     storage.put_file("a/large.mp4", tmp_path / "video.mp4")
@@ -68,7 +68,7 @@ def test_a_range_is_exactly_that_range(storage: Storage, start: int, length: int
     assert read(storage, "a/range.mp4", start, length) == data[start : start + length]
 
 
-def test_a_copy_stays_when_the_original_goes(storage: Storage) -> None:
+def test_a_copy_stays_when_the_original_is_deleted(storage: Storage) -> None:
     storage.put_bytes("b/original.mp4", b"video")
     storage.copy("b/original.mp4", "a/copy.mp4")
     storage.delete_prefix("b/")
@@ -80,20 +80,20 @@ def test_copying_nothing_is_a_key_error(storage: Storage) -> None:
         storage.copy("a/nothing-here", "a/copy.mp4")
 
 
-def test_a_look_tells_size_and_type(storage: Storage) -> None:
-    storage.put_bytes("a/look.mp4", b"12345")
-    found = storage.stat("a/look.mp4")
-    assert (found.size_bytes, found.content_type) == (5, "video/mp4")
+def test_stat_returns_size_and_type(storage: Storage) -> None:
+    storage.put_bytes("a/stat.mp4", b"12345")
+    stat = storage.stat("a/stat.mp4")
+    assert (stat.size_bytes, stat.content_type) == (5, "video/mp4")
 
 
-def test_the_etag_changes_with_what_lies_there(storage: Storage) -> None:
+def test_the_etag_changes_with_the_content(storage: Storage) -> None:
     storage.put_bytes("a/etag.mp4", b"12345")
     before = storage.stat("a/etag.mp4").etag
     storage.put_bytes("a/etag.mp4", b"54321-")
     assert storage.stat("a/etag.mp4").etag != before
 
 
-def test_looking_at_nothing_is_a_key_error(storage: Storage) -> None:
+def test_stat_of_nothing_is_a_key_error(storage: Storage) -> None:
     with pytest.raises(KeyError, match="nothing-here"):
         storage.stat("a/nothing-here")
 
@@ -138,7 +138,7 @@ def test_deleting_one_object_leaves_the_one_beside_it(storage: Storage) -> None:
     for name in ("one.png", "two.png"):
         storage.put_bytes(f"d/{name}", b"1")
     storage.delete("d/one.png")
-    assert [found.key for found in storage.list("d/")] == ["d/two.png"]
+    assert [item.key for item in storage.list("d/")] == ["d/two.png"]
 
 
 def test_a_list_has_every_object_below_a_prefix_with_size_and_time(storage: Storage) -> None:
@@ -146,26 +146,26 @@ def test_a_list_has_every_object_below_a_prefix_with_size_and_time(storage: Stor
     storage.put_bytes("l/video_1/a.png", b"12")
     storage.put_bytes("l/video_1/deep/b.png", b"123")
     storage.put_bytes("l/video_11/c.png", b"1")
-    found = {listed.key: listed for listed in storage.list("l/video_1/")}
-    assert {key: listed.size_bytes for key, listed in found.items()} == {
+    items = {item.key: item for item in storage.list("l/video_1/")}
+    assert {key: item.size_bytes for key, item in items.items()} == {
         "l/video_1/a.png": 2,
         "l/video_1/deep/b.png": 3,
     }
-    assert all(before - 2 <= listed.modified_at <= time.time() + 2 for listed in found.values())
+    assert all(before - 2 <= item.modified_at <= time.time() + 2 for item in items.values())
     assert list(storage.list("l/nothing/")) == []
-    assert {"l/video_1/a.png", "l/video_11/c.png"} <= {listed.key for listed in storage.list("")}
+    assert {"l/video_1/a.png", "l/video_11/c.png"} <= {item.key for item in storage.list("")}
 
 
 def test_a_storage_that_works_passes_its_check(storage: Storage) -> None:
     storage.check()
 
 
-def test_two_attempts_never_share_a_place() -> None:
+def test_two_attempts_have_different_keys() -> None:
     assert result_key("v", 1, "a", "video.mp4") != result_key("v", 1, "b", "video.mp4")
 
 
-class TestOnABadWire:
-    """What must hold for every store at the other end of a line that fails."""
+class TestFaultyConnection:
+    """Laws of every store behind a faulty connection."""
 
     @pytest.fixture(params=["s3", "moto"])
     def wire(self, request: pytest.FixtureRequest) -> Iterator[Wire]:
@@ -177,7 +177,7 @@ class TestOnABadWire:
     def storage(self, wire: Wire, s3_settings: S3Settings) -> S3Storage:
         return S3Storage(s3_settings.model_copy(update={"endpoint_url": wire.url}))
 
-    def test_an_upload_that_was_cut_is_sent_again_whole(self, wire: Wire, storage: S3Storage, tmp_path: Path) -> None:
+    def test_a_broken_upload_is_sent_again_in_full(self, wire: Wire, storage: S3Storage, tmp_path: Path) -> None:
         data = bytes(range(256)) * (9 * MB // 256)  # two parts
         (tmp_path / "video.mp4").write_bytes(data)
         wire.faults = [Fault("PUT", cut_upload=True), Fault("PUT", status=503, code="SlowDown")]
@@ -185,7 +185,7 @@ class TestOnABadWire:
         assert wire.faults == []
         assert read(storage, "w/cut.mp4") == data
 
-    def test_an_upload_that_never_arrives_leaves_nothing_to_see(
+    def test_an_upload_that_never_arrives_creates_no_object(
         self, wire: Wire, storage: S3Storage, tmp_path: Path
     ) -> None:
         (tmp_path / "video.mp4").write_bytes(b"1" * MB)
@@ -196,12 +196,12 @@ class TestOnABadWire:
         with pytest.raises(KeyError):
             storage.stat("w/never.mp4")
 
-    def test_a_slow_download_that_breaks_off_is_taken_up_where_it_ended(self, wire: Wire, storage: S3Storage) -> None:
+    def test_a_broken_download_is_resumed(self, wire: Wire, storage: S3Storage) -> None:
         data = bytes(i * 7 % 256 for i in range(MB))
         storage.put_bytes("w/down.mp4", data)
         wire.faults = [Fault("GET", cut_download_at=400_000), Fault("GET", pause_s=0.02)]
         assert read(storage, "w/down.mp4", 10, MB - 10) == data[10:]
-        assert wire.seen.count("GET") == 2
+        assert wire.methods.count("GET") == 2
 
     def test_a_download_never_mixes_two_versions(self, wire: Wire, storage: S3Storage) -> None:
         storage.put_bytes("w/two.mp4", b"1" * MB)
@@ -213,22 +213,22 @@ class TestOnABadWire:
             got += pieces
         assert set(b"".join(got)) == set(b"1")
 
-    def test_a_full_store_says_so(self, wire: Wire, storage: S3Storage) -> None:
+    def test_a_full_store_is_reported(self, wire: Wire, storage: S3Storage) -> None:
         wire.faults = [Fault("PUT", status=507, code="XMinioStorageFull")] * 4
-        with pytest.raises(StorageFull, match="no room left"):
+        with pytest.raises(StorageFull, match="no space left"):
             storage.put_bytes("w/full.mp4", b"1")
 
-    def test_a_refusal_is_told_at_once_and_says_what_to_do(self, wire: Wire, storage: S3Storage) -> None:
+    def test_a_refusal_is_not_retried_and_has_advice(self, wire: Wire, storage: S3Storage) -> None:
         wire.faults = [Fault("PUT", status=403, code="AccessDenied")]
         with pytest.raises(StorageRefused, match="allow them to read, write, list and delete"):
             storage.put_bytes("w/no.mp4", b"1")
-        assert wire.seen == ["PUT"]
+        assert wire.methods == ["PUT"]
 
 
 class TestLocal:
-    """What only a folder has to fear."""
+    """Cases of a local folder."""
 
-    def test_a_full_disk_says_so_and_leaves_nothing(self, tmp_path: Path) -> None:
+    def test_a_full_disk_is_reported_and_nothing_is_left(self, tmp_path: Path) -> None:
         storage = LocalStorage(tmp_path / "objects", public_url="", secret=b"s")
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))  # the kernel refuses what goes beyond
@@ -239,10 +239,10 @@ class TestLocal:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         assert [path for path in (tmp_path / "objects").rglob("*") if path.is_file()] == []
 
-    def test_what_a_killed_writer_left_is_no_object_and_goes(self, tmp_path: Path) -> None:
+    def test_the_unfinished_file_of_a_killed_writer_is_no_object_and_is_deleted(self, tmp_path: Path) -> None:
         storage = LocalStorage(tmp_path / "objects", public_url="", secret=b"s")
         program = (
-            "import os, sys; from pathlib import Path; from jobs.local_storage import LocalStorage\n"
+            "import os, sys; from pathlib import Path; from jobs.storage.local import LocalStorage\n"
             "LocalStorage(Path(sys.argv[1]), public_url='', secret=b's')._put('a/b.mp4', lambda file: "
             "(file.write_bytes(b'half'), os.kill(os.getpid(), 9)))"
         )
@@ -268,7 +268,7 @@ class TestLocal:
             storage.delete_prefix(key)
         assert (tmp_path / "out.png").read_bytes() == b"not yours"
 
-    def test_a_link_that_leads_out_of_the_folder_is_not_followed(self, tmp_path: Path) -> None:
+    def test_a_symbolic_link_out_of_the_folder_is_not_followed(self, tmp_path: Path) -> None:
         (tmp_path / "objects").mkdir()
         (tmp_path / "objects" / "way-out").symlink_to("/etc")
         with pytest.raises(KeyError):
@@ -294,7 +294,7 @@ class TestLocal:
 
 
 class TestS3:
-    """What only a server on the other side of a wire can do."""
+    """Cases of a remote server."""
 
     @pytest.fixture
     def link(self, s3_settings: S3Settings) -> str:
@@ -319,17 +319,17 @@ class TestS3:
     def test_a_changed_link_is_refused(self, link: str, change: tuple[str, str]) -> None:
         assert httpx.get(link.replace(*change, 1)).status_code == 403
 
-    def test_without_a_link_nothing_is_to_be_had(self, link: str) -> None:
+    def test_an_unsigned_request_is_refused(self, link: str) -> None:
         assert httpx.get(link.split("?")[0]).status_code == 403
 
-    def test_a_link_is_over_when_its_time_is(self, s3_settings: S3Settings) -> None:
+    def test_a_link_expires(self, s3_settings: S3Settings) -> None:
         storage = S3Storage(s3_settings)
         storage.put_bytes("links/short.mp4", b"1")
         link = storage.url("links/short.mp4", 1, "short.mp4")
         time.sleep(2.1)
         assert httpx.get(link).status_code == 403
 
-    def test_a_link_is_made_for_the_address_that_clients_can_reach(self, s3_settings: S3Settings) -> None:
+    def test_a_link_has_the_public_address(self, s3_settings: S3Settings) -> None:
         outside = s3_settings.model_copy(update={"public_endpoint_url": "https://cdn.example"})
         assert S3Storage(outside).url("a", 60, "a").startswith("https://cdn.example/videos/a?")
 
@@ -351,7 +351,7 @@ class TestS3:
             with pytest.raises(StorageUnavailable):
                 action()
 
-    def test_what_a_broken_upload_left_is_dropped(self, s3_settings: S3Settings) -> None:
+    def test_an_unfinished_upload_is_deleted(self, s3_settings: S3Settings) -> None:
         storage = S3Storage(s3_settings)
         begun = storage.client.create_multipart_upload(Bucket=storage.bucket, Key="w/begun.mp4")
         assert storage.drop_unfinished(before=time.time() - 600) == 0
@@ -360,7 +360,7 @@ class TestS3:
             storage.client.list_parts(Bucket=storage.bucket, Key="w/begun.mp4", UploadId=begun["UploadId"])
 
     @pytest.mark.parametrize("kind", ["s3", "moto"])
-    def test_our_lifecycle_rules_stand_beside_those_of_others(self, request: pytest.FixtureRequest, kind: str) -> None:
+    def test_lifecycle_rules_leave_other_rules_unchanged(self, request: pytest.FixtureRequest, kind: str) -> None:
         storage = S3Storage(request.getfixturevalue(f"{kind}_settings"))
         other: Any = {"ID": "theirs", "Status": "Enabled", "Filter": {"Prefix": "t/"}, "Expiration": {"Days": 9}}
         storage.client.put_bucket_lifecycle_configuration(
@@ -369,17 +369,17 @@ class TestS3:
         for _ in range(2):
             assert storage.set_lifecycle()
         rules = storage.client.get_bucket_lifecycle_configuration(Bucket=storage.bucket)["Rules"]
-        found = {rule["ID"]: rule for rule in rules}
-        assert set(found) == {"theirs", *(rule["ID"] for rule in our_rules())}
-        assert found["theirs"]["Expiration"]["Days"] == 9
-        assert found["easyanimate-checkpoints"]["Filter"]["Prefix"] == "checkpoints/"
+        by_id = {rule["ID"]: rule for rule in rules}
+        assert set(by_id) == {"theirs", *(rule["ID"] for rule in lifecycle_rules())}
+        assert by_id["theirs"]["Expiration"]["Days"] == 9
+        assert by_id["easyanimate-checkpoints"]["Filter"]["Prefix"] == "checkpoints/"
 
-    def test_wrong_keys_are_named_and_not_tried_again(self, stranger: S3Storage) -> None:
+    def test_wrong_keys_are_named_and_not_retried(self, stranger: S3Storage) -> None:
         with pytest.raises(StorageRefused, match="EASYANIMATE_S3__SECRET_ACCESS_KEY"):
             stranger.put_bytes("a", b"1")
 
     @pytest.mark.parametrize("checksum", ["md5", "sha256"])
-    def test_a_bit_that_flips_on_the_way_is_found_and_sent_again(self, s3_settings: S3Settings, checksum: str) -> None:
+    def test_a_flipped_bit_of_an_upload_is_detected(self, s3_settings: S3Settings, checksum: str) -> None:
         with faulty_wire(str(s3_settings.endpoint_url)) as wire:
             storage = S3Storage(s3_settings.model_copy(update={"endpoint_url": wire.url, "checksum": checksum}))
             wire.faults = [Fault("PUT", flip_upload=True)]
@@ -390,7 +390,7 @@ class TestS3:
             with pytest.raises(KeyError):
                 storage.stat("a/flipped.mp4")
 
-    def test_a_store_that_says_nothing_is_given_up(self, s3_settings: S3Settings) -> None:
+    def test_a_silent_store_times_out(self, s3_settings: S3Settings) -> None:
         line = TcpProxy(int(str(s3_settings.endpoint_url).rpartition(":")[2]))
         line.spoil(Mode.SILENT)
         silent = s3_settings.model_copy(update={"endpoint_url": f"http://127.0.0.1:{line.port}"})
@@ -418,7 +418,7 @@ class TestS3:
         with start_s3(tmp_path) as settings:
             assert read(S3Storage(settings), "a/kept.mp4") == b"1"
 
-    def test_no_secret_shows_in_an_error(self, stranger: S3Storage) -> None:
+    def test_no_secret_is_in_an_error(self, stranger: S3Storage) -> None:
         with pytest.raises(StorageUnavailable) as error:
             stranger.put_bytes("a", b"1")
         assert "wrong" not in str(error.value)

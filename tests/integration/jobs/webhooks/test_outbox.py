@@ -41,8 +41,8 @@ def endpoints(redis: Redis) -> EndpointStore:
 @pytest.fixture
 def job(make_job: MakeJob) -> Job:
     target = {"url": "https://Hooks.example/a", "secret": SECRET}
-    made = make_job(webhook=target, metadata={"order": "é 7"})
-    return made.evolve(state=State.COMPLETED, traceparent=TRACE)
+    job = make_job(webhook=target, metadata={"order": "é 7"})
+    return job.evolve(state=State.COMPLETED, traceparent=TRACE)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def endpoint(owner: str = "default", *event_types: str) -> Endpoint:
         id=new_endpoint_id(),
         owner=owner,
         name="all",
-        url="https://standing.example/",
+        url="https://endpoint.example/",
         event_types=event_types or DEFAULT_WEBHOOK_EVENTS,
         secret=new_secret(),
         created_at=1,
@@ -74,7 +74,7 @@ def claimed(deliveries: Deliveries, now: float, *busy: str) -> Delivery:
     return delivery
 
 
-def made(answer: str = "500") -> Try:
+def failed_try(answer: str = "500") -> Try:
     return Try(at=1.5, url="https://x.example/", status_code=500, answer=answer, body="oh", duration_ms=12)
 
 
@@ -82,10 +82,10 @@ def due(deliveries: Deliveries, delivery: Delivery) -> float | None:
     return deliveries.next_tries([delivery])[0]
 
 
-# ---- what is written
+# ---- rows
 
 
-def test_a_delivery_says_what_happened_to_which_video(deliveries: Deliveries, write: Write, job: Job) -> None:
+def test_a_delivery_holds_the_event_and_the_video(deliveries: Deliveries, write: Write, job: Job) -> None:
     write()
     delivery = claimed(deliveries, 100)
     assert json.loads(delivery.body) == {
@@ -102,13 +102,13 @@ def test_a_delivery_says_what_happened_to_which_video(deliveries: Deliveries, wr
     Webhook(SECRET).verify(delivery.body, headers)
 
 
-def test_a_failed_video_says_why(deliveries: Deliveries, write: Write, job: Job) -> None:
+def test_a_failed_video_has_its_error_code(deliveries: Deliveries, write: Write, job: Job) -> None:
     write("video.failed", job=job.evolve(state=State.FAILED, failure=failure("worker_lost")))
     data = json.loads(claimed(deliveries, 100).body)["data"]
     assert (data["status"], data["error"]["code"]) == ("failed", "worker_lost")
 
 
-def test_progress_says_how_far(deliveries: Deliveries, write: Write, make_job: MakeJob) -> None:
+def test_progress_holds_phase_and_step(deliveries: Deliveries, write: Write, make_job: MakeJob) -> None:
     wants_progress = make_job(webhook={"url": "https://hooks.example/", "events": ["video.progress"]})
     write("video.progress", job=wants_progress.evolve(phase=Phase.DENOISING, step=3, total_steps=10))
     data = json.loads(claimed(deliveries, 100).body)["data"]
@@ -121,7 +121,7 @@ def test_the_largest_request_still_has_a_small_body(deliveries: Deliveries, writ
     assert len(claimed(deliveries, 100).body.encode()) < 8192
 
 
-def test_every_endpoint_of_the_caller_that_wants_it_is_told(
+def test_every_subscribed_endpoint_of_the_caller_gets_a_row(
     deliveries: Deliveries, endpoints: EndpointStore, write: Write, job: Job
 ) -> None:
     wants, wants_too, wants_not = endpoint(), endpoint(), endpoint("default", "video.started")
@@ -130,10 +130,10 @@ def test_every_endpoint_of_the_caller_that_wants_it_is_told(
         endpoints.add(one)
     endpoints.disable(disabled.id, "it answered 410 Gone", 50)
     write()
-    found = deliveries.of_job(job.id)
-    assert {row.endpoint_id for row in found} == {"", wants.id, wants_too.id}
-    assert len({row.id for row in found}) == 3
-    assert len({row.event_id for row in found}) == len({row.body for row in found}) == 1
+    rows = deliveries.of_job(job.id)
+    assert {row.endpoint_id for row in rows} == {"", wants.id, wants_too.id}
+    assert len({row.id for row in rows}) == 3
+    assert len({row.event_id for row in rows}) == len({row.body for row in rows}) == 1
     endpoints.remove(wants)
     endpoints.change(disabled.id, lambda one: one.model_copy(update={"disabled_at": None}))
     write("video.failed", now=101)
@@ -141,7 +141,7 @@ def test_every_endpoint_of_the_caller_that_wants_it_is_told(
     assert {row.endpoint_id for row in later} == {"", wants_too.id, disabled.id}
 
 
-def test_the_rows_of_all_endpoints_are_there_with_the_change_itself(
+def test_the_rows_of_all_endpoints_are_written_with_the_change(
     redis: Redis, endpoints: EndpointStore, deliveries: Deliveries, store: JobStore, make_job: MakeJob
 ) -> None:
     endpoints.add(one := endpoint())
@@ -154,26 +154,26 @@ def test_the_rows_of_all_endpoints_are_there_with_the_change_itself(
     assert redis.llen(WAKE_CHANNEL) == 1
     store.delete(job.id)
     assert deliveries.of_job(job.id) == []
-    assert claimed(deliveries, store.now()).id == row.id  # it still goes out
+    assert claimed(deliveries, store.now()).id == row.id  # it is still delivered
 
 
-def test_a_change_that_is_said_again_writes_nothing_twice(
+def test_a_repeated_change_writes_no_second_row(
     redis: Redis, deliveries: Deliveries, endpoints: EndpointStore, job: Job
 ) -> None:
     endpoints.add(endpoint())
     with redis.pipeline() as pipe:
         add_webhook(pipe, job, "video.completed", 100)
-        said = list(pipe.command_stack)
+        commands = list(pipe.command_stack)
         pipe.execute()
         for _ in range(2):
-            deliveries.finish(claimed(deliveries, 100), "delivered", made("200"))
-        pipe.command_stack = said
+            deliveries.finish(claimed(deliveries, 100), "delivered", failed_try("200"))
+        pipe.command_stack = commands
         pipe.execute()
     assert [row.status for row in deliveries.of_job(job.id)] == ["delivered"] * 2
     assert deliveries.claim(1e10) is None
 
 
-# ---- who tries what
+# ---- claims
 
 
 def test_nothing_is_due_before_its_time(deliveries: Deliveries, write: Write) -> None:
@@ -181,18 +181,18 @@ def test_nothing_is_due_before_its_time(deliveries: Deliveries, write: Write) ->
     assert deliveries.claim(99.9) is None
 
 
-def test_what_is_claimed_is_nobody_elses(deliveries: Deliveries, write: Write) -> None:
+def test_a_claimed_delivery_is_not_claimed_again(deliveries: Deliveries, write: Write) -> None:
     write()
     assert deliveries.claim(100) is not None
     assert deliveries.claim(100) is None
 
 
-def test_of_many_deliverers_each_gets_its_own(deliveries: Deliveries, write: Write) -> None:
+def test_concurrent_deliverers_claim_different_deliveries(deliveries: Deliveries, write: Write) -> None:
     for _ in range(20):
         write()
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: deliveries.claim(100), range(40)))
-    ids = [delivery.id for delivery in found if delivery is not None]
+        claims = list(pool.map(lambda _: deliveries.claim(100), range(40)))
+    ids = [delivery.id for delivery in claims if delivery is not None]
     assert len(ids) == len(set(ids)) == 20
 
 
@@ -203,17 +203,17 @@ def test_a_delivery_whose_deliverer_died_is_free_after_a_minute(deliveries: Deli
     assert claimed(deliveries, 100 + CLAIM_S).id == delivery.id
 
 
-def test_a_busy_lane_or_caller_is_passed_over(
+def test_a_busy_lane_or_caller_is_skipped(
     deliveries: Deliveries, endpoints: EndpointStore, write: Write, make_job: MakeJob
 ) -> None:
-    endpoints.add(standing := endpoint())
+    endpoints.add(one := endpoint())
     for now in range(150):
         write(now=now)
     other = make_job(owner="other", webhook={"url": "https://other.example/"})
     write(now=200, job=other)
     first = claimed(deliveries, 300)
     second = claimed(deliveries, 300, first.lane)
-    assert {first.lane, second.lane} == {"default hooks.example", f"default {standing.id}"}
+    assert {first.lane, second.lane} == {"default hooks.example", f"default {one.id}"}
     assert claimed(deliveries, 300, first.lane, second.lane).job_id == other.id
     assert claimed(deliveries, 300, "other").lane.startswith("default ")
     assert deliveries.claim(300, ["default", "other"]) is None
@@ -227,7 +227,7 @@ def test_the_lane_that_waits_longest_comes_first(deliveries: Deliveries, write: 
     assert [claimed(deliveries, 200).job_id for _ in jobs] == [job.id for job in jobs]
 
 
-def test_a_row_that_vanished_does_not_stand_in_the_way(redis: Redis, deliveries: Deliveries, write: Write) -> None:
+def test_a_missing_row_does_not_block_the_lane(redis: Redis, deliveries: Deliveries, write: Write) -> None:
     write(now=100)
     redis.delete(delivery_key(deliveries.of_job(claimed(deliveries, 100).job_id)[0].id))
     write(now=101)
@@ -236,7 +236,7 @@ def test_a_row_that_vanished_does_not_stand_in_the_way(redis: Redis, deliveries:
     assert redis.zcard("outbox:due") == 1
 
 
-# ---- what comes of it
+# ---- results
 
 
 def test_there_are_ten_tries_on_the_published_schedule(deliveries: Deliveries, write: Write) -> None:
@@ -244,7 +244,7 @@ def test_there_are_ten_tries_on_the_published_schedule(deliveries: Deliveries, w
     now, waits, ids = 0.0, [], set()
     while delivery := deliveries.claim(now):
         ids.add((delivery.id, delivery.event_id, delivery.body))
-        if deliveries.retry(delivery, made(), now) != "pending":
+        if deliveries.retry(delivery, failed_try(), now) != "pending":
             break
         at = due(deliveries, delivery)
         assert at is not None
@@ -255,25 +255,25 @@ def test_there_are_ten_tries_on_the_published_schedule(deliveries: Deliveries, w
     assert len(ids) == 1
     [row] = deliveries.of_job(delivery.job_id)  # type: ignore[union-attr]
     assert (row.status, row.tries, deliveries.claim(1e10)) == ("exhausted", 10, None)
-    assert deliveries.tries([row]) == [[made()] * 10]
+    assert deliveries.tries([row]) == [[failed_try()] * 10]
 
 
-def test_the_receivers_wish_can_only_make_the_wait_longer(deliveries: Deliveries, write: Write) -> None:
+def test_retry_after_can_only_extend_the_wait(deliveries: Deliveries, write: Write) -> None:
     write(now=0)
-    deliveries.retry(claimed(deliveries, 0), made("429"), 0, at_least_s=90)
+    deliveries.retry(claimed(deliveries, 0), failed_try("429"), 0, at_least_s=90)
     assert deliveries.claim(89) is None
     second = claimed(deliveries, 90)
-    deliveries.retry(second, made("429"), 90, at_least_s=1)
+    deliveries.retry(second, failed_try("429"), 90, at_least_s=1)
     assert due(deliveries, second) == 90 + SCHEDULE_S[1]
 
 
 @pytest.mark.parametrize("status", ["delivered", "refused", "exhausted"])
-def test_what_has_ended_is_on_the_ledger_for_a_week(
+def test_an_ended_delivery_is_on_the_ledger_for_a_week(
     redis: Redis, deliveries: Deliveries, write: Write, status: Status
 ) -> None:
     write()
     delivery = claimed(deliveries, 100)
-    deliveries.finish(delivery, status, made("204"))
+    deliveries.finish(delivery, status, failed_try("204"))
     [row] = deliveries.of_job(delivery.job_id)
     assert (row.status, row.tries) == (status, 1)
     for key in (delivery_key(row.id), tries_key(row.id)):
@@ -281,23 +281,21 @@ def test_what_has_ended_is_on_the_ledger_for_a_week(
     assert deliveries.claim(1e10) is None
 
 
-def test_what_still_waits_does_not_expire(redis: Redis, deliveries: Deliveries, write: Write) -> None:
+def test_a_pending_delivery_does_not_expire(redis: Redis, deliveries: Deliveries, write: Write) -> None:
     write()
     delivery = claimed(deliveries, 100)
-    deliveries.retry(delivery, made(), 100)
+    deliveries.retry(delivery, failed_try(), 100)
     assert redis.ttl(delivery_key(delivery.id)) == -1
 
 
-def test_a_deliverer_that_comes_back_too_late_changes_nothing_but_adds_its_try(
-    deliveries: Deliveries, write: Write
-) -> None:
+def test_a_late_deliverer_only_adds_its_try(deliveries: Deliveries, write: Write) -> None:
     write()
     late = claimed(deliveries, 100)
     other = claimed(deliveries, 100 + CLAIM_S)
-    deliveries.retry(late, made("late"), 161)
-    assert deliveries.claim(10_000) is not None  # the other's claim has run out by then, and nothing else was planned
-    deliveries.finish(other, "delivered", made("200"))
-    deliveries.retry(late, made("later"), 1000)
+    deliveries.retry(late, failed_try("late"), 161)
+    assert deliveries.claim(10_000) is not None  # the other claim has expired by then, and no retry is scheduled
+    deliveries.finish(other, "delivered", failed_try("200"))
+    deliveries.retry(late, failed_try("later"), 1000)
     [row] = deliveries.of_job(late.job_id)
     assert (row.status, [one.answer for one in deliveries.tries([row])[0]]) == ("delivered", ["late", "200", "later"])
     assert deliveries.claim(1e10) is None
@@ -309,11 +307,11 @@ def test_progress_is_tried_once_and_not_kept(
     write("video.progress", job=make_job(webhook={"url": "https://hooks.example/", "events": ["video.progress"]}))
     delivery = claimed(deliveries, 100)
     assert 0 < int(redis.ttl(delivery_key(delivery.id))) <= 60  # type: ignore[arg-type]
-    assert deliveries.retry(delivery, made(), 100) == "dropped"
+    assert deliveries.retry(delivery, failed_try(), 100) == "dropped"
     assert (deliveries.claim(1e10), deliveries.of_job(delivery.job_id)) == (None, [])
 
 
-# ---- once more
+# ---- redelivery
 
 
 def test_a_delivery_is_redelivered_with_the_same_event_and_a_fresh_schedule(
@@ -321,14 +319,14 @@ def test_a_delivery_is_redelivered_with_the_same_event_and_a_fresh_schedule(
 ) -> None:
     write()
     first = claimed(deliveries, 100)
-    deliveries.finish(first, "refused", made("410"))
+    deliveries.finish(first, "refused", failed_try("410"))
     deliveries.redeliver(first, 500)
     again = claimed(deliveries, 500)
     assert (again.event_id, again.body, again.place, again.tries) == (first.event_id, first.body, 0, 1)
     assert redis.ttl(delivery_key(first.id)) == redis.ttl(tries_key(first.id)) == -1
-    deliveries.redeliver(again, 501)  # it is being tried: nobody tries it beside that
+    deliveries.redeliver(again, 501)  # it is being tried: no other deliverer claims it
     assert deliveries.claim(502) is None
-    deliveries.retry(again, made(), 502)
+    deliveries.retry(again, failed_try(), 502)
     deliveries.redeliver(again, 503)
     assert claimed(deliveries, 503).id == first.id
 

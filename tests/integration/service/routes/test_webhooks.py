@@ -109,7 +109,7 @@ def test_a_receiver_that_cannot_be_reached_is_told_by_the_test(
     endpoint = make(api, f"http://127.0.0.1:{free_port()}/")
     answer = api.post(f"/v1/webhook_endpoints/{endpoint}/test")
     assert (answer.status_code, code_of(answer)) == (400, "webhook_unreachable")
-    assert "could not be connected to" in answer.json()["detail"]
+    assert "no connection could be opened" in answer.json()["detail"]
 
 
 def test_an_endpoint_brings_its_own_secret_and_has_defaults(api: httpx.Client, receiver: str) -> None:

@@ -1,4 +1,4 @@
-"""The keeper: jobs of lost workers go to others, and it waits for a Redis that is away."""
+"""The keeper queues jobs of lost workers again, and waits for an unavailable Redis."""
 
 import time
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def sweeper(settings: WorkerSettings, redis: Redis) -> RecoverySweeper:
     return RecoverySweeper(JobStore(redis, lease_s=0.05).table, keeper)
 
 
-def test_a_job_whose_worker_fell_silent_is_queued_again(sweeper: RecoverySweeper, submit: Submit) -> None:
+def test_a_job_with_an_expired_lease_is_queued_again(sweeper: RecoverySweeper, submit: Submit) -> None:
     job = submit("a red ball")
     sweeper.store.lease(job.id, "w1")
     time.sleep(0.1)
@@ -47,7 +47,7 @@ def test_a_job_whose_worker_fell_silent_is_queued_again(sweeper: RecoverySweeper
     assert sweeper.store.first_waiting(MODEL) == job.id
 
 
-def test_a_job_whose_worker_beats_is_left_alone(sweeper: RecoverySweeper, submit: Submit, store: JobStore) -> None:
+def test_a_job_with_a_valid_lease_keeps_running(sweeper: RecoverySweeper, submit: Submit, store: JobStore) -> None:
     job = submit("a red ball")
     store.lease(job.id, "w1")  # for fifteen seconds
     sweeper.sweep()
@@ -59,14 +59,14 @@ def test_a_job_whose_ticket_was_lost_with_a_worker_gets_another(
 ) -> None:
     Registry(redis).announce(card, "w1")
     job = submit("a red ball")
-    redis.lpop(tickets.tickets_key(MODEL))  # as a worker that died does
+    redis.lpop(tickets.tickets_key(MODEL))  # as a worker that dies
     for _ in range(2):
         sweeper.sweep()
     assert redis.llen(tickets.tickets_key(MODEL)) == 1
     assert sweeper.store.first_waiting(MODEL) == job.id
 
 
-def test_a_keeper_waits_for_a_redis_that_is_away(settings: WorkerSettings, free_port: int) -> None:
+def test_a_keeper_waits_for_an_unavailable_redis(settings: WorkerSettings, free_port: int) -> None:
     keeper = KeeperSettings.model_validate(
         {"redis_url": f"redis://127.0.0.1:{free_port}/0", "data_dir": settings.data_dir, "sweep_s": 0.01}
     )
@@ -80,14 +80,14 @@ def test_a_keeper_waits_for_a_redis_that_is_away(settings: WorkerSettings, free_
     assert not thread.is_alive()
 
 
-def test_a_model_without_a_worker_is_said_to_be_unserved_after_a_while(redis: Redis, card: ModelCard) -> None:
+def test_a_model_without_a_worker_is_marked_as_unserved_after_a_while(redis: Redis, card: ModelCard) -> None:
     registry = Registry(redis)
     registry.announce(card, "w1")
-    patient, hasty = UnservedModels(registry, after_s=1000), UnservedModels(registry, after_s=0)
-    hasty.check(card.name)
+    unhurried, immediate = UnservedModels(registry, after_s=1000), UnservedModels(registry, after_s=0)
+    immediate.check(card.name)
     assert registry.unserved_since(card.name) is None
     registry.withdraw(card.name, "w1")
-    patient.check(card.name)
+    unhurried.check(card.name)
     assert registry.unserved_since(card.name) is None
-    hasty.check(card.name)
+    immediate.check(card.name)
     assert registry.unserved_since(card.name) is not None

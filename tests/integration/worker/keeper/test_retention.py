@@ -1,4 +1,4 @@
-"""What is deleted when, on a real Redis: files past their time, what other attempts left, what belongs to nobody."""
+"""The keeper deletes expired files, files of other attempts and orphans, on a real Redis."""
 
 import os
 import time
@@ -31,7 +31,7 @@ DAY_S = 86_400
 
 
 @pytest.fixture
-def keeping(tmp_path: Path) -> KeeperSettings:
+def keeper_settings(tmp_path: Path) -> KeeperSettings:
     return KeeperSettings.model_validate({"data_dir": tmp_path, "record_retention_s": 0.0})
 
 
@@ -43,31 +43,31 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
 
 
 @pytest.fixture
-def local(tmp_path: Path) -> LocalStorage:
+def folder(tmp_path: Path) -> LocalStorage:
     return LocalStorage(tmp_path / "objects", public_url="", secret=b"s")
 
 
 @pytest.fixture
-def janitor(store: JobStore, storage: Storage, keeping: KeeperSettings) -> RetentionSweeper:
-    return RetentionSweeper(store.table, storage, keeping)
+def sweeper(store: JobStore, storage: Storage, keeper_settings: KeeperSettings) -> RetentionSweeper:
+    return RetentionSweeper(store.table, storage, keeper_settings)
 
 
-class Hand:
-    """Does to jobs what front end and worker do."""
+class JobHelper:
+    """Submits, runs and finishes jobs as front end and worker do."""
 
-    def __init__(self, store: JobStore, storage: Storage, asked: Callable[..., VideoRequest]) -> None:
-        self.store, self.storage, self.asked = store, storage, asked
+    def __init__(self, store: JobStore, storage: Storage, make_request: Callable[..., VideoRequest]) -> None:
+        self.store, self.storage, self.make_request = store, storage, make_request
 
     def submit(self, retention_s: float | None) -> Job:
         job_id = new_job_id()
         self.storage.put_bytes(input_key(job_id, "image.png"), b"picture")
-        request = self.asked("a red ball", image_key=input_key(job_id, "image.png"))
+        request = self.make_request("a red ball", image_key=input_key(job_id, "image.png"))
         return self.store.submit(
             Job(id=job_id, owner="me", request=request, created_at=self.store.now(), retention_s=retention_s)
         )
 
     def attempt(self, job_id: str) -> tuple[Job, str]:
-        """A worker takes the job and stores its video, but does not commit it."""
+        """A worker leases the job and stores its video, but does not commit it."""
         job = self.store.lease(job_id, "w1")
         assert job
         key = result_key(job_id, job.attempt, job.token or "", "video.mp4")
@@ -77,21 +77,21 @@ class Hand:
 
     def finish(self, job_id: str) -> Job:
         job, key = self.attempt(job_id)
-        result = made(key)
+        result = result_of(key)
         self.storage.put_bytes(job_file_key(key), write_job(job, result, self.store.now()))
         assert self.store.complete(job_id, job.token or "", result)
         return self.store.get(job_id)
 
     def keys(self, job_id: str) -> set[str]:
-        """What lies there of a job, without its id."""
+        """The stored keys of a job, without its id."""
         return {
-            found.key.replace(job_id, "J")
+            item.key.replace(job_id, "J")
             for place in ("inputs/", "videos/", "checkpoints/")
-            for found in self.storage.list(f"{place}{job_id}/")
+            for item in self.storage.list(f"{place}{job_id}/")
         }
 
 
-def made(key: str) -> Result:
+def result_of(key: str) -> Result:
     return Result(
         video_key=key,
         content_type="video/mp4",
@@ -103,7 +103,7 @@ def made(key: str) -> Result:
     )
 
 
-def sent_ahead(file_id: str) -> Upload:
+def upload(file_id: str) -> Upload:
     return Upload(
         id=file_id, owner="me", filename="a.png", purpose="vision", kind="picture", extension="png", size_bytes=1,
         content_sha256="", width=1, height=1, created_at=time.time(), expires_at=time.time() + 7 * DAY_S,
@@ -111,115 +111,121 @@ def sent_ahead(file_id: str) -> Upload:
 
 
 @pytest.fixture
-def hand(store: JobStore, storage: Storage, asked: Callable[..., VideoRequest]) -> Hand:
-    return Hand(store, storage, asked)
+def jobs(store: JobStore, storage: Storage, make_request: Callable[..., VideoRequest]) -> JobHelper:
+    return JobHelper(store, storage, make_request)
 
 
-def make_due(redis: Redis, todo: CleanupQueue) -> None:
-    """As if the time of everything on this list had come."""
-    for job_id in redis.zrange(todo, 0, -1):
-        redis.zadd(todo, {job_id: 0})
+def make_due(redis: Redis, queue: CleanupQueue) -> None:
+    """Makes every entry of this queue due."""
+    for job_id in redis.zrange(queue, 0, -1):
+        redis.zadd(queue, {job_id: 0})
 
 
-def test_files_go_at_their_time_and_the_record_tells_of_it_until_it_goes_too(
-    hand: Hand, store: JobStore, keeping: KeeperSettings
+def test_expired_files_are_deleted_and_the_record_later(
+    jobs: JobHelper, store: JobStore, keeper_settings: KeeperSettings
 ) -> None:
-    job = hand.finish(hand.submit(0.01).id)
+    job = jobs.finish(jobs.submit(0.01).id)
     assert job.expires_at == pytest.approx((job.completed_at or 0) + 0.01)
     time.sleep(0.05)
-    janitor = RetentionSweeper(store.table, hand.storage, keeping.model_copy(update={"record_retention_s": DAY_S}))
-    janitor.sweep()
-    assert hand.keys(job.id) == set()
+    sweeper = RetentionSweeper(
+        store.table, jobs.storage, keeper_settings.model_copy(update={"record_retention_s": DAY_S})
+    )
+    sweeper.sweep()
+    assert jobs.keys(job.id) == set()
     assert store.get(job.id).files_gone
-    RetentionSweeper(store.table, hand.storage, keeping).sweep()
-    assert store.get(job.id)  # its time was planned when its files went
+    RetentionSweeper(store.table, jobs.storage, keeper_settings).sweep()
+    assert store.get(job.id)  # its expiry was set when its files were deleted
     make_due(store.redis, CleanupQueue.RECORDS)
-    janitor.sweep()
+    sweeper.sweep()
     with pytest.raises(JobNotFound):
         store.get(job.id)
     assert store.newest("me", 10) == []
 
 
-def test_what_waits_or_runs_keeps_everything_however_old(hand: Hand, janitor: RetentionSweeper, redis: Redis) -> None:
-    waiting = hand.submit(0.01)
-    running = hand.submit(0.01)
-    hand.attempt(running.id)
+def test_waiting_and_running_jobs_keep_their_files(jobs: JobHelper, sweeper: RetentionSweeper, redis: Redis) -> None:
+    waiting = jobs.submit(0.01)
+    running = jobs.submit(0.01)
+    jobs.attempt(running.id)
     time.sleep(0.05)
-    for todo in CleanupQueue:
+    for queue in CleanupQueue:
         for job in (waiting, running):
-            if todo is not CleanupQueue.ERASED:
-                redis.zadd(todo, {job.id: 0})  # even if a list were wrong
-    janitor.sweep()
-    assert hand.keys(waiting.id) == {"inputs/J/image.png"}
-    assert len(hand.keys(running.id)) == 4
+            if queue is not CleanupQueue.ERASED:
+                redis.zadd(queue, {job.id: 0})  # even if a queue were wrong
+    sweeper.sweep()
+    assert jobs.keys(waiting.id) == {"inputs/J/image.png"}
+    assert len(jobs.keys(running.id)) == 4
 
 
-def test_a_video_is_kept_for_ever_if_that_is_wanted(hand: Hand, janitor: RetentionSweeper, redis: Redis) -> None:
-    job = hand.finish(hand.submit(None).id)
+def test_a_video_without_retention_is_kept_for_ever(jobs: JobHelper, sweeper: RetentionSweeper, redis: Redis) -> None:
+    job = jobs.finish(jobs.submit(None).id)
     assert job.expires_at is None
-    for todo in CleanupQueue:
-        make_due(redis, todo)
-    janitor.sweep()
-    assert {"inputs/J/image.png"} < hand.keys(job.id)
+    for queue in CleanupQueue:
+        make_due(redis, queue)
+    sweeper.sweep()
+    assert {"inputs/J/image.png"} < jobs.keys(job.id)
 
 
-def test_what_other_attempts_left_goes_when_the_job_has_ended(
-    hand: Hand, janitor: RetentionSweeper, store: JobStore, redis: Redis
+def test_files_of_other_attempts_are_deleted_after_the_end(
+    jobs: JobHelper, sweeper: RetentionSweeper, store: JobStore, redis: Redis
 ) -> None:
-    job = hand.submit(DAY_S)
-    lost, _ = hand.attempt(job.id)
+    job = jobs.submit(DAY_S)
+    lost, _ = jobs.attempt(job.id)
     assert store.retry(job.id, lost.token or "")
-    winner = hand.finish(job.id)
+    winner = jobs.finish(job.id)
     folder = (winner.result.video_key if winner.result else "").rpartition("/")[0].replace(job.id, "J")
-    assert len(hand.keys(job.id)) == 7
-    janitor.sweep()
-    assert len(hand.keys(job.id)) == 7  # a worker may still be tidying up itself
+    assert len(jobs.keys(job.id)) == 7
+    sweeper.sweep()
+    assert len(jobs.keys(job.id)) == 7  # a worker may still be cleaning up
     make_due(redis, CleanupQueue.LEFTOVERS)
-    janitor.sweep()
-    assert hand.keys(job.id) == {
+    sweeper.sweep()
+    assert jobs.keys(job.id) == {
         "inputs/J/image.png",
         *(f"{folder}/{name}" for name in ("video.mp4", "manifest.json", "job.json")),
     }
 
 
-def test_what_a_deleted_job_still_stores_goes(
-    hand: Hand, janitor: RetentionSweeper, store: JobStore, redis: Redis
+def test_files_of_a_deleted_job_are_deleted(
+    jobs: JobHelper, sweeper: RetentionSweeper, store: JobStore, redis: Redis
 ) -> None:
-    job = hand.submit(DAY_S)
-    hand.attempt(job.id)
+    job = jobs.submit(DAY_S)
+    jobs.attempt(job.id)
     store.delete(job.id)
-    janitor.sweep()
-    assert hand.keys(job.id) != set()
+    sweeper.sweep()
+    assert jobs.keys(job.id) != set()
     make_due(redis, CleanupQueue.ERASED)
-    janitor.sweep()
-    assert hand.keys(job.id) == set()
-    assert all(redis.zcard(todo) == 0 for todo in CleanupQueue)
+    sweeper.sweep()
+    assert jobs.keys(job.id) == set()
+    assert all(redis.zcard(queue) == 0 for queue in CleanupQueue)
 
 
-def test_several_keepers_at_once_do_no_harm(hand: Hand, store: JobStore, keeping: KeeperSettings) -> None:
-    kept = hand.finish(hand.submit(DAY_S).id)
-    gone = [hand.finish(hand.submit(0.01).id) for _ in range(6)]
+def test_several_keepers_may_sweep_at_once(jobs: JobHelper, store: JobStore, keeper_settings: KeeperSettings) -> None:
+    kept = jobs.finish(jobs.submit(DAY_S).id)
+    gone = [jobs.finish(jobs.submit(0.01).id) for _ in range(6)]
     time.sleep(0.05)
     with ThreadPoolExecutor(3) as pool:
-        for swept in [pool.submit(RetentionSweeper(store.table, hand.storage, keeping).sweep) for _ in range(3)]:
+        for swept in [
+            pool.submit(RetentionSweeper(store.table, jobs.storage, keeper_settings).sweep) for _ in range(3)
+        ]:
             swept.result()
-    assert [hand.keys(job.id) for job in gone] == [set()] * 6
-    assert len(hand.keys(kept.id)) == 5
+    assert [jobs.keys(job.id) for job in gone] == [set()] * 6
+    assert len(jobs.keys(kept.id)) == 5
 
 
-def test_one_broken_record_does_not_stand_in_the_way(
-    hand: Hand, janitor: RetentionSweeper, store: JobStore, redis: Redis
+def test_one_unreadable_record_does_not_stop_the_others(
+    jobs: JobHelper, sweeper: RetentionSweeper, store: JobStore, redis: Redis
 ) -> None:
-    broken, other = (hand.finish(hand.submit(0.01).id) for _ in range(2))
+    broken, other = (jobs.finish(jobs.submit(0.01).id) for _ in range(2))
     redis.hset(f"job:{broken.id}", "request", "{}")
     time.sleep(0.05)
-    janitor.sweep()
-    assert hand.keys(other.id) == set()
+    sweeper.sweep()
+    assert jobs.keys(other.id) == set()
     assert retention.due(redis, CleanupQueue.FILES, store.now() + DAY_S, 10) == [broken.id]
 
 
-def test_while_storage_is_away_nothing_is_forgotten(hand: Hand, store: JobStore, keeping: KeeperSettings) -> None:
-    job = hand.finish(hand.submit(0.01).id)
+def test_no_record_is_deleted_while_storage_is_away(
+    jobs: JobHelper, store: JobStore, keeper_settings: KeeperSettings
+) -> None:
+    job = jobs.finish(jobs.submit(0.01).id)
     time.sleep(0.05)
 
     class Away(LocalStorage):
@@ -227,100 +233,104 @@ def test_while_storage_is_away_nothing_is_forgotten(hand: Hand, store: JobStore,
             raise StorageUnavailable
 
     with pytest.raises(StorageUnavailable):
-        RetentionSweeper(store.table, Away(keeping.data_dir / "away", public_url="", secret=b"s"), keeping).sweep()
+        RetentionSweeper(
+            store.table, Away(keeper_settings.data_dir / "away", public_url="", secret=b"s"), keeper_settings
+        ).sweep()
     assert retention.due(store.redis, CleanupQueue.FILES, store.now(), 10) == [job.id]
-    RetentionSweeper(store.table, hand.storage, keeping).sweep()
-    assert hand.keys(job.id) == set()
+    RetentionSweeper(store.table, jobs.storage, keeper_settings).sweep()
+    assert jobs.keys(job.id) == set()
 
 
 class TestOrphans:
-    """What the look over the whole store finds."""
+    """Orphans in storage."""
 
     @pytest.fixture
-    def hand(self, store: JobStore, local: LocalStorage, asked: Callable[..., VideoRequest]) -> Hand:
-        return Hand(store, local, asked)
+    def jobs(self, store: JobStore, folder: LocalStorage, make_request: Callable[..., VideoRequest]) -> JobHelper:
+        return JobHelper(store, folder, make_request)
 
     @pytest.fixture
-    def orphans(self, store: JobStore, local: LocalStorage, keeping: KeeperSettings) -> OrphanSweeper:
-        return OrphanSweeper(store.table, local, keeping)
+    def orphans(self, store: JobStore, folder: LocalStorage, keeper_settings: KeeperSettings) -> OrphanSweeper:
+        return OrphanSweeper(store.table, folder, keeper_settings)
 
     @staticmethod
     def age(storage: LocalStorage, seconds: float) -> None:
-        """As if everything there had been stored so long ago."""
+        """Dates every object back by this time."""
         for path in storage.folder.rglob("*"):
             os.utime(path, (time.time() - seconds,) * 2)
 
-    def test_inputs_of_a_request_that_was_never_accepted_go_but_not_at_once(
-        self, hand: Hand, orphans: OrphanSweeper
+    def test_inputs_of_a_refused_request_are_deleted_after_a_while(
+        self, jobs: JobHelper, orphans: OrphanSweeper
     ) -> None:
-        hand.storage.put_bytes(input_key("video_never", "image.png"), b"1")
+        jobs.storage.put_bytes(input_key("video_never", "image.png"), b"1")
         self.age(orphans.storage, 3600)  # type: ignore[arg-type]
         orphans.sweep()
-        assert hand.keys("video_never") == {"inputs/J/image.png"}
+        assert jobs.keys("video_never") == {"inputs/J/image.png"}
         self.age(orphans.storage, 2 * DAY_S)  # type: ignore[arg-type]
         orphans.sweep()
-        assert hand.keys("video_never") == set()
+        assert jobs.keys("video_never") == set()
 
-    def test_what_any_job_needs_stays_however_old(self, hand: Hand, orphans: OrphanSweeper) -> None:
-        waiting, running, ended = hand.submit(DAY_S), hand.submit(DAY_S), hand.finish(hand.submit(None).id)
-        hand.attempt(running.id)
-        before = [hand.keys(job.id) for job in (waiting, running, ended)]
+    def test_files_of_existing_jobs_stay(self, jobs: JobHelper, orphans: OrphanSweeper) -> None:
+        waiting, running, ended = jobs.submit(DAY_S), jobs.submit(DAY_S), jobs.finish(jobs.submit(None).id)
+        jobs.attempt(running.id)
+        before = [jobs.keys(job.id) for job in (waiting, running, ended)]
         self.age(orphans.storage, 400 * DAY_S)  # type: ignore[arg-type]
         orphans.sweep()
-        assert [hand.keys(job.id) for job in (waiting, running, ended)] == before
+        assert [jobs.keys(job.id) for job in (waiting, running, ended)] == before
 
-    def test_finished_videos_of_a_redis_that_lost_everything_stay_until_they_would_expire(
-        self, hand: Hand, orphans: OrphanSweeper, redis: Redis, local: LocalStorage
+    def test_finished_videos_of_a_lost_redis_stay_until_they_expire(
+        self, jobs: JobHelper, orphans: OrphanSweeper, redis: Redis, folder: LocalStorage
     ) -> None:
-        kept, over = hand.finish(hand.submit(DAY_S).id), hand.finish(hand.submit(0.01).id)
-        waiting = hand.submit(DAY_S)
-        damaged = hand.finish(hand.submit(0.01).id)
+        kept, over = jobs.finish(jobs.submit(DAY_S).id), jobs.finish(jobs.submit(0.01).id)
+        waiting = jobs.submit(DAY_S)
+        damaged = jobs.finish(jobs.submit(0.01).id)
         assert damaged.result
-        local.put_bytes(job_file_key(damaged.result.video_key), b"{")
+        folder.put_bytes(job_file_key(damaged.result.video_key), b"{")
         time.sleep(0.05)
         redis.flushall()
-        self.age(local, 2 * DAY_S)
+        self.age(folder, 2 * DAY_S)
         orphans.sweep()
-        assert len(hand.keys(kept.id)) == 5
-        assert len(hand.keys(damaged.id)) == 5
-        assert (hand.keys(over.id), hand.keys(waiting.id)) == (set(), set())
+        assert len(jobs.keys(kept.id)) == 5
+        assert len(jobs.keys(damaged.id)) == 5
+        assert (jobs.keys(over.id), jobs.keys(waiting.id)) == (set(), set())
 
-    def test_the_end_of_a_file_that_was_never_written_to_its_end_comes(
-        self, orphans: OrphanSweeper, local: LocalStorage
-    ) -> None:
-        local.put_bytes("videos/v/1-a/video.mp4", b"1")
-        (local.folder / "videos/v/1-a/.unfinished-video.mp4.1").write_bytes(b"1")
-        self.age(local, 2 * DAY_S)
+    def test_unfinished_files_are_deleted(self, orphans: OrphanSweeper, folder: LocalStorage) -> None:
+        folder.put_bytes("videos/v/1-a/video.mp4", b"1")
+        (folder.folder / "videos/v/1-a/.unfinished-video.mp4.1").write_bytes(b"1")
+        self.age(folder, 2 * DAY_S)
         orphans.sweep()
-        assert [path for path in local.folder.rglob("*") if path.is_file()] == []
+        assert [path for path in folder.folder.rglob("*") if path.is_file()] == []
 
-    def test_files_sent_ahead_go_when_nobody_can_name_them_any_more(
-        self, orphans: OrphanSweeper, local: LocalStorage, redis: Redis
+    def test_uploads_without_a_record_are_deleted(
+        self, orphans: OrphanSweeper, folder: LocalStorage, redis: Redis
     ) -> None:
         files, kept, half, lost = UploadIndex(redis), new_file_id(), new_file_id(), new_file_id()
         for file_id in (kept, half, lost):
             files.announce(file_id, time.time())
-            local.put_bytes(f"uploads/{file_id}/content.png", b"1")
-        files.add(sent_ahead(kept))
-        redis.zrem("files:expiring", lost)  # as a Redis does that lost its last second
+            folder.put_bytes(f"uploads/{file_id}/content.png", b"1")
+        files.add(upload(kept))
+        redis.zrem("files:expiring", lost)  # as in a Redis that lost its last second
         orphans.sweep()
-        assert len(list(local.list("uploads/"))) == 3  # not at once
-        self.age(local, 2 * DAY_S)
+        assert len(list(folder.list("uploads/"))) == 3  # not at once
+        self.age(folder, 2 * DAY_S)
         orphans.sweep()
-        assert {found.key.split("/")[1] for found in local.list("uploads/")} == {kept, half}
+        assert {item.key.split("/")[1] for item in folder.list("uploads/")} == {kept, half}
         redis.flushall()
         orphans.sweep()
-        assert list(local.list("uploads/")) == []
+        assert list(folder.list("uploads/")) == []
 
     def test_the_same_holds_in_a_bucket(
-        self, store: JobStore, s3_settings: S3Settings, keeping: KeeperSettings, asked: Callable[..., VideoRequest]
+        self,
+        store: JobStore,
+        s3_settings: S3Settings,
+        keeper_settings: KeeperSettings,
+        make_request: Callable[..., VideoRequest],
     ) -> None:
-        hand = Hand(store, S3Storage(s3_settings), asked)
-        job = hand.finish(hand.submit(DAY_S).id)
-        hand.storage.put_bytes(input_key("video_never", "image.png"), b"1")
-        hand.storage.put_bytes(f"uploads/{new_file_id()}/content.png", b"1")
-        before = hand.keys(job.id)
-        at_once = keeping.model_copy(update={"orphan_grace_s": -3600.0})
-        OrphanSweeper(store.table, hand.storage, at_once).sweep()
-        assert (hand.keys("video_never"), hand.keys(job.id)) == (set(), before)
-        assert list(hand.storage.list("uploads/")) == []
+        jobs = JobHelper(store, S3Storage(s3_settings), make_request)
+        job = jobs.finish(jobs.submit(DAY_S).id)
+        jobs.storage.put_bytes(input_key("video_never", "image.png"), b"1")
+        jobs.storage.put_bytes(f"uploads/{new_file_id()}/content.png", b"1")
+        before = jobs.keys(job.id)
+        at_once = keeper_settings.model_copy(update={"orphan_grace_s": -3600.0})
+        OrphanSweeper(store.table, jobs.storage, at_once).sweep()
+        assert (jobs.keys("video_never"), jobs.keys(job.id)) == (set(), before)
+        assert list(jobs.storage.list("uploads/")) == []

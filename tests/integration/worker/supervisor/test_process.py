@@ -130,12 +130,12 @@ def test_the_spool_of_a_killed_worker_is_cleared_by_the_next(
 
 
 def test_a_job_outlives_a_redis_that_is_away_for_a_moment(
-    start: Start, tmp_path: Path, asked: Callable[..., VideoRequest], free_port: int
+    start: Start, tmp_path: Path, make_request: Callable[..., VideoRequest], free_port: int
 ) -> None:
     server = EmbeddedRedis(tmp_path / "redis", free_port).start()
     try:
         store = JobStore(connect(server.url, retries=5))
-        job = store.submit(Job(id="video_1", owner="me", request=asked("brief"), created_at=store.now()))
+        job = store.submit(Job(id="video_1", owner="me", request=make_request("brief"), created_at=store.now()))
         start(redis_url=server.url)
         wait_until(lambda: store.get(job.id).phase is Phase.DENOISING)
         server.stop()

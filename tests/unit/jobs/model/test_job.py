@@ -1,4 +1,4 @@
-"""A record that goes into Redis comes out the same, whatever words are in it."""
+"""A record read from Redis equals the one written, for any text in it."""
 
 import pytest
 from hypothesis import given
@@ -71,13 +71,13 @@ jobs = st.builds(
 
 
 @given(jobs)
-def test_a_record_comes_back_as_it_was_written(job: Job) -> None:
+def test_a_stored_record_is_read_back_unchanged(job: Job) -> None:
     stored = {name.encode(): value.encode() for name, value in job.to_hash().items()}
     assert Job.from_hash(stored) == job
 
 
 @given(jobs, jobs)
-def test_writing_only_what_changed_is_enough(old: Job, new: Job) -> None:
+def test_writing_only_the_changed_fields_is_enough(old: Job, new: Job) -> None:
     changed = {name for name in Job.model_fields if getattr(old, name) != getattr(new, name)}
     stored = {name.encode(): value.encode() for name, value in (old.to_hash() | new.to_hash(changed)).items()}
     assert Job.from_hash(stored) == new
@@ -93,7 +93,7 @@ def test_only_queued_and_running_are_not_final(state: State) -> None:
     assert state.is_final == (state not in (State.QUEUED, State.RUNNING))
 
 
-def test_a_webhook_secret_shows_in_no_repr() -> None:
+def test_a_webhook_secret_is_not_in_a_repr() -> None:
     target = WebhookTarget(url="https://example.com", secret=SecretStr("whsec_hush"))
     assert "hush" not in f"{target!r} {target}"
 
@@ -103,7 +103,7 @@ def test_an_unknown_field_of_a_stored_request_is_refused() -> None:
         VideoRequest.model_validate({"colour": "blue"})
 
 
-def test_ids_are_never_the_same() -> None:
+def test_ids_are_unique() -> None:
     assert len({new_job_id() for _ in range(1000)}) == 1000
 
 
@@ -112,5 +112,5 @@ def test_every_failure_has_a_sentence_for_the_caller(code: str) -> None:
     assert failure(code).message.endswith(".")
 
 
-def test_a_failure_may_say_it_better() -> None:
+def test_a_failure_can_have_a_message_of_its_own() -> None:
     assert failure("gpu_out_of_memory", "Try 64 frames.").message == "Try 64 frames."

@@ -1,10 +1,10 @@
-"""What is asked for follows from the inputs."""
+"""The mode of a request follows from its inputs."""
 
 import pytest
 
 from jobs.model.request import Mode, VideoRequest
 
-ASKED = {
+REQUEST = {
     "model": "m", "prompt": "a", "width": 64, "height": 64, "num_frames": 16, "fps": 24, "num_inference_steps": 2,
     "guidance_scale": 1.0, "scheduler": "euler", "seed": 1,
 }  # fmt: skip
@@ -21,6 +21,6 @@ ASKED = {
         ({"video_key": "k", "continues": True}, Mode.EXTENSION, "video.mp4"),
     ],
 )
-def test_the_inputs_say_the_mode_and_the_file(inputs: dict[str, object], mode: Mode, name: str) -> None:
-    asked = VideoRequest.model_validate(ASKED | inputs)
-    assert (asked.mode, asked.result_name) == (mode, name)
+def test_mode_and_file_name_follow_from_the_inputs(inputs: dict[str, object], mode: Mode, name: str) -> None:
+    request = VideoRequest.model_validate(REQUEST | inputs)
+    assert (request.mode, request.result_name) == (mode, name)

@@ -1,4 +1,4 @@
-"""What a model cannot make is refused, and the nearest value named in the refusal is one it can make."""
+"""A card refuses impossible values, and the nearest value named in a refusal is accepted."""
 
 import re
 
@@ -15,7 +15,7 @@ SIDES = st.integers(-50, 5000)
 
 @st.composite
 def cards(draw: st.DrawFn) -> ModelCard:
-    """Any sensible card: sides on the grid, and the smallest picture within the limit of pixels."""
+    """Any valid card: sides on the grid, and the smallest size within the limit of pixels."""
     min_side = 16 * draw(st.integers(1, 20))
     max_side = min_side + 16 * draw(st.integers(0, 60))
     max_pixels = draw(st.integers(min_side**2, max_side**2))
@@ -92,13 +92,13 @@ def test_too_many_pixels_keep_their_shape_in_the_nearest_size(card: ModelCard) -
         card.check_size(512, 256)
 
 
-def test_an_unknown_scheduler_is_refused_with_the_known_ones(card: ModelCard) -> None:
+def test_an_unknown_scheduler_is_refused_with_the_available_ones(card: ModelCard) -> None:
     with pytest.raises(InvalidRequest, match="one of euler, euler_ancestral, dpmpp_2m, pndm, ddim"):
         card.check_sampling("karras", 10)
 
 
 @pytest.mark.parametrize(("scheduler", "steps"), [("euler", 0), ("pndm", 3), ("euler", 201)])
-def test_a_number_of_steps_the_sampler_cannot_take_is_refused(card: ModelCard, scheduler: str, steps: int) -> None:
+def test_a_number_of_steps_outside_the_schedulers_range_is_refused(card: ModelCard, scheduler: str, steps: int) -> None:
     with pytest.raises(InvalidRequest, match="num_inference_steps must be between"):
         card.check_sampling(scheduler, steps)
 

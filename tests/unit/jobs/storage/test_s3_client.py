@@ -1,4 +1,4 @@
-"""What uploads look like on the wire to AWS and to others, without a wire: the request is caught before it is sent."""
+"""Headers of uploads to AWS and to other stores; each request is caught before it is sent."""
 
 from base64 import b64encode
 from hashlib import md5
@@ -47,10 +47,10 @@ def test_other_stores_get_an_md5_and_no_trailer(endpoint: str, size: int, tmp_pa
     requests = sent(settings_for(endpoint), tmp_path, size)
     assert len(requests) == (1 if size == 1000 else 2)
     for request in requests:
-        told = {name.lower() for name in request.headers}
-        assert "content-md5" in told
-        assert not told & {"x-amz-trailer", "content-encoding", "x-amz-sdk-checksum-algorithm"}
-        assert not any(name.startswith("x-amz-checksum") for name in told)
+        names = {name.lower() for name in request.headers}
+        assert "content-md5" in names
+        assert not names & {"x-amz-trailer", "content-encoding", "x-amz-sdk-checksum-algorithm"}
+        assert not any(name.startswith("x-amz-checksum") for name in names)
     if size == 1000:
         digest = b64encode(md5(b"1" * size, usedforsecurity=False).digest())
         assert requests[0].headers["Content-MD5"] == digest
@@ -62,7 +62,7 @@ def test_aws_gets_a_sha256(endpoint: str | None, tmp_path: Path) -> None:
     assert request.headers["x-amz-trailer"].lower() == b"x-amz-checksum-sha256"
 
 
-def test_a_setting_decides_where_auto_is_wrong(tmp_path: Path) -> None:
+def test_the_setting_overrides_the_automatic_checksum(tmp_path: Path) -> None:
     (request,) = sent(settings_for(None, checksum="md5"), tmp_path, 1000)
     assert "content-md5" in {name.lower() for name in request.headers}
 
@@ -71,6 +71,6 @@ def test_a_setting_decides_where_auto_is_wrong(tmp_path: Path) -> None:
     ("style", "begins"),
     [("path", "https://store.example/videos/a/"), ("virtual", "https://videos.store.example/a/")],
 )
-def test_a_bucket_is_addressed_as_the_setting_says(style: str, begins: str, tmp_path: Path) -> None:
+def test_the_setting_decides_how_a_bucket_is_addressed(style: str, begins: str, tmp_path: Path) -> None:
     (request,) = sent(settings_for("https://store.example", addressing_style=style), tmp_path, 10)
     assert request.url.startswith(begins)

@@ -1,4 +1,4 @@
-"""A signed link opens what it was made for, until its time is over, and nothing else."""
+"""A signed link opens its own object until it expires, and nothing else."""
 
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -11,8 +11,8 @@ from jobs.storage.signed_urls import is_signed, sign_path
 SECRET = b"a secret"
 
 
-def opened(path: str, now: float, secret: bytes = SECRET) -> bool:
-    """Whether a front end that has only the link lets it pass."""
+def is_accepted(path: str, now: float, secret: bytes = SECRET) -> bool:
+    """Whether a front end accepts the link."""
     parts = urlsplit(path)
     query = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
     key = unquote(parts.path.removeprefix("/files/"))
@@ -20,16 +20,16 @@ def opened(path: str, now: float, secret: bytes = SECRET) -> bool:
 
 
 @given(key=st.text(min_size=1), filename=st.text())
-def test_a_link_opens_what_it_was_made_for(key: str, filename: str) -> None:
-    assert opened(sign_path(SECRET, key, 1000, filename), now=999.9)
+def test_a_link_opens_its_own_object(key: str, filename: str) -> None:
+    assert is_accepted(sign_path(SECRET, key, 1000, filename), now=999.9)
 
 
-def test_a_link_is_over_when_its_time_is() -> None:
-    assert not opened(sign_path(SECRET, "a/b.mp4", 1000, "b.mp4"), now=1000)
+def test_a_link_expires() -> None:
+    assert not is_accepted(sign_path(SECRET, "a/b.mp4", 1000, "b.mp4"), now=1000)
 
 
-def test_a_link_of_another_house_is_refused() -> None:
-    assert not opened(sign_path(b"another", "a/b.mp4", 1000, "b.mp4"), now=0)
+def test_a_link_with_another_secret_is_refused() -> None:
+    assert not is_accepted(sign_path(b"another", "a/b.mp4", 1000, "b.mp4"), now=0)
 
 
 @pytest.mark.parametrize(
@@ -39,11 +39,11 @@ def test_a_link_of_another_house_is_refused() -> None:
 def test_a_changed_link_is_refused(change: tuple[str, str]) -> None:
     path = sign_path(SECRET, "a/b.mp4", 1000, "b.mp4")
     assert path.count(change[0]) == 1
-    assert not opened(path.replace(*change), now=0)
+    assert not is_accepted(path.replace(*change), now=0)
 
 
 @pytest.mark.parametrize("signature", ["", "0" * 64, "é", "A" * 64])
-def test_a_made_up_signature_is_refused(signature: str) -> None:
+def test_an_invented_signature_is_refused(signature: str) -> None:
     assert not is_signed(SECRET, "a", 1000, "b", signature, 0)
 
 

@@ -1,4 +1,4 @@
-"""What we sign, the verifier of Standard Webhooks accepts; what it would not, we refuse beforehand."""
+"""The verifier of Standard Webhooks accepts our signatures; secrets that it refuses are refused beforehand."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ BODY = '{"type":"video.completed"}'
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=50))
-def test_the_verifier_accepts_what_we_sign(word: str) -> None:
+def test_the_verifier_accepts_our_signatures(word: str) -> None:
     body = json.dumps({"word": word}, ensure_ascii=False)
     headers = signed_headers([SECRET], "evt_1", body, time.time())
     assert Webhook(SECRET).verify(body, headers) == {"word": word}
@@ -48,7 +48,7 @@ def test_an_event_of_ten_minutes_ago_is_not_accepted() -> None:
 
 
 @pytest.mark.parametrize("length", [24, 32, 64])
-def test_a_secret_of_24_to_64_bytes_is_taken(length: int) -> None:
+def test_a_secret_of_24_to_64_bytes_is_accepted(length: int) -> None:
     check_secret("whsec_" + base64.b64encode(bytes(length)).decode())
 
 
@@ -65,7 +65,7 @@ def test_a_secret_of_24_to_64_bytes_is_taken(length: int) -> None:
         base64.b64encode(bytes(32)).decode(),
     ],
 )
-def test_a_secret_no_verifier_would_take_is_refused_by_name(secret: str) -> None:
+def test_a_secret_that_verifiers_refuse_is_refused_with_its_parameter(secret: str) -> None:
     with pytest.raises(InvalidRequest) as refusal:
         check_secret(secret)
     assert refusal.value.param == "webhook.secret"

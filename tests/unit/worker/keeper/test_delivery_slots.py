@@ -1,4 +1,4 @@
-"""Nobody gets all the threads: not one receiver, not one caller, and a slow receiver one at a time."""
+"""No receiver and no caller gets all threads, and a slow receiver gets one at a time."""
 
 from jobs.model.delivery import Delivery
 from worker.keeper.delivery_slots import SLOW_S, DeliverySlots
@@ -10,37 +10,37 @@ def delivery(owner: str, receiver: str) -> Delivery:
 
 
 def test_a_receiver_gets_an_eighth_and_a_caller_three_quarters() -> None:
-    lanes = DeliverySlots(32)
+    slots = DeliverySlots(32)
     for _ in range(4):
-        assert lanes.busy() == []
-        lanes.acquire(delivery("a", "r"))
-    assert lanes.busy() == ["a r"]
+        assert slots.busy() == []
+        slots.acquire(delivery("a", "r"))
+    assert slots.busy() == ["a r"]
     for n in range(20):
-        lanes.acquire(delivery("a", f"r{n}"))
-    assert lanes.busy() == ["a r", "a"]
-    assert lanes.has_room
+        slots.acquire(delivery("a", f"r{n}"))
+    assert slots.busy() == ["a r", "a"]
+    assert slots.has_room
     for n in range(8):
-        lanes.acquire(delivery("b", f"r{n}"))
-    assert not lanes.has_room
+        slots.acquire(delivery("b", f"r{n}"))
+    assert not slots.has_room
 
 
-def test_a_slow_receiver_has_one_at_a_time_until_it_is_fast_again() -> None:
-    lanes, one = DeliverySlots(32), delivery("a", "r")
-    lanes.acquire(one)
-    lanes.release(one, SLOW_S)
-    assert lanes.busy() == []
-    lanes.acquire(one)
-    assert lanes.busy() == ["a r"]
-    lanes.release(one, 0.1)
-    lanes.acquire(one)
-    assert lanes.busy() == []
+def test_a_slow_receiver_has_one_delivery_at_a_time_until_it_is_fast_again() -> None:
+    slots, one = DeliverySlots(32), delivery("a", "r")
+    slots.acquire(one)
+    slots.release(one, SLOW_S)
+    assert slots.busy() == []
+    slots.acquire(one)
+    assert slots.busy() == ["a r"]
+    slots.release(one, 0.1)
+    slots.acquire(one)
+    assert slots.busy() == []
 
 
-def test_what_has_ended_takes_no_room() -> None:
-    lanes, one = DeliverySlots(1), delivery("a", "r")
+def test_an_ended_delivery_frees_its_slot() -> None:
+    slots, one = DeliverySlots(1), delivery("a", "r")
     for _ in range(3):
-        assert lanes.has_room
-        lanes.acquire(one)
-        assert not lanes.has_room
-        lanes.leave(one, 0.1)
-    assert lanes.busy() == []
+        assert slots.has_room
+        slots.acquire(one)
+        assert not slots.has_room
+        slots.release(one, 0.1)
+    assert slots.busy() == []
