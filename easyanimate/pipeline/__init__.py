@@ -1,12 +1,12 @@
-"""Text, pictures and video to frames: the EasyAnimateV3 pipeline, long videos, samplers, and random numbers."""
+"""The EasyAnimateV3 pipeline: text, images and video to frames, with long videos, schedulers and random numbers."""
 
 from easyanimate.pipeline.inputs.generation import Generation
 from easyanimate.pipeline.long_video import WindowState, generate_windows
 from easyanimate.pipeline.output import EasyAnimatePipelineOutput
 from easyanimate.pipeline.pipeline import EasyAnimatePipeline
 from easyanimate.pipeline.schedulers.draws import Draws
-from easyanimate.pipeline.schedulers.names import SCHEDULERS
 from easyanimate.pipeline.schedulers.schedulers import make_scheduler, num_timesteps
+from easyanimate.scheduler_names import SCHEDULERS
 
 __all__ = [
     "SCHEDULERS",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from easyanimate.pipeline.schedulers.names import SCHEDULERS
+from easyanimate.scheduler_names import SCHEDULERS
 
 CARD: dict[str, Any] = {
     "name": "easyanimate-v3-tiny",

@@ -1,4 +1,4 @@
-"""One try of this worker at one job: fetch the inputs, let the engine work, shelve the video, settle the end."""
+"""One attempt at a job: fetches the inputs, lets the engine generate, commits the result, and updates the record."""
 
 import time
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from jobs.model.result_files import FILES, IMAGES, Variant, segment_name, siblin
 from jobs.model.states import Phase
 from jobs.storage.interface import Storage
 from jobs.storage.paths import INPUT_FILES, content_type_of, result_key
-from jobs.store.keeper.recovery import JobStore
+from jobs.store.leases import WorkerJobs
 from worker import metrics
 from worker.attempt.engine_process import EngineProcess
 from worker.attempt.engine_session import EngineSession, Note
@@ -35,8 +35,8 @@ from worker.settings import WorkerSettings
 
 log = structlog.get_logger()
 
-BESIDE = (FILES[Variant.MANIFEST], *IMAGES)
-STORE_LAST_S = 8.0  # for the newest checkpoint to get to storage before the job goes to another
+SMALL_FILES = (FILES[Variant.MANIFEST], *IMAGES)  # stored beside the video
+CHECKPOINT_FLUSH_S = 8.0  # to store the newest checkpoint before the job is released
 MAX_STORAGE_PAUSE_S = 15.0  # between two tries to reach the storage
 
 
@@ -45,7 +45,7 @@ class WorkerContext:
     """What every attempt of a worker uses."""
 
     settings: WorkerSettings
-    store: JobStore
+    store: WorkerJobs
     storage: Storage
     engine: EngineProcess
     drain: Drain
@@ -53,110 +53,116 @@ class WorkerContext:
 
 
 class AttemptRun:
-    """Use as a context: inside it the job is beaten for, and when it is left the job is settled.
+    """A context manager: inside it the lease is renewed, and at its end the record gets the outcome.
 
-    `room` is an empty folder. Every method may raise Ended, which leaving the context takes care of.
+    `folder` is empty at first. Every method may raise AttemptEnded, which the context handles.
     """
 
-    def __init__(self, job: Job, context: WorkerContext, room: Path) -> None:
+    def __init__(self, job: Job, context: WorkerContext, folder: Path) -> None:
         self.job = job
         self.token = job.token or ""
         self.settings, self.store, self.storage = context.settings, context.store, context.storage
-        self.room, self.result_path = room, room / job.request.result_name
-        self.reporter = Heartbeat(context.store, job, context.settings.beat_s)
-        self.orders = StopSignals(self.reporter, context.drain)
-        self.shelf = CheckpointStore(job, context.storage, context.settings, self.reporter.is_lost.is_set)
-        self.run = EngineSession(context.engine, context.settings, self.orders, self._note)
-        self.side_shelf = PartialResultUploader(context.store, context.storage, job, room)
-        self.ending: AttemptEnded | None = None
+        self.folder, self.result_path = folder, folder / job.request.result_name
+        self.heartbeat = Heartbeat(context.store, job, context.settings.beat_s)
+        self.stop_signals = StopSignals(self.heartbeat, context.drain)
+        self.checkpoints = CheckpointStore(job, context.storage, context.settings, self.heartbeat.is_lost.is_set)
+        self.session = EngineSession(context.engine, context.settings, self.stop_signals, self._on_note)
+        self.partial_results = PartialResultUploader(context.store, context.storage, job, folder)
+        self.outcome: AttemptEnded | None = None  # why there is no video
 
     def __enter__(self) -> Self:
-        asked = self.job.request
-        facts = {"size": asked.size, "num_frames": asked.num_frames, "steps": asked.num_inference_steps}
-        log.info("job.started", job_id=self.job.id, attempt=self.job.attempt, **facts)
-        self.reporter.start()
+        request = self.job.request
+        fields = {"size": request.size, "num_frames": request.num_frames, "steps": request.num_inference_steps}
+        log.info("job.started", job_id=self.job.id, attempt=self.job.attempt, **fields)
+        self.heartbeat.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
+        if error is not None and not isinstance(error, AttemptEnded):
+            log.error("attempt.crashed", job_id=self.job.id, exc_info=error)
         try:
             if error is not None:
-                self._settle(error if isinstance(error, AttemptEnded) else JobFailed(failure("internal_error")))
+                self._finish(error if isinstance(error, AttemptEnded) else JobFailed(failure("internal_error")))
         finally:
-            self.side_shelf.close()
-            self.reporter.close()
-            self.shelf.close()
-        if self._has_job_ended():
-            self.shelf.delete()
-        return isinstance(error, AttemptEnded)
+            self.partial_results.close()
+            self.heartbeat.close()
+            self.checkpoints.close()
+        if self._is_job_final():
+            self.checkpoints.delete()
+        return isinstance(error, Exception)
 
     def fetch_inputs(self) -> dict[str, Path]:
-        """What the request came with, as files, by name."""
-        folder = self.room / "inputs"
+        """Downloads the input files of the request and returns them by name."""
+        folder = self.folder / "inputs"
         folder.mkdir()
         keys = {name: getattr(self.job.request, field) for name, field in INPUT_FILES.items()}
         return {name: self._fetch(key, folder / name) for name, key in keys.items() if key}
 
     def generate(self, inputs: dict[str, Path]) -> Done:
-        """Have the engine make the video; it is at `result_path` then, and its manifest beside it."""
-        request = self.job.request.model_copy(update={"webhook": None})  # its secret is none of the engine's business
-        self.shelf.fetch()
-        checkpoints = Checkpoints(self.shelf.folder, self.settings.checkpoint_every_s)
-        return self.run.make(Run(self.token, request, self.result_path, inputs, checkpoints))
+        """Lets the engine write the video to `result_path`, and its manifest beside it."""
+        request = self.job.request.model_copy(update={"webhook": None})  # the engine does not need its secret
+        self.checkpoints.fetch()
+        checkpoints = Checkpoints(self.checkpoints.folder, self.settings.checkpoint_every_s)
+        return self.session.run(Run(self.token, request, self.result_path, inputs, checkpoints))
 
     def commit_result(self, done: Done) -> None:
-        """Store the video and commit it as the job's result, once."""
+        """Stores the video and commits it as the result of the job, once."""
         started = time.monotonic()
-        self.orders.has_video = True
-        self.reporter.report(replace(self.run.progress, phase=Phase.UPLOADING))
+        self.stop_signals.has_video = True
+        self.heartbeat.report(replace(self.session.progress, phase=Phase.UPLOADING))
         key = result_key(self.job.id, self.job.attempt, self.token, self.result_path.name)
         segments = [segment_name(number) for number in range(len(done.segment_frames))]
-        for name in (*BESIDE, *(name for name in segments if name not in self.side_shelf.stored)):
+        for name in (*SMALL_FILES, *(name for name in segments if name not in self.partial_results.stored)):
             if (path := self.result_path.with_name(name)).exists():
                 self._with_storage(partial(self.storage.put_file, sibling_key(key, name), path))
         self._with_storage(lambda: self.storage.put_file(key, self.result_path))
         phases = {**done.phase_seconds, Phase.UPLOADING.value: round(time.monotonic() - started, 3)}
         result = _result(key, done, phases)
-        told = write_job(self.job, result, time.time())
-        self._with_storage(lambda: self.storage.put_bytes(job_file_key(key), told))
+        job_file = write_job(self.job, result, time.time())
+        self._with_storage(lambda: self.storage.put_bytes(job_file_key(key), job_file))
         crash_point("worker.uploaded")
-        self.reporter.close()
-        if not retry_until_drained(lambda: self.store.complete(self.job.id, self.token, result), self.orders.drain):
-            self._discard(key)
-            raise LeaseLost
+        self.heartbeat.close()
+        self._commit(result)
         metrics.ATTEMPTS.labels("completed").inc()
         for phase, seconds in phases.items():
             metrics.PHASES.labels(phase).observe(seconds)
         log.info("job.finished", job_id=self.job.id, attempt=self.job.attempt, bytes=done.size_bytes, **phases)
 
-    def _note(self, what: Note) -> None:
-        """The engine goes on from a checkpoint, or has made one, or shows how far it is."""
-        if isinstance(what, Preview | SegmentWritten):
-            self.side_shelf.put(what)
+    def _commit(self, result: Result) -> None:
+        drain = self.stop_signals.drain
+        if not retry_until_drained(lambda: self.store.complete(self.job.id, self.token, result), drain):
+            self._discard(result.video_key)
+            raise LeaseLost
+
+    def _on_note(self, note: Note) -> None:
+        """Handles an event of the engine that is not progress."""
+        if isinstance(note, Preview | SegmentWritten):
+            self.partial_results.put(note)
             return
-        if isinstance(what, Checkpointed):
-            self.shelf.notify_written()
+        if isinstance(note, Checkpointed):
+            self.checkpoints.notify_written()
             return
-        log.info("job.resumed", job_id=self.job.id, attempt=self.job.attempt, step=what.step)
+        log.info("job.resumed", job_id=self.job.id, attempt=self.job.attempt, step=note.step)
         try:
-            self.store.add_log(self.job.id, self.token, f"Goes on from step {what.step}.", resumed_step=what.step)
+            self.store.add_log(self.job.id, self.token, f"Resumes at step {note.step}.", resumed_step=note.step)
         except QueueUnavailable:
             log.warning("redis.away", job_id=self.job.id)
 
-    def _has_job_ended(self) -> bool:
-        """Whether nobody will go on with it; not known while Redis is away."""
+    def _is_job_final(self) -> bool:
+        """Whether no further attempt follows; False while Redis is away."""
         try:
-            return self.store.get(self.job.id).state.is_final
+            return self.store.table.get(self.job.id).state.is_final
         except JobNotFound:
             return True
         except QueueUnavailable:
             return False
 
-    def _settle(self, ending: AttemptEnded) -> None:
-        self.ending = ending
-        if isinstance(ending, Drained | EngineLost) and not self.shelf.flush(STORE_LAST_S):
+    def _finish(self, outcome: AttemptEnded) -> None:
+        self.outcome = outcome
+        if isinstance(outcome, Drained | EngineLost) and not self.checkpoints.flush(CHECKPOINT_FLUSH_S):
             log.warning("checkpoint.not_stored", job_id=self.job.id)
-        event = retry_until_drained(lambda: ending.apply(self.store, self.job), self.orders.drain)
-        reason = str(ending) or type(ending).__name__
+        event = retry_until_drained(lambda: outcome.apply(self.store, self.job), self.stop_signals.drain)
+        reason = str(outcome) or type(outcome).__name__
         metrics.ATTEMPTS.labels(event.removeprefix("job.")).inc()
         log.info(event, job_id=self.job.id, attempt=self.job.attempt, reason=reason)
 
@@ -164,7 +170,7 @@ class AttemptRun:
         try:
             self._with_storage(lambda: self._download(key, path))
         except KeyError as error:
-            raise JobFailed(failure("internal_error", f"The input {path.name} is no longer there.")) from error
+            raise JobFailed(failure("internal_error", f"The input {path.name} no longer exists.")) from error
         return path
 
     def _download(self, key: str, path: Path) -> None:
@@ -174,10 +180,10 @@ class AttemptRun:
                 file.write(piece)
 
     def _with_storage(self, call: Callable[[], None]) -> None:
-        """Try until the storage answers: that it was away is no reason to make a video twice."""
+        """Repeats `call` until the storage answers, because a finished video is expensive to generate again."""
         started, pause_s = time.monotonic(), 0.2
         while True:
-            self.orders.raise_if_stopped()
+            self.stop_signals.raise_if_stopped()
             try:
                 return call()
             except StorageUnavailable as error:
@@ -191,7 +197,7 @@ class AttemptRun:
         try:
             self.storage.delete_prefix(key.rpartition("/")[0] + "/")
         except StorageUnavailable:
-            log.warning("video.left_behind", job_id=self.job.id, key=key)
+            log.warning("video.not_deleted", job_id=self.job.id, key=key)
 
 
 def _result(key: str, done: Done, phases: dict[str, float]) -> Result:

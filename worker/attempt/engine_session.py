@@ -1,4 +1,4 @@
-"""One conversation with the engine: have it make a video, pass on how far it is, stop it when ordered or silent."""
+"""A run on the engine: starts it, passes its events on, and stops it on a signal or when it is silent."""
 
 import time
 from collections.abc import Callable
@@ -33,31 +33,31 @@ log = structlog.get_logger()
 T = TypeVar("T")
 Note = Resumed | Checkpointed | Preview | SegmentWritten
 
-LISTEN_S = 0.05  # between two looks at what else there is: orders, silence
-TO_HAND_BACK_S = 3.0  # of the grace: for a step that is under way, and the checkpoint on its way to storage
+POLL_S = 0.05  # between two checks of signals and silence
+RELEASE_S = 3.0  # of the grace, for the current step and to store its checkpoint
 
 
 class EngineSession:
-    """Every method may raise Ended; the engine is then idle again, or gone; `on_note` hears the rest."""
+    """`run` may raise AttemptEnded; the engine is then idle or killed. `on_note` receives all events but progress."""
 
     def __init__(
         self,
         engine: EngineProcess,
         settings: WorkerSettings,
-        orders: StopSignals,
+        stop_signals: StopSignals,
         on_note: Callable[[Note], None],
     ) -> None:
         self.engine = engine
         self.settings = settings
-        self.orders = orders
+        self.stop_signals = stop_signals
         self.on_note = on_note
         self.progress = Progress(Phase.LOADING, 0, 0)
-        self.pace = ProgressRate()
+        self.rate = ProgressRate()
 
-    def make(self, run: Run) -> Done:
-        """Have the video made that `run` asks for, by an engine that is started, and loads its model, if need be.
+    def run(self, run: Run) -> Done:
+        """Generates the video of `run`, after the engine is started and its model loaded.
 
-        When the device is too small it is tried once more without other models, then in a smaller memory profile.
+        Out of memory is retried once without other models, then once in a smaller memory profile.
         """
         while True:
             try:
@@ -67,55 +67,55 @@ class EngineSession:
                     continue
                 if self.engine.memory not in LOWER:
                     raise
-            with self.engine.saving_memory():
+            with self.engine.in_smaller_profile():
                 return self._try(run)
 
     def _try(self, run: Run) -> Done:
         self.engine.start(run.request.model)
         while not self.engine.is_ready:
-            self._hear(Ready, None)
+            self._wait_for(Ready, None)
         self.engine.send(run)
-        return self._hear(Done, run)
+        return self._wait_for(Done, run)
 
-    def _hear(self, wanted: type[T], run: Run | None) -> T:
-        """Listen until the engine says `wanted`; `run` is what it is busy with, None while it loads."""
-        self.pace = ProgressRate()
+    def _wait_for(self, expected: type[T], run: Run | None) -> T:
+        """Handles events until one of type `expected` comes; `run` is the current run, None during a load."""
+        self.rate = ProgressRate()
         is_pausing = False
         while True:
-            self._follow_orders(run)
+            self._check_signals(run)
             if not is_pausing and self._must_pause(run):
-                is_pausing = self._ask_to_pause(run)
-            answer = self._listen("poison_job" if run else "model_unavailable")
-            if answer is None:
+                is_pausing = self._send_pause(run)
+            event = self._poll("poison_job" if run else "model_unavailable")
+            if event is None:
                 self._check_silence(run)
-            elif isinstance(answer, wanted):
-                return answer
-            elif isinstance(answer, NotLoaded):
-                self._look_at(answer)
-            elif isinstance(answer, Failed):
-                raise Drained if is_pausing and answer.code == "cancelled" else self._ending(answer)
+            elif isinstance(event, expected):
+                return event
+            elif isinstance(event, NotLoaded):
+                self._check_load(event)
+            elif isinstance(event, Failed):
+                raise Drained if is_pausing and event.code == "cancelled" else self._outcome(event)
             else:
-                self._pass_on(answer)
+                self._pass_on(event)
 
-    def _pass_on(self, answer: Event) -> None:
-        if isinstance(answer, Progress):
-            self.progress = answer
-            self.orders.reporter.report(answer)
-        elif isinstance(answer, Note):
-            self.on_note(answer)
-        self.pace.record(answer if isinstance(answer, Progress) else None)
+    def _pass_on(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self.progress = event
+            self.stop_signals.heartbeat.report(event)
+        elif isinstance(event, Note):
+            self.on_note(event)
+        self.rate.record(event if isinstance(event, Progress) else None)
 
-    def _listen(self, code_if_dead: str) -> Event | None:
+    def _poll(self, code_if_dead: str) -> Event | None:
         try:
-            return self.engine.poll(LISTEN_S)
+            return self.engine.poll(POLL_S)
         except EngineDied as error:
             log.error("engine.died")
             raise EngineLost(code_if_dead) from error
 
     def _check_silence(self, run: Run | None) -> None:
-        patience_s = self.pace.silence_limit_s(self._limit_s(run))
-        if self.pace.silent_s > patience_s:
-            log.error("engine.silent", phase=self.progress.phase, seconds=round(patience_s, 1))
+        limit_s = self.rate.silence_limit_s(self._limit_s(run))
+        if self.rate.silent_s > limit_s:
+            log.error("engine.silent", phase=self.progress.phase, seconds=round(limit_s, 1))
             self.engine.kill()
             raise EngineLost("execution_timeout")
 
@@ -126,54 +126,54 @@ class EngineSession:
             return self.settings.decode_timeout_s
         return self.settings.step_timeout_s
 
-    def _look_at(self, answer: NotLoaded) -> None:
-        """A model could not be loaded; if it is not ours, somebody asked for it before us, and did not wait."""
-        if answer.is_fatal:
+    def _check_load(self, event: NotLoaded) -> None:
+        """Raises if the model of this run cannot be loaded; the event may also be of an earlier, stopped run."""
+        if event.is_fatal:
             self.engine.kill()
             raise EngineLost("model_unavailable")
-        if answer.model == self.engine.load.model:
+        if event.model == self.engine.load.model:
             raise ModelBroken
 
-    def _ending(self, answer: Failed) -> AttemptEnded:
-        if answer.is_fatal:
+    def _outcome(self, event: Failed) -> AttemptEnded:
+        if event.is_fatal:
             self.engine.kill()
-        if answer.code == "gpu_out_of_memory":
-            return OutOfMemory(answer.message)
-        return EngineLost(answer.code) if answer.is_fatal else JobFailed(failure(answer.code, answer.message))
+        if event.code == "gpu_out_of_memory":
+            return OutOfMemory(event.message)
+        return EngineLost(event.code) if event.is_fatal else JobFailed(failure(event.code, event.message))
 
     def _must_pause(self, run: Run | None) -> bool:
-        """Whether the worker has to go and the run, at its pace, would not end before."""
-        drain = self.orders.drain
+        """Whether the worker drains and the run, at its present rate, would not end in time."""
+        drain = self.stop_signals.drain
         if not drain.has_begun:
             return False
-        left_s = self.pace.seconds_left() if run else float("inf")
-        return left_s is not None and left_s > drain.remaining_s - TO_HAND_BACK_S
+        left_s = self.rate.seconds_left() if run else float("inf")
+        return left_s is not None and left_s > drain.remaining_s - RELEASE_S
 
-    def _ask_to_pause(self, run: Run | None) -> bool:
-        """The engine keeps how the run stands, and stops at its next step; a model that still loads need not."""
+    def _send_pause(self, run: Run | None) -> bool:
+        """Lets the engine write a checkpoint and stop at its next step. Raises Drained during a load."""
         if run is None:
             raise Drained
-        log.info("run.paused", seconds_left=round(self.pace.seconds_left() or 0.0, 1))
+        log.info("run.paused", seconds_left=round(self.rate.seconds_left() or 0.0, 1))
         self.engine.send(Pause(run.id))
         return True
 
-    def _follow_orders(self, run: Run | None) -> None:
+    def _check_signals(self, run: Run | None) -> None:
         try:
-            self.orders.raise_if_stopped()
+            self.stop_signals.raise_if_stopped()
         except AttemptEnded:
-            if run is not None and not self._drops(run):
+            if run is not None and not self._cancel(run):
                 self.engine.kill()
             raise
 
-    def _drops(self, run: Run) -> bool:
-        """Whether the engine drops the run when asked, within its grace."""
+    def _cancel(self, run: Run) -> bool:
+        """Cancels the run; returns whether the engine stopped it within `cancel_grace_s`."""
         self.engine.send(Cancel(run.id))
         deadline = time.monotonic() + self.settings.cancel_grace_s
-        while time.monotonic() < deadline and not self.orders.drain.is_over:
+        while time.monotonic() < deadline and not self.stop_signals.drain.is_over:
             try:
-                answer = self.engine.poll(LISTEN_S)
+                event = self.engine.poll(POLL_S)
             except EngineDied:
                 return False
-            if isinstance(answer, Done | Failed):
-                return isinstance(answer, Done) or not answer.is_fatal
+            if isinstance(event, Done | Failed):
+                return isinstance(event, Done) or not event.is_fatal
         return False

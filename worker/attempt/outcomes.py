@@ -1,45 +1,46 @@
-"""How an attempt can end without a video, and what becomes of the job then."""
+"""The outcomes of an attempt without a video, and the state of the job that follows from each."""
 
 from jobs.model.failure import Failure, failure
 from jobs.model.job import Job
 from jobs.queue.registry import Registry
-from jobs.store.keeper.recovery import MAX_ATTEMPTS, JobStore
+from jobs.store.leases import WorkerJobs
+from jobs.store.transitions import MAX_ATTEMPTS
 
 
 class AttemptEnded(Exception):
-    """The attempt is over; `settle` tells the store."""
+    """The attempt ended without a video; `apply` updates the record of the job."""
 
-    def apply(self, store: JobStore, job: Job) -> str:
-        """What the log calls it."""
+    def apply(self, store: WorkerJobs, job: Job) -> str:
+        """Updates the record and returns the name of the log event."""
         raise NotImplementedError
 
 
 class LeaseLost(AttemptEnded):
-    """The keeper gave the attempt to somebody else, or the caller deleted the job."""
+    """The keeper requeued the job, or the caller deleted it."""
 
-    def apply(self, store: JobStore, job: Job) -> str:
-        """There is nothing to write down."""
+    def apply(self, store: WorkerJobs, job: Job) -> str:
+        """Changes nothing: the record belongs to another attempt, or is deleted."""
         return "job.dropped"
 
 
 class Drained(AttemptEnded):
-    """The worker has to go: another one begins again, at no cost to the job."""
+    """The worker drains. The job is queued again and this attempt does not count."""
 
-    def apply(self, store: JobStore, job: Job) -> str:
-        """Give the job back."""
+    def apply(self, store: WorkerJobs, job: Job) -> str:
+        """Releases the job."""
         store.release(job.id, job.token or "")
         return "job.given_back"
 
 
 class EngineLost(AttemptEnded):
-    """The engine died, hung, or lost its device: once more with a new one, until it was once too often."""
+    """The engine died, hung, or lost its device. The job is retried until it has no attempt left."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
 
-    def apply(self, store: JobStore, job: Job) -> str:
-        """Have it tried again, or fail it after its last attempt."""
+    def apply(self, store: WorkerJobs, job: Job) -> str:
+        """Retries the job, or fails it after its last attempt."""
         if job.attempt < MAX_ATTEMPTS:
             store.retry(job.id, job.token or "", failure(self.code))
             return "job.retried"
@@ -48,34 +49,34 @@ class EngineLost(AttemptEnded):
 
 
 class JobFailed(AttemptEnded):
-    """There will be no video: cancelled, or a failure that another try here would meet again."""
+    """The job was cancelled, or it has a failure that another attempt on this worker would repeat."""
 
     def __init__(self, why: Failure) -> None:
         super().__init__(why.code)
         self.why = why
 
-    def apply(self, store: JobStore, job: Job) -> str:
-        """Fail it, and say why."""
+    def apply(self, store: WorkerJobs, job: Job) -> str:
+        """Fails the job with the reason."""
         store.fail(job.id, job.token or "", self.why)
         return {"cancelled": "job.cancelled", "deadline_exceeded": "job.expired"}.get(self.why.code, "job.failed")
 
 
 class OutOfMemory(JobFailed):
-    """The device is too small for this job, as far as the engine's memory profile goes."""
+    """The device is too small for this job in the engine's memory profile."""
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(failure("gpu_out_of_memory", message))
 
 
 class ModelBroken(JobFailed):
-    """The model cannot be loaded here: another worker that serves it may try, else there will be no video."""
+    """This worker cannot load the model. Another worker that serves it may try."""
 
     def __init__(self) -> None:
         super().__init__(failure("model_unavailable"))
 
-    def apply(self, store: JobStore, job: Job) -> str:
-        """Another attempt where another worker may make it, else the end."""
-        others = Registry(store.redis).live_workers(job.request.model) - 1  # we are still counted
+    def apply(self, store: WorkerJobs, job: Job) -> str:
+        """Retries the job if another worker serves the model; otherwise fails it."""
+        others = Registry(store.table.redis).live_workers(job.request.model) - 1  # this worker is still registered
         if others > 0 and job.attempt < MAX_ATTEMPTS:
             store.retry(job.id, job.token or "", self.why)
             return "job.retried"

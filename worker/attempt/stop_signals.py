@@ -1,4 +1,4 @@
-"""What may end an attempt from outside: it was lost, it was cancelled, it is too late, or the worker has to go."""
+"""What stops an attempt from outside: a lost lease, a cancel, a deadline, or the end of the drain."""
 
 from jobs.model.failure import failure
 from worker.attempt.heartbeat import Heartbeat
@@ -7,20 +7,20 @@ from worker.drain import Drain
 
 
 class StopSignals:
-    """To be looked at between any two pieces of work."""
+    """Checked between any two pieces of work."""
 
-    def __init__(self, reporter: Heartbeat, drain: Drain) -> None:
-        self.reporter = reporter
+    def __init__(self, heartbeat: Heartbeat, drain: Drain) -> None:
+        self.heartbeat = heartbeat
         self.drain = drain
-        self.has_video = False  # then a deadline that has passed is no reason to throw it away
+        self.has_video = False  # a finished video is kept after the deadline
 
     def raise_if_stopped(self) -> None:
-        """Raise the ending that was ordered, if one was."""
-        if self.reporter.is_lost.is_set():
+        """Raises the outcome of the first signal that is set."""
+        if self.heartbeat.is_lost.is_set():
             raise LeaseLost
-        if self.reporter.is_cancelled.is_set():
+        if self.heartbeat.is_cancelled.is_set():
             raise JobFailed(failure("cancelled"))
-        if self.reporter.is_late.is_set() and not self.has_video:
+        if self.heartbeat.is_late.is_set() and not self.has_video:
             raise JobFailed(failure("deadline_exceeded"))
         if self.drain.is_over:
             raise Drained

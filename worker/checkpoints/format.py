@@ -1,9 +1,9 @@
-"""What a checkpoint of a running job is: a few words of JSON, and the files they name with their checksums.
+"""The format of a checkpoint: a small JSON file that names other files, with their checksums.
 
-A job's checkpoints lie in one folder, those of each attempt in a folder of their own, named by the job's handover; so
-no attempt ever writes over another's, not even one that was paused and wakes up too late. Names of files are relative
-to the job's folder, in the spool and in storage alike: a later attempt's checkpoint names the finished windows of an
-earlier one. `checkpoint.json` is written last and by renaming: what it names is there.
+A job has one folder with a subfolder for each attempt, named by the job's handover. So no attempt overwrites the files
+of another, not even one that was suspended for a long time. Names of files are relative to the folder of the job, in
+the spool and in storage: a checkpoint may name windows of an earlier attempt. `checkpoint.json` is written last and by
+renaming, so the files that it names exist.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ FORMAT = 1
 
 
 class NamedFile(BaseModel):
-    """A file of a checkpoint: its path below the job's folder, and what is in it."""
+    """A file of a checkpoint: its path below the folder of the job, and its checksum."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -26,7 +26,7 @@ class NamedFile(BaseModel):
     sha256: str
 
     def path_in(self, folder: Path) -> Path:
-        """Where it lies; ValueError if it is not there whole."""
+        """Its path in `folder`. Raises ValueError if it is missing or damaged."""
         path = folder / self.name
         if not path.is_file() or file_sha256(path) != self.sha256:
             raise ValueError(f"{self.name} is damaged or missing")
@@ -34,9 +34,9 @@ class NamedFile(BaseModel):
 
 
 class Checkpoint(BaseModel):
-    """`windows` are finished, `step` counts the steps of all windows; `state` is where the window begun stands.
+    """`windows` are finished, `step` counts the steps of all windows, `state` is that of the current window.
 
-    `fingerprint` tells everything the frames depend on. `phase_seconds` is what it took to come so far.
+    `fingerprint` identifies everything that the frames depend on. `phase_seconds` are the seconds until now.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,22 +50,22 @@ class Checkpoint(BaseModel):
 
     @property
     def files(self) -> tuple[NamedFile, ...]:
-        """All it needs."""
+        """All files that it names."""
         return (*self.windows, self.state)
 
     def write(self, folder: Path) -> None:
-        """Make it the checkpoint of the attempt whose folder this is."""
+        """Writes it as the checkpoint of the attempt with this folder."""
         unfinished = folder / f".{NAME}"
         unfinished.write_text(self.model_dump_json())
         unfinished.replace(folder / NAME)
 
 
 class InvalidCheckpoint(Exception):
-    """A checkpoint that is damaged, or belongs to something else."""
+    """A checkpoint is damaged, or belongs to another run."""
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """The checkpoint of an attempt's folder. Raises Unusable."""
+    """Reads the checkpoint in the folder of an attempt. Raises InvalidCheckpoint."""
     try:
         return parse_checkpoint((path / NAME).read_bytes())
     except OSError as error:
@@ -73,18 +73,18 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def parse_checkpoint(content: bytes) -> Checkpoint:
-    """The checkpoint that `write` wrote. Raises Unusable."""
+    """Parses what `write` wrote. Raises InvalidCheckpoint."""
     try:
-        found = Checkpoint.model_validate_json(content)
+        checkpoint = Checkpoint.model_validate_json(content)
     except ValidationError as error:
         raise InvalidCheckpoint("its checkpoint.json cannot be read") from error
-    if found.format != FORMAT:
-        raise InvalidCheckpoint(f"it has format {found.format}")
-    return found
+    if checkpoint.format != FORMAT:
+        raise InvalidCheckpoint(f"it has format {checkpoint.format}")
+    return checkpoint
 
 
 def attempts_in(folder: Path) -> Iterator[Path]:
-    """The folders of the attempts that left a checkpoint in a job's folder, the latest attempt first."""
+    """The subfolders of a job's folder that hold a checkpoint, the latest attempt first."""
     if folder.is_dir():
-        found = [path for path in folder.iterdir() if path.name.isdigit() and (path / NAME).is_file()]
-        yield from sorted(found, key=lambda path: int(path.name), reverse=True)
+        attempts = [path for path in folder.iterdir() if path.name.isdigit() and (path / NAME).is_file()]
+        yield from sorted(attempts, key=lambda path: int(path.name), reverse=True)

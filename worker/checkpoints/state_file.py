@@ -1,4 +1,4 @@
-"""The state of a video between two steps as a file: tensors in safetensors, everything else as JSON in its header."""
+"""The file of a denoising state: tensors in safetensors, all other values as JSON in its header."""
 
 import json
 from pathlib import Path
@@ -18,28 +18,28 @@ Plain = None | bool | int | float | str
 
 
 def save_state(path: Path, state: WindowState) -> None:
-    """Write `state` to `path`. Raises TypeError for a sampler that keeps what is neither a number nor a tensor."""
+    """Writes `state` to `path`. Raises TypeError for a scheduler whose state is neither numbers nor tensors."""
     tensors: dict[str, Tensor] = {}
-    told = {
+    header = {
         "index": state.index,
         "tail": _pack(state.tail, "tail", tensors),
         "generator_state": _pack(state.generator_state, "generator_state", tensors),
         "denoising": _pack_denoising(state.denoising, tensors) if state.denoising else None,
     }
-    save_file(tensors, path, {"state": json.dumps(told)})
+    save_file(tensors, path, {"state": json.dumps(header)})
 
 
 def load_state(path: Path, device: torch.device) -> WindowState:
-    """What `save_state` wrote, with what lay on a device on `device`. Raises Unusable."""
+    """Reads what `save_state` wrote; tensors of a device go to `device`. Raises InvalidCheckpoint."""
     try:
         with safe_open(path, "pt") as file:
-            told = json.loads(file.metadata()["state"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
+            header = json.loads(file.metadata()["state"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  the file is no dict
         return WindowState(
-            told["index"],
-            _unpack(told["tail"], tensors, device),
-            _unpack(told["generator_state"], tensors, device),
-            _unpack_denoising(told["denoising"], tensors, device) if told["denoising"] else None,
+            header["index"],
+            _unpack(header["tail"], tensors, device),
+            _unpack(header["generator_state"], tensors, device),
+            _unpack_denoising(header["denoising"], tensors, device) if header["denoising"] else None,
         )
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidCheckpoint(f"{path.name} cannot be read") from error
@@ -55,18 +55,18 @@ def _pack_denoising(state: DenoisingState, tensors: dict[str, Tensor]) -> dict[s
     }
 
 
-def _unpack_denoising(told: dict[str, Any], tensors: dict[str, Tensor], device: torch.device) -> DenoisingState:
+def _unpack_denoising(packed: dict[str, Any], tensors: dict[str, Tensor], device: torch.device) -> DenoisingState:
     return DenoisingState(
-        index=told["index"],
-        latents=_unpack(told["latents"], tensors, device),
-        scheduler={name: _unpack(value, tensors, device) for name, value in told["scheduler"].items()},
-        generator_state=_unpack(told["generator_state"], tensors, device),
-        conditions=told["conditions"],
+        index=packed["index"],
+        latents=_unpack(packed["latents"], tensors, device),
+        scheduler={name: _unpack(value, tensors, device) for name, value in packed["scheduler"].items()},
+        generator_state=_unpack(packed["generator_state"], tensors, device),
+        conditions=packed["conditions"],
     )
 
 
 def _pack(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
-    """`value` in JSON; tensors go to `tensors` under `name`."""
+    """`value` as JSON; its tensors are added to `tensors` under `name`."""
     if isinstance(value, Tensor):
         tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
         return {"tensor": name, "on_cpu": value.device.type == "cpu"}
@@ -80,12 +80,12 @@ def _pack(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
     raise TypeError(f"{name} is a {type(value).__name__}, which no checkpoint can hold")
 
 
-def _unpack(told: Any, tensors: dict[str, Tensor], device: torch.device) -> Any:
-    if isinstance(told, list):
-        return [_unpack(each, tensors, device) for each in told]
-    if not isinstance(told, dict):
-        return told
-    if "array" in told:
-        return tensors[told["array"]].numpy()
-    tensor = tensors[told["tensor"]]
-    return tensor if told["on_cpu"] else tensor.to(device)
+def _unpack(packed: Any, tensors: dict[str, Tensor], device: torch.device) -> Any:
+    if isinstance(packed, list):
+        return [_unpack(each, tensors, device) for each in packed]
+    if not isinstance(packed, dict):
+        return packed
+    if "array" in packed:
+        return tensors[packed["array"]].numpy()
+    tensor = tensors[packed["tensor"]]
+    return tensor if packed["on_cpu"] else tensor.to(device)

@@ -1,7 +1,7 @@
-"""The supervisor's side of checkpoints: those of one job in this host's spool and in storage, for whoever goes on.
+"""Stores the checkpoints of a job for later attempts, and fetches those of earlier attempts.
 
-The engine keeps them in the spool; from there they go to storage now and then, in a thread of their own, so that a slow
-storage holds up nothing. When the job has ended they go.
+The engine writes them to the spool of the host. A thread copies them to storage from time to time, so that a slow
+storage delays nothing. They are deleted when the job is final.
 """
 
 import os
@@ -16,40 +16,40 @@ import structlog
 
 from jobs.errors import JobNotFound, QueueUnavailable, StorageUnavailable
 from jobs.model.job import Job
-from jobs.storage.interface import Storage
+from jobs.storage.interface import Storage, read_all
 from jobs.storage.paths import checkpoint_prefix
-from jobs.store.keeper.recovery import JobStore
+from jobs.store.transitions import JobTable
 from worker.checkpoints.format import NAME, Checkpoint, InvalidCheckpoint, parse_checkpoint, read_checkpoint
 from worker.crash_points import crash_point
 from worker.settings import WorkerSettings
 
 log = structlog.get_logger()
 
-ATTEMPTS_LOOKED_AT = 8  # handovers back: more often a job is not handed over in its life, but for drains
-FETCH_PATIENCE_S, FETCH_PAUSE_S = 30.0, 1.0
+MAX_HANDOVERS = 8  # searched back from the latest; only drains cause more
+FETCH_TIMEOUT_S, FETCH_PAUSE_S = 30.0, 1.0
 FLUSH_PAUSE_S = 0.5
 
 
 class CheckpointStore:
-    """The checkpoints of `job`. Those in the spool are there for all workers of this host."""
+    """The checkpoints of `job`. All workers of a host share those in the spool."""
 
     def __init__(self, job: Job, storage: Storage, settings: WorkerSettings, is_lost: Callable[[], bool]) -> None:
         self.job, self.storage, self.is_lost = job, storage, is_lost
         self.every_s = settings.checkpoint_store_every_s
-        self.of_job = settings.checkpoints / job.id
-        self.folder = self.of_job / str(job.handover)
+        self.job_folder = settings.checkpoints / job.id
+        self.folder = self.job_folder / str(job.handover)
         self._stored: set[str] = set()
-        self._told = self._settled = 0  # how many checkpoints there were, and how many of them are stored
+        self._written = self._finished = 0  # numbers of checkpoints: written to the spool, copied to storage
         self._is_closed = self._is_urgent = False
         self._next_at = time.monotonic() + self.every_s
-        self._news = Condition()
+        self._changed = Condition()
         self._thread: Thread | None = None
 
     # ---- before the run
 
     def fetch(self) -> None:
-        """Bring what an earlier attempt stored to this host, unless the latest is here already."""
-        deadline = time.monotonic() + FETCH_PATIENCE_S
+        """Downloads the latest stored checkpoint, unless the spool has one that is as new."""
+        deadline = time.monotonic() + FETCH_TIMEOUT_S
         while True:
             try:
                 return self._fetch_latest()
@@ -61,8 +61,8 @@ class CheckpointStore:
 
     def _fetch_latest(self) -> None:
         newest = self.job.handover - 1
-        for handover in range(newest, max(newest - ATTEMPTS_LOOKED_AT, -1), -1):
-            if (self.of_job / str(handover) / NAME).is_file():
+        for handover in range(newest, max(newest - MAX_HANDOVERS, -1), -1):
+            if (self.job_folder / str(handover) / NAME).is_file():
                 return
             try:
                 return self._fetch(handover)
@@ -72,18 +72,18 @@ class CheckpointStore:
                 log.warning("checkpoint.ignored", job_id=self.job.id, attempt=handover, reason=str(error))
 
     def _fetch(self, handover: int) -> None:
-        """KeyError if that attempt stored none, or not all of it is there; Unusable."""
+        """Raises KeyError if the attempt stored none or a file is missing, and InvalidCheckpoint."""
         prefix = checkpoint_prefix(self.job.id)
         key = f"{prefix}{handover}/{NAME}"
-        checkpoint = parse_checkpoint(b"".join(self.storage.read(key, 0, self.storage.stat(key).size_bytes)))
+        checkpoint = parse_checkpoint(read_all(self.storage, key))
         for file in checkpoint.files:
-            path = self.of_job / file.name
+            path = self.job_folder / file.name
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.is_file():
                 self._download(prefix + file.name, path)
             self._stored.add(file.name)
-        (self.of_job / str(handover)).mkdir(exist_ok=True)
-        checkpoint.write(self.of_job / str(handover))
+        (self.job_folder / str(handover)).mkdir(exist_ok=True)
+        checkpoint.write(self.job_folder / str(handover))
         log.info("checkpoint.fetched", job_id=self.job.id, step=checkpoint.step)
 
     def _download(self, key: str, path: Path) -> None:
@@ -96,54 +96,54 @@ class CheckpointStore:
     # ---- during the run
 
     def notify_written(self) -> None:
-        """There is a new checkpoint in the spool."""
-        with self._news:
-            self._told += 1
+        """Notes that the engine wrote a new checkpoint to the spool."""
+        with self._changed:
+            self._written += 1
             if self._thread is None:
                 self._thread = Thread(target=self._run, name="checkpoints", daemon=True)
                 self._thread.start()
-            self._news.notify_all()
+            self._changed.notify_all()
 
     def flush(self, timeout_s: float) -> bool:
-        """Have the newest one stored now; whether it is."""
+        """Stores the newest one now; returns whether it is stored in time."""
         deadline = time.monotonic() + timeout_s
-        with self._news:
+        with self._changed:
             self._is_urgent, self._next_at = True, 0.0
-            self._news.notify_all()
-            while self._told != self._settled and (left := deadline - time.monotonic()) > 0:
-                self._news.wait(left)
-            return self._told == self._settled
+            self._changed.notify_all()
+            while self._written != self._finished and (left := deadline - time.monotonic()) > 0:
+                self._changed.wait(left)
+            return self._written == self._finished
 
     def close(self) -> None:
-        """Store no more; what is under way is not waited for."""
-        with self._news:
+        """Stops the thread without waiting for an upload."""
+        with self._changed:
             self._is_closed = True
-            self._news.notify_all()
+            self._changed.notify_all()
 
     def _run(self) -> None:
-        while (told := self._next_told()) is not None:
-            has_stored = self._store_newest()
-            with self._news:
-                self._settled = told if has_stored else self._settled
+        while (number := self._wait_until_due()) is not None:
+            is_stored = self._store_newest()
+            with self._changed:
+                self._finished = number if is_stored else self._finished
                 self._next_at = time.monotonic() + (FLUSH_PAUSE_S if self._is_urgent else self.every_s)
-                self._news.notify_all()
+                self._changed.notify_all()
 
-    def _next_told(self) -> int | None:
-        """Wait until something is to be stored: how many there were by then. None when no more will be."""
-        with self._news:
+    def _wait_until_due(self) -> int | None:
+        """Waits until a checkpoint is to be stored and returns its number; None after `close` or a lost lease."""
+        with self._changed:
             while not (self._is_closed or self.is_lost()):
                 wait_s = self._next_at - time.monotonic()
-                if self._told != self._settled and wait_s <= 0:
-                    return self._told
-                self._news.wait(wait_s if self._told != self._settled else None)
+                if self._written != self._finished and wait_s <= 0:
+                    return self._written
+                self._changed.wait(wait_s if self._written != self._finished else None)
             return None
 
     def _store_newest(self) -> bool:
-        """Whether what lay in the spool last is in storage now."""
+        """Stores the newest checkpoint of the spool; returns whether it did."""
         try:
             checkpoint = read_checkpoint(self.folder)
-            links = self._hold(checkpoint)
-        except (InvalidCheckpoint, OSError):  # replaced by a newer one just now
+            links = self._link(checkpoint)
+        except (InvalidCheckpoint, OSError):  # the engine is replacing it
             return False
         try:
             return self._store(checkpoint, links)
@@ -154,14 +154,14 @@ class CheckpointStore:
             for link in links.values():
                 link.unlink(missing_ok=True)
 
-    def _hold(self, checkpoint: Checkpoint) -> dict[str, Path]:
-        """Second names for its files, which the engine will not delete while they are read."""
+    def _link(self, checkpoint: Checkpoint) -> dict[str, Path]:
+        """Hard links to its files, by name: the engine may delete the files during the upload."""
         links = {}
         for file in checkpoint.files:
             if file.name not in self._stored:
                 link = self.folder / f".storing-{file.name.replace('/', '-')}"
                 link.unlink(missing_ok=True)
-                os.link(self.of_job / file.name, link)
+                os.link(self.job_folder / file.name, link)
                 links[file.name] = link
         return links
 
@@ -188,18 +188,18 @@ class CheckpointStore:
     # ---- after the run
 
     def delete(self) -> None:
-        """The job has ended: what is here and in storage goes; if storage is away, the keeper sees to it."""
-        shutil.rmtree(self.of_job, ignore_errors=True)
+        """Deletes all checkpoints of the job; while the storage is away, the keeper deletes those in it later."""
+        shutil.rmtree(self.job_folder, ignore_errors=True)
         if self._stored or self.job.handover:
             with suppress(StorageUnavailable):
                 self.storage.delete_prefix(checkpoint_prefix(self.job.id))
 
 
-def sweep(root: Path, store: JobStore) -> None:
-    """Remove the checkpoints of jobs that have ended elsewhere, or are gone."""
+def sweep_checkpoints(root: Path, table: JobTable) -> None:
+    """Deletes the checkpoints in the spool of jobs that are final or no longer exist."""
     for folder in root.iterdir() if root.is_dir() else ():
         try:
-            if not store.get(folder.name).state.is_final:
+            if not table.get(folder.name).state.is_final:
                 continue
         except JobNotFound:
             pass

@@ -1,7 +1,6 @@
-"""The engine: a child process that owns torch and the loaded models, and makes one video at a time.
+"""The engine: a child process that owns torch and the loaded models, and runs one request at a time.
 
-It hears orders in a thread of its own, so that a cancel is known while the model works; when the supervisor is gone,
-so is the engine.
+A thread receives commands, so that a cancel takes effect during a run. When the supervisor dies, the engine exits.
 """
 
 import os
@@ -25,83 +24,88 @@ log = structlog.get_logger()
 
 
 class CommandListener:
-    """Hears the supervisor's orders. A cancel or a pause counts at once; the rest waits its turn."""
+    """Receives the supervisor's commands. Cancel and Pause take effect at once; the others are queued."""
 
     def __init__(self, connection: Connection) -> None:
-        self.orders: SimpleQueue[Command] = SimpleQueue()
+        self.commands: SimpleQueue[Command] = SimpleQueue()
         self._connection = connection
         self._cancelled: set[str] = set()
         self._paused: set[str] = set()
-        Thread(target=self._listen, name="ear", daemon=True).start()
+        Thread(target=self._listen, name="commands", daemon=True).start()
 
     def check(self, run: Run) -> None:
-        """Raise Interrupted if this run was cancelled."""
+        """Raises Interrupted if this run was cancelled."""
         if run.id in self._cancelled:
             raise Interrupted("the run was cancelled")
 
     def wants_pause(self, run: Run) -> bool:
-        """Whether this run shall go on elsewhere."""
+        """Whether another worker shall resume this run."""
         return run.id in self._paused
 
     def _listen(self) -> None:
         try:
             while True:
-                order = self._connection.recv()
-                if isinstance(order, Cancel):
-                    self._cancelled.add(order.id)
-                elif isinstance(order, Pause):
-                    self._paused.add(order.id)
+                command = self._connection.recv()
+                if isinstance(command, Cancel):
+                    self._cancelled.add(command.id)
+                elif isinstance(command, Pause):
+                    self._paused.add(command.id)
                 else:
-                    self.orders.put(order)
+                    self.commands.put(command)
         except (EOFError, OSError):
-            os._exit(1)  # the supervisor is gone: nobody waits for what we do
+            os._exit(1)  # the supervisor is dead, and a result is of no use
 
 
 def run_engine(connection: Connection, make_loader: Callable[[], Loader]) -> int:
-    """Load and run what is asked, until told to end (0) or of no more use (1). The first order is a Load."""
-    ear = CommandListener(connection)
-    order = ear.orders.get()
-    if not isinstance(order, LoadModel):
-        raise TypeError(f"the first order must be Load, got {order!r}")
-    configure_logging("console" if order.log_format == "console" else "json", process="engine")
+    """Executes commands; the first is a LoadModel. Returns 0 after Shutdown and 1 after a fatal failure."""
+    listener = CommandListener(connection)
+    command = listener.commands.get()
+    if not isinstance(command, LoadModel):
+        raise TypeError(f"the first command must be LoadModel, got {command!r}")
+    configure_logging("console" if command.log_format == "console" else "json", process="engine")
     try:
         models = ModelCache(make_loader())
-    except Exception as error:  # whatever it is: the supervisor must hear of it
-        log.exception("engine.unfit")
-        connection.send(to_not_loaded(order.model, error, is_fatal=True))
+    except Exception as error:  # of any kind: the supervisor needs a reply
+        log.exception("engine.failed")
+        connection.send(to_not_loaded(command.model, error, is_fatal=True))
         return 1
-    while isinstance(order, LoadModel | Run):
-        answer = models.load(order) if isinstance(order, LoadModel) else _answer(models, order, connection.send, ear)
-        connection.send(answer)
-        if isinstance(answer, Failed | NotLoaded) and answer.is_fatal:
+    while isinstance(command, LoadModel | Run):
+        event: Event
+        if isinstance(command, LoadModel):
+            event = models.load(command)
+        else:
+            event = _run(models, command, connection.send, listener)
+        connection.send(event)
+        if isinstance(event, Failed | NotLoaded) and event.is_fatal:
             return 1
-        order = ear.orders.get()
+        command = listener.commands.get()
     return 0
 
 
-def _answer(models: ModelCache, run: Run, tell: Callable[[Event], None], ear: CommandListener) -> Done | Failed:
+def _run(models: ModelCache, run: Run, send: Callable[[Event], None], listener: CommandListener) -> Done | Failed:
     try:
-        return models.use(run.request.model).make(run, tell, lambda: ear.check(run), lambda: ear.wants_pause(run))
-    except Exception as error:  # whatever it is: the supervisor must hear of it
-        answer = to_failed(error)
-        if answer.code != "cancelled":
-            log.exception("run.failed", code=answer.code)
-        return answer
+        generator = models.use(run.request.model)
+        return generator.make(run, send, lambda: listener.check(run), lambda: listener.wants_pause(run))
+    except Exception as error:  # of any kind: the supervisor needs a reply
+        event = to_failed(error)
+        if event.code != "cancelled":
+            log.exception("run.failed", code=event.code)
+        return event
 
 
 def start(make_loader: Callable[[], Loader]) -> None:
-    """Serve the supervisor at the other end of the pipe whose number is the program's last argument; never returns."""
+    """Serves the supervisor on the pipe whose number is the last argument of the program; never returns."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
     with Connection(int(sys.argv[-1])) as connection:
         code = run_engine(connection, make_loader)
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(code)  # the ear still listens
+        os._exit(code)  # the thread of the listener still runs
 
 
 def _loader() -> Loader:
-    from worker.engine.model_loader import ModelLoader  # noqa: PLC0415  torch, seconds of it, only in the engine itself
+    from worker.engine.model_loader import ModelLoader  # noqa: PLC0415  torch takes seconds to import
 
     return ModelLoader()
 

@@ -1,4 +1,4 @@
-"""The models an engine holds: loaded when one is asked for, the least recently used dropped when they need the room."""
+"""The loaded models of an engine. The least recently used ones are evicted when another model needs memory."""
 
 import time
 from collections.abc import Callable
@@ -16,108 +16,108 @@ log = structlog.get_logger()
 
 
 class Generator(Protocol):
-    """What makes videos once it is loaded."""
+    """One loaded model."""
 
     @property
     def card(self) -> ModelCard:
-        """What it can make."""
+        """The card of the model."""
 
     @property
     def memory(self) -> Memory:
-        """The memory profile it works in."""
+        """The memory profile of the model."""
 
     def make(
-        self, run: Run, tell: Callable[[Event], None], check: Callable[[], None], wants_pause: Callable[[], bool]
+        self, run: Run, send: Callable[[Event], None], check: Callable[[], None], wants_pause: Callable[[], bool]
     ) -> Done:
-        """Make one video. `tell` passes progress on; `check`, to be called often, raises Interrupted.
+        """Generates one video. `send` sends events; `check`, which is called often, raises Interrupted.
 
-        When `wants_pause`, keep how it stands and raise Interrupted.
+        When `wants_pause` is true, it writes a checkpoint and raises Interrupted.
         """
 
 
 class Loader(Protocol):
-    """What knows how to load a model, and what it takes."""
+    """Loads models and estimates their memory."""
 
-    def room_bytes(self, order: LoadModel) -> int:
-        """How much room there is for all models together."""
+    def room_bytes(self, command: LoadModel) -> int:
+        """The memory for all models together."""
 
-    def size_up(self, order: LoadModel) -> MemoryBudget:
-        """What this model will take. May raise what `load` raises."""
+    def estimate(self, command: LoadModel) -> MemoryBudget:
+        """The memory that this model will need. May raise what `load` raises."""
 
-    def load(self, order: LoadModel) -> tuple[Generator, MemoryBudget]:
-        """The model, and what it does take."""
+    def load(self, command: LoadModel) -> tuple[Generator, MemoryBudget]:
+        """Loads the model; returns it with the memory that it needs."""
 
     def free(self) -> None:
-        """Give back what dropped models took."""
+        """Frees the memory of evicted models."""
 
 
 class ModelCache:
-    """Makers by the name of their model, the least recently used first."""
+    """Generators by the name of their model, the least recently used first."""
 
     def __init__(self, loader: Loader) -> None:
         self._loader = loader
-        self._makers: dict[str, Generator] = {}
-        self._footprints: dict[str, MemoryBudget] = {}
+        self._generators: dict[str, Generator] = {}
+        self._budgets: dict[str, MemoryBudget] = {}
 
-    def load(self, order: LoadModel) -> Ready | NotLoaded:
-        """Have this model here, and no other one if it is to be `alone`; what stands in its way is dropped.
+    def load(self, command: LoadModel) -> Ready | NotLoaded:
+        """Loads a model, and evicts others as needed, or all others if it is to be `alone`.
 
-        One that cannot be loaded leaves the others as they are, but for those that had to make way.
+        If it cannot be loaded, the models that were not evicted stay.
         """
         started = time.monotonic()
         try:
-            dropped = self._bring(order)
-        except Exception as error:  # whatever it is: the supervisor must hear of it
-            log.exception("model.failed", model=order.model, folder=str(order.folder))
-            answer = to_not_loaded(order.model, error)
+            evicted = self._evict_and_load(command)
+        except Exception as error:  # of any kind: the supervisor needs a reply
+            log.exception("model.failed", model=command.model, folder=str(command.folder))
+            event = to_not_loaded(command.model, error)
         else:
-            return self._ready(order.model, dropped, round(time.monotonic() - started, 3))
-        self._loader.free()  # not while the error holds on to what was half loaded
-        return answer
+            return self._ready(command.model, evicted, round(time.monotonic() - started, 3))
+        self._loader.free()  # after the `except` block: the error refers to the partly loaded model
+        return event
 
     def use(self, name: str) -> Generator:
-        """The maker of this model, which counts as used now."""
-        maker, footprint = self._makers.pop(name), self._footprints.pop(name)
-        self._makers[name], self._footprints[name] = maker, footprint
-        return maker
+        """The generator of this model, which becomes the most recently used one."""
+        generator, budget = self._generators.pop(name), self._budgets.pop(name)
+        self._generators[name], self._budgets[name] = generator, budget
+        return generator
 
-    def _ready(self, name: str, dropped: list[str], seconds: float) -> Ready:
-        maker, taken = self.use(name), self._footprints[name].weights_bytes
-        log.info("model.loaded", model=name, seconds=seconds, weights_bytes=taken, memory=maker.memory)
-        held = {
-            name: Loaded(maker.memory, self._footprints[name].weights_bytes) for name, maker in self._makers.items()
+    def _ready(self, name: str, evicted: list[str], seconds: float) -> Ready:
+        generator, weights_bytes = self.use(name), self._budgets[name].weights_bytes
+        log.info("model.loaded", model=name, seconds=seconds, weights_bytes=weights_bytes, memory=generator.memory)
+        loaded = {
+            model: Loaded(each.memory, self._budgets[model].weights_bytes) for model, each in self._generators.items()
         }
-        return Ready(maker.card, held, tuple(dropped), seconds)
+        return Ready(generator.card, loaded, tuple(evicted), seconds)
 
-    def _bring(self, order: LoadModel) -> list[str]:
-        """The names of those that were dropped for it."""
-        others = [name for name in self._makers if name != order.model]
-        if order.model in self._makers:
-            return self._drop(others if order.alone else [])
-        newcomer = self._loader.size_up(order)
-        room_bytes = self._loader.room_bytes(order)
-        dropped = self._drop(others if order.alone else models_to_evict(self._footprints, newcomer, room_bytes))
-        needed_bytes = newcomer.weights_bytes + newcomer.running_bytes
+    def _evict_and_load(self, command: LoadModel) -> list[str]:
+        """Returns the names of the evicted models."""
+        others = [name for name in self._generators if name != command.model]
+        if command.model in self._generators:
+            return self._evict(others if command.alone else [])
+        new = self._loader.estimate(command)
+        room_bytes = self._loader.room_bytes(command)
+        evicted = self._evict(others if command.alone else models_to_evict(self._budgets, new, room_bytes))
+        needed_bytes = new.weights_bytes + new.running_bytes
         if needed_bytes > room_bytes:
-            log.warning("model.tight", model=order.model, room_bytes=room_bytes, needed_bytes=needed_bytes)
+            log.warning("model.tight", model=command.model, room_bytes=room_bytes, needed_bytes=needed_bytes)
         try:
-            self._take(order)
+            self._load(command)
         except Exception as error:
-            if not (is_out_of_memory(error) and self._makers):
+            if not (is_out_of_memory(error) and self._generators):
                 raise
         else:
-            return dropped
-        dropped += self._drop(list(self._makers))  # it was larger than we thought: once more, with all the room
-        self._take(order)
-        return dropped
+            return evicted
+        evicted += self._evict(list(self._generators))  # it is larger than estimated: retry with all the memory
+        self._load(command)
+        return evicted
 
-    def _take(self, order: LoadModel) -> None:
-        self._makers[order.model], self._footprints[order.model] = self._loader.load(order)
+    def _load(self, command: LoadModel) -> None:
+        self._generators[command.model], self._budgets[command.model] = self._loader.load(command)
 
-    def _drop(self, names: list[str]) -> list[str]:
+    def _evict(self, names: list[str]) -> list[str]:
         for name in names:
-            del self._makers[name]
-            log.info("model.dropped", model=name, weights_bytes=self._footprints.pop(name).weights_bytes)
+            del self._generators[name]
+            log.info("model.dropped", model=name, weights_bytes=self._budgets.pop(name).weights_bytes)
         if names:
             self._loader.free()
         return names

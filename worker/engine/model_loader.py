@@ -62,7 +62,7 @@ class ModelLoader:
             torch.cuda.empty_cache()
 
     def _budget(self, command: LoadModel, weights_bytes: int) -> MemoryBudget:
-        """On a GPU, a profile that saves memory excludes other models. With a limit in the settings only weights count."""
+        """On a GPU, a profile that saves memory excludes other models; with a configured limit only weights count."""
         if choose_device(command.device).type != "cuda":
             return MemoryBudget(weights_bytes)
         profile = self._profile(command, weights_bytes)

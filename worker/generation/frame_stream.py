@@ -68,9 +68,9 @@ class FrameStream:
                 yield from window
                 self.segments.cut()
             self._resumed_steps = self._steps = self.resume.steps(self.inputs.steps_per_window)
-            self.control.tell(Resumed(self._resumed_steps))
+            self.control.send(Resumed(self._resumed_steps))
         for piece in self._new_frames(generation):
-            self.checkpointer.wrote(piece)
+            self.checkpointer.add_frames(piece)
             yield piece
         self.segments.cut()
 
@@ -107,7 +107,7 @@ class FrameStream:
         denoising = (self._resumed_steps, self.inputs.total_steps)
         decoding = (self._written, self.run.request.num_frames)
         counts = {Phase.DENOISING: denoising, Phase.DECODING: decoding}
-        self.timer.enter(phase, counts.get(phase), told=phase is not Phase.DECODING or self._is_last_window)
+        self.timer.enter(phase, counts.get(phase), is_reported=phase is not Phase.DECODING or self._is_last_window)
 
     def _on_step(self, _pipe: Any, _index: int, _timestep: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         self.timer.count(Phase.DENOISING, 1)

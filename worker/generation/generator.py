@@ -14,7 +14,7 @@ from easyanimate.render import AppliedLoras, ModelEnvironment, render
 from jobs.model.model_card import ModelCard
 from jobs.model.request import VideoRequest
 from jobs.model.states import Phase
-from worker.checkpoints.writer import Checkpointer, ResumePoint, find
+from worker.checkpoints.writer import Checkpointer, ResumePoint, find_resume_point
 from worker.generation.fingerprint import fingerprint
 from worker.generation.frame_stream import FrameStream
 from worker.generation.load_pipeline import choose_device, load_pipeline
@@ -84,7 +84,7 @@ class VideoGenerator:
     def _make(self, run: Run, control: RunControl) -> Done:
         with apply_loras(self.pipe, self.models_dir, run.request.loras) as loras:
             mark = fingerprint(self.environment, run, self.card.window, loras.used)
-            resume = find(run, mark, self.device)
+            resume = find_resume_point(run, mark, self.device)
             try:
                 return self._render(run, control, mark, resume, loras)
             except StateMismatch as error:
@@ -97,7 +97,7 @@ class VideoGenerator:
         self, run: Run, control: RunControl, mark: str, resume: ResumePoint | None, loras: AppliedLoras
     ) -> Done:
         path, environment = run.output_path, self.environment
-        timer = PhaseTimer(control.tell, self.device, resume.checkpoint.phase_seconds if resume else None)
+        timer = PhaseTimer(control.send, self.device, resume.checkpoint.phase_seconds if resume else None)
         timer.enter(Phase.ENCODING)
         stream = FrameStream(
             pipe=self.pipe,

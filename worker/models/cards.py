@@ -1,11 +1,11 @@
-"""What a model folder can make: its own `card.json`, or what is known of the published models."""
+"""The card of a model folder: its `card.json`, or the built-in card of a published model."""
 
 import os
 import re
 from pathlib import Path
 
 from easyanimate.errors import CheckpointError
-from easyanimate.pipeline.schedulers.names import SCHEDULERS
+from easyanimate.scheduler_names import SCHEDULERS
 from jobs.model.model_card import ModelCard
 
 PUBLISHED = re.compile(r"-(512x512|768x768|960x960)$")
@@ -14,12 +14,12 @@ DEFAULT_SIZES = {512: (672, 384), 768: (1008, 576), 960: (1280, 720)}
 
 
 def read_card(folder: Path) -> ModelCard:
-    """The card of the model in `folder`, under the folder's name, whatever name its card.json says.
+    """The card of the model in `folder`, with the name of the folder instead of the name in card.json.
 
-    A folder without card.json has the card of the published model whose name it, or a link's target, has.
-    Raises CheckpointError if there is no such card.
+    A folder without card.json gets the card of the published model with its name or the name of a link's target.
+    Raises CheckpointError if there is none.
     """
-    own = Path(os.path.abspath(folder))  # a link keeps its name, `.` and `..` get one
+    own = Path(os.path.abspath(folder))  # keeps the name of a link and resolves `.` and `..`
     names = (own.name, own.resolve().name)
     path = folder / "card.json"
     if path.is_file():
@@ -33,18 +33,18 @@ def read_card(folder: Path) -> ModelCard:
         )
     try:
         return published_card(own.name, int(published[1].split("x")[0]))
-    except ValueError as error:  # the folder's name has letters that a model's name cannot have
+    except ValueError as error:  # the folder's name has characters that are not allowed in a model's name
         raise CheckpointError(f"{folder}: {own.name!r} cannot be a model's name; rename the folder") from error
 
 
 def read_served_card(folder: Path) -> ModelCard:
-    """`read_card` for a worker: CheckpointError, too, if card.json says another name than the folder or its target.
+    """`read_card` for a worker. Raises CheckpointError, too, if card.json has another name than the folder.
 
-    Queues go by the folder's name, and callers by the card's.
+    Queues are named by the folder and requests name the card, so the two must agree.
     """
     card, path = read_card(folder), folder / "card.json"
-    if path.is_file() and (said := _read_file(path).name) not in (card.name, folder.resolve().name):
-        raise CheckpointError(f"{path} says the model is {said!r}; rename the folder or the card")
+    if path.is_file() and (name := _read_file(path).name) not in (card.name, folder.resolve().name):
+        raise CheckpointError(f"{path} names the model {name!r}; rename the folder or the card")
     return card
 
 

@@ -1,4 +1,4 @@
-"""How much memory this process may have: that of the machine, or of its container if that is less."""
+"""The memory limit of this process: the memory of the machine, or the limit of its container if it is smaller."""
 
 import os
 from pathlib import Path
@@ -7,11 +7,11 @@ LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.
 
 
 def host_memory_bytes(limits: tuple[Path, ...] = LIMITS) -> int:
-    """Bytes; a limit that cannot be read is none."""
-    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    """The limit in bytes; a limit file that cannot be read does not count."""
+    sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for path in limits:
         try:
-            found.append(int(path.read_text()))
-        except (OSError, ValueError):  # no such kind of container, or "max"
+            sizes.append(int(path.read_text()))
+        except (OSError, ValueError):  # another kind of container, or "max"
             continue
-    return min(found)
+    return min(sizes)

@@ -1,4 +1,4 @@
-"""Which LoRA files lie beside the models; no torch, so that the supervisor can tell everybody."""
+"""The LoRA files in the models folder. It imports no torch, because the supervisor announces them."""
 
 import re
 from pathlib import Path
@@ -10,12 +10,12 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def list_lora_files(models_dir: Path) -> tuple[Lora, ...]:
-    """The LoRA files in `models_dir`/loras, by the names a request may use; a file named otherwise is left out."""
+    """The LoRA files in `models_dir`/loras whose names a request may use."""
     paths = sorted((models_dir / FOLDER).glob("*.safetensors"))
     return tuple(Lora(name=path.stem, size_bytes=path.stat().st_size) for path in paths if NAME.fullmatch(path.stem))
 
 
 def lora_path(models_dir: Path, name: str) -> Path | None:
-    """The file of a LoRA, if it is on the shelf."""
+    """The file of a LoRA; None if there is none."""
     path = models_dir / FOLDER / f"{name}.safetensors"
     return path if NAME.fullmatch(name) and path.is_file() else None

@@ -1,4 +1,4 @@
-"""What models take of a device's memory, and which have to go so that another one can come. Plain numbers, no torch."""
+"""The memory that models need on a device, and which of them to evict for another one. It imports no torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class MemoryBudget:
-    """Of one loaded model: its weights all the time, and `running_bytes` more while it makes a video.
+    """The memory of one loaded model: its weights, and `running_bytes` more during a run.
 
-    One that does not `share` moves its weights about to save memory: it needs the device for itself.
+    A model that moves its weights to save memory does not share the device.
     """
 
     weights_bytes: int = 0
@@ -16,22 +16,22 @@ class MemoryBudget:
     shares: bool = True
 
 
-def models_to_evict(held: Mapping[str, MemoryBudget], newcomer: MemoryBudget, room_bytes: int) -> list[str]:
-    """Which of the models that are held, in the order in which they go first, make way for the newcomer.
+def models_to_evict(loaded: Mapping[str, MemoryBudget], new: MemoryBudget, room_bytes: int) -> list[str]:
+    """The names of the models to evict before `new` is loaded, in the order of `loaded`, and no more than needed.
 
-    No more than must; but all of them do not always help: then the newcomer is larger than the room.
+    If `new` is larger than the memory, these are all of them.
     """
-    staying = dict(held)
-    dropped: list[str] = []
-    while staying and not _fit([*staying.values(), newcomer], room_bytes):
+    staying = dict(loaded)
+    evicted: list[str] = []
+    while staying and not _fit([*staying.values(), new], room_bytes):
         first = next(iter(staying))
         del staying[first]
-        dropped.append(first)
-    return dropped
+        evicted.append(first)
+    return evicted
 
 
 def _fit(models: list[MemoryBudget], room_bytes: int) -> bool:
-    """Whether all of them have room, whichever of them runs; they run one at a time."""
+    """Whether all of them fit in the memory while any one of them runs."""
     if not all(model.shares for model in models):
         return len(models) == 1
     weights = sum(model.weights_bytes for model in models)

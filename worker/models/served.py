@@ -1,4 +1,4 @@
-"""The models that a worker serves: those it was told of whose cards can be read, until one proves broken."""
+"""The models that a worker serves: those of the settings with a valid card, until one is withdrawn."""
 
 from collections.abc import Mapping
 
@@ -13,23 +13,23 @@ log = structlog.get_logger()
 
 
 class ModelNotLoaded(Exception):
-    """The model cannot be loaded; the message says why."""
+    """The model cannot be loaded; the message holds the reason."""
 
 
 class ServedModels:
-    """`cards` by name, in the order of the settings. It is replaced, never changed: other threads may read it."""
+    """`cards` by name, in the order of the settings. The mapping is replaced, not changed: other threads read it."""
 
     def __init__(self, cards: Mapping[str, ModelCard]) -> None:
         self.cards = cards
 
     def withdraw(self, model: str, reason: str) -> None:
-        """Serve this model no longer; the others go on."""
+        """Stops serving this model."""
         log.error("model.withdrawn", model=model, reason=reason)
         self.cards = {name: card for name, card in self.cards.items() if name != model}
 
 
 def read_served(settings: WorkerSettings) -> ServedModels:
-    """The models of these settings that have a card, in their order. Raises ModelNotLoaded if there is none."""
+    """The models of the settings that have a card, in their order. Raises ModelNotLoaded if none has."""
     cards: dict[str, ModelCard] = {}
     problems: dict[str, str] = {}
     for name in settings.served_models:

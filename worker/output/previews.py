@@ -1,7 +1,6 @@
-"""How a video looks before it is done: what the model believes at a step, as a small picture from its middle.
+"""Previews of a running job: the model's estimate of the clean video at a step, as one small image.
 
-The latents of a step are decoded as they would be if there were no noise left in them, and only the slice in the
-middle of the clip: one of dozens, on the device where the model is anyway.
+Only the slice in the middle of the clip is decoded, one of dozens, on the device of the model.
 """
 
 from io import BytesIO
@@ -13,31 +12,31 @@ from torch import Tensor
 from easyanimate import EasyAnimatePipeline
 from easyanimate.geometry import LATENTS_PER_SLICE
 from easyanimate.pipeline.decoding import decode_pieces, to_uint8
-from worker.output.thumbnails import shrunk
+from worker.output.thumbnails import shrink
 from worker.protocol.control import RunControl
 from worker.protocol.messages import Preview
 
 SIDE = 256  # pixels of the longer side
-NO_MEMORY = "previews: none were made, because this worker saves memory and has only one model at hand at a time"
+NO_MEMORY = "previews: this worker saves memory and cannot decode during denoising, so there are none"
 
 
 class Previews:
-    """Tells a preview after every `every_steps` steps of denoising; never with None."""
+    """Sends a preview after every `every_steps` steps of denoising; with None it sends none."""
 
-    def __init__(self, pipe: EasyAnimatePipeline, contact: RunControl, every_steps: int | None, memory: str) -> None:
+    def __init__(self, pipe: EasyAnimatePipeline, control: RunControl, every_steps: int | None, memory: str) -> None:
         self.pipe = pipe
-        self.contact = contact
+        self.control = control
         self.every_steps = every_steps if memory == "normal" else None
         self.warnings = (NO_MEMORY,) if every_steps and memory != "normal" else ()
 
     def after_step(self, done: int, total: int, original: Tensor) -> None:
-        """`done` of `total` steps are done; `original` [1, 4, f, h, w] are the clean latents as they seem now."""
+        """Sends a preview if one is due. `original` [1, 4, f, h, w] are the estimated clean latents."""
         if self.every_steps is None or done % self.every_steps or done >= total:
             return
-        picture = shrunk(self._middle(original), SIDE)
+        image = shrink(self._middle(original), SIDE)
         data = BytesIO()
-        picture.save(data, "WEBP", quality=75)
-        self.contact.tell(Preview(data.getvalue(), done, total))
+        image.save(data, "WEBP", quality=75)
+        self.control.send(Preview(data.getvalue(), done, total))
 
     @torch.inference_mode()
     def _middle(self, original: Tensor) -> Any:

@@ -1,4 +1,4 @@
-"""The segments of a long video, written while it is made: each window can be watched before the next one is begun."""
+"""Writes the segments of a long video during the run: each window can be watched before the next one begins."""
 
 from typing import Any
 
@@ -14,53 +14,53 @@ log = structlog.get_logger()
 
 
 class SegmentRecorder:
-    """Takes the frames of `run` as they come. What goes wrong here costs the run nothing but its segments."""
+    """Receives the frames of `run`. When a segment fails, the run continues without segments."""
 
-    def __init__(self, run: Run, contact: RunControl) -> None:
-        self.asked, self.folder, self.contact = run.request, run.output_path.parent, contact
-        self.most_frames = MAX_SEGMENT_S * self.asked.fps
-        self.is_wanted = self.asked.continues  # what is continued can be watched at once
+    def __init__(self, run: Run, control: RunControl) -> None:
+        self.request, self.folder, self.control = run.request, run.output_path.parent, control
+        self.max_frames = MAX_SEGMENT_S * self.request.fps
+        self.is_wanted = self.request.continues  # the old frames can be watched at once
         self.frames: tuple[int, ...] = ()
         self._writer: SegmentWriter | None = None
 
     def add(self, frames: Any) -> None:
-        """The next frames [F, H, W, 3] of uint8, final."""
+        """Adds final frames [F, H, W, 3] of uint8."""
         if not self.is_wanted:
             return
         try:
             self._write(np.asarray(frames))
-        except Exception as error:  # noqa: BLE001  the disk, the encoder: no reason to end
-            self._give_up(error)
+        except Exception as error:  # noqa: BLE001  of the disk or the encoder: no reason to end the run
+            self._disable(error)
 
     def cut(self) -> None:
-        """What came so far is worth being watched: end the segment, and tell of it."""
+        """Ends the segment with the frames so far and sends SegmentWritten."""
         if self._writer is None:
             return
         try:
             self._writer.close()
         except Exception as error:  # noqa: BLE001  as above
-            return self._give_up(error)
+            return self._disable(error)
         written = SegmentWritten(len(self.frames), self._writer.num_frames)
         self.frames, self._writer = (*self.frames, written.num_frames), None
-        self.contact.tell(written)
+        self.control.send(written)
 
     def _write(self, frames: np.ndarray) -> None:
         while len(frames):
             self._writer = self._writer or self._next_writer()
-            room = self.most_frames - self._writer.num_frames
+            room = self.max_frames - self._writer.num_frames
             self._writer.write(frames[:room])
             frames = frames[room:]
-            if self._writer.num_frames == self.most_frames:
+            if self._writer.num_frames == self.max_frames:
                 self.cut()
                 if not self.is_wanted:
                     return
 
     def _next_writer(self) -> SegmentWriter:
-        asked, path = self.asked, self.folder / segment_name(len(self.frames))
-        size = {"width": asked.width, "height": asked.height}
-        return SegmentWriter(path, **size, fps=asked.fps, first_frame=sum(self.frames))
+        request, path = self.request, self.folder / segment_name(len(self.frames))
+        size = {"width": request.width, "height": request.height}
+        return SegmentWriter(path, **size, fps=request.fps, first_frame=sum(self.frames))
 
-    def _give_up(self, error: Exception) -> None:
+    def _disable(self, error: Exception) -> None:
         log.warning("segments.failed", reason=str(error))
         if self._writer is not None:
             self._writer.drop()

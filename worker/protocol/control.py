@@ -1,4 +1,4 @@
-"""How a run keeps in touch with the supervisor: what it tells, and what it looks at between two pieces of work."""
+"""The control of a run: sends its events to the supervisor and checks for a cancel or a pause."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from worker.protocol.messages import Event
 
 @dataclass(frozen=True)
 class RunControl:
-    """`tell` passes something on, `check` raises Interrupted on a cancel, `wants_pause`: the worker must go."""
+    """`send` sends an event, `check` raises Interrupted on a cancel, `wants_pause` is true when the worker drains."""
 
-    tell: Callable[[Event], None]
+    send: Callable[[Event], None]
     check: Callable[[], None]
     wants_pause: Callable[[], bool]
 
     def check_all(self) -> None:
-        """Raise Interrupted for either; where nothing can be kept that is not kept already."""
+        """Raises Interrupted on a cancel or a pause, at a point where there is nothing new to checkpoint."""
         self.check()
         if self.wants_pause():
-            raise Interrupted("the run goes on elsewhere")
+            raise Interrupted("the run is paused")

@@ -1,4 +1,4 @@
-"""What an exception in the engine means to the caller: its public code, and whether the engine can go on."""
+"""Maps exceptions in the engine to public error codes, and tells whether the engine can continue."""
 
 import errno
 
@@ -10,7 +10,7 @@ MAX_REASON_CHARS = 300  # characters of the library's own sentence
 
 
 class RequestRefused(Exception):
-    """The request cannot be fulfilled, and that is the caller's to change; the message is a sentence for them."""
+    """The caller must change the request; the message is a sentence for the caller."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -18,15 +18,15 @@ class RequestRefused(Exception):
 
 
 class TooLarge(Exception):
-    """The device is too small for this; the message says what should fit."""
+    """The device is too small for this request; the message names a size that fits."""
 
 
 class BrokenVideo(Exception):
-    """The file that was written is not the video that was asked for."""
+    """The written file is not the requested video."""
 
 
 def to_failed(error: BaseException) -> Failed:
-    """The answer to a run that ended with this exception. The message never tells paths or traces."""
+    """The event for a run that ended with this exception. Its message holds no paths or traces."""
     if isinstance(error, Interrupted):
         return Failed("cancelled")
     if isinstance(error, RequestRefused):
@@ -45,16 +45,16 @@ def to_failed(error: BaseException) -> Failed:
 
 
 def to_not_loaded(model: str, error: BaseException, *, is_fatal: bool = False) -> NotLoaded:
-    """The answer to a model that cannot be loaded; the reason is for the operator's log."""
+    """The event for a model that cannot be loaded; its reason is for the operator's log."""
     reason = str(error) if isinstance(error, EasyAnimateError | OSError | ValueError) else repr(error)
     return NotLoaded(model, reason, is_fatal=is_fatal or _is_device_error(error))
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the device, or the machine, had no room left."""
+    """Whether the device or the host ran out of memory."""
     return type(error).__name__ == OUT_OF_MEMORY or isinstance(error, MemoryError)
 
 
 def _is_device_error(error: BaseException) -> bool:
-    """Whether the CUDA context is dead: every further call would fail, only a new process helps."""
+    """Whether the CUDA context is broken: every further call fails until a new process starts."""
     return type(error).__name__ == "AcceleratorError" or "CUDA error" in str(error) or "CUBLAS_STATUS" in str(error)

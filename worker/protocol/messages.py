@@ -1,7 +1,8 @@
-"""The whole language between the supervisor and its engine: frozen dataclasses over a pipe.
+"""The messages between the supervisor and its engine: frozen dataclasses over a pipe.
 
-Supervisor → engine: Load first, then Load, Run, Cancel, Pause, Shutdown. Engine → supervisor: Ready or NotLoaded to a
-Load; Progress, Resumed, Checkpointed, Preview, SegmentWritten, and then Done or Failed to a Run.
+The supervisor sends commands: LoadModel first, then LoadModel, Run, Cancel, Pause or Shutdown. The engine sends events.
+Ready or NotLoaded follows a LoadModel. Progress, Resumed, Checkpointed, Preview and SegmentWritten follow a Run, and
+Done or Failed ends it.
 """
 
 from collections.abc import Mapping
@@ -16,10 +17,10 @@ from worker.settings import Memory
 
 @dataclass(frozen=True)
 class LoadModel:
-    """Have the model in `folder`, beside those that are there already, as far as they have room; or `alone`.
+    """Load the model in `folder`, beside the loaded ones as far as memory allows, or `alone`.
 
-    The first thing an engine hears. `memory` is a profile, or "auto"; `room_bytes` is what the weights of all loaded
-    models may take together, None for what the device has.
+    `memory` is a profile or "auto". `room_bytes` limits the weights of all loaded models together; None means the
+    memory of the device.
     """
 
     folder: Path
@@ -38,9 +39,9 @@ class LoadModel:
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """Where a run keeps how it stands: a folder of its own beside those of the attempts before it, every so often.
+    """The folder for the checkpoints of one attempt, beside those of earlier attempts, and the interval.
 
-    With 0 seconds after every step, else as long as it costs next to nothing.
+    With 0 seconds there is one after every step; otherwise their cost is limited to a small share of the run.
     """
 
     folder: Path
@@ -49,10 +50,9 @@ class Checkpoints:
 
 @dataclass(frozen=True)
 class Run:
-    """Make one video, or picture, at `output_path`, and its manifest beside it. `id` names this attempt, for Cancel.
+    """Generate one video or image at `output_path`, and its manifest beside it. `id` names this attempt.
 
-    `inputs` are files by their names in `INPUT_FILES`. Without `checkpoints` it begins at the beginning
-    and keeps none.
+    `inputs` are files by their names in `INPUT_FILES`. Without `checkpoints` the run starts at step 0 and writes none.
     """
 
     id: str
@@ -71,19 +71,19 @@ class Cancel:
 
 @dataclass(frozen=True)
 class Pause:
-    """Keep how the run `id` stands at the next step, and stop: another worker goes on with it."""
+    """Write a checkpoint of the run `id` at the next step and stop; another worker resumes it."""
 
     id: str
 
 
 @dataclass(frozen=True)
 class Shutdown:
-    """End, when the current run is done."""
+    """Exit after the current run."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model that is there: its memory profile, and what its weights take."""
+    """A loaded model: its memory profile and the size of its weights."""
 
     memory: Memory = "normal"
     weights_bytes: int = 0
@@ -91,7 +91,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Ready:
-    """The model of `card` is there, after `seconds`; `loaded` are all that are now, `dropped` those that made way."""
+    """The model of `card` was loaded in `seconds`. `loaded` are all loaded models, `dropped` the evicted ones."""
 
     card: ModelCard
     loaded: Mapping[str, Loaded]
@@ -101,7 +101,7 @@ class Ready:
 
 @dataclass(frozen=True)
 class NotLoaded:
-    """The model cannot be loaded; `reason` is for the operator's log. After a fatal failure the engine is of no use."""
+    """The model cannot be loaded; `reason` is for the operator's log. After a fatal failure the engine exits."""
 
     model: str
     reason: str
@@ -110,7 +110,7 @@ class NotLoaded:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the run is: steps of denoising, frames of decoding; other phases leave the count as it was."""
+    """The progress of a run: steps of denoising or frames of decoding. Other phases do not change the count."""
 
     phase: Phase
     step: int
@@ -119,30 +119,30 @@ class Progress:
 
 @dataclass(frozen=True)
 class Resumed:
-    """The run goes on from a checkpoint: so many steps are done already."""
+    """The run resumes from a checkpoint, after `step` finished steps."""
 
     step: int
 
 
 @dataclass(frozen=True)
 class Checkpointed:
-    """How the run stands after this step is in its folder."""
+    """The checkpoint after this step is written."""
 
     step: int
 
 
 @dataclass(frozen=True)
 class Preview:
-    """How the video looks after this step: `picture` is a small WebP."""
+    """A preview after this step: `image` is a small WebP."""
 
-    picture: bytes
+    image: bytes
     step: int
     total_steps: int
 
 
 @dataclass(frozen=True)
 class SegmentWritten:
-    """The segment with this number of a long video lies, whole, beside where the video will (`result_files`)."""
+    """The segment with this number is complete, in the folder of the output (`jobs.model.result_files`)."""
 
     number: int
     num_frames: int
@@ -150,9 +150,9 @@ class SegmentWritten:
 
 @dataclass(frozen=True)
 class Done:
-    """The video is on disk, and was decoded once to see that it is whole. `phase_seconds` by the name of the phase.
+    """The video is written and checked. `phase_seconds` are by the name of the phase.
 
-    `segment_frames` are the frames of each segment that lies beside it.
+    `segment_frames` are the numbers of frames of the segments beside it.
     """
 
     sha256: str
@@ -165,9 +165,9 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """No video: `code` is one of `jobs.model.failure`, `message` a sentence for the caller or None for the usual one.
+    """The run failed with a code of `jobs.model.failure`; `message` None means the default sentence of the code.
 
-    After a fatal failure the engine is of no more use.
+    After a fatal failure the engine exits.
     """
 
     code: str

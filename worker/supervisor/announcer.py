@@ -1,4 +1,4 @@
-"""Tells everybody every few seconds which models this worker serves, which are loaded, and which LoRAs it has."""
+"""Announces every few seconds the models that this worker serves and has loaded, and its LoRAs."""
 
 import time
 from pathlib import Path
@@ -11,34 +11,42 @@ from jobs.queue.registry import Registry
 from worker.attempt.engine_process import EngineProcess
 from worker.models.lora_index import list_lora_files
 from worker.models.served import ServedModels
+from worker.supervisor.rq_worker import RQWorker
 
 log = structlog.get_logger()
 
-EVERY_S = 10.0
-LOOK_S = 0.5  # for what has changed, which is told at once
+ANNOUNCE_EVERY_S = 10.0
+CHECK_EVERY_S = 0.5  # for changes, which are announced at once
 
 
 class Announcer:
-    """From `start` to `stop` the registry knows this worker."""
+    """A thread that keeps this worker in the registry, and its entry in RQ alive, from `start` to `stop`."""
 
     def __init__(
-        self, registry: Registry, served: ServedModels, engine: EngineProcess, worker: str, models_dir: Path
+        self,
+        registry: Registry,
+        served: ServedModels,
+        engine: EngineProcess,
+        rq_worker: RQWorker,
+        worker: str,
+        models_dir: Path,
     ) -> None:
         self.registry = registry
         self.served = served
         self.engine = engine
-        self.models_dir = models_dir
+        self.rq_worker = rq_worker
         self.worker = worker
+        self.models_dir = models_dir
         self._announced: set[str] = set()
         self._stopped = Event()
         self._thread = Thread(target=self._run, name="announcer", daemon=True)
 
     def start(self) -> None:
-        """Announce now and from now on."""
+        """Announces the models now and until `stop`."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Take the announcement back; if Redis is away it runs out by itself."""
+        """Withdraws the models; when Redis is away, the announcement expires."""
         self._stopped.set()
         self._thread.join()
         try:
@@ -47,24 +55,25 @@ class Announcer:
             log.warning("redis.away")
 
     def _run(self) -> None:
-        told, told_at = None, 0.0
+        announced, announced_at = None, 0.0
         while True:
-            now = list(self.served.cards), set(self.engine.loaded)
-            if now != told or time.monotonic() - told_at >= EVERY_S:
-                told, told_at = now, time.monotonic()
-                self._tell(now[1])
-            if self._stopped.wait(LOOK_S):
+            models = list(self.served.cards), set(self.engine.loaded)
+            if models != announced or time.monotonic() - announced_at >= ANNOUNCE_EVERY_S:
+                announced, announced_at = models, time.monotonic()
+                self._announce(models[1])
+            if self._stopped.wait(CHECK_EVERY_S):
                 return
 
-    def _tell(self, loaded: set[str]) -> None:
+    def _announce(self, loaded: set[str]) -> None:
         try:
             cards = self.served.cards
             loras = list_lora_files(self.models_dir)
             for name, card in cards.items():
-                known = card.model_copy(update={"loras": loras})
-                self.registry.announce(known, self.worker, is_loaded=name in loaded)
+                with_loras = card.model_copy(update={"loras": loras})
+                self.registry.announce(with_loras, self.worker, is_loaded=name in loaded)
                 self._announced.add(name)
             self._withdraw(self._announced - cards.keys())
+            self.rq_worker.heartbeat()
         except OSError as error:
             log.warning("loras.unreadable", reason=error.strerror)
         except QueueUnavailable:

@@ -1,4 +1,4 @@
-"""One worker from start to end: load its first model, announce all, take jobs until told to stop."""
+"""The life of a worker: it loads its first model, announces all its models, and runs jobs until it is drained."""
 
 import signal
 import time
@@ -8,11 +8,12 @@ import structlog
 from jobs.queue.registry import Registry
 from jobs.redis.connection import connect
 from jobs.storage.factory import open_storage
-from jobs.store.keeper.recovery import JobStore
+from jobs.store.leases import WorkerJobs
+from jobs.store.transitions import JobTable
 from worker.attempt.attempt import WorkerContext
 from worker.attempt.engine_process import EngineDied, EngineProcess
-from worker.checkpoints.store import sweep
-from worker.drain import Drain
+from worker.checkpoints.store import sweep_checkpoints
+from worker.drain import Drain, retry_until_drained
 from worker.models.served import ModelNotLoaded, ServedModels, read_served
 from worker.protocol.messages import LoadModel, NotLoaded, Ready
 from worker.settings import WorkerSettings
@@ -22,12 +23,11 @@ from worker.supervisor.supervisor import Supervisor, begin_shutdown, new_worker_
 
 log = structlog.get_logger()
 
-PATIENT = 1000  # tries of one Redis command, seconds apart: nearly an hour
-BRISK = 2
+REDIS_RETRIES = 2  # of one command; a worker then repeats the whole call until it is drained
 
 
 def run_worker(settings: WorkerSettings, engine: EngineProcess) -> int:
-    """The exit code: 0 after an orderly end, 1 if no model was left on the way. Raises ModelNotLoaded."""
+    """Returns the exit code: 0 after an orderly end, 1 if no model is left. Raises ModelNotLoaded."""
     drain = Drain(settings.drain_grace_s)
     signal.signal(signal.SIGTERM, lambda *_: begin_shutdown(drain))
     signal.signal(signal.SIGINT, lambda *_: begin_shutdown(drain))
@@ -36,7 +36,7 @@ def run_worker(settings: WorkerSettings, engine: EngineProcess) -> int:
     try:
         served = read_served(settings)
         is_loaded = _load_first(engine, settings, drain, served)
-        return _take_jobs(settings, engine, drain, spool, served, name) if is_loaded else 0
+        return _run_jobs(settings, engine, drain, spool, served, name) if is_loaded else 0
     finally:
         engine.stop()
         spool.close()
@@ -44,12 +44,12 @@ def run_worker(settings: WorkerSettings, engine: EngineProcess) -> int:
 
 def engine_for(settings: WorkerSettings) -> EngineProcess:
     """The engine of these settings, not yet started."""
-    how = settings.device, settings.dtype, settings.log_format, settings.memory
-    return EngineProcess(LoadModel(settings.model_folder, *how, room_bytes=settings.model_memory_bytes))
+    options = settings.device, settings.dtype, settings.log_format, settings.memory
+    return EngineProcess(LoadModel(settings.model_folder, *options, room_bytes=settings.model_memory_bytes))
 
 
 def _load_first(engine: EngineProcess, settings: WorkerSettings, drain: Drain, served: ServedModels) -> bool:
-    """Have the first model that can be loaded; those before it are withdrawn. False if we were told to go meanwhile."""
+    """Loads the first model that can be loaded and withdraws those before it. False if the worker drains meanwhile."""
     while True:
         model = next(iter(served.cards))
         try:
@@ -62,35 +62,37 @@ def _load_first(engine: EngineProcess, settings: WorkerSettings, drain: Drain, s
 
 
 def _load(engine: EngineProcess, model: str, settings: WorkerSettings, drain: Drain) -> bool:
-    """Start the engine and wait for its model; False if the worker was told to go in the meantime."""
+    """Starts the engine and waits for its model. False if the worker drains meanwhile."""
     started = time.monotonic()
     engine.start(model)
     while not drain.has_begun:
         try:
-            answer = engine.poll(0.1)
+            event = engine.poll(0.1)
         except EngineDied as error:
-            raise ModelNotLoaded("the engine died while loading it") from error
-        if isinstance(answer, Ready):
+            raise ModelNotLoaded("the engine died during the load") from error
+        if isinstance(event, Ready):
             return True
-        if isinstance(answer, NotLoaded):
-            raise ModelNotLoaded(answer.reason)
+        if isinstance(event, NotLoaded):
+            raise ModelNotLoaded(event.reason)
         if time.monotonic() - started > settings.load_timeout_s:
-            raise ModelNotLoaded(f"it took longer than {settings.load_timeout_s:g} s")
+            raise ModelNotLoaded(f"the load exceeded {settings.load_timeout_s:g} s")
     return False
 
 
-def _take_jobs(
+def _run_jobs(
     settings: WorkerSettings, engine: EngineProcess, drain: Drain, spool: Spool, served: ServedModels, name: str
 ) -> int:
     url = settings.redis_url.get_secret_value()
-    brisk = connect(url, retries=BRISK)
-    store = JobStore(brisk, lease_s=settings.lease_s)
+    redis = connect(url, retries=REDIS_RETRIES)
+    store = WorkerJobs(JobTable(redis, lease_s=settings.lease_s))
     context = WorkerContext(settings, store, open_storage(settings), engine, drain, served)
-    supervisor = Supervisor(name, connect(url, retries=PATIENT), context, spool)
-    announcer = Announcer(Registry(brisk), served, engine, name, settings.models_dir)
+    supervisor = retry_until_drained(
+        lambda: Supervisor(name, connect(url, retries=REDIS_RETRIES), context, spool), drain
+    )
+    announcer = Announcer(Registry(redis), served, engine, supervisor.rq_worker, name, settings.models_dir)
     announcer.start()
     try:
-        sweep(settings.checkpoints, store)  # of jobs that ended while nobody was here to tidy up
+        sweep_checkpoints(settings.checkpoints, store.table)  # of jobs that ended while no worker ran on this host
         supervisor.work()
     finally:
         announcer.stop()

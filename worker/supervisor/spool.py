@@ -1,4 +1,4 @@
-"""The spool: a folder of this worker's own where a video lies until it is stored; a dead worker's is cleared away."""
+"""The spool: a folder of one worker for videos that are not stored yet. Folders of dead workers are deleted."""
 
 import fcntl
 import os
@@ -12,42 +12,42 @@ LOCK = "lock"
 
 
 class Spool:
-    """`folder` may be shared by many workers. What a worker that died left there goes when the next one starts."""
+    """A folder in `folder`, which workers share. A folder whose lock is free belongs to a dead worker."""
 
     def __init__(self, folder: Path, worker: str) -> None:
         self.folder = folder
-        self.mine = folder / worker
-        unlocked = folder / f".{worker}"  # others look at it under its final name only, when its lock is held
+        self.own_dir = folder / worker
+        unlocked = folder / f".{worker}"  # other workers ignore it until its lock is held
         unlocked.mkdir(parents=True)
-        self._lock = _locked(unlocked / LOCK)
-        unlocked.rename(self.mine)
+        self._lock = _lock_file(unlocked / LOCK)
+        unlocked.rename(self.own_dir)
         for other in folder.iterdir():
-            if other != self.mine and not other.name.startswith("."):
+            if other != self.own_dir and not other.name.startswith("."):
                 _clear_if_dead(other)
 
     def free_bytes(self) -> int:
-        """Room on its disk."""
+        """Free bytes on its disk."""
         return shutil.disk_usage(self.folder).free
 
     @contextmanager
     def attempt_dir(self) -> Iterator[Path]:
-        """An empty folder for one attempt, gone afterwards."""
-        folder = Path(mkdtemp(prefix="attempt-", dir=self.mine))
+        """Yields an empty folder for one attempt and deletes it afterwards."""
+        folder = Path(mkdtemp(prefix="attempt-", dir=self.own_dir))
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:
-        """Leave nothing behind."""
-        shutil.rmtree(self.mine, ignore_errors=True)
+        """Deletes the folder of this worker and releases its lock."""
+        shutil.rmtree(self.own_dir, ignore_errors=True)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
 
-def _locked(path: Path) -> int | None:
-    """The lock file, open, locked until this process ends; None if another process has it."""
+def _lock_file(path: Path) -> int | None:
+    """Opens and locks the file until this process ends; None if another process holds the lock."""
     number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -59,8 +59,8 @@ def _locked(path: Path) -> int | None:
 
 def _clear_if_dead(folder: Path) -> None:
     try:
-        lock = _locked(folder / LOCK)
-    except (FileNotFoundError, NotADirectoryError):  # its worker is just leaving, or it is none
+        lock = _lock_file(folder / LOCK)
+    except (FileNotFoundError, NotADirectoryError):  # its worker is closing it, or it is no spool
         return
     if lock is not None:
         shutil.rmtree(folder, ignore_errors=True)

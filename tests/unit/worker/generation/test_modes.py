@@ -92,7 +92,7 @@ def frames(path: Path) -> np.ndarray:
 # ---- pictures
 
 
-def test_one_frame_is_a_png_that_says_how_it_was_made(make: Make, tmp_path: Path) -> None:
+def test_one_frame_is_a_png_with_its_manifest(make: Make, tmp_path: Path) -> None:
     make(num_frames=1)
     with Image.open(tmp_path / "image.png") as image:
         assert (image.format, image.size) == ("PNG", (32, 48))
@@ -102,13 +102,13 @@ def test_one_frame_is_a_png_that_says_how_it_was_made(make: Make, tmp_path: Path
     assert "ball" not in comment
 
 
-def test_an_end_picture_changes_the_video(make: Make, tmp_path: Path) -> None:
+def test_an_end_image_changes_the_video(make: Make, tmp_path: Path) -> None:
     start, end = picture(tmp_path / "image.png"), picture(tmp_path / "last_image.png", "blue")
     assert make(start).sha256 != make(start, end).sha256
 
 
 @pytest.mark.parametrize("changes", [{"clip_apply_ratio": 1.0}, {"smooth": False}])
-def test_settings_of_the_pipeline_reach_it(make: Make, tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_pipeline_settings_of_a_request_change_the_video(make: Make, tmp_path: Path, changes: dict[str, Any]) -> None:
     start = picture(tmp_path / "image.png", (200, 30, 90))
     assert make(start, clip_apply_ratio=0.0).sha256 != make(start, **{"clip_apply_ratio": 0.0, **changes}).sha256
 
@@ -134,7 +134,7 @@ def frames_of(paths: Iterable[Path]) -> np.ndarray:
     return np.concatenate([np.stack(list(read_frames(path))) for path in paths])
 
 
-def test_each_window_of_a_long_video_can_be_watched_before_the_next_is_begun(make: Make, tmp_path: Path) -> None:
+def test_each_window_of_a_long_video_is_a_segment_before_the_next_one_begins(make: Make, tmp_path: Path) -> None:
     told: list[Any] = []
     done = make(num_frames=40, tell=told.append)  # the last 4 frames of a window wait for the next one
     assert list(done.segment_frames) == segments_told(told) == [12, 12, 16]
@@ -148,7 +148,7 @@ def test_each_window_of_a_long_video_can_be_watched_before_the_next_is_begun(mak
     assert np.abs(whole - np.stack(watched)).mean((1, 2, 3)).max() < 8  # noise in few pixels, twice encoded
 
 
-def test_what_is_told_of_a_long_video_only_goes_forward(make: Make) -> None:
+def test_the_progress_of_a_long_video_never_decreases(make: Make) -> None:
     told: list[Any] = []
     done = make(num_frames=40, tell=told.append)
     told = [said for said in told if not isinstance(said, SegmentWritten)]
@@ -176,7 +176,7 @@ def test_a_long_video_is_the_same_after_an_interrupted_one(make: Make, maker: Vi
 # ---- video to video
 
 
-def test_strength_says_how_much_of_a_video_is_made_anew(make: Make, inputs: Path, tmp_path: Path) -> None:
+def test_strength_is_the_share_of_steps_that_change_a_video(make: Make, inputs: Path, tmp_path: Path) -> None:
     source = clip(inputs / "video.mp4")
     told: list[Any] = []
     settings = {"video_num_frames": 24, "num_inference_steps": 4, "tell": told.append}
@@ -198,7 +198,7 @@ def test_a_mask_keeps_a_part_of_the_video(make: Make, inputs: Path) -> None:
 # ---- extensions
 
 
-def test_an_extension_goes_on_from_the_end_of_the_old_frames(make: Make, inputs: Path, tmp_path: Path) -> None:
+def test_an_extension_continues_from_the_last_frames(make: Make, inputs: Path, tmp_path: Path) -> None:
     source = clip(inputs / "video.mp4", 21)
     done = make(source, continues=True, video_num_frames=21, num_frames=21 + 16, overlap=2)
     assert done.segment_frames == (19, 14, 4)  # what was there before can be watched at once
@@ -207,7 +207,7 @@ def test_an_extension_goes_on_from_the_end_of_the_old_frames(make: Make, inputs:
     assert np.abs(made[:20] - old[:20]).max() <= 4  # encoded once more; the new ones fade in from nothing at 19
 
 
-def test_an_extension_may_end_in_a_picture_and_be_extended_again(make: Make, inputs: Path, tmp_path: Path) -> None:
+def test_an_extension_can_have_an_end_image_and_be_extended_again(make: Make, inputs: Path, tmp_path: Path) -> None:
     source, end = clip(inputs / "video.mp4", 16), picture(inputs / "last_image.png")
     make(source, end, continues=True, video_num_frames=16, num_frames=24)
     (tmp_path / "video.mp4").rename(source)
@@ -228,7 +228,7 @@ def turned(path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("fps", "num_frames", "wanted"), [(24, 24, 24), (30, 30, 24), (12, 12, 24), (60, 20, 8)])
-def test_frames_are_left_out_or_repeated_evenly(tmp_path: Path, fps: int, num_frames: int, wanted: int) -> None:
+def test_frames_are_dropped_or_repeated_evenly(tmp_path: Path, fps: int, num_frames: int, wanted: int) -> None:
     path = clip(tmp_path / "video.mp4", num_frames, fps=fps)
     levels = [int(frame.mean()) for frame in source_frames(path, request(video_num_frames=wanted))]
     assert len(levels) == wanted
@@ -237,7 +237,7 @@ def test_frames_are_left_out_or_repeated_evenly(tmp_path: Path, fps: int, num_fr
     assert levels[-1] > 255 - 2.1 * 255 * num_frames / wanted / (num_frames - 1)
 
 
-def test_a_video_shown_turned_is_turned_upright(tmp_path: Path) -> None:
+def test_a_rotated_video_is_turned_upright(tmp_path: Path) -> None:
     path = tmp_path / "video.mp4"
     pixels = np.zeros((8, 32, 48, 3), np.uint8)
     pixels[:, :16] = 255  # the upper half is white; after a quarter turn clockwise it is the right one
@@ -260,7 +260,7 @@ def without_content(data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("cut", [without_content, lambda data: b"\0\0\0\x08ftyp", lambda data: b"no video"])
-def test_a_video_that_cannot_be_decoded_is_the_callers_to_change(tmp_path: Path, cut: Callable[[bytes], bytes]) -> None:
+def test_an_undecodable_video_is_refused_without_its_path(tmp_path: Path, cut: Callable[[bytes], bytes]) -> None:
     path = damage(clip(tmp_path / "video.mp4"), cut)
     with pytest.raises(RequestRefused) as refusal:
         list(source_frames(path, request(video_num_frames=24)))
@@ -297,25 +297,25 @@ def choice(name: str, scale: float = 1.0) -> dict[str, Any]:
     return {"loras": [{"name": name, "scale": scale}]}
 
 
-def test_a_lora_works_for_its_request_alone(make: Make, loras: Path) -> None:
+def test_a_lora_applies_to_its_request_only(make: Make, loras: Path) -> None:
     plain = make().sha256
     assert make(**choice("fits")).sha256 != plain
     assert make().sha256 == plain
 
 
-def test_a_lora_is_in_the_manifest_by_its_content(make: Make, loras: Path, tmp_path: Path) -> None:
+def test_the_manifest_has_the_hash_of_a_lora(make: Make, loras: Path, tmp_path: Path) -> None:
     make(**choice("fits", 0.5))
     (used,) = Manifest.from_json((tmp_path / "manifest.json").read_text()).loras
     assert (used.name, used.scale, len(used.sha256)) == ("fits", 0.5, 64)
 
 
-def test_what_of_a_lora_does_not_fit_is_told(make: Make, loras: Path) -> None:
+def test_unused_modules_of_a_lora_are_a_warning(make: Make, loras: Path) -> None:
     (warning,) = make(**choice("half")).warnings
     assert "1 of 2 modules applied" in warning
 
 
 @pytest.mark.parametrize("name", ["misfit", "weights", "rubbish", "gone", "../easyanimate-v3-tiny/vae/model"])
-def test_a_lora_that_cannot_be_used_is_the_callers_to_change(
+def test_an_unusable_lora_is_refused_without_its_path(
     make: Make, maker: VideoGenerator, loras: Path, name: str
 ) -> None:
     with pytest.raises(RequestRefused) as refusal:
@@ -326,7 +326,7 @@ def test_a_lora_that_cannot_be_used_is_the_callers_to_change(
     assert str(maker.models_dir) not in answer.message
 
 
-def test_the_shelf_lists_what_a_request_may_name(maker: VideoGenerator, loras: Path) -> None:
+def test_the_lora_index_lists_the_names_for_requests(maker: VideoGenerator, loras: Path) -> None:
     assert [lora.name for lora in list_lora_files(maker.models_dir)] == ["fits", "half", "misfit", "rubbish", "weights"]
     assert all(lora.size_bytes > 0 for lora in list_lora_files(maker.models_dir))
 
@@ -351,7 +351,7 @@ def test_a_memory_profile_does_not_change_the_frames(make: Make, models_dir: Pat
 
 
 @pytest.mark.parametrize("scheduler", ["euler", "dpmpp_2m", "pndm"])
-def test_previews_come_at_their_steps_and_change_nothing(make: Make, tmp_path: Path, scheduler: str) -> None:
+def test_previews_are_sent_at_their_steps_and_change_no_frames(make: Make, tmp_path: Path, scheduler: str) -> None:
     told: list[Any] = []
     settings = {"num_frames": 8, "num_inference_steps": 7, "scheduler": scheduler}
     plain = make(**settings)
@@ -360,26 +360,26 @@ def test_previews_come_at_their_steps_and_change_nothing(make: Make, tmp_path: P
     total = {"euler": 7, "dpmpp_2m": 7, "pndm": 16}[scheduler]  # PNDM warms up: 12 calls for its first 3 steps
     assert [(preview.step, preview.total_steps) for preview in previews] == [(at, total) for at in range(3, total, 3)]
     for preview in previews:
-        with Image.open(BytesIO(preview.picture)) as picture:
+        with Image.open(BytesIO(preview.image)) as picture:
             assert (picture.format, picture.size) == ("WEBP", (32, 48))
     assert Manifest.from_json((tmp_path / "manifest.json").read_text()).frames
     assert plain.sha256 == seen.sha256
 
 
-def test_the_last_preview_is_near_to_what_comes_out(make: Make, tmp_path: Path) -> None:
+def test_the_last_preview_resembles_the_result(make: Make, tmp_path: Path) -> None:
     told: list[Any] = []
     make(tell=told.append, preview_every_steps=1, num_frames=8, num_inference_steps=20, smooth=False)
     frames = np.stack(list(read_frames(tmp_path / "video.mp4"))).astype(int)
     off = []
     for preview in (message for message in told if isinstance(message, Preview)):
-        with Image.open(BytesIO(preview.picture)) as picture:
+        with Image.open(BytesIO(preview.image)) as picture:
             shown = np.asarray(picture.convert("RGB")).astype(int)
         off.append(np.abs(frames - shown).mean(axis=(1, 2, 3)).min())
     assert off[-1] < 12
     assert off[-1] < off[0]
 
 
-def test_a_worker_that_saves_memory_makes_no_previews_and_says_so(make: Make, maker: VideoGenerator) -> None:
+def test_a_low_memory_profile_has_a_warning_instead_of_previews(make: Make, maker: VideoGenerator) -> None:
     told: list[Any] = []
     environment, maker.environment = maker.environment, replace(maker.environment, memory="low")
     try:
@@ -390,7 +390,7 @@ def test_a_worker_that_saves_memory_makes_no_previews_and_says_so(make: Make, ma
     assert done.warnings == (NO_MEMORY,)
 
 
-def test_a_picture_has_a_thumbnail_and_a_sheet_of_one(make: Make, tmp_path: Path) -> None:
+def test_an_image_has_a_thumbnail_and_a_sheet_of_one_tile(make: Make, tmp_path: Path) -> None:
     make(num_frames=1)
     for name in ("thumbnail.webp", "spritesheet.jpg"):
         with Image.open(tmp_path / name) as picture:

@@ -1,4 +1,4 @@
-"""The names of the samplers, without torch: what they are is in `easyanimate.pipeline.schedulers.schedulers`."""
+"""The names of the schedulers, without torch; `easyanimate.pipeline.schedulers.schedulers` builds them."""
 
 SCHEDULERS = (
     "euler",

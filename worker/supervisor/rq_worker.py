@@ -1,0 +1,139 @@
+"""The adapter to RQ: takes tickets from its queues and shows the worker in `rq info`, idle or busy with a ticket.
+
+It calls public methods of RQ's worker and does not run `Worker.work()`. That loop installs signal handlers that raise
+between any two statements, accepts remote commands, and calls functions whose names are read from Redis.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import structlog
+from redis import Redis
+from rq import Queue, SimpleWorker
+from rq.exceptions import DequeueTimeout, DeserializationError
+from rq.executions import Execution
+from rq.job import Job as RQJob
+from rq.serializers import JSONSerializer
+from rq.suspension import is_suspended
+from rq.worker import WorkerStatus
+from rq.worker_registration import clean_worker_registry
+
+from jobs.errors import QueueUnavailable
+from jobs.queue.tickets import TASK, queue_name, reconcile_tickets
+from jobs.redis.connection import redis_errors
+
+log = structlog.get_logger()
+
+WAIT_S = 1  # for a ticket; then signals and the engine's messages are processed
+WORKER_TTL_S = 20  # RQ keeps the entry of a worker for a minute more
+
+
+class TicketQueue(Queue):
+    """A queue of RQ whose entries are removed when a worker takes them."""
+
+    @classmethod
+    def lmove(cls, connection: Redis, queue_key: str, timeout: int | None) -> Any:
+        """Removes the next entry of the queue and returns it."""
+        # RQ moves it to an intermediate list, which only its own work loop clears. The keeper replaces a lost ticket.
+        return cls.lpop([queue_key], timeout, connection=connection)
+
+
+class RQWorker:
+    """The entry of this worker in RQ, and the queues of its models. Methods may raise QueueUnavailable."""
+
+    def __init__(self, name: str, redis: Redis, models: Iterable[str]) -> None:
+        self.redis = redis
+        with redis_errors():
+            self._queues = {model: _open_queue(redis, model) for model in models}
+            self._worker = SimpleWorker(
+                list(self._queues.values()),
+                name=name,
+                connection=redis,
+                serializer=JSONSerializer,
+                worker_ttl=WORKER_TTL_S,
+            )
+        self._running: tuple[RQJob, Execution] | None = None
+
+    def register(self) -> None:
+        """Adds the worker to RQ's list, from which those that were killed are removed."""
+        with redis_errors():
+            with suppress(ValueError):  # the entry exists: the reply to an earlier call was lost
+                self._worker.register_birth()
+            for queue in self._queues.values():
+                clean_worker_registry(queue)
+
+    def unregister(self) -> None:
+        """Removes the worker from RQ's list; when Redis is away, its entry expires."""
+        with suppress(QueueUnavailable), redis_errors():
+            self._worker.register_death()
+
+    def wait_for_ticket(self, models: Sequence[str]) -> tuple[RQJob, str] | None:
+        """Waits up to a second for an entry in the queues of `models`, in this order; returns it with its model."""
+        with redis_errors():
+            if is_suspended(self.redis, self._worker):  # by `rq suspend`; this call is RQ's heartbeat, too
+                self._worker.set_state(WorkerStatus.SUSPENDED)
+                time.sleep(WAIT_S)
+                return None
+            self._worker.set_state(WorkerStatus.IDLE)
+            queues = [self._queues[model] for model in models]
+            try:
+                result = TicketQueue.dequeue_any(queues, WAIT_S, self.redis, serializer=JSONSerializer)
+            except DequeueTimeout:
+                return None
+        if result is None:
+            return None
+        entry, queue = result
+        return entry, next(model for model, own in self._queues.items() if own.key == queue.key)
+
+    def refuse(self, entry: RQJob) -> None:
+        """Deletes an entry that is no ticket; nothing that it names is imported or called."""
+        log.error("entry.refused", entry=entry.id)
+        with redis_errors():
+            entry.delete(remove_from_queue=False)
+
+    def restore_ticket(self, model: str) -> None:
+        """Adds the ticket of a job that this worker leaves to others."""
+        with redis_errors():
+            reconcile_tickets(self.redis, model)
+
+    @contextmanager
+    def busy_with(self, ticket: RQJob) -> Iterator[None]:
+        """Inside, RQ shows the worker as busy with `ticket`. This only informs operators, so Redis may be away."""
+        with suppress(QueueUnavailable), redis_errors():
+            self._running = ticket, self._worker.prepare_execution(ticket)
+        try:
+            yield
+        finally:
+            running, self._running = self._running, None
+            if running is not None:
+                with suppress(QueueUnavailable), redis_errors():
+                    self._end_execution(*running)
+
+    def heartbeat(self) -> None:
+        """Renews what RQ stores of a busy worker, which expires after some minutes. Another thread may call this."""
+        if (running := self._running) is not None:
+            with redis_errors():
+                self._worker.maintain_heartbeats(*running)
+
+    def _end_execution(self, ticket: RQJob, execution: Execution) -> None:
+        with self.redis.pipeline() as pipe:
+            self._worker.increment_successful_job_count(pipe)
+            self._worker.cleanup_execution(ticket, pipe, execution)
+            self._worker.set_state(WorkerStatus.IDLE, pipe)
+            pipe.execute()
+
+
+def is_ticket(entry: RQJob) -> bool:
+    """Whether `entry` names the task of a ticket and nothing else."""
+    try:
+        return (entry.func_name, entry.instance, list(entry.args), dict(entry.kwargs)) == (TASK, None, [], {})
+    except DeserializationError:
+        return False
+
+
+def _open_queue(redis: Redis, model: str) -> TicketQueue:
+    """The queue of this model, with as many tickets as there are waiting jobs."""
+    reconcile_tickets(redis, model)
+    return TicketQueue(queue_name(model), connection=redis, serializer=JSONSerializer)
