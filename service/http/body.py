@@ -1,72 +1,81 @@
-"""The body of a request: read up to the limit, then understood as JSON or as a form, whichever it says it is."""
+"""Request bodies: read up to the limit, then parsed as JSON or as a form by their Content-Type."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
 from typing import Any, NoReturn
 
+from fastapi import Request
 from python_multipart.multipart import parse_options_header
+from starlette.concurrency import run_in_threadpool
 
 from jobs.errors import InvalidRequest
 from service.http.errors import ApiError
-from service.http.forms import read_multipart
+from service.http.forms import read_form
+
+SHORT_BYTES = 16_384  # a longer body is parsed in a thread, not on the event loop
 
 
-def read_json(text: str, what: str) -> Any:
-    """The value of this JSON text; `what` names it in a refusal. Raises InvalidRequest."""
+async def read_fields(request: Request, max_bytes: int, *, optional: bool = False) -> dict[str, Any]:
+    """The tree of fields, the same for JSON and forms; none for an empty body if it is `optional`.
+
+    Raises InvalidRequest, ApiError `payload_too_large`, `unsupported_media_type`.
+    """
+    content_type = request.headers.get("content-type", "")
+    media_type, _ = parse_options_header(content_type)
+    if media_type == b"multipart/form-data":
+        return await read_form(content_type, _limited(request, max_bytes), max_bytes)
+    data = b"".join([piece async for piece in _limited(request, max_bytes)])
+    if optional and not data:
+        return {}
+    if media_type == b"application/json":
+        return _json_fields(data) if len(data) <= SHORT_BYTES else await run_in_threadpool(_json_fields, data)
+    message = "send Content-Type: application/json or multipart/form-data"
+    raise ApiError("unsupported_media_type", message, headers={"Accept": "application/json, multipart/form-data"})
+
+
+def parse_json(text: str, name: str) -> Any:
+    """The value of this JSON text; `name` is its name in a refusal. Raises InvalidRequest."""
     try:
-        return json.loads(text, object_pairs_hook=_each_once, parse_constant=_not_json)
+        return json.loads(text, object_pairs_hook=_unique_names, parse_constant=_refuse_constant)
     except RecursionError as error:
-        raise InvalidRequest(f"{what} is nested too deep") from error
+        raise InvalidRequest(f"{name} is nested too deep") from error
     except ValueError as error:  # JSONDecodeError, or a number of thousands of digits
-        raise InvalidRequest(f"{what} is not valid JSON: {error}") from error
+        raise InvalidRequest(f"{name} is not valid JSON: {error}") from error
 
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+async def _limited(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
+    """The pieces of the body, refused by its declared length or as soon as it is too long."""
+    too_large = ApiError("payload_too_large", f"a request may have {max_bytes} bytes; send a smaller file")
+    declared = request.headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared) > max_bytes:
+        raise too_large
+    size_bytes = 0
+    async for piece in request.stream():
+        size_bytes += len(piece)
+        if size_bytes > max_bytes:
+            raise too_large
+        yield piece
+
+
+def _json_fields(data: bytes) -> dict[str, Any]:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidRequest("the body is not valid UTF-8") from error
+    fields = parse_json(text, "the body")
+    if not isinstance(fields, dict):
+        raise InvalidRequest('the body must be a JSON object, as in {"prompt": "a red fox"}')
+    return fields
+
+
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
     for name, value in pairs:
-        if name in found:
-            raise InvalidRequest(f"{name[:100]} is there twice; give it once", name[:100])
-        found[name] = value
-    return found
+        if name in fields:
+            raise InvalidRequest(f"{name[:100]} is sent twice; send it once", name[:100])
+        fields[name] = value
+    return fields
 
 
-def _not_json(word: str) -> NoReturn:
-    raise InvalidRequest(f"{word} is no JSON number; give a finite one")
-
-
-SHORT_BYTES = 16_384
-
-
-@dataclass(frozen=True)
-class Body:
-    """What was sent, not yet understood. Unless it is short, that is work for a thread, not for the event loop."""
-
-    content_type: str
-    data: bytes
-
-    @property
-    def is_short(self) -> bool:
-        """Whether it is read in no time."""
-        return len(self.data) <= SHORT_BYTES
-
-    def fields(self) -> dict[str, Any]:
-        """The tree of fields, the same for JSON and forms. Raises InvalidRequest, ApiError."""
-        media_type, options = parse_options_header(self.content_type)
-        if media_type == b"application/json":
-            return self._json()
-        if media_type == b"multipart/form-data":
-            if not options.get(b"boundary"):
-                raise InvalidRequest("the Content-Type multipart/form-data lacks its boundary")
-            return read_multipart(self.data, options[b"boundary"])
-        message = "send Content-Type: application/json or multipart/form-data"
-        raise ApiError("unsupported_media_type", message, headers={"Accept": "application/json, multipart/form-data"})
-
-    def _json(self) -> dict[str, Any]:
-        try:
-            text = self.data.decode()
-        except UnicodeDecodeError as error:
-            raise InvalidRequest("the body is not valid UTF-8") from error
-        fields = read_json(text, "the body")
-        if not isinstance(fields, dict):
-            raise InvalidRequest('the body must be a JSON object, as in {"prompt": "a red fox"}')
-        return fields
+def _refuse_constant(word: str) -> NoReturn:
+    raise InvalidRequest(f"{word} is not a JSON number; send a finite one")

@@ -1,142 +1,90 @@
-"""Typed reading of a caller's fields, the same for JSON and forms: each wrong value is refused with its name."""
+"""Validation of a request's fields with Pydantic, and its errors as refusals of this API."""
 
-import math
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from jobs.errors import InvalidRequest
-from service.http.body import read_json
 from service.http.forms import FormFile
 
-WHOLE = re.compile(r"[+-]?[0-9]{1,19}(\.0{1,9})?")
-NUMBER = re.compile(r"[+-]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,4})?")
-MAX_INTEGER = 2**63
+# The sentence of each type of error; the sentences of other types are those of the validators themselves.
+SENTENCES = {
+    "missing": "is missing",
+    "string_type": "must be text",
+    "string_unicode": "has half a surrogate pair",
+    "string_too_short": "is blank",
+    "string_too_long": "has {count} characters; at most {max_length} are accepted",
+    "too_long": "has {count} entries; at most {max_length} are accepted",
+    "too_short": "is an empty list",
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be at most {le}",
+    "enum": "must be {expected}",
+    "literal_error": "must be {expected}",
+    "model_type": "must be an object",
+    "dict_type": "must be an object",
+    "tuple_type": "must be a list",
+    "is_instance_of": "must be a file part",
+}
+Model = TypeVar("Model", bound=BaseModel)
+KEY = "[key]"  # Pydantic's mark of an error in the name of a pair
+MAX_PARAM_CHARS = 100
 
 
-class Fields:
-    """The fields of a request, or of an object inside it; null is as good as absent. `path` is that object's name."""
-
-    def __init__(self, values: Mapping[str, Any], path: str = "") -> None:
-        self.values = values
-        self.path = path
-
-    def param(self, name: str) -> str:
-        """The full name of a field, as in `webhook.url`."""
-        return f"{self.path}.{name}" if self.path else name
-
-    def get(self, name: str) -> Any:
-        """The raw value, or None."""
-        return self.values.get(name)
-
-    def refuse_unknown(self, known: Collection[str]) -> None:
-        """Refuse the first field that is not known, with the one it may have been meant to be."""
-        for name in self.values:
-            if name in known:
-                continue
-            param = self.param(name[:100])
-            near = get_close_matches(name[:100], known, n=1)
-            hint = f"did you mean {self.param(near[0])}?" if near else f"there are {', '.join(known)}"
-            raise _unknown(f"there is no parameter {param}; {hint}", param)
-
-    def text(self, name: str, max_chars: int) -> str | None:
-        """A text of at most so many characters."""
-        value = self.get(name)
-        if value is None:
-            return None
-        if not isinstance(value, str):
-            raise self.refused(name, "must be text")
-        if len(value) > max_chars:
-            message = f"{self.param(name)} has {len(value)} characters; at most {max_chars} work"
-            raise InvalidRequest(message, self.param(name))
-        try:
-            value.encode()
-        except UnicodeEncodeError as error:
-            raise InvalidRequest(f"{self.param(name)} has half a surrogate pair", self.param(name)) from error
-        return value
-
-    def whole(self, name: str) -> int | None:
-        """A whole number, also as text or as 8.0."""
-        value = self.get(name)
-        if value is None:
-            return None
-        if isinstance(value, str) and WHOLE.fullmatch(value):
-            value = int(value.split(".")[0])
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool) or abs(value) > MAX_INTEGER:
-            raise self.refused(name, "must be a whole number")
-        return value
-
-    def number(self, name: str) -> float | None:
-        """A finite number, also as text."""
-        value = self.get(name)
-        if value is None:
-            return None
-        if isinstance(value, str) and NUMBER.fullmatch(value):
-            value = float(value)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or not math.isfinite(value if abs(value) < MAX_INTEGER else math.inf):
-            raise self.refused(name, "must be a finite number")
-        return float(value)
-
-    def flag(self, name: str, *, default: bool) -> bool:
-        """Yes or no, also as text."""
-        value = self.get(name)
-        if value is None:
-            return default
-        if isinstance(value, str):
-            value = {"true": True, "1": True, "false": False, "0": False}.get(value.lower())
-        if not isinstance(value, bool):
-            raise self.refused(name, "must be true or false")
-        return value
-
-    def texts(self, name: str, max_chars: int) -> tuple[str, ...] | None:
-        """A list of texts; one alone may stand without its list."""
-        value = self._parsed(name)
-        if value is None:
-            return None
-        items = value if isinstance(value, list) else [value]
-        return tuple(Fields({name: item}, self.path).text(name, max_chars) or "" for item in items)
-
-    def part(self, name: str) -> "Fields | None":
-        """An object inside the request, also as JSON in a text."""
-        value = self._parsed(name)
-        if value is None:
-            return None
-        if not isinstance(value, dict):
-            raise self.refused(name, "must be an object")
-        return Fields(value, self.param(name))
-
-    def objects(self, name: str, most: int) -> "tuple[Fields, ...]":
-        """A list of objects; one alone may stand without its list, and none is as good as absent."""
-        value = self._parsed(name)
-        items = [] if value is None else value if isinstance(value, list) else [value]
-        if len(items) > most:
-            raise InvalidRequest(f"{self.param(name)} has {len(items)} entries; at most {most} work", self.param(name))
-        items = [read_json(item, self.param(name)) if _is_object(item) else item for item in items]
-        if not all(isinstance(item, dict) for item in items):
-            raise self.refused(name, "must be a list of objects")
-        return tuple(Fields(item, self.param(name)) for item in items)
-
-    def refused(self, name: str, rule: str) -> InvalidRequest:
-        """The refusal of a value, saying what it was."""
-        return InvalidRequest(f"{self.param(name)} {rule}, got {_glimpse(self.get(name))}", self.param(name))
-
-    def _parsed(self, name: str) -> Any:
-        value = self.get(name)
-        if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-            return read_json(value, self.param(name))
-        return value
+def validate(model: type[Model], values: object, path: str = "") -> Model:
+    """`values` as this model; `path` is the name of the object in the request. Raises InvalidRequest."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise _refusal(error.errors(include_url=False)[0], path) from error
 
 
-def _is_object(value: object) -> bool:
-    return isinstance(value, str) and value.lstrip()[:1] == "{"
+def refuse_unknown(names: Iterable[str], accepted: Collection[str], path: str = "") -> None:
+    """Refuses the first name that is not accepted, with the nearest one that is. Raises InvalidRequest."""
+    for name in names:
+        if name not in accepted:
+            raise _unknown(name, accepted, path)
 
 
-def _glimpse(value: object) -> str:
-    """A value as a refusal may show it: short, and never the inside of something large."""
+def _unknown(name: str, accepted: Collection[str], path: str) -> InvalidRequest:
+    param = _join(path, name[:MAX_PARAM_CHARS])
+    nearest = get_close_matches(name[:MAX_PARAM_CHARS], accepted, n=1)
+    hint = f"did you mean {_join(path, nearest[0])}?" if nearest else f"there are {', '.join(accepted)}"
+    return InvalidRequest(f"there is no parameter {param}; {hint}", param, "unknown_parameter")
+
+
+def _refusal(error: ErrorDetails, path: str) -> InvalidRequest:
+    param, context, value = _param(path, error["loc"]), error.get("ctx", {}), error["input"]
+    if error["type"] == "unknown_parameter":
+        return _unknown(context["unknown"][0], context["accepted"], param)
+    sentence = _sentence(error["type"], context, value) if error["type"] in SENTENCES else error["msg"]
+    shown = f", got {_shown(value)}" if sentence.startswith("must ") else ""
+    return InvalidRequest(f"{param} {sentence}{shown}", param)
+
+
+def _sentence(error_type: str, context: dict[str, Any], value: Any) -> str:
+    count = len(value) if isinstance(value, str | list | tuple | dict) else 0
+    bounds = {name: f"{bound:g}" if isinstance(bound, float) else bound for name, bound in context.items()}
+    return SENTENCES[error_type].format(count=count, **bounds)
+
+
+def _param(path: str, location: tuple[int | str, ...]) -> str:
+    """The full name of a field, as in `webhook.url`; places in a list are left out."""
+    names = [name for name in location if isinstance(name, str)]
+    if names[-1:] == [KEY]:
+        names[-2:] = ["key"]
+    return _join(path, ".".join(names))
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path and name else path or name
+
+
+def _shown(value: Any) -> str:
+    """A value as a refusal shows it: short, and never the content of a file, list or object."""
     if isinstance(value, str):
         return repr(value if len(value) <= 40 else value[:40] + "…")
     if isinstance(value, bool):
@@ -145,7 +93,3 @@ def _glimpse(value: object) -> str:
         return repr(value) if abs(value) < 1e40 else "a very large one"
     kinds = {dict: "an object", list: "a list", FormFile: "a file"}
     return kinds.get(type(value), type(value).__name__)
-
-
-def _unknown(message: str, param: str) -> InvalidRequest:
-    return InvalidRequest(message, param, "unknown_parameter")

@@ -1,15 +1,16 @@
-"""multipart/form-data into the same tree that JSON gives: `webhook[url]` nests, `webhook[events][]` lists.
+"""multipart/form-data as the same tree that JSON gives: `webhook[url]` nests, `webhook[events][]` makes a list.
 
-`loras[][name]` is a list of objects: a name that the last object has already begins the next one.
+`loras[][name]` makes a list of objects: a name that the last object already has begins the next object.
 """
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 
 from jobs.errors import InvalidRequest
 
@@ -20,90 +21,66 @@ NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\]){0,3})")
 
 @dataclass(frozen=True)
 class FormFile:
-    """A file part. What type the caller says it has is not kept: nobody should believe it."""
+    """The content of a file part. Its declared type is dropped, since it cannot be trusted."""
 
     data: bytes
     filename: str = ""
 
 
-@dataclass
-class _Part:
-    headers: dict[str, bytes] = field(default_factory=dict)
-    header: bytearray = field(default_factory=bytearray)
-    value: bytearray = field(default_factory=bytearray)
-    data: bytearray = field(default_factory=bytearray)
+class CompleteFormParser(MultiPartParser):
+    """Starlette's parser, which also records whether the closing boundary was read."""
+
+    is_complete = False
+
+    def on_end(self) -> None:
+        """Records the closing boundary."""
+        self.is_complete = True
 
 
-def read_multipart(body: bytes, boundary: bytes) -> dict[str, Any]:
-    """The fields of a form: text, lists of text, objects of those, and `FormFile`. Raises InvalidRequest."""
+async def read_form(content_type: str, stream: AsyncGenerator[bytes, None], max_bytes: int) -> dict[str, Any]:
+    """The fields of a form as a tree of text, lists, objects and `FormFile`. Raises InvalidRequest.
+
+    Text is decoded as Latin-1, which loses no byte, and then strictly as UTF-8. Files stay in memory.
+    """
+    headers = Headers({"content-type": f"{content_type}; charset=latin-1"})
+    parser = CompleteFormParser(headers, stream, max_files=MAX_PARTS, max_fields=MAX_PARTS, max_part_size=max_bytes)
+    parser.spool_max_size = max_bytes
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise InvalidRequest(f"the form is not accepted: {error.message}") from error
+    if not parser.is_complete:
+        raise InvalidRequest("the form is cut off: its closing boundary is missing")
     tree: dict[str, Any] = {}
-    for part in _Parts().collect(body, boundary):
-        name, value = _named_value(part)
-        _place(tree, name, value)
+    for latin_name, value in form.multi_items():
+        name = _name(latin_name)
+        _insert(tree, name, await _file(value) if isinstance(value, UploadFile) else _utf8(value, name))
     return tree
 
 
-class _Parts:
-    """Collects the parts as the parser comes upon them."""
-
-    def __init__(self) -> None:
-        self.resources: list[_Part] = []
-        self.is_whole = False
-
-    def collect(self, body: bytes, boundary: bytes) -> list[_Part]:
-        try:
-            parser = MultipartParser(
-                boundary,
-                {
-                    "on_part_begin": self.begin,
-                    "on_header_field": lambda data, start, end: self.resources[-1].header.extend(data[start:end]),
-                    "on_header_value": lambda data, start, end: self.resources[-1].value.extend(data[start:end]),
-                    "on_header_end": self.end_header,
-                    "on_part_data": lambda data, start, end: self.resources[-1].data.extend(data[start:end]),
-                    "on_end": self.end,
-                },
-            )
-            parser.write(body)
-        except FormParserError as error:
-            raise InvalidRequest(f"the form is not valid multipart/form-data: {error}") from error
-        if not self.is_whole:
-            raise InvalidRequest("the form is cut off: its closing boundary is missing")
-        return self.resources
-
-    def begin(self) -> None:
-        if len(self.resources) == MAX_PARTS:
-            raise InvalidRequest(f"the form has too many parts; {MAX_PARTS} are more than any request needs")
-        self.resources.append(_Part())
-
-    def end_header(self) -> None:
-        part = self.resources[-1]
-        part.headers[part.header.decode("latin-1").lower()] = bytes(part.value)
-        part.header, part.value = bytearray(), bytearray()
-
-    def end(self) -> None:
-        self.is_whole = True
+async def _file(upload: UploadFile) -> FormFile:
+    data = await upload.read()
+    await upload.close()
+    return FormFile(data, (upload.filename or "").encode("latin-1").decode("utf-8", "replace"))
 
 
-def _named_value(part: _Part) -> tuple[str, str | FormFile]:
-    _, options = parse_options_header(part.headers.get("content-disposition", b""))
-    name = _text(options.get(b"name", b""), "the name of a form part")
+def _name(latin_name: str) -> str:
+    name = _utf8(latin_name, "the name of a form part")
     if not name or len(name) > MAX_NAME_CHARS:
         raise InvalidRequest(f"every form part needs a name of at most {MAX_NAME_CHARS} characters")
-    if b"filename" in options:
-        return name, FormFile(bytes(part.data), options[b"filename"].decode("utf-8", "replace"))
-    return name, _text(bytes(part.data), name)
+    return name
 
 
-def _text(data: bytes, param: str) -> str:
+def _utf8(latin_text: str, param: str) -> str:
     try:
-        return data.decode()
+        return latin_text.encode("latin-1").decode()
     except UnicodeDecodeError as error:
         hint = "send text as UTF-8, and a file as a part with a filename"
         raise InvalidRequest(f"{param} is not valid UTF-8; {hint}", param) from error
 
 
-def _place(tree: dict[str, Any], name: str, value: str | FormFile) -> None:
-    """Put a value where its name says."""
+def _insert(tree: dict[str, Any], name: str, value: str | FormFile) -> None:
+    """Inserts a value at the place that its name describes."""
     steps = _steps(name)
     last = steps[-1]
     node: Any = tree
@@ -111,35 +88,35 @@ def _place(tree: dict[str, Any], name: str, value: str | FormFile) -> None:
         kind = list if following == "" else dict
         node = _last_object(node, following, name) if key == "" else node.setdefault(key, kind())
         if not isinstance(node, kind):
-            raise _twice(name)
+            raise _repeated(name)
     if last == "":
         node.append(value)
     elif last in node:
-        raise _twice(name)
+        raise _repeated(name)
     else:
         node[last] = value
 
 
 def _last_object(items: list[Any], key: str, name: str) -> dict[str, Any]:
-    """The object of a list to which `key` belongs."""
+    """The object of a list to which `key` belongs; a new one if the last object already has `key`."""
     if items and not isinstance(items[-1], dict):
-        raise _twice(name)
+        raise _repeated(name)
     if not items or key in items[-1]:
         items.append({})
-    found: dict[str, Any] = items[-1]
-    return found
+    last: dict[str, Any] = items[-1]
+    return last
 
 
 def _steps(name: str) -> list[str]:
-    """`webhook[events][]` -> webhook, events, and an empty one for the list; `loras[][name]` has it in the middle."""
+    """`webhook[events][]` -> webhook, events, "" for the list; `loras[][name]` -> loras, "", name."""
     match = NAME.fullmatch(name)
     if match is None:
         raise InvalidRequest(f"the form field name {name!r} is not understood; nest as in webhook[url]", name)
     steps = [match[1], *re.findall(r"\[([^\[\]]*)\]", match[2])]
     if "" in steps[:-2]:
-        raise InvalidRequest(f"{name!r} nests too deep inside a list; loras[][name] is as deep as it goes", name)
+        raise InvalidRequest(f"{name!r} nests too deep inside a list; loras[][name] is the limit", name)
     return steps
 
 
-def _twice(name: str) -> InvalidRequest:
-    return InvalidRequest(f"{name} is there twice; give it once", name)
+def _repeated(name: str) -> InvalidRequest:
+    return InvalidRequest(f"{name} is sent twice; send it once", name)

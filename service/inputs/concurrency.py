@@ -1,4 +1,4 @@
-"""A bound on how many threads of the front end wait for servers of others: in all, and for one caller."""
+"""A limit on the threads that wait for external servers, in total and per caller."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,28 +7,28 @@ from threading import Lock
 
 from service.http.errors import ApiError
 
-AT_ONCE = 12  # of the forty threads that answer requests
-AT_ONCE_FOR_ONE = 6
+MAX_CONCURRENT = 12  # of the forty threads of the front end
+MAX_CONCURRENT_PER_CALLER = 6
 
 
 class ConcurrencyLimiter:
-    """Whoever finds none free is refused at once and comes back: waiting would hold a thread, too."""
+    """Limits concurrent external requests. It refuses at once, since a waiting request would hold a thread, too."""
 
     def __init__(self) -> None:
-        self._taken: Counter[str] = Counter()
+        self._running: Counter[str] = Counter()
         self._lock = Lock()
 
     @contextmanager
-    def one(self, owner: str) -> Iterator[None]:
-        """Room for one more of this caller. Raises ApiError `rate_limited`."""
+    def slot(self, owner: str) -> Iterator[None]:
+        """Holds one slot of this caller. Raises ApiError `rate_limited`."""
         with self._lock:
-            if self._taken.total() >= AT_ONCE or self._taken[owner] >= AT_ONCE_FOR_ONE:
-                message = "enough servers of others are being waited for right now; try again in a moment"
+            if self._running.total() >= MAX_CONCURRENT or self._running[owner] >= MAX_CONCURRENT_PER_CALLER:
+                message = "too many external servers are being contacted at the moment; try again in a few seconds"
                 raise ApiError("rate_limited", message, headers={"Retry-After": "5"})
-            self._taken[owner] += 1
+            self._running[owner] += 1
         try:
             yield
         finally:
             with self._lock:
-                self._taken[owner] -= 1
-                self._taken += Counter()  # forgets the callers that have none left
+                self._running[owner] -= 1
+                self._running += Counter()  # removes callers without slots

@@ -1,12 +1,13 @@
-"""The two kinds of input there are, and what each is called in requests and refusals."""
+"""The two kinds of inputs, with their names in requests and errors."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class InputKind:
-    """`url_field` names the address inside an object, as in {"image_url": …}."""
+    """`kind` is the name in the API; `url_field` names the link in an object, as in {"image_url": …}."""
 
+    kind: str
     noun: str
     media_type: str
     url_field: str
@@ -14,5 +15,5 @@ class InputKind:
     fetch_failed: str
 
 
-IMAGE = InputKind("picture", "image/png", "image_url", "unsupported_image", "image_fetch_failed")
-VIDEO = InputKind("video", "video/mp4", "video_url", "unsupported_video", "video_fetch_failed")
+IMAGE = InputKind("picture", "image", "image/png", "image_url", "unsupported_image", "image_fetch_failed")
+VIDEO = InputKind("video", "video", "video/mp4", "video_url", "unsupported_video", "video_fetch_failed")

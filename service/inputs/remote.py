@@ -1,34 +1,33 @@
-"""Files that a request names by their address: fetched before the job is accepted, a few at a time.
+"""Fetches the files that a request names by link, before the job is accepted and a few at a time.
 
-Only `jobs/outbound_http.py` reaches out, so no address leads into a private network, by whatever name or redirect.
+All requests go through `jobs/outbound_http.py`, which blocks private addresses, also behind names and redirects.
 """
 
 from jobs.errors import InvalidRequest
 from jobs.outbound_http import AddressBlocked, OutboundClient, RequestFailed
 from service.inputs.concurrency import ConcurrencyLimiter
 from service.inputs.kinds import InputKind
-
-MAX_URL_CHARS = 2048
+from service.schemas.create import MAX_URL_CHARS
 
 
 class RemoteFetcher:
-    """Fetches callers' files through `outbound`. `limit_bytes` is the largest one."""
+    """Fetches files of at most `max_bytes` through `outbound`."""
 
-    def __init__(self, outbound: OutboundClient, limit_bytes: int, slots: ConcurrencyLimiter) -> None:
+    def __init__(self, outbound: OutboundClient, max_bytes: int, concurrency: ConcurrencyLimiter) -> None:
         self.outbound = outbound
-        self.limit_bytes = limit_bytes
-        self.slots = slots
+        self.max_bytes = max_bytes
+        self.concurrency = concurrency
 
     def fetch(self, owner: str, url: str, param: str, kind: InputKind) -> bytes:
-        """What lies at `url`. Raises InvalidRequest `url_not_allowed` or the kind's code, ApiError `rate_limited`."""
+        """The file at `url`. Raises InvalidRequest `url_not_allowed` or the kind's code, ApiError `rate_limited`."""
         if len(url) > MAX_URL_CHARS:
-            raise InvalidRequest(f"{param} has {len(url)} characters; at most {MAX_URL_CHARS} work", param)
-        with self.slots.one(owner):
+            raise InvalidRequest(f"{param} has {len(url)} characters; at most {MAX_URL_CHARS} are accepted", param)
+        with self.concurrency.slot(owner):
             self.outbound.check(url, param)
             try:
-                return self.outbound.fetch(url, self.limit_bytes)
+                return self.outbound.fetch(url, self.max_bytes)
             except AddressBlocked as error:
-                message = f"{param} leads to where this service must not go: {error}"
+                message = f"{param} leads to an address that is not allowed: {error}"
                 raise InvalidRequest(message, param, "url_not_allowed") from error
             except RequestFailed as error:
                 message = f"{param} could not be fetched: {error}; send the {kind.noun} as a file, or another link"

@@ -1,4 +1,4 @@
-"""What a request brings along: pictures and a video, each sent with it, linked to, or sent ahead as a file."""
+"""Reads the image and video inputs of a request: file parts, data: URLs, links and uploaded files."""
 
 from base64 import b64decode
 from dataclasses import dataclass
@@ -8,92 +8,98 @@ from typing import Any
 from PIL import Image
 
 from jobs.errors import InvalidRequest
-from service.http.body import read_json
-from service.http.fields import Fields
+from service.http.body import parse_json
+from service.http.fields import validate
 from service.http.forms import FormFile
 from service.inputs.images import ImageDecoder
-from service.inputs.kinds import IMAGE, InputKind
+from service.inputs.kinds import IMAGE, VIDEO, InputKind
 from service.inputs.remote import RemoteFetcher
 from service.inputs.uploads import UploadService, is_file_id
+from service.schemas.create import CreateVideo, ImageReference, VideoReference
+from service.schemas.request_model import MAX_NAME_CHARS
 
-IMAGE_NAMES = ("image", "input_reference")
-IMAGE_FILES = {"image": "image.png", "last_image": "last_image.png", "mask": "mask.png"}
+START_IMAGE_FIELDS = ("image", "input_reference")
+IMAGE_FILES = {"image": "image.png", "input_reference": "image.png", "last_image": "last_image.png", "mask": "mask.png"}
 VIDEO_FILE = "video.mp4"
-MAX_ID_CHARS = 100
 
 
 @dataclass(frozen=True)
 class InputImages:
-    """`pictures` are RGB PNGs by the names of their files."""
+    """The images of a request: `files` are RGB PNGs by the names of their files in storage."""
 
-    pictures: dict[str, bytes]
+    files: dict[str, bytes]
 
     def size(self, name: str) -> tuple[int, int]:
-        """Width and height of a picture in pixels."""
-        with Image.open(BytesIO(self.pictures[name])) as image:
+        """Width and height of an image in pixels."""
+        with Image.open(BytesIO(self.files[name])) as image:
             return image.size
 
 
 @dataclass(frozen=True)
 class InputResolver:
-    """Finds the bytes of one caller's inputs, whichever way they come."""
+    """Reads the inputs of one caller's requests."""
 
     owner: str
-    links: RemoteFetcher
-    shelf: UploadService
+    fetcher: RemoteFetcher
+    uploads: UploadService
 
-    def read(self, value: Any, param: str, kind: InputKind) -> bytes:
-        """The bytes of a file part, a data: URL, an https link, or a file sent ahead. Raises InvalidRequest, ApiError.
+    def read_image(self, value: Any, param: str) -> bytes:
+        """The bytes of an image. Raises InvalidRequest, ApiError."""
+        value = parse_reference(value, param)
+        if not isinstance(value, dict):
+            return self._read(value, param, IMAGE)
+        reference = validate(ImageReference, value, param)
+        return self._read_reference(reference.image_url, reference.file_id, param, IMAGE)
 
-        The last two may also stand in an object, as {"image_url": …} and {"file_id": …}.
-        """
-        if isinstance(value, str) and value.lstrip().startswith("{"):
-            value = read_json(value, param)
-        if isinstance(value, dict):
-            return self._named(Fields(value, param), kind)
+    def read_video(self, value: Any, param: str) -> bytes:
+        """The bytes of a video. Raises InvalidRequest, ApiError."""
+        if not isinstance(value, VideoReference):
+            return self._read(value, param, VIDEO)
+        return self._read_reference(value.video_url, value.file_id, param, VIDEO)
+
+    def _read_reference(self, url: Any, file_id: str | None, param: str, kind: InputKind) -> bytes:
+        if (url is None) == (file_id is None):
+            raise InvalidRequest(f"{param} needs one of {kind.url_field} and file_id", param)
+        if file_id is not None:
+            return self.uploads.read(self.owner, file_id, f"{param}.file_id", kind)
+        return self._fetch(url, f"{param}.{kind.url_field}", kind)
+
+    def _read(self, value: Any, param: str, kind: InputKind) -> bytes:
         if isinstance(value, FormFile):
             return value.data
         if is_file_id(value):
-            return self.shelf.read(self.owner, value[:MAX_ID_CHARS], param, kind)
-        return self._at(value, param, kind)
+            return self.uploads.read(self.owner, value[:MAX_NAME_CHARS], param, kind)
+        return self._fetch(value, param, kind)
 
-    def _named(self, reference: Fields, kind: InputKind) -> bytes:
-        reference.refuse_unknown((kind.url_field, "file_id"))
-        url, file_id = reference.get(kind.url_field), reference.text("file_id", MAX_ID_CHARS)
-        if (url is None) == (file_id is None):
-            raise InvalidRequest(f"{reference.path} needs one of {kind.url_field} and file_id", reference.path)
-        if file_id is not None:
-            return self.shelf.read(self.owner, file_id, reference.param("file_id"), kind)
-        return self._at(url, reference.param(kind.url_field), kind)
-
-    def _at(self, url: Any, param: str, kind: InputKind) -> bytes:
+    def _fetch(self, url: Any, param: str, kind: InputKind) -> bytes:
         scheme = url.partition(":")[0].lower() if isinstance(url, str) else ""
         if scheme == "data":
             return _decoded(url, param, kind)
-        if scheme in ("http", "https"):  # http is refused with the reason where links are checked
-            return self.links.fetch(self.owner, url, param, kind)
+        if scheme in ("http", "https"):  # the fetcher refuses http with the reason
+            return self.fetcher.fetch(self.owner, url, param, kind)
         message = f"{param} is none of: a file part of multipart/form-data, an https link, the id of a file, "
         raise InvalidRequest(f"{message}a data:{kind.media_type};base64,… URL", param, kind.unsupported)
 
 
-def read_images(fields: Fields, images: ImageDecoder, door: InputResolver) -> InputImages:
-    """The pictures in these fields, decoded and checked. Raises InvalidRequest, ApiError."""
-    found = {"image": image_name(fields), "last_image": "last_image", "mask": "mask"}
-    given = {name: param for name, param in found.items() if param and fields.get(param) is not None}
+def parse_reference(value: Any, param: str) -> Any:
+    """An input as an object, if it is one sent as JSON text; else unchanged. Raises InvalidRequest."""
+    return parse_json(value, param) if isinstance(value, str) and value.lstrip().startswith("{") else value
+
+
+def read_images(body: CreateVideo, decoder: ImageDecoder, resolver: InputResolver) -> InputImages:
+    """The images of a request, decoded and checked. Raises InvalidRequest, ApiError."""
+    sent = {name: getattr(body, name) for name in IMAGE_FILES if getattr(body, name) is not None}
     return InputImages(
-        {
-            IMAGE_FILES[name]: images.to_png(door.read(fields.get(param), param, IMAGE), param)
-            for name, param in given.items()
-        }
+        {IMAGE_FILES[name]: decoder.to_png(resolver.read_image(value, name), name) for name, value in sent.items()}
     )
 
 
-def image_name(fields: Fields) -> str | None:
-    """Which of its two names the start image is sent under. Raises InvalidRequest if both are."""
-    given = [name for name in IMAGE_NAMES if fields.get(name) is not None]
-    if len(given) > 1:
-        raise InvalidRequest("image and input_reference are two names of one thing; give one", "image")
-    return given[0] if given else None
+def start_image_field(body: CreateVideo) -> str | None:
+    """The field that contains the start image. Raises InvalidRequest if two fields do."""
+    names = [name for name in START_IMAGE_FIELDS if getattr(body, name) is not None]
+    if len(names) > 1:
+        raise InvalidRequest("image and input_reference are two names of one field; send one of them", "image")
+    return names[0] if names else None
 
 
 def _decoded(url: str, param: str, kind: InputKind) -> bytes:

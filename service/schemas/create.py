@@ -1,164 +1,218 @@
-"""The fields of a new video: one table for the reader of requests and for the OpenAPI document."""
+"""The bodies of requests for videos: create, edit, extend and remix."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from jobs.model.request import DEFAULT_WEBHOOK_EVENTS, MAX_PROMPT_CHARS, WEBHOOK_EVENTS
+from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from jobs.model.request import DEFAULT_WEBHOOK_EVENTS, MAX_PROMPT_CHARS, EventType
 from jobs.model.states import Priority
+from service.schemas.request_model import (
+    AS_INTEGER,
+    AS_LIST,
+    AS_NUMBER,
+    AS_OBJECT,
+    Flag,
+    Integer,
+    Name,
+    Number,
+    RequestModel,
+)
 
 MAX_METADATA_PAIRS, MAX_METADATA_KEY_CHARS, MAX_METADATA_VALUE_CHARS = 16, 64, 512
 MAX_GUIDANCE_SCALE = 20.0
-MAX_URL_CHARS = 2048
+MAX_URL_CHARS, MAX_SECRET_CHARS, MAX_SIZE_CHARS = 2048, 200, 20
 MAX_LORAS, MAX_LORA_SCALE, DEFAULT_LORA_SCALE = 4, 2.0, 0.55
 MAX_OVERLAP = 4
 MAX_VIDEOS = 8
 
-WAYS = "a file part, an https link, the id of a file from POST /v1/files, or a data: URL"
-
-IMAGE = (
-    f"The start picture (PNG, JPEG, WebP or still GIF): {WAYS}; "
-    'also as {"image_url": …} or {"file_id": …}. It is turned upright, transparency becomes white.'
-)
-
-VIDEO = (
-    'The video to be changed or continued: {"id": "video_…"} of a completed one of yours, or an MP4: '
-    f'{WAYS}; also as {{"video_url": …}} or {{"file_id": …}}. By id its settings are taken over where the request says '
-    "nothing else."
-)
-
-WEBHOOK: dict[str, Any] = {
-    "url": {"type": "string", "description": "A public https address."},
-    "events": {
-        "type": "array",
-        "items": {"type": "string", "enum": list(WEBHOOK_EVENTS)},
-        "default": list(DEFAULT_WEBHOOK_EVENTS),
-    },
-    "secret": {"type": "string", "description": "whsec_ and the base64 of 24 to 64 bytes; the service's own if absent"},
-}
-
-LORA: dict[str, Any] = {
-    "name": {"type": "string", "description": "As GET /v1/models lists it."},
-    "scale": {"type": "number", "minimum": -MAX_LORA_SCALE, "maximum": MAX_LORA_SCALE, "default": DEFAULT_LORA_SCALE},
-}
-
-INPUTS: dict[str, Any] = {
-    "image": {"type": ["string", "object"], "description": IMAGE},
-    "input_reference": {"type": ["string", "object"], "description": "The same as image, by its OpenAI name."},
-    "last_image": {
-        "type": ["string", "object"],
-        "description": "The picture the video shall end in; sent as the start picture.",
-    },
-    "video": {"type": ["string", "object"], "description": VIDEO},
-    "mask": {
-        "type": ["string", "object"],
-        "description": "A picture: white where the video is made anew, darker where it stays.",
-    },
-}
-
-CREATE: dict[str, Any] = {
-    "prompt": {"type": "string", "minLength": 1, "maxLength": MAX_PROMPT_CHARS},
-    "model": {"type": "string", "description": "May be left out when there is only one."},
-    "negative_prompt": {"type": "string", "maxLength": MAX_PROMPT_CHARS, "default": ""},
-    **INPUTS,
-    "size": {"type": "string", "pattern": "^[0-9]+x[0-9]+$", "description": "WIDTHxHEIGHT; or give width and height."},
-    "width": {"type": "integer", "description": "Pixels, a multiple of 16."},
-    "height": {"type": "integer", "description": "Pixels, a multiple of 16."},
-    "resize_to_image": {"type": "boolean", "default": False, "description": "Take the shape of the start picture."},
-    "seconds": {
-        "type": "string",
-        "description": "Playing time; becomes the nearest number of frames the model makes, and `warnings` says so.",
-    },
-    "num_frames": {"type": "integer", "description": "1 or a multiple of 8; instead of seconds. 1 makes a PNG."},
-    "overlap": {
-        "type": "integer",
-        "minimum": 1,
-        "maximum": MAX_OVERLAP,
-        "default": MAX_OVERLAP,
-        "description": "Frames that each window of a long video is given of the one before.",
-    },
-    "fps": {"type": "integer", "description": "Frames a second; only the model's own rate works in this version."},
-    "num_inference_steps": {"type": "integer", "minimum": 1},
-    "guidance_scale": {"type": "number", "minimum": 0, "maximum": MAX_GUIDANCE_SCALE},
-    "strength": {
-        "type": "number",
-        "exclusiveMinimum": 0,
-        "maximum": 1,
-        "description": "How much of the video is made anew: 0.7, or 1 with a mask, if absent.",
-    },
-    "clip_apply_ratio": {
-        "type": "number",
-        "minimum": 0,
-        "maximum": 1,
-        "default": 0.5,
-        "description": "The last share of the steps that see the start picture as a whole.",
-    },
-    "seed": {"type": "integer", "minimum": 0, "maximum": 2**63 - 1, "description": "Random if absent."},
-    "n": {
-        "type": "integer",
-        "minimum": 1,
-        "maximum": MAX_VIDEOS,
-        "default": 1,
-        "description": "How many, with consecutive seeds. The answer is the first one's record; `batch` names all.",
-    },
-    "scheduler": {"type": "string"},
-    "loras": {
-        "type": "array",
-        "maxItems": MAX_LORAS,
-        "items": {"type": "object", "properties": LORA, "required": ["name"], "additionalProperties": False},
-    },
-    "smooth": {"type": "boolean", "default": True, "description": "Soften the seam every eight frames."},
-    "clean_caption": {
-        "type": "boolean",
-        "default": True,
-        "description": "Clean the prompts as the model's training did.",
-    },
-    "priority": {
-        "type": "string",
-        "enum": list(Priority),
-        "default": Priority.NORMAL,
-        "description": "Jobs of a higher priority go before, by a head start; callers of one priority take turns.",
-    },
-    "deadline": {
-        "type": "number",
-        "description": "Unix seconds; without a video by then the job is given up with `deadline_exceeded`.",
-    },
-    "previews": {
-        "type": "object",
-        "description": "A small picture of how it looks so far, after every so many steps.",
-        "properties": {"every_steps": {"type": "integer", "minimum": 1}},
-        "required": ["every_steps"],
-        "additionalProperties": False,
-    },
-    "webhook": {"type": "object", "properties": WEBHOOK, "required": ["url"], "additionalProperties": False},
-    "metadata": {
-        "type": "object",
-        "maxProperties": MAX_METADATA_PAIRS,
-        "additionalProperties": {"type": "string", "maxLength": MAX_METADATA_VALUE_CHARS},
-    },
-}
+_SOURCES = "a file part, an https link, the id of a file from POST /v1/files, or a data: URL"
 
 
-def _without(*names: str) -> dict[str, Any]:
-    return {name: schema for name, schema in CREATE.items() if name not in names}
+def _not_blank(prompt: str) -> str:
+    if not prompt.strip():
+        raise PydanticCustomError("blank", "is blank; describe what the video shows")
+    return prompt
 
 
-EDIT = _without("n", "image", "input_reference", "last_image", "resize_to_image", "overlap", "clip_apply_ratio")
-EXTEND = _without("n", "image", "input_reference", "mask", "strength", "resize_to_image")
-REMIX = {name: CREATE[name] for name in ("prompt", "priority", "deadline", "webhook", "metadata")}
+def _distinct_events(events: tuple[EventType, ...]) -> tuple[EventType, ...]:
+    if not events:
+        raise PydanticCustomError("no_events", "is empty; name one event or more")
+    return tuple(dict.fromkeys(events))
 
 
-QUICK = frozenset(CREATE) - frozenset(INPUTS) - {"webhook"}  # nothing has to be fetched, read or resolved for these
+Input = Annotated[Any, WithJsonSchema({"type": ["string", "object"]})]
+SourceVideoInput = Annotated[
+    Input,
+    Field(
+        description=f'The source video: {{"id": "video_…"}} of a completed one of yours, or an MP4: {_SOURCES}; '
+        'also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings.'
+    ),
+]
+Url = Annotated[str, Field(max_length=MAX_URL_CHARS), WithJsonSchema({"type": "string"})]
+Secret = Annotated[str, Field(max_length=MAX_SECRET_CHARS), WithJsonSchema({"type": "string"})]
+Events = Annotated[tuple[EventType, ...], AS_LIST, AfterValidator(_distinct_events)]
+Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARS), AfterValidator(_not_blank)]
+Seconds = Annotated[Number, WithJsonSchema({"type": "string"})]
+Size = Annotated[
+    str, Field(max_length=MAX_SIZE_CHARS), WithJsonSchema({"type": "string", "pattern": "^[0-9]+x[0-9]+$"})
+]
+MetadataKey = Annotated[str, Field(max_length=MAX_METADATA_KEY_CHARS), WithJsonSchema({"type": "string"})]
+MetadataValue = Annotated[str, Field(max_length=MAX_METADATA_VALUE_CHARS)]
 
 
-def request_body(
-    fields: dict[str, Any], examples: dict[str, dict[str, Any]], required: tuple[str, ...] = ("prompt",)
-) -> dict[str, Any]:
-    """The OpenAPI request body of an endpoint that takes these fields; examples by what they show."""
-    schema = {"type": "object", "properties": fields, "required": list(required), "additionalProperties": False}
-    files = {name: {**fields[name], "format": "binary"} for name in INPUTS if name in fields}
-    form = {**schema, "properties": {**fields, **files}}
-    shown = {name: {"value": value} for name, value in examples.items()}
-    content: dict[str, Any] = {
-        "application/json": {"schema": schema, "examples": shown},
-        "multipart/form-data": {"schema": form},
-    }
-    return {"required": True, "content": content}
+class WebhookBody(RequestModel):
+    """The receiver of this video's events."""
+
+    url: Url = Field(description="A public https address.")
+    events: Events = DEFAULT_WEBHOOK_EVENTS
+    secret: Secret | None = Field(
+        None, description="whsec_ and the base64 of 24 to 64 bytes; the service's own if absent"
+    )
+
+
+class LoraBody(RequestModel):
+    """A LoRA and its scale."""
+
+    name: Name = Field(description="As GET /v1/models lists it.")
+    scale: Number = Field(DEFAULT_LORA_SCALE, ge=-MAX_LORA_SCALE, le=MAX_LORA_SCALE)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_name(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.keys() <= cls.model_fields.keys() and not values.get("name"):
+            raise PydanticCustomError("lora_name", 'needs a name in every entry, as in [{"name": "watercolour"}]')
+        return values
+
+
+class PreviewsBody(RequestModel):
+    """How often preview images are made."""
+
+    every_steps: Integer = Field(ge=1)
+
+
+class ImageReference(RequestModel):
+    """An image by its link or by the id of an uploaded file."""
+
+    image_url: Input = None
+    file_id: Name | None = None
+
+
+class VideoReference(RequestModel):
+    """A video by its id, its link or the id of an uploaded file."""
+
+    id: Name | None = None
+    file_id: Name | None = None
+    video_url: Input = None
+
+
+class RemixVideo(RequestModel):
+    """The fields of a remix, which every request for a video has."""
+
+    prompt: Prompt
+    priority: Priority = Field(
+        Priority.NORMAL,
+        description="Jobs of a higher priority start earlier; callers of one priority take turns.",
+    )
+    deadline: Number | None = Field(
+        None, description="Unix seconds; a job without a result by then ends with `deadline_exceeded`."
+    )
+    webhook: Annotated[WebhookBody, AS_OBJECT] | None = None
+    metadata: Annotated[dict[MetadataKey, MetadataValue], AS_OBJECT] = Field(
+        default_factory=dict, max_length=MAX_METADATA_PAIRS
+    )
+
+    @field_validator("metadata")
+    @classmethod
+    def _keys_are_not_empty(cls, metadata: dict[str, str]) -> dict[str, str]:
+        if "" in metadata:
+            raise PydanticCustomError("metadata_key", "has an empty key; keys are text of one character or more")
+        return metadata
+
+
+class _Generation(RemixVideo):
+    """The fields of every request that generates with settings of its own."""
+
+    model: Name | None = Field(None, description="May be left out when there is only one.")
+    negative_prompt: str = Field("", max_length=MAX_PROMPT_CHARS)
+    size: Size | None = Field(None, description="WIDTHxHEIGHT; or send width and height.")
+    width: Integer | None = Field(None, description="Pixels, a multiple of 16.")
+    height: Integer | None = Field(None, description="Pixels, a multiple of 16.")
+    seconds: Seconds | None = Field(
+        None, description="Playing time, rounded to the nearest possible number of frames; `warnings` says so."
+    )
+    num_frames: Integer | None = Field(None, description="1 or a multiple of 8; instead of seconds. 1 makes a PNG.")
+    fps: Integer | None = Field(None, description="Frames per second; only the model's own rate works in this version.")
+    num_inference_steps: Annotated[int, Field(ge=1), AS_INTEGER] | None = None
+    guidance_scale: Annotated[float, Field(ge=0, le=MAX_GUIDANCE_SCALE), AS_NUMBER] | None = None
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1), AS_INTEGER] | None = Field(None, description="Random if absent.")
+    scheduler: Name | None = None
+    loras: Annotated[tuple[Annotated[LoraBody, AS_OBJECT], ...], AS_LIST] = Field(
+        default_factory=tuple, max_length=MAX_LORAS
+    )
+    smooth: Flag = Field(True, description="Smooths the seam every eight frames.")
+    clean_caption: Flag = Field(True, description="Cleans the prompts as the model's training did.")
+    previews: Annotated[PreviewsBody, AS_OBJECT] | None = Field(
+        None, description="A small image of the current state, after every so many steps."
+    )
+
+    @field_validator("loras")
+    @classmethod
+    def _loras_are_distinct(cls, loras: tuple[LoraBody, ...]) -> tuple[LoraBody, ...]:
+        if len({lora.name for lora in loras}) < len(loras):
+            raise PydanticCustomError("repeated_lora", "names a LoRA twice; send it once, with the sum of its scales")
+        return loras
+
+
+class _Repainting(RequestModel):
+    mask: Input = Field(None, description="An image: white is generated anew, darker areas are kept.")
+    strength: Annotated[float, Field(gt=0, le=1), AS_NUMBER] | None = Field(
+        None, description="Share of the video that is generated anew: 0.7, or 1 with a mask, if absent."
+    )
+
+
+class _Windows(RequestModel):
+    last_image: Input = Field(None, description="The end image; sent like the start image.")
+    overlap: Integer = Field(
+        MAX_OVERLAP,
+        ge=1,
+        le=MAX_OVERLAP,
+        description="Frames that a window of a long video shares with the one before.",
+    )
+    clip_apply_ratio: Number = Field(
+        0.5, ge=0, le=1, description="The last share of the steps that use the embedding of the whole start image."
+    )
+
+
+class EditVideo(_Repainting, _Generation):
+    """A request to change a video."""
+
+    video: SourceVideoInput
+
+
+class ExtendVideo(_Windows, _Generation):
+    """A request to continue a video."""
+
+    video: SourceVideoInput
+
+
+class CreateVideo(_Windows, _Repainting, _Generation):
+    """A request for a new video."""
+
+    video: SourceVideoInput = None
+    image: Input = Field(
+        None,
+        description=f"The start image (PNG, JPEG, WebP or still GIF): {_SOURCES}; "
+        'also as {"image_url": …} or {"file_id": …}. It is turned upright, transparency becomes white.',
+    )
+    input_reference: Input = Field(None, description="The same as image, by its OpenAI name.")
+    resize_to_image: Flag = Field(False, description="Uses the aspect ratio of the start image.")
+    n: Integer = Field(
+        1,
+        ge=1,
+        le=MAX_VIDEOS,
+        description="How many, with consecutive seeds. The answer is the first one's record; `batch` names all.",
+    )
+
+
+INPUT_FIELDS = frozenset({"image", "input_reference", "last_image", "video", "mask"})

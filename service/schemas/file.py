@@ -1,14 +1,46 @@
-"""Files that callers uploaded, as responses."""
+"""Uploaded files: the body of an upload, and files as responses."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, InstanceOf, WithJsonSchema, model_validator
 
+from jobs.errors import InvalidRequest
 from jobs.storage.uploads import Upload
+from service.http.forms import FormFile
+from service.schemas.request_model import AS_OBJECT, Integer, RequestModel
+
+MIN_LIFETIME_S, MAX_LIFETIME_S = 3600, 30 * 86_400
+DESCRIPTION = "PNG, JPEG, WebP, still GIF, or MP4. Its type is read from its bytes."
+FilePart = Annotated[InstanceOf[FormFile], WithJsonSchema({"type": "string", "format": "binary"})]
+Anchor = Annotated[Literal["created_at"], WithJsonSchema({"type": "string", "enum": ["created_at"]})]
+
+
+class FileExpiry(RequestModel):
+    """When a file is deleted."""
+
+    anchor: Anchor | None = None
+    seconds: Integer = Field(ge=MIN_LIFETIME_S, le=MAX_LIFETIME_S)
+
+
+class CreateFile(RequestModel):
+    """The form of an upload; `content` is accepted as another name of `file`."""
+
+    file: FilePart = Field(description=DESCRIPTION)
+    purpose: Literal["user_data", "vision"] = "user_data"
+    expires_after: Annotated[FileExpiry, AS_OBJECT] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _content_is_file(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.get("content") is None:
+            return values
+        if values.get("file") is not None:
+            raise InvalidRequest("file and content are two names of one part; send one of them", "file")
+        return {"file": values["content"]} | {name: values[name] for name in values if name not in ("file", "content")}
 
 
 class File(BaseModel):
-    """A picture or video sent ahead: OpenAI's keys, and ours beside them. Times are unix seconds."""
+    """An uploaded image or video: OpenAI's fields and those of this service. Times are unix seconds."""
 
     id: str
     object: Literal["file"] = "file"
@@ -36,14 +68,15 @@ class FileList(BaseModel):
 
 
 class FileDeleted(BaseModel):
-    """What is left of a deleted file."""
+    """The confirmation of a deletion."""
 
     id: str
     object: Literal["file"] = "file"
     deleted: Literal[True] = True
 
 
-def _show(file: Upload) -> File:
+def to_file(file: Upload) -> File:
+    """The response for an uploaded file."""
     return File(
         id=file.id,
         bytes=file.size_bytes,

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from jobs.model.failure import Blame
 from jobs.model.job import Job, PublicStatus
-from jobs.model.request import LoraChoice, Mode
+from jobs.model.request import GenerationSettings, LoraChoice, Mode
 from jobs.model.states import Phase, Priority, State
 from jobs.queue.fair_queue import QueuePosition
 from jobs.queue.load import Load
@@ -23,28 +23,7 @@ PROGRESS = {
 }
 LINK_REFRESH_S = 1800  # half of what a link lives: a client that is told "not modified" still has a good one
 
-REQUEST_FIELDS = (
-    "model",
-    "prompt",
-    "negative_prompt",
-    "size",
-    "seed",
-    "num_frames",
-    "fps",
-    "width",
-    "height",
-    "num_inference_steps",
-    "guidance_scale",
-    "scheduler",
-    "mode",
-    "strength",
-    "loras",
-    "overlap",
-    "clip_apply_ratio",
-    "smooth",
-    "clean_caption",
-    "metadata",
-)
+REQUEST_FIELDS = (*GenerationSettings.model_fields, "model", "size", "num_frames", "fps", "mode", "loras", "metadata")
 
 
 class VideoError(BaseModel):

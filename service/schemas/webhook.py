@@ -1,17 +1,53 @@
-"""What a caller sees of webhooks: endpoints, and the ledger of deliveries. Secrets are shown when they are made."""
+"""Webhook endpoints and deliveries: request bodies and responses. A secret is shown only when it is created."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from jobs.model.delivery import Delivery, Status, Try
+from jobs.model.request import DEFAULT_WEBHOOK_EVENTS, EventType
 from jobs.webhooks.endpoints import Endpoint, LastDelivery
+from service.schemas.create import Events, Secret, Url
+from service.schemas.request_model import Flag, RequestModel
+
+MAX_ENDPOINT_NAME_CHARS = 200
+EndpointName = Annotated[str, Field(max_length=MAX_ENDPOINT_NAME_CHARS)]
+
+
+class CreateEndpoint(RequestModel):
+    """The body of a new webhook endpoint."""
+
+    url: Url = Field(description="A public https address.")
+    name: EndpointName | None = Field(None, description="A name for you; the host if absent.")
+    event_types: Events = Field(DEFAULT_WEBHOOK_EVENTS, json_schema_extra={"minItems": 1})
+    secret: Secret | None = Field(None, description="whsec_ and the base64 of 24 to 64 bytes; a new one if absent.")
+
+
+class UpdateEndpoint(RequestModel):
+    """The fields of a webhook endpoint to change."""
+
+    url: Url | None = Field(None, description="A public https address.")
+    name: EndpointName | None = Field(None, description="A name for you; the host if absent.")
+    event_types: Events | None = Field(None, json_schema_extra={"minItems": 1})
+    enabled: Flag | None = Field(None, description="Whether events are sent there; a new url enables it, too.")
+
+
+class RotateSecret(RequestModel):
+    """The body of a rotation of an endpoint's secret."""
+
+    keep_old_secret_active_for_24_hours: Flag = Field(False, description="Sign with both secrets for a day.")
+
+
+class TestEndpoint(RequestModel):
+    """The body of a test of an endpoint."""
+
+    event_type: EventType = "video.completed"
 
 
 class WebhookEndpoint(BaseModel):
-    """A standing endpoint: OpenAI's keys, and ours beside them. Times are unix seconds.
+    """A webhook endpoint: OpenAI's fields and those of this service. Times are unix seconds.
 
-    A `disabled` one gets nothing; `disabled_reason` says why. The `last_` ones tell what the last deliveries met.
+    A `disabled` endpoint receives nothing, for `disabled_reason`. The `last_` fields describe the last deliveries.
     """
 
     id: str
@@ -32,7 +68,7 @@ class WebhookEndpoint(BaseModel):
 
 
 class WebhookEndpointWithSecret(WebhookEndpoint):
-    """The same with its secret, which is shown once."""
+    """A webhook endpoint with its secret, which is shown once."""
 
     signing_secret: str
 
@@ -48,7 +84,7 @@ class WebhookEndpointList(BaseModel):
 
 
 class WebhookEndpointDeleted(BaseModel):
-    """What is left of a deleted endpoint."""
+    """The confirmation of a deletion."""
 
     id: str
     object: Literal["webhook_endpoint.deleted"] = "webhook_endpoint.deleted"
@@ -56,7 +92,7 @@ class WebhookEndpointDeleted(BaseModel):
 
 
 class WebhookEndpointTest(BaseModel):
-    """What the receiver answered to a sample event."""
+    """The receiver's response to a sample event."""
 
     object: Literal["webhook_endpoint.test"] = "webhook_endpoint.test"
     webhook_endpoint_id: str
@@ -68,17 +104,17 @@ class WebhookEndpointTest(BaseModel):
 
 
 class EventTypeList(BaseModel):
-    """What there is to hear of."""
+    """The event types that endpoints can subscribe to."""
 
     object: Literal["list"] = "list"
     data: list[str]
 
 
 class WebhookDelivery(BaseModel):
-    """One event on its way to one receiver. Times are unix seconds; `webhook_id` is what the receiver sees.
+    """The delivery of one event to one receiver. Times are unix seconds; `webhook_id` is the id in its header.
 
-    `webhook_endpoint_id` is null where the request itself named the receiver. `status`: pending, delivered, refused (it
-    said 410, or nobody wants it any more), exhausted (ten tries failed).
+    `webhook_endpoint_id` is null where the video's request named the receiver. `status`: pending, delivered, refused
+    (by 410, or the endpoint was deleted), exhausted (ten attempts failed).
     """
 
     id: str
@@ -93,24 +129,24 @@ class WebhookDelivery(BaseModel):
 
 
 class WebhookDeliveryList(BaseModel):
-    """Everything that was told of a video, or is to be, oldest first."""
+    """All deliveries about a video, oldest first."""
 
     object: Literal["list"] = "list"
     data: list[WebhookDelivery]
 
 
 def to_endpoint(endpoint: Endpoint, last: LastDelivery, now: float) -> WebhookEndpoint:
-    """The endpoint as its caller sees it, without its secret."""
-    return WebhookEndpoint(**_facts(endpoint, last, now))
+    """The response for an endpoint, without its secret."""
+    return WebhookEndpoint(**_fields(endpoint, last, now))
 
 
 def to_endpoint_with_secret(endpoint: Endpoint, last: LastDelivery, now: float) -> WebhookEndpointWithSecret:
-    """The endpoint with its secret, for the moment it is made."""
-    return WebhookEndpointWithSecret(**_facts(endpoint, last, now), signing_secret=endpoint.secret)
+    """The response for a new endpoint or secret."""
+    return WebhookEndpointWithSecret(**_fields(endpoint, last, now), signing_secret=endpoint.secret)
 
 
 def to_delivery(delivery: Delivery, tries: list[Try], next_try_at: float | None) -> WebhookDelivery:
-    """The row of the ledger as its caller sees it."""
+    """The response for a delivery."""
     return WebhookDelivery(
         id=delivery.id,
         webhook_id=delivery.event_id,
@@ -123,7 +159,7 @@ def to_delivery(delivery: Delivery, tries: list[Try], next_try_at: float | None)
     )
 
 
-def _facts(endpoint: Endpoint, last: LastDelivery, now: float) -> dict[str, Any]:
+def _fields(endpoint: Endpoint, last: LastDelivery, now: float) -> dict[str, Any]:
     return {
         "id": endpoint.id,
         "name": endpoint.name,
@@ -133,14 +169,14 @@ def _facts(endpoint: Endpoint, last: LastDelivery, now: float) -> dict[str, Any]
         "created_at": int(endpoint.created_at),
         "updated_at": int(endpoint.updated_at),
         "status": "enabled" if endpoint.disabled_at is None else "disabled",
-        "disabled_at": _whole(endpoint.disabled_at),
+        "disabled_at": _unix_seconds(endpoint.disabled_at),
         "disabled_reason": endpoint.disabled_reason,
         "old_secret_expires_at": int(endpoint.old_secret_until) if len(endpoint.secrets_at(now)) > 1 else None,
         "last_answer": last.last_answer,
-        "last_success_at": _whole(last.last_success_at),
-        "last_failure_at": _whole(last.last_failure_at),
+        "last_success_at": _unix_seconds(last.last_success_at),
+        "last_failure_at": _unix_seconds(last.last_failure_at),
     }
 
 
-def _whole(moment: float | None) -> int | None:
+def _unix_seconds(moment: float | None) -> int | None:
     return None if moment is None else int(moment)

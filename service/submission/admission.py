@@ -1,4 +1,4 @@
-"""Admit a wish: the queue has room, the inputs are stored, and the job is durable when this returns."""
+"""Admits a submission: checks the queue, stores the inputs, and writes the jobs."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,96 +18,100 @@ from service.http.trace import traceparent
 from service.resources import Resources
 from service.submission.build import Submission
 from service.submission.capacity import full_reason, retry_after_s
+from service.submission.deadline import Schedule
 from service.submission.submitter import Submitter
 
 log = structlog.get_logger()
 
 
-async def admit_jobs(asker: Submitter, wish: Submission, claim: Claim, offer: ModelOffer) -> Job:
-    """The first of the accepted jobs: all of the wish are accepted, or none. It may be one that was there before.
+async def admit_jobs(
+    submitter: Submitter, submission: Submission, schedule: Schedule, claim: Claim, offer: ModelOffer
+) -> Job:
+    """Writes all jobs of a submission, or none, and returns the first; or that of an earlier request with the key.
 
     Raises ApiError `queue_full`, `rate_limited`, `asset_expired`; StorageUnavailable; QueueUnavailable;
     RequestInFlight.
     """
-    resources, owner = asker.resources, asker.owner
-    await _check_room(resources, wish, offer)
-    ids = [claim.video_id, *(new_job_id() for _ in range(1, wish.count))]
-    await asker.reserve(ids, wish.pixel_frames)
+    resources = submitter.resources
+    await _check_capacity(resources, submission, offer)
+    ids = [claim.video_id, *(new_job_id() for _ in range(1, submission.count))]
+    await submitter.reserve(ids, submission.pixel_frames)
     try:
-        jobs = await _jobs(asker, wish, ids)
-        made_before = await resources.admission.submit_all(jobs, claim)
+        jobs = await _jobs(submitter, submission, schedule, ids)
+        earlier_id = await resources.submission.submit_all(jobs, claim)
     except Exception:
-        await run_in_threadpool(_take_back, asker, wish, ids)
+        await run_in_threadpool(_undo, submitter, submission, ids)
         raise
-    if made_before:
-        await run_in_threadpool(_take_back, asker, wish, ids)
-        return await resources.reader.get_owned(made_before, owner)
+    if earlier_id:
+        await run_in_threadpool(_undo, submitter, submission, ids)
+        return await resources.reader.get_owned(earlier_id, submitter.owner)
     for job in jobs:
         shape = {"mode": job.request.mode, "size": job.request.size, "num_frames": job.request.num_frames}
         log.info("job.admitted", job_id=job.id, owner=job.owner, model=job.request.model, **shape)
     return jobs[0]
 
 
-async def _jobs(asker: Submitter, wish: Submission, ids: list[str]) -> list[Job]:
-    """The jobs of these ids, with their inputs stored: the seed of each is one more than that of the one before."""
-    now = await asker.resources.clock.now()
-    deadline = wish.urgency.deadline(now)  # refused before anything is stored
-    made: dict[str, Any] = {
-        "owner": asker.owner,
-        "running_limit": asker.caller.limits.running_jobs,
+async def _jobs(submitter: Submitter, submission: Submission, schedule: Schedule, ids: list[str]) -> list[Job]:
+    """The jobs with these ids, with their inputs stored and consecutive seeds."""
+    now = await submitter.resources.clock.now()
+    deadline = schedule.deadline(now)  # refused before anything is stored
+    common: dict[str, Any] = {
+        "owner": submitter.owner,
+        "running_limit": submitter.caller.limits.running_jobs,
         "created_at": now,
-        "priority": wish.urgency.priority,
+        "priority": schedule.priority,
         "deadline": deadline,
-        "remixed_from": wish.remixed_from,
-        "source": wish.source,
-        "warnings": wish.warnings,
-        "batch": tuple(ids) if wish.count > 1 else (),
+        "remixed_from": submission.remixed_from,
+        "source": submission.source,
+        "warnings": submission.warnings,
+        "batch": tuple(ids) if submission.count > 1 else (),
         "traceparent": traceparent.get(),
-        "retention_s": wish.retention_s or asker.resources.settings.usual_retention_s,
+        "retention_s": submission.retention_s or submitter.resources.settings.default_retention_s,
     }
-    requests = [await _with_inputs(asker.resources, job_id, wish) for job_id in ids]
-    seeds = [request.model_copy(update={"seed": request.seed + place}) for place, request in enumerate(requests)]
-    return [Job(id=job_id, request=request, **made) for job_id, request in zip(ids, seeds, strict=True)]
+    requests = [await _with_inputs(submitter.resources, job_id, submission) for job_id in ids]
+    seeded = [request.model_copy(update={"seed": request.seed + index}) for index, request in enumerate(requests)]
+    return [Job(id=job_id, request=request, **common) for job_id, request in zip(ids, seeded, strict=True)]
 
 
-async def _with_inputs(resources: Resources, job_id: str, wish: Submission) -> VideoRequest:
-    if wish.uploads or wish.copies:
-        return await run_in_threadpool(_store_inputs, resources, job_id, wish)
-    return wish.request
+async def _with_inputs(resources: Resources, job_id: str, submission: Submission) -> VideoRequest:
+    if submission.uploads or submission.copies:
+        return await run_in_threadpool(_store_inputs, resources, job_id, submission)
+    return submission.request
 
 
-def _store_inputs(resources: Resources, job_id: str, wish: Submission) -> VideoRequest:
-    """The request with the keys of its inputs, which are its own: whatever they were taken from may go."""
-    for name, data in wish.uploads.items():
+def _store_inputs(resources: Resources, job_id: str, submission: Submission) -> VideoRequest:
+    """Stores the inputs under keys of the job itself, since their sources may be deleted; returns the request."""
+    for name, data in submission.uploads.items():
         resources.storage.put_bytes(input_key(job_id, name), data)
-    for name, key in wish.copies.items():
+    for name, key in submission.copies.items():
         try:
             resources.storage.copy(key, input_key(job_id, name))
         except KeyError as error:
             raise ApiError("asset_expired", "the file of that video is no longer stored; send it as a file") from error
-    given = {*wish.uploads, *wish.copies}
-    keys = {field: input_key(job_id, name) if name in given else None for name, field in INPUT_FILES.items()}
-    return wish.request.model_copy(update=keys)
+    stored = {*submission.uploads, *submission.copies}
+    keys = {field: input_key(job_id, name) if name in stored else None for name, field in INPUT_FILES.items()}
+    return submission.request.model_copy(update=keys)
 
 
-async def _check_room(resources: Resources, wish: Submission, offer: ModelOffer) -> None:
-    """By the load that was read a moment ago; where inputs had to be fetched first, by the one of now."""
-    model = wish.request.model
+async def _check_capacity(resources: Resources, submission: Submission, offer: ModelOffer) -> None:
+    """Refuses if the queue is full, by the load read with the claim; by the current load if inputs were fetched."""
+    model = submission.request.model
     load = offer.loads.get(model)
-    if load is None or wish.uploads or wish.copies:
-        load = await run_in_threadpool(resources.store.load, model)
-    if (full := full_reason(resources.settings, load, wish.count)) is not None:
-        message = f"{full} for {model}; come back in a while, GET /v1/queue tells how it stands"
+    if load is None or submission.uploads or submission.copies:
+        load = await resources.reader.current_load(model)
+    if (reason := full_reason(resources.settings, load, submission.count)) is not None:
+        message = f"{reason} for {model}; try again later, GET /v1/queue shows the queue"
         raise ApiError("queue_full", message, headers={"Retry-After": str(retry_after_s(load))})
 
 
-def _take_back(asker: Submitter, wish: Submission, ids: Sequence[str]) -> None:
-    """After a refusal nothing of the jobs shall be left, even if only the answer of Redis was lost."""
+def _undo(submitter: Submitter, submission: Submission, ids: Sequence[str]) -> None:
+    """Deletes all traces of the jobs after a refusal, even if only the reply of Redis was lost."""
+    resources = submitter.resources
     for job_id in ids:
         with suppress(JobsError):
-            asker.resources.store.delete(job_id)
+            resources.store.delete(job_id)
         for prefix in job_prefixes(job_id):
             with suppress(JobsError):
-                asker.resources.storage.delete_prefix(prefix)
+                resources.storage.delete_prefix(prefix)
     with suppress(JobsError):
-        asker.resources.quotas.release(asker.owner, asker.caller.limits, ids, wish.pixel_frames)
+        resources.quotas.release(submitter.owner, submitter.caller.limits, ids, submission.pixel_frames)

@@ -1,11 +1,11 @@
-"""How urgent a video is to its caller: its priority, and until when it is wanted at all."""
+"""The priority and the deadline of a job."""
 
 import re
 from dataclasses import dataclass
 
 from jobs.errors import InvalidRequest
 from jobs.model.states import Priority
-from service.http.fields import Fields
+from service.schemas.create import RemixVideo
 
 MAX_DEADLINE_S = 30 * 86_400
 UNITS_S = {"h": 3600, "m": 60, "s": 1}
@@ -16,14 +16,14 @@ MAX_DURATION_CHARS = 40
 
 @dataclass(frozen=True)
 class Schedule:
-    """`deadline_s` and `after_s` are what the caller gave of the two: unix seconds, or seconds from the submit on."""
+    """Priority and deadline of a request: `deadline_s` in unix seconds, or `after_s` in seconds after the submit."""
 
     priority: Priority = Priority.NORMAL
     deadline_s: float | None = None
     after_s: float | None = None
 
     def deadline(self, now: float) -> float | None:
-        """Unix seconds at which the job is given up. `now` in unix seconds. Raises InvalidRequest."""
+        """The deadline in unix seconds, as is `now`. Raises InvalidRequest."""
         if self.after_s is not None:
             return now + self.after_s
         if self.deadline_s is not None and not now < self.deadline_s <= now + MAX_DEADLINE_S:
@@ -32,21 +32,11 @@ class Schedule:
         return self.deadline_s
 
 
-def read_schedule(fields: Fields, cancel_after: str | None) -> Schedule:
-    """The priority and the deadline in a request; `cancel_after` is its header. Raises InvalidRequest."""
-    deadline_s = fields.number("deadline")
-    if deadline_s is not None and cancel_after is not None:
-        raise InvalidRequest(f"a deadline in the request and a header {HEADER}: send one of them", "deadline")
-    return Schedule(_priority(fields), deadline_s, _seconds(cancel_after))
-
-
-def _priority(fields: Fields) -> Priority:
-    name = fields.text("priority", 100)
-    if name is None:
-        return Priority.NORMAL
-    if name not in list(Priority):
-        raise fields.refused("priority", f"must be {', '.join(Priority)}")
-    return Priority(name)
+def read_schedule(body: RemixVideo, cancel_after: str | None) -> Schedule:
+    """The schedule of a request; `cancel_after` is the value of its header. Raises InvalidRequest."""
+    if body.deadline is not None and cancel_after is not None:
+        raise InvalidRequest(f"send either the field deadline or the header {HEADER}, not both", "deadline")
+    return Schedule(body.priority, body.deadline, _seconds(cancel_after))
 
 
 def _seconds(cancel_after: str | None) -> float | None:

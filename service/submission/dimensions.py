@@ -1,4 +1,4 @@
-"""The size of a request's frames: asked for, that of its video, of its start image's shape, or the model's own."""
+"""The frame size and the number of frames of a request, from its fields, its inputs and its model."""
 
 import re
 from dataclasses import dataclass
@@ -7,116 +7,121 @@ from easyanimate.buckets import resize_to_image
 from easyanimate.geometry import FRAMES_PER_SLICE, nearest_num_frames
 from jobs.errors import InvalidRequest
 from jobs.model.model_card import ModelCard
-from service.http.fields import Fields
 from service.inputs.resolver import InputImages
 from service.inputs.source_video import SourceVideo
+from service.schemas.create import CreateVideo
 
 SIZE = re.compile(r"([0-9]{1,5})[xX]([0-9]{1,5})")
 
 
 def read_size(
-    fields: Fields, card: ModelCard, clip: SourceVideo | None, pictures: InputImages
+    body: CreateVideo, card: ModelCard, source: SourceVideo | None, images: InputImages
 ) -> tuple[tuple[int, int], tuple[str, ...]]:
-    """Width and height, and what was bent to fit."""
-    if fields.flag("resize_to_image", default=False):
-        made = resize_to_image(*pictures.size("image.png"), card.base)
-        card.check_size(*made)
-        return made, ()
-    wanted = _asked_size(fields, card)
-    if wanted is None and clip is not None:
-        made = card.nearest_size(clip.width, clip.height)
-        if made == (clip.width, clip.height):
-            return made, ()
-        sizes = f"{clip.width}x{clip.height} became {made[0]}x{made[1]}"
-        return made, (f"size: the video's {sizes}, the nearest that {card.name} makes",)
-    wanted = wanted or (card.default_width, card.default_height)
-    card.check_size(*wanted)
-    return wanted, ()
+    """Width and height, and warnings about adjustments. Raises InvalidRequest."""
+    if body.resize_to_image:
+        size = resize_to_image(*images.size("image.png"), card.base)
+        card.check_size(*size)
+        return size, ()
+    requested = _requested_size(body, card)
+    if requested is None and source is not None:
+        return _source_size(card, source)
+    size = requested or (card.default_width, card.default_height)
+    card.check_size(*size)
+    return size, ()
 
 
-def _asked_size(fields: Fields, card: ModelCard) -> tuple[int, int] | None:
-    width, height, size = fields.whole("width"), fields.whole("height"), fields.text("size", 20)
+def _source_size(card: ModelCard, source: SourceVideo) -> tuple[tuple[int, int], tuple[str, ...]]:
+    size = card.nearest_size(source.width, source.height)
+    if size == (source.width, source.height):
+        return size, ()
+    sizes = f"{source.width}x{source.height} became {size[0]}x{size[1]}"
+    return size, (f"size: the video's {sizes}, the nearest size of {card.name}",)
+
+
+def _requested_size(body: CreateVideo, card: ModelCard) -> tuple[int, int] | None:
+    width, height = body.width, body.height
     if (width is None) != (height is None):
-        raise InvalidRequest("give width and height together, or size", "width" if width is None else "height")
-    wanted = (width, height) if width is not None and height is not None else None
-    if size is None:
-        return wanted
-    match = SIZE.fullmatch(size)
+        raise InvalidRequest("send width and height together, or size", "width" if width is None else "height")
+    sides = (width, height) if width is not None and height is not None else None
+    if body.size is None:
+        return sides
+    match = SIZE.fullmatch(body.size)
     if match is None:
         default = f"{card.default_width}x{card.default_height}"
-        raise InvalidRequest(f"size must be WIDTHxHEIGHT, as in {default}, got {size!r}", "size", "invalid_size")
-    named = (int(match[1]), int(match[2]))
-    if wanted not in (None, named):
-        message = f"size says {size}, width and height say {width}x{height}; give one of them"
+        raise InvalidRequest(f"size must be WIDTHxHEIGHT, as in {default}, got {body.size!r}", "size", "invalid_size")
+    size = (int(match[1]), int(match[2]))
+    if sides not in (None, size):
+        message = f"size is {body.size}, but width and height are {width}x{height}; send one of them"
         raise InvalidRequest(message, "size", "invalid_size")
-    return named
+    return size
 
 
-MAX_SECONDS = 20.0  # the longest that OpenAI's clients ask for; more is a mistake and not a wish
+MAX_SECONDS = 20.0  # the maximum of OpenAI's clients; a longer time is a mistake, not rounded
 
 
 @dataclass(frozen=True)
 class Length:
-    """`num_frames` of the result, `of_video` of the source video, and what was changed to fit."""
+    """`num_frames` of the result, `source_frames` of the source video, and warnings about adjustments."""
 
     num_frames: int
-    of_video: int = 0
+    source_frames: int = 0
     warnings: tuple[str, ...] = ()
 
 
-def read_length(fields: Fields, card: ModelCard, clip: SourceVideo | None, *, extends: bool) -> Length:
+def read_length(body: CreateVideo, card: ModelCard, source: SourceVideo | None, *, extends: bool) -> Length:
     """The frames of the result. Raises InvalidRequest with the nearest number that works."""
-    if clip is None:
-        num_frames, warnings = _wanted(fields, card, 1, card.longest, card.default_num_frames)
+    if source is None:
+        num_frames, warnings = _requested_frames(body, card, 1, card.longest, card.default_num_frames)
         return Length(num_frames, warnings=warnings)
-    of_video = clip.num_frames(card.fps)
-    if of_video < FRAMES_PER_SLICE:
-        message = f"has {of_video} frames at {card.fps} a second; {FRAMES_PER_SLICE} or more work"
-        raise InvalidRequest(f"{clip.param} {message}", clip.param, "unsupported_video")
-    return _extended(fields, card, clip, of_video) if extends else _changed(fields, card, clip, of_video)
+    source_frames = source.num_frames(card.fps)
+    if source_frames < FRAMES_PER_SLICE:
+        message = f"has {source_frames} frames at {card.fps} per second; {FRAMES_PER_SLICE} or more are needed"
+        raise InvalidRequest(f"{source.param} {message}", source.param, "unsupported_video")
+    return (_extended if extends else _edited)(body, card, source, source_frames)
 
 
-def _extended(fields: Fields, card: ModelCard, clip: SourceVideo, of_video: int) -> Length:
-    """The frames of the video, then those asked for."""
-    room = (card.longest - of_video) // FRAMES_PER_SLICE * FRAMES_PER_SLICE
+def _extended(body: CreateVideo, card: ModelCard, source: SourceVideo, source_frames: int) -> Length:
+    """The frames of the source video, then the requested ones."""
+    room = (card.longest - source_frames) // FRAMES_PER_SLICE * FRAMES_PER_SLICE
     if room < FRAMES_PER_SLICE:
-        message = f"has {of_video} frames already; a video may have {card.longest} in all, so extend a shorter one"
-        raise InvalidRequest(f"{clip.param} {message}", clip.param, "unsupported_video")
+        message = f"has {source_frames} frames; a video may have {card.longest} in all, so extend a shorter one"
+        raise InvalidRequest(f"{source.param} {message}", source.param, "unsupported_video")
     default = max(FRAMES_PER_SLICE, min(card.default_num_frames, room))
-    num_frames, warnings = _wanted(fields, card, FRAMES_PER_SLICE, room, default)
-    return Length(of_video + num_frames, of_video, warnings)
+    num_frames, warnings = _requested_frames(body, card, FRAMES_PER_SLICE, room, default)
+    return Length(source_frames + num_frames, source_frames, warnings)
 
 
-def _changed(fields: Fields, card: ModelCard, clip: SourceVideo, of_video: int) -> Length:
-    """The first frames of the video, at most a window of them."""
-    most = min(of_video // FRAMES_PER_SLICE * FRAMES_PER_SLICE, card.window)
+def _edited(body: CreateVideo, card: ModelCard, source: SourceVideo, source_frames: int) -> Length:
+    """The first frames of the source video, at most one window."""
+    most = min(source_frames // FRAMES_PER_SLICE * FRAMES_PER_SLICE, card.window)
     if most < FRAMES_PER_SLICE:
-        raise InvalidRequest(f"{card.name} makes pictures, so it cannot change a video", clip.param)
-    num_frames, warnings = _wanted(fields, card, FRAMES_PER_SLICE, most, most)
-    if fields.get("num_frames") is None and fields.get("seconds") is None and most < of_video:
-        warnings = (f"{clip.param}: of {of_video} frames the first {most} were taken; give num_frames for fewer",)
-    return Length(num_frames, of_video, warnings)
+        raise InvalidRequest(f"{card.name} generates images, so it cannot change a video", source.param)
+    num_frames, warnings = _requested_frames(body, card, FRAMES_PER_SLICE, most, most)
+    if body.num_frames is None and body.seconds is None and most < source_frames:
+        warnings = (f"{source.param}: of {source_frames} frames the first {most} are used; send num_frames for fewer",)
+    return Length(num_frames, source_frames, warnings)
 
 
-def _wanted(fields: Fields, card: ModelCard, fewest: int, most: int, default: int) -> tuple[int, tuple[str, ...]]:
-    """The number of frames asked for, between `fewest` and `most`, and what was bent to fit."""
-    num_frames, seconds = fields.whole("num_frames"), fields.number("seconds")
-    if seconds is not None:
-        if num_frames is not None:
-            raise InvalidRequest("give seconds or num_frames, not both", "seconds", "invalid_seconds")
-        return _of_seconds(seconds, card, fewest, most)
-    num_frames = default if num_frames is None else num_frames
-    card.check_num_frames(num_frames, fewest, most)
-    return num_frames, ()
+def _requested_frames(
+    body: CreateVideo, card: ModelCard, fewest: int, most: int, default: int
+) -> tuple[int, tuple[str, ...]]:
+    """The number of frames, between `fewest` and `most`, and warnings about adjustments."""
+    if body.seconds is None:
+        num_frames = default if body.num_frames is None else body.num_frames
+        card.check_num_frames(num_frames, fewest, most)
+        return num_frames, ()
+    if body.num_frames is not None:
+        raise InvalidRequest("send seconds or num_frames, not both", "seconds", "invalid_seconds")
+    return _frames_of_seconds(body.seconds, card, fewest, most)
 
 
-def _of_seconds(seconds: float, card: ModelCard, fewest: int, most: int) -> tuple[int, tuple[str, ...]]:
+def _frames_of_seconds(seconds: float, card: ModelCard, fewest: int, most: int) -> tuple[int, tuple[str, ...]]:
     longest = most / card.fps
     if not 0 < seconds <= max(MAX_SECONDS, longest):
-        message = f"seconds must be more than 0, and up to {longest:g} work here, got {seconds:g}"
+        message = f"seconds must be more than 0 and at most {longest:g} here, got {seconds:g}"
         raise InvalidRequest(message, "seconds", "invalid_seconds")
     num_frames = max(fewest, nearest_num_frames(seconds * card.fps, most))
     if num_frames == seconds * card.fps:
         return num_frames, ()
-    made = f"{num_frames} frames, which is {num_frames / card.fps:.3g} s at {card.fps} frames a second"
-    return num_frames, (f"seconds: {seconds:g} became {made}, the nearest that works",)
+    length = f"{num_frames} frames, which is {num_frames / card.fps:.3g} s at {card.fps} frames per second"
+    return num_frames, (f"seconds: {seconds:g} became {length}, the nearest that works",)

@@ -1,4 +1,4 @@
-"""Answer a request once: a repeat, by its key or because a client says it is one, gets the video of the first."""
+"""Idempotent submits: a repeated request, by its key or as a client's retry, returns the video of the first."""
 
 import hashlib
 import json
@@ -21,24 +21,24 @@ from service.resources import Resources
 MAX_KEY_CHARS = 255
 HEADER = "Idempotency-Key"
 
-Make = Callable[[Claim, ModelOffer], Awaitable[Job]]
+CreateJob = Callable[[Claim, ModelOffer], Awaitable[Job]]
 
 
 @dataclass(frozen=True)
 class IdempotencyHeaders:
-    """What the headers say about a request being sent more than once."""
+    """The path of a request, and the headers that mark a repetition."""
 
     path: str
     key: str | None
     is_retry: bool
 
-    def asked(self, owner: str, values: Mapping[str, Any]) -> IdempotencyKey:
-        """The request with these fields."""
-        return IdempotencyKey(owner, _fingerprint(self.path, values), self.key, self.is_retry)
+    def identify(self, owner: str, fields: Mapping[str, Any]) -> IdempotencyKey:
+        """The identity of the request with these fields."""
+        return IdempotencyKey(owner, _fingerprint(self.path, fields), self.key, self.is_retry)
 
 
 async def read_idempotency_headers(request: Request) -> IdempotencyHeaders:
-    """How the request wants to be recognised. Raises InvalidRequest."""
+    """The headers of a request that mark a repetition. Raises InvalidRequest."""
     key, retries = request.headers.get(HEADER), request.headers.get("x-stainless-retry-count", "0")
     if key is not None and not (0 < len(key) <= MAX_KEY_CHARS and key.isascii() and key.isprintable()):
         raise InvalidRequest(f"{HEADER} must be 1 to {MAX_KEY_CHARS} printable ASCII characters", HEADER)
@@ -48,47 +48,47 @@ async def read_idempotency_headers(request: Request) -> IdempotencyHeaders:
 IdempotencyDep = Annotated[IdempotencyHeaders, Depends(read_idempotency_headers)]
 
 
-async def run_once(resources: Resources, asked: IdempotencyKey, model: Any, make: Make) -> tuple[Job, bool]:
-    """The first video of this request, and whether it was there before; `make` makes it if it was not.
+async def run_once(resources: Resources, key: IdempotencyKey, model: str | None, create: CreateJob) -> tuple[Job, bool]:
+    """The first job of this request, and whether an earlier request created it; otherwise `create` does.
 
-    `model` is what the request names as such.
-
-    Raises ApiError `idempotency_key_reused`, `idempotency_in_flight`, and what `make` raises.
+    `model` is the model that the request names. Raises ApiError `idempotency_key_reused`, `idempotency_in_flight`, and
+    the errors of `create`.
     """
     try:
-        found, offer = await resources.first_look.claim(asked, model)
-        if isinstance(found, str) and (job := await _made_before(resources, asked, found)):
+        result, offer = await resources.submission.claim(key, model)
+        if isinstance(result, str) and (job := await _earlier_job(resources, key, result)):
             return job, True
-        ours = found if isinstance(found, Claim) else await run_in_threadpool(_claimed_anew, resources, asked)
-        return await _made(resources, ours, offer, make)
+        if not isinstance(result, Claim):
+            result = await run_in_threadpool(_new_claim, resources, key)
+        return await _create(resources, result, offer, create)
     except KeyReused as error:
-        message = f"this {HEADER} was used for another request in the last 24 hours; take a new one for each"
+        message = f"this {HEADER} was used for another request in the last 24 hours; use a new one for each request"
         raise ApiError("idempotency_key_reused", message, HEADER) from error
     except RequestInFlight as error:
-        message = "the same request is being looked at right now; ask again in a second to get its video"
+        message = "the same request is being processed; repeat it in a second to get its video"
         raise ApiError("idempotency_in_flight", message) from error
 
 
-async def _made_before(resources: Resources, asked: IdempotencyKey, video_id: str) -> Job | None:
-    """The video, if it is still there. A request without a key may be made anew, where it is not."""
+async def _earlier_job(resources: Resources, key: IdempotencyKey, video_id: str) -> Job | None:
+    """The job, if it still exists. Without a key, a request whose job was deleted creates a new one."""
     try:
-        return await resources.reader.get_owned(video_id, asked.owner)
+        return await resources.reader.get_owned(video_id, key.owner)
     except JobNotFound as error:
-        if asked.key is None:
+        if key.key is None:
             return None
-        message = f"the video of this {HEADER}, {video_id}, was deleted; take a new key for a new one"
+        message = f"the video of this {HEADER}, {video_id}, was deleted; use a new key for a new one"
         raise ApiError("video_not_found", message) from error
 
 
-def _claimed_anew(resources: Resources, asked: IdempotencyKey) -> Claim:
-    fresh = claim(resources.redis, replace(asked, is_retry=False))
-    assert isinstance(fresh, Claim)  # noqa: S101  who does not look back finds nothing
-    return fresh
+def _new_claim(resources: Resources, key: IdempotencyKey) -> Claim:
+    new = claim(resources.redis, replace(key, is_retry=False))
+    assert isinstance(new, Claim)  # noqa: S101  a request without key and retry never matches an earlier one
+    return new
 
 
-async def _made(resources: Resources, claim: Claim, offer: ModelOffer, make: Make) -> tuple[Job, bool]:
+async def _create(resources: Resources, claim: Claim, offer: ModelOffer, create: CreateJob) -> tuple[Job, bool]:
     try:
-        job = await make(claim, offer)
+        job = await create(claim, offer)
     except Exception:
         with suppress(JobsError):
             await run_in_threadpool(release_claim, resources.redis, claim)
@@ -96,13 +96,13 @@ async def _made(resources: Resources, claim: Claim, offer: ModelOffer, make: Mak
     return job, job.id != claim.video_id
 
 
-def _fingerprint(path: str, values: Mapping[str, Any]) -> str:
-    """128 bits of path and fields, in hex. A form's boundary changes with every try, so the parsed fields count."""
-    text = json.dumps([path, values], sort_keys=True, separators=(",", ":"), default=_digest)
+def _fingerprint(path: str, fields: Mapping[str, Any]) -> str:
+    """128 bits of path and parsed fields, in hex. The bytes of a form differ at each try by its boundary."""
+    text = json.dumps([path, fields], sort_keys=True, separators=(",", ":"), default=_digest)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _digest(value: object) -> dict[str, str]:
     if not isinstance(value, FormFile):
-        raise TypeError(f"no field holds a {type(value).__name__}")
+        raise TypeError(f"no field contains a {type(value).__name__}")
     return {"sha256": hashlib.sha256(value.data).hexdigest()}

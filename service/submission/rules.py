@@ -1,57 +1,42 @@
-"""Which fields of a request go together, and what it takes over from the video it names."""
-
-from typing import Any
+"""Combinations of fields that are refused, and settings that are inherited from a source video."""
 
 from jobs.errors import InvalidRequest
-from service.http.fields import Fields
-from service.inputs.resolver import image_name
+from jobs.model.request import GenerationSettings
+from service.inputs.resolver import start_image_field
 from service.inputs.source_video import SourceVideo
+from service.schemas.create import CreateVideo
 
-# What a request takes over; prompt, seed, size, length, webhook and metadata have rules of their own.
-INHERITED = (
-    "negative_prompt",
-    "num_inference_steps",
-    "guidance_scale",
-    "scheduler",
-    "loras",
-    "overlap",
-    "clip_apply_ratio",
-    "smooth",
-    "clean_caption",
-)
+NOT_INHERITED = {"prompt", "seed", "width", "height", "strength"}
+INHERITED = {*GenerationSettings.model_fields, "loras"} - NOT_INHERITED
 
 
-def check_combinations(fields: Fields, *, extends: bool) -> None:
-    """Refuse what contradicts itself or would have no say. Raises InvalidRequest."""
-    image, video = image_name(fields), fields.get("video") is not None
-    if extends and not video:
-        raise InvalidRequest('video is missing: the one to continue, by {"id": …} or as a file', "video")
-    if image and video:
-        raise InvalidRequest("a video takes the place of the start image; give one of them", "video")
-    if fields.get("last_image") is not None and not (image or extends):
-        raise InvalidRequest("last_image needs a start image beside it; the model makes no end alone", "last_image")
-    for name in ("mask", "strength"):
-        if fields.get(name) is not None and not video:
-            raise InvalidRequest(f"{name} needs a video to change; without one leave it out", name)
-    _check_resize(fields, image)
+def check_combinations(body: CreateVideo, *, extends: bool) -> None:
+    """Refuses contradictory fields and fields without effect. Raises InvalidRequest."""
+    image, has_video = start_image_field(body), body.video is not None
+    if image and has_video:
+        raise InvalidRequest("a video replaces the start image; send only one of them", "video")
+    if body.last_image is not None and not (image or extends):
+        raise InvalidRequest("last_image needs a start image; an end image alone is not supported", "last_image")
+    for name, value in (("mask", body.mask), ("strength", body.strength)):
+        if value is not None and not has_video:
+            raise InvalidRequest(f"{name} needs a video to change; leave it out without one", name)
+    if body.resize_to_image:
+        _check_resize(body, image)
 
 
-def _check_resize(fields: Fields, image: str | None) -> None:
-    if not fields.flag("resize_to_image", default=False):
-        return
+def _check_resize(body: CreateVideo, image: str | None) -> None:
     if not image:
-        raise InvalidRequest("resize_to_image needs a start image to take the shape of", "resize_to_image")
-    if any(fields.get(name) is not None for name in ("size", "width", "height")):
-        raise InvalidRequest("resize_to_image finds the size; leave out size, width and height", "resize_to_image")
+        raise InvalidRequest("resize_to_image needs a start image for its aspect ratio", "resize_to_image")
+    if (body.size, body.width, body.height) != (None, None, None):
+        raise InvalidRequest("resize_to_image determines the size; leave out size, width and height", "resize_to_image")
 
 
-def with_inherited_settings(fields: Fields, clip: SourceVideo | None) -> Fields:
-    """The fields, and where they are silent the settings of the finished video they name, if it is the same model's."""
-    if clip is None or clip.source is None:
-        return fields
-    request = clip.source.request
-    if fields.get("model") not in (None, request.model):
-        return fields
-    settings: dict[str, Any] = request.model_dump(mode="json", include={*INHERITED})
-    given = {name: value for name, value in fields.values.items() if value is not None}
-    return Fields({**settings, "model": request.model, **given}, fields.path)
+def with_inherited_settings(body: CreateVideo, source: SourceVideo | None) -> CreateVideo:
+    """The body, with absent settings from the completed video that it names, if both use the same model."""
+    if source is None or source.job is None:
+        return body
+    request = source.job.request
+    if body.model not in (None, request.model):
+        return body
+    inherited = {name: getattr(request, name) for name in INHERITED - body.model_fields_set}
+    return body.model_copy(update={**inherited, "model": request.model})

@@ -1,4 +1,4 @@
-"""Who asks for a video, and how: what every route that makes one begins with."""
+"""The authenticated caller of a request for a video, with quotas and idempotency headers."""
 
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -17,46 +17,46 @@ from service.submission.idempotency import IdempotencyDep, IdempotencyHeaders
 
 @dataclass(frozen=True)
 class Submitter:
-    """The caller of a request for a video, before anything is known of the video."""
+    """The caller of a request for a video, before its body is read."""
 
     resources: Resources
     caller: Caller
-    repeatable: IdempotencyHeaders
+    idempotency: IdempotencyHeaders
     cancel_after: str | None = None
     allowances: list[Allowance] = field(default_factory=list)
 
     @property
     def owner(self) -> str:
-        """Whose video it will be."""
+        """The owner of the video."""
         return self.caller.owner
 
-    def count_request(self, most: int) -> None:
-        """Count this request, before anything else is done about it. Raises ApiError `rate_limited`."""
-        self.allowances.append(self.resources.quotas.count_request(self.owner, most))
+    def count_request(self, per_minute: int) -> None:
+        """Counts this request against the limit per minute. Raises ApiError `rate_limited`."""
+        self.allowances.append(self.resources.quotas.count_request(self.owner, per_minute))
         check_allowances(self.allowances)
 
     async def reserve(self, ids: list[str], pixel_frames: int) -> None:
-        """Keep room for jobs of so many pixel-frames. Raises ApiError `rate_limited`."""
-        if not self.caller.limits.are_of_jobs:  # no need of a thread
+        """Reserves quota for these jobs and their pixel-frames. Raises ApiError `rate_limited`."""
+        if not self.caller.limits.are_of_jobs:  # saves a thread
             return
         quotas, limits = self.resources.quotas, self.caller.limits
-        found = await run_in_threadpool(quotas.reserve, self.owner, limits, ids, pixel_frames)
-        self.allowances.extend(found)
-        check_allowances(found)
+        allowances = await run_in_threadpool(quotas.reserve, self.owner, limits, ids, pixel_frames)
+        self.allowances.extend(allowances)
+        check_allowances(allowances)
 
 
 async def get_submitter(
-    request: Request, caller: CallerDep, resources: ResourcesDep, repeatable: IdempotencyDep
+    request: Request, caller: CallerDep, resources: ResourcesDep, idempotency: IdempotencyDep
 ) -> Submitter:
-    """Who asks. Raises InvalidRequest, ApiError `invalid_api_key`, `rate_limited`, `draining`."""
+    """The submitter of a request. Raises InvalidRequest, ApiError `invalid_api_key`, `rate_limited`, `draining`."""
     if resources.draining.is_set():
-        message = "this front end has to go; ask again in a second, and another one answers"
+        message = "this process is shutting down; repeat the request in a second for another one"
         raise ApiError("draining", message, headers={"Connection": "close"})
-    asker = Submitter(resources, caller, repeatable, request.headers.get("cancel-after"))
-    request.scope[ALLOWANCES] = asker.allowances
+    submitter = Submitter(resources, caller, idempotency, request.headers.get("cancel-after"))
+    request.scope[ALLOWANCES] = submitter.allowances
     if caller.limits.requests_per_minute is not None:
-        await run_in_threadpool(asker.count_request, caller.limits.requests_per_minute)
-    return asker
+        await run_in_threadpool(submitter.count_request, caller.limits.requests_per_minute)
+    return submitter
 
 
 SubmitterDep = Annotated[Submitter, Depends(get_submitter)]

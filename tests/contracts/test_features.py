@@ -16,7 +16,7 @@ from cli.main import app
 from easyanimate import EasyAnimatePipeline
 from easyanimate.pipeline import SCHEDULERS
 from service.app import create_app
-from service.schemas.create import CREATE, EDIT, EXTEND, REMIX
+from service.schemas.create import CreateVideo, EditVideo, ExtendVideo, RemixVideo
 from service.schemas.video import Video
 from service.settings import ServiceSettings
 
@@ -56,18 +56,18 @@ def test_every_test_it_names_is_there(test: str) -> None:
 
 def command(path: list[str]) -> Any:
     """The command at the end of the words, and the words that are left."""
-    found, words = typer.main.get_command(app), list(path)
-    while words and words[0] in getattr(found, "commands", {}):
-        found = found.commands[words.pop(0)]
-    return found, words
+    result, words = typer.main.get_command(app), list(path)
+    while words and words[0] in getattr(result, "commands", {}):
+        result = result.commands[words.pop(0)]
+    return result, words
 
 
 @pytest.mark.parametrize("text", named("command line"))
 def test_every_option_it_names_is_there(text: str) -> None:
     words = text.split()
-    found, rest = command(words[1:] if words[0] == "easyanimate" else ["generate", *words])
-    assert not hasattr(found, "commands"), f"there is no command {text}"
-    options = {option for parameter in found.params for option in parameter.opts}
+    result, rest = command(words[1:] if words[0] == "easyanimate" else ["generate", *words])
+    assert not hasattr(result, "commands"), f"there is no command {text}"
+    options = {option for parameter in result.params for option in parameter.opts}
     assert {word for word in rest if word.startswith("-")} <= options
     assert all(word.startswith("-") or word.isdigit() for word in rest)
 
@@ -89,8 +89,8 @@ def test_every_argument_it_names_is_there(text: str) -> None:
     path, _, arguments = text.rstrip(")").partition("(")
     if "." not in path:
         path, arguments = "easyanimate.EasyAnimatePipeline.__call__", text
-    found = attributes(path)
-    assert set(re.findall(r"\w+", arguments)) <= set(inspect.signature(found).parameters)
+    result = attributes(path)
+    assert set(re.findall(r"\w+", arguments)) <= set(inspect.signature(result).parameters)
 
 
 @cache
@@ -116,7 +116,7 @@ def test_every_field_and_route_it_names_is_there(text: str) -> None:
         route, _, query = text.partition("?")
         assert {pair.partition("=")[0] for pair in query.split("&") if pair} <= routes()[route]
     else:
-        assert text in {*CREATE, *EDIT, *EXTEND, *REMIX, *Video.model_fields}
+        assert text in {*CreateVideo.model_fields, *Video.model_fields}
 
 
 def test_the_fields_of_requests_are_those_of_the_openapi_document() -> None:
@@ -124,10 +124,10 @@ def test_the_fields_of_requests_are_those_of_the_openapi_document() -> None:
         body = document()["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
         return set(body["properties"])
 
-    assert properties("/v1/videos") == set(CREATE)
-    assert properties("/v1/videos/edits") == set(EDIT)
-    assert properties("/v1/videos/extensions") == set(EXTEND)
-    assert properties("/v1/videos/{video_id}/remix") == set(REMIX)
+    assert properties("/v1/videos") == set(CreateVideo.model_fields)
+    assert properties("/v1/videos/edits") == set(EditVideo.model_fields)
+    assert properties("/v1/videos/extensions") == set(ExtendVideo.model_fields)
+    assert properties("/v1/videos/{video_id}/remix") == set(RemixVideo.model_fields)
 
 
 def test_no_argument_of_the_pipeline_and_no_field_is_left_out() -> None:
@@ -135,7 +135,7 @@ def test_no_argument_of_the_pipeline_and_no_field_is_left_out() -> None:
     form = {"self", "output_type", "sample_posterior", "return_dict"}  # not features, but forms of one call
     form |= {"callback_on_step_end_tensor_inputs", "others"}  # diffusers' own arguments
     assert arguments - form <= set(named("Python"))
-    assert {*CREATE} - {"metadata"} <= set(named("REST"))
+    assert {*CreateVideo.model_fields} - {"metadata"} <= set(named("REST"))
 
 
 def test_it_counts_the_samplers_there_are() -> None:

@@ -141,15 +141,15 @@ def test_slow_servers_of_one_caller_leave_room_for_others(elsewhere: Elsewhere) 
         except Exception:  # noqa: BLE001 - it is a 404 in the end
             ended.release()
 
-    for _ in range(concurrency.AT_ONCE_FOR_ONE):
+    for _ in range(concurrency.MAX_CONCURRENT_PER_CALLER):
         threading.Thread(target=fetch, daemon=True).start()
-    while len(elsewhere.asked) < concurrency.AT_ONCE_FOR_ONE:
+    while len(elsewhere.asked) < concurrency.MAX_CONCURRENT_PER_CALLER:
         threading.Event().wait(0.01)
     with pytest.raises(ApiError) as refusal:
         door.fetch("one", f"{elsewhere.url}/a.png", "image", IMAGE)
     assert (refusal.value.code, refusal.value.headers) == ("rate_limited", {"Retry-After": "5"})
     assert door.fetch("another", f"{elsewhere.url}/a.png", "image", IMAGE) == picture()
     elsewhere.let_go.set()
-    for _ in range(concurrency.AT_ONCE_FOR_ONE):
+    for _ in range(concurrency.MAX_CONCURRENT_PER_CALLER):
         assert ended.acquire(timeout=60)
     assert door.fetch("one", f"{elsewhere.url}/a.png", "image", IMAGE) == picture()

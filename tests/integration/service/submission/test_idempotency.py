@@ -103,7 +103,7 @@ def test_each_caller_has_keys_of_its_own(
 def test_a_request_that_is_being_looked_at_is_a_409_until_it_is_answered(
     api: httpx.Client, redis: Redis, code_of: Code
 ) -> None:
-    asked = IdempotencyHeaders("/v1/videos", "order-17", False).asked("local", ASKED)
+    asked = IdempotencyHeaders("/v1/videos", "order-17", False).identify("local", ASKED)
     assert isinstance(claim(redis, asked), Claim)
     answer = api.post("/v1/videos", json=ASKED, headers=KEY)
     assert (answer.status_code, code_of(answer)) == (409, "idempotency_in_flight")

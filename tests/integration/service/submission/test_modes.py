@@ -20,7 +20,7 @@ from jobs.model.job import Job
 from jobs.model.model_card import Lora, ModelCard
 from jobs.queue.registry import Registry
 from jobs.storage.factory import open_storage
-from service.schemas.create import EDIT, EXTEND
+from service.schemas.create import EditVideo, ExtendVideo
 from tests.job_store import JobStore
 
 Stored = Callable[[str], Job]
@@ -238,7 +238,7 @@ WRONG = [
     (CREATE, {"last_image": FLAT}, 400, "invalid_request", "last_image", "start image"),
     (CREATE, {"mask": FLAT}, 400, "invalid_request", "mask", "needs a video"),
     (CREATE, {"strength": 0.5}, 400, "invalid_request", "strength", "needs a video"),
-    (CREATE, {"image": FLAT, "video": MP4}, 400, "invalid_request", "video", "give one"),
+    (CREATE, {"image": FLAT, "video": MP4}, 400, "invalid_request", "video", "only one"),
     (CREATE, {"video": MP4, "last_image": FLAT}, 400, "invalid_request", "last_image", "start image"),
     (CREATE, {"image": FLAT, "num_frames": 1}, 400, "invalid_seconds", "num_frames", "8 or more"),
     (CREATE, {"image": FLAT, "seconds": 0.01}, 400, "invalid_seconds", "num_frames", "8 or more"),
@@ -250,20 +250,20 @@ WRONG = [
     (CREATE, {"image": FLAT, "resize_to_image": 1, "size": "a"}, 400, "invalid_request", "resize_to_image", "true or"),
     (CREATE, {**UPRIGHT, "size": "64x64"}, 400, "invalid_request", "resize_to_image", "leave out"),
     (CREATE, {**UPRIGHT, "width": 64, "height": 64}, 400, "invalid_request", "resize_to_image", "leave out"),
-    (CREATE, {"overlap": 0}, 400, "invalid_request", "overlap", "between 1 and 4"),
-    (CREATE, {"overlap": 5}, 400, "invalid_request", "overlap", "between 1 and 4"),
+    (CREATE, {"overlap": 0}, 400, "invalid_request", "overlap", "1 or more"),
+    (CREATE, {"overlap": 5}, 400, "invalid_request", "overlap", "at most 4"),
     (CREATE, {"overlap": "x"}, 400, "invalid_request", "overlap", "whole"),
     (CREATE, {"num_frames": 1444}, 400, "invalid_seconds", "num_frames", "1440"),
     (CREATE, {"num_frames": 100}, 400, "invalid_seconds", "num_frames", "nearest is 104"),
-    (CREATE, {"clip_apply_ratio": 1.1}, 400, "invalid_request", "clip_apply_ratio", "between 0 and 1"),
+    (CREATE, {"clip_apply_ratio": 1.1}, 400, "invalid_request", "clip_apply_ratio", "at most 1"),
     (CREATE, {"smooth": 2}, 400, "invalid_request", "smooth", "true or false"),
     (CREATE, {"clean_caption": "maybe"}, 400, "invalid_request", "clean_caption", "true or false"),
-    (CREATE, {"loras": "a"}, 400, "invalid_request", "loras", "list of objects"),
-    (CREATE, {"loras": [1]}, 400, "invalid_request", "loras", "list of objects"),
+    (CREATE, {"loras": "a"}, 400, "invalid_request", "loras", "object"),
+    (CREATE, {"loras": [1]}, 400, "invalid_request", "loras", "object"),
     (CREATE, {"loras": [{"name": "zebra"}]}, 404, "lora_not_found", "loras", "there are a, b"),
     (CREATE, {"loras": [{"name": "../../etc/passwd"}]}, 404, "lora_not_found", "loras", "there are a, b"),
     (CREATE, {"loras": [{"scale": 1}]}, 400, "invalid_request", "loras", "needs a name"),
-    (CREATE, {"loras": [{"name": "a", "scale": 2.1}]}, 400, "invalid_request", "loras.scale", "between -2 and 2"),
+    (CREATE, {"loras": [{"name": "a", "scale": 2.1}]}, 400, "invalid_request", "loras.scale", "at most 2"),
     (CREATE, {"loras": [{"name": "a", "alpha": 1}]}, 400, "unknown_parameter", "loras.alpha", "there are"),
     (CREATE, {"loras": [{"name": "a"}, {"name": "a"}]}, 400, "invalid_request", "loras", "twice"),
     (CREATE, {"loras": [{"name": name} for name in "abcde"]}, 400, "invalid_request", "loras", "at most 4"),
@@ -383,7 +383,10 @@ SHAPES = (
 @given(
     path=st.sampled_from([EDITS, EXTENSIONS, CREATE, "/v1/videos/video_1/remix"]),
     fields=st.fixed_dictionaries(
-        {"prompt": st.just("a")}, optional={name: SHAPES for name in {*EDIT, *EXTEND} - {"webhook", "prompt"}}
+        {"prompt": st.just("a")},
+        optional={
+            name: SHAPES for name in {*EditVideo.model_fields, *ExtendVideo.model_fields} - {"webhook", "prompt"}
+        },
     ),
     has_video=st.booleans(),
 )
