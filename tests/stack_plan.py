@@ -1,4 +1,4 @@
-"""The embedded service as tests start it: everything below one folder, the small model, a free port."""
+"""The plan of a local stack for tests: one folder, the small model, and a free port."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ SMALL_MODEL = "easyanimate-v3-tiny"
 
 
 def stack_plan(folder: Path, models_dir: Path, environment: Mapping[str, str]) -> StackPlan:
-    """A service whose data and logs lie in `folder`."""
+    """A service with its data and logs in `folder`."""
     return StackPlan(
         data_dir=folder / "data",
         models_dir=models_dir,

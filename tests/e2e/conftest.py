@@ -1,4 +1,4 @@
-"""The whole service with the small model, started once for all tests that only use it."""
+"""The complete service with the small model, started once for the tests that share it."""
 
 import socket
 import time
@@ -13,7 +13,7 @@ import pytest
 from cli.stack.stack import LocalStack
 from tests.stack_plan import stack_plan
 
-IMPATIENT = {
+SHORT_INTERVALS = {
     "EASYANIMATE_LEASE_S": "2",
     "EASYANIMATE_BEAT_S": "0.5",
     "EASYANIMATE_SWEEP_S": "0.2",
@@ -25,7 +25,7 @@ IMPATIENT = {
 
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
-    """Finds ports of this machine that nobody listens on."""
+    """Finds free ports of this machine."""
 
     def free_port() -> int:
         with socket.socket() as probe:
@@ -36,9 +36,9 @@ def free_port() -> Callable[[], int]:
 
 
 @pytest.fixture(scope="session")
-def impatient() -> dict[str, str]:
-    """An environment in which everything is noticed sooner."""
-    return IMPATIENT
+def short_intervals() -> dict[str, str]:
+    """Settings with short leases and intervals."""
+    return SHORT_INTERVALS
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +46,7 @@ def wait_until() -> Callable[..., None]:
     def wait_until(holds: Callable[[], object], timeout_s: float = 60.0) -> None:
         deadline = time.monotonic() + timeout_s
         while not holds():
-            assert time.monotonic() < deadline, "it did not come true in time"
+            assert time.monotonic() < deadline, "the condition was not met in time"
             time.sleep(0.05)
 
     return wait_until
@@ -55,31 +55,31 @@ def wait_until() -> Callable[..., None]:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[LocalStack]:
     folder = tmp_path_factory.mktemp("stack")
-    plan = stack_plan(folder, models_dir, IMPATIENT)
+    plan = stack_plan(folder, models_dir, SHORT_INTERVALS)
     stack = LocalStack(plan).start()
     yield stack
     stack.stop()
 
 
 class Api:
-    """The service as its callers see it."""
+    """An HTTP client of the service."""
 
     def __init__(self, url: str) -> None:
         self.http = httpx.Client(base_url=url, timeout=30)
 
     def create(self, **fields: Any) -> str:
-        """Ask for a small video; its id."""
-        asked = {"prompt": "a red ball rolls", "size": "64x64", "num_frames": 16, "num_inference_steps": 3, "seed": 1}
-        answer = self.http.post("/v1/videos", json=asked | fields)
-        assert answer.status_code == 200, answer.text
-        return str(answer.json()["id"])
+        """Creates a small video; returns its id."""
+        body = {"prompt": "a red ball rolls", "size": "64x64", "num_frames": 16, "num_inference_steps": 3, "seed": 1}
+        response = self.http.post("/v1/videos", json=body | fields)
+        assert response.status_code == 200, response.text
+        return str(response.json()["id"])
 
     def get(self, video_id: str) -> dict[str, Any]:
         record: dict[str, Any] = self.http.get(f"/v1/videos/{video_id}").raise_for_status().json()
         return record
 
     def ended(self, video_id: str) -> dict[str, Any]:
-        """The record, when it changes no more."""
+        """Waits until the video has ended; returns its record."""
         deadline = time.monotonic() + 90
         while (record := self.get(video_id))["status"] not in ("completed", "failed"):
             assert time.monotonic() < deadline, record
@@ -96,7 +96,7 @@ def api(stack: LocalStack) -> Iterator[Api]:
 
 @pytest.fixture
 def api_of() -> Iterator[Callable[[str], Api]]:
-    """The service at another address."""
+    """Creates clients of services at other addresses."""
     with ExitStack() as opened:
 
         def api_of(url: str) -> Api:

@@ -1,7 +1,7 @@
-"""The examples in the documentation run as they stand, page by page, against a running service.
+"""The marked examples of the documentation run, page by page, against a running service.
 
-Marked are blocks that open with ```bash run or ```python run. Those of a page are one script, in order, in an empty
-folder; the address in them is exchanged for that of the service.
+A marked block begins with ```bash run or ```python run. The blocks of a page are one script in an empty folder. Its
+address is replaced by that of the service.
 """
 
 import os
@@ -20,7 +20,7 @@ LANGUAGES = {"bash run": "{code}", "python run": "python - <<'END_OF_PYTHON'\n{c
 
 
 def script(page: Path) -> str:
-    """All marked blocks of a page."""
+    """The marked blocks of a page as one script."""
     fences = [token for token in MarkdownIt("commonmark").parse(page.read_text()) if token.type == "fence"]
     return "".join(LANGUAGES[token.info].format(code=token.content) for token in fences if token.info in LANGUAGES)
 
@@ -28,7 +28,7 @@ def script(page: Path) -> str:
 PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if script(page)]
 
 
-def test_the_pages_with_examples_are_found() -> None:
+def test_these_pages_have_examples() -> None:
     assert {page.name for page in PAGES} == {"README.md", "api.md", "library.md", "modes.md"}
 
 

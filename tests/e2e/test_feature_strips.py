@@ -1,4 +1,4 @@
-"""The pictures of the page of features can be made again."""
+"""The images of the feature page can be rendered again."""
 
 import subprocess
 import sys
@@ -10,10 +10,12 @@ from PIL import Image
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def test_the_program_makes_the_picture_that_is_shown(tmp_path: Path) -> None:
+def test_the_program_renders_the_published_image(tmp_path: Path) -> None:
     command = [sys.executable, "feature_strips.py", "text-to-image", "--output", str(tmp_path)]
     done = subprocess.run(command, cwd=DOCS, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
-    made, shown = (np.asarray(Image.open(folder / "text-to-image.jpg"), int) for folder in (tmp_path, DOCS / "images"))
-    assert made.shape == shown.shape
-    assert np.abs(made - shown).mean() < 6  # of 255 levels: other machines round otherwise, and JPEG is not exact
+    rendered, published = (
+        np.asarray(Image.open(folder / "text-to-image.jpg"), int) for folder in (tmp_path, DOCS / "images")
+    )
+    assert rendered.shape == published.shape
+    assert np.abs(rendered - published).mean() < 6  # of 255 levels: machines round differently, and JPEG is lossy

@@ -1,4 +1,4 @@
-"""Every mode through real processes: what one video made is the beginning of the next."""
+"""Every mode with real processes; the result of one video is the source of the next."""
 
 import io
 import json
@@ -18,7 +18,7 @@ from PIL import Image
 from cli.stack.stack import LocalStack
 from easyanimate.lora import LowRank, write_lora
 
-pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # theirs, not ours
+pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # raised by openai
 SMALL = {"size": "64x64", "num_frames": 16, "num_inference_steps": 2, "seed": 1}
 
 
@@ -38,31 +38,31 @@ def frames(data: bytes) -> np.ndarray:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]).astype(int)
 
 
-def made(api: Any, path: str, **fields: Any) -> dict[str, Any]:
-    """The record of a video, once it is made."""
-    answer = api.http.post(path, json={"prompt": "a red ball", **fields})
-    assert answer.status_code == 200, answer.text
-    record: dict[str, Any] = api.ended(answer.json()["id"])
+def create_completed(api: Any, path: str, **fields: Any) -> dict[str, Any]:
+    """Creates a video and waits for it; returns its record."""
+    response = api.http.post(path, json={"prompt": "a red ball", **fields})
+    assert response.status_code == 200, response.text
+    record: dict[str, Any] = api.ended(response.json()["id"])
     assert record["status"] == "completed", record
     return record
 
 
-def test_a_video_is_extended_twice_and_its_source_may_go(api: Any) -> None:
-    first = made(api, "/v1/videos", **SMALL)["id"]
+def test_a_video_is_extended_twice_and_its_source_can_be_deleted(api: Any) -> None:
+    first = create_completed(api, "/v1/videos", **SMALL)["id"]
     old = frames(content(api, first))
-    asked = {"prompt": "b", "video": {"id": first}, "num_frames": 8}
-    second = api.http.post("/v1/videos/extensions", json=asked).json()["id"]
+    body = {"prompt": "b", "video": {"id": first}, "num_frames": 8}
+    second = api.http.post("/v1/videos/extensions", json=body).json()["id"]
     api.http.delete(f"/v1/videos/{first}").raise_for_status()
     assert api.ended(second)["num_frames"] == 24
-    third = made(api, "/v1/videos/extensions", video={"id": second}, num_frames=16)
+    third = create_completed(api, "/v1/videos/extensions", video={"id": second}, num_frames=16)
     whole = frames(content(api, third["id"]))
     assert (third["num_frames"], len(whole)) == (40, 40)
-    assert np.abs(whole[:12] - old[:12]).mean() < 8  # noise, encoded twice more
+    assert np.abs(whole[:12] - old[:12]).mean() < 8  # noise, encoded three times
     assert np.abs(whole[:12] - old[:12][:, ::-1]).mean() > 8
 
 
 def test_openai_remixes_edits_and_extends(stack: LocalStack, api: Any) -> None:
-    first = made(api, "/v1/videos", **SMALL)
+    first = create_completed(api, "/v1/videos", **SMALL)
     with openai.OpenAI(base_url=f"{stack.url}/v1", api_key="any") as client:
         remix = client.videos.remix(first["id"], prompt="a blue ball")
         edit = client.videos.edit(prompt="a blue ball", video=content(api, first["id"]))
@@ -76,14 +76,12 @@ def test_openai_remixes_edits_and_extends(stack: LocalStack, api: Any) -> None:
 
 
 def test_one_frame_is_a_png(api: Any) -> None:
-    record = made(api, "/v1/videos", **SMALL | {"num_frames": 1})
-    answer = api.http.get(f"/v1/videos/{record['id']}/content")
-    assert (answer.headers["content-type"], answer.content[:4]) == ("image/png", b"\x89PNG")
+    record = create_completed(api, "/v1/videos", **SMALL | {"num_frames": 1})
+    response = api.http.get(f"/v1/videos/{record['id']}/content")
+    assert (response.headers["content-type"], response.content[:4]) == ("image/png", b"\x89PNG")
 
 
-def test_a_video_with_start_and_end_in_two_windows_can_be_watched_from_its_first_on(
-    api: Any, wait_until: Callable[..., None]
-) -> None:
+def test_a_video_of_two_windows_can_be_watched_after_its_first_one(api: Any, wait_until: Callable[..., None]) -> None:
     form = {"prompt": "a", "num_frames": "56", "num_inference_steps": "1", "size": "64x64"}
     files = {"image": ("a.png", png("red")), "last_image": ("b.png", png("blue"))}
     video_id = api.http.post("/v1/videos", data=form, files=files).json()["id"]
@@ -96,8 +94,8 @@ def test_a_video_with_start_and_end_in_two_windows_can_be_watched_from_its_first
         assert len(list(video.decode(video=0))) == 56
 
 
-def test_a_video_that_only_looks_like_one_fails_with_a_reason(api: Any) -> None:
-    data = bytearray(content(api, made(api, "/v1/videos", **SMALL)["id"]))
+def test_a_video_with_damaged_content_fails_with_a_reason(api: Any) -> None:
+    data = bytearray(content(api, create_completed(api, "/v1/videos", **SMALL)["id"]))
     begin = data.index(b"mdat") + 4
     data[begin:] = b"\xff" * (len(data) - begin)
     files = {"video": ("v.mp4", bytes(data))}
@@ -105,36 +103,36 @@ def test_a_video_that_only_looks_like_one_fails_with_a_reason(api: Any) -> None:
     assert (record["error"]["code"], record["error"]["blame"]) == ("invalid_video", "caller")
 
 
-def test_a_new_lora_is_offered_and_works(api: Any, stack: LocalStack, wait_until: Callable[..., None]) -> None:
+def test_a_new_lora_is_listed_and_applied(api: Any, stack: LocalStack, wait_until: Callable[..., None]) -> None:
     folder = stack.plan.models_dir / "loras"
     folder.mkdir(exist_ok=True)
     widths = json.loads((stack.plan.models_dir / stack.plan.model / "transformer" / "config.json").read_text())
     width = widths["num_attention_heads"] * widths["attention_head_dim"]
-    ones = LowRank(np_ones(2, width), np_ones(width, 2))
+    ones = LowRank(ones_matrix(2, width), ones_matrix(width, 2))
     write_lora(folder / "e2e.safetensors", {"transformer_blocks.0.attn1.to_q": ones, "nothing.here": ones})
 
-    def is_offered() -> bool:
+    def is_listed() -> bool:
         model = api.http.get(f"/v1/models/{stack.plan.model}").json()
         return "e2e" in [lora["name"] for lora in model["loras"]]
 
     try:
-        wait_until(is_offered)
-        record = made(api, "/v1/videos", **SMALL, loras=[{"name": "e2e", "scale": 1}])
+        wait_until(is_listed)
+        record = create_completed(api, "/v1/videos", **SMALL, loras=[{"name": "e2e", "scale": 1}])
         assert "1 of 2 modules applied" in record["warnings"][0]
-        assert content(api, record["id"]) != content(api, made(api, "/v1/videos", **SMALL)["id"])
+        assert content(api, record["id"]) != content(api, create_completed(api, "/v1/videos", **SMALL)["id"])
     finally:
         (folder / "e2e.safetensors").unlink()
 
 
-def np_ones(rows: int, columns: int) -> Any:
+def ones_matrix(rows: int, columns: int) -> Any:
     import torch
 
     return torch.ones(rows, columns)
 
 
 @pytest.mark.slow
-def test_a_manifest_makes_the_same_frames_again(api: Any, stack: LocalStack, tmp_path: Path) -> None:
-    record = made(api, "/v1/videos", **SMALL)
+def test_a_manifest_reproduces_the_same_frames(api: Any, stack: LocalStack, tmp_path: Path) -> None:
+    record = create_completed(api, "/v1/videos", **SMALL)
     (tmp_path / "manifest.json").write_bytes(content(api, record["id"], "manifest"))
     command = [sys.executable, "-m", "cli", "reproduce", str(tmp_path / "manifest.json")]
     command += ["--models-dir", str(stack.plan.models_dir)]

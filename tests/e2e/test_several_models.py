@@ -1,4 +1,4 @@
-"""One worker with room for one model serves several, one of them damaged, through real processes from end to end."""
+"""One worker with memory for one model serves several ones, of which one is damaged, with real processes."""
 
 import os
 import shutil
@@ -21,9 +21,9 @@ FLOAT32 = 4  # bytes
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Path:
-    """The small model under three names; of one of them the weights are cut short."""
-    folder = tmp_path_factory.mktemp("shelf")
+def models_folder(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Path:
+    """The small model under three names; the weights of one are truncated."""
+    folder = tmp_path_factory.mktemp("models")
     for name in (FIRST, SECOND, DAMAGED):
         shutil.copytree(models_dir / FIRST, folder / name)
         card = folder / name / "card.json"
@@ -40,25 +40,25 @@ def metrics_port(free_port: Callable[[], int]) -> int:
 @pytest.fixture(scope="module")
 def stack(
     tmp_path_factory: pytest.TempPathFactory,
-    shelf: Path,
+    models_folder: Path,
     metrics_port: int,
-    impatient: dict[str, str],
+    short_intervals: dict[str, str],
 ) -> Iterator[LocalStack]:
-    """The service with a worker for all three, with room for the weights of one and a half."""
+    """The service with one worker for all three models, and memory for the weights of one and a half."""
     folder = tmp_path_factory.mktemp("several")
-    room = {"EASYANIMATE_MODEL_MEMORY_BYTES": str(count_parameters(shelf / FIRST) * FLOAT32 * 3 // 2)}
+    memory = {"EASYANIMATE_MODEL_MEMORY_BYTES": str(count_parameters(models_folder / FIRST) * FLOAT32 * 3 // 2)}
     others = {"EASYANIMATE_MODELS": f"{SECOND},{DAMAGED}", "EASYANIMATE_UNSERVED_AFTER_S": "1"}
     port = {"EASYANIMATE_WORKER_METRICS_PORT": str(metrics_port)}
-    plan = stack_plan(folder, shelf, {**impatient, **room, **others, **port})
+    plan = stack_plan(folder, models_folder, {**short_intervals, **memory, **others, **port})
     stack = LocalStack(plan).start()
     yield stack
     stack.stop()
 
 
-def told(api: Any, model: str) -> tuple[int, int, bool]:
-    """How many workers serve a model, how many have it loaded, and whether it is said that nobody does."""
-    found = api.http.get(f"/v1/models/{model}").raise_for_status().json()
-    return found["live_workers"], found["loaded_workers"], found["unserved_since"] is not None
+def model_status(api: Any, model: str) -> tuple[int, int, bool]:
+    """The numbers of live and loaded workers of a model, and whether it is reported as unserved."""
+    record = api.http.get(f"/v1/models/{model}").raise_for_status().json()
+    return record["live_workers"], record["loaded_workers"], record["unserved_since"] is not None
 
 
 def metrics_of(port: int) -> dict[tuple[str, str], float]:
@@ -79,34 +79,34 @@ def frames_of(api: Any, video_id: str) -> list[str]:
     return frames
 
 
-def test_models_take_turns_in_the_room_there_is_and_make_the_same_frames(
+def test_models_share_the_memory_in_turn_and_render_the_same_frames(
     api: Any, stack: LocalStack, metrics_port: int, wait_until: Callable[..., None]
 ) -> None:
-    wait_until(lambda: [told(api, model)[:2] for model in (FIRST, SECOND)] == [(1, 1), (1, 0)])
+    wait_until(lambda: [model_status(api, model)[:2] for model in (FIRST, SECOND)] == [(1, 1), (1, 0)])
     pid = worker_pid(stack)
-    made = [api.create(model=model) for model in (FIRST, SECOND, FIRST)]
-    assert [api.ended(video_id)["status"] for video_id in made] == ["completed"] * 3
-    assert frames_of(api, made[0]) == frames_of(api, made[1]) == frames_of(api, made[2])
-    found, samples = metrics_of(metrics_port), ("easyanimate_worker_models_dropped_total", FIRST)
-    assert found[samples] >= 1
-    weights = [found["easyanimate_worker_model_weights_bytes", model] for model in (FIRST, SECOND)]
+    ids = [api.create(model=model) for model in (FIRST, SECOND, FIRST)]
+    assert [api.ended(video_id)["status"] for video_id in ids] == ["completed"] * 3
+    assert frames_of(api, ids[0]) == frames_of(api, ids[1]) == frames_of(api, ids[2])
+    metrics, dropped = metrics_of(metrics_port), ("easyanimate_worker_models_dropped_total", FIRST)
+    assert metrics[dropped] >= 1
+    weights = [metrics["easyanimate_worker_model_weights_bytes", model] for model in (FIRST, SECOND)]
     assert sorted(weights)[0] == 0 < max(weights)
     assert worker_pid(stack) == pid
 
 
-def test_a_damaged_model_is_withdrawn_its_jobs_wait_and_run_when_it_comes_back(
-    api: Any, stack: LocalStack, shelf: Path, wait_until: Callable[..., None]
+def test_jobs_of_a_damaged_model_wait_until_it_is_repaired(
+    api: Any, stack: LocalStack, models_folder: Path, wait_until: Callable[..., None]
 ) -> None:
     failed = api.ended(api.create(model=DAMAGED))
     assert failed["error"]["code"] == "model_unavailable"
-    wait_until(lambda: told(api, DAMAGED)[0] == 0)
+    wait_until(lambda: model_status(api, DAMAGED)[0] == 0)
     pid = worker_pid(stack)
     waiting = api.create(model=DAMAGED)
     wait_until(lambda: api.get(waiting)["queue"]["reason"] == "model_unavailable")
-    assert (api.get(waiting)["state"], told(api, DAMAGED)) == ("queued", (0, 0, True))
+    assert (api.get(waiting)["state"], model_status(api, DAMAGED)) == ("queued", (0, 0, True))
     assert api.ended(api.create(model=SECOND))["status"] == "completed"
     assert worker_pid(stack) == pid
-    shutil.copy(shelf / FIRST / WEIGHTS, shelf / DAMAGED / WEIGHTS)
-    os.kill(pid, signal.SIGTERM)  # it is started again
+    shutil.copy(models_folder / FIRST / WEIGHTS, models_folder / DAMAGED / WEIGHTS)
+    os.kill(pid, signal.SIGTERM)  # the stack restarts it
     assert api.ended(waiting)["status"] == "completed"
-    assert (api.get(waiting)["queue"], told(api, DAMAGED)[2]) == (None, False)
+    assert (api.get(waiting)["queue"], model_status(api, DAMAGED)[2]) == (None, False)

@@ -1,4 +1,4 @@
-"""The command `easyanimate up` and `demo` as a person uses them."""
+"""The commands `easyanimate up` and `demo`."""
 
 import os
 import signal
@@ -19,16 +19,16 @@ WaitUntil = Callable[..., None]
 Up = Callable[..., "tuple[subprocess.Popen[str], str]"]
 
 
-def marked(marker: str) -> list[int]:
-    """The processes with this word in their environment: all that ever came from one command."""
-    found = []
+def processes_of(marker: str) -> list[int]:
+    """The ids of the processes with this marker in their environment: all descendants of one command."""
+    pids = []
     for process in Path("/proc").iterdir():
         try:
             if process.name.isdigit() and marker.encode() in (process / "environ").read_bytes():
-                found.append(int(process.name))
+                pids.append(int(process.name))
         except OSError:
             continue
-    return found
+    return pids
 
 
 @pytest.fixture
@@ -38,9 +38,9 @@ def marker(tmp_path: Path) -> str:
 
 @pytest.fixture
 def up(
-    tmp_path: Path, models_dir: Path, free_port: Callable[[], int], impatient: dict[str, str], marker: str
+    tmp_path: Path, models_dir: Path, free_port: Callable[[], int], short_intervals: dict[str, str], marker: str
 ) -> Iterator[Up]:
-    """Starts `easyanimate up` in a folder of its own; the process and the address."""
+    """Starts `easyanimate up` in a folder of its own; returns the process and the address."""
     started: list[subprocess.Popen[str]] = []
 
     def up(port: int | None = None) -> "tuple[subprocess.Popen[str], str]":
@@ -48,7 +48,7 @@ def up(
         arguments = ["--port", str(port), "--data-dir", str(tmp_path / "data"), "--models-dir", str(models_dir)]
         process = subprocess.Popen(
             [sys.executable, "-m", "cli", "up", *arguments],
-            env={**os.environ, **impatient, "MARKER": marker},
+            env={**os.environ, **short_intervals, "MARKER": marker},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -80,7 +80,7 @@ def test_ctrl_c_leaves_the_data_and_a_kill_leaves_no_process(
     wait_until(lambda: api.get(running)["step"] >= 2)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
-    assert marked(marker) == []
+    assert processes_of(marker) == []
 
     process, url = up()
     wait_until(lambda: is_ready(url))
@@ -90,10 +90,10 @@ def test_ctrl_c_leaves_the_data_and_a_kill_leaves_no_process(
     assert api.get(running)["state"] in ("queued", "running")
     process.kill()
     process.wait()
-    wait_until(lambda: marked(marker) == [])
+    wait_until(lambda: processes_of(marker) == [])
 
 
-def test_a_port_in_use_is_said_in_one_sentence(stack: LocalStack, tmp_path: Path, models_dir: Path) -> None:
+def test_a_port_in_use_is_refused_with_one_sentence(stack: LocalStack, tmp_path: Path, models_dir: Path) -> None:
     arguments = ["--port", str(stack.plan.port), "--data-dir", str(tmp_path), "--models-dir", str(models_dir)]
     ended = subprocess.run(
         [sys.executable, "-m", "cli", "up", *arguments], capture_output=True, text=True, check=False, timeout=60
@@ -104,7 +104,7 @@ def test_a_port_in_use_is_said_in_one_sentence(stack: LocalStack, tmp_path: Path
     )
 
 
-def test_a_data_folder_in_use_is_said_in_one_sentence(
+def test_a_data_folder_in_use_is_refused_with_one_sentence(
     stack: LocalStack, models_dir: Path, free_port: Callable[[], int]
 ) -> None:
     arguments = ["--port", str(free_port()), "--data-dir", str(stack.plan.data_dir), "--models-dir", str(models_dir)]
@@ -115,7 +115,7 @@ def test_a_data_folder_in_use_is_said_in_one_sentence(
     assert "another easyanimate uses the data folder" in ended.stderr.strip().splitlines()[-1]
 
 
-def test_submit_watch_and_download_speak_to_a_service(stack: LocalStack, tmp_path: Path) -> None:
+def test_submit_watch_and_download_use_a_service(stack: LocalStack, tmp_path: Path) -> None:
     def easyanimate(*arguments: str) -> str:
         ended = subprocess.run(
             [sys.executable, "-m", "cli", *arguments, "--url", stack.url],
@@ -148,4 +148,4 @@ def test_the_demo_saves_two_videos_and_a_contact_sheet(tmp_path: Path, models_di
         assert f"{name}.mp4: 96x96, 16 frames at 8 a second; encoding" in ended.stdout
     with Image.open(tmp_path / "demo" / "contact-sheet.png") as sheet:
         assert sheet.width >= 8 * 96
-    assert marked(marker) == []
+    assert processes_of(marker) == []

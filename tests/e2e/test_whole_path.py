@@ -17,7 +17,7 @@ from cli.stack.stack import LocalStack
 
 WaitUntil = Callable[..., None]
 SECRET = "whsec_" + "c2VjcmV0" * 5
-LONG = 200  # steps: long enough to interfere with
+LONG = 200  # steps: long enough for an interruption
 
 
 def worker_pid(stack: LocalStack) -> int:
@@ -30,7 +30,7 @@ def is_denoising(api: Any, video_id: str) -> Callable[[], bool]:
     return lambda: bool(api.get(video_id)["step"] >= 2)
 
 
-def test_a_request_becomes_an_mp4_of_exactly_what_was_asked(api: Any) -> None:
+def test_a_request_becomes_an_mp4_of_the_requested_frames(api: Any) -> None:
     video_id = api.create(size="96x64", num_frames=24)
     assert api.ended(video_id)["status"] == "completed"
     content = api.http.get(f"/v1/videos/{video_id}/content").raise_for_status().content
@@ -40,22 +40,22 @@ def test_a_request_becomes_an_mp4_of_exactly_what_was_asked(api: Any) -> None:
         assert (frames, stream.width, stream.height, stream.average_rate) == (24, 96, 64, 8)
 
 
-def test_progress_is_seen_step_by_step(api: Any) -> None:
+def test_progress_is_reported_step_by_step(api: Any) -> None:
     video_id = api.create(num_inference_steps=30)
-    seen: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
     while (record := api.get(video_id))["status"] not in ("completed", "failed"):
         if record["phase"] == "denoising":
-            seen.append((record["step"], record["progress"]))
-    assert seen == sorted(seen)
-    assert len({step for step, _ in seen}) > 10
+            reports.append((record["step"], record["progress"]))
+    assert reports == sorted(reports)
+    assert len({step for step, _ in reports}) > 10
 
 
-def test_a_picture_becomes_a_video(api: Any) -> None:
-    picture = io.BytesIO()
-    Image.new("RGB", (64, 64), "red").save(picture, "PNG")
+def test_an_image_becomes_a_video(api: Any) -> None:
+    image = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(image, "PNG")
     fields = {"prompt": "a red field", "size": "64x64", "num_frames": "16", "num_inference_steps": "2"}
-    answer = api.http.post("/v1/videos", data=fields, files={"image": ("start.png", picture.getvalue())})
-    assert api.ended(answer.raise_for_status().json()["id"])["status"] == "completed"
+    response = api.http.post("/v1/videos", data=fields, files={"image": ("start.png", image.getvalue())})
+    assert api.ended(response.raise_for_status().json()["id"])["status"] == "completed"
 
 
 def test_the_same_seed_makes_the_same_file(api: Any) -> None:
@@ -65,13 +65,13 @@ def test_the_same_seed_makes_the_same_file(api: Any) -> None:
 
 @pytest.fixture
 def receiver() -> Iterator[tuple[str, list[tuple[dict[str, str], str]]]]:
-    """A real server for webhooks: its address, and what it gets."""
-    got: list[tuple[dict[str, str], str]] = []
+    """A webhook receiver: its address, and the received deliveries."""
+    received: list[tuple[dict[str, str], str]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"])).decode()
-            got.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            received.append(({name.lower(): value for name, value in self.headers.items()}, body))
             self.send_response(204)
             self.end_headers()
 
@@ -80,20 +80,20 @@ def receiver() -> Iterator[tuple[str, list[tuple[dict[str, str], str]]]]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/hook", got
+    yield f"http://127.0.0.1:{server.server_port}/hook", received
     server.shutdown()
     server.server_close()
 
 
-def test_the_receiver_hears_once_that_the_video_is_there(
+def test_the_webhook_of_a_completed_video_is_delivered_once(
     api: Any, receiver: tuple[str, list[Any]], wait_until: WaitUntil
 ) -> None:
-    url, got = receiver
+    url, received = receiver
     video_id = api.create(webhook={"url": url, "secret": SECRET})
-    wait_until(lambda: got)
+    wait_until(lambda: received)
     assert api.get(video_id)["status"] == "completed"
-    api.ended(api.create())  # time enough for a second delivery, if there were one
-    [(headers, body)] = got
+    api.ended(api.create())  # time for a possible second delivery
+    [(headers, body)] = received
     event = Webhook(SECRET).verify(body, headers)
     assert (event["type"], event["data"]["id"]) == ("video.completed", video_id)
 
@@ -108,7 +108,7 @@ def test_cancel_stops_the_engine_within_a_step_or_two(api: Any, wait_until: Wait
     assert api.ended(api.create())["status"] == "completed"
 
 
-def test_delete_in_mid_run_leaves_nothing_and_the_next_is_made(
+def test_a_delete_during_a_run_leaves_no_files_and_the_next_job_runs(
     api: Any, stack: LocalStack, wait_until: WaitUntil
 ) -> None:
     video_id = api.create(num_inference_steps=LONG)
@@ -121,9 +121,7 @@ def test_delete_in_mid_run_leaves_nothing_and_the_next_is_made(
     assert not list((stack.plan.data_dir / "objects" / "videos").glob(f"{video_id}*"))
 
 
-def test_a_killed_worker_loses_neither_its_job_nor_those_that_wait(
-    api: Any, stack: LocalStack, wait_until: WaitUntil
-) -> None:
+def test_a_killed_worker_loses_no_jobs(api: Any, stack: LocalStack, wait_until: WaitUntil) -> None:
     running, waiting = api.create(num_inference_steps=40), api.create()
     wait_until(is_denoising(api, running))
     os.kill(worker_pid(stack), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The rehearsal's own parts, at small size: what it writes has the published form, loads, and is measured."""
+"""The parts of the rehearsal at small size: written files have the published layout, load, and are measured."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cli.commands.models.rehearse import NEEDS, Needs, RehearsalFailed, check_machine
+from cli.commands.models.rehearse import REQUIREMENTS, RehearsalFailed, Requirements, check_machine
 from easyanimate.models.inspection import inspect_model
 from easyanimate.models.transfer.hub import pull_model
 from easyanimate.rehearsal.hub import HubRepository, serve_repository
@@ -25,7 +25,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return folder
 
 
-def test_what_is_written_has_the_published_names(folder: Path) -> None:
+def test_written_files_have_the_published_names(folder: Path) -> None:
     assert {path.name for path in (folder / "text_encoder").iterdir()} == {"config.json", TEXT_INDEX, *TEXT_PIECES}
     assert {path.name for path in (folder / "image_encoder").iterdir()} == {
         "config.json",
@@ -40,25 +40,25 @@ def test_what_is_written_has_the_published_names(folder: Path) -> None:
     }
 
 
-def test_what_is_written_loads_and_tells_what_is_left_aside(folder: Path) -> None:
+def test_a_written_model_loads_and_its_unused_tensors_are_reported(folder: Path) -> None:
     report = inspect_model(folder)
 
     assert not report.problems
-    left = {network.name: set(network.unused_tensors) for network in report.networks}
-    assert left["image_encoder"] >= {"text_model", "logit_scale", "text_projection", "embeddings.position_ids"}
-    assert (left["vae"], left["transformer"]) == ({"loss"}, {"pos_encoder.pe"})
+    unused = {network.name: set(network.unused_tensors) for network in report.networks}
+    assert unused["image_encoder"] >= {"text_model", "logit_scale", "text_projection", "embeddings.position_ids"}
+    assert (unused["vae"], unused["transformer"]) == ({"loss"}, {"pos_encoder.pe"})
 
 
 def test_the_same_seed_writes_the_same_weights(folder: Path, tmp_path: Path) -> None:
     again = tmp_path / SMALL.name
     write_published_folder(again, SMALL, newer=True, on_file=lambda path: None)
 
-    ours, theirs = (torch.load(home / "image_encoder" / "pytorch_model.bin") for home in (folder, again))
-    assert ours.keys() == theirs.keys()
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    first, second = (torch.load(home / "image_encoder" / "pytorch_model.bin") for home in (folder, again))
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_a_pull_from_the_stand_in_hub_ends_in_a_model_that_loads(folder: Path, tmp_path: Path) -> None:
+def test_a_model_pulled_from_the_local_hub_loads(folder: Path, tmp_path: Path) -> None:
     with serve_repository(HubRepository(f"alibaba-pai/{SMALL.name}", folder)) as url:
         pulled = pull_model("512", tmp_path / "models", endpoint=url)
 
@@ -77,16 +77,16 @@ def test_activations_are_measured_in_every_phase(folder: Path) -> None:
 
 def test_too_small_a_disk_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(RehearsalFailed, match=r"the disk .* is too small"):
-        check_machine(tmp_path, Needs(10**18, 0, 1))
+        check_machine(tmp_path, Requirements(10**18, 0, 1))
 
 
 def test_too_little_memory_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(RehearsalFailed, match="memory is too small"):
-        check_machine(tmp_path, Needs(0, 10**18, 1))
+        check_machine(tmp_path, Requirements(0, 10**18, 1))
 
 
 def test_the_published_size_needs_at_most_45_gb_of_disk() -> None:
-    assert NEEDS["published"].disk_bytes <= 45 * 10**9
+    assert REQUIREMENTS["published"].disk_bytes <= 45 * 10**9
 
 
 def test_the_report_is_a_table(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The doctor, with everything well and with one thing broken after the other."""
+"""The doctor, without problems and with one problem at a time."""
 
 import json
 from pathlib import Path
@@ -14,30 +14,30 @@ from tests.integration.redis_servers import free_port
 
 
 @pytest.fixture(autouse=True)
-def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis_url: str) -> None:
+def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis_url: str) -> None:
     monkeypatch.setenv("EASYANIMATE_REDIS_URL", redis_url)
     monkeypatch.setenv("EASYANIMATE_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("EASYANIMATE_MODELS_DIR", str(tmp_path / "models"))
     monkeypatch.setenv("EASYANIMATE_MIN_FREE_DISK_BYTES", "0")
 
 
-def look() -> tuple[int, dict[str, dict[str, Any]]]:
-    """The exit code, and the worst finding about each subject."""
+def run_doctor() -> tuple[int, dict[str, dict[str, Any]]]:
+    """The exit code, and the worst result of each subject."""
     done = CliRunner().invoke(app, ["doctor", "--json"])
-    told = json.loads(done.stdout)
-    assert told["ok"] == (done.exit_code == 0)
+    report = json.loads(done.stdout)
+    assert report["ok"] == (done.exit_code == 0)
     worst: dict[str, dict[str, Any]] = {}
     order = ("ok", "warning", "broken")
-    for finding in told["findings"]:
-        before = worst.setdefault(finding["subject"], finding)
-        if order.index(finding["level"]) > order.index(before["level"]):
-            worst[finding["subject"]] = finding
+    for result in report["findings"]:
+        before = worst.setdefault(result["subject"], result)
+        if order.index(result["level"]) > order.index(before["level"]):
+            worst[result["subject"]] = result
     return done.exit_code, worst
 
 
 def use_s3(monkeypatch: pytest.MonkeyPatch, settings: S3Settings, **changes: str) -> None:
     assert settings.secret_access_key
-    said = {
+    values = {
         "BUCKET": settings.bucket,
         "ENDPOINT_URL": str(settings.endpoint_url),
         "ACCESS_KEY_ID": str(settings.access_key_id),
@@ -45,14 +45,14 @@ def use_s3(monkeypatch: pytest.MonkeyPatch, settings: S3Settings, **changes: str
         "ADDRESSING_STYLE": "path",
     }
     monkeypatch.setenv("EASYANIMATE_STORAGE", "s3")
-    for name, value in {**said, **changes}.items():
+    for name, value in {**values, **changes}.items():
         monkeypatch.setenv(f"EASYANIMATE_S3__{name}", value)
 
 
-def test_all_is_well_but_for_a_model(redis: Redis) -> None:
-    code, found = look()
+def test_everything_but_the_model_is_ok(redis: Redis) -> None:
+    code, results = run_doctor()
     assert code == 0
-    assert {name: finding["level"] for name, finding in found.items()} == {
+    assert {name: result["level"] for name, result in results.items()} == {
         "settings": "ok",
         "redis": "ok",
         "storage": "ok",
@@ -61,8 +61,8 @@ def test_all_is_well_but_for_a_model(redis: Redis) -> None:
         "device": "ok",
         "codecs": "ok",
     }
-    said = CliRunner().invoke(app, ["doctor"])
-    assert "easyanimate models pull" in said.stdout
+    done = CliRunner().invoke(app, ["doctor"])
+    assert "easyanimate models pull" in done.stdout
 
 
 @pytest.mark.parametrize("kind", ["s3", "moto"])
@@ -70,13 +70,13 @@ def test_a_good_bucket_passes_every_step_and_is_left_clean(
     kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_s3(monkeypatch, request.getfixturevalue(f"{kind}_settings"))
-    code, found = look()
-    assert (code, found["storage"]["level"]) == (0, "ok"), found["storage"]
-    assert "upload in parts" in found["storage"]["message"]
+    code, results = run_doctor()
+    assert (code, results["storage"]["level"]) == (0, "ok"), results["storage"]
+    assert "upload in parts" in results["storage"]["message"]
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "reason"),
     [
         ({"BUCKET": "no-such-bucket"}, "EASYANIMATE_S3__BUCKET"),
         ({"SECRET_ACCESS_KEY": "wrong-secret"}, "EASYANIMATE_S3__SECRET_ACCESS_KEY"),
@@ -84,38 +84,38 @@ def test_a_good_bucket_passes_every_step_and_is_left_clean(
     ],
 )
 def test_a_bucket_that_does_not_work_is_explained(
-    change: dict[str, str], told: str, s3_settings: S3Settings, monkeypatch: pytest.MonkeyPatch
+    change: dict[str, str], reason: str, s3_settings: S3Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_s3(monkeypatch, s3_settings, **change)
-    code, found = look()
-    assert (code, found["storage"]["level"]) == (1, "broken")
-    assert told in found["storage"]["message"]
-    assert "wrong-secret" not in json.dumps(found)
+    code, results = run_doctor()
+    assert (code, results["storage"]["level"]) == (1, "broken")
+    assert reason in results["storage"]["message"]
+    assert "wrong-secret" not in json.dumps(results)
 
 
 def test_a_redis_that_may_drop_jobs_is_broken(redis: Redis) -> None:
     redis.config_set("maxmemory-policy", "allkeys-lru")
     try:
-        code, found = look()
+        code, results = run_doctor()
     finally:
         redis.config_set("maxmemory-policy", "noeviction")
-    assert (code, found["redis"]["advice"]) == (1, "set it to noeviction")
+    assert (code, results["redis"]["advice"]) == (1, "set it to noeviction")
 
 
-def test_a_redis_without_a_file_is_a_warning(redis: Redis) -> None:
+def test_a_redis_without_an_append_only_file_is_a_warning(redis: Redis) -> None:
     redis.config_set("appendonly", "no")
     try:
-        code, found = look()
+        code, results = run_doctor()
     finally:
         redis.config_set("appendonly", "yes")
-    assert (code, found["redis"]["level"]) == (0, "warning")
+    assert (code, results["redis"]["level"]) == (0, "warning")
 
 
 def test_no_redis_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EASYANIMATE_REDIS_URL", f"redis://:secret-word@127.0.0.1:{free_port()}")
-    code, found = look()
-    assert (code, found["redis"]["level"]) == (1, "broken")
-    assert "secret-word" not in json.dumps(found)
+    code, results = run_doctor()
+    assert (code, results["redis"]["level"]) == (1, "broken")
+    assert "secret-word" not in json.dumps(results)
 
 
 def test_a_full_disk_an_unfinished_model_and_no_gpu_are_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -124,15 +124,15 @@ def test_a_full_disk_an_unfinished_model_and_no_gpu_are_broken(monkeypatch: pyte
     (tmp_path / "models" / "easyanimate-v3-tiny").mkdir(parents=True)
     monkeypatch.setenv("EASYANIMATE_MIN_FREE_DISK_BYTES", str(1 << 62))
     monkeypatch.setenv("EASYANIMATE_DEVICE", "cuda")
-    code, found = look()
-    assert (code, found["disk"]["level"], found["models"]["level"]) == (1, "broken", "broken")
-    assert found["device"]["level"] == ("ok" if torch.cuda.is_available() else "broken")
+    code, results = run_doctor()
+    assert (code, results["disk"]["level"], results["models"]["level"]) == (1, "broken", "broken")
+    assert results["device"]["level"] == ("ok" if torch.cuda.is_available() else "broken")
 
 
-def test_settings_are_read_for_what_nobody_reads_and_what_makes_no_sense(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_and_invalid_settings_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EASYANIMATE_RETENTON_S", "5")
-    code, found = look()
-    assert (code, found["settings"]["advice"]) == (0, "did you mean EASYANIMATE_RETENTION_S?")
+    code, results = run_doctor()
+    assert (code, results["settings"]["advice"]) == (0, "did you mean EASYANIMATE_RETENTION_S?")
     monkeypatch.setenv("EASYANIMATE_RETENTION_S", "soon")
-    code, found = look()
-    assert (code, found["settings"]["level"]) == (1, "broken")
+    code, results = run_doctor()
+    assert (code, results["settings"]["level"]) == (1, "broken")

@@ -1,4 +1,4 @@
-"""`easyanimate evaluate` as a person types it, with the small model."""
+"""`easyanimate evaluate` with the small model."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ SMALL = {"default_width": 64, "default_height": 64, "default_num_frames": 8, "de
 
 @pytest.fixture
 def small(tmp_path: Path, models_dir: Path) -> Path:
-    """The small model with a card of little work."""
+    """The small model with a card of small defaults."""
     folder, model = tmp_path / "small", models_dir / "easyanimate-v3-tiny"
     folder.mkdir()
     for part in model.iterdir():
@@ -31,7 +31,7 @@ def evaluate(model: Path, output: Path, *arguments: str) -> Result:
     return CliRunner().invoke(app, ["evaluate", "--model", str(model), "-o", str(output), *arguments])
 
 
-def test_every_part_is_asked_of_the_model_and_reported(small: Path, tmp_path: Path) -> None:
+def test_every_part_is_evaluated_and_reported(small: Path, tmp_path: Path) -> None:
     done = evaluate(small, tmp_path / "out", "--captions", "2", "--floor", "vae.psnr=1", "--floor", "colour=0")
     assert done.exit_code == 0, done.output
     report = json.loads((tmp_path / "out" / "report.json").read_text())
@@ -47,23 +47,21 @@ def test_every_part_is_asked_of_the_model_and_reported(small: Path, tmp_path: Pa
             assert sheet.height > 64
 
 
-def test_a_floor_that_is_missed_ends_with_1_and_the_command_goes_on_from_what_is_there(
-    small: Path, tmp_path: Path
-) -> None:
-    words = ("--only", "t2v,vae", "--floor", "vae.psnr=98")
-    first = evaluate(small, tmp_path / "out", "--captions", "2", *words)
+def test_a_missed_floor_is_exit_code_1_and_the_same_command_resumes(small: Path, tmp_path: Path) -> None:
+    options = ("--only", "t2v,vae", "--floor", "vae.psnr=98")
+    first = evaluate(small, tmp_path / "out", "--captions", "2", *options)
     assert first.exit_code == 1, first.output
     assert "missed: vae.psnr 98" in first.output
     before = (tmp_path / "out" / "results.jsonl").read_text()
-    again = evaluate(small, tmp_path / "out", "--captions", "3", *words)
+    again = evaluate(small, tmp_path / "out", "--captions", "3", *options)
     assert again.exit_code == 1, again.output
     after = (tmp_path / "out" / "results.jsonl").read_text()
     assert after.startswith(before)
     assert len(after.splitlines()) == len(before.splitlines()) + 1
 
 
-def test_what_cannot_be_evaluated_is_one_clear_sentence(small: Path, tmp_path: Path) -> None:
-    (tmp_path / "taken").write_text("a file")
+def test_an_impossible_evaluation_is_refused_with_one_sentence(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "occupied").write_text("a file")
     refused = {
         ("--only", "t2v,cats"): "there is no part 'cats'",
         ("--only", "lora"): "needs a LoRA file",
@@ -74,8 +72,8 @@ def test_what_cannot_be_evaluated_is_one_clear_sentence(small: Path, tmp_path: P
         ("--scheduler", "best"): "scheduler must be one of",
         ("--guidance-scale", "-1"): "guidance_scale must be",
         ("--model", "nowhere"): "there is no model folder nowhere",
-        ("-o", str(tmp_path / "taken")): "taken",
-        ("-o", str(tmp_path / "taken" / "out")): "taken",
+        ("-o", str(tmp_path / "occupied")): "occupied",
+        ("-o", str(tmp_path / "occupied" / "out")): "occupied",
     }
     for arguments, reason in refused.items():
         done = evaluate(small, tmp_path / "out", *arguments)
@@ -85,12 +83,10 @@ def test_what_cannot_be_evaluated_is_one_clear_sentence(small: Path, tmp_path: P
     assert not (tmp_path / "out").exists()
 
 
-def test_results_are_those_of_one_model_and_its_settings_however_many_processes_make_them(
-    small: Path, tmp_path: Path
-) -> None:
-    words = ("--captions", "1", "--only", "vae")
+def test_results_belong_to_one_model_whatever_the_number_of_processes(small: Path, tmp_path: Path) -> None:
+    options = ("--captions", "1", "--only", "vae")
     for workers in ("1", "2"):
-        done = evaluate(small, tmp_path / workers, *words, "--workers", workers)
+        done = evaluate(small, tmp_path / workers, *options, "--workers", workers)
         assert done.exit_code == 0, done.output
     one, two = (
         [{**json.loads(line), "seconds": 0} for line in (tmp_path / name / "results.jsonl").read_text().splitlines()]
@@ -98,6 +94,6 @@ def test_results_are_those_of_one_model_and_its_settings_however_many_processes_
     )
     assert one == two
     assert len(one) == 2
-    other = evaluate(small, tmp_path / "1", *words, "--steps", "3")
+    other = evaluate(small, tmp_path / "1", *options, "--steps", "3")
     assert other.exit_code == 2
     assert "choose another folder" in other.output

@@ -1,4 +1,4 @@
-"""`easyanimate generate` as a person types it: the small model and real files, once in a process of its own."""
+"""`easyanimate generate` with the small model and real files, once in a child process."""
 
 import shutil
 import subprocess
@@ -23,15 +23,15 @@ SMALL = ("--width", "64", "--height", "64", "--num-frames", "8", "--steps", "2")
 
 @pytest.fixture
 def here(tmp_path: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to work in, with the models elsewhere."""
+    """An empty working directory; the models are elsewhere."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EASYANIMATE_MODELS_DIR", str(models_dir))
     return tmp_path
 
 
 @pytest.fixture
-def stocked(here: Path) -> Path:
-    """The folder to work in with two pictures, a mask and a clip of 8 frames of 64x64."""
+def with_files(here: Path) -> Path:
+    """The working directory with two images, a mask and a clip of 8 frames of 64x64."""
     for name in ("red", "blue"):
         Image.new("RGB", (64, 64), name).save(here / f"{name}.png")
     mask = Image.new("L", (64, 64), 0)
@@ -50,7 +50,7 @@ def generate(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, ["generate", "--prompt", "a red circle", *map(str, arguments)])
 
 
-def test_a_fresh_start_makes_the_small_model_and_an_mp4(tmp_path: Path) -> None:
+def test_the_first_call_creates_the_small_model_and_an_mp4(tmp_path: Path) -> None:
     size = ("--width", "96", "--height", "64", "--num-frames", "16", "--steps", "3")
     command = [sys.executable, "-m", "cli", "generate", "--prompt", "a red circle", *size, "--seed", "7"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
@@ -61,13 +61,13 @@ def test_a_fresh_start_makes_the_small_model_and_an_mp4(tmp_path: Path) -> None:
     assert (info.num_frames, info.width, info.height, info.fps) == (16, 96, 64, 8)
 
 
-def test_the_file_says_how_it_was_made(here: Path) -> None:
+def test_the_manifest_is_in_the_file_and_beside_it(here: Path) -> None:
     assert generate(*SMALL, "--seed", "5", "--scheduler", "ddim").exit_code == 0
     inside = Manifest.from_json(probe(here / "out.mp4").comment or "")
     beside = Manifest.from_json((here / "out.json").read_text())
-    told = beside.settings
-    assert (told["prompt"], told["seed"], told["scheduler"]) == ("a red circle", 5, "ddim")
-    assert inside.settings == told
+    settings = beside.settings
+    assert (settings["prompt"], settings["seed"], settings["scheduler"]) == ("a red circle", 5, "ddim")
+    assert inside.settings == settings
     assert (beside.model, beside.device, len(beside.frames)) == ("easyanimate-v3-tiny", "cpu", 8)
     assert first_difference(inside.frames, beside.frames) is None
 
@@ -79,13 +79,13 @@ def test_the_same_seed_makes_the_same_frames(here: Path) -> None:
     assert np.array_equal(a, b)
 
 
-def test_one_frame_becomes_a_png_from_a_model_given_as_a_folder(here: Path, models_dir: Path) -> None:
+def test_one_frame_is_a_png_from_a_model_folder(here: Path, models_dir: Path) -> None:
     one = ("--width", "64", "--height", "80", "--num-frames", "1", "--steps", "4", "--scheduler", "pndm")
     done = generate("--model", models_dir / "easyanimate-v3-tiny", *one, "-o", "cat.png")
     assert done.exit_code == 0, done.output
     assert "13/13" in done.stderr  # the bar counts PNDM's warm-up
-    with Image.open(here / "cat.png") as picture:
-        assert picture.size == (64, 80)
+    with Image.open(here / "cat.png") as image:
+        assert image.size == (64, 80)
 
 
 def test_a_published_folder_without_a_card_is_used_as_it_is(here: Path, models_dir: Path, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_published_folder_without_a_card_is_used_as_it_is(here: Path, models_d
     assert Manifest.from_json((here / "cat.json").read_text()).model == folder.name
 
 
-def test_a_published_folder_under_another_name_is_told_to_be_renamed(
+def test_a_published_folder_under_another_name_is_refused_with_advice(
     here: Path, models_dir: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "mine"
@@ -108,14 +108,14 @@ def test_a_published_folder_under_another_name_is_told_to_be_renamed(
 
 
 @pytest.mark.parametrize("memory", ["normal", "low", "lowest"])
-def test_a_cpu_computes_in_bfloat16_if_told(memory: str, here: Path) -> None:
+def test_a_cpu_computes_in_bfloat16_on_request(memory: str, here: Path) -> None:
     done = generate(*SMALL, "--dtype", "bfloat16", "--memory", memory)
     assert done.exit_code == 0, done.output
     manifest = Manifest.from_json((here / "out.json").read_text())
     assert (manifest.dtype, manifest.memory) == ("bfloat16", memory)
 
 
-def test_a_start_image_is_taken(here: Path) -> None:
+def test_a_start_image_is_accepted(here: Path) -> None:
     Image.new("RGBA", (50, 30), (255, 0, 0, 128)).save(here / "start.png")
     assert generate(*SMALL, "--image", "start.png").exit_code == 0
 
@@ -134,26 +134,24 @@ def test_a_start_image_is_taken(here: Path) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_every_way_to_start_makes_the_frames_asked_for(
-    arguments: tuple[str, ...], num_frames: int, stocked: Path
-) -> None:
+def test_every_mode_renders_the_requested_frames(arguments: tuple[str, ...], num_frames: int, with_files: Path) -> None:
     size = () if "--continue" in arguments else ("--width", "64", "--height", "64")
     few = () if "--num-frames" in arguments else ("--num-frames", "8")
     done = generate("--steps", "2", *size, *few, *arguments)
     assert done.exit_code == 0, done.output
-    info = probe(stocked / "out.mp4")
+    info = probe(with_files / "out.mp4")
     assert (info.num_frames, info.width, info.height) == (num_frames, 64, 64)
     assert info.fps == (12 if "--continue" in arguments else 8)
 
 
-def test_a_longer_video_begins_with_the_one_it_goes_on_from(stocked: Path) -> None:
+def test_an_extended_video_begins_with_its_source(with_files: Path) -> None:
     assert generate("--steps", "1", "--continue", "clip.mp4", "--num-frames", "4").exit_code == 0
     old = FrameHashes()
-    old.add(frames(stocked / "clip.mp4"))
-    assert Manifest.from_json((stocked / "out.json").read_text()).frames[:5] == old.all()[:5]
+    old.add(frames(with_files / "clip.mp4"))
+    assert Manifest.from_json((with_files / "out.json").read_text()).frames[:5] == old.all()[:5]
 
 
-def test_several_are_the_single_ones_of_the_next_seeds(here: Path) -> None:
+def test_several_videos_equal_single_ones_with_the_next_seeds(here: Path) -> None:
     assert generate(*SMALL, "--seed", "3", "--count", "2").exit_code == 0
     assert sorted(path.name for path in here.glob("*.mp4")) == ["out-3.mp4", "out-4.mp4"]
     assert generate(*SMALL, "--seed", "4", "-o", "alone.mp4").exit_code == 0
@@ -163,7 +161,7 @@ def test_several_are_the_single_ones_of_the_next_seeds(here: Path) -> None:
 
 def test_the_size_can_be_that_of_the_image(here: Path) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by a quarter: as seen it is twice as wide as high
+    exif[0x0112] = 6  # rotated by a quarter turn: the upright image is twice as wide as high
     Image.new("RGB", (50, 100), "red").save(here / "start.png", exif=exif)
     done = generate("--image", "start.png", "--resize-to-image", "--num-frames", "8", "--steps", "1")
     assert done.exit_code == 0, done.output
@@ -187,11 +185,11 @@ def test_a_lora_by_name_and_scale_changes_the_frames(here: Path, models_dir: Pat
     assert plain.frames != styled.frames
 
 
-def test_chinese_words_are_said_to_be_lost(here: Path) -> None:
+def test_chinese_words_cause_a_note(here: Path) -> None:
     assert "Chinese characters" in generate(*SMALL, "--prompt", "a red circle 红色").stderr
 
 
-def test_what_does_not_fit_into_the_prompt_is_said(here: Path) -> None:
+def test_words_beyond_the_prompt_limit_are_noted(here: Path) -> None:
     done = generate(*SMALL, "--prompt", "circle " * 130)
     assert "left out: 'circle" in done.stderr
 
@@ -204,7 +202,7 @@ def test_what_does_not_fit_into_the_prompt_is_said(here: Path) -> None:
         (("--num-frames", "0"), "num_frames must be 1 or more, got 0"),
         (("--num-frames", "100000"), "num_frames must be at most"),
         (("--window", "12"), "a window must have a multiple of 8 frames, got 12"),
-        (("--window", "800"), "frames at a time, got --window 800"),
+        (("--window", "800"), "windows of at most 48 frames, got --window 800"),
         (("--overlap", "5"), "overlap must be between 1 and 4"),
         (("--scheduler", "flow"), "scheduler must be one of euler"),
         (("--last-image", "red.png"), "needs a start image"),
@@ -226,7 +224,7 @@ def test_what_does_not_fit_into_the_prompt_is_said(here: Path) -> None:
         (("--steps", "3", "--scheduler", "pndm"), "between 4 and"),
         (("--guidance-scale", "-1"), "guidance_scale"),
         (("--seed", "-1"), "seed must be between 0"),
-        (("--image", "missing.png"), "missing.png is not a picture"),
+        (("--image", "missing.png"), "missing.png is not an image"),
         (("-o", "clip.avi"), "must end in .mp4 or .png"),
         (("-o", "clip.png"), "--num-frames 1"),
         (("-o", "no/such/folder.mp4"), "does not exist"),
@@ -235,9 +233,11 @@ def test_what_does_not_fit_into_the_prompt_is_said(here: Path) -> None:
         (("--model", "768"), "`easyanimate models pull 768`"),
     ],
 )
-def test_what_cannot_be_made_is_one_clear_sentence(arguments: tuple[str, ...], sentence: str, stocked: Path) -> None:
-    before = sorted(stocked.iterdir())
+def test_an_impossible_recipe_is_refused_with_one_sentence(
+    arguments: tuple[str, ...], sentence: str, with_files: Path
+) -> None:
+    before = sorted(with_files.iterdir())
     done = generate(*arguments)
     assert done.exit_code == 2
     assert sentence in done.stderr.splitlines()[-1]
-    assert sorted(stocked.iterdir()) == before
+    assert sorted(with_files.iterdir()) == before

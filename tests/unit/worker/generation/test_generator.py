@@ -1,4 +1,4 @@
-"""A request made into an MP4 by the real pipeline with the small model."""
+"""The real pipeline renders a request to an MP4 with the small model."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ def maker(models_dir: Path) -> VideoGenerator:
 
 
 def request(**changes: Any) -> VideoRequest:
-    wish: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "model": MODEL,
         "prompt": "a red ball rolls to the left",
         "width": 32,
@@ -41,23 +41,23 @@ def request(**changes: Any) -> VideoRequest:
         "scheduler": "euler",
         "seed": 5,
     }
-    return VideoRequest.model_validate(wish | changes)
+    return VideoRequest.model_validate(fields | changes)
 
 
 def never() -> None:
-    """No cancel."""
+    """Never cancels."""
 
 
 def make(
     maker: VideoGenerator,
     path: Path,
     image: Path | None = None,
-    tell: Callable[[Event], None] = lambda _: None,
+    send: Callable[[Event], None] = lambda _: None,
     check: Callable[[], None] = never,
     **changes: Any,
 ) -> Done:
     inputs = {"image.png": image} if image else {}
-    return maker.make(Run("run", request(**changes), path, inputs), tell, check)
+    return maker.make(Run("run", request(**changes), path, inputs), send, check)
 
 
 def stop() -> None:
@@ -65,85 +65,85 @@ def stop() -> None:
 
 
 @dataclass(frozen=True)
-class Made:
-    """One undisturbed run, for all who only look at it."""
+class FinishedRun:
+    """One run without interruptions."""
 
     path: Path
     done: Done
-    told: list[Any]
+    events: list[Any]
 
 
 @pytest.fixture(scope="module")
-def made(maker: VideoGenerator, tmp_path_factory: pytest.TempPathFactory) -> Made:
-    path, told = tmp_path_factory.mktemp("made") / "video.mp4", list[Any]()
-    return Made(path, make(maker, path, tell=told.append), told)
+def finished(maker: VideoGenerator, tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    path, events = tmp_path_factory.mktemp("finished") / "video.mp4", list[Any]()
+    return FinishedRun(path, make(maker, path, send=events.append), events)
 
 
-def test_the_file_holds_what_was_asked_for(made: Made) -> None:
-    found = probe(made.path)
-    assert (found.num_frames, found.width, found.height, found.fps) == (16, 32, 48, 24)
-    assert made.done.sha256 == hashlib.sha256(made.path.read_bytes()).hexdigest()
-    assert made.done.size_bytes == made.path.stat().st_size
+def test_the_file_holds_the_requested_frames(finished: FinishedRun) -> None:
+    info = probe(finished.path)
+    assert (info.num_frames, info.width, info.height, info.fps) == (16, 32, 48, 24)
+    assert finished.done.sha256 == hashlib.sha256(finished.path.read_bytes()).hexdigest()
+    assert finished.done.size_bytes == finished.path.stat().st_size
 
 
-def test_another_seed_makes_another_file(maker: VideoGenerator, made: Made, tmp_path: Path) -> None:
-    assert make(maker, tmp_path / "video.mp4", seed=6).sha256 != made.done.sha256
+def test_another_seed_makes_another_file(maker: VideoGenerator, finished: FinishedRun, tmp_path: Path) -> None:
+    assert make(maker, tmp_path / "video.mp4", seed=6).sha256 != finished.done.sha256
 
 
 def test_the_same_request_makes_the_same_file_even_after_an_interrupted_run(
-    maker: VideoGenerator, made: Made, tmp_path: Path
+    maker: VideoGenerator, finished: FinishedRun, tmp_path: Path
 ) -> None:
     with pytest.raises(Interrupted):
         make(maker, tmp_path / "video.mp4", check=stop)
-    assert make(maker, tmp_path / "video.mp4").sha256 == made.done.sha256
+    assert make(maker, tmp_path / "video.mp4").sha256 == finished.done.sha256
 
 
-def test_every_step_and_every_frame_is_counted(made: Made) -> None:
-    assert [said.step for said in made.told if said.phase is Phase.DENOISING] == list(range(STEPS + 1))
-    decoding = [said for said in made.told if said.phase is Phase.DECODING]
+def test_every_step_and_every_frame_is_counted(finished: FinishedRun) -> None:
+    assert [event.step for event in finished.events if event.phase is Phase.DENOISING] == list(range(STEPS + 1))
+    decoding = [event for event in finished.events if event.phase is Phase.DECODING]
     assert decoding[0] == Progress(Phase.DECODING, 0, 16)
     assert decoding[-1] == Progress(Phase.DECODING, 16, 16)
 
 
-def test_each_phase_has_its_seconds(made: Made) -> None:
-    assert list(made.done.phase_seconds) == ["encoding", "denoising", "decoding", "muxing"]
-    assert made.done.peak_memory_mb > 0
+def test_each_phase_has_its_seconds(finished: FinishedRun) -> None:
+    assert list(finished.done.phase_seconds) == ["encoding", "denoising", "decoding", "muxing"]
+    assert finished.done.peak_memory_mb > 0
 
 
 def test_a_cancel_stops_a_run_at_its_first_step(maker: VideoGenerator, tmp_path: Path) -> None:
-    told: list[Any] = []
+    events: list[Any] = []
     with pytest.raises(Interrupted):
-        make(maker, tmp_path / "video.mp4", tell=told.append, check=stop)
-    assert told[-1] == Progress(Phase.DENOISING, 1, STEPS)
+        make(maker, tmp_path / "video.mp4", send=events.append, check=stop)
+    assert events[-1] == Progress(Phase.DENOISING, 1, STEPS)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_cancel_stops_a_run_between_two_pieces_of_decoding(maker: VideoGenerator, tmp_path: Path) -> None:
-    told: list[Any] = []
+    events: list[Any] = []
 
     def stop_when_decoding() -> None:
-        if told[-1].phase is Phase.DECODING:
+        if events[-1].phase is Phase.DECODING:
             stop()
 
     with pytest.raises(Interrupted):
-        make(maker, tmp_path / "video.mp4", tell=told.append, check=stop_when_decoding)
-    assert 0 < told[-1].step < 16
+        make(maker, tmp_path / "video.mp4", send=events.append, check=stop_when_decoding)
+    assert 0 < events[-1].step < 16
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_start_image_changes_the_video(maker: VideoGenerator, made: Made, tmp_path: Path) -> None:
+def test_a_start_image_changes_the_video(maker: VideoGenerator, finished: FinishedRun, tmp_path: Path) -> None:
     Image.new("RGB", (32, 48), "red").save(tmp_path / "image.png")
-    assert make(maker, tmp_path / "video.mp4", tmp_path / "image.png").sha256 != made.done.sha256
+    assert make(maker, tmp_path / "video.mp4", tmp_path / "image.png").sha256 != finished.done.sha256
 
 
-def test_the_file_says_how_it_was_made_but_not_with_which_words(made: Made) -> None:
-    comment = probe(made.path).comment
+def test_the_file_has_its_manifest_without_the_prompts(finished: FinishedRun) -> None:
+    comment = probe(finished.path).comment
     assert comment is not None
     assert json.loads(comment)["settings"]["seed"] == 5
     assert "ball" not in comment
 
 
-def test_a_file_with_frames_missing_is_not_handed_out(
+def test_a_file_with_missing_frames_is_refused(
     maker: VideoGenerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def half(*_: Any, **__: Any) -> Iterator[torch.Tensor]:
@@ -154,20 +154,20 @@ def test_a_file_with_frames_missing_is_not_handed_out(
         make(maker, tmp_path / "video.mp4")
 
 
-def test_a_model_that_makes_nan_is_found_out(models_dir: Path, tmp_path: Path) -> None:
-    sick = VideoGenerator.load(models_dir / MODEL, "cpu", "float32")
+def test_a_model_that_produces_nan_raises_not_finite(models_dir: Path, tmp_path: Path) -> None:
+    broken = VideoGenerator.load(models_dir / MODEL, "cpu", "float32")
     with torch.no_grad():
-        next(sick.pipe.transformer.parameters()).fill_(float("nan"))
+        next(broken.pipe.transformer.parameters()).fill_(float("nan"))
     with pytest.raises(NotFinite):
-        make(sick, tmp_path / "video.mp4")
+        make(broken, tmp_path / "video.mp4")
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="there is no folder"):
         VideoGenerator.load(tmp_path / "model", "cpu", "float32")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
-def test_cuda_is_refused_where_there_is_none(models_dir: Path) -> None:
+def test_cuda_is_refused_without_a_device(models_dir: Path) -> None:
     with pytest.raises(ValueError, match="no CUDA device"):
         VideoGenerator.load(models_dir / MODEL, "cuda", "auto")

@@ -1,4 +1,4 @@
-"""Every mode of the small model, from a request and its files to the file that is stored."""
+"""Every mode of the small model, from a request and its input files to the result."""
 
 import json
 import shutil
@@ -34,7 +34,7 @@ Make = Callable[..., Done]
 
 @pytest.fixture(scope="module")
 def maker(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> VideoGenerator:
-    """The small model with windows of 16 frames, and a shelf of its own."""
+    """The small model with windows of 16 frames, in a models folder of its own."""
     folder = tmp_path_factory.mktemp("models")
     shutil.copytree(models_dir / MODEL, folder / MODEL)
     maker = VideoGenerator.load(folder / MODEL, "cpu", "float32")
@@ -43,35 +43,35 @@ def maker(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> VideoGe
 
 
 def request(**changes: Any) -> VideoRequest:
-    wish: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "model": MODEL, "prompt": "a red ball", "width": 32, "height": 48, "num_frames": 16, "fps": 24,
         "num_inference_steps": STEPS, "guidance_scale": 1.0, "scheduler": "euler", "seed": 5,
     }  # fmt: skip
-    return VideoRequest.model_validate(wish | changes)
+    return VideoRequest.model_validate(fields | changes)
 
 
 @pytest.fixture
 def make(maker: VideoGenerator, tmp_path: Path) -> Make:
-    """Makes a result at tmp_path; keys of inputs are set for the files that are given."""
+    """Renders a result at tmp_path; the input files set the keys of the request."""
 
-    def make(*files: Path, tell: Callable[[Any], None] = lambda _: None, **changes: Any) -> Done:
+    def make(*files: Path, send: Callable[[Any], None] = lambda _: None, **changes: Any) -> Done:
         keys = {path.name: f"{path.stem}_key" for path in files}
-        asked = request(**changes, **{field: "there" for field in keys.values()})
-        run = Run("run", asked, tmp_path / asked.result_name, {path.name: path for path in files})
-        return maker.make(run, tell, lambda: None)
+        video_request = request(**changes, **{field: "there" for field in keys.values()})
+        run = Run("run", video_request, tmp_path / video_request.result_name, {path.name: path for path in files})
+        return maker.make(run, send, lambda: None)
 
     return make
 
 
 @pytest.fixture
 def inputs(tmp_path: Path) -> Path:
-    """A folder for what a request brings along, away from what is made."""
+    """A folder for input files, apart from the results."""
     folder = tmp_path / "inputs"
     folder.mkdir()
     return folder
 
 
-def picture(path: Path, color: Any = "red") -> Path:
+def solid_image(path: Path, color: Any = "red") -> Path:
     Image.new("RGB", (32, 48), color).save(path)
     return path
 
@@ -89,7 +89,7 @@ def frames(path: Path) -> np.ndarray:
     return np.stack(list(read_frames(path))).astype(int)
 
 
-# ---- pictures
+# ---- images
 
 
 def test_one_frame_is_a_png_with_its_manifest(make: Make, tmp_path: Path) -> None:
@@ -103,13 +103,13 @@ def test_one_frame_is_a_png_with_its_manifest(make: Make, tmp_path: Path) -> Non
 
 
 def test_an_end_image_changes_the_video(make: Make, tmp_path: Path) -> None:
-    start, end = picture(tmp_path / "image.png"), picture(tmp_path / "last_image.png", "blue")
+    start, end = solid_image(tmp_path / "image.png"), solid_image(tmp_path / "last_image.png", "blue")
     assert make(start).sha256 != make(start, end).sha256
 
 
 @pytest.mark.parametrize("changes", [{"clip_apply_ratio": 1.0}, {"smooth": False}])
 def test_pipeline_settings_of_a_request_change_the_video(make: Make, tmp_path: Path, changes: dict[str, Any]) -> None:
-    start = picture(tmp_path / "image.png", (200, 30, 90))
+    start = solid_image(tmp_path / "image.png", (200, 30, 90))
     assert make(start, clip_apply_ratio=0.0).sha256 != make(start, **{"clip_apply_ratio": 0.0, **changes}).sha256
 
 
@@ -117,17 +117,17 @@ def test_pipeline_settings_of_a_request_change_the_video(make: Make, tmp_path: P
 
 
 def test_a_long_video_has_exactly_its_frames_and_counts_all_steps(make: Make, tmp_path: Path) -> None:
-    told: list[Any] = []
-    make(num_frames=40, tell=told.append)  # 0..16, 12..28, 24..40
-    told = [said for said in told if not isinstance(said, SegmentWritten)]
+    events: list[Any] = []
+    make(num_frames=40, send=events.append)  # 0..16, 12..28, 24..40
+    events = [event for event in events if not isinstance(event, SegmentWritten)]
     assert probe(tmp_path / "video.mp4").num_frames == 40
-    steps = [said.step for said in told if said.phase is Phase.DENOISING]
+    steps = [event.step for event in events if event.phase is Phase.DENOISING]
     assert sorted(set(steps)) == list(range(3 * STEPS + 1))
-    assert {said.total_steps for said in told if said.phase is Phase.DENOISING} == {3 * STEPS}
+    assert {event.total_steps for event in events if event.phase is Phase.DENOISING} == {3 * STEPS}
 
 
-def segments_told(told: list[Any]) -> list[int]:
-    return [said.num_frames for said in told if isinstance(said, SegmentWritten)]
+def segment_frames(events: list[Any]) -> list[int]:
+    return [event.num_frames for event in events if isinstance(event, SegmentWritten)]
 
 
 def frames_of(paths: Iterable[Path]) -> np.ndarray:
@@ -135,41 +135,41 @@ def frames_of(paths: Iterable[Path]) -> np.ndarray:
 
 
 def test_each_window_of_a_long_video_is_a_segment_before_the_next_one_begins(make: Make, tmp_path: Path) -> None:
-    told: list[Any] = []
-    done = make(num_frames=40, tell=told.append)  # the last 4 frames of a window wait for the next one
-    assert list(done.segment_frames) == segments_told(told) == [12, 12, 16]
-    kinds = [said for said in told if isinstance(said, SegmentWritten) or said.phase is Phase.DENOISING]
-    steps = [kinds[i - 1].step for i, said in enumerate(kinds) if isinstance(said, SegmentWritten)]
+    events: list[Any] = []
+    done = make(num_frames=40, send=events.append)  # the last 4 frames of a window belong to the next segment
+    assert list(done.segment_frames) == segment_frames(events) == [12, 12, 16]
+    kinds = [event for event in events if isinstance(event, SegmentWritten) or event.phase is Phase.DENOISING]
+    steps = [kinds[i - 1].step for i, event in enumerate(kinds) if isinstance(event, SegmentWritten)]
     assert steps[:2] == [STEPS, 2 * STEPS]
     watched = frames_of(sorted(tmp_path.glob("segment-*.ts")))
     whole = frames_of([tmp_path / "video.mp4"]).astype(int)
     likeliest = [int(np.abs(whole - frame).mean((1, 2, 3)).argmin()) for frame in watched]
-    assert np.abs(np.array(likeliest) - np.arange(40)).max() <= 1  # neighbours may differ less than two encodings do
+    assert np.abs(np.array(likeliest) - np.arange(40)).max() <= 1  # two encodings can differ more than neighbours
     assert np.abs(whole - np.stack(watched)).mean((1, 2, 3)).max() < 8  # noise in few pixels, twice encoded
 
 
 def test_the_progress_of_a_long_video_never_decreases(make: Make) -> None:
-    told: list[Any] = []
-    done = make(num_frames=40, tell=told.append)
-    told = [said for said in told if not isinstance(said, SegmentWritten)]
-    phases = [said.phase for said in told]
+    events: list[Any] = []
+    done = make(num_frames=40, send=events.append)
+    events = [event for event in events if not isinstance(event, SegmentWritten)]
+    phases = [event.phase for event in events]
     assert phases == sorted(phases, key=list(Phase).index)
-    decoding = [said for said in told if said.phase is Phase.DECODING]
+    decoding = [event for event in events if event.phase is Phase.DECODING]
     assert (decoding[-1].step, decoding[-1].total_steps) == (40, 40)
     assert list(done.phase_seconds) == ["encoding", "denoising", "decoding", "muxing"]
 
 
 def test_a_long_video_is_the_same_after_an_interrupted_one(make: Make, maker: VideoGenerator, tmp_path: Path) -> None:
     whole = make(num_frames=24).sha256
-    seen: list[Any] = []
+    sent: list[Any] = []
 
-    def stop(said: Any) -> None:
-        seen.append(said)
-        if len(seen) > 12:
+    def stop(event: Any) -> None:
+        sent.append(event)
+        if len(sent) > 12:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        make(num_frames=24, tell=stop)
+        make(num_frames=24, send=stop)
     assert make(num_frames=24).sha256 == whole
 
 
@@ -178,10 +178,10 @@ def test_a_long_video_is_the_same_after_an_interrupted_one(make: Make, maker: Vi
 
 def test_strength_is_the_share_of_steps_that_change_a_video(make: Make, inputs: Path, tmp_path: Path) -> None:
     source = clip(inputs / "video.mp4")
-    told: list[Any] = []
-    settings = {"video_num_frames": 24, "num_inference_steps": 4, "tell": told.append}
+    events: list[Any] = []
+    settings = {"video_num_frames": 24, "num_inference_steps": 4, "send": events.append}
     a_little = make(source, strength=0.5, **settings)
-    assert max(said.step for said in told if said.phase is Phase.DENOISING) == 2
+    assert max(event.step for event in events if event.phase is Phase.DENOISING) == 2
     assert make(source, strength=0.75, **settings).sha256 != a_little.sha256
     assert probe(tmp_path / "video.mp4").num_frames == 16
 
@@ -201,25 +201,25 @@ def test_a_mask_keeps_a_part_of_the_video(make: Make, inputs: Path) -> None:
 def test_an_extension_continues_from_the_last_frames(make: Make, inputs: Path, tmp_path: Path) -> None:
     source = clip(inputs / "video.mp4", 21)
     done = make(source, continues=True, video_num_frames=21, num_frames=21 + 16, overlap=2)
-    assert done.segment_frames == (19, 14, 4)  # what was there before can be watched at once
-    made, old = frames(tmp_path / "video.mp4"), frames(source)
-    assert len(made) == 37
-    assert np.abs(made[:20] - old[:20]).max() <= 4  # encoded once more; the new ones fade in from nothing at 19
+    assert done.segment_frames == (19, 14, 4)  # the frames of the source are a segment
+    extended, old = frames(tmp_path / "video.mp4"), frames(source)
+    assert len(extended) == 37
+    assert np.abs(extended[:20] - old[:20]).max() <= 4  # encoded twice; the new frames fade in from frame 19
 
 
 def test_an_extension_can_have_an_end_image_and_be_extended_again(make: Make, inputs: Path, tmp_path: Path) -> None:
-    source, end = clip(inputs / "video.mp4", 16), picture(inputs / "last_image.png")
+    source, end = clip(inputs / "video.mp4", 16), solid_image(inputs / "last_image.png")
     make(source, end, continues=True, video_num_frames=16, num_frames=24)
     (tmp_path / "video.mp4").rename(source)
     make(source, continues=True, video_num_frames=24, num_frames=32)
     assert probe(tmp_path / "video.mp4").num_frames == 32
 
 
-# ---- the video that came along
+# ---- the source video
 
 
-def turned(path: Path) -> Path:
-    """The video, to be shown a quarter turn clockwise."""
+def rotated(path: Path) -> Path:
+    """The video with a rotation of a quarter turn clockwise."""
     data = bytearray(path.read_bytes())
     matrix = data.index(b"tkhd") + 4 + 40
     data[matrix : matrix + 20] = b"".join(n.to_bytes(4, signed=True) for n in (0, 1 << 16, 0, -1 << 16, 0))
@@ -243,7 +243,7 @@ def test_a_rotated_video_is_turned_upright(tmp_path: Path) -> None:
     pixels[:, :16] = 255  # the upper half is white; after a quarter turn clockwise it is the right one
     with Mp4Writer(path, width=48, height=32) as video:
         video.write(pixels)
-    frame = next(source_frames(turned(path), request(video_num_frames=8)))
+    frame = next(source_frames(rotated(path), request(video_num_frames=8)))
     assert frame.shape == (48, 32, 3)
     assert frame[:, 20:].mean() > 250
     assert frame[:, :12].mean() < 5
@@ -275,7 +275,7 @@ def test_an_undecodable_video_is_refused_without_its_path(tmp_path: Path, cut: C
 
 @pytest.fixture
 def loras(maker: VideoGenerator) -> Iterator[Path]:
-    """The shelf, with a LoRA that fits, one that fits in part, and things that are none."""
+    """The folder of LoRAs, with one that fits, one that fits in part, and files that are no LoRAs."""
     folder = maker.models_dir / "loras"
     folder.mkdir()
     name = "transformer_blocks.0.attn1.to_q"
@@ -335,7 +335,7 @@ def test_the_lora_index_lists_the_names_for_requests(maker: VideoGenerator, lora
 
 
 def test_the_manifest_has_every_setting_and_the_hash_of_every_input(make: Make, tmp_path: Path) -> None:
-    make(picture(tmp_path / "image.png"), num_frames=24)
+    make(solid_image(tmp_path / "image.png"), num_frames=24)
     manifest = Manifest.from_json((tmp_path / "manifest.json").read_text())
     assert (manifest.settings["prompt"], manifest.settings["window"], len(manifest.frames)) == ("a red ball", 16, 24)
     assert list(manifest.inputs) == ["image"]
@@ -345,53 +345,53 @@ def test_the_manifest_has_every_setting_and_the_hash_of_every_input(make: Make, 
 def test_a_memory_profile_does_not_change_the_frames(make: Make, models_dir: Path, tmp_path: Path, memory: Any) -> None:
     careful = VideoGenerator.load(models_dir / MODEL, "cpu", "float32", memory)
     make(num_frames=8)
-    ours = frames(tmp_path / "video.mp4")
+    expected = frames(tmp_path / "video.mp4")
     careful.make(Run("run", request(num_frames=8), tmp_path / "careful.mp4"), lambda _: None, lambda: None)
-    assert np.abs(frames(tmp_path / "careful.mp4") - ours).mean() <= 3  # of 255
+    assert np.abs(frames(tmp_path / "careful.mp4") - expected).mean() <= 3  # of 255
 
 
 @pytest.mark.parametrize("scheduler", ["euler", "dpmpp_2m", "pndm"])
 def test_previews_are_sent_at_their_steps_and_change_no_frames(make: Make, tmp_path: Path, scheduler: str) -> None:
-    told: list[Any] = []
+    events: list[Any] = []
     settings = {"num_frames": 8, "num_inference_steps": 7, "scheduler": scheduler}
     plain = make(**settings)
-    seen = make(tell=told.append, preview_every_steps=3, **settings)
-    previews = [message for message in told if isinstance(message, Preview)]
+    with_previews = make(send=events.append, preview_every_steps=3, **settings)
+    previews = [message for message in events if isinstance(message, Preview)]
     total = {"euler": 7, "dpmpp_2m": 7, "pndm": 16}[scheduler]  # PNDM warms up: 12 calls for its first 3 steps
     assert [(preview.step, preview.total_steps) for preview in previews] == [(at, total) for at in range(3, total, 3)]
     for preview in previews:
-        with Image.open(BytesIO(preview.image)) as picture:
-            assert (picture.format, picture.size) == ("WEBP", (32, 48))
+        with Image.open(BytesIO(preview.image)) as image:
+            assert (image.format, image.size) == ("WEBP", (32, 48))
     assert Manifest.from_json((tmp_path / "manifest.json").read_text()).frames
-    assert plain.sha256 == seen.sha256
+    assert plain.sha256 == with_previews.sha256
 
 
 def test_the_last_preview_resembles_the_result(make: Make, tmp_path: Path) -> None:
-    told: list[Any] = []
-    make(tell=told.append, preview_every_steps=1, num_frames=8, num_inference_steps=20, smooth=False)
+    events: list[Any] = []
+    make(send=events.append, preview_every_steps=1, num_frames=8, num_inference_steps=20, smooth=False)
     frames = np.stack(list(read_frames(tmp_path / "video.mp4"))).astype(int)
-    off = []
-    for preview in (message for message in told if isinstance(message, Preview)):
-        with Image.open(BytesIO(preview.image)) as picture:
-            shown = np.asarray(picture.convert("RGB")).astype(int)
-        off.append(np.abs(frames - shown).mean(axis=(1, 2, 3)).min())
-    assert off[-1] < 12
-    assert off[-1] < off[0]
+    distances = []
+    for preview in (message for message in events if isinstance(message, Preview)):
+        with Image.open(BytesIO(preview.image)) as image:
+            preview_pixels = np.asarray(image.convert("RGB")).astype(int)
+        distances.append(np.abs(frames - preview_pixels).mean(axis=(1, 2, 3)).min())
+    assert distances[-1] < 12
+    assert distances[-1] < distances[0]
 
 
 def test_a_low_memory_profile_has_a_warning_instead_of_previews(make: Make, maker: VideoGenerator) -> None:
-    told: list[Any] = []
+    events: list[Any] = []
     environment, maker.environment = maker.environment, replace(maker.environment, memory="low")
     try:
-        done = make(tell=told.append, preview_every_steps=1, num_frames=8)
+        done = make(send=events.append, preview_every_steps=1, num_frames=8)
     finally:
         maker.environment = environment
-    assert not [message for message in told if isinstance(message, Preview)]
+    assert not [message for message in events if isinstance(message, Preview)]
     assert done.warnings == (NO_MEMORY,)
 
 
 def test_an_image_has_a_thumbnail_and_a_sheet_of_one_tile(make: Make, tmp_path: Path) -> None:
     make(num_frames=1)
     for name in ("thumbnail.webp", "spritesheet.jpg"):
-        with Image.open(tmp_path / name) as picture:
-            assert picture.size == (32, 48)
+        with Image.open(tmp_path / name) as image:
+            assert image.size == (32, 48)
