@@ -39,12 +39,13 @@ def sweeper(settings: WorkerSettings, redis: Redis) -> RecoverySweeper:
     return RecoverySweeper(JobStore(redis, lease_s=0.05).table, keeper)
 
 
-def test_a_job_with_an_expired_lease_is_queued_again(sweeper: RecoverySweeper, submit: Submit) -> None:
+def test_a_job_with_an_expired_lease_is_queued_again(sweeper: RecoverySweeper, submit: Submit, redis: Redis) -> None:
     job = submit("a red ball")
-    sweeper.store.lease(job.id, "w1")
+    store = JobStore(redis, lease_s=0.05)
+    store.lease(job.id, "w1")
     time.sleep(0.1)
     sweeper.sweep()
-    assert sweeper.store.first_waiting(MODEL) == job.id
+    assert store.first_waiting(MODEL) == job.id
 
 
 def test_a_job_with_a_valid_lease_keeps_running(sweeper: RecoverySweeper, submit: Submit, store: JobStore) -> None:
@@ -55,7 +56,7 @@ def test_a_job_with_a_valid_lease_keeps_running(sweeper: RecoverySweeper, submit
 
 
 def test_a_job_whose_ticket_was_lost_with_a_worker_gets_another(
-    sweeper: RecoverySweeper, submit: Submit, redis: Redis, card: ModelCard
+    sweeper: RecoverySweeper, submit: Submit, redis: Redis, store: JobStore, card: ModelCard
 ) -> None:
     Registry(redis).announce(card, "w1")
     job = submit("a red ball")
@@ -63,7 +64,7 @@ def test_a_job_whose_ticket_was_lost_with_a_worker_gets_another(
     for _ in range(2):
         sweeper.sweep()
     assert redis.llen(tickets.tickets_key(MODEL)) == 1
-    assert sweeper.store.first_waiting(MODEL) == job.id
+    assert store.first_waiting(MODEL) == job.id
 
 
 def test_a_keeper_waits_for_an_unavailable_redis(settings: WorkerSettings, free_port: int) -> None:
