@@ -1,6 +1,6 @@
-"""EasyAnimateV3 as a library: Slice VAE, hybrid-motion diffusion transformer, pipeline. Tensors in, tensors out.
+"""EasyAnimateV3 as a library: Slice VAE, hybrid-motion diffusion transformer and pipeline.
 
-Names are loaded when first used, so that `easyanimate.geometry` (plain integers) can be imported without torch.
+Each name is imported at its first use, so that `easyanimate.geometry` (plain integers) can be imported without torch.
 """
 
 from importlib import import_module
@@ -18,7 +18,7 @@ __all__ = [
     "EasyAnimateTransformer3DModel",
 ]
 
-_HOME = {
+_MODULE_OF = {
     "AutoencoderKLSlice": "easyanimate.vae",
     "EasyAnimatePipeline": "easyanimate.pipeline",
     "EasyAnimatePipelineOutput": "easyanimate.pipeline",
@@ -27,6 +27,6 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'easyanimate' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    return getattr(import_module(_MODULE_OF[name]), name)

@@ -1,10 +1,10 @@
-"""The size a video gets from its start image's shape: plain integers, no torch (spec: pipelines 3)."""
+"""The size of a video from the shape of its start image: plain integers, no torch (spec: pipelines 3)."""
 
 from easyanimate.geometry import SIZE_STEP
 
 BASE_SIZES = (512, 768, 960)  # sides of the squares whose areas the published models were trained at
 
-# Height over width -> (height, width) at the base size 512: the shapes V3 was trained in.
+# Height / width -> (height, width) at the base size 512: the shapes that V3 was trained with.
 BUCKETS = {
     0.25: (256, 1024), 0.26: (256, 992), 0.27: (256, 960), 0.28: (256, 928), 0.32: (288, 896),
     0.33: (288, 864), 0.35: (288, 832), 0.4: (320, 800), 0.42: (320, 768), 0.48: (352, 736),
@@ -18,14 +18,14 @@ BUCKETS = {
 
 
 def resize_to_image(width: int, height: int, base_size: int) -> tuple[int, int]:
-    """(width, height) in pixels of a video that starts from an image of `width` x `height`.
+    """The (width, height) in pixels of a video that starts from an image of `width` x `height`.
 
-    It has about the area of `base_size` squared and the nearest shape V3 was trained in; the image is stretched to it.
-    A photo's orientation tag is the caller's: give the sides as the picture is seen.
+    The video has about the area of `base_size` squared, and the nearest shape that V3 was trained with. The image is
+    stretched to it. The caller applies an orientation tag first: the sides are those of the image as a viewer shows it.
     Raises ValueError for a side or base size below 1.
     """
     if min(width, height, base_size) < 1:
         raise ValueError(f"width, height and base_size must be 1 or more, got {width}, {height} and {base_size}")
-    nearest = min(BUCKETS, key=lambda ratio: abs(ratio - height / width))  # the flatter one on a tie
+    nearest = min(BUCKETS, key=lambda ratio: abs(ratio - height / width))  # on a tie the flatter one
     tall, wide = (side * base_size // 512 // SIZE_STEP * SIZE_STEP for side in BUCKETS[nearest])
     return wide, tall

@@ -1,4 +1,4 @@
-"""The T5 text encoder and the CLIP image encoder of a published folder, loaded as strictly as our own models."""
+"""Strict loading of the T5 text encoder and the CLIP image encoder of a published model folder."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -19,23 +19,23 @@ log = logging.getLogger(__name__)
 TIED_EMBEDDINGS = (
     "shared.weight",
     "encoder.embed_tokens.weight",
-)  # one table under two names; files hold either or both
+)  # one table under two names; a file holds one or both
 POSITION_IDS = "vision_model.embeddings.position_ids"  # 0, 1, 2, ... in old files (spec: transformer 18)
-# What a whole CLIP model holds besides the image encoder (spec: published).
+# The parts of a whole CLIP model besides the image encoder (spec: published).
 _TEXT_HALF = ("text_model.", "text_projection.", "logit_scale")
 _VISION_HALF = ("vision_model.", "visual_projection.")
 
 
 @dataclass(frozen=True)
 class ClipWeights:
-    """The tensors of the image encoder, and the names of those of the text half, which is not used."""
+    """The tensors of the image encoder, and the names of the tensors of the text half, which is not used."""
 
     vision: Mapping[str, Tensor]
     unused: tuple[str, ...]
 
 
 def load_t5(folder: str | Path, dtype: torch.dtype, variant: str | None = None) -> T5EncoderModel:
-    """The text encoder in `folder`, on the CPU, in evaluation mode (spec: transformer 17).
+    """Loads the text encoder in `folder` on the CPU, in evaluation mode (spec: transformer 17).
 
     In float16 the layers that overflow (`wo`) stay in float32. Raises CheckpointError as `from_pretrained` does.
     """
@@ -52,9 +52,9 @@ def load_t5(folder: str | Path, dtype: torch.dtype, variant: str | None = None) 
 
 
 def load_clip(folder: str | Path, dtype: torch.dtype, variant: str | None = None) -> CLIPVisionModelWithProjection:
-    """The image encoder in `folder`, on the CPU, in evaluation mode (spec: transformer 18, published).
+    """Loads the image encoder in `folder` on the CPU, in evaluation mode (spec: transformer 18, published).
 
-    The folder holds a whole CLIP model or the image encoder alone, and the settings of either.
+    The folder holds a whole CLIP model or the image encoder alone, with the settings of either.
     Raises CheckpointError as `from_pretrained` does.
     """
     folder = Path(folder)
@@ -69,9 +69,9 @@ def load_clip(folder: str | Path, dtype: torch.dtype, variant: str | None = None
 
 
 def split_clip(state_dict: Mapping[str, Tensor], where: Path) -> ClipWeights:
-    """The halves of a whole CLIP model, or an image encoder alone. `position_ids` are checked and left out.
+    """Splits a whole CLIP model into halves; an image encoder alone stays as it is. Checks and removes `position_ids`.
 
-    A tensor of neither half stays with the image encoder, so that strict loading refuses it.
+    A tensor that belongs to neither half stays with the image encoder; strict loading then refuses it.
     Raises CheckpointError if `position_ids` are not 0, 1, 2, ...
     """
     is_whole = any(name.startswith(_VISION_HALF) for name in state_dict)
@@ -86,8 +86,8 @@ def split_clip(state_dict: Mapping[str, Tensor], where: Path) -> ClipWeights:
 def _vision_config(config: Mapping[str, Any], width: int | None) -> CLIPVisionConfig:
     """The settings of the image encoder in a CLIPVisionConfig or a whole CLIPConfig.
 
-    Both levels of a CLIPConfig say projection_dim. Where they differ, the one counts that is the `width` of the
-    weights. Old files have `vision_config_dict` beside `vision_config`; its entries come first, as in transformers.
+    Both levels of a CLIPConfig have a projection_dim. If they differ, the one that equals the `width` of the weights is
+    used. Old files have `vision_config_dict` beside `vision_config`; its entries come first, as in transformers.
     """
     parts = [config.get(name) for name in ("vision_config", "vision_config_dict")]
     inner = {key: value for part in parts if isinstance(part, Mapping) for key, value in part.items()}
@@ -100,15 +100,16 @@ def _vision_config(config: Mapping[str, Any], width: int | None) -> CLIPVisionCo
 
 
 def _build(folder: Path, build: Callable[[dict[str, Any]], Any]) -> Any:
-    """An empty model of the config.json in `folder`; the dtype named there does not count."""
+    """Builds an empty model from the config.json in `folder`; the dtype in that file is ignored."""
     config = {key: value for key, value in read_config(folder).items() if key not in ("dtype", "torch_dtype")}
     try:
         return build_empty(lambda: build(config))
-    except Exception as problem:  # transformers raises many kinds for settings that make no model
+    except Exception as problem:  # transformers raises many types for invalid settings
         raise CheckpointError(f"{folder / 'config.json'} describes no usable model: {problem}") from problem
 
 
 def _with_tied_embeddings(state_dict: dict[str, Tensor], folder: Path) -> dict[str, Tensor]:
+    """`state_dict` with the table of word embeddings under both names. CheckpointError if the two tables differ."""
     tables = [state_dict[name] for name in TIED_EMBEDDINGS if name in state_dict]
     if len(tables) == len(TIED_EMBEDDINGS) and not torch.equal(*tables):
         raise CheckpointError(f"{folder}: {' and '.join(TIED_EMBEDDINGS)} differ, but are one table in this model")

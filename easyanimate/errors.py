@@ -1,33 +1,33 @@
-"""What can go wrong inside the model library.
+"""Errors of the model library.
 
 EasyAnimateError
-├── InvalidInput        an argument the model cannot work with; says which, and what would work
-├── CheckpointError     a weights folder or file that does not fit; names the file and the keys
-├── NotFinite           the model made NaN or infinity instead of a picture
-├── StateMismatch       a state to go on from that belongs to something else
-└── Interrupted         the step callback asked to stop
+├── InvalidInput        an argument that the model cannot work with; the message says what would work
+├── CheckpointError     a folder or file of weights that does not fit; the message names the file and the keys
+├── NotFinite           the result holds NaN or infinity
+├── StateMismatch       a state to resume from belongs to something else
+└── Interrupted         the step callback requested a stop
 """
 
 
 class EasyAnimateError(Exception):
-    """Something in the model library went wrong."""
+    """Base class of the errors of the model library."""
 
 
 class InvalidInput(EasyAnimateError, ValueError):
-    """An argument the model cannot work with."""
+    """An argument that the model cannot work with."""
 
 
 class CheckpointError(EasyAnimateError):
-    """A folder or file of weights that is damaged, incomplete, or made for another model."""
+    """A folder or file of weights that is damaged, incomplete, or belongs to another model."""
 
 
 class NotFinite(EasyAnimateError):
-    """The model made NaN or infinity: black frames, if anyone looked."""
+    """The result holds NaN or infinity, which would be shown as black frames."""
 
 
 class StateMismatch(EasyAnimateError):
-    """A state to go on from that belongs to another clip, or was made on another device."""
+    """A state to resume from that belongs to another clip, or was created on another device."""
 
 
 class Interrupted(EasyAnimateError):
-    """The caller's step callback asked to stop."""
+    """The step callback of the caller requested a stop."""

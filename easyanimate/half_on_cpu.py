@@ -1,6 +1,6 @@
 """Computes 16-bit products and convolutions in float32 on a CPU that is slow in 16 bits, and rounds once.
 
-torch computes them with oneDNN, which needs AVX-512 on an x86 processor. Without it torch uses plain loops: a product
+torch computes them with oneDNN, which needs AVX-512 on an x86 processor. Without it torch uses plain loops. A product
 of 256x4096x4096 took 36 s instead of 0.1 s. Weights stay in 16 bits; each is converted for one layer at a time.
 """
 
@@ -16,24 +16,24 @@ _PC = ("x86_64", "AMD64")
 
 
 def is_slow(x: Tensor) -> bool:
-    """Whether products of tensors like `x` are slow in their own number type."""
+    """Whether products of tensors like `x` are slow in their own dtype."""
     return x.device.type == "cpu" and x.dtype in HALF and not has_fast_half_products()
 
 
 def has_fast_half_products() -> bool:
-    """Whether this CPU multiplies in 16 bits at full speed; other processors than a PC's are left to torch."""
+    """Whether this CPU multiplies 16-bit numbers at full speed. Only x86 processors are checked."""
     return platform.machine() not in _PC or "512" in torch.backends.cpu.get_cpu_capability()
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """`F.linear` of `x` [..., in], in its number type."""
+    """`F.linear` of `x` [..., in], returned in the dtype of `x`."""
     if not is_slow(x):
         return F.linear(x, weight, bias)
     return F.linear(x.float(), weight.float(), None if bias is None else bias.float()).to(x.dtype)
 
 
 def attention(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`F.scaled_dot_product_attention` of [B, heads, N, d], in the number type of `queries`."""
+    """`F.scaled_dot_product_attention` of [B, heads, N, d], returned in the dtype of `queries`."""
     if not is_slow(queries):
         return F.scaled_dot_product_attention(queries, keys, values, attn_mask=bias)
     mask = bias if bias is None or bias.dtype == torch.bool else bias.float()
@@ -42,7 +42,7 @@ def attention(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None
 
 
 def convolution(layer: nn.Conv2d | nn.Conv3d, x: Tensor, weight: Tensor, **options: Any) -> Tensor:
-    """`layer`'s kind of convolution of `x` with `weight` and its own bias; `options` as in `F.conv2d`."""
+    """The 2-D or 3-D convolution of `x` with `weight` and the bias of `layer`; `options` as in `F.conv2d`."""
     run: Any = F.conv3d if isinstance(layer, nn.Conv3d) and weight.dim() == 5 else F.conv2d
     if not is_slow(x):
         return run(x, weight, layer.bias, **options)
@@ -51,7 +51,7 @@ def convolution(layer: nn.Conv2d | nn.Conv3d, x: Tensor, weight: Tensor, **optio
 
 
 class WideningLinear(nn.Linear):
-    """A linear layer that shares the weights of `original` and computes with `linear` above."""
+    """A linear layer that shares the weights of `original` and computes with `linear`."""
 
     def __init__(self, original: nn.Linear) -> None:
         nn.Module.__init__(self)
@@ -78,7 +78,7 @@ _SETTINGS = (
 
 
 class _Widening:
-    """A convolution that computes with `convolution` above and shares the weights of `original`."""
+    """A convolution that shares the weights of `original` and computes with `convolution`."""
 
     def __init__(self, original: Any) -> None:
         nn.Module.__init__(self)  # type: ignore[arg-type]
@@ -110,7 +110,7 @@ _WIDENING: dict[type[nn.Module], type[nn.Module]] = {
 def widen_products(model: Any) -> None:
     """Replaces the linear layers and plain convolutions of `model` that have 16-bit weights.
 
-    Weights, their names and their number types stay. Layers of a subclass compute as they are written.
+    Weights, their names and their dtypes do not change. Layers of a subclass are not replaced.
     """
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):

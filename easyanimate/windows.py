@@ -1,25 +1,25 @@
-"""Which windows a video longer than one is made of: plain integers, no torch, so that a front end can plan (spec: 9).
+"""Plans the windows of a long video with plain integers, without torch, so that a front end can plan (spec: 9).
 
-The model makes at most one window of frames at a time, 8k of them. A longer video is windows that overlap: each later
-one is given the last `overlap` frames of the one before. Every length comes out exactly:
+The model generates at most one window of frames at a time, 8k of them. A longer video has windows that overlap. Each
+later window starts with the last `overlap` frames of the previous window. The video has exactly the requested length:
 
-- Without an end image all windows but the last are full, as upstream plans them; what the last one makes beyond the
-  length asked for (at most 7 frames, its furthest ones) is cut off.
-- With an end image all windows but the first are full, and the last one ends in the image; the surplus is cut off the
-  end of the first one, before anything follows it.
+- Without an end image all windows but the last are full, as upstream plans them. The frames that the last one
+  generates beyond the requested length (at most 7, at its end) are cut off.
+- With an end image all windows but the first are full, and the last one ends in the image. The surplus is cut off the
+  end of the first window, before the next window starts.
 """
 
 from dataclasses import dataclass
 
 from easyanimate.geometry import FRAMES_PER_SLICE
 
-OVERLAPS = range(1, 5)  # V3 was trained with 1 to 4 frames given at the start
+OVERLAPS = range(1, 5)  # V3 was trained with 1 to 4 known frames at the start
 DEFAULT_OVERLAP = 4
 
 
 @dataclass(frozen=True)
 class Window:
-    """`num_frames` frames are made, the first of them at position `start` of the video, and `kept` of them stay."""
+    """A window of `num_frames` frames that starts at frame `start` of the video; its first `kept` frames are used."""
 
     start: int
     num_frames: int
@@ -27,18 +27,18 @@ class Window:
 
     @property
     def end(self) -> int:
-        """The position after the last frame that stays."""
+        """The position after the last frame that is used."""
         return self.start + self.kept
 
 
 def plan_windows(
     num_frames: int, *, window: int, overlap: int = DEFAULT_OVERLAP, continues: int = 0, end_image: bool = False
 ) -> tuple[Window, ...]:
-    """The windows of a video of exactly `num_frames`, at most `window` frames each.
+    """Plans the windows of a video of exactly `num_frames`, at most `window` frames each.
 
-    `continues` is 0, or `overlap` for a video that goes on from another one's last frames: these stand at the
-    positions 0..overlap-1, and `num_frames` new ones follow. One frame alone is a picture.
-    Raises ValueError, saying what would work, for what no plan can make.
+    `continues` is 0, or `overlap` for a video that extends another one. The last frames of the other video then have
+    the positions 0..overlap-1, and `num_frames` new ones follow. One frame alone is an image.
+    Raises ValueError, which says what would work, if there is no plan.
     """
     _check(window, overlap, continues)
     total = num_frames + continues
@@ -54,7 +54,7 @@ def plan_windows(
 
 
 def min_frames(*, continues: int = 0, end_image: bool = False) -> int:
-    """The shortest video there is a plan for; every longer one has a plan too."""
+    """The smallest number of frames that has a plan; each larger number has a plan too."""
     return max(1, FRAMES_PER_SLICE - continues) if end_image else 1
 
 
@@ -85,10 +85,10 @@ def _floor(num_frames: int) -> int:
 
 
 def _check(window: int, overlap: int, continues: int) -> None:
-    """A window is then always longer than the overlap, so that each adds frames."""
+    """Checks that a window is longer than the overlap, so that each window adds frames."""
     if window < FRAMES_PER_SLICE or window % FRAMES_PER_SLICE:
         raise ValueError(f"a window must have a multiple of {FRAMES_PER_SLICE} frames, got {window}")
     if overlap not in OVERLAPS:
         raise ValueError(f"overlap must be between {OVERLAPS[0]} and {OVERLAPS[-1]}, got {overlap}")
     if continues not in (0, overlap):
-        raise ValueError(f"a video goes on from as many frames as overlap: continues must be 0 or {overlap}")
+        raise ValueError(f"continues must be 0 or {overlap}, the overlap, got {continues}")

@@ -1,4 +1,4 @@
-"""A clip at a glance: some of its frames side by side."""
+"""A contact sheet: some frames of a clip side by side."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,11 +9,11 @@ from PIL import Image
 from easyanimate.errors import InvalidInput
 from easyanimate.files.video_file import read_frames
 
-LONGER_SIDE = 256  # pixels of each small picture
+LONGER_SIDE = 256  # pixels of each thumbnail
 
 
 def contact_sheet(video: str | Path | Iterable[np.ndarray], *, columns: int = 8) -> Image.Image:
-    """One row of at most `columns` frames, evenly spread from the first to the last, no longer than 256 pixels a side.
+    """One row of at most `columns` frames, evenly spread from the first to the last, at most 256 pixels a side.
 
     `video` is a file, or its frames [H, W, 3] of uint8 RGB.
     """

@@ -1,4 +1,4 @@
-"""Text inside a finished MP4 or PNG: what could not be known before its last frame."""
+"""Text in a finished MP4 or PNG, which is complete only after the last frame."""
 
 import secrets
 from pathlib import Path
@@ -12,14 +12,14 @@ from easyanimate.errors import InvalidInput
 
 
 def save_png(image: Image.Image, path: str | Path, comment: str) -> None:
-    """Write `picture` with `comment` in it."""
+    """Writes `image` with `comment` in it."""
     text = PngInfo()
     text.add_itxt("comment", comment)
     image.save(path, pnginfo=text)
 
 
 def set_mp4_comment(path: str | Path, comment: str) -> None:
-    """Write `comment` into the MP4 at `path`; the pictures are copied as they are, the file is replaced at once."""
+    """Writes `comment` into the MP4 at `path`; frames are copied without encoding, the file is replaced atomically."""
     path = Path(path)
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
@@ -30,7 +30,7 @@ def set_mp4_comment(path: str | Path, comment: str) -> None:
             copy.metadata["comment"] = comment
             stream = copy.add_stream_from_template(source.streams.video[0])
             for packet in source.demux(video=0):
-                if packet.dts is not None:  # the last one only says that there are no more
+                if packet.dts is not None:  # the last packet only marks the end
                     packet.stream = stream
                     copy.mux(packet)
         unfinished.replace(path)
@@ -39,7 +39,7 @@ def set_mp4_comment(path: str | Path, comment: str) -> None:
 
 
 def read_comment(path: str | Path) -> str | None:
-    """The text in the MP4 or PNG at `path`, if any. InvalidInput if it is neither."""
+    """The comment of the MP4 or PNG at `path`, if any. InvalidInput if it is neither."""
     path = Path(path)
     read = _png_comment if path.suffix == ".png" else _mp4_comment
     return read(path)
@@ -51,7 +51,7 @@ def _png_comment(path: Path) -> str | None:
             text: Any = image.info
             return text.get("comment")
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as problem:
-        raise InvalidInput(f"{path} is not a picture that can be read: {problem}") from problem
+        raise InvalidInput(f"{path} is not an image that can be read: {problem}") from problem
 
 
 def _mp4_comment(path: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""Frames kept exactly as they are until they go into a video: H.264 without loss, fast rather than small."""
+"""Frames stored exactly until they are encoded into a video: lossless H.264, fast rather than small."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +9,12 @@ import numpy as np
 
 from easyanimate.errors import InvalidInput
 
-# A quarter of the size of bare pixels for a few milliseconds a frame; FFV1 is a third smaller and three times slower.
+# A quarter of the size of raw pixels in a few milliseconds per frame. FFV1 is a third smaller and three times slower.
 LOSSLESS_OPTIONS = {"qp": "0", "preset": "ultrafast"}
 
 
 class LosslessWriter:
-    """Appends frames to a file that `read_lossless` gives back bit for bit, once it was closed."""
+    """Appends frames to a file from which `read_lossless` returns equal frames after `close`."""
 
     def __init__(self, path: Path, *, width: int, height: int) -> None:
         """`width` and `height` in pixels."""
@@ -25,7 +25,7 @@ class LosslessWriter:
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "rgb24"
 
     def write(self, frames: Any) -> None:
-        """Append `frames` [F, H, W, 3], uint8 RGB, an array or a tensor on the CPU."""
+        """Appends `frames` [F, H, W, 3], uint8 RGB, an array or a tensor on the CPU."""
         for pixels in np.asarray(frames):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
             frame.pts = self.num_frames
@@ -33,13 +33,13 @@ class LosslessWriter:
             self.num_frames += 1
 
     def close(self) -> None:
-        """Finish the file."""
+        """Finishes the file."""
         self._container.mux(self._stream.encode(None))
         self._container.close()
 
 
 def read_lossless(path: Path) -> Iterator[np.ndarray]:
-    """The frames [H, W, 3], uint8 RGB. InvalidInput if the file cannot be decoded; not every damage shows."""
+    """The frames [H, W, 3], uint8 RGB. InvalidInput if decoding fails; not all damage is detected."""
     try:
         with av.open(str(path), "r", format="matroska") as container:
             for frame in container.decode(video=0):

@@ -1,8 +1,8 @@
-"""How frames were made, told so exactly that they can be made again: written into the file, and beside it as JSON.
+"""The manifest: all values that frames depend on, so that they can be generated again. It is in the file and beside it.
 
-Frames are told by the SHA-256 of their pixels before encoding. A model is told by the SHA-256 over the names, sizes and
-content of its files; of every file above 16 MiB by its first 4 KiB in each MiB, since reading 18 GB would take minutes.
-That tells any other training of the same network apart, but not a few values changed on purpose.
+A frame is identified by the SHA-256 of its pixels before encoding. A model is identified by the SHA-256 over the names,
+sizes and content of its files. Of a file above 16 MiB only the first 4 KiB in each MiB are read, because 18 GB would
+take minutes. This distinguishes trainings of the same network, but not a deliberate change of a few values.
 """
 
 import hashlib
@@ -19,9 +19,9 @@ import numpy as np
 from easyanimate.errors import InvalidInput
 
 FORMAT = 1
-COMPACT = 16  # hexadecimal digits of each frame's hash inside the file: 64 bits tell frames apart well enough
+COMPACT = 16  # hexadecimal digits of each frame's hash in the file; 64 bits are enough to distinguish frames
 LIBRARIES = ("torch", "diffusers", "transformers", "peft", "numpy", "pillow", "av")
-_FOLDERS = ("tokenizer", "text_encoder", "image_encoder", "vae", "transformer")  # what loading reads
+_FOLDERS = ("tokenizer", "text_encoder", "image_encoder", "vae", "transformer")  # the folders that loading reads
 _WHOLE = 16 * 2**20
 _STRIDE, _SAMPLE = 2**20, 4 * 2**10
 
@@ -37,9 +37,9 @@ class UsedLora:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """Everything the frames depend on. `settings` are all parameters as they were in effect, the seed among them.
+    """All values that the frames depend on. `settings` are all effective parameters, with the seed.
 
-    `inputs` has the SHA-256 of each file that was given, by what it was given as; `frames` those of the frames.
+    `inputs` has the SHA-256 of each input file by its field; `frames` has those of the frames.
     """
 
     model: str
@@ -55,17 +55,17 @@ class Manifest:
     format: int = FORMAT
 
     def to_json(self) -> str:
-        """For people, with whole hashes."""
+        """The readable form, with full hashes."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
 
     def compact(self) -> str:
-        """For the file's own metadata: the frames' hashes shortened, no spaces."""
+        """The form for the metadata of the file: shortened hashes of frames, no spaces."""
         short = replace(self, frames=tuple(frame[:COMPACT] for frame in self.frames))
         return json.dumps(asdict(short), ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "Manifest":
-        """InvalidInput if `text` is not what `to_json` or `compact` wrote."""
+        """Parses the text of `to_json` or `compact`; InvalidInput for other text."""
         try:
             fields = json.loads(text)
             if fields["format"] != FORMAT:
@@ -76,26 +76,26 @@ class Manifest:
         except (ValueError, TypeError, KeyError, RecursionError) as problem:
             if isinstance(problem, InvalidInput):
                 raise
-            raise InvalidInput(f"this is no manifest of ours: {problem}") from problem
+            raise InvalidInput(f"this is no manifest: {problem}") from problem
 
 
 class FrameHashes:
-    """The SHA-256 of each frame that goes by."""
+    """Collects the SHA-256 of each frame."""
 
     def __init__(self) -> None:
         self._hashes: list[str] = []
 
     def add(self, frames: Any) -> None:
-        """The next `frames` [F, H, W, 3], uint8, an array or a tensor on the CPU."""
+        """Adds the next `frames` [F, H, W, 3], uint8, an array or a tensor on the CPU."""
         self._hashes += [hashlib.sha256(frame.tobytes()).hexdigest() for frame in np.asarray(frames)]
 
     def all(self) -> tuple[str, ...]:
-        """Of the frames so far, in order."""
+        """The hashes of all frames so far, in order."""
         return tuple(self._hashes)
 
 
 def first_difference(recorded: tuple[str, ...], created: tuple[str, ...]) -> int | None:
-    """The first frame whose hashes differ, or that only one side has; the recorded ones may be shortened."""
+    """The first frame with different hashes, or that only one side has; `recorded` hashes may be shortened."""
     for i, (old, new) in enumerate(zip(recorded, created, strict=False)):
         if not old or not new.startswith(old):
             return i
@@ -103,13 +103,13 @@ def first_difference(recorded: tuple[str, ...], created: tuple[str, ...]) -> int
 
 
 def file_sha256(path: str | Path) -> str:
-    """Of the whole content of a file."""
+    """The SHA-256 of the whole content of a file."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def model_sha256(folder: str | Path) -> str:
-    """What tells the model in `folder` from others; see above for what is read of large files."""
+    """The hash that identifies the model in `folder`; the module says how large files are read."""
     total = hashlib.sha256()
     for path in sorted(_files(Path(folder))):
         name = path.relative_to(folder).as_posix()
@@ -120,7 +120,7 @@ def model_sha256(folder: str | Path) -> str:
 
 
 def library_versions() -> dict[str, str]:
-    """Python's and those of the libraries that can change a frame."""
+    """The versions of Python and of the libraries that can change a frame."""
     versions = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:

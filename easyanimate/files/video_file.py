@@ -1,4 +1,4 @@
-"""MP4 files: written frame by frame, in one piece or not at all; read back to check what is in them."""
+"""MP4 files: written frame by frame, complete or not at all, and read back to check their content."""
 
 import secrets
 from collections.abc import Iterator, Mapping
@@ -17,20 +17,20 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from easyanimate.errors import InvalidInput
 from easyanimate.files.durable import to_disk
 
-BT709 = 1  # the number of ITU-R BT.709 in the tables of H.264, for colours, transfer and matrix alike
-LIMITED_RANGE = 1  # 16..235, what every player expects of H.264
-# Quality first: next to minutes of denoising the encoder's seconds do not count. Compared with "veryfast" at the same
-# CRF, "medium" takes twice the processor time and gains 0.8 dB. "cpu-independent": without it x264's AVX-512 code reads
-# memory nobody wrote, and the same frames make other bytes each time (seen at 96x64 and 80x64).
+BT709 = 1  # the number of ITU-R BT.709 in the H.264 tables, for primaries, transfer and matrix
+LIMITED_RANGE = 1  # 16..235, the range that players expect of H.264
+# Quality before speed: denoising takes minutes, encoding seconds. At the same CRF, "medium" takes twice the CPU time of
+# "veryfast" and gains 0.8 dB. Without "cpu-independent" the AVX-512 code of x264 reads uninitialized memory, and equal
+# frames give different bytes (measured at 96x64 and 80x64).
 H264_OPTIONS = {"crf": "18", "preset": "medium", "x264-params": "cpu-independent=1"}
 
-MAX_REORDERED_FRAMES = 16  # frames that H.264 and H.265 may store ahead of those shown before them, at most
+MAX_REORDERED_FRAMES = 16  # a frame of H.264 or H.265 may be stored this many frames early
 
 
 class Mp4Writer:
-    """H.264 in MP4 that plays while it loads, as a context manager: the file appears when the block ends well.
+    """H.264 in MP4 that plays while it loads, as a context manager: the file appears if the block succeeds.
 
-    Until then frames go to a hidden file beside it, which is removed if anything goes wrong.
+    Until then frames go to a hidden file beside it, which is deleted after an error.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Mp4Writer:
         return self
 
     def write(self, frames: Any) -> None:
-        """Append `frames` [F, H, W, 3], uint8 RGB, an array or a tensor on the CPU, of exactly the size asked for."""
+        """Appends `frames` [F, H, W, 3], uint8 RGB, an array or a tensor on the CPU, of the size of the video."""
         frames = np.asarray(frames)
         if frames.dtype != np.uint8 or frames.shape[1:] != (*self._size, 3):
             wanted = f"[F, {self._size[0]}, {self._size[1]}, 3] of uint8"
@@ -72,7 +72,7 @@ class Mp4Writer:
             if kind is None:
                 self._finish()
         finally:
-            with suppress(OSError, ValueError):  # what went wrong is known already; the file goes in any case
+            with suppress(OSError, ValueError):  # the first error is the one to report; the file is deleted in any case
                 self._container.close()
             self._unfinished.unlink(missing_ok=True)
 
@@ -87,7 +87,7 @@ class Mp4Writer:
 
 
 def h264_stream(container: Any, size: tuple[int, int], fps: Fraction, options: Mapping[str, str]) -> Any:
-    """A new stream of `container` for frames of `size`, height and width in pixels, in the colours of HD television."""
+    """A new stream of `container` for frames of `size` (height, width in pixels), with BT.709 colours."""
     stream = container.add_stream("libx264", rate=fps, options=dict(options))
     stream.height, stream.width = size
     stream.pix_fmt = "yuv420p"
@@ -99,7 +99,7 @@ def h264_stream(container: Any, size: tuple[int, int], fps: Fraction, options: M
 
 
 def yuv_frame(pixels: np.ndarray) -> Any:
-    """The picture [H, W, 3], uint8 RGB, as the encoder takes it."""
+    """Converts the image [H, W, 3], uint8 RGB, to a frame for the encoder."""
     return av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24").reformat(
         format="yuv420p",
         interpolation=Interpolation.BICUBIC,
@@ -110,7 +110,7 @@ def yuv_frame(pixels: np.ndarray) -> Any:
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a file holds, as found by decoding all of it. Sizes in pixels, `fps` in frames a second."""
+    """The content of a file, measured by decoding all of it. Sizes in pixels, `fps` in frames per second."""
 
     num_frames: int
     width: int
@@ -120,7 +120,7 @@ class VideoInfo:
 
 
 def probe(path: str | Path) -> VideoInfo:
-    """What is in the video at `path`. InvalidInput if it cannot be decoded from end to end."""
+    """Decodes the video at `path` and describes it. InvalidInput if any part cannot be decoded."""
     with _open(path) as container:
         stream = container.streams.video[0]
         num_frames = sum(1 for _ in _decoded(container, path))
@@ -138,7 +138,7 @@ def read_frames(path: str | Path) -> Iterator[np.ndarray]:
 
 @dataclass(frozen=True)
 class VideoHeader:
-    """What a file's header promises, rightly or not. Sizes in pixels."""
+    """The values in a file's header, which may be wrong. Sizes in pixels."""
 
     num_frames: int
     width: int
@@ -146,7 +146,7 @@ class VideoHeader:
 
 
 def read_header(path: str | Path) -> VideoHeader:
-    """What the video at `path` promises; nothing is decoded. InvalidInput if that is no frame that could be shown."""
+    """Reads the header of the video at `path` without decoding. InvalidInput if it declares no visible frame."""
     with _open(path) as container:
         stream = container.streams.video[0]
         if stream.codec_context is None or not stream.average_rate:
@@ -160,9 +160,8 @@ def read_header(path: str | Path) -> VideoHeader:
 def read_window(path: str | Path, start: int, count: int) -> Iterator[np.ndarray]:
     """At most `count` frames [H, W, 3], uint8 RGB, of the video at `path`, from number `start` on.
 
-    Frames are found by their time: where the rate varies, or a container is vague about times (AVI), `start` is a
-    place, not a number. Besides these only the frames since the keyframe before are decoded. InvalidInput if they
-    cannot be.
+    Frames are located by their timestamps. With a variable rate or inexact timestamps (AVI), `start` is approximate.
+    Only these frames and those since the previous keyframe are decoded. InvalidInput if decoding fails.
     """
     with _open(path) as container:
         start_time = _seek(container, start, path) if start > 0 else None
@@ -172,7 +171,7 @@ def read_window(path: str | Path, start: int, count: int) -> Iterator[np.ndarray
 
 
 def _declared_frames(container: Any, stream: Any) -> int:
-    """As counted in the header, or else as many as its duration has room for."""
+    """The frame count in the header, or the count that follows from the duration."""
     if stream.frames:
         return int(stream.frames)
     if stream.duration:
@@ -181,10 +180,10 @@ def _declared_frames(container: Any, stream: Any) -> int:
 
 
 def _seek(container: Any, start: int, path: str | Path) -> Fraction:
-    """Go to a keyframe from which frame `start` can be decoded; the time, in the stream's units, when it begins.
+    """Seeks to a keyframe from which frame `start` can be decoded; returns the start time in the stream's units.
 
-    Files are searched by the time a frame is stored, which may be `REORDERED` frames before it is shown. Half a frame
-    is taken off what is returned, since times are rounded.
+    Files are searched by the decoding time of a frame, which may be `MAX_REORDERED_FRAMES` before its display time. The
+    result is half a frame earlier, because timestamps are rounded.
     """
     stream = container.streams.video[0]
     if not stream.average_rate:

@@ -1,4 +1,4 @@
-"""LoRA files and partial weights: read, put on a model for one request, taken off without a trace, and written."""
+"""LoRA files and partial weights: reading, applying to a model for one request, removing, and writing."""
 
 from easyanimate.lora.application import DEFAULT_SCALE, LoraReport, applied
 from easyanimate.lora.file import LoraFile, LowRank, read_lora

@@ -1,7 +1,7 @@
-"""LoRAs in effect for the length of a `with` block: PEFT's layers around the base layers, and then the base again.
+"""LoRAs that are in effect inside a `with` block: PEFT layers around the base layers, removed at the end.
 
-The base weights are never written to, so they stay the same to the last bit after any number of requests, and a low-
-rank product at run time needs no second copy of the model. Leaving puts the very layers back that were there.
+The base weights are never written, so they stay bit-equal after any number of requests. A low-rank product at run time
+needs no second copy of the model. The end of the block restores the original layer objects.
 """
 
 import math
@@ -25,16 +25,16 @@ from easyanimate.lora.file import LoraFile, LowRank, has_finite_values
 from easyanimate.lora.names import WRITTEN_PREFIX, linear_paths
 from easyanimate.lora.wrappers import unwrapped
 
-DEFAULT_SCALE = 0.55  # what V3's own programs apply a LoRA with (spec: transformer 20)
+DEFAULT_SCALE = 0.55  # the scale of V3's own programs (spec: transformer 20)
 
 Models = Mapping[str, Any]
-_COMPUTING = (torch.float32, torch.float16, torch.bfloat16)  # weights in other types are only stored in them
+_COMPUTING = (torch.float32, torch.float16, torch.bfloat16)  # other dtypes are for storage only
 _CONFIG = LoraConfig(init_lora_weights=False, lora_dropout=0.0, inference_mode=True)
 
 
 @dataclass(frozen=True)
 class LoraReport:
-    """What became of one file: layers changed, and the entries left unused with the reason."""
+    """The result for one file: the number of changed layers, and the unused entries with the reason."""
 
     name: str
     scale: float
@@ -44,7 +44,7 @@ class LoraReport:
 
 @dataclass(frozen=True, eq=False)
 class _LayerUpdate:
-    """An update in `file` of the layer at `path` of `model`; `adapter` is its name among those of the request."""
+    """An update from `file` of the layer at `path` of `model`; `adapter` is its name in the request."""
 
     file: str
     model: str
@@ -56,7 +56,7 @@ class _LayerUpdate:
 
 @dataclass(frozen=True, eq=False)
 class _PatchedModel:
-    """A model with some layers replaced: where and in what type it computes, and what was where before."""
+    """A model with replaced layers: its compute dtype, and the original layers with their places."""
 
     model: nn.Module
     dtype: torch.dtype
@@ -64,15 +64,15 @@ class _PatchedModel:
 
     @classmethod
     def of(cls, model: Any) -> Self:
-        """Nothing is replaced yet."""
+        """A model without replaced layers."""
         return cls(model, model.dtype)
 
     def insert(self, update: _LayerUpdate) -> None:
-        """Put the update around its layer, or beside the one already there."""
+        """Wraps the layer of `update`, or adds the update to an existing wrapper."""
         parent_path, _, child = update.path.rpartition(".")
         parent, layer = self.model.get_submodule(parent_path), self.model.get_submodule(update.path)
         rank = update.low_rank.rank
-        with init_empty_weights():  # the numbers come next; random ones would take time and disturb the generator
+        with init_empty_weights():  # the values follow; random ones would cost time and advance the generator
             if isinstance(layer, LoraLinear):
                 layer.update_layer(update.adapter, rank, lora_alpha=rank, config=_CONFIG)
             else:
@@ -83,9 +83,9 @@ class _PatchedModel:
         self._fill(layer, update)
 
     def _fill(self, layer: Any, update: _LayerUpdate) -> None:
-        """An update lives with its layer, in the type in which that computes.
+        """Copies the update to the device of its layer, in the dtype in which the layer computes.
 
-        Raises CheckpointError for numbers that this type cannot hold, such as 1e5 in float16.
+        Raises CheckpointError for values that this dtype cannot hold, such as 1e5 in float16.
         """
         weight = layer.get_base_layer().weight
         dtype = weight.dtype if weight.dtype in _COMPUTING else self.dtype
@@ -93,19 +93,19 @@ class _PatchedModel:
             values = numbers.to(weight.device, dtype)
             if not has_finite_values(values):
                 raise CheckpointError(
-                    f"{update.file}: the update of {update.path} holds NaN, infinity or numbers too large for {dtype}"
+                    f"{update.file}: the update of {update.path} holds NaN, infinity or values too large for {dtype}"
                 )
             part[update.adapter].weight = nn.Parameter(values, requires_grad=False)
         layer.scaling[update.adapter] = update.scale * update.low_rank.strength
 
     def restore(self) -> None:
-        """Put the very layers back that were there."""
+        """Restores the original layers."""
         for parent, child, base in self.replaced:
             setattr(parent, child, base)
         self.regroup()
 
     def regroup(self) -> None:
-        """Group offload keeps lists of what it moves; diffusers makes them anew, and does nothing without it."""
+        """Rebuilds the lists of group offload with diffusers; without group offload it changes nothing."""
         _maybe_remove_and_reapply_group_offloading(self.model)
 
 
@@ -113,14 +113,14 @@ class _PatchedModel:
 def applied(
     models: DiffusionPipeline | Models, loras: Sequence[tuple[LoraFile, float]]
 ) -> Iterator[tuple[LoraReport, ...]]:
-    """Inside, each weight W counts as W + the sum of scale * alpha / r * up @ down over `loras`; after it, as W again.
+    """Inside, each weight W acts as W + the sum of scale * alpha / r * up @ down over `loras`.
 
-    `models` is a pipeline, or its "transformer" and, if wanted, "text_encoder" by name. Yields a report for each file.
-    Layers a file does not name (motion modules, for one made for PixArt) are untouched. The models keep their place:
-    component offload, group offload and stored number types work as before.
-    A model may be compiled or wrapped for parallel training.
-    Raises CheckpointError if nothing in a file fits or has an effect, InvalidInput for a scale that is no number, or
-    inside another `applied` of the same model.
+    `models` is a pipeline, or its "transformer" and optionally "text_encoder" by name. Yields a report for each file.
+    Layers that a file does not name (motion modules, for a LoRA of PixArt) are unchanged. The models stay on their
+    device: component offload, group offload and stored dtypes work as before. A model may be compiled or wrapped for
+    parallel training.
+    Raises CheckpointError if nothing in a file fits or has an effect. Raises InvalidInput for a scale that is no finite
+    number, or inside another `applied` of the same model.
     """
     parts = _unwrapped_parts(models)
     plans = [_plan(parts, file, scale, f"lora{i}") for i, (file, scale) in enumerate(loras)]
@@ -144,7 +144,7 @@ def _unwrapped_parts(models: DiffusionPipeline | Models) -> dict[str, Any]:
 
 
 def _plan(parts: Models, file: LoraFile, scale: float, adapter: str) -> tuple[list[_LayerUpdate], LoraReport]:
-    """Which layers `file` changes; nothing is changed yet, so that a refusal leaves no trace."""
+    """The layers that `file` changes. Nothing is changed yet, so that a refusal has no effect."""
     if isinstance(scale, bool) or not isinstance(scale, Real) or not math.isfinite(scale):
         raise InvalidInput(f"the scale of {file.name} must be a finite number such as {DEFAULT_SCALE}, got {scale!r}")
     updates: list[_LayerUpdate] = []
@@ -180,12 +180,12 @@ def _paths(parts: Models, model: str) -> dict[str, str]:
     if model not in parts:
         return {}
     if any(isinstance(module, BaseTunerLayer) for module in parts[model].modules()):
-        raise InvalidInput(f"a LoRA is in effect on the {model} already; give all LoRAs of a request at once")
+        raise InvalidInput(f"a LoRA is in effect on the {model} already; pass all LoRAs of a request together")
     return linear_paths(parts[model])
 
 
 def _mismatch(model: nn.Module | None, path: str | None, low_rank: LowRank) -> str:
-    """Why an entry cannot be used, or nothing."""
+    """The reason why an entry cannot be used, or an empty text."""
     if model is None or path is None:
         return "there is no such layer"
     layer: Any = model.get_submodule(path)
@@ -196,7 +196,7 @@ def _mismatch(model: nn.Module | None, path: str | None, low_rank: LowRank) -> s
 
 
 def _no_effect_reason(low_rank: LowRank) -> str:
-    """Why an entry changes nothing at any scale, or nothing."""
+    """The reason why an entry changes nothing at any scale, or an empty text."""
     if not low_rank.strength:
         return "alpha is 0, so it changes nothing"
     for part, numbers in (("lora_up", low_rank.up), ("lora_down", low_rank.down)):

@@ -1,4 +1,4 @@
-"""What an entry of a file is by the ending of its name: a part of a LoRA, of another kind of adapter, or neither."""
+"""Classifies the entries of a file by the end of their name: part of a LoRA, of another adapter, or neither."""
 
 import re
 from collections.abc import Iterable
@@ -24,11 +24,11 @@ _OTHER_KINDS = {
     "LyCORIS adapter of whole differences": r"\.(diff|diff_b|w_norm|b_norm)$",
 }
 _PATTERNS = {kind: re.compile(pattern) for kind, pattern in _OTHER_KINDS.items()}
-_BASE_LAYER = ".base_layer."  # PEFT's name for a layer that has a LoRA around it
+_BASE_LAYER = ".base_layer."  # PEFT's name for a layer inside a LoRA
 
 
 def split_entry(key: str) -> tuple[str, str] | None:
-    """The layer and the part ("down", "up" or "alpha") that `key` names; none for anything else."""
+    """The layer and the part ("down", "up" or "alpha") of `key`; None for other entries."""
     for part, ending in _ENDINGS.items():
         if match := ending.fullmatch(key):
             return match["layer"], part
@@ -36,23 +36,23 @@ def split_entry(key: str) -> tuple[str, str] | None:
 
 
 def other_kind(key: str) -> str | None:
-    """The kind of adapter, such as "LoKr", that `key` belongs to and a plain LoRA does not have."""
+    """The kind of adapter, such as "LoKr", that `key` belongs to if it is not part of a plain LoRA."""
     return next((kind for kind, pattern in _PATTERNS.items() if pattern.search(key)), None)
 
 
 def is_adapter(keys: Iterable[str]) -> bool:
-    """Whether a file with these entries is a LoRA or another kind of adapter, and not one of whole weights."""
+    """Whether a file with these entries is a LoRA or another adapter, and not one of whole weights."""
     return any(_is_of_adapter(key) for key in keys)
 
 
 def unsupported_reason(keys: Iterable[str]) -> str | None:
-    """What makes these entries more than a plain LoRA, and what to do about it; none for a plain one."""
+    """The reason why these entries are not a plain LoRA, with a remedy; None for a plain LoRA."""
     for key in keys:
         if _BASE_LAYER in key:
-            return f"is a model that was saved while a LoRA was applied ({key}); save it after the LoRA is taken off"
+            return f"is a model that was saved while a LoRA was applied ({key}); save it after the LoRA is removed"
         if kind := other_kind(key):
             return (
-                f"is a {kind} ({key}), not a plain LoRA of linear layers; merge it into its model where it was made "
+                f"is a {kind} ({key}), not a plain LoRA of linear layers; merge it into its model "
                 "(LyCORIS: tools/merge.py, PEFT: merge_and_unload) and use that as an override of weights, "
                 "or train a plain LoRA"
             )

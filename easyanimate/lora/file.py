@@ -1,6 +1,6 @@
-"""LoRA files in the namings of kohya's trainers, which EasyAnimateV3 uses too, OneTrainer, PEFT and diffusers.
+"""Reads LoRA files in the namings of kohya's trainers (also used by EasyAnimateV3), OneTrainer, PEFT and diffusers.
 
-Section 20 of the specification of the transformer describes kohya's.
+Section 20 of the transformer specification describes kohya's.
 """
 
 import math
@@ -17,7 +17,7 @@ from easyanimate.lora.names import split_name
 from easyanimate.lora.peft_settings import PeftSettings, read_peft_settings
 from easyanimate.weights.weights_file import read_weights_file
 
-_STORED_TYPES = (  # those that torch can turn into numbers to compute with
+_STORED_TYPES = (  # dtypes that torch can convert to compute dtypes
     torch.float64,
     torch.float32,
     torch.float16,
@@ -31,7 +31,7 @@ _STORED_TYPES = (  # those that torch can turn into numbers to compute with
 
 @dataclass(frozen=True, eq=False)
 class LowRank:
-    """The update alpha / r * up @ down of one linear layer: `down` [r, in], `up` [out, r]; without alpha it is r."""
+    """The update alpha / r * up @ down of a linear layer: `down` [r, in], `up` [out, r]; default alpha is r."""
 
     down: Tensor
     up: Tensor
@@ -39,12 +39,12 @@ class LowRank:
 
     @property
     def rank(self) -> int:
-        """r."""
+        """The rank r."""
         return self.down.shape[0]
 
     @property
     def strength(self) -> float:
-        """What `up @ down` is multiplied by at scale 1."""
+        """The factor of `up @ down` at scale 1."""
         return 1.0 if self.alpha is None else self.alpha / self.rank
 
 
@@ -58,13 +58,13 @@ class LoraFile:
 
 
 def read_lora(path: str | Path) -> LoraFile:
-    """The LoRA in the safetensors file `path`; no other kind of file is opened.
+    """Reads the LoRA in the safetensors file `path`; other file types are not opened.
 
-    Raises CheckpointError, saying what the file is and what would work, for anything but a LoRA of linear layers.
+    Raises CheckpointError, which describes the file and a remedy, for anything but a LoRA of linear layers.
     """
     path = Path(path)
     if path.suffix != ".safetensors":
-        raise CheckpointError(f"{path}: a LoRA is read from a .safetensors file; convert it where it was made")
+        raise CheckpointError(f"{path}: a LoRA must be a .safetensors file; convert it with the program that wrote it")
     tensors = read_weights_file(path)
     _check_is_lora(tensors, path)
     settings = read_peft_settings(path)
@@ -97,8 +97,8 @@ def _layers(tensors: Mapping[str, Tensor], path: Path) -> dict[str, dict[str, Te
         entry = split_entry(key)
         if entry is None:
             raise CheckpointError(
-                f"{path}: entry {key} is of a kind this program does not know; "
-                "it applies plain LoRAs, which hold lora_down.weight, lora_up.weight and alpha for each layer"
+                f"{path}: entry {key} is not supported; "
+                "a plain LoRA has lora_down.weight, lora_up.weight and alpha for each layer"
             )
         layer, part = entry
         if part in layers.setdefault(layer, {}):
@@ -127,13 +127,13 @@ def _low_rank(parts: Mapping[str, Tensor], where: str, settings: PeftSettings, l
     _check_shapes(down, up, where)
     for tensor in (down, up):
         if not has_finite_values(tensor):
-            raise CheckpointError(f"{where} holds NaN or infinity; the training went wrong, use an earlier file of it")
+            raise CheckpointError(f"{where} holds NaN or infinity; the training diverged, use an earlier file of it")
     alpha = _alpha(parts["alpha"], where) if "alpha" in parts else settings.alpha(*layer, rank=down.shape[0])
     return LowRank(down, up, alpha)
 
 
 def has_finite_values(tensor: Tensor) -> bool:
-    """Whether no value is NaN or infinite; 8-bit types cannot be asked directly."""
+    """Whether no value is NaN or infinite; float32 because isfinite does not support 8-bit dtypes."""
     return bool(torch.isfinite(tensor.float()).all())
 
 
@@ -148,9 +148,9 @@ def _check_type(tensor: Tensor, where: str) -> None:
 def _check_shapes(down: Tensor, up: Tensor, where: str) -> None:
     shapes = f"lora_down {list(down.shape)} and lora_up {list(up.shape)}"
     if down.ndim > 2 or up.ndim > 2:
-        raise CheckpointError(f"{where} updates a convolution ({shapes}); only updates of linear layers are known")
+        raise CheckpointError(f"{where} updates a convolution ({shapes}); only updates of linear layers are supported")
     if not down.ndim == up.ndim == 2:
-        raise CheckpointError(f"{where}: {shapes}; only updates of linear layers, [r, in] and [out, r], are known")
+        raise CheckpointError(f"{where}: {shapes}; only updates of linear layers, [r, in] and [out, r], are supported")
     if down.shape[0] != up.shape[1] or not down.shape[0]:
         raise CheckpointError(f"{where}: {shapes} do not share a rank; export the LoRA again")
 

@@ -1,4 +1,4 @@
-"""What a layer is called in a LoRA file: its path after a prefix of the model, with dots or underscores."""
+"""Names of layers in LoRA files: a prefix of the model and the path of the layer, with dots or underscores."""
 
 import re
 
@@ -6,11 +6,11 @@ from torch import nn
 
 from easyanimate.lora.wrappers import unwrapped_path
 
-# A trainer names by `prefix + "_" + path`; our transformer's root has an empty name, which makes two underscores there.
-# Other trainers leave that one out, so both are read (spec: transformer 20).
+# A trainer writes `prefix + "_" + path`. The root of the transformer has an empty name, which gives two underscores.
+# Other trainers omit it, so both forms are read (spec: transformer 20).
 WRITTEN_PREFIX = {"transformer": "lora_unet__", "text_encoder": "lora_te_"}
 
-# kohya, OneTrainer and LyCORIS; a longer prefix stands before the one it begins with.
+# kohya, OneTrainer and LyCORIS; a longer prefix comes before its own beginning.
 _FLAT_PREFIXES = {
     "lora_unet__orig_mod_": "transformer",
     "lora_unet__": "transformer",
@@ -20,7 +20,7 @@ _FLAT_PREFIXES = {
     "lycoris_": "transformer",
     "lora_te_": "text_encoder",
 }
-# PEFT, diffusers and ComfyUI; several may follow each other. Those of wrappers name no model.
+# PEFT, diffusers and ComfyUI; several may follow each other. Prefixes of wrappers name no model.
 _DOTTED_PREFIXES = {
     "base_model.model.": None,
     "module.": None,
@@ -38,12 +38,12 @@ _T5 = "encoder_block_"
 
 
 def flat_name(path: str) -> str:
-    """`path` of a module as a LoRA file writes it; one way only, since names hold underscores of their own."""
+    """The `path` of a module as LoRA files write it; not reversible, because names contain underscores."""
     return path.replace(".", "_")
 
 
 def without_dotted_prefix(layer: str) -> tuple[str | None, str]:
-    """The model that the dotted prefixes of `layer` name, if any, and the rest."""
+    """The model in the dotted prefixes of `layer`, if any, and the rest of the name."""
     model = None
     while prefix := next((candidate for candidate in _DOTTED_PREFIXES if layer.startswith(candidate)), None):
         model, layer = _DOTTED_PREFIXES[prefix] or model, layer.removeprefix(prefix)
@@ -51,7 +51,7 @@ def without_dotted_prefix(layer: str) -> tuple[str | None, str]:
 
 
 def split_name(layer: str) -> tuple[str, str] | None:
-    """The model ("transformer" or "text_encoder") and the flat name of `layer` of a file; none for another model."""
+    """The model ("transformer" or "text_encoder") and the flat name of `layer`; None for another model."""
     model, rest = without_dotted_prefix(layer)
     name = flat_name(rest.replace(".processor.", ".").replace("._orig_mod.", "."))
     if name.endswith("_to_out"):
@@ -67,7 +67,7 @@ def split_name(layer: str) -> tuple[str, str] | None:
 
 
 def linear_paths(model: nn.Module) -> dict[str, str]:
-    """The path of every linear layer of `model` by its flat name."""
+    """The path of each linear layer of `model` by its flat name."""
     return {
         flat_name(unwrapped_path(path)): path for path, module in model.named_modules() if isinstance(module, nn.Linear)
     }

@@ -1,4 +1,4 @@
-"""Weights of another training (a "DreamBooth model") in place of some of the transformer's, for one `with` block."""
+"""Replaces some weights of the transformer by those of another training (a "DreamBooth model"), in a `with` block."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,9 +28,10 @@ class WeightOverride:
 
 
 def read_override(path: str | Path) -> WeightOverride:
-    """The weights in `path`: safetensors, or a .bin that holds tensors only, bare or in an outer "state_dict".
+    """Reads the weights in `path`: safetensors, or a .bin that holds only tensors.
 
-    Raises CheckpointError for a damaged file, a LoRA, or a pickle that wants to do more than hold tensors.
+    The tensors may be in an outer "state_dict". Raises CheckpointError for a damaged file, a LoRA, or a pickle with
+    other objects than tensors.
     """
     path = Path(path)
     tensors = read_weights_file(path)
@@ -45,13 +46,13 @@ def read_override(path: str | Path) -> WeightOverride:
 
 @contextmanager
 def overridden(transformer: EasyAnimateTransformer3DModel, override: WeightOverride) -> Iterator[tuple[str, ...]]:
-    """Inside, the weights `override` names have its values, in the transformer's number type; all others their own.
+    """Inside, the weights in `override` replace those of the same name, in the transformer's dtype. Yields the names.
 
-    No copy is made where device and type agree. The transformer may be compiled or wrapped for parallel training, and
-    all names of the file may carry the prefix of such a wrapper or of a trainer.
-    Yields the names. After it, every weight is what it was, to the last bit. LoRAs go inside, not around it.
-    Raises CheckpointError if a name is unknown or a shape differs (nothing is changed then), InvalidInput under group
-    offload, which keeps copies of the weights that would come back in the middle of a call.
+    Tensors are not copied if device and dtype agree. The transformer may be compiled or wrapped for parallel training.
+    All names of the file may carry the prefix of such a wrapper or of a trainer. After the block each weight is
+    bit-equal to before. LoRAs are applied inside the block, not around it.
+    Raises CheckpointError if a name is unknown or a shape differs; nothing is changed then. Raises InvalidInput under
+    group offload, whose copies of the weights would return during a call.
     """
     transformer = unwrapped(transformer)
     if _is_group_offload_enabled(transformer):
@@ -66,11 +67,11 @@ def overridden(transformer: EasyAnimateTransformer3DModel, override: WeightOverr
         yield tuple(tensors)
     finally:
         for name, weight in own.items():
-            weights[name].data = weight.to(weights[name].device)  # the model may have moved; the bits stay
+            weights[name].data = weight.to(weights[name].device)  # the model may be on another device now
 
 
 def _without_prefixes(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """`tensors` without those of the known prefixes that all names begin with; no weight's own name has one."""
+    """`tensors` without the prefixes that all names share; no weight's own name has such a prefix."""
     while prefix := next(
         (candidate for candidate in _PREFIXES if all(name.startswith(candidate) for name in tensors)), None
     ):

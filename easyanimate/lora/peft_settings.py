@@ -1,4 +1,4 @@
-"""The alpha of LoRAs in PEFT's format, which is no tensor: it is in the metadata or in adapter_config.json."""
+"""The alpha of LoRAs in PEFT's format, which is in the metadata or in adapter_config.json."""
 
 import json
 import math
@@ -26,7 +26,7 @@ class PeftSettings:
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def alpha(self, model: str, layer: str, rank: int) -> float | None:
-        """The alpha of `layer` of `model`; none where nothing is said, which means the rank."""
+        """The alpha of `layer` of `model`; None without a setting, which means the rank."""
         alpha = self._of_layer(model, layer)
         if alpha is None:
             return None
@@ -47,7 +47,7 @@ class PeftSettings:
 
 
 def read_peft_settings(path: Path) -> PeftSettings:
-    """The settings of the LoRA in `path`, from its metadata or from PEFT's file beside it; empty where neither is."""
+    """The settings of the LoRA in `path`, from its metadata or from PEFT's file beside it; empty without both."""
     config = path.with_name(_CONFIG_FILE)
     if path.name == _MODEL_FILE and config.is_file():
         return _parsed(config.read_bytes(), str(config))
@@ -70,7 +70,7 @@ def _parsed(text: str | bytes, where: str) -> PeftSettings:
 
 
 def _names_layer(pattern: str, path: str) -> bool:
-    """As PEFT matches the keys of alpha_pattern: the end of a path, or a regular expression for it."""
+    """Matches a key of alpha_pattern as PEFT does: the end of a path, or a regular expression for it."""
     if path == pattern or path.endswith(f".{pattern}"):
         return True
     try:

@@ -1,4 +1,4 @@
-"""Models inside the wrappers of torch.compile and of parallel training, which put a prefix before every name."""
+"""Unwraps models from torch.compile and parallel training, which add a prefix to each name."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ _COMPILED = "_orig_mod"
 
 
 def unwrapped(model: Any) -> Any:
-    """The model inside any number of wrappers; a wrapper goes on to work with what is changed in it."""
+    """The model inside any number of wrappers; changes to it take effect through the wrapper."""
     inner = extract_model_from_parallel(model, keep_torch_compile=False)
     return inner if inner is model else unwrapped(inner)
 
 
 def unwrapped_path(path: str) -> str:
-    """`path` of a module or weight as it is without layers that are compiled one by one."""
+    """The `path` of a module or weight without the parts of layers that are compiled one by one."""
     return ".".join(part for part in path.split(".") if part != _COMPILED)

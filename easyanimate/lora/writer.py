@@ -1,4 +1,4 @@
-"""Writes a LoRA as V3's trainer does, so that what is trained here loads elsewhere (spec: transformer 20)."""
+"""Writes a LoRA in the format of V3's trainer, which other programs can load (spec: transformer 20)."""
 
 import hashlib
 import os
@@ -21,9 +21,9 @@ def write_lora(
     *,
     dtype: torch.dtype = torch.bfloat16,
 ) -> None:
-    """Write updates by the path of their layer (dots or flat) to the safetensors file `path`, whole or not at all.
+    """Writes updates by the path of their layer (dots or flat) to the safetensors file `path`, atomically.
 
-    All numbers, alpha too, are written as `dtype`; without alpha the rank is written. The metadata holds kohya's two
+    All values, also alpha, are written as `dtype`; without alpha the rank is written. The metadata holds kohya's two
     hashes. Raises InvalidInput if there is nothing to write.
     """
     tensors: dict[str, Tensor] = {}
@@ -47,7 +47,7 @@ def _plain(weight: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _hashes(tensors: Mapping[str, Tensor]) -> dict[str, str]:
-    """What kohya files name themselves by: all tensor bytes, and 64 KiB one MiB into the file without these hashes."""
+    """The two hashes of kohya files: of all tensor bytes, and of 64 KiB at 1 MiB of the file without these hashes."""
     file = save(dict(tensors), {})
     begin = 8 + int.from_bytes(file[:8], "little")
     return {

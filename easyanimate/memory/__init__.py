@@ -1,4 +1,4 @@
-"""Running the pipeline on less memory: which profile a clip needs, and how a pipeline is put into it."""
+"""Memory profiles of the pipeline: estimates for a clip, and the functions that apply a profile."""
 
 from easyanimate.memory.estimates import (
     PROFILES,

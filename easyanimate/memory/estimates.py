@@ -1,7 +1,7 @@
-"""How much memory a clip takes in each profile, for the published model in 16 bit: integers only, no torch.
+"""Estimates the memory of a clip in each profile, for the published model in 16 bits: integers only, no torch.
 
-Activations are counted live tensors (transformer: on the abstract device at production size; VAE: spec, Slice VAE
-11). What a GPU's kernels and allocator add on top has not been measured; `_SLACK` and `_WORKSPACE` stand for it.
+Activations are counted live tensors (transformer: on the meta device at production size; VAE: spec, Slice VAE 11). The
+overhead of a GPU's kernels and allocator has not been measured; `_SLACK` and `_WORKSPACE` are a reserve for it.
 """
 
 from dataclasses import dataclass
@@ -20,30 +20,32 @@ _TRANSFORMER, _TEXT_ENCODER, _IMAGE_ENCODER, _VAE = (
     607_937_024,
     492_000_000,
 )  # bytes of weights, 16 bit
-_TWO_BLOCKS = 2 * 263_192_576  # under group offload: T5's table of words, more than two blocks and what stays
-LIVE_TENSORS, LIVE_TENSORS_CHUNKED = 38, 28  # live token tensors at the peak, feed-forwards whole or in pieces
-_TILE = 384  # pixels, the side of what the VAE takes at once
-_ENCODING, _DECODING = 512, 640  # live values for each pixel of a frame of a tile
+_TWO_BLOCKS = (
+    2 * 263_192_576
+)  # under group offload: T5's word embeddings, which exceed two blocks and the resident weights
+LIVE_TENSORS, LIVE_TENSORS_CHUNKED = 38, 28  # live token tensors at the peak, with feed-forwards whole or in chunks
+_TILE = 384  # pixels, the side of a tile of the VAE
+_ENCODING, _DECODING = 512, 640  # live values per pixel of a frame of a tile
 _SLACK = 1.15
 _WORKSPACE = 400_000_000
 
 
 def choose_profile(free_bytes: int, width: int, height: int, num_frames: int) -> Profile:
-    """The fastest profile in which a window of this size fits into `free_bytes` of a device with the published model.
+    """The fastest profile in which a window of this size fits into `free_bytes`, with the published model.
 
-    Raises InvalidInput, saying how much would do, if not even "lowest" fits.
+    Raises InvalidInput, with the required size, if not even "lowest" fits.
     """
     for profile in PROFILES:
         if memory_needed(profile, width, height, num_frames) <= free_bytes:
             return profile
     raise InvalidInput(
         f"{width}x{height} with {num_frames} frames needs about {memory_needed('lowest', width, height, num_frames)} "
-        f"bytes of free memory, there are {free_bytes}; take fewer frames or a smaller size"
+        f"bytes of free memory, and {free_bytes} are free; use fewer frames or a smaller size"
     )
 
 
 def memory_needed(profile: Profile, width: int, height: int, num_frames: int) -> int:
-    """Bytes at the peak of a guided clip, weights included."""
+    """Peak bytes of a guided clip, with weights."""
     denoising, pixels = _activations(profile, width, height, num_frames)
     if profile == "normal":
         peak = _TRANSFORMER + _TEXT_ENCODER + _IMAGE_ENCODER + _VAE + max(denoising, pixels)
@@ -55,7 +57,7 @@ def memory_needed(profile: Profile, width: int, height: int, num_frames: int) ->
 
 
 def running_bytes(profile: Profile, width: int, height: int, num_frames: int) -> int:
-    """Bytes that a guided clip takes at its peak beside the weights."""
+    """Peak bytes of a guided clip without weights."""
     return int(max(_activations(profile, width, height, num_frames))) + _WORKSPACE
 
 
@@ -69,7 +71,7 @@ class Activations:
 
 
 def activations(profile: Profile, width: int, height: int, num_frames: int) -> Activations:
-    """The phases of a guided clip."""
+    """The activations of a guided clip in each phase."""
     rows = 2 if profile == "normal" else 1
     tensors = LIVE_TENSORS_CHUNKED if profile == "lowest" else LIVE_TENSORS
     denoising = rows * tensors * _token_bytes(width, height, num_frames)
@@ -78,19 +80,19 @@ def activations(profile: Profile, width: int, height: int, num_frames: int) -> A
 
 
 def _activations(profile: Profile, width: int, height: int, num_frames: int) -> tuple[float, float]:
-    """Bytes with slack while denoising, and while the VAE is at work."""
+    """Bytes with slack: while denoising, and while the VAE encodes or decodes."""
     live = activations(profile, width, height, num_frames)
     return _SLACK * live.denoising, _SLACK * max(live.encoding, live.decoding)
 
 
 def _token_bytes(width: int, height: int, num_frames: int) -> int:
-    """One tensor of the tokens of one row, 16 bit (spec: transformer 15)."""
+    """Bytes of one tensor with the tokens of one row, in 16 bits (spec: transformer 15)."""
     side = 2 * SPATIAL_FACTOR
     return 2 * _WIDTH * latent_frames(num_frames) * (height // side) * (width // side)
 
 
 def _vae_bytes(width: int, height: int, num_frames: int) -> tuple[int, int]:
-    """Encoding a clip, which is there in 32 and 16 bit, and decoding it piece by piece."""
+    """Bytes while a clip is encoded, in 32 and 16 bits, and while it is decoded piece by piece."""
     tile = min(height, _TILE) * min(width, _TILE)
     frames = min(num_frames, FRAMES_PER_SLICE)
     clip = 3 * height * width * num_frames

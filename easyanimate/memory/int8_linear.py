@@ -1,8 +1,8 @@
-"""Linear layers stored in 8 bits: whole numbers with a scale for each row, turned back for every product.
+"""Linear layers stored in 8 bits: integers with a scale for each row, converted back for each product.
 
-Not fp8 by layer-wise casting: whole numbers with a scale are nearer, a weight is off by at most 1/254 of the largest in
-its row, with fp8 by up to 1/16 of itself; and T5 asks its layers for their number type and would turn what flows
-through it into fp8 as well, while it knows int8.
+Compared with layer-wise casting to fp8, the error of a weight is smaller. It is at most 1/254 of the largest weight in
+its row, with fp8 up to 1/16 of the weight itself. T5 also reads the dtype of its layers: it would convert its
+activations to fp8, but it supports int8.
 """
 
 from collections.abc import Collection
@@ -17,7 +17,7 @@ _MAX_INT8 = 127
 
 
 class Int8Linear(nn.Linear):
-    """`linear` with `weight` int8 [out, in] and `scale` [out, 1]; it computes in the number type of its input."""
+    """`linear` with `weight` int8 [out, in] and `scale` [out, 1]; computes in the dtype of its input."""
 
     def __init__(self, original: nn.Linear) -> None:
         nn.Module.__init__(self)
@@ -34,9 +34,9 @@ class Int8Linear(nn.Linear):
 
 
 def quantize_to_int8(model: Any, excluded: Collection[str] = ()) -> None:
-    """Replace the linear layers of `model` for good; those kept in another number type than its own stay.
+    """Replaces the linear layers of `model` permanently; layers in another dtype than the model's stay.
 
-    So do the children of `model` named in `kept_whole`, with all that is in them.
+    The children of `model` in `excluded` stay too, with all their layers.
     """
     dtype = model.dtype
     for path, parent in list(model.named_modules()):

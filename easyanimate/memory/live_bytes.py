@@ -1,4 +1,4 @@
-"""Counts the bytes of tensors that operations make and that are alive at once: the activations of a computation."""
+"""Counts the bytes of tensors that operations create and that are alive together: the activations of a computation."""
 
 import weakref
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from torch.utils._pytree import tree_leaves
 
 
 class LiveBytes(TorchDispatchMode):
-    """Inside a `with` block, counts each storage that an operation makes, until it goes.
+    """Inside a `with` block, counts each storage that an operation creates, until it is freed.
 
-    Storages of arguments, such as weights, do not count. `peak` is the largest number of bytes at once.
+    Storages of arguments, such as weights, are not counted. `peak` is the largest number of bytes at one time.
     """
 
     def __init__(self) -> None:
@@ -21,11 +21,11 @@ class LiveBytes(TorchDispatchMode):
         self._now = self.peak = 0
 
     def reset_peak(self) -> None:
-        """Starts a new peak; what is alive stays counted."""
+        """Starts a new peak; live storages stay counted."""
         self.peak = self._now
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Runs `func` and counts what it makes."""
+        """Runs `func` and counts the storages of its result."""
         inputs = [tensor.untyped_storage() for tensor in _tensors((args, kwargs))]
         result = func(*args, **(kwargs or {}))
         for tensor in _tensors(result):
@@ -47,7 +47,7 @@ class LiveBytes(TorchDispatchMode):
 
 
 def peak_live_bytes(call: Callable[..., object], *args: object) -> int:
-    """The peak of `call(*args)`, whose result is dropped."""
+    """The peak of `call(*args)`; the result of the call is dropped."""
     with LiveBytes() as live:
         call(*args)
     return live.peak

@@ -1,13 +1,13 @@
-"""Puts a loaded pipeline into a memory profile.
+"""Applies a memory profile to a loaded pipeline.
 
 | profile | weights on the device | guidance | feed-forwards | result |
 |---|---|---|---|---|
-| normal | all | both rows at once | whole | |
-| low | one model at a time: text, image, transformer, VAE | row by row | whole | as normal, but for rounding |
-| lowest | one block or layer at a time, and the VAE; stored in 8 bits | row by row | in pieces | nearer than bfloat16 |
+| normal | all | both rows together | whole | |
+| low | one model at a time: text, image, transformer, VAE | row by row | whole | as normal, up to rounding |
+| lowest | one block or layer at a time, and the VAE; stored in 8 bits | row by row | in chunks | closer than bfloat16 |
 
-In "lowest" the linear layers of the transformer and of T5 are stored in int8.
-Not run on a GPU so far: streams, pinned memory and the true peaks. On the CPU every profile works, without streams.
+In "lowest" the linear layers of the transformer and of T5 are stored in int8. Not yet measured on a GPU: streams,
+pinned memory and the true peaks. On the CPU each profile works, without streams.
 """
 
 from typing import Any
@@ -30,10 +30,10 @@ _NOT_QUANTIZED = ("adaln_single", "proj_out")
 
 
 def apply_memory_profile(pipe: EasyAnimatePipeline, profile: Profile, device: torch.device | str) -> None:
-    """Place the models of `pipe` and set how it works, until the next profile; call it between requests.
+    """Places the models of `pipe` and sets how it computes, until the next profile. Call it between requests.
 
-    Results of "low" are those of "normal" up to rounding. "lowest" rounds the stored weights for good: its
-    frames are off by less than bfloat16 makes them, and the pipeline takes no other profile afterwards.
+    Results of "low" equal those of "normal" up to rounding. "lowest" rounds the stored weights permanently. Its frames
+    differ less than those of bfloat16, and the pipeline accepts no other profile afterwards.
     Raises InvalidInput for an unknown profile, and for a pipeline in "lowest".
     """
     if profile not in PROFILES:
@@ -56,7 +56,7 @@ def apply_memory_profile(pipe: EasyAnimatePipeline, profile: Profile, device: to
 
 
 def _offload_in_groups(pipe: EasyAnimatePipeline, device: torch.device) -> None:
-    """Whole blocks of the transformer, since a layer alone would travel again for every piece of a feed-forward."""
+    """Offloads whole blocks of the transformer; a single layer would be moved again for each feed-forward chunk."""
     pipe.to("cpu")
     quantize_to_int8(pipe.text_encoder)
     quantize_to_int8(pipe.transformer, _NOT_QUANTIZED)

@@ -1,1 +1,4 @@
-"""The shelf of models: pulled from the hub or imported from an archive, listed, and checked."""
+"""Model folders: downloading from the hub, importing archives, listing, lookup by name, and checks.
+
+The CLI and the worker's settings import it. It imports the models, weights and pipeline loading of the library.
+"""

@@ -1,4 +1,4 @@
-"""Which clips this machine has the memory for, with a model of the published size."""
+"""Estimates which clips fit into the memory of this machine, with a model of the published size."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ FittingProfile = Profile | Literal["bf16", "bf16-low", "bf16-lowest", "no"]
 _PUBLISHED_PARAMETERS = 1_538_364_704  # of the transformer (spec: transformer 13)
 _IN_8_BITS = 7_600_000_000  # bytes of all weights, the linear layers of T5 and of the transformer in int8
 _PROCESS = 400_000_000  # bytes of Python and its libraries
-# What a CPU adds in 16 bits for the VAE's convolutions: bytes for each pixel of a tile, an upper bound. From a measured
-# peak of 18.1 GB for 256x256 with 8 frames, 13.7 GB of it weights, with torch's own convolutions.
+# Additional bytes per pixel of a tile for the VAE's 16-bit convolutions on a CPU, an upper bound. From a measured peak
+# of 18.1 GB for 256x256 with 8 frames, of which weights are 13.7 GB, with the convolutions of torch.
 _UNFOLDED = 61_000
-_TILE = 384  # pixels, the side of what the VAE takes at once
+_TILE = 384  # pixels, the side of a tile of the VAE
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Free bytes where a model would run: a GPU's, or, where there is none, the machine's."""
+    """Free bytes of the device for a model: the GPU, or without one the machine."""
 
     device: str
     free_bytes: int
@@ -33,22 +33,22 @@ class Memory:
 
 
 def free_memory() -> Memory:
-    """That of the GPU if there is one, else of the machine."""
+    """The free memory of the GPU if there is one, otherwise of the machine."""
     if torch.cuda.is_available():
         return Memory(torch.cuda.get_device_name(), torch.cuda.mem_get_info()[0], is_gpu=True)
     return Memory("this machine, which has no GPU", _available_bytes(), is_gpu=False)
 
 
 def is_published_size(report: ModelReport) -> bool:
-    """Whether the memory a clip takes is known for this model: it is, where it has the published transformer."""
+    """Whether the model has the published transformer, for which the memory of a clip is estimated."""
     counts = {network.name: network.num_parameters for network in report.networks}
     return counts["transformer"] == _PUBLISHED_PARAMETERS
 
 
 def fitting_profile(memory: Memory, width: int, height: int, num_frames: int) -> FittingProfile:
-    """The memory profile in which a clip of this size fits into `memory`; "no" if in none.
+    """The memory profile in which a clip of this size fits into `memory`; "no" if it fits in none.
 
-    A CPU computes in float32 unless told otherwise; "bf16" means that the clip fits only in bfloat16.
+    A CPU computes in float32 by default; "bf16" means that the clip fits only in bfloat16.
     """
     if memory.is_gpu:
         try:
@@ -60,9 +60,9 @@ def fitting_profile(memory: Memory, width: int, height: int, num_frames: int) ->
 
 
 def _needs_on_cpu(width: int, height: int, num_frames: int) -> Iterator[tuple[FittingProfile, int]]:
-    """Bytes at the peak of each way to compute on a CPU, the nearest to the published results first.
+    """Peak bytes of each way to compute on a CPU, the one nearest to the published results first.
 
-    All weights stay in the same memory, so "low" saves by guidance row by row alone. "lowest" loads them whole first.
+    All weights are in the same memory, so "low" saves only by guidance row by row. "lowest" first loads them whole.
     """
     size = width, height, num_frames
     normal, low, lowest = (running_bytes(profile, *size) for profile in PROFILES)
@@ -76,7 +76,7 @@ def _needs_on_cpu(width: int, height: int, num_frames: int) -> Iterator[tuple[Fi
 
 
 def _available_bytes() -> int:
-    """What the kernel would give away without swapping."""
+    """Bytes that the kernel can provide without swapping."""
     lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     line = next(line for line in lines if line.startswith("MemAvailable:"))
     return int(line.split()[1]) * 1024

@@ -1,7 +1,7 @@
-"""What can go wrong between a model's publisher and the shelf."""
+"""Errors between the publisher of a model and the models folder."""
 
 from easyanimate.errors import EasyAnimateError
 
 
 class ModelStoreError(EasyAnimateError):
-    """A model could not be put on the shelf: no way to the hub, no room, one of that name is there. Nothing changed."""
+    """A model could not be stored: hub unreachable, disk full, or the name is in use. Nothing has changed."""

@@ -1,4 +1,4 @@
-"""Values in a model's weights that are no numbers. A network with NaN loads, and may make frames without an error."""
+"""Finds NaN and infinity in weights. A network with NaN loads, and may generate frames without an error."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,15 +10,15 @@ from easyanimate.errors import CheckpointError
 from easyanimate.weights.model_files import model_weight_files
 from easyanimate.weights.weights_file import read_weights_file
 
-_AT_ONCE = 1 << 24  # values that are looked at together: 64 MB in 32 bit
-_NAMED_AT_MOST = 5  # tensors of one file
-_NOT_LOADED = ("loss.",)  # networks of the VAE's trainer
+_CHUNK_VALUES = 1 << 24  # 64 MB in 32 bits
+MAX_NAMED_TENSORS = 5  # of one file
+_NOT_LOADED = ("loss.",)  # networks of the VAE training
 
 
 def non_finite_values(folder: Path) -> list[str]:
-    """Where the weights of the model in `folder` are NaN or infinite. Reads every value.
+    """Lists the weights of the model in `folder` with NaN or infinite values. Reads each value.
 
-    Files that cannot be read are left out; loading names them.
+    Files that cannot be read are skipped; loading reports them.
     """
     return [complaint for path in model_weight_files(folder) for complaint in _in_file(path)]
 
@@ -30,19 +30,19 @@ def _in_file(path: Path) -> list[str]:
         return []
     loaded = {key: tensor for key, tensor in content.items() if not key.startswith(_NOT_LOADED)}
     problems = [f"{path}: {text}" for key, tensor in loaded.items() for text in _in_tensor(key, tensor)]
-    if len(problems) <= _NAMED_AT_MOST:
+    if len(problems) <= MAX_NAMED_TENSORS:
         return problems
-    more = f"{path}: {len(problems) - _NAMED_AT_MOST} more places with NaN or infinity"
-    return [*problems[:_NAMED_AT_MOST], more]
+    more = f"{path}: {len(problems) - MAX_NAMED_TENSORS} more places with NaN or infinity"
+    return [*problems[:MAX_NAMED_TENSORS], more]
 
 
 def _in_tensor(key: str, tensor: Tensor) -> Iterator[str]:
-    """A sentence for each kind of value that is no number."""
+    """A sentence for each kind of non-finite value."""
     if not tensor.is_floating_point():
         return
     num_nan = num_infinite = 0
-    for piece in tensor.reshape(-1).split(_AT_ONCE):
-        values = piece.float()  # 8-bit types cannot be asked
+    for piece in tensor.reshape(-1).split(_CHUNK_VALUES):
+        values = piece.float()  # isnan does not support 8-bit types
         num_nan += int(torch.isnan(values).sum())
         num_infinite += int(torch.isinf(values).sum())
     for count, kind in ((num_nan, "NaN"), (num_infinite, "infinite")):

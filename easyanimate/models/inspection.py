@@ -1,4 +1,4 @@
-"""A whole model folder looked over: what each part is, and all that keeps it from loading, not just the first."""
+"""Inspects a whole model folder: describes each part, and lists all problems that prevent loading."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from easyanimate.weights.model_files import WEIGHTS, missing_weights
 
 @dataclass(frozen=True)
 class ModelReport:
-    """What a model folder holds. It loads if there are no `problems`; those of its networks are among them."""
+    """The content of a model folder. It loads if there are no `problems`, which include those of its networks."""
 
     folder: Path
     networks: tuple[NetworkReport, ...]
@@ -28,17 +28,17 @@ class ModelReport:
 
     @property
     def size_bytes(self) -> int:
-        """What the folder takes on disk."""
+        """The size of the folder on disk."""
         return folder_bytes(self.folder)
 
 
 def inspect_model(folder: Path, *, hashes: bool = False) -> ModelReport:
-    """Look over the model in `folder`; with `hashes` also read every byte: compare it with what once came, find NaN.
+    """Inspects the model in `folder`. With `hashes` it reads each byte, compares it with source.json and finds NaN.
 
-    Raises CheckpointError only if there is no such folder.
+    Raises CheckpointError only if the folder does not exist.
     """
     if not folder.is_dir():
-        raise CheckpointError(f"there is no model folder {folder}")
+        raise CheckpointError(f"the model folder {folder} does not exist")
     networks = tuple(inspect_network(folder, name) for name in NETWORKS)
     problems = [problem for network in networks for problem in network.problems]
     tokens, tokenizer_problems = _tokenizer(folder / "tokenizer")
@@ -60,7 +60,7 @@ def require_loadable(folder: Path) -> None:
 
 
 def missing_files(folder: Path) -> list[str]:
-    """The files every model has and `folder` lacks. Only index files are opened."""
+    """The files that each model has and `folder` lacks. Only index files are opened."""
     lacking = [f"{name}/config.json" for name in WEIGHTS if not (folder / name / "config.json").is_file()]
     for name, files in WEIGHTS.items():
         lacking += [f"{name}/{missing}" for missing in missing_weights(folder / name, files)]
@@ -77,7 +77,7 @@ def folder_bytes(folder: Path) -> int:
 
 
 def _tokenizer(folder: Path) -> tuple[int, list[str]]:
-    """How many tokens the tokenizer in `folder` knows, and what is wrong with it."""
+    """The number of tokens of the tokenizer in `folder`, and its problems."""
     if not folder.is_dir():
         return 0, [f"{folder} is missing"]
     try:
@@ -95,7 +95,7 @@ def _problem_of(load: Callable[[Path], Any], folder: Path) -> list[str]:
 
 
 def _incompatibilities(configs: Mapping[str, Mapping[str, Any]], tokens: int) -> list[str]:
-    """Parts that load by themselves but cannot work together; only parts that load are looked at."""
+    """Parts that load but do not work together; parts that do not load are skipped."""
     problems = []
     text, image, vae, transformer = (configs.get(name, {}) for name in NETWORKS)
     if transformer and transformer["in_channels"] != INPAINT_CHANNELS:
@@ -106,11 +106,12 @@ def _incompatibilities(configs: Mapping[str, Mapping[str, Any]], tokens: int) ->
         ("caption_channels", transformer, "d_model", text, "text_encoder"),
         ("clip_embed_dim", transformer, "projection_dim", image, "image_encoder"),
     )
-    for ours, mine, theirs, other, name in pairs:
-        if mine and other and mine[ours] != other[theirs]:
-            problems.append(f"transformer: {ours} is {mine[ours]}, but {theirs} of the {name} is {other[theirs]}")
+    for setting, config, other_setting, other, name in pairs:
+        if config and other and config[setting] != other[other_setting]:
+            values = f"{setting} is {config[setting]}, but {other_setting} of the {name} is {other[other_setting]}"
+            problems.append(f"transformer: {values}")
     if vae and vae["latent_channels"] * 3 != INPAINT_CHANNELS:
         problems.append(f"vae: latent_channels is {vae['latent_channels']}; the pipeline needs {INPAINT_CHANNELS // 3}")
     if text and tokens > text["vocab_size"]:
-        problems.append(f"tokenizer: it has {tokens} tokens, but the text_encoder knows {text['vocab_size']}")
+        problems.append(f"tokenizer: it has {tokens} tokens, but the text_encoder has {text['vocab_size']}")
     return problems

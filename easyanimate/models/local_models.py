@@ -1,4 +1,4 @@
-"""What lies on the shelf: models, those still on their way, and LoRA files."""
+"""Lists the models folder: models, models in transfer, and LoRA files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ _UNFINISHED_PREFIXES = (".pulling-", ".importing-")
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A model's folder. `missing` names parts it lacks; `unfinished` says that it is still on its way."""
+    """The folder of a model. `missing` lists missing files; `unfinished` means that the transfer is not complete."""
 
     name: str
     folder: Path
@@ -22,14 +22,14 @@ class ModelEntry:
 
 @dataclass(frozen=True)
 class LoraEntry:
-    """A LoRA file by its name without the ending."""
+    """A LoRA file; the name is that of the file without its extension."""
 
     name: str
     size_bytes: int
 
 
 def list_model_folders(models_dir: Path) -> list[ModelEntry]:
-    """The models in `models_dir` by name; folders that hold no part of a model are left out."""
+    """The models in `models_dir` by name; folders without any part of a model are skipped."""
     if not models_dir.is_dir():
         return []
     entries = []

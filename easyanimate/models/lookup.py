@@ -1,4 +1,4 @@
-"""Which folder a model's name means: a path, a name in the models folder, or a published model's full or short name."""
+"""Resolves a model name to a folder: a path, a name in the models folder, or the name of a published model."""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _PARTS = (*WEIGHTS, "tokenizer")
 def find_model(model: str, models_dir: Path) -> Path:
     """The folder of `model`: a path, a name in `models_dir`, or `512`, `alibaba-pai/…-512x512` for a published one.
 
-    The small model is laid out in `models_dir` if it is missing or old. Raises CheckpointError if there is no folder.
+    The small model is copied to `models_dir` if it is missing or old. Raises CheckpointError if there is no folder.
     """
     if model == TINY_MODEL and not Path(model).is_dir():
         kept = models_dir / model
@@ -26,16 +26,16 @@ def find_model(model: str, models_dir: Path) -> Path:
             return folder
     if Path(model).is_dir():
         raise CheckpointError(f"there is no model in the folder {model}: none of {', '.join(_PARTS)}")
-    raise CheckpointError(f"there is no model folder {model}, nor {models_dir / model}; {_advice(model)}")
+    raise CheckpointError(f"the model folders {model} and {models_dir / model} do not exist; {_advice(model)}")
 
 
 def full_model_name(model: str, models_dir: Path) -> str:
-    """The name in `models_dir` that `model` means; a name that is not there, and a path elsewhere, stay as they are."""
+    """The name in `models_dir` that `model` refers to; names and paths that are not there stay unchanged."""
     if "/" not in model and model not in (".", "..") and (models_dir / model).is_dir():
         return model
     with suppress(InvalidInput):
         return published_name(model)
-    for path in (Path(os.path.abspath(model)), Path(model).resolve()):  # a link keeps its name
+    for path in (Path(os.path.abspath(model)), Path(model).resolve()):  # a symbolic link keeps its name
         if path.parent.resolve() == models_dir.resolve():
             return path.name
     return model
@@ -57,5 +57,5 @@ def _advice(model: str) -> str:
     try:
         size = published_name(model).removeprefix(SERIES).split("x")[0]
     except InvalidInput:
-        return "`easyanimate models list` shows what is there, `easyanimate models pull 512` downloads a model"
+        return "`easyanimate models list` shows the models, `easyanimate models pull 512` downloads one"
     return f"`easyanimate models pull {size}` downloads it"

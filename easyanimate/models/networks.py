@@ -1,6 +1,6 @@
-"""One network of a model folder: what it is, how large, and everything that keeps it from loading.
+"""Inspects one network of a model folder: its class, its size, and all problems that prevent loading.
 
-The strict loaders decide. They map the files of weights into memory, so that 18 GB are not read to find a wrong key.
+The strict loaders decide. They map weight files into memory, so that a wrong key is found without reading 18 GB.
 """
 
 from collections import Counter
@@ -24,10 +24,10 @@ from easyanimate.weights.weights_file import read_state_dict, read_weights_file
 
 @dataclass(frozen=True)
 class NetworkReport:
-    """What a folder of weights holds. `num_parameters` is None, and `config` empty, where `problems` say it won't load.
+    """The content of a folder of weights. If there are `problems`, `num_parameters` is None and `config` empty.
 
-    `dtypes` are those in the file, most values first; `size_bytes` is the folder's on disk. `left_aside` counts, by
-    the beginning of their names, the tensors in the file that the network does not have and that are known.
+    `dtypes` are those in the file, the most frequent first; `size_bytes` is the size of the folder. `unused_tensors`
+    counts, by the beginning of their names, the known tensors in the file that the network does not have.
     """
 
     name: str
@@ -42,7 +42,7 @@ class NetworkReport:
 
 @dataclass(frozen=True)
 class _Kind:
-    """How one kind of network is loaded, and how the settings in its config.json are checked."""
+    """The loader of one kind of network, and the check of the settings in its config.json."""
 
     class_name: str
     load: Callable[[Path, torch.dtype], Any]
@@ -50,7 +50,7 @@ class _Kind:
 
 
 def inspect_network(folder: Path, name: str) -> NetworkReport:
-    """What `folder`/`name` holds, `name` being one of `NETWORKS`. Lists what is wrong instead of raising."""
+    """Inspects `folder`/`name`; `name` is one of `NETWORKS`. Problems are listed and not raised."""
     home, kind = folder / name, NETWORKS[name]
     if not home.is_dir():
         return NetworkReport(name, kind.class_name, None, (), 0, {}, (f"{home} is missing",))
@@ -83,7 +83,7 @@ def _count(model: nn.Module | None) -> int | None:
 
 
 def _unused_tensors(state_dict: Mapping[str, Tensor], model: nn.Module | None) -> dict[str, int]:
-    """Tensors of the file that the loaded `model` has no place for: the loader knows them and drops them."""
+    """Tensors of the file that the loaded `model` does not have: known ones, which the loader drops."""
     if model is None:
         return {}
     own = model.state_dict().keys()
@@ -107,7 +107,7 @@ def _config_problems(home: Path, kind: _Kind) -> list[str]:
 
 
 def _read(home: Path, names: Sequence[str]) -> tuple[dict[str, Tensor], list[str]]:
-    """The tensors of the folder's files, still on disk, and what is wrong with each file."""
+    """The tensors of the folder's files, still on disk, and the problems of each file."""
     try:
         return read_state_dict(home, names), []
     except CheckpointError as problem:
@@ -116,7 +116,7 @@ def _read(home: Path, names: Sequence[str]) -> tuple[dict[str, Tensor], list[str
 
 
 def _damaged_files(home: Path, names: Sequence[str]) -> list[str]:
-    """What is wrong with each weight file of the network in `home`; nothing if the index file cannot be read."""
+    """The problems of each weight file of the network; empty if the index file cannot be read."""
     problems = []
     try:
         files = weight_files(home, names)
@@ -131,7 +131,7 @@ def _damaged_files(home: Path, names: Sequence[str]) -> list[str]:
 
 
 def _dtypes(tensors: Iterable[Tensor]) -> list[torch.dtype]:
-    """The floating-point types of `tensors`, that of most values first."""
+    """The floating-point dtypes of `tensors`, the most frequent first."""
     values: Counter[torch.dtype] = Counter()
     for tensor in tensors:
         if tensor.is_floating_point():
@@ -140,10 +140,8 @@ def _dtypes(tensors: Iterable[Tensor]) -> list[torch.dtype]:
 
 
 def _transformer_settings(config: Mapping[str, Any]) -> list[str]:
-    """Every fixed setting that is not as it must be: each by itself in a configuration that is right otherwise."""
-    lacking = [
-        f"it does not say {name}; this architecture has {FIXED[name]!r}" for name in FIXED.keys() - config.keys()
-    ]
+    """All wrong fixed settings; each is checked alone in a configuration that is otherwise right."""
+    lacking = [f"{name} is missing; this architecture has {FIXED[name]!r}" for name in FIXED.keys() - config.keys()]
     adapt = EasyAnimateTransformer3DModel.adapt_config
     return sorted(lacking) + _complaints(adapt, [FIXED | {key: value} for key, value in config.items()])
 
@@ -161,7 +159,7 @@ def _complaints(adapt: Callable[[dict[str, Any]], object], configs: Iterable[dic
         except (CheckpointError, InvalidInput) as problem:
             problems.append(str(problem))
         except (TypeError, ValueError, ArithmeticError, AttributeError):
-            pass  # a setting of the wrong kind: the loader says so with its place
+            pass  # a setting of the wrong type: the loader reports it
     return list(dict.fromkeys(problems))
 
 

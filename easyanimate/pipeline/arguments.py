@@ -1,6 +1,6 @@
-"""What kind of value an argument of a call may be: the values that mean the same, and a refusal of all others.
+"""Converts argument values that mean the same to Python's types, and refuses all others.
 
-A number may come from NumPy or torch, a whole number may be a float, and one thing may come in a list of one.
+A number may come from NumPy or torch, an integer may be a float, and a single value may be in a list of one.
 """
 
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ from easyanimate.errors import InvalidInput
 
 MAX_INTEGER = 2**63 - 1
 
-_ONE_CLIP = "one call makes one clip; call once for each clip, with another generator"
-_EMBEDS = "give the prompt itself; make_latents takes what encode_text returns"
+_ONE_CLIP = "one call generates one clip; call the pipeline once for each clip, with another generator"
+_EMBEDS = "pass the prompt; make_latents accepts the result of encode_text"
 _LORA = "apply LoRAs with easyanimate.lora before the call"
-# Arguments of other diffusers pipelines: the value that changes nothing, and what to do instead.
+# Arguments of other diffusers pipelines: the value that changes nothing, and the replacement.
 _OTHER_ARGUMENTS: Mapping[str, tuple[float | None, str]] = {
     "num_videos_per_prompt": (1, _ONE_CLIP),
     "num_images_per_prompt": (1, _ONE_CLIP),
@@ -27,41 +27,44 @@ _OTHER_ARGUMENTS: Mapping[str, tuple[float | None, str]] = {
     "negative_prompt_attention_mask": (None, _EMBEDS),
     "pooled_prompt_embeds": (None, _EMBEDS),
     "negative_pooled_prompt_embeds": (None, _EMBEDS),
-    "prompt_2": (None, "the model has one text encoder; give prompt"),
-    "negative_prompt_2": (None, "the model has one text encoder; give negative_prompt"),
-    "latents": (None, "the noise comes from generator; to start from a video, give video and strength"),
-    "timesteps": (None, "give num_inference_steps and the name of a scheduler"),
-    "sigmas": (None, "give num_inference_steps and the name of a scheduler"),
+    "prompt_2": (None, "the model has one text encoder; pass prompt"),
+    "negative_prompt_2": (None, "the model has one text encoder; pass negative_prompt"),
+    "latents": (None, "the noise comes from generator; to start from a video, pass video and strength"),
+    "timesteps": (None, "pass num_inference_steps and the name of a scheduler"),
+    "sigmas": (None, "pass num_inference_steps and the name of a scheduler"),
     "eta": (0, 'ddim runs with eta 0; scheduler="euler_ancestral" adds noise in every step'),
-    "callback": (None, "give callback_on_step_end(pipe, index, timestep, tensors)"),
+    "callback": (None, "pass callback_on_step_end(pipe, index, timestep, tensors)"),
     "callback_steps": (1, "callback_on_step_end is called after every step"),
-    "guidance_rescale": (0, "this pipeline does not rescale guidance; give guidance_scale"),
-    "true_cfg_scale": (None, "give guidance_scale"),
-    "clip_skip": (None, "T5's last hidden state is always used; leave it out"),
+    "guidance_rescale": (0, "this pipeline does not rescale guidance; pass guidance_scale"),
+    "true_cfg_scale": (None, "pass guidance_scale"),
+    "clip_skip": (None, "the last hidden state of T5 is always used; leave clip_skip out"),
     "max_sequence_length": (120, "the model reads 120 tokens"),
     "cross_attention_kwargs": (None, _LORA),
     "joint_attention_kwargs": (None, _LORA),
     "attention_kwargs": (None, _LORA),
-    "ip_adapter_image": (None, "give image, which the image encoder sees too"),
-    "ip_adapter_image_embeds": (None, "give image, which the image encoder sees too"),
-    "image_embeds": (None, "give image, which the image encoder sees too"),
+    "ip_adapter_image": (None, "pass image; the image encoder reads it too"),
+    "ip_adapter_image_embeds": (None, "pass image; the image encoder reads it too"),
+    "image_embeds": (None, "pass image; the image encoder reads it too"),
     "start_image": (None, "the first frame is called image"),
     "end_image": (None, "the last frame is called last_image"),
-    "mask_image": (None, "it is called mask here"),
-    "mask_video": (None, "give video, and one mask for all frames as mask"),
-    "control_video": (None, "EasyAnimateV3 has no control model; give video and strength"),
-    "seed": (None, "generator takes a seed"),
-    "video_length": (None, "it is called num_frames here"),
-    "denoise_strength": (None, "it is called strength here"),
-    "num_train_timesteps": (None, "give num_inference_steps"),
-    "fps": (None, "frames have no rate; give it to export_to_video"),
-    "frame_rate": (None, "frames have no rate; give it to export_to_video"),
-    "use_resolution_binning": (None, "height and width are taken as they are given; leave it out"),
+    "mask_image": (None, "the argument is called mask"),
+    "mask_video": (None, "pass video, and one mask for all frames as mask"),
+    "control_video": (None, "EasyAnimateV3 has no control model; pass video and strength"),
+    "seed": (None, "pass the seed as generator"),
+    "video_length": (None, "the argument is called num_frames"),
+    "denoise_strength": (None, "the argument is called strength"),
+    "num_train_timesteps": (None, "pass num_inference_steps"),
+    "fps": (None, "frames have no rate; pass the rate to export_to_video"),
+    "frame_rate": (None, "frames have no rate; pass the rate to export_to_video"),
+    "use_resolution_binning": (None, "height and width are used unchanged; leave use_resolution_binning out"),
 }
 
 
 def check_other_arguments(arguments: Mapping[str, Any]) -> None:
-    """InvalidInput for an argument of other pipelines, unless its value changes nothing; TypeError for any other."""
+    """Checks arguments of other diffusers pipelines.
+
+    Raises InvalidInput unless the value changes nothing, and TypeError for a name that no pipeline has.
+    """
     for name, value in arguments.items():
         if name not in _OTHER_ARGUMENTS:
             raise TypeError(f"EasyAnimatePipeline.__call__() got an unexpected keyword argument {name!r}")
@@ -77,53 +80,53 @@ def _is_same_number(value: Any, number: float | None) -> bool:
 
 
 def to_python(value: Any) -> Any:
-    """The Python value in a NumPy number or in an array or tensor without dimensions; anything else as it is."""
+    """The Python value of a NumPy number or of an array or tensor without dimensions; other values are unchanged."""
     return value.item() if isinstance(value, np.generic | np.ndarray | Tensor) and value.ndim == 0 else value
 
 
 def single_value(value: Any, name: str, advice: str) -> Any:
-    """What is in a list of one; anything that is no list, as it is."""
+    """The element of a list of one; a value that is no list is unchanged."""
     if not isinstance(value, list | tuple):
         return value
     if len(value) != 1:
-        raise InvalidInput(f"{name} must be one, not a list of {len(value)}; {advice}")
+        raise InvalidInput(f"{name} must be a single value, not a list of {len(value)}; {advice}")
     return value[0]
 
 
 def as_text(value: Any, name: str) -> str:
-    """A text that can be written as UTF-8, or a list of one."""
-    value = single_value(value, name, "one call makes one clip, so call once for each prompt")
+    """A text that can be encoded as UTF-8, or a list of one text."""
+    value = single_value(value, name, "one call generates one clip, so call the pipeline once for each prompt")
     if not isinstance(value, str):
         raise InvalidInput(f"{name} must be a text, got {describe(value)}")
     try:
         value.encode()
     except UnicodeEncodeError as problem:
         letter = f"U+{ord(value[problem.start]):04X} at position {problem.start}"
-        raise InvalidInput(f"{name} holds half a character, {letter}; it must be valid Unicode") from problem
+        raise InvalidInput(f"{name} holds half of a surrogate pair, {letter}; it must be valid Unicode") from problem
     return str(value)
 
 
 def as_integer(value: Any, name: str) -> int:
-    """A whole number of any number type, but no truth value."""
+    """An integer of any number type; booleans are refused."""
     number = to_python(value)
     if isinstance(number, bool) or not isinstance(number, int | float):
-        raise InvalidInput(f"{name} must be a whole number, got {describe(value)}")
+        raise InvalidInput(f"{name} must be an integer, got {describe(value)}")
     if isinstance(number, float) and not number.is_integer():
-        raise InvalidInput(f"{name} must be a whole number, got {number}")
+        raise InvalidInput(f"{name} must be an integer, got {number}")
     if abs(number) > MAX_INTEGER:
-        raise InvalidInput(f"{name} must be a whole number of a usual size; it has more than 63 bits")
+        raise InvalidInput(f"{name} must be an integer of at most 63 bits")
     return int(number)
 
 
 def as_number(value: Any, name: str) -> float:
-    """A number of any number type, but no truth value. Its range, and NaN, are for the caller to check."""
+    """A number of any number type; booleans are refused. The caller checks the range and NaN."""
     number = to_python(value)
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise InvalidInput(f"{name} must be a number, got {describe(value)}")
     try:
         return float(number)
     except OverflowError as problem:
-        raise InvalidInput(f"{name} must be a number of a usual size") from problem
+        raise InvalidInput(f"{name} is too large for a floating-point number") from problem
 
 
 def as_flag(value: Any, name: str) -> bool:
@@ -135,7 +138,7 @@ def as_flag(value: Any, name: str) -> bool:
 
 
 def describe(value: Any) -> str:
-    """What `value` is, in a few words for a refusal."""
+    """A short description of `value` for an error message."""
     if value is None or isinstance(value, bool):
         return str(value)
     if isinstance(value, np.ndarray | Tensor):

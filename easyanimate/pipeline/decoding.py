@@ -1,4 +1,4 @@
-"""Latents to frames, piece by piece, so that memory does not grow with the clip (spec: pipelines 7)."""
+"""Decodes latents to frames piece by piece, so that memory does not grow with the clip (spec: pipelines 7)."""
 
 from collections.abc import Iterable, Iterator
 
@@ -15,8 +15,8 @@ def decode_pieces(
 ) -> Iterator[Tensor]:
     """Frames [F', H, W, 3] in [0, 1], float32, of scaled `latents` [1, 4, f, h, w], in order.
 
-    `smooth` averages all but the first and last four frames with a second decoding whose seams lie elsewhere;
-    `draw_noise` gives the noise for it, else it takes the mean.
+    `smooth` decodes a second time with other slice boundaries, and averages both results except at the first and last
+    four frames. `draw_noise` returns the noise for the second encoding; without it the mean is used.
     """
     decoded = vae.decode_slices(latents.to(vae.dtype) / vae.config["scaling_factor"])
     pieces: Iterable[Tensor] = (piece.clamp(-1, 1) for piece in decoded)
@@ -27,5 +27,5 @@ def decode_pieces(
 
 
 def to_uint8(frames: Tensor) -> Tensor:
-    """[0, 1] to 0..255, to the nearest (halves to even); upstream cuts off, which darkens by half a level."""
+    """[0, 1] to 0..255, rounded to the nearest (halves to even). Upstream truncates, which darkens by half a level."""
     return (frames * 255).round().to(torch.uint8)

@@ -1,4 +1,4 @@
-"""Methods of diffusers' other pipelines: those that work on this one, and hints in place of the others."""
+"""Methods of other diffusers pipelines: those that work on this one, and hints for the others."""
 
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -6,8 +6,8 @@ from typing import Any, NoReturn
 from easyanimate.errors import InvalidInput
 
 _LORA = "use 'with easyanimate.lora.applied(pipe, [(file, scale)]):', with files of easyanimate.lora.read_lora"
-_CONDITION = "the start picture (image=) is the only picture this model is told"
-_ATTENTION = "diffusers' pipe.transformer.set_attention_backend chooses how attention is computed"
+_CONDITION = "the start image (image=) is the only image that the image encoder reads"
+_ATTENTION = "pipe.transformer.set_attention_backend of diffusers chooses the attention kernel"
 
 HINTS: Mapping[str, str] = {
     "load_lora_weights": _LORA,
@@ -20,7 +20,7 @@ HINTS: Mapping[str, str] = {
     "disable_lora": _LORA,
     "fuse_lora": _LORA,
     "unfuse_lora": _LORA,
-    "save_lora_weights": "LoRAs are written by training; see easyanimate.lora",
+    "save_lora_weights": "training writes LoRAs; see easyanimate.lora",
     "load_textual_inversion": "embeddings of new words are not supported; a LoRA can be used: " + _LORA,
     "unload_textual_inversion": "embeddings of new words are not supported; a LoRA can be used: " + _LORA,
     "load_ip_adapter": _CONDITION,
@@ -37,12 +37,12 @@ class NotOffered(InvalidInput, AttributeError):
 
 
 class DiffusersMethods:
-    """Mixin before DiffusionPipeline."""
+    """Mixin before DiffusionPipeline with methods of other pipelines."""
 
     vae: Any
 
     def __getattr__(self, name: str) -> Any:
-        """Raises NotOffered, with what to use instead, for the methods in HINTS."""
+        """Raises NotOffered, with the replacement, for the methods in HINTS."""
         if name in HINTS:
             raise NotOffered(f"{type(self).__name__} has no {name}: {HINTS[name]}")
         return super().__getattr__(name)  # type: ignore[misc]
@@ -52,19 +52,19 @@ class DiffusersMethods:
         """Always raises NotOffered: published models are folders."""
         raise NotOffered(
             f"{cls.__name__} has no from_single_file: a model is a folder of several files; use from_pretrained. "
-            "A file with a part of the weights: easyanimate.lora.overridden"
+            "For a file with a part of the weights use easyanimate.lora.overridden"
         )
 
     def enable_vae_tiling(self) -> None:
-        """Large pictures pass the VAE in tiles. This is on unless the model folder says otherwise."""
+        """Encodes and decodes large images in tiles. This is the default unless the model folder says otherwise."""
         self.vae.enable_tiling()
 
     def disable_vae_tiling(self) -> None:
-        """Pictures of any size pass the VAE whole."""
+        """Encodes and decodes images of any size without tiles."""
         self.vae.disable_tiling()
 
     def enable_vae_slicing(self) -> None:
-        """Does nothing more: the VAE always works in slices of 8 frames."""
+        """Changes nothing: the VAE always works in slices of 8 frames."""
         self.vae.enable_slicing()
 
     def disable_vae_slicing(self) -> None:

@@ -1,7 +1,7 @@
-"""The components of a pipeline from a folder in the published V3 layout (spec: pipelines 1).
+"""Loads the components of a pipeline from a folder in the published V3 layout (spec: pipelines 1).
 
-Neither the class names in model_index.json nor the scheduler folder count: published files carry names of other code
-bases, and V3 builds its samplers from fixed settings.
+Class names in model_index.json and the scheduler folder are ignored. Published files name classes of other code bases,
+and V3 builds its schedulers from fixed settings.
 """
 
 from codecs import BOM_UTF8
@@ -16,8 +16,8 @@ from transformers import CLIPImageProcessorPil, T5Tokenizer
 
 from easyanimate.encoders import load_clip, load_t5
 from easyanimate.errors import CheckpointError, InvalidInput
-from easyanimate.pipeline.schedulers.names import SCHEDULERS
 from easyanimate.pipeline.schedulers.schedulers import make_scheduler
+from easyanimate.scheduler_names import SCHEDULERS
 from easyanimate.transformer import EasyAnimateTransformer3DModel
 from easyanimate.vae import AutoencoderKLSlice
 from easyanimate.weights.checkpoint import read_config, read_published_settings
@@ -40,9 +40,10 @@ INPAINT_CHANNELS = 12
 
 
 def load_components(folder: str | Path, arguments: LoadArguments, components: Mapping[str, Any]) -> dict[str, Any]:
-    """All components by name, on the CPU; those in `given` are used as they are.
+    """Loads all components by name on the CPU; those in `components` are used as they are.
 
-    CheckpointError names the folder or file that is missing or does not fit, InvalidInput a component that is no use.
+    Raises CheckpointError, which names the folder or file, if one is missing or does not fit, and InvalidInput for a
+    component that cannot be used.
     """
     home = local_folder(folder)
     check_components(components)
@@ -58,17 +59,17 @@ def load_components(folder: str | Path, arguments: LoadArguments, components: Ma
 
 
 def check_components(components: Mapping[str, Any]) -> None:
-    """InvalidInput for a component in `given` that cannot be used."""
+    """InvalidInput for a component that cannot be used."""
     if "scheduler" in components:
         raise InvalidInput(
-            f"a scheduler is named in each call, as scheduler={SCHEDULERS[0]!r}; an object has no effect"
+            f"each call names its scheduler, such as scheduler={SCHEDULERS[0]!r}; a scheduler object has no effect"
         )
     if missing := [name for name, component in components.items() if component is None]:
         raise InvalidInput(f"{missing[0]} is None; this pipeline needs each of {', '.join(COMPONENTS)}")
 
 
 def _loaders(home: Path, arguments: LoadArguments) -> dict[str, Callable[[], Any]]:
-    """How each component but the transformer is made."""
+    """The function that loads each component except the transformer."""
     return {
         "tokenizer": partial(load_tokenizer, home / "tokenizer"),
         "text_encoder": partial(_load_encoder, load_t5, home, "text_encoder", arguments),
@@ -96,7 +97,7 @@ def _load_encoder(load: Callable[..., Any], home: Path, name: str, arguments: Lo
 
 
 def _check_folders(home: Path, components: Mapping[str, Any]) -> None:
-    """A folder may be missing if its components are given."""
+    """A folder may be missing if its components are passed as arguments."""
     for name in dict.fromkeys(FOLDER_OF.values()):
         needed = any(FOLDER_OF[component] == name for component in FOLDER_OF.keys() - components.keys())
         if needed and not (home / name).is_dir():
@@ -113,9 +114,9 @@ def _check_input_channels(config: Mapping[str, Any], where: Path) -> None:
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The T5 tokenizer in `folder`; CheckpointError, naming the file, if one is missing or damaged."""
+    """Loads the T5 tokenizer in `folder`. CheckpointError, which names the file, if one is missing or damaged."""
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
-        raise CheckpointError(f"{folder} holds none of {', '.join(TOKENIZER_FILES)}; download it again")
+        raise CheckpointError(f"{folder} has none of {', '.join(TOKENIZER_FILES)}; download it again")
     for name in TOKENIZER_SETTINGS:
         if (folder / name).exists():
             _check_settings(folder / name)
@@ -125,29 +126,29 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def load_image_processor(folder: Path) -> Any:
-    """The CLIP image processor in `folder`; CheckpointError if its file is missing or damaged."""
+    """Loads the CLIP image processor in `folder`. CheckpointError if its file is missing or damaged."""
     _check_settings(folder / "preprocessor_config.json")
     return _load(CLIPImageProcessorPil.from_pretrained, folder)
 
 
 def _check_settings(path: Path) -> None:
-    """For files that transformers reads, which names neither the file nor the cause."""
+    """Checks a file of settings, because the errors of transformers name neither the file nor the cause."""
     read_published_settings(path)
     if path.read_bytes().startswith(BOM_UTF8):
         raise CheckpointError(f"{path} begins with a byte order mark; save it as UTF-8 without one")
 
 
 def _check_vocabulary(path: Path) -> None:
-    """transformers tries other formats if this one fails, and then speaks of those."""
+    """Checks the vocabulary; transformers would try other formats after an error and report those."""
     check_content(path)
     try:
         SentencePieceProcessor(model_file=str(path))
-    except Exception as problem:  # the reader raises many kinds for damaged files
+    except Exception as problem:  # the reader raises many types for damaged files
         raise CheckpointError(f"{path} is damaged or cut short ({one_line(problem)}); download it again") from problem
 
 
 def _load(load: Callable[..., Any], folder: Path) -> Any:
     try:
         return load(str(folder), local_files_only=True)
-    except Exception as problem:  # the readers raise many kinds for damaged files
+    except Exception as problem:  # the readers raise many types for damaged files
         raise CheckpointError(f"{folder} cannot be read: {one_line(problem)}") from problem

@@ -1,4 +1,4 @@
-"""Videos longer than one window, streamed: each window goes on from the last frames of the one before (spec: 9)."""
+"""Streams videos longer than one window; each window starts with the last frames of the previous one (spec: 9)."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,11 +24,11 @@ OnWindowStart = Callable[[int, Window], None]
 
 @dataclass(frozen=True, eq=False)
 class WindowState:
-    """Where a video stands between two windows or two steps: all it takes to go on as if nothing had happened.
+    """The state of a video between two windows or two steps, from which it resumes with equal frames.
 
-    `index` is the next window; the frames before its start have been handed out, those from there on are its `tail`
-    [overlap, H, W, 3], uint8, if it goes on from any. `generator_state` is that of the CPU generator at its start.
-    `denoising` is where that window stands if it has begun.
+    `index` is the next window. All frames before the start of that window have been returned. `tail` [overlap, H, W,
+    3], uint8, are the frames from there on, if the window continues any. `generator_state` is the state of the CPU
+    generator at the start of the window. `denoising` is the state of the window itself, if it has started.
     """
 
     index: int
@@ -55,18 +55,19 @@ def generate_windows(
     on_step: StepCallback | None = None,
     on_phase: OnPhase | None = None,
 ) -> Iterator[Tensor]:
-    """The frames [F', H, W, 3] of `plan`, uint8 on the CPU, in order and as soon as they are final.
+    """Generates the frames [F', H, W, 3] of `plan`, uint8 on the CPU, in order and as soon as they are final.
 
-    `asked` is for the whole video, but for `num_frames`, which the plan says; its end image is that of the last
-    window. To go on from another video, give its last frames, of the same size, as `given_tail` or as
-    `asked.context_frames` (with an end image), and plan with `continues`: the first frames that come out stand in
-    their place, and the very first equals the first of them. `resume` goes on from a state of the same video.
+    `request` describes the whole video; `num_frames` comes from the plan, and the end image is that of the last window.
+    `previous_frames` are the last frames of another video of the same size, which this video extends. With an end image
+    they can also be `request.context_frames`. The plan must then be made with `continues`. The first returned frames
+    replace these frames, and the very first one equals the first of them. `resume` is a state of the same video.
 
-    `on_step` is the pipeline's step callback; `on_phase` hears its phases in every window; `on_window_end` gets the
-    state after all windows but the last. `on_state(take, is_last)` is called after every step, `take()` gives the
-    state then. Raising in any of them stops, and so does closing the iterator. One window's memory is all it takes.
-    Raises what the pipeline raises, InvalidInput for a tail of another size, StateMismatch for a window that has begun
-    otherwise than the one to resume: nothing of it has come out then, so it may be begun anew.
+    `on_step` is the step callback of the pipeline. `on_phase` receives the phases of each window. `on_window_end`
+    receives the state after each window except the last. `on_state(capture, is_last)` is called after each step;
+    `capture()` returns the state at that step. An exception in a callback stops the video, and so does closing the
+    iterator. Memory is that of one window.
+    Raises the errors of the pipeline, InvalidInput for frames of another size, and StateMismatch if the started window
+    of `resume` differs. No frame of that window has been returned then, so it can start again.
     """
     set_phase = on_phase or (lambda phase: None)
     _check_plan(request, plan)
@@ -96,30 +97,28 @@ def generate_windows(
 
 def _check_plan(request: Generation, plan: Sequence[Window]) -> None:
     if not plan:
-        raise InvalidInput("a plan has at least one window")
+        raise InvalidInput("a plan needs at least one window")
     if request.video is not None and len(plan) > 1:
-        raise InvalidInput(f"video-to-video makes one window; ask for {plan[0].num_frames} frames at most")
+        raise InvalidInput(f"video-to-video generates one window; request at most {plan[0].num_frames} frames")
 
 
 def _first_tail(request: Generation, previous_frames: Frames | None) -> Tensor | None:
-    """The frames [n, H, W, 3] to go on from, if there are any."""
+    """The frames [n, H, W, 3] that the video continues, if there are any."""
     if previous_frames is not None and (request.context_frames is not None or request.image is not None):
-        raise InvalidInput("a video goes on from given_tail or starts from an image or context_frames, not both")
+        raise InvalidInput("previous_frames cannot be combined with image or context_frames")
     frames = request.context_frames if previous_frames is None else previous_frames
     if frames is None:
         return None
-    images = [to_rgb(image) for image in as_images(frames, count_frames(frames, "given_tail"))]
+    images = [to_rgb(image) for image in as_images(frames, count_frames(frames, "previous_frames"))]
     for image in images:
         if image.size != (request.width, request.height):
             size = f"{image.width}x{image.height}"
-            raise InvalidInput(
-                f"the video to go on from is {size}, not {request.width}x{request.height}; ask for its size"
-            )
+            raise InvalidInput(f"the video to extend is {size}, not {request.width}x{request.height}; request its size")
     return torch.from_numpy(np.stack([np.asarray(image) for image in images]))
 
 
 def _as_window(request: Generation, window: Window, tail: Tensor | None, *, is_last: bool) -> Generation:
-    """What is asked of one window: the image encoder sees the oldest frame of the tail (spec: pipelines 9)."""
+    """The request of one window: the image encoder reads the oldest frame of the tail (spec: pipelines 9)."""
     return replace(
         request,
         num_frames=window.num_frames,
@@ -130,7 +129,7 @@ def _as_window(request: Generation, window: Window, tail: Tensor | None, *, is_l
 
 
 def _continuation(start: WindowState, started: DenoisingState | None, on_state: OnState | None) -> Continuation:
-    """How the steps of a window go on, and how those who want its state hear of them."""
+    """The state that the steps of a window resume from, and the callback that receives new states."""
     if on_state is None:
         return Continuation(started)
 
@@ -151,17 +150,17 @@ def _generate_window(
     set_phase: OnPhase,
     continuation: Continuation,
 ) -> Iterator[Tensor]:
-    """The frames of one window, a few at a time. Its latents and conditions go when it is done."""
+    """Generates the frames of one window, a few at a time. Its latents and conditions are dropped at the end."""
     latents = pipe.make_latents(request, text, draws, on_step, lambda: set_phase("denoising"), continuation)
     set_phase("decoding")
     yield from pipe.decode_frames(latents, draws, smooth=request.smooth, sample_posterior=request.sample_posterior)
 
 
 def join(pieces: Iterator[Tensor], tail: Tensor | None, kept: int, shared: int) -> Generator[Tensor, None, Tensor]:
-    """The first `kept` frames of a window, blended into `tail`; the last `shared` of them are returned instead."""
+    """Yields the first `kept` frames of a window, blended into `tail`; returns the last `shared` of them instead."""
     position = 0
     waiting: list[Tensor] = []
-    for piece in pieces:  # to the end, also past what is kept: the draws go on from there
+    for piece in pieces:  # also after the last kept frame: the random numbers of the next window follow
         piece = piece[: max(kept - position, 0)]
         blended = piece if tail is None else blend(tail, piece, position)
         position += len(piece)
@@ -169,12 +168,12 @@ def join(pieces: Iterator[Tensor], tail: Tensor | None, kept: int, shared: int) 
         ready = max(len(frames) - shared, 0)
         if ready:
             yield frames[:ready]
-        waiting = [frames[ready:].clone()]  # a view would hold on to the whole piece
+        waiting = [frames[ready:].clone()]  # a view would keep the whole piece in memory
     return waiting[0]
 
 
 def blend(tail: Tensor, frames: Tensor, position: int) -> Tensor:
-    """`frames` [F, H, W, 3] from `position` of a window on, faded in over the n frames of `tail`: 0, 1/n, 2/n, ..."""
+    """`frames` [F, H, W, 3] from `position` of a window, faded in over the n frames of `tail`: 0, 1/n, 2/n, ..."""
     old = tail[position : position + len(frames)]
     weights = torch.arange(position, position + len(old)).view(-1, 1, 1, 1) / len(tail)
     mixed = old * (1 - weights) + frames[: len(old)] * weights

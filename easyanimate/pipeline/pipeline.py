@@ -1,7 +1,7 @@
-"""The EasyAnimateV3 pipeline: a prompt, and pictures or a video if there are any, to the frames of a clip.
+"""The EasyAnimateV3 pipeline: frames of a clip from a prompt, and from images or a video if there are any.
 
 A call draws its random numbers in this order: initial_noise, mask, masked_video, init_video (only for a strength below
-1), what the sampler draws in its steps, smoothing (slice by slice).
+1), the numbers of the scheduler's steps, smoothing (slice by slice).
 """
 
 import json
@@ -34,19 +34,19 @@ from easyanimate.weights.checkpoint import check_can_be_saved
 from easyanimate.weights.load_arguments import LoadArguments
 from easyanimate.weights.model_files import WEIGHTS
 
-# diffusers has an EasyAnimatePipeline too, for V5.1; under this name its loader finds ours.
+# diffusers has another EasyAnimatePipeline, for V5.1; its loader finds this class under this name.
 NAME_IN_DIFFUSERS = "EasyAnimateV3Pipeline"
 
 
 class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
-    """Text- and image-to-video with an InP model (spec: pipelines). Nothing of a call is remembered on it.
+    """Text- and image-to-video with an InP model (spec: pipelines). A call stores nothing on the pipeline.
 
-    `scheduler` is there for diffusers' sake: every call builds its own sampler, by name, and refuses another one here.
+    `scheduler` exists for diffusers only. Each call builds its own scheduler by name, and refuses a replaced one.
     """
 
     model_cpu_offload_seq = "text_encoder->image_encoder->transformer->vae"
     _callback_tensor_inputs = ("latents", "pred_original_sample")
-    sequential_guidance = False  # how, not what: set once at load by the memory profile
+    sequential_guidance = False  # set once by the memory profile; the frames stay the same
 
     def __init__(
         self,
@@ -68,19 +68,19 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
             transformer=transformer,
             scheduler=scheduler,
         )
-        self._first_scheduler = scheduler  # another one in its place would have no effect
+        self._first_scheduler = scheduler  # a replacement would have no effect
 
     @classmethod
     def from_pretrained(
         cls, folder: str | Path, *, torch_dtype: torch.dtype | str | Mapping[str, Any] | None = None, **arguments: Any
     ) -> Self:
-        """The pipeline of a local folder in the published V3 layout, on the CPU and in float32.
+        """Loads the pipeline of a local folder in the published V3 layout, on the CPU and in float32.
 
-        `torch_dtype` is a type, its name, "auto" (that of the transformer's file), or types by component.
-        `arguments` are diffusers': `dtype`, another name of it, `variant`, `device_map` (one device), and components
-        that are used instead of being loaded. Those of downloads change nothing.
-        Raises CheckpointError, naming folder, file and keys, if anything is missing, damaged or does not fit,
-        InvalidInput for an argument that cannot be honoured.
+        `torch_dtype` is a dtype, its name, "auto" (the dtype of the transformer's file), or dtypes by component.
+        `arguments` are those of diffusers: `dtype` (another name of it), `variant`, `device_map` (one device), and
+        components that replace the loaded ones. Arguments of downloads change nothing.
+        Raises CheckpointError, which names folder, file and keys, if anything is missing, damaged or does not fit.
+        Raises InvalidInput for an argument that is not supported.
         """
         components = {name: arguments.pop(name) for name in COMPONENTS if name in arguments}
         load_arguments = LoadArguments.read({"torch_dtype": torch_dtype, **arguments}, WEIGHTS)
@@ -89,7 +89,7 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
 
     @classmethod
     def from_pipe(cls, pipeline: DiffusionPipeline, **components: Any) -> Self:
-        """A second pipeline with the models of `pipeline`, but for the `components`. Nothing is copied or converted.
+        """Creates a second pipeline with the models of `pipeline`, except `components`. Nothing is copied or converted.
 
         Raises InvalidInput for a pipeline that lacks a component, and for other arguments.
         """
@@ -98,13 +98,13 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
         merged = {**pipeline.components, **components}
         check_components(components)
         if missing := [name for name in COMPONENTS if merged.get(name) is None]:
-            raise InvalidInput(f"{type(pipeline).__name__} has no {missing[0]}; give it as an argument")
+            raise InvalidInput(f"{type(pipeline).__name__} has no {missing[0]}; pass it as an argument")
         pipe = cls(**{name: merged[name] for name in COMPONENTS})
         pipe.sequential_guidance = getattr(pipeline, "guidance_in_turn", cls.sequential_guidance)
         return pipe
 
     def save_pretrained(self, folder: str | Path, **kwargs: Any) -> None:
-        """Write the published layout, for `from_pretrained`; `kwargs` are diffusers'.
+        """Writes the published layout, for `from_pretrained`; `kwargs` are those of diffusers.
 
         Raises InvalidInput while a LoRA is in effect, and for weights that are stored in 8 bits.
         """
@@ -148,17 +148,17 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
         return_dict: bool = True,
         **other_arguments: Any,
     ) -> Any:
-        """One clip of `num_frames` frames (one: a picture). The settings are those of `Generation`.
+        """Generates one clip of `num_frames` frames (one frame: an image). The settings are those of `Generation`.
 
-        `generator` is a seed, a CPU generator or the draws themselves. `callback_on_step_end(pipe, index, timestep,
-        {"latents": ..., "pred_original_sample": ...})` returns None or a dict, of which "latents" is taken over; the
-        other is what the model believed the clean latents to be. `callback_on_step_end_tensor_inputs` names those it
-        gets, which are both by default. Raising `Interrupted` there stops; setting `pipe._interrupt` to True there
-        raises it after the step.
-        `callback_on_phase` hears "encoding", "denoising" and, unless `output_type` is "latent", "decoding".
+        `generator` is a seed, a CPU generator or a `Draws`. `callback_on_step_end(pipe, index, timestep, {"latents":
+        ..., "pred_original_sample": ...})` returns None or a dict; its "latents" replace the current ones.
+        "pred_original_sample" is the model's estimate of the clean latents. `callback_on_step_end_tensor_inputs`
+        selects the tensors that the callback receives; the default is both. Raising `Interrupted` in the callback stops
+        the call. Setting `pipe._interrupt` to True there raises it after the step.
+        `callback_on_phase` receives "encoding", "denoising" and, unless `output_type` is "latent", "decoding".
         Returns an EasyAnimatePipelineOutput, or with `return_dict` False the tuple `(frames,)`, without warnings.
-        `others` are arguments of other diffusers pipelines, accepted with values that change nothing.
-        Raises InvalidInput for what the model cannot make, NotFinite for a result that is no picture.
+        `other_arguments` are arguments of other diffusers pipelines, accepted with values that change nothing.
+        Raises InvalidInput for a clip that the model cannot generate, NotFinite for a result with NaN or infinity.
         """
         check_other_arguments(other_arguments)
         return_dict = as_flag(return_dict, "return_dict")
@@ -218,7 +218,7 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
 
     @property
     def interrupt(self) -> bool:
-        """Whether the step callback that asks has set `_interrupt`. Outside a callback it is False."""
+        """Whether the running step callback has set `_interrupt`. Outside a callback it is False."""
         run = running_callback(self)
         return run is not None and run.interrupt
 
@@ -229,6 +229,7 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
 
     @_interrupt.setter
     def _interrupt(self, value: bool) -> None:
+        """The flag with which a step callback of diffusers stops its call: it sets this to True."""
         run = running_callback(self)
         if run is not None:
             run.interrupt = bool(value)
@@ -237,13 +238,13 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
 
     @property
     def num_timesteps(self) -> int | None:
-        """The number of steps of the call whose step callback asks; None outside a callback."""
+        """The number of steps of the call whose step callback is running; None outside a callback."""
         run = running_callback(self)
         return None if run is None else run.num_timesteps
 
     @property
     def guidance_scale(self) -> float | None:
-        """The guidance scale of the call whose step callback asks; None outside a callback."""
+        """The guidance scale of the call whose step callback is running; None outside a callback."""
         run = running_callback(self)
         return None if run is None else run.guidance_scale
 
@@ -254,7 +255,8 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
 
     @_guidance_scale.setter
     def _guidance_scale(self, value: float) -> None:
-        raise InvalidInput(f"guidance_scale cannot change to {value} during a call; give it to the call")
+        """The guidance scale as the callbacks of diffusers read it. It does not change during a call."""
+        raise InvalidInput(f"guidance_scale cannot change to {value} during a call; pass it to the call")
 
     @torch.no_grad()
     def make_latents(
@@ -266,10 +268,10 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
         on_denoising: Callable[[], None] | None = None,
         continuation: Continuation | None = None,
     ) -> Tensor:
-        """Scaled latents [1, 4, f, h, w] of the clip `asked`, whose words are encoded as `text` already.
+        """Scaled latents [1, 4, f, h, w] of the clip of `request`, whose prompts are already encoded as `text`.
 
-        `on_denoising` is called between what is given and the first step. A `continuation` goes on from a state; the
-        `draws` must then stand where they stood at the start of the call that is continued. Raises StateMismatch.
+        `on_denoising` is called between the encoding of the inputs and the first step. A `continuation` resumes from a
+        state; `draws` must then have the state of the start of the resumed call. Raises StateMismatch.
         """
         check_scheduler_unchanged(self._first_scheduler, self.scheduler, request.scheduler)
         noise = draws.normal(request.latent_shape(self.vae.config["latent_channels"]), "initial_noise")
@@ -279,38 +281,38 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
         return self.denoise(noise, conditions, request, draws, callback, continuation)
 
     def encode(self, request: Generation, text: TextContext, draws: Draws) -> Conditions:
-        """All that the transformer is told besides the latents, with the parts that are no longer needed let go."""
+        """The conditions of the transformer besides the latents. Frees models that are no longer needed."""
         inpaint = prepare_inpaint_input(request)
         image, image_mask = self.encode_image(inpaint.image, rows=text.embeds.shape[0])
         inpaint_latents = self.encode_inpaint_input(inpaint, draws, sample_posterior=request.sample_posterior)
         init_latents = None
         if request.strength < 1:
             init_latents = self._encode_video(inpaint.pixels[None], draws, request.sample_posterior, "init_video")
-        self.maybe_free_model_hooks()  # where models take turns, the VAE would stay beside the transformer
+        self.maybe_free_model_hooks()  # with model offload the VAE would stay on the device beside the transformer
         return Conditions(
             text, image, image_mask, inpaint_latents, request.guidance_scale, request.clip_apply_ratio, init_latents
         )
 
     @torch.no_grad()
     def encode_text(self, request: Generation) -> TextContext:
-        """The words of `asked`: one row, or with guidance the negative prompt's and the prompt's."""
+        """Encodes the prompts of `request`: one row, or with guidance the negative prompt's and the prompt's."""
         text = self.encode_prompt(request.prompts, clean_caption=request.clean_caption)
-        self.maybe_free_model_hooks()  # where models take turns, T5 would stay beside the VAE if there is no picture
+        self.maybe_free_model_hooks()  # with model offload T5 would stay on the device beside the VAE
         return text
 
     def prompt_warnings(self, request: Generation) -> tuple[str, ...]:
-        """What the model will not hear of the prompts, without encoding them."""
+        """The parts of the prompts that the model does not read, without encoding them."""
         return tokenize(self.tokenizer, request.prompts, clean_caption=request.clean_caption).warnings
 
     @torch.no_grad()
     def encode_prompt(self, prompts: Sequence[str] | str, *, clean_caption: bool = True) -> TextContext:
-        """One row for each prompt, or for a single one; with guidance the negative one comes before the positive."""
+        """Encodes one prompt or several, one row each; with guidance the negative one comes first."""
         tokens = tokenize(self.tokenizer, prompts, clean_caption=clean_caption)
         return encode(self.text_encoder, tokens, self._execution_device)
 
     @torch.no_grad()
     def encode_image(self, image: Image.Image | None, *, rows: int) -> tuple[Tensor, Tensor]:
-        """CLIP's embedding [R, E] of the picture, and a mask [R, K]: zeros without one and in the negative row."""
+        """CLIP's embedding [R, E] of the image, and a mask [R, K]: zeros without one and in the negative row."""
         settings = self.transformer.config
         embeds = torch.zeros(rows, settings["clip_embed_dim"], device=self._execution_device)
         mask = torch.zeros(rows, settings["num_clip_tokens"], device=self._execution_device)
@@ -343,7 +345,7 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
         callback: StepCallback | None = None,
         continuation: Continuation | None = None,
     ) -> Tensor:
-        """Scaled latents [1, 4, f, h, w], float32, of `noise` of the same shape."""
+        """Scaled latents [1, 4, f, h, w], float32, from `noise` of the same shape."""
         device = self._execution_device
         scheduler = make_scheduler(request.scheduler)
         timesteps = set_timesteps(scheduler, request.num_inference_steps, request.strength, device)
@@ -373,7 +375,7 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
     ) -> Iterator[Tensor]:
         """Frames [F', H, W, 3], uint8 on the CPU, of `latents` [1, 4, f, h, w], a few at a time and in order.
 
-        `draws` are those of the call that made the latents (for the softened seams, see `decode_pieces`).
+        `draws` are those of the call that generated the latents (for the smoothed seams, see `decode_pieces`).
         Levels are rounded to the nearest. Memory does not grow with the number of frames.
         """
         draw_noise = self._posterior_noise(sample_posterior, draws, "smoothing")
@@ -387,7 +389,7 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
         return decode_pieces(self.vae, latents.to(self._execution_device), smooth=smooth, draw_noise=draw_noise)
 
     def _posterior_noise(self, sample_posterior: bool, draws: Draws, name: str) -> DrawNoise | None:
-        """How the VAE's posterior is sampled: by noise on its device, or not at all."""
+        """Noise on the VAE's device to sample its posterior with, or None for its mean."""
         if not sample_posterior:
             return None
         return lambda shape: draws.normal(shape, name).to(self._execution_device, self.vae.dtype)

@@ -1,7 +1,7 @@
-"""The step callback of a call, and what diffusers' callbacks read and write on the pipeline while it runs.
+"""The step callback of a call, and the values that callbacks of diffusers read and write on the pipeline.
 
-These values belong to one call. They are kept beside the running callback, not on the pipeline, which many threads may
-share; outside a callback there are none.
+These values belong to one call. They are stored with the running callback and not on the pipeline, which several
+threads may share. Outside a callback they do not exist.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ StepCallback = Callable[[Any, int, Tensor, dict[str, Tensor]], dict[str, Tensor]
 
 @dataclass(eq=False)
 class CallbackRun:
-    """What the callback of one call finds on the pipeline `pipe`; `interrupt` is what it may set."""
+    """The values of one call of `pipe` that its callback reads on the pipeline; the callback may set `interrupt`."""
 
     pipe: Any
     num_timesteps: int
@@ -28,7 +28,7 @@ class CallbackRun:
     interrupt: bool = False
 
     def __call__(self, callback: StepCallback, index: int, timestep: Tensor, tensors: dict[str, Tensor]) -> Tensor:
-        """The latents to go on with; those of `told` unless `callback` returns others. Raises Interrupted."""
+        """The latents for the next step: those of `tensors` unless `callback` returns others. Raises Interrupted."""
         token = _running.set(self)
         try:
             result = callback(self.pipe, index, timestep, dict(tensors))
@@ -43,15 +43,15 @@ _running: ContextVar[CallbackRun | None] = ContextVar("running_callback", defaul
 
 
 def running_callback(pipe: Any) -> CallbackRun | None:
-    """The run of the callback that asks, if it is one of a call of `pipe`."""
+    """The run of the callback that is executing, if it belongs to a call of `pipe`."""
     run = _running.get()
     return run if run is not None and run.pipe is pipe else None
 
 
 def prepare_callback(callback: Any, tensor_inputs: Any, accepted: Sequence[str]) -> StepCallback | None:
-    """`callback`, which is told the tensors named by `tensor_inputs` alone; None stands for all that are `known`.
+    """Wraps `callback` so that it receives only the tensors in `tensor_inputs`; None means all `accepted` ones.
 
-    Raises InvalidInput for names that are not `known`, which a callback object of diffusers may ask for too.
+    Raises InvalidInput for names that are not `accepted`. A callback object of diffusers can request such names too.
     """
     if callback is None:
         _check_names(tensor_inputs, accepted)
@@ -77,7 +77,7 @@ def _check_names(tensor_inputs: Any, accepted: Sequence[str]) -> Sequence[str]:
         raise InvalidInput(f"{rule}, got {describe(tensor_inputs)}")
     for name in tensor_inputs:
         if name not in accepted:
-            raise InvalidInput(f"{rule}; the callback asks for {name!r}")
+            raise InvalidInput(f"{rule}; the callback requests {name!r}")
     return tensor_inputs
 
 

@@ -5,8 +5,8 @@ from torch import Tensor, nn
 
 from easyanimate.half_on_cpu import attention
 
-# CUDA's attention kernels may put sequences x heads on a grid axis, which ends here (spec: transformer 9.2).
-GRID_LIMIT = 65535
+# Attention kernels of CUDA may use a grid axis for sequences x heads; this is its limit (spec: transformer 9.2).
+MAX_GRID_SIZE = 65535
 
 
 class Attention(nn.Module):
@@ -21,7 +21,7 @@ class Attention(nn.Module):
         self.to_out = nn.ModuleList([nn.Linear(width, width)])
 
     def forward(self, x: Tensor, context: Tensor | None = None, context_bias: Tensor | None = None) -> Tensor:
-        """[B, N, D] of `x` [B, N, D] looking at `context` [B, L, D], or `x`; `context_bias` [B, 1, L] or none."""
+        """[B, N, D]: `x` [B, N, D] attends to `context` [B, L, D], or to itself; `context_bias` [B, 1, L] or None."""
         source = x if context is None else context
         queries = self._per_head(self.to_q(x))  # [B, heads, N, D / heads]
         keys, values = self._per_head(self.to_k(source)), self._per_head(self.to_v(source))
@@ -34,10 +34,12 @@ class Attention(nn.Module):
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
-    """[B, heads, N, d]: softmax(queries keys / sqrt(d) + bias) values, in pieces if B is large; d is a head's width."""
-    most = max(GRID_LIMIT // queries.shape[1], 1)
-    if queries.shape[0] <= most:
+    """[B, heads, N, d]: softmax(q k / sqrt(d) + bias) v, in pieces if B is large; d is the width of a head."""
+    max_sequences = max(MAX_GRID_SIZE // queries.shape[1], 1)
+    if queries.shape[0] <= max_sequences:
         return attention(queries, keys, values, bias)
-    biases = [None] * len(queries.split(most)) if bias is None else bias.split(most)
-    pieces = zip(queries.split(most), keys.split(most), values.split(most), biases, strict=True)
+    biases = [None] * len(queries.split(max_sequences)) if bias is None else bias.split(max_sequences)
+    pieces = zip(
+        queries.split(max_sequences), keys.split(max_sequences), values.split(max_sequences), biases, strict=True
+    )
     return torch.cat([attention(q, k, v, b) for q, k, v, b in pieces])

@@ -33,7 +33,8 @@ class TransformerBlock(nn.Module):
     ) -> Tensor:
         """[B, N, D] -> [B, N, D].
 
-        `modulation` [B, 6, D]; `context` [B, L, D] with `context_bias` [B, 1, L] on its scores; `frame_code` [F, D].
+        `modulation` [B, 6, D]; `context` [B, L, D] with `context_bias` [B, 1, L] for its scores; `frame_encoding` [F,
+        D].
         """
         table = self.scale_shift_table + modulation
         shift1, scale1, gate1, shift2, scale2, gate2 = table.chunk(6, dim=1)  # each [B, 1, D]
@@ -46,5 +47,5 @@ class TransformerBlock(nn.Module):
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """`x` [B, N, D] moved by `shift` and stretched by 1 + `scale`, both [B, 1, D]."""
+    """`x` [B, N, D] scaled by 1 + `scale` and shifted by `shift`, both [B, 1, D]."""
     return x * (1 + scale) + shift

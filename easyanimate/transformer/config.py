@@ -1,4 +1,4 @@
-"""What a published configuration may say: what counts, what is fixed in this architecture, what has no effect."""
+"""Settings of a published configuration: those with an effect, the fixed ones, and those without an effect."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -6,7 +6,8 @@ from typing import Any, Self
 
 from easyanimate.errors import InvalidInput
 
-# The one value this architecture has; files must say it, since other code bases assume another (spec: transformer 2.1).
+# The only value in this architecture; files must contain it, because other code bases have other defaults (spec:
+# transformer 2.1).
 FIXED: dict[str, Any] = {
     "activation_fn": "gelu-approximate",
     "basic_block_type": "global_motionmodule",
@@ -14,7 +15,7 @@ FIXED: dict[str, Any] = {
     "norm_elementwise_affine": False,
     "norm_type": "ada_norm_single",
 }
-# The same, but files may be silent about it. The last seven came with later releases (spec: transformer 16).
+# The same, but files may omit them. The last seven came with later releases (spec: transformer 16).
 FIXED_IF_PRESENT: dict[str, Any] = {
     "after_norm": False,
     "casual_3d": False,
@@ -33,7 +34,7 @@ FIXED_IF_PRESENT: dict[str, Any] = {
     "position_of_clip_embedding": "head",
     "resize_inpaint_mask_directly": False,
 }
-# Said by published files without any effect on this architecture; the second half was left by averaging in training.
+# In published files without an effect on this architecture; the second half is from weight averaging in training.
 WITHOUT_EFFECT = {
     "attention_type",
     "casual_3d_upsampler_index",
@@ -52,20 +53,21 @@ WITHOUT_EFFECT = {
     "use_ema_warmup",
 }
 MOTION_MODULES = ("motion_module_kwargs_even", "motion_module_kwargs_odd")
-MICRO_CONDITIONED_SIZE = 128  # the sample_size at which a model is told resolution and aspect ratio (6.2)
-INPAINT_CHANNELS = 12  # the in_channels at which a model takes a CLIP image (7)
-SKIPS = 13  # links of the published models: 12 -> 15, 11 -> 16, ..., 0 -> 27, whatever the depth (10)
+MICRO_CONDITIONED_SIZE = 128  # the sample_size of models with resolution and aspect ratio as inputs (6.2)
+INPAINT_CHANNELS = 12  # the in_channels of models with a CLIP image as input (7)
+SKIPS = 13  # skips of the published models: 12 -> 15, 11 -> 16, ..., 0 -> 27, for each depth (10)
 FIRST_SKIP_INTO = 15
 
 
 def effective_settings(published: Mapping[str, Any]) -> dict[str, Any]:
-    """`published` without what is fixed or has no effect; InvalidInput if a fixed setting has another value.
+    """`published` without fixed settings and settings without effect.
 
-    Unknown settings stay, those of a motion module under a name like `motion_module_kwargs_odd.speed`.
+    Raises InvalidInput if a fixed setting has another value. Unknown settings stay, those of a motion module under a
+    name like `motion_module_kwargs_odd.speed`.
     """
     missing = sorted(FIXED.keys() - published.keys())
     if missing:
-        raise InvalidInput(f"the configuration does not say {missing[0]}; this architecture has {FIXED[missing[0]]!r}")
+        raise InvalidInput(f"the configuration lacks {missing[0]}; this architecture has {FIXED[missing[0]]!r}")
     fixed = FIXED | FIXED_IF_PRESENT
     for name in sorted(fixed.keys() & published.keys()):
         if published[name] != fixed[name]:
@@ -75,7 +77,7 @@ def effective_settings(published: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _split_motion_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """`settings` in which the unknown ones of the motion modules stand beside the others."""
+    """Moves the unknown settings of the motion modules to the top level of `settings`."""
     accepted = {field.name for field in fields(MotionSettings)}
     changed = dict(settings)
     for name in MOTION_MODULES:
@@ -87,7 +89,7 @@ def _split_motion_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class MotionSettings:
-    """How the motion modules of even, or of odd blocks are built (spec: transformer 9.1)."""
+    """The settings of the motion modules of even, or of odd blocks (spec: transformer 9.1)."""
 
     attention_block_types: Sequence[str]
     num_attention_heads: int
@@ -111,7 +113,7 @@ class MotionSettings:
 
     @classmethod
     def read(cls, kwargs: Mapping[str, Any], name: str) -> Self:
-        """Settings of the configuration entry `name`; InvalidInput names what is unknown or missing."""
+        """The settings in the configuration entry `name`; InvalidInput names unknown or missing ones."""
         unknown = kwargs.keys() - {field.name for field in fields(cls)}
         if unknown:
             raise InvalidInput(f"{name} has unknown settings: {', '.join(sorted(unknown))}")
@@ -122,7 +124,7 @@ class MotionSettings:
 
 
 def check_widths(width: int, cross_attention_dim: int, sample_size: int, motion: Sequence[MotionSettings]) -> None:
-    """Refuse widths D that the layers cannot share out evenly."""
+    """InvalidInput for a width D that the layers cannot divide evenly."""
     if cross_attention_dim != width:
         raise InvalidInput(
             f"cross_attention_dim must be the width {width} (heads x head width), not {cross_attention_dim}"
@@ -137,13 +139,13 @@ def check_widths(width: int, cross_attention_dim: int, sample_size: int, motion:
 
 
 def skip_pairs(own: Sequence[Sequence[int]] | None, num_layers: int) -> list[tuple[int, int]]:
-    """(from, to) of each long skip, in the order of their layers: `own`, or the published ones if that is none.
+    """(from, to) of each long skip, in the order of their layers: `own`, or the published ones without `own`.
 
-    A published model of fewer than 28 blocks has links that lead nowhere; they own weights all the same.
+    A published model of fewer than 28 blocks has skips beyond its blocks; they have weights all the same.
     """
     if own is None:
         if num_layers > FIRST_SKIP_INTO + SKIPS:
-            raise InvalidInput(f"the published skips serve up to 28 layers, not {num_layers}; give uvit_skip_pairs")
+            raise InvalidInput(f"the published skips are for up to 28 layers, not {num_layers}; give uvit_skip_pairs")
         return [(SKIPS - 1 - i, FIRST_SKIP_INTO + i) for i in range(SKIPS)]
     pairs = [(source, target) for source, target in own]
     distinct = len(dict(pairs)) == len({target for _, target in pairs}) == len(pairs)

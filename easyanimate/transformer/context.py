@@ -1,4 +1,4 @@
-"""The tokens all blocks attend to, text first, then image, and who may be looked at."""
+"""The context of all blocks: text tokens, then image tokens, and the mask of its scores."""
 
 import torch
 from torch import Tensor
@@ -9,9 +9,9 @@ _MASKED = -10000.0  # added to a score: its weight is exactly 0 in every number 
 def join_context(
     text: Tensor, text_mask: Tensor | None, image: Tensor | None, image_mask: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Context [B, L, D] of `text` [B, Lt, D] and `image` [B, Li, D], and what to add to its scores [B, 1, L].
+    """Context [B, L, D] of `text` [B, Lt, D] and `image` [B, Li, D], and the bias for its scores [B, 1, L].
 
-    Masks [B, Lt] and [B, Li] are 1 where there is something to see; none means everywhere.
+    Masks [B, Lt] and [B, Li] are 1 at visible tokens; None means that all are visible.
     """
     parts = [(text, text_mask)] if image is None else [(text, text_mask), (image, image_mask)]
     context = torch.cat([tokens for tokens, _ in parts], dim=1)

@@ -1,4 +1,4 @@
-"""What enters the blocks: patches with their place, the timestep, and the projections of text and image."""
+"""The inputs of the blocks: patches with positions, the timestep, and the projections of text and image."""
 
 import torch
 from einops import rearrange
@@ -8,7 +8,7 @@ from easyanimate.transformer.positions import TIMESTEP_WIDTH, patch_positions, s
 
 
 class PatchEmbed(nn.Module):
-    """A convolution over patches of each frame, plus the code of the place (spec: transformer 5)."""
+    """A convolution over the patches of each frame, plus the position encoding (spec: transformer 5)."""
 
     def __init__(self, in_channels: int, width: int, patch_size: int, sample_size: int) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class TwoLayerMLP(nn.Module):
 
 
 class TimeEmbedding(nn.Module):
-    """The timestep, and for some models the picture's size, as one vector (spec: transformer 6)."""
+    """The timestep, and for some models the size of the image, as one vector (spec: transformer 6)."""
 
     def __init__(self, width: int, *, micro_conditioned: bool) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class TimeEmbedding(nn.Module):
 
 
 class AdaLayerNormSingle(nn.Module):
-    """The one conditioning all blocks share (adaLN-single of PixArt-alpha)."""
+    """The conditioning that all blocks share (adaLN-single of PixArt-alpha)."""
 
     def __init__(self, width: int, *, micro_conditioned: bool) -> None:
         super().__init__()
@@ -79,6 +79,6 @@ class AdaLayerNormSingle(nn.Module):
     def forward(
         self, timestep: Tensor, resolution: Tensor | None, aspect_ratio: Tensor | None, dtype: torch.dtype
     ) -> tuple[Tensor, Tensor]:
-        """The embedding [B, D] and what blocks add to their tables [B, 6, D]; arguments as of TimeEmbedding."""
+        """The embedding [B, D] and the modulation of the blocks [B, 6, D]; arguments as in TimeEmbedding."""
         embedding = self.emb(timestep, resolution, aspect_ratio, dtype)
         return embedding, self.linear(nn.functional.silu(embedding)).unflatten(-1, (6, -1))

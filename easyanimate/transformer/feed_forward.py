@@ -1,19 +1,20 @@
-"""The two feed-forward networks: GELU in the blocks, gated GELU, of the exact kind, in the motion modules."""
+"""The two feed-forward networks: tanh GELU in the blocks, gated exact GELU in the motion modules."""
 
 import torch
 from torch import Tensor, nn
 
 
 class FeedForward(nn.Module):
-    """`first` (to four times the width), then a linear back to the width.
+    """`first` (to four times the width), then a linear layer back to the width.
 
-    `tokens_at_once`, set once when a model is loaded, bounds the memory: the result is the same in pieces or whole.
+    `chunk_size`, set once when a model is loaded, limits the tokens per computation and so the memory. The result is
+    the same.
     """
 
     def __init__(self, width: int, first: nn.Module) -> None:
         super().__init__()
         self.chunk_size: int | None = None
-        # The idle layer keeps the place of a dropout in published names: net.0.proj, net.2.
+        # The identity replaces a dropout, so that the published names net.0.proj and net.2 fit.
         self.net = nn.Sequential(first, nn.Identity(), nn.Linear(4 * width, width))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -27,7 +28,7 @@ class FeedForward(nn.Module):
 
 
 def set_feed_forward_chunk_size(model: nn.Module, chunk_size: int | None) -> None:
-    """Let all feed-forwards of `model` work on so many tokens at a time; on all of them if none is said."""
+    """Sets the number of tokens that each feed-forward of `model` processes together; None means all."""
     for module in model.modules():
         if isinstance(module, FeedForward):
             module.chunk_size = chunk_size
@@ -47,7 +48,7 @@ class TanhGELU(nn.Module):
 
 
 class GEGLU(nn.Module):
-    """Value times the exact GELU of a gate; the first half of the linear is the value (spec: transformer 9.2)."""
+    """A value times the exact GELU of a gate; the first half of the linear is the value (spec: transformer 9.2)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What a forward call may be given: shapes that do not fit are refused with those that would."""
+"""Checks the shapes of a forward call; an error names the shape that would fit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from easyanimate.transformer.config import INPAINT_CHANNELS, MICRO_CONDITIONED_S
 
 @dataclass(frozen=True)
 class TransformerInputs:
-    """The tensors of one forward call; `latents` are the noisy ones and, after them, those of mask and masked video."""
+    """The tensors of one forward call; `latents` are the noisy ones, then those of mask and masked video."""
 
     latents: Tensor
     timestep: Tensor
@@ -24,7 +24,7 @@ class TransformerInputs:
     aspect_ratio: Tensor | None
 
     def check(self, config: Mapping[str, Any], max_frames: int) -> None:
-        """Raise InvalidInput for what a model of `config` cannot work with (spec: transformer 3)."""
+        """Raises InvalidInput for inputs that a model of `config` does not support (spec: transformer 3)."""
         self._check_latents(config, max_frames)
         batch = self.latents.shape[0]
         _expect("timestep", self.timestep, [batch])

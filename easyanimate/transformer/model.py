@@ -37,13 +37,13 @@ class Transformer3DModelOutput(BaseOutput):
 
 
 class EasyAnimateTransformer3DModel(PublishedWeights, ModelMixin, ConfigMixin):
-    """Noise of a clip's latents, told text and, if it likes, an image (spec: transformer).
+    """Estimates the noise in a clip's latents from text and optionally an image (spec: transformer).
 
-    Settings are those of the published config.json (section 2.1). Our own, for small models:
-    `clip_embed_dim` and `num_clip_tokens` (768 and 8 in all published models), and `uvit_skip_pairs`, a list of
-    [from block, to block] in place of the published long skips.
-    `time_position_encoding_before_transformer`, false in all published models, adds the table of frame positions to
-    the tokens once, after the patch embedding; the specification names the switch but not the place.
+    Settings are those of the published config.json (section 2.1). Three more are for small models. `clip_embed_dim` and
+    `num_clip_tokens` are 768 and 8 in all published models. `uvit_skip_pairs`, a list of [from block, to block],
+    replaces the published long skips.
+    `time_position_encoding_before_transformer`, false in all published models, adds the table of frame positions to the
+    tokens once, after the patch embedding. The specification names the switch but not the place.
     """
 
     _supports_gradient_checkpointing = True
@@ -105,7 +105,7 @@ class EasyAnimateTransformer3DModel(PublishedWeights, ModelMixin, ConfigMixin):
         self._start_as_image_model()
 
     def _start_as_image_model(self) -> None:
-        """Zero what is new over PixArt, so that a fresh model treats each frame alone (spec: transformer 14)."""
+        """Zeroes the layers that PixArt lacks: a new model treats each frame alone (spec: transformer 14)."""
         fresh = [*self.long_connect_fc]
         if self.clip_projection is not None:
             fresh.append(self.clip_projection.linear_2)
@@ -118,12 +118,12 @@ class EasyAnimateTransformer3DModel(PublishedWeights, ModelMixin, ConfigMixin):
 
     @classmethod
     def adapt_config(cls, config: dict[str, Any]) -> dict[str, Any]:
-        """What counts of a published config.json; InvalidInput if it describes another architecture."""
+        """The effective settings of a published config.json; InvalidInput if it describes another architecture."""
         return effective_settings(config)
 
     @classmethod
     def adapt_state_dict(cls, state_dict: dict[str, Tensor], config: dict[str, Any]) -> dict[str, Tensor]:
-        """The weights of a published file, whose tables of frame positions are checked and left out."""
+        """The weights of a published file; its tables of frame positions are checked and removed."""
         return without_position_tables(state_dict, config)
 
     def forward(
@@ -141,11 +141,11 @@ class EasyAnimateTransformer3DModel(PublishedWeights, ModelMixin, ConfigMixin):
     ) -> Transformer3DModelOutput | tuple[Tensor]:
         """Noise and variance [B, 8, F, H, W] of latents [B, 4, F, H, W] at `timestep` [B] (spec: transformer 3).
 
-        `encoder_hidden_states` [B, Lt, caption_channels] of T5, its mask [B, Lt] 1 at real tokens (none: all are);
+        `encoder_hidden_states` [B, Lt, caption_channels] of T5, its mask [B, Lt] 1 at real tokens (None: all are);
         `inpaint_latents` [B, 8, F, H, W] of mask and masked video, exactly if in_channels is 12;
         `clip_encoder_hidden_states` [B, clip_embed_dim] or [B, 1, clip_embed_dim], its mask [B, num_clip_tokens];
         `resolution` [B, 2] (height, width in pixels) and `aspect_ratio` [B, 1], exactly if sample_size is 128.
-        Raises InvalidInput for any other shape. `timestep` may be whole or broken, and is used at full precision.
+        Raises InvalidInput for any other shape. `timestep` may have a fraction, and is used at full precision.
         """
         latents = hidden_states if inpaint_latents is None else torch.cat([hidden_states, inpaint_latents], dim=1)
         inputs = TransformerInputs(
@@ -163,7 +163,7 @@ class EasyAnimateTransformer3DModel(PublishedWeights, ModelMixin, ConfigMixin):
         return Transformer3DModelOutput(sample=sample) if return_dict else (sample,)
 
     def _denoise(self, inputs: TransformerInputs) -> Tensor:
-        """[B, 8, F, H, W] of inputs that fit."""
+        """[B, 8, F, H, W] of checked inputs."""
         latents = inputs.latents
         frames, width = latents.shape[2], self.scale_shift_table.shape[1]
         frame_encoding = frame_positions(frames, width, latents.device).to(latents.dtype)  # [F, D]
@@ -180,7 +180,7 @@ class EasyAnimateTransformer3DModel(PublishedWeights, ModelMixin, ConfigMixin):
         return self._unpatchify(self.proj_out(modulate(self.norm_out(x), shift, scale)), latents.shape)
 
     def _image_tokens(self, image: Tensor | None) -> Tensor | None:
-        """[B, num_clip_tokens, D] of one embedding for each item; the projection alone tells them apart (7)."""
+        """[B, num_clip_tokens, D] of one embedding per item; only the projection distinguishes the tokens (7)."""
         if image is None or self.clip_projection is None:
             return None
         return self.clip_projection(image.flatten(1)).unflatten(-1, (self.config["num_clip_tokens"], -1))
@@ -204,7 +204,7 @@ class EasyAnimateTransformer3DModel(PublishedWeights, ModelMixin, ConfigMixin):
         return x
 
     def _unpatchify(self, x: Tensor, shape: torch.Size) -> Tensor:
-        """[B, N, p * p * C] -> [B, C, F, H, W] of latents of `shape`; channels run fastest (spec: transformer 11)."""
+        """[B, N, p * p * C] -> [B, C, F, H, W] of latents of `shape`; channels vary fastest (spec: transformer 11)."""
         patch, (_, _, frames, height, _) = self.config["patch_size"], shape
         pattern = "B (F rows columns) (p q C) -> B C F (rows p) (columns q)"
         return rearrange(x, pattern, F=frames, rows=height // patch, p=patch, q=patch)

@@ -1,4 +1,4 @@
-"""The hybrid motion module: attention of each place to its own past and future, and of the whole clip to itself."""
+"""The hybrid motion module: attention over time at each position, and over all tokens of the clip."""
 
 from einops import rearrange
 from torch import Tensor, nn
@@ -9,9 +9,9 @@ from easyanimate.transformer.feed_forward import GEGLU, FeedForward
 
 
 class MotionAttention(Attention):
-    """Attention over the frames of one place (temporal), or over all tokens of a clip (global); the weights look alike.
+    """Attention over the frames of one position (temporal), or over all tokens of a clip (global); same weights.
 
-    The code of the frame goes into queries, keys and values (spec: transformer 9.2).
+    The frame encoding is added to queries, keys and values (spec: transformer 9.2).
     """
 
     def __init__(self, width: int, heads: int, *, over_whole_clip: bool, skip_encoding_of_images: bool) -> None:
@@ -58,7 +58,7 @@ class MotionBlock(nn.Module):
 
 
 class TemporalTransformer(nn.Module):
-    """Norm, projection, motion block, projection (zero in a fresh model); the result is added to the input."""
+    """Norm, projection, motion block, projection (zero in a new model); the result is added to the input."""
 
     def __init__(self, width: int, settings: MotionSettings) -> None:
         super().__init__()
@@ -77,18 +77,18 @@ class TemporalTransformer(nn.Module):
         return x + self.proj_out(motion)
 
     def _normalise(self, x: Tensor, num_frames: int) -> Tensor:
-        """Group statistics are those of one frame."""
+        """The group statistics are those of one frame."""
         frames = rearrange(x, "B (F S) D -> (B F) D S", F=num_frames)
         return rearrange(self.norm(frames), "(B F) D S -> B (F S) D", F=num_frames)
 
 
 class MotionModule(nn.Module):
-    """What a block holds as `attn_temporal`: one temporal transformer, under the name published files give it."""
+    """The module `attn_temporal` of a block: one temporal transformer, with its name in published files."""
 
     def __init__(self, width: int, settings: MotionSettings) -> None:
         super().__init__()
         self.temporal_transformer = TemporalTransformer(width, settings)
 
     def forward(self, x: Tensor, frame_encoding: Tensor) -> Tensor:
-        """Tokens [B, N, D] -> [B, N, D], own residual included; `frame_code` [F, D] is the table of positions."""
+        """Tokens [B, N, D] -> [B, N, D], with its residual; `frame_encoding` [F, D] is the table of positions."""
         return self.temporal_transformer(x, frame_encoding)

@@ -1,4 +1,4 @@
-"""The tables of frame positions that published files hold 56 times; here they are checked and dropped, or added."""
+"""The tables of frame positions, which published files hold 56 times: checked and removed, or added."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,9 +22,10 @@ def without_position_tables(state_dict: Mapping[str, Tensor], config: Mapping[st
 
 
 def with_position_tables(state_dict: Mapping[str, Tensor], config: Mapping[str, Any]) -> dict[str, Tensor]:
-    """`state_dict` with all position tables, for programs that insist on them (spec: transformer 13).
+    """`state_dict` with all position tables, for programs that require them (spec: transformer 13).
 
-    They add num_layers * 2 * 4096 * D values to a published model: 1.06 GB in float32. They lie where the weights lie.
+    They add num_layers * 2 * 4096 * D values to a published model: 1.06 GB in float32. They are on the device of the
+    weights.
     """
     width, device = _width(config), next(iter(state_dict.values())).device
     tables = {name: frame_positions(length, width, device)[None] for name, length in _lengths(config).items()}

@@ -1,6 +1,6 @@
-"""Fixed codes of place and time: the 2D table of patches, the table of latent frames, the sinusoid of timesteps.
+"""Fixed encodings: the 2D table of patches, the table of latent frames, the sinusoid of timesteps.
 
-All are computed where they are needed; none is stored, learned or saved.
+All are computed at each use; none is stored, learned or saved.
 """
 
 import math
@@ -15,9 +15,9 @@ NATIVE_SIZE = 64  # latent side above which 2D positions are scaled (spec: trans
 def patch_positions(
     rows: int, columns: int, width: int, *, sample_size: int, patch_size: int, device: torch.device | None = None
 ) -> Tensor:
-    """Float32 [rows * columns, width]: the code of the column, then that of the row, each over half of `width`.
+    """Float32 [rows * columns, width]: the encoding of the column, then of the row, each over half of `width`.
 
-    Whatever the grid, it is stretched to the one the model was made for (spec: transformer 5).
+    Each grid is scaled to the native grid of the model (spec: transformer 5).
     """
     base = sample_size // patch_size
     scale = max(sample_size // NATIVE_SIZE, 1)
@@ -27,7 +27,7 @@ def patch_positions(
 
 
 def _stretched(count: int, base: int, scale: int, device: torch.device | None) -> Tensor:
-    """Float32 [count]: 0 up to, but without, base / scale in equal steps."""
+    """Float32 [count]: equal steps from 0 up to base / scale, exclusive."""
     return torch.arange(count, dtype=torch.float32, device=device) / (count / base) / scale
 
 
@@ -39,7 +39,7 @@ def _sine_cosine(coordinate: Tensor, width: int) -> Tensor:
 
 
 def frame_positions(num_frames: int, width: int, device: torch.device | None = None) -> Tensor:
-    """Float32 [num_frames, width]: sines at even, cosines at odd places of a latent frame (spec: transformer 9.2)."""
+    """Float32 [num_frames, width]: sines at even, cosines at odd indices, per latent frame (spec: transformer 9.2)."""
     even = torch.arange(0, width, 2, dtype=torch.float32, device=device)
     frequency = torch.exp(even * (-math.log(10000.0) / width))
     angle = torch.arange(num_frames, dtype=torch.float32, device=device)[:, None] * frequency
@@ -47,7 +47,7 @@ def frame_positions(num_frames: int, width: int, device: torch.device | None = N
 
 
 def sinusoid(value: Tensor) -> Tensor:
-    """Float32 [..., 256] of numbers [...], whole or broken, at full precision: cosines, then sines."""
+    """Float32 [..., 256] of numbers [...] at full precision: cosines, then sines."""
     half = TIMESTEP_WIDTH // 2
     exponent = torch.arange(half, dtype=torch.float32, device=value.device) / half
     angle = value.float()[..., None] * torch.exp(-math.log(10000.0) * exponent)

@@ -1,4 +1,4 @@
-"""The Slice VAE as a whole: what callers see of it."""
+"""The public class of the Slice VAE."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Literal, Self, overload
@@ -34,7 +34,7 @@ from easyanimate.weights.checkpoint import PublishedWeights
 class AutoencoderKLSlice(PublishedWeights, ModelMixin, ConfigMixin):
     """Pixels in [-1, 1] to raw latents and back, in slices of 8 frames, so that memory does not grow with length.
 
-    Scaling by `config.scaling_factor` is the caller's (spec: Slice VAE 6). Defaults are those of the published V3.
+    The caller scales by `config.scaling_factor` (spec: Slice VAE 6). Defaults are those of the published V3.
     """
 
     spatial_factor: ClassVar[int] = SPATIAL_FACTOR
@@ -65,7 +65,7 @@ class AutoencoderKLSlice(PublishedWeights, ModelMixin, ConfigMixin):
     ) -> None:
         """`slice_compression_vae` False is the V2 mode: the whole clip in one causal pass (spec: appendix A).
 
-        Raises InvalidInput for numbers of which no network with 8x8x4 compression can be built.
+        Raises InvalidInput for settings without an 8x8x4 network.
         """
         super().__init__()
         plan = plan_network(ch, ch_mult, layers_per_block, norm_num_groups, mid_block_num_attention_heads)
@@ -77,37 +77,37 @@ class AutoencoderKLSlice(PublishedWeights, ModelMixin, ConfigMixin):
         self.decoder = Decoder(latent_channels, out_channels, samples_time(up_block_types, UP_BLOCK_TYPES), plan)
         self.quant_conv = nn.Conv3d(2 * latent_channels, 2 * latent_channels, 1)
         self.post_quant_conv = nn.Conv3d(latent_channels, latent_channels, 1)
-        self.register_to_config(block_out_channels=list(plan.widths))  # other readers of the config look for it
+        self.register_to_config(block_out_channels=list(plan.widths))  # other readers of the config need it
 
     @classmethod
     def adapt_config(cls, config: dict[str, Any]) -> dict[str, Any]:
-        """The settings of a published config file; CheckpointError for what this class is not."""
+        """The settings of a published config file; CheckpointError for unsupported ones."""
         return adapt_published_config(config)
 
     @classmethod
     def adapt_state_dict(cls, state_dict: dict[str, Tensor], config: dict[str, Any]) -> dict[str, Tensor]:
-        """Without the `loss.…` networks of VAE training, which the published file carries (spec: Slice VAE 12)."""
+        """Removes the `loss.…` networks of VAE training from a published file (spec: Slice VAE 12)."""
         return {key: tensor for key, tensor in state_dict.items() if not key.startswith("loss.")}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], **kwargs: Any) -> Self:
-        """A model with fresh weights of published settings, checked as `from_pretrained` checks them."""
+        """A model with new weights from published settings, which are checked as in `from_pretrained`."""
         return super().from_config(cls.adapt_config(dict(config)), **kwargs)
 
     def enable_tiling(self) -> None:
-        """Pictures larger than `tile_sample_min_size` pass in tiles."""
+        """Processes images larger than `tile_sample_min_size` in tiles."""
         self.use_tiling = True
 
     def disable_tiling(self) -> None:
-        """Pictures of any size pass whole, which takes more memory."""
+        """Processes images of any size as a whole, which needs more memory."""
         self.use_tiling = False
 
     def enable_slicing(self) -> None:
-        """Does nothing more: a video always passes in slices of 8 frames."""
+        """Changes nothing: a video is always processed in slices of 8 frames."""
 
     def disable_slicing(self) -> None:
-        """Raises InvalidInput: the weights are made for slices."""
-        raise InvalidInput("slices cannot be turned off: the weights of this VAE are made for slices of 8 frames")
+        """Raises InvalidInput: the weights are trained for slices."""
+        raise InvalidInput("slices cannot be disabled: the weights of this VAE are trained for slices of 8 frames")
 
     def forward(
         self,
@@ -130,7 +130,7 @@ class AutoencoderKLSlice(PublishedWeights, ModelMixin, ConfigMixin):
     def encode(self, video: Tensor, return_dict: bool = True, *, allow_any_length: bool = False) -> Any:
         """`.latent_dist`, the posterior of raw latents [B, 4, F', H / 8, W / 8], of `video` [B, 3, F, H, W].
 
-        F is 1, 8k or 1 + 8k, else InvalidInput; `allow_any_length` takes any, and its decoding has another length.
+        F is 1, 8k or 1 + 8k, otherwise InvalidInput. `allow_any_length` accepts each F; decoding changes the length.
         A tuple of the posterior if `return_dict` is false.
         """
         self._check_pixels(video)
@@ -159,7 +159,7 @@ class AutoencoderKLSlice(PublishedWeights, ModelMixin, ConfigMixin):
     @overload
     def decode(self, latents: Tensor, return_dict: bool, *, extra_corner_tile: bool = False) -> Any: ...
     def decode(self, latents: Tensor, return_dict: bool = True, *, extra_corner_tile: bool = False) -> Any:
-        """`.sample`, pixels [B, 3, F, 8h, 8w] about [-1, 1], not clamped, of raw `latents` [B, 4, F', h, w].
+        """`.sample`, pixels [B, 3, F, 8h, 8w] near [-1, 1], not clamped, of raw `latents` [B, 4, F', h, w].
 
         A tuple of the pixels if `return_dict` is false.
         """
@@ -167,9 +167,9 @@ class AutoencoderKLSlice(PublishedWeights, ModelMixin, ConfigMixin):
         return DecoderOutput(sample=pixels) if return_dict else (pixels,)
 
     def decode_slices(self, latents: Tensor, *, extra_corner_tile: bool = False) -> Iterator[Tensor]:
-        """The pieces of `decode(latents)` in order, each [B, 3, 8, 8h, 8w]; one frame first where F' is odd.
+        """The pieces of `decode(latents)` in order, each [B, 3, 8, 8h, 8w]; one frame first if F' is odd.
 
-        `extra_corner_tile` is the decoding rule of later versions for tiled pictures (spec: Slice VAE 8).
+        `extra_corner_tile` is the decoding rule of later versions for tiled images (spec: Slice VAE 8).
         """
         channels = self.config.latent_channels
         if latents.ndim != 5 or latents.shape[1] != channels or 0 in latents.shape:
@@ -179,9 +179,9 @@ class AutoencoderKLSlice(PublishedWeights, ModelMixin, ConfigMixin):
 
     @apply_forward_hook
     def decode_stream(self, slices: Iterable[Tensor], *, extra_corner_tile: bool = False) -> Iterator[Tensor]:
-        """Pixels of raw latents that come slice by slice, [B, 4, 2, h, w] each, or one frame first.
+        """Pixels of raw latents that arrive slice by slice, [B, 4, 2, h, w] each, or one frame first.
 
-        Reads one slice ahead, because a slice is decoded between its neighbours; holds three slices at a time.
+        Reads one slice ahead, because a slice is decoded with its neighbours; holds three slices at a time.
         """
         for before, part, after in with_neighbours(self.post_quant_conv(part) for part in slices):
             yield self._pixels(before, part, after, extra_corner_tile)

@@ -1,4 +1,4 @@
-"""Which Slice VAE configurations can be built: checks for the constructor and for published config files."""
+"""Checks of Slice VAE configurations, for the constructor and for published config files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _SAMPLES_TIME = {
     "SpatialTemporalUpBlock3D": True,
 }
 
-# Published keys that the constructor does not take, because V3 uses one value of each (spec: Slice VAE, appendix B).
+# Published keys that are no constructor arguments, because V3 has one value of each (spec: Slice VAE, appendix B).
 _ONLY_VALUE: dict[str, tuple[Any, ...]] = {
     "act_fn": ("silu",),
     "mid_block_type": ("MidBlock3D",),
@@ -38,8 +38,8 @@ _ONLY_VALUE: dict[str, tuple[Any, ...]] = {
     "cache_mag_vae": (False,),
     "spatial_group_norm": (False,),
 }
-# Published keys that change nothing here: checked against other keys, or about parts this network does not have.
-# `upcast_vae` true would compute in float32; it is not among them, so that loading names it.
+# Published keys without effect: checked against other keys, or for parts that this network does not have.
+# `upcast_vae` true would compute in float32; it is not in the set, so that loading reports it.
 SETTINGS_WITHOUT_EFFECT = frozenset(
     {*_ONLY_VALUE, "block_out_channels", "force_upcast", "num_attention_heads", "sample_size", "slice_mag_vae"}
     | {"use_tiling_encoder", "use_tiling_decoder"}
@@ -48,7 +48,7 @@ SETTINGS_WITHOUT_EFFECT = frozenset(
 
 @dataclass(frozen=True)
 class NetworkPlan:
-    """What encoder and decoder share: the width of each level, from pixels inwards, and how blocks are made."""
+    """Settings that encoder and decoder share: the width of each level, from pixels inwards, and the block settings."""
 
     widths: tuple[int, ...]
     layers_per_block: int
@@ -57,7 +57,7 @@ class NetworkPlan:
 
 
 def plan_network(ch: int, ch_mult: Sequence[int], layers_per_block: int, groups: int, heads: int) -> NetworkPlan:
-    """Raises InvalidInput, naming the setting, where a network of these numbers cannot be built."""
+    """Raises InvalidInput, which names the setting, if no network can be built from these numbers."""
     widths = tuple(ch * factor for factor in ch_mult)
     if len(widths) != 4:
         raise InvalidInput(f"ch_mult needs four entries for 8x8 pixels per latent, got {list(ch_mult)}")
@@ -71,9 +71,9 @@ def plan_network(ch: int, ch_mult: Sequence[int], layers_per_block: int, groups:
 
 
 def samples_time(block_types: Sequence[str], supported: Sequence[str]) -> tuple[bool, ...]:
-    """For each block whether its sampler changes the frame rate; the last block has no sampler.
+    """For each block whether its resampling changes the frame rate; the last block has none.
 
-    Raises InvalidInput for a type not among `supported`, or when time would not change by four in all.
+    Raises InvalidInput for a type outside `supported`, or if the total factor in time is not four.
     """
     unknown = sorted(set(block_types) - set(supported))
     if unknown:
@@ -87,7 +87,7 @@ def samples_time(block_types: Sequence[str], supported: Sequence[str]) -> tuple[
 
 
 def check_slice_sizes(mini_batch_encoder: int, mini_batch_decoder: int) -> None:
-    """Everything here counts on slices of 8 frames and 2 latents; InvalidInput otherwise."""
+    """InvalidInput unless slices have 8 frames and 2 latents, which all modules assume."""
     if (mini_batch_encoder, mini_batch_decoder) != (FRAMES_PER_SLICE, LATENTS_PER_SLICE):
         raise InvalidInput(
             f"mini_batch_encoder and mini_batch_decoder must be {FRAMES_PER_SLICE} and {LATENTS_PER_SLICE}, "
@@ -98,7 +98,7 @@ def check_slice_sizes(mini_batch_encoder: int, mini_batch_decoder: int) -> None:
 def adapt_published_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a published config file without its `_…` entries; unknown ones stay and are ignored.
 
-    Raises CheckpointError for a setting that asks for a network this class is not (spec: Slice VAE 2.2, appendix B).
+    Raises CheckpointError for a setting of another network (spec: Slice VAE 2.2, appendix B).
     """
     settings = {key: value for key, value in config.items() if not key.startswith("_")}
     for key, allowed in _ONLY_VALUE.items():
@@ -116,7 +116,7 @@ def adapt_published_config(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_later_modes(settings: Mapping[str, Any]) -> None:
-    """Settings of later releases that have a meaning only beside others (spec: Slice VAE 13)."""
+    """Checks settings of later releases that depend on others (spec: Slice VAE 13)."""
     if settings.get("slice_mag_vae") and not settings.get("slice_compression_vae", True):
         raise CheckpointError("slice_mag_vae without slice_compression_vae is another network; only V3 is supported")
     for key in ("use_tiling_encoder", "use_tiling_decoder"):

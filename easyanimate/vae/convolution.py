@@ -1,4 +1,4 @@
-"""The plain 3-D convolution, without torch's slow fallbacks on the CPU."""
+"""The 3-D convolution without the slow fallbacks of torch on the CPU."""
 
 import torch
 import torch.nn.functional as F
@@ -10,10 +10,10 @@ Triple = tuple[int, int, int]
 
 
 def conv3d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Triple, padding: Triple) -> Tensor:
-    """`F.conv3d`, on the CPU through oneDNN in float32 wherever it can be.
+    """`F.conv3d`, on the CPU through oneDNN in float32 if possible.
 
     torch's own choice for one small float32 clip is up to ten times slower. In 16 bits, on a CPU without AVX-512, it is
-    several hundred times slower than float32; there the result is computed in float32 and rounded once.
+    several hundred times slower than float32. There the result is computed in float32 and rounded once.
     """
     mkldnn = torch.backends.mkldnn
     if x.device.type != "cpu" or not (mkldnn.is_available() and mkldnn.enabled):

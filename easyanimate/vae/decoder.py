@@ -1,4 +1,4 @@
-"""The decoder: latents of one slice, between those of its neighbours, to pixels (spec: Slice VAE 5, 7.2)."""
+"""The decoder: latents of one slice and its neighbours to pixels (spec: Slice VAE 5, 7.2)."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -18,7 +18,7 @@ from easyanimate.vae.regime import Regime
 
 
 class UpBlock(nn.Module):
-    """Residual blocks of one level, then its up-sampler; the outermost level has none."""
+    """The residual blocks of one level, then its upsampler; the outermost level has none."""
 
     def __init__(self, in_channels: int, out_channels: int, plan: NetworkPlan, upsampler: Upsampler | None) -> None:
         super().__init__()
@@ -27,14 +27,14 @@ class UpBlock(nn.Module):
         self.upsampler = upsampler
 
     def forward(self, x: Tensor, regime: Regime) -> Tensor:
-        """[B, C, F, H, W] -> [B, C', F', H', W'], larger by what the upsampler doubles."""
+        """[B, C, F, H, W] -> [B, C', F', H', W'], enlarged by the upsampler."""
         for conv in self.convs:
             x = conv(x, regime)
         return x if self.upsampler is None else self.upsampler(x, regime)
 
 
 class Decoder(nn.Module):
-    """A front (input convolution, middle block) that sees the neighbour slices, and an upper part that does not."""
+    """A front part (input convolution, middle block) with the neighbour slices, and an upper part without them."""
 
     def __init__(self, in_channels: int, out_channels: int, temporal: Sequence[bool], plan: NetworkPlan) -> None:
         super().__init__()
@@ -51,7 +51,8 @@ class Decoder(nn.Module):
     def forward(self, x: Tensor, regime: Regime, before: int = 0, after: int = 0) -> Tensor:
         """[B, 4, before + F + after, h, w] -> [B, 3, F', 8h, 8w], not clamped; F' is 1 or 4F.
 
-        The first `before` and last `after` latent frames belong to the neighbours: seen by the front, then cut off.
+        The first `before` and last `after` latent frames belong to the neighbours. Only the front part uses them; then
+        they are cut off.
         """
         x = self.conv_in(x, regime)
         x = self.mid_block(x, regime)

@@ -1,4 +1,4 @@
-"""The encoder: pixels of one slice to the features that the posterior is read from (spec: Slice VAE 4)."""
+"""The encoder: pixels of one slice to the moments of the posterior (spec: Slice VAE 4)."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -18,7 +18,7 @@ from easyanimate.vae.regime import Regime
 
 
 class DownBlock(nn.Module):
-    """Residual blocks of one level, then its down-sampler; the innermost level has none."""
+    """The residual blocks of one level, then its downsampler; the innermost level has none."""
 
     def __init__(self, in_channels: int, out_channels: int, plan: NetworkPlan, downsampler: Downsampler | None) -> None:
         super().__init__()
@@ -27,14 +27,14 @@ class DownBlock(nn.Module):
         self.downsampler = downsampler
 
     def forward(self, x: Tensor, regime: Regime) -> Tensor:
-        """[B, C, F, H, W] -> [B, C', F', H', W'], smaller by what the downsampler halves."""
+        """[B, C, F, H, W] -> [B, C', F', H', W'], reduced by the downsampler."""
         for conv in self.convs:
             x = conv(x, regime)
         return x if self.downsampler is None else self.downsampler(x, regime)
 
 
 class Encoder(nn.Module):
-    """Sees one slice alone: no feature, frame or statistic of another reaches it."""
+    """Encodes one slice alone: it uses no feature, frame or statistic of another slice."""
 
     def __init__(self, in_channels: int, out_channels: int, temporal: Sequence[bool], plan: NetworkPlan) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The building blocks of both halves: temporal convolution, residual block, middle block, samplers."""
+"""The building blocks of encoder and decoder: temporal convolution, residual block, middle block, resampling."""
 
 from itertools import zip_longest
 from typing import Any
@@ -15,12 +15,12 @@ EPS = 1e-6  # of every norm; 1e-5 is visibly off (spec: Slice VAE 3)
 
 
 def group_norm(groups: int, channels: int) -> nn.GroupNorm:
-    """Normalises over the channels of a group and all frames, rows and columns of what it is given, jointly."""
+    """Normalizes over the channels of a group and all frames, rows and columns of the input together."""
     return nn.GroupNorm(groups, channels, eps=EPS)
 
 
 def normalise_and_activate(norm: nn.GroupNorm, x: Tensor) -> Tensor:
-    """SiLU of the norm of `x`; in place on the norm's output, which nobody else holds and no gradient needs."""
+    """SiLU of the norm of `x`, in place on the norm's output, which has no other user and needs no gradient."""
     return F.silu(norm(x), inplace=True)
 
 
@@ -35,7 +35,7 @@ class TemporalConv3d(nn.Conv3d):
         self.steps, self.border = stride, spatial_padding
 
     def forward(self, x: Tensor, regime: Regime) -> Tensor:  # type: ignore[override]
-        """Time is padded as `regime` says; height and width with zeros."""
+        """Pads time by `regime`, and height and width with zeros."""
         if regime is Regime.IMAGE:
             central = self.weight[:, :, 1]
             options: dict[str, Any] = {"stride": self.steps[1:], "padding": self.border}
@@ -132,15 +132,15 @@ class Upsampler(nn.Module):
 
 
 def double_time(x: Tensor, regime: Regime) -> Tensor:
-    """[B, C, F, H, W] -> [B, C, 2F, H, W], linear between half-pixel centres, clamped at the ends of what is given.
+    """[B, C, 2F, H, W] of [B, C, F, H, W]: linear between half-pixel centres, clamped at both ends.
 
-    A lone frame stays one in the image regime; the legacy regime keeps the first frame and doubles the others.
+    In the image regime a single frame stays one; the legacy regime keeps the first frame and doubles the others.
     """
     if regime is Regime.IMAGE or (regime is Regime.LEGACY and x.shape[2] == 1):
         return x
     if regime is Regime.LEGACY:
         return torch.cat((x[:, :, :1], double_time(x[:, :, 1:], Regime.SLICE)), dim=2)
     height, width = x.shape[3:]
-    # Time as the rows of a flat picture: bilinear that leaves the columns alone is linear in time.
+    # Time is the row axis of a flat image: bilinear with unchanged columns is linear in time.
     doubled = F.interpolate(x.flatten(3), scale_factor=(2.0, 1.0), mode="bilinear", align_corners=False)
     return doubled.unflatten(3, (height, width))

@@ -1,4 +1,4 @@
-"""The Gaussian an encoder says the latents come from."""
+"""The Gaussian posterior of the encoder."""
 
 import torch
 from diffusers.utils.torch_utils import randn_tensor
@@ -15,7 +15,7 @@ class Posterior:
         self.std = torch.exp(0.5 * self.logvar)
 
     def mode(self) -> Tensor:
-        """The likeliest latents: the mean."""
+        """The mean, which is the most likely value."""
         return self.mean
 
     def sample(self, generator: torch.Generator | list[torch.Generator] | None = None) -> Tensor:
@@ -24,7 +24,7 @@ class Posterior:
         return self.sample_with(randn_tensor(shape, generator=generator, device=device, dtype=dtype))
 
     def sample_with(self, noise: Tensor) -> Tensor:
-        """The latents that standard normal `noise` of the mean's shape picks."""
+        """The sample that belongs to standard normal `noise` of the mean's shape."""
         return self.mean + self.std * noise
 
     def kl(self) -> Tensor:

@@ -1,4 +1,4 @@
-"""Cutting a clip into slices in time, and giving each slice of latents its neighbours (spec: Slice VAE 7)."""
+"""Splits a clip into slices in time, and adds the neighbours of each slice of latents (spec: Slice VAE 7)."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -8,7 +8,7 @@ from torch import Tensor
 from easyanimate.errors import InvalidInput
 from easyanimate.geometry import FRAMES_PER_SLICE
 
-LEGACY_STEP = 4  # the legacy mode makes 1 + 4k frames of 1 + k latents
+LEGACY_STEP = 4  # the legacy mode decodes 1 + k latents to 1 + 4k frames
 
 
 def split_slices(clip: Tensor, frames_per_slice: int) -> tuple[Tensor, ...]:
@@ -20,9 +20,9 @@ def split_slices(clip: Tensor, frames_per_slice: int) -> tuple[Tensor, ...]:
 
 
 def with_neighbours(slices: Iterable[Tensor]) -> Iterator[tuple[Tensor | None, Tensor, Tensor | None]]:
-    """Each slice with the one before and the one after it, reading one slice ahead.
+    """Each slice with the previous and the next one, reading one slice ahead.
 
-    The lone first frame of an odd clip has no neighbours, and is none.
+    The single first frame of an odd clip has no neighbours, and is no neighbour.
     """
     stream = iter(slices)
     before, part = None, next(stream, None)
@@ -39,11 +39,11 @@ def with_neighbours(slices: Iterable[Tensor]) -> Iterator[tuple[Tensor | None, T
 
 
 def check_num_frames(frames: int, *, legacy: bool) -> None:
-    """Refuse a clip length that would not come back as it went in, naming the nearest that do (spec: 7.3, A)."""
+    """InvalidInput for a clip length that changes by decoding; it names the nearest lengths (spec: 7.3, A)."""
     step = LEGACY_STEP if legacy else FRAMES_PER_SLICE
-    below = max(frames - 1, 0) // step * step + 1  # the nearest that is one more than whole steps
+    below = max(frames - 1, 0) // step * step + 1  # the nearest length of 1 + whole steps
     above = below + step if legacy else below + step - 1
     if frames in (below, above):
         return
     nearest = f"{below} or {above}" if frames > 0 else "1"
-    raise InvalidInput(f"a clip of {frames} frames does not come back with the same length; nearest that do: {nearest}")
+    raise InvalidInput(f"a clip of {frames} frames has another length after decoding; the nearest possible: {nearest}")

@@ -1,4 +1,4 @@
-"""Softening the seams between decoded slices, eight frames at a time (spec: Slice VAE 10.3)."""
+"""Smooths the seams between decoded slices, eight frames at a time (spec: Slice VAE 10.3)."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -15,15 +15,15 @@ _HALF = FRAMES_PER_SLICE // 2
 def smooth_seams(
     pieces: Iterable[Tensor], vae: AutoencoderKLSlice, draw_noise: Callable[[torch.Size], Tensor] | None = None
 ) -> Iterator[Tensor]:
-    """A clip that comes in the pieces of `decode_slices`, clamped to [-1, 1], goes out in pieces of 4, 8, ..., 8, 4.
+    """Yields a clip in pieces of 4, 8, ..., 8, 4 from the pieces of `decode_slices`, clamped to [-1, 1].
 
-    All frames but four at either end are averaged with what the VAE makes of them once more, in slices that straddle
-    the old seams; the same as doing so to the whole clip, but only a few pieces are alive. One slice stays as it is.
-    `draw_noise(shape)` gives the noise for each slice's posterior sample, in order; without it the mean is taken.
+    All frames except four at either end are averaged with a second decoding, whose slices cover the old seams. The
+    result equals that of the whole clip, but only a few pieces are in memory. A single slice stays unchanged.
+    `draw_noise(shape)` returns the noise for each slice's posterior sample, in order; without it the mean is used.
     """
     chunks = _straddle(pieces)
     yield next(chunks)
-    waiting: deque[Tensor] = deque()  # read, but not yet decoded again: decoding looks one slice ahead
+    waiting: deque[Tensor] = deque()  # read, but not yet decoded again, because decoding reads one slice ahead
 
     def latents() -> Iterator[Tensor]:
         for frames in chunks:
@@ -39,9 +39,9 @@ def smooth_seams(
 
 
 def _straddle(pieces: Iterable[Tensor]) -> Iterator[Tensor]:
-    """The same frames as four that stay, slices half a slice later, and four that stay.
+    """The same frames: four unchanged ones, slices shifted by half a slice, and four unchanged ones.
 
-    An odd clip keeps its regime: the fifth frame stands alone, as the first one did.
+    An odd clip keeps its regime: the fifth frame is single, as the first one was.
     """
     stream = iter(pieces)
     first = next(stream)

@@ -1,6 +1,6 @@
-"""Working on a large picture in overlapping windows and blending the seams; pure functions over a callable.
+"""Processes a large image in overlapping windows and blends the seams; pure functions over a callable.
 
-The result is not that of the whole picture: norms and attention see one window only (spec: Slice VAE 8).
+The result differs from that of the whole image, because norms and attention use one window only (spec: Slice VAE 8).
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from easyanimate.geometry import SPATIAL_FACTOR
 
 @dataclass(frozen=True)
 class Tiles:
-    """Windows along height and width: size and step in input units; blended and kept widths in output units."""
+    """Windows along height and width: size and step in input units, blended and kept widths in output units."""
 
     window: int
     step: int
@@ -27,12 +27,12 @@ class Tiles:
         return max(x.shape[-2:]) > self.window
 
     def spans(self, size: int) -> list[slice]:
-        """The windows along an axis; the last may lie wholly inside the one before, and still counts."""
+        """The windows along an axis; the last one may be inside the previous one, and is still used."""
         return [slice(start, start + self.window) for start in range(0, size, self.step)]
 
 
 def plan_tiles(sample_size: int, overlap: float) -> tuple[Tiles, Tiles]:
-    """Windows for encoding and for decoding, of `sample_size` pixels; InvalidInput where they miss whole latents."""
+    """Windows for encoding and decoding, of `sample_size` pixels; InvalidInput if they are not on whole latents."""
     latent_size = sample_size // SPATIAL_FACTOR
     encoding, decoding = _tiles(sample_size, latent_size, overlap), _tiles(latent_size, sample_size, overlap)
     lands = encoding.step == encoding.kept * SPATIAL_FACTOR and decoding.step * SPATIAL_FACTOR == decoding.kept
@@ -50,13 +50,13 @@ def _tiles(window: int, output_window: int, overlap: float) -> Tiles:
 
 
 def run_tiled(x: Tensor, run: Callable[[Tensor], Tensor], tiles: Tiles) -> Tensor:
-    """`run` of every window of [B, C, F, H, W], blended and put together; two rows of windows are alive at a time."""
+    """Applies `run` to each window of [B, C, F, H, W] and blends the results; two rows of windows are in memory."""
     rows: list[Tensor] = []
     above: list[Tensor] = []
     for rows_span in tiles.spans(x.shape[-2]):
         row = [run(x[..., rows_span, columns_span]) for columns_span in tiles.spans(x.shape[-1])]
         for j, tile in enumerate(row):
-            # In place, rows before columns: the tile above and the one to the left have been blended themselves.
+            # In place, rows before columns: the tile above and the one to the left are already blended.
             if above:
                 _blend(above[j], tile, tiles.blend, dim=-2)
             if j > 0:
@@ -67,7 +67,7 @@ def run_tiled(x: Tensor, run: Callable[[Tensor], Tensor], tiles: Tiles) -> Tenso
 
 
 def _blend(earlier: Tensor, own: Tensor, width: int, dim: int) -> None:
-    """Fade the last lines of `earlier` into the first lines of `own`, along `dim`, writing into `own`."""
+    """Fades the last lines of `earlier` into the first lines of `own`, along `dim`, in place in `own`."""
     width = min(earlier.shape[dim], own.shape[dim], width)
     weight = torch.arange(width, device=own.device, dtype=torch.float32) / width
     weight = weight.view(-1, 1) if dim == -2 else weight
@@ -76,9 +76,9 @@ def _blend(earlier: Tensor, own: Tensor, width: int, dim: int) -> None:
 
 
 def blend_corner(image: Tensor, corner: Tensor) -> Tensor:
-    """Fade `corner` into the lower right of `picture` [..., H, W], in place; nothing of it on its own upper left edge.
+    """Fades `corner` into the lower right of `image` [..., H, W], in place; its own upper left edge has weight 0.
 
-    The later decoding rule (spec: Slice VAE 8, last paragraph); V3 did without.
+    The later decoding rule (spec: Slice VAE 8, last paragraph); V3 does not use it.
     """
     height, width = corner.shape[-2:]
     down = torch.linspace(0, 1, height, device=corner.device).view(-1, 1)

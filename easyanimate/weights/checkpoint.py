@@ -1,4 +1,4 @@
-"""Strict loading of published model folders: every key is used and every weight filled, or it fails with names."""
+"""Strict loading of published model folders: each key is used and each weight is set, or an error names the keys."""
 
 import inspect
 import json
@@ -36,20 +36,20 @@ log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=nn.Module)
 
-# InvalidInput is a ValueError; the others come of settings no check foresaw, like text where a number belongs.
-_UNFIT = (ValueError, TypeError, ArithmeticError, AttributeError, LookupError, RuntimeError)
-_NAMED_AT_MOST = 3  # keys of each kind an error message spells out
+# InvalidInput is a ValueError; the others come from unchecked settings, such as text instead of a number.
+_CONFIG_ERRORS = (ValueError, TypeError, ArithmeticError, AttributeError, LookupError, RuntimeError)
+MAX_NAMED_KEYS = 3  # of each kind in an error message
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The settings in `folder`/config.json; CheckpointError if there are none or they cannot be read."""
+    """The settings in `folder`/config.json. CheckpointError if the file is missing or cannot be read."""
     return read_published_settings(folder / "config.json")
 
 
 def read_published_settings(path: Path) -> dict[str, Any]:
-    """The settings in the JSON file `path`, with or without a byte order mark; CheckpointError as `read_config`."""
+    """The settings in the JSON file `path`, with or without a byte order mark; errors as for `read_config`."""
     if not path.exists():
-        raise CheckpointError(f"{path} is missing; give a model folder in the published layout")
+        raise CheckpointError(f"{path} is missing; use a model folder in the published layout")
     check_content(path)
     try:
         config = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -61,7 +61,7 @@ def read_published_settings(path: Path) -> dict[str, Any]:
 
 
 def check_can_be_saved(model: nn.Module) -> None:
-    """InvalidInput if the weights of `model` are not those that `from_pretrained` reads."""
+    """InvalidInput if the weights of `model` are not in the form that `from_pretrained` reads."""
     for key, tensor in model.state_dict().items():
         if ".base_layer." in key:
             raise InvalidInput(
@@ -73,15 +73,15 @@ def check_can_be_saved(model: nn.Module) -> None:
 
 
 def build_empty(build: Callable[[], M]) -> M:
-    """What `build` makes, its weights on the meta device (no memory), its computed buffers real."""
+    """The model that `build` creates: weights on the meta device (no memory), computed buffers on the CPU."""
     with init_empty_weights(include_buffers=False):
         return build()
 
 
 def assign_strictly(model: nn.Module, state_dict: Mapping[str, Tensor], where: str) -> None:
-    """Make the tensors of `state_dict` the weights of `model`, which may be on the meta device. No copy is made.
+    """Sets the weights of `model` to the tensors of `state_dict` without a copy. `model` may be on the meta device.
 
-    Raises CheckpointError, naming `where` and the keys, unless names, shapes and kinds agree exactly.
+    Raises CheckpointError, which contains `where` and the keys, unless names, shapes and kinds agree exactly.
     """
     expected = model.state_dict()
     missing = [_named(key, expected[key]) for key in expected if key not in state_dict]
@@ -93,7 +93,7 @@ def assign_strictly(model: nn.Module, state_dict: Mapping[str, Tensor], where: s
     ]
     complaints = [
         f"{len(keys)} {kind}: {_first_of(keys)}"
-        for kind, keys in (("missing", missing), ("superfluous", unexpected), ("of the wrong shape", mismatched))
+        for kind, keys in (("missing", missing), ("unexpected", unexpected), ("of the wrong shape", mismatched))
         if keys
     ]
     if complaints:
@@ -107,34 +107,36 @@ def assign_strictly(model: nn.Module, state_dict: Mapping[str, Tensor], where: s
 
 
 class PublishedWeights:
-    """Mixin before diffusers' ModelMixin: `from_pretrained` of a local folder, strict about every weight.
+    """Mixin before diffusers' ModelMixin: `from_pretrained` of a local folder, strict about each weight.
 
-    `_class_name` in config.json is not looked at: published files carry names of other code bases.
+    `_class_name` in config.json is ignored, because published files name classes of other code bases.
     """
 
-    settings_without_effect: ClassVar[frozenset[str]] = frozenset()  # known, so they are not warned of
+    settings_without_effect: ClassVar[frozenset[str]] = frozenset()  # no warning for these
 
     @classmethod
     def adapt_config(cls, config: dict[str, Any]) -> dict[str, Any]:
-        """Hook: the settings this class is built with, from those of the file without their `_…` entries.
+        """Hook: the constructor's settings, from those of the file without the entries that begin with `_`.
 
-        Raises InvalidInput for a setting this class cannot work with; so does `adapt_state_dict` for such a tensor.
+        Raises InvalidInput for a setting that this class does not support; `adapt_state_dict` does the same for a
+        tensor.
         """
         return config
 
     @classmethod
     def adapt_state_dict(cls, state_dict: dict[str, Tensor], config: dict[str, Any]) -> dict[str, Tensor]:
-        """Hook: the tensors this class keeps, from those of the file; `config` is what `adapt_config` made."""
+        """Hook: the tensors that this class uses, from those of the file; `config` is from `adapt_config`."""
         return state_dict
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, *, subfolder: str | None = None, **arguments: Any) -> Self:
-        """The model in `folder`(/`subfolder`), in evaluation mode; `arguments` are diffusers'.
+        """Loads the model in `folder`(/`subfolder`), in evaluation mode; `arguments` are those of diffusers.
 
-        On the CPU and in float32, unless `device_map` and `torch_dtype` (or `dtype`) say otherwise; "auto" is the type
-        of the file. `variant` chooses among the weights. Settings this class does not know are named in one warning.
-        Raises CheckpointError naming file and keys if anything is damaged, missing, superfluous or of another shape,
-        InvalidInput for an argument that cannot be honoured.
+        It is on the CPU and in float32, unless `device_map` and `torch_dtype` (or `dtype`) say otherwise; "auto" is the
+        dtype of the file. `variant` selects among the weights. One warning lists the settings that this class does not
+        have.
+        Raises CheckpointError with file and keys if anything is damaged, missing, unexpected or of another shape.
+        Raises InvalidInput for an argument that is not supported.
         """
         load_arguments = LoadArguments.read(arguments)
         home = local_folder(folder) / (subfolder or "")
@@ -144,11 +146,11 @@ class PublishedWeights:
             config = cls.adapt_config(published)
             model = cls._build_from(config, home)
             state_dict = cls.adapt_state_dict(read_state_dict(home, variant=load_arguments.variant), config)
-        except _UNFIT as problem:
+        except _CONFIG_ERRORS as problem:
             raise CheckpointError(f"{home}: {one_line(problem)}") from problem
         assign_strictly(model, state_dict, str(home))
         dtype = _stored_dtype(state_dict) if load_arguments.dtype == "auto" else load_arguments.dtype
-        nn.Module.to(model, load_arguments.device, dtype)  # diffusers' own warns of parts to keep, and names none
+        nn.Module.to(model, load_arguments.device, dtype)  # the method of diffusers would warn of modules to keep
         model.eval()
         return model
 
@@ -161,9 +163,9 @@ class PublishedWeights:
         max_shard_size: int | str = "10GB",
         **others: Any,
     ) -> None:
-        """As diffusers', for `from_pretrained`; InvalidInput while a LoRA is in effect or weights are in 8 bits.
+        """As in diffusers, for `from_pretrained`. InvalidInput while a LoRA is in effect or weights are in 8 bits.
 
-        A pipeline looks for the three names in the signature.
+        A diffusers pipeline checks that the three names are in the signature.
         """
         check_can_be_saved(cast("nn.Module", self))
         base: Any = super()
@@ -177,7 +179,7 @@ class PublishedWeights:
 
     @classmethod
     def _build_from(cls, config: dict[str, Any], home: Path) -> Any:
-        """An empty model of `config`; settings the class does not know stay readable in its `config`."""
+        """An empty model from `config`; settings that the class does not have stay readable in its `config`."""
         parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
         missing = [p.name for p in parameters if p.default is p.empty and p.name not in config]
         if missing:
@@ -193,7 +195,7 @@ class PublishedWeights:
 
 
 def _stored_dtype(state_dict: Mapping[str, Tensor]) -> torch.dtype:
-    """The floating type of most numbers of a file; float32 if the file is in a type for storage only."""
+    """The floating dtype of most values in a file; float32 if the file has only dtypes for storage."""
     numbers: Counter[torch.dtype] = Counter()
     for tensor in state_dict.values():
         numbers[tensor.dtype] += tensor.numel()
@@ -210,5 +212,5 @@ def _named(key: str, tensor: Tensor) -> str:
 
 
 def _first_of(names: Sequence[str]) -> str:
-    more = len(names) - _NAMED_AT_MOST
-    return ", ".join(names[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - MAX_NAMED_KEYS
+    return ", ".join(names[:MAX_NAMED_KEYS]) + (f" and {more} more" if more > 0 else "")

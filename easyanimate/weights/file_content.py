@@ -1,4 +1,4 @@
-"""Files that hold something else than their name says, and messages of other libraries on one line."""
+"""Detects files whose content is not what the name says, and puts messages of other libraries on one line."""
 
 import re
 from pathlib import Path
@@ -7,19 +7,19 @@ from easyanimate.errors import CheckpointError
 
 _MAX_REASON_CHARS = 300  # characters of another library's message
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
-_LFS_POINTER = b"version https://git-lfs"  # what a clone without git-lfs has in place of a large file
+_LFS_POINTER = b"version https://git-lfs"  # the content of a large file in a clone without git-lfs
 _START_BYTES = 64
 
 
 def one_line(problem: object) -> str:
-    """The text of `problem` on one line, without control characters, and not too long."""
+    """The text of `problem` on one line, without control characters, at most 300 characters."""
     text = " ".join(_ANSI.sub("", str(problem)).split())
     text = "".join(letter for letter in text if letter.isprintable()) or type(problem).__name__
     return text if len(text) <= _MAX_REASON_CHARS else text[:_MAX_REASON_CHARS] + "..."
 
 
 def check_content(path: Path) -> None:
-    """CheckpointError if the file `path` is empty, a pointer of git-lfs, or a page of HTML."""
+    """CheckpointError if the file `path` is empty, a git-LFS pointer, or an HTML page."""
     try:
         with path.open("rb") as file:
             start = file.read(_START_BYTES)
@@ -29,7 +29,7 @@ def check_content(path: Path) -> None:
 
 
 def check_start(start: bytes, where: str) -> None:
-    """As `check_content`, for the first bytes (64 at least) of the file named `where`."""
+    """As `check_content`, for the first bytes (at least 64) of the file named `where`."""
     if not start:
         raise CheckpointError(f"{where} is damaged or cut short: it is empty; download it again")
     if start.removeprefix(b"\xef\xbb\xbf").startswith(_LFS_POINTER):
@@ -45,4 +45,4 @@ def check_start(start: bytes, where: str) -> None:
 
 def _is_html(start: bytes) -> bool:
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
-    return text.startswith(b"<") and b"\0" not in start  # the length a safetensors file begins with has zeros
+    return text.startswith(b"<") and b"\0" not in start  # a safetensors file begins with a length, which has zeros

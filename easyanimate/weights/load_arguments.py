@@ -1,4 +1,4 @@
-"""The arguments of diffusers' `from_pretrained`: those that count for a local folder, and those that are refused."""
+"""The arguments of diffusers' `from_pretrained`: which of them apply to a local folder, and which are refused."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -14,7 +14,7 @@ from easyanimate.weights.model_files import weight_files
 Dtype = torch.dtype | Literal["auto"]
 
 COMPUTE_DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
-# Arguments of downloads, and of how files are read: what is loaded from a local folder is the same with each value.
+# Arguments of downloads and of file access: a local folder gives the same model with each value.
 WITHOUT_EFFECT = {
     "cache_dir",
     "disable_mmap",
@@ -31,7 +31,7 @@ WITHOUT_EFFECT = {
     "use_auth_token",
 }
 _MEMORY = "use easyanimate.memory.apply_memory_profile after loading"
-# Arguments that would change the result; None and False mean that they are not used.
+# Arguments that would change the result; None and False mean that they are not set.
 REFUSED = {
     "custom_pipeline": "no code is loaded from a model folder",
     "custom_revision": "no code is loaded from a model folder",
@@ -39,11 +39,11 @@ REFUSED = {
     "ignore_mismatched_sizes": "every weight must fit",
     "max_memory": _MEMORY,
     "offload_folder": _MEMORY,
-    "output_loading_info": "every key is used and every weight filled, or loading fails",
+    "output_loading_info": "loading is strict: it uses all keys and sets all weights, or fails",
     "parallel_config": "a model runs on one device",
     "provider": "there is no ONNX model",
     "provider_options": "there is no ONNX model",
-    "quantization_config": f"{_MEMORY}; its profile lowest stores weights in 8 bits",
+    "quantization_config": f"{_MEMORY}; the profile lowest stores weights in 8 bits",
     "sess_options": "there is no ONNX model",
     "use_flashpack": "weights are safetensors or pickles of tensors",
     "use_onnx": "there is no ONNX model",
@@ -53,7 +53,7 @@ _READ = {"torch_dtype", "dtype", "variant", "device_map", "use_safetensors", "re
 
 @dataclass(frozen=True)
 class LoadArguments:
-    """What counts of the arguments of `from_pretrained`. `dtypes` is by component, "default" for the others."""
+    """The arguments of `from_pretrained` that have an effect. `dtypes` is by component; "default" is for the others."""
 
     dtypes: Mapping[str, Dtype]
     variant: str | None = None
@@ -62,9 +62,9 @@ class LoadArguments:
 
     @classmethod
     def read(cls, arguments: Mapping[str, Any], components: Collection[str] = ()) -> Self:
-        """Raises InvalidInput, naming the argument, for one that is unknown or cannot be honoured.
+        """Raises InvalidInput, which names the argument, for one that is unknown or not supported.
 
-        `components` are the names that a dictionary of number types may have.
+        `components` are the allowed names in a dictionary of dtypes.
         """
         _check_names(arguments)
         variant = arguments.get("variant")
@@ -79,37 +79,37 @@ class LoadArguments:
 
     @property
     def dtype(self) -> Dtype:
-        """The number type asked for where no component is named."""
+        """The requested dtype of components without an entry of their own."""
         return self.dtypes["default"]
 
     def dtype_of(self, component: str) -> Dtype:
-        """The number type asked for `component`."""
+        """The requested dtype of `component`."""
         return self.dtypes.get(component, self.dtype)
 
     def with_auto(self, dtype: torch.dtype) -> Self:
-        """The same, with `dtype` where "auto" was asked."""
+        """A copy with `dtype` in place of each "auto"."""
         return replace(self, dtypes={name: dtype if own == "auto" else own for name, own in self.dtypes.items()})
 
     def check_format(self, folder: Path, best_first: Sequence[str]) -> None:
-        """CheckpointError if `use_safetensors` asks for another kind of file than is read from `folder`."""
+        """CheckpointError if `use_safetensors` requests another file format than the one in `folder`."""
         if self.use_safetensors is None:
             return
         for path in weight_files(folder, best_first, self.variant):
             if (path.suffix == ".safetensors") != self.use_safetensors:
                 raise CheckpointError(
-                    f"{path} is the file that is read, but use_safetensors is {self.use_safetensors}; leave it out "
+                    f"{path} is the file to load, but use_safetensors is {self.use_safetensors}; leave it out "
                     "(a pickle is read without running code)"
                 )
 
 
 def local_folder(folder: str | Path) -> Path:
-    """`folder` as a path; CheckpointError, with the command that fetches a published model, if there is none."""
+    """`folder` as a path. CheckpointError, with the command that downloads a published model, if it does not exist."""
     home = Path(folder)
     if home.is_dir():
         return home
     if home.is_file():
         raise CheckpointError(
-            f"{home} is a file; give a model folder, which 'easyanimate models import' makes of a tar"
+            f"{home} is a file; pass a model folder, which 'easyanimate models import' creates from a tar"
         )
     size = re.search(r"EasyAnimateV3-.*(512|768|960)$", str(folder))
     raise CheckpointError(
@@ -119,7 +119,7 @@ def local_folder(folder: str | Path) -> Path:
 
 
 def as_dtype(value: object) -> Dtype:
-    """The number type of `value`: a torch type, its name, or "auto"; float32 for None. InvalidInput for others."""
+    """A torch dtype from a dtype, its name, or "auto"; float32 for None. InvalidInput for other values."""
     if value is None:
         return torch.float32
     if value == "auto":
@@ -127,7 +127,7 @@ def as_dtype(value: object) -> Dtype:
     dtype = getattr(torch, value.removeprefix("torch."), None) if isinstance(value, str) else value
     if dtype not in COMPUTE_DTYPES:
         names = ", ".join(str(accepted).removeprefix("torch.") for accepted in COMPUTE_DTYPES)
-        raise InvalidInput(f'the number type must be "auto" or one of {names}, got {value!r}')
+        raise InvalidInput(f'the dtype must be "auto" or one of {names}, got {value!r}')
     return dtype
 
 
@@ -139,21 +139,23 @@ def _check_names(arguments: Mapping[str, Any]) -> None:
             raise InvalidInput(f"from_pretrained has no argument {name}")
     if arguments.get("revision") not in (None, "main"):
         raise InvalidInput(
-            f"revision {arguments['revision']!r} cannot be chosen: a local folder holds one; "
-            "'easyanimate models pull' downloads, and variant chooses among the weights in a folder"
+            f"revision {arguments['revision']!r} is not available: a local folder has one revision; "
+            "'easyanimate models pull' downloads others, and variant selects among the weights in a folder"
         )
 
 
 def _read_dtypes(torch_dtype: Any, dtype: Any, components: Collection[str]) -> dict[str, Dtype]:
     if torch_dtype is not None and dtype is not None and torch_dtype != dtype:
-        raise InvalidInput(f"torch_dtype {torch_dtype} and dtype {dtype} are two names of one argument; give one")
+        raise InvalidInput(
+            f"torch_dtype {torch_dtype} and dtype {dtype} are two names of one argument; pass one of them"
+        )
     requested = dtype if torch_dtype is None else torch_dtype
     if not isinstance(requested, Mapping):
         return {"default": as_dtype(requested)}
     unknown = sorted(str(name) for name in requested if name != "default" and name not in components)
     if unknown:
-        expected = f"one of default, {', '.join(components)}" if components else "one number type, not a dictionary"
-        raise InvalidInput(f"the number types name {unknown[0]}; expected {expected}")
+        expected = f"one of default, {', '.join(components)}" if components else "one dtype, not a dictionary"
+        raise InvalidInput(f"the dtypes name {unknown[0]}; expected {expected}")
     return {"default": torch.float32} | {name: as_dtype(value) for name, value in requested.items()}
 
 
@@ -174,6 +176,6 @@ def _read_device(device_map: Any) -> torch.device | None:
 
 def _no_device(device_map: object) -> InvalidInput:
     return InvalidInput(
-        f"device_map {device_map!r} is no device of this machine; give one such as cpu or cuda. "
+        f"device_map {device_map!r} is no device of this machine; pass one such as cpu or cuda. "
         f"For models that do not fit on it, {_MEMORY}"
     )

@@ -1,7 +1,7 @@
-"""Which files hold the weights of a network: one file, or the index file and the pieces that its `weight_map` names.
+"""The weight files of a network: one file, or an index file and the pieces in its `weight_map`.
 
-Every command that lists, counts, downloads, checks or loads weights takes the names from here. No name is guessed from
-a pattern: published pieces carry a variant (`model.fp16-00001-of-00002.safetensors`) that their index lacks.
+All commands that list, count, download, check or load weights use these names. No name is guessed from a pattern:
+published pieces carry a variant (`model.fp16-00001-of-00002.safetensors`) that their index lacks.
 """
 
 import json
@@ -27,17 +27,17 @@ ENDINGS = (".safetensors", ".bin")
 
 @dataclass(frozen=True)
 class WeightSet:
-    """The file that a network's weights begin with: the `name` of one whole file, or of an index file."""
+    """The first file of a set of weights: the `name` of one whole file, or of an index file."""
 
     name: str
     is_index: bool
 
 
 def choose_weights(names: Collection[str], best_first: Sequence[str], variant: str | None = None) -> WeightSet | None:
-    """The set of weights to use among the file `names` of one folder; None if there is none.
+    """Selects the set of weights among the file `names` of one folder; None if there is none.
 
-    `variant` is diffusers': "fp16" means `model.fp16.safetensors`. Without it, plain names come first; a variant is
-    used only if it is the one variant of the first of `best_first` that has any.
+    `variant` is that of diffusers: "fp16" means `model.fp16.safetensors`. Without it, plain names have priority. A
+    variant is used only if it is the only one of the first of `best_first` that has any.
     """
     for base in best_first:
         if chosen := _with_variant(names, base, variant):
@@ -70,9 +70,9 @@ def _variant_of(name: str, base: str) -> str | None:
 
 
 def read_index(text: str | bytes, where: object) -> list[str]:
-    """The names of the pieces in the index file `text`, sorted. They lie beside the index file.
+    """The names of the pieces in the index file `text`, sorted. The pieces are in the folder of the index file.
 
-    Raises CheckpointError, naming the file `where`, if it is no index or a name leaves the folder.
+    Raises CheckpointError, which names the file `where`, if it is no index or a name leaves the folder.
     """
     try:
         weight_map: Any = json.loads(text.decode("utf-8-sig") if isinstance(text, bytes) else text)["weight_map"]
@@ -95,7 +95,7 @@ def _check_piece(piece: object, where: object) -> None:
 
 
 def weight_files(folder: Path, best_first: Sequence[str], variant: str | None = None) -> list[Path]:
-    """The files of weights in `folder`, whether or not each piece is there; empty if there are no weights.
+    """The weight files of `folder`, whether or not each piece exists; empty if there are no weights.
 
     Raises CheckpointError for an index file that cannot be read.
     """
@@ -113,7 +113,7 @@ def weight_files(folder: Path, best_first: Sequence[str], variant: str | None = 
 
 
 def missing_weights(folder: Path, best_first: Sequence[str]) -> list[str]:
-    """The names of weight files that `folder` lacks; an index file that cannot be read is named as missing."""
+    """The names of missing weight files; an index file that cannot be read counts as missing."""
     try:
         files = weight_files(folder, best_first)
     except CheckpointError:
@@ -125,7 +125,7 @@ def missing_weights(folder: Path, best_first: Sequence[str]) -> list[str]:
 
 
 def model_weight_files(model: Path) -> Iterator[Path]:
-    """The weight files of all networks in the folder `model` that are there. An unreadable index file counts none."""
+    """The existing weight files of all networks in the folder `model`. An unreadable index file has none."""
     for name, best_first in WEIGHTS.items():
         try:
             files = weight_files(model / name, best_first)

@@ -1,4 +1,4 @@
-"""How many values the weights of a model folder have, from the heads of its files: nothing is loaded, nor is torch."""
+"""Counts the parameters of a model folder from the headers of its files, without loading weights or torch."""
 
 import json
 from math import prod
@@ -6,16 +6,17 @@ from pathlib import Path
 
 from easyanimate.weights.model_files import model_weight_files
 
-MAX_HEADER_BYTES = 100_000_000  # bytes; what safetensors itself allows
+MAX_HEADER_BYTES = 100_000_000  # the limit of safetensors itself
 _NOT_LOADED = ("__metadata__", "loss.", "text_model.", "text_projection.", "logit_scale")
-_TABLE = ".pos_encoder.pe"  # tables of frame positions, which are computed
-MIN_PARAMETER_BYTES = 2  # bytes: a pickle does not tell without being opened, so it counts as 16 bit
+_TABLE = ".pos_encoder.pe"  # tables of frame positions, which the model computes
+MIN_PARAMETER_BYTES = 2  # the header of a pickle is not read, so its values count as 16 bits
 
 
 def count_parameters(folder: Path) -> int:
-    """Values in all networks of the model in `folder`, in the files that a loader reads.
+    """The number of parameters of all networks of the model in `folder`, in the files that a loader reads.
 
-    A file that cannot be read counts by its size. What a published file holds besides the network is left out.
+    A file that cannot be read is estimated by its size. Tensors that a published file holds besides the network are not
+    counted.
     """
     return sum(map(_in_safetensors, model_weight_files(folder)))
 

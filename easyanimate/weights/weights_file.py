@@ -1,4 +1,4 @@
-"""Files of weights as dictionaries of tensors: safetensors, or a pickle that may hold tensors and nothing else."""
+"""Reads weight files as dictionaries of tensors: safetensors, or pickles that may hold only tensors."""
 
 import re
 import zipfile
@@ -15,16 +15,16 @@ from easyanimate.errors import CheckpointError
 from easyanimate.weights.file_content import check_content, one_line
 from easyanimate.weights.model_files import MODEL_FILES, weight_files
 
-# In the messages of torch's weights_only loader: the class a pickle asks for, and the advice around the reason.
+# In the messages of torch's weights_only loader: the class that a pickle needs, and the advice around the reason.
 _FOREIGN_OBJECT = re.compile(r"GLOBAL (\S+) (?:was not an allowed|whose module)")
 _ADVICE = re.compile(r"^Weights only load failed.*?(?:error:|\n\n)|Check the documentation of torch\.load.*", re.DOTALL)
 
 
 def read_state_dict(folder: Path, names: Sequence[str] = MODEL_FILES, variant: str | None = None) -> dict[str, Tensor]:
-    """All tensors of the model in `folder`, on the CPU; large files stay mapped until they are used.
+    """All tensors of the model in `folder`, on the CPU; large files stay memory-mapped until their use.
 
-    The first of `names` that is there is read, or the pieces its index file lists; `variant` is diffusers' ("fp16").
-    Raises CheckpointError, naming the file, if there is none, it is damaged, or two pieces hold the same tensor.
+    Reads the first of `names` that exists, or the pieces in its index file; `variant` is that of diffusers ("fp16").
+    Raises CheckpointError, which names the file, if there is none, it is damaged, or two pieces hold the same tensor.
     """
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is not a folder; give the folder that holds config.json and the weights")
@@ -44,8 +44,9 @@ def read_state_dict(folder: Path, names: Sequence[str] = MODEL_FILES, variant: s
 def read_weights_file(path: Path) -> dict[str, Tensor]:
     """All tensors of one `.safetensors` or `.bin` file. A pickle is never allowed to run code.
 
-    A trainer's checkpoint gives its `state_dict`, whatever lies beside it (spec: transformer 14). Without one it gives
-    its only dictionary of tensors (`model`, `module`, `ema`, ...). CheckpointError if there are several, or none.
+    From a trainer's checkpoint the `state_dict` is used, and its other entries are ignored (spec: transformer 14).
+    Without a `state_dict` its only dictionary of tensors is used (`model`, `module`, `ema`, ...). CheckpointError if
+    there are several, or none.
     """
     if not path.is_file():
         raise CheckpointError(f"{path} is missing; download it again")
@@ -61,7 +62,7 @@ def read_weights_file(path: Path) -> dict[str, Tensor]:
 
 
 def _unwrapped(content: dict[Any, Any], path: Path) -> dict[Any, Any]:
-    """The dictionary of weights in a trainer's checkpoint; `content` itself if it is not one."""
+    """The dictionary of weights in a trainer's checkpoint; `content` itself if it is no such checkpoint."""
     if isinstance(content.get("state_dict"), dict):
         return dict(content["state_dict"])
     if any(isinstance(value, Tensor) and value.numel() > 1 for value in content.values()):
@@ -76,7 +77,7 @@ def _unwrapped(content: dict[Any, Any], path: Path) -> dict[Any, Any]:
 
 
 def _is_weights(value: object) -> bool:
-    """Whether `value` is a dictionary of tensors by name, more than counters."""
+    """Whether `value` is a dictionary of tensors by name that are more than counters."""
     if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
         return False
     tensors = [tensor for tensor in value.values() if isinstance(tensor, Tensor)]
@@ -102,7 +103,7 @@ def _read_pickle(path: Path) -> dict[Any, Any]:
 
 
 def _pickle_error(path: Path, problem: Exception) -> CheckpointError:
-    """What `torch.load` says, without its advice to run what the file holds."""
+    """The message of `torch.load`, without its advice to run the content of the file."""
     if kind := _FOREIGN_OBJECT.search(str(problem)):
         return CheckpointError(
             f"{path} holds more than tensors: it needs {kind[1]}, and is not allowed to run code; "

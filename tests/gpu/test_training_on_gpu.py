@@ -1,4 +1,4 @@
-"""Trainings on a CUDA device: batches and networks meet there, also when a training goes on from a checkpoint."""
+"""Trainings on a CUDA device, also resumed from a checkpoint."""
 
 from pathlib import Path
 from typing import Any
@@ -46,10 +46,10 @@ RESULT = {
 }
 
 
-def train(kind: str, folder: Path, models_dir: Path, **said: Any) -> dict[int, float]:
-    text = FIRST[kind].format(model=models_dir / TINY_MODEL) + RUN.format(output=folder / "run", **said)
+def train(kind: str, folder: Path, models_dir: Path, **values: Any) -> dict[int, float]:
+    text = FIRST[kind].format(model=models_dir / TINY_MODEL) + RUN.format(output=folder / "run", **values)
     (folder / "train.toml").write_text(text)
-    AcceleratorState._reset_state(reset_partial_state=True)  # it is one for the whole process, and so many trainings
+    AcceleratorState._reset_state(reset_partial_state=True)  # a process has one state, but several trainings run in it
     result = KINDS[kind](folder / "train.toml", {})
     assert (result / RESULT[kind]).is_file()
     return read_losses(folder / "run" / "losses.csv")
@@ -57,23 +57,23 @@ def train(kind: str, folder: Path, models_dir: Path, **said: Any) -> dict[int, f
 
 @pytest.mark.parametrize("kind", sorted(FIRST))
 @pytest.mark.parametrize("precision", ["no", "bf16"])
-def test_a_training_runs_on_the_gpu_and_goes_on_there(tmp_path, models_dir, kind, precision):
+def test_a_training_runs_and_resumes_on_the_gpu(tmp_path, models_dir, kind, precision):
     torch.cuda.reset_peak_memory_stats()
-    told = {"precision": precision, "more": "" if kind == "vae" else "remembered = 64"}
-    assert sorted(train(kind, tmp_path, models_dir, steps=2, **told)) == [0, 1]
+    values = {"precision": precision, "more": "" if kind == "vae" else "remembered = 64"}
+    assert sorted(train(kind, tmp_path, models_dir, steps=2, **values)) == [0, 1]
     assert torch.cuda.max_memory_allocated() > 0
-    losses = train(kind, tmp_path, models_dir, steps=4, **told)
+    losses = train(kind, tmp_path, models_dir, steps=4, **values)
     assert sorted(losses) == [0, 1, 2, 3]
     assert all(0 < loss < 100 for loss in losses.values())
 
 
 @pytest.mark.parametrize("kind", sorted(FIRST))
-def test_the_gpu_says_the_losses_of_the_cpu(tmp_path, models_dir, kind, monkeypatch):
+def test_the_losses_on_the_gpu_are_those_on_the_cpu(tmp_path, models_dir, kind, monkeypatch):
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
-    seen = {}
+    losses = {}
     for device in ("auto", "cpu"):
         (tmp_path / device).mkdir()
-        told = {"precision": f'no"\ndevice = "{device}', "more": ""}
-        seen[device] = train(kind, tmp_path / device, models_dir, steps=2, **told)
-    assert seen["auto"] == pytest.approx(seen["cpu"], rel=1e-3)
+        values = {"precision": f'no"\ndevice = "{device}', "more": ""}
+        losses[device] = train(kind, tmp_path / device, models_dir, steps=2, **values)
+    assert losses["auto"] == pytest.approx(losses["cpu"], rel=1e-3)

@@ -33,10 +33,10 @@ def test_latents_under_noise(golden):
 @pytest.mark.parametrize(("variant", "is_snr"), [("plain", False), ("snr", True)])
 @pytest.mark.parametrize("part", ["mse", "vb", "loss"])
 def test_each_part_of_the_loss(golden, variant, is_snr, part):
-    told = v3_loss(
+    losses = v3_loss(
         golden["in.model_output"], golden["in.x_start"], golden["in.noise"], golden["in.t"], snr_variant=is_snr
     )
-    assert torch.allclose(told[part], golden[f"out.{variant}.{part}"], rtol=2e-5, atol=1e-6)
+    assert torch.allclose(losses[part], golden[f"out.{variant}.{part}"], rtol=2e-5, atol=1e-6)
 
 
 def test_the_bound_teaches_the_variance_alone(golden):

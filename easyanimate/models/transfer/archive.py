@@ -1,6 +1,6 @@
-"""The published `.tar` of a model, from a file or a pipe, to a folder on the shelf.
+"""Imports the published `.tar` of a model, from a file or a pipe, into the models folder.
 
-Of a file, nothing is written before all of it was looked at. A pipe is unpacked while it is checked; it is not stored.
+A file is checked completely before anything is written. A pipe is checked while it is unpacked; it is not stored.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from easyanimate.models.transfer.tar_stream import Tar
 Member = tuple[tarfile.TarInfo, str]  # with its path in the archive
 
 _CHUNK_BYTES = 1 << 20
-_UNPACKED = ".unpacked"  # inside the hidden folder of an import; the files as they lie in the archive
+_UNPACKED = ".unpacked"  # inside the hidden folder of an import; the files with the paths of the archive
 
 
 def import_archive(
@@ -37,12 +37,12 @@ def import_archive(
     force: bool = False,
     make_card: CardFactory | None = None,
 ) -> Path:
-    """Unpack the model in `archive` (.tar or .tar.gz), check it, and put it on the shelf; the folder it lies in then.
+    """Unpacks the model in `archive` (.tar or .tar.gz), checks it, and adds it to the models folder.
 
-    Its name is that of the archive's folder unless `name` says another; with `name` there need not be a folder.
-    `force` replaces a model of that name. A named pipe is read as `import_stream` does.
-    Raises CheckpointError for an archive that is damaged, unsafe, or holds no model that loads; ModelStoreError where
-    there is no room or a model of that name. Either way, and when interrupted, nothing is left behind.
+    Returns its folder. The model has the name of the archive's folder, or `name`. With `name` the archive may have no
+    folder. `force` replaces a model of that name. A named pipe is read as in `import_stream`.
+    Raises CheckpointError for an archive that is damaged, unsafe, or holds no model that loads. Raises ModelStoreError
+    without disk space, or if the name is in use. After an error or an interrupt nothing remains.
     """
     if _is_pipe(archive, models_dir):
         with _opened(archive) as stream:
@@ -71,7 +71,7 @@ def import_stream(
     force: bool = False,
     make_card: CardFactory | None = None,
 ) -> Path:
-    """As `import_archive`, of an archive that arrives in `stream` once, in order; `label` names it in messages."""
+    """As `import_archive`, for an archive in `stream`, which is read once; `label` is its name in messages."""
     tar, layout = Tar(stream, label), Layout(label)
     files = _files(tar, layout)
     first = list(islice(files, 1))
@@ -87,7 +87,7 @@ def import_stream(
 
 
 def inspect_archive(archive: Path) -> Layout:
-    """What is in the file `archive`. CheckpointError if it is damaged, or an entry is not allowed."""
+    """The content of the file `archive`. CheckpointError if it is damaged, or an entry is not allowed."""
     layout = Layout(str(archive))
     with _opened(archive) as file:
         for member in Tar(file, str(archive)):
@@ -96,7 +96,7 @@ def inspect_archive(archive: Path) -> Layout:
 
 
 def _is_pipe(archive: Path, models_dir: Path) -> bool:
-    """Whether `archive` can be read once only. CheckpointError if it is a folder or not there."""
+    """Whether `archive` can be read only once. CheckpointError if it is a folder or does not exist."""
     try:
         mode = archive.stat().st_mode
     except OSError as problem:
@@ -104,7 +104,7 @@ def _is_pipe(archive: Path, models_dir: Path) -> bool:
     if stat.S_ISDIR(mode):
         raise CheckpointError(
             f"{archive} is a folder, not an archive; if it is a model, "
-            f"move it to {models_dir / archive.resolve().name} and look it over with `easyanimate models check`"
+            f"move it to {models_dir / archive.resolve().name} and check it with `easyanimate models check`"
         )
     return not stat.S_ISREG(mode)
 
@@ -130,7 +130,7 @@ def _files(tar: Tar, layout: Layout) -> Iterator[Member]:
 def _checked_on_arrival(
     files: Iterable[Member], layout: Layout, models_dir: Path, *, is_named: bool
 ) -> Iterator[Member]:
-    """`files`, each when there is room for it; without a name given, all in one folder."""
+    """`files`, each after a check of the disk space; without a name all must be in one folder."""
     for member, path in files:
         if not is_named:
             layout.top(may_be_flat=False)
@@ -139,7 +139,7 @@ def _checked_on_arrival(
 
 
 def _unpack(tar: Tar, files: Iterable[Member], folder: Path, total_bytes: int | None) -> dict[str, StoredFile]:
-    """Write `files` into `folder`, as they lie in the archive; their sizes and hashes by path."""
+    """Writes `files` into `folder` with the paths of the archive; returns their sizes and hashes by path."""
     written: dict[str, StoredFile] = {}
     unpacked = folder / _UNPACKED
     unpacked.mkdir()
@@ -165,12 +165,12 @@ def _write(content: BinaryIO, path: Path, bar: "tqdm[Any]") -> StoredFile:
 def _complete(
     folder: Path, top: str, name: str, written: dict[str, StoredFile], label: str, make_card: CardFactory | None
 ) -> None:
-    """Move the files out of the archive's folder `top`, check that they are a model that loads, and tell its source."""
+    """Moves the files out of the archive's folder `top`, checks the model, and writes card.json and source.json."""
     unpacked = folder / _UNPACKED
     for child in list((unpacked / top).iterdir()):
         child.rename(folder / child.name)
     shutil.rmtree(unpacked)
-    (folder / SOURCE_FILE).unlink(missing_ok=True)  # ours is written last
+    (folder / SOURCE_FILE).unlink(missing_ok=True)  # a new one is written at the end
     require_loadable(folder)
     add_card(folder, top or name, name, make_card)
     files = {path.removeprefix(f"{top}/"): file for path, file in written.items()}

@@ -1,4 +1,4 @@
-"""What an archive may hold: plain files in one folder, so many and no larger; each entry is checked by itself."""
+"""The allowed content of an archive: plain files in one folder, limited in number and size."""
 
 import tarfile
 from pathlib import PurePosixPath
@@ -7,14 +7,14 @@ from easyanimate.errors import CheckpointError
 
 MAX_BYTES = 64 << 30  # the published models have 18 GB
 MAX_ENTRIES = 10_000
-_MAC_ENTRIES = frozenset({"__MACOSX", ".DS_Store", "Icon\r"})  # beside the `._NAME` of each file
+_MAC_ENTRIES = frozenset({"__MACOSX", ".DS_Store", "Icon\r"})  # besides the `._NAME` of each file
 _PARTS = frozenset({"transformer", "vae", "text_encoder", "image_encoder", "tokenizer", "model_index.json"})
 
 
 class Layout:
-    """The entries of the archive `label` seen so far.
+    """The entries of the archive `label` so far.
 
-    Raises CheckpointError for an entry that is no plain file or folder in its proper place, or one too many.
+    Raises CheckpointError for an entry that is no plain file or folder, has an invalid path, or exceeds a limit.
     """
 
     def __init__(self, label: str) -> None:
@@ -26,7 +26,7 @@ class Layout:
         self._count = 0
 
     def add(self, member: tarfile.TarInfo) -> str | None:
-        """The path of a file in the archive; None for a folder, and for what a Mac adds, which is left out."""
+        """The path of a file in the archive; None for a folder, and for entries that macOS adds, which are skipped."""
         self._check_limits(member)
         parts = tuple(part for part in member.name.split("/") if part not in ("", "."))
         if any(part in _MAC_ENTRIES or part.startswith("._") for part in parts):
@@ -42,7 +42,7 @@ class Layout:
         return "/".join(parts)
 
     def top(self, *, may_be_flat: bool) -> str:
-        """The one folder that all files lie in; "" if they lie in none, which must be allowed (`may_be_flat`)."""
+        """The one folder of all files; "" if there is none, which `may_be_flat` must allow."""
         if not self.files:
             raise CheckpointError(f"{self.label} must hold one folder, the model's, and holds no files")
         if len(self._tops) == 1 and self._tops[0] not in self.files:
@@ -51,16 +51,16 @@ class Layout:
             if may_be_flat:
                 return ""
             raise CheckpointError(
-                f"{self.label} holds the files of a model without their folder; say its name with --name"
+                f"{self.label} holds the files of a model without their folder; set a name with --name"
             )
         if loose := next((top for top in self._tops if top in self.files), None):
             raise CheckpointError(f"{self.label} must hold one folder, the model's; {loose!r} is a file outside of it")
-        found = ", ".join(sorted(self._tops)[:5])
-        raise CheckpointError(f"{self.label} must hold one folder, the model's, and holds {found}")
+        names = ", ".join(sorted(self._tops)[:5])
+        raise CheckpointError(f"{self.label} must hold one folder, the model's, and holds {names}")
 
     def _check_limits(self, member: tarfile.TarInfo) -> None:
         if member.size < 0 or (member.isdir() and member.size):
-            raise CheckpointError(f"{self.label}: {member.name!r} claims a size of {member.size} bytes")
+            raise CheckpointError(f"{self.label}: {member.name!r} declares a size of {member.size} bytes")
         self._count += 1
         self.total_bytes += member.size
         if self.total_bytes > MAX_BYTES or self._count > MAX_ENTRIES:
@@ -70,14 +70,14 @@ class Layout:
     def _check_kind(self, member: tarfile.TarInfo) -> None:
         if not (member.isreg() or member.isdir()) or member.issparse():
             raise CheckpointError(
-                f"{self.label}: {member.name!r} is a link, a device or another special file; only plain ones pass"
+                f"{self.label}: {member.name!r} is a link, a device or a special file; only plain files are allowed"
             )
 
     def _check_name(self, member: tarfile.TarInfo, parts: tuple[str, ...]) -> None:
         name = member.name
         odd = name.startswith("/") or "\\" in name or not name.isprintable() or any(_is_odd(part) for part in parts)
         if odd or (member.isreg() and not parts):
-            raise CheckpointError(f"{self.label}: {name!r} is no proper name inside the model's folder")
+            raise CheckpointError(f"{self.label}: {name!r} is no valid path inside the model's folder")
 
     def _add_file(self, parts: tuple[str, ...]) -> None:
         path = "/".join(parts)
@@ -91,7 +91,7 @@ class Layout:
     def _add_folder(self, path: str) -> None:
         for folder in (PurePosixPath(path), *PurePosixPath(path).parents):
             if str(folder) in self.files:
-                raise CheckpointError(f"{self.label}: {path!r} lies in what is itself a file, {str(folder)!r}")
+                raise CheckpointError(f"{self.label}: {path!r} is inside of a file, {str(folder)!r}")
             self._folders.add(str(folder))
 
 

@@ -1,6 +1,6 @@
-"""A published model from the Hugging Face hub to a folder on the shelf, going on where an earlier try stopped.
+"""Downloads a published model from the Hugging Face hub into the models folder; an interrupted download resumes.
 
-The hub library's own `snapshot_download` begins an interrupted file again, and one file of these has 9.5 GB.
+`snapshot_download` of the hub library restarts an interrupted file, and one file of these models has 9.5 GB.
 """
 
 import shutil
@@ -22,12 +22,12 @@ from easyanimate.models.transfer.staging import check_name_is_free, ensure_disk_
 
 MAX_INDEX_BYTES = 16 << 20  # the published one has 21 kB
 _UNFINISHED = ".part"
-_TRIES = 2  # a file that arrives damaged is fetched once more
+MAX_DOWNLOAD_TRIES = 2  # a damaged file is downloaded once more
 
 
 @dataclass(frozen=True)
 class HubFile:
-    """A file as the hub describes it; large ones have a `sha256`, all have the id of a git blob."""
+    """A file in the hub's listing; large files have a `sha256`, all have the id of a git blob."""
 
     path: str
     size_bytes: int
@@ -37,7 +37,7 @@ class HubFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """A model on the hub at one commit, and all its files by their paths."""
+    """All files of a model on the hub at one commit, by their paths."""
 
     repository: str
     commit: str
@@ -54,12 +54,12 @@ def pull_model(
     force: bool = False,
     make_card: CardFactory | None = None,
 ) -> Path:
-    """Download the published model `name`, check it, and put it on the shelf; the folder it lies in then.
+    """Downloads the published model `name`, checks it, and adds it to the models folder. Returns its folder.
 
-    `revision` is a branch, tag or commit; the commit it means is written to source.json. `endpoint` is the hub's
-    address. Raises InvalidInput for a name that is not published, ModelStoreError if the hub cannot be reached, has
-    no such revision, or there is no room, and CheckpointError if what arrived would not load. What has arrived stays
-    for the next call.
+    `revision` is a branch, tag or commit; the resolved commit is written to source.json. `endpoint` is the address of
+    the hub. Downloaded files stay for the next call.
+    Raises InvalidInput for a name that is not published, and CheckpointError if the downloaded model would not load.
+    Raises ModelStoreError if the hub is unreachable, has no such revision, or the disk is full.
     """
     name = published_name(name)
     check_name_is_free(models_dir, name, force=force)
@@ -77,14 +77,14 @@ def pull_model(
 
 
 def fetch_listing(repository: str, revision: str, endpoint: str | None) -> Listing:
-    """What the hub has of `repository` at `revision`; ModelStoreError if it does not answer or has none."""
+    """The files of `repository` at `revision`. ModelStoreError if the hub is unreachable or has no such model."""
     try:
         info = HfApi(endpoint=endpoint, token=False).model_info(repository, revision=revision, files_metadata=True)
     except RevisionNotFoundError as problem:
         raise ModelStoreError(f"{repository} has no revision {revision!r} on the hub") from problem
     except RepositoryNotFoundError as problem:
-        raise ModelStoreError(f"the hub has no model {repository} that is open to all") from problem
-    except Exception as problem:  # the hub library raises many kinds
+        raise ModelStoreError(f"the hub has no public model {repository}") from problem
+    except Exception as problem:  # the hub library raises many types
         raise _unreachable(problem) from problem
     files = {
         sibling.rfilename: HubFile(
@@ -101,7 +101,7 @@ def fetch_listing(repository: str, revision: str, endpoint: str | None) -> Listi
 
 
 def _needed(folder: Path, listing: Listing) -> list[HubFile]:
-    """The files to download. The index files come first: they name the pieces."""
+    """The files to download. Index files are downloaded at once, because they name the pieces."""
 
     def read(path: str) -> bytes:
         file = listing.files[path]
@@ -115,16 +115,16 @@ def _needed(folder: Path, listing: Listing) -> list[HubFile]:
 
 def _unreachable(problem: Exception) -> ModelStoreError:
     if isinstance(problem, OfflineModeIsEnabled):
-        return ModelStoreError("the hub library is set to stay offline; unset HF_HUB_OFFLINE, or import an archive")
+        return ModelStoreError("the hub library is in offline mode; unset HF_HUB_OFFLINE, or import an archive")
     reason = str(problem).strip().split("\n")[0] or type(problem).__name__
     return ModelStoreError(
-        f"the hub cannot be reached or broke off ({reason}); run the same command again to go on, "
-        "or take the archive to this machine and import it"
+        f"the hub is unreachable or the connection broke ({reason}); run the same command again to resume, "
+        "or copy the archive to this machine and import it"
     )
 
 
 def _part(folder: Path, file: HubFile) -> Path:
-    """Where `file` grows; named after its content, so that a newer version does not go on with an older one."""
+    """The path of a partial `file`; the hash in its name prevents a resume with another version."""
     return folder / f"{file.path}.{(file.sha256 or file.blob_id)[:16]}{_UNFINISHED}"
 
 
@@ -137,16 +137,18 @@ def _missing_bytes(folder: Path, needed: Sequence[HubFile]) -> int:
 
 
 def _fetch(folder: Path, file: HubFile, listing: Listing) -> StoredFile:
-    """Make sure that `file` lies whole and right in `folder`."""
+    """Downloads `file` into `folder` unless it is complete, and checks its hash."""
     path = folder / file.path
-    for _ in range(_TRIES):
+    for _ in range(MAX_DOWNLOAD_TRIES):
         if not path.is_file():
             _download(path, _part(folder, file), file, listing)
         sha256 = hash_file(path)
         if path.stat().st_size == file.size_bytes and _is_right(path, sha256, file):
             return StoredFile(file.size_bytes, sha256)
         path.unlink()
-    raise ModelStoreError(f"{file.path} arrives damaged: its hash is not the one the hub names; try again later")
+    raise ModelStoreError(
+        f"{file.path} is damaged after the download: its hash differs from the one on the hub; try again later"
+    )
 
 
 def _is_right(path: Path, sha256: str, file: HubFile) -> bool:
@@ -154,7 +156,7 @@ def _is_right(path: Path, sha256: str, file: HubFile) -> bool:
 
 
 def _download(path: Path, part: Path, file: HubFile, listing: Listing) -> None:
-    """Fetch what `part` lacks of `file`, then call it `path`."""
+    """Downloads the rest of `file` to `part`, then renames it to `path`."""
     part.parent.mkdir(parents=True, exist_ok=True)
     url = hf_hub_url(listing.repository, file.path, revision=listing.commit, endpoint=listing.endpoint)
     with part.open("ab") as unfinished:
@@ -174,13 +176,13 @@ def _download(path: Path, part: Path, file: HubFile, listing: Listing) -> None:
             if problem.errno is not None:  # of the disk, not of the network
                 raise
             raise _unreachable(problem) from problem
-        except Exception as problem:  # the hub library raises many kinds
+        except Exception as problem:  # the hub library raises many types
             raise _unreachable(problem) from problem
     part.rename(path)
 
 
 def _remove_others(folder: Path, needed: Sequence[HubFile]) -> None:
-    """Leave in `folder` what is `needed`; what earlier tries at other commits left goes."""
+    """Deletes all files in `folder` except the `needed` ones, such as those of other commits."""
     wanted = {folder / file.path for file in needed}
     for path in [path for path in folder.rglob("*") if path.is_file() and path not in wanted]:
         path.unlink()

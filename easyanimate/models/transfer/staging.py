@@ -1,4 +1,4 @@
-"""A hidden folder beside the models in which one is built, and the one step that makes it appear among them."""
+"""A hidden folder in the models folder for a model in transfer, and the rename that publishes it."""
 
 import errno
 import fcntl
@@ -12,13 +12,13 @@ from pathlib import Path
 from easyanimate.errors import InvalidInput
 from easyanimate.models.errors import ModelStoreError
 
-LORA_FOLDER = "loras"  # the folder of adapters on the shelf
+LORA_FOLDER = "loras"  # the folder of LoRA files
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SPARE_BYTES = 64 << 20
 
 
 def check_name(name: str) -> None:
-    """InvalidInput unless `name` can be a model's name, and so a folder's."""
+    """InvalidInput unless `name` is a valid name of a model and of a folder."""
     if not _NAME.fullmatch(name) or name == LORA_FOLDER:
         raise InvalidInput(
             f"{name!r} cannot be a model's name; use up to 100 letters, digits, dots, dashes and underscores, "
@@ -27,13 +27,13 @@ def check_name(name: str) -> None:
 
 
 def check_name_is_free(models_dir: Path, name: str, *, force: bool) -> None:
-    """ModelStoreError if there is a model `name` already, and it may not be replaced (`force`)."""
+    """ModelStoreError if there is a model `name` and `force` does not allow to replace it."""
     if not force and os.path.lexists(models_dir / name):
-        raise ModelStoreError(f"{models_dir / name} is there already; use --force to replace it, or another --name")
+        raise ModelStoreError(f"{models_dir / name} exists already; use --force to replace it, or another --name")
 
 
 def ensure_disk_space(models_dir: Path, needed_bytes: int) -> None:
-    """Make `models_dir` if it is not there; ModelStoreError if its disk cannot take `needed_bytes` more."""
+    """Creates `models_dir` if necessary. ModelStoreError if its disk has not `needed_bytes` free."""
     try:
         models_dir.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(models_dir).free
@@ -41,16 +41,17 @@ def ensure_disk_space(models_dir: Path, needed_bytes: int) -> None:
         raise _as_store_error(problem, models_dir) from problem
     if free < needed_bytes + _SPARE_BYTES:
         raise ModelStoreError(
-            f"not enough room in {models_dir}: {needed_bytes / 1e9:.2f} GB are needed and {free / 1e9:.2f} GB are free"
+            f"not enough disk space in {models_dir}: "
+            f"{needed_bytes / 1e9:.2f} GB are needed and {free / 1e9:.2f} GB are free"
         )
 
 
 @contextmanager
 def staging_folder(models_dir: Path, name: str, kind: str, *, force: bool, keep: bool) -> Iterator[Path]:
-    """The folder `.KIND-NAME`, which becomes `models_dir/name` if the block ends well.
+    """The folder `.KIND-NAME`, which is renamed to `models_dir/name` if the block succeeds.
 
-    Otherwise it is removed, or with `keep` left for the next try. What a killed process left behind is taken over:
-    kept, or cleared. One process at a time; ModelStoreError for the second.
+    Otherwise it is deleted, or with `keep` left for the next attempt. A folder of a killed process is reused: kept, or
+    emptied. Only one process can hold it; the second one gets a ModelStoreError.
     """
     folder, target = models_dir / f".{kind}-{name}", models_dir / name
     lock = _lock(folder)
@@ -69,7 +70,7 @@ def staging_folder(models_dir: Path, name: str, kind: str, *, force: bool, keep:
 
 
 def _lock(folder: Path) -> int:
-    """An open, locked descriptor of `folder`, made if need be; the lock goes with the process, however it ends."""
+    """An open, locked descriptor of `folder`, which is created if necessary. The lock ends with the process."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -78,10 +79,10 @@ def _lock(folder: Path) -> int:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not folder.exists() or folder.stat().st_ino != os.fstat(descriptor).st_ino:
-            raise BlockingIOError  # the other process finished just now
+            raise BlockingIOError  # the other process has finished
     except OSError as problem:
         os.close(descriptor)
-        raise ModelStoreError(f"another process is at work in {folder}; wait for it, then try again") from problem
+        raise ModelStoreError(f"another process is using {folder}; wait for it, then try again") from problem
     return descriptor
 
 
@@ -91,7 +92,7 @@ def _clear(folder: Path) -> None:
 
 
 def _move(folder: Path, target: Path) -> None:
-    """Rename `folder` to `target`; what is there is moved aside first, back if that fails, and then removed."""
+    """Renames `folder` to `target`. An existing target is moved aside first and then deleted, or restored on error."""
     if not os.path.lexists(target):
         folder.rename(target)
         return
@@ -108,5 +109,5 @@ def _move(folder: Path, target: Path) -> None:
 
 def _as_store_error(problem: OSError, models_dir: Path) -> ModelStoreError:
     if problem.errno == errno.ENOSPC:
-        return ModelStoreError(f"the disk under {models_dir} is full; make room, then try again")
+        return ModelStoreError(f"the disk under {models_dir} is full; free some space, then try again")
     return ModelStoreError(f"{models_dir} cannot be written to: {problem}")

@@ -1,4 +1,4 @@
-"""A tar, zipped or not, read once from its start to its end: from a file, or from a pipe that cannot go back."""
+"""Reads a tar, compressed with gzip or not, once from start to end: from a file, or from a pipe without seek."""
 
 import gzip
 import tarfile
@@ -11,7 +11,7 @@ from easyanimate.errors import CheckpointError
 from easyanimate.weights.file_content import check_start
 
 _MAX_READ_BYTES = 8 << 20
-_MAX_REST_BYTES = 64 << 20  # of zeros after the mark of the end
+_MAX_REST_BYTES = 64 << 20  # of zeros after the end marker
 _CHUNK_BYTES = 1 << 20
 _START_BYTES = 512
 _END = bytes(512)  # the block after the last member
@@ -32,24 +32,24 @@ _DAMAGE = (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, ValueError,
 
 
 class _Pipe:
-    """A stream that only goes forward, with the few methods of a file that tarfile and gzip need."""
+    """A forward-only stream with the file methods that tarfile and gzip need."""
 
     def __init__(self, start: bytes, stream: BinaryIO) -> None:
         self._start, self._stream, self._position = start, stream, 0
 
     def read(self, size: int) -> bytes:
-        """The next `size` bytes; fewer at the end only."""
+        """The next `size` bytes; fewer only at the end."""
         data, self._start = self._start[:size], self._start[size:]
         data += _read_fully(self._stream, size - len(data))
         self._position += len(data)
         return data
 
     def tell(self) -> int:
-        """How many bytes have been read."""
+        """The number of bytes read so far."""
         return self._position
 
     def seek(self, target: int) -> int:
-        """Read on to `target`."""
+        """Reads up to the position `target`."""
         if target < self._position:
             raise tarfile.ReadError("a pipe cannot go back")
         while self._position < target and self.read(min(_CHUNK_BYTES, target - self._position)):
@@ -58,7 +58,7 @@ class _Pipe:
 
 
 class _ShortReads:
-    """A file for tarfile, which reads a header in one piece however long it claims to be, and so into memory."""
+    """A file for tarfile with a limit on each read, because tarfile reads a header of any declared size into memory."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self.last = file, b""
@@ -66,15 +66,15 @@ class _ShortReads:
 
     def read(self, size: int) -> bytes:
         if not 0 <= size <= _MAX_READ_BYTES:
-            raise tarfile.ReadError(f"a header claims {size} bytes")
+            raise tarfile.ReadError(f"a header declares {size} bytes")
         self.last = self._file.read(size)
         return self.last
 
 
 class Tar:
-    """The members of the archive in `stream`, in their order; the content of each is read before the next one.
+    """The members of the archive in `stream`, in order; the content of each is read before the next one.
 
-    Raises CheckpointError, naming `label`, for what is no tar, another kind of archive, or cut short.
+    Raises CheckpointError, which names `label`, for data that is no tar, another kind of archive, or truncated.
     """
 
     def __init__(self, stream: BinaryIO, label: str) -> None:
@@ -98,12 +98,12 @@ class Tar:
             yield member
 
     def content(self, member: tarfile.TarInfo) -> BinaryIO:
-        """What the file `member` holds."""
+        """The content of the file `member`."""
         return cast("BinaryIO", self._tar.extractfile(member))
 
     @contextmanager
     def naming_damage(self) -> Iterator[None]:
-        """What cannot be read inside is a CheckpointError that says so."""
+        """Converts read errors inside the block to a CheckpointError."""
         try:
             yield
         except _DAMAGE as problem:
@@ -112,16 +112,16 @@ class Tar:
             ) from problem
 
     def _check_end(self) -> None:
-        """tarfile takes a missing end for the end. What follows it is read, so that gzip checks its sum."""
+        """Checks the end marker, which tarfile does not require, and reads the rest, so that gzip checks its sum."""
         if self._reads.last != _END:
-            raise tarfile.ReadError("the mark of its end is missing")
+            raise tarfile.ReadError("the end marker is missing")
         for _ in range(_MAX_REST_BYTES // _CHUNK_BYTES):
             if not self._plain.read(_CHUNK_BYTES):
                 return
 
 
 def _read_fully(stream: BinaryIO, size: int) -> bytes:
-    """The next `size` bytes of `stream`, which may give them in pieces; fewer at its end only."""
+    """The next `size` bytes of `stream`, which may return them in pieces; fewer only at its end."""
     pieces = []
     while size > 0 and (piece := stream.read(size)):
         pieces.append(piece)
@@ -132,7 +132,7 @@ def _read_fully(stream: BinaryIO, size: int) -> bytes:
 def _check_kind(start: bytes, label: str) -> None:
     for magic, (kind, remedy) in _OTHER_KINDS.items():
         if start.startswith(magic):
-            raise CheckpointError(f"{label} is {kind}, and only a .tar or .tar.gz is read; {remedy}")
+            raise CheckpointError(f"{label} is {kind}; only .tar and .tar.gz are supported; {remedy}")
     if start and not _is_tar(start):
         check_start(start, label)
 

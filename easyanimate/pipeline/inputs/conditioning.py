@@ -1,13 +1,13 @@
-"""What is known of a clip before it is made, and what the transformer is told of it (spec: pipelines 4).
+"""The known pixels of a clip, which the inpainting transformer receives with a mask (spec: pipelines 4).
 
-| what is asked for | known pixels | the image encoder sees |
+| request | known pixels | image encoder input |
 |---|---|---|
-| text alone | none | nothing |
+| text alone | none | none |
 | a start image | the first frame | the image |
-| frames to go on from | the first 1 to 4 | the oldest of them |
-| either, and an end image | the last frame too | the same |
-| a video | none; its latents under noise are where the steps begin | nothing |
-| a video and a mask | in every frame, where the mask is not white | nothing |
+| context frames | the first 1 to 4 frames | the oldest of them |
+| either, and an end image | also the last frame | the same |
+| a video | none; the steps start from its latents with noise | none |
+| a video and a mask | in each frame, where the mask is not white | none |
 """
 
 from collections.abc import Callable, Sequence
@@ -33,9 +33,9 @@ DrawNoise = Callable[[Sequence[int]], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class InpaintInput:
-    """`pixels` [3, F, H, W] in [-1, 1], `new` [F, H, W] of 1 where frames are to be made and 0 where pixels are known.
+    """Known pixels [3, F, H, W] in [-1, 1], and a mask [F, H, W]: 1 where pixels are generated, 0 where known.
 
-    `picture` is for the image encoder.
+    `image` is the input of the image encoder.
     """
 
     pixels: Tensor
@@ -43,16 +43,16 @@ class InpaintInput:
     image: Image.Image | None
 
     def mask_video(self) -> Tensor:
-        """[1, 3, F, H, W] of 0 and 1, as the VAE takes it: not rescaled to [-1, 1] (spec: pipelines 4.3)."""
+        """[1, 3, F, H, W] of 0 and 1, as the VAE reads it: not scaled to [-1, 1] (spec: pipelines 4.3)."""
         return self.mask.expand(1, 3, -1, -1, -1)
 
     def masked_video(self) -> Tensor:
-        """[1, 3, F, H, W] in [-1, 1]: what is not known is black."""
+        """[1, 3, F, H, W] in [-1, 1]; unknown pixels are black."""
         return torch.where(self.mask.bool(), -1.0, self.pixels)[None]
 
 
 def prepare_inpaint_input(request: Generation) -> InpaintInput:
-    """What `asked` says of the clip, at the clip's size."""
+    """The known pixels of `request` at the size of the clip."""
     if request.video is not None:
         return _from_video(request, request.video)
     if request.context_frames is not None:
@@ -61,7 +61,7 @@ def prepare_inpaint_input(request: Generation) -> InpaintInput:
 
 
 def _from_images(request: Generation, first: Sequence[Image.Image]) -> InpaintInput:
-    """The `first` frames, and the last one if there is an end image; without any, nothing."""
+    """The `first` frames, and the last frame if there is an end image; without images, no known pixels."""
     size = (request.num_frames, request.height, request.width)
     pixels, mask = torch.full((3, *size), -1.0), torch.ones(size)
     prepared = [_prepare(request, image) for image in first]
@@ -74,7 +74,7 @@ def _from_images(request: Generation, first: Sequence[Image.Image]) -> InpaintIn
 
 
 def _from_video(request: Generation, video: Frames) -> InpaintInput:
-    """The first frames of a video; with a mask, its dark parts stay what they are in the video."""
+    """The first frames of a video; with a mask, its dark areas keep the pixels of the video."""
     images = as_images(video, request.num_frames)
     pixels = torch.stack([_prepare(request, image).pixels for image in images], dim=1)
     mask = torch.ones(request.height, request.width)
@@ -88,7 +88,7 @@ def _prepare(request: Generation, image: Image.Image) -> StartImage:
 
 
 def encode_video(vae: AutoencoderKLSlice, video: Tensor, draw_noise: DrawNoise | None) -> Tensor:
-    """Scaled latents [1, 4, f, h, w] of `video`: a sample of the posterior, or its mean if nothing is drawn."""
+    """Scaled latents [1, 4, f, h, w] of `video`: a sample of the posterior, or its mean without `draw_noise`."""
     posterior = vae.encode(video.to(vae.dtype)).latent_dist
     latents = posterior.mode()
     if draw_noise is not None:

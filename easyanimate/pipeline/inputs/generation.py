@@ -1,4 +1,4 @@
-"""What one call of the pipeline is asked to make."""
+"""The settings of one call of the pipeline."""
 
 import math
 from dataclasses import dataclass
@@ -34,19 +34,21 @@ _FLAGS = ("sample_posterior", "smooth", "clean_caption")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Generation:
-    """Settings of one clip, checked when made: InvalidInput says what would work. Sizes in pixels.
+    """Settings of one clip, checked when created: InvalidInput says what would work. Sizes in pixels.
 
-    What is given besides the words, one of:
+    Besides the prompt a clip has at most one of these inputs:
     - `image`, the first frame, or `context_frames`, the first 1 to 4; with either, `last_image`, the last frame;
-    - `video`, at least `num_frames` frames, of which the first are used, with `strength`, the share of the steps
-      taken from its noised latents on (less keeps more of it), or `mask`, white where it is made anew, or both.
-    Frames are uint8 [F, H, W, 3] or a list of pictures, of any size; an image is a picture or uint8 [H, W, 3], a mask
-    a picture or uint8 [H, W].
-    A list of one prompt, image or mask is taken for what is in it, a negative prompt of None for the empty one, and
-    whole floats and numbers of NumPy for Python's.
+    - `video`, at least `num_frames` frames, of which the first are used. It needs `strength` or `mask`, or both.
+      `strength` is the share of the steps that start from the noised video; less keeps more of it.
+      `mask` is white where the video is generated again.
 
-    `clip_apply_ratio` is the last share of the steps that see the CLIP image; `sample_posterior` False takes the
-    VAE's means instead of samples; `smooth` softens the seams between slices of the decoded clip.
+    Frames are uint8 [F, H, W, 3] or a list of images, of any size. An image is a PIL image or uint8 [H, W, 3], a mask a
+    PIL image or uint8 [H, W].
+    A list of one prompt, image or mask means its element. A negative prompt of None means an empty one. Floats without
+    a fraction and NumPy numbers are converted to Python's.
+
+    `clip_apply_ratio` is the last share of the steps that use the CLIP image. With `sample_posterior` False the means
+    of the VAE are used instead of samples. `smooth` softens the seams between slices of the decoded clip.
     """
 
     prompt: str
@@ -78,14 +80,14 @@ class Generation:
         make_scheduler(self.scheduler)
         check_steps(self.scheduler, self.num_inference_steps, self.strength)
         if not (math.isfinite(self.guidance_scale) and self.guidance_scale >= 0):
-            raise InvalidInput(f"guidance_scale must be a number from 0 on, got {self.guidance_scale}")
+            raise InvalidInput(f"guidance_scale must be 0 or more, got {self.guidance_scale}")
         if not 0 <= self.clip_apply_ratio <= 1:
             raise InvalidInput(f"clip_apply_ratio must be between 0 and 1, got {self.clip_apply_ratio}")
         self._check_mode()
 
     def _normalized(self) -> dict[str, Any]:
-        """The fields in the types declared for them, where a call may give others that mean the same."""
-        negative = single_value(self.negative_prompt, "negative_prompt", "one call makes one clip")
+        """The fields in their declared types; a call may pass other types with the same meaning."""
+        negative = single_value(self.negative_prompt, "negative_prompt", "one call generates one clip")
         images = {name: getattr(self, name) for name in ("image", "last_image")}
         values: dict[str, Any] = {
             "prompt": as_text(self.prompt, "prompt"),
@@ -126,12 +128,12 @@ class Generation:
 
     @property
     def is_guided(self) -> bool:
-        """Whether the negative prompt takes part; up to a scale of 1 it does not (spec: pipelines 2.3)."""
+        """Whether the negative prompt is used; up to a scale of 1 it is not (spec: pipelines 2.3)."""
         return self.guidance_scale > 1.0
 
     @property
     def prompts(self) -> list[str]:
-        """The rows of a call: the negative prompt's, if it takes part, and the prompt's."""
+        """The rows of a call: the negative prompt, if it is used, and the prompt."""
         return [self.negative_prompt, self.prompt] if self.is_guided else [self.prompt]
 
     def latent_shape(self, channels: int) -> tuple[int, int, int, int, int]:

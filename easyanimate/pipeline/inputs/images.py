@@ -1,4 +1,4 @@
-"""Pictures as people send them, made into what the model takes: upright, opaque, 8-bit RGB, of the video's size."""
+"""Converts images of users to what the model reads: upright, opaque, 8-bit RGB, at the size of the video."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,27 +15,25 @@ from easyanimate.errors import InvalidInput
 from easyanimate.pipeline.arguments import describe, single_value
 
 RESAMPLES = ("bicubic", "nearest")
-MASK_THRESHOLD = 240  # the grey of a mask from which on a pixel is made anew (spec: pipelines 9)
+MASK_THRESHOLD = 240  # mask level from which a pixel is generated again (spec: pipelines 9)
 
-Frames = (
-    Tensor | np.ndarray | Sequence[Image.Image | Tensor | np.ndarray]
-)  # [F, H, W, 3] of uint8, or a list of pictures
-Mask = Tensor | np.ndarray | Image.Image  # [H, W] of uint8, or a picture
+Frames = Tensor | np.ndarray | Sequence[Image.Image | Tensor | np.ndarray]  # [F, H, W, 3] of uint8, or a list of images
+Mask = Tensor | np.ndarray | Image.Image  # [H, W] of uint8, or an image
 
 
 @dataclass(frozen=True)
 class StartImage:
-    """One picture twice: `pixels` [3, H, W] in [-1, 1] of the video's size, and `for_clip` for the image encoder."""
+    """`pixels` [3, H, W] in [-1, 1] of an image at the video's size, and `clip_image` for the image encoder."""
 
     pixels: Tensor
     clip_image: Image.Image
 
 
 def prepare_start_image(image: Image.Image, height: int, width: int, resample: str) -> StartImage:
-    """`image` stretched to the video's size, as V3 does (it never crops).
+    """Stretches `image` to the size of the video, as V3 does (it never crops).
 
-    "bicubic" resizes once, for both uses; "nearest" is what the first V3 release did: only the pixels, and CLIP saw
-    the picture in its own size (spec: pipelines 4.1).
+    "bicubic" resizes once, for both uses. "nearest" is the method of the first V3 release: it resizes only the pixels,
+    and CLIP receives the image at its own size (spec: pipelines 4.1).
     """
     image = to_rgb(image)
     if resample == "bicubic":
@@ -48,7 +46,7 @@ def prepare_start_image(image: Image.Image, height: int, width: int, resample: s
 def prepare_end_image(image: Image.Image, start: StartImage, resample: str) -> Tensor:
     """Pixels [3, H, W] in [-1, 1] of an end image, at the size of the `start`.
 
-    With "nearest" it first gets the size of the start's own picture, by Pillow's default filter (spec: pipelines 4.1).
+    With "nearest" it is first resized to the size of the start image, by Pillow's default filter (spec: pipelines 4.1).
     """
     if resample == "nearest":
         image = to_rgb(image).resize(start.clip_image.size, Image.Resampling.BICUBIC)
@@ -57,8 +55,8 @@ def prepare_end_image(image: Image.Image, start: StartImage, resample: str) -> T
 
 
 def as_image(image: Any, name: str) -> Image.Image:
-    """`image` as a picture that is read: a picture, uint8 [H, W, 3], or a list of one. InvalidInput for all others."""
-    image = single_value(image, name, "frames to go on from are called context_frames")
+    """Loads `image`: a PIL image, uint8 [H, W, 3], or a list of one. Raises InvalidInput for other values."""
+    image = single_value(image, name, "the frames of a video to extend are called context_frames")
     if isinstance(image, Tensor | np.ndarray):
         _check_levels(image, name, "[H, W, 3]")
         return Image.fromarray(_array(image))
@@ -66,7 +64,7 @@ def as_image(image: Any, name: str) -> Image.Image:
 
 
 def as_mask(mask: Any) -> Image.Image:
-    """`mask` as a picture that is read: a picture, uint8 [H, W], or a list of one. InvalidInput for all others."""
+    """Loads `mask`: a PIL image, uint8 [H, W], or a list of one. Raises InvalidInput for other values."""
     mask = single_value(mask, "mask", "all frames have the same mask")
     if isinstance(mask, Tensor | np.ndarray):
         _check_levels(mask, "mask", "[H, W]")
@@ -79,13 +77,13 @@ def _check_levels(values: Tensor | np.ndarray, name: str, shape: str) -> None:
     sizes = shape.strip("[]").split(", ")
     fits = values.ndim == len(sizes) and (sizes[-1] != "3" or values.shape[-1] == 3)
     if str(values.dtype).removeprefix("torch.") != "uint8" or not fits or 0 in values.shape[-3:]:
-        raise InvalidInput(f"{name} must be a picture or {shape} of uint8, got {describe(values)}")
+        raise InvalidInput(f"{name} must be an image or {shape} of uint8, got {describe(values)}")
 
 
 def _check_image(image: Any, name: str, shape: str) -> Image.Image:
-    """`image`, read from its file if it was not yet."""
+    """`image`, loaded from its file if necessary."""
     if not isinstance(image, Image.Image):
-        raise InvalidInput(f"{name} must be a picture (PIL.Image) or {shape} of uint8, got {describe(image)}")
+        raise InvalidInput(f"{name} must be an image (PIL.Image) or {shape} of uint8, got {describe(image)}")
     if 0 in image.size or image.mode == "F":
         raise InvalidInput(f"{name} must have pixels of 8 or 16 bits per channel, got {image.size} of {image.mode!r}")
     try:
@@ -96,8 +94,8 @@ def _check_image(image: Any, name: str, shape: str) -> Image.Image:
 
 
 def count_frames(frames: Any, name: str) -> int:
-    """How many frames `what` has; InvalidInput unless these are uint8 [F, H, W, 3] or a list of pictures."""
-    rule = f"{name} must be frames [F, H, W, 3] of uint8, or a list of pictures"
+    """The number of frames; InvalidInput unless `frames` are uint8 [F, H, W, 3] or a list of images."""
+    rule = f"{name} must be frames [F, H, W, 3] of uint8, or a list of images"
     is_array = isinstance(frames, Tensor | np.ndarray)
     if not is_array and not isinstance(frames, list | tuple):
         raise InvalidInput(f"{rule}, got {describe(frames)}")
@@ -120,23 +118,23 @@ def _check_frames(frames: Sequence[Any], name: str, rule: str) -> None:
 
 
 def as_images(frames: Frames, count: int) -> list[Image.Image]:
-    """The first `count` of `frames` as pictures."""
+    """The first `count` of `frames` as PIL images."""
     return [frame if isinstance(frame, Image.Image) else Image.fromarray(_array(frame)) for frame in frames[:count]]
 
 
 def prepare_mask(mask: Mask, height: int, width: int) -> Tensor:
-    """[H, W] of 1 where `mask` is white (240 and above): there the video is made anew. Elsewhere 0.
+    """[H, W]: 1 where `mask` is white (240 and above) and the video is generated again, 0 elsewhere.
 
-    Raises InvalidInput for anything but grey or coloured 8-bit pictures and [H, W] of uint8.
+    Raises InvalidInput unless `mask` is an 8-bit grey or colour image or uint8 [H, W].
     """
     grey = to_rgb(as_mask(mask)).convert("L").resize((width, height), Image.Resampling.NEAREST)
     return torch.from_numpy(np.array(grey) >= MASK_THRESHOLD).float()
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """`image` turned as its EXIF tag says, on white where it is transparent, in 8-bit RGB.
+    """Rotates `image` by its EXIF tag, puts it on white where it is transparent, and converts it to 8-bit RGB.
 
-    Raises InvalidInput for floating-point pictures, whose range nobody knows.
+    Raises InvalidInput for floating-point images, because their range is not defined.
     """
     image = ImageOps.exif_transpose(image)
     if image.mode == "F":

@@ -1,4 +1,4 @@
-"""Prompts to what the transformer reads: 120 tokens of T5, and a word about what did not fit."""
+"""Tokenizes and encodes prompts: 120 tokens of T5, and warnings about the parts that are left out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from torch import Tensor
 from easyanimate.pipeline.arguments import as_text
 from easyanimate.pipeline.inputs.text_cleaning import clean_prompt, lost_ideographs, plain_prompt
 
-MAX_TOKENS = 120  # with the end mark (spec: pipelines 2.2)
-# A fast tokenizer keeps its truncation and padding from call to call; the first call here switches them off.
+MAX_TOKENS = 120  # with the end token (spec: pipelines 2.2)
+# A fast tokenizer keeps its truncation and padding between calls; the first call here switches them off.
 _tokenizer_lock = Lock()
 
 
 @dataclass(frozen=True)
 class TextContext:
-    """`embeds` [R, 120, D], `mask` [R, 120] (1 at real tokens); R is 1, or 2 as negative, positive."""
+    """`embeds` [R, 120, D] and `mask` [R, 120] (1 at real tokens); R is 1, or 2: negative, positive."""
 
     embeds: Tensor
     mask: Tensor
@@ -35,9 +35,9 @@ class Tokens:
 
 
 def tokenize(tokenizer: Any, prompts: Sequence[str] | str, *, clean_caption: bool) -> Tokens:
-    """`prompts` cleaned (or only lowered) and cut to 120 tokens; the end mark stays, and a warning holds the rest.
+    """Cleans (or only lowercases) `prompts` and cuts them to 120 tokens, with the end token. Warnings hold the rest.
 
-    One text is one prompt. Raises InvalidInput for what is no text. Threads may share the tokenizer.
+    A single text is one prompt. Raises InvalidInput for a value that is no text. Threads may share the tokenizer.
     """
     clean = clean_prompt if clean_caption else plain_prompt
     originals = [as_text(prompt, "prompt") for prompt in ([prompts] if isinstance(prompts, str) else prompts)]
@@ -56,7 +56,7 @@ def tokenize(tokenizer: Any, prompts: Sequence[str] | str, *, clean_caption: boo
 
 
 def _fit(row: list[int], pad: int) -> list[int]:
-    """120 tokens of `row`, which ends with the end mark: padded, or cut before that mark."""
+    """Pads `row`, which ends with the end token, to 120 tokens, or cuts it before that token."""
     tokens = row if len(row) <= MAX_TOKENS else [*row[: MAX_TOKENS - 1], row[-1]]
     return tokens + [pad] * (MAX_TOKENS - len(tokens))
 

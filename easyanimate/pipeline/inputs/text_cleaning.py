@@ -1,7 +1,7 @@
-"""The prompt as V3 was trained to see it: lower case, without links, markup, file names and product codes.
+"""Cleans prompts as V3's training did: lower case, without links, markup, file names and product codes.
 
-The published models learned from captions that went through these steps, in this order, twice (spec: pipelines 2.1).
-A side effect to know: ideographs are deleted, so a Chinese prompt becomes an empty one.
+The captions of the published models passed these steps, in this order, twice (spec: pipelines 2.1). A side effect:
+ideographs are deleted, so a Chinese prompt becomes an empty one.
 """
 
 import html
@@ -21,7 +21,7 @@ _EXTENSION = "png|jpg|jpeg|bmp|webp|eps|pdf|apk|mp4"
 # A domain has at most 253 characters; without the bound a prompt of thousands of dots would take minutes.
 _DOMAIN = rf"[a-z0-9.\-]{{1,253}}\.(?:{_TOP_LEVEL})[\w/-]*\b/?(?!@)"
 
-_parser_lock = Lock()  # the filters of `warnings` belong to all threads
+_parser_lock = Lock()  # all threads share the filters of `warnings`
 
 Rules = Sequence[tuple[re.Pattern[str], str]]
 
@@ -44,7 +44,7 @@ _NUMBERS_AND_FILES = _rules(
     (r"&quot;?", ""),
     (r"&amp", ""),
     (r"\d{1,3}(?:\.\d{1,3}){3}", " "),  # IPv4 address
-    (r"\d:\d\d\s+$", ""),  # a clip's time at the end
+    (r"\d:\d\d\s+$", ""),  # a time at the end
     (r"\\n", " "),
     (r"#\d{1,3}\b", ""),
     (r"#\d{5,}\b", ""),
@@ -80,7 +80,7 @@ _ENDS = _rules(
 
 
 def clean_prompt(prompt: str) -> str:
-    """`prompt` cleaned twice, as V3 does: the second pass takes what the first one laid bare."""
+    """Cleans `prompt` twice, as V3 does: the second pass removes what the first pass uncovers."""
     return _clean_once(_clean_once(prompt))
 
 
@@ -90,7 +90,7 @@ def lost_ideographs(prompt: str) -> str:
 
 
 def plain_prompt(prompt: str) -> str:
-    """`prompt` with cleaning switched off: lower case, without spaces around it."""
+    """`prompt` without cleaning: lower case, without spaces around it."""
     return prompt.lower().strip()
 
 
@@ -114,22 +114,22 @@ def _apply(rules: Rules, text: str) -> str:
 
 
 def _without_markup(text: str) -> str:
-    """The text between the tags. What follows the last `>` holds no whole tag, so its `<` are characters:
+    """The text between the tags. After the last `>` there is no complete tag, so each `<` there is a character.
 
-    left to the parser, thousands of them would take it quadratic time, and its answer differs between Pythons.
+    The parser would need quadratic time for thousands of them, and its result differs between Python versions.
     """
     if "<" not in text and "&" not in text:
         return text
     tagged, closing, tail = text.rpartition(">")
     text = tagged + closing + tail.replace("<", "&lt;")
     with _parser_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the parser wonders about prompts that look like a file name or a link
+        warnings.simplefilter("ignore")  # the parser warns of prompts that look like a file name or a link
         try:
             return BeautifulSoup(text, features="html.parser").get_text()
-        except ParserRejectedMarkup:  # such as an unclosed `<![`: no markup, so nothing to take out
+        except ParserRejectedMarkup:  # such as an unclosed `<![`: no markup, so nothing to remove
             return text
 
 
 def _with_plain_dashes(text: str) -> str:
-    """Every run of Unicode's dashes (category Pd) written as one `-`."""
+    """Replaces each run of Unicode dashes (category Pd) by one `-`."""
     return re.sub("-+", "-", "".join("-" if unicodedata.category(letter) == "Pd" else letter for letter in text))

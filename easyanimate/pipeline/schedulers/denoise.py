@@ -24,10 +24,10 @@ OnStep = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Conditions:
-    """All that the transformer is told besides the latents. R rows: positive alone, or negative and positive.
+    """The inputs of the transformer besides the latents. R rows: positive alone, or negative and positive.
 
     `image` [R, E] and `image_mask` [R, K] are zero in the negative row; `inpaint_latents` [1, 8, f, h, w].
-    `init_latents` [1, 4, f, h, w], scaled, are those of a video to start from.
+    `init_latents` [1, 4, f, h, w], scaled, are those of a source video.
     """
 
     text: TextContext
@@ -40,12 +40,12 @@ class Conditions:
 
     @cached_property
     def sha256(self) -> str:
-        """What tells these conditions from others, to the last bit."""
+        """A hash of all tensors and settings, exact to the last bit."""
         tensors = (self.text.embeds, self.text.mask, self.image, self.image_mask, self.inpaint_latents)
         return tensors_sha256((*tensors, self.init_latents, torch.tensor([self.guidance_scale, self.clip_apply_ratio])))
 
     def at(self, call: int, calls: int) -> dict[str, Tensor]:
-        """The transformer's arguments in its `call`-th of `calls` calls: CLIP is heard in the last ones only."""
+        """The transformer's arguments in call number `call` of `calls`; CLIP is used in the last ones only."""
         rows = self.text.embeds.shape[0]
         active = float(call >= calls * (1 - self.clip_apply_ratio))
         return {
@@ -69,10 +69,10 @@ def denoise(
     sequential_rows: bool = False,
     continuation: Continuation | None = None,
 ) -> Tensor:
-    """Latents [1, 4, f, h, w] of `noise`, by the `timesteps` that are set in `scheduler`. It works in float32.
+    """Latents [1, 4, f, h, w] from `noise`, by the `timesteps` that are set in `scheduler`. Computes in float32.
 
-    `on_step(index, timestep, latents, original)` is called after each step, with what the model believed the clean
-    latents to be, and returns the latents to go on with; to stop, it raises. `rows_in_turn` halves the memory of
+    `on_step(index, timestep, latents, original)` is called after each step; `original` is the estimate of the clean
+    latents. It returns the latents for the next step; to stop, it raises. `sequential_rows` halves the memory of
     guidance (spec: transformer 15).
     Raises NotFinite if the result holds NaN or infinity, StateMismatch for a state of other conditions.
     """
@@ -114,16 +114,16 @@ def _state(
 def _resume(
     state: DenoisingState, conditions: Conditions, scheduler: Any, generator: torch.Generator, start: Tensor
 ) -> tuple[int, Tensor]:
-    """The next step and the latents it begins with, in the form of `start`; sampler and generator are as they were."""
+    """The next step and its first latents, like `start`; restores the scheduler and the generator."""
     if state.conditions != conditions.sha256 or state.latents.shape != start.shape:
-        raise StateMismatch("the state to go on from is of other conditions, or they were encoded otherwise")
+        raise StateMismatch("the state to resume from belongs to other conditions, or to another encoding of them")
     restore_changes(scheduler, state.scheduler)
     generator.set_state(state.generator_state)
     return state.index, state.latents.to(start)
 
 
 def first_latents(scheduler: Any, timesteps: Tensor, noise: Tensor, init_latents: Tensor | None) -> Tensor:
-    """What the steps begin with: noise alone, or the video to start from under noise (spec: pipelines 4.5)."""
+    """The latents of the first step: noise alone, or the source video with noise (spec: pipelines 4.5)."""
     if init_latents is None:
         return noise * scheduler.init_noise_sigma
     return scheduler.add_noise(init_latents.float(), noise, timesteps[:1])
@@ -134,7 +134,7 @@ def predict_noise(
 ) -> Tensor:
     """[R, 4, f, h, w] in float32: the noise in `latents` [1, 4, f, h, w], without the learned variance.
 
-    With `rows_in_turn` each of the R rows has its own call of the transformer; the result is the same but for rounding.
+    With `sequential_rows` each of the R rows has its own call of the transformer; the result is equal up to rounding.
     """
     rows = inputs["encoder_hidden_states"].shape[0]
     if sequential_rows and rows > 1:
@@ -148,13 +148,13 @@ def predict_noise(
 
 
 def predict_original(scheduler: Any, latents: Tensor, timestep: Tensor, estimate: Tensor) -> Tensor:
-    """The clean latents [1, 4, f, h, w] in `latents` as the transformer was given them, if `estimate` is the noise."""
+    """The clean latents [1, 4, f, h, w] in `latents`, the transformer's input, if `estimate` is the noise."""
     alpha = scheduler.alphas_cumprod[int(timestep.round())].to(latents)
     return (latents - (1 - alpha).sqrt() * estimate) / alpha.sqrt()
 
 
 def guide(estimate: Tensor, scale: float) -> Tensor:
-    """[R, ...] -> [1, ...]: away from the negative row by `scale`, where there is one."""
+    """[R, ...] -> [1, ...]: moves away from the negative row by `scale`, if there is one."""
     if estimate.shape[0] == 1:
         return estimate
     negative, positive = estimate.chunk(2)

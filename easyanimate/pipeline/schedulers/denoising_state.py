@@ -1,4 +1,4 @@
-"""Where denoising stands between two steps: all that the steps that are left depend on, to be kept and gone on from."""
+"""The state of denoising between two steps: all values that the remaining steps depend on."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
@@ -8,16 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-CONFIG = "_internal_dict"  # where diffusers' schedulers keep their settings, which the request says
+CONFIG = "_internal_dict"  # the settings of a diffusers scheduler, which follow from the request
 
 
 @dataclass(frozen=True, eq=False)
 class DenoisingState:
-    """`index` is the next step, `latents` [1, 4, f, h, w] what it begins with, float32.
+    """`index` is the next step, `latents` [1, 4, f, h, w] are its input, float32.
 
-    `scheduler` has what the steps changed of the sampler: counters, and for multistep ones the past. `generator_state`
-    is that of the CPU generator. `conditions` tells what the transformer is told: the state is of no use for anything
-    else.
+    `scheduler` holds the attributes that the steps changed: counters, and past results of multistep schedulers.
+    `generator_state` is that of the CPU generator. `conditions` is the hash of the transformer's inputs; the state is
+    valid for these only.
     """
 
     index: int
@@ -32,16 +32,19 @@ CaptureState = Callable[[], DenoisingState]
 
 @dataclass(frozen=True, eq=False)
 class Continuation:
-    """`state` is where to go on from. `on_state(take, is_last)` is called after each step; `take()` gives the state."""
+    """`state` is where to resume, if set.
+
+    `on_state(capture, is_last)` is called after each step; `capture()` returns the state.
+    """
 
     state: DenoisingState | None = None
     on_state: Callable[[CaptureState, bool], None] | None = None
 
 
 def scheduler_changes(scheduler: Any, before: Mapping[str, Any]) -> dict[str, Any]:
-    """What is no longer as it was `before` the first step, which is `dict(vars(scheduler))` of that time.
+    """The attributes that differ from `before`, which is `dict(vars(scheduler))` before the first step.
 
-    Lists always count: the samplers write into them.
+    Lists are always included, because the schedulers change them in place.
     """
     now = {name: value for name, value in vars(scheduler).items() if name != CONFIG}
     changed = {name for name, value in now.items() if isinstance(value, list) or value is not before.get(name)}
@@ -49,20 +52,20 @@ def scheduler_changes(scheduler: Any, before: Mapping[str, Any]) -> dict[str, An
 
 
 def restore_changes(scheduler: Any, changes: Mapping[str, Any]) -> None:
-    """Make a sampler, ready for the first step, what `scheduler_changes` has seen."""
+    """Sets the attributes from `scheduler_changes` on a scheduler that is ready for the first step."""
     for name, value in changes.items():
         setattr(scheduler, name, _copy(value))
 
 
 def _copy(value: Any) -> Any:
-    """PNDM adds to its tensors in place."""
+    """Copies tensors and lists, because PNDM changes its tensors in place."""
     if isinstance(value, list):
         return [_copy(each) for each in value]
     return value.clone() if isinstance(value, Tensor) else value
 
 
 def tensors_sha256(tensors: Iterable[Tensor | None]) -> str:
-    """Of the bytes of all `tensors`, their shapes and types, in order."""
+    """The SHA-256 of the bytes, shapes and dtypes of all `tensors`, in order."""
     total = hashlib.sha256()
     for tensor in tensors:
         if tensor is None:

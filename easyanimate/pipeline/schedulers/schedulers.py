@@ -1,15 +1,15 @@
-"""V3's samplers and three more, built fresh for every request from fixed settings, whatever the scheduler folder says.
+"""V3's schedulers and three more, built for each request from fixed settings; the scheduler folder is ignored.
 
-The classes are diffusers'; the settings they would default to are spelled out, since defaults move between releases
-(spec: pipelines 5).
+The classes are those of diffusers. All settings are explicit, because defaults change between releases (spec: pipelines
+5).
 
 | name | | calls of the model for N steps |
 |---|---|---|
 | euler, euler_ancestral, dpmpp_2m, ddim | V3's | N |
 | pndm | V3's, with a warm-up | N + 9, at least 4 steps |
-| ddim_clipped | DDIM as upstream sets it: latents clipped to [-1, 1] in every step, for comparison | N |
+| ddim_clipped | DDIM as upstream sets it: latents clipped to [-1, 1] in each step, for comparison | N |
 | unipc | second order from past steps, good with 10 to 20 | N |
-| heun | second order by a second look at each step | 2 N - 1 |
+| heun | second order by a second evaluation of each step | 2 N - 1 |
 | lcm | for a LoRA distilled to consistency (LCM): 4 to 8 steps, guidance 1 to 2 | N, at most 50 |
 """
 
@@ -32,7 +32,7 @@ from torch import Tensor
 
 from easyanimate.errors import InvalidInput
 from easyanimate.pipeline.arguments import as_integer, as_number, describe
-from easyanimate.pipeline.schedulers.names import SCHEDULERS
+from easyanimate.scheduler_names import SCHEDULERS
 
 _NOISE: dict[str, Any] = {
     "num_train_timesteps": 1000,
@@ -74,13 +74,13 @@ _BUILDERS: dict[str, Callable[[], Any]] = {
     ),
 }
 
-MIN_STEPS = {"pndm": 4}  # its warm-up needs four; the others can do with one
-# Half the training steps: beyond, the samplers that count in whole timesteps run off the end. LCM has 50 of its own.
+MIN_STEPS = {"pndm": 4}  # its warm-up needs four; the others need one
+# Half the training steps: with more, schedulers with integer timesteps leave the range. LCM has 50 steps.
 MAX_STEPS = {name: 50 if name == "lcm" else 500 for name in SCHEDULERS}
 
 
 def make_scheduler(name: str) -> Any:
-    """A new sampler; `name` is one of SCHEDULERS, else InvalidInput."""
+    """Creates a new scheduler; `name` is one of SCHEDULERS, otherwise InvalidInput."""
     if not isinstance(name, str) or name not in _BUILDERS:
         got = repr(name[:40]) if isinstance(name, str) else describe(name)
         raise InvalidInput(f"scheduler must be one of {', '.join(SCHEDULERS)}, got {got}")
@@ -88,24 +88,24 @@ def make_scheduler(name: str) -> Any:
 
 
 def make_ddim(*, clip_sample: bool) -> DDIMScheduler:
-    """DDIM. Upstream clips the estimated latents to [-1, 1] in every step, which cuts off what latents really span."""
+    """DDIM. Upstream clips the estimated latents to [-1, 1] in each step, although latents exceed this range."""
     return DDIMScheduler(
         **_NOISE, timestep_spacing="leading", set_alpha_to_one=True, clip_sample=clip_sample, clip_sample_range=1.0
     )
 
 
 def check_scheduler_unchanged(original: Any, current: Any, name: str) -> None:
-    """InvalidInput if `found`, on the pipeline in place of the `kept` one, is another sampler than that of `name`.
+    """InvalidInput if `current`, which replaced `original` on the pipeline, differs from the scheduler `name`.
 
-    It would have no effect, since each call makes its own sampler.
+    It would have no effect, because each call creates its own scheduler.
     """
     used = make_scheduler(name)
     if current is original or (type(current) is type(used) and _settings(current) == _settings(used)):
         return
     same = next((other for other in SCHEDULERS if type(make_scheduler(other)) is type(current)), name)
     raise InvalidInput(
-        f"pipe.scheduler was replaced by {describe(current)}, which has no effect: each call makes its own sampler. "
-        f'Leave pipe.scheduler as it is and give the name in the call, such as scheduler="{same}"'
+        f"pipe.scheduler was replaced by {describe(current)}, which has no effect: each call creates its own. "
+        f'Leave pipe.scheduler unchanged and pass the name to the call, such as scheduler="{same}"'
     )
 
 
@@ -114,7 +114,7 @@ def _settings(scheduler: Any) -> dict[str, Any]:
 
 
 def check_steps(name: str, num_inference_steps: int, strength: float = 1.0) -> None:
-    """InvalidInput unless the sampler `name` can take this many steps, and enough are left at `strength`."""
+    """InvalidInput unless scheduler `name` can run this many steps, and enough of them remain at `strength`."""
     minimum, maximum = MIN_STEPS.get(name, 1), MAX_STEPS[name]
     if not minimum <= num_inference_steps <= maximum:
         limits = f"between {minimum} and {maximum}"
@@ -126,17 +126,17 @@ def check_steps(name: str, num_inference_steps: int, strength: float = 1.0) -> N
         lowest = next(s for s in (i / 100 for i in range(1, 101)) if kept_steps(num_inference_steps, s) >= minimum)
         raise InvalidInput(
             f"strength {strength} leaves {remaining} of {num_inference_steps} steps and {name} needs {minimum}; "
-            f"take strength {lowest} or more, or more steps"
+            f"use strength {lowest} or more, or more steps"
         )
 
 
 def kept_steps(num_inference_steps: int, strength: float) -> int:
-    """How many of the steps, the last ones, are taken at `strength` (spec: pipelines 4.5)."""
+    """The number of steps, counted from the last, that run at `strength` (spec: pipelines 4.5)."""
     return min(int(num_inference_steps * strength), num_inference_steps)
 
 
 def set_timesteps(scheduler: Any, num_inference_steps: int, strength: float = 1.0, device: Any = None) -> Tensor:
-    """Make a new `scheduler` ready, and give the timesteps to step through, one for each call of the model."""
+    """Prepares a new `scheduler` and returns the timesteps, one for each call of the model."""
     scheduler.set_timesteps(num_inference_steps, device=device)
     skipped = num_inference_steps - kept_steps(num_inference_steps, strength)
     if isinstance(scheduler, PNDMScheduler):
@@ -148,9 +148,9 @@ def set_timesteps(scheduler: Any, num_inference_steps: int, strength: float = 1.
 
 
 def _set_pndm_timesteps(scheduler: Any, num_inference_steps: int, skipped: int) -> Tensor:
-    """PNDM with its warm-up at the first step that is taken.
+    """PNDM with its warm-up at the first step that runs.
 
-    Upstream cuts steps off the warm-up instead: it then starts at more noise than `strength` says, out of rhythm.
+    Upstream cuts steps off the warm-up instead. It then starts with more noise than `strength` says, at uneven steps.
     """
     stride = scheduler.config.num_train_timesteps // num_inference_steps
     scheduler.prk_timesteps = scheduler.prk_timesteps - skipped * stride
@@ -160,7 +160,7 @@ def _set_pndm_timesteps(scheduler: Any, num_inference_steps: int, skipped: int) 
 
 
 def num_timesteps(name: str, num_inference_steps: int, strength: float = 1.0) -> int:
-    """How often the model and the step callback are called: see the table above, for the steps `strength` leaves."""
+    """The number of calls of the model and of the step callback, for the steps that remain at `strength`."""
     scheduler = make_scheduler(name)
     num_inference_steps = as_integer(num_inference_steps, "num_inference_steps")
     strength = as_number(strength, "strength")
