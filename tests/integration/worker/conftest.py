@@ -23,6 +23,7 @@ from jobs.storage.interface import Storage
 from tests.job_store import JobStore
 from worker.attempt.attempt import WorkerContext
 from worker.attempt.engine_process import EngineProcess
+from worker.attempt.outcomes import Drained
 from worker.drain import Drain
 from worker.models.served import read_served
 from worker.protocol.messages import LoadModel
@@ -37,7 +38,7 @@ FIXTURE_ENGINE = (sys.executable, str(Path(__file__).with_name("fixture_engine.p
 
 @pytest.fixture
 def put_model(tmp_path: Path, card: ModelCard) -> Callable[..., Path]:
-    """Puts a folder for the fixture engine on the shelf; keyword arguments are files in it."""
+    """Creates a model folder for the fixture engine; keyword arguments are files in it."""
 
     def put_model(name: str, **files: str) -> Path:
         folder = tmp_path / "models" / name
@@ -52,7 +53,7 @@ def put_model(tmp_path: Path, card: ModelCard) -> Callable[..., Path]:
 
 @pytest.fixture
 def settings(tmp_path: Path, redis_url: str, put_model: Callable[..., Path]) -> WorkerSettings:
-    """Settings of an impatient worker on an empty database."""
+    """Settings of a worker with short timeouts on an empty database."""
     put_model("easyanimate-v3-tiny")
     return WorkerSettings.model_validate(
         {
@@ -80,33 +81,35 @@ def storage(settings: WorkerSettings) -> Storage:
 
 @pytest.fixture
 def engine(settings: WorkerSettings) -> Iterator[EngineProcess]:
-    """An engine without a model, ended after the test."""
+    """An engine without a model, killed after the test."""
     engine = EngineProcess(LoadModel(settings.model_folder, "cpu", "float32", "json"), FIXTURE_ENGINE)
     yield engine
     engine.kill()
 
 
 @pytest.fixture
-def parts(settings: WorkerSettings, store: JobStore, storage: Storage, engine: EngineProcess) -> WorkerContext:
+def context(settings: WorkerSettings, store: JobStore, storage: Storage, engine: EngineProcess) -> WorkerContext:
     return WorkerContext(settings, store.workers, storage, engine, Drain(settings.drain_grace_s), read_served(settings))
 
 
-class WorkerOnCall:
-    """A supervisor that does one job when told to, in the test's own thread."""
+class SteppedWorker:
+    """A supervisor that runs one ticket per call, in the thread of the test."""
 
     def __init__(self, context: WorkerContext) -> None:
-        self.parts = context
+        self.context = context
         self.spool = Spool(context.settings.spool, new_worker_name())
         self.supervisor = self._supervisor(context)
 
     def use(self, **changes: Any) -> None:
-        """Work with other parts from now on."""
-        self.parts = replace(self.parts, **changes)
-        self.supervisor = self._supervisor(self.parts)
+        """Replaces parts of the context."""
+        self.context = replace(self.context, **changes)
+        self.supervisor = self._supervisor(self.context)
 
-    def do_one(self) -> None:
-        """Take one entry off the queue and do what it says."""
-        self.supervisor.execute_job(*self.supervisor.dequeue_job_and_maintain_ttl(None))
+    def run_one(self) -> None:
+        """Takes one ticket and runs it. Raises Drained if the worker takes no more tickets."""
+        if (ticket := self.supervisor.next_ticket()) is None:
+            raise Drained
+        self.supervisor.run_ticket(*ticket)
 
     def _supervisor(self, context: WorkerContext) -> Supervisor:
         url = context.settings.redis_url.get_secret_value()
@@ -114,18 +117,18 @@ class WorkerOnCall:
 
 
 @pytest.fixture
-def worker(context: WorkerContext) -> Iterator[WorkerOnCall]:
-    worker = WorkerOnCall(context)
+def worker(context: WorkerContext) -> Iterator[SteppedWorker]:
+    worker = SteppedWorker(context)
     yield worker
     worker.spool.close()
 
 
 @pytest.fixture(scope="session")
 def make_request() -> Callable[..., VideoRequest]:
-    """A request; the prompt says what the engine will do to it."""
+    """Creates a request; the prompt selects what the fixture engine does."""
 
     def make_request(prompt: str, **changes: Any) -> VideoRequest:
-        wish = {
+        values = {
             "model": "easyanimate-v3-tiny",
             "prompt": prompt,
             "width": 128,
@@ -137,7 +140,7 @@ def make_request() -> Callable[..., VideoRequest]:
             "scheduler": "euler",
             "seed": 7,
         }
-        return VideoRequest.model_validate(wish | changes)
+        return VideoRequest.model_validate(values | changes)
 
     return make_request
 
@@ -147,14 +150,16 @@ def submit(store: JobStore, make_request: Callable[..., VideoRequest]) -> Callab
     """Submits a job."""
 
     def submit(prompt: str, **changes: Any) -> Job:
-        return store.submit(Job(id=new_job_id(), owner="me", request=make_request(prompt, **changes), created_at=store.now()))
+        return store.submit(
+            Job(id=new_job_id(), owner="me", request=make_request(prompt, **changes), created_at=store.now())
+        )
 
     return submit
 
 
 @pytest.fixture
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """A free port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -162,7 +167,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def meanwhile() -> Iterator[Callable[[Callable[[], bool], Callable[[], object]], None]]:
-    """Does something in another thread as soon as a condition holds."""
+    """Runs a function in another thread as soon as a condition holds."""
     threads: list[Thread] = []
 
     def meanwhile(when: Callable[[], bool], do: Callable[[], object]) -> None:
@@ -189,9 +194,9 @@ def start(settings: WorkerSettings) -> Iterator[Start]:
 
     def start(**changes: object) -> "subprocess.Popen[str]":
         names = ("redis_url", "data_dir", "models_dir", "beat_s", "min_free_disk_bytes")
-        said = {name: getattr(settings, name) for name in names} | {"drain_grace_s": 0.3} | changes
-        said |= {"redis_url": changes.get("redis_url", settings.redis_url.get_secret_value())}
-        environment = {f"EASYANIMATE_{name.upper()}": str(value) for name, value in said.items()}
+        values = {name: getattr(settings, name) for name in names} | {"drain_grace_s": 0.3} | changes
+        values |= {"redis_url": changes.get("redis_url", settings.redis_url.get_secret_value())}
+        environment = {f"EASYANIMATE_{name.upper()}": str(value) for name, value in values.items()}
         process = subprocess.Popen(
             [sys.executable, str(PROGRAM)], env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True
         )

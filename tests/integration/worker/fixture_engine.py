@@ -1,4 +1,4 @@
-"""An engine without a model, for tests of what surrounds it: the prompt of a run says how the run goes."""
+"""An engine without a model, for tests of the supervisor: the prompt of a run selects its behaviour."""
 
 import hashlib
 import os
@@ -33,14 +33,14 @@ STEPS = 4
 
 
 class OutOfMemoryError(RuntimeError):
-    """Named as torch names it."""
+    """An error with the name that torch uses."""
 
 
 def _raise(error: Exception) -> None:
     raise error
 
 
-# The ways an engine can fail in the middle of a run, by the prompt.
+# Failures in the middle of a run, by the prompt.
 FAILURES: dict[str, Callable[[], object]] = {
     "raise": lambda: _raise(RuntimeError("/secret/path/model.py went wrong")),
     "memory": lambda: _raise(OutOfMemoryError("CUDA out of memory")),
@@ -54,41 +54,42 @@ FAILURES: dict[str, Callable[[], object]] = {
 }
 
 
-class FixtureMaker:
-    """Makes four bytes of video in four steps."""
+class FixtureGenerator:
+    """Writes a file of some bytes in four steps."""
 
     def __init__(self, card: ModelCard, memory: Memory) -> None:
         self.card = card
         self.memory = memory
 
     def make(
-        self, run: Run, tell: Callable[[Event], None], check: Callable[[], None], wants_pause: Callable[[], bool]
+        self, run: Run, send: Callable[[Event], None], check: Callable[[], None], wants_pause: Callable[[], bool]
     ) -> Done:
-        """As the prompt says; "brief" takes two seconds, "steady" four, "slow" half a minute, "deaf" too, but is deaf.
+        """Behaves as the prompt says: "brief" lasts two seconds, "steady" four, "slow" half a minute.
 
-        "once" exits in its first attempt, "tight" is out of memory unless it saves some, "jealous" beside other models.
-        With "windows" every step is one, to be watched at once, and the third one of the first attempt ends the engine.
+        "deaf" lasts as long and ignores a cancel. "once" exits in its first attempt. "tight" is out of memory in the
+        normal profile, "jealous" is out of memory beside other models. With "windows" each step writes a segment;
+        with "windows once" the engine exits at the third step of the first attempt.
         """
         prompt = run.request.prompt
-        tell(Progress(Phase.ENCODING, 0, STEPS))
-        first = self._resume(run, tell)
+        send(Progress(Phase.ENCODING, 0, STEPS))
+        first = self._resume(run, send)
         for step in range(first, STEPS):
-            tell(Progress(Phase.DENOISING, step, STEPS))
+            send(Progress(Phase.DENOISING, step, STEPS))
             if step == 2:
                 FAILURES.get(prompt, lambda: None)()
             if (step, prompt, first) == (2, "once", 0):
                 os._exit(3)
-            if (prompt == "tight" and self.memory == "normal") or (prompt == "jealous" and len(HELD) > 1):
+            if (prompt == "tight" and self.memory == "normal") or (prompt == "jealous" and len(LOADED) > 1):
                 raise OutOfMemoryError("CUDA out of memory")
             self._work(prompt, check)
             check()
-            self._segment(run, step, tell)
+            self._segment(run, step, send)
             if run.request.preview_every_steps:
-                tell(Preview(b"RIFF preview %d" % step, step, STEPS))
-            self._keep(run, step + 1, tell)
+                send(Preview(b"RIFF preview %d" % step, step, STEPS))
+            self._keep(run, step + 1, send)
             if wants_pause():
-                raise Interrupted("the run goes on elsewhere")
-        tell(Progress(Phase.DENOISING, STEPS, STEPS))
+                raise Interrupted("the run is paused")
+        send(Progress(Phase.DENOISING, STEPS, STEPS))
         content = b"%d" % run.request.seed + b"".join(path.read_bytes() for path in run.inputs.values())
         run.output_path.write_bytes(content)
         run.output_path.with_name("manifest.json").write_text("{}")
@@ -97,18 +98,18 @@ class FixtureMaker:
         frames = (8,) * STEPS if prompt.startswith("windows") else ()
         return Done(hashlib.sha256(content).hexdigest(), len(content), 1.0, {"denoising": 0.1}, segment_frames=frames)
 
-    def _resume(self, run: Run, tell: Callable[[Event], None]) -> int:
+    def _resume(self, run: Run, send: Callable[[Event], None]) -> int:
         if run.checkpoints is None:
             return 0
         for folder in attempts_in(run.checkpoints.folder.parent):
             step = read_checkpoint(folder).step
             for before in range(step):
-                self._segment(run, before, tell)
-            tell(Resumed(step))
+                self._segment(run, before, send)
+            send(Resumed(step))
             return step
         return 0
 
-    def _keep(self, run: Run, step: int, tell: Callable[[Event], None]) -> None:
+    def _keep(self, run: Run, step: int, send: Callable[[Event], None]) -> None:
         if run.checkpoints is None:
             return
         folder = run.checkpoints.folder
@@ -117,14 +118,14 @@ class FixtureMaker:
         path.write_bytes(b"%d" % step)
         state = NamedFile(name=f"{folder.name}/{path.name}", sha256=file_sha256(path))
         Checkpoint(fingerprint="", step=step, state=state).write(folder)
-        tell(Checkpointed(step))
+        send(Checkpointed(step))
 
-    def _segment(self, run: Run, step: int, tell: Callable[[Event], None]) -> None:
+    def _segment(self, run: Run, step: int, send: Callable[[Event], None]) -> None:
         if run.request.prompt.startswith("windows"):
             run.output_path.with_name(segment_name(step)).write_bytes(b"step %d" % step)
-            tell(SegmentWritten(step, 8))
+            send(SegmentWritten(step, 8))
         if (run.request.prompt, step, run.checkpoints and run.checkpoints.folder.name) == ("windows once", 2, "0"):
-            time.sleep(1)  # until they are shown
+            time.sleep(1)  # until they are stored
             os._exit(3)
 
     def _work(self, prompt: str, check: Callable[[], None]) -> None:
@@ -134,39 +135,39 @@ class FixtureMaker:
                 check()
 
 
-HELD: "WeakSet[FixtureMaker]" = WeakSet()
+LOADED: "WeakSet[FixtureGenerator]" = WeakSet()
 
 
 class FixtureLoader:
-    """Folders say what there is to know: `weights` how many bytes, `crash` that the engine dies, `damaged` why not,
-    `slow` how many seconds loading takes.
+    """Files in the model folder select the behaviour: `weights` the size in bytes, `crash` an exit of the engine,
+    `damaged` the reason of a failure, `slow` the seconds of a load.
     """
 
-    def room_bytes(self, order: LoadModel) -> int:
-        return order.room_bytes or 10**12
+    def room_bytes(self, command: LoadModel) -> int:
+        return command.room_bytes or 10**12
 
-    def size_up(self, order: LoadModel) -> MemoryBudget:
-        """A folder that is not there cannot be loaded."""
-        if not order.folder.is_dir():
-            raise CheckpointError(f"there is no folder {order.folder}")
-        weights = order.folder / "weights"
+    def estimate(self, command: LoadModel) -> MemoryBudget:
+        """Raises CheckpointError without a folder."""
+        if not command.folder.is_dir():
+            raise CheckpointError(f"there is no folder {command.folder}")
+        weights = command.folder / "weights"
         return MemoryBudget(int(weights.read_text()) if weights.exists() else 1)
 
-    def load(self, order: LoadModel) -> tuple[FixtureMaker, MemoryBudget]:
-        """As the folder says."""
-        if (order.folder / "crash").exists():
+    def load(self, command: LoadModel) -> tuple[FixtureGenerator, MemoryBudget]:
+        """Behaves as the files in the folder say."""
+        if (command.folder / "crash").exists():
             os._exit(9)
-        if (order.folder / "slow").exists():
-            time.sleep(float((order.folder / "slow").read_text()))
-        if (order.folder / "damaged").exists():
-            raise CheckpointError((order.folder / "damaged").read_text())
-        card = ModelCard.model_validate_json((order.folder / "card.json").read_bytes())
-        maker = FixtureMaker(card, "normal" if order.memory == "auto" else order.memory)
-        HELD.add(maker)
-        return maker, self.size_up(order)
+        if (command.folder / "slow").exists():
+            time.sleep(float((command.folder / "slow").read_text()))
+        if (command.folder / "damaged").exists():
+            raise CheckpointError((command.folder / "damaged").read_text())
+        card = ModelCard.model_validate_json((command.folder / "card.json").read_bytes())
+        generator = FixtureGenerator(card, "normal" if command.memory == "auto" else command.memory)
+        LOADED.add(generator)
+        return generator, self.estimate(command)
 
     def free(self) -> None:
-        """Nothing was taken."""
+        """Does nothing: no memory is in use."""
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from worker.settings import WorkerSettings
 
 def fixture_engine_for(settings: WorkerSettings) -> EngineProcess:
     command = (sys.executable, str(Path(__file__).with_name("fixture_engine.py")))
-    how = settings.device, settings.dtype, settings.log_format
-    return EngineProcess(LoadModel(settings.model_folder, *how, room_bytes=settings.model_memory_bytes), command)
+    options = settings.device, settings.dtype, settings.log_format
+    return EngineProcess(LoadModel(settings.model_folder, *options, room_bytes=settings.model_memory_bytes), command)
 
 
 program.engine_for = fixture_engine_for

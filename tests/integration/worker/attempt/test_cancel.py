@@ -1,4 +1,4 @@
-"""A cancel reaches a running worker at once, not with its next beat."""
+"""A cancel reaches a running worker at once, not with its next heartbeat."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,13 +13,13 @@ Submit = Callable[..., Job]
 Meanwhile = Callable[[Callable[[], bool], Callable[[], object]], None]
 
 
-def test_a_cancel_does_not_wait_for_the_next_beat(
+def test_a_cancel_does_not_wait_for_the_next_heartbeat(
     worker: Any, submit: Submit, store: JobStore, context: WorkerContext, meanwhile: Meanwhile
 ) -> None:
     worker.use(settings=context.settings.model_copy(update={"beat_s": 3600.0}))
-    job = submit("slow")  # says nothing for eight seconds, then again
+    job = submit("slow")  # sends no event for eight seconds
     meanwhile(lambda: store.get(job.id).phase is Phase.DENOISING, lambda: store.cancel(job.id))
-    worker.do_one()
+    worker.run_one()
     ended = store.get(job.id)
     assert (ended.state, ended.step) == (State.CANCELLED, 0)
     assert ended.cancel_latency_ms is not None
@@ -31,11 +31,11 @@ def test_a_deleted_job_stops_its_worker_at_once(
 ) -> None:
     worker.use(settings=context.settings.model_copy(update={"beat_s": 3600.0}))
     job = submit("slow")
-    worker.parts.engine.start()
-    pid = worker.parts.engine.pid
+    worker.context.engine.start()
+    pid = worker.context.engine.pid
     meanwhile(lambda: store.get(job.id).phase is Phase.DENOISING, lambda: store.delete(job.id))
-    worker.do_one()
-    assert worker.parts.engine.pid == pid
+    worker.run_one()
+    assert worker.context.engine.pid == pid
 
 
 def test_a_waiting_job_is_cancelled_with_its_latency(submit: Submit, store: JobStore) -> None:
@@ -43,7 +43,7 @@ def test_a_waiting_job_is_cancelled_with_its_latency(submit: Submit, store: JobS
     assert (ended.state, (ended.cancel_latency_ms or 0) > 0) == (State.CANCELLED, True)
 
 
-def test_a_job_that_goes_back_when_it_was_to_be_cancelled_ends_instead(submit: Submit, store: JobStore) -> None:
+def test_a_cancelled_job_that_is_released_ends(submit: Submit, store: JobStore) -> None:
     job = store.lease(submit("a red ball").id, "w")
     assert job is not None
     store.cancel(job.id)
@@ -51,16 +51,16 @@ def test_a_job_that_goes_back_when_it_was_to_be_cancelled_ends_instead(submit: S
     assert (store.get(job.id).state, store.first_waiting(job.request.model)) == (State.CANCELLED, None)
 
 
-def test_a_worker_that_lost_a_job_leaves_it_to_another_that_is_alive(
+def test_a_worker_whose_engine_died_defers_the_job_to_another_live_worker(
     worker: Any, submit: Submit, store: JobStore, card: ModelCard
 ) -> None:
     job = submit("once")
-    worker.do_one()
+    worker.run_one()
     registry = worker.supervisor.registry
     for name in ("this", "another"):
         registry.announce(card, name)
-    worker.do_one()
+    worker.run_one()
     assert store.get(job.id).state is State.QUEUED
     registry.withdraw(card.name, "another")
-    worker.do_one()
+    worker.run_one()
     assert store.get(job.id).state is State.COMPLETED

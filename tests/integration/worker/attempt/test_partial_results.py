@@ -1,4 +1,4 @@
-"""The segments of a long video on their way to those who watch it, through real Redis and storage."""
+"""The upload of segments of a long video, with a real Redis and storage."""
 
 import json
 from collections.abc import Callable
@@ -22,47 +22,47 @@ ALL = [b"step %d" % step for step in range(4)]
 
 
 def contents(storage: Storage, job: Job) -> list[bytes]:
-    """What lies where the job's segments should."""
+    """The stored bytes of the job's segments."""
     keys = [segment.key for segment in job.watchable]
     return [b"".join(storage.read(key, 0, storage.stat(key).size_bytes)) for key in keys]
 
 
-def test_they_can_be_watched_while_the_rest_is_made_and_afterwards(
+def test_segments_can_be_watched_during_the_run_and_afterwards(
     worker: Any, submit: Submit, store: JobStore, storage: Storage, meanwhile: Meanwhile, redis: Redis
 ) -> None:
     job = submit("windows")
-    seen: list[tuple[State, list[bytes]]] = []
+    snapshots: list[tuple[State, list[bytes]]] = []
 
-    def look() -> None:
+    def read() -> None:
         now = store.get(job.id)
-        seen.append((now.state, contents(storage, now)))
+        snapshots.append((now.state, contents(storage, now)))
 
-    meanwhile(lambda: len(store.get(job.id).segments) >= 2, look)
-    worker.do_one()
-    state, watched = seen[0]
+    meanwhile(lambda: len(store.get(job.id).segments) >= 2, read)
+    worker.run_one()
+    state, watched = snapshots[0]
     assert (state, watched) == (State.RUNNING, ALL[: len(watched)])
     done = store.get(job.id)
     assert (done.state, done.segments, contents(storage, done)) == (State.COMPLETED, (), ALL)
-    told = [json.loads(event[b"event"]) for _, event in redis.xrange(f"job:{job.id}:events")]
-    sentences = [event["log"] for event in told if "watched" in event.get("log", "")]
+    events = [json.loads(event[b"event"]) for _, event in redis.xrange(f"job:{job.id}:events")]
+    sentences = [event["log"] for event in events if "watched" in event.get("log", "")]
     assert sentences[0] == "0.3333 s of it can be watched."
 
 
-def test_those_of_a_lost_attempt_can_be_watched_until_the_next_one_has_them(
+def test_segments_of_a_lost_attempt_can_be_watched_until_the_next_one_has_them(
     worker: Any, submit: Submit, store: JobStore, storage: Storage, redis: Redis
 ) -> None:
     job = submit("windows once")
-    worker.do_one()
+    worker.run_one()
     waiting = store.get(job.id)
     assert (waiting.state, contents(storage, waiting)) == (State.QUEUED, ALL[:3])
-    worker.do_one()
+    worker.run_one()
     done = store.get(job.id)
     assert (done.state, done.attempt, contents(storage, done)) == (State.COMPLETED, 2, ALL)
     assert not {segment.key for segment in done.watchable} & {segment.key for segment in waiting.watchable}
 
 
 @pytest.mark.parametrize("for_tries", [1, 1000])
-def test_a_storage_that_is_away_makes_them_late_and_loses_none(
+def test_an_unavailable_storage_delays_segments_and_loses_none(
     worker: Any,
     submit: Submit,
     store: JobStore,
@@ -79,11 +79,11 @@ def test_a_storage_that_is_away_makes_them_late_and_loses_none(
                 raise StorageUnavailable
             super().put_file(key, path)
 
-    monkeypatch.setattr("worker.attempt.partial_results.PAUSE_S", 0.05)
+    monkeypatch.setattr("worker.attempt.partial_results.RETRY_PAUSE_S", 0.05)
     storage = Flaky(settings.data_dir / "objects", public_url="", secret=b"s")
     worker.use(storage=storage)
     job = submit("windows")
-    worker.do_one()
+    worker.run_one()
     done = store.get(job.id)
     assert storage.tries >= 1
     assert (done.state, contents(storage, done)) == (State.COMPLETED, ALL)

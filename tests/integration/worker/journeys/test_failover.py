@@ -1,4 +1,4 @@
-"""The master of a Redis with Sentinels dies: API, keeper and worker find the new one, and no job is lost."""
+"""The master of a Redis with Sentinels dies: API, keeper and worker connect to the new one, and no job is lost."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from tests.integration.redis_servers import Pair, free_port, pair_with_sentinel,
 from tests.job_store import JobStore
 
 WORKER = str(Path(__file__).parents[1] / "worker_process.py")
-ASKED = {"size": "128x128", "num_frames": 16, "num_inference_steps": 4}
+REQUEST = {"size": "128x128", "num_frames": 16, "num_inference_steps": 4}
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
 
 @contextmanager
 def process(*arguments: str, environment: dict[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    with log.open("wb") as told:
-        child = subprocess.Popen([sys.executable, *arguments], env={**os.environ, **environment}, stderr=told)
+    with log.open("wb") as stderr:
+        child = subprocess.Popen([sys.executable, *arguments], env={**os.environ, **environment}, stderr=stderr)
     try:
         yield child
     finally:
@@ -36,7 +36,7 @@ def process(*arguments: str, environment: dict[str, str], log: Path) -> Iterator
 
 
 @pytest.mark.slow
-def test_a_failover_loses_no_job_and_all_processes_go_on(
+def test_a_failover_loses_no_job_and_all_processes_continue(
     pair: Pair, tmp_path: Path, put_model: Callable[..., Path]
 ) -> None:
     put_model("easyanimate-v3-tiny")
@@ -74,14 +74,14 @@ def test_a_failover_loses_no_job_and_all_processes_go_on(
 
         wait_until(is_ready)
         second, first = (
-            client.post("/v1/videos", json={"prompt": prompt, **ASKED}).json()["id"]
+            client.post("/v1/videos", json={"prompt": prompt, **REQUEST}).json()["id"]
             for prompt in ("a red ball", "brief")
         )
         wait_until(lambda: state(first) in ("running", "completed"))  # two seconds of work: usually in the middle of it
         assert redis.wait(1, 10_000) == 1  # the replica has both jobs
         pair.master.kill()
         wait_until(lambda: state(first) in ("running", "completed"), 120)
-        third = client.post("/v1/videos", json={"prompt": "a red ball", **ASKED})
+        third = client.post("/v1/videos", json={"prompt": "a red ball", **REQUEST})
         assert third.status_code == 200
         for video_id in (first, second, third.json()["id"]):
             wait_until(lambda video_id=video_id: state(video_id) == "completed", 180)  # type: ignore[misc]

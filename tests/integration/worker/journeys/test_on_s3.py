@@ -1,4 +1,4 @@
-"""The whole path with everything in a real S3 server: picture in, video out, the links S3's own."""
+"""A whole journey with a real S3 server: an image goes in, a video comes out, and its links are those of S3."""
 
 import time
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def client(
 
 
 def finished(client: httpx.Client, video_id: str) -> dict[str, Any]:
-    """The record of a video when it has ended."""
+    """The final record of a video."""
     for _ in range(600):
         record: dict[str, Any] = client.get(f"/v1/videos/{video_id}").json()
         if record["status"] in ("completed", "failed"):
@@ -52,11 +52,11 @@ def finished(client: httpx.Client, video_id: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def video(client: httpx.Client) -> dict[str, Any]:
-    """A video that went on from a picture."""
+    """A video with a start image."""
     picture = BytesIO()
     Image.new("RGB", (80, 60), "teal").save(picture, "PNG")
-    asked = {"prompt": "a red fox", "size": "64x64", "num_frames": "8", "num_inference_steps": "2"}
-    answer = client.post("/v1/videos", data=asked, files={"image": picture.getvalue()})
+    request = {"prompt": "a red fox", "size": "64x64", "num_frames": "8", "num_inference_steps": "2"}
+    answer = client.post("/v1/videos", data=request, files={"image": picture.getvalue()})
     return finished(client, answer.json()["id"])
 
 
@@ -65,24 +65,24 @@ def test_the_link_of_a_finished_video_is_the_buckets_and_plays(
 ) -> None:
     assert video["url"].startswith(str(s3_settings.endpoint_url))
     (tmp_path / "video.mp4").write_bytes(httpx.get(video["url"]).content)
-    found = probe(tmp_path / "video.mp4")
-    assert (found.num_frames, found.width, found.height, found.fps) == (8, 64, 64, 8)
+    info = probe(tmp_path / "video.mp4")
+    assert (info.num_frames, info.width, info.height, info.fps) == (8, 64, 64, 8)
 
 
-def test_the_api_passes_on_a_part_of_it(client: httpx.Client, video: dict[str, Any]) -> None:
+def test_the_api_serves_a_range_of_the_video(client: httpx.Client, video: dict[str, Any]) -> None:
     whole = httpx.get(video["url"]).content
     part = client.get(f"/v1/videos/{video['id']}/content", headers={"Range": "bytes=10-19"})
     assert (part.status_code, part.content) == (206, whole[10:20])
 
 
 def test_a_video_in_the_bucket_can_be_continued(client: httpx.Client, video: dict[str, Any]) -> None:
-    asked = {"prompt": "it runs", "video": {"id": video["id"]}, "num_frames": 8}
-    longer = finished(client, client.post("/v1/videos/extensions", json=asked).json()["id"])
+    request = {"prompt": "it runs", "video": {"id": video["id"]}, "num_frames": 8}
+    longer = finished(client, client.post("/v1/videos/extensions", json=request).json()["id"])
     assert (longer["status"], longer["num_frames"]) == ("completed", 16)
 
 
-def test_deleting_takes_it_out_of_the_bucket(client: httpx.Client) -> None:
-    asked = {"prompt": "a red fox", "size": "64x64", "num_frames": 8, "num_inference_steps": 1}
-    record = finished(client, client.post("/v1/videos", json=asked).json()["id"])
+def test_deleting_a_video_deletes_its_object_in_the_bucket(client: httpx.Client) -> None:
+    request = {"prompt": "a red fox", "size": "64x64", "num_frames": 8, "num_inference_steps": 1}
+    record = finished(client, client.post("/v1/videos", json=request).json()["id"])
     client.delete(f"/v1/videos/{record['id']}")
     assert httpx.get(record["url"]).status_code == 404

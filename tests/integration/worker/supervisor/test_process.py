@@ -1,4 +1,4 @@
-"""The worker as a process of its own: how it starts, how it ends, and what it survives."""
+"""The worker as a process: its start, its end, and the faults that it survives."""
 
 import shutil
 import signal
@@ -27,7 +27,7 @@ MODEL = "easyanimate-v3-tiny"
 def wait_until(holds: Callable[[], bool], timeout_s: float = 120.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not holds():
-        assert time.monotonic() < deadline, "it did not come true in time"
+        assert time.monotonic() < deadline, "the condition did not hold in time"
         time.sleep(0.02)
 
 
@@ -47,7 +47,7 @@ def registry(store: JobStore) -> Registry:
     return Registry(store.redis)
 
 
-def test_a_worker_announces_its_model_and_withdraws_when_told_to_go(start: Start, registry: Registry) -> None:
+def test_a_worker_announces_its_model_and_withdraws_on_sigterm(start: Start, registry: Registry) -> None:
     worker = start()
     wait_until(lambda: registry.live_workers(MODEL) == 1)
     worker.send_signal(signal.SIGTERM)
@@ -65,12 +65,12 @@ def test_ctrl_c_ends_a_worker_in_good_order(start: Start, registry: Registry) ->
 def test_a_worker_without_its_model_ends_with_one_clear_sentence(start: Start, settings: WorkerSettings) -> None:
     shutil.rmtree(settings.model_folder)
     worker = start()
-    _, said = worker.communicate(timeout=120)
+    _, output = worker.communicate(timeout=120)
     assert worker.returncode == 1
-    assert f"cannot be loaded: there is no folder {settings.model_folder}" in said.strip().splitlines()[-1]
+    assert f"cannot be loaded: there is no folder {settings.model_folder}" in output.strip().splitlines()[-1]
 
 
-def test_a_job_that_outlives_the_grace_goes_back_and_the_worker_ends_well(
+def test_a_job_that_exceeds_the_grace_is_released_and_the_worker_exits_with_0(
     start: Start, submit: Submit, store: JobStore
 ) -> None:
     job = submit("slow")
@@ -82,7 +82,7 @@ def test_a_job_that_outlives_the_grace_goes_back_and_the_worker_ends_well(
     assert (back.state, back.attempt) == (State.QUEUED, 0)
 
 
-def test_a_job_within_the_grace_is_finished_and_the_next_one_is_not_begun(
+def test_a_job_within_the_grace_is_finished_and_the_next_one_is_not_started(
     start: Start, submit: Submit, store: JobStore
 ) -> None:
     first, second = submit("slow"), submit("a red ball")
@@ -94,7 +94,7 @@ def test_a_job_within_the_grace_is_finished_and_the_next_one_is_not_begun(
     assert (store.get(first.id).state, store.get(second.id).state) == (State.CANCELLED, State.QUEUED)
 
 
-def test_the_second_signal_gives_the_job_back_at_once(start: Start, submit: Submit, store: JobStore) -> None:
+def test_the_second_signal_releases_the_job_at_once(start: Start, submit: Submit, store: JobStore) -> None:
     job = submit("slow")
     worker = start(drain_grace_s=60)
     wait_until(lambda: store.get(job.id).phase is Phase.DENOISING)
@@ -115,7 +115,7 @@ def test_the_engine_dies_with_a_killed_supervisor(start: Start, submit: Submit, 
     wait_until(lambda: not is_alive(engine))
 
 
-def test_the_spool_of_a_killed_worker_is_cleared_by_the_next(
+def test_the_next_worker_deletes_the_spool_of_a_killed_worker(
     start: Start, submit: Submit, store: JobStore, settings: WorkerSettings, registry: Registry
 ) -> None:
     job = submit("slow")
@@ -129,7 +129,7 @@ def test_the_spool_of_a_killed_worker_is_cleared_by_the_next(
     assert not left.exists()
 
 
-def test_a_job_outlives_a_redis_that_is_away_for_a_moment(
+def test_a_job_survives_a_short_outage_of_redis(
     start: Start, tmp_path: Path, make_request: Callable[..., VideoRequest], free_port: int
 ) -> None:
     server = EmbeddedRedis(tmp_path / "redis", free_port).start()
@@ -148,6 +148,6 @@ def test_a_job_outlives_a_redis_that_is_away_for_a_moment(
 
 
 def test_supervisor_and_keeper_never_import_torch() -> None:
-    rooms = "worker.__main__, worker.supervisor, worker.tasks, worker.run, worker.keeper, worker.engine"
-    code = f"import sys, {rooms}; sys.exit(sorted({{'torch', 'diffusers', 'av'}} & set(sys.modules)) or 0)"
+    modules = "worker.__main__, worker.supervisor.run, worker.tasks, worker.keeper.__main__, worker.engine.__main__"
+    code = f"import sys, {modules}; sys.exit(sorted({{'torch', 'diffusers', 'av'}} & set(sys.modules)) or 0)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

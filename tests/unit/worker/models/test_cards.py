@@ -1,4 +1,4 @@
-"""What is known of a model from its folder."""
+"""The card of a model folder."""
 
 import json
 from pathlib import Path
@@ -11,32 +11,32 @@ from worker.models.cards import read_card, read_served_card
 PUBLISHED = "EasyAnimateV3-XL-2-InP-512x512"
 
 
-def test_a_folder_with_a_card_says_itself_what_it_can_make(models_dir: Path) -> None:
+def test_a_folder_with_a_card_has_the_limits_of_its_card(models_dir: Path) -> None:
     assert read_card(models_dir / "easyanimate-v3-tiny").max_frames == 24
 
 
 @pytest.mark.parametrize("base", [512, 768, 960])
-def test_a_published_folder_has_a_default_size_it_can_make(tmp_path: Path, base: int) -> None:
+def test_a_published_folder_has_a_valid_default_size(tmp_path: Path, base: int) -> None:
     card = read_card(tmp_path / f"EasyAnimateV3-XL-2-InP-{base}x{base}")
     card.check_size(card.default_width, card.default_height)
     card.check_size(base, base)
     assert 0.95 * base**2 < card.default_width * card.default_height <= card.max_pixels
 
 
-def test_a_published_model_makes_144_frames_in_25_steps_with_its_first_sampler(tmp_path: Path) -> None:
+def test_a_published_model_makes_144_frames_in_25_steps_with_euler(tmp_path: Path) -> None:
     card = read_card(tmp_path / PUBLISHED)
     card.check_num_frames(144)
     card.check_sampling("euler", 25)
     assert (card.fps, card.default_guidance_scale) == (24, 7.0)
 
 
-def test_a_folder_nothing_is_known_of_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"no card\.json"):
         read_card(tmp_path / "some-model")
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"name": "x"}'])
-def test_a_damaged_card_is_refused_with_its_place(tmp_path: Path, text: str) -> None:
+def test_a_damaged_card_is_refused_with_its_path(tmp_path: Path, text: str) -> None:
     (tmp_path / "card.json").write_text(text)
     with pytest.raises(CheckpointError, match=r"card\.json"):
         read_card(tmp_path)

@@ -1,4 +1,4 @@
-"""The pictures of a video: a thumbnail of its middle, and a sheet of frames in order."""
+"""The images of a video: a thumbnail of its middle, and a sheet of frames in order."""
 
 from pathlib import Path
 
@@ -21,13 +21,13 @@ def request(num_frames: int, width: int, height: int) -> VideoRequest:
 def test_the_sheet_has_evenly_spread_frames_in_order_and_the_thumbnail_the_middle(
     tmp_path: Path, num_frames: int, piece: int
 ) -> None:
-    asked = request(num_frames, 64, 32)
-    gallery = ThumbnailBuilder(asked)
+    video = request(num_frames, 64, 32)
+    builder = ThumbnailBuilder(video)
     levels = np.linspace(0, 255, num_frames).round().astype(np.uint8)
     for begin in range(0, num_frames, piece):  # frames in grey that get lighter
         part = levels[begin : begin + piece, None, None, None]
-        gallery.add(np.broadcast_to(part, (len(part), 32, 64, 3)))
-    gallery.save(tmp_path)
+        builder.add(np.broadcast_to(part, (len(part), 32, 64, 3)))
+    builder.save(tmp_path)
     tiles = min(MAX_TILES, num_frames)
     with Image.open(tmp_path / "spritesheet.jpg") as sheet:
         assert (sheet.format, sheet.width) == ("JPEG", 64 * min(COLUMNS, tiles))
@@ -40,10 +40,10 @@ def test_the_sheet_has_evenly_spread_frames_in_order_and_the_thumbnail_the_middl
         assert abs(int(np.asarray(thumbnail.convert("L"))[16, 32]) - int(levels[num_frames // 2])) <= 3
 
 
-def test_large_frames_become_small_pictures(tmp_path: Path) -> None:
-    gallery = ThumbnailBuilder(request(8, 1280, 720))
-    gallery.add(np.zeros((8, 720, 1280, 3), np.uint8))
-    gallery.save(tmp_path)
+def test_large_frames_become_small_images(tmp_path: Path) -> None:
+    builder = ThumbnailBuilder(request(8, 1280, 720))
+    builder.add(np.zeros((8, 720, 1280, 3), np.uint8))
+    builder.save(tmp_path)
     with Image.open(tmp_path / "thumbnail.webp") as thumbnail, Image.open(tmp_path / "spritesheet.jpg") as sheet:
         assert thumbnail.size == (THUMBNAIL_SIDE, 288)
         assert sheet.size == (TILE_SIDE * COLUMNS, 90 * 2)

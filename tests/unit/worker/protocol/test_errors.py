@@ -1,4 +1,4 @@
-"""What an exception in the engine means to the caller."""
+"""The public error code of each exception in the engine."""
 
 import errno
 
@@ -27,20 +27,20 @@ from worker.protocol.messages import NotLoaded
     ],
 )
 def test_every_exception_has_a_public_code(error: Exception, code: str, is_fatal: bool) -> None:
-    answer = to_failed(error)
-    assert (answer.code, answer.is_fatal) == (code, is_fatal)
-    assert answer.code in CODES
+    event = to_failed(error)
+    assert (event.code, event.is_fatal) == (code, is_fatal)
+    assert event.code in CODES
 
 
-def test_what_the_caller_is_told_holds_no_path() -> None:
+def test_a_message_to_the_caller_holds_no_path() -> None:
     error = OSError(errno.ENOSPC, "No space left on device", "/data/spool/video.mp4")
     assert "/data" not in (to_failed(error).message or "")
 
 
-def test_a_model_that_cannot_be_loaded_says_why_to_the_operator() -> None:
-    answer = to_not_loaded("a-model", CheckpointError("vae/config.json is missing"))
-    assert answer == NotLoaded("a-model", "vae/config.json is missing", is_fatal=False)
+def test_a_model_that_cannot_be_loaded_has_a_reason_for_the_operator() -> None:
+    event = to_not_loaded("a-model", CheckpointError("vae/config.json is missing"))
+    assert event == NotLoaded("a-model", "vae/config.json is missing", is_fatal=False)
 
 
-def test_a_dead_device_is_not_the_fault_of_the_model() -> None:
+def test_a_broken_device_is_fatal_for_the_engine_and_not_the_fault_of_the_model() -> None:
     assert to_not_loaded("a-model", RuntimeError("CUDA error: an illegal memory access was encountered")).is_fatal

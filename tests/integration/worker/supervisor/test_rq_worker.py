@@ -1,0 +1,91 @@
+"""What RQ's own tools show of a worker, and what RQ's commands do to it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from redis import Redis
+from rq import Queue, Worker
+from rq.serializers import JSONSerializer
+from rq.suspension import resume, suspend
+from rq.utils import import_attribute
+
+from jobs.model.job import Job
+from jobs.model.states import Phase
+from jobs.queue.tickets import TASK, TICKET, queue_name
+from tests.job_store import JobStore
+from worker.supervisor.rq_worker import RQWorker
+
+Submit = Callable[..., Job]
+Meanwhile = Callable[[Callable[[], bool], Callable[[], object]], None]
+MODEL = "easyanimate-v3-tiny"
+
+
+@pytest.fixture
+def queue(redis: Redis) -> Queue:
+    return Queue(queue_name(MODEL), connection=redis, serializer=JSONSerializer)
+
+
+@pytest.fixture
+def rq_worker(worker: Any) -> RQWorker:
+    """The registered entry in RQ of the worker."""
+    entry: RQWorker = worker.supervisor.rq_worker
+    entry.register()
+    return entry
+
+
+def status(redis: Redis, queue: Queue) -> tuple[str, str | None, int, int]:
+    """State and current job of the only worker, number of waiting tickets, number of running tickets."""
+    [entry] = Worker.all(connection=redis)
+    return entry.get_state(), entry.get_current_job_id(), queue.count, queue.started_job_registry.count
+
+
+@pytest.mark.usefixtures("rq_worker")
+def test_rq_shows_a_waiting_ticket_and_then_a_busy_worker_until_the_job_ends(
+    worker: Any, submit: Submit, store: JobStore, redis: Redis, queue: Queue, meanwhile: Meanwhile
+) -> None:
+    job = submit("brief")
+    assert queue.job_ids == [TICKET]
+    shown = []
+    meanwhile(lambda: store.get(job.id).phase is Phase.DENOISING, lambda: shown.append(status(redis, queue)))
+    worker.run_one()
+    assert shown == [("busy", TICKET, 0, 1)]
+    assert status(redis, queue) == ("idle", None, 0, 0)
+
+
+def test_a_heartbeat_renews_the_entries_of_a_busy_worker(
+    worker: Any, rq_worker: RQWorker, submit: Submit, redis: Redis
+) -> None:
+    submit("a red ball")
+    ticket, _ = worker.supervisor.next_ticket()
+    with rq_worker.busy_with(ticket):
+        expiring = [key for key in redis.keys("rq:*") if 0 < redis.ttl(key) < 3600]
+        for key in expiring:
+            redis.expire(key, 5)
+        rq_worker.heartbeat()
+        assert len(expiring) == 4
+        assert all(redis.ttl(key) > 5 for key in expiring)
+    assert redis.exists(ticket.key)
+
+
+def test_a_suspended_worker_takes_no_ticket(rq_worker: RQWorker, submit: Submit, redis: Redis) -> None:
+    submit("a red ball")
+    suspend(redis)
+    assert rq_worker.wait_for_ticket([MODEL]) is None
+    resume(redis)
+    assert rq_worker.wait_for_ticket([MODEL]) is not None
+
+
+def test_a_new_worker_removes_killed_ones_from_the_lists_of_rq(worker: Any, redis: Redis, queue: Queue) -> None:
+    for key in ("rq:workers", f"rq:workers:{queue.name}"):
+        redis.sadd(key, "rq:worker:killed")
+    worker.supervisor.rq_worker.register()
+    expected = [f"rq:worker:{worker.supervisor.name}"]
+    assert (Worker.all_keys(connection=redis), Worker.all_keys(queue=queue)) == (expected, expected)
+    worker.supervisor.rq_worker.unregister()
+    assert Worker.all_keys(connection=redis) == []
+
+
+def test_the_task_of_a_ticket_can_be_imported_and_refuses_to_run_without_a_supervisor() -> None:
+    with pytest.raises(RuntimeError, match="python -m worker"):
+        import_attribute(TASK)()
