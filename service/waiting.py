@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from jobs.errors import QueueUnavailable
 from jobs.model.job import Job
-from jobs.queue.notifications import LOOK_AGAIN_S
+from jobs.queue.notifications import POLL_INTERVAL_S
 from service.resources import Resources
 
 Condition = Callable[[Job], Awaitable[bool]]
@@ -17,7 +17,7 @@ async def wait_for(resources: Resources, job: Job, timeout_s: float, condition: 
     A short outage of Redis does not end the wait. One that lasts until the timeout raises QueueUnavailable.
     """
     deadline = time.monotonic() + timeout_s
-    async with resources.notifications.of(job.id) as subscription:
+    async with resources.notifications.subscribe(job.id) as subscription:
         while True:
             current = await _read(resources, job)
             left_s = deadline - time.monotonic()
@@ -25,7 +25,7 @@ async def wait_for(resources: Resources, job: Job, timeout_s: float, condition: 
                 return current
             if left_s <= 0 or resources.stopping.is_set():
                 return await resources.reader.get_owned(job.id, job.owner)
-            await subscription.wait(min(left_s, LOOK_AGAIN_S))
+            await subscription.wait(min(left_s, POLL_INTERVAL_S))
 
 
 async def is_final(job: Job) -> bool:

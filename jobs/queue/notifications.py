@@ -1,13 +1,12 @@
-"""Hearing that a job has changed: one connection to Redis for all who wait in this process, however many they are.
+"""Notifies waiting requests of changes of jobs, by one connection to Redis for the process.
 
-The news say only that there is something new; what it is, everybody reads in the record. News that were missed (Redis
-was away, or restarted) are made good: when the connection is there again, everybody is told to look.
+A notification says only that a job has changed; its receiver reads the record. Notifications may be lost while Redis is
+away: after a new connection all subscriptions are notified.
 """
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import structlog
 from redis.asyncio import Redis
@@ -18,146 +17,126 @@ from jobs.redis.keys import change_channel
 
 log = structlog.get_logger()
 
-LOOK_AGAIN_S = 10.0  # without any news, for whoever wants to be sure
-SUBSCRIBE_PATIENCE_S = 1.0
-QUIET_S = 10.0  # of the connection, before it is asked whether it lives
-PAUSE_S = 0.5  # while Redis is away
-OWN_CHANNEL = "jobs:news"  # keeps the connection subscribed when nobody waits; nothing is said there
+POLL_INTERVAL_S = 10.0  # a receiver reads the record this often without any notification
+SUBSCRIBE_TIMEOUT_S = 1.0
+PING_AFTER_S = 10.0  # without a message
+RECONNECT_PAUSE_S = 0.5
+IDLE_CHANNEL = "jobs:news"  # keeps the connection subscribed; no message is published there
 
 
 class Subscription:
-    """Rings when the job it belongs to has changed."""
+    """Is notified when its job changes."""
 
     def __init__(self) -> None:
-        self._rung = asyncio.Event()
+        self._changed = asyncio.Event()
 
     def notify(self) -> None:
-        """Say that there is something new."""
-        self._rung.set()
+        """Ends the wait."""
+        self._changed.set()
 
     async def wait(self, timeout_s: float) -> bool:
-        """Until it has rung since the last wait, or for so long: whether it has."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._rung.wait(), timeout_s)
-        has_rung = self._rung.is_set()
-        self._rung.clear()
-        return has_rung
+        """Waits for a notification since the last wait, at most `timeout_s`; whether there was one."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), timeout_s)
+        has_changed = self._changed.is_set()
+        self._changed.clear()
+        return has_changed
 
 
 class _Channel:
-    """Who waits for one job's news, and whether Redis knows that we want them."""
+    """The subscriptions to one job, and whether Redis has confirmed the channel."""
 
     def __init__(self) -> None:
-        self.bells: set[Subscription] = set()
+        self.subscriptions: set[Subscription] = set()
         self.confirmed = asyncio.Event()
 
 
 class JobNotifications:
-    """The news of all jobs, for whoever waits. Belongs to one event loop."""
+    """The subscriptions of one event loop."""
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
         self._channels: dict[str, _Channel] = {}
-        self._pubsub: PubSub | None = None
+        self._changed: asyncio.Queue[str] = asyncio.Queue()  # channels to subscribe to or to leave
         self._task: asyncio.Task[None] | None = None
-        self._commands = asyncio.Lock()
-        self._partings: set[asyncio.Task[None]] = set()
 
     @property
     def waiting(self) -> int:
-        """How many are waiting right now."""
-        return sum(len(channel.bells) for channel in self._channels.values())
+        """Number of subscriptions."""
+        return sum(len(channel.subscriptions) for channel in self._channels.values())
 
     @asynccontextmanager
-    async def of(self, job_id: str) -> AsyncIterator[Subscription]:
-        """A bell that rings whenever the job changes after this point."""
+    async def subscribe(self, job_id: str) -> AsyncIterator[Subscription]:
+        """A subscription that is notified of every change of the job from now on."""
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._listen(), name="news")
-        name, bell = change_channel(job_id), Subscription()
+            self._task = asyncio.create_task(self._run(), name="notifications")
+        name, subscription = change_channel(job_id), Subscription()
         channel = self._channels.setdefault(name, _Channel())
-        channel.bells.add(bell)
+        channel.subscriptions.add(subscription)
         try:
-            await self._subscribe(name, channel)
-            yield bell
+            if len(channel.subscriptions) == 1:
+                self._changed.put_nowait(name)
+            with suppress(TimeoutError):  # without a confirmation the receiver still reads now and then
+                await asyncio.wait_for(channel.confirmed.wait(), SUBSCRIBE_TIMEOUT_S)
+            yield subscription
         finally:
-            channel.bells.discard(bell)
-            if not channel.bells and self._channels.get(name) is channel:
+            channel.subscriptions.discard(subscription)
+            if not channel.subscriptions and self._channels.get(name) is channel:
                 del self._channels[name]
-                self._part(name)
+                self._changed.put_nowait(name)
+
+    def notify_all(self) -> None:
+        """Notifies all subscriptions."""
+        for channel in self._channels.values():
+            _notify(channel)
 
     async def close(self) -> None:
-        """Hang up; everybody who still waits is told to look."""
-        tasks = [*self._partings, *([self._task] if self._task else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Closes the connection and notifies all subscriptions."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
         self.notify_all()
 
-    async def _subscribe(self, name: str, channel: _Channel) -> None:
-        """Until Redis confirms it; if it does not, whoever waits still looks by itself now and then."""
-        if channel.confirmed.is_set():
-            return
-        if self._pubsub is not None and len(channel.bells) == 1:
-            with contextlib.suppress(RedisError, OSError):
-                async with self._commands:
-                    await self._pubsub.subscribe(name)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(channel.confirmed.wait(), SUBSCRIBE_PATIENCE_S)
-
-    def _part(self, name: str) -> None:
-        """Unsubscribe in a task of its own: whoever waited may be in the middle of being cancelled."""
-        task = asyncio.create_task(self._unsubscribe(name))
-        self._partings.add(task)
-        task.add_done_callback(self._partings.discard)
-
-    async def _unsubscribe(self, name: str) -> None:
-        async with self._commands:
-            if self._pubsub is not None and name not in self._channels:  # nobody came in the meantime
-                with contextlib.suppress(RedisError, OSError):
-                    await self._pubsub.unsubscribe(name)
-
-    async def _listen(self) -> None:
+    async def _run(self) -> None:
         while True:
             try:
                 async with self.redis.pubsub() as pubsub:
-                    await pubsub.subscribe(OWN_CHANNEL, *self._channels)
-                    self._pubsub = pubsub
+                    await pubsub.subscribe(IDLE_CHANNEL, *self._channels)
                     self.notify_all()
-                    await self._hear(pubsub)
-            except (RedisError, OSError):
+                    async with asyncio.TaskGroup() as tasks:
+                        tasks.create_task(self._send(pubsub))
+                        tasks.create_task(self._receive(pubsub))
+            except* (RedisError, OSError):
                 log.warning("redis.away")
-            finally:
-                self._pubsub = None
-                for channel in self._channels.values():
-                    channel.confirmed.clear()
-            await asyncio.sleep(PAUSE_S)
+            for channel in self._channels.values():
+                channel.confirmed.clear()
+            await asyncio.sleep(RECONNECT_PAUSE_S)
 
-    async def _hear(self, pubsub: PubSub) -> None:
-        """Pass on what comes. Raises RedisError when the connection is lost, or answers nothing."""
-        is_asked = False
+    async def _send(self, pubsub: PubSub) -> None:
+        """Subscribes to the channels that have subscriptions, and leaves the others."""
         while True:
-            message = await pubsub.get_message(timeout=QUIET_S)
-            if message is None and is_asked:
-                raise RedisError("the connection for news is dead")
-            is_asked = message is None
+            name = await self._changed.get()
+            await (pubsub.subscribe(name) if name in self._channels else pubsub.unsubscribe(name))
+
+    async def _receive(self, pubsub: PubSub) -> None:
+        """Passes on notifications. Raises RedisError when the connection is lost or silent after a ping."""
+        has_pinged = False
+        while True:
+            message = await pubsub.get_message(timeout=PING_AFTER_S)
             if message is None:
+                if has_pinged:
+                    raise RedisError("the connection for notifications is dead")
                 await pubsub.ping()
+            has_pinged = message is None
+            channel = self._channels.get(message["channel"].decode()) if message and message["channel"] else None
+            if message is None or channel is None:
                 continue
-            channel = self._channels.get(_text(message.get("channel")))
-            if channel is None:
-                continue
+            if message["type"] == "message" or channel.confirmed.is_set():  # subscribed again: the connection was lost
+                _notify(channel)
             if message["type"] == "subscribe":
                 channel.confirmed.set()
-            elif message["type"] == "message":
-                for bell in channel.bells:
-                    bell.notify()
-
-    def notify_all(self) -> None:
-        """Tell everybody who waits to look."""
-        for channel in self._channels.values():
-            for bell in channel.bells:
-                bell.notify()
 
 
-def _text(name: object) -> str:
-    return name.decode() if isinstance(name, bytes) else ""
+def _notify(channel: _Channel) -> None:
+    for subscription in channel.subscriptions:
+        subscription.notify()

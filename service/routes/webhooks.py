@@ -175,7 +175,7 @@ def rotate_webhook_secret(
 def test_webhook_endpoint(
     endpoint_id: str, owner: OwnerDep, resources: ResourcesDep, fields: OptionalBodyDep
 ) -> WebhookEndpointTest:
-    """Sends a signed sample event now and returns the receiver's response, whatever its status."""
+    """Sends a signed sample event now and returns the receiver's response of any status."""
     endpoint = resources.endpoints.get_owned(endpoint_id, owner)
     event_type = validate(TestEndpoint, fields).event_type
     event_id, now = f"evt_test_{secrets.token_hex(12)}", time.time()

@@ -1,4 +1,4 @@
-"""What a caller sees of a job: OpenAI's thirteen keys, always all of them, and ours beside them."""
+"""The record of a video as a response: OpenAI's thirteen fields and those of this service."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ from jobs.queue.fair_queue import QueuePosition
 from jobs.queue.load import Load
 from jobs.store.callers.reader import JobVersion
 
-# Where each phase begins on the way from 0 to 100, and how much of it is spread over its steps.
+# The percentage at which each phase begins, and the percentage that its steps add.
 PROGRESS = {
     Phase.LOADING: (0, 2),
     Phase.ENCODING: (2, 3),
@@ -21,13 +21,20 @@ PROGRESS = {
     Phase.MUXING: (95, 2),
     Phase.UPLOADING: (97, 2),
 }
-LINK_REFRESH_S = 1800  # half of what a link lives: a client that is told "not modified" still has a good one
+LINK_REFRESH_S = 1800  # half the lifetime of a link: after a 304, the link of the client is still valid
 
+# The fields that a job, its result and its request have under the same name.
+TIME_FIELDS = ("created_at", "completed_at", "expires_at", "started_at")
+JOB_FIELDS = (
+    *("id", "state", "step", "total_steps", "priority", "deadline", "attempt", "warnings"),
+    *("cancel_requested", "cancel_latency_ms"),
+)
+RESULT_FIELDS = ("inference_time_s", "phase_seconds", "peak_memory_mb", "content_sha256")
 REQUEST_FIELDS = (*GenerationSettings.model_fields, "model", "size", "num_frames", "fps", "mode", "loras", "metadata")
 
 
 class VideoError(BaseModel):
-    """Why there is no video; `retryable` says whether asking again may help."""
+    """The reason why there is no video; `retryable` says whether a new request may succeed."""
 
     code: str
     message: str
@@ -36,14 +43,14 @@ class VideoError(BaseModel):
 
 
 class QueuePlace(BaseModel):
-    """How many videos come before this one. `reason` is `model_unavailable` while no worker serves its model."""
+    """The number of videos before this one. `reason` is `model_unavailable` while no worker serves its model."""
 
     position: int
     reason: str | None = None
 
 
 class Video(BaseModel):
-    """A video, made or to be made. Times are unix seconds."""
+    """The record of a video. Times are unix seconds."""
 
     id: str
     object: Literal["video"] = "video"
@@ -99,7 +106,7 @@ class Video(BaseModel):
 
 
 class VideoList(BaseModel):
-    """A page of videos, newest first; `after=last_id` asks for the next."""
+    """A page of videos, newest first; `after=last_id` requests the next."""
 
     object: Literal["list"] = "list"
     data: list[Video]
@@ -109,7 +116,7 @@ class VideoList(BaseModel):
 
 
 class VideoDeleted(BaseModel):
-    """What is left of a deleted video."""
+    """The confirmation of a deletion."""
 
     id: str
     object: Literal["video.deleted"] = "video.deleted"
@@ -117,48 +124,33 @@ class VideoDeleted(BaseModel):
 
 
 def to_video(job: Job, url: str | None = None, place: QueuePosition | None = None, load: Load | None = None) -> Video:
-    """The job as its caller sees it.
-
-    `url` is a link minted at this moment, `place` where it waits, `load` how busy its model is.
-    """
-    request, result = job.request, job.result
+    """The response for a job, with a new link, its place in the queue and the load of its model."""
     return Video(
-        id=job.id,
         status=job.public_status,
         progress=progress(job),
-        created_at=int(job.created_at),
-        completed_at=None if job.completed_at is None else int(job.completed_at),
-        expires_at=None if job.expires_at is None else int(job.expires_at),
-        seconds=f"{request.seconds:.4g}",
+        seconds=f"{job.request.seconds:.4g}",
         remixed_from_video_id=job.remixed_from,
         source_video_id=job.source,
         batch=list(job.batch) or None,
         error=VideoError(**job.failure.model_dump()) if job.failure else None,
-        state=job.state,
         phase=job.phase if job.state is State.RUNNING else None,
-        step=job.step,
-        total_steps=job.total_steps,
         queue=_queue_place(place),
         eta_s=_eta_s(job, place, load),
-        priority=job.priority,
-        deadline=job.deadline,
-        cancel_requested=job.cancel_requested,
-        cancel_latency_ms=job.cancel_latency_ms,
-        attempt=job.attempt,
-        started_at=None if job.started_at is None else int(job.started_at),
-        inference_time_s=result.inference_time_s if result else None,
-        phase_seconds=result.phase_seconds if result else None,
-        peak_memory_mb=result.peak_memory_mb if result else None,
-        content_sha256=result.content_sha256 if result else None,
         url=url,
         watchable_s=_watchable_s(job),
-        warnings=job.warnings,
-        **{name: getattr(request, name) for name in REQUEST_FIELDS},
+        **{name: _unix_seconds(getattr(job, name)) for name in TIME_FIELDS},
+        **{name: getattr(job, name) for name in JOB_FIELDS},
+        **{name: getattr(job.result, name, None) for name in RESULT_FIELDS},
+        **{name: getattr(job.request, name) for name in REQUEST_FIELDS},
     )
 
 
+def _unix_seconds(time: float | None) -> int | None:
+    return None if time is None else int(time)
+
+
 def progress(job: Job) -> int:
-    """Percent: 0 while it waits, 100 when it is completed, else the phase's share and the steps done within it."""
+    """Percent: 0 while queued, 100 when completed, otherwise by the phase and its steps."""
     if job.state is State.COMPLETED:
         return 100
     if job.state is State.QUEUED or job.phase is None:
@@ -168,24 +160,24 @@ def progress(job: Job) -> int:
     return int(begin + share * done)
 
 
-def poll_after_ms(glance: JobVersion) -> int | None:
-    """How long a client may wait before it asks again; None when there is nothing to wait for."""
-    if glance.state.is_final:
+def poll_after_ms(version: JobVersion) -> int | None:
+    """The interval that a client should poll at; None for a final job."""
+    if version.state.is_final:
         return None
-    if glance.state is State.RUNNING:
+    if version.state is State.RUNNING:
         return 1000
-    return min(500 + 500 * (glance.place.position if glance.place else 0), 5000)
+    return min(500 + 500 * (version.place.position if version.place else 0), 5000)
 
 
-def etag(glance: JobVersion, now: float) -> str:
-    """A weak tag that changes with the record, and with its link before the link runs out. `now` in unix seconds."""
-    place = f"-{glance.place.position}{'u' * glance.place.is_unserved}" if glance.place else ""
-    link = f"-{now // LINK_REFRESH_S:.0f}" if glance.state is State.COMPLETED else ""
-    return f'W/"{glance.version}-{glance.state}{place}{link}"'
+def etag(version: JobVersion, now: float) -> str:
+    """A weak ETag that changes with the record, and before its link expires. `now` in unix seconds."""
+    place = f"-{version.place.position}{'u' * version.place.is_unserved}" if version.place else ""
+    link = f"-{now // LINK_REFRESH_S:.0f}" if version.state is State.COMPLETED else ""
+    return f'W/"{version.version}-{version.state}{place}{link}"'
 
 
 def _watchable_s(job: Job) -> float | None:
-    """Seconds of a long video that its playlist has; None where it has none."""
+    """The seconds in the playlist of a long video; None without a playlist."""
     count = sum(job.result.segment_frames) if job.result else sum(segment.num_frames for segment in job.segments)
     return round(count / job.request.fps, 3) if count else None
 

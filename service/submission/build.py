@@ -60,28 +60,16 @@ def build_submission(
     card = _card(body.model, offer)
     length = read_length(body, card, source, extends=extends)
     _check_start_image(body, length)
-    settings = _settings(body, card)
-    webhook = _webhook(body.webhook, resources.outbound)
+    fields = _request_fields(body, card)
+    fields |= {"num_frames": length.num_frames, "video_num_frames": length.source_frames, "continues": extends}
+    fields["webhook"] = _webhook(body.webhook, resources.outbound)
     images = read_images(body, resources.images, resolver)
     size, size_warnings = read_size(body, card, source, images)
-    settings |= {"width": size[0], "height": size[1]}
+    fields |= {"width": size[0], "height": size[1]}
     if source is not None and not extends:
-        sampling = (settings["scheduler"], settings["num_inference_steps"])
-        settings["strength"] = read_strength(body.strength, card, *sampling, images.files.get("mask.png"), size)
-    request = VideoRequest.model_validate(
-        {
-            **settings,
-            "model": card.name,
-            "num_frames": length.num_frames,
-            "video_num_frames": length.source_frames,
-            "fps": _fps(body.fps, card),
-            "continues": extends,
-            "loras": _loras(body, card),
-            "preview_every_steps": body.previews.every_steps if body.previews else None,
-            "webhook": webhook,
-            "metadata": body.metadata,
-        }
-    )
+        sampling = (fields["scheduler"], fields["num_inference_steps"])
+        fields["strength"] = read_strength(body.strength, card, *sampling, images.files.get("mask.png"), size)
+    request = VideoRequest.model_validate(fields)
     return Submission(
         request,
         *_inputs(images, source),
@@ -108,18 +96,24 @@ def build_remix(body: RemixVideo, offer: ModelOffer, resources: Resources, owner
     )
 
 
-def _settings(body: CreateVideo, card: ModelCard) -> dict[str, Any]:
-    """The generation settings, with the defaults of the model; the size and the strength are determined later."""
+def _request_fields(body: CreateVideo, card: ModelCard) -> dict[str, Any]:
+    """The fields of the request that need no inputs, with the defaults of the model. Raises InvalidRequest."""
     steps, scale = body.num_inference_steps, body.guidance_scale
-    settings = {name: getattr(body, name) for name in GenerationSettings.model_fields} | {
+    fields = {name: getattr(body, name) for name in GenerationSettings.model_fields} | {
+        "model": card.name,
+        "fps": _fps(body.fps, card),
         "scheduler": card.default_scheduler if body.scheduler is None else body.scheduler,
         "num_inference_steps": card.default_num_inference_steps if steps is None else steps,
         "guidance_scale": card.default_guidance_scale if scale is None else scale,
         "seed": secrets.randbelow(RANDOM_SEEDS) if body.seed is None else body.seed,
         "strength": 1.0,
+        "loras": [{"name": lora.name, "scale": lora.scale} for lora in body.loras],
+        "preview_every_steps": body.previews.every_steps if body.previews else None,
+        "metadata": body.metadata,
     }
-    card.check_sampling(settings["scheduler"], settings["num_inference_steps"])
-    return settings
+    card.check_sampling(fields["scheduler"], fields["num_inference_steps"])
+    card.check_loras([lora.name for lora in body.loras])
+    return fields
 
 
 def _check_start_image(body: CreateVideo, length: Length) -> None:
@@ -159,11 +153,6 @@ def _fps(fps: int | None, card: ModelCard) -> int:
     if fps not in (None, card.fps):
         raise InvalidRequest(f"fps must be {card.fps}, the rate of {card.name}, in this version; got {fps}", "fps")
     return card.fps
-
-
-def _loras(body: CreateVideo, card: ModelCard) -> list[dict[str, Any]]:
-    card.check_loras([lora.name for lora in body.loras])
-    return [{"name": lora.name, "scale": lora.scale} for lora in body.loras]
 
 
 def _count(count: int, first_seed: int) -> int:

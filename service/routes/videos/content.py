@@ -15,7 +15,7 @@ from service.http.errors import ApiError
 from service.http.ranges import range_response
 from service.openapi.headers import request_headers
 from service.openapi.responses import CONTENT_ERRORS, VIDEO_ERRORS, errors, file_responses
-from service.schemas.links import LINK_LIFE_S, file_name
+from service.schemas.links import LINK_LIFETIME_S, file_name
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
@@ -52,7 +52,7 @@ def read_content(
     refuse_expired(job)
     file = _preview(job) if variant is Variant.PREVIEW else _result_file(job, variant)
     if redirect:
-        link = resources.storage.url(file.key, LINK_LIFE_S, file.name)
+        link = resources.storage.url(file.key, LINK_LIFETIME_S, file.name)
         return RedirectResponse(link, 302, {"Cache-Control": "no-store"})
     return range_response(request, resources.storage, file.key, file.name, file.etag)
 

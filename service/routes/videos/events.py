@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from jobs.errors import InvalidRequest, QueueUnavailable
 from jobs.model.job import Job
-from jobs.queue.notifications import LOOK_AGAIN_S
+from jobs.queue.notifications import POLL_INTERVAL_S
 from service.dependencies import OwnerDep, ResourcesDep
 from service.event_feed import EventFeed
 from service.openapi.headers import request_headers, response_headers
@@ -60,7 +60,7 @@ async def _stream(resources: Resources, job: Job, last_id: int) -> AsyncIterator
     comment_at = time.monotonic() + COMMENT_INTERVAL_S
     yield f"retry: {RECONNECT_MS}\n\n".encode()
     with resources.metrics.waiting.labels("events").track_inprogress():
-        async with resources.notifications.of(job.id) as subscription:
+        async with resources.notifications.subscribe(job.id) as subscription:
             while not (feed.has_ended or resources.stopping.is_set()):
                 with suppress(QueueUnavailable):  # the stream continues when Redis is back
                     if text := await feed.read():
@@ -69,7 +69,7 @@ async def _stream(resources: Resources, job: Job, last_id: int) -> AsyncIterator
                     yield b": still here\n\n"
                     comment_at = time.monotonic() + COMMENT_INTERVAL_S
                 if not feed.has_ended:
-                    await subscription.wait(min(LOOK_AGAIN_S, comment_at - time.monotonic()))
+                    await subscription.wait(min(POLL_INTERVAL_S, comment_at - time.monotonic()))
 
 
 async def _has_events_after(resources: Resources, job: Job, last_id: int) -> bool:

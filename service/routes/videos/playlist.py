@@ -15,7 +15,7 @@ from service.http.errors import ApiError
 from service.openapi.headers import response_headers
 from service.openapi.responses import VIDEO_ERRORS, errors
 from service.routes.videos.content import refuse_expired, why_not_ready
-from service.schemas.links import link_life_s
+from service.schemas.links import link_lifetime_s
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
@@ -44,7 +44,7 @@ def read_playlist(job: JobDep, resources: ResourcesDep) -> Response:
 
 def playlist(job: Job, storage: Storage) -> str:
     """The playlist in the format of RFC 8216. It only grows; the signatures of its links change."""
-    life_s = link_life_s(job, time.time()) + ceil(job.request.seconds)
+    life_s = link_lifetime_s(job, time.time()) + ceil(job.request.seconds)
     lines = [
         "#EXTM3U",
         "#EXT-X-VERSION:6",
