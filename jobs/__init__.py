@@ -1,1 +1,4 @@
-"""What a job is and how it lives: the request, the record, the store, the queue, the storage, the webhook outbox."""
+"""Jobs and their life: request, record, store, queue, access, storage and webhooks.
+
+The service, the worker and the command line import it. It imports no other package but `easyanimate.geometry`.
+"""

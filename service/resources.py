@@ -123,5 +123,5 @@ class Resources:
 
 def _batcher(url: str, retries: int) -> CommandBatcher:
     return CommandBatcher(
-        connect_async(url, retries=retries, timeout_s=REDIS_TIMEOUT_S, is_timed=False), BATCH_TIMEOUT_S
+        connect_async(url, retries=retries, timeout_s=REDIS_TIMEOUT_S, read_timeout=False), BATCH_TIMEOUT_S
     )

@@ -1,12 +1,12 @@
-"""Whose turn it is: the order in which the waiting jobs of a model are taken (docs/decisions: fair turns).
+"""The fair queue: the order in which the waiting jobs of a model are leased (docs/decisions: fair queueing).
 
-Callers take turns. A job's turn is fixed when it comes: one after that of its caller's job before it, but not before
-the turn that is being served, so that whoever comes now waits for one job of each other caller, however many those have
-queued. Jobs of a higher priority go before, by a head start of some turns, and not for ever. A job that is queued again
+Each job gets a turn (its virtual start time) when it is queued: one after the previous job of its caller, but not
+before the turn that is served now. A new caller thus waits for one job of each other caller, however long their queues
+are. A higher priority is a head start of some turns, so it delays other jobs only for a limited time. A requeued job
 comes before all turns.
 
-The waiting jobs of each priority are in a sorted set by their turn, so that entering, leaving and telling the position
-take O(log n). Each script is one command in the transaction that changes the job.
+The waiting jobs of each priority are in a sorted set by turn, so push, remove and position take O(log n). Each script
+is one command in the transaction that changes the job.
 """
 
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from jobs.model.states import Priority
 from jobs.redis.keys import unserved_key, waiting_keys
 
 # A score is (turn - head start) * 2^25 + a count of arrivals: within a turn, first come, first served. Doubles are
-# exact up to 2^53. The first turn is above every head start, and a score below zero is that of a job queued again.
+# exact up to 2^53. The first turn is above every head start. A score below zero belongs to a requeued job.
 _FIRST_TURN = 1000
 _ARRIVALS = 2**25
 
-# KEYS: the turns, the waiting jobs of the job's priority, those of the others. ARGV: job, line (a caller's jobs of one
-# priority), head start. The hash of turns has `turn`, the latest that was served; `arrivals`; and for each line the
-# turn of its next job and how many of it wait. A newcomer gets the turn of the first who waits; if nobody does, the
-# latest that was served.
+# KEYS: the turns, the waiting jobs of the job's priority, those of the other priorities. ARGV: job, line (the jobs of one
+# caller and priority), head start. The hash of turns has `turn`, the latest one served; `arrivals`; and for each line the
+# turn of its next job and the number of its waiting jobs. A new line gets the turn of the first waiting job; without
+# one, the latest turn served.
 _ENTER = f"""
 if redis.call('ZSCORE', KEYS[2], ARGV[1]) then return end
 local turn = tonumber(redis.call('HGET', KEYS[1], 'turn') or {_FIRST_TURN})
@@ -47,8 +47,8 @@ redis.call('ZADD', KEYS[2], string.format('%.0f', now[1] * 1000000 + now[2] - 2^
 redis.call('HINCRBY', KEYS[1], 'waiting:' .. ARGV[2], 1)
 """
 
-# A job that is not taken, but withdrawn, gives its turn back if it was its line's last; and when none of its line waits
-# any more, all that the line had reserved. When nobody waits, there is nothing to be fair about.
+# A job that is removed without a lease frees its turn if it was the last of its line. A line without waiting jobs frees
+# all its turns. An empty queue needs no turns.
 _LEAVE = f"""
 local score = tonumber(redis.call('ZSCORE', KEYS[2], ARGV[1]) or '')
 if not score then return end
@@ -66,8 +66,8 @@ if waiting <= 0 then next = math.min(next, turn + 1) end
 redis.call('HSET', KEYS[1], 'next:' .. ARGV[2], next)
 """
 
-# KEYS: the waiting jobs of all priorities. A job that does not wait by its record has no place here, however that came
-# about. One whose owner has as many running as it may is passed over and keeps its place.
+# KEYS: the waiting jobs of all priorities. A job whose record is not queued is removed. A job whose owner has
+# reached the limit of running jobs is skipped and keeps its place.
 _FIRST = """
 local passed = {}
 while true do
@@ -90,7 +90,7 @@ while true do
 end
 """
 
-# KEYS: the waiting jobs of all priorities, the job's own first, and the mark of a model that nobody serves.
+# KEYS: the waiting jobs of all priorities, the job's own first, and the mark of a model without workers.
 _PLACE = """
 local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not score then return false end
@@ -102,36 +102,36 @@ return {before, redis.call('EXISTS', KEYS[#KEYS])}
 
 @dataclass(frozen=True)
 class QueuePosition:
-    """How many jobs are before one, and whether no worker serves its model, and has not for some time."""
+    """The number of jobs before a job, and whether its model has had no worker for some time."""
 
     position: int
     is_unserved: bool = False
 
 
 def push(pipe: Pipeline, job: Job) -> None:
-    """Add to `pipe`: the job waits for its turn; nothing if it does so already."""
+    """Adds the job to the queue, in `pipe`; nothing if it waits already."""
     _run(pipe, _ENTER, job, job.priority.head_start)
 
 
 def push_front(pipe: Pipeline, job: Job) -> None:
-    """Add to `pipe`: the job, which had its turn before, is the next to be taken; of several, the first to return."""
+    """Adds a requeued job to the head of the queue, in `pipe`; of several, the first one comes first."""
     _run(pipe, _ENTER_AT_HEAD, job)
 
 
-def remove(pipe: Pipeline, job: Job, *, is_taken: bool) -> None:
-    """Add to `pipe`: the job waits no longer, because a worker takes it or for another reason."""
-    _run(pipe, _LEAVE, job, job.priority.head_start, "taken" if is_taken else "")
+def remove(pipe: Pipeline, job: Job, *, is_leased: bool) -> None:
+    """Removes the job from the queue, in `pipe`; `is_leased` if a worker leases it."""
+    _run(pipe, _LEAVE, job, job.priority.head_start, "taken" if is_leased else "")
 
 
 def peek(redis: Redis, model: str) -> str | None:
-    """The id of the job whose turn it is; None if none waits for this model."""
+    """The id of the next job; None if no job waits for this model."""
     keys = waiting_keys(model)
-    found = cast(bytes | None, redis.eval(_FIRST, len(keys), *keys))
-    return found.decode() if found else None
+    job_id = cast(bytes | None, redis.eval(_FIRST, len(keys), *keys))
+    return job_id.decode() if job_id else None
 
 
 def depth(redis: Redis, model: str) -> int:
-    """How many jobs wait for this model."""
+    """Number of jobs that wait for this model."""
     with redis.pipeline(transaction=False) as pipe:
         for key in waiting_keys(model):
             pipe.zcard(key)
@@ -139,14 +139,14 @@ def depth(redis: Redis, model: str) -> int:
 
 
 def position_command(model: str, priority: Priority, job_id: str) -> list[Any]:
-    """What to `eval` for an answer that `parse_position` understands."""
+    """The arguments of EVAL whose reply `parse_position` parses."""
     keys = [*_own_first(model, priority), unserved_key(model)]
     return [_PLACE, len(keys), *keys, job_id]
 
 
-def parse_position(answer: Any) -> QueuePosition | None:
+def parse_position(reply: Any) -> QueuePosition | None:
     """The place of a job in its queue; None if it does not wait."""
-    return QueuePosition(int(answer[0]), bool(answer[1])) if answer else None
+    return QueuePosition(int(reply[0]), bool(reply[1])) if reply else None
 
 
 def _own_first(model: str, priority: Priority) -> list[str]:
@@ -155,7 +155,7 @@ def _own_first(model: str, priority: Priority) -> list[str]:
 
 
 def _run(pipe: Pipeline, script: str, job: Job, *arguments: Any) -> None:
-    """The whole script each time: one that the server has forgotten would fail alone inside a transaction."""
+    """Sends the whole script each time: EVALSHA of an unknown script would fail alone inside a transaction."""
     model, line = job.request.model, f"{job.priority}:{job.owner}"
     keys = [f"queue:{model}:turns", *_own_first(model, job.priority)]
     pipe.eval(script, len(keys), *keys, job.id, line, *arguments)

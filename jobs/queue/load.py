@@ -1,4 +1,4 @@
-"""How busy a model is: what waits, what runs, who works, how long a video takes; and how long one more would wait."""
+"""The load of a model: waiting and running jobs, workers, and the time that a video or one more job takes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from jobs.model.request import VideoRequest
 from jobs.model.states import Priority, State
 from jobs.redis.keys import waiting_keys, workers_key
 
-# KEYS: the waiting jobs of each priority, the running ones, the workers by when they are given up, the measured times.
+# KEYS: the waiting jobs of each priority, the running jobs, the workers by expiry, the measured times.
 _LOAD = """
 local now, found = redis.call('TIME')[1], {}
 for i = 1, #KEYS - 3 do found[i] = redis.call('ZCARD', KEYS[i]) end
@@ -21,7 +21,7 @@ for _, time in ipairs(redis.call('HMGET', KEYS[#KEYS], 'run_s', 'pace_s')) do fo
 return found
 """
 
-# A moving average: a video counts a fifth, those before it the rest.
+# A moving average: the latest video has the weight 0.2.
 _MEASURED = """
 for i = 1, #ARGV, 2 do
   local old = tonumber(redis.call('HGET', KEYS[1], ARGV[i]) or ARGV[i + 1])
@@ -32,9 +32,9 @@ end
 
 @dataclass(frozen=True)
 class Load:
-    """Of one model. `run_s` is what its latest videos took in seconds, `pace_s` that for each pixel, frame and step.
+    """The load of one model. `run_s` is the average time of a video, `pace_s` the time of a pixel, frame and step.
 
-    Both are None as long as none was made.
+    Both are None before the first video.
     """
 
     waiting: dict[Priority, int]
@@ -45,27 +45,27 @@ class Load:
 
     @classmethod
     def parsed(cls, row: Sequence[Any]) -> Self:
-        """What `load_command` is answered with."""
+        """The load in a reply to `load_command`."""
         *counts, running, workers, run_s, pace_s = row
         waiting = dict(zip(Priority, map(int, counts), strict=True))
         return cls(waiting, int(running), int(workers), _number(run_s), _number(pace_s))
 
     @property
     def depth(self) -> int:
-        """How many jobs wait."""
+        """Number of waiting jobs."""
         return sum(self.waiting.values())
 
     def wait_s(self, before: int) -> float | None:
-        """Seconds until a job with so many before it is begun; None if nobody can say."""
+        """Seconds until a job with `before` jobs before it starts; None if unknown."""
         if not self.workers:
             return None
-        ends = before + self.running - self.workers + 1  # so many videos have to be done until then
+        ends = before + self.running - self.workers + 1  # videos to finish until then
         if ends <= 0:
             return 0.0
         return None if self.run_s is None else ends * self.run_s / self.workers
 
     def eta_s(self, job: Job, position: int | None, progress: float) -> float | None:
-        """Seconds until the job has its video; None if nobody can say. `progress` in 0..1."""
+        """Seconds until the job has its video; None if unknown. `progress` in 0..1."""
         if self.pace_s is None or job.state.is_final:
             return None
         run_s = self.pace_s * _work(job.request)
@@ -76,13 +76,13 @@ class Load:
 
 
 def load_command(model: str) -> list[Any]:
-    """What to `eval` for a row that `Load.parsed` understands."""
+    """The arguments of EVAL whose reply `Load.parsed` parses."""
     names = [*waiting_keys(model), _running_key(model), workers_key(model), _times_key(model)]
     return [_LOAD, len(names), *names]
 
 
 def update_running(pipe: Pipeline, job: Job, before: State | None, after: State | None) -> None:
-    """Add to `pipe` that the state of the job changes; None where there is no job."""
+    """Adds the change of the set of running jobs to `pipe`; the state is None where there is no record."""
     if before is State.RUNNING and after is not State.RUNNING:
         pipe.srem(_running_key(job.request.model), job.id)
     if after is State.RUNNING and before is not State.RUNNING:
@@ -90,13 +90,13 @@ def update_running(pipe: Pipeline, job: Job, before: State | None, after: State 
 
 
 def record_duration(pipe: Pipeline, job: Job, result: Result) -> None:
-    """Add to `pipe` how long this video took."""
+    """Adds the duration of this video to the averages, in `pipe`."""
     run_s = sum(result.phase_seconds.values())
     pipe.eval(_MEASURED, 1, _times_key(job.request.model), "run_s", run_s, "pace_s", run_s / _work(job.request))
 
 
 def _work(request: VideoRequest) -> int:
-    """Pixels, frames and steps: what the time a video takes goes with."""
+    """Pixels x frames x steps, which the time of a video is proportional to."""
     return request.width * request.height * request.num_frames * request.num_inference_steps
 
 
@@ -105,10 +105,10 @@ def _number(value: bytes | None) -> float | None:
 
 
 def _running_key(model: str) -> str:
-    """The set of a model's running jobs."""
+    """The set of the running jobs of a model."""
     return f"model:{model}:running"
 
 
 def _times_key(model: str) -> str:
-    """The hash of what was measured of a model."""
+    """The hash of the measured averages of a model."""
     return f"model:{model}:times"

@@ -1,7 +1,7 @@
-"""Which models there are, and which workers serve them right now: workers announce themselves, everybody reads.
+"""The models of an installation and the workers that serve them. Workers announce models; other processes read.
 
-A model's card stays when its workers go, so that jobs are still accepted while they restart; a worker's own line
-expires by itself when it is not renewed.
+The card of a model stays when its workers stop, so that jobs are accepted while they restart. The entry of a worker
+expires unless it is renewed.
 """
 
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ from jobs.redis.connection import redis_errors
 from jobs.redis.keys import CARDS_KEY, loaded_key, workers_key
 
 WORKER_TTL_S = 30
-# KEYS: the mark of a model that nobody serves, its workers. ARGV: for how many seconds nobody has.
-_TELL_UNSERVED = """
+# KEYS: the mark of a model without workers, its workers. ARGV: the seconds that it has had none.
+_MARK_UNSERVED = """
 local now = redis.call('TIME')[1]
 if redis.call('ZCOUNT', KEYS[2], '(' .. now, '+inf') > 0 then return 0 end
 return redis.call('SETNX', KEYS[1], string.format('%.0f', now - ARGV[1]))
@@ -31,7 +31,7 @@ class Registry:
         self.redis = redis
 
     def announce(self, card: ModelCard, worker: str, *, is_loaded: bool = True) -> None:
-        """Say that this worker serves this model, and whether it has it loaded; to be repeated within 30 s."""
+        """Records that a worker serves this model and whether it is loaded. Repeat it within `WORKER_TTL_S`."""
         with redis_errors(), self.redis.pipeline(transaction=True) as pipe:
             now = self._now()
             pipe.hset(CARDS_KEY, card.name, card.model_dump_json())
@@ -46,43 +46,42 @@ class Registry:
             pipe.execute()
 
     def withdraw(self, model: str, worker: str) -> None:
-        """Say that this worker does not serve this model any more."""
+        """Records that a worker no longer serves this model."""
         with redis_errors(), self.redis.pipeline(transaction=True) as pipe:
             for key in (workers_key(model), loaded_key(model)):
                 pipe.zrem(key, worker)
             pipe.execute()
 
     def mark_unserved(self, model: str, for_s: float) -> bool:
-        """Say that no worker has served this model for so long; the next that does takes it back. False if it is said.
+        """Marks a model that has had no worker for `for_s` seconds; the next announcement removes the mark.
 
-        It is not said of a model that has got a worker in the meantime.
+        False if the model is marked already, or has a worker again.
         """
         with redis_errors():
-            said = self.redis.eval(_TELL_UNSERVED, 2, keys.unserved_key(model), workers_key(model), int(for_s))
-            return bool(said)
+            return bool(self.redis.eval(_MARK_UNSERVED, 2, keys.unserved_key(model), workers_key(model), int(for_s)))
 
     def unserved_since(self, model: str) -> int | None:
-        """Since when no worker has served this model, if that has been said; unix seconds."""
+        """The unix second since which this model has no worker; None if it is not marked."""
         with redis_errors():
             since = cast(bytes | None, self.redis.get(keys.unserved_key(model)))
         return None if since is None else int(since)
 
     def cards(self) -> list[ModelCard]:
-        """All models that were ever announced, by name."""
+        """All announced models, sorted by name."""
         with redis_errors():
             rows = cast(dict[bytes, bytes], self.redis.hgetall(CARDS_KEY))
         return sorted((ModelCard.model_validate_json(row) for row in rows.values()), key=lambda card: card.name)
 
     def card(self, name: str | None) -> ModelCard:
-        """The model of this name, or the only one there is. Raises ModelNotFound, ModelUnavailable."""
+        """The model of this name, or the only one. Raises ModelNotFound, ModelUnavailable."""
         return select_model(self.cards(), name)
 
     def live_workers(self, model: str) -> int:
-        """How many workers serve this model right now."""
+        """Number of workers that serve this model now."""
         return self._count(workers_key(model))
 
     def loaded_workers(self, model: str) -> int:
-        """How many of them have it loaded."""
+        """Number of workers that have the model loaded."""
         return self._count(loaded_key(model))
 
     def _count(self, key: str) -> int:
@@ -100,10 +99,10 @@ def select_model(cards: Sequence[ModelCard], name: str | None) -> ModelCard:
         raise ModelUnavailable
     if name is None and len(cards) == 1:
         return cards[0]
-    known = ", ".join(card.name for card in cards)
+    names = ", ".join(card.name for card in cards)
     if name is None:
-        raise ModelNotFound(f"name the model: there are {known}")
+        raise ModelNotFound(f"name the model: there are {names}")
     for card in cards:
         if card.name == name:
             return card
-    raise ModelNotFound(f"there is no model {name!r}; there are {known}")
+    raise ModelNotFound(f"there is no model {name!r}; there are {names}")

@@ -1,6 +1,6 @@
-"""A bell for each running attempt: who wants its worker to look at the record at once rings it.
+"""Wakes the worker of a running attempt, so that it reads the record at once.
 
-It is a list, so a ring is not lost when nobody listens just then; the record says what it is about.
+The signal is a list in Redis: it is not lost while no worker waits for it. The record says what has changed.
 """
 
 from typing import cast
@@ -10,18 +10,18 @@ from redis.client import Pipeline
 
 from jobs.redis.connection import redis_errors
 
-RINGS_FOR_S = 600
+SIGNAL_TTL_S = 600
 
 
 def wake_worker(pipe: Pipeline, token: str | None) -> None:
-    """Add to `pipe` that the worker of the attempt with this token, if there is one, shall look."""
+    """Adds a signal to `pipe` for the worker of the attempt with this token; nothing without a token."""
     if token is not None:
         pipe.rpush(_key(token), b"1")
-        pipe.expire(_key(token), RINGS_FOR_S)
+        pipe.expire(_key(token), SIGNAL_TTL_S)
 
 
 def wait_for_wakeup(redis: Redis, token: str, timeout_s: float) -> bool:
-    """Whether it rang within `timeout_s`, which is shorter than the connection's own patience."""
+    """Whether a signal arrives within `timeout_s`, which must be shorter than the read timeout of the connection."""
     with redis_errors():
         return cast(list[bytes] | None, redis.blpop([_key(token)], timeout_s)) is not None
 

@@ -1,7 +1,7 @@
-"""What is asked of Redis at the same time goes there in one trip, and the answers come back in one.
+"""Batches Redis commands of one process into pipelines.
 
-A front end that is polled asks the same short question over and over. Getting a connection, writing to it and waking up
-for the answer cost more than the question; while one trip is under way the next questions gather for the one after it.
+Commands that are sent while a batch is under way form the next batch. A connection, a write and a wake-up for each
+small command would cost more than the command itself.
 """
 
 import asyncio
@@ -16,113 +16,113 @@ from redis.client import Pipeline
 from redis.exceptions import ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-LATE_S = 0.05  # who comes so long after the start of a trip that has not ended takes another connection
-MOVES, MOVED_S = 3, 0.1  # so often is another master looked for when the one we have was demoted, and how far apart
+SLOW_BATCH_S = 0.05  # commands that come later than this after the start of a batch use another connection
+FAILOVER_TRIES, FAILOVER_PAUSE_S = 3, 0.1  # after the reply of a demoted master
 
 Put = Callable[[Pipeline], None]
-Asked = tuple[Put, "asyncio.Future[Any]"]
+Entry = tuple[Put, "asyncio.Future[Sequence[Any]]"]
 
 
 class CommandBatcher:
-    """Asks for everybody in this process. Belongs to one event loop. A trip takes `within_s` at most, tries and all."""
+    """Sends the commands of one event loop. A batch takes at most `timeout_s` with all its retries."""
 
-    def __init__(self, redis: Redis, within_s: float = 5.0) -> None:
+    def __init__(self, redis: Redis, timeout_s: float = 5.0) -> None:
         self.redis = redis
-        self.within_s = within_s
-        self._gathered: list[Asked] = []
-        self._under_way = 0
-        self._trips: set[asyncio.Task[None]] = set()  # kept only so that they are not forgotten
+        self.timeout_s = timeout_s
+        self._pending: list[Entry] = []
+        self._active = 0
+        self._tasks: set[asyncio.Task[None]] = set()  # references, so that no task is garbage collected
         self._started = 0.0
 
     async def execute(self, *command: Any) -> Any:
-        """The answer to a command that changes nothing. Raises what the client raises."""
-        (answer,) = await self.pipeline(_Command(command))
-        return answer
+        """The reply to a command that changes nothing. Raises what the client raises."""
+        (reply,) = await self.pipeline(_Command(command))
+        return reply
 
     async def pipeline(self, put: Put) -> Sequence[Any]:
-        """The answers to the commands that `put` puts on a pipeline; they go in a row. Raises the first refusal."""
-        answers: asyncio.Future[Sequence[Any]] = asyncio.get_running_loop().create_future()
-        self._gathered.append((put, answers))
-        if not self._under_way or time.monotonic() - self._started > LATE_S:
-            self._under_way += 1
-            trip = asyncio.create_task(self._go(), name="trip to Redis")
-            self._trips.add(trip)
-            trip.add_done_callback(self._trips.discard)
-        return await answers
+        """The replies to the commands that `put` adds, which are sent in a row. Raises the first error."""
+        replies: asyncio.Future[Sequence[Any]] = asyncio.get_running_loop().create_future()
+        self._pending.append((put, replies))
+        if not self._active or time.monotonic() - self._started > SLOW_BATCH_S:
+            self._active += 1
+            task = asyncio.create_task(self._run(), name="redis batch")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return await replies
 
     async def close(self) -> None:
-        """Give up what is under way, and hang up. Whoever still waits for an answer is cancelled."""
-        for trip in self._trips:
-            trip.cancel()
-        await asyncio.gather(*self._trips, return_exceptions=True)
+        """Cancels the batches under way, and closes the connections."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.redis.aclose()
 
-    async def _go(self) -> None:
+    async def _run(self) -> None:
         try:
-            while self._gathered:
-                gathered, self._gathered = self._gathered, []
+            while self._pending:
+                batch, self._pending = self._pending, []
                 self._started = time.monotonic()
-                await self._ask_all(gathered)
+                await self._execute(batch)
         finally:
-            self._under_way -= 1  # at once: who asks in the next moment needs a trip of its own
+            self._active -= 1  # at once: the next command needs a new task
 
-    async def _ask_all(self, gathered: list[Asked]) -> None:
+    async def _execute(self, batch: list[Entry]) -> None:
         try:
-            async with asyncio.timeout(self.within_s):
-                answers: Sequence[Any] = await self._answers([put for put, _ in gathered])
+            async with asyncio.timeout(self.timeout_s):
+                results: Sequence[list[Any]] = await self._replies([put for put, _ in batch])
         except TimeoutError:
-            answers = [[RedisTimeoutError(f"Redis has not answered within {self.within_s:g} s")]] * len(gathered)
-        except Exception as error:  # noqa: BLE001  it is for those who asked to know what to do with it
-            answers = [[error]] * len(gathered)
+            results = [[RedisTimeoutError(f"Redis has not replied within {self.timeout_s:g} s")]] * len(batch)
+        except Exception as error:  # noqa: BLE001  each caller decides what to do with it
+            results = [[error]] * len(batch)
         except asyncio.CancelledError:
-            for _, answer in gathered:
-                answer.cancel()
+            for _, future in batch:
+                future.cancel()
             raise
-        for (_, answer), found in zip(gathered, answers, strict=True):
-            _tell(answer, found)
+        for (_, future), replies in zip(batch, results, strict=True):
+            _set_result(future, replies)
 
-    async def _answers(self, puts: Sequence[Put]) -> list[list[Any]]:
-        """What each of them is answered. Who is told that this server may not write any more asks another one."""
-        answers = await self._asked(puts)
-        for _ in range(MOVES):
-            refused = [place for place, found in enumerate(answers) if _has_moved(found)]
+    async def _replies(self, puts: Sequence[Put]) -> list[list[Any]]:
+        """The replies to each of `puts`. Commands that a demoted master refuses are sent to the new one."""
+        results = await self._send(puts)
+        for _ in range(FAILOVER_TRIES):
+            refused = [index for index, replies in enumerate(results) if _is_demoted(replies)]
             if not refused:
                 break
             with suppress(RedisError):
                 await self.redis.connection_pool.disconnect(inuse_connections=False)
-            await asyncio.sleep(MOVED_S)
-            for place, found in zip(refused, await self._asked([puts[place] for place in refused]), strict=True):
-                answers[place] = found
-        return answers
+            await asyncio.sleep(FAILOVER_PAUSE_S)
+            for index, replies in zip(refused, await self._send([puts[index] for index in refused]), strict=True):
+                results[index] = replies
+        return results
 
-    async def _asked(self, puts: Sequence[Put]) -> list[list[Any]]:
+    async def _send(self, puts: Sequence[Put]) -> list[list[Any]]:
         if len(puts) == 1 and isinstance(puts[0], _Command):
             return [[await self.redis.execute_command(*puts[0])]]  # type: ignore[no-untyped-call]
         async with self.redis.pipeline(transaction=False) as pipe:
             ends = [0]
             for put in puts:
-                put(cast(Pipeline, pipe))  # one of either kind only gathers commands
+                put(cast(Pipeline, pipe))  # both kinds of pipeline collect commands in the same way
                 ends.append(len(pipe))
-            found = await pipe.execute(raise_on_error=False)
-        return [found[begin:end] for begin, end in pairwise(ends)]
-
-
-def _has_moved(found: list[Any]) -> bool:
-    return any(isinstance(each, ReadOnlyError) for each in found)
+            replies = await pipe.execute(raise_on_error=False)
+        return [replies[begin:end] for begin, end in pairwise(ends)]
 
 
 class _Command(tuple[Any, ...]):
-    """One command, which needs no pipeline where it goes alone."""
+    """One command, which needs no pipeline when it is alone in its batch."""
 
     def __call__(self, pipe: Pipeline) -> None:
         pipe.execute_command(*self)  # type: ignore[no-untyped-call]
 
 
-def _tell(answer: "asyncio.Future[Any]", found: list[Any]) -> None:
-    if answer.done():  # who asked is gone
+def _is_demoted(replies: list[Any]) -> bool:
+    return any(isinstance(reply, ReadOnlyError) for reply in replies)
+
+
+def _set_result(future: "asyncio.Future[Sequence[Any]]", replies: list[Any]) -> None:
+    if future.done():  # the caller was cancelled
         return
-    refusal = next((each for each in found if isinstance(each, Exception)), None)
-    if refusal is not None:
-        answer.set_exception(refusal)
+    error = next((reply for reply in replies if isinstance(reply, Exception)), None)
+    if error is not None:
+        future.set_exception(error)
     else:
-        answer.set_result(found)
+        future.set_result(replies)

@@ -1,4 +1,4 @@
-"""The time that all hosts share, the one of Redis, without asking it each time."""
+"""The clock of Redis, which all hosts share, without a command for each reading."""
 
 import asyncio
 import time
@@ -7,37 +7,37 @@ from redis.asyncio import Redis
 
 from jobs.redis.connection import redis_errors
 
-GOOD_FOR_S = 10.0  # clocks drift apart by less than a millisecond meanwhile
+SYNC_INTERVAL_S = 10.0  # two clocks drift apart by less than a millisecond in this time
 
 
 class RedisClock:
-    """Tells the time of Redis by our own clock and how far the two were apart at the last look. Never goes back.
+    """Derives the time of Redis from the local clock and their last difference. It never goes back.
 
-    Wrong by half of what that look took, a millisecond or so where this machine is busy.
+    Its error is half of the round trip of the last synchronization, about a millisecond.
     """
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
-        self._ahead_s = 0.0
-        self._looked_at = -GOOD_FOR_S
+        self._offset_s = 0.0
+        self._synced_at = -SYNC_INTERVAL_S
         self._last = 0.0
-        self._looks = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def now(self) -> float:
-        """Unix seconds. May raise QueueUnavailable."""
-        if self._is_old():
-            async with self._looks:
-                if self._is_old():  # nobody else has looked meanwhile
-                    await self._look()
-        self._last = max(self._last, time.monotonic() + self._ahead_s)
+        """Unix seconds. Raises QueueUnavailable."""
+        if self._is_stale():
+            async with self._lock:
+                if self._is_stale():  # no other task has synchronized meanwhile
+                    await self._sync()
+        self._last = max(self._last, time.monotonic() + self._offset_s)
         return self._last
 
-    def _is_old(self) -> bool:
-        return time.monotonic() - self._looked_at >= GOOD_FOR_S
+    def _is_stale(self) -> bool:
+        return time.monotonic() - self._synced_at >= SYNC_INTERVAL_S
 
-    async def _look(self) -> None:
+    async def _sync(self) -> None:
         with redis_errors():
             before = time.monotonic()
             seconds, microseconds = await self.redis.time()
-        self._looked_at = time.monotonic()
-        self._ahead_s = seconds + microseconds / 1e6 - (before + self._looked_at) / 2
+        self._synced_at = time.monotonic()
+        self._offset_s = seconds + microseconds / 1e6 - (before + self._synced_at) / 2

@@ -1,6 +1,6 @@
-"""How this project talks to Redis: patient when it is away for a moment, clear when it stays away.
+"""Clients of Redis: they retry during a short outage, and a longer one becomes `QueueUnavailable`.
 
-A server that was demoted answers READONLY: the connection is dropped and made anew, by then to the new master.
+A demoted server replies READONLY. The client then drops the connection and connects to the new master.
 """
 
 import time
@@ -9,44 +9,40 @@ from contextlib import contextmanager
 from typing import Any
 
 from redis import Redis
-from redis.asyncio import BlockingConnectionPool, ConnectionPool
+from redis.asyncio import BlockingConnectionPool
 from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.asyncio.sentinel import SentinelConnectionPool as AsyncSentinelPool
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
-from redis.connection import AbstractConnection, HiredisRespSerializer
+from redis.connection import SSLConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError, WatchError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
-from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
+from redis.sentinel import Sentinel, SentinelManagedConnection
 
 from jobs.errors import QueueUnavailable
 from jobs.redis.address import RedisAddress, parse_redis_url
 
-WORTH_ANOTHER_TRY = [RedisConnectionError, RedisTimeoutError, ReadOnlyError]
-CANNOT_WRITE = ("MISCONF", "NOREPLICAS", "MASTERDOWN")  # its disk is full; too few replicas listen; it has no master
-FIRST_PAUSE_S, MAX_PAUSE_S = 0.05, 3.0  # between two tries
-SENTINEL_TIMEOUT_S = 1.0  # to ask one that is dead must not hold up the question to the next
+RETRIED_ERRORS = [RedisConnectionError, RedisTimeoutError, ReadOnlyError]
+CANNOT_WRITE = ("MISCONF", "NOREPLICAS", "MASTERDOWN")  # disk full; too few replicas; replica without a master
+MIN_PAUSE_S, MAX_PAUSE_S = 0.05, 3.0  # between two tries
+SENTINEL_TIMEOUT_S = 1.0  # a dead Sentinel must not delay the request to the next one
 
 
 def connect(url: str, *, retries: int, timeout_s: float = 5.0) -> Redis:
-    """A client for an address as in `jobs/redis/address.py`; a command is tried `retries` more times before it fails.
+    """A client for an address (`jobs/redis/address.py`); it retries a failed command `retries` times.
 
-    The front end tries a few times and then says 503; a worker in mid-job tries for minutes. No read waits for ever: a
-    line may die without a word. RQ, which blocks on its queue, lengthens the time to what it needs.
+    The front end retries a few times and then responds with 503; a worker with a running job retries for minutes.
+    Every read has a timeout, because a connection may die silently. RQ extends it for its blocking commands.
     """
-    options: dict[str, Any] = {
-        "socket_timeout": timeout_s,
-        "retry": Retry(_backoff(), retries),
-        **_common_options(timeout_s),
-    }
+    options = {"socket_timeout": timeout_s, "retry": Retry(_backoff(), retries), **_common_options(timeout_s)}
     address = parse_redis_url(url)
     if not address.sentinels:
         return Redis.from_url(url, **options)
-    to_them = {"retry": Retry(NoBackoff(), 0), **_to_sentinels(address)}
-    sentinel = Sentinel(list(address.sentinels), sentinel_kwargs=to_them)  # type: ignore[no-untyped-call]
+    sentinel_options = {"retry": Retry(NoBackoff(), 0), **_sentinel_options(address)}
+    sentinel = Sentinel(list(address.sentinels), sentinel_kwargs=sentinel_options)  # type: ignore[no-untyped-call]
     options |= address.options
     options["connection_class"] = _MasterSSLConnection if options.pop("ssl", False) else _MasterConnection
     master: Redis = sentinel.master_for(address.service, **options)  # type: ignore[no-untyped-call]
@@ -54,109 +50,85 @@ def connect(url: str, *, retries: int, timeout_s: float = 5.0) -> Redis:
 
 
 def connect_async(
-    url: str, *, retries: int, timeout_s: float = 5.0, connections: int = 32, is_timed: bool = True
+    url: str, *, retries: int, timeout_s: float = 5.0, connections: int = 32, read_timeout: bool = True
 ) -> AsyncRedis:
-    """A client for an event loop, with at most so many connections; who finds none free waits for one.
+    """A client for an event loop with at most `connections`; a command waits for a free one.
 
-    With `is_timed` False whoever asks keeps the time: to do so for each answer is the dearer part of reading it.
+    Without `read_timeout` the caller must limit the time: a timer for each reply costs more than reading the reply.
     """
     options = {
         "max_connections": connections,
         "timeout": timeout_s,
-        "socket_timeout": timeout_s if is_timed else None,
+        "socket_timeout": timeout_s if read_timeout else None,
         "retry": AsyncRetry(_backoff(), retries),
         **_common_options(timeout_s),
     }
     address = parse_redis_url(url)
     if not address.sentinels:
-        return AsyncRedis.from_pool(_packing_in_c(BlockingConnectionPool.from_url(url, **options)))
-    to_them = {"retry": AsyncRetry(NoBackoff(), 0), **_to_sentinels(address)}
-    sentinel = AsyncSentinel(list(address.sentinels), sentinel_kwargs=to_them)  # type: ignore[no-untyped-call]
-    pool = _PatientSentinelPool(address.service, sentinel, **{**options, **address.options})  # type: ignore[no-untyped-call]
-    return AsyncRedis.from_pool(_packing_in_c(pool))
+        return AsyncRedis.from_pool(BlockingConnectionPool.from_url(url, **options))
+    sentinel_options = {"retry": AsyncRetry(NoBackoff(), 0), **_sentinel_options(address)}
+    sentinel = AsyncSentinel(list(address.sentinels), sentinel_kwargs=sentinel_options)  # type: ignore[no-untyped-call]
+    options |= {**address.options, "connection_pool_class": _BlockingSentinelPool}
+    master: AsyncRedis = sentinel.master_for(address.service, **options)
+    return master
 
 
-class _AsksWhoIsMaster(AbstractConnection):
-    """redis-py asks the Sentinels for a new command only: one that is tried again would stay with the dead."""
+class _MasterConnection(SentinelManagedConnection):
+    """Connects to the current master. redis-py reads its address only for the first try of a command."""
 
-    connection_pool: Any
-
-    def connect_check_health(self, check_health: bool = True, retry_socket_connect: bool = True) -> None:
-        """Connect to whoever is master at this moment; the command's own tries are enough."""
+    def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        """Sends a command; a retry after a failover connects to the new master."""
         if self._sock is None:
-            self.host, self.port = self.connection_pool.get_master_address()
-        super().connect_check_health(check_health=check_health, retry_socket_connect=False)
+            self.connect_to(self.connection_pool.get_master_address())  # type: ignore[no-untyped-call]
+        super().send_packed_command(command, check_health)  # type: ignore[no-untyped-call]
 
 
-class _MasterConnection(_AsksWhoIsMaster, SentinelManagedConnection):
-    """To the master of the moment."""
+class _MasterSSLConnection(_MasterConnection, SSLConnection):
+    """Connects to the current master by TLS."""
 
 
-class _MasterSSLConnection(_AsksWhoIsMaster, SentinelManagedSSLConnection):
-    """To the master of the moment, by TLS."""
-
-
-class _PacksInC:
-    """A connection that leaves to hiredis how a command is written."""
-
-    _packer = HiredisRespSerializer()
-
-    def pack_command(self, *args: Any) -> list[bytes]:
-        """The bytes of a command."""
-        packed: list[bytes] = self._packer.pack(*args)
-        return packed
-
-
-class _PatientSentinelPool(AsyncSentinelPool, BlockingConnectionPool):
-    """Connections to the master; who finds none free waits for one."""
+class _BlockingSentinelPool(AsyncSentinelPool, BlockingConnectionPool):
+    """Connections to the master; a command waits for a free one."""
 
     async def disconnect(self, inuse_connections: bool = True) -> None:
-        """Close them; and where none is spared, those to the Sentinels."""
+        """Closes the connections; with `inuse_connections` also those to the Sentinels, which redis-py leaves open."""
         await super().disconnect(inuse_connections)
         for sentinel in self.sentinel_manager.sentinels if inuse_connections else ():
             await sentinel.aclose()
 
 
-def _packing_in_c(pool: ConnectionPool) -> ConnectionPool:
-    """The pool, whose connections write commands as those of blocking clients do.
-
-    redis-py's async ones do it in Python, which took longer than anything else in a submit.
-    """
-    kind: Any = pool.connection_class
-    pool.connection_class = type(kind.__name__, (_PacksInC, kind), {})
-    return pool
-
-
 def _backoff() -> ExponentialWithJitterBackoff:
-    return ExponentialWithJitterBackoff(base=FIRST_PAUSE_S, cap=MAX_PAUSE_S)
+    return ExponentialWithJitterBackoff(base=MIN_PAUSE_S, cap=MAX_PAUSE_S)
 
 
 def _common_options(timeout_s: float) -> dict[str, Any]:
-    return {"socket_connect_timeout": timeout_s, "health_check_interval": 30, "retry_on_error": WORTH_ANOTHER_TRY}
+    return {"socket_connect_timeout": timeout_s, "health_check_interval": 30, "retry_on_error": RETRIED_ERRORS}
 
 
-def _to_sentinels(address: RedisAddress) -> dict[str, Any]:
-    times = {"socket_connect_timeout": SENTINEL_TIMEOUT_S, "socket_timeout": SENTINEL_TIMEOUT_S}
-    return {**times, **(address.sentinel_options or {})}
+def _sentinel_options(address: RedisAddress) -> dict[str, Any]:
+    timeouts = {"socket_connect_timeout": SENTINEL_TIMEOUT_S, "socket_timeout": SENTINEL_TIMEOUT_S}
+    return {**timeouts, **(address.sentinel_options or {})}
 
 
 class WatchRetries:
-    """How often a change under WATCH was begun again. As often as others were faster; but redis-py also says that of a
-    server that fails in mid-change, and that is worth as many tries as the client makes elsewhere.
+    """Counts the repetitions of a change under WATCH.
+
+    A conflict with another change may be repeated without limit. redis-py raises the same error if the server fails in
+    the middle of a change; that is repeated as often as the client retries other commands.
     """
 
     def __init__(self, redis: Redis) -> None:
         retry = redis.get_retry()
         self._left = retry.get_retries() if retry else 0
-        self._pause_s = FIRST_PAUSE_S
+        self._pause_s = MIN_PAUSE_S
 
-    def after(self, lost: WatchError) -> None:
-        """Returns if it may begin again. Raises what the server, or the line to it, fails with again and again."""
-        failure = lost.__context__
-        if not isinstance(failure, RedisError):
+    def after(self, conflict: WatchError) -> None:
+        """Returns if the change may be repeated. Raises the error of the server after the last retry."""
+        error = conflict.__context__
+        if not isinstance(error, RedisError):
             return
         if not self._left:
-            raise failure
+            raise error
         self._left -= 1
         time.sleep(self._pause_s)
         self._pause_s = min(2 * self._pause_s, MAX_PAUSE_S)
@@ -164,7 +136,7 @@ class WatchRetries:
 
 @contextmanager
 def redis_errors() -> Iterator[None]:
-    """Turns a Redis that does not answer, or cannot write anything down, into QueueUnavailable."""
+    """Raises QueueUnavailable for a Redis that does not reply or cannot write."""
     try:
         yield
     except (RedisConnectionError, RedisTimeoutError, OutOfMemoryError, ReadOnlyError) as error:

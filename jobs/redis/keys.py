@@ -1,20 +1,20 @@
-"""Names of the Redis keys that more than one module uses."""
+"""Names of the Redis keys that several modules use."""
 
 from jobs.model.states import Priority
 
 
 def subscribers_key(owner: str, event_type: str) -> str:
-    """The set of a caller's endpoints that want events of this type."""
+    """The set of a caller's endpoints that subscribe to events of this type."""
     return f"webhooks:{event_type}:of:{owner}"
 
 
 def unserved_key(model: str) -> str:
-    """There while no worker serves this model, and has not for some time: the unix second since when."""
+    """The unix second since which no worker serves this model; absent while one does."""
     return f"model:{model}:unserved"
 
 
 def waiting_keys(model: str) -> list[str]:
-    """The sorted sets of a model's waiting jobs, by their turn: one of each priority."""
+    """The sorted sets of a model's waiting jobs by virtual start time, one for each priority."""
     return [f"queue:{model}:{priority}" for priority in Priority]
 
 
@@ -22,16 +22,16 @@ CARDS_KEY = "models"  # hash: model name -> card
 
 
 def workers_key(model: str) -> str:
-    """The sorted set of a model's workers, by the unix second until which each is believed to live."""
+    """The sorted set of a model's workers by the unix second at which their entry expires."""
     return f"model:{model}:workers"
 
 
 def loaded_key(model: str) -> str:
-    """Likewise of those that have it loaded."""
+    """The sorted set of the workers that have the model loaded, likewise."""
     return f"model:{model}:loaded"
 
 
-LEASES_KEY = "jobs:leases"  # sorted set: running job id -> unix second at which its worker is given up
+LEASES_KEY = "jobs:leases"  # sorted set: running job id -> unix second at which its lease expires
 
 
 def record_key(job_id: str) -> str:
@@ -40,12 +40,12 @@ def record_key(job_id: str) -> str:
 
 
 def events_key(job_id: str) -> str:
-    """The stream that holds a job's story. It is made by the first change: a stream costs 4 kB, and many jobs wait."""
+    """The stream of a job's events. The first change creates it: a stream takes 4 kB, and many jobs wait."""
     return f"job:{job_id}:events"
 
 
 def change_channel(job_id: str) -> str:
-    """Where everybody who waits for a change of this job hears that there was one."""
+    """The channel on which changes of this job are published."""
     return f"job:{job_id}:news"
 
 
@@ -55,17 +55,17 @@ def index_key(owner: str, status: str | None = None) -> str:
 
 
 def gone_key(owner: str) -> str:
-    """The sorted set of a caller's lately deleted jobs, by time of creation: a list may stand at one of them."""
+    """The sorted set of a caller's recently deleted jobs by time of creation: a list cursor may name one."""
     return f"jobs:gone:of:{owner}"
 
 
 def delivery_key(delivery_id: str) -> str:
-    """The hash of a delivery."""
+    """The hash of a webhook delivery."""
     return f"delivery:{delivery_id}"
 
 
 def tries_key(delivery_id: str) -> str:
-    """The list of its tries."""
+    """The list of the attempts at a delivery."""
     return f"delivery:{delivery_id}:tries"
 
 
@@ -75,7 +75,7 @@ def ledger_key(job_id: str) -> str:
 
 
 def webhook_gone_key(job_id: str) -> str:
-    """Set when the receiver that a request named has said that it is gone."""
+    """Set when the receiver named in the request has replied 410 Gone."""
     return f"job:{job_id}:webhook_gone"
 
 
@@ -83,12 +83,12 @@ DEADLINES_KEY = "jobs:deadlines"  # sorted set: id of a job that has not ended -
 
 
 def attempts_key(job_id: str) -> str:
-    """The stream that holds the lines."""
+    """The stream of the attempt log of a job."""
     return f"job:{job_id}:attempts"
 
 
 def owner_waiting_key(owner: str) -> str:
-    """The sorted set of a caller's waiting jobs: infinity, or the unix second until which room is kept for one."""
+    """The sorted set of a caller's waiting jobs: infinity, or the unix second at which a reservation expires."""
     return f"waiting:of:{owner}"
 
 

@@ -1,1 +1,4 @@
-"""TODO head."""
+"""The records of jobs and every transition of a job, for callers, workers and keepers.
+
+The service, the worker and the command line import it. It imports the other packages of `jobs`.
+"""

@@ -122,7 +122,7 @@ def erase(pipe: Pipeline, job: Job) -> None:
     pipe.zrem(LEASES_KEY, job.id)
     usage.update_usage(pipe, job, State.QUEUED, None)
     usage.update_usage(pipe, job, State.RUNNING, None)
-    fair_queue.remove(pipe, job, is_taken=False)
+    fair_queue.remove(pipe, job, is_leased=False)
     load.update_running(pipe, job, State.RUNNING, None)
     retention.remove_deadline(pipe, job)
     pipe.publish(change_channel(job.id), b"")
@@ -180,7 +180,7 @@ def _begin_story(pipe: Pipeline, old: Job, new: Job) -> None:
 def _write_move(pipe: Pipeline, old: Job, new: Job) -> None:
     """Add to `pipe` what it means for the queue that the job has another state."""
     if old.state is State.QUEUED:
-        fair_queue.remove(pipe, old, is_taken=new.state is State.RUNNING)
+        fair_queue.remove(pipe, old, is_leased=new.state is State.RUNNING)
     if new.state is State.QUEUED:
         fair_queue.push_front(pipe, new)
     if new.state is State.QUEUED or (

@@ -27,14 +27,14 @@ def with_trips(url: str, work: Callable[[CommandBatcher, Redis], Awaitable[None]
 def test_everybody_gets_the_own_answer_and_few_trips_are_made(redis_url: str) -> None:
     async def work(trips: CommandBatcher, redis: Redis) -> None:
         sent = 0
-        answers = trips._answers
+        answers = trips._replies
 
         async def counted(commands: list[tuple[Any, ...]]) -> list[Any]:
             nonlocal sent
             sent += 1
             return await answers(commands)
 
-        trips._answers = counted  # type: ignore[method-assign]
+        trips._replies = counted  # type: ignore[method-assign]
         await redis.mset({f"key-{number}": number for number in range(50)})
         found = await asyncio.gather(*(trips.execute("GET", f"key-{number}") for number in range(50)))
         assert [int(each) for each in found] == list(range(50))

@@ -10,12 +10,20 @@ from pathlib import Path
 import pytest
 import trustme
 from redis import Redis
+from redis.exceptions import RedisError
 
 from jobs.errors import QueueUnavailable
 from jobs.model.job import Job
 from jobs.redis.connection import connect, connect_async
 from tests.faults.tcp_proxy import Mode, TcpProxy
-from tests.integration.redis_servers import PASSWORD, free_port, program_with_tls, running, wait_for
+from tests.integration.redis_servers import (
+    PASSWORD,
+    free_port,
+    pair_with_sentinel,
+    program_with_tls,
+    running,
+    wait_for,
+)
 from tests.job_store import JobStore
 
 MakeJob = Callable[..., Job]
@@ -88,3 +96,28 @@ def test_a_line_that_died_without_a_word_is_given_up_and_made_anew(redis_url: st
             assert client.ping()
     finally:
         line.close()
+
+
+def test_a_retried_command_reaches_the_new_master(tmp_path: Path) -> None:
+    with pair_with_sentinel(tmp_path) as pair, connect(pair.url, retries=60, timeout_s=2) as client:
+        assert client.set("key", "value")
+        assert client.wait(1, 10_000) == 1
+        pair.master.kill()
+        assert client.get("key") == b"value"
+
+
+def test_an_asynchronous_client_finds_the_new_master(tmp_path: Path) -> None:
+    async def work(url: str, kill: Callable[[], None]) -> bytes | None:
+        async with connect_async(url, retries=3, timeout_s=2) as client:
+            assert await client.set("key", "value")
+            assert await client.wait(1, 10_000) == 1
+            kill()
+            async with asyncio.timeout(60):
+                while True:
+                    try:
+                        return await client.get("key")
+                    except RedisError:
+                        await asyncio.sleep(0.1)
+
+    with pair_with_sentinel(tmp_path) as pair:
+        assert asyncio.run(work(pair.url, pair.master.kill)) == b"value"
