@@ -1,4 +1,4 @@
-"""A real front end on a free port over the real Redis-compatible server, and a hand that plays the worker."""
+"""A front end on a free port over a Redis-compatible server, and the steps of a worker."""
 
 import hashlib
 import json
@@ -29,12 +29,12 @@ from service.app import create_app
 from service.settings import ServiceSettings
 from tests.job_store import JobStore
 
-MP4 = b"\x00\x00\x00\x20ftypisom" + bytes(range(256)) * 40  # what the front end serves it never looks into
+MP4 = b"\x00\x00\x00\x20ftypisom" + bytes(range(256)) * 40  # the front end serves it without parsing
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _quiet() -> Iterator[None]:
-    """The front ends in threads say nothing; what they would say is tested with one in a process."""
+    """Front ends in threads do not log; the log is tested with a process."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     yield
@@ -43,7 +43,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def running_apis() -> Iterator[Callable[..., str]]:
-    """Starts front ends in threads and says their addresses; all of them are stopped at the end."""
+    """Starts front ends in threads and returns their addresses; stops all of them at the end."""
     running: list[tuple[uvicorn.Server, threading.Thread, socket.socket]] = []
 
     def start(settings: ServiceSettings, apps: list[FastAPI] | None = None) -> str:
@@ -51,7 +51,7 @@ def running_apis() -> Iterator[Callable[..., str]]:
         bound.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{bound.getsockname()[1]}"
         app = create_app(settings.model_copy(update={"public_url": url}))
-        if apps is not None:  # for tests that look inside
+        if apps is not None:  # for tests that need the application
             apps.append(app)
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
@@ -71,14 +71,14 @@ def running_apis() -> Iterator[Callable[..., str]]:
 
 @pytest.fixture
 def start_api() -> Iterator[Callable[[ServiceSettings], str]]:
-    """Starts a front end with the settings it is given and says its address."""
+    """Starts a front end with settings and returns its address."""
     with running_apis() as start:
         yield start
 
 
 @pytest.fixture(scope="module")
 def fleeting(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Iterator[httpx.Client]:
-    """A client of a front end with a Redis of its own, for the many tests that look at one answer only."""
+    """A client of a front end with its own Redis, shared by tests that check one response each."""
     folder = tmp_path_factory.mktemp("fleeting")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -136,7 +136,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
 
 @pytest.fixture
 def free_port() -> Callable[[], int]:
-    """Finds ports of this machine that nobody listens on."""
+    """Finds free ports."""
 
     def find() -> int:
         with socket.socket() as probe:
@@ -148,24 +148,24 @@ def free_port() -> Callable[[], int]:
 
 @pytest.fixture
 def store(redis: Redis) -> JobStore:
-    """The jobs, as a worker sees them."""
+    """The jobs in Redis."""
     return JobStore(redis)
 
 
 def ready(url: str) -> str:
-    """The address of a front end in a process of its own, when it has everything."""
+    """The address of a front end process, once it is ready."""
     deadline = time.monotonic() + 120
     while True:
         try:
             httpx.get(f"{url}/readyz", timeout=10).raise_for_status()
             return url
         except httpx.HTTPError:
-            assert time.monotonic() < deadline, f"nobody answers at {url}"
+            assert time.monotonic() < deadline, f"{url} does not respond"
             time.sleep(0.1)
 
 
 def finished(store: JobStore, settings: ServiceSettings, job_id: str) -> bytes:
-    """Do what a worker does to a waiting job, with a small file for a video; gives back its bytes."""
+    """Completes a queued job as a worker does, with a small file as the video; returns its bytes."""
     job = store.lease(job_id, "worker-1")
     assert job is not None
     assert job.token is not None
@@ -187,22 +187,22 @@ def finished(store: JobStore, settings: ServiceSettings, job_id: str) -> bytes:
 
 @pytest.fixture
 def finish(store: JobStore, settings: ServiceSettings) -> Callable[[str], bytes]:
-    """Does what a worker does to a waiting job, with a small file for a video; gives back its bytes."""
+    """Completes a queued job as a worker does, with a small file as the video; returns its bytes."""
 
     return partial(finished, store, settings)
 
 
 @pytest.fixture
 def stored(store: JobStore) -> Callable[[str], Job]:
-    """The job of an id, as it is stored."""
+    """The stored job of an id."""
     return store.get
 
 
 @pytest.fixture
 def code_of() -> Callable[[httpx.Response], str]:
-    """The code of a problem, after looking whether its body has everything the contract asks for."""
+    """The code of a problem body, after a check of its fields."""
 
-    def look(answer: httpx.Response) -> str:
+    def check(answer: httpx.Response) -> str:
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.headers["x-request-id"]
         body: dict[str, Any] = json.loads(answer.text)
@@ -212,4 +212,4 @@ def code_of() -> Callable[[httpx.Response], str]:
         assert body["detail"] == body["error"]["message"]
         return str(body["error"]["code"])
 
-    return look
+    return check

@@ -1,4 +1,4 @@
-"""The front end does not start open to strangers by mistake, and its settings come from the environment alone."""
+"""The front end never starts without authentication on a public address."""
 
 import pytest
 from pydantic import ValidationError
@@ -12,20 +12,20 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(f"EASYANIMATE_{name}", raising=False)
 
 
-def test_the_default_is_this_machine_without_keys() -> None:
+def test_the_default_is_a_loopback_address_without_keys() -> None:
     settings = ServiceSettings()
     assert (settings.host, settings.port, settings.api_keys, settings.auth) == ("127.0.0.1", 8000, (), "off")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.com"])
-def test_others_are_asked_for_keys_and_never_let_in_without(host: str) -> None:
+def test_a_public_address_requires_keys(host: str) -> None:
     assert ServiceSettings(host=host).auth == "keys"
     with pytest.raises(ValidationError, match=r"EASYANIMATE_AUTH=off.*set EASYANIMATE_AUTH=keys"):
         ServiceSettings(host=host, auth="off")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
-def test_this_machine_is_asked_for_keys_only_where_there_are_some_or_it_is_said(host: str) -> None:
+def test_a_loopback_address_requires_keys_only_if_some_are_configured(host: str) -> None:
     assert ServiceSettings(host=host).auth == "off"
     assert ServiceSettings(host=host, auth="keys").auth == "keys"
     assert ServiceSettings(host=host, api_keys="a").auth == "keys"
@@ -36,7 +36,7 @@ def test_auth_off_with_keys_is_a_contradiction() -> None:
         ServiceSettings(auth="off", api_keys="a")
 
 
-def test_keys_come_as_a_comma_list_and_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_are_a_comma_separated_list_and_not_in_repr(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EASYANIMATE_API_KEYS", "one, two ,")
     settings = ServiceSettings()
     assert [key.get_secret_value() for key in settings.api_keys] == ["one", "two"]
@@ -44,7 +44,7 @@ def test_keys_come_as_a_comma_list_and_are_not_shown(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    ("given", "url"),
+    ("values", "url"),
     [
         ({}, "http://127.0.0.1:8000"),
         ({"port": 81}, "http://127.0.0.1:81"),
@@ -53,5 +53,5 @@ def test_keys_come_as_a_comma_list_and_are_not_shown(monkeypatch: pytest.MonkeyP
         ({"public_url": "https://videos.example.com"}, "https://videos.example.com"),
     ],
 )
-def test_links_lead_to_where_we_listen_unless_told_otherwise(given: dict[str, object], url: str) -> None:
-    assert ServiceSettings(**given).public_url == url
+def test_links_use_the_listen_address_without_a_public_url(values: dict[str, object], url: str) -> None:
+    assert ServiceSettings(**values).public_url == url

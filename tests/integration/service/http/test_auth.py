@@ -1,4 +1,4 @@
-"""A key names its owner without giving itself away; what one front end learns of a key, all do."""
+"""API keys identify their owner and are never stored in clear text; revoked keys are refused by all front ends."""
 
 import asyncio
 import time
@@ -25,19 +25,19 @@ def bearer(key: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def ring(redis: Redis) -> ApiKeyStore:
+def key_store(redis: Redis) -> ApiKeyStore:
     """The keys of an empty database."""
     return ApiKeyStore(redis)
 
 
 @pytest.fixture
-def owner_of(ring: ApiKeyStore) -> Callable[[str | None], str]:
-    """Says whose a key is, where the settings have two keys."""
-    callers = Authenticator("keys", [SecretStr("one"), SecretStr("schlüssel")], ring, Limits())
-    return lambda key: asyncio.run(callers.identify(key)).owner
+def owner_of(key_store: ApiKeyStore) -> Callable[[str | None], str]:
+    """The owner of a key, with two keys in the settings."""
+    authenticator = Authenticator("keys", [SecretStr("one"), SecretStr("schlüssel")], key_store, Limits())
+    return lambda key: asyncio.run(authenticator.identify(key)).owner
 
 
-def test_a_key_of_the_settings_is_always_the_same_owner_and_each_has_its_own(owner_of) -> None:
+def test_each_configured_key_has_one_owner_of_its_own(owner_of) -> None:
     assert owner_of("one") == owner_of(" one ")
     assert owner_of("one") != owner_of("schlüssel".encode().decode("latin-1"))
     assert owner_of("one").startswith("key:")
@@ -52,62 +52,66 @@ def test_another_key_is_refused(owner_of, key: str | None) -> None:
     assert refusal.value.code == "invalid_api_key"
 
 
-def test_with_auth_off_everybody_is_the_same_caller(ring: ApiKeyStore) -> None:
-    callers = Authenticator("off", [], ring, Limits())
-    assert {asyncio.run(callers.identify(key)).owner for key in (None, "anything")} == {"local"}
+def test_with_auth_off_all_callers_are_the_same(key_store: ApiKeyStore) -> None:
+    authenticator = Authenticator("off", [], key_store, Limits())
+    assert {asyncio.run(authenticator.identify(key)).owner for key in (None, "anything")} == {"local"}
 
 
-def test_keys_of_the_ring_open_for_their_owner_with_their_limits(ring: ApiKeyStore, owner_of) -> None:
-    _, secret = ring.create("nightly", "studio", Limits(queued_jobs=3))
+def test_stored_keys_identify_their_owner_with_their_limits(key_store: ApiKeyStore, owner_of) -> None:
+    _, secret = key_store.create("nightly", "studio", Limits(queued_jobs=3))
     assert owner_of(secret) == "studio"
-    callers = Authenticator("keys", [], ring, Limits(queued_jobs=9, running_jobs=2))
-    assert asyncio.run(callers.identify(secret)).limits == Limits(queued_jobs=3, running_jobs=2)
+    authenticator = Authenticator("keys", [], key_store, Limits(queued_jobs=9, running_jobs=2))
+    assert asyncio.run(authenticator.identify(secret)).limits == Limits(queued_jobs=3, running_jobs=2)
 
 
-def test_redis_never_holds_a_secret(redis: Redis, ring: ApiKeyStore) -> None:
-    _, secret = ring.create("nightly", "studio", Limits())
+def test_redis_never_stores_a_secret(redis: Redis, key_store: ApiKeyStore) -> None:
+    _, secret = key_store.create("nightly", "studio", Limits())
     for digest, row in redis.hgetall(KEYS).items():  # type: ignore[union-attr]
         assert secret.encode() not in digest + row
         assert secret.removeprefix("ea_").encode() not in digest + row
 
 
-def test_a_revoked_key_opens_no_front_end_and_its_videos_stay_its_owners(
-    ring: ApiKeyStore, settings: ServiceSettings, announced, start_api: Callable[[ServiceSettings], str], code_of: Code
+def test_a_revoked_key_is_refused_by_all_front_ends_and_its_owner_keeps_the_videos(
+    key_store: ApiKeyStore,
+    settings: ServiceSettings,
+    announced,
+    start_api: Callable[[ServiceSettings], str],
+    code_of: Code,
 ) -> None:
-    first, leaked = ring.create("laptop", "studio", Limits())
-    _, fresh = ring.create("laptop, new", "studio", Limits())
+    first, leaked = key_store.create("laptop", "studio", Limits())
+    _, fresh = key_store.create("laptop, new", "studio", Limits())
     urls = [start_api(settings.model_copy(update={"auth": "keys"})) for _ in range(2)]
-    made = httpx.post(f"{urls[0]}/v1/videos", json={"prompt": "a"}, headers=bearer(leaked)).json()["id"]
-    assert [httpx.get(f"{url}/v1/videos/{made}", headers=bearer(leaked)).status_code for url in urls] == [200, 200]
-    ring.revoke(first.id)
-    time.sleep(1.0)  # what a front end that has just seen the key may still believe
+    video_id = httpx.post(f"{urls[0]}/v1/videos", json={"prompt": "a"}, headers=bearer(leaked)).json()["id"]
+    assert [httpx.get(f"{url}/v1/videos/{video_id}", headers=bearer(leaked)).status_code for url in urls] == [200, 200]
+    key_store.revoke(first.id)
+    time.sleep(1.0)  # a front end may cache the key for this long
     for url in urls:
-        refused = httpx.get(f"{url}/v1/videos/{made}", headers=bearer(leaked))
+        refused = httpx.get(f"{url}/v1/videos/{video_id}", headers=bearer(leaked))
         assert (refused.status_code, code_of(refused)) == (401, "invalid_api_key")
-        assert httpx.get(f"{url}/v1/videos/{made}", headers=bearer(fresh)).status_code == 200
+        assert httpx.get(f"{url}/v1/videos/{video_id}", headers=bearer(fresh)).status_code == 200
 
 
-def test_from_the_command_line_a_key_is_made_listed_and_revoked(redis_url: str, ring: ApiKeyStore, owner_of) -> None:
+def test_the_command_line_creates_lists_and_revokes_a_key(redis_url: str, key_store: ApiKeyStore, owner_of) -> None:
     def keys(*arguments: str) -> str:
-        done = CliRunner().invoke(easyanimate, ["keys", *arguments], env={"EASYANIMATE_REDIS_URL": redis_url})
-        assert done.exit_code == 0, done.output
-        return done.stdout
+        result = CliRunner().invoke(easyanimate, ["keys", *arguments], env={"EASYANIMATE_REDIS_URL": redis_url})
+        assert result.exit_code == 0, result.output
+        return result.stdout
 
     secret = keys("create", "nightly renders", "--owner", "studio", "--requests-per-minute", "60").strip()
     assert owner_of(secret) == "studio"
-    (key,) = ring.all()
+    (key,) = key_store.all()
     assert key.limits == Limits(requests_per_minute=60)
     listed = keys("list")
     assert key.id in listed
     assert "requests_per_minute 60" in listed
     assert secret not in listed
     assert "revoked" in keys("revoke", key.id)
-    assert ring.find(key_digest(secret)) is None
+    assert key_store.find(key_digest(secret)) is None
     assert "revoked" in keys("list")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "text"),
     [
         (("create", "has spaces"), "owner: "),
         (("create", "x", "--owner", "a b"), "owner: "),
@@ -115,17 +119,17 @@ def test_from_the_command_line_a_key_is_made_listed_and_revoked(redis_url: str, 
         (("revoke", "key_nope"), "there is no key"),
     ],
 )
-def test_what_cannot_be_done_ends_with_a_sentence(redis_url: str, arguments: tuple[str, ...], words: str) -> None:
-    done = CliRunner().invoke(easyanimate, ["keys", *arguments], env={"EASYANIMATE_REDIS_URL": redis_url})
-    assert (done.exit_code, words in done.output) == (1, True), done.output
+def test_invalid_arguments_exit_with_a_sentence(redis_url: str, arguments: tuple[str, ...], text: str) -> None:
+    result = CliRunner().invoke(easyanimate, ["keys", *arguments], env={"EASYANIMATE_REDIS_URL": redis_url})
+    assert (result.exit_code, text in result.output) == (1, True), result.output
 
 
-def test_the_command_finds_the_redis_of_a_running_stack_and_says_when_there_is_none(redis_server, tmp_path) -> None:
+def test_the_command_uses_the_redis_of_a_running_stack_and_reports_a_missing_one(redis_server, tmp_path) -> None:
     def listed(folder: str) -> tuple[int, str]:
-        done = CliRunner().invoke(easyanimate, ["keys", "list", "--data-dir", folder])
-        return done.exit_code, done.output
+        result = CliRunner().invoke(easyanimate, ["keys", "list", "--data-dir", folder])
+        return result.exit_code, result.output
 
     (tmp_path / "redis").symlink_to(redis_server.folder)
     assert listed(str(tmp_path))[0] == 0
-    code, words = listed(str(tmp_path / "elsewhere"))
-    assert (code, "EASYANIMATE_REDIS_URL" in words) == (1, True)
+    code, text = listed(str(tmp_path / "elsewhere"))
+    assert (code, "EASYANIMATE_REDIS_URL" in text) == (1, True)

@@ -1,4 +1,4 @@
-"""Each caller has limits, is told in every answer what is left of them, and is refused in a way clients understand."""
+"""Each caller has limits: every response has their rest, and clients understand the refusals."""
 
 import re
 from collections.abc import Callable
@@ -14,34 +14,34 @@ from service.http.rate_limits import rate_limit_headers
 from service.settings import ServiceSettings
 from tests.job_store import JobStore
 
-pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # theirs, not ours
+pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # by openai
 Code = Callable[[httpx.Response], str]
-ASKED = {"prompt": "a red fox", "size": "64x64", "num_frames": 8}
-EACH = 64 * 64 * 8
+REQUEST = {"prompt": "a red fox", "size": "64x64", "num_frames": 8}
+PIXEL_FRAMES = 64 * 64 * 8
 
 
 @pytest.fixture
 def caller(
     redis: Redis, settings: ServiceSettings, announced: object, start_api: Callable[[ServiceSettings], str]
 ) -> Callable[..., httpx.Client]:
-    """Makes a client with a key of its own and these limits, over a front end that is new each time."""
-    usual = Limits(requests_per_minute=50)
+    """Creates a client with its own key, these limits and a new front end."""
+    default = Limits(requests_per_minute=50)
 
-    def make(owner: str = "studio", **limits: int) -> httpx.Client:
+    def create(owner: str = "studio", **limits: int) -> httpx.Client:
         _, secret = ApiKeyStore(redis).create("test", owner, Limits(**limits))
-        url = start_api(settings.model_copy(update={"auth": "keys", "limits": usual}))
+        url = start_api(settings.model_copy(update={"auth": "keys", "limits": default}))
         return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {secret}"}, timeout=30)
 
-    return make
+    return create
 
 
-def test_the_rate_is_that_of_the_key_told_in_each_answer_and_shared_by_all_front_ends(
+def test_the_request_rate_of_a_key_is_in_each_response_and_shared_by_all_front_ends(
     caller: Callable[..., httpx.Client], code_of: Code
 ) -> None:
     with caller(requests_per_minute=3) as one, caller(requests_per_minute=3) as other:
-        first = one.post("/v1/videos", json=ASKED)
+        first = one.post("/v1/videos", json=REQUEST)
         refused_for_another_reason = other.post("/v1/videos", json={"prompt": ""})
-        third, fourth = one.post("/v1/videos", json=ASKED), other.post("/v1/videos", json=ASKED)
+        third, fourth = one.post("/v1/videos", json=REQUEST), other.post("/v1/videos", json=REQUEST)
         read = other.get(f"/v1/videos/{first.json()['id']}")
     answers = [first, refused_for_another_reason, third]
     assert [answer.status_code for answer in answers] == [200, 400, 200]
@@ -57,66 +57,66 @@ def test_the_rate_is_that_of_the_key_told_in_each_answer_and_shared_by_all_front
     assert (read.status_code, "ratelimit" in read.headers) == (200, False)  # only requests for videos are counted
 
 
-def test_where_a_key_says_nothing_the_limits_are_the_services(caller: Callable[..., httpx.Client]) -> None:
+def test_a_key_without_limits_has_those_of_the_service(caller: Callable[..., httpx.Client]) -> None:
     with caller() as client:
-        assert client.post("/v1/videos", json=ASKED).headers["x-ratelimit-limit-requests"] == "50"
+        assert client.post("/v1/videos", json=REQUEST).headers["x-ratelimit-limit-requests"] == "50"
 
 
-def test_waiting_videos_are_counted_by_owner_and_all_of_a_request_fit_or_none(
+def test_queued_videos_are_counted_by_owner_and_a_batch_fits_whole_or_not_at_all(
     caller: Callable[..., httpx.Client], code_of: Code, store: JobStore
 ) -> None:
     with caller(queued_jobs=3) as client, caller(owner="another", queued_jobs=3) as another:
-        first = client.post("/v1/videos", json={**ASKED, "n": 2})
+        first = client.post("/v1/videos", json={**REQUEST, "n": 2})
         assert '"queued-jobs";q=3' in first.headers["ratelimit-policy"]
         assert '"queued-jobs";r=1' in first.headers["ratelimit"]
-        refused = client.post("/v1/videos", json={**ASKED, "n": 2})
+        refused = client.post("/v1/videos", json={**REQUEST, "n": 2})
         assert (refused.status_code, code_of(refused)) == (429, "rate_limited")
-        assert "1 more fit" in refused.json()["detail"]
+        assert "1 are left" in refused.json()["detail"]
         assert int(refused.headers["retry-after"]) <= 60
-        assert client.post("/v1/videos", json=ASKED).status_code == 200
-        assert client.post("/v1/videos", json=ASKED).status_code == 429
-        assert another.post("/v1/videos", json=ASKED).status_code == 200
+        assert client.post("/v1/videos", json=REQUEST).status_code == 200
+        assert client.post("/v1/videos", json=REQUEST).status_code == 429
+        assert another.post("/v1/videos", json=REQUEST).status_code == 200
         client.post(f"/v1/videos/{first.json()['id']}/cancel")
-        assert client.post("/v1/videos", json=ASKED).status_code == 200
+        assert client.post("/v1/videos", json=REQUEST).status_code == 200
     assert store.queue_depth("easyanimate-v3-tiny") == 4
 
 
-def test_a_day_has_so_many_pixels_of_frames(caller: Callable[..., httpx.Client], code_of: Code) -> None:
-    with caller(pixel_frames_per_day=3 * EACH) as client:
-        first = client.post("/v1/videos", json={**ASKED, "n": 2})
-        assert f'"pixel-frames";r={EACH};t=' in first.headers["ratelimit"]
-        assert client.post("/v1/videos", json={**ASKED, "size": "1x1"}).status_code == 400  # costs nothing
-        refused = client.post("/v1/videos", json={**ASKED, "n": 2})
+def test_pixel_frames_are_limited_by_day(caller: Callable[..., httpx.Client], code_of: Code) -> None:
+    with caller(pixel_frames_per_day=3 * PIXEL_FRAMES) as client:
+        first = client.post("/v1/videos", json={**REQUEST, "n": 2})
+        assert f'"pixel-frames";r={PIXEL_FRAMES};t=' in first.headers["ratelimit"]
+        assert client.post("/v1/videos", json={**REQUEST, "size": "1x1"}).status_code == 400  # costs nothing
+        refused = client.post("/v1/videos", json={**REQUEST, "n": 2})
         assert (refused.status_code, code_of(refused)) == (429, "rate_limited")
         assert int(refused.headers["retry-after"]) <= 60
-        assert client.post("/v1/videos", json=ASKED).status_code == 200
-        never = client.post("/v1/videos", json={**ASKED, "n": 4})
+        assert client.post("/v1/videos", json=REQUEST).status_code == 200
+        never = client.post("/v1/videos", json={**REQUEST, "n": 4})
         assert never.headers["x-should-retry"] == "false"
 
 
 def test_openais_client_reads_the_refusal(caller: Callable[..., httpx.Client]) -> None:
     with caller(queued_jobs=1) as client:
         key = client.headers["authorization"].removeprefix("Bearer ")
-        with openai.OpenAI(base_url=f"{client.base_url}/v1", api_key=key, max_retries=0) as theirs:
-            theirs.videos.create(prompt="a red fox")
+        with openai.OpenAI(base_url=f"{client.base_url}/v1", api_key=key, max_retries=0) as openai_client:
+            openai_client.videos.create(prompt="a red fox")
             with pytest.raises(openai.RateLimitError) as refusal:
-                theirs.videos.create(prompt="a red fox")
+                openai_client.videos.create(prompt="a red fox")
     assert (refusal.value.code, refusal.value.type) == ("rate_limited", "rate_limit_error")
 
 
-def test_a_repeat_of_the_same_request_takes_no_second_place(caller: Callable[..., httpx.Client]) -> None:
-    with caller(queued_jobs=1, pixel_frames_per_day=EACH) as client:
-        made = [client.post("/v1/videos", json=ASKED, headers={"Idempotency-Key": "a"}) for _ in range(3)]
-    assert len({answer.json()["id"] for answer in made}) == 1
+def test_a_replayed_request_counts_once(caller: Callable[..., httpx.Client]) -> None:
+    with caller(queued_jobs=1, pixel_frames_per_day=PIXEL_FRAMES) as client:
+        responses = [client.post("/v1/videos", json=REQUEST, headers={"Idempotency-Key": "a"}) for _ in range(3)]
+    assert len({answer.json()["id"] for answer in responses}) == 1
 
 
-def test_who_has_no_limits_is_told_of_none(api: httpx.Client) -> None:
-    assert not [name for name in api.post("/v1/videos", json=ASKED).headers if "ratelimit" in name]
+def test_without_limits_there_are_no_rate_limit_headers(api: httpx.Client) -> None:
+    assert not [name for name in api.post("/v1/videos", json=REQUEST).headers if "ratelimit" in name]
     assert rate_limit_headers([]) == {"RateLimit-Policy": "", "RateLimit": ""}
 
 
-def test_the_limit_of_running_videos_goes_with_each_job_to_the_queue(
+def test_each_job_carries_the_limit_of_running_videos_to_the_queue(
     caller: Callable[..., httpx.Client], store: JobStore
 ) -> None:
     with caller(running_jobs=2) as client:
-        assert store.get(client.post("/v1/videos", json=ASKED).json()["id"]).running_limit == 2
+        assert store.get(client.post("/v1/videos", json=REQUEST).json()["id"]).running_limit == 2

@@ -1,6 +1,6 @@
-"""Any order of requests, to any of several front ends, with a worker among them: the API does what a dict would do.
+"""A state machine over several front ends and a worker: the API behaves as a dict of videos.
 
-Each run has a caller of its own, with a key of its own, on the same service; another caller looks on and sees nothing.
+Each run has its own caller and key on the same service; another caller has no access to its videos.
 """
 
 import hashlib
@@ -35,18 +35,18 @@ replicas = st.integers(0, FRONT_ENDS - 1)
 
 @dataclass
 class Expected:
-    """What we believe of one video."""
+    """The expected state of one video."""
 
     prompt: str
     state: str = "queued"
     cancel_requested: bool = False
     token: str | None = None
-    seen: tuple[str, dict[str, Any]] | None = None  # the last tag, and the record it belonged to
+    last_read: tuple[str, dict[str, Any]] | None = None  # the last ETag and its record
 
 
 @dataclass(frozen=True)
 class Service:
-    """Front ends, and what a worker would use."""
+    """Front ends, and the Redis and settings of a worker."""
 
     clients: list[httpx.Client]
     redis: Redis
@@ -55,7 +55,7 @@ class Service:
 
 
 class Callers(RuleBasedStateMachine):
-    """Rules take any video there ever was, so many requests come too late."""
+    """The rules use all videos, also deleted ones."""
 
     service: ClassVar[Service]
     ids = Bundle("ids")
@@ -63,12 +63,12 @@ class Callers(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.store = JobStore(self.service.redis)
-        ring = ApiKeyStore(self.service.redis)
+        key_store = ApiKeyStore(self.service.redis)
         self.service.keys.append(0)
         owner = f"caller-{len(self.service.keys)}"
-        self.key, self.stranger = (ring.create("test", name, Limits())[1] for name in (owner, f"not-{owner}"))
+        self.key, self.other_key = (key_store.create("test", name, Limits())[1] for name in (owner, f"not-{owner}"))
         self.videos: dict[str, Expected] = {}
-        self.asked: dict[str, tuple[str, str]] = {}  # Idempotency-Key -> prompt and video
+        self.keys_used: dict[str, tuple[str, str]] = {}  # Idempotency-Key -> prompt and video
 
     def call(self, replica: int, method: str, path: str, key: str | None = None, **more: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {key or self.key}", **more.pop("headers", {})}
@@ -76,52 +76,52 @@ class Callers(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.videos) < 6)
     @rule(target=ids, replica=replicas, prompt=st.sampled_from(["a", "b"]))
-    def ask(self, replica: int, prompt: str) -> str:
+    def create(self, replica: int, prompt: str) -> str:
         record = self.call(replica, "POST", "", json={"prompt": prompt, "seed": 7}).raise_for_status().json()
         assert record["id"] not in self.videos
         self.videos[record["id"]] = Expected(prompt)
         return str(record["id"])
 
     @rule(target=ids, replica=replicas, prompt=st.sampled_from(["a", "b"]), name=st.sampled_from(["x", "y"]))
-    def ask_with_a_key(self, replica: int, prompt: str, name: str) -> str:
-        """The same again is the same video, something else under the same key a refusal, a deleted video gone."""
+    def create_with_a_key(self, replica: int, prompt: str, name: str) -> str:
+        """The same request gets the same video; another request with the same key is refused."""
         answer = self.call(replica, "POST", "", json={"prompt": prompt, "seed": 7}, headers={"Idempotency-Key": name})
-        first = self.asked.get(name)
+        first = self.keys_used.get(name)
         if first is None:
             video_id = str(answer.raise_for_status().json()["id"])
-            self.asked[name] = (prompt, video_id)
+            self.keys_used[name] = (prompt, video_id)
             self.videos[video_id] = Expected(prompt)
             assert "idempotency-replayed" not in answer.headers
             return video_id
-        was, video_id = first
-        if was != prompt:
+        first_prompt, video_id = first
+        if first_prompt != prompt:
             assert (answer.status_code, self._code(answer)) == (422, "idempotency_key_reused")
         elif video_id not in self.videos:
             assert (answer.status_code, self._code(answer)) == (404, "video_not_found")
         else:
             assert (answer.json()["id"], answer.headers["idempotency-replayed"]) == (video_id, "true")
-            self._is_as_believed(answer.json())
+            self._matches_the_model(answer.json())
         return video_id
 
     @rule(replica=replicas, video_id=ids)
-    def look(self, replica: int, video_id: str) -> None:
+    def read(self, replica: int, video_id: str) -> None:
         answer = self.call(replica, "GET", f"/{video_id}")
         if video_id not in self.videos:
             assert (answer.status_code, self._code(answer)) == (404, "video_not_found")
             return
-        self._is_as_believed(answer.json())
-        self.videos[video_id].seen = answer.headers["etag"], answer.json()
+        self._matches_the_model(answer.json())
+        self.videos[video_id].last_read = answer.headers["etag"], answer.json()
 
     @rule(replica=replicas, video_id=ids)
-    def look_for_news(self, replica: int, video_id: str) -> None:
-        """304 means: nothing has changed, whichever front end says so."""
+    def read_if_changed(self, replica: int, video_id: str) -> None:
+        """A 304 from any front end means that nothing has changed."""
         video = self.videos.get(video_id)
-        if video is None or video.seen is None:
+        if video is None or video.last_read is None:
             return
-        tag, known = video.seen
+        tag, record_before = video.last_read
         answer = self.call(replica, "GET", f"/{video_id}", headers={"If-None-Match": tag})
-        record = known if answer.status_code == 304 else answer.raise_for_status().json()
-        self._is_as_believed(record)
+        record = record_before if answer.status_code == 304 else answer.raise_for_status().json()
+        self._matches_the_model(record)
 
     @rule(replica=replicas, video_id=ids)
     def cancel(self, replica: int, video_id: str) -> None:
@@ -134,7 +134,7 @@ class Callers(RuleBasedStateMachine):
         else:
             video.state = "cancelled" if video.state == "queued" else "running"
             video.cancel_requested = video.state == "running"
-            self._is_as_believed(answer.raise_for_status().json())
+            self._matches_the_model(answer.raise_for_status().json())
 
     @rule(replica=replicas, video_id=ids)
     def delete(self, replica: int, video_id: str) -> None:
@@ -157,27 +157,27 @@ class Callers(RuleBasedStateMachine):
 
     @rule(replica=replicas, limit=st.integers(1, 4), order=st.sampled_from(["asc", "desc"]))
     def list_all(self, replica: int, limit: int, order: str) -> None:
-        found: list[dict[str, Any]] = []
+        records: list[dict[str, Any]] = []
         page: dict[str, Any] = {"has_more": True, "last_id": None}
         while page["has_more"]:
             parameters = {"limit": limit, "order": order} | ({"after": page["last_id"]} if page["last_id"] else {})
             page = self.call(replica, "GET", "", params=parameters).raise_for_status().json()
-            found += page["data"]
+            records += page["data"]
             replica = (replica + 1) % FRONT_ENDS
-        believed = list(self.videos) if order == "asc" else list(self.videos)[::-1]
-        assert [record["id"] for record in found] == believed
-        for record in found:
-            self._is_as_believed(record)
+        expected = list(self.videos) if order == "asc" else list(self.videos)[::-1]
+        assert [record["id"] for record in records] == expected
+        for record in records:
+            self._matches_the_model(record)
 
     @rule(replica=replicas, video_id=ids)
-    def a_stranger_sees_nothing(self, replica: int, video_id: str) -> None:
+    def another_caller_has_no_access(self, replica: int, video_id: str) -> None:
         for method, path in (("GET", ""), ("GET", "/content"), ("POST", "/cancel"), ("DELETE", "")):
-            answer = self.call(replica, method, f"/{video_id}{path}", key=self.stranger)
+            answer = self.call(replica, method, f"/{video_id}{path}", key=self.other_key)
             assert (answer.status_code, self._code(answer)) == (404, "video_not_found")
-        assert self.call(replica, "GET", "", key=self.stranger).json()["data"] == []
+        assert self.call(replica, "GET", "", key=self.other_key).json()["data"] == []
 
     @rule(video_id=ids)
-    def a_worker_takes_it(self, video_id: str) -> None:
+    def a_worker_leases_it(self, video_id: str) -> None:
         video = self.videos.get(video_id)
         if video is not None and video.state == "queued":
             job = self.store.lease(video_id, "worker-1")
@@ -193,7 +193,7 @@ class Callers(RuleBasedStateMachine):
 
     @rule(video_id=ids)
     def a_worker_fails(self, video_id: str) -> None:
-        """Or stops, if it was asked to."""
+        """Fails the video, or cancels it on request."""
         video = self.videos.get(video_id)
         if video is not None and video.state == "running":
             assert video.token is not None
@@ -204,7 +204,7 @@ class Callers(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.list_all(0, 4, "desc")
 
-    def _is_as_believed(self, record: dict[str, Any]) -> None:
+    def _matches_the_model(self, record: dict[str, Any]) -> None:
         video = self.videos[record["id"]]
         assert (record["state"], record["status"]) == (video.state, STATUS.get(video.state, "failed"))
         assert (record["prompt"], record["seed"]) == (video.prompt, 7)
@@ -221,7 +221,7 @@ SHA256 = hashlib.sha256(MP4).hexdigest()
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Iterator[Service]:
-    """Several front ends, each a process, over one Redis and one folder."""
+    """Several front end processes over one Redis and one folder."""
     folder = tmp_path_factory.mktemp("several")
     server = EmbeddedRedis(folder, free_port()).start()
     settings = ServiceSettings.model_validate({"redis_url": server.url, "data_dir": folder, "auth": "keys"})
@@ -245,7 +245,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Iterat
 
 
 @pytest.mark.slow
-def test_the_api_does_what_a_dict_would_do(service: Service) -> None:
+def test_the_api_behaves_as_a_dict_of_videos(service: Service) -> None:
     run_state_machine_as_test(
         type("Bound", (Callers,), {"service": service}),
         settings=settings(

@@ -1,4 +1,4 @@
-"""Clients that nobody here wrote work as they are: the openai package and curl."""
+"""The openai package and curl work without changes."""
 
 import io
 import json
@@ -14,12 +14,12 @@ from jobs.model.failure import failure
 from jobs.model.job import Job
 from tests.job_store import JobStore
 
-pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # theirs, not ours
+pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # by openai
 
 
 @pytest.fixture
 def client(api: httpx.Client) -> Iterator[openai.OpenAI]:
-    """OpenAI's own client, pointed at our front end."""
+    """OpenAI's client with the address of this service."""
     with openai.OpenAI(base_url=f"{api.base_url}/v1", api_key="any", max_retries=0) as client:
         yield client
 
@@ -36,7 +36,7 @@ def test_openai_creates_and_retrieves(client: openai.OpenAI) -> None:
     assert client.videos.retrieve(video.id).created_at == video.created_at
 
 
-def test_openai_sends_our_own_fields_along(client: openai.OpenAI, stored: Callable[[str], Job]) -> None:
+def test_openai_sends_fields_of_this_service_in_extra_body(client: openai.OpenAI, stored: Callable[[str], Job]) -> None:
     webhook = {"url": "https://93.184.216.34/", "events": ["video.completed", "video.failed"]}
     extra = {"seed": 7, "num_inference_steps": 3, "guidance_scale": 2.5, "webhook": webhook, "metadata": {"a": "b"}}
     request = stored(client.videos.create(prompt="a red fox", extra_body=extra).id).request
@@ -46,21 +46,21 @@ def test_openai_sends_our_own_fields_along(client: openai.OpenAI, stored: Callab
     assert request.metadata == {"a": "b"}
 
 
-def test_openai_sends_a_picture_as_bytes_without_a_name(client: openai.OpenAI, stored: Callable[[str], Job]) -> None:
+def test_openai_sends_an_image_as_bytes_without_a_name(client: openai.OpenAI, stored: Callable[[str], Job]) -> None:
     video = client.videos.create(prompt="a red fox", input_reference=png())
     assert stored(video.id).request.image_key
 
 
 def test_openai_lists_page_by_page(client: openai.OpenAI) -> None:
-    made = [client.videos.create(prompt="a").id for _ in range(5)]
-    assert [video.id for video in client.videos.list(limit=2)] == made[::-1]
+    expected = [client.videos.create(prompt="a").id for _ in range(5)]
+    assert [video.id for video in client.videos.list(limit=2)] == expected[::-1]
 
 
 def test_openai_polls_and_downloads(client: openai.OpenAI, finish: Callable[[str], bytes]) -> None:
     video = client.videos.create(prompt="a red fox")
-    made = finish(video.id)
+    expected = finish(video.id)
     assert client.videos.poll(video.id).status == "completed"
-    assert client.videos.download_content(video.id, variant="video").read() == made
+    assert client.videos.download_content(video.id, variant="video").read() == expected
 
 
 def test_openai_polls_a_failed_video_to_its_end(client: openai.OpenAI, store: JobStore) -> None:
@@ -83,7 +83,7 @@ def test_openai_deletes(client: openai.OpenAI) -> None:
     assert refusal.value.code == "video_not_found"
 
 
-def test_openai_understands_a_refusal(client: openai.OpenAI) -> None:
+def test_openai_parses_a_refusal(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as refusal:
         client.videos.create(prompt="a red fox", size="720x1280")
     error = refusal.value
@@ -116,26 +116,26 @@ def test_curl_sends_json(api: httpx.Client) -> None:
     assert json.loads(answer)["status"] == "queued"
 
 
-def test_curl_sends_a_form_with_a_picture(api: httpx.Client, tmp_path, stored: Callable[[str], Job]) -> None:
+def test_curl_sends_a_form_with_an_image(api: httpx.Client, tmp_path, stored: Callable[[str], Job]) -> None:
     (tmp_path / "fox.png").write_bytes(png())
     fields = ("-F", "prompt=a red fox", "-F", "seed=7", "-F", "metadata[a]=b", "-F", f"image=@{tmp_path}/fox.png")
     request = stored(json.loads(curl(f"{api.base_url}/v1/videos", *fields))["id"]).request
     assert (request.seed, request.metadata, bool(request.image_key)) == (7, {"a": "b"}, True)
 
 
-def test_curl_is_told_what_to_do_when_it_forgets_the_content_type(api: httpx.Client) -> None:
+def test_curl_without_the_content_type_gets_a_415_that_names_it(api: httpx.Client) -> None:
     answer = json.loads(curl(f"{api.base_url}/v1/videos", "-d", '{"prompt": "a"}'))
     assert (answer["status"], "application/json" in answer["detail"]) == (415, True)
 
 
 def test_curl_downloads_a_range_and_resumes(api: httpx.Client, tmp_path, finish: Callable[[str], bytes]) -> None:
     video_id = api.post("/v1/videos", json={"prompt": "a"}).json()["id"]
-    made = finish(video_id)
+    expected = finish(video_id)
     url = f"{api.base_url}/v1/videos/{video_id}/content"
-    assert curl(url, "-r", "5-14").encode("latin-1") == made[5:15]
-    (tmp_path / "part.mp4").write_bytes(made[:1000])
+    assert curl(url, "-r", "5-14").encode("latin-1") == expected[5:15]
+    (tmp_path / "part.mp4").write_bytes(expected[:1000])
     curl(url, "-C", "-", "-o", str(tmp_path / "part.mp4"))
-    assert (tmp_path / "part.mp4").read_bytes() == made
+    assert (tmp_path / "part.mp4").read_bytes() == expected
 
 
 def test_curl_reads_the_refusal_of_a_body_that_is_too_large(settings, start_api, announced, tmp_path) -> None:

@@ -1,4 +1,4 @@
-"""How long a video is kept, and what its caller sees when that is over."""
+"""How long a video is kept, and the responses after it has expired."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ Finish = Callable[[str], bytes]
 Stored = Callable[[str], Job]
 
 
-def made(api: httpx.Client, finish: Finish) -> dict[str, Any]:
+def finished_record(api: httpx.Client, finish: Finish) -> dict[str, Any]:
     """The record of a finished video."""
     video_id = api.post("/v1/videos", json={"prompt": "a"}).json()["id"]
     finish(video_id)
@@ -26,10 +26,10 @@ def made(api: httpx.Client, finish: Finish) -> dict[str, Any]:
 
 
 @pytest.fixture
-def over(settings: ServiceSettings, announced: ModelCard, start_api: Callable[..., str], finish: Finish) -> Any:
-    """A client, and the id of a video that was kept for a moment only."""
+def expired(settings: ServiceSettings, announced: ModelCard, start_api: Callable[..., str], finish: Finish) -> Any:
+    """A client, and the id of an expired video."""
     with httpx.Client(base_url=start_api(settings.model_copy(update={"retention_s": 0.05})), timeout=30) as api:
-        video_id = made(api, finish)["id"]
+        video_id = finished_record(api, finish)["id"]
         time.sleep(0.1)
         yield api, video_id
 
@@ -42,9 +42,9 @@ def test_a_video_is_kept_for_a_week_from_its_end(api: httpx.Client, finish: Fini
     assert record["expires_at"] - record["completed_at"] in (7 * DAY_S - 1, 7 * DAY_S, 7 * DAY_S + 1)
 
 
-def test_a_model_may_have_its_own_time(api: httpx.Client, redis: Redis, card: ModelCard, finish: Finish) -> None:
+def test_a_model_may_have_its_own_retention(api: httpx.Client, redis: Redis, card: ModelCard, finish: Finish) -> None:
     Registry(redis).announce(card.model_copy(update={"retention_s": 3600.0}), "worker-1")
-    record = made(api, finish)
+    record = finished_record(api, finish)
     assert 3599 <= record["expires_at"] - record["completed_at"] <= 3601
     remix = api.post(f"/v1/videos/{record['id']}/remix", json={"prompt": "b"}).json()["id"]
     finish(remix)
@@ -55,26 +55,26 @@ def test_a_video_can_be_kept_for_ever(
     settings: ServiceSettings, announced: ModelCard, start_api: Callable[..., str], finish: Finish
 ) -> None:
     with httpx.Client(base_url=start_api(settings.model_copy(update={"retention_s": "never"})), timeout=30) as api:
-        assert made(api, finish)["expires_at"] is None
+        assert finished_record(api, finish)["expires_at"] is None
 
 
-def test_what_has_expired_is_a_410_wherever_it_is_asked_for(
-    over: tuple[httpx.Client, str], code_of: Callable[[httpx.Response], str]
+def test_an_expired_video_is_a_410_in_all_routes_that_need_its_files(
+    expired: tuple[httpx.Client, str], code_of: Callable[[httpx.Response], str]
 ) -> None:
-    api, video_id = over
-    asked = {"prompt": "b", "video": {"id": video_id}}
+    api, video_id = expired
+    body = {"prompt": "b", "video": {"id": video_id}}
     for answer in (
         api.get(f"/v1/videos/{video_id}/content"),
         api.get(f"/v1/videos/{video_id}/content?redirect=1", follow_redirects=False),
         api.get(f"/v1/videos/{video_id}/content?variant=manifest"),
-        api.post("/v1/videos/extensions", json=asked),
-        api.post("/v1/videos/edits", json=asked),
+        api.post("/v1/videos/extensions", json=body),
+        api.post("/v1/videos/edits", json=body),
     ):
         assert (answer.status_code, code_of(answer)) == (410, "asset_expired")
 
 
-def test_the_record_stays_without_a_link_and_can_be_remixed(over: tuple[httpx.Client, str]) -> None:
-    api, video_id = over
+def test_the_record_of_an_expired_video_has_no_link_and_can_be_remixed(expired: tuple[httpx.Client, str]) -> None:
+    api, video_id = expired
     record = api.get(f"/v1/videos/{video_id}").json()
     assert (record["status"], record["url"]) == ("completed", None)
     assert record["expires_at"] <= time.time()
@@ -86,12 +86,12 @@ def test_a_link_never_outlives_the_file(
     settings: ServiceSettings, announced: ModelCard, start_api: Callable[..., str], finish: Finish
 ) -> None:
     with httpx.Client(base_url=start_api(settings.model_copy(update={"retention_s": 600.0})), timeout=30) as api:
-        record = made(api, finish)
-    ends = int(httpx.URL(record["url"]).params["expires"])
-    assert ends <= record["expires_at"] + 1
+        record = finished_record(api, finish)
+    expires = int(httpx.URL(record["url"]).params["expires"])
+    assert expires <= record["expires_at"] + 1
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "soon"])
-def test_a_time_that_makes_no_sense_is_refused(value: str) -> None:
+def test_an_invalid_retention_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match="retention_s"):
         ServiceSettings(retention_s=value)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A caller who likes to wait is answered as soon as there is something to say, and costs no thread until then."""
+"""Long polling: requests wait for a change without a thread each."""
 
 import threading
 import time
@@ -19,9 +19,7 @@ def create(api: httpx.Client, **headers: str) -> str:
     return str(api.post("/v1/videos", json={"prompt": "a red fox"}, headers=headers).json()["id"])
 
 
-def test_a_read_that_waits_is_answered_when_the_video_has_ended(
-    api: httpx.Client, finish: Callable[[str], bytes]
-) -> None:
+def test_a_waiting_read_ends_with_the_video(api: httpx.Client, finish: Callable[[str], bytes]) -> None:
     video_id = create(api)
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(api.get, f"/v1/videos/{video_id}", headers=WAIT)
@@ -32,21 +30,19 @@ def test_a_read_that_waits_is_answered_when_the_video_has_ended(
     assert (video.json()["status"], video.headers["preference-applied"]) == ("completed", "wait=60")
 
 
-def test_a_read_that_knows_the_record_waits_for_any_change_and_else_is_told_that_there_was_none(
-    api: httpx.Client, store: JobStore
-) -> None:
+def test_a_waiting_read_with_an_etag_ends_with_any_change_or_with_a_304(api: httpx.Client, store: JobStore) -> None:
     url = f"/v1/videos/{create(api)}"
-    known = {"If-None-Match": api.get(url).headers["etag"]}
-    assert api.get(url, headers={**known, "Prefer": "wait=1"}).status_code == 304
+    condition = {"If-None-Match": api.get(url).headers["etag"]}
+    assert api.get(url, headers={**condition, "Prefer": "wait=1"}).status_code == 304
     with ThreadPoolExecutor() as pool:
-        answer = pool.submit(api.get, url, headers={**known, **WAIT})
+        answer = pool.submit(api.get, url, headers={**condition, **WAIT})
         time.sleep(0.2)
         job = store.lease(url.rpartition("/")[2], "worker-1")
         assert answer.result(timeout=30).json()["state"] == "running"
         assert job is not None
         assert job.token is not None
-        known = {"If-None-Match": api.get(url).headers["etag"]}
-        answer = pool.submit(api.get, url, headers={**known, **WAIT})
+        condition = {"If-None-Match": api.get(url).headers["etag"]}
+        answer = pool.submit(api.get, url, headers={**condition, **WAIT})
         time.sleep(0.2)
         store.report(job.id, job.token, Phase.DENOISING, 5, 10)
         assert answer.result(timeout=30).json()["step"] == 5
@@ -55,7 +51,7 @@ def test_a_read_that_knows_the_record_waits_for_any_change_and_else_is_told_that
 @pytest.mark.parametrize(
     ("prefer", "status"), [("wait=60", 200), ("respond-async, wait=60", 200), ("respond-async, wait=1", 202)]
 )
-def test_a_request_that_waits_is_answered_with_the_end_or_after_its_time(
+def test_a_waiting_submit_ends_with_the_video_or_after_its_wait(
     api: httpx.Client, finish: Callable[[str], bytes], store: JobStore, prefer: str, status: int
 ) -> None:
     with ThreadPoolExecutor() as pool:
@@ -71,7 +67,7 @@ def test_a_request_that_waits_is_answered_with_the_end_or_after_its_time(
     assert video.headers["location"] == f"/v1/videos/{video.json()['id']}"
 
 
-def test_a_video_that_is_deleted_meanwhile_is_not_there(api: httpx.Client, code_of: Code) -> None:
+def test_a_waiting_read_of_a_deleted_video_is_a_404(api: httpx.Client, code_of: Code) -> None:
     video_id = create(api)
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(api.get, f"/v1/videos/{video_id}", headers=WAIT)
@@ -80,14 +76,14 @@ def test_a_video_that_is_deleted_meanwhile_is_not_there(api: httpx.Client, code_
         assert code_of(answer.result(timeout=30)) == "video_not_found"
 
 
-def test_two_hundred_wait_in_one_process_without_a_thread_each_and_others_are_served(
+def test_two_hundred_waiting_requests_need_few_threads_and_others_are_served(
     api: httpx.Client, finish: Callable[[str], bytes]
 ) -> None:
     video_id = create(api)
     before = threading.active_count()
     limits = httpx.Limits(max_connections=300)
-    with httpx.Client(base_url=api.base_url, timeout=60, limits=limits) as many, ThreadPoolExecutor(200) as pool:
-        answers = [pool.submit(many.get, f"/v1/videos/{video_id}", headers=WAIT) for _ in range(200)]
+    with httpx.Client(base_url=api.base_url, timeout=60, limits=limits) as clients, ThreadPoolExecutor(200) as pool:
+        answers = [pool.submit(clients.get, f"/v1/videos/{video_id}", headers=WAIT) for _ in range(200)]
         time.sleep(1)
         assert api.get("/v1/videos").status_code == 200
         in_the_service = threading.active_count() - before - 200  # 200 are this test's own
@@ -96,18 +92,18 @@ def test_two_hundred_wait_in_one_process_without_a_thread_each_and_others_are_se
     assert in_the_service < 50
 
 
-def test_the_list_is_read_from_both_ends_by_its_links(api: httpx.Client, finish: Callable[[str], bytes]) -> None:
-    made = [create(api) for _ in range(5)]
-    for order, expected in (("asc", made), ("desc", made[::-1])):
-        seen, url = [], f"/v1/videos?limit=2&order={order}"
+def test_the_list_is_paged_by_its_links_in_both_orders(api: httpx.Client, finish: Callable[[str], bytes]) -> None:
+    video_ids = [create(api) for _ in range(5)]
+    for order, expected in (("asc", video_ids), ("desc", video_ids[::-1])):
+        listed, url = [], f"/v1/videos?limit=2&order={order}"
         while url:
             answer = api.get(url)
             page = answer.json()
             ids = [video["id"] for video in page["data"]]
             assert (page["first_id"], page["last_id"]) == (ids[0], ids[-1])
             assert page["has_more"] == ("next" in answer.links)
-            seen, url = seen + ids, answer.links.get("next", {}).get("url")
-        assert seen == expected
-    finish(made[0])
-    assert [video["id"] for video in api.get("/v1/videos?status=completed").json()["data"]] == made[:1]
-    assert [video["id"] for video in api.get("/v1/videos?status=queued&order=asc").json()["data"]] == made[1:]
+            listed, url = listed + ids, answer.links.get("next", {}).get("url")
+        assert listed == expected
+    finish(video_ids[0])
+    assert [video["id"] for video in api.get("/v1/videos?status=completed").json()["data"]] == video_ids[:1]
+    assert [video["id"] for video in api.get("/v1/videos?status=queued&order=asc").json()["data"]] == video_ids[1:]

@@ -1,4 +1,4 @@
-"""`python -m service` as it is really run: without torch, several at a time, stopped by a signal."""
+"""`python -m service` as a process: without torch, several at a time, stopped by a signal."""
 
 import json
 import signal
@@ -19,7 +19,7 @@ HEAVY = ("torch", "diffusers", "transformers", "av", "numpy")
 
 @pytest.fixture
 def run_service(redis_url: str, tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Callable[..., str]]:
-    """Starts `python -m service` where none of the model's packages can be imported; says its address."""
+    """Starts `python -m service` without the packages of the model; returns its address."""
     blocked = tmp_path / "blocked"
     for name in HEAVY:
         (blocked / name).mkdir(parents=True)
@@ -28,11 +28,11 @@ def run_service(redis_url: str, tmp_path: Path, free_port: Callable[[], int]) ->
 
     def start(**environment: str) -> str:
         port = free_port()
-        given = {f"EASYANIMATE_{name.upper()}": value for name, value in environment.items()}
-        given |= {"EASYANIMATE_PORT": str(port), "EASYANIMATE_REDIS_URL": redis_url}
-        given |= {"EASYANIMATE_DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": f"{blocked}:{ROOT}"}
+        environ = {f"EASYANIMATE_{name.upper()}": value for name, value in environment.items()}
+        environ |= {"EASYANIMATE_PORT": str(port), "EASYANIMATE_REDIS_URL": redis_url}
+        environ |= {"EASYANIMATE_DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": f"{blocked}:{ROOT}"}
         with (tmp_path / "log").open("ab") as log:
-            running.append(subprocess.Popen([sys.executable, "-m", "service"], env=given, stderr=log, cwd=tmp_path))
+            running.append(subprocess.Popen([sys.executable, "-m", "service"], env=environ, stderr=log, cwd=tmp_path))
         url = f"http://127.0.0.1:{port}"
         _wait_for(url, running[-1])
         return url
@@ -54,7 +54,7 @@ def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
     raise AssertionError(f"python -m service ended with {process.returncode}")
 
 
-def test_two_front_ends_without_torch_answer_for_the_same_job(run_service, announced) -> None:
+def test_two_front_ends_without_torch_serve_the_same_job(run_service, announced) -> None:
     one, other = run_service(), run_service()
     video_id = httpx.post(f"{one}/v1/videos", json={"prompt": "a red fox"}).json()["id"]
     assert httpx.get(f"{other}/v1/videos/{video_id}").json()["status"] == "queued"
@@ -62,7 +62,7 @@ def test_two_front_ends_without_torch_answer_for_the_same_job(run_service, annou
     assert httpx.get(f"{one}/v1/videos/{video_id}").json()["state"] == "cancelled"
 
 
-def test_a_link_signed_with_the_kept_secret_opens_at_every_front_end(run_service, tmp_path: Path) -> None:
+def test_a_link_signed_with_the_stored_secret_is_valid_at_every_front_end(run_service, tmp_path: Path) -> None:
     addresses = run_service(), run_service()
     (tmp_path / "data" / "objects").mkdir()
     (tmp_path / "data" / "objects" / "a.txt").write_bytes(b"hello")
@@ -70,14 +70,14 @@ def test_a_link_signed_with_the_kept_secret_opens_at_every_front_end(run_service
     assert [httpx.get(address + path).content for address in addresses] == [b"hello", b"hello"]
 
 
-def test_sigterm_ends_it_well(run_service) -> None:
+def test_sigterm_exits_with_status_0(run_service) -> None:
     run_service()
     process = run_service.running[0]
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0
 
 
-def test_told_to_stop_it_answers_until_balancers_have_noticed_but_takes_no_new_video(run_service, announced) -> None:
+def test_a_draining_process_answers_and_refuses_new_videos(run_service, announced) -> None:
     url = run_service(shutdown_delay_s="3")
     video_id = httpx.post(f"{url}/v1/videos", json={"prompt": "a red fox"}).json()["id"]
     process = run_service.running[0]
@@ -100,7 +100,7 @@ def test_the_log_has_one_line_for_each_request_and_no_prompt_key_or_query(
     video = httpx.post(f"{url}/v1/videos?p=query", json={"prompt": "a private thing"}, headers=headers).json()
     httpx.post(f"{url}/v1/videos", json={"prompt": "a private thing", "seed": "private"}, headers=headers)
     httpx.get(f"{url}/files/a?signature=query")
-    run_service.running[0].terminate()  # the last line is written when its answer may have arrived already
+    run_service.running[0].terminate()  # the last line may be written after its response
     run_service.running[0].wait(20)
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     finished = [line for line in lines if line["event"] == "request.finished"]
@@ -115,18 +115,18 @@ def test_the_log_has_one_line_for_each_request_and_no_prompt_key_or_query(
 
 
 @pytest.mark.parametrize(
-    ("environment", "words"),
+    ("environment", "text"),
     [
         ({"HOST": "0.0.0.0", "AUTH": "off"}, "set EASYANIMATE_AUTH=keys"),
         ({"PORT": "many"}, "EASYANIMATE_PORT: "),
         ({"S3__REGIO": "x"}, "EASYANIMATE_S3__REGIO: "),
     ],
 )
-def test_settings_that_make_no_sense_end_it_with_a_sentence(
-    environment: dict[str, str], words: str, tmp_path: Path
-) -> None:
-    given = {f"EASYANIMATE_{name}": value for name, value in environment.items()} | {"PYTHONPATH": str(ROOT)}
-    ended = subprocess.run([sys.executable, "-m", "service"], env=given, capture_output=True, cwd=tmp_path, timeout=60)
-    assert ended.returncode == 1
-    assert words in ended.stderr.decode()
-    assert "Traceback" not in ended.stderr.decode()
+def test_invalid_settings_exit_with_a_sentence(environment: dict[str, str], text: str, tmp_path: Path) -> None:
+    environ = {f"EASYANIMATE_{name}": value for name, value in environment.items()} | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.run(
+        [sys.executable, "-m", "service"], env=environ, capture_output=True, cwd=tmp_path, timeout=60
+    )
+    assert process.returncode == 1
+    assert text in process.stderr.decode()
+    assert "Traceback" not in process.stderr.decode()

@@ -1,4 +1,4 @@
-"""When Redis is away nothing is accepted; when it is back everything goes on by itself."""
+"""During an outage of Redis nothing is accepted; afterwards the service recovers by itself."""
 
 from collections.abc import Callable, Iterator
 
@@ -16,7 +16,7 @@ Code = Callable[[httpx.Response], str]
 
 @pytest.fixture
 def own_redis(tmp_path, free_port: Callable[[], int], card: ModelCard) -> Iterator[EmbeddedRedis]:
-    """A server of our own that we may end; the small model is announced."""
+    """A server that the test may stop, with the small model announced."""
     server = EmbeddedRedis(tmp_path / "redis", free_port()).start()
     with Redis.from_url(server.url) as redis:
         Registry(redis).announce(card, "worker-1")
@@ -31,7 +31,7 @@ def client(own_redis: EmbeddedRedis, tmp_path, start_api) -> Iterator[httpx.Clie
         yield client
 
 
-def test_without_redis_every_answer_is_a_503_that_names_a_time_and_then_it_works_again(
+def test_without_redis_every_response_is_a_503_with_retry_after_until_redis_is_back(
     client: httpx.Client, own_redis: EmbeddedRedis, code_of: Code
 ) -> None:
     kept = client.post("/v1/videos", json={"prompt": "a"}).json()["id"]
@@ -55,9 +55,7 @@ def test_a_redis_that_cannot_write_is_a_503(client: httpx.Client, own_redis: Emb
     assert (answer.status_code, code_of(answer)) == (503, "queue_unavailable")
 
 
-def test_a_picture_whose_job_was_not_accepted_is_not_kept(
-    client: httpx.Client, own_redis: EmbeddedRedis, tmp_path
-) -> None:
+def test_the_image_of_a_refused_job_is_not_stored(client: httpx.Client, own_redis: EmbeddedRedis, tmp_path) -> None:
     gif = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00"
     gif += b",\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
     with Redis.from_url(own_redis.url) as redis:

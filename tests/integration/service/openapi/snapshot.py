@@ -1,4 +1,4 @@
-"""The OpenAPI document as a file, so that a change of the API is seen in a review; `make snapshot` renews it."""
+"""The OpenAPI document as a file, which shows changes of the API in a review; `make snapshot` renews it."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ SNAPSHOT = Path(__file__).with_name("openapi.json")
 
 
 def current() -> str:
-    """The document of this code, a value a line."""
+    """The document of the current code, one value per line."""
     return json.dumps(create_app(ServiceSettings()).openapi(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 

@@ -1,6 +1,6 @@
-"""Every answer to whatever requests the OpenAPI document allows, and many it does not, is one the document tells of.
+"""Every response to valid and invalid requests is in the OpenAPI document.
 
-Schemathesis makes the requests, the same ones in each run. A part of the ids is exchanged for those of real videos.
+Schemathesis generates the same requests in each run. Some ids are replaced by those of real videos.
 """
 
 import zlib
@@ -52,24 +52,24 @@ CHECKS = [
 
 schema = schemathesis.openapi.from_dict(create_app(ServiceSettings()).openapi())
 calls = count()
-answered: dict[str, set[int]] = {}  # by operation
-known: dict[str, list[str]] = {}  # by the name of a path parameter
+statuses: dict[str, set[int]] = {}  # by operation
+valid_ids: dict[str, list[str]] = {}  # by the name of a path parameter
 
 
 @schema.hook
 def map_path_parameters(context: schemathesis.HookContext, path_parameters: dict[str, Any] | None) -> dict[str, Any]:
-    """Two of three ids lead somewhere."""
-    found = {}
+    """Replaces two of three ids by valid ones."""
+    values = {}
     for name, value in (path_parameters or {}).items():
         place = zlib.crc32(repr(value).encode())
-        ids = known.get(f"{context.operation.label} {name}") or known.get(name, [])
-        found[name] = ids[place % len(ids)] if ids and place % 3 else value
-    return found
+        ids = valid_ids.get(f"{context.operation.label} {name}") or valid_ids.get(name, [])
+        values[name] = ids[place % len(ids)] if ids and place % 3 else value
+    return values
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Iterator[str]:
-    """A front end that wants a key, with videos that wait, run, have ended each way, and are there to be deleted."""
+    """A front end with keys, and videos in each state, some of them to be deleted."""
     folder = tmp_path_factory.mktemp("document")
     server, receiver = EmbeddedRedis(folder, free_port()).start(), Receiver()
     settings = ServiceSettings.model_validate(
@@ -87,19 +87,19 @@ def url(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Iterator[s
 
 
 def _fill(client: httpx.Client, store: JobStore, settings: ServiceSettings, receiver: str) -> None:
-    def ask(**fields: object) -> str:
+    def create(**fields: object) -> str:
         return str(client.post("/v1/videos", json={"prompt": "a", **fields}).raise_for_status().json()["id"])
 
-    def send() -> str:
+    def upload() -> str:
         sent = client.post("/v1/files", files={"file": ("start.png", png)}, data={"purpose": "vision"})
         return str(sent.raise_for_status().json()["id"])
 
     def subscribe() -> str:
-        asked = {"url": receiver, "name": "a", "event_types": ["video.failed"]}
-        return str(client.post("/v1/webhook_endpoints", json=asked).raise_for_status().json()["id"])
+        body = {"url": receiver, "name": "a", "event_types": ["video.failed"]}
+        return str(client.post("/v1/webhook_endpoints", json=body).raise_for_status().json()["id"])
 
-    png = picture()
-    completed, running, failed, cancelled = (ask(webhook={"url": receiver}) for _ in range(4))
+    png = image_bytes()
+    completed, running, failed, cancelled = (create(webhook={"url": receiver}) for _ in range(4))
     finished(store, settings, completed)
     tokens: dict[str, str] = {}
     for job_id in (running, failed):
@@ -110,21 +110,25 @@ def _fill(client: httpx.Client, store: JobStore, settings: ServiceSettings, rece
     store.record_segment(running, tokens[running], 0, Segment(key=f"videos/{running}/0/segment-0000.ts", num_frames=24))
     store.fail(failed, tokens[failed], failure("gpu_out_of_memory"))
     client.post(f"/v1/videos/{cancelled}/cancel").raise_for_status()
-    known["video_id"] = [completed, completed, running, failed, cancelled, ask()]
-    known["DELETE /v1/videos/{video_id} video_id"] = [ask() for _ in range(EXAMPLES)]
-    known["GET /v1/videos/{video_id}/events video_id"] = [completed, failed, cancelled]  # of others it would not end
-    known["GET /v1/videos/{video_id}/playlist.m3u8 video_id"] = [running]  # the others are one window long
-    known["endpoint_id"] = [subscribe() for _ in range(3)]
-    known["DELETE /v1/webhook_endpoints/{endpoint_id} endpoint_id"] = [subscribe() for _ in range(EXAMPLES)]
-    told = client.get(f"/v1/videos/{completed}/deliveries").raise_for_status().json()["data"]
-    known["delivery_id"] = [delivery["id"] for delivery in told]
-    known["POST /v1/videos/{video_id}/deliveries/{delivery_id}/redeliver video_id"] = [completed]
-    known["file_id"] = [send() for _ in range(3)]
-    known["DELETE /v1/files/{file_id} file_id"] = [send() for _ in range(EXAMPLES)]
-    known["model"] = ["easyanimate-v3-tiny"]
+    valid_ids["video_id"] = [completed, completed, running, failed, cancelled, create()]
+    valid_ids["DELETE /v1/videos/{video_id} video_id"] = [create() for _ in range(EXAMPLES)]
+    valid_ids["GET /v1/videos/{video_id}/events video_id"] = [
+        completed,
+        failed,
+        cancelled,
+    ]  # others do not end
+    valid_ids["GET /v1/videos/{video_id}/playlist.m3u8 video_id"] = [running]  # the others have one window
+    valid_ids["endpoint_id"] = [subscribe() for _ in range(3)]
+    valid_ids["DELETE /v1/webhook_endpoints/{endpoint_id} endpoint_id"] = [subscribe() for _ in range(EXAMPLES)]
+    deliveries = client.get(f"/v1/videos/{completed}/deliveries").raise_for_status().json()["data"]
+    valid_ids["delivery_id"] = [delivery["id"] for delivery in deliveries]
+    valid_ids["POST /v1/videos/{video_id}/deliveries/{delivery_id}/redeliver video_id"] = [completed]
+    valid_ids["file_id"] = [upload() for _ in range(3)]
+    valid_ids["DELETE /v1/files/{file_id} file_id"] = [upload() for _ in range(EXAMPLES)]
+    valid_ids["model"] = ["easyanimate-v3-tiny"]
 
 
-def picture() -> bytes:
+def image_bytes() -> bytes:
     out = BytesIO()
     Image.new("RGB", (64, 64), "red").save(out, "PNG")
     return out.getvalue()
@@ -140,24 +144,24 @@ def picture() -> bytes:
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-def test_no_answer_is_undocumented_or_an_accident(case: schemathesis.Case, url: str) -> None:
-    _make_useful(case)
+def test_every_response_is_documented_and_no_server_error(case: schemathesis.Case, url: str) -> None:
+    _vary(case)
     answer = case.call(base_url=url, headers=AUTH)
-    answered.setdefault(case.operation.label, set()).add(answer.status_code)
+    statuses.setdefault(case.operation.label, set()).add(answer.status_code)
     case.validate_response(answer, checks=CHECKS, headers=AUTH)
 
 
-def test_every_operation_has_been_asked_for_something_it_does() -> None:
-    labels = {f"{method.upper()} {path}" for path, found in schema.raw_schema["paths"].items() for method in found}
-    assert {label for label in labels if not answered[label] & {200, 201, 204}} == set()
+def test_every_operation_had_a_successful_request() -> None:
+    labels = {f"{method.upper()} {path}" for path, values in schema.raw_schema["paths"].items() for method in values}
+    assert {label for label in labels if not statuses[label] & {200, 201, 204}} == set()
 
 
-def _make_useful(case: schemathesis.Case) -> None:
-    """Exchange the document's examples where the same one again and again would only be refused or take long."""
+def _vary(case: schemathesis.Case) -> None:
+    """Replaces examples that would be refused or slow when repeated."""
     if case.headers.get("Prefer") == "wait=30":
         case.headers["Prefer"] = "wait=0"
     if case.headers.get("Idempotency-Key") and (number := next(calls)) % 8:
         case.headers["Idempotency-Key"] = f"order-{number}"
     body = case.body if isinstance(case.body, dict) else {}
     if isinstance(video := body.get("video"), dict) and video.get("id") == VIDEO_ID:
-        case.body = {**body, "video": {**video, "id": known["video_id"][0]}}
+        case.body = {**body, "video": {**video, "id": valid_ids["video_id"][0]}}

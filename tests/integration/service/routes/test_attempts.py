@@ -1,4 +1,4 @@
-"""`/attempts` tells a video's owner, and nobody else, of every try."""
+"""`/attempts` lists every attempt at a video, for its owner only."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""A video's events arrive as they happen, in order and each once, whatever is cut, killed or restarted in between."""
+"""Events arrive in order and each once, also over cut connections and restarts of processes."""
 
 import json
 import signal
@@ -28,7 +28,7 @@ Event = dict[str, Any]
 
 
 def events_of(lines: Iterator[str]) -> Iterator[Event]:
-    """The events in these lines, with `id` as a number and `data` as it was before JSON."""
+    """The events in these lines, with `id` as a number and `data` parsed."""
     event: Event = {}
     for line in lines:
         name, _, value = line.partition(": ")
@@ -66,7 +66,7 @@ def url(api: httpx.Client) -> str:
     return str(api.base_url).rstrip("/")
 
 
-def test_the_whole_life_is_told_in_order_while_it_happens(
+def test_all_events_of_a_job_arrive_in_order_while_it_runs(
     url: str, store: JobStore, finish: Callable[[str], bytes]
 ) -> None:
     video_id = create(url)
@@ -90,18 +90,20 @@ def test_the_whole_life_is_told_in_order_while_it_happens(
     assert httpx.get(rest[4]["data"]["url"]).status_code == 200
 
 
-def test_ids_grow_and_every_place_can_be_resumed(url: str, store: JobStore, finish: Callable[[str], bytes]) -> None:
+def test_ids_grow_and_the_stream_resumes_after_each_of_them(
+    url: str, store: JobStore, finish: Callable[[str], bytes]
+) -> None:
     video_id = create(url)
     finish(video_id)
     with listening(url, video_id) as events:
         everything = list(events)
     ids = [event["id"] for event in everything]
     assert ids == sorted(set(ids))
-    for place, last_id in enumerate(ids[:-1]):
+    for index, last_id in enumerate(ids[:-1]):
         with listening(url, video_id, last_id) as events:
             rest = list(events)
-        assert [event["id"] for event in rest] == ids[place + 1 :]
-        assert rest[:-1] == everything[place + 1 : -1]
+        assert [event["id"] for event in rest] == ids[index + 1 :]
+        assert rest[:-1] == everything[index + 1 : -1]
     after_all = httpx.get(f"{url}/v1/videos/{video_id}/events", headers={"Last-Event-ID": str(ids[-1])})
     assert (after_all.status_code, after_all.content) == (204, b"")
 
@@ -116,17 +118,17 @@ def test_a_deleted_video_ends_its_stream(url: str) -> None:
 
 
 @pytest.mark.parametrize("last", ["x", "-1", "1.5", "9" * 30, "١"])
-def test_a_wrong_place_is_refused(api: httpx.Client, code_of: Code, last: str) -> None:
+def test_an_invalid_last_event_id_is_refused(api: httpx.Client, code_of: Code, last: str) -> None:
     video_id = create(str(api.base_url).rstrip("/"))
     answer = api.get(f"/v1/videos/{video_id}/events", headers={"Last-Event-ID": last.encode()})
     assert (code_of(answer), answer.json()["error"]["param"]) == ("invalid_request", "Last-Event-ID")
 
 
-def test_there_is_no_stream_of_what_is_not_there(api: httpx.Client, code_of: Code) -> None:
+def test_the_stream_of_an_unknown_video_is_a_404(api: httpx.Client, code_of: Code) -> None:
     assert code_of(api.get("/v1/videos/video_nope/events")) == "video_not_found"
 
 
-def test_a_comment_comes_now_and_then(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_comments_are_sent_at_an_interval(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.routes.videos.events.COMMENT_INTERVAL_S", 0.2)
     video_id = create(url)
     with httpx.stream("GET", f"{url}/v1/videos/{video_id}/events", timeout=60) as answer:
@@ -141,8 +143,8 @@ def test_a_hundred_listeners_share_one_subscription_and_leave_none_behind(
     url = start_api(settings, apps)
     resources, video_id = apps[0].state.resources, create(url)
 
-    def waiting(kind: str) -> float:
-        return float(resources.metrics.registry.get_sample_value("easyanimate_http_waiting", {"kind": kind}) or 0)
+    def listeners() -> float:
+        return float(resources.metrics.registry.get_sample_value("easyanimate_http_waiting", {"kind": "events"}) or 0)
 
     def subscriptions() -> int:
         return int(redis.pubsub_numsub(f"job:{video_id}:news")[0][1])
@@ -153,20 +155,20 @@ def test_a_hundred_listeners_share_one_subscription_and_leave_none_behind(
         answers = [client.send(request, stream=True) for request in requests]
         streams = [events_of(answer.iter_lines()) for answer in answers]
         assert [next(stream)["data"] for stream in streams] == [{"state": "queued"}] * 100
-        assert (waiting("events"), subscriptions()) == (100, 1)
+        assert (listeners(), subscriptions()) == (100, 1)
         lease(store, video_id)
         assert {next(stream)["event"] for stream in streams} == {"log"}
         for answer in answers:
             answer.close()
     deadline = time.monotonic() + 60
-    while (waiting("events"), resources.notifications.waiting, subscriptions()) != (0, 0, 0):
+    while (listeners(), resources.notifications.waiting, subscriptions()) != (0, 0, 0):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
 @pytest.fixture
 def own_redis(tmp_path: Path, free_port: Callable[[], int], card: ModelCard) -> Iterator[EmbeddedRedis]:
-    """A server of our own that we may end; the small model is announced."""
+    """A server that the test may stop, with the small model announced."""
     server = EmbeddedRedis(tmp_path / "redis", free_port()).start()
     with Redis.from_url(server.url) as redis:
         Registry(redis).announce(card, "worker-1")
@@ -174,7 +176,7 @@ def own_redis(tmp_path: Path, free_port: Callable[[], int], card: ModelCard) -> 
     server.stop()
 
 
-def test_a_stream_goes_on_over_a_restart_of_redis(own_redis: EmbeddedRedis, tmp_path: Path, start_api: Any) -> None:
+def test_a_stream_continues_after_a_restart_of_redis(own_redis: EmbeddedRedis, tmp_path: Path, start_api: Any) -> None:
     url = start_api(ServiceSettings(redis_url=own_redis.url, data_dir=tmp_path))
     video_id = create(url)
     with listening(url, video_id) as events:
@@ -192,30 +194,30 @@ def test_a_stream_goes_on_over_a_restart_of_redis(own_redis: EmbeddedRedis, tmp_
 
 def serve(port: int, redis_url: str, folder: Path) -> "subprocess.Popen[bytes]":
     settings = {"PORT": str(port), "REDIS_URL": redis_url, "DATA_DIR": str(folder)}
-    given = {f"EASYANIMATE_{name}": value for name, value in settings.items()}
-    given["PYTHONPATH"] = str(Path(__file__).parents[4])
-    return subprocess.Popen([sys.executable, "-m", "service"], env=given, stderr=subprocess.DEVNULL, cwd=folder)
+    environ = {f"EASYANIMATE_{name}": value for name, value in settings.items()}
+    environ["PYTHONPATH"] = str(Path(__file__).parents[4])
+    return subprocess.Popen([sys.executable, "-m", "service"], env=environ, stderr=subprocess.DEVNULL, cwd=folder)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_a_listener_loses_and_doubles_nothing_when_the_front_end_is_killed_and_comes_back(
-    how: signal.Signals, store: JobStore, announced: ModelCard, redis_url: str, tmp_path: Path, free_port: Any
+@pytest.mark.parametrize("sent_signal", [signal.SIGKILL, signal.SIGTERM])
+def test_a_listener_misses_and_repeats_nothing_when_the_front_end_is_killed_and_restarted(
+    sent_signal: signal.Signals, store: JobStore, announced: ModelCard, redis_url: str, tmp_path: Path, free_port: Any
 ) -> None:
     port, steps = free_port(), 60
     url = f"http://127.0.0.1:{port}"
     processes = [serve(port, redis_url, tmp_path)]
     wait_for(url)
     video_id = create(url)
-    heard: list[Event] = []
-    listener = Thread(target=hear_everything, args=[url, video_id, heard])
+    received: list[Event] = []
+    listener = Thread(target=receive_all, args=[url, video_id, received])
     listener.start()
     held = lease(store, video_id)
     for step in range(steps):
         store.report(*held, Phase.DENOISING, step, steps)
         if step == steps // 2:
-            while not heard:
+            while not received:
                 time.sleep(0.05)
-            processes[0].send_signal(how)
+            processes[0].send_signal(sent_signal)
             assert processes[0].wait(timeout=60) is not None
             processes.append(serve(port, redis_url, tmp_path))
     store.fail(*held, failure("internal_error"))
@@ -223,19 +225,19 @@ def test_a_listener_loses_and_doubles_nothing_when_the_front_end_is_killed_and_c
     for process in processes:
         process.kill()
         process.wait()
-    assert [event["data"]["step"] for event in heard if event["event"] == "progress"] == list(range(steps))
-    assert heard[-1]["event"] == "done"
-    ids = [event["id"] for event in heard]
+    assert [event["data"]["step"] for event in received if event["event"] == "progress"] == list(range(steps))
+    assert received[-1]["event"] == "done"
+    ids = [event["id"] for event in received]
     assert ids == sorted(set(ids))
 
 
-def hear_everything(url: str, video_id: str, heard: list[Event]) -> None:
-    """As a browser does: come back with the last id until the stream says that it is over."""
+def receive_all(url: str, video_id: str, received: list[Event]) -> None:
+    """Reconnects with the last id until the `done` event, as a browser does."""
     deadline = time.monotonic() + 120
-    while not (heard and heard[-1]["event"] == "done") and time.monotonic() < deadline:
+    while not (received and received[-1]["event"] == "done") and time.monotonic() < deadline:
         try:
-            with listening(url, video_id, heard[-1]["id"] if heard else None) as events:
-                heard.extend(events)
+            with listening(url, video_id, received[-1]["id"] if received else None) as events:
+                received.extend(events)
         except httpx.TransportError:
             time.sleep(0.05)
 
@@ -248,10 +250,10 @@ def wait_for(url: str) -> None:
             return
         except httpx.TransportError:
             time.sleep(0.05)
-    raise AssertionError("the front end does not come up")
+    raise AssertionError("the front end does not start")
 
 
-def test_a_jobs_first_events_may_be_forgotten_and_the_state_is_told_all_the_same(
+def test_a_stream_whose_first_events_were_trimmed_starts_with_the_state(
     url: str, store: JobStore, redis: Redis
 ) -> None:
     video_id = create(url)

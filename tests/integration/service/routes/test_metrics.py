@@ -1,4 +1,4 @@
-"""Prometheus is told what happened: each end once, whatever front end it asks, and each request by its route."""
+"""Metrics count each end once for all front ends, and each request by its route."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ MODEL = "easyanimate-v3-tiny"
 
 
 def read(url: str) -> dict[tuple[str, tuple[str, ...]], float]:
-    """Every sample by its name and the values of its labels, in the order of the labels' names."""
+    """The samples by name and label values, in the order of the label names."""
     answer = httpx.get(f"{url}/metrics")
     assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (200, "text/plain")
     samples = [s for family in text_string_to_metric_families(answer.text) for s in family.samples]
@@ -45,18 +45,18 @@ def test_every_end_is_counted_once_over_all_front_ends(
     running = create(one)
     assert store.lease(running, "worker-1") is not None
     for url in (one, other):
-        told = read(url)
-        assert told["easyanimate_redis_up", ()] == 1
-        assert told["easyanimate_jobs_total", ("", MODEL, "completed")] == 1
-        assert told["easyanimate_jobs_total", ("gpu_out_of_memory", MODEL, "failed")] == 1
-        assert told["easyanimate_jobs_total", ("cancelled", MODEL, "cancelled")] == 1
-        assert told["easyanimate_attempts_total", (MODEL, "retried")] == 1
-        assert told["easyanimate_attempts_total", (MODEL, "completed")] == 1
-        assert told["easyanimate_phase_seconds_total", (MODEL, "denoising")] == 1.5
-        assert told["easyanimate_phases_total", (MODEL, "denoising")] == 1
-        assert told["easyanimate_queue_depth", (MODEL,)] == 1
-        assert told["easyanimate_queue_head_age_seconds", (MODEL,)] >= 0
-        assert (told["easyanimate_jobs_running", ()], told["easyanimate_workers", (MODEL,)]) == (1, 1)
+        samples = read(url)
+        assert samples["easyanimate_redis_up", ()] == 1
+        assert samples["easyanimate_jobs_total", ("", MODEL, "completed")] == 1
+        assert samples["easyanimate_jobs_total", ("gpu_out_of_memory", MODEL, "failed")] == 1
+        assert samples["easyanimate_jobs_total", ("cancelled", MODEL, "cancelled")] == 1
+        assert samples["easyanimate_attempts_total", (MODEL, "retried")] == 1
+        assert samples["easyanimate_attempts_total", (MODEL, "completed")] == 1
+        assert samples["easyanimate_phase_seconds_total", (MODEL, "denoising")] == 1.5
+        assert samples["easyanimate_phases_total", (MODEL, "denoising")] == 1
+        assert samples["easyanimate_queue_depth", (MODEL,)] == 1
+        assert samples["easyanimate_queue_head_age_seconds", (MODEL,)] >= 0
+        assert (samples["easyanimate_jobs_running", ()], samples["easyanimate_workers", (MODEL,)]) == (1, 1)
 
 
 def test_requests_are_counted_by_route_and_not_by_video(
@@ -68,16 +68,16 @@ def test_requests_are_counted_by_route_and_not_by_video(
         httpx.get(f"{url}/v1/videos/{video_id}")
     httpx.get(f"{url}/v1/videos/{ids[0]}", headers={"Prefer": "wait=1"})
     httpx.get(f"{url}/nowhere/{ids[0]}")
-    told = read(url)
-    assert told["easyanimate_http_requests_total", ("POST", "/v1/videos", "200")] == 3
-    assert told["easyanimate_http_requests_total", ("GET", "/v1/videos/{video_id}", "200")] == 4
-    assert told["easyanimate_http_requests_total", ("GET", "/v1/videos/{video_id}", "404")] == 1
-    assert told["easyanimate_http_requests_total", ("GET", "none", "404")] == 1
-    assert told["easyanimate_http_request_seconds_count", ("GET", "/v1/videos/{video_id}")] == 4
-    assert not any(video_id in str(name) for name in told for video_id in ids)
+    samples = read(url)
+    assert samples["easyanimate_http_requests_total", ("POST", "/v1/videos", "200")] == 3
+    assert samples["easyanimate_http_requests_total", ("GET", "/v1/videos/{video_id}", "200")] == 4
+    assert samples["easyanimate_http_requests_total", ("GET", "/v1/videos/{video_id}", "404")] == 1
+    assert samples["easyanimate_http_requests_total", ("GET", "none", "404")] == 1
+    assert samples["easyanimate_http_request_seconds_count", ("GET", "/v1/videos/{video_id}")] == 4
+    assert not any(video_id in str(name) for name in samples for video_id in ids)
 
 
-def test_without_redis_it_says_so_and_still_counts(
+def test_without_redis_the_requests_are_still_counted(
     tmp_path: Any, free_port: Callable[[], int], start_api: Any, card: Any
 ) -> None:
     server = EmbeddedRedis(tmp_path / "redis", free_port()).start()
@@ -86,6 +86,6 @@ def test_without_redis_it_says_so_and_still_counts(
         assert redis.ping()
     server.stop()
     httpx.get(f"{url}/healthz")
-    told = read(url)
-    assert told["easyanimate_redis_up", ()] == 0
-    assert told["easyanimate_http_requests_total", ("GET", "/healthz", "200")] == 1
+    samples = read(url)
+    assert samples["easyanimate_redis_up", ()] == 0
+    assert samples["easyanimate_http_requests_total", ("GET", "/healthz", "200")] == 1

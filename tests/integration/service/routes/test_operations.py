@@ -1,4 +1,4 @@
-"""What surrounds the videos: models, health, documents, request ids, and errors of the framework in our form."""
+"""Models, health, the reference page, request ids, and problem bodies of framework errors."""
 
 import re
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def test_an_unknown_model_is_a_404(api: httpx.Client, code_of: Code) -> None:
     assert (answer.status_code, code_of(answer)) == (404, "model_not_found")
 
 
-def test_a_front_end_with_everything_is_ready(api: httpx.Client, announced: ModelCard) -> None:
+def test_a_complete_front_end_is_ready(api: httpx.Client, announced: ModelCard) -> None:
     assert api.get("/healthz").json() == {"status": "ok"}
     answer = api.get("/readyz")
     assert (answer.status_code, answer.json()) == (
@@ -80,25 +80,25 @@ def _objects(tmp_path) -> None:
         ("GET", "/v1/videos/x%2Fattempts/y", 404, "not_found"),
     ],
 )
-def test_errors_of_the_framework_have_our_form(
+def test_errors_of_the_framework_have_a_problem_body(
     api: httpx.Client, code_of: Code, method: str, path: str, status: int, code: str
 ) -> None:
     answer = api.request(method, path)
     assert (answer.status_code, code_of(answer)) == (status, code)
 
 
-def test_a_sane_request_id_of_the_caller_is_kept(api: httpx.Client) -> None:
+def test_a_valid_request_id_of_the_client_is_used(api: httpx.Client) -> None:
     for path in ("/healthz", "/nope", "/v1/videos"):
         assert api.get(path, headers={"x-request-id": "job-7.a_b"}).headers["x-request-id"] == "job-7.a_b"
 
 
-@pytest.mark.parametrize("given", ["a b", "x" * 200, "a;b", 'a"b', "é"])
-def test_another_request_id_is_replaced(api: httpx.Client, given: str) -> None:
-    answer = api.get("/healthz", headers={"x-request-id": given.encode()})
+@pytest.mark.parametrize("request_id", ["a b", "x" * 200, "a;b", 'a"b', "é"])
+def test_an_invalid_request_id_is_replaced(api: httpx.Client, request_id: str) -> None:
+    answer = api.get("/healthz", headers={"x-request-id": request_id.encode()})
     assert answer.headers["x-request-id"].startswith("req_")
 
 
-def test_the_reference_page_needs_no_other_place(api: httpx.Client) -> None:
+def test_the_reference_page_loads_nothing_from_other_origins(api: httpx.Client) -> None:
     page = api.get("/docs")
     needed = re.findall(r"""(?:src|href|url)\s*[=:]\s*["']([^"']+)""", page.text)
     assert page.status_code == 200
@@ -114,7 +114,7 @@ def test_the_reference_page_serves_nothing_else(api: httpx.Client, code_of: Code
         assert (answer.status_code, code_of(answer)) == (404, "not_found")
 
 
-def test_something_unforeseen_is_a_500_without_its_trace(
+def test_an_unexpected_error_is_a_500_without_its_traceback(
     settings, start_api, announced, code_of: Code, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
@@ -127,5 +127,5 @@ def test_something_unforeseen_is_a_500_without_its_trace(
     assert "ZeroDivision" not in answer.text
 
 
-def test_every_code_has_a_status_of_an_error() -> None:
+def test_every_error_code_has_an_error_status() -> None:
     assert all(400 <= code.status < 600 for code in ERROR_CODES.values())

@@ -1,4 +1,4 @@
-"""The studio page as it is served: small, of one piece, and nothing from elsewhere."""
+"""The studio page is small and loads nothing from other origins."""
 
 import re
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 
 from service.settings import ServiceSettings
 
-LARGEST = 30_000  # all of it together, so that it stays a page that somebody reads through
+MAX_PAGE_BYTES = 30_000  # of all files together, so that the page stays readable
 ASSETS = ("/studio/studio.css", "/studio/studio.js", "/studio/icon.svg")
 
 
@@ -18,14 +18,16 @@ def page(fleeting: httpx.Client) -> httpx.Response:
     return fleeting.get("/").raise_for_status()
 
 
-def test_the_page_may_run_only_what_it_brings(page: httpx.Response) -> None:
+def test_the_page_runs_only_its_own_scripts(page: httpx.Response) -> None:
     rules = dict(rule.strip().split(" ", 1) for rule in page.headers["content-security-policy"].split(";"))
     assert {rules[name] for name in ("default-src", "base-uri", "form-action", "frame-ancestors")} == {"'none'"}
     assert {rules[name] for name in ("script-src", "style-src", "connect-src")} == {"'self'"}
     assert not re.search(r"<style|style=|\son\w+=|<script(?![^>]*\ssrc=)", page.text)
 
 
-def test_videos_may_come_from_where_their_links_lead(start_api: Callable[..., str], settings: ServiceSettings) -> None:
+def test_media_may_come_from_the_origin_of_the_storage(
+    start_api: Callable[..., str], settings: ServiceSettings
+) -> None:
     bucket = {
         "bucket": "videos",
         "endpoint_url": "https://s3.example:9000",
@@ -38,7 +40,7 @@ def test_videos_may_come_from_where_their_links_lead(start_api: Callable[..., st
 
 
 @pytest.mark.parametrize("path", ["/", *ASSETS])
-def test_who_has_it_does_not_get_it_again(fleeting: httpx.Client, path: str) -> None:
+def test_a_matching_etag_gets_a_304(fleeting: httpx.Client, path: str) -> None:
     first = fleeting.get(path)
     assert first.headers["cache-control"] == "no-cache"
     again = fleeting.get(path, headers={"If-None-Match": first.headers["etag"]})
@@ -47,46 +49,46 @@ def test_who_has_it_does_not_get_it_again(fleeting: httpx.Client, path: str) -> 
 
 
 @pytest.mark.parametrize("path", ["/", *ASSETS])
-def test_a_head_is_the_answer_without_its_body(fleeting: httpx.Client, path: str) -> None:
+def test_head_has_the_headers_without_the_body(fleeting: httpx.Client, path: str) -> None:
     head, whole = fleeting.head(path), fleeting.get(path)
     assert (head.status_code, head.content) == (200, b"")
     assert all(head.headers[name] == whole.headers[name] for name in ("etag", "content-type", "content-length"))
 
 
-def test_all_it_names_is_here(fleeting: httpx.Client, page: httpx.Response) -> None:
+def test_all_links_of_the_page_are_served(fleeting: httpx.Client, page: httpx.Response) -> None:
     named = set(re.findall(r'(?:src|href)="([^"]+)"', page.text))
     assert named == {*ASSETS, "/docs"}
     for path in named:
         fleeting.get(path).raise_for_status()
 
 
-def test_it_names_nobody_else() -> None:
+def test_the_page_names_no_other_origin() -> None:
     for file in (files("service") / "studio").iterdir():
         text = file.read_text().replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"https?://|//[a-z]+\.[a-z]|@import", text), file.name
 
 
-def test_no_text_of_others_becomes_a_part_of_the_page() -> None:
+def test_no_text_is_inserted_as_html() -> None:
     script = (files("service") / "studio" / "studio.js").read_text()
     assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|new Function", script)
     assert "localStorage" not in script
 
 
-def test_it_is_small() -> None:
-    assert sum(len(file.read_bytes()) for file in (files("service") / "studio").iterdir()) <= LARGEST
+def test_the_page_is_small() -> None:
+    assert sum(len(file.read_bytes()) for file in (files("service") / "studio").iterdir()) <= MAX_PAGE_BYTES
 
 
-def test_it_serves_nothing_else(fleeting: httpx.Client, code_of: Callable[[httpx.Response], str]) -> None:
+def test_other_files_are_not_served(fleeting: httpx.Client, code_of: Callable[[httpx.Response], str]) -> None:
     for name in ("index.html", "..%2Fapp.py", "%2Fetc%2Fpasswd", "nope.js"):
         answer = fleeting.get(f"/studio/{name}")
         assert (answer.status_code, code_of(answer)) == (404, "not_found")
 
 
-def test_it_is_for_people_and_not_in_the_document(fleeting: httpx.Client) -> None:
+def test_the_page_is_not_in_the_openapi_document(fleeting: httpx.Client) -> None:
     assert not [path for path in fleeting.get("/openapi.json").json()["paths"] if path == "/" or "studio" in path]
 
 
-def test_the_page_needs_no_key_where_all_else_does(start_api: Callable[..., str], settings: ServiceSettings) -> None:
+def test_the_page_needs_no_key(start_api: Callable[..., str], settings: ServiceSettings) -> None:
     closed = ServiceSettings.model_validate({**settings.model_dump(), "auth": "keys", "api_keys": "k"})
     with httpx.Client(base_url=start_api(closed)) as client:
         assert client.get("/v1/models").status_code == 401

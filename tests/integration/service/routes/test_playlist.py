@@ -1,4 +1,4 @@
-"""What is finished of a long video, watched through its playlist by a real player while the rest is being made."""
+"""A player shows the finished segments of a long video while it is running."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -31,11 +31,11 @@ everywhere = pytest.mark.parametrize("settings", ["local", "s3"], indirect=True)
 
 @pytest.fixture
 def settings(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> ServiceSettings:
-    """A front end with two callers, whose files lie in a folder, or in a bucket."""
-    wish = {"redis_url": redis_url, "data_dir": tmp_path, "api_keys": ",".join(KEYS)}
+    """A front end with two callers, and storage in a folder or a bucket."""
+    values = {"redis_url": redis_url, "data_dir": tmp_path, "api_keys": ",".join(KEYS)}
     if getattr(request, "param", "local") == "s3":
-        wish |= {"storage": "s3", "s3": request.getfixturevalue("s3_settings")}
-    return ServiceSettings.model_validate(wish)
+        values |= {"storage": "s3", "s3": request.getfixturevalue("s3_settings")}
+    return ServiceSettings.model_validate(values)
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def api(
 
 
 @dataclass
-class Hand:
-    """Makes a long video, segment by segment, as a worker does."""
+class LongVideoWorker:
+    """Stores a long video segment by segment, as a worker does."""
 
     store: JobStore
     storage: Storage
@@ -62,7 +62,7 @@ class Hand:
         return result_key(self.job.id, self.job.attempt, self.job.token or "", "video.mp4")
 
     def window(self) -> None:
-        """The next window is there."""
+        """Stores the next window."""
         number, path = len(self.frames), self.folder / "segment.ts"
         writer = SegmentWriter(path, width=64, height=48, fps=FPS, first_frame=sum(self.frames))
         writer.write(np.full((FRAMES, 48, 64, 3), 40 * number, np.uint8))
@@ -82,11 +82,11 @@ class Hand:
 
 
 @pytest.fixture
-def hand(api: httpx.Client, store: JobStore, settings: ServiceSettings, tmp_path: Path) -> Hand:
+def worker(api: httpx.Client, store: JobStore, settings: ServiceSettings, tmp_path: Path) -> LongVideoWorker:
     video_id = api.post("/v1/videos", json={"prompt": "a"}).json()["id"]
     job = store.lease(video_id, "worker-1")
     assert job
-    return Hand(store, open_storage(settings), tmp_path, job)
+    return LongVideoWorker(store, open_storage(settings), tmp_path, job)
 
 
 def links(text: str) -> list[str]:
@@ -94,17 +94,19 @@ def links(text: str) -> list[str]:
 
 
 @everywhere
-def test_a_player_watches_what_is_there_and_then_all_of_it(api: httpx.Client, hand: Hand) -> None:
-    path = f"/v1/videos/{hand.job.id}/playlist.m3u8"
-    hand.window()
-    hand.window()
+def test_a_player_shows_the_finished_segments_and_later_the_whole_video(
+    api: httpx.Client, worker: LongVideoWorker
+) -> None:
+    path = f"/v1/videos/{worker.job.id}/playlist.m3u8"
+    worker.window()
+    worker.window()
     answer = api.get(path)
     assert answer.headers["content-type"] == "application/vnd.apple.mpegurl"
     assert answer.headers["cache-control"] == "no-store"
     assert (answer.text.count("#EXTINF:0.66667,"), "#EXT-X-ENDLIST" in answer.text) == (2, False)
-    assert api.get(f"/v1/videos/{hand.job.id}").json()["watchable_s"] == pytest.approx(4 / 3, abs=0.01)
-    hand.window()
-    hand.finish()
+    assert api.get(f"/v1/videos/{worker.job.id}").json()["watchable_s"] == pytest.approx(4 / 3, abs=0.01)
+    worker.window()
+    worker.finish()
     finished = api.get(path).text
     assert finished.startswith(answer.text[: answer.text.index("#EXTINF")])  # a playlist only grows
     assert finished.endswith("#EXT-X-ENDLIST\n")
@@ -115,46 +117,48 @@ def test_a_player_watches_what_is_there_and_then_all_of_it(api: httpx.Client, ha
 
 
 @everywhere
-def test_the_segments_need_no_key_and_say_what_they_are(api: httpx.Client, hand: Hand) -> None:
-    hand.window()
-    [link] = links(api.get(f"/v1/videos/{hand.job.id}/playlist.m3u8").text)
+def test_the_segments_need_no_key_and_have_their_content_type(api: httpx.Client, worker: LongVideoWorker) -> None:
+    worker.window()
+    [link] = links(api.get(f"/v1/videos/{worker.job.id}/playlist.m3u8").text)
     answer = httpx.get(link)
     assert (answer.status_code, answer.headers["content-type"], answer.content[0]) == (200, "video/mp2t", 0x47)
     assert httpx.get(link.replace("signature", "s").replace("Signature", "s")).status_code in (400, 401, 403)
 
 
-def test_it_is_for_its_owner_alone(api: httpx.Client, hand: Hand, code_of: Code) -> None:
-    hand.window()
-    url = str(api.base_url.join(f"/v1/videos/{hand.job.id}/playlist.m3u8"))
+def test_the_playlist_is_for_its_owner_only(api: httpx.Client, worker: LongVideoWorker, code_of: Code) -> None:
+    worker.window()
+    url = str(api.base_url.join(f"/v1/videos/{worker.job.id}/playlist.m3u8"))
     assert code_of(httpx.get(url)) == "invalid_api_key"
     assert code_of(httpx.get(url, headers={"Authorization": f"Bearer {KEYS[1]}"})) == "video_not_found"
 
 
-def test_before_the_first_window_there_is_nothing_to_watch_yet(api: httpx.Client, hand: Hand, code_of: Code) -> None:
-    answer = api.get(f"/v1/videos/{hand.job.id}/playlist.m3u8")
+def test_before_the_first_window_the_playlist_is_a_409(
+    api: httpx.Client, worker: LongVideoWorker, code_of: Code
+) -> None:
+    answer = api.get(f"/v1/videos/{worker.job.id}/playlist.m3u8")
     assert (answer.status_code, code_of(answer), answer.headers["x-should-retry"]) == (409, "video_not_ready", "false")
-    assert api.get(f"/v1/videos/{hand.job.id}").json()["watchable_s"] is None
+    assert api.get(f"/v1/videos/{worker.job.id}").json()["watchable_s"] is None
 
 
-def test_a_video_of_one_window_has_none_and_says_where_it_is(api: httpx.Client, hand: Hand, code_of: Code) -> None:
-    hand.finish()
-    answer = api.get(f"/v1/videos/{hand.job.id}/playlist.m3u8")
+def test_a_video_of_one_window_has_no_playlist(api: httpx.Client, worker: LongVideoWorker, code_of: Code) -> None:
+    worker.finish()
+    answer = api.get(f"/v1/videos/{worker.job.id}/playlist.m3u8")
     assert (answer.status_code, code_of(answer)) == (404, "playlist_not_found")
-    assert f"/v1/videos/{hand.job.id}/content" in answer.json()["detail"]
+    assert f"/v1/videos/{worker.job.id}/content" in answer.json()["detail"]
 
 
-def test_of_a_video_that_failed_nothing_is_shown(api: httpx.Client, hand: Hand, code_of: Code) -> None:
-    hand.window()
-    assert hand.store.fail(hand.job.id, hand.job.token or "", failure("worker_lost"))
-    answer = api.get(f"/v1/videos/{hand.job.id}/playlist.m3u8")
+def test_a_failed_video_has_no_playlist(api: httpx.Client, worker: LongVideoWorker, code_of: Code) -> None:
+    worker.window()
+    assert worker.store.fail(worker.job.id, worker.job.token or "", failure("worker_lost"))
+    answer = api.get(f"/v1/videos/{worker.job.id}/playlist.m3u8")
     assert (answer.status_code, code_of(answer)) == (409, "video_not_ready")
     assert "failed" in answer.json()["detail"]
-    assert api.get(f"/v1/videos/{hand.job.id}").json()["watchable_s"] is None
+    assert api.get(f"/v1/videos/{worker.job.id}").json()["watchable_s"] is None
 
 
-def test_what_has_expired_is_gone(api: httpx.Client, hand: Hand, code_of: Code) -> None:
-    hand.window()
-    hand.finish()
-    hand.store.redis.hset(f"job:{hand.job.id}", "expires_at", "1.0")
-    answer = api.get(f"/v1/videos/{hand.job.id}/playlist.m3u8")
+def test_the_playlist_of_an_expired_video_is_a_410(api: httpx.Client, worker: LongVideoWorker, code_of: Code) -> None:
+    worker.window()
+    worker.finish()
+    worker.store.redis.hset(f"job:{worker.job.id}", "expires_at", "1.0")
+    answer = api.get(f"/v1/videos/{worker.job.id}/playlist.m3u8")
     assert (answer.status_code, code_of(answer)) == (410, "asset_expired")

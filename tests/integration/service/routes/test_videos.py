@@ -1,4 +1,4 @@
-"""A video is looked at, listed, cancelled and deleted by its owner and nobody else."""
+"""Owners read, list, cancel and delete their videos; other callers have no access."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ def create(api: httpx.Client, **fields: object) -> str:
     return str(api.post("/v1/videos", json={"prompt": "a red fox", **fields}).json()["id"])
 
 
-def test_a_waiting_video_tells_its_place(api: httpx.Client) -> None:
+def test_a_queued_video_has_its_position(api: httpx.Client) -> None:
     create(api)
     answer = api.get(f"/v1/videos/{create(api)}")
     assert (answer.status_code, answer.json()["status"], answer.json()["queue"]) == (
@@ -28,7 +28,7 @@ def test_a_waiting_video_tells_its_place(api: httpx.Client) -> None:
     assert 500 <= int(answer.headers["openai-poll-after-ms"]) <= 5000
 
 
-def test_a_running_video_tells_its_phase_and_steps(api: httpx.Client, store: JobStore) -> None:
+def test_a_running_video_has_its_phase_and_steps(api: httpx.Client, store: JobStore) -> None:
     video_id = create(api)
     job = store.lease(video_id, "worker-1")
     assert job is not None
@@ -40,17 +40,17 @@ def test_a_running_video_tells_its_phase_and_steps(api: httpx.Client, store: Job
     assert video["started_at"] >= video["created_at"]
 
 
-def test_a_completed_video_has_a_link_that_opens(api: httpx.Client, finish: Callable[[str], bytes]) -> None:
+def test_a_completed_video_has_a_working_link(api: httpx.Client, finish: Callable[[str], bytes]) -> None:
     video_id = create(api, seconds="1.1")
-    made = finish(video_id)
+    expected = finish(video_id)
     video = api.get(f"/v1/videos/{video_id}").json()
     assert (video["status"], video["progress"], video["error"]) == ("completed", 100, None)
     assert (video["inference_time_s"], video["peak_memory_mb"], len(video["content_sha256"])) == (1.5, 64.0, 64)
     assert [warning[:10] for warning in video["warnings"]] == ["seconds: 1", "the prompt"]
-    assert httpx.get(video["url"]).content == made
+    assert httpx.get(video["url"]).content == expected
 
 
-def test_a_failed_video_is_an_answer_200_with_its_reason(api: httpx.Client, store: JobStore) -> None:
+def test_a_failed_video_is_a_200_with_its_reason(api: httpx.Client, store: JobStore) -> None:
     video_id = create(api)
     job = store.lease(video_id, "worker-1")
     assert job is not None
@@ -63,7 +63,7 @@ def test_a_failed_video_is_an_answer_200_with_its_reason(api: httpx.Client, stor
     assert "openai-poll-after-ms" not in answer.headers
 
 
-def test_a_poller_that_knows_the_record_is_told_so_until_it_changes(api: httpx.Client, store: JobStore) -> None:
+def test_a_matching_etag_gets_a_304_until_the_record_changes(api: httpx.Client, store: JobStore) -> None:
     url = f"/v1/videos/{create(api)}"
     tag = api.get(url).headers["etag"]
     again = api.get(url, headers={"If-None-Match": tag})
@@ -74,17 +74,17 @@ def test_a_poller_that_knows_the_record_is_told_so_until_it_changes(api: httpx.C
 
 
 def test_the_list_is_newest_first_and_pages_to_its_end(api: httpx.Client) -> None:
-    made = [create(api) for _ in range(5)][::-1]
+    expected = [create(api) for _ in range(5)][::-1]
     first = api.get("/v1/videos", params={"limit": 2}).json()
-    assert ([video["id"] for video in first["data"]], first["has_more"]) == (made[:2], True)
-    assert (first["object"], first["first_id"], first["last_id"]) == ("list", made[0], made[1])
+    assert ([video["id"] for video in first["data"]], first["has_more"]) == (expected[:2], True)
+    assert (first["object"], first["first_id"], first["last_id"]) == ("list", expected[0], expected[1])
     rest = api.get("/v1/videos", params={"limit": 3, "after": first["last_id"], "order": "desc"}).json()
-    assert ([video["id"] for video in rest["data"]], rest["has_more"]) == (made[2:], False)
+    assert ([video["id"] for video in rest["data"]], rest["has_more"]) == (expected[2:], False)
 
 
 def test_an_empty_list_is_a_list(api: httpx.Client) -> None:
-    expected = {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
-    assert api.get("/v1/videos").json() == expected
+    empty = {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
+    assert api.get("/v1/videos").json() == empty
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,9 @@ def test_an_empty_list_is_a_list(api: httpx.Client) -> None:
         ("status=done", "status"),
     ],
 )
-def test_a_wrong_query_is_refused_by_name(api: httpx.Client, code_of: Code, query: str, param: str) -> None:
+def test_an_invalid_query_parameter_is_refused_by_name(
+    api: httpx.Client, code_of: Code, query: str, param: str
+) -> None:
     answer = api.get(f"/v1/videos?{query}")
     assert (answer.status_code, code_of(answer), answer.json()["error"]["param"]) == (400, "invalid_request", param)
 
@@ -110,7 +112,7 @@ def test_a_list_after_an_unknown_video_is_a_404(api: httpx.Client, code_of: Code
     assert code_of(api.get("/v1/videos?after=video_x")) == "video_not_found"
 
 
-def test_a_waiting_video_is_cancelled_at_once(api: httpx.Client, store: JobStore) -> None:
+def test_a_queued_video_is_cancelled_at_once(api: httpx.Client, store: JobStore) -> None:
     video_id = create(api)
     answer = api.post(f"/v1/videos/{video_id}/cancel")
     assert (answer.status_code, answer.json()["status"], answer.json()["state"]) == (200, "failed", "cancelled")
@@ -118,7 +120,7 @@ def test_a_waiting_video_is_cancelled_at_once(api: httpx.Client, store: JobStore
     assert store.queue_depth("easyanimate-v3-tiny") == 0
 
 
-def test_a_running_video_is_asked_to_stop(api: httpx.Client, store: JobStore) -> None:
+def test_a_running_video_gets_a_cancel_request(api: httpx.Client, store: JobStore) -> None:
     video_id = create(api)
     job = store.lease(video_id, "worker-1")
     answer = api.post(f"/v1/videos/{video_id}/cancel")
@@ -128,7 +130,7 @@ def test_a_running_video_is_asked_to_stop(api: httpx.Client, store: JobStore) ->
     assert store.heartbeat(video_id, job.token).cancel_requested
 
 
-def test_a_finished_video_cannot_be_cancelled_and_clients_shall_not_try_again(
+def test_a_finished_video_cannot_be_cancelled_and_clients_do_not_retry(
     api: httpx.Client, finish: Callable[[str], bytes], code_of: Code
 ) -> None:
     video_id = create(api)
@@ -149,7 +151,7 @@ def test_deleting_erases_record_and_files(
     assert not [path for path in (tmp_path / "objects").rglob("*") if path.is_file()]
 
 
-def test_deleting_a_running_video_takes_it_from_its_worker(api: httpx.Client, store: JobStore) -> None:
+def test_deleting_a_running_video_revokes_its_lease(api: httpx.Client, store: JobStore) -> None:
     video_id = create(api)
     job = store.lease(video_id, "worker-1")
     assert job is not None
@@ -162,14 +164,14 @@ def test_deleting_a_running_video_takes_it_from_its_worker(api: httpx.Client, st
     ("method", "path"),
     [("GET", ""), ("DELETE", ""), ("POST", "/cancel"), ("GET", "/content"), ("GET", "/content?redirect=1")],
 )
-def test_what_is_not_there_is_a_404(api: httpx.Client, code_of: Code, method: str, path: str) -> None:
+def test_an_unknown_video_is_a_404(api: httpx.Client, code_of: Code, method: str, path: str) -> None:
     answer = api.request(method, f"/v1/videos/video_nope{path}")
     assert (answer.status_code, code_of(answer)) == (404, "video_not_found")
 
 
 @pytest.fixture
 def locked(settings, start_api, announced) -> str:
-    """The address of a front end that wants keys."""
+    """The address of a front end that requires keys."""
     url: str = start_api(
         settings.model_copy(update={"auth": "keys", "api_keys": type(settings)(api_keys="alice,bob").api_keys})
     )
@@ -177,7 +179,7 @@ def locked(settings, start_api, announced) -> str:
 
 
 @pytest.mark.parametrize("header", [None, "Bearer wrong", "Bearer", "Basic YWxpY2U6", "alice", "Bearer alice bob"])
-def test_without_a_known_key_nothing_opens(locked: str, code_of: Code, header: str | None) -> None:
+def test_without_a_valid_key_every_request_is_a_401(locked: str, code_of: Code, header: str | None) -> None:
     headers = {"Authorization": header} if header else {}
     for method, path in (("POST", "/v1/videos"), ("GET", "/v1/videos"), ("GET", "/v1/models"), ("GET", "/v1/videos/x")):
         answer = httpx.request(method, locked + path, headers=headers)
@@ -185,7 +187,7 @@ def test_without_a_known_key_nothing_opens(locked: str, code_of: Code, header: s
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
-def test_another_callers_video_is_as_good_as_none(locked: str, code_of: Code) -> None:
+def test_the_video_of_another_caller_is_a_404(locked: str, code_of: Code) -> None:
     alice = httpx.Client(base_url=locked, headers={"Authorization": "Bearer alice"})
     bob = httpx.Client(base_url=locked, headers={"Authorization": "bearer bob"})
     with alice, bob:
@@ -204,7 +206,7 @@ def test_without_keys_any_bearer_is_accepted(api: httpx.Client) -> None:
     assert api.get(f"/v1/videos/{video_id}", headers={"Authorization": "Bearer whatever"}).status_code == 200
 
 
-def test_deleting_also_erases_the_start_picture(api: httpx.Client, tmp_path) -> None:
+def test_deleting_also_erases_the_start_image(api: httpx.Client, tmp_path) -> None:
     head = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00"
     gif = head + b",\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
     video_id = api.post("/v1/videos", data={"prompt": "a"}, files={"image": ("a.gif", gif)}).json()["id"]

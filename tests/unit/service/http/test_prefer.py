@@ -1,4 +1,4 @@
-"""What `Prefer` may say, in every spelling that RFC 7240 allows; nonsense is as if it had not been said."""
+"""`Prefer` in every spelling of RFC 7240; invalid preferences are ignored."""
 
 import pytest
 from hypothesis import given
@@ -29,7 +29,7 @@ def test_preferences_are_read(headers: list[str], expected: Prefer) -> None:
 
 
 @given(s.lists(s.text(max_size=40), max_size=3))
-def test_no_header_breaks_it_and_what_is_applied_says_itself(headers: list[str]) -> None:
+def test_any_header_is_parsed_and_the_applied_preferences_parse_to_the_same(headers: list[str]) -> None:
     prefer = read_prefer(headers)
     assert 0 <= prefer.wait_s <= MAX_WAIT_S
     assert read_prefer([*prefer.applied.values()]) == prefer
