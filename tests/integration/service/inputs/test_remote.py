@@ -1,4 +1,4 @@
-"""Pictures and videos by their address: fetched before the job is accepted, from public places alone."""
+"""Linked images and videos are fetched before the job is accepted, from public addresses only."""
 
 import io
 import threading
@@ -25,8 +25,8 @@ def picture(width: int = 32, height: int = 16, form: str = "PNG") -> bytes:
     return out.getvalue()
 
 
-class Elsewhere:
-    """A real server with files on it; /wait keeps its callers until it may go on."""
+class FileServer:
+    """A real file server; /wait blocks until `released` is set."""
 
     def __init__(self) -> None:
         self.files = {
@@ -36,18 +36,18 @@ class Elsewhere:
             "/big": bytes(10**6),
         }
         self.files["/many"] = picture(3000, 1000)
-        self.let_go = threading.Event()
-        self.asked: list[str] = []
-        elsewhere = self
+        self.released = threading.Event()
+        self.requests: list[str] = []
+        file_server = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                elsewhere.asked.append(self.path)
+                file_server.requests.append(self.path)
                 if self.path == "/wait":
-                    elsewhere.let_go.wait(60)
-                data = elsewhere.files.get(self.path)
+                    file_server.released.wait(60)
+                data = file_server.files.get(self.path)
                 self.send_response(200 if data else 302 if self.path == "/moved" else 404)
-                self.send_header("content-type", "text/html")  # a lie, as so often
+                self.send_header("content-type", "text/html")  # wrong, as it often is
                 self.send_header("location", "/a.png")
                 self.send_header("content-length", str(len(data or b"")))
                 self.end_headers()
@@ -55,31 +55,31 @@ class Elsewhere:
 
             def log_message(self, *_: object) -> None: ...
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, args=[0.05], daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.http.serve_forever, args=[0.05], daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.http.server_port}"
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[Elsewhere]:
-    found = Elsewhere()
-    yield found
-    found.let_go.set()
-    found.server.shutdown()
-    found.server.server_close()
+def file_server() -> Iterator[FileServer]:
+    server = FileServer()
+    yield server
+    server.released.set()
+    server.http.shutdown()
+    server.http.server_close()
 
 
 @pytest.fixture
 def settings(settings: ServiceSettings) -> ServiceSettings:
-    """As elsewhere, but private addresses may be fetched from: the only ones there are here."""
+    """Settings that allow private addresses, the only ones in this test."""
     return settings.model_copy(update={"fetch_allow_private": True, "body_limit_bytes": 500_000})
 
 
 @pytest.mark.parametrize("path", ["/a.png", "/b.jpg", "/moved"])
-def test_a_picture_is_fetched_and_kept(
-    api: httpx.Client, stored: Callable[[str], Job], settings: ServiceSettings, elsewhere: Elsewhere, path: str
+def test_a_linked_image_is_fetched_and_stored(
+    api: httpx.Client, stored: Callable[[str], Job], settings: ServiceSettings, file_server: FileServer, path: str
 ) -> None:
-    answer = api.post("/v1/videos", json={"prompt": "a", "input_reference": {"image_url": elsewhere.url + path}})
+    answer = api.post("/v1/videos", json={"prompt": "a", "input_reference": {"image_url": file_server.url + path}})
     assert answer.status_code == 200, answer.text
     key = stored(answer.json()["id"]).request.image_key
     assert key is not None
@@ -88,10 +88,8 @@ def test_a_picture_is_fetched_and_kept(
         assert (image.format, image.size) == ("PNG", (32, 16))
 
 
-def test_start_and_end_are_fetched_from_a_form_too(
-    api: httpx.Client, stored: Callable[[str], Job], elsewhere: Elsewhere
-) -> None:
-    form = {"prompt": "a", "image": f"{elsewhere.url}/a.png", "last_image[image_url]": f"{elsewhere.url}/b.jpg"}
+def test_links_in_a_form_are_fetched(api: httpx.Client, stored: Callable[[str], Job], file_server: FileServer) -> None:
+    form = {"prompt": "a", "image": f"{file_server.url}/a.png", "last_image[image_url]": f"{file_server.url}/b.jpg"}
     request = stored(
         api.post("/v1/videos", files={name: (None, value) for name, value in form.items()}).json()["id"]
     ).request
@@ -108,48 +106,53 @@ def test_start_and_end_are_fetched_from_a_form_too(
         ("/many", "unsupported_image", "1000000"),
     ],
 )
-def test_what_is_no_picture_is_refused_and_no_job_is_made(
-    api: httpx.Client, code_of: Callable[[httpx.Response], str], elsewhere: Elsewhere, path: str, code: str, word: str
+def test_a_link_without_an_image_is_refused_and_creates_no_job(
+    api: httpx.Client,
+    code_of: Callable[[httpx.Response], str],
+    file_server: FileServer,
+    path: str,
+    code: str,
+    word: str,
 ) -> None:
-    answer = api.post("/v1/videos", json={"prompt": "a", "image": elsewhere.url + path})
+    answer = api.post("/v1/videos", json={"prompt": "a", "image": file_server.url + path})
     assert (answer.status_code, code_of(answer)) == (400, code)
     assert answer.json()["error"]["param"] == "image"
     assert word in answer.json()["detail"]
     assert api.get("/v1/videos").json()["data"] == []
 
 
-def test_a_cheap_refusal_comes_before_the_fetch(api: httpx.Client, elsewhere: Elsewhere) -> None:
-    answer = api.post("/v1/videos", json={"prompt": "a", "image": f"{elsewhere.url}/a.png", "num_frames": 7})
-    assert (answer.status_code, elsewhere.asked) == (400, [])
+def test_invalid_fields_are_refused_before_a_fetch(api: httpx.Client, file_server: FileServer) -> None:
+    answer = api.post("/v1/videos", json={"prompt": "a", "image": f"{file_server.url}/a.png", "num_frames": 7})
+    assert (answer.status_code, file_server.requests) == (400, [])
 
 
-def test_a_link_without_a_video_behind_it_is_refused(
-    api: httpx.Client, code_of: Callable[[httpx.Response], str], elsewhere: Elsewhere
+def test_a_link_without_a_video_is_refused(
+    api: httpx.Client, code_of: Callable[[httpx.Response], str], file_server: FileServer
 ) -> None:
     for path, code in (("/gone", "video_fetch_failed"), ("/a.png", "unsupported_video")):
-        answer = api.post("/v1/videos/edits", json={"prompt": "a", "video": {"video_url": elsewhere.url + path}})
+        answer = api.post("/v1/videos/edits", json={"prompt": "a", "video": {"video_url": file_server.url + path}})
         assert (answer.status_code, code_of(answer)) == (400, code)
 
 
-def test_slow_servers_of_one_caller_leave_room_for_others(elsewhere: Elsewhere) -> None:
-    door = RemoteFetcher(OutboundClient(allow_private=True, timeout_s=60), 1000, concurrency.ConcurrencyLimiter())
-    url, ended = f"{elsewhere.url}/wait", threading.Semaphore(0)
+def test_slow_servers_of_one_caller_do_not_block_others(file_server: FileServer) -> None:
+    fetcher = RemoteFetcher(OutboundClient(allow_private=True, timeout_s=60), 1000, concurrency.ConcurrencyLimiter())
+    url, ended = f"{file_server.url}/wait", threading.Semaphore(0)
 
     def fetch() -> None:
         try:
-            door.fetch("one", url, "image", IMAGE)
+            fetcher.fetch("one", url, "image", IMAGE)
         except Exception:  # noqa: BLE001 - it is a 404 in the end
             ended.release()
 
     for _ in range(concurrency.MAX_CONCURRENT_PER_CALLER):
         threading.Thread(target=fetch, daemon=True).start()
-    while len(elsewhere.asked) < concurrency.MAX_CONCURRENT_PER_CALLER:
+    while len(file_server.requests) < concurrency.MAX_CONCURRENT_PER_CALLER:
         threading.Event().wait(0.01)
     with pytest.raises(ApiError) as refusal:
-        door.fetch("one", f"{elsewhere.url}/a.png", "image", IMAGE)
+        fetcher.fetch("one", f"{file_server.url}/a.png", "image", IMAGE)
     assert (refusal.value.code, refusal.value.headers) == ("rate_limited", {"Retry-After": "5"})
-    assert door.fetch("another", f"{elsewhere.url}/a.png", "image", IMAGE) == picture()
-    elsewhere.let_go.set()
+    assert fetcher.fetch("another", f"{file_server.url}/a.png", "image", IMAGE) == picture()
+    file_server.released.set()
     for _ in range(concurrency.MAX_CONCURRENT_PER_CALLER):
         assert ended.acquire(timeout=60)
-    assert door.fetch("one", f"{elsewhere.url}/a.png", "image", IMAGE) == picture()
+    assert fetcher.fetch("one", f"{file_server.url}/a.png", "image", IMAGE) == picture()

@@ -1,4 +1,4 @@
-"""A new video is asked for as JSON or as a form, in every shape clients send; the answer is a durable record."""
+"""A video is created from JSON or a form, in every shape that clients send; the response is a durable record."""
 
 import io
 import json
@@ -39,7 +39,7 @@ def test_the_shortest_request_is_a_prompt(api: httpx.Client, store: JobStore) ->
     assert store.queue_depth("easyanimate-v3-tiny") == 1
 
 
-def test_defaults_come_from_the_card_and_the_seed_is_told(api: httpx.Client) -> None:
+def test_defaults_come_from_the_card_and_the_seed_is_returned(api: httpx.Client) -> None:
     video = api.post("/v1/videos", json={"prompt": "a red fox"}).json()
     assert (video["size"], video["num_frames"], video["fps"], video["seconds"]) == ("128x128", 16, 24, "0.6667")
     assert (video["num_inference_steps"], video["guidance_scale"], video["scheduler"]) == (10, 4.0, "euler")
@@ -104,17 +104,17 @@ def test_a_form_with_json_in_its_fields(api: httpx.Client, stored: Callable[[str
     check_full(stored(api.post("/v1/videos", **as_form(pairs)).json()["id"]))
 
 
-def test_width_and_height_stand_for_size(api: httpx.Client) -> None:
+def test_width_and_height_replace_size(api: httpx.Client) -> None:
     video = api.post("/v1/videos", json={"prompt": "a", "width": 160, "height": 96}).json()
     assert (video["size"], video["width"], video["height"]) == ("160x96", 160, 96)
 
 
-def test_null_is_as_good_as_absent(api: httpx.Client) -> None:
+def test_null_counts_as_absent(api: httpx.Client) -> None:
     answer = api.post("/v1/videos", json={"prompt": "a", "seed": None, "size": None, "webhook": None, "image": None})
     assert answer.status_code == 200
 
 
-def test_seconds_become_the_nearest_frames_and_the_answer_says_so(api: httpx.Client) -> None:
+def test_seconds_become_the_nearest_frames_with_a_warning(api: httpx.Client) -> None:
     video = api.post("/v1/videos", json={"prompt": "a", "seconds": "1.1"}).json()
     assert (video["num_frames"], video["seconds"]) == (24, "1")
     assert re.search(r"seconds: 1\.1 became 24 frames", video["warnings"][0])
@@ -126,7 +126,7 @@ def test_seconds_that_fit_need_no_warning(api: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("name", ["image", "input_reference"])
-def test_a_picture_comes_as_a_file_of_any_declared_type(
+def test_an_image_is_accepted_as_a_file_of_any_declared_type(
     api: httpx.Client, stored: Callable[[str], Job], name: str, settings: object
 ) -> None:
     files = {name: ("upload", png(), "application/octet-stream")}
@@ -148,7 +148,7 @@ def data_url(data: bytes) -> str:
     ],
     ids=["image", "input_reference", "image_url", "json text"],
 )
-def test_a_picture_comes_as_a_data_url(
+def test_an_image_is_accepted_as_a_data_url(
     api: httpx.Client, stored: Callable[[str], Job], store: JobStore, tmp_path, field: dict[str, object]
 ) -> None:
     job = stored(api.post("/v1/videos", json={"prompt": "a", **field}).json()["id"])
@@ -164,7 +164,7 @@ def test_a_bracketed_image_url_works_in_a_form(api: httpx.Client, stored: Callab
     assert stored(api.post("/v1/videos", **form).json()["id"]).request.image_key
 
 
-def test_a_full_queue_answers_429_with_a_time_to_come_back(
+def test_a_full_queue_is_a_429_with_retry_after(
     settings, start_api, announced, code_of: Callable[[httpx.Response], str]
 ) -> None:
     url = start_api(settings.model_copy(update={"max_queued_jobs": 1}))
@@ -174,12 +174,12 @@ def test_a_full_queue_answers_429_with_a_time_to_come_back(
     assert int(answer.headers["retry-after"]) <= 60
 
 
-def test_without_any_model_the_answer_is_503(settings, start_api, code_of: Callable[[httpx.Response], str]) -> None:
+def test_without_any_model_the_status_is_503(settings, start_api, code_of: Callable[[httpx.Response], str]) -> None:
     answer = httpx.post(start_api(settings) + "/v1/videos", json={"prompt": "a"})
     assert (answer.status_code, code_of(answer)) == (503, "model_unavailable")
 
 
-def test_storage_that_cannot_be_written_is_a_503_and_no_job(
+def test_unwritable_storage_is_a_503_and_creates_no_job(
     api: httpx.Client, store: JobStore, tmp_path, code_of: Callable[[httpx.Response], str]
 ) -> None:
     (tmp_path / "objects").write_text("a file where a folder should be")

@@ -1,4 +1,4 @@
-"""Files sent ahead: looked at when they come in, named in requests, gone when their time is over."""
+"""Uploaded files: inspected at the upload, named in requests, deleted when they expire."""
 
 import hashlib
 import io
@@ -17,7 +17,7 @@ from service.settings import ServiceSettings
 from tests.job_store import JobStore
 from worker.keeper.uploads import UploadSweeper
 
-pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # theirs, not ours
+pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # of OpenAI's client
 
 Code = Callable[[httpx.Response], str]
 
@@ -37,14 +37,16 @@ def send(api: httpx.Client, data: bytes, name: str = "cat.png", **fields: str) -
     return api.post("/v1/files", files={"file": (name, data)}, data=fields)
 
 
-def test_openai_sends_names_lists_reads_and_deletes_a_file(client: openai.OpenAI, stored: Callable[[str], Job]) -> None:
+def test_openai_uploads_uses_lists_reads_and_deletes_a_file(
+    client: openai.OpenAI, stored: Callable[[str], Job]
+) -> None:
     data = picture()
     after = {"anchor": "created_at", "seconds": 3600}
     file = client.files.create(file=("cat.png", data), purpose="vision", expires_after=after)  # type: ignore[arg-type]
     assert (file.object, file.filename, file.bytes, file.purpose) == ("file", "cat.png", len(data), "vision")
     assert file.expires_at == file.created_at + 3600
     assert client.files.retrieve(file.id) == file
-    assert [found.id for found in client.files.list()] == [file.id]
+    assert [listed.id for listed in client.files.list()] == [file.id]
     assert client.files.content(file.id).read() == data
     video = client.videos.create(prompt="a", extra_body={"input_reference": {"file_id": file.id}})
     assert client.files.delete(file.id).deleted
@@ -53,12 +55,12 @@ def test_openai_sends_names_lists_reads_and_deletes_a_file(client: openai.OpenAI
         client.files.retrieve(file.id)
 
 
-def test_a_file_is_named_in_every_way(
+def test_a_request_names_a_file_in_every_form(
     api: httpx.Client, stored: Callable[[str], Job], clip: Callable[..., bytes]
 ) -> None:
     start, end = (send(api, picture(form)).json()["id"] for form in ("JPEG", "WEBP"))
-    asked = {"prompt": "a", "image": start, "last_image": {"file_id": end}}
-    request = stored(api.post("/v1/videos", json=asked).json()["id"]).request
+    body = {"prompt": "a", "image": start, "last_image": {"file_id": end}}
+    request = stored(api.post("/v1/videos", json=body).json()["id"]).request
     assert request.image_key
     assert request.last_image_key
     video = send(api, clip(), "clip.mp4").json()
@@ -79,7 +81,7 @@ def test_a_file_of_the_wrong_kind_is_refused_by_name(
     assert (answer.status_code, code_of(answer)) == (400, "unsupported_video")
 
 
-def test_the_replicate_name_of_the_part_works_too(api: httpx.Client) -> None:
+def test_the_part_may_have_the_name_of_replicate(api: httpx.Client) -> None:
     answer = api.post("/v1/files", files={"content": ("a/b\\..\\c.gif", picture("GIF"))})
     assert (answer.status_code, answer.json()["filename"], answer.json()["purpose"]) == (200, "c.gif", "user_data")
 
@@ -101,7 +103,7 @@ ANCHOR, SECONDS = "expires_after[anchor]", "expires_after[seconds]"
         (picture(), {ANCHOR: "now", SECONDS: "3600"}, "invalid_request", "expires_after.anchor"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_used_is_refused_at_the_door(
+def test_an_unusable_file_is_refused(
     api: httpx.Client, code_of: Code, redis: Redis, data: bytes, fields: dict[str, str], code: str, param: str
 ) -> None:
     answer = send(api, data, **fields)
@@ -115,18 +117,18 @@ def test_a_form_without_a_file_is_refused(api: httpx.Client, code_of: Code, body
     assert (answer.status_code, code_of(answer)) == (400, "invalid_request")
 
 
-def test_the_list_goes_page_by_page_either_way(api: httpx.Client) -> None:
-    made = [send(api, picture(), purpose=purpose).json()["id"] for purpose in ("vision", "user_data", "vision")]
-    assert [file["id"] for file in api.get("/v1/files").json()["data"]] == made[::-1]
+def test_the_list_has_pages_in_both_orders(api: httpx.Client) -> None:
+    ids = [send(api, picture(), purpose=purpose).json()["id"] for purpose in ("vision", "user_data", "vision")]
+    assert [file["id"] for file in api.get("/v1/files").json()["data"]] == ids[::-1]
     page = api.get("/v1/files", params={"order": "asc", "limit": 2}).json()
-    assert ([file["id"] for file in page["data"]], page["has_more"]) == (made[:2], True)
+    assert ([file["id"] for file in page["data"]], page["has_more"]) == (ids[:2], True)
     page = api.get("/v1/files", params={"order": "asc", "after": page["last_id"]}).json()
-    assert ([file["id"] for file in page["data"]], page["has_more"]) == (made[2:], False)
+    assert ([file["id"] for file in page["data"]], page["has_more"]) == (ids[2:], False)
     assert len(api.get("/v1/files", params={"purpose": "vision"}).json()["data"]) == 2
     assert api.get("/v1/files", params={"after": "file-0"}).status_code == 404
 
 
-def test_another_callers_file_is_as_good_as_none(
+def test_another_callers_file_does_not_exist(
     settings: ServiceSettings, announced: object, start_api: Callable[[ServiceSettings], str], code_of: Code
 ) -> None:
     url = start_api(settings.model_copy(update={"auth": "keys", "api_keys": ()} | _keys("ann", "bob")))
@@ -152,7 +154,7 @@ def _keys(*keys: str) -> dict[str, object]:
     return {"api_keys": tuple(SecretStr(key) for key in keys)}
 
 
-def test_a_caller_may_have_so_many(
+def test_the_number_of_files_per_caller_is_limited(
     settings: ServiceSettings, announced: object, start_api: Callable[[ServiceSettings], str], code_of: Code
 ) -> None:
     with httpx.Client(base_url=start_api(settings.model_copy(update={"max_files": 1}))) as api:
@@ -163,7 +165,7 @@ def test_a_caller_may_have_so_many(
         assert send(api, picture()).status_code == 200
 
 
-def test_a_file_ends_when_its_time_is_over(
+def test_an_expired_file_is_deleted(
     api: httpx.Client, redis: Redis, store: JobStore, settings: ServiceSettings
 ) -> None:
     ended, stays = (send(api, picture()).json()["id"] for _ in range(2))

@@ -1,4 +1,4 @@
-"""Standing endpoints and the ledger as callers use them; OpenAI's own client does most of it."""
+"""Webhook endpoints and the ledger of deliveries, mostly through OpenAI's client."""
 
 import json
 import threading
@@ -24,13 +24,13 @@ EVENTS = ["video.completed", "video.failed"]
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers with the number in the path, and remembers what it got."""
+    """Responds with the status in the path, and records the requests."""
 
-    got: list[tuple[dict[str, str], str]]
+    received: list[tuple[dict[str, str], str]]
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"])).decode()
-        self.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
+        self.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
         self.send_response(int(self.path[1:]))
         self.send_header("content-length", "5")
         self.end_headers()
@@ -41,7 +41,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def receiver() -> Iterator[str]:
-    Handler.got = []
+    Handler.received = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -72,38 +72,38 @@ def make(api: httpx.Client, url: str, **fields: object) -> str:
 
 
 def test_openai_manages_endpoints(client: openai.OpenAI, receiver: str) -> None:
-    made = client.webhooks.create(url=f"{receiver}/200", name="mine", event_types=EVENTS)  # type: ignore[arg-type]
-    assert (made.name, made.event_types, made.object) == ("mine", EVENTS, "webhook_endpoint")
-    read = client.webhooks.retrieve(made.id)
-    assert read.signing_secret_hint == f"whsec_…{made.signing_secret[-4:]}"
-    assert made.signing_secret not in read.to_json()
-    changed = client.webhooks.update(made.id, name="ours", event_types=["video.failed"])
-    assert (changed.name, changed.event_types, changed.url) == ("ours", ["video.failed"], made.url)
+    created = client.webhooks.create(url=f"{receiver}/200", name="mine", event_types=EVENTS)  # type: ignore[arg-type]
+    assert (created.name, created.event_types, created.object) == ("mine", EVENTS, "webhook_endpoint")
+    read = client.webhooks.retrieve(created.id)
+    assert read.signing_secret_hint == f"whsec_…{created.signing_secret[-4:]}"
+    assert created.signing_secret not in read.to_json()
+    changed = client.webhooks.update(created.id, name="ours", event_types=["video.failed"])
+    assert (changed.name, changed.event_types, changed.url) == ("ours", ["video.failed"], created.url)
     others = [client.webhooks.create(url=f"{receiver}/201", name=n, event_types=EVENTS).id for n in "ab"]  # type: ignore[arg-type]
-    assert [found.id for found in client.webhooks.list(limit=1)] == [*others[::-1], made.id]
+    assert [listed.id for listed in client.webhooks.list(limit=1)] == [*others[::-1], created.id]
     assert client.webhooks.event_types.list().data[0] == "video.queued"
-    assert client.webhooks.delete(made.id).deleted
+    assert client.webhooks.delete(created.id).deleted
     with pytest.raises(openai.NotFoundError):
-        client.webhooks.retrieve(made.id)
+        client.webhooks.retrieve(created.id)
 
 
 def test_openai_rotates_and_tests(client: openai.OpenAI, receiver: str) -> None:
-    made = client.webhooks.create(url=f"{receiver}/418", name="mine", event_types=EVENTS)  # type: ignore[arg-type]
-    rotated = client.webhooks.rotate_secret(made.id, keep_old_secret_active_for_24_hours=True)
-    tested = client.webhooks.test(made.id, event_type="video.failed")
-    assert (tested.status_code, tested.event_type, tested.webhook_endpoint_id) == (418, "video.failed", made.id)
-    [(headers, body)] = Handler.got
-    for secret in (made.signing_secret, rotated.signing_secret):
+    created = client.webhooks.create(url=f"{receiver}/418", name="mine", event_types=EVENTS)  # type: ignore[arg-type]
+    rotated = client.webhooks.rotate_secret(created.id, keep_old_secret_active_for_24_hours=True)
+    tested = client.webhooks.test(created.id, event_type="video.failed")
+    assert (tested.status_code, tested.event_type, tested.webhook_endpoint_id) == (418, "video.failed", created.id)
+    [(headers, body)] = Handler.received
+    for secret in (created.signing_secret, rotated.signing_secret):
         assert client.webhooks.unwrap(body, headers, secret=secret).type == "video.failed"
-    final = client.webhooks.rotate_secret(made.id)
-    client.webhooks.test(made.id, event_type="video.completed")
-    headers, body = Handler.got[1]
+    final = client.webhooks.rotate_secret(created.id)
+    client.webhooks.test(created.id, event_type="video.completed")
+    headers, body = Handler.received[1]
     Webhook(final.signing_secret).verify(body, headers)
     with pytest.raises(WebhookVerificationError):
         Webhook(rotated.signing_secret).verify(body, headers)
 
 
-def test_a_receiver_that_cannot_be_reached_is_told_by_the_test(
+def test_the_test_of_an_unreachable_receiver_fails_with_the_reason(
     api: httpx.Client, code_of: Code, free_port: Callable[[], int]
 ) -> None:
     endpoint = make(api, f"http://127.0.0.1:{free_port()}/")
@@ -112,11 +112,11 @@ def test_a_receiver_that_cannot_be_reached_is_told_by_the_test(
     assert "no connection could be opened" in answer.json()["detail"]
 
 
-def test_an_endpoint_brings_its_own_secret_and_has_defaults(api: httpx.Client, receiver: str) -> None:
-    made = api.post("/v1/webhook_endpoints", json={"url": f"{receiver}/200", "secret": SECRET}).json()
-    assert (made["signing_secret"], made["status"]) == (SECRET, "enabled")
-    assert made["event_types"] == ["video.completed", "video.failed", "video.cancelled"]
-    assert made["name"] in receiver
+def test_an_endpoint_may_have_a_secret_of_its_own_and_has_defaults(api: httpx.Client, receiver: str) -> None:
+    created = api.post("/v1/webhook_endpoints", json={"url": f"{receiver}/200", "secret": SECRET}).json()
+    assert (created["signing_secret"], created["status"]) == (SECRET, "enabled")
+    assert created["event_types"] == ["video.completed", "video.failed", "video.cancelled"]
+    assert created["name"] in receiver
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_an_endpoint_brings_its_own_secret_and_has_defaults(api: httpx.Client, r
         ({"url": "https://93.184.216.34/", "events": ["video.failed"]}, "unknown_parameter", "events"),
     ],
 )
-def test_what_makes_no_endpoint_is_refused_by_name(
+def test_a_wrong_field_of_an_endpoint_is_refused_by_name(
     fleeting: httpx.Client, code_of: Code, fields: dict[str, object], code: str, param: str
 ) -> None:
     answer = fleeting.post("/v1/webhook_endpoints", json=fields)
@@ -139,13 +139,17 @@ def test_what_makes_no_endpoint_is_refused_by_name(
     assert "hush" not in answer.text
 
 
-def test_a_disabled_endpoint_says_why_and_can_be_enabled_again(
+def test_a_disabled_endpoint_has_a_reason_and_can_be_enabled_again(
     api: httpx.Client, receiver: str, store: JobStore, deliveries: Deliveries
 ) -> None:
     endpoint = make(api, f"{receiver}/200", event_types=["video.queued"])
     EndpointStore(store.redis).disable(endpoint, "it answered 410 Gone", 7.0)
-    told = api.get(f"/v1/webhook_endpoints/{endpoint}").json()
-    assert (told["status"], told["disabled_reason"], told["disabled_at"]) == ("disabled", "it answered 410 Gone", 7)
+    record = api.get(f"/v1/webhook_endpoints/{endpoint}").json()
+    assert (record["status"], record["disabled_reason"], record["disabled_at"]) == (
+        "disabled",
+        "it answered 410 Gone",
+        7,
+    )
     video = api.post("/v1/videos", json={"prompt": "a"}).json()["id"]
     assert deliveries.of_job(video) == []
     assert api.post(f"/v1/webhook_endpoints/{endpoint}", json={"enabled": True}).json()["status"] == "enabled"
@@ -160,7 +164,7 @@ def test_a_caller_has_twenty_endpoints_at_most(api: httpx.Client, code_of: Code,
     assert (answer.status_code, code_of(answer)) == (400, "too_many_endpoints")
 
 
-def test_the_ledger_tells_every_try_and_a_delivery_is_sent_once_more(
+def test_the_ledger_lists_every_try_and_a_delivery_can_be_repeated(
     api: httpx.Client, receiver: str, code_of: Code, deliveries: Deliveries
 ) -> None:
     endpoint = make(api, f"{receiver}/200", event_types=["video.queued"])
@@ -184,7 +188,7 @@ def test_the_ledger_tells_every_try_and_a_delivery_is_sent_once_more(
 
 
 @pytest.mark.parametrize("beside", ["events", "deliveries"])
-def test_what_lies_beside_a_record_is_no_video(api: httpx.Client, code_of: Code, beside: str) -> None:
+def test_other_keys_of_a_job_are_not_videos(api: httpx.Client, code_of: Code, beside: str) -> None:
     webhook = {"url": "https://93.184.216.34/", "events": ["video.queued"]}
     video = api.post("/v1/videos", json={"prompt": "a", "webhook": webhook}).json()["id"]
     for answer in (
@@ -195,7 +199,7 @@ def test_what_lies_beside_a_record_is_no_video(api: httpx.Client, code_of: Code,
         assert (answer.status_code, code_of(answer)) == (404, "video_not_found")
 
 
-def test_nothing_is_redelivered_to_an_endpoint_that_is_disabled(
+def test_nothing_is_redelivered_to_a_disabled_endpoint(
     api: httpx.Client, receiver: str, code_of: Code, store: JobStore
 ) -> None:
     endpoint = make(api, f"{receiver}/200", event_types=["video.queued"])
@@ -210,7 +214,7 @@ def test_nothing_is_redelivered_to_an_endpoint_that_is_disabled(
     assert (answer.status_code, code_of(answer)) == (404, "webhook_endpoint_not_found")
 
 
-def test_another_callers_endpoints_and_ledger_are_as_good_as_none(
+def test_another_callers_endpoints_and_ledger_do_not_exist(
     settings: ServiceSettings, announced: object, start_api: Callable[[ServiceSettings], str], receiver: str
 ) -> None:
     keys = {"auth": "keys", "api_keys": (SecretStr("ann"), SecretStr("bob"))}
@@ -237,11 +241,11 @@ def test_another_callers_endpoints_and_ledger_are_as_good_as_none(
         theirs = bob.post("/v1/videos", json={"prompt": "a"}).json()["id"]
         assert bob.get(f"/v1/videos/{theirs}/deliveries").json()["data"] == []
         assert bob.post(f"/v1/videos/{theirs}/deliveries/{row['id']}/redeliver").status_code == 404
-    assert Handler.got == []
+    assert Handler.received == []
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("traceparent", "kept"),
     [
         ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", True),
         ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", False),
@@ -249,13 +253,13 @@ def test_another_callers_endpoints_and_ledger_are_as_good_as_none(
         ("nonsense", False),
     ],
 )
-def test_the_trace_of_a_request_is_kept_for_its_webhooks(
-    api: httpx.Client, stored: Callable[[str], Job], deliveries: Deliveries, given: str, kept: bool
+def test_the_trace_of_a_request_is_stored_for_its_webhooks(
+    api: httpx.Client, stored: Callable[[str], Job], deliveries: Deliveries, traceparent: str, kept: bool
 ) -> None:
     webhook = {"url": "https://93.184.216.34/", "events": ["video.queued"]}
-    asked = {"prompt": given, "webhook": webhook}
-    video = api.post("/v1/videos", json=asked, headers={"traceparent": given}).json()["id"]
-    assert stored(video).traceparent == (given if kept else None)
+    body = {"prompt": traceparent, "webhook": webhook}
+    video = api.post("/v1/videos", json=body, headers={"traceparent": traceparent}).json()["id"]
+    assert stored(video).traceparent == (traceparent if kept else None)
     [row] = deliveries.of_job(video)
-    assert row.traceparent == (given if kept else "")
+    assert row.traceparent == (traceparent if kept else "")
     assert json.loads(row.body)["data"]["id"] == video

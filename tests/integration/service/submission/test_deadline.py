@@ -1,4 +1,4 @@
-"""Priorities and deadlines at the door, and what a caller sees of them."""
+"""Priorities and deadlines of requests and in responses."""
 
 import time
 from collections.abc import Callable
@@ -11,20 +11,20 @@ from jobs.model.job import Job
 from jobs.model.states import State
 from tests.job_store import JobStore
 
-ASK = {"prompt": "a red ball"}
+BODY = {"prompt": "a red ball"}
 
 
 @pytest.mark.parametrize("priority", ["high", "normal", "low"])
-def test_a_priority_is_kept_with_the_job_and_told(
+def test_a_priority_is_stored_with_the_job_and_returned(
     api: httpx.Client, stored: Callable[[str], Job], priority: str
 ) -> None:
-    made = api.post("/v1/videos", json=ASK | {"priority": priority}).json()
-    assert made["priority"] == stored(made["id"]).priority == priority
+    video = api.post("/v1/videos", json=BODY | {"priority": priority}).json()
+    assert video["priority"] == stored(video["id"]).priority == priority
 
 
-def test_the_higher_priority_is_before_what_came_earlier(api: httpx.Client) -> None:
+def test_a_job_of_higher_priority_is_before_earlier_jobs(api: httpx.Client) -> None:
     ids = {
-        name: api.post("/v1/videos", json=ASK | {"priority": name}).json()["id"] for name in ("low", "normal", "high")
+        name: api.post("/v1/videos", json=BODY | {"priority": name}).json()["id"] for name in ("low", "normal", "high")
     }
     places = {name: api.get(f"/v1/videos/{video_id}").json()["queue"]["position"] for name, video_id in ids.items()}
     assert places == {"high": 0, "normal": 1, "low": 2}
@@ -35,19 +35,19 @@ def test_the_higher_priority_is_before_what_came_earlier(api: httpx.Client) -> N
 )
 def test_a_time_from_now_becomes_a_deadline(api: httpx.Client, store: JobStore, after: str, seconds: int) -> None:
     before = store.now()
-    made = api.post("/v1/videos", json=ASK, headers={"Cancel-After": after}).json()
+    video = api.post("/v1/videos", json=BODY, headers={"Cancel-After": after}).json()
     off_s = 0.1  # the front end reads the clock of Redis every ten seconds, as exactly as a busy machine lets it
-    assert before + seconds - off_s <= made["deadline"] <= store.now() + seconds + off_s
+    assert before + seconds - off_s <= video["deadline"] <= store.now() + seconds + off_s
 
 
-def test_a_deadline_counts_for_every_way_to_ask_for_a_video(
+def test_a_remix_has_a_priority_and_a_deadline_of_its_own(
     api: httpx.Client, finish: Callable[[str], bytes], store: JobStore
 ) -> None:
-    first = api.post("/v1/videos", json=ASK).json()["id"]
+    first = api.post("/v1/videos", json=BODY).json()["id"]
     finish(first)
     urgent = {"prompt": "a blue ball", "priority": "high", "deadline": int(store.now()) + 100}
-    made = api.post(f"/v1/videos/{first}/remix", json=urgent).json()
-    assert (made["priority"], made["deadline"]) == ("high", urgent["deadline"])
+    video = api.post(f"/v1/videos/{first}/remix", json=urgent).json()
+    assert (video["priority"], video["deadline"]) == ("high", urgent["deadline"])
 
 
 @pytest.mark.parametrize(
@@ -69,25 +69,25 @@ def test_a_deadline_counts_for_every_way_to_ask_for_a_video(
         ({}, {"Cancel-After": "999999h"}, "Cancel-After"),
     ],
 )
-def test_what_makes_no_sense_is_refused_by_name(
+def test_a_wrong_priority_or_deadline_is_refused_by_name(
     api: httpx.Client,
     code_of: Callable[[httpx.Response], str],
     fields: dict[str, Any],
     headers: dict[str, str],
     param: str,
 ) -> None:
-    answer = api.post("/v1/videos", json=ASK | fields, headers=headers)
+    answer = api.post("/v1/videos", json=BODY | fields, headers=headers)
     assert (answer.status_code, code_of(answer)) == (400, "invalid_request")
     assert answer.json()["error"]["param"] == param
     assert api.get("/v1/videos").json()["data"] == []
 
 
 def test_a_video_past_its_deadline_has_failed_with_its_code(api: httpx.Client, store: JobStore) -> None:
-    made = api.post("/v1/videos", json=ASK, headers={"Cancel-After": "1"}).json()
+    video = api.post("/v1/videos", json=BODY, headers={"Cancel-After": "1"}).json()
     deadline = time.monotonic() + 20
     while not store.expire_late():
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    ended = api.get(f"/v1/videos/{made['id']}").json()
+    ended = api.get(f"/v1/videos/{video['id']}").json()
     assert (ended["status"], ended["state"], ended["error"]["code"]) == ("failed", "expired", "deadline_exceeded")
-    assert store.get(made["id"]).state is State.EXPIRED
+    assert store.get(video["id"]).state is State.EXPIRED

@@ -1,4 +1,4 @@
-"""However often a request is sent, over whatever front end, as JSON or as a form: it is one video."""
+"""Repetitions of a request are one video, over several front ends, as JSON or as a form."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -19,12 +19,12 @@ from service.settings import ServiceSettings
 from service.submission.idempotency import IdempotencyHeaders
 from tests.job_store import JobStore
 
-pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # theirs, not ours
+pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # of OpenAI's client
 Code = Callable[[httpx.Response], str]
 
 KEY = {"Idempotency-Key": "order-17"}
 AGAIN = {"x-stainless-retry-count": "1"}
-ASKED = {"prompt": "a red fox"}
+BODY = {"prompt": "a red fox"}
 
 
 def ids(api: httpx.Client) -> list[str]:
@@ -40,26 +40,26 @@ def png() -> bytes:
 @pytest.mark.parametrize(
     "content",
     [
-        {"json": ASKED},
-        {"json": {**ASKED, "n": 3}},
-        {"data": ASKED, "files": {"image": png()}},  # every try has a boundary of its own
-        {"data": {**ASKED, "metadata[a]": "b", "n": "2"}, "files": {"image": png(), "last_image": png()}},
+        {"json": BODY},
+        {"json": {**BODY, "n": 3}},
+        {"data": BODY, "files": {"image": png()}},  # every try has a boundary of its own
+        {"data": {**BODY, "metadata[a]": "b", "n": "2"}, "files": {"image": png(), "last_image": png()}},
     ],
     ids=["json", "json, several", "form", "form, several"],
 )
 def test_the_same_key_and_body_are_the_same_video(api: httpx.Client, content: dict[str, Any]) -> None:
     first = api.post("/v1/videos", headers=KEY, **content)
-    made = ids(api)
+    created = ids(api)
     again = api.post("/v1/videos", headers={**KEY, "Prefer": "respond-async"}, **content)
     assert (first.status_code, again.status_code) == (200, 202)
     assert again.json() == first.json()
     assert ("idempotency-replayed" in first.headers, again.headers["idempotency-replayed"]) == (False, "true")
     assert again.headers["location"] == first.headers["location"]
-    assert ids(api) == made
+    assert ids(api) == created
 
 
-def test_remixes_extensions_and_edits_are_made_once_too(api: httpx.Client, finish: Callable[[str], bytes]) -> None:
-    source = api.post("/v1/videos", json=ASKED).json()["id"]
+def test_repeated_remixes_extensions_and_edits_are_one_video(api: httpx.Client, finish: Callable[[str], bytes]) -> None:
+    source = api.post("/v1/videos", json=BODY).json()["id"]
     finish(source)
     for path in (f"/v1/videos/{source}/remix", "/v1/videos/extensions", "/v1/videos/edits"):
         body = {"prompt": "a blue fox"} | ({} if path.endswith("remix") else {"video": {"id": source}})
@@ -70,20 +70,20 @@ def test_remixes_extensions_and_edits_are_made_once_too(api: httpx.Client, finis
 
 @pytest.mark.parametrize(
     ("path", "body"),
-    [("/v1/videos", {"prompt": "a red Fox"}), ("/v1/videos", {**ASKED, "n": 1}), ("/v1/videos/extensions", ASKED)],
+    [("/v1/videos", {"prompt": "a red Fox"}), ("/v1/videos", {**BODY, "n": 1}), ("/v1/videos/extensions", BODY)],
 )
-def test_a_key_that_was_used_for_something_else_is_refused(
+def test_a_key_of_another_request_is_refused(
     api: httpx.Client, code_of: Code, path: str, body: dict[str, object]
 ) -> None:
-    api.post("/v1/videos", json=ASKED, headers=KEY)
+    api.post("/v1/videos", json=BODY, headers=KEY)
     answer = api.post(path, json=body, headers=KEY)
     assert (answer.status_code, code_of(answer)) == (422, "idempotency_key_reused")
     assert len(ids(api)) == 1
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\tb", "schlüssel".encode().decode("latin-1")])
-def test_a_key_that_is_none_is_refused(api: httpx.Client, code_of: Code, key: str) -> None:
-    answer = api.post("/v1/videos", json=ASKED, headers=[(b"Idempotency-Key", key.encode("latin-1"))])
+def test_a_malformed_key_is_refused(api: httpx.Client, code_of: Code, key: str) -> None:
+    answer = api.post("/v1/videos", json=BODY, headers=[(b"Idempotency-Key", key.encode("latin-1"))])
     assert (answer.status_code, code_of(answer)) == (400, "invalid_request")
 
 
@@ -92,61 +92,59 @@ def test_each_caller_has_keys_of_its_own(
 ) -> None:
     keys = {"auth": "keys", "api_keys": type(settings)(api_keys="alice,bob").api_keys}
     url = start_api(settings.model_copy(update=keys))
-    made = [
-        httpx.post(f"{url}/v1/videos", json=ASKED, headers={**headers, "Authorization": f"Bearer {who}"}).json()["id"]
+    created = [
+        httpx.post(f"{url}/v1/videos", json=BODY, headers={**headers, "Authorization": f"Bearer {who}"}).json()["id"]
         for who in ("alice", "bob")
         for headers in (KEY, AGAIN)
     ]
-    assert len(set(made)) == 4
+    assert len(set(created)) == 4
 
 
-def test_a_request_that_is_being_looked_at_is_a_409_until_it_is_answered(
-    api: httpx.Client, redis: Redis, code_of: Code
-) -> None:
-    asked = IdempotencyHeaders("/v1/videos", "order-17", False).identify("local", ASKED)
-    assert isinstance(claim(redis, asked), Claim)
-    answer = api.post("/v1/videos", json=ASKED, headers=KEY)
+def test_a_request_in_progress_is_a_409_until_it_has_a_response(api: httpx.Client, redis: Redis, code_of: Code) -> None:
+    identity = IdempotencyHeaders("/v1/videos", "order-17", False).identify("local", BODY)
+    assert isinstance(claim(redis, identity), Claim)
+    answer = api.post("/v1/videos", json=BODY, headers=KEY)
     assert (answer.status_code, code_of(answer)) == (409, "idempotency_in_flight")
     assert answer.headers["retry-after"] == "1"
     assert "x-should-retry" not in answer.headers
-    redis.delete(asked.redis_key)
-    assert api.post("/v1/videos", json=ASKED, headers=KEY).status_code == 200
+    redis.delete(identity.redis_key)
+    assert api.post("/v1/videos", json=BODY, headers=KEY).status_code == 200
 
 
-def test_what_was_refused_may_be_sent_again_with_the_same_key(api: httpx.Client, redis: Redis) -> None:
-    assert api.post("/v1/videos", json={**ASKED, "size": "1x1"}, headers=KEY).status_code == 400
+def test_a_refused_request_may_be_repeated_with_the_same_key(api: httpx.Client, redis: Redis) -> None:
+    assert api.post("/v1/videos", json={**BODY, "size": "1x1"}, headers=KEY).status_code == 400
     assert redis.keys("asked:*") == []
-    assert api.post("/v1/videos", json=ASKED, headers=KEY).status_code == 200
+    assert api.post("/v1/videos", json=BODY, headers=KEY).status_code == 200
 
 
-def test_without_a_key_asking_twice_makes_two_and_a_clients_repeat_one(api: httpx.Client, code_of: Code) -> None:
-    api.post("/v1/videos", json=ASKED)
-    second = api.post("/v1/videos", json=ASKED).json()["id"]
-    repeat = api.post("/v1/videos", json=ASKED, headers=AGAIN)
+def test_without_a_key_two_requests_are_two_videos_and_a_retry_is_none(api: httpx.Client, code_of: Code) -> None:
+    api.post("/v1/videos", json=BODY)
+    second = api.post("/v1/videos", json=BODY).json()["id"]
+    repeat = api.post("/v1/videos", json=BODY, headers=AGAIN)
     assert (repeat.json()["id"], repeat.headers["idempotency-replayed"]) == (second, "true")
     lost_on_the_way_here = api.post("/v1/videos", json={"prompt": "another"}, headers=AGAIN)
     assert "idempotency-replayed" not in lost_on_the_way_here.headers
     assert len(ids(api)) == 3
 
 
-def test_a_deleted_video_is_not_made_again_by_its_key(api: httpx.Client, code_of: Code) -> None:
+def test_the_key_of_a_deleted_video_creates_no_new_one(api: httpx.Client, code_of: Code) -> None:
     for headers in (KEY, {}):
-        api.delete("/v1/videos/" + api.post("/v1/videos", json=ASKED, headers=headers).json()["id"])
-    answer = api.post("/v1/videos", json=ASKED, headers=KEY)
+        api.delete("/v1/videos/" + api.post("/v1/videos", json=BODY, headers=headers).json()["id"])
+    answer = api.post("/v1/videos", json=BODY, headers=KEY)
     assert (answer.status_code, code_of(answer)) == (404, "video_not_found")
-    assert api.post("/v1/videos", json=ASKED, headers=AGAIN).status_code == 200  # without a key it is asked for anew
+    assert api.post("/v1/videos", json=BODY, headers=AGAIN).status_code == 200  # without a key, it is a new request
 
 
-def test_at_once_over_several_front_ends_there_is_one_video(
+def test_concurrent_requests_to_several_front_ends_are_one_video(
     settings: ServiceSettings, announced: object, start_api: Callable[[ServiceSettings], str], store: JobStore
 ) -> None:
     urls = [start_api(settings) for _ in range(3)]
 
-    def ask(number: int) -> httpx.Response:
-        return httpx.post(f"{urls[number % 3]}/v1/videos", json={**ASKED, "n": 2}, headers=KEY, timeout=60)
+    def submit(number: int) -> httpx.Response:
+        return httpx.post(f"{urls[number % 3]}/v1/videos", json={**BODY, "n": 2}, headers=KEY, timeout=60)
 
     with ThreadPoolExecutor(12) as pool:
-        answers = list(pool.map(ask, range(24)))
+        answers = list(pool.map(submit, range(24)))
     assert {answer.status_code for answer in answers} <= {200, 409}
     assert len({answer.json()["id"] for answer in answers if answer.status_code == 200}) == 1
     assert store.queue_depth("easyanimate-v3-tiny") == 2
@@ -191,21 +189,21 @@ def dropping() -> Iterator[Callable[[list[str], int], str]]:
         server.server_close()
 
 
-@pytest.mark.parametrize("picture", [None, png()], ids=["without a picture", "with one"])
-def test_openais_client_whose_answers_got_lost_has_one_video(
+@pytest.mark.parametrize("image", [None, png()], ids=["without an image", "with one"])
+def test_openais_client_has_one_video_after_lost_responses(
     settings: ServiceSettings,
     announced: object,
     start_api: Callable[[ServiceSettings], str],
     dropping: Callable[[list[str], int], str],
     store: JobStore,
     stored: Callable[[str], Job],
-    picture: bytes | None,
+    image: bytes | None,
 ) -> None:
     proxy = dropping([start_api(settings), start_api(settings)], 2)
-    given = {} if picture is None else {"input_reference": picture}
+    inputs = {} if image is None else {"input_reference": image}
     with openai.OpenAI(base_url=f"{proxy}/v1", api_key="any", max_retries=2) as client:
-        answer = client.videos.with_raw_response.create(prompt="a red fox", **given)  # type: ignore[arg-type]
+        answer = client.videos.with_raw_response.create(prompt="a red fox", **inputs)  # type: ignore[arg-type]
     assert answer.headers["idempotency-replayed"] == "true"
     (only,) = store.newest("local", 10)
     assert answer.parse().id == only.id
-    assert bool(only.request.image_key) == (picture is not None)
+    assert bool(only.request.image_key) == (image is not None)

@@ -1,4 +1,4 @@
-"""Every way to ask for a video through a real front end: what is taken over, what is stored, what is refused."""
+"""All modes through a real front end: inherited settings, stored inputs and refusals."""
 
 import io
 import json
@@ -25,7 +25,7 @@ from tests.job_store import JobStore
 
 Stored = Callable[[str], Job]
 Finish = Callable[[str], bytes]
-IGNORE_SORA = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # theirs, not ours
+IGNORE_SORA = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # of OpenAI's client
 SMALL = {"prompt": "a", "size": "64x64", "num_frames": 16, "num_inference_steps": 4, "seed": 3}
 
 
@@ -55,7 +55,7 @@ def card(card: ModelCard) -> ModelCard:
 
 @pytest.fixture
 def done(api: httpx.Client, finish: Finish) -> Callable[..., str]:
-    """Has a video made; its id."""
+    """Creates a completed video and returns its id."""
 
     def done(**fields: Any) -> str:
         answer = api.post("/v1/videos", json=SMALL | fields)
@@ -66,14 +66,14 @@ def done(api: httpx.Client, finish: Finish) -> Callable[..., str]:
     return done
 
 
-def ask(api: httpx.Client, path: str = "/v1/videos", **fields: Any) -> dict[str, Any]:
+def submit(api: httpx.Client, path: str = "/v1/videos", **fields: Any) -> dict[str, Any]:
     answer = api.post(path, json={"prompt": "b", **fields})
     assert answer.status_code == 200, answer.text
     record: dict[str, Any] = answer.json()
     return record
 
 
-def kept(settings: Any, key: str | None) -> bytes:
+def content_of(settings: Any, key: str | None) -> bytes:
     assert key is not None
     storage = open_storage(settings)
     return b"".join(storage.read(key, 0, storage.stat(key).size_bytes))
@@ -82,32 +82,32 @@ def kept(settings: Any, key: str | None) -> bytes:
 # ---- create
 
 
-def test_start_and_end_pictures_are_stored_under_their_own_names(api: httpx.Client, stored: Stored, settings) -> None:
-    video = ask(api, image=data_url(png()), last_image=data_url(png(color="blue")))
+def test_start_and_end_images_are_stored_under_their_own_names(api: httpx.Client, stored: Stored, settings) -> None:
+    video = submit(api, image=data_url(png()), last_image=data_url(png(color="blue")))
     request = stored(video["id"]).request
     assert video["mode"] == "image_to_video"
-    assert Image.open(io.BytesIO(kept(settings, request.image_key))).getpixel((0, 0)) == (255, 0, 0)
-    assert Image.open(io.BytesIO(kept(settings, request.last_image_key))).getpixel((0, 0)) == (0, 0, 255)
+    assert Image.open(io.BytesIO(content_of(settings, request.image_key))).getpixel((0, 0)) == (255, 0, 0)
+    assert Image.open(io.BytesIO(content_of(settings, request.last_image_key))).getpixel((0, 0)) == (0, 0, 255)
 
 
-def test_the_video_takes_the_shape_of_its_start_picture(api: httpx.Client) -> None:
-    video = ask(api, image=data_url(png((960, 540))), resize_to_image="true")
+def test_the_video_has_the_aspect_ratio_of_its_start_image(api: httpx.Client) -> None:
+    video = submit(api, image=data_url(png((960, 540))), resize_to_image="true")
     assert video["size"] == "160x96"  # 16:9 at the area of 128x128
 
 
-@pytest.mark.parametrize(("asked", "num_frames"), [({"num_frames": 1440}, 1440), ({"seconds": "4"}, 96)])
-def test_a_video_may_be_longer_than_a_window(api: httpx.Client, asked: dict[str, Any], num_frames: int) -> None:
-    video = ask(api, **asked, overlap=2)
+@pytest.mark.parametrize(("fields", "num_frames"), [({"num_frames": 1440}, 1440), ({"seconds": "4"}, 96)])
+def test_a_video_may_be_longer_than_a_window(api: httpx.Client, fields: dict[str, Any], num_frames: int) -> None:
+    video = submit(api, **fields, overlap=2)
     assert (video["num_frames"], video["overlap"], video["warnings"]) == (num_frames, 2, [])
 
 
-def test_one_frame_is_a_picture(api: httpx.Client) -> None:
-    assert ask(api, num_frames=1)["mode"] == "text_to_image"
+def test_one_frame_is_an_image(api: httpx.Client) -> None:
+    assert submit(api, num_frames=1)["mode"] == "text_to_image"
 
 
-def test_settings_of_the_sampler_reach_the_request(api: httpx.Client, stored: Stored) -> None:
-    asked = {"clip_apply_ratio": 0.25, "smooth": False, "clean_caption": "false", "loras": [{"name": "a", "scale": 1}]}
-    request = stored(ask(api, **asked)["id"]).request
+def test_generation_settings_reach_the_request(api: httpx.Client, stored: Stored) -> None:
+    fields = {"clip_apply_ratio": 0.25, "smooth": False, "clean_caption": "false", "loras": [{"name": "a", "scale": 1}]}
+    request = stored(submit(api, **fields)["id"]).request
     assert (request.clip_apply_ratio, request.smooth, request.clean_caption) == (0.25, False, False)
     assert [(lora.name, lora.scale) for lora in request.loras] == [("a", 1.0)]
 
@@ -126,7 +126,7 @@ def test_loras_come_in_every_shape_of_form(api: httpx.Client, parts: list[tuple[
     assert answer.json()["loras"] == [{"name": "a", "scale": 0.5}, {"name": "b", "scale": 0.55}]
 
 
-def test_models_tell_their_modes_and_loras(api: httpx.Client) -> None:
+def test_models_list_their_modes_and_loras(api: httpx.Client) -> None:
     model = api.get("/v1/models/easyanimate-v3-tiny").json()
     assert [lora["name"] for lora in model["loras"]] == list("abcdefg")
     assert "extension" in model["modes"]
@@ -135,7 +135,7 @@ def test_models_tell_their_modes_and_loras(api: httpx.Client) -> None:
 # ---- video to video
 
 
-def test_a_sent_video_is_changed(api: httpx.Client, stored: Stored, settings, clip: Callable[..., bytes]) -> None:
+def test_an_uploaded_video_is_changed(api: httpx.Client, stored: Stored, settings, clip: Callable[..., bytes]) -> None:
     answer = api.post("/v1/videos", data={"prompt": "a"}, files={"video": ("v.mp4", clip(20))})
     video = answer.json()
     assert (video["mode"], video["strength"], video["size"], video["num_frames"]) == (
@@ -145,27 +145,27 @@ def test_a_sent_video_is_changed(api: httpx.Client, stored: Stored, settings, cl
         16,
     )
     assert "of 20 frames the first 16" in video["warnings"][0]
-    assert kept(settings, stored(video["id"]).request.video_key) == clip(20)
+    assert content_of(settings, stored(video["id"]).request.video_key) == clip(20)
 
 
-def test_a_sent_video_of_another_size_and_rate_is_brought_to_the_models(
+def test_an_uploaded_video_is_converted_to_the_size_and_rate_of_the_model(
     api: httpx.Client, stored: Stored, clip: Callable[..., bytes]
 ) -> None:
-    video = ask(api, "/v1/videos/edits", video=data_url(clip(30, 100, 70, fps=30), "video/mp4"))
+    video = submit(api, "/v1/videos/edits", video=data_url(clip(30, 100, 70, fps=30), "video/mp4"))
     assert (video["size"], video["num_frames"], stored(video["id"]).request.video_num_frames) == ("96x64", 24, 24)
     assert "100x70 became 96x64" in video["warnings"][0]
 
 
-def test_with_a_mask_the_masked_part_is_made_anew_entirely(api: httpx.Client, clip: Callable[..., bytes]) -> None:
+def test_the_default_strength_with_a_mask_is_one(api: httpx.Client, clip: Callable[..., bytes]) -> None:
     fields = {"video": data_url(clip(), "video/mp4"), "mask": data_url(half_black())}
-    assert ask(api, "/v1/videos/edits", **fields)["strength"] == 1.0
+    assert submit(api, "/v1/videos/edits", **fields)["strength"] == 1.0
 
 
-def test_an_edit_of_a_finished_video_takes_its_settings_over(api: httpx.Client, done: Callable[..., str]) -> None:
+def test_an_edit_of_a_completed_video_inherits_its_settings(api: httpx.Client, done: Callable[..., str]) -> None:
     source = done(
         loras=[{"name": "a"}], scheduler="ddim", webhook={"url": "https://93.184.216.34"}, metadata={"k": "v"}
     )
-    video = ask(api, "/v1/videos/edits", video={"id": source}, guidance_scale=2)
+    video = submit(api, "/v1/videos/edits", video={"id": source}, guidance_scale=2)
     assert (video["scheduler"], video["num_inference_steps"], video["guidance_scale"]) == ("ddim", 4, 2.0)
     assert (video["loras"][0]["name"], video["size"], video["num_frames"]) == ("a", "64x64", 16)
     assert (video["source_video_id"], video["remixed_from_video_id"], video["metadata"]) == (source, None, {})
@@ -175,16 +175,16 @@ def test_an_edit_of_a_finished_video_takes_its_settings_over(api: httpx.Client, 
 # ---- extensions
 
 
-def test_an_extension_has_the_old_frames_and_so_many_more(
+def test_an_extension_has_the_source_frames_and_the_requested_ones(
     api: httpx.Client, stored: Stored, done: Callable[..., str]
 ) -> None:
-    video = ask(api, "/v1/videos/extensions", video={"id": done()}, num_frames=24)
+    video = submit(api, "/v1/videos/extensions", video={"id": done()}, num_frames=24)
     request = stored(video["id"]).request
     assert (video["mode"], video["num_frames"], video["seconds"]) == ("extension", 40, "1.667")
     assert (request.continues, request.video_num_frames) == (True, 16)
 
 
-def test_an_extension_of_a_sent_video_in_seconds(api: httpx.Client, clip: Callable[..., bytes]) -> None:
+def test_an_uploaded_video_is_extended_by_seconds(api: httpx.Client, clip: Callable[..., bytes]) -> None:
     form = {"prompt": "a", "seconds": "1"}
     video = api.post("/v1/videos/extensions", data=form, files={"video": ("v", clip(21))}).json()
     assert (video["num_frames"], video["size"], video["source_video_id"]) == (45, "96x64", None)
@@ -194,10 +194,10 @@ def test_a_queued_extension_keeps_its_video_when_the_source_is_deleted(
     api: httpx.Client, stored: Stored, settings, done: Callable[..., str]
 ) -> None:
     source = done()
-    made = api.get(f"/v1/videos/{source}/content").content
-    video = ask(api, "/v1/videos/extensions", video={"id": source})
+    content = api.get(f"/v1/videos/{source}/content").content
+    video = submit(api, "/v1/videos/extensions", video={"id": source})
     assert api.delete(f"/v1/videos/{source}").status_code == 200
-    assert kept(settings, stored(video["id"]).request.video_key) == made
+    assert content_of(settings, stored(video["id"]).request.video_key) == content
 
 
 # ---- remix
@@ -207,21 +207,21 @@ def test_a_remix_is_the_same_with_another_prompt(
     api: httpx.Client, stored: Stored, settings, done: Callable[..., str]
 ) -> None:
     source = done(image=data_url(png()), loras=[{"name": "b"}])
-    video = ask(api, f"/v1/videos/{source}/remix")
+    video = submit(api, f"/v1/videos/{source}/remix")
     old, new = stored(source).request, stored(video["id"]).request
     assert (video["prompt"], video["remixed_from_video_id"]) == ("b", source)
     assert new == old.model_copy(update={"prompt": "b", "image_key": f"inputs/{video['id']}/image.png"})
-    assert kept(settings, new.image_key) == kept(settings, old.image_key)
+    assert content_of(settings, new.image_key) == content_of(settings, old.image_key)
 
 
 def test_a_remix_of_an_extension_continues_the_same_video(
     api: httpx.Client, stored: Stored, finish: Finish, done: Callable[..., str]
 ) -> None:
     source = done()
-    extension = ask(api, "/v1/videos/extensions", video={"id": source})["id"]
+    extension = submit(api, "/v1/videos/extensions", video={"id": source})["id"]
     finish(extension)
     api.delete(f"/v1/videos/{source}")
-    remix = stored(ask(api, f"/v1/videos/{extension}/remix")["id"])
+    remix = stored(submit(api, f"/v1/videos/{extension}/remix")["id"])
     assert (remix.request.mode, remix.source) == ("extension", source)
 
 
@@ -312,7 +312,7 @@ WRONG = [
 @pytest.mark.parametrize(
     ("path", "fields", "status", "code", "param", "word"), WRONG, ids=lambda value: repr(value)[:40]
 )
-def test_what_cannot_be_made_is_refused_by_name(
+def test_an_impossible_request_is_refused_by_name(
     fleeting: httpx.Client, code_of: Callable[[httpx.Response], str], clip: Callable[..., bytes],
     path: str, fields: dict[str, Any], status: int, code: str, param: str | None, word: str,
 ) -> None:  # fmt: skip
@@ -326,23 +326,23 @@ def test_what_cannot_be_made_is_refused_by_name(
 
 
 @pytest.mark.parametrize("path", [EDITS, EXTENSIONS, "/v1/videos/{id}/remix"])
-def test_a_video_that_is_not_ready_is_no_source_yet(
+def test_a_video_that_is_not_completed_cannot_be_a_source(
     api: httpx.Client, code_of: Callable[[httpx.Response], str], path: str
 ) -> None:
-    waiting = ask(api)["id"]
+    waiting = submit(api)["id"]
     fields = {"prompt": "a"} if "remix" in path else {"prompt": "a", "video": {"id": waiting}}
     answer = api.post(path.format(id=waiting), json=fields)
     assert (answer.status_code, code_of(answer), answer.headers["x-should-retry"]) == (409, "video_not_ready", "false")
 
 
-def test_a_picture_is_no_video_to_continue(
+def test_an_image_cannot_be_extended(
     api: httpx.Client, code_of: Callable[[httpx.Response], str], done: Callable[..., str]
 ) -> None:
     answer = api.post(EXTENSIONS, json={"prompt": "a", "video": {"id": done(num_frames=1)}})
     assert (answer.status_code, code_of(answer)) == (400, "unsupported_video")
 
 
-def test_a_source_whose_file_is_gone_is_told(
+def test_a_source_without_its_file_is_refused(
     api: httpx.Client, code_of: Callable[[httpx.Response], str], settings, stored: Stored, done: Callable[..., str]
 ) -> None:
     source = done()
@@ -364,7 +364,7 @@ def test_another_callers_video_does_not_exist(settings, start_api, announced, st
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "video_not_found")
 
 
-def test_a_lora_that_is_gone_cannot_be_remixed(
+def test_a_video_with_a_removed_lora_cannot_be_remixed(
     api: httpx.Client, redis: Redis, card: ModelCard, done: Callable[..., str]
 ) -> None:
     source = done(loras=[{"name": "a"}])
@@ -415,7 +415,7 @@ def test_the_manifest_of_a_video_can_be_read(
     assert (answer.json(), answer.headers["content-type"]) == ({"seed": 1}, "application/json")
 
 
-def test_a_picture_is_saved_as_one(api: httpx.Client, done: Callable[..., str]) -> None:
+def test_an_image_is_downloaded_as_png(api: httpx.Client, done: Callable[..., str]) -> None:
     video_id = done(num_frames=1)
     assert f"{video_id}.png" in api.get(f"/v1/videos/{video_id}/content").headers["content-disposition"]
 

@@ -29,7 +29,7 @@ def test_brackets_nest_and_empty_ones_list() -> None:
     assert tree == {"a": "1", "b": {"c": "2", "d": ["3", "4"]}, "e": ["5"]}
 
 
-def test_objects_in_a_list_begin_anew_when_a_name_comes_again() -> None:
+def test_a_repeated_name_begins_a_new_object_in_a_list() -> None:
     pairs = [("a[][n]", b"1"), ("a[][s]", b"2"), ("a[][n]", b"3")]
     assert read(form(*pairs)) == {"a": [{"n": "1", "s": "2"}, {"n": "3"}]}
 
@@ -44,7 +44,7 @@ def test_a_part_with_a_filename_is_a_file_whatever_its_type() -> None:
 
 
 @pytest.mark.parametrize("value", [b"", b"1", b"a long text"])
-def test_a_field_that_is_there_twice_is_refused(value: bytes) -> None:
+def test_a_repeated_field_is_refused(value: bytes) -> None:
     with pytest.raises(InvalidRequest, match="a is sent twice"):
         read(form(("a", value), ("a", value)))
 
@@ -52,13 +52,13 @@ def test_a_field_that_is_there_twice_is_refused(value: bytes) -> None:
 @pytest.mark.parametrize(
     "names", [("a", "a[]"), ("a[]", "a"), ("a", "a[b]"), ("a[b]", "a"), ("a[b]", "a[b][c]"), ("a[]", "a[b]")]
 )
-def test_two_shapes_of_one_field_are_refused(names: tuple[str, str]) -> None:
+def test_one_field_in_two_shapes_is_refused(names: tuple[str, str]) -> None:
     with pytest.raises(InvalidRequest, match="twice"):
         read(form(*[(name, b"1") for name in names]))
 
 
 @pytest.mark.parametrize("name", ["[a]", "a[", "a]", "a[b", "a[b]c", "a[][]", "a[][b][c]", "a[b][c][d][e]", ""])
-def test_a_name_that_fits_no_tree_is_refused(name: str) -> None:
+def test_a_malformed_name_is_refused(name: str) -> None:
     with pytest.raises(InvalidRequest):
         read(form((name, b"1")))
 

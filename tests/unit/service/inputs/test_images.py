@@ -1,4 +1,4 @@
-"""Whatever is sent as a picture becomes an upright RGB PNG with the right colours, or is refused with the reason."""
+"""An image becomes an upright RGB PNG with the right colours, or is refused with the reason."""
 
 import io
 import random
@@ -15,7 +15,7 @@ from PIL import Image
 from jobs.errors import InvalidRequest
 from service.inputs.images import ImageDecoder
 
-DOOR = ImageDecoder(max_pixels=100_000)
+DECODER = ImageDecoder(max_pixels=100_000)
 
 
 def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
@@ -24,8 +24,8 @@ def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
     return out.getvalue()
 
 
-def taken(data: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(DOOR.to_png(data, "image")))
+def decoded(data: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(DECODER.to_png(data, "image")))
     assert (image.format, image.mode) == ("PNG", "RGB")
     return image
 
@@ -35,8 +35,8 @@ def noise(size: tuple[int, int] = (40, 24)) -> Image.Image:
 
 
 @pytest.mark.parametrize("form", ["PNG", "WEBP", "GIF", "JPEG"])
-def test_every_format_is_known_by_its_first_bytes(form: str) -> None:
-    image = taken(
+def test_every_format_is_detected_by_its_first_bytes(form: str) -> None:
+    image = decoded(
         encoded(Image.new("RGB", (40, 24), (255, 0, 0)), form, **({"lossless": True} if form == "WEBP" else {}))
     )
     red, green, blue = image.getpixel((20, 12))
@@ -45,45 +45,45 @@ def test_every_format_is_known_by_its_first_bytes(form: str) -> None:
     assert max(green, blue) <= 2
 
 
-def test_rgb_comes_through_bit_for_bit() -> None:
+def test_rgb_is_unchanged_bit_for_bit() -> None:
     picture = noise()
-    assert taken(encoded(picture, "PNG")).tobytes() == picture.tobytes()
+    assert decoded(encoded(picture, "PNG")).tobytes() == picture.tobytes()
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_transparency_is_laid_on_white(mode: str) -> None:
+def test_transparency_becomes_white(mode: str) -> None:
     clear = Image.new("RGBA", (4, 4), (0, 0, 0, 0)).convert(mode)
-    assert taken(encoded(clear, "PNG")).getpixel((0, 0)) == (255, 255, 255)
+    assert decoded(encoded(clear, "PNG")).getpixel((0, 0)) == (255, 255, 255)
 
 
 def test_half_transparent_black_on_white_is_grey() -> None:
     half = Image.new("RGBA", (4, 4), (0, 0, 0, 128))
-    assert taken(encoded(half, "PNG")).getpixel((0, 0)) == (127, 127, 127)
+    assert decoded(encoded(half, "PNG")).getpixel((0, 0)) == (127, 127, 127)
 
 
-def test_a_palette_keeps_its_colours_and_its_clear_one_is_white() -> None:
+def test_a_palette_keeps_its_colours_and_its_transparent_entry_is_white() -> None:
     image = Image.new("P", (2, 1))
     image.putpalette([0, 0, 255, 9, 9, 9])
     image.putpixel((1, 0), 1)
-    found = taken(encoded(image, "PNG", transparency=1))
-    assert (found.getpixel((0, 0)), found.getpixel((1, 0))) == ((0, 0, 255), (255, 255, 255))
+    image_read = decoded(encoded(image, "PNG", transparency=1))
+    assert (image_read.getpixel((0, 0)), image_read.getpixel((1, 0))) == ((0, 0, 255), (255, 255, 255))
 
 
-def test_a_transparent_gif_is_laid_on_white() -> None:
+def test_a_transparent_gif_becomes_white() -> None:
     image = Image.new("P", (2, 1))
     image.putpalette([0, 0, 255, 9, 9, 9])
     image.putpixel((1, 0), 1)
-    assert taken(encoded(image, "GIF", transparency=1)).getpixel((1, 0)) == (255, 255, 255)
+    assert decoded(encoded(image, "GIF", transparency=1)).getpixel((1, 0)) == (255, 255, 255)
 
 
 @pytest.mark.parametrize(("grey16", "grey8"), [(0, 0), (257, 1), (32_768, 128), (65_278, 254), (65_535, 255)])
 def test_sixteen_bits_of_grey_are_scaled_and_not_clipped(grey16: int, grey8: int) -> None:
     image = Image.new("I;16", (2, 2), grey16)
-    assert taken(encoded(image, "PNG")).getpixel((0, 0)) == (grey8,) * 3
+    assert decoded(encoded(image, "PNG")).getpixel((0, 0)) == (grey8,) * 3
 
 
 def test_sixteen_bits_of_colour_are_scaled_and_not_clipped() -> None:
-    assert taken(colour16_png((65_535, 32_768, 256))).getpixel((0, 0)) == (255, 128, 1)
+    assert decoded(colour16_png((65_535, 32_768, 256))).getpixel((0, 0)) == (255, 128, 1)
 
 
 def colour16_png(pixel: tuple[int, int, int]) -> bytes:
@@ -104,60 +104,60 @@ def colour16_png(pixel: tuple[int, int, int]) -> bytes:
 @pytest.mark.parametrize("mode", ["1", "L", "CMYK"])
 def test_other_modes_become_rgb(mode: str) -> None:
     white = Image.new("RGB", (16, 16), "white").convert(mode)
-    assert taken(encoded(white, "JPEG" if mode == "CMYK" else "PNG")).getpixel((8, 8)) == (255, 255, 255)
+    assert decoded(encoded(white, "JPEG" if mode == "CMYK" else "PNG")).getpixel((8, 8)) == (255, 255, 255)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_picture_is_turned_upright(orientation: int) -> None:
+def test_an_image_is_turned_upright(orientation: int) -> None:
     image = Image.new("RGB", (40, 24))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    assert taken(encoded(image, "JPEG", exif=exif)).size == ((40, 24) if orientation < 5 else (24, 40))
+    assert decoded(encoded(image, "JPEG", exif=exif)).size == ((40, 24) if orientation < 5 else (24, 40))
 
 
-def test_the_stored_picture_carries_nothing_else_along() -> None:
+def test_the_stored_image_has_no_metadata() -> None:
     exif = Image.Exif()
     exif[0x010F] = "maker"
-    assert not taken(encoded(noise(), "JPEG", exif=exif, comment=b"where it was taken")).info
+    assert not decoded(encoded(noise(), "JPEG", exif=exif, comment=b"where it was decoded")).info
 
 
 @pytest.mark.parametrize(("form", "word"), [("PNG", "animated"), ("WEBP", "animated"), ("GIF", "animated")])
 def test_an_animation_is_refused(form: str, word: str) -> None:
     moving = encoded(noise(), form, save_all=True, append_images=[Image.new("RGB", (40, 24))])
     with pytest.raises(InvalidRequest, match=word) as refusal:
-        DOOR.to_png(moving, "image")
+        DECODER.to_png(moving, "image")
     assert (refusal.value.code, refusal.value.param) == ("unsupported_image", "image")
 
 
 def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
-    bomb = encoded(Image.new("1", (8_000, 8_000)), "PNG")[:60]  # cut: whoever decodes it sees that it is damaged
+    bomb = encoded(Image.new("1", (8_000, 8_000)), "PNG")[:60]  # cut: the decoder detects the damage
     with pytest.raises(InvalidRequest, match=r"8000x8000 pixels.*100000"):
-        DOOR.to_png(bomb, "image")
+        DECODER.to_png(bomb, "image")
 
 
 @pytest.mark.parametrize(
     "data", [b"", b"hello", b"\x89PNG", b"<svg/>", b"%PDF-1.7", b"BM" + bytes(60), b"II*\x00" + bytes(60)]
 )
-def test_what_is_no_picture_we_know_is_refused(data: bytes) -> None:
+def test_bytes_of_no_supported_format_are_refused(data: bytes) -> None:
     with pytest.raises(InvalidRequest, match="must be a PNG, JPEG, WebP or still GIF"):
-        DOOR.to_png(data, "image")
+        DECODER.to_png(data, "image")
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "GIF"])
-def test_a_picture_that_is_cut_off_is_refused_unless_no_pixel_is_missing(form: str) -> None:
+def test_a_truncated_image_is_refused_unless_all_pixels_are_there(form: str) -> None:
     whole = encoded(noise(), form)
-    pixels = taken(whole).tobytes()
+    pixels = decoded(whole).tobytes()
     for length in range(12, len(whole), 11):
         with suppress(InvalidRequest):
-            assert taken(whole[:length]).tobytes() == pixels
+            assert decoded(whole[:length]).tobytes() == pixels
 
 
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_no_damaged_picture_does_more_than_be_refused(data: st.DataObject) -> None:
+def test_every_damaged_image_is_decoded_or_refused(data: st.DataObject) -> None:
     form = data.draw(st.sampled_from(["PNG", "JPEG", "WEBP", "GIF"]))
     damaged = bytearray(encoded(Image.linear_gradient("L").resize((24, 24)), form))
     for _ in range(data.draw(st.integers(1, 8))):
         damaged[data.draw(st.integers(12, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     with suppress(InvalidRequest):
-        taken(bytes(damaged))
+        decoded(bytes(damaged))

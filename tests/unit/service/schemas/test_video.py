@@ -1,4 +1,4 @@
-"""What a caller sees of a job: four words, a number that only grows, and a tag that changes when the record does."""
+"""The record of a video: one of four statuses, a progress that only grows, and an ETag that follows the record."""
 
 import pytest
 from hypothesis import given
@@ -24,20 +24,20 @@ def running(phase: Phase, step: int = 0, total_steps: int = 0) -> Job:
 
 
 @pytest.mark.parametrize("state", list(State))
-def test_there_are_only_the_four_words_of_the_contract(state: State) -> None:
+def test_the_status_is_one_of_openais_four(state: State) -> None:
     assert to_video(JOB.evolve(state=state)).status in ("queued", "in_progress", "completed", "failed")
 
 
-def test_a_cancelled_job_shows_as_failed_and_says_why() -> None:
+def test_a_cancelled_job_has_the_status_failed_with_its_code() -> None:
     video = to_video(JOB.evolve(state=State.CANCELLED, failure=failure("cancelled")))
     assert video.error is not None
     assert (video.status, video.state, video.error.code) == ("failed", "cancelled", "cancelled")
 
 
 def test_progress_grows_from_phase_to_phase() -> None:
-    seen = [progress(running(phase, step, 4)) for phase in Phase for step in range(5)]
-    assert seen == sorted(seen)
-    assert seen[-1] < 100
+    percentages = [progress(running(phase, step, 4)) for phase in Phase for step in range(5)]
+    assert percentages == sorted(percentages)
+    assert percentages[-1] < 100
 
 
 @given(phase=st.sampled_from(Phase), step=st.integers(0, 500), total=st.integers(0, 200))
@@ -45,7 +45,7 @@ def test_progress_of_a_running_job_is_a_whole_number_below_a_hundred(phase: Phas
     assert progress(running(phase, step, total)) in range(100)
 
 
-def test_a_completed_job_is_all_of_it_and_a_waiting_one_nothing() -> None:
+def test_progress_is_100_when_completed_and_0_when_queued() -> None:
     assert progress(JOB.evolve(state=State.COMPLETED)) == 100
     assert progress(JOB) == 0
 
@@ -55,27 +55,27 @@ def test_times_are_whole_unix_seconds() -> None:
 
 
 @pytest.mark.parametrize("position", [0, 1, 5, 100_000])
-def test_pollers_are_steered_between_half_a_second_and_five(position: int) -> None:
+def test_the_polling_interval_is_between_half_a_second_and_five(position: int) -> None:
     wait_ms = poll_after_ms(JobVersion(0, State.QUEUED, QueuePosition(position)))
     assert wait_ms is not None
     assert 500 <= wait_ms <= 5000
 
 
-def test_there_is_nothing_to_wait_for_when_it_is_over() -> None:
+def test_a_final_job_has_no_polling_interval() -> None:
     assert poll_after_ms(JobVersion(0, State.FAILED, None)) is None
 
 
-def test_the_tag_changes_with_the_record_and_its_place_in_the_queue() -> None:
-    glances = [
+def test_the_etag_changes_with_the_record_and_its_queue_position() -> None:
+    versions = [
         JobVersion(0, State.QUEUED, QueuePosition(0)),
         JobVersion(1, State.QUEUED, QueuePosition(0)),
         JobVersion(1, State.QUEUED, QueuePosition(1)),
     ]
-    glances += [JobVersion(1, State.QUEUED, QueuePosition(1, is_unserved=True))]
-    assert len({etag(glance, 0) for glance in [*glances, JobVersion(1, State.RUNNING, None)]}) == 5
+    versions += [JobVersion(1, State.QUEUED, QueuePosition(1, is_unserved=True))]
+    assert len({etag(version, 0) for version in [*versions, JobVersion(1, State.RUNNING, None)]}) == 5
 
 
-def test_the_tag_does_not_change_with_every_link_but_before_one_runs_out() -> None:
+def test_the_etag_changes_before_a_link_expires_and_not_with_each_link() -> None:
     done = JobVersion(3, State.COMPLETED, None)
     assert etag(done, 10) == etag(done, 11)
     assert etag(done, 0) != etag(done, LINK_REFRESH_S)
