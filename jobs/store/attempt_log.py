@@ -1,7 +1,7 @@
-"""The story of a job's attempts: who took it, what it spent its time on, how it ended, and whose fault that was.
+"""The attempt log of a job: the worker, the phases and the end of each attempt.
 
-Every line is written in the same transaction as the change it tells of, and gets its time from Redis; the lines are
-put together when somebody asks.
+A line is written in the same transaction as its change and gets its time from Redis. A reader parses the lines into
+attempts.
 """
 
 import json
@@ -22,23 +22,23 @@ StreamRows = list[tuple[bytes, dict[bytes, bytes]]]
 
 
 class Outcome(StrEnum):
-    """How an attempt ended: with the job, or without it."""
+    """How an attempt ended, with its job or without it."""
 
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
-    RELEASED = "given_back"  # in good order, at no cost to the job
-    RETRIED = "retried"  # the worker lives and asked for another attempt
-    LOST = "lost"  # nobody has heard of the worker for longer than a lease
+    RELEASED = "given_back"  # by a worker that shuts down; the attempt does not count
+    RETRIED = "retried"  # by a worker that runs on and returned the job
+    LOST = "lost"  # the worker sent no heartbeat for longer than its lease
 
 
 class Attempt(BaseModel):
-    """One worker's try. Times are unix seconds; `phase_seconds` by the name of the phase, in the order they came.
+    """One attempt of a worker. Times are unix seconds; `phase_seconds` has the seconds of each phase, in order.
 
-    `number` is what the attempt counted as: one that was given back leaves its number to the next. `phase` and `step`
-    are where it stands, or stood when it ended. `outcome` is None while it goes on; `code`, `message`, `retryable` and
-    `blame` say why there is no video. `resumed_step` is the step it went on from, None if it began at the beginning.
+    An attempt that is given back leaves its `number` to the next one. `phase` and `step` are the current ones, or the
+    last ones of an attempt that has ended. `outcome` is null while it runs. `code`, `message`, `retryable` and `blame`
+    say why there is no video. `resumed_step` is the step of the checkpoint that it resumed from, or null.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -60,7 +60,7 @@ class Attempt(BaseModel):
 
 
 class Ending(BaseModel):
-    """Why an attempt goes back to the queue; `why` is None where nothing went wrong."""
+    """How an attempt ended that returns its job to the queue; `why` is None if nothing failed."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -69,38 +69,38 @@ class Ending(BaseModel):
 
 
 def append(pipe: Pipeline, old: Job, new: Job, ending: Ending | None = None) -> None:
-    """Add what this change means for the attempts to `pipe`; most changes mean nothing."""
-    was, is_now = old.state is State.RUNNING, new.state is State.RUNNING
-    if is_now and not (was and old.token == new.token):
+    """Adds the line for a change of a job to `pipe`; most changes have none."""
+    was_running, is_running = old.state is State.RUNNING, new.state is State.RUNNING
+    if is_running and not (was_running and old.token == new.token):
         _add(pipe, new.id, {"number": new.attempt, "worker": new.worker, "phase": new.phase})
-    elif is_now and new.phase is not old.phase:
+    elif is_running and new.phase is not old.phase:
         _add(pipe, new.id, {"phase": new.phase})
-    elif was and not is_now:
+    elif was_running and not is_running:
         _add(pipe, new.id, _end(old, new, ending))
 
 
 def append_fields(pipe: Pipeline, job_id: str, **fields: Any) -> None:
-    """Add facts about the running attempt to `pipe`: fields of `Attempt`, as `resumed_step`."""
+    """Adds fields of `Attempt`, such as `resumed_step`, to the running attempt, in `pipe`."""
     _add(pipe, job_id, {"note": fields})
 
 
 def parse_lines(rows: StreamRows) -> list[Attempt]:
-    """The attempts that these lines of the stream tell of."""
-    found: list[Attempt] = []
+    """The attempts in these rows of the stream."""
+    attempts: list[Attempt] = []
     since = 0.0
     for raw_id, fields in rows:
         at, line = int(raw_id.partition(b"-")[0]) / 1000, json.loads(fields[b"line"])
         if "number" in line:
-            found.append(Attempt(started_at=at, **line))
+            attempts.append(Attempt(started_at=at, **line))
             since = at
-        elif found and found[-1].outcome is None:
-            found[-1] = _continued(found[-1], line, since, at)
+        elif attempts and attempts[-1].outcome is None:
+            attempts[-1] = _with_line(attempts[-1], line, since, at)
             since = at if "note" not in line else since
-    return found
+    return attempts
 
 
-def _continued(attempt: Attempt, line: dict[str, Any], since: float, at: float) -> Attempt:
-    """The attempt with one more line; its phase had begun at `since`."""
+def _with_line(attempt: Attempt, line: dict[str, Any], since: float, at: float) -> Attempt:
+    """The attempt with one more line; its phase began at `since`."""
     if "note" in line:
         return Attempt.model_validate(attempt.model_dump() | line["note"])
     seconds = dict(attempt.phase_seconds)
@@ -117,7 +117,7 @@ def _end(old: Job, new: Job, ending: Ending | None) -> dict[str, Any]:
     if why is not None:
         line |= why.model_dump(mode="json")
     if new.result is not None:
-        line["phase_seconds"] = new.result.phase_seconds  # the worker's own, finer than what was reported
+        line["phase_seconds"] = new.result.phase_seconds  # measured by the worker, finer than its reports
     return line
 
 

@@ -1,6 +1,6 @@
-"""Counts that all processes share: how jobs and attempts ended, what their phases took, what became of webhooks.
+"""Counters that all processes share: ends of jobs and attempts, seconds of phases, and webhook deliveries.
 
-Written in the same transaction as what they count, so that nothing is counted twice and no process has to be asked.
+They are written in the same transaction as the change, so that nothing is counted twice.
 """
 
 import json
@@ -23,7 +23,7 @@ Counts = dict[tuple[str, ...], float]
 
 
 def count_change(pipe: Pipeline, old: Job, new: Job, ending: Ending | None) -> None:
-    """Add to `pipe` what this change of a job counts for; most changes count for nothing."""
+    """Increments the counters for a change of a job, in `pipe`; most changes have none."""
     model = new.request.model
     if old.state is State.RUNNING and new.state is not State.RUNNING:
         count(pipe, ATTEMPTS, model, ending.outcome if ending else Outcome(new.state.value))
@@ -36,12 +36,12 @@ def count_change(pipe: Pipeline, old: Job, new: Job, ending: Ending | None) -> N
 
 
 def count(pipe: Pipeline | Redis, *labels: str, amount: float = 1) -> None:
-    """Add `amount` to the number that is called by its name and its labels."""
+    """Adds `amount` to the counter with this name and these labels."""
     pipe.hincrbyfloat(COUNTERS_KEY, json.dumps(labels), amount)
 
 
 def read_counters(redis: Redis) -> Counts:
-    """All numbers, by name and labels."""
+    """All counters by name and labels."""
     with redis_errors():
         rows = cast(dict[bytes, bytes], redis.hgetall(COUNTERS_KEY))
     return {tuple(json.loads(name)): float(value) for name, value in rows.items()}

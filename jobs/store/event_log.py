@@ -1,4 +1,4 @@
-"""The stream of events of each job."""
+"""The event log of a job: one stream of Redis for each job."""
 
 import json
 from typing import Any
@@ -14,10 +14,10 @@ if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('XADD', KEYS[1], ARGV[1], 
 
 
 def add_first_event(pipe: Pipeline, key: str, event: dict[str, Any], at: float) -> None:
-    """Begin the story of a job with what happened at the unix second `at`; nothing if it has begun."""
+    """Adds to `pipe` the first event of a job, at the unix second `at`; nothing if the stream exists."""
     pipe.eval(_FIRST_EVENT, 1, key, f"{int(at * 1000)}-1", json.dumps(event))
 
 
 def add_event(pipe: Pipeline, key: str, event: dict[str, Any]) -> None:
-    """Append to the story of a job."""
+    """Adds an event to the stream of a job, in `pipe`."""
     pipe.xadd(key, {"event": json.dumps(event)}, maxlen=MAX_EVENTS, approximate=True)

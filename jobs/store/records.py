@@ -1,7 +1,7 @@
-"""The table of records: read a job, and the one way to change it.
+"""Records of jobs: reads one, and changes one by compare-and-set.
 
-A change reads the record under WATCH, decides, and writes record, event, place in the queue, lease and outbox row in
-one MULTI; if anybody changed the record in between, it starts over.
+A change reads the record under WATCH and writes record, event, queue, lease and outbox row in one MULTI. It starts
+over if the record was changed in between.
 """
 
 from collections.abc import Callable
@@ -44,8 +44,8 @@ FINAL_EVENT = {
 }
 
 # KEYS: the record, the caller's jobs, those of its status, the caller's waiting jobs, the tickets of the model. ARGV:
-# job, second of its creation, what says that it waits, ticket, fields. One command and not five: in a transaction each
-# has an answer, and to read answers costs a front end more than anything else.
+# job, second of its creation, score of a waiting job, ticket, fields. One command instead of five: each command of a
+# transaction has a reply, and reading replies is the largest cost of a front end.
 _NEW = """
 redis.call('HSET', KEYS[1], unpack(ARGV, 5))
 redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])
@@ -60,7 +60,7 @@ Extra = Callable[[Pipeline, Job], None]
 
 def read(redis: Redis, job_id: str) -> Job:
     """The job with this id. Raises JobNotFound."""
-    if ":" in job_id:  # there are keys beside the record's that are no records
+    if ":" in job_id:  # the key of a log or list of a job, not of a record
         raise JobNotFound(f"there is no video {job_id!r}")
     with redis_errors():
         return _parsed(job_id, cast(dict[bytes, bytes], redis.hgetall(record_key(job_id))))
@@ -74,11 +74,11 @@ def update(
     event: dict[str, Any] | None = None,
     ending: Ending | None = None,
 ) -> Job | None:
-    """Put `decide(job)` in the place of the job, with `extra` in the same transaction; nothing if it answers None.
+    """Replaces the job by `decide(job)`, with the commands of `extra` in the same transaction; None changes nothing.
 
-    `ending` says how the attempt ends that this change takes the job from. Raises JobNotFound.
+    `ending` says how the attempt ended if this change returns the job to the queue. Raises JobNotFound.
     """
-    again = WatchRetries(redis)
+    retries = WatchRetries(redis)
     with redis_errors(), redis.pipeline(transaction=True) as pipe:
         while True:
             try:
@@ -90,19 +90,19 @@ def update(
                 if new != old or event:
                     new = new.evolve(version=old.version + 1)
                 pipe.multi()
-                _begin_story(pipe, old, new)
+                _add_queued_event(pipe, old, new)
                 if extra:
                     extra(pipe, new)
-                _write_change(pipe, old, new, event, ending)  # a final state is the last that is told
+                _write_change(pipe, old, new, event, ending)  # last, so that a final state is the last event
                 pipe.execute()
-            except WatchError as lost:
-                again.after(lost)
+            except WatchError as conflict:
+                retries.after(conflict)
                 continue
             return new
 
 
 def write_new(pipe: Pipeline, job: Job) -> None:
-    """Add the record of a new job and its places in the caller's list and in the queue to `pipe`."""
+    """Adds the record of a new job, its entries in the lists of its owner and in the queue to `pipe`."""
     lists = index_key(job.owner), index_key(job.owner, job.public_status), owner_waiting_key(job.owner)
     keys = record_key(job.id), *lists, tickets.tickets_key(job.request.model)
     fields = chain.from_iterable(job.to_hash().items())
@@ -112,7 +112,7 @@ def write_new(pipe: Pipeline, job: Job) -> None:
 
 
 def erase(pipe: Pipeline, job: Job) -> None:
-    """Add the removal of everything about a job to `pipe`."""
+    """Deletes the record and all entries of a job, in `pipe`."""
     pipe.delete(record_key(job.id), events_key(job.id), attempts_key(job.id), ledger_key(job.id))
     for status in (None, *PUBLIC_STATUSES):
         pipe.zrem(index_key(job.owner, status), job.id)
@@ -129,11 +129,11 @@ def erase(pipe: Pipeline, job: Job) -> None:
 
 
 def add_log(pipe: Pipeline, job_id: str, message: str) -> None:
-    """Add a sentence for the caller to the job's story, in `pipe`."""
+    """Adds a sentence for the caller to the event log, in `pipe`."""
     add_event(pipe, events_key(job_id), {"log": message})
 
 
-def _as_told(ending: Ending | None) -> dict[str, Any]:
+def _ending_fields(ending: Ending | None) -> dict[str, Any]:
     if ending is None:
         return {}
     return {"outcome": ending.outcome} | ({"code": ending.why.code} if ending.why else {})
@@ -146,13 +146,13 @@ def _parsed(job_id: str, fields: dict[bytes, bytes]) -> Job:
 
 
 def _write_change(pipe: Pipeline, old: Job, new: Job, event: dict[str, Any] | None, ending: Ending | None) -> None:
-    """Add the changed fields, the event, and what a final state brings with it to `pipe`."""
+    """Writes the changed fields, the event and the consequences of a final state, in `pipe`."""
     changed = {name for name in Job.model_fields if getattr(new, name) != getattr(old, name)}
     if changed:
         pipe.hset(record_key(new.id), mapping=cast(dict[Any, Any], new.to_hash(changed)))
     if new.state is not old.state:
-        event = {"state": new.state, "attempt": new.attempt, **(event or {}), **_as_told(ending)}
-        _write_move(pipe, old, new)
+        event = {"state": new.state, "attempt": new.attempt, **(event or {}), **_ending_fields(ending)}
+        _update_queue(pipe, old, new)
     usage.update_usage(pipe, new, old.state, new.state)
     load.update_running(pipe, new, old.state, new.state)
     attempt_log.append(pipe, old, new, ending)
@@ -171,19 +171,18 @@ def _write_change(pipe: Pipeline, old: Job, new: Job, event: dict[str, Any] | No
         add_webhook(pipe, new, FINAL_EVENT[new.state], new.completed_at or 0.0)
 
 
-def _begin_story(pipe: Pipeline, old: Job, new: Job) -> None:
-    """Add to `pipe` that the job had waited, before anything else is told of it."""
+def _add_queued_event(pipe: Pipeline, old: Job, new: Job) -> None:
+    """Adds the event `queued` before the first change of a job, in `pipe`."""
     if old.state is State.QUEUED and old.handover == 0 and new.state is not old.state:
         add_first_event(pipe, events_key(new.id), {"state": old.state}, old.created_at)
 
 
-def _write_move(pipe: Pipeline, old: Job, new: Job) -> None:
-    """Add to `pipe` what it means for the queue that the job has another state."""
+def _update_queue(pipe: Pipeline, old: Job, new: Job) -> None:
+    """Changes the queue for the new state of the job, in `pipe`."""
     if old.state is State.QUEUED:
         fair_queue.remove(pipe, old, is_leased=new.state is State.RUNNING)
     if new.state is State.QUEUED:
         fair_queue.push_front(pipe, new)
-    if new.state is State.QUEUED or (
-        old.state is State.RUNNING and new.running_limit
-    ):  # another of its owner's may run
+    # After an attempt another job of an owner with a running limit may start.
+    if new.state is State.QUEUED or (old.state is State.RUNNING and new.running_limit):
         tickets.add_ticket(pipe, new.request.model)

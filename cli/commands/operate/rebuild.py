@@ -37,7 +37,7 @@ def rebuild(
     typer.echo(f"{'would restore' if dry_run else 'restored'} {len(result.restored)} finished videos")
     for name in sorted({job.owner for job in result.restored}):
         typer.echo(f"  {sum(job.owner == name for job in result.restored)} of {name}")
-    typer.echo(f"{len(result.known)} exist already, {len(result.expired)} have expired")
+    typer.echo(f"{len(result.existing)} exist already, {len(result.expired)} have expired")
     for job_id, reason in result.unreadable.items():
         typer.echo(f"cannot restore {job_id}: {reason}")
     for job_id in result.unfinished:

@@ -1,7 +1,8 @@
-"""After a total loss of Redis: finished videos are known again, from the `job.json` beside each of them in storage.
+"""Restores the records of finished videos after a total loss of Redis, from the `job.json` beside each video.
 
-What waited, ran or failed cannot be restored: of those only the inputs are there. Nor can keys, webhooks on their way,
-idempotency keys and the stories of attempts. What Redis knows is left as it is, so this may be run again at any time.
+Jobs that waited, ran or failed cannot be restored: storage has only their inputs. API keys, pending webhooks,
+idempotency keys and attempt logs cannot be restored either. Existing records stay unchanged, so a rebuild may be
+repeated.
 """
 
 from collections import defaultdict
@@ -25,61 +26,61 @@ from jobs.store.transitions import JobTable
 
 @dataclass
 class Rebuilt:
-    """What became of what lies in storage: ids, and for `unreadable` the reason. `restored` are whole records."""
+    """The result for each job in storage: records in `restored`, reasons in `unreadable`, ids otherwise."""
 
     restored: list[Job] = field(default_factory=list)
-    known: list[str] = field(default_factory=list)
+    existing: list[str] = field(default_factory=list)
     expired: list[str] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
     unfinished: list[str] = field(default_factory=list)
 
 
 def rebuild_records(table: JobTable, storage: Storage, owners: Mapping[str, str], *, dry_run: bool = False) -> Rebuilt:
-    """Write down every finished video that Redis does not know; `owners` gives those of one to another.
+    """Writes the record of each finished video that has none; `owners` maps old owners to new ones.
 
     With `dry_run` nothing is written. Raises QueueUnavailable, StorageUnavailable.
     """
-    told, now = Rebuilt(), table.now()
+    result, now = Rebuilt(), table.now()
     finished = _job_files(storage)
     for job_id, file_keys in finished.items():
-        if _is_known(table, job_id):
-            told.known.append(job_id)
+        if _exists(table, job_id):
+            result.existing.append(job_id)
             continue
         try:
-            job = _latest_whole(storage, job_id, file_keys)
+            job = _latest_complete(storage, job_id, file_keys)
         except InvalidJobFile as error:
-            told.unreadable[job_id] = str(error)
+            result.unreadable[job_id] = str(error)
             continue
         if job.has_expired(now):
-            told.expired.append(job_id)
+            result.expired.append(job_id)
             continue
         job = job.evolve(owner=owners.get(job.owner, job.owner))
         if dry_run or _restore(table, job):
-            told.restored.append(job)
-    for job_id in sorted({job_of(found.key) for found in storage.list(INPUTS)} - finished.keys()):
-        if not _is_known(table, job_id):
-            told.unfinished.append(job_id)
-    return told
+            result.restored.append(job)
+    for job_id in sorted({job_of(listed.key) for listed in storage.list(INPUTS)} - finished.keys()):
+        if not _exists(table, job_id):
+            result.unfinished.append(job_id)
+    return result
 
 
 def _job_files(storage: Storage) -> dict[str, list[str]]:
     """The keys of all job files, by job."""
-    found = defaultdict(list)
+    file_keys = defaultdict(list)
     for listed in storage.list(VIDEOS):
         if listed.key.endswith(f"/{NAME}"):
-            found[job_of(listed.key)].append(listed.key)
-    return dict(found)
+            file_keys[job_of(listed.key)].append(listed.key)
+    return dict(file_keys)
 
 
-def _is_known(table: JobTable, job_id: str) -> bool:
-    """Whether Redis has a record of the job, or knows that its owner deleted it."""
+def _exists(table: JobTable, job_id: str) -> bool:
+    """Whether Redis has a record of the job, or records that its owner deleted it."""
     with redis_errors():
         is_there = table.redis.exists(keys.record_key(job_id))
         return bool(is_there) or table.redis.zscore(CleanupQueue.ERASED, job_id) is not None
 
 
-def _latest_whole(storage: Storage, job_id: str, file_keys: list[str]) -> Job:
-    """The job as its latest attempt left it, of those whose video is whole. Raises InvalidJobFile."""
+def _latest_complete(storage: Storage, job_id: str, file_keys: list[str]) -> Job:
+    """The record of the latest attempt whose video is complete. Raises InvalidJobFile."""
     why = f"its {NAME} names no video"
     readable = _readable(storage, file_keys)
     for job in sorted(readable, key=lambda job: (job.attempt, job.completed_at or 0.0), reverse=True):
@@ -89,7 +90,7 @@ def _latest_whole(storage: Storage, job_id: str, file_keys: list[str]) -> Job:
         try:
             size = storage.stat(result.video_key).size_bytes
         except KeyError:
-            why = "its video is not there"
+            why = "its video is missing"
             continue
         if size == result.size_bytes:
             return job
@@ -98,7 +99,7 @@ def _latest_whole(storage: Storage, job_id: str, file_keys: list[str]) -> Job:
 
 
 def _readable(storage: Storage, file_keys: list[str]) -> Iterator[Job]:
-    """The jobs in these files. Raises InvalidJobFile if there are none."""
+    """The jobs in these files. Raises InvalidJobFile if none can be read."""
     faults, count = [], 0
     for key in file_keys:
         try:
@@ -111,7 +112,7 @@ def _readable(storage: Storage, file_keys: list[str]) -> Iterator[Job]:
 
 
 def _restore(table: JobTable, job: Job) -> bool:
-    """Write the record, its places in its owner's lists and when it expires. False if somebody was faster."""
+    """Writes the record, the lists of its owner and its expiry. False if another process was faster."""
     with redis_errors(), table.redis.pipeline(transaction=True) as pipe:
         pipe.watch(keys.record_key(job.id))  # type: ignore[no-untyped-call]
         if pipe.exists(keys.record_key(job.id)):

@@ -1,10 +1,10 @@
-"""What is to be deleted when: lists that the keeper works off, written in the same step as what they follow from.
+"""Retention: sorted sets of what the keeper deletes at what time. A change of a job plans them in its transaction.
 
-A job ends: soon after, what its other attempts and its checkpoints left goes (`LEFTOVERS`); at its `expires_at` its
-files go (`FILES`); a while later its record does (`RECORDS`). Its owner deletes it: its files are looked for once more,
-when no worker can still be storing any (`ERASED`). A job that waits or runs is on none of these lists.
+Soon after a job ends, the files of its other attempts and its checkpoints are deleted (`LEFTOVERS`). At its
+`expires_at` its files are deleted (`FILES`), and later its record (`RECORDS`). After a deletion by its owner its files
+are deleted once more, when no worker can still store any (`ERASED`). A waiting or running job is in none of these sets.
 
-The list of deadlines holds the jobs that have not ended and whose caller named a deadline.
+The set of deadlines holds the jobs with a deadline that have not ended.
 """
 
 from enum import StrEnum
@@ -22,7 +22,7 @@ ERASED_AFTER_S = 3600.0
 
 
 class CleanupQueue(StrEnum):
-    """Sorted sets: job id -> unix second at which this is to be deleted."""
+    """Sorted sets: job id -> unix second at which this is deleted."""
 
     LEFTOVERS = "sweep:leftovers"
     FILES = "sweep:files"
@@ -31,56 +31,56 @@ class CleanupQueue(StrEnum):
 
 
 def plan_cleanup(pipe: Pipeline, job: Job) -> None:
-    """Add to `pipe` what the end of this job makes necessary."""
+    """Plans the deletions that follow from the end of this job, in `pipe`."""
     pipe.zadd(CleanupQueue.LEFTOVERS, {job.id: (job.completed_at or 0.0) + LEFTOVERS_AFTER_S})
     if job.expires_at is not None:
         pipe.zadd(CleanupQueue.FILES, {job.id: job.expires_at})
 
 
 def plan_record(pipe: Pipeline, job: Job, at: float) -> None:
-    """Add to `pipe` that the job's files are gone, and that its record goes at this unix second."""
+    """Plans the deletion of a record whose files are deleted, at the unix second `at`, in `pipe`."""
     pipe.zrem(CleanupQueue.FILES, job.id)
     pipe.zadd(CleanupQueue.RECORDS, {job.id: at})
 
 
 def plan_erased(pipe: Pipeline, job_id: str, now: float) -> None:
-    """Add to `pipe` that nothing is left to do for this job but to look for its files once more."""
-    for todo in (CleanupQueue.LEFTOVERS, CleanupQueue.FILES, CleanupQueue.RECORDS):
-        pipe.zrem(todo, job_id)
+    """Plans the last deletion of the files of a deleted job, in `pipe`."""
+    for queue in (CleanupQueue.LEFTOVERS, CleanupQueue.FILES, CleanupQueue.RECORDS):
+        pipe.zrem(queue, job_id)
     pipe.zadd(CleanupQueue.ERASED, {job_id: now + ERASED_AFTER_S})
 
 
-def due(redis: Redis, todo: CleanupQueue, now: float, most: int) -> list[str]:
-    """Ids of jobs whose time has come, the longest overdue first."""
+def due(redis: Redis, queue: CleanupQueue, now: float, limit: int) -> list[str]:
+    """At most `limit` ids of due jobs, the longest overdue first."""
     with redis_errors():
-        found = cast(list[bytes], redis.zrangebyscore(todo, "-inf", now, start=0, num=most))
-    return [raw.decode() for raw in found]
+        ids = cast(list[bytes], redis.zrangebyscore(queue, "-inf", now, start=0, num=limit))
+    return [job_id.decode() for job_id in ids]
 
 
-def postpone(redis: Redis, todo: CleanupQueue, job_id: str, at: float) -> None:
-    """Come back to a job of this list at this unix second."""
+def postpone(redis: Redis, queue: CleanupQueue, job_id: str, at: float) -> None:
+    """Moves a job of this queue to the unix second `at`."""
     with redis_errors():
-        redis.zadd(todo, {job_id: at})
+        redis.zadd(queue, {job_id: at})
 
 
-def remove_from(redis: Redis, todo: CleanupQueue, job_id: str) -> None:
-    """Take a job off a list."""
+def remove_from(redis: Redis, queue: CleanupQueue, job_id: str) -> None:
+    """Removes a job from a queue."""
     with redis_errors():
-        redis.zrem(todo, job_id)
+        redis.zrem(queue, job_id)
 
 
 def plan_deadline(pipe: Pipeline, job: Job) -> None:
-    """Add the deadline of a new job to `pipe`, if it has one."""
+    """Adds the deadline of a new job, if any, in `pipe`."""
     if job.deadline is not None:
         pipe.zadd(DEADLINES_KEY, {job.id: job.deadline})
 
 
 def remove_deadline(pipe: Pipeline, job: Job) -> None:
-    """Add to `pipe` that the job has ended, or was erased."""
+    """Removes the deadline of a job that has ended or is deleted, in `pipe`."""
     if job.deadline is not None:
         pipe.zrem(DEADLINES_KEY, job.id)
 
 
 def passed_deadlines(redis: Redis, now: float) -> list[str]:
-    """The jobs whose deadline has passed, the oldest first. `now` in unix seconds."""
+    """Ids of the jobs whose deadline has passed, the oldest first."""
     return [job_id.decode() for job_id in cast(list[bytes], redis.zrangebyscore(DEADLINES_KEY, 0, now))]
