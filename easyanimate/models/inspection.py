@@ -38,7 +38,7 @@ def inspect_model(folder: Path, *, hashes: bool = False) -> ModelReport:
     Raises CheckpointError only if the folder does not exist.
     """
     if not folder.is_dir():
-        raise CheckpointError(f"the model folder {folder} does not exist")
+        raise CheckpointError(f"there is no model folder {folder}")
     networks = tuple(inspect_network(folder, name) for name in NETWORKS)
     problems = [problem for network in networks for problem in network.problems]
     tokens, tokenizer_problems = _tokenizer(folder / "tokenizer")

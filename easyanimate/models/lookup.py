@@ -26,7 +26,7 @@ def find_model(model: str, models_dir: Path) -> Path:
             return folder
     if Path(model).is_dir():
         raise CheckpointError(f"there is no model in the folder {model}: none of {', '.join(_PARTS)}")
-    raise CheckpointError(f"the model folders {model} and {models_dir / model} do not exist; {_advice(model)}")
+    raise CheckpointError(f"there is no model folder {model}, nor {models_dir / model}; {_advice(model)}")
 
 
 def full_model_name(model: str, models_dir: Path) -> str:

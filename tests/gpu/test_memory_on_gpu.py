@@ -42,7 +42,7 @@ def peak(pipe: EasyAnimatePipeline) -> int:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_each_profile_gives_the_frames_of_normal_or_nearly(profile):
+def test_each_profile_has_nearly_the_frames_of_normal(profile):
     normal = frames(in_profile("normal"))
     pipe = in_profile(profile)
     first, second = frames(pipe), frames(pipe)
@@ -71,7 +71,7 @@ def test_a_lora_works_in_each_profile_and_leaves_no_trace(profile):
     torch.testing.assert_close(frames(pipe), before, atol=1e-3, rtol=0)
 
 
-def test_each_profile_takes_less_memory_than_normal():
+def test_each_profile_needs_less_memory_than_normal():
     peaks = {}
     for profile in PROFILES:
         pipe = in_profile(profile)

@@ -1,4 +1,4 @@
-"""Recorded runs of the pipeline, and their random numbers in place of drawn ones."""
+"""Recorded runs of the pipeline, with their random numbers in place of drawn ones."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,7 +22,7 @@ RECORDED_DRAWS = {
 
 
 class RecordedDraws(Draws):
-    """The random numbers of a recorded run, each to be asked for once; what starts with `prefix` comes first."""
+    """The random numbers of a recorded run, each used once; those whose name starts with `prefix` come first."""
 
     def __init__(self, run: Mapping[str, Tensor], prefixes: tuple[str, ...] = ("",)) -> None:
         super().__init__(torch.Generator())
@@ -39,7 +39,7 @@ class RecordedDraws(Draws):
 
 @pytest.fixture(scope="session")
 def record_draws() -> type[RecordedDraws]:
-    """Makes draws of a recorded run."""
+    """Creates the draws of a recorded run."""
     return RecordedDraws
 
 
@@ -56,16 +56,16 @@ def recorded_run() -> Callable[[str], tuple[dict[str, Tensor], dict[str, str]]]:
 
 @pytest.fixture(scope="session")
 def recorded_pipe() -> EasyAnimatePipeline:
-    """The pipeline the runs were recorded with."""
+    """The pipeline of the recorded runs."""
     return EasyAnimatePipeline.from_pretrained(GOLDEN / "checkpoint")
 
 
 @pytest.fixture(scope="session")
 def assert_near() -> Callable[[Tensor, Tensor], None]:
-    """Within 2e-4 of the largest value: what single precision leaves uncertain."""
+    """Within 2e-4 of the largest value, the precision of float32."""
 
-    def check(ours: Tensor, recorded: Tensor) -> None:
+    def check(actual: Tensor, recorded: Tensor) -> None:
         tolerance = 2e-4 * recorded.abs().max().item()
-        torch.testing.assert_close(ours.float(), recorded.float(), rtol=0, atol=max(tolerance, 1e-6))
+        torch.testing.assert_close(actual.float(), recorded.float(), rtol=0, atol=max(tolerance, 1e-6))
 
     return check

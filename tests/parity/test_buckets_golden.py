@@ -1,4 +1,4 @@
-"""The recorded table of shapes, and sizes taken from start images."""
+"""The recorded table of shapes, and sizes from start images."""
 
 import json
 from pathlib import Path
@@ -16,6 +16,6 @@ def test_the_table_is_the_recorded_one() -> None:
 
 
 @pytest.mark.parametrize("case", RECORDED["cases"], ids=lambda case: f"{case['image_width']}x{case['image_height']}")
-def test_an_image_gives_the_recorded_size(case: dict[str, int]) -> None:
-    given = case["image_width"], case["image_height"], case["base"]
-    assert resize_to_image(*given) == (case["width"], case["height"])
+def test_an_image_has_the_recorded_size(case: dict[str, int]) -> None:
+    size = case["image_width"], case["image_height"], case["base"]
+    assert resize_to_image(*size) == (case["width"], case["height"])

@@ -1,4 +1,4 @@
-"""The recorded numbers need every part of the model: with a part silenced, the result is far from them."""
+"""The recorded numbers depend on each part of the model: without a part the result is far from them."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from easyanimate.transformer import EasyAnimateTransformer3DModel
 from easyanimate.vae import AutoencoderKLSlice
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-FAR = 0.05  # of the largest value; parity is asked for to 1e-4, and the quietest part makes a tenth
+FAR = 0.05  # of the largest value; the required parity is 1e-4, and the weakest part has an effect of a tenth
 PARTS = {
     "motion modules of even blocks": [f"transformer_blocks.{i}.attn_temporal" for i in range(0, 28, 2)],
     "motion modules of odd blocks": [f"transformer_blocks.{i}.attn_temporal" for i in range(1, 28, 2)],
@@ -35,7 +35,7 @@ def no_gradients() -> Iterator[None]:
 
 @pytest.fixture
 def transformer(tmp_path: Path) -> EasyAnimateTransformer3DModel:
-    """The recorded model of 28 blocks, to be damaged."""
+    """The recorded model of 28 blocks, which a test may change."""
     (tmp_path / "config.json").symlink_to(GOLDEN / "transformer" / "config_a.json")
     weights = GOLDEN / "transformer" / "weights_a.safetensors"
     (tmp_path / "diffusion_pytorch_model.safetensors").symlink_to(weights)
@@ -44,25 +44,25 @@ def transformer(tmp_path: Path) -> EasyAnimateTransformer3DModel:
 
 @pytest.fixture
 def vae() -> AutoencoderKLSlice:
-    """The recorded VAE, to be damaged."""
+    """The recorded VAE, which a test may change."""
     vae = AutoencoderKLSlice.from_config(json.loads((GOLDEN / "slice_vae" / "config.json").read_text())).eval()
     vae.load_state_dict(load_file(GOLDEN / "slice_vae" / "weights.safetensors"))
     return vae
 
 
 def silence(model: nn.Module, path: str) -> None:
-    """All weights there become zero; of a motion module, its output, which stands on a residual."""
+    """Sets all weights of a part to zero; of a motion module only its output, which is added to a residual."""
     place = f"{path}.temporal_transformer.proj_out" if path.endswith("attn_temporal") else path
     for weight in model.get_submodule(place).parameters():
         weight.zero_()
 
 
 def distance(transformer: EasyAnimateTransformer3DModel) -> float:
-    """Largest difference from the recorded image-to-video call, as a share of its largest value."""
+    """The largest difference from the recorded image-to-video call, as a share of its largest value."""
     case = load_file(GOLDEN / "transformer" / "case_b_i2v.safetensors")
-    given = {key.removeprefix("in."): value for key, value in case.items() if key.startswith("in.")}
+    inputs = {key.removeprefix("in."): value for key, value in case.items() if key.startswith("in.")}
     recorded = case["out.sample"]
-    return ((transformer(**given).sample - recorded).abs().max() / recorded.abs().max()).item()
+    return ((transformer(**inputs).sample - recorded).abs().max() / recorded.abs().max()).item()
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -86,14 +86,14 @@ def test_the_inpainting_channels_are_heard(transformer: EasyAnimateTransformer3D
 
 
 def blind_in_time(vae: nn.Module) -> None:
-    """Convolutions see their own frame alone: what makes a video of it is gone."""
+    """Limits convolutions to their own frame, so that no information passes between frames."""
     for weight in vae.parameters():
         if weight.ndim == 5 and weight.shape[2] == 3:
             weight[:, :, 0] = weight[:, :, 2] = 0
 
 
-def far(ours: Tensor, recorded: Tensor) -> bool:
-    return bool((ours - recorded).abs().max() > FAR * recorded.abs().max())
+def far(actual: Tensor, recorded: Tensor) -> bool:
+    return bool((actual - recorded).abs().max() > FAR * recorded.abs().max())
 
 
 def test_a_vae_blind_in_time_encodes_otherwise(vae: AutoencoderKLSlice) -> None:

@@ -1,4 +1,4 @@
-"""A recorded video of three windows, made again with the recorded random numbers."""
+"""A recorded video of three windows, generated again with the recorded random numbers."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ class Replay:
 
 
 def cut_off(frames: Tensor) -> Tensor:
-    """[0, 1] to 0..255 as the reference does: ours rounds, which is half a level brighter."""
+    """[0, 1] to 0..255 as the reference does, by truncation; this library rounds, which is half a level brighter."""
     return (frames * 255).to(torch.uint8)
 
 
@@ -35,7 +35,7 @@ def replay(recorded_pipe: EasyAnimatePipeline, recorded_run: Any, record_draws: 
     words = recorded_run("i2v_start_dpmpp")[1]
     draws = record_draws(recorded, SEGMENTS)
     latents: list[Tensor] = []
-    asked = Generation(
+    request = Generation(
         prompt=words["prompt"],
         negative_prompt=words["negative_prompt"],
         image=Image.open(INPUTS / "start.png"),
@@ -55,7 +55,7 @@ def replay(recorded_pipe: EasyAnimatePipeline, recorded_run: Any, record_draws: 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("easyanimate.pipeline.pipeline.to_uint8", cut_off)
-        frames = torch.cat(list(generate_windows(recorded_pipe, asked, plan, draws, on_step=on_step)))
+        frames = torch.cat(list(generate_windows(recorded_pipe, request, plan, draws, on_step=on_step)))
     return Replay(recorded, frames, draws, latents[1::2])
 
 

@@ -24,7 +24,7 @@ def model(tmp_path_factory):
 
 
 @torch.no_grad()
-def test_a_lora_in_the_trainers_naming_gives_the_recorded_result(model):
+def test_a_lora_in_the_trainers_naming_has_the_recorded_result(model):
     case = load_file(GOLDEN / "case_e_microcond.safetensors")  # the same inputs as the case with LoRA
     inputs = {key.removeprefix("in."): value for key, value in case.items() if key.startswith("in.")}
     expected = load_file(GOLDEN / "case_f_lora.safetensors")["out.sample"]

@@ -1,4 +1,4 @@
-"""Whole runs of the pipeline against recorded ones: every value on the way, with the recorded random numbers."""
+"""Whole runs of the pipeline against recorded ones: all intermediate values, with the recorded random numbers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,20 +24,20 @@ RUNS = (
     "i2v_start_ddim",
     "v2v_strength",
 )
-SAMPLERS = {"Euler": "euler", "DPM++": "dpmpp_2m", "PNDM": "pndm", "DDIM": "ddim_clipped"}
+SCHEDULER_NAMES = {"Euler": "euler", "DPM++": "dpmpp_2m", "PNDM": "pndm", "DDIM": "ddim_clipped"}
 
 Near = Callable[[Tensor, Tensor], None]
 
 
 @dataclass
 class Replay:
-    """A recorded run, and what our pipeline did with the same settings and random numbers."""
+    """A recorded run, and the values of this pipeline with the same settings and random numbers."""
 
     recorded: dict[str, Tensor]
     settings: dict[str, str]
     output: EasyAnimatePipelineOutput
     draws: Any
-    told: list[dict[str, Tensor]] = field(default_factory=list)
+    inputs: list[dict[str, Tensor]] = field(default_factory=list)
     steps: list[dict[str, Tensor]] = field(default_factory=list)
     estimates: list[Tensor] = field(default_factory=list)
 
@@ -52,7 +52,7 @@ def replay(
     request: pytest.FixtureRequest, pipe: EasyAnimatePipeline, recorded_run: Any, record_draws: type[Draws]
 ) -> Replay:
     recorded, settings = recorded_run(request.param)
-    told: list[dict[str, Tensor]] = []
+    inputs: list[dict[str, Tensor]] = []
     steps: list[dict[str, Tensor]] = []
     estimates: list[Tensor] = []
     draws = record_draws(recorded)
@@ -62,7 +62,7 @@ def replay(
         return {}
 
     def on_call(_module: Any, _args: Any, kwargs: dict[str, Tensor], result: Any) -> None:
-        told.append(kwargs)
+        inputs.append(kwargs)
         estimates.append(result.sample[:, :4])
 
     hook = pipe.transformer.register_forward_hook(
@@ -80,14 +80,14 @@ def replay(
         num_frames=int(settings["frames"]),
         num_inference_steps=int(settings["steps"]),
         guidance_scale=float(settings["cfg"]),
-        scheduler=SAMPLERS[settings["sampler"]],
+        scheduler=SCHEDULER_NAMES[settings["sampler"]],
         image_resample="nearest",
         generator=draws,
         callback_on_step_end=on_step,
         output_type="pt",
     )
     hook.remove()
-    return Replay(recorded, settings, output, draws, told, steps, estimates)
+    return Replay(recorded, settings, output, draws, inputs, steps, estimates)
 
 
 def test_the_prompts_become_the_recorded_tokens(replay: Replay, pipe: EasyAnimatePipeline) -> None:
@@ -98,27 +98,27 @@ def test_the_prompts_become_the_recorded_tokens(replay: Replay, pipe: EasyAnimat
             assert torch.equal(tokens.mask, replay.recorded[f"text.{which}.mask"])
 
 
-def test_the_transformer_is_told_the_recorded_text(replay: Replay, assert_near: Near) -> None:
+def test_the_transformer_receives_the_recorded_text(replay: Replay, assert_near: Near) -> None:
     rows = [replay.recorded[key] for key in ("text.negative.embeds", "text.prompt.embeds") if key in replay.recorded]
     if rows:
-        assert_near(replay.told[0]["encoder_hidden_states"], torch.cat(rows))
+        assert_near(replay.inputs[0]["encoder_hidden_states"], torch.cat(rows))
 
 
-def test_the_transformer_is_told_the_recorded_mask_and_masked_video(replay: Replay, assert_near: Near) -> None:
+def test_the_transformer_receives_the_recorded_mask_and_masked_video(replay: Replay, assert_near: Near) -> None:
     recorded = replay.recorded["dit.inpaint_latents"]
-    assert_near(replay.told[0]["inpaint_latents"], recorded.expand_as(replay.told[0]["inpaint_latents"]))
+    assert_near(replay.inputs[0]["inpaint_latents"], recorded.expand_as(replay.inputs[0]["inpaint_latents"]))
 
 
 def test_the_transformer_hears_of_the_picture_in_the_recorded_steps(replay: Replay, assert_near: Near) -> None:
-    for i, told in enumerate(replay.told):
+    for i, inputs in enumerate(replay.inputs):
         if f"dit.{i}.clip_embeds" in replay.recorded:
-            assert_near(told["clip_encoder_hidden_states"], replay.recorded[f"dit.{i}.clip_embeds"])
-        assert torch.equal(told["clip_attention_mask"], replay.recorded[f"dit.{i}.clip_mask"])
+            assert_near(inputs["clip_encoder_hidden_states"], replay.recorded[f"dit.{i}.clip_embeds"])
+        assert torch.equal(inputs["clip_attention_mask"], replay.recorded[f"dit.{i}.clip_mask"])
 
 
 def test_the_transformer_is_called_at_the_recorded_times(replay: Replay, assert_near: Near) -> None:
-    for i, told in enumerate(replay.told):
-        assert_near(told["timestep"], replay.recorded[f"step.{i}.t"].expand_as(told["timestep"]))
+    for i, inputs in enumerate(replay.inputs):
+        assert_near(inputs["timestep"], replay.recorded[f"step.{i}.t"].expand_as(inputs["timestep"]))
 
 
 def test_the_noise_is_estimated_as_recorded(replay: Replay, assert_near: Near) -> None:
@@ -128,8 +128,8 @@ def test_the_noise_is_estimated_as_recorded(replay: Replay, assert_near: Near) -
 
 
 def test_each_step_ends_at_the_recorded_latents(replay: Replay, assert_near: Near) -> None:
-    sampler = SAMPLERS[replay.settings["sampler"]]
-    calls = num_timesteps(sampler, int(replay.settings["steps"]), float(replay.settings["strength"]))
+    scheduler = SCHEDULER_NAMES[replay.settings["sampler"]]
+    calls = num_timesteps(scheduler, int(replay.settings["steps"]), float(replay.settings["strength"]))
     assert len(replay.steps) == calls == sum(key.endswith(".latents_out") for key in replay.recorded)
     for i, step in enumerate(replay.steps):
         assert_near(step["timestep"], replay.recorded[f"step.{i}.t"])
@@ -140,8 +140,8 @@ def test_each_step_ends_at_the_recorded_latents(replay: Replay, assert_near: Nea
 def test_the_frames_are_the_recorded_ones(replay: Replay) -> None:
     if "frames" not in replay.recorded:
         pytest.skip("only the latents of this run are kept")
-    ours = replay.output.frames.transpose(1, 2)[:, :, replay.recorded["frames.index"]]
-    torch.testing.assert_close(ours, replay.recorded["frames"].float(), rtol=0, atol=1e-3)
+    actual = replay.output.frames.transpose(1, 2)[:, :, replay.recorded["frames.index"]]
+    torch.testing.assert_close(actual, replay.recorded["frames"].float(), rtol=0, atol=1e-3)
 
 
 def test_every_recorded_random_number_is_used(replay: Replay) -> None:

@@ -1,4 +1,4 @@
-"""V3's five samplers against recorded timesteps, noise levels and trajectories."""
+"""V3's five schedulers against recorded timesteps, noise levels and trajectories."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ NAMES = {"Euler": "euler", "Euler A": "euler_ancestral", "DPM++": "dpmpp_2m", "P
 
 
 def model(x: Tensor, timestep: Tensor) -> Tensor:
-    """The closed form that stood in for a model when the trajectories were recorded."""
+    """The closed form that replaced a model when the trajectories were recorded."""
     return 0.9 * x / (1 + 0.1 * x.abs()) + 0.0003 * timestep.float() - 0.1
 
 
@@ -35,11 +35,11 @@ def test_timesteps_and_noise_levels_are_the_recorded_ones(recorded_name: str, st
 
 @pytest.mark.parametrize("steps", [4, 10, 25, 30])
 @pytest.mark.parametrize("recorded_name", NAMES)
-def test_the_number_of_model_calls_is_known_beforehand(recorded_name: str, steps: int) -> None:
+def test_the_number_of_model_calls_is_predicted(recorded_name: str, steps: int) -> None:
     assert num_timesteps(NAMES[recorded_name], steps) == len(RECORDED[f"{recorded_name}.{steps}.timesteps"])
 
 
-# Upstream cuts the first steps off PNDM's warm-up; ours begins with the warm-up, so there is nothing to compare.
+# Upstream cuts the first steps off PNDM's warm-up; this library starts with the warm-up, so they differ.
 CASES = [(name, strength) for name in NAMES for strength in (1.0, 0.6) if (name, strength) != ("PNDM", 0.6)]
 
 

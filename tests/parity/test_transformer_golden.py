@@ -99,12 +99,12 @@ MIDDLE: dict[str, tuple[str, Callable[[tuple, Any], Tensor]]] = {
 
 @pytest.fixture(scope="module")
 def middle(models: dict[str, Any]) -> dict[str, Tensor]:
-    """All `mid` values of the image-to-video case, as our model has them."""
-    found: dict[str, Tensor] = {}
+    """All `mid` values of the image-to-video case from this model."""
+    values: dict[str, Tensor] = {}
 
     def keep(name: str, read: Callable[[tuple, Any], Tensor]) -> Callable[..., None]:
         def hook(_: nn.Module, args: tuple, result: Any) -> None:
-            found[name] = read(args, result)
+            values[name] = read(args, result)
 
         return hook
 
@@ -116,10 +116,10 @@ def middle(models: dict[str, Any]) -> dict[str, Tensor]:
         model(**inputs("case_b_i2v"))
     for handle in handles:
         handle.remove()
-    return found
+    return values
 
 
-def test_every_middle_value_of_the_reference_is_looked_at() -> None:
+def test_each_middle_value_of_the_reference_is_compared() -> None:
     assert {f"mid.{name}" for name in MIDDLE} == {key for key in golden("case_b_i2v") if key.startswith("mid.")}
 
 
@@ -132,10 +132,10 @@ def test_each_stage_of_the_model_meets_the_reference(middle: dict[str, Tensor], 
 @pytest.mark.parametrize(("block", "kind"), [(0, "motion_even"), (1, "motion_odd")])
 @torch.no_grad()
 def test_a_motion_module_alone_meets_the_reference(models: dict[str, Any], block: int, kind: str, variant: str) -> None:
-    given = golden(kind)[f"in.x{variant}"]
-    frames, rows = given.shape[2:4]
+    inputs = golden(kind)[f"in.x{variant}"]
+    frames, rows = inputs.shape[2:4]
     module = models["b"].transformer_blocks[block].attn_temporal
-    tokens = module(rearrange(given, "B C F h w -> B (F h w) C"), frame_positions(frames, given.shape[1]))
+    tokens = module(rearrange(inputs, "B C F h w -> B (F h w) C"), frame_positions(frames, inputs.shape[1]))
     result = rearrange(tokens, "B (F h w) C -> B C F h w", F=frames, h=rows)
     torch.testing.assert_close(result, golden(kind)[f"out.y{variant}"], **CLOSER)
 
@@ -176,26 +176,26 @@ def encoder_folder(folder: Path, kind: str) -> Path:
 
 @torch.no_grad()
 def test_the_text_encoder_meets_the_reference(tmp_path: Path) -> None:
-    given = golden("t5_tiny")
+    inputs = golden("t5_tiny")
     encoder = load_t5(encoder_folder(tmp_path, "t5"), torch.float32)
-    states = encoder(given["in.input_ids"], attention_mask=given["in.attention_mask"]).last_hidden_state
-    torch.testing.assert_close(states, given["out.last_hidden_state"], **CLOSER)
+    states = encoder(inputs["in.input_ids"], attention_mask=inputs["in.attention_mask"]).last_hidden_state
+    torch.testing.assert_close(states, inputs["out.last_hidden_state"], **CLOSER)
 
 
 @torch.no_grad()
 def test_the_image_encoder_meets_the_reference(tmp_path: Path) -> None:
-    given = golden("clip_tiny")
-    result = load_clip(encoder_folder(tmp_path, "clip"), torch.float32)(given["mid.pixel_values"])
-    torch.testing.assert_close(result.image_embeds, given["out.image_embeds"], **CLOSER)
-    torch.testing.assert_close(result.last_hidden_state, given["out.last_hidden_state"], **CLOSER)
+    inputs = golden("clip_tiny")
+    result = load_clip(encoder_folder(tmp_path, "clip"), torch.float32)(inputs["mid.pixel_values"])
+    torch.testing.assert_close(result.image_embeds, inputs["out.image_embeds"], **CLOSER)
+    torch.testing.assert_close(result.last_hidden_state, inputs["out.last_hidden_state"], **CLOSER)
 
 
 def test_the_image_processor_meets_the_reference() -> None:
-    given = golden("clip_tiny")
+    inputs = golden("clip_tiny")
     processor = CLIPImageProcessor(size={"shortest_edge": 28}, crop_size=28)
-    picture = Image.fromarray(np.asarray(given["in.image_uint8_hwc"]))
+    picture = Image.fromarray(np.asarray(inputs["in.image_uint8_hwc"]))
     pixels = processor(picture, return_tensors="pt").pixel_values
-    torch.testing.assert_close(pixels, given["mid.pixel_values"], **CLOSER)
+    torch.testing.assert_close(pixels, inputs["mid.pixel_values"], **CLOSER)
 
 
 @pytest.mark.parametrize("which", ["a", "b"])
@@ -204,8 +204,8 @@ def test_files_load_the_same_without_their_position_tables(models: dict[str, Any
     weights = {key: value for key, value in golden(f"weights_{which}").items() if not key.endswith(".pe")}
     (folder / "diffusion_pytorch_model.safetensors").unlink()
     save_file(weights, folder / "diffusion_pytorch_model.safetensors")
-    found = EasyAnimateTransformer3DModel.from_pretrained(folder).state_dict()
-    assert all(torch.equal(found[key], value) for key, value in models[which].state_dict().items())
+    values = EasyAnimateTransformer3DModel.from_pretrained(folder).state_dict()
+    assert all(torch.equal(values[key], value) for key, value in models[which].state_dict().items())
 
 
 @pytest.mark.parametrize("which", ["a", "b"])
@@ -231,22 +231,22 @@ def test_a_wrong_position_table_is_refused(tmp_path: Path, change: Callable[[Ten
         EasyAnimateTransformer3DModel.from_pretrained(folder)
 
 
-def test_a_position_table_of_a_block_the_model_lacks_is_superfluous(tmp_path: Path) -> None:
+def test_a_position_table_of_a_block_the_model_lacks_is_unexpected(tmp_path: Path) -> None:
     folder = published(tmp_path / "b", "b")
     weights = golden("weights_b")
     name = next(key for key in weights if key.endswith(".pe"))
     more = {**weights, name.replace("blocks.0", "blocks.9", 1): weights[name].clone()}
     (folder / "diffusion_pytorch_model.safetensors").unlink()
     save_file(more, folder / "diffusion_pytorch_model.safetensors")
-    with pytest.raises(CheckpointError, match=r"1 superfluous: transformer_blocks\.9"):
+    with pytest.raises(CheckpointError, match=r"1 unexpected: transformer_blocks\.9"):
         EasyAnimateTransformer3DModel.from_pretrained(folder)
 
 
 @pytest.fixture(scope="module")
 def production() -> EasyAnimateTransformer3DModel:
     """The published model, on the meta device."""
-    said = json.loads((GOLDEN / "production_config.json").read_text())
-    config = EasyAnimateTransformer3DModel.adapt_config({k: v for k, v in said.items() if not k.startswith("_")})
+    settings = json.loads((GOLDEN / "production_config.json").read_text())
+    config = EasyAnimateTransformer3DModel.adapt_config({k: v for k, v in settings.items() if not k.startswith("_")})
     return build_empty(lambda: EasyAnimateTransformer3DModel(**config))
 
 

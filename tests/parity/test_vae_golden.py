@@ -25,7 +25,7 @@ def names(file, prefix):
 
 
 def count_in(name):
-    """The frame count a tensor is named after: 25 in mean_f25."""
+    """The frame count in the name of a tensor: 25 in mean_f25."""
     return int(name.rsplit("_", 1)[1][1:])
 
 
@@ -49,7 +49,7 @@ def no_gradients():
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """Tensors this small are slower on two threads, and far slower when other tests run beside them."""
+    """Tensors of this size are slower on two threads, especially beside other tests."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -111,16 +111,16 @@ DECODER_PLACES = {
 
 
 def outputs_of(vae, places, call):
-    """What each place puts out during `call`, in order."""
-    seen = {place: [] for place in places}
+    """The outputs of each place during `call`, in order."""
+    outputs = {place: [] for place in places}
     hooks = [
-        vae.get_submodule(place).register_forward_hook(lambda _, __, out, place=place: seen[place].append(out))
+        vae.get_submodule(place).register_forward_hook(lambda _, __, out, place=place: outputs[place].append(out))
         for place in places
     ]
     call()
     for hook in hooks:
         hook.remove()
-    return seen
+    return outputs
 
 
 @pytest.mark.parametrize("name", names("intermediate", "enc."))

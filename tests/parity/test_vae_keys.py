@@ -10,10 +10,10 @@ LIST = Path(__file__).parents[1] / "golden" / "slice_vae" / "slice_vae_state_dic
 
 
 def test_the_production_weights_have_the_published_names_shapes_and_kinds():
-    ours = {
+    actual = {
         key: ("x".join(map(str, weight.shape)), str(weight.dtype).removeprefix("torch."))
         for key, weight in build_empty(AutoencoderKLSlice).state_dict().items()
     }
     with LIST.open() as lines:
         published = {row["key"]: (row["shape"], row["dtype"]) for row in csv.DictReader(lines, delimiter="\t")}
-    assert ours == published
+    assert actual == published

@@ -1,4 +1,4 @@
-"""The encoders of a published folder load in each form they come in, and strictly."""
+"""The encoders of a published folder load strictly in each of their forms."""
 
 import json
 from collections import OrderedDict
@@ -32,9 +32,9 @@ def folder_of(folder: Path, kind: str, weights: dict[str, Tensor]) -> Path:
 
 
 def same_t5(folder: Path) -> bool:
-    """Whether the text encoder of `folder` has the golden weights, both twins included."""
-    found, wanted = load_t5(folder, torch.float32).state_dict(), weights_of("t5")
-    return all(torch.equal(found[key], wanted[key].float()) for key in wanted)
+    """Whether the text encoder of `folder` has the golden weights, with both tied tables."""
+    actual, wanted = load_t5(folder, torch.float32).state_dict(), weights_of("t5")
+    return all(torch.equal(actual[key], wanted[key].float()) for key in wanted)
 
 
 @pytest.mark.parametrize("left_out", [SHARED, TWIN, None])
@@ -96,7 +96,7 @@ def test_old_position_numbers_of_the_image_encoder_are_ignored(tmp_path: Path, f
     ("kind", "load", "key"), [("t5", load_t5, WO), ("clip", load_clip, "visual_projection.weight")]
 )
 class TestDamage:
-    """What both loaders refuse."""
+    """Files that both loaders refuse."""
 
     def test_a_missing_key_is_named(self, tmp_path: Path, kind: str, load: Callable, key: str) -> None:
         weights = weights_of(kind)
@@ -104,9 +104,9 @@ class TestDamage:
         with pytest.raises(CheckpointError, match=rf"1 missing: {key}"):
             load(folder_of(tmp_path, kind, weights), torch.float32)
 
-    def test_a_superfluous_key_is_named(self, tmp_path: Path, kind: str, load: Callable, key: str) -> None:
+    def test_an_unexpected_key_is_named(self, tmp_path: Path, kind: str, load: Callable, key: str) -> None:
         weights = weights_of(kind) | {f"{key}.more": torch.zeros(1)}
-        with pytest.raises(CheckpointError, match=rf"1 superfluous: {key}\.more"):
+        with pytest.raises(CheckpointError, match=rf"1 unexpected: {key}\.more"):
             load(folder_of(tmp_path, kind, weights), torch.float32)
 
     def test_a_wrong_shape_is_named(self, tmp_path: Path, kind: str, load: Callable, key: str) -> None:
@@ -156,29 +156,29 @@ def test_a_whole_clip_model_or_an_image_encoder_loads_with_either_config(
     else:
         save_file(weights, tmp_path / "model.safetensors")
 
-    found = load_clip(tmp_path, torch.float32).state_dict()
+    actual = load_clip(tmp_path, torch.float32).state_dict()
 
     wanted = weights_of("clip")
-    assert found.keys() == wanted.keys()
-    assert all(torch.equal(found[key], wanted[key].float()) for key in wanted)
+    assert actual.keys() == wanted.keys()
+    assert all(torch.equal(actual[key], wanted[key].float()) for key in wanted)
 
 
-def test_the_published_folder_gives_the_embedding_that_transformers_gives(tmp_path: Path) -> None:
+def test_the_published_folder_has_the_embedding_of_transformers(tmp_path: Path) -> None:
     config = whole_clip_config(vision_config(), TEXT_HALF)
     (tmp_path / "config.json").write_text(json.dumps(config))
     torch.save(OrderedDict(whole_clip()), tmp_path / "pytorch_model.bin")
     side = config["vision_config"]["image_size"]
     pixels = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(1))
 
-    ours = load_clip(tmp_path, torch.float32)
+    loaded = load_clip(tmp_path, torch.float32)
     theirs = CLIPVisionModelWithProjection.from_pretrained(tmp_path)
 
-    assert torch.equal(ours(pixels).image_embeds, theirs(pixels).image_embeds)
+    assert torch.equal(loaded(pixels).image_embeds, theirs(pixels).image_embeds)
 
 
 def test_a_tensor_of_neither_half_of_clip_is_refused(tmp_path: Path) -> None:
     weights = whole_clip() | {"vision_model.adapter.weight": torch.ones(2, 2), "other.bias": torch.ones(2)}
-    with pytest.raises(CheckpointError, match=r"2 superfluous: other\.bias.*adapter"):
+    with pytest.raises(CheckpointError, match=r"2 unexpected: other\.bias.*adapter"):
         load_clip(folder_of(tmp_path, "clip", weights), torch.float32)
 
 

@@ -88,13 +88,13 @@ def test_a_plain_convolution_is_computed_in_float32_and_rounded_once(
     assert {name: tensor.tolist() for name, tensor in model.state_dict().items()} == {
         name: tensor.tolist() for name, tensor in weights.items()
     }
-    found = model(x)
+    actual = model(x)
     exact = model.float()(x.float())
-    assert torch.equal(found, exact.bfloat16())
+    assert torch.equal(actual, exact.bfloat16())
 
 
 def test_one_frame_is_convolved_in_float32_and_rounded_once() -> None:
     layer, x = TemporalConv3d(3, 5).to(torch.bfloat16), random(1, 3, 1, 8, 8)
-    found = layer(x, Regime.IMAGE)
+    actual = layer(x, Regime.IMAGE)
     exact = layer.float()(x.float(), Regime.IMAGE)
-    assert torch.equal(found, exact.bfloat16())
+    assert torch.equal(actual, exact.bfloat16())

@@ -66,7 +66,7 @@ def test_a_window_that_ends_in_an_image_is_not_cut(num_frames: int, window: int,
 
 
 @given(st.integers(1, 200), windows, overlaps)
-def test_going_on_is_the_plan_of_the_whole_with_its_first_frames_given(
+def test_an_extension_is_the_plan_of_the_whole_video_without_its_first_frames(
     num_frames: int, window: int, overlap: int
 ) -> None:
     going_on = plan_windows(num_frames, window=window, overlap=overlap, continues=overlap)
@@ -85,12 +85,12 @@ def test_going_on_is_the_plan_of_the_whole_with_its_first_frames_given(
 def test_where_upstream_makes_the_length_the_plan_is_upstreams(
     num_frames: int, window: int, overlap: int, plan: list[tuple[int, int]]
 ) -> None:
-    made = plan_windows(num_frames, window=window, overlap=overlap)
-    assert [(part.start, part.num_frames) for part in made] == plan
-    assert all(part.kept == part.num_frames for part in made)
+    windows = plan_windows(num_frames, window=window, overlap=overlap)
+    assert [(part.start, part.num_frames) for part in windows] == plan
+    assert all(part.kept == part.num_frames for part in windows)
 
 
-def test_the_tail_upstream_loses_is_made() -> None:
+def test_the_tail_that_upstream_loses_is_generated() -> None:
     assert plan_windows(143, window=72, overlap=4) == (Window(0, 72, 72), Window(68, 72, 72), Window(136, 8, 7))
 
 

@@ -20,7 +20,7 @@ def check_images(image: object, last_image: object, context_frames: Frames | Non
         raise InvalidInput("image and context_frames cannot be combined; both are the start of the clip")
     has_start = image is not None or context_frames is not None
     if has_start and num_frames == 1:
-        raise InvalidInput(f"a start image needs more frames: num_frames must be {FRAMES_PER_SLICE} or more, got 1")
+        raise InvalidInput(f"a start image needs frames to follow it: num_frames {FRAMES_PER_SLICE} or more, got 1")
     if last_image is not None and not has_start:
         raise InvalidInput("an end image needs a start image; the model was not trained with an end image alone")
     if context_frames is not None:

@@ -1,4 +1,4 @@
-"""A model as its publisher would hand it out, at tiny size: the folder, with all its quirks, and the archive of it."""
+"""A tiny model as its publisher distributes it: the folder, with its irregularities, and the archive."""
 
 import json
 import shutil
@@ -32,13 +32,13 @@ NAME = "EasyAnimateV3-XL-2-InP-512x512"
 
 @pytest.fixture(scope="session")
 def plain_model() -> Path:
-    """The recorded tiny model, as it is."""
+    """The recorded tiny model, unchanged."""
     return PLAIN
 
 
 @pytest.fixture(scope="session")
 def published_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same weights as a published V3 folder holds them, with the newer settings: whole CLIP, T5 in pieces."""
+    """The same weights as a published V3 folder, with the newer settings: whole CLIP, T5 in pieces."""
     folder = _copy(tmp_path_factory.mktemp("published") / NAME)
     _edit_json(folder / "transformer" / "config.json", **NEWER_TRANSFORMER_SETTINGS)
     _edit_json(folder / "vae" / "config.json", **NEWER_VAE_SETTINGS)
@@ -50,7 +50,7 @@ def published_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def older_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same, with older settings and pickles all over: T5 in one, the VAE's wrapped as its trainer saves it."""
+    """The same with older settings and only pickles: T5 in one file, the VAE wrapped as its trainer saves it."""
     folder = _copy(tmp_path_factory.mktemp("older") / NAME)
     vae = load_file(folder / "vae" / "diffusion_pytorch_model.safetensors") | _loss_networks()
     torch.save({"state_dict": vae}, folder / "vae" / "diffusion_pytorch_model.bin")
@@ -81,7 +81,7 @@ def archive(published_folder: Path, pack: Callable[..., Path]) -> Path:
 
 @pytest.fixture
 def model_copy(published_folder: Path, tmp_path: Path) -> Path:
-    """A copy of the published folder that a test may spoil."""
+    """A copy of the published folder that a test may change."""
     return Path(shutil.copytree(published_folder, tmp_path / "models" / NAME))
 
 
@@ -92,7 +92,7 @@ def edit_json() -> Callable[..., None]:
 
 
 def _copy(folder: Path) -> Path:
-    """The plain model with the quirks that all published folders share."""
+    """The plain model with the irregularities of all published folders."""
     shutil.copytree(PLAIN, folder)
     _edit_json(folder / "model_index.json", _class_name="EasyAnimateInpaintPipeline", _diffusers_version="0.22.0.dev0")
     _edit_json(folder / "vae" / "config.json", _class_name="AutoencoderKL", _diffusers_version="0.22.0.dev0")

@@ -1,4 +1,4 @@
-"""A look at a model folder finds everything that keeps it from loading, and only that."""
+"""The check of a model folder lists all problems that prevent loading, and no others."""
 
 import json
 import shutil
@@ -47,14 +47,14 @@ def test_parameters_are_counted_without_what_loading_drops(report: ModelReport, 
     assert counts["vae"] == sum(tensor.numel() for tensor in load_file(plain_model / VAE_WEIGHTS).values())
 
 
-def test_the_number_type_in_the_file_is_told(model_copy: Path) -> None:
+def test_the_dtype_of_the_file_is_reported(model_copy: Path) -> None:
     path = model_copy / VAE_WEIGHTS
     save_file({name: tensor.half() for name, tensor in load_file(path).items()}, path)
 
     assert inspect_model(model_copy).networks[2].dtypes == ("float16",)
 
 
-def test_all_problems_are_told_at_once(model_copy: Path, edit_json: EditJson) -> None:
+def test_all_problems_are_reported_together(model_copy: Path, edit_json: EditJson) -> None:
     (model_copy / "tokenizer" / "spiece.model").unlink()
     (model_copy / "image_encoder" / "preprocessor_config.json").unlink()
     (model_copy / "text_encoder" / "model.fp16-00001-of-00002.safetensors").write_bytes(b"short")
@@ -62,10 +62,10 @@ def test_all_problems_are_told_at_once(model_copy: Path, edit_json: EditJson) ->
     edit_json(model_copy / "vae" / "config.json", act_fn="relu", mid_block_type="None")
     edit_json(model_copy / "transformer" / "config.json", qk_norm=True, norm_type="layer_norm")
 
-    found = problems(model_copy)
+    listed = problems(model_copy)
 
     expected = ["spiece.model", "preprocessor_config.json", "00001-of", "00002-of", "act_fn", "mid_block_type"]
-    assert [word for word in [*expected, "qk_norm", "norm_type"] if word not in found] == []
+    assert [word for word in [*expected, "qk_norm", "norm_type"] if word not in listed] == []
 
 
 @pytest.mark.parametrize("name", ["tokenizer", "text_encoder", "image_encoder", "vae", "transformer"])
@@ -82,7 +82,7 @@ def test_what_no_loader_reads_may_be_missing(model_copy: Path, name: str) -> Non
     assert problems(model_copy) == ""
 
 
-def test_missing_superfluous_and_misshapen_keys_are_told_together(model_copy: Path) -> None:
+def test_missing_unexpected_and_misshapen_keys_are_reported_together(model_copy: Path) -> None:
     path = model_copy / VAE_WEIGHTS
     weights = load_file(path)
     del weights["quant_conv.bias"]
@@ -90,14 +90,14 @@ def test_missing_superfluous_and_misshapen_keys_are_told_together(model_copy: Pa
     weights["post_quant_conv.bias"] = torch.zeros(7)
     save_file(weights, path)
 
-    found = problems(model_copy)
+    listed = problems(model_copy)
 
     words = (
         "1 missing: quant_conv.bias",
-        "1 superfluous: teacher.weight",
+        "1 unexpected: teacher.weight",
         "1 of the wrong shape: post_quant_conv.bias",
     )
-    assert [word for word in words if word not in found] == []
+    assert [word for word in words if word not in listed] == []
 
 
 def test_a_file_cut_short_is_named(model_copy: Path) -> None:
@@ -107,16 +107,16 @@ def test_a_file_cut_short_is_named(model_copy: Path) -> None:
     assert f"{path} is damaged or cut short" in problems(model_copy)
 
 
-def test_a_setting_that_is_not_said_is_named(model_copy: Path) -> None:
+def test_a_missing_setting_is_named(model_copy: Path) -> None:
     path = model_copy / "transformer" / "config.json"
     config = json.loads(path.read_text())
     del config["basic_block_type"], config["motion_module_type"]
     path.write_text(json.dumps(config))
 
-    found = problems(model_copy)
+    listed = problems(model_copy)
 
-    assert "basic_block_type" in found
-    assert "motion_module_type" in found
+    assert "basic_block_type" in listed
+    assert "motion_module_type" in listed
 
 
 def test_a_setting_of_the_wrong_kind_is_a_problem_and_no_crash(model_copy: Path, edit_json: EditJson) -> None:
@@ -125,7 +125,7 @@ def test_a_setting_of_the_wrong_kind_is_a_problem_and_no_crash(model_copy: Path,
     assert str(model_copy / "vae") in problems(model_copy)
 
 
-def test_a_model_that_takes_no_images_is_told_apart(model_copy: Path, edit_json: EditJson) -> None:
+def test_a_model_without_image_input_is_reported(model_copy: Path, edit_json: EditJson) -> None:
     edit_json(model_copy / "transformer" / "config.json", in_channels=4)
     path = model_copy / "transformer" / "diffusion_pytorch_model.safetensors"
     weights = {name: tensor for name, tensor in load_file(path).items() if not name.startswith("clip_projection.")}
@@ -135,7 +135,9 @@ def test_a_model_that_takes_no_images_is_told_apart(model_copy: Path, edit_json:
     assert inspect_model(model_copy).problems == ("transformer: in_channels is 4; an InP model has 12",)
 
 
-def test_networks_that_do_not_fit_each_other_are_told(model_copy: Path, plain_model: Path, edit_json: EditJson) -> None:
+def test_networks_that_do_not_fit_each_other_are_reported(
+    model_copy: Path, plain_model: Path, edit_json: EditJson
+) -> None:
     edit_json(model_copy / "image_encoder" / "config.json", projection_dim=64)
     path = model_copy / "image_encoder" / "pytorch_model.bin"
     weights = torch.load(path, weights_only=True)
@@ -145,7 +147,7 @@ def test_networks_that_do_not_fit_each_other_are_told(model_copy: Path, plain_mo
     assert "clip_embed_dim is 768, but projection_dim of the image_encoder is 64" in problems(model_copy)
 
 
-def test_a_damaged_byte_is_found_by_its_hash(model_copy: Path) -> None:
+def test_a_damaged_byte_is_detected_by_its_hash(model_copy: Path) -> None:
     path = model_copy / VAE_WEIGHTS
     write_source(model_copy, {}, {VAE_WEIGHTS: StoredFile(path.stat().st_size, hash_file(path))})
     content = bytearray(path.read_bytes())
@@ -182,9 +184,9 @@ def test_many_tensors_without_numbers_are_summed_up(model_copy: Path) -> None:
     weights = {name: torch.full_like(tensor, torch.nan) for name, tensor in load_file(path).items()}
     save_file(weights, path)
 
-    found = non_finite_values(model_copy)
+    listed = non_finite_values(model_copy)
 
-    assert (len(found), "more places with NaN" in found[-1]) == (6, True)
+    assert (len(listed), "more places with NaN" in listed[-1]) == (6, True)
 
 
 def test_values_that_no_loader_keeps_may_be_nan(model_copy: Path) -> None:
@@ -202,13 +204,13 @@ def test_values_are_read_only_when_every_byte_is(model_copy: Path) -> None:
     assert "NaN" in "".join(inspect_model(model_copy, hashes=True).problems)
 
 
-def test_a_file_that_came_and_went_is_told(model_copy: Path) -> None:
+def test_a_file_that_is_in_the_source_and_missing_is_reported(model_copy: Path) -> None:
     write_source(model_copy, {}, {"scheduler/more.json": StoredFile(1, "")})
 
     assert "more.json is missing, but came with the model" in problems(model_copy)
 
 
-def test_a_file_of_another_size_than_it_came_with_is_told(model_copy: Path) -> None:
+def test_a_file_of_another_size_than_in_the_source_is_reported(model_copy: Path) -> None:
     write_source(model_copy, {}, {"model_index.json": StoredFile(1, "")})
 
     assert "but came with 1" in problems(model_copy)

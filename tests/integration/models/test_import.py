@@ -1,4 +1,4 @@
-"""An archive becomes a model that loads, or leaves nothing behind."""
+"""An archive becomes a model that loads, or leaves no files."""
 
 import io
 import json
@@ -39,7 +39,7 @@ def models_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def crafted(tmp_path: Path) -> Callable[..., Path]:
-    """An archive of the members it is given."""
+    """An archive with the given members."""
 
     def make(*members: Member) -> Path:
         path = tmp_path / "crafted.tar"
@@ -82,7 +82,7 @@ def test_the_folder_in_the_archive_names_the_model(archive: Path, models_dir: Pa
     assert import_archive(archive, models_dir) == models_dir / NAME
 
 
-def test_a_model_can_be_given_another_name(archive: Path, models_dir: Path) -> None:
+def test_a_model_can_have_another_name(archive: Path, models_dir: Path) -> None:
     assert import_archive(archive, models_dir, name="mine") == models_dir / "mine"
 
 
@@ -94,7 +94,7 @@ def test_every_file_is_written_down_with_its_hash(archive: Path, models_dir: Pat
     assert written == there - {"source.json"}
 
 
-def test_a_model_without_a_card_gets_the_one_it_is_given(archive: Path, models_dir: Path) -> None:
+def test_a_model_without_a_card_gets_the_card_of_the_caller(archive: Path, models_dir: Path) -> None:
     folder = import_archive(archive, models_dir, name="mine", make_card=lambda published_as, name: published_as + name)
 
     assert (folder / "card.json").read_text() == NAME + "mine"
@@ -149,7 +149,7 @@ def test_files_without_a_folder_are_imported_under_a_name_and_refused_without_on
         for child in published_folder.iterdir():
             tar.add(child, f"{prefix}{child.name}")
 
-    with pytest.raises(CheckpointError, match="without their folder; say its name with --name"):
+    with pytest.raises(CheckpointError, match="without their folder; set a name with --name"):
         import_archive(tmp_path / "flat.tar", models_dir)
     folder = import_archive(tmp_path / "flat.tar", models_dir, name="mine")
 
@@ -198,7 +198,7 @@ def test_another_kind_of_archive_is_refused_by_its_kind(
         import_archive(path, models_dir)
 
 
-def test_a_folder_is_told_to_be_moved(published_folder: Path, models_dir: Path) -> None:
+def test_for_a_folder_the_error_says_to_move_it(published_folder: Path, models_dir: Path) -> None:
     with pytest.raises(CheckpointError, match=rf"is a folder, not an archive; .* move it to {models_dir / NAME}"):
         import_archive(published_folder, models_dir)
 
@@ -207,7 +207,7 @@ def test_an_archive_that_ends_between_two_files_is_refused(crafted: Callable[...
     path = crafted(entry("m/a"), entry("m/b"))
     path.write_bytes(path.read_bytes()[:1024])
 
-    with pytest.raises(CheckpointError, match="the mark of its end is missing"):
+    with pytest.raises(CheckpointError, match="the end marker is missing"):
         import_archive(path, models_dir)
 
 
@@ -232,7 +232,7 @@ def test_a_header_that_claims_to_be_huge_is_not_read_into_memory(tmp_path: Path,
     path = tmp_path / "header.tar"
     path.write_bytes(entry("m/x", type=tarfile.XHDTYPE, size=1 << 30)[0].tobuf() + bytes(1024))
 
-    with pytest.raises(CheckpointError, match="a header claims 1073741824 bytes"):
+    with pytest.raises(CheckpointError, match="a header declares 1073741824 bytes"):
         import_archive(path, models_dir)
 
 
@@ -312,12 +312,12 @@ def test_a_name_that_is_no_folder_name_is_refused(archive: Path, models_dir: Pat
         import_archive(archive, models_dir, name=name)
 
 
-def test_too_little_room_is_said_before_anything_is_written(
+def test_too_little_disk_space_is_reported_before_anything_is_written(
     archive: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: ROOM._replace(free=1000))
 
-    with pytest.raises(ModelStoreError, match="not enough room"):
+    with pytest.raises(ModelStoreError, match="not enough disk space"):
         import_archive(archive, models_dir)
     assert list(models_dir.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""An archive from a pipe becomes the same model as the file, or leaves nothing behind."""
+"""An archive from a pipe becomes the same model as the file, or leaves no files."""
 
 import gzip
 import io
@@ -71,7 +71,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("compression", ["", "gz"])
-def test_a_pipe_gives_the_same_files_as_the_archive(
+def test_a_pipe_has_the_same_files_as_the_archive(
     published_folder: Path, pack: Callable[..., Path], models_dir: Path, compression: str
 ) -> None:
     archive = pack(published_folder, compression)
@@ -111,7 +111,7 @@ def test_the_command_refuses_what_is_no_archive_without_a_traceback(models_dir: 
     assert not models_dir.exists()
 
 
-def test_a_pipe_can_be_given_another_name(archive: Path, models_dir: Path) -> None:
+def test_a_model_from_a_pipe_can_have_another_name(archive: Path, models_dir: Path) -> None:
     assert from_pipe(archive.read_bytes(), models_dir, name="mine") == models_dir / "mine"
 
 
@@ -122,7 +122,7 @@ def test_files_without_a_folder_are_taken_from_a_pipe_under_a_name(
         tar.add(published_folder, ".")
     content = (tmp_path / "flat.tar").read_bytes()
 
-    with pytest.raises(CheckpointError, match="without their folder; say its name with --name"):
+    with pytest.raises(CheckpointError, match="without their folder; set a name with --name"):
         from_pipe(content, models_dir)
     assert not models_dir.exists() or list(models_dir.iterdir()) == []
     assert from_pipe(content, models_dir, name="mine") == models_dir / "mine"
@@ -139,7 +139,7 @@ def test_files_without_a_folder_are_taken_from_a_pipe_under_a_name(
         (tar_of("m/good", "loose"), "outside of it"),
         (tar_of("m/notes.txt"), "would not load"),
         (tar_of("m/a", size=9000)[:6000], "cut short"),
-        (tar_of("m/a", "m/b")[:1024], "the mark of its end is missing"),
+        (tar_of("m/a", "m/b")[:1024], "the end marker is missing"),
         (gzip.compress(tar_of("m/a", size=9000), mtime=0)[:-6], "cut short"),
         (b"", "no tar archive"),
         (b"PK\x03\x04" + bytes(600), "is a .zip file"),
@@ -177,7 +177,7 @@ def test_a_disk_that_fills_while_a_pipe_is_unpacked_leaves_nothing(
     free = iter([1 << 40, 1 << 40, *[1000] * 100])
     monkeypatch.setattr(shutil, "disk_usage", lambda path: room._replace(free=next(free)))
 
-    with pytest.raises(ModelStoreError, match="not enough room"):
+    with pytest.raises(ModelStoreError, match="not enough disk space"):
         from_pipe(archive.read_bytes(), models_dir)
     assert list(models_dir.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""The list says what lies on the shelf, how large it is, and whether it is all there."""
+"""The list of models has their sizes and missing files."""
 
 import shutil
 from pathlib import Path
@@ -28,7 +28,7 @@ def test_what_a_model_lacks_is_named(model_copy: Path) -> None:
     assert model.missing == lacking
 
 
-def test_a_model_on_its_way_is_told_apart(model_copy: Path) -> None:
+def test_an_unfinished_model_is_marked(model_copy: Path) -> None:
     model_copy.rename(model_copy.with_name(".pulling-mine"))
 
     (model,) = list_model_folders(model_copy.parent)
@@ -43,7 +43,7 @@ def test_folders_of_other_things_are_left_out(tmp_path: Path) -> None:
     assert list_model_folders(tmp_path) == []
 
 
-def test_no_folder_is_an_empty_shelf(tmp_path: Path) -> None:
+def test_a_missing_folder_has_no_models(tmp_path: Path) -> None:
     assert list_model_folders(tmp_path / "none") == []
 
 

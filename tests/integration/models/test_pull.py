@@ -1,4 +1,4 @@
-"""A model comes from the hub: only what is needed, at one commit, and from where an earlier try stopped."""
+"""A model from the hub: only the needed files, at one commit; an interrupted download resumes."""
 
 import hashlib
 import json
@@ -31,13 +31,13 @@ BIG = "transformer/diffusion_pytorch_model.safetensors"
 
 @dataclass
 class FakeHub:
-    """The few pages of a hub that serve one model at one commit, `main`. It can be told to break off."""
+    """The pages of a hub with one model at one commit, `main`. It can break off a download."""
 
     files: dict[str, Path]
     url: str = ""
-    breaks_after: dict[str, int] = field(default_factory=dict)  # bytes of a file it sends before it breaks down
+    breaks_after: dict[str, int] = field(default_factory=dict)  # bytes of a file before the connection breaks
     is_down: bool = False
-    spoils: str = ""  # a file whose bytes it gets wrong
+    spoils: str = ""  # a file that is sent with wrong bytes
     sent: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # file -> (first byte, number of bytes)
 
     def listing(self) -> dict[str, object]:
@@ -59,7 +59,7 @@ def _is_large(path: str) -> bool:
 
 
 class Pages(BaseHTTPRequestHandler):
-    """Answers for the hub its server carries."""
+    """The responses of the hub that the server holds."""
 
     hub: FakeHub
 
@@ -113,14 +113,14 @@ class Pages(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub(published_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
-    """A hub on this machine with the published model, a picture and a readme."""
+    """A hub on this machine with the published model, an image and a readme."""
     extras = {name: tmp_path / name for name in ("README.md", "sample.png")}
     for path in extras.values():
         path.write_text("not needed")
     files = {str(path.relative_to(published_folder)): path for path in published_folder.rglob("*") if path.is_file()}
     hub = FakeHub(files | extras)
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("PagesOfHub", (Pages,), {"hub": hub}))
-    monkeypatch.setattr(huggingface_hub.constants, "DOWNLOAD_CHUNK_SIZE", 100_000)  # what is not a full chunk is lost
+    monkeypatch.setattr(huggingface_hub.constants, "DOWNLOAD_CHUNK_SIZE", 100_000)  # an incomplete chunk is lost
     hub.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
@@ -158,7 +158,7 @@ def test_only_what_the_model_needs_is_fetched(hub: FakeHub, models_dir: Path) ->
 
 def test_an_interrupted_file_goes_on_where_it_stopped(hub: FakeHub, models_dir: Path) -> None:
     hub.breaks_after[BIG] = 1_000_000
-    with pytest.raises(ModelStoreError, match="again to go on"):
+    with pytest.raises(ModelStoreError, match="again to resume"):
         pull_model("512", models_dir, endpoint=hub.url)
     hub.is_down = False
 
@@ -201,7 +201,7 @@ def test_a_file_spoiled_on_this_disk_is_fetched_again(hub: FakeHub, models_dir: 
 def test_a_file_that_keeps_arriving_damaged_is_named(hub: FakeHub, models_dir: Path, path: str) -> None:
     hub.spoils = path
 
-    with pytest.raises(ModelStoreError, match=f"{path} arrives damaged"):
+    with pytest.raises(ModelStoreError, match=f"{path} is damaged after the download"):
         pull_model("512", models_dir, endpoint=hub.url)
 
 
@@ -220,7 +220,7 @@ def test_a_model_that_would_not_load_is_not_put_among_the_models(
 def test_a_model_that_is_there_is_not_replaced(hub: FakeHub, models_dir: Path) -> None:
     (models_dir / NAME).mkdir(parents=True)
 
-    with pytest.raises(ModelStoreError, match="is there already"):
+    with pytest.raises(ModelStoreError, match="exists already"):
         pull_model("512", models_dir, endpoint=hub.url)
 
 
@@ -230,13 +230,13 @@ def test_a_model_that_is_there_is_replaced_by_force(hub: FakeHub, models_dir: Pa
     assert not inspect_model(pull_model("512", models_dir, endpoint=hub.url, force=True)).problems
 
 
-def test_too_little_room_is_said_before_any_weights_are_fetched(
+def test_too_little_disk_space_is_reported_before_any_weights_are_fetched(
     hub: FakeHub, models_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     room = shutil.disk_usage("/")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: room._replace(free=1000))
 
-    with pytest.raises(ModelStoreError, match="not enough room"):
+    with pytest.raises(ModelStoreError, match="not enough disk space"):
         pull_model("512", models_dir, endpoint=hub.url)
     assert BIG not in hub.sent
 
@@ -247,7 +247,7 @@ def test_an_unknown_revision_is_named(hub: FakeHub, models_dir: Path) -> None:
 
 
 def test_a_model_the_hub_does_not_have_is_named(hub: FakeHub, models_dir: Path) -> None:
-    with pytest.raises(ModelStoreError, match="has no model alibaba-pai/EasyAnimateV3-XL-2-InP-960x960"):
+    with pytest.raises(ModelStoreError, match="has no public model alibaba-pai/EasyAnimateV3-XL-2-InP-960x960"):
         pull_model("960", models_dir, endpoint=hub.url)
 
 
@@ -263,7 +263,7 @@ def test_a_hub_that_cannot_be_reached_is_one_sentence(models_dir: Path) -> None:
         probe.bind(("127.0.0.1", 0))
         nobody = f"http://127.0.0.1:{probe.getsockname()[1]}"
 
-    with pytest.raises(ModelStoreError, match=r"^the hub cannot be reached .* import it$"):
+    with pytest.raises(ModelStoreError, match=r"^the hub is unreachable .* import it$"):
         pull_model("512", models_dir, endpoint=nobody)
     assert not models_dir.exists()
 

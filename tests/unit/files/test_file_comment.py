@@ -1,4 +1,4 @@
-"""Text put into finished files."""
+"""Comments in finished files."""
 
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def test_nothing_else_is_left_in_the_folder(clip: Path) -> None:
     assert list(clip.parent.iterdir()) == [clip]
 
 
-def test_a_picture_has_its_comment(tmp_path: Path) -> None:
+def test_an_image_has_its_comment(tmp_path: Path) -> None:
     save_png(Image.new("RGB", (4, 4), "red"), tmp_path / "a.png", LONG)
     assert read_comment(tmp_path / "a.png") == LONG
 
@@ -64,7 +64,7 @@ def test_a_file_without_a_comment_has_none(clip: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.mp4", "missing.mp4", "missing.png"])
-def test_what_cannot_be_read_is_said(name: str, tmp_path: Path) -> None:
+def test_an_unreadable_file_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no")
     (tmp_path / "a.mp4").write_bytes(b"no")
     with pytest.raises(InvalidInput, match=name):

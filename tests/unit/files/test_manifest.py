@@ -1,4 +1,4 @@
-"""How frames were made: told in a file, read again, and compared."""
+"""Manifests: written, read and compared."""
 
 import json
 from collections.abc import Callable
@@ -25,13 +25,13 @@ FRAMES = torch.randint(0, 256, (3, 4, 6, 3), dtype=torch.uint8, generator=torch.
 
 
 def hashes(frames: Any) -> tuple[str, ...]:
-    found = FrameHashes()
-    found.add(frames)
-    return found.all()
+    frame_hashes = FrameHashes()
+    frame_hashes.add(frames)
+    return frame_hashes.all()
 
 
 @pytest.fixture
-def told() -> Manifest:
+def manifest() -> Manifest:
     return Manifest(
         model="tiny",
         model_sha256="ab" * 32,
@@ -46,15 +46,15 @@ def told() -> Manifest:
     )
 
 
-def test_what_is_told_is_read_again(told: Manifest) -> None:
-    assert Manifest.from_json(told.to_json()) == told
+def test_a_written_manifest_is_read_back(manifest: Manifest) -> None:
+    assert Manifest.from_json(manifest.to_json()) == manifest
 
 
-def test_the_compact_form_differs_in_the_length_of_hashes_alone(told: Manifest) -> None:
-    read = Manifest.from_json(told.compact())
-    assert read.settings == told.settings
+def test_the_compact_form_differs_in_the_length_of_hashes_alone(manifest: Manifest) -> None:
+    read = Manifest.from_json(manifest.compact())
+    assert read.settings == manifest.settings
     assert [len(frame) for frame in read.frames] == [16] * 3
-    assert first_difference(read.frames, told.frames) is None
+    assert first_difference(read.frames, manifest.frames) is None
 
 
 def test_the_library_versions_name_what_computes() -> None:
@@ -70,9 +70,9 @@ def test_what_is_no_manifest_is_refused(text: str) -> None:
         Manifest.from_json(text)
 
 
-def test_a_manifest_with_something_else_in_it_is_refused(told: Manifest) -> None:
+def test_a_manifest_with_something_else_in_it_is_refused(manifest: Manifest) -> None:
     with pytest.raises(InvalidInput, match="more"):
-        Manifest.from_json(json.dumps(json.loads(told.to_json()) | {"more": 1}))
+        Manifest.from_json(json.dumps(json.loads(manifest.to_json()) | {"more": 1}))
 
 
 def test_a_hash_is_that_of_the_pixels_however_they_come() -> None:
@@ -84,11 +84,11 @@ def test_a_hash_is_that_of_the_pixels_however_they_come() -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "difference"),
+    ("generated", "difference"),
     [(("a1", "b1", "c1"), None), (("a1", "x", "c1"), 1), (("a1", "b1"), 2), (("a1", "b1", "c1", "d1"), 3)],
 )
-def test_the_first_difference_is_found(made: tuple[str, ...], difference: int | None) -> None:
-    assert first_difference(("a", "b", "c"), made) == difference
+def test_the_first_difference_is_reported(generated: tuple[str, ...], difference: int | None) -> None:
+    assert first_difference(("a", "b", "c"), generated) == difference
 
 
 def test_an_empty_hash_is_equal_to_nothing() -> None:
@@ -143,6 +143,6 @@ def test_of_a_large_file_samples_are_read(tmp_path: Path, folder: Path, monkeypa
     assert model_sha256(folder) != before
 
 
-def test_a_file_is_told_by_its_content(tmp_path: Path) -> None:
+def test_a_file_is_identified_by_its_content(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert file_sha256(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -1,4 +1,4 @@
-"""Segments of a video: each plays alone, and all of them together play as one video without a seam."""
+"""Segments of a video: each plays alone, and together they play as one video without a seam."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 
 from easyanimate.files.segment_file import SegmentWriter
 
-COUNTS = (16, 5, 1, 20)  # a window, part of one, a frame, and what is left
+COUNTS = (16, 5, 1, 20)  # a window, a part of one, a frame, and the rest
 
 
 def greys(num_frames: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""MP4 files: what is written is read back, and what goes wrong leaves nothing behind."""
+"""MP4 files: content is read back, and errors leave no files."""
 
 import os
 import resource
@@ -48,7 +48,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
-def test_a_video_holds_the_frames_size_and_rate_it_was_given(video: Path) -> None:
+def test_a_video_has_its_frames_size_and_rate(video: Path) -> None:
     info = probe(video)
     assert (info.num_frames, info.width, info.height, info.fps) == (16, 96, 64, Fraction(24))
 
@@ -57,7 +57,7 @@ def test_its_comment_comes_back_letter_by_letter(video: Path) -> None:
     assert probe(video).comment == '{"prompt": "é 猫 \\"quoted\\""}'
 
 
-def test_its_pictures_come_back_nearly_as_they_were(video: Path) -> None:
+def test_its_frames_are_nearly_unchanged(video: Path) -> None:
     error = np.abs(np.stack(list(read_frames(video))).astype(int) - moving_bars())
     assert error.mean() < 2
 
@@ -80,7 +80,7 @@ def test_another_frame_rate_is_kept_exactly(tmp_path: Path) -> None:
     assert probe(write(tmp_path / "ntsc.mp4", moving_bars(8), fps=rate)).fps == rate
 
 
-def test_it_says_that_its_colours_are_bt709(video: Path) -> None:
+def test_its_colours_are_marked_as_bt709(video: Path) -> None:
     with av.open(str(video)) as container:
         codec = container.streams.video[0].codec_context
         assert (codec.name, codec.pix_fmt) == ("h264", "yuv420p")
@@ -161,7 +161,7 @@ def test_what_stops_half_way_leaves_the_old_file_and_nothing_else(tmp_path: Path
 
 @contextmanager
 def files_of_at_most(size_bytes: int) -> Iterator[None]:
-    """A full disk, as the kernel tells it: writes past this size fail."""
+    """A full disk as the kernel reports it: writes beyond this size fail."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
     try:
@@ -203,7 +203,7 @@ def test_something_else_is_no_video(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """600 frames; the encoder makes 0, 249 and 498 keyframes."""
+    """600 frames; the encoder places keyframes at 0, 249 and 498."""
     return write(tmp_path_factory.mktemp("long") / "long.mp4", moving_bars(600, height=32, width=48))
 
 
@@ -213,11 +213,11 @@ def long_frames(long_video: Path) -> list[np.ndarray]:
 
 
 def damage(path: Path, *spans: tuple[int, int]) -> Path:
-    """Overwrite what is stored of the frames shown in these spans; the header stays as it is."""
+    """Overwrites the stored data of the frames in these spans; the header stays unchanged."""
     content = bytearray(path.read_bytes())
     with av.open(str(path)) as container:
         for packet in container.demux(video=0):
-            if packet.pts is None:  # the one that says that there are no more
+            if packet.pts is None:  # the packet that marks the end
                 continue
             number = round(packet.pts * packet.time_base * 24)
             if any(first <= number < end for first, end in spans):
@@ -256,7 +256,7 @@ def test_a_header_is_read_without_what_it_describes(long_video: Path) -> None:
 
 
 def write_otherwise(path: Path, **options: str) -> Path:
-    """48 frames, of which each 12th is a keyframe, in the container that the suffix and the options say."""
+    """48 frames, each 12th a keyframe, in the container of the suffix and the options."""
     with av.open(str(path), "w", options=options) as container:
         stream = h264_stream(container, (32, 48), Fraction(24), {"g": "12"})
         for pixels in moving_bars(48, height=32, width=48):
@@ -267,7 +267,7 @@ def write_otherwise(path: Path, **options: str) -> Path:
 
 @pytest.mark.parametrize("suffix", ["mkv", "ts", "mov"])
 def test_other_containers_are_read_as_exactly(suffix: str, tmp_path: Path) -> None:
-    """Some do not count their frames, so that their number follows from the duration."""
+    """Some do not store the number of frames, so that it follows from the duration."""
     path = write_otherwise(tmp_path / f"v.{suffix}")
     frames = list(read_frames(path))
     assert read_header(path) == VideoHeader(num_frames=48, width=48, height=32)
@@ -281,7 +281,7 @@ def test_a_video_in_fragments_is_read_as_exactly(tmp_path: Path) -> None:
     assert all(np.array_equal(list(read_window(path, i, 4)), frames[i : i + 4]) for i in range(48))
 
 
-def test_a_header_that_promises_no_frames_is_refused(tmp_path: Path) -> None:
+def test_a_header_that_declares_no_frames_is_refused(tmp_path: Path) -> None:
     path = write_otherwise(tmp_path / "v.mp4", movflags="frag_keyframe+empty_moov")
     content = path.read_bytes()
     path.write_bytes(content[: content.index(b"moof") - 4])

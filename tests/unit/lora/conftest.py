@@ -45,7 +45,7 @@ def transformer() -> EasyAnimateTransformer3DModel:
 
 @pytest.fixture
 def one_process() -> Iterator[None]:
-    """A process group of this process alone, which DistributedDataParallel asks for."""
+    """A process group of one process, which DistributedDataParallel requires."""
     dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
     yield
     dist.destroy_process_group()
@@ -82,9 +82,9 @@ def text_encoder() -> T5EncoderModel:
 
 @pytest.fixture
 def see() -> Callable[[nn.Module], Tensor]:
-    """What a transformer makes of always the same inputs."""
+    """The output of a transformer for fixed inputs."""
     torch.manual_seed(1)
-    given = {
+    inputs = {
         "hidden_states": torch.randn(2, 4, 2, 4, 6),
         "inpaint_latents": torch.randn(2, 8, 2, 4, 6),
         "timestep": torch.tensor([999, 437]),
@@ -96,7 +96,7 @@ def see() -> Callable[[nn.Module], Tensor]:
     @torch.no_grad()
     def run(model: Any) -> Tensor:
         kind = next(model.parameters()).dtype  # a wrapper has no `dtype`
-        return model(**{k: v.to(kind) if v.is_floating_point() else v for k, v in given.items()}).sample
+        return model(**{k: v.to(kind) if v.is_floating_point() else v for k, v in inputs.items()}).sample
 
     return run
 
@@ -107,7 +107,7 @@ def update_of(layer: Any, rank: int, alpha: float | None) -> LowRank:
 
 @pytest.fixture
 def lora_for() -> Callable[..., LoraFile]:
-    """Makes a LoRA of rank 2 for the linear layers of `model` whose path begins with one of `only` (all: every one)."""
+    """Creates a LoRA of rank 2 for the linear layers of `model` whose path begins with one of `only` (default: all)."""
 
     def make(
         model: nn.Module, only: Iterable[str] = ("",), *, seed: int = 2, alpha: float | None = 1.0, name: str = "a"

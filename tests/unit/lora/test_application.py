@@ -1,4 +1,4 @@
-"""LoRAs count while they are applied and leave no trace afterwards."""
+"""LoRAs have an effect while they are applied, and none afterwards."""
 
 import copy
 
@@ -15,7 +15,7 @@ CLOSE = {"atol": 2e-5, "rtol": 1e-4}
 
 @torch.no_grad()
 def merged(model, *loras):
-    """A copy of `model` with every update added to the weights by hand."""
+    """A copy of `model` with each update added to the weights."""
     model = copy.deepcopy(model)
     layers = {path.replace(".", "_"): layer for path, layer in model.named_modules()}
     for file, scale in loras:
@@ -95,7 +95,7 @@ def test_loras_of_two_requests_cannot_mix(transformer, lora_for):
     file = lora_for(transformer)
     with applied({"transformer": transformer}, [(file, 1.0)]):
         second = applied({"transformer": transformer}, [(file, 1.0)])
-        with pytest.raises(InvalidInput, match="give all LoRAs of a request at once"):
+        with pytest.raises(InvalidInput, match="pass all LoRAs of a request together"):
             second.__enter__()
         assert any("lora_A" in name for name, _ in transformer.named_parameters())
 

@@ -1,4 +1,4 @@
-"""A LoRA file is read for what it is, and refused with a sentence that says what it is not."""
+"""LoRA files are read, and other files are refused with the reason."""
 
 import json
 from collections.abc import Callable
@@ -72,7 +72,7 @@ def test_without_alpha_the_strength_is_one(written):
         ),
         (entries("lora_unet__x", alpha=torch.ones(2)), "alpha must be one finite number"),
         (entries("lora_unet__x", alpha=torch.tensor(float("nan"))), "alpha must be one finite number"),
-        (entries("lora_unet__x", other=torch.ones(6)), "of a kind this program does not know"),
+        (entries("lora_unet__x", other=torch.ones(6)), "is not supported"),
         (entries("lora_unet__x") | entries("lora_unet_x"), "names a layer that another entry names too"),
         ({"x.lora_A.a.weight": DOWN, "x.lora_A.b.weight": UP}, "second down of its layer; export one LoRA to a file"),
         (entries("lora_te1_text_model_q"), "another kind of model"),
@@ -135,7 +135,7 @@ def spelled(layer: str, spelling: str = "kohya") -> dict[str, Tensor]:
         "transformer.transformer_blocks.0._orig_mod.attn1.to_out.0",
     ],
 )
-def test_a_layer_of_the_transformer_is_found_by_each_trainers_name(written, layer, spelling):
+def test_each_trainers_name_of_a_transformer_layer_is_read(written, layer, spelling):
     file = read_lora(written(spelled(layer, spelling)))
     assert list(file.transformer) == [LAYER.replace(".", "_")]
     assert not file.text_encoder
@@ -151,7 +151,7 @@ def test_a_layer_of_the_transformer_is_found_by_each_trainers_name(written, laye
     ],
 )
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_a_layer_of_the_text_encoder_is_found_by_each_trainers_name(written, layer, spelling):
+def test_each_trainers_name_of_a_text_encoder_layer_is_read(written, layer, spelling):
     file = read_lora(written(spelled(layer, spelling)))
     assert list(file.text_encoder) == [T5_LAYER.replace(".", "_")]
 

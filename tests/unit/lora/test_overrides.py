@@ -1,4 +1,4 @@
-"""Overridden weights count inside the block, and only there."""
+"""Overridden weights have an effect inside the block only."""
 
 import pytest
 import torch
@@ -42,7 +42,7 @@ def test_afterwards_every_weight_is_what_it_was(transformer, override, dtype):
     assert differing(transformer, weights) == set()
 
 
-def test_overriding_weights_take_the_models_number_type(transformer, override):
+def test_overriding_weights_have_the_dtype_of_the_model(transformer, override):
     transformer.to(torch.bfloat16)
     with overridden(transformer, override):
         assert {parameter.dtype for parameter in transformer.parameters()} == {torch.bfloat16}

@@ -1,4 +1,4 @@
-"""A LoRA written here is one that others read."""
+"""A written LoRA can be read by other programs."""
 
 import hashlib
 import json
@@ -20,8 +20,12 @@ CONFIG = Path(__file__).parents[2] / "golden" / "transformer" / "production_conf
 PUBLISHED_NAMES = "14e3c34148819468c2064842062834fa6aaa31ca1abaf04b46c7563ea8122e8a"
 
 
-def same(ours, theirs):
-    return torch.equal(ours.down, theirs.down) and torch.equal(ours.up, theirs.up) and ours.strength == theirs.strength
+def same(written, expected):
+    return (
+        torch.equal(written.down, expected.down)
+        and torch.equal(written.up, expected.up)
+        and written.strength == expected.strength
+    )
 
 
 def test_a_written_lora_is_read_back_as_it_was(transformer, text_encoder, lora_for, tmp_path):
@@ -60,7 +64,7 @@ def test_the_metadata_names_the_file_by_its_tensor_bytes(transformer, lora_for, 
     assert len(metadata["sshs_legacy_hash"]) == 8
 
 
-def test_the_old_short_hash_looks_one_mebibyte_into_the_file(tmp_path):
+def test_the_old_short_hash_starts_at_one_mebibyte_of_the_file(tmp_path):
     update = LowRank(torch.arange(700_000.0)[None], torch.ones(4, 1))
     write_lora(tmp_path / "a.safetensors", {"proj_out": update})
     with safe_open(tmp_path / "a.safetensors", "pt") as file:

@@ -1,4 +1,4 @@
-"""Which memory profile a clip gets on which card."""
+"""The memory profile of a clip on a GPU of each size."""
 
 from itertools import pairwise
 

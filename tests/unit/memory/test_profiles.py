@@ -1,4 +1,4 @@
-"""A pipeline gives the same frames in every memory profile, or nearly the same where weights are rounded."""
+"""A pipeline has the same frames in each memory profile, or nearly the same if weights are rounded."""
 
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ def low() -> EasyAnimatePipeline:
 
 @pytest.fixture(scope="module")
 def lowest() -> EasyAnimatePipeline:
-    """With pieces so small that this little clip has some."""
+    """The profile with chunks so small that even this clip has several."""
     pipe = load()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(profiles, "TOKENS_AT_ONCE", 5)
@@ -78,7 +78,7 @@ def lowest_frames(lowest: EasyAnimatePipeline) -> Tensor:
     return frames(lowest)
 
 
-def test_guidance_row_by_row_gives_the_same_frames(pipe, normal, monkeypatch):
+def test_guidance_row_by_row_has_the_same_frames(pipe, normal, monkeypatch):
     batches = []
     hook = pipe.transformer.register_forward_pre_hook(lambda _, args: batches.append(len(args[0])))
     monkeypatch.setattr(pipe, "sequential_guidance", True)
@@ -94,7 +94,7 @@ def test_without_guidance_there_is_one_row_either_way(pipe, monkeypatch):
     assert torch.equal(frames(pipe, guidance_scale=1.0), whole)
 
 
-def test_one_model_at_a_time_gives_the_same_frames(low, normal):
+def test_one_model_at_a_time_has_the_same_frames(low, normal):
     torch.testing.assert_close(frames(low), normal, atol=1e-4, rtol=0)
 
 
@@ -136,7 +136,7 @@ def test_the_lowest_profile_stores_a_byte_for_each_large_weight(lowest):
     assert transformer.dtype == lowest.text_encoder.dtype == torch.float32
 
 
-def test_rounded_weights_take_no_other_profile(lowest):
+def test_rounded_weights_accept_no_other_profile(lowest):
     with pytest.raises(InvalidInput, match="load it again"):
         apply_memory_profile(lowest, "normal", "cpu")
 

@@ -1,4 +1,4 @@
-"""What fits into memory: in which profile on a GPU, in which number type without one."""
+"""Which clips fit into memory: the profile on a GPU, and the dtype without one."""
 
 import pytest
 
@@ -13,11 +13,11 @@ def gpu(free_bytes: int) -> Memory:
 
 
 @pytest.mark.parametrize("profile", ["normal", "low", "lowest"])
-def test_on_a_gpu_the_fastest_profile_that_fits_is_told(profile: str) -> None:
+def test_on_a_gpu_the_fastest_profile_that_fits_is_returned(profile: str) -> None:
     assert fitting_profile(gpu(memory_needed(profile, *SIZE)), *SIZE) == profile  # type: ignore[arg-type]
 
 
-def test_what_fits_in_no_profile_is_told() -> None:
+def test_a_clip_that_fits_in_no_profile_is_reported() -> None:
     assert fitting_profile(gpu(memory_needed("lowest", *SIZE) - 1), *SIZE) == "no"
 
 
@@ -25,14 +25,14 @@ def on_a_cpu(free_gb: int) -> str:
     return fitting_profile(Memory("a machine", free_gb * 10**9, is_gpu=False), *SIZE)
 
 
-def test_without_a_gpu_float32_comes_before_bfloat16_and_takes_about_twice_the_room() -> None:
-    told = [on_a_cpu(free_gb) for free_gb in range(200)]
+def test_without_a_gpu_float32_comes_before_bfloat16_and_needs_about_twice_the_memory() -> None:
+    profiles = [on_a_cpu(free_gb) for free_gb in range(200)]
 
     order = ["no", "bf16-lowest", "bf16-low", "bf16", "low", "normal"]
-    assert [order.index(name) for name in told] == sorted(order.index(name) for name in told)
-    assert {"no", "bf16", "normal"} <= set(told)
+    assert [order.index(name) for name in profiles] == sorted(order.index(name) for name in profiles)
+    assert {"no", "bf16", "normal"} <= set(profiles)
     twice = 2 * memory_needed("normal", *SIZE) / 10**9
-    assert told.index("normal") == pytest.approx(twice, abs=2)
+    assert profiles.index("normal") == pytest.approx(twice, abs=2)
 
 
 def test_this_machine_has_some_memory() -> None:

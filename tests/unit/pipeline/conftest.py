@@ -1,4 +1,4 @@
-"""A pipeline of tiny random weights that react visibly to every condition, and a short way to call it."""
+"""A pipeline of tiny random weights that react to each condition, and a short way to call it."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ CHECKPOINT = Path(__file__).parents[2] / "golden" / "pipeline" / "checkpoint"
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Tensors this small are slower on two threads, and far slower when other tests run beside them."""
+    """Tensors of this size are slower on two threads, especially beside other tests."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -48,7 +48,7 @@ def latents_of(pipe: EasyAnimatePipeline) -> Callable[..., Tensor]:
 
 @pytest.fixture
 def start_image() -> Image.Image:
-    """Red on the left and blue on the right, in no video's size."""
+    """Red on the left and blue on the right, at another size than the video."""
     image = Image.new("RGB", (70, 50), "red")
     image.paste("blue", (35, 0, 70, 50))
     return image

@@ -1,4 +1,4 @@
-"""Values of other kinds than declared: those that mean the same are taken, and the others are refused by name."""
+"""Values of other types than declared: those with the same meaning are accepted, others are refused by name."""
 
 import math
 from collections.abc import Callable
@@ -18,8 +18,8 @@ from easyanimate.pipeline.inputs.conditioning import prepare_inpaint_input
 Make = Callable[..., Tensor]
 FEW: dict[str, Any] = {"prompt": "a cat", "height": 32, "width": 48, "num_frames": 8}
 LEVELS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
-PICTURE = Image.fromarray(LEVELS)
-CLIP: dict[str, Any] = {"video": [PICTURE] * 8}
+IMAGE = Image.fromarray(LEVELS)
+CLIP: dict[str, Any] = {"video": [IMAGE] * 8}
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ CLIP: dict[str, Any] = {"video": [PICTURE] * 8}
         ("smooth", np.bool_(False), False),
     ],
 )
-def test_a_value_that_means_the_same_is_taken_for_it(name: str, value: Any, same: Any) -> None:
+def test_a_value_with_the_same_meaning_is_accepted(name: str, value: Any, same: Any) -> None:
     taken = getattr(Generation(**{**FEW, name: value}), name)
     assert taken == same
     assert type(taken) is type(same)
@@ -52,7 +52,7 @@ def test_a_value_that_means_the_same_is_taken_for_it(name: str, value: Any, same
     "value", [None, True, "32", 32.5, math.nan, math.inf, [32], 32j, 10**400, 1e300, np.zeros(2), object()]
 )
 def test_what_is_no_whole_number_is_refused_by_name(name: str, value: Any) -> None:
-    with pytest.raises(InvalidInput, match=f"^{name} must be a whole number"):
+    with pytest.raises(InvalidInput, match=f"^{name} must be an integer"):
         Generation(**{**FEW, name: value})
 
 
@@ -91,10 +91,10 @@ def test_a_name_that_is_no_text_is_refused(name: str, value: Any) -> None:
         Generation(**{**FEW, name: value})
 
 
-@pytest.mark.parametrize("form", [LEVELS, torch.from_numpy(LEVELS), [PICTURE], (PICTURE,), [LEVELS]])
+@pytest.mark.parametrize("form", [LEVELS, torch.from_numpy(LEVELS), [IMAGE], (IMAGE,), [LEVELS]])
 def test_a_start_image_is_the_same_in_all_its_forms(form: Any) -> None:
-    made = prepare_inpaint_input(Generation(**FEW, image=form, last_image=form))
-    assert torch.equal(made.pixels, prepare_inpaint_input(Generation(**FEW, image=PICTURE, last_image=PICTURE)).pixels)
+    inputs = prepare_inpaint_input(Generation(**FEW, image=form, last_image=form))
+    assert torch.equal(inputs.pixels, prepare_inpaint_input(Generation(**FEW, image=IMAGE, last_image=IMAGE)).pixels)
 
 
 @pytest.mark.parametrize("name", ["image", "last_image"])
@@ -106,7 +106,7 @@ def test_a_start_image_is_the_same_in_all_its_forms(form: Any) -> None:
         b"png",
         7,
         [],
-        [PICTURE, PICTURE],
+        [IMAGE, IMAGE],
         LEVELS / 255,
         torch.zeros(1, 3, 8, 8),
         LEVELS[..., 0],
@@ -118,13 +118,13 @@ def test_a_start_image_is_the_same_in_all_its_forms(form: Any) -> None:
     ],
 )
 def test_what_is_no_picture_is_refused_by_name(name: str, value: Any) -> None:
-    start = {"image": PICTURE} if name == "last_image" else {}
+    start = {"image": IMAGE} if name == "last_image" else {}
     with pytest.raises(InvalidInput, match=f"^{name} must "):
         Generation(**{**FEW, **start, name: value})
 
 
-def test_a_picture_file_that_breaks_off_is_refused(tmp_path: Path) -> None:
-    PICTURE.save(tmp_path / "whole.png")
+def test_a_truncated_image_file_is_refused(tmp_path: Path) -> None:
+    IMAGE.save(tmp_path / "whole.png")
     (tmp_path / "part.png").write_bytes((tmp_path / "whole.png").read_bytes()[:200])
     with Image.open(tmp_path / "part.png") as image, pytest.raises(InvalidInput, match="image cannot be read"):
         Generation(**FEW, image=image)
@@ -145,7 +145,7 @@ def test_a_mask_in_a_list_of_one_is_that_mask(wrap: Callable[[Any], Any]) -> Non
 
 
 @pytest.mark.parametrize(
-    "frames", [7, "clip.mp4", PICTURE, [PICTURE, "b.png"], [LEVELS / 255], {1: PICTURE}, LEVELS, np.zeros((2, 0, 4, 3))]
+    "frames", [7, "clip.mp4", IMAGE, [IMAGE, "b.png"], [LEVELS / 255], {1: IMAGE}, LEVELS, np.zeros((2, 0, 4, 3))]
 )
 @pytest.mark.parametrize("name", ["video", "context_frames"])
 def test_what_are_no_frames_is_refused_by_name(name: str, frames: Any) -> None:
@@ -153,10 +153,8 @@ def test_what_are_no_frames_is_refused_by_name(name: str, frames: Any) -> None:
         Generation(**{**FEW, "num_frames": 8, name: frames})
 
 
-def test_a_list_of_arrays_is_a_list_of_pictures() -> None:
-    pixels = [
-        prepare_inpaint_input(Generation(**FEW, context_frames=[form, form])).pixels for form in (LEVELS, PICTURE)
-    ]
+def test_a_list_of_arrays_is_a_list_of_images() -> None:
+    pixels = [prepare_inpaint_input(Generation(**FEW, context_frames=[form, form])).pixels for form in (LEVELS, IMAGE)]
     assert torch.equal(*pixels)
 
 
@@ -178,11 +176,11 @@ def test_a_seed_far_out_of_range_is_refused() -> None:
 
 def test_the_steps_are_counted_for_a_whole_float_and_refused_for_a_text() -> None:
     assert num_timesteps("heun", 10.0) == 19  # type: ignore[arg-type]
-    with pytest.raises(InvalidInput, match="num_inference_steps must be a whole number"):
+    with pytest.raises(InvalidInput, match="num_inference_steps must be an integer"):
         num_timesteps("heun", "10")  # type: ignore[arg-type]
 
 
-def test_a_call_takes_lists_of_one_and_numbers_of_numpy(latents_of: Make) -> None:
+def test_a_call_accepts_lists_of_one_and_numbers_of_numpy(latents_of: Make) -> None:
     settings = {"height": np.int64(32), "num_frames": 8.0, "num_inference_steps": np.array(2), "negative_prompt": None}
     assert torch.equal(latents_of(["a red circle"], **settings, generator=[0]), latents_of())
 
@@ -213,7 +211,7 @@ def test_an_argument_that_no_pipeline_has_is_an_error_of_python(latents_of: Make
         latents_of(promt="a cat")
 
 
-def test_arguments_of_other_pipelines_that_change_nothing_are_taken(latents_of: Make) -> None:
+def test_arguments_of_other_pipelines_that_change_nothing_are_accepted(latents_of: Make) -> None:
     neutral = {"num_videos_per_prompt": 1, "eta": 0.0, "latents": None, "prompt_embeds": None, "callback_steps": None}
     assert torch.equal(latents_of(**neutral), latents_of())
 

@@ -1,4 +1,4 @@
-"""Laws of a call: what changes the result, what does not, and what a stopped call leaves behind."""
+"""Laws of a call: what changes the result, what does not, and the state after a stopped call."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,10 +15,10 @@ from easyanimate.pipeline import SCHEDULERS, Draws, EasyAnimatePipeline, num_tim
 Make = Callable[..., Tensor]
 
 
-def stop_after(steps: int, seen: list[int]) -> Callable[..., dict[str, Tensor]]:
+def stop_after(steps: int, indices: list[int]) -> Callable[..., dict[str, Tensor]]:
     def callback(_pipe: Any, index: int, _timestep: Any, kwargs: dict[str, Tensor]) -> dict[str, Tensor]:
-        seen.append(index)
-        if len(seen) == steps:
+        indices.append(index)
+        if len(indices) == steps:
             raise Interrupted("enough")
         return kwargs
 
@@ -31,7 +31,7 @@ def test_the_same_seed_makes_the_same_latents(scheduler: str, latents_of: Make) 
     assert torch.equal(latents_of(**settings), latents_of(**settings))
 
 
-def test_the_global_random_state_has_no_say(latents_of: Make) -> None:
+def test_the_global_random_state_has_no_effect(latents_of: Make) -> None:
     torch.manual_seed(1)
     first = latents_of(scheduler="euler_ancestral")
     torch.manual_seed(2)
@@ -54,24 +54,24 @@ def test_other_settings_in_between_leave_no_trace(latents_of: Make, start_image:
 
 
 def test_it_stops_within_one_step(latents_of: Make) -> None:
-    seen: list[int] = []
+    indices: list[int] = []
     with pytest.raises(Interrupted):
-        latents_of(num_inference_steps=10, callback_on_step_end=stop_after(3, seen))
-    assert seen == [0, 1, 2]
+        latents_of(num_inference_steps=10, callback_on_step_end=stop_after(3, indices))
+    assert indices == [0, 1, 2]
 
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_the_callback_comes_as_often_as_announced(scheduler: str, latents_of: Make) -> None:
-    seen: list[int] = []
-    latents_of(scheduler=scheduler, num_inference_steps=5, callback_on_step_end=stop_after(-1, seen))
-    assert seen == list(range(num_timesteps(scheduler, 5)))
+    indices: list[int] = []
+    latents_of(scheduler=scheduler, num_inference_steps=5, callback_on_step_end=stop_after(-1, indices))
+    assert indices == list(range(num_timesteps(scheduler, 5)))
 
 
-def test_latents_the_callback_returns_are_taken_over(latents_of: Make) -> None:
+def test_latents_from_the_callback_replace_the_current_ones(latents_of: Make) -> None:
     assert latents_of(callback_on_step_end=lambda *_: {"latents": torch.zeros(1, 4, 2, 4, 6)}).eq(0).all()
 
 
-def test_the_phases_are_told_in_order(pipe: EasyAnimatePipeline) -> None:
+def test_the_phases_are_reported_in_order(pipe: EasyAnimatePipeline) -> None:
     phases: list[str] = []
     settings = {"height": 32, "width": 32, "num_frames": 1, "num_inference_steps": 1}
     pipe("a cat", **settings, callback_on_phase=phases.append)
@@ -108,7 +108,7 @@ def test_clip_is_heard_in_the_last_share_of_the_steps(latents_of: Make, start_im
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.5, 1.0])
-def test_without_guidance_the_negative_prompt_has_no_say(scale: float, latents_of: Make) -> None:
+def test_without_guidance_the_negative_prompt_has_no_effect(scale: float, latents_of: Make) -> None:
     alone = latents_of(guidance_scale=scale, negative_prompt="a dog")
     assert torch.equal(alone, latents_of(guidance_scale=1.0))
 
@@ -154,18 +154,18 @@ def test_an_unknown_form_of_output_is_refused(pipe: EasyAnimatePipeline) -> None
         pipe("a cat", height=32, width=32, num_frames=8, output_type="gif")
 
 
-def test_one_frame_is_a_picture(pipe: EasyAnimatePipeline) -> None:
-    made = pipe("a cat", height=48, width=32, num_frames=1, num_inference_steps=1)
-    assert [image.size for image in made.frames[0]] == [(32, 48)]
+def test_one_frame_is_an_image(pipe: EasyAnimatePipeline) -> None:
+    output = pipe("a cat", height=48, width=32, num_frames=1, num_inference_steps=1)
+    assert [image.size for image in output.frames[0]] == [(32, 48)]
 
 
-def test_a_prompt_too_long_is_said_with_the_rest(pipe: EasyAnimatePipeline) -> None:
-    made = pipe("word " * 150 + "end", height=32, width=32, num_frames=1, num_inference_steps=1, output_type="latent")
-    assert len(made.warnings) == 1
-    assert made.warnings[0].endswith("end'")
+def test_the_rest_of_a_long_prompt_is_in_a_warning(pipe: EasyAnimatePipeline) -> None:
+    output = pipe("word " * 150 + "end", height=32, width=32, num_frames=1, num_inference_steps=1, output_type="latent")
+    assert len(output.warnings) == 1
+    assert output.warnings[0].endswith("end'")
 
 
 def test_half_precision_weights_make_finite_latents(checkpoint: Any) -> None:
     pipe = EasyAnimatePipeline.from_pretrained(checkpoint, torch_dtype=torch.bfloat16)
-    made = pipe("a cat", height=32, width=32, num_frames=8, num_inference_steps=2, output_type="latent")
-    assert made.frames.dtype == torch.float32
+    output = pipe("a cat", height=32, width=32, num_frames=8, num_inference_steps=2, output_type="latent")
+    assert output.frames.dtype == torch.float32

@@ -15,11 +15,11 @@ def latents(frames: int) -> Tensor:
 
 
 def test_pieces_are_the_whole_clip_in_order(pipe: EasyAnimatePipeline) -> None:
-    given = {"height": 32, "width": 48, "num_frames": 24, "num_inference_steps": 1}
-    whole = pipe("a cat", **given, generator=3, output_type="pt").frames[0]
+    settings = {"height": 32, "width": 48, "num_frames": 24, "num_inference_steps": 1}
+    whole = pipe("a cat", **settings, generator=3, output_type="pt").frames[0]
     draws = Draws.from_seed(3)
-    made = pipe("a cat", **given, generator=draws, output_type="latent").frames
-    pieces = list(pipe.decode_frames(made, draws))
+    latents_of_call = pipe("a cat", **settings, generator=draws, output_type="latent").frames
+    pieces = list(pipe.decode_frames(latents_of_call, draws))
     assert torch.equal(torch.cat(pieces), to_uint8(whole.permute(0, 2, 3, 1)))
 
 
@@ -43,7 +43,7 @@ def test_smoothing_leaves_the_first_and_last_four_frames(pipe: EasyAnimatePipeli
     assert same.tolist() == [True] * 4 + [False] * 16 + [True] * 4
 
 
-def test_a_longer_clip_takes_no_more_memory(pipe: EasyAnimatePipeline, peak_bytes: Callable[..., int]) -> None:
+def test_a_longer_clip_needs_no_more_memory(pipe: EasyAnimatePipeline, peak_bytes: Callable[..., int]) -> None:
     def drain(clip: Tensor) -> None:
         for _ in pipe.decode_frames(clip, Draws.from_seed(0)):
             pass

@@ -1,4 +1,4 @@
-"""The pipeline as users of diffusers load, save and share it: what works is equal, the rest is refused."""
+"""Loading, saving and sharing the pipeline as diffusers users do: equal results, or a refusal."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ def folder(checkpoint: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def saved(pipe: EasyAnimatePipeline, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `save_pretrained` writes."""
+    """The folder that `save_pretrained` writes."""
     folder = tmp_path_factory.mktemp("saved")
     pipe.save_pretrained(folder)
     return folder
@@ -89,13 +89,13 @@ def test_one_device_can_be_named(checkpoint: Path) -> None:
         ({"torch_dtype": "fp16"}, "must be .* float16"),
         ({"torch_dtype": torch.float16, "dtype": torch.float32}, "two names of one argument"),
         ({"dtype": {"unet": torch.float16}}, "name unet"),
-        ({"revision": "fp16"}, "a local folder holds one"),
+        ({"revision": "fp16"}, "a local folder has one revision"),
         ({"variant": "../fp16"}, "part of a file name"),
         ({"custom_pipeline": "clip_guided"}, "no code is loaded"),
-        ({"output_loading_info": True}, "every weight filled"),
+        ({"output_loading_info": True}, "loading is strict"),
         ({"safety_checker": None}, "no argument safety_checker"),
         ({"vae": None}, "vae is None"),
-        ({"scheduler": EulerDiscreteScheduler()}, "named in each call"),
+        ({"scheduler": EulerDiscreteScheduler()}, "each call names its scheduler"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused(checkpoint: Path, arguments: dict[str, Any], sentence: str) -> None:
@@ -103,7 +103,7 @@ def test_what_cannot_be_honoured_is_refused(checkpoint: Path, arguments: dict[st
         EasyAnimatePipeline.from_pretrained(checkpoint, **arguments)
 
 
-def test_another_kind_of_file_than_asked_for_is_refused(checkpoint: Path) -> None:
+def test_another_file_format_than_requested_is_refused(checkpoint: Path) -> None:
     with pytest.raises(CheckpointError, match="use_safetensors is False"):
         EasyAnimatePipeline.from_pretrained(checkpoint, use_safetensors=False)
 
@@ -119,7 +119,7 @@ def test_an_archive_leads_to_the_command_that_unpacks(tmp_path: Path) -> None:
         EasyAnimatePipeline.from_pretrained(tmp_path / "model.tar.gz")
 
 
-def test_given_components_are_used_instead_of_their_folders(folder: Path, pipe: EasyAnimatePipeline) -> None:
+def test_components_from_arguments_replace_their_folders(folder: Path, pipe: EasyAnimatePipeline) -> None:
     for name in ("transformer", "vae"):
         shutil.rmtree(folder / name)
     loaded = EasyAnimatePipeline.from_pretrained(folder, transformer=pipe.transformer, vae=pipe.vae)
@@ -141,12 +141,12 @@ def test_diffusers_auto_model_finds_the_models(saved: Path, pipe: EasyAnimatePip
 
 
 @pytest.mark.parametrize("shards", [{}, {"max_shard_size": "100KB"}])
-@pytest.mark.parametrize("asked", [{}, {"variant": "fp16"}])
+@pytest.mark.parametrize("arguments", [{}, {"variant": "fp16"}])
 def test_a_saved_variant_is_read(
-    pipe: EasyAnimatePipeline, tmp_path: Path, shards: dict[str, Any], asked: dict[str, Any]
+    pipe: EasyAnimatePipeline, tmp_path: Path, shards: dict[str, Any], arguments: dict[str, Any]
 ) -> None:
     pipe.save_pretrained(tmp_path, variant="fp16", **shards)
-    assert all_same(EasyAnimatePipeline.from_pretrained(tmp_path, **asked), pipe)
+    assert all_same(EasyAnimatePipeline.from_pretrained(tmp_path, **arguments), pipe)
 
 
 def test_a_variant_that_is_not_there_is_refused(checkpoint: Path) -> None:
@@ -216,11 +216,11 @@ def test_tiling_is_turned_off_and_on(pipe: EasyAnimatePipeline) -> None:
 
 def test_slicing_is_always_on(pipe: EasyAnimatePipeline) -> None:
     pipe.enable_vae_slicing()
-    with pytest.raises(InvalidInput, match="cannot be turned off"):
+    with pytest.raises(InvalidInput, match="cannot be disabled"):
         pipe.disable_vae_slicing()
 
 
-def test_the_vae_answers_with_tuples_if_asked(pipe: EasyAnimatePipeline) -> None:
+def test_the_vae_returns_tuples_on_request(pipe: EasyAnimatePipeline) -> None:
     (posterior,) = pipe.vae.encode(torch.zeros(1, 3, 8, 32, 32), return_dict=False)
     (pixels,) = pipe.vae.decode(posterior.mode(), return_dict=False)
     assert torch.equal(pixels, pipe.vae.decode(posterior.mode()).sample)
@@ -281,6 +281,6 @@ def test_unknown_settings_are_named_once_for_each_file(
     assert second.endswith("not used: newer, upcast_vae")
 
 
-def test_the_published_settings_are_all_known(checkpoint: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_all_published_settings_are_accepted(checkpoint: Path, caplog: pytest.LogCaptureFixture) -> None:
     EasyAnimatePipeline.from_pretrained(checkpoint)
     assert not caplog.records

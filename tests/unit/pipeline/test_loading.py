@@ -1,4 +1,4 @@
-"""Model folders: the published layout, its odd corners, and what is refused."""
+"""Model folders: the published layout, its irregularities, and what is refused."""
 
 import json
 import shutil

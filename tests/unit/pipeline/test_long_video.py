@@ -1,4 +1,4 @@
-"""Videos of many windows: exact lengths, smooth joins, one window's memory, and going on where one stopped."""
+"""Videos of many windows: exact lengths, smooth joins, memory of one window, and resuming."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,7 +14,7 @@ from easyanimate.pipeline.decoding import to_uint8
 from easyanimate.pipeline.long_video import blend, join
 from easyanimate.windows import Window, plan_windows
 
-ASKED: dict[str, Any] = {
+SETTINGS: dict[str, Any] = {
     "prompt": "a cat",
     "height": 32,
     "width": 32,
@@ -29,10 +29,10 @@ Frames = Callable[..., Tensor]
 
 @pytest.fixture
 def stream(pipe: EasyAnimatePipeline) -> Callable[..., Iterator[Tensor]]:
-    """The frames of a video of windows of 8, as they come."""
+    """The frames of a video of windows of 8, one piece after the other."""
 
-    def run(num_frames: int, seed: int = 0, tail: Tensor | None = None, asked: Any = None, **more: Any) -> Any:
-        continues, settings = (0 if tail is None else 4), {**ASKED, **(asked or {})}
+    def run(num_frames: int, seed: int = 0, tail: Tensor | None = None, request: Any = None, **more: Any) -> Any:
+        continues, settings = (0 if tail is None else 4), {**SETTINGS, **(request or {})}
         plan = plan_windows(num_frames, window=8, overlap=4, continues=continues, end_image="last_image" in settings)
         return generate_windows(pipe, Generation(**settings), plan, Draws.from_seed(seed), previous_frames=tail, **more)
 
@@ -46,15 +46,15 @@ def frames_of(stream: Callable[..., Iterator[Tensor]]) -> Frames:
 
 
 @pytest.mark.parametrize("num_frames", [1, 3, 8, 9, 12, 15])
-def test_a_video_has_exactly_the_frames_asked_for(num_frames: int, frames_of: Frames) -> None:
+def test_a_video_has_exactly_the_requested_frames(num_frames: int, frames_of: Frames) -> None:
     frames = frames_of(num_frames)
     assert (frames.shape, frames.dtype) == ((num_frames, 32, 32, 3), torch.uint8)
 
 
 def test_one_window_is_a_single_call(pipe: EasyAnimatePipeline) -> None:
-    asked = {**ASKED, "num_frames": 16}
-    whole = pipe(**asked, generator=3, output_type="pt").frames[0]
-    streamed = generate_windows(pipe, Generation(**asked), [Window(0, 16, 16)], Draws.from_seed(3))
+    request = {**SETTINGS, "num_frames": 16}
+    whole = pipe(**request, generator=3, output_type="pt").frames[0]
+    streamed = generate_windows(pipe, Generation(**request), [Window(0, 16, 16)], Draws.from_seed(3))
     assert torch.equal(torch.cat(list(streamed)), to_uint8(whole.permute(0, 2, 3, 1)))
 
 
@@ -62,41 +62,43 @@ def test_a_longer_video_begins_with_the_same_frames(frames_of: Frames) -> None:
     assert torch.equal(frames_of(20)[:12], frames_of(16)[:12])  # the last 4 of 16 are faded into more frames of 20
 
 
-def test_going_on_starts_exactly_on_the_old_frames(frames_of: Frames) -> None:
+def test_an_extension_starts_exactly_with_the_old_frames(frames_of: Frames) -> None:
     frames = frames_of(6, tail=TAIL)
     assert len(frames) == 4 + 6
     assert torch.equal(frames[0], TAIL[0])
 
 
-def test_going_on_is_what_the_later_windows_do(pipe: EasyAnimatePipeline, frames_of: Frames) -> None:
+def test_an_extension_equals_a_later_window(pipe: EasyAnimatePipeline, frames_of: Frames) -> None:
     states: list[WindowState] = []
     whole = frames_of(16, on_window_end=states.append)
     draws = Draws.from_seed(0)
     draws.generator.set_state(states[0].generator_state)
     plan = plan_windows(8, window=8, overlap=4, continues=4)
-    again = generate_windows(pipe, Generation(**ASKED), plan, draws, previous_frames=states[0].tail)
+    again = generate_windows(pipe, Generation(**SETTINGS), plan, draws, previous_frames=states[0].tail)
     assert torch.equal(torch.cat(list(again)), whole[4:])
 
 
-def test_the_frames_to_go_on_from_may_be_told_with_an_end_image(frames_of: Frames) -> None:
+def test_context_frames_can_be_combined_with_an_end_image(frames_of: Frames) -> None:
     settings = {"context_frames": TAIL, "last_image": Image.new("RGB", (32, 32), "red")}
-    assert len(frames_of(12, asked=settings)) == 12
+    assert len(frames_of(12, request=settings)) == 12
 
 
-def test_each_window_is_told_the_oldest_shared_frame_and_the_last_one_the_end(
+def test_each_window_receives_the_oldest_shared_frame_and_the_last_one_the_end_image(
     pipe: EasyAnimatePipeline, frames_of: Frames, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[Generation] = []
+    requests: list[Generation] = []
     make = pipe.make_latents
-    monkeypatch.setattr(pipe, "make_latents", lambda asked, *rest: (told.append(asked), make(asked, *rest))[1])
+    monkeypatch.setattr(
+        pipe, "make_latents", lambda request, *rest: (requests.append(request), make(request, *rest))[1]
+    )
     image, end = Image.new("RGB", (32, 32), "red"), Image.new("RGB", (32, 32), "blue")
-    frames = frames_of(16, asked={"image": image, "last_image": end})
-    assert [(one.image, one.last_image) for one in told] == [(image, None), (None, None), (None, end)]
-    assert all(one.context_frames is not None and len(one.context_frames) == 4 for one in told[1:])
-    assert torch.equal(frames[4], told[1].context_frames[0])  # type: ignore[index]
+    frames = frames_of(16, request={"image": image, "last_image": end})
+    assert [(one.image, one.last_image) for one in requests] == [(image, None), (None, None), (None, end)]
+    assert all(one.context_frames is not None and len(one.context_frames) == 4 for one in requests[1:])
+    assert torch.equal(frames[4], requests[1].context_frames[0])  # type: ignore[index]
 
 
-def test_a_window_fades_in_from_nothing() -> None:
+def test_a_window_fades_in_from_weight_zero() -> None:
     old, new = torch.full((4, 1, 1, 3), 100, dtype=torch.uint8), torch.full((6, 1, 1, 3), 200, dtype=torch.uint8)
     assert blend(old, new, 0)[:, 0, 0, 0].tolist() == [100, 125, 150, 175, 200, 200]
 
@@ -107,11 +109,11 @@ def test_a_join_does_not_depend_on_the_pieces(sizes: list[int]) -> None:
     tail = frames[:3] + 100
 
     def joined(parts: list[int]) -> Tensor:
-        made = join(iter(frames.split(parts)), tail, 7, 4)
+        window = join(iter(frames.split(parts)), tail, 7, 4)
         out = []
         while True:
             try:
-                out.append(next(made))
+                out.append(next(window))
             except StopIteration as end:
                 return torch.cat([*out, end.value])
 
@@ -119,7 +121,7 @@ def test_a_join_does_not_depend_on_the_pieces(sizes: list[int]) -> None:
     assert len(joined(sizes)) == 7
 
 
-def test_twenty_windows_take_no_more_memory_than_two(
+def test_twenty_windows_need_no_more_memory_than_two(
     stream: Callable[..., Iterator[Tensor]], peak_bytes: Callable[..., int]
 ) -> None:
     def drain(num_frames: int) -> None:
@@ -137,7 +139,7 @@ def test_frames_come_before_the_next_window_begins(stream: Callable[..., Iterato
     assert begun == [0]
 
 
-def test_a_video_goes_on_after_any_window_as_if_nothing_had_happened(
+def test_a_video_resumes_after_any_window_with_equal_frames(
     stream: Callable[..., Iterator[Tensor]], frames_of: Frames
 ) -> None:
     states: list[WindowState] = []
@@ -149,22 +151,22 @@ def test_a_video_goes_on_after_any_window_as_if_nothing_had_happened(
 
 
 def test_it_stops_between_steps_and_leaves_no_trace(frames_of: Frames) -> None:
-    seen: list[int] = []
+    observed: list[int] = []
 
     def stop(_pipe: Any, index: int, _timestep: Any, _kwargs: Any) -> dict[str, Tensor]:
-        seen.append(index)
-        if len(seen) == 3:
+        observed.append(index)
+        if len(observed) == 3:
             raise Interrupted("enough")
         return {}
 
     before = frames_of(12)
     with pytest.raises(Interrupted):
-        frames_of(12, seed=1, asked={"num_inference_steps": 2}, on_step=stop)
-    assert seen == [0, 1, 0]
+        frames_of(12, seed=1, request={"num_inference_steps": 2}, on_step=stop)
+    assert observed == [0, 1, 0]
     assert torch.equal(frames_of(12), before)
 
 
-def test_the_phases_are_told_in_every_window(frames_of: Frames) -> None:
+def test_the_phases_are_reported_in_each_window(frames_of: Frames) -> None:
     phases: list[str] = []
     frames_of(12, on_phase=phases.append)
     assert phases == ["encoding", "denoising", "decoding"] * 2
@@ -173,9 +175,9 @@ def test_the_phases_are_told_in_every_window(frames_of: Frames) -> None:
 @pytest.mark.parametrize(
     ("settings", "tail", "answer"),
     [
-        ({}, TAIL[:, :16], "the video to go on from is 32x16, not 32x32"),
-        ({"image": Image.new("RGB", (8, 8))}, TAIL, "not both"),
-        ({"context_frames": TAIL}, TAIL, "not both"),
+        ({}, TAIL[:, :16], "the video to extend is 32x16, not 32x32"),
+        ({"image": Image.new("RGB", (8, 8))}, TAIL, "cannot be combined"),
+        ({"context_frames": TAIL}, TAIL, "cannot be combined"),
         ({}, TAIL[:0], "at least one frame"),
         ({"video": torch.zeros(8, 8, 8, 3, dtype=torch.uint8), "strength": 0.9, "num_inference_steps": 2}, None, "one"),
     ],
@@ -184,9 +186,9 @@ def test_what_does_not_go_together_is_refused(
     settings: dict[str, Any], tail: Tensor | None, answer: str, frames_of: Frames
 ) -> None:
     with pytest.raises(InvalidInput, match=answer):
-        frames_of(12, tail=tail, asked=settings)
+        frames_of(12, tail=tail, request=settings)
 
 
 def test_a_plan_of_nothing_is_refused(pipe: EasyAnimatePipeline) -> None:
     with pytest.raises(InvalidInput, match="at least one window"):
-        next(generate_windows(pipe, Generation(**ASKED), [], Draws.from_seed(0)))
+        next(generate_windows(pipe, Generation(**SETTINGS), [], Draws.from_seed(0)))

@@ -1,4 +1,4 @@
-"""Weights in 16 bits make nearly the frames of single precision, and never black ones."""
+"""Weights in 16 bits give nearly the frames of float32, and never black ones."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def single(models_dir: Path) -> Tensor:
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_16_bits_make_nearly_the_same_frames(dtype: torch.dtype, models_dir: Path, single: Tensor) -> None:
-    made = frames(models_dir / SMALL_MODEL, dtype)
-    assert made.isfinite().all()
-    assert made.std() > 0.05
-    assert (made - single).abs().mean() < 0.02  # another seed differs by 0.4
+    generated = frames(models_dir / SMALL_MODEL, dtype)
+    assert generated.isfinite().all()
+    assert generated.std() > 0.05
+    assert (generated - single).abs().mean() < 0.02  # another seed differs by 0.4

@@ -1,4 +1,4 @@
-"""What a step callback may return, ask for and set, in the ways diffusers users know."""
+"""Values that a step callback may return, request and set, as diffusers users know them."""
 
 import threading
 from collections.abc import Callable
@@ -16,14 +16,14 @@ Make = Callable[..., Tensor]
 
 
 class HalfwayCallback(PipelineCallback):  # type: ignore[misc]
-    """Notes what it is told when half of the steps are taken."""
+    """Records its arguments after half of the steps."""
 
     tensor_inputs: ClassVar[list[str]] = ["latents"]
-    seen: Any = None
+    observed: Any = None
 
     def callback_fn(self, pipeline: Any, step_index: int, timestep: Any, callback_kwargs: Any) -> Any:
         if step_index == pipeline.num_timesteps // 2:
-            self.seen = (step_index, sorted(callback_kwargs), pipeline.guidance_scale)
+            self.observed = (step_index, sorted(callback_kwargs), pipeline.guidance_scale)
         return callback_kwargs
 
 
@@ -38,16 +38,16 @@ def test_an_answer_that_holds_no_latents_is_refused(answer: Any, latents_of: Mak
 
 
 def test_a_callback_that_sets_interrupt_stops_after_that_step(latents_of: Make) -> None:
-    seen: list[tuple[int, bool]] = []
+    observed: list[tuple[int, bool]] = []
 
-    def stop(pipe: Any, index: int, _timestep: Any, told: Any) -> Any:
+    def stop(pipe: Any, index: int, _timestep: Any, tensors: Any) -> Any:
         pipe._interrupt = index == 1
-        seen.append((index, pipe.interrupt))
-        return told
+        observed.append((index, pipe.interrupt))
+        return tensors
 
     with pytest.raises(Interrupted):
         latents_of(num_inference_steps=5, callback_on_step_end=stop)
-    assert seen == [(0, False), (1, True)]
+    assert observed == [(0, False), (1, True)]
 
 
 def test_an_interrupted_call_leaves_no_trace_on_the_pipeline(pipe: EasyAnimatePipeline, latents_of: Make) -> None:
@@ -69,10 +69,10 @@ def test_one_call_is_interrupted_and_another_in_a_second_thread_is_not(latents_o
     inside, done = threading.Event(), threading.Event()
     results: list[Tensor] = []
 
-    def wait(_pipe: Any, _index: int, _timestep: Any, told: Any) -> Any:
+    def wait(_pipe: Any, _index: int, _timestep: Any, tensors: Any) -> Any:
         inside.set()
         assert done.wait(60)
-        return told
+        return tensors
 
     thread = threading.Thread(target=lambda: results.append(latents_of(callback_on_step_end=wait)))
     thread.start()
@@ -85,11 +85,11 @@ def test_one_call_is_interrupted_and_another_in_a_second_thread_is_not(latents_o
 
 
 def test_a_callback_gets_the_tensors_it_names(latents_of: Make) -> None:
-    told: list[list[str]] = []
-    note = {"callback_on_step_end": lambda *given: told.append(sorted(given[3]))}
+    tensors: list[list[str]] = []
+    note = {"callback_on_step_end": lambda *arguments: tensors.append(sorted(arguments[3]))}
     for names in (["latents"], [], None, ("pred_original_sample",)):
         latents_of(num_inference_steps=1, **note, callback_on_step_end_tensor_inputs=names)
-    assert told == [["latents"], [], ["latents", "pred_original_sample"], ["pred_original_sample"]]
+    assert tensors == [["latents"], [], ["latents", "pred_original_sample"], ["pred_original_sample"]]
 
 
 @pytest.mark.parametrize("names", ["latents", ["prompt_embeds"], [7], 7])
@@ -102,11 +102,11 @@ def test_tensors_that_no_step_has_are_refused(names: Any, latents_of: Make) -> N
 def test_a_callback_object_of_diffusers_finds_steps_and_guidance(wrap: Any, latents_of: Make) -> None:
     callback = HalfwayCallback()
     latents_of(num_inference_steps=4, callback_on_step_end=wrap(callback))
-    assert callback.seen == (2, ["latents"], 7.0)
+    assert callback.observed == (2, ["latents"], 7.0)
 
 
-def test_a_callback_object_that_asks_for_other_tensors_is_refused_before_the_first_step(latents_of: Make) -> None:
-    with pytest.raises(InvalidInput, match="the callback asks for 'prompt_embeds'"):
+def test_a_callback_object_that_requests_other_tensors_is_refused_before_the_first_step(latents_of: Make) -> None:
+    with pytest.raises(InvalidInput, match="the callback requests 'prompt_embeds'"):
         latents_of(callback_on_step_end=SDCFGCutoffCallback())
 
 

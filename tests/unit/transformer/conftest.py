@@ -1,4 +1,4 @@
-"""A small transformer with every feature on, and something to denoise."""
+"""A small transformer with all features on, and inputs for it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -41,7 +41,7 @@ def config() -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def fresh() -> Callable[..., EasyAnimateTransformer3DModel]:
-    """Makes small models as they start training: motion, skips and image tokens are zero."""
+    """Creates small models as they start training: motion, skips and image tokens are zero."""
 
     def make(**changes: Any) -> EasyAnimateTransformer3DModel:
         torch.manual_seed(0)
@@ -52,7 +52,7 @@ def fresh() -> Callable[..., EasyAnimateTransformer3DModel]:
 
 @pytest.fixture
 def trained(fresh: Callable[..., EasyAnimateTransformer3DModel]) -> Callable[..., EasyAnimateTransformer3DModel]:
-    """Makes small models in which every weight matters."""
+    """Creates small models in which each weight has an effect."""
 
     def make(**changes: Any) -> EasyAnimateTransformer3DModel:
         model = fresh(**changes)
@@ -65,8 +65,8 @@ def trained(fresh: Callable[..., EasyAnimateTransformer3DModel]) -> Callable[...
 
 
 @pytest.fixture
-def given() -> Callable[..., dict[str, Tensor]]:
-    """Makes the arguments of a call: two items, four frames of 8x12 latents, six text tokens, an image."""
+def inputs() -> Callable[..., dict[str, Tensor]]:
+    """Creates the arguments of a call: two items, four frames of 8x12 latents, six text tokens, an image."""
 
     def make(**changes: Any) -> dict[str, Tensor]:
         torch.manual_seed(1)

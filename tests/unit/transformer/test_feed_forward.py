@@ -1,4 +1,4 @@
-"""Feed-forwards in pieces give the same result with less memory."""
+"""Feed-forwards in chunks have the same result and need less memory."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from easyanimate.memory.estimates import IN_PIECES, WHOLE
+from easyanimate.memory.estimates import LIVE_TENSORS, LIVE_TENSORS_CHUNKED
 from easyanimate.transformer import EasyAnimateTransformer3DModel, attention
 from easyanimate.transformer.feed_forward import set_feed_forward_chunk_size
 from easyanimate.weights.checkpoint import build_empty
@@ -14,33 +14,33 @@ from easyanimate.weights.checkpoint import build_empty
 CONFIG = Path(__file__).parents[2] / "golden" / "transformer" / "production_config.json"
 
 
-@pytest.mark.parametrize("tokens_at_once", [5, 7, 96, 1000])
+@pytest.mark.parametrize("chunk_size", [5, 7, 96, 1000])
 @torch.no_grad()
-def test_pieces_give_what_the_whole_gives(trained, given, chunk_size):
+def test_chunks_equal_the_whole(trained, inputs, chunk_size):
     model = trained()
-    whole = model(**given()).sample
+    whole = model(**inputs()).sample
     set_feed_forward_chunk_size(model, chunk_size)
-    torch.testing.assert_close(model(**given()).sample, whole, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(model(**inputs()).sample, whole, atol=1e-5, rtol=1e-4)
 
 
 @torch.no_grad()
-def test_the_setting_can_be_taken_back(trained, given):
+def test_the_setting_can_be_reset(trained, inputs):
     model = trained()
-    whole = model(**given()).sample
+    whole = model(**inputs()).sample
     set_feed_forward_chunk_size(model, 7)
     set_feed_forward_chunk_size(model, None)
-    assert torch.equal(model(**given()).sample, whole)
+    assert torch.equal(model(**inputs()).sample, whole)
 
 
 @torch.no_grad()
-def test_pieces_take_less_memory(trained, given, peak_bytes):
+def test_chunks_need_less_memory(trained, inputs, peak_bytes):
     model = trained()
-    whole = peak_bytes(lambda: model(**given()))
+    whole = peak_bytes(lambda: model(**inputs()))
     set_feed_forward_chunk_size(model, 8)
-    assert peak_bytes(lambda: model(**given())) < 0.85 * whole
+    assert peak_bytes(lambda: model(**inputs())) < 0.85 * whole
 
 
-@pytest.mark.parametrize(("tokens_at_once", "most"), [(None, WHOLE), (4096, IN_PIECES)])
+@pytest.mark.parametrize(("chunk_size", "most"), [(None, LIVE_TENSORS), (4096, LIVE_TENSORS_CHUNKED)])
 @torch.no_grad()
 def test_the_peak_at_production_size_is_what_memory_profiles_count_on(peak_bytes, monkeypatch, chunk_size, most):
     published = json.loads(CONFIG.read_text())

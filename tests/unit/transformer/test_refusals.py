@@ -1,4 +1,4 @@
-"""What the transformer refuses: configurations of other architectures, and inputs that do not fit."""
+"""Configurations and inputs that the transformer refuses."""
 
 import json
 from collections.abc import Callable
@@ -32,14 +32,14 @@ def test_settings_of_later_releases_that_change_nothing_are_accepted() -> None:
 
 def test_unknown_settings_of_motion_modules_stand_beside_the_others() -> None:
     motion = published()["motion_module_kwargs_odd"]
-    found = effective_settings(published(motion_module_kwargs_odd={**motion, "speed": 1}))
-    assert found == {**effective_settings(published()), "motion_module_kwargs_odd.speed": 1}
+    settings = effective_settings(published(motion_module_kwargs_odd={**motion, "speed": 1}))
+    assert settings == {**effective_settings(published()), "motion_module_kwargs_odd.speed": 1}
 
 
 @pytest.mark.parametrize(
     "name", ["activation_fn", "basic_block_type", "motion_module_type", "norm_elementwise_affine", "norm_type"]
 )
-def test_a_setting_other_programs_have_another_default_for_must_be_said(name: str) -> None:
+def test_a_setting_with_other_defaults_elsewhere_is_required(name: str) -> None:
     config = published()
     del config[name]
     with pytest.raises(InvalidInput, match=name):
@@ -142,17 +142,17 @@ def test_settings_that_make_no_model_are_refused(config: Make, changes: dict[str
         ({"resolution": torch.zeros(2, 2)}, "belong to models of sample_size 128"),
     ],
 )
-def test_inputs_that_do_not_fit_are_refused(fresh: Make, given: Make, changes: dict[str, Any], complaint: str) -> None:
+def test_inputs_that_do_not_fit_are_refused(fresh: Make, inputs: Make, changes: dict[str, Any], complaint: str) -> None:
     with pytest.raises(InvalidInput, match=complaint):
-        fresh()(**given(**changes))
+        fresh()(**inputs(**changes))
 
 
-def test_a_model_without_inpainting_refuses_an_image(fresh: Make, given: Make) -> None:
+def test_a_model_without_inpainting_refuses_an_image(fresh: Make, inputs: Make) -> None:
     with pytest.raises(InvalidInput, match="12 input channels"):
-        fresh(in_channels=4)(**given(inpaint_latents=None))
+        fresh(in_channels=4)(**inputs(inpaint_latents=None))
 
 
-def test_a_model_told_sizes_insists_on_them(fresh: Make, given: Make) -> None:
+def test_a_model_with_size_inputs_requires_them(fresh: Make, inputs: Make) -> None:
     model = fresh(sample_size=128, num_attention_heads=6, cross_attention_dim=96)
     with pytest.raises(InvalidInput, match="resolution and aspect_ratio"):
-        model(**given())
+        model(**inputs())

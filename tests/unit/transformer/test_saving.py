@@ -1,4 +1,4 @@
-"""A saved transformer comes back bit for bit, and says what others need to know."""
+"""A saved transformer loads bit-equal, with all settings that other programs need."""
 
 import json
 from collections.abc import Callable
@@ -13,18 +13,18 @@ Make = Callable[..., Any]
 
 
 @torch.no_grad()
-def test_a_saved_model_comes_back_bit_for_bit(trained: Make, given: Make, tmp_path: Path) -> None:
+def test_a_saved_model_comes_back_bit_for_bit(trained: Make, inputs: Make, tmp_path: Path) -> None:
     model = trained()
     model.save_pretrained(tmp_path)
     again = EasyAnimateTransformer3DModel.from_pretrained(tmp_path)
-    assert torch.equal(again(**given()).sample, model(**given()).sample)
+    assert torch.equal(again(**inputs()).sample, model(**inputs()).sample)
 
 
-def test_a_saved_configuration_says_what_other_programs_would_guess_wrong(trained: Make, tmp_path: Path) -> None:
+def test_a_saved_configuration_has_the_settings_with_other_defaults_elsewhere(trained: Make, tmp_path: Path) -> None:
     trained().save_pretrained(tmp_path)
-    said = json.loads((tmp_path / "config.json").read_text())
-    assert said["motion_module_type"] == "Vanilla"
-    assert said["norm_elementwise_affine"] is False
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["motion_module_type"] == "Vanilla"
+    assert config["norm_elementwise_affine"] is False
 
 
 def test_own_settings_survive_saving(trained: Make, tmp_path: Path) -> None:

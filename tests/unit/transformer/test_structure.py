@@ -1,4 +1,4 @@
-"""How the published model is built, where no number of a small model would show a mistake; and what it costs."""
+"""The structure and the cost of the published model, where a small model shows no difference."""
 
 import json
 from pathlib import Path
@@ -19,8 +19,8 @@ CONFIG = Path(__file__).parents[2] / "golden" / "transformer" / "production_conf
 
 
 def published_config() -> dict[str, Any]:
-    said = json.loads(CONFIG.read_text())
-    return EasyAnimateTransformer3DModel.adapt_config({k: v for k, v in said.items() if not k.startswith("_")})
+    settings = json.loads(CONFIG.read_text())
+    return EasyAnimateTransformer3DModel.adapt_config({k: v for k, v in settings.items() if not k.startswith("_")})
 
 
 @pytest.fixture(scope="module")

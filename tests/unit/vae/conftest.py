@@ -1,4 +1,4 @@
-"""A small Slice VAE with weights that leave no code path silent, and clips and latents for it."""
+"""A small Slice VAE in which each weight has an effect, with clips and latents for it."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -19,14 +19,14 @@ MakeVae = Callable[..., AutoencoderKLSlice]
 
 @pytest.fixture(autouse=True)
 def no_gradients() -> Iterator[None]:
-    """Tests of inference need none; those that train ask for them with `torch.enable_grad`."""
+    """Tests of inference need no gradients; those that train use `torch.enable_grad`."""
     with torch.no_grad():
         yield
 
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Tensors this small are slower on two threads, and far slower when other tests run beside them."""
+    """Tensors of this size are slower on two threads, especially beside other tests."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -61,7 +61,7 @@ def test_unknown_settings_stay_readable():
     assert build_empty(lambda: AutoencoderKLSlice.from_config(PUBLISHED)).config.sample_size == 256
 
 
-def test_the_later_form_of_the_published_file_is_known(tmp_path, caplog):
+def test_the_later_form_of_the_published_file_is_accepted(tmp_path, caplog):
     AutoencoderKLSlice(**TINY).save_pretrained(tmp_path)
     path = tmp_path / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **LATER_FORM}))
@@ -82,7 +82,7 @@ def test_modes_of_later_versions_are_refused(changes, message):
         AutoencoderKLSlice.adapt_config({**PUBLISHED, **LATER_FORM, **changes})
 
 
-def test_widths_are_readable_where_other_programs_look_for_them():
+def test_widths_are_also_in_the_setting_that_other_programs_read():
     assert AutoencoderKLSlice(**TINY).config.block_out_channels == [16, 16, 32, 64]
 
 
@@ -98,7 +98,7 @@ def test_widths_are_readable_where_other_programs_look_for_them():
         ("cache_mag_vae", True),
     ],
 )
-def test_a_published_setting_that_asks_for_another_network_is_refused(key, value):
+def test_a_published_setting_of_another_network_is_refused(key, value):
     with pytest.raises(CheckpointError, match=key):
         AutoencoderKLSlice.adapt_config({**PUBLISHED, key: value})
 
@@ -121,7 +121,7 @@ def test_numbers_no_network_can_be_built_of_are_refused(settings, message):
         AutoencoderKLSlice(**{**TINY, **settings})
 
 
-def test_the_legacy_mode_does_not_look_at_slice_sizes():
+def test_the_legacy_mode_does_not_check_slice_sizes():
     AutoencoderKLSlice(**TINY, slice_compression_vae=False, mini_batch_encoder=9, mini_batch_decoder=3)
 
 
@@ -144,7 +144,7 @@ def test_the_networks_of_vae_training_in_a_published_file_are_left_out(tmp_path)
     AutoencoderKLSlice.from_pretrained(tmp_path)
 
 
-def test_any_other_superfluous_weight_is_refused_by_name(tmp_path):
+def test_any_other_unexpected_weight_is_refused_by_name(tmp_path):
     AutoencoderKLSlice(**TINY).save_pretrained(tmp_path)
     add_weight(tmp_path, "encoder.loss_of_mind")
     with pytest.raises(CheckpointError, match=r"encoder\.loss_of_mind"):

@@ -27,11 +27,11 @@ def test_a_lone_frame_stays_one(regime):
     assert double_time(torch.ones(1, 1, 1, 2, 2), regime).shape[2] == 1
 
 
-@pytest.mark.parametrize(("frames", "stride", "made"), [(8, 1, 8), (8, 2, 4), (5, 2, 3), (1, 2, 1)])
+@pytest.mark.parametrize(("frames", "stride", "expected"), [(8, 1, 8), (8, 2, 4), (5, 2, 3), (1, 2, 1)])
 @pytest.mark.parametrize("regime", [Regime.SLICE, Regime.LEGACY])
-def test_a_temporal_stride_halves_time_rounding_up(frames, stride, made, regime):
+def test_a_temporal_stride_halves_time_rounding_up(frames, stride, expected, regime):
     conv = TemporalConv3d(2, 3, stride=(stride, 1, 1))
-    assert conv(torch.zeros(1, 2, frames, 4, 4), regime).shape == (1, 3, made, 4, 4)
+    assert conv(torch.zeros(1, 2, frames, 4, 4), regime).shape == (1, 3, expected, 4, 4)
 
 
 def test_a_slice_sees_zeros_on_both_sides():

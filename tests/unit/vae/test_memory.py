@@ -3,7 +3,7 @@ import pytest
 
 @pytest.mark.parametrize("name", ["vae", "tiling_vae"])
 @pytest.mark.parametrize(("short", "long"), [(6, 20), (7, 21)])
-def test_decoding_a_longer_clip_takes_no_more_memory(request, peak_bytes, latents, name, short, long):
+def test_decoding_a_longer_clip_needs_no_more_memory(request, peak_bytes, latents, name, short, long):
     vae = request.getfixturevalue(name)
 
     def decode(z):
@@ -15,14 +15,14 @@ def test_decoding_a_longer_clip_takes_no_more_memory(request, peak_bytes, latent
 
 
 @pytest.mark.parametrize("name", ["vae", "tiling_vae"])
-def test_encoding_a_longer_clip_takes_only_the_memory_of_its_moments(request, peak_bytes, clip, name):
+def test_encoding_a_longer_clip_needs_only_the_memory_of_its_moments(request, peak_bytes, clip, name):
     vae = request.getfixturevalue(name)
     short_clip, long_clip = clip(16, 40, 56), clip(64, 40, 56)
     moments = 2 * vae.encode(long_clip).latent_dist.mean.nbytes
     assert peak_bytes(vae.encode, long_clip) <= peak_bytes(vae.encode, short_clip) + moments
 
 
-def test_tiles_take_less_memory_than_the_whole_picture(peak_bytes, vae, tiling_vae, latents):
+def test_tiles_need_less_memory_than_the_whole_image(peak_bytes, vae, tiling_vae, latents):
     z = latents(2, 12, 12)
     assert peak_bytes(tiling_vae.decode, z) < 0.5 * peak_bytes(vae.decode, z)
 

@@ -28,8 +28,8 @@ def test_slices_encode_to_the_latent_frames_that_geometry_promises(frames):
 
 @given(st.integers(1, 200))
 def test_slices_of_latents_decode_to_the_frames_that_geometry_promises(frames):
-    made = sum(1 if length == 1 else 4 * length for length in lengths(split_slices(clip_of(frames), 2)))
-    assert made == pixel_frames(frames)
+    decoded = sum(1 if length == 1 else 4 * length for length in lengths(split_slices(clip_of(frames), 2)))
+    assert decoded == pixel_frames(frames)
 
 
 @given(st.integers(1, 400))
@@ -49,7 +49,7 @@ def test_a_refused_length_names_the_nearest_that_work(frames, nearest):
 
 
 @pytest.mark.parametrize(("frames", "nearest"), [(8, "5 or 9"), (10, "9 or 13")])
-def test_the_legacy_mode_takes_one_frame_and_fours(frames, nearest):
+def test_the_legacy_mode_accepts_one_frame_and_fours(frames, nearest):
     with pytest.raises(InvalidInput, match=f"{nearest}$"):
         check_num_frames(frames, legacy=True)
 

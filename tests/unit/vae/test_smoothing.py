@@ -30,7 +30,7 @@ def test_smoothing_a_stream_equals_smoothing_the_whole_clip(vae, clip, frames):
     torch.testing.assert_close(smooth_stream(clip(frames), vae), smooth_whole(clip(frames), vae))
 
 
-def test_smoothing_with_noise_takes_a_sample_of_each_slices_posterior(vae, clip):
+def test_smoothing_with_noise_samples_the_posterior_of_each_slice(vae, clip):
     noise = torch.randn(1, 4, 4, 2, 3)
     slices = iter(noise.split(2, dim=2))
     smoothed = smooth_stream(clip(24), vae, draw_noise=lambda shape: next(slices).view(shape))
@@ -67,7 +67,7 @@ def test_smoothing_reads_only_a_few_pieces_ahead(vae, clip):
     assert len(read) == 3
 
 
-def test_smoothing_a_longer_clip_takes_no_more_memory(peak_bytes, vae, clip):
+def test_smoothing_a_longer_clip_needs_no_more_memory(peak_bytes, vae, clip):
     def smooth(video):
         for _ in smooth_seams(pieces_of(video), vae):
             pass

@@ -34,7 +34,7 @@ def test_tiles_are_used_strictly_above_one_window(size, tiled):
     assert DECODING.needed_for(torch.empty(1, 1, 1, *size)) is tiled
 
 
-def test_tiling_what_looks_at_single_points_changes_nothing():
+def test_tiling_a_pointwise_function_changes_nothing():
     picture = torch.randn(1, 2, 3, 23, 31)
     torch.testing.assert_close(run_tiled(picture, lambda x: x * 2 + 1, Tiles(8, 6, 2, 6)), picture * 2 + 1)
 
@@ -45,7 +45,7 @@ def test_blending_fades_linearly_from_the_tile_above():
     assert blended.flatten().tolist() == [0.0, 0.0, 0.0, 0.5]
 
 
-def test_the_picture_given_to_tiling_is_not_written_to():
+def test_tiling_does_not_write_to_its_input():
     picture = torch.randn(1, 1, 1, 12, 12)
     before = picture.clone()
     run_tiled(picture, lambda x: x + 1, Tiles(8, 6, 2, 6))

@@ -1,4 +1,4 @@
-"""Weights that fit are loaded bit for bit; whatever does not fit is refused with the file and the keys."""
+"""Fitting weights load bit-equal; others are refused with the file and the keys."""
 
 import json
 import pickle
@@ -16,7 +16,7 @@ from easyanimate.weights.checkpoint import PublishedWeights, assign_strictly, bu
 
 
 class Tiny(PublishedWeights, ModelMixin, ConfigMixin):
-    """Two linears and a computed buffer: the smallest model with all that matters here."""
+    """Two linear layers and a computed buffer."""
 
     @register_to_config
     def __init__(self, width: int, depth: int = 2) -> None:
@@ -44,8 +44,8 @@ def folder(tmp_path: Path, weights: dict[str, Tensor]) -> Path:
 
 
 def same(model: nn.Module, weights: dict[str, Tensor]) -> bool:
-    found = model.state_dict()
-    return found.keys() == weights.keys() and all(torch.equal(found[key], weights[key]) for key in weights)
+    actual = model.state_dict()
+    return actual.keys() == weights.keys() and all(torch.equal(actual[key], weights[key]) for key in weights)
 
 
 def test_a_published_folder_loads_bit_for_bit(folder: Path, weights: dict[str, Tensor]) -> None:
@@ -99,7 +99,7 @@ def test_a_dictionary_of_number_types_is_refused(folder: Path) -> None:
         Tiny.from_pretrained(folder, torch_dtype={"layers": torch.float16})
 
 
-def test_another_kind_of_file_than_asked_for_is_refused(folder: Path) -> None:
+def test_another_file_format_than_requested_is_refused(folder: Path) -> None:
     with pytest.raises(CheckpointError, match="use_safetensors is False"):
         Tiny.from_pretrained(folder, use_safetensors=False)
 
@@ -152,7 +152,7 @@ def test_a_trainers_wrapper_is_taken_off(folder: Path, weights: dict[str, Tensor
 
 
 class Hostile:
-    """Unpickles into a call that leaves a file behind."""
+    """Unpickling it calls a function that creates a file."""
 
     def __init__(self, trace: Path) -> None:
         self.trace = trace
@@ -212,9 +212,9 @@ def test_a_missing_key_is_named(folder: Path, weights: dict[str, Tensor]) -> Non
         Tiny.from_pretrained(folder)
 
 
-def test_a_superfluous_key_is_named(folder: Path, weights: dict[str, Tensor]) -> None:
+def test_an_unexpected_key_is_named(folder: Path, weights: dict[str, Tensor]) -> None:
     save_file(weights | {"layers.7.bias": torch.zeros(2)}, folder / SAFETENSORS)
-    with pytest.raises(CheckpointError, match=r"1 superfluous: layers\.7\.bias \[2\]"):
+    with pytest.raises(CheckpointError, match=r"1 unexpected: layers\.7\.bias \[2\]"):
         Tiny.from_pretrained(folder)
 
 
@@ -243,7 +243,7 @@ def test_a_refused_file_changes_no_weight(weights: dict[str, Tensor]) -> None:
     assert same(model, before)
 
 
-def test_an_empty_model_takes_no_memory_for_weights() -> None:
+def test_an_empty_model_needs_no_memory_for_weights() -> None:
     assert all(weight.is_meta for weight in build_empty(lambda: Tiny(width=3)).parameters())
 
 
@@ -284,7 +284,7 @@ def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
 
 
 def split_in_two(folder: Path, weights: dict[str, Tensor]) -> Path:
-    """Replace the weights by two pieces and an index, and name the second piece."""
+    """Replaces the weights by two pieces and an index; returns the second piece."""
     (folder / SAFETENSORS).unlink()
     names = {key: f"piece-{number % 2}.safetensors" for number, key in enumerate(weights)}
     for piece in set(names.values()):

@@ -1,4 +1,4 @@
-"""One prefix between the names in a file and those of a model is found and named."""
+"""A common prefix between the names in a file and those of a model is detected and named."""
 
 import pytest
 import torch
@@ -18,26 +18,26 @@ def test_a_prefix_before_every_name_is_all_that_differs(prefix: str) -> None:
     assert f"only the prefix '{prefix}' differs" in describe_prefix(NAMES, {prefix + name for name in NAMES})
 
 
-def test_names_beside_those_with_the_prefix_are_told() -> None:
-    superfluous = {f"first_stage_model.{name}" for name in NAMES} | {"cond_stage_model.weight"}
-    assert "the missing ones are there with the prefix 'first_stage_model.'" in describe_prefix(NAMES, superfluous)
+def test_names_beside_those_with_the_prefix_are_reported() -> None:
+    unexpected = {f"first_stage_model.{name}" for name in NAMES} | {"cond_stage_model.weight"}
+    assert "the missing ones are there with the prefix 'first_stage_model.'" in describe_prefix(NAMES, unexpected)
 
 
-def test_a_prefix_that_the_file_lacks_is_told() -> None:
+def test_a_prefix_that_the_file_lacks_is_reported() -> None:
     assert "lack the prefix 'vae.'" in describe_prefix({f"vae.{name}" for name in NAMES}, NAMES)
 
 
-def test_layers_that_are_compiled_one_by_one_are_told() -> None:
+def test_layers_that_are_compiled_one_by_one_are_reported() -> None:
     compiled = {"blocks.0._orig_mod.a", "blocks.1._orig_mod.a"}
     assert "only the part '_orig_mod.' differs" in describe_prefix({"blocks.0.a", "blocks.1.a"}, compiled)
 
 
 @pytest.mark.parametrize(
-    ("missing", "superfluous"),
+    ("missing", "unexpected"),
     [(set(), {"a.b"}), ({"b"}, set()), (NAMES, {"module.proj.weight"}), ({"weight"}, {"overweight"})],
 )
-def test_names_without_a_common_prefix_are_not_explained(missing: set[str], superfluous: set[str]) -> None:
-    assert describe_prefix(missing, superfluous) == ""
+def test_names_without_a_common_prefix_are_not_explained(missing: set[str], unexpected: set[str]) -> None:
+    assert describe_prefix(missing, unexpected) == ""
 
 
 def test_the_refusal_of_a_checkpoint_names_the_prefix() -> None:

@@ -1,4 +1,4 @@
-"""The files of a network's weights are those its index file names, or the one whole file."""
+"""The weight files of a network: those in its index file, or the one whole file."""
 
 import json
 from pathlib import Path
@@ -60,6 +60,6 @@ def test_a_name_that_leaves_the_folder_or_is_no_weight_file_is_refused(tmp_path:
     ],
 )
 def test_a_variant_is_used_where_it_is_wanted_or_alone(names: list[str], variant: str | None, chosen: str) -> None:
-    found = choose_weights(names, ENCODER_FILES, variant)
+    weights = choose_weights(names, ENCODER_FILES, variant)
 
-    assert (found and found.name) == chosen
+    assert (weights and weights.name) == chosen

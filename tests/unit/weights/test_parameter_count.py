@@ -1,4 +1,4 @@
-"""How many values weights have, by the heads of their files."""
+"""The number of parameters from the headers of weight files."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from easyanimate import EasyAnimatePipeline
 from easyanimate.weights.parameter_count import count_parameters
 
 
-def test_the_heads_tell_as_many_values_as_the_loaded_model_has(models_dir: Path) -> None:
+def test_the_headers_have_as_many_parameters_as_the_loaded_model(models_dir: Path) -> None:
     folder = models_dir / "easyanimate-v3-tiny"
     pipe = EasyAnimatePipeline.from_pretrained(folder, torch_dtype=torch.float32)
     models = [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]

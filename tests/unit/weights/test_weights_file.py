@@ -1,4 +1,4 @@
-"""Trainers' checkpoints give their weights; a file that is something else is refused by what it is."""
+"""Weights in trainers' checkpoints are read; files with other content are refused by their content."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -23,8 +23,8 @@ def saved(folder: Path, content: object) -> Path:
     return path
 
 
-def same(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> bool:
-    return found.keys() == wanted.keys() and all(torch.equal(found[name], wanted[name]) for name in wanted)
+def same(actual: dict[str, Tensor], wanted: dict[str, Tensor]) -> bool:
+    return actual.keys() == wanted.keys() and all(torch.equal(actual[name], wanted[name]) for name in wanted)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def same(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> bool:
     ],
     ids=lambda content: "+".join(content),
 )
-def test_a_trainers_checkpoint_gives_its_weights(tmp_path: Path, content: dict[str, object]) -> None:
+def test_of_a_trainers_checkpoint_the_weights_are_read(tmp_path: Path, content: dict[str, object]) -> None:
     assert same(read_weights_file(saved(tmp_path, content)), WEIGHTS)
 
 
@@ -102,7 +102,7 @@ def test_a_damaged_pickle_is_refused_on_one_line(tmp_path: Path, content: bytes)
     ],
     ids=["pointer", "empty", "html", "xml"],
 )
-def test_what_came_in_place_of_a_file_is_told(tmp_path: Path, name: str, content: bytes, complaint: str) -> None:
+def test_other_content_than_weights_is_named(tmp_path: Path, name: str, content: bytes, complaint: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(CheckpointError, match=complaint):
         read_weights_file(tmp_path / name)

@@ -1,4 +1,4 @@
-"""Start images as cameras, phones and drawing programs save them."""
+"""Start images from cameras, phones and drawing programs."""
 
 import io
 
@@ -35,10 +35,10 @@ def test_what_is_transparent_is_white(mode: str) -> None:
     assert to_rgb(image).getpixel((1, 1)) == (255, 255, 255)
 
 
-@pytest.mark.parametrize(("level", "seen"), [(0, 0), (65535, 255), (32896, 128), (257, 1)])
-def test_sixteen_bits_become_eight(level: int, seen: int) -> None:
+@pytest.mark.parametrize(("level", "expected"), [(0, 0), (65535, 255), (32896, 128), (257, 1)])
+def test_sixteen_bits_become_eight(level: int, expected: int) -> None:
     grey = Image.fromarray(np.full((4, 4), level, np.uint16))
-    assert to_rgb(saved_and_opened(grey, "PNG")).getpixel((0, 0)) == (seen, seen, seen)
+    assert to_rgb(saved_and_opened(grey, "PNG")).getpixel((0, 0)) == (expected, expected, expected)
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "CMYK", "HSV", "YCbCr"])

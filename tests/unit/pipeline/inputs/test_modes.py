@@ -1,4 +1,4 @@
-"""What a clip can start from: what each mode tells the model, and what contradicts itself."""
+"""Inputs of a clip: the known pixels of each mode, and combinations that are refused."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +27,7 @@ def inpaint_input(**settings: Any) -> InpaintInput:
 
 
 def levels(inpaint_input: InpaintInput) -> list[float]:
-    """The mask of each frame at its first pixel, as 255 where the frame is made."""
+    """The mask of each frame at its first pixel, as 255 where the frame is generated."""
     return (inpaint_input.mask_video()[0, 0, :, 0, 0] * 255).tolist()
 
 
@@ -43,47 +43,47 @@ def levels(inpaint_input: InpaintInput) -> list[float]:
         ({"video": VIDEO, "mask": RIGHT_HALF}, [0] * 8),
     ],
 )
-def test_the_mask_is_255_where_frames_are_made(settings: dict[str, Any], expected: list[float]) -> None:
+def test_the_mask_is_255_where_frames_are_generated(settings: dict[str, Any], expected: list[float]) -> None:
     assert levels(inpaint_input(**settings)) == expected
 
 
 def test_the_ends_are_the_images_and_the_rest_is_black() -> None:
-    seen = inpaint_input(image=RED, last_image=BLUE).masked_video()[0, :, :, 5, 5].T.tolist()
-    assert seen == [[1, -1, -1], *[[-1, -1, -1]] * 6, [-1, -1, 1]]
+    observed = inpaint_input(image=RED, last_image=BLUE).masked_video()[0, :, :, 5, 5].T.tolist()
+    assert observed == [[1, -1, -1], *[[-1, -1, -1]] * 6, [-1, -1, 1]]
 
 
 @pytest.mark.parametrize("settings", [{"image": RED}, {"context_frames": [RED, BLUE]}])
-def test_the_image_encoder_sees_the_first_frame(settings: dict[str, Any]) -> None:
+def test_the_image_encoder_reads_the_first_frame(settings: dict[str, Any]) -> None:
     image = inpaint_input(**settings).image
     assert image is not None
     assert image.getpixel((3, 3)) == (255, 0, 0)
 
 
-def test_the_image_encoder_sees_nothing_of_a_video() -> None:
+def test_the_image_encoder_reads_no_frame_of_a_video() -> None:
     assert inpaint_input(video=VIDEO, strength=0.5).image is None
 
 
 def test_a_region_mask_shows_the_half_that_is_kept() -> None:
-    made = inpaint_input(video=VIDEO, mask=RIGHT_HALF)
+    inputs = inpaint_input(video=VIDEO, mask=RIGHT_HALF)
     pixels = VIDEO.float().permute(3, 0, 1, 2) / 127.5 - 1
-    assert made.masked_video()[0, :, :, :, 24:].eq(-1).all()
-    torch.testing.assert_close(made.masked_video()[0, :, :, :, :24], pixels[..., :24])
-    assert made.mask_video()[..., 24:].eq(1).all()
-    assert made.mask_video()[..., :24].eq(0).all()
+    assert inputs.masked_video()[0, :, :, :, 24:].eq(-1).all()
+    torch.testing.assert_close(inputs.masked_video()[0, :, :, :, :24], pixels[..., :24])
+    assert inputs.mask_video()[..., 24:].eq(1).all()
+    assert inputs.mask_video()[..., :24].eq(0).all()
 
 
-@pytest.mark.parametrize(("level", "is_made"), [(0, 0.0), (239, 0.0), (240, 1.0), (255, 1.0)])
-def test_a_mask_is_white_from_240_on(level: int, is_made: float) -> None:
-    assert prepare_mask(Image.new("L", (3, 2), level), 4, 4).unique().tolist() == [is_made]
+@pytest.mark.parametrize(("level", "expected"), [(0, 0.0), (239, 0.0), (240, 1.0), (255, 1.0)])
+def test_a_mask_is_white_from_240_on(level: int, expected: float) -> None:
+    assert prepare_mask(Image.new("L", (3, 2), level), 4, 4).unique().tolist() == [expected]
 
 
-def test_frames_are_the_same_as_tensor_array_and_pictures() -> None:
+def test_frames_are_the_same_as_tensor_array_and_images() -> None:
     forms = (VIDEO, VIDEO.numpy(), [Image.fromarray(frame) for frame in VIDEO.numpy()])
     first, *others = (inpaint_input(video=form, strength=0.5).pixels for form in forms)
     assert all(torch.equal(first, other) for other in others)
 
 
-def test_a_longer_video_gives_its_first_frames() -> None:
+def test_of_a_longer_video_the_first_frames_are_used() -> None:
     longer = torch.cat([VIDEO, VIDEO.flip(0)])
     assert torch.equal(
         inpaint_input(video=longer, strength=0.5).pixels, inpaint_input(video=VIDEO, strength=0.5).pixels
@@ -109,11 +109,11 @@ def test_a_video_of_another_size_is_stretched() -> None:
     ],
     ids=lambda settings: "+".join(settings),
 )
-def test_what_is_given_changes_the_result(settings: dict[str, Any], latents_of: Make) -> None:
+def test_each_input_changes_the_result(settings: dict[str, Any], latents_of: Make) -> None:
     assert not torch.allclose(latents_of(**settings), latents_of())
 
 
-def test_the_end_image_has_a_say_of_its_own(latents_of: Make) -> None:
+def test_the_end_image_changes_the_result(latents_of: Make) -> None:
     assert not torch.allclose(latents_of(image=RED, last_image=BLUE), latents_of(image=RED))
 
 
@@ -122,18 +122,20 @@ def test_one_context_frame_is_a_start_image(latents_of: Make) -> None:
 
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
-def test_strength_is_the_share_of_steps_taken(scheduler: str, latents_of: Make) -> None:
-    seen: list[int] = []
+def test_strength_is_the_share_of_steps_that_run(scheduler: str, latents_of: Make) -> None:
+    observed: list[int] = []
 
     def count(_pipe: Any, index: int, _timestep: Any, _kwargs: Any) -> dict[str, Tensor]:
-        seen.append(index)
+        observed.append(index)
         return {}
 
     steps = 8 if scheduler == "pndm" else 4
-    asked = {"scheduler": scheduler, "num_inference_steps": steps, "strength": 0.5}
-    latents_of(video=VIDEO, **asked, callback_on_step_end=count)
-    extra = {"pndm": 9, "heun": 1}.get(scheduler, 0)  # PNDM's warm-up; Heun's second look at all steps but the last
-    assert len(seen) == steps // 2 + extra == num_timesteps(scheduler, steps, 0.5)
+    settings = {"scheduler": scheduler, "num_inference_steps": steps, "strength": 0.5}
+    latents_of(video=VIDEO, **settings, callback_on_step_end=count)
+    extra = {"pndm": 9, "heun": 1}.get(
+        scheduler, 0
+    )  # PNDM's warm-up; Heun's second evaluation of all steps but the last
+    assert len(observed) == steps // 2 + extra == num_timesteps(scheduler, steps, 0.5)
 
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
@@ -153,20 +155,20 @@ def test_one_frame_can_start_from_a_picture(latents_of: Make) -> None:
 @pytest.mark.parametrize(
     ("settings", "answer"),
     [
-        ({"last_image": BLUE}, "an end image needs a start image too"),
-        ({"image": RED, "context_frames": [RED]}, "not both"),
+        ({"last_image": BLUE}, "an end image needs a start image;"),
+        ({"image": RED, "context_frames": [RED]}, "cannot be combined"),
         ({"image": RED, "num_frames": 1}, "num_frames 8 or more"),
         ({"context_frames": VIDEO[:5]}, "context_frames must be 1 to 4 frames, got 5"),
         ({"context_frames": []}, "context_frames must have at least one frame"),
         ({"context_frames": VIDEO[0]}, r"\[F, H, W, 3\] of uint8"),
-        ({"context_frames": "start.png"}, "a list of pictures"),
+        ({"context_frames": "start.png"}, "a list of images"),
         ({"video": VIDEO, "strength": 0.5, "image": RED}, "leave those out"),
         ({"video": VIDEO, "strength": 0.5, "context_frames": [RED]}, "leave those out"),
         ({"video": VIDEO.float(), "strength": 0.5}, "of uint8"),
-        ({"video": VIDEO[:7], "strength": 0.5}, "the video has 7 frames; num_frames may be 1 at most, got 8"),
-        ({"video": VIDEO}, "take strength 0.7, or a mask"),
-        ({"video": VIDEO, "mask": np.full((4, 4), 255, np.uint8)}, "nothing is left of the video"),
-        ({"video": VIDEO, "mask": np.zeros((4, 4), np.uint8)}, "the mask keeps everything"),
+        ({"video": VIDEO[:7], "strength": 0.5}, "the video has 7 frames; num_frames may be at most 1, got 8"),
+        ({"video": VIDEO}, "use strength 0.7, or a mask"),
+        ({"video": VIDEO, "mask": np.full((4, 4), 255, np.uint8)}, "keeps nothing of the video"),
+        ({"video": VIDEO, "mask": np.zeros((4, 4), np.uint8)}, "the mask keeps every pixel"),
         ({"video": VIDEO, "mask": np.zeros((4, 4, 3), np.uint8)}, r"\[H, W\] of uint8"),
         ({"mask": RIGHT_HALF}, "a mask needs a video"),
         ({"strength": 0.5}, "strength 0.5 needs a video"),
@@ -174,7 +176,7 @@ def test_one_frame_can_start_from_a_picture(latents_of: Make) -> None:
         ({"video": VIDEO, "strength": 0.0}, "above 0 and at most 1, got 0.0"),
         ({"video": VIDEO, "strength": 1.1}, "above 0 and at most 1, got 1.1"),
         ({"video": VIDEO, "strength": float("nan")}, "above 0 and at most 1, got nan"),
-        ({"video": VIDEO, "strength": 0.03}, "leaves 0 of 25 steps and euler needs 1; take strength 0.04 or more"),
+        ({"video": VIDEO, "strength": 0.03}, "leaves 0 of 25 steps and euler needs 1; use strength 0.04 or more"),
         ({"video": VIDEO, "strength": 0.1, "scheduler": "pndm"}, "leaves 2 of 25 steps and pndm needs 4"),
         ({"scheduler": "lcm", "num_inference_steps": 51}, "between 1 and 50 for lcm"),
     ],
@@ -185,20 +187,20 @@ def test_what_contradicts_itself_is_refused(settings: dict[str, Any], answer: st
 
 
 @pytest.mark.parametrize("start", ["image", "context_frames"])
-def test_nearest_gives_the_end_image_the_size_of_the_start_first(start: str) -> None:
-    """By Pillow's default filter, as the first V3 release did; then both are taken to the clip's size by nearest."""
+def test_nearest_first_resizes_the_end_image_to_the_size_of_the_start(start: str) -> None:
+    """By Pillow's default filter, as in the first V3 release; then both are resized to the clip by nearest."""
     noise = torch.randint(0, 256, (2, 90, 70, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)).numpy()
     first, last = Image.fromarray(noise[0, :50]), Image.fromarray(noise[1])
     one = {"image": first} if start == "image" else {"context_frames": [first, first]}
-    seen = inpaint_input(**one, last_image=last, image_resample="nearest").pixels
+    observed = inpaint_input(**one, last_image=last, image_resample="nearest").pixels
     resized = torch.from_numpy(np.array(last.resize((70, 50))))
     rows, columns = torch.arange(32) * 50 // 32, torch.arange(48) * 70 // 48
     expected = resized[rows][:, columns].float().permute(2, 0, 1) / 255 * 2 - 1
-    assert torch.equal(seen[:, -1], expected)
+    assert torch.equal(observed[:, -1], expected)
 
 
 def test_bicubic_resizes_the_end_image_once() -> None:
     noise = torch.randint(0, 256, (90, 70, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)).numpy()
-    seen = inpaint_input(image=RED, last_image=Image.fromarray(noise)).pixels[:, -1]
+    observed = inpaint_input(image=RED, last_image=Image.fromarray(noise)).pixels[:, -1]
     resized = np.array(Image.fromarray(noise).resize((48, 32), Image.Resampling.BICUBIC))
-    assert torch.equal(seen, torch.from_numpy(resized).float().permute(2, 0, 1) / 255 * 2 - 1)
+    assert torch.equal(observed, torch.from_numpy(resized).float().permute(2, 0, 1) / 255 * 2 - 1)

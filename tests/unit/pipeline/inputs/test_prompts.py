@@ -12,7 +12,7 @@ from easyanimate.pipeline import EasyAnimatePipeline
 from easyanimate.pipeline.inputs.prompts import MAX_TOKENS, tokenize
 
 
-def test_a_long_prompt_is_cut_and_keeps_its_end_mark(pipe: EasyAnimatePipeline) -> None:
+def test_a_long_prompt_is_cut_and_keeps_its_end_token(pipe: EasyAnimatePipeline) -> None:
     tokens = tokenize(pipe.tokenizer, ["a " * 300], clean_caption=True)
     assert tokens.ids.shape == (1, MAX_TOKENS)
     assert tokens.ids[0, -1] == pipe.tokenizer.eos_token_id
@@ -27,24 +27,24 @@ def test_a_prompt_that_just_fits_has_no_warning(pipe: EasyAnimatePipeline) -> No
     assert len(tokenize(pipe.tokenizer, [words + " a"], clean_caption=True).warnings) == 1
 
 
-def test_the_empty_prompt_is_the_end_mark_alone(pipe: EasyAnimatePipeline) -> None:
+def test_the_empty_prompt_is_the_end_token_alone(pipe: EasyAnimatePipeline) -> None:
     tokens = tokenize(pipe.tokenizer, [""], clean_caption=True)
     assert tokens.mask.sum() == 1
     assert tokens.warnings == ()
 
 
-def test_a_prompt_that_cleaning_empties_is_said(pipe: EasyAnimatePipeline) -> None:
+def test_a_prompt_that_cleaning_empties_is_reported(pipe: EasyAnimatePipeline) -> None:
     (warning,) = tokenize(pipe.tokenizer, ["一只可爱的猫"], clean_caption=True).warnings
     assert "nothing is left" in warning
     assert "Chinese characters are deleted" in warning
 
 
-def test_chinese_beside_english_is_said(pipe: EasyAnimatePipeline) -> None:
+def test_chinese_beside_english_is_reported(pipe: EasyAnimatePipeline) -> None:
     (warning,) = tokenize(pipe.tokenizer, ["a cat 可爱的猫 on the grass"], clean_caption=True).warnings
     assert warning == "the model reads English only; deleted from the prompt: Chinese characters '可爱的猫'"
 
 
-def test_nothing_is_said_of_chinese_that_stays(pipe: EasyAnimatePipeline) -> None:
+def test_chinese_that_stays_is_not_reported(pipe: EasyAnimatePipeline) -> None:
     assert tokenize(pipe.tokenizer, ["a cat 猫"], clean_caption=False).warnings == ()
 
 
@@ -60,7 +60,7 @@ def test_tokens_are_those_of_a_tokenizer_that_pads_and_cuts_by_itself(pipe: Easy
 
 def test_six_threads_share_the_tokenizer_without_errors_or_lost_warnings(pipe: EasyAnimatePipeline) -> None:
     prompts = [["a cat", "a red circle moves " * 60], ["end " * 200], ["", "a dog"]]
-    expected = [pipe.encode_prompt(given) for given in prompts]
+    expected = [pipe.encode_prompt(prompt) for prompt in prompts]
     with ThreadPoolExecutor(6) as threads:
         results = list(threads.map(lambda i: pipe.encode_prompt(prompts[i % 3]), range(180)))
     for i, result in enumerate(results):
@@ -69,7 +69,7 @@ def test_six_threads_share_the_tokenizer_without_errors_or_lost_warnings(pipe: E
         assert torch.equal(result.mask, expected[i % 3].mask)
 
 
-def test_a_tokenizer_that_was_told_to_cut_loses_no_warning(pipe: EasyAnimatePipeline) -> None:
+def test_a_tokenizer_with_truncation_loses_no_warning(pipe: EasyAnimatePipeline) -> None:
     tokenizer = deepcopy(pipe.tokenizer)
     tokenizer(["a"], padding="max_length", max_length=5, truncation=True)
     assert len(tokenize(tokenizer, ["a " * 300], clean_caption=True).warnings) == 1

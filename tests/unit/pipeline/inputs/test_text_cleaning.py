@@ -1,4 +1,4 @@
-"""Cleaning prompts that nobody foresaw."""
+"""Cleaning of unusual prompts."""
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +29,7 @@ def test_plain_words_are_left_alone(words: list[str]) -> None:
 @pytest.mark.parametrize(
     "pattern", ["<a ", "a.", "a-", " ", "x", "<!--", "1", ".", "<![", "&lt;", "<b>", "@a", "a1", "'", "http://"]
 )
-def test_a_hostile_prompt_is_cleaned_in_no_time(pattern: str) -> None:
+def test_a_hostile_prompt_is_cleaned_quickly(pattern: str) -> None:
     clean_prompt("x" + pattern * (LONGEST // len(pattern)) + "x")
     clean_prompt("x" + pattern * (LONGEST // len(pattern)) + ">")
 
@@ -50,7 +50,7 @@ def test_cleaning_in_many_threads_leaves_the_filters_of_warnings_as_they_were() 
 @pytest.mark.parametrize(
     "text", ["", " ", "a cat\r\nand\ta dog", "a > b >> c", "\x00\x0b\u2028 x", "]]> --> />", "cat.mp4"]
 )
-def test_text_without_tags_and_entities_is_what_the_parser_gives(text: str) -> None:
+def test_text_without_tags_and_entities_equals_the_result_of_the_parser(text: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert BeautifulSoup(text, features="html.parser").get_text() == text

@@ -1,4 +1,4 @@
-"""A video that was broken off at any step goes on to exactly the frames of one that was not, whatever the sampler."""
+"""A video that is interrupted at any step resumes with equal frames, for each scheduler."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ from easyanimate.pipeline import (
 from easyanimate.windows import Window, plan_windows
 
 STEPS = 4
-ASKED: dict[str, Any] = {
+SETTINGS: dict[str, Any] = {
     "prompt": "a cat",
     "negative_prompt": "a dog",
     "height": 16,
@@ -44,54 +44,54 @@ MODES: dict[str, dict[str, Any]] = {
 def run(pipe: EasyAnimatePipeline) -> Callable[..., Tensor]:
     """All frames of a video of windows of 8."""
 
-    def run(asked: Generation, num_frames: int = 8, **more: Any) -> Tensor:
-        continues = 0 if asked.context_frames is None else len(asked.context_frames)
-        ends = asked.last_image is not None
+    def run(request: Generation, num_frames: int = 8, **more: Any) -> Tensor:
+        continues = 0 if request.context_frames is None else len(request.context_frames)
+        ends = request.last_image is not None
         plan = plan_windows(num_frames, window=8, overlap=4, continues=continues, end_image=ends)
-        if asked.video is not None:
+        if request.video is not None:
             plan = (Window(0, 8, 8),)
         draws = Draws.from_seed(more.pop("seed", 3))
-        return torch.cat(list(generate_windows(pipe, asked, plan, draws, **more)))
+        return torch.cat(list(generate_windows(pipe, request, plan, draws, **more)))
 
     return run
 
 
-def states_of(run: Callable[..., Tensor], asked: Generation, num_frames: int = 8) -> tuple[Tensor, list[WindowState]]:
-    """The undisturbed frames, and the state after every step."""
+def states_of(run: Callable[..., Tensor], request: Generation, num_frames: int = 8) -> tuple[Tensor, list[WindowState]]:
+    """The frames without an interruption, and the state after each step."""
     states: list[WindowState] = []
-    return run(asked, num_frames, on_state=lambda take, _: states.append(take())), states
+    return run(request, num_frames, on_state=lambda capture, _: states.append(capture())), states
 
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
-def test_every_sampler_goes_on_from_every_step(run: Callable[..., Tensor], scheduler: str) -> None:
-    asked = Generation(**ASKED, scheduler=scheduler)
-    whole, states = states_of(run, asked)
+def test_each_scheduler_resumes_from_each_step(run: Callable[..., Tensor], scheduler: str) -> None:
+    request = Generation(**SETTINGS, scheduler=scheduler)
+    whole, states = states_of(run, request)
     assert len(states) >= STEPS
     for state in {*states[:: len(states) // STEPS], states[-1]}:
-        assert torch.equal(run(asked, seed=99, resume=state), whole)
+        assert torch.equal(run(request, seed=99, resume=state), whole)
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("scheduler", ["euler_ancestral", "unipc"])
-def test_every_mode_goes_on_from_the_middle(run: Callable[..., Tensor], mode: str, scheduler: str) -> None:
-    asked = Generation(**{**ASKED, **MODES[mode]}, scheduler=scheduler)
-    whole, states = states_of(run, asked)
+def test_each_mode_resumes_from_the_middle(run: Callable[..., Tensor], mode: str, scheduler: str) -> None:
+    request = Generation(**{**SETTINGS, **MODES[mode]}, scheduler=scheduler)
+    whole, states = states_of(run, request)
     state = states[len(states) // 2]
-    assert torch.equal(run(asked, seed=99, resume=state), whole[4 * state.index :])
+    assert torch.equal(run(request, seed=99, resume=state), whole[4 * state.index :])
 
 
-def test_a_long_video_goes_on_in_the_middle_of_any_window(run: Callable[..., Tensor]) -> None:
-    asked = Generation(**ASKED, scheduler="dpmpp_2m")
-    whole, states = states_of(run, asked, 14)
+def test_a_long_video_resumes_in_the_middle_of_any_window(run: Callable[..., Tensor]) -> None:
+    request = Generation(**SETTINGS, scheduler="dpmpp_2m")
+    whole, states = states_of(run, request, 14)
     assert [state.index for state in states] == [0] * STEPS + [1] * STEPS + [2] * STEPS
     for state in states[1 :: STEPS - 1]:
-        assert torch.equal(run(asked, 14, seed=99, resume=state), whole[4 * state.index :])
+        assert torch.equal(run(request, 14, seed=99, resume=state), whole[4 * state.index :])
 
 
-def test_only_the_last_step_of_a_window_is_told_as_the_last(run: Callable[..., Tensor]) -> None:
-    told: list[bool] = []
-    run(Generation(**ASKED), on_state=lambda _, is_last: told.append(is_last))
-    assert told == [False] * (STEPS - 1) + [True]
+def test_only_the_last_step_of_a_window_is_marked_as_the_last(run: Callable[..., Tensor]) -> None:
+    flags: list[bool] = []
+    run(Generation(**SETTINGS), on_state=lambda _, is_last: flags.append(is_last))
+    assert flags == [False] * (STEPS - 1) + [True]
 
 
 @pytest.mark.parametrize(
@@ -100,6 +100,6 @@ def test_only_the_last_step_of_a_window_is_told_as_the_last(run: Callable[..., T
 def test_the_state_of_something_else_is_refused_before_any_frame(
     run: Callable[..., Tensor], changes: dict[str, Any]
 ) -> None:
-    _, states = states_of(run, Generation(**ASKED))
+    _, states = states_of(run, Generation(**SETTINGS))
     with pytest.raises(StateMismatch):
-        run(Generation(**{**ASKED, **changes}), resume=states[2])
+        run(Generation(**{**SETTINGS, **changes}), resume=states[2])

@@ -1,4 +1,4 @@
-"""Laws of the samplers that the recorded numbers do not show."""
+"""Laws of the schedulers that the recorded numbers do not show."""
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -26,7 +26,7 @@ def times(name: str, steps: int, strength: float) -> Tensor:
     return set_timesteps(make_scheduler(name), steps, strength).float()
 
 
-def test_every_name_is_that_of_a_sampler_and_every_sampler_has_one() -> None:
+def test_each_name_builds_a_scheduler_and_each_scheduler_has_a_name() -> None:
     assert tuple(schedulers._BUILDERS) == SCHEDULERS
 
 
@@ -50,7 +50,7 @@ def test_the_warm_up_of_pndm_begins_where_ddim_begins() -> None:
 
 @pytest.mark.parametrize("strength", [1.0, 0.5])
 def test_pndm_finds_a_straight_way_at_any_strength(strength: float) -> None:
-    """Where the model always sees the same noise, every step leads to the same picture."""
+    """If the model always predicts the same noise, each step leads to the same image."""
     scheduler, noise = make_scheduler("pndm"), torch.randn(1, 4, 2, 3, 3, generator=torch.Generator().manual_seed(0))
     timesteps = set_timesteps(scheduler, 20, strength)
     x = scheduler.add_noise(torch.full_like(noise, 0.3), noise, timesteps[:1])
@@ -70,7 +70,7 @@ def test_the_calls_of_ten_steps_are_counted(name: str, calls: int) -> None:
 
 @pytest.fixture
 def scheduled(pipe: EasyAnimatePipeline) -> Iterator[EasyAnimatePipeline]:
-    """The pipeline, with the scheduler of before put back after the test."""
+    """The pipeline; its scheduler is restored after the test."""
     before = pipe.scheduler
     yield pipe
     pipe.scheduler = before
@@ -80,7 +80,7 @@ def scheduled(pipe: EasyAnimatePipeline) -> Iterator[EasyAnimatePipeline]:
     ("other", "name"),
     [(DDIMScheduler(), "ddim"), (DPMSolverMultistepScheduler(), "dpmpp_2m"), (EulerDiscreteScheduler(), "euler")],
 )
-def test_another_scheduler_on_the_pipeline_is_refused_with_the_name_to_give(
+def test_another_scheduler_on_the_pipeline_is_refused_with_the_name_to_pass(
     other: Any, name: str, scheduled: EasyAnimatePipeline, latents_of: Callable[..., Tensor]
 ) -> None:
     scheduled.scheduler = other
@@ -88,7 +88,7 @@ def test_another_scheduler_on_the_pipeline_is_refused_with_the_name_to_give(
         latents_of()
 
 
-def test_a_scheduler_on_the_pipeline_that_the_call_uses_anyway_is_taken(
+def test_a_scheduler_on_the_pipeline_that_the_call_uses_anyway_is_accepted(
     scheduled: EasyAnimatePipeline, latents_of: Callable[..., Tensor]
 ) -> None:
     before = latents_of(scheduler="ddim")
@@ -96,14 +96,14 @@ def test_a_scheduler_on_the_pipeline_that_the_call_uses_anyway_is_taken(
     assert torch.equal(latents_of(scheduler="ddim"), before)
 
 
-def test_a_scheduler_the_pipeline_was_made_with_is_no_error(pipe: EasyAnimatePipeline) -> None:
+def test_a_scheduler_from_the_constructor_is_no_error(pipe: EasyAnimatePipeline) -> None:
     parts = {**pipe.components, "scheduler": DPMSolverMultistepScheduler()}
-    made = deepcopy(EasyAnimatePipeline(**parts))
-    made("a cat", height=32, width=32, num_frames=1, num_inference_steps=1, output_type="latent")
+    frames = deepcopy(EasyAnimatePipeline(**parts))
+    frames("a cat", height=32, width=32, num_frames=1, num_inference_steps=1, output_type="latent")
 
 
 def test_windows_refuse_another_scheduler_on_the_pipeline_too(scheduled: EasyAnimatePipeline) -> None:
     scheduled.scheduler = DDIMScheduler()
-    asked = Generation(prompt="a cat", height=32, width=32, num_frames=8)
+    request = Generation(prompt="a cat", height=32, width=32, num_frames=8)
     with pytest.raises(InvalidInput, match=r"pipe\.scheduler was replaced"):
-        next(generate_windows(scheduled, asked, [Window(0, 8, 8)], Draws.from_seed(0)))
+        next(generate_windows(scheduled, request, [Window(0, 8, 8)], Draws.from_seed(0)))
