@@ -191,7 +191,7 @@ def _mismatch(model: nn.Module | None, path: str | None, low_rank: LowRank) -> s
     layer: Any = model.get_submodule(path)
     shape = (low_rank.up.shape[0], low_rank.down.shape[1])
     if shape != (layer.out_features, layer.in_features):
-        return f"made for {shape[0]}x{shape[1]}, the layer is {layer.out_features}x{layer.in_features}"
+        return f"for a layer of {shape[0]}x{shape[1]}, but the layer is {layer.out_features}x{layer.in_features}"
     return ""
 
 

@@ -64,7 +64,7 @@ def read_lora(path: str | Path) -> LoraFile:
     """
     path = Path(path)
     if path.suffix != ".safetensors":
-        raise CheckpointError(f"{path}: a LoRA is read from a .safetensors file; convert it with the program that wrote it")
+        raise CheckpointError(f"{path}: a LoRA is read from a .safetensors file; convert it to that format")
     tensors = read_weights_file(path)
     _check_is_lora(tensors, path)
     settings = read_peft_settings(path)

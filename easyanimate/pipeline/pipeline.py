@@ -100,7 +100,7 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
         if missing := [name for name in COMPONENTS if merged.get(name) is None]:
             raise InvalidInput(f"{type(pipeline).__name__} has no {missing[0]}; pass it as an argument")
         pipe = cls(**{name: merged[name] for name in COMPONENTS})
-        pipe.sequential_guidance = getattr(pipeline, "guidance_in_turn", cls.sequential_guidance)
+        pipe.sequential_guidance = getattr(pipeline, "sequential_guidance", cls.sequential_guidance)
         return pipe
 
     def save_pretrained(self, folder: str | Path, **kwargs: Any) -> None:

@@ -145,7 +145,7 @@ def skip_pairs(own: Sequence[Sequence[int]] | None, num_layers: int) -> list[tup
     """
     if own is None:
         if num_layers > FIRST_SKIP_INTO + SKIPS:
-            raise InvalidInput(f"the published skips are for up to 28 layers, not {num_layers}; give uvit_skip_pairs")
+            raise InvalidInput(f"the published skips are for up to 28 layers, not {num_layers}; set uvit_skip_pairs")
         return [(SKIPS - 1 - i, FIRST_SKIP_INTO + i) for i in range(SKIPS)]
     pairs = [(source, target) for source, target in own]
     distinct = len(dict(pairs)) == len({target for _, target in pairs}) == len(pairs)

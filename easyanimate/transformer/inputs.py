@@ -46,7 +46,7 @@ class TransformerInputs:
         if height % patch or width % patch:
             raise InvalidInput(f"latent height and width must be multiples of {patch}, got {height}x{width}")
         if frames > max_frames:
-            raise InvalidInput(f"this model takes at most {max_frames} latent frames, got {frames}")
+            raise InvalidInput(f"this model supports at most {max_frames} latent frames, got {frames}")
 
     def _check_image(self, config: Mapping[str, Any], batch: int) -> None:
         if self.image is None:

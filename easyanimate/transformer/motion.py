@@ -20,7 +20,7 @@ class MotionAttention(Attention):
         self.skip_encoding_of_images = skip_encoding_of_images
 
     def forward(self, x: Tensor, frame_encoding: Tensor) -> Tensor:  # type: ignore[override]
-        """[B, N, D] -> [B, N, D]; `frame_code` [F, D]."""
+        """[B, N, D] -> [B, N, D]; `frame_encoding` [F, D]."""
         frames = len(frame_encoding)
         x = rearrange(x, "B (F S) D -> B F S D", F=frames)
         if frames > 1 or not self.skip_encoding_of_images:

@@ -35,10 +35,10 @@ def with_position_tables(state_dict: Mapping[str, Tensor], config: Mapping[str, 
 def _check(name: str, table: Tensor, length: int, config: Mapping[str, Any]) -> None:
     width = _width(config)
     if list(table.shape) != [1, length, width]:
-        raise InvalidInput(f"{name} is {list(table.shape)}, but the configuration asks for {[1, length, width]}")
+        raise InvalidInput(f"{name} is {list(table.shape)}, but the configuration needs {[1, length, width]}")
     rows = min(length, _CHECKED_ROWS)
     if not torch.allclose(table[0, :rows].float(), frame_positions(rows, width), rtol=0, atol=_TOLERANCE):
-        raise InvalidInput(f"{name} is not the sine and cosine table of frame positions this model is made with")
+        raise InvalidInput(f"{name} is not the sine and cosine table of frame positions of this model")
 
 
 def _width(config: Mapping[str, Any]) -> int:

@@ -121,4 +121,4 @@ def _check_later_modes(settings: Mapping[str, Any]) -> None:
         raise CheckpointError("slice_mag_vae without slice_compression_vae is another network; only V3 is supported")
     for key in ("use_tiling_encoder", "use_tiling_decoder"):
         if settings.get(key) and not settings.get("use_tiling", True):
-            raise CheckpointError(f"{key} without use_tiling is not supported; use_tiling turns on both")
+            raise CheckpointError(f"{key} without use_tiling is not supported; use_tiling enables both")

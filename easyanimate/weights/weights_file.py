@@ -27,7 +27,7 @@ def read_state_dict(folder: Path, names: Sequence[str] = MODEL_FILES, variant: s
     Raises CheckpointError, which names the file, if there is none, it is damaged, or two pieces hold the same tensor.
     """
     if not folder.is_dir():
-        raise CheckpointError(f"{folder} is not a folder; give the folder that holds config.json and the weights")
+        raise CheckpointError(f"{folder} is not a folder; pass the folder with config.json and the weights")
     files = weight_files(folder, names, variant)
     if not files:
         kind = f" of the variant {variant}" if variant else ""
@@ -107,11 +107,11 @@ def _pickle_error(path: Path, problem: Exception) -> CheckpointError:
     if kind := _FOREIGN_OBJECT.search(str(problem)):
         return CheckpointError(
             f"{path} holds more than tensors: it needs {kind[1]}, and is not allowed to run code; "
-            "save its state_dict alone, or convert it to safetensors, where it was made"
+            "save its state_dict alone, or convert it to safetensors with the program that wrote it"
         )
     reason = _ADVICE.sub("", str(problem))
     return CheckpointError(
         f"{path} is damaged, cut short, or holds more than tensors "
         f"({type(problem).__name__}: {one_line(reason)}); "
-        "download it again, or convert it to safetensors where it was made"
+        "download it again, or convert it to safetensors with the program that wrote it"
     )

@@ -8,7 +8,7 @@ from jobs.errors import InvalidRequest
 from jobs.model.model_card import ModelCard
 
 DEFAULT_STRENGTH = 0.7
-REPAINTED_FROM = 240  # the lowest grey of a mask at which a pixel is generated anew (spec: pipelines 9)
+MASK_THRESHOLD = 240  # the lowest grey of a mask at which a pixel is generated anew (spec: pipelines 9)
 
 
 def read_strength(
@@ -19,9 +19,9 @@ def read_strength(
         strength = DEFAULT_STRENGTH if mask is None else 1.0
     card.check_strength(strength, scheduler, steps)
     darkest, lightest = (0, 255) if mask is None else _levels(mask, size)
-    if lightest < REPAINTED_FROM:
+    if lightest < MASK_THRESHOLD:
         raise InvalidRequest("mask keeps everything; paint white what is to be generated anew", "mask")
-    if strength == 1 and (mask is None or darkest >= REPAINTED_FROM):
+    if strength == 1 and (mask is None or darkest >= MASK_THRESHOLD):
         message = "strength 1 keeps nothing of the video; send 0.7, or a mask that is dark where the video is kept"
         raise InvalidRequest(message, "strength")
     return strength

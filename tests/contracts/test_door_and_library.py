@@ -33,11 +33,11 @@ def test_steps_and_strengths_are_refused_by_both_or_none(
 ) -> None:
     every = card.model_copy(update={"schedulers": SCHEDULERS, "max_inference_steps": 500})
 
-    def ask() -> None:
+    def request() -> None:
         every.check_sampling(scheduler, steps)
         every.check_strength(share, scheduler, steps)
 
-    assert refuses(ask, InvalidRequest) == refuses(lambda: check_steps(scheduler, steps, share), InvalidInput)
+    assert refuses(request, InvalidRequest) == refuses(lambda: check_steps(scheduler, steps, share), InvalidInput)
 
 
 def test_small_numbers_are_the_same() -> None:

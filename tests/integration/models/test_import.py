@@ -198,7 +198,7 @@ def test_another_kind_of_archive_is_refused_by_its_kind(
         import_archive(path, models_dir)
 
 
-def test_for_a_folder_the_error_says_to_move_it(published_folder: Path, models_dir: Path) -> None:
+def test_the_error_for_a_folder_advises_to_move_it(published_folder: Path, models_dir: Path) -> None:
     with pytest.raises(CheckpointError, match=rf"is a folder, not an archive; .* move it to {models_dir / NAME}"):
         import_archive(published_folder, models_dir)
 

@@ -149,7 +149,7 @@ def test_an_output_layer_of_another_size_is_reported_and_the_rest_counts(transfo
         report,
     ):
         assert report.applied == 4
-        assert report.unused == ("lora_unet__proj_out (made for 16x32, the layer is 32x32)",)
+        assert report.unused == ("lora_unet__proj_out (for a layer of 16x32, but the layer is 32x32)",)
 
 
 def test_a_lora_of_the_text_encoder_equals_merged_weights(text_encoder, lora_for):

@@ -68,7 +68,7 @@ def lowest() -> EasyAnimatePipeline:
     """The profile with chunks so small that even this clip has several."""
     pipe = load()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(profiles, "TOKENS_AT_ONCE", 5)
+        patch.setattr(profiles, "FEED_FORWARD_CHUNK_SIZE", 5)
         apply_memory_profile(pipe, "lowest", "cpu")
     return pipe
 

@@ -69,7 +69,7 @@ class TestOnAGpu:
     def test_a_model_too_large_for_the_gpu_does_not_share_it(
         self, command: LoadModel, free: list[int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(model_loader, "num_values", lambda _: 7_000_000_000)
+        monkeypatch.setattr(model_loader, "count_parameters", lambda _: 7_000_000_000)
         assert ModelLoader().estimate(command).shares
         free[0] = 10 * GIB
         assert not ModelLoader().estimate(command).shares
