@@ -1,8 +1,8 @@
-// The studio: asks the API for everything and shows it. It keeps nothing but the key, for as long as the tab is open.
+// The studio: a client of the API. It stores only the key, until the tab is closed.
 
 const LOOK_EVERY_MS = 2000, REST_MS = 300, COME_BACK_MS = 1000, TRIES = 4, LATEST = 24, PREVIEWS = 6;
-const OVER = { completed: "Finished", failed: "It failed", cancelled: "Cancelled", expired: "Too late" };
-const DOING = { encoding: "Reading the prompt", denoising: "Making it", decoding: "Making the frames", muxing: "Storing it", uploading: "Storing it" };
+const OVER = { completed: "Finished", failed: "Failed", cancelled: "Cancelled", expired: "Expired" };
+const DOING = { encoding: "Encoding the prompt", denoising: "Denoising", decoding: "Decoding frames", muxing: "Writing the file", uploading: "Uploading" };
 const SETTINGS = ["model", "prompt", "negative_prompt", "size", "num_frames", "seed", "num_inference_steps", "guidance_scale", "scheduler"];
 const $ = (id) => document.getElementById(id);
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -10,7 +10,7 @@ const form = $("ask"), door = $("door");
 
 // ---- The API
 
-/** An answer above 399: the message, the code, and the field it is about. */
+/** An error response: message, code and field. */
 class Refused extends Error {
   constructor(status, { message, code, param } = {}) {
     super(message ?? `The service answered ${status}.`);
@@ -28,12 +28,12 @@ async function call(path, options = {}) {
   throw new Refused(answer.status, (await answer.json().catch(() => ({}))).error);
 }
 
-const said = (error) => (error instanceof Refused ? error.message : "The service does not answer now.");
+const said = (error) => (error instanceof Refused ? error.message : "The service does not respond.");
 const read = async (path, options) => (await call(path, options)).json();
 const videoPath = (id, rest = "") => `/v1/videos/${encodeURIComponent(id)}${rest}`;
 const blobUrl = async (id, variant) => URL.createObjectURL(await (await call(videoPath(id, `/content?variant=${variant}`))).blob());
 
-/** POST under a name of its own, so that a repeat after a lost answer is no second video. */
+/** POST with an Idempotency-Key: a retry after a lost response creates no second video. */
 async function send({ path, data }) {
   const isForm = [...data.values()].some((value) => value instanceof File);
   const body = isForm ? data : JSON.stringify(Object.fromEntries(data));
@@ -49,7 +49,7 @@ async function send({ path, data }) {
   }
 }
 
-/** Whether there is a key to try. After "not now" nobody is asked until they do something. */
+/** Opens the key dialog; whether a key was entered. After "Not now" it opens at the next action only. */
 function askForKey(wrong) {
   if (isDoorShut) return false;
   asking ??= new Promise((done) => {
@@ -66,7 +66,7 @@ function askForKey(wrong) {
   return asking;
 }
 
-/** The server-sent events after `place.last`, one by one; read here because EventSource sends no key. */
+/** The server-sent events after `place.last`. EventSource cannot send a key. */
 async function* events(id, place, signal) {
   const headers = place.last ? { "Last-Event-ID": place.last } : {};
   const { body } = await call(videoPath(id, "/events"), { headers, signal });
@@ -85,45 +85,45 @@ async function* events(id, place, signal) {
 // ---- The form
 
 let models = [], mode = "new", source = null;
-const asked = new Map();  // id -> what this tab asked for
+const asked = new Map();  // id -> request of this tab
 
-/** The model's limits as hints, its defaults as placeholders: what is left empty is not sent. */
+/** Limits of the model as hints, defaults as placeholders. Empty fields are not sent. */
 function showLimits() {
   const limits = models.find((model) => model.id === $("model").value)?.card;
-  if (!limits) return void ($("trouble").textContent = "No worker is there yet. Start one, then reload.");
+  if (!limits) return void ($("trouble").textContent = "No model is available. Start a worker, then reload.");
   const { fps, max_frames: window, default_num_frames: frames } = limits, longest = window < 8 ? 1 : Math.max(window, limits.max_total_frames);
   const isSeconds = $("unit").value === "seconds", round = (number) => Number(number.toPrecision(3));
   $("size").placeholder = `${limits.default_width}x${limits.default_height}`;
   $("size-hint").textContent = `Multiples of 16, ${limits.min_side} to ${limits.max_side}, up to ${limits.max_pixels >> 10} K pixels.`;
   $("sizes").replaceChildren(...sizes(limits).map((size) => new Option(size)));
   $("length").placeholder = isSeconds ? round(frames / fps) : frames;
-  $("length-hint").textContent = isSeconds ? `Up to ${round(longest / fps)} s, ${fps} frames a second.` : `1 is a picture; else multiples of 8, up to ${longest}.`;
+  $("length-hint").textContent = isSeconds ? `Up to ${round(longest / fps)} s, ${fps} frames per second.` : `1 for an image, else a multiple of 8 up to ${longest}.`;
   $("num_inference_steps").placeholder = limits.default_num_inference_steps;
   $("guidance_scale").placeholder = limits.default_guidance_scale;
   $("scheduler").replaceChildren(new Option(`default (${limits.default_scheduler})`, ""), ...limits.schedulers.map((name) => new Option(name)));
 }
 
-/** Usual shapes, of about as many pixels as the model's own. */
+/** Common shapes with about as many pixels as the default size. */
 function sizes({ default_width: width, default_height: height, min_side: least, max_side: most, max_pixels: pixels }) {
   const side = (number) => Math.min(most, Math.max(least, Math.round(number / 16) * 16)), area = width * height;
   const made = [1, 16 / 9, 9 / 16, 4 / 3, 3 / 4].map((shape) => [side(Math.sqrt(area * shape)), side(Math.sqrt(area / shape))]);
   return [...new Set([[width, height], ...made].filter(([w, h]) => w * h <= pixels).map((sides) => sides.join("x")))];
 }
 
-/** `new`, or `remix` or `extend` of a video: which fields there are, and where they go. */
+/** Shows the fields of a mode: `new`, or `remix` or `extend` of a video. */
 function setMode(name, record = null) {
   [mode, source] = [name, record];
   for (const set of form.querySelectorAll("fieldset")) set.hidden = set.disabled = !set.dataset.modes.includes(mode);
   $("origin").hidden = mode === "new";
-  $("origin").firstElementChild.textContent = mode === "remix" ? "Same settings and seed, other words." : "Goes on from the last frames.";
-  $("submit").textContent = { new: "Make video", remix: "Make remix", extend: "Make it longer" }[mode];
+  $("origin").firstElementChild.textContent = mode === "remix" ? "Same settings and seed, another prompt." : "Continues from the last frames.";
+  $("submit").textContent = { new: "Generate video", remix: "Remix video", extend: "Extend video" }[mode];
   clearTroubles();
   if (!record) return;
   $("prompt").value = record.prompt;
   $("prompt").focus();
 }
 
-/** Where to POST, and what was filled in, as it was typed: the service judges it. */
+/** Path and data of the request, as typed: the service validates it. */
 function wanted() {
   const data = new FormData(form);
   for (const [name, value] of [...data]) if (!(value.size ?? value.trim())) data.delete(name);
@@ -153,14 +153,14 @@ async function ask(wish) {
   $("submit").disabled = $("again").disabled = false;
 }
 
-/** What this tab asked for, or the settings of the record, once more. */
+/** Sends the request of this tab, or the settings of the record, again. */
 function again() {
   const data = new FormData();
   for (const name of SETTINGS) data.set(name, shown[name]);
   ask(asked.get(shown.id) ?? { path: "/v1/videos", data });
 }
 
-/** The message beside the field it is about, or else above the button. */
+/** Shows an error beside its field, or else above the button. */
 function refuse(error) {
   const field = form.querySelector(`[data-params~="${CSS.escape(error.param?.split(/[.[]/)[0] ?? "")}"]`);
   if (!field || field.closest("[hidden]")) return void ($("trouble").textContent = said(error));
@@ -203,11 +203,11 @@ function picture(input) {
   };
 }
 
-// ---- The stage: one video, from its place in the queue to its end
+// ---- The stage: one video
 
 let shown = null, following = null, lookedAt = 0, ended = null;
 
-/** Hear what happens to a video. The timer looks besides: the queue has no events, and a line may break. */
+/** Follows a video by events, and by polling: the queue has no events, and connections break. */
 async function follow(id) {
   following?.abort();
   const { signal } = (following = new AbortController()), place = { last: null };
@@ -219,7 +219,7 @@ async function follow(id) {
   for (; !signal.aborted; await pause(COME_BACK_MS)) {
     try {
       for await (const event of events(id, place, signal)) hear(event, id, signal);
-    } catch { /* the timer looks meanwhile */ }
+    } catch { /* the timer polls */ }
   }
 }
 
@@ -230,7 +230,7 @@ async function look(id, signal) {
     if (!signal.aborted) show(record);
   } catch (error) {
     if (signal.aborted) return;
-    if (error.status === 404) return leave("This video is not there any more.");
+    if (error.status === 404) return leave("This video does not exist.");
     $("detail").textContent = said(error);
   }
 }
@@ -245,7 +245,7 @@ function hear({ name, data }, id, signal) {
 
 async function preview(id, signal) {
   const src = await blobUrl(id, "preview").catch(() => null);
-  if (src && !signal.aborted) $("screen").replaceChildren(Object.assign(new Image(), { src, alt: "How it looks so far" }));
+  if (src && !signal.aborted) $("screen").replaceChildren(Object.assign(new Image(), { src, alt: "Preview" }));
 }
 
 function leave(message) {
@@ -259,12 +259,12 @@ function leave(message) {
 
 function show(record) {
   const { state, error, url } = (shown = record), isOver = state in OVER, isVideo = record.num_frames > 1;
-  if ($("status").textContent !== standing(record)) $("status").textContent = standing(record);  // it is read aloud
+  if ($("status").textContent !== standing(record)) $("status").textContent = standing(record);  // screen readers read it
   if (state === "running") $("bar").value = record.progress;
   else $("bar").removeAttribute("value");
   $("screen").style.aspectRatio = `${record.width} / ${record.height}`;
   $("detail").textContent = isOver ? "" : onTheWay(record);
-  $("failure").textContent = error && state !== "cancelled" ? `${error.message}. Asking again ${error.retryable ? "may help" : "will hardly help"}.` : "";
+  $("failure").textContent = error && state !== "cancelled" ? `${error.message} ${error.retryable ? "A retry may help." : "A retry is unlikely to help."}` : "";
   $("facts").replaceChildren(...facts(record));
   $("warnings").replaceChildren(...record.warnings.map((text) => element("li", text)));
   $("cancel").disabled = record.cancel_requested;
@@ -279,11 +279,11 @@ function show(record) {
 
 function standing({ state, phase, queue, cancel_requested: isLeaving }) {
   if (state in OVER) return OVER[state];
-  if (isLeaving) return "Being cancelled…";
+  if (isLeaving) return "Cancelling…";
   if (state === "running") return DOING[phase] ?? "Loading the model";
-  if (queue?.reason) return "Waiting: no worker serves its model";
-  if (!queue?.position) return queue ? "Next in line" : "Waiting";
-  return `Waiting, ${queue.position} before this one`;
+  if (queue?.reason) return "Queued: no worker serves its model";
+  if (!queue?.position) return queue ? "Queued, next to run" : "Queued";
+  return `Queued, ${queue.position} before this one`;
 }
 
 function onTheWay({ step, total_steps: steps, eta_s: eta, state }) {
@@ -293,9 +293,9 @@ function onTheWay({ step, total_steps: steps, eta_s: eta, state }) {
 
 function facts(record) {
   const { prompt, size, seed, model, num_frames: frames, inference_time_s: took } = record;
-  const length = frames === 1 ? "a picture" : `${record.seconds} s, ${frames} frames`;
+  const length = frames === 1 ? "an image" : `${record.seconds} s, ${frames} frames`;
   const sampling = { steps: record.num_inference_steps, guidance: record.guidance_scale, sampler: record.scheduler };
-  const all = { prompt, size, length, seed, ...sampling, model, ...(took && { "made in": `${took.toFixed(1)} s` }) };
+  const all = { prompt, size, length, seed, ...sampling, model, ...(took && { "generated in": `${took.toFixed(1)} s` }) };
   return Object.entries(all).map(([name, value]) => element("div", element("dt", name), element("dd", value)));
 }
 
@@ -309,16 +309,16 @@ function end(record) {
   following.abort();
   if (ended === record.id) return;
   ended = record.id;
-  const none = record.state === "completed" ? "Its files are gone by now." : "There is no video.";
+  const none = record.state === "completed" ? "Its files have expired." : "There is no video.";
   $("screen").replaceChildren(record.url ? player(record) : element("p", none));
   loadGallery();
 }
 
-/** Where its link leads nowhere from here, the bytes come by the API. */
+/** If the link cannot be reached, the API sends the bytes. */
 function player(record) {
-  const isPicture = record.num_frames === 1, media = document.createElement(isPicture ? "img" : "video");
+  const isImage = record.num_frames === 1, media = document.createElement(isImage ? "img" : "video");
   const autoplay = !matchMedia("(prefers-reduced-motion: reduce)").matches;
-  Object.assign(media, isPicture ? { alt: record.prompt } : { controls: true, loop: true, muted: true, playsInline: true, autoplay });
+  Object.assign(media, isImage ? { alt: record.prompt } : { controls: true, loop: true, muted: true, playsInline: true, autoplay });
   media.addEventListener("error", async () => (media.src = await blobUrl(record.id, "video")), { once: true });
   media.src = record.url;
   return media;
@@ -334,7 +334,7 @@ async function erase({ id }) {
 
 // ---- The gallery
 
-const thumbs = new Map();  // id -> promise of a picture in memory
+const thumbs = new Map();  // id -> promise of a blob URL
 
 async function loadGallery() {
   const { data } = await read(`/v1/videos?limit=${LATEST}`);
@@ -356,7 +356,7 @@ function tile(record) {
   return element("li", Object.assign(element("a", thumb, words), { href: `#${id}` }), buttons);
 }
 
-// ---- Hands on it
+// ---- Event handlers
 
 form.onsubmit = (event) => {
   event.preventDefault();
@@ -377,7 +377,7 @@ $("again").onclick = again;
 $("remix").onclick = () => setMode("remix", shown);
 $("extend").onclick = () => setMode("extend", shown);
 $("delete").onclick = () => erase(shown);
-$("download").onclick = async (event) => {  // links live for an hour
+$("download").onclick = async (event) => {  // links expire after an hour
   event.preventDefault();
   location.assign((await read(videoPath(shown.id))).url);
 };
@@ -386,7 +386,7 @@ $("change-key").onclick = async () => {
   if (await askForKey()) begin();
 };
 onhashchange = openHash;
-onunhandledrejection = (event) => {  // what a button could not do
+onunhandledrejection = (event) => {  // errors of buttons
   event.preventDefault();
   $("detail").textContent = said(event.reason);
 };
@@ -401,7 +401,7 @@ async function begin() {
   $("change-key").hidden = !key;
   try {
     models = (await read("/v1/models")).data;
-    $("model").replaceChildren(...models.map(({ id, live_workers: n }) => new Option(n ? id : `${id} (no worker now)`, id)));
+    $("model").replaceChildren(...models.map(({ id, live_workers: n }) => new Option(n ? id : `${id} (no worker)`, id)));
     showLimits();
     await loadGallery();
   } catch (error) {

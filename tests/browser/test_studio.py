@@ -1,4 +1,4 @@
-"""What somebody does in the studio, in a real browser before the whole service."""
+"""The studio in a real browser, with the whole service."""
 
 import re
 import time
@@ -22,23 +22,23 @@ PLAYS = "(video => video && [video.duration, video.currentTime])(document.queryS
 
 
 def see(locator: Any, text: str, timeout_s: float = 60) -> None:
-    """Wait until the element says this."""
+    """Waits until the element contains the text."""
     from playwright.sync_api import expect
 
     expect(locator).to_contain_text(re.compile(text), timeout=timeout_s * 1000)
 
 
 def until(page: Any, holds: Callable[[], Any], timeout_s: float = 60) -> Any:
-    """Wait until something is so; what it is then."""
+    """Waits until `holds` returns a true value, and returns it."""
     deadline = time.monotonic() + timeout_s
     while not (result := holds()):
-        assert time.monotonic() < deadline, "it did not come true in time"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         page.wait_for_timeout(50)
     return result
 
 
 def request_video(page: Any, prompt: str, **advanced: str) -> None:
-    """Fill the form and press Enter."""
+    """Fills the form and presses Enter."""
     if advanced:
         page.get_by_text("Advanced").click()
     for label, value in advanced.items():
@@ -53,7 +53,7 @@ def id_of(page: Any) -> str:
 
 
 def plays(page: Any) -> float:
-    """Wait for a video that plays; its seconds."""
+    """Waits for a video that plays, and returns its duration."""
     return float(
         until(page, lambda: (observed := page.evaluate(PLAYS)) and observed[0] and observed[1] > 0 and observed)[0]
     )
@@ -79,7 +79,7 @@ def test_a_prompt_becomes_a_video_that_plays(open_studio: Open, api: httpx.Clien
 def test_the_latest_preview_is_shown_while_it_runs(open_studio: Open) -> None:
     page = open_studio()
     request_video(page, "a green triangle turns", Steps="120")
-    picture = page.get_by_alt_text("How it looks so far")
+    picture = page.get_by_alt_text("Preview")
     until(page, lambda: picture.is_visible() and picture.evaluate("image => image.naturalWidth"))
     page.get_by_role("button", name="Cancel").click()
     see(page.locator("#status"), "Cancelled")
@@ -101,8 +101,8 @@ def test_a_refusal_is_shown_beside_its_field(open_studio: Open, label: str, valu
     page.get_by_label("Prompt", exact=True).fill("a ball")
     field = page.get_by_label(label, exact=True)
     field.fill(value)
-    page.get_by_text("Advanced").click()  # closed again: what is wrong inside opens it
-    page.get_by_role("button", name="Make video").click()
+    page.get_by_text("Advanced").click()  # closed again: an error inside opens it
+    page.get_by_role("button", name="Generate video").click()
     line = page.locator(f"[data-params]:has(#{field.get_attribute('id')}) > .error")
     see(line, re.escape(message))
     assert field.get_attribute("aria-invalid") == "true"
@@ -117,7 +117,7 @@ def drawn(colour: str) -> bytes:
 
 
 def drop(page: Any, selector: str, name: str, data: bytes) -> None:
-    """Let go of a file above an element."""
+    """Drops a file on an element."""
     carried = page.evaluate_handle(
         """([name, bytes]) => {
             const carried = new DataTransfer();
@@ -129,10 +129,10 @@ def drop(page: Any, selector: str, name: str, data: bytes) -> None:
     page.dispatch_event(selector, "drop", {"dataTransfer": carried})
 
 
-def test_pictures_go_with_the_prompt_chosen_or_dropped(open_studio: Open, stack: LocalStack) -> None:
+def test_images_are_chosen_or_dropped(open_studio: Open, stack: LocalStack) -> None:
     page = open_studio()
     chosen = {"name": "start.png", "mimeType": "image/png", "buffer": drawn("orange")}
-    page.get_by_label("Start picture", exact=True).set_input_files(chosen)
+    page.get_by_label("Start image", exact=True).set_input_files(chosen)
     drop(page, "label[for=last_image]", "end.png", drawn("teal"))
     assert page.get_by_alt_text("start.png").is_visible()
     assert page.get_by_alt_text("end.png").is_visible()
@@ -142,28 +142,28 @@ def test_pictures_go_with_the_prompt_chosen_or_dropped(open_studio: Open, stack:
     assert {Image.open(file).getpixel((1, 1)) for file in kept.iterdir()} == {(255, 165, 0), (0, 128, 128)}
 
 
-def test_a_picture_that_is_none_is_refused_at_its_place_and_can_be_removed(open_studio: Open) -> None:
+def test_an_invalid_image_is_refused_beside_its_field_and_can_be_removed(open_studio: Open) -> None:
     page = open_studio()
     drop(page, "label[for=image]", "start.png", b"no picture")
     request_video(page, "the light wanders")
     see(page.locator(".field:has(#image) > .error"), "image")
-    page.get_by_role("button", name="Remove start picture").click()
+    page.get_by_role("button", name="Remove start image").click()
     request_video(page, "the light wanders")
     see(page.locator("#status"), "Finished")
 
 
-def test_one_frame_is_shown_as_a_picture(open_studio: Open) -> None:
+def test_one_frame_is_shown_as_an_image(open_studio: Open) -> None:
     page = open_studio()
     page.get_by_label("Unit").select_option("frames")
     request_video(page, "a red cross", Steps="3", Length="1")
-    see(page.locator("#facts"), "a picture")
+    see(page.locator("#facts"), "an image")
     see(page.locator("#status"), "Finished")
     picture = page.get_by_alt_text("a red cross")
     assert until(page, lambda: picture.is_visible() and picture.evaluate("image => image.naturalWidth")) == 96
     assert not page.locator("#stage").get_by_role("button", name="Extend").is_visible()
 
 
-def test_where_links_lead_nowhere_the_bytes_come_by_the_api(open_studio: Open, finished: str) -> None:
+def test_without_a_reachable_link_the_api_sends_the_bytes(open_studio: Open, finished: str) -> None:
     page = open_studio()
     page.route("**/files/**", lambda route: route.abort())
     page.evaluate(f"location.hash = '{finished}'")
@@ -176,7 +176,7 @@ def test_a_video_is_cancelled_and_requested_again(open_studio: Open, api: httpx.
     first = id_of(page)
     page.get_by_role("button", name="Cancel").click()
     see(page.locator("#status"), "Cancelled")
-    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("button", name="Retry").click()
     until(page, lambda: id_of(page) != first)
     again = api.get(f"/v1/videos/{id_of(page)}").json()
     assert (again["prompt"], again["seed"], again["seconds"]) == ("a slow one", 11, "9")
@@ -192,7 +192,7 @@ def test_a_reload_keeps_the_video(open_studio: Open, finished: str) -> None:
     assert id_of(page) == finished
 
 
-def test_a_reload_on_the_way_goes_on(open_studio: Open) -> None:
+def test_a_reload_continues_to_follow_a_running_video(open_studio: Open) -> None:
     page = open_studio()
     request_video(page, "a yellow circle", Steps="100")
     id_of(page)
@@ -212,23 +212,23 @@ def test_a_failed_video_shows_the_reason_and_whether_a_retry_helps(
     open_studio: Open, api: httpx.Client, finished: str
 ) -> None:
     record = api.get(f"/v1/videos/{finished}").json()
-    error = {"code": "worker_lost", "message": "three workers were lost", "retryable": True, "blame": "infrastructure"}
+    error = {"code": "worker_lost", "message": "Three workers were lost.", "retryable": True, "blame": "infrastructure"}
     failed = record | {"status": "failed", "state": "failed", "error": error, "url": None, "inference_time_s": None}
     page = open_studio()
     page.route(f"**/v1/videos/{finished}", lambda route: route.fulfill(json=failed))
     page.evaluate(f"location.hash = '{finished}'")
-    see(page.locator("#failure"), "three workers were lost. Asking again may help.")
-    page.get_by_role("button", name="Try again").click()
+    see(page.locator("#failure"), "Three workers were lost. A retry may help.")
+    page.get_by_role("button", name="Retry").click()
     until(page, lambda: id_of(page) != finished)
     see(page.locator("#status"), "Finished")
 
 
 def test_a_key_is_requested_and_kept_in_the_tab_only(open_studio: Open, key: str, finished: str) -> None:
     page = open_studio(key=None)
-    login = page.get_by_role("dialog", name="This service wants a key")
+    login = page.get_by_role("dialog", name="API key required")
     login.get_by_label("API key").fill("wrong")
-    login.get_by_role("button", name="Go on").click()
-    see(login, "It does not know this one")
+    login.get_by_role("button", name="Continue").click()
+    see(login, "This key is not valid")
     login.get_by_label("API key").fill(key)
     login.get_by_label("API key").press("Enter")
     until(page, lambda: page.locator("#gallery li").count())
@@ -239,14 +239,14 @@ def test_a_key_is_requested_and_kept_in_the_tab_only(open_studio: Open, key: str
     assert not login.is_visible()
     page.get_by_role("button", name="Key", exact=True).click()
     assert login.is_visible()
-    assert not login.get_by_text("It does not know this one").is_visible()
+    assert not login.get_by_text("This key is not valid").is_visible()
 
 
 def test_a_missing_key_is_requested_at_the_first_action(open_studio: Open) -> None:
     page = open_studio(key=None)
     login = page.get_by_role("dialog")
     login.get_by_role("button", name="Not now").click()
-    see(page.locator("#trouble"), "wants a key")
+    see(page.locator("#trouble"), "API key is required")
     request_video(page, "a ball")
     assert login.is_visible() or until(page, login.is_visible)
 
@@ -264,7 +264,7 @@ def test_a_finished_video_is_remixed_extended_and_deleted(open_studio: Open, api
     page.locator("#stage").get_by_role("button", name="Extend").click()
     page.get_by_label("Unit").select_option("frames")
     page.get_by_label("Length", exact=True).fill("8")
-    page.get_by_role("button", name="Make it longer").click()
+    page.get_by_role("button", name="Extend video").click()
     longer = until(page, lambda: id_of(page) != remix and id_of(page))
     see(page.locator("#facts"), "16 frames")
     see(page.locator("#status"), "Finished")
@@ -279,7 +279,7 @@ def test_a_finished_video_is_remixed_extended_and_deleted(open_studio: Open, api
 
 def test_a_deleted_video_is_shown_as_deleted(open_studio: Open) -> None:
     page = open_studio("/#video_of_yesterday")
-    see(page.locator("#status"), "not there any more")
+    see(page.locator("#status"), "does not exist")
     assert page.evaluate("location.hash") == ""
 
 
