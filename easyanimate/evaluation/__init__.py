@@ -1,37 +1,41 @@
-"""Does a model of the procedural set obey? Held-out captions, clips, verdicts, and a report of them."""
+"""Evaluation of a model of the procedural set: held-out captions, generated clips, measurements and a report.
+
+The command `easyanimate evaluate` uses it. It may import the pipeline, the models, `easyanimate.files` and
+`easyanimate.training.shapes`.
+"""
 
 from easyanimate.evaluation.generator import EvaluationModel
 from easyanimate.evaluation.metrics import METRIC_GROUPS, choose_groups
-from easyanimate.evaluation.prompts import Question, Setup, questions
+from easyanimate.evaluation.prompts import EvaluationPrompt, Setup, sample_prompts
 from easyanimate.evaluation.report.ledger import Ledger, TaskResult
-from easyanimate.evaluation.report.report import lines_of, write_report
-from easyanimate.evaluation.report.summary import Share, Summary, by_group, summarise
-from easyanimate.evaluation.running import GeneratedVideo, in_turn, plan_tasks, run_tasks, side_by_side
-from easyanimate.evaluation.task import EvaluationTask, Judgement
+from easyanimate.evaluation.report.report import table_lines, write_report
+from easyanimate.evaluation.report.summary import Share, Summary, summarise, summarise_groups
+from easyanimate.evaluation.running import EvaluatedClip, plan_tasks, run_in_processes, run_sequentially, run_tasks
+from easyanimate.evaluation.task import Comparison, EvaluationTask
 from easyanimate.evaluation.thresholds import Threshold, read_threshold
 
 __all__ = [
     "METRIC_GROUPS",
+    "Comparison",
+    "EvaluatedClip",
     "EvaluationModel",
+    "EvaluationPrompt",
     "EvaluationTask",
-    "GeneratedVideo",
-    "Judgement",
     "Ledger",
-    "Question",
     "Setup",
     "Share",
     "Summary",
     "TaskResult",
     "Threshold",
-    "by_group",
     "choose_groups",
-    "in_turn",
-    "lines_of",
     "plan_tasks",
-    "questions",
     "read_threshold",
+    "run_in_processes",
+    "run_sequentially",
     "run_tasks",
-    "side_by_side",
+    "sample_prompts",
     "summarise",
+    "summarise_groups",
+    "table_lines",
     "write_report",
 ]

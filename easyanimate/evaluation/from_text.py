@@ -1,63 +1,63 @@
-"""Parts that give the model words alone: clips, pictures, and sweeps over settings."""
+"""Metrics with text input alone: clips, images, and sweeps over settings."""
 
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
 from easyanimate.evaluation.generator import EvaluationModel
-from easyanimate.evaluation.prompts import Question, Setup, questions
-from easyanimate.evaluation.task import EvaluationTask, Judgement, judge, levels_apart
+from easyanimate.evaluation.prompts import EvaluationPrompt, Setup, sample_prompts
+from easyanimate.evaluation.task import Comparison, EvaluationTask, compare, mean_level_difference
 from easyanimate.pipeline.schedulers.schedulers import MAX_STEPS, MIN_STEPS
 from easyanimate.training.shapes import describe_scene
 
 GUIDANCE_SCALES = (1.0, 2.0, 3.0, 4.5, 6.0, 8.0)
-SHARES_OF_STEPS = (0.25, 0.5, 1.0, 2.0)  # of the usual number
-VISIBLE = 5.0  # levels of 255, on average over all pixels, from which two videos are visibly not the same
+SHARES_OF_STEPS = (0.25, 0.5, 1.0, 2.0)  # of the default number
+VISIBLE_DIFFERENCE = 5.0  # mean difference in levels of 255 of two visibly different videos
 
 
-def clip_questions(setup: Setup, count: int) -> list[Question]:
-    """The held-out captions of text-to-video; sweeps ask the first of the same ones, with the same seeds."""
-    return questions(setup, "t2v", count, num_frames=setup.num_frames)
+def video_prompts(setup: Setup, count: int) -> list[EvaluationPrompt]:
+    """The held-out captions of text-to-video; sweeps use the first ones, with the same seeds."""
+    return sample_prompts(setup, "t2v", count, num_frames=setup.num_frames)
 
 
-def plan_clips(setup: Setup) -> list[EvaluationTask]:
+def plan_videos(setup: Setup) -> list[EvaluationTask]:
     """All captions."""
-    return [EvaluationTask("t2v", i, question) for i, question in enumerate(clip_questions(setup, setup.captions))]
+    return [EvaluationTask("t2v", i, prompt) for i, prompt in enumerate(video_prompts(setup, setup.captions))]
 
 
-def make_clip(maker: EvaluationModel, task: EvaluationTask) -> Judgement:
-    """Does the clip show what its caption says?"""
-    question = task.question
-    return judge(maker.clip(question.caption, question.seed, **task.settings), describe_scene(question.scene))
+def evaluate_video(model: EvaluationModel, task: EvaluationTask) -> Comparison:
+    """Compares a clip with its caption."""
+    prompt = task.prompt
+    return compare(model.generate_clip(prompt.caption, prompt.seed, **task.settings), describe_scene(prompt.scene))
 
 
-def plan_pictures(setup: Setup) -> list[EvaluationTask]:
-    """Single frames."""
-    asked = questions(setup, "t2i", setup.share(2), num_frames=1, picture=True)
-    return [EvaluationTask("t2i", i, question, settings={"num_frames": 1}) for i, question in enumerate(asked)]
+def plan_images(setup: Setup) -> list[EvaluationTask]:
+    """Half of the captions, for single frames."""
+    prompts = sample_prompts(setup, "t2i", setup.share(2), num_frames=1, is_image=True)
+    return [EvaluationTask("t2i", i, prompt, settings={"num_frames": 1}) for i, prompt in enumerate(prompts)]
 
 
-def make_picture(maker: EvaluationModel, task: EvaluationTask) -> Judgement:
-    """Does the picture show what its caption says?"""
-    question = task.question
-    frames = maker.clip(question.caption, question.seed, **task.settings)
-    return judge(frames, describe_scene(question.scene, picture=True))
+def evaluate_image(model: EvaluationModel, task: EvaluationTask) -> Comparison:
+    """Compares an image with its caption."""
+    prompt = task.prompt
+    frames = model.generate_clip(prompt.caption, prompt.seed, **task.settings)
+    return compare(frames, describe_scene(prompt.scene, is_image=True))
 
 
 def plan_guidance(setup: Setup) -> list[EvaluationTask]:
-    """Every guidance scale."""
+    """A sweep over guidance scales."""
     return _sweep(setup, "guidance", {f"{scale:g}": {"guidance_scale": scale} for scale in GUIDANCE_SCALES})
 
 
 def plan_steps(setup: Setup) -> list[EvaluationTask]:
-    """Fewer and more steps than usual."""
-    fewest, most = MIN_STEPS.get(setup.scheduler, 1), MAX_STEPS[setup.scheduler]
-    counts = [min(max(round(setup.num_inference_steps * share), fewest), most) for share in SHARES_OF_STEPS]
+    """A sweep over numbers of steps, from a quarter to twice the default."""
+    min_steps, max_steps = MIN_STEPS.get(setup.scheduler, 1), MAX_STEPS[setup.scheduler]
+    counts = [min(max(round(setup.num_inference_steps * share), min_steps), max_steps) for share in SHARES_OF_STEPS]
     return _sweep(setup, "steps", {str(count): {"num_inference_steps": count} for count in counts})
 
 
-def plan_samplers(setup: Setup) -> list[EvaluationTask]:
-    """Every sampler the model's card offers, with the usual number of steps or its own limit."""
+def plan_schedulers(setup: Setup) -> list[EvaluationTask]:
+    """A sweep over the schedulers of the model card, with the default number of steps within the limits of each."""
     groups = {}
     for name in setup.schedulers:
         steps = min(max(setup.num_inference_steps, MIN_STEPS.get(name, 1)), MAX_STEPS[name])
@@ -67,27 +67,27 @@ def plan_samplers(setup: Setup) -> list[EvaluationTask]:
 
 def _sweep(setup: Setup, part: str, groups: Mapping[str, Mapping[str, Any]]) -> list[EvaluationTask]:
     """The same captions and seeds in every group."""
-    asked = clip_questions(setup, setup.share(8))
+    prompts = video_prompts(setup, setup.share(8))
     return [
-        EvaluationTask(part, i, question, group, settings)
-        for i, question in enumerate(asked)
+        EvaluationTask(part, i, prompt, group, settings)
+        for i, prompt in enumerate(prompts)
         for group, settings in groups.items()
     ]
 
 
-def plan_prompts(setup: Setup) -> list[EvaluationTask]:
-    """Pairs: one seed, the caption and the next caption."""
-    asked = clip_questions(setup, setup.share(8) + 1)
+def plan_prompt_pairs(setup: Setup) -> list[EvaluationTask]:
+    """Pairs of captions with one seed."""
+    prompts = video_prompts(setup, setup.share(8) + 1)
     return [
-        EvaluationTask("prompts", i, question, windows=2, other=other.caption)
-        for i, (question, other) in enumerate(pairwise(asked))
+        EvaluationTask("prompts", i, prompt, windows=2, other=other.caption)
+        for i, (prompt, other) in enumerate(pairwise(prompts))
     ]
 
 
-def make_pair(maker: EvaluationModel, task: EvaluationTask) -> Judgement:
-    """Does the same seed with another prompt make another video?"""
-    question = task.question
-    frames = maker.clip(question.caption, question.seed)
-    apart = levels_apart(frames, maker.clip(task.other, question.seed))
-    numbers = {"difference": apart, "other": float(apart >= VISIBLE)}
-    return judge(frames, describe_scene(question.scene), numbers)
+def evaluate_prompt_pair(model: EvaluationModel, task: EvaluationTask) -> Comparison:
+    """Compares two videos with the same seed and different captions."""
+    prompt = task.prompt
+    frames = model.generate_clip(prompt.caption, prompt.seed)
+    difference = mean_level_difference(frames, model.generate_clip(task.other, prompt.seed))
+    numbers = {"difference": difference, "other": float(difference >= VISIBLE_DIFFERENCE)}
+    return compare(frames, describe_scene(prompt.scene), numbers)

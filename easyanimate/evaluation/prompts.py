@@ -1,4 +1,4 @@
-"""What an evaluation is asked to do, and the captions it asks for."""
+"""The settings of an evaluation, and its held-out captions."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,10 +10,10 @@ from easyanimate.training.shapes import Scene, World, caption, sample_scene
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """The settings of every clip unless a part says otherwise, and how many captions there are.
+    """The default settings of every clip, and the number of captions.
 
-    `world` is what the model was trained on; held-out combinations are asked for. `lora` is a file for the part that
-    tries one. Sizes in pixels; `num_frames` is a multiple of 8, for one call of the pipeline.
+    `world` is the training set of the model; the captions are of its held-out combinations. `lora` is a file for the
+    group lora. Sizes are in pixels; `num_frames` is a multiple of 8, for one call of the pipeline.
     """
 
     width: int
@@ -33,27 +33,27 @@ class Setup:
             raise InvalidInput(f"captions must be 1 or more, got {self.captions}")
 
     def share(self, of: int) -> int:
-        """One caption of so many, at least one."""
+        """The number of captions divided by `of`, at least 1."""
         return max(1, self.captions // of)
 
 
 @dataclass(frozen=True)
-class Question:
-    """A held-out scene, the caption a model gets for it, and the seed of its noise."""
+class EvaluationPrompt:
+    """A held-out scene, its caption, and the seed of the noise."""
 
     scene: Scene
     caption: str
     seed: int
 
 
-def questions(
-    setup: Setup, stream: str, count: int, *, num_frames: int, picture: bool = False, world: World | None = None
-) -> list[Question]:
-    """The first `count` of a `stream` of questions that goes on for ever: the same for the same seed, however many."""
+def sample_prompts(
+    setup: Setup, stream: str, count: int, *, num_frames: int, is_image: bool = False, world: World | None = None
+) -> list[EvaluationPrompt]:
+    """The first `count` prompts of an endless `stream`, which depends on the seed only."""
     random = Random(f"{setup.seed} {stream}")  # noqa: S311  not a secret
     held_out = replace(world or setup.world, held_out=True)
-    asked = []
+    prompts = []
     for _ in range(count):
         scene = sample_scene(held_out, random, frames=num_frames, height=setup.height, width=setup.width)
-        asked.append(Question(scene, caption(scene, random, picture=picture), random.randrange(2**31)))
-    return asked
+        prompts.append(EvaluationPrompt(scene, caption(scene, random, is_image=is_image), random.randrange(2**31)))
+    return prompts

@@ -1,4 +1,4 @@
-"""An evaluation from its plan to its results, in this process or in several."""
+"""Runs the tasks of an evaluation, in this process or in several."""
 
 import signal
 import time
@@ -16,85 +16,85 @@ from easyanimate.evaluation.generator import EvaluationModel
 from easyanimate.evaluation.metrics import METRIC_GROUPS
 from easyanimate.evaluation.prompts import Setup
 from easyanimate.evaluation.report.ledger import Ledger, TaskResult
-from easyanimate.evaluation.task import EvaluationTask, Judgement
+from easyanimate.evaluation.task import Comparison, EvaluationTask
 from easyanimate.training.shapes import describe_scene
 
 
 @dataclass(frozen=True)
-class GeneratedVideo:
-    """What came of a task, and in how many seconds; `failed` says why it is nothing, "" if it is something."""
+class EvaluatedClip:
+    """A finished task. `failed` is the reason if there is no clip, and else ""."""
 
     task: EvaluationTask
-    outcome: Judgement
+    comparison: Comparison
     seconds: float
     failed: str
 
 
 def plan_tasks(parts: Sequence[str], setup: Setup) -> list[EvaluationTask]:
-    """All clips of these parts, in order."""
+    """The tasks of these parts, in order."""
     return [task for part in parts for task in METRIC_GROUPS[part].plan(setup)]
 
 
 def run_tasks(
     tasks: Sequence[EvaluationTask],
-    make: Callable[[Sequence[EvaluationTask]], Iterable[GeneratedVideo]],
+    evaluate: Callable[[Sequence[EvaluationTask]], Iterable[EvaluatedClip]],
     ledger: Ledger,
     on_task: Callable[[EvaluationTask], None],
 ) -> list[TaskResult]:
-    """The result of every task; those in the ledger are not made again. `on_task` hears of each that was.
+    """The results of all tasks; those in the ledger are not run again. `on_task` is called after each task.
 
-    `make` is `in_turn` or `side_by_side` with a maker.
+    `evaluate` is `run_sequentially` or `run_in_processes` with a model.
     """
-    for made in make([task for task in tasks if task.key not in ledger.results]):
-        ledger.add(TaskResult.of(made.task, made.outcome, made.seconds, made.failed), made.outcome.frames)
-        on_task(made.task)
+    for clip in evaluate([task for task in tasks if task.key not in ledger.results]):
+        ledger.add(TaskResult.of(clip.task, clip.comparison, clip.seconds, clip.failed), clip.comparison.frames)
+        on_task(clip.task)
     return [ledger.results[task.key] for task in tasks]
 
 
-def in_turn(tasks: Sequence[EvaluationTask], maker: EvaluationModel) -> Iterator[GeneratedVideo]:
-    """One after the other, here."""
+def run_sequentially(tasks: Sequence[EvaluationTask], model: EvaluationModel) -> Iterator[EvaluatedClip]:
+    """Runs tasks one after the other in this process."""
     for task in tasks:
-        yield _make(task, maker)
+        yield _evaluate(task, model)
 
 
-def side_by_side(
-    tasks: Sequence[EvaluationTask], open_maker: Callable[[], EvaluationModel], workers: int
-) -> Iterator[GeneratedVideo]:
-    """Several at a time, each in a process with a maker of its own and one thread: for small models on a CPU.
+def run_in_processes(
+    tasks: Sequence[EvaluationTask], open_model: Callable[[], EvaluationModel], workers: int
+) -> Iterator[EvaluatedClip]:
+    """Runs tasks in several processes, each with its own model and one thread: for small models on a CPU.
 
-    `open_maker` can be pickled. The results are those of `in_turn`, in the same order. Raises EasyAnimateError if a
-    process is gone.
+    `open_model` must be picklable. The results are those of `run_sequentially`, in the same order. Raises
+    EasyAnimateError if a process ends unexpectedly.
     """
     if not tasks:
         return
-    pool = ProcessPoolExecutor(min(workers, len(tasks)), get_context("spawn"), _open, (open_maker,))
+    pool = ProcessPoolExecutor(min(workers, len(tasks)), get_context("spawn"), _init_worker, (open_model,))
     try:
-        yield from pool.map(_make_there, tasks)
+        yield from pool.map(_evaluate_in_worker, tasks)
     except BrokenProcessPool as problem:
-        raise EasyAnimateError("a process that made clips has ended; take fewer workers") from problem
+        raise EasyAnimateError("a process that generated clips has ended; use fewer workers") from problem
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-_maker: list[EvaluationModel] = []  # the one of this process, where it is one of several
+_worker_model: list[EvaluationModel] = []  # the model of this worker process
 
 
-def _open(open_maker: Callable[[], EvaluationModel]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process hears of it, and ends the others
+def _init_worker(open_model: Callable[[], EvaluationModel]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles it and ends the workers
     torch.set_num_threads(1)
-    _maker[:] = [open_maker()]
+    _worker_model[:] = [open_model()]
 
 
-def _make_there(task: EvaluationTask) -> GeneratedVideo:
-    return _make(task, _maker[0])
+def _evaluate_in_worker(task: EvaluationTask) -> EvaluatedClip:
+    return _evaluate(task, _worker_model[0])
 
 
-def _make(task: EvaluationTask, maker: EvaluationModel) -> GeneratedVideo:
-    """A model that makes no picture has everything wrong, and the evaluation goes on."""
+def _evaluate(task: EvaluationTask, model: EvaluationModel) -> EvaluatedClip:
+    """Evaluates a task; if the model returns values that are not finite, all attributes are wrong."""
     start, failed = time.monotonic(), ""
     try:
-        outcome = METRIC_GROUPS[task.part].make(maker, task)
+        comparison = METRIC_GROUPS[task.part].evaluate(model, task)
     except NotFinite as problem:
-        nothing = np.zeros((1, maker.setup.height, maker.setup.width, 3), np.uint8)
-        outcome, failed = Judgement(describe_scene(task.question.scene), {}, {}, nothing), str(problem)
-    return GeneratedVideo(task, outcome, time.monotonic() - start, failed)
+        black = np.zeros((1, model.setup.height, model.setup.width, 3), np.uint8)
+        comparison, failed = Comparison(describe_scene(task.prompt.scene), {}, {}, black), str(problem)
+    return EvaluatedClip(task, comparison, time.monotonic() - start, failed)

@@ -1,47 +1,47 @@
-"""The part that goes on from a clip: a video of two windows, and whether it jumps where they meet."""
+"""The metric for continuations: a video of two windows, and the seam between them."""
 
 from dataclasses import replace
 
 import numpy as np
 
 from easyanimate.evaluation.generator import EvaluationModel
-from easyanimate.evaluation.prompts import Setup, questions
-from easyanimate.evaluation.task import EvaluationTask, Judgement, judge
+from easyanimate.evaluation.prompts import Setup, sample_prompts
+from easyanimate.evaluation.task import Comparison, EvaluationTask, compare
 from easyanimate.training.shapes import describe_scene, measure_clip
 from easyanimate.windows import DEFAULT_OVERLAP, Window, plan_windows
 
-LEEWAY = 1.25  # of the largest change elsewhere: what moves evenly changes almost evenly
-LEVEL = 1.0  # of 255, below which no change is seen
+SEAM_TOLERANCE = 1.25  # times the largest change elsewhere; steady motion changes frames almost evenly
+MIN_VISIBLE_CHANGE = 1.0  # in levels of 255
 
 
-def plan_long(setup: Setup) -> list[EvaluationTask]:
-    """A quarter of the captions, with slow shapes, which are still there at the end."""
+def plan_continuations(setup: Setup) -> list[EvaluationTask]:
+    """A quarter of the captions, with slow shapes, which are visible until the end."""
     world = replace(setup.world, speeds=("slowly",))
-    asked = questions(setup, "continuation", setup.share(4), num_frames=_windows(setup)[-1].end, world=world)
-    return [EvaluationTask("continuation", i, question, windows=2) for i, question in enumerate(asked)]
+    prompts = sample_prompts(setup, "continuation", setup.share(4), num_frames=_windows(setup)[-1].end, world=world)
+    return [EvaluationTask("continuation", i, prompt, windows=2) for i, prompt in enumerate(prompts)]
 
 
-def make_long(maker: EvaluationModel, task: EvaluationTask) -> Judgement:
-    """Does the second window go on as the first began?
+def evaluate_continuation(model: EvaluationModel, task: EvaluationTask) -> Comparison:
+    """Compares a video of two windows with its caption, and its seam with the other frames.
 
-    `seam` and `own` are the largest change from a frame to the next, in levels of 255, where the windows meet and
-    elsewhere; `no_jump` is 1 if the first is no larger. `motion_after` is 1 if the new frames alone obey the words.
+    `seam` and `own` are the largest changes between two frames in levels of 255, at the seam and elsewhere. `no_jump`
+    is 1 if the seam is within the tolerance. `motion_after` is 1 if the new frames alone show the expected motion.
     """
-    question, plan = task.question, _windows(maker.setup)
-    frames = maker.long_clip(question.caption, question.seed, plan)
-    asked = describe_scene(question.scene)
-    seam, own = changes(frames, range(plan[1].start, plan[0].end))
-    numbers = {"seam": seam, "own": own, "no_jump": float(seam <= LEEWAY * own + LEVEL)}
+    prompt, plan = task.prompt, _windows(model.setup)
+    frames = model.generate_long_clip(prompt.caption, prompt.seed, plan)
+    expected = describe_scene(prompt.scene)
+    seam, own = frame_changes(frames, range(plan[1].start, plan[0].end))
+    numbers = {"seam": seam, "own": own, "no_jump": float(seam <= SEAM_TOLERANCE * own + MIN_VISIBLE_CHANGE)}
     after = measure_clip(frames[plan[0].end :])
-    numbers["motion_after"] = float(after.motion == asked["motion"])
-    return judge(frames, asked, numbers)
+    numbers["motion_after"] = float(after.motion == expected["motion"])
+    return compare(frames, expected, numbers)
 
 
-def changes(frames: np.ndarray, joint: range) -> tuple[float, float]:
-    """The largest mean change from a frame to the next: from those in `joint`, and from all others."""
+def frame_changes(frames: np.ndarray, seam: range) -> tuple[float, float]:
+    """The largest mean changes from a frame to the next: for the frames in `seam`, and for all others."""
     steps = np.abs(np.diff(frames.astype(np.float64), axis=0)).mean(axis=(1, 2, 3))  # [F - 1]
-    there = np.isin(np.arange(len(steps)), list(joint))
-    return float(steps[there].max()), float(steps[~there].max())
+    is_seam = np.isin(np.arange(len(steps)), list(seam))
+    return float(steps[is_seam].max()), float(steps[~is_seam].max())
 
 
 def _windows(setup: Setup) -> tuple[Window, ...]:

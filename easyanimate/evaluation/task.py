@@ -1,4 +1,4 @@
-"""One clip to make and judge, and what was seen in it."""
+"""The tasks of an evaluation, and the comparison of a clip with what it must show."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,20 +6,23 @@ from typing import Any
 
 import numpy as np
 
-from easyanimate.evaluation.prompts import Question
+from easyanimate.evaluation.prompts import EvaluationPrompt
 from easyanimate.training.shapes import measure_clip
 
-STEPS_OF_DECODING = 4  # that encoding and decoding take as long as, about
+CODING_STEPS = 4  # number of denoising steps that take as long as encoding and decoding
 
 
 @dataclass(frozen=True)
 class EvaluationTask:
-    """Clip `index` of a `part`, or of one `group` of it. `settings` differ from the usual ones; `other` is a second
-    caption and `scale` a LoRA's, for the parts that need them."""
+    """Clip `index` of a `part`, or of one of its groups.
+
+    `settings` replace the defaults. `other` is a second caption and `scale` the strength of a LoRA, for parts that use
+    them.
+    """
 
     part: str
     index: int
-    question: Question
+    prompt: EvaluationPrompt
     group: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     windows: int = 1
@@ -28,29 +31,29 @@ class EvaluationTask:
 
     @property
     def key(self) -> str:
-        """Its name among all tasks."""
+        """The unique name of the task."""
         return "/".join((self.part, *([self.group] if self.group else []), str(self.index)))
 
-    def cost(self, usual_steps: int) -> int:
-        """How long it takes, in steps of the model."""
-        steps = self.settings.get("num_inference_steps", usual_steps)
-        return self.windows * (steps + STEPS_OF_DECODING)
+    def cost(self, default_steps: int) -> int:
+        """The estimated duration in steps of the model."""
+        steps = self.settings.get("num_inference_steps", default_steps)
+        return self.windows * (steps + CODING_STEPS)
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What a clip had to show by attribute, what it shows, and numbers; `frames` uint8 [F, H, W, 3] for the eye."""
+class Comparison:
+    """Expected and measured words of a clip by attribute, numbers, and its `frames`, uint8 [F, H, W, 3]."""
 
-    asked: Mapping[str, str]
-    seen: Mapping[str, str | None]
+    expected: Mapping[str, str]
+    measured: Mapping[str, str | None]
     numbers: Mapping[str, float]
     frames: np.ndarray
 
 
-def judge(frames: np.ndarray, asked: Mapping[str, str], numbers: Mapping[str, float] | None = None) -> Judgement:
-    """Measure `frames` and hold them against what was `asked`."""
-    seen = measure_clip(frames)
-    return Judgement(asked, {name: getattr(seen, name) for name in asked}, numbers or {}, frames)
+def compare(frames: np.ndarray, expected: Mapping[str, str], numbers: Mapping[str, float] | None = None) -> Comparison:
+    """Measures `frames` and compares them with the `expected` words."""
+    clip = measure_clip(frames)
+    return Comparison(expected, {name: getattr(clip, name) for name in expected}, numbers or {}, frames)
 
 
 def psnr(frames: np.ndarray, others: np.ndarray) -> float:
@@ -59,6 +62,6 @@ def psnr(frames: np.ndarray, others: np.ndarray) -> float:
     return 99.0 if error == 0 else float(min(99.0, 10 * np.log10(255**2 / error)))
 
 
-def levels_apart(frames: np.ndarray, others: np.ndarray) -> float:
+def mean_level_difference(frames: np.ndarray, others: np.ndarray) -> float:
     """Mean absolute difference of two uint8 arrays of one shape, in levels of 255."""
     return float(np.abs(frames.astype(np.float64) - others).mean())

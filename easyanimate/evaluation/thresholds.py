@@ -1,4 +1,4 @@
-"""What a model must reach at least: `colour=0.97`, `i2v.first_frame_psnr=28`, `samplers.ddim.motion=0.9`."""
+"""Minimum values of metrics, such as `colour=0.97`, `i2v.first_frame_psnr=28` or `samplers.ddim.motion=0.9`."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,26 +8,26 @@ from easyanimate.errors import InvalidInput
 from easyanimate.evaluation.metrics import METRIC_GROUPS
 from easyanimate.evaluation.report.summary import Summary
 
-USUAL_PART = "t2v"  # of a name without one
+DEFAULT_PART = "t2v"  # of a name without a part
 ALL = "everything"
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """The least that a share (0 to 1) or a mean may be."""
+    """The minimum of a share (0 to 1) or of a mean."""
 
     part: str
     group: str
     metric: str
-    least: float
+    minimum: float
 
     @property
     def name(self) -> str:
-        """As it is said on the command line."""
+        """The name on the command line."""
         return ".".join(word for word in (self.part, self.group, self.metric) if word)
 
-    def reached(self, summaries: Mapping[str, Mapping[str, Summary]]) -> float | None:
-        """The value the model has; None if nothing was asked that tells."""
+    def value(self, summaries: Mapping[str, Mapping[str, Summary]]) -> float | None:
+        """The measured value; None if the evaluation does not contain it."""
         summary = summaries.get(self.part, {}).get(self.group)
         if summary is None:
             return None
@@ -39,16 +39,16 @@ class Threshold:
 
 
 def read_threshold(text: str, groups: Mapping[str, Sequence[str]]) -> Threshold:
-    """A floor as said; InvalidInput if there is no such number in an evaluation of these parts and their `groups`."""
+    """The threshold of a text. Raises InvalidInput if an evaluation with these `groups` has no such number."""
     name, _, number = text.partition("=")
     try:
-        least = float(number)
+        minimum = float(number)
     except ValueError:
-        least = math.nan
-    if not math.isfinite(least):
-        raise InvalidInput(f"a floor is NAME=NUMBER, as colour=0.97, got {text!r}")
+        minimum = math.nan
+    if not math.isfinite(minimum):
+        raise InvalidInput(f"a floor is NAME=NUMBER, for example colour=0.97, got {text!r}")
     *where, metric = name.strip().split(".")
-    part, group = where[0] if where else USUAL_PART, ".".join(where[1:])
+    part, group = where[0] if where else DEFAULT_PART, ".".join(where[1:])
     if part not in groups:
         raise InvalidInput(f"the floor {name} is of the part {part!r}; evaluated are {', '.join(groups)}")
     if group not in groups[part]:
@@ -56,4 +56,4 @@ def read_threshold(text: str, groups: Mapping[str, Sequence[str]]) -> Threshold:
     metrics = (*METRIC_GROUPS[part].attributes, *METRIC_GROUPS[part].numbers, ALL)
     if metric not in metrics:
         raise InvalidInput(f"{part} has no number {metric!r}; it has {', '.join(metrics)}")
-    return Threshold(part, group, metric, least)
+    return Threshold(part, group, metric, minimum)

@@ -1,4 +1,4 @@
-"""`python -m easyanimate.training vae|transformer|lora FILE [--set run.steps=10]`: one process of a training."""
+"""`python -m easyanimate.training vae|transformer|lora FILE [--set run.steps=10]` runs a training."""
 
 import sys
 

@@ -1,7 +1,10 @@
-"""Why a training cannot begin or go on, in a sentence for its user. Nothing that was saved is lost by it."""
+"""The error of a training that cannot start or continue."""
 
 from easyanimate.errors import EasyAnimateError
 
 
 class TrainingError(EasyAnimateError):
-    """A configuration, data or a checkpoint that does not fit, a loss that is no number, a disk that is full."""
+    """Invalid settings, unreadable data, an unsuitable checkpoint, a loss that is not finite, or a full disk.
+
+    The message is for the user. Everything that was saved before stays valid.
+    """

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.errors import exit_on_error
 from cli.local.render import DEFAULT_MODEL, LoadedModel, find_lora, load_model
 from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.lookup import find_model
@@ -18,7 +19,7 @@ from jobs.model.model_card import ModelCard
 from worker.models.cards import read_card
 
 if TYPE_CHECKING:
-    from easyanimate.evaluation import EvaluationModel, EvaluationTask, GeneratedVideo, Setup, TaskResult, Threshold
+    from easyanimate.evaluation import EvaluatedClip, EvaluationModel, EvaluationTask, Setup, TaskResult, Threshold
 
 EXCLUDED_SETTINGS = ("captions", "seed", "lora", "schedulers")  # recorded separately, or free to change
 
@@ -51,7 +52,8 @@ def evaluate(
     """
     from easyanimate.evaluation import choose_groups, plan_tasks, read_threshold
 
-    try:
+    stopped = f"stopped; the same command resumes from {output}"
+    with exit_on_error("evaluate", EasyAnimateError, InvalidRequest, OSError, code=2, on_interrupt=stopped):
         folder = find_model(model, models_dir)
         options = {"num_inference_steps": steps, "guidance_scale": guidance_scale, "scheduler": scheduler}
         file = None if lora is None else find_lora(lora, models_dir)
@@ -61,14 +63,8 @@ def evaluate(
         output.mkdir(parents=True, exist_ok=True)
         loaded = _load(folder, memory, dtype, setup)
         missed = evaluate_all(loaded, setup, tasks, thresholds, output, workers)
-    except KeyboardInterrupt:
-        typer.echo(f"stopped; the same command resumes from {output}", err=True)
-        raise typer.Exit(130) from None
-    except (EasyAnimateError, InvalidRequest, OSError) as problem:
-        typer.echo(f"easyanimate evaluate: {problem}", err=True)
-        raise typer.Exit(2) from problem
     if missed:
-        typer.echo(f"missed: {', '.join(f'{each.name} {each.least:g}' for each in missed)}", err=True)
+        typer.echo(f"missed: {', '.join(f'{each.name} {each.minimum:g}' for each in missed)}", err=True)
         raise typer.Exit(1)
 
 
@@ -114,7 +110,7 @@ def evaluate_all(
 
     from easyanimate.evaluation import Ledger, run_tasks, write_report
 
-    about = describe(loaded, setup)
+    about = describe_run(loaded, setup)
     ledger = Ledger(output, about)
     work = sum(task.cost(setup.num_inference_steps) for task in tasks)
     done = sum(task.cost(setup.num_inference_steps) for task in tasks if task.key in ledger.results)
@@ -133,15 +129,15 @@ def evaluate_all(
 
 def _generators(
     loaded: LoadedModel, setup: "Setup", workers: int
-) -> "Callable[[Sequence[EvaluationTask]], Iterable[GeneratedVideo]]":
+) -> "Callable[[Sequence[EvaluationTask]], Iterable[EvaluatedClip]]":
     """Renders clips with the model of this process, or with one in each of several processes."""
-    from easyanimate.evaluation import EvaluationModel, in_turn, side_by_side
+    from easyanimate.evaluation import EvaluationModel, run_in_processes, run_sequentially
 
     if workers == 1:
-        return partial(in_turn, maker=EvaluationModel(loaded.pipe, setup))
+        return partial(run_sequentially, model=EvaluationModel(loaded.pipe, setup))
     return partial(
-        side_by_side,
-        open_maker=partial(_open_model, loaded.folder, loaded.memory, loaded.dtype, setup),
+        run_in_processes,
+        open_model=partial(_open_model, loaded.folder, loaded.memory, loaded.dtype, setup),
         workers=workers,
     )
 
@@ -156,7 +152,7 @@ def _open_model(folder: Path, memory: str, dtype: str, setup: "Setup") -> "Evalu
     return EvaluationModel(_load(folder, memory, dtype, setup).pipe, setup)
 
 
-def describe(loaded: LoadedModel, setup: "Setup") -> dict[str, Any]:
+def describe_run(loaded: LoadedModel, setup: "Setup") -> dict[str, Any]:
     """Everything that determines the results; results of other runs are not mixed with them."""
     from easyanimate.files.manifest import file_sha256, model_sha256
 
@@ -187,10 +183,10 @@ def machine_info() -> dict[str, Any]:
 
 def show_result(results: "list[TaskResult]") -> None:
     """Prints the tables."""
-    from easyanimate.evaluation import METRIC_GROUPS, by_group, lines_of
+    from easyanimate.evaluation import METRIC_GROUPS, summarise_groups, table_lines
 
-    for part, groups in by_group(results).items():
+    for part, groups in summarise_groups(results).items():
         typer.echo(f"\n{METRIC_GROUPS[part].title}")
-        for line in lines_of(part, groups):
+        for line in table_lines(part, groups):
             typer.echo(line)
     typer.echo("")

@@ -1,4 +1,4 @@
-"""What is judged already, on disk: an evaluation that was stopped goes on where it was."""
+"""The results on disk, so that an interrupted evaluation can continue."""
 
 import json
 from collections.abc import Mapping
@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 
 from easyanimate.errors import InvalidInput
-from easyanimate.evaluation.task import EvaluationTask, Judgement
+from easyanimate.evaluation.task import Comparison, EvaluationTask
 from easyanimate.files.contact_sheet import contact_sheet
 
 RESULTS = "results.jsonl"
 STRIPS = "clips"
+NAMES_IN_FILE = {"expected": "asked", "measured": "seen"}  # fields with another name in the file
+FIELDS_OF_FILE = {name: field for field, name in NAMES_IN_FILE.items()}
 
 
 @dataclass(frozen=True)
 class TaskResult:
-    """A judged clip, as it is written down. `failed` says why there is none, "" if there is."""
+    """The result of one clip. `failed` is the reason if there is no clip, and else ""."""
 
     key: str
     part: str
@@ -26,28 +28,38 @@ class TaskResult:
     index: int
     caption: str
     seed: int
-    asked: Mapping[str, str]
-    seen: Mapping[str, str | None]
+    expected: Mapping[str, str]
+    measured: Mapping[str, str | None]
     numbers: Mapping[str, float]
     seconds: float
     failed: str = ""
 
     @classmethod
-    def of(cls, task: EvaluationTask, outcome: Judgement, seconds: float, failed: str = "") -> "TaskResult":
+    def of(cls, task: EvaluationTask, comparison: Comparison, seconds: float, failed: str = "") -> "TaskResult":
         """The result of a task."""
-        named = (task.key, task.part, task.group, task.index, task.question.caption, task.question.seed)
-        return cls(*named, outcome.asked, outcome.seen, outcome.numbers, round(seconds, 3), failed)
+        named = (task.key, task.part, task.group, task.index, task.prompt.caption, task.prompt.seed)
+        return cls(*named, comparison.expected, comparison.measured, comparison.numbers, round(seconds, 3), failed)
+
+    @classmethod
+    def from_json(cls, line: str) -> "TaskResult":
+        """The result of a line of the file. Raises ValueError or TypeError."""
+        values: dict[str, Any] = dict(json.loads(line))
+        return cls(**{FIELDS_OF_FILE.get(name, name): value for name, value in values.items()})
+
+    def to_json(self) -> str:
+        """A line of the file."""
+        return json.dumps({NAMES_IN_FILE.get(name, name): value for name, value in asdict(self).items()})
 
     @property
     def wrong(self) -> list[str]:
-        """The attributes that do not show what was asked."""
-        return [name for name, word in self.asked.items() if self.seen.get(name) != word]
+        """The attributes whose measured word is not the expected one."""
+        return [name for name, word in self.expected.items() if self.measured.get(name) != word]
 
 
 class Ledger:
-    """The results in a folder, a line for each, and a strip of frames for each.
+    """The results in a folder: a file with a line for each, and an image with some frames for each.
 
-    The first line says of which model and settings they are; those of another one are not mixed in (InvalidInput).
+    The first line identifies model and settings. Raises InvalidInput for a folder of another model or other settings.
     """
 
     def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
@@ -57,16 +69,16 @@ class Ledger:
         self.results = self._read() if self._path.exists() else self._begin()
 
     def add(self, result: TaskResult, frames: np.ndarray) -> None:
-        """Keep a result, and some of its frames."""
+        """Adds a result and an image with some of its frames."""
         strip = self.strip(result.key)
         strip.parent.mkdir(parents=True, exist_ok=True)
         contact_sheet(frames).save(strip)
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(result)) + "\n")
+            file.write(result.to_json() + "\n")
         self.results[result.key] = result
 
     def strip(self, key: str) -> Path:
-        """The picture of a result's frames."""
+        """The path of the image with the frames of a result."""
         return self._folder / STRIPS / f"{key}.png"
 
     def _begin(self) -> dict[str, TaskResult]:
@@ -74,15 +86,15 @@ class Ledger:
         return {}
 
     def _read(self) -> dict[str, TaskResult]:
-        """What is there, cut after the last whole line: a writer may have been killed."""
+        """The results of all complete lines; an incomplete last line of a killed process is removed."""
         text = self._path.read_text(encoding="utf-8")
         whole = text[: text.rfind("\n") + 1]
         first, *lines = whole.splitlines() or [""]
         if first != self._first:
             other = "results of another model or of other settings"
-            raise InvalidInput(f"{self._folder} holds {other}; choose another folder or remove it")
+            raise InvalidInput(f"{self._folder} contains {other}; choose another folder or remove it")
         try:
-            results = [TaskResult(**json.loads(line)) for line in lines]
+            results = [TaskResult.from_json(line) for line in lines]
         except (ValueError, TypeError) as problem:
             raise InvalidInput(f"{self._path} is damaged: {problem}; choose another folder or remove it") from problem
         if whole != text:

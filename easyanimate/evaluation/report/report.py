@@ -1,47 +1,50 @@
-"""The report of an evaluation: report.json for programs, report.md and contact sheets for people."""
+"""The report of an evaluation: report.json, report.md and contact sheets."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from easyanimate.evaluation.metrics import METRIC_GROUPS
 from easyanimate.evaluation.report.ledger import Ledger, TaskResult
 from easyanimate.evaluation.report.sheets import save_sheets
-from easyanimate.evaluation.report.summary import Share, Summary, by_group
+from easyanimate.evaluation.report.summary import Share, Summary, summarise_groups
 from easyanimate.evaluation.thresholds import ALL, Threshold
 
 Summaries = Mapping[str, Mapping[str, Summary]]
 
 
 def write_report(
-    folder: Path, about: Mapping[str, Any], results: Sequence[TaskResult], floors: Sequence[Threshold], ledger: Ledger
+    folder: Path,
+    about: Mapping[str, Any],
+    results: Sequence[TaskResult],
+    thresholds: Sequence[Threshold],
+    ledger: Ledger,
 ) -> list[Threshold]:
-    """Write everything to `folder`; the floors that are missed. `about` says what was evaluated, and on what."""
-    summaries = by_group(results)
+    """Writes the report to `folder`; returns the missed thresholds. `about` describes the model and its settings."""
+    summaries = summarise_groups(results)
     sheets = {
         part: save_sheets([result for result in results if result.part == part], ledger, folder) for part in summaries
     }
     parts = {
-        part: {group or "all": asdict(summary) for group, summary in groups.items()}
+        part: {group or "all": summary.to_json() for group, summary in groups.items()}
         for part, groups in summaries.items()
     }
-    checked = [{"name": f.name, "least": f.least, "reached": f.reached(summaries)} for f in floors]
-    text = json.dumps({**about, "parts": parts, "floors": checked}, indent=2, ensure_ascii=False)
+    floors = [{"name": each.name, "least": each.minimum, "reached": each.value(summaries)} for each in thresholds]
+    text = json.dumps({**about, "parts": parts, "floors": floors}, indent=2, ensure_ascii=False)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
-    (folder / "report.md").write_text(_markdown(about, summaries, floors, sheets), encoding="utf-8")
-    return [floor for floor in floors if not is_met(floor, summaries)]
+    (folder / "report.md").write_text(_markdown(about, summaries, thresholds, sheets), encoding="utf-8")
+    return [each for each in thresholds if not is_met(each, summaries)]
 
 
-def is_met(floor: Threshold, summaries: Summaries) -> bool:
-    """Whether the model is there; a number that was not measured does not count as reached."""
-    reached = floor.reached(summaries)
-    return reached is not None and reached >= floor.least
+def is_met(threshold: Threshold, summaries: Summaries) -> bool:
+    """Whether a threshold is reached; one without a measured value is not."""
+    value = threshold.value(summaries)
+    return value is not None and value >= threshold.minimum
 
 
-def lines_of(part: str, groups: Mapping[str, Summary]) -> list[str]:
-    """The table of a part: a line for each group, shares in percent."""
+def table_lines(part: str, groups: Mapping[str, Summary]) -> list[str]:
+    """The table of a part: a row for each group, shares in percent."""
     attributes = _names(summary.attributes for summary in groups.values())
     numbers = _names(summary.numbers for summary in groups.values())
     first = [part] if any(groups) else []
@@ -61,16 +64,16 @@ def lines_of(part: str, groups: Mapping[str, Summary]) -> list[str]:
 
 
 def _markdown(
-    about: Mapping[str, Any], summaries: Summaries, floors: Sequence[Threshold], sheets: Mapping[str, list[Path]]
+    about: Mapping[str, Any], summaries: Summaries, thresholds: Sequence[Threshold], sheets: Mapping[str, list[Path]]
 ) -> str:
     lines = [f"# Evaluation of {about['model']}", ""]
-    lines += ["| | |", "|---|---|", *(_row([name, _said(about[name])]) for name in about if name != "world")]
-    lines += ["", "Shares are in percent; a mean of numbers comes with its least and most."]
-    if floors:
+    lines += ["| | |", "|---|---|", *(_row([name, _text(about[name])]) for name in about if name != "world")]
+    lines += ["", "Shares are in percent. Numbers are means, with minimum and maximum."]
+    if thresholds:
         lines += ["", "## Floors", "", "| floor | least | reached | |", "|---|---|---|---|"]
-        lines += [_floor_row(floor, summaries) for floor in floors]
+        lines += [_threshold_row(each, summaries) for each in thresholds]
     for part, groups in summaries.items():
-        lines += ["", f"## {METRIC_GROUPS[part].title}", "", *lines_of(part, groups)]
+        lines += ["", f"## {METRIC_GROUPS[part].title}", "", *table_lines(part, groups)]
         if not any(groups):
             lines += ["", *_details(groups[""])]
         lines += ["", *(f"[{sheet.name}]({sheet.name})" for sheet in sheets[part])]
@@ -78,22 +81,23 @@ def _markdown(
 
 
 def _details(summary: Summary) -> list[str]:
-    """How sure each share is, and the share of each word."""
-    lines = ["| attribute | right | 95 in 100 sure | by word |", "|---|---|---|---|"]
+    """The confidence interval of each share, and the share of each word."""
+    lines = ["| attribute | right | 95 % confidence | by word |", "|---|---|---|---|"]
     for name, share in summary.attributes.items():
-        words = ", ".join(f"{word} {each.right}/{each.asked}" for word, each in summary.words[name].items())
-        sure = f"{100 * share.low:.1f} to {100 * share.high:.1f}"
-        lines.append(_row([name, f"{share.right}/{share.asked}", sure, words]))
+        words = ", ".join(f"{word} {each.right}/{each.total}" for word, each in summary.words[name].items())
+        interval = f"{100 * share.low:.1f} to {100 * share.high:.1f}"
+        lines.append(_row([name, f"{share.right}/{share.total}", interval, words]))
     return lines
 
 
-def _floor_row(floor: Threshold, summaries: Summaries) -> str:
-    reached = floor.reached(summaries)
-    told = "not measured" if reached is None else f"{reached:g}"
-    return _row([floor.name, f"{floor.least:g}", told, "met" if is_met(floor, summaries) else "**missed**"])
+def _threshold_row(threshold: Threshold, summaries: Summaries) -> str:
+    value = threshold.value(summaries)
+    text = "not measured" if value is None else f"{value:g}"
+    result = "met" if is_met(threshold, summaries) else "**missed**"
+    return _row([threshold.name, f"{threshold.minimum:g}", text, result])
 
 
-def _said(value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {each}" for name, each in value.items())
     return str(value)

@@ -1,31 +1,33 @@
-"""Many results as a few shares and means."""
+"""Summaries of results: shares and means."""
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import fmean
+from typing import Any
 
 from easyanimate.evaluation.report.ledger import TaskResult
 from easyanimate.training.shapes import ATTRIBUTES
 
-SURE = 1.96  # standard deviations either side: 95 in 100
+Z_95 = 1.96  # half width of a 95 % confidence interval in standard deviations
+NAMES_IN_FILE = {"total": "asked"}  # fields with another name in report.json
 
 
 @dataclass(frozen=True)
 class Share:
-    """`right` of `asked`, and between which shares the true one lies, 95 times in 100 (Wilson's interval)."""
+    """`right` of `total` clips, with the 95 % confidence interval (Wilson's)."""
 
     right: int
-    asked: int
+    total: int
     share: float
     low: float
     high: float
 
     @classmethod
-    def of(cls, verdicts: Sequence[bool]) -> "Share":
-        """The share of True; there is at least one verdict."""
-        right, n = sum(verdicts), len(verdicts)
-        share, z = right / n, SURE
+    def of(cls, values: Sequence[bool]) -> "Share":
+        """The share of True in one or more values."""
+        right, n = sum(values), len(values)
+        share, z = right / n, Z_95
         middle = (share + z * z / (2 * n)) / (1 + z * z / n)
         reach = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
         return cls(right, n, round(share, 4), round(max(0.0, middle - reach), 4), round(min(1.0, middle + reach), 4))
@@ -33,7 +35,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Spread:
-    """A number over many clips."""
+    """Mean, minimum and maximum of a number over clips."""
 
     mean: float
     least: float
@@ -41,15 +43,15 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """Of at least one value."""
+        """The spread of one or more values."""
         return cls(*(round(value, 3) for value in (fmean(values), min(values), max(values))))
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A part or one group of it: how often each attribute was right, how often all were, and the numbers.
+    """The results of a part, or of one group of it: the share of each attribute, of all together, and the numbers.
 
-    `words` has the shares by attribute and the word that was asked, as shape, circle.
+    `words` has the shares by attribute and expected word, for example shape and circle.
     """
 
     clips: int
@@ -60,36 +62,38 @@ class Summary:
     numbers: dict[str, Spread]
     words: dict[str, dict[str, Share]]
 
+    def to_json(self) -> dict[str, Any]:
+        """The content of report.json."""
+        return asdict(self, dict_factory=lambda pairs: {NAMES_IN_FILE.get(name, name): value for name, value in pairs})
+
 
 def summarise(results: Sequence[TaskResult]) -> Summary:
-    """Of at least one result."""
-    attributes = [name for name in (*ATTRIBUTES, "style") if any(name in result.asked for result in results)]
+    """The summary of one or more results."""
+    attributes = [name for name in (*ATTRIBUTES, "style") if any(name in result.expected for result in results)]
     numbers = list(dict.fromkeys(name for result in results for name in result.numbers))
     return Summary(
         clips=len(results),
         failed=sum(bool(result.failed) for result in results),
         seconds=round(fmean(result.seconds for result in results), 3),
-        attributes={name: Share.of(_verdicts(results, name)) for name in attributes},
+        attributes={name: Share.of(_is_right(results, name)) for name in attributes},
         everything=Share.of([not result.wrong for result in results]),
         numbers={name: Spread.of([r.numbers[name] for r in results if name in r.numbers]) for name in numbers},
         words={name: _by_word(results, name) for name in attributes},
     )
 
 
-def by_group(results: Iterable[TaskResult]) -> dict[str, dict[str, Summary]]:
-    """A summary for each part and each group of it, "" where there is but one."""
-    sorted_out: dict[str, dict[str, list[TaskResult]]] = {}
+def summarise_groups(results: Iterable[TaskResult]) -> dict[str, dict[str, Summary]]:
+    """A summary for each part and each of its groups; "" is the group of a part without groups."""
+    by_part: dict[str, dict[str, list[TaskResult]]] = {}
     for result in results:
-        sorted_out.setdefault(result.part, {}).setdefault(result.group, []).append(result)
-    return {
-        part: {group: summarise(members) for group, members in groups.items()} for part, groups in sorted_out.items()
-    }
+        by_part.setdefault(result.part, {}).setdefault(result.group, []).append(result)
+    return {part: {group: summarise(members) for group, members in groups.items()} for part, groups in by_part.items()}
 
 
-def _verdicts(results: Sequence[TaskResult], name: str) -> list[bool]:
-    return [name not in result.wrong for result in results if name in result.asked]
+def _is_right(results: Sequence[TaskResult], name: str) -> list[bool]:
+    return [name not in result.wrong for result in results if name in result.expected]
 
 
 def _by_word(results: Sequence[TaskResult], name: str) -> dict[str, Share]:
-    words = sorted({result.asked[name] for result in results if name in result.asked})
-    return {word: Share.of(_verdicts([r for r in results if r.asked.get(name) == word], name)) for word in words}
+    words = sorted({result.expected[name] for result in results if name in result.expected})
+    return {word: Share.of(_is_right([r for r in results if r.expected.get(name) == word], name)) for word in words}

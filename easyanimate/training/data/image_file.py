@@ -1,4 +1,4 @@
-"""Pictures on disk: how large they are seen, by their headers alone, and what is in them."""
+"""Image files: the displayed size from the header alone, and the pixels."""
 
 from pathlib import Path
 
@@ -12,29 +12,29 @@ SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations in which width and height are excha
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Width and height as it is seen; nothing is decoded. InvalidInput if the header cannot be read."""
+    """Displayed width and height, without decoding. Raises InvalidInput if the header cannot be read."""
     try:
-        with Image.open(path) as picture:
-            width, height = picture.size
-            is_turned = _orientation(picture) in SIDEWAYS and picture.format != "TIFF"  # Pillow does it for a TIFF
-            return (height, width) if is_turned else (width, height)
-    except Exception as problem:  # fed with damaged files, decoders raise almost anything
-        raise InvalidInput(f"{path} is not a picture that can be read: {problem}") from problem
+        with Image.open(path) as image:
+            width, height = image.size
+            is_rotated = _orientation(image) in SIDEWAYS and image.format != "TIFF"  # Pillow rotates a TIFF itself
+            return (height, width) if is_rotated else (width, height)
+    except Exception as problem:  # decoders raise many kinds of errors for damaged files
+        raise InvalidInput(f"{path} is not a readable image: {problem}") from problem
 
 
 def read_image_file(path: Path) -> np.ndarray:
-    """[H, W, 3], uint8 RGB: upright, and on white where it is transparent. InvalidInput if it cannot be decoded."""
+    """Pixels [H, W, 3] in uint8 RGB, upright, with transparency on white. Raises InvalidInput."""
     try:
-        with Image.open(path) as picture:
-            _orientation(picture)
-            return np.asarray(to_rgb(picture))
+        with Image.open(path) as image:
+            _orientation(image)
+            return np.asarray(to_rgb(image))
     except Exception as problem:
-        raise InvalidInput(f"{path} is not a picture that can be read: {problem}") from problem
+        raise InvalidInput(f"{path} is not a readable image: {problem}") from problem
 
 
-def _orientation(picture: Image.Image) -> int:
-    """As it stands before the pixels; asked first, this is what Pillow goes by from then on.
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation of the header; Pillow then uses this value when it decodes the image.
 
-    A PNG's own `getexif` would decode all of it, to see whether there is a tag behind the pixels too.
+    The `getexif` of a PNG would decode the whole image to find a tag after the pixels.
     """
-    return int(Image.Image.getexif(picture).get(ExifTags.Base.Orientation, 1))
+    return int(Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1))

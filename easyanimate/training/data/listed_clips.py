@@ -1,4 +1,4 @@
-"""Images and videos of a metadata list as a source, in aspect-ratio buckets (spec: transformer 19.2)."""
+"""Images and videos of a metadata list as a source of clips, in aspect-ratio buckets (spec: transformer 19.2)."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -19,48 +19,50 @@ from easyanimate.training.data.sources import Clips
 from easyanimate.training.errors import TrainingError
 from easyanimate.training.run.configuration import BatchSettings
 
-TRIES = 20  # buckets without a file that can be read, before a list counts as useless
-Read = tuple[ListedFile, Tensor]  # with its clip [3, F, H, W] in [-1, 1]
+MAX_TRIES = 20  # buckets without a readable file before the training fails
+LoadedFile = tuple[ListedFile, Tensor]  # with its clip [3, F, H, W] in [-1, 1]
 
 
 class ListedClips:
-    """A batch follows from the files and the random numbers alone, whatever was drawn before.
+    """The files of a list as batches, which depend on the files and the random numbers only.
 
-    A file that cannot be read is named on stderr, counted, and replaced by the next one of the same bucket; when more
-    than `most_broken` of all are, TrainingError.
+    An unreadable file is reported on stderr, counted, and replaced by the next one of the same bucket. If more than the
+    share `most_broken` of the files is unreadable, TrainingError is raised.
     """
 
     def __init__(self, metadata: Path, folder: Path, *, most_broken: float = 0.1, whole_length: float = 0.9) -> None:
-        """With `whole_length` (a share) a video is as long as the batch allows, else a shorter multiple of 8."""
+        """A share `whole_length` of the videos is as long as the batch allows; the others are shorter."""
         self.whole_length = whole_length
         self._files = ListedFiles(read_metadata_list(metadata, folder), folder, most_broken=most_broken)
 
     @property
     def broken(self) -> frozenset[str]:
-        """The files that could not be read."""
+        """The unreadable files."""
         return frozenset(self._files.broken)
 
-    def refuse_unless_suits(self, kinds: Sequence[BatchSettings]) -> None:
-        """Raises TrainingError if the list has nothing for one of these batches."""
+    def check_batches(self, kinds: Sequence[BatchSettings]) -> None:
+        """Raises TrainingError if the list has no files for one of these batches."""
         for kind in kinds:
-            self._files.refuse_without(_type_of(kind))
+            self._files.check_has(_type_of(kind))
 
     def clips(self, kind: BatchSettings, random: Random) -> Clips:
-        """A batch of files of one bucket; videos where `kind.frames` is more than 1. Raises TrainingError."""
-        which = _type_of(kind)
+        """A batch of files of one bucket, images for `kind.frames` = 1. Raises TrainingError."""
+        file_type = _type_of(kind)
         base = round((kind.height * kind.width) ** 0.5)
-        for _ in range(TRIES):
-            bucket, files = self._files.draw_bucket(which, base, random)
+        for _ in range(MAX_TRIES):
+            bucket, files = self._files.draw_bucket(file_type, base, random)
             batch = self._read_batch(files, bucket, kind, random)
             if batch:
                 return self._cut(batch, kind.frames, random)
-        raise TrainingError(f"no batch of {which}s could be read in {TRIES} tries; look at the files named before")
+        raise TrainingError(
+            f"no batch of {file_type}s could be read in {MAX_TRIES} tries; check the files reported before"
+        )
 
     def _read_batch(
         self, files: Sequence[ListedFile], bucket: Bucket, kind: BatchSettings, random: Random
-    ) -> list[Read]:
-        """As many as asked for: none comes twice before all came once. Empty if no file can be read."""
-        batch: list[Read] = []
+    ) -> list[LoadedFile]:
+        """The files of a batch; no file is used twice before all are used once. Empty if no file can be read."""
+        batch: list[LoadedFile] = []
         while len(batch) < kind.batch_size:
             order = _in_random_order(files, random)
             more = list(islice(self._readable(order, bucket, kind.frames, random), kind.batch_size - len(batch)))
@@ -69,7 +71,9 @@ class ListedClips:
             batch += more
         return batch
 
-    def _readable(self, order: Iterator[ListedFile], bucket: Bucket, num_frames: int, random: Random) -> Iterator[Read]:
+    def _readable(
+        self, order: Iterator[ListedFile], bucket: Bucket, num_frames: int, random: Random
+    ) -> Iterator[LoadedFile]:
         for file in order:
             try:
                 clip = _read(file, bucket, num_frames, random)
@@ -78,10 +82,10 @@ class ListedClips:
                 continue
             yield file, clip
 
-    def _cut(self, batch: list[Read], most: int, random: Random) -> Clips:
-        """All as long as the shortest, or shorter still."""
+    def _cut(self, batch: list[LoadedFile], max_frames: int, random: Random) -> Clips:
+        """The clips of a batch, cut to the length of the shortest or less."""
         is_whole = random.random() < self.whole_length
-        length = _common_length([clip.shape[1] for _, clip in batch], most, None if is_whole else random)
+        length = _common_length([clip.shape[1] for _, clip in batch], max_frames, None if is_whole else random)
         pixels = torch.stack([clip[:, :length] for _, clip in batch])
         texts = [file.entry.text for file, _ in batch]
         return Clips(lambda: pixels, lambda i, _: texts[i])
@@ -92,7 +96,7 @@ def _type_of(kind: BatchSettings) -> str:
 
 
 def _in_random_order(files: Sequence[ListedFile], random: Random) -> Iterator[ListedFile]:
-    """Each once; costs only as much as is taken, however long the list (a shuffle that remembers what it moved)."""
+    """Each file once, in random order: a lazy shuffle, whose cost depends on the number of files used."""
     moved: dict[int, int] = {}
     for last in reversed(range(len(files))):
         i = random.randint(0, last)
@@ -101,25 +105,25 @@ def _in_random_order(files: Sequence[ListedFile], random: Random) -> Iterator[Li
 
 
 def _read(file: ListedFile, bucket: Bucket, num_frames: int, random: Random) -> Tensor:
-    """A clip [3, F, H, W] of at most `num_frames` from a random place. InvalidInput if it cannot be decoded.
+    """A clip [3, F, H, W] of at most `num_frames` at a random position. Raises InvalidInput if it cannot be decoded.
 
-    A video whose header promised more than is there by then is read from its first frame on.
+    A video with fewer frames than its header says is read from its first frame.
     """
     if file.entry.type == "image":
         return _fit(read_image_file(file.path), bucket)[:, None]
-    promised = file.header.num_frames
-    start = random.randint(0, max(0, promised - num_frames))
+    header_frames = file.header.num_frames
+    start = random.randint(0, max(0, header_frames - num_frames))
     frames = [_fit(frame, bucket) for frame in read_window(file.path, start, num_frames)]
     if start and len(frames) < num_frames:
         frames = [_fit(frame, bucket) for frame in read_window(file.path, 0, num_frames)]
     if not frames:
-        raise InvalidInput(f"{file.path} has no frame in it, though its header promises {promised}")
+        raise InvalidInput(f"{file.path} contains no frames, but its header says {header_frames}")
     return torch.stack(frames, dim=1)
 
 
-def _common_length(lengths: list[int], most: int, shorter: Random | None) -> int:
-    """The shortest length, cut to a multiple of 8, or 1; a random shorter one with `shorter`."""
-    length = min([*lengths, most]) // FRAMES_PER_SLICE * FRAMES_PER_SLICE
+def _common_length(lengths: list[int], max_frames: int, shorter: Random | None) -> int:
+    """The shortest length, cut to a multiple of 8, or 1; with `shorter` a random shorter length."""
+    length = min([*lengths, max_frames]) // FRAMES_PER_SLICE * FRAMES_PER_SLICE
     if length == 0:
         return 1
     if shorter is None or length == FRAMES_PER_SLICE:
@@ -128,7 +132,7 @@ def _common_length(lengths: list[int], most: int, shorter: Random | None) -> int
 
 
 def _fit(frame: np.ndarray, bucket: Bucket) -> Tensor:
-    """[3, H, W] in [-1, 1]: a frame [H, W, 3] scaled to cover the bucket, and cut about the middle."""
+    """Scales a frame [H, W, 3] to cover the bucket and crops its centre: [3, H, W] in [-1, 1]."""
     width, height = bucket
     old_height, old_width = frame.shape[:2]
     scale = max(width / old_width, height / old_height)

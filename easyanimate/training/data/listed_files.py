@@ -1,4 +1,4 @@
-"""The files of a metadata list that can be read: their sizes from headers alone, sorted into aspect-ratio buckets."""
+"""The readable files of a metadata list, in aspect-ratio buckets by the sizes in their headers."""
 
 import sys
 from collections import defaultdict
@@ -21,7 +21,7 @@ Bucket = tuple[int, int]  # width and height in pixels
 
 @dataclass(frozen=True)
 class ListedFile:
-    """An entry, where it is, and what its header promises. An image has one frame."""
+    """An entry of the list with its path and its header; an image has one frame."""
 
     entry: ListEntry
     path: Path
@@ -29,57 +29,59 @@ class ListedFile:
 
 
 class ListedFiles:
-    """Each that cannot be read is named on stderr and counted; when more than `most_broken` of all are, TrainingError.
+    """The files of a list. Unreadable files are reported on stderr and counted.
 
-    Left out are only those with a broken header, which every process finds at its start. What turns out later is
-    counted and no more: a training that goes on from a checkpoint knows nothing of it, and must draw the same.
+    If more than the share `most_broken` is unreadable, TrainingError is raised. Only files with a broken header are
+    removed, because each process detects them at its start. Files that fail later are only counted: a resumed training
+    does not know them and must draw the same batches.
     """
 
     def __init__(self, entries: Sequence[ListEntry], folder: Path, *, most_broken: float) -> None:
         self.most_broken = most_broken
         self.broken: set[str] = set()
         self._total = len({entry.file_path for entry in entries})
-        files = self._look_at(entries, folder)
+        files = self._read_headers(entries, folder)
         self._by_type = {kind: [file for file in files if file.entry.type == kind] for kind in ("image", "video")}
         self._buckets: dict[tuple[str, int], dict[Bucket, list[ListedFile]]] = {}
 
-    def refuse_without(self, kind: str) -> None:
+    def check_has(self, kind: str) -> None:
         """Raises TrainingError if there is no file of this `kind`, image or video."""
         if not self._by_type[kind]:
-            raise TrainingError(f"the list holds no {kind} that can be read, but a batch needs some")
+            raise TrainingError(f"the list contains no readable {kind}, but a batch needs one")
 
     def draw_bucket(self, kind: str, base: int, random: Random) -> tuple[Bucket, Sequence[ListedFile]]:
-        """The bucket of a random file, so that larger ones come more often, and all files in it.
+        """The bucket of a random file, and all files in it; larger buckets are drawn more often.
 
-        `kind` is image or video, `base` the side of the square whose area all buckets have. Raises TrainingError.
+        `kind` is image or video. `base` is the side of the square with the area of all buckets. Raises TrainingError.
         """
-        self.refuse_without(kind)
+        self.check_has(kind)
         if (kind, base) not in self._buckets:
             self._buckets[kind, base] = _sort(self._by_type[kind], base)
         bucket = _bucket(random.choice(self._by_type[kind]), base)
         return bucket, self._buckets[kind, base][bucket]
 
     def count_broken(self, entry: ListEntry, error: Exception) -> None:
-        """Name a file that cannot be read, once. Raises TrainingError when it is one too many."""
+        """Counts and reports an unreadable file, once. Raises TrainingError if there are too many."""
         if entry.file_path in self.broken:
             return
         self.broken.add(entry.file_path)
-        tqdm.write(f"left out {entry.file_path}: {error} ({len(self.broken)} of {self._total})", file=sys.stderr)
+        tqdm.write(f"skipped {entry.file_path}: {error} ({len(self.broken)} of {self._total})", file=sys.stderr)
         if len(self.broken) > self.most_broken * self._total:
             raise TrainingError(
                 f"{len(self.broken)} of {self._total} files cannot be read, more than {self.most_broken:.0%}; "
                 f"the last is {entry.file_path}: {error}"
             ) from error
 
-    def _look_at(self, entries: Sequence[ListEntry], folder: Path) -> list[ListedFile]:
-        """Those whose headers can be read. A file that is listed often is opened but once."""
-        look, found = cache(_header), []
-        for entry in tqdm(entries, desc="looking at files", unit="file", delay=2, disable=None):
+    def _read_headers(self, entries: Sequence[ListEntry], folder: Path) -> list[ListedFile]:
+        """The files with readable headers. A file that is listed several times is opened once."""
+        read, listed = cache(_header), []
+        for entry in tqdm(entries, desc="reading headers", unit="file", delay=2, disable=None):
             try:
-                found.append(ListedFile(entry, folder / entry.file_path, look(entry.type, folder / entry.file_path)))
+                path = folder / entry.file_path
+                listed.append(ListedFile(entry, path, read(entry.type, path)))
             except (OSError, ValueError) as error:
                 self.count_broken(entry, error)
-        return found
+        return listed
 
 
 def _header(kind: str, path: Path) -> VideoHeader:

@@ -1,4 +1,4 @@
-"""Upstream's metadata list: a JSON file of `{"file_path", "text", "type"}`, images and videos (spec: pipelines 15)."""
+"""The metadata list of EasyAnimate: a JSON file with `{"file_path", "text", "type"}` entries (spec: pipelines 15)."""
 
 import json
 from pathlib import Path, PurePath
@@ -10,13 +10,13 @@ from easyanimate.errors import CheckpointError
 from easyanimate.training.errors import TrainingError
 from easyanimate.weights.file_content import check_content
 
-_VIDEO_ENDINGS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"})
+_VIDEO_EXTENSIONS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"})
 
 
 class ListEntry(BaseModel):
-    """One file and what is said of it. `file_path` is relative to the data folder.
+    """A file with its caption. `file_path` is relative to the data folder.
 
-    In a list it may be absolute, if it lies in there. Without `type`, the ending of a file says that it is a video.
+    In a list the path may be absolute if it is inside the data folder. Without `type`, the file extension decides.
     """
 
     file_path: str = Field(min_length=1)
@@ -25,15 +25,15 @@ class ListEntry(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _type_by_ending(cls, values: Any) -> Any:
+    def _type_by_extension(cls, values: Any) -> Any:
         if not isinstance(values, dict) or "type" in values:
             return values
-        is_video = PurePath(str(values.get("file_path"))).suffix.lower() in _VIDEO_ENDINGS
+        is_video = PurePath(str(values.get("file_path"))).suffix.lower() in _VIDEO_EXTENSIONS
         return {**values, "type": "video" if is_video else "image"}
 
     @field_validator("file_path")
     @classmethod
-    def _stays_in_the_folder(cls, file_path: str, info: ValidationInfo) -> str:
+    def _is_inside_the_folder(cls, file_path: str, info: ValidationInfo) -> str:
         folder = Path(info.context or ".")
         path = PurePath(file_path)
         if path.is_absolute():
@@ -48,15 +48,15 @@ class ListEntry(BaseModel):
 
 
 def read_metadata_list(file: Path, folder: Path | None = None) -> tuple[ListEntry, ...]:
-    """The entries of the list, whose files lie in `folder` (the list's own, if not said).
+    """The entries of a list; their files are in `folder`, by default the folder of the list.
 
-    Raises TrainingError that names the file and the first entry that does not fit.
+    Raises TrainingError with the file and the first invalid entry.
     """
     try:
         check_content(file)
         content = json.loads(
             file.read_bytes()
-        )  # of bytes, it also takes what Windows writes: UTF-16, a mark before UTF-8
+        )  # from bytes, json also accepts UTF-16 and a byte order mark, which Windows writes
         entries = TypeAdapter(tuple[ListEntry, ...]).validate_python(content, context=folder or file.parent)
     except ValidationError as error:
         first = error.errors()[0]

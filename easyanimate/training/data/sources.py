@@ -1,4 +1,4 @@
-"""Where clips come from: the procedural set."""
+"""The interface of a source of clips, and the procedural set as a source."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ from easyanimate.training.shapes.scene import UNITS
 
 @dataclass(frozen=True, eq=False)
 class Clips:
-    """Clips whose pixels are made when first asked for; `say(i, random)` is a caption of the i-th."""
+    """Clips whose pixels are computed at first use; `caption_of(i, random)` is a caption of clip i."""
 
     make_pixels: Callable[[], Tensor]
-    say: Callable[[int, Random], str]
+    caption_of: Callable[[int, Random], str]
 
     @cached_property
     def pixels(self) -> Tensor:
-        """[B, 3, F, H, W] in [-1, 1]."""
+        """The pixels [B, 3, F, H, W] in [-1, 1]."""
         return self.make_pixels()
 
 
 class Source(Protocol):
-    """Clips as a function of a place's random numbers."""
+    """A source of clips, which depend on the random numbers only."""
 
     def clips(self, kind: BatchSettings, random: Random) -> Clips:
         """A batch of this kind."""
@@ -49,25 +49,25 @@ class DrawnClips:
             whole = draw(scenes, **size)
             return whole if kind.crop is None else _cut(whole, scenes, kind, kind.crop, random)
 
-        return Clips(pixels, lambda i, luck: caption(scenes[i], luck, picture=kind.frames == 1))
+        return Clips(pixels, lambda i, random: caption(scenes[i], random, is_image=kind.frames == 1))
 
 
-def choose_kind(kinds: tuple[BatchSettings, ...], done: float, random: Random) -> BatchSettings:
-    """One of the kinds that count when the share `done` of a training is over, by weight."""
-    now = [kind for kind in kinds if kind.after <= done < kind.until] or list(kinds)
-    return random.choices(now, [kind.weight for kind in now])[0]
+def choose_kind(kinds: tuple[BatchSettings, ...], progress: float, random: Random) -> BatchSettings:
+    """A random kind, by weight, of those in use at the share `progress` of the steps."""
+    active = [kind for kind in kinds if kind.after <= progress < kind.until] or list(kinds)
+    return random.choices(active, [kind.weight for kind in active])[0]
 
 
 def _cut(pixels: Tensor, scenes: list[Scene], kind: BatchSettings, side: int, random: Random) -> Tensor:
-    """Squares with the shape, or a part of it, about the middle of the clip."""
+    """Squares with the shape, or a part of it, at a random time of the clip."""
     unit, cut = min(kind.height, kind.width) / UNITS, []
     for clip, scene in zip(pixels, scenes, strict=True):
         when = random.uniform(0, kind.frames - 1)
         corner = []
         for axis, whole in ((1, kind.height), (0, kind.width)):
             middle = whole / 2 + unit * (scene.start[axis] + scene.velocity[axis] * when)
-            wanted = round(middle - side / 2 + random.uniform(-side / 2, side / 2))
-            corner.append(min(max(wanted, 0), whole - side))
+            position = round(middle - side / 2 + random.uniform(-side / 2, side / 2))
+            corner.append(min(max(position, 0), whole - side))
         top, left = corner
         cut.append(clip[:, :, top : top + side, left : left + side])
     return torch.stack(cut)

@@ -1,4 +1,4 @@
-"""Which of the 1000 noise levels a batch is trained at (spec: transformer 19.2)."""
+"""Sampling of the noise levels of a batch from 1000 steps (spec: transformer 19.2)."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from easyanimate.training.losses.diffusion_loss import STEPS
 
 
 def sample_steps(kind: str, batch_size: int, generator: torch.Generator) -> Tensor:
-    """[B] whole numbers, 0 to 999. "stratified": uniform, one in each B-th part of the range."""
+    """Steps [B], integers from 0 to 999. "stratified" is uniform, with one step in each B-th part of the range."""
     if kind == "log_normal":
         drawn = torch.sigmoid(torch.randn(batch_size, generator=generator))
     elif kind == "stratified":

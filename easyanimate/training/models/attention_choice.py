@@ -1,4 +1,4 @@
-"""Which of torch's attentions a training uses, also where a checkpointed block is computed again."""
+"""The attention kernels of a training, also for the recomputation of checkpointed blocks."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -12,19 +12,19 @@ from torch.utils.checkpoint import checkpoint
 ALL = (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.MATH)
 
 
-def attention_of(device: torch.device) -> AbstractContextManager[None]:
-    """On the CPU plain matrices are fastest for a small model; elsewhere torch chooses."""
+def attention_backend(device: torch.device) -> AbstractContextManager[None]:
+    """Selects the attention kernel: matrix products on the CPU, fastest for a small model; elsewhere torch chooses."""
     backends = [SDPBackend.MATH] if device.type == "cpu" else list(ALL)
     context: AbstractContextManager[None] = sdpa_kernel(backends)
     return context
 
 
-def checkpoint_with(device: torch.device) -> Callable[..., Any]:
-    """For `enable_gradient_checkpointing`: the second computation sees the attention of the first."""
+def checkpoint_function(device: torch.device) -> Callable[..., Any]:
+    """The function for `enable_gradient_checkpointing`; the recomputation uses the same attention kernel."""
 
     def run(module: nn.Module, *args: Any) -> Any:
         return checkpoint(
-            module.__call__, *args, use_reentrant=False, context_fn=lambda: (nullcontext(), attention_of(device))
+            module.__call__, *args, use_reentrant=False, context_fn=lambda: (nullcontext(), attention_backend(device))
         )
 
     return run

@@ -1,6 +1,6 @@
-"""Which words of a caption the model has learnt to hear: how much worse it tells the noise when one is changed.
+"""A probe for text conditioning: how much the loss grows when one word of the captions is changed.
 
-The loss hardly moves while direction is being learnt; this does.
+The loss itself hardly changes while the model learns directions.
 """
 
 from collections.abc import Callable
@@ -23,30 +23,30 @@ _OTHERS = {
 
 
 def probe_scenes(count: int, seed: int) -> list[Scene]:
-    """Held-out scenes that move."""
+    """Held-out scenes with motion."""
     random = Random(seed)  # noqa: S311  not a secret
     world = World(held_out=True, motions=("left", "right", "up", "down"))
     return [sample_scene(world, random, frames=16) for _ in range(count)]
 
 
 def probe_pixels(scenes: list[Scene]) -> Tensor:
-    """Their clips [B, 3, 16, 64, 64]."""
+    """The clips [B, 3, 16, 64, 64] of `scenes`."""
     return draw(scenes, frames=16)
 
 
 @torch.no_grad()
-def heard(scenes: list[Scene], loss: Callable[[list[str]], float]) -> dict[str, float]:
-    """For each attribute, by which share `loss(captions)` grows when that word is changed in all captions."""
+def word_effects(scenes: list[Scene], loss: Callable[[list[str]], float]) -> dict[str, float]:
+    """The relative growth of `loss(captions)` by attribute, with the word of the attribute changed in all captions."""
     random = Random(1)  # noqa: S311
-    true = loss([caption(scene) for scene in scenes])
-    changed = {}
+    unchanged = loss([caption(scene) for scene in scenes])
+    effects = {}
     for attribute, words in _OTHERS.items():
         others = [_with_other(scene, attribute, words, random) for scene in scenes]
-        changed[attribute] = loss([caption(scene) for scene in others]) / true - 1
-    return changed
+        effects[attribute] = loss([caption(scene) for scene in others]) / unchanged - 1
+    return effects
 
 
 def _with_other(scene: Scene, attribute: str, words: tuple[str, ...], random: Random) -> Scene:
-    taken = {getattr(scene, attribute), scene.background if attribute == "colour" else scene.colour}
-    changes: dict[str, Any] = {attribute: random.choice([word for word in words if word not in taken])}
+    excluded = {getattr(scene, attribute), scene.background if attribute == "colour" else scene.colour}
+    changes: dict[str, Any] = {attribute: random.choice([word for word in words if word not in excluded])}
     return replace(scene, **changes)

@@ -1,4 +1,4 @@
-"""What must stay the same when a training goes on from a checkpoint, and what has changed if it has not."""
+"""Comparison of the settings of a training with those of the checkpoint it resumes from, and digests of settings."""
 
 import hashlib
 import json
@@ -7,8 +7,8 @@ from typing import Any
 
 from easyanimate.training.run.configuration import TaskSettings
 
-# How long, how fast, how closely watched, and where to: these may change, or a training could not be helped.
-FREE = (
+# Settings that may change when a training is resumed: its length, learning rate, logging and output.
+CHANGEABLE = (
     "run.output",
     "run.steps",
     "run.checkpoint_every",
@@ -28,31 +28,33 @@ FREE = (
     "sample_prompts",
     "probe",
 )
-MAX_VALUE_CHARS = 120  # of a value, in a sentence
-Facts = dict[str, Any]
+MAX_VALUE_CHARS = 120  # of a value in an error message
+SettingValues = dict[str, Any]
 
 
-def facts_of(settings: TaskSettings, **more: Any) -> Facts:
-    """Settings that are not free, by their name in the file, and `more`, in JSON's values."""
-    told = {name: value for name, value in _flat("", settings.model_dump(mode="json")) if not _is_free(name)}
-    known: Facts = json.loads(json.dumps(told | more))
-    return known
+def fixed_settings(settings: TaskSettings, **more: Any) -> SettingValues:
+    """The settings that must not change, by their name in the file, and `more`, as JSON values."""
+    fixed = {name: value for name, value in _flat("", settings.model_dump(mode="json")) if not _may_change(name)}
+    values: SettingValues = json.loads(json.dumps(fixed | more))
+    return values
 
 
-def difference(before: Facts, now: Facts) -> str:
-    """What has changed of what may not, in words; empty if nothing has."""
-    names = sorted(name for name in before.keys() | now.keys() if not _is_free(name))
+def describe_changes(before: SettingValues, now: SettingValues) -> str:
+    """The changed settings that must not change, with both values; empty if there are none."""
+    names = sorted(name for name in before.keys() | now.keys() if not _may_change(name))
     changed = [name for name in names if before.get(name) != now.get(name)]
-    return ", ".join(f"{name} was {_said(before.get(name))} and is {_said(now.get(name))}" for name in changed)
+    return ", ".join(
+        f"{name} was {_short(before.get(name))} and is {_short(now.get(name))}" for name in changed
+    )
 
 
-def value_digest(facts: Facts) -> str:
-    """A short name for facts: others have another."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+def settings_digest(values: SettingValues) -> str:
+    """A short digest of settings."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Plain values and lists of them by name, as --set spells it: data.batches.0.frames."""
+    """Plain values, and lists of plain values, by their name for --set, such as data.batches.0.frames."""
     is_list = isinstance(value, list) and any(isinstance(inner, dict) for inner in value)
     if not value or not (is_list or isinstance(value, dict)):
         yield name, value
@@ -61,10 +63,10 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield from _flat(f"{name}.{key}" if name else str(key), inner)
 
 
-def _is_free(name: str) -> bool:
-    return any(name == free or name.startswith(f"{free}.") for free in FREE)
+def _may_change(name: str) -> bool:
+    return any(name == setting or name.startswith(f"{setting}.") for setting in CHANGEABLE)
 
 
-def _said(value: Any) -> str:
+def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= MAX_VALUE_CHARS else f"{text[: MAX_VALUE_CHARS // 2]}...{text[-MAX_VALUE_CHARS // 2 :]}"

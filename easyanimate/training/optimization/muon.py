@@ -1,8 +1,8 @@
-"""Muon, momentum whose matrices are made orthogonal, for matrices and convolution kernels, in float32.
+"""The Muon optimizer for matrices and convolution kernels: momentum with orthogonalised updates, in float32.
 
 K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024), with the scale of J. Liu et al.,
-"Muon is scalable for LLM training" (2025): an update has 0.2 times the learning rate as its root mean square, like
-Adam's. torch's own takes no kernels and works in bfloat16, which processors without it have to imitate.
+"Muon is scalable for LLM training" (2025). The root mean square of an update is 0.2 times the learning rate, as with
+Adam. The implementation in torch does not accept kernels. It computes in bfloat16, which is slow on many CPUs.
 """
 
 from collections import defaultdict
@@ -18,7 +18,7 @@ UPDATE_RMS = 0.2
 
 
 class Muon(Optimizer):
-    """Kernels [out, in, ...] count as matrices [out, in * ...]."""
+    """Treats kernels [out, in, ...] as matrices [out, in * ...]."""
 
     def __init__(
         self,
@@ -34,24 +34,24 @@ class Muon(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """One update with Nesterov momentum; `closure` is not used."""
+        """Applies one update with Nesterov momentum; `closure` is not used."""
         for group in self.param_groups:
-            alike = defaultdict[tuple[int, int], list[Tensor]](list)
+            by_shape = defaultdict[tuple[int, int], list[Tensor]](list)
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    alike[(parameter.shape[0], parameter[0].numel())].append(parameter)
-            for parameters in alike.values():
+                    by_shape[(parameter.shape[0], parameter[0].numel())].append(parameter)
+            for parameters in by_shape.values():
                 self._update(parameters, group)
 
     def _update(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
-        """All matrices of one shape at once: many small products are slow one by one."""
-        ahead = torch.stack([self._ahead(parameter, group["momentum"]).flatten(1) for parameter in parameters])
-        updates = _shared(ahead, group["orthogonal_steps"])
+        """Updates all matrices of one shape at once: many small products are slow one by one."""
+        directions = torch.stack([self._direction(parameter, group["momentum"]).flatten(1) for parameter in parameters])
+        updates = _orthogonal_in_parallel(directions, group["orthogonal_steps"])
         for parameter, update in zip(parameters, updates, strict=True):
             parameter.mul_(1 - group["lr"] * group["weight_decay"])
             parameter.add_(update.view_as(parameter), alpha=-group["lr"] * UPDATE_RMS * max(update.shape) ** 0.5)
 
-    def _ahead(self, parameter: Tensor, momentum: float) -> Tensor:
+    def _direction(self, parameter: Tensor, momentum: float) -> Tensor:
         state = self.state[parameter]
         if not state:
             state["momentum_buffer"] = torch.zeros_like(parameter)
@@ -61,8 +61,8 @@ class Muon(Optimizer):
         return gradient.lerp(buffer, momentum)
 
 
-def _shared(matrices: Tensor, steps: int) -> Tensor:
-    """`orthogonal`, of which each process does its part, since all have the same gradients."""
+def _orthogonal_in_parallel(matrices: Tensor, steps: int) -> Tensor:
+    """`orthogonal`, divided among the processes, which all have the same gradients."""
     if not (distributed.is_available() and distributed.is_initialized()):
         return orthogonal(matrices, steps)
     own = slice(distributed.get_rank(), None, distributed.get_world_size())
@@ -74,7 +74,7 @@ def _shared(matrices: Tensor, steps: int) -> Tensor:
 
 
 def orthogonal(matrices: Tensor, steps: int) -> Tensor:
-    """About the nearest matrices [M, R, C] with orthonormal rows or columns, by Newton and Schulz."""
+    """Approximates the nearest matrices [M, R, C] with orthonormal rows or columns by Newton-Schulz iterations."""
     a, b, c = COEFFICIENTS
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices

@@ -1,4 +1,4 @@
-"""One process of a training, as launched directly or by accelerate."""
+"""The command line of one training process."""
 
 import argparse
 import json
@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from easyanimate.errors import EasyAnimateError
-from easyanimate.training.run.concurrent import launch
+from easyanimate.training.run.concurrent import launch_processes
 from easyanimate.training.run.configuration import read_training_settings
 from easyanimate.training.run.loop import Training, make_accelerator
-from easyanimate.training.run.processes import FailedElsewhere, leave_processes
+from easyanimate.training.run.processes import OtherProcessFailed, leave_process_group
 from easyanimate.training.tasks.lora_settings import LoraTrainingSettings
 from easyanimate.training.tasks.lora_task import TEXT_RATE, LoraTask
 from easyanimate.training.tasks.transformer_settings import TransformerTrainingSettings
@@ -20,52 +20,54 @@ from easyanimate.training.tasks.vae_task import VaeTask
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0 when the training has come to its end, 2 with a sentence on stderr when it can't begin or go on."""
+    """Runs a training. Returns 0 when it is finished, and 2 with a message on stderr when it fails."""
     parser = argparse.ArgumentParser(prog="python -m easyanimate.training")
     parser.add_argument("kind", choices=sorted(KINDS))
-    parser.add_argument("file", type=Path, help="a .toml or .yaml file of settings")
-    parser.add_argument("--processes", type=_count, default=1, metavar="N", help="so many on this machine")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="another value for a setting")
-    said = parser.parse_args(arguments)
-    if said.processes > 1:
-        changes = [part for change in said.set for part in ("--set", change)]
-        return launch(said.processes, [said.kind, str(said.file), *changes])
+    parser.add_argument("file", type=Path, help="a .toml or .yaml file with settings")
+    parser.add_argument("--processes", type=_count, default=1, metavar="N", help="number of processes on this machine")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="replaces the value of a setting"
+    )
+    options = parser.parse_args(arguments)
+    if options.processes > 1:
+        changes = [part for change in options.set for part in ("--set", change)]
+        return launch_processes(options.processes, [options.kind, str(options.file), *changes])
     try:
-        result = KINDS[said.kind](said.file, dict(_setting(text) for text in said.set))
-    except FailedElsewhere:
+        result = KINDS[options.kind](options.file, dict(_setting(text) for text in options.set))
+    except OtherProcessFailed:
         return 2
     except EasyAnimateError as error:
-        sys.stderr.write(f"train {said.kind}: {error}\n")
+        sys.stderr.write(f"train {options.kind}: {error}\n")
         return 2
     finally:
-        leave_processes()
+        leave_process_group()
     sys.stdout.write(f"{result}\n")
     return 0
 
 
 def train_vae(file: Path, overrides: dict[str, Any]) -> Path:
-    """Train the VAE that `file` tells of; the folder of the result. Raises EasyAnimateError."""
+    """Trains a VAE with the settings in `file`; returns the folder of the result. Raises EasyAnimateError."""
     settings = read_training_settings(file, VaeTrainingSettings, overrides)
-    return Training(VaeTask(settings), settings).go()
+    return Training(VaeTask(settings), settings).train()
 
 
 def train_transformer(file: Path, overrides: dict[str, Any]) -> Path:
-    """Train the transformer that `file` tells of; the folder of the result. Raises EasyAnimateError."""
+    """Trains a transformer with the settings in `file`; returns the folder of the result. Raises EasyAnimateError."""
     settings = read_training_settings(file, TransformerTrainingSettings, overrides)
     accelerator = make_accelerator(settings.run)
     task = TransformerTask(settings, process=accelerator.process_index, device=accelerator.device)
-    return Training(task, settings, settings.slow).go()
+    return Training(task, settings, settings.slow).train()
 
 
 def train_lora(file: Path, overrides: dict[str, Any]) -> Path:
-    """Train the LoRA that `file` tells of; the folder of the result. Raises EasyAnimateError."""
+    """Trains a LoRA with the settings in `file`; returns the folder of the result. Raises EasyAnimateError."""
     settings = read_training_settings(file, LoraTrainingSettings, overrides)
     accelerator = make_accelerator(settings.run)
     task = LoraTask(settings, process=accelerator.process_index, device=accelerator.device)
     rest = {
         word: share for word, share in TEXT_RATE.items() if settings.lora.text_encoder and word not in settings.slow
     }
-    return Training(task, settings, {**settings.slow, **rest}).go()
+    return Training(task, settings, {**settings.slow, **rest}).train()
 
 
 KINDS = {"vae": train_vae, "transformer": train_transformer, "lora": train_lora}

@@ -1,4 +1,4 @@
-"""One training in several processes of this machine, launched by torch."""
+"""A training in several processes on one machine, launched by torch."""
 
 import sys
 import uuid
@@ -10,10 +10,11 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 STOPPED = 2
 
 
-def launch(processes: int, arguments: list[str]) -> int:
-    """`python -m easyanimate.training` with `arguments`, so many times; the exit code of the first that failed, or 0.
+def launch_processes(processes: int, arguments: list[str]) -> int:
+    """Runs `python -m easyanimate.training` with `arguments` in several processes.
 
-    SIGINT and SIGTERM reach all of them; they have torch's 30 seconds to save.
+    Returns the exit code of the first process that failed, or 0. All of them receive SIGINT and SIGTERM; torch then
+    waits 30 seconds for them to save.
     """
     config = LaunchConfig(
         min_nodes=1,

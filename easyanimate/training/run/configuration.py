@@ -1,4 +1,4 @@
-"""What a training is told, from one TOML or YAML file; every setting is checked before anything is loaded."""
+"""Settings of a training from a TOML or YAML file; all are validated before anything is loaded."""
 
 import tomllib
 from pathlib import Path
@@ -15,7 +15,7 @@ S = TypeVar("S", bound=BaseModel)
 
 
 class TrainingSettings(BaseModel):
-    """Unknown names are refused."""
+    """Base class of settings; unknown names are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -24,7 +24,7 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class RunSettings(TrainingSettings):
-    """How long, how often, and where to. `output` is a folder; relative to where the command is run."""
+    """Length, precision, logging and output of a run. `output` is a folder, relative to the working directory."""
 
     output: Path
     steps: int = Field(gt=0)
@@ -34,20 +34,21 @@ class RunSettings(TrainingSettings):
     device: Literal["auto", "cpu"] = "auto"
     checkpoint_every: int = Field(200, gt=0)
     keep_checkpoints: int = Field(2, gt=0)
-    sample_every: int = Field(0, ge=0, description="steps between two sample strips; 0 for none")
+    sample_every: int = Field(0, ge=0, description="steps between two sample images; 0 for none")
     log_every: int = Field(10, gt=0)
 
 
 class OptimizerSettings(TrainingSettings):
-    """`constant` is the share of steps before the cosine falls to `final` times the learning rate (1: never).
+    """Settings of the optimizer and of the learning rate.
 
-    `gradient_norm_rule`: the limit falls from 5 to 1 times `max_gradient_norm` in the first 1000 steps, and is cut
-    by up to 10 for a norm beyond 5 limits (spec: transformer 19.3).
+    `constant` is the share of steps with a constant learning rate; then it falls by a cosine to `final` times its
+    value. With `gradient_norm_rule` the limit falls from 5 to 1 times `max_gradient_norm` in the first 1000 steps. It
+    is divided by up to 10 for a norm of more than 5 limits (spec: transformer 19.3).
     """
 
     kind: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = Field(1e-4, gt=0)
-    muon_learning_rate: float = Field(2e-3, gt=0, description="of the matrices, where kind is muon")
+    muon_learning_rate: float = Field(2e-3, gt=0, description="for matrices, if kind is muon")
     betas: tuple[Decay, Decay] = (0.9, 0.999)
     epsilon: float = Field(1e-8, gt=0)
     weight_decay: float = Field(0.0, ge=0)
@@ -59,14 +60,16 @@ class OptimizerSettings(TrainingSettings):
 
 
 class EmaSettings(TrainingSettings):
-    """A moving average of the weights is what is kept in the end; its rate is (1 + step) / (10 + step), at most
-    `decay`."""
+    """An exponential moving average of the weights, which becomes the result.
+
+    Its decay is (1 + step) / (10 + step), at most `decay`.
+    """
 
     decay: float = Field(0.9999, gt=0, lt=1)
 
 
 class WorldSettings(TrainingSettings):
-    """The procedural set (`easyanimate/training/shapes`); what is not said is everything there is."""
+    """The procedural set (`easyanimate/training/shapes`); without a value all words are used."""
 
     shapes: tuple[str, ...] | None = None
     colours: tuple[str, ...] | None = None
@@ -76,10 +79,12 @@ class WorldSettings(TrainingSettings):
     sizes: tuple[str, ...] | None = None
     style: str = "filled"
     any_colour: float = Field(0.0, ge=0, le=1)
-    centred: float = Field(0.0, ge=0, le=1, description="share of clips that pass the frame's middle, halfway")
-    centred_at: float = Field(0.5, ge=0, le=1, description="or when: 0 is in the first frame, 1 in the last")
-    outlined: float = Field(0.0, ge=0, le=1, description="share of clips whose shape is an outline, whatever `style`")
-    keeps_held_out: bool = Field(False, description="True trains on held-out combinations too")
+    centred: float = Field(0.0, ge=0, le=1, description="share of clips whose shape passes the middle of the frame")
+    centred_at: float = Field(0.5, ge=0, le=1, description="when it passes: 0 is the first frame, 1 the last")
+    outlined: float = Field(
+        0.0, ge=0, le=1, description="share of clips with an outlined shape, in addition to `style`"
+    )
+    keeps_held_out: bool = Field(False, description="train on held-out combinations too")
 
     @model_validator(mode="after")
     def _has_scenes(self) -> Self:
@@ -87,16 +92,16 @@ class WorldSettings(TrainingSettings):
         return self
 
     def world(self) -> World:
-        """What scenes are drawn from. Raises ValueError for unknown words, or if there are none."""
-        said = self.model_dump(exclude={"keeps_held_out"}, exclude_none=True)
-        return World(**said, held_out=None if self.keeps_held_out else False)
+        """The set of scenes. Raises ValueError for unknown words, or if there are no scenes."""
+        words = self.model_dump(exclude={"keeps_held_out"}, exclude_none=True)
+        return World(**words, held_out=None if self.keeps_held_out else False)
 
 
 class ListSettings(TrainingSettings):
-    """A metadata list in place of the procedural set: a JSON list of `{"file_path", "text", "type": "image|video"}`.
+    """A metadata list instead of the procedural set: a JSON list of `{"file_path", "text", "type": "image|video"}`.
 
-    `folder` is what its paths begin in (the list's own, if not said); of broken files at most the share `most_broken`
-    is left out. The height and width of a batch then only say the area of its aspect-ratio bucket.
+    `folder` is the folder of its paths; the default is the folder of the list. At most the share `most_broken` of the
+    files may be unreadable. Height and width of a batch then only define the area of its aspect-ratio bucket.
     """
 
     metadata: Path
@@ -106,11 +111,11 @@ class ListSettings(TrainingSettings):
 
 
 class BatchSettings(TrainingSettings):
-    """One kind of batch: so many clips of so many frames (1: images) and pixels; `weight` is how often, relatively.
+    """One kind of batch: number of clips, frames (1: images) and pixels; `weight` is its relative frequency.
 
-    `crop` cuts squares of that side around the shape, for a VAE. With `remembered`, for a transformer, each process
-    makes and encodes so many clips once and uses them again and again. The batches count from the share `after` of the
-    steps to the share `until`.
+    `crop`, for a VAE, cuts squares of that side around the shape. `remembered`, for a transformer, is the number of
+    clips that each process encodes once and uses repeatedly. The batches are used from the share `after` of the steps
+    to the share `until`.
     """
 
     frames: int = Field(gt=0)
@@ -145,7 +150,7 @@ class BatchSettings(TrainingSettings):
 
 
 class DataSettings(TrainingSettings):
-    """Where clips come from, the procedural set or a list of files, and what kinds of batches they make."""
+    """The source of the clips, the procedural set or a list of files, and the kinds of batches."""
 
     world: WorldSettings = WorldSettings()
     files: ListSettings | None = None
@@ -154,19 +159,19 @@ class DataSettings(TrainingSettings):
     @model_validator(mode="after")
     def _suits_files(self) -> Self:
         if self.files is not None:
-            self.refuse_in_batches("remembered", "files have buckets, so leave it out for them")
-            self.refuse_in_batches("crop", "files have no shape to cut around, so leave it out for them")
+            self.refuse_in_batches("remembered", "files have buckets, so remove it")
+            self.refuse_in_batches("crop", "files have no shape to cut around, so remove it")
         return self
 
-    def refuse_in_batches(self, name: str, why: str) -> None:
-        """Raise ValueError if a batch says anything of the setting `name`."""
+    def refuse_in_batches(self, name: str, reason: str) -> None:
+        """Raises ValueError if a batch has a value for the setting `name`."""
         for number, kind in enumerate(self.batches):
             if getattr(kind, name):
-                raise ValueError(f"batches.{number} cannot have {name}: {why}")
+                raise ValueError(f"batches.{number} cannot have {name}: {reason}")
 
 
 class TaskSettings(TrainingSettings):
-    """What every training is told."""
+    """Settings of every training; `optimiser` is the name of that table in the files."""
 
     run: RunSettings
     optimiser: OptimizerSettings = OptimizerSettings()
@@ -174,13 +179,13 @@ class TaskSettings(TrainingSettings):
 
 
 def read_training_settings(path: Path, kind: type[S], overrides: dict[str, Any] | None = None) -> S:
-    """The settings in a .toml, .yaml or .yml file; `overrides` are `{"run.steps": 10}` from a command line.
+    """The settings of a .toml, .yaml or .yml file; `overrides` such as `{"run.steps": 10}` replace values.
 
-    Raises TrainingError that names the file and the setting.
+    Raises TrainingError with the file and the setting.
     """
     values = _read(path)
     for name, value in (overrides or {}).items():
-        _put(values, name, value)
+        _set_value(values, name, value)
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -188,14 +193,14 @@ def read_training_settings(path: Path, kind: type[S], overrides: dict[str, Any] 
 
 
 def _causes(error: ValidationError) -> list[ErrorDetails]:
-    """Without lists that are too short only because their items are refused."""
+    """The errors without lists that are too short only because their items are invalid."""
     errors = error.errors()
     above = {e["loc"][:depth] for e in errors for depth in range(len(e["loc"]))}
     return [e for e in errors if e["type"] != "too_short" or e["loc"] not in above]
 
 
 def _sentence(error: ErrorDetails) -> str:
-    """The setting and what is wrong with it; the words alone where several settings don't go together."""
+    """The setting and its error; the error alone if it concerns several settings."""
     where = ".".join(str(part) for part in error["loc"])
     what = error["msg"].removeprefix("Value error, ")
     return f"{where}: {what}" if where else what
@@ -208,27 +213,27 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise TrainingError(f"{path} cannot be read: {error}") from error
     if path.suffix not in (".toml", ".yaml", ".yml") or not isinstance(values, dict):
-        raise TrainingError(f"{path} must be a .toml or .yaml file of settings")
+        raise TrainingError(f"{path} must be a .toml or .yaml file with settings")
     return values
 
 
-def _put(values: dict[str, Any], path: str, value: Any) -> None:
-    """Set what `path` names, as data.batches.0.height; a table that is not there yet is made."""
-    *way, last = path.split(".")
-    place: Any = values
-    for i, name in enumerate(way):
-        where = ".".join(way[:i])
-        key = _key(place, name, path, where)
-        place = place.setdefault(key, {}) if isinstance(place, dict) else place[key]
-    place[_key(place, last, path, ".".join(way))] = value
+def _set_value(values: dict[str, Any], path: str, value: Any) -> None:
+    """Sets the value at a path such as data.batches.0.height; missing tables are created."""
+    *parents, last = path.split(".")
+    container: Any = values
+    for i, name in enumerate(parents):
+        where = ".".join(parents[:i])
+        key = _key(container, name, path, where)
+        container = container.setdefault(key, {}) if isinstance(container, dict) else container[key]
+    container[_key(container, last, path, ".".join(parents))] = value
 
 
-def _key(place: Any, name: str, path: str, where: str) -> str | int:
-    """`name` as a key of the table, or a number in the list, that `where` names."""
-    if isinstance(place, dict):
+def _key(container: Any, name: str, path: str, where: str) -> str | int:
+    """`name` as a key of a table or as an index of a list; `where` is the path of the container."""
+    if isinstance(container, dict):
         return name
-    if not isinstance(place, list):
-        raise TrainingError(f"{path} cannot be set: {where} is {place!r}, no table or list")
-    if not name.isdecimal() or int(name) >= len(place):
-        raise TrainingError(f"{path} cannot be set: {where} is a list, {name!r} is no number below {len(place)}")
+    if not isinstance(container, list):
+        raise TrainingError(f"{path} cannot be set: {where} is {container!r}, no table or list")
+    if not name.isdecimal() or int(name) >= len(container):
+        raise TrainingError(f"{path} cannot be set: {where} is a list, {name!r} is no number below {len(container)}")
     return int(name)

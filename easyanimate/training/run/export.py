@@ -1,4 +1,4 @@
-"""Files and folders that are written whole or not at all; a full disk is told in a sentence, and loses nothing."""
+"""Atomic writes of files and folders, with a clear error for a full disk."""
 
 import shutil
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from easyanimate.training.errors import TrainingError
 
 
 @contextmanager
-def writing(what: str, where: Path) -> Iterator[None]:
-    """Raises TrainingError that names `what` and `where` when there is no room, or no right to write."""
+def write_errors(what: str, where: Path) -> Iterator[None]:
+    """Turns errors of writing into a TrainingError that names `what` and `where`."""
     try:
         yield
     except (OSError, SafetensorError) as error:
@@ -21,8 +21,8 @@ def writing(what: str, where: Path) -> Iterator[None]:
 
 
 @contextmanager
-def whole_folder(final: Path) -> Iterator[Path]:
-    """An empty folder beside `final` that takes its place when all went well, and goes when not."""
+def atomic_folder(final: Path) -> Iterator[Path]:
+    """An empty folder that replaces `final` at the end of the block; after an error it is deleted."""
     unfinished, before = (final.parent / f".{final.name}.{name}" for name in ("unfinished", "before"))
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
@@ -41,8 +41,8 @@ def whole_folder(final: Path) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def replace_text(file: Path, text: str) -> None:
-    """Write `text` beside `file`, then in its place."""
+def replace_text_file(file: Path, text: str) -> None:
+    """Replaces the content of `file` by `text`, atomically."""
     unfinished = file.with_name(f".{file.name}.unfinished")
     try:
         unfinished.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What a training tells: a progress bar, a CSV file, TensorBoard events."""
+"""The log of a training: a progress bar, a CSV file, TensorBoard events."""
 
 import csv
 import io
@@ -6,14 +6,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from easyanimate.training.run.export import replace_text, writing
+from easyanimate.training.run.export import replace_text_file, write_errors
 from easyanimate.training.run.tensorboard_events import TensorBoardEvents
 
-COLUMNS = 3  # step, name, value; a line that a kill cut short has fewer
+COLUMNS = 3  # step, name, value; the last line of a killed process may have fewer
 
 
 class TrainingLog:
-    """Of the main process; the others stay quiet. A resumed training goes on in the same files."""
+    """The log of the main process; other processes write nothing. A resumed training appends to the same files."""
 
     def __init__(self, folder: Path, *, start: int, steps: int, is_main: bool) -> None:
         self._bar = tqdm(
@@ -22,25 +22,25 @@ class TrainingLog:
         self._csv = folder / "losses.csv" if is_main else None
         self._events: TensorBoardEvents | None = None
         if self._csv:
-            with writing("the log", folder):
-                _forget_after(self._csv, start)
+            with write_errors("the log", folder):
+                _remove_steps(self._csv, start)
                 self._events = TensorBoardEvents(folder / "tensorboard", start)
 
-    def tell(self, step: int, values: dict[str, float]) -> None:
-        """The values of a step, into files and beside the bar."""
+    def write(self, step: int, values: dict[str, float]) -> None:
+        """Writes the values of a step to the files and shows them beside the bar."""
         if self._csv is None or self._events is None:
             return
-        with writing("the log", self._csv):
+        with write_errors("the log", self._csv):
             _append(self._csv, step, values)
-            self._events.tell(step, values)
+            self._events.write(step, values)
         self._bar.set_postfix({name: f"{value:.4g}" for name, value in values.items()}, refresh=False)
 
     def advance(self) -> None:
-        """One step is done."""
+        """Advances the progress bar by one step."""
         self._bar.update()
 
     def close(self) -> None:
-        """Everything is on disk."""
+        """Closes the bar and the event file."""
         self._bar.close()
         if self._events:
             self._events.close()
@@ -56,17 +56,17 @@ def _append(path: Path, step: int, values: dict[str, float]) -> None:
 
 
 def read_losses(path: Path, name: str = "loss") -> dict[int, float]:
-    """One column of a CSV of `TrainingLog`, by step."""
+    """The values of one name in a CSV file of `TrainingLog`, by step."""
     with path.open(newline="", encoding="utf-8") as file:
         return {int(row["step"]): float(row["value"]) for row in csv.DictReader(file) if row["name"] == name}
 
 
-def _forget_after(path: Path, start: int) -> None:
-    """What was told of steps that are done again."""
+def _remove_steps(path: Path, start: int) -> None:
+    """Removes the values of steps from `start` on, which are computed again."""
     if not path.exists():
         return
     with path.open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.reader(file) if len(row) == COLUMNS and (row[0] == "step" or int(row[0]) < start)]
     kept = io.StringIO(newline="")
     csv.writer(kept).writerows(rows)
-    replace_text(path, kept.getvalue())
+    replace_text_file(path, kept.getvalue())

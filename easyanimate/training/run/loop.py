@@ -1,4 +1,4 @@
-"""The training loop: steps, accumulation, several processes, checkpoints, samples, on accelerate."""
+"""The training loop with accelerate: steps, gradient accumulation, processes, checkpoints and samples."""
 
 import math
 import signal
@@ -15,67 +15,67 @@ from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
 from easyanimate.training.errors import TrainingError
-from easyanimate.training.optimization.digests import Facts, difference, facts_of
-from easyanimate.training.optimization.optimizer import clip_gradients, make_optimizers, rate_at
+from easyanimate.training.optimization.digests import SettingValues, describe_changes, fixed_settings
+from easyanimate.training.optimization.optimizer import clip_gradients, learning_rate_factor, make_optimizers
 from easyanimate.training.optimization.randomness import seed_torch
 from easyanimate.training.run import checkpoints
 from easyanimate.training.run.configuration import RunSettings, TaskSettings
-from easyanimate.training.run.export import whole_folder, writing
+from easyanimate.training.run.export import atomic_folder, write_errors
 from easyanimate.training.run.logs import TrainingLog
 from easyanimate.training.run.processes import ProcessGroup
 from easyanimate.training.tasks.task import TaskContext, TrainingTask
 
-PATIENCE = timedelta(hours=6)  # of processes for the first one, which saves and draws samples alone
+PROCESS_TIMEOUT = timedelta(hours=6)  # while the main process saves and generates samples alone
 
 
 class Training:
-    """One training run. The same settings and seed give the same losses on the CPU, interrupted or not."""
+    """A training run. On the CPU the same settings and seed give the same losses, interrupted or not."""
 
     def __init__(self, task: TrainingTask, settings: TaskSettings, slow: Mapping[str, float] | None = None) -> None:
-        """`slow` has the share of the learning rate that parameters get whose name holds a word."""
-        self.task, self.told = task, settings
-        self.run, self.settings = settings.run, settings.optimiser
+        """`slow` maps a word to the factor of the learning rate for parameters whose name contains it."""
+        self.task, self.settings = task, settings
+        self.run, self.optimizer_settings = settings.run, settings.optimiser
         self.accelerator = make_accelerator(self.run)
-        self.together = ProcessGroup(self.accelerator)
+        self.processes = ProcessGroup(self.accelerator)
         self.trainable = [(n, p) for n, p in task.network.named_parameters() if p.requires_grad]
         if not self.trainable:
-            raise TrainingError("nothing would be trained: no parameter's name holds one of the given words")
-        self.optimisers = make_optimizers(self.trainable, self.settings, slow)
+            raise TrainingError("there is nothing to train: no parameter's name holds one of the given words")
+        self.optimizers = make_optimizers(self.trainable, self.optimizer_settings, slow)
         self.network = self.accelerator.prepare(task.network)
-        learn(task.network)
-        self.ema = self._average()
+        set_training_mode(task.network)
+        self.ema = self._make_ema()
         self.step = 0
-        self._stops = False
+        self._is_stopping = False
 
-    def _average(self) -> EMAModel | None:
-        if self.told.ema is None:
+    def _make_ema(self) -> EMAModel | None:
+        if self.settings.ema is None:
             return None
-        average = EMAModel([p for _, p in self.trainable], decay=self.told.ema.decay, foreach=True)
-        average.to(self.accelerator.device)
-        return average
+        ema = EMAModel([p for _, p in self.trainable], decay=self.settings.ema.decay, foreach=True)
+        ema.to(self.accelerator.device)
+        return ema
 
     @property
-    def folder(self) -> Path:
-        """Where checkpoints lie."""
+    def checkpoint_folder(self) -> Path:
+        """The folder of the checkpoints."""
         return self.run.output / "checkpoints"
 
     @property
     def _result(self) -> Path:
         return self.run.output / "result"
 
-    def go(self) -> Path:
-        """Train from the newest checkpoint, or the beginning, to the end; the folder with the result.
+    def train(self) -> Path:
+        """Trains from the newest checkpoint, or from the start, to the end; returns the folder of the result.
 
-        SIGINT and SIGTERM end it early with a checkpoint, as a TrainingError. Raises TrainingError.
+        SIGINT and SIGTERM end it early, with a checkpoint and a TrainingError. Raises TrainingError.
         """
         self._resume()
-        log = self.together.each(self._open_log)
+        log = self.processes.run_in_each(self._open_log)
         try:
-            with self._stoppable():
+            with self._stop_signals():
                 while self.step < self.run.steps:
-                    values = self._one_step()
+                    values = self._train_step()
                     self.step += 1
-                    self._stops = self.together.any(self._stops)  # all end after the same step
+                    self._is_stopping = self.processes.any(self._is_stopping)  # all end after the same step
                     log.advance()
                     self._after_step(log, values)
         finally:
@@ -85,13 +85,13 @@ class Training:
     def _open_log(self) -> TrainingLog:
         return TrainingLog(self.run.output, start=self.step, steps=self.run.steps, is_main=self._is_main)
 
-    def _one_step(self) -> dict[str, float]:
+    def _train_step(self) -> dict[str, float]:
         parts, summed = self.run.gradient_accumulation_steps, dict[str, float]()
-        rate = rate_at(self.step, self.run.steps, self.settings)
+        factor = learning_rate_factor(self.step, self.run.steps, self.optimizer_settings)
         for part in range(parts):
-            place = TaskContext(self.run.seed, self.step, self.run.steps, part, self.accelerator.process_index)
-            batch = to_device(self.together.each(partial(self.task.batch, place)), self.accelerator.device)
-            seed_torch(*place.own())
+            context = TaskContext(self.run.seed, self.step, self.run.steps, part, self.accelerator.process_index)
+            batch = to_device(self.processes.run_in_each(partial(self.task.batch, context)), self.accelerator.device)
+            seed_torch(*context.process_key())
             is_last = part + 1 == parts
             with nullcontext() if is_last else self.accelerator.no_sync(self.network), self.accelerator.autocast():
                 losses = self.network(batch)
@@ -100,103 +100,104 @@ class Training:
                 summed[name] = summed.get(name, 0.0) + float(value.detach()) / parts
         if not math.isfinite(summed["loss"]):
             raise TrainingError(self._not_finite(summed["loss"]))
-        norm = self._update(rate)
-        return {**summed, "gradient_norm": norm, "rate": rate}
+        norm = self._update(factor)
+        return {**summed, "gradient_norm": norm, "rate": factor}
 
-    def _update(self, rate: float) -> float:
-        norm = clip_gradients([p for _, p in self.trainable], self.step, self.settings)
+    def _update(self, factor: float) -> float:
+        norm = clip_gradients([p for _, p in self.trainable], self.step, self.optimizer_settings)
         if not math.isfinite(norm):
             raise TrainingError(self._not_finite(norm))
-        for optimiser in self.optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = group["full_rate"] * rate
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["base_rate"] * factor
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         if self.ema:
             self.ema.step([p for _, p in self.trainable])
         return norm
 
     def _after_step(self, log: TrainingLog, values: dict[str, float]) -> None:
-        """`self.step` counts what is done; what is told of it has the number of the step itself."""
+        """Logs, saves and samples after a step; `self.step` counts finished steps, the log counts from 0."""
         is_end = self.step == self.run.steps
         if is_end or self.step % self.run.log_every == 0:
-            self.together.in_main(lambda: log.tell(self.step - 1, values))
-        if is_end or self._stops or self.step % self.run.checkpoint_every == 0:
-            self.together.in_main(self._save)
+            self.processes.run_in_main(lambda: log.write(self.step - 1, values))
+        if is_end or self._is_stopping or self.step % self.run.checkpoint_every == 0:
+            self.processes.run_in_main(self._save)
         if self.run.sample_every and (is_end or self.step % self.run.sample_every == 0):
-            self.together.in_main(lambda: self._look(log))
-        if self._stops and not is_end:
+            self.processes.run_in_main(lambda: self._write_sample(log))
+        if self._is_stopping and not is_end:
             raise TrainingError(
-                f"stopped after step {self.step} of {self.run.steps}; the same command goes on from there"
+                f"stopped after step {self.step} of {self.run.steps}; the same command continues from there"
             )
 
     def _save(self) -> None:
         parts = {"weights": {name: p.detach().cpu() for name, p in self.trainable}}
-        for i, optimiser in enumerate(self.optimisers):
-            parts[f"optimiser-{i}"] = checkpoints.optimizer_state(optimiser)
+        for i, optimizer in enumerate(self.optimizers):
+            parts[f"optimiser-{i}"] = checkpoints.optimizer_state(optimizer)
         if self.ema:
             parts["ema"] = dict(zip((n for n, _ in self.trainable), self.ema.shadow_params, strict=True))
-        checkpoints.save_checkpoint(self.folder, self.step, parts, {"same": self._facts()}, self.run.keep_checkpoints)
+        facts = {"same": self._fixed_settings()}
+        checkpoints.save_checkpoint(self.checkpoint_folder, self.step, parts, facts, self.run.keep_checkpoints)
 
     def _resume(self) -> None:
-        with writing("what the training makes", self.run.output):
+        with write_errors("the output of the training", self.run.output):
             self.run.output.mkdir(parents=True, exist_ok=True)
-        checkpoint = checkpoints.newest_checkpoint(self.folder)
+        checkpoint = checkpoints.newest_checkpoint(self.checkpoint_folder)
         if checkpoint is None:
             return
         parts, facts = checkpoints.load_checkpoint(checkpoint)
-        self._refuse_unlike(checkpoint, parts, facts)
+        self._check_checkpoint(checkpoint, parts, facts)
         checkpoints.restore_tensors(self.trainable, parts["weights"], str(checkpoint))
-        for i, optimiser in enumerate(self.optimisers):
-            checkpoints.restore_optimizer(optimiser, parts[f"optimiser-{i}"])
+        for i, optimizer in enumerate(self.optimizers):
+            checkpoints.restore_optimizer(optimizer, parts[f"optimiser-{i}"])
         if self.ema:
             shadows = zip((n for n, _ in self.trainable), self.ema.shadow_params, strict=True)
             checkpoints.restore_tensors(shadows, parts["ema"], str(checkpoint))
             self.ema.optimization_step = facts["step"]
         self.step = facts["step"]
 
-    def _refuse_unlike(self, checkpoint: Path, parts: checkpoints.Parts, facts: Facts) -> None:
-        """Raises TrainingError for a checkpoint that this training cannot go on from."""
-        elsewhere = f"choose another run.output, or delete {self.folder}"
+    def _check_checkpoint(self, checkpoint: Path, parts: checkpoints.Parts, facts: SettingValues) -> None:
+        """Raises TrainingError for a checkpoint that this training cannot resume from."""
+        elsewhere = f"choose another run.output, or delete {self.checkpoint_folder}"
         if "same" not in facts:
             raise TrainingError(f"{checkpoint} is of another version of this package; {elsewhere}")
-        changed = difference(facts["same"], self._facts())
+        changed = describe_changes(facts["same"], self._fixed_settings())
         if changed:
             raise TrainingError(
                 f"{checkpoint} is of a training with other settings: {changed}; set them back, {elsewhere}"
             )
-        missing = {"weights", *(f"optimiser-{i}" for i in range(len(self.optimisers)))} - parts.keys()
+        missing = {"weights", *(f"optimiser-{i}" for i in range(len(self.optimizers)))} - parts.keys()
         missing |= {"ema"} - parts.keys() if self.ema else set()
         if missing:
             raise TrainingError(
-                f"{checkpoint} is damaged: {min(missing)}.safetensors is missing; delete that folder to go on from the "
-                "one before"
+                f"{checkpoint} is damaged: {min(missing)}.safetensors is missing; delete that folder to resume from "
+                "the one before"
             )
         if facts["step"] > self.run.steps:
             raise TrainingError(f"{checkpoint} has more steps than run.steps = {self.run.steps}; {elsewhere}")
 
     def _finish(self) -> Path:
-        self.together.in_main(self._write_result)
+        self.processes.run_in_main(self._write_result)
         return self._result
 
     def _write_result(self) -> None:
-        with self._averaged(), writing("the result", self._result), whole_folder(self._result) as unfinished:
+        with self._ema_weights(), write_errors("the result", self._result), atomic_folder(self._result) as unfinished:
             self.task.save(unfinished)
 
-    def _look(self, log: TrainingLog) -> None:
-        """What the averaged networks have learnt: numbers into the log, a picture beside it."""
-        with self._averaged():
-            picture = self.task.sample()
-            log.tell(self.step - 1, self.task.measure())
-        if picture is not None:
+    def _write_sample(self, log: TrainingLog) -> None:
+        """Writes a sample image and measurements of the averaged networks."""
+        with self._ema_weights():
+            image = self.task.sample()
+            log.write(self.step - 1, self.task.measure())
+        if image is not None:
             folder = self.run.output / "samples"
-            with writing("a sample", folder):
+            with write_errors("a sample", folder):
                 folder.mkdir(exist_ok=True)
-                picture.save(folder / f"step-{self.step:08d}.png")
+                image.save(folder / f"step-{self.step:08d}.png")
 
     @contextmanager
-    def _averaged(self) -> Iterator[None]:
-        """The networks with their averaged weights, as they are when used, for a while."""
+    def _ema_weights(self) -> Iterator[None]:
+        """Gives the networks their averaged weights, in evaluation mode, for the length of the block."""
         parameters: list[nn.Parameter] = [p for _, p in self.trainable]
         if self.ema:
             self.ema.store(parameters)
@@ -205,14 +206,14 @@ class Training:
         try:
             yield
         finally:
-            learn(self.task.network)
+            set_training_mode(self.task.network)
             if self.ema:
                 self.ema.restore(parameters)
 
     @contextmanager
-    def _stoppable(self) -> Iterator[None]:
+    def _stop_signals(self) -> Iterator[None]:
         def stop(*_: Any) -> None:
-            self._stops = True
+            self._is_stopping = True
 
         before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -221,12 +222,12 @@ class Training:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _facts(self) -> Facts:
-        """What must stay the same when the training goes on."""
-        return facts_of(self.told, processes=self.accelerator.num_processes)
+    def _fixed_settings(self) -> SettingValues:
+        """The values that must stay the same when the training is resumed."""
+        return fixed_settings(self.settings, processes=self.accelerator.num_processes)
 
     def _not_finite(self, value: float) -> str:
-        kept = checkpoints.newest_checkpoint(self.folder)
+        kept = checkpoints.newest_checkpoint(self.checkpoint_folder)
         hint = f"{kept} is the last good state" if kept else "nothing has been saved yet"
         return f"the loss or its gradient became {value} in step {self.step}; {hint}; lower the learning rate"
 
@@ -235,21 +236,21 @@ class Training:
         return bool(self.accelerator.is_main_process)
 
 
-def learn(network: nn.Module) -> None:
-    """Parts in which something learns are as they are in training, the others as they are in use: no dropout there."""
+def set_training_mode(network: nn.Module) -> None:
+    """Sets parts with trainable parameters to training mode, and frozen parts to evaluation mode, without dropout."""
     for part in network.children():
         part.train(any(parameter.requires_grad for parameter in part.parameters()))
 
 
 def make_accelerator(run: RunSettings) -> Accelerator:
-    """accelerate for this run: processes and devices are those it was launched with."""
+    """The accelerator of a run, with the processes and devices it was launched with."""
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)
-    patience = InitProcessGroupKwargs(timeout=PATIENCE)
-    return Accelerator(cpu=run.device == "cpu", mixed_precision=run.mixed_precision, kwargs_handlers=[unused, patience])
+    timeout = InitProcessGroupKwargs(timeout=PROCESS_TIMEOUT)
+    return Accelerator(cpu=run.device == "cpu", mixed_precision=run.mixed_precision, kwargs_handlers=[unused, timeout])
 
 
 def to_device(value: Any, device: Any) -> Any:
-    """A tensor, and those in a dictionary, on `device`."""
+    """Moves a tensor, or the tensors of a dictionary, to `device`."""
     if isinstance(value, Tensor):
         return value.to(device)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Several processes of one training end together: when one cannot go on, none waits for it."""
+"""Coordination of the processes of a training: when one fails, all of them end."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -13,40 +13,40 @@ from easyanimate.training.errors import TrainingError
 T = TypeVar("T")
 
 
-def leave_processes() -> None:
-    """Let go of the other processes: one that ends while torch's threads still listen to them may crash."""
+def leave_process_group() -> None:
+    """Closes the connection to the other processes; a process that ends with open connections may crash."""
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
 
 
-class FailedElsewhere(TrainingError):
-    """Another process of this training could not go on, and says why."""
+class OtherProcessFailed(TrainingError):
+    """Another process of this training failed; that process reports the reason."""
 
 
 class ProcessGroup:
-    """What the processes of a training agree on. Each call is made by all of them, at the same place."""
+    """Collective operations of the processes of a training. All processes make each call, at the same point."""
 
     def __init__(self, accelerator: Accelerator) -> None:
         self._accelerator = accelerator
 
-    def any(self, mine: bool) -> bool:
-        """Whether it is so in one of the processes."""
+    def any(self, value: bool) -> bool:
+        """Whether `value` is True in at least one process."""
         if self._accelerator.num_processes == 1:
-            return mine
-        flag = torch.tensor(float(mine), device=self._accelerator.device)
+            return value
+        flag = torch.tensor(float(value), device=self._accelerator.device)
         return bool(self._accelerator.reduce(flag, "sum") > 0)
 
-    def each(self, work: Callable[[], T]) -> T:
-        """What `work` returns here. Raises its EasyAnimateError, and FailedElsewhere where it went well."""
+    def run_in_each(self, work: Callable[[], T]) -> T:
+        """Runs `work` in each process. Raises its EasyAnimateError, and OtherProcessFailed in the other processes."""
         try:
-            done = work()
+            result = work()
         except EasyAnimateError:
-            self.any(mine=True)
+            self.any(value=True)
             raise
-        if self.any(mine=False):
-            raise FailedElsewhere("another process could not go on")
-        return done
+        if self.any(value=False):
+            raise OtherProcessFailed("another process failed")
+        return result
 
-    def in_main(self, work: Callable[[], None]) -> None:
-        """`work` done by the first process; the others wait for it, and end with it if it cannot be done."""
-        self.each(work if self._accelerator.is_main_process else lambda: None)
+    def run_in_main(self, work: Callable[[], None]) -> None:
+        """Runs `work` in the main process while the others wait; an error ends all of them."""
+        self.run_in_each(work if self._accelerator.is_main_process else lambda: None)

@@ -1,6 +1,7 @@
-"""Numbers of steps in TensorBoard's form, in the file when told: a full disk is an error there and then.
+"""TensorBoard events, written synchronously, so that a full disk raises an error at once.
 
-tensorboardX's own `SummaryWriter` writes in a thread. A full disk ends that, and whoever tells more waits for ever.
+The `SummaryWriter` of tensorboardX writes in a thread. A full disk ends that thread, and the next write then blocks
+forever.
 """
 
 import contextlib
@@ -13,23 +14,23 @@ from tensorboardX.summary import scalar
 
 
 class TensorBoardEvents:
-    """A new file of events in `folder`; what others there tell of steps from `start` on is no longer shown."""
+    """A new event file in `folder`; it hides earlier events of steps from `start` on."""
 
     def __init__(self, folder: Path, start: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._events = EventsWriter(str(folder / "events"))
         if start:
-            again = SessionLog(status=SessionLog.START)
-            self._events.write_event(Event(session_log=again, step=start, wall_time=time.time()))
+            session_start = SessionLog(status=SessionLog.START)
+            self._events.write_event(Event(session_log=session_start, step=start, wall_time=time.time()))
         self._events.flush()
 
-    def tell(self, step: int, values: dict[str, float]) -> None:
-        """Raises OSError when there is no room."""
+    def write(self, step: int, values: dict[str, float]) -> None:
+        """Writes the values of a step. Raises OSError when there is no space."""
         for name, value in values.items():
             self._events.write_event(Event(summary=scalar(name, value), step=step, wall_time=time.time()))
         self._events.flush()
 
     def close(self) -> None:
-        """Nothing is left to write, but for what found no room before."""
+        """Closes the file; an error of a full disk was raised before."""
         with contextlib.suppress(OSError):
             self._events.close()

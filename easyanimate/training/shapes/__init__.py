@@ -1,14 +1,18 @@
-"""The procedural set: captioned clips of plain shapes that move over plain backgrounds, drawn and measured here."""
+"""The procedural set: clips of one moving shape on a plain background, with captions; it also measures such clips.
 
+`easyanimate.training`, `easyanimate.evaluation` and the tokenizer of the small model import it. It may import torch and
+numpy only.
+"""
+
+from easyanimate.training.shapes.attributes import ATTRIBUTES, describe_scene
 from easyanimate.training.shapes.captions import caption
 from easyanimate.training.shapes.drawing import draw
-from easyanimate.training.shapes.measuring import Measured, measure_clip
-from easyanimate.training.shapes.saying import ATTRIBUTES, describe_scene
+from easyanimate.training.shapes.measuring import MeasuredClip, measure_clip
 from easyanimate.training.shapes.scene import Scene, World, is_held_out, sample_scene
 
 __all__ = [
     "ATTRIBUTES",
-    "Measured",
+    "MeasuredClip",
     "Scene",
     "World",
     "caption",

@@ -1,4 +1,4 @@
-"""What is said of a scene, in several wordings."""
+"""Captions of scenes, in several wordings."""
 
 from collections.abc import Iterator
 from itertools import cycle, product
@@ -17,7 +17,7 @@ WORDINGS = (
     "{colour} {size}{shape} {motion}{speed}, {background} background",
     "a {size}{colour} {shape} {motion}{speed} in front of {background}",
 )
-PICTURE_WORDINGS = (
+IMAGE_WORDINGS = (
     "a {size}{colour} {shape} on a {background} background",
     "a picture of a {size}{colour} {shape} on {background}",
     "a {size}{shape}, {colour}, in front of a {background} background",
@@ -39,10 +39,10 @@ MOTION_WORDS: dict[str, tuple[str, ...]] = {
 }
 
 
-def caption(scene: Scene, random: Random | None = None, *, picture: bool = False) -> str:
-    """One sentence; without `random` the first wording."""
+def caption(scene: Scene, random: Random | None = None, *, is_image: bool = False) -> str:
+    """A caption of a scene; without `random` the first wording. The caption of an image has no motion."""
     choose = random.choice if random else (lambda words: words[0])
-    return choose(PICTURE_WORDINGS if picture else WORDINGS).format(
+    return choose(IMAGE_WORDINGS if is_image else WORDINGS).format(
         size=f"{scene.size} " if scene.size else "",
         colour=scene.colour,
         shape=scene.shape,
@@ -53,11 +53,11 @@ def caption(scene: Scene, random: Random | None = None, *, picture: bool = False
 
 
 def caption_sentences() -> Iterator[str]:
-    """The same few thousand captions every time, with all words there are."""
+    """A few thousand captions with all words, always the same."""
     random = Random(0)  # noqa: S311  not a secret
     things = product(COLOURS, SHAPES, MOTIONS, BACKGROUNDS, SIZES, SPEEDS)
-    for picture, (colour, shape, motion, background, size, speed) in zip(
+    for is_image, (colour, shape, motion, background, size, speed) in zip(
         cycle((False,) * 7 + (True,)), things, strict=False
     ):
         if colour != background:
-            yield caption(Scene(shape, colour, background, motion, size, speed), random, picture=picture)
+            yield caption(Scene(shape, colour, background, motion, size, speed), random, is_image=is_image)

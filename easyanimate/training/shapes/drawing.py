@@ -1,4 +1,4 @@
-"""Scenes to pixels, by signed distances, with soft edges."""
+"""Draws scenes by signed distance functions, with soft edges."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,8 @@ from torch import Tensor
 
 from easyanimate.training.shapes.scene import UNITS, Scene
 
-SOFTNESS = 2.0  # units from full paint to none
-OUTLINE = 3.0  # units that the line of an outlined shape is wide
+SOFTNESS = 2.0  # width of a soft edge in units
+OUTLINE = 3.0  # width of the line of an outlined shape in units
 
 
 def draw(scenes: Sequence[Scene], *, frames: int, height: int = 64, width: int = 64) -> Tensor:
@@ -46,7 +46,7 @@ def _square(x: Tensor, y: Tensor, size: Tensor) -> Tensor:
 
 
 def _triangle(x: Tensor, y: Tensor, size: Tensor) -> Tensor:
-    """Equilateral, a corner up, its middle where the frame's would be."""
+    """An equilateral triangle with a corner at the top."""
     y = y - 0.2 * size
     return torch.maximum(0.866 * x.abs() - 0.5 * y, y) - 0.62 * size
 

@@ -1,4 +1,4 @@
-"""Which drawn shape a silhouette is nearest to."""
+"""Compares silhouettes with drawn shapes."""
 
 import functools
 import math
@@ -13,32 +13,32 @@ from easyanimate.training.shapes.scene import SHAPES, STYLES, Scene
 from easyanimate.training.shapes.segmenting import SegmentedFrames
 from easyanimate.training.shapes.tracking import TURNS
 
-GRID = 32  # pixels a side of the picture two silhouettes are compared in
-SPREAD = 2.6  # that picture's half side, in standard deviations of the silhouette
+GRID = 32  # side in pixels of the normalised silhouettes that are compared
+SPREAD = 2.6  # half of that side, in standard deviations of the silhouette
 RADII = (7.0, 9.0, 11.0, 13.5, 17.0, 22.0)
-BLURS = (0, 3, 5, 7)  # pixels of a 64th of the frame that each is the mean of; 0 is sharp
-ANGLES = 6  # of each shape, until it looks the same
-LOOKS = 8  # frames that are looked at, at most
+BLURS = (0, 3, 5, 7)  # sizes of the box blur in 64ths of the frame; 0 is sharp
+ANGLES = 6  # per period of the rotation of a shape
+MAX_COMPARED_FRAMES = 8
 
 
-def likenesses(segments: SegmentedFrames, frames: np.ndarray, *, turned: bool) -> dict[tuple[str, str], float]:
-    """How like each (shape, style) the object is in these `frames` (indices), on average; 1 is the same.
+def shape_similarities(segments: SegmentedFrames, frames: np.ndarray, *, turned: bool) -> dict[tuple[str, str], float]:
+    """The mean similarity of the silhouettes in `frames` (indices) with each (shape, style); 1 is equal.
 
-    `turned` compares with turned shapes too; a cross that is blurred is much like a square on its corner.
+    `turned` also compares with rotated shapes. Without it, a blurred cross is not confused with a rotated square.
     """
-    looks = frames[np.unique(np.linspace(0, len(frames) - 1, min(LOOKS, len(frames))).round().astype(int))]
-    seen = _normal(torch.from_numpy(segments.cover[looks].astype(np.float32)))  # [K, G]
+    indices = np.unique(np.linspace(0, len(frames) - 1, min(MAX_COMPARED_FRAMES, len(frames))).round().astype(int))
+    silhouettes = _normalised(torch.from_numpy(segments.cover[frames[indices]].astype(np.float32)))  # [K, G]
     kinds, patterns = _patterns(turned)
     best = {}
     for kind in sorted(set(kinds)):
         chosen = patterns[[i for i, each in enumerate(kinds) if each == kind]]
-        best[kind] = float((seen @ chosen.T).amax(dim=1).mean())
+        best[kind] = float((silhouettes @ chosen.T).amax(dim=1).mean())
     return best
 
 
 @functools.cache
 def _patterns(turned: bool) -> tuple[list[tuple[str, str]], Tensor]:
-    """(shape, style) of each pattern, and the patterns [T, G]: all shapes, of several sizes, sharp and soft."""
+    """The (shape, style) of each pattern, and the patterns [T, G]: all shapes in several sizes, sharp and blurred."""
     scenes = [
         Scene(shape, "white", "black", "still", radius=radius, angle=angle, style=style)
         for shape in SHAPES
@@ -47,9 +47,9 @@ def _patterns(turned: bool) -> tuple[list[tuple[str, str]], Tensor]:
         for angle in (_angles(shape) if turned else [0.0])
     ]
     sharp = (draw(scenes, frames=1).mean(dim=1)[:, 0] + 1) / 2  # [T, 64, 64]
-    soft = [sharp if not blur else _blurred(sharp, blur) for blur in BLURS]
+    blurred = [sharp if not blur else _blurred(sharp, blur) for blur in BLURS]
     kinds = [(scene.shape, scene.style) for scene in scenes]
-    return kinds * len(BLURS), _normal(torch.cat(soft))
+    return kinds * len(BLURS), _normalised(torch.cat(blurred))
 
 
 def _angles(shape: str) -> list[float]:
@@ -57,12 +57,12 @@ def _angles(shape: str) -> list[float]:
     return [2 * math.pi / turns * i / ANGLES for i in range(ANGLES)] if turns else [0.0]
 
 
-def _blurred(pictures: Tensor, side: int) -> Tensor:
-    return torch.nn.functional.avg_pool2d(pictures[:, None], side, 1, side // 2)[:, 0]
+def _blurred(images: Tensor, side: int) -> Tensor:
+    return torch.nn.functional.avg_pool2d(images[:, None], side, 1, side // 2)[:, 0]
 
 
-def _normal(cover: Tensor) -> Tensor:
-    """Silhouettes [K, H, W] at the same place and size, as vectors [K, G] whose product says how alike they are."""
+def _normalised(cover: Tensor) -> Tensor:
+    """Silhouettes [K, H, W] with the same centre and size as unit vectors [K, G]; their product is the similarity."""
     count, height, width = cover.shape
     weight = torch.where(cover > 0.3, cover, 0.0)
     total = weight.sum(dim=(1, 2)).clamp_min(1e-6)

@@ -1,6 +1,6 @@
-"""A scene: what moves how over what. Drawn at random from a world, the same for the same random state.
+"""Scenes: a shape, its motion and its background, drawn at random from a world.
 
-Lengths are in units of a 64th of the frame's shorter side, so that a scene looks alike at every resolution.
+Lengths are in units of a 64th of the shorter side of the frame, so that a scene looks the same at every resolution.
 """
 
 import math
@@ -44,23 +44,23 @@ DIRECTIONS: dict[str, tuple[float, float]] = {  # x to the right, y downwards
 IN_PLACE = ("still", "growing", "shrinking", "turning")
 MOTIONS = (*DIRECTIONS, *IN_PLACE)
 SIZES = {"small": (8.5, 10.0), "": (9.0, 16.0), "large": (14.0, 17.0)}  # radius in units
-SPEEDS = {"slowly": (0.45, 0.8), "": (0.6, 2.2), "quickly": (1.6, 2.3)}  # units a frame
-GROWTH = {"slowly": (0.20, 0.30), "": (0.25, 0.50), "quickly": (0.45, 0.60)}  # units of radius a frame
-SPIN = {"slowly": (0.04, 0.08), "": (0.06, 0.20), "quickly": (0.16, 0.24)}  # radians a frame
+SPEEDS = {"slowly": (0.45, 0.8), "": (0.6, 2.2), "quickly": (1.6, 2.3)}  # units per frame
+GROWTH = {"slowly": (0.20, 0.30), "": (0.25, 0.50), "quickly": (0.45, 0.60)}  # units of radius per frame
+SPIN = {"slowly": (0.04, 0.08), "": (0.06, 0.20), "quickly": (0.16, 0.24)}  # radians per frame
 STYLES = ("filled", "outlined")
-LEAVING = 0.2  # of the moving scenes may start anywhere, and leave the frame
+LEAVING = 0.2  # share of the moving scenes that may leave the frame
 COLOUR_NOISE = 0.02
 OFF_CENTRE = 5.0  # units
-# How far shapes reach, in radii, as they stand and turning; the softness of their corners, in units.
+# Extent of shapes in radii, upright and turning, and the softness of their edges in units.
 ARMS, CORNERS, EDGE = 1.08, 1.36, 2.0
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One clip: words and the numbers behind them.
+    """The content of a clip, in words and numbers.
 
-    `start` is the middle of the shape in the first frame, (x, y) from the frame's middle; `velocity`, `growth` and
-    `spin` are by frame; `angle` in radians. `size` and `speed` may be "", not said.
+    `start` is the centre of the shape in the first frame, (x, y) from the middle of the frame. `velocity`, `growth` and
+    `spin` are per frame; `angle` is in radians. `size` and `speed` may be "": then the caption does not mention them.
     """
 
     shape: str
@@ -82,7 +82,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class World:
-    """What scenes are drawn from. `held_out` False leaves the held-out combinations away, True takes only them."""
+    """A set of scenes. `held_out` False excludes the held-out combinations, True includes only them."""
 
     shapes: tuple[str, ...] = SHAPES
     colours: tuple[str, ...] = tuple(COLOURS)
@@ -92,14 +92,14 @@ class World:
     speeds: tuple[str, ...] = tuple(SPEEDS)
     style: str = "filled"
     held_out: bool | None = None
-    any_colour: float = 0.0  # share of scenes in colours without a name, for training a VAE
+    any_colour: float = 0.0  # share of scenes in random colours, for training a VAE
     keeps_inside: bool = field(default=False)  # no scene leaves the frame
-    centred: float = 0.0  # share that passes the frame's middle: words tell where a shape is when
-    centred_at: float = 0.5  # when those pass the middle, as a share of the clip; 0 is in the first frame
-    outlined: float = 0.0  # share in that style whatever `style` says
+    centred: float = 0.0  # share of scenes whose shape passes the middle of the frame
+    centred_at: float = 0.5  # when it passes the middle: 0 is the first frame, 1 the last
+    outlined: float = 0.0  # share of outlined scenes, in addition to `style`
 
     def __post_init__(self) -> None:
-        known = {
+        vocabulary = {
             "shapes": SHAPES,
             "colours": COLOURS,
             "backgrounds": BACKGROUNDS,
@@ -107,36 +107,38 @@ class World:
             "sizes": SIZES,
             "speeds": SPEEDS,
         }
-        for name, words in known.items():
+        for name, words in vocabulary.items():
             odd = set(getattr(self, name)) - set(words)
             if odd or not getattr(self, name):
                 raise ValueError(f"{name} must be some of {', '.join(words)}, got {sorted(getattr(self, name))}")
         if self.style not in STYLES:
             raise ValueError(f"style must be one of {', '.join(STYLES)}, got {self.style!r}")
-        if not any(self.holds(*words) for words in product(self.shapes, self.colours, self.backgrounds, self.motions)):
+        if not any(
+            self.contains(*words) for words in product(self.shapes, self.colours, self.backgrounds, self.motions)
+        ):
             raise ValueError(
-                "no scene can be made of these words: a shape has another colour than what is behind it, and some "
-                "combinations of shape, colour and motion are held out; say more words"
+                "no scene can be made of these words: a shape needs another colour than its background, and some "
+                "combinations of shape, colour and motion are held out; add more words"
             )
 
-    def holds(self, shape: str, colour: str, background: str, motion: str) -> bool:
-        """Whether a scene of these words may be drawn."""
+    def contains(self, shape: str, colour: str, background: str, motion: str) -> bool:
+        """Whether scenes with these words may be drawn."""
         return colour != background and self.held_out in (None, is_held_out(shape, colour, motion))
 
 
 def is_held_out(shape: str, colour: str, motion: str) -> bool:
-    """Whether this combination is kept from training, an eighth of all, to be asked for later."""
-    mark = 5 * list(COLOURS).index(colour) + 3 * SHAPES.index(shape) + 7 * MOTIONS.index(motion)
-    return mark % 8 == 0
+    """Whether training never uses this combination; an eighth of all are held out for evaluation."""
+    number = 5 * list(COLOURS).index(colour) + 3 * SHAPES.index(shape) + 7 * MOTIONS.index(motion)
+    return number % 8 == 0
 
 
 def sample_scene(world: World, random: Random, *, frames: int, height: int = 64, width: int = 64) -> Scene:
-    """A scene of `world` that fits a clip of so many frames and pixels."""
+    """A random scene of `world` for a clip with this number of frames and this size."""
     while True:
         shape, colour, background, motion = (
             random.choice(words) for words in (world.shapes, world.colours, world.backgrounds, world.motions)
         )
-        if world.holds(shape, colour, background, motion):
+        if world.contains(shape, colour, background, motion):
             break
     size = _word(random, world.sizes)
     speed = "" if motion == "still" else _word(random, world.speeds)
@@ -154,7 +156,7 @@ def sample_scene(world: World, random: Random, *, frames: int, height: int = 64,
 
 
 def _word(random: Random, words: tuple[str, ...]) -> str:
-    """Half of the time no word, if that is among them."""
+    """A random word; with probability one half no word, if "" is among `words`."""
     return "" if "" in words and random.random() < 0.5 else random.choice(words)
 
 
@@ -167,7 +169,7 @@ def _colour(named: Colour, world: World, random: Random) -> Colour:
 
 
 def _with_path(scene: Scene, random: Random, frame: tuple[float, float], frames: int, keeps_inside: bool) -> Scene:
-    """The scene with radius, place and movement. `frame` is (width, height) in units."""
+    """The scene with radius, position and motion. `frame` is (width, height) in units."""
     steps = max(frames - 1, 1)
     radius = random.uniform(*SIZES[scene.size])
     growth = spin = 0.0
@@ -192,13 +194,13 @@ def _with_path(scene: Scene, random: Random, frame: tuple[float, float], frames:
 
 
 def _centred(scene: Scene, random: Random, when: float) -> Scene:
-    """The scene, in the frame `when` within a few units of the middle."""
+    """The scene, moved so that in frame `when` the shape is within a few units of the middle."""
     x, y = (-speed * when + random.uniform(-OFF_CENTRE, OFF_CENTRE) for speed in scene.velocity)
     return replace(scene, start=(x, y))
 
 
 def _start(random: Random, side: float, margin: float, travel: float) -> float:
-    """Where to begin on one axis, from the middle, so that the shape stays inside on its way, as far as it can."""
+    """The start position on one axis, from the middle, so that the shape stays inside the frame if possible."""
     room = side / 2 - margin
     low, high = max(-room, -room - travel), min(room, room - travel)
     return random.uniform(low, high) if low <= high else (-travel / 2 + random.uniform(-1.0, 1.0))

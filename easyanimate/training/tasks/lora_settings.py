@@ -1,4 +1,4 @@
-"""What the training of a LoRA is told."""
+"""Settings of the training of a LoRA."""
 
 from typing import Self
 
@@ -9,9 +9,11 @@ from easyanimate.training.tasks.transformer_settings import TransformerTrainingS
 
 
 class LoraSettings(TrainingSettings):
-    """The update of a layer is alpha / rank * up @ down. `targets` are words in layer names; none means every linear
-    layer (spec: transformer 20). With `text_encoder` its attention and feed-forward layers get one too, at half the
-    rate."""
+    """Settings of the low-rank updates; the update of a layer is alpha / rank * up @ down (spec: transformer 20).
+
+    `targets` are words in layer names; without them every linear layer is a target. With `text_encoder` the text
+    encoder is trained too, at half the learning rate.
+    """
 
     rank: int = Field(128, gt=0)
     alpha: int = Field(64, gt=0)
@@ -19,18 +21,18 @@ class LoraSettings(TrainingSettings):
     text_encoder: bool = False
 
 
-# Settings of the model's own weights, which a LoRA leaves alone.
+# Settings for training the weights of the model itself, which a LoRA does not change.
 OF_WEIGHTS = ("pixart", "train", "train_text_encoder", "train_image_encoder", "renew_text_encoder")
 
 
 class LoraTrainingSettings(TransformerTrainingSettings):
-    """The settings of a transformer's training; its own weights stay as they are."""
+    """The settings of the training of a transformer; the weights of the transformer itself do not change."""
 
     lora: LoraSettings = LoraSettings()
 
     @model_validator(mode="after")
-    def _leaves_weights_alone(self) -> Self:
+    def _has_no_weight_settings(self) -> Self:
         odd = [name for name in OF_WEIGHTS if name in self.model_fields_set]
         if odd:
-            raise ValueError(f"a LoRA has no {' or '.join(odd)}; lora.targets and lora.text_encoder say what it is of")
+            raise ValueError(f"a LoRA has no {' or '.join(odd)}; use lora.targets and lora.text_encoder")
         return self

@@ -1,4 +1,4 @@
-"""Training of a LoRA: PEFT's layers inside, a file in kohya's naming outside (spec: transformer 20)."""
+"""Training of a LoRA with the layers of PEFT; the result is a file with kohya's names (spec: transformer 20)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,12 +19,12 @@ TEXT_RATE = {"text_encoder": 0.5}  # of the learning rate (spec: transformer 20)
 
 
 class LoraTask(TransformerTask):
-    """What the loop needs to train a LoRA."""
+    """The training task of a LoRA."""
 
     settings: LoraTrainingSettings
 
     def _choose_trainable(self) -> None:
-        """Only the updates learn."""
+        """Makes only the low-rank updates trainable."""
         self.network.requires_grad_(False)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.settings.run.seed)
@@ -37,11 +37,13 @@ class LoraTask(TransformerTask):
         names = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
         chosen = [name for name in names if not words or any(word in name for word in words)]
         if not chosen:
-            raise TrainingError(f"no linear layer's name holds one of lora.targets {list(words)}, as {names[0]} would")
+            raise TrainingError(
+                f"no linear layer's name holds one of lora.targets {list(words)}; one name is {names[0]}"
+            )
         inject_adapter_in_model(LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules=chosen), model)
 
     def save(self, folder: Path) -> None:
-        """`lora.safetensors`, for the models folder's loras."""
+        """Writes `lora.safetensors`, which can be put into the loras folder of the models folder."""
         text = self._updates(self.network.text_encoder) if self.settings.lora.text_encoder else None
         write_lora(folder / LORA_FILE, self._updates(self.network.transformer), text)
 

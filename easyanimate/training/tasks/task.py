@@ -1,4 +1,4 @@
-"""What a training is made of, for the loop: a network that returns its loss, and how a batch for it is made."""
+"""The interface between the training loop and what it trains: a network with its loss, and its batches."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,41 +10,41 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class TaskContext:
-    """Where in a training something is: the step, the part of an accumulated step, the process among processes."""
+    """The position in a training: step, part of an accumulated step, and process. It seeds random numbers."""
 
     seed: int
     step: int
     steps: int
-    part: int = 0
+    accumulation_step: int = 0
     process: int = 0
 
-    def of_all(self) -> tuple[int | str, ...]:
-        """Names the place for what all processes draw alike."""
-        return ("all", self.seed, self.step, self.part)
+    def shared_key(self) -> tuple[int | str, ...]:
+        """The key of random numbers that all processes share."""
+        return ("all", self.seed, self.step, self.accumulation_step)
 
-    def own(self) -> tuple[int | str, ...]:
-        """Names the place for what each process draws for itself."""
-        return ("own", self.seed, self.step, self.part, self.process)
+    def process_key(self) -> tuple[int | str, ...]:
+        """The key of random numbers of one process."""
+        return ("own", self.seed, self.step, self.accumulation_step, self.process)
 
 
 class TrainingTask(Protocol):
-    """One kind of training. `network(batch)` returns named losses, of which "loss" is the one to lower."""
+    """One kind of training. `network(batch)` returns named losses; the optimizer minimises "loss"."""
 
     @property
     def network(self) -> nn.Module:
-        """What is trained."""
+        """The trained network."""
 
-    def batch(self, place: TaskContext) -> Any:
-        """What the network takes at this place; a function of the place alone."""
+    def batch(self, context: TaskContext) -> Any:
+        """The input of the network; it depends on `context` only."""
 
     def sample(self) -> Image.Image | None:
-        """A picture of what has been learnt so far, or nothing."""
+        """An image of what the current weights generate, if the task has one."""
 
     def measure(self) -> dict[str, float]:
-        """What else there is to tell of what has been learnt so far."""
+        """Further measurements of the current weights, by name, for the log."""
 
     def save(self, folder: Path) -> None:
-        """Write the networks as they are, in the published layout."""
+        """Writes the current networks in the published layout."""
 
 
 Losses = dict[str, Tensor]

@@ -1,4 +1,4 @@
-"""What the training of a transformer is told."""
+"""Settings of the training of a transformer."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -8,18 +8,18 @@ from pydantic import Field, model_validator
 from easyanimate.training.run.configuration import DataSettings, TaskSettings, TrainingSettings
 
 V3_PARTS = ("transformer_blocks", "proj_out", "pos_embed", "long_connect_fc")  # spec: transformer 19.3
-SIDE = 16  # pixels: latents are an eighth as large, patches two by two of them
+SIDE_MULTIPLE = 16  # pixels: a latent covers 8 by 8 pixels, a patch 2 by 2 latents
 
 
 class LossSettings(TrainingSettings):
-    """`v3`: noise and variational bound, as the published weights saw it (spec: transformer 19.1). `noise`: the squared
-    error of the noise alone, weighted by signal-to-noise ratio to the power `snr_power`, within `snr_limits`.
+    """`v3`: noise and variational bound, as for the published weights (spec: transformer 19.1).
 
-    `start`, of `noise`: the latent frame that holds a given start picture counts so many times as much as another.
+    `noise`: the squared error of the noise alone. Its weight is the signal-to-noise ratio to the power `snr_power`,
+    within `snr_limits`. `start` is the weight of the latent frame of a start image, relative to the other frames.
     """
 
     kind: Literal["v3", "noise"] = "v3"
-    snr_variant: bool = Field(False, description="of v3: compare pictures for steps up to 249")
+    snr_variant: bool = Field(False, description="of v3: compare latents instead of noise for steps up to 249")
     snr_power: float = 0.0
     snr_limits: tuple[float, float] = (0.15, 12.0)
     start: float = Field(1.0, gt=0)
@@ -43,10 +43,10 @@ class LossSettings(TrainingSettings):
 
 
 class DropoutSettings(TrainingSettings):
-    """How often what the model is told is kept from it. `caption` clips get one of `instead` for their caption.
+    """Dropout of the conditions. A share `caption` of the clips gets one of `instead` as its caption.
 
-    `image` is the share of batches that hear nothing of the image encoder. With `image_needs_start` only clips
-    whose first frames are given hear of their picture; else any may.
+    `image` is the share of batches without the output of the image encoder. With `image_needs_start` only clips with
+    known first frames use it.
     """
 
     caption: float = Field(0.1, ge=0, le=1)
@@ -56,9 +56,9 @@ class DropoutSettings(TrainingSettings):
 
 
 class MaskSettings(TrainingSettings):
-    """How often, relatively, of a video is given: nothing, the first frames, the first and last ones (1 to 4).
+    """Relative frequencies of the known frames of a video: none, the first 1 to 4, or the first and last 1 to 4.
 
-    `single` is the share of those with something given that get one frame there, as from a start picture.
+    `single` is the share of videos with known frames that have exactly one there, as with a start image.
     """
 
     nothing: float = Field(1.0, ge=0)
@@ -67,40 +67,39 @@ class MaskSettings(TrainingSettings):
     single: float = Field(0.0, ge=0, le=1)
 
     @model_validator(mode="after")
-    def _some(self) -> Self:
+    def _has_some(self) -> Self:
         if not (self.nothing or self.start or self.ends):
             raise ValueError("one of nothing, start, ends must be more than 0")
         return self
 
 
 class TransformerDataSettings(DataSettings):
-    """Whole clips, of latents that may be remembered."""
+    """Whole clips; their latents may be cached."""
 
     @model_validator(mode="after")
     def _suits_a_transformer(self) -> Self:
-        self.refuse_in_batches("crop", "only a VAE learns on parts; a transformer's clips are height by width")
+        self.refuse_in_batches("crop", "only a VAE can train on crops; the clips of a transformer are height by width")
         for number, kind in enumerate(self.batches):
-            if kind.height % SIDE or kind.width % SIDE:
+            if kind.height % SIDE_MULTIPLE or kind.width % SIDE_MULTIPLE:
                 size = f"{kind.height}x{kind.width}"
-                raise ValueError(f"batches.{number}: height and width must be multiples of {SIDE}, got {size}")
+                raise ValueError(f"batches.{number}: height and width must be multiples of {SIDE_MULTIPLE}, got {size}")
         return self
 
 
 class ProbeSettings(TrainingSettings):
-    """How much worse the noise is told with one word of the caption changed, on so many clips (0: not looked at)."""
+    """How much the loss grows when one word of the captions is changed, measured on `clips` clips (0: not measured)."""
 
     clips: int = Field(0, ge=0)
     timesteps: tuple[Annotated[int, Field(ge=0, lt=1000)], ...] = Field((450, 600, 750), min_length=1)
 
 
 class TransformerTrainingSettings(TaskSettings):
-    """`model` is a folder in the published layout to start from. With `pixart`, the folder of a PixArt-alpha
-    transformer of the same size, its transformer begins as that image model (spec: transformer 14).
+    """Settings of the training of a transformer. `model` is the folder to start from, in the published layout.
 
-    `train` names the transformer's parts to train, by words in parameter names; `slow` says which share of the
-    learning rate parameters get whose names hold a word (V3: a tenth for some).
-    The encoders stay as they are unless they are to be trained too; parameters of the text encoder whose names hold a
-    word of `renew_text_encoder` begin anew.
+    `pixart` is the folder of a PixArt-alpha transformer of the same size, whose weights replace those of the
+    transformer (spec: transformer 14). `train` are words in the names of the parameters to train. `slow` maps a word to
+    the factor of the learning rate for parameters whose names contain it (V3: 0.1 for some). The encoders are frozen by
+    default. Parameters of the text encoder whose names contain a word of `renew_text_encoder` are initialised again.
     """
 
     model: Path

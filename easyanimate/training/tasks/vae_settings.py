@@ -1,4 +1,4 @@
-"""What the training of a Slice VAE is told."""
+"""Settings of the training of a Slice VAE."""
 
 from pathlib import Path
 from typing import Any, Self
@@ -9,12 +9,12 @@ from easyanimate.training.run.configuration import DataSettings, TaskSettings, T
 
 
 class VaeLossSettings(TrainingSettings):
-    """Weights of the parts of the loss: mean absolute and squared error, the posterior's divergence from the unit
-    normal (mean over all latents), LPIPS with the network in `perceptual_file`.
+    """Weights of the parts of the loss: mean absolute and squared error, KL divergence and perceptual loss.
 
-    `first` weighs the same error of a clip's first frame alone: a start picture is seen there.
-    `anchor` weighs the mean squared distance of the latents from those of `start`: what was trained on them goes on
-    to understand them."""
+    The KL divergence is the mean over all latents. The perceptual loss is LPIPS with the network in `perceptual_file`.
+    `first` is the weight of the error of the first frame alone, where a start image appears. `anchor` is the weight of
+    the mean squared distance of the latents from those of the VAE in `start`.
+    """
 
     l1: float = Field(1.0, ge=0)
     l2: float = Field(0.0, ge=0)
@@ -32,8 +32,10 @@ class VaeLossSettings(TrainingSettings):
 
 
 class AdversarySettings(TrainingSettings):
-    """Critics of frames and clips join when the share `after` of the steps is done; they add `weight` times the
-    gradient of the rest (spec: Slice VAE 14.3)."""
+    """Discriminators of frames and clips, used after the share `after` of the steps (spec: Slice VAE 14.3).
+
+    Their gradient is `weight` times the gradient of the other losses.
+    """
 
     width: int = Field(64, gt=0)
     weight: float = Field(0.5, gt=0)
@@ -41,30 +43,32 @@ class AdversarySettings(TrainingSettings):
 
     @model_validator(mode="after")
     def _fits_norms(self) -> Self:
-        """The clip critic's layers are 1, 2 and 4 times `width` wide, and normalised in 32 groups at most."""
+        """The layers of the clip discriminator have 1, 2 and 4 times `width` channels, in at most 32 norm groups."""
         if any(channels > 32 and channels % 32 for channels in (self.width, 2 * self.width, 4 * self.width)):
             raise ValueError(f"width must be at most 8, or 16, or a multiple of 32, got {self.width}")
         return self
 
 
 class VaeDataSettings(DataSettings):
-    """`masked` is the share of clips of which only the first or last frames stay, `masks` of those that are a mask
-    video, as an inpainting model hands them to its VAE (spec: pipelines 4.3)."""
+    """The share of clips that are `masked` except for their first or last frames, and of clips that are `masks` alone.
+
+    These are the inputs that an inpainting model encodes with its VAE (spec: pipelines 4.3).
+    """
 
     masked: float = Field(0.0, ge=0, le=1)
     masks: float = Field(0.0, ge=0, le=1)
 
     @model_validator(mode="after")
     def _suits_a_vae(self) -> Self:
-        self.refuse_in_batches("remembered", "a VAE learns on clips made anew, only a transformer remembers latents")
+        self.refuse_in_batches("remembered", "a VAE trains on new clips; only a transformer caches latents")
         return self
 
 
 class VaeTrainingSettings(TaskSettings):
-    """`vae` are settings of AutoencoderKLSlice, or `start` a folder of one to go on from.
+    """Settings of a new AutoencoderKLSlice in `vae`, or the folder of an existing one in `start`.
 
-    `freeze_encoder` trains the decoder alone, told latents with up to `latent_noise` standard deviations of noise.
-    `standardise` folds the latents' mean and deviation into the VAE in the end, so that `scaling_factor` is 1.
+    `freeze_encoder` trains the decoder alone, with up to `latent_noise` standard deviations of noise on the latents.
+    `standardise` folds mean and deviation of the latents into the VAE at the end, so that `scaling_factor` is 1.
     """
 
     vae: dict[str, Any] = Field(default_factory=dict)
@@ -81,15 +85,15 @@ class VaeTrainingSettings(TaskSettings):
         if self.loss.anchor and self.start is None:
             raise ValueError("loss.anchor needs start, the folder of the VAE whose latents are kept")
         if self.start is not None and self.vae:
-            raise ValueError("vae and start exclude each other: the VAE in start has settings of its own")
+            raise ValueError("vae and start exclude each other: the VAE in start has its own settings")
         return self
 
     @model_validator(mode="after")
     def _keeps_latents(self) -> Self:
         if self.latent_noise and not self.freeze_encoder:
-            raise ValueError("latent_noise needs freeze_encoder = true: from latents with noise only a decoder learns")
+            raise ValueError("latent_noise needs freeze_encoder = true: only a decoder can train on latents with noise")
         if self.standardise and self.freeze_encoder:
-            raise ValueError("standardise would change the latents that freeze_encoder keeps; leave one of them out")
+            raise ValueError("standardise changes the latents that freeze_encoder keeps; remove one of them")
         if self.standardise and self.loss.anchor:
-            raise ValueError("standardise would change the latents that loss.anchor keeps; leave one of them out")
+            raise ValueError("standardise changes the latents that loss.anchor keeps; remove one of them")
         return self

@@ -1,4 +1,4 @@
-"""Trainings as a user runs them: processes that are stopped, killed and go on, and what they say when they cannot."""
+"""Trainings from the command line: stopped, killed and resumed processes, and their error messages."""
 
 import os
 import signal
@@ -67,8 +67,8 @@ def train(folder: Path, *more: str, **changes) -> subprocess.CompletedProcess[st
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory) -> dict[int, float]:
-    """The losses of 20 steps in one go."""
+def uninterrupted_losses(tmp_path_factory) -> dict[int, float]:
+    """The losses of 20 steps without an interruption."""
     folder = tmp_path_factory.mktemp("whole")
     done = train(folder)
     assert done.returncode == 0, done.stderr
@@ -79,18 +79,18 @@ def uninterrupted(tmp_path_factory) -> dict[int, float]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_training_that_was_stopped_goes_on_to_the_same_losses(uninterrupted, tmp_path, number):
+def test_a_stopped_training_is_resumed_with_the_same_losses(uninterrupted_losses, tmp_path, number):
     process = subprocess.Popen(command(tmp_path), env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE)
     wait_for_checkpoint(process, tmp_path / "run" / "checkpoints")
     process.send_signal(number)
-    _, said = process.communicate(timeout=120)
+    _, stderr = process.communicate(timeout=120)
     if number == signal.SIGTERM:
         assert process.returncode == 2
-        assert b"the same command goes on from there" in said
+        assert b"the same command continues from there" in stderr
     before = read_losses(tmp_path / "run" / "losses.csv")
     assert len(before) < 20
     assert train(tmp_path).returncode == 0
-    assert read_losses(tmp_path / "run" / "losses.csv") == uninterrupted
+    assert read_losses(tmp_path / "run" / "losses.csv") == uninterrupted_losses
 
 
 def wait_for_checkpoint(process: subprocess.Popen, folder: Path) -> None:
@@ -102,58 +102,58 @@ def wait_for_checkpoint(process: subprocess.Popen, folder: Path) -> None:
     pytest.fail("no checkpoint was written")
 
 
-def test_a_hundred_steps_on_pictures_lower_the_loss_by_a_third(tmp_path):
+def test_a_hundred_steps_on_images_lower_the_loss_by_a_third(tmp_path):
     clips = VAE.index("[[data.batches]]\nframes = 8"), VAE.rindex("[[data.batches]]")
-    pictures = (VAE[: clips[0]] + VAE[clips[1] :]).replace("batch_size = 2", "batch_size = 8")
-    assert train(tmp_path, text=pictures, steps=100).returncode == 0
+    images = (VAE[: clips[0]] + VAE[clips[1] :]).replace("batch_size = 2", "batch_size = 8")
+    assert train(tmp_path, text=images, steps=100).returncode == 0
     losses = list(read_losses(tmp_path / "run" / "losses.csv").values())
     assert sum(losses[-10:]) < 0.67 * sum(losses[:10])  # 0.53 when this was written
 
 
-def test_a_finished_training_says_its_result_again(uninterrupted, tmp_path):
+def test_a_finished_training_prints_its_result_again(uninterrupted_losses, tmp_path):
     first = train(tmp_path, steps=2)
-    again = train(tmp_path, steps=2)
-    assert (again.returncode, again.stdout) == (0, first.stdout)
+    second = train(tmp_path, steps=2)
+    assert (second.returncode, second.stdout) == (0, first.stdout)
 
 
-def test_other_settings_do_not_go_on_from_a_checkpoint_and_are_named(tmp_path):
+def test_a_training_with_other_settings_is_not_resumed_and_they_are_reported(tmp_path):
     assert train(tmp_path, steps=5).returncode == 0
     done = train(tmp_path, "--set", "data.masked=0.5", "--set", "run.seed=3", steps=10)
     assert done.returncode == 2
     assert "other settings: data.masked was 0.1 and is 0.5, run.seed was 0 and is 3; set them back" in done.stderr
 
 
-def test_a_training_goes_on_with_a_lower_learning_rate_and_more_steps(tmp_path):
+def test_a_training_is_resumed_with_a_lower_learning_rate_and_more_steps(tmp_path):
     assert train(tmp_path, steps=5).returncode == 0
     lower = ["--set", "optimiser.learning_rate=1e-5", "--set", "optimiser.muon_learning_rate=1e-5"]
     assert train(tmp_path, *lower, steps=8).returncode == 0
     assert sorted(read_losses(tmp_path / "run" / "losses.csv")) == list(range(8))
 
 
-def test_a_full_disk_ends_the_training_in_a_sentence_and_keeps_what_was_saved(tmp_path):
+def test_a_full_disk_ends_the_training_and_keeps_earlier_checkpoints(tmp_path):
     assert train(tmp_path, steps=5).returncode == 0
-    kept = checkpoints.newest_checkpoint(tmp_path / "run" / "checkpoints")
+    checkpoint = checkpoints.newest_checkpoint(tmp_path / "run" / "checkpoints")
     limited = ["prlimit", "--fsize=30000", *command(tmp_path, steps=10)]  # no file may grow larger
     done = subprocess.run(limited, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 2
     assert "could not be written to" in done.stderr
     assert "Traceback" not in done.stderr
-    assert checkpoints.newest_checkpoint(tmp_path / "run" / "checkpoints") == kept
+    assert checkpoints.newest_checkpoint(tmp_path / "run" / "checkpoints") == checkpoint
     assert train(tmp_path, steps=10).returncode == 0
 
 
-def test_a_loss_that_is_no_number_ends_the_training_and_names_the_last_good_state(tmp_path):
+def test_a_loss_that_is_not_finite_ends_the_training_and_reports_the_last_checkpoint(tmp_path):
     assert train(tmp_path, steps=5).returncode == 0
-    kept = checkpoints.newest_checkpoint(tmp_path / "run" / "checkpoints")
+    checkpoint = checkpoints.newest_checkpoint(tmp_path / "run" / "checkpoints")
     wild = ["--set", "optimiser.muon_learning_rate=1e30", "--set", "optimiser.learning_rate=1e30"]
     done = train(tmp_path, *wild, steps=10)
     assert done.returncode == 2
-    assert f"{kept} is the last good state; lower the learning rate" in done.stderr
-    assert checkpoints.newest_checkpoint(tmp_path / "run" / "checkpoints") == kept
+    assert f"{checkpoint} is the last good state; lower the learning rate" in done.stderr
+    assert checkpoints.newest_checkpoint(tmp_path / "run" / "checkpoints") == checkpoint
     assert train(tmp_path, steps=10).returncode == 0
 
 
-def test_a_disk_that_is_full_of_events_ends_the_training_in_a_sentence(tmp_path):
+def test_a_full_disk_while_events_are_written_ends_the_training(tmp_path):
     limited = ["prlimit", "--fsize=3000", *command(tmp_path, "--set", "run.checkpoint_every=100", steps=60)]
     done = subprocess.run(limited, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 2
@@ -161,7 +161,7 @@ def test_a_disk_that_is_full_of_events_ends_the_training_in_a_sentence(tmp_path)
     assert "Traceback" not in done.stderr
 
 
-def test_a_full_disk_ends_two_processes_with_one_sentence(tmp_path):
+def test_a_full_disk_ends_two_processes_with_one_message(tmp_path):
     limited = ["prlimit", "--fsize=30000", *command(tmp_path, "--processes=2", steps=10)]
     done = subprocess.run(limited, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 2
@@ -169,7 +169,7 @@ def test_a_full_disk_ends_two_processes_with_one_sentence(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_a_checkpoint_with_a_part_missing_is_named(tmp_path):
+def test_a_checkpoint_without_one_of_its_files_is_reported(tmp_path):
     assert train(tmp_path, steps=5).returncode == 0
     (checkpoints.newest_checkpoint(tmp_path / "run" / "checkpoints") / "optimiser-1.safetensors").unlink()
     done = train(tmp_path, steps=10)
@@ -177,7 +177,7 @@ def test_a_checkpoint_with_a_part_missing_is_named(tmp_path):
     assert "is damaged: optimiser-1.safetensors is missing; delete that folder" in done.stderr
 
 
-def test_fewer_steps_than_were_done_are_refused(tmp_path):
+def test_fewer_steps_than_the_checkpoint_has_are_refused(tmp_path):
     assert train(tmp_path, steps=5).returncode == 0
     done = train(tmp_path, steps=3)
     assert done.returncode == 2
@@ -200,7 +200,7 @@ def test_fewer_steps_than_were_done_are_refused(tmp_path):
         ),
     ],
 )
-def test_what_cannot_be_trained_is_refused_in_a_sentence(tmp_path, change, message):
+def test_invalid_settings_are_refused_in_a_sentence(tmp_path, change, message):
     done = train(tmp_path, "--set", change)
     assert done.returncode == 2
     assert message in done.stderr
@@ -214,7 +214,7 @@ def test_what_cannot_be_trained_is_refused_in_a_sentence(tmp_path, change, messa
         (["data.batches.0.crop=null", 'data.files={"metadata": "/no/list.json"}'], "/no/list.json cannot be read"),
     ],
 )
-def test_what_is_not_there_is_named(tmp_path, changes, message):
+def test_missing_files_are_reported(tmp_path, changes, message):
     done = train(tmp_path, *(part for change in changes for part in ("--set", change)))
     assert done.returncode == 2
     assert message in done.stderr
@@ -222,27 +222,27 @@ def test_what_is_not_there_is_named(tmp_path, changes, message):
 
 
 @pytest.mark.parametrize("number", ["0", "-3"])
-def test_no_processes_at_all_are_refused(tmp_path, number):
+def test_a_number_of_processes_below_1_is_refused(tmp_path, number):
     done = train(tmp_path, f"--processes={number}")
     assert done.returncode == 2
     assert f"must be 1 or more, got {number}" in done.stderr
 
 
-def test_a_file_that_is_no_settings_is_refused(tmp_path):
+def test_a_file_without_settings_is_refused(tmp_path):
     done = train(tmp_path, text="steps = [")
     assert done.returncode == 2
     assert "train.toml cannot be read" in done.stderr
 
 
-def test_two_processes_train_one_model_and_go_on_where_they_were_stopped(tmp_path):
+def test_two_processes_train_one_model_and_are_resumed(tmp_path):
     (tmp_path / "whole").mkdir()
     assert train(tmp_path / "whole", "--processes=2", steps=12).returncode == 0
     arguments = command(tmp_path, "--processes=2", steps=12)
     process = subprocess.Popen(arguments, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE)
     wait_for_checkpoint(process, tmp_path / "run" / "checkpoints")
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 2, said[-2000:]
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 2, stderr[-2000:]
     done = train(tmp_path, "--processes=2", steps=12)
     assert done.returncode == 0, done.stderr[-2000:]
     losses = read_losses(tmp_path / "run" / "losses.csv")
@@ -250,14 +250,14 @@ def test_two_processes_train_one_model_and_go_on_where_they_were_stopped(tmp_pat
     assert len(losses) == 12
 
 
-def test_what_stops_one_of_two_processes_is_told_with_its_exit_code(tmp_path):
+def test_an_error_in_one_of_two_processes_is_reported_with_its_exit_code(tmp_path):
     done = train(tmp_path, "--processes=2", "--set", "vae={}", "--set", "start=/no/such/folder")
     assert done.returncode == 2
     assert "/no/such/folder" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_checkpoint_of_two_processes_is_not_one_processs(tmp_path):
+def test_a_checkpoint_of_one_process_is_not_resumed_by_two(tmp_path):
     assert train(tmp_path, steps=5).returncode == 0
     done = train(tmp_path, "--processes=2", steps=10)
     assert done.returncode == 2

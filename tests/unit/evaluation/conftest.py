@@ -1,4 +1,4 @@
-"""An evaluation of 24 captions, and its results with a stand-in for the model."""
+"""An evaluation of 24 captions with a model that draws its clips."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from easyanimate.evaluation import Ledger, Setup, in_turn, plan_tasks, run_tasks
+from easyanimate.evaluation import Ledger, Setup, plan_tasks, run_sequentially, run_tasks
 from easyanimate.training.shapes import Scene
-from tests.unit.evaluation.draughtsman import Draughtsman
+from tests.unit.evaluation.drawing_model import DrawingModel
 
 
 @pytest.fixture
@@ -30,14 +30,14 @@ def setup() -> Setup:
 
 @pytest.fixture
 def evaluated(setup: Setup, tmp_path: Path) -> Callable[..., list[Any]]:
-    """The results of some parts, made by a draughtsman who changes each scene."""
+    """The results of some parts; `change` alters the scenes that the model draws."""
 
-    def evaluate(parts: Sequence[str], change: Callable[[Scene], Scene] = lambda scene: scene, **changes: Any) -> Any:
-        changed = replace(setup, **changes)
+    def evaluate(parts: Sequence[str], change: Callable[[Scene], Scene] = lambda scene: scene, **settings: Any) -> Any:
+        changed = replace(setup, **settings)
         tasks = plan_tasks(parts, changed)
         return run_tasks(
             tasks,
-            partial(in_turn, maker=Draughtsman(changed, tasks, change)),
+            partial(run_sequentially, model=DrawingModel(changed, tasks, change)),
             Ledger(tmp_path / "out", {}),
             lambda task: None,
         )

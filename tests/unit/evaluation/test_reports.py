@@ -11,91 +11,93 @@ from easyanimate.errors import EasyAnimateError, InvalidInput, NotFinite
 from easyanimate.evaluation import (
     Ledger,
     Share,
-    by_group,
     choose_groups,
-    in_turn,
     plan_tasks,
     read_threshold,
+    run_in_processes,
+    run_sequentially,
     run_tasks,
-    side_by_side,
+    summarise_groups,
     write_report,
 )
-from tests.unit.evaluation.draughtsman import Draughtsman
+from tests.unit.evaluation.drawing_model import DrawingModel
 
 ABOUT = {"model": "drawn", "seed": 0}
 GROUPS = {"t2v": [""], "i2v": [""], "samplers": ["ddim", "euler"]}
 
 
-def test_a_process_that_is_gone_is_told_and_what_was_judged_stays(setup, tmp_path):
+def evaluate(tasks, model, ledger, on_task=lambda task: None):
+    return run_tasks(tasks, partial(run_sequentially, model=model), ledger, on_task)
+
+
+def test_a_process_that_ends_is_reported_and_the_results_stay(setup, tmp_path):
     tasks = plan_tasks(["t2v"], setup)
     ledger = Ledger(tmp_path, ABOUT)
-    run_tasks(tasks[:1], partial(in_turn, maker=Draughtsman(setup, tasks)), ledger, lambda task: None)
-    with pytest.raises(EasyAnimateError, match="take fewer workers"):
+    evaluate(tasks[:1], DrawingModel(setup, tasks), ledger)
+    with pytest.raises(EasyAnimateError, match="use fewer workers"):
         run_tasks(
-            tasks[:2], partial(side_by_side, open_maker=partial(os._exit, 1), workers=2), ledger, lambda task: None
+            tasks[:2], partial(run_in_processes, open_model=partial(os._exit, 1), workers=2), ledger, lambda task: None
         )
     assert list(Ledger(tmp_path, ABOUT).results) == ["t2v/0"]
 
 
-def test_what_is_judged_is_not_made_again(setup, tmp_path):
+def test_finished_tasks_are_not_run_again(setup, tmp_path):
     tasks = plan_tasks(["t2v"], setup)
 
     def stop(task):
         if task.index == 9:
             raise KeyboardInterrupt
 
-    first = Draughtsman(setup, tasks)
+    first = DrawingModel(setup, tasks)
     with pytest.raises(KeyboardInterrupt):
-        run_tasks(tasks, partial(in_turn, maker=first), Ledger(tmp_path, ABOUT), stop)
+        evaluate(tasks, first, Ledger(tmp_path, ABOUT), stop)
     with (tmp_path / "results.jsonl").open("a") as file:
-        file.write('{"key": "t2v/10", "part')  # a writer that was killed
-    second = Draughtsman(setup, tasks)
-    resumed = run_tasks(tasks, partial(in_turn, maker=second), Ledger(tmp_path, ABOUT), lambda task: None)
+        file.write('{"key": "t2v/10", "part')  # of a killed process
+    second = DrawingModel(setup, tasks)
+    resumed = evaluate(tasks, second, Ledger(tmp_path, ABOUT))
     assert (first.calls, second.calls) == (10, len(tasks) - 10)
-    whole = run_tasks(
-        tasks, partial(in_turn, maker=Draughtsman(setup, tasks)), Ledger(tmp_path / "whole", ABOUT), lambda task: None
-    )
+    whole = evaluate(tasks, DrawingModel(setup, tasks), Ledger(tmp_path / "whole", ABOUT))
     assert [replace(result, seconds=0) for result in resumed] == [replace(result, seconds=0) for result in whole]
 
 
-def test_results_of_another_model_are_not_mixed_in(tmp_path):
+def test_results_of_another_model_are_refused(tmp_path):
     Ledger(tmp_path, ABOUT)
     with pytest.raises(InvalidInput, match="another model or of other settings"):
         Ledger(tmp_path, {**ABOUT, "model": "another"})
     Ledger(tmp_path, ABOUT)
 
 
-def test_a_file_that_is_no_ledger_is_refused_and_left_alone(tmp_path):
+def test_a_file_that_is_no_ledger_is_refused_and_not_changed(tmp_path):
     (tmp_path / "results.jsonl").write_text("my notes\n")
     with pytest.raises(InvalidInput, match="choose another folder"):
         Ledger(tmp_path, ABOUT)
     assert (tmp_path / "results.jsonl").read_text() == "my notes\n"
 
 
-def test_a_model_that_makes_no_picture_has_everything_wrong(setup, tmp_path):
-    class Broken(Draughtsman):
-        def clip(self, caption, seed, **settings):
+def test_all_attributes_of_values_that_are_not_finite_are_wrong(setup, tmp_path):
+    class Broken(DrawingModel):
+        def generate_clip(self, caption, seed, **settings):
             if seed % 2:
-                raise NotFinite("the model made NaN")
-            return super().clip(caption, seed, **settings)
+                raise NotFinite("the model returned NaN")
+            return super().generate_clip(caption, seed, **settings)
 
     tasks = plan_tasks(["t2v"], setup)
-    odd = sum(task.question.seed % 2 for task in tasks)
-    results = run_tasks(tasks, partial(in_turn, maker=Broken(setup, tasks)), Ledger(tmp_path, ABOUT), lambda task: None)
-    summary = by_group(results)["t2v"][""]
+    odd = sum(task.prompt.seed % 2 for task in tasks)
+    results = evaluate(tasks, Broken(setup, tasks), Ledger(tmp_path, ABOUT))
+    summary = summarise_groups(results)["t2v"][""]
     assert 0 < odd == summary.failed
     assert summary.everything.right == len(tasks) - odd
 
 
-def test_the_report_has_tables_sheets_and_floors(setup, tmp_path):
+def test_the_report_has_tables_sheets_and_thresholds(setup, tmp_path):
     tasks = plan_tasks(["t2v", "i2v", "samplers"], setup)
-    wrong = Draughtsman(setup, tasks, lambda scene: replace(scene, velocity=(0.0, 0.0)))
+    wrong = DrawingModel(setup, tasks, lambda scene: replace(scene, velocity=(0.0, 0.0)))
     ledger = Ledger(tmp_path, ABOUT)
-    results = run_tasks(tasks, partial(in_turn, maker=wrong), ledger, lambda task: None)
+    results = evaluate(tasks, wrong, ledger)
     texts = ("colour=1", "motion=0.9", "i2v.first_frame_psnr=28", "samplers.ddim.shape=0.97", "t2v.everything=0.9")
-    floors = [read_threshold(text, GROUPS) for text in texts]
-    missed = write_report(tmp_path, ABOUT, results, floors, ledger)
-    assert [floor.name for floor in missed] == ["t2v.motion", "t2v.everything"]
+    thresholds = [read_threshold(text, GROUPS) for text in texts]
+    missed = write_report(tmp_path, ABOUT, results, thresholds, ledger)
+    assert [threshold.name for threshold in missed] == ["t2v.motion", "t2v.everything"]
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["model"] == "drawn"
     colour = report["parts"]["t2v"]["all"]["attributes"]["colour"]
@@ -124,12 +126,12 @@ def test_the_report_has_tables_sheets_and_floors(setup, tmp_path):
         ("colour=nan", "NAME=NUMBER"),
     ],
 )
-def test_a_floor_nobody_can_check_is_refused(text, reason):
+def test_a_threshold_without_a_number_is_refused(text, reason):
     with pytest.raises(InvalidInput, match=reason):
         read_threshold(text, GROUPS)
 
 
-def test_parts_are_chosen_by_name(setup):
+def test_groups_are_chosen_by_name(setup):
     assert choose_groups("vae, t2v", setup) == ("t2v", "vae")
     assert "lora" in choose_groups(None, setup)
     assert "lora" not in choose_groups(None, replace(setup, lora=None))
@@ -141,9 +143,9 @@ def test_parts_are_chosen_by_name(setup):
         replace(setup, captions=0)
 
 
-def test_a_share_says_how_sure_it_is():
+def test_a_share_has_a_confidence_interval():
     share = Share.of([True] * 195 + [False] * 5)
-    assert (share.right, share.asked, share.share) == (195, 200, 0.975)
+    assert (share.right, share.total, share.share) == (195, 200, 0.975)
     assert (share.low, share.high) == pytest.approx((0.9428, 0.9893), abs=5e-4)
     assert Share.of([True] * 200).low == pytest.approx(200 / (200 + 1.96**2), abs=1e-4)
     assert math.isclose(Share.of([False]).low, 0.0)

@@ -1,4 +1,4 @@
-"""Images and videos of a metadata list: bucketed, cut, and named when they are broken."""
+"""Images and videos of a metadata list: their buckets and lengths, and reports of unreadable files."""
 
 import json
 from random import Random
@@ -22,7 +22,7 @@ ONE_VIDEO = VIDEOS.model_copy(update={"batch_size": 1})
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three wide pictures, one tall one, a video of 20 frames and one of 40, and their list."""
+    """A folder with three wide images, a tall one, videos of 20 and 40 frames, and their list."""
     entries = []
     for i, (width, height) in enumerate([(96, 64), (96, 64), (192, 128), (64, 128)]):
         Image.new("RGB", (width, height), (i * 60, 0, 0)).save(tmp_path / f"{i}.png")
@@ -45,7 +45,7 @@ def write_list(folder, name, kind="image"):
 
 
 def break_body(path):
-    """Overwrite what is stored of the pixels, and leave the header."""
+    """Overwrites the pixel data of a file and keeps its header."""
     content = path.read_bytes()
     body = content.index(b"IDAT" if path.suffix == ".png" else b"mdat") + 4
     path.write_bytes(content[:body] + bytes(len(content) - body))
@@ -57,44 +57,44 @@ def brightness(pixels):
 
 
 def captions(clips):
-    return [clips.say(i, Random(0)) for i in range(len(clips.pixels))]
+    return [clips.caption_of(i, Random(0)) for i in range(len(clips.pixels))]
 
 
-def told(source, kind, step):
-    """All that a step draws, and the next random number after it."""
+def draw_step(source, kind, step):
+    """The clips and captions of a step, and the random number after them."""
     random = random_at(step)
     clips = source.clips(kind, random)
     return clips.pixels.numpy().tobytes(), captions(clips), random.random()
 
 
-def test_a_batch_holds_pictures_of_one_bucket(folder):
+def test_a_batch_has_images_of_one_bucket(folder):
     source, random = ListedClips(folder / "list.json", folder), Random(0)
     shapes = {source.clips(IMAGES, random).pixels.shape for _ in range(20)}
     assert shapes == {(2, 3, 1, 48, 64), (2, 3, 1, 80, 32)}
 
 
-def test_videos_are_as_long_as_the_shortest_cut_to_eights(folder):
+def test_videos_are_cut_to_the_shortest_length_in_multiples_of_8(folder):
     source, random = ListedClips(folder / "list.json", folder, whole_length=1.0), Random(0)
     assert source.clips(VIDEOS, random).pixels.shape[2] == 16
 
 
-def test_some_videos_are_cut_shorter(folder):
+def test_a_share_of_the_videos_is_shorter(folder):
     source, random = ListedClips(folder / "list.json", folder, whole_length=0.0), Random(0)
     assert source.clips(VIDEOS, random).pixels.shape[2] == 8
 
 
 def test_captions_are_those_of_the_list(folder):
     clips = ListedClips(folder / "list.json", folder).clips(VIDEOS, Random(0))
-    assert {clips.say(i, Random(0)) for i in range(2)} == {"video of 20", "video of 40"}
+    assert {clips.caption_of(i, Random(0)) for i in range(2)} == {"video of 20", "video of 40"}
 
 
-def test_a_broken_file_is_named_counted_and_left_out(folder, capsys):
+def test_a_broken_file_is_reported_counted_and_skipped(folder, capsys):
     (folder / "1.png").write_bytes(b"no picture")
     source, random = ListedClips(folder / "list.json", folder, most_broken=0.5), Random(0)
     for _ in range(10):
         source.clips(IMAGES, random)
     assert source.broken == {"1.png"}
-    assert capsys.readouterr().err.count("left out 1.png") == 1
+    assert capsys.readouterr().err.count("skipped 1.png") == 1
 
 
 def test_too_many_broken_files_end_the_training(folder):
@@ -104,7 +104,7 @@ def test_too_many_broken_files_end_the_training(folder):
         ListedClips(folder / "list.json", folder, most_broken=0.2)
 
 
-def test_too_many_files_found_broken_later_end_it_too(folder):
+def test_too_many_files_with_broken_content_end_the_training(folder):
     for name in ("0.png", "1.png", "2.png"):
         break_body(folder / name)
     source, random = ListedClips(folder / "list.json", folder, most_broken=0.2), Random(0)
@@ -112,7 +112,7 @@ def test_too_many_files_found_broken_later_end_it_too(folder):
         [source.clips(IMAGES, random) for _ in range(10)]
 
 
-def test_a_list_whose_bodies_are_all_broken_is_useless(folder):
+def test_a_list_without_readable_content_is_refused(folder):
     for name in ("20.mp4", "40.mp4"):
         break_body(folder / name)
     source = ListedClips(folder / "list.json", folder, most_broken=1.0)
@@ -121,7 +121,7 @@ def test_a_list_whose_bodies_are_all_broken_is_useless(folder):
 
 
 @pytest.mark.parametrize("name", ["0.png", "40.mp4"])
-def test_a_broken_body_is_found_when_it_is_drawn_named_once_and_replaced(folder, capsys, name):
+def test_a_file_with_broken_content_is_reported_once_and_replaced(folder, capsys, name):
     break_body(folder / name)
     source, random = ListedClips(folder / "list.json", folder, most_broken=0.5), Random(0)
     assert source.broken == set()
@@ -129,22 +129,22 @@ def test_a_broken_body_is_found_when_it_is_drawn_named_once_and_replaced(folder,
         for kind in (IMAGES, VIDEOS):
             assert len(source.clips(kind, random).pixels) == 2
     assert source.broken == {name}
-    assert capsys.readouterr().err.count(f"left out {name}") == 1
+    assert capsys.readouterr().err.count(f"skipped {name}") == 1
 
 
 @pytest.mark.parametrize("kind", [IMAGES, VIDEOS], ids=["images", "videos"])
-def test_a_resumed_training_draws_what_it_would_have_drawn(folder, kind):
+def test_a_resumed_training_draws_the_same_clips(folder, kind):
     for name in ("0.png", "20.mp4"):
         break_body(folder / name)
     (folder / "1.png").write_bytes(b"no picture")
     first, resumed = (ListedClips(folder / "list.json", folder, most_broken=0.5) for _ in range(2))
-    drawn = [told(first, kind, step) for step in range(12)]
+    drawn = [draw_step(first, kind, step) for step in range(12)]
     assert len(first.broken) > len(resumed.broken)
     for step in (11, 7, 6):
-        assert told(resumed, kind, step) == drawn[step]
+        assert draw_step(resumed, kind, step) == drawn[step]
 
 
-def test_a_window_may_begin_wherever_it_fits(folder):
+def test_a_window_starts_at_a_random_frame(folder):
     write_video(folder / "40.mp4", range(0, 240, 6))
     write_list(folder, "40.mp4", kind="video")
     source = ListedClips(folder / "list.json", folder)
@@ -160,21 +160,21 @@ def test_a_window_holds_neighbouring_frames(folder):
 
 
 @pytest.mark.parametrize(("frames", "length"), [(1, 1), (7, 1), (8, 8), (23, 16), (24, 24)])
-def test_a_video_shorter_than_asked_gives_the_eights_it_has(folder, frames, length):
+def test_a_shorter_video_has_a_multiple_of_8_frames(folder, frames, length):
     write_video(folder / "short.mp4", range(frames))
     write_list(folder, "short.mp4", kind="video")
     source = ListedClips(folder / "list.json", folder, whole_length=1.0)
     assert source.clips(ONE_VIDEO, Random(0)).pixels.shape == (1, 3, length, 64, 64)
 
 
-def test_a_video_that_ends_before_its_header_says_is_read_from_its_first_frame_on(folder):
+def test_a_video_shorter_than_its_header_is_read_from_its_first_frame(folder):
     write_video(folder / "40.mp4", range(0, 240, 6))
     write_list(folder, "40.mp4", kind="video")
     source = ListedClips(folder / "list.json", folder, whole_length=1.0)
     write_video(folder / "40.mp4", range(0, 96, 6))
-    seen = [brightness(source.clips(ONE_VIDEO, Random(i)).pixels) for i in range(10)]
-    assert {len(frames) for frames in seen} == {16}
-    assert all(frames[0] == pytest.approx(0, abs=2) for frames in seen)
+    levels = [brightness(source.clips(ONE_VIDEO, Random(i)).pixels) for i in range(10)]
+    assert {len(frames) for frames in levels} == {16}
+    assert all(frames[0] == pytest.approx(0, abs=2) for frames in levels)
 
 
 def test_only_headers_are_read_before_the_first_batch(folder):
@@ -183,24 +183,24 @@ def test_only_headers_are_read_before_the_first_batch(folder):
     assert ListedClips(folder / "list.json", folder).broken == set()
 
 
-def test_larger_buckets_come_more_often(folder):
+def test_larger_buckets_are_drawn_more_often(folder):
     source, random = ListedClips(folder / "list.json", folder), Random(0)
     wide = sum(source.clips(IMAGES, random).pixels.shape[-1] == 64 for _ in range(200))
     assert wide == pytest.approx(150, abs=20)
 
 
-def test_no_file_comes_twice_before_all_of_its_bucket_came_once(folder):
+def test_each_file_of_a_bucket_is_drawn_once_before_one_is_drawn_twice(folder):
     source = ListedClips(folder / "list.json", folder)
     three, seven = (IMAGES.model_copy(update={"batch_size": size}) for size in (3, 7))
     for step in range(20):
         assert len(set(captions(source.clips(three, Random(step))))) in (1, 3)
-        said = captions(source.clips(seven, Random(step)))
-        assert {said.count(text) for text in said} in ({7}, {2, 3})
+        texts = captions(source.clips(seven, Random(step)))
+        assert {texts.count(text) for text in texts} in ({7}, {2, 3})
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
-def test_a_picture_that_lies_on_its_side_is_stood_up(folder, orientation, suffix):
+def test_an_image_is_rotated_by_its_exif_orientation(folder, orientation, suffix):
     picture, exif = Image.new("RGB", (128, 64), "red"), Image.Exif()
     picture.paste("blue", (0, 0, 64, 64))
     exif[ExifTags.Base.Orientation] = orientation
@@ -214,15 +214,15 @@ def test_a_picture_that_lies_on_its_side_is_stood_up(folder, orientation, suffix
     assert (pixels[2, -3, -3] > 0) != is_blue_at_the_start
 
 
-def test_transparency_is_laid_on_white(folder):
+def test_transparent_pixels_are_white(folder):
     Image.new("RGBA", (64, 64), (200, 0, 0, 0)).save(folder / "clear.png")
     write_list(folder, "clear.png")
     assert ListedClips(folder / "list.json", folder).clips(IMAGES, Random(0)).pixels.min() == 1
 
 
-def test_a_list_without_videos_cannot_make_videos(folder):
+def test_a_list_without_videos_is_refused_for_videos(folder):
     write_list(folder, "0.png")
-    with pytest.raises(TrainingError, match="holds no video that can be read"):
+    with pytest.raises(TrainingError, match="contains no readable video"):
         ListedClips(folder / "list.json", folder).clips(VIDEOS, Random(0))
 
 
@@ -238,21 +238,21 @@ def test_a_list_without_videos_cannot_make_videos(folder):
         ('[{"file_path": "/etc/a.png", "text": ""}]', r"/etc/a\.png must be a path inside the data folder"),
     ],
 )
-def test_a_list_that_does_not_fit_is_refused(tmp_path, text, message):
+def test_an_invalid_list_is_refused(tmp_path, text, message):
     (tmp_path / "list.json").write_text(text)
     with pytest.raises(TrainingError, match=message):
         read_metadata_list(tmp_path / "list.json")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
-def test_a_list_as_windows_writes_it_is_read(tmp_path, encoding):
+def test_a_list_in_an_encoding_of_windows_is_read(tmp_path, encoding):
     text = json.dumps([{"file_path": "a.png", "text": "rouge é"}], ensure_ascii=False).replace(",", ",\r\n")
     (tmp_path / "list.json").write_bytes(text.encode(encoding))
     assert [entry.text for entry in read_metadata_list(tmp_path / "list.json")] == ["rouge é"]
 
 
 @pytest.mark.parametrize("is_link", [False, True])
-def test_an_absolute_path_inside_the_data_folder_is_taken(folder, tmp_path_factory, is_link):
+def test_an_absolute_path_inside_the_data_folder_is_accepted(folder, tmp_path_factory, is_link):
     data = folder
     if is_link:
         data = tmp_path_factory.mktemp("links") / "data"
@@ -270,40 +270,40 @@ def test_an_absolute_path_that_leaves_the_data_folder_is_refused(tmp_path, path)
 
 
 @pytest.mark.parametrize("path", ["pictures\\a.png", "C:\\data\\a.png"])
-def test_backslashes_in_a_path_are_named(tmp_path, path):
+def test_backslashes_in_a_path_are_refused(tmp_path, path):
     (tmp_path / "list.json").write_text(json.dumps([{"file_path": path, "text": ""}]))
     with pytest.raises(TrainingError, match=r"has backslashes; write / between folders"):
         read_metadata_list(tmp_path / "list.json")
 
 
 @pytest.mark.parametrize(("name", "kind"), [("a.mp4", "video"), ("b/A.MOV", "video"), ("a.png", "image")])
-def test_a_type_that_is_left_out_follows_from_the_ending(tmp_path, name, kind):
+def test_a_missing_type_follows_from_the_extension(tmp_path, name, kind):
     (tmp_path / "list.json").write_text(json.dumps([{"file_path": name, "text": ""}]))
     assert [entry.type for entry in read_metadata_list(tmp_path / "list.json")] == [kind]
 
 
-def test_a_list_that_is_a_pointer_of_git_lfs_is_told(tmp_path):
+def test_a_git_lfs_pointer_instead_of_a_list_is_refused(tmp_path):
     (tmp_path / "list.json").write_text("version https://git-lfs.github.com/spec/v1\n")
     with pytest.raises(TrainingError, match="is a git-LFS pointer"):
         read_metadata_list(tmp_path / "list.json")
 
 
-def test_a_batch_that_does_not_fit_is_told_in_one_sentence(tmp_path):
+def test_an_invalid_batch_is_reported_in_one_sentence(tmp_path):
     path = tmp_path / "training.toml"
     path.write_text("[[batches]]\nframes = 12\nbatch_size = 1\n", encoding="utf-8-sig")
     with pytest.raises(TrainingError, match=r"does not fit: batches\.0: frames must be 1 or a .* of 8, got 12$"):
         read_training_settings(path, DataSettings)
 
 
-def test_no_batches_at_all_are_still_refused(tmp_path):
+def test_settings_without_batches_are_refused(tmp_path):
     (tmp_path / "training.toml").write_text("batches = []\n")
     with pytest.raises(TrainingError, match="batches: Tuple should have at least 1 item"):
         read_training_settings(tmp_path / "training.toml", DataSettings)
 
 
-def test_a_batch_that_the_list_has_nothing_for_is_refused_at_once(folder):
+def test_a_batch_without_files_in_the_list_is_refused_at_once(folder):
     (folder / "pictures.json").write_text(json.dumps([{"file_path": "0.png", "text": "a picture"}]))
     files = ListSettings(metadata=folder / "pictures.json")
     choose_source(DataSettings(files=files, batches=(IMAGES,)))
-    with pytest.raises(TrainingError, match="the list holds no video that can be read"):
+    with pytest.raises(TrainingError, match="the list contains no readable video"):
         choose_source(DataSettings(files=files, batches=(IMAGES, VIDEOS.model_copy(update={"after": 0.5}))))

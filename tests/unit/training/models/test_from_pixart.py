@@ -1,11 +1,11 @@
-"""A video model that begins as PixArt makes of every frame what PixArt makes of it."""
+"""A video model with the weights of PixArt generates each frame as PixArt does."""
 
 import pytest
 import torch
 from diffusers import PixArtTransformer2DModel
 
 from easyanimate.training.errors import TrainingError
-from easyanimate.training.models.from_pixart import start_from_pixart
+from easyanimate.training.models.from_pixart import load_pixart_weights
 from easyanimate.transformer import EasyAnimateTransformer3DModel
 
 MOTION = {"num_attention_heads": 4, "temporal_position_encoding_max_len": 16}
@@ -37,7 +37,7 @@ def video_model(**changes) -> EasyAnimateTransformer3DModel:
 
 @torch.no_grad()
 def trained_model() -> EasyAnimateTransformer3DModel:
-    """A video model no part of which is zero, as after a training."""
+    """A video model without zero parameters, as after a training."""
     model = video_model()
     for parameter in model.parameters():
         parameter.add_(torch.randn_like(parameter) / 10)
@@ -69,34 +69,34 @@ def pixart(tmp_path_factory):
 
 @torch.no_grad()
 @pytest.mark.parametrize("make", [video_model, trained_model], ids=["fresh", "trained"])
-def test_each_frame_is_what_pixart_makes_of_it(pixart, make):
+def test_each_frame_is_generated_as_by_pixart(pixart, make):
     image_model, folder = pixart
     model = make()
-    start_from_pixart(model, folder)
+    load_pixart_weights(model, folder)
     generator = torch.Generator().manual_seed(2)
-    latents, given = (torch.randn(2, channels, 3, 8, 8, generator=generator) for channels in (4, 8))
-    text, picture = torch.randn(2, 7, 20, generator=generator), torch.zeros(2, 24)
+    latents, inpaint_latents = (torch.randn(2, channels, 3, 8, 8, generator=generator) for channels in (4, 8))
+    text, image = torch.randn(2, 7, 20, generator=generator), torch.zeros(2, 24)
     timestep = torch.tensor([10, 700])
-    told = model(
+    output = model(
         latents,
         timestep,
         text,
-        inpaint_latents=given,
-        clip_encoder_hidden_states=picture,
+        inpaint_latents=inpaint_latents,
+        clip_encoder_hidden_states=image,
         clip_attention_mask=torch.zeros(2, 3),
     ).sample
     for frame in range(3):
         alone = image_model(
             latents[:, :, frame], text, timestep, added_cond_kwargs=dict.fromkeys(("resolution", "aspect_ratio"))
         )
-        assert torch.allclose(told[:, :, frame], alone.sample, atol=1e-5)
+        assert torch.allclose(output[:, :, frame], alone.sample, atol=1e-5)
 
 
-def test_another_network_is_refused_by_name(pixart):
+def test_another_network_is_refused(pixart):
     with pytest.raises(TrainingError, match="no PixArt-alpha transformer of this size"):
-        start_from_pixart(video_model(num_layers=6, uvit_skip_pairs=[[0, 5]]), pixart[1])
+        load_pixart_weights(video_model(num_layers=6, uvit_skip_pairs=[[0, 5]]), pixart[1])
 
 
-def test_a_folder_without_weights_is_refused_by_name(tmp_path):
+def test_a_folder_without_weights_is_refused(tmp_path):
     with pytest.raises(TrainingError, match=f"pixart must be the folder of a PixArt-alpha transformer: .*{tmp_path}"):
-        start_from_pixart(video_model(), tmp_path)
+        load_pixart_weights(video_model(), tmp_path)

@@ -1,10 +1,10 @@
-"""What may change when a training goes on, and how the rest is told."""
+"""Settings that may change when a training is resumed, and the message for all others."""
 
 from pathlib import Path
 
 import pytest
 
-from easyanimate.training.optimization.digests import difference, facts_of, value_digest
+from easyanimate.training.optimization.digests import describe_changes, fixed_settings, settings_digest
 from easyanimate.training.run.configuration import BatchSettings, RunSettings
 from easyanimate.training.tasks.vae_settings import VaeDataSettings, VaeTrainingSettings
 
@@ -17,19 +17,19 @@ def settings(**changes) -> VaeTrainingSettings:
     return VaeTrainingSettings(run=run, data=data, **changes)
 
 
-def test_the_same_settings_differ_in_nothing():
-    assert difference(facts_of(settings(), processes=2), facts_of(settings(), processes=2)) == ""
+def test_equal_settings_have_no_changes():
+    assert describe_changes(fixed_settings(settings(), processes=2), fixed_settings(settings(), processes=2)) == ""
 
 
 @pytest.mark.parametrize(
     "change", [{"run": {"log_every": 3}}, {"optimiser": {"learning_rate": 1e-9}}, {"optimiser": {"final": 0.5}}]
 )
-def test_how_long_and_how_fast_may_change(change):
-    assert difference(facts_of(settings()), facts_of(settings(**change))) == ""
+def test_steps_and_learning_rate_may_change(change):
+    assert describe_changes(fixed_settings(settings()), fixed_settings(settings(**change))) == ""
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"run": {"seed": 4}}, "run.seed was 0 and is 4"),
         ({"optimiser": {"kind": "muon"}}, 'optimiser.kind was "adamw" and is "muon"'),
@@ -38,10 +38,12 @@ def test_how_long_and_how_fast_may_change(change):
         ({"latent_noise": 0.1, "freeze_encoder": True}, "freeze_encoder was false and is true, latent_noise was 0.0"),
     ],
 )
-def test_what_changed_is_named_with_both_values(change, said):
-    assert said in difference(facts_of(settings()), facts_of(settings(**change)))
+def test_a_change_is_reported_with_both_values(change, message):
+    assert message in describe_changes(fixed_settings(settings()), fixed_settings(settings(**change)))
 
 
-def test_other_facts_have_another_name():
-    assert value_digest(facts_of(settings())) == value_digest(facts_of(settings(run={"log_every": 7})))
-    assert value_digest(facts_of(settings())) != value_digest(facts_of(settings(run={"seed": 7})))
+def test_other_settings_have_another_digest():
+    assert settings_digest(fixed_settings(settings())) == settings_digest(
+        fixed_settings(settings(run={"log_every": 7}))
+    )
+    assert settings_digest(fixed_settings(settings())) != settings_digest(fixed_settings(settings(run={"seed": 7})))

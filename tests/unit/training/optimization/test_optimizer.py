@@ -1,4 +1,4 @@
-"""Muon, groups of parameters, the learning rate of a step, the limit of the gradient."""
+"""Muon, parameter groups, the learning rate of a step, and gradient clipping."""
 
 import pytest
 import torch
@@ -6,26 +6,31 @@ from torch import nn
 
 from easyanimate.training.errors import TrainingError
 from easyanimate.training.optimization.muon import Muon, orthogonal
-from easyanimate.training.optimization.optimizer import clip_gradients, make_optimizers, norm_limit, rate_at
+from easyanimate.training.optimization.optimizer import (
+    clip_gradients,
+    learning_rate_factor,
+    make_optimizers,
+    norm_limit,
+)
 from easyanimate.training.run.configuration import OptimizerSettings
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (16, 64), (64, 16)])
-def test_an_orthogonal_matrix_stretches_nothing_much(shape):
-    made = orthogonal(torch.randn(3, *shape, generator=torch.Generator().manual_seed(0)), steps=5)
-    values = torch.linalg.svdvals(made)
+def test_singular_values_of_an_orthogonalised_matrix_are_near_1(shape):
+    result = orthogonal(torch.randn(3, *shape, generator=torch.Generator().manual_seed(0)), steps=5)
+    values = torch.linalg.svdvals(result)
     assert values.min() > 0.3
     assert values.max() < 1.4
 
 
-def test_an_orthogonal_matrix_keeps_its_directions():
+def test_an_orthogonalised_matrix_keeps_its_singular_vectors():
     left, right = torch.linalg.qr(torch.randn(12, 12))[0], torch.linalg.qr(torch.randn(12, 12))[0]
     matrix = left @ torch.diag(torch.linspace(0.5, 2, 12)) @ right
-    made = orthogonal(matrix[None], steps=12)[0]
-    assert (left.T @ made @ right.T).diagonal().min() > 0.6
+    result = orthogonal(matrix[None], steps=12)[0]
+    assert (left.T @ result @ right.T).diagonal().min() > 0.6
 
 
-def test_muon_lowers_a_loss_of_matrices_and_kernels():
+def test_muon_minimises_a_loss_of_matrices_and_kernels():
     torch.manual_seed(0)
     layers = nn.Sequential(nn.Conv3d(4, 16, 3, padding=1), nn.SiLU(), nn.Conv3d(16, 4, 3, padding=1))
     x = torch.randn(2, 4, 4, 4, 4)
@@ -40,29 +45,29 @@ def test_muon_lowers_a_loss_of_matrices_and_kernels():
     assert losses[-1] < 0.5 * losses[0]
 
 
-def test_each_parameter_is_in_one_place_only():
+def test_each_parameter_is_in_one_optimizer_only():
     layer = nn.Linear(32, 32)
     named = [("transformer_blocks.proj_out.weight", layer.weight), ("again", layer.weight), ("bias", layer.bias)]
-    optimisers = make_optimizers(named, OptimizerSettings(kind="muon"))
-    held = [p for optimiser in optimisers for group in optimiser.param_groups for p in group["params"]]
-    assert [id(p) for p in held] == [id(layer.weight), id(layer.bias)]
+    optimizers = make_optimizers(named, OptimizerSettings(kind="muon"))
+    parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
+    assert [id(p) for p in parameters] == [id(layer.weight), id(layer.bias)]
 
 
-def test_slow_parameters_get_their_share_of_the_rate():
+def test_slow_parameters_have_a_lower_learning_rate():
     named = [("a.weight", nn.Parameter(torch.ones(2))), ("b.weight", nn.Parameter(torch.ones(2)))]
-    (optimiser,) = make_optimizers(named, OptimizerSettings(learning_rate=1e-3), {"b.": 0.1})
-    assert [group["full_rate"] for group in optimiser.param_groups] == pytest.approx([1e-3, 1e-4])
+    (optimizer,) = make_optimizers(named, OptimizerSettings(learning_rate=1e-3), {"b.": 0.1})
+    assert [group["base_rate"] for group in optimizer.param_groups] == pytest.approx([1e-3, 1e-4])
 
 
-def test_a_slow_word_that_is_in_no_name_is_refused():
+def test_a_word_of_slow_that_no_parameter_contains_is_refused():
     named = [("a.weight", nn.Parameter(torch.ones(2))), ("b.weight", nn.Parameter(torch.ones(2), requires_grad=False))]
     with pytest.raises(TrainingError, match=r"no parameter to train has 'b\.' of slow in its name; one is a\.weight"):
         make_optimizers(named, OptimizerSettings(), {"b.": 0.1})
 
 
-def test_the_rate_warms_up_stays_and_falls():
+def test_the_learning_rate_warms_up_stays_constant_and_falls():
     settings = OptimizerSettings(warmup_steps=10, constant=0.5, final=0.1)
-    rates = [rate_at(step, 100, settings) for step in range(100)]
+    rates = [learning_rate_factor(step, 100, settings) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[9:50] == [1.0] * 41
     assert rates[50:] == sorted(rates[50:], reverse=True)
@@ -72,12 +77,12 @@ def test_the_rate_warms_up_stays_and_falls():
 @pytest.mark.parametrize(
     ("step", "norm", "limit"), [(0, 1.0, 5.0), (500, 1.0, 3.0), (1000, 1.0, 1.0), (2000, 7.0, 1 / 7), (2000, 50.0, 0.1)]
 )
-def test_the_norm_rule_of_v3(step, norm, limit):
+def test_the_gradient_norm_rule_of_v3(step, norm, limit):
     settings = OptimizerSettings(gradient_norm_rule=True, max_gradient_norm=1.0)
     assert norm_limit(step, norm, settings) == pytest.approx(limit)
 
 
-def test_gradients_are_cut_to_the_limit():
+def test_gradients_are_clipped_to_the_limit():
     parameter = nn.Parameter(torch.zeros(4))
     parameter.grad = torch.full((4,), 3.0)
     assert clip_gradients([parameter], 0, OptimizerSettings(max_gradient_norm=2.0)) == pytest.approx(6.0)

@@ -1,11 +1,11 @@
-"""What settings of trainings refuse before anything is loaded, and how they are changed from a command line."""
+"""Validation of the settings of a training, and changes from a command line."""
 
 import json
 
 import pytest
 
 from easyanimate.training.errors import TrainingError
-from easyanimate.training.losses.discriminators import ClipCritic
+from easyanimate.training.losses.discriminators import ClipDiscriminator
 from easyanimate.training.run.configuration import read_training_settings
 from easyanimate.training.tasks.lora_settings import LoraTrainingSettings
 from easyanimate.training.tasks.transformer_settings import TransformerTrainingSettings
@@ -19,7 +19,7 @@ COMMON = {"run": {"output": "runs/one", "steps": 10}, "data": {"batches": [BATCH
 
 @pytest.fixture
 def read(tmp_path):
-    """Settings of a kind with some changed, as from a command line."""
+    """Reads the settings of a kind with changes from a command line."""
 
     def read(kind: str, changes: dict):
         file = tmp_path / "train.yaml"
@@ -30,7 +30,7 @@ def read(tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_plain_settings_fit(read, kind):
+def test_plain_settings_are_valid(read, kind):
     assert read(kind, {}).run.steps == 10
 
 
@@ -58,9 +58,9 @@ def test_plain_settings_fit(read, kind):
         ("vae", {"run.mixed_precision": "fp16"}, "run.mixed_precision: Input should be 'no' or 'bf16'"),
         ("vae", {"latent_noise": 0.1}, "latent_noise needs freeze_encoder = true"),
         ("vae", {"start": "runs/zero", "vae.ch": 16}, "vae and start exclude each other"),
-        ("vae", {"start": "runs/zero", "freeze_encoder": True, "standardise": True}, "standardise would change"),
+        ("vae", {"start": "runs/zero", "freeze_encoder": True, "standardise": True}, "standardise changes"),
         ("vae", {"adversary.width": 24}, "width must be at most 8, or 16, or a multiple of 32, got 24"),
-        ("lora", {"train": ["proj_out"]}, "a LoRA has no train; lora.targets and lora.text_encoder say"),
+        ("lora", {"train": ["proj_out"]}, "a LoRA has no train; use lora.targets and lora.text_encoder"),
         ("lora", {"train_text_encoder": False}, "a LoRA has no train_text_encoder"),
         ("lora", {"train_image_encoder": True}, "a LoRA has no train_image_encoder"),
         ("lora", {"renew_text_encoder": ["block"], "pixart": "x"}, "a LoRA has no pixart or renew_text_encoder"),
@@ -71,7 +71,7 @@ def test_plain_settings_fit(read, kind):
         ("transformer", {"loss.kind": "noise", "loss.snr_limits": [0, 1]}, "snr_limits must be more than 0"),
     ],
 )
-def test_what_cannot_work_is_refused_in_a_sentence(read, kind, changes, message):
+def test_invalid_settings_are_refused_in_a_sentence(read, kind, changes, message):
     with pytest.raises(TrainingError) as refused:
         read(kind, changes)
     assert message in str(refused.value)
@@ -88,24 +88,24 @@ def test_what_cannot_work_is_refused_in_a_sentence(read, kind, changes, message)
         ("lora", {"slow": {"attn1": 0.1}, "lora.text_encoder": True, "data.files": FILES}),
     ],
 )
-def test_what_works_is_not_refused(read, kind, changes):
+def test_valid_settings_are_accepted(read, kind, changes):
     read(kind, changes)
 
 
-def test_a_width_is_accepted_exactly_if_the_critics_can_be_made():
+def test_a_width_is_accepted_exactly_if_the_discriminators_accept_it():
     for width in range(1, 70):
-        assert _works(AdversarySettings, width) == _works(ClipCritic, width), width
+        assert _works(AdversarySettings, width) == _works(ClipDiscriminator, width), width
 
 
-def _works(make, width: int) -> bool:
+def _works(build, width: int) -> bool:
     try:
-        make(width=width)
+        build(width=width)
     except ValueError:
         return False
     return True
 
 
-def test_an_entry_of_a_list_can_be_changed_alone(read):
+def test_one_entry_of_a_list_can_be_changed(read):
     first, second = read("vae", {"data.batches.1.batch_size": 4}).data.batches
     assert (first.batch_size, second.batch_size, second.height) == (2, 4, 64)
 
@@ -119,7 +119,7 @@ def test_an_entry_of_a_list_can_be_changed_alone(read):
         ("data.batches.first.height", "data.batches is a list, 'first' is no number below 2"),
     ],
 )
-def test_a_path_through_what_holds_no_settings_is_named(read, path, message):
+def test_an_invalid_path_of_a_setting_is_refused(read, path, message):
     with pytest.raises(TrainingError) as refused:
         read("vae", {path: 8})
     assert message in str(refused.value)

@@ -18,22 +18,22 @@ def as_frames(clips):
     return ((clips[0] + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 3, 0).numpy()
 
 
-def spoilt(frames, generator, *, blur, noise):
+def degraded(frames, generator, *, blur, noise):
     soft = np.stack([np.asarray(Image.fromarray(frame).filter(ImageFilter.GaussianBlur(blur))) for frame in frames])
     return (soft + generator.normal(0, 255 * noise, soft.shape)).clip(0, 255).round().astype(np.uint8)
 
 
-def shares(world, spoil=lambda frames: frames, *, count, frames=16, **size):
-    """How often each attribute is told right, over scenes drawn at random."""
-    right, asked, random = Counter(), Counter(), Random(7)
+def shares(world, degrade=lambda frames: frames, *, count, frames=16, **size):
+    """The share of correctly measured values by attribute, over random scenes."""
+    right, total, random = Counter(), Counter(), Random(7)
     for _ in range(count):
         scene = sample_scene(world, random, frames=frames, **size)
-        seen = measure_clip(spoil(drawn(scene, frames=frames, **size)))
+        measured = measure_clip(degrade(drawn(scene, frames=frames, **size)))
         for name, word in {**describe_scene(scene), "style": scene.style}.items():
-            asked[name] += 1
-            right[name] += getattr(seen, name) == word
-    assert set(asked) == {"colour", "background", "shape", "style", "motion", "speed", "size"}
-    return {name: right[name] / asked[name] for name in asked}
+            total[name] += 1
+            right[name] += getattr(measured, name) == word
+    assert set(total) == {"colour", "background", "shape", "style", "motion", "speed", "size"}
+    return {name: right[name] / total[name] for name in total}
 
 
 @pytest.mark.parametrize(
@@ -46,20 +46,20 @@ def shares(world, spoil=lambda frames: frames, *, count, frames=16, **size):
         (15, "outlined", {"frames": 24, "height": 128, "width": 128}),
     ],
 )
-def test_what_was_drawn_is_told_from_its_frames(count, style, geometry):
-    found = shares(World(motions=MOTIONS, style=style), count=count, **geometry)
-    assert min(found.values()) >= 0.99, found
+def test_the_attributes_of_a_drawn_clip_are_measured_from_its_frames(count, style, geometry):
+    measured = shares(World(motions=MOTIONS, style=style), count=count, **geometry)
+    assert min(measured.values()) >= 0.99, measured
 
 
 @pytest.mark.parametrize(("blur", "noise"), [(1.0, 0.02), (3.0, 0.04)])
-def test_blur_and_noise_do_not_change_the_verdict(blur, noise):
+def test_blur_and_noise_do_not_change_the_measured_attributes(blur, noise):
     generator = np.random.default_rng(3)
     world = World(motions=MOTIONS) if blur == 1.0 else World()
-    found = shares(world, lambda frames: spoilt(frames, generator, blur=blur, noise=noise), count=100)
-    assert min(found.values()) >= 0.99, found
+    measured = shares(world, lambda frames: degraded(frames, generator, blur=blur, noise=noise), count=100)
+    assert min(measured.values()) >= 0.99, measured
 
 
-def test_a_word_that_is_not_true_is_not_confirmed():
+def test_other_frames_have_other_attributes():
     scene = sample_scene(World(motions=("left",), speeds=("slowly",), sizes=("small",)), Random(1), frames=16)
     frames = drawn(scene)
     assert measure_clip(frames).motion == "left"
@@ -69,48 +69,48 @@ def test_a_word_that_is_not_true_is_not_confirmed():
     assert measure_clip(255 - frames).colour != measure_clip(frames).colour
 
 
-def test_pace_and_place_are_in_units_at_any_resolution():
+def test_pace_and_position_are_in_units_at_every_resolution():
     scene = Scene("square", "red", "black", "right", start=(-20.0, 5.0), velocity=(1.5, 0.0), paint=(0.87, 0.15, 0.15))
     for side in (64, 128):
-        seen = measure_clip(drawn(scene, height=side, width=side))
-        assert seen.pace == pytest.approx(1.5, abs=0.05)
-        assert seen.radius == pytest.approx(12, abs=0.5)
-        assert seen.centres == pytest.approx(np.array([(-20 + 1.5 * i, 5.0) for i in range(16)]), abs=0.5)
+        measured = measure_clip(drawn(scene, height=side, width=side))
+        assert measured.pace == pytest.approx(1.5, abs=0.05)
+        assert measured.radius == pytest.approx(12, abs=0.5)
+        assert measured.centres == pytest.approx(np.array([(-20 + 1.5 * i, 5.0) for i in range(16)]), abs=0.5)
 
 
-def test_a_shape_that_leaves_the_frame_is_followed_as_long_as_it_is_seen():
+def test_a_shape_that_leaves_the_frame_is_tracked_while_it_is_visible():
     scene = Scene("triangle", "red", "black", "right", start=(15.0, 0.0), velocity=(2.3, 0.0), paint=(0.87, 0.15, 0.15))
-    seen = measure_clip(drawn(scene, frames=24))
-    assert (seen.shape, seen.motion, seen.speed) == ("triangle", "right", "quickly")
-    assert seen.seen < 1
-    assert np.isnan(seen.centres[-1]).all()
+    measured = measure_clip(drawn(scene, frames=24))
+    assert (measured.shape, measured.motion, measured.speed) == ("triangle", "right", "quickly")
+    assert measured.visible_share < 1
+    assert np.isnan(measured.centres[-1]).all()
 
 
 @pytest.mark.parametrize(("shape", "frames"), [("noise", 16), ("noise", 1), ("plain", 16), ("slope", 4)])
-def test_what_is_no_shape_is_not_called_one(shape, frames):
-    pictures = {
+def test_noise_is_not_measured_as_a_shape(shape, frames):
+    images = {
         "noise": np.random.default_rng(0).integers(0, 256, (frames, 64, 64, 3), dtype=np.uint8),
         "plain": np.full((frames, 64, 64, 3), 128, np.uint8),
         "slope": np.broadcast_to(np.linspace(0, 255, 64).astype(np.uint8)[:, None], (frames, 64, 64, 3)),
     }[shape]
-    seen = measure_clip(pictures)
-    assert (seen.shape, seen.style, seen.background) == (None, None, "gray")
-    assert shape != "plain" or (seen.colour, seen.motion, seen.seen) == (None, None, 0.0)
+    measured = measure_clip(images)
+    assert (measured.shape, measured.style, measured.background) == (None, None, "gray")
+    assert shape != "plain" or (measured.colour, measured.motion, measured.visible_share) == (None, None, 0.0)
 
 
-def test_a_picture_has_no_motion():
+def test_an_image_has_no_motion():
     scene = sample_scene(World(), Random(2), frames=1)
-    seen = measure_clip(drawn(scene, frames=1))
-    assert all(getattr(seen, name) == word for name, word in describe_scene(scene, picture=True).items())
-    assert (seen.motion, seen.speed) == (None, None)
+    measured = measure_clip(drawn(scene, frames=1))
+    assert all(getattr(measured, name) == word for name, word in describe_scene(scene, is_image=True).items())
+    assert (measured.motion, measured.speed) == (None, None)
 
 
-def test_frames_of_another_kind_are_refused():
+def test_frames_of_another_type_are_refused():
     with pytest.raises(ValueError, match=r"uint8 \[F, H, W, 3\]"):
         measure_clip(np.zeros((16, 64, 64, 3), np.float32))
 
 
-def test_a_turning_circle_is_told_to_stand_still():
+def test_a_turning_circle_is_measured_as_still():
     scene = sample_scene(World(shapes=("circle",), motions=("turning",)), Random(0), frames=16)
     assert describe_scene(scene)["motion"] == "still"
     assert measure_clip(drawn(scene)).motion == "still"

@@ -1,4 +1,4 @@
-"""The procedural set: the same for the same seed, inside its frame, said in words that are true."""
+"""The procedural set: random scenes, drawn clips and captions."""
 
 from dataclasses import replace
 from itertools import product
@@ -15,27 +15,27 @@ PLAIN = Scene("circle", "red", "black", "right", radius=12, velocity=(1.5, 0.0),
 
 
 def test_the_same_random_state_draws_the_same_scene():
-    first, again = (sample_scene(World(), Random(3), frames=16) for _ in range(2))
-    assert first == again != sample_scene(World(), Random(4), frames=16)
+    first, second = (sample_scene(World(), Random(3), frames=16) for _ in range(2))
+    assert first == second != sample_scene(World(), Random(4), frames=16)
 
 
 def test_an_eighth_of_all_combinations_is_held_out():
-    all_of_them = list(product(SHAPES, COLOURS, ("left", "right", "up", "down", "still")))
-    held_out = [which for which in all_of_them if is_held_out(*which)]
-    assert 0.1 < len(held_out) / len(all_of_them) < 0.15
-    for position in range(3):  # every word is seen in training, and asked for later
-        assert {which[position] for which in held_out} == {which[position] for which in all_of_them}
+    combinations = list(product(SHAPES, COLOURS, ("left", "right", "up", "down", "still")))
+    held_out = [which for which in combinations if is_held_out(*which)]
+    assert 0.1 < len(held_out) / len(combinations) < 0.15
+    for position in range(3):  # every word is in the training set and in the held-out set
+        assert {which[position] for which in held_out} == {which[position] for which in combinations}
 
 
 @pytest.mark.parametrize("held_out", [True, False])
-def test_training_never_sees_what_is_held_out(held_out):
+def test_a_world_contains_held_out_combinations_only_or_none(held_out):
     random = Random(0)
     scenes = [sample_scene(World(held_out=held_out), random, frames=16) for _ in range(300)]
     assert all(is_held_out(scene.shape, scene.colour, scene.motion) is held_out for scene in scenes)
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (64, 96), (128, 64)])
-def test_a_scene_that_keeps_inside_never_touches_the_border(height, width):
+def test_a_scene_that_keeps_inside_does_not_touch_the_border(height, width):
     random, world = Random(1), World(keeps_inside=True, sizes=("small",), speeds=("slowly",), motions=MOTIONS)
     scenes = [sample_scene(world, random, frames=16, height=height, width=width) for _ in range(60)]
     clips = draw(scenes, frames=16, height=height, width=width)
@@ -44,13 +44,13 @@ def test_a_scene_that_keeps_inside_never_touches_the_border(height, width):
         assert torch.allclose(border, ground.expand_as(border), atol=1e-5)
 
 
-def test_a_scene_looks_alike_at_every_resolution():
+def test_a_scene_is_the_same_at_every_resolution():
     small, large = draw([PLAIN], frames=8), draw([PLAIN], frames=8, height=128, width=128)
     shrunk = torch.nn.functional.avg_pool3d(large, (1, 2, 2))
     assert (shrunk - small).abs().mean() < 0.01
 
 
-def test_a_moving_shape_is_where_its_velocity_brings_it():
+def test_a_shape_moves_by_its_velocity():
     clip = draw([PLAIN], frames=9)[0, 0]  # red [F, H, W]
     weight = (clip + 1).clamp_min(0)
     columns = torch.arange(64) + 0.5
@@ -67,33 +67,32 @@ def test_an_outline_is_hollow(shape):
     assert outlined.max() > 0.5
 
 
-def test_captions_say_each_word_once():
+def test_captions_contain_each_word_once():
     random = Random(2)
     for _ in range(100):
         scene = sample_scene(World(motions=MOTIONS), random, frames=16)
-        said = caption(scene, random).replace(",", "").split()
+        words = caption(scene, random).replace(",", "").split()
         for word in (scene.shape, scene.size, scene.speed):
-            assert said.count(word) == 1 if word else True
-        assert scene.colour in said
-        assert scene.background in said
+            assert words.count(word) == 1 if word else True
+        assert scene.colour in words
+        assert scene.background in words
 
 
-def test_a_picture_is_said_without_motion():
-    said = caption(PLAIN, picture=True)
-    assert said == "a red circle on a black background"
+def test_the_caption_of_an_image_has_no_motion():
+    assert caption(PLAIN, is_image=True) == "a red circle on a black background"
 
 
-def test_sentences_hold_all_words():
+def test_the_caption_sentences_contain_all_words():
     words = {word for sentence in caption_sentences() for word in sentence.replace(",", "").split()}
     assert {*SHAPES, *COLOURS, "left", "right", "slowly", "quickly", "small", "large", "growing"} <= words
 
 
-def test_an_unknown_word_is_refused_with_those_there_are():
+def test_an_unknown_word_is_refused_with_the_valid_ones():
     with pytest.raises(ValueError, match=r"shapes must be some of circle, square, triangle, cross"):
         World(shapes=("star",))
 
 
-def test_words_that_leave_no_scene_are_refused():
+def test_words_without_a_possible_scene_are_refused():
     held_out = {"shapes": ("circle",), "colours": ("red",), "motions": ("left",)}
     with pytest.raises(ValueError, match="no scene can be made of these words"):
         World(**held_out, held_out=not is_held_out("circle", "red", "left"))
@@ -108,9 +107,9 @@ def test_a_share_of_the_scenes_is_outlined():
 
 
 @pytest.mark.parametrize("when", [0.0, 0.5, 1.0])
-def test_a_centred_scene_is_in_the_middle_when_it_is_said_to_be(when):
+def test_a_centred_scene_is_in_the_middle_at_its_time(when):
     world = World(centred=1.0, centred_at=when, motions=("left", "right", "up", "down"))
     for seed in range(20):
         scene = sample_scene(world, Random(seed), frames=16)
-        place = [start + speed * when * 15 for start, speed in zip(scene.start, scene.velocity, strict=True)]
-        assert max(map(abs, place)) <= 5.0
+        position = [start + speed * when * 15 for start, speed in zip(scene.start, scene.velocity, strict=True)]
+        assert max(map(abs, position)) <= 5.0

@@ -1,4 +1,4 @@
-"""A LoRA in training: what learns, and the file in the end."""
+"""The training task of a LoRA: its trainable parameters and its file."""
 
 import json
 
@@ -31,14 +31,14 @@ def settings(models_dir, tmp_path, **lora) -> LoraTrainingSettings:
 
 
 def test_a_trained_lora_is_a_file_that_changes_the_model(models_dir, tmp_path):
-    told = settings(models_dir, tmp_path, text_encoder=True)
-    task = LoraTask(told)
+    training_settings = settings(models_dir, tmp_path, text_encoder=True)
+    task = LoraTask(training_settings)
     before = {name: value.clone() for name, value in task.network.state_dict().items() if ".lora_" not in name}
-    folder = Training(task, told).go()
+    folder = Training(task, training_settings).train()
     after = task.network.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
     lora = read_lora(folder / LORA_FILE)
-    pipe = LoraTask(told).pipe  # a fresh model
+    pipe = LoraTask(training_settings).pipe  # a new model
     linear = sum(isinstance(module, torch.nn.Linear) for module in pipe.transformer.modules())
     assert len(lora.transformer) > 80
     assert lora.text_encoder
@@ -48,49 +48,49 @@ def test_a_trained_lora_is_a_file_that_changes_the_model(models_dir, tmp_path):
 
 
 @pytest.mark.parametrize("text_encoder", [True, False])
-def test_half_the_rate_of_the_text_encoder_is_asked_for_only_where_it_learns(models_dir, tmp_path, text_encoder):
+def test_a_lora_trains_with_and_without_the_text_encoder(models_dir, tmp_path, text_encoder):
     file = tmp_path / "lora.yaml"
-    told = settings(models_dir, tmp_path, text_encoder=text_encoder)
+    training_settings = settings(models_dir, tmp_path, text_encoder=text_encoder)
     batch = KIND.model_copy(update={"remembered": 0}).model_dump()
-    few = told.model_dump(mode="json", include={"model", "lora", "loss"}, exclude_unset=True)
+    some = training_settings.model_dump(mode="json", include={"model", "lora", "loss"}, exclude_unset=True)
     run = {"output": str(tmp_path), "steps": 1, "device": "cpu"}
-    file.write_text(json.dumps({**few, "run": run, "data": {"batches": [batch]}}))
+    file.write_text(json.dumps({**some, "run": run, "data": {"batches": [batch]}}))
     assert (train_lora(file, {}) / LORA_FILE).is_file()
     with pytest.raises(TrainingError, match="no parameter to train has 'attn9' of slow in its name"):
         train_lora(file, {"slow": {"attn9": 0.1}})
 
 
-def test_the_file_has_the_published_names(models_dir, tmp_path):
-    told = settings(models_dir, tmp_path)
-    LoraTask(told).save(tmp_path)
+def test_the_file_has_kohyas_names(models_dir, tmp_path):
+    training_settings = settings(models_dir, tmp_path)
+    LoraTask(training_settings).save(tmp_path)
     names = set(load_file(tmp_path / LORA_FILE))
     long = "lora_unet__transformer_blocks_3_attn_temporal_temporal_transformer_transformer_blocks_0_attention_blocks_1"
     assert f"{long}_to_out_0.lora_up.weight" in names
     assert not any(name.startswith("lora_te_") for name in names)
 
 
-def test_a_fresh_lora_changes_nothing(models_dir, tmp_path):
-    told = settings(models_dir, tmp_path)
-    LoraTask(told).save(tmp_path)
-    plain = LoraTask(told.model_copy(update={"lora": LoraSettings(rank=4, targets=("adaln_single",))}))
+def test_a_new_lora_changes_nothing(models_dir, tmp_path):
+    training_settings = settings(models_dir, tmp_path)
+    LoraTask(training_settings).save(tmp_path)
+    plain = LoraTask(training_settings.model_copy(update={"lora": LoraSettings(rank=4, targets=("adaln_single",))}))
     assert all(not low.up.any() for low in read_lora(tmp_path / LORA_FILE).transformer.values())
-    learning = [name for name, p in plain.network.named_parameters() if p.requires_grad]
-    assert learning
-    assert all("adaln_single" in name and ".lora_" in name for name in learning)
+    trainable = [name for name, p in plain.network.named_parameters() if p.requires_grad]
+    assert trainable
+    assert all("adaln_single" in name and ".lora_" in name for name in trainable)
 
 
-def test_targets_that_fit_nothing_are_refused(models_dir, tmp_path):
+def test_targets_that_match_no_layer_are_refused(models_dir, tmp_path):
     with pytest.raises(TrainingError, match=r"no linear layer's name holds one of lora\.targets \['attn9'\]"):
         LoraTask(settings(models_dir, tmp_path, targets=("attn9",)))
 
 
-def test_a_written_lora_goes_through_the_usual_door(models_dir, tmp_path):
-    told = settings(models_dir, tmp_path)
-    folder = Training(LoraTask(told), told).go()
+def test_a_written_lora_can_be_applied(models_dir, tmp_path):
+    training_settings = settings(models_dir, tmp_path)
+    folder = Training(LoraTask(training_settings), training_settings).train()
     from easyanimate.pipeline import EasyAnimatePipeline
 
     pipe = EasyAnimatePipeline.from_pretrained(models_dir / TINY_MODEL)
-    ask = {
+    arguments = {
         "height": 64,
         "width": 64,
         "num_frames": 8,
@@ -98,8 +98,8 @@ def test_a_written_lora_goes_through_the_usual_door(models_dir, tmp_path):
         "generator": 0,
         "output_type": "latent",
     }
-    plain = pipe("a red circle", **ask).frames
+    plain = pipe("a red circle", **arguments).frames
     with applied(pipe, [(read_lora(folder / LORA_FILE), 1.0)]) as (report,):
-        changed = pipe("a red circle", **ask).frames
+        changed = pipe("a red circle", **arguments).frames
     assert not report.unused
     assert not torch.allclose(plain, changed, atol=1e-4)

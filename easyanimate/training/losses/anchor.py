@@ -1,4 +1,4 @@
-"""What the encoder of a VAE made before its training went on, for holding the latents near it."""
+"""The anchor loss of VAE training: the latents stay near those of the VAE at the start."""
 
 import copy
 
@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from easyanimate.vae import AutoencoderKLSlice
 
 
-class FirstLatents(nn.Module):
-    """A copy of the encoder as it is now, that never learns."""
+class AnchorEncoder(nn.Module):
+    """A frozen copy of the encoder at the start of the training."""
 
     def __init__(self, vae: AutoencoderKLSlice) -> None:
         super().__init__()
@@ -18,6 +18,6 @@ class FirstLatents(nn.Module):
 
     @torch.no_grad()
     def forward(self, pixels: Tensor) -> Tensor:
-        """The posterior's mean [B, C, F', h, w] of `pixels` [B, 3, F, H, W]."""
+        """The mean of the posterior [B, C, F', h, w] of `pixels` [B, 3, F, H, W]."""
         mean: Tensor = self.vae.encode(pixels).latent_dist.mean
         return mean

@@ -1,4 +1,4 @@
-"""A text encoder that begins anew, in part, and how it begins."""
+"""Initialisation of a text encoder, or of parts of it."""
 
 from collections.abc import Sequence
 
@@ -11,14 +11,14 @@ BIASES = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
 
 
 @torch.no_grad()
-def renew(encoder: T5EncoderModel, words: Sequence[str], seed: int) -> None:
-    """Parameters whose names hold one of `words` get the random values of a fresh encoder, the same for the same seed.
+def reinitialise_parameters(encoder: T5EncoderModel, words: Sequence[str], seed: int) -> None:
+    """Gives parameters whose names contain one of `words` the random values of a new encoder, by `seed`.
 
-    TrainingError if a word is in no name.
+    Raises TrainingError if no name contains a word.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        fresh = dict(find_checkpoint(T5EncoderModel(encoder.config)).named_parameters())
+        fresh = dict(initialise_local_attention(T5EncoderModel(encoder.config)).named_parameters())
     for word in words:
         chosen = [(name, parameter) for name, parameter in encoder.named_parameters() if word in name]
         if not chosen:
@@ -30,13 +30,15 @@ def renew(encoder: T5EncoderModel, words: Sequence[str], seed: int) -> None:
 
 
 @torch.no_grad()
-def find_checkpoint(encoder: T5EncoderModel) -> T5EncoderModel:
-    """`encoder`, fresh, with heads that begin by looking at the words nearby, in turn: the one before, the one after,
-    the few before, the few after. From heads that look anywhere a small encoder learns to be a bag of words: it takes
-    long until an adjective knows its noun, and by then its attention has hardened. Needs buckets for both directions.
+def initialise_local_attention(encoder: T5EncoderModel) -> T5EncoderModel:
+    """Sets the position biases of a new encoder so that its heads attend to neighbouring words; returns it.
+
+    The heads attend in turn to the word before, the word after, the four before, and the four after. A small encoder
+    whose heads start without a preference ignores word order: its attention converges before it connects adjectives and
+    nouns. The encoder needs buckets for both directions.
     """
     table = encoder.get_parameter(BIASES)  # [buckets, heads], of all layers
-    after = len(table) // 2  # the bucket of a word's own place, counted from where the words after it begin
+    after = len(table) // 2  # the offset of the buckets of the words after a word
     near = (({1}, 4.0), ({after + 1}, 4.0), ({1, 2, 3, 4}, 2.0), ({after + i for i in (1, 2, 3, 4)}, 2.0))
     table.zero_()
     for head in range(table.shape[1]):
