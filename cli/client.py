@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import httpx
 
+from cli.errors import CommandError
 from cli.settings import ClientSettings
 
 POLL_EVERY_S = 0.2
@@ -15,8 +16,8 @@ UNAVAILABLE_TIMEOUT_S = 60.0  # of a service that does not answer while a video 
 Record = dict[str, Any]
 
 
-class ClientError(Exception):
-    """The service refuses, fails, or does not answer; the message is one sentence."""
+class ClientError(CommandError):
+    """The service refuses, fails, or does not answer."""
 
 
 class Client:

@@ -62,18 +62,22 @@ class ManagedProcess:
 
     def end(self, timeout_s: float) -> None:
         """Sends SIGTERM, waits, and after `timeout_s` kills the process."""
-        if self.process is None:
-            return
-        self.terminate()
-        try:
-            self.process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        if self.process is not None:
+            end_process(self.process, timeout_s)
 
     def log_tail(self) -> str:
         """The end of its log."""
         return self.log.read_text(errors="replace").strip()[-1000:] if self.log and self.log.exists() else ""
+
+
+def end_process(process: "subprocess.Popen[bytes]", timeout_s: float) -> None:
+    """Sends SIGTERM, waits, and after `timeout_s` kills the process."""
+    process.terminate()
+    try:
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def start_program(

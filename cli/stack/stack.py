@@ -10,19 +10,18 @@ from typing import IO, Self
 
 import httpx
 
+from cli.errors import StackFailed
 from cli.stack.ports import free_port, is_free
 from cli.stack.process import ManagedProcess
 from cli.stack.redis_server import EmbeddedRedis
-from cli.stack.tiny_model import ModelMissing, ensure_model
+from cli.stack.tiny_model import ensure_model
 
 POLL_INTERVAL_S = 0.2
 READY_TIMEOUT_S = 600.0  # a large model loads for minutes
 WORKER_STOP_TIMEOUT_S = 60.0  # longer than its drain
 STOP_TIMEOUT_S = 25.0
-
-
-class StackFailed(Exception):
-    """The service could not be started; the message is one sentence."""
+# Replaces settings of an installation in the environment, for a service of one command.
+ISOLATED = {"EASYANIMATE_STORAGE": "local", "EASYANIMATE_API_KEYS": "", "EASYANIMATE_AUTH": "off"}
 
 
 @dataclass(frozen=True)
@@ -107,21 +106,16 @@ class LocalStack:
         self._lock = _lock(plan.data_dir)
         if plan.logs:
             plan.logs.mkdir(parents=True, exist_ok=True)
-        _ensure_model(plan)
-        redis_url = plan.redis_url or self._start_redis()
+        ensure_model(plan.models_dir, plan.model)
+        if not (redis_url := plan.redis_url):
+            self.redis = EmbeddedRedis(plan.data_dir / "redis", free_port())
+            redis_url = self.redis.start().url
         for name, module in (("api", "service"), ("keeper", "worker.keeper.__main__"), ("worker", "worker")):
             log = plan.logs / f"{name}.log" if plan.logs else None
             self.children[name] = ManagedProcess(name, module, self._environment(redis_url), log)
             self.children[name].start()
         self._wait_until_ready()
         self._watcher.start()
-
-    def _start_redis(self) -> str:
-        self.redis = EmbeddedRedis(self.plan.data_dir / "redis", free_port())
-        try:
-            return self.redis.start().url
-        except RuntimeError as error:
-            raise StackFailed(str(error)) from error
 
     def _environment(self, redis_url: str) -> dict[str, str]:
         plan = self.plan
@@ -173,13 +167,6 @@ class LocalStack:
                 self.notify(f"the {child.name} ended with code {code}; it is restarted")
 
 
-def _ensure_model(plan: StackPlan) -> None:
-    try:
-        ensure_model(plan.models_dir, plan.model)
-    except ModelMissing as error:
-        raise StackFailed(str(error)) from error
-
-
 def _lock(folder: Path) -> IO[str]:
     """Locks the data folder: two Redis servers would overwrite each other's files."""
     file = (folder / "lock").open("w")
@@ -187,7 +174,6 @@ def _lock(folder: Path) -> IO[str]:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         file.close()
-        raise StackFailed(
-            f"another easyanimate uses the data folder {folder}; choose another with --data-dir"
-        ) from error
+        message = f"another easyanimate uses the data folder {folder}; choose another with --data-dir"
+        raise StackFailed(message) from error
     return file

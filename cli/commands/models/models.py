@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from cli.commands.models.rehearse import rehearse
+from cli.errors import exit_on_error
 from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.lookup import find_model
 
@@ -209,11 +210,6 @@ def _exit_on_error(command: str, hint: str = "") -> Iterator[None]:
     from diffusers.utils import logging
 
     logging.set_verbosity_error()  # hides a note on precision for every network
-    try:
+    interrupted = f"interrupted{'; ' + hint if hint else ''}"
+    with exit_on_error(f"models {command}", EasyAnimateError, code=2, on_interrupt=interrupted):
         yield
-    except EasyAnimateError as problem:
-        typer.echo(f"easyanimate models {command}: {problem}", err=True)
-        raise typer.Exit(2) from problem
-    except KeyboardInterrupt as stop:
-        typer.echo(f"easyanimate models {command}: interrupted{'; ' + hint if hint else ''}", err=True)
-        raise typer.Exit(130) from stop

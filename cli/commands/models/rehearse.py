@@ -18,11 +18,12 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.client import Client, ClientError
+from cli.client import Client
+from cli.errors import CommandError, exit_on_error
 from cli.progress import follow_with_bar, phase_table
 from cli.settings import ClientSettings, child_environment
 from cli.stack.ports import free_port
-from cli.stack.stack import LocalStack, StackFailed, StackPlan
+from cli.stack.stack import ISOLATED, LocalStack, StackPlan
 from easyanimate.errors import EasyAnimateError
 
 if TYPE_CHECKING:
@@ -33,10 +34,9 @@ OWNER = "alibaba-pai"
 SIDE, STEPS, SEED = 256, 2, 7
 PROMPT = "a red ball rolls across a meadow"
 TOLERANCE = 0.2  # between live and estimated bytes
-ISOLATED = {"EASYANIMATE_STORAGE": "local", "EASYANIMATE_API_KEYS": "", "EASYANIMATE_AUTH": "off"}
 
 
-class RehearsalFailed(Exception):
+class RehearsalFailed(CommandError):
     """A phase failed; the message names it."""
 
 
@@ -62,17 +62,13 @@ def rehearse(
     yes: Annotated[bool, typer.Option("--yes", help="Start without a confirmation.")] = False,
 ) -> None:
     """Rehearse all steps with a model of the published size and random weights. Exit code 1 if there are problems."""
-    if size not in REQUIREMENTS:
-        typer.echo(f"easyanimate models rehearse: --size is one of {', '.join(REQUIREMENTS)}, got {size!r}", err=True)
-        raise typer.Exit(2)
-    try:
+    with exit_on_error("models rehearse", EasyAnimateError, OSError, code=2):
+        if size not in REQUIREMENTS:
+            raise RehearsalFailed(f"--size is one of {', '.join(REQUIREMENTS)}, got {size!r}")
         check_machine(output, REQUIREMENTS[size])
         if not yes:
             typer.confirm("start?", default=True, abort=True)
         report = run_rehearsal(output, size)
-    except (RehearsalFailed, EasyAnimateError, ClientError, StackFailed, OSError) as problem:
-        typer.echo(f"easyanimate models rehearse: {problem}", err=True)
-        raise typer.Exit(2) from problem
     typer.echo(f"\n{report.markdown()}")
     typer.echo(f"{output / 'report.md'}: these tables")
     if report.problems:
@@ -107,11 +103,11 @@ def run_rehearsal(output: Path, size_name: str) -> "Report":
     published, models_dir = output / "published", output / "models"
     _clear(published, models_dir, output / "data")
     try:
-        write_model(report, published / size.name)
+        write_published_model(report, published / size.name)
         hashes = import_from_pipe(report, size, published / size.name, models_dir)
         pull_from_hub(report, size, published / size.name, models_dir, hashes)
         _clear(published)
-        measure_activations(report, models_dir / size.name)
+        run_activations(report, models_dir / size.name)
         for memory in ("normal", "low", "lowest"):
             render_videos(report, size, output, memory)
     finally:
@@ -138,7 +134,7 @@ def _phase(report: "Report", name: str) -> Iterator[list[str]]:
     typer.echo(f"   {report.phases[-1].seconds:.0f} s; {report.phases[-1].result}", err=True)
 
 
-def write_model(report: "Report", folder: Path) -> None:
+def write_published_model(report: "Report", folder: Path) -> None:
     """Writes a model in the published layout, in a child process."""
     from easyanimate.models.inspection import folder_bytes
 
@@ -199,7 +195,7 @@ def _command(*arguments: str, stdin: IO[bytes] | None = None, **environment: str
         raise RehearsalFailed(f"`easyanimate {' '.join(arguments)}` ended with {done.returncode}")
 
 
-def measure_activations(report: "Report", folder: Path) -> None:
+def run_activations(report: "Report", folder: Path) -> None:
     """Renders a clip in a child process, and compares the activations with the estimates."""
     from easyanimate.rehearsal.report import ActivationRow
 

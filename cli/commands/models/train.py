@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from cli.errors import exit_on_error
 from cli.settings import child_environment
 
 app = typer.Typer(help="Train a VAE, a transformer or a LoRA.", no_args_is_help=True)
@@ -53,7 +54,7 @@ def tiny(
     from easyanimate.errors import EasyAnimateError
     from easyanimate.tiny.stages import finish, prepare_stage, read_stages
 
-    try:
+    with exit_on_error("train tiny", EasyAnimateError, code=2):
         for stage in read_stages():
             if stage.is_done(output):
                 continue
@@ -62,9 +63,6 @@ def tiny(
             if code:
                 raise typer.Exit(code)
         typer.echo(finish(output))
-    except EasyAnimateError as error:
-        typer.echo(f"easyanimate train tiny: {error}", err=True)
-        raise typer.Exit(2) from error
 
 
 def run_training(kind: TrainingKind, file: Path, processes: int, changes: list[str]) -> int:

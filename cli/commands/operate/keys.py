@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cli.errors import CommandError, exit_on_error
 from cli.settings import StackSettings
 from cli.stack.redis_server import address_of
 from jobs.access.api_keys import ApiKey, ApiKeyStore
@@ -80,25 +81,18 @@ def _key_store(data_dir: Path) -> Iterator[ApiKeyStore]:
     from jobs.errors import JobsError
     from jobs.redis.connection import connect
 
-    url = StackSettings().redis_url
-    address = url.get_secret_value() if url else address_of(data_dir / "redis")
-    if address is None:
-        raise _failure(f"no service runs with the data folder {data_dir}; start it, or set EASYANIMATE_REDIS_URL")
-    redis = connect(address, retries=1)
-    try:
-        yield ApiKeyStore(redis)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        raise _failure(f"{fault['loc'][0]}: {fault['msg']}") from error
-    except JobsError as error:
-        raise _failure(str(error)) from error
-    finally:
-        redis.close()
-
-
-def _failure(message: str) -> typer.Exit:
-    typer.echo(f"easyanimate keys: {message}", err=True)
-    return typer.Exit(1)
+    with exit_on_error("keys", JobsError):
+        url = StackSettings().redis_url
+        address = url.get_secret_value() if url else address_of(data_dir / "redis")
+        if address is None:
+            hint = "start it, or set EASYANIMATE_REDIS_URL"
+            raise CommandError(f"no service runs with the data folder {data_dir}; {hint}")
+        try:
+            with connect(address, retries=1) as redis:
+                yield ApiKeyStore(redis)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            raise CommandError(f"{fault['loc'][0]}: {fault['msg']}") from error
 
 
 def _line(key: ApiKey) -> str:

@@ -1,10 +1,10 @@
 """`easyanimate rebuild`: restores the records of finished videos after a loss of Redis."""
 
-import sys
 from typing import Annotated
 
 import typer
 
+from cli.errors import CommandError, exit_on_error
 from cli.settings import StackSettings
 
 
@@ -26,14 +26,12 @@ def rebuild(
     from jobs.store.keeper.rebuild import rebuild_records as rebuild_jobs
     from jobs.store.transitions import JobTable
 
-    owners = _pairs(owner or [])
-    try:
+    with exit_on_error("rebuild", ValidationError, JobsError):
+        owners = _pairs(owner or [])
         settings = Settings()
         own = None if StackSettings().redis_url else address_of(settings.data_dir / "redis")
         with connect(own or settings.redis_url.get_secret_value(), retries=2) as redis:
             result = rebuild_jobs(JobTable(redis), open_storage(settings), owners, dry_run=dry_run)
-    except (ValidationError, JobsError) as error:
-        raise _failure(str(error)) from error
     typer.echo(f"{'would restore' if dry_run else 'restored'} {len(result.restored)} finished videos")
     for name in sorted({job.owner for job in result.restored}):
         typer.echo(f"  {sum(job.owner == name for job in result.restored)} of {name}")
@@ -53,11 +51,6 @@ def _pairs(texts: list[str]) -> dict[str, str]:
     for text in texts:
         old, equals, new = text.partition("=")
         if not (old and equals and new):
-            raise _failure(f"--owner takes OLD=NEW, got {text!r}")
+            raise CommandError(f"--owner takes OLD=NEW, got {text!r}")
         pairs[old] = new
     return pairs
-
-
-def _failure(message: str) -> typer.Exit:
-    sys.stderr.write(f"easyanimate rebuild: {message}\n")
-    return typer.Exit(1)

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from cli.errors import StackFailed
 from cli.settings import StackSettings
-from cli.stack.stack import LocalStack, StackFailed, StackPlan
+from cli.stack.stack import LocalStack, StackPlan
 from easyanimate.models.lookup import full_model_name
 
 

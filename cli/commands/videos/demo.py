@@ -8,17 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.client import Client, ClientError, Record
+from cli.client import Client, Record
+from cli.errors import exit_on_error
 from cli.local.start_image import draw_start_image
 from cli.progress import follow_with_bar, phase_table
 from cli.settings import ClientSettings, StackSettings
 from cli.stack.ports import free_port
-from cli.stack.stack import LocalStack, StackFailed, StackPlan
+from cli.stack.stack import ISOLATED, LocalStack, StackPlan
 from easyanimate.models.lookup import full_model_name
 
 SEED = 7
-# Settings of an installation in the environment do not apply to the demo.
-ISOLATED = {"EASYANIMATE_STORAGE": "local", "EASYANIMATE_API_KEYS": "", "EASYANIMATE_AUTH": "off"}
 
 
 @dataclass(frozen=True)
@@ -36,18 +35,12 @@ def demo(
 ) -> None:
     """Render a text-to-video and an image-to-video with the complete service, and save them with a contact sheet."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the service is stopped
-    try:
+    with exit_on_error("demo", OSError, on_interrupt="stopped"):
         run_demo(output, models_dir)
-    except (ClientError, StackFailed, OSError) as error:
-        typer.echo(f"easyanimate demo: {error}", err=True)
-        raise typer.Exit(1) from error
-    except KeyboardInterrupt as error:
-        typer.echo("stopped", err=True)
-        raise typer.Exit(130) from error
 
 
 def run_demo(output: Path, models_dir: Path) -> None:
-    """The steps of `demo`. Raises ClientError, StackFailed, OSError."""
+    """The steps of `demo`. Raises CommandError, OSError."""
     output.mkdir(parents=True, exist_ok=True)
     start_image = draw_start_image(output / "start.png")
     scenes = [

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from cli.errors import exit_on_error
 from cli.local.recipe import Recipe, RecipeSettings, Sources, read_image
 from cli.local.render import DEFAULT_MODEL, PhaseClock, find_lora, load_for_rendering, render_to_file
 from easyanimate.buckets import resize_to_image as size_like
@@ -71,7 +72,7 @@ def generate(
     dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16; auto is float32 on a CPU.")] = "auto",
 ) -> None:
     """Render videos or images to files. Defaults are those of the model's card."""
-    try:
+    with exit_on_error("generate", EasyAnimateError, InvalidRequest, OSError, code=2):
         folder = find_model(model, models_dir)
         card = read_card(folder)
         sources = Sources(image, last_image, video, mask, continues)
@@ -97,9 +98,6 @@ def generate(
         recipe = Recipe(settings, sources, tuple(choose_lora(text, models_dir) for text in lora or ()))
         check_settings(recipe, card, output, count)
         render_all(recipe, folder, memory, dtype, outputs(output, settings.seed, count))
-    except (EasyAnimateError, InvalidRequest, OSError) as problem:
-        typer.echo(f"easyanimate generate: {problem}", err=True)
-        raise typer.Exit(2) from problem
 
 
 def _or_default(value: T | None, default: T) -> T:

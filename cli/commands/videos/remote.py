@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cli.client import Client, ClientError
+from cli.client import Client
+from cli.errors import exit_on_error
 from cli.progress import follow_with_bar, phase_table
 from cli.settings import ClientSettings
 
@@ -42,13 +43,13 @@ def submit(
         "seed": seed,
         "scheduler": scheduler,
     }
-    with _client(url) as client:
+    with _client("submit", url) as client:
         typer.echo(client.create(fields, image)["id"])
 
 
 def watch(video_id: VideoId, url: Url = None) -> None:
     """Follow a video with a progress bar until it has ended."""
-    with _client(url) as client:
+    with _client("watch", url) as client:
         record = follow_with_bar(client, video_id, video_id)
         typer.echo(f"{record['size']}, {record['num_frames']} frames, seed {record['seed']}; {phase_table(record)}")
 
@@ -59,20 +60,16 @@ def download(
     url: Url = None,
 ) -> None:
     """Save a finished video as an MP4."""
-    with _client(url) as client:
+    with _client("download", url) as client:
         typer.echo(client.download(video_id, output or Path(f"{video_id}.mp4")))
 
 
 @contextmanager
-def _client(url: str | None) -> Iterator[Client]:
+def _client(command: str, url: str | None) -> Iterator[Client]:
     """A client of the service; a ClientError ends the command with its message."""
     settings = ClientSettings(url=url) if url else ClientSettings()
-    try:
-        with Client(settings) as client:
-            yield client
-    except ClientError as error:
-        typer.echo(f"easyanimate: {error}", err=True)
-        raise typer.Exit(1) from error
+    with exit_on_error(command), Client(settings) as client:
+        yield client
 
 
 def add_remote(app: typer.Typer) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 
+from cli.errors import exit_on_error
 from cli.local.recipe import Recipe, RecipeSettings, Sources
 from cli.local.render import LoadedModel, PhaseClock, find_lora, load_for_rendering, open_frames
 from easyanimate.errors import EasyAnimateError, InvalidInput
@@ -32,17 +33,14 @@ def reproduce(
     models_dir: Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR")] = Path("models"),
 ) -> None:
     """Render a video again from its manifest. Exit code 0: all frames are the same; 1: some differ; 2: not possible."""
-    try:
+    with exit_on_error("reproduce", EasyAnimateError, OSError, code=2):
         manifest = read_manifest(file)
         sources = Sources(image, last_image, video, mask, continues)
         check_sources(manifest, sources)
         folder = find_model(model or manifest.model, models_dir)
         check_model(manifest, folder)
         recipe = Recipe(read_request(manifest), sources, choose_loras(manifest, lora or [], models_dir))
-        difference = compare(manifest, recipe, folder)
-    except (EasyAnimateError, OSError) as problem:
-        typer.echo(f"easyanimate reproduce: {problem}", err=True)
-        raise typer.Exit(2) from problem
+        difference = compare_frames(manifest, recipe, folder)
     if difference is not None:
         typer.echo(f"{file}: frame {difference} of {len(manifest.frames)} differs (the first is 0)")
         raise typer.Exit(1)
@@ -106,7 +104,7 @@ def choose_loras(manifest: "Manifest", files: list[Path], models_dir: Path) -> "
     return tuple(choices)
 
 
-def compare(manifest: "Manifest", recipe: Recipe, folder: Path) -> int | None:
+def compare_frames(manifest: "Manifest", recipe: Recipe, folder: Path) -> int | None:
     """The index of the first frame that differs; None if all are the same."""
     from easyanimate.files.manifest import FrameHashes, first_difference
 
