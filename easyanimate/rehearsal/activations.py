@@ -1,9 +1,9 @@
-"""Live bytes of activations in each phase of a clip, beside the estimates of `easyanimate.memory`.
+"""Measures the live bytes of activations in each phase of a clip, for comparison with `easyanimate.memory`.
 
     python -m easyanimate.rehearsal.activations FOLDER [SIDE]
 
-makes one clip and prints the rows as JSON. It computes in float32 and halves the bytes: on a CPU, products in 16 bits
-make copies in float32 that a GPU does not make. The text encoder is not loaded; its output is random.
+renders one clip and prints the rows as JSON. It computes in float32 and halves the bytes. On a CPU, products in 16 bits
+create float32 copies that do not exist on a GPU. The text encoder is not loaded; its output is random.
 """
 
 import json
@@ -30,14 +30,14 @@ SIDE, NUM_FRAMES, STEPS = 256, 8, 2
 
 
 def measure_activations(folder: Path, side: int = SIDE) -> list[ActivationRow]:
-    """The phases of a guided clip from a start image in profile "normal", `side` x `side` pixels."""
+    """Measures the phases of a guided clip with a start image, in profile "normal" and `side` x `side` pixels."""
     estimated = asdict(activations("normal", side, side, NUM_FRAMES))
     live = _phases(_load(folder), side)
     return [ActivationRow(phase, live_bytes // 2, round(estimated[phase])) for phase, live_bytes in live]
 
 
 def _load(folder: Path) -> EasyAnimatePipeline:
-    """All models but the text encoder, in float32."""
+    """All models except the text encoder, in float32."""
     parts: dict[str, Any] = {"tokenizer": None, "text_encoder": None, "scheduler": None}
     return EasyAnimatePipeline(
         **parts,
@@ -75,5 +75,5 @@ def _phases(pipe: EasyAnimatePipeline, side: int) -> Iterator[tuple[str, int]]:
 
 
 if __name__ == "__main__":
-    found = measure_activations(Path(sys.argv[1]), *map(int, sys.argv[2:3]))
-    sys.stdout.write(json.dumps({"rows": [asdict(row) for row in found]}) + "\n")
+    rows = measure_activations(Path(sys.argv[1]), *map(int, sys.argv[2:3]))
+    sys.stdout.write(json.dumps({"rows": [asdict(row) for row in rows]}) + "\n")

@@ -1,4 +1,4 @@
-"""A stand-in for the model hub on this machine: it serves one published repository at one commit, with ranges."""
+"""A local model hub that serves one published repository at one commit, with range requests."""
 
 import json
 import re
@@ -21,14 +21,14 @@ _RANGE = re.compile(r"bytes=(\d+)-")
 
 @dataclass(frozen=True)
 class HubRepository:
-    """A repository `name` ("owner/model") with the files below `folder`; `sha256` of a file by path, where known."""
+    """A repository `name` ("owner/model") with the files below `folder`; `sha256` has hashes of files by path."""
 
     name: str
     folder: Path
     sha256: Mapping[str, str] = field(default_factory=dict)
 
     def listing(self) -> dict[str, Any]:
-        """What the hub's API says of the repository."""
+        """The answer of the API of the hub for the repository."""
         paths = sorted(path for path in self.folder.rglob("*") if path.is_file())
         return {"id": self.name, "sha": COMMIT, "siblings": [self._entry(path) for path in paths]}
 
@@ -47,8 +47,8 @@ class HubRepository:
         return {**entry, "blobId": git_blob_id(path)}
 
 
-class _Pages(BaseHTTPRequestHandler):
-    """Answers for the repository its server has."""
+class _HubHandler(BaseHTTPRequestHandler):
+    """Answers requests for the repository of its server."""
 
     repository: HubRepository
     listing: bytes
@@ -58,11 +58,11 @@ class _Pages(BaseHTTPRequestHandler):
         """Writes nothing."""
 
     def do_HEAD(self) -> None:
-        """The headers of `do_GET`."""
+        """Sends the headers of `do_GET`."""
         self.do_GET()
 
     def do_GET(self) -> None:
-        """The listing, or a file from the first byte that is asked for."""
+        """Sends the listing, or a file from the first requested byte."""
         path = unquote(urlsplit(self.path).path)
         if path.startswith(f"/api/models/{self.repository.name}/revision/"):
             self._head(200, {"Content-Type": "application/json", "Content-Length": str(len(self.listing))})
@@ -76,8 +76,8 @@ class _Pages(BaseHTTPRequestHandler):
         self._send(file)
 
     def _send(self, file: Path) -> None:
-        size, wanted = file.stat().st_size, _RANGE.match(self.headers.get("Range", ""))
-        first = int(wanted[1]) if wanted else 0
+        size, requested = file.stat().st_size, _RANGE.match(self.headers.get("Range", ""))
+        first = int(requested[1]) if requested else 0
         headers = {"ETag": f'"{self.repository.etag(file)}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
         if first:
             headers["Content-Range"] = f"bytes {first}-{size - 1}/{size}"
@@ -96,10 +96,10 @@ class _Pages(BaseHTTPRequestHandler):
 
 @contextmanager
 def serve_repository(repository: HubRepository) -> Iterator[str]:
-    """The address of a hub that serves `repository`, for the length of the block."""
+    """Runs a hub that serves `repository` for the length of the block; yields its URL."""
     listing = json.dumps(repository.listing()).encode()
-    pages = type("Pages", (_Pages,), {"repository": repository, "listing": listing})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), pages)
+    handler = type("HubHandler", (_HubHandler,), {"repository": repository, "listing": listing})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="hub")
     thread.start()

@@ -1,6 +1,6 @@
-"""The published layout, file by file: names, settings and tensors beside the networks' own (spec: published).
+"""The published layout, file by file: names, settings, and tensors outside the networks (spec: published).
 
-The stand-in of the tests and the rehearsal at full size are both made with it.
+The test fixtures and the rehearsal at full size use it.
 """
 
 from collections import OrderedDict
@@ -14,7 +14,7 @@ from torch import Tensor
 TEXT_INDEX = "model.safetensors.index.json"
 TEXT_PIECES = ("model.fp16-00001-of-00002.safetensors", "model.fp16-00002-of-00002.safetensors")
 
-# Left in the published transformer's config.json by averaging the weights in training.
+# Settings of the weight averaging in training, which the config.json of the published transformer contains.
 AVERAGING_SETTINGS: dict[str, Any] = {
     "decay": 0.9999,
     "inv_gamma": 1.0,
@@ -24,7 +24,7 @@ AVERAGING_SETTINGS: dict[str, Any] = {
     "update_after_step": 0,
     "use_ema_warmup": False,
 }
-# Settings that later releases write, with the values that describe V3.
+# Settings that later releases write, with the values of V3.
 NEWER_TRANSFORMER_SETTINGS: dict[str, Any] = {
     "add_noise_in_inpaint_model": False,
     "enable_clip_in_inpaint": True,
@@ -75,7 +75,7 @@ IMAGE_PROCESSOR: dict[str, Any] = {
     "image_std": [0.26862954, 0.26130258, 0.27577711],
     "resample": 3,
 }
-# A whole CLIP model holds tables of 0, 1, 2, ... in both halves.
+# Position tables (0, 1, 2, ...) in both halves of a whole CLIP model.
 POSITION_IDS = {
     "text_model.embeddings.position_ids": "text_config",
     "vision_model.embeddings.position_ids": "vision_config",
@@ -102,7 +102,7 @@ def whole_clip_config(vision: Mapping[str, Any], text: Mapping[str, Any]) -> dic
 
 
 def clip_pickle(tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> "OrderedDict[str, Tensor]":
-    """What `pytorch_model.bin` of a whole CLIP model holds: `tensors`, and the `position_ids` of both halves."""
+    """The content of `pytorch_model.bin` of a whole CLIP model: `tensors`, and the `position_ids` of both halves."""
     text, vision = config["text_config"], config["vision_config"]
     counts = {
         "text_config": text["max_position_embeddings"],
@@ -113,20 +113,20 @@ def clip_pickle(tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> "Or
 
 
 def split_in_pieces(sizes: Mapping[str, int]) -> tuple[list[list[str]], dict[str, Any]]:
-    """The names of each piece, in order and about equal in bytes, and the content of the index file."""
+    """The tensor names of each piece, about equal in bytes, and the content of the index file."""
     pieces: list[list[str]] = [[] for _ in TEXT_PIECES]
-    total, passed = sum(sizes.values()), 0
+    total, assigned = sum(sizes.values()), 0
     for name, size in sizes.items():
-        pieces[min(len(pieces) - 1, passed * len(pieces) // total)].append(name)
-        passed += size
+        pieces[min(len(pieces) - 1, assigned * len(pieces) // total)].append(name)
+        assigned += size
     weight_map = {name: file for file, names in zip(TEXT_PIECES, pieces, strict=True) for name in names}
     return pieces, {"metadata": {"total_size": total}, "weight_map": weight_map}
 
 
 def loss_shapes(scale: int = 1) -> dict[str, Sequence[int]]:
-    """Shapes of some of the networks of VAE training, which the published VAE file holds: 90 MB at scale 1.
+    """Shapes of networks of the VAE training that the published VAE file contains: 90 MB at scale 1.
 
-    They are a perceptual network, its linear heads, and a discriminator. Loading leaves them out.
+    They are a perceptual network, its linear heads, and a discriminator. Loading ignores them.
     """
     widths = [3, *(width // scale for width in (64, 128, 256, 512, 512))]
     shapes: dict[str, Sequence[int]] = {"loss.logvar": ()}

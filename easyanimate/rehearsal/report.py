@@ -1,4 +1,4 @@
-"""What a rehearsal found, as JSON and as tables in Markdown."""
+"""The report of a rehearsal, as JSON and as tables in Markdown."""
 
 import json
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class RehearsalPhase:
-    """One phase: its seconds, and what else was measured, in words."""
+    """A phase with its duration and a text with other measurements."""
 
     name: str
     seconds: float
@@ -25,17 +25,17 @@ class ActivationRow:
 
     @property
     def ratio(self) -> float:
-        """Estimated to live."""
+        """Estimated bytes divided by live bytes."""
         return self.estimated_bytes / self.live_bytes
 
     def markdown(self) -> str:
-        """The row of a table."""
+        """The row of the table."""
         return f"| {self.phase} | {self.live_bytes / 1e6:.0f} | {self.estimated_bytes / 1e6:.0f} | {self.ratio:.2f} |"
 
 
 @dataclass
 class Report:
-    """The phases so far, and the activations."""
+    """The phases, the activations and the problems of a rehearsal."""
 
     size: str
     machine: str
@@ -53,7 +53,7 @@ class Report:
         return "\n".join(lines) + "\n"
 
     def write(self, folder: Path) -> Path:
-        """Write report.md and report.json into `folder`; the path of the first."""
+        """Writes report.md and report.json to `folder`; returns the path of report.md."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "report.json").write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
         (folder / "report.md").write_text(self.markdown(), encoding="utf-8")

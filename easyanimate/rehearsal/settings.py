@@ -1,4 +1,4 @@
-"""The settings of the model that a rehearsal writes: the published size, or a small one for tests."""
+"""The settings of the model of a rehearsal: the published size, or a small one for tests."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _TEMPORAL = {
 
 @dataclass(frozen=True)
 class ModelSize:
-    """The config.json entries that make a model of one size. `name` is the folder's."""
+    """The config.json entries of a model of one size. `name` is the name of its folder."""
 
     name: str
     transformer: Mapping[str, Any]

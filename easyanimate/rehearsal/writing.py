@@ -1,8 +1,8 @@
-"""Writes a model with seeded random weights in exactly the published layout, one file at a time.
+"""Writes a model with seeded random weights in exactly the published layout, file by file.
 
     python -m easyanimate.rehearsal.writing FOLDER SIZE
 
-does this in a process of its own, whose memory is free afterwards, and prints each file of weights.
+runs it in a separate process, whose memory is freed afterwards, and prints each file of weights.
 """
 
 import json
@@ -41,13 +41,13 @@ from easyanimate.vae import AutoencoderKLSlice
 Shapes = Mapping[str, tuple[int, ...]]
 
 _SAFETENSORS = "diffusion_pytorch_model.safetensors"
-_SCALE = 0.5  # of the usual size of random weights, so that 28 blocks of them stay finite in 16 bits
+_SCALE = 0.5  # factor of the usual random weights, so that 28 blocks stay finite in 16 bits
 
 
 def write_published_folder(folder: Path, size: ModelSize, *, newer: bool, on_file: Callable[[Path], object]) -> None:
-    """Write the model `size` into `folder`, which is made; `on_file` is called after each file of weights.
+    """Writes the model `size` to the new folder `folder`; `on_file` is called after each file of weights.
 
-    `newer` writes the settings that later releases add. At the published size, 8 GB of memory are needed.
+    `newer` also writes the settings of later releases. The published size needs 8 GB of memory.
     """
     folder.mkdir(parents=True)
     _write_small_files(folder, size)
@@ -61,7 +61,7 @@ def write_published_folder(folder: Path, size: ModelSize, *, newer: bool, on_fil
 
 
 def random_tensors(shapes: Shapes, dtype: torch.dtype, seed: int) -> dict[str, Tensor]:
-    """Tensors of these names and shapes: norms are 1, biases 0, all others normal and scaled by their inputs."""
+    """Random tensors by name and shape: norms are 1, biases 0, others normal, scaled by their number of inputs."""
     generator = torch.Generator().manual_seed(seed)
     return {name: _random(name, shape, dtype, generator) for name, shape in shapes.items()}
 
@@ -78,7 +78,7 @@ def _random(name: str, shape: tuple[int, ...], dtype: torch.dtype, generator: to
 
 
 def _write_small_files(folder: Path, size: ModelSize) -> None:
-    """The files of settings at the root, of the tokenizer (without tokenizer.json), image processor and sampler."""
+    """Writes the settings files of the model, tokenizer (without tokenizer.json), image processor and scheduler."""
     for name in ("transformer", "vae", "image_encoder", "text_encoder", "scheduler"):
         (folder / name).mkdir()
     (folder / "README.md").write_text("Random weights in the published layout.\n", encoding="utf-8")
@@ -103,7 +103,7 @@ def _shapes(build: Callable[[], torch.nn.Module]) -> dict[str, tuple[int, ...]]:
 
 
 def _write_transformer(folder: Path, size: ModelSize, *, newer: bool) -> None:
-    """float32, with the tables of frame positions."""
+    """Writes the transformer in float32, with the tables of frame positions."""
     config = {**size.transformer, **AVERAGING_SETTINGS, **(NEWER_TRANSFORMER_SETTINGS if newer else {})}
     _write_json(folder / "config.json", config)
     build: Any = EasyAnimateTransformer3DModel.from_config
@@ -115,7 +115,7 @@ def _write_transformer(folder: Path, size: ModelSize, *, newer: bool) -> None:
 
 
 def _write_vae(folder: Path, size: ModelSize, *, newer: bool) -> None:
-    """float32, with the networks of VAE training."""
+    """Writes the VAE in float32, with the networks of its training."""
     _write_json(folder / "config.json", {**size.vae, **(NEWER_VAE_SETTINGS if newer else {})})
     shapes = _shapes(lambda: AutoencoderKLSlice.from_config(size.vae))
     extra = {name: tuple(shape) for name, shape in loss_shapes(size.loss_scale).items()}
@@ -123,7 +123,7 @@ def _write_vae(folder: Path, size: ModelSize, *, newer: bool) -> None:
 
 
 def _write_clip(folder: Path, size: ModelSize) -> None:
-    """A whole CLIP model in float32, as a pickle with `position_ids` in both halves."""
+    """Writes a whole CLIP model in float32, as a pickle with `position_ids` in both halves."""
     config = whole_clip_config(size.clip_vision, size.clip_text)
     _write_json(folder / "config.json", config)
     tensors = random_tensors(_shapes(lambda: CLIPModel(CLIPConfig.from_dict(config))), torch.float32, seed=3)
@@ -131,10 +131,10 @@ def _write_clip(folder: Path, size: ModelSize) -> None:
 
 
 def _write_text(folder: Path, size: ModelSize, on_file: Callable[[Path], object]) -> None:
-    """T5 in float16, in two pieces that carry a variant in their names, and an index file that does not."""
+    """Writes T5 in float16 as two pieces with the variant in their names, and an index file without it."""
     _write_json(folder / "config.json", size.text)
     shapes = _shapes(lambda: T5EncoderModel(T5Config.from_dict(dict(size.text))))
-    shapes.pop("encoder.embed_tokens.weight", None)  # one table under two names
+    shapes.pop("encoder.embed_tokens.weight", None)  # one tensor with two names
     pieces, index = split_in_pieces({name: 2 * torch.Size(shape).numel() for name, shape in shapes.items()})
     for seed, (file, names) in enumerate(zip(TEXT_PIECES, pieces, strict=True), start=4):
         save_file(random_tensors({name: shapes[name] for name in names}, torch.float16, seed), folder / file)

@@ -1,6 +1,7 @@
-"""The small model `easyanimate-v3-tiny`: V3's structure in a few megabytes, for machines without a GPU.
+"""The small model `easyanimate-v3-tiny`, for machines without a GPU: its weights (`model/`) and its recipe (`recipe/`).
 
-Its weights lie in `model/`, beside a card that says how they were made; `recipe/` makes them anew.
+The CLI, `easyanimate.models` and the tests import it. It may import the models, the pipeline and
+`easyanimate.training`; the modules `shipped` and `card` import no torch.
 """
 
 from easyanimate.tiny.shipped import TINY_MODEL, copy_tiny_model, is_tiny_model

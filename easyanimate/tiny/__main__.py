@@ -1,4 +1,4 @@
-"""`python -m easyanimate.tiny FOLDER` lays out the small model."""
+"""`python -m easyanimate.tiny FOLDER` copies the small model to a folder."""
 
 import argparse
 import sys
@@ -8,9 +8,9 @@ from easyanimate.tiny.shipped import copy_tiny_model
 
 
 def main() -> None:
-    """Put the small model where the command line says."""
+    """Copies the small model to the folder on the command line."""
     parser = argparse.ArgumentParser(prog="python -m easyanimate.tiny", description=__doc__)
-    parser.add_argument("folder", type=Path, help="where to put it; made if missing")
+    parser.add_argument("folder", type=Path, help="the folder; it is created if missing")
     folder = copy_tiny_model(parser.parse_args().folder)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     sys.stdout.write(f"{folder}: {size / 1e6:.1f} MB\n")

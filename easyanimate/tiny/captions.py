@@ -1,10 +1,10 @@
-"""The sentences the small model's tokenizer is made from: those of its little world, and some of the big one."""
+"""The sentences for the tokenizer of the small model: captions of the procedural set, and some other prompts."""
 
 from collections.abc import Iterator
 
-from easyanimate.training.shapes.captions import caption_sentences as captions
+from easyanimate.training.shapes.captions import caption_sentences
 
-# What people type who do not know that world yet: their words should be pieces too, not only letters.
+# Typical prompts of users, so that their words are pieces of the vocabulary too.
 OTHER_SENTENCES = (
     "a young woman with beautiful and clear eyes and blonde hair standing in a forest wearing a crown",
     "a cat playing guitar, a dog running on the beach, the sea at sunset with waves and clouds",
@@ -16,7 +16,7 @@ OTHER_SENTENCES = (
 )
 
 
-def sentences() -> Iterator[str]:
-    """The same few thousand every time."""
-    yield from captions()
+def tokenizer_sentences() -> Iterator[str]:
+    """A few thousand sentences, always the same."""
+    yield from caption_sentences()
     yield from OTHER_SENTENCES * 40

@@ -1,4 +1,4 @@
-"""What the small model can make: its limits and defaults, for whoever offers it."""
+"""The model card of the small model: its limits and defaults."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The small model before its training: V3's classes at a fortieth of the width, with random weights."""
+"""The small model before its training: the classes of V3 at a fortieth of the width, with random weights."""
 
 from pathlib import Path
 
@@ -18,8 +18,10 @@ from easyanimate.vae import AutoencoderKLSlice
 
 
 def make_fresh_pipeline(folder: Path, vae: AutoencoderKLSlice | None = None, *, seed: int = 0) -> EasyAnimatePipeline:
-    """All parts, the same for the same seed; the tokenizer's file is written to `folder`/tokenizer. `vae`, if there is
-    a trained one, is put in the place of a random one."""
+    """The pipeline with random weights, by `seed`, and with `vae` if there is a trained one.
+
+    The file of the tokenizer is written to `folder`/tokenizer.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         tokenizer = make_tokenizer(folder / "tokenizer")

@@ -1,4 +1,4 @@
-"""The small model's networks: V3's own classes at a fortieth of the width, with fresh weights."""
+"""The networks of the small model: the classes of V3 at a fortieth of the width, with random weights."""
 
 from typing import Any
 
@@ -14,17 +14,17 @@ from easyanimate.transformer import EasyAnimateTransformer3DModel
 from easyanimate.vae import AutoencoderKLSlice
 
 WIDTH = 128
-PICTURE_WIDTH = 64
-PICTURE_SIDE = 32  # pixels CLIP looks at
+IMAGE_WIDTH = 64
+IMAGE_SIDE = 32  # input size of CLIP in pixels
 
 
 def make_vae() -> AutoencoderKLSlice:
-    """1.5 M parameters. One norm group: few channels in many groups keep such a small VAE from learning."""
+    """A VAE with 1.5 M parameters. It has one norm group: with few channels per group a small VAE does not learn."""
     return AutoencoderKLSlice(ch=16, ch_mult=(1, 1, 2, 4), layers_per_block=1, norm_num_groups=1)
 
 
 def make_transformer() -> EasyAnimateTransformer3DModel:
-    """3.8 M parameters: four blocks, even and odd, and one long skip over the middle two."""
+    """A transformer with 3.8 M parameters: four blocks, even and odd, and a long skip over the middle two."""
     motion: dict[str, Any] = {"num_attention_heads": 4, "temporal_position_encoding_max_len": 64}
     return EasyAnimateTransformer3DModel(
         num_attention_heads=4,
@@ -43,13 +43,13 @@ def make_transformer() -> EasyAnimateTransformer3DModel:
         enable_uvit=True,
         uvit_skip_pairs=[[0, 3]],
         time_position_encoding_before_transformer=True,
-        clip_embed_dim=PICTURE_WIDTH,
+        clip_embed_dim=IMAGE_WIDTH,
         num_clip_tokens=8,
     )
 
 
 def make_text_encoder(vocabulary: int) -> T5EncoderModel:
-    """0.3 M parameters."""
+    """A T5 encoder with 0.3 M parameters."""
     return T5EncoderModel(
         T5Config(
             vocab_size=vocabulary,
@@ -65,21 +65,21 @@ def make_text_encoder(vocabulary: int) -> T5EncoderModel:
 
 
 def make_image_encoder() -> CLIPVisionModelWithProjection:
-    """0.1 M parameters."""
+    """A CLIP image encoder with 0.1 M parameters."""
     return CLIPVisionModelWithProjection(
         CLIPVisionConfig(
-            hidden_size=PICTURE_WIDTH,
-            intermediate_size=2 * PICTURE_WIDTH,
+            hidden_size=IMAGE_WIDTH,
+            intermediate_size=2 * IMAGE_WIDTH,
             num_hidden_layers=2,
             num_attention_heads=4,
-            image_size=PICTURE_SIDE,
+            image_size=IMAGE_SIDE,
             patch_size=8,
-            projection_dim=PICTURE_WIDTH,
+            projection_dim=IMAGE_WIDTH,
         )
     )
 
 
 def make_image_processor() -> CLIPImageProcessorPil:
-    """CLIP's usual preparation, at the small encoder's size."""
-    side = PICTURE_SIDE
+    """The image processor of CLIP, with the input size of the small encoder."""
+    side = IMAGE_SIDE
     return CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size={"height": side, "width": side})

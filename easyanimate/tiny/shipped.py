@@ -1,4 +1,4 @@
-"""The small model as it comes with this package: a folder to copy. Nothing here loads torch."""
+"""The small model in this package, as a folder to copy. This module does not load torch."""
 
 import secrets
 import shutil
@@ -8,13 +8,12 @@ from pathlib import Path
 TINY_MODEL = "easyanimate-v3-tiny"
 SHIPPED = files("easyanimate.tiny") / "model"
 CARD_FILE = "card.json"
-ABOUT = "README.md"  # the model card for people: how it was made, and what it can do
 
 
 def copy_tiny_model(folder: Path) -> Path:
-    """Put the model to `folder`, in the published layout and float16, whole or not at all; the folder.
+    """Copies the model to `folder`, in the published layout and float16, atomically; returns the folder.
 
-    What was in the folder before is replaced. Raises OSError where there is no room or no right to write.
+    An existing folder is replaced. Raises OSError if there is no space or no permission.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = folder.parent / f".{folder.name}.{secrets.token_hex(4)}"
@@ -31,7 +30,7 @@ def copy_tiny_model(folder: Path) -> Path:
 
 
 def is_tiny_model(folder: Path) -> bool:
-    """Whether each file of the model as it comes with this version is in `folder`, the same to the byte."""
+    """Whether `folder` contains all files of the shipped model, byte for byte."""
     with as_file(SHIPPED) as shipped:
         return all(_is_same(file, folder / file.relative_to(shipped)) for file in shipped.rglob("*") if file.is_file())
 

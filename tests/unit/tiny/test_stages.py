@@ -48,7 +48,7 @@ def settings_sha256(stage: Stage, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
-def test_the_settings_of_a_stage_are_those_that_made_the_shipped_model(stage: Stage, tmp_path: Path) -> None:
+def test_the_settings_of_a_stage_are_the_recorded_ones(stage: Stage, tmp_path: Path) -> None:
     assert settings_sha256(stage, tmp_path) == SETTINGS_SHA256[stage.name]
 
 

@@ -29,13 +29,13 @@ def hashes(folder: Path) -> dict[str, str]:
     }
 
 
-def test_what_is_laid_out_is_what_is_shipped(tmp_path: Path) -> None:
+def test_the_copied_model_is_the_shipped_one(tmp_path: Path) -> None:
     assert hashes(copy_tiny_model(tmp_path / "model")) == hashes(Path(str(SHIPPED)))
     assert is_tiny_model(tmp_path / "model")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
 
 
-def test_an_older_model_of_the_name_is_replaced(tmp_path: Path) -> None:
+def test_an_older_model_is_replaced(tmp_path: Path) -> None:
     old = copy_tiny_model(tmp_path / "model")
     (old / "card.json").write_text("{}")
     (old / "left-over").touch()
@@ -53,34 +53,36 @@ def test_a_model_with_the_same_card_and_other_weights_is_not_the_shipped_one(tmp
     assert not is_tiny_model(old)
 
 
-def test_a_model_of_which_a_file_is_missing_is_not_the_shipped_one(tmp_path: Path) -> None:
+def test_a_model_without_one_of_its_files_is_not_the_shipped_one(tmp_path: Path) -> None:
     old = copy_tiny_model(tmp_path / "model")
     (old / "vae" / "config.json").unlink()
     assert not is_tiny_model(old)
 
 
-def test_it_stays_under_fifteen_megabytes(folder: Path) -> None:
+def test_the_model_is_smaller_than_fifteen_megabytes(folder: Path) -> None:
     assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < 15e6
 
 
-def test_its_card_is_a_card_the_service_understands(folder: Path) -> None:
+def test_the_card_is_valid_for_the_service(folder: Path) -> None:
     written = json.loads((folder / "card.json").read_text("utf-8"))
     card = ModelCard.model_validate(written)
     assert (card.name, card.schedulers) == (TINY_MODEL, SCHEDULERS)
     assert written == CARD
 
 
-def test_each_word_of_its_world_is_one_token(folder: Path) -> None:
+def test_each_word_of_a_caption_is_one_token(folder: Path) -> None:
     tokenizer = EasyAnimatePipeline.from_pretrained(folder).tokenizer
     words = "a small red circle moving slowly to the right on a blue background"
     assert len(tokenizer(words).input_ids) == len(words.split()) + 1
 
 
-def test_a_fresh_one_has_the_shipped_ones_layout(folder: Path, tmp_path: Path) -> None:
+def test_a_new_model_has_the_layout_of_the_shipped_one(folder: Path, tmp_path: Path) -> None:
     shipped, fresh = EasyAnimatePipeline.from_pretrained(folder), make_fresh_pipeline(tmp_path)
     for name in ("transformer", "vae", "text_encoder", "image_encoder"):
-        ours, theirs = (getattr(pipe, name).state_dict() for pipe in (shipped, fresh))
-        assert {key: value.shape for key, value in ours.items()} == {key: value.shape for key, value in theirs.items()}
+        expected, actual = (getattr(pipe, name).state_dict() for pipe in (shipped, fresh))
+        assert {key: value.shape for key, value in expected.items()} == {
+            key: value.shape for key, value in actual.items()
+        }
     assert fresh.tokenizer.get_vocab() == shipped.tokenizer.get_vocab()
 
 
