@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from cli.checks.result import CheckResult, broken, ok, warning
 from cli.checks.storage import check_storage
 from cli.settings import ClientSettings, StackSettings, environment
-from cli.stack.redis_server import address_of
+from cli.stack.redis_server import find_redis
 from jobs.redis.connection import connect
 from jobs.settings import Settings
 from service.settings import ServiceSettings
@@ -62,8 +62,8 @@ def _settings() -> Iterator[CheckResult]:
             kind()
         except ValidationError as error:
             for fault in error.errors(include_input=False, include_url=False):
-                place = "__".join(str(part).upper() for part in fault["loc"])
-                name = f"EASYANIMATE_{place}" if place else kind.__name__
+                field = "__".join(str(part).upper() for part in fault["loc"])
+                name = f"EASYANIMATE_{field}" if field else kind.__name__
                 yield broken("settings", f"{name}: {fault['msg']}", "correct it; .env.example explains each setting")
             return
     yield ok("settings", "all are valid")
@@ -77,8 +77,8 @@ def _names(kind: type[BaseModel], before: str = "EASYANIMATE_") -> Iterator[str]
 
 
 def _redis(settings: Settings) -> Iterator[CheckResult]:
-    own = None if StackSettings().redis_url else address_of(settings.data_dir / "redis")
-    with connect(own or settings.redis_url.get_secret_value(), retries=1, timeout_s=3) as redis:
+    url = find_redis(settings.data_dir) or settings.redis_url.get_secret_value()
+    with connect(url, retries=1, timeout_s=3) as redis:
         try:
             info = cast(Mapping[str, Any], redis.info())
         except RedisError as error:

