@@ -138,9 +138,9 @@ def test_no_argument_of_the_pipeline_and_no_field_is_left_out() -> None:
     assert {*CreateVideo.model_fields} - {"metadata"} <= set(named("REST"))
 
 
-def test_it_counts_the_samplers_there_are() -> None:
+def test_it_counts_the_schedulers() -> None:
     assert len(SCHEDULERS) == 9
-    assert any(row["feature"].startswith("Nine samplers") for row in rows())
+    assert any(row["feature"].startswith("Nine schedulers") for row in rows())
 
 
 def pictures() -> Iterator[Path]:
