@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from starlette.datastructures import Headers, UploadFile
+from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from jobs.errors import InvalidRequest
@@ -49,8 +49,15 @@ async def read_form(content_type: str, stream: AsyncGenerator[bytes, None], max_
         form = await parser.parse()
     except MultiPartException as error:
         raise InvalidRequest(f"the form is not accepted: {error.message}") from error
-    if not parser.is_complete:
-        raise InvalidRequest("the form is cut off: its closing boundary is missing")
+    try:
+        if not parser.is_complete:
+            raise InvalidRequest("the form is cut off: its closing boundary is missing")
+        return await _tree(form)
+    finally:
+        await form.close()
+
+
+async def _tree(form: FormData) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for latin_name, value in form.multi_items():
         name = _name(latin_name)
@@ -60,7 +67,6 @@ async def read_form(content_type: str, stream: AsyncGenerator[bytes, None], max_
 
 async def _file(upload: UploadFile) -> FormFile:
     data = await upload.read()
-    await upload.close()
     return FormFile(data, (upload.filename or "").encode("latin-1").decode("utf-8", "replace"))
 
 
