@@ -1,4 +1,4 @@
-"""Whose turn it is, on a real server: callers take turns, priorities overtake, what comes back is next."""
+"""The order of the fair queue on a real server: callers alternate, priorities overtake, requeued jobs are next."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -29,13 +29,13 @@ MakeJob = Callable[..., Job]
 
 
 def in_order(store: JobStore) -> list[Job]:
-    """All waiting jobs, as workers take them."""
-    taken = []
+    """All waiting jobs in the order of their leases."""
+    leased = []
     while (job_id := store.first_waiting(MODEL)) is not None:
         job = store.lease(job_id, "w")
         assert job is not None
-        taken.append(job)
-    return taken
+        leased.append(job)
+    return leased
 
 
 def owners(jobs: list[Job]) -> str:
@@ -44,7 +44,7 @@ def owners(jobs: list[Job]) -> str:
 
 @pytest.fixture
 def submit(store: JobStore, make_job: MakeJob) -> Callable[..., list[Job]]:
-    """Submits so many jobs of a caller."""
+    """Submits `count` jobs of a caller."""
 
     def submit(owner: str, count: int = 1, priority: Priority = Priority.NORMAL) -> list[Job]:
         return [store.submit(make_job(owner=owner, priority=priority)) for _ in range(count)]
@@ -55,12 +55,12 @@ def submit(store: JobStore, make_job: MakeJob) -> Callable[..., list[Job]]:
 Submit = Callable[..., list[Job]]
 
 
-def test_the_jobs_of_one_caller_are_taken_as_they_came(store: JobStore, submit: Submit) -> None:
+def test_the_jobs_of_one_caller_are_leased_in_order_of_arrival(store: JobStore, submit: Submit) -> None:
     jobs = submit("a", 20)
     assert [job.id for job in in_order(store)] == [job.id for job in jobs]
 
 
-def test_callers_take_turns_however_many_jobs_they_have(store: JobStore, submit: Submit) -> None:
+def test_callers_alternate_however_many_jobs_they_have(store: JobStore, submit: Submit) -> None:
     submit("a", 6)
     submit("b", 3)
     submit("c", 1)
@@ -75,21 +75,21 @@ def test_a_thousand_jobs_of_one_caller_do_not_starve_another(store: JobStore, su
     assert store.queue_position(second) == 5
 
 
-def test_who_always_has_one_job_waiting_gets_its_share_and_no_more(store: JobStore, submit: Submit) -> None:
+def test_a_caller_with_always_one_waiting_job_gets_an_equal_share(store: JobStore, submit: Submit) -> None:
     submit("a", 40)
     submit("b", 40)
     submit("c")
-    taken = []
+    leased = []
     for _ in range(60):
         job = store.lease(store.first_waiting(MODEL) or "", "w")
         assert job is not None
-        taken.append(job)
+        leased.append(job)
         if job.owner == "c":
             submit("c")
-    assert Counter(owners(taken)) == {"a": 20, "b": 20, "c": 20}
+    assert Counter(owners(leased)) == {"a": 20, "b": 20, "c": 20}
 
 
-def test_a_higher_priority_is_taken_first(store: JobStore, submit: Submit) -> None:
+def test_a_higher_priority_is_leased_first(store: JobStore, submit: Submit) -> None:
     for priority in (Priority.LOW, Priority.NORMAL, Priority.HIGH):
         for owner in "ab":
             submit(owner, 5, priority)
@@ -104,7 +104,9 @@ def test_a_flood_of_urgent_jobs_overtakes_no_more_than_its_head_start(store: Job
     assert owners(in_order(store)).index("b") == before
 
 
-def test_urgent_jobs_of_a_third_do_not_make_others_of_one_priority_unfair(store: JobStore, submit: Submit) -> None:
+def test_urgent_jobs_of_another_caller_do_not_change_the_order_within_a_priority(
+    store: JobStore, submit: Submit
+) -> None:
     submit("a", 300)
     for _ in range(90):
         submit("z", 1, Priority.HIGH)
@@ -113,7 +115,7 @@ def test_urgent_jobs_of_a_third_do_not_make_others_of_one_priority_unfair(store:
     assert store.queue_position(job) == 1
 
 
-def test_a_long_backlog_of_low_priority_yields_to_what_comes_later(store: JobStore, submit: Submit) -> None:
+def test_a_long_backlog_of_low_priority_yields_to_later_jobs(store: JobStore, submit: Submit) -> None:
     submit("a", 300, Priority.LOW)
     for _ in range(150):
         store.lease(store.first_waiting(MODEL) or "", "w")
@@ -121,7 +123,7 @@ def test_a_long_backlog_of_low_priority_yields_to_what_comes_later(store: JobSto
     assert owners(in_order(store)[:50]) == "b" * 50
 
 
-def test_a_job_of_low_priority_is_taken_when_enough_others_were(store: JobStore, submit: Submit) -> None:
+def test_a_job_of_low_priority_is_leased_after_its_head_start_of_others(store: JobStore, submit: Submit) -> None:
     [low] = submit("a", 1, Priority.LOW)
     submit("b")
     overtaken_by = 0
@@ -132,7 +134,7 @@ def test_a_job_of_low_priority_is_taken_when_enough_others_were(store: JobStore,
     assert overtaken_by == -Priority.LOW.head_start
 
 
-def test_what_comes_back_is_next_in_the_order_it_came_back(store: JobStore, submit: Submit) -> None:
+def test_requeued_jobs_are_next(store: JobStore, submit: Submit) -> None:
     submit("a", 3, Priority.LOW)
     submit("b", 3)
     first, second = (store.lease(store.first_waiting(MODEL) or "", "w") for _ in range(2))
@@ -144,7 +146,7 @@ def test_what_comes_back_is_next_in_the_order_it_came_back(store: JobStore, subm
     assert {job.id for job in in_order(store)[:2]} == {first.id, second.id}
 
 
-def test_who_withdrew_a_flood_waits_no_longer_for_it(store: JobStore, submit: Submit) -> None:
+def test_a_caller_that_withdrew_many_jobs_does_not_wait_longer(store: JobStore, submit: Submit) -> None:
     flood = submit("a", 50)
     submit("b", 50)
     for job in flood[:-1]:
@@ -156,13 +158,13 @@ def test_who_withdrew_a_flood_waits_no_longer_for_it(store: JobStore, submit: Su
     assert position <= 2
 
 
-def test_the_queue_of_one_model_knows_nothing_of_anothers(store: JobStore, make_job: MakeJob, submit: Submit) -> None:
+def test_the_queues_of_two_models_are_independent(store: JobStore, make_job: MakeJob, submit: Submit) -> None:
     submit("a", 10)
     other = store.submit(make_job(model="another", owner="a"))
     assert (store.queue_position(other), store.first_waiting("another")) == (0, other.id)
 
 
-def test_an_empty_queue_leaves_nothing_behind(redis: Redis, store: JobStore, submit: Submit) -> None:
+def test_an_empty_queue_leaves_no_keys(redis: Redis, store: JobStore, submit: Submit) -> None:
     for owner, priority in product("abc", Priority):
         submit(owner, 2, priority)
     in_order(store)
@@ -170,7 +172,7 @@ def test_an_empty_queue_leaves_nothing_behind(redis: Redis, store: JobStore, sub
 
 
 class Queueing(RuleBasedStateMachine):
-    """Callers submit and withdraw, workers take and give back, in any order. There are fewer jobs than a head start."""
+    """Callers submit and withdraw, workers lease and release, in any order, with fewer jobs than a head start."""
 
     redis: ClassVar[Redis]
     make_job: ClassVar[MakeJob]
@@ -182,7 +184,7 @@ class Queueing(RuleBasedStateMachine):
         self.waiting: dict[str, Job] = {}  # as they came
         self.returned: list[str] = []
         self.running: dict[str, Job] = {}
-        self.served: dict[str, Counter[str]] = {}  # for each job: whose jobs of its priority were taken since it came
+        self.served: dict[str, Counter[str]] = {}  # for each job: whose jobs of its priority were leased since it came
         self.before: dict[str, int] = {}  # for each job: those of its line that waited or were withdrawn when it came
         self.withdrawn: Counter[str] = Counter()
 
@@ -197,16 +199,16 @@ class Queueing(RuleBasedStateMachine):
 
     @precondition(lambda self: self.waiting)
     @rule()
-    def take(self) -> None:
+    def lease(self) -> None:
         job = self.store.lease(self.store.first_waiting(MODEL) or "", "w")
         assert job is not None
         if self.returned:
             assert job.id == self.returned.pop(0), "what came back first is next"
         else:
             levels = [one.priority.head_start for one in self.waiting.values()]
-            assert job.priority.head_start == max(levels), "the highest priority is taken first"
+            assert job.priority.head_start == max(levels), "the highest priority is leased first"
             line = [one.id for one in self.waiting.values() if line_of(one) == line_of(job)]
-            assert job.id == line[0], "a line is taken as it came"
+            assert job.id == line[0], "a line is leased as it came"
             for one in self.waiting.values():
                 self.served[one.id][job.owner] += one.priority is job.priority
         del self.waiting[job.id]
@@ -214,7 +216,7 @@ class Queueing(RuleBasedStateMachine):
 
     @precondition(lambda self: self.running)
     @rule(data=st.data())
-    def give_back(self, data: st.DataObject) -> None:
+    def release(self, data: st.DataObject) -> None:
         job = self.running.pop(data.draw(st.sampled_from(sorted(self.running))))
         assert self.store.release(job.id, job.token or "")
         self.waiting[job.id] = job
@@ -230,7 +232,7 @@ class Queueing(RuleBasedStateMachine):
             self.returned.remove(job.id)
 
     @invariant()
-    def nothing_is_lost_and_nothing_is_there_twice(self) -> None:
+    def every_job_has_one_position(self) -> None:
         positions = {job_id: self.store.queue_position(job) for job_id, job in self.waiting.items()}
         assert sorted(positions.values(), key=str) == sorted(range(len(self.waiting)), key=str)
         assert self.store.queue_depth(MODEL) == len(self.waiting)
@@ -238,14 +240,14 @@ class Queueing(RuleBasedStateMachine):
             assert positions[self.store.first_waiting(MODEL) or ""] == 0
 
     @invariant()
-    def nobody_waits_for_more_of_anothers_jobs_than_it_has_turns_to_wait(self) -> None:
+    def no_job_waits_for_more_jobs_of_another_caller_than_its_turns(self) -> None:
         for job_id, job in self.waiting.items():
             others = [count for owner, count in self.served[job_id].items() if owner != job.owner]
             assert max(others, default=0) <= self.before[job_id] + 2
 
 
 def interrupt(store: JobStore, job: Job, how: str) -> None:
-    """The worker of a running job dies and the keeper finds it, or it has to go, or its engine dies."""
+    """The worker of a running job crashes, drains, or loses its engine."""
     if how == "crash":
         store.redis.zadd(keys.LEASES_KEY, {job.id: 1.0})
         assert store.recover(job.id) is not None
@@ -256,23 +258,23 @@ def interrupt(store: JobStore, job: Job, how: str) -> None:
 
 
 @given(
-    asked=st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(Priority)), min_size=1, max_size=10),
+    submitted=st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(Priority)), min_size=1, max_size=10),
     interruptions=st.lists(st.lists(st.sampled_from(["crash", "drain", "retry", "drain"]), max_size=2), max_size=10),
     late=st.tuples(st.sampled_from("abc"), st.sampled_from(Priority)),
 )
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-def test_an_interruption_changes_nobodys_turn(
+def test_an_interruption_changes_no_order(
     store: JobStore,
     make_job: MakeJob,
-    asked: list[tuple[str, Priority]],
+    submitted: list[tuple[str, Priority]],
     interruptions: list[list[str]],
     late: tuple[str, Priority],
 ) -> None:
-    """Jobs end in the order in which they would have without any crash or drain, whoever comes meanwhile."""
+    """Jobs end in the same order as without any crash or drain."""
 
     def ends(disturbed: bool) -> list[int]:
         store.redis.flushall()
-        jobs = [store.submit(make_job(owner=owner, priority=priority)) for owner, priority in asked]
+        jobs = [store.submit(make_job(owner=owner, priority=priority)) for owner, priority in submitted]
         order: list[int] = []
         while (job_id := store.first_waiting(MODEL)) is not None:
             job = store.lease(job_id, "w")
@@ -297,7 +299,7 @@ def line_of(job: Job) -> str:
     return f"{job.owner} {job.priority}"
 
 
-def test_in_any_order_of_events_the_queue_keeps_its_laws(redis: Redis, make_job: MakeJob) -> None:
+def test_the_queue_keeps_its_laws_in_any_order_of_events(redis: Redis, make_job: MakeJob) -> None:
     run_state_machine_as_test(
         type("Bound", (Queueing,), {"redis": redis, "make_job": staticmethod(make_job)}),
         settings=settings(

@@ -1,4 +1,4 @@
-"""Workers announce their models; everybody reads what there is and who is alive."""
+"""Workers announce their models; other processes read the models and count the workers."""
 
 import pytest
 from redis import Redis
@@ -39,13 +39,13 @@ def test_of_two_models_one_must_be_named(registry: Registry, card: ModelCard) ->
         registry.card(None)
 
 
-def test_an_unknown_model_is_refused_with_the_known_ones(registry: Registry, card: ModelCard) -> None:
+def test_an_unknown_model_is_refused_with_the_names_of_the_others(registry: Registry, card: ModelCard) -> None:
     registry.announce(card, "w1")
     with pytest.raises(ModelNotFound, match="no model 'sora'; there are easyanimate-v3-tiny"):
         registry.card("sora")
 
 
-def test_the_latest_card_counts(registry: Registry, card: ModelCard) -> None:
+def test_the_latest_card_replaces_earlier_ones(registry: Registry, card: ModelCard) -> None:
     registry.announce(card, "w1")
     registry.announce(card.model_copy(update={"max_frames": 8}), "w1")
     assert registry.card(card.name).max_frames == 8
@@ -65,14 +65,14 @@ def test_a_worker_that_left_is_not_counted_but_its_model_stays(registry: Registr
     assert registry.card(card.name) == card
 
 
-def test_a_silent_worker_is_not_counted(redis: Redis, registry: Registry, card: ModelCard) -> None:
+def test_a_worker_whose_entry_has_expired_is_not_counted(redis: Redis, registry: Registry, card: ModelCard) -> None:
     registry.announce(card, "w1")
     for key in [key for key in redis.keys("*") if key != b"models"]:  # type: ignore[union-attr]
         redis.zincrby(key, -WORKER_TTL_S - 1, "w1")
     assert (registry.live_workers(card.name), registry.loaded_workers(card.name)) == (0, 0)
 
 
-def test_who_serves_a_model_and_who_has_it_loaded_are_two_things(registry: Registry, card: ModelCard) -> None:
+def test_serving_workers_and_loaded_workers_are_counted_apart(registry: Registry, card: ModelCard) -> None:
     registry.announce(card, "w1", is_loaded=True)
     registry.announce(card, "w2", is_loaded=False)
     assert (registry.live_workers(card.name), registry.loaded_workers(card.name)) == (2, 1)

@@ -1,4 +1,4 @@
-"""Questions that come together go to Redis together, and nobody pays for another's."""
+"""Concurrent commands share a batch, and the error of one does not affect the others."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ from jobs.redis.connection import connect_async
 from tests.conftest import free_port
 
 
-def with_trips(url: str, work: Callable[[CommandBatcher, Redis], Awaitable[None]]) -> None:
+def with_batcher(url: str, work: Callable[[CommandBatcher, Redis], Awaitable[None]]) -> None:
     async def run() -> None:
         redis = connect_async(url, retries=1, timeout_s=2)
         try:
@@ -24,67 +24,67 @@ def with_trips(url: str, work: Callable[[CommandBatcher, Redis], Awaitable[None]
     asyncio.run(run())
 
 
-def test_everybody_gets_the_own_answer_and_few_trips_are_made(redis_url: str) -> None:
-    async def work(trips: CommandBatcher, redis: Redis) -> None:
-        sent = 0
-        answers = trips._replies
+def test_each_caller_gets_its_reply_from_one_batch(redis_url: str) -> None:
+    async def work(batcher: CommandBatcher, redis: Redis) -> None:
+        batches = 0
+        replies = batcher._replies
 
-        async def counted(commands: list[tuple[Any, ...]]) -> list[Any]:
-            nonlocal sent
-            sent += 1
-            return await answers(commands)
+        async def count_batches(commands: list[tuple[Any, ...]]) -> list[Any]:
+            nonlocal batches
+            batches += 1
+            return await replies(commands)
 
-        trips._replies = counted  # type: ignore[method-assign]
+        batcher._replies = count_batches  # type: ignore[method-assign]
         await redis.mset({f"key-{number}": number for number in range(50)})
-        found = await asyncio.gather(*(trips.execute("GET", f"key-{number}") for number in range(50)))
-        assert [int(each) for each in found] == list(range(50))
-        assert sent == 1
+        results = await asyncio.gather(*(batcher.execute("GET", f"key-{number}") for number in range(50)))
+        assert [int(each) for each in results] == list(range(50))
+        assert batches == 1
 
-    with_trips(redis_url, work)
+    with_batcher(redis_url, work)
 
 
-def test_a_refused_question_fails_alone(redis_url: str) -> None:
-    async def work(trips: CommandBatcher, redis: Redis) -> None:
+def test_a_refused_command_fails_alone(redis_url: str) -> None:
+    async def work(batcher: CommandBatcher, redis: Redis) -> None:
         await redis.set("text", "a")
         one, other = await asyncio.gather(
-            trips.execute("GET", "text"), trips.execute("HGETALL", "text"), return_exceptions=True
+            batcher.execute("GET", "text"), batcher.execute("HGETALL", "text"), return_exceptions=True
         )
         assert one == b"a"
         assert isinstance(other, ResponseError)
         with pytest.raises(ResponseError):
-            await trips.execute("HGETALL", "text")
-        assert await trips.execute("GET", "text") == b"a"
+            await batcher.execute("HGETALL", "text")
+        assert await batcher.execute("GET", "text") == b"a"
 
-    with_trips(redis_url, work)
+    with_batcher(redis_url, work)
 
 
-def test_who_is_gone_takes_nobody_along(redis_url: str) -> None:
-    async def work(trips: CommandBatcher, redis: Redis) -> None:
+def test_a_cancelled_caller_does_not_affect_the_others(redis_url: str) -> None:
+    async def work(batcher: CommandBatcher, redis: Redis) -> None:
         await redis.set("text", "a")
-        leaving, staying = (asyncio.create_task(trips.execute("GET", "text")) for _ in range(2))
+        leaving, staying = (asyncio.create_task(batcher.execute("GET", "text")) for _ in range(2))
         await asyncio.sleep(0)
         leaving.cancel()
         assert await staying == b"a"
-        assert await trips.execute("GET", "text") == b"a"
+        assert await batcher.execute("GET", "text") == b"a"
 
-    with_trips(redis_url, work)
+    with_batcher(redis_url, work)
 
 
-def test_a_question_does_not_wait_for_a_slow_trip(redis_url: str) -> None:
-    async def work(trips: CommandBatcher, redis: Redis) -> None:
-        slow = asyncio.create_task(trips.execute("BLPOP", "nothing", 2))
+def test_a_command_does_not_wait_for_a_slow_batch(redis_url: str) -> None:
+    async def work(batcher: CommandBatcher, redis: Redis) -> None:
+        slow = asyncio.create_task(batcher.execute("BLPOP", "nothing", 2))
         await asyncio.sleep(0.2)
-        assert await trips.execute("GET", "nothing") is None
+        assert await batcher.execute("GET", "nothing") is None
         assert not slow.done()
         await redis.rpush("nothing", "at last")
         assert (await slow)[1] == b"at last"
 
-    with_trips(redis_url, work)
+    with_batcher(redis_url, work)
 
 
-def test_without_redis_everybody_hears_of_it() -> None:
-    async def work(trips: CommandBatcher, _: Redis) -> None:
-        found = await asyncio.gather(*(trips.execute("GET", "a") for _ in range(3)), return_exceptions=True)
-        assert all(isinstance(each, RedisError) for each in found)
+def test_without_redis_each_caller_gets_an_error() -> None:
+    async def work(batcher: CommandBatcher, _: Redis) -> None:
+        results = await asyncio.gather(*(batcher.execute("GET", "a") for _ in range(3)), return_exceptions=True)
+        assert all(isinstance(each, RedisError) for each in results)
 
-    with_trips(f"redis://127.0.0.1:{free_port()}/0", work)
+    with_batcher(f"redis://127.0.0.1:{free_port()}/0", work)

@@ -1,7 +1,4 @@
-"""Every way to a Redis, each to a real server: by a socket, with a user, with TLS.
-
-Those through Sentinels are in `worker/test_failover.py`.
-"""
+"""Connections to real servers: by a socket, with a user, with TLS, through Sentinels."""
 
 import asyncio
 from collections.abc import Callable
@@ -39,8 +36,8 @@ def configured(folder: Path, config: str) -> Path:
     return folder / "redis.conf"
 
 
-def goes(url: str, make_job: MakeJob) -> None:
-    """A job can be stored and read over this address, by both kinds of client."""
+def check_connection(url: str, make_job: MakeJob) -> None:
+    """A job can be stored and read at this address, by both kinds of client."""
     with connect(url, retries=20) as redis:
         job = JobStore(redis).submit(make_job())
         assert JobStore(redis).get(job.id) == job
@@ -52,7 +49,7 @@ def goes(url: str, make_job: MakeJob) -> None:
     assert asyncio.run(read()) == b'"queued"'
 
 
-def refuses(url: str) -> None:
+def check_refused(url: str) -> None:
     with connect(url, retries=0) as redis, pytest.raises(QueueUnavailable):
         JobStore(redis).now()
 
@@ -61,12 +58,12 @@ def test_a_socket_and_a_user_with_a_password(tmp_path: Path, make_job: MakeJob) 
     socket = tmp_path / "redis.sock"
     with running(tmp_path, configured(tmp_path, f"port 0\nunixsocket {socket}\n{ACL}")):
         wait_for(Redis(unix_socket_path=str(socket), username="app", password=PASSWORD))
-        goes(f"unix://app:{PASSWORD}@{socket}?db=1", make_job)
-        refuses(f"unix://app:wrong@{socket}")
-        refuses(f"unix://{socket}")
+        check_connection(f"unix://app:{PASSWORD}@{socket}?db=1", make_job)
+        check_refused(f"unix://app:wrong@{socket}")
+        check_refused(f"unix://{socket}")
 
 
-def test_tls_with_an_authority_of_our_own(tmp_path: Path, make_job: MakeJob) -> None:
+def test_tls_with_a_private_authority(tmp_path: Path, make_job: MakeJob) -> None:
     program = program_with_tls()
     if program is None:
         pytest.skip("no Redis with TLS here: apt-get install redis-tools")
@@ -80,22 +77,22 @@ def test_tls_with_an_authority_of_our_own(tmp_path: Path, make_job: MakeJob) -> 
     url = f"rediss://app:{PASSWORD}@localhost:{port}/0"
     with running(tmp_path, config, program=program):
         wait_for(Redis.from_url(f"{url}?ssl_ca_certs={tmp_path / 'ca.pem'}"))
-        goes(f"{url}?ssl_ca_certs={tmp_path / 'ca.pem'}", make_job)
-        refuses(url)  # nobody vouches for the server
-        refuses(f"redis://app:{PASSWORD}@localhost:{port}/0")
+        check_connection(f"{url}?ssl_ca_certs={tmp_path / 'ca.pem'}", make_job)
+        check_refused(url)  # no authority for the certificate
+        check_refused(f"redis://app:{PASSWORD}@localhost:{port}/0")
 
 
 @pytest.mark.parametrize("retries", [2, 1000])
-def test_a_line_that_died_without_a_word_is_given_up_and_made_anew(redis_url: str, retries: int) -> None:
-    line = TcpProxy(int(redis_url.rpartition(":")[2].partition("/")[0]))
+def test_a_connection_that_died_silently_is_replaced(redis_url: str, retries: int) -> None:
+    proxy = TcpProxy(int(redis_url.rpartition(":")[2].partition("/")[0]))
     try:
-        with connect(f"redis://127.0.0.1:{line.port}/0", retries=retries, timeout_s=0.3) as client:
+        with connect(f"redis://127.0.0.1:{proxy.port}/0", retries=retries, timeout_s=0.3) as client:
             assert client.ping()
-            line.spoil(Mode.SILENT)
-            line.mend()
+            proxy.spoil(Mode.SILENT)
+            proxy.mend()
             assert client.ping()
     finally:
-        line.close()
+        proxy.close()
 
 
 def test_a_retried_command_reaches_the_new_master(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Jobs are accepted once, whatever becomes of the answer, and those that come together in one trip."""
+"""Jobs are submitted once, also when a reply is lost; concurrent submits share a batch."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ from tests.faults.tcp_proxy import Mode, TcpProxy
 from tests.job_store import JobStore
 
 MODEL = "easyanimate-v3-tiny"
-ASKED = IdempotencyKey("me", "what", key="a key")
+KEY = IdempotencyKey("me", "what", key="a key")
 RESULT = Result(
     video_key="videos/a/1/video.mp4",
     content_type="video/mp4",
@@ -37,20 +37,20 @@ RESULT = Result(
 
 
 @pytest.fixture
-def line(redis_url: str) -> Iterator[TcpProxy]:
-    """The way of a front end to Redis."""
+def proxy(redis_url: str) -> Iterator[TcpProxy]:
+    """A proxy between the front end and Redis."""
     proxy = TcpProxy(int(redis_url.rpartition(":")[2].partition("/")[0]))
     yield proxy
     proxy.close()
 
 
-def admit(line: TcpProxy, jobs: CallerJobs, work: Callable[[AsyncSubmission], Awaitable[Any]]) -> Any:
+def with_front_end(proxy: TcpProxy, jobs: CallerJobs, work: Callable[[AsyncSubmission], Awaitable[Any]]) -> Any:
     """The result of `work` in a front end with this connection; `jobs` is its synchronous fallback."""
 
     async def run() -> Any:
-        redis = connect_async(f"redis://127.0.0.1:{line.port}", retries=0, timeout_s=2)
+        redis = connect_async(f"redis://127.0.0.1:{proxy.port}", retries=0, timeout_s=2)
         try:
-            await redis.ping()  # the line is there before anything happens to it
+            await redis.ping()  # the connection exists before the proxy changes
             commands = CommandBatcher(redis)
             return await asyncio.wait_for(work(AsyncSubmission(commands, commands, jobs)), 60)
         finally:
@@ -59,8 +59,8 @@ def admit(line: TcpProxy, jobs: CallerJobs, work: Callable[[AsyncSubmission], Aw
     return asyncio.run(run())
 
 
-class QuickWorkers(CallerJobs):
-    """The store of a front end that is slower than the workers: what it asks again has run by then."""
+class JobsWithFastWorkers(CallerJobs):
+    """The fallback of a slow front end: workers have run its jobs before it writes again."""
 
     def submit_all(self, jobs: Sequence[Job], claim: Claim | None = None) -> str | None:
         for job in jobs:
@@ -75,197 +75,199 @@ def finish(store: JobStore, job_id: str) -> None:
     assert store.complete(job_id, job.token, RESULT)
 
 
-def ours(redis: Redis, asked: IdempotencyKey = ASKED) -> Claim:
-    found = claim(redis, asked)
-    assert isinstance(found, Claim)
-    return found
+def new_claim(redis: Redis, key: IdempotencyKey = KEY) -> Claim:
+    result = claim(redis, key)
+    assert isinstance(result, Claim)
+    return result
 
 
-def test_what_comes_together_goes_in_one_trip_and_every_job_is_there(
-    redis: Redis, store: JobStore, line: TcpProxy, make_job: Callable[..., Job]
+def test_concurrent_submits_share_one_connection_and_store_every_job(
+    redis: Redis, store: JobStore, proxy: TcpProxy, make_job: Callable[..., Job]
 ) -> None:
-    claims = [ours(redis, replace(ASKED, key=f"key {number}")) for number in range(20)]
+    claims = [new_claim(redis, replace(KEY, key=f"key {number}")) for number in range(20)]
     jobs = [make_job("me").evolve(id=each.video_id) for each in claims]
     before = redis.info("stats")
 
-    async def work(admission: AsyncSubmission) -> list[str | None]:
+    async def work(front_end: AsyncSubmission) -> list[str | None]:
         return await asyncio.gather(
-            *(admission.submit_all([job], each) for job, each in zip(jobs, claims, strict=True))
+            *(front_end.submit_all([job], each) for job, each in zip(jobs, claims, strict=True))
         )
 
-    assert admit(line, store.callers, work) == [None] * 20
+    assert with_front_end(proxy, store.callers, work) == [None] * 20
     after = redis.info("stats")
     assert after["total_connections_received"] - before["total_connections_received"] == 1
     assert [store.get(job.id) for job in jobs] == jobs
     assert store.queue_depth(MODEL) == 20
-    assert claim(redis, replace(ASKED, key="key 7")) == jobs[7].id
+    assert claim(redis, replace(KEY, key="key 7")) == jobs[7].id
 
 
-def test_a_job_that_has_run_when_its_acceptance_is_asked_for_again_stays_as_it_is(
-    redis: Redis, line: TcpProxy, make_job: Callable[..., Job]
+def test_a_repeated_submit_does_not_change_a_job_that_has_run(
+    redis: Redis, proxy: TcpProxy, make_job: Callable[..., Job]
 ) -> None:
-    mine = ours(redis)
-    job = make_job("me").evolve(id=mine.video_id)
+    claimed = new_claim(redis)
+    job = make_job("me").evolve(id=claimed.video_id)
 
-    async def work(admission: AsyncSubmission) -> str | None:
-        line.spoil(Mode.ANSWERS_LOST)
-        return await admission.submit_all([job], mine)
+    async def work(front_end: AsyncSubmission) -> str | None:
+        proxy.spoil(Mode.ANSWERS_LOST)
+        return await front_end.submit_all([job], claimed)
 
     store = JobStore(redis)
-    assert admit(line, QuickWorkers(store.table), work) is None
-    found = store.get(job.id)
-    assert (found.state, found.attempt, found.result) == (State.COMPLETED, 1, RESULT)
+    assert with_front_end(proxy, JobsWithFastWorkers(store.table), work) is None
+    stored = store.get(job.id)
+    assert (stored.state, stored.attempt, stored.result) == (State.COMPLETED, 1, RESULT)
     assert store.queue_depth(MODEL) == 0
-    assert claim(redis, ASKED) == job.id
+    assert claim(redis, KEY) == job.id
 
 
-def test_a_job_whose_write_did_not_arrive_is_accepted_the_slower_way(
-    redis: Redis, store: JobStore, line: TcpProxy, make_job: Callable[..., Job]
+def test_a_job_whose_write_did_not_arrive_is_submitted_by_the_fallback(
+    redis: Redis, store: JobStore, proxy: TcpProxy, make_job: Callable[..., Job]
 ) -> None:
-    mine = ours(redis)
-    jobs = [make_job("me").evolve(id=mine.video_id), make_job("me")]
+    claimed = new_claim(redis)
+    jobs = [make_job("me").evolve(id=claimed.video_id), make_job("me")]
 
-    async def work(admission: AsyncSubmission) -> str | None:
-        line.spoil(Mode.RESET)
-        return await admission.submit_all(jobs, mine)
+    async def work(front_end: AsyncSubmission) -> str | None:
+        proxy.spoil(Mode.RESET)
+        return await front_end.submit_all(jobs, claimed)
 
-    assert admit(line, store.callers, work) is None
+    assert with_front_end(proxy, store.callers, work) is None
     assert [store.get(job.id) for job in jobs] == jobs
     assert store.queue_depth(MODEL) == 2
 
 
-def test_an_old_claim_is_looked_at_before_anything_is_written(
-    redis: Redis, store: JobStore, line: TcpProxy, make_job: Callable[..., Job]
+def test_an_old_claim_is_checked_before_a_write(
+    redis: Redis, store: JobStore, proxy: TcpProxy, make_job: Callable[..., Job]
 ) -> None:
-    slow = ours(redis)
-    redis.delete(ASKED.redis_key)
-    quick = ours(redis)
+    slow = new_claim(redis)
+    redis.delete(KEY.redis_key)
+    quick = new_claim(redis)
     store.submit_all([make_job("me").evolve(id=quick.video_id)], quick)
     late = replace(slow, since=slow.since - CLAIMED_FOR_S)
 
-    async def work(admission: AsyncSubmission) -> str | None:
-        return await admission.submit_all([make_job("me").evolve(id=slow.video_id)], late)
+    async def work(front_end: AsyncSubmission) -> str | None:
+        return await front_end.submit_all([make_job("me").evolve(id=slow.video_id)], late)
 
-    assert admit(line, store.callers, work) == quick.video_id
+    assert with_front_end(proxy, store.callers, work) == quick.video_id
     assert store.queue_depth(MODEL) == 1
 
 
-def test_where_redis_is_not_to_be_had_nothing_is_accepted(
-    redis: Redis, store: JobStore, line: TcpProxy, make_job: Callable[..., Job]
+def test_without_redis_no_job_is_submitted(
+    redis: Redis, store: JobStore, proxy: TcpProxy, make_job: Callable[..., Job]
 ) -> None:
-    mine = ours(redis)
+    claimed = new_claim(redis)
 
-    async def work(admission: AsyncSubmission) -> str | None:
-        line.spoil(Mode.CUT)
-        return await admission.submit_all([make_job("me").evolve(id=mine.video_id)], mine)
+    async def work(front_end: AsyncSubmission) -> str | None:
+        proxy.spoil(Mode.CUT)
+        return await front_end.submit_all([make_job("me").evolve(id=claimed.video_id)], claimed)
 
     with pytest.raises(QueueUnavailable):
-        admit(line, JobStore(connect(f"redis://127.0.0.1:{line.port}", retries=1, timeout_s=1)).callers, work)
+        with_front_end(
+            proxy, JobStore(connect(f"redis://127.0.0.1:{proxy.port}", retries=1, timeout_s=1)).callers, work
+        )
     assert store.queue_depth(MODEL) == 0
 
 
-def test_a_claim_that_grows_old_while_nobody_hears_of_its_job_is_not_somebody_elses(
-    redis: Redis, line: TcpProxy, make_job: Callable[..., Job]
+def test_a_claim_that_expires_during_its_write_is_still_its_own(
+    redis: Redis, proxy: TcpProxy, make_job: Callable[..., Job]
 ) -> None:
-    mine = ours(redis)
-    job = make_job("me").evolve(id=mine.video_id)
+    claimed = new_claim(redis)
+    job = make_job("me").evolve(id=claimed.video_id)
 
-    class SlowStore(CallerJobs):
+    class SlowJobs(CallerJobs):
         def submit_all(self, jobs: Sequence[Job], claim: Claim | None = None) -> str | None:
-            return super().submit_all(jobs, replace(mine, since=mine.since - CLAIMED_FOR_S))
+            return super().submit_all(jobs, replace(claimed, since=claimed.since - CLAIMED_FOR_S))
 
-    async def work(admission: AsyncSubmission) -> str | None:
-        line.spoil(Mode.ANSWERS_LOST)
-        return await admission.submit_all([job], mine)
+    async def work(front_end: AsyncSubmission) -> str | None:
+        proxy.spoil(Mode.ANSWERS_LOST)
+        return await front_end.submit_all([job], claimed)
 
-    assert admit(line, SlowStore(JobStore(redis).table), work) is None
+    assert with_front_end(proxy, SlowJobs(JobStore(redis).table), work) is None
     assert JobStore(redis).get(job.id) == job
 
 
 @pytest.fixture
 def demote(redis: Redis) -> Iterator[Callable[[], None]]:
-    """Makes the server one that only reads; at the end it writes again."""
+    """Makes the server a read-only replica until the end of the test."""
     yield lambda: redis.execute_command("REPLICAOF", "127.0.0.1", "1")  # type: ignore[no-untyped-call]
     redis.execute_command("REPLICAOF", "NO", "ONE")  # type: ignore[no-untyped-call]
 
 
-def test_a_server_that_is_demoted_for_good_accepts_nothing_and_that_is_said(
-    redis: Redis, line: TcpProxy, make_job: Callable[..., Job], demote: Callable[[], None]
+def test_a_demoted_server_stores_no_job_and_raises_queue_unavailable(
+    redis: Redis, proxy: TcpProxy, make_job: Callable[..., Job], demote: Callable[[], None]
 ) -> None:
-    mine = ours(redis)
+    claimed = new_claim(redis)
 
-    async def work(admission: AsyncSubmission) -> str | None:
+    async def work(front_end: AsyncSubmission) -> str | None:
         demote()
-        return await admission.submit_all([make_job("me").evolve(id=mine.video_id)], mine)
+        return await front_end.submit_all([make_job("me").evolve(id=claimed.video_id)], claimed)
 
-    store = JobStore(connect(f"redis://127.0.0.1:{line.port}", retries=2, timeout_s=1))
+    store = JobStore(connect(f"redis://127.0.0.1:{proxy.port}", retries=2, timeout_s=1))
     with pytest.raises(QueueUnavailable):
-        admit(line, store.callers, work)
+        with_front_end(proxy, store.callers, work)
     assert store.queue_depth(MODEL) == 0
 
 
-def test_a_server_that_is_demoted_for_a_moment_is_waited_for(
-    redis: Redis, store: JobStore, line: TcpProxy, make_job: Callable[..., Job], demote: Callable[[], None]
+def test_a_submit_waits_for_a_server_that_is_demoted_for_a_moment(
+    redis: Redis, store: JobStore, proxy: TcpProxy, make_job: Callable[..., Job], demote: Callable[[], None]
 ) -> None:
-    mine = ours(redis)
-    job = make_job("me").evolve(id=mine.video_id)
+    claimed = new_claim(redis)
+    job = make_job("me").evolve(id=claimed.video_id)
 
-    async def work(admission: AsyncSubmission) -> str | None:
+    async def work(front_end: AsyncSubmission) -> str | None:
         demote()
         Timer(0.15, lambda: redis.execute_command("REPLICAOF", "NO", "ONE")).start()
-        return await admission.submit_all([job], mine)
+        return await front_end.submit_all([job], claimed)
 
-    through = JobStore(connect(f"redis://127.0.0.1:{line.port}", retries=3, timeout_s=1))
-    assert admit(line, through.callers, work) is None
+    behind_proxy = JobStore(connect(f"redis://127.0.0.1:{proxy.port}", retries=3, timeout_s=1))
+    assert with_front_end(proxy, behind_proxy.callers, work) is None
     assert store.get(job.id) == job
     assert store.queue_depth(MODEL) == 1
 
 
-def test_what_redis_refuses_of_a_job_is_not_taken_for_its_acceptance(
-    redis: Redis, store: JobStore, line: TcpProxy, make_job: Callable[..., Job]
+def test_an_error_inside_the_transaction_is_raised(
+    redis: Redis, store: JobStore, proxy: TcpProxy, make_job: Callable[..., Job]
 ) -> None:
-    mine = ours(redis)
+    claimed = new_claim(redis)
     redis.mset(dict.fromkeys(waiting_keys(MODEL), "no set"))
 
-    async def work(admission: AsyncSubmission) -> str | None:
-        return await admission.submit_all([make_job("me").evolve(id=mine.video_id)], mine)
+    async def work(front_end: AsyncSubmission) -> str | None:
+        return await front_end.submit_all([make_job("me").evolve(id=claimed.video_id)], claimed)
 
     with pytest.raises(ResponseError, match="WRONGTYPE"):
-        admit(line, store.callers, work)
+        with_front_end(proxy, store.callers, work)
 
 
-def test_an_old_protocol_makes_no_difference(
-    redis: Redis, store: JobStore, line: TcpProxy, make_job: Callable[..., Job]
+def test_a_submit_works_with_an_old_protocol(
+    redis: Redis, store: JobStore, proxy: TcpProxy, make_job: Callable[..., Job]
 ) -> None:
-    mine = ours(redis)
+    claimed = new_claim(redis)
 
     async def run() -> str | None:
-        async with connect_async(f"redis://127.0.0.1:{line.port}?protocol=2", retries=0) as old:
+        async with connect_async(f"redis://127.0.0.1:{proxy.port}?protocol=2", retries=0) as old:
             commands = CommandBatcher(old)
-            jobs = [make_job("me").evolve(id=mine.video_id)]
-            return await AsyncSubmission(commands, commands, store.callers).submit_all(jobs, mine)
+            jobs = [make_job("me").evolve(id=claimed.video_id)]
+            return await AsyncSubmission(commands, commands, store.callers).submit_all(jobs, claimed)
 
     assert asyncio.run(run()) is None
     assert store.queue_depth(MODEL) == 1
 
 
-def test_the_slower_way_too_looks_again_when_its_answer_is_lost(
-    redis: Redis, store: JobStore, line: TcpProxy, make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+def test_the_fallback_reads_again_after_a_lost_reply(
+    redis: Redis, store: JobStore, proxy: TcpProxy, make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = make_job("me")
-    through = JobStore(connect(f"redis://127.0.0.1:{line.port}", retries=20, timeout_s=2))
+    behind_proxy = JobStore(connect(f"redis://127.0.0.1:{proxy.port}", retries=20, timeout_s=2))
     written = submission.put_new
 
     def put_and_lose(pipe: Any, jobs: Sequence[Job], claim: Claim | None) -> None:
         written(pipe, jobs, claim)
         if jobs:
-            line.spoil(Mode.ANSWERS_LOST)
+            proxy.spoil(Mode.ANSWERS_LOST)
             Timer(0.3, run_and_mend).start()
 
     def run_and_mend() -> None:
         finish(store, job.id)
-        line.mend()
+        proxy.mend()
 
     monkeypatch.setattr(submission, "put_new", put_and_lose)
-    through.submit(job)
+    behind_proxy.submit(job)
     assert store.get(job.id).state is State.COMPLETED

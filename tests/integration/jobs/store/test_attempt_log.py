@@ -1,4 +1,4 @@
-"""Every attempt at a job leaves its story: by whom, in which phases, how it ended, whose fault it was."""
+"""The attempt log has the worker, the phases, the outcome and the blame of each attempt."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ def lease(store: JobStore, job: Job, worker: str) -> str:
     return leased.token
 
 
-def test_each_way_an_attempt_can_end_is_told_with_its_blame(redis: Redis, make_job: Make) -> None:
+def test_the_log_has_the_outcome_and_the_blame_of_each_attempt(redis: Redis, make_job: Make) -> None:
     store = JobStore(redis)
     job = store.submit(make_job())
     assert store.attempts(job.id) == []
@@ -34,19 +34,19 @@ def test_each_way_an_attempt_can_end_is_told_with_its_blame(redis: Redis, make_j
     token = lease(store, job, "four")
     store.report(job.id, token, Phase.DENOISING, 3, 10)
     store.fail(job.id, token, failure("gpu_out_of_memory"))
-    told = store.attempts(job.id)
-    assert [(a.number, a.worker, a.outcome, a.code, a.blame) for a in told] == [
+    attempts = store.attempts(job.id)
+    assert [(a.number, a.worker, a.outcome, a.code, a.blame) for a in attempts] == [
         (1, "one", Outcome.RELEASED, None, None),
         (1, "two", Outcome.RETRIED, "execution_timeout", Blame.INFRASTRUCTURE),
         (2, "three", Outcome.LOST, "worker_lost", Blame.INFRASTRUCTURE),
         (3, "four", Outcome.FAILED, "gpu_out_of_memory", Blame.MODEL),
     ]
-    assert (told[3].phase, told[3].step, told[3].total_steps) == (Phase.DENOISING, 3, 10)
-    times = [moment for a in told for moment in (a.started_at, a.ended_at or 0.0)]
+    assert (attempts[3].phase, attempts[3].step, attempts[3].total_steps) == (Phase.DENOISING, 3, 10)
+    times = [moment for a in attempts for moment in (a.started_at, a.ended_at or 0.0)]
     assert times == sorted(times)
 
 
-def test_the_last_lost_attempt_is_lost_and_the_job_failed(redis: Redis, make_job: Make) -> None:
+def test_after_the_last_lost_attempt_the_job_has_failed(redis: Redis, make_job: Make) -> None:
     store = JobStore(redis)
     job = store.submit(make_job())
     for number in range(3):
@@ -57,7 +57,7 @@ def test_the_last_lost_attempt_is_lost_and_the_job_failed(redis: Redis, make_job
     assert store.get(job.id).failure == failure("worker_lost")
 
 
-def test_a_running_attempt_tells_its_phases_and_a_finished_one_the_workers_own_seconds(
+def test_a_running_attempt_has_reported_phases_and_a_finished_one_measured_seconds(
     redis: Redis, make_job: Make
 ) -> None:
     store = JobStore(redis)
@@ -87,7 +87,7 @@ def test_a_running_attempt_tells_its_phases_and_a_finished_one_the_workers_own_s
     assert finished.phase_seconds == result.phase_seconds
 
 
-def test_a_cancelled_attempt_and_what_is_left_of_a_deleted_job(redis: Redis, make_job: Make) -> None:
+def test_a_cancelled_attempt_is_logged_and_a_deleted_job_has_no_log(redis: Redis, make_job: Make) -> None:
     store = JobStore(redis)
     job = store.submit(make_job())
     token = lease(store, job, "one")
@@ -98,7 +98,7 @@ def test_a_cancelled_attempt_and_what_is_left_of_a_deleted_job(redis: Redis, mak
     assert store.attempts(job.id) == []
 
 
-def test_the_version_counts_changes_and_a_beat_is_none(redis: Redis, make_job: Make) -> None:
+def test_the_version_counts_changes_but_no_heartbeat(redis: Redis, make_job: Make) -> None:
     store = JobStore(redis)
     job = store.submit(make_job())
     token = lease(store, job, "one")
@@ -109,12 +109,12 @@ def test_the_version_counts_changes_and_a_beat_is_none(redis: Redis, make_job: M
     assert store.get(job.id).version == job.version + 2
 
 
-def test_a_worker_can_tell_a_sentence_and_facts_while_the_attempt_is_its_own(redis: Redis, make_job: Make) -> None:
+def test_only_the_worker_that_holds_the_lease_can_add_to_the_logs(redis: Redis, make_job: Make) -> None:
     store = JobStore(redis)
     job = store.submit(make_job())
     token = lease(store, job, "one")
     assert store.add_log(job.id, token, "It goes on from step 4.", resumed_step=4)
     assert not store.add_log(job.id, "stale", "It goes on from step 9.", resumed_step=9)
     assert store.attempts(job.id)[0].resumed_step == 4
-    said = [fields[b"event"] for _, fields in redis.xrange(keys.events_key(job.id))]  # type: ignore[union-attr]
-    assert said[-1] == b'{"log": "It goes on from step 4."}'
+    events = [fields[b"event"] for _, fields in redis.xrange(keys.events_key(job.id))]  # type: ignore[union-attr]
+    assert events[-1] == b'{"log": "It goes on from step 4."}'

@@ -1,4 +1,4 @@
-"""What was accepted is never lost; a Redis that is away or full is said to be so; a lost answer does no harm."""
+"""Submitted jobs are never lost; an unavailable or full Redis is reported; a lost reply does no harm."""
 
 import socket
 import threading
@@ -44,7 +44,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def server(tmp_path: Path, free_port: int) -> Iterator[EmbeddedRedis]:
-    """A server of this test's own, to be killed."""
+    """A server for one test, which may kill it."""
     server = EmbeddedRedis(tmp_path / "redis", free_port).start()
     yield server
     server.stop()
@@ -85,7 +85,7 @@ def test_a_running_job_survives_the_crash_of_redis_and_commits(server: EmbeddedR
         assert store.get(job.id).state is State.COMPLETED
 
 
-def test_what_is_in_the_server_survives_an_orderly_restart(server: EmbeddedRedis, make_job: MakeJob) -> None:
+def test_a_job_survives_an_orderly_restart_of_redis(server: EmbeddedRedis, make_job: MakeJob) -> None:
     with Redis.from_url(server.url) as redis:
         job = JobStore(redis).submit(make_job())
     server.stop()
@@ -94,10 +94,10 @@ def test_what_is_in_the_server_survives_an_orderly_restart(server: EmbeddedRedis
         assert JobStore(redis).get(job.id) == job
 
 
-def test_a_redis_that_is_away_is_unavailable_to_every_question(make_job: MakeJob, free_port: int) -> None:
+def test_without_redis_every_operation_raises_queue_unavailable(make_job: MakeJob, free_port: int) -> None:
     redis = connect(f"redis://127.0.0.1:{free_port}/0", retries=0)
     store = JobStore(redis)
-    questions: list[Callable[[], object]] = [
+    operations: list[Callable[[], object]] = [
         lambda: store.submit(make_job()),
         lambda: store.get("video_1"),
         lambda: store.cancel("video_1"),
@@ -112,12 +112,12 @@ def test_a_redis_that_is_away_is_unavailable_to_every_question(make_job: MakeJob
         lambda: Registry(redis).cards(),
         lambda: Registry(redis).live_workers("m"),
     ]
-    for question in questions:
+    for operation in operations:
         with pytest.raises(QueueUnavailable):
-            question()
+            operation()
 
 
-def test_a_job_refused_while_redis_was_away_is_not_there_afterwards(server: EmbeddedRedis, make_job: MakeJob) -> None:
+def test_a_job_refused_during_an_outage_is_not_stored(server: EmbeddedRedis, make_job: MakeJob) -> None:
     server.stop()
     job = make_job()
     with connect(server.url, retries=0) as redis, pytest.raises(QueueUnavailable):
@@ -127,18 +127,18 @@ def test_a_job_refused_while_redis_was_away_is_not_there_afterwards(server: Embe
         assert JobStore(redis).queue_depth(job.request.model) == 0
 
 
-def test_a_client_with_patience_survives_a_short_absence(server: EmbeddedRedis, make_job: MakeJob) -> None:
+def test_a_client_with_retries_survives_a_short_outage(server: EmbeddedRedis, make_job: MakeJob) -> None:
     with connect(server.url, retries=10) as redis, ThreadPoolExecutor(1) as pool:
         store = JobStore(redis)
         job = store.submit(make_job())
         server.stop()
-        asked = pool.submit(store.get, job.id)
+        pending = pool.submit(store.get, job.id)
         time.sleep(0.3)
         server.start()
-        assert asked.result(30) == job
+        assert pending.result(30) == job
 
 
-def test_a_full_redis_refuses_a_job_whole(server: EmbeddedRedis, make_job: MakeJob) -> None:
+def test_a_full_redis_stores_no_part_of_a_job(server: EmbeddedRedis, make_job: MakeJob) -> None:
     with connect(server.url, retries=0) as redis:
         redis.config_set("maxmemory", "1")
         job = make_job()
@@ -149,7 +149,7 @@ def test_a_full_redis_refuses_a_job_whole(server: EmbeddedRedis, make_job: MakeJ
 
 
 class LossyWire:
-    """A wire to a server that carries requests and, once told to, loses the answer to the next EXEC and breaks."""
+    """A proxy of a server; with `lose_next_exec` it drops the reply to the next EXEC and disconnects."""
 
     def __init__(self, port: int) -> None:
         self.target = port
@@ -169,15 +169,15 @@ class LossyWire:
                 threading.Thread(target=self._requests, args=(client, server), daemon=True).start()
 
     def _requests(self, client: socket.socket, server: socket.socket) -> None:
-        """One request, one answer: enough for a client that never pipelines beyond an EXEC."""
+        """Forwards one request and one reply at a time; the client pipelines no further than an EXEC."""
         with suppress(OSError), client, server:
             while request := client.recv(1 << 20):
                 server.sendall(request)
-                answer = server.recv(1 << 20)
+                reply = server.recv(1 << 20)
                 if self.lose_next_exec and b"EXEC" in request:
                     self.lose_next_exec = False
                     return
-                client.sendall(answer)
+                client.sendall(reply)
 
 
 @pytest.fixture
@@ -188,46 +188,46 @@ def wire(server: EmbeddedRedis) -> Iterator[LossyWire]:
 
 
 @pytest.fixture
-def far_store(wire: LossyWire) -> Iterator[JobStore]:
-    """A store that reaches its server over the lossy wire, and tries again as ours do."""
+def lossy_store(wire: LossyWire) -> Iterator[JobStore]:
+    """A store behind the lossy proxy, with retries."""
     with Redis(port=wire.port, retry=Retry(NoBackoff(), 3)) as redis:
         yield JobStore(redis)
 
 
-def test_a_commit_whose_answer_was_lost_counts_once(
-    server: EmbeddedRedis, wire: LossyWire, far_store: JobStore, make_job: MakeJob
+def test_a_commit_whose_reply_was_lost_counts_once(
+    server: EmbeddedRedis, wire: LossyWire, lossy_store: JobStore, make_job: MakeJob
 ) -> None:
-    job = far_store.submit(make_job(webhook=WEBHOOK))
-    running = far_store.lease(job.id, "w1")
+    job = lossy_store.submit(make_job(webhook=WEBHOOK))
+    running = lossy_store.lease(job.id, "w1")
     assert running is not None
     wire.lose_next_exec = True
-    assert far_store.complete(job.id, running.token or "", RESULT)
+    assert lossy_store.complete(job.id, running.token or "", RESULT)
     assert not wire.lose_next_exec
     with Redis.from_url(server.url) as redis:
         assert JobStore(redis).get(job.id).result == RESULT
         assert len(Deliveries(redis).of_job(job.id)) == 1
 
 
-def test_a_submit_whose_answer_was_lost_makes_one_job_that_runs_once(
-    server: EmbeddedRedis, wire: LossyWire, far_store: JobStore, make_job: MakeJob
+def test_a_submit_whose_reply_was_lost_creates_one_job_that_runs_once(
+    server: EmbeddedRedis, wire: LossyWire, lossy_store: JobStore, make_job: MakeJob
 ) -> None:
     wire.lose_next_exec = True
-    job = far_store.submit(make_job(webhook={"url": "https://hooks.example/", "events": ["video.queued"]}))
+    job = lossy_store.submit(make_job(webhook={"url": "https://hooks.example/", "events": ["video.queued"]}))
     assert not wire.lose_next_exec
     with Redis.from_url(server.url) as redis:
         store = JobStore(redis)
-        assert [found.id for found in store.newest("default", 10)] == [job.id]
+        assert [stored.id for stored in store.newest("default", 10)] == [job.id]
         assert len(Deliveries(redis).of_job(job.id)) == 1
         assert store.lease(job.id, "w1") is not None
         assert store.lease(job.id, "w2") is None
 
 
-def test_a_lease_whose_answer_was_lost_is_recovered_like_a_lost_worker(
-    server: EmbeddedRedis, wire: LossyWire, far_store: JobStore, make_job: MakeJob
+def test_a_lease_whose_reply_was_lost_is_recovered_like_a_lost_worker(
+    server: EmbeddedRedis, wire: LossyWire, lossy_store: JobStore, make_job: MakeJob
 ) -> None:
-    job = far_store.submit(make_job())
+    job = lossy_store.submit(make_job())
     wire.lose_next_exec = True
-    assert far_store.lease(job.id, "w1") is None
+    assert lossy_store.lease(job.id, "w1") is None
     with Redis.from_url(server.url) as redis:
         redis.zadd("jobs:leases", {job.id: 1.0})
         recovered = JobStore(redis).recover(job.id)
@@ -235,6 +235,6 @@ def test_a_lease_whose_answer_was_lost_is_recovered_like_a_lost_worker(
         assert recovered.state is State.QUEUED
 
 
-def test_a_port_that_is_taken_is_an_error_with_the_servers_own_words(server: EmbeddedRedis, tmp_path: Path) -> None:
+def test_an_occupied_port_is_an_error_with_the_message_of_the_server(server: EmbeddedRedis, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="did not start"):
         EmbeddedRedis(tmp_path / "second", server.port).start()

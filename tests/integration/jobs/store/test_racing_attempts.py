@@ -1,7 +1,7 @@
-"""Several attempts at a job, a keeper and its caller, each in the midst of the other's write: one attempt counts.
+"""Several attempts at a job, a keeper and a caller write during each other's writes: one attempt counts.
 
-A write reads the record, decides, and commits. Here a second write happens exactly between decision and commit of the
-first, in whatever pairs Hypothesis thinks of; and attempts that were given up long ago wake up and try everything.
+A write reads the record, decides, and commits. Here a second write happens between decision and commit of the first,
+for any pair that Hypothesis draws. Attempts that lost their lease long ago try every write too.
 """
 
 import json
@@ -30,7 +30,7 @@ from jobs.store.transitions import MAX_ATTEMPTS
 from tests.job_store import JobStore
 
 MODEL, OWNER = "easyanimate-v3-tiny", "default"
-MOST_JOBS = 2
+MAX_JOBS = 2
 STEPS = 10
 PUBLIC = dict.fromkeys(State, "failed") | {
     State.QUEUED: "queued",
@@ -56,8 +56,8 @@ return all
 
 
 @dataclass
-class Believed:
-    """What one job should be, and what should have been told of it: its events in order, its webhooks by type."""
+class Expected:
+    """The expected record of one job, with its events in order."""
 
     state: State = State.QUEUED
     attempt: int = 0
@@ -73,12 +73,12 @@ class Believed:
     events: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
 
-    def begin_story(self) -> None:
+    def add_queued_event(self) -> None:
         if not self.events:
             self.events.append("queued")
 
     def lease(self, token: str) -> None:
-        self.begin_story()
+        self.add_queued_event()
         self.state, self.token, self.attempt = State.RUNNING, token, self.attempt + 1
         self.tokens.append(token)
         self.outcomes.append(None)
@@ -87,32 +87,32 @@ class Believed:
     def end(self, state: State, outcome: Outcome, why: str | None = None, result: str | None = None) -> None:
         if self.state is State.RUNNING:
             self.outcomes[-1] = outcome
-        self.begin_story()
+        self.add_queued_event()
         self.state, self.token, self.failure, self.result = state, None, why, result
-        self.segment = None  # the result has them all, or there is nothing to watch
+        self.segment = None  # a result has all segments; a failed job has none
         self.events.append(state.value)
 
-    def requeue(self, outcome: Outcome, said: str) -> None:
+    def requeue(self, outcome: Outcome, message: str) -> None:
         if self.cancel_requested:
             return self.end(State.CANCELLED, outcome, "cancelled")
         self.outcomes[-1] = outcome
         self.state, self.token, self.step, self.handover = State.QUEUED, None, 0, self.handover + 1
         self.attempt -= outcome is Outcome.RELEASED
-        self.events += [f"log {said}", "queued"]
+        self.events += [f"log {message}", "queued"]
         return None
 
 
 @dataclass(frozen=True)
 class Write:
-    """One call of the store: `do` makes it, `believe` says what it does to the job, and what it should answer."""
+    """One call of the store: `do` executes it, `expect` changes the expected job and returns the expected result."""
 
     name: str
     do: Callable[[JobStore], Any]
-    believe: Callable[[Believed], Any]
+    expect: Callable[[Expected], Any]
 
 
-class Gap(Redis):
-    """A connection on which something else happens once, between what is decided and what is committed."""
+class RacingRedis(Redis):
+    """A connection on which another write happens once, between decision and commit."""
 
     meanwhile: Callable[[], None] | None = None
 
@@ -120,15 +120,15 @@ class Gap(Redis):
         pipe = super().pipeline(transaction, shard_hint)
         commit = pipe.execute
 
-        def execute(*given: Any, **named: Any) -> Any:
-            self.happen()
-            return commit(*given, **named)
+        def execute(*args: Any, **kwargs: Any) -> Any:
+            self.run_meanwhile()
+            return commit(*args, **kwargs)
 
         pipe.execute = execute  # type: ignore[method-assign]
         return pipe
 
-    def happen(self) -> None:
-        """What there is to happen, happens now, and not again."""
+    def run_meanwhile(self) -> None:
+        """Executes the other write, once."""
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile is not None:
             meanwhile()
@@ -139,11 +139,11 @@ def result_of(token: str) -> Result:
     return Result(video_key=token, content_type="video/mp4", content_sha256="", **numbers)
 
 
-# ---- what an attempt may try to write; each is made for one job and one token
+# ---- the writes of an attempt with a token
 
 
 def report(job_id: str, token: str, step: int) -> Write:
-    def believe(job: Believed) -> tuple[bool, bool]:
+    def expect(job: Expected) -> tuple[bool, bool]:
         if job.token != token:
             return False, False
         job.step = step
@@ -151,106 +151,118 @@ def report(job_id: str, token: str, step: int) -> Write:
         return True, job.cancel_requested
 
     def do(store: JobStore) -> tuple[bool, bool]:
-        beat = store.report(job_id, token, Phase.DENOISING, step, STEPS)
-        return beat.is_held, beat.cancel_requested
+        reply = store.report(job_id, token, Phase.DENOISING, step, STEPS)
+        return reply.is_held, reply.cancel_requested
 
-    return Write("report", do, believe)
-
-
-def beat(job_id: str, token: str, _: int) -> Write:
-    return Write("beat", lambda store: store.heartbeat(job_id, token).is_held, lambda job: job.token == token)
+    return Write("report", do, expect)
 
 
-def say(job_id: str, token: str, step: int) -> Write:
-    said = f"Goes on from step {step}."
+def heartbeat(job_id: str, token: str, _: int) -> Write:
+    return Write("heartbeat", lambda store: store.heartbeat(job_id, token).is_held, lambda job: job.token == token)
 
-    def believe(job: Believed) -> bool:
+
+def add_log(job_id: str, token: str, step: int) -> Write:
+    message = f"Goes on from step {step}."
+
+    def expect(job: Expected) -> bool:
         if job.token == token:
-            job.events.append(f"log {said}")
+            job.events.append(f"log {message}")
         return job.token == token
 
-    return Write("say", lambda store: store.add_log(job_id, token, said, resumed_step=step), believe)
+    return Write("add_log", lambda store: store.add_log(job_id, token, message, resumed_step=step), expect)
 
 
 def preview(job_id: str, token: str, step: int) -> Write:
-    def believe(job: Believed) -> bool:
+    def expect(job: Expected) -> bool:
         if job.token == token:
             job.preview = token
             job.events.append(f"preview {step}")
         return job.token == token
 
-    return Write("preview", lambda store: store.record_preview(job_id, token, token, step, STEPS), believe)
+    return Write("preview", lambda store: store.record_preview(job_id, token, token, step, STEPS), expect)
 
 
 def segment(job_id: str, token: str, _: int) -> Write:
     shown = Segment(key=token, num_frames=12)
 
-    def believe(job: Believed) -> bool:
+    def expect(job: Expected) -> bool:
         if job.token == token:
             job.segment = token
             job.events.append("log 0.5 s of it can be watched.")
         return job.token == token
 
-    return Write("segment", lambda store: store.record_segment(job_id, token, 0, shown), believe)
+    return Write("segment", lambda store: store.record_segment(job_id, token, 0, shown), expect)
 
 
 def complete(job_id: str, token: str, _: int) -> Write:
-    def believe(job: Believed) -> bool:
+    def expect(job: Expected) -> bool:
         if job.token == token:
             job.end(State.COMPLETED, Outcome.COMPLETED, result=token)
-        return job.result == token  # said again, it is told the truth
+        return job.result == token  # also when it is repeated
 
-    return Write("complete", lambda store: store.complete(job_id, token, result_of(token)), believe)
+    return Write("complete", lambda store: store.complete(job_id, token, result_of(token)), expect)
 
 
 def _ending(code: str, state: State, outcome: Outcome) -> Callable[[str, str, int], Write]:
     def make(job_id: str, token: str, _: int) -> Write:
-        def believe(job: Believed) -> bool:
+        def expect(job: Expected) -> bool:
             is_held = job.token == token
             if is_held:
                 job.end(state, outcome, code)
             return is_held
 
-        return Write(code, lambda store: store.fail(job_id, token, failure(code)), believe)
+        return Write(code, lambda store: store.fail(job_id, token, failure(code)), expect)
 
     return make
 
 
 fail = _ending("internal_error", State.FAILED, Outcome.FAILED)
-stop_as_asked = _ending("cancelled", State.CANCELLED, Outcome.CANCELLED)
+stop_cancelled = _ending("cancelled", State.CANCELLED, Outcome.CANCELLED)
 stop_late = _ending("deadline_exceeded", State.EXPIRED, Outcome.EXPIRED)
 
 
-def give_back(job_id: str, token: str, _: int) -> Write:
-    def believe(job: Believed) -> bool:
+def release(job_id: str, token: str, _: int) -> Write:
+    def expect(job: Expected) -> bool:
         is_held = job.token == token
         if is_held:
             job.requeue(Outcome.RELEASED, "The worker shuts down; another worker continues.")
         return is_held
 
-    return Write("give_back", lambda store: store.release(job_id, token), believe)
+    return Write("release", lambda store: store.release(job_id, token), expect)
 
 
 def retry(job_id: str, token: str, _: int) -> Write:
     why = failure("poison_job")
 
-    def believe(job: Believed) -> bool:
+    def expect(job: Expected) -> bool:
         is_held = job.token == token
         if is_held:
             job.requeue(Outcome.RETRIED, f"{why.message} Another attempt follows.")
         return is_held
 
-    return Write("retry", lambda store: store.retry(job_id, token, why), believe)
+    return Write("retry", lambda store: store.retry(job_id, token, why), expect)
 
 
-TRIES = (report, beat, say, preview, segment, complete, fail, stop_as_asked, stop_late, give_back, retry)
+ATTEMPT_WRITES = (
+    report,
+    heartbeat,
+    add_log,
+    preview,
+    segment,
+    complete,
+    fail,
+    stop_cancelled,
+    stop_late,
+    release,
+    retry,
+)
 
 
-# ---- what others may do to the same job
+# ---- the writes of a caller and a keeper
 
 
 def cancel(job_id: str) -> Write:
-    def believe(job: Believed) -> bool:
+    def expect(job: Expected) -> bool:
         if job.state is State.QUEUED:
             job.end(State.CANCELLED, Outcome.CANCELLED, "cancelled")
         elif job.state is State.RUNNING:
@@ -266,14 +278,14 @@ def cancel(job_id: str) -> Write:
             return False
         return True
 
-    return Write("cancel", do, believe)
+    return Write("cancel", do, expect)
 
 
-def lose(job_id: str, seen: Believed) -> Write:
-    """The lease runs out, and a keeper finds it; `seen` is the job when the keeper looked."""
-    token, was_cancelled, is_last = seen.token, seen.cancel_requested, seen.attempt >= MAX_ATTEMPTS
+def lose(job_id: str, snapshot: Expected) -> Write:
+    """The lease runs out and a keeper recovers the job; `snapshot` is the job that the keeper has read."""
+    token, was_cancelled, is_last = snapshot.token, snapshot.cancel_requested, snapshot.attempt >= MAX_ATTEMPTS
 
-    def believe(job: Believed) -> None:
+    def expect(job: Expected) -> None:
         if token is None or job.token != token:
             return
         if was_cancelled:
@@ -287,33 +299,33 @@ def lose(job_id: str, seen: Believed) -> Write:
         store.redis.zadd(keys.LEASES_KEY, {job_id: 1.0}, xx=True)
         store.recover(job_id)
 
-    return Write("lose", do, believe)
+    return Write("lose", do, expect)
 
 
 class Race(RuleBasedStateMachine):
-    """Every job gets several attempts, and the tokens of all of them are used to the end."""
+    """Every job gets several attempts, and the tokens of all of them stay in use."""
 
     redis: ClassVar[Redis]
-    gap: ClassVar[Gap]
+    racing_redis: ClassVar[RacingRedis]
     make_job: ClassVar[Callable[..., Job]]
 
     def __init__(self) -> None:
         super().__init__()
         self.redis.flushall()
-        self.gap.meanwhile = None
-        self.store, self.slow = JobStore(self.redis), JobStore(self.gap)
-        self.jobs: dict[str, Believed] = {}
+        self.racing_redis.meanwhile = None
+        self.store, self.slow = JobStore(self.redis), JobStore(self.racing_redis)
+        self.jobs: dict[str, Expected] = {}
         self.returned: list[str] = []
 
-    @precondition(lambda self: len(self.jobs) < MOST_JOBS)
+    @precondition(lambda self: len(self.jobs) < MAX_JOBS)
     @rule()
     def submit(self) -> None:
         job = self.store.submit(self.make_job(webhook={"url": "https://h.example/", "events": WEBHOOK_EVENTS}))
-        self.jobs[job.id] = Believed()
+        self.jobs[job.id] = Expected()
 
     @rule()
     def lease(self) -> None:
-        """Whose turn it is goes to the worker; what came back is first, in the order in which it came."""
+        """A worker leases the next job; requeued jobs come first, in the order of their return."""
         job_id = self.store.first_waiting(MODEL)
         waiting = [job_id for job_id, job in self.jobs.items() if job.state is State.QUEUED]
         back = [job_id for job_id in self.returned if job_id in waiting]
@@ -326,8 +338,8 @@ class Race(RuleBasedStateMachine):
 
     @precondition(lambda self: any(job.token for job in self.jobs.values()))
     @rule(data=st.data())
-    def take_over(self, data: st.DataObject) -> None:
-        """The worker of a job falls silent, the keeper finds it, the next worker has it: now there are two attempts."""
+    def move_to_another_worker(self, data: st.DataObject) -> None:
+        """The lease of a job runs out and another worker leases it: now two attempts hold tokens."""
         job_id = data.draw(st.sampled_from([job_id for job_id, job in self.jobs.items() if job.token]))
         self._one(job_id, lose(job_id, self.jobs[job_id]))
         if self.jobs[job_id].state is State.QUEUED:
@@ -346,41 +358,41 @@ class Race(RuleBasedStateMachine):
     @precondition(lambda self: any(job.tokens for job in self.jobs.values()))
     @rule(data=st.data(), step=st.integers(1, STEPS))
     def two_write_at_once(self, data: st.DataObject, step: int) -> None:
-        """The second one commits after the first has decided: the first has to see it."""
+        """The second write commits after the first has decided: the first must notice."""
         job_id, first, _ = self._draw(data, step)
         _, second, _ = self._draw(data, step, job_id)
-        job, answers = self.jobs[job_id], []
+        job, results = self.jobs[job_id], []
 
         def meanwhile() -> None:
-            answers.append((second.do(self.store), second.believe(job)))
+            results.append((second.do(self.store), second.expect(job)))
 
-        self.gap.meanwhile = meanwhile
+        self.racing_redis.meanwhile = meanwhile
         answer = first.do(self.slow)
-        self.gap.happen()  # the first had nothing to commit: then they were not at once, but one after the other
-        [(others, believed)] = answers
-        assert others == believed, f"{second.name} in the midst of {first.name}"
-        assert answer == first.believe(job), f"{first.name} around {second.name}"
+        self.racing_redis.run_meanwhile()  # the first had nothing to commit: then they happened one after the other
+        [(result, expected)] = results
+        assert result == expected, f"{second.name} during {first.name}"
+        assert answer == first.expect(job), f"{first.name} around {second.name}"
         self._note_returned()
 
     @rule(data=st.data())
     @precondition(lambda self: any(job.state.is_final for job in self.jobs.values()))
     def erase(self, data: st.DataObject) -> None:
-        """Its owner deletes an ended job, and every attempt there ever was tries everything once more."""
+        """The owner deletes an ended job, and each attempt tries every write once more."""
         job_id = data.draw(st.sampled_from([job_id for job_id, job in self.jobs.items() if job.state.is_final]))
         self.store.delete(job_id)
         job = self.jobs.pop(job_id)
         self._note_returned()
         before = self._everything()
         for token in job.tokens:
-            for attempt in TRIES:
+            for attempt in ATTEMPT_WRITES:
                 assert attempt(job_id, token, 1).do(self.store) in (False, (False, False))
         self._nothing_changed(before, "of all this")
 
     # ---- what must hold after every step
 
     @invariant()
-    def everything_is_what_we_believe(self) -> None:
-        """Records, stories, webhooks and lists, all seen at one moment."""
+    def everything_is_as_expected(self) -> None:
+        """Records, logs, webhooks and lists at one moment."""
         with self.redis.pipeline() as pipe:
             for job_id in self.jobs:
                 pipe.hgetall(keys.record_key(job_id))
@@ -398,18 +410,18 @@ class Race(RuleBasedStateMachine):
                 pipe.zrange(keys.index_key(OWNER, status), 0, -1)
             for key in (f"model:{MODEL}:running", keys.owner_running_key(OWNER)):
                 pipe.smembers(key)
-            found = iter(pipe.execute())
+            replies = iter(pipe.execute())
         for job_id, job in self.jobs.items():
-            record, attempts, events, rows = (next(found) for _ in range(4))
+            record, attempts, events, rows = (next(replies) for _ in range(4))
             _check_record(Job.from_hash(record), job)
             assert [attempt.outcome for attempt in parse_lines(attempts)] == job.outcomes, job_id
-            _check_story([_as_line(json.loads(fields[b"event"])) for _, fields in events], job)
+            _check_events([_as_line(json.loads(fields[b"event"])) for _, fields in events], job)
             _check_webhooks(sorted(row.decode() for row in rows), job)
-        self._check_lists([sorted(job_id.decode() for job_id in ids) for ids in found])
+        self._check_lists([sorted(job_id.decode() for job_id in ids) for ids in replies])
 
-    def _check_lists(self, found: list[list[str]]) -> None:
-        """In the order in which they were asked for."""
-        high, normal, low, waiting, leases, leftovers, *others = found
+    def _check_lists(self, lists: list[list[str]]) -> None:
+        """Compares the lists, in the order of the commands."""
+        high, normal, low, waiting, leases, leftovers, *others = lists
         *indexes, of_model, of_owner = others
         assert (high, normal, low) == ([], waiting, [])
         assert waiting == self._in_state(State.QUEUED)
@@ -424,7 +436,7 @@ class Race(RuleBasedStateMachine):
     # ---- the pieces
 
     def _draw(self, data: st.DataObject, step: int, job_id: str | None = None) -> tuple[str, Write, str | None]:
-        """A write to a job, and by which attempt; None where it is not an attempt's."""
+        """A write to a job, and the token of its attempt; None for a write of a caller or keeper."""
         job_id = job_id or data.draw(st.sampled_from([name for name, job in self.jobs.items() if job.tokens]))
         job = self.jobs[job_id]
         kind = data.draw(st.sampled_from(["attempt"] * 6 + ["caller", "keeper"]))
@@ -433,12 +445,12 @@ class Race(RuleBasedStateMachine):
         if kind == "keeper":
             return job_id, lose(job_id, job), None
         token = data.draw(st.sampled_from(job.tokens[-3:]))
-        tries = [attempt for attempt in TRIES if attempt is not retry or job.attempt < MAX_ATTEMPTS]
+        tries = [attempt for attempt in ATTEMPT_WRITES if attempt is not retry or job.attempt < MAX_ATTEMPTS]
         return job_id, data.draw(st.sampled_from(tries))(job_id, token, step), token
 
     def _one(self, job_id: str, write: Write) -> None:
         answer = write.do(self.store)
-        assert answer == write.believe(self.jobs[job_id]), write.name
+        assert answer == write.expect(self.jobs[job_id]), write.name
         self._note_returned()
 
     def _note_returned(self) -> None:
@@ -447,33 +459,33 @@ class Race(RuleBasedStateMachine):
         self.returned += sorted(waiting - set(self.returned))
 
     def _nothing_changed(self, before: dict[bytes, bytes], name: str) -> None:
-        """What has only run out in the meantime was nobody's write."""
-        assert self._everything().items() <= before.items(), f"{name}, by who was given up, left something behind"
+        """Keys may expire meanwhile, but none may change."""
+        assert self._everything().items() <= before.items(), f"{name} without a lease changed the database"
 
     def _everything(self) -> dict[bytes, bytes]:
-        """All of the database, to the byte."""
-        found = cast(list[bytes], self.redis.eval(DUMP, 0))
-        return dict(zip(found[::2], found[1::2], strict=True))
+        """The whole database, byte by byte."""
+        dump = cast(list[bytes], self.redis.eval(DUMP, 0))
+        return dict(zip(dump[::2], dump[1::2], strict=True))
 
 
-def _check_record(found: Job, job: Believed) -> None:
+def _check_record(stored: Job, job: Expected) -> None:
     same = ("state", "attempt", "handover", "token", "step", "cancel_requested")
-    assert {name: getattr(found, name) for name in same} == {name: getattr(job, name) for name in same}
-    assert found.preview_key == job.preview
-    assert [each.key for each in found.segments] == ([job.segment] if job.segment else [])
-    assert (found.result.video_key if found.result else None) == job.result
-    assert (found.failure.code if found.failure else None) == job.failure
+    assert {name: getattr(stored, name) for name in same} == {name: getattr(job, name) for name in same}
+    assert stored.preview_key == job.preview
+    assert [each.key for each in stored.segments] == ([job.segment] if job.segment else [])
+    assert (stored.result.video_key if stored.result else None) == job.result
+    assert (stored.failure.code if stored.failure else None) == job.failure
 
 
-def _check_story(events: list[str], job: Believed) -> None:
-    """All that happened, in order; an end is there once and nothing comes after it."""
+def _check_events(events: list[str], job: Expected) -> None:
+    """All events in order; the final state comes once and last."""
     assert events == job.events
     ends = [i for i, event in enumerate(events) if event in FINAL]
     assert ends == ([len(events) - 1] if job.state.is_final else [])
 
 
-def _check_webhooks(types: list[str], job: Believed) -> None:
-    """Each was written once; progress is told now and then, and is not on the ledger."""
+def _check_webhooks(types: list[str], job: Expected) -> None:
+    """Each event was written once; progress is not in the ledger."""
     ended = [records.FINAL_EVENT[job.state]] if job.state.is_final else []
     assert types == sorted(["video.queued", *["video.started"] * len(job.tokens), *ended])
 
@@ -489,9 +501,9 @@ def _as_line(event: dict[str, Any]) -> str:
 
 
 def test_of_all_attempts_at_a_job_one_counts(redis: Redis, redis_url: str, make_job: Callable[..., Job]) -> None:
-    with Gap.from_url(redis_url) as gap:
+    with RacingRedis.from_url(redis_url) as racing_redis:
         run_state_machine_as_test(
-            type("Bound", (Race,), {"redis": redis, "gap": gap, "make_job": staticmethod(make_job)}),
+            type("Bound", (Race,), {"redis": redis, "racing_redis": racing_redis, "make_job": staticmethod(make_job)}),
             settings=settings(
                 max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
             ),

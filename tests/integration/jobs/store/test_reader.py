@@ -1,13 +1,15 @@
-"""A list read page by page is whole and in order, whatever is created, deleted or finished in between."""
+"""A list that is read page by page is complete and in order, also if jobs change in between."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as s
 from redis import Redis
 
+from jobs.errors import JobNotFound
 from jobs.model.failure import failure
 from jobs.model.job import Job
 from jobs.redis.connection import connect_async
@@ -18,11 +20,11 @@ PAGES = 40  # more than any list here has
 Make = Callable[..., Job]
 
 
-def read(url: str, owner: str, wanted: ListQuery) -> Page:
+def read(url: str, owner: str, query: ListQuery) -> Page:
     async def once() -> Page:
         redis = connect_async(url, retries=1)
         try:
-            return await JobReader(redis).page(owner, wanted)
+            return await JobReader(redis).page(owner, query)
         finally:
             await redis.aclose()
 
@@ -43,10 +45,10 @@ def test_every_job_that_stays_is_listed_once_and_in_order(
     redis.flushall()
     store = JobStore(redis)
     there = {store.submit(make_job(created_at=1000.0 + t)).id for t in times}
-    stays, seen, cursor = set(there), [], None
+    stays, listed, cursor = set(there), [], None
     for turn in range(PAGES):
         page = read(redis_url, "default", ListQuery(limit, cursor, newest_first))
-        seen += [(job.created_at, job.id) for job in page.jobs]
+        listed += [(job.created_at, job.id) for job in page.jobs]
         if not page.has_more:
             break
         cursor = page.jobs[-1].id
@@ -59,10 +61,10 @@ def test_every_job_that_stays_is_listed_once_and_in_order(
             store.delete(gone)
             there.discard(gone)
             stays.discard(gone)
-    ids = [job_id for _, job_id in seen]
+    ids = [job_id for _, job_id in listed]
     assert len(ids) == len(set(ids))
     assert stays <= set(ids)
-    assert seen == sorted(seen, reverse=newest_first)
+    assert listed == sorted(listed, reverse=newest_first)
 
 
 def test_a_status_lists_the_jobs_that_have_it_now(redis: Redis, redis_url: str, make_job: Make) -> None:
@@ -82,3 +84,15 @@ def test_a_status_lists_the_jobs_that_have_it_now(redis: Redis, redis_url: str, 
     store.cancel(waiting.id)
     store.delete(running.id)
     assert [ids(status) for status in statuses] == [[], [], [failed.id, waiting.id], []]
+
+
+def test_a_list_has_only_the_jobs_of_its_owner(redis: Redis, redis_url: str, make_job: Make) -> None:
+    store = JobStore(redis)
+    own = [store.submit(make_job(created_at=float(i))) for i in range(3)]
+    store.submit(make_job(owner="another", created_at=9.0))
+    assert [job.id for job in read(redis_url, "default", ListQuery(2)).jobs] == [own[2].id, own[1].id]
+
+
+def test_a_page_after_an_unknown_job_is_not_found(redis_url: str) -> None:
+    with pytest.raises(JobNotFound):
+        read(redis_url, "default", ListQuery(2, after="video_none"))

@@ -1,4 +1,4 @@
-"""Redis has lost everything: what lies in storage is enough to know the finished videos again."""
+"""After a total loss of Redis, storage is enough to restore the records of finished videos."""
 
 import hashlib
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
 
 @pytest.fixture
 def finish(store: JobStore, storage: Storage, make_job: MakeJob) -> Callable[..., Job]:
-    """A finished job, its video and its file in storage."""
+    """Creates a finished job with its video and job file in storage."""
 
     def finish(owner: str = "me", retention_s: float | None = 86_400, *, commit: bool = True, attempts: int = 1) -> Job:
         webhook = {"url": "https://hooks.example/", "secret": "whsec_c2VjcmV0"}
@@ -67,18 +67,18 @@ def finish(store: JobStore, storage: Storage, make_job: MakeJob) -> Callable[...
 
 
 def comparable(job: Job) -> Job:
-    """Without what is only told approximately, or left out on purpose."""
+    """Without what is only result approximately, or left out on purpose."""
     request = job.request.model_copy(update={"webhook": None})
     return job.evolve(request=request, version=0, phase=None, step=0, total_steps=0, completed_at=None, expires_at=None)
 
 
-def test_finished_videos_come_back_as_they_were_to_whom_they_belong(
+def test_finished_videos_are_restored_for_their_owners(
     store: JobStore, storage: Storage, finish: Callable[..., Job], redis: Redis
 ) -> None:
     jobs = [finish("me"), finish("me"), finish("you", None)]
     redis.flushall()
-    told = rebuild_records(store.table, storage, {})
-    assert {job.id for job in told.restored} == {job.id for job in jobs}
+    result = rebuild_records(store.table, storage, {})
+    assert {job.id for job in result.restored} == {job.id for job in jobs}
     for job in jobs:
         back = store.get_owned(job.id, job.owner)
         assert comparable(back) == comparable(job)
@@ -91,23 +91,21 @@ def test_finished_videos_come_back_as_they_were_to_whom_they_belong(
     assert store.queue_depth(jobs[0].request.model) == 0
 
 
-def test_a_second_time_changes_nothing(store: JobStore, storage: Storage, finish: Callable[..., Job]) -> None:
+def test_a_second_rebuild_changes_nothing(store: JobStore, storage: Storage, finish: Callable[..., Job]) -> None:
     job = finish()
-    told = rebuild_records(store.table, storage, {})
-    assert (told.restored, told.known) == ([], [job.id])
+    result = rebuild_records(store.table, storage, {})
+    assert (result.restored, result.existing) == ([], [job.id])
     assert store.get(job.id) == job
 
 
-def test_a_look_only_writes_nothing(
-    store: JobStore, storage: Storage, finish: Callable[..., Job], redis: Redis
-) -> None:
+def test_a_dry_run_writes_nothing(store: JobStore, storage: Storage, finish: Callable[..., Job], redis: Redis) -> None:
     finish()
     redis.flushall()
     assert len(rebuild_records(store.table, storage, {}, dry_run=True).restored) == 1
     assert redis.keys("*") == []
 
 
-def test_videos_can_be_given_to_another_owner(
+def test_videos_can_be_restored_for_another_owner(
     store: JobStore, storage: Storage, finish: Callable[..., Job], redis: Redis
 ) -> None:
     job = finish("key:old")
@@ -116,7 +114,7 @@ def test_videos_can_be_given_to_another_owner(
     assert store.get_owned(job.id, "key:new").id == job.id
 
 
-def test_what_cannot_come_back_is_said(
+def test_jobs_that_cannot_be_restored_are_listed_with_the_reason(
     store: JobStore, storage: Storage, finish: Callable[..., Job], redis: Redis, make_job: MakeJob
 ) -> None:
     expired, cut, damaged = finish(retention_s=0.001), finish(), finish()
@@ -127,15 +125,15 @@ def test_what_cannot_come_back_is_said(
     storage.put_bytes(cut.result.video_key, VIDEO[:2])
     storage.put_bytes(job_file_key(damaged.result.video_key), b'{"id": 1}')
     redis.flushall()
-    told = rebuild_records(store.table, storage, {})
-    assert told.restored == []
-    assert told.expired == [expired.id]
-    assert told.unfinished == [waiting.id]
-    assert "2 bytes of 4" in told.unreadable[cut.id]
-    assert "another version or damaged" in told.unreadable[damaged.id]
+    result = rebuild_records(store.table, storage, {})
+    assert result.restored == []
+    assert result.expired == [expired.id]
+    assert result.unfinished == [waiting.id]
+    assert "2 bytes of 4" in result.unreadable[cut.id]
+    assert "another version or damaged" in result.unreadable[damaged.id]
 
 
-def test_of_several_attempts_the_latest_whole_one_counts(
+def test_the_latest_attempt_with_a_complete_video_is_restored(
     store: JobStore, storage: Storage, finish: Callable[..., Job], redis: Redis
 ) -> None:
     job = finish(attempts=2)
@@ -144,13 +142,13 @@ def test_of_several_attempts_the_latest_whole_one_counts(
     assert store.get(job.id).result == job.result
 
 
-def test_what_its_owner_deleted_stays_deleted(store: JobStore, storage: Storage, finish: Callable[..., Job]) -> None:
+def test_a_deleted_video_is_not_restored(store: JobStore, storage: Storage, finish: Callable[..., Job]) -> None:
     job = finish()
     store.delete(job.id)
     assert rebuild_records(store.table, storage, {}).restored == []
 
 
-def test_no_secret_of_a_webhook_lies_in_storage(storage: Storage, finish: Callable[..., Job]) -> None:
+def test_no_webhook_secret_is_in_storage(storage: Storage, finish: Callable[..., Job]) -> None:
     job = finish()
     assert job.result
     assert b"whsec_" not in b"".join(storage.read(job_file_key(job.result.video_key), 0, 100_000))

@@ -1,4 +1,4 @@
-"""Any order of submits, takes, reports, ends, cancels, deletes, lost workers: the store does what a dict would do."""
+"""Any order of operations on jobs: the store agrees with a simple model."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ FINAL_EVENTS = {"video.completed", "video.failed", "video.cancelled"}
 
 @dataclass
 class Expected:
-    """What we believe about one job."""
+    """The expected state of one job."""
 
     state: State = State.QUEUED
     attempt: int = 0
@@ -43,8 +43,8 @@ class Expected:
     stale: set[str] = field(default_factory=set)
 
 
-class Life(RuleBasedStateMachine):
-    """Rules take any job and any token ever given out: most of the time they come too late, as in life."""
+class JobsAgainstModel(RuleBasedStateMachine):
+    """Rules use any job and any token ever issued, so most of them come too late."""
 
     redis: ClassVar[Redis]
     make_job: ClassVar[Callable[..., Job]]
@@ -65,30 +65,30 @@ class Life(RuleBasedStateMachine):
         return job.id
 
     @rule(target=tokens)
-    def take_from_the_queue(self) -> object:
-        """A worker leases the job whose turn it is."""
+    def lease_the_next_job(self) -> object:
+        """A worker leases the next job."""
         job_id = self.store.first_waiting(MODEL)
         return multiple() if job_id is None else self._lease(job_id)
 
     @rule(job_id=ids)
-    def lease_what_does_not_wait(self, job_id: str) -> None:
-        """A second worker, which was too slow."""
+    def lease_a_job_that_does_not_wait(self, job_id: str) -> None:
+        """A second worker is too slow."""
         if self._state(job_id) is not State.QUEUED:
             assert self.store.lease(job_id, "late") is None
 
     @rule(held=tokens, step=st.integers(0, 10))
     def report(self, held: tuple[str, str], step: int) -> None:
-        beat = self.store.report(*held, Phase.DENOISING, step, 10)
-        assert beat.is_held == self._is_held(held)
-        if beat.is_held:
-            assert beat.cancel_requested == self.jobs[held[0]].cancel_requested
+        reply = self.store.report(*held, Phase.DENOISING, step, 10)
+        assert reply.is_held == self._is_held(held)
+        if reply.is_held:
+            assert reply.cancel_requested == self.jobs[held[0]].cancel_requested
 
     @rule(held=tokens)
     def complete(self, held: tuple[str, str]) -> None:
         job = self.jobs.get(held[0])
-        said_before = job is not None and job.committed == held[1]
+        was_committed = job is not None and job.committed == held[1]
         done = self.store.complete(*held, self._result(held[1]))
-        assert done == (self._is_held(held) or said_before)
+        assert done == (self._is_held(held) or was_committed)
         if job is not None and self._is_held(held):
             job.committed = held[1]
         self._end(held, State.COMPLETED)
@@ -99,18 +99,18 @@ class Life(RuleBasedStateMachine):
         self._end(held, State.FAILED)
 
     @rule(held=tokens)
-    def stop_as_asked(self, held: tuple[str, str]) -> None:
+    def stop_cancelled(self, held: tuple[str, str]) -> None:
         assert self.store.fail(*held, failure("cancelled")) == self._is_held(held)
         self._end(held, State.CANCELLED)
 
     @rule(held=tokens)
-    def give_back(self, held: tuple[str, str]) -> None:
+    def release(self, held: tuple[str, str]) -> None:
         assert self.store.release(*held) == self._is_held(held)
         self._requeue(held, cost=0)
 
     @rule(held=tokens)
     def retry(self, held: tuple[str, str]) -> None:
-        """A worker asks for another attempt only while there is one left."""
+        """A worker retries only while an attempt is left."""
         if self._is_held(held) and self.jobs[held[0]].attempt >= MAX_ATTEMPTS:
             return
         assert self.store.retry(*held) == self._is_held(held)
@@ -141,7 +141,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(job_id=ids)
     def lose_the_worker(self, job_id: str) -> None:
-        """The lease runs out, and two keepers sweep."""
+        """The lease runs out, and two keepers recover the job."""
         job = self.jobs.get(job_id)
         if job is None or job.token is None:
             return
@@ -157,13 +157,13 @@ class Life(RuleBasedStateMachine):
             self._requeue(held, cost=1)
 
     @invariant()
-    def every_record_is_what_we_believe(self) -> None:
+    def every_record_is_as_expected(self) -> None:
         for job_id, job in self.jobs.items():
-            found = self.store.get(job_id)
-            assert (found.state, found.attempt, found.token) == (job.state, job.attempt, job.token)
-            assert found.attempt <= MAX_ATTEMPTS
-            assert (found.result is not None) == (job.state is State.COMPLETED)
-            assert (found.failure is not None) == (job.state in (State.FAILED, State.CANCELLED))
+            stored = self.store.get(job_id)
+            assert (stored.state, stored.attempt, stored.token) == (job.state, job.attempt, job.token)
+            assert stored.attempt <= MAX_ATTEMPTS
+            assert (stored.result is not None) == (job.state is State.COMPLETED)
+            assert (stored.failure is not None) == (job.state in (State.FAILED, State.CANCELLED))
 
     @invariant()
     def exactly_the_waiting_jobs_are_in_the_queue(self) -> None:
@@ -187,9 +187,9 @@ class Life(RuleBasedStateMachine):
         job = self.store.lease(job_id, "w")
         assert job is not None
         assert job.token is not None
-        believed = self.jobs[job_id]
-        believed.state, believed.attempt, believed.token = State.RUNNING, believed.attempt + 1, job.token
-        assert job.token not in believed.stale
+        expected = self.jobs[job_id]
+        expected.state, expected.attempt, expected.token = State.RUNNING, expected.attempt + 1, job.token
+        assert job.token not in expected.stale
         return (job_id, job.token)
 
     def _state(self, job_id: str) -> State | None:
@@ -205,7 +205,7 @@ class Life(RuleBasedStateMachine):
             job.stale.add(held[1])
 
     def _requeue(self, held: tuple[str, str], cost: int) -> None:
-        """A job that somebody wants cancelled does not wait again."""
+        """A job with a request to cancel is not queued again."""
         if self._is_held(held) and self.jobs[held[0]].cancel_requested:
             self._end(held, State.CANCELLED)
         elif self._is_held(held):
@@ -226,9 +226,9 @@ class Life(RuleBasedStateMachine):
         )
 
 
-def test_the_store_does_what_a_dict_would_do(redis: Redis, make_job: Callable[..., Job]) -> None:
+def test_the_store_agrees_with_a_simple_model(redis: Redis, make_job: Callable[..., Job]) -> None:
     run_state_machine_as_test(
-        type("Bound", (Life,), {"redis": redis, "make_job": staticmethod(make_job)}),
+        type("Bound", (JobsAgainstModel,), {"redis": redis, "make_job": staticmethod(make_job)}),
         settings=settings(
             max_examples=60, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
         ),

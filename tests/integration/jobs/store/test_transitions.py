@@ -1,4 +1,4 @@
-"""The life of a job, one transition at a time, on a real server."""
+"""The transitions of a job, one at a time and at the same moment, on a real server."""
 
 import json
 from collections.abc import Callable
@@ -51,8 +51,8 @@ def waiting(redis: Redis) -> list[str]:
     return [job_id.decode() for job_id, _ in sorted(rows, key=lambda row: row[1])]
 
 
-def silence(redis: Redis, job: Job) -> None:
-    """Make it so that the worker of this job has not been heard of for longer than a lease."""
+def expire_lease(redis: Redis, job: Job) -> None:
+    """Lets the lease of this job run out."""
     redis.zadd(keys.LEASES_KEY, {job.id: 1.0})
 
 
@@ -62,15 +62,15 @@ def job(store: JobStore, make_job: MakeJob) -> Job:
 
 
 def events(redis: Redis, kind: str = "") -> list[str]:
-    """The types of the webhook deliveries that were written, in no order."""
+    """The types of the webhook deliveries, sorted."""
     rows = [redis.hget(key, "type") for key in redis.keys("delivery:*")]  # type: ignore[union-attr]
-    return sorted(found for row in rows if (found := row.decode()).startswith(kind))  # type: ignore[union-attr]
+    return sorted(name for row in rows if (name := row.decode()).startswith(kind))  # type: ignore[union-attr]
 
 
 # ---- submit and read
 
 
-def test_a_submitted_job_is_there_as_it_was(store: JobStore, job: Job) -> None:
+def test_a_submitted_job_is_stored_unchanged(store: JobStore, job: Job) -> None:
     assert store.get(job.id) == job
 
 
@@ -87,7 +87,7 @@ def test_rq_carries_a_ticket_for_the_one_task(redis: Redis, store: JobStore, job
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 9])
-def test_there_is_a_ticket_for_each_waiting_job_again(
+def test_reconciling_makes_one_ticket_for_each_waiting_job(
     redis: Redis, store: JobStore, make_job: MakeJob, count: int
 ) -> None:
     for _ in range(3):
@@ -98,29 +98,23 @@ def test_there_is_a_ticket_for_each_waiting_job_again(
     assert redis.llen(tickets.tickets_key(MODEL)) == 3
 
 
-def test_a_waiting_job_has_no_story_yet_and_its_first_change_begins_it(redis: Redis, store: JobStore, job: Job) -> None:
+def test_a_waiting_job_has_no_events_and_its_first_change_adds_them(redis: Redis, store: JobStore, job: Job) -> None:
     assert redis.xlen(keys.events_key(job.id)) == 0
     leased(store, job)
-    story = [json.loads(fields[b"event"]) for _, fields in redis.xrange(keys.events_key(job.id))]  # type: ignore[union-attr]
-    told = [event for event in story if "log" not in event]
-    assert told == [{"state": "queued"}, {"state": "running", "attempt": 1}]
+    stream = [json.loads(fields[b"event"]) for _, fields in redis.xrange(keys.events_key(job.id))]  # type: ignore[union-attr]
+    states = [event for event in stream if "log" not in event]
+    assert states == [{"state": "queued"}, {"state": "running", "attempt": 1}]
 
 
-def test_nobody_else_can_read_a_job(store: JobStore, job: Job) -> None:
+def test_only_its_owner_can_read_a_job(store: JobStore, job: Job) -> None:
     with pytest.raises(JobNotFound):
-        store.get_owned(job.id, "somebody else")
+        store.get_owned(job.id, "another")
     assert store.get_owned(job.id, "default") == job
 
 
-def test_a_job_that_never_was_is_not_found(store: JobStore) -> None:
+def test_an_unknown_job_is_not_found(store: JobStore) -> None:
     with pytest.raises(JobNotFound):
         store.get("video_none")
-
-
-def test_the_newest_come_first_and_only_ones_own(store: JobStore, make_job: MakeJob) -> None:
-    mine = [store.submit(make_job(created_at=float(i))) for i in range(3)]
-    store.submit(make_job(owner="somebody else", created_at=9.0))
-    assert [job.id for job in store.newest("default", 2)] == [mine[2].id, mine[1].id]
 
 
 def test_the_position_is_the_number_of_jobs_before(store: JobStore, make_job: MakeJob) -> None:
@@ -128,7 +122,7 @@ def test_the_position_is_the_number_of_jobs_before(store: JobStore, make_job: Ma
     assert (store.queue_position(first), store.queue_position(second)) == (0, 1)
 
 
-def test_the_depth_is_that_of_one_model(store: JobStore, make_job: MakeJob) -> None:
+def test_the_queue_depth_counts_the_jobs_of_one_model(store: JobStore, make_job: MakeJob) -> None:
     store.submit(make_job())
     store.submit(make_job(model="another"))
     assert store.queue_depth(MODEL) == 1
@@ -149,11 +143,11 @@ def test_a_running_job_cannot_be_leased_again(store: JobStore, job: Job) -> None
     assert store.lease(job.id, "w2") is None
 
 
-def test_a_job_that_is_gone_cannot_be_leased(store: JobStore) -> None:
+def test_an_unknown_job_cannot_be_leased(store: JobStore) -> None:
     assert store.lease("video_none", "w1") is None
 
 
-def test_a_report_is_in_the_record(store: JobStore, job: Job) -> None:
+def test_a_report_changes_the_record(store: JobStore, job: Job) -> None:
     _, token = leased(store, job)
     assert store.report(job.id, token, Phase.DENOISING, 3, 10).is_held
     now = store.get(job.id)
@@ -166,14 +160,14 @@ def test_a_report_with_a_stale_token_changes_nothing(store: JobStore, job: Job) 
     assert store.get(job.id) == running
 
 
-def test_a_beat_renews_the_lease(redis: Redis, store: JobStore, job: Job) -> None:
+def test_a_heartbeat_renews_the_lease(redis: Redis, store: JobStore, job: Job) -> None:
     _, token = leased(store, job)
-    silence(redis, job)
+    expire_lease(redis, job)
     assert store.heartbeat(job.id, token).is_held
     assert store.overdue() == []
 
 
-def test_a_beat_adds_nothing_to_the_story(redis: Redis, store: JobStore, job: Job) -> None:
+def test_a_heartbeat_adds_no_event(redis: Redis, store: JobStore, job: Job) -> None:
     _, token = leased(store, job)
     before = redis.xlen(keys.events_key(job.id))
     store.heartbeat(job.id, token)
@@ -199,7 +193,7 @@ def test_a_committed_video_is_the_result(store: JobStore, job: Job) -> None:
     assert done.completed_at is not None
 
 
-def test_committing_the_same_video_again_is_told_the_truth(redis: Redis, store: JobStore, job: Job) -> None:
+def test_committing_the_same_video_again_succeeds_and_counts_once(redis: Redis, store: JobStore, job: Job) -> None:
     _, token = leased(store, job)
     assert [store.complete(job.id, token, result_of(token)) for _ in range(2)] == [True, True]
     assert events(redis, "video.completed") == ["video.completed"]
@@ -207,7 +201,7 @@ def test_committing_the_same_video_again_is_told_the_truth(redis: Redis, store: 
 
 def test_a_stale_attempt_cannot_commit(redis: Redis, store: JobStore, job: Job) -> None:
     _, first = leased(store, job)
-    silence(redis, job)
+    expire_lease(redis, job)
     store.recover(job.id)
     _, second = leased(store, job, "w2")
     assert not store.complete(job.id, first, result_of(first))
@@ -215,7 +209,7 @@ def test_a_stale_attempt_cannot_commit(redis: Redis, store: JobStore, job: Job) 
     assert store.get(job.id).result == result_of(second)
 
 
-def test_a_failure_is_on_the_record(store: JobStore, job: Job) -> None:
+def test_a_failure_is_recorded(store: JobStore, job: Job) -> None:
     _, token = leased(store, job)
     assert store.fail(job.id, token, failure("gpu_out_of_memory"))
     now = store.get(job.id)
@@ -252,13 +246,13 @@ def test_a_final_state_absorbs_everything(store: JobStore, job: Job, end: str) -
     assert store.get(job.id) == final
 
 
-def test_every_event_that_was_asked_for_is_in_the_outbox_once(redis: Redis, store: JobStore, job: Job) -> None:
+def test_each_subscribed_event_is_in_the_outbox_once(redis: Redis, store: JobStore, job: Job) -> None:
     _, token = leased(store, job)
     store.complete(job.id, token, result_of(token))
     assert events(redis) == ["video.completed", "video.queued", "video.started"]
 
 
-def test_events_nobody_asked_for_are_not_written(redis: Redis, store: JobStore, make_job: MakeJob) -> None:
+def test_events_without_a_subscription_are_not_written(redis: Redis, store: JobStore, make_job: MakeJob) -> None:
     job = store.submit(make_job(webhook={"url": "https://hooks.example/", "events": ["video.failed"]}))
     _, token = leased(store, job)
     store.complete(job.id, token, result_of(token))
@@ -273,35 +267,35 @@ def test_cancelling_a_waiting_job_ends_it_and_clears_the_queue(redis: Redis, sto
     assert waiting(redis) == []
 
 
-def test_cancelling_a_running_job_asks_its_worker(store: JobStore, job: Job) -> None:
+def test_cancelling_a_running_job_requests_its_worker_to_stop(store: JobStore, job: Job) -> None:
     _, token = leased(store, job)
     assert store.cancel(job.id).state is State.RUNNING
     assert store.heartbeat(job.id, token).cancel_requested
 
 
-def test_cancelling_twice_asks_once_and_harms_nothing(store: JobStore, job: Job) -> None:
+def test_cancelling_twice_changes_nothing(store: JobStore, job: Job) -> None:
     leased(store, job)
     assert store.cancel(job.id) == store.cancel(job.id)
 
 
-def test_a_video_finished_before_the_worker_heard_counts(store: JobStore, job: Job) -> None:
+def test_a_video_committed_after_a_request_to_cancel_counts(store: JobStore, job: Job) -> None:
     _, token = leased(store, job)
     store.cancel(job.id)
     assert store.complete(job.id, token, result_of(token))
     assert store.get(job.id).state is State.COMPLETED
 
 
-def test_a_deleted_job_leaves_nothing_but_pending_webhooks_and_a_note_to_look_for_its_files(
+def test_a_deleted_job_leaves_only_pending_webhooks_and_a_planned_deletion_of_files(
     redis: Redis, store: JobStore, job: Job
 ) -> None:
     store.delete(job.id)
-    kept = {b"jobs:gone:of:default"}  # for a day, so that a list can go on behind it
+    kept = {b"jobs:gone:of:default"}  # for a day, as a cursor of a list
     left = {key.decode().split(":")[0] for key in {*redis.keys("*")} - kept}  # type: ignore[misc]
     assert left <= {"delivery", "outbox", "rq", "sweep"}
     assert waiting(redis) == []
 
 
-def test_the_worker_of_a_deleted_job_learns_it_at_its_next_report(store: JobStore, job: Job) -> None:
+def test_a_heartbeat_and_a_commit_of_a_deleted_job_are_refused(store: JobStore, job: Job) -> None:
     _, token = leased(store, job)
     store.delete(job.id)
     assert not store.heartbeat(job.id, token).is_held
@@ -310,15 +304,15 @@ def test_the_worker_of_a_deleted_job_learns_it_at_its_next_report(store: JobStor
         store.get(job.id)
 
 
-def test_deleting_nothing_is_not_found(store: JobStore) -> None:
+def test_deleting_an_unknown_job_is_not_found(store: JobStore) -> None:
     with pytest.raises(JobNotFound):
         store.delete("video_none")
 
 
-# ---- handing back and recovering
+# ---- release, retry and recovery
 
 
-def test_a_job_that_is_given_back_is_next_and_has_lost_no_attempt(
+def test_a_released_job_is_next_and_has_used_no_attempt(
     redis: Redis, store: JobStore, job: Job, make_job: MakeJob
 ) -> None:
     later = store.submit(make_job(priority=Priority.HIGH))
@@ -342,32 +336,34 @@ def test_the_time_of_the_first_start_stays(store: JobStore, job: Job) -> None:
     assert second.started_at == first.started_at
 
 
-def test_only_a_silent_job_is_overdue(redis: Redis, store: JobStore, job: Job, make_job: MakeJob) -> None:
+def test_only_a_job_with_an_expired_lease_is_overdue(
+    redis: Redis, store: JobStore, job: Job, make_job: MakeJob
+) -> None:
     leased(store, store.submit(make_job()))
     leased(store, job)
-    silence(redis, job)
+    expire_lease(redis, job)
     assert store.overdue() == [job.id]
 
 
-def test_a_silent_job_is_queued_again(redis: Redis, store: JobStore, job: Job) -> None:
+def test_an_overdue_job_is_queued_again(redis: Redis, store: JobStore, job: Job) -> None:
     leased(store, job)
-    silence(redis, job)
+    expire_lease(redis, job)
     recovered = store.recover(job.id)
     assert recovered is not None
     assert (recovered.state, recovered.attempt) == (State.QUEUED, 1)
     assert store.overdue() == []
 
 
-def test_a_job_that_was_heard_of_in_the_meantime_is_left_alone(store: JobStore, job: Job) -> None:
+def test_a_job_with_a_valid_lease_is_not_recovered(store: JobStore, job: Job) -> None:
     running, _ = leased(store, job)
     assert store.recover(job.id) is None
     assert store.get(job.id) == running
 
 
-def test_a_silent_job_whose_caller_cancelled_is_cancelled(redis: Redis, store: JobStore, job: Job) -> None:
+def test_an_overdue_job_with_a_request_to_cancel_is_cancelled(redis: Redis, store: JobStore, job: Job) -> None:
     leased(store, job)
     store.cancel(job.id)
-    silence(redis, job)
+    expire_lease(redis, job)
     store.recover(job.id)
     assert store.get(job.id).state is State.CANCELLED
 
@@ -375,13 +371,13 @@ def test_a_silent_job_whose_caller_cancelled_is_cancelled(redis: Redis, store: J
 def test_a_job_that_loses_every_worker_fails_after_the_last_attempt(redis: Redis, store: JobStore, job: Job) -> None:
     for _ in range(MAX_ATTEMPTS):
         leased(store, job)
-        silence(redis, job)
+        expire_lease(redis, job)
         store.recover(job.id)
     now = store.get(job.id)
     assert (now.state, now.attempt, now.failure) == (State.FAILED, MAX_ATTEMPTS, failure("worker_lost"))
 
 
-def test_recovering_what_was_deleted_does_nothing(store: JobStore) -> None:
+def test_recovering_a_deleted_job_does_nothing(store: JobStore) -> None:
     assert store.recover("video_none") is None
 
 
@@ -400,7 +396,7 @@ def test_a_waiting_job_past_its_deadline_expires_and_leaves_the_queue(
     assert store.expire_late() == []
 
 
-def test_a_job_past_its_deadline_is_not_begun(store: JobStore, make_job: MakeJob) -> None:
+def test_a_job_past_its_deadline_is_not_leased(store: JobStore, make_job: MakeJob) -> None:
     late = store.submit(make_job(deadline=2.0))
     assert store.lease(late.id, "w1") is None
     assert store.get(late.id).state is State.EXPIRED
@@ -408,7 +404,7 @@ def test_a_job_past_its_deadline_is_not_begun(store: JobStore, make_job: MakeJob
 
 
 @pytest.mark.parametrize("end", ["complete", "stop", "lose the worker"])
-def test_a_running_job_past_its_deadline_is_told_and_its_video_is_kept_if_there_is_one(
+def test_a_running_job_past_its_deadline_must_stop_but_a_finished_video_is_kept(
     redis: Redis, store: JobStore, make_job: MakeJob, end: str
 ) -> None:
     job, token = leased(store, store.submit(make_job(deadline=store.now() + 1000)))
@@ -421,17 +417,17 @@ def test_a_running_job_past_its_deadline_is_told_and_its_video_is_kept_if_there_
     elif end == "stop":
         assert store.fail(job.id, token, failure("deadline_exceeded"))
     else:
-        silence(redis, job)
+        expire_lease(redis, job)
         store.recover(job.id)
     assert store.get(job.id).state is (State.COMPLETED if end == "complete" else State.EXPIRED)
     assert redis.zcard(keys.DEADLINES_KEY) == 0
 
 
-# ---- races: whoever is slower gets a clear answer
+# ---- races: the slower one gets a clear result
 
 
-def at_once(*actions: Callable[[], Any]) -> list[Any]:
-    """Run these at the same moment; what each answered, or its exception."""
+def concurrently(*actions: Callable[[], Any]) -> list[Any]:
+    """Runs these at the same moment; returns their results or exceptions."""
     start = Barrier(len(actions))
 
     def run(action: Callable[[], Any]) -> Any:
@@ -448,7 +444,7 @@ def at_once(*actions: Callable[[], Any]) -> list[Any]:
 @pytest.mark.parametrize("_", range(20))
 def test_of_many_ends_exactly_one_counts(redis: Redis, store: JobStore, job: Job, _: int) -> None:
     _running, token = leased(store, job)
-    outcomes = at_once(
+    outcomes = concurrently(
         lambda: store.complete(job.id, token, result_of("a")),
         lambda: store.complete(job.id, token, result_of("b")),
         lambda: store.fail(job.id, token, failure("internal_error")),
@@ -461,9 +457,9 @@ def test_of_many_ends_exactly_one_counts(redis: Redis, store: JobStore, job: Job
 
 
 @pytest.mark.parametrize("_", range(20))
-def test_a_waiting_job_is_either_cancelled_or_taken(redis: Redis, store: JobStore, job: Job, _: int) -> None:
-    cancelled, taken = at_once(lambda: store.cancel(job.id), lambda: store.lease(job.id, "w1"))
-    if taken is None:
+def test_a_waiting_job_is_either_cancelled_or_leased(redis: Redis, store: JobStore, job: Job, _: int) -> None:
+    cancelled, leased_job = concurrently(lambda: store.cancel(job.id), lambda: store.lease(job.id, "w1"))
+    if leased_job is None:
         assert store.get(job.id).state is State.CANCELLED
         assert events(redis, "video.cancelled") == ["video.cancelled"]
     else:
@@ -473,7 +469,7 @@ def test_a_waiting_job_is_either_cancelled_or_taken(redis: Redis, store: JobStor
 
 @pytest.mark.parametrize("_", range(10))
 def test_of_many_workers_one_gets_the_job(store: JobStore, job: Job, _: int) -> None:
-    answers = at_once(*[lambda i=i: store.lease(job.id, f"w{i}") for i in range(5)])
+    answers = concurrently(*[lambda i=i: store.lease(job.id, f"w{i}") for i in range(5)])
     (winner,) = [answer for answer in answers if answer is not None]
     assert store.get(job.id) == winner
 
@@ -481,8 +477,8 @@ def test_of_many_workers_one_gets_the_job(store: JobStore, job: Job, _: int) -> 
 @pytest.mark.parametrize("_", range(10))
 def test_of_many_keepers_one_recovers_the_job(redis: Redis, store: JobStore, job: Job, _: int) -> None:
     leased(store, job)
-    silence(redis, job)
-    at_once(*[lambda: store.recover(job.id) for _ in range(4)])
+    expire_lease(redis, job)
+    concurrently(*[lambda: store.recover(job.id) for _ in range(4)])
     assert waiting(redis) == [job.id]
     assert store.get(job.id).handover == 1
 
@@ -490,6 +486,6 @@ def test_of_many_keepers_one_recovers_the_job(redis: Redis, store: JobStore, job
 @pytest.mark.parametrize("_", range(10))
 def test_a_job_deleted_while_it_commits_leaves_no_record(store: JobStore, job: Job, _: int) -> None:
     _running, token = leased(store, job)
-    at_once(lambda: store.complete(job.id, token, result_of("a")), lambda: store.delete(job.id))
+    concurrently(lambda: store.complete(job.id, token, result_of("a")), lambda: store.delete(job.id))
     with pytest.raises(JobNotFound):
         store.get(job.id)

@@ -13,14 +13,14 @@ def test_one_server_has_no_sentinels(url: str) -> None:
     assert parse_redis_url(url).sentinels == ()
 
 
-def test_sentinels_are_named_with_the_master_they_watch() -> None:
+def test_a_url_names_sentinels_and_their_master() -> None:
     address = parse_redis_url("redis+sentinel://app:pw@one,two:26380,[::1]:26381/jobs/3?sentinel_password=spw")
     assert address.sentinels == (("one", 26379), ("two", 26380), ("::1", 26381))
     assert (address.service, address.options) == ("jobs", {"username": "app", "password": "pw", "db": 3})
     assert address.sentinel_options == {"password": "spw"}
 
 
-def test_with_tls_the_sentinels_are_asked_by_tls_too() -> None:
+def test_tls_is_used_for_the_sentinels_too() -> None:
     address = parse_redis_url("rediss+sentinel://one/jobs?ssl_ca_certs=/ca.pem")
     assert address.options == {"db": 0, "ssl": True, "ssl_ca_certs": "/ca.pem"}
     assert address.sentinel_options == {"ssl": True, "ssl_ca_certs": "/ca.pem"}
@@ -39,7 +39,7 @@ def test_with_tls_the_sentinels_are_asked_by_tls_too() -> None:
         "secret",
     ],
 )
-def test_a_url_that_makes_no_sense_is_refused_without_being_repeated(url: str) -> None:
+def test_an_invalid_url_is_refused_without_being_repeated(url: str) -> None:
     with pytest.raises(ValueError, match="redis_url") as error:
         Settings(redis_url=url)  # type: ignore[arg-type]
     assert "secret" not in str(error.value)
