@@ -18,7 +18,6 @@ from service.inputs.uploads import UploadService, is_file_id
 from service.schemas.create import CreateVideo, ImageReference, VideoReference
 from service.schemas.request_model import MAX_NAME_CHARS
 
-START_IMAGE_FIELDS = ("image", "input_reference")
 IMAGE_FILES = {"image": "image.png", "input_reference": "image.png", "last_image": "last_image.png", "mask": "mask.png"}
 VIDEO_FILE = "video.mp4"
 
@@ -92,14 +91,6 @@ def read_images(body: CreateVideo, decoder: ImageDecoder, resolver: InputResolve
     return InputImages(
         {IMAGE_FILES[name]: decoder.to_png(resolver.read_image(value, name), name) for name, value in sent.items()}
     )
-
-
-def start_image_field(body: CreateVideo) -> str | None:
-    """The field that contains the start image. Raises InvalidRequest if two fields do."""
-    names = [name for name in START_IMAGE_FIELDS if getattr(body, name) is not None]
-    if len(names) > 1:
-        raise InvalidRequest("image and input_reference are two names of one field; send one of them", "image")
-    return names[0] if names else None
 
 
 def _decoded(url: str, param: str, kind: InputKind) -> bytes:

@@ -35,10 +35,8 @@ class SourceVideo:
         return max(1, round(self.seconds * fps))
 
 
-def read_source_video(value: Any, store: CallerJobs, resolver: InputResolver) -> SourceVideo | None:
+def read_source_video(value: Any, store: CallerJobs, resolver: InputResolver) -> SourceVideo:
     """The source video in the field `video`. Raises InvalidRequest `unsupported_video`, ApiError."""
-    if value is None:
-        return None
     value = parse_reference(value, "video")
     if isinstance(value, dict):
         value = validate(VideoReference, value, "video")

@@ -1,10 +1,11 @@
 """The bodies of requests for videos: create, edit, extend and remix."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from jobs.errors import InvalidRequest
 from jobs.model.request import DEFAULT_WEBHOOK_EVENTS, MAX_PROMPT_CHARS, EventType
 from jobs.model.states import Priority
 from service.schemas.request_model import (
@@ -213,6 +214,17 @@ class CreateVideo(_Windows, _Repainting, _Generation):
         le=MAX_VIDEOS,
         description="How many, with consecutive seeds. The answer is the first one's record; `batch` names all.",
     )
+
+    @property
+    def start_image(self) -> Any:
+        """The start image, under either of its names."""
+        return self.input_reference if self.image is None else self.image
+
+    @model_validator(mode="after")
+    def _has_one_start_image(self) -> Self:
+        if self.image is not None and self.input_reference is not None:
+            raise InvalidRequest("image and input_reference are two names of one field; send one of them", "image")
+        return self
 
 
 INPUT_FIELDS = frozenset({"image", "input_reference", "last_image", "video", "mask"})

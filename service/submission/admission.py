@@ -35,7 +35,8 @@ async def admit_jobs(
     resources = submitter.resources
     await _check_capacity(resources, submission, offer)
     ids = [claim.video_id, *(new_job_id() for _ in range(1, submission.count))]
-    await submitter.reserve(ids, submission.pixel_frames)
+    if submitter.caller.limits.are_of_jobs:
+        await submitter.reserve(ids, submission.pixel_frames)
     try:
         jobs = await _jobs(submitter, submission, schedule, ids)
         earlier_id = await resources.submission.submit_all(jobs, claim)

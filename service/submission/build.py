@@ -12,16 +12,17 @@ from jobs.outbound_http import OutboundClient
 from jobs.storage.paths import INPUT_FILES
 from jobs.store.callers.async_submission import ModelOffer
 from jobs.webhooks.signature import check_secret
-from service.inputs.resolver import VIDEO_FILE, InputImages, read_images, start_image_field
+from service.inputs.resolver import VIDEO_FILE, InputImages, read_images
 from service.inputs.source_video import SourceVideo, get_completed_video, read_source_video
 from service.resources import Resources
-from service.schemas.create import CreateVideo, EditVideo, ExtendVideo, RemixVideo, WebhookBody
+from service.schemas.create import INPUT_FIELDS, CreateVideo, EditVideo, ExtendVideo, RemixVideo, WebhookBody
 from service.submission.dimensions import Length, read_length, read_size
 from service.submission.rules import check_combinations, with_inherited_settings
 from service.submission.strength import read_strength
 
 RANDOM_SEEDS = 2**32  # every client language represents these exactly
 MAX_SEED = 2**63 - 1
+NO_IMAGES = InputImages({})
 
 
 @dataclass(frozen=True)
@@ -48,22 +49,23 @@ class Submission:
 
 
 def build_submission(
-    body: CreateVideo | EditVideo | ExtendVideo, offer: ModelOffer, resources: Resources, owner: str
+    resources: Resources, owner: str, body: CreateVideo | EditVideo | ExtendVideo, offer: ModelOffer
 ) -> Submission:
     """The submission of a body for one of the models on `offer`. Raises InvalidRequest, ApiError, ModelUnavailable."""
     extends = isinstance(body, ExtendVideo)
     body = CreateVideo.model_construct(body.model_fields_set, **dict(body))
     check_combinations(body, extends=extends)
     resolver = resources.input_resolver(owner)
-    source = read_source_video(body.video, resources.store, resolver)
-    body = with_inherited_settings(body, source)
+    source = None if body.video is None else read_source_video(body.video, resources.store, resolver)
+    if source and source.job:
+        body = with_inherited_settings(body, source.job.request)
     card = _card(body.model, offer)
     length = read_length(body, card, source, extends=extends)
     _check_start_image(body, length)
     fields = _request_fields(body, card)
     fields |= {"num_frames": length.num_frames, "video_num_frames": length.source_frames, "continues": extends}
     fields["webhook"] = _webhook(body.webhook, resources.outbound)
-    images = read_images(body, resources.images, resolver)
+    images = read_images(body, resources.images, resolver) if INPUT_FIELDS & body.model_fields_set else NO_IMAGES
     size, size_warnings = read_size(body, card, source, images)
     fields |= {"width": size[0], "height": size[1]}
     if source is not None and not extends:
@@ -80,7 +82,7 @@ def build_submission(
     )
 
 
-def build_remix(body: RemixVideo, offer: ModelOffer, resources: Resources, owner: str, video_id: str) -> Submission:
+def build_remix(resources: Resources, owner: str, video_id: str, body: RemixVideo, offer: ModelOffer) -> Submission:
     """The submission of a remix of the caller's completed video. Raises InvalidRequest, ApiError, ModelUnavailable."""
     webhook = _webhook(body.webhook, resources.outbound)
     job = get_completed_video(resources.store, owner, video_id, None)
@@ -117,7 +119,7 @@ def _request_fields(body: CreateVideo, card: ModelCard) -> dict[str, Any]:
 
 
 def _check_start_image(body: CreateVideo, length: Length) -> None:
-    if length.num_frames == 1 and start_image_field(body):
+    if length.num_frames == 1 and body.start_image is not None:
         message = "a start image needs frames that follow it: num_frames 8 or more, got 1"
         raise InvalidRequest(message, "num_frames", "invalid_seconds")
 

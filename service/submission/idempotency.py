@@ -48,11 +48,11 @@ async def read_idempotency_headers(request: Request) -> IdempotencyHeaders:
 IdempotencyDep = Annotated[IdempotencyHeaders, Depends(read_idempotency_headers)]
 
 
-async def run_once(resources: Resources, key: IdempotencyKey, model: str | None, create: CreateJob) -> tuple[Job, bool]:
+async def run_once(resources: Resources, key: IdempotencyKey, model: Any, create: CreateJob) -> tuple[Job, bool]:
     """The first job of this request, and whether an earlier request created it; otherwise `create` does.
 
-    `model` is the model that the request names. Raises ApiError `idempotency_key_reused`, `idempotency_in_flight`, and
-    the errors of `create`.
+    `model` is the unchecked model of the request. Raises ApiError `idempotency_key_reused`, `idempotency_in_flight`,
+    and the errors of `create`.
     """
     try:
         result, offer = await resources.submission.claim(key, model)

@@ -1,9 +1,7 @@
 """Combinations of fields that are refused, and settings that are inherited from a source video."""
 
 from jobs.errors import InvalidRequest
-from jobs.model.request import GenerationSettings
-from service.inputs.resolver import start_image_field
-from service.inputs.source_video import SourceVideo
+from jobs.model.request import GenerationSettings, VideoRequest
 from service.schemas.create import CreateVideo
 
 NOT_INHERITED = {"prompt", "seed", "width", "height", "strength"}
@@ -12,30 +10,22 @@ INHERITED = {*GenerationSettings.model_fields, "loras"} - NOT_INHERITED
 
 def check_combinations(body: CreateVideo, *, extends: bool) -> None:
     """Refuses contradictory fields and fields without effect. Raises InvalidRequest."""
-    image, has_video = start_image_field(body), body.video is not None
-    if image and has_video:
+    has_image, has_video = body.start_image is not None, body.video is not None
+    if has_image and has_video:
         raise InvalidRequest("a video replaces the start image; send only one of them", "video")
-    if body.last_image is not None and not (image or extends):
+    if body.last_image is not None and not (has_image or extends):
         raise InvalidRequest("last_image needs a start image; an end image alone is not supported", "last_image")
     for name, value in (("mask", body.mask), ("strength", body.strength)):
         if value is not None and not has_video:
             raise InvalidRequest(f"{name} needs a video to change; leave it out without one", name)
-    if body.resize_to_image:
-        _check_resize(body, image)
-
-
-def _check_resize(body: CreateVideo, image: str | None) -> None:
-    if not image:
+    if body.resize_to_image and not has_image:
         raise InvalidRequest("resize_to_image needs a start image for its aspect ratio", "resize_to_image")
-    if (body.size, body.width, body.height) != (None, None, None):
+    if body.resize_to_image and (body.size, body.width, body.height) != (None, None, None):
         raise InvalidRequest("resize_to_image determines the size; leave out size, width and height", "resize_to_image")
 
 
-def with_inherited_settings(body: CreateVideo, source: SourceVideo | None) -> CreateVideo:
-    """The body, with absent settings from the completed video that it names, if both use the same model."""
-    if source is None or source.job is None:
-        return body
-    request = source.job.request
+def with_inherited_settings(body: CreateVideo, request: VideoRequest) -> CreateVideo:
+    """The body, with absent settings from the request of its source video, if both use the same model."""
     if body.model not in (None, request.model):
         return body
     inherited = {name: getattr(request, name) for name in INHERITED - body.model_fields_set}

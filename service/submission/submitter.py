@@ -12,6 +12,7 @@ from service.http.auth import Caller
 from service.http.errors import ApiError
 from service.http.rate_limits import ALLOWANCES, check_allowances
 from service.resources import Resources
+from service.submission.deadline import parse_cancel_after
 from service.submission.idempotency import IdempotencyDep, IdempotencyHeaders
 
 
@@ -22,7 +23,7 @@ class Submitter:
     resources: Resources
     caller: Caller
     idempotency: IdempotencyHeaders
-    cancel_after: str | None = None
+    cancel_after_s: float | None = None
     allowances: list[Allowance] = field(default_factory=list)
 
     @property
@@ -37,8 +38,6 @@ class Submitter:
 
     async def reserve(self, ids: list[str], pixel_frames: int) -> None:
         """Reserves quota for these jobs and their pixel-frames. Raises ApiError `rate_limited`."""
-        if not self.caller.limits.are_of_jobs:  # saves a thread
-            return
         quotas, limits = self.resources.quotas, self.caller.limits
         allowances = await run_in_threadpool(quotas.reserve, self.owner, limits, ids, pixel_frames)
         self.allowances.extend(allowances)
@@ -52,7 +51,7 @@ async def get_submitter(
     if resources.draining.is_set():
         message = "this process is shutting down; repeat the request in a second for another one"
         raise ApiError("draining", message, headers={"Connection": "close"})
-    submitter = Submitter(resources, caller, idempotency, request.headers.get("cancel-after"))
+    submitter = Submitter(resources, caller, idempotency, parse_cancel_after(request.headers.get("cancel-after")))
     request.scope[ALLOWANCES] = submitter.allowances
     if caller.limits.requests_per_minute is not None:
         await run_in_threadpool(submitter.count_request, caller.limits.requests_per_minute)

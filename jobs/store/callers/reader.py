@@ -168,6 +168,8 @@ class JobReader:
         return Page([Job.from_hash(fields) for fields in rows if fields], len(ids) > query.limit)
 
     async def _fields(self, job_id: str, owner: str) -> dict[bytes, bytes]:
+        if ":" in job_id:  # the key of a log or list of a job, not of a record
+            raise JobNotFound(f"there is no video {job_id!r}")
         with redis_errors():
             fields: dict[bytes, bytes] = await self._batcher.execute("HGETALL", keys.record_key(job_id))
         if not fields or json.loads(fields[b"owner"]) != owner:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
@@ -31,7 +31,7 @@ from service.waiting import is_final, wait_for
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
-Build = Callable[[ModelOffer], Submission]
+Body = TypeVar("Body", bound=RemixVideo)
 RESPONSES = {**accepted_responses(), **errors(*SUBMIT_ERRORS)}
 BLOCKING_FIELDS = INPUT_FIELDS | {"webhook"}  # they read storage or Redis, or resolve names
 
@@ -44,55 +44,52 @@ def _documented(model: type[RemixVideo], examples: Mapping[str, dict[str, Any]])
 @router.post("", responses=RESPONSES, openapi_extra=_documented(CreateVideo, CREATE_EXAMPLES))
 async def create_video(submitter: SubmitterDep, fields: BodyDep, prefer: PreferDep) -> Response:
     """Creates a video from JSON or a form. The response is its record; a worker generates the video later."""
-    body = validate(CreateVideo, fields)
-    build = partial(build_submission, body, resources=submitter.resources, owner=submitter.owner)
-    is_blocking = bool(body.model_fields_set & BLOCKING_FIELDS)
-    return await _submit(submitter, fields, body, build, prefer, is_blocking=is_blocking)
+    build = partial(build_submission, submitter.resources, submitter.owner)
+    is_blocking = not BLOCKING_FIELDS.isdisjoint(fields)
+    return await _submit(submitter, fields, CreateVideo, build, prefer, is_blocking=is_blocking)
 
 
 @router.post("/edits", responses=RESPONSES, openapi_extra=_documented(EditVideo, EDIT_EXAMPLES))
 async def edit_video(submitter: SubmitterDep, fields: BodyDep, prefer: PreferDep) -> Response:
     """Changes a whole video a little, or the masked part of it completely; the result is a new video."""
-    body = validate(EditVideo, fields)
-    build = partial(build_submission, body, resources=submitter.resources, owner=submitter.owner)
-    return await _submit(submitter, fields, body, build, prefer)
+    build = partial(build_submission, submitter.resources, submitter.owner)
+    return await _submit(submitter, fields, EditVideo, build, prefer)
 
 
 @router.post("/extensions", responses=RESPONSES, openapi_extra=_documented(ExtendVideo, EXTEND_EXAMPLES))
 async def extend_video(submitter: SubmitterDep, fields: BodyDep, prefer: PreferDep) -> Response:
     """Continues a video. The new one has its frames, followed by `num_frames` or `seconds` more."""
-    body = validate(ExtendVideo, fields)
-    build = partial(build_submission, body, resources=submitter.resources, owner=submitter.owner)
-    return await _submit(submitter, fields, body, build, prefer)
+    build = partial(build_submission, submitter.resources, submitter.owner)
+    return await _submit(submitter, fields, ExtendVideo, build, prefer)
 
 
 @router.post("/{video_id}/remix", responses=RESPONSES, openapi_extra=_documented(RemixVideo, REMIX_EXAMPLES))
 async def remix_video(video_id: str, submitter: SubmitterDep, fields: BodyDep, prefer: PreferDep) -> Response:
     """Generates a video again with another prompt; settings, seed and inputs are those of the first."""
-    body = validate(RemixVideo, fields)
-    build = partial(build_remix, body, resources=submitter.resources, owner=submitter.owner, video_id=video_id)
-    return await _submit(submitter, fields, body, build, prefer)
+    build = partial(build_remix, submitter.resources, submitter.owner, video_id)
+    return await _submit(submitter, fields, RemixVideo, build, prefer)
 
 
 async def _submit(
     submitter: Submitter,
     fields: Mapping[str, Any],
-    body: RemixVideo,
-    build: Build,
+    model: type[Body],
+    build: Callable[[Body, ModelOffer], Submission],
     prefer: Prefer,
     *,
     is_blocking: bool = True,
 ) -> Response:
     """Admits the submission of a body, once for the same request; `is_blocking` work runs in a thread."""
-    schedule = read_schedule(body, submitter.cancel_after)
     identify = partial(submitter.idempotency.identify, submitter.owner, fields)
     key = await run_in_threadpool(identify) if is_blocking else identify()
 
     async def create(claim: Claim, offer: ModelOffer) -> Job:
-        submission = await run_in_threadpool(build, offer) if is_blocking else build(offer)
+        body = validate(model, fields)
+        schedule = read_schedule(body, submitter.cancel_after_s)
+        submission = await run_in_threadpool(build, body, offer) if is_blocking else build(body, offer)
         return await admit_jobs(submitter, submission, schedule, claim, offer)
 
-    job, is_replay = await run_once(submitter.resources, key, getattr(body, "model", None), create)
+    job, is_replay = await run_once(submitter.resources, key, fields.get("model"), create)
     return await _accepted(submitter, job, prefer, is_replay=is_replay)
 
 

@@ -175,7 +175,7 @@ def test_an_expired_file_is_deleted(
     assert api.get(f"/v1/files/{ended}").status_code == 404
     redis.zadd(EXPIRING, {"file-never": 1})  # an upload whose front end died before the end
     storage.put_bytes(f"{upload_prefix('file-never')}content.png", b"half")
-    UploadSweeper(store.table, storage, 60).sweep()
+    UploadSweeper(store.table, storage).sweep()
     for gone in (key, f"{upload_prefix('file-never')}content.png"):
         with pytest.raises(KeyError):
             storage.stat(gone)

@@ -49,7 +49,7 @@ def test_a_batch_that_does_not_fit_is_refused_whole(
 
 
 @pytest.mark.parametrize(
-    ("asked", "param"),
+    ("fields", "param"),
     [({"n": 0}, "n"), ({"n": 9}, "n"), ({"n": 1.5}, "n"), ({"n": "two"}, "n"), ({"n": 2, "seed": 2**63 - 1}, "seed")],
 )
 def test_a_wrong_count_is_refused(api: httpx.Client, fields: dict[str, object], param: str) -> None:
