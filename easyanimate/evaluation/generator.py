@@ -42,12 +42,12 @@ class EvaluationModel:
         vae = self.pipe.vae
         video = torch.from_numpy(frames).permute(3, 0, 1, 2)[None].to(vae.device, vae.dtype) / 127.5 - 1
         pixels = vae(video).sample[0].float().clamp(-1, 1).permute(1, 2, 3, 0)
-        return to_uint8(pixels)
+        return clip_to_uint8(pixels)
 
     def draw_scene(self, scene: Scene, num_frames: int) -> np.ndarray:
         """A scene, drawn in the size of the clips."""
         clips = draw([scene], frames=num_frames, height=self.setup.height, width=self.setup.width)
-        return to_uint8(clips[0].permute(1, 2, 3, 0))
+        return clip_to_uint8(clips[0].permute(1, 2, 3, 0))
 
     def _default_settings(self) -> dict[str, Any]:
         names = ("width", "height", "num_frames", "num_inference_steps", "guidance_scale", "scheduler")
@@ -59,6 +59,6 @@ def _lora(path: Path) -> LoraFile:
     return read_lora(path)
 
 
-def to_uint8(pixels: torch.Tensor) -> np.ndarray:
+def clip_to_uint8(pixels: torch.Tensor) -> np.ndarray:
     """Converts pixels in [-1, 1] to uint8."""
     return ((pixels + 1) * 127.5).round().to(torch.uint8).cpu().numpy()
