@@ -133,7 +133,7 @@ def test_the_fields_of_requests_are_those_of_the_openapi_document() -> None:
 def test_no_argument_of_the_pipeline_and_no_field_is_left_out() -> None:
     arguments = set(inspect.signature(EasyAnimatePipeline.__call__).parameters)
     form = {"self", "output_type", "sample_posterior", "return_dict"}  # not features, but forms of one call
-    form |= {"callback_on_step_end_tensor_inputs", "others"}  # diffusers' own arguments
+    form |= {"callback_on_step_end_tensor_inputs", "other_arguments"}  # diffusers' own arguments
     assert arguments - form <= set(named("Python"))
     assert {*CreateVideo.model_fields} - {"metadata"} <= set(named("REST"))
 

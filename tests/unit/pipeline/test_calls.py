@@ -101,7 +101,7 @@ def test_a_start_image_changes_the_result(latents_of: Make, start_image: Image.I
     assert not torch.allclose(with_image, latents_of(image=start_image.rotate(180)))
 
 
-def test_clip_is_heard_in_the_last_share_of_the_steps(latents_of: Make, start_image: Image.Image) -> None:
+def test_clip_has_an_effect_in_the_last_share_of_the_steps(latents_of: Make, start_image: Image.Image) -> None:
     results = [latents_of(image=start_image, clip_apply_ratio=ratio) for ratio in (0.0, 0.5, 1.0)]
     assert not torch.allclose(results[0], results[1])
     assert not torch.allclose(results[1], results[2])
