@@ -77,9 +77,9 @@ def start_api() -> Iterator[Callable[[ServiceSettings], str]]:
 
 
 @pytest.fixture(scope="module")
-def fleeting(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Iterator[httpx.Client]:
+def shared_api(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Iterator[httpx.Client]:
     """A client of a front end with its own Redis, shared by tests that check one response each."""
-    folder = tmp_path_factory.mktemp("fleeting")
+    folder = tmp_path_factory.mktemp("shared_api")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])

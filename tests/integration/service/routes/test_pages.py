@@ -14,8 +14,8 @@ ASSETS = ("/studio/studio.css", "/studio/studio.js", "/studio/icon.svg")
 
 
 @pytest.fixture
-def page(fleeting: httpx.Client) -> httpx.Response:
-    return fleeting.get("/").raise_for_status()
+def page(shared_api: httpx.Client) -> httpx.Response:
+    return shared_api.get("/").raise_for_status()
 
 
 def test_the_page_runs_only_its_own_scripts(page: httpx.Response) -> None:
@@ -40,26 +40,26 @@ def test_media_may_come_from_the_origin_of_the_storage(
 
 
 @pytest.mark.parametrize("path", ["/", *ASSETS])
-def test_a_matching_etag_gets_a_304(fleeting: httpx.Client, path: str) -> None:
-    first = fleeting.get(path)
+def test_a_matching_etag_gets_a_304(shared_api: httpx.Client, path: str) -> None:
+    first = shared_api.get(path)
     assert first.headers["cache-control"] == "no-cache"
-    again = fleeting.get(path, headers={"If-None-Match": first.headers["etag"]})
+    again = shared_api.get(path, headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
-    assert fleeting.get(path, headers={"If-None-Match": '"older"'}).status_code == 200
+    assert shared_api.get(path, headers={"If-None-Match": '"older"'}).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/", *ASSETS])
-def test_head_has_the_headers_without_the_body(fleeting: httpx.Client, path: str) -> None:
-    head, whole = fleeting.head(path), fleeting.get(path)
+def test_head_has_the_headers_without_the_body(shared_api: httpx.Client, path: str) -> None:
+    head, whole = shared_api.head(path), shared_api.get(path)
     assert (head.status_code, head.content) == (200, b"")
     assert all(head.headers[name] == whole.headers[name] for name in ("etag", "content-type", "content-length"))
 
 
-def test_all_links_of_the_page_are_served(fleeting: httpx.Client, page: httpx.Response) -> None:
+def test_all_links_of_the_page_are_served(shared_api: httpx.Client, page: httpx.Response) -> None:
     named = set(re.findall(r'(?:src|href)="([^"]+)"', page.text))
     assert named == {*ASSETS, "/docs"}
     for path in named:
-        fleeting.get(path).raise_for_status()
+        shared_api.get(path).raise_for_status()
 
 
 def test_the_page_names_no_other_origin() -> None:
@@ -78,14 +78,14 @@ def test_the_page_is_small() -> None:
     assert sum(len(file.read_bytes()) for file in (files("service") / "studio").iterdir()) <= MAX_PAGE_BYTES
 
 
-def test_other_files_are_not_served(fleeting: httpx.Client, code_of: Callable[[httpx.Response], str]) -> None:
+def test_other_files_are_not_served(shared_api: httpx.Client, code_of: Callable[[httpx.Response], str]) -> None:
     for name in ("index.html", "..%2Fapp.py", "%2Fetc%2Fpasswd", "nope.js"):
-        answer = fleeting.get(f"/studio/{name}")
+        answer = shared_api.get(f"/studio/{name}")
         assert (answer.status_code, code_of(answer)) == (404, "not_found")
 
 
-def test_the_page_is_not_in_the_openapi_document(fleeting: httpx.Client) -> None:
-    assert not [path for path in fleeting.get("/openapi.json").json()["paths"] if path == "/" or "studio" in path]
+def test_the_page_is_not_in_the_openapi_document(shared_api: httpx.Client) -> None:
+    assert not [path for path in shared_api.get("/openapi.json").json()["paths"] if path == "/" or "studio" in path]
 
 
 def test_the_page_needs_no_key(start_api: Callable[..., str], settings: ServiceSettings) -> None:

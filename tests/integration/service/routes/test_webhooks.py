@@ -132,9 +132,9 @@ def test_an_endpoint_may_have_a_secret_of_its_own_and_has_defaults(api: httpx.Cl
     ],
 )
 def test_a_wrong_field_of_an_endpoint_is_refused_by_name(
-    fleeting: httpx.Client, code_of: Code, fields: dict[str, object], code: str, param: str
+    shared_api: httpx.Client, code_of: Code, fields: dict[str, object], code: str, param: str
 ) -> None:
-    answer = fleeting.post("/v1/webhook_endpoints", json=fields)
+    answer = shared_api.post("/v1/webhook_endpoints", json=fields)
     assert (answer.status_code, code_of(answer), answer.json()["error"]["param"]) == (400, code, param)
     assert "hush" not in answer.text
 

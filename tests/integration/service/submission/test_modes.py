@@ -313,13 +313,13 @@ WRONG = [
     ("path", "fields", "status", "code", "param", "word"), WRONG, ids=lambda value: repr(value)[:40]
 )
 def test_an_impossible_request_is_refused_by_name(
-    fleeting: httpx.Client, code_of: Callable[[httpx.Response], str], clip: Callable[..., bytes],
+    shared_api: httpx.Client, code_of: Callable[[httpx.Response], str], clip: Callable[..., bytes],
     path: str, fields: dict[str, Any], status: int, code: str, param: str | None, word: str,
 ) -> None:  # fmt: skip
     videos = {MP4: clip(20), "<7 frames>": clip(7), "<1436 frames>": clip(1436, 16, 16)}
     sent = {name: value if value not in videos else data_url(videos[value], "video/mp4")
             for name, value in fields.items() if isinstance(value, str)}  # fmt: skip
-    answer = fleeting.post(path, json={"prompt": "a red fox", **fields, **sent})
+    answer = shared_api.post(path, json={"prompt": "a red fox", **fields, **sent})
     assert (answer.status_code, code_of(answer)) == (status, code), answer.text
     assert answer.json()["error"]["param"] == param
     assert word in answer.json()["detail"]
@@ -391,12 +391,12 @@ SHAPES = (
     has_video=st.booleans(),
 )
 def test_no_value_in_any_field_is_a_500(
-    fleeting: httpx.Client, clip: Callable[..., bytes], path: str, fields: dict[str, Any], has_video: bool
+    shared_api: httpx.Client, clip: Callable[..., bytes], path: str, fields: dict[str, Any], has_video: bool
 ) -> None:
     if has_video:
         fields["video"] = data_url(clip(20), "video/mp4")
     body = json.dumps(fields).encode("utf-8", "surrogatepass")
-    answer = fleeting.post(path, content=body, headers={"content-type": "application/json"})
+    answer = shared_api.post(path, content=body, headers={"content-type": "application/json"})
     assert answer.status_code in (200, 400, 404), answer.text
 
 

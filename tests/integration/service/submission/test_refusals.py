@@ -150,10 +150,10 @@ WRONG = [
 
 @pytest.mark.parametrize(("fields", "code", "param", "word"), WRONG, ids=lambda value: repr(value)[:40])
 def test_a_wrong_field_is_refused_by_name(
-    fleeting: httpx.Client, code_of: Callable[[httpx.Response], str], fields, code: str, param: str | None, word: str
+    shared_api: httpx.Client, code_of: Callable[[httpx.Response], str], fields, code: str, param: str | None, word: str
 ) -> None:
     body = json.dumps({"prompt": "a red fox", **fields})
-    answer = fleeting.post("/v1/videos", content=body, headers={"content-type": "application/json"})
+    answer = shared_api.post("/v1/videos", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == (404 if code in ("model_not_found", "file_not_found") else 400)
     assert code_of(answer) == code
     assert answer.json()["error"]["param"] == param
@@ -221,9 +221,9 @@ BODIES = [
 
 @pytest.mark.parametrize(("content_type", "body", "status", "code"), BODIES, ids=lambda value: repr(value)[:40])
 def test_a_broken_body_is_refused(
-    fleeting: httpx.Client, code_of: Callable[[httpx.Response], str], content_type: str, body, status: int, code: str
+    shared_api: httpx.Client, code_of: Callable[[httpx.Response], str], content_type: str, body, status: int, code: str
 ) -> None:
-    answer = fleeting.post("/v1/videos", content=body, headers={"content-type": content_type} if content_type else {})
+    answer = shared_api.post("/v1/videos", content=body, headers={"content-type": content_type} if content_type else {})
     assert (answer.status_code, code_of(answer)) == (status, code)
 
 
@@ -269,9 +269,9 @@ FIELDS = {name: ANY_JSON | LIKELY for name in CreateVideo.model_fields if name !
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(fields=st.fixed_dictionaries({}, optional=FIELDS))
-def test_no_json_value_in_any_field_is_a_500(fleeting: httpx.Client, fields: dict[str, object]) -> None:
+def test_no_json_value_in_any_field_is_a_500(shared_api: httpx.Client, fields: dict[str, object]) -> None:
     body = json.dumps({"prompt": "a", **fields}).encode("utf-8", "surrogatepass")
-    answer = fleeting.post("/v1/videos", content=body, headers={"content-type": "application/json"})
+    answer = shared_api.post("/v1/videos", content=body, headers={"content-type": "application/json"})
     assert answer.status_code in (200, 400, 404), answer.text
 
 
@@ -283,14 +283,14 @@ def test_no_json_value_in_any_field_is_a_500(fleeting: httpx.Client, fields: dic
         )
     )
 )
-def test_no_form_is_a_500(fleeting: httpx.Client, pairs: list[tuple[str, bytes]]) -> None:
+def test_no_form_is_a_500(shared_api: httpx.Client, pairs: list[tuple[str, bytes]]) -> None:
     body = form(*[part(name, value) for name, value in pairs])
-    answer = fleeting.post("/v1/videos", content=body, headers={"content-type": BOUNDARY})
+    answer = shared_api.post("/v1/videos", content=body, headers={"content-type": BOUNDARY})
     assert answer.status_code in (200, 400, 404), answer.text
 
 
 @hypothesis_settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=300), kind=st.sampled_from(["application/json", BOUNDARY, "image/png"]))
-def test_no_bytes_are_a_500(fleeting: httpx.Client, body: bytes, kind: str) -> None:
-    answer = fleeting.post("/v1/videos", content=body, headers={"content-type": kind})
+def test_no_bytes_are_a_500(shared_api: httpx.Client, body: bytes, kind: str) -> None:
+    answer = shared_api.post("/v1/videos", content=body, headers={"content-type": kind})
     assert answer.status_code in (400, 415), answer.text
