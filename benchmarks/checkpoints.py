@@ -7,6 +7,7 @@ from benchmarks.side_by_side import Row, best_seconds, row
 from easyanimate.tiny import copy_tiny_model
 from jobs.model.request import VideoRequest
 from worker.generation.generator import VideoGenerator
+from worker.protocol.control import RunControl
 from worker.protocol.messages import Checkpoints, Run
 
 MODEL = "easyanimate-v3-tiny"
@@ -25,7 +26,7 @@ def rows() -> list[Row]:
             room = Path(folder) / str(next(count))
             room.mkdir()
             kept = Checkpoints(room / "0", EVERY_S) if checkpoints else None
-            maker.make(Run("run", _request(), room / "video.mp4", {}, kept), lambda _: None, lambda: None)
+            maker.make(Run("run", _request(), room / "video.mp4", {}, kept), RunControl(lambda _: None))
 
         seconds = best_seconds(lambda: make(False), lambda: make(True))
     names = ("without checkpoints", "with")

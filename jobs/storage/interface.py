@@ -71,6 +71,12 @@ class Storage(Protocol):
         """Raises StorageUnavailable if the store does not answer."""
 
 
+def download(storage: Storage, key: str, path: Path) -> None:
+    """Writes a whole object to `path`. Raises KeyError."""
+    with path.open("wb") as file:
+        file.writelines(storage.read(key, 0, storage.stat(key).size_bytes))
+
+
 def read_all(storage: Storage, key: str) -> bytes:
     """Reads a whole object into memory. Raises KeyError."""
     return b"".join(storage.read(key, 0, storage.stat(key).size_bytes))

@@ -16,7 +16,7 @@ from jobs.model.job import Job, Result
 from jobs.model.job_file import job_file_key, write_job
 from jobs.model.result_files import FILES, IMAGES, Variant, segment_name, sibling_key
 from jobs.model.states import Phase
-from jobs.storage.interface import Storage
+from jobs.storage.interface import Storage, download
 from jobs.storage.paths import INPUT_FILES, content_type_of, result_key
 from jobs.store.leases import WorkerJobs
 from worker import metrics
@@ -61,7 +61,8 @@ class AttemptRun:
     def __init__(self, job: Job, context: WorkerContext, folder: Path) -> None:
         self.job = job
         self.token = job.token or ""
-        self.settings, self.store, self.storage = context.settings, context.store, context.storage
+        self.settings, self.drain = context.settings, context.drain
+        self.store, self.storage = context.store, context.storage
         self.folder, self.result_path = folder, folder / job.request.result_name
         self.heartbeat = Heartbeat(context.store, job, context.settings.beat_s)
         self.stop_signals = StopSignals(self.heartbeat, context.drain)
@@ -122,17 +123,13 @@ class AttemptRun:
         self._with_storage(lambda: self.storage.put_bytes(job_file_key(key), job_file))
         crash_point("worker.uploaded")
         self.heartbeat.close()
-        self._commit(result)
+        if not retry_until_drained(lambda: self.store.complete(self.job.id, self.token, result), self.drain):
+            self._discard(key)
+            raise LeaseLost
         metrics.ATTEMPTS.labels("completed").inc()
         for phase, seconds in phases.items():
             metrics.PHASES.labels(phase).observe(seconds)
         log.info("job.finished", job_id=self.job.id, attempt=self.job.attempt, bytes=done.size_bytes, **phases)
-
-    def _commit(self, result: Result) -> None:
-        drain = self.stop_signals.drain
-        if not retry_until_drained(lambda: self.store.complete(self.job.id, self.token, result), drain):
-            self._discard(result.video_key)
-            raise LeaseLost
 
     def _on_note(self, note: Note) -> None:
         """Handles an event of the engine that is not progress."""
@@ -161,23 +158,17 @@ class AttemptRun:
         self.outcome = outcome
         if isinstance(outcome, Drained | EngineLost) and not self.checkpoints.flush(CHECKPOINT_FLUSH_S):
             log.warning("checkpoint.not_stored", job_id=self.job.id)
-        event = retry_until_drained(lambda: outcome.apply(self.store, self.job), self.stop_signals.drain)
+        event = retry_until_drained(lambda: outcome.apply(self.store, self.job), self.drain)
         reason = str(outcome) or type(outcome).__name__
         metrics.ATTEMPTS.labels(event.removeprefix("job.")).inc()
         log.info(event, job_id=self.job.id, attempt=self.job.attempt, reason=reason)
 
     def _fetch(self, key: str, path: Path) -> Path:
         try:
-            self._with_storage(lambda: self._download(key, path))
+            self._with_storage(lambda: download(self.storage, key, path))
         except KeyError as error:
             raise JobFailed(failure("internal_error", f"The input {path.name} no longer exists.")) from error
         return path
-
-    def _download(self, key: str, path: Path) -> None:
-        size = self.storage.stat(key).size_bytes
-        with path.open("wb") as file:
-            for piece in self.storage.read(key, 0, size):
-                file.write(piece)
 
     def _with_storage(self, call: Callable[[], None]) -> None:
         """Repeats `call` until the storage answers, because a finished video is expensive to generate again."""

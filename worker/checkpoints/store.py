@@ -16,7 +16,7 @@ import structlog
 
 from jobs.errors import JobNotFound, QueueUnavailable, StorageUnavailable
 from jobs.model.job import Job
-from jobs.storage.interface import Storage, read_all
+from jobs.storage.interface import Storage, download, read_all
 from jobs.storage.paths import checkpoint_prefix
 from jobs.store.transitions import JobTable
 from worker.checkpoints.format import NAME, Checkpoint, InvalidCheckpoint, parse_checkpoint, read_checkpoint
@@ -88,9 +88,7 @@ class CheckpointStore:
 
     def _download(self, key: str, path: Path) -> None:
         unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        with unfinished.open("wb") as file:
-            for piece in self.storage.read(key, 0, self.storage.stat(key).size_bytes):
-                file.write(piece)
+        download(self.storage, key, unfinished)
         unfinished.replace(path)
 
     # ---- during the run
@@ -174,7 +172,9 @@ class CheckpointStore:
             self._stored.add(name)
         self.storage.put_bytes(f"{prefix}{self.job.handover}/{NAME}", checkpoint.model_dump_json().encode())
         crash_point("checkpoint.stored")
-        log.info("checkpoint.stored", job_id=self.job.id, step=checkpoint.step, seconds=round(_since(started), 3))
+        log.info(
+            "checkpoint.stored", job_id=self.job.id, step=checkpoint.step, seconds=round(time.monotonic() - started, 3)
+        )
         self._drop_old_states(checkpoint)
         return True
 
@@ -206,7 +206,3 @@ def sweep_checkpoints(root: Path, table: JobTable) -> None:
         except QueueUnavailable:
             return
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _since(started: float) -> float:
-    return time.monotonic() - started

@@ -17,8 +17,9 @@ from easyanimate.errors import Interrupted
 from jobs.logs import configure_logging
 from worker.engine.model_cache import Loader, ModelCache
 from worker.parent_death import die_with_parent
+from worker.protocol.control import RunControl
 from worker.protocol.errors import to_failed, to_not_loaded
-from worker.protocol.messages import Cancel, Command, Done, Event, Failed, LoadModel, NotLoaded, Pause, Run
+from worker.protocol.messages import Cancel, Command, Done, Failed, LoadModel, NotLoaded, Pause, Run
 
 log = structlog.get_logger()
 
@@ -33,14 +34,13 @@ class CommandListener:
         self._paused: set[str] = set()
         Thread(target=self._listen, name="commands", daemon=True).start()
 
-    def check(self, run: Run) -> None:
-        """Raises Interrupted if this run was cancelled."""
+    def control(self, run: Run) -> RunControl:
+        """The control of this run."""
+        return RunControl(self._connection.send, lambda: self._check(run), lambda: run.id in self._paused)
+
+    def _check(self, run: Run) -> None:
         if run.id in self._cancelled:
             raise Interrupted("the run was cancelled")
-
-    def wants_pause(self, run: Run) -> bool:
-        """Whether another worker shall resume this run."""
-        return run.id in self._paused
 
     def _listen(self) -> None:
         try:
@@ -70,11 +70,7 @@ def run_engine(connection: Connection, make_loader: Callable[[], Loader]) -> int
         connection.send(to_not_loaded(command.model, error, is_fatal=True))
         return 1
     while isinstance(command, LoadModel | Run):
-        event: Event
-        if isinstance(command, LoadModel):
-            event = models.load(command)
-        else:
-            event = _run(models, command, connection.send, listener)
+        event = models.load(command) if isinstance(command, LoadModel) else _run(models, command, listener)
         connection.send(event)
         if isinstance(event, Failed | NotLoaded) and event.is_fatal:
             return 1
@@ -82,10 +78,9 @@ def run_engine(connection: Connection, make_loader: Callable[[], Loader]) -> int
     return 0
 
 
-def _run(models: ModelCache, run: Run, send: Callable[[Event], None], listener: CommandListener) -> Done | Failed:
+def _run(models: ModelCache, run: Run, listener: CommandListener) -> Done | Failed:
     try:
-        generator = models.use(run.request.model)
-        return generator.make(run, send, lambda: listener.check(run), lambda: listener.wants_pause(run))
+        return models.use(run.request.model).make(run, listener.control(run))
     except Exception as error:  # of any kind: the supervisor needs a reply
         event = to_failed(error)
         if event.code != "cancelled":

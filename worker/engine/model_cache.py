@@ -1,15 +1,15 @@
 """The loaded models of an engine. The least recently used ones are evicted when another model needs memory."""
 
 import time
-from collections.abc import Callable
 from typing import Protocol
 
 import structlog
 
 from jobs.model.model_card import ModelCard
 from worker.models.memory_budget import MemoryBudget, models_to_evict
+from worker.protocol.control import RunControl
 from worker.protocol.errors import is_out_of_memory, to_not_loaded
-from worker.protocol.messages import Done, Event, Loaded, LoadModel, NotLoaded, Ready, Run
+from worker.protocol.messages import Done, Loaded, LoadModel, NotLoaded, Ready, Run
 from worker.settings import Memory
 
 log = structlog.get_logger()
@@ -26,13 +26,8 @@ class Generator(Protocol):
     def memory(self) -> Memory:
         """The memory profile of the model."""
 
-    def make(
-        self, run: Run, send: Callable[[Event], None], check: Callable[[], None], wants_pause: Callable[[], bool]
-    ) -> Done:
-        """Generates one video. `send` sends events; `check`, which is called often, raises Interrupted.
-
-        When `wants_pause` is true, it writes a checkpoint and raises Interrupted.
-        """
+    def make(self, run: Run, control: RunControl) -> Done:
+        """Generates one video. On a cancel or a pause it raises Interrupted; before a pause it writes a checkpoint."""
 
 
 class Loader(Protocol):

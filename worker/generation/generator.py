@@ -1,6 +1,5 @@
 """Generates the result of a run, an MP4 or a PNG, with one loaded model."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -27,7 +26,7 @@ from worker.output.previews import Previews
 from worker.output.video_file import check_video
 from worker.protocol.control import RunControl
 from worker.protocol.errors import TooLarge
-from worker.protocol.messages import Done, Event, Run
+from worker.protocol.messages import Done, Run
 from worker.protocol.progress import PhaseTimer
 from worker.settings import Memory
 
@@ -57,20 +56,14 @@ class VideoGenerator:
         return cls(*load_pipeline(folder, card, torch_device, dtype, memory), card, folder.parent)
 
     @torch.inference_mode()
-    def make(
-        self,
-        run: Run,
-        send: Callable[[Event], None],
-        check: Callable[[], None],
-        wants_pause: Callable[[], bool] = lambda: False,
-    ) -> Done:
+    def make(self, run: Run, control: RunControl) -> Done:
         """Writes the result of `run` to its path, and `manifest.json` beside it.
 
-        Resumes from the best checkpoint of another attempt. Raises Interrupted from `check` or when `wants_pause` is
-        true, RequestRefused, BrokenVideo, or what the library raises.
+        Resumes from the best checkpoint of another attempt. Raises Interrupted on a cancel or a pause,
+        RequestRefused, BrokenVideo, or what the library raises.
         """
         try:
-            return self._make(run, RunControl(send, check, wants_pause))
+            return self._make(run, control)
         except (torch.OutOfMemoryError, MemoryError) as error:
             raise TooLarge(self._size_hint(run.request)) from error
 

@@ -12,8 +12,8 @@ class RunControl:
     """`send` sends an event, `check` raises Interrupted on a cancel, `wants_pause` is true when the worker drains."""
 
     send: Callable[[Event], None]
-    check: Callable[[], None]
-    wants_pause: Callable[[], bool]
+    check: Callable[[], None] = lambda: None
+    wants_pause: Callable[[], bool] = lambda: False
 
     def check_all(self) -> None:
         """Raises Interrupted on a cancel or a pause, at a point where there is nothing new to checkpoint."""

@@ -7,6 +7,7 @@ between any two statements, accepts remote commands, and calls functions whose n
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -28,6 +29,23 @@ log = structlog.get_logger()
 
 WAIT_S = 1  # for a ticket; then signals and the engine's messages are processed
 WORKER_TTL_S = 20  # RQ keeps the entry of a worker for a minute more
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """An entry that was taken from the queue of a model."""
+
+    entry: RQJob
+    model: str
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the entry names the task of tickets and nothing else."""
+        entry = self.entry
+        try:
+            return (entry.func_name, entry.instance, list(entry.args), dict(entry.kwargs)) == (TASK, None, [], {})
+        except DeserializationError:
+            return False
 
 
 class TicketQueue(Queue):
@@ -69,8 +87,8 @@ class RQWorker:
         with suppress(QueueUnavailable), redis_errors():
             self._worker.register_death()
 
-    def wait_for_ticket(self, models: Sequence[str]) -> tuple[RQJob, str] | None:
-        """Waits up to a second for an entry in the queues of `models`, in this order; returns it with its model."""
+    def wait_for_ticket(self, models: Sequence[str]) -> Ticket | None:
+        """Waits up to a second for an entry in the queues of `models`, in this order."""
         with redis_errors():
             if is_suspended(self.redis, self._worker):  # by `rq suspend`; this call is RQ's heartbeat, too
                 self._worker.set_state(WorkerStatus.SUSPENDED)
@@ -82,16 +100,19 @@ class RQWorker:
                 result = TicketQueue.dequeue_any(queues, WAIT_S, self.redis, serializer=JSONSerializer)
             except DequeueTimeout:
                 return None
+            except ValueError:  # RQ cannot parse the entry; it is removed already
+                log.exception("entry.unreadable")
+                return None
         if result is None:
             return None
         entry, queue = result
-        return entry, next(model for model, own in self._queues.items() if own.key == queue.key)
+        return Ticket(entry, next(model for model, own in self._queues.items() if own.key == queue.key))
 
-    def refuse(self, entry: RQJob) -> None:
-        """Deletes an entry that is no ticket; nothing that it names is imported or called."""
-        log.error("entry.refused", entry=entry.id)
+    def refuse(self, ticket: Ticket) -> None:
+        """Deletes an entry that is not valid; nothing that it names is imported or called."""
+        log.error("entry.refused", entry=ticket.entry.id)
         with redis_errors():
-            entry.delete(remove_from_queue=False)
+            ticket.entry.delete(remove_from_queue=False)
 
     def restore_ticket(self, model: str) -> None:
         """Adds the ticket of a job that this worker leaves to others."""
@@ -99,10 +120,10 @@ class RQWorker:
             reconcile_tickets(self.redis, model)
 
     @contextmanager
-    def busy_with(self, ticket: RQJob) -> Iterator[None]:
+    def busy_with(self, ticket: Ticket) -> Iterator[None]:
         """Inside, RQ shows the worker as busy with `ticket`. This only informs operators, so Redis may be away."""
         with suppress(QueueUnavailable), redis_errors():
-            self._running = ticket, self._worker.prepare_execution(ticket)
+            self._running = ticket.entry, self._worker.prepare_execution(ticket.entry)
         try:
             yield
         finally:
@@ -117,20 +138,12 @@ class RQWorker:
             with redis_errors():
                 self._worker.maintain_heartbeats(*running)
 
-    def _end_execution(self, ticket: RQJob, execution: Execution) -> None:
+    def _end_execution(self, entry: RQJob, execution: Execution) -> None:
         with self.redis.pipeline() as pipe:
             self._worker.increment_successful_job_count(pipe)
-            self._worker.cleanup_execution(ticket, pipe, execution)
+            self._worker.cleanup_execution(entry, pipe, execution)
             self._worker.set_state(WorkerStatus.IDLE, pipe)
             pipe.execute()
-
-
-def is_ticket(entry: RQJob) -> bool:
-    """Whether `entry` names the task of a ticket and nothing else."""
-    try:
-        return (entry.func_name, entry.instance, list(entry.args), dict(entry.kwargs)) == (TASK, None, [], {})
-    except DeserializationError:
-        return False
 
 
 def _open_queue(redis: Redis, model: str) -> TicketQueue:

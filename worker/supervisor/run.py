@@ -5,7 +5,6 @@ import time
 
 import structlog
 
-from jobs.queue.registry import Registry
 from jobs.redis.connection import connect
 from jobs.storage.factory import open_storage
 from jobs.store.leases import WorkerJobs
@@ -86,10 +85,9 @@ def _run_jobs(
     redis = connect(url, retries=REDIS_RETRIES)
     store = WorkerJobs(JobTable(redis, lease_s=settings.lease_s))
     context = WorkerContext(settings, store, open_storage(settings), engine, drain, served)
-    supervisor = retry_until_drained(
-        lambda: Supervisor(name, connect(url, retries=REDIS_RETRIES), context, spool), drain
-    )
-    announcer = Announcer(Registry(redis), served, engine, supervisor.rq_worker, name, settings.models_dir)
+    rq_redis = connect(url, retries=REDIS_RETRIES)
+    supervisor = retry_until_drained(lambda: Supervisor(name, rq_redis, context, spool), drain)
+    announcer = Announcer(supervisor)
     announcer.start()
     try:
         sweep_checkpoints(settings.checkpoints, store.table)  # of jobs that ended while no worker ran on this host

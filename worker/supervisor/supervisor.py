@@ -13,7 +13,6 @@ from contextlib import suppress
 
 import structlog
 from redis import Redis
-from rq.job import Job as RQJob
 
 from jobs.errors import JobNotFound, QueueUnavailable
 from jobs.model.job import Job
@@ -25,7 +24,7 @@ from worker.checkpoints.store import sweep_checkpoints
 from worker.crash_points import crash_point
 from worker.drain import Drain, retry_until_drained
 from worker.supervisor.model_rotation import ModelRotation
-from worker.supervisor.rq_worker import RQWorker, is_ticket
+from worker.supervisor.rq_worker import RQWorker, Ticket
 from worker.supervisor.spool import Spool
 
 log = structlog.get_logger()
@@ -73,12 +72,12 @@ class Supervisor:
             with suppress(QueueUnavailable):  # raised when Redis is away and the drain is over
                 retry_until_drained(self.rq_worker.register, self.context.drain)
                 while (ticket := self.next_ticket()) is not None:
-                    self.run_ticket(*ticket)
+                    self.run_ticket(ticket)
         finally:
             self.rq_worker.unregister()
 
-    def next_ticket(self) -> tuple[RQJob, str] | None:
-        """Waits for a ticket and returns it with its model; None when the worker takes no more jobs."""
+    def next_ticket(self) -> Ticket | None:
+        """Waits for a ticket; None when the worker takes no more jobs."""
         while not self.context.drain.has_begun:
             self.context.engine.drain_messages()
             self._withdraw_broken()
@@ -90,13 +89,13 @@ class Supervisor:
                 return ticket
         return None
 
-    def run_ticket(self, ticket: RQJob, model: str) -> None:
-        """Runs the next job of `model`, if one waits. A ticket is used up in any case: the keeper counts them."""
-        if not is_ticket(ticket):
+    def run_ticket(self, ticket: Ticket) -> None:
+        """Runs the next job of the model, if one waits. The ticket is used up in any case: the keeper counts them."""
+        if not ticket.is_valid:
             self.rq_worker.refuse(ticket)
             return
-        self.rotation.served(model)
-        if (job := self._next_job(model)) is not None:
+        self.rotation.served(ticket.model)
+        if (job := self._next_job(ticket.model)) is not None:
             with self.rq_worker.busy_with(ticket):
                 outcome = self._run_attempt(job)
             self._after_attempt(job, outcome)
@@ -127,7 +126,7 @@ class Supervisor:
         if not self.context.drain.has_begun and model in self.context.served.cards and engine.may_load(model):
             engine.start(model)  # when the engine died, it loads the model before the next job comes
 
-    def _wait_for_ticket(self) -> tuple[RQJob, str] | None:
+    def _wait_for_ticket(self) -> Ticket | None:
         try:
             return self.rq_worker.wait_for_ticket(self.rotation.order(self.context.engine.loaded))
         except QueueUnavailable:

@@ -109,7 +109,7 @@ class SteppedWorker:
         """Takes one ticket and runs it. Raises Drained if the worker takes no more tickets."""
         if (ticket := self.supervisor.next_ticket()) is None:
             raise Drained
-        self.supervisor.run_ticket(*ticket)
+        self.supervisor.run_ticket(ticket)
 
     def _supervisor(self, context: WorkerContext) -> Supervisor:
         url = context.settings.redis_url.get_secret_value()

@@ -15,6 +15,7 @@ from jobs.model.states import Phase
 from worker.checkpoints.format import Checkpoint, NamedFile, attempts_in, read_checkpoint
 from worker.engine.__main__ import start
 from worker.models.memory_budget import MemoryBudget
+from worker.protocol.control import RunControl
 from worker.protocol.errors import BrokenVideo
 from worker.protocol.messages import (
     Checkpointed,
@@ -61,16 +62,14 @@ class FixtureGenerator:
         self.card = card
         self.memory = memory
 
-    def make(
-        self, run: Run, send: Callable[[Event], None], check: Callable[[], None], wants_pause: Callable[[], bool]
-    ) -> Done:
+    def make(self, run: Run, control: RunControl) -> Done:
         """Behaves as the prompt says: "brief" lasts two seconds, "steady" four, "slow" half a minute.
 
         "deaf" lasts as long and ignores a cancel. "once" exits in its first attempt. "tight" is out of memory in the
         normal profile, "jealous" is out of memory beside other models. With "windows" each step writes a segment;
         with "windows once" the engine exits at the third step of the first attempt.
         """
-        prompt = run.request.prompt
+        prompt, send = run.request.prompt, control.send
         send(Progress(Phase.ENCODING, 0, STEPS))
         first = self._resume(run, send)
         for step in range(first, STEPS):
@@ -81,13 +80,13 @@ class FixtureGenerator:
                 os._exit(3)
             if (prompt == "tight" and self.memory == "normal") or (prompt == "jealous" and len(LOADED) > 1):
                 raise OutOfMemoryError("CUDA out of memory")
-            self._work(prompt, check)
-            check()
+            self._work(prompt, control.check)
+            control.check()
             self._segment(run, step, send)
             if run.request.preview_every_steps:
                 send(Preview(b"RIFF preview %d" % step, step, STEPS))
             self._keep(run, step + 1, send)
-            if wants_pause():
+            if control.wants_pause():
                 raise Interrupted("the run is paused")
         send(Progress(Phase.DENOISING, STEPS, STEPS))
         content = b"%d" % run.request.seed + b"".join(path.read_bytes() for path in run.inputs.values())

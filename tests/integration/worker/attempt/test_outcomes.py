@@ -269,7 +269,7 @@ def test_a_ticket_received_during_a_drain_leases_no_job(
     first, _ = submit("a red ball"), submit("a blue ball")
     ticket = worker.supervisor.next_ticket()
     context.drain.begin()
-    worker.supervisor.run_ticket(*ticket)
+    worker.supervisor.run_ticket(ticket)
     assert store.queue_position(store.get(first.id)) == 0
 
 

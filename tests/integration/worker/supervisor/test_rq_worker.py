@@ -57,7 +57,7 @@ def test_a_heartbeat_renews_the_entries_of_a_busy_worker(
     worker: Any, rq_worker: RQWorker, submit: Submit, redis: Redis
 ) -> None:
     submit("a red ball")
-    ticket, _ = worker.supervisor.next_ticket()
+    ticket = worker.supervisor.next_ticket()
     with rq_worker.busy_with(ticket):
         expiring = [key for key in redis.keys("rq:*") if 0 < redis.ttl(key) < 3600]
         for key in expiring:
@@ -65,14 +65,22 @@ def test_a_heartbeat_renews_the_entries_of_a_busy_worker(
         rq_worker.heartbeat()
         assert len(expiring) == 4
         assert all(redis.ttl(key) > 5 for key in expiring)
-    assert redis.exists(ticket.key)
+    assert redis.exists(ticket.entry.key)
 
 
-def test_a_suspended_worker_takes_no_ticket(rq_worker: RQWorker, submit: Submit, redis: Redis) -> None:
+def test_a_suspended_worker_receives_no_ticket(rq_worker: RQWorker, submit: Submit, redis: Redis) -> None:
     submit("a red ball")
     suspend(redis)
     assert rq_worker.wait_for_ticket([MODEL]) is None
     resume(redis)
+    assert rq_worker.wait_for_ticket([MODEL]) is not None
+
+
+def test_an_entry_that_rq_cannot_parse_is_dropped(rq_worker: RQWorker, submit: Submit, redis: Redis) -> None:
+    submit("a red ball")
+    redis.hset(f"rq:job:{TICKET}", "created_at", "yesterday")
+    assert rq_worker.wait_for_ticket([MODEL]) is None
+    rq_worker.restore_ticket(MODEL)
     assert rq_worker.wait_for_ticket([MODEL]) is not None
 
 

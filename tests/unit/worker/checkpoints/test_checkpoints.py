@@ -20,6 +20,7 @@ from worker.checkpoints.format import NAME, attempts_in, read_checkpoint
 from worker.checkpoints.state_file import load_state, save_state
 from worker.generation import fingerprint
 from worker.generation.generator import VideoGenerator
+from worker.protocol.control import RunControl
 from worker.protocol.messages import Checkpointed, Checkpoints, Progress, Resumed, Run, SegmentWritten
 
 MODEL = "easyanimate-v3-tiny"
@@ -59,7 +60,8 @@ class Bench:
                 raise Interrupted("as a crash would")
 
         try:
-            return self.generator.make(run, events.append, check, lambda: pause and is_time()).sha256, events
+            control = RunControl(events.append, check, lambda: pause and is_time())
+            return self.generator.make(run, control).sha256, events
         except Interrupted:
             return None, events
 
@@ -84,7 +86,8 @@ def bench(generator: VideoGenerator, tmp_path: Path) -> Bench:
 def clean(generator: VideoGenerator, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The SHA-256 of an uninterrupted run without checkpoints."""
     path = tmp_path_factory.mktemp("clean") / "video.mp4"
-    return generator.make(Run("run", VideoRequest.model_validate(REQUEST), path), lambda _: None, lambda: None).sha256
+    run = Run("run", VideoRequest.model_validate(REQUEST), path)
+    return generator.make(run, RunControl(lambda _: None)).sha256
 
 
 def resumed_step(events: list[Any]) -> int | None:

@@ -16,6 +16,7 @@ from easyanimate.files.video_file import probe
 from jobs.model.request import VideoRequest
 from jobs.model.states import Phase
 from worker.generation.generator import VideoGenerator
+from worker.protocol.control import RunControl
 from worker.protocol.errors import BrokenVideo
 from worker.protocol.messages import Done, Event, Progress, Run
 
@@ -57,7 +58,7 @@ def make(
     **changes: Any,
 ) -> Done:
     inputs = {"image.png": image} if image else {}
-    return maker.make(Run("run", request(**changes), path, inputs), send, check)
+    return maker.make(Run("run", request(**changes), path, inputs), RunControl(send, check))
 
 
 def stop() -> None:

@@ -24,6 +24,7 @@ from worker.generation.generator import VideoGenerator
 from worker.generation.source_video import source_frames
 from worker.models.lora_index import list_lora_files
 from worker.output.previews import NO_MEMORY
+from worker.protocol.control import RunControl
 from worker.protocol.errors import RequestRefused, to_failed
 from worker.protocol.messages import Done, Preview, Run, SegmentWritten
 
@@ -58,7 +59,7 @@ def make(maker: VideoGenerator, tmp_path: Path) -> Make:
         keys = {path.name: f"{path.stem}_key" for path in files}
         video_request = request(**changes, **{field: "there" for field in keys.values()})
         run = Run("run", video_request, tmp_path / video_request.result_name, {path.name: path for path in files})
-        return maker.make(run, send, lambda: None)
+        return maker.make(run, RunControl(send))
 
     return make
 
@@ -346,7 +347,7 @@ def test_a_memory_profile_does_not_change_the_frames(make: Make, models_dir: Pat
     careful = VideoGenerator.load(models_dir / MODEL, "cpu", "float32", memory)
     make(num_frames=8)
     expected = frames(tmp_path / "video.mp4")
-    careful.make(Run("run", request(num_frames=8), tmp_path / "careful.mp4"), lambda _: None, lambda: None)
+    careful.make(Run("run", request(num_frames=8), tmp_path / "careful.mp4"), RunControl(lambda _: None))
     assert np.abs(frames(tmp_path / "careful.mp4") - expected).mean() <= 3  # of 255
 
 
