@@ -21,7 +21,7 @@ from jobs.storage.paths import INPUT_FILES, content_type_of, result_key
 from jobs.store.leases import WorkerJobs
 from worker import metrics
 from worker.attempt.engine_process import EngineProcess
-from worker.attempt.engine_session import EngineSession, Note
+from worker.attempt.engine_session import EngineSession
 from worker.attempt.heartbeat import Heartbeat
 from worker.attempt.outcomes import AttemptEnded, Drained, EngineLost, JobFailed, LeaseLost
 from worker.attempt.partial_results import PartialResultUploader
@@ -30,7 +30,7 @@ from worker.checkpoints.store import CheckpointStore
 from worker.crash_points import crash_point
 from worker.drain import Drain, retry_until_drained
 from worker.models.served import ServedModels
-from worker.protocol.messages import Checkpointed, Checkpoints, Done, Preview, Run, SegmentWritten
+from worker.protocol.messages import Checkpointed, Checkpoints, Done, Note, Preview, Run, SegmentWritten
 from worker.settings import WorkerSettings
 
 log = structlog.get_logger()

@@ -163,7 +163,7 @@ class EngineProcess:
         log.info("engine.started", engine_pid=self._process.pid)
 
     def _on_ready(self, event: Ready) -> None:
-        self._end_load(event.card.name)
+        self._loading = [model for model in self._loading if model != event.card.name]
         self._crashes.pop(event.card.name, None)
         metrics.LOADS.labels(event.card.name).observe(event.seconds)
         for name in event.dropped:
@@ -172,12 +172,8 @@ class EngineProcess:
 
     def _on_not_loaded(self, event: NotLoaded) -> None:
         if not event.is_fatal:  # a fatal error is the engine's, not the model's
-            self._end_load(event.model)
+            self._loading = [model for model in self._loading if model != event.model]
             self.broken[event.model] = event.reason
-
-    def _end_load(self, model: str) -> None:
-        if model in self._loading:
-            self._loading.remove(model)
 
     def _record_crash(self) -> None:
         if not self._loading:

@@ -12,26 +12,11 @@ from worker.attempt.engine_process import LOWER, EngineDied, EngineProcess
 from worker.attempt.outcomes import AttemptEnded, Drained, EngineLost, JobFailed, ModelBroken, OutOfMemory
 from worker.attempt.stop_signals import StopSignals
 from worker.attempt.watchdog import ProgressRate
-from worker.protocol.messages import (
-    Cancel,
-    Checkpointed,
-    Done,
-    Event,
-    Failed,
-    NotLoaded,
-    Pause,
-    Preview,
-    Progress,
-    Ready,
-    Resumed,
-    Run,
-    SegmentWritten,
-)
+from worker.protocol.messages import Cancel, Done, Event, Failed, Note, NotLoaded, Pause, Progress, Ready, Run
 from worker.settings import WorkerSettings
 
 log = structlog.get_logger()
 T = TypeVar("T")
-Note = Resumed | Checkpointed | Preview | SegmentWritten
 
 POLL_S = 0.05  # between two checks of signals and silence
 RELEASE_S = 3.0  # of the grace, for the current step and to store its checkpoint

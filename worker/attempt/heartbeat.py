@@ -13,7 +13,7 @@ from jobs.errors import QueueUnavailable
 from jobs.model.job import Job
 from jobs.queue import wakeup
 from jobs.redis.connection import redis_errors
-from jobs.store.leases import HeartbeatReply, WorkerJobs
+from jobs.store.leases import WorkerJobs
 from worker.protocol.messages import Progress
 
 log = structlog.get_logger()
@@ -105,22 +105,19 @@ class Heartbeat:
 
     def _send(self, progress: Progress | None) -> bool:
         """Sends a heartbeat, with progress if there is any; returns whether Redis has it."""
+        attempt = self.job_id, self.token
         try:
-            self._handle(self._call_store(progress))
+            if progress is None:
+                reply = self.store.heartbeat(*attempt)
+            else:
+                reply = self.store.report(*attempt, progress.phase, progress.step, progress.total_steps)
         except QueueUnavailable:
             log.warning("redis.away", job_id=self.job_id)
             return False
-        return True
-
-    def _call_store(self, progress: Progress | None) -> HeartbeatReply:
-        if progress is None:
-            return self.store.heartbeat(self.job_id, self.token)
-        return self.store.report(self.job_id, self.token, progress.phase, progress.step, progress.total_steps)
-
-    def _handle(self, reply: HeartbeatReply) -> None:
         if not reply.is_held:
             self.is_lost.set()
         if reply.cancel_requested:
             self.is_cancelled.set()
         if reply.is_late:
             self.is_late.set()
+        return True

@@ -176,4 +176,5 @@ class Failed:
 
 
 Command = LoadModel | Run | Cancel | Pause | Shutdown
-Event = Ready | NotLoaded | Progress | Resumed | Checkpointed | Preview | SegmentWritten | Done | Failed
+Note = Resumed | Checkpointed | Preview | SegmentWritten  # the events of a run beside progress and its end
+Event = Ready | NotLoaded | Progress | Note | Done | Failed

@@ -1,6 +1,7 @@
 """Announces every few seconds the models that this worker serves and has loaded, and its LoRAs."""
 
 import time
+from contextlib import suppress
 from threading import Event, Thread
 
 import structlog
@@ -32,10 +33,8 @@ class Announcer:
         """Withdraws the models; when Redis is away, the announcement expires."""
         self._stopped.set()
         self._thread.join()
-        try:
+        with suppress(QueueUnavailable):
             self._withdraw(self._announced)
-        except QueueUnavailable:
-            log.warning("redis.away")
 
     def _run(self) -> None:
         announced, announced_at = None, 0.0
