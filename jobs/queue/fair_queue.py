@@ -24,10 +24,10 @@ from jobs.redis.keys import unserved_key, waiting_keys
 _FIRST_TURN = 1000
 _ARRIVALS = 2**25
 
-# KEYS: the turns, the waiting jobs of the job's priority, those of the other priorities. ARGV: job, line (the jobs of one
-# caller and priority), head start. The hash of turns has `turn`, the latest one served; `arrivals`; and for each line the
-# turn of its next job and the number of its waiting jobs. A new line gets the turn of the first waiting job; without
-# one, the latest turn served.
+# KEYS: the turns, the waiting jobs of the job's priority, those of the other priorities. ARGV: job, line (the jobs of
+# one caller and priority), head start. The hash of turns has `turn`, the latest one served; `arrivals`; and for each
+# line the turn of its next job and the number of its waiting jobs. A new line gets the turn of the first waiting job;
+# without one, the latest turn served.
 _ENTER = f"""
 if redis.call('ZSCORE', KEYS[2], ARGV[1]) then return end
 local turn = tonumber(redis.call('HGET', KEYS[1], 'turn') or {_FIRST_TURN})
