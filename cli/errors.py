@@ -22,9 +22,10 @@ def exit_on_error(
 
     With the message `on_interrupt`, Ctrl-C ends it with 130.
     """
+    handled: tuple[type[Exception], ...] = (CommandError, *errors)
     try:
         yield
-    except (CommandError, *errors) as error:
+    except handled as error:
         typer.echo(f"easyanimate {command}: {error}", err=True)
         raise typer.Exit(code) from error
     except KeyboardInterrupt as error:

@@ -54,7 +54,7 @@ def watch(video_id: VideoId, url: Url = None) -> None:
         typer.echo(f"{record['size']}, {record['num_frames']} frames, seed {record['seed']}; {phase_table(record)}")
 
 
-def download(
+def download_video(
     video_id: VideoId,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The file. Default: the id with .mp4.")] = None,
     url: Url = None,
@@ -74,5 +74,5 @@ def _client(command: str, url: str | None) -> Iterator[Client]:
 
 def add_remote(app: typer.Typer) -> None:
     """Adds the three commands."""
-    for command in (submit, watch, download):
-        app.command()(command)
+    for name, command in (("submit", submit), ("watch", watch), ("download", download_video)):
+        app.command(name)(command)
