@@ -5,15 +5,35 @@ rows are created inside Redis (`jobs/webhooks/scripts.py`), which reads the endp
 without a round trip.
 """
 
+import json
 import secrets
+from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from redis.client import Pipeline
 
 from jobs.model.job import Job
 from jobs.redis.keys import ledger_key, subscribers_key
-from jobs.webhooks.payload import event_data, webhook_body
 from jobs.webhooks.scripts import FAN_OUT
+
+
+def webhook_body(event_id: str, event_type: str, now: float, data: dict[str, Any]) -> str:
+    """Serialises one event. `now` in unix seconds."""
+    stamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    event = {"id": event_id, "object": "event", "type": event_type, "created_at": int(now), "timestamp": stamp}
+    return json.dumps({**event, "data": data}, ensure_ascii=False, separators=(",", ":"))
+
+
+def event_data(job: Job, event_type: str) -> dict[str, Any]:
+    """Returns the data of the job in an event of this type."""
+    data: dict[str, Any] = {"id": job.id, "status": job.public_status}
+    if event_type == "video.progress":
+        data |= {"phase": job.phase, "step": job.step, "total_steps": job.total_steps}
+    if job.failure:
+        data["error"] = {"code": job.failure.code, "message": job.failure.message}
+    return data
+
 
 LEDGER_TTL_S = 7 * 86_400  # of an ended delivery
 JOB_LEDGER_TTL_S = 14 * 86_400  # of a job's list: three days of tries, the week above, and a margin

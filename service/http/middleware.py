@@ -3,15 +3,20 @@
 import random
 import re
 import time
+from contextvars import ContextVar
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http.rate_limits import ALLOWANCES, rate_limit_headers
 from service.http.request_metrics import RequestMetrics
-from service.http.trace import trace_id, traceparent
 
 log = structlog.get_logger()
+
+TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)  # W3C Trace Context
+traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)  # of the current request
 
 VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _RANDOM = random.Random()  # noqa: S311  request ids are not secret; system randomness is slower
@@ -72,3 +77,9 @@ class RequestLogMiddleware:
 def _request_id(header: str | None) -> str:
     """The client's own id if it is safe in logs and headers, otherwise a new one."""
     return header if header and VALID_ID.fullmatch(header) else f"req_{_RANDOM.getrandbits(96):024x}"
+
+
+def trace_id(header: str | None) -> str | None:
+    """The trace id of a `traceparent` header; None if it is absent or invalid."""
+    match = TRACEPARENT.fullmatch(header) if header else None
+    return match[1] if match else None

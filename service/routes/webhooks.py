@@ -12,7 +12,7 @@ from jobs.model.delivery import Delivery
 from jobs.model.request import WEBHOOK_EVENTS
 from jobs.outbound_http import AddressBlocked, RequestFailed
 from jobs.webhooks.endpoints import OLD_SECRET_S, Endpoint, new_endpoint_id, new_secret
-from jobs.webhooks.payload import webhook_body
+from jobs.webhooks.outbox import webhook_body
 from jobs.webhooks.signature import check_secret, signed_headers
 from service.dependencies import JobDep, OptionalBodyDep, OwnerDep, ResourcesDep
 from service.http.errors import ApiError

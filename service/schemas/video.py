@@ -1,6 +1,9 @@
 """The record of a video as a response: OpenAI's thirteen fields and those of this service."""
 
-from typing import Literal
+import time
+from math import ceil
+from pathlib import PurePosixPath
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -10,6 +13,7 @@ from jobs.model.request import GenerationSettings, LoraChoice, Mode
 from jobs.model.states import Phase, Priority, State
 from jobs.queue.fair_queue import QueuePosition
 from jobs.queue.load import Load
+from jobs.storage.interface import Storage
 from jobs.store.callers.reader import JobVersion
 
 # The percentage at which each phase begins, and the percentage that its steps add.
@@ -191,3 +195,29 @@ def _queue_place(place: QueuePosition | None) -> QueuePlace | None:
 def _eta_s(job: Job, place: QueuePosition | None, load: Load | None) -> float | None:
     seconds = load.eta_s(job, place.position if place else None, progress(job) / 100) if load else None
     return None if seconds is None else round(seconds, 1)
+
+
+LINK_LIFETIME_S = 2 * LINK_REFRESH_S
+
+
+def download_url(job: Job, storage: Storage) -> str | None:
+    """A new link to the completed video; None before its end and after its expiry."""
+    now = time.time()
+    if job.result is None or job.has_expired(now):
+        return None
+    return storage.url(job.result.video_key, link_lifetime_s(job, now), file_name(job))
+
+
+def link_lifetime_s(job: Job, now: float) -> int:
+    """The lifetime of a new link: an hour, or until the files expire. `now` in unix seconds."""
+    return LINK_LIFETIME_S if job.expires_at is None else min(LINK_LIFETIME_S, ceil(job.expires_at - now))
+
+
+def file_name(job: Job) -> str:
+    """The name for the downloaded result."""
+    return f"{job.id}{PurePosixPath(job.request.result_name).suffix}"
+
+
+def record_json(storage: Storage, job: Job) -> dict[str, Any]:
+    """The record with its link, as values of JSON."""
+    return to_video(job, download_url(job, storage)).model_dump(mode="json")

@@ -14,7 +14,7 @@ from jobs.model.request import VideoRequest
 from jobs.storage.paths import INPUT_FILES, input_key, job_prefixes
 from jobs.store.callers.async_submission import ModelOffer
 from service.http.errors import ApiError
-from service.http.trace import traceparent
+from service.http.middleware import traceparent
 from service.resources import Resources
 from service.submission.build import Submission
 from service.submission.capacity import full_reason, retry_after_s

@@ -76,15 +76,15 @@ def test_the_golden_numbers_stay_small() -> None:
 
 @pytest.mark.parametrize("what", FOREIGN)
 def test_no_file_holds_what_is_not_the_projects(what: str) -> None:
-    found = []
+    result = []
     for path in tracked():
         try:
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError:
             continue
         if path != Path(__file__) and re.search(FOREIGN[what], text):
-            found.append(path.relative_to(ROOT).as_posix())
-    assert found == []
+            result.append(path.relative_to(ROOT).as_posix())
+    assert result == []
 
 
 def test_no_pickle_is_tracked() -> None:

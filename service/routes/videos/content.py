@@ -15,7 +15,7 @@ from service.http.errors import ApiError
 from service.http.ranges import range_response
 from service.openapi.headers import request_headers
 from service.openapi.responses import CONTENT_ERRORS, VIDEO_ERRORS, errors, file_responses
-from service.schemas.links import LINK_LIFETIME_S, file_name
+from service.schemas.video import LINK_LIFETIME_S, file_name
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 

@@ -16,7 +16,7 @@ from service.event_feed import EventFeed
 from service.openapi.headers import request_headers, response_headers
 from service.openapi.responses import VIDEO_ERRORS, errors
 from service.resources import Resources
-from service.schemas.links import record_json
+from service.schemas.video import record_json
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 

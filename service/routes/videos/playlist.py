@@ -15,7 +15,7 @@ from service.http.errors import ApiError
 from service.openapi.headers import response_headers
 from service.openapi.responses import VIDEO_ERRORS, errors
 from service.routes.videos.content import refuse_expired, why_not_ready
-from service.schemas.links import link_lifetime_s
+from service.schemas.video import link_lifetime_s
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 

@@ -25,8 +25,7 @@ from service.http.ranges import matches
 from service.openapi.headers import request_headers, response_headers
 from service.openapi.responses import QUERY_ERRORS, VIDEO_ERRORS, errors, not_modified, video_response
 from service.resources import Resources
-from service.schemas.links import download_url
-from service.schemas.video import VideoDeleted, VideoList, etag, poll_after_ms, to_video
+from service.schemas.video import VideoDeleted, VideoList, download_url, etag, poll_after_ms, to_video
 from service.waiting import Condition, is_final, wait_for
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])

@@ -1,0 +1,87 @@
+"""The structure of the code: the size of folders, unique public names, names of constants, and plain words."""
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.plain_english import odd_names
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("service", "jobs", "worker", "cli", "easyanimate")
+MAX_MODULES = 12
+FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+FOLDERS = sorted({path.parent for path in FILES})
+OLD_BOUNDS = re.compile(r"_?(MOST|LONGEST|LARGEST|SHORTEST|FEWEST)(_|$)")
+
+# Functions of the same name that are right: entry points, and commands of the command line that are called as they are
+# typed. A function of a command group is never imported elsewhere.
+COMMON_FUNCTIONS = {"main", "list_"}
+# Identifiers with a word of the list that have a reason: the name belongs to another library or to the API.
+NAMES_WITH_A_REASON: dict[str, str] = {
+    "tell": "a method of Python's file objects",
+    "storage_patience_s": "the field of the public setting EASYANIMATE_STORAGE_PATIENCE_S",
+}
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=relative)
+def test_a_folder_has_at_most_twelve_modules(folder: Path) -> None:
+    modules = [path.name for path in folder.glob("*.py") if path.name != "__init__.py"]
+    assert len(modules) <= MAX_MODULES, modules
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=relative)
+def test_a_package_describes_its_contents(folder: Path) -> None:
+    text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+    assert len(text.split()) >= 5, text
+    assert "TODO" not in text
+
+
+def public_definitions(path: Path) -> Iterator[str]:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+            yield node.name
+
+
+def test_a_public_name_is_defined_once() -> None:
+    places = defaultdict(list)
+    for path in FILES:
+        for name in public_definitions(path):
+            places[name].append(relative(path))
+    twice = {name: files for name, files in places.items() if len(files) > 1 and name not in COMMON_FUNCTIONS}
+    assert not twice
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_bounds_are_called_min_and_max(path: Path) -> None:
+    names = {node.id for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Name)}
+    assert not [name for name in names if OLD_BOUNDS.match(name)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_identifiers_are_words_of_the_field(path: Path) -> None:
+    odd = [
+        (line, name) for line, name in odd_names(path.read_text(encoding="utf-8")) if name not in NAMES_WITH_A_REASON
+    ]
+    assert not odd
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("asked = 1", [(1, "asked")]),
+        ("def tell_all(): ...", [(1, "tell_all")]),
+        ("class ToldStory: ...", [(1, "ToldStory")]),
+        ("def f(given_size): ...", [(1, "given_size")]),
+        ("task = 1\nfoundation = 2\nintake = 3", []),
+    ],
+)
+def test_the_list_of_words_is_applied_to_each_kind_of_name(source: str, expected: list[tuple[int, str]]) -> None:
+    assert odd_names(source) == expected
