@@ -155,7 +155,7 @@ def test_a_damaged_byte_is_detected_by_its_hash(model_copy: Path) -> None:
     path.write_bytes(content)
 
     assert inspect_model(model_copy, hashes=True).problems == (
-        f"{path} is damaged: its hash is not the one it came with",
+        f"{path} is damaged: its hash differs from source.json",
     )
 
 
@@ -207,13 +207,13 @@ def test_values_are_read_only_when_every_byte_is(model_copy: Path) -> None:
 def test_a_file_that_is_in_the_source_and_missing_is_reported(model_copy: Path) -> None:
     write_source(model_copy, {}, {"scheduler/more.json": StoredFile(1, "")})
 
-    assert "more.json is missing, but came with the model" in problems(model_copy)
+    assert "more.json is missing, but source.json lists it" in problems(model_copy)
 
 
 def test_a_file_of_another_size_than_in_the_source_is_reported(model_copy: Path) -> None:
     write_source(model_copy, {}, {"model_index.json": StoredFile(1, "")})
 
-    assert "but came with 1" in problems(model_copy)
+    assert "but had 1 at its arrival" in problems(model_copy)
 
 
 def test_a_damaged_source_file_is_a_problem_and_no_crash(model_copy: Path) -> None:

@@ -112,7 +112,7 @@ def test_an_interruption_is_exit_code_130(tmp_path: Path, monkeypatch: pytest.Mo
     def interrupt(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("easyanimate.models.transfer.hub.pull", interrupt)
+    monkeypatch.setattr("easyanimate.models.transfer.hub.pull_model", interrupt)
 
     code, output = run("pull", "512", "--models-dir", tmp_path)
 

@@ -131,10 +131,10 @@ def test_files_without_a_folder_are_taken_from_a_pipe_under_a_name(
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (tar_of("m/good", "m/../../evil"), "no proper name"),
-        (tar_of("m/good", "/etc/passwd"), "no proper name"),
+        (tar_of("m/good", "m/../../evil"), "no valid path"),
+        (tar_of("m/good", "/etc/passwd"), "no valid path"),
         (tar_of("m/good", "m/good"), "twice"),
-        (tar_of("m/good", "m/good/inside"), "itself a file"),
+        (tar_of("m/good", "m/good/inside"), "inside of a file"),
         (tar_of("m/good", "other/file"), "one folder"),
         (tar_of("m/good", "loose"), "outside of it"),
         (tar_of("m/notes.txt"), "would not load"),

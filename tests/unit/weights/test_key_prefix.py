@@ -20,7 +20,7 @@ def test_a_prefix_before_every_name_is_all_that_differs(prefix: str) -> None:
 
 def test_names_beside_those_with_the_prefix_are_reported() -> None:
     unexpected = {f"first_stage_model.{name}" for name in NAMES} | {"cond_stage_model.weight"}
-    assert "the missing ones are there with the prefix 'first_stage_model.'" in describe_prefix(NAMES, unexpected)
+    assert "the missing names exist with the prefix 'first_stage_model.'" in describe_prefix(NAMES, unexpected)
 
 
 def test_a_prefix_that_the_file_lacks_is_reported() -> None:
