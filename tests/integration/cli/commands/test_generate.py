@@ -202,7 +202,7 @@ def test_words_beyond_the_prompt_limit_are_noted(here: Path) -> None:
         (("--num-frames", "0"), "num_frames must be 1 or more, got 0"),
         (("--num-frames", "100000"), "num_frames must be at most"),
         (("--window", "12"), "a window must have a multiple of 8 frames, got 12"),
-        (("--window", "800"), "windows of at most 48 frames, got --window 800"),
+        (("--window", "800"), "windows of at most 24 frames, got --window 800"),
         (("--overlap", "5"), "overlap must be between 1 and 4"),
         (("--scheduler", "flow"), "scheduler must be one of euler"),
         (("--last-image", "red.png"), "needs a start image"),
