@@ -33,11 +33,11 @@ fix: setup ## format and repair what can be repaired by machine
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-faults: setup ## break everything, in every phase, and measure; writes docs/reliability.md (SEED=7)
+faults: setup ## break everything, in every phase, and measure; writes docs/explanation/reliability.md (SEED=7)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults tour --seed $(or $(SEED),7)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults figures --seed $(or $(SEED),7)
 
-soak: setup ## 500 small jobs while processes are killed at random; writes docs/reliability.md (SEED=7)
+soak: setup ## 500 small jobs while processes are killed at random; writes docs/explanation/reliability.md (SEED=7)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults soak --seed $(or $(SEED),7)
 
 bench: setup ## speed, as ratios measured side by side in one run
@@ -52,10 +52,13 @@ evaluate: setup ## ask the small model 200 held-out captions; tables and contact
 snapshot: ## renew the snapshot of the OpenAPI document, after the API has changed
 	@$(BIN)/python -m tests.integration.service.openapi.snapshot
 
+reference: setup ## write the generated pages of docs/reference, after API, settings, errors or commands have changed
+	@$(BIN)/python docs/reference/generate.py
+
 lock: ## pin all requirements anew (needs uv)
 	@UV=$(UV) deploy/lock.sh
 
 lowest: ## install the lowest versions that pyproject.toml allows, and import every module (TORCH=2.13.0)
 	@PYTHON=$(PYTHON) TORCH=$(TORCH) deploy/lowest.sh
 
-.PHONY: help setup demo serve test check fix faults soak bench rehearsal evaluate lock lowest
+.PHONY: help setup demo serve test check fix faults soak bench rehearsal evaluate snapshot reference lock lowest

@@ -23,6 +23,15 @@ COUNTERS = {
     counters.PHASE_SECONDS: ("easyanimate_phase_seconds", "Seconds of finished jobs per phase.", ("model", "phase")),
     counters.PHASE_COUNT: ("easyanimate_phases", "Phases of finished jobs.", ("model", "phase")),
 }
+# Gauges: name and help. Those of queues have the label `model`.
+QUEUE_GAUGES = (
+    ("easyanimate_queue_depth", "Queued jobs."),
+    ("easyanimate_queue_head_age_seconds", "Seconds that the next job has waited."),
+    ("easyanimate_workers", "Live workers."),
+    ("easyanimate_workers_loaded", "Workers that have the model loaded."),
+)
+RUNNING = ("easyanimate_jobs_running", "Running jobs.")
+REDIS_UP = ("easyanimate_redis_up", "Whether Redis responds; if it does not, the other metrics are missing.")
 
 
 class InstallationCollector(Collector):
@@ -38,31 +47,18 @@ class InstallationCollector(Collector):
         except QueueUnavailable:
             log.warning("redis.unavailable")
             metrics = []
-        yield GaugeMetricFamily("easyanimate_redis_up", "Whether Redis responds.", value=float(bool(metrics)))
+        yield GaugeMetricFamily(*REDIS_UP, float(bool(metrics)))
         yield from metrics
 
     def _queues(self) -> Iterator[Metric]:
-        depth = GaugeMetricFamily("easyanimate_queue_depth", "Queued jobs.", labels=["model"])
-        age = GaugeMetricFamily(
-            "easyanimate_queue_head_age_seconds", "Seconds that the next job has waited.", labels=["model"]
-        )
-        workers = GaugeMetricFamily("easyanimate_workers", "Live workers.", labels=["model"])
-        loaded = GaugeMetricFamily(
-            "easyanimate_workers_loaded", "Workers that have the model loaded.", labels=["model"]
-        )
-        registry = Registry(self.table.redis)
+        registry, table = Registry(self.table.redis), self.table
+        depth, age, workers, loaded = (GaugeMetricFamily(*gauge, labels=["model"]) for gauge in QUEUE_GAUGES)
         for card in registry.cards():
-            depth.add_metric([card.name], self.table.queue_depth(card.name))
+            depth.add_metric([card.name], table.queue_depth(card.name))
             age.add_metric([card.name], self._head_age_s(card.name))
             workers.add_metric([card.name], registry.live_workers(card.name))
             loaded.add_metric([card.name], registry.loaded_workers(card.name))
-        yield from (
-            depth,
-            age,
-            workers,
-            loaded,
-            GaugeMetricFamily("easyanimate_jobs_running", "Running jobs.", self.table.running()),
-        )
+        yield from (depth, age, workers, loaded, GaugeMetricFamily(*RUNNING, table.running()))
 
     def _head_age_s(self, model: str) -> float:
         job_id = fair_queue.peek(self.table.redis, model)

@@ -22,7 +22,7 @@ from jobs.model.failure import CODES, failure  # noqa: E402
 from service.app import create_app  # noqa: E402
 from service.http.error_codes import ERROR_CODES  # noqa: E402
 from service.http.request_metrics import RequestMetrics  # noqa: E402
-from service.metrics import COUNTERS, installation_gauges  # noqa: E402
+from service.metrics import COUNTERS, QUEUE_GAUGES, REDIS_UP, RUNNING  # noqa: E402
 from service.settings import ServiceSettings  # noqa: E402
 from worker import metrics as worker_metrics  # noqa: E402
 
@@ -88,11 +88,11 @@ def errors_page() -> str:
     )
     return (
         f"# Errors\n\n{NOTE}\n## Error responses\n\n"
-        "Each response from status 400 on is `application/problem+json` (RFC 9457) and an error body of OpenAI's API at the\n"
-        "same time. `x-request-id` is on each response. Codes never change their meaning. The message names what would work.\n\n"
+        "Each response from status 400 on is `application/problem+json` (RFC 9457), and OpenAI's error body.\n"
+        "`x-request-id` is on each response. Codes never change their meaning. The message names what would work.\n\n"
         f"{responses}\n## Job errors\n\n"
-        "`error` in the record of a failed video has a code, a message, `retryable` (whether the same request may succeed\n"
-        f"later) and `blame` (`caller`, `model` or `infrastructure`).\n\n{jobs}"
+        "`error` in the record of a failed video has a code, a message, `retryable` (the same request may\n"
+        f"succeed later) and `blame` (`caller`, `model` or `infrastructure`).\n\n{jobs}"
     )
 
 
@@ -109,7 +109,8 @@ def metrics_page() -> str:
     """All Prometheus metrics, by the process that exports them."""
     head = ("metric", "type", "labels", "meaning")
     counters = [(f"`{name}_total`", "counter", ", ".join(labels), text) for name, text, labels in COUNTERS.values()]
-    gauges = [(f"`{one.name}`", one.type, ", ".join(labels), one.documentation) for one, labels in installation_gauges()]
+    gauges = [(f"`{name}`", "gauge", "model", text) for name, text in QUEUE_GAUGES]
+    gauges += [(f"`{name}`", "gauge", "", text) for name, text in (RUNNING, REDIS_UP)]
     requests = [_metric_row(one) for one in RequestMetrics().registry.collect()]
     worker = [
         _metric_row(collector.describe()[0])
@@ -168,7 +169,7 @@ def _plain(text: str | None) -> str:
 def api_page() -> str:
     """Each route with its parameters, fields and codes, from the OpenAPI document."""
     document = create_app(ServiceSettings()).openapi()
-    page = f"# API\n\n{NOTE}\nThe [guide](../guides/api.md) explains how to use it. `/openapi.json` has the whole document.\n"
+    page = f"# API\n\n{NOTE}\nThe [guide](../guides/api.md) explains how to use it. `/openapi.json` has all details.\n"
     for tag in document["tags"]:
         page += f"\n## {tag['name'].capitalize()}\n\n{tag.get('description', '')}\n"
         for path, methods in document["paths"].items():
@@ -236,6 +237,8 @@ def _type(schema: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     if "enum" in whole:
         return ", ".join(f"`{value}`" for value in whole["enum"])
     kind = whole.get("type", "object")
+    if isinstance(kind, list):
+        return " or ".join(kind)
     bounds = [
         f"{word} {whole[key]}"
         for key, word in (("minimum", "from"), ("maximum", "to"), ("maxLength", "at most"), ("maxItems", "at most"))
@@ -243,7 +246,7 @@ def _type(schema: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     ]
     inner = f" of {_type(whole['items'], document)}" if kind == "array" and "items" in whole else ""
     text = f"{kind}{inner} {' '.join(bounds)}".strip()
-    return text + (f", default `{whole['default']}`" if whole.get("default") is not None else "")
+    return text + (f", default `{str(whole['default']).lower()}`" if whole.get("default") not in (None, "") else "")
 
 
 PAGES = {
@@ -255,10 +258,15 @@ PAGES = {
 }
 
 
+def generated(name: str) -> str:
+    """The text of a page."""
+    return re.sub(r"[ \t]+\n", "\n", PAGES[name]())
+
+
 def main() -> None:
     """Writes all pages."""
-    for name, page in PAGES.items():
-        (FOLDER / name).write_text(re.sub(r"[ \t]+\n", "\n", page()), encoding="utf-8")
+    for name in PAGES:
+        (FOLDER / name).write_text(generated(name), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ class VideoReference(RequestModel):
 class RemixVideo(RequestModel):
     """The fields of a remix, which every request for a video has."""
 
-    prompt: Prompt
+    prompt: Prompt = Field(description="What the video shows.")
     priority: Priority = Field(
         Priority.NORMAL,
         description="Jobs of a higher priority start earlier; callers of one priority take turns.",
@@ -135,7 +135,7 @@ class _Generation(RemixVideo):
     """The fields of every request that generates with settings of its own."""
 
     model: Name | None = Field(None, description="May be left out when there is only one.")
-    negative_prompt: str = Field("", max_length=MAX_PROMPT_CHARS)
+    negative_prompt: str = Field("", max_length=MAX_PROMPT_CHARS, description="What the video does not show.")
     size: Size | None = Field(None, description="WIDTHxHEIGHT; or send width and height.")
     width: Integer | None = Field(None, description="Pixels, a multiple of 16.")
     height: Integer | None = Field(None, description="Pixels, a multiple of 16.")
@@ -144,10 +144,16 @@ class _Generation(RemixVideo):
     )
     num_frames: Integer | None = Field(None, description="1 or a multiple of 8; instead of seconds. 1 makes a PNG.")
     fps: Integer | None = Field(None, description="Frames per second; only the model's own rate works in this version.")
-    num_inference_steps: Annotated[int, Field(ge=1), AS_INTEGER] | None = None
-    guidance_scale: Annotated[float, Field(ge=0, le=MAX_GUIDANCE_SCALE), AS_NUMBER] | None = None
+    num_inference_steps: Annotated[int, Field(ge=1), AS_INTEGER] | None = Field(
+        None, description="Denoising steps; the card of the model has the default."
+    )
+    guidance_scale: Annotated[float, Field(ge=0, le=MAX_GUIDANCE_SCALE), AS_NUMBER] | None = Field(
+        None, description="Weight of the prompt; no guidance up to 1."
+    )
     seed: Annotated[int, Field(ge=0, le=2**63 - 1), AS_INTEGER] | None = Field(None, description="Random if absent.")
-    scheduler: Name | None = None
+    scheduler: Name | None = Field(
+        None, description="The scheduler of the denoising; `GET /v1/models` lists the names."
+    )
     loras: Annotated[tuple[Annotated[LoraBody, AS_OBJECT], ...], AS_LIST] = Field(
         default_factory=tuple, max_length=MAX_LORAS
     )

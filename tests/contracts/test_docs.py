@@ -13,6 +13,8 @@ from markdown_it.token import Token
 
 from cli.main import app as command_line
 from cli.settings import ClientSettings
+from docs.reference.generate import PAGES as PAGES_OF_REFERENCE
+from docs.reference.generate import generated
 from jobs.model.failure import CODES
 from jobs.model.request import WEBHOOK_EVENTS
 from service.app import create_app
@@ -21,6 +23,7 @@ from service.schemas.create import CreateVideo
 from service.settings import ServiceSettings
 
 ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs" / "reference"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
@@ -91,11 +94,11 @@ def test_every_command_is_in_the_documentation(command: str) -> None:
     assert command in all_pages()
 
 
-def test_every_setting_is_in_the_runbook() -> None:
+def test_every_setting_is_in_the_reference() -> None:
     expected = set(re.findall(r"^#?(EASYANIMATE_\w+)=", (ROOT / ".env.example").read_text(), re.M))
     expected |= {f"EASYANIMATE_{name.upper()}" for name in ClientSettings.model_fields}
-    runbook = set(re.findall(r"`(EASYANIMATE_\w+)`", (ROOT / "docs" / "operations.md").read_text()))
-    assert runbook == expected
+    listed = set(re.findall(r"^\| `(EASYANIMATE_\w+)`", (REFERENCE / "settings.md").read_text(), re.M))
+    assert listed == expected
 
 
 def routes() -> list[str]:
@@ -105,7 +108,7 @@ def routes() -> list[str]:
 
 
 def unnamed(text: str) -> str:
-    """Whatever a path calls its parameter."""
+    """Paths without the names of their parameters."""
     return re.sub(r"\{\w+\}", "{}", text)
 
 
@@ -116,25 +119,40 @@ def test_every_route_is_in_the_guide(route: str) -> None:
 
 @pytest.mark.parametrize("field", sorted(CreateVideo.model_fields))
 def test_every_field_of_a_request_is_in_the_guide(field: str) -> None:
-    pages = [ROOT / "docs" / "api.md", ROOT / "docs" / "how-to" / "modes.md"]
+    pages = [ROOT / "docs" / "guides" / "api.md", ROOT / "docs" / "guides" / "modes.md"]
     assert any(re.search(rf'[`"]{field}["`]', page.read_text()) for page in pages)
 
 
 @pytest.mark.parametrize("code", sorted(ERROR_CODES))
-def test_every_error_is_in_the_guide_with_its_status(code: str) -> None:
-    assert re.search(rf"\| {ERROR_CODES[code].status} \|[^\n]*`{code}`", (ROOT / "docs" / "api.md").read_text())
+def test_each_error_is_in_the_reference_with_its_status(code: str) -> None:
+    assert re.search(rf"\| {ERROR_CODES[code].status} \|[^\n]*`{code}`", (REFERENCE / "errors.md").read_text())
 
 
 @pytest.mark.parametrize("code", sorted(CODES))
-def test_every_way_a_job_can_fail_is_in_the_guide(code: str) -> None:
-    assert f"`{code}`" in (ROOT / "docs" / "api.md").read_text()
+def test_each_error_of_a_job_is_in_the_reference(code: str) -> None:
+    assert f"`{code}`" in (REFERENCE / "errors.md").read_text()
 
 
 @pytest.mark.parametrize("event", WEBHOOK_EVENTS)
 def test_every_webhook_event_is_in_the_guide(event: str) -> None:
-    assert f"`{event}`" in (ROOT / "docs" / "api.md").read_text()
+    assert f"`{event}`" in (ROOT / "docs" / "guides" / "api.md").read_text()
 
 
 def test_no_page_names_a_route_that_does_not_exist() -> None:
     named = re.findall(r"`((?:GET|POST|DELETE|PUT|PATCH) /v1[^`? ]*)", all_pages())
     assert set(map(unnamed, named)) <= set(map(unnamed, routes()))
+
+
+@pytest.mark.parametrize("name", sorted(PAGES_OF_REFERENCE))
+def test_the_generated_pages_are_those_of_the_code(name: str) -> None:
+    assert (REFERENCE / name).read_text() == generated(name), "run `make reference` and look at what Git shows"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_each_path_in_a_page_exists(page: Path) -> None:
+    if page.name == "CHANGELOG.md":  # it names what was renamed
+        return
+    paths = re.findall(
+        r"`((?:service|jobs|worker|cli|easyanimate|tests|deploy|docs|benchmarks)/[\w./-]+)`", page.read_text()
+    )
+    assert not [path for path in paths if not (ROOT / path).exists()]

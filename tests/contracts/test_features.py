@@ -21,7 +21,7 @@ from service.schemas.video import Video
 from service.settings import ServiceSettings
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "features.md"
+PAGE = ROOT / "docs" / "get-started" / "features.md"
 COLUMNS = ["feature", "REST", "command line", "Python", "proved by"]
 KB = 1000
 

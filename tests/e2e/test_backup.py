@@ -1,6 +1,6 @@
 """The backup and restore of the runbook: a backup is restored, and finished videos survive a total loss of Redis.
 
-The commands are extracted from docs/operations.md.
+The commands are extracted from docs/operations/running.md.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from cli.stack.stack import LocalStack, StackPlan
 from tests.stack_plan import stack_plan
 
 KEYS = {"alice": "sk-of-alice", "bob": "sk-of-bob"}
-RUNBOOK = Path(__file__).parents[2] / "docs" / "operations.md"
+RUNBOOK = Path(__file__).parents[2] / "docs" / "operations" / "running.md"
 
 
 def commands(heading: str) -> list[str]:

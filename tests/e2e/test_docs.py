@@ -29,7 +29,7 @@ PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.
 
 
 def test_these_pages_have_examples() -> None:
-    assert {page.name for page in PAGES} == {"README.md", "api.md", "library.md", "modes.md"}
+    assert {page.name for page in PAGES} == {"README.md", "api.md", "library.md", "modes.md", "quick-start.md"}
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""What a run has measured, written into docs/reliability.md: each kind of run owns a block of the page."""
+"""What a run has measured, written into docs/explanation/reliability.md: each kind of run owns a block of the page."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from statistics import quantiles
 
 from tests.faults.scenario import Outcome
 
-PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "reliability.md"
 
 
 def write_block(name: str, seed: int, started: float, lines: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ app = typer.Typer(help="Train a VAE, a transformer or a LoRA.", no_args_is_help=
 
 Processes = Annotated[int, typer.Option(min=1, help="Number of processes: one per GPU, or one per core without a GPU.")]
 Changes = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Override a setting.")]
-File = Annotated[Path, typer.Argument(help="A .toml or .yaml settings file; see docs/training.md.")]
+File = Annotated[Path, typer.Argument(help="A .toml or .yaml settings file; see docs/guides/training.md.")]
 
 
 class TrainingKind(StrEnum):
