@@ -108,7 +108,8 @@ def write_new(pipe: Pipeline, job: Job) -> None:
     fields = chain.from_iterable(job.to_hash().items())
     pipe.eval(_NEW, len(keys), *keys, job.id, repr(job.created_at), usage.WAITS, tickets.TICKET, *fields)
     fair_queue.push(pipe, job)
-    retention.plan_deadline(pipe, job)
+    if job.deadline is not None:
+        retention.plan_deadline(pipe, job.id, job.deadline)
 
 
 def erase(pipe: Pipeline, job: Job) -> None:

@@ -69,10 +69,9 @@ def remove_from(redis: Redis, queue: CleanupQueue, job_id: str) -> None:
         redis.zrem(queue, job_id)
 
 
-def plan_deadline(pipe: Pipeline, job: Job) -> None:
-    """Adds the deadline of a new job, if any, in `pipe`."""
-    if job.deadline is not None:
-        pipe.zadd(DEADLINES_KEY, {job.id: job.deadline})
+def plan_deadline(pipe: Pipeline, job_id: str, deadline: float) -> None:
+    """Adds the deadline of a new job to `pipe`, in unix seconds."""
+    pipe.zadd(DEADLINES_KEY, {job_id: deadline})
 
 
 def remove_deadline(pipe: Pipeline, job: Job) -> None:
