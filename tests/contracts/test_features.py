@@ -148,7 +148,7 @@ def pictures() -> Iterator[Path]:
 
 
 def test_its_pictures_are_all_there_and_no_others() -> None:
-    shown = re.findall(r"\]\(images/([\w.-]+)\)", PAGE.read_text())
+    shown = re.findall(r"\]\(\.\./images/([\w.-]+)\)", PAGE.read_text())
     assert sorted(shown) == [path.name for path in pictures()]
 
 

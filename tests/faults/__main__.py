@@ -1,4 +1,4 @@
-"""`python -m tests.faults tour|figures|soak`: break everything, measure, and write down in docs/explanation/reliability.md."""
+"""`python -m tests.faults tour|figures|soak`: tests failures and writes docs/explanation/reliability.md."""
 
 import argparse
 import random

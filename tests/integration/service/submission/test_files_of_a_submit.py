@@ -21,7 +21,7 @@ MAX_FILES, MAX_MOVES = 42, 150
 
 
 class Trace:
-    """The files of the packages that run while it is on, and how often a call is in another file than the one before."""
+    """The files of the packages that run, and how often a call is in another file than the previous call."""
 
     def __init__(self) -> None:
         self.files: set[str] = set()
