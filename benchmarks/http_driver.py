@@ -58,7 +58,7 @@ def drive(urls: Sequence[str], make: Callable[[int], bytes], count: int, connect
 
 
 def request(url: str, request: bytes) -> bytes:
-    """The whole answer to one request. Raises RuntimeError for one above 399, OSError where nobody listens."""
+    """The whole answer to one request. Raises RuntimeError for one above 399, OSError without a listener."""
     return uvloop.run(_all([url], iter([request])))[0]
 
 

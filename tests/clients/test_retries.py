@@ -14,7 +14,7 @@ from tests.clients.conftest import KEY
 from tests.clients.receiver import Receiver
 from tests.clients.wire import Wire, instead, lost
 
-pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # theirs, not ours
+pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # of the client, not of the test
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def client(wire: Wire) -> Iterator[openai.OpenAI]:
 
 
 def create(client: openai.OpenAI, prompt: str) -> str:
-    """Ask for a video so long that it is still there when we look, whatever the client sends."""
+    """Requests a long video, so that it still exists at the check."""
     extra = {"num_frames": 8, "num_inference_steps": 100}
     return client.videos.create(prompt=prompt, extra_body=extra, size="64x64").id  # type: ignore[arg-type]
 

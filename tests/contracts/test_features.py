@@ -35,7 +35,7 @@ def rows() -> list[dict[str, str]]:
 
 
 def named(column: str) -> list[str]:
-    """All that stands in backticks in a column."""
+    """The texts in backticks of a column."""
     return sorted({name for row in rows() for name in re.findall(r"`([^`]+)`", row[column])})
 
 

@@ -27,7 +27,7 @@ def start_workers(installation: Installation) -> None:
 
 
 def drain_workers(installation: Installation) -> None:
-    """All at once: whoever is held goes on, and gives its job back if it cannot end it."""
+    """All at once: a stopped worker continues, and releases its job if it cannot finish it."""
     for name in installation.worker_names:
         installation.signal(name, signal.SIGTERM)
     installation.go_on()

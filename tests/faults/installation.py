@@ -199,7 +199,7 @@ class Installation:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def make_whole(self) -> None:
-        """Repair whatever is broken."""
+        """Repairs all faults."""
         self.go_on()
         self.wire.status = ()
         self.skew(0.0)
@@ -217,7 +217,7 @@ class Installation:
         wait_until(lambda: httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200, "the API is ready")
 
     def wait_for_workers(self) -> None:
-        """All workers are there, and whoever died before is forgotten."""
+        """All workers run again; workers that died are removed from the list."""
         registry = Registry(self.store.redis)
         wait_until(
             lambda: self.announced() == self.worker_names and registry.live_workers(MODEL) >= self.workers,
@@ -244,7 +244,7 @@ class Installation:
         wait_until((self.points / f"{point}.held").exists, f"somebody comes to {point}")
 
     def go_on(self) -> None:
-        """Whoever is held goes on, and nobody is held any more."""
+        """Continues stopped processes, and stops no more."""
         for file in self.points.iterdir():
             file.unlink(missing_ok=True)
 
@@ -279,7 +279,7 @@ class Installation:
         return self.get(job_id)
 
     def spools(self) -> Iterator[Path]:
-        """What lies in the spool, but for the locks of workers that live."""
+        """The files of the spool without the locks of running workers."""
         for path in self.spool.rglob("*") if self.spool.is_dir() else ():
             is_lock = path.name == "lock" and any(f"-{self.pid(name)}-" in str(path) for name in self.worker_names)
             if path.is_file() and not is_lock:

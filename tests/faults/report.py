@@ -41,7 +41,7 @@ def spread(values: Sequence[float], digits: int = 1) -> str:
 
 
 def report(name: str, what: str, seconds: float) -> None:
-    """A line for whoever looks on."""
+    """Writes a line of progress."""
     sys.stdout.write(f"{name}: {what} after {seconds:.0f} s\n")
     sys.stdout.flush()
 
