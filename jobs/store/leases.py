@@ -84,7 +84,7 @@ class WorkerJobs:
     def add_log(self, job_id: str, token: str, message: str, **fields: Any) -> bool:
         """Adds a sentence to the event log of the job, and `fields` of `Attempt` to the attempt log."""
 
-        def extra(pipe: Pipeline, job: Job) -> None:
+        def extra(pipe: Pipeline, _: Job) -> None:
             if fields:
                 attempt_log.append_fields(pipe, job_id, **fields)
 

@@ -28,7 +28,7 @@ def range_response(request: Request, storage: Storage, key: str, filename: str, 
     """A response with the object `key`. `etag` replaces that of the storage. Raises ApiError `asset_expired`."""
     try:
         stored = storage.stat(key)
-        return _respond(request, storage, key, stored, _headers(stored, filename, etag or stored.etag))
+        return _respond(request, storage, key, stored, _headers(filename, etag or stored.etag))
     except KeyError as error:
         raise ApiError("asset_expired", "the file is no longer stored") from error
 
@@ -80,7 +80,7 @@ def _byte_range(headers: Headers, size: int, etag: str) -> ByteRange | None:
     return ByteRange(start, last - start + 1)
 
 
-def _headers(stored: StoredObject, filename: str, etag: str) -> dict[str, str]:
+def _headers(filename: str, etag: str) -> dict[str, str]:
     return {
         "ETag": etag,
         "Accept-Ranges": "bytes",

@@ -14,7 +14,7 @@ from tests.clients.conftest import KEY
 from tests.clients.receiver import Receiver
 from tests.clients.wire import Wire, instead, lost
 
-pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # of the client, not of the test
+pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")
 
 
 @pytest.fixture

@@ -52,11 +52,13 @@ class CheckpointStore:
         deadline = time.monotonic() + FETCH_TIMEOUT_S
         while True:
             try:
-                return self._fetch_latest()
+                self._fetch_latest()
+                return
             except StorageUnavailable as error:
                 log.warning("storage.away", job_id=self.job.id, reason=str(error))
                 if time.monotonic() > deadline:
-                    return log.warning("checkpoint.unreachable", job_id=self.job.id)
+                    log.warning("checkpoint.unreachable", job_id=self.job.id)
+                    return
             time.sleep(FETCH_PAUSE_S)
 
     def _fetch_latest(self) -> None:
@@ -65,7 +67,8 @@ class CheckpointStore:
             if (self.job_folder / str(handover) / NAME).is_file():
                 return
             try:
-                return self._fetch(handover)
+                self._fetch(handover)
+                return
             except KeyError:
                 continue
             except InvalidCheckpoint as error:

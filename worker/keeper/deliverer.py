@@ -168,7 +168,8 @@ class Deliverer:
         """Records the outcome. If Redis stays away, the delivery is sent again with the same id: at least once."""
         for _ in range(MAX_WRITE_TRIES):
             try:
-                return self._record(delivery, outcome, attempt)
+                self._record(delivery, outcome, attempt)
+                return
             except QueueUnavailable:
                 time.sleep(PAUSE_S)
 

@@ -39,7 +39,8 @@ class SegmentRecorder:
         try:
             self._writer.close()
         except Exception as error:  # noqa: BLE001  as above
-            return self._disable(error)
+            self._disable(error)
+            return
         written = SegmentWritten(len(self.frames), self._writer.num_frames)
         self.frames, self._writer = (*self.frames, written.num_frames), None
         self.control.send(written)

@@ -96,7 +96,7 @@ def generate(
             seed=_or_default(seed, secrets.randbelow(2**31)),
         )
         recipe = Recipe(settings, sources, tuple(choose_lora(text, models_dir) for text in lora or ()))
-        check_settings(recipe, card, output, count)
+        check_settings(recipe, card, output)
         render_all(recipe, folder, memory, dtype, outputs(output, settings.seed, count))
 
 
@@ -135,7 +135,7 @@ def choose_lora(text: str, models_dir: Path) -> "LoraSource":
     return LoraSource(find_lora(name or text, models_dir), number if name else DEFAULT_SCALE)
 
 
-def check_settings(recipe: Recipe, card: ModelCard, output: Path, count: int) -> None:
+def check_settings(recipe: Recipe, card: ModelCard, output: Path) -> None:
     """Refuses what the model cannot render, before it is loaded."""
     settings = recipe.settings
     card.check_size(settings.width, settings.height)
