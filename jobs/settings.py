@@ -10,20 +10,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobs.redis.address import parse_redis_url
 
 
-class S3Settings(BaseModel):
+class S3Settings(BaseModel, frozen=True, extra="forbid"):
     """An S3 bucket. `public_endpoint_url` is the address for clients, if it differs from `endpoint_url`.
 
     `checksum` protects uploads: SHA-256 as at AWS, Content-MD5 as in every S3 store, or `auto`, which is SHA-256 at AWS
     and MD5 elsewhere. `jobs/storage/s3_client.py` has the reasons.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     bucket: str = "videos"
     endpoint_url: str | None = None

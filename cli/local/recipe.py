@@ -7,8 +7,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ConfigDict
-
 from easyanimate.errors import InvalidInput
 from easyanimate.windows import Window, plan_windows
 from jobs.model.request import GenerationSettings
@@ -22,13 +20,11 @@ if TYPE_CHECKING:
 IMAGES = ("image", "last_image", "mask")
 
 
-class RecipeSettings(GenerationSettings):
+class RecipeSettings(GenerationSettings, strict=True):
     """All parameters that determine the frames, besides the model, the LoRAs and the input files.
 
     `num_frames` are the new frames, in windows of `window` frames. `fps` is a number or a fraction like 24000/1001.
     """
-
-    model_config = ConfigDict(strict=True)
 
     num_frames: int
     window: int

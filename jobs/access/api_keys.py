@@ -8,7 +8,7 @@ import secrets
 import time
 from typing import cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from redis import Redis
 
 from jobs.errors import KeyNotFound
@@ -20,10 +20,8 @@ OWNER_PATTERN = r"^[A-Za-z0-9._:@-]{1,100}$"
 MAX_NAME_CHARS = 100
 
 
-class ApiKey(BaseModel):
+class ApiKey(BaseModel, frozen=True):
     """An API key without its secret. Videos belong to `owner`, which several keys may share. Times are unix seconds."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     name: str = Field(min_length=1, max_length=MAX_NAME_CHARS)

@@ -3,18 +3,16 @@
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 Status = Literal["pending", "delivered", "exhausted", "refused", "dropped"]
 
 
-class Try(BaseModel):
+class Try(BaseModel, frozen=True):
     """One try of a delivery: its time in unix seconds, URL, result and duration.
 
     `answer` is the result as text. `status_code` is None without a response; `body` is the beginning of its body.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     at: float
     url: str
@@ -24,15 +22,13 @@ class Try(BaseModel):
     duration_ms: int
 
 
-class Delivery(BaseModel):
+class Delivery(BaseModel, frozen=True):
     """An event for the endpoint `endpoint_id`, or without one for `url`, signed with `secret`.
 
     `event_id` is the receiver's `webhook-id`, the same for all receivers of the event and on every try. `place` counts
     the tries since the schedule was last started, `lane` is the queue of the receiver. An empty `secret` means the
     service's own secret.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     event_id: str

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 
 class Blame(StrEnum):
@@ -13,10 +13,8 @@ class Blame(StrEnum):
     INFRASTRUCTURE = "infrastructure"
 
 
-class Failure(BaseModel):
+class Failure(BaseModel, frozen=True):
     """Why a job ended without a video; `message` is a sentence for the caller, without paths or tracebacks."""
-
-    model_config = ConfigDict(frozen=True)
 
     code: str
     message: str

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from jobs.model.failure import Failure
 from jobs.model.request import VideoRequest
@@ -17,13 +17,11 @@ PublicStatus = Literal["queued", "in_progress", "completed", "failed"]
 PUBLIC_STATUSES: tuple[PublicStatus, ...] = get_args(PublicStatus)
 
 
-class Result(BaseModel):
+class Result(BaseModel, frozen=True):
     """A finished video: its storage key, its checksum, and the time and memory it took.
 
     `segment_frames` is the number of frames of each segment of a long video (`jobs/model/result_files.py`).
     """
-
-    model_config = ConfigDict(frozen=True)
 
     video_key: str
     content_type: str
@@ -36,7 +34,7 @@ class Result(BaseModel):
     segment_frames: tuple[int, ...] = ()
 
 
-class Job(BaseModel):
+class Job(BaseModel, frozen=True):
     """One job from submit to its final state. Times are unix seconds.
 
     - `attempt` counts attempts; one that ends with an orderly handback is not counted. `handover` counts how often the
@@ -49,8 +47,6 @@ class Job(BaseModel):
     - `cancel_latency_ms` is the time from the cancel request to the end. `preview_key` is the storage key of the latest
       preview; `segments` are the finished segments of a long video that is still running.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     owner: str

@@ -2,17 +2,15 @@
 
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 
-class Limits(BaseModel):
+class Limits(BaseModel, frozen=True, extra="forbid"):
     """Maxima of one caller; None means unlimited.
 
     `requests_per_minute` counts requests for videos; all of a minute may come at once. A pixel-frame is one pixel of
     one frame: a video uses width x height x num_frames of them, and the count starts again at midnight UTC.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     requests_per_minute: int | None = Field(default=None, ge=1)
     queued_jobs: int | None = Field(default=None, ge=1)

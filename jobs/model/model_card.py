@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import isqrt
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from easyanimate.geometry import FRAMES_PER_SLICE, SIZE_STEP, is_reachable, nearest_num_frames, nearest_size
 from jobs.errors import InvalidRequest
@@ -13,24 +13,20 @@ MIN_STEPS = {"pndm": 4}  # its warm-up takes four
 MAX_STEPS = {"lcm": 50}  # it was distilled with a schedule of fifty steps
 
 
-class Lora(BaseModel):
+class Lora(BaseModel, frozen=True, extra="forbid"):
     """A LoRA file in the models folder of the workers of a model."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     size_bytes: int
 
 
-class ModelCard(BaseModel):
+class ModelCard(BaseModel, frozen=True, extra="forbid"):
     """Limits and defaults of one model. Sizes in pixels, `max_pixels` is width times height, `fps` per second.
 
     `max_frames` is the maximum of one window, `max_total_frames` of a video of several windows. `base_size` is the side
     of the square that the model was trained at; None means a square with the area of the default size. `retention_s`
     replaces the default retention of its videos.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     description: str = ""

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_serializer
+from pydantic import BaseModel, Field, SecretStr, field_serializer
 
 
 class Mode(StrEnum):
@@ -29,10 +29,8 @@ DEFAULT_WEBHOOK_EVENTS: tuple[EventType, ...] = ("video.completed", "video.faile
 MAX_PROMPT_CHARS = 32_000
 
 
-class WebhookTarget(BaseModel):
+class WebhookTarget(BaseModel, frozen=True, extra="forbid"):
     """The receiver of a job's events: URL, event types and secret (`whsec_…`; None for the service's own)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: str
     events: tuple[str, ...] = DEFAULT_WEBHOOK_EVENTS
@@ -43,22 +41,18 @@ class WebhookTarget(BaseModel):
         return secret.get_secret_value() if secret else None
 
 
-class LoraChoice(BaseModel):
+class LoraChoice(BaseModel, frozen=True, extra="forbid"):
     """A LoRA by its name in the worker's models folder, and its scale."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     scale: float
 
 
-class GenerationSettings(BaseModel):
+class GenerationSettings(BaseModel, frozen=True, extra="forbid"):
     """The parameters of a generation that are the same at every layer: API, stored request, manifest and pipeline.
 
     A new parameter is added here; inheritance, views, manifests and pipeline inputs iterate over these fields.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     prompt: str
     negative_prompt: str = ""

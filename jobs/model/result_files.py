@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 
 class Variant(StrEnum):
@@ -34,10 +34,8 @@ def sibling_key(result_key: str, name: str) -> str:
 MAX_SEGMENT_S = 10  # of one segment; the target duration of a playlist may not change
 
 
-class Segment(BaseModel):
+class Segment(BaseModel, frozen=True):
     """A part of a video: an MPEG-TS file under `key` with `num_frames` frames."""
-
-    model_config = ConfigDict(frozen=True)
 
     key: str
     num_frames: int

@@ -7,7 +7,7 @@ also deletes the content of an upload that never finished.
 import secrets
 from typing import Literal, cast
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from redis import Redis
 
 from jobs.errors import FileNotFound
@@ -19,10 +19,8 @@ UNFINISHED_TTL_S = 3600
 FILE_PREFIX = "file-"
 
 
-class Upload(BaseModel):
+class Upload(BaseModel, frozen=True):
     """An image or video of a caller. Times are unix seconds; `width` and `height` in pixels."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     owner: str

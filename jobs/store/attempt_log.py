@@ -8,7 +8,7 @@ import json
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from redis.client import Pipeline
 
 from jobs.model.failure import Blame, Failure
@@ -33,15 +33,13 @@ class Outcome(StrEnum):
     LOST = "lost"  # the worker sent no heartbeat for longer than its lease
 
 
-class Attempt(BaseModel):
+class Attempt(BaseModel, frozen=True):
     """One attempt of a worker. Times are unix seconds; `phase_seconds` has the seconds of each phase, in order.
 
     An attempt that is given back leaves its `number` to the next one. `phase` and `step` are the current ones, or the
     last ones of an attempt that has ended. `outcome` is null while it runs. `code`, `message`, `retryable` and `blame`
     say why there is no video. `resumed_step` is the step of the checkpoint that it resumed from, or null.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     number: int
     worker: str
@@ -59,10 +57,8 @@ class Attempt(BaseModel):
     phase_seconds: dict[str, float] = {}
 
 
-class Ending(BaseModel):
+class Ending(BaseModel, frozen=True):
     """How an attempt ended that returns its job to the queue; `why` is None if nothing failed."""
-
-    model_config = ConfigDict(frozen=True)
 
     outcome: Outcome
     why: Failure | None = None

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable
 from typing import cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from redis import Redis, WatchError
 from redis.client import Pipeline
 
@@ -21,13 +21,11 @@ from jobs.redis.keys import subscribers_key
 OLD_SECRET_S = 86_400.0  # how long the old secret also signs after a rotation with overlap
 
 
-class Endpoint(BaseModel):
+class Endpoint(BaseModel, frozen=True):
     """An endpoint of a caller. Times are unix seconds. `secret` signs, and `old_secret` also until `old_secret_until`.
 
     `disabled_at` and `disabled_reason` are set after a 410 Gone: nothing is sent until the owner changes the endpoint.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     owner: str

@@ -4,7 +4,7 @@ import math
 import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from service.http.body import parse_json
@@ -15,10 +15,8 @@ MAX_INTEGER = 2**63
 MAX_NAME_CHARS = 100
 
 
-class RequestModel(BaseModel):
+class RequestModel(BaseModel, frozen=True, extra="forbid"):
     """An object of a request body. A null field counts as absent, and an unknown one is refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     @model_validator(mode="before")
     @classmethod

@@ -9,7 +9,7 @@ renaming, so the files that it names exist.
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from easyanimate.files.manifest import file_sha256
 
@@ -17,10 +17,8 @@ NAME = "checkpoint.json"
 FORMAT = 1
 
 
-class NamedFile(BaseModel):
+class NamedFile(BaseModel, frozen=True, extra="forbid"):
     """A file of a checkpoint: its path below the folder of the job, and its checksum."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[0-9]{1,6}/[a-z0-9-]{1,40}\.(mkv|safetensors)$")
     sha256: str
@@ -33,13 +31,11 @@ class NamedFile(BaseModel):
         return path
 
 
-class Checkpoint(BaseModel):
+class Checkpoint(BaseModel, frozen=True, extra="forbid"):
     """`windows` are finished, `step` counts the steps of all windows, `state` is that of the current window.
 
     `fingerprint` identifies everything that the frames depend on. `phase_seconds` are the seconds until now.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: int = FORMAT
     fingerprint: str
