@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
 from urllib.parse import quote
 
@@ -14,14 +13,6 @@ from jobs.storage.interface import Storage, StoredObject
 from service.http.errors import ApiError
 
 RANGE = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*")
-
-
-@dataclass(frozen=True)
-class ByteRange:
-    """`length` bytes from the offset `start`."""
-
-    start: int
-    length: int
 
 
 def range_response(request: Request, storage: Storage, key: str, filename: str, etag: str | None = None) -> Response:
@@ -40,31 +31,22 @@ def matches(header: str | None, etag: str) -> bool:
 
 
 def _respond(request: Request, storage: Storage, key: str, stored: StoredObject, headers: dict[str, str]) -> Response:
+    size = stored.size_bytes
     if matches(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     if request.method == "HEAD":
-        return _head(stored, headers)
-    byte_range = _byte_range(request.headers, stored.size_bytes, headers["ETag"])
-    if byte_range is None:
-        whole = {**headers, "Content-Length": str(stored.size_bytes)}
-        return StreamingResponse(_prefetched(storage.read(key, 0, stored.size_bytes)), 200, whole, stored.content_type)
-    last = byte_range.start + byte_range.length - 1
-    headers = {
-        **headers,
-        "Content-Range": f"bytes {byte_range.start}-{last}/{stored.size_bytes}",
-        "Content-Length": str(byte_range.length),
-    }
-    chunks = _prefetched(storage.read(key, byte_range.start, byte_range.length))
-    return StreamingResponse(chunks, 206, headers, stored.content_type)
+        return Response(None, 200, {**headers, "Content-Length": str(size)}, stored.content_type)
+    byte_range = _byte_range(request.headers, size, headers["ETag"])
+    start, length = byte_range or (0, size)
+    headers["Content-Length"] = str(length)
+    if byte_range:
+        headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{size}"
+    chunks = _prefetched(storage.read(key, start, length))
+    return StreamingResponse(chunks, 206 if byte_range else 200, headers, stored.content_type)
 
 
-def _head(stored: StoredObject, headers: dict[str, str]) -> Response:
-    length = {"Content-Length": str(stored.size_bytes)}
-    return Response(status_code=200, headers={**headers, **length}, media_type=stored.content_type)
-
-
-def _byte_range(headers: Headers, size: int, etag: str) -> ByteRange | None:
-    """The requested range; None for the whole. Raises ApiError `range_not_satisfiable`."""
+def _byte_range(headers: Headers, size: int, etag: str) -> tuple[int, int] | None:
+    """First byte and length of the requested range; None for the whole. Raises ApiError `range_not_satisfiable`."""
     match = RANGE.fullmatch(headers.get("range", ""))
     if match is None or headers.get("if-range", etag) != etag or not (match[1] or match[2]):
         return None  # no range, several ranges, or another version: send the whole
@@ -77,7 +59,7 @@ def _byte_range(headers: Headers, size: int, etag: str) -> ByteRange | None:
     if start > last:
         message = f"the file has {size} bytes; the range {headers['range']} begins after them"
         raise ApiError("range_not_satisfiable", message, headers={"Content-Range": f"bytes */{size}"})
-    return ByteRange(start, last - start + 1)
+    return start, last - start + 1
 
 
 def _headers(filename: str, etag: str) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """The studio at `/`, a static web page that uses the API, and the API reference at `/docs`."""
 
 import hashlib
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from urllib.parse import urlsplit
@@ -19,14 +18,6 @@ router = APIRouter(include_in_schema=False)
 
 PAGE = "index.html"
 TYPES = {PAGE: "text/html", "studio.css": "text/css", "studio.js": "text/javascript", "icon.svg": "image/svg+xml"}
-
-
-@dataclass(frozen=True)
-class _File:
-    """The content of a file and its ETag."""
-
-    data: bytes
-    etag: str
 
 
 @router.head("/")
@@ -47,17 +38,18 @@ def read_asset(name: str, request: Request) -> Response:
 
 def _answer(request: Request, name: str, headers: dict[str, str]) -> Response:
     """The file, or 304. Browsers revalidate each time, so that the files of a page have one version."""
-    file = _read(name)
-    headers = {**headers, "ETag": file.etag, "Cache-Control": "no-cache"}
-    if matches(request.headers.get("if-none-match"), file.etag):
+    data, etag = _read(name)
+    headers = {**headers, "ETag": etag, "Cache-Control": "no-cache"}
+    if matches(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
-    return Response(file.data, 200, headers, TYPES[name])
+    return Response(data, 200, headers, TYPES[name])
 
 
 @cache
-def _read(name: str) -> _File:
+def _read(name: str) -> tuple[bytes, str]:
+    """The content of a file and its ETag."""
     data = (files("service") / "studio" / name).read_bytes()
-    return _File(data, f'"{hashlib.sha256(data).hexdigest()[:32]}"')
+    return data, f'"{hashlib.sha256(data).hexdigest()[:32]}"'
 
 
 def _policy(resources: Resources) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from jobs.model.job import Job, Result
+from jobs.model.job import Job
 from jobs.model.result_files import FILES, Variant, sibling_key
 from service.dependencies import JobDep, ResourcesDep
 from service.http.errors import ApiError
@@ -72,11 +72,11 @@ def why_not_ready(job: Job) -> str:
 
 def _result_file(job: Job, variant: Variant) -> _File:
     """A file of a finished video."""
-    result = _result(job)
+    if (result := job.result) is None:
+        raise ApiError("video_not_ready", why_not_ready(job))
     if variant is Variant.VIDEO:
         return _File(result.video_key, file_name(job), f'"{result.content_sha256}"')
-    name = FILES[variant]
-    return _File(sibling_key(result.video_key, name), _download_name(job, variant))
+    return _File(sibling_key(result.video_key, FILES[variant]), _download_name(job, variant))
 
 
 def _preview(job: Job) -> _File:
@@ -93,9 +93,3 @@ def _download_name(job: Job, variant: Variant) -> str:
     """The file name for downloads."""
     suffix = PurePosixPath(FILES[variant]).suffix
     return f"{job.id}{suffix}" if variant is Variant.MANIFEST else f"{job.id}-{variant}{suffix}"
-
-
-def _result(job: Job) -> Result:
-    if job.result is None:
-        raise ApiError("video_not_ready", why_not_ready(job))
-    return job.result
