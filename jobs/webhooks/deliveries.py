@@ -1,6 +1,6 @@
 """Webhook deliveries in Redis: a deliverer claims and records them; a caller reads and repeats them.
 
-The ten tries follow the Standard Webhooks schedule over three days. Rows of ended deliveries stay for a week. Every
+`retry_schedule.py` has the times of the ten tries. Rows of ended deliveries stay for a week. Every
 method may raise QueueUnavailable.
 """
 
@@ -14,12 +14,11 @@ from jobs.model.delivery import Delivery, Status, Try
 from jobs.redis.connection import redis_errors
 from jobs.redis.keys import delivery_key, ledger_key, tries_key, webhook_gone_key
 from jobs.webhooks.outbox import JOB_LEDGER_TTL_S, LEDGER_TTL_S, PROGRESS, PROGRESS_TTL_S
+from jobs.webhooks.retry_schedule import retry_wait_s
 from jobs.webhooks.scripts import CLAIM, RECORD, REDELIVER
 
 WAKE_CHANNEL = "outbox:bell"  # list: gets an item with every new row of the outbox
 CLAIM_S = 60.0  # longer than a try, so that no two deliverers send one delivery at once
-# Seconds between tries: the first at once, the next after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h.
-SCHEDULE_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 
 
 class Deliveries:
@@ -53,11 +52,11 @@ class Deliveries:
 
         Progress events are not retried.
         """
-        if delivery.type == PROGRESS or delivery.place >= len(SCHEDULE_S):
+        wait_s = retry_wait_s(delivery.place, at_least_s)
+        if delivery.type == PROGRESS or wait_s is None:
             status: Status = "dropped" if delivery.type == PROGRESS else "exhausted"
             self.finish(delivery, status, attempt)
             return status
-        wait_s = max(SCHEDULE_S[delivery.place], at_least_s)
         self._write(delivery, "pending", attempt, now + wait_s)
         return "pending"
 

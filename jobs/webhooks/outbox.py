@@ -51,17 +51,8 @@ def add_webhook(pipe: Pipeline, job: Job, event_type: str, now: float) -> None:
         shared += ["traceparent", job.traceparent]
     lifetimes = (PROGRESS_TTL_S, "") if event_type == PROGRESS else ("", JOB_LEDGER_TTL_S)
     keys = (subscribers_key(job.owner, event_type), ledger_key(job.id))
-    pipe.eval(
-        FAN_OUT,
-        len(keys),
-        *keys,
-        f"dlv_{name}",
-        job.owner,
-        f"{now:.6f}",
-        *lifetimes,
-        *_request_receiver(job, event_type),
-        *shared,
-    )
+    row = (f"dlv_{name}", job.owner, f"{now:.6f}", *lifetimes, *_request_receiver(job, event_type))
+    pipe.eval(FAN_OUT, len(keys), *keys, *row, *shared)
 
 
 def _request_receiver(job: Job, event_type: str) -> tuple[str, str, str]:

@@ -16,7 +16,7 @@ from jobs.model.job import Job, Result
 from jobs.model.job_file import job_file_key, write_job
 from jobs.model.result_files import FILES, IMAGES, Variant, segment_name, sibling_key
 from jobs.model.states import Phase
-from jobs.storage.interface import Storage, download
+from jobs.storage.interface import Storage, download_to
 from jobs.storage.paths import INPUT_FILES, content_type_of, result_key
 from jobs.store.leases import WorkerJobs
 from worker import metrics
@@ -165,7 +165,7 @@ class AttemptRun:
 
     def _fetch(self, key: str, path: Path) -> Path:
         try:
-            self._with_storage(lambda: download(self.storage, key, path))
+            self._with_storage(lambda: download_to(self.storage, key, path))
         except KeyError as error:
             raise JobFailed(failure("internal_error", f"The input {path.name} no longer exists.")) from error
         return path

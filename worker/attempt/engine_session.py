@@ -11,7 +11,7 @@ from jobs.model.states import Phase
 from worker.attempt.engine_process import LOWER, EngineDied, EngineProcess
 from worker.attempt.outcomes import AttemptEnded, Drained, EngineLost, JobFailed, ModelBroken, OutOfMemory
 from worker.attempt.stop_signals import StopSignals
-from worker.attempt.watchdog import ProgressRate
+from worker.attempt.watchdog import Watchdog
 from worker.protocol.messages import Cancel, Done, Event, Failed, Note, NotLoaded, Pause, Progress, Ready, Run
 from worker.settings import WorkerSettings
 
@@ -37,7 +37,7 @@ class EngineSession:
         self.stop_signals = stop_signals
         self.on_note = on_note
         self.progress = Progress(Phase.LOADING, 0, 0)
-        self.rate = ProgressRate()
+        self.watchdog = Watchdog(self.settings, is_loading=True)
 
     def run(self, run: Run) -> Done:
         """Generates the video of `run`, after the engine is started and its model loaded.
@@ -64,7 +64,7 @@ class EngineSession:
 
     def _wait_for(self, expected: type[T], run: Run | None) -> T:
         """Handles events until one of type `expected` comes; `run` is the current run, None during a load."""
-        self.rate = ProgressRate()
+        self.watchdog = Watchdog(self.settings, is_loading=run is None)
         is_pausing = False
         while True:
             self._check_signals(run)
@@ -72,7 +72,7 @@ class EngineSession:
                 is_pausing = self._send_pause(run)
             event = self._poll("poison_job" if run else "model_unavailable")
             if event is None:
-                self._check_silence(run)
+                self._check_silence()
             elif isinstance(event, expected):
                 return event
             elif isinstance(event, NotLoaded):
@@ -88,7 +88,7 @@ class EngineSession:
             self.stop_signals.heartbeat.report(event)
         elif isinstance(event, Note):
             self.on_note(event)
-        self.rate.record(event if isinstance(event, Progress) else None)
+        self.watchdog.record(event if isinstance(event, Progress) else None)
 
     def _poll(self, code_if_dead: str) -> Event | None:
         try:
@@ -97,19 +97,11 @@ class EngineSession:
             log.error("engine.died")
             raise EngineLost(code_if_dead) from error
 
-    def _check_silence(self, run: Run | None) -> None:
-        limit_s = self.rate.silence_limit_s(self._limit_s(run))
-        if self.rate.silent_s > limit_s:
+    def _check_silence(self) -> None:
+        if self.watchdog.silent_s > (limit_s := self.watchdog.silence_limit_s):
             log.error("engine.silent", phase=self.progress.phase, seconds=round(limit_s, 1))
             self.engine.kill()
             raise EngineLost("execution_timeout")
-
-    def _limit_s(self, run: Run | None) -> float:
-        if run is None:
-            return self.settings.load_timeout_s
-        if self.progress.phase in (Phase.DECODING, Phase.MUXING):
-            return self.settings.decode_timeout_s
-        return self.settings.step_timeout_s
 
     def _check_load(self, event: NotLoaded) -> None:
         """Raises if the model of this run cannot be loaded; the event may also be of an earlier, stopped run."""
@@ -131,14 +123,14 @@ class EngineSession:
         drain = self.stop_signals.drain
         if not drain.has_begun:
             return False
-        left_s = self.rate.seconds_left() if run else float("inf")
+        left_s = self.watchdog.seconds_left() if run else float("inf")
         return left_s is not None and left_s > drain.remaining_s - RELEASE_S
 
     def _send_pause(self, run: Run | None) -> bool:
         """Lets the engine write a checkpoint and stop at its next step. Raises Drained during a load."""
         if run is None:
             raise Drained
-        log.info("run.paused", seconds_left=round(self.rate.seconds_left() or 0.0, 1))
+        log.info("run.paused", seconds_left=round(self.watchdog.seconds_left() or 0.0, 1))
         self.engine.send(Pause(run.id))
         return True
 

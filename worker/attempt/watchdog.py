@@ -1,19 +1,21 @@
-"""The progress rate of a run: an estimate of the time left, and a limit for the engine's silence."""
+"""The watchdog: how long the engine may be silent, and an estimate of the time that a phase still needs."""
 
 import time
 
 from jobs.model.states import Phase
 from worker.protocol.messages import Progress
+from worker.settings import WorkerSettings
 
 MIN_SILENCE_S = 30.0  # machines stall for seconds, and to end a working engine costs more
 SILENCE_FACTOR = 10.0  # of the longest silence so far
 MIN_SAMPLES = 3  # silences of a phase before they count
 
 
-class ProgressRate:
-    """Records the times of all events of the engine, and the progress in them."""
+class Watchdog:
+    """Records the times of all events of the engine during one load or run, and the progress in them."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: WorkerSettings, *, is_loading: bool) -> None:
+        self._settings, self._is_loading = settings, is_loading
         self._phase: Phase | None = None
         self._began_at = self._last_event_at = time.monotonic()
         self._first_step = 0
@@ -37,11 +39,22 @@ class ProgressRate:
         """Seconds since the last event."""
         return time.monotonic() - self._last_event_at
 
-    def silence_limit_s(self, limit_s: float) -> float:
-        """The longest allowed silence: ten times the longest one of this phase so far, at most `limit_s`."""
+    @property
+    def silence_limit_s(self) -> float:
+        """The longest allowed silence: the timeout of the phase, or less if the phase is faster.
+
+        After three events of a phase it is ten times the longest silence between them, and at least 30 s.
+        """
         if len(self._silences) < MIN_SAMPLES:
-            return limit_s
-        return min(limit_s, max(MIN_SILENCE_S, SILENCE_FACTOR * max(self._silences)))
+            return self._timeout_s()
+        return min(self._timeout_s(), max(MIN_SILENCE_S, SILENCE_FACTOR * max(self._silences)))
+
+    def _timeout_s(self) -> float:
+        if self._is_loading:
+            return self._settings.load_timeout_s
+        if self._progress.phase in (Phase.DECODING, Phase.MUXING):
+            return self._settings.decode_timeout_s
+        return self._settings.step_timeout_s
 
     def seconds_left(self) -> float | None:
         """An estimate of the time this phase still needs; None without a step to measure."""

@@ -16,9 +16,10 @@ from jobs.model.job import Job
 from jobs.model.request import DEFAULT_WEBHOOK_EVENTS
 from jobs.model.states import Phase, State
 from jobs.redis.keys import delivery_key, tries_key
-from jobs.webhooks.deliveries import CLAIM_S, SCHEDULE_S, WAKE_CHANNEL, Deliveries
+from jobs.webhooks.deliveries import CLAIM_S, WAKE_CHANNEL, Deliveries
 from jobs.webhooks.endpoints import Endpoint, EndpointStore, new_endpoint_id, new_secret
 from jobs.webhooks.outbox import LEDGER_TTL_S, add_webhook
+from jobs.webhooks.retry_schedule import SCHEDULE_S
 from jobs.webhooks.signature import signed_headers
 from tests.job_store import JobStore
 
