@@ -1,1 +1,1 @@
-"""Speed and memory as ratios: two ways of doing the same, side by side in one run. `python -m benchmarks`."""
+"""Measures speed and memory as ratios of two implementations in one run: `python -m benchmarks`."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [PART…]`: everything, or some parts of it, as a Markdown table with the machine named."""
+"""`python -m benchmarks [PART…]`: runs all or some parts; writes a Markdown table and the name of the machine."""
 
 import argparse
 import os
@@ -22,17 +22,17 @@ PARTS: dict[str, Callable[[], Sequence[Row]]] = {
 
 
 def main() -> None:
-    """Measure, then write the table to stdout."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Two ways of doing the same, in turns.")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(PARTS)}; all if there is none")
-    wanted = parser.parse_args().parts or list(PARTS)
-    if unknown := [name for name in wanted if name not in PARTS]:
-        parser.error(f"there is no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    """Runs the parts and writes the table to stdout."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Compares implementations.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(PARTS)}; default: all")
+    selected = parser.parse_args().parts or list(PARTS)
+    if unknown := [name for name in selected if name not in PARTS]:
+        parser.error(f"unknown part {', '.join(unknown)}; the parts are {', '.join(PARTS)}")
     print(f"{_machine()}\n")
     print("| what | first | second | second / first |\n|---|---|---|---|")
-    for name in wanted:
-        for line in PARTS[name]():
-            print(f"| {line.what} | {line.first} | {line.second} | {line.ratio:.2f} |", flush=True)
+    for name in selected:
+        for row in PARTS[name]():
+            print(f"| {row.title} | {row.first} | {row.second} | {row.ratio:.2f} |", flush=True)
 
 
 def _machine() -> str:

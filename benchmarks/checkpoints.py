@@ -1,4 +1,4 @@
-"""What checkpoints cost a run that nothing goes wrong with: a long video of the small model with and without them."""
+"""The cost of checkpoints in an undisturbed run: a long video of the small model with and without them."""
 
 import tempfile
 from pathlib import Path
@@ -15,20 +15,21 @@ EVERY_S = 5.0  # the default
 
 
 def rows() -> list[Row]:
-    """A line for the time of a run."""
+    """A row for the time of a run."""
     with tempfile.TemporaryDirectory() as folder:
         copy_tiny_model(Path(folder) / MODEL)
-        maker = VideoGenerator.load(Path(folder) / MODEL, "cpu", "float32")
-        maker.card = maker.card.model_copy(update={"max_frames": 16})
+        generator = VideoGenerator.load(Path(folder) / MODEL, "cpu", "float32")
+        generator.card = generator.card.model_copy(update={"max_frames": 16})
         count = iter(range(10**6))
 
-        def make(checkpoints: bool) -> None:
-            room = Path(folder) / str(next(count))
-            room.mkdir()
-            kept = Checkpoints(room / "0", EVERY_S) if checkpoints else None
-            maker.make(Run("run", _request(), room / "video.mp4", {}, kept), RunControl(lambda _: None))
+        def generate(with_checkpoints: bool) -> None:
+            spool = Path(folder) / str(next(count))
+            spool.mkdir()
+            checkpoints = Checkpoints(spool / "0", EVERY_S) if with_checkpoints else None
+            run = Run("run", _request(), spool / "video.mp4", {}, checkpoints)
+            generator.make(run, RunControl(lambda _: None))
 
-        seconds = best_seconds(lambda: make(False), lambda: make(True))
+        seconds = best_seconds(lambda: generate(False), lambda: generate(True))
     names = ("without checkpoints", "with")
     return [row("a video of three windows, 15 steps each", names, (seconds[0], seconds[1]), "s")]
 

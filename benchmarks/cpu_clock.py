@@ -1,8 +1,8 @@
-"""How much CPU another process has used: in nanoseconds by its own clock, and with what its ended threads took."""
+"""The CPU time of another process, read from its own clock. It includes the ended threads."""
 
 import time
 
 
 def cpu_us(pid: int) -> float:
-    """Microseconds of user and system time of a running process (Linux: the clock whose number is made of its id)."""
+    """User and system time of a running process in microseconds. Linux derives the clock id from the process id."""
     return time.clock_gettime_ns((~pid << 3) | 2) / 1000

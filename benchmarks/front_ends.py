@@ -1,4 +1,4 @@
-"""Front ends as in operation: processes of their own with keys, idempotency, metrics and log, over their own Redis."""
+"""Front ends as in production: separate processes with keys, idempotency, metrics and logs, and their own Redis."""
 
 import subprocess
 import sys
@@ -39,7 +39,7 @@ CARD = ModelCard(
 
 @dataclass(frozen=True)
 class FrontEnds:
-    """The processes whose time counts. `headers` is what a caller sends."""
+    """The measured processes. `headers` holds the header lines of the caller."""
 
     apis: list["subprocess.Popen[bytes]"]
     urls: list[str]
@@ -54,7 +54,7 @@ class FrontEnds:
 
 @contextmanager
 def running(count: int) -> Iterator[FrontEnds]:
-    """So many front ends that have one model and one caller."""
+    """Starts `count` front ends with one model and one caller."""
     with tempfile.TemporaryDirectory() as folder:
         server = EmbeddedRedis(Path(folder), free_port()).start()
         with Redis.from_url(server.url) as redis:
@@ -93,4 +93,4 @@ def _wait_for(url: str, api: "subprocess.Popen[bytes]") -> None:
             return
         except OSError:
             time.sleep(0.1)
-    raise RuntimeError(f"the API ended with code {api.returncode}")
+    raise RuntimeError(f"the API exited with code {api.returncode}")

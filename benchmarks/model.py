@@ -1,4 +1,4 @@
-"""What the model's own ways cost, on the CPU with the small model: decoding in slices, guidance in turn, threads."""
+"""The cost of sliced decoding, sequential guidance and threads, on the CPU with the small model."""
 
 import tempfile
 import time
@@ -19,7 +19,7 @@ SHORT, LONG = 24, 72  # frames
 
 
 def rows() -> list[Row]:
-    """Lines for the VAE and for the pipeline."""
+    """Rows for the VAE and for the pipeline."""
     diffusers_logging.set_verbosity_error()
     diffusers_logging.disable_progress_bar()
     torch.manual_seed(0)
@@ -33,13 +33,13 @@ def _latents(frames: int) -> torch.Tensor:
 
 
 def _stream(vae: AutoencoderKLSlice, latents: torch.Tensor) -> None:
-    """Decode and let go of each piece, as a writer of video does."""
+    """Decodes slices and drops each one, as the encoder of a video file does."""
     for _ in vae.decode_slices(latents):
         pass
 
 
 def _slices(vae: AutoencoderKLSlice) -> list[Row]:
-    """The same widths as one causal pass over the whole clip (the V2 mode) and in slices (V3)."""
+    """Decodes in one causal pass over the whole clip (V2) and in slices (V3), with layers of the same size."""
     whole = AutoencoderKLSlice.from_config({**vae.config, "slice_compression_vae": False}).eval()
     short, long = _latents(SHORT), _latents(LONG)
     names = ("whole clip", "in slices")
@@ -63,30 +63,30 @@ def _threads(vae: AutoencoderKLSlice) -> list[Row]:
         _stream(vae, latents)
 
     try:
-        one, all_of_them = best_seconds(lambda: with_threads(1), lambda: with_threads(many))
+        single, multiple = best_seconds(lambda: with_threads(1), lambda: with_threads(many))
     finally:
         torch.set_num_threads(many)
     names = ("1 thread", f"{many} threads")
-    return [row(f"decode {LONG} frames, time", names, (one, all_of_them), "s")]
+    return [row(f"decode {LONG} frames, time", names, (single, multiple), "s")]
 
 
 def _guidance() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         pipe = EasyAnimatePipeline.from_pretrained(copy_tiny_model(Path(folder) / "easyanimate-v3-tiny"))
 
-    def run(in_turn: bool, on_phase: Callable[[str], None] = lambda phase: None) -> None:
-        pipe.sequential_guidance = in_turn
-        how = {"generator": 0, "output_type": "latent", "callback_on_phase": on_phase}
-        pipe("a red ball", height=128, width=128, num_frames=48, num_inference_steps=2, **how)
+    def run(sequential: bool, on_phase: Callable[[str], None] = lambda phase: None) -> None:
+        pipe.sequential_guidance = sequential
+        options = {"generator": 0, "output_type": "latent", "callback_on_phase": on_phase}
+        pipe("a red ball", height=128, width=128, num_frames=48, num_inference_steps=2, **options)
 
-    def denoising_s(in_turn: bool) -> float:
+    def denoising_s(sequential: bool) -> float:
         entered: list[float] = []
-        run(in_turn, lambda _: entered.append(time.perf_counter()))
+        run(sequential, lambda _: entered.append(time.perf_counter()))
         return time.perf_counter() - entered[-1]
 
-    def denoising_mb(in_turn: bool) -> float:
+    def denoising_mb(sequential: bool) -> float:
         with LiveBytes() as counter:
-            run(in_turn, lambda _: counter.reset_peak())
+            run(sequential, lambda _: counter.reset_peak())
         return counter.peak / 1e6
 
     rounds = [(denoising_s(False), denoising_s(True)) for _ in range(ROUNDS + 1)][1:]

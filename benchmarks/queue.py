@@ -1,4 +1,4 @@
-"""What a long queue costs: a submit and a position with few and many jobs waiting, and the memory of one that waits."""
+"""The cost of a submit and a position in short and long queues, and the memory of a waiting job."""
 
 import tempfile
 import time
@@ -24,82 +24,85 @@ from jobs.store.transitions import JobTable
 LENGTHS = FEW, SOME, MANY = 1_000, 10_000, 100_000
 CALLERS = 50
 BATCH = 500
-TRIES, ROUNDS = 400, 5
+CALLS, ROUNDS = 400, 5
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Microseconds of CPU of the server and of wall clock for a call, in the cheapest of `ROUNDS`."""
+    """Server CPU time and wall time of a call in microseconds, the minimum of `ROUNDS`."""
 
     server_us: float
     wall_us: float
 
 
 def rows() -> list[Row]:
-    """Submit and position at both lengths, and bytes for each waiting job."""
+    """Rows for submit and position at each queue length, and for the memory of a waiting job."""
     with tempfile.TemporaryDirectory() as folder:
         server = EmbeddedRedis(Path(folder), free_port()).start()
         try:
             with Redis.from_url(server.url) as redis:
-                return [_bytes(redis), *_lengths(server, redis)]
+                return [_memory_row(redis), *_cost_rows(server, redis)]
         finally:
             server.stop()
 
 
-def _lengths(server: EmbeddedRedis, redis: Redis) -> list[Row]:
+def _cost_rows(server: EmbeddedRedis, redis: Redis) -> list[Row]:
     jobs = CallerJobs(JobTable(redis))
     measured = []
     for length in LENGTHS:
         _fill(jobs, length - jobs.table.queue_depth(REQUEST.model))
-        _wait_for_quiet(redis)
-        waiting = iter([_job(count) for count in range(TRIES * ROUNDS)])
+        _wait_for_rewrite(redis)
+        waiting = iter([_job(count) for count in range(CALLS * ROUNDS)])
         submit = _cost(server, lambda new=waiting: jobs.submit_all([next(new)]))  # type: ignore[misc]
         jobs.submit_all([last := _job(0)])
         command = position_command(last.request.model, last.priority, last.id)
         measured.append((submit, _cost(server, lambda command=command: redis.eval(*command))))  # type: ignore[misc]
     return [
         row(
-            f"{what}, {of}",
+            f"{operation}, {measure}",
             (f"{FEW:,} waiting", f"{length:,} waiting"),
-            (getattr(measured[0][place], cost), getattr(others[place], cost)),
+            (getattr(measured[0][index], field), getattr(costs[index], field)),
             "µs",
         )
-        for place, what in enumerate(("submit", "position"))
-        for cost, of in (("server_us", "CPU of the Redis server"), ("wall_us", "from call to answer"))
-        for length, others in zip(LENGTHS[1:], measured[1:], strict=True)
+        for index, operation in enumerate(("submit", "position"))
+        for field, measure in (("server_us", "CPU of the Redis server"), ("wall_us", "from call to result"))
+        for length, costs in zip(LENGTHS[1:], measured[1:], strict=True)
     ]
 
 
-def _wait_for_quiet(redis: Redis) -> None:
-    """Until the append-only file is not being rewritten: pages that the rewriting process holds cost more to change."""
+def _wait_for_rewrite(redis: Redis) -> None:
+    """Waits for the end of a rewrite of the append-only file, which makes writes slower (copy on write)."""
     while redis.info("persistence")["aof_rewrite_in_progress"]:
         time.sleep(0.1)
 
 
-def _bytes(redis: Redis) -> Row:
-    """Memory of the server for each waiting job, without its prompt."""
+def _memory_row(redis: Redis) -> Row:
+    """The server memory of a waiting job without its prompt."""
     queue = Queue("bare", connection=redis, serializer=JSONSerializer)
     count = 2 * FEW
-    ways: tuple[Callable[[], Any], ...] = (
+    calls: tuple[Callable[[], Any], ...] = (
         lambda: [queue.enqueue(TASK, new_job_id()) for _ in range(count)],
         lambda: _fill(CallerJobs(JobTable(redis)), count),
     )
-    used = []
-    for way in ways:
-        redis.execute_command("FLUSHALL", "SYNC")  # else what is freed in the background is counted with it
+    used_bytes = []
+    for call in calls:
+        redis.execute_command("FLUSHALL", "SYNC")  # an asynchronous flush would free memory during the measurement
         before = redis.info("memory")["used_memory"]
-        way()
-        used.append((redis.info("memory")["used_memory"] - before) / count)
+        call()
+        used_bytes.append((redis.info("memory")["used_memory"] - before) / count)
     prompt = len(REQUEST.prompt)
     redis.flushall()
     return row(
-        "a waiting job, memory of Redis", ("bare RQ entry", "job beside its prompt"), (used[0], used[1] - prompt), "B"
+        "a waiting job, memory of Redis",
+        ("bare RQ entry", "job without its prompt"),
+        (used_bytes[0], used_bytes[1] - prompt),
+        "B",
     )
 
 
 def _fill(jobs: CallerJobs, count: int) -> None:
     for begin in range(0, count, BATCH):
-        jobs.submit_all([_job(begin + place) for place in range(min(BATCH, count - begin))])
+        jobs.submit_all([_job(begin + index) for index in range(min(BATCH, count - begin))])
 
 
 def _job(count: int) -> Job:
@@ -110,8 +113,8 @@ def _cost(server: EmbeddedRedis, call: Callable[[], object]) -> Cost:
     costs = []
     for _ in range(ROUNDS):
         before, started = cpu_s(server), time.perf_counter()
-        for _ in range(TRIES):
+        for _ in range(CALLS):
             call()
-        wall_us = (time.perf_counter() - started) / TRIES * 1e6
-        costs.append(Cost((cpu_s(server) - before) / TRIES * 1e6, wall_us))
+        wall_us = (time.perf_counter() - started) / CALLS * 1e6
+        costs.append(Cost((cpu_s(server) - before) / CALLS * 1e6, wall_us))
     return Cost(min(cost.server_us for cost in costs), min(cost.wall_us for cost in costs))

@@ -1,7 +1,7 @@
-"""What a request costs, beside one that does nothing, a bare RQ enqueue and the goal; and how many go in a second.
+"""The CPU cost of requests compared with a no-op route, a bare RQ enqueue and the goals, and the request rate.
 
-CPU time is that of the API process and of Redis together, the least of several rounds: other work on the machine can
-only add to it. How many are answered a second says little where other work runs.
+The CPU time includes the API process and Redis. It is the minimum of several rounds, because other work on the machine
+can only increase it. The request rate is meaningful only without other work on the machine.
 """
 
 import json
@@ -24,8 +24,8 @@ from jobs.store.transitions import JobTable
 
 CONNECTIONS = 8
 ROUNDS = 6
-EACH = 200  # requests of each kind in a round
-RUSH_ROUNDS, RUSH = 3, 1000
+REQUESTS = 200  # of each kind in a round
+RATE_ROUNDS, RATE_REQUESTS = 3, 1000
 PROCESSES = os.cpu_count() or 1
 
 NO_OP, ENQUEUE = "GET /healthz", "rq.enqueue"
@@ -46,41 +46,41 @@ FORM = (
 )
 
 Kinds = dict[str, Callable[[int], bytes]]
-Cost = tuple[float, float]  # microseconds of the API and of Redis
+Cost = tuple[float, float]  # CPU time of the API and of Redis in microseconds
 
 
 def rows() -> list[Row]:
-    """Each kind of request beside one that does nothing or a bare enqueue, beside its goal, and as many as go."""
+    """Compares each kind of request with its baseline, its cost with the goal, and its rate with the goal."""
     with running(1) as front:
         costs = _costs(front)
     with running(PROCESSES) as front:
         rates = _rates(front)
-    return [*_beside(costs), *_goals(costs), *_rushes(rates)]
+    return [*_cost_rows(costs), *_ratio_rows(costs), *_rate_rows(rates)]
 
 
-def _beside(costs: dict[str, Cost]) -> Iterator[Row]:
+def _cost_rows(costs: dict[str, Cost]) -> Iterator[Row]:
     for name, cost in costs.items():
         if name in (NO_OP, ENQUEUE):
             continue
-        beside = ENQUEUE if name.startswith("POST") else NO_OP
+        baseline = ENQUEUE if name.startswith("POST") else NO_OP
         yield Row(
             f"{name}, CPU",
-            _format_cost(beside, costs[beside]),
-            _format_cost("it", cost),
-            sum(cost) / sum(costs[beside]),
+            _format_cost(baseline, costs[baseline]),
+            _format_cost("request", cost),
+            sum(cost) / sum(costs[baseline]),
         )
 
 
-def _goals(costs: dict[str, Cost]) -> Iterator[Row]:
-    for name, base, goal in ((RUNNING, NO_OP, MAX_POLL_RATIO), (JSON, ENQUEUE, MAX_SUBMIT_RATIO)):
-        ratio = sum(costs[name]) / sum(costs[base])
-        yield Row(f"{name}, CPU", f"goal: {goal} x {base}", f"it: {ratio:.2f} x", ratio / goal)
+def _ratio_rows(costs: dict[str, Cost]) -> Iterator[Row]:
+    for name, baseline, goal in ((RUNNING, NO_OP, MAX_POLL_RATIO), (JSON, ENQUEUE, MAX_SUBMIT_RATIO)):
+        ratio = sum(costs[name]) / sum(costs[baseline])
+        yield Row(f"{name}, CPU", f"goal: {goal} x {baseline}", f"measured: {ratio:.2f} x", ratio / goal)
 
 
-def _rushes(rates: dict[str, float]) -> Iterator[Row]:
+def _rate_rows(rates: dict[str, float]) -> Iterator[Row]:
     for name, goal in GOALS_PER_S.items():
-        what = f"{name}, {PROCESSES} API processes"
-        yield Row(what, f"goal: {goal:,} a second", f"it: {rates[name]:,.0f} a second", rates[name] / goal)
+        title = f"{name}, {PROCESSES} API processes"
+        yield Row(title, f"goal: {goal:,} a second", f"measured: {rates[name]:,.0f} a second", rates[name] / goal)
 
 
 def _format_cost(name: str, cost: Cost) -> str:
@@ -88,49 +88,49 @@ def _format_cost(name: str, cost: Cost) -> str:
 
 
 def _costs(front: FrontEnds) -> dict[str, Cost]:
-    """The cheapest round of each kind, the kinds in turns; the first round is practice."""
+    """The minimum cost of each kind over interleaved rounds; the first round is a warm-up."""
     kinds = _kinds(front)
     result: dict[str, list[Cost]] = {name: [] for name in (*kinds, ENQUEUE)}
     with Redis.from_url(front.redis.url) as redis:
         queue = Queue("bare", connection=redis, serializer=JSONSerializer)
         for _ in range(ROUNDS + 1):
             for name, make in kinds.items():
-                result[name].append(_used(front, make))
-            result[ENQUEUE].append(_enqueued(front, queue))
+                result[name].append(_request_cost(front, make))
+            result[ENQUEUE].append(_enqueue_cost(front, queue))
     return {name: min(costs[1:], key=sum) for name, costs in result.items()}
 
 
 def _rates(front: FrontEnds) -> dict[str, float]:
-    """Answers a second in the best round. This process, which asks, takes its part of the machine as well."""
+    """Responses per second in the best round. This client process also uses CPU time of the machine."""
     kinds = _kinds(front)
     result = dict.fromkeys(GOALS_PER_S, 0.0)
-    for _ in range(RUSH_ROUNDS):
+    for _ in range(RATE_ROUNDS):
         for name in result:
             started = time.perf_counter()
-            drive(front.urls, kinds[name], RUSH, CONNECTIONS * len(front.urls))
-            result[name] = max(result[name], RUSH / (time.perf_counter() - started))
+            drive(front.urls, kinds[name], RATE_REQUESTS, CONNECTIONS * len(front.urls))
+            result[name] = max(result[name], RATE_REQUESTS / (time.perf_counter() - started))
     return result
 
 
-def _used(front: FrontEnds, make: Callable[[int], bytes]) -> Cost:
+def _request_cost(front: FrontEnds, make: Callable[[int], bytes]) -> Cost:
     before = front.cpu_us()
-    drive(front.urls, make, EACH, CONNECTIONS)
+    drive(front.urls, make, REQUESTS, CONNECTIONS)
     api, redis = (after - start for after, start in zip(front.cpu_us(), before, strict=True))
-    return api / EACH, redis / EACH
+    return api / REQUESTS, redis / REQUESTS
 
 
-def _enqueued(front: FrontEnds, queue: Queue) -> Cost:
-    """The same for RQ alone, whose client is this process."""
+def _enqueue_cost(front: FrontEnds, queue: Queue) -> Cost:
+    """The cost of an RQ enqueue from this process."""
     before, own = front.cpu_us()[1], time.process_time()
-    for _ in range(EACH):
+    for _ in range(REQUESTS):
         queue.enqueue(TASK, new_job_id())
-    return (time.process_time() - own) / EACH * 1e6, (front.cpu_us()[1] - before) / EACH
+    return (time.process_time() - own) / REQUESTS * 1e6, (front.cpu_us()[1] - before) / REQUESTS
 
 
 def _kinds(front: FrontEnds) -> Kinds:
-    """What is sent, by name: the bytes of the n-th request."""
-    waiting, running = _a_video(front), _a_video(front, is_running=True)
-    tag = _tag_of(front, running)
+    """The kinds of requests by name, each a function from an index to the bytes of a request."""
+    waiting, running = _create_video(front), _create_video(front, is_running=True)
+    etag = _etag_of(front, running)
     requests = f"POST /v1/videos HTTP/1.1\r\nHost: bench\r\n{front.headers}"
     json_head = f"{requests}Content-Type: application/json\r\nContent-Length: {len(BODY)}\r\n"
     form_head = f"{requests}Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {len(FORM)}\r\n\r\n"
@@ -139,18 +139,18 @@ def _kinds(front: FrontEnds) -> Kinds:
         NO_OP: lambda _: b"GET /healthz HTTP/1.1\r\nHost: bench\r\n\r\n",
         WAITING: lambda _: f"{reads.format(waiting)}\r\n".encode(),
         RUNNING: lambda _: f"{reads.format(running)}\r\n".encode(),
-        NOT_MODIFIED: lambda _: f"{reads.format(running)}If-None-Match: {tag}\r\n\r\n".encode(),
+        NOT_MODIFIED: lambda _: f"{reads.format(running)}If-None-Match: {etag}\r\n\r\n".encode(),
         JSON: lambda _: json_head.encode() + b"\r\n" + BODY,
         KEYED: lambda _: f"{json_head}Idempotency-Key: {new_job_id()}\r\n\r\n".encode() + BODY,
         FORMED: lambda _: form_head.encode() + FORM,
     }
 
 
-def _a_video(front: FrontEnds, *, is_running: bool = False) -> str:
-    """The id of a video that was asked for, and perhaps taken by a worker."""
+def _create_video(front: FrontEnds, *, is_running: bool = False) -> str:
+    """Creates a video, optionally leased by a worker; returns its id."""
     head = f"POST /v1/videos HTTP/1.1\r\nHost: bench\r\n{front.headers}Content-Type: application/json\r\n"
-    answer = request(front.urls[0], f"{head}Content-Length: {len(BODY)}\r\n\r\n".encode() + BODY)
-    video_id: str = json.loads(answer.partition(b"\r\n\r\n")[2])["id"]
+    response = request(front.urls[0], f"{head}Content-Length: {len(BODY)}\r\n\r\n".encode() + BODY)
+    video_id: str = json.loads(response.partition(b"\r\n\r\n")[2])["id"]
     if is_running:
         with Redis.from_url(front.redis.url) as redis:
             jobs = WorkerJobs(JobTable(redis, lease_s=3600))
@@ -161,7 +161,7 @@ def _a_video(front: FrontEnds, *, is_running: bool = False) -> str:
     return video_id
 
 
-def _tag_of(front: FrontEnds, video_id: str) -> str:
-    request = f"GET /v1/videos/{video_id} HTTP/1.1\r\nHost: bench\r\n{front.headers}\r\n".encode()
-    head = request(front.urls[0], request).partition(b"\r\n\r\n")[0].decode()
+def _etag_of(front: FrontEnds, video_id: str) -> str:
+    content = f"GET /v1/videos/{video_id} HTTP/1.1\r\nHost: bench\r\n{front.headers}\r\n".encode()
+    head = request(front.urls[0], content).partition(b"\r\n\r\n")[0].decode()
     return next(line.partition(": ")[2] for line in head.splitlines() if line.lower().startswith("etag"))

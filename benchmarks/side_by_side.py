@@ -1,4 +1,4 @@
-"""How two ways are compared: in turns, so that what else the machine does hits both; the best of each counts."""
+"""Compares implementations in interleaved rounds, so that other load affects all of them; the best round counts."""
 
 import time
 from collections.abc import Callable
@@ -9,27 +9,27 @@ ROUNDS = 3
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: what was compared, the two values with their unit, and the second by the first."""
+    """A row of the table: title, two values with their unit, and the ratio of the second to the first."""
 
-    what: str
+    title: str
     first: str
     second: str
     ratio: float
 
 
-def best_seconds(*ways: Callable[[], object]) -> list[float]:
-    """The shortest of a few runs of each way, after one run that does not count."""
-    best = [float("inf")] * len(ways)
+def best_seconds(*calls: Callable[[], object]) -> list[float]:
+    """The shortest duration of each call over several rounds, after a warm-up round."""
+    best = [float("inf")] * len(calls)
     for round_number in range(ROUNDS + 1):
-        for index, way in enumerate(ways):
+        for index, call in enumerate(calls):
             started = time.perf_counter()
-            way()
+            call()
             if round_number:
                 best[index] = min(best[index], time.perf_counter() - started)
     return best
 
 
-def row(what: str, names: tuple[str, str], values: tuple[float, float], unit: str) -> Row:
-    """A line for two values of `unit`."""
+def row(title: str, names: tuple[str, str], values: tuple[float, float], unit: str) -> Row:
+    """A row for two values of `unit`."""
     first, second = (f"{name}: {value:.3g} {unit}" for name, value in zip(names, values, strict=True))
-    return Row(what, first, second, values[1] / values[0])
+    return Row(title, first, second, values[1] / values[0])

@@ -1,4 +1,4 @@
-"""What accepting a job costs, beside a bare RQ enqueue: CPU time of our process and of the server."""
+"""The CPU cost of a submit in this process and in the Redis server, compared with a bare RQ enqueue."""
 
 import tempfile
 import time
@@ -34,7 +34,7 @@ REQUEST = VideoRequest(
 
 
 def rows() -> list[Row]:
-    """Two lines: our CPU and the server's, for each job."""
+    """Rows for the CPU time of a job in this process and in the server."""
     with tempfile.TemporaryDirectory() as folder:
         server = EmbeddedRedis(Path(folder), free_port()).start()
         try:
@@ -48,19 +48,19 @@ def _measure(server: EmbeddedRedis) -> list[Row]:
         jobs = CallerJobs(JobTable(redis))
         queue = Queue("bare", connection=redis, serializer=JSONSerializer)
         names = ("bare RQ enqueue", "submit")
-        ways = {
+        calls = {
             names[0]: lambda: queue.enqueue(TASK, new_job_id()),
             names[1]: lambda: jobs.submit_all([Job(id=new_job_id(), owner="bench", request=REQUEST, created_at=1.0)]),
         }
-        own, other = {name: 0.0 for name in names}, {name: 0.0 for name in names}
+        own, server_side = {name: 0.0 for name in names}, {name: 0.0 for name in names}
         for _ in range(JOBS // 50):
-            for name, way in ways.items():
+            for name, call in calls.items():
                 before = time.process_time(), cpu_s(server)
                 for _ in range(50):
-                    way()
+                    call()
                 own[name] += time.process_time() - before[0]
-                other[name] += cpu_s(server) - before[1]
-    both = [(used[names[0]] / JOBS * 1e6, used[names[1]] / JOBS * 1e6) for used in (own, other)]
+                server_side[name] += cpu_s(server) - before[1]
+    both = [(used[names[0]] / JOBS * 1e6, used[names[1]] / JOBS * 1e6) for used in (own, server_side)]
     return [
         row("accept a job, CPU of the API process", names, both[0], "µs"),
         row("accept a job, CPU of the Redis server", names, both[1], "µs"),
@@ -68,7 +68,7 @@ def _measure(server: EmbeddedRedis) -> list[Row]:
 
 
 def cpu_s(server: EmbeddedRedis) -> float:
-    """User and system time the server has used."""
+    """The user and system time of the server in seconds."""
     if server.process is None:
         raise RuntimeError("the server is not running")
     return cpu_us(server.process.pid) / 1e6

@@ -1,4 +1,4 @@
-"""How soon after the commit a webhook's first try arrives: alone, and beside receivers that hang."""
+"""The time from a commit to the first delivery of its webhook, with and without receivers that hang."""
 
 import json
 import os
@@ -31,13 +31,13 @@ TIMEOUT_S = 120.0
 
 
 class Receiver(BaseHTTPRequestHandler):
-    """Notes when each video's event came."""
+    """Records the arrival time of the event of each video."""
 
-    came: dict[str, float]
+    arrivals: dict[str, float]
 
     def do_POST(self) -> None:
         now = time.perf_counter()
-        self.came[json.loads(self.rfile.read(int(self.headers["content-length"])))["data"]["id"]] = now
+        self.arrivals[json.loads(self.rfile.read(int(self.headers["content-length"])))["data"]["id"]] = now
         self.send_response(204)
         self.end_headers()
 
@@ -45,40 +45,47 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 def rows() -> list[Row]:
-    """Two lines: the median and the 99th percentile, of a keeper in a process of its own."""
+    """Rows for the median and the 99th percentile, measured with a separate keeper process."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         server = EmbeddedRedis(Path(folder), free_port()).start()
         stack.callback(server.stop)
         store = CallerJobs(JobTable(stack.enter_context(Redis.from_url(server.url))))
         url = stack.enter_context(_receiver())
         stack.enter_context(_keeper(server.url, folder))
-        _measure(store, url, 20)  # until the keeper is warm
+        _measure(store, url, 20)  # warm-up of the keeper
         alone = _measure(store, url, EVENTS)
         for port in stack.enter_context(_hanging()):
             for _ in range(EVENTS_EACH):
                 _submit(store, f"http://127.0.0.1:{port}/", "other", "video.queued")
-        beside = _measure(store, url, EVENTS)
-    names = ("alone", f"beside {HANGING} receivers that hang")
+        with_hanging = _measure(store, url, EVENTS)
+    names = ("alone", f"with {HANGING} receivers that hang")
     return [
-        row("commit to first try of its webhook, median", names, (_part(alone, 0.5), _part(beside, 0.5)), "ms"),
-        row("commit to first try of its webhook, 99 %", names, (_part(alone, 0.99), _part(beside, 0.99)), "ms"),
+        row(
+            f"commit to first delivery attempt, {title}",
+            names,
+            (_quantile(alone, share), _quantile(with_hanging, share)),
+            "ms",
+        )
+        for title, share in (("median", 0.5), ("99 %", 0.99))
     ]
 
 
 def _measure(store: CallerJobs, url: str, events: int) -> list[float]:
-    """Milliseconds from the return of the commit to the arrival, sorted; an event every few milliseconds."""
-    Receiver.came, committed = {}, {}
+    """The sorted times from commit to arrival in milliseconds, with an event every `PAUSE_S`."""
+    Receiver.arrivals, committed = {}, {}
     for _ in range(events):
         job = _submit(store, url, "bench", "video.cancelled")
         store.cancel(job.id)
         committed[job.id] = time.perf_counter()
         time.sleep(PAUSE_S)
     deadline = time.monotonic() + TIMEOUT_S
-    while len(Receiver.came) < events:
+    while len(Receiver.arrivals) < events:
         if time.monotonic() > deadline:
-            raise RuntimeError(f"{len(Receiver.came)} of {events} webhooks came")
+            raise RuntimeError(f"only {len(Receiver.arrivals)} of {events} webhooks arrived")
         time.sleep(0.05)
-    return sorted(1000 * max(0.0, Receiver.came[job_id] - at) for job_id, at in committed.items())
+    return sorted(
+        1000 * max(0.0, Receiver.arrivals[job_id] - committed_at) for job_id, committed_at in committed.items()
+    )
 
 
 def _submit(store: CallerJobs, url: str, owner: str, event: str) -> Job:
@@ -88,7 +95,7 @@ def _submit(store: CallerJobs, url: str, owner: str, event: str) -> Job:
     return job
 
 
-def _part(values: list[float], share: float) -> float:
+def _quantile(values: list[float], share: float) -> float:
     return values[min(len(values) - 1, int(share * len(values)))]
 
 
@@ -103,7 +110,7 @@ def _receiver() -> Iterator[str]:
 
 @contextmanager
 def _hanging() -> Iterator[list[int]]:
-    """Ports that take a connection and never say a word."""
+    """Ports that accept connections and never respond."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=200)) for _ in range(HANGING)]
         yield [listening.getsockname()[1] for listening in sockets]

@@ -1,8 +1,9 @@
-"""What many tests need: real servers on free ports, and a job to play with."""
+"""Fixtures of many tests: real servers on free ports, a model card and the small model."""
 
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -21,16 +22,20 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session", autouse=True)
 def loggers_can_be_captured() -> Iterator[None]:
-    """Whoever sets up logs in a test's own process: no logger keeps that set-up, so that later tests can look at it."""
+    """Disables the logger cache of structlog in this process, so that later tests can capture logs."""
     configure = structlog.configure
+
+    def configure_without_cache(**options: Any) -> None:
+        configure(**{**options, "cache_logger_on_first_use": False})
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(structlog, "configure", lambda **said: configure(**{**said, "cache_logger_on_first_use": False}))
+        patch.setattr(structlog, "configure", configure_without_cache)
         yield
 
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
-    """One real Redis-compatible server for the whole run."""
+    """A real Redis-compatible server for the whole run."""
     server = EmbeddedRedis(tmp_path_factory.mktemp("redis"), free_port()).start()
     yield server
     server.stop()
@@ -72,7 +77,7 @@ def card() -> ModelCard:
 
 @pytest.fixture(scope="session")
 def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the small model, laid out once for the whole run."""
+    """A folder with the small model, created once for the whole run."""
     from easyanimate.tiny import copy_tiny_model
 
     folder = tmp_path_factory.mktemp("models")
@@ -82,7 +87,7 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def peak_bytes() -> Callable[..., int]:
-    """Runs `call(*args)` and says how many bytes of tensors made inside it were alive at once; it drops the result."""
-    from easyanimate.memory.live_bytes import peak_live_bytes  # needs torch, which not every test may load
+    """Runs `call(*args)`; returns the peak size of the live tensors created in it."""
+    from easyanimate.memory.live_bytes import peak_live_bytes  # needs torch, which some tests must not load
 
     return peak_live_bytes

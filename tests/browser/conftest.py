@@ -1,4 +1,4 @@
-"""A real browser, Debian's Chromium driven by Playwright, before the whole service with the small model and a key."""
+"""Debian's Chromium, driven by Playwright, and the whole service with the small model and an API key."""
 
 import shutil
 import time
@@ -20,24 +20,24 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The path of a Chromium, if it and what drives it are here."""
-    pytest.importorskip("playwright.sync_api", reason="Playwright is not here: make setup installs it")
+    """The path of Chromium; skips the tests if Chromium or Playwright is missing."""
+    pytest.importorskip("playwright.sync_api", reason="Playwright is missing: make setup installs it")
     result = next(filter(None, map(shutil.which, NAMES)), None)
-    return result or pytest.skip("no Chromium here: apt-get install chromium")
+    return result or pytest.skip("Chromium is missing: apt-get install chromium")
 
 
 @pytest.fixture(scope="session")
 def stack(chromium: str, tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[LocalStack]:
-    """The embedded service, which wants a key. Not started where no browser could look at it."""
+    """The embedded service with a required API key. It is started only if there is a browser."""
     settings = {"EASYANIMATE_API_KEYS": KEY, "OMP_NUM_THREADS": "1"}
     stack = LocalStack(stack_plan(tmp_path_factory.mktemp("browser"), models_dir, settings)).start()
     yield stack
     stack.stop()
 
 
-@pytest.fixture(scope="module")  # as long as it is open, nothing else in this process can run an event loop
+@pytest.fixture(scope="module")  # while it is open, no other event loop can run in this process
 def browser(chromium: str) -> Iterator[Any]:
-    """Chromium without a window."""
+    """A headless Chromium."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
@@ -48,14 +48,14 @@ def browser(chromium: str) -> Iterator[Any]:
 
 @pytest.fixture
 def key() -> str:
-    """What opens the service."""
+    """The API key of the service."""
     return KEY
 
 
 @pytest.fixture
 def open_studio(browser: Any, stack: LocalStack) -> Iterator[Callable[..., Any]]:
-    """Opens the studio in a tab of its own, with the key or without. No tab may break, or ask anybody else."""
-    mistakes: list[str] = []
+    """Opens the studio in a new tab, with or without the key. Script errors and foreign requests are failures."""
+    errors: list[str] = []
     with ExitStack() as opened:
 
         def open_studio(path: str = "/", key: str | None = KEY, **window: Any) -> Any:
@@ -64,9 +64,9 @@ def open_studio(browser: Any, stack: LocalStack) -> Iterator[Callable[..., Any]]
                 context.add_init_script(f"sessionStorage.getItem('key') ?? sessionStorage.setItem('key', '{key}')")
             page = context.new_page()
             page.set_default_timeout(60_000)
-            page.on("pageerror", lambda error: mistakes.append(str(error)))
-            page.on("request", lambda request: mistakes.append(request.url) if is_elsewhere(request.url) else None)
-            page.on("console", lambda line: mistakes.append(line.text) if "Content Security" in line.text else None)
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            page.on("request", lambda request: errors.append(request.url) if is_elsewhere(request.url) else None)
+            page.on("console", lambda line: errors.append(line.text) if "Content Security" in line.text else None)
             page.goto(stack.url + path)
             return page
 
@@ -74,7 +74,7 @@ def open_studio(browser: Any, stack: LocalStack) -> Iterator[Callable[..., Any]]
             return not url.startswith((stack.url, "blob:"))
 
         yield open_studio
-    assert mistakes == []
+    assert errors == []
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The whole service with keys and two front ends, a wire that sees what clients send, and the clients' environments."""
+"""The whole service with keys and two front ends, a recording proxy, and runners of client programs."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterato
 
 @pytest.fixture(scope="session")
 def addresses(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """The service's front end, and a second one beside it over the same Redis and the same storage."""
+    """The addresses of two front ends with the same Redis and the same storage."""
     assert stack.redis is not None
     port = free_port()
     environment = {
@@ -73,8 +73,8 @@ def _wire(addresses: list[str]) -> Iterator[Wire]:
 
 @pytest.fixture
 def wire(_wire: Wire) -> Wire:
-    """The way to the service, on which nothing has been sent yet."""
-    _wire.forget()
+    """The proxy before the service, without recorded exchanges."""
+    _wire.clear()
     return _wire
 
 
@@ -91,7 +91,7 @@ Run = Callable[..., dict[str, Any]]
 
 @pytest.fixture(scope="session")
 def run_program() -> Run:
-    """Runs a program of tests/clients/programs and gives back the JSON object it prints last."""
+    """Runs a program of tests/clients/programs; returns the JSON object on its last line."""
 
     def run(interpreter: Path | str, program: Path | str, *arguments: str, cwd: Path | None = None) -> dict[str, Any]:
         kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
@@ -113,7 +113,7 @@ def run_program() -> Run:
 
 @pytest.fixture(scope="session")
 def run_node(run_program: Run) -> Run:
-    """The same for a program in Node, which finds its packages only from a folder beside them."""
+    """Runs a Node program in the folder of its packages; returns the JSON object on its last line."""
 
     def run(program: str, *arguments: str) -> dict[str, Any]:
         project = node_project()
@@ -124,14 +124,14 @@ def run_node(run_program: Run) -> Run:
 
 
 @pytest.fixture(scope="session")
-def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small PNG."""
-    path = tmp_path_factory.mktemp("picture") / "start.png"
+    path = tmp_path_factory.mktemp("image") / "start.png"
     Image.new("RGB", (64, 64), "red").save(path)
     return path
 
 
 @pytest.fixture(scope="session")
 def newest() -> str:
-    """The interpreter of the project, which has the newest openai package."""
+    """The interpreter of the project; it has the newest openai package."""
     return sys.executable

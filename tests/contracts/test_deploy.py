@@ -1,4 +1,4 @@
-"""The files for containers are true: real Compose and hadolint read them, settings and commands in them exist."""
+"""Compose and hadolint accept the files for containers, and the settings and commands in these files exist."""
 
 import functools
 import json
@@ -50,7 +50,7 @@ def compose(
 
 @functools.cache
 def composed(profile: str) -> dict[str, Any]:
-    """What Compose makes of the file in this profile."""
+    """The configuration that Compose reads from the file in this profile."""
     done = compose("config", "--format", "json", COMPOSE_PROFILES=profile)
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
@@ -84,7 +84,7 @@ def test_only_the_api_can_be_reached_and_only_from_this_host() -> None:
 
 
 @pytest.mark.parametrize("service", ["api", "keeper", "worker", "worker-cpu"])
-def test_our_containers_may_change_nothing_but_their_volumes(service: str) -> None:
+def test_containers_of_the_service_are_read_only_without_capabilities(service: str) -> None:
     result = composed("gpu,cpu")["services"][service]
     assert result["read_only"] is True
     assert result["cap_drop"] == ["ALL"]
@@ -92,7 +92,7 @@ def test_our_containers_may_change_nothing_but_their_volumes(service: str) -> No
 
 
 @pytest.mark.parametrize("service", ["redis", "storage", "api", "keeper", "worker", "worker-cpu"])
-def test_every_container_starts_again_by_itself(service: str) -> None:
+def test_each_container_restarts_unless_stopped(service: str) -> None:
     assert composed("gpu,cpu")["services"][service]["restart"] == "unless-stopped"
 
 
@@ -105,33 +105,33 @@ def test_every_container_starts_again_by_itself(service: str) -> None:
         ("keeper", KeeperSettings.model_fields["webhook_timeout_s"].default),
     ],
 )
-def test_nobody_is_killed_before_the_end_of_its_own_grace(service: str, grace_s: float) -> None:
+def test_the_stop_period_of_a_container_is_longer_than_the_grace_of_its_process(service: str, grace_s: float) -> None:
     (text,) = re.findall(r"(?:(\d+)m)?(\d+)s", composed("gpu,cpu")["services"][service]["stop_grace_period"])
     assert 60 * int(text[0] or 0) + int(text[1]) > grace_s
 
 
-def test_the_redis_in_the_file_forgets_nothing() -> None:
+def test_redis_is_durable_and_evicts_nothing() -> None:
     words = " ".join(composed("gpu")["services"]["redis"]["command"])
     assert "--appendonly yes" in words
     assert "--maxmemory-policy noeviction" in words
 
 
 @pytest.mark.parametrize("service", ["redis", "storage"])
-def test_what_must_survive_lies_in_a_volume(service: str) -> None:
+def test_redis_and_storage_keep_their_data_in_a_volume(service: str) -> None:
     (volume,) = composed("gpu")["services"][service]["volumes"]
     assert (volume["type"], volume["target"]) == ("volume", "/data")
 
 
-def test_the_images_of_others_are_pinned_by_tag() -> None:
+def test_images_are_pinned_by_tag() -> None:
     images = [service["image"] for service in composed("gpu")["services"].values()]
     assert all(re.search(r":\d+\.\d+", image) for image in images), images
 
 
 def test_the_storage_server_accepts_each_option() -> None:
-    message = [word for word in composed("gpu")["services"]["storage"]["command"] if word.startswith("-")]
+    options = [word for word in composed("gpu")["services"]["storage"]["command"] if word.startswith("-")]
     help_text = subprocess.run([BIN / "weed", "help", "mini"], capture_output=True, text=True).stderr
-    expected = set(re.findall(r"^\s+-([\w.]+)", help_text, re.M))
-    assert {word[1:].split("=")[0] for word in message} <= expected
+    supported = set(re.findall(r"^\s+-([\w.]+)", help_text, re.M))
+    assert {option[1:].split("=")[0] for option in options} <= supported
 
 
 def test_compose_names_only_settings_that_exist() -> None:
@@ -139,12 +139,12 @@ def test_compose_names_only_settings_that_exist() -> None:
     assert {name for name in named if name.startswith(PREFIX)} <= EXPECTED
 
 
-def test_the_example_documents_every_setting_and_no_other() -> None:
+def test_the_example_documents_exactly_the_settings() -> None:
     documented = set(re.findall(rf"^#?({PREFIX}\w+)=", EXAMPLE, re.M))
     assert documented == EXPECTED
 
 
-def test_the_example_shows_the_real_defaults() -> None:
+def test_the_example_has_the_defaults_of_the_code() -> None:
     fields: dict[str, Any] = {}
     for kind in (Settings, ServiceSettings, WorkerSettings, KeeperSettings):
         fields |= {PREFIX + name.upper(): field.default for name, field in kind.model_fields.items()}
@@ -162,20 +162,21 @@ def test_hadolint_reports_nothing(dockerfile: Path) -> None:
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.name)
-def test_everything_that_is_copied_exists_and_is_sent_to_the_engine(dockerfile: Path) -> None:
-    sent = {line[1:].rstrip("/") for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+def test_copied_paths_exist_and_are_in_the_build_context(dockerfile: Path) -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    context = {line[1:].rstrip("/") for line in lines if line.startswith("!")}
     for source in re.findall(r"^COPY (\S+) ", dockerfile.read_text(), re.M):
         assert (ROOT / source).exists()
-        assert source.split("/")[0] in sent
+        assert source.split("/")[0] in context
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.name)
-def test_a_container_runs_as_somebody_who_is_nobody(dockerfile: Path) -> None:
+def test_a_container_runs_as_an_unprivileged_user(dockerfile: Path) -> None:
     assert re.findall(r"^USER (\S+)", dockerfile.read_text(), re.M) == ["10001"]
 
 
 def commands() -> list[list[str]]:
-    """All commands of ours: those of the images, of their builds, and of the compose file."""
+    """The Python commands of the images, of their builds and of the compose file."""
     result = [json.loads(line) for path in DOCKERFILES for line in re.findall(r"^CMD (\[.*\])", path.read_text(), re.M)]
     result += [line.split() for path in DOCKERFILES for line in re.findall(r"^RUN (python .*)", path.read_text(), re.M)]
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
@@ -183,23 +184,23 @@ def commands() -> list[list[str]]:
 
 
 @pytest.mark.parametrize("command", commands(), ids=" ".join)
-def test_every_command_has_its_module(command: list[str]) -> None:
+def test_the_module_of_each_command_exists(command: list[str]) -> None:
     assert command[:2] == ["python", "-m"]
     module = ROOT.joinpath(*command[2].split("."))
     assert module.with_suffix(".py").is_file() or (module / "__main__.py").is_file()
 
 
-ABSENT = ("torch", "diffusers", "transformers", "av", "numpy", "einops", "safetensors", "sentencepiece", "cli")
+MISSING_MODULES = ("torch", "diffusers", "transformers", "av", "numpy", "einops", "safetensors", "sentencepiece", "cli")
 
 
 @pytest.mark.parametrize("module", ["service.__main__", "worker.keeper.__main__"])
-def test_the_image_without_torch_has_all_that_its_commands_import(module: str) -> None:
-    program = f"import sys; sys.modules.update(dict.fromkeys({ABSENT!r})); import {module}"
+def test_the_commands_of_the_image_without_torch_need_no_missing_module(module: str) -> None:
+    program = f"import sys; sys.modules.update(dict.fromkeys({MISSING_MODULES!r})); import {module}"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
 
 
-def test_the_worker_image_pins_the_torch_that_everybody_uses() -> None:
+def test_the_worker_image_pins_the_torch_version_of_the_setup() -> None:
     (pinned,) = re.findall(r"torch==([\d.]+)", (ROOT / "deploy" / "worker.Dockerfile").read_text())
-    (used,) = re.findall(r"^torch=([\d.]+)$", (ROOT / "deploy" / "setup.sh").read_text(), re.M)
-    assert pinned == used
+    (installed,) = re.findall(r"^torch=([\d.]+)$", (ROOT / "deploy" / "setup.sh").read_text(), re.M)
+    assert pinned == installed

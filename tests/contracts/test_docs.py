@@ -1,4 +1,4 @@
-"""What the documentation points to exists, and what exists is in the documentation."""
+"""Links and names in the documentation exist, and the documentation is complete."""
 
 import re
 from functools import cache
@@ -37,7 +37,7 @@ def tokens(page: Path) -> list[Token]:
 
 @cache
 def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings, as the usual viewers make them."""
+    """The anchors of the headings of a page, as GitHub derives them."""
     result: list[str] = []
     parsed = MarkdownIt("commonmark").enable("table").parse(page.read_text())
     for before, heading in pairwise(parsed):
@@ -49,20 +49,20 @@ def anchors(page: Path) -> set[str]:
 
 
 def links(page: Path) -> list[str]:
-    places = [token.attrGet("href") or token.attrGet("src") for token in tokens(page)]
-    return [str(place) for place in places if place]
+    targets = [token.attrGet("href") or token.attrGet("src") for token in tokens(page)]
+    return [str(target) for target in targets if target]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_the_target_of_each_link_exists(page: Path) -> None:
     for link in links(page):
         if re.match(r"[a-z]+:", link):
             continue
         name, _, anchor = unquote(link).partition("#")
-        goal = (page.parent / name).resolve() if name else page
-        assert goal.is_relative_to(ROOT), link
-        assert goal.exists(), link
-        assert not anchor or anchor in anchors(goal), link
+        target = (page.parent / name).resolve() if name else page
+        assert target.is_relative_to(ROOT), link
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
 
 
 def test_the_index_links_to_each_page() -> None:
@@ -78,8 +78,8 @@ def all_pages() -> str:
 def commands(group: typer.core.TyperGroup, path: str = "easyanimate") -> list[str]:
     result: list[str] = []
     for name, command in group.commands.items():
-        inner = isinstance(command, typer.core.TyperGroup)
-        result += commands(command, f"{path} {name}") if inner else [f"{path} {name}"]
+        is_group = isinstance(command, typer.core.TyperGroup)
+        result += commands(command, f"{path} {name}") if is_group else [f"{path} {name}"]
     return result
 
 
@@ -102,19 +102,19 @@ def test_every_setting_is_in_the_reference() -> None:
 
 
 def routes() -> list[str]:
-    """Method and path of every route in the description of the API."""
+    """Method and path of each route in the OpenAPI document."""
     result = create_app(ServiceSettings()).openapi()["paths"]
     return sorted(f"{method.upper()} {path}" for path, methods in result.items() for method in methods)
 
 
-def unnamed(text: str) -> str:
-    """Paths without the names of their parameters."""
+def without_parameter_names(text: str) -> str:
+    """Replaces the path parameters of a text by `{}`."""
     return re.sub(r"\{\w+\}", "{}", text)
 
 
 @pytest.mark.parametrize("route", routes())
 def test_every_route_is_in_the_guide(route: str) -> None:
-    assert f"{unnamed(route)}`" in unnamed(all_pages())
+    assert f"{without_parameter_names(route)}`" in without_parameter_names(all_pages())
 
 
 @pytest.mark.parametrize("field", sorted(CreateVideo.model_fields))
@@ -140,17 +140,17 @@ def test_every_webhook_event_is_in_the_guide(event: str) -> None:
 
 def test_no_page_names_a_route_that_does_not_exist() -> None:
     named = re.findall(r"`((?:GET|POST|DELETE|PUT|PATCH) /v1[^`? ]*)", all_pages())
-    assert set(map(unnamed, named)) <= set(map(unnamed, routes()))
+    assert set(map(without_parameter_names, named)) <= set(map(without_parameter_names, routes()))
 
 
 @pytest.mark.parametrize("name", sorted(PAGES_OF_REFERENCE))
 def test_the_generated_pages_are_those_of_the_code(name: str) -> None:
-    assert (REFERENCE / name).read_text() == generated(name), "run `make reference` and look at what Git shows"
+    assert (REFERENCE / name).read_text() == generated(name), "run `make reference` and review the changes in Git"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_each_path_in_a_page_exists(page: Path) -> None:
-    if page.name == "CHANGELOG.md":  # it names what was renamed
+    if page.name == "CHANGELOG.md":  # it lists former names
         return
     paths = re.findall(
         r"`((?:service|jobs|worker|cli|easyanimate|tests|deploy|docs|benchmarks)/[\w./-]+)`", page.read_text()

@@ -1,4 +1,4 @@
-"""The page of features is true line by line: tests, options, arguments, fields and pictures it names are there."""
+"""The tests, options, arguments, fields and images named on the page of features exist."""
 
 import ast
 import inspect
@@ -35,18 +35,18 @@ def rows() -> list[dict[str, str]]:
 
 
 def named(column: str) -> list[str]:
-    """The texts in backticks of a column."""
+    """The names in a column: its texts in backticks."""
     return sorted({name for row in rows() for name in re.findall(r"`([^`]+)`", row[column])})
 
 
-def test_the_page_has_features_and_each_is_proved_by_something() -> None:
+def test_each_feature_of_the_page_names_a_test() -> None:
     features = [row for row in rows() if not row["feature"].startswith("---")]
     assert len(features) > 40
     assert all("::" in row["proved by"] for row in features)
 
 
 @pytest.mark.parametrize("test", named("proved by"))
-def test_every_test_it_names_is_there(test: str) -> None:
+def test_each_named_test_exists(test: str) -> None:
     path, _, name = test.partition("::")
     tree = ast.parse((ROOT / "tests" / path).read_text())
     functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
@@ -55,7 +55,7 @@ def test_every_test_it_names_is_there(test: str) -> None:
 
 
 def command(path: list[str]) -> Any:
-    """The command at the end of the words, and the words that are left."""
+    """The command that the words name, and the remaining words."""
     result, words = typer.main.get_command(app), list(path)
     while words and words[0] in getattr(result, "commands", {}):
         result = result.commands[words.pop(0)]
@@ -63,7 +63,7 @@ def command(path: list[str]) -> Any:
 
 
 @pytest.mark.parametrize("text", named("command line"))
-def test_every_option_it_names_is_there(text: str) -> None:
+def test_each_named_option_exists(text: str) -> None:
     words = text.split()
     result, rest = command(words[1:] if words[0] == "easyanimate" else ["generate", *words])
     assert not hasattr(result, "commands"), f"there is no command {text}"
@@ -73,7 +73,7 @@ def test_every_option_it_names_is_there(text: str) -> None:
 
 
 def attributes(path: str) -> Any:
-    """What a dotted path leads to: modules as far as there are some, then attributes."""
+    """The object of a dotted path: the longest module name, then attributes."""
     words = path.split(".")
     for length in range(len(words), 0, -1):
         try:
@@ -85,7 +85,7 @@ def attributes(path: str) -> Any:
 
 
 @pytest.mark.parametrize("text", named("Python"))
-def test_every_argument_it_names_is_there(text: str) -> None:
+def test_each_named_argument_exists(text: str) -> None:
     path, _, arguments = text.rstrip(")").partition("(")
     if "." not in path:
         path, arguments = "easyanimate.EasyAnimatePipeline.__call__", text
@@ -100,7 +100,7 @@ def document() -> dict[str, Any]:
 
 @cache
 def routes() -> dict[str, set[str]]:
-    """The parameters of every route, by method and path."""
+    """The parameter names of each route, by method and path."""
     return {
         f"{method.upper()} {path}": {parameter["name"] for parameter in route.get("parameters", ())}
         for path, methods in document()["paths"].items()
@@ -109,7 +109,7 @@ def routes() -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("text", named("REST"))
-def test_every_field_and_route_it_names_is_there(text: str) -> None:
+def test_each_named_field_and_route_exists(text: str) -> None:
     if text.startswith("EASYANIMATE_"):
         assert re.search(rf"^#?{text}=", (ROOT / ".env.example").read_text(), re.M)
     elif " " in text:
@@ -130,37 +130,37 @@ def test_the_fields_of_requests_are_those_of_the_openapi_document() -> None:
     assert properties("/v1/videos/{video_id}/remix") == set(RemixVideo.model_fields)
 
 
-def test_no_argument_of_the_pipeline_and_no_field_is_left_out() -> None:
+def test_the_page_names_each_argument_of_the_pipeline_and_each_field() -> None:
     arguments = set(inspect.signature(EasyAnimatePipeline.__call__).parameters)
-    form = {"self", "output_type", "sample_posterior", "return_dict"}  # not features, but forms of one call
-    form |= {"callback_on_step_end_tensor_inputs", "other_arguments"}  # diffusers' own arguments
-    assert arguments - form <= set(named("Python"))
+    not_features = {"self", "output_type", "sample_posterior", "return_dict"}  # they change only the form of a call
+    not_features |= {"callback_on_step_end_tensor_inputs", "other_arguments"}  # arguments of diffusers
+    assert arguments - not_features <= set(named("Python"))
     assert {*CreateVideo.model_fields} - {"metadata"} <= set(named("REST"))
 
 
-def test_it_counts_the_schedulers() -> None:
+def test_the_page_states_the_number_of_schedulers() -> None:
     assert len(SCHEDULERS) == 9
     assert any(row["feature"].startswith("Nine schedulers") for row in rows())
 
 
-def pictures() -> Iterator[Path]:
+def images() -> Iterator[Path]:
     yield from sorted((ROOT / "docs" / "images").iterdir())
 
 
-def test_its_pictures_are_all_there_and_no_others() -> None:
+def test_the_page_shows_each_image_of_the_folder() -> None:
     shown = re.findall(r"\]\(\.\./images/([\w.-]+)\)", PAGE.read_text())
-    assert sorted(shown) == [path.name for path in pictures()]
+    assert sorted(shown) == [path.name for path in images()]
 
 
-def test_its_pictures_are_small() -> None:
-    sizes = {path.name: path.stat().st_size for path in pictures()}
+def test_the_images_are_small() -> None:
+    sizes = {path.name: path.stat().st_size for path in images()}
     assert {name: size for name, size in sizes.items() if size > 40 * KB} == {}
     assert sum(sizes.values()) <= 600 * KB
 
 
-def test_its_pictures_are_those_its_program_makes() -> None:
+def test_the_images_are_those_of_the_program_that_draws_them() -> None:
     tree = ast.parse((ROOT / "docs" / "feature_strips.py").read_text())
     (strips,) = (n.value for n in tree.body if isinstance(n, ast.AnnAssign) and ast.unparse(n.target) == "STRIPS")
     assert isinstance(strips, ast.Dict)
     names = {f"{ast.literal_eval(key)}.jpg" for key in strips.keys if key is not None}
-    assert names == {path.name for path in pictures()}
+    assert names == {path.name for path in images()}

@@ -1,4 +1,4 @@
-"""Packages import in one direction. Each rule is broken on a copy, to prove that the linter reports it."""
+"""Packages import in one direction. The tests break each rule on a copy and check that the linter reports it."""
 
 import shutil
 import subprocess
@@ -67,11 +67,11 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_the_linter_reports_a_forbidden_import(copy: Path, package: str, line: str) -> None:
-    intruder = copy / package / "intruder.py"
-    intruder.write_text(f'"""Breaks the rules."""\n\n{line}\n')
+    forbidden = copy / package / "forbidden.py"
+    forbidden.write_text(f'"""Breaks a rule."""\n\n{line}\n')
     try:
         done = lint(copy)
     finally:
-        intruder.unlink()
+        forbidden.unlink()
     assert done.returncode == 1
-    assert f"{package.replace('/', '.')}.intruder" in done.stdout
+    assert f"{package.replace('/', '.')}.forbidden" in done.stdout

@@ -1,4 +1,4 @@
-"""A new generation parameter changes at most four files, from the HTTP API to the pipeline. Tried on a copy."""
+"""A new generation parameter changes at most four files from the HTTP API to the pipeline, as tested on a copy."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("easyanimate", "jobs", "service", "worker", "cli")
 MAX_FILES = 4
-# A line of each file, and the line of the parameter `eta` that follows it.
+# A line of each file, and the new line of the parameter `eta` after it.
 CHANGES = {
     "jobs/model/request.py": ("    clean_caption: bool = True\n", "    eta: float = 0.0\n"),
     "service/schemas/create.py": (
@@ -42,7 +42,7 @@ from worker.protocol.messages import Run
 
 card = read_card(Path("easyanimate/tiny/model"))
 body = CreateVideo.model_validate({"prompt": "a ball", "eta": 0.25})
-request = build_submission(body, ModelOffer((card,)), MagicMock(), "owner").request
+request = build_submission(MagicMock(), "owner", body, ModelOffer((card,))).request
 stored = Job(id="video_1", owner="owner", request=request, created_at=0).to_hash()
 job = Job.from_hash({name.encode(): value.encode() for name, value in stored.items()})
 manifest = manifest_settings(job.request, card.window)

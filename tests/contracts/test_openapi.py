@@ -1,4 +1,4 @@
-"""The OpenAPI document is valid, complete and true to itself; what only real requests can show is tested with those."""
+"""The OpenAPI document is valid, complete and consistent. Other tests compare it with real responses."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -16,7 +16,7 @@ from service.http.error_codes import ERROR_CODES
 from service.settings import ServiceSettings
 
 METHODS = {"get", "put", "post", "delete", "patch", "head"}
-CLOSED = {"key"}  # the one way to show who calls
+SECURITY = {"key"}  # the only security scheme
 
 
 @cache
@@ -25,7 +25,7 @@ def document() -> dict[str, Any]:
 
 
 def operations() -> dict[str, dict[str, Any]]:
-    """All of them, by method and path, and by the name of a webhook."""
+    """All operations by method and path, and all webhooks by name."""
     result = {f"{m.upper()} {path}": op for path, ops in document()["paths"].items() for m, op in ops.items()}
     return result | {name: ops["post"] for name, ops in document()["webhooks"].items()}
 
@@ -34,7 +34,7 @@ OF_PATHS = sorted(name for name in operations() if " " in name)
 
 
 def resolved(node: dict[str, Any]) -> dict[str, Any]:
-    """What a reference leads to."""
+    """The target of a reference."""
     while "$ref" in node:
         result: Any = document()
         for step in node["$ref"].removeprefix("#/").split("/"):
@@ -44,13 +44,13 @@ def resolved(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def bodies(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every media type of its request and its answers."""
+    """Each media type of the request and of the responses."""
     yield from operation.get("requestBody", {}).get("content", {}).values()
-    for answer in operation["responses"].values():
-        yield from answer.get("content", {}).values()
+    for response in operation["responses"].values():
+        yield from response.get("content", {}).values()
 
 
-def test_it_is_valid() -> None:
+def test_the_document_is_valid() -> None:
     assert [error.message for error in OpenAPIV31SpecValidator(document()).iter_errors()] == []
 
 
@@ -73,32 +73,32 @@ def test_each_operation_has_a_description_and_all_its_responses(name: str) -> No
     assert operation["description"]
     assert operation["tags"]
     assert "500" in operation["responses"]
-    assert "default" not in operation["responses"]  # else no answer could be an undocumented one
-    assert all("x-request-id" in answer["headers"] for answer in operation["responses"].values())
+    assert "default" not in operation["responses"]  # it would match every undocumented response
+    assert all("x-request-id" in response["headers"] for response in operation["responses"].values())
 
 
 @pytest.mark.parametrize("name", [name for name in OF_PATHS if name.split()[1].startswith("/v1/")])
-def test_every_operation_of_the_api_wants_a_key_and_refuses_a_wrong_one(name: str) -> None:
+def test_each_operation_of_the_api_requires_a_key_and_refuses_an_invalid_one(name: str) -> None:
     operation = operations()[name]
-    assert [set(way) for way in operation["security"]] == [CLOSED]
+    assert [set(scheme) for scheme in operation["security"]] == [SECURITY]
     assert {"401", "503"} <= set(operation["responses"])
 
 
 @pytest.mark.parametrize("name", [name for name in OF_PATHS if name.startswith("POST")])
-def test_every_body_that_is_taken_has_examples_in_json(name: str) -> None:
+def test_each_json_request_body_has_examples(name: str) -> None:
     for media_type, body in operations()[name].get("requestBody", {"content": {}})["content"].items():
         assert media_type != "application/json" or body["examples"]
 
 
 @pytest.mark.parametrize("code", sorted(ERROR_CODES))
-def test_every_error_that_an_operation_names_has_its_headers_there(code: str) -> None:
+def test_each_error_response_has_the_headers_of_its_code(code: str) -> None:
     for operation in operations().values():
-        answer = operation["responses"].get(str(ERROR_CODES[code].status), {})
-        if code in answer.get("content", {}).get("application/problem+json", {}).get("examples", {}):
-            assert {*ERROR_CODES[code].headers} <= set(answer["headers"])
+        response = operation["responses"].get(str(ERROR_CODES[code].status), {})
+        if code in response.get("content", {}).get("application/problem+json", {}).get("examples", {}):
+            assert {*ERROR_CODES[code].headers} <= set(response["headers"])
 
 
-def test_every_component_is_used() -> None:
+def test_each_component_is_used() -> None:
     used = set(references(document()))
     for kind in ("headers", "schemas"):
         components = {f"#/components/{kind}/{name}" for name in document()["components"][kind]}
@@ -112,15 +112,15 @@ def references(node: object) -> Iterator[str]:
         yield node["$ref"]
 
 
-def test_every_webhook_is_described_with_an_example_of_its_type() -> None:
-    result = document()["webhooks"]
-    assert tuple(result) == WEBHOOK_EVENTS
-    for event_type, described in result.items():
-        body = described["post"]["requestBody"]["content"]["application/json"]
+def test_each_webhook_has_an_example_of_its_type() -> None:
+    webhooks = document()["webhooks"]
+    assert tuple(webhooks) == WEBHOOK_EVENTS
+    for event_type, webhook in webhooks.items():
+        body = webhook["post"]["requestBody"]["content"]["application/json"]
         assert body["example"]["type"] == event_type
 
 
-def test_names_for_generated_clients_are_short_and_each_is_there_once() -> None:
+def test_operation_ids_are_short_and_unique() -> None:
     names = [operation["operationId"] for operation in operations().values()]
     assert len(names) == len(set(names))
     assert all(name.replace("_", "").isalpha() and len(name) < 40 for name in names)

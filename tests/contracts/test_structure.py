@@ -17,10 +17,9 @@ FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob(
 FOLDERS = sorted({path.parent for path in FILES})
 OLD_BOUNDS = re.compile(r"_?(MOST|LONGEST|LARGEST|SHORTEST|FEWEST)(_|$)")
 
-# Functions of the same name that are right: entry points, and commands of the command line that are called as they are
-# typed. A function of a command group is never imported elsewhere.
+# Names that several modules may define: entry points, and commands of the command line. No other module imports them.
 COMMON_FUNCTIONS = {"main", "list_"}
-# Identifiers with a word of the list that have a reason: the name belongs to another library or to the API.
+# Accepted identifiers with a word of the list: names of another library or of a public setting.
 NAMES_WITH_A_REASON: dict[str, str] = {
     "tell": "a method of Python's file objects",
     "storage_patience_s": "the field of the public setting EASYANIMATE_STORAGE_PATIENCE_S",
@@ -51,12 +50,11 @@ def public_definitions(path: Path) -> Iterator[str]:
 
 
 def test_a_public_name_is_defined_once() -> None:
-    places = defaultdict(list)
+    files = defaultdict(list)
     for path in FILES:
         for name in public_definitions(path):
-            places[name].append(relative(path))
-    twice = {name: files for name, files in places.items() if len(files) > 1 and name not in COMMON_FUNCTIONS}
-    assert not twice
+            files[name].append(relative(path))
+    assert not {name: paths for name, paths in files.items() if len(paths) > 1 and name not in COMMON_FUNCTIONS}
 
 
 @pytest.mark.parametrize("path", FILES, ids=relative)

@@ -1,4 +1,4 @@
-"""`python -m tests.faults tour|figures|soak`: tests failures and writes docs/explanation/reliability.md."""
+"""`python -m tests.faults tour|figures|soak`: injects faults and writes docs/explanation/reliability.md."""
 
 import argparse
 import random
@@ -15,48 +15,48 @@ from threading import Thread
 from easyanimate.tiny import copy_tiny_model
 from tests.faults import environment, measurements
 from tests.faults.crashes import crash_keeper_at, crash_worker_at
-from tests.faults.faults import REDIS_AWAY_LONG, every_fault
+from tests.faults.faults import REDIS_OUTAGE, all_faults
 from tests.faults.installation import MODEL, Installation
 from tests.faults.invariants import Invariants
 from tests.faults.report import report, table, write_block
-from tests.faults.scenario import PLACES, Outcome, play
+from tests.faults.scenario import SETUPS, Outcome, run_scenario
 from tests.faults.soak import soak
 from worker.crash_points import NAMES
 
-WORKERS = len(PLACES) - 1  # one for each phase but the queue
+WORKERS = len(SETUPS) - 1  # one for each phase except the queue
 Run = Callable[[Installation, Invariants], list[Outcome]]
 
 
 def main() -> int:
-    """0 if everything held; the page is written either way, from what was seen."""
-    output = _arguments()
-    return {"tour": _tour, "figures": _figures, "soak": _soak}[output.what](output)
+    """Runs a command and writes its block of the page; returns 1 if a check failed."""
+    options = _arguments()
+    return {"tour": _tour, "figures": _figures, "soak": _soak}[options.command](options)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
-    parser.add_argument("what", choices=["tour", "figures", "soak"])
+    parser.add_argument("command", choices=["tour", "figures", "soak"])
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--only", default="", help="of the tour: what has this in its name")
-    parser.add_argument("--jobs", type=int, default=500, help="of the soak")
-    parser.add_argument("--seconds", type=float, default=600.0, help="of the soak")
+    parser.add_argument("--only", default="", help="tour: only the faults with this text in their name")
+    parser.add_argument("--jobs", type=int, default=500, help="soak: number of jobs")
+    parser.add_argument("--seconds", type=float, default=600.0, help="soak: time over which the jobs are submitted")
     return parser.parse_args()
 
 
 def _tour(options: argparse.Namespace) -> int:
-    """Runs each fault in each phase, in an order that depends on the seed; the longest fault runs beside them."""
+    """Injects each fault in each phase, in an order that depends on the seed. The longest fault runs in parallel."""
     outcomes, failures, started = list[Outcome](), list[str](), time.monotonic()
-    beside = Thread(target=_long_outage, args=[outcomes, failures])
-    if options.only in REDIS_AWAY_LONG.name:
-        beside.start()
+    long_outage = Thread(target=_long_outage, args=[outcomes, failures])
+    if options.only in REDIS_OUTAGE.name:
+        long_outage.start()
     with _installation(workers=WORKERS, on_s3=True) as installation:
         invariants = Invariants(installation)
         for name, run in _runs(options.seed, options.only):
             with _format_outcome(name, failures):
                 outcomes += run(installation, invariants)
-            installation.make_whole()
-    if beside.ident:
-        beside.join()
+            installation.repair_all()
+    if long_outage.ident:
+        long_outage.join()
     if not options.only:
         write_block("faults", options.seed, started, [*table(outcomes), "", *_format_failures(failures)])
     return 1 if failures else 0
@@ -64,8 +64,8 @@ def _tour(options: argparse.Namespace) -> int:
 
 def _runs(seed: int, only: str) -> list[tuple[str, Run]]:
     result: list[tuple[str, Run]] = [
-        (fault.name, lambda installation, invariants, fault=fault: play(installation, invariants, fault))
-        for fault in every_fault()
+        (fault.name, lambda installation, invariants, fault=fault: run_scenario(installation, invariants, fault))
+        for fault in all_faults()
     ]
     for point in NAMES:
         crash = crash_keeper_at if point.startswith("keeper") else crash_worker_at
@@ -78,8 +78,8 @@ def _runs(seed: int, only: str) -> list[tuple[str, Run]]:
 
 
 def _long_outage(outcomes: list[Outcome], failures: list[str]) -> None:
-    with _format_outcome(REDIS_AWAY_LONG.name, failures), _installation(workers=WORKERS) as installation:
-        outcomes += play(installation, Invariants(installation), REDIS_AWAY_LONG)
+    with _format_outcome(REDIS_OUTAGE.name, failures), _installation(workers=WORKERS) as installation:
+        outcomes += run_scenario(installation, Invariants(installation), REDIS_OUTAGE)
 
 
 def _figures(options: argparse.Namespace) -> int:
@@ -105,26 +105,26 @@ def _soak(options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _installation(**how: object) -> Iterator[Installation]:
-    with tempfile.TemporaryDirectory() as folder, _new_installation(Path(folder), **how) as installation:
+def _installation(**options: object) -> Iterator[Installation]:
+    with tempfile.TemporaryDirectory() as folder, _new_installation(Path(folder), **options) as installation:
         yield installation
 
 
-def _new_installation(folder: Path, **how: object) -> Installation:
+def _new_installation(folder: Path, **options: object) -> Installation:
     models = folder / "models"
     if not models.exists():
         copy_tiny_model(models / MODEL)
-    return Installation(folder, models, **how)  # type: ignore[arg-type]
+    return Installation(folder, models, **options)  # type: ignore[arg-type]
 
 
 @contextmanager
 def _format_outcome(name: str, failures: list[str]) -> Iterator[None]:
-    """Says how it went; a failure is noted, and the others are to be seen as well."""
+    """Reports the result of a run. A failure is recorded, and the next runs follow."""
     started = time.monotonic()
     try:
         yield
-        report(name, "held", time.monotonic() - started)
-    except Exception as error:  # noqa: BLE001  see above
+        report(name, "passed", time.monotonic() - started)
+    except Exception as error:  # noqa: BLE001  every failure is recorded
         failures.append(f"{name}: {error}")
         traceback.print_exc()
         report(name, "FAILED", time.monotonic() - started)

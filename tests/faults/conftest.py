@@ -1,4 +1,4 @@
-"""One installation for the whole tour: each fault is mended before the next."""
+"""One installation for all tests of a module. Each fault is repaired before the next one."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Ends at a crash point: a worker or a keeper that is gone at the worst moment, and others that come."""
+"""Kills a worker or a keeper at a crash point and checks the recovery by other processes."""
 
 import signal
 import time
@@ -8,27 +8,27 @@ from tests.faults.installation import Installation
 from tests.faults.invariants import Invariants
 from tests.faults.scenario import LONG, SMALL, Outcome
 
-TIMEOUT_S = 10.0  # the last of the points lies behind the end of the job
+TIMEOUT_S = 10.0  # after the end of the job; the last crash point follows it
 
 
 def crash_worker_at(point: str, installation: Installation, invariants: Invariants) -> Outcome:
-    """Whoever takes the job ends at the point; another one takes it then."""
-    request = LONG if point == "checkpoint.stored" else SMALL  # a short job may end before one is in storage
-    invariants.know(request)
+    """Kills the worker that leases the job at the point; another worker leases the job after it."""
+    request = LONG if point == "checkpoint.stored" else SMALL  # a short job may end before it stores a checkpoint
+    invariants.record_expected(request)
     installation.crash_at(point)
     job_id = installation.submit(request)
-    name = _who_crashed(installation, job_id)
+    name = _killed_worker(installation, job_id)
     started = time.monotonic()
     installation.start_one(name)
     invariants.check(job_id, request)
-    took_s = round(time.monotonic() - started, 1)
+    duration_s = round(time.monotonic() - started, 1)
     invariants.check_installation()
-    return Outcome(f"SIGKILL at {point}", "", took_s, len(installation.store.attempts(job_id)), None)
+    return Outcome(f"SIGKILL at {point}", "", duration_s, len(installation.store.attempts(job_id)), None)
 
 
 def crash_keeper_at(point: str, installation: Installation, invariants: Invariants) -> Outcome:
-    """A worker dies, and so does the keeper that finds out; another keeper comes."""
-    invariants.know(LONG)
+    """Kills a worker, then the keeper that detects the loss, and starts another keeper."""
+    invariants.record_expected(LONG)
     installation.crash_at(point)
     job_id = installation.submit(LONG)
     installation.wait_for(job_id, Phase.DENOISING, 2)
@@ -39,12 +39,12 @@ def crash_keeper_at(point: str, installation: Installation, invariants: Invarian
     installation.start_one("keeper")
     installation.start_one(name)
     invariants.check(job_id, LONG)
-    took_s = round(time.monotonic() - started, 1)
+    duration_s = round(time.monotonic() - started, 1)
     invariants.check_installation()
-    return Outcome(f"SIGKILL at {point}", "", took_s, len(installation.store.attempts(job_id)), None)
+    return Outcome(f"SIGKILL at {point}", "", duration_s, len(installation.store.attempts(job_id)), None)
 
 
-def _who_crashed(installation: Installation, job_id: str) -> str:
+def _killed_worker(installation: Installation, job_id: str) -> str:
     ended_at: float | None = None
     while ended_at is None or time.monotonic() - ended_at < TIMEOUT_S:
         for name in installation.worker_names:
@@ -54,4 +54,4 @@ def _who_crashed(installation: Installation, job_id: str) -> str:
         if ended_at is None and installation.store.get(job_id).state.is_final:
             ended_at = time.monotonic()
         time.sleep(0.02)
-    raise AssertionError("the job ended, and nobody had come to the crash point")
+    raise AssertionError("the job ended, and no worker had reached the crash point")

@@ -1,4 +1,4 @@
-"""What breaks around the jobs: the lines of API and keeper, the disk, and a deploy under load."""
+"""Faults around the jobs: connections of API and keeper, a full disk, and a rolling restart under load."""
 
 import signal
 import time
@@ -9,77 +9,77 @@ import httpx
 from jobs.model.states import State
 from tests.faults.installation import MODEL, Installation, wait_until
 from tests.faults.invariants import Invariants, Request
-from tests.faults.scenario import LONG, PICTURE, SMALL, Outcome, steps_repeated
+from tests.faults.scenario import IMAGE, LONG, SMALL, Outcome, steps_repeated
 from tests.faults.tcp_proxy import Mode, TcpProxy
 
-ANSWERS_WITHIN_S = 90.0  # whatever is broken, a caller is told so
+RESPONSE_TIMEOUT_S = 90.0  # the API reports each fault to the caller within this time
 BRIEF: Request = LONG | {"num_inference_steps": 40}
-WAITING_JOBS = 4  # beside one for each worker, when workers are replaced one after the other
+WAITING_JOBS = 4  # in addition to one for each worker, during a rolling restart
 
 
 def api_without_redis(mode: Mode, installation: Installation, invariants: Invariants) -> list[Outcome]:
-    """It says 503 and when to ask again; the same request, when the line is whole, is one job."""
+    """The API answers 503 with Retry-After. The same request after the repair creates one job."""
     return [
-        _refused_then_taken(
-            installation, invariants, installation.to_redis["api"], mode, "Redis", SMALL, "queue_unavailable"
+        _refused_then_accepted(
+            installation, invariants, installation.redis_proxies["api"], mode, "Redis", SMALL, "queue_unavailable"
         )
     ]
 
 
 def api_without_s3(mode: Mode, installation: Installation, invariants: Invariants) -> list[Outcome]:
-    """It has nowhere to put a picture, says 503, and takes it when the line is whole."""
-    request = SMALL | {"image": PICTURE}
+    """The API cannot store an image and answers 503. It accepts the image after the repair."""
+    request = SMALL | {"image": IMAGE}
     return [
-        _refused_then_taken(
-            installation, invariants, installation.to_s3["api"], mode, "S3", request, "storage_unavailable"
+        _refused_then_accepted(
+            installation, invariants, installation.s3_proxies["api"], mode, "S3", request, "storage_unavailable"
         )
     ]
 
 
-def _refused_then_taken(
+def _refused_then_accepted(
     installation: Installation,
     invariants: Invariants,
-    line: TcpProxy,
+    proxy: TcpProxy,
     mode: Mode,
-    whose: str,
+    dependency: str,
     request: Request,
     code: str,
 ) -> Outcome:
-    invariants.know(request)
-    key = f"{whose} {mode} {time.monotonic()}"
-    line.spoil(mode)
+    invariants.record_expected(request)
+    key = f"{dependency} {mode} {time.monotonic()}"
+    proxy.inject(mode)
     try:
         body = {"prompt": "a red ball", **request, "webhook": {"url": installation.receiver.url}}
         headers = {"Idempotency-Key": key}
-        answer = httpx.post(f"{installation.url}/v1/videos", json=body, headers=headers, timeout=ANSWERS_WITHIN_S)
-        assert (answer.status_code, answer.json()["error"]["code"]) == (503, code), answer.text
-        assert int(answer.headers["retry-after"]) <= 60
-        assert httpx.get(f"{installation.url}/readyz", timeout=ANSWERS_WITHIN_S).status_code == 503
+        response = httpx.post(f"{installation.url}/v1/videos", json=body, headers=headers, timeout=RESPONSE_TIMEOUT_S)
+        assert (response.status_code, response.json()["error"]["code"]) == (503, code), response.text
+        assert int(response.headers["retry-after"]) <= 60
+        assert httpx.get(f"{installation.url}/readyz", timeout=RESPONSE_TIMEOUT_S).status_code == 503
     finally:
-        line.mend()
-    mended_at = time.monotonic()
+        proxy.repair()
+    repaired_at = time.monotonic()
     ids: set[str] = set()
     wait_until(lambda: ids.add(installation.submit(request, key)) or ids, "the request is accepted")
-    recovered_s = round(time.monotonic() - mended_at, 1)
+    recovered_s = round(time.monotonic() - repaired_at, 1)
     assert ids == {installation.submit(request, key)}
     invariants.check(ids.pop(), request)
     invariants.check_installation()
-    return Outcome(f"API and {whose}: {mode}", "submit", recovered_s, 1, None)
+    return Outcome(f"API and {dependency}: {mode}", "submit", recovered_s, 1, None)
 
 
 def keeper_without_redis(mode: Mode, installation: Installation, invariants: Invariants) -> list[Outcome]:
-    """A worker dies while the keeper is cut off: its job waits for the keeper, and no longer."""
-    invariants.know(LONG)
+    """A worker is killed while the keeper is disconnected. The job resumes after the keeper reconnects."""
+    invariants.record_expected(LONG)
     job_id = installation.submit(LONG)
-    wait_until(lambda: installation.get(job_id).step > 2, "it is being made")
-    installation.to_redis["keeper"].spoil(mode)
+    wait_until(lambda: installation.get(job_id).step > 2, "the job runs")
+    installation.redis_proxies["keeper"].inject(mode)
     name = installation.worker_of(job_id)
     installation.kill(name)
-    time.sleep(2 * installation.store.lease_s if mode is Mode.CUT else 5.0)
-    installation.to_redis["keeper"].mend()
-    mended_at = time.monotonic()
-    wait_until(lambda: len(installation.store.attempts(job_id)) > 1, "another worker has it")
-    recovered_s = round(time.monotonic() - mended_at, 1)
+    time.sleep(2 * installation.store.table.lease_s if mode is Mode.CUT else 5.0)
+    installation.redis_proxies["keeper"].repair()
+    repaired_at = time.monotonic()
+    wait_until(lambda: len(installation.store.attempts(job_id)) > 1, "another worker runs the job")
+    recovered_s = round(time.monotonic() - repaired_at, 1)
     installation.start_one(name)
     invariants.check(job_id, LONG)
     invariants.check_installation()
@@ -87,37 +87,34 @@ def keeper_without_redis(mode: Mode, installation: Installation, invariants: Inv
 
 
 def rolling_restart(installation: Installation, invariants: Invariants) -> list[Outcome]:
-    """All workers are replaced, one after the other, with more work than they can do: no attempt is lost by it."""
-    invariants.know(BRIEF)
+    """Restarts the workers one after the other while jobs wait in the queue. No job loses an attempt."""
+    invariants.record_expected(BRIEF)
     ids = [installation.submit(BRIEF) for _ in range(installation.workers + WAITING_JOBS)]
-    ended_in = []
+    stop_times_s = []
     for name in installation.worker_names:
         wait_until(
             lambda: installation.store.running() == installation.workers or not installation.store.queue_depth(MODEL),
-            "all work",
+            "all workers run jobs",
         )
-        message_at = time.monotonic()
+        signalled_at = time.monotonic()
         installation.signal(name, signal.SIGTERM)
         assert installation.exit_code(name) == 0
-        ended_in.append(time.monotonic() - message_at)
+        stop_times_s.append(time.monotonic() - signalled_at)
         installation.start_one(name)
     for job_id in ids:
         invariants.check(job_id, BRIEF)
     invariants.check_installation()
-    jobs, stories = (
-        [installation.get(job_id) for job_id in ids],
-        [installation.store.attempts(job_id) for job_id in ids],
-    )
-    assert {job.attempt for job in jobs} == {1}, "a restart cost an attempt"
-    again = sum(map(steps_repeated, stories))
-    assert again <= installation.workers, f"{again} steps were taken twice"
+    attempts = [installation.store.attempts(job_id) for job_id in ids]
+    assert {installation.get(job_id).attempt for job_id in ids} == {1}, "a restart cost an attempt"
+    repeated = sum(map(steps_repeated, attempts))
+    assert repeated <= installation.workers, f"{repeated} steps were repeated"
     name = f"rolling restart of {installation.workers} workers with {len(ids)} jobs"
-    return [Outcome(name, "each worker's end", round(median(ended_in), 1), max(map(len, stories)), again)]
+    return [Outcome(name, "each worker's end", round(median(stop_times_s), 1), max(map(len, attempts)), repeated)]
 
 
 def spool_full(installation: Installation, invariants: Invariants) -> list[Outcome]:
-    """A worker whose disk is full takes no job; one that has room does."""
-    invariants.know(SMALL)
+    """A worker with a full disk leases no job; a worker with free space does."""
+    invariants.record_expected(SMALL)
     name, others = installation.worker_names[0], installation.worker_names[1:]
     installation.kill(name)
     for other in others:
@@ -126,13 +123,13 @@ def spool_full(installation: Installation, invariants: Invariants) -> list[Outco
         installation.exit_code(other)
     installation.start_one(name, EASYANIMATE_MIN_FREE_DISK_BYTES=str(1 << 62))
     log = installation.folder / f"{name}.log"
-    wait_until(lambda: b"disk.full" in log.read_bytes(), "it says that its disk is full")
+    wait_until(lambda: b"disk.full" in log.read_bytes(), "the worker reports a full disk")
     job_id = installation.submit(SMALL)
     time.sleep(3.0)
     assert installation.get(job_id).state is State.QUEUED
     started = time.monotonic()
     installation.start_one(others[0])
-    wait_until(lambda: installation.get(job_id).state is not State.QUEUED, "the one with room takes it")
+    wait_until(lambda: installation.get(job_id).state is not State.QUEUED, "the worker with free space leases the job")
     recovered_s = round(time.monotonic() - started, 1)
     installation.kill(name)
     for other in (name, *others[1:]):

@@ -1,4 +1,4 @@
-"""The whole service as real processes that can be killed, stopped and cut off one by one."""
+"""The whole service as real processes. Each of them can be killed, stopped or disconnected alone."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ from tests.job_store import JobStore
 from tests.s3_servers import seaweed
 
 MODEL = "easyanimate-v3-tiny"
-TIMEOUT_S = 240.0  # for anything at all, on a machine that is busy with other things
+TIMEOUT_S = 240.0  # of each wait, long enough for a busy machine
 SHORT_LEASE = {"LEASE_S": "4", "BEAT_S": "0.5", "SWEEP_S": "0.5"}
 SETTINGS = {
     **SHORT_LEASE, "DRAIN_GRACE_S": "6", "CHECKPOINT_EVERY_S": "0", "CHECKPOINT_STORE_EVERY_S": "0.5",
@@ -36,21 +36,22 @@ SETTINGS = {
 MODULES = {"api": "service", "keeper": "worker.keeper.__main__", "worker": "worker"}
 
 
-def wait_until(holds: Callable[[], object], what: str, timeout_s: float = TIMEOUT_S) -> None:
+def wait_until(holds: Callable[[], object], condition: str, timeout_s: float = TIMEOUT_S) -> None:
+    """Polls `holds` until it returns a true value; `condition` describes it in the error message."""
     deadline = time.monotonic() + timeout_s
     while True:
-        with suppress(Exception):  # whoever is request may be away: that is what this is about
+        with suppress(Exception):  # the polled process may be down
             if holds():
                 return
-        assert time.monotonic() < deadline, f"{what}: it did not come true in {timeout_s:g} s"
+        assert time.monotonic() < deadline, f"{condition}: not true within {timeout_s:g} s"
         time.sleep(0.02)
 
 
 class Installation:
-    """`start` and `stop` it; every process by its name in `children`: api, keeper, worker-0 and so on.
+    """Starts and stops all processes. `children` holds them by name: api, keeper, worker-0 and so on.
 
-    Each kind of process has lines of its own `to_redis` and, where storage is S3, `to_s3`; those of the workers pass a
-    `wire` that knows HTTP. The clocks of workers and keeper can be `skew`ed. `settings` are for all processes.
+    Each kind of process has its own proxy to Redis and, with S3 storage, to S3. The S3 requests of the workers also
+    pass `wire`, an HTTP proxy. `skew` changes the clocks of workers and keeper. `settings` apply to all processes.
     """
 
     def __init__(
@@ -59,8 +60,8 @@ class Installation:
         self.folder, self.models_dir, self.workers, self.on_s3 = folder, models_dir, workers, on_s3
         self.settings = SETTINGS | settings
         self.redis = EmbeddedRedis(folder / "redis", free_port())
-        self.to_redis = {kind: TcpProxy(self.redis.port) for kind in MODULES}
-        self.to_s3: dict[str, TcpProxy] = {}
+        self.redis_proxies = {kind: TcpProxy(self.redis.port) for kind in MODULES}
+        self.s3_proxies: dict[str, TcpProxy] = {}
         self.wire = Wire("")
         self.receiver = Receiver()
         self.children: dict[str, ManagedProcess] = {}
@@ -80,7 +81,7 @@ class Installation:
         self.stop()
 
     def start(self) -> None:
-        """Start everything and wait until it is ready; what was started when that fails is ended."""
+        """Starts all processes and waits until they are ready. After an error, it stops the started ones."""
         try:
             self._start()
         except BaseException:
@@ -106,8 +107,8 @@ class Installation:
 
     def stop(self) -> None:
         self._running.close()
-        for line in (*self.to_redis.values(), *self.to_s3.values()):
-            line.close()
+        for proxy in (*self.redis_proxies.values(), *self.s3_proxies.values()):
+            proxy.close()
 
     @property
     def worker_names(self) -> list[str]:
@@ -118,7 +119,7 @@ class Installation:
         self._bucket = self._running.enter_context(seaweed(self.folder / "s3"))
         self.wire = self._running.enter_context(faulty_wire(str(self._bucket.endpoint_url)))
         port = _port_of(str(self._bucket.endpoint_url))
-        self.to_s3 = {"api": TcpProxy(port), "keeper": TcpProxy(port), "worker": TcpProxy(_port_of(self.wire.url))}
+        self.s3_proxies = {"api": TcpProxy(port), "keeper": TcpProxy(port), "worker": TcpProxy(_port_of(self.wire.url))}
 
     def _reachable_url(self) -> Settings:
         return Settings(
@@ -136,25 +137,25 @@ class Installation:
     # ---- processes
 
     def start_one(self, name: str, **changes: str) -> None:
-        """Start this process, anew if it was there before; `changes` are of its environment, for this start alone."""
+        """Starts or restarts a process. `changes` are environment variables of this start only."""
         kind = name.partition("-")[0]
-        output = self.settings | {"REDIS_URL": f"redis://127.0.0.1:{self.to_redis[kind].port}/0"}
-        output |= {"DATA_DIR": str(self.folder / "data"), "MODELS_DIR": str(self.models_dir), "MODEL": MODEL}
-        output |= {"HOST": "127.0.0.1", "PORT": str(self.api_port), "CRASH_POINTS_DIR": str(self.points)}
-        output |= self._s3_of(kind)
-        environment = {f"EASYANIMATE_{key}": value for key, value in output.items()}
+        settings = self.settings | {"REDIS_URL": f"redis://127.0.0.1:{self.redis_proxies[kind].port}/0"}
+        settings |= {"DATA_DIR": str(self.folder / "data"), "MODELS_DIR": str(self.models_dir), "MODEL": MODEL}
+        settings |= {"HOST": "127.0.0.1", "PORT": str(self.api_port), "CRASH_POINTS_DIR": str(self.points)}
+        settings |= self._s3_of(kind)
+        environment = {f"EASYANIMATE_{key}": value for key, value in settings.items()}
         environment |= {"OMP_NUM_THREADS": "1", **self._clock_of(kind), **changes}
         self.children[name] = ManagedProcess(name, MODULES[kind], environment, self.folder / f"{name}.log")
         self.children[name].start()
 
     def skew(self, seconds: float) -> None:
-        """The wall clocks of workers and keeper jump to be wrong by so much."""
-        with self.clock.open("r+b" if self.clock.exists() else "wb") as file:  # they have it mapped
+        """Sets the error of the wall clocks of workers and keeper."""
+        with self.clock.open("r+b" if self.clock.exists() else "wb") as file:  # the processes map this file
             file.write(struct.pack("d", seconds))
 
     def _clock_of(self, kind: str) -> dict[str, str]:
-        here = str(Path(__file__).with_name("skewed_clock"))
-        return {} if kind == "api" else {"PYTHONPATH": here, "SKEWED_CLOCK": str(self.clock)}
+        folder = str(Path(__file__).with_name("skewed_clock"))
+        return {} if kind == "api" else {"PYTHONPATH": folder, "SKEWED_CLOCK": str(self.clock)}
 
     def _s3_of(self, kind: str) -> dict[str, str]:
         if self._bucket is None or self._bucket.secret_access_key is None:
@@ -162,7 +163,7 @@ class Installation:
         return {
             "STORAGE": "s3",
             "S3__BUCKET": self._bucket.bucket,
-            "S3__ENDPOINT_URL": f"http://127.0.0.1:{self.to_s3[kind].port}",
+            "S3__ENDPOINT_URL": f"http://127.0.0.1:{self.s3_proxies[kind].port}",
             "S3__ACCESS_KEY_ID": str(self._bucket.access_key_id),
             "S3__SECRET_ACCESS_KEY": self._bucket.secret_access_key.get_secret_value(),
             "S3__ADDRESSING_STYLE": "path",
@@ -189,22 +190,22 @@ class Installation:
 
     def kill_redis(self) -> None:
         assert self.redis.process is not None
-        time.sleep(1.1)  # it writes its file every second
+        time.sleep(1.1)  # Redis syncs its file every second
         self.redis.process.kill()
         self.redis.process.wait()
 
     def engines_of(self, name: str) -> list[int]:
-        """The processes this worker has started."""
+        """The ids of the engine processes of this worker."""
         pid = self.pid(name)
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
-    def make_whole(self) -> None:
+    def repair_all(self) -> None:
         """Repairs all faults."""
-        self.go_on()
-        self.wire.status = ()
+        self.resume()
+        self.wire.permanent = ()
         self.skew(0.0)
-        for line in (*self.to_redis.values(), *self.to_s3.values()):
-            line.mend()
+        for proxy in (*self.redis_proxies.values(), *self.s3_proxies.values()):
+            proxy.repair()
         if self.redis.process is not None and self.redis.process.poll() is not None:
             self.redis.start()
         for name, child in self.children.items():
@@ -217,69 +218,75 @@ class Installation:
         wait_until(lambda: httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200, "the API is ready")
 
     def wait_for_workers(self) -> None:
-        """All workers run again; workers that died are removed from the list."""
+        """Waits until all workers are registered and dead workers are removed from the registry."""
         registry = Registry(self.store.redis)
         wait_until(
             lambda: self.announced() == self.worker_names and registry.live_workers(MODEL) >= self.workers,
-            "the workers are there",
+            "all workers are registered",
         )
 
     def announced(self) -> list[str]:
-        """Those of the worker processes that have loaded their model and said so."""
+        """The names of the running workers that have registered their loaded model."""
         result = self.store.redis.zrange(f"model:{MODEL}:workers", 0, -1)
         pids = {name.decode().rsplit("-", 2)[1] for name in result}  # type: ignore[union-attr]
         return [name for name in self.worker_names if str(self.pid(name)) in pids]
 
-    # ---- points: where a process ends, or waits
+    # ---- crash points
 
     def crash_at(self, point: str) -> None:
-        """The next process that comes to this point ends there."""
+        """Kills the next process that reaches this point."""
         (self.points / point).touch()
 
     def hold_at(self, point: str) -> None:
-        """The next one that comes to this point waits there for `go_on`."""
+        """Holds the next process that reaches this point until `resume`."""
         (self.points / point).write_text("wait")
 
     def wait_for_held(self, point: str) -> None:
-        wait_until((self.points / f"{point}.held").exists, f"somebody comes to {point}")
+        wait_until((self.points / f"{point}.held").exists, f"a process reaches {point}")
 
-    def go_on(self) -> None:
-        """Continues stopped processes, and stops no more."""
+    def resume(self) -> None:
+        """Releases held processes and removes all crash points."""
         for file in self.points.iterdir():
             file.unlink(missing_ok=True)
 
     # ---- jobs
 
     def submit(self, request: dict[str, Any], key: str | None = None) -> str:
-        """Have a video made; its id. AssertionError or httpx.HTTPError if it was not accepted."""
+        """Submits a request; returns the id of the job.
+
+        Raises AssertionError or httpx.HTTPError if the API does not accept it.
+        """
         body = {"prompt": "a red ball", **request, "webhook": {"url": self.receiver.url}}
         headers = {"Idempotency-Key": key} if key else {}
-        answer = httpx.post(f"{self.url}/v1/videos", json=body, headers=headers, timeout=30)
-        assert answer.status_code in (200, 202), answer.text
-        return str(answer.json()["id"])
+        response = httpx.post(f"{self.url}/v1/videos", json=body, headers=headers, timeout=30)
+        assert response.status_code in (200, 202), response.text
+        return str(response.json()["id"])
 
     def get(self, job_id: str) -> Job:
         return self.store.get(job_id)
 
     def wait_for(self, job_id: str, phase: Phase, step: int = 0) -> None:
-        def is_there() -> bool:
+        """Waits until the job has reached this step of this phase."""
+
+        def is_reached() -> bool:
             job = self.get(job_id)
             return job.state.is_final or (job.phase is phase and job.step >= step)
 
-        wait_until(is_there, f"{phase} of {job_id}")
-        assert self.get(job_id).phase is phase, f"{job_id} was too fast to be caught {phase}"
+        wait_until(is_reached, f"{job_id} is in phase {phase}")
+        assert self.get(job_id).phase is phase, f"{job_id} left the phase {phase} before the check"
 
     def worker_of(self, job_id: str) -> str:
-        """The process that runs this job."""
+        """The name of the worker that runs this job."""
         pid = (self.get(job_id).worker or "").rsplit("-", 2)[1]
         return next(name for name in self.children if str(self.pid(name)) == pid)
 
-    def end_of(self, job_id: str) -> Job:
-        wait_until(lambda: self.get(job_id).state.is_final, f"the end of {job_id}")
+    def wait_for_end(self, job_id: str) -> Job:
+        """Waits until the job is final; returns its record."""
+        wait_until(lambda: self.get(job_id).state.is_final, f"{job_id} is final")
         return self.get(job_id)
 
-    def spools(self) -> Iterator[Path]:
-        """The files of the spool without the locks of running workers."""
+    def spool_files(self) -> Iterator[Path]:
+        """The files in the spool, except the locks of running workers."""
         for path in self.spool.rglob("*") if self.spool.is_dir() else ():
             is_lock = path.name == "lock" and any(f"-{self.pid(name)}-" in str(path) for name in self.worker_names)
             if path.is_file() and not is_lock:
@@ -296,6 +303,6 @@ def is_stopped(pid: int) -> bool:
 
 
 def send(pids: list[int], number: signal.Signals) -> None:
-    """This signal to all of these processes."""
+    """Sends a signal to each process."""
     for pid in pids:
         os.kill(pid, number)

@@ -1,4 +1,4 @@
-"""What must hold when everything is whole again: each job ended once, well, with the right frames, and left nothing."""
+"""The conditions after each fault: each job ended once, successfully, with the right frames and without leftovers."""
 
 import hashlib
 import json
@@ -13,61 +13,58 @@ Request = dict[str, object]
 
 
 class Invariants:
-    """Of one installation; it remembers what an undisturbed run makes of each request."""
+    """The checks of one installation. It stores the hash of an undisturbed run for each request."""
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
         self._clean: dict[str, str] = {}
 
-    def know(self, request: Request) -> str:
-        """The SHA-256 of the file that an undisturbed run of this request makes."""
+    def record_expected(self, request: Request) -> str:
+        """Runs this request without a fault, once; returns the SHA-256 of its video."""
         name = json.dumps(request)
         if name not in self._clean:
-            job = self.installation.end_of(self.installation.submit(request))
+            job = self.installation.wait_for_end(self.installation.submit(request))
             assert job.result is not None, job.failure
             self._clean[name] = job.result.content_sha256
         return self._clean[name]
 
     def check(self, job_id: str, request: Request) -> None:
-        """One terminal event, one final webhook id, one object with the right bytes, and no checkpoint."""
-        job = self.installation.end_of(job_id)
+        """Checks for one terminal event, one final webhook id, one video with the right bytes, and no checkpoint."""
+        job = self.installation.wait_for_end(job_id)
         assert job.state is State.COMPLETED, job.failure
         self.check_reported_once(job_id)
-        self._check_objects(job, self.know(request))
+        self._check_objects(job, self.record_expected(request))
 
     def check_reported_once(self, job_id: str) -> None:
-        """One terminal event, the last of all, and one final webhook id."""
+        """Checks that one terminal event is the last event, and that there is one final webhook id."""
         lines = self.installation.store.redis.xrange(f"job:{job_id}:events")
         events = [json.loads(fields[b"event"]) for _, fields in lines]  # type: ignore[union-attr]
         is_end = [State(event.get("state", "queued")).is_final for event in events]
         assert is_end == [False] * (len(events) - 1) + [True], events
-        heard = self.installation.receiver.final
-        wait_until(lambda: heard[job_id], f"the webhook of {job_id}")
-        assert len(heard[job_id]) == 1, heard[job_id]
+        received = self.installation.receiver.final
+        wait_until(lambda: received[job_id], f"the webhook of {job_id} is received")
+        assert len(received[job_id]) == 1, received[job_id]
 
     def check_installation(self) -> None:
-        """Nothing waits, nothing is leased, nothing lies about; all workers are there."""
+        """Checks that queue, leases and spool are empty and that all workers are registered."""
         installation = self.installation
         installation.wait_for_api()
         installation.wait_for_workers()
         assert installation.store.queue_depth(MODEL) == 0
         wait_until(lambda: installation.store.running() == 0, "no lease is left")
-        wait_until(lambda: not list(installation.spools()), "the spool is empty")
+        wait_until(lambda: not list(installation.spool_files()), "the spool is empty")
 
     def _check_objects(self, job: Job, sha256: str) -> None:
         installation = self.installation
         assert job.result is not None
         assert job.result.content_sha256 == sha256
-        postpone(installation.store.redis, CleanupQueue.LEFTOVERS, job.id, 0.0)  # at once, not in five minutes
+        postpone(installation.store.redis, CleanupQueue.LEFTOVERS, job.id, 0.0)  # now, not in five minutes
         wait_until(
             lambda: installation.store.redis.zscore(CleanupQueue.LEFTOVERS, job.id) is None, "leftovers are swept"
         )
-        created = [
-            result.key
-            for result in installation.storage.list(attempts_prefix(job.id))
-            if result.key.endswith("/video.mp4")
-        ]
-        assert created == [job.result.video_key]
-        stored = b"".join(installation.storage.read(created[0], 0, job.result.size_bytes))
+        files = installation.storage.list(attempts_prefix(job.id))
+        videos = [file.key for file in files if file.key.endswith("/video.mp4")]
+        assert videos == [job.result.video_key]
+        stored = b"".join(installation.storage.read(videos[0], 0, job.result.size_bytes))
         assert hashlib.sha256(stored).hexdigest() == sha256
         assert not list(installation.storage.list(checkpoint_prefix(job.id)))

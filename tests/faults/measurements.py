@@ -1,4 +1,4 @@
-"""Figures of a service with its usual times: how soon a lost job runs again, a wish to cancel is met, a worker gone."""
+"""Figures with the default intervals: time to resume a lost job, to cancel a job and to stop a worker."""
 
 import json
 import signal
@@ -16,7 +16,7 @@ from tests.faults.report import spread
 from tests.faults.scenario import BIG, LONG, SMALL, steps_repeated
 
 NewInstallation = Callable[..., Installation]
-USUAL = {
+DEFAULT_INTERVALS = {
     "LEASE_S": "15", "BEAT_S": "3", "SWEEP_S": "2", "DRAIN_GRACE_S": "25", "CHECKPOINT_EVERY_S": "5",
     "CHECKPOINT_STORE_EVERY_S": "30",
 }  # fmt: skip
@@ -26,8 +26,8 @@ KILLS, CANCELS, CANCELS_DECODING, DRAINS = 6, 20, 6, 4  # rounds
 
 
 def killed_and_running_again(new_installation: NewInstallation, seed: int) -> list[str]:
-    """Two of four workers are killed in the same moment; the other two take their jobs."""
-    with new_installation(workers=4, **USUAL) as installation:
+    """Kills two of four workers at the same time; the other two resume their jobs."""
+    with new_installation(workers=4, **DEFAULT_INTERVALS) as installation:
         took_s, steps = list[float](), list[int]()
         for _ in range(KILLS):
             ids = [installation.submit(ENDLESS) for _ in range(2)]
@@ -41,12 +41,12 @@ def killed_and_running_again(new_installation: NewInstallation, seed: int) -> li
                 installation.exit_code(name)
                 installation.start_one(name)
             for job_id in ids:
-                attempts = _when_it_goes_on(installation, job_id)
+                attempts = _wait_for_second_attempt(installation, job_id)
                 assert [attempt.outcome for attempt in attempts] == [Outcome.LOST, None]
                 took_s.append(attempts[1].started_at - killed_at)
                 steps.append(steps_repeated(attempts))
                 installation.store.cancel(job_id)
-                installation.end_of(job_id)
+                installation.wait_for_end(job_id)
             installation.wait_for_workers()
     return [
         f"| s from a worker's SIGKILL until its job runs again (lease 15 s) | 20 | {spread(took_s)} |",
@@ -54,28 +54,28 @@ def killed_and_running_again(new_installation: NewInstallation, seed: int) -> li
     ]
 
 
-def _when_it_goes_on(installation: Installation, job_id: str) -> list[Attempt]:
-    """The attempts, when the second one has taken a step."""
+def _wait_for_second_attempt(installation: Installation, job_id: str) -> list[Attempt]:
+    """Waits for the first step of the second attempt; returns the attempts."""
     wait_until(
         lambda: len(installation.store.attempts(job_id)) > 1 and installation.get(job_id).step > 0,
-        "another one goes on",
+        "another worker resumes the job",
     )
     return installation.store.attempts(job_id)
 
 
 def cancelled(new_installation: NewInstallation, seed: int) -> list[str]:
-    """One worker; jobs are cancelled while they wait, are denoised, are decoded."""
-    with new_installation(workers=1, **USUAL) as installation:
-        job = installation.end_of(installation.submit(LONG))
+    """Cancels jobs of one worker in the queue, in denoising and in decoding."""
+    with new_installation(workers=1, **DEFAULT_INTERVALS) as installation:
+        job = installation.wait_for_end(installation.submit(LONG))
         assert job.result is not None
         step_ms = 1000 * job.result.phase_seconds[Phase.DENOISING] / int(str(LONG["num_inference_steps"]))
         denoising = [_cancel_at(installation, LONG, Phase.DENOISING, 3) for _ in range(CANCELS)]
         decoding = [_cancel_at(installation, BIG, Phase.DECODING, 0) for _ in range(CANCELS_DECODING)]
-        runs = installation.submit(ENDLESS)
-        installation.wait_for(runs, Phase.DENOISING, 1)
+        running_id = installation.submit(ENDLESS)
+        installation.wait_for(running_id, Phase.DENOISING, 1)
         queued = [_cancel(installation, installation.submit(SMALL)) for _ in range(CANCELS)]
-        installation.store.cancel(runs)
-        installation.end_of(runs)
+        installation.store.cancel(running_id)
+        installation.wait_for_end(running_id)
     return [
         f"| ms to cancel a queued job, as its caller sees it | 50 | {spread(queued, 0)} |",
         f"| ms to cancel a job in denoising (a step takes {step_ms:.0f} ms) | a step + 250 | {spread(denoising, 0)} |",
@@ -87,35 +87,35 @@ def _cancel_at(installation: Installation, request: Request, phase: Phase, step:
     job_id = installation.submit(request)
     installation.wait_for(job_id, phase, step)
     _cancel(installation, job_id)
-    latency_ms = installation.end_of(job_id).cancel_latency_ms
+    latency_ms = installation.wait_for_end(job_id).cancel_latency_ms
     assert latency_ms is not None
     return latency_ms
 
 
 def _cancel(installation: Installation, job_id: str) -> float:
-    """How many milliseconds the request took."""
+    """Cancels a job; returns the milliseconds until the response."""
     started = time.monotonic()
-    answer = httpx.post(f"{installation.url}/v1/videos/{job_id}/cancel", timeout=30)
-    took_ms = 1000 * (time.monotonic() - started)
-    assert answer.status_code == 200, answer.text
-    return took_ms
+    response = httpx.post(f"{installation.url}/v1/videos/{job_id}/cancel", timeout=30)
+    duration_ms = 1000 * (time.monotonic() - started)
+    assert response.status_code == 200, response.text
+    return duration_ms
 
 
 def drained(new_installation: NewInstallation, seed: int) -> list[str]:
-    """A worker is told to go in the middle of a job that is too long for its grace, and another one goes on."""
-    with new_installation(workers=2, **USUAL) as installation:
+    """Sends SIGTERM to a worker during a job longer than its grace period; another worker resumes the job."""
+    with new_installation(workers=2, **DEFAULT_INTERVALS) as installation:
         took_s, steps = list[float](), list[int]()
         for _ in range(DRAINS):
             job_id = installation.submit(ENDLESS)
             installation.wait_for(job_id, Phase.DENOISING, 5)
-            name, message_at = installation.worker_of(job_id), time.monotonic()
+            name, signalled_at = installation.worker_of(job_id), time.monotonic()
             installation.signal(name, signal.SIGTERM)
             assert installation.exit_code(name) == 0
-            took_s.append(time.monotonic() - message_at)
+            took_s.append(time.monotonic() - signalled_at)
             installation.start_one(name)
-            steps.append(steps_repeated(_when_it_goes_on(installation, job_id)))
+            steps.append(steps_repeated(_wait_for_second_attempt(installation, job_id)))
             installation.store.cancel(job_id)
-            assert installation.end_of(job_id).attempt == 1
+            assert installation.wait_for_end(job_id).attempt == 1
             installation.wait_for_workers()
     return [
         f"| s from SIGTERM until a worker with a long job is gone | 25 | {spread(took_s)} |",
@@ -124,20 +124,16 @@ def drained(new_installation: NewInstallation, seed: int) -> list[str]:
 
 
 def checkpointed(new_installation: NewInstallation, seed: int) -> list[str]:
-    """What checkpoints take of runs in which nothing happens, as the engine adds it up."""
+    """The share of time that the engine spends on checkpoints in undisturbed runs."""
     request = LONG | {"num_frames": 40}
-    with new_installation(workers=1, **USUAL) as installation:
+    with new_installation(workers=1, **DEFAULT_INTERVALS) as installation:
         for _ in range(2):
-            installation.end_of(installation.submit(request))
-        message = [
-            json.loads(line)
-            for line in (installation.folder / "worker-0.log").read_text().splitlines()
-            if "kept" in line
-        ]
-    message = [line for line in message if line["event"] == "checkpoints.kept"]
-    assert len(message) == 2
-    assert min(line["count"] for line in message) > 0
-    share, count = [100 * line["share"] for line in message], median(line["count"] for line in message)
+            installation.wait_for_end(installation.submit(request))
+        lines = (installation.folder / "worker-0.log").read_text().splitlines()
+    records = [json.loads(line) for line in lines if "checkpoints.kept" in line]
+    assert len(records) == 2
+    assert min(record["count"] for record in records) > 0
+    share, count = [100 * record["share"] for record in records], median(record["count"] for record in records)
     return [f"| % of a run spent on checkpoints ({count:.0f} of them) | 1 | {spread(share, 2)} |"]
 
 

@@ -1,4 +1,4 @@
-"""What a run has measured, written into docs/explanation/reliability.md: each kind of run owns a block of the page."""
+"""Writes the results of a run into docs/explanation/reliability.md. Each kind of run has its own block of the page."""
 
 import os
 import sys
@@ -13,10 +13,10 @@ PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "reliability.md"
 
 
 def write_block(name: str, seed: int, started: float, lines: Sequence[str]) -> None:
-    """Replace the block of this name; the others stay. `started`: by time.monotonic()."""
+    """Replaces the block of this name. `started` is a value of time.monotonic()."""
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    before, result, rest = PAGE.read_text(encoding="utf-8").partition(begin)
-    assert result, f"{PAGE} has no block {name}"
+    before, marker, rest = PAGE.read_text(encoding="utf-8").partition(begin)
+    assert marker, f"{PAGE} has no block {name}"
     after = rest.partition(end)[2]
     text = "\n".join([_facts(seed, started), "", *lines]).rstrip()
     PAGE.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
@@ -24,25 +24,25 @@ def write_block(name: str, seed: int, started: float, lines: Sequence[str]) -> N
 
 def table(outcomes: Sequence[Outcome]) -> list[str]:
     """A row for each fault and phase."""
-    rows = ["| fault | phase | goes on after s | attempts | steps repeated |", "|---|---|---|---|---|"]
+    rows = ["| fault | phase | resumes after s | attempts | steps repeated |", "|---|---|---|---|---|"]
     for outcome in sorted(outcomes, key=lambda outcome: (outcome.fault, outcome.phase)):
-        again = "had ended" if outcome.recovered_s is None else f"{outcome.recovered_s:.1f}"
+        recovered = "had ended" if outcome.recovered_s is None else f"{outcome.recovered_s:.1f}"
         steps = "" if outcome.steps_repeated is None else str(outcome.steps_repeated)
         rows.append(
-            f"| {outcome.fault} | {outcome.phase or 'at this point'} | {again} | {outcome.attempts} | {steps} |"
+            f"| {outcome.fault} | {outcome.phase or 'at this point'} | {recovered} | {outcome.attempts} | {steps} |"
         )
     return rows
 
 
 def spread(values: Sequence[float], digits: int = 1) -> str:
-    """Of at least two values the middle, the 99th percentile and how many they are."""
+    """Table cells with the median, the 99th percentile and the number of at least two values."""
     cuts = quantiles(values, n=100, method="inclusive")
     return f"{cuts[49]:.{digits}f} | {cuts[98]:.{digits}f} | {len(values)}"
 
 
-def report(name: str, what: str, seconds: float) -> None:
+def report(name: str, result: str, seconds: float) -> None:
     """Writes a line of progress."""
-    sys.stdout.write(f"{name}: {what} after {seconds:.0f} s\n")
+    sys.stdout.write(f"{name}: {result} after {seconds:.0f} s\n")
     sys.stdout.flush()
 
 

@@ -1,4 +1,4 @@
-"""A scene: jobs stand side by side in different phases, a fault strikes, and all must end as if it had not."""
+"""A scenario: a fault is injected while jobs are in different phases; all jobs must end as without it."""
 
 import time
 from collections.abc import Callable
@@ -11,20 +11,20 @@ from jobs.store.attempt_log import Attempt
 from tests.faults.installation import Installation, wait_until
 from tests.faults.invariants import Invariants, Request
 
-Act = Callable[[Installation], None]
-PICTURE = (  # a red one, so that loading has something to fetch
+Action = Callable[[Installation], None]
+IMAGE = (  # a red image, so that the phase of loading has an input to download
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAACAAAAAgCAIAAAD8GO2jAAAAKklEQVR42mM4ISdHU8QwasGoBaMWjFowasGo"
     "BaMWjFowasGoBaMWDBULACXLED1gHZEpAAAAAElFTkSuQmCC"
 )
 SMALL: Request = {"size": "32x32", "num_frames": 8, "num_inference_steps": 2, "seed": 7}
-WITH_PICTURE: Request = SMALL | {"image": PICTURE}
+WITH_IMAGE: Request = SMALL | {"image": IMAGE}
 LONG: Request = {"size": "64x64", "num_frames": 16, "num_inference_steps": 100, "seed": 7}
 BIG: Request = {"size": "128x128", "num_frames": 24, "num_inference_steps": 2, "seed": 7}
 
 
 @dataclass(frozen=True)
-class Place:
-    """How a job is brought to a phase: held at a crash point, or caught in the act."""
+class Setup:
+    """How a job gets into a phase: held at a crash point, or running until the phase is reported."""
 
     request: Request
     point: str | None = None
@@ -32,22 +32,22 @@ class Place:
     step: int = 0
 
 
-PLACES = {  # in this order: those that are held stay where they are
-    "loading": Place(WITH_PICTURE, point="worker.leased"),
-    "uploading": Place(SMALL, point="worker.made"),
-    "committing": Place(SMALL, point="worker.uploaded"),
-    "denoising": Place(LONG, phase=Phase.DENOISING, step=4),
-    "decoding": Place(BIG, phase=Phase.DECODING),
-    "queued": Place(SMALL),
+SETUPS = {  # in this order, the held jobs first
+    "loading": Setup(WITH_IMAGE, point="worker.leased"),
+    "uploading": Setup(SMALL, point="worker.made"),
+    "committing": Setup(SMALL, point="worker.uploaded"),
+    "denoising": Setup(LONG, phase=Phase.DENOISING, step=4),
+    "decoding": Setup(BIG, phase=Phase.DECODING),
+    "queued": Setup(SMALL),
 }
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of it.
+    """The result for one job.
 
-    `recovered_s`: from the end of the fault until the job went on; None where it had ended by then. `steps_repeated`:
-    None where no other attempt was needed.
+    `recovered_s` is the time from the end of the fault until the job resumed; None if it had ended by then.
+    `steps_repeated` is None if the job had one attempt.
     """
 
     fault: str
@@ -59,65 +59,71 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Fault:
-    """`strike` breaks something, `mend` repairs it `lasts_s` later; `costs_no_attempt` where it must not count."""
+    """A pair of actions; the repair follows `duration_s` after the fault.
+
+    With `costs_no_attempt`, no job may need a second attempt.
+    """
 
     name: str
-    strike: Act
-    mend: Act
-    lasts_s: float = 0.0
+    inject: Action
+    repair: Action
+    duration_s: float = 0.0
     costs_no_attempt: bool = False
 
 
-def play(
-    installation: Installation, invariants: Invariants, fault: Fault, phases: tuple[str, ...] = tuple(PLACES)
+def run_scenario(
+    installation: Installation, invariants: Invariants, fault: Fault, phases: tuple[str, ...] = tuple(SETUPS)
 ) -> list[Outcome]:
-    """What became of a job in each of these phases. There must be as many workers as phases but the queue."""
+    """Injects a fault while one job is in each of these phases; returns their outcomes.
+
+    The installation needs a worker for each phase except the queue.
+    """
     for phase in phases:
-        invariants.know(PLACES[phase].request)
-    jobs = {phase: _place(installation, PLACES[phase]) for phase in phases}
+        invariants.record_expected(SETUPS[phase].request)
+    jobs = {phase: _set_up(installation, SETUPS[phase]) for phase in phases}
     try:
-        fault.strike(installation)
+        fault.inject(installation)
     finally:
-        installation.go_on()
-    time.sleep(fault.lasts_s)
-    mended_at = time.monotonic()
-    fault.mend(installation)
-    again = _wait_for_all(installation, jobs, mended_at)
+        installation.resume()
+    time.sleep(fault.duration_s)
+    repaired_at = time.monotonic()
+    fault.repair(installation)
+    recovered = _wait_for_all(installation, jobs, repaired_at)
     for phase, job_id in jobs.items():
-        invariants.check(job_id, PLACES[phase].request)
+        invariants.check(job_id, SETUPS[phase].request)
     invariants.check_installation()
-    return [_outcome(installation, fault, phase, job_id, again[phase]) for phase, job_id in jobs.items()]
+    return [_outcome(installation, fault, phase, job_id, recovered[phase]) for phase, job_id in jobs.items()]
 
 
-def _place(installation: Installation, place: Place) -> str:
-    if place.point:
-        installation.hold_at(place.point)
-    job_id = installation.submit(place.request)
-    if place.point:
-        installation.wait_for_held(place.point)
-    if place.phase:
-        installation.wait_for(job_id, place.phase, place.step)
+def _set_up(installation: Installation, setup: Setup) -> str:
+    if setup.point:
+        installation.hold_at(setup.point)
+    job_id = installation.submit(setup.request)
+    if setup.point:
+        installation.wait_for_held(setup.point)
+    if setup.phase:
+        installation.wait_for(job_id, setup.phase, setup.step)
     return job_id
 
 
 def _wait_for_all(installation: Installation, jobs: dict[str, str], since: float) -> dict[str, float | None]:
-    """For each phase, how many seconds after `since` its job was seen to go on; None if it had ended before."""
+    """The seconds from `since` until the job of each phase resumed; None if it had ended before."""
     before: dict[str, Job] = {}
-    again: dict[str, float | None] = {}
+    recovered: dict[str, float | None] = {}
 
-    def all_go_on() -> bool:
+    def all_resumed() -> bool:
         for phase, job_id in jobs.items():
             job = installation.get(job_id)
             if phase not in before and job.state.is_final:
-                again[phase] = None
+                recovered[phase] = None
             before.setdefault(phase, job)
-            goes_on = job.state.is_final or job.state is State.RUNNING
-            if phase not in again and goes_on and job.version != before[phase].version:
-                again[phase] = round(time.monotonic() - since, 1)
-        return len(again) == len(jobs)
+            resumed = job.state.is_final or job.state is State.RUNNING
+            if phase not in recovered and resumed and job.version != before[phase].version:
+                recovered[phase] = round(time.monotonic() - since, 1)
+        return len(recovered) == len(jobs)
 
-    wait_until(all_go_on, f"all of {jobs} go on")
-    return again
+    wait_until(all_resumed, f"all of {jobs} resume")
+    return recovered
 
 
 def _outcome(installation: Installation, fault: Fault, phase: str, job_id: str, recovered_s: float | None) -> Outcome:
@@ -131,7 +137,9 @@ def _outcome(installation: Installation, fault: Fault, phase: str, job_id: str, 
 
 
 def steps_repeated(attempts: list[Attempt]) -> int:
-    """Steps of denoising that were reported by one attempt and taken again by the next; later phases count frames."""
+    """Counts the denoising steps that an attempt reported and the next one repeated. Later phases count frames."""
     return sum(
-        max(0, one.step - (two.resumed_step or 0)) for one, two in pairwise(attempts) if one.phase is Phase.DENOISING
+        max(0, attempt.step - (following.resumed_step or 0))
+        for attempt, following in pairwise(attempts)
+        if attempt.phase is Phase.DENOISING
     )

@@ -1,4 +1,4 @@
-"""Many small jobs while workers, API, keeper and Redis are killed at random: none is lost, none doubled."""
+"""Many small jobs while workers, API, keeper and Redis are killed at random. No job is lost or duplicated."""
 
 import random
 import time
@@ -24,13 +24,15 @@ TIMEOUT_S = 1800.0
 
 
 def soak(installation: Installation, seed: int, jobs: int, seconds: float) -> Counter[str]:
-    """How `jobs` jobs ended that came over `seconds`. AssertionError if one is lost, doubled, told twice, or failed
-    for another reason than that it was killed too often."""
-    chance, invariants = random.Random(seed), Invariants(installation)
-    ids, kills = _submit_and_kill(installation, chance, jobs, seconds)
-    assert len(set(ids)) == jobs, "two requests were answered with one job"
+    """Submits `jobs` jobs over `seconds`; counts their outcomes.
+
+    Raises AssertionError if a job is lost, duplicated or reported twice, or fails for a reason other than the kills.
+    """
+    rng, invariants = random.Random(seed), Invariants(installation)
+    ids, kills = _submit_and_kill(installation, rng, jobs, seconds)
+    assert len(set(ids)) == jobs, "two requests have the same job"
     for job_id in ids:
-        wait_until(lambda job_id=job_id: installation.get(job_id).state.is_final, f"the end of {job_id}", TIMEOUT_S)
+        wait_until(lambda job_id=job_id: installation.get(job_id).state.is_final, f"{job_id} is final", TIMEOUT_S)
         invariants.check_reported_once(job_id)
     invariants.check_installation()
     _sweep(installation, ids)
@@ -39,35 +41,35 @@ def soak(installation: Installation, seed: int, jobs: int, seconds: float) -> Co
         _check_all_equal(installation, ids[n::SEEDS])
     for job_id in ids:
         result.update(_end_of(installation, job_id))
-    assert _accepted(installation) == set(ids), "there are jobs that nobody asked for"
+    assert _accepted(installation) == set(ids), "there are jobs without a request"
     return result
 
 
 def _submit_and_kill(
-    installation: Installation, chance: random.Random, jobs: int, seconds: float
+    installation: Installation, rng: random.Random, jobs: int, seconds: float
 ) -> tuple[list[str], Counter[str]]:
     ids, kills, began = list[str](), Counter[str](), time.monotonic()
-    moments = _moments(chance, began)
-    next_kill = next(moments)
+    kill_times = _kill_times(rng, began)
+    next_kill = next(kill_times)
     while len(ids) < jobs:
-        with suppress(httpx.HTTPError, AssertionError):  # the API is away or Redis is: the same request again
+        with suppress(httpx.HTTPError, AssertionError):  # the API or Redis is down: repeats the request
             ids.append(installation.submit(SMALL | {"seed": len(ids) % SEEDS}, key=f"soak-{began}-{len(ids)}"))
         if next_kill <= time.monotonic() < began + seconds:
-            kills[_kill_one(installation, chance)] += 1
-            next_kill = next(moment for moment in moments if moment > time.monotonic())
+            kills[_kill_one(installation, rng)] += 1
+            next_kill = next(moment for moment in kill_times if moment > time.monotonic())
         time.sleep(max(0.05, began + len(ids) * seconds / jobs - time.monotonic()))
     return ids, kills
 
 
-def _moments(chance: random.Random, began: float) -> Iterator[float]:
+def _kill_times(rng: random.Random, began: float) -> Iterator[float]:
     while True:
-        began += chance.uniform(*KILLED_EVERY_S)
+        began += rng.uniform(*KILLED_EVERY_S)
         yield began
 
 
-def _kill_one(installation: Installation, chance: random.Random) -> str:
-    """Kill and start again; a worker only when it was up: on a slow machine there would soon be none."""
-    name = chance.choice(["api", "keeper", "redis", *installation.announced()])
+def _kill_one(installation: Installation, rng: random.Random) -> str:
+    """Kills a process and restarts it. A worker must be registered, or a slow machine would soon have no workers."""
+    name = rng.choice(["api", "keeper", "redis", *installation.announced()])
     if name == "redis":
         installation.kill_redis()
         installation.redis.start()
@@ -78,13 +80,13 @@ def _kill_one(installation: Installation, chance: random.Random) -> str:
 
 
 def _sweep(installation: Installation, ids: list[str]) -> None:
-    """Have the keeper look for leftovers at once, not in five minutes."""
+    """Schedules the sweep of leftovers now, not in five minutes, and waits for it."""
     installation.store.redis.zadd(CleanupQueue.LEFTOVERS, dict.fromkeys(ids, 0.0))
     wait_until(lambda: installation.store.redis.zcard(CleanupQueue.LEFTOVERS) == 0, "leftovers are swept")
 
 
 def _end_of(installation: Installation, job_id: str) -> Iterator[str]:
-    """What the job counts as; the reasons of one that failed must be the kills alone."""
+    """The counters of a job. A failed job must have failed because of the kills."""
     job, attempts = installation.get(job_id), installation.store.attempts(job_id)
     yield str(job.state)
     yield from ["attempts after a loss"] * sum(attempt.outcome is Outcome.LOST for attempt in attempts)
@@ -102,7 +104,7 @@ def _end_of(installation: Installation, job_id: str) -> Iterator[str]:
 
 def _check_all_equal(installation: Installation, ids: list[str]) -> None:
     results = [installation.get(job_id).result for job_id in ids]
-    assert len({result.content_sha256 for result in results if result}) <= 1, "the same request made other frames"
+    assert len({result.content_sha256 for result in results if result}) <= 1, "the same request has different frames"
 
 
 def _accepted(installation: Installation) -> set[str]:

@@ -1,4 +1,4 @@
-"""A TCP proxy that treats its lines as bad networks do: cuts, resets, goes silent, dawdles, until it is mended."""
+"""A TCP proxy with network faults: it closes, resets, blocks or delays its connections until it is repaired."""
 
 import socket
 import struct
@@ -7,120 +7,120 @@ import time
 from contextlib import suppress
 from enum import StrEnum
 
-PIECE_BYTES = 1 << 16
-SLOW_PIECE_BYTES, SLOW_PAUSE_S = 1 << 14, 0.15
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: an RST in the place of a FIN
+CHUNK_BYTES = 1 << 16
+SLOW_CHUNK_BYTES, SLOW_PAUSE_S = 1 << 14, 0.15
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: an RST instead of a FIN
 
 
 class Mode(StrEnum):
-    """How the lines are."""
+    """The behaviour of the connections."""
 
     OPEN = "open"
-    CUT = "cut"  # closed, and each new one at once
+    CUT = "cut"  # connections are closed, new ones at once
     RESET = "reset"  # the same with an RST
-    SILENT = "black hole"  # accepted, nothing is answered; who was there when it began hears nothing ever after
+    SILENT = "black hole"  # connections are accepted, no data passes; open connections stay silent after the repair
     SLOW = "slow"
-    ANSWERS_LOST = "answers lost"  # what is asked arrives; the line is closed in the place of the answer
+    RESPONSES_LOST = "responses lost"  # the request arrives; the connection is closed instead of the response
 
 
 class TcpProxy:
-    """Listens on a port of its own and passes everything on to `target`, a port of this machine."""
+    """Listens on its own port and forwards all data to `target`, a port of this machine."""
 
     def __init__(self, target: int) -> None:
         self.target = target
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._server.getsockname()[1])
         self.mode = Mode.OPEN
-        self._lines: set[_Line] = set()
+        self._connections: set[_Connection] = set()
         self._lock = threading.Lock()
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def spoil(self, mode: Mode) -> None:
-        """From now on the lines are like this: those there are and new ones."""
+    def inject(self, mode: Mode) -> None:
+        """Applies a fault to the open connections and to new ones."""
         with self._lock:
-            self.mode, lines = mode, list(self._lines)
-        for line in lines:
-            line.meet(mode)
+            self.mode, connections = mode, list(self._connections)
+        for connection in connections:
+            connection.apply(mode)
 
-    def mend(self) -> None:
-        """Pass on again. A line that is dead stays dead: whoever has it finds out, or waits for ever."""
+    def repair(self) -> None:
+        """Forwards the data of new connections again. A dead connection stays dead; its client must detect that."""
         with self._lock:
             self.mode = Mode.OPEN
 
     def close(self) -> None:
-        """End for good."""
-        self.spoil(Mode.CUT)
-        with suppress(OSError):  # wakes who waits in `accept`
+        """Closes all connections and the port."""
+        self.inject(Mode.CUT)
+        with suppress(OSError):  # ends the pending `accept`
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
 
     def _accept(self) -> None:
         while True:
             try:
-                near, _ = self._server.accept()
+                client, _ = self._server.accept()
             except OSError:
                 return
             try:
-                far = socket.create_connection(("127.0.0.1", self.target))
+                server = socket.create_connection(("127.0.0.1", self.target))
             except OSError:
-                near.close()
+                client.close()
                 continue
-            line = _Line(self, near, far)
+            connection = _Connection(self, client, server)
             with self._lock:
-                self._lines.add(line)
+                self._connections.add(connection)
                 mode = self.mode
-            line.meet(mode)
-            line.start()
+            connection.apply(mode)
+            connection.start()
 
-    def forget(self, line: "_Line") -> None:
-        """It has ended."""
+    def remove(self, connection: "_Connection") -> None:
+        """Removes a closed connection."""
         with self._lock:
-            self._lines.discard(line)
+            self._connections.discard(connection)
 
 
-class _Line:
-    """One connection: `near` is who called us, `far` whom they wanted."""
+class _Connection:
+    """One forwarded connection with its two sockets, one of the client and one of the server."""
 
-    def __init__(self, proxy: TcpProxy, near: socket.socket, far: socket.socket) -> None:
-        self.proxy, self.ends = proxy, (near, far)
+    def __init__(self, proxy: TcpProxy, client: socket.socket, server: socket.socket) -> None:
+        self.proxy, self.ends = proxy, (client, server)
         self.is_dead = False
 
     def start(self) -> None:
-        for here, there in (self.ends, self.ends[::-1]):
-            threading.Thread(target=self._pass_on, args=(here, there), daemon=True).start()
+        for source, target in (self.ends, self.ends[::-1]):
+            threading.Thread(target=self._forward, args=(source, target), daemon=True).start()
 
-    def meet(self, mode: Mode) -> None:
-        """What begins to be now, this line has to bear."""
+    def apply(self, mode: Mode) -> None:
+        """Applies a fault that has just begun to this connection."""
         if mode is Mode.SILENT:
             self.is_dead = True
         elif mode is Mode.RESET:
             for end in self.ends:
                 with suppress(OSError):
                     end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-            self._wake(socket.SHUT_RD)
+            self._shut_down(socket.SHUT_RD)
         elif mode is Mode.CUT:
-            self._wake(socket.SHUT_RDWR)
+            self._shut_down(socket.SHUT_RDWR)
 
-    def _wake(self, how: int) -> None:
-        """A socket is closed only when nobody waits in its `recv` any more."""
+    def _shut_down(self, how: int) -> None:
+        """Ends the pending `recv` calls; the forwarding threads close the sockets after that."""
         for end in self.ends:
             with suppress(OSError):
                 end.shutdown(how)
 
-    def _pass_on(self, here: socket.socket, there: socket.socket) -> None:
+    def _forward(self, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
-            while data := here.recv(self._piece_bytes):
+            while data := source.recv(self._chunk_bytes):
                 if self.proxy.mode is Mode.SLOW:
                     time.sleep(SLOW_PAUSE_S)
-                if self.proxy.mode is Mode.ANSWERS_LOST and here is self.ends[1]:
+                if self.proxy.mode is Mode.RESPONSES_LOST and source is self.ends[1]:
                     break
                 if not self.is_dead:
-                    there.sendall(data)
+                    target.sendall(data)
         if self.proxy.mode is not Mode.RESET:
-            self._wake(socket.SHUT_RDWR)
-        here.close()
-        self.proxy.forget(self)
+            self._shut_down(socket.SHUT_RDWR)
+        source.close()
+        self.proxy.remove(self)
 
     @property
-    def _piece_bytes(self) -> int:
-        return SLOW_PIECE_BYTES if self.proxy.mode is Mode.SLOW else PIECE_BYTES
+    def _chunk_bytes(self) -> int:
+        return SLOW_CHUNK_BYTES if self.proxy.mode is Mode.SLOW else CHUNK_BYTES

@@ -1,4 +1,4 @@
-"""A quick tour of what can break; `make faults` is the long one."""
+"""A short selection of faults; `make faults` runs all of them."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.faults.faults import (
 )
 from tests.faults.installation import Installation
 from tests.faults.invariants import Invariants
-from tests.faults.scenario import Fault, play
+from tests.faults.scenario import Fault, run_scenario
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 TOUR = (
@@ -25,15 +25,15 @@ TOUR = (
 
 
 @pytest.mark.parametrize(("fault", "phases"), TOUR, ids=lambda value: getattr(value, "name", ""))
-def test_after_a_fault_every_job_ends_once_with_the_same_frames_and_leaves_nothing(
+def test_after_a_fault_each_job_ends_once_with_the_same_frames_and_no_leftovers(
     installation: Installation, invariants: Invariants, fault: Fault, phases: tuple[str, ...]
 ) -> None:
-    outcomes = play(installation, invariants, fault, phases)
+    outcomes = run_scenario(installation, invariants, fault, phases)
     repeated = sum(outcome.steps_repeated or 0 for outcome in outcomes)
     assert repeated <= (0 if fault is WORKER_DRAINED else 4)
 
 
-def test_a_worker_that_dies_between_upload_and_commit_leaves_one_video(
+def test_a_worker_killed_between_upload_and_commit_leaves_one_video(
     installation: Installation, invariants: Invariants
 ) -> None:
     crash_worker_at("worker.uploaded", installation, invariants)

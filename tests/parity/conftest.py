@@ -1,4 +1,4 @@
-"""Recorded runs of the pipeline, with their random numbers in place of drawn ones."""
+"""Recorded runs of the pipeline, whose random numbers replace drawn ones."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,7 +22,7 @@ RECORDED_DRAWS = {
 
 
 class RecordedDraws(Draws):
-    """The random numbers of a recorded run, each used once; those whose name starts with `prefix` come first."""
+    """The random numbers of a recorded run, each used once, in the order of `prefixes`."""
 
     def __init__(self, run: Mapping[str, Tensor], prefixes: tuple[str, ...] = ("",)) -> None:
         super().__init__(torch.Generator())
@@ -62,7 +62,7 @@ def recorded_pipe() -> EasyAnimatePipeline:
 
 @pytest.fixture(scope="session")
 def assert_near() -> Callable[[Tensor, Tensor], None]:
-    """Within 2e-4 of the largest value, the precision of float32."""
+    """Compares tensors with a tolerance of 2e-4 of the largest value, the precision of float32."""
 
     def check(actual: Tensor, recorded: Tensor) -> None:
         tolerance = 2e-4 * recorded.abs().max().item()

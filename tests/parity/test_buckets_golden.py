@@ -1,4 +1,4 @@
-"""The recorded table of shapes, and sizes from start images."""
+"""The table of shapes and the sizes derived from start images, against recorded ones."""
 
 import json
 from pathlib import Path

@@ -24,20 +24,20 @@ class Replay:
     latents: list[Tensor] = field(default_factory=list)
 
 
-def cut_off(frames: Tensor) -> Tensor:
-    """[0, 1] to 0..255 as the reference does, by truncation; this library rounds, which is half a level brighter."""
+def truncate(frames: Tensor) -> Tensor:
+    """Converts [0, 1] to 0..255 by truncation, as the reference does. This library rounds instead."""
     return (frames * 255).to(torch.uint8)
 
 
 @pytest.fixture(scope="module")
 def replay(recorded_pipe: EasyAnimatePipeline, recorded_run: Any, record_draws: Any) -> Replay:
     recorded, settings = recorded_run("long_video_euler")
-    words = recorded_run("i2v_start_dpmpp")[1]
+    prompts = recorded_run("i2v_start_dpmpp")[1]
     draws = record_draws(recorded, SEGMENTS)
     latents: list[Tensor] = []
     request = Generation(
-        prompt=words["prompt"],
-        negative_prompt=words["negative_prompt"],
+        prompt=prompts["prompt"],
+        negative_prompt=prompts["negative_prompt"],
         image=Image.open(INPUTS / "start.png"),
         height=48,
         width=80,
@@ -54,7 +54,7 @@ def replay(recorded_pipe: EasyAnimatePipeline, recorded_run: Any, record_draws: 
         return {}
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("easyanimate.pipeline.pipeline.to_uint8", cut_off)
+        patch.setattr("easyanimate.pipeline.pipeline.to_uint8", truncate)
         frames = torch.cat(list(generate_windows(recorded_pipe, request, plan, draws, on_step=on_step)))
     return Replay(recorded, frames, draws, latents[1::2])
 
@@ -74,7 +74,7 @@ def test_the_frames_are_the_recorded_ones(replay: Replay) -> None:
     assert replay.frames.shape == (32, 48, 80, 3)
     recorded = replay.recorded["frames_u8"][0].permute(1, 2, 3, 0).int()
     difference = replay.frames[replay.recorded["frames_u8.index"]].int() - recorded
-    assert difference.abs().max() <= 1  # of 255 levels: these were rounded, and go on from frames that were cut off
+    assert difference.abs().max() <= 1  # of 255 levels, the effect of rounding
 
 
 def test_every_recorded_random_number_is_used(replay: Replay) -> None:

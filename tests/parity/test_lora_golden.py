@@ -1,4 +1,4 @@
-"""A LoRA applied at run time meets the reference, which merges it into the weights."""
+"""A LoRA applied at run time has the results of the reference, which merges it into the weights."""
 
 import lzma
 from pathlib import Path
@@ -37,7 +37,7 @@ def test_a_lora_in_the_trainers_naming_has_the_recorded_result(model):
 def test_a_whole_run_with_a_lora_is_the_recorded_one(
     tmp_path: Path, recorded_pipe: EasyAnimatePipeline, recorded_run: Any, record_draws: Any, assert_near: Any
 ) -> None:
-    """The layers of the transformer and of T5, 651 in all; random numbers and settings are those of the plain run."""
+    """Covers 651 layers of the transformer and of T5. Random numbers and settings are those of the run without LoRA."""
     plain, settings = recorded_run("t2v_euler")
     recorded, lora_settings = recorded_run("t2v_euler_lora055")
     file = tmp_path / "lora.safetensors"

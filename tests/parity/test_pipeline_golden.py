@@ -1,4 +1,4 @@
-"""Whole runs of the pipeline against recorded ones: all intermediate values, with the recorded random numbers."""
+"""Whole runs of the pipeline with recorded random numbers; all intermediate values against recorded ones."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -65,10 +65,7 @@ def replay(
         inputs.append(kwargs)
         estimates.append(result.sample[:, :4])
 
-    hook = pipe.transformer.register_forward_hook(
-        on_call,
-        with_kwargs=True,
-    )
+    hook = pipe.transformer.register_forward_hook(on_call, with_kwargs=True)
     output = pipe(
         settings["prompt"],
         settings["negative_prompt"],
@@ -91,11 +88,11 @@ def replay(
 
 
 def test_the_prompts_become_the_recorded_tokens(replay: Replay, pipe: EasyAnimatePipeline) -> None:
-    for which, setting in (("prompt", "prompt"), ("negative", "negative_prompt")):
-        if f"text.{which}.ids" in replay.recorded:
+    for kind, setting in (("prompt", "prompt"), ("negative", "negative_prompt")):
+        if f"text.{kind}.ids" in replay.recorded:
             tokens = tokenize(pipe.tokenizer, [replay.settings[setting]], clean_caption=True)
-            assert torch.equal(tokens.ids, replay.recorded[f"text.{which}.ids"])
-            assert torch.equal(tokens.mask, replay.recorded[f"text.{which}.mask"])
+            assert torch.equal(tokens.ids, replay.recorded[f"text.{kind}.ids"])
+            assert torch.equal(tokens.mask, replay.recorded[f"text.{kind}.mask"])
 
 
 def test_the_transformer_receives_the_recorded_text(replay: Replay, assert_near: Near) -> None:
@@ -109,14 +106,14 @@ def test_the_transformer_receives_the_recorded_mask_and_masked_video(replay: Rep
     assert_near(replay.inputs[0]["inpaint_latents"], recorded.expand_as(replay.inputs[0]["inpaint_latents"]))
 
 
-def test_the_transformer_hears_of_the_picture_in_the_recorded_steps(replay: Replay, assert_near: Near) -> None:
+def test_the_transformer_receives_the_recorded_image_embeddings_in_each_step(replay: Replay, assert_near: Near) -> None:
     for i, inputs in enumerate(replay.inputs):
         if f"dit.{i}.clip_embeds" in replay.recorded:
             assert_near(inputs["clip_encoder_hidden_states"], replay.recorded[f"dit.{i}.clip_embeds"])
         assert torch.equal(inputs["clip_attention_mask"], replay.recorded[f"dit.{i}.clip_mask"])
 
 
-def test_the_transformer_is_called_at_the_recorded_times(replay: Replay, assert_near: Near) -> None:
+def test_the_transformer_receives_the_recorded_timesteps(replay: Replay, assert_near: Near) -> None:
     for i, inputs in enumerate(replay.inputs):
         assert_near(inputs["timestep"], replay.recorded[f"step.{i}.t"].expand_as(inputs["timestep"]))
 
@@ -139,7 +136,7 @@ def test_each_step_ends_at_the_recorded_latents(replay: Replay, assert_near: Nea
 
 def test_the_frames_are_the_recorded_ones(replay: Replay) -> None:
     if "frames" not in replay.recorded:
-        pytest.skip("only the latents of this run are kept")
+        pytest.skip("only the latents of this run are recorded")
     actual = replay.output.frames.transpose(1, 2)[:, :, replay.recorded["frames.index"]]
     torch.testing.assert_close(actual, replay.recorded["frames"].float(), rtol=0, atol=1e-3)
 

@@ -1,4 +1,4 @@
-"""V3's five schedulers against recorded timesteps, noise levels and trajectories."""
+"""The five schedulers of V3 against recorded timesteps, noise levels and trajectories."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ NAMES = {"Euler": "euler", "Euler A": "euler_ancestral", "DPM++": "dpmpp_2m", "P
 
 
 def model(x: Tensor, timestep: Tensor) -> Tensor:
-    """The closed form that replaced a model when the trajectories were recorded."""
+    """The closed form that replaces the model in the recorded trajectories."""
     return 0.9 * x / (1 + 0.1 * x.abs()) + 0.0003 * timestep.float() - 0.1
 
 
@@ -39,7 +39,7 @@ def test_the_number_of_model_calls_is_predicted(recorded_name: str, steps: int) 
     assert num_timesteps(NAMES[recorded_name], steps) == len(RECORDED[f"{recorded_name}.{steps}.timesteps"])
 
 
-# Upstream cuts the first steps off PNDM's warm-up; this library starts with the warm-up, so they differ.
+# With strength 0.6, the reference skips the warm-up steps of PNDM and this library runs them, so the results differ.
 CASES = [(name, strength) for name in NAMES for strength in (1.0, 0.6) if (name, strength) != ("PNDM", 0.6)]
 
 

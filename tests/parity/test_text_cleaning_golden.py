@@ -1,4 +1,4 @@
-"""Prompts before and after cleaning, as the reference cleans them."""
+"""The cleaning of prompts against recorded results of the reference."""
 
 import json
 from pathlib import Path
@@ -18,5 +18,5 @@ def test_a_prompt_is_cleaned_as_recorded(row: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("row", TABLE, ids=range(len(TABLE)))
-def test_with_cleaning_off_a_prompt_is_only_lowered_and_stripped(row: dict[str, str]) -> None:
+def test_without_cleaning_a_prompt_is_only_lowercased_and_stripped(row: dict[str, str]) -> None:
     assert plain_prompt(row["in"]) == row["plain"]

@@ -25,21 +25,21 @@ def test_the_tables_are_those_of_1000_linear_betas(golden):
     assert torch.allclose(tables.log_variance, logs, rtol=1e-12)
 
 
-def test_latents_under_noise(golden):
+def test_noisy_latents_are_the_recorded_ones(golden):
     noisy = add_noise(golden["in.x_start"], golden["in.noise"], golden["in.t"])
     assert torch.allclose(noisy, golden["out.x_t"], atol=1e-6)
 
 
 @pytest.mark.parametrize(("variant", "is_snr"), [("plain", False), ("snr", True)])
 @pytest.mark.parametrize("part", ["mse", "vb", "loss"])
-def test_each_part_of_the_loss(golden, variant, is_snr, part):
+def test_each_part_of_the_loss_is_the_recorded_one(golden, variant, is_snr, part):
     losses = v3_loss(
         golden["in.model_output"], golden["in.x_start"], golden["in.noise"], golden["in.t"], snr_variant=is_snr
     )
     assert torch.allclose(losses[part], golden[f"out.{variant}.{part}"], rtol=2e-5, atol=1e-6)
 
 
-def test_the_bound_teaches_the_variance_alone(golden):
+def test_the_variational_bound_has_gradients_for_the_variance_only(golden):
     output = golden["in.model_output"].requires_grad_()
     v3_loss(output, golden["in.x_start"], golden["in.noise"], golden["in.t"])["vb"].sum().backward()
     assert output.grad is not None

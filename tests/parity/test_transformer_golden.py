@@ -1,4 +1,4 @@
-"""The transformer, its parts and its encoders meet the reference on small random weights."""
+"""The transformer, its parts and its encoders match the reference on small random weights."""
 
 import json
 from collections.abc import Callable
@@ -32,7 +32,7 @@ MODEL_OF_CASE = {
 CLOSE = {"atol": 1e-4, "rtol": 1e-4}
 CLOSER = {"atol": 2e-5, "rtol": 1e-4}
 EXACT = {"atol": 1e-6, "rtol": 0.0}
-# exp differs by its last bit from processor to processor, and position 4095 times that is 5e-5 of an angle.
+# The last bit of exp differs between processors; at position 4095 this is 5e-5 of an angle.
 LAST_BIT = {"atol": 1e-4, "rtol": 0.0}
 
 
@@ -61,7 +61,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, EasyAnimateTra
 
 @pytest.mark.parametrize("case", MODEL_OF_CASE)
 @torch.no_grad()
-def test_the_whole_model_meets_the_reference(models: dict[str, Any], case: str) -> None:
+def test_the_whole_model_matches_the_reference(models: dict[str, Any], case: str) -> None:
     sample = models[MODEL_OF_CASE[case]](**inputs(case)).sample
     torch.testing.assert_close(sample, golden(case)["out.sample"], **CLOSE)
 
@@ -70,7 +70,7 @@ def per_clip(tokens: Tensor) -> Tensor:
     return rearrange(tokens, "(B F) S D -> B (F S) D", F=4)
 
 
-# What each `mid` value is: the path of a module, and how to make the value of its arguments and result.
+# The source of each `mid` value: the path of a module, and a function of its arguments and result.
 MIDDLE: dict[str, tuple[str, Callable[[tuple, Any], Tensor]]] = {
     "patch_tokens": ("pos_embed", lambda _, out: out),
     "time_emb": ("adaln_single", lambda _, out: out[0]),
@@ -124,14 +124,14 @@ def test_each_middle_value_of_the_reference_is_compared() -> None:
 
 
 @pytest.mark.parametrize("name", MIDDLE)
-def test_each_stage_of_the_model_meets_the_reference(middle: dict[str, Tensor], name: str) -> None:
+def test_each_stage_of_the_model_matches_the_reference(middle: dict[str, Tensor], name: str) -> None:
     torch.testing.assert_close(middle[name], golden("case_b_i2v")[f"mid.{name}"], **CLOSE)
 
 
 @pytest.mark.parametrize("variant", ["", "_single_frame", "_small"])
 @pytest.mark.parametrize(("block", "kind"), [(0, "motion_even"), (1, "motion_odd")])
 @torch.no_grad()
-def test_a_motion_module_alone_meets_the_reference(models: dict[str, Any], block: int, kind: str, variant: str) -> None:
+def test_one_motion_module_matches_the_reference(models: dict[str, Any], block: int, kind: str, variant: str) -> None:
     inputs = golden(kind)[f"in.x{variant}"]
     frames, rows = inputs.shape[2:4]
     module = models["b"].transformer_blocks[block].attn_temporal
@@ -149,19 +149,19 @@ def test_a_motion_module_alone_meets_the_reference(models: dict[str, Any], block
         ("s128_64x64", 64, 64, 128),
     ],
 )
-def test_the_table_of_patches_meets_the_reference(name: str, rows: int, columns: int, sample_size: int) -> None:
+def test_the_table_of_patches_matches_the_reference(name: str, rows: int, columns: int, sample_size: int) -> None:
     tables = golden("tables_production")
     table = patch_positions(rows, columns, 1152, sample_size=sample_size, patch_size=2)
     torch.testing.assert_close(table[tables[f"pos2d.{name}.rows"]], tables[f"pos2d.{name}.values"], **EXACT)
 
 
-def test_the_table_of_frames_meets_the_reference() -> None:
+def test_the_table_of_frames_matches_the_reference() -> None:
     tables = golden("tables_production")
     table = frame_positions(4096, 1152)
     torch.testing.assert_close(table[tables["temporal_pe.rows"]], tables["temporal_pe.values"], **LAST_BIT)
 
 
-def test_the_sinusoid_of_timesteps_meets_the_reference() -> None:
+def test_the_sinusoid_of_timesteps_matches_the_reference() -> None:
     tables = golden("tables_production")
     torch.testing.assert_close(sinusoid(tables["timestep.t"]), tables["timestep.sinusoid_256"], **LAST_BIT)
 
@@ -175,7 +175,7 @@ def encoder_folder(folder: Path, kind: str) -> Path:
 
 
 @torch.no_grad()
-def test_the_text_encoder_meets_the_reference(tmp_path: Path) -> None:
+def test_the_text_encoder_matches_the_reference(tmp_path: Path) -> None:
     inputs = golden("t5_tiny")
     encoder = load_t5(encoder_folder(tmp_path, "t5"), torch.float32)
     states = encoder(inputs["in.input_ids"], attention_mask=inputs["in.attention_mask"]).last_hidden_state
@@ -183,23 +183,23 @@ def test_the_text_encoder_meets_the_reference(tmp_path: Path) -> None:
 
 
 @torch.no_grad()
-def test_the_image_encoder_meets_the_reference(tmp_path: Path) -> None:
+def test_the_image_encoder_matches_the_reference(tmp_path: Path) -> None:
     inputs = golden("clip_tiny")
     result = load_clip(encoder_folder(tmp_path, "clip"), torch.float32)(inputs["mid.pixel_values"])
     torch.testing.assert_close(result.image_embeds, inputs["out.image_embeds"], **CLOSER)
     torch.testing.assert_close(result.last_hidden_state, inputs["out.last_hidden_state"], **CLOSER)
 
 
-def test_the_image_processor_meets_the_reference() -> None:
+def test_the_image_processor_matches_the_reference() -> None:
     inputs = golden("clip_tiny")
     processor = CLIPImageProcessor(size={"shortest_edge": 28}, crop_size=28)
-    picture = Image.fromarray(np.asarray(inputs["in.image_uint8_hwc"]))
-    pixels = processor(picture, return_tensors="pt").pixel_values
+    image = Image.fromarray(np.asarray(inputs["in.image_uint8_hwc"]))
+    pixels = processor(image, return_tensors="pt").pixel_values
     torch.testing.assert_close(pixels, inputs["mid.pixel_values"], **CLOSER)
 
 
 @pytest.mark.parametrize("which", ["a", "b"])
-def test_files_load_the_same_without_their_position_tables(models: dict[str, Any], which: str, tmp_path: Path) -> None:
+def test_files_without_position_tables_load_equally(models: dict[str, Any], which: str, tmp_path: Path) -> None:
     folder = published(tmp_path / which, which)
     weights = {key: value for key, value in golden(f"weights_{which}").items() if not key.endswith(".pe")}
     (folder / "diffusion_pytorch_model.safetensors").unlink()
@@ -251,10 +251,10 @@ def production() -> EasyAnimateTransformer3DModel:
 
 
 def published_entries(kind: str) -> dict[str, list[int]]:
-    """Shapes of the published model's entries of `kind`, param or buffer, by name."""
+    """The shapes of the published entries of a kind (param or buffer), by name."""
     lines = (GOLDEN / "production_state_dict.tsv").read_text().splitlines()[1:]
     rows = [line.split("\t") for line in lines]
-    return {key: [int(side) for side in shape.split("x")] for key, shape, _, its_kind in rows if its_kind == kind}
+    return {key: [int(side) for side in shape.split("x")] for key, shape, _, entry_kind in rows if entry_kind == kind}
 
 
 def test_the_published_model_has_exactly_the_published_weights(production: EasyAnimateTransformer3DModel) -> None:

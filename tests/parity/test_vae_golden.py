@@ -1,4 +1,4 @@
-"""The Slice VAE against the numbers of the reference implementation on a tiny network: every tensor of every file."""
+"""The Slice VAE against all recorded tensors of the reference implementation, on a tiny network."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ def golden(file):
 
 def names(file, prefix):
     with safe_open(GOLDEN / f"{file}.safetensors", "pt") as tensors:
-        return [name for name in tensors.keys() if name.startswith(prefix)]  # noqa: SIM118 - it is no dictionary
+        return [name for name in tensors.keys() if name.startswith(prefix)]  # noqa: SIM118 - not a dictionary
 
 
 def count_in(name):
@@ -49,52 +49,52 @@ def no_gradients():
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """Tensors of this size are slower on two threads, especially beside other tests."""
+    """Limits torch to one thread; tensors of this size are slower on two."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
 
 
-def assert_meets(actual, expected):
+def assert_matches(actual, expected):
     torch.testing.assert_close(actual, expected, atol=2e-5, rtol=1e-4)
 
 
-def assert_meets_in_half(actual, expected):
+def assert_near_in_bfloat16(actual, expected):
     error = actual.float() - expected
     rms = error.square().mean().sqrt()
     assert (rms < 0.03, error.abs().max() < 0.2) == (True, True)
 
 
 @pytest.mark.parametrize("name", names("encode", "mean") + names("encode", "logvar"))
-def test_encoding_meets_the_reference(vae, name):
+def test_encoding_matches_the_reference(vae, name):
     file = golden("encode")
     posterior = vae.encode(file["video"][:, :, : count_in(name)], allow_any_length=True).latent_dist
-    assert_meets(getattr(posterior, name.split("_")[0]), file[name])
+    assert_matches(getattr(posterior, name.split("_")[0]), file[name])
 
 
 @pytest.mark.parametrize("name", names("decode", "dec"))
-def test_decoding_meets_the_reference(vae, name):
+def test_decoding_matches_the_reference(vae, name):
     file = golden("decode")
-    assert_meets(vae.decode(file["z"][:, :, : count_in(name)]).sample, file[name])
+    assert_matches(vae.decode(file["z"][:, :, : count_in(name)]).sample, file[name])
 
 
 @pytest.mark.parametrize("name", names("tiling", "enc"))
-def test_tiled_and_untiled_encoding_meet_the_reference(name):
+def test_tiled_and_untiled_encoding_match_the_reference(name):
     file = golden("tiling")
     _, mode, moment = name.split("_")
     posterior = make_vae(**TILED if mode == "tiled" else {}).encode(file["video"]).latent_dist
-    assert_meets(getattr(posterior, moment), file[name])
+    assert_matches(getattr(posterior, moment), file[name])
 
 
 @pytest.mark.parametrize("name", names("tiling", "dec"))
-def test_both_rules_of_tiled_decoding_meet_the_reference(name):
+def test_both_rules_of_tiled_decoding_match_the_reference(name):
     file = golden("tiling")
     decoded = make_vae(**TILED).decode(file["z"], extra_corner_tile=name == "dec_tiled_head").sample
-    assert_meets(decoded, file[name])
+    assert_matches(decoded, file[name])
 
 
-ENCODER_PLACES = {
+ENCODER_MODULES = {
     "enc.conv_in": "encoder.conv_in",
     **{f"enc.down{level}": f"encoder.down_blocks.{level}" for level in range(4)},
     "enc.mid.res0": "encoder.mid_block.convs.0",
@@ -103,19 +103,19 @@ ENCODER_PLACES = {
     "enc.conv_out": "encoder.conv_out",
     "enc.quant": "quant_conv",
 }
-DECODER_PLACES = {
+DECODER_MODULES = {
     "dec.conv_in": "decoder.conv_in",
     "dec.mid": "decoder.mid_block",
     **{f"dec.up{level}": f"decoder.up_blocks.{level}" for level in range(4)},
 }
 
 
-def outputs_of(vae, places, call):
-    """The outputs of each place during `call`, in order."""
-    outputs = {place: [] for place in places}
+def outputs_of(vae, paths, call):
+    """The outputs of each module during `call`, in order."""
+    outputs = {path: [] for path in paths}
     hooks = [
-        vae.get_submodule(place).register_forward_hook(lambda _, __, out, place=place: outputs[place].append(out))
-        for place in places
+        vae.get_submodule(path).register_forward_hook(lambda _, __, out, path=path: outputs[path].append(out))
+        for path in paths
     ]
     call()
     for hook in hooks:
@@ -124,64 +124,64 @@ def outputs_of(vae, places, call):
 
 
 @pytest.mark.parametrize("name", names("intermediate", "enc."))
-def test_every_stage_of_the_encoder_meets_the_reference(vae, name):
-    place = ENCODER_PLACES[name]
-    (out,) = outputs_of(vae, [place], lambda: vae.encode(golden("encode")["video"][:, :, :8]))[place]
-    assert_meets(out, golden("intermediate")[name])
+def test_every_stage_of_the_encoder_matches_the_reference(vae, name):
+    path = ENCODER_MODULES[name]
+    (out,) = outputs_of(vae, [path], lambda: vae.encode(golden("encode")["video"][:, :, :8]))[path]
+    assert_matches(out, golden("intermediate")[name])
 
 
 @pytest.mark.parametrize("name", names("intermediate", "dec."))
-def test_every_stage_of_the_decoder_meets_the_reference(vae, name):
-    place = "post_quant_conv" if name == "dec.post_quant" else DECODER_PLACES[name.rsplit(".slice", 1)[0]]
-    outs = outputs_of(vae, [place], lambda: vae.decode(golden("decode")["z"][:, :, :6]))[place]
+def test_every_stage_of_the_decoder_matches_the_reference(vae, name):
+    path = "post_quant_conv" if name == "dec.post_quant" else DECODER_MODULES[name.rsplit(".slice", 1)[0]]
+    outs = outputs_of(vae, [path], lambda: vae.decode(golden("decode")["z"][:, :, :6]))[path]
     out = torch.cat(outs, dim=2) if name == "dec.post_quant" else outs[int(name[-1])]
-    assert_meets(out, golden("intermediate")[name])
+    assert_matches(out, golden("intermediate")[name])
 
 
 @pytest.mark.parametrize("name", ["mean", "logvar", "std"])
 def test_the_posterior_is_read_from_the_moments_as_the_reference_does(name):
     file = golden("posterior")
-    assert_meets(getattr(Posterior(file["moments"]), name), file[name])
+    assert_matches(getattr(Posterior(file["moments"]), name), file[name])
 
 
-def test_a_posterior_sample_meets_the_reference():
+def test_a_posterior_sample_matches_the_reference():
     file = golden("posterior")
-    assert_meets(Posterior(file["moments"]).sample_with(file["eps"]), file["sample"])
+    assert_matches(Posterior(file["moments"]).sample_with(file["eps"]), file["sample"])
 
 
-def test_the_divergence_of_each_item_meets_the_reference():
+def test_the_divergence_of_each_item_matches_the_reference():
     file = golden("posterior")
-    assert_meets(Posterior(file["kl_moments"]).kl(), file["kl_per_item"])
+    assert_matches(Posterior(file["kl_moments"]).kl(), file["kl_per_item"])
 
 
-def test_seam_smoothing_meets_the_reference(vae):
+def test_seam_smoothing_matches_the_reference(vae):
     file = golden("extra")
     pieces = smooth_seams(file["smooth_in"].split(8, dim=2), vae)
-    assert_meets(torch.cat(list(pieces), dim=2), file["smooth_out"])
+    assert_matches(torch.cat(list(pieces), dim=2), file["smooth_out"])
 
 
 @pytest.mark.parametrize("name", names("extra", "legacy_mean") + names("extra", "legacy_logvar"))
-def test_legacy_encoding_meets_the_reference(name):
+def test_legacy_encoding_matches_the_reference(name):
     video = golden("encode")["video"][:, :, : count_in(name)]
     posterior = make_vae(slice_compression_vae=False).encode(video).latent_dist
-    assert_meets(getattr(posterior, name.split("_")[1]), golden("extra")[name])
+    assert_matches(getattr(posterior, name.split("_")[1]), golden("extra")[name])
 
 
 @pytest.mark.parametrize("name", names("extra", "legacy_dec"))
-def test_legacy_decoding_meets_the_reference(name):
+def test_legacy_decoding_matches_the_reference(name):
     z = golden("decode")["z"][:, :, : count_in(name)]
-    assert_meets(make_vae(slice_compression_vae=False).decode(z).sample, golden("extra")[name])
+    assert_matches(make_vae(slice_compression_vae=False).decode(z).sample, golden("extra")[name])
 
 
 @pytest.mark.parametrize("name", ["mean_f1", "mean_f8", "mean_f24", "mean_f25"])
 def test_encoding_in_bfloat16_stays_near_the_reference(name):
     file = golden("encode")
     video = file["video"][:, :, : count_in(name)].bfloat16()
-    assert_meets_in_half(make_vae().bfloat16().encode(video).latent_dist.mean, file[name])
+    assert_near_in_bfloat16(make_vae().bfloat16().encode(video).latent_dist.mean, file[name])
 
 
 @pytest.mark.parametrize("name", ["dec_t1", "dec_t2", "dec_t6", "dec_t7"])
 def test_decoding_in_bfloat16_stays_near_the_reference(name):
     file = golden("decode")
     z = file["z"][:, :, : count_in(name)].bfloat16()
-    assert_meets_in_half(make_vae().bfloat16().decode(z).sample, file[name])
+    assert_near_in_bfloat16(make_vae().bfloat16().decode(z).sample, file[name])

@@ -1,4 +1,4 @@
-"""The names, shapes and kinds of the production weights of the Slice VAE."""
+"""The names, shapes and dtypes of the published weights of the Slice VAE."""
 
 import csv
 from pathlib import Path
@@ -9,7 +9,7 @@ from easyanimate.weights.checkpoint import build_empty
 LIST = Path(__file__).parents[1] / "golden" / "slice_vae" / "slice_vae_state_dict.tsv"
 
 
-def test_the_production_weights_have_the_published_names_shapes_and_kinds():
+def test_the_weights_have_the_published_names_shapes_and_dtypes():
     actual = {
         key: ("x".join(map(str, weight.shape)), str(weight.dtype).removeprefix("torch."))
         for key, weight in build_empty(AutoencoderKLSlice).state_dict().items()

@@ -1,4 +1,4 @@
-"""A walk through the service with OpenAI's Python client; prints, as JSON, what the client created of each answer.
+"""Calls each function of OpenAI's Python client; prints the parsed responses as JSON.
 
 Arguments: address, key, a PNG, the address and the secret of a webhook.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import openai
 
-url, key, picture, hook, secret = sys.argv[1:]
+url, key, image, hook, secret = sys.argv[1:]
 client = openai.OpenAI(base_url=f"{url}/v1", api_key=key)
 SMALL = {"num_frames": 8, "num_inference_steps": 2, "seed": 7}
 LONG = {"num_frames": 8, "num_inference_steps": 200}
@@ -22,21 +22,21 @@ def create(prompt, extra=SMALL, **arguments):
 
 
 def refused(call):
-    """How the client tells a refusal."""
+    """The error that the client raises for a refused call."""
     try:
         call()
     except openai.APIStatusError as error:
         tries = int(error.response.request.headers["x-stainless-retry-count"]) + 1
-        output = {name: getattr(error, name) for name in ("code", "param", "type", "request_id", "status_code")}
-        return {"class": type(error).__name__, "tries": tries, **output}
-    return "not at all"
+        fields = {name: getattr(error, name) for name in ("code", "param", "type", "request_id", "status_code")}
+        return {"class": type(error).__name__, "tries": tries, **fields}
+    return "accepted"
 
 
 def file(video_id, variant):
     content = client.videos.download_content(video_id, variant=variant)
     data = content.read()
-    message = content.response.headers["content-type"]
-    return {"type": message, "begin": data[:12].hex(), "sha256": hashlib.sha256(data).hexdigest()}
+    media_type = content.response.headers["content-type"]
+    return {"type": media_type, "begin": data[:12].hex(), "sha256": hashlib.sha256(data).hexdigest()}
 
 
 webhook = {"url": hook, "events": ["video.completed", "video.failed"], "secret": secret}
@@ -46,19 +46,19 @@ result["polled"] = client.videos.poll(first.id).model_dump(mode="json")
 result["retrieved"] = client.videos.retrieve(first.id).model_dump(mode="json")
 result["files"] = {variant: file(first.id, variant) for variant in ("video", "thumbnail", "spritesheet")}
 
-with Path(picture).open("rb") as start:
-    result["from_picture"] = client.videos.create_and_poll(
+with Path(image).open("rb") as start:
+    result["from_image"] = client.videos.create_and_poll(
         prompt="it moves", model="easyanimate-v3-tiny", size="64x64", input_reference=start, extra_body=SMALL
     ).model_dump(mode="json")
-created = [client.videos.remix(first.id, prompt="a blue ball rolls")]
+derived = [client.videos.remix(first.id, prompt="a blue ball rolls")]
 if hasattr(client.videos, "edit"):
     by_id = {"video": {"id": first.id}}
-    created.append(client.videos.edit(prompt="a green ball", video=openai.omit, extra_body={**by_id, "strength": 0.6}))
+    derived.append(client.videos.edit(prompt="a green ball", video=openai.omit, extra_body={**by_id, "strength": 0.6}))
     more = {**by_id, "num_frames": 8}
-    created.append(client.videos.extend(prompt="on", seconds=openai.omit, video=openai.omit, extra_body=more))
-result["derived"] = [client.videos.poll(video.id).model_dump(mode="json") for video in created]
+    derived.append(client.videos.extend(prompt="on", seconds=openai.omit, video=openai.omit, extra_body=more))
+result["derived"] = [client.videos.poll(video.id).model_dump(mode="json") for video in derived]
 result["listed"] = [video.id for video in client.videos.list(limit=2)]
-result["created"] = [video.id for video in reversed(created)] + [result["from_picture"]["id"], first.id]
+result["expected_list"] = [video.id for video in reversed(derived)] + [result["from_image"]["id"], first.id]
 
 slow = create("a red ball rolls", LONG)
 result["refused"] = {

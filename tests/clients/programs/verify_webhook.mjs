@@ -1,5 +1,5 @@
-// Verifies a webhook with the Node packages of standardwebhooks, svix and OpenAI; prints what each of them says.
-// Arguments: the secret, and JSON with the headers and the body as they came.
+// Verifies a webhook with the Node packages of standardwebhooks, svix and OpenAI; prints the results as JSON.
+// Arguments: the secret, and JSON with the received headers and body.
 import OpenAI from "openai";
 import { Webhook as Standard } from "standardwebhooks";
 import { Webhook as Svix } from "svix";
@@ -11,15 +11,15 @@ const verifiers = {
   svix: (text) => new Svix(secret).verify(text, headers),
   openai: (text) => new OpenAI({ apiKey: "none" }).webhooks.unwrap(text, headers, secret),
 };
-const found = {};
+const results = {};
 for (const [name, verify] of Object.entries(verifiers)) {
-  const event = (await verify(body)) ?? JSON.parse(body); // svix gives nothing back
+  const event = (await verify(body)) ?? JSON.parse(body); // svix returns nothing
   let forged = "accepted";
   try {
     await verify(body.replace("completed", "cancelled"));
   } catch (error) {
     forged = error.constructor.name;
   }
-  found[name] = { type: event.type, id: event.data.id, forged };
+  results[name] = { type: event.type, id: event.data.id, forged };
 }
-console.log(JSON.stringify(found));
+console.log(JSON.stringify(results));

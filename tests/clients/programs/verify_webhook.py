@@ -1,6 +1,6 @@
-"""Verifies a webhook with OpenAI's client; prints what it says.
+"""Verifies a webhook with OpenAI's client; prints the result as JSON.
 
-Arguments: the secret, and JSON with the headers and the body as they came.
+Arguments: the secret, and JSON with the received headers and body.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""A wall clock that can be set: Python imports this at its start, where this folder is on PYTHONPATH.
+"""A wall clock that a test can skew. Python imports this module at its start if PYTHONPATH contains this folder.
 
-The file named by SKEWED_CLOCK holds one float64: by how many seconds the clock is wrong. Monotonic time is what it is.
+The file named by SKEWED_CLOCK holds one float64: the error of the clock in seconds. Monotonic time stays correct.
 """
 
 import datetime
@@ -20,13 +20,13 @@ def now_s() -> float:
     return _time() + float(struct.unpack("d", _skew[:8])[0])
 
 
-class _Kind(type(_datetime)):  # type: ignore[misc]
+class _DatetimeType(type(_datetime)):  # type: ignore[misc]
     def __instancecheck__(cls, value: Any) -> bool:
         return isinstance(value, _datetime)
 
 
-class SkewedDatetime(_datetime, metaclass=_Kind):
-    """What `datetime.datetime` is from now on."""
+class SkewedDatetime(_datetime, metaclass=_DatetimeType):
+    """Replaces `datetime.datetime` in this process."""
 
     @classmethod
     def now(cls, tz: Any = None) -> Any:

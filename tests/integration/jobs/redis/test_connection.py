@@ -88,8 +88,8 @@ def test_a_connection_that_died_silently_is_replaced(redis_url: str, retries: in
     try:
         with connect(f"redis://127.0.0.1:{proxy.port}/0", retries=retries, timeout_s=0.3) as client:
             assert client.ping()
-            proxy.spoil(Mode.SILENT)
-            proxy.mend()
+            proxy.inject(Mode.SILENT)
+            proxy.repair()
             assert client.ping()
     finally:
         proxy.close()

@@ -392,7 +392,7 @@ class TestS3:
 
     def test_a_silent_store_times_out(self, s3_settings: S3Settings) -> None:
         line = TcpProxy(int(str(s3_settings.endpoint_url).rpartition(":")[2]))
-        line.spoil(Mode.SILENT)
+        line.inject(Mode.SILENT)
         silent = s3_settings.model_copy(update={"endpoint_url": f"http://127.0.0.1:{line.port}"})
         try:
             with pytest.raises(StorageUnavailable):

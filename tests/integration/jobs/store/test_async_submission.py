@@ -108,7 +108,7 @@ def test_a_repeated_submit_does_not_change_a_job_that_has_run(
     job = make_job("me").evolve(id=claimed.video_id)
 
     async def work(front_end: AsyncSubmission) -> str | None:
-        proxy.spoil(Mode.ANSWERS_LOST)
+        proxy.inject(Mode.RESPONSES_LOST)
         return await front_end.submit_all([job], claimed)
 
     store = JobStore(redis)
@@ -126,7 +126,7 @@ def test_a_job_whose_write_did_not_arrive_is_submitted_by_the_fallback(
     jobs = [make_job("me").evolve(id=claimed.video_id), make_job("me")]
 
     async def work(front_end: AsyncSubmission) -> str | None:
-        proxy.spoil(Mode.RESET)
+        proxy.inject(Mode.RESET)
         return await front_end.submit_all(jobs, claimed)
 
     assert with_front_end(proxy, store.callers, work) is None
@@ -156,7 +156,7 @@ def test_without_redis_no_job_is_submitted(
     claimed = new_claim(redis)
 
     async def work(front_end: AsyncSubmission) -> str | None:
-        proxy.spoil(Mode.CUT)
+        proxy.inject(Mode.CUT)
         return await front_end.submit_all([make_job("me").evolve(id=claimed.video_id)], claimed)
 
     with pytest.raises(QueueUnavailable):
@@ -177,7 +177,7 @@ def test_a_claim_that_expires_during_its_write_is_still_its_own(
             return super().submit_all(jobs, replace(claimed, since=claimed.since - CLAIMED_FOR_S))
 
     async def work(front_end: AsyncSubmission) -> str | None:
-        proxy.spoil(Mode.ANSWERS_LOST)
+        proxy.inject(Mode.RESPONSES_LOST)
         return await front_end.submit_all([job], claimed)
 
     assert with_front_end(proxy, SlowJobs(JobStore(redis).table), work) is None
@@ -261,12 +261,12 @@ def test_the_fallback_reads_again_after_a_lost_reply(
     def put_and_lose(pipe: Any, jobs: Sequence[Job], claim: Claim | None) -> None:
         written(pipe, jobs, claim)
         if jobs:
-            proxy.spoil(Mode.ANSWERS_LOST)
+            proxy.inject(Mode.RESPONSES_LOST)
             Timer(0.3, run_and_mend).start()
 
     def run_and_mend() -> None:
         finish(store, job.id)
-        proxy.mend()
+        proxy.repair()
 
     monkeypatch.setattr(submission, "put_new", put_and_lose)
     behind_proxy.submit(job)

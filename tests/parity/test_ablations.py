@@ -1,4 +1,4 @@
-"""The recorded numbers depend on each part of the model: without a part the result is far from them."""
+"""Ablations: without a part of the model, the result is far from the recorded one."""
 
 import json
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ from easyanimate.transformer import EasyAnimateTransformer3DModel
 from easyanimate.vae import AutoencoderKLSlice
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-FAR = 0.05  # of the largest value; the required parity is 1e-4, and the weakest part has an effect of a tenth
+FAR = 0.05  # of the largest value; the required parity is 1e-4, and the weakest part changes the result by 0.1
 PARTS = {
     "motion modules of even blocks": [f"transformer_blocks.{i}.attn_temporal" for i in range(0, 28, 2)],
     "motion modules of odd blocks": [f"transformer_blocks.{i}.attn_temporal" for i in range(1, 28, 2)],
     "each long skip": ["long_connect_fc"],
     "the image tokens": ["clip_projection"],
-    "the words": ["caption_projection"],
+    "the text tokens": ["caption_projection"],
     "attention inside frames": [f"transformer_blocks.{i}.attn1.to_out" for i in range(28)],
     "attention to the context": [f"transformer_blocks.{i}.attn2.to_out" for i in range(28)],
     "feed-forward": [f"transformer_blocks.{i}.ff.net.2" for i in range(28)],
@@ -50,10 +50,10 @@ def vae() -> AutoencoderKLSlice:
     return vae
 
 
-def silence(model: nn.Module, path: str) -> None:
-    """Sets all weights of a part to zero; of a motion module only its output, which is added to a residual."""
-    place = f"{path}.temporal_transformer.proj_out" if path.endswith("attn_temporal") else path
-    for weight in model.get_submodule(place).parameters():
+def ablate(model: nn.Module, path: str) -> None:
+    """Sets all weights of a part to zero; of a motion module only those of its output layer."""
+    layer = f"{path}.temporal_transformer.proj_out" if path.endswith("attn_temporal") else path
+    for weight in model.get_submodule(layer).parameters():
         weight.zero_()
 
 
@@ -66,50 +66,50 @@ def distance(transformer: EasyAnimateTransformer3DModel) -> float:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_without_a_part_of_the_transformer_the_result_is_another(
+def test_without_a_part_of_the_transformer_the_result_differs(
     part: str, transformer: EasyAnimateTransformer3DModel
 ) -> None:
     for path in PARTS[part]:
-        silence(transformer, path)
+        ablate(transformer, path)
     assert distance(transformer) > FAR
 
 
 @pytest.mark.parametrize("index", range(13))
-def test_no_single_skip_is_idle(index: int, transformer: EasyAnimateTransformer3DModel) -> None:
-    silence(transformer, f"long_connect_fc.{index}")
+def test_without_one_long_skip_the_result_differs(index: int, transformer: EasyAnimateTransformer3DModel) -> None:
+    ablate(transformer, f"long_connect_fc.{index}")
     assert distance(transformer) > FAR
 
 
-def test_the_inpainting_channels_are_heard(transformer: EasyAnimateTransformer3DModel) -> None:
+def test_without_the_inpainting_channels_the_result_differs(transformer: EasyAnimateTransformer3DModel) -> None:
     transformer.pos_embed.proj.weight[:, 4:] = 0
     assert distance(transformer) > FAR
 
 
-def blind_in_time(vae: nn.Module) -> None:
+def remove_temporal_weights(vae: nn.Module) -> None:
     """Limits convolutions to their own frame, so that no information passes between frames."""
     for weight in vae.parameters():
         if weight.ndim == 5 and weight.shape[2] == 3:
             weight[:, :, 0] = weight[:, :, 2] = 0
 
 
-def far(actual: Tensor, recorded: Tensor) -> bool:
+def is_far(actual: Tensor, recorded: Tensor) -> bool:
     return bool((actual - recorded).abs().max() > FAR * recorded.abs().max())
 
 
-def test_a_vae_blind_in_time_encodes_otherwise(vae: AutoencoderKLSlice) -> None:
-    blind_in_time(vae)
+def test_without_temporal_weights_the_vae_encodes_other_latents(vae: AutoencoderKLSlice) -> None:
+    remove_temporal_weights(vae)
     file = load_file(GOLDEN / "slice_vae" / "encode.safetensors")
-    assert far(vae.encode(file["video"][:, :, :8]).latent_dist.mean, file["mean_f8"])
+    assert is_far(vae.encode(file["video"][:, :, :8]).latent_dist.mean, file["mean_f8"])
 
 
-def test_a_vae_blind_in_time_decodes_otherwise(vae: AutoencoderKLSlice) -> None:
-    blind_in_time(vae)
+def test_without_temporal_weights_the_vae_decodes_other_frames(vae: AutoencoderKLSlice) -> None:
+    remove_temporal_weights(vae)
     file = load_file(GOLDEN / "slice_vae" / "decode.safetensors")
-    assert far(vae.decode(file["z"][:, :, :4]).sample, file["dec_t4"])
+    assert is_far(vae.decode(file["z"][:, :, :4]).sample, file["dec_t4"])
 
 
-def test_slices_decoded_without_their_neighbours_are_others(vae: AutoencoderKLSlice) -> None:
+def test_slices_decoded_without_their_neighbours_differ(vae: AutoencoderKLSlice) -> None:
     file = load_file(GOLDEN / "slice_vae" / "decode.safetensors")
-    alone = torch.cat([vae.decode(part).sample for part in file["z"][:, :, :4].split(2, dim=2)], dim=2)
-    assert alone.shape == file["dec_t4"].shape
-    assert far(alone, file["dec_t4"])
+    decoded = torch.cat([vae.decode(part).sample for part in file["z"][:, :, :4].split(2, dim=2)], dim=2)
+    assert decoded.shape == file["dec_t4"].shape
+    assert is_far(decoded, file["dec_t4"])

@@ -1,4 +1,4 @@
-"""The front end refuses what the model library would: it cannot ask the library, so its numbers are compared here."""
+"""The service refuses the same values as the model library. It cannot import the library, so the tests compare them."""
 
 from collections.abc import Callable
 
@@ -28,19 +28,19 @@ def refuses(call: Callable[[], object], error: type[Exception]) -> bool:
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 @given(steps=st.integers(-1, 501), share=st.floats(-0.5, 1.5))
-def test_steps_and_strengths_are_refused_by_both_or_none(
+def test_service_and_library_refuse_the_same_steps_and_strengths(
     card: ModelCard, scheduler: str, steps: int, share: float
 ) -> None:
-    every = card.model_copy(update={"schedulers": SCHEDULERS, "max_inference_steps": 500})
+    full_card = card.model_copy(update={"schedulers": SCHEDULERS, "max_inference_steps": 500})
 
     def request() -> None:
-        every.check_sampling(scheduler, steps)
-        every.check_strength(share, scheduler, steps)
+        full_card.check_sampling(scheduler, steps)
+        full_card.check_strength(share, scheduler, steps)
 
     assert refuses(request, InvalidRequest) == refuses(lambda: check_steps(scheduler, steps, share), InvalidInput)
 
 
-def test_small_numbers_are_the_same() -> None:
+def test_service_and_library_have_the_same_constants() -> None:
     assert strength.MASK_THRESHOLD == MASK_THRESHOLD
     assert DEFAULT_LORA_SCALE == DEFAULT_SCALE
     assert (1, MAX_OVERLAP, VideoRequest.model_fields["overlap"].default) == (
@@ -51,7 +51,7 @@ def test_small_numbers_are_the_same() -> None:
 
 
 @given(num_frames=st.integers(1, 180).map(lambda n: 8 * n), overlap=st.sampled_from(OVERLAPS), ends=st.booleans())
-def test_whatever_length_is_accepted_has_a_plan(card: ModelCard, num_frames: int, overlap: int, ends: bool) -> None:
+def test_each_accepted_length_has_a_plan(card: ModelCard, num_frames: int, overlap: int, ends: bool) -> None:
     card.check_num_frames(num_frames)
     for continues in (0, overlap):
         plan = plan_windows(num_frames, window=card.window, overlap=overlap, continues=continues, end_image=ends)
