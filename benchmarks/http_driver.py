@@ -51,9 +51,9 @@ class _Connection(asyncio.Protocol):
         self.transport.close()
 
 
-def drive(urls: Sequence[str], make: Callable[[int], bytes], count: int, connections: int) -> None:
-    """Sends `make(0)` to `make(count - 1)` to all `urls` in turn. Raises RuntimeError for a status above 399."""
-    requests = iter([make(index) for index in range(count)])
+def drive(urls: Sequence[str], build: Callable[[int], bytes], count: int, connections: int) -> None:
+    """Sends `build(0)` to `build(count - 1)` to all `urls` in turn. Raises RuntimeError for a status above 399."""
+    requests = iter([build(index) for index in range(count)])
     uvloop.run(_all([urls[number % len(urls)] for number in range(connections)], requests))
 
 

@@ -94,8 +94,8 @@ def _costs(front: FrontEnds) -> dict[str, Cost]:
     with Redis.from_url(front.redis.url) as redis:
         queue = Queue("bare", connection=redis, serializer=JSONSerializer)
         for _ in range(ROUNDS + 1):
-            for name, make in kinds.items():
-                result[name].append(_request_cost(front, make))
+            for name, build in kinds.items():
+                result[name].append(_request_cost(front, build))
             result[ENQUEUE].append(_enqueue_cost(front, queue))
     return {name: min(costs[1:], key=sum) for name, costs in result.items()}
 
@@ -112,9 +112,9 @@ def _rates(front: FrontEnds) -> dict[str, float]:
     return result
 
 
-def _request_cost(front: FrontEnds, make: Callable[[int], bytes]) -> Cost:
+def _request_cost(front: FrontEnds, build: Callable[[int], bytes]) -> Cost:
     before = front.cpu_us()
-    drive(front.urls, make, REQUESTS, CONNECTIONS)
+    drive(front.urls, build, REQUESTS, CONNECTIONS)
     api, redis = (after - start for after, start in zip(front.cpu_us(), before, strict=True))
     return api / REQUESTS, redis / REQUESTS
 

@@ -47,7 +47,7 @@ def names_in(source: str) -> Iterator[tuple[int, str]]:
 
 
 def odd_names(source: str) -> list[tuple[int, str]]:
-    """The identifiers of `source` that contain a word of the list; Hypothesis' own `given` is imported, so not here."""
+    """The identifiers of `source` that contain a word of the list. Imported names are not checked."""
     return [(line, name) for line, name in names_in(source) if words_of(name) & IN_NAMES]
 
 
