@@ -19,7 +19,7 @@ from jobs.redis import keys
 from jobs.redis.connection import redis_errors
 from jobs.store import attempt_log, records
 from jobs.store.attempt_log import Ending, Outcome
-from jobs.store.transitions import JobTable, is_held, with_final_state
+from jobs.store.transitions import JobTable, with_final_state
 from jobs.webhooks.outbox import add_webhook
 
 PROGRESS_EVENT_EVERY_S = 0.5
@@ -88,16 +88,12 @@ class WorkerJobs:
             if fields:
                 attempt_log.append_fields(pipe, job_id, **fields)
 
-        return self.table.update_if_exists(job_id, _if_held(token), extra, {"log": message}) is not None
+        return self.table.update_held(job_id, token, lambda job: job, extra, event={"log": message}) is not None
 
     def record_preview(self, job_id: str, token: str, key: str, step: int, total_steps: int) -> bool:
         """Records the storage key of a preview of a running attempt."""
-
-        def decide(job: Job) -> Job | None:
-            return job.evolve(preview_key=key) if is_held(job, token) else None
-
         event = {"preview": {"step": step, "total_steps": total_steps}}
-        return self.table.update_if_exists(job_id, decide, event=event) is not None
+        return self.table.update_held(job_id, token, lambda job: job.evolve(preview_key=key), event=event) is not None
 
     def record_segment(self, job_id: str, token: str, number: int, segment: Segment) -> bool:
         """Records a finished segment of a running attempt.
@@ -106,7 +102,7 @@ class WorkerJobs:
         """
 
         def decide(job: Job) -> Job | None:
-            if not is_held(job, token) or number > len(job.segments):
+            if number > len(job.segments):
                 return None
             return job.evolve(segments=(*job.segments[:number], segment, *job.segments[number + 1 :]))
 
@@ -115,7 +111,7 @@ class WorkerJobs:
                 seconds = sum(each.num_frames for each in job.segments) / job.request.fps
                 records.add_log(pipe, job_id, f"{seconds:.4g} s of it can be watched.")
 
-        return self.table.update_if_exists(job_id, decide, extra) is not None
+        return self.table.update_held(job_id, token, decide, extra) is not None
 
     def complete(self, job_id: str, token: str, result: Result) -> bool:
         """Commits the result of a job. After False the worker must discard its result.
@@ -146,9 +142,7 @@ class WorkerJobs:
     def _report(self, job_id: str, token: str, progress: dict[str, Any]) -> HeartbeatReply:
         now = self.table.now()
 
-        def decide(job: Job) -> Job | None:
-            if not is_held(job, token):
-                return None
+        def decide(job: Job) -> Job:
             is_due = bool(progress) and now - job.progress_event_at >= PROGRESS_EVENT_EVERY_S
             return job.evolve(**progress, progress_event_at=now if is_due else job.progress_event_at)
 
@@ -157,10 +151,5 @@ class WorkerJobs:
             if job.progress_event_at == now:
                 add_webhook(pipe, job, "video.progress", now)
 
-        job = self.table.update_if_exists(job_id, decide, extra, progress)
+        job = self.table.update_held(job_id, token, decide, extra, event=progress)
         return HeartbeatReply(True, job.cancel_requested, job.is_late(now)) if job else HeartbeatReply(is_held=False)
-
-
-def _if_held(token: str) -> records.Change:
-    """A change that leaves the job as it is, if the token holds it."""
-    return lambda job: job if is_held(job, token) else None

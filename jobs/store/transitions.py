@@ -61,9 +61,7 @@ class JobTable:
         """Ends a running attempt and its job in this final state. False if the token no longer holds the job."""
         now = self.now()
 
-        def decide(job: Job) -> Job | None:
-            if not is_held(job, token):
-                return None
+        def decide(job: Job) -> Job:
             if state is State.CANCELLED and job.cancel_requested_at is not None:
                 result["cancel_latency_ms"] = round(1000 * (now - job.cancel_requested_at), 1)
             return with_final_state(job, state, now, warnings=job.warnings + warnings, **result)
@@ -74,15 +72,13 @@ class JobTable:
             if job.result is not None:
                 record_duration(pipe, job, job.result)
 
-        return self.update_if_exists(job_id, decide, extra, ending=ending) is not None
+        return self.update_held(job_id, token, decide, extra, ending=ending) is not None
 
     def requeue(self, job_id: str, token: str, ending: Ending, *, costs_attempt: bool) -> Job | None:
         """Returns a running job to the head of its queue. None if the token no longer holds the job."""
         now = self.now()
 
-        def decide(job: Job) -> Job | None:
-            if not is_held(job, token):
-                return None
+        def decide(job: Job) -> Job:
             if job.cancel_requested:  # no other worker needs to lease it
                 latency_ms = round(1000 * (now - (job.cancel_requested_at or now)), 1)
                 return with_final_state(
@@ -98,7 +94,13 @@ class JobTable:
             pipe.zrem(keys.LEASES_KEY, job.id)
             records.add_log(pipe, job.id, _log_message(ending))
 
-        return self.update_if_exists(job_id, decide, extra, ending=ending)
+        return self.update_held(job_id, token, decide, extra, ending=ending)
+
+    def update_held(
+        self, job_id: str, token: str, decide: records.Change, extra: records.Extra | None = None, **options: Any
+    ) -> Job | None:
+        """Updates the record of the running attempt with this token; returns None if the token no longer holds it."""
+        return self.update_if_exists(job_id, lambda job: decide(job) if is_held(job, token) else None, extra, **options)
 
     def update_if_exists(
         self,
