@@ -33,24 +33,13 @@ def set_lifecycle(client: "S3Client", bucket: str) -> None:
 
 def lifecycle_rules() -> list[dict[str, Any]]:
     """Returns one rule for unfinished uploads below each prefix, and one for checkpoints."""
-    unfinished = [
-        {
-            "ID": f"{RULE_PREFIX}unfinished-{place.rstrip('/')}",
-            "Status": "Enabled",
-            "Filter": {"Prefix": place},
-            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": UNFINISHED_DAYS},
-        }
-        for place in PLACES
-    ]
-    return [
-        *unfinished,
-        {
-            "ID": f"{RULE_PREFIX}checkpoints",
-            "Status": "Enabled",
-            "Filter": {"Prefix": CHECKPOINTS},
-            "Expiration": {"Days": CHECKPOINT_DAYS},
-        },
-    ]
+    abort = {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": UNFINISHED_DAYS}}
+    unfinished = [_rule(f"unfinished-{place.rstrip('/')}", place, abort) for place in PLACES]
+    return [*unfinished, _rule("checkpoints", CHECKPOINTS, {"Expiration": {"Days": CHECKPOINT_DAYS}})]
+
+
+def _rule(name: str, prefix: str, action: dict[str, Any]) -> dict[str, Any]:
+    return {"ID": f"{RULE_PREFIX}{name}", "Status": "Enabled", "Filter": {"Prefix": prefix}, **action}
 
 
 def _current_rules(client: "S3Client", bucket: str) -> list[dict[str, Any]]:
