@@ -23,12 +23,12 @@ class EventFeed:
     async def read(self) -> bytes:
         """The new events; empty if there are none. Raises QueueUnavailable."""
         record = await self._final_record()  # before the events: with a final record they are complete
-        page = await self.reader.events(self.job.id, self.last_id)
-        texts = [_event_text(event) for event in page.events]
-        if not self.last_id and texts and page.events[0].data.get("state") != State.QUEUED:
+        events = await self.reader.events(self.job.id, self.last_id)
+        texts = [_event_text(event) for event in events]
+        if not self.last_id and events and events[0].data.get("state") != State.QUEUED:
             texts.insert(0, _current_state(self.job))  # the first events were trimmed
-        if page.events:
-            self.last_id = page.events[-1].id
+        if events:
+            self.last_id = events[-1].id
         if record is not None:
             self.last_id += 1
             self.has_ended = True

@@ -60,14 +60,6 @@ class Event:
 
 
 @dataclass(frozen=True)
-class EventPage:
-    """Consecutive events, and whether the record of the job exists."""
-
-    events: list[Event]
-    job_exists: bool
-
-
-@dataclass(frozen=True)
 class Page:
     """Some jobs of a caller, and whether more follow."""
 
@@ -138,7 +130,7 @@ class JobReader:
             rows = await self.redis.xrange(keys.attempts_key(job_id))
         return parse_lines(cast(StreamRows, rows))
 
-    async def events(self, job_id: str, after: int) -> EventPage:
+    async def events(self, job_id: str, after: int) -> list[Event]:
         """The events of the job after the event id `after`; 0 for all that are stored."""
         begin = f"({after // SEQUENCE}-{after % SEQUENCE}" if after else "-"
         with redis_errors():
@@ -150,7 +142,7 @@ class JobReader:
         if not events and created_at is not None:  # a waiting job has no stream yet
             first = Event(int(float(created_at) * 1000) * SEQUENCE + 1, {"state": State.QUEUED})
             events = [first] if first.id > after else []
-        return EventPage(events, created_at is not None)
+        return events
 
     async def page(self, owner: str, query: ListQuery) -> Page:
         """The caller's jobs by time of creation; jobs created or deleted between two pages do no harm.

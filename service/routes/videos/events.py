@@ -74,7 +74,7 @@ async def _stream(resources: Resources, job: Job, last_id: int) -> AsyncIterator
 
 async def _has_events_after(resources: Resources, job: Job, last_id: int) -> bool:
     """Whether a final job has events after this one; the id of `done` is that of the last event plus one."""
-    events = (await resources.reader.events(job.id, 0)).events
+    events = await resources.reader.events(job.id, 0)
     return not events or events[-1].id >= last_id
 
 
