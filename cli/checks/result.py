@@ -1,6 +1,6 @@
 """The result of one check: its subject, its level, a message, and advice."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 MARKS = {"ok": "ok     ", "warning": "warning", "broken": "BROKEN "}
@@ -14,10 +14,6 @@ class CheckResult:
     level: Literal["ok", "warning", "broken"]
     message: str
     advice: str = ""
-
-    def as_dict(self) -> dict[str, str]:
-        """The fields for JSON."""
-        return asdict(self)
 
     def __str__(self) -> str:
         advice = f"\n                    → {self.advice}" if self.advice else ""

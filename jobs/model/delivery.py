@@ -1,7 +1,7 @@
 """A row of the delivery ledger: one event for one receiver, and each try to deliver it."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, Field
 
@@ -51,8 +51,3 @@ class Delivery(BaseModel, frozen=True):
     def from_hash(cls, fields: Mapping[bytes, bytes]) -> Self:
         """Parses the row as stored in Redis."""
         return cls.model_validate({name.decode(): value.decode() for name, value in fields.items()})
-
-    def to_pairs(self) -> list[str]:
-        """Returns the fields without defaults as stored in Redis: name, value, name, value."""
-        fields: dict[str, Any] = self.model_dump(exclude_defaults=True)
-        return [str(word) for pair in fields.items() for word in pair]

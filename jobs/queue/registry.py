@@ -72,10 +72,6 @@ class Registry:
             rows = cast(dict[bytes, bytes], self.redis.hgetall(CARDS_KEY))
         return sorted((ModelCard.model_validate_json(row) for row in rows.values()), key=lambda card: card.name)
 
-    def card(self, name: str | None) -> ModelCard:
-        """The model of this name, or the only one. Raises ModelNotFound, ModelUnavailable."""
-        return select_model(self.cards(), name)
-
     def live_workers(self, model: str) -> int:
         """Number of workers that serve this model now."""
         return self._count(workers_key(model))
