@@ -13,6 +13,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from cli.errors import StackFailed
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.errors import QueueUnavailable
 from jobs.model.job import Job, Result
@@ -236,5 +237,5 @@ def test_a_lease_whose_reply_was_lost_is_recovered_like_a_lost_worker(
 
 
 def test_an_occupied_port_is_an_error_with_the_message_of_the_server(server: EmbeddedRedis, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="did not start"):
+    with pytest.raises(StackFailed, match="did not start"):
         EmbeddedRedis(tmp_path / "second", server.port).start()
