@@ -71,7 +71,7 @@ class Storage(Protocol):
         """Raises StorageUnavailable if the store does not answer."""
 
 
-def download(storage: Storage, key: str, path: Path) -> None:
+def download_to(storage: Storage, key: str, path: Path) -> None:
     """Writes a whole object to `path`. Raises KeyError."""
     with path.open("wb") as file:
         file.writelines(storage.read(key, 0, storage.stat(key).size_bytes))

@@ -16,7 +16,7 @@ import structlog
 
 from jobs.errors import JobNotFound, QueueUnavailable, StorageUnavailable
 from jobs.model.job import Job
-from jobs.storage.interface import Storage, download, read_all
+from jobs.storage.interface import Storage, download_to, read_all
 from jobs.storage.paths import checkpoint_prefix
 from jobs.store.transitions import JobTable
 from worker.checkpoints.format import NAME, Checkpoint, InvalidCheckpoint, parse_checkpoint, read_checkpoint
@@ -91,7 +91,7 @@ class CheckpointStore:
 
     def _download(self, key: str, path: Path) -> None:
         unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        download(self.storage, key, unfinished)
+        download_to(self.storage, key, unfinished)
         unfinished.replace(path)
 
     # ---- during the run
@@ -175,9 +175,8 @@ class CheckpointStore:
             self._stored.add(name)
         self.storage.put_bytes(f"{prefix}{self.job.handover}/{NAME}", checkpoint.model_dump_json().encode())
         crash_point("checkpoint.stored")
-        log.info(
-            "checkpoint.stored", job_id=self.job.id, step=checkpoint.step, seconds=round(time.monotonic() - started, 3)
-        )
+        seconds = round(time.monotonic() - started, 3)
+        log.info("checkpoint.stored", job_id=self.job.id, step=checkpoint.step, seconds=seconds)
         self._drop_old_states(checkpoint)
         return True
 
