@@ -79,12 +79,7 @@ class Checkpointer:
     """Writes the checkpoints of a run. When one fails, the run continues without further checkpoints."""
 
     def __init__(
-        self,
-        run: Run,
-        fingerprint: str,
-        resume: ResumePoint | None,
-        timer: PhaseTimer,
-        control: RunControl,
+        self, run: Run, fingerprint: str, resume: ResumePoint | None, timer: PhaseTimer, control: RunControl
     ) -> None:
         self.run, self.fingerprint, self.timer, self.control = run, fingerprint, timer, control
         self.steps_per_window = 0

@@ -10,9 +10,8 @@ from easyanimate.errors import CheckpointError
 from easyanimate.memory import Profile
 from easyanimate.memory.estimates import running_bytes
 from easyanimate.weights.parameter_count import count_parameters
-from jobs.model.model_card import ModelCard
 from worker.generation.generator import VideoGenerator
-from worker.generation.load_pipeline import choose_device, choose_dtype, choose_memory_profile
+from worker.generation.load_pipeline import choose_device, choose_dtype, choose_memory_profile, largest_clip
 from worker.models.cards import read_card
 from worker.models.host_memory import host_memory_bytes
 from worker.models.memory_budget import MemoryBudget
@@ -66,7 +65,7 @@ class ModelLoader:
         if choose_device(command.device).type != "cuda":
             return MemoryBudget(weights_bytes)
         profile = self._profile(command, weights_bytes)
-        running = running_bytes(profile, *_largest(read_card(command.folder))) if command.room_bytes is None else 0
+        running = running_bytes(profile, *largest_clip(read_card(command.folder))) if command.room_bytes is None else 0
         return MemoryBudget(weights_bytes, running, shares=profile == "normal")
 
     def _profile(self, command: LoadModel, weights_bytes: int) -> Profile:
@@ -80,9 +79,3 @@ class ModelLoader:
         if self._free_bytes is None:
             self._free_bytes = torch.cuda.mem_get_info(choose_device(command.device))[0]
         return self._free_bytes
-
-
-def _largest(card: ModelCard) -> tuple[int, int, int]:
-    """Width, height and frames of the largest window of a model."""
-    side = int(card.max_pixels**0.5)
-    return side, side, card.window or 1

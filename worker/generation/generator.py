@@ -9,6 +9,7 @@ import torch
 from easyanimate import EasyAnimatePipeline
 from easyanimate.errors import CheckpointError, StateMismatch
 from easyanimate.files.manifest import file_sha256
+from easyanimate.memory import Profile
 from easyanimate.render import AppliedLoras, ModelEnvironment, render
 from jobs.model.model_card import ModelCard
 from jobs.model.request import VideoRequest
@@ -47,13 +48,13 @@ class VideoGenerator:
         self.memory: Memory = environment.memory
 
     @classmethod
-    def load(cls, folder: Path, device: str, dtype: str, memory: Memory = "auto") -> Self:
+    def load(cls, folder: Path, device: str, dtype: str, profile: Profile = "normal") -> Self:
         """Loads the model in `folder`. "auto" is CUDA in bfloat16 where there is a device, else the CPU in float32."""
         torch_device = choose_device(device)
         if not folder.is_dir():
             raise CheckpointError(f"there is no folder {folder}")
         card = read_card(folder)
-        return cls(*load_pipeline(folder, card, torch_device, dtype, memory), card, folder.parent)
+        return cls(*load_pipeline(folder, card.name, torch_device, dtype, profile), card, folder.parent)
 
     @torch.inference_mode()
     def make(self, run: Run, control: RunControl) -> Done:

@@ -7,12 +7,11 @@ import torch
 from diffusers.utils import logging as diffusers_logging
 
 from easyanimate import EasyAnimatePipeline
-from easyanimate.errors import CheckpointError, InvalidInput
+from easyanimate.errors import InvalidInput
 from easyanimate.files.manifest import model_sha256
 from easyanimate.memory import Profile, apply_memory_profile, choose_profile
 from easyanimate.render import ModelEnvironment
 from jobs.model.model_card import ModelCard
-from worker.settings import Memory
 
 log = structlog.get_logger()
 
@@ -37,36 +36,30 @@ def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
 
 
 def load_pipeline(
-    folder: Path, card: ModelCard, device: torch.device, dtype: str, memory: Memory
+    folder: Path, name: str, device: torch.device, dtype: str, profile: Profile
 ) -> tuple[EasyAnimatePipeline, ModelEnvironment]:
-    """The pipeline of `folder` and its environment. "auto" is bfloat16 on CUDA, and the fastest profile that fits."""
-    if not folder.is_dir():
-        raise CheckpointError(f"there is no folder {folder}")
+    """The pipeline of the model in `folder` and its environment. The number type "auto" is bfloat16 on CUDA."""
     torch_dtype = choose_dtype(dtype, device)
     diffusers_logging.set_verbosity_error()  # its notes do not belong into the log
     pipe = EasyAnimatePipeline.from_pretrained(folder, torch_dtype=torch_dtype)
-    profile: Profile = _profile(pipe, card, device) if memory == "auto" else memory
     apply_memory_profile(pipe, profile, device)
     log.info("memory.profile", profile=profile, device=str(device))
-    name = str(torch_dtype).removeprefix("torch.")
-    return pipe, ModelEnvironment(card.name, model_sha256(folder), device.type, name, profile)
+    number_type = str(torch_dtype).removeprefix("torch.")
+    return pipe, ModelEnvironment(name, model_sha256(folder), device.type, number_type, profile)
 
 
 def choose_memory_profile(card: ModelCard, weights_bytes: int, free_bytes: int) -> Profile:
     """The fastest profile for the largest clip of the card, by the memory that the published model needs."""
     if weights_bytes < SMALL_SHARE * free_bytes:
         return "normal"
-    side = int(card.max_pixels**0.5)
     try:
-        return choose_profile(free_bytes, side, side, card.window or 1)
+        return choose_profile(free_bytes, *largest_clip(card))
     except InvalidInput as error:
         log.warning("memory.scarce", reason=str(error))
         return "lowest"
 
 
-def _profile(pipe: EasyAnimatePipeline, card: ModelCard, device: torch.device) -> Profile:
-    if device.type != "cuda":
-        return "normal"
-    models = [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
-    weights_bytes = sum(weight.nbytes for model in models for weight in model.parameters())
-    return choose_memory_profile(card, weights_bytes, torch.cuda.mem_get_info(device)[0])
+def largest_clip(card: ModelCard) -> tuple[int, int, int]:
+    """Width, height and frames of the largest window of a model."""
+    side = int(card.max_pixels**0.5)
+    return side, side, card.window or 1

@@ -35,9 +35,8 @@ def source_frames(path: Path, request: VideoRequest) -> Iterator[np.ndarray]:
             yield fitted
             yielded += 1
     if decoded < MIN_DECODED_SHARE * header.num_frames:
-        raise RequestRefused(
-            "invalid_video", f"Only {decoded} of the video's {header.num_frames} frames can be decoded"
-        )
+        message = f"Only {decoded} of the video's {header.num_frames} frames can be decoded"
+        raise RequestRefused("invalid_video", message)
     for _ in range(wanted - yielded):
         yield _fit(frame, header.quarter_turns, request)
 
