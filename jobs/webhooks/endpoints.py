@@ -111,9 +111,8 @@ class EndpointStore:
 
     def disable(self, endpoint_id: str, reason: str, now: float) -> None:
         """Disables the endpoint and stores the reason."""
-        self.change(
-            endpoint_id, lambda endpoint: endpoint.model_copy(update={"disabled_at": now, "disabled_reason": reason})
-        )
+        changes = {"disabled_at": now, "disabled_reason": reason}
+        self.change(endpoint_id, lambda endpoint: endpoint.model_copy(update=changes))
 
     def remove(self, endpoint: Endpoint) -> None:
         """Deletes the endpoint; its pending deliveries are not sent."""

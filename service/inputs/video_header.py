@@ -15,9 +15,8 @@ def read_video_header(data: bytes, param: str) -> Mp4Header:
         raise video_refused(param, str(error)) from error
     if header.width * header.height > MAX_PIXELS:
         size = f"{header.width}x{header.height}"
-        raise video_refused(
-            param, f"is {size}; at most {MAX_PIXELS} pixels per frame are accepted, so send a smaller one"
-        )
+        why = f"is {size}; at most {MAX_PIXELS} pixels per frame are accepted, so send a smaller one"
+        raise video_refused(param, why)
     seconds = float(header.num_frames / header.fps)
     if seconds > MAX_SECONDS:
         raise video_refused(param, f"plays for {seconds:g} s; at most {MAX_SECONDS} are accepted, so send a part of it")
