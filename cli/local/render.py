@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from easyanimate.render import AppliedLoras, LoraSource, ModelEnvironment, RenderInputs
 
 DEFAULT_MODEL = TINY_MODEL
+ModelOption = Annotated[str, typer.Option(help="A folder, a name in the models folder, or 512, 768, 960.")]
 DTYPES = ("auto", "float32", "bfloat16")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.errors import exit_on_error
-from cli.local.render import DEFAULT_MODEL, LoadedModel, find_lora, load_model
+from cli.local.render import DEFAULT_MODEL, LoadedModel, ModelOption, find_lora, load_model
 from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.lookup import find_model
 from jobs.errors import InvalidRequest
@@ -25,9 +25,7 @@ EXCLUDED_SETTINGS = ("captions", "seed", "lora", "schedulers")  # recorded separ
 
 
 def evaluate(
-    model: Annotated[
-        str, typer.Option(help="A folder, a name in the models folder, or 512, 768, 960.")
-    ] = DEFAULT_MODEL,
+    model: ModelOption = DEFAULT_MODEL,
     models_dir: Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR")] = Path("models"),
     captions: Annotated[int, typer.Option(help="Number of held-out captions; sweeps use an eighth of them.")] = 200,
     seed: Annotated[int, typer.Option(help="The seed of captions and noise.")] = 0,

@@ -53,9 +53,7 @@ def pull(
 def import_(
     archive: Annotated[Path, typer.Argument(help="The published .tar, or a .tar.gz; - reads it from a pipe.")],
     models_dir: ModelsDir = DEFAULT_DIR,
-    name: Annotated[
-        str | None, typer.Option(help="The name of the model. Default: that of the folder in the archive.")
-    ] = None,
+    name: Annotated[str | None, typer.Option(help="The name of the model. Default: the name of its folder.")] = None,
     force: Force = False,
 ) -> None:
     """Unpack a published archive, check it, and add it to the models."""

@@ -53,12 +53,8 @@ REQUIREMENTS = {"published": Requirements(45 * 10**9, 20 * 10**9, 60), "small": 
 
 
 def rehearse(
-    output: Annotated[Path, typer.Option(help="The folder for the model, the report, the logs and the videos.")] = Path(
-        "rehearsal"
-    ),
-    size: Annotated[
-        str, typer.Option(help="published, or small for a short test of the rehearsal itself.")
-    ] = "published",
+    output: Annotated[Path, typer.Option(help="The folder for model, report, logs and videos.")] = Path("rehearsal"),
+    size: Annotated[str, typer.Option(help="published, or small for a short test of the rehearsal.")] = "published",
     yes: Annotated[bool, typer.Option("--yes", help="Start without a confirmation.")] = False,
 ) -> None:
     """Rehearse all steps with a model of the published size and random weights. Exit code 1 if there are problems."""

@@ -18,9 +18,7 @@ def up(
     host: Annotated[
         str, typer.Option(envvar="EASYANIMATE_HOST", help="The address of the API; other machines require API keys.")
     ] = "127.0.0.1",
-    data_dir: Annotated[
-        Path, typer.Option(envvar="EASYANIMATE_DATA_DIR", help="The folder of queue and videos.")
-    ] = Path("data"),
+    data_dir: Annotated[Path, typer.Option(envvar="EASYANIMATE_DATA_DIR", help="The data folder.")] = Path("data"),
     models_dir: Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR")] = Path("models"),
 ) -> None:
     """Start Redis, API, keeper and worker, and keep them running until Ctrl-C. The data is kept."""

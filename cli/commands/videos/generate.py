@@ -9,7 +9,7 @@ import typer
 
 from cli.errors import exit_on_error
 from cli.local.recipe import Recipe, RecipeSettings, Sources, read_image
-from cli.local.render import DEFAULT_MODEL, PhaseClock, find_lora, load_for_rendering, render_to_file
+from cli.local.render import DEFAULT_MODEL, ModelOption, PhaseClock, find_lora, load_for_rendering, render_to_file
 from easyanimate.buckets import resize_to_image as size_like
 from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.lookup import find_model
@@ -30,43 +30,29 @@ def generate(
     prompt: Annotated[str, typer.Option(help="The content of the video, in English.")],
     negative_prompt: Annotated[str, typer.Option(help="Content to avoid.")] = "",
     image: Annotated[Path | None, typer.Option(help="The image of the first frame.")] = None,
-    last_image: Annotated[
-        Path | None, typer.Option(help="The image of the last frame; requires --image or --continue.")
-    ] = None,
+    last_image: Annotated[Path | None, typer.Option(help="The last frame; requires --image or --continue.")] = None,
     video: Annotated[Path | None, typer.Option(help="A video to change; its first frames are used.")] = None,
-    mask: Annotated[
-        Path | None, typer.Option(help="An image, white where the video changes; requires --video.")
-    ] = None,
+    mask: Annotated[Path | None, typer.Option(help="An image, white where the video changes; needs --video.")] = None,
     strength: Annotated[
         float | None, typer.Option(help="How much of the video to change, 0 to 1. Default: 0.7, with a mask 1.")
     ] = None,
     continues: Annotated[Path | None, typer.Option("--continue", help="An .mp4 to extend.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="An .mp4, or a .png for one frame.")] = Path("out.mp4"),
-    model: Annotated[
-        str, typer.Option(help="A folder, a name in the models folder, or 512, 768, 960.")
-    ] = DEFAULT_MODEL,
+    model: ModelOption = DEFAULT_MODEL,
     models_dir: Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR")] = Path("models"),
-    lora: Annotated[
-        list[str] | None, typer.Option(help="NAME or FILE, with :SCALE if not 0.55. Can be repeated.")
-    ] = None,
+    lora: Annotated[list[str] | None, typer.Option(help="NAME or FILE, with :SCALE if not 0.55. Repeatable.")] = None,
     width: Annotated[int | None, typer.Option(help="Pixels, a multiple of 16.")] = None,
     height: Annotated[int | None, typer.Option(help="Pixels, a multiple of 16.")] = None,
-    resize_to_image: Annotated[
-        bool, typer.Option("--resize-to-image", help="Use the aspect ratio of the image.")
-    ] = False,
+    resize_to_image: Annotated[bool, typer.Option("--resize-to-image", help="Use the image's aspect ratio.")] = False,
     num_frames: Annotated[
         int | None, typer.Option(help="Any number; more than one window is possible. 1 is an image.")
     ] = None,
     window: Annotated[int | None, typer.Option(help="Frames of one window, a multiple of 8.")] = None,
-    overlap: Annotated[
-        int, typer.Option(help="Frames that a window shares with the one before, 1 to 4.")
-    ] = DEFAULT_OVERLAP,
+    overlap: Annotated[int, typer.Option(help="Frames shared with the window before, 1 to 4.")] = DEFAULT_OVERLAP,
     steps: Annotated[int | None, typer.Option(help="Denoising steps.")] = None,
     guidance_scale: Annotated[float | None, typer.Option(help="Strength of the prompt; 1 is without guidance.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same frames.")] = None,
-    count: Annotated[
-        int, typer.Option(min=1, max=1000, help="The number of videos, with this seed and the next ones.")
-    ] = 1,
+    count: Annotated[int, typer.Option(min=1, max=1000, help="Number of videos, with this seed and the next.")] = 1,
     scheduler: Annotated[str | None, typer.Option(help="The noise scheduler.")] = None,
     memory: Annotated[str, typer.Option(help="auto, normal, low or lowest.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16; auto is float32 on a CPU.")] = "auto",

@@ -12,9 +12,7 @@ from cli.errors import exit_on_error
 from cli.progress import follow_with_bar, phase_table
 from cli.settings import ClientSettings
 
-Url = Annotated[
-    str | None, typer.Option(help="The URL of the service. Default: EASYANIMATE_URL, or port 8000 of this machine.")
-]
+Url = Annotated[str | None, typer.Option(help="The URL of the service. Default: EASYANIMATE_URL, or port 8000 here.")]
 VideoId = Annotated[str, typer.Argument(help="The id that submit prints: video_…")]
 
 

@@ -27,9 +27,7 @@ def reproduce(
     mask: Annotated[Path | None, typer.Option(help="The mask of the video.")] = None,
     continues: Annotated[Path | None, typer.Option("--continue", help="The video that it extends.")] = None,
     lora: Annotated[list[Path] | None, typer.Option(help="LoRA files that are not in the models folder.")] = None,
-    model: Annotated[
-        str | None, typer.Option(help="The folder or name of the model, if it differs from the manifest.")
-    ] = None,
+    model: Annotated[str | None, typer.Option(help="The folder or name of the model, if not the manifest's.")] = None,
     models_dir: Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR")] = Path("models"),
 ) -> None:
     """Render a video again from its manifest. Exit code 0: all frames are the same; 1: some differ; 2: not possible."""
