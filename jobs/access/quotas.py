@@ -13,8 +13,8 @@ from redis import Redis
 
 from jobs.model.limits import Limits
 from jobs.model.request import VideoRequest
-from jobs.redis import keys
 from jobs.redis.connection import redis_errors
+from jobs.redis.keys import owner_waiting_key
 
 MINUTE_S, DAY_S = 60, 86_400
 KEPT_FOR_S = 60
@@ -93,16 +93,7 @@ class Quotas:
             return []
         maxima = limits.queued_jobs or 0, limits.pixel_frames_per_day or 0
         with redis_errors():
-            reply = self.redis.eval(
-                _RESERVE,
-                2,
-                keys.owner_waiting_key(owner),
-                _day_key(owner),
-                *maxima,
-                pixel_frames,
-                KEPT_FOR_S,
-                *ids,
-            )
+            reply = self.redis.eval(_RESERVE, 2, *_job_keys(owner), *maxima, pixel_frames, KEPT_FOR_S, *ids)
         waiting, used, left_s, granted = cast(list[int], reply)
         allowances = []
         if limits.queued_jobs is not None:
@@ -116,7 +107,7 @@ class Quotas:
         """Releases what was reserved under these limits."""
         counted = pixel_frames if limits.pixel_frames_per_day is not None else 0
         with redis_errors():
-            self.redis.eval(_RELEASE, 2, keys.owner_waiting_key(owner), _day_key(owner), counted, *ids)
+            self.redis.eval(_RELEASE, 2, *_job_keys(owner), counted, *ids)
 
 
 def request_pixel_frames(request: VideoRequest) -> int:
@@ -138,6 +129,6 @@ def _allowance(
     return Allowance(name, limit, left, requested, used + requested > limit, window_s, reset_s)
 
 
-def _day_key(owner: str) -> str:
-    """The key of a counter that expires at midnight UTC."""
-    return f"pixel-frames:of:{owner}"
+def _job_keys(owner: str) -> tuple[str, str]:
+    """The keys of the caller's waiting jobs, and of the pixel-frames of a day, which expires at midnight UTC."""
+    return owner_waiting_key(owner), f"pixel-frames:of:{owner}"
