@@ -1,20 +1,20 @@
-# A few verbs. Each does all of its own set-up; a second run installs nothing again.
+# Each target installs what it needs; a second run installs nothing again.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
-help: ## this list
+help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
 
 setup: ## virtual environment with everything pinned (runs by itself before the others)
 	@PYTHON=$(PYTHON) deploy/setup.sh $(VENV)
 
-demo: setup ## start everything, make a text- and an image-to-video, save the MP4s under demo/
+demo: setup ## start everything, generate a text- and an image-to-video, save the MP4s under demo/
 	@$(BIN)/easyanimate demo --output demo
 
-serve: setup ## start everything and stay: API, keeper, worker, Redis, storage
+serve: setup ## start everything and keep it running: API, keeper, worker, Redis, storage
 	@$(BIN)/easyanimate up
 
 test: setup ## all tests, on all cores with one thread each: small tensors gain nothing from more
@@ -33,7 +33,7 @@ fix: setup ## format and repair what can be repaired by machine
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-faults: setup ## break everything, in every phase, and measure; writes docs/explanation/reliability.md (SEED=7)
+faults: setup ## inject each fault in each phase and measure recovery; writes docs/explanation/reliability.md (SEED=7)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults tour --seed $(or $(SEED),7)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults figures --seed $(or $(SEED),7)
 
@@ -46,7 +46,7 @@ bench: setup ## speed, as ratios measured side by side in one run
 rehearsal: setup ## a model of the published size with random weights, from file to frames (45 GB, about an hour)
 	@$(BIN)/easyanimate models rehearse --yes --output rehearsal
 
-evaluate: setup ## ask the small model 200 held-out captions; tables and contact sheets under evaluation/
+evaluate: setup ## generate 200 held-out captions with the small model; tables and contact sheets under evaluation/
 	@OMP_NUM_THREADS=1 $(BIN)/easyanimate evaluate --captions 200 --workers 2 --output evaluation
 
 snapshot: ## renew the snapshot of the OpenAPI document, after the API has changed

@@ -1,1 +1,4 @@
-"""The command `easyanimate` and its subcommands. No package imports it. It may import all packages."""
+"""Contains the command `easyanimate` and its subcommands.
+
+Only tests may import it. It may import all packages.
+"""

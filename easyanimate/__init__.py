@@ -1,6 +1,7 @@
-"""EasyAnimateV3 as a library: Slice VAE, hybrid-motion diffusion transformer and pipeline.
+"""Contains EasyAnimateV3 as a library: Slice VAE, hybrid-motion diffusion transformer and pipeline.
 
-Each name is imported at its first use, so that `easyanimate.geometry` (plain integers) can be imported without torch.
+`worker` and `cli` may import all of it, `jobs` and `service` only `geometry` and `buckets` (plain integers). It may
+import no other package of the project.
 """
 
 from importlib import import_module
@@ -18,6 +19,7 @@ __all__ = [
     "EasyAnimateTransformer3DModel",
 ]
 
+# Each name is imported at its first use, so that `easyanimate.geometry` can be imported without torch.
 _MODULE_OF = {
     "AutoencoderKLSlice": "easyanimate.vae",
     "EasyAnimatePipeline": "easyanimate.pipeline",

@@ -1,4 +1,4 @@
-"""Jobs and their life: request, record, store, queue, access, storage and webhooks.
+"""Contains jobs and their life: request, record, store, queue, access, storage and webhooks.
 
-The service, the worker and the command line import it. It imports no other package but `easyanimate.geometry`.
+`service`, `worker` and `cli` may import it. It may import `easyanimate.geometry` (plain integers) and no other package.
 """

@@ -1,4 +1,5 @@
-"""The HTTP front end on FastAPI, and its web page: accepts requests and stores them as jobs.
+"""Contains the REST front end on FastAPI and its web page; it accepts requests and stores them as jobs.
 
-Only `cli` and tests import it. It imports `jobs`, and neither `worker` nor `easyanimate`.
+`cli` and tests may import it. It may import `jobs`, and of the library only `easyanimate.geometry` and
+`easyanimate.buckets` (plain integers).
 """

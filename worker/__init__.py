@@ -1,1 +1,4 @@
-"""Takes jobs off the queue and makes videos; keeps the others honest (keeper) and delivers webhooks."""
+"""Contains the processes that run jobs: supervisor, engine, and the keeper, which recovers jobs and delivers webhooks.
+
+`cli` and tests may import it. It may import `jobs` and `easyanimate`.
+"""

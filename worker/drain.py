@@ -37,7 +37,7 @@ class Drain:
 
     @property
     def is_over(self) -> bool:
-        """Whether the running job must be handed back now."""
+        """Whether the running job must be released now."""
         return self.remaining_s == 0.0
 
 

@@ -16,7 +16,8 @@ Memory = Literal["auto", "normal", "low", "lowest"]
 class WorkerSettings(Settings):
     """A worker on one device. `model` is loaded at the start, those of the comma list `models` when a job needs them.
 
-    A `*_timeout_s` limits the time without a message of the engine in that phase.
+    `load_timeout_s`, `step_timeout_s` and `decode_timeout_s` limit the time without a message of the engine.
+    `decode_timeout_s` is for decoding and muxing, `step_timeout_s` for each other phase of a run.
     """
 
     models_dir: Path = Path("models")  # before `model` and `models`, whose short names are resolved in it

@@ -1,4 +1,6 @@
-"""The manifest: all values that frames depend on, so that they can be generated again. It is in the file and beside it.
+"""The manifest: all values that frames depend on, so that they can be generated again.
+
+It is complete beside the file. Inside the file it has shortened hashes, and in a file of the service no prompts.
 
 A frame is identified by the SHA-256 of its pixels before encoding. A model is identified by the SHA-256 over the names,
 sizes and content of its files. Of a file above 16 MiB only the first 4 KiB in each MiB are read, because 18 GB would

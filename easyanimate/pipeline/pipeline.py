@@ -224,12 +224,12 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
 
     @property
     def _interrupt(self) -> bool:
-        """As a step callback of diffusers stops its call: by setting this to True."""
+        """Alias of `interrupt`; a diffusers callback sets it to True to stop the call."""
         return self.interrupt
 
     @_interrupt.setter
     def _interrupt(self, value: bool) -> None:
-        """The flag with which a step callback of diffusers stops its call: it sets this to True."""
+        """Stops the call after this step if set to True. Raises InvalidInput outside a step callback."""
         run = running_callback(self)
         if run is not None:
             run.interrupt = bool(value)
@@ -250,12 +250,12 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
 
     @property
     def _guidance_scale(self) -> float | None:
-        """As diffusers' callbacks read it. It stays the same during a call."""
+        """Alias of `guidance_scale`; diffusers callbacks read it."""
         return self.guidance_scale
 
     @_guidance_scale.setter
     def _guidance_scale(self, value: float) -> None:
-        """The guidance scale as the callbacks of diffusers read it. It does not change during a call."""
+        """Raises InvalidInput: the guidance scale does not change during a call."""
         raise InvalidInput(f"guidance_scale cannot change to {value} during a call; pass it to the call")
 
     @torch.no_grad()

@@ -1,7 +1,7 @@
 """Limits of callers, counted in Redis for all front ends: a script checks and counts in one atomic step.
 
-Requests are limited by a bucket of one minute's requests that fills steadily. By the generic cell rate algorithm, only
-the time at which the bucket is full is stored. Room in the queue is reserved before the jobs are written, so that
+Token bucket (GCRA): it holds one minute's requests and refills evenly. Redis stores one number: the time when it is
+full again. Room in the queue is reserved before the jobs are written, so that
 two requests at once cannot both get the last place. A reservation expires after a minute unless its job is written.
 """
 
@@ -37,10 +37,10 @@ _RESERVE = """
 local now = tonumber(redis.call('TIME')[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 local waiting, used = redis.call('ZCARD', KEYS[1]), tonumber(redis.call('GET', KEYS[2]) or 0)
-local queued_limit, day_limit, asked = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local queued_limit, day_limit, requested = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local left_s = 86400 - now % 86400
 if queued_limit > 0 and waiting + #ARGV - 4 > queued_limit then return {waiting, used, left_s, 0} end
-if day_limit > 0 and used + asked > day_limit then return {waiting, used, left_s, 0} end
+if day_limit > 0 and used + requested > day_limit then return {waiting, used, left_s, 0} end
 for i = 5, #ARGV do redis.call('ZADD', KEYS[1], now + ARGV[4], ARGV[i]) end
 if day_limit > 0 then
   redis.call('INCRBY', KEYS[2], ARGV[3])

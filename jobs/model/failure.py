@@ -28,7 +28,7 @@ _FAILURES = {
     "worker_lost": ("The worker was lost in each attempt at this video.", True, Blame.INFRASTRUCTURE),
     "poison_job": ("This request ended the process of each worker that ran it.", False, Blame.MODEL),
     "deadline_exceeded": ("The deadline passed before the video was finished.", True, Blame.CALLER),
-    "execution_timeout": ("This video took longer than a job may take.", True, Blame.INFRASTRUCTURE),
+    "execution_timeout": ("The engine sent no message for too long and was stopped.", True, Blame.INFRASTRUCTURE),
     "cancelled": ("The video was cancelled.", False, Blame.CALLER),
     "storage_unavailable": ("The finished video could not be stored.", True, Blame.INFRASTRUCTURE),
     "model_unavailable": ("The model could not be loaded.", True, Blame.INFRASTRUCTURE),

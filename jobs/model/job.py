@@ -37,8 +37,8 @@ class Result(BaseModel, frozen=True):
 class Job(BaseModel, frozen=True):
     """One job from submit to its final state. Times are unix seconds.
 
-    - `attempt` counts attempts; one that ends with an orderly handback is not counted. `handover` counts how often the
-      job was queued, `version` counts changes, and `token` fences the writes of the running attempt.
+    - `attempt` counts attempts; one that ends with a release is not counted. `handover` counts how often the job was
+      queued again, `version` counts changes, and `token` fences the writes of the running attempt.
     - `remixed_from` is the video whose request is repeated with another prompt. `source` is the video that is edited or
       extended. `batch` holds the ids of all videos of one request. `traceparent` is of W3C Trace Context.
     - Files are kept for `retention_s` after the end, None means for ever. `expires_at` is that time, and `files_gone`
@@ -98,7 +98,7 @@ class Job(BaseModel, frozen=True):
 
     @property
     def public_status(self) -> PublicStatus:
-        """The status in OpenAI's four words; cancelled and expired are failed, with an error code that names them."""
+        """queued, in_progress, completed or failed, as in OpenAI's API; cancelled and expired jobs are failed."""
         statuses: dict[State, PublicStatus] = {
             State.QUEUED: "queued",
             State.RUNNING: "in_progress",

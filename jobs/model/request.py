@@ -62,7 +62,9 @@ class GenerationSettings(BaseModel, frozen=True, extra="forbid"):
     guidance_scale: float
     scheduler: str
     seed: int = Field(description="0 to 2**63-1.")
-    strength: float = Field(default=1.0, description="Share of the noise added to a source video, above 0 and up to 1.")
+    strength: float = Field(
+        default=1.0, description="Share of the denoising steps that run; less keeps more of the source video."
+    )
     overlap: int = Field(default=4, description="Frames that a window shares with the one before.")
     clip_apply_ratio: float = 0.5
     smooth: bool = True

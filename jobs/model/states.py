@@ -12,7 +12,7 @@ class Priority(StrEnum):
 
     @property
     def head_start(self) -> int:
-        """The number of turns by which a job is ahead of others submitted at the same time."""
+        """Moves a job this many turns forward in the queue (negative: back)."""
         return HEAD_START[self]
 
 
@@ -20,7 +20,7 @@ HEAD_START = {Priority.HIGH: 100, Priority.NORMAL: 0, Priority.LOW: -100}
 
 
 class State(StrEnum):
-    """queued → running → completed | failed; cancelled and expired from either. Final states absorb."""
+    """queued → running → completed | failed; cancelled and expired from either. A final state never changes."""
 
     QUEUED = "queued"
     RUNNING = "running"

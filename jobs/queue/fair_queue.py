@@ -1,4 +1,4 @@
-"""The fair queue: the order in which the waiting jobs of a model are leased (docs/decisions: fair queueing).
+"""The fair queue: the order in which the waiting jobs of a model are leased (docs/decisions/0014-fair-queue.md).
 
 Each job gets a turn (its virtual start time) when it is queued: one after the previous job of its caller, but not
 before the turn that is served now. A new caller thus waits for one job of each other caller, however long their queues
@@ -33,10 +33,10 @@ if redis.call('ZSCORE', KEYS[2], ARGV[1]) then return end
 local turn = tonumber(redis.call('HGET', KEYS[1], 'turn') or {_FIRST_TURN})
 local first = redis.call('ZRANGEBYSCORE', KEYS[2], 0, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
 if first then turn = math.min(turn, math.floor(first / {_ARRIVALS}) + ARGV[3]) end
-local mine = math.max(turn, tonumber(redis.call('HGET', KEYS[1], 'next:' .. ARGV[2]) or 0))
+local turn_of_job = math.max(turn, tonumber(redis.call('HGET', KEYS[1], 'next:' .. ARGV[2]) or 0))
 local arrival = redis.call('HINCRBY', KEYS[1], 'arrivals', 1) % {_ARRIVALS}
-redis.call('ZADD', KEYS[2], string.format('%.0f', (mine - ARGV[3]) * {_ARRIVALS} + arrival), ARGV[1])
-redis.call('HSET', KEYS[1], 'next:' .. ARGV[2], mine + 1)
+redis.call('ZADD', KEYS[2], string.format('%.0f', (turn_of_job - ARGV[3]) * {_ARRIVALS} + arrival), ARGV[1])
+redis.call('HSET', KEYS[1], 'next:' .. ARGV[2], turn_of_job + 1)
 redis.call('HINCRBY', KEYS[1], 'waiting:' .. ARGV[2], 1)
 """
 
@@ -58,10 +58,10 @@ local waiting = redis.call('HINCRBY', KEYS[1], 'waiting:' .. ARGV[2], -1)
 if waiting <= 0 then redis.call('HDEL', KEYS[1], 'waiting:' .. ARGV[2]) end
 if score < 0 then return end
 local turn = tonumber(redis.call('HGET', KEYS[1], 'turn') or {_FIRST_TURN})
-local mine = math.floor(score / {_ARRIVALS}) + ARGV[3]
-if ARGV[4] == 'taken' then return redis.call('HSET', KEYS[1], 'turn', math.max(turn, mine)) end
+local turn_of_job = math.floor(score / {_ARRIVALS}) + ARGV[3]
+if ARGV[4] == 'taken' then return redis.call('HSET', KEYS[1], 'turn', math.max(turn, turn_of_job)) end
 local next = tonumber(redis.call('HGET', KEYS[1], 'next:' .. ARGV[2]) or 0)
-if next == mine + 1 then next = mine end
+if next == turn_of_job + 1 then next = turn_of_job end
 if waiting <= 0 then next = math.min(next, turn + 1) end
 redis.call('HSET', KEYS[1], 'next:' .. ARGV[2], next)
 """
@@ -69,11 +69,11 @@ redis.call('HSET', KEYS[1], 'next:' .. ARGV[2], next)
 # KEYS: the waiting jobs of all priorities. A job whose record is not queued is removed. A job whose owner has
 # reached the limit of running jobs is skipped and keeps its place.
 _FIRST = """
-local passed = {}
+local skipped = {}
 while true do
   local first, set, least
   for i = 1, #KEYS do
-    local at = passed[i] or 0
+    local at = skipped[i] or 0
     local head = redis.call('ZRANGE', KEYS[i], at, at, 'WITHSCORES')
     local score = tonumber(head[2] or '')
     if score and (not least or score < least) then first, set, least = head[1], i, score end
@@ -85,7 +85,7 @@ while true do
   else
     local most = tonumber(job[3] or '')
     if not most or redis.call('SCARD', 'running:of:' .. string.sub(job[2], 2, -2)) < most then return first end
-    passed[set] = (passed[set] or 0) + 1
+    skipped[set] = (skipped[set] or 0) + 1
   end
 end
 """

@@ -36,9 +36,9 @@ class Outcome(StrEnum):
 class Attempt(BaseModel, frozen=True):
     """One attempt of a worker. Times are unix seconds; `phase_seconds` has the seconds of each phase, in order.
 
-    An attempt that is given back leaves its `number` to the next one. `phase` and `step` are the current ones, or the
-    last ones of an attempt that has ended. `outcome` is null while it runs. `code`, `message`, `retryable` and `blame`
-    say why there is no video. `resumed_step` is the step of the checkpoint that it resumed from, or null.
+    A released attempt (`given_back`) leaves its `number` to the next one. `phase` and `step` are the current ones, or
+    the last ones of an attempt that has ended. `outcome` is null while it runs. `code`, `message`, `retryable` and
+    `blame` say why there is no video. `resumed_step` is the step of the checkpoint that it resumed from, or null.
     """
 
     number: int

@@ -17,7 +17,7 @@ from jobs.webhooks.outbox import JOB_LEDGER_TTL_S, LEDGER_TTL_S, PROGRESS, PROGR
 from jobs.webhooks.retry_schedule import retry_wait_s
 from jobs.webhooks.scripts import CLAIM, RECORD, REDELIVER
 
-WAKE_CHANNEL = "outbox:bell"  # list: gets an item with every new row of the outbox
+WAKEUP_LIST = "outbox:bell"  # list: gets an item with every new row of the outbox
 CLAIM_S = 60.0  # longer than a try, so that no two deliverers send one delivery at once
 
 
@@ -35,7 +35,7 @@ class Deliveries:
     def wait(self, timeout_s: float) -> None:
         """Waits until a row is added to the outbox, at most `timeout_s`."""
         with redis_errors():
-            self.redis.blpop([WAKE_CHANNEL], timeout=timeout_s)
+            self.redis.blpop([WAKEUP_LIST], timeout=timeout_s)
 
     def claim(self, now: float, busy: Iterable[str] = ()) -> Delivery | None:
         """Claims the delivery that is due first for a minute, except those of `busy` lanes and owners."""

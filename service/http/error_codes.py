@@ -92,10 +92,15 @@ ERROR_CODES = {
     ),
     "rate_limited": ErrorCode(
         429,
-        "the limit is 60 requests a minute; retry in 12 s",
+        "your limit is 60 requests for videos a minute; retry in 1 s",
         own_headers=("Retry-After", "x-should-retry", *RATE_LIMIT_HEADERS),
     ),
-    "queue_full": ErrorCode(429, "10000 videos are queued already; retry later", retry_after_s=30),
+    "queue_full": ErrorCode(
+        429,
+        "at most 10000 videos may wait, and 10000 are waiting for easyanimate-v3-tiny; "
+        "try again later, GET /v1/queue shows the queue",
+        retry_after_s=30,
+    ),
     "internal_error": ErrorCode(500, "an unexpected error occurred"),
     "draining": ErrorCode(503, "this process is stopping; retry in a second", retry_after_s=1),
     "queue_unavailable": ErrorCode(

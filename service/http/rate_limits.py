@@ -8,7 +8,7 @@ from service.http.errors import ApiError
 
 ALLOWANCES = "easyanimate.allowances"  # key in the scope of a request
 
-MAX_RATE_WAIT_S = 60  # clients ignore longer values
+MAX_RATE_WAIT_S = 60  # clients ignore a Retry-After above 60 s
 
 SENTENCES = {
     "requests": "your limit is {limit} requests for videos a minute; retry in {wait_s} s",

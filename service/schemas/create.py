@@ -148,7 +148,7 @@ class _Generation(RemixVideo):
         None, description="Denoising steps; the card of the model has the default."
     )
     guidance_scale: Annotated[float, Field(ge=0, le=MAX_GUIDANCE_SCALE), AS_NUMBER] | None = Field(
-        None, description="Weight of the prompt; no guidance up to 1."
+        None, description="Weight of the prompt; values up to 1 switch guidance off."
     )
     seed: Annotated[int, Field(ge=0, le=2**63 - 1), AS_INTEGER] | None = Field(None, description="Random if absent.")
     scheduler: Name | None = Field(
@@ -174,7 +174,9 @@ class _Generation(RemixVideo):
 class _Repainting(RequestModel):
     mask: Input = Field(None, description="An image: white is generated anew, darker areas are kept.")
     strength: Annotated[float, Field(gt=0, le=1), AS_NUMBER] | None = Field(
-        None, description="Share of the video that is generated anew: 0.7, or 1 with a mask, if absent."
+        None,
+        description="Share of the denoising steps that run; less keeps more of the source video. "
+        "0.7 if absent, 1 with a mask.",
     )
 
 
@@ -187,7 +189,10 @@ class _Windows(RequestModel):
         description="Frames that a window of a long video shares with the one before.",
     )
     clip_apply_ratio: Number = Field(
-        0.5, ge=0, le=1, description="The last share of the steps that use the embedding of the whole start image."
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of the steps, counted from the end, that use the CLIP embedding of the start image.",
     )
 
 

@@ -1,4 +1,9 @@
-"""Combinations of fields that are refused, and settings that are inherited from a source video."""
+"""Inputs that exclude or need each other, and settings that are inherited from a source video.
+
+Other combinations are refused where their fields are read: two names of the start image in `service/schemas/create.py`,
+size and length in `dimensions.py`, mask and strength in `strength.py`, deadline and `Cancel-After` in `deadline.py`, a
+start image of a single frame in `build.py`, and the forms of an input in `service/inputs/`.
+"""
 
 from jobs.errors import InvalidRequest
 from jobs.model.request import GenerationSettings, VideoRequest
@@ -9,7 +14,7 @@ INHERITED = {*GenerationSettings.model_fields, "loras"} - NOT_INHERITED
 
 
 def check_combinations(body: CreateVideo, *, extends: bool) -> None:
-    """Refuses contradictory fields and fields without effect. Raises InvalidRequest."""
+    """Refuses contradictory inputs and inputs without effect. Raises InvalidRequest."""
     has_image, has_video = body.start_image is not None, body.video is not None
     if has_image and has_video:
         raise InvalidRequest("a video replaces the start image; send only one of them", "video")

@@ -29,7 +29,7 @@ class Drained(AttemptEnded):
     def apply(self, store: WorkerJobs, job: Job) -> str:
         """Releases the job."""
         store.release(job.id, job.token or "")
-        return "job.given_back"
+        return "job.released"
 
 
 class EngineLost(AttemptEnded):

@@ -41,9 +41,9 @@ class Watchdog:
 
     @property
     def silence_limit_s(self) -> float:
-        """The longest allowed silence: the timeout of the phase, or less if the phase is faster.
+        """The longest allowed silence: the timeout of the phase, or less if its messages are frequent.
 
-        After three events of a phase it is ten times the longest silence between them, and at least 30 s.
+        After three silences in a phase it is ten times the longest of them, at least 30 s and at most the timeout.
         """
         if len(self._silences) < MIN_SAMPLES:
             return self._timeout_s()

@@ -34,7 +34,10 @@ def generate(
     video: Annotated[Path | None, typer.Option(help="A video to change; its first frames are used.")] = None,
     mask: Annotated[Path | None, typer.Option(help="An image, white where the video changes; needs --video.")] = None,
     strength: Annotated[
-        float | None, typer.Option(help="How much of the video to change, 0 to 1. Default: 0.7, with a mask 1.")
+        float | None,
+        typer.Option(
+            help="Share of the denoising steps that run; less keeps more of the video. Default: 0.7, with a mask 1."
+        ),
     ] = None,
     continues: Annotated[Path | None, typer.Option("--continue", help="An .mp4 to extend.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="An .mp4, or a .png for one frame.")] = Path("out.mp4"),
@@ -45,12 +48,14 @@ def generate(
     height: Annotated[int | None, typer.Option(help="Pixels, a multiple of 16.")] = None,
     resize_to_image: Annotated[bool, typer.Option("--resize-to-image", help="Use the image's aspect ratio.")] = False,
     num_frames: Annotated[
-        int | None, typer.Option(help="Any number; more than one window is possible. 1 is an image.")
+        int | None, typer.Option(help="Any number up to max_total_frames of the model. 1 is an image.")
     ] = None,
     window: Annotated[int | None, typer.Option(help="Frames of one window, a multiple of 8.")] = None,
     overlap: Annotated[int, typer.Option(help="Frames shared with the window before, 1 to 4.")] = DEFAULT_OVERLAP,
     steps: Annotated[int | None, typer.Option(help="Denoising steps.")] = None,
-    guidance_scale: Annotated[float | None, typer.Option(help="Strength of the prompt; 1 is without guidance.")] = None,
+    guidance_scale: Annotated[
+        float | None, typer.Option(help="Weight of the prompt; values up to 1 switch guidance off.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same frames.")] = None,
     count: Annotated[int, typer.Option(min=1, max=1000, help="Number of videos, with this seed and the next.")] = 1,
     scheduler: Annotated[str | None, typer.Option(help="The noise scheduler.")] = None,

@@ -39,7 +39,7 @@ class Generation:
     Besides the prompt a clip has at most one of these inputs:
     - `image`, the first frame, or `context_frames`, the first 1 to 4; with either, `last_image`, the last frame;
     - `video`, at least `num_frames` frames, of which the first are used. It needs `strength` or `mask`, or both.
-      `strength` is the share of the steps that start from the noised video; less keeps more of it.
+      `strength` is the share of the denoising steps that run; less keeps more of the source video.
       `mask` is white where the video is generated again.
 
     Frames are uint8 [F, H, W, 3] or a list of images, of any size. An image is a PIL image or uint8 [H, W, 3], a mask a
@@ -47,8 +47,9 @@ class Generation:
     A list of one prompt, image or mask means its element. A negative prompt of None means an empty one. Floats without
     a fraction and NumPy numbers are converted to Python's.
 
-    `clip_apply_ratio` is the last share of the steps that use the CLIP image. With `sample_posterior` False the means
-    of the VAE are used instead of samples. `smooth` softens the seams between slices of the decoded clip.
+    `clip_apply_ratio` is the share of the steps, counted from the end, that use the CLIP embedding. With
+    `sample_posterior` False the means of the VAE are used instead of samples. `smooth` softens the seams between slices
+    of the decoded clip.
     """
 
     prompt: str

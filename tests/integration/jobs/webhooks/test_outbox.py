@@ -16,7 +16,7 @@ from jobs.model.job import Job
 from jobs.model.request import DEFAULT_WEBHOOK_EVENTS
 from jobs.model.states import Phase, State
 from jobs.redis.keys import delivery_key, tries_key
-from jobs.webhooks.deliveries import CLAIM_S, WAKE_CHANNEL, Deliveries
+from jobs.webhooks.deliveries import CLAIM_S, WAKEUP_LIST, Deliveries
 from jobs.webhooks.endpoints import Endpoint, EndpointStore, new_endpoint_id, new_secret
 from jobs.webhooks.outbox import LEDGER_TTL_S, add_webhook
 from jobs.webhooks.retry_schedule import SCHEDULE_S
@@ -152,7 +152,7 @@ def test_the_rows_of_all_endpoints_are_written_with_the_change(
     store.cancel(job.id)
     [row] = deliveries.of_job(job.id)
     assert (row.endpoint_id, row.type) == (one.id, "video.cancelled")
-    assert redis.llen(WAKE_CHANNEL) == 1
+    assert redis.llen(WAKEUP_LIST) == 1
     store.delete(job.id)
     assert deliveries.of_job(job.id) == []
     assert claimed(deliveries, store.now()).id == row.id  # it is still delivered
