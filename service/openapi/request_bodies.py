@@ -9,23 +9,24 @@ from service.schemas.request_model import RequestModel
 def json_or_form_body(
     model: type[RequestModel], examples: Mapping[str, dict[str, Any]], files: frozenset[str]
 ) -> dict[str, Any]:
-    """The body of a route that accepts JSON and forms; the fields `files` may be file parts of a form."""
+    """The `openapi_extra` of a route that accepts JSON and forms; the fields `files` may be file parts of a form."""
     schema = request_schema(model)
     parts = {name: {**field, "format": "binary"} for name, field in schema["properties"].items() if name in files}
     form = {**schema, "properties": {**schema["properties"], **parts}}
     content = {**_json_content(schema, examples), "multipart/form-data": {"schema": form}}
-    return {"required": True, "content": content}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def form_body(model: type[RequestModel]) -> dict[str, Any]:
-    """The body of a route that accepts forms only."""
-    return {"required": True, "content": {"multipart/form-data": {"schema": request_schema(model)}}}
+    """The `openapi_extra` of a route that accepts forms only."""
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": request_schema(model)}}}}
 
 
 def json_body(model: type[RequestModel], example: dict[str, Any]) -> dict[str, Any]:
-    """The body of a route that accepts JSON; it may be left out if no field is required."""
+    """The `openapi_extra` of a route that accepts JSON; the body may be left out if no field is required."""
     schema = request_schema(model)
-    return {"required": bool(schema["required"]), "content": _json_content(schema, {"one": example})}
+    content = _json_content(schema, {"one": example})
+    return {"requestBody": {"required": bool(schema["required"]), "content": content}}
 
 
 def request_schema(model: type[RequestModel]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from service.openapi.headers import request_headers
 from service.openapi.request_bodies import form_body
 from service.openapi.responses import BODY_ERRORS, CONTENT_ERRORS, KEY_ERRORS, QUERY_ERRORS, errors, upload_responses
 from service.schemas.file import CreateFile, File, FileDeleted, FileList, to_file
+from service.schemas.pages import entries_after
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
 
@@ -24,7 +25,7 @@ UPLOAD_ERRORS = ("unsupported_file", "unsupported_image", "unsupported_video", "
 @router.post(
     "",
     responses={200: {"model": File}, **errors(*KEY_ERRORS, *BODY_ERRORS, *UPLOAD_ERRORS)},
-    openapi_extra={"requestBody": form_body(CreateFile)},
+    openapi_extra=form_body(CreateFile),
 )
 def create_file(owner: OwnerDep, resources: ResourcesDep, fields: BodyDep) -> JSONResponse:
     """Uploads an image or a video, which requests then name by its id. Accepted videos keep a copy of it."""
@@ -47,15 +48,9 @@ def list_files(
     """Lists the caller's files, newest first unless `order` is `asc`."""
     refuse_unknown(request.query_params, LIST_PARAMETERS)
     files = resources.uploads.listed(owner, newest_first=order == "desc")
-    if after is not None:
-        ids = [file.id for file in files]
-        if after not in ids:
-            raise FileNotFound(f"there is no file {after[:100]!r} for the parameter after")
-        files = files[ids.index(after) + 1 :]
+    files = entries_after(files, after, FileNotFound, "file")
     files = [file for file in files if purpose in (None, file.purpose)]
-    page = [to_file(file) for file in files[:limit]]
-    first, last = (page[0].id, page[-1].id) if page else (None, None)
-    return FileList(data=page, first_id=first, last_id=last, has_more=len(files) > limit)
+    return FileList.of([to_file(file) for file in files[:limit]], has_more=len(files) > limit)
 
 
 @router.get("/{file_id}", responses=errors(*FILE_ERRORS))

@@ -21,7 +21,7 @@ from service.openapi.request_bodies import json_body
 from service.openapi.responses import BODY_ERRORS, KEY_ERRORS, QUERY_ERRORS, VIDEO_ERRORS, errors
 from service.openapi.webhooks import example
 from service.resources import Resources
-from service.schemas.request_model import RequestModel
+from service.schemas.pages import entries_after
 from service.schemas.webhook import (
     CreateEndpoint,
     EventTypeList,
@@ -48,14 +48,10 @@ MAX_ENDPOINTS = 20
 ENDPOINT_ERRORS = (*KEY_ERRORS, "webhook_endpoint_not_found")
 
 
-def _documented(model: type[RequestModel], example: dict[str, Any]) -> dict[str, Any]:
-    return {"requestBody": json_body(model, example)}
-
-
 @router.post(
     "/webhook_endpoints",
     responses=errors(*KEY_ERRORS, *BODY_ERRORS, "url_not_allowed", "too_many_endpoints"),
-    openapi_extra=_documented(CreateEndpoint, {"url": "https://example.com/hook", "event_types": ["video.completed"]}),
+    openapi_extra=json_body(CreateEndpoint, {"url": "https://example.com/hook", "event_types": ["video.completed"]}),
 )
 def create_webhook_endpoint(
     owner: OwnerDep, resources: ResourcesDep, fields: OptionalBodyDep
@@ -93,15 +89,9 @@ def list_webhook_endpoints(
 ) -> WebhookEndpointList:
     """Lists the caller's endpoints, newest first."""
     refuse_unknown(request.query_params, ("limit", "after"))
-    endpoints = resources.endpoints.listed(owner)
-    if after is not None:
-        ids = [endpoint.id for endpoint in endpoints]
-        if after not in ids:
-            raise EndpointNotFound(f"there is no webhook endpoint {after[:100]!r} for the parameter after")
-        endpoints = endpoints[ids.index(after) + 1 :]
+    endpoints = entries_after(resources.endpoints.listed(owner), after, EndpointNotFound, "webhook endpoint")
     page = [_endpoint_response(endpoint, resources) for endpoint in endpoints[:limit]]
-    first, last = (page[0].id, page[-1].id) if page else (None, None)
-    return WebhookEndpointList(data=page, first_id=first, last_id=last, has_more=len(endpoints) > limit)
+    return WebhookEndpointList.of(page, has_more=len(endpoints) > limit)
 
 
 @router.get("/webhook_event_types", responses=errors(*KEY_ERRORS))
@@ -119,7 +109,7 @@ def read_webhook_endpoint(endpoint_id: str, owner: OwnerDep, resources: Resource
 @router.post(
     "/webhook_endpoints/{endpoint_id}",
     responses=errors(*ENDPOINT_ERRORS, *BODY_ERRORS, "url_not_allowed"),
-    openapi_extra=_documented(UpdateEndpoint, {"enabled": True}),
+    openapi_extra=json_body(UpdateEndpoint, {"enabled": True}),
 )
 def update_webhook_endpoint(
     endpoint_id: str, owner: OwnerDep, resources: ResourcesDep, fields: OptionalBodyDep
@@ -148,7 +138,7 @@ def delete_webhook_endpoint(endpoint_id: str, owner: OwnerDep, resources: Resour
 @router.post(
     "/webhook_endpoints/{endpoint_id}/rotate_secret",
     responses=errors(*ENDPOINT_ERRORS, *BODY_ERRORS),
-    openapi_extra=_documented(RotateSecret, {"keep_old_secret_active_for_24_hours": True}),
+    openapi_extra=json_body(RotateSecret, {"keep_old_secret_active_for_24_hours": True}),
 )
 def rotate_webhook_secret(
     endpoint_id: str, owner: OwnerDep, resources: ResourcesDep, fields: OptionalBodyDep
@@ -170,7 +160,7 @@ def rotate_webhook_secret(
 @router.post(
     "/webhook_endpoints/{endpoint_id}/test",
     responses=errors(*ENDPOINT_ERRORS, *BODY_ERRORS, "url_not_allowed", "webhook_unreachable", "rate_limited"),
-    openapi_extra=_documented(TestEndpoint, {"event_type": "video.completed"}),
+    openapi_extra=json_body(TestEndpoint, {"event_type": "video.completed"}),
 )
 def test_webhook_endpoint(
     endpoint_id: str, owner: OwnerDep, resources: ResourcesDep, fields: OptionalBodyDep

@@ -7,7 +7,9 @@ from pydantic import BaseModel, Field, InstanceOf, WithJsonSchema, model_validat
 from jobs.errors import InvalidRequest
 from jobs.storage.uploads import Upload
 from service.http.forms import FormFile
+from service.schemas.pages import ListPage
 from service.schemas.request_model import AS_OBJECT, Integer, RequestModel
+from service.schemas.video import UnixSeconds
 
 MIN_LIFETIME_S, MAX_LIFETIME_S = 3600, 30 * 86_400
 DESCRIPTION = "PNG, JPEG, WebP, still GIF, or MP4. Its type is read from its bytes."
@@ -45,8 +47,8 @@ class File(BaseModel):
     id: str
     object: Literal["file"] = "file"
     bytes: int
-    created_at: int
-    expires_at: int
+    created_at: UnixSeconds
+    expires_at: UnixSeconds
     filename: str
     purpose: str
     status: Literal["processed"] = "processed"
@@ -57,14 +59,10 @@ class File(BaseModel):
     content_sha256: str
 
 
-class FileList(BaseModel):
+class FileList(ListPage):
     """One page of the caller's files."""
 
-    object: Literal["list"] = "list"
     data: list[File]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
 
 
 class FileDeleted(BaseModel):
@@ -77,15 +75,5 @@ class FileDeleted(BaseModel):
 
 def to_file(file: Upload) -> File:
     """The response for an uploaded file."""
-    return File(
-        id=file.id,
-        bytes=file.size_bytes,
-        created_at=int(file.created_at),
-        expires_at=int(file.expires_at),
-        filename=file.filename,
-        purpose=file.purpose,
-        kind=file.kind,
-        width=file.width,
-        height=file.height,
-        content_sha256=file.content_sha256,
-    )
+    fields = file.model_dump(exclude={"owner", "extension", "size_bytes"})
+    return File(bytes=file.size_bytes, **fields)

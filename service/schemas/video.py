@@ -3,9 +3,9 @@
 import time
 from math import ceil
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 
 from jobs.model.failure import Blame
 from jobs.model.job import Job, PublicStatus
@@ -15,6 +15,9 @@ from jobs.queue.fair_queue import QueuePosition
 from jobs.queue.load import Load
 from jobs.storage.interface import Storage
 from jobs.store.callers.reader import JobVersion
+from service.schemas.pages import ListPage
+
+UnixSeconds = Annotated[int, BeforeValidator(lambda value: int(value) if isinstance(value, float) else value)]
 
 # The percentage at which each phase begins, and the percentage that its steps add.
 PROGRESS = {
@@ -28,10 +31,9 @@ PROGRESS = {
 LINK_REFRESH_S = 1800  # half the lifetime of a link: after a 304, the link of the client is still valid
 
 # The fields that a job, its result and its request have under the same name.
-TIME_FIELDS = ("created_at", "completed_at", "expires_at", "started_at")
 JOB_FIELDS = (
     *("id", "state", "step", "total_steps", "priority", "deadline", "attempt", "warnings"),
-    *("cancel_requested", "cancel_latency_ms"),
+    *("cancel_requested", "cancel_latency_ms", "created_at", "completed_at", "expires_at", "started_at"),
 )
 RESULT_FIELDS = ("inference_time_s", "phase_seconds", "peak_memory_mb", "content_sha256")
 REQUEST_FIELDS = (*GenerationSettings.model_fields, "model", "size", "num_frames", "fps", "mode", "loras", "metadata")
@@ -61,9 +63,9 @@ class Video(BaseModel):
     model: str
     status: PublicStatus
     progress: int
-    created_at: int
-    completed_at: int | None
-    expires_at: int | None = None
+    created_at: UnixSeconds
+    completed_at: UnixSeconds | None
+    expires_at: UnixSeconds | None = None
     prompt: str
     size: str
     seconds: str
@@ -82,7 +84,7 @@ class Video(BaseModel):
     cancel_requested: bool
     cancel_latency_ms: float | None
     attempt: int
-    started_at: int | None
+    started_at: UnixSeconds | None
     inference_time_s: float | None
     phase_seconds: dict[str, float] | None
     peak_memory_mb: float | None
@@ -109,14 +111,10 @@ class Video(BaseModel):
     warnings: tuple[str, ...]
 
 
-class VideoList(BaseModel):
+class VideoList(ListPage):
     """A page of videos, newest first; `after=last_id` requests the next."""
 
-    object: Literal["list"] = "list"
     data: list[Video]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
 
 
 class VideoDeleted(BaseModel):
@@ -142,15 +140,10 @@ def to_video(job: Job, url: str | None = None, place: QueuePosition | None = Non
         eta_s=_eta_s(job, place, load),
         url=url,
         watchable_s=_watchable_s(job),
-        **{name: _unix_seconds(getattr(job, name)) for name in TIME_FIELDS},
         **{name: getattr(job, name) for name in JOB_FIELDS},
         **{name: getattr(job.result, name, None) for name in RESULT_FIELDS},
         **{name: getattr(job.request, name) for name in REQUEST_FIELDS},
     )
-
-
-def _unix_seconds(time: float | None) -> int | None:
-    return None if time is None else int(time)
 
 
 def progress(job: Job) -> int:

@@ -8,7 +8,9 @@ from jobs.model.delivery import Delivery, Status, Try
 from jobs.model.request import DEFAULT_WEBHOOK_EVENTS, EventType
 from jobs.webhooks.endpoints import Endpoint, LastDelivery
 from service.schemas.create import Events, Secret, Url
+from service.schemas.pages import ListPage
 from service.schemas.request_model import Flag, RequestModel
+from service.schemas.video import UnixSeconds
 
 MAX_ENDPOINT_NAME_CHARS = 200
 EndpointName = Annotated[str, Field(max_length=MAX_ENDPOINT_NAME_CHARS)]
@@ -56,15 +58,15 @@ class WebhookEndpoint(BaseModel):
     url: str
     event_types: list[str]
     signing_secret_hint: str
-    created_at: int
-    updated_at: int
+    created_at: UnixSeconds
+    updated_at: UnixSeconds
     status: Literal["enabled", "disabled"]
-    disabled_at: int | None
+    disabled_at: UnixSeconds | None
     disabled_reason: str | None
-    old_secret_expires_at: int | None
+    old_secret_expires_at: UnixSeconds | None
     last_answer: str | None
-    last_success_at: int | None
-    last_failure_at: int | None
+    last_success_at: UnixSeconds | None
+    last_failure_at: UnixSeconds | None
 
 
 class WebhookEndpointWithSecret(WebhookEndpoint):
@@ -73,14 +75,10 @@ class WebhookEndpointWithSecret(WebhookEndpoint):
     signing_secret: str
 
 
-class WebhookEndpointList(BaseModel):
+class WebhookEndpointList(ListPage):
     """One page of the caller's endpoints."""
 
-    object: Literal["list"] = "list"
     data: list[WebhookEndpoint]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
 
 
 class WebhookEndpointDeleted(BaseModel):
@@ -148,35 +146,19 @@ def to_endpoint_with_secret(endpoint: Endpoint, last: LastDelivery, now: float) 
 def to_delivery(delivery: Delivery, tries: list[Try], next_try_at: float | None) -> WebhookDelivery:
     """The response for a delivery."""
     return WebhookDelivery(
-        id=delivery.id,
         webhook_id=delivery.event_id,
-        type=delivery.type,
         webhook_endpoint_id=delivery.endpoint_id or None,
-        status=delivery.status,
-        created_at=delivery.created_at,
         next_try_at=next_try_at if delivery.status == "pending" else None,
         tries=tries,
+        **delivery.model_dump(include={"id", "type", "status", "created_at"}),
     )
 
 
 def _fields(endpoint: Endpoint, last: LastDelivery, now: float) -> dict[str, Any]:
     return {
-        "id": endpoint.id,
-        "name": endpoint.name,
-        "url": endpoint.url,
-        "event_types": list(endpoint.event_types),
+        **endpoint.model_dump(exclude={"owner", "secret", "old_secret", "old_secret_until"}),
+        **last.model_dump(),
         "signing_secret_hint": f"whsec_…{endpoint.secret[-4:]}",
-        "created_at": int(endpoint.created_at),
-        "updated_at": int(endpoint.updated_at),
         "status": "enabled" if endpoint.disabled_at is None else "disabled",
-        "disabled_at": _unix_seconds(endpoint.disabled_at),
-        "disabled_reason": endpoint.disabled_reason,
-        "old_secret_expires_at": int(endpoint.old_secret_until) if len(endpoint.secrets_at(now)) > 1 else None,
-        "last_answer": last.last_answer,
-        "last_success_at": _unix_seconds(last.last_success_at),
-        "last_failure_at": _unix_seconds(last.last_failure_at),
+        "old_secret_expires_at": endpoint.old_secret_until if len(endpoint.secrets_at(now)) > 1 else None,
     }
-
-
-def _unix_seconds(moment: float | None) -> int | None:
-    return None if moment is None else int(moment)

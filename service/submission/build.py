@@ -82,7 +82,7 @@ def build_submission(
     )
 
 
-def build_remix(resources: Resources, owner: str, video_id: str, body: RemixVideo, offer: ModelOffer) -> Submission:
+def build_remix(resources: Resources, owner: str, body: RemixVideo, offer: ModelOffer, video_id: str) -> Submission:
     """The submission of a remix of the caller's completed video. Raises InvalidRequest, ApiError, ModelUnavailable."""
     webhook = _webhook(body.webhook, resources.outbound)
     job = get_completed_video(resources.store, owner, video_id, None)

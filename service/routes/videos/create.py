@@ -20,6 +20,7 @@ from service.openapi.examples import CREATE_EXAMPLES, EDIT_EXAMPLES, EXTEND_EXAM
 from service.openapi.headers import request_headers
 from service.openapi.request_bodies import json_or_form_body
 from service.openapi.responses import SUBMIT_ERRORS, accepted_responses, errors
+from service.resources import Resources
 from service.routes.videos.videos import record_response
 from service.schemas.create import INPUT_FIELDS, CreateVideo, EditVideo, ExtendVideo, RemixVideo
 from service.submission.admission import admit_jobs
@@ -38,43 +39,39 @@ BLOCKING_FIELDS = INPUT_FIELDS | {"webhook"}  # they read storage or Redis, or r
 
 def _documented(model: type[RemixVideo], examples: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     headers = request_headers("Prefer", "Cancel-After", "Idempotency-Key")
-    return {**headers, "requestBody": json_or_form_body(model, examples, INPUT_FIELDS)}
+    return headers | json_or_form_body(model, examples, INPUT_FIELDS)
 
 
 @router.post("", responses=RESPONSES, openapi_extra=_documented(CreateVideo, CREATE_EXAMPLES))
 async def create_video(submitter: SubmitterDep, fields: BodyDep, prefer: PreferDep) -> Response:
     """Creates a video from JSON or a form. The response is its record; a worker generates the video later."""
-    build = partial(build_submission, submitter.resources, submitter.owner)
     is_blocking = not BLOCKING_FIELDS.isdisjoint(fields)
-    return await _submit(submitter, fields, CreateVideo, build, prefer, is_blocking=is_blocking)
+    return await _submit(submitter, fields, CreateVideo, build_submission, prefer, is_blocking=is_blocking)
 
 
 @router.post("/edits", responses=RESPONSES, openapi_extra=_documented(EditVideo, EDIT_EXAMPLES))
 async def edit_video(submitter: SubmitterDep, fields: BodyDep, prefer: PreferDep) -> Response:
     """Changes a whole video a little, or the masked part of it completely; the result is a new video."""
-    build = partial(build_submission, submitter.resources, submitter.owner)
-    return await _submit(submitter, fields, EditVideo, build, prefer)
+    return await _submit(submitter, fields, EditVideo, build_submission, prefer)
 
 
 @router.post("/extensions", responses=RESPONSES, openapi_extra=_documented(ExtendVideo, EXTEND_EXAMPLES))
 async def extend_video(submitter: SubmitterDep, fields: BodyDep, prefer: PreferDep) -> Response:
     """Continues a video. The new one has its frames, followed by `num_frames` or `seconds` more."""
-    build = partial(build_submission, submitter.resources, submitter.owner)
-    return await _submit(submitter, fields, ExtendVideo, build, prefer)
+    return await _submit(submitter, fields, ExtendVideo, build_submission, prefer)
 
 
 @router.post("/{video_id}/remix", responses=RESPONSES, openapi_extra=_documented(RemixVideo, REMIX_EXAMPLES))
 async def remix_video(video_id: str, submitter: SubmitterDep, fields: BodyDep, prefer: PreferDep) -> Response:
     """Generates a video again with another prompt; settings, seed and inputs are those of the first."""
-    build = partial(build_remix, submitter.resources, submitter.owner, video_id)
-    return await _submit(submitter, fields, RemixVideo, build, prefer)
+    return await _submit(submitter, fields, RemixVideo, partial(build_remix, video_id=video_id), prefer)
 
 
 async def _submit(
     submitter: Submitter,
     fields: Mapping[str, Any],
     model: type[Body],
-    build: Callable[[Body, ModelOffer], Submission],
+    build: Callable[[Resources, str, Body, ModelOffer], Submission],
     prefer: Prefer,
     *,
     is_blocking: bool = True,
@@ -86,7 +83,8 @@ async def _submit(
     async def create(claim: Claim, offer: ModelOffer) -> Job:
         body = validate(model, fields)
         schedule = read_schedule(body, submitter.cancel_after_s)
-        submission = await run_in_threadpool(build, body, offer) if is_blocking else build(body, offer)
+        inputs = submitter.resources, submitter.owner, body, offer
+        submission = await run_in_threadpool(build, *inputs) if is_blocking else build(*inputs)
         return await admit_jobs(submitter, submission, schedule, claim, offer)
 
     job, is_replay = await run_once(submitter.resources, key, fields.get("model"), create)

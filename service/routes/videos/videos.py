@@ -153,11 +153,10 @@ def _has_changed(resources: Resources, if_none_match: str) -> Condition:
 
 def _list_response(page: Page, request: Request, resources: Resources) -> Response:
     data = [to_video(job, download_url(job, resources.storage)) for job in page.jobs]
-    first, last = (data[0].id, data[-1].id) if data else (None, None)
-    videos = VideoList(data=data, first_id=first, last_id=last, has_more=page.has_more)
+    videos = VideoList.of(data, has_more=page.has_more)
     headers = {}
-    if page.has_more and last:
-        query = urlencode({**request.query_params, "after": last})
+    if page.has_more and videos.last_id:
+        query = urlencode({**request.query_params, "after": videos.last_id})
         headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
     return Response(videos.model_dump_json(), 200, headers, "application/json")
 
