@@ -18,23 +18,11 @@ ABOUT_KEY = "A key of your choice. A retry with the same key and body within 24 
 REQUEST_HEADERS: dict[str, tuple[str, dict[str, Any], str]] = {
     "Cancel-After": ("A `deadline` relative to now, in seconds or as `10m` or `1h30m`.", TEXT, "10m"),
     "Idempotency-Key": (ABOUT_KEY, {"type": "string", "minLength": 1, "maxLength": 255}, "order-17"),
-    "If-None-Match": (
-        "The `ETag` of your copy: 304 without a body if it is current.",
-        TEXT,
-        'W/"8f0c1d"',
-    ),
+    "If-None-Match": ("The `ETag` of your copy: 304 without a body if it is current.", TEXT, 'W/"8f0c1d"'),
     "If-Range": ("`Range` applies only if the file still has this `ETag`.", TEXT, '"9b1d5a0c"'),
-    "Last-Event-ID": (
-        "The id of the last event received; the stream continues after it.",
-        TEXT,
-        "1795353732123000",
-    ),
+    "Last-Event-ID": ("The id of the last event received; the stream continues after it.", TEXT, "1795353732123000"),
     "Prefer": (ABOUT_PREFER, TEXT, "wait=30"),
-    "Range": (
-        "One range of bytes, as `bytes=0-1023`; several are answered with the whole file.",
-        TEXT,
-        "bytes=0-1023",
-    ),
+    "Range": ("One range of bytes, as `bytes=0-1023`; several are answered with the whole file.", TEXT, "bytes=0-1023"),
 }
 
 # Response headers: description, schema.
