@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import PurePath
 
@@ -47,24 +47,19 @@ class UploadService:
         """Inspects and stores a file. Raises InvalidRequest, ApiError `too_many_files`, StorageUnavailable."""
         inspection = _inspect(upload.data, self.images)
         if self.index.count(owner) >= self.max_files:
-            raise ApiError(
-                "too_many_files",
-                f"you have {self.max_files} files, the maximum; delete some, or wait until some expire",
-            )
+            message = f"you have {self.max_files} files, the maximum; delete some, or wait until some expire"
+            raise ApiError("too_many_files", message)
         now = self.clock()
         file = Upload(
             id=new_file_id(),
             owner=owner,
             filename=_plain_name(upload.filename) or f"upload.{inspection.extension}",
             purpose=purpose,
-            kind=inspection.kind,
-            extension=inspection.extension,
             size_bytes=len(upload.data),
             content_sha256=hashlib.sha256(upload.data).hexdigest(),
-            width=inspection.width,
-            height=inspection.height,
             created_at=now,
             expires_at=now + lifetime_s,
+            **asdict(inspection),
         )
         self.index.announce(file.id, now)
         self.storage.put_bytes(file.key, upload.data)
@@ -87,9 +82,8 @@ class UploadService:
         except FileNotFound as error:
             raise ApiError("file_not_found", str(error), param) from error
         except KeyError as error:
-            raise ApiError(
-                "file_not_found", f"the content of {file_id} is no longer stored; upload it again", param
-            ) from error
+            message = f"the content of {file_id} is no longer stored; upload it again"
+            raise ApiError("file_not_found", message, param) from error
         if file.kind != kind.kind:
             raise InvalidRequest(f"{param} names a {file.kind}; a {kind.kind} is needed", param, kind.unsupported)
         return data
