@@ -120,7 +120,7 @@ def _hanging() -> Iterator[list[int]]:
 def _keeper(redis_url: str, folder: str) -> Iterator[None]:
     settings = {"REDIS_URL": redis_url, "DATA_DIR": folder, "WEBHOOK_ALLOW_PRIVATE": "true"}
     env = {**os.environ, **{f"EASYANIMATE_{name}": value for name, value in settings.items()}}
-    process = subprocess.Popen([sys.executable, "-m", "worker.keeper.__main__"], env=env, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-m", "worker.keeper"], env=env, stderr=subprocess.DEVNULL)
     try:
         yield
     finally:

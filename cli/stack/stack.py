@@ -110,7 +110,7 @@ class LocalStack:
         if not (redis_url := plan.redis_url):
             self.redis = EmbeddedRedis(plan.data_dir / "redis", free_port())
             redis_url = self.redis.start().url
-        for name, module in (("api", "service"), ("keeper", "worker.keeper.__main__"), ("worker", "worker")):
+        for name, module in (("api", "service"), ("keeper", "worker.keeper"), ("worker", "worker")):
             log = plan.logs / f"{name}.log" if plan.logs else None
             self.children[name] = ManagedProcess(name, module, self._environment(redis_url), log)
             self.children[name].start()

@@ -33,7 +33,7 @@ SETTINGS = {
     **SHORT_LEASE, "DRAIN_GRACE_S": "6", "CHECKPOINT_EVERY_S": "0", "CHECKPOINT_STORE_EVERY_S": "0.5",
     "WEBHOOK_ALLOW_PRIVATE": "true", "AUTH": "off", "RETENTION_SWEEP_S": "0.5",
 }  # fmt: skip
-MODULES = {"api": "service", "keeper": "worker.keeper.__main__", "worker": "worker"}
+MODULES = {"api": "service", "keeper": "worker.keeper", "worker": "worker"}
 
 
 def wait_until(holds: Callable[[], object], condition: str, timeout_s: float = TIMEOUT_S) -> None:

@@ -19,7 +19,7 @@ from worker.settings import Memory
 log = structlog.get_logger()
 
 LOWER: dict[Memory, Memory] = {"normal": "low", "low": "lowest"}  # each memory profile with the next smaller one
-COMMAND = (sys.executable, "-m", "worker.engine.__main__")
+COMMAND = (sys.executable, "-m", "worker.engine")
 STOP_TIMEOUT_S = 5.0
 MAX_CRASHES = 3  # of the engine in a row while it loads a model; then the model is broken
 

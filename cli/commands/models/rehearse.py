@@ -269,4 +269,4 @@ def _descendants(pid: int) -> Iterator[int]:
 
 
 def _is_engine(pid: int) -> bool:
-    return b"worker.engine.__main__" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b"worker.engine" in Path(f"/proc/{pid}/cmdline").read_bytes()

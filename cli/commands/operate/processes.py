@@ -21,7 +21,7 @@ def worker() -> None:
 
 def keeper() -> None:
     """Run one keeper, which requeues lost jobs and delivers webhooks."""
-    _run("worker.keeper.__main__")
+    _run("worker.keeper")
 
 
 def add_processes(app: typer.Typer) -> None:

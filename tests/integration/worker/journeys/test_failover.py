@@ -52,7 +52,7 @@ def test_a_failover_loses_no_job_and_all_processes_continue(
     with ExitStack() as running, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
         for name, arguments in {
             "api": ["-m", "service"],
-            "keeper": ["-m", "worker.keeper.__main__"],
+            "keeper": ["-m", "worker.keeper"],
             "worker": [WORKER],
         }.items():
             running.enter_context(process(*arguments, environment=environment, log=tmp_path / f"{name}.log"))

@@ -181,7 +181,7 @@ def keeper(settings: WorkerSettings, tmp_path: Path) -> Iterator[Callable[[], "s
 
     def start() -> "subprocess.Popen[bytes]":
         with (tmp_path / f"keeper-{len(running)}.log").open("wb") as log:
-            command = [sys.executable, "-m", "worker.keeper.__main__"]
+            command = [sys.executable, "-m", "worker.keeper"]
             allowed = {"EASYANIMATE_WEBHOOK_ALLOW_PRIVATE": "true"}
             running.append(subprocess.Popen(command, env={**os.environ, **environment, **allowed}, stderr=log))
         return running[-1]
