@@ -21,16 +21,6 @@ import signal
 import time
 from pathlib import Path
 
-NAMES = (
-    "worker.leased",
-    "worker.fetched",
-    "worker.made",
-    "worker.uploaded",
-    "worker.committed",
-    "checkpoint.stored",
-    "keeper.found",
-    "keeper.recovered",
-)
 POLL_S = 0.02
 _watched: list[Path] = []
 

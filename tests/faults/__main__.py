@@ -14,14 +14,13 @@ from threading import Thread
 
 from easyanimate.tiny import copy_tiny_model
 from tests.faults import environment, measurements
-from tests.faults.crashes import crash_keeper_at, crash_worker_at
+from tests.faults.crashes import CRASH_POINTS, crash_keeper_at, crash_worker_at
 from tests.faults.faults import REDIS_OUTAGE, all_faults
 from tests.faults.installation import MODEL, Installation
 from tests.faults.invariants import Invariants
 from tests.faults.report import report, table, write_block
 from tests.faults.scenario import SETUPS, Outcome, run_scenario
 from tests.faults.soak import soak
-from worker.crash_points import NAMES
 
 WORKERS = len(SETUPS) - 1  # one for each phase except the queue
 Run = Callable[[Installation, Invariants], list[Outcome]]
@@ -67,7 +66,7 @@ def _runs(seed: int, only: str) -> list[tuple[str, Run]]:
         (fault.name, lambda installation, invariants, fault=fault: run_scenario(installation, invariants, fault))
         for fault in all_faults()
     ]
-    for point in NAMES:
+    for point in CRASH_POINTS:
         crash = crash_keeper_at if point.startswith("keeper") else crash_worker_at
         result.append(
             (point, lambda installation, invariants, crash=crash, point=point: [crash(point, installation, invariants)])

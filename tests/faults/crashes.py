@@ -1,5 +1,6 @@
 """Kills a worker or a keeper at a crash point and checks the recovery by other processes."""
 
+import re
 import signal
 import time
 
@@ -7,7 +8,9 @@ from jobs.model.states import Phase
 from tests.faults.installation import Installation
 from tests.faults.invariants import Invariants
 from tests.faults.scenario import LONG, SMALL, Outcome
+from worker import crash_points
 
+CRASH_POINTS = re.findall(r"^\| ([a-z]+\.[a-z]+) \|", crash_points.__doc__ or "", re.MULTILINE)
 TIMEOUT_S = 10.0  # after the end of the job; the last crash point follows it
 
 
