@@ -81,9 +81,7 @@ class JobTable:
         def decide(job: Job) -> Job:
             if job.cancel_requested:  # no other worker needs to lease it
                 latency_ms = round(1000 * (now - (job.cancel_requested_at or now)), 1)
-                return with_final_state(
-                    job, State.CANCELLED, now, failure=failure("cancelled"), cancel_latency_ms=latency_ms
-                )
+                return as_cancelled(job, now, latency_ms)
             attempt = job.attempt if costs_attempt else job.attempt - 1
             unset: dict[str, Any] = {"token": None, "worker": None, "phase": None, "step": 0}
             return job.evolve(state=State.QUEUED, attempt=attempt, handover=job.handover + 1, **unset)
@@ -127,6 +125,11 @@ def with_final_state(job: Job, state: State, now: float, **ending: Any) -> Job:
     expires_at = None if job.retention_s is None else now + job.retention_s
     after = {"token": None, "segments": (), "completed_at": now, "expires_at": expires_at}
     return job.evolve(state=state, **after, **ending)
+
+
+def as_cancelled(job: Job, now: float, latency_ms: float) -> Job:
+    """The job, cancelled at `now` (unix seconds), this long after the request to cancel it."""
+    return with_final_state(job, State.CANCELLED, now, failure=failure("cancelled"), cancel_latency_ms=latency_ms)
 
 
 def _log_message(ending: Ending) -> str:

@@ -9,7 +9,6 @@ from redis.client import Pipeline
 
 from jobs.access.idempotency import Claim, commit_claim, video_of_another
 from jobs.errors import JobNotFound, NotCancellable
-from jobs.model.failure import failure
 from jobs.model.job import Job
 from jobs.model.states import State
 from jobs.queue import wakeup
@@ -17,7 +16,7 @@ from jobs.redis import keys
 from jobs.redis.connection import WatchRetries, redis_errors
 from jobs.store import records
 from jobs.store.keeper import retention
-from jobs.store.transitions import JobTable, with_final_state
+from jobs.store.transitions import JobTable, as_cancelled
 from jobs.webhooks.outbox import add_webhook
 
 
@@ -66,9 +65,7 @@ class CallerJobs:
                 raise NotCancellable(f"{job_id} is already {job.state}")
             if job.state is State.QUEUED:
                 latency_ms = round(1000 * (time.monotonic() - started), 3)
-                return with_final_state(
-                    job, State.CANCELLED, now, failure=failure("cancelled"), cancel_latency_ms=latency_ms
-                )
+                return as_cancelled(job, now, latency_ms)
             return job.evolve(cancel_requested=True, cancel_requested_at=job.cancel_requested_at or now)
 
         def extra(pipe: Pipeline, job: Job) -> None:
