@@ -1,7 +1,6 @@
 """Settings of the commands from the environment: the service for the client, and the stack of `up` and `demo`."""
 
 import os
-from pathlib import Path
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -23,10 +22,6 @@ class StackSettings(BaseSettings):
 
     redis_url: SecretStr | None = None
     model: str = "easyanimate-v3-tiny"
-    models_dir: Path = Path("models")
-    data_dir: Path = Path("data")
-    host: str = "127.0.0.1"
-    port: int = 8000
     log_format: str = "console"
 
 
