@@ -28,7 +28,6 @@ from service.http.request_metrics import RequestMetrics
 from service.inputs.concurrency import ConcurrencyLimiter
 from service.inputs.images import ImageDecoder
 from service.inputs.remote import RemoteFetcher
-from service.inputs.resolver import InputResolver
 from service.inputs.uploads import UploadService
 from service.settings import ServiceSettings
 
@@ -115,10 +114,6 @@ class Resources:
             await batcher.close()
         await self.reader.redis.aclose()
         self.redis.close()
-
-    def input_resolver(self, owner: str) -> InputResolver:
-        """Resolves the inputs of this caller's requests."""
-        return InputResolver(owner, self.fetcher, self.uploads)
 
 
 def _batcher(url: str, retries: int) -> CommandBatcher:

@@ -12,7 +12,7 @@ from jobs.outbound_http import OutboundClient
 from jobs.storage.paths import INPUT_FILES
 from jobs.store.callers.async_submission import ModelOffer
 from jobs.webhooks.signature import check_secret
-from service.inputs.resolver import VIDEO_FILE, InputImages, read_images
+from service.inputs.resolver import VIDEO_FILE, InputImages, InputResolver, read_images
 from service.inputs.source_video import SourceVideo, get_completed_video, read_source_video
 from service.resources import Resources
 from service.schemas.create import INPUT_FIELDS, CreateVideo, EditVideo, ExtendVideo, RemixVideo, WebhookBody
@@ -55,7 +55,7 @@ def build_submission(
     extends = isinstance(body, ExtendVideo)
     body = CreateVideo.model_construct(body.model_fields_set, **dict(body))
     check_combinations(body, extends=extends)
-    resolver = resources.input_resolver(owner)
+    resolver = InputResolver(owner, resources.fetcher, resources.uploads)
     source = None if body.video is None else read_source_video(body.video, resources.store, resolver)
     if source and source.job:
         body = with_inherited_settings(body, source.job.request)
