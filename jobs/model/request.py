@@ -17,12 +17,7 @@ class Mode(StrEnum):
 
 
 EventType = Literal[
-    "video.queued",
-    "video.started",
-    "video.progress",
-    "video.completed",
-    "video.failed",
-    "video.cancelled",
+    "video.queued", "video.started", "video.progress", "video.completed", "video.failed", "video.cancelled"
 ]
 WEBHOOK_EVENTS: tuple[EventType, ...] = get_args(EventType)
 DEFAULT_WEBHOOK_EVENTS: tuple[EventType, ...] = ("video.completed", "video.failed", "video.cancelled")

@@ -34,13 +34,11 @@ class Subscription:
         """Ends the wait."""
         self._changed.set()
 
-    async def wait(self, timeout_s: float) -> bool:
-        """Waits for a notification since the last wait, at most `timeout_s`; whether there was one."""
+    async def wait(self, timeout_s: float) -> None:
+        """Waits for a notification since the last wait, at most `timeout_s`."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), timeout_s)
-        has_changed = self._changed.is_set()
         self._changed.clear()
-        return has_changed
 
 
 class _Channel:

@@ -55,9 +55,7 @@ ERROR_CODES = {
     "too_many_endpoints": ErrorCode(400, "you have 20 webhook endpoints already; delete one"),
     "webhook_unreachable": ErrorCode(400, "https://example.com/hook did not respond: its name does not resolve"),
     "invalid_api_key": ErrorCode(
-        401,
-        "a valid API key is required, as the header Authorization: Bearer KEY",
-        own_headers=("WWW-Authenticate",),
+        401, "a valid API key is required, as the header Authorization: Bearer KEY", own_headers=("WWW-Authenticate",)
     ),
     "forbidden": ErrorCode(403, "this link is not valid or has expired; GET /v1/videos/{id} has a new one"),
     "not_found": ErrorCode(404, "GET /v1/vidoes does not exist; GET /docs lists the routes"),
