@@ -126,7 +126,9 @@ def as_number(value: Any, name: str) -> float:
     try:
         return float(number)
     except OverflowError as problem:
-        raise InvalidInput(f"{name} is too large for a floating-point number") from problem
+        raise InvalidInput(
+            f"{name} must be a smaller number: it does not fit into a floating-point number"
+        ) from problem
 
 
 def as_flag(value: Any, name: str) -> bool:

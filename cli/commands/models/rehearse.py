@@ -230,7 +230,9 @@ def render_videos(report: "Report", size: "ModelSize", output: Path, memory: str
             results.append(f"engine: {_resident(stack)}")
         for name, num_frames in (("image", 1), ("clip", 8)) if memory == "normal" else (("image", 1),):
             with _phase(report, f"{name}, profile {memory}") as results:
-                results.append(_render(stack, num_frames, output / f"{name}-{memory}.mp4"))
+                results.append(
+                    _render(stack, num_frames, output / f"{name}-{memory}.{'png' if num_frames == 1 else 'mp4'}")
+                )
                 results.append(f"engine: {_resident(stack)}")
     finally:
         stack.stop()
