@@ -43,9 +43,7 @@ def describe_changes(before: SettingValues, now: SettingValues) -> str:
     """The changed settings that must not change, with both values; empty if there are none."""
     names = sorted(name for name in before.keys() | now.keys() if not _may_change(name))
     changed = [name for name in names if before.get(name) != now.get(name)]
-    return ", ".join(
-        f"{name} was {_short(before.get(name))} and is {_short(now.get(name))}" for name in changed
-    )
+    return ", ".join(f"{name} was {_short(before.get(name))} and is {_short(now.get(name))}" for name in changed)
 
 
 def settings_digest(values: SettingValues) -> str:

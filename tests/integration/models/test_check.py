@@ -154,9 +154,7 @@ def test_a_damaged_byte_is_detected_by_its_hash(model_copy: Path) -> None:
     content[-1] ^= 1
     path.write_bytes(content)
 
-    assert inspect_model(model_copy, hashes=True).problems == (
-        f"{path} is damaged: its hash differs from source.json",
-    )
+    assert inspect_model(model_copy, hashes=True).problems == (f"{path} is damaged: its hash differs from source.json",)
 
 
 @pytest.mark.parametrize(
