@@ -1,7 +1,8 @@
 """Records of jobs: reads one, and changes one by compare-and-set.
 
 A change reads the record under WATCH and writes record, event, queue, lease and outbox row in one MULTI. It starts
-over if the record was changed in between.
+over if the record was changed in between. `write_new` writes a new job; `callers/async_submission.py` calls it in the
+transaction of a submit.
 """
 
 from collections.abc import Callable

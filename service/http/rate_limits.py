@@ -1,4 +1,7 @@
-"""Rate limits of callers: their response headers, and the error when one is exceeded."""
+"""Rate limits of callers: their response headers, and the error when one is exceeded.
+
+`jobs/access/quotas.py` counts the requests, and `service/submission/submitter.py` applies the limits.
+"""
 
 from collections.abc import Iterable
 from typing import NoReturn

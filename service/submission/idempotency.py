@@ -1,4 +1,7 @@
-"""Idempotent submits: a repeated request, by its key or as a client's retry, returns the video of the first."""
+"""Idempotent submits: a repeated request, by its key or as a client's retry, returns the video of the first.
+
+`jobs/access/idempotency.py` has the keys, the claims in Redis and their lifetimes.
+"""
 
 import hashlib
 import json

@@ -1,4 +1,7 @@
-"""Delivers webhooks from the outbox: signed, many at a time, with a lane of its own for each receiver."""
+"""Delivers webhooks from the outbox: signed, many at a time, with a lane of its own for each receiver.
+
+`jobs/webhooks/retry_schedule.py` has the times of the tries.
+"""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
