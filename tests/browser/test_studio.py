@@ -93,8 +93,8 @@ def test_the_latest_preview_is_shown_while_it_runs(open_studio: Open) -> None:
     [
         ("Prompt", "", "prompt"),
         ("Size", "65x64", "the nearest is 64x64"),
-        ("Seed", "-1", "between 0 and"),
-        ("Length", "1e9", "up to 180"),
+        ("Seed", "-1", "must be 0 or more"),
+        ("Length", "1e9", "at most 180"),
         ("Steps", "999", "between 1 and 200"),
     ],
 )
