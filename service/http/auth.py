@@ -1,4 +1,7 @@
-"""Authentication by API keys: a key becomes a caller with an owner name and limits."""
+"""Authentication by API keys: a key becomes a caller with an owner name and limits.
+
+`jobs/access/api_keys.py` stores the keys; `service/dependencies.py` identifies the caller of a request.
+"""
 
 import hashlib
 import time

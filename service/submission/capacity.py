@@ -1,4 +1,7 @@
-"""Decides whether the queue can take more jobs."""
+"""Decides whether the queue can take more jobs.
+
+`admission.py` refuses with 429 `queue_full`; `service/settings.py` has the limits.
+"""
 
 from math import ceil
 

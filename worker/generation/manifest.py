@@ -1,4 +1,7 @@
-"""The settings of a result for its manifest, and the manifest inside the file."""
+"""The settings of a result for its manifest, and the manifest inside the file.
+
+`easyanimate/files/manifest.py` has the class with all fields; `easyanimate/render.py` writes `manifest.json`.
+"""
 
 from dataclasses import replace
 from typing import Any
