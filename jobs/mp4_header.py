@@ -10,7 +10,7 @@ from fractions import Fraction
 
 MAX_BOXES = 1000  # on one level; real files have some tens
 RATES = (1, 240)  # frames per second that are accepted
-QUARTER_TURNS = {(1, 0, 0, 1): 0, (0, 1, -1, 0): 1, (-1, 0, 0, -1): 2, (0, -1, 1, 0): 3}  # clockwise
+ROTATIONS = {(1, 0, 0, 1): 0, (0, 1, -1, 0): 1, (-1, 0, 0, -1): 2, (0, -1, 1, 0): 3}  # clockwise
 
 Span = tuple[int, int]
 
@@ -68,7 +68,7 @@ def _video(data: bytes, track: Span) -> Mp4Header:
     width, height = struct.unpack_from(">HH", data, begin + 8 + 8 + 24)  # count, then the box of the first entry
     if not (width and height):
         raise InvalidMp4("has a width or height of 0 pixels; export it again")
-    return Mp4Header(num_frames, _rate(data, track, num_frames), width, height, _quarter_turns(data, track))
+    return Mp4Header(num_frames, _rate(data, track, num_frames), width, height, _rotation(data, track))
 
 
 def _rate(data: bytes, track: Span, num_frames: int) -> Fraction:
@@ -82,14 +82,14 @@ def _rate(data: bytes, track: Span, num_frames: int) -> Fraction:
     return rate
 
 
-def _quarter_turns(data: bytes, track: Span) -> int:
+def _rotation(data: bytes, track: Span) -> int:
     """Reads the rotation of the display matrix; phones store frames in the orientation of the sensor."""
     begin, _ = _inside(data, track, b"tkhd")
     a, b, _, c, d = struct.unpack_from(">iiiii", data, begin + (52 if data[begin] == 1 else 40))
     turn = tuple((value > 0) - (value < 0) for value in (a, b, c, d))
-    if turn not in QUARTER_TURNS:
+    if turn not in ROTATIONS:
         raise InvalidMp4("is mirrored, or rotated by no multiple of 90 degrees; send it upright")
-    return QUARTER_TURNS[turn]
+    return ROTATIONS[turn]
 
 
 def _handler(data: bytes, track: Span) -> bytes:

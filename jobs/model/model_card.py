@@ -55,7 +55,7 @@ class ModelCard(BaseModel, frozen=True, extra="forbid"):
         return self.max_frames // FRAMES_PER_SLICE * FRAMES_PER_SLICE
 
     @property
-    def longest(self) -> int:
+    def max_video_frames(self) -> int:
         """The frames of the longest video, over all its windows."""
         return max(self.max_frames, self.max_total_frames) if self.window else self.max_frames
 
@@ -79,7 +79,7 @@ class ModelCard(BaseModel, frozen=True, extra="forbid"):
 
     def check_num_frames(self, num_frames: int, fewest: int = 1, most: int | None = None) -> None:
         """Refuses a number of frames that the model cannot generate, with the nearest possible one."""
-        most = self.longest if most is None else most
+        most = self.max_video_frames if most is None else most
         if is_reachable(num_frames) and fewest <= num_frames <= most:
             return
         rule = f"{'1 or ' if fewest == 1 else ''}a multiple of {FRAMES_PER_SLICE} up to {most}"

@@ -71,7 +71,7 @@ class Length:
 def read_length(body: CreateVideo, card: ModelCard, source: SourceVideo | None, *, extends: bool) -> Length:
     """The frames of the result. Raises InvalidRequest with the nearest number that works."""
     if source is None:
-        num_frames, warnings = _requested_frames(body, card, 1, card.longest, card.default_num_frames)
+        num_frames, warnings = _requested_frames(body, card, 1, card.max_video_frames, card.default_num_frames)
         return Length(num_frames, warnings=warnings)
     source_frames = source.num_frames(card.fps)
     if source_frames < FRAMES_PER_SLICE:
@@ -82,9 +82,11 @@ def read_length(body: CreateVideo, card: ModelCard, source: SourceVideo | None, 
 
 def _extended(body: CreateVideo, card: ModelCard, source: SourceVideo, source_frames: int) -> Length:
     """The frames of the source video, then the requested ones."""
-    room = (card.longest - source_frames) // FRAMES_PER_SLICE * FRAMES_PER_SLICE
+    room = (card.max_video_frames - source_frames) // FRAMES_PER_SLICE * FRAMES_PER_SLICE
     if room < FRAMES_PER_SLICE:
-        message = f"has {source_frames} frames; a video may have {card.longest} in all, so extend a shorter one"
+        message = (
+            f"has {source_frames} frames; a video may have {card.max_video_frames} in all, so extend a shorter one"
+        )
         raise InvalidRequest(f"{source.param} {message}", source.param, "unsupported_video")
     default = max(FRAMES_PER_SLICE, min(card.default_num_frames, room))
     num_frames, warnings = _requested_frames(body, card, FRAMES_PER_SLICE, room, default)

@@ -133,8 +133,8 @@ def check_settings(recipe: Recipe, card: ModelCard, output: Path) -> None:
     card.check_sampling(settings.scheduler, settings.num_inference_steps)
     if settings.window > card.window:
         raise InvalidInput(f"{card.name} has windows of at most {card.window} frames, got --window {settings.window}")
-    if settings.num_frames > card.longest:
-        raise InvalidInput(f"num_frames must be at most {card.longest}, got {settings.num_frames}")
+    if settings.num_frames > card.max_video_frames:
+        raise InvalidInput(f"num_frames must be at most {card.max_video_frames}, got {settings.num_frames}")
     if output.suffix not in (".mp4", ".png"):
         raise InvalidInput(f"the output must end in .mp4 or .png, got {output.name}")
     if output.suffix == ".png" and (settings.num_frames != 1 or recipe.sources.continues):

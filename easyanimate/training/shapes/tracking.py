@@ -7,7 +7,11 @@ import numpy as np
 from easyanimate.training.shapes.segmenting import MIN_OBJECT_SIZE, SegmentedFrames
 
 MAX_SPIN_ERROR = 0.12  # standard deviation from a steady rotation, in radians
-TURNS = {"square": 4, "triangle": 3, "cross": 4}  # n-fold rotational symmetry; a circle has no measurable rotation
+SYMMETRY_ORDER = {
+    "square": 4,
+    "triangle": 3,
+    "cross": 4,
+}  # n-fold rotational symmetry; a circle has no measurable rotation
 
 
 @dataclass(frozen=True)
@@ -102,22 +106,22 @@ def slope(values: np.ndarray) -> float:
 def steady_spin(segments: SegmentedFrames, track: Track, shape: str) -> float:
     """Rotation of a `shape` in radians per frame, clockwise; 0 for an uneven rotation and for a circle."""
     frames = np.flatnonzero(track.whole)
-    if shape not in TURNS or len(frames) < 4:
+    if shape not in SYMMETRY_ORDER or len(frames) < 4:
         return 0.0
-    turns = TURNS[shape]
-    phases = np.array([_phase(segments.cover[frame], turns) for frame in frames])
+    order = SYMMETRY_ORDER[shape]
+    phases = np.array([_phase(segments.cover[frame], order) for frame in frames])
     rotations = np.exp(1j * phases)
     steps = np.angle(rotations[1:] / rotations[:-1]) / np.diff(frames)
     guess = float(np.median(steps))
     residual = np.angle(rotations * np.exp(-1j * guess * frames) / np.exp(-1j * guess * frames[0]) / rotations[0])
     line = np.polyfit(frames, np.unwrap(residual), 1)
     error = np.unwrap(residual) - np.polyval(line, frames)
-    return (guess + float(line[0])) / turns if float(error.std()) / turns < MAX_SPIN_ERROR else 0.0
+    return (guess + float(line[0])) / order if float(error.std()) / order < MAX_SPIN_ERROR else 0.0
 
 
-def _phase(cover: np.ndarray, turns: int) -> float:
-    """The angle of a shape with `turns`-fold rotational symmetry, times `turns`."""
+def _phase(cover: np.ndarray, order: int) -> float:
+    """The angle of a shape with `order`-fold rotational symmetry, times `order`."""
     rows, columns = np.mgrid[: cover.shape[0], : cover.shape[1]]
     weight = np.where(cover > 0.3, cover, 0)
     x, y = (np.average(axis, weights=weight) for axis in (columns, rows))
-    return float(np.angle((weight * ((columns - x) + 1j * (rows - y)) ** turns).sum()))
+    return float(np.angle((weight * ((columns - x) + 1j * (rows - y)) ** order).sum()))

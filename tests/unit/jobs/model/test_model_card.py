@@ -71,7 +71,7 @@ def test_exactly_the_reachable_frames_up_to_the_longest_video_are_accepted(card:
         accepted = True
     except InvalidRequest:
         accepted = False
-    assert accepted == (is_reachable(num_frames) and num_frames <= card.longest)
+    assert accepted == (is_reachable(num_frames) and num_frames <= card.max_video_frames)
 
 
 @pytest.mark.parametrize(("width", "code"), [(130, "invalid_size"), (32, "invalid_size"), (1024, "invalid_size")])
