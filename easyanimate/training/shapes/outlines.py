@@ -11,7 +11,7 @@ from torch.nn.functional import grid_sample
 from easyanimate.training.shapes.drawing import draw
 from easyanimate.training.shapes.scene import SHAPES, STYLES, Scene
 from easyanimate.training.shapes.segmenting import SegmentedFrames
-from easyanimate.training.shapes.tracking import TURNS
+from easyanimate.training.shapes.tracking import SYMMETRY_ORDER
 
 GRID = 32  # side in pixels of the normalised silhouettes that are compared
 SPREAD = 2.6  # half of that side, in standard deviations of the silhouette
@@ -53,7 +53,7 @@ def _patterns(turned: bool) -> tuple[list[tuple[str, str]], Tensor]:
 
 
 def _angles(shape: str) -> list[float]:
-    turns = TURNS.get(shape)
+    turns = SYMMETRY_ORDER.get(shape)
     return [2 * math.pi / turns * i / ANGLES for i in range(ANGLES)] if turns else [0.0]
 
 
