@@ -96,9 +96,10 @@ class JobNotifications:
         self.notify_all()
 
     async def _run(self) -> None:
-        while True:
+        while not _is_cancelled():
             try:
                 async with self.redis.pubsub() as pubsub:
+                    self._changed = asyncio.Queue()  # the next call subscribes to all channels
                     await pubsub.subscribe(IDLE_CHANNEL, *self._channels)
                     self.notify_all()
                     async with asyncio.TaskGroup() as tasks:
@@ -106,20 +107,22 @@ class JobNotifications:
                         tasks.create_task(self._receive(pubsub))
             except* (RedisError, OSError):
                 log.warning("redis.away")
+            except* Exception:  # an error of the client must not end the notifications
+                log.exception("notifications.failed")
             for channel in self._channels.values():
                 channel.confirmed.clear()
             await asyncio.sleep(RECONNECT_PAUSE_S)
 
     async def _send(self, pubsub: PubSub) -> None:
         """Subscribes to the channels that have subscriptions, and leaves the others."""
-        while True:
+        while not _is_cancelled():
             name = await self._changed.get()
             await (pubsub.subscribe(name) if name in self._channels else pubsub.unsubscribe(name))
 
     async def _receive(self, pubsub: PubSub) -> None:
         """Passes on notifications. Raises RedisError when the connection is lost or silent after a ping."""
         has_pinged = False
-        while True:
+        while not _is_cancelled():
             message = await pubsub.get_message(timeout=PING_AFTER_S)
             if message is None:
                 if has_pinged:
@@ -138,3 +141,9 @@ class JobNotifications:
 def _notify(channel: _Channel) -> None:
     for subscription in channel.subscriptions:
         subscription.notify()
+
+
+def _is_cancelled() -> bool:
+    """Whether this task was cancelled. Until Python 3.12, `wait_for` in the client can suppress the CancelledError."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -26,7 +26,8 @@ from jobs.errors import QueueUnavailable
 from jobs.redis.address import RedisAddress, parse_redis_url
 
 RETRIED_ERRORS = [RedisConnectionError, RedisTimeoutError, ReadOnlyError]
-CANNOT_WRITE = ("MISCONF", "NOREPLICAS", "MASTERDOWN")  # disk full; too few replicas; replica without a master
+# Disk full; too few replicas; replica without a master; a blocked command on a master that was demoted.
+CANNOT_WRITE = ("MISCONF", "NOREPLICAS", "MASTERDOWN", "UNBLOCKED")
 MIN_PAUSE_S, MAX_PAUSE_S = 0.05, 3.0  # between two tries
 SENTINEL_TIMEOUT_S = 1.0  # a dead Sentinel must not delay the request to the next one
 

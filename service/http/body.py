@@ -21,8 +21,12 @@ async def read_fields(request: Request, max_bytes: int, *, optional: bool = Fals
     Raises InvalidRequest, ApiError `payload_too_large`, `unsupported_media_type`.
     """
     content_type = request.headers.get("content-type", "")
-    media_type, _ = parse_options_header(content_type)
+    media_type, options = parse_options_header(content_type)
+    if optional and request.headers.get("content-length") == "0":
+        return {}
     if media_type == b"multipart/form-data":
+        if not options.get(b"boundary"):
+            raise InvalidRequest("the Content-Type multipart/form-data lacks its boundary")
         return await read_form(content_type, _limited(request, max_bytes), max_bytes)
     data = b"".join([piece async for piece in _limited(request, max_bytes)])
     if optional and not data:

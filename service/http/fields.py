@@ -59,7 +59,7 @@ def _unknown(name: str, accepted: Collection[str], path: str) -> InvalidRequest:
 def _refusal(error: ErrorDetails, path: str) -> InvalidRequest:
     param, context, value = _param(path, error["loc"]), error.get("ctx", {}), error["input"]
     if error["type"] == "unknown_parameter":
-        return _unknown(context["unknown"][0], context["accepted"], param)
+        return _unknown(context["unknown"], context["accepted"], param)
     sentence = _sentence(error["type"], context, value) if error["type"] in SENTENCES else error["msg"]
     shown = f", got {_shown(value)}" if sentence.startswith("must ") else ""
     return InvalidRequest(f"{param} {sentence}{shown}", param)
@@ -74,7 +74,7 @@ def _sentence(error_type: str, context: dict[str, Any], value: Any) -> str:
 def _param(path: str, location: tuple[int | str, ...]) -> str:
     """The full name of a field, as in `webhook.url`; places in a list are left out."""
     names = [name for name in location if isinstance(name, str)]
-    if names[-1:] == [KEY]:
+    if names[-1:] == [KEY] and len(names) > 2:
         names[-2:] = ["key"]
     return _join(path, ".".join(names))
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from python_multipart.exceptions import FormParserError
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -28,9 +29,17 @@ class FormFile:
 
 
 class CompleteFormParser(MultiPartParser):
-    """Starlette's parser, which also records whether the closing boundary was read."""
+    """Starlette's parser, which also counts all parts and records whether the closing boundary was read."""
 
     is_complete = False
+    num_parts = 0
+
+    def on_part_begin(self) -> None:
+        """Counts a part. Raises MultiPartException for too many."""
+        super().on_part_begin()
+        self.num_parts += 1
+        if self.num_parts > MAX_PARTS:
+            raise MultiPartException(f"it has more than {MAX_PARTS} parts")
 
     def on_end(self) -> None:
         """Records the closing boundary."""
@@ -47,8 +56,8 @@ async def read_form(content_type: str, stream: AsyncGenerator[bytes, None], max_
     parser.spool_max_size = max_bytes
     try:
         form = await parser.parse()
-    except MultiPartException as error:
-        raise InvalidRequest(f"the form is not accepted: {error.message}") from error
+    except (MultiPartException, FormParserError) as error:  # older versions of Starlette do not convert the second
+        raise InvalidRequest(f"the form is not accepted: {error}") from error
     try:
         if not parser.is_complete:
             raise InvalidRequest("the form is cut off: its closing boundary is missing")

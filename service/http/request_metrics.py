@@ -21,6 +21,8 @@ class RequestMetrics:
         )
         description = "Subscriptions to changes of jobs (news), and open event streams (events)."
         self.waiting = Gauge("easyanimate_http_waiting", description, ("kind",), registry=self.registry)
+        for kind in ("news", "events"):
+            self.waiting.labels(kind)
 
     def count(self, method: str, route: str, status: int, seconds: float | None) -> None:
         """Counts a response; `seconds` is None if its duration is not observed."""

@@ -2,8 +2,8 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from jobs.errors import InvalidRequest
 from jobs.model.request import DEFAULT_WEBHOOK_EVENTS, MAX_PROMPT_CHARS, EventType
@@ -36,6 +36,14 @@ def _not_blank(prompt: str) -> str:
     return prompt
 
 
+def _few_pairs(metadata: Any) -> Any:
+    """Refuses too many pairs before each is validated."""
+    if isinstance(metadata, dict) and len(metadata) > MAX_METADATA_PAIRS:
+        bounds = {"field_type": "Dictionary", "max_length": MAX_METADATA_PAIRS, "actual_length": len(metadata)}
+        raise PydanticKnownError("too_long", bounds)
+    return metadata
+
+
 def _distinct_events(events: tuple[EventType, ...]) -> tuple[EventType, ...]:
     if not events:
         raise PydanticCustomError("no_events", "is empty; name one event or more")
@@ -50,7 +58,7 @@ SourceVideoInput = Annotated[
         'also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings.'
     ),
 ]
-Url = Annotated[str, Field(max_length=MAX_URL_CHARS), WithJsonSchema({"type": "string"})]
+Url = Annotated[str, Field(min_length=1, max_length=MAX_URL_CHARS), WithJsonSchema({"type": "string"})]
 Secret = Annotated[str, Field(max_length=MAX_SECRET_CHARS), WithJsonSchema({"type": "string"})]
 Events = Annotated[tuple[EventType, ...], AS_LIST, AfterValidator(_distinct_events)]
 Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARS), AfterValidator(_not_blank)]
@@ -119,7 +127,7 @@ class RemixVideo(RequestModel):
         None, description="Unix seconds; a job without a result by then ends with `deadline_exceeded`."
     )
     webhook: Annotated[WebhookBody, AS_OBJECT] | None = None
-    metadata: Annotated[dict[MetadataKey, MetadataValue], AS_OBJECT] = Field(
+    metadata: Annotated[dict[MetadataKey, MetadataValue], BeforeValidator(_few_pairs), AS_OBJECT] = Field(
         default_factory=dict, max_length=MAX_METADATA_PAIRS
     )
 

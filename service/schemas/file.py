@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, InstanceOf, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, InstanceOf, WithJsonSchema, model_validator
 
 from jobs.errors import InvalidRequest
 from jobs.storage.uploads import Upload
@@ -24,11 +24,14 @@ class FileExpiry(RequestModel):
     seconds: Integer = Field(ge=MIN_LIFETIME_S, le=MAX_LIFETIME_S)
 
 
+Purpose = Annotated[Literal["user_data", "vision"], BeforeValidator(lambda value: value or "user_data")]
+
+
 class CreateFile(RequestModel):
     """The form of an upload; `content` is accepted as another name of `file`."""
 
     file: FilePart = Field(description=DESCRIPTION)
-    purpose: Literal["user_data", "vision"] = "user_data"
+    purpose: Purpose = "user_data"
     expires_after: Annotated[FileExpiry, AS_OBJECT] | None = None
 
     @model_validator(mode="before")

@@ -23,8 +23,8 @@ class RequestModel(BaseModel, frozen=True, extra="forbid"):
     def _accepted_fields(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        unknown = [name for name in values if name not in cls.model_fields]
-        if unknown:
+        unknown = next((name for name in values if name not in cls.model_fields), None)
+        if unknown is not None:
             context = {"unknown": unknown, "accepted": list(cls.model_fields)}
             raise PydanticCustomError("unknown_parameter", "unknown parameter", context)
         return {name: value for name, value in values.items() if value is not None}

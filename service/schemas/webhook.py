@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from jobs.model.delivery import Delivery, Status, Try
 from jobs.model.request import DEFAULT_WEBHOOK_EVENTS, EventType
@@ -43,7 +43,7 @@ class RotateSecret(RequestModel):
 class TestEndpoint(RequestModel):
     """The body of a test of an endpoint."""
 
-    event_type: EventType = "video.completed"
+    event_type: Annotated[EventType, BeforeValidator(lambda value: value or "video.completed")] = "video.completed"
 
 
 class WebhookEndpoint(BaseModel):

@@ -32,14 +32,15 @@ class Schedule:
         return self.deadline_s
 
 
-def read_schedule(body: RemixVideo, after_s: float | None) -> Schedule:
-    """The schedule of a request; `after_s` is the value of its header. Raises InvalidRequest."""
+def read_schedule(body: RemixVideo, cancel_after: str | None) -> Schedule:
+    """The schedule of a request; `cancel_after` is its header. Raises InvalidRequest."""
+    after_s = _seconds(cancel_after)
     if body.deadline is not None and after_s is not None:
         raise InvalidRequest(f"send either the field deadline or the header {HEADER}, not both", "deadline")
     return Schedule(body.priority, body.deadline, after_s)
 
 
-def parse_cancel_after(cancel_after: str | None) -> float | None:
+def _seconds(cancel_after: str | None) -> float | None:
     """The seconds in `90`, `90s`, `10m` or `1h30m`. Raises InvalidRequest."""
     if cancel_after is None:
         return None

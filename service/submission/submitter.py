@@ -9,10 +9,10 @@ from starlette.concurrency import run_in_threadpool
 from jobs.access.quotas import Allowance
 from service.dependencies import CallerDep, ResourcesDep
 from service.http.auth import Caller
+from service.http.body import SHORT_BYTES
 from service.http.errors import ApiError
 from service.http.rate_limits import ALLOWANCES, check_allowances
 from service.resources import Resources
-from service.submission.deadline import parse_cancel_after
 from service.submission.idempotency import IdempotencyDep, IdempotencyHeaders
 
 
@@ -23,7 +23,8 @@ class Submitter:
     resources: Resources
     caller: Caller
     idempotency: IdempotencyHeaders
-    cancel_after_s: float | None = None
+    cancel_after: str | None = None  # the header
+    is_long: bool = False  # the body is long, or of unknown length: work on it blocks the event loop
     allowances: list[Allowance] = field(default_factory=list)
 
     @property
@@ -51,7 +52,9 @@ async def get_submitter(
     if resources.draining.is_set():
         message = "this process is shutting down; repeat the request in a second for another one"
         raise ApiError("draining", message, headers={"Connection": "close"})
-    submitter = Submitter(resources, caller, idempotency, parse_cancel_after(request.headers.get("cancel-after")))
+    length = request.headers.get("content-length", "")
+    is_long = not length.isdecimal() or int(length) > SHORT_BYTES
+    submitter = Submitter(resources, caller, idempotency, request.headers.get("cancel-after"), is_long)
     request.scope[ALLOWANCES] = submitter.allowances
     if caller.limits.requests_per_minute is not None:
         await run_in_threadpool(submitter.count_request, caller.limits.requests_per_minute)

@@ -84,6 +84,10 @@ class AttemptRun:
         try:
             if error is not None:
                 self._finish(error if isinstance(error, AttemptEnded) else JobFailed(failure("internal_error")))
+        except QueueUnavailable:
+            raise
+        except Exception:  # the lease expires, and the keeper recovers the job
+            log.exception("attempt.not_finished", job_id=self.job.id)
         finally:
             self.partial_results.close()
             self.heartbeat.close()

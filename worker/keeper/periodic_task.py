@@ -23,9 +23,9 @@ class PeriodicTask:
         """Repeats the task until `stopped`. No error ends it."""
         pause_s = self.every_s
         while not stopped.wait(pause_s):
-            pause_s = self.every_s
             try:
                 self.sweep()
+                pause_s = self.every_s
             except (QueueUnavailable, StorageUnavailable) as error:
                 log.warning("sweep.postponed", task=self.name, code=error.code, reason=str(error))
                 pause_s = self.away_s

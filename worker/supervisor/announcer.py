@@ -55,11 +55,14 @@ class Announcer:
                 self.supervisor.registry.announce(with_loras, self.supervisor.name, is_loaded=name in loaded)
                 self._announced.add(name)
             self._withdraw(self._announced - cards.keys())
-            self.supervisor.rq_worker.heartbeat()
         except OSError as error:
             log.warning("loras.unreadable", reason=error.strerror)
         except QueueUnavailable:
             log.warning("redis.away")
+        try:
+            self.supervisor.rq_worker.heartbeat()
+        except Exception:  # it informs operators only, and must not end the announcements
+            log.exception("rq.heartbeat_failed")
 
     def _withdraw(self, models: set[str]) -> None:
         for name in models:

@@ -81,6 +81,8 @@ class RQWorker:
                 self._worker.register_birth()
             for queue in self._queues.values():
                 clean_worker_registry(queue)
+                # Executions of killed workers. RQ's own cleanup would call functions whose names are read from Redis.
+                self.redis.zremrangebyscore(queue.started_job_registry.key, 0, time.time())
 
     def unregister(self) -> None:
         """Removes the worker from RQ's list; when Redis is away, its entry expires."""

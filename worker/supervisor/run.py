@@ -5,6 +5,7 @@ import time
 
 import structlog
 
+from jobs.errors import QueueUnavailable
 from jobs.redis.connection import connect
 from jobs.storage.factory import open_storage
 from jobs.store.leases import WorkerJobs
@@ -86,7 +87,10 @@ def _run_jobs(
     store = WorkerJobs(JobTable(redis, lease_s=settings.lease_s))
     context = WorkerContext(settings, store, open_storage(settings), engine, drain, served)
     rq_redis = connect(url, retries=REDIS_RETRIES)
-    supervisor = retry_until_drained(lambda: Supervisor(name, rq_redis, context, spool), drain)
+    try:
+        supervisor = retry_until_drained(lambda: Supervisor(name, rq_redis, context, spool), drain)
+    except QueueUnavailable:  # the worker was stopped while Redis was away
+        return 0
     announcer = Announcer(supervisor)
     announcer.start()
     try:

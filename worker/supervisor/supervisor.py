@@ -92,7 +92,7 @@ class Supervisor:
     def run_ticket(self, ticket: Ticket) -> None:
         """Runs the next job of the model, if one waits. The ticket is used up in any case: the keeper counts them."""
         if not ticket.is_valid:
-            self.rq_worker.refuse(ticket)
+            retry_until_drained(lambda: self.rq_worker.refuse(ticket), self.context.drain)
             return
         self.rotation.served(ticket.model)
         if (job := self._next_job(ticket.model)) is not None:

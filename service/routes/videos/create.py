@@ -25,7 +25,7 @@ from service.routes.videos.videos import record_response
 from service.schemas.create import INPUT_FIELDS, CreateVideo, EditVideo, ExtendVideo, RemixVideo
 from service.submission.admission import admit_jobs
 from service.submission.build import Submission, build_remix, build_submission
-from service.submission.deadline import read_schedule
+from service.submission.deadline import Schedule, read_schedule
 from service.submission.idempotency import run_once
 from service.submission.submitter import Submitter, SubmitterDep
 from service.waiting import is_final, wait_for
@@ -77,14 +77,17 @@ async def _submit(
     is_blocking: bool = True,
 ) -> Response:
     """Admits the submission of a body, once for the same request; `is_blocking` work runs in a thread."""
+    is_blocking = is_blocking or submitter.is_long
     identify = partial(submitter.idempotency.identify, submitter.owner, fields)
     key = await run_in_threadpool(identify) if is_blocking else identify()
 
-    async def create(claim: Claim, offer: ModelOffer) -> Job:
+    def understand(offer: ModelOffer) -> tuple[Submission, Schedule]:
         body = validate(model, fields)
-        schedule = read_schedule(body, submitter.cancel_after_s)
-        inputs = submitter.resources, submitter.owner, body, offer
-        submission = await run_in_threadpool(build, *inputs) if is_blocking else build(*inputs)
+        schedule = read_schedule(body, submitter.cancel_after)
+        return build(submitter.resources, submitter.owner, body, offer), schedule
+
+    async def create(claim: Claim, offer: ModelOffer) -> Job:
+        submission, schedule = await run_in_threadpool(understand, offer) if is_blocking else understand(offer)
         return await admit_jobs(submitter, submission, schedule, claim, offer)
 
     job, is_replay = await run_once(submitter.resources, key, fields.get("model"), create)

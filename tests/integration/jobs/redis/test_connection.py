@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from threading import Timer
 
 import pytest
 import trustme
@@ -11,7 +12,7 @@ from redis.exceptions import RedisError
 
 from jobs.errors import QueueUnavailable
 from jobs.model.job import Job
-from jobs.redis.connection import connect, connect_async
+from jobs.redis.connection import connect, connect_async, redis_errors
 from tests.faults.tcp_proxy import Mode, TcpProxy
 from tests.integration.redis_servers import (
     PASSWORD,
@@ -118,3 +119,15 @@ def test_an_asynchronous_client_finds_the_new_master(tmp_path: Path) -> None:
 
     with pair_with_sentinel(tmp_path) as pair:
         assert asyncio.run(work(pair.url, pair.master.kill)) == b"value"
+
+
+def test_a_wait_at_a_demoted_master_is_a_queue_that_is_unavailable(tmp_path: Path) -> None:
+    port = free_port()
+    url = f"redis://127.0.0.1:{port}"
+    with running(tmp_path, "--port", port, "--save", ""), connect(url, retries=0) as redis:
+        wait_for(redis)
+        demote = Timer(0.5, lambda: Redis(port=port).execute_command("REPLICAOF", "127.0.0.1", 1))
+        demote.start()
+        with pytest.raises(QueueUnavailable), redis_errors():
+            redis.blpop(["tickets"], timeout=10)
+        demote.join()

@@ -120,3 +120,12 @@ def test_each_job_carries_the_limit_of_running_videos_to_the_queue(
 ) -> None:
     with caller(running_jobs=2) as client:
         assert store.get(client.post("/v1/videos", json=REQUEST).json()["id"]).running_limit == 2
+
+
+def test_a_request_with_an_invalid_cancel_after_is_counted(caller: Callable[..., httpx.Client], code_of: Code) -> None:
+    with caller(requests_per_minute=1) as client:
+        refused = client.post("/v1/videos", json=REQUEST, headers={"Cancel-After": "soon"})
+        limited = client.post("/v1/videos", json=REQUEST, headers={"Cancel-After": "soon"})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "Cancel-After")
+    assert refused.headers["x-ratelimit-remaining-requests"] == "0"
+    assert (limited.status_code, code_of(limited)) == (429, "rate_limited")

@@ -2,8 +2,10 @@
 
 import io
 import json
+import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -12,7 +14,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from service.http.fields import validate
 from service.schemas.create import CreateVideo, WebhookBody
+from service.settings import ServiceSettings
 from tests.job_store import JobStore
 
 
@@ -294,3 +298,41 @@ def test_no_form_is_a_500(shared_api: httpx.Client, pairs: list[tuple[str, bytes
 def test_no_bytes_are_a_500(shared_api: httpx.Client, body: bytes, kind: str) -> None:
     answer = shared_api.post("/v1/videos", content=body, headers={"content-type": kind})
     assert answer.status_code in (400, 415), answer.text
+
+
+def test_a_form_without_a_boundary_is_refused(shared_api: httpx.Client) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary="}
+    response = shared_api.post("/v1/videos", content=b"--\r\n\r\n1\r\n----", headers=headers)
+    assert response.status_code == 400
+    assert "lacks its boundary" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_too_many_pairs_of_metadata_are_refused_before_their_values(shared_api: httpx.Client, as_text: bool) -> None:
+    metadata = {f"k{number}": number for number in range(17)}  # the values are no text
+    body = {"prompt": "a ball", "metadata": json.dumps(metadata) if as_text else metadata}
+    error = shared_api.post("/v1/videos", json=body).json()["error"]
+    assert error["param"] == "metadata"
+    assert "at most 16" in error["message"]
+
+
+def test_the_name_of_a_refused_pair_is_that_of_the_caller(shared_api: httpx.Client) -> None:
+    error = shared_api.post("/v1/videos", json={"prompt": "a ball", "metadata": {"[key]": 1}}).json()["error"]
+    assert error["param"] == "metadata.[key]"
+
+
+def test_a_long_body_is_checked_in_a_thread(
+    settings: ServiceSettings, announced: object, start_api: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+
+    def record(*values: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return validate(*values)
+
+    monkeypatch.setattr("service.routes.videos.create.validate", record)
+    url = start_api(settings)
+    for length in (10, 20_000):
+        body = {"prompt": "a" * length, "num_frames": 8, "size": "64x64"}
+        assert httpx.post(f"{url}/v1/videos", json=body, timeout=30).status_code == 200
+    assert [name.startswith("AnyIO worker") for name in threads] == [False, True]

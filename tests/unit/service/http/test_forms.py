@@ -64,5 +64,13 @@ def test_a_malformed_name_is_refused(name: str) -> None:
 
 
 def test_too_many_parts_are_refused() -> None:
-    with pytest.raises(InvalidRequest, match="Too many fields"):
+    with pytest.raises(InvalidRequest, match=f"more than {MAX_PARTS} parts"):
         read(form(*[(f"a{i}", b"") for i in range(MAX_PARTS + 1)]))
+
+
+def test_files_and_fields_together_are_at_most_two_hundred() -> None:
+    head = b'Content-Disposition: form-data; name="f%d"; filename="a"'
+    files = b"".join(b"--x\r\n" + head % number + b"\r\n\r\n1\r\n" for number in range(MAX_PARTS // 2 + 1))
+    fields = form(*((f"g{number}", b"1") for number in range(MAX_PARTS // 2)))
+    with pytest.raises(InvalidRequest, match=f"more than {MAX_PARTS} parts"):
+        read(files + fields)
