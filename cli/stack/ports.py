@@ -1,13 +1,20 @@
 """Ports of this machine."""
 
+import random
 import socket
+
+from cli.errors import StackFailed
+
+LISTENING_PORTS = range(20_000, 32_768)  # below the ports that Linux gives to outgoing connections
+MAX_TRIES = 100
 
 
 def free_port() -> int:
-    """A free port of this machine."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A free port of this machine that no outgoing connection can take. Raises StackFailed."""
+    for port in random.sample(LISTENING_PORTS, MAX_TRIES):
+        if is_free("127.0.0.1", port):
+            return port
+    raise StackFailed(f"no free port between {LISTENING_PORTS.start} and {LISTENING_PORTS.stop - 1}")
 
 
 def is_free(host: str, port: int) -> bool:

@@ -14,7 +14,7 @@ from cli.errors import StackFailed
 from cli.settings import StackSettings
 from cli.stack.process import end_process, start_program
 
-START_TIMEOUT_S, STOP_TIMEOUT_S = 20.0, 10.0
+START_TIMEOUT_S, STOP_TIMEOUT_S = 60.0, 10.0
 ADDRESS_FILE = "address"  # of the folder, while the server runs
 
 

@@ -21,14 +21,14 @@ CONTROLS_WITHOUT_NAME = """() => [...document.querySelectorAll('input, select, t
 DURATION_AND_TIME = "(video => video && [video.duration, video.currentTime])(document.querySelector('#screen video'))"
 
 
-def wait_for_text(locator: Any, text: str, timeout_s: float = 60) -> None:
+def wait_for_text(locator: Any, text: str, timeout_s: float = 150) -> None:
     """Waits until the element contains the text."""
     from playwright.sync_api import expect
 
     expect(locator).to_contain_text(re.compile(text), timeout=timeout_s * 1000)
 
 
-def until(page: Any, holds: Callable[[], Any], timeout_s: float = 60) -> Any:
+def until(page: Any, holds: Callable[[], Any], timeout_s: float = 150) -> Any:
     """Waits until `holds` returns a true value, and returns it."""
     deadline = time.monotonic() + timeout_s
     while not (result := holds()):

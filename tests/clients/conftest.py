@@ -14,12 +14,12 @@ import httpx
 import pytest
 from PIL import Image
 
+from cli.stack.ports import free_port
 from cli.stack.process import ManagedProcess
 from cli.stack.stack import LocalStack
 from tests.clients.environments import node, node_project
 from tests.clients.receiver import Receiver
 from tests.clients.wire import Wire
-from tests.conftest import free_port
 from tests.stack_plan import stack_plan
 
 KEY = "sk-of-the-clients"

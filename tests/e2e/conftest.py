@@ -1,6 +1,5 @@
 """The complete service with the small model, started once for the tests that share it."""
 
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -10,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from cli.stack.ports import free_port
 from cli.stack.stack import LocalStack
 from tests.stack_plan import stack_plan
 
@@ -23,15 +23,9 @@ SHORT_INTERVALS = {
 }
 
 
-@pytest.fixture(scope="session")
-def free_port() -> Callable[[], int]:
+@pytest.fixture(scope="session", name="free_port")
+def _free_port() -> Callable[[], int]:
     """Finds free ports of this machine."""
-
-    def free_port() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
-
     return free_port
 
 
@@ -43,7 +37,7 @@ def short_intervals() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def wait_until() -> Callable[..., None]:
-    def wait_until(holds: Callable[[], object], timeout_s: float = 60.0) -> None:
+    def wait_until(holds: Callable[[], object], timeout_s: float = 150.0) -> None:
         deadline = time.monotonic() + timeout_s
         while not holds():
             assert time.monotonic() < deadline, "the condition was not met in time"
@@ -80,7 +74,7 @@ class Api:
 
     def ended(self, video_id: str) -> dict[str, Any]:
         """Waits until the video has ended; returns its record."""
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 200
         while (record := self.get(video_id))["status"] not in ("completed", "failed"):
             assert time.monotonic() < deadline, record
             time.sleep(0.05)

@@ -19,6 +19,9 @@ WaitUntil = Callable[..., None]
 Up = Callable[..., "tuple[subprocess.Popen[str], str]"]
 
 
+READY_TIMEOUT_S = 240.0  # four processes start beside other tests
+
+
 def processes_of(marker: str) -> list[int]:
     """The ids of the processes with this marker in their environment: all descendants of one command."""
     pids = []
@@ -46,13 +49,14 @@ def up(
     def up(port: int | None = None) -> "tuple[subprocess.Popen[str], str]":
         port = port or free_port()
         arguments = ["--port", str(port), "--data-dir", str(tmp_path / "data"), "--models-dir", str(models_dir)]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cli", "up", *arguments],
-            env={**os.environ, **short_intervals, "MARKER": marker},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+        with (tmp_path / "stderr.txt").open("a") as stderr:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "cli", "up", *arguments],
+                env={**os.environ, **short_intervals, "MARKER": marker},
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            )
         started.append(process)
         return process, f"http://127.0.0.1:{port}"
 
@@ -62,7 +66,8 @@ def up(
         process.communicate()
 
 
-def is_ready(url: str) -> bool:
+def is_ready(process: "subprocess.Popen[str]", url: str) -> bool:
+    assert process.poll() is None, "the command has ended; see stderr.txt"
     try:
         return bool(httpx.get(f"{url}/readyz").json()["workers"].get("easyanimate-v3-tiny"))
     except (httpx.HTTPError, KeyError):
@@ -73,7 +78,7 @@ def test_ctrl_c_leaves_the_data_and_a_kill_leaves_no_process(
     up: Up, api_of: Callable[[str], Any], wait_until: WaitUntil, marker: str
 ) -> None:
     process, url = up()
-    wait_until(lambda: is_ready(url))
+    wait_until(lambda: is_ready(process, url), READY_TIMEOUT_S)
     api = api_of(url)
     done = api.ended(api.create())
     running = api.create(num_inference_steps=200)
@@ -83,7 +88,7 @@ def test_ctrl_c_leaves_the_data_and_a_kill_leaves_no_process(
     assert processes_of(marker) == []
 
     process, url = up()
-    wait_until(lambda: is_ready(url))
+    wait_until(lambda: is_ready(process, url), READY_TIMEOUT_S)
     api = api_of(url)
     assert api.get(done["id"])["content_sha256"] == done["content_sha256"]
     assert api.http.get(f"/v1/videos/{done['id']}/content").status_code == 200

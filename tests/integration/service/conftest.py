@@ -19,6 +19,7 @@ import uvicorn
 from fastapi import FastAPI
 from redis import Redis
 
+from cli.stack.ports import free_port
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.model.job import Job, Result
 from jobs.model.model_card import ModelCard
@@ -134,16 +135,10 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
     return clip
 
 
-@pytest.fixture
-def free_port() -> Callable[[], int]:
+@pytest.fixture(name="free_port")
+def _free_port() -> Callable[[], int]:
     """Finds free ports."""
-
-    def find() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
-
-    return find
+    return free_port
 
 
 @pytest.fixture

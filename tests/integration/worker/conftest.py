@@ -1,7 +1,6 @@
 """A supervisor on a real Redis with an engine that fails on demand, and jobs for it."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from cli.stack.ports import free_port
 from jobs.model.job import Job, new_job_id
 from jobs.model.model_card import ModelCard
 from jobs.model.request import VideoRequest
@@ -157,12 +157,10 @@ def submit(store: JobStore, make_request: Callable[..., VideoRequest]) -> Callab
     return submit
 
 
-@pytest.fixture
-def free_port() -> int:
+@pytest.fixture(name="free_port")
+def _free_port() -> int:
     """A free port of this machine."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture
@@ -172,7 +170,7 @@ def meanwhile() -> Iterator[Callable[[Callable[[], bool], Callable[[], object]],
 
     def meanwhile(when: Callable[[], bool], do: Callable[[], object]) -> None:
         def run() -> None:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while not when():
                 if time.monotonic() > deadline:
                     return

@@ -8,9 +8,9 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from cli.stack.ports import free_port
 from jobs.redis.batching import CommandBatcher
 from jobs.redis.connection import connect_async
-from tests.conftest import free_port
 
 
 def with_batcher(url: str, work: Callable[[CommandBatcher, Redis], Awaitable[None]]) -> None:

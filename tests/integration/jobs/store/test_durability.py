@@ -14,6 +14,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from cli.errors import StackFailed
+from cli.stack.ports import free_port
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.errors import QueueUnavailable
 from jobs.model.job import Job, Result
@@ -36,11 +37,9 @@ RESULT = Result(
 WEBHOOK = {"url": "https://hooks.example/", "events": ["video.completed"]}
 
 
-@pytest.fixture
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@pytest.fixture(name="free_port")
+def _free_port() -> int:
+    return free_port()
 
 
 @pytest.fixture

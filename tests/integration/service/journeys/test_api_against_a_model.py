@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 from redis import Redis
 
+from cli.stack.ports import free_port
 from cli.stack.process import ManagedProcess
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.access.api_keys import ApiKeyStore
@@ -23,7 +24,6 @@ from jobs.model.limits import Limits
 from jobs.model.model_card import ModelCard
 from jobs.queue.registry import Registry
 from service.settings import ServiceSettings
-from tests.conftest import free_port
 from tests.integration.service.conftest import MP4, finished, ready
 from tests.job_store import JobStore
 

@@ -24,6 +24,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from cli.stack.ports import free_port
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.model.failure import failure
 from jobs.model.model_card import ModelCard
@@ -33,7 +34,6 @@ from service.app import create_app
 from service.openapi.examples import VIDEO_ID
 from service.settings import ServiceSettings
 from tests.clients.receiver import Receiver
-from tests.conftest import free_port
 from tests.integration.service.conftest import finished, running_apis
 from tests.job_store import JobStore
 
