@@ -23,11 +23,6 @@ if [ ${#apt_packages[@]} -gt 0 ]; then
         fail "please install these system packages and try again: ${apt_packages[*]} (on Debian: sudo apt-get install ${apt_packages[*]})"
     fi
 fi
-# A Redis with TLS for one test; its tools contain the server and start no service.
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! command -v redis-check-rdb redis-server >/dev/null; then
-    (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y redis-tools) >/dev/null 2>&1 ||
-        echo "setup: redis-tools cannot be installed; the test of Redis over TLS will be skipped"
-fi
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     fail "Python 3.11 or newer is needed, $("$python" --version) was found; set PYTHON=/path/to/python3.11"
 

@@ -20,10 +20,9 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The path of Chromium; skips the tests if Chromium or Playwright is missing."""
-    pytest.importorskip("playwright.sync_api", reason="Playwright is missing: make setup installs it")
+    """The path of Chromium. Fails the tests if it is missing."""
     result = next(filter(None, map(shutil.which, NAMES)), None)
-    return result or pytest.skip("Chromium is missing: apt-get install chromium")
+    return result or pytest.fail(f"Chromium is missing ({', '.join(NAMES)}): run tests/browser/chromium.sh as root")
 
 
 @pytest.fixture(scope="session")

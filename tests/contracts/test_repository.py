@@ -1,9 +1,13 @@
 """Checks of the repository as a whole: docstrings, module names, file sizes and credentials."""
 
 import ast
+import os
 import re
+import shutil
 import subprocess
 import tomllib
+from collections.abc import Iterator
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
@@ -24,15 +28,31 @@ UNWANTED = {
 }
 
 
+def files_of(root: Path) -> list[Path]:
+    """The files under version control; without Git, or in an archive, those that .gitignore does not name."""
+    if shutil.which("git"):
+        done = subprocess.run(["git", "ls-files", "-z"], capture_output=True, text=True, cwd=root)
+        if done.returncode == 0:  # it is not in an archive, nor in a folder of another user
+            return [root / name for name in done.stdout.split("\0") if (root / name).is_file()]
+    return sorted(unignored_files(root))
+
+
+def unignored_files(root: Path) -> Iterator[Path]:
+    """The files below `root`, without the folders and files that its .gitignore names."""
+    lines = [*(root / ".gitignore").read_text().split(), "/.git"]
+    patterns = [line.rstrip("/") for line in lines]
+    for folder, folders, names in os.walk(root):
+        for name in [*folders, *names]:
+            place = (Path(folder) / name).relative_to(root).as_posix()
+            if any(fnmatch(f"/{place}" if pattern.startswith("/") else name, pattern) for pattern in patterns):
+                (folders if name in folders else names).remove(name)
+        yield from (Path(folder) / name for name in names)
+
+
 @cache
 def tracked() -> list[Path]:
-    """The files under version control; all files without Git."""
-    done = subprocess.run(["git", "ls-files", "-z"], capture_output=True, text=True, cwd=ROOT)
-    if done.returncode == 0:
-        names = [ROOT / name for name in done.stdout.split("\0") if name]
-    else:
-        names = [path for path in ROOT.rglob("*") if ".venv" not in path.parts]
-    return [path for path in names if path.is_file()]
+    """The files of this repository."""
+    return files_of(ROOT)
 
 
 def sources() -> list[Path]:
@@ -95,3 +115,36 @@ def test_the_changelog_begins_with_this_version() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     (newest, *_) = re.findall(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.M)
     assert newest == version
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A folder with the .gitignore of this one, two files of its own, and files that are ignored."""
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    ignored = [
+        "models/weights.bin",
+        "data/redis/aof",
+        ".env",
+        ".venv/bin/python",
+        "docs/__pycache__/a.pyc",
+        "demo/a.mp4",
+    ]
+    for name in ("README.md", "docs/models/page.md", *ignored):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize("path", ["", os.environ["PATH"]], ids=["without Git", "in an archive"])
+def test_the_files_of_the_repository_are_found_without_git(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    (repository / ".git").mkdir()  # not a valid one
+    (repository / ".git" / "config").touch()
+    monkeypatch.setenv("PATH", path)
+    names = {file.relative_to(repository).as_posix() for file in files_of(repository)}
+    assert names == {".gitignore", "README.md", "docs/models/page.md"}
+
+
+def test_the_files_of_this_repository_are_the_same_without_git() -> None:
+    assert {path for path in tracked() if path.exists()} <= set(unignored_files(ROOT))

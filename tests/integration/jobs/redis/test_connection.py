@@ -18,17 +18,14 @@ from tests.integration.redis_servers import (
     PASSWORD,
     free_port,
     pair_with_sentinel,
-    program_with_tls,
     running,
+    tls_proxy,
     wait_for,
 )
 from tests.job_store import JobStore
 
 MakeJob = Callable[..., Job]
 ACL = f"user app on >{PASSWORD} ~* &* +@all\nuser default off\n"
-
-
-TLS_FILES = {"ca-cert-file": "ca", "key-file": "key", "cert-file": "cert"}
 
 
 def configured(folder: Path, config: str) -> Path:
@@ -65,22 +62,24 @@ def test_a_socket_and_a_user_with_a_password(tmp_path: Path, make_job: MakeJob) 
 
 
 def test_tls_with_a_private_authority(tmp_path: Path, make_job: MakeJob) -> None:
-    program = program_with_tls()
-    if program is None:
-        pytest.skip("no Redis with TLS here: apt-get install redis-tools")
-    authority, port = trustme.CA(), free_port()
-    server = authority.issue_cert("localhost")
+    authority, plain_port = trustme.CA(), free_port()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    server.private_key_pem.write_to_path(tmp_path / "key.pem")
-    server.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
-    files = [f"tls-{name} {tmp_path / file}.pem" for name, file in TLS_FILES.items()]
-    config = configured(tmp_path, "\n".join(["port 0", f"tls-port {port}", "tls-auth-clients no", *files, ACL]))
-    url = f"rediss://app:{PASSWORD}@localhost:{port}/0"
-    with running(tmp_path, config, program=program):
+    with (
+        running(tmp_path, configured(tmp_path, f"port {plain_port}\n{ACL}")),
+        tls_proxy(plain_port, authority.issue_cert("localhost")) as port,
+    ):
+        url = f"rediss://app:{PASSWORD}@localhost:{port}/0"
         wait_for(Redis.from_url(f"{url}?ssl_ca_certs={tmp_path / 'ca.pem'}"))
         check_connection(f"{url}?ssl_ca_certs={tmp_path / 'ca.pem'}", make_job)
         check_refused(url)  # no authority for the certificate
         check_refused(f"redis://app:{PASSWORD}@localhost:{port}/0")
+
+
+def test_a_tls_certificate_of_another_host_is_refused(redis_url: str, tmp_path: Path) -> None:
+    authority, plain_port = trustme.CA(), int(redis_url.rpartition(":")[2].partition("/")[0])
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with tls_proxy(plain_port, authority.issue_cert("redis.example")) as port:
+        check_refused(f"rediss://localhost:{port}/0?ssl_ca_certs={tmp_path / 'ca.pem'}")
 
 
 @pytest.mark.parametrize("retries", [2, 1000])

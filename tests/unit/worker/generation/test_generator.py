@@ -168,7 +168,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         VideoGenerator.load(tmp_path / "model", "cpu", "float32")
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
-def test_cuda_is_refused_without_a_device(models_dir: Path) -> None:
+def test_cuda_is_refused_without_a_device(models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="no CUDA device"):
         VideoGenerator.load(models_dir / MODEL, "cuda", "auto")
