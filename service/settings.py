@@ -59,6 +59,13 @@ class ServiceSettings(Settings):
     def _split(cls, value: object) -> object:
         return tuple(key.strip() for key in value.split(",") if key.strip()) if isinstance(value, str) else value
 
+    @field_validator("api_keys")
+    @classmethod
+    def _refuse_example(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if SecretStr("change-me") in keys:
+            raise ValueError("`change-me` was an example that all readers know: `openssl rand -hex 24` creates a key")
+        return keys
+
     @model_validator(mode="after")
     def _refuse_open_address(self) -> Self:
         if self.auth == "keys":

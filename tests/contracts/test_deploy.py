@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from jobs.settings import Settings
+from jobs.webhooks.signature import check_secret
 from service.settings import ServiceSettings
 from worker.settings import KeeperSettings, WorkerSettings
 
@@ -21,7 +22,10 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 DOCKERFILES = sorted((ROOT / "deploy").glob("*.Dockerfile"))
 EXAMPLE = (ROOT / ".env.example").read_text()
+COMPOSE_PAGE = ROOT / "docs" / "operations" / "docker-compose.md"
 PREFIX = "EASYANIMATE_"
+SECRETS = {f"{PREFIX}{name}": "a-secret" for name in ("API_KEYS", "S3__ACCESS_KEY_ID", "S3__SECRET_ACCESS_KEY")}
+SECRETS[f"{PREFIX}WEBHOOK_SECRET"] = "whsec_c2VjcmV0"
 
 
 def setting_names(kind: type[BaseModel], prefix: str = PREFIX) -> set[str]:
@@ -51,15 +55,15 @@ def compose(
 @functools.cache
 def composed(profile: str) -> dict[str, Any]:
     """The configuration that Compose reads from the file in this profile."""
-    done = compose("config", "--format", "json", COMPOSE_PROFILES=profile)
+    done = compose("config", "--format", "json", COMPOSE_PROFILES=profile, **SECRETS)
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 
 
 @pytest.mark.parametrize("profile", ["gpu", "cpu"])
-def test_compose_accepts_the_file_with_the_example_settings(profile: str) -> None:
-    done = compose("config", "-q", COMPOSE_PROFILES=profile)
+def test_compose_accepts_the_file_with_the_example_settings_and_secrets(profile: str) -> None:
+    done = compose("config", "-q", COMPOSE_PROFILES=profile, **SECRETS)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -68,13 +72,34 @@ def test_each_profile_has_one_kind_of_worker(profile: str, worker: str) -> None:
     assert composed(profile)["services"].keys() == {"redis", "storage", "api", "keeper", worker}
 
 
-@pytest.mark.parametrize("secret", ["API_KEYS", "WEBHOOK_SECRET", "S3__ACCESS_KEY_ID", "S3__SECRET_ACCESS_KEY"])
-def test_compose_refuses_to_start_without_a_secret(tmp_path: Path, secret: str) -> None:
-    lines = [line for line in EXAMPLE.splitlines() if not line.startswith(PREFIX + secret)]
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("is_in_the_file", [True, False], ids=["empty", "missing"])
+def test_compose_refuses_to_start_without_a_secret(tmp_path: Path, secret: str, is_in_the_file: bool) -> None:
+    lines = [line for line in EXAMPLE.splitlines() if is_in_the_file or not line.startswith(secret)]
     (tmp_path / "env").write_text("\n".join(lines))
-    done = compose("config", "-q", env_file=tmp_path / "env")
+    others = {name: value for name, value in SECRETS.items() if name != secret}
+    done = compose("config", "-q", env_file=tmp_path / "env", **others)
     assert done.returncode != 0
-    assert PREFIX + secret in done.stderr
+    assert secret in done.stderr
+    assert "set it in .env" in done.stderr
+
+
+def test_the_example_has_no_secret() -> None:
+    values = dict(re.findall(rf"^({PREFIX}\w+)=(.*)$", EXAMPLE, re.M))
+    assert values == dict.fromkeys(SECRETS, "")
+
+
+def test_the_lines_of_the_page_create_four_different_secrets(tmp_path: Path) -> None:
+    (lines,) = re.findall(r"^```bash secrets\n(.*?)^```", COMPOSE_PAGE.read_text(), re.M | re.S)
+    (tmp_path / ".env").write_text(EXAMPLE)
+    shown = subprocess.run(["bash", "-euc", lines], capture_output=True, text=True, cwd=tmp_path, check=True).stdout
+    values = dict(re.findall(rf"^({PREFIX}\w+)=(.+)$", (tmp_path / ".env").read_text(), re.M))
+    assert values.keys() == SECRETS.keys()
+    assert len(set(values.values())) == len(SECRETS)
+    assert min(map(len, values.values())) >= 48
+    assert values[f"{PREFIX}API_KEYS"] in shown
+    check_secret(values[f"{PREFIX}WEBHOOK_SECRET"])
+    assert compose("config", "-q", env_file=tmp_path / ".env").returncode == 0
 
 
 def test_only_the_api_can_be_reached_and_only_from_this_host() -> None:
@@ -144,15 +169,32 @@ def test_the_example_documents_exactly_the_settings() -> None:
     assert documented == EXPECTED
 
 
+def defaults(kind: type[BaseModel], prefix: str = PREFIX) -> dict[str, str]:
+    """The default of each environment variable that this class reads, as it is written in the environment."""
+    result: dict[str, str] = {}
+    for name, field in kind.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            result |= defaults(field.annotation, f"{prefix}{name.upper()}__")
+        else:
+            value = field.get_default(call_default_factory=True)
+            value = value.get_secret_value() if isinstance(value, SecretStr) else value
+            text = "" if value in (None, ()) else str(value).lower() if isinstance(value, bool) else str(value)
+            result[prefix + name.upper()] = text.removesuffix(".0")
+    return result
+
+
 def test_the_example_has_the_defaults_of_the_code() -> None:
-    fields: dict[str, Any] = {}
+    expected: dict[str, str] = {}
     for kind in (Settings, ServiceSettings, WorkerSettings, KeeperSettings):
-        fields |= {PREFIX + name.upper(): field.default for name, field in kind.model_fields.items()}
+        expected |= defaults(kind)
     shown = dict(re.findall(rf"^#({PREFIX}\w+)=(.*)$", EXAMPLE, re.M))
-    for name in shown.keys() & fields.keys():
-        default = fields[name].get_secret_value() if hasattr(fields[name], "get_secret_value") else fields[name]
-        text = "" if default in (None, ()) else str(default).lower() if isinstance(default, bool) else str(default)
-        assert shown[name] == text.removesuffix(".0"), name
+    assert shown == {name: expected[name] for name in expected.keys() - SECRETS.keys()}
+
+
+def test_defaults_of_nested_settings_are_compared() -> None:
+    nested = defaults(ServiceSettings)
+    assert nested[f"{PREFIX}S3__REGION"] == "us-east-1"
+    assert nested[f"{PREFIX}LIMITS__RUNNING_JOBS"] == ""
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.name)

@@ -43,6 +43,12 @@ def test_keys_are_a_comma_separated_list_and_not_in_repr(monkeypatch: pytest.Mon
     assert "two" not in repr(settings)
 
 
+@pytest.mark.parametrize("keys", ["change-me", "one, change-me"])
+def test_the_key_of_an_old_example_is_refused(keys: str) -> None:
+    with pytest.raises(ValidationError, match=r"`change-me` was an example .* `openssl rand -hex 24` creates a key"):
+        ServiceSettings(host="0.0.0.0", api_keys=keys)
+
+
 @pytest.mark.parametrize(
     ("values", "url"),
     [

@@ -129,6 +129,13 @@ def test_a_full_disk_an_unfinished_model_and_no_gpu_are_broken(monkeypatch: pyte
     assert results["device"]["level"] == ("ok" if torch.cuda.is_available() else "broken")
 
 
+def test_the_key_of_an_old_example_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EASYANIMATE_API_KEYS", "change-me")
+    code, results = run_doctor()
+    assert (code, results["settings"]["level"]) == (1, "broken")
+    assert "`openssl rand -hex 24` creates a key" in str(results["settings"])
+
+
 def test_unknown_and_invalid_settings_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EASYANIMATE_RETENTON_S", "5")
     code, results = run_doctor()
