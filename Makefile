@@ -40,6 +40,9 @@ faults: setup ## inject each fault in each phase and measure recovery; writes do
 soak: setup ## 500 small jobs while processes are killed at random; writes docs/explanation/reliability.md (SEED=7)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults soak --seed $(or $(SEED),7)
 
+mutants: setup ## change the code in small ways and count what no test notices (6 h; SUBJECTS="queue", SURVIVORS=yes)
+	@$$($(BIN)/python tests/clients/environments.py cosmic-ray)/bin/python -m tests.mutants $(SUBJECTS) $(if $(SURVIVORS),--survivors)
+
 bench: setup ## speed, as ratios measured side by side in one run
 	@$(BIN)/python -m benchmarks
 
@@ -61,4 +64,4 @@ lock: ## pin all requirements anew (needs uv)
 lowest: ## install the lowest versions that pyproject.toml allows, and import every module (TORCH=2.13.0)
 	@PYTHON=$(PYTHON) TORCH=$(TORCH) deploy/lowest.sh
 
-.PHONY: help setup demo serve test check fix faults soak bench rehearsal evaluate snapshot reference lock lowest
+.PHONY: help setup demo serve test check fix faults soak mutants bench rehearsal evaluate snapshot reference lock lowest

@@ -1,7 +1,7 @@
-"""The environments of foreign clients, one for each, inside the project's environment and pinned with hashes.
+"""The environments of foreign clients and tools, one for each, inside the project's environment, pinned with hashes.
 
-`python tests/clients/environments.py` creates all of them. A test creates a missing one. An environment is created
-again only after its requirements have changed.
+`python tests/clients/environments.py` creates those of all clients; `environments.py NAME` creates one and prints its
+folder. A test creates a missing one. An environment is created again only after its requirements have changed.
 """
 
 import fcntl
@@ -68,7 +68,14 @@ def _install_node_packages(folder: Path, files: list[Path]) -> None:
     subprocess.run(command, check=True, cwd=folder, env={**os.environ, "PATH": path})
 
 
-if __name__ == "__main__":
+def _create_clients() -> None:
     for client in PYTHON_CLIENTS:
         python_of(client)
     node_project()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        sys.stdout.write(f"{python_of(sys.argv[1]).parents[1]}\n")
+    else:
+        _create_clients()
