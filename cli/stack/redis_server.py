@@ -32,7 +32,7 @@ class EmbeddedRedis:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> Self:
-        """Starts the server and waits until it answers. Raises StackFailed with the end of its log."""
+        """Starts the server and waits until it has loaded its data. Raises StackFailed with the end of its log."""
         self.folder.mkdir(parents=True, exist_ok=True)
         log = self.folder / "redis.log"
         options = {"port": self.port, "bind": "127.0.0.1", "dir": self.folder, "logfile": log.resolve()}
@@ -58,7 +58,8 @@ class EmbeddedRedis:
                 if self.process is None or self.process.poll() is not None:
                     break
                 try:
-                    if redis.info("server")["process_id"] == self.process.pid:
+                    info = redis.info()
+                    if info["process_id"] == self.process.pid and not info["loading"]:
                         return
                 except RedisError:
                     pass

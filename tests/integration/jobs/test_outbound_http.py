@@ -2,17 +2,22 @@
 
 import gzip
 import socket
+import ssl
 import struct
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
+import trustme
 from ssrfguard import Policy
 
 from jobs import outbound_http
@@ -43,10 +48,14 @@ PRIVATE = [
 ]
 MALFORMED = [
     "http://example.com/hook",
+    "http://example.com:443/hook",
+    "http://example.com:8443/hook",
     "ftp://example.com/hook",
     "file:///etc/passwd",
     "https://user:secret@example.com/hook",
     "https://example.com:22/hook",
+    "https://example.com:80/hook",
+    "https://example.com:444/hook",
     "https:///hook",
     "not a url",
     "",
@@ -82,6 +91,12 @@ class Receiver(BaseHTTPRequestHandler):
     """Responds by path and records its requests."""
 
     requests: list[tuple[str, bytes, str | None]]
+    authorizations: list[str | None]
+
+    def parse_request(self) -> bool:
+        is_valid = super().parse_request()
+        self.authorizations.append(self.headers.get("authorization") if is_valid else None)
+        return is_valid
 
     def do_GET(self) -> None:
         self.requests.append((self.path, b"", self.headers.get("cookie")))
@@ -181,16 +196,25 @@ class QuietServer(ThreadingHTTPServer):
     def handle_error(self, *_: object) -> None: ...
 
 
-@pytest.fixture
-def receiver() -> Iterator[str]:
-    Receiver.requests = []
+@contextmanager
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """A receiver on a free port, with `tls` by https; yields its host and port."""
     server = QuietServer(("127.0.0.1", 0), Receiver)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
+    yield f"127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[str]:
+    Receiver.requests, Receiver.authorizations = [], []
+    with serving() as address:
+        yield f"http://{address}"
 
 
 @pytest.mark.parametrize("host", PRIVATE)
@@ -255,21 +279,26 @@ def test_a_name_that_turns_private_after_the_check_is_refused_when_connecting(
         guarded.post("https://rebind.example/hook", b"{}", {})
 
 
-def test_the_socket_goes_to_the_address_that_was_checked(
-    guarded: OutboundClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    connected: list[Any] = []
-    lookups = resolves_to(PUBLIC_ADDRESS, "127.0.0.1")
-    monkeypatch.setattr(socket, "getaddrinfo", lookups)
+@pytest.fixture
+def connected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The addresses and ports of all connections, each of which is refused."""
+    addresses: list[str] = []
 
     def refuse(self: socket.socket, address: Any) -> None:
-        connected.append(address[0])
+        addresses.append(f"{address[0]}:{address[1]}")
         raise ConnectionRefusedError
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
+    return addresses
+
+
+def test_the_socket_goes_to_the_address_that_was_checked(
+    guarded: OutboundClient, connected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", resolves_to(PUBLIC_ADDRESS, "127.0.0.1"))
     with pytest.raises(RequestFailed):
         guarded.post("https://rebind.example/hook", b"{}", {})
-    assert connected == [PUBLIC_ADDRESS]
+    assert connected == [f"{PUBLIC_ADDRESS}:443"]
 
 
 def test_a_name_that_does_not_resolve_right_now_may_be_submitted(
@@ -284,10 +313,55 @@ def test_a_name_that_does_not_resolve_right_now_may_be_submitted(
         guarded.post("https://later.example/hook", b"{}", {})
 
 
-def test_a_proxy_in_the_environment_is_not_used(guarded: OutboundClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    with pytest.raises(AddressBlocked):
-        guarded.post("https://127.0.0.1/hook", b"{}", {})
+@pytest.mark.parametrize("port", [443, 8443])
+@pytest.mark.parametrize("method", ["post", "fetch"])
+def test_the_two_ports_of_https_are_allowed(
+    guarded: OutboundClient, connected: list[str], monkeypatch: pytest.MonkeyPatch, port: int, method: str
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", resolves_to(PUBLIC_ADDRESS))
+    url = f"https://public.example:{port}/hook"
+    guarded.check(url, "webhook.url")
+    with pytest.raises(RequestFailed):
+        guarded.post(url, b"{}", {}) if method == "post" else guarded.fetch(url, 1000)
+    assert connected == [f"{PUBLIC_ADDRESS}:{port}"]
+
+
+@pytest.mark.parametrize("method", ["post", "fetch"])
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_a_proxy_in_the_environment_is_not_used(
+    guarded: OutboundClient, connected: list[str], monkeypatch: pytest.MonkeyPatch, method: str, name: str
+) -> None:
+    monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setattr(socket, "getaddrinfo", resolves_to(PUBLIC_ADDRESS))
+    url = "https://public.example/hook"
+    with pytest.raises(RequestFailed, match="no connection could be opened"):
+        guarded.post(url, b"{}", {}) if method == "post" else guarded.fetch(url, 1000)
+    assert connected == [f"{PUBLIC_ADDRESS}:443"]
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_no_proxy_carries_a_request_in_development(
+    unguarded: OutboundClient, receiver: str, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.settimeout(0)
+        monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        assert unguarded.post(f"{receiver}/ok", b"{}", {}).status == 200
+        with pytest.raises(BlockingIOError):  # without a connection
+            proxy.accept()
+
+
+def test_a_netrc_file_adds_no_credentials(
+    unguarded: OutboundClient, receiver: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in (".netrc", "_netrc"):
+        (tmp_path / name).write_text("machine 127.0.0.1 login me password hush\ndefault login me password hush\n")
+        (tmp_path / name).chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    unguarded.post(f"{receiver}/ok", b"{}", {})
+    unguarded.fetch(f"{receiver}/ok", 1000)
+    assert Receiver.authorizations == [None, None]
 
 
 def test_an_event_arrives_with_its_headers(unguarded: OutboundClient, receiver: str) -> None:
@@ -402,6 +476,31 @@ def test_no_file_is_downloaded_from_a_private_address(guarded: OutboundClient, h
 def test_no_redirect_reaches_a_private_address(local_only: OutboundClient, receiver: str, host: str) -> None:
     with pytest.raises(AddressBlocked):
         local_only.fetch(f"{receiver}/to?{quote(f'http://{host}/latest/meta-data')}", 1000)
+
+
+@pytest.fixture
+def https_only() -> Iterator[tuple[OutboundClient, str]]:
+    """A client with the rules of production, but for one private address, and a receiver there that has https."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    client = OutboundClient(allow_private=False, timeout_s=5)
+    authority.configure_trust(client._tls)
+    loopback = (ip_network("127.0.0.1/32"),)
+    client.policy = replace(client.policy, allowed_networks=loopback, allowed_ports=outbound_http.ALL_PORTS)
+    with serving(context) as address:
+        yield client, f"https://{address}"
+
+
+def test_a_redirect_from_https_to_https_is_followed(https_only: tuple[OutboundClient, str], receiver: str) -> None:
+    client, url = https_only
+    assert client.fetch(f"{url}/to?{quote(f'{url}/ok')}", 1000) == b"thank you"
+
+
+def test_no_redirect_leads_from_https_to_http(https_only: tuple[OutboundClient, str], receiver: str) -> None:
+    client, url = https_only
+    with pytest.raises(AddressBlocked):
+        client.fetch(f"{url}/to?{quote(f'{receiver}/ok')}", 1000)
+    assert [path.partition("?")[0] for path, *_ in Receiver.requests] == ["/to"]
 
 
 def test_a_redirect_is_followed_without_cookies(local_only: OutboundClient, receiver: str) -> None:

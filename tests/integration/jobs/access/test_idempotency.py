@@ -134,12 +134,19 @@ def test_a_slow_front_end_that_lost_its_claim_creates_no_second_job(
         store.get(slow.video_id)
 
 
+@pytest.mark.parametrize(("age_s", "may_be_lost"), [(0, False), (25, False), (31, True), (60, True)])
+def test_a_claim_is_checked_again_after_half_of_its_minute(age_s: float, may_be_lost: bool) -> None:
+    held = Claim(IdempotencyKey("me", "body", "key"), since=time.monotonic() - age_s)
+    assert held.may_be_lost is may_be_lost
+
+
 def test_a_key_is_stored_for_a_day_and_a_fingerprint_for_a_quarter_of_an_hour(
     redis: Redis, store: JobStore, make_job: Callable[..., Job]
 ) -> None:
     for key, ttl_s in (("key", 86_400), (None, 900)):
         held = claim(redis, IdempotencyKey("me", "body", key))
         assert isinstance(held, Claim)
-        assert redis.ttl(held.idempotency_key.redis_key) <= 60
+        assert 50 < redis.ttl(held.idempotency_key.redis_key) <= 60  # type: ignore[operator]
         store.submit_all([make_job("me").evolve(id=held.video_id)], held)
+        assert redis.get(held.idempotency_key.redis_key).endswith(held.video_id.encode())  # type: ignore[union-attr]
         assert ttl_s - 30 < redis.ttl(held.idempotency_key.redis_key) <= ttl_s

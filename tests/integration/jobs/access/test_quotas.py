@@ -51,6 +51,19 @@ def test_concurrent_requests_get_exactly_the_limit(redis: Redis, limit: int) -> 
     assert sorted(allowance.left for allowance in allowances if not allowance.is_exceeded)[-1] == limit - 1
 
 
+def test_the_seconds_until_the_whole_rate_are_rounded_up(redis: Redis) -> None:
+    first = Quotas(redis).count_request("me", 7)
+    assert (first.left, first.reset_s, first.window_s) == (6, 9, 60)  # 60 / 7 = 8.6
+
+
+def test_a_reserved_place_is_held_for_a_minute(redis: Redis, store: JobStore) -> None:
+    before = store.now()
+    Quotas(redis).reserve("me", Limits(queued_jobs=2), ["a", "b"], 1)
+    for job_id in "ab":
+        ends_at = redis.zscore(owner_waiting_key("me"), job_id)
+        assert int(before) + 60 <= ends_at <= store.now() + 60  # type: ignore[operator]
+
+
 def test_the_last_place_in_the_queue_is_reserved_once(redis: Redis) -> None:
     quotas, limits = Quotas(redis), Limits(queued_jobs=10)
     with ThreadPoolExecutor(8) as pool:
@@ -101,20 +114,24 @@ def test_waiting_and_running_jobs_are_counted_through_the_life_of_a_job(
     def counts() -> tuple[int, int]:
         return redis.zcard(owner_waiting_key("me")), redis.scard(owner_running_key("me"))  # type: ignore[return-value]
 
-    first, second, third = (store.submit(make_job("me")) for _ in range(3))
-    assert counts() == (3, 0)
+    first, second, third, fourth = (store.submit(make_job("me")) for _ in range(4))
+    assert counts() == (4, 0)
     running = store.lease(first.id, "w")
     assert running is not None
     assert running.token is not None
-    assert counts() == (2, 1)
+    assert counts() == (3, 1)
     store.release(first.id, running.token)
-    assert counts() == (3, 0)
+    assert counts() == (4, 0)
     running = store.lease(first.id, "w")
     assert running is not None
     assert running.token is not None
     store.cancel(second.id)
-    assert counts() == (1, 1)
+    assert counts() == (2, 1)
     store.delete(third.id)
+    assert counts() == (1, 1)
+    assert store.lease(fourth.id, "w") is not None
+    assert counts() == (0, 2)
+    store.delete(fourth.id)
     assert counts() == (0, 1)
     store.fail(first.id, running.token, why=failure("internal_error"))
     assert counts() == (0, 0)

@@ -89,6 +89,29 @@ def test_a_caller_with_always_one_waiting_job_gets_an_equal_share(store: JobStor
     assert Counter(owners(leased)) == {"a": 20, "b": 20, "c": 20}
 
 
+@pytest.mark.parametrize("priority", Priority)
+def test_a_caller_that_comes_later_alternates_from_its_first_job_on(
+    store: JobStore, submit: Submit, priority: Priority
+) -> None:
+    submit("a", 200, priority)
+    for _ in range(150):
+        store.lease(store.first_waiting(MODEL) or "", "w")
+    submit("b", 6, priority)
+    assert Counter(owners(in_order(store)[:12])) == {"a": 6, "b": 6}
+
+
+def test_a_late_job_of_low_priority_does_not_turn_the_queue_back(store: JobStore, submit: Submit) -> None:
+    submit("z", 2, Priority.LOW)
+    submit("a", 50)
+    for _ in range(51):  # those of a, and one of z
+        store.lease(store.first_waiting(MODEL) or "", "w")
+    submit("b", 20)
+    [job] = submit("a")
+    position = store.queue_position(job)
+    assert position is not None
+    assert position <= 2
+
+
 def test_a_higher_priority_is_leased_first(store: JobStore, submit: Submit) -> None:
     for priority in (Priority.LOW, Priority.NORMAL, Priority.HIGH):
         for owner in "ab":

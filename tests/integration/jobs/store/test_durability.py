@@ -51,6 +51,7 @@ def server(tmp_path: Path, free_port: int) -> Iterator[EmbeddedRedis]:
 
 
 def crash(server: EmbeddedRedis) -> None:
+    """Kills the server with SIGKILL, without time to write anything."""
     assert server.process is not None
     server.process.kill()
     server.process.wait()
@@ -58,7 +59,6 @@ def crash(server: EmbeddedRedis) -> None:
 
 def test_a_job_survives_the_crash_of_redis_and_can_be_leased(server: EmbeddedRedis, make_job: MakeJob) -> None:
     with Redis.from_url(server.url) as redis:
-        redis.config_set("appendfsync", "always")
         job = JobStore(redis).submit(make_job(webhook={"url": "https://hooks.example/", "events": ["video.queued"]}))
     crash(server)
     server.start()
@@ -72,7 +72,6 @@ def test_a_job_survives_the_crash_of_redis_and_can_be_leased(server: EmbeddedRed
 
 def test_a_running_job_survives_the_crash_of_redis_and_commits(server: EmbeddedRedis, make_job: MakeJob) -> None:
     with Redis.from_url(server.url) as redis:
-        redis.config_set("appendfsync", "always")
         store = JobStore(redis)
         job = store.submit(make_job())
         running = store.lease(job.id, "w1")
@@ -83,6 +82,42 @@ def test_a_running_job_survives_the_crash_of_redis_and_commits(server: EmbeddedR
         store = JobStore(redis)
         assert store.complete(job.id, running.token or "", RESULT)
         assert store.get(job.id).state is State.COMPLETED
+
+
+def test_every_submit_that_was_answered_survives_a_crash_during_later_ones(
+    server: EmbeddedRedis, make_job: MakeJob
+) -> None:
+    answered: list[str] = []
+
+    def submit_until_the_crash() -> None:
+        with Redis.from_url(server.url, retry=None) as redis, suppress(QueueUnavailable):
+            assert redis.config_get("appendfsync") == {"appendfsync": "everysec"}  # as it is shipped
+            store = JobStore(redis)
+            while True:
+                answered.append(store.submit(make_job()).id)
+
+    with ThreadPoolExecutor(2) as pool:
+        writers = [pool.submit(submit_until_the_crash) for _ in range(2)]
+        while len(answered) < 100 and not any(writer.done() for writer in writers):
+            time.sleep(0.005)
+        crash(server)
+        for writer in writers:
+            writer.result(30)
+    server.start()
+    with Redis.from_url(server.url) as redis:
+        stored = JobStore(redis)
+        assert [job_id for job_id in answered if stored.get(job_id).state is not State.QUEUED] == []
+        assert stored.queue_depth(make_job().request.model) >= len(answered) >= 100
+
+
+def test_a_started_server_has_loaded_its_data(server: EmbeddedRedis) -> None:
+    with Redis.from_url(server.url) as redis:
+        for first in range(0, 100_000, 10_000):  # so many that loading takes longer than the first answer
+            redis.eval("for i = ARGV[1], ARGV[1] + 9999 do redis.call('SET', 'key:' .. i, i) end", 0, first)
+    crash(server)
+    server.start()
+    with Redis.from_url(server.url, retry=None) as redis:
+        assert redis.dbsize() == 100_000  # while it loads, this is an error
 
 
 def test_a_job_survives_an_orderly_restart_of_redis(server: EmbeddedRedis, make_job: MakeJob) -> None:

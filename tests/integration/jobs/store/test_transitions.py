@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -17,11 +18,17 @@ from jobs.model.job import Job, Result
 from jobs.model.request import WEBHOOK_EVENTS
 from jobs.model.states import Phase, Priority, State
 from jobs.queue import tickets
+from jobs.queue.wakeup import wait_for_wakeup
 from jobs.redis import keys
+from jobs.storage.interface import read_all
+from jobs.storage.local import LocalStorage
+from jobs.storage.paths import result_key
+from jobs.store.keeper.retention import CleanupQueue
 from jobs.store.transitions import MAX_ATTEMPTS
 from tests.job_store import JobStore
 
 MODEL = "easyanimate-v3-tiny"
+DAY_S = 86_400.0
 MakeJob = Callable[..., Job]
 
 
@@ -167,6 +174,24 @@ def test_a_heartbeat_renews_the_lease(redis: Redis, store: JobStore, job: Job) -
     assert store.overdue() == []
 
 
+def test_a_lease_and_each_report_hold_the_job_for_one_lease_time(redis: Redis, make_job: MakeJob) -> None:
+    store = JobStore(redis, lease_s=40.0)
+    job, token = leased(store, store.submit(make_job()))
+    for renew in (
+        lambda: None,
+        lambda: store.heartbeat(job.id, token),
+        lambda: store.report(job.id, token, Phase.DENOISING, 3, 10),
+    ):
+        renew()
+        lease_ends_at = redis.zscore(keys.LEASES_KEY, job.id)
+        assert lease_ends_at == pytest.approx(store.now() + 40, abs=5)  # type: ignore[operator]
+        expire_lease(redis, job)
+
+
+def test_a_lease_lasts_fifteen_seconds(store: JobStore) -> None:
+    assert store.table.lease_s == 15
+
+
 def test_a_heartbeat_adds_no_event(redis: Redis, store: JobStore, job: Job) -> None:
     _, token = leased(store, job)
     before = redis.xlen(keys.events_key(job.id))
@@ -179,6 +204,18 @@ def test_progress_is_reported_by_webhook_at_most_twice_a_second(redis: Redis, st
     for step in range(10):
         store.report(job.id, token, Phase.DENOISING, step, 10)
     assert 1 <= len(events(redis, "video.progress")) <= 3
+
+
+@pytest.mark.parametrize(("ago_s", "count"), [(0.4, 0), (0.6, 1)])
+def test_progress_is_reported_again_after_half_a_second(
+    redis: Redis, store: JobStore, job: Job, ago_s: float, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, token = leased(store, job)
+    now = store.now()
+    redis.hset(keys.record_key(job.id), "progress_event_at", str(now - ago_s))
+    monkeypatch.setattr(store.table, "now", lambda: now)
+    store.report(job.id, token, Phase.DENOISING, 1, 10)
+    assert len(events(redis, "video.progress")) == count
 
 
 # ---- the ends
@@ -220,6 +257,64 @@ def test_a_running_job_that_stops_because_of_its_caller_is_cancelled(store: JobS
     _, token = leased(store, job)
     assert store.fail(job.id, token, failure("cancelled"))
     assert store.get(job.id).state is State.CANCELLED
+
+
+def end_job(store: JobStore, job: Job, end: str) -> Job:
+    """Ends a waiting job in this way; returns its last record."""
+    if end == "cancel it while it waits":
+        store.cancel(job.id)
+    elif end == "expire it while it waits":
+        store.redis.hset(keys.record_key(job.id), "deadline", "2.0")
+        assert store.lease(job.id, "w1") is None
+    else:
+        _, token = leased(store, job)
+        if end == "lose its workers":
+            for _ in range(MAX_ATTEMPTS - 1):
+                expire_lease(store.redis, job)
+                store.recover(job.id)
+                leased(store, job)
+            expire_lease(store.redis, job)
+            store.recover(job.id)
+        elif end == "complete":
+            assert store.complete(job.id, token, result_of(token))
+        else:
+            assert store.fail(job.id, token, failure(end))
+    return store.get(job.id)
+
+
+ENDS = [
+    "complete",
+    "internal_error",
+    "cancelled",
+    "deadline_exceeded",
+    "cancel it while it waits",
+    "expire it while it waits",
+    "lose its workers",
+]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_the_files_of_a_job_are_kept_for_its_retention_time_from_its_end(
+    redis: Redis, store: JobStore, make_job: MakeJob, end: str
+) -> None:
+    created_at = store.now() - DAY_S
+    job = store.submit(make_job(created_at=created_at).evolve(retention_s=7 * DAY_S))
+    assert (job.expires_at, redis.zcard(CleanupQueue.FILES), redis.zcard(CleanupQueue.LEFTOVERS)) == (None, 0, 0)
+    ended = end_job(store, job, end)
+    assert ended.state.is_final
+    assert ended.completed_at == pytest.approx(store.now(), abs=60)
+    assert ended.expires_at == (ended.completed_at or 0) + 7 * DAY_S
+    assert redis.zscore(CleanupQueue.FILES, job.id) == ended.expires_at
+    assert redis.zscore(CleanupQueue.LEFTOVERS, job.id) == (ended.completed_at or 0) + 300
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_job_without_a_retention_time_never_expires(
+    redis: Redis, store: JobStore, make_job: MakeJob, end: str
+) -> None:
+    ended = end_job(store, store.submit(make_job()), end)
+    assert (ended.state.is_final, ended.expires_at, redis.zcard(CleanupQueue.FILES)) == (True, None, 0)
+    assert redis.zcard(CleanupQueue.LEFTOVERS) == 1
 
 
 @pytest.mark.parametrize("end", ["complete", "fail", "cancel"])
@@ -273,6 +368,43 @@ def test_cancelling_a_running_job_requests_its_worker_to_stop(store: JobStore, j
     assert store.heartbeat(job.id, token).cancel_requested
 
 
+@pytest.mark.parametrize("how", ["cancel", "delete"])
+def test_the_worker_of_a_running_job_is_notified_at_once(redis: Redis, store: JobStore, job: Job, how: str) -> None:
+    _, token = leased(store, job)
+    assert not wait_for_wakeup(redis, token, 0.01)
+    getattr(store, how)(job.id)
+    (signal,) = redis.keys("bell:*")  # type: ignore[misc]
+    assert 60 < redis.ttl(signal) <= 600  # type: ignore[operator]
+    assert not wait_for_wakeup(redis, "another attempt", 0.01)
+    assert wait_for_wakeup(redis, token, 1)
+    assert not wait_for_wakeup(redis, token, 0.01)  # once
+
+
+@pytest.mark.parametrize("how", ["cancel", "delete"])
+def test_without_a_worker_nothing_is_notified(redis: Redis, store: JobStore, job: Job, how: str) -> None:
+    getattr(store, how)(job.id)
+    assert redis.keys("bell:*") == []
+
+
+@pytest.mark.parametrize("end", ["report", "worker lost", "released"])
+def test_the_latency_of_a_cancel_is_in_milliseconds_since_the_request(
+    redis: Redis, store: JobStore, job: Job, end: str
+) -> None:
+    _, token = leased(store, job)
+    store.cancel(job.id)
+    redis.hset(keys.record_key(job.id), "cancel_requested_at", str(store.now() - 20))
+    if end == "report":
+        store.fail(job.id, token, failure("cancelled"))
+    elif end == "released":
+        store.release(job.id, token)
+    else:
+        expire_lease(redis, job)
+        store.recover(job.id)
+    ended = store.get(job.id)
+    assert ended.state is State.CANCELLED
+    assert ended.cancel_latency_ms == pytest.approx(20_000, abs=5000)
+
+
 def test_cancelling_twice_changes_nothing(store: JobStore, job: Job) -> None:
     leased(store, job)
     assert store.cancel(job.id) == store.cancel(job.id)
@@ -293,6 +425,32 @@ def test_a_deleted_job_leaves_only_pending_webhooks_and_a_planned_deletion_of_fi
     left = {key.decode().split(":")[0] for key in {*redis.keys("*")} - kept}  # type: ignore[misc]
     assert left <= {"delivery", "outbox", "rq", "sweep"}
     assert waiting(redis) == []
+
+
+def test_a_deleted_job_that_runs_is_in_no_list_or_count(redis: Redis, store: JobStore, job: Job) -> None:
+    leased(store, job)
+    store.delete(job.id)
+    kept = {b"jobs:gone:of:default", b"tally"}
+    left = {key.decode().split(":")[0] for key in {*redis.keys("*")} - kept}  # type: ignore[misc]
+    assert left <= {"delivery", "outbox", "rq", "sweep", "bell"}
+    assert (store.running(), store.load(MODEL).running) == (0, 0)
+
+
+def test_the_files_of_a_deleted_job_are_deleted_once_more_after_an_hour(
+    redis: Redis, store: JobStore, make_job: MakeJob
+) -> None:
+    job = store.submit(make_job().evolve(retention_s=DAY_S))
+    end_job(store, job, "complete")
+    before = store.now()
+    store.delete(job.id)
+    assert before + 3600 <= redis.zscore(CleanupQueue.ERASED, job.id) <= store.now() + 3600  # type: ignore[operator]
+    others = (CleanupQueue.LEFTOVERS, CleanupQueue.FILES, CleanupQueue.RECORDS)
+    assert [redis.zcard(queue) for queue in others] == [0, 0, 0]
+
+
+def test_a_deleted_job_is_a_cursor_of_a_list_for_a_day(redis: Redis, store: JobStore, job: Job) -> None:
+    store.delete(job.id)
+    assert DAY_S - 60 < redis.ttl(keys.gone_key("default")) <= DAY_S  # type: ignore[operator]
 
 
 def test_a_heartbeat_and_a_commit_of_a_deleted_job_are_refused(store: JobStore, job: Job) -> None:
@@ -324,9 +482,52 @@ def test_a_released_job_is_next_and_has_used_no_attempt(
 
 def test_a_retried_job_has_used_an_attempt(store: JobStore, job: Job) -> None:
     _, token = leased(store, job)
+    store.report(job.id, token, Phase.DENOISING, 3, 10)
     assert store.retry(job.id, token)
     now = store.get(job.id)
     assert (now.state, now.attempt, now.handover, now.token, now.phase) == (State.QUEUED, 1, 1, None, None)
+    assert (now.worker, now.step) == (None, 0)
+
+
+def return_job(store: JobStore, job: Job, token: str, how: str) -> None:
+    """Ends the attempt with this token without an end of its job."""
+    if how == "lost":
+        expire_lease(store.redis, job)
+        assert store.recover(job.id) is not None
+    else:
+        assert getattr(store, how)(job.id, token)
+
+
+@pytest.mark.parametrize("how", ["release", "retry", "lost"])
+def test_a_late_upload_of_an_earlier_attempt_leaves_the_committed_video(
+    store: JobStore, job: Job, tmp_path: Path, how: str
+) -> None:
+    storage = LocalStorage(tmp_path / "objects", public_url="http://localhost", secret=b"secret")
+    first, first_token = leased(store, job)
+    return_job(store, job, first_token, how)
+    second, second_token = leased(store, job, "w2")
+    early, late = (
+        result_key(job.id, one.attempt, token, "video.mp4")
+        for one, token in ((second, second_token), (first, first_token))
+    )
+    video = tmp_path / "video.mp4"
+    video.write_bytes(b"of the second")
+    storage.put_file(early, video)
+    assert store.complete(job.id, second_token, result_of(second_token).model_copy(update={"video_key": early}))
+    video.write_bytes(b"of the first")
+    storage.put_file(late, video)
+    committed = store.get(job.id).result
+    assert committed is not None
+    assert read_all(storage, committed.video_key) == b"of the second"
+
+
+def test_no_attempt_has_the_token_of_another(store: JobStore, job: Job) -> None:
+    tokens = []
+    for _ in range(4):
+        _, token = leased(store, job)
+        tokens.append(token)
+        assert store.release(job.id, token)
+    assert len(set(tokens)) == 4
 
 
 def test_the_time_of_the_first_start_stays(store: JobStore, job: Job) -> None:
@@ -368,13 +569,14 @@ def test_an_overdue_job_with_a_request_to_cancel_is_cancelled(redis: Redis, stor
     assert store.get(job.id).state is State.CANCELLED
 
 
-def test_a_job_that_loses_every_worker_fails_after_the_last_attempt(redis: Redis, store: JobStore, job: Job) -> None:
-    for _ in range(MAX_ATTEMPTS):
-        leased(store, job)
+def test_a_job_that_loses_three_workers_fails(redis: Redis, store: JobStore, job: Job) -> None:
+    assert MAX_ATTEMPTS == 3
+    for attempt in (1, 2, 3):
+        assert leased(store, job)[0].attempt == attempt
         expire_lease(redis, job)
         store.recover(job.id)
     now = store.get(job.id)
-    assert (now.state, now.attempt, now.failure) == (State.FAILED, MAX_ATTEMPTS, failure("worker_lost"))
+    assert (now.state, now.attempt, now.failure) == (State.FAILED, 3, failure("worker_lost"))
 
 
 def test_recovering_a_deleted_job_does_nothing(store: JobStore) -> None:

@@ -15,16 +15,17 @@ from jobs.model.failure import failure
 from jobs.model.job import Job
 from jobs.model.request import DEFAULT_WEBHOOK_EVENTS
 from jobs.model.states import Phase, State
-from jobs.redis.keys import delivery_key, tries_key
+from jobs.redis.keys import delivery_key, ledger_key, tries_key
 from jobs.webhooks.deliveries import CLAIM_S, WAKEUP_LIST, Deliveries
 from jobs.webhooks.endpoints import Endpoint, EndpointStore, new_endpoint_id, new_secret
-from jobs.webhooks.outbox import LEDGER_TTL_S, add_webhook
+from jobs.webhooks.outbox import add_webhook
 from jobs.webhooks.retry_schedule import SCHEDULE_S
 from jobs.webhooks.signature import signed_headers
 from tests.job_store import JobStore
 
 MakeJob = Callable[..., Job]
 Write = Callable[..., None]
+DAY_S = 86_400
 SECRET = "whsec_" + "A" * 43 + "="
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -200,8 +201,9 @@ def test_concurrent_deliverers_claim_different_deliveries(deliveries: Deliveries
 def test_a_delivery_whose_deliverer_died_is_free_after_a_minute(deliveries: Deliveries, write: Write) -> None:
     write()
     delivery = claimed(deliveries, 100)
-    assert deliveries.claim(100 + CLAIM_S - 0.1) is None
-    assert claimed(deliveries, 100 + CLAIM_S).id == delivery.id
+    assert delivery.claimed_until == 160
+    assert deliveries.claim(159.9) is None
+    assert claimed(deliveries, 160).id == delivery.id
 
 
 def test_a_busy_lane_or_caller_is_skipped(
@@ -278,8 +280,44 @@ def test_an_ended_delivery_is_on_the_ledger_for_a_week(
     [row] = deliveries.of_job(delivery.job_id)
     assert (row.status, row.tries) == (status, 1)
     for key in (delivery_key(row.id), tries_key(row.id)):
-        assert 0 < int(redis.ttl(key)) <= LEDGER_TTL_S  # type: ignore[arg-type]
+        assert 7 * DAY_S - 60 < int(redis.ttl(key)) <= 7 * DAY_S  # type: ignore[arg-type]
     assert deliveries.claim(1e10) is None
+
+
+def test_the_list_of_a_job_is_kept_for_two_weeks_from_its_latest_delivery(
+    redis: Redis, deliveries: Deliveries, write: Write, job: Job
+) -> None:
+    def ttl_s() -> int:
+        return int(redis.ttl(ledger_key(job.id)))  # type: ignore[arg-type]
+
+    for renew in (
+        write,
+        lambda: write("video.failed", now=101),
+        lambda: deliveries.redeliver(deliveries.of_job(job.id)[0], 200),
+    ):
+        renew()
+        assert 14 * DAY_S - 60 < ttl_s() <= 14 * DAY_S
+        redis.expire(ledger_key(job.id), 1000)
+
+
+def test_a_receiver_that_is_gone_is_remembered_as_long_as_the_list_of_its_job(
+    redis: Redis, deliveries: Deliveries, write: Write, job: Job
+) -> None:
+    write()
+    deliveries.mark_gone(job.id)
+    assert (deliveries.is_gone(job.id), deliveries.is_gone("another")) == (True, False)
+    (mark,) = redis.keys("*gone*")  # type: ignore[misc]
+    assert 14 * DAY_S - 60 < int(redis.ttl(mark)) <= 14 * DAY_S  # type: ignore[arg-type]
+    deliveries.redeliver(deliveries.of_job(job.id)[0], 200)
+    assert not deliveries.is_gone(job.id)
+
+
+def test_the_last_hundred_tries_are_kept(deliveries: Deliveries, write: Write) -> None:
+    write()
+    delivery = claimed(deliveries, 100)
+    for number in range(105):
+        deliveries.retry(delivery, failed_try(str(number)), 100)
+    assert [one.answer for one in deliveries.tries([delivery])[0]] == [str(number) for number in range(5, 105)]
 
 
 def test_a_pending_delivery_does_not_expire(redis: Redis, deliveries: Deliveries, write: Write) -> None:
@@ -307,7 +345,7 @@ def test_progress_is_tried_once_and_not_kept(
 ) -> None:
     write("video.progress", job=make_job(webhook={"url": "https://hooks.example/", "events": ["video.progress"]}))
     delivery = claimed(deliveries, 100)
-    assert 0 < int(redis.ttl(delivery_key(delivery.id))) <= 60  # type: ignore[arg-type]
+    assert 50 < int(redis.ttl(delivery_key(delivery.id))) <= 60  # type: ignore[arg-type]
     assert deliveries.retry(delivery, failed_try(), 100) == "dropped"
     assert (deliveries.claim(1e10), deliveries.of_job(delivery.job_id)) == (None, [])
 

@@ -91,6 +91,16 @@ def test_a_revoked_key_is_refused_by_all_front_ends_and_its_owner_keeps_the_vide
         assert httpx.get(f"{url}/v1/videos/{video_id}", headers=bearer(fresh)).status_code == 200
 
 
+def test_a_second_revocation_changes_nothing(key_store: ApiKeyStore) -> None:
+    (first, secret), (_, other) = (key_store.create(name, "studio", Limits()) for name in "ab")
+    revoked = key_store.revoke(first.id)
+    assert revoked.revoked_at == pytest.approx(time.time(), abs=60)
+    time.sleep(0.01)
+    assert key_store.revoke(first.id) == revoked
+    assert key_store.find(key_digest(secret)) is None
+    assert key_store.find(key_digest(other)) is not None
+
+
 def test_the_command_line_creates_lists_and_revokes_a_key(redis_url: str, key_store: ApiKeyStore, owner_of) -> None:
     def keys(*arguments: str) -> str:
         result = CliRunner().invoke(easyanimate, ["keys", *arguments], env={"EASYANIMATE_REDIS_URL": redis_url})

@@ -1,6 +1,7 @@
 """The MP4 is served whole or in ranges, through the API with a key or through a signed link without one."""
 
 import hashlib
+import time
 from collections.abc import Callable
 
 import httpx
@@ -56,6 +57,15 @@ def test_one_range(
     assert answer.headers["content-length"] == str(len(part))
 
 
+def test_the_last_byte_is_the_last_range(api: httpx.Client, completed: tuple[str, bytes], url: str) -> None:
+    size = len(completed[1])
+    last = api.get(url, headers={"Range": f"bytes={size - 1}-"})
+    assert (last.status_code, last.content) == (206, completed[1][-1:])
+    assert last.headers["content-range"] == f"bytes {size - 1}-{size - 1}/{size}"
+    behind = api.get(url, headers={"Range": f"bytes={size}-"})
+    assert (behind.status_code, behind.headers["content-range"]) == (416, f"bytes */{size}")
+
+
 @pytest.mark.parametrize("range_header", ["bytes=20000-", "bytes=-0", "bytes=999999999999999999-"])
 def test_a_range_after_the_end_is_a_416_with_the_size(
     api: httpx.Client, completed: tuple[str, bytes], url: str, code_of: Code, range_header: str
@@ -81,8 +91,11 @@ def test_a_download_resumes_only_if_the_file_is_still_the_same(api: httpx.Client
 
 def test_a_matching_etag_gets_a_304(api: httpx.Client, url: str) -> None:
     tag = api.get(url).headers["etag"]
-    answer = api.get(url, headers={"If-None-Match": f'"other", {tag}'})
-    assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", tag)
+    for tags in (tag, f'"other", {tag}', f"W/{tag}", "*"):
+        answer = api.get(url, headers={"If-None-Match": tags})
+        assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", tag)
+    for tags in ('"other"', f'W/"other", "{tag}"', tag.strip('"'), ""):
+        assert api.get(url, headers={"If-None-Match": tags}).status_code == 200
 
 
 def test_head_has_the_size_without_the_bytes(api: httpx.Client, completed: tuple[str, bytes], url: str) -> None:
@@ -159,6 +172,9 @@ def test_an_expired_link_is_a_403(api: httpx.Client, settings, completed: tuple[
     secret = settings.secret_for("signing").encode()
     key = api.get(f"/v1/videos/{completed[0]}").json()["url"].partition("/files/")[2].partition("?")[0]
     assert api.get(sign_path(secret, key, 2**40, "a.mp4")).status_code == 200
+    assert api.get(sign_path(secret, key, int(time.time()) + 60, "a.mp4")).status_code == 200
+    assert code_of(api.get(sign_path(secret, key, int(time.time()), "a.mp4"))) == "forbidden"
+    assert code_of(api.get(sign_path(b"another secret", key, 2**40, "a.mp4"))) == "forbidden"
     assert code_of(api.get(sign_path(secret, key, 1_000_000, "a.mp4"))) == "forbidden"
 
 

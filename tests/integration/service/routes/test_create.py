@@ -43,7 +43,13 @@ def test_defaults_come_from_the_card_and_the_seed_is_returned(api: httpx.Client)
     video = api.post("/v1/videos", json={"prompt": "a red fox"}).json()
     assert (video["size"], video["num_frames"], video["fps"], video["seconds"]) == ("128x128", 16, 24, "0.6667")
     assert (video["num_inference_steps"], video["guidance_scale"], video["scheduler"]) == (10, 4.0, "euler")
-    assert 0 <= video["seed"] < 2**63
+
+
+def test_a_request_without_a_seed_gets_one_of_2_to_the_32_at_random(api: httpx.Client) -> None:
+    body = {"prompt": "a red fox", "num_frames": 8, "size": "64x64"}
+    seeds = [api.post("/v1/videos", json=body).json()["seed"] for _ in range(32)]
+    assert len(set(seeds)) == 32
+    assert 0 <= min(seeds) < 2**31 <= max(seeds) < 2**32  # the halves: a chance of 2**-31 to fail
 
 
 def test_prefer_respond_async_is_answered_202(api: httpx.Client) -> None:

@@ -91,6 +91,17 @@ def test_a_queue_with_a_too_long_wait_is_full(
         assert queue_of(api)["accepts"] is False
 
 
+@pytest.mark.usefixtures("announced")
+def test_the_last_video_of_a_batch_must_start_in_time(
+    settings: ServiceSettings, start_api: Callable[[ServiceSettings], str], finish: Callable[[str], bytes]
+) -> None:
+    url = start_api(settings.model_copy(update={"max_wait_s": 4.0}))
+    with httpx.Client(base_url=url, timeout=30) as api:
+        finish(create(api))
+        assert api.post("/v1/videos", json=REQUEST | {"n": 4}).status_code == 429  # the last starts in 4.5 seconds
+        assert api.post("/v1/videos", json=REQUEST | {"n": 3}).status_code == 200
+
+
 def test_a_video_without_a_worker_has_a_reason_until_one_is_announced(
     api: httpx.Client, redis: Redis, announced: ModelCard
 ) -> None:

@@ -103,6 +103,20 @@ def test_openai_rotates_and_tests(client: openai.OpenAI, receiver: str) -> None:
         Webhook(rotated.signing_secret).verify(body, headers)
 
 
+def test_an_old_secret_signs_for_a_day_after_the_rotation(
+    client: openai.OpenAI, receiver: str, store: JobStore
+) -> None:
+    created = client.webhooks.create(url=f"{receiver}/200", name="mine", event_types=EVENTS)  # type: ignore[arg-type]
+    before = store.now()
+    rotated = client.webhooks.rotate_secret(created.id, keep_old_secret_active_for_24_hours=True)
+    endpoint = EndpointStore(store.redis).find(created.id)
+    assert endpoint is not None
+    both = (rotated.signing_secret, created.signing_secret)
+    assert [endpoint.secrets_at(before + wait_s) for wait_s in (0, 86_399)] == [both, both]
+    assert endpoint.secrets_at(endpoint.old_secret_until) == (rotated.signing_secret,)
+    assert endpoint.old_secret_until <= store.now() + 86_400
+
+
 def test_the_test_of_an_unreachable_receiver_fails_with_the_reason(
     api: httpx.Client, code_of: Code, free_port: Callable[[], int]
 ) -> None:

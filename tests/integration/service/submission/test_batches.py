@@ -46,6 +46,9 @@ def test_a_batch_that_does_not_fit_is_refused_whole(
     answer = httpx.post(f"{url}/v1/videos", json=BODY)
     assert (answer.status_code, answer.json()["error"]["code"]) == (429, "queue_full")
     assert store.queue_depth("easyanimate-v3-tiny") == 0
+    assert httpx.post(f"{url}/v1/videos", json={**BODY, "n": 2}).status_code == 200
+    assert httpx.post(f"{url}/v1/videos", json={**BODY, "n": 1}).status_code == 429
+    assert store.queue_depth("easyanimate-v3-tiny") == 2
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,13 @@ def test_a_job_of_higher_priority_is_before_earlier_jobs(api: httpx.Client) -> N
     assert places == {"high": 0, "normal": 1, "low": 2}
 
 
+def test_a_deadline_is_at_most_thirty_days_ahead(api: httpx.Client) -> None:
+    assert api.post("/v1/videos", json=BODY, headers={"Cancel-After": "720h"}).status_code == 200
+    month_s = 30 * 86_400
+    answers = [api.post("/v1/videos", json=BODY | {"deadline": time.time() + month_s + off_s}) for off_s in (-60, 60)]
+    assert [answer.status_code for answer in answers] == [200, 400]
+
+
 @pytest.mark.parametrize(
     ("after", "seconds"), [("90", 90), ("90s", 90), ("10m", 600), ("1h 30m", 5400), ("1H30M5S", 5405)]
 )
@@ -67,6 +74,8 @@ def test_a_remix_has_a_priority_and_a_deadline_of_its_own(
         ({}, {"Cancel-After": "1.5h"}, "Cancel-After"),
         ({}, {"Cancel-After": "31 days"}, "Cancel-After"),
         ({}, {"Cancel-After": "999999h"}, "Cancel-After"),
+        ({}, {"Cancel-After": "721h"}, "Cancel-After"),
+        ({}, {"Cancel-After": "2592001"}, "Cancel-After"),
     ],
 )
 def test_a_wrong_priority_or_deadline_is_refused_by_name(

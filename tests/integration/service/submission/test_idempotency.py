@@ -87,6 +87,20 @@ def test_a_malformed_key_is_refused(api: httpx.Client, code_of: Code, key: str) 
     assert (answer.status_code, code_of(answer)) == (400, "invalid_request")
 
 
+def test_a_key_of_255_characters_is_accepted(api: httpx.Client) -> None:
+    for _ in range(2):
+        assert api.post("/v1/videos", json=BODY, headers={"Idempotency-Key": "~" * 255}).status_code == 200
+    assert api.post("/v1/videos", json=BODY, headers={"Idempotency-Key": "~" * 254}).status_code == 200
+    assert len(ids(api)) == 2
+
+
+@pytest.mark.parametrize("count", ["", "0"])
+def test_a_first_try_of_openais_client_is_no_repetition(api: httpx.Client, count: str) -> None:
+    for _ in range(2):
+        assert api.post("/v1/videos", json=BODY, headers={"x-stainless-retry-count": count}).status_code == 200
+    assert len(ids(api)) == 2
+
+
 def test_each_caller_has_keys_of_its_own(
     settings: ServiceSettings, announced: object, start_api: Callable[[ServiceSettings], str]
 ) -> None:

@@ -93,6 +93,13 @@ def test_only_queued_and_running_are_not_final(state: State) -> None:
     assert state.is_final == (state not in (State.QUEUED, State.RUNNING))
 
 
+@pytest.mark.parametrize(("ends_at", "is_over"), [(None, False), (99.9, True), (100.0, True), (100.1, False)])
+def test_a_deadline_and_an_expiry_are_over_from_their_second_on(ends_at: float | None, is_over: bool) -> None:
+    job = Job.model_construct(deadline=ends_at, expires_at=ends_at)
+    assert (job.is_late(100.0), job.has_expired(100.0)) == (is_over, is_over)
+    assert job.evolve(files_gone=True).has_expired(100.0)
+
+
 def test_a_webhook_secret_is_not_in_a_repr() -> None:
     target = WebhookTarget(url="https://example.com", secret=SecretStr("whsec_hush"))
     assert "hush" not in f"{target!r} {target}"
