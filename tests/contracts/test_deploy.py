@@ -62,7 +62,7 @@ def composed(profile: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("profile", ["gpu", "cpu"])
-def test_compose_accepts_the_file_with_the_example_settings_and_secrets(profile: str) -> None:
+def test_compose_accepts_the_file_with_the_example_settings(profile: str) -> None:
     done = compose("config", "-q", COMPOSE_PROFILES=profile, **SECRETS)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -45,13 +45,50 @@ def test_each_feature_of_the_page_names_a_test() -> None:
     assert all("::" in row["proved by"] for row in features)
 
 
-@pytest.mark.parametrize("test", named("proved by"))
-def test_each_named_test_exists(test: str) -> None:
+def collected_tests(source: str) -> dict[str, str]:
+    """The tests that pytest collects from a file, by name, each with the marks that apply to it, as text."""
+    body = ast.parse(source).body
+    assigned = [node for node in body if isinstance(node, ast.Assign)]
+    of_file = [ast.unparse(node.value) for node in assigned if ast.unparse(node.targets[0]) == "pytestmark"]
+    tests = [n for n in body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and n.name.startswith("test_")]
+    return {test.name: " ".join([*of_file, *map(ast.unparse, test.decorator_list)]) for test in tests}
+
+
+def marks_of(test: str) -> str:
+    """The marks of a test that the page names. Fails if pytest does not collect it."""
     path, _, name = test.partition("::")
-    tree = ast.parse((ROOT / "tests" / path).read_text())
-    functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
-    assert name.startswith("test_")
-    assert name in functions
+    assert Path(path).name.startswith("test_")
+    tests = collected_tests((ROOT / "tests" / path).read_text())
+    assert name in tests
+    return tests[name]
+
+
+@pytest.mark.parametrize("test", named("proved by"))
+def test_each_named_test_is_collected_and_runs(test: str) -> None:
+    marks = marks_of(test)
+    assert "mark.gpu" in marks or not re.search("skip|xfail", marks)
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row["feature"][:40])
+def test_a_feature_is_proved_without_a_gpu_unless_the_page_says_otherwise(row: dict[str, str]) -> None:
+    tests = re.findall(r"`([^`]+)`", row["proved by"])
+    on_gpu = [test for test in tests if "mark.gpu" in marks_of(test)]
+    assert not on_gpu or "GPU" in row["feature"], on_gpu
+    assert len(on_gpu) < len(tests) or not tests, "no test of this feature runs without a GPU"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("def test_a(): ...", {"test_a": ""}),
+        ("@pytest.mark.skip\ndef test_a(): ...", {"test_a": "pytest.mark.skip"}),
+        ("pytestmark = [pytest.mark.gpu]\nasync def test_a(): ...", {"test_a": "[pytest.mark.gpu]"}),
+        ("def make():\n    def test_a(): ...", {}),
+        ("def check_a(): ...", {}),
+    ],
+)
+def test_only_collected_tests_count_as_a_proof(source: str, expected: dict[str, str]) -> None:
+    assert collected_tests(source) == expected
 
 
 def command(path: list[str]) -> Any:
