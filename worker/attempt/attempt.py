@@ -64,6 +64,7 @@ class AttemptRun:
         self.settings, self.drain = context.settings, context.drain
         self.store, self.storage = context.store, context.storage
         self.folder, self.result_path = folder, folder / job.request.result_name
+        self.result_key = result_key(job.id, job.attempt, self.token, self.result_path.name)
         self.heartbeat = Heartbeat(context.store, job, context.settings.beat_s)
         self.stop_signals = StopSignals(self.heartbeat, context.drain)
         self.checkpoints = CheckpointStore(job, context.storage, context.settings, self.heartbeat.is_lost.is_set)
@@ -115,7 +116,7 @@ class AttemptRun:
         started = time.monotonic()
         self.stop_signals.has_video = True
         self.heartbeat.report(replace(self.session.progress, phase=Phase.UPLOADING))
-        key = result_key(self.job.id, self.job.attempt, self.token, self.result_path.name)
+        key = self.result_key
         segments = [segment_name(number) for number in range(len(done.segment_frames))]
         for name in (*SMALL_FILES, *(name for name in segments if name not in self.partial_results.stored)):
             if (path := self.result_path.with_name(name)).exists():
@@ -128,7 +129,6 @@ class AttemptRun:
         crash_point("worker.uploaded")
         self.heartbeat.close()
         if not retry_until_drained(lambda: self.store.complete(self.job.id, self.token, result), self.drain):
-            self._discard(key)
             raise LeaseLost
         metrics.ATTEMPTS.labels("completed").inc()
         for phase, seconds in phases.items():
@@ -162,6 +162,8 @@ class AttemptRun:
         self.outcome = outcome
         if isinstance(outcome, Drained | EngineLost) and not self.checkpoints.flush(CHECKPOINT_FLUSH_S):
             log.warning("checkpoint.not_stored", job_id=self.job.id)
+        if isinstance(outcome, LeaseLost) and self.stop_signals.has_video:
+            self._discard_result()
         event = retry_until_drained(lambda: outcome.apply(self.store, self.job), self.drain)
         reason = str(outcome) or type(outcome).__name__
         metrics.ATTEMPTS.labels(event.removeprefix("job.")).inc()
@@ -188,11 +190,11 @@ class AttemptRun:
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, MAX_STORAGE_PAUSE_S)
 
-    def _discard(self, key: str) -> None:
+    def _discard_result(self) -> None:
         try:
-            self.storage.delete_prefix(key.rpartition("/")[0] + "/")
+            self.storage.delete_prefix(sibling_key(self.result_key, ""))
         except StorageUnavailable:
-            log.warning("video.not_deleted", job_id=self.job.id, key=key)
+            log.warning("video.not_deleted", job_id=self.job.id, key=self.result_key)
 
 
 def _result(key: str, done: Done, phases: dict[str, float]) -> Result:

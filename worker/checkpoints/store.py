@@ -173,6 +173,8 @@ class CheckpointStore:
                 return False
             self.storage.put_file(prefix + name, link)
             self._stored.add(name)
+        if self.is_lost():
+            return False
         self.storage.put_bytes(f"{prefix}{self.job.handover}/{NAME}", checkpoint.model_dump_json().encode())
         crash_point("checkpoint.stored")
         seconds = round(time.monotonic() - started, 3)

@@ -40,8 +40,7 @@ def run_keeper(settings: KeeperSettings, signals: "SimpleQueue[int]") -> None:
     retention = partial(RetentionSweeper(store, storage, settings).sweep, stopped)
     every_s = settings.retention_sweep_s
     tasks = [
-        # After an outage of Redis, workers have the time of a lease to renew theirs before their jobs count as lost.
-        PeriodicTask("recovery", RecoverySweeper(store, settings).sweep, settings.sweep_s, settings.lease_s),
+        PeriodicTask("recovery", RecoverySweeper(store, settings).sweep, settings.sweep_s),
         PeriodicTask("retention", retention, every_s),
         PeriodicTask("uploads", UploadSweeper(store, storage).sweep, every_s),
         PeriodicTask("orphans", OrphanSweeper(store, storage, settings).sweep_when_due, every_s),

@@ -1,5 +1,7 @@
 """Queues the jobs of lost workers again and expires jobs past their deadline."""
 
+import time
+
 import structlog
 
 from jobs.queue.registry import Registry
@@ -14,16 +16,24 @@ log = structlog.get_logger()
 
 
 class RecoverySweeper:
-    """Recovers jobs whose lease has expired, expires late jobs and repairs tickets."""
+    """Recovers jobs whose lease has expired, expires late jobs and repairs tickets.
+
+    Leases may expire because Redis does not answer. After such an outage, and at its start, the keeper therefore waits
+    for the time of a lease, in which workers renew theirs.
+    """
 
     def __init__(self, store: JobTable, settings: KeeperSettings) -> None:
         self.jobs = KeeperJobs(store)
         self.registry = Registry(store.redis)
         self.unserved = UnservedModels(self.registry, settings.unserved_after_s)
+        self.max_gap_s = settings.sweep_s + store.lease_s / 3  # between two sweeps without an outage
+        self._answered_at = float("-inf")
+        self._recovers_at = 0.0
 
     def sweep(self) -> None:
         """Checks all leases, deadlines and models once."""
-        for job_id in self.jobs.overdue():
+        overdue = self.jobs.overdue()
+        for job_id in overdue if self._has_waited() else ():
             crash_point("keeper.found")
             job = self.jobs.recover(job_id)
             crash_point("keeper.recovered")
@@ -35,3 +45,11 @@ class RecoverySweeper:
         for card in self.registry.cards():
             self.jobs.reconcile_tickets(card.name)
             self.unserved.check(card.name)
+
+    def _has_waited(self) -> bool:
+        """Whether Redis, which has just answered, has done so for the time of a lease."""
+        now = time.monotonic()
+        if now - self._answered_at > self.max_gap_s:
+            self._recovers_at = now + self.jobs.table.lease_s
+        self._answered_at = now
+        return now >= self._recovers_at

@@ -3,11 +3,11 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
+from threading import Event
 from typing import Any
 
 import pytest
@@ -165,24 +165,23 @@ def _free_port() -> int:
 
 @pytest.fixture
 def meanwhile() -> Iterator[Callable[[Callable[[], bool], Callable[[], object]], None]]:
-    """Runs a function in another thread as soon as a condition holds."""
-    threads: list[Thread] = []
+    """Runs a function in another thread as soon as a condition holds; the test fails if it did not hold before its end.
 
-    def meanwhile(when: Callable[[], bool], do: Callable[[], object]) -> None:
-        def run() -> None:
-            deadline = time.monotonic() + 60
-            while not when():
-                if time.monotonic() > deadline:
-                    return
-                time.sleep(0.02)
-            do()
+    The test also fails with what the condition or the function raises.
+    """
+    is_over = Event()
 
-        threads.append(Thread(target=run))
-        threads[-1].start()
+    def run(when: Callable[[], bool], do: Callable[[], object]) -> None:
+        while not when():
+            assert not is_over.wait(0.02), "the condition did not hold before the end of the test"
+        do()
 
-    yield meanwhile
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor() as pool:
+        results: list[Future[None]] = []
+        yield lambda when, do: results.append(pool.submit(run, when, do))
+        is_over.set()
+        for result in results:
+            result.result()
 
 
 @pytest.fixture

@@ -2,11 +2,13 @@
 
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pydantic import ValidationError
 
-from worker.drain import Drain
+from jobs.errors import QueueUnavailable
+from worker.drain import Drain, retry_until_drained
 from worker.models.host_memory import host_memory_bytes
 from worker.settings import KeeperSettings, WorkerSettings
 from worker.supervisor.spool import Spool
@@ -46,8 +48,38 @@ def test_the_first_signal_begins_the_grace_period_and_the_second_ends_it() -> No
     drain = Drain(60.0)
     drain.begin()
     assert (drain.has_begun, drain.is_over) == (True, False)
+    assert 0 < drain.remaining_s <= 60
     drain.begin()
     assert drain.is_over
+
+
+def test_the_grace_period_ends_after_its_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    drain, clock = Drain(60.0), SimpleNamespace(monotonic=lambda: 1000.0)
+    monkeypatch.setattr("worker.drain.time", clock)
+    drain.begin()
+    clock.monotonic = lambda: 1059.0
+    assert (drain.remaining_s, drain.is_over) == (1.0, False)
+    clock.monotonic = lambda: 1060.0
+    assert (drain.remaining_s, drain.is_over) == (0.0, True)
+
+
+def test_a_call_is_repeated_while_redis_is_away_until_the_grace_period_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.drain.PAUSE_S", 0.0)
+    drain, calls = Drain(60.0), list[int]()
+
+    def call() -> str:
+        calls.append(1)
+        if len(calls) < 3:
+            raise QueueUnavailable
+        return "a reply"
+
+    drain.begin()
+    assert (retry_until_drained(call, drain), len(calls)) == ("a reply", 3)
+    calls.clear()
+    drain.begin()
+    with pytest.raises(QueueUnavailable):
+        retry_until_drained(call, drain)
+    assert len(calls) == 1
 
 
 def test_the_spool_is_in_the_data_folder_by_default(tmp_path: Path) -> None:

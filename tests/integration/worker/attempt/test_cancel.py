@@ -1,5 +1,6 @@
 """A cancel reaches a running worker at once, not with its next heartbeat."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,7 @@ def test_a_cancel_does_not_wait_for_the_next_heartbeat(
     ended = store.get(job.id)
     assert (ended.state, ended.step) == (State.CANCELLED, 0)
     assert ended.cancel_latency_ms is not None
-    assert 0 < ended.cancel_latency_ms < 8000
+    assert 0 < ended.cancel_latency_ms < 4000
 
 
 def test_a_deleted_job_stops_its_worker_at_once(
@@ -33,8 +34,15 @@ def test_a_deleted_job_stops_its_worker_at_once(
     job = submit("slow")
     worker.context.engine.start()
     pid = worker.context.engine.pid
-    meanwhile(lambda: store.get(job.id).phase is Phase.DENOISING, lambda: store.delete(job.id))
+    deleted_at: list[float] = []
+
+    def delete() -> None:
+        deleted_at.append(time.monotonic())
+        store.delete(job.id)
+
+    meanwhile(lambda: store.get(job.id).phase is Phase.DENOISING, delete)
     worker.run_one()
+    assert time.monotonic() - deleted_at[0] < 4  # the next report of the engine comes after eight seconds
     assert worker.context.engine.pid == pid
 
 

@@ -7,23 +7,30 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
+from structlog.testing import capture_logs
 
 from jobs.errors import JobNotFound, StorageUnavailable
 from jobs.model.job import Job
+from jobs.model.request import VideoRequest
 from jobs.model.result_files import IMAGES, sibling_key
 from jobs.model.states import Phase, State
 from jobs.queue.tickets import TICKET, new_entry, queue_name, tickets_key
 from jobs.storage.interface import Storage
-from jobs.storage.paths import input_key
+from jobs.storage.local import LocalStorage
+from jobs.storage.paths import attempts_prefix, input_key
+from jobs.store.attempt_log import Outcome
 from tests.job_store import JobStore
 from worker.attempt.attempt import WorkerContext
 from worker.attempt.outcomes import Drained
+from worker.settings import WorkerSettings
 
 Submit = Callable[..., Job]
 Meanwhile = Callable[[Callable[[], bool], Callable[[], object]], None]
@@ -103,7 +110,6 @@ def test_a_finished_job_leaves_no_ticket_and_no_file_in_the_spool(worker: Any, s
     ("prompt", "code"),
     [
         ("raise", "internal_error"),
-        ("memory", "gpu_out_of_memory"),
         ("nan", "invalid_output"),
         ("disk", "internal_error"),
     ],
@@ -310,22 +316,93 @@ def test_a_job_fails_when_the_storage_stays_away(
     assert why.code == "storage_unavailable"
 
 
-def test_the_video_of_an_attempt_that_lost_its_lease_is_deleted(
-    worker: Any, submit: Submit, store: JobStore, storage: Storage
+class LosingStorage(LocalStorage):
+    """Calls `lose` while it stores the object of a result that has this name; records all names of results."""
+
+    def __init__(self, folder: Path, name: str, lose: Callable[[], object]) -> None:
+        super().__init__(folder, public_url="", secret=b"s")
+        self.name, self.lose = name, lose
+        self.written: list[str] = []
+
+    def put_file(self, key: str, path: Path) -> None:
+        super().put_file(key, path)
+        self._record(key)
+
+    def put_bytes(self, key: str, content: bytes) -> None:
+        super().put_bytes(key, content)
+        self._record(key)
+
+    def _record(self, key: str) -> None:
+        if key.startswith("videos/"):
+            self.written.append(key.rpartition("/")[2])
+            if self.written[-1] == self.name:
+                self.lose()
+
+
+RESULTS = ["manifest.json", *IMAGES, "video.mp4", "job.json"]  # in the order in which they are stored
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "video.mp4", "job.json"])
+def test_no_object_of_an_attempt_that_lost_its_lease_during_the_upload_stays(
+    worker: Any, submit: Submit, store: JobStore, settings: WorkerSettings, name: str
 ) -> None:
     job = submit("a red ball")
 
-    class Slow(UnreliableStorage):
-        def put_file(self, *arguments: Any) -> None:
-            running = store.get(job.id)
-            assert running.token is not None
-            store.retry(job.id, running.token)  # as the keeper does
-            self.storage.put_file(*arguments)
+    def lose() -> None:
+        assert store.retry(job.id, store.get(job.id).token or "")  # as the keeper does
 
-    worker.use(storage=Slow(storage, 0))
+    storage = LosingStorage(settings.data_dir / "objects", name, lose)
+    worker.use(storage=storage)
     worker.run_one()
-    assert store.get(job.id).state is State.QUEUED
-    assert not list((worker.context.settings.data_dir / "objects" / "videos").rglob("*.mp4"))
+    assert storage.written[: RESULTS.index(name) + 1] == RESULTS[: RESULTS.index(name) + 1]
+    assert "job.json" in storage.written or name != "job.json"
+    assert list(storage.list(attempts_prefix(job.id))) == []
+    lost = store.get(job.id)
+    assert (lost.state, lost.attempt, [attempt.outcome for attempt in store.attempts(job.id)]) == (
+        State.QUEUED,
+        1,
+        [Outcome.RETRIED],
+    )
+
+
+def test_no_object_of_a_job_that_was_deleted_during_the_upload_stays(
+    worker: Any, submit: Submit, store: JobStore, settings: WorkerSettings
+) -> None:
+    job = submit("a red ball")
+    storage = LosingStorage(settings.data_dir / "objects", "job.json", lambda: store.delete(job.id))
+    worker.use(storage=storage)
+    worker.run_one()
+    assert storage.written == RESULTS
+    assert list(storage.list(attempts_prefix(job.id))) == []
+
+
+def test_the_engine_receives_the_request_without_its_webhook(
+    worker: Any, submit: Submit, store: JobStore, storage: Storage
+) -> None:
+    webhook = {"url": "https://example.com/hook", "events": ["video.completed"], "secret": "whsec_" + "c2VjcmV0" * 5}
+    job = submit("a red ball", webhook=webhook)
+    assert job.request.webhook is not None
+    worker.run_one()
+    result = store.get(job.id).result
+    assert result is not None
+    received = VideoRequest.model_validate_json(bytes_of(storage, sibling_key(result.video_key, "manifest.json")))
+    assert received == job.request.model_copy(update={"webhook": None})
+
+
+@pytest.mark.parametrize(("profile", "smaller"), [("normal", ["low"]), ("low", ["lowest"]), ("lowest", [])])
+def test_out_of_memory_is_retried_once_in_the_next_smaller_profile(
+    worker: Any, submit: Submit, store: JobStore, profile: Any, smaller: list[str]
+) -> None:
+    engine = worker.context.engine
+    engine.load = replace(engine.load, memory=profile)
+    job = submit("memory")
+    with capture_logs() as lines:
+        worker.run_one()
+    failed = store.get(job.id)
+    assert failed.failure is not None
+    assert (failed.state, failed.attempt, failed.failure.code) == (State.FAILED, 1, "gpu_out_of_memory")
+    assert [line["memory"] for line in lines if line["event"] == "engine.saves_memory"] == smaller
+    assert engine.memory == profile
 
 
 def test_a_model_that_can_no_longer_be_loaded_fails_the_job_and_ends_the_worker(

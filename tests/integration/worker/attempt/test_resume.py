@@ -1,20 +1,27 @@
 """A job resumes from the checkpoint of another attempt: on the same host from the spool, elsewhere from storage."""
 
+import shutil
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
+from easyanimate.files.manifest import file_sha256
 from jobs.errors import StorageUnavailable
 from jobs.model.job import Job
-from jobs.model.states import Phase, State
+from jobs.model.states import State
 from jobs.storage.interface import Storage
+from jobs.storage.local import LocalStorage
 from jobs.storage.paths import checkpoint_prefix
 from jobs.store.attempt_log import Outcome
 from tests.job_store import JobStore
 from worker.attempt.attempt import WorkerContext
-from worker.checkpoints.store import sweep_checkpoints
+from worker.checkpoints.format import Checkpoint, NamedFile, read_checkpoint
+from worker.checkpoints.store import CheckpointStore, sweep_checkpoints
 from worker.drain import Drain
 from worker.settings import WorkerSettings
 
@@ -127,20 +134,133 @@ def test_checkpoints_of_a_long_run_are_stored_during_it_and_only_the_newest_stay
     assert listings[-1] == ["0/checkpoint.json", "0/state-3.safetensors"]
 
 
-def test_a_worker_that_lost_its_lease_stores_no_checkpoint(
-    worker: Any, submit: Submit, store: JobStore, storage: Storage, context: WorkerContext, meanwhile: Meanwhile
+class HeldStorage(LocalStorage):
+    """Holds the first upload of a checkpoint's file from `reached` until `released`."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        super().__init__(settings.data_dir / "objects", public_url="", secret=b"s")
+        self.reached, self.released = Event(), Event()
+
+    def put_file(self, key: str, path: Path) -> None:
+        super().put_file(key, path)
+        if key.startswith("checkpoints/"):
+            self.reached.set()
+            assert self.released.wait(60)
+
+
+def end_of_uploads() -> None:
+    """Waits for the threads that store checkpoints."""
+    for thread in threading.enumerate():
+        if thread.name == "checkpoints":
+            thread.join(60)
+            assert not thread.is_alive()
+
+
+def test_a_worker_that_lost_its_lease_ends_the_attempt_and_stores_nothing_more_of_the_checkpoint(
+    worker: Any, submit: Submit, store: JobStore, context: WorkerContext, meanwhile: Meanwhile
 ) -> None:
-    worker.use(settings=context.settings.model_copy(update={"checkpoint_store_every_s": 1.0}))
+    storage = HeldStorage(context.settings)
+    worker.use(storage=storage, settings=context.settings.model_copy(update={"checkpoint_store_every_s": 0.0}))
     job = submit("steady")
-
-    def lose() -> None:
-        token = store.get(job.id).token
-        assert token is not None
-        store.retry(job.id, token)  # as the keeper does
-
-    meanwhile(lambda: store.get(job.id).phase is Phase.DENOISING, lose)
+    meanwhile(storage.reached.is_set, lambda: store.retry(job.id, store.get(job.id).token or ""))  # as the keeper does
     worker.run_one()
+    assert stored(storage, job) == ["0/state-1.safetensors"]
+    storage.released.set()
+    end_of_uploads()
+    assert stored(storage, job) == ["0/state-1.safetensors"]
+    assert [attempt.outcome for attempt in store.attempts(job.id)] == [Outcome.RETRIED]
+    assert store.get(job.id).state is State.QUEUED
+
+
+def write_checkpoint(checkpoints: CheckpointStore, step: int, windows: int = 0) -> None:
+    """Writes a checkpoint to the spool as the engine does."""
+    folder = checkpoints.folder
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def named(name: str) -> NamedFile:
+        (folder / name).write_text(name)
+        return NamedFile(name=f"{folder.name}/{name}", sha256=file_sha256(folder / name))
+
+    names = tuple(named(f"window-{number}.mkv") for number in range(windows))
+    Checkpoint(fingerprint="", step=step, windows=names, state=named(f"state-{step}.safetensors")).write(folder)
+    checkpoints.notify_written()
+
+
+@pytest.mark.parametrize("uploads", [0, 1, 2])
+def test_a_lost_lease_stops_the_upload_of_a_checkpoint_before_its_next_object(
+    submit: Submit, settings: WorkerSettings, uploads: int
+) -> None:
+    job, storage = submit("a red ball"), LocalStorage(settings.data_dir / "objects", public_url="", secret=b"s")
+    checkpoints = CheckpointStore(job, storage, settings, lambda: len(stored(storage, job)) >= uploads)
+    write_checkpoint(checkpoints, step=3, windows=1)
+    assert not checkpoints.flush(1.0)
+    checkpoints.close()
+    end_of_uploads()
+    assert stored(storage, job) == ["0/state-3.safetensors", "0/window-0.mkv"][2 - uploads :]
+
+
+def test_a_flush_stores_the_newest_checkpoint_before_its_interval_is_over(
+    submit: Submit, settings: WorkerSettings, storage: Storage
+) -> None:
+    job = submit("a red ball")
+    seldom = settings.model_copy(update={"checkpoint_store_every_s": 3600.0})
+    checkpoints = CheckpointStore(job, storage, seldom, lambda: False)
+    write_checkpoint(checkpoints, step=3, windows=1)
+    write_checkpoint(checkpoints, step=4, windows=1)
     assert stored(storage, job) == []
+    assert checkpoints.flush(60.0)
+    assert stored(storage, job) == ["0/checkpoint.json", "0/state-4.safetensors", "0/window-0.mkv"]
+    write_checkpoint(checkpoints, step=5, windows=1)
+    assert checkpoints.flush(60.0)
+    assert stored(storage, job) == ["0/checkpoint.json", "0/state-5.safetensors", "0/window-0.mkv"]
+    checkpoints.close()
+
+
+def test_a_flush_ends_after_its_timeout_while_the_storage_hangs(submit: Submit, settings: WorkerSettings) -> None:
+    storage = HeldStorage(settings)
+    checkpoints = CheckpointStore(submit("a red ball"), storage, settings, lambda: False)
+    write_checkpoint(checkpoints, step=3)
+    started = time.monotonic()
+    assert not checkpoints.flush(0.2)
+    assert time.monotonic() - started < 30
+    storage.released.set()
+    checkpoints.close()
+
+
+def test_a_checkpoint_is_fetched_from_the_latest_of_the_last_eight_attempts(
+    submit: Submit, settings: WorkerSettings, storage: Storage, tmp_path: Path
+) -> None:
+    job = submit("a red ball")
+    for handover in (2, 3):
+        there = CheckpointStore(job.evolve(handover=handover), storage, settings, lambda: False)
+        write_checkpoint(there, step=handover)
+        assert there.flush(60.0)
+        there.close()
+    elsewhere = settings.model_copy(update={"spool_dir": tmp_path / "elsewhere"})
+
+    def fetched_at(handover: int) -> list[str]:
+        here = CheckpointStore(job.evolve(handover=handover), storage, elsewhere, lambda: False)
+        here.fetch()
+        folders = sorted(path.name for path in here.job_folder.glob("*"))
+        shutil.rmtree(here.job_folder, ignore_errors=True)
+        return folders
+
+    assert [fetched_at(handover) for handover in (4, 11, 12)] == [["3"], ["3"], []]
+
+
+def test_a_damaged_stored_checkpoint_is_ignored_and_the_one_before_it_is_fetched(
+    submit: Submit, settings: WorkerSettings, storage: Storage, tmp_path: Path
+) -> None:
+    job = submit("a red ball")
+    there = CheckpointStore(job, storage, settings, lambda: False)
+    write_checkpoint(there, step=1)
+    assert there.flush(60.0)
+    there.close()
+    storage.put_bytes(f"{checkpoint_prefix(job.id)}1/checkpoint.json", b"{")
+    elsewhere = settings.model_copy(update={"spool_dir": tmp_path / "elsewhere"})
+    here = CheckpointStore(job.evolve(handover=2), storage, elsewhere, lambda: False)
+    here.fetch()
+    assert read_checkpoint(here.job_folder / "0").step == 1
 
 
 def test_checkpoints_of_final_jobs_are_deleted_from_the_spool(

@@ -2,17 +2,23 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 
 import pytest
 from redis import Redis
+from structlog.testing import capture_logs
 
+from cli.stack.redis_server import EmbeddedRedis
+from jobs.errors import QueueUnavailable
 from jobs.model.job import Job
 from jobs.model.model_card import ModelCard
+from jobs.model.request import VideoRequest
 from jobs.model.states import State
 from jobs.queue import tickets
 from jobs.queue.registry import Registry
+from jobs.redis.connection import connect
 from tests.job_store import JobStore
 from worker.keeper.__main__ import run_keeper
 from worker.keeper.recovery import RecoverySweeper
@@ -33,17 +39,70 @@ def wait_until(holds: Callable[[], bool], timeout_s: float = 60.0) -> None:
 # ---- jobs
 
 
+class Clock:
+    """The clock of a keeper, which the test sets; it takes the place of the module `time`."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-def sweeper(settings: WorkerSettings, redis: Redis) -> RecoverySweeper:
-    keeper = KeeperSettings.model_validate({"redis_url": settings.redis_url, "data_dir": settings.data_dir})
-    return RecoverySweeper(JobStore(redis, lease_s=0.05).table, keeper)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("worker.keeper.recovery.time", clock)
+    return clock
 
 
-def test_a_job_with_an_expired_lease_is_queued_again(sweeper: RecoverySweeper, submit: Submit, redis: Redis) -> None:
-    job = submit("a red ball")
-    store = JobStore(redis, lease_s=0.05)
-    store.lease(job.id, "w1")
-    time.sleep(0.1)
+LEASE_S, SWEEP_S = 15.0, 2.0
+MAX_GAP_S = SWEEP_S + LEASE_S / 3
+
+
+def keeper_of(settings: WorkerSettings, **changes: object) -> KeeperSettings:
+    values = {"redis_url": settings.redis_url, "data_dir": settings.data_dir, "sweep_s": SWEEP_S}
+    return KeeperSettings.model_validate(values | changes)
+
+
+@pytest.fixture
+def new_sweeper(settings: WorkerSettings, store: JobStore, clock: Clock) -> RecoverySweeper:
+    """A sweeper that has not swept yet; leases take fifteen seconds."""
+    assert clock.now
+    return RecoverySweeper(store.table, keeper_of(settings))
+
+
+@pytest.fixture
+def sweeper(new_sweeper: RecoverySweeper, clock: Clock) -> RecoverySweeper:
+    """A sweeper that has swept for the time of a lease."""
+    sweep_until(new_sweeper, clock, clock.now + LEASE_S)
+    return new_sweeper
+
+
+def sweep_until(sweeper: RecoverySweeper, clock: Clock, end: float) -> None:
+    """Sweeps now, every few seconds, and at `end`."""
+    sweeper.sweep()
+    while clock.now < end:
+        clock.now = min(clock.now + SWEEP_S, end)
+        sweeper.sweep()
+
+
+@pytest.fixture
+def lost_job(submit: Submit, redis: Redis) -> Callable[[], Job]:
+    """Submits a job, leases it, and lets its lease expire."""
+
+    def lost_job() -> Job:
+        job = submit("a red ball")
+        assert JobStore(redis, lease_s=-1.0).lease(job.id, "w1")
+        return job
+
+    return lost_job
+
+
+def test_a_job_with_an_expired_lease_is_queued_again(
+    sweeper: RecoverySweeper, lost_job: Callable[[], Job], store: JobStore
+) -> None:
+    job = lost_job()
     sweeper.sweep()
     assert store.first_waiting(MODEL) == job.id
 
@@ -53,6 +112,96 @@ def test_a_job_with_a_valid_lease_keeps_running(sweeper: RecoverySweeper, submit
     store.lease(job.id, "w1")  # for fifteen seconds
     sweeper.sweep()
     assert store.get(job.id).state is State.RUNNING
+
+
+def test_a_new_keeper_recovers_no_job_before_the_time_of_a_lease(
+    new_sweeper: RecoverySweeper, clock: Clock, lost_job: Callable[[], Job], store: JobStore
+) -> None:
+    job = lost_job()
+    sweep_until(new_sweeper, clock, clock.now + LEASE_S - 0.1)
+    assert store.get(job.id).state is State.RUNNING
+    clock.now += 0.1
+    new_sweeper.sweep()
+    assert store.get(job.id).state is State.QUEUED
+
+
+@pytest.mark.parametrize(("gap_s", "state"), [(MAX_GAP_S, State.QUEUED), (MAX_GAP_S + 0.1, State.RUNNING)])
+def test_after_a_gap_between_two_replies_of_redis_a_keeper_waits_for_a_lease(
+    sweeper: RecoverySweeper, clock: Clock, lost_job: Callable[[], Job], store: JobStore, gap_s: float, state: State
+) -> None:
+    job = lost_job()
+    clock.now += gap_s
+    sweeper.sweep()
+    assert store.get(job.id).state is state
+    sweep_until(sweeper, clock, clock.now + LEASE_S - 0.1)
+    assert store.get(job.id).state is state
+    clock.now += 0.1
+    sweeper.sweep()
+    assert store.get(job.id).state is State.QUEUED
+
+
+def test_a_keeper_without_recovery_expires_late_jobs(
+    new_sweeper: RecoverySweeper, submit: Submit, store: JobStore, redis: Redis
+) -> None:
+    job = submit("a red ball")
+    redis.hset(f"job:{job.id}", "deadline", "2.0")
+    redis.zadd("jobs:deadlines", {job.id: 2.0})
+    new_sweeper.sweep()
+    assert store.get(job.id).state is State.EXPIRED
+
+
+def test_an_outage_that_is_longer_than_a_lease_costs_no_attempt(
+    settings: WorkerSettings, tmp_path: Path, make_request: Callable[..., VideoRequest], free_port: int
+) -> None:
+    lease_s = 1.5
+    server = EmbeddedRedis(tmp_path / "redis", free_port).start()
+    store = JobStore(connect(server.url, retries=0, timeout_s=1.0), lease_s=lease_s)
+    held, lost = (
+        store.submit(Job(id=f"video_{number}", owner="me", request=make_request("a"), created_at=store.now()))
+        for number in range(2)
+    )
+    sweeper = RecoverySweeper(store.table, keeper_of(settings, sweep_s=0.1))
+    try:
+        sweeper.sweep()
+        time.sleep(lease_s)
+        sweeper.sweep()
+        tokens = [(store.lease(job.id, "w") or job).token or "" for job in (held, lost)]
+        server.stop()
+        stopped_at = time.monotonic()
+        with pytest.raises(QueueUnavailable):
+            sweeper.sweep()
+        time.sleep(max(0.0, 1.2 * lease_s - (time.monotonic() - stopped_at)))
+        server.start()
+        returned_at = time.monotonic()
+        assert store.overdue() == [held.id, lost.id]
+        sweeper.sweep()
+        assert [store.get(job.id).state for job in (held, lost)] == [State.RUNNING] * 2
+        time.sleep(lease_s / 2)
+        while store.get(lost.id).state is State.RUNNING:
+            assert store.heartbeat(held.id, tokens[0]).is_held
+            sweeper.sweep()
+            assert time.monotonic() < returned_at + 60
+            time.sleep(0.05)
+        ends = [(store.get(job.id).state, store.get(job.id).attempt) for job in (held, lost)]
+        assert ends == [(State.RUNNING, 1), (State.QUEUED, 1)]
+    finally:
+        server.stop()
+
+
+def test_a_started_keeper_recovers_a_lost_job_after_the_time_of_a_lease(
+    settings: WorkerSettings, lost_job: Callable[[], Job], store: JobStore
+) -> None:
+    job, lease_s = lost_job(), 1.0
+    signals: SimpleQueue[int] = SimpleQueue()
+    thread = Thread(target=run_keeper, args=[keeper_of(settings, sweep_s=0.05, lease_s=lease_s), signals])
+    started = time.monotonic()
+    thread.start()
+    try:
+        wait_until(lambda: store.get(job.id).state is State.QUEUED)
+        assert time.monotonic() - started >= lease_s
+    finally:
+        signals.put(15)
+        thread.join(20)
 
 
 def test_a_job_whose_ticket_was_lost_with_a_worker_gets_another(
@@ -67,18 +216,27 @@ def test_a_job_whose_ticket_was_lost_with_a_worker_gets_another(
     assert store.first_waiting(MODEL) == job.id
 
 
-def test_a_keeper_waits_for_an_unavailable_redis(settings: WorkerSettings, free_port: int) -> None:
-    keeper = KeeperSettings.model_validate(
-        {"redis_url": f"redis://127.0.0.1:{free_port}/0", "data_dir": settings.data_dir, "sweep_s": 0.01}
-    )
+def test_a_keeper_works_when_an_unavailable_redis_returns(
+    settings: WorkerSettings, free_port: int, tmp_path: Path, make_request: Callable[..., VideoRequest]
+) -> None:
+    server = EmbeddedRedis(tmp_path / "redis", free_port)
     signals: SimpleQueue[int] = SimpleQueue()
+    keeper = keeper_of(settings, redis_url=server.url, sweep_s=0.01, lease_s=0.1)
     thread = Thread(target=run_keeper, args=[keeper, signals])
-    thread.start()
-    time.sleep(1)
-    assert thread.is_alive()
-    signals.put(15)
-    thread.join(20)
-    assert not thread.is_alive()
+    with capture_logs() as lines:
+        thread.start()
+        wait_until(lambda: "sweep.postponed" in [line["event"] for line in lines])
+        server.start()
+        try:
+            store = JobStore(connect(server.url, retries=5), lease_s=0.1)
+            job = store.submit(Job(id="video_1", owner="me", request=make_request("a"), created_at=store.now()))
+            store.lease(job.id, "w")
+            wait_until(lambda: store.get(job.id).state is State.QUEUED)
+            signals.put(15)
+            thread.join(60)
+            assert not thread.is_alive()
+        finally:
+            server.stop()
 
 
 def test_a_model_without_a_worker_is_marked_as_unserved_after_a_while(redis: Redis, card: ModelCard) -> None:

@@ -85,13 +85,25 @@ def test_a_job_that_exceeds_the_grace_is_released_and_the_worker_exits_with_0(
 def test_a_job_within_the_grace_is_finished_and_the_next_one_is_not_started(
     start: Start, submit: Submit, store: JobStore
 ) -> None:
-    first, second = submit("slow"), submit("a red ball")
+    first, second = submit("steady"), submit("a red ball")  # the first one takes four seconds
     worker = start(drain_grace_s=60)
     wait_until(lambda: store.get(first.id).phase is Phase.DENOISING)
     worker.send_signal(signal.SIGTERM)
-    store.cancel(first.id)
-    assert worker.wait(120) == 0
-    assert (store.get(first.id).state, store.get(second.id).state) == (State.CANCELLED, State.QUEUED)
+    assert worker.wait(50) == 0  # before the end of the grace
+    ended = store.get(first.id)
+    assert (ended.state, ended.attempt, store.get(second.id).state) == (State.COMPLETED, 1, State.QUEUED)
+
+
+def test_a_job_that_is_cancelled_during_the_grace_ends_and_the_worker_exits(
+    start: Start, submit: Submit, store: JobStore
+) -> None:
+    job = submit("slow")
+    worker = start(drain_grace_s=60)
+    wait_until(lambda: store.get(job.id).phase is Phase.DENOISING)
+    worker.send_signal(signal.SIGTERM)
+    store.cancel(job.id)
+    assert worker.wait(50) == 0
+    assert store.get(job.id).state is State.CANCELLED
 
 
 def test_the_second_signal_releases_the_job_at_once(start: Start, submit: Submit, store: JobStore) -> None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, MutableMapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,16 @@ from structlog.testing import capture_logs
 
 from easyanimate.errors import Interrupted
 from easyanimate.files.video_file import Mp4Writer
+from easyanimate.pipeline import WindowState
 from jobs.model.request import VideoRequest
 from worker.checkpoints.format import NAME, attempts_in, read_checkpoint
 from worker.checkpoints.state_file import load_state, save_state
+from worker.checkpoints.writer import Checkpointer
 from worker.generation import fingerprint
 from worker.generation.generator import VideoGenerator
 from worker.protocol.control import RunControl
 from worker.protocol.messages import Checkpointed, Checkpoints, Progress, Resumed, Run, SegmentWritten
+from worker.protocol.progress import PhaseTimer
 
 MODEL = "easyanimate-v3-tiny"
 STEPS = 3
@@ -99,35 +103,39 @@ def last_progress(events: list[Any]) -> Progress:
     return next(event for event in reversed(events) if isinstance(event, Progress))
 
 
-# checkpoints come after the steps 1 2 3, after the window, after 4 5 6
-@pytest.mark.parametrize("stop_after", range(1, 8))
-def test_a_crashed_run_is_resumed_to_the_same_file(bench: Bench, clean: str, stop_after: int) -> None:
-    sha256, _ = bench.make(0, stop_after)
-    assert sha256 is None
-    kept = read_checkpoint(bench.checkpoint())
-    sha256, events = bench.make(1)
-    assert (sha256, resumed_step(events)) == (clean, kept.step)
+# Checkpoints come after the steps 1 2 3, after the first window, and after the steps 4 5 6 of the second one.
+STEPS_OF_CHECKPOINTS = [1, 2, 3, 3, 4, 5, 6]
+
+
+def test_a_run_that_crashes_after_each_checkpoint_is_resumed_to_the_same_file(bench: Bench, clean: str) -> None:
+    kept, resumed = [], []
+    for attempt in range(7):
+        sha256, events = bench.make(attempt, 1)
+        assert sha256 is None
+        kept.append(read_checkpoint(bench.checkpoint(attempt)))
+        resumed.append(resumed_step(events))
+    assert [checkpoint.step for checkpoint in kept] == STEPS_OF_CHECKPOINTS
+    assert [len(checkpoint.windows) for checkpoint in kept] == [0, 0, 0, 1, 1, 1, 1]
+    sha256, events = bench.make(7)
+    assert sha256 == clean
+    assert [*resumed, resumed_step(events)] == [None, *STEPS_OF_CHECKPOINTS]
     assert last_progress(events).step == 12
 
 
-def test_a_resumed_run_has_the_segments_of_an_uninterrupted_one(bench: Bench) -> None:
+def test_a_resumed_run_has_the_segments_of_an_uninterrupted_one(bench: Bench, clean: str) -> None:
     def segments() -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in sorted((bench.folder / "out").glob("segment-*.ts"))}
 
-    _, events = bench.make(0)
+    sha256, events = bench.make(0)
+    assert sha256 == clean
     whole, counts = segments(), [event.num_frames for event in events if isinstance(event, SegmentWritten)]
     shutil.rmtree(bench.folder / "job")
-    assert bench.make(0, 5)[0] is None  # in the second window
+    assert bench.make(0, 4)[0] is None  # between the windows
     shutil.rmtree(bench.folder / "out")  # the next attempt has another folder
-    _, events = bench.make(1)
+    sha256, events = bench.make(1)
+    assert sha256 == clean
     assert counts == [event.num_frames for event in events if isinstance(event, SegmentWritten)] == [4, 8]
     assert segments() == whole
-
-
-def test_a_run_may_crash_several_times(bench: Bench, clean: str) -> None:
-    for attempt, stop_after in enumerate((2, 1, 2, 1)):
-        assert bench.make(attempt, stop_after)[0] is None
-    assert bench.make(4)[0] == clean
 
 
 def test_a_paused_run_repeats_no_step(bench: Bench, clean: str) -> None:
@@ -163,10 +171,31 @@ def checkpoint_events(lines: Sequence[MutableMapping[str, Any]]) -> list[str]:
     return [line["event"] for line in lines if line["event"] != "checkpoints.kept"]
 
 
+@pytest.fixture(scope="module")
+def stopped_job(generator: VideoGenerator, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoints of a job whose attempt stopped in the second window."""
+    bench = Bench(generator, tmp_path_factory.mktemp("stopped"))
+    assert bench.make(0, 5)[0] is None
+    return bench.folder / "job"
+
+
+@pytest.fixture
+def stopped(bench: Bench, stopped_job: Path) -> Bench:
+    """A job with a checkpoint in the second window."""
+    shutil.copytree(stopped_job, bench.folder / "job")
+    return bench
+
+
 def spoil(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
+
+
+def name_windows(folder: Path, copies: int) -> None:
+    """Names the finished window this many times in the checkpoint, whose state stays as it is."""
+    checkpoint = read_checkpoint(folder)
+    checkpoint.model_copy(update={"windows": copies * checkpoint.windows}).write(folder)
 
 
 def tamper_with_state(folder: Path, change: Callable[[Any], Any]) -> None:
@@ -181,7 +210,7 @@ def tamper_with_state(folder: Path, change: Callable[[Any], Any]) -> None:
 
 
 DAMAGE: dict[str, Callable[[Path], object]] = {
-    "state": lambda folder: spoil(next(folder.glob("state-*"))) or [spoil(path) for path in folder.glob("state-*")],
+    "state": lambda folder: [spoil(path) for path in folder.glob("state-*")],
     "window": lambda folder: spoil(folder / "window-0000.mkv"),
     "window is gone": lambda folder: (folder / "window-0000.mkv").unlink(),
     "no JSON": lambda folder: (folder / NAME).write_text('{"format": 1'),
@@ -191,43 +220,71 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "a path outside": lambda folder: (folder / NAME).write_text(
         (folder / NAME).read_text().replace("0/window", "0/../../window")
     ),
-    "other conditions": lambda folder: tamper_with_state(folder, lambda state: replace(state, conditions="0")),
+    "no window is named": lambda folder: name_windows(folder, 0),
+    "a window is named twice": lambda folder: name_windows(folder, 2),
 }
 
 
+def begins_at_step_0(events: list[Any]) -> bool:
+    """Whether the run wrote its first checkpoint after step 1, and did not resume."""
+    return resumed_step(events) is None and Checkpointed(1) in events
+
+
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_checkpoint_is_ignored_and_logged(bench: Bench, clean: str, damage: str) -> None:
-    bench.make(0, 5)
-    DAMAGE[damage](bench.checkpoint())
+def test_a_damaged_checkpoint_is_ignored_and_logged(stopped: Bench, damage: str) -> None:
+    DAMAGE[damage](stopped.checkpoint())
     with capture_logs() as lines:
-        sha256, _ = bench.make(1)
-    assert sha256 == clean
+        _, events = stopped.make(1, 1)
+    assert begins_at_step_0(events)
     assert checkpoint_events(lines) == ["checkpoint.ignored"]
 
 
-@pytest.mark.parametrize("changes", [{"seed": 6}, {"prompt": "a blue ball"}, {"num_inference_steps": 4}])
-def test_the_checkpoint_of_another_request_is_ignored(bench: Bench, clean: str, changes: dict[str, Any]) -> None:
-    bench.make(0, 5, **changes)
-    sha256, events = bench.make(1)
-    assert (sha256, resumed_step(events)) == (clean, None)
+def test_a_run_that_ignores_a_damaged_checkpoint_makes_the_same_file(stopped: Bench, clean: str) -> None:
+    DAMAGE["no window is named"](stopped.checkpoint())
+    assert stopped.make(1)[0] == clean
+
+
+def test_a_state_of_other_conditions_is_ignored_and_its_finished_windows_are_kept(stopped: Bench, clean: str) -> None:
+    tamper_with_state(stopped.checkpoint(), lambda state: replace(state, conditions="0"))
+    with capture_logs() as lines:
+        sha256, events = stopped.make(1)
+    assert (sha256, resumed_step(events)) == (clean, STEPS)
+    assert checkpoint_events(lines) == ["checkpoint.ignored"]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"seed": 6}, {"prompt": "a blue ball"}, {"num_inference_steps": 4}, {"scheduler": "euler"}]
+)
+def test_the_checkpoint_of_another_request_is_ignored(bench: Bench, changes: dict[str, Any]) -> None:
+    bench.make(0, 1, **changes)
+    assert begins_at_step_0(bench.make(1, 1)[1])
+
+
+@pytest.mark.parametrize("changes", [{"preview_every_steps": 1}, {"metadata": {"shelf": "4"}}])
+def test_a_request_that_makes_the_same_frames_uses_the_checkpoint(bench: Bench, changes: dict[str, Any]) -> None:
+    bench.make(0, 2)
+    assert resumed_step(bench.make(1, 1, **changes)[1]) == 2
 
 
 def test_the_checkpoint_of_another_version_of_the_code_is_ignored(
-    bench: Bench, clean: str, monkeypatch: pytest.MonkeyPatch
+    stopped: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as other:
-        other.setattr(fingerprint, "code_sha256", lambda: "0")
-        bench.make(0, 5)
-    sha256, events = bench.make(1)
-    assert (sha256, resumed_step(events)) == (clean, None)
+    monkeypatch.setattr(fingerprint, "code_sha256", lambda: "0")
+    assert begins_at_step_0(stopped.make(1, 1)[1])
 
 
-def test_an_older_checkpoint_is_used_when_the_newest_is_damaged(bench: Bench, clean: str) -> None:
+def test_an_older_checkpoint_is_used_when_the_newest_is_damaged(bench: Bench) -> None:
     bench.make(0, 2)
-    bench.make(1, 2)
+    bench.make(1, 1)
     (bench.checkpoint(1) / NAME).write_text("")
-    sha256, events = bench.make(2)
-    assert (sha256, resumed_step(events)) == (clean, 2)
+    assert resumed_step(bench.make(2, 1)[1]) == 2
+
+
+def test_the_checkpoint_of_the_latest_attempt_is_used_and_attempts_are_counted(bench: Bench) -> None:
+    bench.make(9, 1)
+    bench.make(10, 1)
+    assert [path.name for path in attempts_in(bench.folder / "job")] == ["10", "9"]
+    assert resumed_step(bench.make(11, 1)[1]) == 2
 
 
 def test_a_run_whose_checkpoints_cannot_be_written_continues(bench: Bench, clean: str) -> None:
@@ -239,17 +296,84 @@ def test_a_run_whose_checkpoints_cannot_be_written_continues(bench: Bench, clean
     assert checkpoint_events(lines) == ["checkpoint.failed"]
 
 
-def test_checkpoints_are_rare_where_they_cost_more_than_a_hundredth_of_the_time(bench: Bench) -> None:
-    bench.every_s = 1e-6
-    with_every_step = Bench(bench.generator, bench.folder / "other")
-    with_every_step.folder.mkdir()
-    often = sum(isinstance(event, Checkpointed) for event in with_every_step.make(0)[1])
-    seldom = sum(isinstance(event, Checkpointed) for event in bench.make(0)[1])
-    assert seldom < often == 7
+def test_the_spool_holds_at_most_two_states_and_no_pickle(stopped: Bench) -> None:
+    names = sorted(path.name for path in stopped.checkpoint().iterdir())
+    assert names == [NAME, "state-0001-000003.safetensors", "state-0001-000004.safetensors", "window-0000.mkv"]
+    assert [path.name for path in attempts_in(stopped.folder / "job")] == ["0"]
 
 
-def test_the_spool_holds_at_most_two_states_and_no_pickle(bench: Bench) -> None:
-    bench.make(0, 6)
-    names = sorted(path.name for path in bench.checkpoint().iterdir())
-    assert names == [NAME, "state-0001-000004.safetensors", "state-0001-000005.safetensors", "window-0000.mkv"]
-    assert [path.name for path in attempts_in(bench.folder / "job")] == ["0"]
+class Clock:
+    """A clock that the test sets; it takes the place of the module `time`."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@dataclass
+class WriterOnClock:
+    """A writer of checkpoints, each of which takes `cost_s` seconds of a clock."""
+
+    writer: Checkpointer
+    clock: Clock
+    events: list[Any]
+    cost_s: float = 0.0
+    wants_pause: bool = False
+
+    def is_written_at(self, now: float, *, is_last: bool = False) -> bool:
+        """Whether the writer writes a checkpoint after the step that ends at this time."""
+        self.clock.now, before = now, len(self.events)
+        with suppress(Interrupted):
+            self.writer.on_state(lambda: WindowState(0, None, None, None), is_last)
+        return len(self.events) > before
+
+
+@pytest.fixture
+def make_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], WriterOnClock]:
+    clock, events = Clock(), list[Any]()
+    monkeypatch.setattr("worker.checkpoints.writer.time", clock)
+
+    def make_writer(every_s: float) -> WriterOnClock:
+        def send(event: Any) -> None:
+            clock.now += on_clock.cost_s
+            events.append(event)
+
+        target = Checkpoints(tmp_path / "0", every_s)
+        run = Run("run", VideoRequest.model_validate(REQUEST), tmp_path / "video.mp4", checkpoints=target)
+        control = RunControl(send, wants_pause=lambda: on_clock.wants_pause)
+        timer = PhaseTimer(lambda _: None, torch.device("cpu"))
+        on_clock = WriterOnClock(Checkpointer(run, "mark", None, timer, control), clock, events)
+        return on_clock
+
+    return make_writer
+
+
+MakeWriter = Callable[[float], WriterOnClock]
+
+
+def test_a_checkpoint_is_written_when_its_interval_is_over_or_the_last_step_ends(make_writer: MakeWriter) -> None:
+    writer = make_writer(10.0)
+    assert [writer.is_written_at(now) for now in (9.9, 10.0, 19.9, 20.0)] == [False, True, False, True]
+    assert writer.is_written_at(20.1, is_last=True)
+
+
+def test_checkpoints_cost_at_most_a_hundredth_of_the_time(make_writer: MakeWriter) -> None:
+    writer = make_writer(10.0)
+    writer.cost_s = 1.0
+    assert writer.is_written_at(10.0)  # its cost is not known yet
+    assert [writer.is_written_at(now) for now in (100.0, 199.0, 200.0)] == [False, False, True]
+    assert [writer.is_written_at(now, is_last=True) for now in (299.0, 300.0)] == [False, True]
+
+
+def test_without_an_interval_each_step_has_a_checkpoint_at_any_cost(make_writer: MakeWriter) -> None:
+    writer = make_writer(0.0)
+    writer.cost_s = 1.0
+    assert [writer.is_written_at(now) for now in (1.0, 3.0, 5.0)] == [True] * 3
+
+
+def test_a_pause_has_a_checkpoint_at_any_cost(make_writer: MakeWriter) -> None:
+    writer = make_writer(10.0)
+    writer.cost_s, writer.wants_pause = 1.0, True
+    assert [writer.is_written_at(now) for now in (1.0, 3.0)] == [True, True]
