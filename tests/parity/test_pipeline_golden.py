@@ -15,15 +15,20 @@ from easyanimate.pipeline.inputs.prompts import tokenize
 from easyanimate.pipeline.schedulers.denoise import guide
 
 INPUTS = Path(__file__).parents[1] / "golden" / "pipeline" / "inputs"
-RUNS = (
-    "t2v_euler",
-    "t2v_euler_nocfg",
-    "t2i_dpmpp",
-    "i2v_start_dpmpp",
-    "i2v_start_pndm",
-    "i2v_start_ddim",
-    "v2v_strength",
-)
+GUIDED = ("t2v_euler", "t2i_dpmpp", "i2v_start_dpmpp")  # with all values on the way
+WHOLE = (*GUIDED, "t2v_euler_nocfg")  # the last without a negative prompt
+RUNS = (*WHOLE, "i2v_start_pndm", "i2v_start_ddim", "v2v_strength")
+RUNS_WITH = {
+    "text.prompt.ids": WHOLE,
+    "text.prompt.embeds": WHOLE,
+    "text.negative.ids": GUIDED,
+    "text.negative.embeds": GUIDED,
+    "dit.0.clip_embeds": WHOLE,
+    "dit.0.clip_mask": RUNS,
+    "step.0.noise_pred": WHOLE,
+    "frames": (*WHOLE, "v2v_strength"),
+    "final_latents": RUNS,
+}
 SCHEDULER_NAMES = {"Euler": "euler", "DPM++": "dpmpp_2m", "PNDM": "pndm", "DDIM": "ddim_clipped"}
 
 Near = Callable[[Tensor, Tensor], None]
@@ -87,18 +92,42 @@ def replay(
     return Replay(recorded, settings, output, draws, inputs, steps, estimates)
 
 
-def test_the_prompts_become_the_recorded_tokens(replay: Replay, pipe: EasyAnimatePipeline) -> None:
-    for kind, setting in (("prompt", "prompt"), ("negative", "negative_prompt")):
-        if f"text.{kind}.ids" in replay.recorded:
-            tokens = tokenize(pipe.tokenizer, [replay.settings[setting]], clean_caption=True)
-            assert torch.equal(tokens.ids, replay.recorded[f"text.{kind}.ids"])
-            assert torch.equal(tokens.mask, replay.recorded[f"text.{kind}.mask"])
+def only_with(key: str) -> pytest.MarkDecorator:
+    """Runs a test with the recorded runs that have `key`."""
+    return pytest.mark.parametrize("replay", RUNS_WITH[key], indirect=True)
 
 
+@pytest.mark.parametrize("key", RUNS_WITH)
+def test_the_runs_with_a_value_are_those_that_are_tested(recorded_run: Any, key: str) -> None:
+    assert {name for name in RUNS if key in recorded_run(name)[0]} == set(RUNS_WITH[key])
+
+
+def assert_tokens(replay: Replay, pipe: EasyAnimatePipeline, kind: str, setting: str) -> None:
+    tokens = tokenize(pipe.tokenizer, [replay.settings[setting]], clean_caption=True)
+    assert torch.equal(tokens.ids, replay.recorded[f"text.{kind}.ids"])
+    assert torch.equal(tokens.mask, replay.recorded[f"text.{kind}.mask"])
+
+
+@only_with("text.prompt.ids")
+def test_the_prompt_becomes_the_recorded_tokens(replay: Replay, pipe: EasyAnimatePipeline) -> None:
+    assert_tokens(replay, pipe, "prompt", "prompt")
+
+
+@only_with("text.negative.ids")
+def test_the_negative_prompt_becomes_the_recorded_tokens(replay: Replay, pipe: EasyAnimatePipeline) -> None:
+    assert_tokens(replay, pipe, "negative", "negative_prompt")
+
+
+@only_with("text.prompt.embeds")
 def test_the_transformer_receives_the_recorded_text(replay: Replay, assert_near: Near) -> None:
-    rows = [replay.recorded[key] for key in ("text.negative.embeds", "text.prompt.embeds") if key in replay.recorded]
-    if rows:
-        assert_near(replay.inputs[0]["encoder_hidden_states"], torch.cat(rows))
+    received = replay.inputs[0]["encoder_hidden_states"]
+    assert_near(received[-1:], replay.recorded["text.prompt.embeds"])
+    assert len(received) == (1 if float(replay.settings["cfg"]) == 1 else 2)
+
+
+@only_with("text.negative.embeds")
+def test_the_first_row_of_the_transformer_is_the_negative_text(replay: Replay, assert_near: Near) -> None:
+    assert_near(replay.inputs[0]["encoder_hidden_states"][:1], replay.recorded["text.negative.embeds"])
 
 
 def test_the_transformer_receives_the_recorded_mask_and_masked_video(replay: Replay, assert_near: Near) -> None:
@@ -106,10 +135,15 @@ def test_the_transformer_receives_the_recorded_mask_and_masked_video(replay: Rep
     assert_near(replay.inputs[0]["inpaint_latents"], recorded.expand_as(replay.inputs[0]["inpaint_latents"]))
 
 
+@only_with("dit.0.clip_embeds")
 def test_the_transformer_receives_the_recorded_image_embeddings_in_each_step(replay: Replay, assert_near: Near) -> None:
     for i, inputs in enumerate(replay.inputs):
-        if f"dit.{i}.clip_embeds" in replay.recorded:
-            assert_near(inputs["clip_encoder_hidden_states"], replay.recorded[f"dit.{i}.clip_embeds"])
+        assert_near(inputs["clip_encoder_hidden_states"], replay.recorded[f"dit.{i}.clip_embeds"])
+
+
+@only_with("dit.0.clip_mask")
+def test_the_transformer_receives_the_recorded_image_mask_in_each_step(replay: Replay) -> None:
+    for i, inputs in enumerate(replay.inputs):
         assert torch.equal(inputs["clip_attention_mask"], replay.recorded[f"dit.{i}.clip_mask"])
 
 
@@ -118,10 +152,10 @@ def test_the_transformer_receives_the_recorded_timesteps(replay: Replay, assert_
         assert_near(inputs["timestep"], replay.recorded[f"step.{i}.t"].expand_as(inputs["timestep"]))
 
 
+@only_with("step.0.noise_pred")
 def test_the_noise_is_estimated_as_recorded(replay: Replay, assert_near: Near) -> None:
     for i, estimate in enumerate(replay.estimates):
-        if f"step.{i}.noise_pred" in replay.recorded:
-            assert_near(guide(estimate, float(replay.settings["cfg"])), replay.recorded[f"step.{i}.noise_pred"])
+        assert_near(guide(estimate, float(replay.settings["cfg"])), replay.recorded[f"step.{i}.noise_pred"])
 
 
 def test_each_step_ends_at_the_recorded_latents(replay: Replay, assert_near: Near) -> None:
@@ -134,9 +168,8 @@ def test_each_step_ends_at_the_recorded_latents(replay: Replay, assert_near: Nea
     assert_near(replay.steps[-1]["latents"], replay.recorded["final_latents"])
 
 
+@only_with("frames")
 def test_the_frames_are_the_recorded_ones(replay: Replay) -> None:
-    if "frames" not in replay.recorded:
-        pytest.skip("only the latents of this run are recorded")
     actual = replay.output.frames.transpose(1, 2)[:, :, replay.recorded["frames.index"]]
     torch.testing.assert_close(actual, replay.recorded["frames"].float(), rtol=0, atol=1e-3)
 

@@ -6,6 +6,7 @@ import pytest
 
 from easyanimate.errors import InvalidInput
 from easyanimate.memory import PROFILES, choose_profile, memory_needed
+from easyanimate.memory.estimates import Activations, activations, running_bytes
 
 GB = 10**9
 SIZES = [(672, 384, 72), (672, 384, 144), (1008, 576, 72), (1008, 576, 144), (1280, 720, 72), (1280, 720, 144)]
@@ -52,3 +53,56 @@ def test_the_largest_card_holds_everything_at_once():
 def test_too_little_memory_is_refused_with_what_would_do():
     with pytest.raises(InvalidInput, match=r"about \d+ bytes.*fewer frames or a smaller size"):
         choose_profile(4 * GB, 1280, 720, 144)
+
+
+# One tensor of 18 latent frames of 24x42 tokens has 41,803,776 bytes. A tile has 384x384 pixels and 8 frames.
+ENCODING, DECODING = 1_542_389_760, 1_658_585_088
+DENOISING = {"normal": 2 * 38 * 41_803_776, "low": 38 * 41_803_776, "lowest": 28 * 41_803_776}
+WEIGHTS = {
+    "text_encoder": 9_524_621_312,
+    "transformer": 3_076_729_408,
+    "image_encoder": 607_937_024,
+    "vae": 492_000_000,
+    "two_blocks": 526_385_152,
+}
+WORKSPACE = 400_000_000
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_activations_of_a_clip_are_counted_by_phase(profile):
+    assert activations(profile, 672, 384, 72) == Activations(ENCODING, DENOISING[profile], DECODING)
+
+
+def test_the_activations_of_a_picture_smaller_than_a_tile_are_those_of_its_pixels():
+    tokens = 2 * 1152 * 16 * 8
+    assert activations("low", 256, 128, 1) == Activations(34_144_256, 38 * tokens, 42_729_472)
+
+
+def test_the_memory_of_a_clip_is_that_of_weights_and_activations_that_are_needed_together():
+    weights = WEIGHTS
+    resident = weights["text_encoder"] + weights["transformer"] + weights["image_encoder"] + weights["vae"]
+    assert memory_needed("normal", 672, 384, 72) == int(resident + 1.15 * DENOISING["normal"]) + WORKSPACE
+    assert memory_needed("low", 672, 384, 72) == weights["text_encoder"] + WORKSPACE
+    streamed = weights["vae"] + weights["two_blocks"]
+    assert memory_needed("lowest", 672, 384, 72) == int(streamed + 1.15 * DECODING) + WORKSPACE
+
+
+@pytest.mark.parametrize("profile", ["low", "lowest"])
+def test_a_clip_needs_the_most_while_it_is_denoised_if_it_is_large(profile):
+    denoising = 1.15 * activations(profile, 1280, 720, 144).denoising
+    others = {"low": WEIGHTS["transformer"], "lowest": WEIGHTS["vae"] + WEIGHTS["two_blocks"]}[profile]
+    assert memory_needed(profile, 1280, 720, 144) == int(others + denoising) + WORKSPACE
+
+
+@pytest.mark.parametrize(
+    ("profile", "most"), [("normal", DENOISING["normal"]), ("low", DECODING), ("lowest", DECODING)]
+)
+def test_a_loaded_model_needs_the_memory_of_its_largest_phase(profile, most):
+    assert running_bytes(profile, 672, 384, 72) == int(1.15 * most) + WORKSPACE
+
+
+@pytest.mark.parametrize(("profile", "slower"), [("normal", "low"), ("low", "lowest")])
+def test_a_profile_is_chosen_if_the_clip_fits_to_the_byte(profile, slower):
+    needed = memory_needed(profile, 672, 384, 72)
+    assert choose_profile(needed, 672, 384, 72) == profile
+    assert choose_profile(needed - 1, 672, 384, 72) == slower
