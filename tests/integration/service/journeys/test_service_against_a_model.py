@@ -1,18 +1,22 @@
-"""A state machine over several front ends and a worker: the API behaves as a dict of videos.
+"""A state machine over the service: front ends, worker, keeper and Redis together behave as a dict of videos.
 
-Each run has its own caller and key on the same service; another caller has no access to its videos.
+Callers create, extend, read, cancel and delete on several front ends. Workers complete, fail or die, hours pass for the
+keeper, and Redis refuses writes. Each run has its own caller and key on the same service; another caller has no access
+to its videos. The seed is printed; EASYANIMATE_TEST_SEED repeats a run.
 """
 
 import hashlib
+import os
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, multiple, precondition, rule, run_state_machine_as_test
 from redis import Redis
 
 from cli.stack.ports import free_port
@@ -23,11 +27,15 @@ from jobs.model.failure import failure
 from jobs.model.limits import Limits
 from jobs.model.model_card import ModelCard
 from jobs.queue.registry import Registry
+from jobs.store.transitions import MAX_ATTEMPTS
 from service.settings import ServiceSettings
 from tests.integration.service.conftest import MP4, finished, ready
 from tests.job_store import JobStore
 
 FRONT_ENDS = 3
+HOUR_S = 3600.0  # longer than a lease and than each deadline here
+DEADLINE_S = 600.0
+MAX_VIDEOS = 6
 STATUS = {"queued": "queued", "running": "in_progress", "completed": "completed"}  # all others: failed
 
 replicas = st.integers(0, FRONT_ENDS - 1)
@@ -41,6 +49,10 @@ class Expected:
     state: str = "queued"
     cancel_requested: bool = False
     token: str | None = None
+    attempt: int = 0  # leases that ended by the death of their worker, or run
+    has_deadline: bool = False
+    num_frames: int = 16
+    has_files: bool = True
     last_read: tuple[str, dict[str, Any]] | None = None  # the last ETag and its record
 
 
@@ -63,6 +75,8 @@ class Callers(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.store = JobStore(self.service.redis)
+        self.later = JobStore(self.service.redis)  # the keeper an hour from now
+        self.later.table.now = lambda: self.store.now() + HOUR_S  # type: ignore[method-assign]
         key_store = ApiKeyStore(self.service.redis)
         self.service.keys.append(0)
         owner = f"caller-{len(self.service.keys)}"
@@ -74,12 +88,34 @@ class Callers(RuleBasedStateMachine):
         headers = {"Authorization": f"Bearer {key or self.key}", **more.pop("headers", {})}
         return self.service.clients[replica].request(method, f"/v1/videos{path}", headers=headers, **more)
 
-    @precondition(lambda self: len(self.videos) < 6)
-    @rule(target=ids, replica=replicas, prompt=st.sampled_from(["a", "b"]))
-    def create(self, replica: int, prompt: str) -> str:
-        record = self.call(replica, "POST", "", json={"prompt": prompt, "seed": 7}).raise_for_status().json()
+    @precondition(lambda self: len(self.videos) < MAX_VIDEOS)
+    @rule(target=ids, replica=replicas, prompt=st.sampled_from(["a", "b"]), has_deadline=st.booleans())
+    def create(self, replica: int, prompt: str, has_deadline: bool) -> str:
+        body = {"prompt": prompt, "seed": 7} | ({"deadline": self.store.now() + DEADLINE_S} if has_deadline else {})
+        record = self.call(replica, "POST", "", json=body).raise_for_status().json()
         assert record["id"] not in self.videos
-        self.videos[record["id"]] = Expected(prompt)
+        self.videos[record["id"]] = Expected(prompt, has_deadline=has_deadline)
+        return str(record["id"])
+
+    @precondition(lambda self: len(self.videos) < MAX_VIDEOS)
+    @rule(target=ids, replica=replicas, video_id=ids)
+    def extend(self, replica: int, video_id: str) -> Any:
+        """Only a completed video can be extended; the extension holds its frames and 16 more."""
+        body = {"prompt": "c", "seed": 7, "num_frames": 16, "video": {"id": video_id}}
+        answer = self.call(replica, "POST", "/extensions", json=body)
+        source = self.videos.get(video_id)
+        if source is None:
+            assert (answer.status_code, self._code(answer)) == (404, "video_not_found")
+            return multiple()
+        if source.state != "completed":
+            assert (answer.status_code, self._code(answer)) == (409, "video_not_ready")
+            return multiple()
+        if not source.has_files:
+            assert (answer.status_code, self._code(answer)) == (410, "asset_expired")
+            return multiple()
+        record = answer.raise_for_status().json()
+        assert record["source_video_id"] == video_id
+        self.videos[record["id"]] = Expected("c", num_frames=source.num_frames + 16)
         return str(record["id"])
 
     @rule(target=ids, replica=replicas, prompt=st.sampled_from(["a", "b"]), name=st.sampled_from(["x", "y"]))
@@ -152,6 +188,8 @@ class Callers(RuleBasedStateMachine):
             assert (answer.status_code, self._code(answer)) == (404, "video_not_found")
         elif video.state != "completed":
             assert (answer.status_code, self._code(answer)) == (409, "video_not_ready")
+        elif not video.has_files:
+            assert (answer.status_code, self._code(answer)) == (410, "asset_expired")
         else:
             assert (answer.status_code, answer.content) == (206, MP4[first:])
 
@@ -183,6 +221,7 @@ class Callers(RuleBasedStateMachine):
             job = self.store.lease(video_id, "worker-1")
             assert job is not None
             video.state, video.token = "running", job.token
+            video.attempt += 1
 
     @rule(video_id=ids)
     def a_worker_completes_it(self, video_id: str) -> None:
@@ -201,6 +240,46 @@ class Callers(RuleBasedStateMachine):
             assert self.store.fail(video_id, video.token, failure(code))
             video.state = "cancelled" if video.cancel_requested else "failed"
 
+    @precondition(lambda self: self.videos)
+    @rule()
+    def workers_die_and_an_hour_passes(self) -> None:
+        """The keeper requeues the jobs of dead workers, fails them after the last attempt, and expires late jobs."""
+        for job_id in self.later.overdue():
+            self.later.recover(job_id)
+        self.later.expire_late()
+        for video in self.videos.values():
+            if video.state == "running" and video.cancel_requested:
+                video.state = "cancelled"
+            elif video.state in ("running", "queued") and video.has_deadline:
+                video.state = "expired"
+            elif video.state == "running":
+                video.state = "queued" if video.attempt < MAX_ATTEMPTS else "failed"
+
+    @rule(video_id=ids)
+    def a_dead_worker_returns(self, video_id: str) -> None:
+        """Its token is not valid any more: it cannot end the job."""
+        video = self.videos.get(video_id)
+        if video is not None and video.state != "running" and video.token is not None:
+            assert not self.store.fail(video_id, video.token, failure("internal_error"))
+
+    @rule(replica=replicas, video_id=ids)
+    def redis_refuses_writes(self, replica: int, video_id: str) -> None:
+        """Changes are refused with 503, and reads work. A refused deletion has deleted the files."""
+        self.service.redis.config_set("maxmemory", "1")
+        try:
+            refused = [self.call(replica, "POST", "", json={"prompt": "a"})]
+            if video_id in self.videos and self.videos[video_id].state in ("queued", "running"):
+                refused.append(self.call(replica, "POST", f"/{video_id}/cancel"))
+            if video_id in self.videos:
+                refused.append(self.call(replica, "DELETE", f"/{video_id}"))
+                self.videos[video_id].has_files &= self.videos[video_id].state != "completed"
+            for answer in refused:
+                assert (answer.status_code, self._code(answer)) == (503, "queue_unavailable")
+            self.read(replica, video_id)
+        finally:
+            self.service.redis.config_set("maxmemory", "0")
+        self.list_all(replica, 4, "asc")
+
     def teardown(self) -> None:
         self.list_all(0, 4, "desc")
 
@@ -208,6 +287,7 @@ class Callers(RuleBasedStateMachine):
         video = self.videos[record["id"]]
         assert (record["state"], record["status"]) == (video.state, STATUS.get(video.state, "failed"))
         assert (record["prompt"], record["seed"]) == (video.prompt, 7)
+        assert record["num_frames"] == video.num_frames
         assert (record["error"] is not None) == (record["status"] == "failed")
         assert (record["content_sha256"] == SHA256) == (video.state == "completed")
 
@@ -245,9 +325,11 @@ def service(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Iterat
 
 
 @pytest.mark.slow
-def test_the_api_behaves_as_a_dict_of_videos(service: Service) -> None:
+def test_the_service_behaves_as_a_dict_of_videos(service: Service) -> None:
+    number = int(os.environ.get("EASYANIMATE_TEST_SEED", random.randrange(1 << 32)))
+    print(f"EASYANIMATE_TEST_SEED={number}")  # noqa: T201
     run_state_machine_as_test(
-        type("Bound", (Callers,), {"service": service}),
+        seed(number)(type("Bound", (Callers,), {"service": service})),
         settings=settings(
             max_examples=25,
             stateful_step_count=40,
