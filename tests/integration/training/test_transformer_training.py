@@ -1,10 +1,5 @@
-"""Trainings of a transformer, from the small model: trainable parts, losses, and resumed trainings."""
+"""Trainings of a transformer, from the small model: trainable parts and losses."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +11,6 @@ from safetensors.torch import load_file
 from easyanimate.pipeline import EasyAnimatePipeline
 from easyanimate.tiny import TINY_MODEL
 from easyanimate.tiny.fresh import make_fresh_pipeline
-from easyanimate.training.run import checkpoints
 from easyanimate.training.run.logs import read_losses
 from easyanimate.training.run.loop import Training
 from easyanimate.training.tasks.task import TaskContext
@@ -155,73 +149,3 @@ def test_a_start_image_has_its_own_weight_in_the_loss(tmp_path, model):
     more = losses(settings(tmp_path / "none", model, loss={"kind": "noise", "start": 5.0}, **none))
     equal = losses(settings(tmp_path / "none_alike", model, loss={"kind": "noise"}, **none))
     assert more[0] == pytest.approx(equal[0], rel=1e-5)
-
-
-KILLED = """
-model = "{model}"
-train_text_encoder = true
-
-[run]
-output = "{output}"
-steps = 12
-device = "cpu"
-checkpoint_every = 4
-log_every = 1
-
-[ema]
-decay = 0.9
-
-[masks]
-single = 0.5
-
-[[data.batches]]
-frames = 8
-height = 32
-width = 32
-batch_size = 2
-remembered = 64
-
-[[data.batches]]
-frames = 1
-height = 32
-width = 32
-batch_size = 4
-"""
-
-
-def command(folder: Path, model: Path) -> list[str]:
-    folder.mkdir(exist_ok=True)
-    file = folder / "train.toml"
-    file.write_text(KILLED.format(model=model, output=folder / "run"))
-    return [sys.executable, "-m", "easyanimate.training", "transformer", str(file)]
-
-
-def start(folder: Path, model: Path) -> subprocess.Popen:
-    return subprocess.Popen(
-        command(folder, model), env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.DEVNULL
-    )
-
-
-def test_a_killed_training_is_resumed_with_the_same_losses_and_weights(tmp_path, model):
-    assert start(tmp_path / "whole", model).wait(280) == 0
-    killed = start(tmp_path / "killed", model)
-    while not checkpoints.newest_checkpoint(tmp_path / "killed" / "run" / "checkpoints"):
-        assert killed.poll() is None
-        time.sleep(0.02)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait(60)
-    assert not (tmp_path / "killed" / "run" / "result").exists()
-    assert start(tmp_path / "killed", model).wait(280) == 0
-    whole, resumed = (tmp_path / name / "run" for name in ("whole", "killed"))
-    assert read_losses(resumed / "losses.csv") == read_losses(whole / "losses.csv")
-    for network in ("transformer/diffusion_pytorch_model", "text_encoder/model"):
-        one, other = (load_file(run / "result" / f"{network}.safetensors") for run in (whole, resumed))
-        assert all(torch.equal(one[name], other[name]) for name in one)
-
-
-def test_a_full_disk_while_clips_are_encoded_ends_the_training(tmp_path, model):
-    limited = ["prlimit", "--fsize=3000", *command(tmp_path, model)]  # no file may grow larger
-    done = subprocess.run(limited, capture_output=True, text=True, timeout=280, check=False)
-    assert done.returncode == 2
-    assert f"encoded clips could not be written to {tmp_path}/run/remembered" in done.stderr
-    assert "Traceback" not in done.stderr
