@@ -129,6 +129,32 @@ def test_without_a_seed_every_call_is_another(latents_of: Make) -> None:
     assert not torch.equal(latents_of(generator=None), latents_of(generator=None))
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2**63 - 1])
+def test_each_seed_up_to_the_largest_is_accepted(seed: int) -> None:
+    assert Draws.from_seed(seed).generator.initial_seed() == seed
+
+
+class NamedDraws(Draws):
+    """Draws that list their names and shapes."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.Generator().manual_seed(0))
+        self.drawn: list[tuple[str, tuple[int, ...]]] = []
+
+    def normal(self, shape: Any, name: str) -> Tensor:
+        self.drawn.append((name, tuple(shape)))
+        return super().normal(shape, name)
+
+
+def test_random_numbers_are_drawn_in_a_fixed_order(pipe: EasyAnimatePipeline) -> None:
+    draws, video = NamedDraws(), np.zeros((24, 32, 48, 3), dtype=np.uint8)
+    settings = {"height": 32, "width": 48, "num_frames": 24, "num_inference_steps": 2}
+    pipe("a cat", video=video, strength=0.5, **settings, generator=draws, output_type="np")
+    whole, part = (1, 4, 6, 4, 6), (1, 4, 2, 4, 6)
+    names = ["initial_noise", "mask", "masked_video", "init_video"]
+    assert draws.drawn == [*((name, whole) for name in names), ("smoothing", part), ("smoothing", part)]
+
+
 @pytest.mark.parametrize("seed", [-1, 2**63])
 def test_a_seed_out_of_range_is_refused(seed: int, latents_of: Make) -> None:
     with pytest.raises(InvalidInput, match="seed must be between"):

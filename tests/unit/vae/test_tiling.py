@@ -2,13 +2,17 @@ import pytest
 import torch
 
 from easyanimate.errors import InvalidInput
-from easyanimate.vae.tiling import Tiles, plan_tiles, run_tiled
+from easyanimate.vae.tiling import Tiles, blend_corner, plan_tiles, run_tiled
 
 _, DECODING = plan_tiles(384, 0.25)
 
 
 def test_production_windows_are_those_of_the_published_model():
     assert plan_tiles(384, 0.25) == (Tiles(384, 288, 12, 36), Tiles(48, 36, 96, 288))
+
+
+def test_windows_without_an_overlap_lie_do_not_share_pixels():
+    assert plan_tiles(384, 0.0) == (Tiles(384, 384, 0, 48), Tiles(48, 48, 0, 384))
 
 
 @pytest.mark.parametrize(
@@ -76,3 +80,10 @@ def test_the_extra_corner_tile_touches_the_lower_right_only(tiling_vae, latents,
     plain, mixed = tiling_vae.decode(z).sample, tiling_vae.decode(z, extra_corner_tile=True).sample
     different = (plain != mixed)[..., -32:, -32:].any() if corner else (plain != mixed)[..., :-32, :-32].any()
     assert bool(different) is corner
+
+
+def test_a_corner_fades_in_from_its_upper_and_left_edge():
+    image = blend_corner(torch.zeros(1, 4, 5), torch.ones(1, 3, 3))
+    expected = torch.zeros(4, 5)
+    expected[1:, 2:] = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.5, 0.5], [0.0, 0.5, 1.0]])
+    assert torch.equal(image[0], expected)

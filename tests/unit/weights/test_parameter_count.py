@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from easyanimate import EasyAnimatePipeline
 from easyanimate.weights.parameter_count import count_parameters
@@ -30,3 +31,24 @@ def test_a_pickle_beside_safetensors_is_not_counted(tmp_path: Path) -> None:
     assert count_parameters(tmp_path) == 500
     (tmp_path / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"")
     assert count_parameters(tmp_path) == 0
+
+
+def file_of(folder: Path, tensors: dict[str, torch.Tensor]) -> Path:
+    """A model folder with one file of weights."""
+    (folder / "vae").mkdir()
+    save_file(tensors, folder / "vae" / "diffusion_pytorch_model.safetensors", {"format": "pt"})
+    return folder
+
+
+@pytest.mark.parametrize(
+    "name", ["loss.logvar", "text_model.a", "text_projection.a", "logit_scale", "a.pos_encoder.pe"]
+)
+def test_a_tensor_that_no_network_loads_is_not_counted(tmp_path: Path, name: str) -> None:
+    assert count_parameters(file_of(tmp_path, {"a.weight": torch.ones(2, 3), name: torch.ones(50)})) == 6
+
+
+def test_a_header_of_many_names_is_read_whole(tmp_path: Path) -> None:
+    tensors = {f"layer.{i}.{'x' * 100}": torch.ones(1) for i in range(1000)}
+    folder = file_of(tmp_path, tensors)
+    assert next((folder / "vae").iterdir()).stat().st_size > 150_000
+    assert count_parameters(folder) == 1000
