@@ -23,7 +23,7 @@ def test_a_result_is_in_the_folder_of_its_job_and_attempt() -> None:
 
 @pytest.mark.parametrize("other", [("video_2", 2, "ab12"), ("video_1", 1, "ab12"), ("video_1", 2, "ab13")])
 def test_no_two_attempts_have_the_same_key(other: tuple[str, int, str]) -> None:
-    assert result_key(*other, "video.mp4") != KEY
+    assert result_key(*other, "video.mp4") != result_key("video_1", 2, "ab12", "video.mp4")
 
 
 def test_the_id_of_a_job_is_in_each_of_its_keys() -> None:
