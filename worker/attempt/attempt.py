@@ -116,16 +116,15 @@ class AttemptRun:
         started = time.monotonic()
         self.stop_signals.has_video = True
         self.heartbeat.report(replace(self.session.progress, phase=Phase.UPLOADING))
-        key = self.result_key
         segments = [segment_name(number) for number in range(len(done.segment_frames))]
         for name in (*SMALL_FILES, *(name for name in segments if name not in self.partial_results.stored)):
             if (path := self.result_path.with_name(name)).exists():
-                self._with_storage(partial(self.storage.put_file, sibling_key(key, name), path))
-        self._with_storage(lambda: self.storage.put_file(key, self.result_path))
+                self._with_storage(partial(self.storage.put_file, sibling_key(self.result_key, name), path))
+        self._with_storage(lambda: self.storage.put_file(self.result_key, self.result_path))
         phases = {**done.phase_seconds, Phase.UPLOADING.value: round(time.monotonic() - started, 3)}
-        result = _result(key, done, phases)
+        result = _result(self.result_key, done, phases)
         job_file = write_job(self.job, result, time.time())
-        self._with_storage(lambda: self.storage.put_bytes(job_file_key(key), job_file))
+        self._with_storage(lambda: self.storage.put_bytes(job_file_key(self.result_key), job_file))
         crash_point("worker.uploaded")
         self.heartbeat.close()
         if not retry_until_drained(lambda: self.store.complete(self.job.id, self.token, result), self.drain):

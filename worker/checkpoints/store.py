@@ -169,12 +169,10 @@ class CheckpointStore:
     def _store(self, checkpoint: Checkpoint, links: dict[str, Path]) -> bool:
         started, prefix = time.monotonic(), checkpoint_prefix(self.job.id)
         for name, link in links.items():
-            if self.is_lost():
-                return False
             self.storage.put_file(prefix + name, link)
             self._stored.add(name)
-        if self.is_lost():
-            return False
+            if self.is_lost():
+                return False
         self.storage.put_bytes(f"{prefix}{self.job.handover}/{NAME}", checkpoint.model_dump_json().encode())
         crash_point("checkpoint.stored")
         seconds = round(time.monotonic() - started, 3)

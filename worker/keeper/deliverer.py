@@ -178,12 +178,10 @@ class Deliverer:
 
     def _record(self, delivery: Delivery, outcome: DeliveryOutcome, attempt: Try) -> None:
         status: Status
-        if outcome.arrived:
-            status = "delivered"
-            self.deliveries.finish(delivery, status, attempt)
-        elif outcome.is_gone:
-            status = "refused"
+        if outcome.is_gone:
             self._disable(delivery, attempt)
+        if outcome.arrived or outcome.is_gone:
+            status = "delivered" if outcome.arrived else "refused"
             self.deliveries.finish(delivery, status, attempt)
         else:
             retry_after_s = outcome.response.retry_after_s if outcome.response else 0.0

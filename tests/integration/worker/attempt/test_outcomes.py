@@ -18,6 +18,7 @@ from rq.serializers import JSONSerializer
 from structlog.testing import capture_logs
 
 from jobs.errors import JobNotFound, StorageUnavailable
+from jobs.model.failure import failure
 from jobs.model.job import Job
 from jobs.model.request import VideoRequest
 from jobs.model.result_files import IMAGES, sibling_key
@@ -267,6 +268,29 @@ def test_a_drained_worker_releases_the_job_and_the_attempt_does_not_count(
     worker.run_one()
     back = store.get(job.id)
     assert (back.state, back.attempt, store.queue_position(back)) == (State.QUEUED, 0, 0)
+
+
+def test_a_worker_runs_a_job_whose_lease_it_holds_although_the_reply_was_lost(
+    worker: Any, submit: Submit, store: JobStore
+) -> None:
+    mine, of_another, ended, deleted = (submit("a red ball") for _ in range(4))
+    leased = store.lease(mine.id, worker.supervisor.name)
+    store.lease(of_another.id, "another")
+    store.lease(ended.id, worker.supervisor.name)
+    store.fail(ended.id, store.get(ended.id).token or "", failure("internal_error"))
+    store.delete(deleted.id)
+    jobs = [worker.supervisor._lease(job.id) for job in (mine, of_another, ended, deleted)]
+    assert jobs == [leased, None, None, None]
+
+
+def test_a_worker_with_a_full_disk_receives_no_ticket(
+    worker: Any, submit: Submit, context: WorkerContext, meanwhile: Meanwhile
+) -> None:
+    worker.use(settings=context.settings.model_copy(update={"min_free_disk_bytes": 10**18}))
+    submit("a red ball")
+    with capture_logs() as lines:
+        meanwhile(lambda: "disk.full" in [line["event"] for line in lines], context.drain.begin)
+        assert worker.supervisor.next_ticket() is None
 
 
 def test_a_ticket_received_during_a_drain_leases_no_job(

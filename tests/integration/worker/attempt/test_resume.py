@@ -274,6 +274,17 @@ def test_checkpoints_of_final_jobs_are_deleted_from_the_spool(
     assert [path.name for path in settings.checkpoints.iterdir()] == [waiting.id]
 
 
+def test_a_worker_deletes_the_checkpoints_of_final_jobs_of_its_host_after_each_job(
+    worker: Any, submit: Submit, store: JobStore, settings: WorkerSettings
+) -> None:
+    ended, waiting = submit("a red ball"), submit("a blue ball")
+    store.cancel(ended.id)
+    (settings.checkpoints / ended.id / "0").mkdir(parents=True)
+    worker.run_one()
+    assert store.get(waiting.id).state is State.COMPLETED
+    assert list(settings.checkpoints.iterdir()) == []
+
+
 def test_a_job_that_is_too_large_runs_in_a_smaller_profile_and_the_next_one_as_before(
     worker: Any, submit: Submit, store: JobStore
 ) -> None:

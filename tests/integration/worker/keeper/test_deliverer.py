@@ -386,13 +386,48 @@ def test_several_deliverers_send_each_delivery_once(
     assert receiver.count("200") == 60
 
 
+def test_a_stopped_deliverer_finishes_what_it_has_begun_and_begins_nothing(
+    submit: Submit, receiver: Receiver, store: JobStore, deliveries: Deliveries
+) -> None:
+    jobs = [submit_with_webhook(submit, receiver.url("hang")) for _ in range(2)]
+    stopped, outbound = Event(), OutboundClient(allow_private=True, timeout_s=TIMEOUT_S)
+    thread = Thread(target=Deliverer(store.table, outbound, SECRET, 1).run, args=[stopped])
+    thread.start()
+    wait_until(lambda: receiver.count("hang") == 1)
+    stopped.set()
+    receiver.released.set()
+    thread.join(TIMEOUT_S)
+    assert not thread.is_alive()
+    assert receiver.count("hang") == 1
+    assert sorted(len(ledger(deliveries, job)[1]) for job in jobs) == [0, 1]
+
+
+def test_a_receiver_that_answers_slowly_gets_one_delivery_at_a_time(
+    submit: Submit, receiver: Receiver, store: JobStore, deliveries: Deliveries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.keeper.delivery_slots.SLOW_S", 0.3)
+    job, stopped = submit_with_webhook(submit, receiver.url("hang")), Event()
+    deliverer = Deliverer(store.table, OutboundClient(allow_private=True, timeout_s=TIMEOUT_S), SECRET, 32)
+    thread = Thread(target=deliverer.run, args=[stopped])
+    thread.start()
+    wait_until(lambda: receiver.count("hang") == 1)
+    time.sleep(0.5)
+    receiver.released.set()
+    wait_until(has_one_try(deliveries, job))
+    stopped.set()
+    thread.join()
+    row, _ = ledger(deliveries, job)
+    deliverer.slots.acquire(row)
+    assert deliverer.slots.busy() == [row.lane]
+
+
 def test_stale_progress_is_dropped_and_the_end_still_arrives(
     submit: Submit, receiver: Receiver, store: JobStore, redis: Redis
 ) -> None:
     subscribe(redis, receiver.url("200"), "video.progress", "video.cancelled")
     job = submit("a red ball")
     with redis.pipeline() as pipe:
-        add_webhook(pipe, job, "video.progress", store.now() - 30)
+        add_webhook(pipe, job, "video.progress", store.now() - 11)
         add_webhook(pipe, job, "video.progress", store.now())
         pipe.execute()
     store.cancel(job.id)

@@ -97,16 +97,28 @@ def test_a_model_that_cannot_be_loaded_fails_its_job_and_the_others_stay_loaded(
     assert (loaded(worker), worker.context.engine.pid, list(worker.context.served.cards)) == ([FIRST], pid, [FIRST])
 
 
-def test_a_job_of_a_broken_model_is_queued_again_if_another_worker_serves_it(
-    serve: Serve, put_model: PutModel, submit: Submit, store: JobStore, card: ModelCard
+@pytest.mark.parametrize(
+    ("workers", "attempts", "state"),
+    [(1, 0, State.FAILED), (2, 0, State.QUEUED), (2, 2, State.FAILED)],
+)
+def test_a_job_of_a_broken_model_is_queued_again_if_another_worker_serves_it_and_an_attempt_is_left(
+    serve: Serve,
+    put_model: PutModel,
+    submit: Submit,
+    store: JobStore,
+    card: ModelCard,
+    workers: int,
+    attempts: int,
+    state: State,
 ) -> None:
     folder = put_model(OTHER, damaged="vae: weights are missing")
     worker = serve(OTHER)
-    for name in ("this-worker", "another-worker"):
-        Registry(store.redis).announce(card.model_copy(update={"name": OTHER}), name)
+    for number in range(workers):  # this one and others
+        Registry(store.redis).announce(card.model_copy(update={"name": OTHER}), f"worker-{number}")
     job = submit("a red ball", model=OTHER)
+    store.redis.hset(f"job:{job.id}", "attempt", str(attempts))
     worker.run_one()
-    assert (store.get(job.id).state, OTHER in worker.context.served.cards) == (State.QUEUED, False)
+    assert (store.get(job.id).state, OTHER in worker.context.served.cards) == (state, False)
     assert store.attempts(job.id)[0].code == "model_unavailable"
     assert folder.exists()
 
