@@ -70,6 +70,8 @@ class Client:
                 for chunk in response.iter_bytes():
                     file.write(chunk)
             unfinished.replace(path)
+        except httpx.ConnectError as error:
+            raise ServiceUnreachable(f"there is no service at {self.url}: {error}") from error
         except (httpx.HTTPError, OSError) as error:
             raise ClientError(f"the video could not be saved at {path}: {error}") from error
         finally:

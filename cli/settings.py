@@ -2,14 +2,14 @@
 
 import os
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class ClientSettings(BaseSettings):
     """The service of the client commands, and the API key."""
 
-    model_config = SettingsConfigDict(env_prefix="EASYANIMATE_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="EASYANIMATE_", env_ignore_empty=True, frozen=True)
 
     url: str = "http://127.0.0.1:8000"
     api_key: SecretStr | None = None
@@ -18,11 +18,19 @@ class ClientSettings(BaseSettings):
 class StackSettings(BaseSettings):
     """Settings of `up` and `demo`. Without `redis_url` they start a Redis server of their own."""
 
-    model_config = SettingsConfigDict(env_prefix="EASYANIMATE_", frozen=True, protected_namespaces=())
+    model_config = SettingsConfigDict(
+        env_prefix="EASYANIMATE_", env_ignore_empty=True, frozen=True, protected_namespaces=()
+    )
 
     redis_url: SecretStr | None = None
     model: str = "easyanimate-v3-tiny"
     log_format: str = "console"
+
+
+def describe_fault(error: ValidationError) -> str:
+    """The first invalid setting of the service: its environment variable and the reason."""
+    fault = error.errors(include_input=False, include_url=False)[0]
+    return f"EASYANIMATE_{'__'.join(str(part).upper() for part in fault['loc'])}: {fault['msg']}"
 
 
 def child_environment(changes: dict[str, str]) -> dict[str, str]:

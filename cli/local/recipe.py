@@ -117,5 +117,5 @@ def read_tail(path: Path, overlap: int) -> "np.ndarray":
 
     frames: deque[Any] = deque(read_frames(path), maxlen=overlap)
     if len(frames) < overlap:
-        raise InvalidInput(f"{path} has {len(frames)} frames; extend it with --overlap {len(frames)}")
+        raise InvalidInput(f"{path} has {len(frames)} of the {overlap} frames of --overlap")
     return np.stack(frames)

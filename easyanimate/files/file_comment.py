@@ -59,4 +59,4 @@ def _mp4_comment(path: Path) -> str | None:
         with av.open(str(path)) as container:
             return container.metadata.get("comment")
     except (av.error.FFmpegError, OSError) as problem:
-        raise InvalidInput(f"{path} is not a video that can be read: {problem}") from problem
+        raise InvalidInput(f"{path} is not a video that can be read: {problem.strerror}") from problem

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cli.errors import CommandError, exit_on_error
-from cli.stack.redis_server import find_redis
+from cli.stack.redis_server import find_redis, open_redis
 from jobs.access.api_keys import ApiKey, ApiKeyStore
 from jobs.model.limits import Limits
 
@@ -78,7 +78,6 @@ def _key_store(data_dir: Path) -> Iterator[ApiKeyStore]:
     from pydantic import ValidationError
 
     from jobs.errors import JobsError
-    from jobs.redis.connection import connect
 
     with exit_on_error("keys", JobsError):
         url = find_redis(data_dir)
@@ -86,7 +85,7 @@ def _key_store(data_dir: Path) -> Iterator[ApiKeyStore]:
             hint = "start it, or set EASYANIMATE_REDIS_URL"
             raise CommandError(f"no service runs with the data folder {data_dir}; {hint}")
         try:
-            with connect(url, retries=1) as redis:
+            with open_redis(url) as redis:
                 yield ApiKeyStore(redis)
         except ValidationError as error:
             fault = error.errors()[0]

@@ -17,19 +17,22 @@ def rebuild(
     """Restore finished jobs from storage into Redis. It can be repeated; existing records are not overwritten."""
     from pydantic import ValidationError
 
-    from cli.stack.redis_server import find_redis
+    from cli.settings import describe_fault
+    from cli.stack.redis_server import find_redis, open_redis
     from jobs.errors import JobsError
-    from jobs.redis.connection import connect
     from jobs.settings import Settings
     from jobs.storage.factory import open_storage
     from jobs.store.keeper.rebuild import rebuild_records as rebuild_jobs
     from jobs.store.transitions import JobTable
 
-    with exit_on_error("rebuild", ValidationError, JobsError):
+    with exit_on_error("rebuild", JobsError):
         owners = _pairs(owner or [])
-        settings = Settings()
+        try:
+            settings = Settings()
+        except ValidationError as error:
+            raise CommandError(describe_fault(error)) from error
         url = find_redis(settings.data_dir) or settings.redis_url.get_secret_value()
-        with connect(url, retries=2) as redis:
+        with open_redis(url) as redis:
             result = rebuild_jobs(JobTable(redis), open_storage(settings), owners, dry_run=dry_run)
     typer.echo(f"{'would restore' if dry_run else 'restored'} {len(result.restored)} finished videos")
     for name in sorted({job.owner for job in result.restored}):

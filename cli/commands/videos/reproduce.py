@@ -42,7 +42,8 @@ def reproduce(
     if difference is not None:
         typer.echo(f"{file}: frame {difference} of {len(manifest.frames)} differs (the first is 0)")
         raise typer.Exit(1)
-    typer.echo(f"{file}: all {len(manifest.frames)} frames are the same")
+    count = len(manifest.frames)
+    typer.echo(f"{file}: {f'all {count} frames are' if count > 1 else 'the frame is'} the same")
 
 
 def read_manifest(file: Path) -> "Manifest":

@@ -57,7 +57,8 @@ def test_a_video_is_reproduced_from_its_file(clip: Path) -> None:
 
 def test_an_image_is_reproduced_from_its_file_and_from_json(here: Path) -> None:
     assert easyanimate("generate", *SMALL, "--num-frames", "1", "-o", "cat.png").exit_code == 0
-    assert easyanimate("reproduce", "cat.png").exit_code == 0
+    done = easyanimate("reproduce", "cat.png")
+    assert (done.exit_code, done.stdout) == (0, "cat.png: the frame is the same\n")
     assert easyanimate("reproduce", "cat.json").exit_code == 0
 
 
@@ -124,3 +125,10 @@ def test_another_model_is_refused(clip: Path) -> None:
 def test_a_file_without_a_manifest_is_refused(here: Path) -> None:
     done = easyanimate("reproduce", "red.png")
     assert (done.exit_code, done.stderr) == (2, "easyanimate reproduce: red.png contains no manifest\n")
+
+
+def test_a_file_that_is_no_video_is_refused_without_an_error_number(here: Path) -> None:
+    (here / "out.mp4").write_bytes(b"text")
+    done = easyanimate("reproduce", "out.mp4")
+    reason = "out.mp4 is not a video that can be read: Invalid data found when processing input"
+    assert (done.exit_code, done.stderr) == (2, f"easyanimate reproduce: {reason}\n")
