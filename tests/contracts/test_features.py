@@ -70,7 +70,7 @@ def test_each_named_test_is_collected_and_runs(test: str) -> None:
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row["feature"][:40])
-def test_a_feature_is_proved_without_a_gpu_unless_the_page_says_otherwise(row: dict[str, str]) -> None:
+def test_a_feature_is_proved_without_a_gpu_unless_the_page_names_one(row: dict[str, str]) -> None:
     tests = re.findall(r"`([^`]+)`", row["proved by"])
     on_gpu = [test for test in tests if "mark.gpu" in marks_of(test)]
     assert not on_gpu or "GPU" in row["feature"], on_gpu

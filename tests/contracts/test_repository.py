@@ -136,7 +136,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("path", ["", os.environ["PATH"]], ids=["without Git", "in an archive"])
-def test_the_files_of_the_repository_are_found_without_git(
+def test_the_files_of_the_repository_are_listed_without_git(
     repository: Path, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     (repository / ".git").mkdir()  # not a valid one

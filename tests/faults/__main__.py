@@ -18,7 +18,7 @@ from tests.faults.crashes import CRASH_POINTS, crash_keeper_at, crash_worker_at
 from tests.faults.faults import REDIS_OUTAGE, all_faults
 from tests.faults.installation import MODEL, Installation
 from tests.faults.invariants import Invariants
-from tests.faults.report import report, table, write_block
+from tests.faults.report import Figure, report, table, write_block
 from tests.faults.scenario import SETUPS, Outcome, run_scenario
 from tests.faults.soak import soak
 
@@ -82,11 +82,19 @@ def _long_outage(outcomes: list[Outcome], failures: list[str]) -> None:
 
 
 def _figures(options: argparse.Namespace) -> int:
-    failures, started, lines = list[str](), time.monotonic(), list[str]()
+    failures, started, figures = list[str](), time.monotonic(), list[Figure]()
     for name, measure in measurements.ALL.items():
         with _format_outcome(name, failures), tempfile.TemporaryDirectory() as folder:
-            lines += measure(partial(_new_installation, Path(folder)), options.seed)
-    write_block("figures", options.seed, started, [*measurements.HEAD, *lines, "", *_format_failures(failures)])
+            figures += measure(partial(_new_installation, Path(folder)), options.seed)
+    return write_figures(figures, failures, options.seed, started)
+
+
+def write_figures(figures: list[Figure], failures: list[str], seed: int, started: float) -> int:
+    """Writes the block of the figures; returns 1 if a goal is missed or a measurement failed."""
+    failures = failures + [f"the goal is missed: {figure.name}" for figure in figures if figure.is_missed]
+    sys.stdout.write("".join(f"{failure}\n" for failure in failures))
+    rows = [figure.row() for figure in figures]
+    write_block("figures", seed, started, [*measurements.HEAD, *rows, "", *_format_failures(failures)])
     return 1 if failures else 0
 
 

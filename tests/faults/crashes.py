@@ -26,7 +26,7 @@ def crash_worker_at(point: str, installation: Installation, invariants: Invarian
     invariants.check(job_id, request)
     duration_s = round(time.monotonic() - started, 1)
     invariants.check_installation()
-    return Outcome(f"SIGKILL at {point}", "", duration_s, len(installation.store.attempts(job_id)), None)
+    return Outcome(f"SIGKILL at {point}", "", duration_s, len(installation.store.attempts(job_id)), None, 1)
 
 
 def crash_keeper_at(point: str, installation: Installation, invariants: Invariants) -> Outcome:
@@ -44,7 +44,7 @@ def crash_keeper_at(point: str, installation: Installation, invariants: Invarian
     invariants.check(job_id, LONG)
     duration_s = round(time.monotonic() - started, 1)
     invariants.check_installation()
-    return Outcome(f"SIGKILL at {point}", "", duration_s, len(installation.store.attempts(job_id)), None)
+    return Outcome(f"SIGKILL at {point}", "", duration_s, len(installation.store.attempts(job_id)), None, 1)
 
 
 def _killed_worker(installation: Installation, job_id: str) -> str:

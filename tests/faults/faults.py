@@ -3,8 +3,8 @@
 import signal
 from collections.abc import Iterator
 
-from tests.faults.installation import Installation, is_stopped, send, wait_until
-from tests.faults.scenario import Action, Fault
+from tests.faults.installation import Installation, has_ended, is_stopped, send, wait_until
+from tests.faults.scenario import Action, Fault, Hits
 from tests.faults.tcp_proxy import Mode
 from tests.integration.jobs.storage import faulty_wire
 
@@ -32,12 +32,16 @@ def drain_workers(installation: Installation) -> None:
         installation.signal(name, signal.SIGTERM)
     installation.resume()
     assert [installation.exit_code(name) for name in installation.worker_names] == [0] * installation.workers
+    installation.signalled.update(installation.worker_names)
 
 
 def signal_engines(number: signal.Signals) -> Action:
     def inject(installation: Installation) -> None:
         for name in installation.worker_names:
-            send(installation.engines_of(name), number)
+            engines = installation.engines_of(name)
+            send(engines, number)
+            wait_until(lambda engines=engines: all(map(has_ended, engines)), f"the engine of {name} has ended")
+            installation.signalled[name] += len(engines)
 
     return inject
 
@@ -48,6 +52,7 @@ def stop_workers(installation: Installation) -> None:
     wait_until(
         lambda: all(is_stopped(installation.pid(name)) for name in installation.worker_names), "all workers are stopped"
     )
+    installation.signalled.update(installation.worker_names)
 
 
 def replace_stopped_workers(installation: Installation) -> None:
@@ -83,8 +88,9 @@ def kill_and_start(name: str) -> Action:
 
 def disturb_redis(mode: Mode, *kinds: str) -> Action:
     def inject(installation: Installation) -> None:
-        for kind in kinds or ALL:
-            installation.redis_proxies[kind].inject(mode)
+        for name, proxy in installation.redis_proxies.items():
+            if name.partition("-")[0] in (kinds or ALL):
+                proxy.inject(mode)
 
     return inject
 
@@ -119,6 +125,27 @@ def skew(seconds: float) -> Action:
     return inject
 
 
+def of_process(name: str) -> Hits:
+    """The hits of a fault of one process, which are those of each job."""
+    return lambda installation, worker, job_id: installation.signalled[name]
+
+
+def of_redis_connections(installation: Installation, worker: str, job_id: str) -> int:
+    return installation.redis_proxies[worker].hits
+
+
+def of_s3_connections(installation: Installation, worker: str, job_id: str) -> int:
+    return installation.s3_proxies[worker].hits
+
+
+def of_s3_responses(installation: Installation, worker: str, job_id: str) -> int:
+    return sum(job_id in path for path in installation.wire.hit_paths)
+
+
+def of_clock(installation: Installation, worker: str, job_id: str) -> int:
+    return installation.wrong_times(worker)
+
+
 BUSY = s3_response_faults(*(faulty_wire.Fault(method, status=503, code="SlowDown") for method in METHODS))
 FULL = s3_response_faults(
     *(faulty_wire.Fault(method, status=507, code="InsufficientStorage") for method in ("PUT", "POST"))
@@ -128,11 +155,11 @@ FLIPS_BITS = s3_response_faults(faulty_wire.Fault("PUT", flip_upload=True))
 
 
 def _redis(name: str, mode: Mode, seconds: float, *kinds: str) -> Fault:
-    return Fault(name, disturb_redis(mode, *kinds), repair_connections, seconds)
+    return Fault(name, disturb_redis(mode, *kinds), repair_connections, seconds, hits=of_redis_connections)
 
 
-def _s3(name: str, inject: Action, seconds: float) -> Fault:
-    return Fault(name, inject, repair_connections, seconds, costs_no_attempt=True)
+def _s3(name: str, inject: Action, seconds: float, hits: Hits = of_s3_responses) -> Fault:
+    return Fault(name, inject, repair_connections, seconds, costs_no_attempt=True, hits=hits)
 
 
 WORKER_KILLED = Fault("worker SIGKILL", kill_workers, start_workers)
@@ -151,19 +178,20 @@ def all_faults() -> Iterator[Fault]:
     yield Fault("engine SIGKILL", signal_engines(signal.SIGKILL), no_repair)
     yield Fault("engine SIGSEGV", signal_engines(signal.SIGSEGV), no_repair)
     for name in ("keeper", "api"):
-        yield Fault(f"{name} SIGKILL", kill_and_start(name), no_repair, costs_no_attempt=True)
-    yield Fault("Redis SIGKILL", kill_redis, start_redis)
+        yield Fault(f"{name} SIGKILL", kill_and_start(name), no_repair, costs_no_attempt=True, hits=of_process(name))
+    yield Fault("Redis SIGKILL", kill_redis, start_redis, hits=of_process("redis"))
     yield REDIS_CUT
     yield _redis("Redis cut off for 60 s", Mode.CUT, 60.0)
     yield _redis("workers cut off from Redis for 8 s", Mode.RESET, 8.0, "worker")
     yield _redis("Redis behind a black hole for 8 s", Mode.SILENT, 8.0)
     yield _redis("Redis slow for 10 s", Mode.SLOW, 10.0)
     for name, seconds in (("an hour ahead", 3600.0), ("two hours back", -7200.0)):
-        yield Fault(f"clocks of workers and keeper jump {name} for 5 s", skew(seconds), skew(0.0), 5.0, True)
-    yield _s3("S3 cut off for 5 s", disturb_s3(Mode.CUT), 5.0)
-    yield _s3("S3 resets lines for 5 s", disturb_s3(Mode.RESET), 5.0)
-    yield _s3("S3 behind a black hole for 5 s", disturb_s3(Mode.SILENT), 5.0)
-    yield _s3("S3 slow for 10 s", disturb_s3(Mode.SLOW), 10.0)
+        jump = f"clocks of workers and keeper jump {name} for 5 s"
+        yield Fault(jump, skew(seconds), skew(0.0), 5.0, costs_no_attempt=True, hits=of_clock)
+    yield _s3("S3 cut off for 5 s", disturb_s3(Mode.CUT), 5.0, of_s3_connections)
+    yield _s3("S3 resets lines for 5 s", disturb_s3(Mode.RESET), 5.0, of_s3_connections)
+    yield _s3("S3 behind a black hole for 5 s", disturb_s3(Mode.SILENT), 5.0, of_s3_connections)
+    yield _s3("S3 slow for 10 s", disturb_s3(Mode.SLOW), 10.0, of_s3_connections)
     yield S3_BUSY
     yield _s3("S3 full for 5 s", FULL, 5.0)
     yield _s3("S3 truncates for 5 s", TRUNCATES, 5.0)

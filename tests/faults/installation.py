@@ -4,6 +4,7 @@ import os
 import signal
 import struct
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -50,8 +51,9 @@ def wait_until(holds: Callable[[], object], condition: str, timeout_s: float = T
 class Installation:
     """Starts and stops all processes. `children` holds them by name: api, keeper, worker-0 and so on.
 
-    Each kind of process has its own proxy to Redis and, with S3 storage, to S3. The S3 requests of the workers also
-    pass `wire`, an HTTP proxy. `skew` changes the clocks of workers and keeper. `settings` apply to all processes.
+    Each process has its own proxy to Redis and, with S3 storage, to S3. The S3 requests of the workers also pass
+    `wire`, an HTTP proxy. `skew` changes the clocks of workers and keeper. `settings` apply to all processes.
+    `signalled` counts, by name, the processes on which a signal had its effect; engines count for their worker.
     """
 
     def __init__(
@@ -60,7 +62,7 @@ class Installation:
         self.folder, self.models_dir, self.workers, self.on_s3 = folder, models_dir, workers, on_s3
         self.settings = SETTINGS | settings
         self.redis = EmbeddedRedis(folder / "redis", free_port())
-        self.redis_proxies = {kind: TcpProxy(self.redis.port) for kind in MODULES}
+        self.redis_proxies = {name: TcpProxy(self.redis.port) for name in ("api", "keeper", *self.worker_names)}
         self.s3_proxies: dict[str, TcpProxy] = {}
         self.wire = Wire("")
         self.receiver = Receiver()
@@ -68,7 +70,7 @@ class Installation:
         self.api_port = free_port()
         self.url = f"http://127.0.0.1:{self.api_port}"
         self.points = folder / "points"
-        self.clock = folder / "clock"
+        self.signalled: Counter[str] = Counter()
         self.spool = folder / "data" / "spool"
         self._bucket: S3Settings | None = None
         self._running = ExitStack()
@@ -119,7 +121,8 @@ class Installation:
         self._bucket = self._running.enter_context(seaweed(self.folder / "s3"))
         self.wire = self._running.enter_context(faulty_wire(str(self._bucket.endpoint_url)))
         port = _port_of(str(self._bucket.endpoint_url))
-        self.s3_proxies = {"api": TcpProxy(port), "keeper": TcpProxy(port), "worker": TcpProxy(_port_of(self.wire.url))}
+        self.s3_proxies = {"api": TcpProxy(port), "keeper": TcpProxy(port)}
+        self.s3_proxies |= {name: TcpProxy(_port_of(self.wire.url)) for name in self.worker_names}
 
     def _reachable_url(self) -> Settings:
         return Settings(
@@ -139,31 +142,41 @@ class Installation:
     def start_one(self, name: str, **changes: str) -> None:
         """Starts or restarts a process. `changes` are environment variables of this start only."""
         kind = name.partition("-")[0]
-        settings = self.settings | {"REDIS_URL": f"redis://127.0.0.1:{self.redis_proxies[kind].port}/0"}
+        settings = self.settings | {"REDIS_URL": f"redis://127.0.0.1:{self.redis_proxies[name].port}/0"}
         settings |= {"DATA_DIR": str(self.folder / "data"), "MODELS_DIR": str(self.models_dir), "MODEL": MODEL}
         settings |= {"HOST": "127.0.0.1", "PORT": str(self.api_port), "CRASH_POINTS_DIR": str(self.points)}
-        settings |= self._s3_of(kind)
+        settings |= self._s3_of(name)
         environment = {f"EASYANIMATE_{key}": value for key, value in settings.items()}
-        environment |= {"OMP_NUM_THREADS": "1", **self._clock_of(kind), **changes}
+        environment |= {"OMP_NUM_THREADS": "1", **self._clock_of(name), **changes}
         self.children[name] = ManagedProcess(name, MODULES[kind], environment, self.folder / f"{name}.log")
         self.children[name].start()
 
     def skew(self, seconds: float) -> None:
         """Sets the error of the wall clocks of workers and keeper."""
-        with self.clock.open("r+b" if self.clock.exists() else "wb") as file:  # the processes map this file
-            file.write(struct.pack("d", seconds))
+        for name in ("keeper", *self.worker_names):
+            if not self._clock(name).exists():
+                self._clock(name).write_bytes(bytes(16))
+            with self._clock(name).open("r+b") as file:  # the processes map this file
+                file.write(struct.pack("d", seconds))
 
-    def _clock_of(self, kind: str) -> dict[str, str]:
+    def wrong_times(self, name: str) -> int:
+        """Counts the times that this process and its engine have read from a skewed clock."""
+        return int(struct.unpack("dq", self._clock(name).read_bytes())[1])
+
+    def _clock(self, name: str) -> Path:
+        return self.folder / f"{name}.clock"
+
+    def _clock_of(self, name: str) -> dict[str, str]:
         folder = str(Path(__file__).with_name("skewed_clock"))
-        return {} if kind == "api" else {"PYTHONPATH": folder, "SKEWED_CLOCK": str(self.clock)}
+        return {} if name == "api" else {"PYTHONPATH": folder, "SKEWED_CLOCK": str(self._clock(name))}
 
-    def _s3_of(self, kind: str) -> dict[str, str]:
+    def _s3_of(self, name: str) -> dict[str, str]:
         if self._bucket is None or self._bucket.secret_access_key is None:
             return {}
         return {
             "STORAGE": "s3",
             "S3__BUCKET": self._bucket.bucket,
-            "S3__ENDPOINT_URL": f"http://127.0.0.1:{self.s3_proxies[kind].port}",
+            "S3__ENDPOINT_URL": f"http://127.0.0.1:{self.s3_proxies[name].port}",
             "S3__ACCESS_KEY_ID": str(self._bucket.access_key_id),
             "S3__SECRET_ACCESS_KEY": self._bucket.secret_access_key.get_secret_value(),
             "S3__ADDRESSING_STYLE": "path",
@@ -176,7 +189,7 @@ class Installation:
 
     def kill(self, name: str) -> None:
         self.signal(name, signal.SIGKILL)
-        self.exit_code(name)
+        self.signalled[name] += self.exit_code(name) == -signal.SIGKILL
 
     def signal(self, name: str, number: signal.Signals) -> None:
         process = self.children[name].process
@@ -190,9 +203,8 @@ class Installation:
 
     def kill_redis(self) -> None:
         assert self.redis.process is not None
-        time.sleep(1.1)  # Redis syncs its file every second
         self.redis.process.kill()
-        self.redis.process.wait()
+        self.signalled["redis"] += self.redis.process.wait() == -signal.SIGKILL
 
     def engines_of(self, name: str) -> list[int]:
         """The ids of the engine processes of this worker."""
@@ -299,7 +311,16 @@ def _port_of(url: str) -> int:
 
 def is_stopped(pid: int) -> bool:
     """Whether the process is stopped by a signal."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    return _process_state(pid) == "T"
+
+
+def has_ended(pid: int) -> bool:
+    """Whether the process has ended; its parent may not have noticed yet."""
+    return not Path(f"/proc/{pid}").exists() or _process_state(pid) == "Z"
+
+
+def _process_state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def send(pids: list[int], number: signal.Signals) -> None:

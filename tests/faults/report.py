@@ -1,15 +1,19 @@
 """Writes the results of a run into docs/explanation/reliability.md. Each kind of run has its own block of the page."""
 
 import os
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
 
 from tests.faults.scenario import Outcome
 
-PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "reliability.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "explanation" / "reliability.md"
 
 
 def write_block(name: str, seed: int, started: float, lines: Sequence[str]) -> None:
@@ -24,20 +28,39 @@ def write_block(name: str, seed: int, started: float, lines: Sequence[str]) -> N
 
 def table(outcomes: Sequence[Outcome]) -> list[str]:
     """A row for each fault and phase."""
-    rows = ["| fault | phase | resumes after s | attempts | steps repeated |", "|---|---|---|---|---|"]
+    rows = ["| fault | phase | hits | resumes after s | attempts | steps repeated |", "|---|---|---|---|---|---|"]
     for outcome in sorted(outcomes, key=lambda outcome: (outcome.fault, outcome.phase)):
         recovered = "had ended" if outcome.recovered_s is None else f"{outcome.recovered_s:.1f}"
         steps = "" if outcome.steps_repeated is None else str(outcome.steps_repeated)
-        rows.append(
-            f"| {outcome.fault} | {outcome.phase or 'at this point'} | {recovered} | {outcome.attempts} | {steps} |"
-        )
+        phase = outcome.phase or "at this point"
+        cells = (outcome.fault, phase, str(outcome.hits), recovered, str(outcome.attempts), steps)
+        rows.append(f"| {' | '.join(cells)} |")
     return rows
 
 
-def spread(values: Sequence[float], digits: int = 1) -> str:
-    """Table cells with the median, the 99th percentile and the number of at least two values."""
-    cuts = quantiles(values, n=100, method="inclusive")
-    return f"{cuts[49]:.{digits}f} | {cuts[98]:.{digits}f} | {len(values)}"
+@dataclass(frozen=True)
+class Figure:
+    """At least two measured values; their 99th percentile may not exceed the goal, if there is one."""
+
+    name: str
+    goal: float | None
+    values: Sequence[float]
+    digits: int = 1
+
+    @property
+    def _cuts(self) -> list[float]:
+        return quantiles(self.values, n=100, method="inclusive")
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether the goal is missed."""
+        return self.goal is not None and self._cuts[98] > self.goal
+
+    def row(self) -> str:
+        """The row of the table: name, goal, median, 99th percentile and number of values."""
+        goal = "" if self.goal is None else f"{self.goal:g}{', **missed**' if self.is_missed else ''}"
+        cuts = [f"{cut:.{self.digits}f}" for cut in (self._cuts[49], self._cuts[98])]
+        return f"| {self.name} | {goal} | {' | '.join(cuts)} | {len(self.values)} |"
 
 
 def report(name: str, result: str, seconds: float) -> None:
@@ -51,6 +74,15 @@ def _facts(seed: int, started: float) -> str:
     minutes = (time.monotonic() - started) / 60
     python = sys.version.split()[0]
     return (
-        f"{stamp}, seed {seed}, {os.cpu_count()} CPUs, load {os.getloadavg()[2]:.1f} over 15 min, "
+        f"{stamp}, {_commit()}, seed {seed}, {os.cpu_count()} CPUs, load {os.getloadavg()[2]:.1f} over 15 min, "
         f"Python {python}, {minutes:.0f} min."
     )
+
+
+def _commit() -> str:
+    """The commit that was measured, and whether files beside the pages had changed since."""
+    if shutil.which("git") is None:
+        return "commit unknown"
+    name = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT).stdout
+    is_clean = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", ".", ":!docs"], cwd=ROOT).returncode == 0
+    return f"commit {name.strip() or 'unknown'}{'' if is_clean else ' with changes'}"

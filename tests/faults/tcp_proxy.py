@@ -24,13 +24,17 @@ class Mode(StrEnum):
 
 
 class TcpProxy:
-    """Listens on its own port and forwards all data to `target`, a port of this machine."""
+    """Listens on its own port and forwards all data to `target`, a port of this machine.
+
+    `hits` counts what the faults met: closed connections, and pieces of data that were dropped or delayed.
+    """
 
     def __init__(self, target: int) -> None:
         self.target = target
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._server.getsockname()[1])
         self.mode = Mode.OPEN
+        self.hits = 0
         self._connections: set[_Connection] = set()
         self._lock = threading.Lock()
         threading.Thread(target=self._accept, daemon=True).start()
@@ -72,6 +76,11 @@ class TcpProxy:
             connection.apply(mode)
             connection.start()
 
+    def count_hit(self) -> None:
+        """Counts one effect of a fault."""
+        with self._lock:
+            self.hits += 1
+
     def remove(self, connection: "_Connection") -> None:
         """Removes a closed connection."""
         with self._lock:
@@ -91,6 +100,8 @@ class _Connection:
 
     def apply(self, mode: Mode) -> None:
         """Applies a fault that has just begun to this connection."""
+        if mode in (Mode.CUT, Mode.RESET):
+            self.proxy.count_hit()
         if mode is Mode.SILENT:
             self.is_dead = True
         elif mode is Mode.RESET:
@@ -111,10 +122,14 @@ class _Connection:
         with suppress(OSError):
             while data := source.recv(self._chunk_bytes):
                 if self.proxy.mode is Mode.SLOW:
+                    self.proxy.count_hit()
                     time.sleep(SLOW_PAUSE_S)
                 if self.proxy.mode is Mode.RESPONSES_LOST and source is self.ends[1]:
+                    self.proxy.count_hit()
                     break
-                if not self.is_dead:
+                if self.is_dead:
+                    self.proxy.count_hit()
+                else:
                     target.sendall(data)
         if self.proxy.mode is not Mode.RESET:
             self._shut_down(socket.SHUT_RDWR)

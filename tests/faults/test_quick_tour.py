@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.faults import scenario
 from tests.faults.crashes import crash_worker_at
 from tests.faults.faults import (
     REDIS_CUT,
@@ -9,10 +10,12 @@ from tests.faults.faults import (
     WORKER_DRAINED,
     WORKER_KILLED,
     WORKER_STOPPED,
+    no_repair,
+    of_redis_connections,
 )
 from tests.faults.installation import Installation
 from tests.faults.invariants import Invariants
-from tests.faults.scenario import Fault, run_scenario
+from tests.faults.scenario import SMALL, Fault, run_scenario
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 TOUR = (
@@ -29,6 +32,7 @@ def test_after_a_fault_each_job_ends_once_with_the_same_frames_and_no_leftovers(
     installation: Installation, invariants: Invariants, fault: Fault, phases: tuple[str, ...]
 ) -> None:
     outcomes = run_scenario(installation, invariants, fault, phases)
+    assert all(outcome.hits for outcome in outcomes if outcome.phase != "committing")
     repeated = sum(outcome.steps_repeated or 0 for outcome in outcomes)
     assert repeated <= (0 if fault is WORKER_DRAINED else 4)
 
@@ -37,3 +41,13 @@ def test_a_worker_killed_between_upload_and_commit_leaves_one_video(
     installation: Installation, invariants: Invariants
 ) -> None:
     crash_worker_at("worker.uploaded", installation, invariants)
+
+
+def test_a_scenario_whose_fault_meets_nothing_fails(
+    installation: Installation, invariants: Invariants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scenario, "MAX_WAIT_FOR_HITS_S", 0.5)
+    monkeypatch.setitem(scenario.SETUPS, "waiting", scenario.Setup(SMALL, point="worker.leased"))
+    idle = Fault("no fault", no_repair, no_repair, hits=of_redis_connections)
+    with pytest.raises(AssertionError, match="no fault, waiting: the fault met nothing"):
+        run_scenario(installation, invariants, idle, ("waiting",))

@@ -1,6 +1,7 @@
 """A wall clock that a test can skew. Python imports this module at its start if PYTHONPATH contains this folder.
 
-The file named by SKEWED_CLOCK holds one float64: the error of the clock in seconds. Monotonic time stays correct.
+The file named by SKEWED_CLOCK holds a float64, the error of the clock in seconds, and an int64. The second one counts
+the times that were read with an error; two processes may count one of them once. Monotonic time stays correct.
 """
 
 import datetime
@@ -13,11 +14,14 @@ from typing import Any
 
 _time, _datetime = time.time, datetime.datetime
 with Path(os.environ["SKEWED_CLOCK"]).open("r+b") as file:
-    _skew = mmap.mmap(file.fileno(), 8)
+    _skew = mmap.mmap(file.fileno(), 16)
 
 
 def now_s() -> float:
-    return _time() + float(struct.unpack("d", _skew[:8])[0])
+    seconds, count = struct.unpack("dq", _skew[:16])
+    if seconds:
+        _skew[8:16] = struct.pack("q", count + 1)
+    return _time() + float(seconds)
 
 
 class _DatetimeType(type(_datetime)):  # type: ignore[misc]

@@ -30,23 +30,28 @@ class Fault:
 
 @dataclass
 class Wire:
-    """A proxied store at `url`. Each of `faults` happens once, in order; `permanent` ones happen after them."""
+    """A proxied store at `url`. Each of `faults` happens once, in order; `permanent` ones happen after them.
+
+    `hit_paths` has the path of each request that met a fault.
+    """
 
     upstream: str
     url: str = ""
     faults: list[Fault] = field(default_factory=list)
     permanent: tuple[Fault, ...] = ()
     methods: list[str] = field(default_factory=list)
+    hit_paths: list[str] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
-    def next_fault(self, method: str) -> Fault | None:
+    def next_fault(self, method: str, path: str = "") -> Fault | None:
         with self.lock:
             self.methods.append(method)
-            for fault in self.faults:
-                if fault.method == method:
-                    self.faults.remove(fault)
-                    return fault
-        return next((fault for fault in self.permanent if fault.method == method), None)
+            result = next((fault for fault in (*self.faults, *self.permanent) if fault.method == method), None)
+            if result in self.faults:
+                self.faults.remove(result)
+            if result:
+                self.hit_paths.append(path)
+            return result
 
 
 @contextmanager
@@ -85,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Logs nothing."""
 
     def do_any(self) -> None:
-        fault = self.proxied.next_fault(self.command)
+        fault = self.proxied.next_fault(self.command, self.path)
         length = int(self.headers.get("content-length", 0))
         if fault and fault.cut_upload:
             return self._cut(length)
