@@ -47,11 +47,18 @@ def test_each_feature_of_the_page_names_a_test() -> None:
 
 def collected_tests(source: str) -> dict[str, str]:
     """The tests that pytest collects from a file, by name, each with the marks that apply to it, as text."""
-    body = ast.parse(source).body
+    return dict(tests_of(ast.parse(source).body, []))
+
+
+def tests_of(body: list[ast.stmt], marks: list[str]) -> Iterator[tuple[str, str]]:
+    """The tests of a file or class; `marks` are those of its surroundings."""
     assigned = [node for node in body if isinstance(node, ast.Assign)]
-    of_file = [ast.unparse(node.value) for node in assigned if ast.unparse(node.targets[0]) == "pytestmark"]
-    tests = [n for n in body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and n.name.startswith("test_")]
-    return {test.name: " ".join([*of_file, *map(ast.unparse, test.decorator_list)]) for test in tests}
+    marks = marks + [ast.unparse(node.value) for node in assigned if ast.unparse(node.targets[0]) == "pytestmark"]
+    for node in body:
+        if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
+            yield from tests_of(node.body, marks + [*map(ast.unparse, node.decorator_list)])
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            yield node.name, " ".join(marks + [*map(ast.unparse, node.decorator_list)])
 
 
 def marks_of(test: str) -> str:
@@ -85,6 +92,8 @@ def test_a_feature_is_proved_without_a_gpu_unless_the_page_names_one(row: dict[s
         ("pytestmark = [pytest.mark.gpu]\nasync def test_a(): ...", {"test_a": "[pytest.mark.gpu]"}),
         ("def make():\n    def test_a(): ...", {}),
         ("def check_a(): ...", {}),
+        ("@pytest.mark.skip\nclass TestIt:\n    def test_a(self): ...", {"test_a": "pytest.mark.skip"}),
+        ("class Helper:\n    def test_a(self): ...", {}),
     ],
 )
 def test_only_collected_tests_count_as_a_proof(source: str, expected: dict[str, str]) -> None:
