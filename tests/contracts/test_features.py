@@ -47,18 +47,18 @@ def test_each_feature_of_the_page_names_a_test() -> None:
 
 def collected_tests(source: str) -> dict[str, str]:
     """The tests that pytest collects from a file, by name, each with the marks that apply to it, as text."""
-    return dict(tests_of(ast.parse(source).body, []))
+    return dict(marked_tests(ast.parse(source).body, []))
 
 
-def tests_of(body: list[ast.stmt], marks: list[str]) -> Iterator[tuple[str, str]]:
+def marked_tests(body: list[ast.stmt], marks: list[str]) -> Iterator[tuple[str, str]]:
     """The tests of a file or class; `marks` are those of its surroundings."""
     assigned = [node for node in body if isinstance(node, ast.Assign)]
     marks = marks + [ast.unparse(node.value) for node in assigned if ast.unparse(node.targets[0]) == "pytestmark"]
     for node in body:
         if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
-            yield from tests_of(node.body, marks + [*map(ast.unparse, node.decorator_list)])
+            yield from marked_tests(node.body, [*marks, *map(ast.unparse, node.decorator_list)])
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-            yield node.name, " ".join(marks + [*map(ast.unparse, node.decorator_list)])
+            yield node.name, " ".join([*marks, *map(ast.unparse, node.decorator_list)])
 
 
 def marks_of(test: str) -> str:
