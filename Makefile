@@ -18,16 +18,17 @@ serve: setup ## start everything and keep it running: API, keeper, worker, Redis
 	@$(BIN)/easyanimate up
 
 test: setup ## all tests, on all cores with one thread each: small tensors gain nothing from more
-	@$(BIN)/python tests/clients/environments.py
 	@tests/browser/chromium.sh
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/python tests/clients/environments.py & \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=10 $(PYTEST_ARGS); \
+	code=$$?; wait; exit $$code
 
-check: setup ## format, lint, types, import contracts, links in the docs
+check: setup ## format, lint, types, import contracts, links in the docs; `make check test` runs each test once
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -q tests/contracts
+	$(if $(filter test,$(MAKECMDGOALS)),,@$(BIN)/python -m pytest -q tests/contracts)
 
 fix: setup ## format and repair what can be repaired by machine
 	@$(BIN)/ruff check --fix .

@@ -5,7 +5,7 @@ away: after a new connection all subscriptions are notified.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import structlog
@@ -21,6 +21,7 @@ POLL_INTERVAL_S = 10.0  # a receiver reads the record this often without any not
 SUBSCRIBE_TIMEOUT_S = 1.0
 PING_AFTER_S = 10.0  # without a message
 RECONNECT_PAUSE_S = 0.5
+CANCEL_INTERVAL_S = 0.2
 IDLE_CHANNEL = "jobs:news"  # keeps the connection subscribed; no message is published there
 
 
@@ -91,38 +92,44 @@ class JobNotifications:
     async def close(self) -> None:
         """Closes the connection and notifies all subscriptions."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await _end([self._task])
         self.notify_all()
 
     async def _run(self) -> None:
-        while not _is_cancelled():
+        while True:
             try:
                 async with self.redis.pubsub() as pubsub:
                     self._changed = asyncio.Queue()  # the next call subscribes to all channels
                     await pubsub.subscribe(IDLE_CHANNEL, *self._channels)
                     self.notify_all()
-                    async with asyncio.TaskGroup() as tasks:
-                        tasks.create_task(self._send(pubsub))
-                        tasks.create_task(self._receive(pubsub))
-            except* (RedisError, OSError):
+                    await self._serve(pubsub)
+            except (RedisError, OSError):
                 log.warning("redis.away")
-            except* Exception:  # an error of the client must not end the notifications
+            except Exception:  # an error of the client must not end the notifications
                 log.exception("notifications.failed")
             for channel in self._channels.values():
                 channel.confirmed.clear()
             await asyncio.sleep(RECONNECT_PAUSE_S)
 
+    async def _serve(self, pubsub: PubSub) -> None:
+        """Sends and receives until the connection is lost. Raises the first error."""
+        tasks = [asyncio.create_task(work(pubsub)) for work in (self._send, self._receive)]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _end(tasks)
+        done.pop().result()
+
     async def _send(self, pubsub: PubSub) -> None:
         """Subscribes to the channels that have subscriptions, and leaves the others."""
-        while not _is_cancelled():
+        while True:
             name = await self._changed.get()
             await (pubsub.subscribe(name) if name in self._channels else pubsub.unsubscribe(name))
 
     async def _receive(self, pubsub: PubSub) -> None:
         """Passes on notifications. Raises RedisError when the connection is lost or silent after a ping."""
         has_pinged = False
-        while not _is_cancelled():
+        while True:
             message = await pubsub.get_message(timeout=PING_AFTER_S)
             if message is None:
                 if has_pinged:
@@ -143,7 +150,10 @@ def _notify(channel: _Channel) -> None:
         subscription.notify()
 
 
-def _is_cancelled() -> bool:
-    """Whether this task was cancelled. Until Python 3.12, `wait_for` in the client can suppress the CancelledError."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancels tasks until they have ended. Until Python 3.12, `wait_for` in the client can suppress a cancellation."""
+    while any(not task.done() for task in tasks):
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=CANCEL_INTERVAL_S)
+    await asyncio.gather(*tasks, return_exceptions=True)

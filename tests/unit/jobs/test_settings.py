@@ -25,6 +25,13 @@ def test_a_variable_is_the_fields_name_in_capitals(monkeypatch: pytest.MonkeyPat
     assert Settings().public_url == "https://videos.example"
 
 
+@pytest.mark.parametrize("name", ["REDIS_URL", "S3__REGION", "SIGNING_SECRET", "LEASE_S", "STORAGE"])
+def test_an_empty_variable_means_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    defaults = Settings()
+    monkeypatch.setenv(f"EASYANIMATE_{name}", "")
+    assert Settings() == defaults
+
+
 def test_nested_names_are_joined_by_two_underscores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EASYANIMATE_S3__BUCKET", "clips")
     assert Settings().s3.bucket == "clips"

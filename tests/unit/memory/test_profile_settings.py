@@ -84,8 +84,9 @@ def test_a_step_of_each_profile_needs_less_memory_than_that_of_the_one_before(
     monkeypatch.setattr(profiles, "FEED_FORWARD_CHUNK_SIZE", 32)  # of 256 tokens of a frame
     normal, low = (peak_of_a_step(pipes[profile], peak_bytes) for profile in ("normal", "low"))
     lowest = peak_of_a_step(in_profile("lowest"), peak_bytes)
-    assert low < 0.75 * normal
-    assert lowest < 0.85 * low
+    assert low < 0.75 * normal  # half of the activations, and a copy of the weights
+    assert lowest < 0.45 * normal  # 0.34; 0.53 with feed-forwards that are whole
+    assert lowest < low
 
 
 @pytest.mark.parametrize(

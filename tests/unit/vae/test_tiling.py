@@ -11,7 +11,7 @@ def test_production_windows_are_those_of_the_published_model():
     assert plan_tiles(384, 0.25) == (Tiles(384, 288, 12, 36), Tiles(48, 36, 96, 288))
 
 
-def test_windows_without_an_overlap_lie_do_not_share_pixels():
+def test_windows_without_an_overlap_do_not_share_pixels():
     assert plan_tiles(384, 0.0) == (Tiles(384, 384, 0, 48), Tiles(48, 48, 0, 384))
 
 

@@ -76,6 +76,12 @@ def test_auto_is_the_number_type_of_the_file(folder: Path, weights: dict[str, Te
     assert Tiny.from_pretrained(folder, torch_dtype="auto").dtype == torch.float16
 
 
+def test_auto_is_the_number_type_of_most_values(folder: Path, weights: dict[str, Tensor]) -> None:
+    mixed = {key: value.half() if key.endswith("weight") else value for key, value in weights.items()}
+    save_file(mixed, folder / SAFETENSORS)  # two tensors of each type, the larger ones in float16
+    assert Tiny.from_pretrained(folder, torch_dtype="auto").dtype == torch.float16
+
+
 def test_auto_is_float32_for_a_type_that_is_only_stored(folder: Path, weights: dict[str, Tensor]) -> None:
     save_file({key: value.to(torch.float8_e4m3fn) for key, value in weights.items()}, folder / SAFETENSORS)
     assert Tiny.from_pretrained(folder, torch_dtype="auto").dtype == torch.float32
@@ -310,3 +316,10 @@ def test_an_index_that_names_no_files_beside_it_is_refused(folder: Path, index: 
     (folder / f"{SAFETENSORS}.index.json").write_text(index)
     with pytest.raises(CheckpointError, match=r"index\.json"):
         Tiny.from_pretrained(folder)
+
+
+def test_a_buffer_that_no_file_fills_is_refused() -> None:
+    model = nn.Linear(2, 2)
+    model.register_buffer("ramp", torch.empty(3, device="meta"), persistent=False)
+    with pytest.raises(CheckpointError, match="there leaves 1 tensors empty: ramp"):
+        assign_strictly(model, {"weight": torch.ones(2, 2), "bias": torch.ones(2)}, "there")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from easyanimate.errors import CheckpointError
-from easyanimate.weights.file_content import check_content
+from easyanimate.weights.file_content import check_content, one_line
 from easyanimate.weights.weights_file import read_weights_file
 
 WEIGHTS = {"a.weight": torch.ones(2, 2), "a.bias": torch.zeros(2)}
@@ -112,3 +112,12 @@ def test_a_safetensors_header_that_begins_like_html_is_not_taken_for_it(tmp_path
     (tmp_path / "a.safetensors").write_bytes((60).to_bytes(8, "little") + b"{}" + b" " * 58)
     check_content(tmp_path / "a.safetensors")
     assert read_weights_file(tmp_path / "a.safetensors") == {}
+
+
+@pytest.mark.parametrize("length", [299, 300])
+def test_a_short_reason_stays_whole(length: int) -> None:
+    assert one_line("x" * length) == "x" * length
+
+
+def test_a_long_reason_is_cut_after_300_characters() -> None:
+    assert one_line("x" * 301) == "x" * 300 + "..."

@@ -22,7 +22,7 @@ def num_calls(redis: Redis) -> int:
 
 async def outage(redis: Redis, url: str, proxy: TcpProxy) -> tuple[int, float]:
     """The commands after an outage with many short waits, and the seconds until a notification of a later wait."""
-    client = connect_async(url, retries=0, timeout_s=0.5)
+    client = connect_async(url, retries=0)
     notifications = JobNotifications(client)
 
     async def wait_shortly(number: int) -> None:

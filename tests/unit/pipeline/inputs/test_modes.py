@@ -191,7 +191,7 @@ def test_nearest_first_resizes_the_end_image_to_the_size_of_the_start(start: str
     """By Pillow's default filter, as in the first V3 release; then both are resized to the clip by nearest."""
     noise = torch.randint(0, 256, (2, 90, 70, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)).numpy()
     first, last = Image.fromarray(noise[0, :50]), Image.fromarray(noise[1])
-    one = {"image": first} if start == "image" else {"context_frames": [first, first]}
+    one = {"image": first} if start == "image" else {"context_frames": [first, RED]}
     observed = inpaint_input(**one, last_image=last, image_resample="nearest").pixels
     resized = torch.from_numpy(np.array(last.resize((70, 50))))
     rows, columns = torch.arange(32) * 50 // 32, torch.arange(48) * 70 // 48

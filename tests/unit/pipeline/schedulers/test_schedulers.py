@@ -12,6 +12,7 @@ from torch import Tensor
 from easyanimate.errors import InvalidInput
 from easyanimate.pipeline import Draws, EasyAnimatePipeline, Generation, generate_windows
 from easyanimate.pipeline.schedulers import schedulers
+from easyanimate.pipeline.schedulers.denoise import first_latents, guide, predict_original
 from easyanimate.pipeline.schedulers.schedulers import (
     SCHEDULERS,
     kept_steps,
@@ -66,6 +67,24 @@ def test_pndm_finds_a_straight_way_at_any_strength(strength: float) -> None:
 )
 def test_the_calls_of_ten_steps_are_counted(name: str, calls: int) -> None:
     assert num_timesteps(name, 10) == calls
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_the_clean_latents_follow_from_the_noise_in_them(name: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    clean, noise = (torch.randn(1, 4, 2, 3, 3, generator=generator) for _ in range(2))
+    scheduler = make_scheduler(name)
+    timesteps = set_timesteps(scheduler, 10, 0.5)
+    latents = scheduler.scale_model_input(first_latents(scheduler, timesteps, noise, clean), timesteps[0])
+    original = predict_original(scheduler, latents, timesteps[0], noise)
+    torch.testing.assert_close(original, clean, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(("scale", "guided"), [(0.0, -1.0), (1.0, 3.0), (2.5, 9.0)])
+def test_guidance_goes_from_the_negative_row_towards_the_other(scale: float, guided: float) -> None:
+    rows = torch.tensor([-1.0, 3.0]).view(2, 1, 1, 1, 1)
+    assert guide(rows, scale).tolist() == torch.full((1, 1, 1, 1, 1), guided).tolist()
+    assert guide(rows[1:], scale).item() == 3.0
 
 
 @pytest.fixture
