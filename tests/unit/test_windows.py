@@ -103,6 +103,17 @@ def test_before_an_end_image_the_first_window_is_the_short_one() -> None:
 
 
 @pytest.mark.parametrize(
+    ("continues", "end_image", "smallest"), [(0, False, 1), (4, False, 1), (0, True, 8), (4, True, 4), (1, True, 7)]
+)
+def test_a_video_from_the_smallest_length_on_has_a_plan(continues: int, end_image: bool, smallest: int) -> None:
+    assert min_frames(continues=continues, end_image=end_image) == smallest
+    settings = {"window": 16, "overlap": continues or 4, "continues": continues, "end_image": end_image}
+    assert plan_windows(smallest, **settings)[-1].end == smallest + continues
+    with pytest.raises(ValueError, match=f"num_frames must be {smallest} or more"):
+        plan_windows(smallest - 1, **settings)
+
+
+@pytest.mark.parametrize(
     ("change", "answer"),
     [
         ({"window": 12}, "a multiple of 8 frames, got 12"),
