@@ -12,7 +12,7 @@ from cli.stack.ports import free_port
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.model.model_card import ModelCard
 
-pytest_plugins = ["tests.skips"]
+pytest_plugins = ["tests.skips", "tests.order"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -59,7 +59,7 @@ def _unknown(name: str, accepted: Collection[str], path: str) -> InvalidRequest:
 def _refusal(error: ErrorDetails, path: str) -> InvalidRequest:
     param, context, value = _param(path, error["loc"]), error.get("ctx", {}), error["input"]
     if error["type"] == "unknown_parameter":
-        return _unknown(context["unknown"], context["accepted"], param)
+        return _unknown(context["unknown"][0], context["accepted"], param)
     sentence = _sentence(error["type"], context, value) if error["type"] in SENTENCES else error["msg"]
     shown = f", got {_shown(value)}" if sentence.startswith("must ") else ""
     return InvalidRequest(f"{param} {sentence}{shown}", param)
