@@ -25,10 +25,7 @@ class RequestModel(BaseModel, frozen=True, extra="forbid"):
             return values
         unknown = next((name for name in values if name not in cls.model_fields), None)
         if unknown is not None:
-            context = {
-                "unknown": [unknown],
-                "accepted": list(cls.model_fields),
-            }  # in a list: a string must be valid UTF-8
+            context = {"unknown": [unknown], "accepted": list(cls.model_fields)}  # a string must be valid UTF-8
             raise PydanticCustomError("unknown_parameter", "unknown parameter", context)
         return {name: value for name, value in values.items() if value is not None}
 

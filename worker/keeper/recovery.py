@@ -34,22 +34,29 @@ class RecoverySweeper:
         """Checks all leases, deadlines and models once."""
         overdue = self.jobs.overdue()
         for job_id in overdue if self._has_waited() else ():
-            crash_point("keeper.found")
-            job = self.jobs.recover(job_id)
-            crash_point("keeper.recovered")
-            if job is not None:
-                metrics.RECOVERED.inc()
-                log.warning("job.recovered", job_id=job_id, attempt=job.attempt, state=job.state)
+            self._recover(job_id)
         for job_id in self.jobs.expire_late():
             log.info("job.expired", job_id=job_id)
         for card in self.registry.cards():
             self.jobs.reconcile_tickets(card.name)
             self.unserved.check(card.name)
+        self._answered_at = time.monotonic()
+
+    def _recover(self, job_id: str) -> None:
+        crash_point("keeper.found")
+        try:
+            job = self.jobs.recover(job_id)
+        except ValueError:  # of this record alone
+            log.exception("job.not_recovered", job_id=job_id)
+            return
+        crash_point("keeper.recovered")
+        if job is not None:
+            metrics.RECOVERED.inc()
+            log.warning("job.recovered", job_id=job_id, attempt=job.attempt, state=job.state)
 
     def _has_waited(self) -> bool:
         """Whether Redis, which has just answered, has done so for the time of a lease."""
         now = time.monotonic()
         if now - self._answered_at > self.max_gap_s:
             self._recovers_at = now + self.jobs.table.lease_s
-        self._answered_at = now
         return now >= self._recovers_at

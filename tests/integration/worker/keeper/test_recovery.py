@@ -140,6 +140,37 @@ def test_after_a_gap_between_two_replies_of_redis_a_keeper_waits_for_a_lease(
     assert store.get(job.id).state is State.QUEUED
 
 
+def test_a_sweep_that_lasts_long_is_no_gap(
+    sweeper: RecoverySweeper,
+    clock: Clock,
+    lost_job: Callable[[], Job],
+    store: JobStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expire_late = sweeper.jobs.expire_late
+
+    def expire_slowly() -> list[str]:
+        clock.now += 2 * MAX_GAP_S
+        return expire_late()
+
+    monkeypatch.setattr(sweeper.jobs, "expire_late", expire_slowly)
+    sweeper.sweep()
+    job = lost_job()
+    clock.now += SWEEP_S
+    sweeper.sweep()
+    assert store.get(job.id).state is State.QUEUED
+
+
+def test_an_unreadable_record_does_not_stop_the_recovery_of_other_jobs(
+    sweeper: RecoverySweeper, lost_job: Callable[[], Job], store: JobStore, redis: Redis
+) -> None:
+    damaged, job = lost_job(), lost_job()
+    redis.hset(f"job:{damaged.id}", "request", "{")
+    assert set(store.overdue()) == {damaged.id, job.id}
+    sweeper.sweep()
+    assert store.get(job.id).state is State.QUEUED
+
+
 def test_a_keeper_without_recovery_expires_late_jobs(
     new_sweeper: RecoverySweeper, submit: Submit, store: JobStore, redis: Redis
 ) -> None:
