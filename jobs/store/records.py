@@ -2,7 +2,7 @@
 
 A change reads the record under WATCH and writes record, event, queue, lease and outbox row in one MULTI. It starts
 over if the record was changed in between. `write_new` writes a new job; `callers/async_submission.py` calls it in the
-transaction of a submit.
+transaction of a submit. Redis has the records; `jobs/model/job_file.py` is a copy beside each finished video.
 """
 
 from collections.abc import Callable

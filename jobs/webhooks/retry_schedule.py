@@ -4,6 +4,9 @@
 SCHEDULE_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 
 
-def retry_wait_s(failed_tries: int, at_least_s: float) -> float | None:
-    """Returns the seconds until the next try, or None after the tenth. `at_least_s` is the receiver's Retry-After."""
-    return None if failed_tries >= len(SCHEDULE_S) else max(SCHEDULE_S[failed_tries], at_least_s)
+def retry_wait_s(place: int, at_least_s: float) -> float | None:
+    """The seconds until the next try, or None after the tenth. `at_least_s` is the receiver's Retry-After.
+
+    `place` is the number of tries before the one that has just failed.
+    """
+    return None if place >= len(SCHEDULE_S) else max(SCHEDULE_S[place], at_least_s)

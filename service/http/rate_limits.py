@@ -1,6 +1,7 @@
 """Rate limits of callers: their response headers, and the error when one is exceeded.
 
-`jobs/access/quotas.py` counts the requests, and `service/submission/submitter.py` applies the limits.
+A caller has three limits: requests per minute, waiting videos, and pixels of frames per day. They come from its key or
+from `service/settings.py`. `jobs/access/quotas.py` counts, and `service/submission/submitter.py` applies the limits.
 """
 
 from collections.abc import Iterable

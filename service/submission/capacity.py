@@ -1,6 +1,7 @@
-"""Decides whether the queue can take more jobs.
+"""Decides whether the queue is full: too many jobs would wait, or the last of them would wait too long.
 
-`admission.py` refuses with 429 `queue_full`; `service/settings.py` has the limits.
+`service/settings.py` has the limits, `jobs/queue/load.py` estimates the wait, and `admission.py` refuses with 429
+`queue_full`. A wait that cannot be estimated does not count.
 """
 
 from math import ceil

@@ -1,6 +1,7 @@
 """Idempotent submits: a repeated request, by its key or as a client's retry, returns the video of the first.
 
-`jobs/access/idempotency.py` has the keys, the claims in Redis and their lifetimes.
+A key counts for a day. Without one, a retry with an equal body counts for a quarter of an hour.
+`jobs/access/idempotency.py` has the claims in Redis and their lifetimes.
 """
 
 import hashlib

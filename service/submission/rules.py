@@ -1,8 +1,9 @@
 """Inputs that exclude or need each other, and settings that are inherited from a source video.
 
-Other combinations are refused where their fields are read: two names of the start image in `service/schemas/create.py`,
-size and length in `dimensions.py`, mask and strength in `strength.py`, deadline and `Cancel-After` in `deadline.py`, a
-start image of a single frame in `build.py`, and the forms of an input in `service/inputs/`.
+Other combinations are refused where their fields are read, here in `service/submission`: `size` with other `width` and
+`height`, and `seconds` with `num_frames`, in `dimensions.py`; `mask` and `strength` in `strength.py`; `deadline` with
+`Cancel-After` in `deadline.py`; a start image for a single frame in `build.py`. `service/schemas/create.py` refuses
+both names of the start image at once, and `service/inputs/` two forms of one input.
 """
 
 from jobs.errors import InvalidRequest

@@ -35,7 +35,7 @@ from service.schemas.create import CreateVideo
 from service.schemas.video import to_video
 from service.settings import ServiceSettings
 from service.submission.build import build_submission
-from worker.generation.manifest import manifest_settings
+from worker.generation.manifest_settings import manifest_settings
 from worker.generation.pipeline_inputs import build_pipeline_inputs
 from worker.models.cards import read_card
 from worker.protocol.messages import Run

@@ -1,6 +1,7 @@
 """What stops an attempt from outside: a lost lease, a cancel, a deadline, or the end of the drain.
 
-`heartbeat.py` receives the signals, and `engine_session.py` stops the engine.
+`jobs/store/callers/submission.py` records a cancel, `heartbeat.py` receives the signals, and `engine_session.py` stops
+the engine.
 """
 
 from jobs.model.failure import failure

@@ -1,4 +1,8 @@
-"""The watchdog: how long the engine may be silent, and an estimate of the time that a phase still needs."""
+"""The watchdog: how long the engine may be silent, and an estimate of the time that a phase still needs.
+
+The limit is ten times the longest silence so far, at least 30 s, and at most `load_timeout_s`, `step_timeout_s` or
+`decode_timeout_s` of `worker/settings.py`. `engine_session.py` ends an engine that exceeds it.
+"""
 
 import time
 

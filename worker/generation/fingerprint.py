@@ -21,7 +21,7 @@ WORKER_SOURCES = (
     "checkpoints/writer",
     "generation/frame_stream",
     "generation/generator",
-    "generation/manifest",
+    "generation/manifest_settings",
     "generation/pipeline_inputs",
     "generation/source_video",
 )

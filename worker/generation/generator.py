@@ -19,7 +19,7 @@ from worker.generation.fingerprint import fingerprint
 from worker.generation.frame_stream import FrameStream
 from worker.generation.load_pipeline import choose_device, load_pipeline
 from worker.generation.loras import apply_loras
-from worker.generation.manifest import without_prompts
+from worker.generation.manifest_settings import without_prompts
 from worker.generation.pipeline_inputs import build_pipeline_inputs
 from worker.generation.size_hint import suggest_smaller_size
 from worker.models.cards import read_card

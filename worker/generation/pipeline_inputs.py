@@ -10,7 +10,7 @@ from PIL import Image
 from easyanimate.render import RenderInputs
 from easyanimate.windows import Window, plan_windows
 from jobs.model.request import Mode, VideoRequest
-from worker.generation.manifest import manifest_settings
+from worker.generation.manifest_settings import manifest_settings
 from worker.generation.source_video import source_frames
 from worker.protocol.messages import Run
 
