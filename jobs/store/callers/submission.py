@@ -27,7 +27,7 @@ class CallerJobs:
         self.table = table
 
     def submit_all(self, jobs: Sequence[Job], claim: Claim | None = None) -> str | None:
-        """Writes all of these jobs and the result of the `claim` in one step. Then they survive a crash of Redis.
+        """Writes all of these jobs and the result of the `claim` in one step. They survive what Redis survives.
 
         Returns the id of the other request's video if the claim was lost; then no job is written. Jobs that exist
         already stay unchanged: an earlier try wrote them, and only the reply was lost. Raises RequestInFlight.
