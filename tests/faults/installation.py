@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
+from redis import Redis
 
 from cli.stack.ports import free_port
 from cli.stack.process import ManagedProcess
@@ -203,6 +204,9 @@ class Installation:
 
     def kill_redis(self) -> None:
         assert self.redis.process is not None
+        with Redis.from_url(self.redis.url) as redis:
+            while redis.info("persistence")["aof_buffer_length"]:  # writes that a busy disk delays
+                time.sleep(0.001)
         self.redis.process.kill()
         self.signalled["redis"] += self.redis.process.wait() == -signal.SIGKILL
 
