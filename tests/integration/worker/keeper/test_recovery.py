@@ -19,6 +19,7 @@ from jobs.model.states import State
 from jobs.queue import tickets
 from jobs.queue.registry import Registry
 from jobs.redis.connection import connect
+from tests.clock import Clock
 from tests.job_store import JobStore
 from worker.keeper.__main__ import run_keeper
 from worker.keeper.recovery import RecoverySweeper
@@ -37,16 +38,6 @@ def wait_until(holds: Callable[[], bool], timeout_s: float = 60.0) -> None:
 
 
 # ---- jobs
-
-
-class Clock:
-    """The clock of a keeper, which the test sets; it takes the place of the module `time`."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from jobs.model.states import Phase
+from tests.clock import Clock
 from worker.attempt.engine_process import EngineProcess
 from worker.attempt.engine_session import RELEASE_S, EngineSession
 from worker.attempt.stop_signals import StopSignals
@@ -16,16 +17,6 @@ from worker.protocol.messages import LoadModel, Progress
 from worker.settings import WorkerSettings
 
 SETTINGS = WorkerSettings.model_validate({"load_timeout_s": 900, "step_timeout_s": 600, "decode_timeout_s": 500})
-
-
-class Clock:
-    """A clock that the test sets; it takes the place of the module `time`."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture
