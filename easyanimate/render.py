@@ -17,7 +17,7 @@ from PIL import Image
 
 from easyanimate.files.file_comment import save_png, set_mp4_comment
 from easyanimate.files.manifest import FrameHashes, Manifest, UsedLora, file_sha256, library_versions
-from easyanimate.files.video_file import Mp4Writer
+from easyanimate.files.video_writer import Mp4Writer
 from easyanimate.lora import LoraReport, applied, read_lora
 from easyanimate.memory import Profile
 from easyanimate.pipeline import EasyAnimatePipeline, Generation, num_timesteps

@@ -9,7 +9,7 @@ from typing import Any
 import av
 import numpy as np
 
-from easyanimate.files.video_file import H264_OPTIONS, h264_stream, yuv_frame
+from easyanimate.files.video_writer import H264_OPTIONS, h264_stream, yuv_frame
 
 # Segments are temporary and the MP4 is kept, so they use a third of the CPU time of the MP4's encoder.
 OPTIONS = {**H264_OPTIONS, "crf": "20", "preset": "veryfast"}

@@ -120,7 +120,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
     """The bytes of a real MP4."""
     import numpy as np
 
-    from easyanimate.files.video_file import Mp4Writer
+    from easyanimate.files.video_writer import Mp4Writer
 
     folder = tmp_path_factory.mktemp("clips")
 

@@ -8,7 +8,8 @@ from PIL import Image
 
 from easyanimate.errors import InvalidInput
 from easyanimate.files.file_comment import read_comment, save_png, set_mp4_comment
-from easyanimate.files.video_file import Mp4Writer, probe, read_frames
+from easyanimate.files.video_file import probe, read_frames
+from easyanimate.files.video_writer import Mp4Writer
 
 LONG = '{"frames":"' + "0123456789abcdef" * 20_000 + ' 狐"}'
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from easyanimate.files.video_file import Mp4Writer
+from easyanimate.files.video_writer import Mp4Writer
 from jobs.mp4_header import InvalidMp4, Mp4Header, read_mp4_header
 
 Change = Callable[[bytearray], None]

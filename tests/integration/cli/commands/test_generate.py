@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from easyanimate.files.manifest import FrameHashes, Manifest, first_difference
-from easyanimate.files.video_file import Mp4Writer, probe, read_frames
+from easyanimate.files.video_file import probe, read_frames
+from easyanimate.files.video_writer import Mp4Writer
 from easyanimate.pipeline import EasyAnimatePipeline
 
 SMALL = ("--width", "64", "--height", "64", "--num-frames", "8", "--steps", "2")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageOps
 
-from easyanimate.files.video_file import Mp4Writer
+from easyanimate.files.video_writer import Mp4Writer
 from easyanimate.training.data.choose_source import choose_source
 from easyanimate.training.data.listed_clips import ListedClips
 from easyanimate.training.data.metadata import read_metadata_list

@@ -15,7 +15,7 @@ from PIL import Image
 from structlog.testing import capture_logs
 
 from easyanimate.errors import Interrupted
-from easyanimate.files.video_file import Mp4Writer
+from easyanimate.files.video_writer import Mp4Writer
 from easyanimate.pipeline import WindowState
 from jobs.model.request import VideoRequest
 from worker.checkpoints.format import NAME, attempts_in, read_checkpoint

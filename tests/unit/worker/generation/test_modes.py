@@ -16,7 +16,8 @@ from safetensors.torch import save_file
 
 from easyanimate.files.file_comment import read_comment
 from easyanimate.files.manifest import Manifest
-from easyanimate.files.video_file import Mp4Writer, probe, read_frames
+from easyanimate.files.video_file import probe, read_frames
+from easyanimate.files.video_writer import Mp4Writer
 from easyanimate.lora import LowRank, write_lora
 from jobs.model.request import VideoRequest
 from jobs.model.states import Phase
