@@ -17,17 +17,16 @@ from redis.asyncio.sentinel import SentinelConnectionPool as AsyncSentinelPool
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.connection import SSLConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError, WatchError
+from redis.exceptions import ReadOnlyError, RedisError, WatchError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelManagedConnection
 
 from jobs.errors import QueueUnavailable
 from jobs.redis.address import RedisAddress, parse_redis_url
+from jobs.redis.refusals import REFUSALS, is_refusal
 
 RETRIED_ERRORS = [RedisConnectionError, RedisTimeoutError, ReadOnlyError]
-# Disk full; too few replicas; replica without a master; a blocked command on a master that was demoted.
-CANNOT_WRITE = ("MISCONF", "NOREPLICAS", "MASTERDOWN", "UNBLOCKED")
 MIN_PAUSE_S, MAX_PAUSE_S = 0.05, 3.0  # between two tries
 SENTINEL_TIMEOUT_S = 1.0  # a dead Sentinel must not delay the request to the next one
 
@@ -137,12 +136,11 @@ class WatchRetries:
 
 @contextmanager
 def redis_errors() -> Iterator[None]:
-    """Raises QueueUnavailable for a Redis that does not reply or cannot write."""
+    """Raises QueueUnavailable for a Redis that does not reply, or refuses; the reason is logged."""
     try:
         yield
-    except (RedisConnectionError, RedisTimeoutError, OutOfMemoryError, ReadOnlyError) as error:
-        raise QueueUnavailable from error
-    except ResponseError as error:
-        if not str(error).startswith(CANNOT_WRITE):
+    except RedisError as error:
+        if not is_refusal(error):
             raise
+        REFUSALS.write(error)
         raise QueueUnavailable from error

@@ -95,6 +95,16 @@ def disturb_redis(mode: Mode, *kinds: str) -> Action:
     return inject
 
 
+def refuse_commands(reply: bytes) -> Action:
+    """Every command of all processes gets this reply."""
+
+    def inject(installation: Installation) -> None:
+        for proxy in installation.redis_proxies.values():
+            proxy.refuse(reply)
+
+    return inject
+
+
 def disturb_s3(mode: Mode) -> Action:
     def inject(installation: Installation) -> None:
         for proxy in installation.s3_proxies.values():
@@ -162,11 +172,35 @@ def _s3(name: str, inject: Action, seconds: float, hits: Hits = of_s3_responses)
     return Fault(name, inject, repair_connections, seconds, costs_no_attempt=True, hits=hits)
 
 
+# Replies to every command, as servers, hosted services and balancers send them.
+REFUSALS = {
+    "BUSY": b"-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+    "LOADING": b"-LOADING Redis is loading the dataset in memory",
+    "MASTERDOWN": b"-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    "READONLY": b"-READONLY You can't write against a read only replica.",
+    "NOREPLICAS": b"-NOREPLICAS Not enough good replicas to write.",
+    "OOM": b"-OOM command not allowed when used memory > 'maxmemory'.",
+    "MISCONF": b"-MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.",
+    "NOPERM": b"-NOPERM User app has no permissions to run the 'eval' command",
+    "CLUSTERDOWN": b"-CLUSTERDOWN The cluster is down",
+    "MOVED": b"-MOVED 3999 127.0.0.1:6381",
+    "max clients": b"-ERR max number of clients reached",
+    "a quota": b"-ERR max daily request limit exceeded. Limit: 10000, Usage: 10001.",
+    "a balancer's page": b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/html\r\n\r\n<html>busy</html>",
+}
+
+
+def _refused(name: str, reply: bytes) -> Fault:
+    title = f"Redis replies {name} for 5 s"
+    return Fault(title, refuse_commands(reply), repair_connections, 5.0, hits=of_redis_connections)
+
+
 WORKER_KILLED = Fault("worker SIGKILL", kill_workers, start_workers)
 WORKER_STOPPED = Fault("worker SIGSTOP, SIGCONT after it was replaced", stop_workers, replace_stopped_workers)
 WORKER_DRAINED = Fault("worker SIGTERM", drain_workers, start_workers, costs_no_attempt=True)
 REDIS_CUT = _redis("Redis cut off for 5 s", Mode.CUT, 5.0)
 S3_BUSY = _s3("S3 answers 503 for 5 s", BUSY, 5.0)
+REDIS_BUSY = _refused("BUSY", REFUSALS["BUSY"])
 REDIS_OUTAGE = _redis("Redis cut off for 10 min", Mode.CUT, 600.0)
 
 
@@ -185,6 +219,7 @@ def all_faults() -> Iterator[Fault]:
     yield _redis("workers cut off from Redis for 8 s", Mode.RESET, 8.0, "worker")
     yield _redis("Redis behind a black hole for 8 s", Mode.SILENT, 8.0)
     yield _redis("Redis slow for 10 s", Mode.SLOW, 10.0)
+    yield from (_refused(name, reply) for name, reply in REFUSALS.items())
     for name, seconds in (("an hour ahead", 3600.0), ("two hours back", -7200.0)):
         jump = f"clocks of workers and keeper jump {name} for 5 s"
         yield Fault(jump, skew(seconds), skew(0.0), 5.0, costs_no_attempt=True, hits=of_clock)

@@ -1,4 +1,7 @@
-"""A TCP proxy with network faults: it closes, resets, blocks or delays its connections until it is repaired."""
+"""A TCP proxy with faults: it closes, resets, blocks or delays its connections until it is repaired.
+
+Before a Redis it can also reply to each command with an error, instead of the server.
+"""
 
 import socket
 import struct
@@ -20,6 +23,7 @@ class Mode(StrEnum):
     RESET = "reset"  # the same with an RST
     SILENT = "black hole"  # connections are accepted, no data passes; open connections stay silent after the repair
     SLOW = "slow"
+    REFUSED = "refused"  # each command gets an error as its reply, and does not reach the server
     RESPONSES_LOST = "responses lost"  # the request arrives; the connection is closed instead of the response
 
 
@@ -34,6 +38,7 @@ class TcpProxy:
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._server.getsockname()[1])
         self.mode = Mode.OPEN
+        self.refusal = b""
         self.hits = 0
         self._connections: set[_Connection] = set()
         self._lock = threading.Lock()
@@ -45,6 +50,11 @@ class TcpProxy:
             self.mode, connections = mode, list(self._connections)
         for connection in connections:
             connection.apply(mode)
+
+    def refuse(self, reply: bytes) -> None:
+        """Replies to each command of Redis with this error; b"-BUSY text" for example."""
+        with self._lock:
+            self.mode, self.refusal = Mode.REFUSED, reply
 
     def repair(self) -> None:
         """Forwards the data of new connections again. A dead connection stays dead; its client must detect that."""
@@ -93,6 +103,7 @@ class _Connection:
     def __init__(self, proxy: TcpProxy, client: socket.socket, server: socket.socket) -> None:
         self.proxy, self.ends = proxy, (client, server)
         self.is_dead = False
+        self._unread = b""  # the begin of a command, while commands are refused
 
     def start(self) -> None:
         for source, target in (self.ends, self.ends[::-1]):
@@ -129,6 +140,8 @@ class _Connection:
                     break
                 if self.is_dead:
                     self.proxy.count_hit()
+                elif self.proxy.mode is Mode.REFUSED and source is self.ends[0]:
+                    self._refuse(data)
                 else:
                     target.sendall(data)
         if self.proxy.mode is not Mode.RESET:
@@ -136,6 +149,32 @@ class _Connection:
         source.close()
         self.proxy.remove(self)
 
+    def _refuse(self, data: bytes) -> None:
+        count, self._unread = count_commands(self._unread + data)
+        for _ in range(count):
+            self.proxy.count_hit()
+            self.ends[0].sendall(self.proxy.refusal + b"\r\n")
+
     @property
     def _chunk_bytes(self) -> int:
         return SLOW_CHUNK_BYTES if self.proxy.mode is Mode.SLOW else CHUNK_BYTES
+
+
+def count_commands(data: bytes) -> tuple[int, bytes]:
+    """The number of complete commands in the Redis protocol, and the bytes of the incomplete one."""
+    count = 0
+    while (end := _command_end(data)) is not None:
+        count, data = count + 1, data[end:]
+    return count, data
+
+
+def _command_end(data: bytes) -> int | None:
+    """The length of the first command: `*2`, then `$3`, `GET`, `$1`, `a`, each with CR LF."""
+    if not data.startswith(b"*") or (place := data.find(b"\r\n")) < 0:
+        return None
+    parts, place = int(data[1:place]), place + 2
+    for _ in range(parts):
+        if (line := data.find(b"\r\n", place)) < 0:
+            return None
+        place = line + 2 + int(data[place + 1 : line]) + 2
+    return place if place <= len(data) else None

@@ -19,7 +19,7 @@ from tests.faults.faults import of_s3_responses
 from tests.faults.installation import Installation, has_ended, wait_until
 from tests.faults.report import Figure, table
 from tests.faults.scenario import Outcome
-from tests.faults.tcp_proxy import Mode, TcpProxy
+from tests.faults.tcp_proxy import Mode, TcpProxy, count_commands
 from tests.integration.jobs.storage import faulty_wire
 
 FOLDER = Path(__file__).parent
@@ -60,7 +60,7 @@ def exchange(connection: socket.socket) -> bytes:
     return b""
 
 
-@pytest.mark.parametrize("mode", [mode for mode in Mode if mode is not Mode.OPEN])
+@pytest.mark.parametrize("mode", sorted(set(Mode) - {Mode.OPEN, Mode.REFUSED}))
 def test_a_proxy_counts_what_its_fault_meets(proxy: TcpProxy, mode: Mode) -> None:
     with socket.create_connection(("127.0.0.1", proxy.port), timeout=0.5) as connection:
         assert exchange(connection) == b"ping"
@@ -166,3 +166,23 @@ def test_a_missed_goal_fails_the_command_and_is_in_the_page(
 
 def test_the_api_reports_a_fault_within_a_minute() -> None:
     assert environment.RESPONSE_TIMEOUT_S == 60
+
+
+def test_a_refused_command_gets_the_error_and_does_not_reach_the_server(proxy: TcpProxy) -> None:
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as connection:
+        assert exchange(connection) == b"ping"
+        proxy.refuse(b"-BUSY a script runs")
+        connection.sendall(b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n*1\r\n$4\r\nPI")
+        assert connection.recv(100) == b"-BUSY a script runs\r\n"
+        connection.sendall(b"NG\r\n")
+        assert connection.recv(100) == b"-BUSY a script runs\r\n"
+        assert proxy.hits == 2
+        proxy.repair()
+        assert exchange(connection) == b"ping"
+
+
+def test_commands_are_counted_by_their_lengths() -> None:
+    command = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$6\r\n*1\r\n$1\r\n"
+    assert count_commands(command * 3) == (3, b"")
+    for end in range(len(command)):
+        assert count_commands(command + command[:end]) == (1, command[:end])

@@ -5,6 +5,7 @@ import pytest
 from tests.faults import scenario
 from tests.faults.crashes import crash_worker_at
 from tests.faults.faults import (
+    REDIS_BUSY,
     REDIS_CUT,
     S3_BUSY,
     WORKER_DRAINED,
@@ -23,6 +24,7 @@ TOUR = (
     (WORKER_DRAINED, ("committing", "denoising", "queued")),
     (WORKER_STOPPED, ("committing", "denoising")),
     (REDIS_CUT, ("committing", "denoising")),
+    (REDIS_BUSY, ("committing", "denoising", "queued")),
     (S3_BUSY, ("loading", "uploading")),
 )
 

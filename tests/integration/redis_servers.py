@@ -47,6 +47,27 @@ def tls_proxy(target: int, certificate: trustme.LeafCert) -> Iterator[int]:
         listener.shutdown(socket.SHUT_RDWR)  # ends the pending `accept`
 
 
+@contextmanager
+def refusing_server(reply: bytes) -> Iterator[int]:
+    """Runs a server that sends `reply` to every command. Yields its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Thread(target=_refuse_all, args=(listener, reply), daemon=True).start()
+        yield int(listener.getsockname()[1])
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def _refuse_all(listener: socket.socket, reply: bytes) -> None:
+    with suppress(OSError):
+        while True:
+            Thread(target=_refuse, args=(listener.accept()[0], reply), daemon=True).start()
+
+
+def _refuse(client: socket.socket, reply: bytes) -> None:
+    with suppress(OSError), client:
+        while client.recv(1 << 16):
+            client.sendall(reply)
+
+
 def _accept_tls(listener: socket.socket, context: ssl.SSLContext, target: int) -> None:
     with suppress(OSError):
         while True:

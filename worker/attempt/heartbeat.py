@@ -42,8 +42,13 @@ class Heartbeat:
         self._thread = Thread(target=self._run, name="heartbeat", daemon=True)
         self._wakeup_thread = Thread(target=self._listen, name="wakeup", daemon=True)
 
+    @property
+    def is_dead(self) -> bool:
+        """Whether the thread that renews the lease ended by itself, which must not happen."""
+        return self._thread.ident is not None and not self._thread.is_alive() and not self._is_closed
+
     def start(self) -> None:
-        """Starts the threads."""
+        """Starts the threads. No error of Redis ends them."""
         self._thread.start()
         self._wakeup_thread.start()
 
@@ -95,7 +100,8 @@ class Heartbeat:
         while not self._is_closed:
             try:
                 is_woken = wakeup.wait_for_wakeup(self.store.table.redis, self.token, LISTEN_S)
-            except QueueUnavailable:
+            except Exception as error:  # noqa: BLE001  without this thread, a cancel arrives with the next heartbeat only
+                _log_error(error, self.job_id)
                 time.sleep(REDIS_PAUSE_S)
                 continue
             if is_woken:
@@ -111,8 +117,8 @@ class Heartbeat:
                 reply = self.store.heartbeat(*attempt)
             else:
                 reply = self.store.report(*attempt, progress.phase, progress.step, progress.total_steps)
-        except QueueUnavailable:
-            log.warning("redis.away", job_id=self.job_id)
+        except Exception as error:  # noqa: BLE001  without this thread the lease of a healthy job would expire
+            _log_error(error, self.job_id)
             return False
         if not reply.is_held:
             self.is_lost.set()
@@ -121,3 +127,10 @@ class Heartbeat:
         if reply.is_late:
             self.is_late.set()
         return True
+
+
+def _log_error(error: Exception, job_id: str) -> None:
+    if isinstance(error, QueueUnavailable):
+        log.warning("redis.away", job_id=job_id)
+    else:
+        log.error("heartbeat.failed", job_id=job_id, exc_info=error)

@@ -75,6 +75,8 @@ class PartialResultUploader:
             self.store.record_preview(self.job_id, self.token, self.preview_key, preview.step, preview.total_steps)
         except JobsError as error:
             log.warning("preview.dropped", job_id=self.job_id, code=error.code)
+        except Exception:
+            log.exception("preview.failed", job_id=self.job_id)
 
     def _store_segment(self, written: SegmentWritten) -> None:
         name = segment_name(written.number)
@@ -85,8 +87,8 @@ class PartialResultUploader:
                 self.stored.add(name)
             segment = Segment(key=key, num_frames=written.num_frames)
             self.store.record_segment(self.job_id, self.token, written.number, segment)
-        except (JobsError, OSError) as error:
-            log.warning("segment.late", job_id=self.job_id, number=written.number, reason=str(error))
+        except Exception as error:  # noqa: BLE001  the thread must store the later ones, too
+            log.warning("segment.late", job_id=self.job_id, number=written.number, reason=str(error) or repr(error))
             with self._changed:
                 self._changed.wait_for(lambda: self._is_closed, RETRY_PAUSE_S)
         else:

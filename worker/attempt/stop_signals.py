@@ -20,7 +20,7 @@ class StopSignals:
 
     def raise_if_stopped(self) -> None:
         """Raises the outcome of the first signal that is set."""
-        if self.heartbeat.is_lost.is_set():
+        if self.heartbeat.is_lost.is_set() or self.heartbeat.is_dead:
             raise LeaseLost
         if self.heartbeat.is_cancelled.is_set():
             raise JobFailed(failure("cancelled"))

@@ -151,6 +151,9 @@ class CheckpointStore:
         except StorageUnavailable as error:
             log.warning("checkpoint.not_stored", job_id=self.job.id, reason=str(error))
             return False
+        except Exception:  # the thread must store the later ones, too
+            log.exception("checkpoint.not_stored", job_id=self.job.id)
+            return False
         finally:
             for link in links.values():
                 link.unlink(missing_ok=True)

@@ -59,6 +59,8 @@ class Announcer:
             log.warning("loras.unreadable", reason=error.strerror)
         except QueueUnavailable:
             log.warning("redis.away")
+        except Exception:  # without announcements the jobs of these models would wait
+            log.exception("announcement.failed")
         try:
             self.supervisor.rq_worker.heartbeat()
         except Exception:  # it informs operators only, and must not end the announcements
