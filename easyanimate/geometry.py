@@ -7,6 +7,7 @@ SPATIAL_FACTOR = 8  # pixels per latent, in height and in width
 TEMPORAL_FACTOR = 4  # pixel frames per latent frame, inside a slice
 FRAMES_PER_SLICE = 8  # pixel frames that the VAE processes together
 LATENTS_PER_SLICE = 2  # latent frames of one slice
+MAX_SHAPE_CHANGE = 0.06  # of an aspect ratio, when a size is put on the grid
 SIZE_STEP = 16  # height and width in pixels are multiples of it: factor 8 of the VAE, factor 2 of the patches
 
 
@@ -44,3 +45,9 @@ def nearest_size(wanted: int, largest: int) -> int:
     lower = wanted // SIZE_STEP * SIZE_STEP
     nearest = lower if wanted - lower < lower + SIZE_STEP - wanted else lower + SIZE_STEP
     return max(SIZE_STEP, min(nearest, largest // SIZE_STEP * SIZE_STEP))
+
+
+def shape_change(size: tuple[int, int], other: tuple[int, int]) -> float:
+    """How much the aspect ratios of two sizes (width, height) differ: 0 for the same shape, 0.05 for 5 percent."""
+    ratio = size[0] * other[1] / (size[1] * other[0])
+    return max(ratio, 1 / ratio) - 1

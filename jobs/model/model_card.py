@@ -5,7 +5,15 @@ from math import isqrt
 
 from pydantic import BaseModel, Field
 
-from easyanimate.geometry import FRAMES_PER_SLICE, SIZE_STEP, is_reachable, nearest_num_frames, nearest_size
+from easyanimate.geometry import (
+    FRAMES_PER_SLICE,
+    MAX_SHAPE_CHANGE,
+    SIZE_STEP,
+    is_reachable,
+    nearest_num_frames,
+    nearest_size,
+    shape_change,
+)
 from jobs.errors import InvalidRequest
 from jobs.model.request import Mode
 
@@ -117,14 +125,31 @@ class ModelCard(BaseModel, frozen=True, extra="forbid"):
                 raise InvalidRequest(f"there is no LoRA {name!r}; {choice}", "loras", "lora_not_found")
 
     def nearest_size(self, width: int, height: int) -> tuple[int, int]:
-        """Returns the nearest size of this model; one with too many pixels is reduced at the same aspect ratio."""
-        sides = [min(max(side, self.min_side), self.max_side) for side in (width, height)]
-        shrink = min(1.0, (self.max_pixels / (sides[0] * sides[1])) ** 0.5)
-        sides = [max(self.min_side, nearest_size(int(side * shrink), self.max_side)) for side in sides]
+        """Returns the size of this model that is nearest to `width` x `height` and keeps its shape.
+
+        Both sides are scaled by one factor. If the grid changes the shape too much, the neighbour on the grid with the
+        least change is returned. The limits of the model come first: it has no size for very long shapes.
+        """
+        wanted = (max(width, 1), max(height, 1))
+        nearest = self._scaled(*wanted)
+        if shape_change(wanted, nearest) <= MAX_SHAPE_CHANGE:
+            return nearest
+        steps = (0, -SIZE_STEP, SIZE_STEP)
+        neighbours = [(nearest[0] + across, nearest[1] + down) for across in steps for down in steps]
+        return min(filter(self._allows, neighbours), key=lambda size: shape_change(wanted, size))
+
+    def _scaled(self, width: int, height: int) -> tuple[int, int]:
+        """The sides scaled by one factor into the limits, then put on the grid."""
+        fits = min(1.0, self.max_side / width, self.max_side / height, (self.max_pixels / (width * height)) ** 0.5)
+        factor = max(fits, self.min_side / min(width, height))
+        sides = [max(self.min_side, nearest_size(round(side * factor), self.max_side)) for side in (width, height)]
         while sides[0] * sides[1] > self.max_pixels:
             longer = 0 if sides[0] >= sides[1] else 1
             sides[longer] -= SIZE_STEP
         return sides[0], sides[1]
+
+    def _allows(self, size: tuple[int, int]) -> bool:
+        return self.min_side <= min(size) and max(size) <= self.max_side and size[0] * size[1] <= self.max_pixels
 
 
 def _invalid_size(message: str) -> InvalidRequest:

@@ -5,6 +5,7 @@ The front end decodes no frames; the worker finds files whose frames are damaged
 
 import time
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from easyanimate.geometry import FRAMES_PER_SLICE
@@ -21,14 +22,23 @@ from service.schemas.create import VideoReference
 
 @dataclass(frozen=True)
 class SourceVideo:
-    """A source video: size in pixels as displayed, `seconds` of playing time; its `data`, or the `job` that made it."""
+    """A source video: its `data`, or the `job` that made it.
+
+    Its size is in pixels as displayed, `seconds` is its playing time, `fps` are its frames per second on average.
+    """
 
     param: str
     width: int
     height: int
     seconds: float
+    fps: Fraction
     data: bytes | None = None
     job: Job | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.width, self.height
 
     def num_frames(self, fps: int) -> int:
         """The number of its frames at another rate."""
@@ -46,7 +56,7 @@ def read_source_video(value: Any, store: CallerJobs, resolver: InputResolver) ->
             raise InvalidRequest("video needs one of id, video_url and file_id", "video")
     header = read_video_header(data := resolver.read_video(value, "video"), "video")
     width, height = header.shown_size
-    return SourceVideo("video", width, height, float(header.num_frames / header.fps), data=data)
+    return SourceVideo("video", width, height, float(header.num_frames / header.fps), header.fps, data=data)
 
 
 def get_completed_video(store: CallerJobs, owner: str, video_id: str, param: str | None) -> Job:
@@ -70,4 +80,4 @@ def _completed(video_id: str | None, store: CallerJobs, owner: str) -> SourceVid
     request = job.request
     if request.num_frames < FRAMES_PER_SLICE:
         raise video_refused("video.id", "is an image; download it and send it as image")
-    return SourceVideo("video.id", request.width, request.height, request.seconds, job=job)
+    return SourceVideo("video.id", request.width, request.height, request.seconds, Fraction(request.fps), job=job)

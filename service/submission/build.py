@@ -16,7 +16,7 @@ from service.inputs.resolver import VIDEO_FILE, InputImages, InputResolver, read
 from service.inputs.source_video import SourceVideo, get_completed_video, read_source_video
 from service.resources import Resources
 from service.schemas.create import INPUT_FIELDS, CreateVideo, EditVideo, ExtendVideo, RemixVideo, WebhookBody
-from service.submission.dimensions import Length, read_length, read_size
+from service.submission.dimensions import Length, rate_warnings, read_length, read_size
 from service.submission.rules import check_combinations, with_inherited_settings
 from service.submission.strength import read_strength
 
@@ -75,7 +75,7 @@ def build_submission(
     return Submission(
         request,
         *_inputs(images, source),
-        warnings=length.warnings + size_warnings,
+        warnings=length.warnings + size_warnings + rate_warnings(card, source),
         source=source.job.id if source and source.job else None,
         count=_count(body.n, request.seed),
         retention_s=card.retention_s,

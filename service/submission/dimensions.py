@@ -4,12 +4,13 @@ import re
 from dataclasses import dataclass
 
 from easyanimate.buckets import resize_to_image
-from easyanimate.geometry import FRAMES_PER_SLICE, nearest_num_frames
+from easyanimate.geometry import FRAMES_PER_SLICE, nearest_num_frames, shape_change
 from jobs.errors import InvalidRequest
 from jobs.model.model_card import ModelCard
 from service.inputs.resolver import InputImages
 from service.inputs.source_video import SourceVideo
 from service.schemas.create import CreateVideo
+from service.submission.stretching import VISIBLE_SHAPE_CHANGE, size_text, stretched_images
 
 SIZE = re.compile(r"([0-9]{1,5})[xX]([0-9]{1,5})")
 
@@ -17,25 +18,45 @@ SIZE = re.compile(r"([0-9]{1,5})[xX]([0-9]{1,5})")
 def read_size(
     body: CreateVideo, card: ModelCard, source: SourceVideo | None, images: InputImages
 ) -> tuple[tuple[int, int], tuple[str, ...]]:
-    """Width and height, and warnings about adjustments. Raises InvalidRequest."""
+    """Width and height, and warnings about what is scaled or stretched to them. Raises InvalidRequest."""
+    size = _requested_size(body, card)
     if body.resize_to_image:
         size = resize_to_image(*images.size("image.png"), card.base)
+    if size is None and source is not None:
+        size = card.nearest_size(source.width, source.height)
+        warnings = _scaled_source(card, source, size)
+    else:
+        size = size or (card.default_width, card.default_height)
         card.check_size(*size)
-        return size, ()
-    requested = _requested_size(body, card)
-    if requested is None and source is not None:
-        return _source_size(card, source)
-    size = requested or (card.default_width, card.default_height)
-    card.check_size(*size)
-    return size, ()
+        warnings = _stretched_source(source, size)
+    return size, (*warnings, *stretched_images(body, images, size))
 
 
-def _source_size(card: ModelCard, source: SourceVideo) -> tuple[tuple[int, int], tuple[str, ...]]:
-    size = card.nearest_size(source.width, source.height)
-    if size == (source.width, source.height):
-        return size, ()
-    sizes = f"{source.width}x{source.height} became {size[0]}x{size[1]}"
-    return size, (f"size: the video's {sizes}, the nearest size of {card.name}",)
+def rate_warnings(card: ModelCard, source: SourceVideo | None) -> tuple[str, ...]:
+    """The warning about a source video whose frame rate is not that of the model."""
+    if source is None or source.fps == card.fps:
+        return ()
+    change = "left out" if source.fps > card.fps else "repeated"
+    rates = f"has {float(source.fps):.4g} frames per second, {card.name} has {card.fps}"
+    return (f"fps: {source.param} {rates}; frames are {change}",)
+
+
+def _scaled_source(card: ModelCard, source: SourceVideo, size: tuple[int, int]) -> tuple[str, ...]:
+    """The warning about a source video whose size the model does not generate."""
+    if size == source.size:
+        return ()
+    note = f"size: the video's {size_text(source.size)} became {size_text(size)}, the nearest size of {card.name}"
+    if shape_change(source.size, size) > VISIBLE_SHAPE_CHANGE:
+        note += "; its shape changes"
+    return (note,)
+
+
+def _stretched_source(source: SourceVideo | None, size: tuple[int, int]) -> tuple[str, ...]:
+    """The warning about a source video of another shape than the requested size."""
+    if source is None or shape_change(source.size, size) <= VISIBLE_SHAPE_CHANGE:
+        return ()
+    stretched = f"{size_text(source.size)} is stretched to {size_text(size)}, another shape"
+    return (f"{source.param}: {stretched}; leave out size, width and height to keep its shape",)
 
 
 def _requested_size(body: CreateVideo, card: ModelCard) -> tuple[int, int] | None:

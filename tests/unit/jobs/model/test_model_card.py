@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from easyanimate.geometry import is_reachable
+from easyanimate.geometry import is_reachable, shape_change
+from easyanimate.tiny.card import CARD
 from jobs.errors import InvalidRequest
 from jobs.model.model_card import ModelCard
+from worker.models.cards import published_card
 
 SIDES = st.integers(-50, 5000)
 
@@ -90,6 +92,42 @@ def test_a_refused_number_of_frames_carries_its_code_and_parameter(card: ModelCa
 def test_too_many_pixels_keep_their_shape_in_the_nearest_size(card: ModelCard) -> None:
     with pytest.raises(InvalidRequest, match=r"the nearest is 368x176$"):
         card.check_size(512, 256)
+
+
+CARDS = [published_card("model", base) for base in (512, 768, 960)] + [ModelCard(**CARD)]
+COMMON = [
+    *[(640, 480), (720, 480), (720, 576), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160), (4096, 2160)],
+    *[(160, 120), (176, 144), (352, 288), (854, 480), (1440, 1080), (3440, 1440), (4032, 3024), (1000, 1000), (96, 96)],
+]
+
+
+@pytest.mark.parametrize("size", COMMON)
+@pytest.mark.parametrize("limits", CARDS, ids=lambda limits: f"{limits.base}")
+def test_common_sizes_keep_their_shape(limits: ModelCard, size: tuple[int, int]) -> None:
+    for sides in (size, size[::-1]):
+        nearest = limits.nearest_size(*sides)
+        limits.check_size(*nearest)
+        assert shape_change(sides, nearest) <= 0.06
+
+
+@pytest.mark.parametrize(
+    ("base", "size", "nearest"),
+    [
+        (512, (1920, 1080), (672, 384)),
+        (512, (1080, 1920), (384, 672)),
+        (768, (1920, 1080), (1024, 576)),
+        (960, (3840, 2160), (1280, 720)),
+        (512, (100, 56), (224, 128)),
+    ],
+)
+def test_the_nearest_sizes_of_published_models(base: int, size: tuple[int, int], nearest: tuple[int, int]) -> None:
+    assert published_card("model", base).nearest_size(*size) == nearest
+
+
+@given(cards(), SIDES, SIDES)
+def test_a_size_of_the_model_is_its_own_nearest_size(card: ModelCard, width: int, height: int) -> None:
+    nearest = card.nearest_size(width, height)
+    assert card.nearest_size(*nearest) == nearest
 
 
 def test_an_unknown_scheduler_is_refused_with_the_available_ones(card: ModelCard) -> None:
