@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
@@ -126,8 +126,20 @@ class Receiver(BaseHTTPRequestHandler):
     def answer_busy_until_last_year(self) -> None:
         self.send(503, b"", ("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"))
 
-    def answer_busy_for_nonsense(self) -> None:
-        self.send(503, b"", ("retry-after", "nan"))
+    def answer_wait(self) -> None:
+        """Sends the header of the request back as Retry-After."""
+        self.send(503, b"", ("retry-after", self.headers["wait"]))
+
+    def answer_brotli(self) -> None:
+        self.send(200, b"not really", ("content-encoding", "br"))
+
+    def answer_zstd(self) -> None:
+        self.send(200, b"not really", ("content-encoding", "zstd"))
+
+    def answer_hangup(self) -> None:
+        """Closes before the status, without a reset."""
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
 
     def answer_drop(self) -> None:
         """Sends status 200 and closes before the body."""
@@ -392,9 +404,32 @@ def test_retry_after_may_be_a_date(unguarded: OutboundClient, receiver: str) -> 
     assert 500 < unguarded.post(f"{receiver}/busy_until_a_date", b"{}", {}).retry_after_s <= 600
 
 
-@pytest.mark.parametrize("header", ["until_last_year", "for_nonsense"])
-def test_an_invalid_retry_after_is_ignored(unguarded: OutboundClient, receiver: str, header: str) -> None:
-    assert unguarded.post(f"{receiver}/busy_{header}", b"{}", {}).retry_after_s == 0
+@pytest.mark.parametrize(
+    "value",
+    [
+        "nan",
+        "inf",
+        "-5",
+        "soon",
+        "Wed, 21 Oct 2015 07:28:00 GMT",
+        "Wed, 21 Oct 99999 07:28:00 GMT",
+        "Wed, 99 Oct 2030 07:28:00 GMT",
+        "Mon, 01 Jan 0001 00:00:00 +2359",
+    ],
+)
+def test_an_invalid_retry_after_is_ignored(unguarded: OutboundClient, receiver: str, value: str) -> None:
+    assert unguarded.post(f"{receiver}/wait", b"{}", {"wait": value}).retry_after_s == 0
+
+
+@pytest.mark.parametrize(("value", "expected"), [("0", 0.0), ("1", 1.0), ("0.5", 0.5), ("86400", 86_400.0)])
+def test_retry_after_is_a_number_of_seconds(
+    unguarded: OutboundClient, receiver: str, value: str, expected: float
+) -> None:
+    assert unguarded.post(f"{receiver}/wait", b"{}", {"wait": value}).retry_after_s == expected
+
+
+def test_a_response_without_retry_after_may_be_repeated_at_once(unguarded: OutboundClient, receiver: str) -> None:
+    assert unguarded.post(f"{receiver}/ok", b"{}", {}).retry_after_s == 0
 
 
 def test_only_the_beginning_of_a_huge_body_is_read(unguarded: OutboundClient, receiver: str) -> None:
@@ -415,9 +450,20 @@ def test_a_status_without_its_body_is_a_response(unguarded: OutboundClient, rece
     assert (answer.status, answer.body) == (200, "")
 
 
-def test_a_reset_connection_is_reported(unguarded: OutboundClient, receiver: str) -> None:
+@pytest.mark.parametrize("how", ["reset", "hangup"])
+def test_a_closed_connection_is_reported(unguarded: OutboundClient, receiver: str, how: str) -> None:
     with pytest.raises(RequestFailed, match="closed the connection"):
-        unguarded.post(f"{receiver}/reset", b"{}", {})
+        unguarded.post(f"{receiver}/{how}", b"{}", {})
+
+
+def test_a_whole_exchange_takes_fifteen_seconds_at_most_by_default() -> None:
+    assert OutboundClient(allow_private=True).timeout_s == 15.0
+
+
+def test_the_result_of_an_exchange_cannot_be_changed(unguarded: OutboundClient, receiver: str) -> None:
+    answer = unguarded.post(f"{receiver}/ok", b"{}", {})
+    with pytest.raises(FrozenInstanceError):
+        answer.status = 500  # type: ignore[misc]
 
 
 def test_slow_headers_time_out(receiver: str) -> None:
@@ -531,6 +577,8 @@ def test_a_name_that_turns_private_for_the_download_is_refused(
     [
         ("huge", "larger than 1000 bytes"),
         ("bomb", "compressed"),
+        ("brotli", "compressed"),
+        ("zstd", "compressed"),
         ("busy", "429"),
         ("drop", "closed the connection|HTTP"),
     ],
