@@ -5,6 +5,8 @@ A variable is `EASYANIMATE_` and the name of the field in capitals; nested names
 """
 
 import base64
+import hashlib
+import hmac
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -67,9 +69,21 @@ class Settings(BaseSettings):
         return url
 
     def secret_for(self, purpose: Literal["signing", "webhook"]) -> str:
-        """Returns the configured secret, or one that is created once and stored in the data folder."""
+        """Returns the configured secret, or one that is created once and stored in the data folder.
+
+        With S3, processes share no data folder: the secret for signing is derived from the secret key that they share.
+        """
         configured = {"signing": self.signing_secret, "webhook": self.webhook_secret}[purpose]
-        return configured.get_secret_value() if configured else _stored_secret(self.data_dir / f"{purpose}.secret")
+        if configured:
+            return configured.get_secret_value()
+        if purpose == "signing" and self.storage == "s3" and self.s3.secret_access_key:
+            return _derived_secret(self.s3.secret_access_key.get_secret_value(), purpose)
+        return _stored_secret(self.data_dir / f"{purpose}.secret")
+
+
+def _derived_secret(secret: str, purpose: str) -> str:
+    """Returns another secret, from which the first cannot be computed."""
+    return hmac.new(secret.encode(), f"easyanimate {purpose}".encode(), hashlib.sha256).hexdigest()
 
 
 def _stored_secret(path: Path) -> str:

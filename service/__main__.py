@@ -32,6 +32,7 @@ def main() -> None:
         access_log=False,  # RequestLogMiddleware logs each request
         server_header=False,
         ws="none",
+        forwarded_allow_ips=list(settings.forwarded_allow_ips),
         timeout_graceful_shutdown=settings.shutdown_grace_s,
     )
     Server(config, app.state.resources).run()

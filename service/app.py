@@ -8,12 +8,15 @@ from fastapi import FastAPI
 from service.http.errors import ServerErrorMiddleware, install_handlers
 from service.http.middleware import RequestLogMiddleware
 from service.openapi.document import document, route_name
+from service.openapi.headers import RESPONSE_HEADERS
 from service.openapi.webhooks import webhook_router
 from service.resources import Resources
 from service.routes import files, pages, signed_files, webhooks
 from service.routes.operations import health, metrics, models, queue
-from service.routes.videos import content, create, events, playlist, videos
+from service.routes.videos import content, create, events, playlist, tickets, videos
 from service.settings import ServiceSettings
+from service.web.cors import CrossOriginMiddleware
+from service.web.path_prefix import PathPrefixMiddleware
 
 API_VERSION = "1.0.0"
 DESCRIPTION = "Text- and image-to-video as durable jobs. Compatible with OpenAI's Videos API, with more features."
@@ -36,17 +39,23 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # FastAPI would redirect to an absolute address, which is wrong behind a proxy
         webhooks=webhook_router(),
         generate_unique_id_function=route_name,
     )
     app.state.resources = resources
     app.openapi = document(app)  # type: ignore[method-assign]
-    for module in (create, videos, content, playlist, events):
+    for module in (create, videos, content, playlist, events, tickets):
         app.include_router(module.router)
     app.include_router(webhooks.deliveries_router)
     for module in (files, signed_files, webhooks, models, queue, health, metrics, pages):
         app.include_router(module.router)
     install_handlers(app)
     app.add_middleware(ServerErrorMiddleware)
+    if settings.cors_origins:
+        exposed = tuple(RESPONSE_HEADERS)
+        app.add_middleware(CrossOriginMiddleware, origins=settings.cors_origins, exposed_headers=exposed)
     app.add_middleware(RequestLogMiddleware, metrics=resources.metrics)  # the last one added is the outermost
+    if settings.root_path:
+        app.add_middleware(PathPrefixMiddleware, prefix=settings.root_path)
     return app

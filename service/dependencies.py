@@ -1,14 +1,16 @@
 """FastAPI dependencies of the routes: resources, caller, owner and body."""
 
+import time
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import APIKeyQuery, HTTPAuthorizationCredentials, HTTPBearer
 
 from jobs.model.job import Job
 from service.http.auth import Caller
 from service.http.body import read_fields
 from service.resources import Resources
+from service.web.tickets import TicketScope
 
 
 async def get_resources(request: Request) -> Resources:
@@ -50,6 +52,35 @@ async def get_owned_job(video_id: str, owner: OwnerDep, resources: ResourcesDep)
 
 
 JobDep = Annotated[Job, Depends(get_owned_job)]
+
+TICKET = APIKeyQuery(
+    name="ticket",
+    scheme_name="ticket",
+    description="A ticket for this video, in place of a key, for clients that cannot send one.",
+    auto_error=False,
+)
+TicketText = Annotated[str | None, Security(TICKET)]
+
+
+class WatchedJob:
+    """A dependency: the job in the path, if the caller owns it or has a ticket with one of these scopes."""
+
+    def __init__(self, *scopes: TicketScope) -> None:
+        self.scopes = frozenset(scopes)
+
+    async def __call__(
+        self, video_id: str, resources: ResourcesDep, credentials: Credentials, ticket: TicketText
+    ) -> Job:
+        """A ticket decides alone. Raises ApiError `forbidden`, `invalid_api_key`, JobNotFound, QueueUnavailable."""
+        if ticket is not None:
+            resources.links.tickets.check(ticket, video_id, self.scopes, time.time())
+            return await resources.reader.get(video_id)
+        caller = await get_caller(resources, credentials)
+        return await resources.reader.get_owned(video_id, caller.owner)
+
+
+EventsJobDep = Annotated[Job, Depends(WatchedJob(TicketScope.WATCH))]
+PlaylistJobDep = Annotated[Job, Depends(WatchedJob(TicketScope.WATCH, TicketScope.PLAYLIST))]
 
 
 async def read_body(request: Request, resources: ResourcesDep) -> dict[str, Any]:

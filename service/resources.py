@@ -8,6 +8,7 @@ from redis import Redis
 
 from jobs.access.api_keys import ApiKeyStore
 from jobs.access.quotas import Quotas
+from jobs.access.refused_requests import RefusedRequests
 from jobs.outbound_http import OutboundClient
 from jobs.queue.notifications import JobNotifications
 from jobs.queue.registry import Registry
@@ -30,6 +31,8 @@ from service.inputs.images import ImageDecoder
 from service.inputs.remote import RemoteFetcher
 from service.inputs.uploads import UploadService
 from service.settings import ServiceSettings
+from service.web.links import VideoLinks
+from service.web.tickets import TicketOffice
 
 REDIS_RETRIES = 3  # then the client gets a 503 and retries
 REDIS_TIMEOUT_S = 2.0
@@ -51,7 +54,9 @@ class Resources:
     notifications: JobNotifications
     registry: Registry
     submission: AsyncSubmission
+    refused_requests: RefusedRequests
     storage: Storage
+    links: VideoLinks
     outbound: OutboundClient
     fetcher: RemoteFetcher
     concurrency: ConcurrencyLimiter
@@ -87,7 +92,9 @@ class Resources:
             notifications=JobNotifications(async_redis),
             registry=Registry(redis),
             submission=AsyncSubmission(writes, reads, store),
+            refused_requests=RefusedRequests(writes),
             storage=storage,
+            links=VideoLinks(storage, TicketOffice(settings.secret_for("signing").encode()), settings.public_url),
             outbound=OutboundClient(allow_private=settings.webhook_allow_private),
             fetcher=RemoteFetcher(outbound, settings.body_limit_bytes, concurrency),
             concurrency=concurrency,
@@ -110,6 +117,7 @@ class Resources:
         """Closes all connections."""
         self.end_waits()
         await self.notifications.close()
+        await self.refused_requests.close()
         for batcher in self.batchers:
             await batcher.close()
         await self.reader.redis.aclose()

@@ -1,7 +1,9 @@
 """The settings of the front end: address, authentication and limits."""
 
-from ipaddress import ip_address
+import re
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
@@ -11,6 +13,9 @@ from jobs.settings import Settings
 
 MIB = 1 << 20
 DAY_S = 86_400
+PREFIX = re.compile(r"(/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
+OWN_PATHS = frozenset({"v1", "files", "studio", "docs", "openapi.json", "metrics", "mcp"})
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 class ServiceSettings(Settings):
@@ -32,6 +37,9 @@ class ServiceSettings(Settings):
     max_files: int = Field(default=1000, gt=0)  # of one caller
     shutdown_grace_s: int = Field(default=20, ge=0)
     shutdown_delay_s: float = Field(default=0, ge=0)
+    root_path: str = ""
+    forwarded_allow_ips: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "::1")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
 
     @property
     def default_retention_s(self) -> float | None:
@@ -54,7 +62,7 @@ class ServiceSettings(Settings):
             return values
         return {**values, "auth": "off"}
 
-    @field_validator("api_keys", mode="before")
+    @field_validator("api_keys", "forwarded_allow_ips", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(key.strip() for key in value.split(",") if key.strip()) if isinstance(value, str) else value
@@ -65,6 +73,40 @@ class ServiceSettings(Settings):
         if SecretStr("change-me") in keys:
             raise ValueError("`change-me` was an example that all readers know: `openssl rand -hex 24` creates a key")
         return keys
+
+    @field_validator("root_path")
+    @classmethod
+    def _check_root_path(cls, path: str) -> str:
+        if path and not PREFIX.fullmatch(path):
+            raise ValueError("must be a path such as /video: it begins with a slash and does not end with one")
+        if path and path.split("/")[1] in OWN_PATHS:
+            raise ValueError(f"must not begin like a path of the service itself, got {path}")
+        return path
+
+    @field_validator("forwarded_allow_ips")
+    @classmethod
+    def _check_proxies(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            if proxy != "*":
+                ip_network(proxy)  # its error has a sentence
+        return proxies
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if origin != "*" and origin != (expected := _origin_of(origin)):
+                raise ValueError(f"{origin} is not an origin as browsers send it, such as {expected}")
+        return origins
+
+    @model_validator(mode="after")
+    def _refuse_all_origins_without_keys(self) -> Self:
+        if self.auth == "off" and "*" in self.cors_origins:
+            raise ValueError(
+                "with EASYANIMATE_CORS_ORIGINS=* and without API keys each web page could use this service: list the "
+                "origins, or create keys and set EASYANIMATE_AUTH=keys"
+            )
+        return self
 
     @model_validator(mode="after")
     def _refuse_open_address(self) -> Self:
@@ -78,6 +120,14 @@ class ServiceSettings(Settings):
                 "EASYANIMATE_AUTH=keys and create keys with `easyanimate keys create`, or EASYANIMATE_HOST=127.0.0.1"
             )
         return self
+
+
+def _origin_of(text: str) -> str:
+    """The origin in a URL, as browsers send it; an example if there is none."""
+    url = urlsplit(text.lower())
+    host = url.netloc.rpartition("@")[2].removesuffix(DEFAULT_PORTS.get(url.scheme, " "))
+    is_origin = url.scheme and host and host.isascii()  # a browser sends other names as `xn--…`
+    return f"{url.scheme}://{host}" if is_origin else "https://app.example.com"
 
 
 def _is_loopback(host: str) -> bool:

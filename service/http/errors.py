@@ -97,12 +97,13 @@ class ServerErrorMiddleware:
             log.exception("request.failed")
             if has_started:  # only a cut connection shows the client that the response is incomplete
                 raise
-            await _response(scope["path"], "internal_error", "An unexpected error occurred.")(scope, receive, send)
+            response = problem_response(scope["path"], "internal_error", "An unexpected error occurred.")
+            await response(scope, receive, send)
 
 
 async def _answer_api_error(request: Request, error: Exception) -> Response:
     problem = cast(ApiError, error)
-    return _response(request.url.path, problem.code, str(problem), problem.param, problem.headers)
+    return problem_response(request.url.path, problem.code, str(problem), problem.param, problem.headers)
 
 
 async def _answer_jobs_error(request: Request, error: Exception) -> Response:
@@ -110,25 +111,26 @@ async def _answer_jobs_error(request: Request, error: Exception) -> Response:
         log.warning("storage.unavailable", kind=type(error).__name__, reason=str(error))
         error = StorageUnavailable()
     param = error.param if isinstance(error, InvalidRequest) else None
-    return _response(request.url.path, cast(JobsError, error).code, str(error), param)
+    return problem_response(request.url.path, cast(JobsError, error).code, str(error), param)
 
 
 async def _answer_framework_error(request: Request, error: Exception) -> Response:
     http_error = cast(HTTPException, error)
     code = FRAMEWORK_CODES.get(http_error.status_code, "invalid_request")
     message = f"{request.method} {request.url.path} does not exist; GET /docs lists the routes"
-    return _response(request.url.path, code, message, headers=http_error.headers)
+    return problem_response(request.url.path, code, message, headers=http_error.headers)
 
 
 async def _answer_query_error(request: Request, error: Exception) -> Response:
     first = cast(RequestValidationError, error).errors()[0]
     param = str(first["loc"][-1])
-    return _response(request.url.path, "invalid_request", f"{param}: {first['msg']}", param)
+    return problem_response(request.url.path, "invalid_request", f"{param}: {first['msg']}", param)
 
 
-def _response(
+def problem_response(
     path: str, code: str, message: str, param: str | None = None, headers: Mapping[str, str] | None = None
 ) -> Response:
+    """The response with this code: status, problem body, and the retry advice of the code."""
     error_code = ERROR_CODES[code]
     all_headers = {"Cache-Control": "no-store", **(headers or {})}
     if error_code.retry_after_s is not None:

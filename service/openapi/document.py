@@ -15,6 +15,7 @@ from service.openapi.responses import SCHEMAS
 FRAMEWORK_SCHEMAS = ("HTTPValidationError", "ValidationError")
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options", "trace")
 
+SERVERS = [{"url": ".", "description": "Where this document is: relative, so that it holds behind a proxy too."}]
 TAGS = [
     {"name": "videos", "description": "Create, follow and download videos."},
     {"name": "files", "description": "Upload images and videos, to use them in requests by their id."},
@@ -41,6 +42,7 @@ def document(app: FastAPI) -> Callable[[], dict[str, Any]]:
                     description=app.description,
                     license_info=app.license_info,
                     tags=TAGS,
+                    servers=SERVERS,
                     routes=app.routes,
                     webhooks=app.webhooks.routes,
                 )

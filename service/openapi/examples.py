@@ -10,7 +10,7 @@ from jobs.model.states import Phase, State
 from jobs.queue.fair_queue import QueuePosition
 from service.http.error_codes import ERROR_CODES
 from service.http.errors import problem_body
-from service.schemas.video import to_video
+from service.schemas.video import Links, to_video
 
 VIDEO_ID = "video_0c8f6d2b7a914e35b1d0f7aa"
 PATH = f"/v1/videos/{VIDEO_ID}"
@@ -61,7 +61,7 @@ def video_examples() -> dict[str, Any]:
     jobs = {
         "queued": to_video(waiting, place=QueuePosition(3)),
         "in_progress": to_video(running),
-        "completed": to_video(ended.evolve(state=State.COMPLETED, result=_result()), "https://example.com/…"),
+        "completed": to_video(ended.evolve(state=State.COMPLETED, result=_result()), Links("https://example.com/…")),
         "failed": to_video(running.evolve(state=State.FAILED, failure=failure("gpu_out_of_memory"))),
         "cancelled": to_video(waiting.evolve(state=State.CANCELLED, failure=failure("cancelled"))),
     }

@@ -68,9 +68,9 @@ ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
 @router.get("/docs")
 def read_reference() -> HTMLResponse:
     """Serves the API reference (Swagger UI)."""
-    script, style, icon = (f"/docs/{name}" for name in ASSETS)
+    script, style, icon = (f"docs/{name}" for name in ASSETS)  # relative: a proxy may add a path
     return get_swagger_ui_html(
-        openapi_url="/openapi.json",
+        openapi_url="openapi.json",
         title="EasyAnimate Service",
         swagger_js_url=script,
         swagger_css_url=style,

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from jobs.storage.local import LocalStorage
-from jobs.storage.signed_urls import is_signed
+from jobs.storage.signed_urls import is_signed, parse_expiry
 from service.dependencies import ResourcesDep
 from service.http.errors import ApiError
 from service.http.ranges import range_response
@@ -23,7 +23,7 @@ def read_signed_file(
     storage = resources.storage
     if not isinstance(storage, LocalStorage):
         raise ApiError("not_found", "the object store serves the files itself")
-    is_timestamp = expires.isascii() and expires.isdecimal() and len(expires) < 20
-    if not is_timestamp or not is_signed(storage.secret, key, int(expires), filename, signature, time.time()):
+    expires_at = parse_expiry(expires)
+    if expires_at is None or not is_signed(storage.secret, key, expires_at, filename, signature, time.time()):
         raise ApiError("forbidden", "this link is not valid or has expired; GET /v1/videos/{id} has a new one")
     return range_response(request, storage, key, filename)

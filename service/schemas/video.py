@@ -1,8 +1,7 @@
 """The record of a video as a response: OpenAI's thirteen fields and those of this service."""
 
-import time
-from math import ceil
-from pathlib import PurePosixPath
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator
@@ -13,7 +12,6 @@ from jobs.model.request import GenerationSettings, LoraChoice, Mode
 from jobs.model.states import Phase, Priority, State
 from jobs.queue.fair_queue import QueuePosition
 from jobs.queue.load import Load
-from jobs.storage.interface import Storage
 from jobs.store.callers.reader import JobVersion
 from service.schemas.pages import ListPage
 
@@ -29,6 +27,9 @@ PROGRESS = {
     Phase.UPLOADING: (97, 2),
 }
 LINK_REFRESH_S = 1800  # half the lifetime of a link: after a 304, the link of the client is still valid
+LINK_LIFETIME_S = 2 * LINK_REFRESH_S
+
+LINKED_STATES = (State.QUEUED, State.RUNNING, State.COMPLETED)  # their records may have links
 
 # The fields that a job, its result and its request have under the same name.
 JOB_FIELDS = (
@@ -37,6 +38,17 @@ JOB_FIELDS = (
 )
 RESULT_FIELDS = ("inference_time_s", "phase_seconds", "peak_memory_mb", "content_sha256")
 REQUEST_FIELDS = (*GenerationSettings.model_fields, "model", "size", "num_frames", "fps", "mode", "loras", "metadata")
+
+
+@dataclass(frozen=True)
+class Links:
+    """The links of a record that need no key; None while there is nothing behind them."""
+
+    url: str | None = None
+    playlist_url: str | None = None
+
+
+NO_LINKS = Links()
 
 
 class VideoError(BaseModel):
@@ -106,6 +118,7 @@ class Video(BaseModel):
     clean_caption: bool
     content_sha256: str | None
     url: str | None
+    playlist_url: str | None
     watchable_s: float | None
     metadata: dict[str, str]
     warnings: tuple[str, ...]
@@ -125,8 +138,8 @@ class VideoDeleted(BaseModel):
     deleted: bool = True
 
 
-def to_video(job: Job, url: str | None = None, place: QueuePosition | None = None, load: Load | None = None) -> Video:
-    """The response for a job, with a new link, its place in the queue and the load of its model."""
+def to_video(job: Job, links: Links = NO_LINKS, place: QueuePosition | None = None, load: Load | None = None) -> Video:
+    """The response for a job, with new links, its place in the queue and the load of its model."""
     return Video(
         status=job.public_status,
         progress=progress(job),
@@ -138,7 +151,8 @@ def to_video(job: Job, url: str | None = None, place: QueuePosition | None = Non
         phase=job.phase if job.state is State.RUNNING else None,
         queue=_queue_place(place),
         eta_s=_eta_s(job, place, load),
-        url=url,
+        url=links.url,
+        playlist_url=links.playlist_url,
         watchable_s=_watchable_s(job),
         **{name: getattr(job, name) for name in JOB_FIELDS},
         **{name: getattr(job.result, name, None) for name in RESULT_FIELDS},
@@ -167,9 +181,9 @@ def poll_after_ms(version: JobVersion) -> int | None:
 
 
 def etag(version: JobVersion, now: float) -> str:
-    """A weak ETag that changes with the record, and before its link expires. `now` in unix seconds."""
+    """A weak ETag that changes with the record, and before its links expire. `now` in unix seconds."""
     place = f"-{version.place.position}{'u' * version.place.is_unserved}" if version.place else ""
-    link = f"-{now // LINK_REFRESH_S:.0f}" if version.state is State.COMPLETED else ""
+    link = f"-{now // LINK_REFRESH_S:.0f}" if version.state in LINKED_STATES else ""
     return f'W/"{version.version}-{version.state}{place}{link}"'
 
 
@@ -190,27 +204,6 @@ def _eta_s(job: Job, place: QueuePosition | None, load: Load | None) -> float | 
     return None if seconds is None else round(seconds, 1)
 
 
-LINK_LIFETIME_S = 2 * LINK_REFRESH_S
-
-
-def download_url(job: Job, storage: Storage) -> str | None:
-    """A new link to the completed video; None before its end and after its expiry."""
-    now = time.time()
-    if job.result is None or job.has_expired(now):
-        return None
-    return storage.url(job.result.video_key, link_lifetime_s(job, now), file_name(job))
-
-
-def link_lifetime_s(job: Job, now: float) -> int:
-    """The lifetime of a new link: an hour, or until the files expire. `now` in unix seconds."""
-    return LINK_LIFETIME_S if job.expires_at is None else min(LINK_LIFETIME_S, ceil(job.expires_at - now))
-
-
-def file_name(job: Job) -> str:
-    """The name for the downloaded result."""
-    return f"{job.id}{PurePosixPath(job.request.result_name).suffix}"
-
-
-def record_json(storage: Storage, job: Job) -> dict[str, Any]:
-    """The record with its link, as values of JSON."""
-    return to_video(job, download_url(job, storage)).model_dump(mode="json")
+def record_json(links: Callable[[Job], Links], job: Job) -> dict[str, Any]:
+    """The record with its links, as values of JSON."""
+    return to_video(job, links(job)).model_dump(mode="json")

@@ -8,7 +8,7 @@ const $ = (id) => document.getElementById(id);
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 const form = $("ask"), door = $("door");
 
-// ---- The API
+// ---- The API. Its addresses are relative: a proxy may serve all of it below a path.
 
 /** An error response: message, code and field. */
 class Refused extends Error {
@@ -30,7 +30,7 @@ async function call(path, options = {}) {
 
 const said = (error) => (error instanceof Refused ? error.message : "The service does not respond.");
 const read = async (path, options) => (await call(path, options)).json();
-const videoPath = (id, rest = "") => `/v1/videos/${encodeURIComponent(id)}${rest}`;
+const videoPath = (id, rest = "") => `v1/videos/${encodeURIComponent(id)}${rest}`;
 const blobUrl = async (id, variant) => URL.createObjectURL(await (await call(videoPath(id, `/content?variant=${variant}`))).blob());
 
 /** POST with an Idempotency-Key: a retry after a lost response creates no second video. */
@@ -105,9 +105,10 @@ function showLimits() {
 
 /** Common shapes with about as many pixels as the default size. */
 function sizes({ default_width: width, default_height: height, min_side: least, max_side: most, max_pixels: pixels }) {
-  const side = (number) => Math.min(most, Math.max(least, Math.round(number / 16) * 16)), area = width * height;
+  const side = (number) => Math.round(number / 16) * 16, area = width * height;
   const made = [1, 16 / 9, 9 / 16, 4 / 3, 3 / 4].map((shape) => [side(Math.sqrt(area * shape)), side(Math.sqrt(area / shape))]);
-  return [...new Set([[width, height], ...made].filter(([w, h]) => w * h <= pixels).map((sides) => sides.join("x")))];
+  const fits = ([w, h]) => Math.min(w, h) >= least && Math.max(w, h) <= most && w * h <= pixels;
+  return [...new Set([[width, height], ...made].filter(fits).map((sides) => sides.join("x")))];
 }
 
 /** Shows the fields of a mode: `new`, or `remix` or `extend` of a video. */
@@ -134,7 +135,7 @@ function wanted() {
   const steps = Number(data.get("num_inference_steps") ?? $("num_inference_steps").placeholder) || 1;
   if (mode !== "remix" && $("previews").checked) data.set("previews", JSON.stringify({ every_steps: Math.ceil(steps / PREVIEWS) }));
   if (mode === "extend") data.set("video", JSON.stringify({ id: source.id }));
-  return { path: { new: "/v1/videos", extend: "/v1/videos/extensions", remix: videoPath(source?.id, "/remix") }[mode], data };
+  return { path: { new: "v1/videos", extend: "v1/videos/extensions", remix: videoPath(source?.id, "/remix") }[mode], data };
 }
 
 async function ask(wish) {
@@ -157,7 +158,7 @@ async function ask(wish) {
 function again() {
   const data = new FormData();
   for (const name of SETTINGS) data.set(name, shown[name]);
-  ask(asked.get(shown.id) ?? { path: "/v1/videos", data });
+  ask(asked.get(shown.id) ?? { path: "v1/videos", data });
 }
 
 /** Shows an error beside its field, or else above the button. */
@@ -337,7 +338,7 @@ async function erase({ id }) {
 const thumbs = new Map();  // id -> promise of a blob URL
 
 async function loadGallery() {
-  const { data } = await read(`/v1/videos?limit=${LATEST}`);
+  const { data } = await read(`v1/videos?limit=${LATEST}`);
   $("gallery").replaceChildren(...data.map(tile));
   $("none").hidden = data.length > 0;
 }
@@ -400,7 +401,7 @@ function openHash() {
 async function begin() {
   $("change-key").hidden = !key;
   try {
-    models = (await read("/v1/models")).data;
+    models = (await read("v1/models")).data;
     $("model").replaceChildren(...models.map(({ id, live_workers: n }) => new Option(n ? id : `${id} (no worker)`, id)));
     showLimits();
     await loadGallery();

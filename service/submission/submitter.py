@@ -21,6 +21,7 @@ class Submitter:
     """The caller of a request for a video, before its body is read."""
 
     resources: Resources
+    path: str  # of the request
     caller: Caller
     idempotency: IdempotencyHeaders
     cancel_after: str | None = None  # the header
@@ -54,7 +55,9 @@ async def get_submitter(
         raise ApiError("draining", message, headers={"Connection": "close"})
     length = request.headers.get("content-length", "")
     is_long = not length.isdecimal() or int(length) > SHORT_BYTES
-    submitter = Submitter(resources, caller, idempotency, request.headers.get("cancel-after"), is_long)
+    submitter = Submitter(
+        resources, request.url.path, caller, idempotency, request.headers.get("cancel-after"), is_long
+    )
     request.scope[ALLOWANCES] = submitter.allowances
     if caller.limits.requests_per_minute is not None:
         await run_in_threadpool(submitter.count_request, caller.limits.requests_per_minute)

@@ -15,7 +15,8 @@ from service.http.errors import ApiError
 from service.http.ranges import range_response
 from service.openapi.headers import request_headers
 from service.openapi.responses import CONTENT_ERRORS, VIDEO_ERRORS, errors, file_responses
-from service.schemas.video import LINK_LIFETIME_S, file_name
+from service.schemas.video import LINK_LIFETIME_S
+from service.web.links import file_name
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 

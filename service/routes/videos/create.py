@@ -29,6 +29,7 @@ from service.submission.deadline import Schedule, read_schedule
 from service.submission.idempotency import run_once
 from service.submission.submitter import Submitter, SubmitterDep
 from service.waiting import is_final, wait_for
+from service.web.links import relative_reference
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
@@ -99,7 +100,7 @@ async def _accepted(submitter: Submitter, job: Job, prefer: Prefer, *, is_replay
     if prefer.wait_s:
         with suppress(JobsError):  # the job is accepted, even if waiting fails
             job = await wait_for(submitter.resources, job, prefer.wait_s, is_final)
-    headers = {"Location": f"/v1/videos/{job.id}", **prefer.applied}
+    headers = {"Location": relative_reference(submitter.path, f"{router.prefix}/{job.id}"), **prefer.applied}
     if is_replay:
         headers["Idempotency-Replayed"] = "true"
     status = 202 if prefer.is_async and not job.state.is_final else 200

@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from jobs.errors import InvalidRequest, QueueUnavailable
 from jobs.model.job import Job
 from jobs.queue.notifications import POLL_INTERVAL_S
-from service.dependencies import OwnerDep, ResourcesDep
+from service.dependencies import EventsJobDep, ResourcesDep
 from service.event_feed import EventFeed
 from service.openapi.headers import request_headers, response_headers
 from service.openapi.responses import VIDEO_ERRORS, errors
@@ -42,21 +42,20 @@ STREAM = {"text/event-stream": {"schema": EVENT}}
     responses={
         200: {"description": ABOUT, "headers": response_headers("Cache-Control"), "content": STREAM},
         204: {"description": "No events follow `Last-Event-ID`: the stream has ended."},
-        **errors(*VIDEO_ERRORS, "invalid_request"),
+        **errors(*VIDEO_ERRORS, "invalid_request", "forbidden"),
     },
     openapi_extra=request_headers("Last-Event-ID"),
 )
-async def listen(video_id: str, request: Request, owner: OwnerDep, resources: ResourcesDep) -> Response:
+async def listen(job: EventsJobDep, request: Request, resources: ResourcesDep) -> Response:
     """Streams the events of a video from its beginning, or after `Last-Event-ID`, until it has ended."""
     last_id = _last_event_id(request.headers.get("last-event-id"))
-    job = await resources.reader.get_owned(video_id, owner)
     if last_id and job.state.is_final and not await _has_events_after(resources, job, last_id):
         return Response(status_code=204)  # a browser's EventSource does not reconnect after it
     return StreamingResponse(_stream(resources, job, last_id), 200, HEADERS, "text/event-stream")
 
 
 async def _stream(resources: Resources, job: Job, last_id: int) -> AsyncIterator[bytes]:
-    feed = EventFeed(resources.reader, job, last_id, partial(record_json, resources.storage))
+    feed = EventFeed(resources.reader, job, last_id, partial(record_json, resources.links.of))
     comment_at = time.monotonic() + COMMENT_INTERVAL_S
     yield f"retry: {RECONNECT_MS}\n\n".encode()
     with resources.metrics.waiting.labels("events").track_inprogress():

@@ -1,7 +1,6 @@
 """The route of the HLS playlist of a long video: its finished segments, while the video is running."""
 
 import time
-from math import ceil
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -10,12 +9,12 @@ from jobs.model.job import Job
 from jobs.model.result_files import MAX_SEGMENT_S, Segment
 from jobs.model.states import State
 from jobs.storage.interface import Storage
-from service.dependencies import JobDep, ResourcesDep
+from service.dependencies import PlaylistJobDep, ResourcesDep
 from service.http.errors import ApiError
 from service.openapi.headers import response_headers
 from service.openapi.responses import VIDEO_ERRORS, errors
 from service.routes.videos.content import refuse_expired, why_not_ready
-from service.schemas.video import link_lifetime_s
+from service.web.links import playlist_lifetime_s
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
@@ -31,10 +30,10 @@ CONTENT = {MEDIA_TYPE: {"schema": {"type": "string"}}}
     response_class=Response,
     responses={
         200: {"description": ABOUT, "headers": response_headers("Cache-Control"), "content": CONTENT},
-        **errors(*VIDEO_ERRORS, "playlist_not_found", "video_not_ready", "asset_expired"),
+        **errors(*VIDEO_ERRORS, "playlist_not_found", "video_not_ready", "asset_expired", "forbidden"),
     },
 )
-def read_playlist(job: JobDep, resources: ResourcesDep) -> Response:
+def read_playlist(job: PlaylistJobDep, resources: ResourcesDep) -> Response:
     """Returns the playlist of a long video. It starts at the first segment and grows until the video is complete."""
     refuse_expired(job)
     if not job.watchable:
@@ -44,7 +43,7 @@ def read_playlist(job: JobDep, resources: ResourcesDep) -> Response:
 
 def playlist(job: Job, storage: Storage) -> str:
     """The playlist in the format of RFC 8216. It only grows; the signatures of its links change."""
-    life_s = link_lifetime_s(job, time.time()) + ceil(job.request.seconds)
+    life_s = playlist_lifetime_s(job, time.time())
     lines = [
         "#EXTM3U",
         "#EXT-X-VERSION:6",

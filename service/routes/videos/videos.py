@@ -25,7 +25,7 @@ from service.http.ranges import matches
 from service.openapi.headers import request_headers, response_headers
 from service.openapi.responses import QUERY_ERRORS, VIDEO_ERRORS, errors, not_modified, video_response
 from service.resources import Resources
-from service.schemas.video import VideoDeleted, VideoList, download_url, etag, poll_after_ms, to_video
+from service.schemas.video import VideoDeleted, VideoList, etag, poll_after_ms, to_video
 from service.waiting import Condition, is_final, wait_for
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
@@ -130,7 +130,7 @@ def record_response(
     headers = {**_headers(etag(version, time.time()), version), **(extra or {})}
     if matches(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    video = to_video(job, download_url(job, resources.storage), queue_status.place, queue_status.load)
+    video = to_video(job, resources.links.of(job), queue_status.place, queue_status.load)
     return Response(video.model_dump_json(), status, headers, "application/json")
 
 
@@ -152,12 +152,12 @@ def _has_changed(resources: Resources, if_none_match: str) -> Condition:
 
 
 def _list_response(page: Page, request: Request, resources: Resources) -> Response:
-    data = [to_video(job, download_url(job, resources.storage)) for job in page.jobs]
+    data = [to_video(job, resources.links.of(job)) for job in page.jobs]
     videos = VideoList.of(data, has_more=page.has_more)
     headers = {}
     if page.has_more and videos.last_id:
         query = urlencode({**request.query_params, "after": videos.last_id})
-        headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
+        headers["Link"] = f'<?{query}>; rel="next"'
     return Response(videos.model_dump_json(), 200, headers, "application/json")
 
 

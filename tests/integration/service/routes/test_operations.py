@@ -102,8 +102,8 @@ def test_the_reference_page_loads_nothing_from_other_origins(api: httpx.Client) 
     page = api.get("/docs")
     needed = re.findall(r"""(?:src|href|url)\s*[=:]\s*["']([^"']+)""", page.text)
     assert page.status_code == 200
-    assert {"/openapi.json", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"} <= set(needed)
-    assert all(path.startswith("/") and not path.startswith("//") for path in needed)
+    assert {"openapi.json", "docs/swagger-ui-bundle.js", "docs/swagger-ui.css"} <= set(needed)
+    assert not [path for path in needed if path.startswith("/") or ":" in path]
     for path in needed:
         assert len(api.get(path).raise_for_status().content) > 1000, path
 
