@@ -9,6 +9,7 @@ import httpx
 
 from cli.errors import CommandError
 from cli.settings import ClientSettings
+from jobs.loopback import is_loopback_url
 
 POLL_EVERY_S = 0.2
 UNAVAILABLE_TIMEOUT_S = 60.0  # of a service that does not answer while a video is followed
@@ -26,7 +27,7 @@ class Client:
     def __init__(self, settings: ClientSettings) -> None:
         headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"} if settings.api_key else {}
         self.url = settings.url
-        self._http = httpx.Client(base_url=settings.url, headers=headers, timeout=60, follow_redirects=True)
+        self._http = _http_client(settings.url, headers)
 
     def __enter__(self) -> Self:
         return self
@@ -101,6 +102,16 @@ class Client:
 
 class ServiceUnreachable(ClientError):
     """The service does not answer, or is temporarily unavailable."""
+
+
+def _http_client(url: str, headers: dict[str, str]) -> httpx.Client:
+    """A client that uses the proxies of the environment, except for this machine. Raises ClientError."""
+    trust_env = not is_loopback_url(url)
+    try:
+        return httpx.Client(base_url=url, headers=headers, timeout=60, follow_redirects=True, trust_env=trust_env)
+    except (httpx.InvalidURL, ValueError, ImportError) as error:
+        message = f"{url} or a proxy of the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY) cannot be used"
+        raise ClientError(f"{message}: {error}") from error
 
 
 def _to_error(response: httpx.Response) -> ClientError:

@@ -9,8 +9,11 @@ COPY easyanimate/ easyanimate/
 COPY jobs/ jobs/
 COPY service/ service/
 COPY worker/ worker/
+COPY cli/ cli/
+COPY --chmod=755 deploy/easyanimate.sh /usr/local/bin/easyanimate
 USER 10001
 VOLUME /data
 EXPOSE 8000
-HEALTHCHECK --interval=10s --timeout=4s --start-period=20s CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/healthz', timeout=3)"]
+# http.client uses no proxy of the environment.
+HEALTHCHECK --interval=10s --timeout=4s --start-period=20s CMD ["python", "-c", "from http.client import HTTPConnection as C; c = C('127.0.0.1', 8000, timeout=3); c.request('GET', '/healthz'); exit(c.getresponse().status != 200)"]
 CMD ["python", "-m", "service"]

@@ -9,7 +9,10 @@ COPY requirements/worker.txt requirements/
 RUN pip install --no-cache-dir --require-hashes -r requirements/worker.txt
 COPY easyanimate/ easyanimate/
 COPY jobs/ jobs/
+COPY service/ service/
 COPY worker/ worker/
+COPY cli/ cli/
+COPY --chmod=755 deploy/easyanimate.sh /usr/local/bin/easyanimate
 RUN python -m easyanimate.tiny /opt/models/easyanimate-v3-tiny
 USER 10001
 VOLUME /data

@@ -132,14 +132,18 @@ def _models(settings: WorkerSettings) -> Iterator[CheckResult]:
 
 
 def _model(folder: Path) -> Iterator[CheckResult]:
-    from easyanimate.errors import EasyAnimateError
-    from easyanimate.models.inspection import missing_files
-    from worker.models.cards import read_served_card
-
     if not folder.is_dir():
         advice = "`easyanimate models pull 512` downloads one; `easyanimate up` creates the small one"
         yield warning("models", f"there is no model folder {folder}", advice)
         return
+    try:
+        from easyanimate.models.inspection import missing_files
+        from worker.models.cards import read_served_card
+    except ImportError:
+        yield warning("models", f"{folder} is not checked without torch", "run the doctor beside a worker")
+        return
+    from easyanimate.errors import EasyAnimateError
+
     if missing := missing_files(folder):
         yield broken("models", f"{folder} lacks {', '.join(missing)}", f"`easyanimate models check {folder}`")
         return

@@ -9,6 +9,7 @@ import httpx
 
 from cli.checks.result import CheckResult, broken, ok, warning
 from jobs.errors import StorageFull, StorageRefused, StorageUnavailable
+from jobs.loopback import is_loopback_url
 from jobs.settings import Settings
 from jobs.storage.factory import open_storage
 from jobs.storage.interface import Storage
@@ -67,11 +68,12 @@ def _delete(storage: Storage, prefix: str) -> None:
 
 def _link(storage: Storage, key: str) -> Iterator[CheckResult]:
     try:
-        response = httpx.get(storage.url(key, 60, "small.mp4"), timeout=10)
+        url = storage.url(key, 60, "small.mp4")
+        response = httpx.get(url, timeout=10, trust_env=not is_loopback_url(url))
         if (response.status_code, response.content) == (200, SMALL):
             return
         problem = f"returns {response.status_code}"
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ImportError) as error:  # the last two: proxies of the environment
         problem = f"cannot be fetched from here ({type(error).__name__})"
     yield warning("storage", f"a download link {problem}", "check EASYANIMATE_S3__PUBLIC_ENDPOINT_URL")
 

@@ -146,7 +146,7 @@ class LocalStack:
     def _is_ready(self) -> bool:
         """Whether jobs are accepted and a worker serves the model."""
         try:
-            response = httpx.get(f"{self.url}/readyz", timeout=5)
+            response = httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False)  # never by a proxy
             return response.status_code == 200 and response.json()["workers"].get(self.plan.model, 0) > 0
         except (httpx.HTTPError, ValueError, KeyError):
             return False

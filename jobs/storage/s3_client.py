@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 
+from jobs.loopback import is_loopback_url
 from jobs.settings import S3Settings
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def open_client(
         read_timeout=timeout_s,
         request_checksum_calculation="when_supported" if by_sha256 else "when_required",
         response_checksum_validation="when_supported" if by_sha256 else "when_required",
+        proxies={} if is_loopback_url(endpoint_url) else None,  # None: those of the environment
     )
     client = boto3.client(
         "s3",

@@ -20,6 +20,8 @@ Up = Callable[..., "tuple[subprocess.Popen[str], str]"]
 
 
 READY_TIMEOUT_S = 240.0  # four processes start beside other tests
+# Proxies that cannot be used; nothing on this machine may need one.
+PROXIES = {"HTTP_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "socks5://127.0.0.1:9", "NO_PROXY": "internal,fd00::/8"}
 
 
 def processes_of(marker: str) -> list[int]:
@@ -52,7 +54,7 @@ def up(
         with (tmp_path / "stderr.txt").open("a") as stderr:
             process = subprocess.Popen(
                 [sys.executable, "-m", "cli", "up", *arguments],
-                env={**os.environ, **short_intervals, "MARKER": marker},
+                env={**os.environ, **short_intervals, **PROXIES, "MARKER": marker},
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
