@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from easyanimate.files.file_comment import save_png, set_mp4_comment
+from easyanimate.files.file_comment import PngWriter
 from easyanimate.files.manifest import FrameHashes, Manifest, UsedLora, file_sha256, library_versions
+from easyanimate.files.mp4_join import StoredFrames
 from easyanimate.files.video_writer import Mp4Writer
 from easyanimate.lora import LoraReport, applied, read_lora
 from easyanimate.memory import Profile
@@ -60,7 +61,8 @@ class RenderInputs:
 
     `settings` are all parameters, as the manifest records them. `files` are the input files by their names in the
     manifest: `image`, `last_image`, `mask`, `video`, or `continues` for a video to extend. `images` are the first three
-    of them, decoded; `video` [F, H, W, 3], uint8, is the video to change.
+    of them, decoded; `video` [F, H, W, 3], uint8, is the video to change. `copied` are the frames of a video to extend
+    that are not encoded again. `warnings` are for the caller.
     """
 
     settings: Mapping[str, Any]
@@ -68,6 +70,8 @@ class RenderInputs:
     files: Mapping[str, Path]
     images: Mapping[str, Image.Image]
     video: np.ndarray | None = None
+    copied: StoredFrames | None = None
+    warnings: tuple[str, ...] = ()
 
     def generation(self, context_frames: np.ndarray | None = None) -> Generation:
         """The arguments of the pipeline; `context_frames` [n, H, W, 3] are the last ones of a video to extend."""
@@ -127,40 +131,26 @@ def render(
     `comment` makes the text inside the file.
     """
     hashes = FrameHashes()
-    with _open_file(path, inputs.settings) as write:
+    with _open_file(path, inputs) as file:
         for piece in frames:
             hashes.add(piece)
-            write(piece)
-    manifest = Manifest(
-        **asdict(environment),
-        settings=inputs.settings,
-        inputs={name: file_sha256(file) for name, file in inputs.files.items()},
-        loras=loras.used,
-        libraries=library_versions(),
-        frames=hashes.all(),
-    )
-    _set_comment(path, comment(manifest))
+            file.write(piece)
+        manifest = Manifest(
+            **asdict(environment),
+            settings=inputs.settings,
+            inputs={name: file_sha256(file) for name, file in inputs.files.items()},
+            loras=loras.used,
+            libraries=library_versions(),
+            frames=hashes.all(),
+        )
+        file.comment = comment(manifest)
     manifest_path.write_text(manifest.to_json(), encoding="utf-8")
     return manifest
 
 
-@contextmanager
-def _open_file(path: Path, settings: Mapping[str, Any]) -> Iterator[Callable[[Any], None]]:
-    """Yields a function that appends frames; the file appears when the block ends without an exception."""
-    if path.suffix != ".png":
-        size = {"width": settings["width"], "height": settings["height"]}
-        with Mp4Writer(path, **size, fps=Fraction(settings["fps"])) as video:
-            yield video.write
-        return
-    frames: list[Any] = []
-    yield frames.extend
-    Image.fromarray(np.asarray(frames[0])).save(path, "PNG")
-
-
-def _set_comment(path: Path, comment: str) -> None:
-    if path.suffix != ".png":
-        set_mp4_comment(path, comment)
-        return
-    with Image.open(path, formats=["PNG"]) as image:
-        image.load()
-    save_png(image, path, comment)
+def _open_file(path: Path, inputs: RenderInputs) -> Mp4Writer | PngWriter:
+    """The writer of the result; the file appears when its block ends without an exception."""
+    if path.suffix == ".png":
+        return PngWriter(path)
+    size = {"width": inputs.settings["width"], "height": inputs.settings["height"]}
+    return Mp4Writer(path, **size, fps=Fraction(inputs.settings["fps"]), copied=inputs.copied)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
+    from easyanimate.files.mp4_join import StoredFrames
     from easyanimate.render import LoraSource, RenderInputs
 
 IMAGES = ("image", "last_image", "mask")
@@ -76,15 +77,28 @@ class Recipe:
 
         settings, plan, files = self.settings, self.plan(), self.sources.files()
         video, source = self.sources.video, self.sources.continues
+        copied, warnings = self._copied_frames()
         inputs = RenderInputs(
             settings=settings.model_dump(),
             plan=plan,
             files=files,
             images={name: read_image(path) for name, path in files.items() if name in IMAGES},
             video=None if video is None else read_video_frames(video, plan[0].num_frames, Fraction(settings.fps)),
+            copied=copied,
+            warnings=warnings,
         )
         inputs.generation(None if source is None else read_tail(source, settings.overlap))
         return inputs
+
+    def _copied_frames(self) -> "tuple[StoredFrames | None, tuple[str, ...]]":
+        """The frames of the video to extend that are not encoded again, and warnings."""
+        from easyanimate.files.copyable_frames import find_copyable_frames
+
+        settings, path = self.settings, self.sources.continues
+        if path is None:
+            return None, ()
+        size = {"width": settings.width, "height": settings.height}
+        return find_copyable_frames(path, **size, fps=Fraction(settings.fps), overlap=settings.overlap)
 
 
 def read_image(path: Path) -> "Image.Image":

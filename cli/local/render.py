@@ -118,7 +118,7 @@ def _frames(pipe: "EasyAnimatePipeline", inputs: "RenderInputs", clock: "PhaseCl
     if "continues" in inputs.files:
         tail = yield from split_tail(read_frames(inputs.files["continues"]), settings["overlap"])
     generation, draws = inputs.generation(tail), Draws.from_seed(settings["seed"])
-    _echo_notes(pipe.prompt_warnings(generation))
+    _echo_notes((*inputs.warnings, *pipe.prompt_warnings(generation)))
     with tqdm(total=inputs.total_steps, desc="denoising") as bar:
 
         def on_step(_pipe: Any, _index: int, _timestep: Any, _kwargs: dict[str, Any]) -> dict[str, Any]:

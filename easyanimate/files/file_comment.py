@@ -1,10 +1,11 @@
-"""Text in a finished MP4 or PNG, which is complete only after the last frame."""
+"""PNG files with text in them, and the text in PNG and MP4 files."""
 
-import secrets
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import av
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
@@ -18,24 +19,26 @@ def save_png(image: Image.Image, path: str | Path, comment: str) -> None:
     image.save(path, pnginfo=text)
 
 
-def set_mp4_comment(path: str | Path, comment: str) -> None:
-    """Writes `comment` into the MP4 at `path`; frames are copied without encoding, the file is replaced atomically."""
-    path = Path(path)
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with (
-            av.open(str(path)) as source,
-            av.open(str(unfinished), "w", format="mp4", options={"movflags": "+faststart"}) as copy,
-        ):
-            copy.metadata["comment"] = comment
-            stream = copy.add_stream_from_template(source.streams.video[0])
-            for packet in source.demux(video=0):
-                if packet.dts is not None:  # the last packet only marks the end
-                    packet.stream = stream
-                    copy.mux(packet)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+class PngWriter:
+    """One frame in a PNG, as a context manager: the file appears if the block succeeds."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.comment = ""
+        self._frames: list[Any] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def write(self, frames: Any) -> None:
+        """Adds `frames` [F, H, W, 3], uint8 RGB, an array or a tensor on the CPU; the first one is saved."""
+        self._frames.extend(np.asarray(frames))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            save_png(Image.fromarray(self._frames[0]), self.path, self.comment)
 
 
 def read_comment(path: str | Path) -> str | None:

@@ -13,7 +13,7 @@ from easyanimate.pipeline.schedulers.draws import Draws
 from easyanimate.render import RenderInputs, split_tail
 from jobs.model.states import Phase
 from worker.checkpoints.writer import Checkpointer, ResumePoint
-from worker.generation.source_video import source_frames
+from worker.generation.source_video import SourceFrames
 from worker.output.previews import Previews
 from worker.output.segments import SegmentRecorder
 from worker.output.thumbnails import ThumbnailBuilder
@@ -61,7 +61,7 @@ class FrameStream:
         """The frames of an extended video, those of the windows before `resume`, and the new ones."""
         tail = (yield from self._extended_frames()) if self.run.request.continues else None
         generation = self.inputs.generation(tail)
-        self.warnings = (*self.pipe.prompt_warnings(generation), *self.previews.warnings)
+        self.warnings += (*self.inputs.warnings, *self.pipe.prompt_warnings(generation), *self.previews.warnings)
         self.checkpointer.steps_per_window = self.inputs.steps_per_window
         if self.resume is not None:
             for window in self.resume.windows():
@@ -77,7 +77,9 @@ class FrameStream:
     def _extended_frames(self) -> Generator[np.ndarray, None, np.ndarray]:
         """All but the last frames of the video to extend; returns the last ones, [overlap, H, W, 3]."""
         request = self.run.request
-        tail = yield from split_tail(source_frames(self.run.inputs["video.mp4"], request), request.overlap)
+        source = SourceFrames(self.run.inputs["video.mp4"], request)
+        tail = yield from split_tail(source, request.overlap)
+        self.warnings += source.warnings
         self.segments.cut()
         return tail
 

@@ -1,5 +1,6 @@
 """Builds the inputs of the renderer from a run: its request and its input files."""
 
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from easyanimate.files.copyable_frames import find_copyable_frames
+from easyanimate.files.mp4_join import StoredFrames
 from easyanimate.render import RenderInputs
 from easyanimate.windows import Window, plan_windows
 from jobs.model.request import Mode, VideoRequest
 from worker.generation.manifest_settings import manifest_settings
-from worker.generation.source_video import source_frames
+from worker.generation.source_video import SourceFrames
 from worker.protocol.messages import Run
 
 
@@ -20,12 +23,28 @@ def build_pipeline_inputs(run: Run, window: int) -> RenderInputs:
     request = run.request
     settings = manifest_settings(request, window)
     is_edit = request.mode is Mode.VIDEO_TO_VIDEO
+    copied, warnings = _copied_frames(run.inputs["video.mp4"], request) if request.continues else (None, ())
+    video, lost_frames = _read_video(run.inputs["video.mp4"], request) if is_edit else (None, ())
     return RenderInputs(
         settings=settings,
         plan=_plan(request, settings, end_image="last_image.png" in run.inputs),
         files={_manifest_name(name, request): path for name, path in run.inputs.items()},
         images={Path(name).stem: _read_image(path) for name, path in run.inputs.items() if name.endswith(".png")},
-        video=_read_video(run.inputs["video.mp4"], request) if is_edit else None,
+        video=video,
+        copied=copied,
+        warnings=warnings + lost_frames,
+    )
+
+
+def _copied_frames(path: Path, request: VideoRequest) -> tuple[StoredFrames | None, tuple[str, ...]]:
+    """The frames of the video to extend that are not encoded again, and warnings."""
+    return find_copyable_frames(
+        path,
+        width=request.width,
+        height=request.height,
+        fps=Fraction(request.fps),
+        overlap=request.overlap,
+        num_frames=request.video_num_frames,
     )
 
 
@@ -48,6 +67,7 @@ def _read_image(path: Path) -> Image.Image:
         return image.convert("RGB")
 
 
-def _read_video(path: Path, request: VideoRequest) -> np.ndarray:
-    """The first frames [F, H, W, 3] of the video, as many as the result has."""
-    return np.stack(list(islice(source_frames(path, request), request.num_frames)))
+def _read_video(path: Path, request: VideoRequest) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The first frames [F, H, W, 3] of the video, as many as the result has, and warnings."""
+    source = SourceFrames(path, request)
+    return np.stack(list(islice(source, request.num_frames))), source.warnings

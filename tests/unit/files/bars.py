@@ -1,4 +1,4 @@
-"""A smooth clip and a file of it, for the tests of video files."""
+"""Clips and files of them, for the tests of video files."""
 
 from pathlib import Path
 
@@ -12,6 +12,15 @@ def moving_bars(num_frames: int = 16, height: int = 64, width: int = 96) -> np.n
     x = np.arange(width)[None, None, :, None] / 30 - np.arange(num_frames)[:, None, None, None] / 4
     waves = 0.5 + 0.4 * np.sin(x + np.array([0.0, 2.0, 4.0]))
     return np.broadcast_to(waves * 255, (num_frames, height, width, 3)).astype(np.uint8)
+
+
+def moving_square(num_frames: int, height: int = 48, width: int = 64) -> np.ndarray:
+    """A square that moves over a plain ground, [F, H, W, 3] of uint8; the encoder stores its frames reordered."""
+    frames = np.full((num_frames, height, width, 3), (40, 90, 160), np.uint8)
+    for number in range(num_frames):
+        left = 2 * number % (width - 16)
+        frames[number, 12:28, left : left + 16] = (220, 200, 60)
+    return frames
 
 
 def write(path: Path, frames: np.ndarray, **settings: object) -> Path:

@@ -1,4 +1,4 @@
-"""Comments in finished files."""
+"""Comments in images, and files without comments."""
 
 from pathlib import Path
 
@@ -7,8 +7,7 @@ import pytest
 from PIL import Image
 
 from easyanimate.errors import InvalidInput
-from easyanimate.files.file_comment import read_comment, save_png, set_mp4_comment
-from easyanimate.files.video_file import probe, read_frames
+from easyanimate.files.file_comment import read_comment, save_png
 from easyanimate.files.video_writer import Mp4Writer
 
 LONG = '{"frames":"' + "0123456789abcdef" * 20_000 + ' 狐"}'
@@ -19,38 +18,6 @@ def clip(tmp_path: Path) -> Path:
     with Mp4Writer(tmp_path / "a.mp4", width=32, height=16, fps=24) as video:
         video.write(np.random.default_rng(0).integers(0, 256, (20, 16, 32, 3), dtype=np.uint8))
     return tmp_path / "a.mp4"
-
-
-def test_a_video_keeps_its_frames_and_gets_its_comment(clip: Path) -> None:
-    before, frames = probe(clip), np.stack(list(read_frames(clip)))
-    set_mp4_comment(clip, LONG)
-    assert read_comment(clip) == LONG == probe(clip).comment
-    assert np.array_equal(np.stack(list(read_frames(clip))), frames)
-    after = probe(clip)
-    assert (after.num_frames, after.fps, after.width, after.height) == (
-        before.num_frames,
-        before.fps,
-        before.width,
-        before.height,
-    )
-
-
-def test_a_video_with_a_comment_still_plays_while_it_loads(clip: Path) -> None:
-    set_mp4_comment(clip, "made so")
-    content = clip.read_bytes()
-    assert content.index(b"moov") < content.index(b"mdat")
-
-
-def test_the_same_comment_makes_the_same_bytes(clip: Path) -> None:
-    set_mp4_comment(clip, "made so")
-    before = clip.read_bytes()
-    set_mp4_comment(clip, "made so")
-    assert clip.read_bytes() == before
-
-
-def test_nothing_else_is_left_in_the_folder(clip: Path) -> None:
-    set_mp4_comment(clip, "made so")
-    assert list(clip.parent.iterdir()) == [clip]
 
 
 def test_an_image_has_its_comment(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from cli.main import app
-from easyanimate.files.file_comment import set_mp4_comment
 from easyanimate.files.manifest import Manifest
+from easyanimate.files.mp4_join import StoredFrames, join_mp4
 from easyanimate.files.video_file import probe
 
 SMALL = ("--prompt", "a cat", "--width", "64", "--height", "64", "--steps", "2", "--seed", "5")
@@ -69,6 +69,13 @@ def test_an_image_is_reproduced_in_its_number_type(here: Path) -> None:
     assert (done.exit_code, done.stderr.count("note: ")) == (0, 0)
 
 
+def set_comment(path: Path, comment: str) -> None:
+    """Replaces the comment of an MP4."""
+    info, joined = probe(path), path.with_name("joined.mp4")
+    join_mp4(joined, [StoredFrames(path, info.num_frames)], info.fps, comment)
+    joined.replace(path)
+
+
 def test_an_extended_video_is_reproduced(clip: Path) -> None:
     extend = ("--prompt", "a cat", "--steps", "1", "--continue", "out.mp4", "--num-frames", "4", "-o", "long.mp4")
     assert easyanimate("generate", *extend).exit_code == 0
@@ -85,7 +92,7 @@ def test_the_first_frame_that_differs_is_named(changed: str, named: int, clip: P
         manifest["frames"][9] = "0" * 16
     else:
         manifest["frames"].append("0" * 16)
-    set_mp4_comment(clip, json.dumps(manifest))
+    set_comment(clip, json.dumps(manifest))
     done = easyanimate("reproduce", "out.mp4", "--image", "red.png")
     assert done.exit_code == 1
     assert done.stdout == f"out.mp4: frame {named} of {len(manifest['frames'])} differs (the first is 0)\n"
@@ -94,7 +101,7 @@ def test_the_first_frame_that_differs_is_named(changed: str, named: int, clip: P
 def test_a_different_library_version_is_noted(clip: Path) -> None:
     manifest = json.loads(probe(clip).comment or "")
     manifest["libraries"]["torch"] = "1.0"
-    set_mp4_comment(clip, json.dumps(manifest))
+    set_comment(clip, json.dumps(manifest))
     assert "note: torch was 1.0" in easyanimate("reproduce", "out.mp4", "--image", "red.png").stderr
 
 

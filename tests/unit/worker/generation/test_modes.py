@@ -22,7 +22,7 @@ from easyanimate.lora import LowRank, write_lora
 from jobs.model.request import VideoRequest
 from jobs.model.states import Phase
 from worker.generation.generator import VideoGenerator
-from worker.generation.source_video import source_frames
+from worker.generation.source_video import SourceFrames
 from worker.models.lora_index import list_lora_files
 from worker.output.previews import NO_MEMORY
 from worker.protocol.control import RunControl
@@ -206,7 +206,17 @@ def test_an_extension_continues_from_the_last_frames(make: Make, inputs: Path, t
     assert done.segment_frames == (19, 14, 4)  # the frames of the source are a segment
     extended, old = frames(tmp_path / "video.mp4"), frames(source)
     assert len(extended) == 37
-    assert np.abs(extended[:20] - old[:20]).max() <= 4  # encoded twice; the new frames fade in from frame 19
+    assert np.array_equal(extended[:19], old[:19])  # copied; the new frames fade in from frame 19
+    assert done.warnings == ()
+
+
+def test_an_extension_of_a_video_of_another_size_encodes_its_frames_with_a_warning(
+    make: Make, inputs: Path, tmp_path: Path
+) -> None:
+    source = clip(inputs / "video.mp4", 8, width=64, height=96)
+    (warning,) = make(source, continues=True, video_num_frames=8, num_frames=16).warnings
+    assert warning == "video: its frames are encoded again, because their size is another one"
+    assert probe(tmp_path / "video.mp4").num_frames == 16
 
 
 def test_an_extension_can_have_an_end_image_and_be_extended_again(make: Make, inputs: Path, tmp_path: Path) -> None:
@@ -232,7 +242,7 @@ def rotated(path: Path) -> Path:
 @pytest.mark.parametrize(("fps", "num_frames", "wanted"), [(24, 24, 24), (30, 30, 24), (12, 12, 24), (60, 20, 8)])
 def test_frames_are_dropped_or_repeated_evenly(tmp_path: Path, fps: int, num_frames: int, wanted: int) -> None:
     path = clip(tmp_path / "video.mp4", num_frames, fps=fps)
-    levels = [int(frame.mean()) for frame in source_frames(path, request(video_num_frames=wanted))]
+    levels = [int(frame.mean()) for frame in SourceFrames(path, request(video_num_frames=wanted))]
     assert len(levels) == wanted
     assert levels == sorted(levels)
     assert levels[0] < 12
@@ -245,7 +255,7 @@ def test_a_rotated_video_is_turned_upright(tmp_path: Path) -> None:
     pixels[:, :16] = 255  # the upper half is white; after a quarter turn clockwise it is the right one
     with Mp4Writer(path, width=48, height=32) as video:
         video.write(pixels)
-    frame = next(source_frames(rotated(path), request(video_num_frames=8)))
+    frame = next(SourceFrames(rotated(path), request(video_num_frames=8)))
     assert frame.shape == (48, 32, 3)
     assert frame[:, 20:].mean() > 250
     assert frame[:, :12].mean() < 5
@@ -265,7 +275,7 @@ def without_content(data: bytes) -> bytes:
 def test_an_undecodable_video_is_refused_without_its_path(tmp_path: Path, cut: Callable[[bytes], bytes]) -> None:
     path = damage(clip(tmp_path / "video.mp4"), cut)
     with pytest.raises(RequestRefused) as refusal:
-        list(source_frames(path, request(video_num_frames=24)))
+        list(SourceFrames(path, request(video_num_frames=24)))
     answer = to_failed(refusal.value)
     assert answer.code == "invalid_video"
     assert answer.message is not None
