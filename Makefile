@@ -19,6 +19,7 @@ serve: setup ## start everything and keep it running: API, keeper, worker, Redis
 
 test: setup ## all tests, on all cores with one thread each: small tensors gain nothing from more
 	@tests/browser/chromium.sh
+	@tests/proxies.sh
 	@$(BIN)/python tests/clients/environments.py & \
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=10 $(PYTEST_ARGS); \
 	code=$$?; wait; exit $$code

@@ -11,6 +11,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -67,6 +68,14 @@ class Settings(BaseSettings):
     def _can_be_read(cls, url: SecretStr) -> SecretStr:
         parse_redis_url(url.get_secret_value())
         return url
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, text: str) -> str:
+        url = urlsplit(text)
+        if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or "@" in url.netloc:
+            raise ValueError(f"must be an address such as https://example.com/video, got {text}")
+        return text
 
     def secret_for(self, purpose: Literal["signing", "webhook"]) -> str:
         """Returns the configured secret, or one that is created once and stored in the data folder.

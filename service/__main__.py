@@ -8,6 +8,7 @@ from socket import socket
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
@@ -24,7 +25,12 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again after a clean shutdown
     structlog.get_logger().info("api.starting", host=settings.host, port=settings.port, storage=settings.storage)
     app = create_app(settings)
-    config = uvicorn.Config(
+    Server(server_config(app, settings), app.state.resources).run()
+
+
+def server_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
+    """The configuration of the server; the headers of a trusted proxy set the client's address and the scheme."""
+    return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -35,7 +41,6 @@ def main() -> None:
         forwarded_allow_ips=list(settings.forwarded_allow_ips),
         timeout_graceful_shutdown=settings.shutdown_grace_s,
     )
-    Server(config, app.state.resources).run()
 
 
 class Server(uvicorn.Server):

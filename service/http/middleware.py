@@ -63,7 +63,8 @@ class RequestLogMiddleware:
             self._count(scope, status, None if b"prefer" in received else response_at - started)
             if scope["path"] not in QUIET_PATHS:
                 seconds = round(time.monotonic() - started, 4)
-                log.info("request.finished", method=scope["method"], path=scope["path"], status=status, seconds=seconds)
+                fields = {"method": scope["method"], "path": scope["path"], "status": status, "seconds": seconds}
+                log.info("request.finished", **fields, client=(scope.get("client") or [None])[0])
             traceparent.reset(trace_token)
             structlog.contextvars.reset_contextvars(**log_tokens)
 

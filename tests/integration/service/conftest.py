@@ -47,11 +47,11 @@ def running_apis() -> Iterator[Callable[..., str]]:
     """Starts front ends in threads and returns their addresses; stops all of them at the end."""
     running: list[tuple[uvicorn.Server, threading.Thread, socket.socket]] = []
 
-    def start(settings: ServiceSettings, apps: list[FastAPI] | None = None) -> str:
+    def start(settings: ServiceSettings, apps: list[FastAPI] | None = None, public_url: str | None = None) -> str:
         bound = socket.socket()
         bound.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{bound.getsockname()[1]}"
-        app = create_app(settings.model_copy(update={"public_url": url}))
+        app = create_app(settings.model_copy(update={"public_url": public_url or url}))
         if apps is not None:  # for tests that need the application
             apps.append(app)
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none"))

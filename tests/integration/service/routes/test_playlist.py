@@ -2,29 +2,20 @@
 
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import httpx
-import numpy as np
 import pytest
 
-from easyanimate.files.segment_file import SegmentWriter
 from jobs.model.failure import failure
-from jobs.model.job import Job, Result
 from jobs.model.model_card import ModelCard
-from jobs.model.result_files import Segment, segment_name, sibling_key
 from jobs.storage.factory import open_storage
-from jobs.storage.interface import Storage
-from jobs.storage.paths import result_key
 from service.settings import ServiceSettings
 from tests.job_store import JobStore
+from tests.long_video import FRAMES, LongVideoWorker
 
 Code = Callable[[httpx.Response], str]
-FPS, FRAMES = 24, 16
-
-
 KEYS = (secrets.token_hex(16), secrets.token_hex(16))
 everywhere = pytest.mark.parametrize("settings", ["local", "s3"], indirect=True)
 
@@ -45,40 +36,6 @@ def api(
     headers = {"Authorization": f"Bearer {KEYS[0]}"}
     with httpx.Client(base_url=start_api(settings), headers=headers, timeout=30) as client:
         yield client
-
-
-@dataclass
-class LongVideoWorker:
-    """Stores a long video segment by segment, as a worker does."""
-
-    store: JobStore
-    storage: Storage
-    folder: Path
-    job: Job
-    frames: tuple[int, ...] = ()
-
-    @property
-    def key(self) -> str:
-        return result_key(self.job.id, self.job.attempt, self.job.token or "", "video.mp4")
-
-    def window(self) -> None:
-        """Stores the next window."""
-        number, path = len(self.frames), self.folder / "segment.ts"
-        writer = SegmentWriter(path, width=64, height=48, fps=FPS, first_frame=sum(self.frames))
-        writer.write(np.full((FRAMES, 48, 64, 3), 40 * number, np.uint8))
-        writer.close()
-        key = sibling_key(self.key, segment_name(number))
-        self.storage.put_file(key, path)
-        self.frames = (*self.frames, FRAMES)
-        segment = Segment(key=key, num_frames=FRAMES)
-        assert self.store.record_segment(self.job.id, self.job.token or "", number, segment)
-
-    def finish(self) -> None:
-        result = Result(
-            video_key=self.key, content_type="video/mp4", size_bytes=1, content_sha256="", inference_time_s=1,
-            peak_memory_mb=1, phase_seconds={}, segment_frames=self.frames,
-        )  # fmt: skip
-        assert self.store.complete(self.job.id, self.job.token or "", result)
 
 
 @pytest.fixture

@@ -1,0 +1,52 @@
+"""The server believes the headers of trusted proxies only; the log has the address of the client."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from structlog.testing import capture_logs
+
+from service.__main__ import server_config
+from service.app import create_app
+from service.settings import ServiceSettings
+
+FORWARDED = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https"}
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+    return create_app(ServiceSettings(data_dir=tmp_path_factory.mktemp("data")))
+
+
+def logged_client(app: FastAPI, settings: ServiceSettings, address: str) -> Any:
+    """The client in the log line of a forwarded request from this address."""
+    config = server_config(app, settings)
+    config.load()
+    transport = httpx.ASGITransport(config.loaded_app, client=(address, 50_000))
+
+    async def get() -> None:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=FORWARDED) as client:
+            (await client.get("/studio/icon.svg")).raise_for_status()
+
+    with capture_logs() as lines:
+        asyncio.run(get())
+    return next(line["client"] for line in lines if line["event"] == "request.finished")
+
+
+@pytest.mark.parametrize(
+    ("trusted", "address", "expected"),
+    [
+        (None, "127.0.0.1", "203.0.113.7"),
+        (None, "::1", "203.0.113.7"),
+        (None, "10.0.0.9", "10.0.0.9"),
+        (None, "127.0.0.2", "127.0.0.2"),
+        ("10.0.0.0/8", "10.0.0.9", "203.0.113.7"),
+        ("10.0.0.0/8", "127.0.0.1", "127.0.0.1"),
+        ("*", "192.0.2.1", "203.0.113.7"),
+    ],
+)
+def test_the_client_is_that_of_a_trusted_proxy(app: FastAPI, trusted: str | None, address: str, expected: str) -> None:
+    values = {"forwarded_allow_ips": trusted} if trusted else {}
+    assert logged_client(app, ServiceSettings.model_validate(values), address) == expected
