@@ -1,5 +1,8 @@
 """The command `easyanimate` and its subcommands."""
 
+import sys
+
+import structlog
 import typer
 
 from cli.commands.models.evaluate import evaluate
@@ -14,6 +17,7 @@ from cli.commands.videos.demo import demo
 from cli.commands.videos.generate import generate
 from cli.commands.videos.remote import add_remote
 from cli.commands.videos.reproduce import reproduce
+from jobs.logs import LineLogger
 
 app = typer.Typer(
     help="Text- and image-to-video with EasyAnimateV3.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -23,6 +27,7 @@ app = typer.Typer(
 @app.callback()
 def easyanimate() -> None:
     """Text- and image-to-video with EasyAnimateV3."""
+    structlog.configure(logger_factory=lambda *_: LineLogger(sys.stderr))  # stdout is for results
 
 
 app.command()(up)

@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from socket import socket
+from threading import Thread
 
 import structlog
 import uvicorn
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from jobs.logs import configure_logging
+from jobs.redis.health import log_server_problems
 from service.app import create_app
 from service.resources import Resources
 from service.settings import ServiceSettings

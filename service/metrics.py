@@ -6,9 +6,10 @@ import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from jobs.errors import JobNotFound, QueueUnavailable
+from jobs.errors import JobNotFound, QueueUnavailable, RecordUnreadable
 from jobs.queue import fair_queue
 from jobs.queue.registry import Registry
+from jobs.redis.health import WritableCheck
 from jobs.store import counters
 from jobs.store.transitions import JobTable
 
@@ -20,6 +21,7 @@ COUNTERS = {
     counters.JOBS: ("easyanimate_jobs", "Ended jobs.", ("model", "state", "code")),
     counters.ATTEMPTS: ("easyanimate_attempts", "Ended attempts.", ("model", "outcome")),
     counters.DELIVERIES: ("easyanimate_webhook_deliveries", "Attempts to deliver a webhook.", ("outcome",)),
+    counters.UNREADABLE: ("easyanimate_unreadable", "Stored values that cannot be read or processed.", ("kind",)),
     counters.PHASE_SECONDS: ("easyanimate_phase_seconds", "Seconds of finished jobs per phase.", ("model", "phase")),
     counters.PHASE_COUNT: ("easyanimate_phases", "Phases of finished jobs.", ("model", "phase")),
 }
@@ -31,14 +33,16 @@ QUEUE_GAUGES = (
     ("easyanimate_workers_loaded", "Workers that have the model loaded."),
 )
 RUNNING = ("easyanimate_jobs_running", "Running jobs.")
+REDIS_WRITABLE = ("easyanimate_redis_writable", "Whether Redis accepts a write as of a new job.")
 REDIS_UP = ("easyanimate_redis_up", "Whether Redis responds; if it does not, the other metrics are missing.")
 
 
 class InstallationCollector(Collector):
-    """Collects queues, workers and counters at each scrape. Without Redis there is only `easyanimate_redis_up` 0."""
+    """Collects queues, workers and counters at each scrape. Without Redis only the gauges of Redis are left, with 0."""
 
-    def __init__(self, table: JobTable) -> None:
+    def __init__(self, table: JobTable, writable: WritableCheck) -> None:
         self.table = table
+        self.writable = writable
 
     def collect(self) -> Iterator[Metric]:
         """All metrics of the installation."""
@@ -48,6 +52,7 @@ class InstallationCollector(Collector):
             log.warning("redis.unavailable")
             metrics = []
         yield GaugeMetricFamily(*REDIS_UP, float(bool(metrics)))
+        yield GaugeMetricFamily(*REDIS_WRITABLE, float(bool(metrics) and self.writable.is_writable()))
         yield from metrics
 
     def _queues(self) -> Iterator[Metric]:
@@ -64,7 +69,7 @@ class InstallationCollector(Collector):
         job_id = fair_queue.peek(self.table.redis, model)
         try:
             return max(0.0, self.table.now() - self.table.get(job_id).created_at) if job_id else 0.0
-        except JobNotFound:  # deleted meanwhile
+        except (JobNotFound, RecordUnreadable):  # deleted meanwhile; the worker reports an unreadable one
             return 0.0
 
     def _counters(self, counts: Mapping[tuple[str, ...], float]) -> Iterator[Metric]:

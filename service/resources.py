@@ -15,6 +15,7 @@ from jobs.queue.registry import Registry
 from jobs.redis.batching import CommandBatcher
 from jobs.redis.clock import RedisClock
 from jobs.redis.connection import connect, connect_async
+from jobs.redis.health import WritableCheck
 from jobs.storage.factory import open_storage
 from jobs.storage.interface import Storage
 from jobs.storage.uploads import UploadIndex
@@ -27,7 +28,8 @@ from jobs.webhooks.endpoints import EndpointStore
 from service.http.auth import Authenticator
 from service.http.request_metrics import RequestMetrics
 from service.inputs.concurrency import ConcurrencyLimiter
-from service.inputs.images import ImageDecoder
+from service.inputs.media import MediaLimits, MediaReader
+from service.inputs.media_process import media_process
 from service.inputs.remote import RemoteFetcher
 from service.inputs.uploads import UploadService
 from service.settings import ServiceSettings
@@ -62,12 +64,13 @@ class Resources:
     concurrency: ConcurrencyLimiter
     endpoints: EndpointStore
     deliveries: Deliveries
-    images: ImageDecoder
+    media: MediaReader
     uploads: UploadService
     authenticator: Authenticator
     quotas: Quotas
     clock: RedisClock
     batchers: tuple[CommandBatcher, ...]
+    writable: WritableCheck
     metrics: RequestMetrics = field(default_factory=RequestMetrics)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
@@ -82,7 +85,7 @@ class Resources:
         writes.redis.response_callbacks.clear()  # every command of a transaction is answered QUEUED
         store = CallerJobs(JobTable(redis, lease_s=settings.lease_s))
         storage = open_storage(settings, tries=STORAGE_TRIES, timeout_s=STORAGE_TIMEOUT_S)
-        images, concurrency = ImageDecoder(settings.max_image_pixels), ConcurrencyLimiter()
+        media, concurrency = MediaReader(media_process(), _media_limits(settings)), ConcurrencyLimiter()
         outbound = OutboundClient(allow_private=settings.fetch_allow_private, timeout_s=settings.fetch_timeout_s)
         return cls(
             settings=settings,
@@ -100,12 +103,13 @@ class Resources:
             concurrency=concurrency,
             endpoints=EndpointStore(redis),
             deliveries=Deliveries(redis),
-            images=images,
-            uploads=UploadService(UploadIndex(redis), storage, images, store.table.now, settings.max_files),
+            media=media,
+            uploads=UploadService(UploadIndex(redis), storage, media, store.table.now, settings.max_files),
             authenticator=Authenticator(settings.auth, settings.api_keys, ApiKeyStore(redis), settings.limits),
             quotas=Quotas(redis),
             clock=RedisClock(async_redis),
             batchers=(reads, writes),
+            writable=WritableCheck(redis),
         )
 
     def end_waits(self) -> None:
@@ -122,6 +126,10 @@ class Resources:
             await batcher.close()
         await self.reader.redis.aclose()
         self.redis.close()
+
+
+def _media_limits(settings: ServiceSettings) -> MediaLimits:
+    return MediaLimits(settings.max_image_pixels, settings.media_memory_bytes, settings.media_timeout_s)
 
 
 def _batcher(url: str, retries: int) -> CommandBatcher:

@@ -4,6 +4,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +18,7 @@ from cli.checks.storage import check_storage
 from cli.settings import ClientSettings, StackSettings, environment
 from cli.stack.redis_server import find_redis
 from jobs.redis.connection import connect
+from jobs.redis.keys import UNREADABLE_KEY
 from jobs.settings import Settings
 from service.settings import ServiceSettings
 from worker.settings import KeeperSettings, WorkerSettings
@@ -24,6 +26,7 @@ from worker.settings import KeeperSettings, WorkerSettings
 CLIENT_SETTINGS = {"EASYANIMATE_URL", "EASYANIMATE_API_KEY"}
 MIN_REDIS_VERSION = (6, 2)
 MAX_CLOCK_SKEW_S = 2.0
+MAX_LISTED = 5  # values that cannot be read
 
 
 def run_checks() -> list[CheckResult]:
@@ -88,6 +91,7 @@ def _redis(settings: Settings) -> Iterator[CheckResult]:
         yield from _redis_info(info)
         yield from _redis_policy(redis)
         yield from _redis_clock(redis)
+        yield from _unreadable(redis)
 
 
 def _redis_info(info: Mapping[str, Any]) -> Iterator[CheckResult]:
@@ -124,6 +128,15 @@ def _redis_clock(redis: Redis) -> Iterator[CheckResult]:
         yield warning(
             "redis", f"its clock and that of this machine differ by {abs(skew):.0f} s", "synchronize both with NTP"
         )
+
+
+def _unreadable(redis: Redis) -> Iterator[CheckResult]:
+    names = cast(list[bytes], redis.zrange(UNREADABLE_KEY, 0, MAX_LISTED - 1))
+    if names:
+        listed = ", ".join(name.decode(errors="replace") for name in names)
+        count = redis.zcard(UNREADABLE_KEY)
+        advice = "look for value.unreadable in the logs; docs/operations/upgrades.md"
+        yield warning("redis", f"{count} values could not be read or processed in the last day: {listed}", advice)
 
 
 def _models(settings: WorkerSettings) -> Iterator[CheckResult]:

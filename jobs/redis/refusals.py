@@ -9,7 +9,9 @@ import time
 from threading import Lock
 
 import structlog
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import DataError, PubSubError, RedisError, ResponseError, WatchError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 log = structlog.get_logger()
 
@@ -41,7 +43,10 @@ def reason_of(error: Exception) -> str:
 
 
 class RefusalLog:
-    """Logs each refusal in one line; equal ones at most every `LOG_INTERVAL_S`. Threads may share it."""
+    """Logs each refusal in one line; equal ones at most every `LOG_INTERVAL_S`. Threads may share it.
+
+    A server without a reply is left out: the caller reports that it is away.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -49,6 +54,8 @@ class RefusalLog:
 
     def write(self, error: Exception) -> None:
         """Logs the reason of a refusal."""
+        if type(error) in (RedisConnectionError, RedisTimeoutError):
+            return
         reason, now = reason_of(error), time.monotonic()
         with self._lock:
             if reason == self._reason and now - self._logged_at < LOG_INTERVAL_S:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from jobs.logs import configure_logging
 from jobs.outbound_http import OutboundClient
 from jobs.redis.connection import connect
+from jobs.redis.health import log_server_problems
 from jobs.storage.factory import open_storage
 from jobs.store.transitions import JobTable
 from worker import metrics
@@ -50,6 +51,7 @@ def run_keeper(settings: KeeperSettings, signals: "SimpleQueue[int]") -> None:
     for thread in threads:
         thread.start()
     log.info("keeper.started")
+    log_server_problems(store.redis)
     signals.get()
     stopped.set()
     for thread in threads:

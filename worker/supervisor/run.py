@@ -7,6 +7,7 @@ import structlog
 
 from jobs.errors import QueueUnavailable
 from jobs.redis.connection import connect
+from jobs.redis.health import log_server_problems
 from jobs.storage.factory import open_storage
 from jobs.store.leases import WorkerJobs
 from jobs.store.transitions import JobTable
@@ -93,6 +94,7 @@ def _run_jobs(
         return 0
     announcer = Announcer(supervisor)
     announcer.start()
+    log_server_problems(redis)
     try:
         sweep_checkpoints(settings.checkpoints, store.table)  # of jobs that ended while no worker ran on this host
         supervisor.work()

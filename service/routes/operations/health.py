@@ -36,7 +36,7 @@ async def read_health() -> dict[str, str]:
 
 @router.get("/readyz", responses={200: {"model": Readiness}, 503: {"model": Readiness}, **errors()})
 def read_readiness(resources: ResourcesDep) -> JSONResponse:
-    """Checks whether jobs can be accepted: 200, or 503 with the missing parts."""
+    """Checks whether jobs can be accepted: 200, or 503 with the missing parts. Redis gets a write as of a job."""
     if resources.draining.is_set():
         return JSONResponse(Readiness(status="draining", missing=[], without_worker=[], workers={}).model_dump(), 503)
     missing, workers = _check(resources)
@@ -55,6 +55,9 @@ def _check(resources: Resources) -> tuple[list[str], dict[str, int]]:
             missing.append("model")
     except JobsError:
         missing.append("redis")
+    else:
+        if not resources.writable.is_writable():
+            missing.append("redis")
     try:
         resources.storage.check()
         free = resources.storage.free_bytes()

@@ -31,5 +31,5 @@ async def read_metrics(resources: ResourcesDep) -> Response:
 
 def _exposition(resources: Resources) -> bytes:
     installation = CollectorRegistry()
-    installation.register(InstallationCollector(resources.store.table))
+    installation.register(InstallationCollector(resources.store.table, resources.writable))
     return generate_latest(resources.metrics.registry) + generate_latest(installation)

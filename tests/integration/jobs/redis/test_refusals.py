@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import structlog
 from redis import Redis
-from redis.exceptions import DataError, RedisError, ResponseError, WatchError
+from redis.exceptions import AuthenticationError, DataError, RedisError, ResponseError, WatchError
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from jobs.errors import QueueUnavailable
 from jobs.queue.registry import Registry
@@ -109,4 +110,6 @@ def test_equal_refusals_are_logged_once() -> None:
     with structlog.testing.capture_logs() as logs:
         for text in ("BUSY a", "BUSY a", "LOADING", "BUSY a"):
             refusals.write(ResponseError(text))
-    assert [line["reason"] for line in logs] == ["BUSY a", "LOADING", "BUSY a"]
+        refusals.write(RedisConnectionError("Error 111 connecting"))  # the caller reports that Redis is away
+        refusals.write(AuthenticationError("invalid password"))
+    assert [line["reason"] for line in logs] == ["BUSY a", "LOADING", "BUSY a", "invalid password"]

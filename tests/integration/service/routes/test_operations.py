@@ -52,6 +52,24 @@ def test_readiness_names_the_full_disk(settings, announced: ModelCard, start_api
     assert (answer.status_code, answer.json()["missing"]) == (503, ["disk"])
 
 
+def test_readiness_needs_a_redis_that_can_be_written(
+    api: httpx.Client, settings, redis, start_api, announced: ModelCard
+) -> None:
+    assert api.get("/readyz").status_code == 200
+    redis.config_set("maxmemory", "1")
+    try:
+        url = start_api(settings)  # its first check
+        answer = httpx.get(url + "/readyz")
+        metrics = httpx.get(url + "/metrics").text
+    finally:
+        redis.config_set("maxmemory", "0")
+    assert (answer.status_code, answer.json()["missing"]) == (503, ["redis"])
+    assert answer.json()["workers"] == {announced.name: 1}
+    assert "easyanimate_redis_up 1.0" in metrics
+    assert "easyanimate_redis_writable 0.0" in metrics
+    assert "easyanimate_redis_writable 1.0" in api.get("/metrics").text
+
+
 def test_readiness_names_the_missing_model(settings, start_api) -> None:
     answer = httpx.get(start_api(settings) + "/readyz")
     assert (answer.status_code, answer.json()["missing"]) == (503, ["model"])
