@@ -45,7 +45,7 @@ class VideoDescription:
     `duration` is in seconds and positive; `num_frames` is the number of frames shown in it, at least 1.
     """
 
-    container: str  # mp4, mov, webm, matroska, avi
+    container: str  # mp4, mov, webm, matroska, avi, mpegts
     codec: str  # FFmpeg's name of the codec, such as h264
     stream_index: int
     width: int

@@ -5,33 +5,97 @@ Code points are those of ITU-T H.273, which FFmpeg uses as well.
 
 from typing import Any
 
-from easyanimate.media.description import ColorTags
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from PIL import Image
 
-MATRICES = {0: "rgb", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "ycgco", 9: "bt2020"}
+from easyanimate.media.description import ColorTags
+from easyanimate.media.errors import UnsupportedMedia
+from easyanimate.media.video.tone_mapping import needs_mapping, to_sdr
+
+MATRICES = {0: "rgb", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
+UNREAD_MATRICES = {8: "YCgCo", 14: "ICtCp", 15: "Dolby Vision without a base layer", 16: "YCgCo", 17: "YCgCo"}
 TRANSFERS = {8: "linear", 13: "srgb", 16: "pq", 18: "hlg"}  # all others are read as bt709
 PRIMARIES = {1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "film", 9: "bt2020"}
 P3_PRIMARIES = (11, 12)
-BT2020_CONSTANT = 10  # a matrix that is read as bt2020
 FULL_RANGE = 2
+# With these flags the mean error of a channel is below 0.1 levels; with those of PyAV it is 1.2 (8 bits, BT.709).
+UNBIASED = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+SWSCALE_MATRICES = {
+    "fcc": Colorspace.FCC,
+    "bt470bg": Colorspace.ITU601,
+    "smpte170m": Colorspace.ITU601,
+    "smpte240m": Colorspace.SMPTE240M,
+    "bt2020": Colorspace.BT2020,
+}
 HD_LINES = 720  # players read a video without tags as BT.709 from this height on, and as BT.601 below
 
 
-def color_tags(frame: Any) -> ColorTags:
-    """The tags of a decoded frame; what is missing is assumed as players do."""
-    is_rgb = frame.format.is_rgb or frame.format.name == "pal8"
-    transfer = TRANSFERS.get(frame.color_trc, "bt709")
-    primaries = "p3" if frame.color_primaries in P3_PRIMARIES else PRIMARIES.get(frame.color_primaries)
+def color_tags(image: Any) -> ColorTags:
+    """The tags of a decoded frame, or of its codec; what is missing is assumed. Raises UnsupportedMedia."""
+    if image.colorspace in UNREAD_MATRICES:
+        name = UNREAD_MATRICES[image.colorspace]
+        raise UnsupportedMedia(f"has its colours in {name}, which is not read; convert it to BT.709")
+    pixel_format = image.format.name if image.format else ""  # a codec may not know it before the first frame
+    is_rgb = pixel_format == "pal8" or bool(image.format and image.format.is_rgb)
+    transfer = TRANSFERS.get(image.color_trc, "bt709")
+    primaries = "p3" if image.color_primaries in P3_PRIMARIES else PRIMARIES.get(image.color_primaries)
     is_wide = primaries == "bt2020" or (primaries is None and transfer in ("pq", "hlg"))
-    code = 9 if frame.colorspace == BT2020_CONSTANT else frame.colorspace
-    matrix = "rgb" if is_rgb else MATRICES.get(code)
+    matrix = "rgb" if is_rgb else MATRICES.get(image.colorspace)
     if matrix is None or (matrix == "rgb" and not is_rgb):
-        matrix = "bt2020" if is_wide else "bt709" if frame.height >= HD_LINES else "smpte170m"
+        matrix = "bt2020" if is_wide else "bt709" if image.height >= HD_LINES else "smpte170m"
     if primaries is None:
         primaries = "bt2020" if is_wide or matrix == "bt2020" else "bt709"
-    is_full = is_rgb or frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj")
+    is_full = is_rgb or image.color_range == FULL_RANGE or pixel_format.startswith("yuvj")
     return ColorTags(matrix, transfer, primaries, is_full_range=is_full)
 
 
-def has_alpha(frame: Any) -> bool:
-    """Whether the pixels of a frame can be transparent."""
-    return frame.format.name == "pal8" or any(part.is_alpha for part in frame.format.components)
+def has_alpha(image: Any) -> bool:
+    """Whether the pixels of a frame, or of its codec, can be transparent."""
+    if image.format is None:
+        return False
+    return image.format.name == "pal8" or any(part.is_alpha for part in image.format.components)
+
+
+def to_rgb(frame: Any, tags: ColorTags, size: tuple[int, int] | None = None) -> np.ndarray:
+    """The pixels of a decoded frame as opaque sRGB [H, W, 3], uint8, transparent ones on white.
+
+    HDR is mapped to SDR, and wide primaries to those of BT.709. `size` is the wanted width and height in pixels.
+    """
+    if has_alpha(frame):
+        return _resized(_on_white(frame, tags), size)
+    width, height = size or (frame.width, frame.height)
+    if not needs_mapping(tags):
+        return _converted(frame, tags, "rgb24", width, height)
+    return to_sdr(_converted(frame, tags, "rgb48le", width, height), tags)
+
+
+def _converted(frame: Any, tags: ColorTags, pixel_format: str, width: int, height: int) -> np.ndarray:
+    """The pixels by their matrix and range; of 16 bits, values are 256 times those of 8 bits."""
+    source_range = ColorRange.JPEG if tags.is_full_range else ColorRange.MPEG
+    pixels: np.ndarray = frame.reformat(
+        width=width,
+        height=height,
+        format=pixel_format,
+        interpolation=UNBIASED,
+        src_colorspace=SWSCALE_MATRICES.get(tags.matrix, Colorspace.ITU709),
+        src_color_range=source_range,
+        dst_color_range=ColorRange.JPEG,
+        threads=1,
+    ).to_ndarray()
+    return pixels
+
+
+def _on_white(frame: Any, tags: ColorTags) -> np.ndarray:
+    if needs_mapping(tags):
+        pixels = _converted(frame, tags, "rgba64le", frame.width, frame.height)
+        color, alpha = to_sdr(pixels[..., :3], tags), pixels[..., 3:] / 65280
+    else:
+        pixels = _converted(frame, tags, "rgba", frame.width, frame.height)
+        color, alpha = pixels[..., :3], pixels[..., 3:] / 255
+    return np.rint(color * alpha + 255 * (1 - alpha)).clip(0, 255).astype(np.uint8)
+
+
+def _resized(pixels: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
+    image = Image.fromarray(pixels)
+    return np.asarray(image if size in (None, image.size) else image.resize(size, Image.Resampling.BICUBIC))

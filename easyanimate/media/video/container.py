@@ -16,6 +16,7 @@ from easyanimate.media.errors import UnsupportedMedia
 from easyanimate.media.video.mp4_boxes import Movie, Track, read_movie
 
 CONVERT = "ffmpeg -i FILE -c:v libx264 -pix_fmt yuv420p OUT.mp4 writes an MP4"
+READ = "MP4, MOV, WebM, MKV, AVI or MPEG transport stream"
 CODECS = (
     *("h264", "hevc", "av1", "vp8", "vp9", "mpeg4", "mpeg2video", "mpeg1video", "h263", "mjpeg", "mjpegb"),
     *("prores", "dnxhd", "cfhd", "qtrle", "png", "dvvideo", "ffv1", "huffyuv", "ffvhuff", "utvideo", "rawvideo"),
@@ -29,7 +30,6 @@ OTHERS = (  # offset, bytes, name
     *((0, b"GIF8", "a GIF"), (0, b"\x89PNG", "a PNG"), (0, b"\xff\xd8\xff", "a JPEG"), (8, b"WEBP", "a WebP picture")),
     *((0, b"FLV", "a Flash video"), (0, b"OggS", "an Ogg file"), (0, b"\x30\x26\xb2\x75", "a Windows Media video")),
     *((0, b"\0\0\x01\xba", "an MPEG program stream"), (0, b"\0\0\x01\xb3", "an MPEG stream without a container")),
-    *((0, b"\x47", "an MPEG transport stream"), (4, b"\x47", "an MPEG transport stream of a camera")),
     *(
         (0, b"#EXTM3U", "a playlist"),
         (0, b".RMF", "a RealMedia video"),
@@ -43,7 +43,7 @@ OTHERS = (  # offset, bytes, name
 class OpenVideo:
     """An open file with the stream that is shown. `movie` and `track` are the boxes of an MP4 or MOV."""
 
-    name: str  # mp4, mov, webm, matroska, avi
+    name: str  # mp4, mov, webm, matroska, avi, mpegts
     container: Any
     stream: Any
     movie: Movie | None = None
@@ -84,12 +84,14 @@ def recognize(file: BinaryIO) -> str:
         return "webm" if b"webm" in head[:64] else "matroska"
     if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
         return "avi"
+    if any(head[start : start + 2 * step : step] == b"GG" for start, step in ((0, 188), (4, 192))):
+        return "mpegts"
     for offset, start, name in OTHERS:
         if head[offset:].startswith(start):
-            raise UnsupportedMedia(f"is {name}; MP4, MOV, WebM, MKV and AVI are read; {CONVERT}")
+            raise UnsupportedMedia(f"is {name}; send an {READ}; {CONVERT}")
     if not head:
         raise UnsupportedMedia("is empty; send the whole file")
-    raise UnsupportedMedia(f"must be an MP4, MOV, WebM, MKV or AVI, and these bytes are none; {CONVERT}")
+    raise UnsupportedMedia(f"must be an {READ}, and these bytes are none; {CONVERT}")
 
 
 def _mp4_or_mov(head: bytes) -> str:

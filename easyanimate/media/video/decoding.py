@@ -13,9 +13,6 @@ from easyanimate.media.video.container import OpenVideo
 
 Decoded = tuple[Fraction, Any]  # the time stamp in seconds, and the frame
 
-# VP8 has packets without a frame, and an AVI has no times for the frames of MPEG-4: only errors are counted there.
-UNEVEN = {("avi", None), (None, "vp8")}
-
 
 class TrackDecoder:
     """The decoder of an open video. `lost` holds the time stamps, in ticks, of the frames that were not decoded."""
@@ -25,9 +22,12 @@ class TrackDecoder:
         self.lost: set[int] = set()
         self._video = video
         self._codec = _decoder(video)
-        self._codec.thread_type = ThreadType.SLICE
-        self._codec.thread_count = threads
-        self._counts_missing = not {(video.name, None), (None, video.codec)} & UNEVEN
+        if not self._codec.is_open:
+            self._codec.thread_type = ThreadType.SLICE
+            self._codec.thread_count = threads
+        self._has_times = video.name != "avi"  # its packets have the times of decoding only
+        # VP8 has packets without a frame, and a packet of a transport stream can hold half an interlaced frame.
+        self._counts_missing = self._has_times and video.name != "mpegts" and video.codec != "vp8"
 
     def frames(self, start_s: Fraction | None = None, margin_s: Fraction = Fraction(0)) -> Iterator[Decoded]:
         """The frames in the order of showing. With `start_s`, from the keyframe before it on, or the start.
@@ -59,39 +59,41 @@ class TrackDecoder:
 
     def _decode(self, start_s: Fraction | None) -> Iterator[Decoded]:
         """Decodes from the current place to the end. Frames before `start_s` are not counted as lost."""
-        stream = self._video.stream
-        begin = None if start_s is None else start_s / stream.time_base
-        pending: set[int] = set()
-        last = Fraction(0)
+        tick = self._video.stream.time_base
+        pending: set[int] = set()  # times of packets whose frames have not come yet
+        begin, last = (start_s or 0) / tick, Fraction(0)
         for packet in chain(read_packets(self._video), [None]):
-            time = None if packet is None else _first(packet.pts, packet.dts)
-            if time is not None and (begin is None or time >= begin):
-                pending.add(time)
-            for frame in self._frames_of(packet, pending):
-                ticks = _first(frame.pts, frame.dts)
-                last = last if ticks is None else ticks * stream.time_base
-                if ticks is not None and self._counts_missing:
-                    self._count(pending, ticks)
+            for frame in self._frames_of(packet, pending, begin):
+                ticks = _first(frame.pts, frame.dts) if self._has_times else min(pending, default=None)
+                if ticks is not None:
+                    last = ticks * tick
+                    self._count(pending, ticks, begin)
                 yield last, frame
-        if self._counts_missing:
-            self.lost |= pending
+        self._lose(pending, begin)
 
-    def _count(self, pending: set[int], shown: int) -> None:
-        """Frames before the one that is `shown` will not come any more."""
-        late = {time for time in pending if time < shown}
-        self.lost |= late
-        self.lost.discard(shown)
-        pending -= late | {shown}
-
-    def _frames_of(self, packet: Any, pending: set[int]) -> list[Any]:
+    def _frames_of(self, packet: Any, pending: set[int], begin: Fraction) -> list[Any]:
+        """The frames that come after `packet`, None for the end; an undecodable packet is skipped."""
+        time = None if packet is None else _first(packet.pts, packet.dts)
+        if time is not None:
+            pending.add(time)
         try:
             return list(self._codec.decode(packet))
         except (av.error.FFmpegError, ValueError):
-            time = None if packet is None else _first(packet.pts, packet.dts)
-            if time in pending:
-                pending.discard(time)
+            if time is not None and time >= begin:
                 self.lost.add(time)
+            pending.discard(time)
             return []
+
+    def _count(self, pending: set[int], shown: int, begin: Fraction) -> None:
+        """Frames before the one that is `shown` will not come any more."""
+        late = {time for time in pending if time < shown}
+        self._lose(late, begin)
+        self.lost.discard(shown)
+        pending -= late | {shown}
+
+    def _lose(self, times: set[int], begin: Fraction) -> None:
+        if self._counts_missing:
+            self.lost |= {time for time in times if time >= begin}
 
 
 def rewind(video: OpenVideo) -> None:

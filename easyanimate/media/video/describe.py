@@ -1,14 +1,13 @@
-"""Describes a video as a player shows it. Only its header and first frame are decoded."""
+"""Describes a video as a player shows it, by its header, the times of its packets, and its first frame."""
 
 from fractions import Fraction
-from os import SEEK_END
 from typing import Any, BinaryIO
 
 import av
 import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
 
-from easyanimate.media.description import VideoDescription
+from easyanimate.media.description import Edit, VideoDescription
 from easyanimate.media.errors import UnsupportedMedia
 from easyanimate.media.video.color import color_tags, has_alpha
 from easyanimate.media.video.container import CONVERT, OpenVideo, open_video
@@ -26,36 +25,44 @@ FIELD_ORDERS = {2: "top_first", 3: "bottom_first", 4: "bottom_first", 5: "top_fi
 def describe_video(file: BinaryIO) -> VideoDescription:
     """Describes the video in `file`, open for reading bytes, with seeking. Raises UnsupportedMedia."""
     with open_video(file) as video:
-        return describe_open_video(video, file)
+        return describe_open_video(video, threads=1)
 
 
-def describe_open_video(video: OpenVideo, file: BinaryIO) -> VideoDescription:
-    """Describes an open video; afterwards its packets can be read from the start. Raises UnsupportedMedia."""
-    times = _frame_times(video, file)
-    if video.movie is None or video.track is None:
-        edits, rounding = whole_track(times), times.tick
-    else:
-        rounding = Fraction(1, video.movie.ticks_per_s)
-        ticks_per_s, is_open = video.movie.ticks_per_s, video.movie.is_fragmented
-        edits = applied_edits(video.track.edits, ticks_per_s, times, is_open=is_open)
-    frame = _first_frame(video)
-    turns, aspect = _quarter_turns(video, frame), _pixel_aspect(video, frame)
-    width, height = max(1, round(frame.width * aspect)), frame.height
+def describe_header(file: BinaryIO) -> VideoDescription:
+    """The same by the header alone, without decoding a frame; the rotation of a Matroska file is not in it."""
+    with open_video(file) as video:
+        return _described(video, video.stream.codec_context)
+
+
+def describe_open_video(video: OpenVideo, *, threads: int) -> VideoDescription:
+    """Describes an open video, whose decoder gets `threads`, 0 for one per core. Raises UnsupportedMedia."""
+    return _described(video, None, threads)
+
+
+def _described(video: OpenVideo, image: Any, threads: int = 1) -> VideoDescription:
+    """The description by an `image` with size, format and colour tags: a decoded frame, or the codec."""
+    times = _frame_times(video)
+    edits, rounding = _edits(video, times)
+    image = _first_frame(video, threads) if image is None else image
+    turns, aspect = _quarter_turns(video, image), _pixel_aspect(video, image)
+    width, height = max(1, round(image.width * aspect)), image.height
+    if min(image.width, image.height) < 1:
+        raise UnsupportedMedia("has a width or height of 0 pixels; export it again")
     description = VideoDescription(
         container=video.name,
         codec=video.codec,
         stream_index=video.stream.index,
         width=height if turns % 2 else width,
         height=width if turns % 2 else height,
-        stored_width=frame.width,
-        stored_height=frame.height,
+        stored_width=image.width,
+        stored_height=image.height,
         pixel_aspect=aspect,
         quarter_turns=turns,
         duration=sum((edit.duration_s for edit in edits), Fraction(0)),
         num_frames=count_shown(edits, times, rounding),
-        colors=color_tags(frame),
-        field_order=_field_order(video, frame),
-        has_alpha=has_alpha(frame),
+        colors=color_tags(image),
+        field_order=_field_order(video, image),
+        has_alpha=has_alpha(image),
         edits=edits,
         clock_error=times.clock_error,
     )
@@ -64,10 +71,18 @@ def describe_open_video(video: OpenVideo, file: BinaryIO) -> VideoDescription:
     return description
 
 
-def _frame_times(video: OpenVideo, file: BinaryIO) -> FrameTimes:
+def _edits(video: OpenVideo, times: FrameTimes) -> tuple[tuple[Edit, ...], Fraction]:
+    """What is shown, and the clock of its edit list, in seconds."""
+    if video.movie is None or video.track is None:
+        return whole_track(times), times.tick
+    ticks_per_s, is_open = video.movie.ticks_per_s, video.movie.is_fragmented
+    return applied_edits(video.track.edits, ticks_per_s, times, is_open=is_open), Fraction(1, ticks_per_s)
+
+
+def _frame_times(video: OpenVideo) -> FrameTimes:
     """The time stamps of the track: from the tables of an MP4, else from all packets of the file."""
     if video.movie and video.track and not video.movie.is_fragmented:
-        starts, lengths = _sample_times(video, video.track, file)
+        starts, lengths = _sample_times(video, video.track)
     else:
         starts, lengths = _packet_times(video)
     if len(starts) == 0:
@@ -93,11 +108,10 @@ def _end(video: OpenVideo, starts: np.ndarray, lengths: np.ndarray) -> Fraction:
     return int(starts[-1]) + Fraction(_usual_interval(video, starts))
 
 
-def _sample_times(video: OpenVideo, track: Track, file: BinaryIO) -> tuple[np.ndarray, np.ndarray]:
+def _sample_times(video: OpenVideo, track: Track) -> tuple[np.ndarray, np.ndarray]:
     """The times of the samples that lie inside the file. Raises UnsupportedMedia if they are too few."""
     starts, lengths = track.sample_times()
-    file_bytes = file.seek(0, SEEK_END)
-    readable = sum(entry.pos + entry.size <= file_bytes for entry in video.stream.index_entries)
+    readable = sum(entry.pos + entry.size <= video.container.size for entry in video.stream.index_entries)
     if readable < MIN_READABLE_SHARE * len(starts):
         raise UnsupportedMedia(f"is cut off: it has {readable} of {len(starts)} frames; send the complete file")
     return starts[:readable], lengths[:readable]
@@ -123,18 +137,18 @@ def _usual_interval(video: OpenVideo, starts: np.ndarray) -> int:
     return max(1, round(1 / (rate * video.stream.time_base))) if rate else 0
 
 
-def _first_frame(video: OpenVideo) -> Any:
+def _first_frame(video: OpenVideo, threads: int) -> Any:
     try:
-        for _, frame in TrackDecoder(video, threads=1).frames():
+        for _, frame in TrackDecoder(video, threads=threads).frames():
             return frame
     except (av.error.FFmpegError, ValueError) as error:
         raise UnsupportedMedia(f"cannot be decoded; {CONVERT}") from error
     raise UnsupportedMedia(f"has no frame that can be decoded; {CONVERT}")
 
 
-def _quarter_turns(video: OpenVideo, frame: Any) -> int:
+def _quarter_turns(video: OpenVideo, image: Any) -> int:
     """The rotation of the display matrix; phones store frames in the orientation of the sensor."""
-    a, b, _, c, d = _display_matrix(video, frame)[:5]
+    a, b, _, c, d = _display_matrix(video, image)[:5]
     small = max(abs(value) for value in (a, b, c, d)) / 100
     turn = tuple((value > small) - (value < -small) for value in (a, b, c, d))
     if turn in TURNS:
@@ -144,33 +158,34 @@ def _quarter_turns(video: OpenVideo, frame: Any) -> int:
     raise UnsupportedMedia("is rotated by no multiple of 90 degrees; send it upright")
 
 
-def _display_matrix(video: OpenVideo, frame: Any) -> tuple[float, ...]:
+def _display_matrix(video: OpenVideo, image: Any) -> tuple[float, ...]:
     if video.track is not None:
         return video.track.matrix
-    data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+    data = image.side_data.get(SideDataType.DISPLAYMATRIX) if isinstance(image, av.VideoFrame) else None
     return IDENTITY if data is None else tuple(np.frombuffer(bytes(data), np.int32, 9).tolist())
 
 
-def _pixel_aspect(video: OpenVideo, frame: Any) -> Fraction:
+def _pixel_aspect(video: OpenVideo, image: Any) -> Fraction:
     """Width over height of a pixel: by the file or its codec, else by the size in the header of the track."""
     aspect = video.stream.sample_aspect_ratio
     if not aspect or aspect <= 0:
-        aspect = _aspect_of_track(video, frame)
+        aspect = _aspect_of_track(video, image)
     if not Fraction(1, MAX_PIXEL_ASPECT) <= aspect <= MAX_PIXEL_ASPECT:
         raise UnsupportedMedia(f"has pixels of the shape {aspect.numerator}:{aspect.denominator}; send square ones")
     return Fraction(aspect)
 
 
-def _aspect_of_track(video: OpenVideo, frame: Any) -> Fraction:
+def _aspect_of_track(video: OpenVideo, image: Any) -> Fraction:
     width, height = video.track.size if video.track else (0, 0)
     if width < 1 or height < 1:
         return Fraction(1)
-    stored, shown = frame.width / frame.height, width / height
+    stored, shown = image.width / image.height, width / height
     if any(0.98 < shown / likely < 1.02 for likely in (stored, 1 / stored)):  # rounded, or turned by the writer
         return Fraction(1)
     return Fraction(shown / stored).limit_denominator(1000)
 
 
-def _field_order(video: OpenVideo, frame: Any) -> str:
+def _field_order(video: OpenVideo, image: Any) -> str:
     declared = FIELD_ORDERS.get(int(video.stream.codec_context.field_order), "progressive")
-    return declared if declared != "progressive" or not frame.interlaced_frame else "top_first"
+    is_interlaced = isinstance(image, av.VideoFrame) and image.interlaced_frame
+    return "top_first" if is_interlaced and declared == "progressive" else declared

@@ -62,7 +62,9 @@ def applied_edits(
         if entry.media_time < 0:
             edits.append(_held(edits, length, times))
         else:
-            edits += _cut(entry, None if is_last and (is_open or not entry.duration) else length, times)
+            edits += _cut(
+                entry, None if is_last and (is_open or not length) else length, times, Fraction(1, ticks_per_s)
+            )
     if not edits or sum(edit.duration_s for edit in edits) <= 0:
         raise UnsupportedMedia(SHOWS_NOTHING)
     return tuple(edit for edit in edits if edit.duration_s > 0)
@@ -82,8 +84,11 @@ def _held(before: Sequence[Edit], length: Fraction, times: FrameTimes) -> Edit:
     return Edit(max(last.media_start_s, end - times.tick), length, Fraction(0))
 
 
-def _cut(entry: RawEdit, length: Fraction | None, times: FrameTimes) -> list[Edit]:
-    """The part of an edit that lies in the track; `length` in seconds, None for the rest of the track."""
+def _cut(entry: RawEdit, length: Fraction | None, times: FrameTimes, rounding: Fraction) -> list[Edit]:
+    """The part of an edit that lies in the track; `length` in seconds, None for the rest of the track.
+
+    An edit that ends less than `rounding` seconds before the track was rounded, and lasts to its end.
+    """
     if entry.rate < 0:
         raise UnsupportedMedia("is played backwards by its edit list; export it again")
     first, end = int(times.starts[0]) * times.tick, times.end * times.tick
@@ -92,7 +97,7 @@ def _cut(entry: RawEdit, length: Fraction | None, times: FrameTimes) -> list[Edi
         return [Edit(start, length or Fraction(0), Fraction(0))] if start < end else []
     skipped = (start - entry.media_time * times.tick) / entry.rate
     rest = (end - start) / entry.rate
-    shown = rest if length is None else min(length - skipped, rest)
+    shown = rest if length is None or length - skipped > rest - rounding else length - skipped
     return [Edit(start, shown, entry.rate)] if shown > 0 else []
 
 

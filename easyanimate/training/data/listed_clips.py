@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from easyanimate.errors import InvalidInput
-from easyanimate.files.video_file import read_window
 from easyanimate.geometry import FRAMES_PER_SLICE
+from easyanimate.media.video.reader import open_reader
 from easyanimate.training.data.image_file import read_image_file
 from easyanimate.training.data.listed_files import Bucket, ListedFile, ListedFiles
 from easyanimate.training.data.metadata import read_metadata_list
@@ -105,20 +104,17 @@ def _in_random_order(files: Sequence[ListedFile], random: Random) -> Iterator[Li
 
 
 def _read(file: ListedFile, bucket: Bucket, num_frames: int, random: Random) -> Tensor:
-    """A clip [3, F, H, W] of at most `num_frames` at a random position. Raises InvalidInput if it cannot be decoded.
+    """A clip [3, F, H, W] of at most `num_frames` at a random position. Raises ValueError if it cannot be decoded.
 
-    A video with fewer frames than its header says is read from its first frame.
+    A video that has fewer frames than when it was listed is read from its first frame.
     """
     if file.entry.type == "image":
         return _fit(read_image_file(file.path), bucket)[:, None]
-    header_frames = file.header.num_frames
-    start = random.randint(0, max(0, header_frames - num_frames))
-    frames = [_fit(frame, bucket) for frame in read_window(file.path, start, num_frames)]
-    if start and len(frames) < num_frames:
-        frames = [_fit(frame, bucket) for frame in read_window(file.path, 0, num_frames)]
-    if not frames:
-        raise InvalidInput(f"{file.path} contains no frames, but its header says {header_frames}")
-    return torch.stack(frames, dim=1)
+    start = random.randint(0, max(0, file.num_frames - num_frames))
+    with file.path.open("rb") as content, open_reader(content) as reader:
+        if start + num_frames > reader.description.num_frames:
+            start = 0
+        return torch.stack([_fit(frame, bucket) for frame in reader.window(start, num_frames)], dim=1)
 
 
 def _common_length(lengths: list[int], max_frames: int, shorter: Random | None) -> int:

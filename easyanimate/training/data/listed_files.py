@@ -11,7 +11,7 @@ from random import Random
 from tqdm import tqdm
 
 from easyanimate.buckets import resize_to_image
-from easyanimate.files.video_file import VideoHeader, read_header
+from easyanimate.media.video.describe import describe_header
 from easyanimate.training.data.image_file import image_size
 from easyanimate.training.data.metadata import ListEntry
 from easyanimate.training.errors import TrainingError
@@ -21,11 +21,13 @@ Bucket = tuple[int, int]  # width and height in pixels
 
 @dataclass(frozen=True)
 class ListedFile:
-    """An entry of the list with its path and its header; an image has one frame."""
+    """An entry of the list with its path, and its shown size in pixels by its header; an image has one frame."""
 
     entry: ListEntry
     path: Path
-    header: VideoHeader
+    width: int
+    height: int
+    num_frames: int
 
 
 class ListedFiles:
@@ -78,14 +80,19 @@ class ListedFiles:
         for entry in tqdm(entries, desc="reading headers", unit="file", delay=2, disable=None):
             try:
                 path = folder / entry.file_path
-                listed.append(ListedFile(entry, path, read(entry.type, path)))
+                listed.append(ListedFile(entry, path, *read(entry.type, path)))
             except (OSError, ValueError) as error:
                 self.count_broken(entry, error)
         return listed
 
 
-def _header(kind: str, path: Path) -> VideoHeader:
-    return read_header(path) if kind == "video" else VideoHeader(1, *image_size(path))
+def _header(kind: str, path: Path) -> tuple[int, int, int]:
+    """Width, height and number of frames."""
+    if kind == "image":
+        return (*image_size(path), 1)
+    with path.open("rb") as file:
+        video = describe_header(file)
+    return video.width, video.height, video.num_frames
 
 
 def _sort(files: Sequence[ListedFile], base: int) -> dict[Bucket, list[ListedFile]]:
@@ -96,4 +103,4 @@ def _sort(files: Sequence[ListedFile], base: int) -> dict[Bucket, list[ListedFil
 
 
 def _bucket(file: ListedFile, base: int) -> Bucket:
-    return resize_to_image(file.header.width, file.header.height, base)
+    return resize_to_image(file.width, file.height, base)
