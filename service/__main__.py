@@ -27,6 +27,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again after a clean shutdown
     structlog.get_logger().info("api.starting", host=settings.host, port=settings.port, storage=settings.storage)
     app = create_app(settings)
+    Thread(target=log_server_problems, args=[app.state.resources.redis], daemon=True, name="redis-check").start()
     Server(server_config(app, settings), app.state.resources).run()
 
 

@@ -18,13 +18,13 @@ from cli.checks.storage import check_storage
 from cli.settings import ClientSettings, StackSettings, environment
 from cli.stack.redis_server import find_redis
 from jobs.redis.connection import connect
+from jobs.redis.health import server_problems
 from jobs.redis.keys import UNREADABLE_KEY
 from jobs.settings import Settings
 from service.settings import ServiceSettings
 from worker.settings import KeeperSettings, WorkerSettings
 
 CLIENT_SETTINGS = {"EASYANIMATE_URL", "EASYANIMATE_API_KEY"}
-MIN_REDIS_VERSION = (6, 2)
 MAX_CLOCK_SKEW_S = 2.0
 MAX_LISTED = 5  # values that cannot be read
 
@@ -82,42 +82,21 @@ def _names(kind: type[BaseModel], before: str = "EASYANIMATE_") -> Iterator[str]
 def _redis(settings: Settings) -> Iterator[CheckResult]:
     url = find_redis(settings.data_dir) or settings.redis_url.get_secret_value()
     with connect(url, retries=1, timeout_s=3) as redis:
-        try:
-            info = cast(Mapping[str, Any], redis.info())
-        except RedisError as error:
-            reason = str(error) or type(error).__name__
-            yield broken("redis", f"it does not answer: {reason}", "start it, or correct EASYANIMATE_REDIS_URL")
-            return
-        yield from _redis_info(info)
-        yield from _redis_policy(redis)
-        yield from _redis_clock(redis)
-        yield from _unreadable(redis)
+        problems = list(server_problems(redis))
+        for problem in problems:
+            result = broken if problem.level == "broken" else warning
+            yield result("redis", problem.message, problem.advice)
+        with suppress(RedisError):
+            if all(problem.level == "warning" for problem in problems):
+                yield _redis_version(redis)
+            yield from _redis_clock(redis)
+            yield from _unreadable(redis)
 
 
-def _redis_info(info: Mapping[str, Any]) -> Iterator[CheckResult]:
-    name = str(info.get("server_name", "redis"))
-    version = str(info.get("redis_version", "0"))
-    numbers = tuple(int(part) for part in version.split(".")[:2])
-    if numbers < MIN_REDIS_VERSION:
-        yield broken("redis", f"its version is {version}", "use Redis 6.2 or newer, or Valkey")
-    else:
-        yield ok("redis", f"{name} answers, compatible with Redis {version}")
-    if info.get("role") not in (None, "master"):
-        yield broken("redis", f"it is a {info['role']} and read-only", "set the URL of the master, or of the Sentinels")
-    if not info.get("aof_enabled"):
-        yield warning("redis", "it has no append-only file: a crash loses jobs", "set appendonly yes")
-    elif info.get("aof_last_write_status") != "ok":
-        yield broken("redis", "it cannot write its append-only file", "check its disk")
-
-
-def _redis_policy(redis: Redis) -> Iterator[CheckResult]:
-    try:
-        policy = cast(dict[str, str], redis.config_get("maxmemory-policy")).get("maxmemory-policy", "noeviction")
-    except RedisError:
-        yield warning("redis", "its maxmemory-policy cannot be read", "make sure that it is noeviction")
-        return
-    if policy != "noeviction":
-        yield broken("redis", f"its maxmemory-policy is {policy}: it may drop jobs", "set it to noeviction")
+def _redis_version(redis: Redis) -> CheckResult:
+    info = cast(Mapping[str, Any], redis.info("server"))
+    name, version = info.get("server_name", "redis"), info.get("redis_version")
+    return ok("redis", f"{name} accepts jobs, compatible with Redis {version}")
 
 
 def _redis_clock(redis: Redis) -> Iterator[CheckResult]:
