@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
-from jobs.settings import Settings
+from jobs.settings import S3Settings, Settings
 from jobs.webhooks.signature import check_secret
 
 
@@ -93,3 +93,14 @@ def test_processes_that_start_together_agree_on_the_secret(tmp_path: Path) -> No
 def test_nothing_but_the_secret_is_left_in_the_folder(tmp_path: Path) -> None:
     Settings(data_dir=tmp_path).secret_for("signing")
     assert [path.name for path in tmp_path.iterdir()] == ["signing.secret"]
+
+
+def test_processes_with_one_bucket_and_own_folders_sign_with_one_secret(tmp_path: Path) -> None:
+    s3 = S3Settings(access_key_id="id", secret_access_key=SecretStr("a-secret-key"))
+    folders = [tmp_path / "one", tmp_path / "other"]
+    one, other = (Settings(storage="s3", s3=s3, data_dir=folder).secret_for("signing") for folder in folders)
+    assert one == other
+    assert "a-secret-key" not in one
+    assert not any(folder.exists() for folder in folders)
+    configured = Settings(storage="s3", s3=s3, signing_secret=SecretStr("own"), data_dir=tmp_path)
+    assert configured.secret_for("signing") == "own"

@@ -20,6 +20,19 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     return create_app(ServiceSettings(data_dir=tmp_path_factory.mktemp("data")))
 
 
+def test_the_log_has_no_ticket_and_no_signature(app: FastAPI) -> None:
+    async def get() -> None:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            for path in ("/v1/videos/a/events?ticket=watch.9.0a", "/files/a?signature=0a"):
+                assert (await client.get(path)).status_code == 403
+
+    with capture_logs() as lines:
+        asyncio.run(get())
+    assert len(lines) >= 2
+    assert not [line for line in lines if "ticket" in str(line) or "signature" in str(line)]
+
+
 def logged_client(app: FastAPI, settings: ServiceSettings, address: str) -> Any:
     """The client in the log line of a forwarded request from this address."""
     config = server_config(app, settings)

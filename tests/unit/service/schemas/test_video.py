@@ -75,10 +75,11 @@ def test_the_etag_changes_with_the_record_and_its_queue_position() -> None:
     assert len({etag(version, 0) for version in [*versions, JobVersion(1, State.RUNNING, None)]}) == 5
 
 
-def test_the_etag_changes_before_a_link_expires_and_not_with_each_link() -> None:
-    done = JobVersion(3, State.COMPLETED, None)
-    assert etag(done, 10) == etag(done, 11)
-    assert etag(done, 0) != etag(done, LINK_REFRESH_S)
+@pytest.mark.parametrize("state", [State.COMPLETED, State.RUNNING])
+def test_the_etag_changes_before_a_link_expires_and_not_with_each_link(state: State) -> None:
+    version = JobVersion(3, state, None)
+    assert etag(version, 10) == etag(version, 11)
+    assert etag(version, 0) != etag(version, LINK_REFRESH_S)
 
 
 def test_no_owner_token_or_secret_is_shown() -> None:
