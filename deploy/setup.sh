@@ -28,7 +28,7 @@ fi
 
 [ -x "$venv/bin/python" ] || { echo "setup: making $venv"; "$python" -m venv "$venv"; }
 
-stamp="$venv/.installed-$(cat requirements/dev.txt pyproject.toml deploy/setup.sh | sha256sum | cut -c1-16)"
+stamp="$venv/.installed-$(cat requirements/dev.txt pyproject.toml clients/python/pyproject.toml deploy/setup.sh | sha256sum | cut -c1-16)"
 [ -e "$stamp" ] && exit 0
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@"; }
 if ! "$venv/bin/python" -c "import torch, sys; sys.exit(torch.__version__.split('+')[0] != '$torch')" 2>/dev/null; then
@@ -37,7 +37,7 @@ if ! "$venv/bin/python" -c "import torch, sys; sys.exit(torch.__version__.split(
 fi
 echo "setup: installing the pinned requirements"
 pip install --require-hashes -r requirements/dev.txt
-pip install --no-build-isolation --no-deps -e .
+pip install --no-build-isolation --no-deps -e . -e clients/python
 rm -f "$venv"/.installed-*
 touch "$stamp"
 echo "setup: done"

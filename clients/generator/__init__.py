@@ -1,0 +1,1 @@
+"""Generates code of both clients from the snapshot of the OpenAPI document, during development."""

@@ -1,0 +1,1 @@
+"""The asynchronous client. `clients.generator` writes the synchronous one from it."""
