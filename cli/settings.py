@@ -2,7 +2,7 @@
 
 import os
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -25,12 +25,6 @@ class StackSettings(BaseSettings):
     redis_url: SecretStr | None = None
     model: str = "easyanimate-v3-tiny"
     log_format: str = "console"
-
-
-def describe_fault(error: ValidationError) -> str:
-    """The first invalid setting of the service: its environment variable and the reason."""
-    fault = error.errors(include_input=False, include_url=False)[0]
-    return f"EASYANIMATE_{'__'.join(str(part).upper() for part in fault['loc'])}: {fault['msg']}"
 
 
 def child_environment(changes: dict[str, str]) -> dict[str, str]:

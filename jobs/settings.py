@@ -8,15 +8,18 @@ import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from jobs.redis.address import parse_redis_url
+from jobs.secret_files import SUFFIX, SecretFilesSource, secret_fields
 
 
 class S3Settings(BaseModel, frozen=True, extra="forbid"):
@@ -26,7 +29,7 @@ class S3Settings(BaseModel, frozen=True, extra="forbid"):
     and MD5 elsewhere. `jobs/storage/s3_client.py` has the reasons.
     """
 
-    bucket: str = "videos"
+    bucket: str = Field(default="videos", min_length=1)
     endpoint_url: str | None = None
     public_endpoint_url: str | None = None
     region: str = "us-east-1"
@@ -35,6 +38,46 @@ class S3Settings(BaseModel, frozen=True, extra="forbid"):
     session_token: SecretStr | None = None
     addressing_style: Literal["auto", "path", "virtual"] = "auto"
     checksum: Literal["auto", "sha256", "md5"] = "auto"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_files_to_their_source(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Drops variables such as `EASYANIMATE_S3__SECRET_ACCESS_KEY_FILE`, which `jobs/secret_files.py` reads."""
+        files = {path[-1] + SUFFIX.lower() for path in secret_fields(cls)}
+        return {name: value for name, value in values.items() if name not in files}
+
+    @field_validator("endpoint_url", "public_endpoint_url")
+    @classmethod
+    def _check_endpoint(cls, text: str | None) -> str | None:
+        return text and check_url(text, "http://storage:9000")
+
+    @model_validator(mode="after")
+    def _need_both_keys(self) -> Self:
+        if (self.access_key_id is None) != (self.secret_access_key is None):
+            missing = "SECRET_ACCESS_KEY" if self.access_key_id else "ACCESS_KEY_ID"
+            raise ValueError(f"a pair of keys is needed: set EASYANIMATE_S3__{missing} too, or neither of the two")
+        return self
+
+
+def check_url(text: str, example: str) -> str:
+    """Returns `text` if it is an http(s) address without credentials, query and fragment. Raises ValueError."""
+    message = f"must be an address such as {example}, got {text!r}"
+    try:
+        url = urlsplit(text)
+        is_valid = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError as error:
+        raise ValueError(message) from error
+    if not is_valid or url.query or url.fragment or "@" in url.netloc or text != text.strip():
+        raise ValueError(message)
+    return text
+
+
+class InvalidSettings(Exception):
+    """The settings cannot be used. `faults` has a sentence for each fault, which names the variable."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
 
 
 class Settings(BaseSettings):
@@ -72,10 +115,29 @@ class Settings(BaseSettings):
     @field_validator("public_url")
     @classmethod
     def _check_public_url(cls, text: str) -> str:
-        url = urlsplit(text)
-        if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or "@" in url.netloc:
-            raise ValueError(f"must be an address such as https://example.com/video, got {text}")
-        return text
+        return check_url(text, "https://example.com/video")
+
+    @classmethod
+    def read(cls) -> Self:
+        """The settings of the environment. Raises InvalidSettings."""
+        try:
+            return cls()
+        except ValidationError as error:
+            raise InvalidSettings([_sentence(fault) for fault in error.errors(include_url=False)]) from error
+        except SettingsError as error:
+            raise InvalidSettings([str(error)]) from error
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The sources, the most important first: arguments, variables, and files that variables name."""
+        return init_settings, env_settings, SecretFilesSource(settings_cls)
 
     def secret_for(self, purpose: Literal["signing", "webhook"]) -> str:
         """Returns the configured secret, or one that is created once and stored in the data folder.
@@ -88,6 +150,13 @@ class Settings(BaseSettings):
         if purpose == "signing" and self.storage == "s3" and self.s3.secret_access_key:
             return _derived_secret(self.s3.secret_access_key.get_secret_value(), purpose)
         return _stored_secret(self.data_dir / f"{purpose}.secret")
+
+
+def _sentence(fault: ErrorDetails) -> str:
+    """The variable of an invalid setting and the reason, without the value, which may be a secret."""
+    name = "__".join(str(part).upper() for part in fault["loc"])
+    reason = fault["msg"].removeprefix("Value error, ")
+    return reason if not name or "EASYANIMATE_" in reason else f"EASYANIMATE_{name}: {reason}"
 
 
 def _derived_secret(secret: str, purpose: str) -> str:

@@ -10,11 +10,10 @@ from threading import Thread
 import structlog
 import uvicorn
 from fastapi import FastAPI
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
 
 from jobs.logs import configure_logging
 from jobs.redis.health import log_server_problems
+from jobs.settings import InvalidSettings
 from service.app import create_app
 from service.resources import Resources
 from service.settings import ServiceSettings
@@ -22,7 +21,10 @@ from service.settings import ServiceSettings
 
 def main() -> None:
     """Reads the settings, configures the log and serves."""
-    settings = read_settings()
+    try:
+        settings = ServiceSettings.read()
+    except InvalidSettings as error:
+        sys.exit(str(error))
     configure_logging(settings.log_format, process="api")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again after a clean shutdown
     structlog.get_logger().info("api.starting", host=settings.host, port=settings.port, storage=settings.storage)
@@ -64,21 +66,6 @@ class Server(uvicorn.Server):
             await asyncio.sleep(0.1)
         self.resources.end_waits()
         await super().shutdown(sockets)
-
-
-def read_settings() -> ServiceSettings:
-    """The settings of the environment; exits with a sentence if they are invalid."""
-    try:
-        return ServiceSettings()
-    except ValidationError as error:
-        sys.exit("\n".join(_sentence(list(each["loc"]), each["msg"]) for each in error.errors()))
-    except SettingsError as error:
-        sys.exit(f"the settings cannot be read: {error}")
-
-
-def _sentence(location: list[int | str], message: str) -> str:
-    name = "__".join(str(part).upper() for part in location)
-    return f"EASYANIMATE_{name}: {message}" if name else message.removeprefix("Value error, ")
 
 
 if __name__ == "__main__":

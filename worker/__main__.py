@@ -2,22 +2,25 @@
 
 import sys
 
-from pydantic import ValidationError
+import structlog
 
 from jobs.logs import configure_logging
+from jobs.settings import InvalidSettings
 from worker import metrics
 from worker.crash_points import watch_folder
 from worker.models.served import ModelNotLoaded
 from worker.settings import WorkerSettings
 from worker.supervisor.run import engine_for, run_worker
 
+log = structlog.get_logger()
+
 
 def main() -> int:
     """Runs a worker until a signal; returns the exit code, 2 for wrong settings."""
     try:
-        settings = WorkerSettings()
-    except ValidationError as error:
-        sys.stderr.write(f"The settings are wrong: {error}\n")
+        settings = WorkerSettings.read()
+    except InvalidSettings as error:
+        sys.stderr.write(f"{error}\n")
         return 2
     configure_logging(settings.log_format, process="worker")
     watch_folder(settings.crash_points_dir)
@@ -27,6 +30,9 @@ def main() -> int:
     except ModelNotLoaded as error:
         models = ", ".join(settings.served_models)
         sys.stderr.write(f"The model {models} in {settings.models_dir} cannot be loaded: {error}\n")
+        return 1
+    except Exception:
+        log.exception("worker.failed")
         return 1
 
 

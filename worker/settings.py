@@ -1,9 +1,9 @@
 """Settings of a worker and of a keeper, beside those that all processes share."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from easyanimate.models.lookup import full_model_name
@@ -39,6 +39,15 @@ class WorkerSettings(Settings):
     storage_patience_s: float = Field(default=900.0, ge=0)  # how long a finished video waits for an unavailable storage
     spool_dir: Path | None = None
     worker_metrics_port: int | None = Field(default=None, ge=1, le=65_535)
+
+    @model_validator(mode="after")
+    def _renew_in_time(self) -> Self:
+        if self.beat_s > self.lease_s / 3:
+            rule = (
+                "EASYANIMATE_BEAT_S must be at most a third of EASYANIMATE_LEASE_S, so that a heartbeat may fail twice"
+            )
+            raise ValueError(f"{rule}: {self.beat_s:g} and {self.lease_s:g} are set")
+        return self
 
     @property
     def model_folder(self) -> Path:

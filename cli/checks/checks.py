@@ -9,7 +9,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
+from pydantic_settings import BaseSettings
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -20,7 +21,8 @@ from cli.stack.redis_server import find_redis
 from jobs.redis.connection import connect
 from jobs.redis.health import server_problems
 from jobs.redis.keys import UNREADABLE_KEY
-from jobs.settings import Settings
+from jobs.secret_files import SUFFIX, secret_fields, variable
+from jobs.settings import InvalidSettings, Settings
 from service.settings import ServiceSettings
 from worker.settings import KeeperSettings, WorkerSettings
 
@@ -52,22 +54,18 @@ def run_checks() -> list[CheckResult]:
 
 
 def _settings() -> Iterator[CheckResult]:
-    valid_names = CLIENT_SETTINGS | {
-        name for kind in (ServiceSettings, WorkerSettings, KeeperSettings, ClientSettings, StackSettings)
-        for name in _names(kind)
-    }  # fmt: skip
+    kinds = (ServiceSettings, WorkerSettings, KeeperSettings, ClientSettings, StackSettings)
+    valid_names = CLIENT_SETTINGS | {name for kind in kinds for name in (*_names(kind), *_file_names(kind))}
     for name in sorted(name for name in environment() if name.startswith("EASYANIMATE_") and name not in valid_names):
         matches = get_close_matches(name, valid_names, 1)
         advice = f"did you mean {matches[0]}?" if matches else "remove it; .env.example lists all settings"
         yield warning("settings", f"{name} is not a setting", advice)
     for kind in (ServiceSettings, WorkerSettings, KeeperSettings):
         try:
-            kind()
-        except ValidationError as error:
-            for fault in error.errors(include_input=False, include_url=False):
-                field = "__".join(str(part).upper() for part in fault["loc"])
-                name = f"EASYANIMATE_{field}" if field else kind.__name__
-                yield broken("settings", f"{name}: {fault['msg']}", "correct it; .env.example explains each setting")
+            kind.read()
+        except InvalidSettings as error:
+            for fault in error.faults:
+                yield broken("settings", fault, "correct it; .env.example explains each setting")
             return
     yield ok("settings", "all are valid")
 
@@ -77,6 +75,11 @@ def _names(kind: type[BaseModel], before: str = "EASYANIMATE_") -> Iterator[str]
         yield f"{before}{name.upper()}"
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _names(field.annotation, f"{before}{name.upper()}__")
+
+
+def _file_names(kind: type[BaseSettings]) -> Iterator[str]:
+    if issubclass(kind, Settings):
+        yield from (variable(kind, path) + SUFFIX for path in secret_fields(kind))
 
 
 def _redis(settings: Settings) -> Iterator[CheckResult]:

@@ -10,12 +10,12 @@ from queue import SimpleQueue
 from threading import Event, Thread
 
 import structlog
-from pydantic import ValidationError
 
 from jobs.logs import configure_logging
 from jobs.outbound_http import OutboundClient
 from jobs.redis.connection import connect
 from jobs.redis.health import log_server_problems
+from jobs.settings import InvalidSettings
 from jobs.storage.factory import open_storage
 from jobs.store.transitions import JobTable
 from worker import metrics
@@ -62,9 +62,9 @@ def run_keeper(settings: KeeperSettings, signals: "SimpleQueue[int]") -> None:
 def main() -> int:
     """Runs a keeper until a signal; returns the exit code, 2 for wrong settings."""
     try:
-        settings = KeeperSettings()
-    except ValidationError as error:
-        sys.stderr.write(f"The settings are wrong: {error}\n")
+        settings = KeeperSettings.read()
+    except InvalidSettings as error:
+        sys.stderr.write(f"{error}\n")
         return 2
     configure_logging(settings.log_format, process="keeper")
     watch_folder(settings.crash_points_dir)

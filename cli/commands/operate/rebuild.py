@@ -15,12 +15,10 @@ def rebuild(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the changes without making them.")] = False,
 ) -> None:
     """Restore finished jobs from storage into Redis. It can be repeated; existing records are not overwritten."""
-    from pydantic import ValidationError
 
-    from cli.settings import describe_fault
     from cli.stack.redis_server import find_redis, open_redis
     from jobs.errors import JobsError
-    from jobs.settings import Settings
+    from jobs.settings import InvalidSettings, Settings
     from jobs.storage.factory import open_storage
     from jobs.store.keeper.rebuild import rebuild_records as rebuild_jobs
     from jobs.store.transitions import JobTable
@@ -28,9 +26,9 @@ def rebuild(
     with exit_on_error("rebuild", JobsError):
         owners = _pairs(owner or [])
         try:
-            settings = Settings()
-        except ValidationError as error:
-            raise CommandError(describe_fault(error)) from error
+            settings = Settings.read()
+        except InvalidSettings as error:
+            raise CommandError(str(error)) from error
         url = find_redis(settings.data_dir) or settings.redis_url.get_secret_value()
         with open_redis(url) as redis:
             result = rebuild_jobs(JobTable(redis), open_storage(settings), owners, dry_run=dry_run)

@@ -56,6 +56,7 @@ def test_settings_cannot_be_changed_afterwards() -> None:
 
 
 def test_no_secret_is_in_the_repr(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EASYANIMATE_S3__ACCESS_KEY_ID", "key")
     for name in ("REDIS_URL", "SIGNING_SECRET", "WEBHOOK_SECRET", "S3__SECRET_ACCESS_KEY"):
         monkeypatch.setenv(f"EASYANIMATE_{name}", "redis://:hush@host/0")
     assert "hush" not in f"{Settings()!r} {Settings()}"
