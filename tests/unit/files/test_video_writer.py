@@ -12,10 +12,12 @@ import av
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from easyanimate.errors import InvalidInput
 from easyanimate.files.video_file import probe, read_frames
-from easyanimate.files.video_writer import Mp4Writer
+from easyanimate.files.video_writer import Mp4Writer, yuv_frame
+from easyanimate.media.video.color import color_tags, to_rgb
 from tests.unit.files.bars import moving_bars, write
 
 
@@ -45,6 +47,29 @@ def test_a_plain_colour_keeps_its_hue(colour: tuple[int, int, int], tmp_path: Pa
     frames = np.broadcast_to(np.array(colour, np.uint8), (2, 32, 32, 3))
     back = np.stack(list(read_frames(write(tmp_path / "plain.mp4", frames))))
     assert np.abs(back.astype(int) - frames).max() <= 4
+
+
+def colourful_scene(num_frames: int = 16) -> np.ndarray:
+    """Four colours with soft edges and a moving bar, [F, H, W, 3] of uint8."""
+    colours = np.array([[(200, 40, 40), (40, 160, 60)], [(40, 60, 190), (200, 190, 50)]], np.uint8)
+    scene = np.asarray(Image.fromarray(colours).resize((192, 96), Image.Resampling.BICUBIC))
+    frames = np.repeat(scene[None], num_frames, axis=0)
+    for number in range(num_frames):
+        frames[number, 40:56, 8 * number : 8 * number + 8] = 235
+    return frames
+
+
+def test_one_generation_shifts_the_mean_of_no_channel(tmp_path: Path) -> None:
+    frames = colourful_scene()
+    back = np.stack(list(read_frames(write(tmp_path / "scene.mp4", frames))))
+    assert np.abs((back.astype(int) - frames).mean(axis=(0, 1, 2))).max() <= 0.4
+
+
+def test_the_conversion_to_yuv_and_back_is_unbiased() -> None:
+    frame = yuv_frame(colourful_scene(1)[0])
+    frame.colorspace = frame.color_range = 1  # BT.709, limited range
+    back = to_rgb(frame, color_tags(frame))
+    assert np.abs((back.astype(int) - colourful_scene(1)[0]).mean(axis=(0, 1))).max() <= 0.2
 
 
 def test_every_frame_lasts_exactly_a_twenty_fourth_of_a_second(video: Path) -> None:
