@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from service.http.errors import ServerErrorMiddleware, install_handlers
+from service.http.methods import HeadMiddleware, head_router, install_method_handler
 from service.http.middleware import RequestLogMiddleware
 from service.openapi.document import document, route_name
 from service.openapi.headers import RESPONSE_HEADERS
@@ -13,9 +14,10 @@ from service.openapi.webhooks import webhook_router
 from service.resources import Resources
 from service.routes import files, pages, signed_files, webhooks
 from service.routes.operations import health, metrics, models, queue
-from service.routes.videos import content, create, events, playlist, tickets, videos
+from service.routes.videos import characters, content, create, events, playlist, tickets, videos
 from service.settings import ServiceSettings
 from service.web.cors import CrossOriginMiddleware
+from service.web.foreign_pages import ForeignPageMiddleware
 from service.web.path_prefix import PathPrefixMiddleware
 
 API_VERSION = "1.0.0"
@@ -45,17 +47,23 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     )
     app.state.resources = resources
     app.openapi = document(app)  # type: ignore[method-assign]
-    for module in (create, videos, content, playlist, events, tickets):
-        app.include_router(module.router)
-    app.include_router(webhooks.deliveries_router)
-    for module in (files, signed_files, webhooks, models, queue, health, metrics, pages):
-        app.include_router(module.router)
+    videos_routers = [module.router for module in (characters, create, videos, content, playlist, events, tickets)]
+    others = [module.router for module in (files, signed_files, webhooks, models, queue, health, metrics, pages)]
+    routers = [*videos_routers, webhooks.deliveries_router, *others]
+    for router in routers:
+        app.include_router(router)
+        app.include_router(head_router(router))
     install_handlers(app)
+    install_method_handler(app, routers)
     app.add_middleware(ServerErrorMiddleware)
     if settings.cors_origins:
         exposed = tuple(RESPONSE_HEADERS)
         app.add_middleware(CrossOriginMiddleware, origins=settings.cors_origins, exposed_headers=exposed)
-    app.add_middleware(RequestLogMiddleware, metrics=resources.metrics)  # the last one added is the outermost
+    if settings.auth == "off":
+        origins = settings.cors_origins
+        app.add_middleware(ForeignPageMiddleware, public_url=settings.public_url, origins=origins)
+    app.add_middleware(RequestLogMiddleware, metrics=resources.metrics)
+    app.add_middleware(HeadMiddleware)  # the last one added is the outermost
     if settings.root_path:
         app.add_middleware(PathPrefixMiddleware, prefix=settings.root_path)
     return app

@@ -4,23 +4,27 @@ The secret has 256 random bits, so an unsalted SHA-256 is safe and allows a dire
 """
 
 import hashlib
+import json
 import secrets
 import time
+from contextlib import suppress
 from typing import cast
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from redis import Redis
 
-from jobs.errors import KeyNotFound
+from jobs.errors import KeyNotFound, RecordUnreadable
 from jobs.model.limits import Limits
+from jobs.model.stored import StoredModel, dump_stored, parse_stored
 from jobs.redis.connection import redis_errors
+from jobs.redis.unreadable import report_unreadable
 
 KEYS = "api_keys"  # hash: SHA-256 of a secret -> the key as JSON
 OWNER_PATTERN = r"^[A-Za-z0-9._:@-]{1,100}$"
 MAX_NAME_CHARS = 100
 
 
-class ApiKey(BaseModel, frozen=True):
+class ApiKey(StoredModel, frozen=True):
     """An API key without its secret. Videos belong to `owner`, which several keys may share. Times are unix seconds."""
 
     id: str
@@ -43,19 +47,27 @@ class ApiKeyStore:
         key_id = f"key_{secrets.token_hex(6)}"
         key = ApiKey(id=key_id, name=name, owner=owner, created_at=time.time(), limits=limits)
         with redis_errors():
-            self.redis.hset(KEYS, key_digest(secret), key.model_dump_json())
+            self.redis.hset(KEYS, key_digest(secret), json.dumps(dump_stored(key)))
         return key, secret
 
     def find(self, digest: str) -> ApiKey | None:
-        """Returns the key whose secret has this digest, or None if it does not exist or is revoked."""
+        """Returns the key whose secret has this digest, or None if it does not exist or is revoked.
+
+        Raises RecordUnreadable.
+        """
         with redis_errors():
             row = cast(bytes | None, self.redis.hget(KEYS, digest))
-        key = ApiKey.model_validate_json(row) if row else None
+        key = self._parsed(digest, row) if row else None
         return key if key and key.revoked_at is None else None
 
     def all(self) -> list[ApiKey]:
-        """Lists every key, including revoked ones, oldest first."""
+        """Lists every key that can be read, including revoked ones, oldest first."""
         return sorted(self._rows().values(), key=lambda key: key.created_at)
+
+    def count_unreadable(self) -> int:
+        """Counts the keys that this release cannot read; their callers are refused."""
+        with redis_errors():
+            return int(self.redis.hlen(KEYS)) - len(self._rows())
 
     def revoke(self, key_id: str) -> ApiKey:
         """Revokes a key; a revoked key does not change. Raises KeyNotFound."""
@@ -65,14 +77,25 @@ class ApiKeyStore:
             if key.revoked_at is None:
                 key = key.model_copy(update={"revoked_at": time.time()})
                 with redis_errors():
-                    self.redis.hset(KEYS, digest, key.model_dump_json())
+                    self.redis.hset(KEYS, digest, json.dumps(dump_stored(key)))
             return key
         raise KeyNotFound(f"there is no key {key_id!r}; `easyanimate keys list` shows them")
 
     def _rows(self) -> dict[str, ApiKey]:
         with redis_errors():
             rows = cast(dict[bytes, bytes], self.redis.hgetall(KEYS))
-        return {digest.decode(): ApiKey.model_validate_json(row) for digest, row in rows.items()}
+        keys = {}
+        for digest, row in rows.items():
+            with suppress(RecordUnreadable):
+                keys[digest.decode()] = self._parsed(digest.decode(), row)
+        return keys
+
+    def _parsed(self, digest: str, row: bytes) -> ApiKey:
+        try:
+            return parse_stored(ApiKey, row)
+        except RecordUnreadable as error:
+            report_unreadable(self.redis, "api_key", digest[:16], error)
+            raise RecordUnreadable.named("this API key") from error
 
 
 def key_digest(secret: str) -> str:

@@ -2,7 +2,8 @@
 
 A caller may send an `Idempotency-Key`. Without one, a request is identified by its fingerprint, for a shorter time:
 OpenAI's clients repeat a request whose response was lost and mark only that it is a retry. While a request is being
-processed, a claim holds its place in Redis; the claim of a dead front end expires after a minute.
+processed, a claim holds its place in Redis; the claim of a dead front end expires after a minute. A repetition of a
+refused request is a new request (`refused_requests.py`).
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from typing import Any, cast
 from redis import Redis
 from redis.client import Pipeline
 
+from jobs.access.refused_requests import CLAIM_REPEAT
 from jobs.model.job import new_job_id
 from jobs.redis.connection import redis_errors
 
@@ -49,6 +51,11 @@ class IdempotencyKey:
             return f"asked:{self.owner}:~{self.fingerprint}"
         return f"asked:{self.owner}:{hashlib.sha256(self.key.encode()).hexdigest()[:32]}"
 
+    @property
+    def keyless_keys(self) -> tuple[str, str]:
+        """The Redis keys of the memory and of the refusals of a request without a key."""
+        return self.redis_key, f"refused:{self.owner}:{self.fingerprint}"
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -62,6 +69,11 @@ class Claim:
     def value(self) -> bytes:
         """The value stored while the request is being processed."""
         return _value(self.idempotency_key, _CLAIM + self.video_id)
+
+    @property
+    def values(self) -> tuple[bytes, bytes]:
+        """The values that this request stores: the claim, and the video that is created from it."""
+        return self.value, _value(self.idempotency_key, self.video_id)
 
     @property
     def may_be_lost(self) -> bool:
@@ -90,6 +102,8 @@ def claim(redis: Redis, key: IdempotencyKey) -> Claim | str:
 def put_claim(redis: Redis, claim: Claim) -> Any:
     """Writes the claim unless the key exists; a first request without a key overwrites it. See `claim_result`."""
     key = claim.idempotency_key
+    if key.key is None and key.is_retry:
+        return redis.eval(CLAIM_REPEAT, 2, *key.keyless_keys, claim.value, CLAIMED_FOR_S, KEYLESS_FOR_S)
     return redis.set(key.redis_key, claim.value, ex=CLAIMED_FOR_S, nx=key.deduplicates, get=key.deduplicates)
 
 
@@ -111,15 +125,13 @@ def video_of_another(redis: Redis, claim: Claim) -> str | None:
     """Returns the video that another process created after this claim expired, or None. Raises RequestInFlight."""
     key = claim.idempotency_key
     stored = cast(bytes | None, redis.get(key.redis_key))
-    own = (claim.value, _value(key, claim.video_id))  # written before, and only the reply was lost
-    return None if stored in (None, *own) else _parse_value(key, stored)
+    return None if stored in (None, *claim.values) else _parse_value(key, stored)
 
 
 def release_claim(redis: Redis, claim: Claim) -> None:
     """Deletes the claim of a refused request, so that it may be sent again."""
-    key = claim.idempotency_key
     with redis_errors():
-        redis.eval(_RELEASE, 1, key.redis_key, claim.value, _value(key, claim.video_id))
+        redis.eval(_RELEASE, 1, claim.idempotency_key.redis_key, *claim.values)
 
 
 def _value(key: IdempotencyKey, content: str) -> bytes:

@@ -54,6 +54,10 @@ class Authenticator:
             raise ApiError("invalid_api_key", message, headers={"WWW-Authenticate": "Bearer"})
         return caller
 
+    def last_caller(self, key: str | None) -> Caller | None:
+        """The caller that this key had when it was last read. It permits nothing: it identifies a refused request."""
+        return self.cache.get(key_digest(key or ""), (0.0, None))[1]
+
     def _cached(self, digest: str) -> Caller | None:
         read_at, caller = self.cache.get(digest, (0.0, None))
         return caller if time.monotonic() - read_at < KEY_CACHE_S else None

@@ -71,6 +71,11 @@ ERROR_CODES = {
         409, "the video is not ready, it is running; GET /v1/videos/{id} shows its progress", never_retry=True
     ),
     "not_cancellable": ErrorCode(409, "the video is already finished", never_retry=True),
+    "record_unreadable": ErrorCode(
+        409,
+        "the record of this video cannot be read by this release; it is kept: see the operator's log",
+        never_retry=True,
+    ),
     "webhook_endpoint_disabled": ErrorCode(
         409, "the endpoint is disabled; set enabled to true before you redeliver", never_retry=True
     ),
@@ -80,7 +85,7 @@ ERROR_CODES = {
     "asset_expired": ErrorCode(410, "the files of this video were kept until its expires_at"),
     "payload_too_large": ErrorCode(413, "a request may have 33554432 bytes; send a smaller file"),
     "unsupported_media_type": ErrorCode(
-        415, "send Content-Type: application/json or multipart/form-data", own_headers=("Accept",)
+        415, "send Content-Type: application/json or multipart/form-data", own_headers=("Accept", "Accept-Encoding")
     ),
     "range_not_satisfiable": ErrorCode(
         416, "the file has 4096 bytes; the range bytes=5000- begins after them", own_headers=("Content-Range",)
@@ -103,6 +108,9 @@ ERROR_CODES = {
     "draining": ErrorCode(503, "this process is stopping; retry in a second", retry_after_s=1),
     "queue_unavailable": ErrorCode(
         503, "the queue does not respond; nothing was accepted, retry shortly", retry_after_s=5
+    ),
+    "decoder_unavailable": ErrorCode(
+        503, "the decoder of images and videos does not start; try again later", retry_after_s=10
     ),
     "storage_unavailable": ErrorCode(503, "the object store does not respond; retry shortly", retry_after_s=10),
     "model_unavailable": ErrorCode(

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jobs.errors import InvalidRequest, JobsError, StorageUnavailable
 from service.http.error_codes import ERROR_CODES
+from service.http.fields import error_sentence
 
 log = structlog.get_logger()
 
@@ -124,7 +125,7 @@ async def _answer_framework_error(request: Request, error: Exception) -> Respons
 async def _answer_query_error(request: Request, error: Exception) -> Response:
     first = cast(RequestValidationError, error).errors()[0]
     param = str(first["loc"][-1])
-    return problem_response(request.url.path, "invalid_request", f"{param}: {first['msg']}", param)
+    return problem_response(request.url.path, "invalid_request", f"{param} {error_sentence(first)}", param)
 
 
 def problem_response(

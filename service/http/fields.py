@@ -2,15 +2,17 @@
 
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from pydantic_core.core_schema import ErrorType
 
 from jobs.errors import InvalidRequest
 from service.http.forms import FormFile
 
-# The sentence of each type of error; the sentences of other types are those of the validators themselves.
+PYDANTIC_TYPES = frozenset(get_args(ErrorType))
+# The sentence of each of Pydantic's types of error. Other types have the sentences of the validators of this service.
 SENTENCES = {
     "missing": "is missing",
     "string_type": "must be text",
@@ -28,8 +30,18 @@ SENTENCES = {
     "dict_type": "must be an object",
     "tuple_type": "must be a list",
     "is_instance_of": "must be a file part",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "int_type": "must be a whole number",
+    "float_parsing": "must be a finite number",
+    "float_type": "must be a finite number",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
 }
 Model = TypeVar("Model", bound=BaseModel)
+OTHER_SENTENCE = "is not a valid value"
+HINTS = {"user": 'send it as metadata, as in {"metadata": {"user": "…"}}'}  # of names that other APIs use
 KEY = "[key]"  # Pydantic's mark of an error in the name of a pair
 MAX_PARAM_CHARS = 100
 
@@ -51,6 +63,8 @@ def refuse_unknown(names: Iterable[str], accepted: Collection[str], path: str = 
 
 def _unknown(name: str, accepted: Collection[str], path: str) -> InvalidRequest:
     param = _join(path, name[:MAX_PARAM_CHARS])
+    if name in HINTS and "metadata" in accepted:
+        return InvalidRequest(f"there is no parameter {param}; {HINTS[name]}", param, "unknown_parameter")
     nearest = get_close_matches(name[:MAX_PARAM_CHARS], accepted, n=1)
     hint = f"did you mean {_join(path, nearest[0])}?" if nearest else f"there are {', '.join(accepted)}"
     return InvalidRequest(f"there is no parameter {param}; {hint}", param, "unknown_parameter")
@@ -60,12 +74,16 @@ def _refusal(error: ErrorDetails, path: str) -> InvalidRequest:
     param, context, value = _param(path, error["loc"]), error.get("ctx", {}), error["input"]
     if error["type"] == "unknown_parameter":
         return _unknown(context["unknown"][0], context["accepted"], param)
-    sentence = _sentence(error["type"], context, value) if error["type"] in SENTENCES else error["msg"]
+    sentence = error_sentence(error)
     shown = f", got {_shown(value)}" if sentence.startswith("must ") else ""
     return InvalidRequest(f"{param} {sentence}{shown}", param)
 
 
-def _sentence(error_type: str, context: dict[str, Any], value: Any) -> str:
+def error_sentence(error: ErrorDetails) -> str:
+    """What is wrong with a value, in the words of this service."""
+    error_type, context, value = error["type"], error.get("ctx", {}), error["input"]
+    if error_type not in SENTENCES:
+        return OTHER_SENTENCE if error_type in PYDANTIC_TYPES else error["msg"]
     count = len(value) if isinstance(value, str | list | tuple | dict) else 0
     bounds = {name: f"{bound:g}" if isinstance(bound, float) else bound for name, bound in context.items()}
     return SENTENCES[error_type].format(count=count, **bounds)

@@ -1,6 +1,8 @@
 """multipart/form-data as the same tree that JSON gives: `webhook[url]` nests, `webhook[events][]` makes a list.
 
-`loras[][name]` makes a list of objects: a name that the last object already has begins the next object.
+`loras[][name]` makes a list of objects: a name that the last object already has begins the next object. A browser
+sends a field that is not filled in as empty text, and a file that is not chosen as a file without name and content:
+both count as absent, except the empty values of `metadata`.
 """
 
 import re
@@ -17,6 +19,8 @@ from jobs.errors import InvalidRequest
 
 MAX_PARTS = 200
 MAX_NAME_CHARS = 200
+KEPT_EMPTY = "metadata["  # its values are texts of the caller, and may be empty
+MALFORMED = "the form is not valid multipart/form-data: each part needs its boundary, its headers and a name"
 NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\]){0,3})")
 
 
@@ -35,11 +39,11 @@ class CompleteFormParser(MultiPartParser):
     num_parts = 0
 
     def on_part_begin(self) -> None:
-        """Counts a part. Raises MultiPartException for too many."""
+        """Counts a part. Raises InvalidRequest for too many."""
         super().on_part_begin()
         self.num_parts += 1
         if self.num_parts > MAX_PARTS:
-            raise MultiPartException(f"it has more than {MAX_PARTS} parts")
+            raise InvalidRequest(f"the form has more than {MAX_PARTS} parts; send fewer")
 
     def on_end(self) -> None:
         """Records the closing boundary."""
@@ -57,7 +61,7 @@ async def read_form(content_type: str, stream: AsyncGenerator[bytes, None], max_
     try:
         form = await parser.parse()
     except (MultiPartException, FormParserError) as error:  # older versions of Starlette do not convert the second
-        raise InvalidRequest(f"the form is not accepted: {error}") from error
+        raise InvalidRequest(MALFORMED) from error
     try:
         if not parser.is_complete:
             raise InvalidRequest("the form is cut off: its closing boundary is missing")
@@ -68,9 +72,11 @@ async def read_form(content_type: str, stream: AsyncGenerator[bytes, None], max_
 
 async def _tree(form: FormData) -> dict[str, Any]:
     tree: dict[str, Any] = {}
-    for latin_name, value in form.multi_items():
+    for latin_name, part in form.multi_items():
         name = _name(latin_name)
-        _insert(tree, name, await _file(value) if isinstance(value, UploadFile) else _utf8(value, name))
+        value = await _file(part) if isinstance(part, UploadFile) else _utf8(part, name)
+        if value not in ("", FormFile(b"")) or name.startswith(KEPT_EMPTY):
+            _insert(tree, name, value)
     return tree
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-MAX_WAIT_S = 60
+MAX_WAIT_S = 50  # nginx and many balancers end a request after 60 s without a response
 WAIT = re.compile(r'wait(?:\s*=\s*"?(\d{1,9})"?)?', re.IGNORECASE)
 
 
@@ -38,7 +38,9 @@ def read_prefer(headers: Sequence[str]) -> Prefer:
 
 
 async def prefer_of(request: Request) -> Prefer:
-    """The preferences of the current request."""
+    """The preferences of the current request. A HEAD request does not wait."""
+    if request.method == "HEAD":
+        return Prefer()
     return read_prefer(request.headers.getlist("prefer"))
 
 

@@ -8,7 +8,7 @@ TEXT: dict[str, Any] = {"type": "string"}
 COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
 
 ABOUT_PREFER = (
-    "`wait=N` delays the response until the video has ended, for at most N seconds (60 at most). `respond-async` on "
+    "`wait=N` delays the response until the video has ended, for at most N seconds (50 at most). `respond-async` on "
     "creation gives 202 unless the video has ended."
 )
 
@@ -44,6 +44,7 @@ RESPONSE_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "x-should-retry": ("`false`: a retry will fail the same way. OpenAI's clients obey it.", {"const": "false"}),
     "WWW-Authenticate": ("The authentication scheme.", {"const": "Bearer"}),
     "Accept": ("The accepted content types.", TEXT),
+    "Accept-Encoding": ("`identity`: a body must not be compressed.", {"const": "identity"}),
     "Accept-Ranges": ("`bytes`: `Range` requests are supported.", {"const": "bytes"}),
     "Content-Range": ("The range and the size, as `bytes 0-1023/4096`; `bytes */4096` in a 416 response.", TEXT),
     "Content-Length": ("The size of the body in bytes.", COUNT),

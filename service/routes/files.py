@@ -59,7 +59,6 @@ def read_file(file_id: str, owner: OwnerDep, resources: ResourcesDep) -> File:
     return to_file(resources.uploads.get(owner, file_id))
 
 
-@router.head("/{file_id}/content", include_in_schema=False)
 @router.get(
     "/{file_id}/content",
     responses={**upload_responses(), **errors(*FILE_ERRORS, *CONTENT_ERRORS)},

@@ -20,14 +20,12 @@ PAGE = "index.html"
 TYPES = {PAGE: "text/html", "studio.css": "text/css", "studio.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 
-@router.head("/")
 @router.get("/")
 def read_studio(request: Request, resources: ResourcesDep) -> Response:
     """Serves the studio page. It is public; its requests to the API need a key."""
     return _answer(request, PAGE, {"Content-Security-Policy": _policy(resources), "Referrer-Policy": "no-referrer"})
 
 
-@router.head("/studio/{name}")
 @router.get("/studio/{name}")
 def read_asset(name: str, request: Request) -> Response:
     """Serves an asset of the page."""

@@ -14,7 +14,6 @@ from service.http.ranges import range_response
 router = APIRouter(include_in_schema=False)
 
 
-@router.head("/files/{key:path}")
 @router.get("/files/{key:path}")
 def read_signed_file(
     key: str, request: Request, resources: ResourcesDep, expires: str = "", filename: str = "", signature: str = ""

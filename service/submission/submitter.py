@@ -1,13 +1,14 @@
 """The authenticated caller of a request for a video, with quotas and idempotency headers."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
 from jobs.access.quotas import Allowance
-from service.dependencies import CallerDep, ResourcesDep
+from jobs.errors import QueueUnavailable
+from service.dependencies import Credentials, ResourcesDep
 from service.http.auth import Caller
 from service.http.body import SHORT_BYTES
 from service.http.errors import ApiError
@@ -18,7 +19,10 @@ from service.submission.idempotency import IdempotencyDep, IdempotencyHeaders
 
 @dataclass(frozen=True)
 class Submitter:
-    """The caller of a request for a video, before its body is read."""
+    """The caller of a request for a video, before its body is read.
+
+    With a `refusal` nothing may be created. It is raised after the body is read, when the request can be identified.
+    """
 
     resources: Resources
     path: str  # of the request
@@ -26,6 +30,7 @@ class Submitter:
     idempotency: IdempotencyHeaders
     cancel_after: str | None = None  # the header
     is_long: bool = False  # the body is long, or of unknown length: work on it blocks the event loop
+    refusal: Exception | None = None
     allowances: list[Allowance] = field(default_factory=list)
 
     @property
@@ -47,21 +52,42 @@ class Submitter:
 
 
 async def get_submitter(
-    request: Request, caller: CallerDep, resources: ResourcesDep, idempotency: IdempotencyDep
+    request: Request, credentials: Credentials, resources: ResourcesDep, idempotency: IdempotencyDep
 ) -> Submitter:
-    """The submitter of a request. Raises InvalidRequest, ApiError `invalid_api_key`, `rate_limited`, `draining`."""
-    if resources.draining.is_set():
-        message = "this process is shutting down; repeat the request in a second for another one"
-        raise ApiError("draining", message, headers={"Connection": "close"})
+    """The submitter of a request. Raises InvalidRequest, ApiError `invalid_api_key`, QueueUnavailable."""
+    caller, refusal = await _caller(resources, credentials.credentials if credentials else None)
     length = request.headers.get("content-length", "")
     is_long = not length.isdecimal() or int(length) > SHORT_BYTES
     submitter = Submitter(
         resources, request.url.path, caller, idempotency, request.headers.get("cancel-after"), is_long
     )
     request.scope[ALLOWANCES] = submitter.allowances
-    if caller.limits.requests_per_minute is not None:
-        await run_in_threadpool(submitter.count_request, caller.limits.requests_per_minute)
-    return submitter
+    refusal = refusal or await _refusal(submitter)
+    return submitter if refusal is None else replace(submitter, refusal=refusal)
+
+
+async def _caller(resources: Resources, key: str | None) -> tuple[Caller, Exception | None]:
+    """The caller with this key. If Redis is away, the last caller with it, and the refusal."""
+    try:
+        return await resources.authenticator.identify(key), None
+    except QueueUnavailable as error:
+        if (last := resources.authenticator.last_caller(key)) is None:
+            raise
+        return last, error
+
+
+async def _refusal(submitter: Submitter) -> Exception | None:
+    """The reason to refuse any request of this caller now: `draining`, `rate_limited`, `queue_unavailable`."""
+    if submitter.resources.draining.is_set():
+        message = "this process is shutting down; repeat the request in a second for another one"
+        return ApiError("draining", message, headers={"Connection": "close"})
+    limit = submitter.caller.limits.requests_per_minute
+    try:
+        if limit is not None:
+            await run_in_threadpool(submitter.count_request, limit)
+    except (ApiError, QueueUnavailable) as error:
+        return error
+    return None
 
 
 SubmitterDep = Annotated[Submitter, Depends(get_submitter)]

@@ -35,7 +35,6 @@ class _File:
     etag: str | None = None
 
 
-@router.head("/{video_id}/content", include_in_schema=False)
 @router.get(
     "/{video_id}/content",
     response_class=Response,

@@ -51,7 +51,8 @@ async def listen(job: EventsJobDep, request: Request, resources: ResourcesDep) -
     last_id = _last_event_id(request.headers.get("last-event-id"))
     if last_id and job.state.is_final and not await _has_events_after(resources, job, last_id):
         return Response(status_code=204)  # a browser's EventSource does not reconnect after it
-    return StreamingResponse(_stream(resources, job, last_id), 200, HEADERS, "text/event-stream")
+    events = iter(()) if request.method == "HEAD" else _stream(resources, job, last_id)
+    return StreamingResponse(events, 200, HEADERS, "text/event-stream")
 
 
 async def _stream(resources: Resources, job: Job, last_id: int) -> AsyncIterator[bytes]:

@@ -43,10 +43,32 @@ def test_a_part_with_a_filename_is_a_file_whatever_its_type() -> None:
     assert read(b"--x\r\n" + head + b"\r\n\r\n\xff\x00\r\n--x--") == {"f": FormFile(b"\xff\x00", "a")}
 
 
-@pytest.mark.parametrize("value", [b"", b"1", b"a long text"])
+@pytest.mark.parametrize("value", [b"1", b"a long text"])
 def test_a_repeated_field_is_refused(value: bytes) -> None:
     with pytest.raises(InvalidRequest, match="a is sent twice"):
         read(form(("a", value), ("a", value)))
+
+
+def test_empty_fields_and_files_that_are_not_chosen_are_absent() -> None:
+    head = b'--x\r\nContent-Disposition: form-data; name="%s"; filename="%s"\r\n\r\n%s\r\n'
+    files = head % (b"image", b"", b"") + head % (b"mask", b"a.png", b"") + head % (b"video", b"", b"1")
+    fields = form(("seconds", b""), ("webhook[url]", b""), ("loras[][name]", b""), ("metadata[a]", b""), ("n", b"1"))
+    tree = {"mask": FormFile(b"", "a.png"), "video": FormFile(b"1"), "metadata": {"a": ""}, "n": "1"}
+    assert read(files + fields) == tree
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"--x\r\nContent-Disposition: form-data\r\n\r\n1\r\n--x--",
+        b"--x\r\nbroken header\r\n\r\n1\r\n--x--",
+        b"--x\r\n\r\n1\r\n--x--",
+        b"nothing",
+    ],
+)
+def test_a_malformed_form_is_refused_in_the_words_of_this_service(body: bytes) -> None:
+    with pytest.raises(InvalidRequest, match=r"^(the form is not valid multipart/form-data|the form is cut off)"):
+        read(body)
 
 
 @pytest.mark.parametrize(
