@@ -91,7 +91,7 @@ async def _submit(
         submission, schedule = await run_in_threadpool(understand, offer) if is_blocking else understand(offer)
         return await admit_jobs(submitter, submission, schedule, claim, offer)
 
-    job, is_replay = await run_once(submitter.resources, key, fields.get("model"), create)
+    job, is_replay = await run_once(submitter.resources, key, fields.get("model"), create, submitter.refusal)
     return await _accepted(submitter, job, prefer, is_replay=is_replay)
 
 
