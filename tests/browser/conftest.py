@@ -15,6 +15,7 @@ from tests.stack_plan import stack_plan
 
 KEY = "key-of-the-studio"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+NAMES_OF_PAGES = "--host-resolver-rules=MAP *.example 127.0.0.1"  # pages of other sites, on this machine
 QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 
 
@@ -40,7 +41,7 @@ def browser(chromium: str) -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=QUIET)
+        browser = driver.chromium.launch(executable_path=chromium, args=[*QUIET, NAMES_OF_PAGES])
         yield browser
         browser.close()
 

@@ -159,25 +159,25 @@ def ready(url: str) -> str:
             time.sleep(0.1)
 
 
-def finished(store: JobStore, settings: ServiceSettings, job_id: str) -> bytes:
+def finished(store: JobStore, settings: ServiceSettings, job_id: str, content: bytes = MP4) -> bytes:
     """Completes a queued job as a worker does, with a small file as the video; returns its bytes."""
     job = store.lease(job_id, "worker-1")
     assert job is not None
     assert job.token is not None
     key = result_key(job_id, job.attempt, job.token, "video.mp4")
-    open_storage(settings).put_bytes(key, MP4)
+    open_storage(settings).put_bytes(key, content)
     result = Result(
         video_key=key,
         content_type="video/mp4",
-        size_bytes=len(MP4),
-        content_sha256=hashlib.sha256(MP4).hexdigest(),
+        size_bytes=len(content),
+        content_sha256=hashlib.sha256(content).hexdigest(),
         inference_time_s=1.5,
         peak_memory_mb=64.0,
         phase_seconds={"denoising": 1.5},
         warnings=("the prompt was cut",),
     )
     assert store.complete(job_id, job.token, result)
-    return MP4
+    return content
 
 
 @pytest.fixture
