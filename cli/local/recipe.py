@@ -1,18 +1,16 @@
 """The recipe of a video on this machine: settings, input files and LoRAs."""
 
-from collections import deque
 from dataclasses import dataclass, fields
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from cli.local.source_video import read_first_frames, read_tail
 from easyanimate.errors import InvalidInput
 from easyanimate.windows import Window, plan_windows
 from jobs.model.request import GenerationSettings
 
 if TYPE_CHECKING:
-    import numpy as np
     from PIL import Image
 
     from easyanimate.files.mp4_join import StoredFrames
@@ -76,18 +74,18 @@ class Recipe:
         from easyanimate.render import RenderInputs
 
         settings, plan, files = self.settings, self.plan(), self.sources.files()
-        video, source = self.sources.video, self.sources.continues
+        video, source, fps = self.sources.video, self.sources.continues, Fraction(settings.fps)
         copied, warnings = self._copied_frames()
         inputs = RenderInputs(
             settings=settings.model_dump(),
             plan=plan,
             files=files,
             images={name: read_image(path) for name, path in files.items() if name in IMAGES},
-            video=None if video is None else read_video_frames(video, plan[0].num_frames, Fraction(settings.fps)),
+            video=None if video is None else read_first_frames(video, plan[0].num_frames, fps),
             copied=copied,
             warnings=warnings,
         )
-        inputs.generation(None if source is None else read_tail(source, settings.overlap))
+        inputs.generation(None if source is None else read_tail(source, settings.overlap, fps))
         return inputs
 
     def _copied_frames(self) -> "tuple[StoredFrames | None, tuple[str, ...]]":
@@ -111,25 +109,3 @@ def read_image(path: Path) -> "Image.Image":
             return image
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as problem:
         raise InvalidInput(f"{path} is not an image that can be read: {problem}") from problem
-
-
-def read_video_frames(path: Path, num_frames: int, fps: Fraction) -> "np.ndarray":
-    """The first `num_frames` of a video, [F, H, W, 3]; of one at n times `fps`, every n-th frame."""
-    import numpy as np
-
-    from easyanimate.files.video_file import probe, read_frames
-
-    every = max(1, int(probe(path).fps // fps))
-    return np.stack(list(islice(read_frames(path), 0, num_frames * every, every)))
-
-
-def read_tail(path: Path, overlap: int) -> "np.ndarray":
-    """The last `overlap` frames of a video, [n, H, W, 3]; no more are held at a time."""
-    import numpy as np
-
-    from easyanimate.files.video_file import read_frames
-
-    frames: deque[Any] = deque(read_frames(path), maxlen=overlap)
-    if len(frames) < overlap:
-        raise InvalidInput(f"{path} has {len(frames)} of the {overlap} frames of --overlap")
-    return np.stack(frames)

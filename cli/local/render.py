@@ -4,12 +4,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from cli.local.recipe import Recipe
+from cli.local.source_video import read_source
 from easyanimate.errors import InvalidInput
 from easyanimate.tiny import TINY_MODEL
 
@@ -110,13 +112,13 @@ def _frames(pipe: "EasyAnimatePipeline", inputs: "RenderInputs", clock: "PhaseCl
     """The frames of the video to extend, then the new ones, with a bar over the steps."""
     from tqdm import tqdm
 
-    from easyanimate.files.video_file import read_frames
     from easyanimate.pipeline import Draws, generate_windows
     from easyanimate.render import split_tail
 
     settings, tail = inputs.settings, None
     if "continues" in inputs.files:
-        tail = yield from split_tail(read_frames(inputs.files["continues"]), settings["overlap"])
+        source = read_source(inputs.files["continues"], Fraction(settings["fps"]))
+        tail = yield from split_tail(source, settings["overlap"])
     generation, draws = inputs.generation(tail), Draws.from_seed(settings["seed"])
     _echo_notes((*inputs.warnings, *pipe.prompt_warnings(generation)))
     with tqdm(total=inputs.total_steps, desc="denoising") as bar:

@@ -10,6 +10,7 @@ import typer
 from cli.errors import exit_on_error
 from cli.local.recipe import Recipe, RecipeSettings, Sources, read_image
 from cli.local.render import DEFAULT_MODEL, ModelOption, PhaseClock, find_lora, load_for_rendering, render_to_file
+from cli.local.source_video import describe_source
 from easyanimate.buckets import resize_to_image as size_like
 from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.lookup import find_model
@@ -100,12 +101,10 @@ def choose_size(
 ) -> tuple[tuple[int, int], str]:
     """Width, height and frame rate: of the video to extend, in the shape of the image `like`, or as requested."""
     if continues is not None:
-        from easyanimate.files.video_file import probe
-
-        info = probe(continues)
-        if any(size) and size != (info.width, info.height):
-            raise InvalidInput(f"{continues} is {info.width}x{info.height}; leave out --width and --height")
-        return (info.width, info.height), str(info.fps)
+        video = describe_source(continues)
+        if any(size) and size != (video.width, video.height):
+            raise InvalidInput(f"{continues} is {video.width}x{video.height}; leave out --width and --height")
+        return (video.width, video.height), str(video.frame_rate)
     if like is not None:
         from PIL import ImageOps
 

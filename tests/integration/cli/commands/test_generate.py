@@ -32,14 +32,14 @@ def here(tmp_path: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 @pytest.fixture
 def with_files(here: Path) -> Path:
-    """The working directory with two images, a mask and a clip of 8 frames of 64x64."""
+    """The working directory with two images, a mask and a clip of 12 frames of 64x64 in a second."""
     for name in ("red", "blue"):
         Image.new("RGB", (64, 64), name).save(here / f"{name}.png")
     mask = Image.new("L", (64, 64), 0)
     mask.paste(255, (32, 0, 64, 64))
     mask.save(here / "mask.png")
     with Mp4Writer(here / "clip.mp4", width=64, height=64, fps=12) as video:
-        video.write(np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3), dtype=np.uint8))
+        video.write(np.random.default_rng(0).integers(0, 256, (12, 64, 64, 3), dtype=np.uint8))
     return here
 
 
@@ -130,8 +130,8 @@ def test_a_start_image_is_accepted(here: Path) -> None:
         (("--video", "clip.mp4", "--mask", "mask.png"), 8),
         (("--num-frames", "13", "--window", "8", "--overlap", "2"), 13),
         (("--image", "red.png", "--last-image", "blue.png", "--num-frames", "11", "--window", "8"), 11),
-        (("--continue", "clip.mp4", "--num-frames", "3"), 11),
-        (("--continue", "clip.mp4", "--num-frames", "6", "--last-image", "blue.png"), 14),
+        (("--continue", "clip.mp4", "--num-frames", "3"), 15),
+        (("--continue", "clip.mp4", "--num-frames", "6", "--last-image", "blue.png"), 18),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -211,7 +211,7 @@ def test_words_beyond_the_prompt_limit_are_noted(here: Path) -> None:
         (("--image", "red.png", "--num-frames", "1", "-o", "a.png"), "needs frames to follow it"),
         (("--mask", "red.png"), "a mask needs a video"),
         (("--strength", "0.5"), "needs a video to start from"),
-        (("--video", "red.png"), "the video has 1 frames"),
+        (("--video", "red.png"), "red.png is a PNG; send an MP4"),
         (("--video", "mask.txt"), "mask.txt is not a video"),
         (("--video", "clip.mp4", "--image", "red.png"), "leave those out"),
         (("--video", "clip.mp4", "--strength", "0.01"), "leaves 0 of 10 steps"),
