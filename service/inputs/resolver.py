@@ -1,18 +1,15 @@
 """Reads the image and video inputs of a request: file parts, data: URLs, links and uploaded files."""
 
-from base64 import b64decode
-from dataclasses import dataclass
-from io import BytesIO
+from dataclasses import dataclass, field
 from typing import Any
-
-from PIL import Image
 
 from jobs.errors import InvalidRequest
 from service.http.body import parse_json
 from service.http.fields import validate
 from service.http.forms import FormFile
-from service.inputs.images import ImageDecoder
+from service.inputs.data_url import decode_data_url
 from service.inputs.kinds import IMAGE, VIDEO, InputKind
+from service.inputs.media import DecodedImage, MediaReader
 from service.inputs.remote import RemoteFetcher
 from service.inputs.uploads import UploadService, is_file_id
 from service.schemas.create import CreateVideo, ImageReference, VideoReference
@@ -24,14 +21,23 @@ VIDEO_FILE = "video.mp4"
 
 @dataclass(frozen=True)
 class InputImages:
-    """The images of a request: `files` are RGB PNGs by the names of their files in storage."""
+    """The images of a request, by the names of their files in storage."""
 
-    files: dict[str, bytes]
+    decoded: dict[str, DecodedImage] = field(default_factory=dict)
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """The contents of the files: RGB PNGs."""
+        return {name: image.png for name, image in self.decoded.items()}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was changed in them."""
+        return tuple(warning for image in self.decoded.values() for warning in image.warnings)
 
     def size(self, name: str) -> tuple[int, int]:
         """Width and height of an image in pixels."""
-        with Image.open(BytesIO(self.files[name])) as image:
-            return image.size
+        return self.decoded[name].width, self.decoded[name].height
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ class InputResolver:
     owner: str
     fetcher: RemoteFetcher
     uploads: UploadService
+    media: MediaReader
 
     def read_image(self, value: Any, param: str) -> bytes:
         """The bytes of an image. Raises InvalidRequest, ApiError."""
@@ -71,9 +78,9 @@ class InputResolver:
         return self._fetch(value, param, kind)
 
     def _fetch(self, url: Any, param: str, kind: InputKind) -> bytes:
-        scheme = url.partition(":")[0].lower() if isinstance(url, str) else ""
+        scheme = url.partition(":")[0].strip().lower() if isinstance(url, str) else ""
         if scheme == "data":
-            return _decoded(url, param, kind)
+            return decode_data_url(url, param, kind)
         if scheme in ("http", "https"):  # the fetcher refuses http with the reason
             return self.fetcher.fetch(self.owner, url, param, kind)
         message = f"{param} is none of: a file part of multipart/form-data, an https link, the id of a file, "
@@ -85,20 +92,11 @@ def parse_reference(value: Any, param: str) -> Any:
     return parse_json(value, param) if isinstance(value, str) and value.lstrip().startswith("{") else value
 
 
-def read_images(body: CreateVideo, decoder: ImageDecoder, resolver: InputResolver) -> InputImages:
+def read_images(body: CreateVideo, resolver: InputResolver) -> InputImages:
     """The images of a request, decoded and checked. Raises InvalidRequest, ApiError."""
-    sent = {name: getattr(body, name) for name in IMAGE_FILES if getattr(body, name) is not None}
-    return InputImages(
-        {IMAGE_FILES[name]: decoder.to_png(resolver.read_image(value, name), name) for name, value in sent.items()}
-    )
-
-
-def _decoded(url: str, param: str, kind: InputKind) -> bytes:
-    header, comma, content = url.partition(",")
-    try:
-        if not comma or not header.lower().endswith(";base64"):
-            raise ValueError("it is not base64")
-        return b64decode(content.encode("ascii"), validate=True)
-    except ValueError as error:
-        message = f"{param} is not a valid data: URL ({error}); send data:{kind.media_type};base64,…"
-        raise InvalidRequest(message, param, kind.unsupported) from error
+    decoded = {}
+    for name, file in IMAGE_FILES.items():
+        if (value := getattr(body, name)) is not None:
+            read = resolver.media.read_mask if name == "mask" else resolver.media.read_image
+            decoded[file] = read(resolver.read_image(value, name), name)
+    return InputImages(decoded)

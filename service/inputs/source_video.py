@@ -1,6 +1,6 @@
-"""The source video of a request: a completed video by its id, or a file whose header is read here.
+"""The source video of a request: a completed video by its id, or a file that is described as a player shows it.
 
-The front end decodes no frames; the worker finds files whose frames are damaged.
+Only the header and the first frame are decoded here; the worker finds files whose other frames are damaged.
 """
 
 import time
@@ -9,14 +9,16 @@ from fractions import Fraction
 from typing import Any
 
 from easyanimate.geometry import FRAMES_PER_SLICE
+from easyanimate.media.description import VideoDescription
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.model.job import Job
 from jobs.model.states import State
 from jobs.store.callers.submission import CallerJobs
 from service.http.errors import ApiError
 from service.http.fields import validate
+from service.inputs.kinds import VIDEO
+from service.inputs.media import refused
 from service.inputs.resolver import InputResolver, parse_reference
-from service.inputs.video_header import read_video_header, video_refused
 from service.schemas.create import VideoReference
 
 
@@ -25,15 +27,17 @@ class SourceVideo:
     """A source video: its `data`, or the `job` that made it.
 
     Its size is in pixels as displayed, `seconds` is its playing time, `fps` are its frames per second on average.
+    `warnings` name what the worker changes in its pictures.
     """
 
     param: str
     width: int
     height: int
-    seconds: float
+    seconds: Fraction
     fps: Fraction
     data: bytes | None = None
     job: Job | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -54,9 +58,18 @@ def read_source_video(value: Any, store: CallerJobs, resolver: InputResolver) ->
             return _completed(value.id, store, resolver.owner)
         if value.id is not None:
             raise InvalidRequest("video needs one of id, video_url and file_id", "video")
-    header = read_video_header(data := resolver.read_video(value, "video"), "video")
-    width, height = header.shown_size
-    return SourceVideo("video", width, height, float(header.num_frames / header.fps), header.fps, data=data)
+    data = resolver.read_video(value, "video")
+    return _described(resolver.media.read_video(data, "video"), data)
+
+
+def _described(video: VideoDescription, data: bytes) -> SourceVideo:
+    warnings = []
+    if video.colors.is_hdr:
+        warnings.append(f"video: its HDR colours ({video.colors.transfer.upper()}) are mapped to SDR")
+    if video.is_interlaced:
+        warnings.append("video: it is interlaced; its frames are deinterlaced")
+    size = (video.width, video.height)
+    return SourceVideo("video", *size, video.duration, video.frame_rate, data=data, warnings=tuple(warnings))
 
 
 def get_completed_video(store: CallerJobs, owner: str, video_id: str, param: str | None) -> Job:
@@ -79,5 +92,6 @@ def _completed(video_id: str | None, store: CallerJobs, owner: str) -> SourceVid
         raise ApiError("asset_expired", f"the files of {video_id} were kept until its expires_at", "video.id")
     request = job.request
     if request.num_frames < FRAMES_PER_SLICE:
-        raise video_refused("video.id", "is an image; download it and send it as image")
-    return SourceVideo("video.id", request.width, request.height, request.seconds, Fraction(request.fps), job=job)
+        raise refused("video.id", "is an image; download it and send it as image", VIDEO)
+    seconds = Fraction(request.num_frames, request.fps)
+    return SourceVideo("video.id", request.width, request.height, seconds, Fraction(request.fps), job=job)

@@ -3,22 +3,17 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from io import BytesIO
 from pathlib import PurePath
-
-from PIL import Image
 
 from jobs.errors import FileNotFound, InvalidRequest
 from jobs.storage.interface import Storage
 from jobs.storage.uploads import FILE_PREFIX, Upload, UploadIndex, new_file_id, upload_prefix
 from service.http.errors import ApiError
 from service.http.forms import FormFile
-from service.inputs.images import ImageDecoder, detect_format
 from service.inputs.kinds import IMAGE, VIDEO, InputKind
-from service.inputs.video_header import read_video_header
+from service.inputs.media import MediaReader, check_file_format
 
 MAX_NAME_CHARS = 255
-EXTENSIONS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp", "GIF": "gif"}
 
 
 @dataclass(frozen=True)
@@ -35,17 +30,17 @@ class UploadService:
     """Stores, lists, reads and deletes uploads. A caller may have `max_files`; `clock` returns unix seconds."""
 
     def __init__(
-        self, index: UploadIndex, storage: Storage, images: ImageDecoder, clock: Callable[[], float], max_files: int
+        self, index: UploadIndex, storage: Storage, media: MediaReader, clock: Callable[[], float], max_files: int
     ) -> None:
         self.index = index
         self.storage = storage
-        self.images = images
+        self.media = media
         self.clock = clock
         self.max_files = max_files
 
     def store(self, owner: str, upload: FormFile, purpose: str, lifetime_s: int) -> Upload:
         """Inspects and stores a file. Raises InvalidRequest, ApiError `too_many_files`, StorageUnavailable."""
-        inspection = _inspect(upload.data, self.images)
+        inspection = _inspect(upload.data, self.media)
         if self.index.count(owner) >= self.max_files:
             message = f"you have {self.max_files} files, the maximum; delete some, or wait until some expire"
             raise ApiError("too_many_files", message)
@@ -95,16 +90,13 @@ class UploadService:
         self.index.delete(file_id)
 
 
-def _inspect(data: bytes, images: ImageDecoder) -> _Inspection:
-    if data[4:8] == b"ftyp":
-        header = read_video_header(data, "file")
-        return _Inspection(VIDEO.kind, "mp4", *header.shown_size)
-    file_format = detect_format(data)
-    if file_format is None:
-        message = "file must be a PNG, JPEG, WebP or still GIF image, or an MP4 video; its bytes are none of them"
-        raise InvalidRequest(message, "file", "unsupported_file")
-    with Image.open(BytesIO(images.to_png(data, "file"))) as image:
-        return _Inspection(IMAGE.kind, EXTENSIONS[file_format], image.width, image.height)
+def _inspect(data: bytes, media: MediaReader) -> _Inspection:
+    file_format = check_file_format(data)
+    if file_format.kind == "video":
+        video = media.read_video(data, "file")
+        return _Inspection(VIDEO.kind, file_format.extension, video.width, video.height)
+    image = media.read_image(data, "file")
+    return _Inspection(IMAGE.kind, file_format.extension, image.width, image.height)
 
 
 def is_file_id(value: object) -> bool:

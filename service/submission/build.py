@@ -22,7 +22,7 @@ from service.submission.strength import read_strength
 
 RANDOM_SEEDS = 2**32  # every client language represents these exactly
 MAX_SEED = 2**63 - 1
-NO_IMAGES = InputImages({})
+NO_IMAGES = InputImages()
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def build_submission(
     extends = isinstance(body, ExtendVideo)
     body = CreateVideo.model_construct(body.model_fields_set, **dict(body))
     check_combinations(body, extends=extends)
-    resolver = InputResolver(owner, resources.fetcher, resources.uploads)
+    resolver = InputResolver(owner, resources.fetcher, resources.uploads, resources.media)
     source = None if body.video is None else read_source_video(body.video, resources.store, resolver)
     if source and source.job:
         body = with_inherited_settings(body, source.job.request)
@@ -65,17 +65,19 @@ def build_submission(
     fields = _request_fields(body, card)
     fields |= {"num_frames": length.num_frames, "video_num_frames": length.source_frames, "continues": extends}
     fields["webhook"] = _webhook(body.webhook, resources.outbound)
-    images = read_images(body, resources.images, resolver) if INPUT_FIELDS & body.model_fields_set else NO_IMAGES
+    images = read_images(body, resolver) if INPUT_FIELDS & body.model_fields_set else NO_IMAGES
     size, size_warnings = read_size(body, card, source, images)
     fields |= {"width": size[0], "height": size[1]}
     if source is not None and not extends:
         sampling = (fields["scheduler"], fields["num_inference_steps"])
-        fields["strength"] = read_strength(body.strength, card, *sampling, images.files.get("mask.png"), size)
+        mask = images.files.get("mask.png")
+        levels = None if mask is None else resources.media.mask_levels(mask, size)
+        fields["strength"] = read_strength(body.strength, card, *sampling, levels)
     request = VideoRequest.model_validate(fields)
     return Submission(
         request,
         *_inputs(images, source),
-        warnings=length.warnings + size_warnings + rate_warnings(card, source),
+        warnings=length.warnings + size_warnings + rate_warnings(card, source) + _input_warnings(images, source),
         source=source.job.id if source and source.job else None,
         count=_count(body.n, request.seed),
         retention_s=card.retention_s,
@@ -132,6 +134,10 @@ def _inputs(images: InputImages, source: SourceVideo | None) -> tuple[dict[str, 
     if source is not None and source.job is not None and source.job.result is not None:
         copies[VIDEO_FILE] = source.job.result.video_key
     return uploads, copies
+
+
+def _input_warnings(images: InputImages, source: SourceVideo | None) -> tuple[str, ...]:
+    return images.warnings + (source.warnings if source else ())
 
 
 def _webhook(webhook: WebhookBody | None, outbound: OutboundClient) -> WebhookTarget | None:

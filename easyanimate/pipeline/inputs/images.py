@@ -8,14 +8,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from easyanimate.errors import InvalidInput
+from easyanimate.media.errors import UnsupportedMedia
+from easyanimate.media.images import conversion
+from easyanimate.media.images.conversion import MASK_THRESHOLD, load_image
 from easyanimate.pipeline.arguments import describe, single_value
 
 RESAMPLES = ("bicubic", "nearest")
-MASK_THRESHOLD = 240  # mask level from which a pixel is generated again (spec: pipelines 9)
 
 Frames = Tensor | np.ndarray | Sequence[Image.Image | Tensor | np.ndarray]  # [F, H, W, 3] of uint8, or a list of images
 Mask = Tensor | np.ndarray | Image.Image  # [H, W] of uint8, or an image
@@ -87,7 +89,7 @@ def _check_image(image: Any, name: str, shape: str) -> Image.Image:
     if 0 in image.size or image.mode == "F":
         raise InvalidInput(f"{name} must have pixels of 8 or 16 bits per channel, got {image.size} of {image.mode!r}")
     try:
-        image.load()
+        load_image(image)
     except (OSError, ValueError, SyntaxError) as problem:  # a damaged file, or one that was closed before
         raise InvalidInput(f"{name} cannot be read: {problem}") from problem
     return image
@@ -125,27 +127,26 @@ def as_images(frames: Frames, count: int) -> list[Image.Image]:
 def prepare_mask(mask: Mask, height: int, width: int) -> Tensor:
     """[H, W]: 1 where `mask` is white (240 and above) and the video is generated again, 0 elsewhere.
 
-    Raises InvalidInput unless `mask` is an 8-bit grey or colour image or uint8 [H, W].
+    Where an opaque mask without white has a transparent hole, the hole is generated again. Raises InvalidInput unless
+    `mask` is an image or uint8 [H, W], and if it has both transparent and white places.
     """
-    grey = to_rgb(as_mask(mask)).convert("L").resize((width, height), Image.Resampling.NEAREST)
+    try:
+        levels = conversion.to_mask(as_mask(mask))
+    except UnsupportedMedia as problem:
+        raise InvalidInput(f"mask {problem}") from problem
+    grey = levels.resize((width, height), Image.Resampling.NEAREST)
     return torch.from_numpy(np.array(grey) >= MASK_THRESHOLD).float()
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Rotates `image` by its EXIF tag, puts it on white where it is transparent, and converts it to 8-bit RGB.
+    """Turns `image` upright, converts its colours to sRGB, and puts it on white where it is transparent.
 
     Raises InvalidInput for floating-point images, because their range is not defined.
     """
-    image = ImageOps.exif_transpose(image)
-    if image.mode == "F":
-        raise InvalidInput("the image has floating-point pixels; save it with 8 or 16 bits per channel")
-    if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion would cut it off at 255
-        grey = np.asarray(image).astype(np.int64).clip(0, 65535) // 257
-        image = Image.fromarray(grey.astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+    try:
+        return conversion.to_rgb(image)
+    except UnsupportedMedia as problem:
+        raise InvalidInput(f"the image {problem}") from problem
 
 
 def _array(values: Any) -> np.ndarray:

@@ -102,7 +102,7 @@ def test_links_in_a_form_are_fetched(api: httpx.Client, stored: Callable[[str], 
     [
         ("/gone", "image_fetch_failed", "404"),
         ("/big", "image_fetch_failed", "larger than 500000 bytes"),
-        ("/page", "unsupported_image", "PNG"),
+        ("/page", "unsupported_image", "HTML"),
         ("/many", "unsupported_image", "1000000"),
     ],
 )

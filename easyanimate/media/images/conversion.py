@@ -1,0 +1,94 @@
+"""Images as viewers show them: upright, opaque, 8-bit sRGB; and masks, whose levels are used as they are stored."""
+
+import numpy as np
+from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngImageFile
+
+from easyanimate.media.errors import UnsupportedMedia
+from easyanimate.media.images.color_profiles import to_srgb
+
+MASK_THRESHOLD = 240  # mask level from which a pixel is generated again (spec: pipelines 9)
+CLEAR_BELOW, PAINTED_FROM = 128, 8  # alpha
+GREY_STEPS = {"L;2": 85, "L;4": 17}  # Pillow scales the pixels, but not the transparent level
+
+
+def load_image(image: Image.Image) -> Image.Image:
+    """Loads the pixels of an opened file; its transparent colour then has the scale of the pixels."""
+    layout = image.tile[0][3] if isinstance(image, PngImageFile) and image.tile else None
+    image.load()
+    color = image.info.get("transparency")
+    if layout in GREY_STEPS and isinstance(color, int):
+        image.info["transparency"] = color * GREY_STEPS[layout]
+    if layout == "RGB;16B" and isinstance(color, tuple):
+        image.info["transparency"] = tuple(level >> 8 for level in color)
+    return image
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Turns `image` upright, converts its colours to sRGB, and puts it on white where it is transparent; mode RGB.
+
+    Raises UnsupportedMedia for floating-point images, because their range is not defined.
+    """
+    image = ImageOps.exif_transpose(load_image(image))
+    color, alpha = split_alpha(image)
+    rgb = to_srgb(color, image.info)
+    if alpha is not None:
+        rgb = Image.composite(rgb, Image.new("RGB", rgb.size, "white"), alpha)
+    rgb.info = {}  # without text and profiles
+    return rgb
+
+
+def to_mask(image: Image.Image) -> Image.Image:
+    """The levels of a mask, upright, in mode L; its colour profile is not used.
+
+    In a mask with a transparent hole and nothing white, the hole is white and the rest black. Raises UnsupportedMedia
+    if it has both transparent and white places, or is transparent everywhere.
+    """
+    color, alpha = split_alpha(ImageOps.exif_transpose(load_image(image)))
+    levels = color if color.mode == "L" else color.convert("RGB").convert("L")
+    if alpha is None or np.asarray(alpha).min() >= CLEAR_BELOW:
+        levels.info = {}
+        return levels
+    opacity = np.asarray(alpha)
+    if ((np.asarray(levels) >= MASK_THRESHOLD) & (opacity >= PAINTED_FROM)).any():
+        raise UnsupportedMedia(
+            "has transparent and white places, and each of them could be what is generated anew; "
+            "send it without transparency, white there and black elsewhere"
+        )
+    if (opacity < CLEAR_BELOW).all():
+        raise UnsupportedMedia("is transparent everywhere; paint white what is generated anew, and the rest black")
+    return Image.fromarray(np.where(opacity < CLEAR_BELOW, 255, 0).astype(np.uint8))
+
+
+def split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """The colours of a loaded image in mode L, RGB or CMYK, and its opacity in mode L; None if it is opaque."""
+    if image.mode == "F":
+        raise UnsupportedMedia("has floating-point pixels; save it with 8 or 16 bits per channel")
+    if image.mode.startswith("I"):
+        return _split_grey16(image)
+    if not image.has_transparency_data:
+        return _plain(image), None
+    if image.mode in ("LA", "La"):
+        levels, alpha = image.convert("LA").split()
+        return levels, alpha
+    if image.mode == "L":
+        return _plain(image), image.point([0 if i == image.info["transparency"] else 255 for i in range(256)])
+    red, green, blue, alpha = image.convert("RGBA").split()
+    return Image.merge("RGB", (red, green, blue)), alpha
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    if image.mode in ("L", "RGB", "CMYK"):
+        plain = image.copy()
+        plain.info = {}  # a transparent colour would be converted, too
+        return plain
+    return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _split_grey16(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Grey of 16 bits, scaled to 8; Pillow's own conversion would cut it off at 255."""
+    levels = np.asarray(image).astype(np.int64).clip(0, 65535)
+    grey = Image.fromarray(((levels + 128) // 257).astype(np.uint8))
+    if "transparency" not in image.info:
+        return grey, None
+    return grey, Image.fromarray(np.where(levels == image.info["transparency"], 0, 255).astype(np.uint8))

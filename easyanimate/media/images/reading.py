@@ -1,0 +1,71 @@
+"""Reads image files of all accepted formats, with warnings about what was changed."""
+
+from io import BytesIO
+
+from PIL import Image
+
+from easyanimate.media.errors import UnsupportedMedia
+from easyanimate.media.formats import AVIF, GIF, HEIC, JPEG, PNG, WEBP, FileFormat, detect_format, explain_unusable
+from easyanimate.media.images.code_points import color_code_points
+from easyanimate.media.images.color_profiles import HDR_TRANSFERS
+from easyanimate.media.images.conversion import load_image, to_mask, to_rgb
+from easyanimate.media.images.truncated_jpeg import complete_jpeg
+
+PILLOW_NAMES = {PNG: "PNG", JPEG: "JPEG", WEBP: "WEBP", GIF: "GIF", HEIC: "HEIF", AVIF: "AVIF"}
+SEVERAL_IMAGES = (JPEG, HEIC)  # formats whose further images are thumbnails or other shots, not an animation
+
+
+def read_image(data: bytes, *, max_pixels: int) -> tuple[Image.Image, tuple[str, ...]]:
+    """The RGB image in a file of an accepted format, and warnings that continue the name of its field.
+
+    Raises UnsupportedMedia for other files, animations, and more than `max_pixels` (width times height).
+    """
+    image, warnings = _read(data, max_pixels)
+    transfer = HDR_TRANSFERS.get(image.info.get("cicp", (0, 0))[1])
+    if transfer:
+        raise UnsupportedMedia(
+            f"is an HDR image ({transfer}); export it as SDR, with the colours of sRGB or Display P3"
+        )
+    return to_rgb(image), warnings
+
+
+def read_mask(data: bytes, *, max_pixels: int) -> tuple[Image.Image, tuple[str, ...]]:
+    """The mask in a file as levels (mode L), and warnings. Raises UnsupportedMedia as `read_image` and `to_mask`."""
+    image, warnings = _read(data, max_pixels)
+    return to_mask(image), warnings
+
+
+def _read(data: bytes, max_pixels: int) -> tuple[Image.Image, tuple[str, ...]]:
+    """The loaded image, as it is stored."""
+    reason, file_format = explain_unusable(data, "image"), detect_format(data)
+    if reason or file_format is None:
+        raise UnsupportedMedia(reason)
+    try:
+        image = Image.open(BytesIO(data), formats=[PILLOW_NAMES[file_format]])
+        _check(image, file_format, max_pixels)
+        return _loaded(image, data, file_format)
+    except (UnsupportedMedia, MemoryError):
+        raise
+    except Exception as error:  # decoders raise almost any error for damaged files
+        raise UnsupportedMedia(f"is a damaged or cut off {file_format.name} file; send a whole one") from error
+
+
+def _check(image: Image.Image, file_format: FileFormat, max_pixels: int) -> None:
+    if image.width * image.height > max_pixels:
+        size = f"{image.width}x{image.height}"
+        raise UnsupportedMedia(f"has {size} pixels; at most {max_pixels} are accepted, so send a smaller image")
+    if file_format not in SEVERAL_IMAGES and getattr(image, "is_animated", False):
+        raise UnsupportedMedia("is animated; send a still image")
+
+
+def _loaded(image: Image.Image, data: bytes, file_format: FileFormat) -> tuple[Image.Image, tuple[str, ...]]:
+    code_points = color_code_points(data, file_format)
+    if code_points and (file_format is PNG or "icc_profile" not in image.info):
+        image.info["cicp"] = code_points
+    try:
+        return load_image(image), ()
+    except OSError:
+        if file_format is not JPEG:
+            raise
+    completed, warning = complete_jpeg(data)
+    return completed, (warning,)

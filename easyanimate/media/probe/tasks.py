@@ -1,0 +1,60 @@
+"""What the process of one file does: it reads the file and returns plain values and PNGs."""
+
+from collections.abc import Callable
+from io import BytesIO
+from typing import BinaryIO
+
+from PIL import Image
+
+from easyanimate.media.errors import UnsupportedMedia
+from easyanimate.media.images.reading import read_image, read_mask
+from easyanimate.media.probe.messages import Outcome, ProbeAnswer, ProbeTask, TaskKind
+from easyanimate.media.video.describe import describe_video
+
+
+def perform(task: ProbeTask, file: BinaryIO) -> ProbeAnswer:
+    """Reads `file`; errors of decoders become outcomes."""
+    try:
+        return TASKS[task.kind](task, file)
+    except UnsupportedMedia as error:
+        return ProbeAnswer(Outcome.REFUSED, {"reason": str(error)})
+    except MemoryError:
+        return ProbeAnswer(Outcome.OUT_OF_MEMORY)
+    except Exception as error:  # noqa: BLE001  decoders raise almost any error for damaged files
+        return ProbeAnswer(Outcome.DAMAGED, {"error": type(error).__name__})
+
+
+def _image(task: ProbeTask, file: BinaryIO) -> ProbeAnswer:
+    return _png(*read_image(file.read(), max_pixels=task.max_pixels))
+
+
+def _mask(task: ProbeTask, file: BinaryIO) -> ProbeAnswer:
+    mask, warnings = read_mask(file.read(), max_pixels=task.max_pixels)
+    return _png(mask.convert("RGB"), warnings)
+
+
+def _png(image: Image.Image, warnings: tuple[str, ...]) -> ProbeAnswer:
+    out = BytesIO()
+    image.save(out, "PNG", compress_level=1)
+    values = {"width": image.width, "height": image.height, "warnings": list(warnings)}
+    return ProbeAnswer(Outcome.DONE, values, out.getvalue())
+
+
+def _levels(task: ProbeTask, file: BinaryIO) -> ProbeAnswer:
+    """The darkest and the lightest level at the size that the model uses."""
+    with Image.open(file, formats=["PNG"]) as image:
+        grey = image.convert("L").resize((task.width, task.height), Image.Resampling.NEAREST)
+    darkest, lightest = grey.getextrema()
+    return ProbeAnswer(Outcome.DONE, {"darkest": darkest, "lightest": lightest})
+
+
+def _video(_: ProbeTask, file: BinaryIO) -> ProbeAnswer:
+    return ProbeAnswer(Outcome.DONE, {"description": describe_video(file).to_json()})
+
+
+TASKS: dict[TaskKind, Callable[[ProbeTask, BinaryIO], ProbeAnswer]] = {
+    TaskKind.IMAGE: _image,
+    TaskKind.MASK: _mask,
+    TaskKind.LEVELS: _levels,
+    TaskKind.VIDEO: _video,
+}
