@@ -205,7 +205,7 @@ def test_words_beyond_the_prompt_limit_are_noted(here: Path) -> None:
         (("--window", "12"), "a window must have a multiple of 8 frames, got 12"),
         (("--window", "800"), "windows of at most 24 frames, got --window 800"),
         (("--overlap", "5"), "overlap must be between 1 and 4"),
-        (("--continue", "red.png"), "red.png has 1 of the 4 frames of --overlap"),
+        (("--continue", "red.png"), "red.png is a PNG; send an MP4"),
         (("--scheduler", "flow"), "scheduler must be one of euler"),
         (("--last-image", "red.png"), "needs a start image"),
         (("--image", "red.png", "--num-frames", "1", "-o", "a.png"), "needs frames to follow it"),
