@@ -8,6 +8,7 @@ from jobs.logs import configure_logging
 from jobs.settings import InvalidSettings
 from worker import metrics
 from worker.crash_points import watch_folder
+from worker.health import ProcessHealth
 from worker.models.served import ModelNotLoaded
 from worker.settings import WorkerSettings
 from worker.supervisor.run import engine_for, run_worker
@@ -24,9 +25,10 @@ def main() -> int:
         return 2
     configure_logging(settings.log_format, process="worker")
     watch_folder(settings.crash_points_dir)
-    metrics.serve_metrics(settings.metrics_host, settings.worker_metrics_port)
+    health = ProcessHealth()
+    metrics.serve_metrics(settings.metrics_host, settings.worker_metrics_port, health)
     try:
-        return run_worker(settings, engine_for(settings))
+        return run_worker(settings, engine_for(settings), health)
     except ModelNotLoaded as error:
         models = ", ".join(settings.served_models)
         sys.stderr.write(f"The model {models} in {settings.models_dir} cannot be loaded: {error}\n")

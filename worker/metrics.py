@@ -1,7 +1,12 @@
 """Prometheus metrics of a worker or a keeper, served on a port of their own if one is set."""
 
+from typing import cast
+from wsgiref.types import WSGIApplication
+
 import structlog
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+from worker.health import ProcessHealth, with_health
 
 log = structlog.get_logger()
 
@@ -22,11 +27,15 @@ RECOVERED = Counter("easyanimate_keeper_recovered_jobs", "Jobs of lost workers t
 WEBHOOKS = Histogram("easyanimate_keeper_webhook_seconds", "Durations of tries to deliver a webhook.", ("outcome",))
 
 
-def serve_metrics(host: str, port: int | None) -> None:
-    """Serves `/metrics` in a thread, if a port is set. A port in use is logged and does not stop the process."""
+def serve_metrics(host: str, port: int | None, health: ProcessHealth) -> None:
+    """Serves `/metrics`, `/livez` and `/startupz` in a thread, if a port is set.
+
+    A port in use is logged and does not stop the process.
+    """
     if port is None:
         return
     try:
-        start_http_server(port, host)
+        server, _ = start_http_server(port, host)
+        server.set_app(with_health(cast(WSGIApplication, server.get_app()), health))
     except OSError as error:
         log.warning("metrics.not_served", host=host, port=port, reason=error.strerror)

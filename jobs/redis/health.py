@@ -46,6 +46,7 @@ class WritableCheck:
         self.clock = clock
         self._lock = Lock()
         self._is_writable, self._checked_at = False, float("-inf")
+        self.has_succeeded = False  # at least once
 
     def is_writable(self) -> bool:
         """Whether a job could be written now."""
@@ -53,7 +54,7 @@ class WritableCheck:
             if self.clock() - self._checked_at >= CACHE_S:
                 try:
                     check_writable(self.redis)
-                    self._is_writable = True
+                    self._is_writable = self.has_succeeded = True
                 except QueueUnavailable:
                     self._is_writable = False
                 self._checked_at = self.clock()

@@ -89,6 +89,8 @@ def test_models_share_the_memory_in_turn_and_render_the_same_frames(
     assert frames_of(api, ids[0]) == frames_of(api, ids[1]) == frames_of(api, ids[2])
     metrics, dropped = metrics_of(metrics_port), ("easyanimate_worker_models_dropped_total", FIRST)
     assert metrics[dropped] >= 1
+    for path in ("startupz", "livez"):
+        assert httpx.get(f"http://127.0.0.1:{metrics_port}/{path}").json() == {"status": "ok", "faults": []}
     weights = [metrics["easyanimate_worker_model_weights_bytes", model] for model in (FIRST, SECOND)]
     assert sorted(weights)[0] == 0 < max(weights)
     assert worker_pid(stack) == pid

@@ -20,6 +20,7 @@ from jobs.storage.factory import open_storage
 from jobs.store.transitions import JobTable
 from worker import metrics
 from worker.crash_points import watch_folder
+from worker.health import ProcessHealth
 from worker.keeper.deliverer import Deliverer
 from worker.keeper.orphans import OrphanSweeper
 from worker.keeper.periodic_task import PeriodicTask
@@ -31,7 +32,10 @@ from worker.settings import KeeperSettings
 log = structlog.get_logger()
 
 
-def run_keeper(settings: KeeperSettings, signals: "SimpleQueue[int]") -> None:
+MAX_RECOVERY_SWEEP_S = 300.0  # it takes milliseconds, and a few seconds beside a Redis that does not answer
+
+
+def run_keeper(settings: KeeperSettings, signals: "SimpleQueue[int]", health: ProcessHealth) -> None:
     """Runs all tasks of the keeper until a signal."""
     store = JobTable(connect(settings.redis_url.get_secret_value(), retries=2), lease_s=settings.lease_s)
     outbound = OutboundClient(allow_private=settings.webhook_allow_private, timeout_s=settings.webhook_timeout_s)
@@ -50,6 +54,9 @@ def run_keeper(settings: KeeperSettings, signals: "SimpleQueue[int]") -> None:
     threads.append(Thread(target=deliverer.run, args=[stopped], name="deliverer"))
     for thread in threads:
         thread.start()
+        health.watch_thread(thread)
+    health.watch(lambda: "the recovery hangs" if tasks[0].running_s() > MAX_RECOVERY_SWEEP_S else None)
+    health.started.set()
     log.info("keeper.started")
     log_server_problems(store.redis)
     signals.get()
@@ -68,11 +75,12 @@ def main() -> int:
         return 2
     configure_logging(settings.log_format, process="keeper")
     watch_folder(settings.crash_points_dir)
-    metrics.serve_metrics(settings.metrics_host, settings.keeper_metrics_port)
+    health = ProcessHealth()
+    metrics.serve_metrics(settings.metrics_host, settings.keeper_metrics_port, health)
     signals: SimpleQueue[int] = SimpleQueue()  # safe in a signal handler
     signal.signal(signal.SIGTERM, lambda number, _: signals.put(number))
     signal.signal(signal.SIGINT, lambda number, _: signals.put(number))
-    run_keeper(settings, signals)
+    run_keeper(settings, signals, health)
     return 0
 
 

@@ -1,5 +1,6 @@
 """A task of the keeper that is repeated until the process stops."""
 
+import time
 from collections.abc import Callable
 from threading import Event
 
@@ -17,13 +18,21 @@ class PeriodicTask:
         self.name = name
         self.sweep = sweep
         self.every_s = every_s
+        self._began_at: float | None = None  # of the sweep that runs now
+
+    def running_s(self) -> float:
+        """The seconds that the sweep which runs now has taken."""
+        began_at = self._began_at
+        return 0.0 if began_at is None else time.monotonic() - began_at
 
     def run(self, stopped: Event) -> None:
         """Repeats the task until `stopped`. No error ends it."""
         while not stopped.wait(self.every_s):
+            self._began_at = time.monotonic()
             try:
                 self.sweep()
             except (QueueUnavailable, StorageUnavailable) as error:
                 log.warning("sweep.postponed", task=self.name, code=error.code, reason=str(error))
             except Exception:
                 log.exception("sweep.failed", task=self.name)
+            self._began_at = None

@@ -29,6 +29,11 @@ class Announcer:
         """Announces the models now and until `stop`."""
         self._thread.start()
 
+    def fault(self) -> str | None:
+        """What is wrong with the thread, or None."""
+        is_alive = self._thread.is_alive() or self._stopped.is_set()
+        return None if is_alive else "the thread announcer has ended"
+
     def stop(self) -> None:
         """Withdraws the models; when Redis is away, the announcement expires."""
         self._stopped.set()

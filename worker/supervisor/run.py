@@ -15,6 +15,7 @@ from worker.attempt.attempt import WorkerContext
 from worker.attempt.engine_process import EngineDied, EngineProcess
 from worker.checkpoints.store import sweep_checkpoints
 from worker.drain import Drain, retry_until_drained
+from worker.health import ProcessHealth
 from worker.models.served import ModelNotLoaded, ServedModels, read_served
 from worker.protocol.messages import LoadModel, NotLoaded, Ready
 from worker.settings import WorkerSettings
@@ -27,7 +28,7 @@ log = structlog.get_logger()
 REDIS_RETRIES = 2  # of one command; a worker then repeats the whole call until it is drained
 
 
-def run_worker(settings: WorkerSettings, engine: EngineProcess) -> int:
+def run_worker(settings: WorkerSettings, engine: EngineProcess, health: ProcessHealth) -> int:
     """Returns the exit code: 0 after an orderly end, 1 if no model is left. Raises ModelNotLoaded."""
     drain = Drain(settings.drain_grace_s)
     signal.signal(signal.SIGTERM, lambda *_: begin_shutdown(drain))
@@ -37,7 +38,7 @@ def run_worker(settings: WorkerSettings, engine: EngineProcess) -> int:
     try:
         served = read_served(settings)
         is_loaded = _load_first(engine, settings, drain, served)
-        return _run_jobs(settings, engine, drain, spool, served, name) if is_loaded else 0
+        return _run_jobs(settings, engine, drain, spool, served, name, health) if is_loaded else 0
     finally:
         engine.stop()
         spool.close()
@@ -81,7 +82,13 @@ def _load(engine: EngineProcess, model: str, settings: WorkerSettings, drain: Dr
 
 
 def _run_jobs(
-    settings: WorkerSettings, engine: EngineProcess, drain: Drain, spool: Spool, served: ServedModels, name: str
+    settings: WorkerSettings,
+    engine: EngineProcess,
+    drain: Drain,
+    spool: Spool,
+    served: ServedModels,
+    name: str,
+    health: ProcessHealth,
 ) -> int:
     url = settings.redis_url.get_secret_value()
     redis = connect(url, retries=REDIS_RETRIES)
@@ -94,6 +101,9 @@ def _run_jobs(
         return 0
     announcer = Announcer(supervisor)
     announcer.start()
+    health.watch(announcer.fault)
+    health.watch(supervisor.fault)
+    health.started.set()
     log_server_problems(redis)
     try:
         sweep_checkpoints(settings.checkpoints, store.table)  # of jobs that ended while no worker ran on this host

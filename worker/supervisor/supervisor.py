@@ -14,15 +14,17 @@ from contextlib import suppress
 import structlog
 from redis import Redis
 
-from jobs.errors import JobNotFound, QueueUnavailable
+from jobs.errors import JobNotFound, QueueUnavailable, RecordUnreadable
 from jobs.model.job import Job
 from jobs.model.states import State
 from jobs.queue.registry import Registry
+from jobs.redis.unreadable import SetAside
 from worker.attempt.attempt import AttemptRun, WorkerContext
 from worker.attempt.outcomes import AttemptEnded, EngineLost
 from worker.checkpoints.store import sweep_checkpoints
 from worker.crash_points import crash_point
 from worker.drain import Drain, retry_until_drained
+from worker.models.served import why_unsupported
 from worker.supervisor.model_rotation import ModelRotation
 from worker.supervisor.rq_worker import RQWorker, Ticket
 from worker.supervisor.spool import Spool
@@ -32,6 +34,7 @@ log = structlog.get_logger()
 DEFER_FOR_S, DEFER_PAUSE_S = 20.0, 0.5  # while all other workers are busy, a job waits for them no longer
 SHUTDOWN_S = 15.0  # after the drain, to release the job and to unregister; then the process exits in any case
 REDIS_PAUSE_S = 0.5
+MAX_WAIT_S = 300.0  # of one turn of the wait for tickets, also while Redis does not answer
 
 
 def new_worker_name() -> str:
@@ -64,7 +67,9 @@ class Supervisor:
         self.registry = Registry(context.store.table.redis)
         self.rotation = ModelRotation(context.served.cards, context.settings.model_turn_s)
         self._engine_lost_at: dict[str, float] = {}  # by job id
+        self._skipped = SetAside(context.store.table.redis, "job")  # jobs that this worker cannot read or run
         self._is_disk_full = False
+        self._waiting_since: float | None = None  # None while a job runs
 
     def work(self) -> None:
         """Runs jobs until the worker is drained or has no model left."""
@@ -79,6 +84,7 @@ class Supervisor:
     def next_ticket(self) -> Ticket | None:
         """Waits for a ticket; None when the worker takes no more jobs."""
         while not self.context.drain.has_begun:
+            self._waiting_since = time.monotonic()
             self.context.engine.drain_messages()
             self._withdraw_broken()
             if self.has_no_model:
@@ -86,8 +92,16 @@ class Supervisor:
             elif not self._has_disk():
                 time.sleep(1)
             elif (ticket := self._wait_for_ticket()) is not None:
+                self._waiting_since = None
                 return ticket
+        self._waiting_since = None
         return None
+
+    def fault(self) -> str | None:
+        """What is wrong with the wait for tickets, or None. The watchdog and the heartbeat look after a running job."""
+        since = self._waiting_since
+        hangs = since is not None and time.monotonic() - since > MAX_WAIT_S
+        return f"no ticket was waited for during {MAX_WAIT_S:g} s" if hangs else None
 
     def run_ticket(self, ticket: Ticket) -> None:
         """Runs the next job of the model, if one waits. The ticket is used up in any case: the keeper counts them."""
@@ -145,10 +159,10 @@ class Supervisor:
         """The next job of the fair queue, leased by this worker; None if no job waits or the worker drains."""
         store, drain = self.context.store, self.context.drain
         while not drain.has_begun:
-            job_id = retry_until_drained(lambda: store.first_waiting(model), drain)
+            job_id = retry_until_drained(lambda: store.first_waiting(model, self._skipped.names()), drain)
             if job_id is None or self._defer_to_other_worker(job_id, model):
                 return None
-            if (job := self._lease(job_id)) is not None:
+            if self._can_run(job_id) and (job := self._lease(job_id)) is not None:
                 return job
         return None
 
@@ -163,6 +177,22 @@ class Supervisor:
         retry_until_drained(lambda: self.rq_worker.restore_ticket(model), drain)
         time.sleep(DEFER_PAUSE_S)
         return True
+
+    def _can_run(self, job_id: str) -> bool:
+        """Whether this release can read the job and supports its request; otherwise the worker skips it for a while."""
+        store, drain = self.context.store, self.context.drain
+        try:
+            job = retry_until_drained(lambda: store.table.get(job_id), drain)
+        except JobNotFound:  # the next call of `first_waiting` removes it
+            return False
+        except RecordUnreadable as error:
+            self._skipped.add(job_id, error)
+            return False
+        reason = why_unsupported(job, self.context.served.cards.get(job.request.model))
+        if reason is not None:
+            self._skipped.skip(job_id)
+            retry_until_drained(lambda: store.leave_waiting(job, self.name, reason), drain)
+        return reason is None
 
     def _lease(self, job_id: str) -> Job | None:
         """The job, leased by this worker; None if another worker was faster or the job was withdrawn."""

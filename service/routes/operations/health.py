@@ -28,10 +28,31 @@ class Readiness(BaseModel):
     workers: dict[str, int]
 
 
+class Startup(BaseModel):
+    """Whether this process has started: `started` or `starting`."""
+
+    status: str
+
+
 @router.get("/healthz", responses=errors())
 async def read_health() -> dict[str, str]:
     """Responds while the process is alive."""
     return {"status": "ok"}
+
+
+@router.get("/livez", responses=errors())
+async def read_liveness() -> dict[str, str]:
+    """The same as `/healthz`, by the name that Kubernetes uses."""
+    return {"status": "ok"}
+
+
+@router.get("/startupz", responses={200: {"model": Startup}, 503: {"model": Startup}, **errors()})
+def read_startup(resources: ResourcesDep) -> JSONResponse:
+    """200 as soon as this process has written to Redis once; 503 before."""
+    has_started = resources.writable.has_succeeded or resources.writable.is_writable()
+    return JSONResponse(
+        Startup(status="started" if has_started else "starting").model_dump(), 200 if has_started else 503
+    )
 
 
 @router.get("/readyz", responses={200: {"model": Readiness}, 503: {"model": Readiness}, **errors()})

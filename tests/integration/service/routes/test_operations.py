@@ -1,6 +1,7 @@
 """Models, health, the reference page, request ids, and problem bodies of framework errors."""
 
 import re
+import time
 from collections.abc import Callable
 
 import httpx
@@ -50,6 +51,26 @@ def test_readiness_names_the_full_disk(settings, announced: ModelCard, start_api
     full = settings.model_copy(update={"min_free_disk_bytes": 1 << 62})
     answer = httpx.get(start_api(full) + "/readyz")
     assert (answer.status_code, answer.json()["missing"]) == (503, ["disk"])
+
+
+def test_a_front_end_has_started_after_its_first_write(settings, redis, start_api) -> None:
+    redis.config_set("maxmemory", "1")
+    try:
+        url = start_api(settings)
+        assert httpx.get(url + "/livez").json() == {"status": "ok"}
+        answer = httpx.get(url + "/startupz")
+        assert (answer.status_code, answer.json()) == (503, {"status": "starting"})
+    finally:
+        redis.config_set("maxmemory", "0")
+    deadline = time.monotonic() + 30
+    while httpx.get(url + "/startupz").status_code == 503:  # the result is remembered for some seconds
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    redis.config_set("maxmemory", "1")
+    try:
+        assert httpx.get(url + "/startupz").json() == {"status": "started"}
+    finally:
+        redis.config_set("maxmemory", "0")
 
 
 def test_readiness_needs_a_redis_that_can_be_written(

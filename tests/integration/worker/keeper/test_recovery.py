@@ -21,6 +21,7 @@ from jobs.queue.registry import Registry
 from jobs.redis.connection import connect
 from tests.clock import Clock
 from tests.job_store import JobStore
+from worker.health import ProcessHealth
 from worker.keeper.__main__ import run_keeper
 from worker.keeper.recovery import RecoverySweeper
 from worker.keeper.unserved import UnservedModels
@@ -215,7 +216,9 @@ def test_a_started_keeper_recovers_a_lost_job_after_the_time_of_a_lease(
 ) -> None:
     job, lease_s = lost_job(), 1.0
     signals: SimpleQueue[int] = SimpleQueue()
-    thread = Thread(target=run_keeper, args=[keeper_of(settings, sweep_s=0.05, lease_s=lease_s), signals])
+    thread = Thread(
+        target=run_keeper, args=[keeper_of(settings, sweep_s=0.05, lease_s=lease_s), signals, ProcessHealth()]
+    )
     started = time.monotonic()
     thread.start()
     try:
@@ -244,9 +247,12 @@ def test_a_keeper_works_when_an_unavailable_redis_returns(
     server = EmbeddedRedis(tmp_path / "redis", free_port)
     signals: SimpleQueue[int] = SimpleQueue()
     keeper = keeper_of(settings, redis_url=server.url, sweep_s=0.01, lease_s=0.1)
-    thread = Thread(target=run_keeper, args=[keeper, signals])
+    health = ProcessHealth()
+    thread = Thread(target=run_keeper, args=[keeper, signals, health])
     with capture_logs() as lines:
         thread.start()
+        wait_until(health.started.is_set)
+        assert health.faults() == []
         wait_until(lambda: "sweep.postponed" in [line["event"] for line in lines])
         server.start()
         try:
@@ -257,6 +263,7 @@ def test_a_keeper_works_when_an_unavailable_redis_returns(
             signals.put(15)
             thread.join(60)
             assert not thread.is_alive()
+            assert "the thread recovery has ended" in health.faults()
         finally:
             server.stop()
 
