@@ -38,7 +38,8 @@ from service.web.tickets import TicketOffice
 
 REDIS_RETRIES = 3  # then the client gets a 503 and retries
 REDIS_TIMEOUT_S = 2.0
-BATCH_TIMEOUT_S = 4.0  # of all tries together
+READ_TIMEOUT_S, READ_TRIES = 4.0, 2  # of all tries together
+WRITE_TIMEOUT_S = 2.0  # of the one try; what remains unknown then is repeated in another way
 STORAGE_TRIES, STORAGE_TIMEOUT_S = 2, 10.0  # a client waits meanwhile
 
 
@@ -81,8 +82,7 @@ class Resources:
         url = settings.redis_url.get_secret_value()
         redis = connect(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
         async_redis = connect_async(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
-        reads, writes = (_batcher(url, retries) for retries in (REDIS_RETRIES, 0))
-        writes.redis.response_callbacks.clear()  # every command of a transaction is answered QUEUED
+        reads, writes = _readers(url), _writers(url)
         store = CallerJobs(JobTable(redis, lease_s=settings.lease_s))
         storage = open_storage(settings, tries=STORAGE_TRIES, timeout_s=STORAGE_TIMEOUT_S)
         media, concurrency = MediaReader(media_process(), _media_limits(settings)), ConcurrencyLimiter()
@@ -132,7 +132,14 @@ def _media_limits(settings: ServiceSettings) -> MediaLimits:
     return MediaLimits(settings.max_image_pixels, settings.media_memory_bytes, settings.media_timeout_s)
 
 
-def _batcher(url: str, retries: int) -> CommandBatcher:
-    return CommandBatcher(
-        connect_async(url, retries=retries, timeout_s=REDIS_TIMEOUT_S, read_timeout=False), BATCH_TIMEOUT_S
-    )
+def _readers(url: str) -> CommandBatcher:
+    """Sends commands that may be repeated."""
+    redis = connect_async(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S, read_timeout=False)
+    return CommandBatcher(redis, READ_TIMEOUT_S, tries=READ_TRIES)
+
+
+def _writers(url: str) -> CommandBatcher:
+    """Sends commands that must not be repeated."""
+    redis = connect_async(url, retries=0, timeout_s=REDIS_TIMEOUT_S, read_timeout=False)
+    redis.response_callbacks.clear()  # every command of a transaction is answered QUEUED
+    return CommandBatcher(redis, WRITE_TIMEOUT_S)

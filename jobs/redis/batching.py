@@ -24,11 +24,16 @@ Entry = tuple[Put, "asyncio.Future[Sequence[Any]]"]
 
 
 class CommandBatcher:
-    """Sends the commands of one event loop. A batch takes at most `timeout_s` with all its retries."""
+    """Sends the commands of one event loop. A batch takes at most `timeout_s` with all its retries.
 
-    def __init__(self, redis: Redis, timeout_s: float = 5.0) -> None:
+    With `tries` above 1, a batch without a reply is sent again by another connection: the first one may have died
+    silently. Its commands must be repeatable then.
+    """
+
+    def __init__(self, redis: Redis, timeout_s: float = 5.0, *, tries: int = 1) -> None:
         self.redis = redis
         self.timeout_s = timeout_s
+        self.tries = tries
         self._pending: list[Entry] = []
         self._active = 0
         self._tasks: set[asyncio.Task[None]] = set()  # references, so that no task is garbage collected
@@ -68,10 +73,7 @@ class CommandBatcher:
 
     async def _execute(self, batch: list[Entry]) -> None:
         try:
-            async with asyncio.timeout(self.timeout_s):
-                results: Sequence[list[Any]] = await self._replies([put for put, _ in batch])
-        except TimeoutError:
-            results = [[RedisTimeoutError(f"Redis has not replied within {self.timeout_s:g} s")]] * len(batch)
+            results: Sequence[list[Any]] = await self._replies_in_time([put for put, _ in batch])
         except Exception as error:  # noqa: BLE001  each caller decides what to do with it
             results = [[error]] * len(batch)
         except asyncio.CancelledError:
@@ -80,6 +82,16 @@ class CommandBatcher:
             raise
         for (_, future), replies in zip(batch, results, strict=True):
             _set_result(future, replies)
+
+    async def _replies_in_time(self, puts: Sequence[Put]) -> list[list[Any]]:
+        """The replies to each of `puts`, of the first try that gets them. Raises TimeoutError of the client."""
+        for _ in range(self.tries):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.timeout_s / self.tries):
+                    return await self._replies(puts)
+            with suppress(RedisError, OSError):  # the connections that wait in the pool may have died as well
+                await self.redis.connection_pool.disconnect(inuse_connections=False)
+        raise RedisTimeoutError(f"Redis has not replied within {self.timeout_s:g} s")
 
     async def _replies(self, puts: Sequence[Put]) -> list[list[Any]]:
         """The replies to each of `puts`. Commands that a demoted master refuses are sent to the new one."""

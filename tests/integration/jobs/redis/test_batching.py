@@ -1,7 +1,7 @@
 """Concurrent commands share a batch, and the error of one does not affect the others."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from redis.exceptions import RedisError, ResponseError
 from cli.stack.ports import free_port
 from jobs.redis.batching import CommandBatcher
 from jobs.redis.connection import connect_async
+from tests.faults.tcp_proxy import Mode, TcpProxy
 
 
 def with_batcher(url: str, work: Callable[[CommandBatcher, Redis], Awaitable[None]]) -> None:
@@ -88,3 +89,60 @@ def test_without_redis_each_caller_gets_an_error() -> None:
         assert all(isinstance(each, RedisError) for each in results)
 
     with_batcher(f"redis://127.0.0.1:{free_port()}/0", work)
+
+
+@pytest.fixture
+def proxy(redis_url: str) -> Iterator[TcpProxy]:
+    proxy = TcpProxy(int(redis_url.rpartition(":")[2].partition("/")[0]))
+    yield proxy
+    proxy.close()
+
+
+def through(proxy: TcpProxy, tries: int, work: Callable[[CommandBatcher], Awaitable[None]]) -> None:
+    async def run() -> None:
+        redis = connect_async(f"redis://127.0.0.1:{proxy.port}/0", retries=1, timeout_s=2, read_timeout=False)
+        try:
+            await asyncio.wait_for(work(CommandBatcher(redis, 0.3 * tries, tries=tries)), 60)
+        finally:
+            await redis.aclose()
+
+    asyncio.run(run())
+
+
+def open_then_kill(proxy: TcpProxy) -> None:
+    """The open connections die silently; new ones work."""
+    proxy.inject(Mode.SILENT)
+    proxy.repair()
+
+
+def test_a_caller_does_not_notice_connections_that_died_silently(proxy: TcpProxy) -> None:
+    async def work(batcher: CommandBatcher) -> None:
+        slow = [asyncio.create_task(batcher.redis.blpop(["nothing"], 0.2)) for _ in range(5)]
+        await asyncio.gather(*slow)  # now the pool has several connections
+        open_then_kill(proxy)
+        for _ in range(3):
+            assert await batcher.execute("GET", "nothing") is None
+
+    through(proxy, 2, work)
+
+
+def test_after_a_timeout_the_next_command_uses_a_new_connection(proxy: TcpProxy) -> None:
+    async def work(batcher: CommandBatcher) -> None:
+        await asyncio.gather(*(batcher.redis.blpop(["nothing"], 0.2) for _ in range(5)))
+        open_then_kill(proxy)
+        with pytest.raises(RedisError, match="has not replied"):
+            await batcher.execute("GET", "nothing")
+        assert await batcher.execute("GET", "nothing") is None
+
+    through(proxy, 1, work)
+
+
+def test_a_server_that_stays_silent_is_an_error_in_time(proxy: TcpProxy) -> None:
+    async def work(batcher: CommandBatcher) -> None:
+        proxy.inject(Mode.SILENT)
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(RedisError, match=r"within 0\.6 s"):
+            await batcher.execute("GET", "nothing")
+        assert 0.5 < asyncio.get_running_loop().time() - started < 6
+
+    through(proxy, 2, work)
