@@ -61,11 +61,13 @@ def with_matrix(data: bytes, matrix: Sequence[float], *, of_movie: bool = False)
     return replaced(data, path, bytes(header))
 
 
-def with_track_flags(data: bytes, flags: int) -> bytes:
-    """With the flags of the first track; 1 is enabled."""
-    header = bytearray(content(data, b"moov", b"trak", b"tkhd"))
-    header[1:4] = flags.to_bytes(3)
-    return replaced(data, [b"moov", b"trak", b"tkhd"], bytes(header))
+def with_track_flags(data: bytes, *flags: int) -> bytes:
+    """With the flags of each track in turn; 1 is enabled."""
+    result, place = bytearray(data), data.index(b"moov")
+    for value in flags:
+        place = data.index(b"tkhd", place) + 4
+        result[place + 1 : place + 4] = value.to_bytes(3)
+    return bytes(result)
 
 
 def with_media_duration(data: bytes, duration: int) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import av
@@ -33,7 +34,7 @@ def scene(time: float, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
 
 
 def write(
-    target: Path | BytesIO,
+    target: Path,
     container: str = "mp4",
     codec: str = "libx264",
     *,
@@ -45,7 +46,7 @@ def write(
     times: Iterable[Fraction] | None = None,
     images: Iterable[np.ndarray] | None = None,
     **attributes: Any,
-) -> Path | BytesIO:
+) -> None:
     """Writes the scene at `fps`, or at the `times` in seconds, which rise; `attributes` are those of the codec."""
     times = [Fraction(number, 1) / fps for number in range(num_frames)] if times is None else list(times)
     images = [scene(number / len(times)) for number in range(len(times))] if images is None else list(images)
@@ -65,14 +66,14 @@ def write(
             frame.pts = round(time / frame.time_base)
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
-    return target
 
 
 def written(container: str = "mp4", codec: str = "libx264", **settings: Any) -> bytes:
     """The bytes of a file of the scene."""
-    target = BytesIO()
-    write(target, container, codec, **settings)
-    return target.getvalue()
+    with TemporaryDirectory() as folder:
+        target = Path(folder) / "video"
+        write(target, container, codec, **settings)
+        return target.read_bytes()
 
 
 def read(data: bytes, fps: int | Fraction = 8, **settings: Any) -> tuple[VideoDescription, np.ndarray, int]:
