@@ -2,6 +2,7 @@
 
 import re
 from mimetypes import guess_type
+from pathlib import PurePosixPath
 
 INPUTS, VIDEOS, CHECKPOINTS = PLACES = ("inputs/", "videos/", "checkpoints/")  # below each, a folder per job
 
@@ -15,12 +16,21 @@ INPUT_FILES = {
     "video.mp4": "video_key",
 }
 
+MEDIA_TYPES = {  # that some systems do not know, or take for others
+    ".ts": "video/mp2t",
+    ".webp": "image/webp",
+    ".heic": "image/heic",
+    ".avif": "image/avif",
+    ".mov": "video/quicktime",
+    ".webm": "video/webm",
+    ".mkv": "video/x-matroska",
+    ".avi": "video/x-msvideo",
+}
+
 
 def content_type_of(key: str) -> str:
     """Returns the media type of a key's suffix."""
-    if key.endswith(".ts"):  # some systems take it for TypeScript
-        return "video/mp2t"
-    return guess_type(key)[0] or "application/octet-stream"
+    return MEDIA_TYPES.get(PurePosixPath(key).suffix) or guess_type(key)[0] or "application/octet-stream"
 
 
 def input_key(job_id: str, name: str) -> str:

@@ -2,6 +2,8 @@
 
 import math
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from easyanimate.media.description import VideoDescription
@@ -16,6 +18,7 @@ MAX_CONCURRENT_IMAGES = 2  # forty megapixels take some hundreds of megabytes ea
 MAX_CONCURRENT_VIDEOS = 2
 MAX_FRAME_PIXELS = 4096 * 2304
 MAX_SECONDS = 600
+DAMAGED = "is damaged, so that it cannot be decoded; export it again"
 
 
 @dataclass(frozen=True)
@@ -58,22 +61,26 @@ class MediaReader:
 
     def mask_levels(self, mask: bytes, size: tuple[int, int]) -> tuple[int, int]:
         """The darkest and the lightest level (0 to 255) of a decoded mask at this width and height."""
-        answer = self._run(mask, "mask", IMAGE, self._task(TaskKind.LEVELS, width=size[0], height=size[1]))
-        return int(answer.values["darkest"]), int(answer.values["lightest"])
+        task = self._task(TaskKind.LEVELS, width=size[0], height=size[1])
+        with _expected_values("mask", IMAGE):
+            values = self._run(mask, "mask", IMAGE, task).values
+            return int(values["darkest"]), int(values["lightest"])
 
     def read_video(self, data: bytes, param: str) -> VideoDescription:
         """The description of this video. Raises InvalidRequest `unsupported_video`."""
         _check_format(data, param, VIDEO)
-        answer = self._run(data, param, VIDEO, self._task(TaskKind.VIDEO))
-        description = VideoDescription.from_json(answer.values["description"])
+        with _expected_values(param, VIDEO):
+            answer = self._run(data, param, VIDEO, self._task(TaskKind.VIDEO))
+            description = VideoDescription.from_json(answer.values["description"])
         _check_video(description, param)
         return description
 
     def _read_picture(self, data: bytes, param: str, kind: TaskKind) -> DecodedImage:
         _check_format(data, param, IMAGE)
-        answer = self._run(data, param, IMAGE, self._task(kind, max_pixels=self.limits.max_pixels))
-        warnings = tuple(f"{param}: it {warning}" for warning in answer.values["warnings"])
-        return DecodedImage(answer.content, int(answer.values["width"]), int(answer.values["height"]), warnings)
+        with _expected_values(param, IMAGE):
+            answer = self._run(data, param, IMAGE, self._task(kind, max_pixels=self.limits.max_pixels))
+            warnings = tuple(f"{param}: it {warning}" for warning in answer.values["warnings"])
+            return DecodedImage(answer.content, int(answer.values["width"]), int(answer.values["height"]), warnings)
 
     def _task(self, kind: TaskKind, max_pixels: int = 0, width: int = 0, height: int = 0) -> ProbeTask:
         cpu_s = math.ceil(self.limits.timeout_s)
@@ -93,17 +100,29 @@ class MediaReader:
 
     def _reason(self, answer: ProbeAnswer) -> str:
         megabytes = self.limits.memory_bytes // 1_000_000
+        if answer.outcome is Outcome.REFUSED:
+            return str(answer.values["reason"])
         reasons = {
             Outcome.OUT_OF_MEMORY: f"needs more than {megabytes} MB of memory to be decoded; send a smaller file",
             Outcome.TIMEOUT: f"needs more than {self.limits.timeout_s:g} s to be decoded; send a smaller file",
-            Outcome.DAMAGED: "is damaged, so that it cannot be decoded; export it again",
         }
-        return str(answer.values["reason"]) if answer.outcome is Outcome.REFUSED else reasons[answer.outcome]
+        return reasons.get(answer.outcome, DAMAGED)
 
 
 def refused(param: str, reason: str, kind: InputKind) -> InvalidRequest:
     """The error for an input that cannot be used; `reason` continues the name of its field."""
     return InvalidRequest(f"{param} {reason}", param, kind.unsupported)
+
+
+@contextmanager
+def _expected_values(param: str, kind: InputKind) -> Iterator[None]:
+    """Refuses the file if its process answers with other values: a decoder may be under the control of the file."""
+    try:
+        yield
+    except InvalidRequest:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise refused(param, DAMAGED, kind) from error
 
 
 def check_file_format(data: bytes) -> FileFormat:

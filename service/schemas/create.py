@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
+from easyanimate.media.formats import IMAGE_NAMES, VIDEO_NAMES
 from jobs.errors import InvalidRequest
 from jobs.model.request import DEFAULT_WEBHOOK_EVENTS, MAX_PROMPT_CHARS, EventType
 from jobs.model.states import Priority
@@ -54,7 +55,8 @@ Input = Annotated[Any, WithJsonSchema({"type": ["string", "object"]})]
 SourceVideoInput = Annotated[
     Input,
     Field(
-        description=f'The source video: {{"id": "video_…"}} of a completed one of yours, or an MP4: {_SOURCES}; '
+        description='The source video: {"id": "video_…"} of a completed one of yours, '
+        f"or a file ({VIDEO_NAMES}): {_SOURCES}; "
         'also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings.'
     ),
 ]
@@ -222,7 +224,7 @@ class CreateVideo(_Windows, _Repainting, _Generation):
     video: SourceVideoInput = None
     image: Input = Field(
         None,
-        description=f"The start image (PNG, JPEG, WebP or still GIF): {_SOURCES}; "
+        description=f"The start image ({IMAGE_NAMES}): {_SOURCES}; "
         'also as {"image_url": …} or {"file_id": …}. It is turned upright, transparency becomes white.',
     )
     input_reference: Input = Field(None, description="The same as image, by its OpenAI name.")
