@@ -65,9 +65,11 @@ def to_rgb(frame: Any, tags: ColorTags, size: tuple[int, int] | None = None) -> 
     if has_alpha(frame):
         return _resized(_on_white(frame, tags), size)
     width, height = size or (frame.width, frame.height)
-    if not needs_mapping(tags):
+    if needs_mapping(tags):
+        return to_sdr(_converted_16(frame, tags, "rgb48le", width, height), tags)
+    if _excess(frame, tags) == 1:
         return _converted(frame, tags, "rgb24", width, height)
-    return to_sdr(_converted(frame, tags, "rgb48le", width, height), tags)
+    return np.rint(_converted_16(frame, tags, "rgb48le", width, height) / 256).astype(np.uint8)
 
 
 def _converted(frame: Any, tags: ColorTags, pixel_format: str, width: int, height: int) -> np.ndarray:
@@ -86,9 +88,24 @@ def _converted(frame: Any, tags: ColorTags, pixel_format: str, width: int, heigh
     return pixels
 
 
+def _converted_16(frame: Any, tags: ColorTags, pixel_format: str, width: int, height: int) -> np.ndarray:
+    """The pixels as uint16 up to 65280, with white at 65280 for every bit depth."""
+    pixels = _converted(frame, tags, pixel_format, width, height)
+    excess = _excess(frame, tags)
+    return pixels if excess == 1 else np.rint(pixels / np.float32(excess)).astype(np.uint16)
+
+
+def _excess(frame: Any, tags: ColorTags) -> float:
+    """By how much swscale makes full-range YUV too bright: it takes the white of 10 bits as 1020 instead of 1023."""
+    bits = frame.format.components[0].bits
+    if tags.matrix == "rgb" or not tags.is_full_range or bits == 8:
+        return 1
+    return float((2**bits - 1) / (255 * 2 ** (bits - 8)))
+
+
 def _on_white(frame: Any, tags: ColorTags) -> np.ndarray:
     if needs_mapping(tags):
-        pixels = _converted(frame, tags, "rgba64le", frame.width, frame.height)
+        pixels = _converted_16(frame, tags, "rgba64le", frame.width, frame.height)
         color, alpha = to_sdr(pixels[..., :3], tags), pixels[..., 3:] / 65280
     else:
         pixels = _converted(frame, tags, "rgba", frame.width, frame.height)

@@ -48,8 +48,10 @@ def write(
     **attributes: Any,
 ) -> None:
     """Writes the scene at `fps`, or at the `times` in seconds, which rise; `attributes` are those of the codec."""
+    images = images if images is None else list(images)
+    num_frames = num_frames if images is None else len(images)
     times = [Fraction(number, 1) / fps for number in range(num_frames)] if times is None else list(times)
-    images = [scene(number / len(times)) for number in range(len(times))] if images is None else list(images)
+    images = [scene(number / len(times)) for number in range(len(times))] if images is None else images
     with av.open(target, "w", format=container, options=dict(container_options or {})) as output:
         stream: Any = output.add_stream(codec, rate=fps, options={"threads": "1", **(options or {})})
         stream.height, stream.width = images[0].shape[:2]
