@@ -49,8 +49,8 @@ class Proxy:
 def program(name: str) -> str:
     """The path of nginx or Caddy: that of the system, or the unpacked one. Fails the test if it is missing."""
     unpacked = (UNPACKED / folder / name for folder in ("usr/sbin", "usr/bin"))
-    found = shutil.which(name) or shutil.which(f"/usr/sbin/{name}") or next(filter(Path.exists, unpacked), None)
-    return str(found) if found else pytest.fail(f"{name} is missing: run tests/proxies.sh")
+    path = shutil.which(name) or shutil.which(f"/usr/sbin/{name}") or next(filter(Path.exists, unpacked), None)
+    return str(path) if path else pytest.fail(f"{name} is missing: run tests/proxies.sh")
 
 
 def replaced(text: str, changes: Mapping[str, str]) -> str:
