@@ -45,6 +45,9 @@ soak: setup ## 500 small jobs while processes are killed at random; writes docs/
 mutants: setup ## change the code in small ways and count what no test notices (6 h; SUBJECTS="queue", SURVIVORS=yes)
 	@$$($(BIN)/python tests/clients/environments.py cosmic-ray)/bin/python -m tests.mutants $(SUBJECTS) $(if $(SURVIVORS),--survivors)
 
+fuzz: setup ## read 10,000 damaged images and videos as the front end does (SEED=7, COUNT=10000)
+	@$(BIN)/python -m tests.media_fuzz --seed $(or $(SEED),7) --count $(or $(COUNT),10000)
+
 bench: setup ## speed, as ratios measured side by side in one run
 	@$(BIN)/python -m benchmarks
 
@@ -66,4 +69,4 @@ lock: ## pin all requirements anew (needs uv)
 lowest: ## install the lowest versions that pyproject.toml allows, and import every module (TORCH=2.13.0)
 	@PYTHON=$(PYTHON) TORCH=$(TORCH) deploy/lowest.sh
 
-.PHONY: help setup demo serve test check fix faults soak mutants bench rehearsal evaluate snapshot reference lock lowest
+.PHONY: help setup demo serve test check fix faults soak mutants fuzz bench rehearsal evaluate snapshot reference lock lowest

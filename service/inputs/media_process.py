@@ -44,6 +44,7 @@ class MediaProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._owner_pid = 0
+        self.starts = 0  # of the fork server
 
     @property
     def server_pid(self) -> int | None:
@@ -90,6 +91,7 @@ class MediaProcess:
                 start_new_session=True,  # signals of the terminal are for the front end
             )
         self._owner_pid = os.getpid()
+        self.starts += 1
         control.settimeout(START_TIMEOUT_S)
         with suppress(OSError):  # a server that does not start is noticed by the task
             if control.recv(len(READY)) == READY:

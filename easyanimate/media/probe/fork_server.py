@@ -63,7 +63,7 @@ class ForkServer:
             elif key.fileobj is self.wakeup:
                 self.wakeup.recv(MAX_MESSAGE_BYTES)
                 self._reap()
-            else:  # the caller waits no longer
+            elif self.callers.get(key.data) is key.fileobj:  # this caller waits no longer
                 self.selector.unregister(key.fileobj)
                 _kill(key.data)
         return True

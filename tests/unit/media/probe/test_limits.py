@@ -96,6 +96,15 @@ def test_concurrent_tasks_have_their_own_answers(process: MediaProcess) -> None:
     assert [answer.content.decode() for answer in answers] == texts
 
 
+def test_callers_that_leave_just_as_their_task_ends_do_not_disturb_the_server(process: MediaProcess) -> None:
+    do(process, "echo a")
+    server = process.server_pid
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(lambda number: do(process, "echo a", timeout_s=0.001 * (number % 12)), range(120)))
+    assert do(process, "echo b").content == b"b"
+    assert process.server_pid == server
+
+
 def test_a_killed_fork_server_is_replaced(process: MediaProcess) -> None:
     do(process, "echo first")
     first = process.server_pid
