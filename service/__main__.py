@@ -28,7 +28,10 @@ def main() -> None:
     configure_logging(settings.log_format, process="api")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again after a clean shutdown
     structlog.get_logger().info("api.starting", host=settings.host, port=settings.port, storage=settings.storage)
-    app = create_app(settings)
+    try:
+        app = create_app(settings)
+    except OSError as error:  # the generated secret cannot be stored or read
+        sys.exit(f"EASYANIMATE_DATA_DIR cannot be used ({error}); or set EASYANIMATE_SIGNING_SECRET")
     Thread(target=log_server_problems, args=[app.state.resources.redis], daemon=True, name="redis-check").start()
     Server(server_config(app, settings), app.state.resources).run()
 

@@ -5,11 +5,12 @@ A browser on the machine reaches the service for any page that it shows. It name
 127.0.0.1 (DNS rebinding). Programs such as curl send neither of the first two.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.http.errors import problem_response
@@ -17,7 +18,7 @@ from service.http.errors import problem_response
 DEFAULT_PORTS = {"http": 80, "https": 443}
 OWN_SITES = frozenset({"same-origin", "none"})  # `none`: the user typed the address
 READING = frozenset({"GET", "HEAD"})
-SIGNED_LINKS = "/files/"
+SIGNED_FILES, WATCHED = "/files/", re.compile(r"/v1/videos/[^/]+/(?:events|playlist\.m3u8)")
 Address = tuple[str, int | None]
 
 
@@ -38,7 +39,8 @@ class ForeignPageMiddleware:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        message = self._refused_host(headers) or self._refused_page(headers, scope["method"], scope["path"])
+        is_signed = scope["method"] in READING and _is_signed_link(scope)
+        message = self._refused_host(headers) or (None if is_signed else self._refused_page(headers, scope["method"]))
         if message is None:
             await self.app(scope, receive, send)
         else:
@@ -55,10 +57,9 @@ class ForeignPageMiddleware:
                 )
         return None
 
-    def _refused_page(self, headers: Headers, method: str, path: str) -> str | None:
+    def _refused_page(self, headers: Headers, method: str) -> str | None:
         """Why a page may not send this request; None for programs, pages of the service, and visible navigation."""
-        is_reading = method in READING
-        if is_reading and (path.startswith(SIGNED_LINKS) or _is_navigation(headers)):
+        if method in READING and _is_navigation(headers):
             return None
         sent = headers.getlist("origin")
         if sent and all(origin.lower() in self.origins for origin in sent):
@@ -88,6 +89,13 @@ class ForeignPageMiddleware:
         if url.scheme == public.scheme:
             own.add((_name(public.hostname or ""), public.port or DEFAULT_PORTS[public.scheme]))
         return page in own
+
+
+def _is_signed_link(scope: Scope) -> bool:
+    """Whether the URL itself allows to read: the route refuses each signature and ticket that is not valid."""
+    path = scope["path"]
+    has_ticket = bool(QueryParams(scope["query_string"]).get("ticket"))
+    return path.startswith(SIGNED_FILES) or (has_ticket and WATCHED.fullmatch(path) is not None)
 
 
 def _is_navigation(headers: Headers) -> bool:

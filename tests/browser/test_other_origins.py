@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,17 +103,18 @@ ATTACKS = {
 def test_a_page_of_another_origin_can_use_nothing_without_keys(
     other_page: Any, services: Services, attack: str
 ) -> None:
-    refusals = services.refusals()
+    refusals, videos = services.refusals(), services.videos()
     other_page.evaluate("url => {" + ATTACKS[attack] + "}", f"{services.without_keys}/v1/videos")
     deadline = time.monotonic() + 60
     while services.refusals() == refusals:
         assert time.monotonic() < deadline
         other_page.wait_for_timeout(20)
-    assert services.videos() == 0
+    assert services.videos() == videos
 
 
 def test_a_page_whose_name_leads_to_this_machine_reads_and_changes_nothing(page: Any, services: Services) -> None:
     url = f"http://rebound.example:{httpx.URL(services.without_keys).port}/"
+    videos = services.videos()
     assert page.goto(url).status == 403
     statuses = page.evaluate(
         """async () => {
@@ -123,7 +124,7 @@ def test_a_page_whose_name_leads_to_this_machine_reads_and_changes_nothing(page:
         }"""
     )
     assert statuses == [403, 403]
-    assert services.videos() == 0
+    assert services.videos() == videos
 
 
 def test_a_link_of_another_page_opens_the_studio(other_page: Any, services: Services) -> None:
@@ -199,9 +200,9 @@ def test_a_page_of_another_origin_cannot_use_a_key(page: Any, services: Services
     assert "TypeError" in page.evaluate(request, [f"{services.with_keys}/v1/videos", KEY])
 
 
-PLAYERS: dict[str, Callable[[], str]] = {
-    "hls.js": lambda: "const hls = new Hls(); hls.loadSource(source); hls.attachMedia(video)",
-    "the player of the browser": lambda: "video.src = source",
+PLAYERS = {
+    "hls.js": "const hls = new Hls(); hls.loadSource(source); hls.attachMedia(video)",
+    "the player of the browser": "video.src = source",
 }
 
 
@@ -209,19 +210,33 @@ PLAYERS: dict[str, Callable[[], str]] = {
 def test_a_player_on_a_page_of_a_listed_origin_plays_the_playlist_url_without_a_key(
     allowed_page: Any, services: Services, player: str, tmp_path: Path
 ) -> None:
-    headers = {"Authorization": f"Bearer {KEY}"}
-    with httpx.Client(base_url=services.with_keys, headers=headers) as client:
+    source = playlist_url(services, services.with_keys, tmp_path)
+    allowed_page.add_script_tag(url=PLAYER)
+    assert played_s(allowed_page, PLAYERS[player], source) == pytest.approx(2.0, abs=0.1)
+
+
+def test_a_signed_link_plays_on_each_page_also_without_keys(
+    other_page: Any, services: Services, tmp_path: Path
+) -> None:
+    source = playlist_url(services, services.without_keys, tmp_path)
+    assert played_s(other_page, PLAYERS["the player of the browser"], source) == pytest.approx(2.0, abs=0.1)
+
+
+def playlist_url(services: Services, url: str, folder: Path) -> str:
+    """The playlist_url of a new video of three windows."""
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {KEY}"}) as client:
         job = services.store.lease(client.post("/v1/videos", json={"prompt": "a"}).json()["id"], "worker-1")
         assert job
-        worker = LongVideoWorker(services.store, open_storage(services.settings), tmp_path, job)
+        worker = LongVideoWorker(services.store, open_storage(services.settings), folder, job)
         for _ in range(3):
             worker.window()
         worker.finish()
-        source = client.get(f"/v1/videos/{job.id}").json()["playlist_url"]
-    allowed_page.add_script_tag(url=PLAYER)
-    start = (
-        "source => { const video = document.createElement('video'); video.muted = true; document.body.append(video);"
-    )
-    allowed_page.evaluate(f"{start} {PLAYERS[player]()}; video.play() }}", source)
-    allowed_page.wait_for_function("document.querySelector('video').ended")
-    assert allowed_page.evaluate("document.querySelector('video').duration") == pytest.approx(2.0, abs=0.1)
+        return str(client.get(f"/v1/videos/{job.id}").json()["playlist_url"])
+
+
+def played_s(page: Any, start: str, source: str) -> float:
+    """Plays a video on the page to its end, and returns its duration in seconds."""
+    create = "source => { const video = document.createElement('video'); video.muted = true;"
+    page.evaluate(f"{create} document.body.append(video); {start}; video.play() }}", source)
+    page.wait_for_function("document.querySelector('video').ended")
+    return float(page.evaluate("document.querySelector('video').duration"))

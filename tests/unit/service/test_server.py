@@ -1,14 +1,16 @@
 """The server believes the headers of trusted proxies only; the log has the address of the client."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import structlog
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
-from service.__main__ import server_config
+from service.__main__ import main, server_config
 from service.app import create_app
 from service.settings import ServiceSettings
 
@@ -63,3 +65,15 @@ def logged_client(app: FastAPI, settings: ServiceSettings, address: str) -> Any:
 def test_the_client_is_that_of_a_trusted_proxy(app: FastAPI, trusted: str | None, address: str, expected: str) -> None:
     values = {"forwarded_allow_ips": trusted} if trusted else {}
     assert logged_client(app, ServiceSettings.model_validate(values), address) == expected
+
+
+def test_a_data_folder_that_cannot_be_used_ends_the_start_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("EASYANIMATE_DATA_DIR", str(tmp_path / "file" / "data"))
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    before = structlog.get_config()
+    with pytest.raises(SystemExit, match=r"EASYANIMATE_DATA_DIR cannot be used .* or set EASYANIMATE_SIGNING_SECRET"):
+        main()
+    structlog.configure(**before)

@@ -39,7 +39,8 @@ async def _status(app: ASGIApp, method: str, path: str, headers: list[tuple[byte
     async def send(message: dict[str, object]) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": method, "path": path, "headers": headers, "query_string": b""}
+    path, _, query = path.partition("?")
+    scope = {"type": "http", "method": method, "path": path, "headers": headers, "query_string": query.encode()}
     await app(scope, None, send)  # type: ignore[arg-type]
     return int(str(sent[0]["status"]))
 
@@ -142,6 +143,30 @@ def test_signed_links_play_in_pages_of_other_origins() -> None:
     assert status(headers, "GET", "/files/results/a.mp4") == 200
     assert status(headers, "POST", "/files/results/a.mp4") == 403
     assert status(headers, "GET", "/filesystem") == 403
+
+
+@pytest.mark.parametrize("path", ["events", "playlist.m3u8"])
+def test_a_ticket_is_left_to_the_route_that_checks_it(path: str) -> None:
+    headers = [("Host", "localhost"), ("Origin", "https://evil.example"), ("Sec-Fetch-Site", "cross-site")]
+    assert status(headers, "GET", f"/v1/videos/video_1/{path}?ticket=a") == 200
+    assert status(headers, "POST", f"/v1/videos/video_1/{path}?ticket=a") == 403
+    assert status([("Host", "evil.example"), *headers[1:]], "GET", f"/v1/videos/video_1/{path}?ticket=a") == 403
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "/v1/videos/video_1/events",
+            "/v1/videos/video_1/events?ticket=",
+            "/v1/videos/video_1/events?ticket=a&ticket=",
+        ),
+        *("/v1/videos/video_1?ticket=a", "/v1/videos/video_1/content?ticket=a", "/v1/videos?ticket=a"),
+        *("/v1/videos/a/b/events?ticket=a", "/v1/videos/video_1/events/x?ticket=a", "/v1/models?ticket=a"),
+    ],
+)
+def test_a_ticket_elsewhere_opens_nothing_for_foreign_pages(path: str) -> None:
+    assert status([("Host", "localhost"), ("Sec-Fetch-Site", "cross-site")], "GET", path) == 403
 
 
 def test_origins_of_the_setting_may_use_the_service() -> None:
