@@ -15,13 +15,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
-from ssrfguard import Policy, SSRFGuardError, resolve
+from ssrfguard import BlockedAddressError, BlockedURLError, Policy, SSRFGuardError, resolve
 from ssrfguard.httpx import AsyncClient
 
 from jobs.errors import InvalidRequest
@@ -34,6 +35,15 @@ CHECK_TIMEOUT_S = 2.0  # at submit, where the caller waits; a name that does not
 BODY_TIMEOUT_S = 1.0  # for the first bytes of a body, after the status
 MAX_REDIRECTS = 3
 MAX_RETRY_AFTER_S = 86_400.0
+CERTIFICATE_FAULTS = {  # OpenSSL's numbers
+    9: "it is not valid yet",
+    10: "it has expired",
+    18: "its issuer is not known",
+    19: "its issuer is not known",
+    20: "its issuer is not known",
+    62: "it is for another host",
+    64: "it is for another address",
+}
 T = TypeVar("T")
 
 
@@ -75,7 +85,7 @@ class OutboundClient:
             with suppress(OSError):
                 resolve(self.policy.check_url(url), policy=self.policy, resolver=_lookup_within(CHECK_TIMEOUT_S))
         except (SSRFGuardError, ValueError) as error:
-            message = f"{param} must be a public https URL without credentials: {_reason(error)}"
+            message = f"{param} must be a public https URL without credentials: {self._reason(error)}"
             raise InvalidRequest(message, param, "url_not_allowed") from error
 
     def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> OutboundResponse:
@@ -97,11 +107,17 @@ class OutboundClient:
         try:
             return asyncio.run(limited())
         except (SSRFGuardError, httpx.InvalidURL) as error:
-            raise AddressBlocked(_reason(error)) from error
+            raise AddressBlocked(self._reason(error)) from error
         except (TimeoutError, httpx.TimeoutException) as error:
             raise RequestFailed(f"no answer within {self.timeout_s:g} s") from error
         except httpx.HTTPError as error:
             raise RequestFailed(_failure_reason(error)) from error
+
+    def _reason(self, error: Exception) -> str:
+        """Returns why a URL was refused."""
+        if isinstance(error, BlockedAddressError):
+            return "its address is not public"
+        return _url_fault(error.url, self.policy) if isinstance(error, BlockedURLError) else "it is not a URL"
 
     def _client(self) -> AsyncClient:
         """Returns a client without proxies, .netrc or cookies of an earlier response."""
@@ -184,9 +200,27 @@ def _lookup_within(timeout_s: float) -> Callable[..., Any]:
     return resolve_host
 
 
-def _reason(error: Exception) -> str:
-    """Returns why a URL was refused; the error's own text could repeat a password in the URL."""
-    return str(getattr(error, "reason", "it is not a URL"))
+def _url_fault(url: str, policy: Policy) -> str:
+    """Returns why the policy refuses a URL, in words that repeat nothing of it: it may have a password."""
+    try:
+        parts = urlsplit(url)
+        name, port = parts.hostname, parts.port
+    except ValueError:
+        return "it is not a URL"
+    if parts.scheme not in policy.allowed_schemes:
+        return f"its scheme must be {' or '.join(sorted(policy.allowed_schemes))}"
+    if "@" in parts.netloc:
+        return "it has credentials"
+    if port is not None and port not in policy.allowed_ports:
+        return f"its port must be {' or '.join(map(str, sorted(policy.allowed_ports)))}"
+    return "its address is not public" if _is_address(name or "") else "its host is not a name"
+
+
+def _is_address(name: str) -> bool:
+    with suppress(ValueError):
+        ip_address(name)
+        return True
+    return False
 
 
 def _failure_reason(error: Exception) -> str:
@@ -194,7 +228,7 @@ def _failure_reason(error: Exception) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"its certificate was refused: {cause.verify_message}"
+            return f"its certificate is not accepted: {CERTIFICATE_FAULTS.get(cause.verify_code, 'it is not valid')}"
         if isinstance(cause, socket.gaierror):
             return "its name does not resolve"
         cause = cause.__cause__ or cause.__context__

@@ -47,6 +47,7 @@ def server_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
         server_header=False,
         ws="none",
         forwarded_allow_ips=list(settings.forwarded_allow_ips),
+        timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.shutdown_grace_s,
     )
 

@@ -39,6 +39,7 @@ class ServiceSettings(Settings):
     max_files: int = Field(default=1000, gt=0)  # of one caller
     shutdown_grace_s: int = Field(default=20, ge=0)
     shutdown_delay_s: float = Field(default=0, ge=0)
+    keep_alive_s: int = Field(default=75, ge=1, le=86_400)  # of a connection without a request
     root_path: str = ""
     forwarded_allow_ips: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "::1")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()

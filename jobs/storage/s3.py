@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from boto3.s3.transfer import TransferConfig
 
 from jobs.errors import StorageRefused, StorageUnavailable
 from jobs.settings import S3Settings
+from jobs.storage.content_disposition import attachment
 from jobs.storage.interface import ListedObject, StoredObject
 from jobs.storage.paths import content_type_of
 from jobs.storage.s3_client import open_client, upload_checksum
@@ -126,8 +126,7 @@ class S3Storage:
 
     def url(self, key: str, expires_in_s: int, filename: str) -> str:
         """Returns a presigned link, valid for at most a week."""
-        disposition = f"attachment; filename*=UTF-8''{quote(filename)}"
-        params = {"Bucket": self.bucket, "Key": key, "ResponseContentDisposition": disposition}
+        params = {"Bucket": self.bucket, "Key": key, "ResponseContentDisposition": attachment(filename)}
         return self._public_client.generate_presigned_url("get_object", Params=params, ExpiresIn=expires_in_s)
 
     def check(self) -> None:

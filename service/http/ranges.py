@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterator
 from itertools import chain
-from urllib.parse import quote
 
 from fastapi import Request
 from starlette.datastructures import Headers
 from starlette.responses import Response, StreamingResponse
 
+from jobs.storage.content_disposition import attachment
 from jobs.storage.interface import Storage, StoredObject
 from service.http.errors import ApiError
 
@@ -67,7 +67,7 @@ def _headers(filename: str, etag: str) -> dict[str, str]:
         "ETag": etag,
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-cache",
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(filename, safe='')}",
+        "Content-Disposition": attachment(filename),
     }
 
 

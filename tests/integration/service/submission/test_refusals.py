@@ -182,7 +182,6 @@ BODIES = [
     ("application/json", b'"prompt"', 400, "invalid_request"),
     ("application/json", b"null", 400, "invalid_request"),
     ("application/json", b'{"prompt": "\xff"}', 400, "invalid_request"),
-    ("application/json", b'\xef\xbb\xbf{"prompt": "a"}', 400, "invalid_request"),
     ("application/json", b'{"prompt": "a", "prompt": "b"}', 400, "invalid_request"),
     ("application/json", b'{"prompt": "a", "metadata": {"k": "a", "k": "b"}}', 400, "invalid_request"),
     ("application/json", b'{"prompt": "a", "seed": NaN}', 400, "invalid_request"),
