@@ -7,6 +7,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import ErrorType
+from starlette.datastructures import QueryParams
 
 from jobs.errors import InvalidRequest
 from service.http.forms import FormFile
@@ -36,6 +37,7 @@ SENTENCES = {
     "int_type": "must be a whole number",
     "float_parsing": "must be a finite number",
     "float_type": "must be a finite number",
+    "finite_number": "must be a finite number",
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
 }
@@ -59,6 +61,14 @@ def refuse_unknown(names: Iterable[str], accepted: Collection[str], path: str = 
     for name in names:
         if name not in accepted:
             raise _unknown(name, accepted, path)
+
+
+def check_query(query: QueryParams, accepted: Collection[str]) -> None:
+    """Refuses a parameter of a query that is unknown or sent twice. Raises InvalidRequest."""
+    refuse_unknown(query, accepted)
+    for name in query:
+        if len(query.getlist(name)) > 1:
+            raise InvalidRequest(f"{name} is sent twice; send it once", name)
 
 
 def _unknown(name: str, accepted: Collection[str], path: str) -> InvalidRequest:
