@@ -8,6 +8,7 @@ TEMPORAL_FACTOR = 4  # pixel frames per latent frame, inside a slice
 FRAMES_PER_SLICE = 8  # pixel frames that the VAE processes together
 LATENTS_PER_SLICE = 2  # latent frames of one slice
 MAX_SHAPE_CHANGE = 0.06  # of an aspect ratio, when a size is put on the grid
+VISIBLE_SHAPE_CHANGE = 0.05  # of an aspect ratio; people and circles look wrong above it
 SIZE_STEP = 16  # height and width in pixels are multiples of it: factor 8 of the VAE, factor 2 of the patches
 
 

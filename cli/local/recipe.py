@@ -1,5 +1,6 @@
 """The recipe of a video on this machine: settings, input files and LoRAs."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from pathlib import Path
@@ -7,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from cli.local.source_video import read_first_frames, read_tail
 from easyanimate.errors import InvalidInput
+from easyanimate.geometry import VISIBLE_SHAPE_CHANGE, shape_change
 from easyanimate.windows import Window, plan_windows
 from jobs.model.request import GenerationSettings
 
 if TYPE_CHECKING:
+    import numpy as np
     from PIL import Image
 
     from easyanimate.files.mp4_join import StoredFrames
@@ -76,17 +79,32 @@ class Recipe:
         settings, plan, files = self.settings, self.plan(), self.sources.files()
         video, source, fps = self.sources.video, self.sources.continues, Fraction(settings.fps)
         copied, warnings = self._copied_frames()
+        images = {name: read_image(path) for name, path in files.items() if name in IMAGES}
+        frames = None if video is None else read_first_frames(video, plan[0].num_frames, fps)
         inputs = RenderInputs(
             settings=settings.model_dump(),
             plan=plan,
             files=files,
-            images={name: read_image(path) for name, path in files.items() if name in IMAGES},
-            video=None if video is None else read_first_frames(video, plan[0].num_frames, fps),
+            images=images,
+            video=frames,
             copied=copied,
-            warnings=warnings,
+            warnings=(*warnings, *self._stretched_inputs(images, frames)),
         )
         inputs.generation(None if source is None else read_tail(source, settings.overlap, fps))
         return inputs
+
+    def _stretched_inputs(self, images: "dict[str, Image.Image]", video: "np.ndarray | None") -> Iterator[str]:
+        """A warning for each image, and for the `video` [F, H, W, 3], of another shape than the result."""
+        from PIL import ImageOps
+
+        size = (self.settings.width, self.settings.height)
+        shapes = {name: ImageOps.exif_transpose(image).size for name, image in images.items()}
+        if video is not None:
+            shapes["video"] = (video.shape[2], video.shape[1])
+        for name, shape in shapes.items():
+            if shape_change(shape, size) > VISIBLE_SHAPE_CHANGE:
+                option = name.replace("_", "-")
+                yield f"--{option}: {shape[0]}x{shape[1]} is stretched to {size[0]}x{size[1]}, another shape"
 
     def _copied_frames(self) -> "tuple[StoredFrames | None, tuple[str, ...]]":
         """The frames of the video to extend that are not encoded again, and warnings."""

@@ -27,6 +27,8 @@ def describe_source(path: Path) -> "VideoDescription":
             return describe_video(file)
     except UnsupportedMedia as error:
         raise InvalidInput(f"{path} {error}") from error
+    except OSError as error:
+        raise InvalidInput(f"{path} is not a video that can be read: {error.strerror}") from error
 
 
 def read_source(path: Path, fps: Fraction) -> "Iterator[np.ndarray]":

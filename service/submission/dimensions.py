@@ -4,13 +4,13 @@ import re
 from dataclasses import dataclass
 
 from easyanimate.buckets import resize_to_image
-from easyanimate.geometry import FRAMES_PER_SLICE, nearest_num_frames, shape_change
+from easyanimate.geometry import FRAMES_PER_SLICE, VISIBLE_SHAPE_CHANGE, nearest_num_frames, shape_change
 from jobs.errors import InvalidRequest
 from jobs.model.model_card import ModelCard
 from service.inputs.resolver import InputImages
 from service.inputs.source_video import SourceVideo
 from service.schemas.create import CreateVideo
-from service.submission.stretching import VISIBLE_SHAPE_CHANGE, size_text, stretched_images
+from service.submission.stretching import size_text, stretched_images
 
 SIZE = re.compile(r"([0-9]{1,5})[xX]([0-9]{1,5})")
 

@@ -1,10 +1,8 @@
 """Warnings about images that are stretched, because the video has another shape."""
 
-from easyanimate.geometry import shape_change
+from easyanimate.geometry import VISIBLE_SHAPE_CHANGE, shape_change
 from service.inputs.resolver import IMAGE_FILES, InputImages
 from service.schemas.create import CreateVideo
-
-VISIBLE_SHAPE_CHANGE = 0.05  # of an aspect ratio; people and circles look wrong above it
 
 
 def size_text(size: tuple[int, int]) -> str:
@@ -16,7 +14,7 @@ def stretched_images(body: CreateVideo, images: InputImages, size: tuple[int, in
     """A warning for each image of another shape than `size`, the width and height of the video in pixels."""
     warnings = []
     for name, file in IMAGE_FILES.items():
-        if file not in images.files or getattr(body, name) is None:
+        if file not in images.decoded or getattr(body, name) is None:
             continue
         image_size = images.size(file)
         if shape_change(image_size, size) > VISIBLE_SHAPE_CHANGE:

@@ -71,7 +71,7 @@ def generate(
         like = image if resize_to_image else None
         if resize_to_image and (image is None or width or height):
             raise InvalidInput("--resize-to-image takes the size from --image, without --width and --height")
-        (width, height), fps = choose_size(card, (width, height), like, continues)
+        (width, height), fps = choose_size(card, (width, height), like, sources)
         settings = RecipeSettings(
             prompt=prompt,
             negative_prompt=negative_prompt,
@@ -97,14 +97,17 @@ def _or_default(value: T | None, default: T) -> T:
 
 
 def choose_size(
-    card: ModelCard, size: tuple[int | None, int | None], like: Path | None, continues: Path | None
+    card: ModelCard, size: tuple[int | None, int | None], like: Path | None, sources: Sources
 ) -> tuple[tuple[int, int], str]:
-    """Width, height and frame rate: of the video to extend, in the shape of the image `like`, or as requested."""
-    if continues is not None:
-        video = describe_source(continues)
+    """Width, height and frame rate: of the source video, in the shape of the image `like`, or as requested."""
+    if sources.continues is not None:
+        video = describe_source(sources.continues)
         if any(size) and size != (video.width, video.height):
-            raise InvalidInput(f"{continues} is {video.width}x{video.height}; leave out --width and --height")
+            raise InvalidInput(f"{sources.continues} is {video.width}x{video.height}; leave out --width and --height")
         return (video.width, video.height), str(video.frame_rate)
+    if sources.video is not None and not any(size):
+        video = describe_source(sources.video)
+        return card.nearest_size(video.width, video.height), str(card.fps)
     if like is not None:
         from PIL import ImageOps
 

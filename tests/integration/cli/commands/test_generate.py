@@ -13,11 +13,14 @@ from PIL import Image
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
+from cli.commands.videos.generate import choose_size
+from cli.local.recipe import Sources
 from cli.main import app
 from easyanimate.files.manifest import FrameHashes, Manifest, first_difference
 from easyanimate.files.video_file import probe, read_frames
 from easyanimate.files.video_writer import Mp4Writer
 from easyanimate.pipeline import EasyAnimatePipeline
+from jobs.model.model_card import ModelCard
 
 SMALL = ("--width", "64", "--height", "64", "--num-frames", "8", "--steps", "2")
 
@@ -184,6 +187,20 @@ def test_a_lora_by_name_and_scale_changes_the_frames(here: Path, models_dir: Pat
     plain, styled = (Manifest.from_json((here / name).read_text()) for name in ("plain.json", "styled.json"))
     assert (styled.loras[0].name, styled.loras[0].scale) == ("style", 0.8)
     assert plain.frames != styled.frames
+
+
+def test_an_image_of_another_shape_causes_a_note(with_files: Path) -> None:
+    Image.new("RGB", (64, 128), "red").save("upright.png")
+    done = generate("--width", "64", "--height", "64", "--num-frames", "8", "--steps", "1", "--image", "upright.png")
+    assert "note: --image: 64x128 is stretched to 64x64, another shape" in done.stderr
+
+
+def test_a_changed_video_keeps_its_shape(here: Path, card: ModelCard) -> None:
+    with Mp4Writer(here / "wide.mp4", width=640, height=320) as video:
+        video.write(np.zeros((1, 320, 640, 3), np.uint8))
+    sources = Sources(video=here / "wide.mp4")
+    assert choose_size(card, (None, None), None, sources) == ((368, 176), "24")
+    assert choose_size(card, (64, 64), None, sources) == ((64, 64), "24")
 
 
 def test_chinese_words_cause_a_note(here: Path) -> None:

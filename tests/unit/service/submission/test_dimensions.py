@@ -1,13 +1,12 @@
 """Sizes that follow from inputs, and the warnings about inputs that are scaled, stretched or shown at another rate."""
 
-import io
 from fractions import Fraction
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from jobs.model.model_card import ModelCard
+from service.inputs.media import DecodedImage
 from service.inputs.resolver import IMAGE_FILES, InputImages
 from service.inputs.source_video import SourceVideo
 from service.schemas.create import CreateVideo
@@ -18,12 +17,7 @@ Size = tuple[int, int]
 
 
 def images_of(**sizes: Size) -> InputImages:
-    files = {}
-    for name, size in sizes.items():
-        out = io.BytesIO()
-        Image.new("RGB", size).save(out, "PNG")
-        files[IMAGE_FILES[name]] = out.getvalue()
-    return InputImages(files)
+    return InputImages({IMAGE_FILES[name]: DecodedImage(b"a PNG", *size, ()) for name, size in sizes.items()})
 
 
 def body_of(images: dict[str, Size], **fields: Any) -> CreateVideo:
@@ -31,7 +25,7 @@ def body_of(images: dict[str, Size], **fields: Any) -> CreateVideo:
 
 
 def source_of(size: Size, fps: Fraction = Fraction(24)) -> SourceVideo:
-    return SourceVideo("video", *size, 2.0, fps)
+    return SourceVideo("video", *size, Fraction(2), fps)
 
 
 @pytest.mark.parametrize("name", ["image", "input_reference"])
