@@ -1,13 +1,8 @@
-"""`python -m clients.generator CODEGEN` writes the generated files of the Python client.
+"""`make clients` writes the generated files of both clients, after the OpenAPI document or `_async` has changed."""
 
-CODEGEN is the program of datamodel-code-generator. `make clients` runs it for both clients.
-"""
+from clients.generator.document import ROOT
+from clients.generator.files import write_files
+from tests.clients.environments import codegen, node_packages
 
-import sys
-from pathlib import Path
-
-from clients.generator.files import python_files
-
-for path, code in python_files(Path(sys.argv[1])).items():
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(code)
+if __name__ == "__main__":
+    write_files(ROOT, codegen(), node_packages())

@@ -1,29 +1,42 @@
-"""All generated files of both clients with their content."""
+"""All generated files of both clients, written below a folder or in their places."""
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from clients.generator import python_models
 from clients.generator.document import ROOT, read_document
-from clients.generator.sync_code import PACKAGE, sync_modules
+from clients.generator.sync_code import sync_modules
+from clients.generator.typescript import NodePackages, error_code_module, openapi_types
+
+PYTHON = Path("clients/python/easyanimate_client")
+TYPESCRIPT = Path("clients/typescript/src/generated")
 
 
-def python_files(codegen: Path) -> dict[Path, str]:
-    """The generated modules of the Python client; `codegen` is the program of datamodel-code-generator."""
+def write_files(folder: Path, codegen: Path, packages: NodePackages) -> None:
+    """Writes each file to its place below `folder`. `codegen` is the program of datamodel-code-generator."""
     document = read_document()
     modules = {
-        PACKAGE / "records.py": python_models.records(document, codegen),
-        PACKAGE / "bodies.py": python_models.bodies(document, codegen),
-        PACKAGE / "error_codes.py": python_models.error_classes(document),
-        **sync_modules(),
+        PYTHON / "records.py": python_models.records(document, codegen),
+        PYTHON / "bodies.py": python_models.bodies(document, codegen),
+        PYTHON / "error_codes.py": python_models.error_classes(document),
+        **{PYTHON / "_sync" / name: code for name, code in sync_modules().items()},
     }
-    return {path: _formatted(path, code) for path, code in modules.items()}
+    _write(folder, modules)
+    _format(folder, list(modules))
+    types = {"openapi.ts": openapi_types(packages), "error-codes.ts": error_code_module(document)}
+    _write(folder, {TYPESCRIPT / name: code for name, code in types.items()})
 
 
-def _formatted(path: Path, code: str) -> str:
-    """`code` after the formatter and the safe repairs of Ruff."""
-    for command in (["check", "--fix", "--exit-zero"], ["format"]):
-        ruff = [sys.executable, "-m", "ruff", *command, "--quiet", "--stdin-filename", path, "-"]
-        code = subprocess.run(ruff, input=code, check=True, capture_output=True, text=True, cwd=ROOT).stdout
-    return code
+def _write(folder: Path, files: Mapping[Path, str]) -> None:
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+
+
+def _format(folder: Path, paths: list[Path]) -> None:
+    """Applies the safe repairs and the format of Ruff to these modules."""
+    for command in (["check", "--fix", "--exit-zero", "--silent"], ["format", "--quiet"]):
+        ruff = [sys.executable, "-m", "ruff", *command, "--config", ROOT / "pyproject.toml", *paths]
+        subprocess.run(ruff, check=True, cwd=folder)

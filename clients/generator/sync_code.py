@@ -1,12 +1,10 @@
 """The synchronous client, from the source of the asynchronous one."""
 
 import re
-from pathlib import Path
 
 from clients.generator.document import ROOT
 
-PACKAGE = ROOT / "clients" / "python" / "easyanimate_client"
-SOURCES = PACKAGE / "_async"
+SOURCES = ROOT / "clients" / "python" / "easyanimate_client" / "_async"
 REPLACEMENTS = (
     (r"AsyncGenerator\[(.+?), None\]", r"Generator[\1, None, None]"),
     (r"\basync (def|with|for)\b", r"\1"),
@@ -23,9 +21,9 @@ REPLACEMENTS = (
 )
 
 
-def sync_modules() -> dict[Path, str]:
-    """The code of each module of the synchronous client, by its path."""
-    return {PACKAGE / "_sync" / path.name: _sync(path.read_text()) for path in sorted(SOURCES.glob("*.py"))}
+def sync_modules() -> dict[str, str]:
+    """The code of each module of the synchronous client, by its name."""
+    return {path.name: _sync(path.read_text()) for path in sorted(SOURCES.glob("*.py"))}
 
 
 def _sync(code: str) -> str:

@@ -14,10 +14,19 @@ import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[2]))  # it also runs as a program
+
+from clients.generator.document import SNAPSHOT
+from clients.generator.files import write_files
+from clients.generator.sync_code import SOURCES as SYNC_SOURCES
+from clients.generator.typescript import NodePackages
+
 HERE = Path(__file__).parent
 ROOT = Path(sys.prefix) / "clients"  # inside .venv
 PYTHON_CLIENTS = ("openai-2.2", "litellm", "aiperf")
 NODE_PROJECT = HERE / "node"
+CLIENTS = HERE.parents[1] / "clients"
+TYPESCRIPT = CLIENTS / "typescript"
 
 
 def python_of(name: str) -> Path:
@@ -36,6 +45,49 @@ def node_project() -> Path:
     """The folder with the Node packages; programs run in it."""
     files = [NODE_PROJECT / name for name in ("package.json", "package-lock.json")]
     return _create("node-packages", files, lambda folder: _install_node_packages(folder, files))
+
+
+def codegen() -> Path:
+    """The program of datamodel-code-generator."""
+    return python_of("datamodel-code-generator").parent / "datamodel-codegen"
+
+
+def node_packages() -> NodePackages:
+    """The packages for the development of the TypeScript client."""
+    files = [TYPESCRIPT / name for name in ("package.json", "package-lock.json")]
+    return NodePackages(
+        node(), _create("typescript-packages", files, lambda folder: _install_node_packages(folder, files))
+    )
+
+
+def generated_clients() -> Path:
+    """A folder with the generated files of both clients, as the generators write them now."""
+    sources = [SNAPSHOT, *sorted((CLIENTS / "generator").glob("*.py")), *sorted(SYNC_SOURCES.glob("*.py"))]
+    sources += [HERE / "requirements" / "datamodel-code-generator.txt", TYPESCRIPT / "package-lock.json"]
+    return _create("generated-clients", sources, lambda folder: write_files(folder, codegen(), node_packages()))
+
+
+def typescript_client() -> Path:
+    """A folder with the compiled TypeScript client, its packages and its tests."""
+    sources = [path for path in sorted(TYPESCRIPT.rglob("*")) if path.is_file() and not _is_output(path)]
+    return _create("typescript-client", sources, lambda folder: _compile(folder, sources))
+
+
+def _is_output(path: Path) -> bool:
+    return bool({"node_modules", "dist"} & set(path.parts))
+
+
+def _compile(folder: Path, sources: list[Path]) -> None:
+    for source in sources:
+        target = folder / source.relative_to(TYPESCRIPT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
+    packages = node_packages()
+    (folder / "node_modules").symlink_to(packages.folder / "node_modules")
+    compiler = packages.folder / "node_modules" / "typescript" / "bin" / "tsc"
+    done = subprocess.run([packages.node, compiler], capture_output=True, text=True, cwd=folder)
+    if done.returncode != 0:
+        raise RuntimeError(f"the TypeScript client does not compile:\n{done.stdout}{done.stderr}")
 
 
 def _create(name: str, sources: list[Path], install: Callable[[Path], None]) -> Path:
@@ -72,6 +124,8 @@ def _create_clients() -> None:
     for client in PYTHON_CLIENTS:
         python_of(client)
     node_project()
+    typescript_client()
+    generated_clients()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from jobs.model.job import Job, Result
 from jobs.model.limits import Limits
 from jobs.model.model_card import ModelCard
 from jobs.model.states import Phase
+from jobs.outbound_http import OutboundClient
 from jobs.queue.registry import Registry
 from jobs.redis.keys import index_key
 from jobs.storage.factory import open_storage
@@ -26,8 +27,10 @@ from jobs.storage.paths import result_key
 from service.settings import ServiceSettings
 from tests.integration.service.conftest import running_apis
 from tests.job_store import JobStore
+from worker.keeper.deliverer import Deliverer
 
 OWNER = "clients"
+SECRET = "whsec_" + "b3duZXIw" * 5  # of the service
 PREFIX = "/video"  # the path of a proxy; all tests of these clients use it
 VIDEO = random.Random(7).randbytes(300_000)
 FILES = {
@@ -100,7 +103,7 @@ class StepsOfAWorker(threading.Thread):
 
 @contextmanager
 def front_end(folder: Path, card: ModelCard) -> Iterator[FrontEnd]:
-    """A running front end with Redis, a file store and the steps of a worker."""
+    """A running front end with Redis, a file store, the steps of a worker, and webhooks."""
     server = EmbeddedRedis(folder, free_port()).start()
     values = {"redis_url": server.url, "data_dir": folder, "api_keys": "sk-unused-key", "root_path": PREFIX}
     settings = ServiceSettings.model_validate({**values, "webhook_allow_private": True})
@@ -108,8 +111,12 @@ def front_end(folder: Path, card: ModelCard) -> Iterator[FrontEnd]:
         Registry(redis).announce(card, "worker-1")
         store = JobStore(redis)
         worker = StepsOfAWorker(store, settings)
-        worker.start()
+        deliverer = Deliverer(store.table, OutboundClient(allow_private=True, timeout_s=15), SECRET, 2)
+        threads = [worker, threading.Thread(target=deliverer.run, args=[worker.has_ended])]
+        for thread in threads:
+            thread.start()
         yield FrontEnd(start(settings) + PREFIX, ApiKeyStore(redis).create("clients", OWNER, Limits())[1], store)
         worker.has_ended.set()
-        worker.join()
+        for thread in threads:
+            thread.join()
     server.stop()
