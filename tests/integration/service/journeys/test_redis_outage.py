@@ -1,5 +1,6 @@
 """During an outage of Redis nothing is accepted; afterwards the service recovers by itself."""
 
+import time
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -62,3 +63,35 @@ def test_the_image_of_a_refused_job_is_not_stored(client: httpx.Client, own_redi
         redis.config_set("maxmemory", "1")
     assert client.post("/v1/videos", data={"prompt": "a"}, files={"image": gif}).status_code == 503
     assert not [path for path in (tmp_path / "objects").rglob("*") if path.is_file()]
+
+
+def test_a_request_refused_during_the_outage_is_repeated_as_a_new_video_at_every_front_end(
+    client: httpx.Client, own_redis: EmbeddedRedis, tmp_path, start_api
+) -> None:
+    body, again = {"prompt": "a red fox"}, {"x-stainless-retry-count": "1"}
+    other = start_api(ServiceSettings(redis_url=own_redis.url, data_dir=tmp_path))
+    older = client.post("/v1/videos", json=body).json()["id"]
+    own_redis.stop()
+    assert client.post("/v1/videos", json=body).status_code == 503
+    assert client.post("/v1/videos", json={"prompt": "another"}, headers=again).status_code == 503
+    own_redis.start()
+    with Redis.from_url(own_redis.url) as redis:
+        deadline = time.monotonic() + 60
+        while not redis.keys("refused:*"):  # the front end writes what it refused
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    first, second = (httpx.post(f"{url}/v1/videos", json=body, headers=again, timeout=30) for url in (other, other))
+    assert older != first.json()["id"] == second.json()["id"]
+    assert ("idempotency-replayed" in first.headers, "idempotency-replayed" in second.headers) == (False, True)
+
+
+def test_the_front_end_that_refused_a_request_during_the_outage_repeats_it_as_a_new_video_at_once(
+    client: httpx.Client, own_redis: EmbeddedRedis
+) -> None:
+    form = {"data": {"prompt": "a red fox"}, "files": {"image": ("", b"")}}
+    older = client.post("/v1/videos", **form).json()["id"]
+    own_redis.stop()
+    assert client.post("/v1/videos", **form).status_code == 503
+    own_redis.start()
+    repeat = client.post("/v1/videos", **form, headers={"x-stainless-retry-count": "1"})
+    assert (repeat.status_code, repeat.json()["id"] == older) == (200, False)

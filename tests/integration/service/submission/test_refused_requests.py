@@ -21,11 +21,15 @@ AGAIN = {"x-stainless-retry-count": "1"}
 BODIES = [{"json": {"prompt": "a red fox"}}, {"data": {"prompt": "a red fox"}, "files": {"image": ("", b"")}}]
 NORMAL, OTHER, DRAINING, ONE_A_MINUTE, ONE_IN_THE_QUEUE = range(5)
 REFUSING = [DRAINING, ONE_A_MINUTE, ONE_IN_THE_QUEUE]
-LIMITS: list[dict[str, object]] = [{}, {}, {}, {"limits": {"requests_per_minute": 1}}, {"max_queued_jobs": 1}]
+TWENTY_A_MINUTE = 5
+LIMITS: list[dict[str, object]] = [
+    *({}, {}, {}, {"limits": {"requests_per_minute": 1}}, {"max_queued_jobs": 1}),
+    {"limits": {"requests_per_minute": 20}},
+]
 
 
 class FrontEnds:
-    """Five front ends of one installation: two accept all requests, three refuse them for different reasons."""
+    """Front ends of one installation: some accept all requests, the others refuse them for different reasons."""
 
     def __init__(self, urls: list[str], settings: ServiceSettings) -> None:
         self.urls = urls
@@ -136,3 +140,12 @@ def test_equal_requests_that_openais_client_sends_at_once_are_as_many_videos(fro
         return [video.id for video in videos]
 
     assert len(set(asyncio.run(create_all()))) == 10
+
+
+def test_equal_requests_of_openais_client_over_its_limit_are_as_many_videos(front_ends: FrontEnds) -> None:
+    url = f"{front_ends.urls[TWENTY_A_MINUTE]}/v1"
+    with openai.OpenAI(base_url=url, api_key="any") as client:
+        answers = [client.videos.with_raw_response.create(prompt="a red fox") for _ in range(24)]
+    assert len({answer.parse().id for answer in answers}) == 24
+    assert sum(answer.retries_taken for answer in answers) >= 4
+    assert not [answer for answer in answers if "idempotency-replayed" in answer.headers]
