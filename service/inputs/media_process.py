@@ -53,13 +53,16 @@ class MediaProcess:
 
     def run(self, task: ProbeTask, data: bytes, timeout_s: float) -> ProbeAnswer:
         """Does a task with the file `data` in a limited process."""
-        for _ in range(2):
-            control = self._connection()
-            try:
-                return _exchange(control, task, data, timeout_s)
-            except _ServerEnded:
-                log.warning("media.server_ended")
-                self._discard(control)
+        try:
+            for _ in range(2):
+                control = self._connection()
+                try:
+                    return _exchange(control, task, data, timeout_s)
+                except _ServerEnded:
+                    log.warning("media.server_ended")
+                    self._discard(control)
+        except OSError as error:  # no process, descriptor or memory is left
+            log.warning("media.unavailable", error=str(error))
         return ProbeAnswer(Outcome.UNAVAILABLE)
 
     def close(self) -> None:

@@ -1,9 +1,10 @@
 """A fork server whose tasks do what a decoder under the control of an attacker might do."""
 
+import ctypes
 import os
-import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -82,8 +83,31 @@ def fork(_: str) -> dict[str, Any]:
 
 
 def crash(_: str) -> dict[str, Any]:
-    os.kill(os.getpid(), signal.SIGSEGV)
-    return {}
+    return {"at zero": ctypes.string_at(0)}
+
+
+def signal_others(_: str) -> dict[str, Any]:
+    """The error of a signal to the fork server. The signal 0 does no harm where it arrives."""
+    try:
+        os.kill(os.getppid(), 0)
+    except OSError as error:
+        return {"error": error.errno}
+    return {"error": None}
+
+
+def run_program(_: str) -> dict[str, Any]:
+    try:
+        os.execv(sys.executable, [sys.executable, "-c", "pass"])
+    except OSError as error:
+        return {"error": error.errno}
+
+
+def start_thread(_: str) -> dict[str, Any]:
+    done: list[bool] = []
+    thread = threading.Thread(target=done.append, args=(True,))
+    thread.start()
+    thread.join()
+    return {"done": done}
 
 
 def send_junk(_: str) -> dict[str, Any]:
@@ -94,7 +118,11 @@ def send_junk(_: str) -> dict[str, Any]:
 
 
 TASKS = {
-    task.__name__: task for task in (echo, open_things, use_memory, write_file, loop, wait, fork, crash, send_junk)
+    task.__name__: task
+    for task in (
+        *(echo, open_things, use_memory, write_file, loop, wait, fork, crash, send_junk),
+        *(signal_others, run_program, start_thread),
+    )
 }
 
 

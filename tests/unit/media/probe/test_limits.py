@@ -40,7 +40,7 @@ def assert_ends(pid: int) -> None:
 def test_a_task_can_open_nothing_and_inherits_nothing(process: MediaProcess) -> None:
     answer = do(process, "open_things")
     assert set(answer.values["errors"]) == {"file", "socket", "pipe", "copy"}
-    assert set(answer.values["errors"].values()) <= {errno.EMFILE, errno.EINVAL}
+    assert set(answer.values["errors"].values()) <= {errno.EPERM, errno.EMFILE, errno.EINVAL}
     assert len(answer.values["open"]) == 5  # the three standard ones, the file, and the connection to the caller
     assert set(answer.values["names"]) <= {
         *("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE"),
@@ -74,7 +74,16 @@ def children_of(pid: int | None) -> list[int]:
         return [int(child) for child in file.read().split()]
 
 
-def test_processes_that_a_task_starts_end_with_it(process: MediaProcess) -> None:
+def test_a_task_can_end_no_other_process_and_start_no_program(process: MediaProcess) -> None:
+    assert do(process, "signal_others").values["error"] == errno.EPERM
+    assert do(process, "run_program").values["error"] in (errno.EPERM, errno.EMFILE)
+
+
+def test_a_task_can_start_threads_as_some_decoders_do(process: MediaProcess) -> None:
+    assert do(process, "start_thread").values["done"] == [True]
+
+
+def test_a_task_starts_no_process_and_none_outlives_it(process: MediaProcess) -> None:
     answer = do(process, "fork")
     assert answer.outcome is Outcome.DONE
     for pid in answer.values["pids"]:
