@@ -9,6 +9,7 @@ JobsError
 ├── EndpointNotFound     no such webhook endpoint of this caller
 ├── DeliveryNotFound     no such delivery of this video
 ├── NotCancellable       the job has ended
+├── RecordUnreadable     a stored value cannot be read by this release; it stays as it is
 ├── KeyNotFound          no such API key; only `easyanimate keys` raises it
 ├── QueueUnavailable     Redis does not answer
 └── StorageUnavailable   the object store does not answer; the same call may work later
@@ -17,6 +18,8 @@ JobsError
 
 The failure of a *running* job is no exception but a `Failure` in its record: `jobs/model/failure.py`.
 """
+
+from typing import Self
 
 
 class JobsError(Exception):
@@ -79,6 +82,17 @@ class NotCancellable(JobsError):
     """The video has already ended; only a queued or running one can be cancelled."""
 
     code = "not_cancellable"
+
+
+class RecordUnreadable(JobsError):
+    """A stored record cannot be read by this release; it is kept unchanged, and the operator's log has the reason."""
+
+    code = "record_unreadable"
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """The error for the owner of the record `name`, without the reason, which only the operator sees."""
+        return cls(f"the record of {name[:100]} cannot be read by this release; it is kept: see the operator's log")
 
 
 class QueueUnavailable(JobsError):

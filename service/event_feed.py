@@ -24,7 +24,7 @@ class EventFeed:
         """The new events; empty if there are none. Raises QueueUnavailable."""
         record = await self._final_record()  # before the events: with a final record they are complete
         events = await self.reader.events(self.job.id, self.last_id)
-        texts = [_event_text(event) for event in events]
+        texts = [text for event in events if (text := _event_text(event))]
         if not self.last_id and events and events[0].data.get("state") != State.QUEUED:
             texts.insert(0, _current_state(self.job))  # the first events were trimmed
         if events:
@@ -41,7 +41,7 @@ class EventFeed:
             job = await self.reader.get_owned(self.job.id, self.job.owner)
         except JobNotFound:
             return {"id": self.job.id, "object": "video.deleted", "deleted": True}
-        return self.to_record(job) if job.state.is_final else None
+        return self.to_record(job) if job.has_ended else None
 
 
 def _current_state(job: Job) -> bytes:
@@ -49,7 +49,8 @@ def _current_state(job: Job) -> bytes:
     return _text("state", {"state": job.state, "attempt": job.attempt, "status": job.public_status})
 
 
-def _event_text(event: Event) -> bytes:
+def _event_text(event: Event) -> bytes | None:
+    """The event; None for one of a newer release."""
     data = event.data
     if "state" in data:
         return _text("state", data, event.id)
@@ -57,7 +58,7 @@ def _event_text(event: Event) -> bytes:
         return _text("log", {"message": data["log"]}, event.id)
     if "preview" in data:
         return _text("preview", data["preview"], event.id)
-    return _text("progress", data, event.id)
+    return _text("progress", data, event.id) if "step" in data else None
 
 
 def _text(name: str, data: dict[str, Any], event_id: int | None = None) -> bytes:

@@ -30,7 +30,7 @@ async def wait_for(resources: Resources, job: Job, timeout_s: float, condition: 
 
 async def is_final(job: Job) -> bool:
     """Whether the job has ended."""
-    return job.state.is_final
+    return job.has_ended
 
 
 async def _read(resources: Resources, job: Job) -> Job | None:

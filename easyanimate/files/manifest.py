@@ -12,6 +12,7 @@ import json
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from dataclasses import fields as dataclass_fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -67,18 +68,23 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: str) -> "Manifest":
-        """Parses the text of `to_json` or `compact`; InvalidInput for other text."""
+        """Parses the text of `to_json` or `compact`; InvalidInput for other text. Unknown fields are ignored."""
         try:
             fields = json.loads(text)
             if fields["format"] != FORMAT:
                 raise InvalidInput(f"the manifest has format {fields['format']!r}; this program reads format {FORMAT}")
-            fields["loras"] = tuple(UsedLora(**lora) for lora in fields["loras"])
-            fields["frames"] = tuple(str(frame) for frame in fields["frames"])
-            return cls(**fields)
+            loras = tuple(UsedLora(**_defined(UsedLora, lora)) for lora in fields["loras"])
+            frames = tuple(str(frame) for frame in fields["frames"])
+            return cls(**_defined(cls, {**fields, "loras": loras, "frames": frames}))
         except (ValueError, TypeError, KeyError, RecursionError) as problem:
             if isinstance(problem, InvalidInput):
                 raise
             raise InvalidInput(f"this is no manifest: {problem}") from problem
+
+
+def _defined(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `values` that are fields of the data class: a later release may write more."""
+    return {each.name: values[each.name] for each in dataclass_fields(kind) if each.name in values}
 
 
 class FrameHashes:

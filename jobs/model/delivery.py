@@ -1,11 +1,14 @@
 """A row of the delivery ledger: one event for one receiver, and each try to deliver it."""
 
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, Field
 
+from jobs.model.stored import StoredModel, parse_stored_hash
+
 Status = Literal["pending", "delivered", "exhausted", "refused", "dropped"]
+STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 class Try(BaseModel, frozen=True):
@@ -22,7 +25,7 @@ class Try(BaseModel, frozen=True):
     duration_ms: int
 
 
-class Delivery(BaseModel, frozen=True):
+class Delivery(StoredModel, frozen=True):
     """An event for the endpoint `endpoint_id`, or without one for `url`, signed with `secret`.
 
     `event_id` is the receiver's `webhook-id`, the same for all receivers of the event and on every try. `place` counts
@@ -42,12 +45,12 @@ class Delivery(BaseModel, frozen=True):
     body: str
     traceparent: str = ""
     created_at: float
-    status: Status = "pending"
+    status: str = "pending"  # of `STATUSES`, or of a newer release
     tries: int = 0
     place: int = 0
     claimed_until: float = 0.0
 
     @classmethod
     def from_hash(cls, fields: Mapping[bytes, bytes]) -> Self:
-        """Parses the row as stored in Redis."""
-        return cls.model_validate({name.decode(): value.decode() for name, value in fields.items()})
+        """Parses the row as stored in Redis. Raises RecordUnreadable."""
+        return parse_stored_hash(cls, fields)

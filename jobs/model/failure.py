@@ -1,8 +1,11 @@
 """Failures of running jobs: public codes, whether a retry helps, and who can resolve them."""
 
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import BaseModel
+
+from jobs.model.stored import KeepsUnknown
 
 
 class Blame(StrEnum):
@@ -19,7 +22,7 @@ class Failure(BaseModel, frozen=True):
     code: str
     message: str
     retryable: bool
-    blame: Blame
+    blame: Annotated[Blame, KeepsUnknown()]
 
 
 # Codes are public: add, never rename. (sentence, retryable, blame)

@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections.abc import Mapping
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel
 
@@ -11,6 +11,7 @@ from jobs.model.failure import Failure
 from jobs.model.request import VideoRequest
 from jobs.model.result_files import Segment, segments_of
 from jobs.model.states import Phase, Priority, State
+from jobs.model.stored import KeepsUnknown, StoredModel, add_unknown_fields, is_defined, parse_stored
 
 _IN_JSON = json.JSONEncoder(separators=(",", ":")).encode
 PublicStatus = Literal["queued", "in_progress", "completed", "failed"]
@@ -34,7 +35,7 @@ class Result(BaseModel, frozen=True):
     segment_frames: tuple[int, ...] = ()
 
 
-class Job(BaseModel, frozen=True):
+class Job(StoredModel, frozen=True):
     """One job from submit to its final state. Times are unix seconds.
 
     - `attempt` counts attempts; one that ends with a release is not counted. `handover` counts how often the job was
@@ -52,16 +53,16 @@ class Job(BaseModel, frozen=True):
     owner: str
     request: VideoRequest
     created_at: float
-    priority: Priority = Priority.NORMAL
+    priority: Annotated[Priority, KeepsUnknown()] = Priority.NORMAL
     deadline: float | None = None
     running_limit: int | None = None
-    state: State = State.QUEUED
+    state: Annotated[State, KeepsUnknown()] = State.QUEUED
     attempt: int = 0
     handover: int = 0
     version: int = 0
     token: str | None = None
     worker: str | None = None
-    phase: Phase | None = None
+    phase: Annotated[Phase, KeepsUnknown()] | None = None
     step: int = 0
     total_steps: int = 0
     started_at: float | None = None
@@ -84,27 +85,48 @@ class Job(BaseModel, frozen=True):
     result: Result | None = None
 
     def to_hash(self, only: set[str] | None = None) -> dict[str, str]:
-        """Returns the fields as stored in Redis: those in `only`, or all without defaults and always `state`."""
+        """Returns the fields as stored in Redis: those in `only`, or all without defaults.
+
+        All means also unknown ones, and always `state` and `schema_version`.
+        """
         if only is None:
-            fields = {**self.model_dump(mode="json", exclude_defaults=True), "state": self.state}
+            fields = self.to_fields()
         else:
-            fields = self.model_dump(mode="json", include=only)
+            fields = add_unknown_fields(self, self.model_dump(mode="json", include=only))
+            fields = {name: fields[name] for name in only}
         return {name: _IN_JSON(value) for name, value in fields.items()}
+
+    def to_fields(self) -> dict[str, Any]:
+        """Returns all fields without defaults as values of JSON, with those that this release does not define."""
+        fields = add_unknown_fields(self, self.model_dump(mode="json", exclude_defaults=True))
+        return {**fields, "state": self.state, "schema_version": self.schema_version}
 
     @classmethod
     def from_hash(cls, fields: Mapping[bytes, bytes]) -> Self:
-        """Parses the fields that `to_hash` wrote."""
-        return cls.model_validate_json(b"{%s}" % b",".join(b'"%s":%s' % field for field in fields.items()))
+        """Parses the fields that `to_hash` of any release wrote. Raises RecordUnreadable."""
+        return parse_stored(cls, b"{%s}" % b",".join(b'"%s":%s' % field for field in fields.items()))
 
     @property
     def public_status(self) -> PublicStatus:
-        """queued, in_progress, completed or failed, as in OpenAI's API; cancelled and expired jobs are failed."""
+        """queued, in_progress, completed or failed, as in OpenAI's API; cancelled and expired jobs are failed.
+
+        A state of a newer release counts as running until the job has ended.
+        """
         statuses: dict[State, PublicStatus] = {
             State.QUEUED: "queued",
             State.RUNNING: "in_progress",
             State.COMPLETED: "completed",
         }
-        return statuses.get(self.state, "failed")
+        if is_defined(self.state):
+            return statuses.get(self.state, "failed")
+        if self.completed_at is None:
+            return "in_progress"
+        return "completed" if self.result else "failed"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more follows, also in a state of a newer release."""
+        return self.public_status in ("completed", "failed")
 
     @property
     def watchable(self) -> tuple[Segment, ...]:

@@ -1,9 +1,11 @@
 """The record of a job as a file beside its video, from which `easyanimate rebuild` restores a lost Redis."""
 
-from pydantic import ValidationError
+import json
 
+from jobs.errors import RecordUnreadable
 from jobs.model.job import Job, Result
 from jobs.model.states import State
+from jobs.model.stored import parse_stored
 
 NAME = "job.json"
 
@@ -29,15 +31,15 @@ def write_job(job: Job, result: Result, now: float) -> bytes:
         warnings=job.warnings + result.warnings,
         result=result,
     )
-    return completed.model_dump_json(exclude_defaults=True, indent=2).encode()
+    return json.dumps(completed.to_fields(), indent=2, ensure_ascii=False).encode()
 
 
 def read_job(content: bytes) -> Job:
     """Parses the completed job. Raises InvalidJobFile."""
     try:
-        job = Job.model_validate_json(content)
-    except ValidationError as error:
-        raise InvalidJobFile(f"its {NAME} is of another version or damaged: {error.errors()[0]['msg']}") from error
+        job = parse_stored(Job, content)
+    except RecordUnreadable as error:
+        raise InvalidJobFile(f"its {NAME} is of another version or damaged: {error}") from error
     if job.result is None:
         raise InvalidJobFile(f"its {NAME} has no video")
     return job

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import isqrt
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
@@ -16,6 +17,7 @@ from easyanimate.geometry import (
 )
 from jobs.errors import InvalidRequest
 from jobs.model.request import Mode
+from jobs.model.stored import KeepsUnknown, StoredModel
 
 MIN_STEPS = {"pndm": 4}  # its warm-up takes four
 MAX_STEPS = {"lcm": 50}  # it was distilled with a schedule of fifty steps
@@ -28,7 +30,7 @@ class Lora(BaseModel, frozen=True, extra="forbid"):
     size_bytes: int
 
 
-class ModelCard(BaseModel, frozen=True, extra="forbid"):
+class ModelCard(StoredModel, frozen=True, extra="forbid"):
     """Limits and defaults of one model. Sizes in pixels, `max_pixels` is width times height, `fps` per second.
 
     `max_frames` is the maximum of one window, `max_total_frames` of a video of several windows. `base_size` is the side
@@ -53,7 +55,7 @@ class ModelCard(BaseModel, frozen=True, extra="forbid"):
     default_guidance_scale: float
     default_scheduler: str
     schedulers: tuple[str, ...]
-    modes: tuple[Mode, ...] = tuple(Mode)
+    modes: tuple[Annotated[Mode, KeepsUnknown()], ...] = tuple(Mode)
     loras: tuple[Lora, ...] = ()
     retention_s: float | None = Field(default=None, gt=0)
 

@@ -13,7 +13,7 @@ class Priority(StrEnum):
     @property
     def head_start(self) -> int:
         """Moves a job this many turns forward in the queue (negative: back)."""
-        return HEAD_START[self]
+        return HEAD_START.get(self, 0)  # a priority of a newer release has none
 
 
 HEAD_START = {Priority.HIGH: 100, Priority.NORMAL: 0, Priority.LOW: -100}
@@ -31,8 +31,11 @@ class State(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether the job has ended."""
-        return self not in (State.QUEUED, State.RUNNING)
+        """Whether the job has ended; False for a state of a newer release."""
+        return self in FINAL_STATES
+
+
+FINAL_STATES = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED, State.EXPIRED})
 
 
 class Phase(StrEnum):

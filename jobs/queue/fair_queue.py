@@ -9,6 +9,7 @@ The waiting jobs of each priority are in a sorted set by turn, so push, remove a
 is one command in the transaction that changes the job.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ from redis import Redis
 from redis.client import Pipeline
 
 from jobs.model.job import Job
-from jobs.model.states import Priority
+from jobs.model.states import Priority, State
 from jobs.redis.keys import unserved_key, waiting_keys
 
 # A score is (turn - head start) * 2^25 + a count of arrivals: within a turn, first come, first served. Doubles are
@@ -66,10 +67,15 @@ if waiting <= 0 then next = math.min(next, turn + 1) end
 redis.call('HSET', KEYS[1], 'next:' .. ARGV[2], next)
 """
 
-# KEYS: the waiting jobs of all priorities. A job whose record is not queued is removed. A job whose owner has
-# reached the limit of running jobs is skipped and keeps its place.
-_FIRST = """
-local skipped = {}
+# KEYS: the waiting jobs of all priorities. ARGV: jobs that the worker cannot run. A job without a record, or whose
+# record is not queued, is removed. A job of ARGV, with a state of a newer release, or whose owner has reached the limit
+# of running jobs, is skipped and keeps its place. A record that is no hash is returned, and the worker reports it.
+_NOT_WAITING = ", ".join(f"""['"{state}"'] = true""" for state in State if state is not State.QUEUED)
+_FIRST = (
+    f"local not_waiting = {{{_NOT_WAITING}}}"
+    + """
+local skipped, excluded = {}, {}
+for _, job in ipairs(ARGV) do excluded[job] = true end
 while true do
   local first, set, least
   for i = 1, #KEYS do
@@ -79,16 +85,23 @@ while true do
     if score and (not least or score < least) then first, set, least = head[1], i, score end
   end
   if not first then return false end
-  local job = redis.call('HMGET', 'job:' .. first, 'state', 'owner', 'running_limit')
-  if job[1] ~= '"queued"' then
+  local kind = redis.call('TYPE', 'job:' .. first).ok
+  local job = kind == 'hash' and redis.call('HMGET', 'job:' .. first, 'state', 'owner', 'running_limit') or {false}
+  if kind == 'none' or not_waiting[job[1] or ''] then
     redis.call('ZREM', KEYS[set], first)
+  elseif excluded[first] or (job[1] and job[1] ~= '"queued"') then
+    skipped[set] = (skipped[set] or 0) + 1
+  elseif not job[1] then
+    return first
   else
     local most = tonumber(job[3] or '')
-    if not most or redis.call('SCARD', 'running:of:' .. string.sub(job[2], 2, -2)) < most then return first end
+    local owner = string.sub(job[2] or '', 2, -2)
+    if not most or redis.call('SCARD', 'running:of:' .. owner) < most then return first end
     skipped[set] = (skipped[set] or 0) + 1
   end
 end
 """
+)
 
 # KEYS: the waiting jobs of all priorities, the job's own first, and the mark of a model without workers.
 _PLACE = """
@@ -123,10 +136,10 @@ def remove(pipe: Pipeline, job: Job, *, is_leased: bool) -> None:
     _run(pipe, _LEAVE, job, job.priority.head_start, "taken" if is_leased else "")
 
 
-def peek(redis: Redis, model: str) -> str | None:
-    """The id of the next job; None if no job waits for this model."""
+def peek(redis: Redis, model: str, excluded: Collection[str] = ()) -> str | None:
+    """The id of the next job that is not in `excluded`; None if no such job waits for this model."""
     keys = waiting_keys(model)
-    job_id = cast(bytes | None, redis.eval(_FIRST, len(keys), *keys))
+    job_id = cast(bytes | None, redis.eval(_FIRST, len(keys), *keys, *excluded))
     return job_id.decode() if job_id else None
 
 

@@ -4,16 +4,18 @@ The card of a model stays when its workers stop, so that jobs are accepted while
 expires unless it is renewed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import cast
 
 from redis import Redis
 
-from jobs.errors import ModelNotFound, ModelUnavailable
+from jobs.errors import ModelNotFound, ModelUnavailable, RecordUnreadable
 from jobs.model.model_card import ModelCard
+from jobs.model.stored import parse_stored
 from jobs.redis import keys
 from jobs.redis.connection import redis_errors
 from jobs.redis.keys import CARDS_KEY, loaded_key, workers_key
+from jobs.redis.unreadable import report_unreadable
 
 WORKER_TTL_S = 30
 # KEYS: the mark of a model without workers, its workers. ARGV: the seconds that it has had none.
@@ -67,10 +69,16 @@ class Registry:
         return None if since is None else int(since)
 
     def cards(self) -> list[ModelCard]:
-        """All announced models, sorted by name."""
+        """All announced models whose cards can be read, sorted by name."""
         with redis_errors():
             rows = cast(dict[bytes, bytes], self.redis.hgetall(CARDS_KEY))
-        return sorted((ModelCard.model_validate_json(row) for row in rows.values()), key=lambda card: card.name)
+        cards = []
+        for name, row in rows.items():
+            try:
+                cards.append(parse_stored(ModelCard, row))
+            except RecordUnreadable as error:
+                report_unreadable(self.redis, "card", name.decode(errors="replace"), error)
+        return sorted(cards, key=lambda card: card.name)
 
     def live_workers(self, model: str) -> int:
         """Number of workers that serve this model now."""
@@ -89,8 +97,13 @@ class Registry:
         return seconds + microseconds / 1e6
 
 
-def select_model(cards: Sequence[ModelCard], name: str | None) -> ModelCard:
-    """The card of this name, or the only one. Raises ModelNotFound, ModelUnavailable."""
+def select_model(cards: Sequence[ModelCard], name: str | None, unreadable: Collection[str] = ()) -> ModelCard:
+    """The card of this name, or the only one. Raises ModelNotFound, ModelUnavailable.
+
+    `unreadable` has the names of the models whose cards this release cannot read.
+    """
+    if name in unreadable:
+        raise ModelUnavailable(f"the card of {name} cannot be read by this release; the operator's log has the reason")
     if not cards:
         raise ModelUnavailable
     if name is None and len(cards) == 1:

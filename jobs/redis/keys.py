@@ -31,6 +31,9 @@ def loaded_key(model: str) -> str:
     return f"model:{model}:loaded"
 
 
+COUNTERS_KEY = "tally"  # hash: JSON of [name, label, ...] -> number
+UNREADABLE_KEY = "unreadable"  # sorted set: kind and id of a value that cannot be read -> unix second of its report
+
 LEASES_KEY = "jobs:leases"  # sorted set: running job id -> unix second at which its lease expires
 
 

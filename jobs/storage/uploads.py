@@ -4,14 +4,17 @@ The content of a file is an object in storage. Its entry in `EXPIRING` is writte
 also deletes the content of an upload that never finished.
 """
 
+import json
 import secrets
-from typing import Literal, cast
+from contextlib import suppress
+from typing import cast
 
-from pydantic import BaseModel
 from redis import Redis
 
-from jobs.errors import FileNotFound
+from jobs.errors import FileNotFound, RecordUnreadable
+from jobs.model.stored import StoredModel, dump_stored, parse_stored
 from jobs.redis.connection import redis_errors
+from jobs.redis.unreadable import report_unreadable
 
 UPLOADS = "uploads/"  # below it, a folder per file
 EXPIRING = "files:expiring"  # sorted set: file id -> unix second at which it expires
@@ -19,14 +22,17 @@ UNFINISHED_TTL_S = 3600
 FILE_PREFIX = "file-"
 
 
-class Upload(BaseModel, frozen=True):
-    """An image or video of a caller. Times are unix seconds; `width` and `height` in pixels."""
+class Upload(StoredModel, frozen=True):
+    """An image or video of a caller. Times are unix seconds; `width` and `height` in pixels.
+
+    `kind` is picture or video, or a kind of a newer release.
+    """
 
     id: str
     owner: str
     filename: str
     purpose: str
-    kind: Literal["picture", "video"]
+    kind: str
     extension: str
     size_bytes: int
     content_sha256: str
@@ -65,14 +71,19 @@ class UploadIndex:
     def add(self, file: Upload) -> None:
         """Adds a file whose content is stored; its owner can use it from now on."""
         with redis_errors(), self.redis.pipeline(transaction=True) as pipe:
-            pipe.set(_record_key(file.id), file.model_dump_json())
+            pipe.set(_record_key(file.id), json.dumps(dump_stored(file)))
             pipe.zadd(_index_key(file.owner), {file.id: file.created_at})
             pipe.zadd(EXPIRING, {file.id: file.expires_at})
             pipe.execute()
 
     def get_owned(self, file_id: str, owner: str, now: float) -> Upload:
-        """Returns the caller's file. Raises FileNotFound, also for an expired file or one of another caller."""
-        file = self._get(file_id)
+        """Returns the caller's file. Raises FileNotFound, also for an expired file or one of another caller.
+
+        Raises RecordUnreadable for a file of the caller that this release cannot read.
+        """
+        with redis_errors():
+            is_owned = self.redis.zscore(_index_key(owner), file_id) is not None
+        file = self._get(file_id) if is_owned else None
         if file is None or file.owner != owner or file.expires_at <= now:
             raise FileNotFound(f"there is no file {file_id[:100]!r}; send it to POST /v1/files again")
         return file
@@ -83,12 +94,15 @@ class UploadIndex:
             return self.redis.zcard(_index_key(owner))
 
     def listed(self, owner: str, now: float, *, newest_first: bool) -> list[Upload]:
-        """Lists the files of the caller that have not expired."""
+        """Lists the files of the caller that can be read and have not expired."""
         index = _index_key(owner)
         with redis_errors():
             ids = cast(list[bytes], self.redis.zrange(index, 0, -1, desc=newest_first))
             rows = cast(list[bytes | None], self.redis.mget([_record_key(i.decode()) for i in ids])) if ids else []
-        files = [Upload.model_validate_json(row) for row in rows if row]
+        files = []
+        for file_id, row in zip(ids, rows, strict=True):
+            with suppress(RecordUnreadable):
+                files += [self._parsed(file_id.decode(), row)] if row else []
         return [file for file in files if file.expires_at > now]
 
     def expired(self, now: float, limit: int) -> list[str]:
@@ -102,8 +116,13 @@ class UploadIndex:
         with redis_errors():
             return self.redis.zscore(EXPIRING, file_id) is not None
 
+    def postpone(self, file_id: str, until: float) -> None:
+        """Changes the expiry of a file that cannot be deleted now, without its record."""
+        with redis_errors():
+            self.redis.zadd(EXPIRING, {file_id: until}, xx=True)
+
     def delete(self, file_id: str) -> None:
-        """Deletes the record of a file whose content is deleted."""
+        """Deletes the record of a file whose content is deleted. Raises RecordUnreadable."""
         file = self._get(file_id)
         with redis_errors(), self.redis.pipeline(transaction=True) as pipe:
             pipe.delete(_record_key(file_id))
@@ -115,7 +134,14 @@ class UploadIndex:
     def _get(self, file_id: str) -> Upload | None:
         with redis_errors():
             row = cast(bytes | None, self.redis.get(_record_key(file_id)))
-        return Upload.model_validate_json(row) if row else None
+        return self._parsed(file_id, row) if row else None
+
+    def _parsed(self, file_id: str, row: bytes) -> Upload:
+        try:
+            return parse_stored(Upload, row)
+        except RecordUnreadable as error:
+            report_unreadable(self.redis, "file", file_id, error)
+            raise RecordUnreadable.named(file_id) from error
 
 
 def _record_key(file_id: str) -> str:

@@ -6,7 +6,7 @@ attempts.
 
 import json
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel
 from redis.client import Pipeline
@@ -14,6 +14,7 @@ from redis.client import Pipeline
 from jobs.model.failure import Blame, Failure
 from jobs.model.job import Job
 from jobs.model.states import Phase, State
+from jobs.model.stored import KeepsUnknown
 from jobs.redis.keys import attempts_key
 
 MAX_LINES = 500  # of one job; the oldest go first
@@ -45,12 +46,12 @@ class Attempt(BaseModel, frozen=True):
     worker: str
     started_at: float
     ended_at: float | None = None
-    outcome: Outcome | None = None
+    outcome: Annotated[Outcome, KeepsUnknown()] | None = None
     code: str | None = None
     message: str | None = None
     retryable: bool | None = None
-    blame: Blame | None = None
-    phase: Phase | None = None
+    blame: Annotated[Blame, KeepsUnknown()] | None = None
+    phase: Annotated[Phase, KeepsUnknown()] | None = None
     step: int = 0
     total_steps: int = 0
     resumed_step: int | None = None
@@ -80,19 +81,29 @@ def append_fields(pipe: Pipeline, job_id: str, **fields: Any) -> None:
     _add(pipe, job_id, {"note": fields})
 
 
-def parse_lines(rows: StreamRows) -> list[Attempt]:
-    """The attempts in these rows of the stream."""
+def parse_lines(rows: StreamRows, faults: list[Exception] | None = None) -> list[Attempt]:
+    """The attempts in these rows of the stream. Lines that cannot be read are left out; `faults` gets their errors."""
     attempts: list[Attempt] = []
     since = 0.0
     for raw_id, fields in rows:
-        at, line = int(raw_id.partition(b"-")[0]) / 1000, json.loads(fields[b"line"])
-        if "number" in line:
-            attempts.append(Attempt(started_at=at, **line))
-            since = at
-        elif attempts and attempts[-1].outcome is None:
-            attempts[-1] = _with_line(attempts[-1], line, since, at)
-            since = at if "note" not in line else since
+        at = int(raw_id.partition(b"-")[0]) / 1000
+        try:
+            since = _add_line(attempts, json.loads(fields[b"line"]), since, at)
+        except (ValueError, TypeError, KeyError) as error:
+            if faults is not None:
+                faults.append(error)
     return attempts
+
+
+def _add_line(attempts: list[Attempt], line: dict[str, Any], since: float, at: float) -> float:
+    """Adds a line to the attempts; returns the time at which the phase of the last one began."""
+    if "number" in line:
+        attempts.append(Attempt(**({"started_at": at} | line)))
+        return at
+    if not attempts or attempts[-1].outcome is not None:
+        return since
+    attempts[-1] = _with_line(attempts[-1], line, since, at)
+    return since if "note" in line else at
 
 
 def _with_line(attempt: Attempt, line: dict[str, Any], since: float, at: float) -> Attempt:

@@ -12,12 +12,13 @@ from redis.client import Pipeline
 from jobs.model.job import Job
 from jobs.model.states import State
 from jobs.redis.connection import redis_errors
+from jobs.redis.keys import COUNTERS_KEY
+from jobs.redis.unreadable import report_unreadable
 from jobs.store.attempt_log import Ending, Outcome
-
-COUNTERS_KEY = "tally"  # hash: JSON of [name, label, ...] -> number
 
 JOBS, ATTEMPTS, DELIVERIES = "jobs", "attempts", "deliveries"
 PHASE_SECONDS, PHASE_COUNT = "phase_seconds", "phase_count"
+UNREADABLE = "unreadable"  # counted by `jobs/redis/unreadable.py`
 
 Counts = dict[tuple[str, ...], float]
 
@@ -41,7 +42,13 @@ def count(pipe: Pipeline | Redis, *labels: str, amount: float = 1) -> None:
 
 
 def read_counters(redis: Redis) -> Counts:
-    """All counters by name and labels."""
+    """All counters by name and labels, without those that cannot be read."""
+    counts: Counts = {}
     with redis_errors():
         rows = cast(dict[bytes, bytes], redis.hgetall(COUNTERS_KEY))
-    return {tuple(json.loads(name)): float(value) for name, value in rows.items()}
+    for name, value in rows.items():
+        try:
+            counts[tuple(json.loads(name))] = float(value)
+        except (ValueError, TypeError) as error:
+            report_unreadable(redis, "counter", name.decode(errors="replace"), error)
+    return counts

@@ -4,12 +4,13 @@ Each change is fenced by the token of the attempt: a worker that lost its lease 
 """
 
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from redis.client import Pipeline
 
-from jobs.errors import JobNotFound
+from jobs.errors import JobNotFound, RecordUnreadable
 from jobs.model.failure import Failure, failure
 from jobs.model.job import Job, Result
 from jobs.model.result_files import Segment
@@ -17,8 +18,10 @@ from jobs.model.states import Phase, State
 from jobs.queue import fair_queue
 from jobs.redis import keys
 from jobs.redis.connection import redis_errors
+from jobs.redis.unreadable import report_unreadable
 from jobs.store import attempt_log, records
 from jobs.store.attempt_log import Ending, Outcome
+from jobs.store.event_log import add_first_event
 from jobs.store.transitions import JobTable, with_final_state
 from jobs.webhooks.outbox import add_webhook
 
@@ -41,10 +44,21 @@ class WorkerJobs:
     def __init__(self, table: JobTable) -> None:
         self.table = table
 
-    def first_waiting(self, model: str) -> str | None:
-        """The id of the next job of this model; None if no job waits."""
+    def first_waiting(self, model: str, excluded: Collection[str] = ()) -> str | None:
+        """The id of the next job of this model that is not in `excluded`; None if no such job waits."""
         with redis_errors():
-            return fair_queue.peek(self.table.redis, model)
+            return fair_queue.peek(self.table.redis, model, excluded)
+
+    def leave_waiting(self, job: Job, worker: str, reason: str) -> None:
+        """Reports a waiting job that this worker cannot run, to its owner and to the operator, once a day."""
+        error = RecordUnreadable(f"{worker} leaves it to a worker of a newer release: {reason}")
+        if not report_unreadable(self.table.redis, "newer_job", job.id, error):
+            return
+        with redis_errors(), self.table.redis.pipeline(transaction=True) as pipe:
+            add_first_event(pipe, keys.events_key(job.id), {"state": State.QUEUED}, job.created_at)
+            records.add_log(pipe, job.id, f"A worker leaves the job to a newer one: {reason}.")
+            pipe.publish(keys.change_channel(job.id), job.version)
+            pipe.execute()
 
     def lease(self, job_id: str, worker: str) -> Job | None:
         """Leases a waiting job; the returned job has the token of the new attempt. None if it no longer waits."""
@@ -121,9 +135,10 @@ class WorkerJobs:
         if self.table.finish(job_id, token, State.COMPLETED, result.warnings, result=result):
             return True
         try:
-            return self.table.get(job_id).result == result
+            stored = self.table.get(job_id).result
         except JobNotFound:
             return False
+        return stored is not None and stored.video_key == result.video_key  # which no other attempt has
 
     def fail(self, job_id: str, token: str, why: Failure) -> bool:
         """Ends a running attempt and its job without a video."""

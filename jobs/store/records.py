@@ -13,7 +13,7 @@ from redis import Redis, WatchError
 from redis.client import Pipeline
 
 from jobs.access import usage
-from jobs.errors import JobNotFound
+from jobs.errors import JobNotFound, RecordUnreadable
 from jobs.model.job import PUBLIC_STATUSES, Job
 from jobs.model.states import State
 from jobs.queue import fair_queue, load, tickets
@@ -29,6 +29,7 @@ from jobs.redis.keys import (
     owner_waiting_key,
     record_key,
 )
+from jobs.redis.unreadable import reads_hash
 from jobs.store import attempt_log, counters
 from jobs.store.attempt_log import Ending
 from jobs.store.event_log import add_event, add_first_event
@@ -60,11 +61,11 @@ Extra = Callable[[Pipeline, Job], None]
 
 
 def read(redis: Redis, job_id: str) -> Job:
-    """The job with this id. Raises JobNotFound."""
+    """The job with this id. Raises JobNotFound, RecordUnreadable."""
     if ":" in job_id:  # the key of a log or list of a job, not of a record
         raise JobNotFound(f"there is no video {job_id!r}")
-    with redis_errors():
-        return _parsed(job_id, cast(dict[bytes, bytes], redis.hgetall(record_key(job_id))))
+    with redis_errors(), reads_hash():
+        return parse_record(job_id, cast(dict[bytes, bytes], redis.hgetall(record_key(job_id))))
 
 
 def update(
@@ -77,14 +78,15 @@ def update(
 ) -> Job | None:
     """Replaces the job by `decide(job)`, with the commands of `extra` in the same transaction; None changes nothing.
 
-    `ending` says how the attempt ended if this change returns the job to the queue. Raises JobNotFound.
+    `ending` says how the attempt ended if this change returns the job to the queue. Raises JobNotFound,
+    RecordUnreadable.
     """
     retries = WatchRetries(redis)
-    with redis_errors(), redis.pipeline(transaction=True) as pipe:
+    with redis_errors(), reads_hash(), redis.pipeline(transaction=True) as pipe:
         while True:
             try:
                 pipe.watch(record_key(job_id))  # type: ignore[no-untyped-call]
-                old = _parsed(job_id, cast(dict[bytes, bytes], pipe.hgetall(record_key(job_id))))
+                old = parse_record(job_id, cast(dict[bytes, bytes], pipe.hgetall(record_key(job_id))))
                 new = decide(old)
                 if new is None:
                     return None
@@ -141,10 +143,14 @@ def _ending_fields(ending: Ending | None) -> dict[str, Any]:
     return {"outcome": ending.outcome} | ({"code": ending.why.code} if ending.why else {})
 
 
-def _parsed(job_id: str, fields: dict[bytes, bytes]) -> Job:
+def parse_record(job_id: str, fields: dict[bytes, bytes]) -> Job:
+    """The job with these fields in Redis. Raises JobNotFound without any, and RecordUnreadable."""
     if not fields:
         raise JobNotFound(f"there is no video {job_id!r}")
-    return Job.from_hash(fields)
+    job = Job.from_hash(fields)
+    if job.id != job_id:
+        raise RecordUnreadable(f"the stored Job cannot be read: it has the id {job.id!r}")
+    return job
 
 
 def _write_change(pipe: Pipeline, old: Job, new: Job, event: dict[str, Any] | None, ending: Ending | None) -> None:

@@ -5,17 +5,20 @@ method may raise QueueUnavailable.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import cast
+from contextlib import suppress
+from typing import Any, cast
 
 from redis import Redis
 
-from jobs.errors import DeliveryNotFound
+from jobs.errors import DeliveryNotFound, RecordUnreadable
 from jobs.model.delivery import Delivery, Status, Try
+from jobs.model.stored import parse_stored
 from jobs.redis.connection import redis_errors
 from jobs.redis.keys import delivery_key, ledger_key, tries_key, webhook_gone_key
+from jobs.redis.unreadable import POSTPONED_S, hash_reply, report_unreadable
 from jobs.webhooks.outbox import JOB_LEDGER_TTL_S, LEDGER_TTL_S, PROGRESS, PROGRESS_TTL_S
 from jobs.webhooks.retry_schedule import retry_wait_s
-from jobs.webhooks.scripts import CLAIM, RECORD, REDELIVER
+from jobs.webhooks.scripts import CLAIM, POSTPONE, RECORD, REDELIVER
 
 WAKEUP_LIST = "outbox:bell"  # list: gets an item with every new row of the outbox
 CLAIM_S = 60.0  # longer than a try, so that no two deliverers send one delivery at once
@@ -28,6 +31,7 @@ class Deliveries:
         self.redis = redis
         self._claim = redis.register_script(CLAIM)
         self._record = redis.register_script(RECORD)
+        self._postpone = redis.register_script(POSTPONE)
         self._redeliver = redis.register_script(REDELIVER)
 
     # ---- for the deliverer
@@ -38,10 +42,27 @@ class Deliveries:
             self.redis.blpop([WAKEUP_LIST], timeout=timeout_s)
 
     def claim(self, now: float, busy: Iterable[str] = ()) -> Delivery | None:
-        """Claims the delivery that is due first for a minute, except those of `busy` lanes and owners."""
+        """Claims the delivery that is due first for a minute, except those of `busy` lanes and owners.
+
+        One that cannot be read is postponed.
+        """
+        busy = list(busy)
+        while True:
+            with redis_errors():
+                row = cast(list[Any], self._claim(args=[f"{now:.6f}", CLAIM_S, *busy]))
+            if not row:
+                return None
+            lane, delivery_id, fields = row
+            try:
+                return Delivery.from_hash(dict(zip(fields[::2], fields[1::2], strict=True)))
+            except RecordUnreadable as error:
+                self.postpone(lane.decode(), delivery_id.decode(), now, error)
+
+    def postpone(self, lane: str, delivery_id: str, now: float, error: Exception) -> None:
+        """Makes a delivery that cannot be processed due again in an hour, and reports it."""
         with redis_errors():
-            row = cast(list[bytes], self._claim(args=[f"{now:.6f}", CLAIM_S, *busy]))
-        return Delivery.from_hash(dict(zip(row[::2], row[1::2], strict=True))) if row else None
+            self._postpone(args=[lane, delivery_id, f"{now + POSTPONED_S:.6f}"])
+        report_unreadable(self.redis, "delivery", delivery_id, error)
 
     def finish(self, delivery: Delivery, status: Status, attempt: Try | None) -> None:
         """Ends a delivery: delivered, refused by the receiver, exhausted, or dropped as obsolete."""
@@ -72,28 +93,34 @@ class Deliveries:
 
     # ---- for the caller
 
-    def of_job(self, job_id: str) -> list[Delivery]:
-        """Lists the deliveries of a job, oldest first; progress events are not kept."""
+    def of_job(self, job_id: str, after: str | None = None) -> list[Delivery]:
+        """Lists the deliveries of a job that can be read, oldest first; progress events are not kept.
+
+        With `after`, only those behind this one, whose row may have expired. Raises DeliveryNotFound.
+        """
         with redis_errors():
-            ids = cast(list[bytes], self.redis.zrange(ledger_key(job_id), 0, -1))
+            rank = -1 if after is None else cast(int | None, self.redis.zrank(ledger_key(job_id), after))
+            if rank is None:
+                raise DeliveryNotFound(f"there is no delivery {str(after)[:100]!r} for the parameter after")
+            ids = cast(list[bytes], self.redis.zrange(ledger_key(job_id), rank + 1, -1))
         return self._rows([raw.decode() for raw in ids])
 
     def get(self, job_id: str, delivery_id: str) -> Delivery:
-        """Returns one delivery of this job. Raises DeliveryNotFound."""
+        """Returns one delivery of this job. Raises DeliveryNotFound, RecordUnreadable."""
         with redis_errors():
             exists = self.redis.zscore(ledger_key(job_id), delivery_id) is not None
-        rows = self._rows([delivery_id]) if exists else []
-        if not rows:
+            rows = self._replies([delivery_id]) if exists else []
+        if not rows or not rows[0]:
             raise DeliveryNotFound(f"there is no delivery {delivery_id[:100]!r} of this video")
-        return rows[0]
+        return self._parsed(delivery_id, rows[0])
 
     def tries(self, deliveries: Sequence[Delivery]) -> list[list[Try]]:
-        """Returns the last hundred tries of each delivery, oldest first."""
+        """Returns the last hundred tries of each delivery that can be read, oldest first."""
         with redis_errors(), self.redis.pipeline(transaction=False) as pipe:
             for delivery in deliveries:
                 pipe.lrange(tries_key(delivery.id), 0, -1)
             lists = cast(list[list[bytes]], pipe.execute())
-        return [[Try.model_validate_json(row) for row in rows] for rows in lists]
+        return [self._tries(delivery.id, rows) for delivery, rows in zip(deliveries, lists, strict=True)]
 
     def next_tries(self, deliveries: Sequence[Delivery]) -> list[float | None]:
         """Returns the time of each next try, in unix seconds; for a claimed delivery, when the claim expires."""
@@ -123,7 +150,31 @@ class Deliveries:
             self._record(keys=keys, args=[delivery.id, delivery.lane, delivery.claimed_until, try_json, status, when])
 
     def _rows(self, ids: Sequence[str]) -> list[Delivery]:
+        deliveries = []
+        for delivery_id, row in zip(ids, self._replies(ids), strict=True):
+            with suppress(RecordUnreadable):
+                deliveries += [self._parsed(delivery_id, row)] if row else []
+        return deliveries
+
+    def _replies(self, ids: Sequence[str]) -> list[Any]:
         with redis_errors(), self.redis.pipeline(transaction=False) as pipe:
             for delivery_id in ids:
                 pipe.hgetall(delivery_key(delivery_id))
-            return [Delivery.from_hash(row) for row in pipe.execute() if row]
+            return pipe.execute(raise_on_error=False)
+
+    def _parsed(self, delivery_id: str, reply: Any) -> Delivery:
+        try:
+            with redis_errors():
+                return Delivery.from_hash(hash_reply(reply))
+        except RecordUnreadable as error:
+            report_unreadable(self.redis, "delivery", delivery_id, error)
+            raise RecordUnreadable.named(delivery_id) from error
+
+    def _tries(self, delivery_id: str, rows: Sequence[bytes]) -> list[Try]:
+        tries = []
+        for row in rows:
+            try:
+                tries.append(parse_stored(Try, row))
+            except RecordUnreadable as error:
+                report_unreadable(self.redis, "delivery_try", delivery_id, error)
+        return tries

@@ -5,23 +5,27 @@ that changes a job, so an endpoint receives every event after its creation.
 """
 
 import base64
+import json
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from typing import cast
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from redis import Redis, WatchError
 from redis.client import Pipeline
 
-from jobs.errors import EndpointNotFound
+from jobs.errors import EndpointNotFound, RecordUnreadable
 from jobs.model.request import WEBHOOK_EVENTS
+from jobs.model.stored import StoredModel, dump_stored, parse_stored, parse_stored_hash
 from jobs.redis.connection import redis_errors
 from jobs.redis.keys import subscribers_key
+from jobs.redis.unreadable import report_unreadable
 
 OLD_SECRET_S = 86_400.0  # how long the old secret also signs after a rotation with overlap
 
 
-class Endpoint(BaseModel, frozen=True):
+class Endpoint(StoredModel, frozen=True):
     """An endpoint of a caller. Times are unix seconds. `secret` signs, and `old_secret` also until `old_secret_until`.
 
     `disabled_at` and `disabled_reason` are set after a 410 Gone: nothing is sent until the owner changes the endpoint.
@@ -45,7 +49,7 @@ class Endpoint(BaseModel, frozen=True):
         return (self.secret, self.old_secret) if self.old_secret and now < self.old_secret_until else (self.secret,)
 
 
-class LastDelivery(BaseModel):
+class LastDelivery(StoredModel, frozen=True):
     """Results of the last deliveries to an endpoint. Times are unix seconds."""
 
     last_answer: str | None = None
@@ -72,27 +76,37 @@ class EndpointStore:
             return self.redis.zcard(_index_key(owner))
 
     def find(self, endpoint_id: str) -> Endpoint | None:
-        """Returns the endpoint with this id, of any owner, or None."""
+        """Returns the endpoint with this id, of any owner, or None. Raises RecordUnreadable."""
         with redis_errors():
             row = cast(bytes | None, self.redis.get(_record_key(endpoint_id)))
-        return Endpoint.model_validate_json(row) if row else None
+        return self._parsed(endpoint_id, row) if row else None
 
     def get_owned(self, endpoint_id: str, owner: str) -> Endpoint:
-        """Returns the caller's endpoint. Raises EndpointNotFound, also for one of another caller."""
+        """Returns the caller's endpoint. Raises EndpointNotFound, also for one of another caller; RecordUnreadable."""
+        with redis_errors():
+            if self.redis.zscore(_index_key(owner), endpoint_id) is None:
+                raise EndpointNotFound(f"there is no webhook endpoint {endpoint_id[:100]!r}")
         endpoint = self.find(endpoint_id)
         if endpoint is None or endpoint.owner != owner:
             raise EndpointNotFound(f"there is no webhook endpoint {endpoint_id[:100]!r}")
         return endpoint
 
     def listed(self, owner: str) -> list[Endpoint]:
-        """Lists the endpoints of the caller, newest first."""
+        """Lists the endpoints of the caller that can be read, newest first."""
         with redis_errors():
             ids = cast(list[bytes], self.redis.zrevrange(_index_key(owner), 0, -1))
             rows = cast(list[bytes | None], self.redis.mget([_record_key(i.decode()) for i in ids])) if ids else []
-        return [Endpoint.model_validate_json(row) for row in rows if row]
+        endpoints = []
+        for endpoint_id, row in zip(ids, rows, strict=True):
+            with suppress(RecordUnreadable):
+                endpoints += [self._parsed(endpoint_id.decode(), row)] if row else []
+        return endpoints
 
     def change(self, endpoint_id: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint:
-        """Replaces the endpoint by `change(endpoint)` and updates its subscriptions. Raises EndpointNotFound."""
+        """Replaces the endpoint by `change(endpoint)` and updates its subscriptions.
+
+        Raises EndpointNotFound, RecordUnreadable.
+        """
         key = _record_key(endpoint_id)
         with redis_errors(), self.redis.pipeline(transaction=True) as pipe:
             while True:
@@ -101,7 +115,7 @@ class EndpointStore:
                     row = cast(bytes | None, pipe.get(key))
                     if row is None:
                         raise EndpointNotFound(f"there is no webhook endpoint {endpoint_id[:100]!r}")
-                    changed = change(Endpoint.model_validate_json(row))
+                    changed = change(self._parsed(endpoint_id, row))
                     pipe.multi()
                     _write(pipe, changed)
                     pipe.execute()
@@ -132,10 +146,21 @@ class EndpointStore:
             pipe.execute()
 
     def last_try(self, endpoint_id: str) -> LastDelivery:
-        """Returns the results of the last deliveries."""
+        """Returns the results of the last deliveries; none if they cannot be read."""
         with redis_errors():
             fields = cast(dict[bytes, bytes], self.redis.hgetall(_last_key(endpoint_id)))
-        return LastDelivery.model_validate({name.decode(): value.decode() for name, value in fields.items()})
+        try:
+            return parse_stored_hash(LastDelivery, fields)
+        except RecordUnreadable as error:
+            report_unreadable(self.redis, "endpoint_results", endpoint_id, error)
+            return LastDelivery()
+
+    def _parsed(self, endpoint_id: str, row: bytes) -> Endpoint:
+        try:
+            return parse_stored(Endpoint, row)
+        except RecordUnreadable as error:
+            report_unreadable(self.redis, "endpoint", endpoint_id, error)
+            raise RecordUnreadable.named(endpoint_id) from error
 
 
 def new_endpoint_id() -> str:
@@ -149,7 +174,7 @@ def new_secret() -> str:
 
 
 def _write(pipe: Pipeline, endpoint: Endpoint) -> None:
-    pipe.set(_record_key(endpoint.id), endpoint.model_dump_json())
+    pipe.set(_record_key(endpoint.id), json.dumps(dump_stored(endpoint)))
     wanted = endpoint.event_types if endpoint.disabled_at is None else ()
     for event_type in WEBHOOK_EVENTS:
         key = subscribers_key(endpoint.owner, event_type)

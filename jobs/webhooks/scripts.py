@@ -46,7 +46,7 @@ return count
 """
 
 # ARGV: now, seconds of the claim, busy lanes and owners.
-# Returns the row of another lane and owner that is due first.
+# Returns lane, id and fields of the row of another lane and owner that is due first; no fields if the row is no hash.
 CLAIM = (
     _UPDATE_LANE
     + """
@@ -58,11 +58,13 @@ local function claim(lane)
     local first = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
     if not first[1] or tonumber(first[2]) > now then return nil end
     local row = 'delivery:' .. first[1]
-    if redis.call('EXISTS', row) == 1 then
+    local kind = redis.call('TYPE', row).ok
+    if kind ~= 'none' then
       local until_then = string.format('%.6f', now + ARGV[2])
       redis.call('ZADD', key, until_then, first[1])
+      if kind ~= 'hash' then return {lane, first[1], {}} end
       redis.call('HSET', row, 'claimed_until', until_then)
-      return redis.call('HGETALL', row)
+      return {lane, first[1], redis.call('HGETALL', row)}
     end
     redis.call('ZREM', key, first[1])
   end
@@ -110,6 +112,15 @@ if redis.call('EXISTS', KEYS[1]) == 1 then
   end
 else redis.call('ZREM', 'outbox:lane:' .. lane, id) end
 settle_lane(lane)
+"""
+)
+
+# ARGV: lane, id, time at which the delivery is due again.
+POSTPONE = (
+    _UPDATE_LANE
+    + """
+redis.call('ZADD', 'outbox:lane:' .. ARGV[1], 'XX', ARGV[3], ARGV[2])
+settle_lane(ARGV[1])
 """
 )
 

@@ -17,7 +17,7 @@ UPLOAD_MEDIA_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif", "vid
 BINARY = {"type": "string", "format": "binary"}
 
 # Codes of the errors that the common parts of routes raise.
-KEY_ERRORS = ("invalid_api_key", "queue_unavailable")
+KEY_ERRORS = ("invalid_api_key", "queue_unavailable", "record_unreadable")
 VIDEO_ERRORS = (*KEY_ERRORS, "video_not_found")
 QUERY_ERRORS = ("invalid_request", "unknown_parameter")
 BODY_ERRORS = (*QUERY_ERRORS, "payload_too_large", "unsupported_media_type")

@@ -56,7 +56,7 @@ class File(BaseModel):
     purpose: str
     status: Literal["processed"] = "processed"
     status_details: None = None
-    kind: Literal["picture", "video"]
+    kind: Annotated[str, Field(json_schema_extra={"enum": ["picture", "video"]})]
     width: int
     height: int
     content_sha256: str

@@ -166,7 +166,7 @@ def progress(job: Job) -> int:
         return 100
     if job.state is State.QUEUED or job.phase is None:
         return 0
-    begin, share = PROGRESS[job.phase]
+    begin, share = PROGRESS.get(job.phase, (0, 0))  # a phase of a newer release has no percentages
     done = min(job.step / job.total_steps, 1.0) if job.total_steps else 0.0
     return int(begin + share * done)
 

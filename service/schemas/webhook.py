@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from jobs.model.delivery import Delivery, Status, Try
+from jobs.model.delivery import STATUSES, Delivery, Try
 from jobs.model.request import DEFAULT_WEBHOOK_EVENTS, EventType
 from jobs.webhooks.endpoints import Endpoint, LastDelivery
 from service.schemas.create import Events, Secret, Url
@@ -120,7 +120,7 @@ class WebhookDelivery(BaseModel):
     webhook_id: str
     type: str
     webhook_endpoint_id: str | None
-    status: Status
+    status: Annotated[str, Field(json_schema_extra={"enum": [*STATUSES]})]
     created_at: float
     next_try_at: float | None
     tries: list[Try]
@@ -129,7 +129,6 @@ class WebhookDelivery(BaseModel):
 class WebhookDeliveryList(BaseModel):
     """All deliveries about a video, oldest first."""
 
-    object: Literal["list"] = "list"
     data: list[WebhookDelivery]
 
 

@@ -1,7 +1,6 @@
 """The present code reads what the first build stored in Redis, in storage and in its data folder."""
 
 import asyncio
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from jobs.store.callers.reader import JobReader, ListQuery
 from jobs.store.keeper.rebuild import rebuild_records
 from jobs.webhooks.deliveries import Deliveries
 from jobs.webhooks.endpoints import EndpointStore
+from tests.first_build import IDS, SAMPLES, VIDEOS, copy_storage, write_redis
 from tests.job_store import JobStore
 from worker.checkpoints.format import read_checkpoint
 from worker.checkpoints.store import CheckpointStore
@@ -36,35 +36,13 @@ from worker.checkpoints.writer import find_resume_point
 from worker.protocol.messages import Checkpoints, Run
 from worker.settings import WorkerSettings
 
-SAMPLES = Path(__file__).parents[1] / "samples" / "first_build"
-IDS: dict[str, Any] = json.loads((SAMPLES / "ids.json").read_text())
 MODEL = "easyanimate-v3-tiny"
-VIDEOS = ("completed", "undelivered", "running", "cancelled", "queued")  # in the order of their creation
-
-
-def write_key(redis: Redis, name: str, kind: str, value: Any) -> None:
-    """Writes a key of the sample to Redis."""
-    match kind:
-        case "string":
-            redis.set(name, value)
-        case "hash":
-            redis.hset(name, mapping=value)
-        case "zset":
-            redis.zadd(name, value)
-        case "set":
-            redis.sadd(name, *value)
-        case "list":
-            redis.rpush(name, *value)
-        case "stream":
-            for entry_id, fields in value:
-                redis.xadd(name, fields, id=entry_id)
 
 
 @pytest.fixture
 def old_redis(redis: Redis) -> Redis:
     """A Redis with the values of the first build."""
-    for name, entry in json.loads((SAMPLES / "redis.json").read_text()).items():
-        write_key(redis, name, entry["type"], entry["value"])
+    write_redis(redis)
     return redis
 
 
@@ -76,8 +54,7 @@ def store(old_redis: Redis) -> JobStore:
 @pytest.fixture
 def storage(tmp_path: Path) -> LocalStorage:
     """A copy of the storage folder of the first build."""
-    shutil.copytree(SAMPLES / "objects", tmp_path / "objects")
-    return LocalStorage(tmp_path / "objects", public_url="", secret=b"s")
+    return copy_storage(tmp_path / "objects")
 
 
 def read_page(url: str, status: str | None = None) -> list[Job]:

@@ -9,9 +9,11 @@ renaming, so the files that it names exist.
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from easyanimate.files.manifest import file_sha256
+from jobs.errors import RecordUnreadable
+from jobs.model.stored import parse_stored
 
 NAME = "checkpoint.json"
 FORMAT = 1
@@ -71,8 +73,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
 def parse_checkpoint(content: bytes) -> Checkpoint:
     """Parses what `write` wrote. Raises InvalidCheckpoint."""
     try:
-        checkpoint = Checkpoint.model_validate_json(content)
-    except ValidationError as error:
+        checkpoint = parse_stored(Checkpoint, content)
+    except RecordUnreadable as error:
         raise InvalidCheckpoint("its checkpoint.json cannot be read") from error
     if checkpoint.format != FORMAT:
         raise InvalidCheckpoint(f"it has format {checkpoint.format}")
@@ -82,5 +84,5 @@ def parse_checkpoint(content: bytes) -> Checkpoint:
 def attempts_in(folder: Path) -> Iterator[Path]:
     """The subfolders of a job's folder that hold a checkpoint, the latest attempt first."""
     if folder.is_dir():
-        attempts = [path for path in folder.iterdir() if path.name.isdigit() and (path / NAME).is_file()]
+        attempts = [path for path in folder.iterdir() if path.name.isdecimal() and (path / NAME).is_file()]
         yield from sorted(attempts, key=lambda path: int(path.name), reverse=True)

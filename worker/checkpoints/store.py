@@ -14,8 +14,9 @@ from threading import Condition, Thread
 
 import structlog
 
-from jobs.errors import JobNotFound, QueueUnavailable, StorageUnavailable
+from jobs.errors import JobNotFound, QueueUnavailable, RecordUnreadable, StorageUnavailable
 from jobs.model.job import Job
+from jobs.redis.unreadable import report_unreadable
 from jobs.storage.interface import Storage, download_to, read_all
 from jobs.storage.paths import checkpoint_prefix
 from jobs.store.transitions import JobTable
@@ -71,7 +72,7 @@ class CheckpointStore:
                 return
             except KeyError:
                 continue
-            except InvalidCheckpoint as error:
+            except (InvalidCheckpoint, OSError) as error:
                 log.warning("checkpoint.ignored", job_id=self.job.id, attempt=handover, reason=str(error))
 
     def _fetch(self, handover: int) -> None:
@@ -201,7 +202,7 @@ class CheckpointStore:
 
 
 def sweep_checkpoints(root: Path, table: JobTable) -> None:
-    """Deletes the checkpoints in the spool of jobs that are final or no longer exist."""
+    """Deletes the checkpoints in the spool of jobs that are final or no longer exist. Those of others stay."""
     for folder in root.iterdir() if root.is_dir() else ():
         try:
             if not table.get(folder.name).state.is_final:
@@ -210,4 +211,7 @@ def sweep_checkpoints(root: Path, table: JobTable) -> None:
             pass
         except QueueUnavailable:
             return
+        except RecordUnreadable as error:
+            report_unreadable(table.redis, "job", folder.name, error)
+            continue
         shutil.rmtree(folder, ignore_errors=True)

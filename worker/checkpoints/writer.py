@@ -67,7 +67,7 @@ def _load(folder: Path, attempt: Path, fingerprint: str, device: torch.device) -
         raise InvalidCheckpoint("it belongs to another request, model, device or version")
     try:
         paths = [file.path_in(folder) for file in checkpoint.files]
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise InvalidCheckpoint(str(error)) from error
     state = load_state(paths[-1], device)
     if state.index != len(checkpoint.windows):

@@ -11,7 +11,7 @@ from threading import Event, Lock
 
 import structlog
 
-from jobs.errors import EndpointNotFound, QueueUnavailable
+from jobs.errors import EndpointNotFound, QueueUnavailable, RecordUnreadable
 from jobs.model.delivery import Delivery, Status, Try
 from jobs.outbound_http import AddressBlocked, OutboundClient, OutboundResponse, RequestFailed
 from jobs.redis.connection import redis_errors
@@ -107,6 +107,8 @@ class Deliverer:
             started = time.monotonic()
             try:
                 self._deliver(delivery)
+            except RecordUnreadable as error:  # of its endpoint
+                self._postpone(delivery, error)
             except Exception:  # the pool would drop it silently
                 log.exception("webhook.error", delivery=delivery.id)
             with self._lock:
@@ -141,8 +143,12 @@ class Deliverer:
         )
         self._record_until_written(delivery, outcome, attempt)
 
+    def _postpone(self, delivery: Delivery, error: RecordUnreadable) -> None:
+        with suppress(QueueUnavailable):  # then the claim expires after a minute
+            self.deliveries.postpone(delivery.lane, delivery.id, self.store.now(), error)
+
     def _receiver(self, delivery: Delivery, now: float) -> Receiver | None:
-        """Returns the receiver, or None if it is gone, deleted or disabled."""
+        """Returns the receiver, or None if it is gone, deleted or disabled. Raises RecordUnreadable."""
         if not delivery.endpoint_id:
             is_gone = self.deliveries.is_gone(delivery.job_id)
             return None if is_gone else Receiver(delivery.url, (delivery.secret or self.secret,))
@@ -204,7 +210,7 @@ class Deliverer:
         try:
             self.endpoints.disable(delivery.endpoint_id, "it answered 410 Gone", attempt.at)
             log.warning("endpoint.disabled", endpoint=delivery.endpoint_id, owner=delivery.owner)
-        except EndpointNotFound:  # deleted in the meantime
+        except (EndpointNotFound, RecordUnreadable):  # deleted in the meantime, or changed by a newer release
             return
 
 

@@ -6,10 +6,11 @@ finished video without a record is no orphan before its expiry: `easyanimate reb
 
 import structlog
 
-from jobs.errors import JobNotFound, StorageUnavailable
+from jobs.errors import JobNotFound, RecordUnreadable, StorageRefused, StorageUnavailable
 from jobs.model.job import Job
 from jobs.model.job_file import NAME, InvalidJobFile, read_job
 from jobs.redis.connection import redis_errors
+from jobs.redis.unreadable import report_unreadable
 from jobs.storage.interface import ListedObject, Storage, read_all
 from jobs.storage.paths import PLACES, attempts_prefix, is_leftover, job_of
 from jobs.storage.uploads import UPLOADS, UploadIndex
@@ -18,6 +19,7 @@ from worker.settings import KeeperSettings
 
 log = structlog.get_logger()
 
+MAX_REFUSALS = 10  # of one sweep: then the storage refuses everything, and the sweep ends
 TURN = "sweep:orphans:turn"  # exists while another sweep is not due
 
 
@@ -28,6 +30,7 @@ class OrphanSweeper:
         self.store = store
         self.storage = storage
         self.settings = settings
+        self._refusals = 0  # in this sweep
 
     def sweep_when_due(self) -> None:
         """Sweeps unless any keeper did so in the last `orphan_sweep_s`."""
@@ -38,14 +41,14 @@ class OrphanSweeper:
 
     def sweep(self) -> None:
         """Checks every object in storage once."""
+        self._refusals = 0
         self._set_lifecycle()
         before = self.store.now() - self.settings.orphan_grace_s
         scan = _Scan(self.store, self.storage, before, self.settings.record_retention_s)
         for place in PLACES:
             for item in self.storage.list(place):
                 if item.modified_at < before and scan.is_orphan(item):
-                    self.storage.delete(item.key)
-                    log.info("orphan.deleted", key=item.key)
+                    self._delete(item.key)
         self._sweep_uploads(before)
         if scan.unrecorded:
             log.warning("orphans.unrecorded", videos=scan.unrecorded, hint="easyanimate rebuild restores their records")
@@ -62,8 +65,19 @@ class OrphanSweeper:
             if file_id not in registered:
                 registered[file_id] = files.is_registered(file_id)
             if not registered[file_id]:
-                self.storage.delete(item.key)
-                log.info("orphan.deleted", key=item.key)
+                self._delete(item.key)
+
+    def _delete(self, key: str) -> None:
+        """Deletes an object. One that the storage protects, by a lock for example, stays until a later sweep."""
+        try:
+            self.storage.delete(key)
+        except StorageRefused as error:
+            self._refusals += 1
+            if self._refusals > MAX_REFUSALS:
+                raise
+            report_unreadable(self.store.redis, "object", key, error)
+        else:
+            log.info("orphan.deleted", key=key)
 
     def _set_lifecycle(self) -> None:
         try:
@@ -79,6 +93,7 @@ class _Scan:
         self.store, self.storage, self.before = store, storage, before
         self.record_retention_s = record_retention_s
         self.jobs: dict[str, Job | None] = {}
+        self.unreadable: set[str] = set()
         self.needed: dict[str, bool] = {}
         self.unrecorded = 0
 
@@ -87,6 +102,8 @@ class _Scan:
         if job_id not in self.jobs:
             self.jobs[job_id] = self._job(job_id)
         job = self.jobs[job_id]
+        if job_id in self.unreadable:  # perhaps of a later version: keep its files
+            return False
         if job is None:
             return not self._may_be_rebuilt(job_id)
         if not job.state.is_final or (job.completed_at or 0.0) > self.before:
@@ -97,6 +114,10 @@ class _Scan:
         try:
             return self.store.get(job_id)
         except JobNotFound:
+            return None
+        except RecordUnreadable as error:
+            self.unreadable.add(job_id)
+            report_unreadable(self.store.redis, "job", job_id, error)
             return None
 
     def _may_be_rebuilt(self, job_id: str) -> bool:
@@ -112,6 +133,7 @@ class _Scan:
             job = read_job(read_all(self.storage, key))
         except KeyError:  # deleted meanwhile
             return False
-        except InvalidJobFile:  # perhaps of a later version: keep it
+        except InvalidJobFile as error:  # perhaps of a later version: keep it
+            report_unreadable(self.store.redis, "job_file", key, error)
             return True
         return job.expires_at is None or job.expires_at + self.record_retention_s > self.store.now()

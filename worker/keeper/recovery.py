@@ -5,6 +5,7 @@ import time
 import structlog
 
 from jobs.queue.registry import Registry
+from jobs.redis.unreadable import SetAside
 from jobs.store.keeper.recovery import KeeperJobs
 from jobs.store.transitions import JobTable
 from worker import metrics
@@ -27,6 +28,7 @@ class RecoverySweeper:
         self.registry = Registry(store.redis)
         self.unserved = UnservedModels(self.registry, settings.unserved_after_s)
         self.max_gap_s = settings.sweep_s + store.lease_s / 3  # between two sweeps without an outage
+        self._models = SetAside(store.redis, "queue")  # models whose queue cannot be repaired
         self._answered_at = float("-inf")
         self._recovers_at = 0.0
 
@@ -37,18 +39,17 @@ class RecoverySweeper:
             self._recover(job_id)
         for job_id in self.jobs.expire_late():
             log.info("job.expired", job_id=job_id)
-        for card in self.registry.cards():
-            self.jobs.reconcile_tickets(card.name)
-            self.unserved.check(card.name)
+        for model in self._models.others(card.name for card in self.registry.cards()):
+            with self._models.guard(model):
+                self.jobs.reconcile_tickets(model)
+                self.unserved.check(model)
         self._answered_at = time.monotonic()
 
     def _recover(self, job_id: str) -> None:
         crash_point("keeper.found")
-        try:
+        job = None
+        with self.jobs.unreadable.guard(job_id):  # a fault of this record alone
             job = self.jobs.recover(job_id)
-        except ValueError:  # of this record alone
-            log.exception("job.not_recovered", job_id=job_id)
-            return
         crash_point("keeper.recovered")
         if job is not None:
             metrics.RECOVERED.inc()

@@ -7,6 +7,7 @@ from pathlib import Path
 from easyanimate.errors import CheckpointError
 from easyanimate.scheduler_names import SCHEDULERS
 from jobs.model.model_card import ModelCard
+from jobs.model.stored import unknown_parts
 
 PUBLISHED = re.compile(r"-(512x512|768x768|960x960)$")
 # Wide, near the base area, divisible by 16: (width, height) in pixels.
@@ -49,10 +50,14 @@ def read_served_card(folder: Path) -> ModelCard:
 
 
 def _read_file(path: Path) -> ModelCard:
+    """The card in a file that a person writes: unknown fields and modes are refused."""
     try:
-        return ModelCard.model_validate_json(path.read_bytes())
+        card = ModelCard.model_validate_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} is not a model card: {error}") from error
+    if unknown := list(unknown_parts(card)):
+        raise CheckpointError(f"{path} is not a model card: {unknown[0]} is unknown")
+    return card
 
 
 def published_card(name: str, base: int) -> ModelCard:

@@ -12,7 +12,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 def list_lora_files(models_dir: Path) -> tuple[Lora, ...]:
     """The LoRA files in `models_dir`/loras whose names a request may use."""
     paths = sorted((models_dir / FOLDER).glob("*.safetensors"))
-    return tuple(Lora(name=path.stem, size_bytes=path.stat().st_size) for path in paths if NAME.fullmatch(path.stem))
+    usable = [path for path in paths if NAME.fullmatch(path.stem) and path.is_file()]  # a broken link is no file
+    return tuple(Lora(name=path.stem, size_bytes=path.stat().st_size) for path in usable)
 
 
 def lora_path(models_dir: Path, name: str) -> Path | None:

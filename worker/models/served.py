@@ -5,7 +5,9 @@ from collections.abc import Mapping
 import structlog
 
 from easyanimate.errors import CheckpointError
+from jobs.model.job import Job
 from jobs.model.model_card import ModelCard
+from jobs.model.stored import unknown_parts
 from worker.models.cards import read_served_card
 from worker.settings import WorkerSettings
 
@@ -26,6 +28,18 @@ class ServedModels:
         """Stops serving this model."""
         log.error("model.withdrawn", model=model, reason=reason)
         self.cards = {name: card for name, card in self.cards.items() if name != model}
+
+
+def why_unsupported(job: Job, card: ModelCard | None) -> str | None:
+    """Why this release would not do all that the request says; None if it would. `card` is that of the job's model."""
+    newest = Job.model_fields["schema_version"].default
+    if job.schema_version > newest:
+        return f"its record has version {job.schema_version}, and this release reads up to {newest}"
+    if unknown := list(unknown_parts(job.request, "request.")):
+        return f"this release does not define {', '.join(unknown)}"
+    if card is not None and job.request.scheduler not in card.schedulers:
+        return f"the model of this worker has no scheduler {job.request.scheduler}"
+    return None
 
 
 def read_served(settings: WorkerSettings) -> ServedModels:

@@ -55,8 +55,10 @@ def create(
 def list_(data_dir: DataDir = DEFAULT_DIR) -> None:
     """List all keys, also revoked ones, without their secrets."""
     with _key_store(data_dir) as store:
-        keys = store.all()
-    if not keys:
+        keys, unreadable = store.all(), store.count_unreadable()
+    if unreadable:
+        typer.echo(f"{unreadable} keys cannot be read by this release, and their callers are refused", err=True)
+    if not keys and not unreadable:
         typer.echo("no keys; `easyanimate keys create NAME` creates one")
     for key in keys:
         typer.echo(_line(key))

@@ -5,7 +5,7 @@ goes to `CallerJobs.submit_all`, which reads first.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -14,8 +14,10 @@ from redis.client import Pipeline
 from redis.exceptions import RedisError
 
 from jobs.access.idempotency import Claim, IdempotencyKey, claim_result, put_claim
+from jobs.errors import RecordUnreadable
 from jobs.model.job import Job
 from jobs.model.model_card import ModelCard
+from jobs.model.stored import parse_stored
 from jobs.queue.load import Load, load_command
 from jobs.queue.registry import select_model
 from jobs.redis.batching import CommandBatcher
@@ -23,19 +25,35 @@ from jobs.redis.connection import redis_errors
 from jobs.redis.keys import CARDS_KEY
 from jobs.store.callers.submission import CallerJobs, put_new
 
-_parsed = lru_cache(maxsize=256)(ModelCard.model_validate_json)  # workers announce the same cards again and again
+
+@lru_cache(maxsize=256)  # workers announce the same cards again and again
+def _parsed(row: bytes) -> ModelCard | None:
+    """The card, or None if it cannot be read: the keeper, which reads all cards, reports it."""
+    try:
+        return parse_stored(ModelCard, row)
+    except RecordUnreadable:
+        return None
+
+
+def _pairs(rows: Any) -> Iterable[tuple[bytes, bytes]]:
+    """The names and cards in a reply to HGETALL, which only some clients parse."""
+    return rows.items() if isinstance(rows, dict) else zip(rows[::2], rows[1::2], strict=True)
 
 
 @dataclass(frozen=True)
 class ModelOffer:
-    """The announced models, and the load of the one that the request probably names."""
+    """The announced models, and the load of the one that the request probably names.
+
+    `unreadable` has the names of the models whose cards cannot be read.
+    """
 
     cards: tuple[ModelCard, ...]
     loads: dict[str, Load] = field(default_factory=dict)
+    unreadable: frozenset[str] = frozenset()
 
     def card(self, name: str | None) -> ModelCard:
         """The model of this name, or the only one. Raises ModelNotFound, ModelUnavailable."""
-        return select_model(self.cards, name)
+        return select_model(self.cards, name, self.unreadable)
 
 
 class AsyncSubmission:
@@ -58,7 +76,7 @@ class AsyncSubmission:
 
         def put(pipe: Pipeline) -> None:
             put_claim(pipe, new)
-            pipe.hvals(CARDS_KEY)
+            pipe.hgetall(CARDS_KEY)
             if expected is not None:
                 pipe.eval(*load_command(expected))
 
@@ -67,10 +85,12 @@ class AsyncSubmission:
                 claimed, rows, *load = await self._writes.pipeline(put)
             except RedisError:  # a repeated claim is harmless
                 claimed, rows, *load = await self._reads.pipeline(put)
-        cards = tuple(sorted((_parsed(row) for row in rows), key=lambda card: card.name))
+        parsed = {name.decode(): _parsed(row) for name, row in _pairs(rows)}
+        cards = tuple(sorted((card for card in parsed.values() if card), key=lambda card: card.name))
         self._model_names = tuple(card.name for card in cards)
         loads = {expected: Load.parsed(load[0])} if expected is not None else {}
-        return claim_result(new, claimed), ModelOffer(cards, loads)
+        unreadable = frozenset(name for name, card in parsed.items() if card is None)
+        return claim_result(new, claimed), ModelOffer(cards, loads, unreadable)
 
     async def submit_all(self, jobs: Sequence[Job], claim: Claim) -> str | None:
         """Writes all of these jobs and the result of the `claim`, or nothing (see `CallerJobs.submit_all`).

@@ -5,22 +5,25 @@ The records are those of `jobs/store/records.py`. Every method may raise QueueUn
 
 import json
 import time
-from collections.abc import Awaitable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from redis.asyncio import Redis
 
-from jobs.errors import JobNotFound
+from jobs.errors import JobNotFound, RecordUnreadable
 from jobs.model.job import Job
 from jobs.model.states import Priority, State
+from jobs.model.stored import to_member
 from jobs.queue.fair_queue import QueuePosition, parse_position, position_command
 from jobs.queue.load import Load, load_command
 from jobs.redis import keys
 from jobs.redis.batching import CommandBatcher
 from jobs.redis.connection import redis_errors
 from jobs.redis.keys import CARDS_KEY
+from jobs.redis.unreadable import hash_reply, log_unreadable, reads_hash, report_command
 from jobs.store.attempt_log import Attempt, StreamRows, parse_lines
+from jobs.store.records import parse_record
 
 SEQUENCE = 1000  # ids of events are milliseconds times this, plus a count within the millisecond
 EXTRA_IDS = 16  # read beyond the limit, for jobs that were created in the same microsecond as the cursor
@@ -40,15 +43,11 @@ class JobVersion:
 
 @dataclass(frozen=True)
 class JobSnapshot:
-    """A record as it is in Redis; its `fields` are parsed only when `job` is read."""
+    """A record as it is in Redis; `JobReader.parse` parses its `fields`."""
 
+    id: str
     version: JobVersion
     fields: dict[bytes, bytes]
-
-    @property
-    def job(self) -> Job:
-        """The whole record."""
-        return Job.from_hash(self.fields)
 
 
 @dataclass(frozen=True)
@@ -86,22 +85,28 @@ class JobReader:
         self._loads: dict[str, tuple[float, Load]] = {}  # by model, with the time until which it is valid
 
     async def get_owned(self, job_id: str, owner: str) -> Job:
-        """The job with this id if this caller owns it. Raises JobNotFound."""
-        return Job.from_hash(await self._fields(job_id, owner))
+        """The job with this id if this caller owns it. Raises JobNotFound, RecordUnreadable."""
+        return await self._parsed(job_id, await self._fields(job_id, owner))
 
     async def get(self, job_id: str) -> Job:
-        """The job with this id, of any caller. Raises JobNotFound."""
-        return Job.from_hash(await self._fields(job_id, None))
+        """The job with this id, of any caller. Raises JobNotFound, RecordUnreadable."""
+        return await self._parsed(job_id, await self._fields(job_id, None))
 
     async def snapshot(self, job_id: str, owner: str) -> JobSnapshot:
-        """The unparsed record of a job if this caller owns it. Raises JobNotFound."""
+        """The unparsed record of a job if this caller owns it. Raises JobNotFound, RecordUnreadable."""
         fields = await self._fields(job_id, owner)
-        version, state = int(fields.get(b"version", 0)), State(json.loads(fields[b"state"]))
-        place = None
-        if state is State.QUEUED:
-            priority = Priority(json.loads(fields.get(b"priority", _NORMAL)))
-            place = await self._place(json.loads(fields[b"request"])["model"], priority, job_id)
-        return JobSnapshot(JobVersion(version, state, place), fields)
+        try:
+            version, state = int(fields.get(b"version", 0)), to_member(State, json.loads(fields[b"state"]))
+            priority = to_member(Priority, json.loads(fields.get(b"priority", _NORMAL)))
+            model = json.loads(fields[b"request"])["model"] if state is State.QUEUED else ""
+        except (ValueError, TypeError, KeyError) as error:
+            raise await self._unreadable("job", job_id, error) from error
+        place = await self._place(model, priority, job_id) if model else None
+        return JobSnapshot(job_id, JobVersion(version, state, place), fields)
+
+    async def parse(self, snapshot: JobSnapshot) -> Job:
+        """The whole record. Raises RecordUnreadable."""
+        return await self._parsed(snapshot.id, snapshot.fields)
 
     async def place(self, job: Job) -> QueuePosition | None:
         """The place of the job in its queue; None if it does not wait."""
@@ -132,7 +137,11 @@ class JobReader:
         """Every attempt at the job, in order."""
         with redis_errors():
             rows = await self.redis.xrange(keys.attempts_key(job_id))
-        return parse_lines(cast(StreamRows, rows))
+        faults: list[Exception] = []
+        attempts = parse_lines(cast(StreamRows, rows), faults)
+        if faults:
+            await self._unreadable("attempt_log", job_id, faults[0])
+        return attempts
 
     async def events(self, job_id: str, after: int) -> list[Event]:
         """The events of the job after the event id `after`; 0 for all that are stored."""
@@ -142,8 +151,13 @@ class JobReader:
                 pipe.xrange(keys.events_key(job_id), begin)
                 pipe.hget(keys.record_key(job_id), "created_at")
                 rows, created_at = await pipe.execute()
-        events = [Event(_event_id(raw), json.loads(fields[b"event"])) for raw, fields in rows]
-        if not events and created_at is not None:  # a waiting job has no stream yet
+        events = []
+        for raw, fields in rows:
+            try:
+                events.append(Event(_event_id(raw), dict(json.loads(fields[b"event"]))))
+            except (ValueError, TypeError, KeyError) as error:
+                await self._unreadable("event_log", job_id, error)
+        if not rows and created_at is not None:  # a waiting job has no stream yet
             first = Event(int(float(created_at) * 1000) * SEQUENCE + 1, {"state": State.QUEUED})
             events = [first] if first.id > after else []
         return events
@@ -151,26 +165,66 @@ class JobReader:
     async def page(self, owner: str, query: ListQuery) -> Page:
         """The caller's jobs by time of creation; jobs created or deleted between two pages do no harm.
 
-        A cursor stays valid for a day after its job is deleted. Raises JobNotFound for an unknown cursor.
+        Jobs that cannot be read are left out; a page without any other is not returned before the last one. A cursor
+        stays valid for a day after its job is deleted. Raises JobNotFound for an unknown cursor.
         """
-        index = keys.index_key(owner, query.status)
+        while True:
+            ids = await self._ids(owner, query)
+            jobs = [job for job in await self._listed(ids[: query.limit]) if job]
+            has_more = len(ids) > query.limit
+            if jobs or not has_more:
+                return Page(jobs, has_more)
+            query = replace(query, after=ids[query.limit - 1])
+
+    async def _ids(self, owner: str, query: ListQuery) -> list[str]:
         with redis_errors():
             cursor = await self._cursor(owner, query.after)
-            ids = await self._behind(index, cursor, query)
+            return await self._behind(keys.index_key(owner, query.status), cursor, query)
+
+    async def _listed(self, ids: Sequence[str]) -> list[Job | None]:
+        with redis_errors():
             async with self.redis.pipeline(transaction=False) as pipe:
-                for job_id in ids[: query.limit]:
+                for job_id in ids:
                     pipe.hgetall(keys.record_key(job_id))
-                rows = await pipe.execute()
-        return Page([Job.from_hash(fields) for fields in rows if fields], len(ids) > query.limit)
+                replies = await pipe.execute(raise_on_error=False)
+        return [await self._readable(job_id, reply) for job_id, reply in zip(ids, replies, strict=True)]
+
+    async def _readable(self, job_id: str, reply: Any) -> Job | None:
+        """The job in this reply; None if it was deleted meanwhile, or cannot be read."""
+        try:
+            with redis_errors():
+                fields = hash_reply(reply)
+            return parse_record(job_id, fields) if fields else None
+        except RecordUnreadable as error:
+            await self._unreadable("job", job_id, error)
+            return None
+
+    async def _parsed(self, job_id: str, fields: dict[bytes, bytes]) -> Job:
+        try:
+            return parse_record(job_id, fields)
+        except RecordUnreadable as error:
+            raise await self._unreadable("job", job_id, error) from error
+
+    async def _unreadable(self, kind: str, name: str, error: Exception) -> RecordUnreadable:
+        """Reports an unreadable value; returns the error for its owner."""
+        with redis_errors():
+            if await self._batcher.execute("EVAL", *report_command(kind, name)):
+                log_unreadable(kind, name, error)
+        return RecordUnreadable.named(name)
 
     async def _fields(self, job_id: str, owner: str | None) -> dict[bytes, bytes]:
         if ":" in job_id:  # the key of a log or list of a job, not of a record
             raise JobNotFound(f"there is no video {job_id!r}")
         with redis_errors():
-            fields: dict[bytes, bytes] = await self._batcher.execute("HGETALL", keys.record_key(job_id))
-        if not fields or owner not in (None, json.loads(fields[b"owner"])):
-            raise JobNotFound(f"there is no video {job_id!r}")
-        return fields
+            try:
+                with reads_hash():
+                    fields: dict[bytes, bytes] = await self._batcher.execute("HGETALL", keys.record_key(job_id))
+                if fields and owner in (None, json.loads(fields[b"owner"])):
+                    return fields
+            except (ValueError, KeyError, RecordUnreadable) as error:
+                if owner is None or await self.redis.zscore(keys.index_key(owner), job_id) is not None:
+                    raise await self._unreadable("job", job_id, error) from error
+        raise JobNotFound(f"there is no video {job_id!r}")
 
     async def _place(self, model: str, priority: Priority, job_id: str) -> QueuePosition | None:
         with redis_errors():

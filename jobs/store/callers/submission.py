@@ -8,12 +8,13 @@ from redis import WatchError
 from redis.client import Pipeline
 
 from jobs.access.idempotency import Claim, commit_claim, video_of_another
-from jobs.errors import JobNotFound, NotCancellable
+from jobs.errors import JobNotFound, NotCancellable, RecordUnreadable
 from jobs.model.job import Job
 from jobs.model.states import State
 from jobs.queue import wakeup
 from jobs.redis import keys
 from jobs.redis.connection import WatchRetries, redis_errors
+from jobs.redis.unreadable import report_unreadable
 from jobs.store import records
 from jobs.store.keeper import retention
 from jobs.store.transitions import JobTable, as_cancelled
@@ -50,8 +51,16 @@ class CallerJobs:
                 return None
 
     def get_owned(self, job_id: str, owner: str) -> Job:
-        """The job with this id if this caller owns it. Raises JobNotFound."""
-        job = self.table.get(job_id)
+        """The job with this id if this caller owns it. Raises JobNotFound, RecordUnreadable."""
+        try:
+            job = self.table.get(job_id)
+        except RecordUnreadable as error:
+            with redis_errors():
+                is_owned = self.table.redis.zscore(keys.index_key(owner), job_id) is not None
+            if not is_owned:
+                raise JobNotFound(f"there is no video {job_id!r}") from error
+            report_unreadable(self.table.redis, "job", job_id, error)
+            raise RecordUnreadable.named(job_id) from error
         if job.owner != owner:
             raise JobNotFound(f"there is no video {job_id!r}")
         return job

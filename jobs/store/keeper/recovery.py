@@ -11,6 +11,7 @@ from jobs.model.states import State
 from jobs.queue import tickets
 from jobs.redis import keys
 from jobs.redis.connection import redis_errors
+from jobs.redis.unreadable import SetAside
 from jobs.store.attempt_log import Ending, Outcome
 from jobs.store.keeper import retention
 from jobs.store.transitions import MAX_ATTEMPTS, JobTable, with_final_state
@@ -23,16 +24,20 @@ class KeeperJobs:
 
     def __init__(self, table: JobTable) -> None:
         self.table = table
+        self.unreadable = SetAside(table.redis, "job")  # jobs that this keeper cannot read
 
     def overdue(self) -> list[str]:
-        """Ids of the running jobs whose lease has run out."""
+        """Ids of the running jobs whose lease has run out, without those that this keeper cannot read."""
         now = self.table.now()
         with redis_errors():
             ids = cast(list[bytes], self.table.redis.zrangebyscore(keys.LEASES_KEY, 0, now))
-        return [job_id.decode() for job_id in ids]
+        return self.unreadable.others(job_id.decode() for job_id in ids)
 
     def recover(self, job_id: str) -> Job | None:
-        """Requeues an overdue job, or fails it after its last attempt. None if its lease is valid."""
+        """Requeues an overdue job, or fails it after its last attempt. None if its lease is valid.
+
+        Raises RecordUnreadable.
+        """
         try:
             job = self.table.get(job_id)
         except JobNotFound:
@@ -61,7 +66,10 @@ class KeeperJobs:
         return self.table.update_if_exists(job_id, lambda job: job.evolve(files_gone=True), extra) is not None
 
     def expire_late(self) -> list[str]:
-        """Ends the waiting jobs whose deadline has passed; returns their ids. Workers stop the running ones."""
+        """Ends the waiting jobs whose deadline has passed; returns their ids. Workers stop the running ones.
+
+        A job that cannot be read is set aside.
+        """
         now = self.table.now()
 
         def decide(job: Job) -> Job | None:
@@ -71,7 +79,11 @@ class KeeperJobs:
 
         with redis_errors():
             late = retention.passed_deadlines(self.table.redis, now)
-        return [job_id for job_id in late if self.table.update_if_exists(job_id, decide)]
+        ended = []
+        for job_id in self.unreadable.others(late):
+            with self.unreadable.guard(job_id):
+                ended += [job_id] if self.table.update_if_exists(job_id, decide) else []
+        return ended
 
     def reconcile_tickets(self, model: str) -> None:
         """Makes the number of tickets of this model equal to the number of its waiting jobs."""

@@ -70,13 +70,13 @@ async def read_video(
     snapshot = await resources.reader.snapshot(video_id, owner)
     if prefer.wait_s:
         condition = _has_changed(resources, if_none_match) if if_none_match else is_final
-        job = await wait_for(resources, snapshot.job, prefer.wait_s, condition)
+        job = await wait_for(resources, await resources.reader.parse(snapshot), prefer.wait_s, condition)
         queue_status = await _queue_status(job, await resources.reader.place(job), resources)
         return record_response(job, resources, queue_status, if_none_match, prefer.applied)
     current_etag = etag(snapshot.version, time.time())
     if matches(if_none_match, current_etag):
         return Response(status_code=304, headers=_headers(current_etag, snapshot.version))
-    job = snapshot.job
+    job = await resources.reader.parse(snapshot)
     queue_status = await _queue_status(job, snapshot.version.place, resources)
     return record_response(job, resources, queue_status, if_none_match)
 
