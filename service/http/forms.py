@@ -1,8 +1,8 @@
 """multipart/form-data as the same tree that JSON gives: `webhook[url]` nests, `webhook[events][]` makes a list.
 
 `loras[][name]` makes a list of objects: a name that the last object already has begins the next object. A browser
-sends a field that is not filled in as empty text, and a file that is not chosen as a file without name and content:
-both count as absent, except the empty values of `metadata`.
+sends empty text for a field that is not filled in, and an empty file without a name for one that is not chosen. Both
+count as absent, except the empty values of `metadata`.
 """
 
 import re

@@ -102,7 +102,7 @@ def test_a_compressed_body_is_refused(shared_api: httpx.Client, path: str, encod
 
 
 @pytest.mark.parametrize("encoding", ["identity", "Identity", ""])
-def test_a_body_that_is_not_compressed_may_say_so(shared_api: httpx.Client, encoding: str) -> None:
+def test_a_body_without_compression_may_name_identity(shared_api: httpx.Client, encoding: str) -> None:
     headers = {"Content-Encoding": encoding}
     assert shared_api.post("/v1/videos", json={"prompt": "a"}, headers=headers).status_code == 200
 
