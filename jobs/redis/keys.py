@@ -1,6 +1,7 @@
 """Names of the Redis keys that several modules use."""
 
 from jobs.model.states import Priority
+from jobs.redis.list_places import ListKeys
 
 
 def subscribers_key(owner: str, event_type: str) -> str:
@@ -57,9 +58,9 @@ def index_key(owner: str, status: str | None = None) -> str:
     return f"jobs:{status}:of:{owner}" if status else f"jobs:of:{owner}"
 
 
-def gone_key(owner: str) -> str:
-    """The sorted set of a caller's recently deleted jobs by time of creation: a list cursor may name one."""
-    return f"jobs:gone:of:{owner}"
+def video_list(owner: str) -> ListKeys:
+    """The list of a caller's jobs."""
+    return ListKeys(index_key(owner), f"jobs:gone:of:{owner}")
 
 
 def delivery_key(delivery_id: str) -> str:

@@ -14,6 +14,7 @@ from redis import Redis
 from jobs.errors import FileNotFound, RecordUnreadable
 from jobs.model.stored import StoredModel, dump_stored, parse_stored
 from jobs.redis.connection import redis_errors
+from jobs.redis.list_places import ListKeys, Place, parse_place, place_command, remove_entry
 from jobs.redis.unreadable import report_unreadable
 
 UPLOADS = "uploads/"  # below it, a folder per file
@@ -93,6 +94,14 @@ class UploadIndex:
         with redis_errors():
             return self.redis.zcard(_index_key(owner))
 
+    def place(self, owner: str, file_id: str) -> Place:
+        """The place of a file in the list of the caller, also of one that is gone. Raises FileNotFound."""
+        with redis_errors():
+            reply = cast(bytes | None, self.redis.eval(*place_command(_list_keys(owner), file_id)))
+        if (place := parse_place(reply, file_id)) is None:
+            raise FileNotFound(f"there is no file {file_id[:100]!r} for the parameter after")
+        return place
+
     def listed(self, owner: str, now: float, *, newest_first: bool) -> list[Upload]:
         """Lists the files of the caller that can be read and have not expired."""
         index = _index_key(owner)
@@ -127,7 +136,7 @@ class UploadIndex:
         with redis_errors(), self.redis.pipeline(transaction=True) as pipe:
             pipe.delete(_record_key(file_id))
             if file:
-                pipe.zrem(_index_key(file.owner), file_id)
+                remove_entry(pipe, _list_keys(file.owner), file_id, file.created_at)
             pipe.zrem(EXPIRING, file_id)
             pipe.execute()
 
@@ -146,6 +155,10 @@ class UploadIndex:
 
 def _record_key(file_id: str) -> str:
     return f"file:{file_id}"
+
+
+def _list_keys(owner: str) -> ListKeys:
+    return ListKeys(_index_key(owner), f"files:gone:of:{owner}")
 
 
 def _index_key(owner: str) -> str:

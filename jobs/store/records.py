@@ -23,20 +23,19 @@ from jobs.redis.keys import (
     attempts_key,
     change_channel,
     events_key,
-    gone_key,
     index_key,
     ledger_key,
     owner_waiting_key,
     record_key,
+    video_list,
 )
+from jobs.redis.list_places import keep_place
 from jobs.redis.unreadable import reads_hash
 from jobs.store import attempt_log, counters
 from jobs.store.attempt_log import Ending
 from jobs.store.event_log import add_event, add_first_event
 from jobs.store.keeper import retention
 from jobs.webhooks.outbox import add_webhook
-
-MAX_GONE, GONE_TTL_S = 10_000, 86_400
 
 FINAL_EVENT = {
     State.COMPLETED: "video.completed",
@@ -120,9 +119,7 @@ def erase(pipe: Pipeline, job: Job) -> None:
     pipe.delete(record_key(job.id), events_key(job.id), attempts_key(job.id), ledger_key(job.id))
     for status in (None, *PUBLIC_STATUSES):
         pipe.zrem(index_key(job.owner, status), job.id)
-    pipe.zadd(gone_key(job.owner), {job.id: job.created_at})
-    pipe.zremrangebyrank(gone_key(job.owner), 0, -MAX_GONE - 1)
-    pipe.expire(gone_key(job.owner), GONE_TTL_S)
+    keep_place(pipe, video_list(job.owner), job.id, job.created_at)
     pipe.zrem(LEASES_KEY, job.id)
     usage.update_usage(pipe, job, State.QUEUED, None)
     usage.update_usage(pipe, job, State.RUNNING, None)

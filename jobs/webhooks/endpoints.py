@@ -20,6 +20,7 @@ from jobs.model.request import WEBHOOK_EVENTS
 from jobs.model.stored import StoredModel, dump_stored, parse_stored, parse_stored_hash
 from jobs.redis.connection import redis_errors
 from jobs.redis.keys import subscribers_key
+from jobs.redis.list_places import ListKeys, Place, parse_place, place_command, remove_entry
 from jobs.redis.unreadable import report_unreadable
 
 OLD_SECRET_S = 86_400.0  # how long the old secret also signs after a rotation with overlap
@@ -91,6 +92,14 @@ class EndpointStore:
             raise EndpointNotFound(f"there is no webhook endpoint {endpoint_id[:100]!r}")
         return endpoint
 
+    def place(self, owner: str, endpoint_id: str) -> Place:
+        """The place of an endpoint in the list of the caller, also of a deleted one. Raises EndpointNotFound."""
+        with redis_errors():
+            reply = cast(bytes | None, self.redis.eval(*place_command(_list_keys(owner), endpoint_id)))
+        if (place := parse_place(reply, endpoint_id)) is None:
+            raise EndpointNotFound(f"there is no webhook endpoint {endpoint_id[:100]!r} for the parameter after")
+        return place
+
     def listed(self, owner: str) -> list[Endpoint]:
         """Lists the endpoints of the caller that can be read, newest first."""
         with redis_errors():
@@ -132,7 +141,7 @@ class EndpointStore:
         """Deletes the endpoint; its pending deliveries are not sent."""
         with redis_errors(), self.redis.pipeline(transaction=True) as pipe:
             pipe.delete(_record_key(endpoint.id), _last_key(endpoint.id))
-            pipe.zrem(_index_key(endpoint.owner), endpoint.id)
+            remove_entry(pipe, _list_keys(endpoint.owner), endpoint.id, endpoint.created_at)
             for event_type in WEBHOOK_EVENTS:
                 pipe.srem(subscribers_key(endpoint.owner, event_type), endpoint.id)
             pipe.execute()
@@ -187,6 +196,10 @@ def _record_key(endpoint_id: str) -> str:
 
 def _last_key(endpoint_id: str) -> str:
     return f"webhooks:last:{endpoint_id}"
+
+
+def _list_keys(owner: str) -> ListKeys:
+    return ListKeys(_index_key(owner), f"webhooks:gone:of:{owner}")
 
 
 def _index_key(owner: str) -> str:

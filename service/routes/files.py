@@ -5,21 +5,24 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from jobs.errors import FileNotFound
 from service.dependencies import BodyDep, OwnerDep, ResourcesDep
-from service.http.fields import refuse_unknown, validate
+from service.http.fields import check_query, validate
 from service.http.ranges import range_response
 from service.openapi.headers import request_headers
 from service.openapi.request_bodies import form_body
 from service.openapi.responses import BODY_ERRORS, CONTENT_ERRORS, KEY_ERRORS, QUERY_ERRORS, errors, upload_responses
 from service.schemas.file import CreateFile, File, FileDeleted, FileList, to_file
-from service.schemas.pages import entries_after
+from service.schemas.pages import After, empty_as, entries_after
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
 
+MAX_PAGE = 10_000
 LIST_PARAMETERS = ("limit", "after", "order", "purpose")
 FILE_ERRORS = (*KEY_ERRORS, "file_not_found")
-UPLOAD_ERRORS = ("unsupported_file", "unsupported_image", "unsupported_video", "too_many_files", "storage_unavailable")
+UPLOAD_ERRORS = (
+    *("unsupported_file", "unsupported_image", "unsupported_video", "too_many_files"),
+    *("rate_limited", "storage_unavailable", "decoder_unavailable"),
+)
 
 
 @router.post(
@@ -40,15 +43,16 @@ def list_files(
     request: Request,
     owner: OwnerDep,
     resources: ResourcesDep,
-    limit: Annotated[int, Query(ge=1, le=10_000)] = 10_000,
-    after: str | None = None,
-    order: Literal["asc", "desc"] = "desc",
-    purpose: str | None = None,
+    limit: Annotated[int, empty_as(MAX_PAGE), Query(ge=1, le=MAX_PAGE)] = MAX_PAGE,
+    after: After = None,
+    order: Annotated[Literal["asc", "desc"], empty_as("desc")] = "desc",
+    purpose: Annotated[str | None, empty_as(None)] = None,
 ) -> FileList:
     """Lists the caller's files, newest first unless `order` is `asc`."""
-    refuse_unknown(request.query_params, LIST_PARAMETERS)
-    files = resources.uploads.listed(owner, newest_first=order == "desc")
-    files = entries_after(files, after, FileNotFound, "file")
+    check_query(request.query_params, LIST_PARAMETERS)
+    newest_first = order == "desc"
+    cursor = None if after is None else resources.uploads.index.place(owner, after)
+    files = entries_after(resources.uploads.listed(owner, newest_first=newest_first), cursor, newest_first=newest_first)
     files = [file for file in files if purpose in (None, file.purpose)]
     return FileList.of([to_file(file) for file in files[:limit]], has_more=len(files) > limit)
 

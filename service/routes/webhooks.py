@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import structlog
 from fastapi import APIRouter, Query, Request
 
-from jobs.errors import EndpointNotFound, InvalidRequest
+from jobs.errors import InvalidRequest
 from jobs.model.delivery import Delivery
 from jobs.model.request import WEBHOOK_EVENTS
 from jobs.outbound_http import AddressBlocked, RequestFailed
@@ -16,12 +16,12 @@ from jobs.webhooks.outbox import webhook_body
 from jobs.webhooks.signature import check_secret, signed_headers
 from service.dependencies import JobDep, OptionalBodyDep, OwnerDep, ResourcesDep
 from service.http.errors import ApiError
-from service.http.fields import refuse_unknown, validate
+from service.http.fields import check_query, validate
 from service.openapi.request_bodies import json_body
 from service.openapi.responses import BODY_ERRORS, KEY_ERRORS, QUERY_ERRORS, VIDEO_ERRORS, errors
 from service.openapi.webhooks import example
 from service.resources import Resources
-from service.schemas.pages import entries_after
+from service.schemas.pages import After, empty_as, entries_after
 from service.schemas.webhook import (
     CreateEndpoint,
     EventTypeList,
@@ -45,6 +45,8 @@ router = APIRouter(prefix="/v1", tags=["webhooks"])
 deliveries_router = APIRouter(prefix="/v1/videos", tags=["webhooks"])
 
 MAX_ENDPOINTS = 20
+MAX_PAGE = 1000
+PAGE_PARAMETERS = ("limit", "after")
 ENDPOINT_ERRORS = (*KEY_ERRORS, "webhook_endpoint_not_found")
 
 
@@ -84,12 +86,13 @@ def list_webhook_endpoints(
     request: Request,
     owner: OwnerDep,
     resources: ResourcesDep,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: str | None = None,
+    limit: Annotated[int, empty_as(20), Query(ge=1, le=100)] = 20,
+    after: After = None,
 ) -> WebhookEndpointList:
     """Lists the caller's endpoints, newest first."""
-    refuse_unknown(request.query_params, ("limit", "after"))
-    endpoints = entries_after(resources.endpoints.listed(owner), after, EndpointNotFound, "webhook endpoint")
+    check_query(request.query_params, PAGE_PARAMETERS)
+    cursor = None if after is None else resources.endpoints.place(owner, after)
+    endpoints = entries_after(resources.endpoints.listed(owner), cursor)
     page = [_endpoint_response(endpoint, resources) for endpoint in endpoints[:limit]]
     return WebhookEndpointList.of(page, has_more=len(endpoints) > limit)
 
@@ -202,10 +205,19 @@ def _endpoint_response(endpoint: Endpoint, resources: Resources) -> WebhookEndpo
     return to_endpoint(endpoint, resources.endpoints.last_try(endpoint.id), time.time())
 
 
-@deliveries_router.get("/{video_id}/deliveries", responses=errors(*VIDEO_ERRORS))
-def list_deliveries(job: JobDep, resources: ResourcesDep) -> WebhookDeliveryList:
-    """Lists all deliveries about a video with their attempts, oldest first. Progress events are not recorded."""
-    return WebhookDeliveryList(data=_delivery_responses(resources, resources.deliveries.of_job(job.id)))
+@deliveries_router.get("/{video_id}/deliveries", responses=errors(*VIDEO_ERRORS, *QUERY_ERRORS, "delivery_not_found"))
+def list_deliveries(
+    request: Request,
+    job: JobDep,
+    resources: ResourcesDep,
+    limit: Annotated[int, empty_as(MAX_PAGE), Query(ge=1, le=MAX_PAGE)] = MAX_PAGE,
+    after: After = None,
+) -> WebhookDeliveryList:
+    """Lists the deliveries about a video with their attempts, oldest first. Progress events are not recorded."""
+    check_query(request.query_params, PAGE_PARAMETERS)
+    deliveries = resources.deliveries.of_job(job.id, after)
+    page = _delivery_responses(resources, deliveries[:limit])
+    return WebhookDeliveryList.of(page, has_more=len(deliveries) > limit)
 
 
 @deliveries_router.post(

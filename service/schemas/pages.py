@@ -1,15 +1,24 @@
 """Pages of lists, and the entries behind a cursor."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel
+from fastapi import Query
+from pydantic import BaseModel, BeforeValidator
 
-from jobs.errors import JobsError
+from jobs.redis.list_places import Place, is_behind
 from jobs.storage.uploads import Upload
 from jobs.webhooks.endpoints import Endpoint
 
 Entry = TypeVar("Entry", Upload, Endpoint)
+
+
+def empty_as(default: Any) -> BeforeValidator:
+    """A query parameter that is sent empty, as some clients send what is not set, has its default."""
+    return BeforeValidator(lambda value: default if value == "" else value)
+
+
+After = Annotated[str | None, empty_as(None), Query(description="The id of the last entry of the page before.")]
 
 
 class ListPage(BaseModel):
@@ -28,11 +37,6 @@ class ListPage(BaseModel):
         return cls(data=list(data), first_id=first, last_id=last, has_more=has_more)
 
 
-def entries_after(entries: list[Entry], cursor: str | None, not_found: type[JobsError], noun: str) -> list[Entry]:
-    """The entries behind the one with the id `cursor`. Raises `not_found` if there is none."""
-    if cursor is None:
-        return entries
-    ids = [entry.id for entry in entries]
-    if cursor not in ids:
-        raise not_found(f"there is no {noun} {cursor[:100]!r} for the parameter after")
-    return entries[ids.index(cursor) + 1 :]
+def entries_after(entries: list[Entry], cursor: Place | None, *, newest_first: bool = True) -> list[Entry]:
+    """The entries behind the place of a cursor; all without one."""
+    return [entry for entry in entries if is_behind((entry.created_at, entry.id), cursor, newest_first=newest_first)]

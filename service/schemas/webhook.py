@@ -126,8 +126,8 @@ class WebhookDelivery(BaseModel):
     tries: list[Try]
 
 
-class WebhookDeliveryList(BaseModel):
-    """All deliveries about a video, oldest first."""
+class WebhookDeliveryList(ListPage):
+    """One page of the deliveries about a video, oldest first."""
 
     data: list[WebhookDelivery]
 

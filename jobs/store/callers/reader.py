@@ -21,6 +21,7 @@ from jobs.redis import keys
 from jobs.redis.batching import CommandBatcher
 from jobs.redis.connection import redis_errors
 from jobs.redis.keys import CARDS_KEY
+from jobs.redis.list_places import Place, is_behind, parse_place, place_command
 from jobs.redis.unreadable import hash_reply, log_unreadable, reads_hash, report_command
 from jobs.store.attempt_log import Attempt, StreamRows, parse_lines
 from jobs.store.records import parse_record
@@ -230,17 +231,16 @@ class JobReader:
         with redis_errors():
             return parse_position(await self._batcher.execute("EVAL", *position_command(model, priority, job_id)))
 
-    async def _cursor(self, owner: str, after: str | None) -> tuple[float, str] | None:
+    async def _cursor(self, owner: str, after: str | None) -> Place | None:
         """The place of the job `after` in the order, also if it was deleted lately."""
         if after is None:
             return None
-        for key in (keys.index_key(owner), keys.gone_key(owner)):
-            score = await self.redis.zscore(key, after)
-            if score is not None:
-                return float(score), after
-        raise JobNotFound(f"there is no video {after!r}")
+        reply = await cast(Awaitable[Any], self.redis.eval(*place_command(keys.video_list(owner), after)))
+        if (place := parse_place(reply, after)) is None:
+            raise JobNotFound(f"there is no video {after[:100]!r}")
+        return place
 
-    async def _behind(self, index: str, cursor: tuple[float, str] | None, query: ListQuery) -> list[str]:
+    async def _behind(self, index: str, cursor: Place | None, query: ListQuery) -> list[str]:
         """Ids behind the cursor, one more than the limit if there are so many."""
         ids: list[str] = []
         start, count = 0, query.limit + 1 + EXTRA_IDS
@@ -252,16 +252,10 @@ class JobReader:
             else:
                 rows = await self.redis.zrangebyscore(index, begin, "+inf", start, count, withscores=True)
             places = [(float(score), raw.decode()) for raw, score in cast(list[tuple[bytes, float]], rows)]
-            ids += [place[1] for place in places if _is_behind(place, cursor, query.newest_first)]
+            ids += [place[1] for place in places if is_behind(place, cursor, newest_first=query.newest_first)]
             if len(ids) > query.limit or len(rows) < count:
                 return ids[: query.limit + 1]
             start += count
-
-
-def _is_behind(place: tuple[float, str], cursor: tuple[float, str] | None, newest_first: bool) -> bool:
-    if cursor is None:
-        return True
-    return place < cursor if newest_first else place > cursor
 
 
 def _event_id(stream_id: bytes) -> int:

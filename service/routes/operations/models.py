@@ -1,16 +1,22 @@
 """The routes of `/v1/models`: the models with their cards and workers."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
 from jobs.errors import ModelNotFound
 from jobs.model.model_card import Lora, ModelCard
 from jobs.model.request import Mode
 from service.dependencies import OwnerDep, ResourcesDep
-from service.openapi.responses import KEY_ERRORS, errors
+from service.http.fields import check_query
+from service.openapi.responses import KEY_ERRORS, QUERY_ERRORS, errors
 from service.resources import Resources
+from service.schemas.pages import After, ListPage, empty_as
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
+
+MAX_PAGE = 1000
 
 
 class Model(BaseModel):
@@ -31,17 +37,27 @@ class Model(BaseModel):
     card: ModelCard
 
 
-class ModelList(BaseModel):
-    """The list of all models."""
+class ModelList(ListPage):
+    """One page of the models, by name."""
 
-    object: str = "list"
     data: list[Model]
 
 
-@router.get("", responses=errors(*KEY_ERRORS))
-def list_models(_: OwnerDep, resources: ResourcesDep) -> ModelList:
-    """Lists the models that workers have announced."""
-    return ModelList(data=[_to_model(card, resources) for card in resources.registry.cards()])
+@router.get("", responses=errors(*KEY_ERRORS, *QUERY_ERRORS, "model_not_found"))
+def list_models(
+    request: Request,
+    _: OwnerDep,
+    resources: ResourcesDep,
+    limit: Annotated[int, empty_as(MAX_PAGE), Query(ge=1, le=MAX_PAGE)] = MAX_PAGE,
+    after: After = None,
+) -> ModelList:
+    """Lists the models that workers have announced, by name."""
+    check_query(request.query_params, ("limit", "after"))
+    cards = resources.registry.cards()
+    if after is not None and after not in {card.name for card in cards}:
+        raise ModelNotFound(f"there is no model {after[:100]!r} for the parameter after")
+    behind = [card for card in cards if after is None or card.name > after]
+    return ModelList.of([_to_model(card, resources) for card in behind[:limit]], has_more=len(behind) > limit)
 
 
 @router.get("/{model}", responses=errors(*KEY_ERRORS, "model_not_found"))

@@ -19,12 +19,13 @@ from jobs.storage.paths import job_prefixes
 from jobs.store.attempt_log import Attempt
 from jobs.store.callers.reader import JobVersion, ListQuery, Page
 from service.dependencies import JobDep, OwnerDep, ResourcesDep
-from service.http.fields import refuse_unknown
+from service.http.fields import check_query
 from service.http.prefer import PreferDep
 from service.http.ranges import matches
 from service.openapi.headers import request_headers, response_headers
 from service.openapi.responses import QUERY_ERRORS, VIDEO_ERRORS, errors, not_modified, video_response
 from service.resources import Resources
+from service.schemas.pages import After, empty_as
 from service.schemas.video import VideoDeleted, VideoList, etag, poll_after_ms, to_video
 from service.waiting import Condition, is_final, wait_for
 
@@ -43,13 +44,13 @@ async def list_videos(
     request: Request,
     owner: OwnerDep,
     resources: ResourcesDep,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: str | None = None,
-    order: Literal["asc", "desc"] = "desc",
-    status: PublicStatus | None = None,
+    limit: Annotated[int, empty_as(20), Query(ge=1, le=100)] = 20,
+    after: After = None,
+    order: Annotated[Literal["asc", "desc"], empty_as("desc")] = "desc",
+    status: Annotated[PublicStatus | None, empty_as(None)] = None,
 ) -> Response:
     """Lists the caller's videos by time of creation, newest first. Only the record of one video has `queue`."""
-    refuse_unknown(request.query_params, LIST_PARAMETERS)
+    check_query(request.query_params, LIST_PARAMETERS)
     page = await resources.reader.page(owner, ListQuery(limit, after, order == "desc", status))
     return await run_in_threadpool(_list_response, page, request, resources)
 

@@ -450,7 +450,7 @@ def test_the_files_of_a_deleted_job_are_deleted_once_more_after_an_hour(
 
 def test_a_deleted_job_is_a_cursor_of_a_list_for_a_day(redis: Redis, store: JobStore, job: Job) -> None:
     store.delete(job.id)
-    assert DAY_S - 60 < redis.ttl(keys.gone_key("default")) <= DAY_S  # type: ignore[operator]
+    assert DAY_S - 60 < redis.ttl(keys.video_list("default").gone) <= DAY_S  # type: ignore[operator]
 
 
 def test_a_heartbeat_and_a_commit_of_a_deleted_job_are_refused(store: JobStore, job: Job) -> None:
