@@ -23,6 +23,7 @@ CODECS = (
     *("msmpeg4v3", "msmpeg4v2", "cinepak", "svq3", "magicyuv", "v210"),
 )
 DECODERS = (*CODECS, "libdav1d", "libvpx", "libvpx-vp9")
+MAX_PIXELS = 2**26  # of a frame; 8192x8192
 NOT_SHOWN = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image | Disposition.dependent
 MP4_TOP_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"uuid")
 STILL_BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIC", b"msf1": "HEIC", b"avif": "AVIF"}
@@ -65,7 +66,7 @@ def open_video(file: BinaryIO) -> Iterator[OpenVideo]:
         container: Any = av.open(
             file,
             format={"mp4": "mov", "webm": "matroska"}.get(name, name),
-            options={"ignore_editlist": "1", "codec_whitelist": ",".join(DECODERS)},
+            options={"ignore_editlist": "1", "codec_whitelist": ",".join(DECODERS), "max_pixels": str(MAX_PIXELS)},
             io_open=_open_no_other,
         )
     except (av.error.FFmpegError, ValueError, MemoryError, EOFError) as error:
@@ -128,4 +129,7 @@ def _readable(stream: Any) -> Any:
         raise UnsupportedMedia(f"has a codec that is not read; {CONVERT}")
     if context.codec.canonical_name not in CODECS:
         raise UnsupportedMedia(f"has the codec {context.codec.canonical_name}, which is not read; {CONVERT}")
+    if context.width * context.height > MAX_PIXELS:
+        size = f"{context.width}x{context.height}"
+        raise UnsupportedMedia(f"is {size}; at most {MAX_PIXELS} pixels per frame are read, so send a smaller one")
     return stream

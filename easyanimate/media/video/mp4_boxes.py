@@ -50,7 +50,16 @@ class Track:
     tables: dict[bytes, Span]  # of samples
 
     def sample_times(self) -> tuple[np.ndarray, np.ndarray]:
-        """When each sample is shown and for how long, int64 [samples] each, in ticks of the track."""
+        """When each sample is shown and for how long, int64 [samples] each, in ticks of the track.
+
+        Raises UnsupportedMedia if the tables are missing or damaged.
+        """
+        try:
+            return self._sample_times()
+        except (struct.error, ValueError, KeyError) as error:
+            raise UnsupportedMedia(DAMAGED) from error
+
+    def _sample_times(self) -> tuple[np.ndarray, np.ndarray]:
         deltas = self._repeated(b"stts", ">u4")
         offsets = self._repeated(b"ctts", ">i4") if b"ctts" in self.tables else np.zeros_like(deltas)
         if len(offsets) < len(deltas):

@@ -1,9 +1,8 @@
 """Reads the frames of a video at a frame rate, as a player shows them, in the memory of a few frames."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from itertools import pairwise
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -51,7 +50,7 @@ class VideoReader:
         """
         total = self.description.num_frames_at(fps)
         end = total if num_frames is None else min(total, start + num_frames)
-        yield from self._at([number / Fraction(fps) for number in range(start, end)], 1 / Fraction(fps), size)
+        yield from self._at((number / Fraction(fps) for number in range(start, end)), 1 / Fraction(fps), size)
 
     def window(self, start: int, num_frames: int) -> Iterator[np.ndarray]:
         """At most `num_frames` frames [H, W, 3], uint8 sRGB, one by one from frame number `start` on.
@@ -60,37 +59,36 @@ class VideoReader:
         """
         interval = 1 / self.description.frame_rate
         end = min(self.description.num_frames, start + num_frames)
-        yield from self._at([(number + Fraction(1, 2)) * interval for number in range(start, end)], interval / 2, None)
+        yield from self._at(((number + Fraction(1, 2)) * interval for number in range(start, end)), interval / 2, None)
 
-    def _at(self, times: Sequence[Fraction], length: Fraction, size: tuple[int, int] | None) -> Iterator[np.ndarray]:
+    def _at(self, times: Iterable[Fraction], length: Fraction, size: tuple[int, int] | None) -> Iterator[np.ndarray]:
         """The frames shown at these times; the last one is shown for `length` seconds."""
         edits = self.description.edits
-        targets = [(edits[index], time) for index, time in media_times(edits, times)]
-        for run in _runs(targets):
-            yield from self._run(run, length, size)
+        targets = _Targets((edits[index], time) for index, time in media_times(edits, times))
+        while targets.current is not None:
+            yield from self._run(targets, targets.current, length, size)
 
-    def _run(self, run: Sequence[Target], length: Fraction, size: tuple[int, int] | None) -> Iterator[np.ndarray]:
-        """The frames of `run`, whose times rise. What is shown until the next frame is decoded, and counted, too."""
-        edit, last = run[-1]
-        until = min(edit.media_start_s + edit.duration_s * edit.rate, last + edit.rate * length)
-        times = iter([time + self.description.clock_error for _, time in run])
-        target: Fraction | None = next(times)
+    def _run(
+        self, targets: "_Targets", last: Target, length: Fraction, size: tuple[int, int] | None
+    ) -> Iterator[np.ndarray]:
+        """The frames of targets up to the next seek. All that the last one shows is decoded, so that it is counted."""
         shown: Any = None
         pixels: np.ndarray | None = None
-        for time, frame in self._decoded(run[0][1]):
-            while shown is not None and target is not None and time > target:
+        is_open = True
+        for time, frame in self._decoded(last[1]):
+            while shown is not None and is_open and time > last[1] + self.description.clock_error:
                 pixels = self._pixels(shown, size) if pixels is None else pixels
                 yield pixels
-                target = next(times, None)
-            if shown is not None and time >= until and target is None:
+                last, is_open = targets.advance(last)
+            if shown is not None and not is_open and time >= _end(last, length):
                 return
             shown, pixels = frame, None
         if shown is None:
             raise UnsupportedMedia("has no frame that can be decoded; export it again")
-        while target is not None:
+        while is_open:
             pixels = self._pixels(shown, size) if pixels is None else pixels
             yield pixels
-            target = next(times, None)
+            last, is_open = targets.advance(last)
 
     def _decoded(self, start_s: Fraction) -> Iterator[tuple[Fraction, Any]]:
         """The frames from the one shown at `start_s` on. Raises UnsupportedMedia if too many cannot be decoded."""
@@ -120,13 +118,28 @@ def open_reader(file: BinaryIO) -> Iterator[VideoReader]:
         yield VideoReader(video, describe_open_video(video, threads=0))
 
 
-def _runs(targets: Sequence[Target]) -> Iterator[Sequence[Target]]:
-    """Cuts the targets where the reader has to seek: back, or over a long gap between two edits."""
-    begin = 0
-    for index, ((edit, time), (next_edit, next_time)) in enumerate(pairwise(targets), start=1):
-        gap = next_time - time
-        if gap < 0 or (next_edit is not edit and gap > MAX_DECODED_GAP_S):
-            yield targets[begin:index]
-            begin = index
-    if targets:
-        yield targets[begin:]
+class _Targets:
+    """The output frames still to come; `current` is the next one, or None."""
+
+    def __init__(self, targets: Iterator[Target]) -> None:
+        self._targets = targets
+        self.current = next(targets, None)
+
+    def advance(self, last: Target) -> tuple[Target, bool]:
+        """Goes on to the next target and returns it with True; `last` with False if there is none without a seek.
+
+        The reader has to seek back, and over a long gap between two edits.
+        """
+        self.current = next(self._targets, None)
+        if self.current is None:
+            return last, False
+        (edit, time), (next_edit, next_time) = last, self.current
+        if next_time < time or (next_edit is not edit and next_time - time > MAX_DECODED_GAP_S):
+            return last, False
+        return self.current, True
+
+
+def _end(target: Target, length: Fraction) -> Fraction:
+    """When the frame of `target` is shown no more, after `length` seconds or at the end of its edit."""
+    edit, time = target
+    return min(edit.media_start_s + edit.duration_s * edit.rate, time + edit.rate * length)

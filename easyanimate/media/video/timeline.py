@@ -1,6 +1,6 @@
 """The times at which the frames of a track are shown: the edit list applied to the time stamps of the track."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
@@ -114,14 +114,12 @@ def count_shown(edits: Iterable[Edit], times: FrameTimes, rounding: Fraction) ->
     return max(1, count)
 
 
-def media_times(edits: Sequence[Edit], times_s: Iterable[Fraction]) -> list[tuple[int, Fraction]]:
+def media_times(edits: Sequence[Edit], times_s: Iterable[Fraction]) -> Iterator[tuple[int, Fraction]]:
     """For each time of the shown video, rising, the edit it falls in and the time in the track, in seconds."""
     begins = list(accumulate((edit.duration_s for edit in edits), initial=Fraction(0)))
-    index, result = 0, []
+    index = 0
     for time_s in times_s:
         while index + 1 < len(edits) and time_s >= begins[index + 1]:
             index += 1
         edit = edits[index]
-        shown = min(time_s - begins[index], edit.duration_s)
-        result.append((index, edit.media_start_s + shown * edit.rate))
-    return result
+        yield index, edit.media_start_s + min(time_s - begins[index], edit.duration_s) * edit.rate
