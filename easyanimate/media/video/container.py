@@ -7,6 +7,7 @@ files and addresses. For the same reason FFmpeg may open no second file, and onl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from os import SEEK_END
 from typing import Any, BinaryIO, NoReturn
 
 import av
@@ -23,6 +24,8 @@ CODECS = (
     *("msmpeg4v3", "msmpeg4v2", "cinepak", "svq3", "magicyuv", "v210"),
 )
 DECODERS = (*CODECS, "libdav1d", "libvpx", "libvpx-vp9")
+MIN_READABLE_SHARE = 0.9  # of the frames or bytes of a file; players show as little
+SEGMENT = b"\x18\x53\x80\x67"  # the element of Matroska that holds everything
 MAX_PIXELS = 2**26  # of a frame; 8192x8192
 NOT_SHOWN = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image | Disposition.dependent
 MP4_TOP_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"uuid")
@@ -61,6 +64,7 @@ def open_video(file: BinaryIO) -> Iterator[OpenVideo]:
     """Opens the video in `file`, which must allow seeking. Raises UnsupportedMedia for what cannot be used."""
     name = recognize(file)
     movie = read_movie(file) if name in ("mp4", "mov") else None
+    _check_complete(name, file)
     file.seek(0)
     try:
         container: Any = av.open(
@@ -102,6 +106,36 @@ def _mp4_or_mov(head: bytes) -> str:
         name = STILL_BRANDS[head[8:12]]
         raise UnsupportedMedia(f"is a picture in {name}; send it as an image, in PNG, JPEG or WebP")
     return "mov" if head[8:12] == b"qt  " else "mp4"
+
+
+def _check_complete(name: str, file: BinaryIO) -> None:
+    """Refuses a file that lacks much of what its first bytes declare. An MP4 is checked frame by frame later."""
+    size = file.seek(0, SEEK_END)
+    file.seek(0)
+    head = file.read(512)
+    declared = {"avi": _avi_size, "matroska": _matroska_size, "webm": _matroska_size}.get(name, lambda _: 0)(head)
+    if size < MIN_READABLE_SHARE * declared:
+        raise UnsupportedMedia(f"is cut off; send the complete file, which has {declared} bytes")
+
+
+def _avi_size(head: bytes) -> int:
+    return int.from_bytes(head[4:8], "little") + 8
+
+
+def _matroska_size(head: bytes) -> int:
+    """The end of the segment behind the EBML header, or 0 if the writer did not know it."""
+    header, length = _ebml_size(head, 4)
+    begin = 4 + length + header
+    segment, length = _ebml_size(head, begin + 4)
+    is_unknown = segment == 2 ** (7 * length) - 1
+    return 0 if is_unknown or head[begin : begin + 4] != SEGMENT else begin + 4 + length + segment
+
+
+def _ebml_size(head: bytes, place: int) -> tuple[int, int]:
+    """A size of 1 to 8 bytes, whose number is in the zeros of the first one, and that number."""
+    first = head[place] if place < len(head) else 0
+    length = 9 - max(first.bit_length(), 1)
+    return int.from_bytes(head[place : place + length], "big") & (2 ** (7 * length) - 1), length
 
 
 def _open_no_other(*_: Any) -> NoReturn:

@@ -10,13 +10,12 @@ from av.sidedata.sidedata import Type as SideDataType
 from easyanimate.media.description import Edit, VideoDescription
 from easyanimate.media.errors import UnsupportedMedia
 from easyanimate.media.video.color import color_tags, has_alpha
-from easyanimate.media.video.container import CONVERT, OpenVideo, open_video
+from easyanimate.media.video.container import CONVERT, MIN_READABLE_SHARE, OpenVideo, open_video
 from easyanimate.media.video.decoding import TrackDecoder, read_packets
 from easyanimate.media.video.mp4_boxes import IDENTITY, MAX_SAMPLES, Track
 from easyanimate.media.video.timeline import FrameTimes, applied_edits, count_shown, whole_track
 
 MAX_RATE = 1000  # frames per second
-MIN_READABLE_SHARE = 0.9  # of the frames of a file, as in players
 MAX_PIXEL_ASPECT = 8
 TURNS = {(1, 0, 0, 1): 0, (0, 1, -1, 0): 1, (-1, 0, 0, -1): 2, (0, -1, 1, 0): 3}  # quarter turns clockwise
 FIELD_ORDERS = {2: "top_first", 3: "bottom_first", 4: "bottom_first", 5: "top_first"}  # of FFmpeg, by what is shown

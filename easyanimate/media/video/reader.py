@@ -10,10 +10,10 @@ import numpy as np
 from easyanimate.media.description import Edit, VideoDescription
 from easyanimate.media.errors import UnsupportedMedia
 from easyanimate.media.video.color import to_rgb
-from easyanimate.media.video.container import OpenVideo, open_video
+from easyanimate.media.video.container import MIN_READABLE_SHARE, OpenVideo, open_video
 from easyanimate.media.video.decoding import TrackDecoder
 from easyanimate.media.video.deinterlacing import deinterlaced
-from easyanimate.media.video.describe import MIN_READABLE_SHARE, describe_open_video
+from easyanimate.media.video.describe import describe_open_video
 from easyanimate.media.video.timeline import media_times
 
 MAX_REORDERED_FRAMES = 16  # a frame of H.264 or H.265 may be stored this many frames early

@@ -40,7 +40,7 @@ def test_an_unknown_field_of_another_version_is_ignored():
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null", VIDEO.to_json().replace("1001/500", "1/0")])
 def test_other_text_is_no_description(text: str):
-    with pytest.raises(ValueError, match="description|Expecting"):
+    with pytest.raises(ValueError, match=r"description|Expecting"):
         VideoDescription.from_json(text)
 
 
