@@ -71,7 +71,9 @@ def _check_stream(stream: Any, size: tuple[int, int], fps: Fraction) -> None:
     if stream.sample_aspect_ratio not in (None, 0, 1):
         raise NotCopyableError("their pixels are not square")
     if stream.codec_context.extradata != _encoder_header(size, fps):
-        raise NotCopyableError("another encoder, or other settings of it, wrote them")
+        is_other_rate = stream.average_rate != fps
+        other_encoder = "another encoder, or one with other settings, wrote them"
+        raise NotCopyableError("their rate is another one" if is_other_rate else other_encoder)
 
 
 @cache
