@@ -70,4 +70,6 @@ def _read_image(path: Path) -> Image.Image:
 def _read_video(path: Path, request: VideoRequest) -> tuple[np.ndarray, tuple[str, ...]]:
     """The first frames [F, H, W, 3] of the video, as many as the result has, and warnings."""
     source = SourceFrames(path, request)
-    return np.stack(list(islice(source, request.num_frames))), source.warnings
+    frames = np.stack(list(islice(source, request.num_frames)))
+    next(source, None)  # all that the last frame shows is decoded, so that lost frames in it are counted
+    return frames, source.warnings

@@ -42,11 +42,6 @@ class SourceFrames(Iterator[np.ndarray]):
             raise RequestRefused("invalid_video", f"The video {error}") from error
 
 
-def source_frames(path: Path, request: VideoRequest) -> SourceFrames:
-    """The frames of the video at `path` for `request`."""
-    return SourceFrames(path, request)
-
-
 def _exactly(num_frames: int, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
     """The first frames; the last one is repeated if there are too few."""
     count = 0

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from worker.protocol.errors import RequestRefused, to_failed
 from worker.protocol.messages import Done, Preview, Run, SegmentWritten
 
 MODEL = "easyanimate-v3-tiny"
+MEDIA = Path(__file__).parents[3] / "samples" / "media"
 STEPS = 2
 Make = Callable[..., Done]
 
@@ -280,6 +282,22 @@ def test_an_undecodable_video_is_refused_without_its_path(tmp_path: Path, cut: C
     assert answer.code == "invalid_video"
     assert answer.message is not None
     assert str(tmp_path) not in answer.message
+
+
+@pytest.mark.parametrize("changes", [{"strength": 0.5}, {"continues": True, "num_frames": 24}])
+def test_frames_that_cannot_be_decoded_are_a_warning(make: Make, inputs: Path, changes: dict[str, Any]) -> None:
+    source = Path(shutil.copy(MEDIA / "v_badlast.mp4", inputs / "video.mp4"))
+    done = make(source, video_num_frames=16, fps=8, **changes)
+    assert "video: 1 of 48 frames cannot be decoded; the frames before them are shown longer" in done.warnings
+
+
+def test_a_source_video_is_read_at_the_rate_and_size_of_the_request() -> None:
+    source = SourceFrames(MEDIA / "v_vfr2.mp4", request(video_num_frames=17, fps=8, width=96, height=48))
+    frames = np.stack(list(source))
+    assert frames.shape == (17, 48, 96, 3)
+    assert [np.array_equal(a, b) for a, b in pairwise(frames[:8])] == [True, False, True, False, True, False, True]
+    assert np.array_equal(frames[15], frames[16])  # the file has 16 frames at this rate
+    assert source.warnings == ()
 
 
 # ---- LoRAs
