@@ -11,6 +11,7 @@ from clients.generator.sync_code import sync_modules
 from clients.generator.typescript import NodePackages, error_code_module, openapi_types
 
 PYTHON = Path("clients/python/easyanimate_client")
+FIRST_PARTY = 'lint.isort.known-first-party = ["easyanimate_client"]'
 TYPESCRIPT = Path("clients/typescript/src/generated")
 
 
@@ -38,5 +39,15 @@ def _write(folder: Path, files: Mapping[Path, str]) -> None:
 def _format(folder: Path, paths: list[Path]) -> None:
     """Applies the safe repairs and the format of Ruff to these modules."""
     for command in (["check", "--fix", "--exit-zero", "--silent"], ["format", "--quiet"]):
-        ruff = [sys.executable, "-m", "ruff", *command, "--config", ROOT / "pyproject.toml", *paths]
+        ruff = [
+            sys.executable,
+            "-m",
+            "ruff",
+            *command,
+            "--config",
+            ROOT / "pyproject.toml",
+            "--config",
+            FIRST_PARTY,
+            *paths,
+        ]
         subprocess.run(ruff, check=True, cwd=folder)

@@ -115,6 +115,10 @@ class NotCancellable(Conflict):
     """The code `not_cancellable`."""
 
 
+class RecordUnreadable(Conflict):
+    """The code `record_unreadable`."""
+
+
 class VideoNotReady(Conflict):
     """The code `video_not_ready`."""
 
@@ -153,6 +157,10 @@ class RateLimited(TooManyRequests):
 
 class InternalError(ServerError):
     """The code `internal_error`."""
+
+
+class DecoderUnavailable(ServiceUnavailable):
+    """The code `decoder_unavailable`."""
 
 
 class Draining(ServiceUnavailable):
@@ -198,6 +206,7 @@ CLASSES: dict[str, type[ApiError]] = {
     "method_not_allowed": MethodNotAllowed,
     "idempotency_in_flight": IdempotencyInFlight,
     "not_cancellable": NotCancellable,
+    "record_unreadable": RecordUnreadable,
     "video_not_ready": VideoNotReady,
     "webhook_endpoint_disabled": WebhookEndpointDisabled,
     "asset_expired": AssetExpired,
@@ -208,6 +217,7 @@ CLASSES: dict[str, type[ApiError]] = {
     "queue_full": QueueFull,
     "rate_limited": RateLimited,
     "internal_error": InternalError,
+    "decoder_unavailable": DecoderUnavailable,
     "draining": Draining,
     "model_unavailable": ModelUnavailable,
     "queue_unavailable": QueueUnavailable,

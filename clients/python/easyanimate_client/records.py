@@ -140,6 +140,7 @@ class ModelCard:
     name: str
     retention_s: float | None
     schedulers: list[str]
+    schema_version: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,7 +229,26 @@ class Readiness:
     workers: dict[str, int]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Startup:
+    """
+    Whether this process has started: `started` or `starting`.
+    """
+
+    status: str
+
+
 State: TypeAlias = Literal["queued", "running", "completed", "failed", "cancelled", "expired"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ticket:
+    """
+    A ticket for the events and the playlist of one video.
+    """
+
+    expires_at: int
+    ticket: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,10 +316,13 @@ class WebhookDelivery:
 @dataclass(frozen=True, kw_only=True)
 class WebhookDeliveryList:
     """
-    All deliveries about a video, oldest first.
+    One page of the deliveries about a video, oldest first.
     """
 
     data: list[WebhookDelivery]
+    first_id: str | None
+    has_more: bool
+    last_id: str | None
     object: Literal["list"]
 
 
@@ -464,11 +487,14 @@ class Model:
 @dataclass(frozen=True, kw_only=True)
 class ModelList:
     """
-    The list of all models.
+    One page of the models, by name.
     """
 
     data: list[Model]
-    object: str
+    first_id: str | None
+    has_more: bool
+    last_id: str | None
+    object: Literal["list"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -507,6 +533,7 @@ class Video:
     peak_memory_mb: float | None
     phase: Phase | None
     phase_seconds: dict[str, float] | None
+    playlist_url: str | None
     priority: Priority
     progress: int
     prompt: str

@@ -10,8 +10,8 @@ import type {
   SharedV4Warning,
 } from "@ai-sdk/provider";
 import { EasyAnimate, type ClientOptions } from "./client.js";
-import { EasyAnimateError, VideoFailed } from "./errors.js";
-import type { Content, CreateVideo, Video } from "./types.js";
+import { VideoFailed } from "./errors.js";
+import type { CallOptions, Content, CreateVideo, Video } from "./types.js";
 
 const PROVIDER = "easyanimate";
 const MAX_VIDEOS = 8; // `n` of a request
@@ -85,7 +85,8 @@ export class EasyAnimateVideoModel implements VideoModelV4 {
       const failed = records.find((record) => record.status === "failed");
       if (failed) throw new VideoFailed(failed);
       if (!records.every(hasEnded)) return { status: "pending", response };
-      return { status: "completed", videos: records.map(videoData), warnings: [], providerMetadata: metadata(records), response };
+      const videos = await Promise.all(records.map((record) => this.videoData(record, call)));
+      return { status: "completed", videos, warnings: [], providerMetadata: metadata(records), response };
     } catch (error) {
       if (error instanceof VideoFailed) return { status: "error", error: error.message, response };
       throw error;
@@ -96,6 +97,12 @@ export class EasyAnimateVideoModel implements VideoModelV4 {
   async handleWebhookOption({ webhook }: Parameters<NonNullable<VideoModelV4["handleWebhookOption"]>>[0]) {
     const { url, received } = await webhook();
     return { webhookUrl: url, received };
+  }
+
+  /** The bytes of a video: the SDK refuses links to private addresses, which services of one's own often have. */
+  private async videoData(record: Video, call: CallOptions): Promise<VideoData> {
+    const data = await this.client.videos.download(record, call);
+    return { type: "binary", data, mediaType: record.num_frames === 1 ? "image/png" : "video/mp4" };
   }
 
   private response(): StartResult["response"] {
@@ -155,11 +162,6 @@ function input(file: VideoFile | undefined): Content | string | undefined {
 /** A source video without a start image is edited. */
 function isEdit(fields: CreateVideo): boolean {
   return fields.video !== undefined && fields.image === undefined;
-}
-
-function videoData(record: Video): VideoData {
-  if (record.url === null) throw new EasyAnimateError(`the files of ${record.id} are no longer there`);
-  return { type: "url", url: record.url, mediaType: record.num_frames === 1 ? "image/png" : "video/mp4" };
 }
 
 function metadata(records: Video[]) {

@@ -14,6 +14,7 @@ export type FileList = Schemas["FileList"];
 export type FileDeleted = Schemas["FileDeleted"];
 export type Model = Schemas["Model"];
 export type ModelList = Schemas["ModelList"];
+export type Ticket = Schemas["Ticket"];
 export type Queues = Schemas["Queues"];
 export type WebhookDelivery = Schemas["WebhookDelivery"];
 export type WebhookDeliveryList = Schemas["WebhookDeliveryList"];

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { once } from "node:events";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { experimental_generateVideo as generateVideo, experimental_getVideoStatus, experimental_startVideo } from "ai";
 import { EasyAnimate, verifyWebhook } from "@easyanimate/client";
 import { createEasyAnimate } from "@easyanimate/client/ai-sdk";
@@ -55,6 +55,10 @@ test("a video is generated with the webhook of the application", async () => {
     const event = await verifyWebhook(Buffer.concat(chunks), incoming.headers, secret);
     deliver({ headers: incoming.headers, body: event });
   });
+  after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const url = `http://127.0.0.1:${server.address().port}/hook`;
@@ -63,6 +67,4 @@ test("a video is generated with the webhook of the application", async () => {
   const { videos } = await generateVideo({ model, prompt: "a ball", n: 2, webhook, ...small, providerOptions });
   assert.equal(videos.length, 2);
   assert.equal((await received).body.type, "video.completed");
-  server.closeAllConnections();
-  server.close();
 });

@@ -241,6 +241,8 @@ test("the other files and lists of a video are read", async () => {
   assert.deepEqual(await client.videos.manifest(video.id), { seed: 7 });
   assert.equal((await client.videos.attempts(video.id)).data[0].outcome, "completed");
   assert.deepEqual((await client.videos.deliveries(video.id)).data, []);
+  const { ticket } = await client.videos.createTicket(video.id);
+  assert.equal((await fetch(`${url}/v1/videos/${video.id}/events?ticket=${ticket}`)).status, 200);
   await assert.rejects(client.videos.playlist(video.id), refused("playlist_not_found"));
   const [model] = (await client.models.list()).data;
   assert.deepEqual(await client.models.retrieve(model.id), model);

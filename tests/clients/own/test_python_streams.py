@@ -7,6 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from easyanimate_client import (
     AsyncEasyAnimate,
@@ -178,10 +179,13 @@ def test_preview_and_manifest_are_read(client: EasyAnimate, video: Video) -> Non
     assert client.videos.manifest(video.id) == {"seed": 7}
 
 
-def test_attempts_and_deliveries_are_records(client: EasyAnimate, video: Video) -> None:
+def test_attempts_deliveries_and_tickets_are_records(service: FrontEnd, client: EasyAnimate, video: Video) -> None:
     (attempt,) = client.videos.attempts(video.id).data
     assert (attempt.worker, attempt.outcome) == ("worker-1", "completed")
     assert client.videos.deliveries(video.id).data == []
+    ticket = client.videos.create_ticket(video.id).ticket
+    events = httpx.get(f"{service.url}/v1/videos/{video.id}/events", params={"ticket": ticket})
+    assert events.status_code == 200
     with pytest.raises(error_codes.PlaylistNotFound):
         client.videos.playlist(video.id)
 

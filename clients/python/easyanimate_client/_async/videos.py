@@ -16,6 +16,7 @@ from easyanimate_client.inputs import Body, CreateVideo, EditVideo, ExtendVideo,
 from easyanimate_client.options import Call
 from easyanimate_client.records import (
     AttemptList,
+    Ticket,
     Variant,
     Video,
     VideoDeleted,
@@ -145,6 +146,10 @@ class AsyncVideos:
     async def playlist(self, video_id: str) -> str:
         """The HLS playlist of a long video. Raises PlaylistNotFound, VideoNotReady."""
         return (await self._http.send(Call("GET", route("/v1/videos/{}/playlist.m3u8", video_id)))).text
+
+    async def create_ticket(self, video_id: str) -> Ticket:
+        """A ticket for the events and the playlist of a video in a browser, which sends no key. Valid for a minute."""
+        return await self._http.record(Ticket, Call("POST", route("/v1/videos/{}/tickets", video_id)))
 
     async def attempts(self, video_id: str) -> AttemptList:
         """Each attempt at a video, with its worker, phases and outcome."""

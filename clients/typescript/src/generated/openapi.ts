@@ -24,6 +24,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/livez": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Liveness
+         * @description The same as `/healthz`, by the name that Kubernetes uses.
+         */
+        get: operations["read_liveness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/metrics": {
         parameters: {
             query?: never;
@@ -53,9 +73,29 @@ export interface paths {
         };
         /**
          * Read Readiness
-         * @description Checks whether jobs can be accepted: 200, or 503 with the missing parts.
+         * @description Checks whether jobs can be accepted: 200, or 503 with the missing parts. Redis gets a write as of a job.
          */
         get: operations["read_readiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/startupz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Startup
+         * @description 200 as soon as this process has written to Redis once; 503 before.
+         */
+        get: operations["read_startup"];
         put?: never;
         post?: never;
         delete?: never;
@@ -141,7 +181,7 @@ export interface paths {
         };
         /**
          * List Models
-         * @description Lists the models that workers have announced.
+         * @description Lists the models that workers have announced, by name.
          */
         get: operations["list_models"];
         put?: never;
@@ -351,7 +391,7 @@ export interface paths {
         };
         /**
          * List Deliveries
-         * @description Lists all deliveries about a video with their attempts, oldest first. Progress events are not recorded.
+         * @description Lists the deliveries about a video with their attempts, oldest first. Progress events are not recorded.
          */
         get: operations["list_deliveries"];
         put?: never;
@@ -436,6 +476,26 @@ export interface paths {
          * @description Generates a video again with another prompt; settings, seed and inputs are those of the first.
          */
         post: operations["remix_video"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/videos/{video_id}/tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Ticket
+         * @description Creates a ticket, valid for a minute: with it a browser's `EventSource` or player needs no key.
+         */
+        post: operations["create_ticket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1006,19 +1066,31 @@ export interface components {
             retention_s?: number | null;
             /** Schedulers */
             schedulers: string[];
+            /**
+             * Schema Version
+             * @default 1
+             */
+            schema_version?: number;
         };
         /**
          * ModelList
-         * @description The list of all models.
+         * @description One page of the models, by name.
          */
         ModelList: {
             /** Data */
             data: components["schemas"]["Model"][];
+            /** First Id */
+            first_id: string | null;
+            /** Has More */
+            has_more: boolean;
+            /** Last Id */
+            last_id: string | null;
             /**
              * Object
              * @default list
+             * @constant
              */
-            object?: string;
+            object?: "list";
         };
         /**
          * OpenAIError
@@ -1142,11 +1214,35 @@ export interface components {
             };
         };
         /**
+         * Startup
+         * @description Whether this process has started: `started` or `starting`.
+         */
+        Startup: {
+            /** Status */
+            status: string;
+        };
+        /**
          * State
          * @description queued → running → completed | failed; cancelled and expired from either. A final state never changes.
          * @enum {string}
          */
         State: "queued" | "running" | "completed" | "failed" | "cancelled" | "expired";
+        /**
+         * Ticket
+         * @description A ticket for the events and the playlist of one video.
+         */
+        Ticket: {
+            /**
+             * Expires At
+             * @description Unix seconds. A stream of events that was opened before continues.
+             */
+            expires_at: number;
+            /**
+             * Ticket
+             * @description Send it as the query parameter `ticket`, in place of a key.
+             */
+            ticket: string;
+        };
         /**
          * Try
          * @description One try of a delivery: its time in unix seconds, URL, result and duration.
@@ -1243,6 +1339,8 @@ export interface components {
             phase_seconds: {
                 [key: string]: number;
             } | null;
+            /** Playlist Url */
+            playlist_url: string | null;
             priority: components["schemas"]["Priority"];
             /** Progress */
             progress: number;
@@ -1374,11 +1472,17 @@ export interface components {
         };
         /**
          * WebhookDeliveryList
-         * @description All deliveries about a video, oldest first.
+         * @description One page of the deliveries about a video, oldest first.
          */
         WebhookDeliveryList: {
             /** Data */
             data: components["schemas"]["WebhookDelivery"][];
+            /** First Id */
+            first_id: string | null;
+            /** Has More */
+            has_more: boolean;
+            /** Last Id */
+            last_id: string | null;
             /**
              * Object
              * @default list
@@ -1571,6 +1675,8 @@ export interface components {
     headers: {
         /** @description The accepted content types. */
         Accept: string;
+        /** @description `identity`: a body must not be compressed. */
+        "Accept-Encoding": "identity";
         /** @description `bytes`: `Range` requests are supported. */
         "Accept-Ranges": "bytes";
         /** @description Responses are private and must be revalidated. */
@@ -1617,6 +1723,39 @@ export interface components {
 export type $defs = Record<string, never>;
 export interface operations {
     read_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: string;
+                    };
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    read_liveness: {
         parameters: {
             query?: never;
             header?: never;
@@ -1721,10 +1860,52 @@ export interface operations {
             };
         };
     };
+    read_startup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Startup"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Startup"];
+                };
+            };
+        };
+    };
     list_files: {
         parameters: {
             query?: {
                 limit?: number;
+                /** @description The id of the last entry of the page before. */
                 after?: string | null;
                 order?: "asc" | "desc";
                 purpose?: string | null;
@@ -1776,6 +1957,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `internal_error` */
             500: {
                 headers: {
@@ -1817,7 +2009,7 @@ export interface operations {
                     };
                     /**
                      * Format: binary
-                     * @description PNG, JPEG, WebP, still GIF, or MP4. Its type is read from its bytes.
+                     * @description An image (PNG, JPEG, WebP, still GIF, HEIC or AVIF) or a video (MP4, MOV, WebM, MKV or AVI). Its type is read from its bytes.
                      */
                     file: string;
                     /**
@@ -1860,6 +2052,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `payload_too_large` */
             413: {
                 headers: {
@@ -1874,7 +2077,25 @@ export interface operations {
             415: {
                 headers: {
                     Accept: components["headers"]["Accept"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "x-ratelimit-limit-requests": components["headers"]["x-ratelimit-limit-requests"];
+                    "x-ratelimit-remaining-requests": components["headers"]["x-ratelimit-remaining-requests"];
+                    "x-ratelimit-reset-requests": components["headers"]["x-ratelimit-reset-requests"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1891,7 +2112,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `queue_unavailable`, `storage_unavailable` */
+            /** @description `queue_unavailable`, `storage_unavailable`, `decoder_unavailable` */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -1940,6 +2161,17 @@ export interface operations {
             404: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2011,6 +2243,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `internal_error` */
             500: {
                 headers: {
@@ -2073,11 +2316,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "image/avif": string;
                     "image/gif": string;
+                    "image/heic": string;
                     "image/jpeg": string;
                     "image/png": string;
                     "image/webp": string;
                     "video/mp4": string;
+                    "video/quicktime": string;
+                    "video/webm": string;
+                    "video/x-matroska": string;
+                    "video/x-msvideo": string;
                 };
             };
             /** @description The range */
@@ -2093,11 +2342,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "image/avif": string;
                     "image/gif": string;
+                    "image/heic": string;
                     "image/jpeg": string;
                     "image/png": string;
                     "image/webp": string;
                     "video/mp4": string;
+                    "video/quicktime": string;
+                    "video/webm": string;
+                    "video/x-matroska": string;
+                    "video/x-msvideo": string;
                 };
             };
             /** @description Not modified: your copy is current */
@@ -2125,6 +2380,17 @@ export interface operations {
             404: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2177,7 +2443,11 @@ export interface operations {
     };
     list_models: {
         parameters: {
-            query?: never;
+            query?: {
+                limit?: number;
+                /** @description The id of the last entry of the page before. */
+                after?: string | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2194,11 +2464,42 @@ export interface operations {
                     "application/json": components["schemas"]["ModelList"];
                 };
             };
+            /** @description `invalid_request`, `unknown_parameter` */
+            400: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `invalid_api_key` */
             401: {
                 headers: {
                     "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `model_not_found` */
+            404: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2270,6 +2571,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `internal_error` */
             500: {
                 headers: {
@@ -2323,6 +2635,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `internal_error` */
             500: {
                 headers: {
@@ -2350,6 +2673,7 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
+                /** @description The id of the last entry of the page before. */
                 after?: string | null;
                 order?: "asc" | "desc";
                 status?: ("queued" | "in_progress" | "completed" | "failed") | null;
@@ -2402,6 +2726,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `internal_error` */
             500: {
                 headers: {
@@ -2430,7 +2765,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description `wait=N` delays the response until the video has ended, for at most N seconds (60 at most). `respond-async` on creation gives 202 unless the video has ended.
+                 * @description `wait=N` delays the response until the video has ended, for at most N seconds (50 at most). `respond-async` on creation gives 202 unless the video has ended.
                  * @example wait=30
                  */
                 Prefer?: string;
@@ -2469,7 +2804,7 @@ export interface operations {
                     guidance_scale?: number;
                     /** @description Pixels, a multiple of 16. */
                     height?: number;
-                    /** @description The start image (PNG, JPEG, WebP or still GIF): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"image_url": …} or {"file_id": …}. It is turned upright, transparency becomes white. */
+                    /** @description The start image (PNG, JPEG, WebP, still GIF, HEIC or AVIF): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"image_url": …} or {"file_id": …}. It is turned upright, transparency becomes white. */
                     image?: string | Record<string, never>;
                     /** @description The same as image, by its OpenAI name. */
                     input_reference?: string | Record<string, never>;
@@ -2539,7 +2874,7 @@ export interface operations {
                     smooth?: boolean;
                     /** @description Share of the denoising steps that run; less keeps more of the source video. 0.7 if absent, 1 with a mask. */
                     strength?: number;
-                    /** @description The source video: {"id": "video_…"} of a completed one of yours, or an MP4: a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings. */
+                    /** @description The source video: {"id": "video_…"} of a completed one of yours, or a file (MP4, MOV, WebM, MKV or AVI): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings. */
                     video?: string | Record<string, never>;
                     /** @description The receiver of this video's events. */
                     webhook?: {
@@ -2580,7 +2915,7 @@ export interface operations {
                     height?: number;
                     /**
                      * Format: binary
-                     * @description The start image (PNG, JPEG, WebP or still GIF): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"image_url": …} or {"file_id": …}. It is turned upright, transparency becomes white.
+                     * @description The start image (PNG, JPEG, WebP, still GIF, HEIC or AVIF): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"image_url": …} or {"file_id": …}. It is turned upright, transparency becomes white.
                      */
                     image?: string | Record<string, never>;
                     /**
@@ -2662,7 +2997,7 @@ export interface operations {
                     strength?: number;
                     /**
                      * Format: binary
-                     * @description The source video: {"id": "video_…"} of a completed one of yours, or an MP4: a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings.
+                     * @description The source video: {"id": "video_…"} of a completed one of yours, or a file (MP4, MOV, WebM, MKV or AVI): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings.
                      */
                     video?: string | Record<string, never>;
                     /** @description The receiver of this video's events. */
@@ -2756,7 +3091,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `video_not_ready`, `idempotency_in_flight` */
+            /** @description `record_unreadable`, `video_not_ready`, `idempotency_in_flight` */
             409: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -2792,6 +3127,7 @@ export interface operations {
             415: {
                 headers: {
                     Accept: components["headers"]["Accept"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     "x-request-id": components["headers"]["x-request-id"];
                     [name: string]: unknown;
                 };
@@ -2836,7 +3172,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `queue_unavailable`, `storage_unavailable`, `model_unavailable`, `draining` */
+            /** @description `queue_unavailable`, `storage_unavailable`, `decoder_unavailable`, `model_unavailable`, `draining` */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -2854,7 +3190,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description `wait=N` delays the response until the video has ended, for at most N seconds (60 at most). `respond-async` on creation gives 202 unless the video has ended.
+                 * @description `wait=N` delays the response until the video has ended, for at most N seconds (50 at most). `respond-async` on creation gives 202 unless the video has ended.
                  * @example wait=30
                  */
                 Prefer?: string;
@@ -2937,7 +3273,7 @@ export interface operations {
                     smooth?: boolean;
                     /** @description Share of the denoising steps that run; less keeps more of the source video. 0.7 if absent, 1 with a mask. */
                     strength?: number;
-                    /** @description The source video: {"id": "video_…"} of a completed one of yours, or an MP4: a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings. */
+                    /** @description The source video: {"id": "video_…"} of a completed one of yours, or a file (MP4, MOV, WebM, MKV or AVI): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings. */
                     video: string | Record<string, never>;
                     /** @description The receiver of this video's events. */
                     webhook?: {
@@ -3025,7 +3361,7 @@ export interface operations {
                     strength?: number;
                     /**
                      * Format: binary
-                     * @description The source video: {"id": "video_…"} of a completed one of yours, or an MP4: a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings.
+                     * @description The source video: {"id": "video_…"} of a completed one of yours, or a file (MP4, MOV, WebM, MKV or AVI): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings.
                      */
                     video: string | Record<string, never>;
                     /** @description The receiver of this video's events. */
@@ -3119,7 +3455,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `video_not_ready`, `idempotency_in_flight` */
+            /** @description `record_unreadable`, `video_not_ready`, `idempotency_in_flight` */
             409: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -3155,6 +3491,7 @@ export interface operations {
             415: {
                 headers: {
                     Accept: components["headers"]["Accept"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     "x-request-id": components["headers"]["x-request-id"];
                     [name: string]: unknown;
                 };
@@ -3199,7 +3536,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `queue_unavailable`, `storage_unavailable`, `model_unavailable`, `draining` */
+            /** @description `queue_unavailable`, `storage_unavailable`, `decoder_unavailable`, `model_unavailable`, `draining` */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -3217,7 +3554,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description `wait=N` delays the response until the video has ended, for at most N seconds (60 at most). `respond-async` on creation gives 202 unless the video has ended.
+                 * @description `wait=N` delays the response until the video has ended, for at most N seconds (50 at most). `respond-async` on creation gives 202 unless the video has ended.
                  * @example wait=30
                  */
                 Prefer?: string;
@@ -3308,7 +3645,7 @@ export interface operations {
                      * @default true
                      */
                     smooth?: boolean;
-                    /** @description The source video: {"id": "video_…"} of a completed one of yours, or an MP4: a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings. */
+                    /** @description The source video: {"id": "video_…"} of a completed one of yours, or a file (MP4, MOV, WebM, MKV or AVI): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings. */
                     video: string | Record<string, never>;
                     /** @description The receiver of this video's events. */
                     webhook?: {
@@ -3404,7 +3741,7 @@ export interface operations {
                     smooth?: boolean;
                     /**
                      * Format: binary
-                     * @description The source video: {"id": "video_…"} of a completed one of yours, or an MP4: a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings.
+                     * @description The source video: {"id": "video_…"} of a completed one of yours, or a file (MP4, MOV, WebM, MKV or AVI): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings.
                      */
                     video: string | Record<string, never>;
                     /** @description The receiver of this video's events. */
@@ -3498,7 +3835,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `video_not_ready`, `idempotency_in_flight` */
+            /** @description `record_unreadable`, `video_not_ready`, `idempotency_in_flight` */
             409: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -3534,6 +3871,7 @@ export interface operations {
             415: {
                 headers: {
                     Accept: components["headers"]["Accept"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     "x-request-id": components["headers"]["x-request-id"];
                     [name: string]: unknown;
                 };
@@ -3578,7 +3916,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `queue_unavailable`, `storage_unavailable`, `model_unavailable`, `draining` */
+            /** @description `queue_unavailable`, `storage_unavailable`, `decoder_unavailable`, `model_unavailable`, `draining` */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -3601,7 +3939,7 @@ export interface operations {
                  */
                 "If-None-Match"?: string;
                 /**
-                 * @description `wait=N` delays the response until the video has ended, for at most N seconds (60 at most). `respond-async` on creation gives 202 unless the video has ended.
+                 * @description `wait=N` delays the response until the video has ended, for at most N seconds (50 at most). `respond-async` on creation gives 202 unless the video has ended.
                  * @example wait=30
                  */
                 Prefer?: string;
@@ -3653,6 +3991,17 @@ export interface operations {
             404: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3724,6 +4073,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `internal_error` */
             500: {
                 headers: {
@@ -3783,6 +4143,17 @@ export interface operations {
             404: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3859,7 +4230,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_cancellable` */
+            /** @description `record_unreadable`, `not_cancellable` */
             409: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
@@ -4014,7 +4385,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `video_not_ready` */
+            /** @description `record_unreadable`, `video_not_ready` */
             409: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
@@ -4071,7 +4442,11 @@ export interface operations {
     };
     list_deliveries: {
         parameters: {
-            query?: never;
+            query?: {
+                limit?: number;
+                /** @description The id of the last entry of the page before. */
+                after?: string | null;
+            };
             header?: never;
             path: {
                 video_id: string;
@@ -4090,6 +4465,16 @@ export interface operations {
                     "application/json": components["schemas"]["WebhookDeliveryList"];
                 };
             };
+            /** @description `invalid_request`, `unknown_parameter` */
+            400: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `invalid_api_key` */
             401: {
                 headers: {
@@ -4101,10 +4486,21 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `video_not_found` */
+            /** @description `video_not_found`, `delivery_not_found` */
             404: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4177,7 +4573,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `webhook_endpoint_disabled` */
+            /** @description `record_unreadable`, `webhook_endpoint_disabled` */
             409: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
@@ -4275,10 +4671,31 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `video_not_found` */
             404: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4341,6 +4758,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `video_not_found`, `playlist_not_found` */
             404: {
                 headers: {
@@ -4351,7 +4778,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `video_not_ready` */
+            /** @description `record_unreadable`, `video_not_ready` */
             409: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
@@ -4400,7 +4827,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description `wait=N` delays the response until the video has ended, for at most N seconds (60 at most). `respond-async` on creation gives 202 unless the video has ended.
+                 * @description `wait=N` delays the response until the video has ended, for at most N seconds (50 at most). `respond-async` on creation gives 202 unless the video has ended.
                  * @example wait=30
                  */
                 Prefer?: string;
@@ -4555,7 +4982,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `video_not_ready`, `idempotency_in_flight` */
+            /** @description `record_unreadable`, `video_not_ready`, `idempotency_in_flight` */
             409: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -4591,6 +5018,7 @@ export interface operations {
             415: {
                 headers: {
                     Accept: components["headers"]["Accept"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     "x-request-id": components["headers"]["x-request-id"];
                     [name: string]: unknown;
                 };
@@ -4635,7 +5063,84 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `queue_unavailable`, `storage_unavailable`, `model_unavailable`, `draining` */
+            /** @description `queue_unavailable`, `storage_unavailable`, `decoder_unavailable`, `model_unavailable`, `draining` */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    create_ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                video_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ticket"];
+                };
+            };
+            /** @description `invalid_api_key` */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `video_not_found` */
+            404: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `queue_unavailable` */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -4652,6 +5157,7 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
+                /** @description The id of the last entry of the page before. */
                 after?: string | null;
             };
             header?: never;
@@ -4695,6 +5201,17 @@ export interface operations {
             404: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4783,6 +5300,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `payload_too_large` */
             413: {
                 headers: {
@@ -4797,6 +5325,7 @@ export interface operations {
             415: {
                 headers: {
                     Accept: components["headers"]["Accept"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     "x-request-id": components["headers"]["x-request-id"];
                     [name: string]: unknown;
                 };
@@ -4863,6 +5392,17 @@ export interface operations {
             404: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4956,6 +5496,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `payload_too_large` */
             413: {
                 headers: {
@@ -4970,6 +5521,7 @@ export interface operations {
             415: {
                 headers: {
                     Accept: components["headers"]["Accept"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     "x-request-id": components["headers"]["x-request-id"];
                     [name: string]: unknown;
                 };
@@ -5036,6 +5588,17 @@ export interface operations {
             404: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5127,6 +5690,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `payload_too_large` */
             413: {
                 headers: {
@@ -5141,6 +5715,7 @@ export interface operations {
             415: {
                 headers: {
                     Accept: components["headers"]["Accept"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     "x-request-id": components["headers"]["x-request-id"];
                     [name: string]: unknown;
                 };
@@ -5233,6 +5808,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `payload_too_large` */
             413: {
                 headers: {
@@ -5247,6 +5833,7 @@ export interface operations {
             415: {
                 headers: {
                     Accept: components["headers"]["Accept"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
                     "x-request-id": components["headers"]["x-request-id"];
                     [name: string]: unknown;
                 };
@@ -5318,6 +5905,17 @@ export interface operations {
                 headers: {
                     "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                     "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
                     [name: string]: unknown;
                 };
                 content: {

@@ -123,6 +123,11 @@ export class Videos {
     return (await this.http.text(call)).text;
   }
 
+  /** A ticket for the events and the playlist of a video in a browser, which sends no key. Valid for a minute. */
+  async createTicket(videoId: string, options: CallOptions = {}): Promise<types.Ticket> {
+    return await this.http.record({ ...options, method: "POST", path: route`/v1/videos/${videoId}/tickets` });
+  }
+
   /** Each attempt at a video, with its worker, phases and outcome. */
   async attempts(videoId: string, options: CallOptions = {}): Promise<types.AttemptList> {
     return await this.http.record({ ...options, method: "GET", path: route`/v1/videos/${videoId}/attempts` });
