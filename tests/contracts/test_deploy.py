@@ -178,7 +178,8 @@ def defaults(kind: type[BaseModel], prefix: str = PREFIX) -> dict[str, str]:
         else:
             value = field.get_default(call_default_factory=True)
             value = value.get_secret_value() if isinstance(value, SecretStr) else value
-            text = "" if value in (None, ()) else str(value).lower() if isinstance(value, bool) else str(value)
+            text = str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else text
             result[prefix + name.upper()] = text.removesuffix(".0")
     return result
 

@@ -16,7 +16,8 @@ from service.http.error_codes import ERROR_CODES
 from service.settings import ServiceSettings
 
 METHODS = {"get", "put", "post", "delete", "patch", "head"}
-SECURITY = {"key"}  # the only security scheme
+SECURITY = {"key"}
+TICKETED = {f"GET /v1/videos/{{video_id}}/{name}" for name in ("events", "playlist.m3u8")}  # a ticket replaces the key
 
 
 @cache
@@ -80,7 +81,7 @@ def test_each_operation_has_a_description_and_all_its_responses(name: str) -> No
 @pytest.mark.parametrize("name", [name for name in OF_PATHS if name.split()[1].startswith("/v1/")])
 def test_each_operation_of_the_api_requires_a_key_and_refuses_an_invalid_one(name: str) -> None:
     operation = operations()[name]
-    assert [set(scheme) for scheme in operation["security"]] == [SECURITY]
+    assert [set(scheme) for scheme in operation["security"]] == [SECURITY, *([{"ticket"}] if name in TICKETED else [])]
     assert {"401", "503"} <= set(operation["responses"])
 
 

@@ -32,7 +32,7 @@ WORKER_TTL_S = 20  # RQ keeps the entry of a worker for a minute more
 
 
 @dataclass(frozen=True)
-class Ticket:
+class QueueTicket:
     """An entry that was taken from the queue of a model."""
 
     entry: RQJob
@@ -89,7 +89,7 @@ class RQWorker:
         with suppress(QueueUnavailable), redis_errors():
             self._worker.register_death()
 
-    def wait_for_ticket(self, models: Sequence[str]) -> Ticket | None:
+    def wait_for_ticket(self, models: Sequence[str]) -> QueueTicket | None:
         """Waits up to a second for an entry in the queues of `models`, in this order."""
         with redis_errors():
             if is_suspended(self.redis, self._worker):  # by `rq suspend`; this call is RQ's heartbeat, too
@@ -108,9 +108,9 @@ class RQWorker:
         if result is None:
             return None
         entry, queue = result
-        return Ticket(entry, next(model for model, own in self._queues.items() if own.key == queue.key))
+        return QueueTicket(entry, next(model for model, own in self._queues.items() if own.key == queue.key))
 
-    def refuse(self, ticket: Ticket) -> None:
+    def refuse(self, ticket: QueueTicket) -> None:
         """Deletes an entry that is not valid; nothing that it names is imported or called."""
         log.error("entry.refused", entry=ticket.entry.id)
         with redis_errors():
@@ -122,7 +122,7 @@ class RQWorker:
             reconcile_tickets(self.redis, model)
 
     @contextmanager
-    def busy_with(self, ticket: Ticket) -> Iterator[None]:
+    def busy_with(self, ticket: QueueTicket) -> Iterator[None]:
         """Inside, RQ shows the worker as busy with `ticket`. This only informs operators, so Redis may be away."""
         with suppress(QueueUnavailable), redis_errors():
             self._running = ticket.entry, self._worker.prepare_execution(ticket.entry)

@@ -26,7 +26,7 @@ from worker.crash_points import crash_point
 from worker.drain import Drain, retry_until_drained
 from worker.models.served import why_unsupported
 from worker.supervisor.model_rotation import ModelRotation
-from worker.supervisor.rq_worker import RQWorker, Ticket
+from worker.supervisor.rq_worker import QueueTicket, RQWorker
 from worker.supervisor.spool import Spool
 
 log = structlog.get_logger()
@@ -81,7 +81,7 @@ class Supervisor:
         finally:
             self.rq_worker.unregister()
 
-    def next_ticket(self) -> Ticket | None:
+    def next_ticket(self) -> QueueTicket | None:
         """Waits for a ticket; None when the worker takes no more jobs."""
         while not self.context.drain.has_begun:
             self._waiting_since = time.monotonic()
@@ -103,7 +103,7 @@ class Supervisor:
         hangs = since is not None and time.monotonic() - since > MAX_WAIT_S
         return f"no ticket was waited for during {MAX_WAIT_S:g} s" if hangs else None
 
-    def run_ticket(self, ticket: Ticket) -> None:
+    def run_ticket(self, ticket: QueueTicket) -> None:
         """Runs the next job of the model, if one waits. The ticket is used up in any case: the keeper counts them."""
         if not ticket.is_valid:
             retry_until_drained(lambda: self.rq_worker.refuse(ticket), self.context.drain)
@@ -140,7 +140,7 @@ class Supervisor:
         if not self.context.drain.has_begun and model in self.context.served.cards and engine.may_load(model):
             engine.start(model)  # when the engine died, it loads the model before the next job comes
 
-    def _wait_for_ticket(self) -> Ticket | None:
+    def _wait_for_ticket(self) -> QueueTicket | None:
         try:
             return self.rq_worker.wait_for_ticket(self.rotation.order(self.context.engine.loaded))
         except QueueUnavailable:
