@@ -84,7 +84,7 @@ class VideoDescription:
     def from_json(cls, text: str) -> Self:
         """The description that `to_json` wrote. Unknown fields are ignored. Raises ValueError for other text."""
         try:
-            return cls(**_known_fields(cls, _restore(json.loads(text))))
+            return cls(**_own_fields(cls, _restore(json.loads(text))))
         except (TypeError, KeyError, AttributeError, ZeroDivisionError) as error:
             raise ValueError(f"not the description of a video: {error}") from error
 
@@ -95,5 +95,5 @@ def _restore(values: dict[str, Any]) -> dict[str, Any]:
     return {**values, **fractions, "edits": edits, "colors": ColorTags(**values["colors"])}
 
 
-def _known_fields(cls: Any, values: dict[str, Any]) -> dict[str, Any]:
+def _own_fields(cls: Any, values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name in cls.__dataclass_fields__}

@@ -160,7 +160,10 @@ def _quarter_turns(video: OpenVideo, image: Any) -> int:
 def _display_matrix(video: OpenVideo, image: Any) -> tuple[float, ...]:
     if video.track is not None:
         return video.track.matrix
-    data = image.side_data.get(SideDataType.DISPLAYMATRIX) if isinstance(image, av.VideoFrame) else None
+    if not isinstance(image, av.VideoFrame):
+        return IDENTITY
+    side_data: Any = image.side_data
+    data = side_data.get(SideDataType.DISPLAYMATRIX)
     return IDENTITY if data is None else tuple(np.frombuffer(bytes(data), np.int32, 9).tolist())
 
 

@@ -1,6 +1,6 @@
 """The boxes of MP4 and MOV that FFmpeg does not hand on: track flags, display matrix, edit list, sample times.
 
-The boxes are those of ISO/IEC 14496-12. Only `moov` is read; where its samples lie in the file does not matter here.
+The boxes are those of ISO/IEC 14496-12. Only `moov` is read, and of its tables only the times of samples.
 """
 
 import struct

@@ -85,7 +85,7 @@ def _held(before: Sequence[Edit], length: Fraction, times: FrameTimes) -> Edit:
 
 
 def _cut(entry: RawEdit, length: Fraction | None, times: FrameTimes, rounding: Fraction) -> list[Edit]:
-    """The part of an edit that lies in the track; `length` in seconds, None for the rest of the track.
+    """The part of an edit that is inside the track; `length` in seconds, None for the rest of the track.
 
     An edit that ends less than `rounding` seconds before the track was rounded, and lasts to its end.
     """

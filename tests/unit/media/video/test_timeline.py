@@ -50,7 +50,7 @@ def at(seconds: float) -> int:
         ),
     ],
 )  # fmt: skip
-def test_an_edit_list_is_shown_as_it_says(video: bytes, edits: list, places: np.ndarray) -> None:
+def test_each_edit_is_shown_in_turn_at_its_rate(video: bytes, edits: list, places: np.ndarray) -> None:
     description, frames, num_lost = read(with_edits(video, edits))
 
     assert num_lost == 0
@@ -108,7 +108,7 @@ def test_a_variable_rate_keeps_its_times(container: str, times: list[int]) -> No
 
 
 def edit_lists() -> st.SearchStrategy[list[tuple[int, int, Fraction]]]:
-    """Edits that lie in the track, with lengths in eighths of a second."""
+    """Edits inside the track, with lengths in eighths of a second."""
     rates = st.sampled_from([Fraction(1, 2), Fraction(1), Fraction(2)])
     edit = st.tuples(st.integers(1, 4), st.integers(0, 8), rates)
     return st.lists(edit.map(lambda e: (e[0] * 125, at(e[1] / 8), e[2])), min_size=1, max_size=4)
