@@ -11,6 +11,7 @@ from av.codec.context import ThreadType
 
 from easyanimate.media.video.container import OpenVideo
 
+PROGRESSIVE = (0, 1)  # field orders of FFmpeg: unknown and progressive
 Decoded = tuple[Fraction, Any]  # the time stamp in seconds, and the frame
 
 
@@ -26,8 +27,9 @@ class TrackDecoder:
             self._codec.thread_type = ThreadType.SLICE
             self._codec.thread_count = threads
         self._has_times = video.name != "avi"  # its packets have the times of decoding only
-        # VP8 has packets without a frame, and a packet of a transport stream can hold half an interlaced frame.
-        self._counts_missing = self._has_times and video.name != "mpegts" and video.codec != "vp8"
+        # VP8 has packets without a frame, and a packet of interlaced video can hold half a frame.
+        is_progressive = int(self._codec.field_order) in PROGRESSIVE and video.name != "mpegts"
+        self._counts_missing = self._has_times and is_progressive and video.codec != "vp8"
 
     def frames(self, start_s: Fraction | None = None, margin_s: Fraction = Fraction(0)) -> Iterator[Decoded]:
         """The frames in the order of showing. With `start_s`, from the keyframe before it on, or the start.

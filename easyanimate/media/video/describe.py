@@ -15,6 +15,7 @@ from easyanimate.media.video.decoding import TrackDecoder, read_packets
 from easyanimate.media.video.mp4_boxes import IDENTITY, MAX_SAMPLES, Track
 from easyanimate.media.video.timeline import FrameTimes, applied_edits, count_shown, whole_track
 
+DOLBY_VISION_ALONE = (4, 5)  # profiles whose colours mean nothing to other decoders
 MAX_RATE = 1000  # frames per second
 MAX_PIXEL_ASPECT = 8
 TURNS = {(1, 0, 0, 1): 0, (0, 1, -1, 0): 1, (-1, 0, 0, -1): 2, (0, -1, 1, 0): 3}  # quarter turns clockwise
@@ -42,6 +43,8 @@ def _described(video: OpenVideo, image: Any, threads: int = 1) -> VideoDescripti
     """The description by an `image` with size, format and colour tags: a decoded frame, or the codec."""
     times = _frame_times(video)
     edits, rounding = _edits(video, times)
+    if video.track is not None and video.track.dolby_vision_profile in DOLBY_VISION_ALONE:
+        raise UnsupportedMedia("is Dolby Vision without a base layer, which is not read; export it as HDR10 or SDR")
     image = _first_frame(video, threads) if image is None else image
     turns, aspect = _quarter_turns(video, image), _pixel_aspect(video, image)
     width, height = max(1, round(image.width * aspect)), image.height

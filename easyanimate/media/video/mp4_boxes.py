@@ -73,6 +73,14 @@ class Track:
         begin, _ = self.tables[b"stsz"] if b"stsz" in self.tables else self.tables[b"stz2"]
         return int(struct.unpack_from(">I", self.data, begin + 8)[0])
 
+    @property
+    def dolby_vision_profile(self) -> int | None:
+        """The profile of Dolby Vision, or None for a track without it."""
+        begin, end = self.tables.get(b"stsd", (0, 0))
+        entries = self.data[begin:end]
+        place = max(entries.find(name) for name in (b"dvcC", b"dvvC"))
+        return entries[place + 6] >> 1 if 0 <= place < len(entries) - 6 else None
+
     def _repeated(self, name: bytes, value_type: str) -> np.ndarray:
         """The values of a run-length table, at most as many as there are samples."""
         begin, end = self.tables[name]

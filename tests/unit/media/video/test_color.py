@@ -1,5 +1,6 @@
 """Colours: matrix, range, bit depth, HDR, wide primaries and transparency, by formulas of their own."""
 
+from contextlib import nullcontext
 from fractions import Fraction
 from io import BytesIO
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from easyanimate.media.errors import UnsupportedMedia
+from tests.unit.media.video.boxes import box, content, replaced
 from tests.unit.media.video.clips import QUADRANTS, quadrants, read, scene, written
 
 LUMA = {1: (0.2126, 0.0722), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}  # weights of red and blue by matrix
@@ -133,6 +135,17 @@ def test_ycgco_is_refused_by_name() -> None:
     data = flat_video(np.full((1, 3), 0.5), bits=8, color_primaries=BT709)
     data = data.replace(b"\x55\xb1\x81\x01", b"\x55\xb1\x81\x08")  # MatrixCoefficients of Matroska
     with pytest.raises(UnsupportedMedia, match="YCgCo"):
+        read(data)
+
+
+@pytest.mark.parametrize(("profile", "is_refused"), [(5, True), (8, False)])
+def test_dolby_vision_without_a_base_layer_is_refused(profile: int, is_refused: bool) -> None:
+    data = written("mp4", "libx265", num_frames=2, options={"x265-params": "log-level=none"})
+    path = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd"]
+    table = content(data, *path)
+    entry = content(table[8:], b"hev1") + box(b"dvcC", bytes([1, 0, profile << 1, 0]) + bytes(20))
+    data = replaced(data, path, table[:8] + box(b"hev1", entry))
+    with pytest.raises(UnsupportedMedia, match="Dolby Vision") if is_refused else nullcontext():
         read(data)
 
 

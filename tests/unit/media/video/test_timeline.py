@@ -1,5 +1,6 @@
 """Edit lists and time stamps: which frame is shown at which time."""
 
+import struct
 from fractions import Fraction
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from easyanimate.media.errors import UnsupportedMedia
-from tests.unit.media.video.boxes import MATRICES, with_edits, with_matrix, with_media_duration
+from tests.unit.media.video.boxes import MATRICES, content, replaced, with_edits, with_matrix, with_media_duration
 from tests.unit.media.video.clips import bars, read, written
 
 TICKS = 12288  # of the track, per second
@@ -57,6 +58,29 @@ def test_each_edit_is_shown_in_turn_at_its_rate(video: bytes, edits: list, place
     assert description.num_frames_at(8) == len(places)
     # Frames are 1/24 s apart: at an odd eighth, the last one is shown for a while already.
     assert bars(frames) == pytest.approx(np.floor(np.asarray(places) * 48 + 1e-6) / 48, abs=0.012)
+
+
+def long_form(data: bytes) -> bytes:
+    """With the headers of version 1, whose times have 64 bits."""
+    for path in ([b"moov", b"mvhd"], [b"moov", b"trak", b"tkhd"]):
+        header = content(data, *path)
+        place = 16 if path[-1] == b"mvhd" else 20  # of the duration; creation and modification are at 4 and 8
+        times = b"".join(bytes(4) + header[at : at + 4] for at in (4, 8))
+        header = b"\1" + header[1:4] + times + header[12:place] + bytes(4) + header[place:]
+        data = replaced(data, path, header)
+    entries = content(data, b"moov", b"trak", b"edts", b"elst")
+    (count,) = struct.unpack_from(">I", entries, 4)
+    rows = [struct.unpack_from(">IiI", entries, 8 + 12 * n) for n in range(count)]
+    table = b"\1\0\0\0" + entries[4:8] + b"".join(struct.pack(">QqI", *row) for row in rows)
+    return replaced(data, [b"moov", b"trak", b"edts", b"elst"], table)
+
+
+def test_headers_with_times_of_64_bits_are_read(video: bytes) -> None:
+    edits = [(700, -1, 1), (SECOND, at(0.5), 1)]
+    description, frames, _ = read(long_form(with_matrix(with_edits(video, edits), MATRICES[3])))
+
+    assert (description.duration, description.quarter_turns) == (1, 3)
+    assert bars(np.rot90(frames, 3, axes=(1, 2))) == pytest.approx(0.25 + np.arange(8) / 16, abs=0.012)
 
 
 @pytest.mark.parametrize("edits", [[(SECOND, at(5), 1)], [(SECOND, at(0), -1)]])
