@@ -1,6 +1,5 @@
 """FastAPI dependencies of the routes: resources, caller, owner and body."""
 
-import time
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
@@ -48,6 +47,7 @@ OwnerDep = Annotated[str, Depends(get_owner)]
 
 async def get_owned_job(video_id: str, owner: OwnerDep, resources: ResourcesDep) -> Job:
     """The job in the path, if the caller owns it. Raises JobNotFound, QueueUnavailable."""
+    await resources.clock.now()  # its estimate decides whether files have expired
     return await resources.reader.get_owned(video_id, owner)
 
 
@@ -72,8 +72,9 @@ class WatchedJob:
         self, video_id: str, resources: ResourcesDep, credentials: Credentials, ticket: TicketText
     ) -> Job:
         """A ticket decides alone. Raises ApiError `forbidden`, `invalid_api_key`, JobNotFound, QueueUnavailable."""
+        now = await resources.clock.now()
         if ticket is not None:
-            resources.links.tickets.check(ticket, video_id, self.scopes, time.time())
+            resources.links.tickets.check(ticket, video_id, self.scopes, now)
             return await resources.reader.get(video_id)
         caller = await get_caller(resources, credentials)
         return await resources.reader.get_owned(video_id, caller.owner)

@@ -84,7 +84,9 @@ class Resources:
         async_redis = connect_async(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
         reads, writes = _readers(url), _writers(url)
         store = CallerJobs(JobTable(redis, lease_s=settings.lease_s))
-        storage = open_storage(settings, tries=STORAGE_TRIES, timeout_s=STORAGE_TIMEOUT_S)
+        clock = RedisClock(async_redis)
+        storage = open_storage(settings, tries=STORAGE_TRIES, timeout_s=STORAGE_TIMEOUT_S, clock=clock.estimate)
+        tickets = TicketOffice(settings.secret_for("signing").encode())
         media, concurrency = MediaReader(media_process(), _media_limits(settings)), ConcurrencyLimiter()
         outbound = OutboundClient(allow_private=settings.fetch_allow_private, timeout_s=settings.fetch_timeout_s)
         return cls(
@@ -97,7 +99,7 @@ class Resources:
             submission=AsyncSubmission(writes, reads, store),
             refused_requests=RefusedRequests(writes),
             storage=storage,
-            links=VideoLinks(storage, TicketOffice(settings.secret_for("signing").encode()), settings.public_url),
+            links=VideoLinks(storage, tickets, settings.public_url, clock.estimate),
             outbound=OutboundClient(allow_private=settings.webhook_allow_private),
             fetcher=RemoteFetcher(outbound, settings.body_limit_bytes, concurrency),
             concurrency=concurrency,
@@ -107,7 +109,7 @@ class Resources:
             uploads=UploadService(UploadIndex(redis), storage, media, store.table.now, settings.max_files),
             authenticator=Authenticator(settings.auth, settings.api_keys, ApiKeyStore(redis), settings.limits),
             quotas=Quotas(redis),
-            clock=RedisClock(async_redis),
+            clock=clock,
             batchers=(reads, writes),
             writable=WritableCheck(redis),
         )

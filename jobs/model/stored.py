@@ -54,11 +54,7 @@ def undefined_member(kind: type[E], text: str) -> E:
 
 def to_member(kind: type[E], text: str) -> E:
     """The member with this value, or an undefined one."""
-    try:
-        member: E = kind(text)
-    except ValueError:
-        return undefined_member(kind, text)
-    return member
+    return next((member for member in kind if member == text), None) or undefined_member(kind, text)
 
 
 def is_defined(member: StrEnum) -> bool:

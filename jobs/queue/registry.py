@@ -36,7 +36,7 @@ class Registry:
         """Records that a worker serves this model and whether it is loaded. Repeat it within `WORKER_TTL_S`."""
         with redis_errors(), self.redis.pipeline(transaction=True) as pipe:
             now = self._now()
-            pipe.hset(CARDS_KEY, card.name, card.model_dump_json())
+            pipe.hset(CARDS_KEY, card.name, _to_json(card))
             pipe.zadd(workers_key(card.name), {worker: now + WORKER_TTL_S})
             if is_loaded:
                 pipe.zadd(loaded_key(card.name), {worker: now + WORKER_TTL_S})
@@ -95,6 +95,11 @@ class Registry:
     def _now(self) -> float:
         seconds, microseconds = self.redis.time()
         return seconds + microseconds / 1e6
+
+
+def _to_json(card: ModelCard) -> str:
+    """The card as stored. Version 1 is left out: front ends of the first build refuse unknown fields of a card."""
+    return card.model_dump_json(exclude={"schema_version"} if card.schema_version == 1 else None)
 
 
 def select_model(cards: Sequence[ModelCard], name: str | None, unreadable: Collection[str] = ()) -> ModelCard:

@@ -32,6 +32,10 @@ class RedisClock:
         self._last = max(self._last, time.monotonic() + self._offset_s)
         return self._last
 
+    def estimate(self) -> float:
+        """Unix seconds without a command: since the last synchronization; before the first one by the local clock."""
+        return time.time() if self._synced_at < 0 else time.monotonic() + self._offset_s
+
     def _is_stale(self) -> bool:
         return time.monotonic() - self._synced_at >= SYNC_INTERVAL_S
 

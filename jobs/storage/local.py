@@ -22,12 +22,16 @@ NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXI
 
 
 class LocalStorage:
-    """Objects as files in `folder`. Links begin with `public_url` and are signed with `secret`."""
+    """Objects as files in `folder`. Links begin with `public_url` and are signed with `secret`.
 
-    def __init__(self, folder: Path, *, public_url: str, secret: bytes) -> None:
+    They expire by `clock`, in unix seconds.
+    """
+
+    def __init__(self, folder: Path, *, public_url: str, secret: bytes, clock: Callable[[], float] = time.time) -> None:
         self.folder = folder.resolve()
         self.public_url = public_url.rstrip("/")
         self.secret = secret
+        self.clock = clock
 
     def put_bytes(self, key: str, data: bytes) -> None:
         """Stores these bytes, all or nothing."""
@@ -106,7 +110,7 @@ class LocalStorage:
 
     def url(self, key: str, expires_in_s: int, filename: str) -> str:
         """Returns a signed link to the front end."""
-        return self.public_url + sign_path(self.secret, key, int(time.time()) + expires_in_s, filename)
+        return self.public_url + sign_path(self.secret, key, int(self.clock()) + expires_in_s, filename)
 
     def check(self) -> None:
         """Raises StorageUnavailable if the folder cannot be written."""

@@ -3,7 +3,6 @@
 Only the header and the first frame are decoded here; the worker finds files whose other frames are damaged.
 """
 
-import time
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -88,7 +87,7 @@ def _completed(video_id: str | None, store: CallerJobs, owner: str) -> SourceVid
     if not video_id:
         raise InvalidRequest('video.id is missing, as in {"id": "video_…"}', "video.id")
     job = get_completed_video(store, owner, video_id, "video.id")
-    if job.has_expired(time.time()):
+    if job.has_expired(store.table.now()):
         raise ApiError("asset_expired", f"the files of {video_id} were kept until its expires_at", "video.id")
     request = job.request
     if request.num_frames < FRAMES_PER_SLICE:

@@ -1,7 +1,5 @@
 """Serves stored files by signed links when storage is a local folder; S3 serves its own files."""
 
-import time
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -22,7 +20,7 @@ def read_signed_file(
     storage = resources.storage
     if not isinstance(storage, LocalStorage):
         raise ApiError("not_found", "the object store serves the files itself")
-    expires_at = parse_expiry(expires)
-    if expires_at is None or not is_signed(storage.secret, key, expires_at, filename, signature, time.time()):
+    expires_at, now = parse_expiry(expires), resources.clock.estimate()
+    if expires_at is None or not is_signed(storage.secret, key, expires_at, filename, signature, now):
         raise ApiError("forbidden", "this link is not valid or has expired; GET /v1/videos/{id} has a new one")
     return range_response(request, storage, key, filename)

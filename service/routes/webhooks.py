@@ -202,7 +202,7 @@ def _changed(endpoint_id: str, changes: dict[str, Any], now: float, resources: R
 
 
 def _endpoint_response(endpoint: Endpoint, resources: Resources) -> WebhookEndpoint:
-    return to_endpoint(endpoint, resources.endpoints.last_try(endpoint.id), time.time())
+    return to_endpoint(endpoint, resources.endpoints.last_try(endpoint.id), resources.clock.estimate())
 
 
 @deliveries_router.get("/{video_id}/deliveries", responses=errors(*VIDEO_ERRORS, *QUERY_ERRORS, "delivery_not_found"))

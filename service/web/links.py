@@ -1,6 +1,6 @@
 """Links to a video that need no key, created when a client reads its record; and relative links."""
 
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 from pathlib import PurePosixPath
@@ -15,15 +15,16 @@ from service.web.tickets import TicketOffice, TicketScope
 
 @dataclass(frozen=True)
 class VideoLinks:
-    """Creates the links of a record. `public_url` is the address of the service for its callers."""
+    """Creates the links of a record. `public_url` is the address of the service for its callers; `clock` is Redis'."""
 
     storage: Storage
     tickets: TicketOffice
     public_url: str
+    clock: Callable[[], float]
 
     def of(self, job: Job) -> Links:
         """New links to the result and to the playlist, while they exist."""
-        now = time.time()
+        now = self.clock()
         if job.has_expired(now):
             return Links()
         return Links(self._result(job, now), self._playlist(job, now))

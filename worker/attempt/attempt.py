@@ -123,7 +123,7 @@ class AttemptRun:
         self._with_storage(lambda: self.storage.put_file(self.result_key, self.result_path))
         phases = {**done.phase_seconds, Phase.UPLOADING.value: round(time.monotonic() - started, 3)}
         result = _result(self.result_key, done, phases)
-        job_file = write_job(self.job, result, time.time())
+        job_file = write_job(self.job, result, self._now())
         self._with_storage(lambda: self.storage.put_bytes(job_file_key(self.result_key), job_file))
         crash_point("worker.uploaded")
         self.heartbeat.close()
@@ -133,6 +133,13 @@ class AttemptRun:
         for phase, seconds in phases.items():
             metrics.PHASES.labels(phase).observe(seconds)
         log.info("job.finished", job_id=self.job.id, attempt=self.job.attempt, bytes=done.size_bytes, **phases)
+
+    def _now(self) -> float:
+        """Unix seconds by the clock of Redis, which decides when files expire; by the local one while it is away."""
+        try:
+            return self.store.table.now()
+        except QueueUnavailable:
+            return time.time()
 
     def _on_note(self, note: Note) -> None:
         """Handles an event of the engine that is not progress."""

@@ -1,6 +1,5 @@
 """The route that serves the files of a video: MP4, thumbnail, spritesheet, preview and manifest."""
 
-import time
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Annotated
@@ -49,7 +48,7 @@ def read_content(
     redirect: bool = False,
 ) -> Response:
     """Serves the MP4 or PNG, or another `variant`, whole or as a `Range`. `redirect=1` leads to a link without key."""
-    refuse_expired(job)
+    refuse_expired(job, resources.clock.estimate())
     file = _preview(job) if variant is Variant.PREVIEW else _result_file(job, variant)
     if redirect:
         link = resources.storage.url(file.key, LINK_LIFETIME_S, file.name)
@@ -57,9 +56,9 @@ def read_content(
     return range_response(request, resources.storage, file.key, file.name, file.etag)
 
 
-def refuse_expired(job: Job) -> None:
-    """Raises ApiError `asset_expired` if the files of the video have expired."""
-    if job.has_expired(time.time()):
+def refuse_expired(job: Job, now: float) -> None:
+    """Raises ApiError `asset_expired` if the files of the video have expired at `now` (unix seconds)."""
+    if job.has_expired(now):
         raise ApiError("asset_expired", f"the files of {job.id} were kept until its expires_at; create the video again")
 
 

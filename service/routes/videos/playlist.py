@@ -1,7 +1,5 @@
 """The route of the HLS playlist of a long video: its finished segments, while the video is running."""
 
-import time
-
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -35,15 +33,19 @@ CONTENT = {MEDIA_TYPE: {"schema": {"type": "string"}}}
 )
 def read_playlist(job: PlaylistJobDep, resources: ResourcesDep) -> Response:
     """Returns the playlist of a long video. It starts at the first segment and grows until the video is complete."""
-    refuse_expired(job)
+    now = resources.clock.estimate()
+    refuse_expired(job, now)
     if not job.watchable:
         raise _no_segments(job)
-    return Response(playlist(job, resources.storage), 200, {"Cache-Control": "no-store"}, MEDIA_TYPE)
+    return Response(playlist(job, resources.storage, now), 200, {"Cache-Control": "no-store"}, MEDIA_TYPE)
 
 
-def playlist(job: Job, storage: Storage) -> str:
-    """The playlist in the format of RFC 8216. It only grows; the signatures of its links change."""
-    life_s = playlist_lifetime_s(job, time.time())
+def playlist(job: Job, storage: Storage, now: float) -> str:
+    """The playlist in the format of RFC 8216. It only grows; the signatures of its links change.
+
+    `now` in unix seconds.
+    """
+    life_s = playlist_lifetime_s(job, now)
     lines = [
         "#EXTM3U",
         "#EXT-X-VERSION:6",

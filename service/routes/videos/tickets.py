@@ -1,7 +1,5 @@
 """The route that creates tickets, for browsers; `service/web/tickets.py` has what they allow."""
 
-import time
-
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
@@ -29,7 +27,7 @@ class Ticket(BaseModel):
 )
 async def create_ticket(job: JobDep, resources: ResourcesDep) -> JSONResponse:
     """Creates a ticket, valid for a minute: with it a browser's `EventSource` or player needs no key."""
-    expires_at = int(time.time()) + TICKET_LIFETIME_S
+    expires_at = int(resources.clock.estimate()) + TICKET_LIFETIME_S
     ticket = resources.links.tickets.issue(TicketScope.WATCH, job.id, expires_at)
     return JSONResponse(
         Ticket(ticket=ticket, expires_at=expires_at).model_dump(), headers={"Cache-Control": "no-store"}

@@ -1,6 +1,5 @@
 """The routes that list, read, cancel and delete videos, and list their attempts."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
@@ -51,6 +50,7 @@ async def list_videos(
 ) -> Response:
     """Lists the caller's videos by time of creation, newest first. Only the record of one video has `queue`."""
     check_query(request.query_params, LIST_PARAMETERS)
+    await resources.clock.now()  # its estimate decides which links are shown
     page = await resources.reader.page(owner, ListQuery(limit, after, order == "desc", status))
     return await run_in_threadpool(_list_response, page, request, resources)
 
@@ -74,7 +74,7 @@ async def read_video(
         job = await wait_for(resources, await resources.reader.parse(snapshot), prefer.wait_s, condition)
         queue_status = await _queue_status(job, await resources.reader.place(job), resources)
         return record_response(job, resources, queue_status, if_none_match, prefer.applied)
-    current_etag = etag(snapshot.version, time.time())
+    current_etag = etag(snapshot.version, await resources.clock.now())
     if matches(if_none_match, current_etag):
         return Response(status_code=304, headers=_headers(current_etag, snapshot.version))
     job = await resources.reader.parse(snapshot)
@@ -128,7 +128,7 @@ def record_response(
     """A response with the record; 304 if `if_none_match` matches its ETag."""
     queue_status = queue_status or QueueStatus()
     version = JobVersion(job.version, job.state, queue_status.place)
-    headers = {**_headers(etag(version, time.time()), version), **(extra or {})}
+    headers = {**_headers(etag(version, resources.clock.estimate()), version), **(extra or {})}
     if matches(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     video = to_video(job, resources.links.of(job), queue_status.place, queue_status.load)
@@ -147,7 +147,7 @@ def _has_changed(resources: Resources, if_none_match: str) -> Condition:
 
     async def condition(job: Job) -> bool:
         version = JobVersion(job.version, job.state, await resources.reader.place(job))
-        return not matches(if_none_match, etag(version, time.time()))
+        return not matches(if_none_match, etag(version, resources.clock.estimate()))
 
     return condition
 

@@ -48,6 +48,18 @@ def test_a_video_that_waited_for_six_days_is_kept_for_a_week_from_its_end(
     assert record["completed_at"] == pytest.approx(time.time(), abs=60)
 
 
+def test_the_clock_of_redis_decides_when_a_video_expires_not_that_of_the_front_end(
+    api: httpx.Client, finish: Finish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = finished_record(api, finish)
+    local_time = time.time
+    monkeypatch.setattr(time, "time", lambda: local_time() + 30 * DAY_S)
+    assert api.get(f"/v1/videos/{record['id']}/content").status_code == 200
+    url = api.get(f"/v1/videos/{record['id']}").json()["url"]
+    assert api.get(url).status_code == 200
+    assert api.get(record["url"]).status_code == 200
+
+
 def test_a_model_may_have_its_own_retention(api: httpx.Client, redis: Redis, card: ModelCard, finish: Finish) -> None:
     Registry(redis).announce(card.model_copy(update={"retention_s": 3600.0}), "worker-1")
     record = finished_record(api, finish)
