@@ -29,7 +29,7 @@ class ServiceSettings(Settings):
     body_limit_bytes: int = Field(default=32 * MIB, gt=0)
     max_image_pixels: int = Field(default=40_000_000, gt=0)
     media_memory_bytes: int = Field(default=1 << 30, ge=1 << 26)  # of the process that decodes one file
-    media_timeout_s: float = Field(default=30.0, gt=0, le=600)  # of decoding one file
+    media_timeout_s: float = Field(default=60.0, gt=0, le=600)  # of decoding one file
     max_queued_jobs: int = Field(default=10_000, gt=0)  # of one model
     max_wait_s: float = Field(default=86_400.0, gt=0)  # until the last waiting job of a model starts
     retention_s: Annotated[float, Field(gt=0)] | Literal["never"] = 7 * DAY_S  # unless the model sets its own

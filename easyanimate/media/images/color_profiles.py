@@ -29,19 +29,23 @@ _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0
 
 
 def to_srgb(image: Image.Image, info: dict[Any, Any]) -> Image.Image:
-    """The colours of `image` (mode L, RGB or CMYK, without transparency) in sRGB, as mode RGB.
+    """The colours of `image` (mode L, RGB or CMYK, without transparency) in sRGB, as mode RGB; maybe `image` itself.
 
     `info` is that of the opened file. A profile that is damaged, or is of another kind of colours, is not used.
     """
     profile = embedded_profile(info)
     if profile is None or image.mode not in SPACES.get(profile.profile.xcolor_space.strip(), ()):
-        return image.convert("RGB")
+        return _as_rgb(image)
     if profile.profile.xcolor_space.strip() == "RGB":
-        image = image.convert("RGB")
+        image = _as_rgb(image)
     try:
         return _converted(image, profile)
     except (ImageCms.PyCMSError, OSError, ValueError):
-        return image.convert("RGB")
+        return _as_rgb(image)
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def embedded_profile(info: dict[Any, Any]) -> ImageCms.ImageCmsProfile | None:
@@ -83,7 +87,7 @@ def _converted(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.I
         sample = _sample(image.mode)
         change = ImageChops.difference(sample.convert("RGB"), transform.apply(sample))
         if np.asarray(change).max() <= 1:
-            return image.convert("RGB")  # the profile is that of sRGB
+            return _as_rgb(image)  # the profile is that of sRGB
     return transform.apply(image)
 
 

@@ -1,7 +1,7 @@
 """Images as viewers show them: upright, opaque, 8-bit sRGB; and masks, whose levels are used as they are stored."""
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageChops, ImageOps
 from PIL.PngImagePlugin import PngImageFile
 
 from easyanimate.media.errors import UnsupportedMedia
@@ -9,6 +9,7 @@ from easyanimate.media.images.color_profiles import to_srgb
 
 MASK_THRESHOLD = 240  # mask level from which a pixel is generated again (spec: pipelines 9)
 CLEAR_BELOW, PAINTED_FROM = 128, 8  # alpha
+EIGHT_BITS = ((np.arange(65536) + 128) // 257).astype(np.uint8)  # by the level of 16 bits
 GREY_STEPS = {"L;2": 85, "L;4": 17}  # Pillow scales the pixels, but not the transparent level
 
 
@@ -29,13 +30,19 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
     Raises UnsupportedMedia for floating-point images, because their range is not defined.
     """
-    image = ImageOps.exif_transpose(load_image(image))
-    color, alpha = split_alpha(image)
-    rgb = to_srgb(color, image.info)
+    upright = turn_upright(load_image(image))
+    color, alpha = split_alpha(upright)
+    rgb = to_srgb(color, upright.info)
     if alpha is not None:
-        rgb = Image.composite(rgb, Image.new("RGB", rgb.size, "white"), alpha)
+        rgb.paste("white", mask=ImageChops.invert(alpha))
+    rgb = rgb.copy() if rgb is image else rgb
     rgb.info = {}  # without text and profiles
     return rgb
+
+
+def turn_upright(image: Image.Image) -> Image.Image:
+    """Turns a loaded image by its EXIF tag; an upright one is not copied, since images are large."""
+    return image if image.getexif().get(ExifTags.Base.Orientation, 1) == 1 else ImageOps.exif_transpose(image)
 
 
 def to_mask(image: Image.Image) -> Image.Image:
@@ -44,10 +51,10 @@ def to_mask(image: Image.Image) -> Image.Image:
     In a mask with a transparent hole and nothing white, the hole is white and the rest black. Raises UnsupportedMedia
     if it has both transparent and white places, or is transparent everywhere.
     """
-    color, alpha = split_alpha(ImageOps.exif_transpose(load_image(image)))
-    levels = color if color.mode == "L" else color.convert("RGB").convert("L")
+    color, alpha = split_alpha(turn_upright(load_image(image)))
+    levels = color.copy() if color.mode == "L" else color.convert("RGB").convert("L")
+    levels.info = {}
     if alpha is None or np.asarray(alpha).min() >= CLEAR_BELOW:
-        levels.info = {}
         return levels
     opacity = np.asarray(alpha)
     if ((np.asarray(levels) >= MASK_THRESHOLD) & (opacity >= PAINTED_FROM)).any():
@@ -72,23 +79,20 @@ def split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
         levels, alpha = image.convert("LA").split()
         return levels, alpha
     if image.mode == "L":
-        return _plain(image), image.point([0 if i == image.info["transparency"] else 255 for i in range(256)])
-    red, green, blue, alpha = image.convert("RGBA").split()
-    return Image.merge("RGB", (red, green, blue)), alpha
+        return image, image.point([0 if i == image.info["transparency"] else 255 for i in range(256)])
+    rgba = image if image.mode == "RGBA" else image.convert("RGBA")
+    return rgba.convert("RGB"), rgba.getchannel("A")
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    if image.mode in ("L", "RGB", "CMYK"):
-        plain = image.copy()
-        plain.info = {}  # a transparent colour would be converted, too
-        return plain
-    return image.convert("L" if image.mode == "1" else "RGB")
+    return image if image.mode in ("L", "RGB", "CMYK") else image.convert("L" if image.mode == "1" else "RGB")
 
 
 def _split_grey16(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """Grey of 16 bits, scaled to 8; Pillow's own conversion would cut it off at 255."""
-    levels = np.asarray(image).astype(np.int64).clip(0, 65535)
-    grey = Image.fromarray(((levels + 128) // 257).astype(np.uint8))
+    levels = np.asarray(image)
+    levels = levels if levels.dtype == np.uint16 else levels.clip(0, 65535).astype(np.uint16)
+    grey = Image.fromarray(EIGHT_BITS[levels])
     if "transparency" not in image.info:
         return grey, None
     return grey, Image.fromarray(np.where(levels == image.info["transparency"], 0, 255).astype(np.uint8))
