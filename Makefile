@@ -42,6 +42,10 @@ faults: setup ## inject each fault in each phase and measure recovery; writes do
 soak: setup ## 500 small jobs while processes are killed at random; writes docs/explanation/reliability.md (SEED=7)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults soak --seed $(or $(SEED),7)
 
+pollers: setup ## 1,000 clients poll through nginx for 3 minutes, none may lose a request (URL=https://… KEY=…: yours)
+	@tests/proxies.sh
+	@$(BIN)/python -m tests.pollers $(if $(URL),--url $(URL) --key $(KEY))
+
 mutants: setup ## change the code in small ways and count what no test notices (6 h; SUBJECTS="queue", SURVIVORS=yes)
 	@$$($(BIN)/python tests/clients/environments.py cosmic-ray)/bin/python -m tests.mutants $(SUBJECTS) $(if $(SURVIVORS),--survivors)
 
@@ -69,4 +73,4 @@ lock: ## pin all requirements anew (needs uv)
 lowest: ## install the lowest versions that pyproject.toml allows, and import every module (TORCH=2.13.0)
 	@PYTHON=$(PYTHON) TORCH=$(TORCH) deploy/lowest.sh
 
-.PHONY: help setup demo serve test check fix faults soak mutants fuzz bench rehearsal evaluate snapshot reference lock lowest
+.PHONY: help setup demo serve test check fix faults soak pollers mutants fuzz bench rehearsal evaluate snapshot reference lock lowest

@@ -79,8 +79,9 @@ def _default(field: FieldInfo) -> str:
 def errors_page() -> str:
     """The codes of error responses and of failed jobs."""
     rows = sorted((code.status, name, code) for name, code in ERROR_CODES.items())
-    head = ("status", "code", "example", "retry")
-    responses = table(head, [(str(status), f"`{name}`", code.example, _retry(code)) for status, name, code in rows])
+    head = ("status", "code", "example of a message", "what to do", "retry")
+    cells = [(str(status), f"`{name}`", code.example, code.action, _retry(code)) for status, name, code in rows]
+    responses = table(head, cells)
     failures = [failure(code) for code in sorted(CODES)]
     jobs = table(
         ("code", "message", "retryable", "blame"),

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from easyanimate.media.formats import READ_FORMATS
 from service.http.error_codes import ERROR_CODES, RATE_LIMIT_HEADERS
 from service.openapi.examples import video_examples
 from service.openapi.headers import response_headers
@@ -13,7 +14,7 @@ EXAMPLES = "#/components/examples/"
 PROBLEM = "application/problem+json"
 STATES = tuple(video_examples())
 MEDIA_TYPES = ("video/mp4", "image/png", "image/webp", "image/jpeg")
-UPLOAD_MEDIA_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif", "video/mp4")
+UPLOAD_MEDIA_TYPES = tuple(file_format.media_type for file_format in READ_FORMATS)
 BINARY = {"type": "string", "format": "binary"}
 
 # Codes of the errors that the common parts of routes raise.
@@ -36,6 +37,7 @@ INPUT_ERRORS = (
     "video_not_ready",
     "asset_expired",
     "storage_unavailable",
+    "decoder_unavailable",
     "model_unavailable",
 )
 IDEMPOTENCY_ERRORS = ("idempotency_in_flight", "idempotency_key_reused")

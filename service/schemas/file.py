@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, InstanceOf, WithJsonSchema, model_validator
 
+from easyanimate.media.formats import IMAGE_NAMES, VIDEO_NAMES
 from jobs.errors import InvalidRequest
 from jobs.storage.uploads import Upload
 from service.http.forms import FormFile
@@ -12,7 +13,7 @@ from service.schemas.request_model import AS_OBJECT, Integer, RequestModel
 from service.schemas.video import UnixSeconds
 
 MIN_LIFETIME_S, MAX_LIFETIME_S = 3600, 30 * 86_400
-DESCRIPTION = "PNG, JPEG, WebP, still GIF, or MP4. Its type is read from its bytes."
+DESCRIPTION = f"An image ({IMAGE_NAMES}) or a video ({VIDEO_NAMES}). Its type is read from its bytes."
 FilePart = Annotated[InstanceOf[FormFile], WithJsonSchema({"type": "string", "format": "binary"})]
 Anchor = Annotated[Literal["created_at"], WithJsonSchema({"type": "string", "enum": ["created_at"]})]
 
