@@ -9,7 +9,7 @@ from typing import Literal
 FileKind = Literal["image", "video", "other"]
 
 IMAGE_NAMES = "PNG, JPEG, WebP, still GIF, HEIC or AVIF"
-VIDEO_NAMES = "MP4, MOV, WebM, MKV or AVI"
+VIDEO_NAMES = "MP4, MOV, WebM, MKV, AVI or MPEG-TS"
 SAVE_IMAGE = "save it as PNG or JPEG"
 _NAMES: dict[FileKind, str] = {"image": f"an image ({IMAGE_NAMES})", "video": f"a video ({VIDEO_NAMES})"}
 CONVERT_VIDEO = "ffmpeg -i FILE -c:v libx264 -pix_fmt yuv420p OUT.mp4 converts it"
@@ -43,7 +43,8 @@ MOV = FileFormat("MOV", "video", "mov", "video/quicktime")
 WEBM = FileFormat("WebM", "video", "webm", "video/webm")
 MKV = FileFormat("MKV", "video", "mkv", "video/x-matroska")
 AVI = FileFormat("AVI", "video", "avi", "video/x-msvideo")
-READ_FORMATS = (PNG, JPEG, WEBP, GIF, HEIC, AVIF, MP4, MOV, WEBM, MKV, AVI)
+MPEG_TS = FileFormat("MPEG-TS", "video", "ts", "video/mp2t")
+READ_FORMATS = (PNG, JPEG, WEBP, GIF, HEIC, AVIF, MP4, MOV, WEBM, MKV, AVI, MPEG_TS)
 
 _RAW_PHOTO = FileFormat("camera raw", "image", remedy=SAVE_IMAGE)
 _AUDIO = FileFormat("audio", "other", remedy=SEND_MEDIA)
@@ -79,6 +80,11 @@ _SIGNATURES = (
     (b"\0\0\1\xb3", 0, FileFormat("MPEG", "video", remedy=CONVERT_VIDEO)),
     (b"OggS", 0, FileFormat("Ogg", "video", remedy=CONVERT_VIDEO)),
     (b".RMF", 0, FileFormat("RealMedia", "video", remedy=CONVERT_VIDEO)),
+    (b"#EXTM3U", 0, FileFormat("HLS playlist", "other", remedy="send the video itself")),
+    (b"DKIF", 0, FileFormat("IVF", "video", remedy=CONVERT_VIDEO)),
+    (b"YUV4MPEG", 0, FileFormat("Y4M", "video", remedy=CONVERT_VIDEO)),
+    (b"\x06\x0e\x2b\x34", 0, FileFormat("MXF", "video", remedy=CONVERT_VIDEO)),
+    (b"\0\0\0\x01", 0, FileFormat("H.264 without a container", "video", remedy=CONVERT_VIDEO)),
     (b"%PDF", 0, FileFormat("PDF", "other", remedy=SEND_MEDIA)),
     (b"PK\x03\x04", 0, FileFormat("ZIP", "other", remedy="unpack it, and " + SEND_MEDIA)),
     (b"\x1f\x8b", 0, FileFormat("gzip", "other", remedy="unpack it, and " + SEND_MEDIA)),
@@ -87,13 +93,14 @@ _SIGNATURES = (
 )
 _SVG = FileFormat("SVG", "image", remedy=SAVE_IMAGE)
 _HTML = FileFormat("HTML", "other", remedy="send the file itself, not a page that shows it")
-_MPEG_TS = FileFormat("MPEG-TS", "video", remedy=CONVERT_VIDEO)
 
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _OTHER_BRANDS = {b"crx ": _RAW_PHOTO, b"M4A ": _AUDIO, b"M4B ": _AUDIO, b"qt  ": MOV}
-_QUICKTIME_BOXES = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})  # of files without `ftyp`
-_MPEG_TS_PACKET = 188  # bytes
+_QUICKTIME_BOXES = frozenset(
+    {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"uuid"}
+)  # of files without `ftyp`
+_MPEG_TS_PACKETS = ((0, 188), (4, 192))  # place and distance of their first bytes
 _SEARCHED_BYTES = 512  # for words such as <svg
 
 
@@ -108,8 +115,8 @@ def detect_format(data: bytes) -> FileFormat | None:
         return MOV
     if data.startswith(b"\x1a\x45\xdf\xa3"):
         return WEBM if b"webm" in data[:64] else MKV
-    if data[:1] == b"G" and data[_MPEG_TS_PACKET : _MPEG_TS_PACKET + 1] == b"G":
-        return _MPEG_TS
+    if any(data[start : start + 2 * step : step] == b"GG" for start, step in _MPEG_TS_PACKETS):
+        return MPEG_TS
     return _of_words(data[:_SEARCHED_BYTES].lower())
 
 
