@@ -106,13 +106,13 @@ _SEARCHED_BYTES = 512  # for words such as <svg
 
 def detect_format(data: bytes) -> FileFormat | None:
     """The format of the file that starts with `data`, or None for unknown bytes; 512 bytes are enough."""
-    for signature, start, file_format in _SIGNATURES:
-        if data.startswith(signature, start):
-            return file_format
-    if data[4:8] == b"ftyp":
+    if data[4:8] == b"ftyp":  # before the signatures, since the size of a box can look like one
         return _of_brands(data)
     if data[4:8] in _QUICKTIME_BOXES:
         return MOV
+    for signature, start, file_format in _SIGNATURES:
+        if data.startswith(signature, start):
+            return file_format
     if data.startswith(b"\x1a\x45\xdf\xa3"):
         return WEBM if b"webm" in data[:64] else MKV
     if any(data[start : start + 2 * step : step] == b"GG" for start, step in _MPEG_TS_PACKETS):

@@ -11,6 +11,7 @@ from easyanimate.media.formats import (
     MKV,
     MOV,
     MP4,
+    MPEG_TS,
     PNG,
     READ_FORMATS,
     WEBM,
@@ -50,7 +51,10 @@ EBML = b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81\x01\x42\x82\x84"
         (b"\0\0\x01\x00moov", MOV),
         (EBML + b"webm", WEBM),
         (EBML + b"matroska", MKV),
+        (b"\0\0\0\x01mdat", MOV),
         (b"RIFF\0\0\0\0AVI LIST", AVI),
+        (b"G" + bytes(187) + b"G" + bytes(187), MPEG_TS),
+        (bytes(4) + b"G" + bytes(191) + b"G" + bytes(191), MPEG_TS),
     ],
 )
 def test_a_format_is_detected_by_its_first_bytes(data: bytes, file_format: FileFormat) -> None:
@@ -80,7 +84,8 @@ def test_a_format_is_detected_by_its_first_bytes(data: bytes, file_format: FileF
         (b"FLV\1", "FLV"),
         (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "WMV"),
         (b"\0\0\1\xba", "MPEG"),
-        (b"G" + bytes(187) + b"G", "MPEG-TS"),
+        (b"#EXTM3U\n", "HLS playlist"),
+        (b"DKIF", "IVF"),
         (b"OggS", "Ogg"),
         (b"%PDF-1.7", "PDF"),
         (b"PK\3\4", "ZIP"),
