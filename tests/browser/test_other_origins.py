@@ -65,14 +65,21 @@ def services(
         yield Services(start(keyless), start(keyed), keyed, JobStore(redis), port)
 
 
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A new tab."""
+@pytest.fixture(scope="module")
+def window(browser: Any) -> Iterator[Any]:
+    """A window without stored data."""
     context = browser.new_context()
-    page = context.new_page()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(window: Any) -> Iterator[Any]:
+    """A new tab."""
+    page = window.new_page()
     page.set_default_timeout(TIMEOUT_MS)
     yield page
-    context.close()
+    page.close()
 
 
 @pytest.fixture

@@ -87,6 +87,7 @@ def test_the_studio_creates_follows_and_plays_a_video_below_the_path(page: Any, 
     expect(page.locator("#gallery li")).to_have_count(1)
 
 
+@pytest.mark.parametrize("studio", ["removes"], indirect=True)  # to draw the page takes a while
 def test_the_reference_of_the_studio_sends_its_requests_below_the_path(page: Any, studio: ProxiedStudio) -> None:
     page.goto(studio.proxy.url + "/")
     page.get_by_role("link", name="API").click()

@@ -49,6 +49,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
 
 def preflight(app: FastAPI, origin: str, method: str = "POST", headers: str = SENT_BY_OPENAI) -> httpx.Response:
     wanted = {"Access_Control_Request_Method": method, "Access_Control_Request_Headers": headers}
+    wanted["Access_Control_Request_Private_Network"] = "true"  # of a public page to a service in a private network
     return response(app, "OPTIONS", "/v1/videos", Origin=origin, **wanted)
 
 
@@ -67,6 +68,7 @@ def test_a_preflight_of_a_listed_origin_needs_no_key_and_permits_each_header(
     assert names(answer, "access-control-allow-headers") == set(SENT_BY_OPENAI.split(","))
     assert method.lower() in names(answer, "access-control-allow-methods")
     assert "origin" in names(answer, "vary")
+    assert answer.headers["access-control-allow-private-network"] == "true"
     assert "access-control-allow-credentials" not in answer.headers
 
 
