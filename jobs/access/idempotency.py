@@ -140,7 +140,7 @@ def _value(key: IdempotencyKey, content: str) -> bytes:
 
 
 def _parse_value(key: IdempotencyKey, stored: bytes) -> str:
-    fingerprint, _, content = stored.decode().partition(" ")
+    fingerprint, _, content = stored.decode(errors="replace").partition(" ")
     if key.key is not None and fingerprint != key.fingerprint:
         raise KeyReused
     if content.startswith(_CLAIM):

@@ -24,7 +24,7 @@ return found
 # A moving average: the latest video has the weight 0.2.
 _MEASURED = """
 for i = 1, #ARGV, 2 do
-  local old = tonumber(redis.call('HGET', KEYS[1], ARGV[i]) or ARGV[i + 1])
+  local old = tonumber(redis.call('HGET', KEYS[1], ARGV[i]) or '') or tonumber(ARGV[i + 1])
   redis.call('HSET', KEYS[1], ARGV[i], string.format('%.9g', old + 0.2 * (ARGV[i + 1] - old)))
 end
 """
@@ -101,7 +101,11 @@ def _work(request: VideoRequest) -> int:
 
 
 def _number(value: bytes | None) -> float | None:
-    return None if value is None else float(value)
+    """The measured time; None without one, and for a text that is no number."""
+    try:
+        return None if value is None else float(value)
+    except ValueError:
+        return None
 
 
 def _running_key(model: str) -> str:

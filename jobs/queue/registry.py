@@ -66,19 +66,23 @@ class Registry:
         """The unix second since which this model has no worker; None if it is not marked."""
         with redis_errors():
             since = cast(bytes | None, self.redis.get(keys.unserved_key(model)))
-        return None if since is None else int(since)
+        return int(since) if since is not None and since.isdigit() else None
 
     def cards(self) -> list[ModelCard]:
         """All announced models whose cards can be read, sorted by name."""
         with redis_errors():
             rows = cast(dict[bytes, bytes], self.redis.hgetall(CARDS_KEY))
-        cards = []
-        for name, row in rows.items():
-            try:
-                cards.append(parse_stored(ModelCard, row))
-            except RecordUnreadable as error:
-                report_unreadable(self.redis, "card", name.decode(errors="replace"), error)
+        cards = [card for name, row in rows.items() if (card := self._parsed(name.decode(errors="replace"), row))]
         return sorted(cards, key=lambda card: card.name)
+
+    def card(self, model: str) -> ModelCard:
+        """The card of an announced model. Raises ModelNotFound, ModelUnavailable if it cannot be read."""
+        with redis_errors():
+            row = cast(bytes | None, self.redis.hget(CARDS_KEY, model))
+        if row is None:
+            raise ModelNotFound(f"there is no model {model!r}; GET /v1/models lists them")
+        card = self._parsed(model, row)
+        return select_model([card] if card else [], model, () if card else (model,))
 
     def live_workers(self, model: str) -> int:
         """Number of workers that serve this model now."""
@@ -87,6 +91,13 @@ class Registry:
     def loaded_workers(self, model: str) -> int:
         """Number of workers that have the model loaded."""
         return self._count(loaded_key(model))
+
+    def _parsed(self, name: str, row: bytes) -> ModelCard | None:
+        try:
+            return parse_stored(ModelCard, row)
+        except RecordUnreadable as error:
+            report_unreadable(self.redis, "card", name, error)
+            return None
 
     def _count(self, key: str) -> int:
         with redis_errors():

@@ -60,6 +60,15 @@ def hash_reply(reply: Any) -> dict[bytes, bytes]:
     return fields
 
 
+def readable_names(names: Iterable[bytes]) -> list[str]:
+    """The names as text, without those that are no UTF-8."""
+    readable = []
+    for name in names:
+        with suppress(UnicodeDecodeError):
+            readable.append(name.decode())
+    return readable
+
+
 def log_unreadable(kind: str, name: str, error: BaseException) -> None:
     """Logs an unreadable value with the reason. An unexpected error has its traceback."""
     is_expected = isinstance(error, RecordUnreadable)

@@ -15,7 +15,7 @@ from jobs.errors import FileNotFound, RecordUnreadable
 from jobs.model.stored import StoredModel, dump_stored, parse_stored
 from jobs.redis.connection import redis_errors
 from jobs.redis.list_places import ListKeys, Place, parse_place, place_command, remove_entry
-from jobs.redis.unreadable import report_unreadable
+from jobs.redis.unreadable import readable_names, report_unreadable
 
 UPLOADS = "uploads/"  # below it, a folder per file
 EXPIRING = "files:expiring"  # sorted set: file id -> unix second at which it expires
@@ -117,8 +117,9 @@ class UploadIndex:
     def expired(self, now: float, limit: int) -> list[str]:
         """Returns up to `limit` ids of expired files and of unfinished uploads."""
         with redis_errors():
-            ids = cast(list[bytes], self.redis.zrangebyscore(EXPIRING, "-inf", now, start=0, num=limit))
-        return [raw.decode() for raw in ids]
+            return readable_names(
+                cast(list[bytes], self.redis.zrangebyscore(EXPIRING, "-inf", now, start=0, num=limit))
+            )
 
     def is_registered(self, file_id: str) -> bool:
         """Whether this file exists, or is being uploaded, or will be swept after it expires."""

@@ -424,6 +424,32 @@ def test_pages_lead_past_unreadable_records(installation: Installation) -> None:
     assert page["has_more"]
 
 
+def test_a_model_whose_card_is_unreadable_is_unavailable_and_others_are_not(installation: Installation) -> None:
+    to_unreadable(installation.redis, KINDS["card"])
+    client, request = installation.client, {"prompt": "a", "model": MODEL}
+    for response in (client.get(f"/v1/models/{MODEL}"), client.post("/v1/videos", json=request)):
+        assert (response.status_code, response.json()["error"]["code"]) == (503, "model_unavailable")
+    card = json.loads((ROOT / "tests/samples/first_build/redis.json").read_text())["models"]["value"][MODEL]
+    installation.redis.hset("models", "other", json.dumps(json.loads(card) | {"name": "other"}))
+    response = client.post("/v1/videos", json=request | {"model": "other", "size": "96x96"})
+    assert (response.status_code, response.json()["model"]) == (200, "other")
+
+
+def test_measured_times_that_are_no_numbers_are_unknown(installation: Installation) -> None:
+    installation.redis.hset(f"model:{MODEL}:times", mapping={"run_s": "?", "pace_s": "?"})
+    installation.redis.set(f"model:{MODEL}:unserved", "?")
+    assert installation.client.get("/v1/queue").json()["data"][0]["run_s"] is None
+    assert installation.client.get(f"/v1/videos/{IDS['queued']}").json()["eta_s"] is None
+    assert installation.client.get(f"/v1/models/{MODEL}").json()["unserved_since"] is None
+
+
+def test_names_in_queues_that_are_no_text_stop_no_sweep(installation: Installation) -> None:
+    for key in ("jobs:leases", "jobs:deadlines", "sweep:files", "files:expiring"):
+        installation.redis.zadd(key, {b"\xff\xfe": 1.0})
+    installation.read_by_keeper()
+    assert installation.store.get(IDS["running"]).state == "queued"  # it was recovered
+
+
 def test_a_record_of_another_type_is_unreadable(installation: Installation) -> None:
     installation.redis.delete(f"job:{IDS['queued']}")
     installation.redis.set(f"job:{IDS['queued']}", "text")

@@ -11,7 +11,7 @@ from jobs.model.states import State
 from jobs.queue import tickets
 from jobs.redis import keys
 from jobs.redis.connection import redis_errors
-from jobs.redis.unreadable import SetAside
+from jobs.redis.unreadable import SetAside, readable_names
 from jobs.store.attempt_log import Ending, Outcome
 from jobs.store.keeper import retention
 from jobs.store.transitions import MAX_ATTEMPTS, JobTable, with_final_state
@@ -31,7 +31,7 @@ class KeeperJobs:
         now = self.table.now()
         with redis_errors():
             ids = cast(list[bytes], self.table.redis.zrangebyscore(keys.LEASES_KEY, 0, now))
-        return self.unreadable.others(job_id.decode() for job_id in ids)
+        return self.unreadable.others(readable_names(ids))
 
     def recover(self, job_id: str) -> Job | None:
         """Requeues an overdue job, or fails it after its last attempt. None if its lease is valid.

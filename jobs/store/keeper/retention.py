@@ -16,6 +16,7 @@ from redis.client import Pipeline
 from jobs.model.job import Job
 from jobs.redis.connection import redis_errors
 from jobs.redis.keys import DEADLINES_KEY
+from jobs.redis.unreadable import readable_names
 
 LEFTOVERS_AFTER_S = 300.0
 ERASED_AFTER_S = 3600.0
@@ -53,8 +54,7 @@ def plan_erased(pipe: Pipeline, job_id: str, now: float) -> None:
 def due(redis: Redis, queue: CleanupQueue, now: float, limit: int) -> list[str]:
     """At most `limit` ids of due jobs, the longest overdue first."""
     with redis_errors():
-        ids = cast(list[bytes], redis.zrangebyscore(queue, "-inf", now, start=0, num=limit))
-    return [job_id.decode() for job_id in ids]
+        return readable_names(cast(list[bytes], redis.zrangebyscore(queue, "-inf", now, start=0, num=limit)))
 
 
 def postpone(redis: Redis, queue: CleanupQueue, job_id: str, at: float) -> None:
@@ -82,4 +82,4 @@ def remove_deadline(pipe: Pipeline, job: Job) -> None:
 
 def passed_deadlines(redis: Redis, now: float) -> list[str]:
     """Ids of the jobs whose deadline has passed, the oldest first."""
-    return [job_id.decode() for job_id in cast(list[bytes], redis.zrangebyscore(DEADLINES_KEY, 0, now))]
+    return readable_names(cast(list[bytes], redis.zrangebyscore(DEADLINES_KEY, 0, now)))

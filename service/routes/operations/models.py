@@ -60,13 +60,10 @@ def list_models(
     return ModelList.of([_to_model(card, resources) for card in behind[:limit]], has_more=len(behind) > limit)
 
 
-@router.get("/{model}", responses=errors(*KEY_ERRORS, "model_not_found"))
+@router.get("/{model}", responses=errors(*KEY_ERRORS, "model_not_found", "model_unavailable"))
 def read_model(model: str, _: OwnerDep, resources: ResourcesDep) -> Model:
     """Returns one model."""
-    for card in resources.registry.cards():
-        if card.name == model:
-            return _to_model(card, resources)
-    raise ModelNotFound(f"there is no model {model!r}; GET /v1/models lists them")
+    return _to_model(resources.registry.card(model), resources)
 
 
 def _to_model(card: ModelCard, resources: Resources) -> Model:
