@@ -123,18 +123,21 @@ def test_a_data_folder_in_use_is_refused_with_one_sentence(
 
 
 def test_submit_watch_and_download_use_a_service(stack: LocalStack, tmp_path: Path) -> None:
-    def easyanimate(*arguments: str) -> str:
-        ended = subprocess.run(
+    def easyanimate(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [sys.executable, "-m", "cli", *arguments, "--url", stack.url],
             capture_output=True,
             text=True,
             check=True,
             timeout=120,
         )
-        return ended.stdout.strip()
 
-    video_id = easyanimate("submit", "a red ball", "--size", "64x64", "--num-frames", "8", "--steps", "2")
-    assert "64x64, 8 frames" in easyanimate("watch", video_id)
+    Image.new("RGB", (64, 128), "red").save(image := tmp_path / "upright.png")
+    settings = ("--size", "64x64", "--num-frames", "8", "--steps", "2")
+    created = easyanimate("submit", "a red ball", "--image", str(image), *settings)
+    assert created.stderr.startswith("note: image: 64x128 is stretched to 64x64, another shape")
+    video_id = created.stdout.strip()
+    assert "64x64, 8 frames" in easyanimate("watch", video_id).stdout
     easyanimate("download", video_id, "-o", str(tmp_path / "video.mp4"))
     assert probe(tmp_path / "video.mp4").num_frames == 8
 

@@ -42,7 +42,10 @@ def submit(
         "scheduler": scheduler,
     }
     with _client("submit", url) as client:
-        typer.echo(client.create(fields, image)["id"])
+        record = client.create(fields, image)
+        for warning in record["warnings"]:
+            typer.echo(f"note: {warning}", err=True)
+        typer.echo(record["id"])
 
 
 def watch(video_id: VideoId, url: Url = None) -> None:
