@@ -41,8 +41,8 @@ def request_document(document: Document) -> Document:
 
 def operations(document: Document) -> Iterator[Schema]:
     """The operations of the document, in the order of their ids."""
-    found = [operation for path in document["paths"].values() for operation in path.values()]
-    yield from sorted(found, key=lambda operation: str(operation["operationId"]))
+    listed = [operation for path in document["paths"].values() for operation in path.values()]
+    yield from sorted(listed, key=lambda operation: str(operation["operationId"]))
 
 
 def file_fields(operation: Schema) -> set[str]:

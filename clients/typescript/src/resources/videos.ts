@@ -167,8 +167,8 @@ export async function deletion<Deleted>(
   }
 }
 
-/** A random key. `crypto.randomUUID` exists on secure pages only. */
+/** A key that no other request has. It is not secret; WebCrypto is not everywhere. */
 function newKey(): string {
-  const bytes = globalThis.crypto.getRandomValues(new Uint8Array(16));
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const part = () => Math.random().toString(36).slice(2).padStart(12, "0");
+  return `${Date.now().toString(36)}-${part()}-${part()}`;
 }
