@@ -10,7 +10,7 @@ from jobs.model.model_card import ModelCard
 from service.inputs.resolver import InputImages
 from service.inputs.source_video import SourceVideo
 from service.schemas.create import CreateVideo
-from service.submission.stretching import width_x_height, stretched_images
+from service.submission.stretching import size_label, stretched_images
 
 SIZE = re.compile(r"([0-9]{1,5})[xX]([0-9]{1,5})")
 
@@ -45,7 +45,7 @@ def _scaled_source(card: ModelCard, source: SourceVideo, size: tuple[int, int]) 
     """The warning about a source video whose size the model does not generate."""
     if size == source.size:
         return ()
-    note = f"size: the video's {width_x_height(source.size)} became {width_x_height(size)}, the nearest size of {card.name}"
+    note = f"size: the video's {size_label(source.size)} became {size_label(size)}, the nearest size of {card.name}"
     if shape_change(source.size, size) > VISIBLE_SHAPE_CHANGE:
         note += "; its shape changes"
     return (note,)
@@ -55,7 +55,7 @@ def _stretched_source(source: SourceVideo | None, size: tuple[int, int]) -> tupl
     """The warning about a source video of another shape than the requested size."""
     if source is None or shape_change(source.size, size) <= VISIBLE_SHAPE_CHANGE:
         return ()
-    stretched = f"{width_x_height(source.size)} is stretched to {width_x_height(size)}, another shape"
+    stretched = f"{size_label(source.size)} is stretched to {size_label(size)}, another shape"
     return (f"{source.param}: {stretched}; leave out size, width and height to keep its shape",)
 
 

@@ -5,7 +5,7 @@ from service.inputs.resolver import IMAGE_FILES, InputImages
 from service.schemas.create import CreateVideo
 
 
-def width_x_height(size: tuple[int, int]) -> str:
+def size_label(size: tuple[int, int]) -> str:
     """Width and height as in requests: 96x64."""
     return f"{size[0]}x{size[1]}"
 
@@ -18,7 +18,7 @@ def stretched_images(body: CreateVideo, images: InputImages, size: tuple[int, in
             continue
         image_size = images.size(file)
         if shape_change(image_size, size) > VISIBLE_SHAPE_CHANGE:
-            stretched = f"{width_x_height(image_size)} is stretched to {width_x_height(size)}, another shape"
+            stretched = f"{size_label(image_size)} is stretched to {size_label(size)}, another shape"
             warnings.append(f"{name}: {stretched}; {_advice(body, file)}")
     return tuple(warnings)
 
