@@ -64,6 +64,9 @@ evaluate: setup ## generate 200 held-out captions with the small model; tables a
 snapshot: ## renew the snapshot of the OpenAPI document, after the API has changed
 	@$(BIN)/python -m tests.integration.service.openapi.snapshot
 
+clients: setup ## write the generated files of both clients, after the API or the asynchronous client has changed
+	@$(BIN)/python -m clients.generator
+
 reference: setup ## write the generated pages of docs/reference, after API, settings, errors or commands have changed
 	@$(BIN)/python docs/reference/generate.py
 
@@ -73,4 +76,4 @@ lock: ## pin all requirements anew (needs uv)
 lowest: ## install the lowest versions that pyproject.toml allows, and import every module (TORCH=2.13.0)
 	@PYTHON=$(PYTHON) TORCH=$(TORCH) deploy/lowest.sh
 
-.PHONY: help setup demo serve test check fix faults soak pollers mutants fuzz bench rehearsal evaluate snapshot reference lock lowest
+.PHONY: help setup demo serve test check fix faults soak pollers mutants fuzz bench rehearsal evaluate snapshot clients reference lock lowest
