@@ -1,5 +1,6 @@
-// Webhook endpoints of a running service, and the verification of signatures. HOOKS answers the received deliveries.
+// Webhook endpoints of a running service, and the verification of signatures.
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { after, before, test } from "node:test";
@@ -67,5 +68,5 @@ test("endpoints are listed, changed and deleted", async () => {
 });
 
 function newSecret() {
-  return `whsec_${Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString("base64")}`;
+  return `whsec_${randomBytes(24).toString("base64")}`;
 }

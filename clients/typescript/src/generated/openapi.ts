@@ -2009,7 +2009,7 @@ export interface operations {
                     };
                     /**
                      * Format: binary
-                     * @description An image (PNG, JPEG, WebP, still GIF, HEIC or AVIF) or a video (MP4, MOV, WebM, MKV or AVI). Its type is read from its bytes.
+                     * @description An image (PNG, JPEG, WebP, still GIF, HEIC or AVIF) or a video (MP4, MOV, WebM, MKV, AVI or MPEG-TS). Its type is read from its bytes.
                      */
                     file: string;
                     /**
@@ -2322,6 +2322,7 @@ export interface operations {
                     "image/jpeg": string;
                     "image/png": string;
                     "image/webp": string;
+                    "video/mp2t": string;
                     "video/mp4": string;
                     "video/quicktime": string;
                     "video/webm": string;
@@ -2348,6 +2349,7 @@ export interface operations {
                     "image/jpeg": string;
                     "image/png": string;
                     "image/webp": string;
+                    "video/mp2t": string;
                     "video/mp4": string;
                     "video/quicktime": string;
                     "video/webm": string;
@@ -2592,7 +2594,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `queue_unavailable` */
+            /** @description `queue_unavailable`, `model_unavailable` */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -2874,7 +2876,7 @@ export interface operations {
                     smooth?: boolean;
                     /** @description Share of the denoising steps that run; less keeps more of the source video. 0.7 if absent, 1 with a mask. */
                     strength?: number;
-                    /** @description The source video: {"id": "video_…"} of a completed one of yours, or a file (MP4, MOV, WebM, MKV or AVI): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings. */
+                    /** @description The source video: {"id": "video_…"} of a completed one of yours, or a file (MP4, MOV, WebM, MKV, AVI or MPEG-TS): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings. */
                     video?: string | Record<string, never>;
                     /** @description The receiver of this video's events. */
                     webhook?: {
@@ -2997,7 +2999,7 @@ export interface operations {
                     strength?: number;
                     /**
                      * Format: binary
-                     * @description The source video: {"id": "video_…"} of a completed one of yours, or a file (MP4, MOV, WebM, MKV or AVI): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings.
+                     * @description The source video: {"id": "video_…"} of a completed one of yours, or a file (MP4, MOV, WebM, MKV, AVI or MPEG-TS): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings.
                      */
                     video?: string | Record<string, never>;
                     /** @description The receiver of this video's events. */
@@ -3273,7 +3275,7 @@ export interface operations {
                     smooth?: boolean;
                     /** @description Share of the denoising steps that run; less keeps more of the source video. 0.7 if absent, 1 with a mask. */
                     strength?: number;
-                    /** @description The source video: {"id": "video_…"} of a completed one of yours, or a file (MP4, MOV, WebM, MKV or AVI): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings. */
+                    /** @description The source video: {"id": "video_…"} of a completed one of yours, or a file (MP4, MOV, WebM, MKV, AVI or MPEG-TS): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings. */
                     video: string | Record<string, never>;
                     /** @description The receiver of this video's events. */
                     webhook?: {
@@ -3361,7 +3363,7 @@ export interface operations {
                     strength?: number;
                     /**
                      * Format: binary
-                     * @description The source video: {"id": "video_…"} of a completed one of yours, or a file (MP4, MOV, WebM, MKV or AVI): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings.
+                     * @description The source video: {"id": "video_…"} of a completed one of yours, or a file (MP4, MOV, WebM, MKV, AVI or MPEG-TS): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings.
                      */
                     video: string | Record<string, never>;
                     /** @description The receiver of this video's events. */
@@ -3645,7 +3647,7 @@ export interface operations {
                      * @default true
                      */
                     smooth?: boolean;
-                    /** @description The source video: {"id": "video_…"} of a completed one of yours, or a file (MP4, MOV, WebM, MKV or AVI): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings. */
+                    /** @description The source video: {"id": "video_…"} of a completed one of yours, or a file (MP4, MOV, WebM, MKV, AVI or MPEG-TS): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings. */
                     video: string | Record<string, never>;
                     /** @description The receiver of this video's events. */
                     webhook?: {
@@ -3741,7 +3743,7 @@ export interface operations {
                     smooth?: boolean;
                     /**
                      * Format: binary
-                     * @description The source video: {"id": "video_…"} of a completed one of yours, or a file (MP4, MOV, WebM, MKV or AVI): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings.
+                     * @description The source video: {"id": "video_…"} of a completed one of yours, or a file (MP4, MOV, WebM, MKV, AVI or MPEG-TS): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings.
                      */
                     video: string | Record<string, never>;
                     /** @description The receiver of this video's events. */
