@@ -126,7 +126,8 @@ def _last_cut(order: list[int], keyframes: list[bool], most: int) -> int:
 
 def _check_decoding(path: Path, count: int) -> None:
     """Decodes the frames that are copied."""
-    with _open(path) as (container, _):
+    with _open(path) as (container, stream):
+        stream.thread_type = "AUTO"  # all cores
         decoded = 0
         for frame in islice(container.decode(video=0), count):
             if frame.is_corrupt or frame.side_data.get(SideDataType.DISPLAYMATRIX) is not None:
