@@ -33,10 +33,13 @@ def read_size(
 
 
 def rate_warnings(card: ModelCard, source: SourceVideo | None) -> tuple[str, ...]:
-    """The warning about a source video whose frame rate is not that of the model."""
-    if source is None or source.fps == card.fps:
+    """The warning about frames of a source video that are left out or repeated at the rate of the model."""
+    if source is None:
         return ()
-    change = "left out" if source.fps > card.fps else "repeated"
+    available, wanted = round(source.seconds * source.fps), source.num_frames(card.fps)
+    if available == wanted:
+        return ()
+    change = "left out" if available > wanted else "repeated"
     rates = f"has {float(source.fps):.4g} frames per second, {card.name} has {card.fps}"
     return (f"fps: {source.param} {rates}; frames are {change}",)
 

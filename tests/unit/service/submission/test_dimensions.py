@@ -102,5 +102,6 @@ def test_a_source_video_of_another_rate_is_a_warning(card: ModelCard, fps: Fract
     assert warning.endswith(f"frames are {change}")
 
 
-def test_a_source_video_of_the_rate_of_the_model_is_no_warning(card: ModelCard) -> None:
-    assert rate_warnings(card, source_of((64, 64))) == rate_warnings(card, None) == ()
+@pytest.mark.parametrize("fps", [Fraction(24), Fraction(24000, 1001), Fraction(2399, 100)])
+def test_a_source_video_whose_frames_are_all_shown_once_is_no_warning(card: ModelCard, fps: Fraction) -> None:
+    assert rate_warnings(card, source_of((64, 64), fps)) == rate_warnings(card, None) == ()
