@@ -102,11 +102,11 @@ class StepsOfAWorker(threading.Thread):
 
 
 @contextmanager
-def front_end(folder: Path, card: ModelCard) -> Iterator[FrontEnd]:
-    """A running front end with Redis, a file store, the steps of a worker, and webhooks."""
+def front_end(folder: Path, card: ModelCard, **more: object) -> Iterator[FrontEnd]:
+    """A running front end with these settings, with Redis, a file store, the steps of a worker, and webhooks."""
     server = EmbeddedRedis(folder, free_port()).start()
     values = {"redis_url": server.url, "data_dir": folder, "api_keys": "sk-unused-key", "root_path": PREFIX}
-    settings = ServiceSettings.model_validate({**values, "webhook_allow_private": True})
+    settings = ServiceSettings.model_validate({**values, "webhook_allow_private": True, **more})
     with Redis.from_url(server.url) as redis, running_apis() as start:
         Registry(redis).announce(card, "worker-1")
         store = JobStore(redis)
