@@ -140,10 +140,10 @@ def predict_noise(
     if sequential_rows and rows > 1:
         each = [{name: value[row : row + 1] for name, value in inputs.items()} for row in range(rows)]
         return torch.cat([predict_noise(transformer, latents, timestep, row) for row in each])
-    floats = {name: value.to(transformer.dtype) for name, value in inputs.items()}
-    sample = transformer(
-        latents.to(transformer.dtype).expand(rows, -1, -1, -1, -1), timestep=timestep.expand(rows), **floats
-    ).sample
+    dtype = transformer.dtype  # diffusers reads it from all parameters
+    floats = {name: value.to(dtype) for name, value in inputs.items()}
+    rows_of_latents = latents.to(dtype).expand(rows, -1, -1, -1, -1)
+    sample = transformer(rows_of_latents, timestep=timestep.expand(rows), **floats).sample
     return sample[:, : latents.shape[1]].float()
 
 
