@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from easyanimate.media.description import VideoDescription
 from easyanimate.media.formats import FileFormat, detect_format, explain_unusable
-from easyanimate.media.probe.messages import Outcome, ProbeAnswer, ProbeTask, TaskKind
+from easyanimate.media.probe.messages import ProbeAnswer, ProbeTask, TaskKind, TaskOutcome
 from jobs.errors import InvalidRequest
 from service.http.errors import ApiError
 from service.inputs.kinds import IMAGE, VIDEO, InputKind
@@ -89,22 +89,22 @@ class MediaReader:
     def _run(self, data: bytes, param: str, kind: InputKind, task: ProbeTask) -> ProbeAnswer:
         with self._slots[kind]:
             answer = self.process.run(task, data, self.limits.timeout_s)
-        if answer.outcome is Outcome.DONE:
+        if answer.outcome is TaskOutcome.DONE:
             return answer
-        if answer.outcome is Outcome.OVERLOADED:
+        if answer.outcome is TaskOutcome.OVERLOADED:
             message = "too many files are being decoded at the moment; try again in a few seconds"
             raise ApiError("rate_limited", message, headers={"Retry-After": "5"})
-        if answer.outcome is Outcome.UNAVAILABLE:
+        if answer.outcome is TaskOutcome.UNAVAILABLE:
             raise ApiError("decoder_unavailable", "the decoder of images and videos does not start; try again later")
         raise refused(param, self._reason(answer), kind)
 
     def _reason(self, answer: ProbeAnswer) -> str:
         megabytes = self.limits.memory_bytes // 1_000_000
-        if answer.outcome is Outcome.REFUSED:
+        if answer.outcome is TaskOutcome.REFUSED:
             return str(answer.values["reason"])
         reasons = {
-            Outcome.OUT_OF_MEMORY: f"needs more than {megabytes} MB of memory to be decoded; send a smaller file",
-            Outcome.TIMEOUT: f"needs more than {self.limits.timeout_s:g} s to be decoded; send a smaller file",
+            TaskOutcome.OUT_OF_MEMORY: f"needs more than {megabytes} MB of memory to be decoded; send a smaller file",
+            TaskOutcome.TIMEOUT: f"needs more than {self.limits.timeout_s:g} s to be decoded; send a smaller file",
         }
         return reasons.get(answer.outcome, DAMAGED)
 

@@ -16,14 +16,14 @@ from functools import cache
 
 import structlog
 
-from easyanimate.media.probe.messages import READY, Outcome, ProbeAnswer, ProbeTask, unpack_end
+from easyanimate.media.probe.messages import READY, ProbeAnswer, ProbeTask, TaskOutcome, unpack_end
 
 START_TIMEOUT_S, END_TIMEOUT_S = 60.0, 5.0
 PIECE_BYTES = 1 << 20
 # Nothing else of the environment: it holds keys and passwords.
 KEPT_VARIABLES = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
-OUTCOMES = {-signal.SIGXCPU: Outcome.TIMEOUT, -signal.SIGKILL: Outcome.OUT_OF_MEMORY}
+OUTCOMES = {-signal.SIGXCPU: TaskOutcome.TIMEOUT, -signal.SIGKILL: TaskOutcome.OUT_OF_MEMORY}
 
 log = structlog.get_logger()
 
@@ -63,7 +63,7 @@ class MediaProcess:
                     self._discard(control)
         except OSError as error:  # no process, descriptor or memory is left
             log.warning("media.unavailable", error=str(error))
-        return ProbeAnswer(Outcome.UNAVAILABLE)
+        return ProbeAnswer(TaskOutcome.UNAVAILABLE)
 
     def close(self) -> None:
         """Ends the fork server and the processes of its tasks."""
@@ -152,11 +152,11 @@ def _receive(caller: socket.socket, deadline: float, max_bytes: int) -> ProbeAns
                 return _ended(message)
             message += piece
     except TimeoutError:
-        return ProbeAnswer(Outcome.TIMEOUT)  # the fork server kills the process, as the connection closes
+        return ProbeAnswer(TaskOutcome.TIMEOUT)  # the fork server kills the process, as the connection closes
     except ConnectionError as error:
         raise _ServerEnded from error
     except ValueError:  # bytes that no task sends
-        return ProbeAnswer(Outcome.DAMAGED)
+        return ProbeAnswer(TaskOutcome.DAMAGED)
     return answer
 
 
@@ -166,4 +166,4 @@ def _ended(message: bytearray) -> ProbeAnswer:
     if status is None:
         raise _ServerEnded
     log.warning("media.process_ended", status=status)
-    return ProbeAnswer(OUTCOMES.get(status, Outcome.DAMAGED))
+    return ProbeAnswer(OUTCOMES.get(status, TaskOutcome.DAMAGED))

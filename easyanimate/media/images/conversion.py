@@ -25,7 +25,7 @@ def load_image(image: Image.Image) -> Image.Image:
     return image
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
+def to_displayed_rgb(image: Image.Image) -> Image.Image:
     """Turns `image` upright, converts its colours to sRGB, and puts it on white where it is transparent; mode RGB.
 
     Raises UnsupportedMedia for floating-point images, because their range is not defined.

@@ -8,14 +8,14 @@ from easyanimate.media.errors import UnsupportedMedia
 from easyanimate.media.formats import AVIF, GIF, HEIC, JPEG, PNG, WEBP, FileFormat, detect_format, explain_unusable
 from easyanimate.media.images.code_points import color_code_points
 from easyanimate.media.images.color_profiles import HDR_TRANSFERS
-from easyanimate.media.images.conversion import load_image, to_mask, to_rgb
+from easyanimate.media.images.conversion import load_image, to_displayed_rgb, to_mask
 from easyanimate.media.images.truncated_jpeg import complete_jpeg
 
 PILLOW_NAMES = {PNG: "PNG", JPEG: "JPEG", WEBP: "WEBP", GIF: "GIF", HEIC: "HEIF", AVIF: "AVIF"}
 SEVERAL_IMAGES = (JPEG, HEIC)  # formats whose further images are thumbnails or other shots, not an animation
 
 
-def read_image(data: bytes, *, max_pixels: int) -> tuple[Image.Image, tuple[str, ...]]:
+def read_image_bytes(data: bytes, *, max_pixels: int) -> tuple[Image.Image, tuple[str, ...]]:
     """The RGB image in a file of an accepted format, and warnings that continue the name of its field.
 
     Raises UnsupportedMedia for other files, animations, and more than `max_pixels` (width times height).
@@ -26,11 +26,11 @@ def read_image(data: bytes, *, max_pixels: int) -> tuple[Image.Image, tuple[str,
         raise UnsupportedMedia(
             f"is an HDR image ({transfer}); export it as SDR, with the colours of sRGB or Display P3"
         )
-    return to_rgb(image), warnings
+    return to_displayed_rgb(image), warnings
 
 
-def read_mask(data: bytes, *, max_pixels: int) -> tuple[Image.Image, tuple[str, ...]]:
-    """The mask in a file as levels (mode L), and warnings. Raises UnsupportedMedia as `read_image` and `to_mask`."""
+def read_mask_bytes(data: bytes, *, max_pixels: int) -> tuple[Image.Image, tuple[str, ...]]:
+    """The mask in a file as levels (mode L), and warnings. Raises UnsupportedMedia, as `to_mask` does."""
     image, warnings = _read(data, max_pixels)
     return to_mask(image), warnings
 

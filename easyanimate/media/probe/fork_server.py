@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from easyanimate.media.probe.limits import adopt_orphans, end_with_parent, limit_process
-from easyanimate.media.probe.messages import READY, Outcome, ProbeAnswer, ProbeTask, pack_end
+from easyanimate.media.probe.messages import READY, ProbeAnswer, ProbeTask, TaskOutcome, pack_end
 
 MAX_MESSAGE_BYTES = 4096
 PARENT_CHECK_S = 2.0  # a copy of the connection in a forked process would hide the end of the parent
@@ -73,7 +73,7 @@ class ForkServer:
         try:
             pid = os.fork()
         except OSError:
-            _send(caller, ProbeAnswer(Outcome.OVERLOADED).to_bytes())
+            _send(caller, ProbeAnswer(TaskOutcome.OVERLOADED).to_bytes())
             caller.close()
             os.close(file_fd)
             return

@@ -24,7 +24,7 @@ class TaskKind(StrEnum):
     VIDEO = "video"  # the description of a video
 
 
-class Outcome(StrEnum):
+class TaskOutcome(StrEnum):
     """How a task ended."""
 
     DONE = "done"
@@ -62,7 +62,7 @@ class ProbeTask:
 class ProbeAnswer:
     """The result of a task: values that JSON can hold, and the content of a file."""
 
-    outcome: Outcome
+    outcome: TaskOutcome
     values: dict[str, Any] = field(default_factory=dict)
     content: bytes = b""
 
@@ -84,7 +84,9 @@ class ProbeAnswer:
             return None
         try:
             fields = json.loads(bytes(message[_SIZES.size : begin]))
-            return cls(Outcome(fields["outcome"]), dict(fields["values"]), bytes(message[begin : begin + content_size]))
+            return cls(
+                TaskOutcome(fields["outcome"]), dict(fields["values"]), bytes(message[begin : begin + content_size])
+            )
         except (KeyError, TypeError) as error:
             raise ValueError("not an answer") from error
 

@@ -7,8 +7,8 @@ from typing import BinaryIO
 from PIL import Image
 
 from easyanimate.media.errors import UnsupportedMedia
-from easyanimate.media.images.reading import read_image, read_mask
-from easyanimate.media.probe.messages import Outcome, ProbeAnswer, ProbeTask, TaskKind
+from easyanimate.media.images.reading import read_image_bytes, read_mask_bytes
+from easyanimate.media.probe.messages import ProbeAnswer, ProbeTask, TaskKind, TaskOutcome
 from easyanimate.media.video.describe import describe_video
 
 
@@ -17,19 +17,19 @@ def perform(task: ProbeTask, file: BinaryIO) -> ProbeAnswer:
     try:
         return TASKS[task.kind](task, file)
     except UnsupportedMedia as error:
-        return ProbeAnswer(Outcome.REFUSED, {"reason": str(error)})
+        return ProbeAnswer(TaskOutcome.REFUSED, {"reason": str(error)})
     except MemoryError:
-        return ProbeAnswer(Outcome.OUT_OF_MEMORY)
+        return ProbeAnswer(TaskOutcome.OUT_OF_MEMORY)
     except Exception as error:  # noqa: BLE001  decoders raise almost any error for damaged files
-        return ProbeAnswer(Outcome.DAMAGED, {"error": type(error).__name__})
+        return ProbeAnswer(TaskOutcome.DAMAGED, {"error": type(error).__name__})
 
 
 def _image(task: ProbeTask, file: BinaryIO) -> ProbeAnswer:
-    return _png(*read_image(file.read(), max_pixels=task.max_pixels))
+    return _png(*read_image_bytes(file.read(), max_pixels=task.max_pixels))
 
 
 def _mask(task: ProbeTask, file: BinaryIO) -> ProbeAnswer:
-    mask, warnings = read_mask(file.read(), max_pixels=task.max_pixels)
+    mask, warnings = read_mask_bytes(file.read(), max_pixels=task.max_pixels)
     return _png(mask.convert("RGB"), warnings)
 
 
@@ -37,7 +37,7 @@ def _png(image: Image.Image, warnings: tuple[str, ...]) -> ProbeAnswer:
     out = BytesIO()
     image.save(out, "PNG", compress_level=1)
     values = {"width": image.width, "height": image.height, "warnings": list(warnings)}
-    return ProbeAnswer(Outcome.DONE, values, out.getvalue())
+    return ProbeAnswer(TaskOutcome.DONE, values, out.getvalue())
 
 
 def _levels(task: ProbeTask, file: BinaryIO) -> ProbeAnswer:
@@ -45,11 +45,11 @@ def _levels(task: ProbeTask, file: BinaryIO) -> ProbeAnswer:
     with Image.open(file, formats=["PNG"]) as image:
         grey = image.convert("L").resize((task.width, task.height), Image.Resampling.NEAREST)
     darkest, lightest = grey.getextrema()
-    return ProbeAnswer(Outcome.DONE, {"darkest": darkest, "lightest": lightest})
+    return ProbeAnswer(TaskOutcome.DONE, {"darkest": darkest, "lightest": lightest})
 
 
 def _video(_: ProbeTask, file: BinaryIO) -> ProbeAnswer:
-    return ProbeAnswer(Outcome.DONE, {"description": describe_video(file).to_json()})
+    return ProbeAnswer(TaskOutcome.DONE, {"description": describe_video(file).to_json()})
 
 
 TASKS: dict[TaskKind, Callable[[ProbeTask, BinaryIO], ProbeAnswer]] = {

@@ -144,7 +144,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     Raises InvalidInput for floating-point images, because their range is not defined.
     """
     try:
-        return conversion.to_rgb(image)
+        return conversion.to_displayed_rgb(image)
     except UnsupportedMedia as problem:
         raise InvalidInput(f"the image {problem}") from problem
 

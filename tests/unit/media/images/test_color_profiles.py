@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 from easyanimate.media.images.color_profiles import PRIMARIES, SRGB_CHROMATICITY, SRGB_CURVE, matrix_profile
-from easyanimate.media.images.reading import read_image
+from easyanimate.media.images.reading import read_image_bytes
 
 COLORS = [(220, 40, 30), (30, 60, 200), (128, 128, 128), (240, 240, 240)]
 PRO_PHOTO = (0.3457, 0.3585, 0.7347, 0.2653, 0.1596, 0.8404, 0.0366, 0.0001)
@@ -24,7 +24,7 @@ def shown(image: Image.Image, form: str = "PNG", **options: Any) -> list[tuple[i
     """The colours of the first row of the image, once it is saved and read."""
     file = io.BytesIO()
     image.save(file, form, **options)
-    read, _ = read_image(file.getvalue(), max_pixels=10_000)
+    read, _ = read_image_bytes(file.getvalue(), max_pixels=10_000)
     return [read.getpixel((x, 0)) for x in range(read.width)]
 
 
@@ -175,5 +175,5 @@ SRGB_POINTS = (b"cICP", bytes([1, 13, 0, 1]))
     ],
 )
 def test_colour_chunks_of_png_count_in_the_order_of_the_standard(chunks: list[Any], wanted: tuple[int, ...]) -> None:
-    image, _ = read_image(png_with(*chunks), max_pixels=10)
+    image, _ = read_image_bytes(png_with(*chunks), max_pixels=10)
     assert_near([image.getpixel((0, 0))], [wanted], 2)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from easyanimate.media.errors import UnsupportedMedia
 from easyanimate.media.images.color_profiles import PRIMARIES, SRGB_CURVE, matrix_profile
-from easyanimate.media.images.reading import read_image
+from easyanimate.media.images.reading import read_image_bytes
 
 P3_RED, SRGB_RED = (234, 51, 35), (255, 0, 0)
 ORIENTATION = 0x0112
@@ -23,7 +23,7 @@ def heic(image: Image.Image, **options: object) -> bytes:
 
 
 def shown(data: bytes) -> Image.Image:
-    image, warnings = read_image(data, max_pixels=100_000)
+    image, warnings = read_image_bytes(data, max_pixels=100_000)
     assert warnings == ()
     return image
 

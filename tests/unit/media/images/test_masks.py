@@ -8,7 +8,7 @@ from PIL import Image
 
 from easyanimate.media.errors import UnsupportedMedia
 from easyanimate.media.images.color_profiles import matrix_profile
-from easyanimate.media.images.reading import read_mask
+from easyanimate.media.images.reading import read_mask_bytes
 
 BLACK, GREY, WHITE, CLEAR, HALF = (0, 0, 0, 255), (90, 120, 200, 255), (255,) * 4, (255, 255, 255, 0), (0, 0, 0, 128)
 
@@ -18,7 +18,7 @@ def levels(*pixels: tuple[int, ...], mode: str = "RGBA", **options: object) -> l
     image.putdata(pixels)
     file = io.BytesIO()
     image.convert(mode).save(file, "PNG", **options)
-    mask, _ = read_mask(file.getvalue(), max_pixels=100)
+    mask, _ = read_mask_bytes(file.getvalue(), max_pixels=100)
     assert mask.mode == "L"
     return np.asarray(mask)[0].tolist()
 
@@ -55,7 +55,7 @@ def test_a_transparent_colour_of_a_palette_is_a_hole() -> None:
     image.putpixel((1, 0), 1)
     file = io.BytesIO()
     image.save(file, "PNG", transparency=1)
-    assert np.asarray(read_mask(file.getvalue(), max_pixels=100)[0]).tolist() == [[0, 255]]
+    assert np.asarray(read_mask_bytes(file.getvalue(), max_pixels=100)[0]).tolist() == [[0, 255]]
 
 
 def test_the_colour_profile_of_a_mask_is_not_used() -> None:

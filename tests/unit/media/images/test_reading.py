@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from easyanimate.media.errors import UnsupportedMedia
-from easyanimate.media.images.reading import read_image
+from easyanimate.media.images.reading import read_image_bytes
 
 
 def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
@@ -23,7 +23,7 @@ def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
 
 
 def decoded(data: bytes) -> Image.Image:
-    image, _ = read_image(data, max_pixels=100_000)
+    image, _ = read_image_bytes(data, max_pixels=100_000)
     assert image.mode == "RGB"
     return image
 
@@ -123,13 +123,13 @@ def test_the_stored_image_has_no_metadata() -> None:
 def test_an_animation_is_refused(form: str, word: str) -> None:
     moving = encoded(noise(), form, save_all=True, append_images=[Image.new("RGB", (40, 24))])
     with pytest.raises(UnsupportedMedia, match=word):
-        read_image(moving, max_pixels=100_000)
+        read_image_bytes(moving, max_pixels=100_000)
 
 
 def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
     bomb = encoded(Image.new("1", (8_000, 8_000)), "PNG")[:60]  # cut: the decoder detects the damage
     with pytest.raises(UnsupportedMedia, match=r"8000x8000 pixels.*100000"):
-        read_image(bomb, max_pixels=100_000)
+        read_image_bytes(bomb, max_pixels=100_000)
 
 
 @pytest.mark.parametrize("form", ["PNG", "WEBP", "GIF", "AVIF"])

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from easyanimate.media.errors import UnsupportedMedia
-from easyanimate.media.images.reading import read_image, read_mask
+from easyanimate.media.images.reading import read_image_bytes, read_mask_bytes
 
 SAMPLES = Path(__file__).parents[3] / "samples" / "media"
 GROUND, CIRCLE, WHITE = (30, 60, 200), (220, 40, 30), (255, 255, 255)
@@ -14,7 +14,7 @@ CORNER, MIDDLE = (2, 2), (60, 60)  # in the samples, the circle is around the se
 
 
 def read(name: str) -> Image.Image:
-    image, _ = read_image((SAMPLES / name).read_bytes(), max_pixels=100_000)
+    image, _ = read_image_bytes((SAMPLES / name).read_bytes(), max_pixels=100_000)
     assert (image.mode, image.size) == ("RGB", (192, 192))
     return image
 
@@ -50,8 +50,8 @@ def test_a_transparent_colour_of_any_depth_is_white(name: str, circle: tuple[int
 
 def test_a_jpeg_without_its_last_bytes_is_read_with_a_warning() -> None:
     data = (SAMPLES / "p_trunc2.jpg").read_bytes()
-    image, warnings = read_image(data, max_pixels=100_000)
-    whole, none = read_image(data + b"\xff\xd9", max_pixels=100_000)
+    image, warnings = read_image_bytes(data, max_pixels=100_000)
+    whole, none = read_image_bytes(data + b"\xff\xd9", max_pixels=100_000)
     assert ImageChops.difference(image, whole).getbbox() is None
     assert none == ()
     assert "cut off" in warnings[0]
@@ -65,4 +65,4 @@ def test_a_damaged_heic_file_is_refused_by_name() -> None:
 @pytest.mark.parametrize("name", ["m_la.png", "m_white_on_clear.png"])
 def test_a_mask_painted_white_on_a_transparent_layer_is_refused(name: str) -> None:
     with pytest.raises(UnsupportedMedia, match="transparent and white places"):
-        read_mask((SAMPLES / name).read_bytes(), max_pixels=100_000)
+        read_mask_bytes((SAMPLES / name).read_bytes(), max_pixels=100_000)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from easyanimate.media.errors import UnsupportedMedia
-from easyanimate.media.images.reading import read_image
+from easyanimate.media.images.reading import read_image_bytes
 
 WIDTH, HEIGHT = 160, 240
 
@@ -20,7 +20,7 @@ def jpeg(mode: str = "RGB", **options: object) -> bytes:
 
 
 def read(data: bytes) -> tuple[np.ndarray, tuple[str, ...]]:
-    image, warnings = read_image(data, max_pixels=100_000)
+    image, warnings = read_image_bytes(data, max_pixels=100_000)
     return np.asarray(image), warnings
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 from easyanimate.media.probe.fork_server import ForkServer
-from easyanimate.media.probe.messages import Outcome, ProbeAnswer, ProbeTask
+from easyanimate.media.probe.messages import ProbeAnswer, ProbeTask, TaskOutcome
 
 
 def echo(text: str) -> dict[str, Any]:
@@ -129,9 +129,9 @@ TASKS = {
 def perform(_: ProbeTask, file: BinaryIO) -> ProbeAnswer:
     name, _, text = file.read().decode().partition(" ")
     try:
-        return ProbeAnswer(Outcome.DONE, TASKS[name](text), text.encode())
+        return ProbeAnswer(TaskOutcome.DONE, TASKS[name](text), text.encode())
     except MemoryError:
-        return ProbeAnswer(Outcome.OUT_OF_MEMORY)
+        return ProbeAnswer(TaskOutcome.OUT_OF_MEMORY)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from easyanimate.media.probe.messages import Outcome, ProbeAnswer, ProbeTask, TaskKind
+from easyanimate.media.probe.messages import ProbeAnswer, ProbeTask, TaskKind, TaskOutcome
 from service.inputs.media_process import MediaProcess
 
 MODULE = "tests.unit.media.probe.hostile_server"
@@ -54,15 +54,15 @@ def test_a_task_cannot_write_to_a_file(process: MediaProcess) -> None:
 
 
 def test_a_task_that_needs_more_memory_is_out_of_memory(process: MediaProcess) -> None:
-    assert do(process, "use_memory").outcome is Outcome.OUT_OF_MEMORY
+    assert do(process, "use_memory").outcome is TaskOutcome.OUT_OF_MEMORY
 
 
 def test_an_endless_loop_ends_at_the_limit_of_processor_time(process: MediaProcess) -> None:
-    assert do(process, "loop", cpu_s=1).outcome is Outcome.TIMEOUT
+    assert do(process, "loop", cpu_s=1).outcome is TaskOutcome.TIMEOUT
 
 
 def test_a_task_that_waits_for_ever_is_killed_after_the_timeout(process: MediaProcess) -> None:
-    assert do(process, "wait", timeout_s=0.2).outcome is Outcome.TIMEOUT
+    assert do(process, "wait", timeout_s=0.2).outcome is TaskOutcome.TIMEOUT
     deadline = time.monotonic() + GENEROUS_S
     while children_of(process.server_pid):
         assert time.monotonic() < deadline
@@ -85,7 +85,7 @@ def test_a_task_can_start_threads_as_some_decoders_do(process: MediaProcess) -> 
 
 def test_a_task_starts_no_process_and_none_outlives_it(process: MediaProcess) -> None:
     answer = do(process, "fork")
-    assert answer.outcome is Outcome.DONE
+    assert answer.outcome is TaskOutcome.DONE
     for pid in answer.values["pids"]:
         assert_ends(pid)
 
@@ -93,7 +93,7 @@ def test_a_task_starts_no_process_and_none_outlives_it(process: MediaProcess) ->
 @pytest.mark.parametrize("attack", ["crash", "send_junk"])
 def test_a_crash_and_junk_are_a_damaged_file_and_the_next_task_works(process: MediaProcess, attack: str) -> None:
     server = process.server_pid
-    assert do(process, attack).outcome is Outcome.DAMAGED
+    assert do(process, attack).outcome is TaskOutcome.DAMAGED
     assert do(process, "echo on").content == b"on"
     assert process.server_pid == server
 
@@ -125,7 +125,7 @@ def test_a_killed_fork_server_is_replaced(process: MediaProcess) -> None:
 
 def test_a_server_that_does_not_start_is_unavailable() -> None:
     process = MediaProcess("tests.unit.media.probe.no_such_module")
-    assert do(process, "echo a").outcome is Outcome.UNAVAILABLE
+    assert do(process, "echo a").outcome is TaskOutcome.UNAVAILABLE
 
 
 OWNER = f"""

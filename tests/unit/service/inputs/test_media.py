@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from easyanimate.media.probe.messages import Outcome, ProbeAnswer, ProbeTask
+from easyanimate.media.probe.messages import ProbeAnswer, ProbeTask, TaskOutcome
 from jobs.errors import InvalidRequest
 from service.http.errors import ApiError
 from service.inputs.media import DecodedImage, MediaLimits, MediaReader
@@ -152,8 +152,8 @@ class _FixedProcess(MediaProcess):
 @pytest.mark.parametrize(
     "values", [{}, {"width": "x", "height": 1, "warnings": []}, {"description": "[]"}, {"reason": 1}]
 )
-@pytest.mark.parametrize("outcome", [Outcome.DONE, Outcome.REFUSED])
-def test_an_answer_of_another_form_is_a_damaged_file(values: dict[str, object], outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", [TaskOutcome.DONE, TaskOutcome.REFUSED])
+def test_an_answer_of_another_form_is_a_damaged_file(values: dict[str, object], outcome: TaskOutcome) -> None:
     media = MediaReader(_FixedProcess(ProbeAnswer(outcome, values)), LIMITS)
     for read, name in ((media.read_image, "p_plain.png"), (media.read_video, "o_own.mp4")):
         with pytest.raises(InvalidRequest):
@@ -161,9 +161,9 @@ def test_an_answer_of_another_form_is_a_damaged_file(values: dict[str, object], 
 
 
 @pytest.mark.parametrize(
-    ("outcome", "code"), [(Outcome.OVERLOADED, "rate_limited"), (Outcome.UNAVAILABLE, "decoder_unavailable")]
+    ("outcome", "code"), [(TaskOutcome.OVERLOADED, "rate_limited"), (TaskOutcome.UNAVAILABLE, "decoder_unavailable")]
 )
-def test_a_machine_that_cannot_start_processes_is_no_fault_of_the_file(outcome: Outcome, code: str) -> None:
+def test_a_machine_that_cannot_start_processes_is_no_fault_of_the_file(outcome: TaskOutcome, code: str) -> None:
     media = MediaReader(_FixedProcess(ProbeAnswer(outcome)), LIMITS)
     with pytest.raises(ApiError) as refusal:
         media.read_image(sample("p_plain.png"), "image")
