@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from cli.local.recipe import Recipe
-from cli.local.source_video import read_source
+from cli.local.source_video import read_shown_frames
 from easyanimate.errors import InvalidInput
 from easyanimate.tiny import TINY_MODEL
 
@@ -117,7 +117,7 @@ def _frames(pipe: "EasyAnimatePipeline", inputs: "RenderInputs", clock: "PhaseCl
 
     settings, tail = inputs.settings, None
     if "continues" in inputs.files:
-        source = read_source(inputs.files["continues"], Fraction(settings["fps"]))
+        source = read_shown_frames(inputs.files["continues"], Fraction(settings["fps"]))
         tail = yield from split_tail(source, settings["overlap"])
     generation, draws = inputs.generation(tail), Draws.from_seed(settings["seed"])
     _echo_notes((*inputs.warnings, *pipe.prompt_warnings(generation)))

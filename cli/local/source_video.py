@@ -31,7 +31,7 @@ def describe_source(path: Path) -> "VideoDescription":
         raise InvalidInput(f"{path} is not a video that can be read: {error.strerror}") from error
 
 
-def read_source(path: Path, fps: Fraction) -> "Iterator[np.ndarray]":
+def read_shown_frames(path: Path, fps: Fraction) -> "Iterator[np.ndarray]":
     """The frames [H, W, 3], uint8 RGB, of the video at `path` at `fps`; prints how many cannot be decoded."""
     from easyanimate.media.errors import UnsupportedMedia
     from easyanimate.media.video.reader import open_reader
@@ -49,14 +49,14 @@ def read_first_frames(path: Path, num_frames: int, fps: Fraction) -> "np.ndarray
     """The first `num_frames` of a video at `fps`, [F, H, W, 3], or all of a shorter one."""
     import numpy as np
 
-    return np.stack(list(islice(read_source(path, fps), num_frames)))
+    return np.stack(list(islice(read_shown_frames(path, fps), num_frames)))
 
 
 def read_tail(path: Path, overlap: int, fps: Fraction) -> "np.ndarray":
     """The last `overlap` frames of a video at `fps`, [n, H, W, 3]; no more are held at a time."""
     import numpy as np
 
-    frames = deque(read_source(path, fps), maxlen=overlap)
+    frames = deque(read_shown_frames(path, fps), maxlen=overlap)
     if len(frames) < overlap:
         raise InvalidInput(f"{path} has {len(frames)} of the {overlap} frames of --overlap")
     return np.stack(frames)

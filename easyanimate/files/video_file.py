@@ -10,7 +10,7 @@ import av
 import numpy as np
 
 from easyanimate.errors import InvalidInput
-from easyanimate.media.video.color import color_tags, to_rgb
+from easyanimate.media.video.color import color_tags, frame_to_rgb
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def read_frames(path: str | Path) -> Iterator[np.ndarray]:
     """The frames [H, W, 3], uint8 RGB, of the video at `path`. InvalidInput if it cannot be decoded."""
     with _open(path) as container:
         for frame in _decoded(container, path):
-            yield to_rgb(frame, color_tags(frame))
+            yield frame_to_rgb(frame, color_tags(frame))
 
 
 def _open(path: str | Path) -> Any:

@@ -57,7 +57,7 @@ def has_alpha(image: Any) -> bool:
     return image.format.name == "pal8" or any(part.is_alpha for part in image.format.components)
 
 
-def to_rgb(frame: Any, tags: ColorTags, size: tuple[int, int] | None = None) -> np.ndarray:
+def frame_to_rgb(frame: Any, tags: ColorTags, size: tuple[int, int] | None = None) -> np.ndarray:
     """The pixels of a decoded frame as opaque sRGB [H, W, 3], uint8, transparent ones on white.
 
     HDR is mapped to SDR, and wide primaries to those of BT.709. `size` is the wanted width and height in pixels.

@@ -14,7 +14,7 @@ import av
 from av.stream import Disposition
 
 from easyanimate.media.errors import UnsupportedMedia
-from easyanimate.media.video.mp4_boxes import Movie, Track, read_movie
+from easyanimate.media.video.mp4_boxes import Movie, Mp4Track, read_movie
 
 CONVERT = "ffmpeg -i FILE -c:v libx264 -pix_fmt yuv420p OUT.mp4 writes an MP4"
 READ = "MP4, MOV, WebM, MKV, AVI or MPEG transport stream"
@@ -51,7 +51,7 @@ class OpenVideo:
     container: Any
     stream: Any
     movie: Movie | None = None
-    track: Track | None = None
+    track: Mp4Track | None = None
 
     @property
     def codec(self) -> str:

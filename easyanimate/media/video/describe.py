@@ -12,7 +12,7 @@ from easyanimate.media.errors import UnsupportedMedia
 from easyanimate.media.video.color import color_tags, has_alpha
 from easyanimate.media.video.container import CONVERT, MIN_READABLE_SHARE, OpenVideo, open_video
 from easyanimate.media.video.decoding import TrackDecoder, read_packets
-from easyanimate.media.video.mp4_boxes import IDENTITY, MAX_SAMPLES, Track
+from easyanimate.media.video.mp4_boxes import IDENTITY, MAX_SAMPLES, Mp4Track
 from easyanimate.media.video.timeline import FrameTimes, applied_edits, count_shown, whole_track
 
 DOLBY_VISION_ALONE = (4, 5)  # profiles whose colours mean nothing to other decoders
@@ -110,7 +110,7 @@ def _end(video: OpenVideo, starts: np.ndarray, lengths: np.ndarray) -> Fraction:
     return int(starts[-1]) + Fraction(_usual_interval(video, starts))
 
 
-def _sample_times(video: OpenVideo, track: Track) -> tuple[np.ndarray, np.ndarray]:
+def _sample_times(video: OpenVideo, track: Mp4Track) -> tuple[np.ndarray, np.ndarray]:
     """The times of the samples that lie inside the file. Raises UnsupportedMedia if they are too few."""
     starts, lengths = track.sample_times()
     readable = sum(entry.pos + entry.size <= video.container.size for entry in video.stream.index_entries)

@@ -36,7 +36,7 @@ class RawEdit:
 
 
 @dataclass(frozen=True)
-class Track:
+class Mp4Track:
     """A track. `matrix` is its display matrix combined with that of the movie; `size` the shown width and height."""
 
     track_id: int
@@ -99,9 +99,9 @@ class Movie:
 
     ticks_per_s: int
     is_fragmented: bool
-    tracks: tuple[Track, ...]
+    tracks: tuple[Mp4Track, ...]
 
-    def track(self, track_id: int) -> Track:
+    def track(self, track_id: int) -> Mp4Track:
         """The track with this id. Raises UnsupportedMedia if the header holds none."""
         for track in self.tracks:
             if track.track_id == track_id:
@@ -162,7 +162,7 @@ def _top_level(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
             return
 
 
-def _track(data: bytes, span: Span, movie_matrix: tuple[float, ...]) -> Track:
+def _track(data: bytes, span: Span, movie_matrix: tuple[float, ...]) -> Mp4Track:
     boxes = dict(_children(data, span))
     media = dict(_children(data, boxes[b"mdia"]))
     tables = dict(_children(data, dict(_children(data, media[b"minf"]))[b"stbl"])) if b"minf" in media else {}
@@ -174,7 +174,7 @@ def _track(data: bytes, span: Span, movie_matrix: tuple[float, ...]) -> Track:
     width, height = struct.unpack_from(">II", data, begin + after_times + 16 + 36)
     handler = data[media[b"hdlr"][0] + 8 : media[b"hdlr"][0] + 12]
     references = [name for name, _ in _children(data, boxes[b"tref"])] if b"tref" in boxes else []
-    return Track(
+    return Mp4Track(
         track_id=track_id,
         handler=handler,
         is_enabled=bool(flags & TRACK_ENABLED),

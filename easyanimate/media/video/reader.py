@@ -9,7 +9,7 @@ import numpy as np
 
 from easyanimate.media.description import Edit, VideoDescription
 from easyanimate.media.errors import UnsupportedMedia
-from easyanimate.media.video.color import to_rgb
+from easyanimate.media.video.color import frame_to_rgb
 from easyanimate.media.video.container import MIN_READABLE_SHARE, OpenVideo, open_video
 from easyanimate.media.video.decoding import TrackDecoder
 from easyanimate.media.video.deinterlacing import deinterlaced
@@ -108,7 +108,7 @@ class VideoReader:
         video = self.description
         width, height = size or (video.width, video.height)
         unturned = (height, width) if video.quarter_turns % 2 else (width, height)
-        return np.ascontiguousarray(np.rot90(to_rgb(frame, video.colors, unturned), -video.quarter_turns))
+        return np.ascontiguousarray(np.rot90(frame_to_rgb(frame, video.colors, unturned), -video.quarter_turns))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from easyanimate.files.file_comment import read_comment
 from easyanimate.files.mp4_join import StoredFrames, join_mp4
 from easyanimate.files.video_file import read_frames
 from easyanimate.files.video_writer import H264_OPTIONS, Mp4Writer, h264_stream, yuv_frame
-from easyanimate.media.video.color import color_tags, to_rgb
+from easyanimate.media.video.color import color_tags, frame_to_rgb
 from tests.unit.files.bars import moving_square, write
 from tests.unit.files.boxes import box_names, read_header
 
@@ -105,4 +105,4 @@ def test_a_long_video_is_sought_exactly_across_its_parts(clip: StoredFrames, tmp
             stream = container.streams.video[0]
             container.seek(round(Fraction(number, 24) / stream.time_base), stream=stream)
             shown = next(f for f in container.decode(video=0) if f.pts * f.time_base == Fraction(number, 24))
-            assert np.array_equal(to_rgb(shown, color_tags(shown)), frames[number])
+            assert np.array_equal(frame_to_rgb(shown, color_tags(shown)), frames[number])

@@ -17,7 +17,7 @@ from PIL import Image
 from easyanimate.errors import InvalidInput
 from easyanimate.files.video_file import probe, read_frames
 from easyanimate.files.video_writer import Mp4Writer, yuv_frame
-from easyanimate.media.video.color import color_tags, to_rgb
+from easyanimate.media.video.color import color_tags, frame_to_rgb
 from tests.unit.files.bars import moving_bars, write
 
 
@@ -68,7 +68,7 @@ def test_one_generation_shifts_the_mean_of_no_channel(tmp_path: Path) -> None:
 def test_the_conversion_to_yuv_and_back_is_unbiased() -> None:
     frame = yuv_frame(colourful_scene(1)[0])
     frame.colorspace = frame.color_range = 1  # BT.709, limited range
-    back = to_rgb(frame, color_tags(frame))
+    back = frame_to_rgb(frame, color_tags(frame))
     assert np.abs((back.astype(int) - colourful_scene(1)[0]).mean(axis=(0, 1))).max() <= 0.2
 
 
