@@ -45,8 +45,7 @@ function forward(target, { method, path, headers }, body, cut, outgoing) {
       left -= part.length;
       if (!outgoing.write(part)) await Promise.race([once(outgoing, "drain"), once(outgoing, "close")]);
       if (left === 0) {
-        await new Promise((resolve) => setTimeout(resolve, 20)); // so that the bytes leave before the end
-        outgoing.destroy();
+        outgoing.socket.end(); // after the bytes that were written
         return;
       }
     }

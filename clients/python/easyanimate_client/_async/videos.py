@@ -52,7 +52,8 @@ class AsyncVideos:
     async def wait(self, video_id: str, *, timeout_s: float | None = None, on_event: OnEvent | None = None) -> Video:
         """The completed video, by its events or, where they do not arrive, by polls.
 
-        `on_event` is called with each event that arrives. Raises VideoFailed, VideoDeleted, WaitTimedOut.
+        `on_event` is called with each event that arrives. In the last 20 seconds of `timeout_s` there are polls only.
+        Raises VideoFailed, VideoDeleted, WaitTimedOut.
         """
         video = await follow(self._http, video_id, timeout_s, on_event)
         if video.status == "failed":
