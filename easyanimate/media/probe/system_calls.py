@@ -78,8 +78,8 @@ def _instructions(audit_number: int, column: int) -> bytes:
         if (number := numbers[column]) is not None:
             steps += [_step(_EQUAL, number, 0, 1), refuse]
     steps += [_step(_EQUAL, CLONE3[column], 0, 1), _step(_RETURN, _FAIL | errno.ENOSYS)]  # libc then uses clone
-    for number, condition in ((CLONE, (_HAS_BITS, CLONE_THREAD)), (TGKILL, (_EQUAL, os.getpid()))):
-        steps += [_step(_EQUAL, number[column], 0, 4), _step(_LOAD, _FIRST_ARGUMENT), _step(*condition, 0, 1)]
+    for both, condition in ((CLONE, (_HAS_BITS, CLONE_THREAD)), (TGKILL, (_EQUAL, os.getpid()))):
+        steps += [_step(_EQUAL, both[column], 0, 4), _step(_LOAD, _FIRST_ARGUMENT), _step(*condition, 0, 1)]
         steps += [allow, refuse]
     return b"".join([*steps, allow])
 
