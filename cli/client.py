@@ -106,9 +106,9 @@ class ServiceUnreachable(ClientError):
 
 def _http_client(url: str, headers: dict[str, str]) -> httpx.Client:
     """A client that uses the proxies of the environment, except for this machine. Raises ClientError."""
-    trust_env = not is_loopback_url(url)
     try:
-        return httpx.Client(base_url=url, headers=headers, timeout=60, follow_redirects=True, trust_env=trust_env)
+        direct = httpx.HTTPTransport() if is_loopback_url(url) else None  # an own transport has no proxies
+        return httpx.Client(base_url=url, headers=headers, timeout=60, follow_redirects=True, transport=direct)
     except (httpx.InvalidURL, ValueError, ImportError) as error:
         message = f"{url} or a proxy of the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY) cannot be used"
         raise ClientError(f"{message}: {error}") from error

@@ -28,14 +28,14 @@ class SecretFilesSource(PydanticBaseSettingsSource):
         values: dict[str, Any] = {}
         for path in secret_fields(self.settings_cls):
             name = variable(self.settings_cls, path)
-            if file := environment().get(name + SUFFIX):
-                if environment().get(name):
+            if file := _environment().get(name + SUFFIX):
+                if _environment().get(name):
                     raise SettingsError(f"{name} and {name}{SUFFIX} are both set: set only one of them")
                 _put(values, path, _read(file, name + SUFFIX))
         return values
 
 
-def environment() -> Mapping[str, str]:
+def _environment() -> Mapping[str, str]:
     """The environment variables of this process."""
     return os.environ  # noqa: TID251  a source of settings
 
