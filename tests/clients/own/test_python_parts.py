@@ -28,11 +28,11 @@ EVENTS = [Event("state", {"a": "x\u2028y\u0085"}, "1"), Event("message", {"b": 1
 OLD, NEW, OTHER = ("whsec_" + text * 5 for text in ("b2xkb2xk", "bmV3bmV3", "b3RoZXIx"))
 
 
-@pytest.mark.parametrize("size", range(1, len(STREAM) + 1))
-def test_events_are_the_same_however_the_stream_is_split(size: int) -> None:
-    parser = EventParser()
-    chunks = [STREAM[start : start + size] for start in range(0, len(STREAM), size)]
-    assert [event for chunk in chunks for event in parser.feed(chunk)] == EVENTS
+def test_events_are_the_same_however_the_stream_is_split() -> None:
+    for size in range(1, len(STREAM) + 1):
+        parser = EventParser()
+        chunks = [STREAM[start : start + size] for start in range(0, len(STREAM), size)]
+        assert [event for chunk in chunks for event in parser.feed(chunk)] == EVENTS, f"chunks of {size} bytes"
 
 
 @dataclass(frozen=True, kw_only=True)
