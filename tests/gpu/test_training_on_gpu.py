@@ -8,8 +8,8 @@ import torch
 from accelerate.state import AcceleratorState
 
 from easyanimate.tiny import TINY_MODEL
-from easyanimate.training.run.command import KINDS
 from easyanimate.training.run.logs import read_losses
+from easyanimate.training.run.single_process import KINDS
 from easyanimate.training.tasks.lora_task import LORA_FILE
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")]

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from easyanimate.training.run.concurrent import launch_processes
 from easyanimate.training.run.logs import read_losses
-from tests.integration.training.commands import STEPS, arguments, run_here, run_process, start_waiting
+from tests.integration.training.commands import STEPS, arguments, run_here, run_two_forked, start_waiting
 
 TWO = "--processes=2"
 
@@ -15,8 +16,8 @@ TWO = "--processes=2"
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished training in two processes."""
     folder = tmp_path_factory.mktemp("whole")
-    done = run_process(arguments(folder, TWO))
-    assert done.returncode == 0, done.stderr[-2000:]
+    for done in run_two_forked(arguments(folder), folder):
+        assert done.returncode == 0, done.stderr[-2000:]
     return folder
 
 
@@ -30,25 +31,36 @@ def test_two_processes_train_one_model_and_are_resumed(whole, tmp_path):
     folder = tmp_path / "stopped"
     process = start_waiting(arguments(folder, TWO), folder)
     process.send_signal(signal.SIGTERM)
-    _, stderr = process.communicate(timeout=120)
-    assert process.returncode == 2, stderr[-2000:]
+    done = process.wait()
+    assert done.returncode == 2, done.stderr[-2000:]
     assert len(read_losses(folder / "run" / "losses.csv")) == 8
-    done = run_process(arguments(folder, TWO))
-    assert done.returncode == 0, done.stderr[-2000:]
+    for done in run_two_forked(arguments(folder), folder):
+        assert done.returncode == 0, done.stderr[-2000:]
     losses = read_losses(folder / "run" / "losses.csv")
     assert losses == read_losses(whole / "run" / "losses.csv")
     assert list(losses) == list(range(STEPS))
 
 
 def test_a_full_disk_ends_two_processes_with_one_message(tmp_path):
-    done = run_process(arguments(tmp_path, TWO, steps=10), "prlimit", "--fsize=30000")
-    assert done.returncode == 2
-    assert done.stderr.count("train vae: the checkpoint after step 5 could not be written to") == 1
-    assert "Traceback" not in done.stderr
+    first, second = run_two_forked(arguments(tmp_path, steps=10), tmp_path, max_file_size=30_000)
+    assert (first.returncode, second.returncode) == (2, 2)
+    messages = first.stderr + second.stderr
+    assert messages.count("train vae: the checkpoint after step 5 could not be written to") == 1
+    assert "Traceback" not in messages
 
 
 def test_an_error_in_one_of_two_processes_is_reported_with_its_exit_code(tmp_path):
-    done = run_process(arguments(tmp_path, TWO, "--set", "vae={}", "--set", "start=/no/such/folder"))
-    assert done.returncode == 2
-    assert "/no/such/folder" in done.stderr
-    assert "Traceback" not in done.stderr
+    training = arguments(tmp_path, "--set", "vae={}", "--set", "start=/no/such/folder")
+    for done in run_two_forked(training, tmp_path):
+        assert done.returncode == 2
+        assert "/no/such/folder" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("training", "code", "message"),
+    [(["--help"], 0, "number of processes on this machine"), (["no-such-kind", "train.toml"], 2, "invalid choice")],
+)
+def test_the_launcher_returns_the_exit_code_of_its_processes(training, code, message, capfd):
+    assert launch_processes(2, training) == code
+    assert message in "".join(capfd.readouterr())

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from easyanimate.training.run.logs import read_losses
-from tests.integration.training.commands import STEPS, WAIT_STEP, arguments, run_here, run_process, start_waiting
+from tests.integration.training.commands import STEPS, WAIT_STEP, arguments, run_here, start_waiting
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def newest_step(folder: Path) -> str:
 def test_a_killed_training_is_resumed_from_its_checkpoint_with_the_same_losses(uninterrupted, tmp_path):
     process = start_waiting(arguments(tmp_path), tmp_path)
     process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=60)
+    assert process.wait().returncode == -signal.SIGKILL
     before = read_losses(tmp_path / "run" / "losses.csv")
     assert (list(before), newest_step(tmp_path)) == (list(range(WAIT_STEP)), "step-00000005")
     done = run_here(arguments(tmp_path))
@@ -38,11 +38,11 @@ def test_a_killed_training_is_resumed_from_its_checkpoint_with_the_same_losses(u
 def test_a_stopped_training_ends_after_its_step_and_is_resumed_with_the_same_losses(uninterrupted, tmp_path):
     process = start_waiting(arguments(tmp_path), tmp_path)
     process.send_signal(signal.SIGTERM)
-    _, stderr = process.communicate(timeout=120)
-    assert process.returncode == 2
-    assert b"stopped after step 8 of 12; the same command continues from there" in stderr
+    stopped = process.wait()
+    assert stopped.returncode == 2
+    assert "stopped after step 8 of 12; the same command continues from there" in stopped.stderr
     before = read_losses(tmp_path / "run" / "losses.csv")
     assert (list(before), newest_step(tmp_path)) == (list(range(WAIT_STEP + 1)), "step-00000008")
-    done = run_process(arguments(tmp_path))
+    done = run_here(arguments(tmp_path))
     assert done.returncode == 0, done.stderr
     assert read_losses(tmp_path / "run" / "losses.csv") == uninterrupted

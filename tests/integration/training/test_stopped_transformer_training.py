@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from easyanimate.tiny import TINY_MODEL
 from easyanimate.training.run.logs import read_losses
-from tests.integration.training.commands import WAIT_STEP, run_here, run_process, start_waiting
+from tests.integration.training.commands import WAIT_STEP, run_forked, run_here, start_waiting
 
 TRANSFORMER = """
 model = "{model}"
@@ -54,7 +54,7 @@ def test_a_killed_training_is_resumed_with_the_same_losses_and_weights(tmp_path,
     training = arguments(tmp_path / "killed", models_dir)
     process = start_waiting(training, tmp_path / "killed")
     process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=60)
+    assert process.wait().returncode == -signal.SIGKILL
     whole, resumed = (tmp_path / name / "run" for name in ("whole", "killed"))
     assert list(read_losses(resumed / "losses.csv")) == list(range(WAIT_STEP))
     assert [path.name for path in (resumed / "checkpoints").iterdir()] == ["step-00000004"]
@@ -67,7 +67,7 @@ def test_a_killed_training_is_resumed_with_the_same_losses_and_weights(tmp_path,
 
 
 def test_a_full_disk_while_clips_are_encoded_ends_the_training(tmp_path, models_dir):
-    done = run_process(arguments(tmp_path, models_dir), "prlimit", "--fsize=3000")  # no file may grow larger
+    done = run_forked(arguments(tmp_path, models_dir), tmp_path, max_file_size=3000)
     assert done.returncode == 2
     assert f"encoded clips could not be written to {tmp_path}/run/remembered" in done.stderr
     assert "Traceback" not in done.stderr

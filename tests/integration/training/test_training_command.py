@@ -6,7 +6,7 @@ import pytest
 
 from easyanimate.training.run import checkpoints
 from easyanimate.training.run.logs import read_losses
-from tests.integration.training.commands import VAE, arguments, run_here, run_process
+from tests.integration.training.commands import VAE, arguments, run_forked, run_here, run_process
 
 
 def assert_refused(done: CompletedProcess[str], message: str) -> None:
@@ -56,13 +56,13 @@ def test_a_loss_that_is_not_finite_ends_the_training_and_reports_the_last_checkp
 
 def test_a_full_disk_while_events_are_written_ends_the_training(tmp_path):
     training = arguments(tmp_path, "--set", "run.checkpoint_every=100", steps=60)
-    done = run_process(training, "prlimit", "--fsize=3000")  # no file may grow larger
+    done = run_forked(training, tmp_path, max_file_size=3000)
     assert_refused(done, "the log could not be written to")
 
 
 def test_a_full_disk_ends_the_training_and_keeps_earlier_checkpoints(five_done):
     checkpoint = checkpoints.newest_checkpoint(five_done / "run" / "checkpoints")
-    done = run_process(arguments(five_done, steps=10), "prlimit", "--fsize=30000")
+    done = run_forked(arguments(five_done, steps=10), five_done, max_file_size=30_000)
     assert_refused(done, "could not be written to")
     assert checkpoints.newest_checkpoint(five_done / "run" / "checkpoints") == checkpoint
     assert run_here(arguments(five_done, steps=10)).returncode == 0
@@ -119,13 +119,9 @@ def test_a_file_without_settings_is_refused(tmp_path):
     assert_refused(run_here(arguments(tmp_path, text="steps = [")), "train.toml cannot be read")
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [("run.steps=0", "run.steps: Input should be greater than 0"), ("lora={}", "lora: Extra inputs are not permitted")],
-)
-def test_a_process_that_refuses_ends_with_code_2_and_one_line(tmp_path, change, message):
-    done = run_process(arguments(tmp_path, "--set", change))
+def test_a_process_that_refuses_ends_with_code_2_and_one_line(tmp_path):
+    done = run_process(arguments(tmp_path, "--set", "lora={}"))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("train vae: ")
-    assert message in done.stderr
+    assert "lora: Extra inputs are not permitted" in done.stderr
     assert done.stderr.count("\n") == 1

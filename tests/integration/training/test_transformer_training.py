@@ -56,14 +56,14 @@ def test_a_new_model_learns_and_its_result_generates_videos(tmp_path, model):
     config = settings(
         tmp_path / "run",
         tmp_path / "fresh",
-        run={"steps": 60},
+        run={"steps": 30},
         train=[""],
         train_text_encoder=True,
         train_image_encoder=True,
         loss={"kind": "noise", "steps": "stratified"},
         optimiser={"kind": "muon", "learning_rate": 2e-3, "muon_learning_rate": 2e-3, "warmup_steps": 5},
         ema={"decay": 0.9},
-        data={"batches": [{**BATCH, "batch_size": 16, "remembered": 64}]},
+        data={"batches": [{**BATCH, "batch_size": 8, "remembered": 32}]},
     )
     values = list(losses(config).values())
     assert sum(values[-10:]) < 0.8 * sum(values[:10])

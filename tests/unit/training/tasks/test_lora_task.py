@@ -9,9 +9,9 @@ from safetensors.torch import load_file
 from easyanimate.lora import applied, read_lora
 from easyanimate.tiny import TINY_MODEL
 from easyanimate.training.errors import TrainingError
-from easyanimate.training.run.command import train_lora
 from easyanimate.training.run.configuration import BatchSettings, OptimizerSettings, RunSettings
 from easyanimate.training.run.loop import Training
+from easyanimate.training.run.single_process import train_lora
 from easyanimate.training.tasks.lora_settings import LoraSettings, LoraTrainingSettings
 from easyanimate.training.tasks.lora_task import LORA_FILE, LoraTask
 from easyanimate.training.tasks.transformer_settings import LossSettings, TransformerDataSettings
