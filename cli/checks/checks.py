@@ -132,7 +132,7 @@ def _model(folder: Path) -> Iterator[CheckResult]:
         yield warning("models", f"there is no model folder {folder}", advice)
         return
     try:
-        from easyanimate.models.inspection import missing_files
+        from easyanimate.models.local_models import missing_files
         from worker.models.cards import read_served_card
     except ImportError:
         yield warning("models", f"{folder} is not checked without torch", "run the doctor beside a worker")

@@ -7,15 +7,10 @@ from typing import Any
 
 from easyanimate.errors import CheckpointError
 from easyanimate.models.finite_values import non_finite_values
+from easyanimate.models.local_models import folder_bytes
 from easyanimate.models.networks import NETWORKS, NetworkReport, inspect_network
 from easyanimate.models.transfer.source import changed_files
-from easyanimate.pipeline.loading import (
-    INPAINT_CHANNELS,
-    TOKENIZER_FILES,
-    load_image_processor,
-    load_tokenizer,
-)
-from easyanimate.weights.model_files import WEIGHTS, missing_weights
+from easyanimate.pipeline.loading import INPAINT_CHANNELS, load_image_processor, load_tokenizer
 
 
 @dataclass(frozen=True)
@@ -57,23 +52,6 @@ def require_loadable(folder: Path) -> None:
     if problems:
         listed = "\n".join(f"- {problem.replace(f'{folder}/', '')}" for problem in problems)
         raise CheckpointError(f"the model would not load:\n{listed}")
-
-
-def missing_files(folder: Path) -> list[str]:
-    """The files that each model has and `folder` lacks. Only index files are opened."""
-    lacking = [f"{name}/config.json" for name in WEIGHTS if not (folder / name / "config.json").is_file()]
-    for name, files in WEIGHTS.items():
-        lacking += [f"{name}/{missing}" for missing in missing_weights(folder / name, files)]
-    if not any((folder / "tokenizer" / name).is_file() for name in TOKENIZER_FILES):
-        lacking.append(f"tokenizer/{TOKENIZER_FILES[0]}")
-    if not (folder / "image_encoder" / "preprocessor_config.json").is_file():
-        lacking.append("image_encoder/preprocessor_config.json")
-    return lacking
-
-
-def folder_bytes(folder: Path) -> int:
-    """Bytes of all files below `folder`."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _tokenizer(folder: Path) -> tuple[int, list[str]]:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from easyanimate.models.inspection import folder_bytes, missing_files
 from easyanimate.models.transfer.staging import LORA_FOLDER
+from easyanimate.weights.model_files import TOKENIZER_FILES, WEIGHTS, missing_weights
 
 _UNFINISHED_PREFIXES = (".pulling-", ".importing-")
 
@@ -47,6 +47,23 @@ def list_loras(models_dir: Path) -> list[LoraEntry]:
     """The LoRA files in `models_dir`/loras by name."""
     paths = sorted((models_dir / LORA_FOLDER).glob("*.safetensors"))
     return [LoraEntry(path.stem, path.stat().st_size) for path in paths if path.is_file()]
+
+
+def missing_files(folder: Path) -> list[str]:
+    """The files that each model has and `folder` lacks. Only index files are opened."""
+    lacking = [f"{name}/config.json" for name in WEIGHTS if not (folder / name / "config.json").is_file()]
+    for name, files in WEIGHTS.items():
+        lacking += [f"{name}/{missing}" for missing in missing_weights(folder / name, files)]
+    if not any((folder / "tokenizer" / name).is_file() for name in TOKENIZER_FILES):
+        lacking.append(f"tokenizer/{TOKENIZER_FILES[0]}")
+    if not (folder / "image_encoder" / "preprocessor_config.json").is_file():
+        lacking.append("image_encoder/preprocessor_config.json")
+    return lacking
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes of all files below `folder`."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _holds_model(folder: Path) -> bool:

@@ -23,7 +23,7 @@ from easyanimate.vae import AutoencoderKLSlice
 from easyanimate.weights.checkpoint import read_config, read_published_settings
 from easyanimate.weights.file_content import check_content, one_line
 from easyanimate.weights.load_arguments import LoadArguments, local_folder
-from easyanimate.weights.model_files import ENCODER_FILES
+from easyanimate.weights.model_files import ENCODER_FILES, TOKENIZER_FILES
 
 FOLDER_OF = {
     "tokenizer": "tokenizer",
@@ -34,7 +34,6 @@ FOLDER_OF = {
     "transformer": "transformer",
 }
 COMPONENTS = (*FOLDER_OF, "scheduler")
-TOKENIZER_FILES = ("spiece.model", "tokenizer.json")
 TOKENIZER_SETTINGS = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 INPAINT_CHANNELS = 12
 

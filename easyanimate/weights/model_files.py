@@ -16,6 +16,7 @@ from easyanimate.errors import CheckpointError
 # The names of one whole file of weights, in the order of preference (spec: transformer 2.3; published).
 MODEL_FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin", "pytorch_model.bin")
 ENCODER_FILES = ("model.safetensors", "pytorch_model.bin")
+TOKENIZER_FILES = ("spiece.model", "tokenizer.json")  # one of them is enough
 WEIGHTS: Mapping[str, Sequence[str]] = {
     "text_encoder": ENCODER_FILES,
     "image_encoder": ENCODER_FILES,

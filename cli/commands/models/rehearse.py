@@ -132,7 +132,7 @@ def _phase(report: "Report", name: str) -> Iterator[list[str]]:
 
 def write_published_model(report: "Report", folder: Path) -> None:
     """Writes a model in the published layout, in a child process."""
-    from easyanimate.models.inspection import folder_bytes
+    from easyanimate.models.local_models import folder_bytes
 
     with _phase(report, "write the published layout") as results:
         folder.parent.mkdir(parents=True, exist_ok=True)

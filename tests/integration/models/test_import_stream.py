@@ -15,14 +15,15 @@ from threading import Thread
 from typing import BinaryIO
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
 from easyanimate.errors import CheckpointError, InvalidInput
 from easyanimate.models.errors import ModelStoreError
 from easyanimate.models.transfer import archive_layout
 from easyanimate.models.transfer.archive import import_archive, import_stream
 
 NAME = "EasyAnimateV3-XL-2-InP-512x512"
-CLI = (sys.executable, "-c", "from cli.main import app; app()", "models", "import")
 Importer = Callable[..., Path]
 
 
@@ -92,9 +93,15 @@ def test_a_named_pipe_is_read_once(archive: Path, models_dir: Path, tmp_path: Pa
         assert import_archive(fifo, models_dir) == models_dir / NAME
 
 
-@pytest.mark.parametrize("argument", ["-", "/dev/stdin"])
-def test_the_command_reads_an_archive_from_standard_input(archive: Path, models_dir: Path, argument: str) -> None:
-    command = [*CLI, argument, "--models-dir", str(models_dir)]
+def test_the_command_reads_an_archive_from_standard_input(archive: Path, models_dir: Path) -> None:
+    done = CliRunner().invoke(app, ["models", "import", "-", "--models-dir", str(models_dir)], archive.read_bytes())
+
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip() == f"{models_dir / NAME} is complete and loads"
+
+
+def test_a_process_reads_an_archive_from_the_file_of_its_standard_input(archive: Path, models_dir: Path) -> None:
+    command = [sys.executable, "-m", "cli", "models", "import", "/dev/stdin", "--models-dir", str(models_dir)]
     with subprocess.Popen(["cat", str(archive)], stdout=subprocess.PIPE) as cat:
         done = subprocess.run(command, stdin=cat.stdout, capture_output=True, text=True, check=False)
 
@@ -103,11 +110,10 @@ def test_the_command_reads_an_archive_from_standard_input(archive: Path, models_
 
 
 def test_the_command_refuses_what_is_no_archive_without_a_traceback(models_dir: Path) -> None:
-    command = [*CLI, "-", "--models-dir", str(models_dir)]
-    done = subprocess.run(command, input=b"<html>404</html>", capture_output=True, check=False)
+    done = CliRunner().invoke(app, ["models", "import", "-", "--models-dir", str(models_dir)], b"<html>404</html>")
 
-    assert done.returncode == 2
-    assert done.stderr.decode().startswith("easyanimate models import: standard input is a page of HTML")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("easyanimate models import: standard input is a page of HTML")
     assert not models_dir.exists()
 
 

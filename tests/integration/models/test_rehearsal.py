@@ -66,6 +66,7 @@ def test_a_model_pulled_from_the_local_hub_loads(folder: Path, tmp_path: Path) -
     assert not (pulled / "README.md").exists()
 
 
+@pytest.mark.parametrize("folder", [True], ids=["newer"], indirect=True)
 def test_activations_are_measured_in_every_phase(folder: Path) -> None:
     command = [sys.executable, "-m", "easyanimate.rehearsal.activations", str(folder), "32"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
