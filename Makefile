@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TEST_PROCESSES ?= $(shell echo $$(($$(nproc) + 1)))
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -17,18 +18,17 @@ demo: setup ## start everything, generate a text- and an image-to-video, save th
 serve: setup ## start everything and keep it running: API, keeper, worker, Redis, storage
 	@$(BIN)/easyanimate up
 
-test: setup ## all tests, on all cores with one thread each: small tensors gain nothing from more
+test: setup ## all tests, in one process more than cores, since many wait; one thread each (TEST_PROCESSES=2)
 	@tests/browser/chromium.sh
 	@tests/proxies.sh
 	@$(BIN)/python tests/clients/environments.py & \
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=10 $(PYTEST_ARGS); \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations=10 $(PYTEST_ARGS); \
 	code=$$?; wait; exit $$code
 
 check: setup ## format, lint, types, import contracts, links in the docs; `make check test` runs each test once
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports & linter=$$!; $(BIN)/mypy; code=$$?; wait $$linter && exit $$code
 	$(if $(filter test,$(MAKECMDGOALS)),,@$(BIN)/python -m pytest -q tests/contracts)
 
 fix: setup ## format and repair what can be repaired by machine
@@ -51,6 +51,7 @@ mutants: setup ## change the code in small ways and count what no test notices (
 
 fuzz: setup ## read 10,000 damaged images and videos as the front end does (SEED=7, COUNT=10000)
 	@$(BIN)/python -m tests.media_fuzz --seed $(or $(SEED),7) --count $(or $(COUNT),10000)
+	@$(BIN)/python -m tests.unit.media.video.damaged_videos $(or $(COUNT),10000)
 
 bench: setup ## speed, as ratios measured side by side in one run
 	@$(BIN)/python -m benchmarks
