@@ -27,7 +27,7 @@ def test_a_waiting_read_ends_with_the_video(api: httpx.Client, finish: Callable[
         assert not answer.done()
         finish(video_id)
         video = answer.result(timeout=30)
-    assert (video.json()["status"], video.headers["preference-applied"]) == ("completed", "wait=60")
+    assert (video.json()["status"], video.headers["preference-applied"]) == ("completed", "wait=50")
 
 
 def test_a_waiting_read_with_an_etag_ends_with_any_change_or_with_a_304(api: httpx.Client, store: JobStore) -> None:
