@@ -235,7 +235,7 @@ class JobReader:
         """The place of the job `after` in the order, also if it was deleted lately."""
         if after is None:
             return None
-        reply = await cast(Awaitable[Any], self.redis.eval(*place_command(keys.video_list(owner), after)))
+        reply = await self.redis.eval(*place_command(keys.video_list(owner), after))
         if (place := parse_place(reply, after)) is None:
             raise JobNotFound(f"there is no video {after[:100]!r}")
         return place
