@@ -1,7 +1,7 @@
 """Contains EasyAnimateV3 as a library: Slice VAE, hybrid-motion diffusion transformer and pipeline.
 
-`worker` and `cli` may import all of it, `jobs` and `service` only plain values: `geometry`, `buckets`, and of `media` the
-`description`, `formats` and `probe.messages`. It may import no other package of the project.
+`worker` and `cli` may import all of it, `jobs` and `service` only plain values: `geometry`, `buckets`, and of `media`
+the `description`, `formats` and `probe.messages`. It may import no other package of the project.
 """
 
 from importlib import import_module

@@ -60,7 +60,9 @@ def _open(path: Path) -> Iterator[tuple[Any, Any]]:
     except av.error.FFmpegError as error:
         raise NotCopyableError("they are not H.264 in an MP4") from error
     with container:
-        if len(container.streams.video) != 1 or container.streams.video[0].codec_context is None:
+        if len(container.streams.video) != 1:
+            raise NotCopyableError("the file has several video tracks, or a picture beside the video")
+        if container.streams.video[0].codec_context is None:
             raise NotCopyableError("they are not H.264 in an MP4")
         yield container, container.streams.video[0]
 

@@ -87,12 +87,12 @@ def run(application: Path, program: str, *arguments: str, **variables: str) -> "
 
 def documented_commands() -> list[list[str]]:
     """The words after `easyanimate` in the code of all pages, two at most."""
-    found = set()
+    words = set()
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         for code in re.findall(r"^```.*?^```|^    .*$|`[^`\n]+`", text, re.M | re.S):
-            found |= set(re.findall(r"(?<![\w/.-])(?<!from )easyanimate ((?:[a-z]+)(?: [a-z]+)?)\b(?![./_=-])", code))
-    return [words.split() for words in sorted(found)]
+            words |= set(re.findall(r"(?<![\w/.-])(?<!from )easyanimate ((?:[a-z]+)(?: [a-z]+)?)\b(?![./_=-])", code))
+    return [words.split() for words in sorted(words)]
 
 
 def test_the_documents_name_commands() -> None:
