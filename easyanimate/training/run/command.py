@@ -16,9 +16,9 @@ def main(arguments: list[str] | None = None) -> int:
 
         changes = [part for change in options.set for part in ("--set", change)]
         return launch_processes(options.processes, [options.kind, str(options.file), *changes])
-    from easyanimate.training.run.single_process import run_training
+    from easyanimate.training.run.single_process import run_single_process
 
-    return run_training(options.kind, options.file, dict(_setting(text) for text in options.set))
+    return run_single_process(options.kind, options.file, dict(_setting(text) for text in options.set))
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

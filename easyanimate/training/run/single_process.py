@@ -16,7 +16,7 @@ from easyanimate.training.tasks.vae_settings import VaeTrainingSettings
 from easyanimate.training.tasks.vae_task import VaeTask
 
 
-def run_training(kind: str, file: Path, overrides: dict[str, Any]) -> int:
+def run_single_process(kind: str, file: Path, overrides: dict[str, Any]) -> int:
     """Trains and prints the folder of the result. Returns 0, or 2 with a message on stderr for an error."""
     try:
         result = KINDS[kind](file, overrides)
