@@ -13,7 +13,7 @@ from service.schemas.create import CreateVideo, ExtendVideo
 from service.schemas.request_model import Integer, Name, Number, RequestModel
 
 MAX_WAIT_S, DEFAULT_WAIT_S = 600.0, 50.0  # many clients end a call after 60 s
-IMAGE = "an https link, the id of an uploaded file (file_…), or a data: URL"
+IMAGE = "an https link, the id of an uploaded file (file-…), or a data: URL"
 
 VideoId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$", description="The id of a video: video_…")]
 

@@ -1,6 +1,6 @@
 """Videos as tasks of MCP: the extension `io.modelcontextprotocol/tasks` of protocol version 2026-07-28.
 
-The id of a task is that of its video, so a task is as durable as a video and each front end has all of them.
+The id of a task is that of its video. So a task is as durable as its video, and each front end can answer for it.
 """
 
 from collections.abc import Callable
