@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 
 TRIES, RETRY_PAUSE_S = 3, 1.0
-AWAY_STATUSES = frozenset({502, 503, 504})
 UNREACHABLE = "service_unreachable"  # the only code that is not one of the service
+REPEATED = frozenset({UNREACHABLE, "draining", "idempotency_in_flight"})  # codes of requests that are repeated
 
 Record = dict[str, Any]
 
@@ -57,7 +57,7 @@ class VideoApi:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        """A response below 400; repeated while the service is away. Raises ToolRefusal.
+        """A response below 400; repeated while no service answers. Raises ToolRefusal.
 
         A POST that creates needs the header `Idempotency-Key`, so that a repetition creates nothing twice.
         """
@@ -65,20 +65,22 @@ class VideoApi:
         sent = {**self.headers, **(headers or {}), **({} if body is None else {"Content-Type": "application/json"})}
         for tries_left in reversed(range(TRIES)):
             try:
-                response = await self.http.request(method, path, content=content, params=query, headers=sent)
-            except httpx.TransportError as error:
-                reason = f"there is no service at {self.http.base_url}: {error or type(error).__name__}"
-                refusal = ToolRefusal(UNREACHABLE, reason)
-            else:
-                if response.status_code < 400:
-                    return response
-                refusal = _refusal(response)
-                if response.status_code not in AWAY_STATUSES:
-                    raise refusal
-            if not tries_left or self.has_stopped():
-                break
+                return await self._try(method, path, content=content, params=query, headers=sent)
+            except ToolRefusal as refusal:
+                if not tries_left or refusal.code not in REPEATED or self.has_stopped():
+                    raise
             await asyncio.sleep(RETRY_PAUSE_S)
-        raise refusal
+        raise AssertionError  # the last try returns or raises
+
+    async def _try(self, method: str, path: str, **request: Any) -> httpx.Response:
+        try:
+            response = await self.http.request(method, path, **request)
+        except httpx.TransportError as error:
+            reason = f"there is no service at {self.http.base_url}: {error or type(error).__name__}"
+            raise ToolRefusal(UNREACHABLE, reason) from error
+        if response.status_code >= 400:
+            raise _refusal(response)
+        return response
 
 
 def _refusal(response: httpx.Response) -> ToolRefusal:

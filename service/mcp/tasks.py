@@ -9,7 +9,15 @@ from typing import Any, Literal
 
 from mcp.server import Server, ServerRequestContext
 from mcp.shared.exceptions import MCPError
-from mcp.types import INVALID_PARAMS, METHOD_NOT_FOUND, CallToolResult, EmptyResult, RequestParams, Result
+from mcp.types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    CallToolResult,
+    EmptyResult,
+    RequestParams,
+    Result,
+)
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
 from jobs.errors import InvalidRequest
@@ -103,7 +111,8 @@ async def _record(context: ServerRequestContext, api: VideoApi, method: str, tas
     except ToolRefusal as refusal:
         if refusal.code == "not_cancellable":
             return {}
-        raise MCPError(INVALID_PARAMS, f"{refusal.code}: {refusal}") from refusal
+        code = INVALID_PARAMS if refusal.code == "video_not_found" else INTERNAL_ERROR
+        raise MCPError(code, f"{refusal.code}: {refusal}") from refusal
 
 
 def _fields(record: Record) -> dict[str, Any]:

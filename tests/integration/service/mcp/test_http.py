@@ -3,13 +3,19 @@
 import asyncio
 import base64
 import logging
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
+import structlog
+from fastapi import FastAPI
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS
+from structlog.testing import LogCapture
 
+from jobs.model.model_card import ModelCard
 from service.app import create_app
 from service.mcp.tools import TOOLS
 from service.settings import ServiceSettings
@@ -29,6 +35,7 @@ from tests.integration.service.mcp.mcp_client import (
     task_request,
     text_of,
 )
+from tests.job_store import JobStore
 
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {}}
 ACCEPT = {"Accept": "application/json, text/event-stream"}
@@ -271,16 +278,57 @@ def test_a_client_that_leaves_does_not_cancel_its_video(service: FrontEnd, mode:
     assert service.store.get(asyncio.run(run())).state == "queued"
 
 
-def test_no_key_is_logged(service: FrontEnd, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.fixture
+def logged() -> Iterator[list[Any]]:
+    """The entries of the log of this process from now on."""
+    capture, before = LogCapture(), structlog.get_config()
+    filtering = structlog.make_filtering_bound_logger(logging.INFO)
+    structlog.configure(processors=[structlog.contextvars.merge_contextvars, capture], wrapper_class=filtering)
+    yield capture.entries
+    structlog.configure(**before)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_log_has_one_request_id_for_a_call_and_no_key(
+    service: FrontEnd, caplog: pytest.LogCaptureFixture, logged: list[Any], mode: str
+) -> None:
+    path = f"/v1/videos/video_{mode}"
+
     async def run() -> None:
-        for mode in MODES:
-            async with connected(service, mode) as client:
-                await client.call_tool("get_video", {"video_id": "video_none"})
+        async with connected(service, mode) as client:
+            assert code_of(await client.call_tool("get_video", {"video_id": f"video_{mode}"})) == "video_not_found"
 
     with caplog.at_level(logging.DEBUG):
         asyncio.run(run())
+    [inner] = [entry["request_id"] for entry in logged if entry.get("path") == path]
+    deadline = time.monotonic() + 30
+    while not any(entry["request_id"] == inner for entry in logged if entry.get("path") == "/mcp"):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)  # the line of a response follows the response
     assert caplog.records
-    assert service.key not in caplog.text
+    assert service.key not in caplog.text + str(logged)
+
+
+def test_a_wait_ends_when_the_process_shuts_down(
+    settings: ServiceSettings, announced: ModelCard, start_api: Callable[..., str], store: JobStore
+) -> None:
+    apps: list[FastAPI] = []
+    url = start_api(ServiceSettings.model_validate({**settings.model_dump(exclude_unset=True), "mcp": "on"}), apps)
+
+    async def run() -> str:
+        async with connected(FrontEnd(url, "no-key-is-needed", store)) as client:
+            arguments = {"video_id": await created(client, "wait for it"), "wait_s": 600}
+            is_waiting = asyncio.Event()
+
+            async def note(*_: object) -> None:
+                is_waiting.set()
+
+            call = asyncio.create_task(client.call_tool("follow_video", arguments, progress_callback=note))
+            await asyncio.wait_for(is_waiting.wait(), 30)
+            apps[0].state.resources.stopping.set()
+            return text_of(await asyncio.wait_for(call, 60))
+
+    assert "is queued" in asyncio.run(run())
 
 
 def test_a_client_that_knows_tasks_receives_a_task_and_its_result(service: FrontEnd) -> None:
