@@ -28,10 +28,10 @@ async def started(url: str, folder: Path, key: str, mode: str) -> AsyncIterator[
 
 
 def test_a_video_is_created_and_followed_over_stdio(service: FrontEnd, tmp_path: Path) -> None:  # noqa: F811
-    progress: list[float] = []
+    reported: list[float] = []
 
-    async def note(current: float, *_: object) -> None:
-        progress.append(current)
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        reported.append(progress)
 
     async def run() -> None:
         async with started(service.url, tmp_path, service.key, "legacy") as client:
@@ -48,7 +48,7 @@ def test_a_video_is_created_and_followed_over_stdio(service: FrontEnd, tmp_path:
             assert code_of(await client.call_tool("get_video", arguments)) == "video_not_found"
 
     asyncio.run(run())
-    assert progress[-1] == 100
+    assert reported[-1] == 100
     assert service.key not in (tmp_path / "log").read_text()
 
 

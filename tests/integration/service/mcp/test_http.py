@@ -43,12 +43,12 @@ ACCEPT = {"Accept": "application/json, text/event-stream"}
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_video_is_created_followed_with_progress_and_linked(service: FrontEnd, mode: str) -> None:
-    progress: list[float] = []
+    reported: list[float] = []
 
-    async def note(current: float, total: float | None, message: str | None) -> None:
+    async def note(progress: float, total: float | None, message: str | None) -> None:
         assert total == 100
         assert message
-        progress.append(current)
+        reported.append(progress)
 
     async def run() -> Any:
         async with connected(service, mode) as client:
@@ -58,8 +58,8 @@ def test_a_video_is_created_followed_with_progress_and_linked(service: FrontEnd,
     result = asyncio.run(run())
     record = result.structured_content
     assert (record["status"], record["seed"], result.is_error) == ("completed", 5, False)
-    assert progress == sorted(set(progress))
-    assert progress[-1] == 100
+    assert reported == sorted(set(reported))
+    assert reported[-1] == 100
     link = links_of(result)["mp4"]
     assert (str(link.uri), link.mime_type) == (record["url"], "video/mp4")
     assert record["url"] in text_of(result)
@@ -259,7 +259,7 @@ def test_videos_and_models_are_listed(service: FrontEnd) -> None:
 def test_a_client_that_leaves_does_not_cancel_its_video(service: FrontEnd, mode: str) -> None:
     started = asyncio.Event()
 
-    async def note(*_: object) -> None:
+    async def note(progress: float, total: float | None, message: str | None) -> None:
         started.set()
 
     async def run() -> str:
@@ -320,7 +320,7 @@ def test_a_wait_ends_when_the_process_shuts_down(
             arguments = {"video_id": await created(client, "wait for it"), "wait_s": 600}
             is_waiting = asyncio.Event()
 
-            async def note(*_: object) -> None:
+            async def note(progress: float, total: float | None, message: str | None) -> None:
                 is_waiting.set()
 
             call = asyncio.create_task(client.call_tool("follow_video", arguments, progress_callback=note))
