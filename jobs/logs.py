@@ -49,6 +49,6 @@ def configure_logging(form: Literal["json", "console"], **bound: str) -> None:
     processors = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=processors))
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
-    for noisy in ("httpx", "httpcore", "botocore", "boto3", "urllib3", "rq.worker", "rq"):
+    for noisy in ("httpx", "httpcore", "botocore", "boto3", "urllib3", "rq.worker", "rq", "mcp"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(**bound)
