@@ -22,6 +22,7 @@ FLOORS = (
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_small_model_follows_twenty_captions(models_dir: Path, tmp_path: Path) -> None:
     model, floors = str(models_dir / "easyanimate-v3-tiny"), [part for floor in FLOORS for part in ("--floor", floor)]
     options = ["--model", model, "--captions", "20", "--only", "t2v,i2v,vae", "-o", str(tmp_path)]

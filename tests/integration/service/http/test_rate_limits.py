@@ -138,7 +138,9 @@ def test_a_refused_request_leaves_no_mark_on_the_quotas(
         refused = client.post(path, json=body)
         assert (refused.status_code, code_of(refused)) == (status, code)
         following = client.post("/v1/videos", json=REQUEST)
-    assert left(following) == {"requests": 47, "queued-jobs": 4, "pixel-frames": 8 * PIXEL_FRAMES}
+    quotas = left(following)
+    assert quotas.pop("requests") >= 47  # they come back with the time
+    assert quotas == {"queued-jobs": 4, "pixel-frames": 8 * PIXEL_FRAMES}
     assert redis.zcard(owner_waiting_key("studio")) == 1
 
 

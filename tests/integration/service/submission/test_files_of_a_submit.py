@@ -51,7 +51,7 @@ async def submit(settings: ServiceSettings, trace: Trace) -> list[int]:
     """The status of two submits; the second is traced, when what is built once is there."""
     app = create_app(settings)
     body = {"prompt": "a red ball rolls across a meadow", "num_frames": 16, "size": "128x128", "seed": 7}
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         first = await client.post("/v1/videos", json={**body, "seed": 6})
         with trace.running():
             second = await client.post("/v1/videos", json=body)
