@@ -15,9 +15,10 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from cli.checks.result import CheckResult, broken, ok, warning
-from cli.checks.storage import check_storage
+from cli.checks.storage import check_ownership, check_storage
 from cli.settings import ClientSettings, StackSettings, environment
 from cli.stack.redis_server import find_redis
+from jobs.errors import JobsError
 from jobs.redis.connection import connect
 from jobs.redis.health import server_problems
 from jobs.redis.keys import UNREADABLE_KEY
@@ -40,6 +41,7 @@ def run_checks() -> list[CheckResult]:
     checks: list[tuple[str, Callable[[], Iterator[CheckResult]]]] = [
         ("redis", lambda: _redis(settings)),
         ("storage", lambda: check_storage(settings)),
+        ("storage", lambda: _ownership(settings)),
         ("models", lambda: _models(settings)),
         ("disk", lambda: _disk(settings)),
         ("device", lambda: _device(settings)),
@@ -94,6 +96,12 @@ def _redis(settings: Settings) -> Iterator[CheckResult]:
                 yield _redis_version(redis)
             yield from _redis_clock(redis)
             yield from _unreadable(redis)
+
+
+def _ownership(settings: Settings) -> Iterator[CheckResult]:
+    url = find_redis(settings.data_dir) or settings.redis_url.get_secret_value()
+    with suppress(JobsError), connect(url, retries=1, timeout_s=3) as redis:  # other checks name such an error
+        yield from check_ownership(settings, redis)
 
 
 def _redis_version(redis: Redis) -> CheckResult:

@@ -32,6 +32,7 @@ def loaded_key(model: str) -> str:
     return f"model:{model}:loaded"
 
 
+INSTALLATION_KEY = "installation"  # hash: the mark of `jobs/store/keeper/ownership.py`
 COUNTERS_KEY = "tally"  # hash: JSON of [name, label, ...] -> number
 UNREADABLE_KEY = "unreadable"  # sorted set: kind and id of a value that cannot be read -> unix second of its report
 
