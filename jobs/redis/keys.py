@@ -20,6 +20,7 @@ def waiting_keys(model: str) -> list[str]:
 
 
 CARDS_KEY = "models"  # hash: model name -> card
+RETIRED_KEY = "models:retired"  # sorted set: model name -> unix second of its retirement
 
 
 def workers_key(model: str) -> str:
@@ -33,6 +34,13 @@ def loaded_key(model: str) -> str:
 
 
 INSTALLATION_KEY = "installation"  # hash: the mark of `jobs/store/keeper/ownership.py`
+
+
+def idle_key(model: str) -> str:
+    """The sorted set of the workers that take no jobs of a model: `reason worker`, likewise."""
+    return f"model:{model}:idle"
+
+
 COUNTERS_KEY = "tally"  # hash: JSON of [name, label, ...] -> number
 UNREADABLE_KEY = "unreadable"  # sorted set: kind and id of a value that cannot be read -> unix second of its report
 

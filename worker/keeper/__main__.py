@@ -5,6 +5,7 @@ Several keepers may run at once: every step is a compare-and-set, and a delivery
 
 import signal
 import sys
+from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -41,7 +42,7 @@ MAX_RECOVERY_SWEEP_S = 300.0  # it takes milliseconds, and a few seconds beside 
 def keeper_tasks(settings: KeeperSettings, store: JobTable, storage: Storage, stopped: Event) -> list[PeriodicTask]:
     """The tasks of a keeper, the recovery first. Those that delete objects run only in a storage that it owns."""
     retention = partial(RetentionSweeper(store, storage, settings).sweep, stopped)
-    sweeps = {
+    sweeps: dict[str, Callable[[], None]] = {
         "retention": retention,
         "uploads": UploadSweeper(store, storage).sweep,
         "orphans": OrphanSweeper(store, storage, settings).sweep_when_due,
