@@ -35,7 +35,7 @@ def retire(
             raise CommandError(f"no service runs with the data folder {data_dir}; {hint}")
         with open_redis(url) as redis:
             if count := Registry(redis).retire(model, ends_jobs=not keep_jobs):
-                raise CommandError(f"{count} live workers serve {model}; stop them, or wait 30 s after a crash")
+                raise CommandError(f"{model} has live workers ({count}); stop them, or wait 30 s after a crash")
             jobs, table = KeeperJobs(JobTable(redis)), JobTable(redis)
             ended = [] if keep_jobs else jobs.fail_retired(model)
             waiting = table.queue_depth(model)
@@ -43,4 +43,4 @@ def retire(
     for job_id in ended:
         typer.echo(f"  {job_id} ended with model_retired")
     if waiting:
-        typer.echo(f"  {waiting} jobs still wait for it")
+        typer.echo(f"  jobs that wait for it: {waiting}")
