@@ -81,13 +81,14 @@ class Registry:
         With `ends_jobs` the keeper ends its waiting jobs. Returns the number of live workers, which prevent all this.
         Raises ModelNotFound.
         """
-        names = [CARDS_KEY, keys.RETIRED_KEY, workers_key(model), loaded_key(model), idle_key(model)]
-        names.append(keys.unserved_key(model))
+        places = [CARDS_KEY, keys.RETIRED_KEY, workers_key(model), loaded_key(model), idle_key(model)]
+        places.append(keys.unserved_key(model))
         with redis_errors():
-            workers = int(cast(int, self.redis.eval(_RETIRE, len(names), *names, model, str(int(ends_jobs)))))
+            workers = int(cast(int, self.redis.eval(_RETIRE, len(places), *places, model, str(int(ends_jobs)))))
         if workers < 0:
-            known = ", ".join(card.name for card in self.cards())
-            raise ModelNotFound(f"there is no model {model!r}; " + (f"there are {known}" if known else "there is none"))
+            names = ", ".join(card.name for card in self.cards())
+            others = f"there are {names}" if names else "there is none"
+            raise ModelNotFound(f"there is no model {model!r}; {others}")
         return workers
 
     def retired(self) -> list[str]:

@@ -40,7 +40,7 @@ def rebuild(
             is_owned = ownership.read() is Ownership.OWN
             result = rebuild_jobs(table, storage, owners, dry_run=dry_run)
             if not dry_run:
-                ownership.take_over()
+                ownership.adopt()
     typer.echo(f"{'would restore' if dry_run else 'restored'} {len(result.restored)} finished videos")
     for name in sorted({job.owner for job in result.restored}):
         typer.echo(f"  {sum(job.owner == name for job in result.restored)} of {name}")

@@ -92,8 +92,8 @@ class StorageOwnership:
                 log.error("storage.not_owned", state=ownership, reason=EXPLANATIONS[ownership], hint=ADVICE)
         return ownership is Ownership.OWN
 
-    def take_over(self) -> bool:
-        """Makes this the owner, under a new id, so that an earlier owner deletes nothing more. False if it was."""
+    def adopt(self) -> bool:
+        """Makes this Redis the owner under a new id; an earlier owner then deletes nothing. False if it was so."""
         if self.read() is Ownership.OWN:
             return False
         mark = InstallationMark(id=_new_id(), renewed_at=self.table.now())
@@ -104,7 +104,7 @@ class StorageOwnership:
 
     def is_adoptable(self) -> bool:
         """Whether the storage has no jobs and files, or this Redis knows most of them. A sample decides."""
-        counts = [0, 0]
+        registered = unknown = 0
         for folder in FOLDERS:
             names: set[str] = set()
             for item in self.storage.list(folder):
@@ -112,11 +112,11 @@ class StorageOwnership:
                 if len(names) == MAX_SAMPLE:
                     break
             for name in names:
-                counts[self._knows(folder, name)] += 1
-        unknown, known = counts
-        return not unknown or known > unknown
+                is_registered = self._is_registered(folder, name)
+                registered, unknown = registered + is_registered, unknown + (not is_registered)
+        return not unknown or registered > unknown
 
-    def _knows(self, folder: str, name: str) -> bool:
+    def _is_registered(self, folder: str, name: str) -> bool:
         if folder == UPLOADS:
             return UploadIndex(self.table.redis).is_registered(name)
         with redis_errors():

@@ -182,7 +182,7 @@ def test_a_storage_that_the_keeper_does_not_sweep_is_a_warning(state: Ownership,
     assert (results["storage"]["level"], results["storage"]["advice"]) == expected
 
 
-def test_models_of_which_no_worker_takes_jobs_are_named(redis: Redis, card: ModelCard) -> None:
+def test_models_without_an_active_worker_are_named(redis: Redis, card: ModelCard) -> None:
     registry = Registry(redis)
     registry.announce(card, "w1")
     assert "workers" not in run_doctor()[1]

@@ -83,9 +83,7 @@ def test_serving_workers_and_loaded_workers_are_counted_apart(registry: Registry
 
 
 @pytest.mark.parametrize("reason", [IdleReason.DISK_FULL, IdleReason.DRAINING, IdleReason.SUSPENDED])
-def test_a_model_is_idle_when_no_live_worker_takes_jobs(
-    registry: Registry, card: ModelCard, reason: IdleReason
-) -> None:
+def test_a_model_is_idle_when_all_its_workers_are(registry: Registry, card: ModelCard, reason: IdleReason) -> None:
     assert registry.idle_reason(card.name) == "no_worker"
     registry.announce(card, "w1", idle=reason)
     assert (registry.live_workers(card.name), registry.idle_reason(card.name)) == (1, reason)

@@ -419,7 +419,7 @@ class TestS3:
             ({"access_key_id": "nobody"}, "InvalidAccessKeyId"),
         ],
     )
-    def test_a_check_tells_a_wrong_secret_from_an_unknown_key(
+    def test_a_check_distinguishes_a_wrong_secret_from_an_unknown_key(
         self, s3_settings: S3Settings, change: dict[str, Any], reason: str
     ) -> None:
         with pytest.raises(StorageRefused, match=reason):

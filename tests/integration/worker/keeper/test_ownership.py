@@ -122,7 +122,7 @@ def test_expired_videos_stay_while_the_storage_is_not_owned(
     installation.sweep()
     assert installation.keys() == before
     assert redis.zscore(CleanupQueue.FILES, job.id) == 0
-    installation.ownership.take_over()
+    installation.ownership.adopt()
     installation.sweep()
     assert jobs.keys(job.id) == set()
 
@@ -134,7 +134,7 @@ def test_an_unmarked_storage_beside_an_empty_redis_is_never_swept(
     age(folder)
     for _ in range(2):
         assert not installation.ownership.confirm()
-    assert capsys.readouterr().out.count("storage.not_owned") == 1
+    assert "".join(capsys.readouterr()).count("storage.not_owned") == 1
     installation.sweep()
     assert (installation.ownership.read(), len(installation.keys())) == (Ownership.UNMARKED, 2)
 
@@ -142,12 +142,12 @@ def test_an_unmarked_storage_beside_an_empty_redis_is_never_swept(
 def test_an_unmarked_storage_whose_jobs_redis_knows_is_adopted(
     installation: Installation, jobs: JobHelper, folder: LocalStorage
 ) -> None:
-    known = [jobs.submit(DAY_S) for _ in range(3)]
+    submitted = [jobs.submit(DAY_S) for _ in range(3)]
     installation.put_orphan()
     age(folder)
     installation.sweep()
     assert installation.ownership.read() is Ownership.OWN
-    assert installation.keys() == {input_key(job.id, "image.png") for job in known}
+    assert installation.keys() == {input_key(job.id, "image.png") for job in submitted}
 
 
 def test_an_unmarked_storage_with_mostly_unknown_jobs_is_not_adopted(
@@ -200,7 +200,7 @@ def test_files_sent_after_a_backup_of_redis_stay_when_it_is_restored(
     redis.restore("installation", 0, backup, replace=True)
     installation.sweep()
     assert (installation.ownership.read(), len(installation.keys())) == (Ownership.OUTDATED, 2)
-    assert installation.ownership.take_over()
+    assert installation.ownership.adopt()
     installation.sweep()
     assert installation.keys() == set()
 
@@ -219,8 +219,8 @@ def test_a_redis_that_lost_its_last_second_is_not_a_backup(
 
 def test_the_former_owner_deletes_nothing_after_a_takeover(installation: Installation, other: Installation) -> None:
     installation.sweep()
-    assert other.ownership.take_over()
-    assert not other.ownership.take_over()
+    assert other.ownership.adopt()
+    assert not other.ownership.adopt()
     assert (installation.ownership.confirm(), other.ownership.confirm()) == (False, True)
 
 
