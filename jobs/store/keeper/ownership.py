@@ -49,8 +49,8 @@ EXPLANATIONS = {
     Ownership.OUTDATED: "Redis is an older copy: it was restored from a backup, and the storage has later files",
 }
 ADVICE = (
-    "nothing is deleted there until then. Check EASYANIMATE_REDIS_URL, the bucket and EASYANIMATE_S3__PREFIX. "
-    "If this Redis shall own the storage, `easyanimate rebuild` takes it over"
+    "check EASYANIMATE_REDIS_URL, the bucket and EASYANIMATE_S3__PREFIX; or `easyanimate rebuild` makes this Redis the "
+    "owner. Until then the keeper deletes nothing"
 )
 
 
