@@ -1,7 +1,8 @@
 """An HTTP client of the service: creates a video, follows it, and downloads it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -106,9 +107,22 @@ class ServiceUnreachable(ClientError):
 
 def _http_client(url: str, headers: dict[str, str]) -> httpx.Client:
     """A client that uses the proxies of the environment, except for this machine. Raises ClientError."""
-    try:
+    with _client_error(url):
         direct = httpx.HTTPTransport() if is_loopback_url(url) else None  # an own transport has no proxies
         return httpx.Client(base_url=url, headers=headers, timeout=60, follow_redirects=True, transport=direct)
+
+
+def async_http_client(url: str, timeout_s: float) -> httpx.AsyncClient:
+    """The same for asynchronous code, without headers. Raises ClientError."""
+    with _client_error(url):
+        direct = httpx.AsyncHTTPTransport() if is_loopback_url(url) else None
+        return httpx.AsyncClient(base_url=url, timeout=timeout_s, follow_redirects=True, transport=direct)
+
+
+@contextmanager
+def _client_error(url: str) -> Iterator[None]:
+    try:
+        yield
     except (httpx.InvalidURL, ValueError, ImportError) as error:
         message = f"{url} or a proxy of the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY) cannot be used"
         raise ClientError(f"{message}: {error}") from error

@@ -15,6 +15,7 @@ from cli.commands.operate.rebuild import rebuild
 from cli.commands.operate.up import up
 from cli.commands.videos.demo import demo
 from cli.commands.videos.generate import generate
+from cli.commands.videos.mcp import mcp
 from cli.commands.videos.remote import add_remote
 from cli.commands.videos.reproduce import reproduce
 from jobs.logs import LineLogger
@@ -38,6 +39,7 @@ app.command()(rebuild)
 app.command()(doctor)
 app.command()(evaluate)
 add_remote(app)
+app.command()(mcp)
 add_processes(app)
 app.add_typer(models_app, name="models")
 app.add_typer(keys_app, name="keys")

@@ -53,6 +53,6 @@ def configure_logging(form: Literal["json", "console"], level: LogLevel = "info"
     processors = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=processors))
     logging.basicConfig(handlers=[handler], level=number, force=True)
-    for noisy in ("httpx", "httpcore", "botocore", "boto3", "urllib3", "rq.worker", "rq"):
+    for noisy in ("httpx", "httpcore", "botocore", "boto3", "urllib3", "rq.worker", "rq", "mcp"):
         logging.getLogger(noisy).setLevel(max(number, logging.WARNING))
     structlog.contextvars.bind_contextvars(**bound)

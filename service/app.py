@@ -1,9 +1,9 @@
 """Creates the FastAPI application: routes, middleware and error handlers."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from service.http.errors import ServerErrorMiddleware, install_handlers
 from service.http.methods import HeadMiddleware, head_router, install_method_handler
@@ -29,9 +29,12 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     resources = Resources.from_settings(settings)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        await resources.close()
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(resources.close)
+            if settings.mcp == "on":
+                await stack.enter_async_context(app.state.mcp.running())
+            yield
 
     app = FastAPI(
         title="EasyAnimate Service",
@@ -50,6 +53,8 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     videos_routers = [module.router for module in (characters, create, videos, content, playlist, events, tickets)]
     others = [module.router for module in (files, signed_files, webhooks, models, queue, health, metrics, pages)]
     routers = [*videos_routers, webhooks.deliveries_router, *others]
+    if settings.mcp == "on":
+        routers.append(_mcp_router(app))
     for router in routers:
         app.include_router(router)
         app.include_router(head_router(router))
@@ -67,3 +72,12 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     if settings.root_path:
         app.add_middleware(PathPrefixMiddleware, prefix=settings.root_path)
     return app
+
+
+def _mcp_router(app: FastAPI) -> APIRouter:
+    """The route of MCP. Its package takes a second to import, so only processes that serve it do."""
+    from service.mcp.endpoint import McpEndpoint  # noqa: PLC0415
+
+    app.state.mcp = McpEndpoint(app, app.state.resources)
+    router: APIRouter = app.state.mcp.router()
+    return router

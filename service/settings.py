@@ -43,6 +43,7 @@ class ServiceSettings(Settings):
     root_path: str = ""
     forwarded_allow_ips: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "::1")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    mcp: Literal["on", "off"] = "off"
 
     @property
     def default_retention_s(self) -> float | None:

@@ -14,12 +14,12 @@ import pytest
 from jobs.storage.signed_urls import sign_path
 
 ROOT = Path(__file__).parents[4]
-HEAVY = ("torch", "diffusers", "transformers", "av", "numpy")
+HEAVY = ("torch", "diffusers", "transformers", "av", "numpy", "mcp")  # mcp is off by default
 
 
 @pytest.fixture
 def run_service(redis_url: str, tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Callable[..., str]]:
-    """Starts `python -m service` without the packages of the model; returns its address."""
+    """Starts `python -m service` without the packages of the model and of MCP; returns its address."""
     blocked = tmp_path / "blocked"
     for name in HEAVY:
         (blocked / name).mkdir(parents=True)
