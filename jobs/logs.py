@@ -8,6 +8,8 @@ from typing import Literal, TextIO
 
 import structlog
 
+LogLevel = Literal["debug", "info", "warning", "error"]
+
 
 class LineLogger:
     """Writes rendered lines to a stream. Errors of the stream, such as a full disk, are ignored."""
@@ -25,11 +27,13 @@ class LineLogger:
     debug = info = warning = error = critical = msg
 
 
-def configure_logging(form: Literal["json", "console"], **bound: str) -> None:
+def configure_logging(form: Literal["json", "console"], level: LogLevel = "info", **bound: str) -> None:
     """Sends log lines of this process and its libraries to stderr in one format, each with the fields in `bound`.
 
+    Lines below `level` are dropped. Some libraries log much: of these, only warnings and errors are written.
     Lines of this product bypass the standard library's logging, which takes longer per line than a poll.
     """
+    number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -42,13 +46,13 @@ def configure_logging(form: Literal["json", "console"], **bound: str) -> None:
     structlog.configure(
         processors=[*shared, renderer],
         logger_factory=lambda *_: LineLogger(sys.stderr),
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(number),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler()
     processors = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=processors))
-    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.basicConfig(handlers=[handler], level=number, force=True)
     for noisy in ("httpx", "httpcore", "botocore", "boto3", "urllib3", "rq.worker", "rq", "mcp"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+        logging.getLogger(noisy).setLevel(max(number, logging.WARNING))
     structlog.contextvars.bind_contextvars(**bound)

@@ -7,6 +7,7 @@ A variable is `EASYANIMATE_` and the name of the field in capitals; nested names
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,18 +19,24 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validat
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from jobs.logs import LogLevel
 from jobs.redis.address import parse_redis_url
 from jobs.secret_files import SUFFIX, SecretFilesSource, secret_fields
+
+KEY_PREFIX = re.compile(r"((?!\.{1,2}/)[A-Za-z0-9._-]+/)+")
 
 
 class S3Settings(BaseModel, frozen=True, extra="forbid"):
     """An S3 bucket. `public_endpoint_url` is the address for clients, if it differs from `endpoint_url`.
+
+    All keys begin with `prefix`, which is empty or ends with `/`. Each installation in a bucket needs its own.
 
     `checksum` protects uploads: SHA-256 as at AWS, Content-MD5 as in every S3 store, or `auto`, which is SHA-256 at AWS
     and MD5 elsewhere. `jobs/storage/s3_client.py` has the reasons.
     """
 
     bucket: str = Field(default="videos", min_length=1)
+    prefix: str = ""
     endpoint_url: str | None = None
     public_endpoint_url: str | None = None
     region: str = "us-east-1"
@@ -45,6 +52,14 @@ class S3Settings(BaseModel, frozen=True, extra="forbid"):
         """Drops variables such as `EASYANIMATE_S3__SECRET_ACCESS_KEY_FILE`, which `jobs/secret_files.py` reads."""
         files = {path[-1] + SUFFIX.lower() for path in secret_fields(cls)}
         return {name: value for name, value in values.items() if name not in files}
+
+    @field_validator("prefix")
+    @classmethod
+    def _check_prefix(cls, text: str) -> str:
+        prefix = f"{text.removesuffix('/')}/" if text else ""
+        if prefix and not KEY_PREFIX.fullmatch(prefix):
+            raise ValueError(f"must be a path such as team/videos without a slash at its start, got {text!r}")
+        return prefix
 
     @field_validator("endpoint_url", "public_endpoint_url")
     @classmethod
@@ -105,6 +120,7 @@ class Settings(BaseSettings):
     crash_points_dir: Path | None = None  # for tests: `worker/crash_points.py`
     metrics_host: str = "127.0.0.1"  # where a worker and a keeper serve Prometheus metrics, if their port is set
     log_format: Literal["json", "console"] = "json"
+    log_level: LogLevel = "info"
 
     @field_validator("redis_url")
     @classmethod

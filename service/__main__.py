@@ -25,7 +25,7 @@ def main() -> None:
         settings = ServiceSettings.read()
     except InvalidSettings as error:
         sys.exit(str(error))
-    configure_logging(settings.log_format, process="api")
+    configure_logging(settings.log_format, settings.log_level, process="api")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again after a clean shutdown
     structlog.get_logger().info("api.starting", host=settings.host, port=settings.port, storage=settings.storage)
     try:

@@ -32,6 +32,7 @@ QUEUE_GAUGES = (
     ("easyanimate_workers", "Live workers."),
     ("easyanimate_workers_loaded", "Workers that have the model loaded."),
 )
+WORKERS_IDLE = ("easyanimate_workers_idle", "Workers that take no jobs of the model, by reason.", ("model", "reason"))
 RUNNING = ("easyanimate_jobs_running", "Running jobs.")
 REDIS_WRITABLE = ("easyanimate_redis_writable", "Whether Redis accepts a write as of a new job.")
 REDIS_UP = ("easyanimate_redis_up", "Whether Redis responds; if it does not, the other metrics are missing.")
@@ -58,12 +59,15 @@ class InstallationCollector(Collector):
     def _queues(self) -> Iterator[Metric]:
         registry, table = Registry(self.table.redis), self.table
         depth, age, workers, loaded = (GaugeMetricFamily(*gauge, labels=["model"]) for gauge in QUEUE_GAUGES)
+        idle = GaugeMetricFamily(*WORKERS_IDLE[:2], labels=WORKERS_IDLE[2])
         for card in registry.cards():
+            for reason, count in registry.idle_workers(card.name).items():
+                idle.add_metric([card.name, reason], count)
             depth.add_metric([card.name], table.queue_depth(card.name))
             age.add_metric([card.name], self._head_age_s(card.name))
             workers.add_metric([card.name], registry.live_workers(card.name))
             loaded.add_metric([card.name], registry.loaded_workers(card.name))
-        yield from (depth, age, workers, loaded, GaugeMetricFamily(*RUNNING, table.running()))
+        yield from (depth, age, workers, loaded, idle, GaugeMetricFamily(*RUNNING, table.running()))
 
     def _head_age_s(self, model: str) -> float:
         job_id = fair_queue.peek(self.table.redis, model)

@@ -23,7 +23,7 @@ def main() -> int:
     except InvalidSettings as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    configure_logging(settings.log_format, process="worker")
+    configure_logging(settings.log_format, settings.log_level, process="worker")
     watch_folder(settings.crash_points_dir)
     health = ProcessHealth()
     metrics.serve_metrics(settings.metrics_host, settings.worker_metrics_port, health)

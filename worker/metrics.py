@@ -24,6 +24,9 @@ WEIGHTS = Gauge(
     "easyanimate_worker_model_weights_bytes", "Memory of a model's weights; 0 if it is not loaded.", ("model",)
 )
 RECOVERED = Counter("easyanimate_keeper_recovered_jobs", "Jobs of lost workers that this keeper recovered.")
+STORAGE_OWNED = Gauge(
+    "easyanimate_keeper_storage_owned", "Whether the storage belongs to this installation; if not, nothing is deleted."
+)
 WEBHOOKS = Histogram("easyanimate_keeper_webhook_seconds", "Durations of tries to deliver a webhook.", ("outcome",))
 
 

@@ -15,14 +15,18 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from cli.checks.result import CheckResult, broken, ok, warning
-from cli.checks.storage import check_storage
+from cli.checks.storage import check_ownership, check_storage
 from cli.settings import ClientSettings, StackSettings, environment
 from cli.stack.redis_server import find_redis
+from jobs.errors import JobsError
+from jobs.model.states import NO_WORKER
+from jobs.queue.registry import Registry
 from jobs.redis.connection import connect
 from jobs.redis.health import server_problems
 from jobs.redis.keys import UNREADABLE_KEY
 from jobs.secret_files import SUFFIX, secret_fields, variable
 from jobs.settings import InvalidSettings, Settings
+from jobs.store.transitions import JobTable
 from service.settings import ServiceSettings
 from worker.settings import KeeperSettings, WorkerSettings
 
@@ -40,6 +44,7 @@ def run_checks() -> list[CheckResult]:
     checks: list[tuple[str, Callable[[], Iterator[CheckResult]]]] = [
         ("redis", lambda: _redis(settings)),
         ("storage", lambda: check_storage(settings)),
+        ("storage", lambda: _ownership(settings)),
         ("models", lambda: _models(settings)),
         ("disk", lambda: _disk(settings)),
         ("device", lambda: _device(settings)),
@@ -94,6 +99,27 @@ def _redis(settings: Settings) -> Iterator[CheckResult]:
                 yield _redis_version(redis)
             yield from _redis_clock(redis)
             yield from _unreadable(redis)
+        with suppress(JobsError):
+            yield from _workers(redis)
+
+
+def _workers(redis: Redis) -> Iterator[CheckResult]:
+    """A warning for each announced model of which no worker takes jobs."""
+    registry, table = Registry(redis), JobTable(redis)
+    for card in registry.cards():
+        reason, waiting = registry.idle_reason(card.name), table.queue_depth(card.name)
+        if reason == NO_WORKER:
+            advice = f"start one, or take the model out of the service: `easyanimate models retire {card.name}`"
+            yield warning("workers", f"no worker serves {card.name}; {waiting} jobs wait", advice)
+        elif reason is not None:
+            advice = "read the log of its workers; docs/operations/running.md explains the reasons"
+            yield warning("workers", f"no worker takes jobs of {card.name} ({reason}); {waiting} jobs wait", advice)
+
+
+def _ownership(settings: Settings) -> Iterator[CheckResult]:
+    url = find_redis(settings.data_dir) or settings.redis_url.get_secret_value()
+    with suppress(JobsError), connect(url, retries=1, timeout_s=3) as redis:  # other checks name such an error
+        yield from check_ownership(settings, redis)
 
 
 def _redis_version(redis: Redis) -> CheckResult:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+from redis import Redis
 
 from cli.checks.result import CheckResult, broken, ok, warning
 from jobs.errors import StorageFull, StorageRefused, StorageUnavailable
@@ -13,6 +14,9 @@ from jobs.loopback import is_loopback_url
 from jobs.settings import Settings
 from jobs.storage.factory import open_storage
 from jobs.storage.interface import Storage
+from jobs.storage.s3 import S3Storage
+from jobs.store.keeper.ownership import ADVICE, EXPLANATIONS, Ownership, StorageOwnership
+from jobs.store.transitions import JobTable
 
 SMALL, LARGE_BYTES = b"0123456789", 9 << 20  # the large file is uploaded in two parts
 
@@ -35,6 +39,8 @@ def check_storage(settings: Settings) -> Iterator[CheckResult]:
         "list": lambda: _expect(len(list(storage.list(prefix))), 3),
         "delete": lambda: _delete(storage, prefix),
     }
+    if isinstance(storage, S3Storage):
+        yield from _versioning(storage)
     done: list[str] = []
     for name, step in steps.items():
         try:
@@ -46,6 +52,21 @@ def check_storage(settings: Settings) -> Iterator[CheckResult]:
             return
         done.append(name)
     yield ok("storage", f"{settings.storage}: {', '.join(done[1:])} work")
+
+
+def check_ownership(settings: Settings, redis: Redis) -> Iterator[CheckResult]:
+    """A warning if the keeper of this Redis deletes nothing in the storage, because it is not its own."""
+    ownership = StorageOwnership(JobTable(redis), open_storage(settings, tries=1, timeout_s=5))
+    state = ownership.read()
+    if state is Ownership.OWN or (state is Ownership.UNMARKED and ownership.is_adoptable()):
+        return
+    yield warning("storage", EXPLANATIONS[state], ADVICE)
+
+
+def _versioning(storage: S3Storage) -> Iterator[CheckResult]:
+    if storage.is_versioned():
+        advice = "add a lifecycle rule that deletes noncurrent versions; docs/operations/s3.md has one"
+        yield warning("storage", "the bucket keeps old versions: deleted videos stay stored", advice)
 
 
 def _expect(value: object, expected: object) -> None:

@@ -22,7 +22,7 @@ from jobs.model.failure import CODES, failure  # noqa: E402
 from service.app import create_app  # noqa: E402
 from service.http.error_codes import ERROR_CODES  # noqa: E402
 from service.http.request_metrics import RequestMetrics  # noqa: E402
-from service.metrics import COUNTERS, QUEUE_GAUGES, REDIS_UP, RUNNING  # noqa: E402
+from service.metrics import COUNTERS, QUEUE_GAUGES, REDIS_UP, RUNNING, WORKERS_IDLE  # noqa: E402
 from service.settings import ServiceSettings  # noqa: E402
 from worker import metrics as worker_metrics  # noqa: E402
 
@@ -111,6 +111,7 @@ def metrics_page() -> str:
     head = ("metric", "type", "labels", "meaning")
     counters = [(f"`{name}_total`", "counter", ", ".join(labels), text) for name, text, labels in COUNTERS.values()]
     gauges = [(f"`{name}`", "gauge", "model", text) for name, text in QUEUE_GAUGES]
+    gauges.append((f"`{WORKERS_IDLE[0]}`", "gauge", ", ".join(WORKERS_IDLE[2]), WORKERS_IDLE[1]))
     gauges += [(f"`{name}`", "gauge", "", text) for name, text in (RUNNING, REDIS_UP)]
     requests = [_metric_row(one) for one in RequestMetrics().registry.collect()]
     worker = [

@@ -35,6 +35,7 @@ _FAILURES = {
     "cancelled": ("The video was cancelled.", False, Blame.CALLER),
     "storage_unavailable": ("The finished video could not be stored.", True, Blame.INFRASTRUCTURE),
     "model_unavailable": ("The model could not be loaded.", True, Blame.INFRASTRUCTURE),
+    "model_retired": ("The operator has retired the model of this video.", False, Blame.INFRASTRUCTURE),
     "invalid_output": ("The model produced numbers that are not an image.", True, Blame.MODEL),
     "invalid_video": ("The source video cannot be decoded; send a complete MP4.", False, Blame.CALLER),
     "invalid_lora": ("A LoRA cannot be used with this model.", False, Blame.CALLER),

@@ -47,3 +47,15 @@ class Phase(StrEnum):
     DECODING = "decoding"
     MUXING = "muxing"
     UPLOADING = "uploading"
+
+
+class IdleReason(StrEnum):
+    """Why a live worker takes no jobs of a model."""
+
+    DISK_FULL = "disk_full"
+    DRAINING = "draining"
+    MODEL_BROKEN = "model_broken"
+    SUSPENDED = "suspended"
+
+
+NO_WORKER = "no_worker"  # the reason when a model has no live worker at all

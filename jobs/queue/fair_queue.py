@@ -19,6 +19,7 @@ from redis.client import Pipeline
 from jobs.model.job import Job
 from jobs.model.states import Priority, State
 from jobs.redis.keys import unserved_key, waiting_keys
+from jobs.redis.unreadable import readable_names
 
 # A score is (turn - head start) * 2^25 + a count of arrivals: within a turn, first come, first served. Doubles are
 # exact up to 2^53. The first turn is above every head start. A score below zero belongs to a requeued job.
@@ -141,6 +142,12 @@ def peek(redis: Redis, model: str, excluded: Collection[str] = ()) -> str | None
     keys = waiting_keys(model)
     job_id = cast(bytes | None, redis.eval(_FIRST, len(keys), *keys, *excluded))
     return job_id.decode() if job_id else None
+
+
+def waiting(redis: Redis, model: str) -> list[str]:
+    """The ids of all jobs that wait for this model."""
+    ids = [job_id for key in waiting_keys(model) for job_id in cast(list[bytes], redis.zrange(key, 0, -1))]
+    return readable_names(ids)
 
 
 def depth(redis: Redis, model: str) -> int:

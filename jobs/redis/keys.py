@@ -20,6 +20,7 @@ def waiting_keys(model: str) -> list[str]:
 
 
 CARDS_KEY = "models"  # hash: model name -> card
+RETIRED_KEY = "models:retired"  # sorted set: model name -> unix second of its retirement
 
 
 def workers_key(model: str) -> str:
@@ -30,6 +31,14 @@ def workers_key(model: str) -> str:
 def loaded_key(model: str) -> str:
     """The sorted set of the workers that have the model loaded, likewise."""
     return f"model:{model}:loaded"
+
+
+INSTALLATION_KEY = "installation"  # hash: the mark of `jobs/store/keeper/ownership.py`
+
+
+def idle_key(model: str) -> str:
+    """The sorted set of the workers that take no jobs of a model: `reason worker`, likewise."""
+    return f"model:{model}:idle"
 
 
 COUNTERS_KEY = "tally"  # hash: JSON of [name, label, ...] -> number

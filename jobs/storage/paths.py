@@ -5,6 +5,9 @@ from mimetypes import guess_type
 from pathlib import PurePosixPath
 
 INPUTS, VIDEOS, CHECKPOINTS = PLACES = ("inputs/", "videos/", "checkpoints/")  # below each, a folder per job
+UPLOADS = "uploads/"  # below it, a folder per file
+FOLDERS = (*PLACES, UPLOADS)
+MARK_KEY = "installation.json"  # names the installation that the objects belong to
 
 ATTEMPT_FOLDER = re.compile(r"videos/[^/]+/\d+-[0-9a-f]+/")
 

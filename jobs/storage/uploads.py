@@ -16,8 +16,8 @@ from jobs.model.stored import StoredModel, dump_stored, parse_stored
 from jobs.redis.connection import redis_errors
 from jobs.redis.list_places import ListKeys, Place, parse_place, place_command, remove_entry
 from jobs.redis.unreadable import readable_names, report_unreadable
+from jobs.storage.paths import UPLOADS
 
-UPLOADS = "uploads/"  # below it, a folder per file
 EXPIRING = "files:expiring"  # sorted set: file id -> unix second at which it expires
 UNFINISHED_TTL_S = 3600
 FILE_PREFIX = "file-"

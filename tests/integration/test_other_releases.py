@@ -31,6 +31,7 @@ from jobs.storage.interface import read_all
 from jobs.storage.local import LocalStorage
 from jobs.store.callers.reader import JobReader
 from jobs.store.counters import read_counters
+from jobs.store.keeper.ownership import StorageOwnership
 from jobs.store.transitions import JobTable
 from jobs.webhooks.deliveries import Deliveries
 from service.app import create_app
@@ -106,6 +107,8 @@ KINDS = {
     "job file": Kind("videos/*/job.json", frozenset({"Job"}), {"state": "draft"}, in_storage=True),
     "checkpoint": Kind("checkpoints/*/checkpoint.json", frozenset({"Checkpoint"}), in_storage=True),
     "manifest": Kind("videos/*/manifest.json", in_storage=True),
+    "installation": Kind("installation", frozenset({"InstallationMark"})),
+    "mark of storage": Kind("installation.json", frozenset({"InstallationMark"}), in_storage=True),
 }
 PARSERS = {"parse_stored", "parse_stored_hash"}
 # Keys without a structure of their own: ids with numbers, plain texts, and what RQ keeps.
@@ -242,6 +245,7 @@ class Installation:
         ApiKeyStore(self.redis).all()
 
     def read_by_keeper(self) -> None:
+        assert StorageOwnership(self.store.table, self.storage).confirm()
         self.keeper.sweep()
         self.retention.sweep()
         UploadSweeper(self.store.table, self.storage).sweep()
@@ -318,6 +322,7 @@ def installation(
     monkeypatch.setenv("EASYANIMATE_DATA_DIR", str(folder))
     settings = KeeperSettings.model_validate({"redis_url": redis_url, "data_dir": folder})
     table = JobTable(redis, lease_s=0.0)
+    assert StorageOwnership(table, storage).confirm()  # most of its jobs are in Redis
     keeper, retention = RecoverySweeper(table, settings), RetentionSweeper(table, storage, settings)
     yield Installation(redis, JobStore(redis), storage, client, keeper, retention, settings, redis_url)
     shutil.rmtree(folder / "objects")

@@ -62,7 +62,7 @@ def run_engine(connection: Connection, make_loader: Callable[[], Loader]) -> int
     command = listener.commands.get()
     if not isinstance(command, LoadModel):
         raise TypeError(f"the first command must be LoadModel, got {command!r}")
-    configure_logging("console" if command.log_format == "console" else "json", process="engine")
+    configure_logging("console" if command.log_format == "console" else "json", command.log_level, process="engine")
     try:
         models = ModelCache(make_loader())
     except Exception as error:  # of any kind: the supervisor needs a reply

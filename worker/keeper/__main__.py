@@ -5,6 +5,7 @@ Several keepers may run at once: every step is a compare-and-set, and a delivery
 
 import signal
 import sys
+from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -17,6 +18,8 @@ from jobs.redis.connection import connect
 from jobs.redis.health import log_server_problems
 from jobs.settings import InvalidSettings
 from jobs.storage.factory import open_storage
+from jobs.storage.interface import Storage
+from jobs.store.keeper.ownership import StorageOwnership
 from jobs.store.transitions import JobTable
 from worker import metrics
 from worker.crash_points import watch_folder
@@ -26,6 +29,7 @@ from worker.keeper.orphans import OrphanSweeper
 from worker.keeper.periodic_task import PeriodicTask
 from worker.keeper.recovery import RecoverySweeper
 from worker.keeper.retention import RetentionSweeper
+from worker.keeper.storage_guard import StorageGuard
 from worker.keeper.uploads import UploadSweeper
 from worker.settings import KeeperSettings
 
@@ -35,21 +39,32 @@ log = structlog.get_logger()
 MAX_RECOVERY_SWEEP_S = 300.0  # it takes milliseconds, and a few seconds beside a Redis that does not answer
 
 
+def keeper_tasks(settings: KeeperSettings, store: JobTable, storage: Storage, stopped: Event) -> list[PeriodicTask]:
+    """The tasks of a keeper, the recovery first. Those that delete objects run only in a storage that it owns."""
+    retention = partial(RetentionSweeper(store, storage, settings).sweep, stopped)
+    sweeps: dict[str, Callable[[], None]] = {
+        "retention": retention,
+        "uploads": UploadSweeper(store, storage).sweep,
+        "orphans": OrphanSweeper(store, storage, settings).sweep_when_due,
+    }
+    guard = StorageGuard(StorageOwnership(store, storage))
+    deletions = [
+        PeriodicTask(name, partial(guard.sweep, sweep), settings.retention_sweep_s) for name, sweep in sweeps.items()
+    ]
+    return [
+        PeriodicTask("recovery", RecoverySweeper(store, settings).sweep, settings.sweep_s),
+        PeriodicTask("ownership", guard.mark_early, settings.sweep_s),
+        *deletions,
+    ]
+
+
 def run_keeper(settings: KeeperSettings, signals: "SimpleQueue[int]", health: ProcessHealth) -> None:
     """Runs all tasks of the keeper until a signal."""
     store = JobTable(connect(settings.redis_url.get_secret_value(), retries=2), lease_s=settings.lease_s)
     outbound = OutboundClient(allow_private=settings.webhook_allow_private, timeout_s=settings.webhook_timeout_s)
     deliverer = Deliverer(store, outbound, settings.secret_for("webhook"), settings.webhook_threads)
-    storage = open_storage(settings)
     stopped = Event()
-    retention = partial(RetentionSweeper(store, storage, settings).sweep, stopped)
-    every_s = settings.retention_sweep_s
-    tasks = [
-        PeriodicTask("recovery", RecoverySweeper(store, settings).sweep, settings.sweep_s),
-        PeriodicTask("retention", retention, every_s),
-        PeriodicTask("uploads", UploadSweeper(store, storage).sweep, every_s),
-        PeriodicTask("orphans", OrphanSweeper(store, storage, settings).sweep_when_due, every_s),
-    ]
+    tasks = keeper_tasks(settings, store, open_storage(settings), stopped)
     threads = [Thread(target=task.run, args=[stopped], name=task.name) for task in tasks]
     threads.append(Thread(target=deliverer.run, args=[stopped], name="deliverer"))
     for thread in threads:
@@ -73,7 +88,7 @@ def main() -> int:
     except InvalidSettings as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    configure_logging(settings.log_format, process="keeper")
+    configure_logging(settings.log_format, settings.log_level, process="keeper")
     watch_folder(settings.crash_points_dir)
     health = ProcessHealth()
     metrics.serve_metrics(settings.metrics_host, settings.keeper_metrics_port, health)

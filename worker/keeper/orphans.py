@@ -12,8 +12,8 @@ from jobs.model.job_file import NAME, InvalidJobFile, read_job
 from jobs.redis.connection import redis_errors
 from jobs.redis.unreadable import report_unreadable
 from jobs.storage.interface import ListedObject, Storage, read_all
-from jobs.storage.paths import PLACES, attempts_prefix, is_leftover, job_of
-from jobs.storage.uploads import UPLOADS, UploadIndex
+from jobs.storage.paths import PLACES, UPLOADS, attempts_prefix, is_leftover, job_of
+from jobs.storage.uploads import UploadIndex
 from jobs.store.transitions import JobTable
 from worker.settings import KeeperSettings
 

@@ -43,6 +43,10 @@ class RecoverySweeper:
             with self._models.guard(model):
                 self.jobs.reconcile_tickets(model)
                 self.unserved.check(model)
+        for model in self._models.others(self.registry.retired()):
+            with self._models.guard(model):
+                for job_id in self.jobs.fail_retired(model):
+                    log.info("job.failed", job_id=job_id, code="model_retired", model=model)
         self._answered_at = time.monotonic()
 
     def _recover(self, job_id: str) -> None:

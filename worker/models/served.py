@@ -19,14 +19,19 @@ class ModelNotLoaded(Exception):
 
 
 class ServedModels:
-    """`cards` by name, in the order of the settings. The mapping is replaced, not changed: other threads read it."""
+    """`cards` by name, in the order of the settings, and the names of the `withdrawn` models.
+
+    Both are replaced, not changed: other threads read them.
+    """
 
     def __init__(self, cards: Mapping[str, ModelCard]) -> None:
         self.cards = cards
+        self.withdrawn: frozenset[str] = frozenset()
 
     def withdraw(self, model: str, reason: str) -> None:
         """Stops serving this model."""
         log.error("model.withdrawn", model=model, reason=reason)
+        self.withdrawn |= {model}
         self.cards = {name: card for name, card in self.cards.items() if name != model}
 
 

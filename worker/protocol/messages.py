@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jobs.logs import LogLevel
 from jobs.model.model_card import ModelCard
 from jobs.model.request import VideoRequest
 from jobs.model.states import Phase
@@ -30,6 +31,7 @@ class LoadModel:
     memory: Memory = "auto"
     room_bytes: int | None = None
     alone: bool = False
+    log_level: LogLevel = "info"
 
     @property
     def model(self) -> str:

@@ -1,12 +1,14 @@
-"""Announces every few seconds the models that this worker serves and has loaded, and its LoRAs."""
+"""Announces every few seconds the models that this worker serves and has loaded, its LoRAs, and why it is idle."""
 
 import time
 from contextlib import suppress
 from threading import Event, Thread
+from typing import Any
 
 import structlog
 
 from jobs.errors import QueueUnavailable
+from jobs.model.states import IdleReason
 from worker.models.lora_index import list_lora_files
 from worker.supervisor.supervisor import Supervisor
 
@@ -44,22 +46,26 @@ class Announcer:
     def _run(self) -> None:
         announced, announced_at = None, 0.0
         while True:
-            models = list(self.context.served.cards), set(self.context.engine.loaded)
-            if models != announced or time.monotonic() - announced_at >= ANNOUNCE_EVERY_S:
-                announced, announced_at = models, time.monotonic()
-                self._announce(models[1])
+            loaded, idle = set(self.context.engine.loaded), self.supervisor.idle_reason
+            current = list(self.context.served.cards), loaded, idle
+            if current != announced or time.monotonic() - announced_at >= ANNOUNCE_EVERY_S:
+                announced, announced_at = current, time.monotonic()
+                self._announce(loaded, idle)
             if self._stopped.wait(CHECK_EVERY_S):
                 return
 
-    def _announce(self, loaded: set[str]) -> None:
+    def _announce(self, loaded: set[str], idle: IdleReason | None) -> None:
         try:
             cards = self.context.served.cards
             loras = list_lora_files(self.context.settings.models_dir)
             for name, card in cards.items():
                 with_loras = card.model_copy(update={"loras": loras})
-                self.supervisor.registry.announce(with_loras, self.supervisor.name, is_loaded=name in loaded)
+                options: dict[str, Any] = {"is_loaded": name in loaded, "idle": idle}
+                self.supervisor.registry.announce(with_loras, self.supervisor.name, **options)
                 self._announced.add(name)
             self._withdraw(self._announced - cards.keys())
+            for name in self.context.served.withdrawn:
+                self.supervisor.registry.withdraw(name, self.supervisor.name, is_broken=True)
         except OSError as error:
             log.warning("loras.unreadable", reason=error.strerror)
         except QueueUnavailable:

@@ -73,6 +73,7 @@ class RQWorker:
                 worker_ttl=WORKER_TTL_S,
             )
         self._running: tuple[RQJob, Execution] | None = None
+        self.is_suspended = False
 
     def register(self) -> None:
         """Adds the worker to RQ's list, from which those that were killed are removed."""
@@ -92,7 +93,8 @@ class RQWorker:
     def wait_for_ticket(self, models: Sequence[str]) -> QueueTicket | None:
         """Waits up to a second for an entry in the queues of `models`, in this order."""
         with redis_errors():
-            if is_suspended(self.redis, self._worker):  # by `rq suspend`; this call is RQ's heartbeat, too
+            self.is_suspended = is_suspended(self.redis, self._worker)  # by `rq suspend`; it is RQ's heartbeat, too
+            if self.is_suspended:
                 self._worker.set_state(WorkerStatus.SUSPENDED)
                 time.sleep(WAIT_S)
                 return None

@@ -2,6 +2,7 @@
 
 import signal
 import time
+from typing import Any
 
 import structlog
 
@@ -47,7 +48,8 @@ def run_worker(settings: WorkerSettings, engine: EngineProcess, health: ProcessH
 def engine_for(settings: WorkerSettings) -> EngineProcess:
     """The engine of these settings, not yet started."""
     options = settings.device, settings.dtype, settings.log_format, settings.memory
-    return EngineProcess(LoadModel(settings.model_folder, *options, room_bytes=settings.model_memory_bytes))
+    room: dict[str, Any] = {"room_bytes": settings.model_memory_bytes, "log_level": settings.log_level}
+    return EngineProcess(LoadModel(settings.model_folder, *options, **room))
 
 
 def _load_first(engine: EngineProcess, settings: WorkerSettings, drain: Drain, served: ServedModels) -> bool:

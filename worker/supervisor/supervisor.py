@@ -16,7 +16,7 @@ from redis import Redis
 
 from jobs.errors import JobNotFound, QueueUnavailable, RecordUnreadable
 from jobs.model.job import Job
-from jobs.model.states import State
+from jobs.model.states import IdleReason, State
 from jobs.queue.registry import Registry
 from jobs.redis.unreadable import SetAside
 from worker.attempt.attempt import AttemptRun, WorkerContext
@@ -113,6 +113,15 @@ class Supervisor:
             with self.rq_worker.busy_with(ticket):
                 outcome = self._run_attempt(job)
             self._after_attempt(job, outcome)
+
+    @property
+    def idle_reason(self) -> IdleReason | None:
+        """Why this worker takes no jobs, or None. Other threads may read it."""
+        if self.context.drain.has_begun:
+            return IdleReason.DRAINING
+        if self._is_disk_full:
+            return IdleReason.DISK_FULL
+        return IdleReason.SUSPENDED if self.rq_worker.is_suspended else None
 
     @property
     def has_no_model(self) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from cli.commands.models.rehearse import rehearse
+from cli.commands.models.retire import retire
 from cli.errors import exit_on_error
 from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.lookup import find_model
@@ -69,6 +70,7 @@ def import_(
 
 
 app.command()(rehearse)
+app.command()(retire)
 
 
 def _piped_input() -> BinaryIO:

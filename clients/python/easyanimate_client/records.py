@@ -187,6 +187,7 @@ class QueueOfModel:
     accepts: bool
     live_workers: int
     model: str
+    reason: str | None
     run_s: float | None
     running: int
     wait_s: float | None
@@ -221,8 +222,11 @@ class Readiness:
 
     `missing` names the parts that a new job needs: redis, storage, disk, model. `workers` counts the live workers of
     each model. `without_worker` names the models that have none; their jobs are accepted and wait.
+    `idle_reasons` names the models of which no worker takes jobs, with the reason: disk_full, draining, model_broken,
+    suspended or no_worker.
     """
 
+    idle_reasons: dict[str, str]
     missing: list[str]
     status: str
     without_worker: list[str]

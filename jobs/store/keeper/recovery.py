@@ -8,7 +8,7 @@ from jobs.errors import JobNotFound
 from jobs.model.failure import failure
 from jobs.model.job import Job
 from jobs.model.states import State
-from jobs.queue import tickets
+from jobs.queue import fair_queue, tickets
 from jobs.redis import keys
 from jobs.redis.connection import redis_errors
 from jobs.redis.unreadable import SetAside, readable_names
@@ -81,6 +81,23 @@ class KeeperJobs:
             late = retention.passed_deadlines(self.table.redis, now)
         ended = []
         for job_id in self.unreadable.others(late):
+            with self.unreadable.guard(job_id):
+                ended += [job_id] if self.table.update_if_exists(job_id, decide) else []
+        return ended
+
+    def fail_retired(self, model: str) -> list[str]:
+        """Ends the waiting jobs of a retired model; returns their ids. A job that cannot be read is set aside."""
+        now = self.table.now()
+
+        def decide(job: Job) -> Job | None:
+            if job.state is not State.QUEUED or job.request.model != model:
+                return None
+            return with_final_state(job, State.FAILED, now, failure=failure("model_retired"))
+
+        with redis_errors():
+            waiting = fair_queue.waiting(self.table.redis, model)
+        ended = []
+        for job_id in self.unreadable.others(waiting):
             with self.unreadable.guard(job_id):
                 ended += [job_id] if self.table.update_if_exists(job_id, decide) else []
         return ended

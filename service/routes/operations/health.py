@@ -20,12 +20,15 @@ class Readiness(BaseModel):
 
     `missing` names the parts that a new job needs: redis, storage, disk, model. `workers` counts the live workers of
     each model. `without_worker` names the models that have none; their jobs are accepted and wait.
+    `idle_reasons` names the models of which no worker takes jobs, with the reason: disk_full, draining, model_broken,
+    suspended or no_worker.
     """
 
     status: str
     missing: list[str]
     without_worker: list[str]
     workers: dict[str, int]
+    idle_reasons: dict[str, str]
 
 
 class Startup(BaseModel):
@@ -59,19 +62,24 @@ def read_startup(resources: ResourcesDep) -> JSONResponse:
 def read_readiness(resources: ResourcesDep) -> JSONResponse:
     """Checks whether jobs can be accepted: 200, or 503 with the missing parts. Redis gets a write as of a job."""
     if resources.draining.is_set():
-        return JSONResponse(Readiness(status="draining", missing=[], without_worker=[], workers={}).model_dump(), 503)
-    missing, workers = _check(resources)
+        draining = Readiness(status="draining", missing=[], without_worker=[], workers={}, idle_reasons={})
+        return JSONResponse(draining.model_dump(), 503)
+    missing, workers, idle_reasons = _check(resources)
     without_worker = [model for model, count in workers.items() if not count]
     status = "not ready" if missing else "ready"
-    readiness = Readiness(status=status, missing=missing, without_worker=without_worker, workers=workers)
+    parts = {"missing": missing, "without_worker": without_worker, "workers": workers, "idle_reasons": idle_reasons}
+    readiness = Readiness(status=status, **parts)
     return JSONResponse(readiness.model_dump(), 503 if missing else 200)
 
 
-def _check(resources: Resources) -> tuple[list[str], dict[str, int]]:
+def _check(resources: Resources) -> tuple[list[str], dict[str, int], dict[str, str]]:
     missing: list[str] = []
     workers: dict[str, int] = {}
+    idle_reasons: dict[str, str] = {}
+    registry = resources.registry
     try:
-        workers = {card.name: resources.registry.live_workers(card.name) for card in resources.registry.cards()}
+        workers = {card.name: registry.live_workers(card.name) for card in registry.cards()}
+        idle_reasons = {model: reason for model in workers if (reason := registry.idle_reason(model))}
         if not workers:
             missing.append("model")
     except JobsError:
@@ -87,4 +95,4 @@ def _check(resources: Resources) -> tuple[list[str], dict[str, int]]:
     except JobsError as error:
         log.warning("storage.unavailable", reason=str(error))
         missing.append("storage")
-    return missing, workers
+    return missing, workers, idle_reasons

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
 from jobs.queue.load import Load
 from service.dependencies import OwnerDep, ResourcesDep
@@ -22,6 +23,9 @@ class QueueOfModel(BaseModel):
     live_workers: int
     run_s: float | None
     wait_s: float | None = Field(description="Seconds until all waiting videos have started.")
+    reason: str | None = Field(
+        description="Why no worker starts videos: disk_full, draining, model_broken, suspended, no_worker. Else null."
+    )
     accepts: bool = Field(description="False: one more is refused with `queue_full`.")
 
 
@@ -36,11 +40,13 @@ class Queues(BaseModel):
 async def read_queues(_: OwnerDep, resources: ResourcesDep) -> Queues:
     """Returns the queues of all models: waiting videos of all callers, and the expected wait."""
     models = await resources.reader.models()
-    return Queues(data=[_to_queue(model, await resources.reader.load(model), resources) for model in models])
+    reasons = await run_in_threadpool(lambda: [resources.registry.idle_reason(model) for model in models])
+    loads = [await resources.reader.load(model) for model in models]
+    return Queues(data=[_to_queue(*row, resources) for row in zip(models, loads, reasons, strict=True)])
 
 
-def _to_queue(model: str, load: Load, resources: Resources) -> QueueOfModel:
-    wait_s = load.wait_s(load.depth)
+def _to_queue(model: str, load: Load, reason: str | None, resources: Resources) -> QueueOfModel:
+    wait_s = None if reason else load.wait_s(load.depth)
     return QueueOfModel(
         model=model,
         waiting=load.depth,
@@ -49,5 +55,6 @@ def _to_queue(model: str, load: Load, resources: Resources) -> QueueOfModel:
         live_workers=load.workers,
         run_s=None if load.run_s is None else round(load.run_s, 3),
         wait_s=None if wait_s is None else round(wait_s, 3),
+        reason=reason,
         accepts=full_reason(resources.settings, load, 1) is None,
     )

@@ -4,14 +4,17 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import logging, structlog
 from jobs.logs import configure_logging
-configure_logging("{form}", process="worker")
+configure_logging("{form}", "{level}", process="worker")
 log = structlog.get_logger()
 log.info("job.finished", job_id="video_1", seconds=41.2)
 logging.getLogger("some.package").warning("disk %s", "full")
 logging.getLogger("httpx").info("GET https://secret.example")
+log.debug("job.checked")
 try:
     1 / 0
 except ZeroDivisionError:
@@ -19,8 +22,9 @@ except ZeroDivisionError:
 """
 
 
-def lines(form: str) -> list[str]:
-    done = subprocess.run([sys.executable, "-c", PROGRAM.format(form=form)], capture_output=True, text=True, check=True)
+def lines(form: str, level: str = "info") -> list[str]:
+    program = PROGRAM.format(form=form, level=level)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == ""
     return done.stderr.splitlines()
 
@@ -52,3 +56,11 @@ def test_info_lines_of_verbose_libraries_are_dropped() -> None:
 
 def test_the_console_format_is_readable() -> None:
     assert "job.finished" in lines("console")[0]
+
+
+@pytest.mark.parametrize(
+    ("level", "events"),
+    [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)],
+)
+def test_lines_below_the_level_are_dropped(level: str, events: int) -> None:
+    assert len(lines("json", level)) == events

@@ -105,3 +105,18 @@ def test_processes_with_one_bucket_and_own_folders_sign_with_one_secret(tmp_path
     assert not any(folder.exists() for folder in folders)
     configured = Settings(storage="s3", s3=s3, signing_secret=SecretStr("own"), data_dir=tmp_path)
     assert configured.secret_for("signing") == "own"
+
+
+@pytest.mark.parametrize(
+    ("value", "prefix"), [("", ""), ("team", "team/"), ("team/a/", "team/a/"), ("v1.2_x", "v1.2_x/")]
+)
+def test_a_prefix_of_keys_ends_with_a_slash(monkeypatch: pytest.MonkeyPatch, value: str, prefix: str) -> None:
+    monkeypatch.setenv("EASYANIMATE_S3__PREFIX", value)
+    assert Settings().s3.prefix == prefix
+
+
+@pytest.mark.parametrize("value", ["/", "/team", "team//a", "..", "a/../b", "./a", "a b", "a?b", "ä"])
+def test_a_prefix_that_is_no_path_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("EASYANIMATE_S3__PREFIX", value)
+    with pytest.raises(ValidationError, match="must be a path such as team/videos"):
+        Settings()

@@ -1155,6 +1155,11 @@ export interface components {
             live_workers: number;
             /** Model */
             model: string;
+            /**
+             * Reason
+             * @description Why no worker starts videos: disk_full, draining, model_broken, suspended, no_worker. Else null.
+             */
+            reason: string | null;
             /** Run S */
             run_s: number | null;
             /** Running */
@@ -1200,8 +1205,14 @@ export interface components {
          *
          *     `missing` names the parts that a new job needs: redis, storage, disk, model. `workers` counts the live workers of
          *     each model. `without_worker` names the models that have none; their jobs are accepted and wait.
+         *     `idle_reasons` names the models of which no worker takes jobs, with the reason: disk_full, draining, model_broken,
+         *     suspended or no_worker.
          */
         Readiness: {
+            /** Idle Reasons */
+            idle_reasons: {
+                [key: string]: string;
+            };
             /** Missing */
             missing: string[];
             /** Status */

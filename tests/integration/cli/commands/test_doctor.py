@@ -9,7 +9,14 @@ from redis import Redis
 from typer.testing import CliRunner
 
 from cli.main import app
+from jobs.model.model_card import ModelCard
+from jobs.model.states import IdleReason
+from jobs.queue.registry import Registry
 from jobs.settings import S3Settings
+from jobs.storage.local import LocalStorage
+from jobs.storage.s3 import S3Storage
+from jobs.store.keeper.ownership import ADVICE, Ownership, StorageOwnership
+from jobs.store.transitions import JobTable
 from tests.integration.redis_servers import free_port
 
 
@@ -69,7 +76,7 @@ def test_everything_but_the_model_is_ok(redis: Redis) -> None:
 def test_a_good_bucket_passes_every_step_and_is_left_clean(
     kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use_s3(monkeypatch, request.getfixturevalue(f"{kind}_settings"))
+    use_s3(monkeypatch, request.getfixturevalue(f"{kind}_settings"), PREFIX="doctor")
     code, results = run_doctor()
     assert (code, results["storage"]["level"]) == (0, "ok"), results["storage"]
     assert "upload in parts" in results["storage"]["message"]
@@ -143,3 +150,43 @@ def test_unknown_and_invalid_settings_are_reported(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("EASYANIMATE_RETENTION_S", "soon")
     code, results = run_doctor()
     assert (code, results["settings"]["level"]) == (1, "broken")
+
+
+def test_a_bucket_that_keeps_old_versions_is_a_warning(
+    moto_settings: S3Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_s3(monkeypatch, moto_settings, BUCKET="versioned")
+    client = S3Storage(moto_settings).client
+    client.create_bucket(Bucket="versioned")
+    client.put_bucket_versioning(Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
+    code, results = run_doctor()
+    assert (code, results["storage"]["level"]) == (0, "warning")
+    assert "noncurrent versions" in results["storage"]["advice"]
+
+
+@pytest.mark.parametrize("state", list(Ownership))
+def test_a_storage_that_the_keeper_does_not_sweep_is_a_warning(state: Ownership, redis: Redis, tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path / "data" / "objects", public_url="", secret=b"s")
+    ownership = StorageOwnership(JobTable(redis), storage)
+    if state is Ownership.UNMARKED:
+        storage.put_bytes("uploads/file-unknown/content.png", b"1")
+    else:
+        assert ownership.confirm()
+    if state is Ownership.FOREIGN:
+        redis.hset("installation", "id", "inst_other")
+    if state is Ownership.OUTDATED:
+        redis.hincrbyfloat("installation", "renewed_at", -5000)
+    code, results = run_doctor()
+    assert (ownership.read(), code) == (state, 0)
+    expected = ("ok", "") if state is Ownership.OWN else ("warning", ADVICE)
+    assert (results["storage"]["level"], results["storage"]["advice"]) == expected
+
+
+def test_models_without_an_active_worker_are_named(redis: Redis, card: ModelCard) -> None:
+    registry = Registry(redis)
+    registry.announce(card, "w1")
+    assert "workers" not in run_doctor()[1]
+    registry.announce(card, "w1", idle=IdleReason.DISK_FULL)
+    assert "(disk_full); 0 jobs wait" in run_doctor()[1]["workers"]["message"]
+    registry.withdraw(card.name, "w1")
+    assert f"easyanimate models retire {card.name}" in run_doctor()[1]["workers"]["advice"]

@@ -5,7 +5,9 @@ from redis import Redis
 
 from jobs.errors import ModelNotFound, ModelUnavailable
 from jobs.model.model_card import ModelCard
+from jobs.model.states import IdleReason
 from jobs.queue.registry import WORKER_TTL_S, Registry, select_model
+from jobs.redis.keys import idle_key, workers_key
 
 
 @pytest.fixture
@@ -78,3 +80,68 @@ def test_serving_workers_and_loaded_workers_are_counted_apart(registry: Registry
     assert (registry.live_workers(card.name), registry.loaded_workers(card.name)) == (2, 1)
     registry.announce(card, "w1", is_loaded=False)
     assert (registry.live_workers(card.name), registry.loaded_workers(card.name)) == (2, 0)
+
+
+@pytest.mark.parametrize("reason", [IdleReason.DISK_FULL, IdleReason.DRAINING, IdleReason.SUSPENDED])
+def test_a_model_is_idle_when_all_its_workers_are(registry: Registry, card: ModelCard, reason: IdleReason) -> None:
+    assert registry.idle_reason(card.name) == "no_worker"
+    registry.announce(card, "w1", idle=reason)
+    assert (registry.live_workers(card.name), registry.idle_reason(card.name)) == (1, reason)
+    registry.announce(card, "w2")
+    assert (registry.idle_workers(card.name), registry.idle_reason(card.name)) == ({reason: 1}, None)
+    registry.withdraw(card.name, "w2")
+    registry.announce(card, "w1")
+    assert (registry.idle_workers(card.name), registry.idle_reason(card.name)) == ({}, None)
+
+
+def test_a_broken_model_is_reported_after_its_worker_withdrew_it(registry: Registry, card: ModelCard) -> None:
+    registry.announce(card, "w1")
+    registry.withdraw(card.name, "w1", is_broken=True)
+    assert (registry.live_workers(card.name), registry.idle_reason(card.name)) == (0, "model_broken")
+    registry.announce(card, "w2")
+    assert registry.idle_reason(card.name) is None
+
+
+def test_the_most_frequent_reason_is_reported(registry: Registry, card: ModelCard) -> None:
+    for worker, reason in (("w1", IdleReason.DRAINING), ("w2", IdleReason.DISK_FULL), ("w3", IdleReason.DISK_FULL)):
+        registry.announce(card, worker, idle=reason)
+    assert registry.idle_reason(card.name) == "disk_full"
+
+
+def test_a_reason_of_a_newer_release_is_reported_as_it_is(redis: Redis, registry: Registry, card: ModelCard) -> None:
+    registry.announce(card, "w1")
+    redis.zadd(idle_key(card.name), {"too_hot w1": 1 << 40})
+    assert registry.idle_reason(card.name) == "too_hot"
+
+
+def test_the_reason_of_a_worker_that_died_expires(redis: Redis, registry: Registry, card: ModelCard) -> None:
+    registry.announce(card, "w1", idle=IdleReason.DISK_FULL)
+    for key in (workers_key(card.name), idle_key(card.name)):
+        for member in redis.zrange(key, 0, -1):
+            redis.zincrby(key, -WORKER_TTL_S - 1, member)
+    assert registry.idle_reason(card.name) == "no_worker"
+
+
+def test_a_served_model_cannot_be_retired(registry: Registry, card: ModelCard) -> None:
+    registry.announce(card, "w1")
+    assert registry.retire(card.name) == 1
+    assert registry.card(card.name) == card
+
+
+def test_a_retired_model_is_gone_until_a_worker_announces_it(registry: Registry, card: ModelCard) -> None:
+    registry.announce(card, "w1")
+    registry.announce(other(card), "w2")
+    registry.withdraw(card.name, "w1")
+    assert (registry.retire(card.name), registry.retire(card.name), registry.retired()) == (0, 0, [card.name])
+    with pytest.raises(ModelNotFound):
+        select_model(registry.cards(), card.name)
+    with pytest.raises(ModelNotFound):
+        registry.card(card.name)
+    registry.announce(card, "w3")
+    assert (registry.card(card.name), registry.retired()) == (card, [])
+
+
+def test_a_model_that_no_worker_announced_cannot_be_retired(registry: Registry, card: ModelCard) -> None:
+    registry.announce(card, "w1")
+    with pytest.raises(ModelNotFound, match="there are easyanimate-v3-tiny"):
+        registry.retire("sora")

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,9 @@ MB = 1 << 20
 @pytest.fixture(params=["local", "s3", "moto"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     if request.param != "local":
-        return S3Storage(request.getfixturevalue(f"{request.param}_settings"))
+        prefix = "team/videos/" if request.param == "moto" else ""  # the same laws hold below a prefix
+        settings: S3Settings = request.getfixturevalue(f"{request.param}_settings")
+        return S3Storage(settings.model_copy(update={"prefix": prefix}))
     return LocalStorage(tmp_path / "objects", public_url="http://front.example", secret=b"secret")
 
 
@@ -354,11 +357,82 @@ class TestS3:
 
     def test_an_unfinished_upload_is_deleted(self, s3_settings: S3Settings) -> None:
         storage = S3Storage(s3_settings)
-        begun = storage.client.create_multipart_upload(Bucket=storage.bucket, Key="w/begun.mp4")
+        begun = storage.client.create_multipart_upload(Bucket=storage.bucket, Key="videos/w/begun.mp4")
         assert storage.drop_unfinished(before=time.time() - 600) == 0
         assert storage.drop_unfinished(before=time.time() + 600) >= 1
         with pytest.raises(storage.client.exceptions.ClientError, match="NoSuchUpload"):
-            storage.client.list_parts(Bucket=storage.bucket, Key="w/begun.mp4", UploadId=begun["UploadId"])
+            storage.client.list_parts(Bucket=storage.bucket, Key="videos/w/begun.mp4", UploadId=begun["UploadId"])
+
+    @pytest.mark.parametrize("kind", ["s3", "moto"])
+    def test_unfinished_uploads_of_others_in_the_bucket_stay(self, request: pytest.FixtureRequest, kind: str) -> None:
+        settings: S3Settings = request.getfixturevalue(f"{kind}_settings")
+        storage = S3Storage(settings.model_copy(update={"prefix": "own/"}))
+        keys = ("backups/database.tar", "videos/of-another/video.mp4", "own/notes/a.txt", "own/videos/v/video.mp4")
+        for key in keys:
+            storage.client.create_multipart_upload(Bucket=storage.bucket, Key=key)
+        assert storage.drop_unfinished(before=time.time() + 600) == 1
+        assert storage.drop_unfinished(before=time.time() + 600) == 0
+
+    def test_links_and_folders_have_the_prefix(self, s3_settings: S3Settings) -> None:
+        storage = S3Storage(s3_settings.model_copy(update={"prefix": "team/a/"}))
+        storage.put_bytes("links/video.mp4", b"0123456789")
+        link = storage.url("links/video.mp4", 60, "video.mp4")
+        assert "/videos/team/a/links/video.mp4?" in link
+        assert httpx.get(link).content == b"0123456789"
+        whole = S3Storage(s3_settings)
+        assert [item.key for item in whole.list("team/a/")] == ["team/a/links/video.mp4"]
+        assert [item.key for item in storage.list("")] == ["links/video.mp4"]
+
+    def test_lifecycle_rules_of_several_prefixes_stand_side_by_side(self, moto_settings: S3Settings) -> None:
+        storages = [S3Storage(moto_settings.model_copy(update={"prefix": prefix})) for prefix in ("", "a/", "b/c/")]
+        for storage in storages:
+            storage.set_lifecycle()
+        rules = storages[0].client.get_bucket_lifecycle_configuration(Bucket=storages[0].bucket)["Rules"]
+        by_id = {rule["ID"]: rule["Filter"]["Prefix"] for rule in rules}
+        assert {by_id[f"easyanimate-{prefix}checkpoints"] for prefix in ("", "a/", "b/c/")} == {
+            "checkpoints/",
+            "a/checkpoints/",
+            "b/c/checkpoints/",
+        }
+
+    @pytest.mark.parametrize(
+        ("code", "advice"),
+        [
+            ("RequestTimeTooSkewed", "clock"),
+            ("SignatureDoesNotMatch", "secret key does not belong"),
+            ("InvalidAccessKeyId", "access key does not exist"),
+            ("AccessDenied", "lack permission"),
+        ],
+    )
+    def test_a_refused_check_names_the_reason(self, s3_settings: S3Settings, code: str, advice: str) -> None:
+        with faulty_wire(str(s3_settings.endpoint_url)) as wire:
+            storage = S3Storage(s3_settings.model_copy(update={"endpoint_url": wire.url}))
+            wire.faults = [Fault("HEAD", status=403), Fault("GET", status=403, code=code)]
+            with pytest.raises(StorageRefused, match=advice):
+                storage.check()
+            assert wire.methods == ["HEAD", "GET"]
+
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [
+            ({"secret_access_key": SecretStr("wrong")}, "SignatureDoesNotMatch"),
+            ({"access_key_id": "nobody"}, "InvalidAccessKeyId"),
+        ],
+    )
+    def test_a_check_distinguishes_a_wrong_secret_from_an_unknown_key(
+        self, s3_settings: S3Settings, change: dict[str, Any], reason: str
+    ) -> None:
+        with pytest.raises(StorageRefused, match=reason):
+            S3Storage(s3_settings.model_copy(update=change)).check()
+
+    def test_a_check_on_a_machine_with_a_wrong_clock_names_the_clock(
+        self, s3_settings: S3Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        storage, now = S3Storage(s3_settings), datetime.now(UTC).replace(tzinfo=None)
+        storage.check()
+        monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: now + timedelta(hours=1))
+        with pytest.raises(StorageRefused, match="clock"):
+            storage.check()
 
     @pytest.mark.parametrize("kind", ["s3", "moto"])
     def test_lifecycle_rules_leave_other_rules_unchanged(self, request: pytest.FixtureRequest, kind: str) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import httpx
 import pytest
+from redis import Redis
 
 from jobs.model.model_card import ModelCard
+from jobs.model.states import IdleReason
 from jobs.queue.registry import Registry
 from service.http.error_codes import ERROR_CODES
 
@@ -35,7 +37,7 @@ def test_a_complete_front_end_is_ready(api: httpx.Client, announced: ModelCard) 
     answer = api.get("/readyz")
     assert (answer.status_code, answer.json()) == (
         200,
-        {"status": "ready", "missing": [], "without_worker": [], "workers": {announced.name: 1}},
+        {"status": "ready", "missing": [], "without_worker": [], "workers": {announced.name: 1}, "idle_reasons": {}},
     )
 
 
@@ -45,6 +47,32 @@ def test_a_model_without_a_live_worker_is_named_but_its_jobs_may_wait(
     Registry(redis).withdraw(announced.name, "worker-1")
     answer = api.get("/readyz")
     assert (answer.status_code, answer.json()["without_worker"]) == (200, [announced.name])
+    assert answer.json()["idle_reasons"] == {announced.name: "no_worker"}
+
+
+def test_the_reason_for_which_no_worker_takes_videos_is_shown(
+    api: httpx.Client, announced: ModelCard, redis: Redis
+) -> None:
+    Registry(redis).announce(announced, "worker-1", idle=IdleReason.DISK_FULL)
+    assert api.get("/readyz").json()["idle_reasons"] == {announced.name: "disk_full"}
+    (queue,) = api.get("/v1/queue").json()["data"]
+    assert (queue["live_workers"], queue["reason"], queue["wait_s"]) == (1, "disk_full", None)
+    line = f'easyanimate_workers_idle{{model="{announced.name}",reason="disk_full"}} 1.0'
+    assert line in api.get("/metrics").text
+    Registry(redis).announce(announced, "worker-1")
+    assert api.get("/v1/queue").json()["data"][0]["reason"] is None
+    assert api.get("/readyz").json()["idle_reasons"] == {}
+
+
+def test_a_retired_model_is_not_found(api: httpx.Client, announced: ModelCard, redis: Redis, code_of: Code) -> None:
+    registry = Registry(redis)
+    registry.announce(announced.model_copy(update={"name": "another"}), "worker-2")
+    registry.withdraw(announced.name, "worker-1")
+    registry.retire(announced.name)
+    assert [model["id"] for model in api.get("/v1/models").json()["data"]] == ["another"]
+    submitted = api.post("/v1/videos", json={"prompt": "a red ball", "model": announced.name})
+    answers = (api.get(f"/v1/models/{announced.name}"), submitted)
+    assert [(answer.status_code, code_of(answer)) for answer in answers] == [(404, "model_not_found")] * 2
 
 
 def test_readiness_names_the_full_disk(settings, announced: ModelCard, start_api) -> None:

@@ -71,9 +71,10 @@ def test_a_heartbeat_renews_the_entries_of_a_busy_worker(
 def test_a_suspended_worker_receives_no_ticket(rq_worker: RQWorker, submit: Submit, redis: Redis) -> None:
     submit("a red ball")
     suspend(redis)
-    assert rq_worker.wait_for_ticket([MODEL]) is None
+    assert (rq_worker.wait_for_ticket([MODEL]), rq_worker.is_suspended) == (None, True)
     resume(redis)
     assert rq_worker.wait_for_ticket([MODEL]) is not None
+    assert not rq_worker.is_suspended
 
 
 def test_an_entry_that_rq_cannot_parse_is_dropped(rq_worker: RQWorker, submit: Submit, redis: Redis) -> None:

@@ -1,0 +1,64 @@
+"""A worker that takes no jobs says why in the registry."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+from redis import Redis
+from rq.suspension import resume, suspend
+
+from jobs.queue.registry import Registry
+from tests.integration.worker.conftest import SteppedWorker
+from worker.supervisor.announcer import Announcer
+
+MODEL = "easyanimate-v3-tiny"
+Meanwhile = Callable[[Callable[[], bool], Callable[[], object]], None]
+
+
+@pytest.fixture
+def registry(redis: Redis) -> Registry:
+    return Registry(redis)
+
+
+def wait_for_reason(registry: Registry, reason: str | None) -> None:
+    deadline = time.monotonic() + 60
+    while registry.idle_reason(MODEL) != reason:
+        assert time.monotonic() < deadline, registry.idle_reason(MODEL)
+        time.sleep(0.02)
+
+
+def test_a_full_disk_a_suspension_and_a_drain_are_announced_while_they_last(
+    worker: SteppedWorker, registry: Registry, redis: Redis, meanwhile: Meanwhile
+) -> None:
+    announcer = Announcer(worker.supervisor)
+    announcer.start()
+    wait_for_reason(registry, None)
+    settings = worker.context.settings
+
+    def change_and_drain() -> None:
+        object.__setattr__(settings, "min_free_disk_bytes", 1 << 62)
+        wait_for_reason(registry, "disk_full")
+        object.__setattr__(settings, "min_free_disk_bytes", 0)
+        wait_for_reason(registry, None)
+        suspend(redis)
+        wait_for_reason(registry, "suspended")
+        resume(redis)
+        wait_for_reason(registry, None)
+        worker.context.drain.begin()
+        wait_for_reason(registry, "draining")
+
+    meanwhile(lambda: True, change_and_drain)
+    assert worker.supervisor.next_ticket() is None
+    wait_for_reason(registry, "draining")
+    announcer.stop()
+    assert (registry.live_workers(MODEL), registry.idle_reason(MODEL)) == (0, "no_worker")
+
+
+def test_a_model_that_cannot_be_loaded_is_reported_as_broken(worker: SteppedWorker, registry: Registry) -> None:
+    announcer = Announcer(worker.supervisor)
+    announcer.start()
+    wait_for_reason(registry, None)
+    worker.context.served.withdraw(MODEL, "its weights are damaged")
+    wait_for_reason(registry, "model_broken")
+    announcer.stop()
+    assert registry.live_workers(MODEL) == 0
