@@ -18,7 +18,7 @@ from easyanimate.media.video.timeline import FrameTimes, applied_edits, count_sh
 DOLBY_VISION_ALONE = (4, 5)  # profiles whose colours mean nothing to other decoders
 MAX_RATE = 1000  # frames per second
 MAX_PIXEL_ASPECT = 8
-TURNS = {(1, 0, 0, 1): 0, (0, 1, -1, 0): 1, (-1, 0, 0, -1): 2, (0, -1, 1, 0): 3}  # quarter turns clockwise
+ROTATIONS = {(1, 0, 0, 1): 0, (0, 1, -1, 0): 1, (-1, 0, 0, -1): 2, (0, -1, 1, 0): 3}  # quarter turns clockwise
 FIELD_ORDERS = {2: "top_first", 3: "bottom_first", 4: "bottom_first", 5: "top_first"}  # of FFmpeg, by what is shown
 
 
@@ -46,7 +46,7 @@ def _described(video: OpenVideo, image: Any, threads: int = 1) -> VideoDescripti
     if video.track is not None and video.track.dolby_vision_profile in DOLBY_VISION_ALONE:
         raise UnsupportedMedia("is Dolby Vision without a base layer, which is not read; export it as HDR10 or SDR")
     image = _first_frame(video, threads) if image is None else image
-    turns, aspect = _quarter_turns(video, image), _pixel_aspect(video, image)
+    turns, aspect = _rotation(video, image), _pixel_aspect(video, image)
     width, height = max(1, round(image.width * aspect)), image.height
     if min(image.width, image.height) < 1:
         raise UnsupportedMedia("has a width or height of 0 pixels; export it again")
@@ -148,13 +148,13 @@ def _first_frame(video: OpenVideo, threads: int) -> Any:
     raise UnsupportedMedia(f"has no frame that can be decoded; {CONVERT}")
 
 
-def _quarter_turns(video: OpenVideo, image: Any) -> int:
+def _rotation(video: OpenVideo, image: Any) -> int:
     """The rotation of the display matrix; phones store frames in the orientation of the sensor."""
     a, b, _, c, d = _display_matrix(video, image)[:5]
     small = max(abs(value) for value in (a, b, c, d)) / 100
     turn = tuple((value > small) - (value < -small) for value in (a, b, c, d))
-    if turn in TURNS:
-        return TURNS[turn]
+    if turn in ROTATIONS:
+        return ROTATIONS[turn]
     if a * d - b * c < 0:
         raise UnsupportedMedia("is mirrored; send it upright")
     raise UnsupportedMedia("is rotated by no multiple of 90 degrees; send it upright")
