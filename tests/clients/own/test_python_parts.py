@@ -208,7 +208,6 @@ def test_a_webhook_is_verified_with_either_secret_while_it_is_rotated(secrets: A
         {"webhook-timestamp": "1"},
         {"webhook-timestamp": "-1"},
         {"webhook-timestamp": "now"},
-        {"webhook-timestamp": str(int(time.time()) + 10_000)},
         {"webhook-signature": ""},
         {"webhook-signature": "v1,"},
         {"webhook-signature": "v1,nonsense v2,bm8= x"},
@@ -219,6 +218,13 @@ def test_a_changed_webhook_is_refused(change: dict[str, str]) -> None:
     headers = signed_headers([OLD], "evt_1", BODY, time.time())
     with pytest.raises(WebhookVerificationFailed):
         verify_webhook(BODY, headers | change, OLD)
+
+
+@pytest.mark.parametrize("offset_s", [-10_000, 10_000])
+def test_a_webhook_signed_at_a_distant_time_is_refused(offset_s: int) -> None:
+    headers = signed_headers([OLD], "evt_1", BODY, time.time() + offset_s)
+    with pytest.raises(WebhookVerificationFailed):
+        verify_webhook(BODY, headers, OLD)
 
 
 @pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
