@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from jobs.logs import LogLevel
 from jobs.redis.address import parse_redis_url
+from jobs.redis.connection import DEFAULT_LEASE_S
 from jobs.secret_files import SUFFIX, SecretFilesSource, secret_fields
 
 KEY_PREFIX = re.compile(r"((?!\.{1,2}/)[A-Za-z0-9._-]+/)+")
@@ -116,7 +117,7 @@ class Settings(BaseSettings):
     webhook_secret: SecretStr | None = None
     webhook_allow_private: bool = False
     min_free_disk_bytes: int = Field(default=256 << 20, ge=0)
-    lease_s: float = Field(default=15.0, gt=0)
+    lease_s: float = Field(default=DEFAULT_LEASE_S, gt=0)
     crash_points_dir: Path | None = None  # for tests: `worker/crash_points.py`
     metrics_host: str = "127.0.0.1"  # where a worker and a keeper serve Prometheus metrics, if their port is set
     log_format: Literal["json", "console"] = "json"

@@ -5,6 +5,7 @@ from redis import Redis
 from jobs.model.job import Job
 from jobs.queue import fair_queue
 from jobs.queue.load import Load, load_command
+from jobs.redis.connection import DEFAULT_LEASE_S
 from jobs.redis.keys import attempts_key, index_key
 from jobs.store.attempt_log import Attempt, parse_lines
 from jobs.store.callers.submission import CallerJobs
@@ -16,7 +17,7 @@ from jobs.store.transitions import JobTable
 class JobStore:
     """The jobs of callers, workers and keepers over one table."""
 
-    def __init__(self, redis: Redis, *, lease_s: float = 15.0) -> None:
+    def __init__(self, redis: Redis, *, lease_s: float = DEFAULT_LEASE_S) -> None:
         self.redis = redis
         self.table = table = JobTable(redis, lease_s=lease_s)
         self.now, self.get, self.running, self.queue_depth = table.now, table.get, table.running, table.queue_depth

@@ -29,9 +29,11 @@ from jobs.redis.refusals import REFUSALS, is_refusal
 RETRIED_ERRORS = [RedisConnectionError, RedisTimeoutError, ReadOnlyError]
 MIN_PAUSE_S, MAX_PAUSE_S = 0.05, 3.0  # between two tries
 SENTINEL_TIMEOUT_S = 1.0  # a dead Sentinel must not delay the request to the next one
+DEFAULT_LEASE_S = 8.0
+MIN_TIMEOUT_S, MAX_TIMEOUT_S = 1.5, 5.0
 
 
-def connect(url: str, *, retries: int, timeout_s: float = 5.0) -> Redis:
+def connect(url: str, *, retries: int, timeout_s: float = MAX_TIMEOUT_S) -> Redis:
     """A client for an address (`jobs/redis/address.py`); it retries a failed command `retries` times.
 
     The front end retries a few times and then responds with 503; a worker with a running job retries for minutes.
@@ -95,6 +97,11 @@ class _BlockingSentinelPool(AsyncSentinelPool, BlockingConnectionPool):
         await super().disconnect(inuse_connections)
         for sentinel in self.sentinel_manager.sentinels if inuse_connections else ():
             await sentinel.aclose()
+
+
+def timeout_within_lease(lease_s: float) -> float:
+    """Seconds after which a process connects again if it gets no reply: a dead connection then costs no lease."""
+    return min(MAX_TIMEOUT_S, max(MIN_TIMEOUT_S, lease_s / 4))
 
 
 def _backoff() -> ExponentialWithJitterBackoff:

@@ -15,7 +15,7 @@ from jobs.model.states import State
 from jobs.queue import fair_queue
 from jobs.queue.load import record_duration
 from jobs.redis import keys
-from jobs.redis.connection import redis_errors
+from jobs.redis.connection import DEFAULT_LEASE_S, redis_errors
 from jobs.store import records
 from jobs.store.attempt_log import Ending, Outcome
 
@@ -25,7 +25,7 @@ MAX_ATTEMPTS = 3
 class JobTable:
     """All jobs in Redis. A worker that sends no heartbeat for `lease_s` seconds loses its job."""
 
-    def __init__(self, redis: Redis, *, lease_s: float = 15.0) -> None:
+    def __init__(self, redis: Redis, *, lease_s: float = DEFAULT_LEASE_S) -> None:
         self.redis = redis
         self.lease_s = lease_s
 

@@ -72,6 +72,7 @@ class Installation:
         self.url = f"http://127.0.0.1:{self.api_port}"
         self.points = folder / "points"
         self.signalled: Counter[str] = Counter()
+        self.killed_pids: set[int] = set()
         self.spool = folder / "data" / "spool"
         self._bucket: S3Settings | None = None
         self._running = ExitStack()
@@ -189,6 +190,7 @@ class Installation:
         return process.pid
 
     def kill(self, name: str) -> None:
+        self.killed_pids.add(self.pid(name))
         self.signal(name, signal.SIGKILL)
         self.signalled[name] += self.exit_code(name) == -signal.SIGKILL
 
@@ -244,8 +246,8 @@ class Installation:
     def announced(self) -> list[str]:
         """The names of the running workers that have registered their loaded model."""
         result = self.store.redis.zrange(f"model:{MODEL}:workers", 0, -1)
-        pids = {name.decode().rsplit("-", 2)[1] for name in result}  # type: ignore[union-attr]
-        return [name for name in self.worker_names if str(self.pid(name)) in pids]
+        pids = {pid_of(name.decode()) for name in result}  # type: ignore[union-attr]
+        return [name for name in self.worker_names if self.pid(name) in pids]
 
     # ---- crash points
 
@@ -293,8 +295,8 @@ class Installation:
 
     def worker_of(self, job_id: str) -> str:
         """The name of the worker that runs this job."""
-        pid = (self.get(job_id).worker or "").rsplit("-", 2)[1]
-        return next(name for name in self.children if str(self.pid(name)) == pid)
+        pid = pid_of(self.get(job_id).worker or "")
+        return next(name for name in self.children if self.pid(name) == pid)
 
     def wait_for_end(self, job_id: str) -> Job:
         """Waits until the job is final; returns its record."""
@@ -311,6 +313,11 @@ class Installation:
 
 def _port_of(url: str) -> int:
     return int(url.rpartition(":")[2])
+
+
+def pid_of(worker: str) -> int:
+    """The id of the process of a worker with this name in the registry."""
+    return int(worker.rsplit("-", 2)[1])
 
 
 def is_stopped(pid: int) -> bool:

@@ -17,7 +17,7 @@ from tests.faults.scenario import BIG, LONG, SMALL, steps_repeated
 
 NewInstallation = Callable[..., Installation]
 DEFAULT_INTERVALS = {
-    "LEASE_S": "15", "BEAT_S": "3", "SWEEP_S": "2", "DRAIN_GRACE_S": "25", "CHECKPOINT_EVERY_S": "5",
+    "LEASE_S": "8", "BEAT_S": "2", "SWEEP_S": "1", "DRAIN_GRACE_S": "25", "CHECKPOINT_EVERY_S": "5",
     "CHECKPOINT_STORE_EVERY_S": "30",
 }  # fmt: skip
 ENDLESS: Request = LONG | {"num_frames": 144, "num_inference_steps": 200}
@@ -51,7 +51,7 @@ def killed_and_running_again(new_installation: NewInstallation, seed: int) -> li
                 installation.wait_for_end(job_id)
             installation.wait_for_workers()
     return [
-        Figure("s from a worker's SIGKILL until its job runs again (lease 15 s)", 20, took_s),
+        Figure("s from a worker's SIGKILL until its job runs again (lease 8 s)", 10, took_s),
         Figure("steps repeated by it, checkpoints every 5 s", None, steps, 0),
     ]
 

@@ -13,7 +13,7 @@ from jobs.storage.paths import attempts_prefix
 from jobs.store.attempt_log import Outcome
 from jobs.store.keeper.recovery import MAX_ATTEMPTS
 from jobs.store.keeper.retention import CleanupQueue
-from tests.faults.installation import Installation, wait_until
+from tests.faults.installation import Installation, pid_of, wait_until
 from tests.faults.invariants import Invariants
 from tests.faults.scenario import SMALL
 
@@ -26,7 +26,8 @@ TIMEOUT_S = 1800.0
 def soak(installation: Installation, seed: int, jobs: int, seconds: float) -> Counter[str]:
     """Submits `jobs` jobs over `seconds`; counts their outcomes.
 
-    Raises AssertionError if a job is lost, duplicated or reported twice, or fails for a reason other than the kills.
+    Raises AssertionError if a job is lost, duplicated or reported twice, or fails for a reason other than the kills, or
+    if a worker that was not killed lost its job.
     """
     rng, invariants = random.Random(seed), Invariants(installation)
     ids, kills = _submit_and_kill(installation, rng, jobs, seconds)
@@ -89,7 +90,9 @@ def _end_of(installation: Installation, job_id: str) -> Iterator[str]:
     """The counters of a job. A failed job must have failed because of the kills."""
     job, attempts = installation.get(job_id), installation.store.attempts(job_id)
     yield str(job.state)
-    yield from ["attempts after a loss"] * sum(attempt.outcome is Outcome.LOST for attempt in attempts)
+    lost = [attempt for attempt in attempts if attempt.outcome is Outcome.LOST]
+    assert {pid_of(attempt.worker) for attempt in lost} <= installation.killed_pids, "a live worker lost its job"
+    yield from ["attempts lost with their workers"] * len(lost)
     if job.state is State.COMPLETED:
         created = [f.key for f in installation.storage.list(attempts_prefix(job_id)) if f.key.endswith("/video.mp4")]
         assert job.result is not None

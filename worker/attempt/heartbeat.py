@@ -18,7 +18,7 @@ from worker.protocol.messages import Progress
 
 log = structlog.get_logger()
 
-LISTEN_S = 2.0  # per call, so that the thread of an ended attempt exits soon
+LISTEN_S = 1.0  # per call, so that the thread of an ended attempt exits soon
 MIN_PAUSE_S = 0.04  # between two reports; faster progress is merged into the next one
 REDIS_PAUSE_S = 1.0
 
@@ -83,10 +83,11 @@ class Heartbeat:
         self._wakeup_thread.join(LISTEN_S)
 
     def _run(self) -> None:
+        is_sent = True
         while True:
             with self._changed:
                 if not (self._unsent or self._is_closed or self._is_woken):
-                    self._changed.wait(self.beat_s)
+                    self._changed.wait(self.beat_s if is_sent else self.beat_s / 2)
                 self._is_woken = False
                 progress = self._unsent.popleft() if self._unsent else None
                 is_last = self._is_closed and not self._unsent

@@ -14,7 +14,7 @@ import structlog
 
 from jobs.logs import configure_logging
 from jobs.outbound_http import OutboundClient
-from jobs.redis.connection import connect
+from jobs.redis.connection import connect, timeout_within_lease
 from jobs.redis.health import log_server_problems
 from jobs.settings import InvalidSettings
 from jobs.storage.factory import open_storage
@@ -60,7 +60,9 @@ def keeper_tasks(settings: KeeperSettings, store: JobTable, storage: Storage, st
 
 def run_keeper(settings: KeeperSettings, signals: "SimpleQueue[int]", health: ProcessHealth) -> None:
     """Runs all tasks of the keeper until a signal."""
-    store = JobTable(connect(settings.redis_url.get_secret_value(), retries=2), lease_s=settings.lease_s)
+    timeout_s = timeout_within_lease(settings.lease_s)
+    redis = connect(settings.redis_url.get_secret_value(), retries=2, timeout_s=timeout_s)
+    store = JobTable(redis, lease_s=settings.lease_s)
     outbound = OutboundClient(allow_private=settings.webhook_allow_private, timeout_s=settings.webhook_timeout_s)
     deliverer = Deliverer(store, outbound, settings.secret_for("webhook"), settings.webhook_threads)
     stopped = Event()

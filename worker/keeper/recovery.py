@@ -19,17 +19,19 @@ log = structlog.get_logger()
 class RecoverySweeper:
     """Recovers jobs whose lease has expired, expires late jobs and repairs tickets.
 
-    Leases may expire because Redis does not answer. After such an outage, and at its start, the keeper therefore waits
-    for the time of a lease, in which workers renew theirs.
+    Leases may expire because Redis does not answer, or because its clock is set forward. After such a gap, and at its
+    start, the keeper waits for the time of a lease, in which workers renew theirs.
     """
 
     def __init__(self, store: JobTable, settings: KeeperSettings) -> None:
         self.jobs = KeeperJobs(store)
         self.registry = Registry(store.redis)
         self.unserved = UnservedModels(self.registry, settings.unserved_after_s)
-        self.max_gap_s = settings.sweep_s + store.lease_s / 3  # between two sweeps without an outage
+        # The longest time between two sweeps without an outage. A heartbeat is due every third of a lease, and after a
+        # failure every sixth: a worker that was cut off for this time renews its lease before it expires.
+        self.max_gap_s = settings.sweep_s + store.lease_s / 4
         self._models = SetAside(store.redis, "queue")  # models whose queue cannot be repaired
-        self._answered_at = float("-inf")
+        self._answered_at = self._redis_answered_at = float("-inf")  # by the clocks of this host and of Redis
         self._recovers_at = 0.0
 
     def sweep(self) -> None:
@@ -47,7 +49,7 @@ class RecoverySweeper:
             with self._models.guard(model):
                 for job_id in self.jobs.fail_retired(model):
                     log.info("job.failed", job_id=job_id, code="model_retired", model=model)
-        self._answered_at = time.monotonic()
+        self._answered_at, self._redis_answered_at = time.monotonic(), self.jobs.table.now()
 
     def _recover(self, job_id: str) -> None:
         crash_point("keeper.found")
@@ -62,6 +64,7 @@ class RecoverySweeper:
     def _has_waited(self) -> bool:
         """Whether Redis, which has just answered, has done so for the time of a lease."""
         now = time.monotonic()
-        if now - self._answered_at > self.max_gap_s:
+        gap_s = max(now - self._answered_at, self.jobs.table.now() - self._redis_answered_at)
+        if gap_s > self.max_gap_s:
             self._recovers_at = now + self.jobs.table.lease_s
         return now >= self._recovers_at

@@ -161,6 +161,19 @@ def test_a_heartbeat_may_fail_twice_within_a_lease(
             WorkerSettings.read()
 
 
+@pytest.mark.parametrize(("sweep_s", "lease_s", "is_valid"), [(2, 8, True), (2.01, 8, False), (1, 3.9, False)])
+def test_a_keeper_sweeps_often_within_a_lease(
+    set_variable: SetVariable, sweep_s: float, lease_s: float, is_valid: bool
+) -> None:
+    set_variable("SWEEP_S", sweep_s)
+    set_variable("LEASE_S", lease_s)
+    if is_valid:
+        assert KeeperSettings.read().sweep_s == sweep_s
+    else:
+        with pytest.raises(InvalidSettings, match="EASYANIMATE_SWEEP_S must be at most a quarter of EASYANIMATE_LEASE"):
+            KeeperSettings.read()
+
+
 def test_every_fault_is_named(set_variable: SetVariable) -> None:
     set_variable("STORAGE", "ftp")
     set_variable("LOG_FORMAT", "xml")

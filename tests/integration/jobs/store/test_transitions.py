@@ -188,8 +188,8 @@ def test_a_lease_and_each_report_hold_the_job_for_one_lease_time(redis: Redis, m
         expire_lease(redis, job)
 
 
-def test_a_lease_lasts_fifteen_seconds(store: JobStore) -> None:
-    assert store.table.lease_s == 15
+def test_a_lease_lasts_eight_seconds(store: JobStore) -> None:
+    assert store.table.lease_s == 8
 
 
 def test_a_heartbeat_adds_no_event(redis: Redis, store: JobStore, job: Job) -> None:

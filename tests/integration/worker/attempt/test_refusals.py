@@ -9,11 +9,12 @@ import pytest
 
 from jobs.model.job import Job
 from jobs.model.states import Phase
-from jobs.redis.connection import connect
+from jobs.redis import keys
+from jobs.redis.connection import connect, timeout_within_lease
 from jobs.store.leases import WorkerJobs
 from jobs.store.transitions import JobTable
 from tests.faults.installation import wait_until
-from tests.faults.tcp_proxy import TcpProxy
+from tests.faults.tcp_proxy import Mode, TcpProxy
 from tests.job_store import JobStore
 from worker.attempt.heartbeat import Heartbeat
 from worker.attempt.outcomes import LeaseLost
@@ -93,3 +94,30 @@ def test_an_attempt_without_its_heartbeat_ends(heartbeat: Heartbeat, monkeypatch
     wait_until(lambda: heartbeat.is_dead, "the thread has ended")
     with pytest.raises(LeaseLost):
         stop_signals.raise_if_stopped()
+
+
+def test_connections_that_died_silently_cost_no_lease(
+    proxy: TcpProxy, store: JobStore, submit: Callable[..., Job], redis_url: str
+) -> None:
+    job, lease_s = store.lease(submit("a red ball").id, "w"), 6.0
+    assert job is not None
+    url = f"redis://127.0.0.1:{proxy.port}/{redis_url.rpartition('/')[2]}"
+    with connect(url, retries=2, timeout_s=timeout_within_lease(lease_s)) as redis:
+        heartbeat = Heartbeat(WorkerJobs(JobTable(redis, lease_s=lease_s)), job, beat_s=0.5)
+        heartbeat.start()
+        try:
+            ends = lease_end(store, job)
+            wait_until(lambda: lease_end(store, job) > ends, "the first heartbeat arrives")
+            proxy.inject(Mode.SILENT)
+            ends, hits = lease_end(store, job), proxy.hits
+            wait_until(lambda: proxy.hits > hits, "a heartbeat is swallowed")
+            proxy.repair()  # for new connections only
+            wait_until(lambda: lease_end(store, job) > ends, "a heartbeat arrives by a new connection")
+            assert lease_end(store, job) - lease_s < ends, "the lease expired meanwhile"
+            assert not heartbeat.is_lost.is_set()
+        finally:
+            heartbeat.close()
+
+
+def lease_end(store: JobStore, job: Job) -> float:
+    return float(store.redis.zscore(keys.LEASES_KEY, job.id) or 0)

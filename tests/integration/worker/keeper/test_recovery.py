@@ -48,8 +48,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-LEASE_S, SWEEP_S = 15.0, 2.0
-MAX_GAP_S = SWEEP_S + LEASE_S / 3
+LEASE_S, SWEEP_S = 8.0, 1.0
+MAX_GAP_S = SWEEP_S + LEASE_S / 4
 
 
 def keeper_of(settings: WorkerSettings, **changes: object) -> KeeperSettings:
@@ -59,7 +59,7 @@ def keeper_of(settings: WorkerSettings, **changes: object) -> KeeperSettings:
 
 @pytest.fixture
 def new_sweeper(settings: WorkerSettings, store: JobStore, clock: Clock) -> RecoverySweeper:
-    """A sweeper that has not swept yet; leases take fifteen seconds."""
+    """A sweeper that has not swept yet; leases take eight seconds."""
     assert clock.now
     return RecoverySweeper(store.table, keeper_of(settings))
 
@@ -101,7 +101,7 @@ def test_a_job_with_an_expired_lease_is_queued_again(
 
 def test_a_job_with_a_valid_lease_keeps_running(sweeper: RecoverySweeper, submit: Submit, store: JobStore) -> None:
     job = submit("a red ball")
-    store.lease(job.id, "w1")  # for fifteen seconds
+    store.lease(job.id, "w1")  # for eight seconds
     sweeper.sweep()
     assert store.get(job.id).state is State.RUNNING
 
@@ -130,6 +130,21 @@ def test_after_a_gap_between_two_replies_of_redis_a_keeper_waits_for_a_lease(
     clock.now += 0.1
     sweeper.sweep()
     assert store.get(job.id).state is State.QUEUED
+
+
+def test_after_a_step_of_the_clock_of_redis_a_keeper_waits_for_a_lease(
+    sweeper: RecoverySweeper, clock: Clock, submit: Submit, store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = store.lease(submit("a red ball").id, "w1")
+    assert lease is not None
+    now = store.table.now
+    monkeypatch.setattr(store.table, "now", lambda: now() + 3600)
+    assert store.overdue() == [lease.id]
+    sweep_until(sweeper, clock, clock.now + LEASE_S / 2)
+    assert store.get(lease.id).state is State.RUNNING
+    assert store.heartbeat(lease.id, lease.token or "").is_held
+    sweep_until(sweeper, clock, clock.now + LEASE_S)
+    assert store.get(lease.id).state is State.RUNNING
 
 
 def test_a_sweep_that_lasts_long_is_no_gap(
