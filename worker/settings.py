@@ -28,7 +28,8 @@ class WorkerSettings(Settings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     memory: Memory = "auto"
-    beat_s: float = Field(default=3.0, gt=0)
+    cpu_threads: CpuThreads = "auto"
+    beat_s: float = Field(default=2.0, gt=0)
     load_timeout_s: float = Field(default=900.0, gt=0)
     step_timeout_s: float = Field(default=600.0, gt=0)  # a step of a large model on a CPU takes minutes
     decode_timeout_s: float = Field(default=600.0, gt=0)
@@ -98,7 +99,7 @@ def _model_name(value: object, models_dir: Path | None) -> object:
 class KeeperSettings(Settings):
     """A keeper. It sends up to `webhook_threads` webhooks at once, at most an eighth of them to one receiver."""
 
-    sweep_s: float = Field(default=2.0, gt=0)
+    sweep_s: float = Field(default=1.0, gt=0)
     unserved_after_s: float = Field(
         default=60.0, ge=0
     )  # time without a worker after which the model is marked as unserved
@@ -109,3 +110,10 @@ class KeeperSettings(Settings):
     record_retention_s: float = Field(default=30 * 86_400, ge=0)  # after the files are deleted
     orphan_sweep_s: float = Field(default=6 * 3600, gt=0)
     orphan_grace_s: float = Field(default=86_400, ge=3600)  # younger objects may belong to jobs not yet written
+
+    @model_validator(mode="after")
+    def _sweep_often(self) -> Self:
+        if self.sweep_s > self.lease_s / 4:
+            rule = "EASYANIMATE_SWEEP_S must be at most a quarter of EASYANIMATE_LEASE_S"
+            raise ValueError(f"{rule}: {self.sweep_s:g} and {self.lease_s:g} are set")
+        return self

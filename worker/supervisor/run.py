@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from jobs.errors import QueueUnavailable
-from jobs.redis.connection import connect
+from jobs.redis.connection import connect, timeout_within_lease
 from jobs.redis.health import log_server_problems
 from jobs.storage.factory import open_storage
 from jobs.store.leases import WorkerJobs
@@ -93,7 +93,7 @@ def _run_jobs(
     health: ProcessHealth,
 ) -> int:
     url = settings.redis_url.get_secret_value()
-    redis = connect(url, retries=REDIS_RETRIES)
+    redis = connect(url, retries=REDIS_RETRIES, timeout_s=timeout_within_lease(settings.lease_s))
     store = WorkerJobs(JobTable(redis, lease_s=settings.lease_s))
     context = WorkerContext(settings, store, open_storage(settings), engine, drain, served)
     rq_redis = connect(url, retries=REDIS_RETRIES)
