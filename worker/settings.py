@@ -28,7 +28,6 @@ class WorkerSettings(Settings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     memory: Memory = "auto"
-    cpu_threads: CpuThreads = "auto"
     beat_s: float = Field(default=2.0, gt=0)
     load_timeout_s: float = Field(default=900.0, gt=0)
     step_timeout_s: float = Field(default=600.0, gt=0)  # a step of a large model on a CPU takes minutes
