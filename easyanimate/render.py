@@ -19,9 +19,9 @@ from easyanimate.files.file_comment import PngWriter
 from easyanimate.files.manifest import FrameHashes, Manifest, UsedLora, file_sha256, library_versions
 from easyanimate.files.mp4_join import StoredFrames
 from easyanimate.files.video_writer import Mp4Writer
-from easyanimate.lora import LoraReport, applied, read_lora
+from easyanimate.lora import LoraReport, read_lora
 from easyanimate.memory import Profile
-from easyanimate.pipeline import EasyAnimatePipeline, Generation, num_timesteps
+from easyanimate.pipeline import ClipStages, Generation, num_timesteps
 from easyanimate.windows import Window
 
 VIDEO_SETTINGS = frozenset({"num_frames", "window", "overlap", "fps", "seed"})  # the others are those of each window
@@ -92,8 +92,13 @@ class RenderInputs:
 
 
 @contextmanager
-def apply_lora_files(pipe: EasyAnimatePipeline, loras: Sequence[LoraSource]) -> Iterator[AppliedLoras]:
+def apply_lora_files(pipe: ClipStages, loras: Sequence[LoraSource]) -> Iterator[AppliedLoras]:
     """Applies LoRA files to `pipe` inside the block. Raises CheckpointError for a file that does not fit."""
+    if not loras:
+        yield AppliedLoras((), ())
+        return
+    from easyanimate.lora import applied  # PEFT takes a second to import
+
     used = tuple(UsedLora(lora.path.stem, file_sha256(lora.path), lora.scale) for lora in loras)
     with applied(pipe, [(read_lora(lora.path), lora.scale) for lora in loras]) as reports:
         yield AppliedLoras(used, tuple(_unused_warning(report) for report in reports if report.unused))

@@ -17,7 +17,7 @@ from easyanimate.tiny import TINY_MODEL
 
 if TYPE_CHECKING:
     from easyanimate.memory import Profile
-    from easyanimate.pipeline import EasyAnimatePipeline
+    from easyanimate.pipeline import ClipStages
     from easyanimate.render import AppliedLoras, LoraSource, ModelEnvironment, RenderInputs
 
 DEFAULT_MODEL = TINY_MODEL
@@ -29,7 +29,7 @@ DTYPES = ("auto", "float32", "bfloat16")
 class LoadedModel:
     """A loaded model, with its device, number type and memory profile."""
 
-    pipe: "EasyAnimatePipeline"
+    pipe: "ClipStages"
     folder: Path
     device: str
     dtype: str
@@ -58,8 +58,7 @@ def load_model(folder: Path, memory: str, clip: tuple[int, int, int], dtype: str
     """
     import torch
 
-    from easyanimate.memory import PROFILES, apply_memory_profile
-    from easyanimate.pipeline import EasyAnimatePipeline
+    from easyanimate.memory import PROFILES, load_in_profile
 
     if memory not in ("auto", *PROFILES):
         raise InvalidInput(f"memory must be auto or one of {', '.join(PROFILES)}, got {memory!r}")
@@ -70,8 +69,7 @@ def load_model(folder: Path, memory: str, clip: tuple[int, int, int], dtype: str
     if dtype == "auto":
         dtype = "bfloat16" if device == "cuda" else "float32"
     profile = _choose_profile(device, dtype, clip) if memory == "auto" else cast("Profile", memory)
-    pipe = EasyAnimatePipeline.from_pretrained(folder, torch_dtype=getattr(torch, dtype))
-    apply_memory_profile(pipe, profile, device)
+    pipe = load_in_profile(folder, getattr(torch, dtype), profile, device)
     return LoadedModel(pipe, folder, device, dtype, profile)
 
 
@@ -98,7 +96,7 @@ def _silence_libraries() -> None:
 
 @contextmanager
 def open_frames(
-    pipe: "EasyAnimatePipeline", inputs: "RenderInputs", loras: "Sequence[LoraSource]", clock: "PhaseClock"
+    pipe: "ClipStages", inputs: "RenderInputs", loras: "Sequence[LoraSource]", clock: "PhaseClock"
 ) -> "Iterator[tuple[Iterator[Any], AppliedLoras]]":
     """Inside the block the LoRAs are applied; yields all frames of the video, [F', H, W, 3] of uint8, and the LoRAs."""
     from easyanimate.render import apply_lora_files
@@ -108,7 +106,7 @@ def open_frames(
         yield _frames(pipe, inputs, clock), applied_loras
 
 
-def _frames(pipe: "EasyAnimatePipeline", inputs: "RenderInputs", clock: "PhaseClock") -> Iterator[Any]:
+def _frames(pipe: "ClipStages", inputs: "RenderInputs", clock: "PhaseClock") -> Iterator[Any]:
     """The frames of the video to extend, then the new ones, with a bar over the steps."""
     from tqdm import tqdm
 

@@ -13,7 +13,6 @@ from typing import Any, Self
 
 import torch
 from accelerate import init_empty_weights
-from diffusers import DiffusionPipeline
 from diffusers.hooks.group_offloading import _maybe_remove_and_reapply_group_offloading
 from peft import LoraConfig
 from peft.tuners.lora import Linear as LoraLinear
@@ -23,23 +22,12 @@ from torch import nn
 from easyanimate.errors import CheckpointError, InvalidInput
 from easyanimate.lora.file import LoraFile, LowRank, has_finite_values
 from easyanimate.lora.names import WRITTEN_PREFIX, linear_paths
+from easyanimate.lora.report import DEFAULT_SCALE, LoraReport
 from easyanimate.lora.wrappers import unwrapped
-
-DEFAULT_SCALE = 0.55  # the scale of V3's own programs (spec: transformer 20)
 
 Models = Mapping[str, Any]
 _COMPUTING = (torch.float32, torch.float16, torch.bfloat16)  # other dtypes are for storage only
 _CONFIG = LoraConfig(init_lora_weights=False, lora_dropout=0.0, inference_mode=True)
-
-
-@dataclass(frozen=True)
-class LoraReport:
-    """The result for one file: the number of changed layers, and the unused entries with the reason."""
-
-    name: str
-    scale: float
-    applied: int
-    unused: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,9 +98,7 @@ class _PatchedModel:
 
 
 @contextmanager
-def applied(
-    models: DiffusionPipeline | Models, loras: Sequence[tuple[LoraFile, float]]
-) -> Iterator[tuple[LoraReport, ...]]:
+def applied(models: Any, loras: Sequence[tuple[LoraFile, float]]) -> Iterator[tuple[LoraReport, ...]]:
     """Inside, each weight W acts as W + the sum of scale * alpha / r * up @ down over `loras`.
 
     `models` is a pipeline, or its "transformer" and optionally "text_encoder" by name. Yields a report for each file.
@@ -138,8 +124,8 @@ def applied(
             model.restore()
 
 
-def _unwrapped_parts(models: DiffusionPipeline | Models) -> dict[str, Any]:
-    components = models.components if isinstance(models, DiffusionPipeline) else models
+def _unwrapped_parts(models: Any) -> dict[str, Any]:
+    components: Models = models if isinstance(models, Mapping) else models.components
     return {name: unwrapped(components[name]) for name in WRITTEN_PREFIX if components.get(name) is not None}
 
 

@@ -9,7 +9,7 @@ from easyanimate.memory.estimates import (
     memory_needed,
 )
 from easyanimate.memory.int8_linear import Int8Linear, quantize_to_int8
-from easyanimate.memory.profiles import apply_memory_profile
+from easyanimate.memory.profiles import apply_memory_profile, load_in_profile
 
 __all__ = [
     "PROFILES",
@@ -19,6 +19,7 @@ __all__ = [
     "activations",
     "apply_memory_profile",
     "choose_profile",
+    "load_in_profile",
     "memory_needed",
     "quantize_to_int8",
 ]

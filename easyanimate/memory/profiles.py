@@ -10,17 +10,19 @@ In "lowest" the linear layers of the transformer and of T5 are stored in int8. N
 pinned memory and the true peaks. On the CPU each profile works, without streams.
 """
 
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
-from diffusers.hooks import apply_group_offloading
 
 from easyanimate.errors import InvalidInput
 from easyanimate.half_on_cpu import has_fast_half_products, widen_products
 from easyanimate.memory.estimates import PROFILES, Profile
 from easyanimate.memory.int8_linear import Int8Linear, quantize_to_int8
-from easyanimate.pipeline import EasyAnimatePipeline
+from easyanimate.pipeline import ClipPipeline, ClipStages
 from easyanimate.transformer.feed_forward import set_feed_forward_chunk_size
+
+Pipe = TypeVar("Pipe", bound=Any)
 
 FEED_FORWARD_CHUNK_SIZE = (
     4096  # a piece's 16 wide copies are then smaller than one tensor of all tokens (spec: transformer 15)
@@ -29,17 +31,31 @@ FEED_FORWARD_CHUNK_SIZE = (
 _NOT_QUANTIZED = ("adaln_single", "proj_out")
 
 
-def apply_memory_profile(pipe: EasyAnimatePipeline, profile: Profile, device: torch.device | str) -> None:
+def load_in_profile(folder: Path, dtype: torch.dtype, profile: Profile, device: torch.device | str) -> ClipStages:
+    """The pipeline of a local folder, in the memory profile. Frames are those of `EasyAnimatePipeline`.
+
+    In "normal" nothing is imported of diffusers' pipelines. Raises CheckpointError and InvalidInput.
+    """
+    if profile == "normal":
+        return apply_memory_profile(ClipPipeline.from_pretrained(folder, torch_dtype=dtype), profile, device)
+    from easyanimate.pipeline import EasyAnimatePipeline
+
+    return apply_memory_profile(EasyAnimatePipeline.from_pretrained(folder, torch_dtype=dtype), profile, device)
+
+
+def apply_memory_profile(pipe: Pipe, profile: Profile, device: torch.device | str) -> Pipe:
     """Places the models of `pipe` and sets how it computes, until the next profile. Call it between requests.
 
-    Results of "low" equal those of "normal" up to rounding. "lowest" rounds the stored weights permanently. Its frames
-    differ less than those of bfloat16, and the pipeline accepts no other profile afterwards.
+    Returns `pipe`. Results of "low" equal those of "normal" up to rounding. "lowest" rounds the stored weights
+    permanently. Its frames differ less than those of bfloat16, and the pipeline accepts no other profile afterwards.
     Raises InvalidInput for an unknown profile, and for a pipeline in "lowest".
     """
     if profile not in PROFILES:
         raise InvalidInput(f"the memory profile must be one of {', '.join(PROFILES)}, got {profile!r}")
     if any(isinstance(module, Int8Linear) for module in pipe.text_encoder.modules()):
         raise InvalidInput('the pipeline is in the memory profile "lowest", which rounds its weights; load it again')
+    if isinstance(pipe, ClipPipeline) and profile != "normal":
+        raise InvalidInput(f'the memory profile "{profile}" needs an EasyAnimatePipeline, which moves its models')
     device = torch.device(device)
     pipe.remove_all_hooks()
     pipe.sequential_guidance = profile != "normal"
@@ -53,10 +69,13 @@ def apply_memory_profile(pipe: EasyAnimatePipeline, profile: Profile, device: to
         pipe.enable_model_cpu_offload(device=device)
     else:
         _offload_in_groups(pipe, device)
+    return pipe
 
 
-def _offload_in_groups(pipe: EasyAnimatePipeline, device: torch.device) -> None:
+def _offload_in_groups(pipe: Any, device: torch.device) -> None:
     """Offloads whole blocks of the transformer; a single layer would be moved again for each feed-forward chunk."""
+    from diffusers.hooks import apply_group_offloading
+
     pipe.to("cpu")
     quantize_to_int8(pipe.text_encoder)
     quantize_to_int8(pipe.transformer, _NOT_QUANTIZED)

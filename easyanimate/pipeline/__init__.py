@@ -1,15 +1,24 @@
 """The EasyAnimateV3 pipeline: text, images and video to frames, with long videos, schedulers and random numbers."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from easyanimate.pipeline.clip_pipeline import ClipPipeline
 from easyanimate.pipeline.inputs.generation import Generation
 from easyanimate.pipeline.long_video import WindowState, generate_windows
 from easyanimate.pipeline.output import EasyAnimatePipelineOutput
-from easyanimate.pipeline.pipeline import EasyAnimatePipeline
 from easyanimate.pipeline.schedulers.draws import Draws
 from easyanimate.pipeline.schedulers.schedulers import make_scheduler, num_timesteps
+from easyanimate.pipeline.stages import ClipStages
 from easyanimate.scheduler_names import SCHEDULERS
+
+if TYPE_CHECKING:
+    from easyanimate.pipeline.pipeline import EasyAnimatePipeline
 
 __all__ = [
     "SCHEDULERS",
+    "ClipPipeline",
+    "ClipStages",
     "Draws",
     "EasyAnimatePipeline",
     "EasyAnimatePipelineOutput",
@@ -19,3 +28,9 @@ __all__ = [
     "make_scheduler",
     "num_timesteps",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "EasyAnimatePipeline":  # its base class imports all models of diffusers, and PEFT
+        raise AttributeError(f"module 'easyanimate.pipeline' has no attribute {name!r}")
+    return import_module("easyanimate.pipeline.pipeline").EasyAnimatePipeline

@@ -12,9 +12,9 @@ from easyanimate.errors import InvalidInput
 from easyanimate.pipeline.inputs.generation import Generation
 from easyanimate.pipeline.inputs.images import Frames, as_images, count_frames, to_rgb
 from easyanimate.pipeline.inputs.prompts import TextContext
-from easyanimate.pipeline.pipeline import EasyAnimatePipeline
 from easyanimate.pipeline.schedulers.denoising_state import CaptureState, Continuation, DenoisingState
 from easyanimate.pipeline.schedulers.draws import Draws
+from easyanimate.pipeline.stages import ClipStages
 from easyanimate.pipeline.step_callback import StepCallback
 from easyanimate.windows import Window
 
@@ -42,7 +42,7 @@ OnState = Callable[[Callable[[], WindowState], bool], None]
 
 @torch.no_grad()
 def generate_windows(
-    pipe: EasyAnimatePipeline,
+    pipe: ClipStages,
     request: Generation,
     plan: Sequence[Window],
     draws: Draws,
@@ -142,7 +142,7 @@ def _continuation(start: WindowState, started: DenoisingState | None, on_state: 
 
 
 def _generate_window(
-    pipe: EasyAnimatePipeline,
+    pipe: ClipStages,
     request: Generation,
     text: TextContext,
     draws: Draws,

@@ -1,11 +1,7 @@
-"""The EasyAnimateV3 pipeline: frames of a clip from a prompt, and from images or a video if there are any.
-
-A call draws its random numbers in this order: initial_noise, mask, masked_video, init_video (only for a strength below
-1), the numbers of the scheduler's steps, smoothing (slice by slice).
-"""
+"""The EasyAnimateV3 pipeline with the interface of diffusers: frames of a clip from a prompt, images or a video."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,23 +9,19 @@ import diffusers
 import torch
 from diffusers import DiffusionPipeline
 from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 
 from easyanimate.errors import InvalidInput
 from easyanimate.pipeline.arguments import as_flag, check_other_arguments, describe
-from easyanimate.pipeline.decoding import decode_pieces, to_uint8
 from easyanimate.pipeline.diffusers_methods import DiffusersMethods
-from easyanimate.pipeline.inputs.conditioning import DrawNoise, InpaintInput, encode_video, prepare_inpaint_input
 from easyanimate.pipeline.inputs.generation import Generation
 from easyanimate.pipeline.inputs.images import Frames, Mask
-from easyanimate.pipeline.inputs.prompts import TextContext, encode, tokenize
 from easyanimate.pipeline.loading import COMPONENTS, check_components, load_components
 from easyanimate.pipeline.output import EasyAnimatePipelineOutput, as_output_type, check_output_type
-from easyanimate.pipeline.schedulers.denoise import Conditions, denoise
-from easyanimate.pipeline.schedulers.denoising_state import Continuation
 from easyanimate.pipeline.schedulers.draws import Draws
-from easyanimate.pipeline.schedulers.schedulers import check_scheduler_unchanged, make_scheduler, set_timesteps
-from easyanimate.pipeline.step_callback import CallbackRun, StepCallback, prepare_callback, running_callback
+from easyanimate.pipeline.schedulers.schedulers import check_scheduler_unchanged
+from easyanimate.pipeline.stages import ClipStages
+from easyanimate.pipeline.step_callback import StepCallback, prepare_callback, running_callback
 from easyanimate.weights.checkpoint import check_can_be_saved
 from easyanimate.weights.load_arguments import LoadArguments
 from easyanimate.weights.model_files import WEIGHTS
@@ -38,7 +30,7 @@ from easyanimate.weights.model_files import WEIGHTS
 NAME_IN_DIFFUSERS = "EasyAnimateV3Pipeline"
 
 
-class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
+class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline, ClipStages):
     """Text- and image-to-video with an InP model (spec: pipelines). A call stores nothing on the pipeline.
 
     `scheduler` exists for diffusers only. Each call builds its own scheduler by name, and refuses a replaced one.
@@ -46,7 +38,6 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
 
     model_cpu_offload_seq = "text_encoder->image_encoder->transformer->vae"
     _callback_tensor_inputs = ("latents", "pred_original_sample")
-    sequential_guidance = False  # set once by the memory profile; the frames stay the same
 
     def __init__(
         self,
@@ -257,142 +248,6 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline):
     def _guidance_scale(self, value: float) -> None:
         """Raises InvalidInput: the guidance scale does not change during a call."""
         raise InvalidInput(f"guidance_scale cannot change to {value} during a call; pass it to the call")
-
-    @torch.no_grad()
-    def make_latents(
-        self,
-        request: Generation,
-        text: TextContext,
-        draws: Draws,
-        callback: StepCallback | None = None,
-        on_denoising: Callable[[], None] | None = None,
-        continuation: Continuation | None = None,
-    ) -> Tensor:
-        """Scaled latents [1, 4, f, h, w] of the clip of `request`, whose prompts are already encoded as `text`.
-
-        `on_denoising` is called between the encoding of the inputs and the first step. A `continuation` resumes from a
-        state; `draws` must then have the state of the start of the resumed call. Raises StateMismatch.
-        """
-        check_scheduler_unchanged(self._first_scheduler, self.scheduler, request.scheduler)
-        noise = draws.normal(request.latent_shape(self.vae.config["latent_channels"]), "initial_noise")
-        conditions = self.encode(request, text, draws)
-        if on_denoising is not None:
-            on_denoising()
-        return self.denoise(noise, conditions, request, draws, callback, continuation)
-
-    def encode(self, request: Generation, text: TextContext, draws: Draws) -> Conditions:
-        """The conditions of the transformer besides the latents. Frees models that are no longer needed."""
-        inpaint = prepare_inpaint_input(request)
-        image, image_mask = self.encode_image(inpaint.image, rows=text.embeds.shape[0])
-        inpaint_latents = self.encode_inpaint_input(inpaint, draws, sample_posterior=request.sample_posterior)
-        init_latents = None
-        if request.strength < 1:
-            init_latents = self._encode_video(inpaint.pixels[None], draws, request.sample_posterior, "init_video")
-        self.maybe_free_model_hooks()  # with model offload the VAE would stay on the device beside the transformer
-        return Conditions(
-            text, image, image_mask, inpaint_latents, request.guidance_scale, request.clip_apply_ratio, init_latents
-        )
-
-    @torch.no_grad()
-    def encode_text(self, request: Generation) -> TextContext:
-        """Encodes the prompts of `request`: one row, or with guidance the negative prompt's and the prompt's."""
-        text = self.encode_prompt(request.prompts, clean_caption=request.clean_caption)
-        self.maybe_free_model_hooks()  # with model offload T5 would stay on the device beside the VAE
-        return text
-
-    def prompt_warnings(self, request: Generation) -> tuple[str, ...]:
-        """The parts of the prompts that the model does not read, without encoding them."""
-        return tokenize(self.tokenizer, request.prompts, clean_caption=request.clean_caption).warnings
-
-    @torch.no_grad()
-    def encode_prompt(self, prompts: Sequence[str] | str, *, clean_caption: bool = True) -> TextContext:
-        """Encodes one prompt or several, one row each; with guidance the negative one comes first."""
-        tokens = tokenize(self.tokenizer, prompts, clean_caption=clean_caption)
-        return encode(self.text_encoder, tokens, self._execution_device)
-
-    @torch.no_grad()
-    def encode_image(self, image: Image.Image | None, *, rows: int) -> tuple[Tensor, Tensor]:
-        """CLIP's embedding [R, E] of the image, and a mask [R, K]: zeros without one and in the negative row."""
-        settings = self.transformer.config
-        embeds = torch.zeros(rows, settings["clip_embed_dim"], device=self._execution_device)
-        mask = torch.zeros(rows, settings["num_clip_tokens"], device=self._execution_device)
-        if image is not None:
-            pixels = self.image_processor(images=image, return_tensors="pt").pixel_values
-            pixels = pixels.to(self._execution_device, self.image_encoder.dtype)
-            embeds[-1] = self.image_encoder(pixels).image_embeds[0]
-            mask[-1] = 1
-        return embeds, mask
-
-    @torch.no_grad()
-    def encode_inpaint_input(self, inpaint: InpaintInput, draws: Draws, *, sample_posterior: bool = True) -> Tensor:
-        """Latents [1, 8, f, h, w] of the mask and of the masked video."""
-        mask = self._encode_video(inpaint.mask_video(), draws, sample_posterior, "mask")
-        masked_video = self._encode_video(inpaint.masked_video(), draws, sample_posterior, "masked_video")
-        return torch.cat([mask, masked_video], dim=1)
-
-    def _encode_video(self, video: Tensor, draws: Draws, sample_posterior: bool, name: str) -> Tensor:
-        """Scaled latents [1, 4, f, h, w] of `video` [1, 3, F, H, W]."""
-        draw_noise = self._posterior_noise(sample_posterior, draws, name)
-        return encode_video(self.vae, video.to(self._execution_device), draw_noise)
-
-    @torch.no_grad()
-    def denoise(
-        self,
-        noise: Tensor,
-        conditions: Conditions,
-        request: Generation,
-        draws: Draws,
-        callback: StepCallback | None = None,
-        continuation: Continuation | None = None,
-    ) -> Tensor:
-        """Scaled latents [1, 4, f, h, w], float32, from `noise` of the same shape."""
-        device = self._execution_device
-        scheduler = make_scheduler(request.scheduler)
-        timesteps = set_timesteps(scheduler, request.num_inference_steps, request.strength, device)
-
-        run = CallbackRun(self, len(timesteps), request.guidance_scale)
-
-        def on_step(index: int, timestep: Tensor, latents: Tensor, original: Tensor) -> Tensor:
-            if callback is None:
-                return latents
-            return run(callback, index, timestep, {"latents": latents, "pred_original_sample": original})
-
-        return denoise(
-            self.transformer,
-            scheduler,
-            timesteps,
-            noise.to(device),
-            conditions,
-            generator=draws.generator,
-            on_step=on_step,
-            sequential_rows=self.sequential_guidance,
-            continuation=continuation,
-        )
-
-    @torch.no_grad()
-    def decode_frames(
-        self, latents: Tensor, draws: Draws, *, smooth: bool = True, sample_posterior: bool = True
-    ) -> Iterator[Tensor]:
-        """Frames [F', H, W, 3], uint8 on the CPU, of `latents` [1, 4, f, h, w], a few at a time and in order.
-
-        `draws` are those of the call that generated the latents (for the smoothed seams, see `decode_pieces`).
-        Levels are rounded to the nearest. Memory does not grow with the number of frames.
-        """
-        draw_noise = self._posterior_noise(sample_posterior, draws, "smoothing")
-        try:
-            for piece in self._decode(latents, draw_noise, smooth):
-                yield to_uint8(piece).cpu()
-        finally:
-            self.maybe_free_model_hooks()
-
-    def _decode(self, latents: Tensor, draw_noise: DrawNoise | None, smooth: bool) -> Iterator[Tensor]:
-        return decode_pieces(self.vae, latents.to(self._execution_device), smooth=smooth, draw_noise=draw_noise)
-
-    def _posterior_noise(self, sample_posterior: bool, draws: Draws, name: str) -> DrawNoise | None:
-        """Noise on the VAE's device to sample its posterior with, or None for its mean."""
-        if not sample_posterior:
-            return None
-        return lambda shape: draws.normal(shape, name).to(self._execution_device, self.vae.dtype)
 
 
 setattr(diffusers, NAME_IN_DIFFUSERS, EasyAnimatePipeline)

@@ -1,13 +1,14 @@
 """The public class of the Slice VAE."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, overload
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.autoencoders.vae import DecoderOutput
 from diffusers.models.modeling_outputs import AutoencoderKLOutput
 from diffusers.models.modeling_utils import ModelMixin
+from diffusers.utils import BaseOutput
 from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import Tensor, nn
 
@@ -29,6 +30,13 @@ from easyanimate.vae.regime import Regime
 from easyanimate.vae.slices import check_num_frames, split_slices, with_neighbours
 from easyanimate.vae.tiling import blend_corner, plan_tiles, run_tiled
 from easyanimate.weights.checkpoint import PublishedWeights
+
+
+@dataclass
+class DecoderOutput(BaseOutput):
+    """`sample` [B, 3, F, H, W]; the class of that name in diffusers would import all of its models."""
+
+    sample: Tensor
 
 
 class AutoencoderKLSlice(PublishedWeights, ModelMixin, ConfigMixin):

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from easyanimate import EasyAnimatePipeline
-from easyanimate.pipeline import Generation, WindowState, generate_windows
+from easyanimate.pipeline import ClipStages, Generation, WindowState, generate_windows
 from easyanimate.pipeline.schedulers.draws import Draws
 from easyanimate.render import RenderInputs, split_tail
 from jobs.model.states import Phase
@@ -26,7 +25,7 @@ from worker.protocol.progress import PhaseTimer
 class FrameStream:
     """The frames of `run`, continued from `resume` if there is one. `frames` is called once."""
 
-    pipe: EasyAnimatePipeline
+    pipe: ClipStages
     run: Run
     inputs: RenderInputs
     resume: ResumePoint | None

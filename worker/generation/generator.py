@@ -6,10 +6,10 @@ from typing import Self
 import structlog
 import torch
 
-from easyanimate import EasyAnimatePipeline
 from easyanimate.errors import CheckpointError, StateMismatch
 from easyanimate.files.manifest import file_sha256
 from easyanimate.memory import Profile
+from easyanimate.pipeline import ClipStages
 from easyanimate.render import AppliedLoras, ModelEnvironment, render
 from jobs.model.model_card import ModelCard
 from jobs.model.request import VideoRequest
@@ -37,9 +37,7 @@ log = structlog.get_logger()
 class VideoGenerator:
     """One loaded model on one device; the files of LoRAs are in `models_dir`/loras."""
 
-    def __init__(
-        self, pipe: EasyAnimatePipeline, environment: ModelEnvironment, card: ModelCard, models_dir: Path
-    ) -> None:
+    def __init__(self, pipe: ClipStages, environment: ModelEnvironment, card: ModelCard, models_dir: Path) -> None:
         self.pipe = pipe
         self.environment = environment
         self.card = card

@@ -6,10 +6,10 @@ import structlog
 import torch
 from diffusers.utils import logging as diffusers_logging
 
-from easyanimate import EasyAnimatePipeline
 from easyanimate.errors import InvalidInput
 from easyanimate.files.manifest import model_sha256
-from easyanimate.memory import Profile, apply_memory_profile, choose_profile
+from easyanimate.memory import Profile, choose_profile, load_in_profile
+from easyanimate.pipeline import ClipStages
 from easyanimate.render import ModelEnvironment
 from jobs.model.model_card import ModelCard
 
@@ -37,12 +37,11 @@ def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
 
 def load_pipeline(
     folder: Path, name: str, device: torch.device, dtype: str, profile: Profile
-) -> tuple[EasyAnimatePipeline, ModelEnvironment]:
+) -> tuple[ClipStages, ModelEnvironment]:
     """The pipeline of the model in `folder` and its environment. The number type "auto" is bfloat16 on CUDA."""
     torch_dtype = choose_dtype(dtype, device)
     diffusers_logging.set_verbosity_error()  # its notes do not belong into the log
-    pipe = EasyAnimatePipeline.from_pretrained(folder, torch_dtype=torch_dtype)
-    apply_memory_profile(pipe, profile, device)
+    pipe = load_in_profile(folder, torch_dtype, profile, device)
     log.info("memory.profile", profile=profile, device=str(device))
     number_type = str(torch_dtype).removeprefix("torch.")
     return pipe, ModelEnvironment(name, model_sha256(folder), device.type, number_type, profile)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from easyanimate import EasyAnimatePipeline
 from easyanimate.errors import CheckpointError
+from easyanimate.pipeline import ClipStages
 from easyanimate.render import AppliedLoras, LoraSource, apply_lora_files
 from jobs.model.request import LoraChoice
 from worker.models.lora_index import lora_path
@@ -13,7 +13,7 @@ from worker.protocol.errors import RequestRefused
 
 
 @contextmanager
-def apply_loras(pipe: EasyAnimatePipeline, models_dir: Path, choices: tuple[LoraChoice, ...]) -> Iterator[AppliedLoras]:
+def apply_loras(pipe: ClipStages, models_dir: Path, choices: tuple[LoraChoice, ...]) -> Iterator[AppliedLoras]:
     """Applies the LoRAs inside the block. Raises RequestRefused `invalid_lora`; its message has no paths."""
     sources = [LoraSource(_path(models_dir, choice), choice.scale) for choice in choices]
     with ExitStack() as stack:

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from easyanimate import EasyAnimatePipeline
 from easyanimate.geometry import LATENTS_PER_SLICE
+from easyanimate.pipeline import ClipStages
 from easyanimate.pipeline.decoding import decode_pieces, to_uint8
 from worker.output.thumbnails import shrink
 from worker.protocol.control import RunControl
@@ -23,7 +23,7 @@ NO_MEMORY = "previews: this worker saves memory and cannot decode during denoisi
 class Previews:
     """Sends a preview after every `every_steps` steps of denoising; with None it sends none."""
 
-    def __init__(self, pipe: EasyAnimatePipeline, control: RunControl, every_steps: int | None, memory: str) -> None:
+    def __init__(self, pipe: ClipStages, control: RunControl, every_steps: int | None, memory: str) -> None:
         self.pipe = pipe
         self.control = control
         self.every_steps = every_steps if memory == "normal" else None

@@ -13,8 +13,6 @@ from threading import Lock
 from urllib.parse import unquote_plus
 
 import ftfy
-from bs4 import BeautifulSoup
-from bs4.exceptions import ParserRejectedMarkup
 
 _TOP_LEVEL = "com|co|ru|net|org|edu|gov|it"
 _EXTENSION = "png|jpg|jpeg|bmp|webp|eps|pdf|apk|mp4"
@@ -120,6 +118,9 @@ def _without_markup(text: str) -> str:
     """
     if "<" not in text and "&" not in text:
         return text
+    from bs4 import BeautifulSoup
+    from bs4.exceptions import ParserRejectedMarkup
+
     tagged, closing, tail = text.rpartition(">")
     text = tagged + closing + tail.replace("<", "&lt;")
     with _parser_lock, warnings.catch_warnings():
