@@ -1,6 +1,7 @@
 """The command `easyanimate` and its subcommands."""
 
 import sys
+from typing import Annotated
 
 import structlog
 import typer
@@ -13,34 +14,48 @@ from cli.commands.operate.keys import app as keys_app
 from cli.commands.operate.processes import add_processes
 from cli.commands.operate.rebuild import rebuild
 from cli.commands.operate.up import up
+from cli.commands.remote.create import extend, remix, submit
+from cli.commands.remote.follow import download, open_, watch
+from cli.commands.remote.manage import cancel, delete, list_
 from cli.commands.videos.demo import demo
 from cli.commands.videos.generate import generate
 from cli.commands.videos.mcp import mcp
-from cli.commands.videos.remote import add_remote
 from cli.commands.videos.reproduce import reproduce
 from jobs.logs import LineLogger
+from jobs.version import VERSION
 
-app = typer.Typer(
-    help="Text- and image-to-video with EasyAnimateV3.", no_args_is_help=True, pretty_exceptions_enable=False
-)
+HERE, SERVICE, OPERATE = "On this machine, without a service", "Client of a service", "Operate a service"
+HELP = "Text- and image-to-video with EasyAnimateV3. Exit codes: 0 done, 1 failed, 2 refused, 3 no answer, 130 Ctrl-C."
+
+app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
+        typer.echo(f"easyanimate {VERSION}")
+        raise typer.Exit
 
 
 @app.callback()
-def easyanimate() -> None:
-    """Text- and image-to-video with EasyAnimateV3."""
-    structlog.configure(logger_factory=lambda *_: LineLogger(sys.stderr))  # stdout is for results
+def easyanimate(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Configures the log: stdout is for results."""
+    structlog.configure(logger_factory=lambda *_: LineLogger(sys.stderr))
 
 
-app.command()(up)
-app.command()(demo)
-app.command()(generate)
-app.command()(reproduce)
-app.command()(rebuild)
-app.command()(doctor)
-app.command()(evaluate)
-add_remote(app)
-app.command()(mcp)
-add_processes(app)
-app.add_typer(models_app, name="models")
-app.add_typer(keys_app, name="keys")
-app.add_typer(train_app, name="train")
+for command in (submit, extend, remix, watch, download, cancel, delete):
+    app.command(rich_help_panel=SERVICE)(command)
+app.command("list", rich_help_panel=SERVICE)(list_)
+app.command("open", rich_help_panel=SERVICE)(open_)
+app.command(rich_help_panel=SERVICE)(mcp)
+for command in (generate, reproduce, evaluate, demo):
+    app.command(rich_help_panel=HERE)(command)
+for command in (up, doctor, rebuild):
+    app.command(rich_help_panel=OPERATE)(command)
+add_processes(app, OPERATE)
+app.add_typer(models_app, name="models", rich_help_panel=OPERATE)
+app.add_typer(keys_app, name="keys", rich_help_panel=OPERATE)
+app.add_typer(train_app, name="train", rich_help_panel=HERE)

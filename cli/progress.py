@@ -1,40 +1,40 @@
-"""A progress bar for one video of the service."""
+"""The progress of one video of the service, as a bar."""
 
+from collections.abc import Mapping
 from typing import Any
 
-import typer
-
+from cli.bar import open_bar
 from cli.client import Client, ClientError, Record
 
 
+class VideoFailed(ClientError):
+    """The video ended without a result."""
+
+
 def follow_with_bar(client: Client, video_id: str, label: str) -> Record:
-    """Shows a bar in percent, and returns the record of the completed video. Raises ClientError if the video fails."""
-    with typer.progressbar(length=100, label=label, item_show_func=_phase, show_eta=False) as bar:
-
-        def show(record: Record) -> None:
-            bar.current_item = record
-            bar.make_step(max(0, record["progress"] - bar.pos))
-            bar.render_progress()
-
-        record = client.follow(video_id, show)
+    """Shows a bar in percent, and returns the record of the completed video. Raises VideoFailed, ClientError."""
+    with open_bar(label, 100) as bar:
+        record = client.follow(video_id, lambda record: bar.update(record["progress"], *phase_of(record)))
     if record["status"] != "completed":
-        raise ClientError(f"{video_id} {record['state']}: {record['error']['message']}")
+        error = record.get("error") or {}
+        raise VideoFailed(f"{video_id} {record['state']}: {error.get('message', 'without a reason')}")
     return record
 
 
 def phase_table(record: Record) -> str:
     """The seconds of each phase, on one line."""
-    seconds: dict[str, float] = record["phase_seconds"] or {}
+    seconds: Mapping[str, float] = record.get("phase_seconds") or {}
     return ", ".join(f"{phase} {time_s:.2f} s" for phase, time_s in seconds.items())
 
 
-def _phase(record: Any) -> str | None:
-    if record is None:
-        return None
+def phase_of(record: Mapping[str, Any]) -> tuple[str, str]:
+    """The phase of a video, and a detail of it: its place in the queue, or its step."""
     if record["state"] == "queued":
-        position = (record["queue"] or {}).get("position")
-        return "queued" if position is None else f"queued, {position} before it"
+        place = record.get("queue") or {}
+        if reason := place.get("reason"):
+            return "queued", f"({reason})"
+        return "queued", "" if place.get("position") is None else f"{place['position']} before it"
     if record["status"] in ("completed", "failed"):
-        return str(record["state"])
-    count = f" {record['step']}/{record['total_steps']}" if record["total_steps"] else ""
-    return f"{record['phase'] or record['state']}{count}"
+        return str(record["state"]), ""
+    total = record.get("total_steps")
+    return str(record.get("phase") or record["state"]), f"{record.get('step', 0)}/{total}" if total else ""

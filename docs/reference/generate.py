@@ -16,6 +16,7 @@ ROOT = FOLDER.parents[1]
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
+from cli.errors import ExitCode  # noqa: E402
 from cli.main import app as command_line  # noqa: E402
 from cli.settings import ClientSettings  # noqa: E402
 from jobs.model.failure import CODES, failure  # noqa: E402
@@ -139,7 +140,9 @@ def _metric_row(metric: Metric) -> tuple[str, str, str, str]:
 def command_page() -> str:
     """Each command with its arguments and options."""
     group = typer.main.get_command(command_line)
-    return f"# Command line\n\n{NOTE}\n" + "\n".join(_commands(group, "easyanimate"))
+    codes = table(("exit code", "meaning"), [(f"`{code.value}`", str(code.__doc__)) for code in ExitCode])
+    page = f"# Command line\n\n{NOTE}\n## Exit codes\n\n{codes}\n"
+    return page + "\n".join(_commands(group, "easyanimate"))
 
 
 def _commands(command: Any, path: str) -> Iterator[str]:
@@ -155,7 +158,7 @@ def _commands(command: Any, path: str) -> Iterator[str]:
 
 def _option(option: Any) -> tuple[str, str, str]:
     is_argument = option.param_type_name == "argument"
-    name = option.name.upper() if is_argument else ", ".join(option.opts)
+    name = option.name.upper() if is_argument else ", ".join([*option.opts, *option.secondary_opts])
     default = option.default if not callable(option.default) else None
     shown = "" if default in (None, False, ()) or option.required else f"`{default}`"
     return f"`{name}`", "required" if option.required else shown, _plain(option.help)

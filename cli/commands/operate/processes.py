@@ -24,7 +24,7 @@ def keeper() -> None:
     _run("worker.keeper")
 
 
-def add_processes(app: typer.Typer) -> None:
-    """Adds the three commands."""
+def add_processes(app: typer.Typer, panel: str) -> None:
+    """Adds the three commands, below `panel` of the help."""
     for command in (api, worker, keeper):
-        app.command()(command)
+        app.command(rich_help_panel=panel)(command)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli.errors import CommandError, exit_on_error
+from cli.errors import RefusedCommand, exit_on_error
 
 
 def rebuild(
@@ -32,7 +32,7 @@ def rebuild(
         try:
             settings = Settings.read()
         except InvalidSettings as error:
-            raise CommandError(str(error)) from error
+            raise RefusedCommand(str(error)) from error
         url = find_redis(settings.data_dir) or settings.redis_url.get_secret_value()
         with open_redis(url) as redis:
             table, storage = JobTable(redis), open_storage(settings)
@@ -63,6 +63,6 @@ def _pairs(texts: list[str]) -> dict[str, str]:
     for text in texts:
         old, equals, new = text.partition("=")
         if not (old and equals and new):
-            raise CommandError(f"--owner takes OLD=NEW, got {text!r}")
+            raise RefusedCommand(f"--owner takes OLD=NEW, got {text!r}")
         pairs[old] = new
     return pairs

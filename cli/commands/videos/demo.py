@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.client import Client, Record
+from cli.client import Client, Record, RequestBody
 from cli.errors import exit_on_error
 from cli.local.start_image import draw_start_image
 from cli.progress import follow_with_bar, phase_table
@@ -27,6 +27,10 @@ class DemoVideo:
     name: str
     prompt: str
     image: Path | None = None
+
+    def request(self) -> RequestBody:
+        """The request that creates it."""
+        return RequestBody({"prompt": self.prompt, "seed": SEED}, {"image": self.image} if self.image else {})
 
 
 def demo(
@@ -70,7 +74,7 @@ def run_demo(output: Path, models_dir: Path) -> None:
 
 def _render_all(url: str, scenes: list[DemoVideo], output: Path) -> list[Record]:
     with Client(ClientSettings(url=url)) as client:
-        ids = [client.create({"prompt": scene.prompt, "seed": SEED}, scene.image)["id"] for scene in scenes]
+        ids = [client.create(scene.request())["id"] for scene in scenes]
         records = []
         for scene, video_id in zip(scenes, ids, strict=True):
             records.append(follow_with_bar(client, video_id, scene.name.ljust(14)))

@@ -1,22 +1,16 @@
 """`easyanimate mcp`: the MCP tools over stdin and stdout, for a running service."""
 
 import asyncio
-from typing import Annotated
-
-import typer
 
 from cli.client import async_http_client
+from cli.commands.remote.connection import Url
 from cli.errors import exit_on_error
 from cli.settings import ClientSettings
 
 MCP_TIMEOUT_S = 90.0  # of one request; a long poll takes 20 s
 
 
-def mcp(
-    url: Annotated[
-        str | None, typer.Option(help="The URL of the service. Default: EASYANIMATE_URL, or port 8000 here.")
-    ] = None,
-) -> None:
+def mcp(url: Url = None) -> None:
     """Serve the tools of the Model Context Protocol over stdin and stdout, as a client of a service."""
     settings = ClientSettings(url=url) if url else ClientSettings()
     with exit_on_error("mcp", on_interrupt="stopped"):

@@ -1,5 +1,6 @@
 """Proxies of the environment: never for this machine; a setting that cannot be used is one sentence."""
 
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,12 +12,14 @@ from cli.settings import ClientSettings
 from jobs.settings import S3Settings
 from jobs.storage.s3_client import open_client
 
+RECORD = {"id": "video_1", "status": "queued", "state": "queued", "progress": 0}
+
 
 class Service(BaseHTTPRequestHandler):
     """Answers each request with a record."""
 
     def do_GET(self) -> None:
-        body = b'{"id": "video_1"}'
+        body = json.dumps(RECORD).encode()
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
@@ -58,7 +61,7 @@ def proxies(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_service_on_this_machine_is_reached_without_a_proxy(port: int, host: str) -> None:
     with Client(ClientSettings(url=f"http://{host}:{port}")) as client:
-        assert client.get("video_1") == {"id": "video_1"}
+        assert client.get("video_1") == RECORD
 
 
 @pytest.mark.usefixtures("proxies")

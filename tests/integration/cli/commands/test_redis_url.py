@@ -26,7 +26,7 @@ def run(*arguments: str) -> Result:
 def test_an_invalid_url_is_one_sentence(command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EASYANIMATE_REDIS_URL", "http://127.0.0.1")
     done = run(*command)
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert done.stderr.startswith(f"easyanimate {command[0]}: EASYANIMATE_REDIS_URL: ")
     assert (done.stderr.count("\n"), "redis://" in done.stderr) == (1, True)
 
@@ -36,7 +36,7 @@ def test_a_redis_that_does_not_answer_is_named(command: tuple[str, ...], monkeyp
     monkeypatch.setenv("EASYANIMATE_REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
     done = run(*command)
     advice = "Redis does not answer; start it, or correct EASYANIMATE_REDIS_URL"
-    assert (done.exit_code, done.stderr) == (1, f"easyanimate {command[0]}: {advice}\n")
+    assert (done.exit_code, done.stderr) == (3, f"easyanimate {command[0]}: {advice}\n")
 
 
 def test_an_empty_url_is_that_of_the_data_folder(
@@ -53,5 +53,5 @@ def test_an_empty_url_is_that_of_the_data_folder(
 def test_a_download_without_a_service_names_its_url(tmp_path: Path) -> None:
     url, file = f"http://127.0.0.1:{free_port()}", tmp_path / "video.mp4"
     done = run("download", "video_1", "--url", url, "-o", str(file))
-    assert (done.exit_code, file.exists()) == (1, False)
+    assert (done.exit_code, file.exists()) == (3, False)
     assert done.stderr.startswith(f"easyanimate download: there is no service at {url}: ")

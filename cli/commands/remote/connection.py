@@ -1,0 +1,57 @@
+"""The connection of a client command to its service, and what it prints when it is interrupted."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from cli.client import Client
+from cli.errors import CommandError, ExitCode, RefusedCommand, exit_on_error
+from cli.settings import ClientSettings
+
+Url = Annotated[
+    str | None,
+    typer.Option(help="The URL of the service, with or without /v1. Default: EASYANIMATE_URL, or port 8000 here."),
+]
+VideoId = Annotated[str, typer.Argument(help="The id that submit prints: video_…", show_default=False)]
+VideoIds = Annotated[list[str], typer.Argument(help="One id or several: video_…", show_default=False)]
+_ID = re.compile(r"video_[A-Za-z0-9]+")
+
+
+class Interrupted(CommandError):
+    """Ctrl-C; the message says what continues."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
+@contextmanager
+def connect(command: str, url: str | None) -> Iterator[Client]:
+    """A client of the service; an error ends the command with its message and exit code."""
+    with exit_on_error(command, on_interrupt="stopped"):
+        settings = ClientSettings(url=url) if url else ClientSettings()
+        with Client(settings) as client:
+            yield client
+
+
+def check_ids(ids: list[str]) -> None:
+    """Refuses texts that are not ids of videos. Raises RefusedCommand."""
+    for video_id in ids:
+        if not video_id:
+            raise RefusedCommand("the id is empty; `easyanimate list` shows the ids of your videos")
+        if not _ID.fullmatch(video_id):
+            raise RefusedCommand(f"{video_id!r} is not the id of a video, as video_0123abcd; `easyanimate list`")
+
+
+@contextmanager
+def return_hint(ids: list[str], url: str | None) -> Iterator[None]:
+    """On Ctrl-C: the videos continue, and these commands return to the first of them or cancel all."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        suffix = f" --url {url}" if url else ""
+        raise Interrupted(
+            f"no longer waiting; the service continues. `easyanimate watch {ids[0]}{suffix}` follows it again, "
+            f"`easyanimate cancel {' '.join(ids)}{suffix}` cancels it"
+        ) from error

@@ -1,0 +1,97 @@
+"""`easyanimate submit`, `extend` and `remix`: create a video on a service, and wait for it if requested."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.client import Client, Record, RequestBody
+from cli.commands.remote.connection import Url, VideoId, check_ids, connect, return_hint
+from cli.commands.remote.options import JobOptions, ServiceOptions, SubmitOptions
+from cli.commands.remote.request import to_body
+from cli.errors import RefusedCommand
+from cli.options import AsJson, PromptArgument, PromptOption, read_prompt, with_options
+from cli.progress import follow_with_bar, phase_table
+
+
+@with_options(SubmitOptions)
+def submit(
+    options: SubmitOptions,
+    prompt: PromptArgument = None,
+    prompt_option: PromptOption = None,
+    as_json: AsJson = False,
+    url: Url = None,
+) -> None:
+    """Create a video on a service and print its id. Defaults are those of the model."""
+    with connect("submit", url) as client:
+        body = to_body(read_prompt(prompt, prompt_option), options)
+        _create(client, body, "/v1/videos", options, as_json, url)
+
+
+@with_options(ServiceOptions)
+def extend(
+    options: ServiceOptions,
+    video: Annotated[str, typer.Argument(help="The id of a video, or an MP4: a file or a link.", show_default=False)],
+    prompt: PromptArgument = None,
+    prompt_option: PromptOption = None,
+    as_json: AsJson = False,
+    url: Url = None,
+) -> None:
+    """Continue a video: the new one has its frames, then --num-frames or --seconds more.
+
+    Settings that are not set are those of the video, if it is the service's own.
+    """
+    with connect("extend", url) as client:
+        body = to_body(read_prompt(prompt, prompt_option), options, video=video)
+        _create(client, body, "/v1/videos/extensions", options, as_json, url)
+
+
+@with_options(JobOptions)
+def remix(
+    options: JobOptions,
+    video_id: VideoId,
+    prompt: PromptArgument = None,
+    prompt_option: PromptOption = None,
+    as_json: AsJson = False,
+    url: Url = None,
+) -> None:
+    """Generate a video again with another prompt; seed, settings and inputs are those of the first."""
+    with connect("remix", url) as client:
+        check_ids([video_id])
+        body = to_body(read_prompt(prompt, prompt_option), options)
+        _create(client, body, f"/v1/videos/{video_id}/remix", options, as_json, url)
+
+
+def _create(client: Client, body: RequestBody, path: str, options: JobOptions, as_json: bool, url: str | None) -> None:
+    """Sends the request, then prints the ids, or waits for the videos and prints what they are."""
+    if options.output is not None and not options.output.parent.is_dir():
+        raise RefusedCommand(f"the folder {options.output.parent} does not exist")
+    record = client.create(body, path, idempotency_key=options.idempotency_key, cancel_after=options.cancel_after)
+    for warning in record.get("warnings", ()):
+        typer.echo(f"note: {warning}", err=True)
+    ids = record.get("batch") or [record["id"]]
+    if not (options.wait or options.output):
+        typer.echo(json.dumps(record, indent=2) if as_json else "\n".join(ids))
+        return
+    with return_hint(ids, url):
+        records = [_wait(client, video_id, options.output, is_one=len(ids) == 1, quiet=as_json) for video_id in ids]
+    if as_json:
+        typer.echo(json.dumps(records[0] if len(records) == 1 else {"data": records}, indent=2))
+
+
+def _wait(client: Client, video_id: str, output: Path | None, *, is_one: bool, quiet: bool) -> Record:
+    """Follows one video to its end, saves it, and prints one line."""
+    record = follow_with_bar(client, video_id, video_id)
+    path = None
+    if output is not None:
+        path = client.download(video_id, output if is_one else output.with_stem(f"{output.stem}-{record['seed']}"))
+    if not quiet:
+        typer.echo(f"{path or video_id}: {describe(record)}")
+    return record
+
+
+def describe(record: Record) -> str:
+    """Size, length and seed of a finished video, and the seconds of its phases."""
+    count = record["num_frames"]
+    return f"{record['size']}, {count} frame{'' if count == 1 else 's'}, seed {record['seed']}; {phase_table(record)}"

@@ -1,0 +1,66 @@
+"""`easyanimate watch`, `download` and `open`: follow a video, save it, and show it in a browser."""
+
+import json
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.client import Client
+from cli.commands.remote.connection import Url, VideoId, check_ids, connect, return_hint
+from cli.commands.remote.create import describe
+from cli.options import AsJson
+from cli.progress import follow_with_bar
+
+
+def watch(video_id: VideoId, as_json: AsJson = False, url: Url = None) -> None:
+    """Follow a video with a progress bar until it has ended."""
+    with connect("watch", url) as client:
+        check_ids([video_id])
+        with return_hint([video_id], url):
+            record = follow_with_bar(client, video_id, video_id)
+        typer.echo(json.dumps(record, indent=2) if as_json else describe(record))
+
+
+def download(
+    video_id: VideoId,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="A file or a folder. Default: the id with .mp4, or .png for an image."),
+    ] = None,
+    variant: Annotated[str, typer.Option(help="video, thumbnail, spritesheet, preview or manifest.")] = "video",
+    as_json: AsJson = False,
+    url: Url = None,
+) -> None:
+    """Save a finished video, completely or not at all."""
+    with connect("download", url) as client:
+        check_ids([video_id])
+        path = client.download(video_id, _path(client, video_id, output, variant), variant)
+    result = {"id": video_id, "path": str(path), "size_bytes": path.stat().st_size}
+    typer.echo(json.dumps(result, indent=2) if as_json else path)
+
+
+def _path(client: Client, video_id: str, output: Path | None, variant: str) -> Path:
+    """The file for a variant; the name of the service's file if `output` is a folder or None."""
+    if output is not None and not output.is_dir():
+        return output
+    suffixes = {"manifest": ".json", "spritesheet": ".jpg", "thumbnail": ".jpg", "preview": ".jpg"}
+    if variant == "video":
+        suffixes["video"] = ".png" if client.get(video_id).get("num_frames") == 1 else ".mp4"
+    return (output or Path()) / f"{video_id}{suffixes.get(variant, '')}"
+
+
+def open_(
+    video_id: Annotated[str | None, typer.Argument(help="A video; without it the studio.", show_default=False)] = None,
+    url: Url = None,
+) -> None:
+    """Open a video, or the studio, in the browser, and print the address."""
+    with connect("open", url) as client:
+        if video_id is not None:
+            check_ids([video_id])
+            client.get(video_id)
+        address = f"{client.url}/" if video_id is None else f"{client.url}/#{video_id}"
+    typer.echo(address)
+    if not webbrowser.open(address):
+        typer.echo("note: there is no browser here; open the address in one", err=True)

@@ -1,0 +1,73 @@
+"""Requests for videos from options: the fields of the API, and the files of the inputs."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from cli.client import RequestBody
+from cli.commands.remote.options import JobOptions, ServiceOptions
+from cli.errors import RefusedCommand
+from cli.options import read_size, split_scale
+
+RENAMED = {"steps": "num_inference_steps", "count": "n"}
+# Options whose values have another form in the API, and those that are no field of a request.
+CONVERTED = ("lora", "metadata", "webhook", "webhook_event", "webhook_secret", "previews_every")
+INPUTS = ("image", "last_image", "video", "mask")
+OF_THE_COMMAND = ("cancel_after", "idempotency_key", "wait", "output", "size", "width", "height")
+REFERENCES = ("http://", "https://", "data:", "file_")  # sent as they are; all other texts are paths
+
+
+def to_body(prompt: str, options: JobOptions, **inputs: str | None) -> RequestBody:
+    """The body of a request with these options. Raises RefusedCommand.
+
+    `inputs` are paths or references by field, beside those among the options.
+    """
+    plain = {each.name for each in fields(options)} - {*CONVERTED, *INPUTS, *OF_THE_COMMAND}
+    values: dict[str, Any] = {RENAMED.get(name, name): getattr(options, name) for name in plain}
+    values |= {"prompt": prompt, "metadata": _metadata(options.metadata), "webhook": _webhook(options)}
+    if isinstance(options, ServiceOptions):
+        values |= _generation(options)
+    sources = {name: getattr(options, name, None) for name in INPUTS} | inputs
+    references = {name: _reference(name, text) for name, text in sources.items() if text is not None}
+    paths = {name: Path(text) for name, text in sources.items() if text and references[name] is None}
+    values |= {name: value for name, value in references.items() if value is not None}
+    return RequestBody({name: value for name, value in values.items() if value is not None}, paths)
+
+
+def _generation(options: ServiceOptions) -> dict[str, Any]:
+    width, height = read_size(options)
+    loras = [split_scale(text) for text in options.lora or ()]
+    return {
+        "width": width,
+        "height": height,
+        "loras": [{"name": name} if scale is None else {"name": name, "scale": scale} for name, scale in loras] or None,
+        "previews": options.previews_every and {"every_steps": options.previews_every},
+    }
+
+
+def _reference(name: str, text: str) -> Any:
+    """The value of an input that is not a file; None for a path. Raises RefusedCommand for an empty text."""
+    if not text:
+        raise RefusedCommand(f"--{name.replace('_', '-')} is empty")
+    if name == "video" and text.startswith("video_") and not Path(text).exists():
+        return {"id": text}
+    return text if text.startswith(REFERENCES) and not Path(text).exists() else None
+
+
+def _metadata(pairs: list[str] | None) -> dict[str, str] | None:
+    result = {}
+    for text in pairs or ():
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise RefusedCommand(f"--metadata is KEY=VALUE, got {text!r}")
+        result[key] = value
+    return result or None
+
+
+def _webhook(options: JobOptions) -> dict[str, Any] | None:
+    if options.webhook is None:
+        if options.webhook_event or options.webhook_secret:
+            raise RefusedCommand("--webhook-event and --webhook-secret need --webhook")
+        return None
+    values = {"url": options.webhook, "events": options.webhook_event, "secret": options.webhook_secret}
+    return {name: value for name, value in values.items() if value}

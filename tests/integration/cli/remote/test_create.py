@@ -1,0 +1,148 @@
+"""`submit`, `extend` and `remix` against a front end: each field of the API, inputs, waiting and refusals."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from PIL import Image
+
+from cli.commands.remote.options import JobOptions, ServiceOptions, SubmitOptions
+from cli.commands.remote.request import CONVERTED, OF_THE_COMMAND, RENAMED
+from cli.options import GenerationOptions
+from service.schemas.create import CreateVideo, ExtendVideo, RemixVideo
+from tests.job_store import JobStore
+
+Run = Callable[..., Result]
+RecordOf = Callable[..., dict[str, Any]]
+# Fields of the API whose option has another name or another form.
+OTHER_FORMS = {"loras": "lora", "previews": "previews_every", "deadline": "cancel_after", "input_reference": "image"}
+PROMPT = "a large red circle moving to the right on a blue background"
+
+
+@pytest.mark.parametrize(
+    ("options", "body", "arguments"),
+    [(SubmitOptions, CreateVideo, {"prompt"}), (ServiceOptions, ExtendVideo, {"prompt", "video"}),
+     (JobOptions, RemixVideo, {"prompt"})],
+)  # fmt: skip
+def test_each_field_of_a_request_has_an_option(options: type[Any], body: type[Any], arguments: set[str]) -> None:
+    names = {RENAMED.get(each.name, each.name) for each in fields(options)}
+    assert {OTHER_FORMS.get(name, name) for name in body.model_fields} - arguments <= names
+    api = {*body.model_fields, *CONVERTED, *OF_THE_COMMAND}
+    assert names <= api, "an option without a field"
+
+
+def test_every_option_of_a_generation_reaches_the_record(record_of: RecordOf) -> None:
+    record = record_of(
+        *("submit", PROMPT, "--negative-prompt", "blur", "--model", "easyanimate-v3-tiny", "--size", "128x64"),
+        *("--num-frames", 24, "--fps", 24, "--steps", 7, "--guidance-scale", 0, "--seed", 0, "--scheduler", "ddim"),
+        *("--lora", "watercolour:0.8", "--lora", "ink", "--overlap", 2, "--clip-apply-ratio", 0, "--no-smooth"),
+        *("--no-clean-caption", "--previews-every", 2, "--priority", "low", "--metadata", "shot=a=b"),
+        *("--cancel-after", "10m"),
+    )
+    expected = {
+        **{"prompt": PROMPT, "negative_prompt": "blur", "size": "128x64", "num_frames": 24, "num_inference_steps": 7},
+        **{"guidance_scale": 0, "seed": 0, "scheduler": "ddim", "overlap": 2, "clip_apply_ratio": 0, "smooth": False},
+        **{"clean_caption": False, "priority": "low", "metadata": {"shot": "a=b"}},
+    }
+    assert {name: record[name] for name in expected} == expected
+    assert record["loras"] == [{"name": "watercolour", "scale": 0.8}, {"name": "ink", "scale": 0.55}]
+    assert record["deadline"] == pytest.approx(record["created_at"] + 600, abs=2)
+
+
+def test_images_are_sent_as_files(easyanimate: Run, tmp_path: Path, store: JobStore) -> None:
+    for name in ("start", "end"):
+        Image.new("RGB", (64, 128), "red").save(tmp_path / f"{name}.png")
+    done = easyanimate(
+        "submit", "--prompt", PROMPT, "--image", "start.png", "--last-image", "end.png", "--resize-to-image"
+    )
+    assert done.exit_code == 0, done.output
+    request = store.get(done.stdout.strip()).request
+    assert request.image_key
+    assert request.last_image_key
+    assert request.height > request.width
+
+
+def test_several_videos_have_an_id_each(easyanimate: Run) -> None:
+    ids = easyanimate("submit", PROMPT, "--count", 2, "--seed", 5).stdout.split()
+    records = [json.loads(easyanimate("list", "--json").stdout)["data"][i] for i in range(2)]
+    assert {record["id"] for record in records} == set(ids)
+    assert {record["seed"] for record in records} == {5, 6}
+
+
+def test_the_same_key_creates_one_video(easyanimate: Run) -> None:
+    runs = [easyanimate("submit", PROMPT, "--idempotency-key", "order-7") for _ in range(2)]
+    assert runs[0].stdout == runs[1].stdout
+
+
+def test_waiting_saves_the_result(record_of: RecordOf, finish: Callable[[str], bytes], store: JobStore) -> None:
+    def complete() -> None:
+        deadline = time.monotonic() + 60
+        while (job_id := store.first_waiting("easyanimate-v3-tiny")) is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        contents.append(finish(job_id))
+
+    contents: list[bytes] = []
+    for waiting in record_of("list", "--status", "queued", "--limit", 1000)["data"]:
+        store.cancel(waiting["id"])
+    worker = threading.Thread(target=complete)
+    worker.start()
+    record = record_of("submit", PROMPT, "-o", "circle.mp4")
+    worker.join()
+    assert record["status"] == "completed"
+    assert Path("circle.mp4").read_bytes() == contents[0]
+
+
+def test_an_extension_and_a_remix_of_a_finished_video(record_of: RecordOf, finish: Callable[[str], bytes]) -> None:
+    first = record_of("submit", PROMPT, "--num-frames", 16, "--seed", 3, "--negative-prompt", "blur")
+    finish(first["id"])
+    remix = record_of("remix", first["id"], "a green cross", "--metadata", "take=2")
+    assert (remix["remixed_from_video_id"], remix["seed"], remix["prompt"]) == (first["id"], 3, "a green cross")
+    assert remix["metadata"] == {"take": "2"}
+    longer = record_of("extend", first["id"], PROMPT, "--num-frames", 8)
+    assert (longer["source_video_id"], longer["num_frames"], longer["mode"]) == (first["id"], 24, "extension")
+    assert longer["negative_prompt"] == "blur"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "reason"),
+    [
+        (["submit", ""], 2, "a prompt is missing"),
+        (["submit"], 2, "a prompt is missing"),
+        (["submit", "a", "--prompt", "b"], 2, "the prompt is there twice"),
+        (["submit", "a", "--size", "10x10"], 2, "the nearest"),
+        (["submit", "a", "--size", "720p"], 2, "--size is WIDTHxHEIGHT"),
+        (["submit", "a", "--size", "96x96", "--width", "96"], 2, "--size excludes"),
+        (["submit", "a", "--model", "sora"], 2, "sora"),
+        (["submit", "a", "--image", "missing.png"], 2, "missing.png cannot be read: No such file"),
+        (["submit", "a", "--image", ""], 2, "--image is empty"),
+        (["submit", "a", "--metadata", "no pair"], 2, "--metadata is KEY=VALUE"),
+        (["submit", "a", "--webhook-secret", "whsec_x"], 2, "need --webhook"),
+        (["submit", "a", "--cancel-after", "soon"], 2, "Cancel-After must be a time"),
+        (["submit", "a", "--cancel-after", "5 мин"], 2, "--cancel-after has a character"),
+        (["submit", "a", "-o", "nodir/a.mp4"], 2, "the folder nodir does not exist"),
+        (["extend", "video_0", "a"], 2, "video_0"),
+        (["remix", "../models", "a"], 2, "is not the id of a video"),
+        (["submit", "a", "--url", "127.0.0.1:8000"], 2, "did you mean http://127.0.0.1:8000 ?"),
+        (["submit", "a", "--url", "http://127.0.0.1:9"], 3, "there is no service at http://127.0.0.1:9"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_refusal_is_one_sentence_with_its_exit_code(
+    easyanimate: Run, arguments: list[str], code: int, reason: str
+) -> None:
+    done = easyanimate(*arguments)
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (code, "", 1), done.stderr
+    assert done.stderr.startswith(f"easyanimate {arguments[0]}: ")
+    assert reason in done.stderr
+
+
+def test_generate_and_submit_have_the_same_options() -> None:
+    shared = {each.name for each in fields(GenerationOptions)}
+    assert shared <= {each.name for each in fields(SubmitOptions)}
