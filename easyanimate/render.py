@@ -30,13 +30,14 @@ PIECE_FRAMES = 8  # frames of an extended video that are yielded at a time
 
 @dataclass(frozen=True)
 class ModelEnvironment:
-    """A loaded model and how it computes, as manifests record them."""
+    """A loaded model and how it computes, as manifests record them. `cpu_threads` is None on other devices."""
 
     model: str
     model_sha256: str
     device: str
     dtype: str
     memory: Profile
+    cpu_threads: int | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from cli.local.recipe import Recipe
 from cli.local.source_video import read_shown_frames
 from easyanimate.errors import InvalidInput
 from easyanimate.tiny import TINY_MODEL
+from worker.settings import read_cpu_threads
 
 if TYPE_CHECKING:
     from easyanimate.memory import Profile
@@ -22,42 +23,65 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = TINY_MODEL
 ModelOption = Annotated[str, typer.Option(help="A folder, a name in the models folder, or 512, 768, 960.")]
+CpuThreadsOption = Annotated[
+    str,
+    typer.Option(
+        envvar="EASYANIMATE_CPU_THREADS",
+        help="Threads on a CPU, or auto: 1 for a small model, and the fastest number, measured, for a large one.",
+    ),
+]
 DTYPES = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A loaded model, with its device, number type and memory profile."""
+    """A loaded model, with its device, number type, memory profile, and threads on a CPU."""
 
     pipe: "ClipStages"
     folder: Path
     device: str
     dtype: str
     memory: "Profile"
+    cpu_threads: int | None
 
     def environment(self) -> "ModelEnvironment":
         """The model and how it computes, as manifests record them."""
         from easyanimate.files.manifest import model_sha256
         from easyanimate.render import ModelEnvironment
 
-        sha256 = model_sha256(self.folder)
-        return ModelEnvironment(self.folder.resolve().name, sha256, self.device, self.dtype, self.memory)
+        computes = self.device, self.dtype, self.memory, self.cpu_threads
+        return ModelEnvironment(self.folder.resolve().name, model_sha256(self.folder), *computes)
 
 
-def load_for_rendering(folder: Path, memory: str, recipe: Recipe, dtype: str = "auto") -> LoadedModel:
+def cpu_threads_of(text: str) -> int | None:
+    """The number of the option, None for "auto". Raises InvalidInput."""
+    try:
+        number = read_cpu_threads(text)
+    except ValueError as problem:
+        raise InvalidInput(f"cpu_threads {problem}, got {text!r}") from problem
+    return number if isinstance(number, int) else None
+
+
+def load_for_rendering(
+    folder: Path, memory: str, recipe: Recipe, dtype: str = "auto", cpu_threads: int | None = None
+) -> LoadedModel:
     """Loads the model for a recipe."""
     settings = recipe.settings
     clip = (settings.width, settings.height, min(settings.num_frames, settings.window))
-    return load_model(folder, memory, clip, dtype)
+    return load_model(folder, memory, clip, dtype, cpu_threads)
 
 
-def load_model(folder: Path, memory: str, clip: tuple[int, int, int], dtype: str = "auto") -> LoadedModel:
+def load_model(
+    folder: Path, memory: str, clip: tuple[int, int, int], dtype: str = "auto", cpu_threads: int | None = None
+) -> LoadedModel:
     """Loads the model on the GPU, or on the CPU without one, for clips of this width, height and number of frames.
 
-    "auto" is bfloat16 on a GPU and float32 on a CPU, and the fastest memory profile that fits.
+    "auto" is bfloat16 on a GPU and float32 on a CPU, and the fastest memory profile that fits. On a CPU it sets the
+    threads of this process, to `cpu_threads` or to the number of `easyanimate.cpu_threads`.
     """
     import torch
 
+    from easyanimate.cpu_threads import choose_cpu_threads, use_cpu_threads
     from easyanimate.memory import PROFILES, load_in_profile
 
     if memory not in ("auto", *PROFILES):
@@ -70,7 +94,8 @@ def load_model(folder: Path, memory: str, clip: tuple[int, int, int], dtype: str
         dtype = "bfloat16" if device == "cuda" else "float32"
     profile = _choose_profile(device, dtype, clip) if memory == "auto" else cast("Profile", memory)
     pipe = load_in_profile(folder, getattr(torch, dtype), profile, device)
-    return LoadedModel(pipe, folder, device, dtype, profile)
+    use_cpu_threads(threads := choose_cpu_threads(pipe, folder, device, cpu_threads))
+    return LoadedModel(pipe, folder, device, dtype, profile, threads)
 
 
 def _choose_profile(device: str, dtype: str, clip: tuple[int, int, int]) -> "Profile":

@@ -42,7 +42,8 @@ class UsedLora:
 class Manifest:
     """All values that the frames depend on. `settings` are all effective parameters, with the seed.
 
-    `inputs` has the SHA-256 of each input file by its field; `frames` has those of the frames.
+    `inputs` has the SHA-256 of each input file by its field; `frames` has those of the frames. `cpu_threads` is None on
+    other devices, and in manifests of releases before 0.2.0.
     """
 
     model: str
@@ -55,6 +56,7 @@ class Manifest:
     memory: str
     libraries: Mapping[str, str]
     frames: tuple[str, ...]
+    cpu_threads: int | None = None
     format: int = FORMAT
 
     def to_json(self) -> str:

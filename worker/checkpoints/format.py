@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from easyanimate.files.manifest import file_sha256
 from jobs.errors import RecordUnreadable
 from jobs.model.stored import parse_stored
+from worker.settings import MAX_CPU_THREADS
 
 NAME = "checkpoint.json"
 FORMAT = 1
@@ -37,6 +38,7 @@ class Checkpoint(BaseModel, frozen=True, extra="forbid"):
     """`windows` are finished, `step` counts the steps of all windows, `state` is that of the current window.
 
     `fingerprint` identifies everything that the frames depend on. `phase_seconds` are the seconds until now.
+    `cpu_threads` is None on other devices, and in checkpoints of releases before 0.2.0.
     """
 
     format: int = FORMAT
@@ -45,6 +47,7 @@ class Checkpoint(BaseModel, frozen=True, extra="forbid"):
     windows: tuple[NamedFile, ...] = ()
     state: NamedFile
     phase_seconds: dict[str, float] = {}
+    cpu_threads: int | None = Field(default=None, ge=1, le=MAX_CPU_THREADS)
 
     @property
     def files(self) -> tuple[NamedFile, ...]:

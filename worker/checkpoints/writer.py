@@ -61,6 +61,16 @@ def find_resume_point(run: Run, fingerprint: str, device: torch.device) -> Resum
     return None
 
 
+def stored_cpu_threads(run: Run) -> int | None:
+    """The threads of the latest readable checkpoint of this job; None without one, or without a number in it."""
+    for attempt in attempts_in(run.checkpoints.folder.parent) if run.checkpoints else ():
+        try:
+            return read_checkpoint(attempt).cpu_threads
+        except InvalidCheckpoint:  # `find_resume_point` logs it
+            continue
+    return None
+
+
 def _load(folder: Path, attempt: Path, fingerprint: str, device: torch.device) -> ResumePoint:
     checkpoint = read_checkpoint(attempt)
     if checkpoint.fingerprint != fingerprint:
@@ -79,9 +89,17 @@ class Checkpointer:
     """Writes the checkpoints of a run. When one fails, the run continues without further checkpoints."""
 
     def __init__(
-        self, run: Run, fingerprint: str, resume: ResumePoint | None, timer: PhaseTimer, control: RunControl
+        self,
+        run: Run,
+        fingerprint: str,
+        resume: ResumePoint | None,
+        timer: PhaseTimer,
+        control: RunControl,
+        *,
+        cpu_threads: int | None = None,
     ) -> None:
         self.run, self.fingerprint, self.timer, self.control = run, fingerprint, timer, control
+        self.cpu_threads = cpu_threads
         self.steps_per_window = 0
         self._windows = resume.checkpoint.windows if resume else ()
         self._writer: LosslessWriter | None = None
@@ -152,6 +170,7 @@ class Checkpointer:
             windows=self._windows,
             state=self._named(path),
             phase_seconds=self.timer.seconds(),
+            cpu_threads=self.cpu_threads,
         )
         checkpoint.write(self._target.folder)
         self.control.send(Checkpointed(step))

@@ -49,7 +49,8 @@ class ModelLoader:
     def load(self, command: LoadModel) -> tuple[VideoGenerator, MemoryBudget]:
         """Loads the model on its device, in the profile that it has alone there."""
         profile = self._profile(command, self.estimate(command).weights_bytes)
-        generator = VideoGenerator.load(command.folder, command.device, command.dtype, profile)
+        options = command.device, command.dtype, profile, command.cpu_threads
+        generator = VideoGenerator.load(command.folder, *options)
         models = [part for part in generator.pipe.components.values() if isinstance(part, torch.nn.Module)]
         tensors = chain.from_iterable(chain(model.parameters(), model.buffers()) for model in models)
         return generator, self._budget(command, sum(tensor.nbytes for tensor in tensors))

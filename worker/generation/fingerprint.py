@@ -45,7 +45,7 @@ def fingerprint(environment: ModelEnvironment, run: Run, window: int, loras: tup
 def _device(device: str) -> str:
     if device == "cuda":
         return torch.cuda.get_device_name()
-    return f"{torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
+    return torch.backends.cpu.get_cpu_capability()
 
 
 @cache

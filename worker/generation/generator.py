@@ -1,11 +1,15 @@
 """Generates the result of a run, an MP4 or a PNG, with one loaded model."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 import structlog
 import torch
 
+from easyanimate.cpu_threads import use_cpu_threads
 from easyanimate.errors import CheckpointError, StateMismatch
 from easyanimate.files.manifest import file_sha256
 from easyanimate.memory import Profile
@@ -14,7 +18,7 @@ from easyanimate.render import AppliedLoras, ModelEnvironment, render
 from jobs.model.model_card import ModelCard
 from jobs.model.request import VideoRequest
 from jobs.model.states import Phase
-from worker.checkpoints.writer import Checkpointer, ResumePoint, find_resume_point
+from worker.checkpoints.writer import Checkpointer, ResumePoint, find_resume_point, stored_cpu_threads
 from worker.generation.fingerprint import fingerprint
 from worker.generation.frame_stream import FrameStream
 from worker.generation.load_pipeline import choose_device, load_pipeline
@@ -29,9 +33,19 @@ from worker.protocol.control import RunControl
 from worker.protocol.errors import TooLarge
 from worker.protocol.messages import Done, Run
 from worker.protocol.progress import PhaseTimer
-from worker.settings import Memory
+from worker.settings import CpuThreads, Memory
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """A run with its LoRAs applied. `mark` is its fingerprint in this `environment`."""
+
+    environment: ModelEnvironment
+    loras: AppliedLoras
+    mark: str
+    resume: ResumePoint | None
 
 
 class VideoGenerator:
@@ -46,13 +60,16 @@ class VideoGenerator:
         self.memory: Memory = environment.memory
 
     @classmethod
-    def load(cls, folder: Path, device: str, dtype: str, profile: Profile = "normal") -> Self:
+    def load(
+        cls, folder: Path, device: str, dtype: str, profile: Profile = "normal", cpu_threads: CpuThreads = "auto"
+    ) -> Self:
         """Loads the model in `folder`. "auto" is CUDA in bfloat16 where there is a device, else the CPU in float32."""
         torch_device = choose_device(device)
         if not folder.is_dir():
             raise CheckpointError(f"there is no folder {folder}")
         card = read_card(folder)
-        return cls(*load_pipeline(folder, card.name, torch_device, dtype, profile), card, folder.parent)
+        options = torch_device, dtype, profile, cpu_threads
+        return cls(*load_pipeline(folder, card.name, *options), card, folder.parent)
 
     @torch.inference_mode()
     def make(self, run: Run, control: RunControl) -> Done:
@@ -74,21 +91,33 @@ class VideoGenerator:
         return suggest_smaller_size(request.width, request.height, request.num_frames, self.card.window, total)
 
     def _make(self, run: Run, control: RunControl) -> Done:
-        with apply_loras(self.pipe, self.models_dir, run.request.loras) as loras:
-            mark = fingerprint(self.environment, run, self.card.window, loras.used)
-            resume = find_resume_point(run, mark, self.device)
-            try:
-                return self._render(run, control, mark, resume, loras)
-            except StateMismatch as error:
-                if resume is None:
-                    raise
-                log.warning("checkpoint.ignored", reason=str(error))
-                return self._render(run, control, mark, resume.without_steps(), loras)
+        """Resumes with the threads of the checkpoint; a run that starts has the threads of this model."""
+        threads, own = stored_cpu_threads(run), self.environment
+        if own.cpu_threads is not None and threads not in (None, own.cpu_threads):
+            with self._prepare(run, replace(own, cpu_threads=threads)) as prepared:
+                if prepared.resume is not None:
+                    return self._resume_or_start(run, control, prepared)
+        with self._prepare(run, own) as prepared:
+            return self._resume_or_start(run, control, prepared)
 
-    def _render(
-        self, run: Run, control: RunControl, mark: str, resume: ResumePoint | None, loras: AppliedLoras
-    ) -> Done:
-        path, environment = run.output_path, self.environment
+    @contextmanager
+    def _prepare(self, run: Run, environment: ModelEnvironment) -> Iterator[PreparedRun]:
+        use_cpu_threads(environment.cpu_threads)
+        with apply_loras(self.pipe, self.models_dir, run.request.loras) as loras:
+            mark = fingerprint(environment, run, self.card.window, loras.used)
+            yield PreparedRun(environment, loras, mark, find_resume_point(run, mark, self.device))
+
+    def _resume_or_start(self, run: Run, control: RunControl, prepared: PreparedRun) -> Done:
+        try:
+            return self._render(run, control, prepared)
+        except StateMismatch as error:
+            if prepared.resume is None:
+                raise
+            log.warning("checkpoint.ignored", reason=str(error))
+            return self._render(run, control, replace(prepared, resume=prepared.resume.without_steps()))
+
+    def _render(self, run: Run, control: RunControl, prepared: PreparedRun) -> Done:
+        path, environment, resume, loras = run.output_path, prepared.environment, prepared.resume, prepared.loras
         timer = PhaseTimer(control.send, self.device, resume.checkpoint.phase_seconds if resume else None)
         timer.enter(Phase.ENCODING)
         stream = FrameStream(
@@ -98,7 +127,7 @@ class VideoGenerator:
             resume=resume,
             timer=timer,
             control=control,
-            checkpointer=Checkpointer(run, mark, resume, timer, control),
+            checkpointer=Checkpointer(run, prepared.mark, resume, timer, control, cpu_threads=environment.cpu_threads),
             previews=Previews(self.pipe, control, run.request.preview_every_steps, environment.memory),
         )
         manifest = render(

@@ -6,12 +6,14 @@ import structlog
 import torch
 from diffusers.utils import logging as diffusers_logging
 
+from easyanimate.cpu_threads import choose_cpu_threads
 from easyanimate.errors import InvalidInput
 from easyanimate.files.manifest import model_sha256
 from easyanimate.memory import Profile, choose_profile, load_in_profile
 from easyanimate.pipeline import ClipStages
 from easyanimate.render import ModelEnvironment
 from jobs.model.model_card import ModelCard
+from worker.settings import CpuThreads
 
 log = structlog.get_logger()
 
@@ -36,15 +38,16 @@ def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
 
 
 def load_pipeline(
-    folder: Path, name: str, device: torch.device, dtype: str, profile: Profile
+    folder: Path, name: str, device: torch.device, dtype: str, profile: Profile, cpu_threads: CpuThreads
 ) -> tuple[ClipStages, ModelEnvironment]:
     """The pipeline of the model in `folder` and its environment. The number type "auto" is bfloat16 on CUDA."""
     torch_dtype = choose_dtype(dtype, device)
     diffusers_logging.set_verbosity_error()  # its notes do not belong into the log
     pipe = load_in_profile(folder, torch_dtype, profile, device)
-    log.info("memory.profile", profile=profile, device=str(device))
+    threads = choose_cpu_threads(pipe, folder, device, None if cpu_threads == "auto" else cpu_threads)
+    log.info("memory.profile", profile=profile, device=str(device), cpu_threads=threads)
     number_type = str(torch_dtype).removeprefix("torch.")
-    return pipe, ModelEnvironment(name, model_sha256(folder), device.type, number_type, profile)
+    return pipe, ModelEnvironment(name, model_sha256(folder), device.type, number_type, profile, threads)
 
 
 def choose_memory_profile(card: ModelCard, weights_bytes: int, free_bytes: int) -> Profile:

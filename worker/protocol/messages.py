@@ -13,7 +13,7 @@ from jobs.logs import LogLevel
 from jobs.model.model_card import ModelCard
 from jobs.model.request import VideoRequest
 from jobs.model.states import Phase
-from worker.settings import Memory
+from worker.settings import CpuThreads, Memory
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class LoadModel:
     """Load the model in `folder`, beside the loaded ones as far as memory allows, or `alone`.
 
     `memory` is a profile or "auto". `room_bytes` limits the weights of all loaded models together; None means the
-    memory of the device.
+    memory of the device. `cpu_threads` is a number, or "auto" for the one of `easyanimate.cpu_threads`.
     """
 
     folder: Path
@@ -32,6 +32,7 @@ class LoadModel:
     room_bytes: int | None = None
     alone: bool = False
     log_level: LogLevel = "info"
+    cpu_threads: CpuThreads = "auto"
 
     @property
     def model(self) -> str:

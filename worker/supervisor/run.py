@@ -48,8 +48,12 @@ def run_worker(settings: WorkerSettings, engine: EngineProcess, health: ProcessH
 def engine_for(settings: WorkerSettings) -> EngineProcess:
     """The engine of these settings, not yet started."""
     options = settings.device, settings.dtype, settings.log_format, settings.memory
-    room: dict[str, Any] = {"room_bytes": settings.model_memory_bytes, "log_level": settings.log_level}
-    return EngineProcess(LoadModel(settings.model_folder, *options, **room))
+    more: dict[str, Any] = {
+        "room_bytes": settings.model_memory_bytes,
+        "log_level": settings.log_level,
+        "cpu_threads": settings.cpu_threads,
+    }
+    return EngineProcess(LoadModel(settings.model_folder, *options, **more))
 
 
 def _load_first(engine: EngineProcess, settings: WorkerSettings, drain: Drain, served: ServedModels) -> bool:

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.errors import exit_on_error
-from cli.local.render import DEFAULT_MODEL, LoadedModel, ModelOption, find_lora, load_model
+from cli.local.render import (
+    DEFAULT_MODEL,
+    CpuThreadsOption,
+    LoadedModel,
+    ModelOption,
+    cpu_threads_of,
+    find_lora,
+    load_model,
+)
 from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.lookup import find_model
 from jobs.errors import InvalidRequest
@@ -43,6 +51,7 @@ def evaluate(
     ] = 1,
     memory: Annotated[str, typer.Option(help="auto, normal, low or lowest.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16; auto is float32 on a CPU.")] = "auto",
+    cpu_threads: CpuThreadsOption = "auto",
 ) -> None:
     """Render clips of held-out captions, measure their content, and write report.md, report.json and contact sheets.
 
@@ -59,7 +68,7 @@ def evaluate(
         tasks = plan_tasks(choose_groups(only, setup), setup)
         thresholds = [read_threshold(text, _groups(tasks)) for text in floor or ()]
         output.mkdir(parents=True, exist_ok=True)
-        loaded = _load(folder, memory, dtype, setup)
+        loaded = _load(folder, memory, dtype, setup, 1 if workers > 1 else cpu_threads_of(cpu_threads))
         missed = evaluate_all(loaded, setup, tasks, thresholds, output, workers)
     if missed:
         typer.echo(f"missed: {', '.join(f'{each.name} {each.minimum:g}' for each in missed)}", err=True)
@@ -119,7 +128,8 @@ def evaluate_all(
             bar.update(task.cost(setup.num_inference_steps))
 
         results = run_tasks(tasks, _generators(loaded, setup, workers), ledger, on_task)
-    missed = write_report(output, {**about, "captions": setup.captions, **machine_info()}, results, thresholds, ledger)
+    run = {**about, "captions": setup.captions, "cpu_threads": loaded.cpu_threads, **machine_info()}
+    missed = write_report(output, run, results, thresholds, ledger)
     show_result(results)
     typer.echo(f"{output / 'report.md'}: tables and contact sheets")
     return missed
@@ -135,19 +145,19 @@ def _generators(
         return partial(run_sequentially, model=EvaluationModel(loaded.pipe, setup))
     return partial(
         run_in_processes,
-        open_model=partial(_open_model, loaded.folder, loaded.memory, loaded.dtype, setup),
+        open_model=partial(_open_model, loaded.folder, loaded.memory, loaded.dtype, setup, loaded.cpu_threads),
         workers=workers,
     )
 
 
-def _load(folder: Path, memory: str, dtype: str, setup: "Setup") -> LoadedModel:
-    return load_model(folder, memory, (setup.width, setup.height, setup.num_frames), dtype)
+def _load(folder: Path, memory: str, dtype: str, setup: "Setup", cpu_threads: int | None) -> LoadedModel:
+    return load_model(folder, memory, (setup.width, setup.height, setup.num_frames), dtype, cpu_threads)
 
 
-def _open_model(folder: Path, memory: str, dtype: str, setup: "Setup") -> "EvaluationModel":
+def _open_model(folder: Path, memory: str, dtype: str, setup: "Setup", cpu_threads: int | None) -> "EvaluationModel":
     from easyanimate.evaluation import EvaluationModel
 
-    return EvaluationModel(_load(folder, memory, dtype, setup).pipe, setup)
+    return EvaluationModel(_load(folder, memory, dtype, setup, cpu_threads).pipe, setup)
 
 
 def describe_run(loaded: LoadedModel, setup: "Setup") -> dict[str, Any]:

@@ -9,7 +9,16 @@ import typer
 
 from cli.errors import exit_on_error
 from cli.local.recipe import Recipe, RecipeSettings, Sources, read_image
-from cli.local.render import DEFAULT_MODEL, ModelOption, PhaseClock, find_lora, load_for_rendering, render_to_file
+from cli.local.render import (
+    DEFAULT_MODEL,
+    CpuThreadsOption,
+    ModelOption,
+    PhaseClock,
+    cpu_threads_of,
+    find_lora,
+    load_for_rendering,
+    render_to_file,
+)
 from cli.local.source_video import describe_source
 from easyanimate.buckets import resize_to_image as size_like
 from easyanimate.errors import EasyAnimateError, InvalidInput
@@ -62,6 +71,7 @@ def generate(
     scheduler: Annotated[str | None, typer.Option(help="The noise scheduler.")] = None,
     memory: Annotated[str, typer.Option(help="auto, normal, low or lowest.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16; auto is float32 on a CPU.")] = "auto",
+    cpu_threads: CpuThreadsOption = "auto",
 ) -> None:
     """Render videos or images to files. Defaults are those of the model's card."""
     with exit_on_error("generate", EasyAnimateError, InvalidRequest, OSError, code=2):
@@ -89,7 +99,8 @@ def generate(
         )
         recipe = Recipe(settings, sources, tuple(choose_lora(text, models_dir) for text in lora or ()))
         check_settings(recipe, card, output)
-        render_all(recipe, folder, memory, dtype, outputs(output, settings.seed, count))
+        files = outputs(output, settings.seed, count)
+        render_all(recipe, folder, memory, dtype, files, cpu_threads_of(cpu_threads))
 
 
 def _or_default(value: T | None, default: T) -> T:
@@ -154,7 +165,9 @@ def outputs(path: Path, seed: int, count: int) -> list[tuple[int, Path]]:
     return [(each, path.with_stem(f"{path.stem}-{each}")) for each in range(seed, seed + count)]
 
 
-def render_all(recipe: Recipe, folder: Path, memory: str, dtype: str, files: list[tuple[int, Path]]) -> None:
+def render_all(
+    recipe: Recipe, folder: Path, memory: str, dtype: str, files: list[tuple[int, Path]], cpu_threads: int | None
+) -> None:
     """Loads the model once; shows for each file a bar over the steps, and then the seconds of each phase."""
     from easyanimate.pipeline import Draws
 
@@ -163,7 +176,7 @@ def render_all(recipe: Recipe, folder: Path, memory: str, dtype: str, files: lis
         Draws.from_seed(seed)  # refuses a seed out of range before the model is loaded
     clock = PhaseClock()
     clock.enter("loading")
-    model = load_for_rendering(folder, memory, recipe, dtype)
+    model = load_for_rendering(folder, memory, recipe, dtype, cpu_threads)
     for seed, path in files:
         seeded = replace(inputs, settings={**inputs.settings, "seed": seed})
         count = render_to_file(model, seeded, recipe.loras, path, clock)

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from cli.errors import exit_on_error
 from cli.local.recipe import Recipe, RecipeSettings, Sources
-from cli.local.render import LoadedModel, PhaseClock, find_lora, load_for_rendering, open_frames
+from cli.local.render import LoadedModel, PhaseClock, cpu_threads_of, find_lora, load_for_rendering, open_frames
 from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.lookup import find_model
 
@@ -108,7 +108,8 @@ def compare_frames(manifest: "Manifest", recipe: Recipe, folder: Path) -> int | 
     from easyanimate.files.manifest import FrameHashes, first_difference
 
     inputs = recipe.inputs()
-    model = load_for_rendering(folder, manifest.memory, recipe, manifest.dtype)
+    threads = cpu_threads_of(str(manifest.cpu_threads or "auto"))
+    model = load_for_rendering(folder, manifest.memory, recipe, manifest.dtype, threads)
     _echo_differences(manifest, model)
     hashes = FrameHashes()
     with open_frames(model.pipe, inputs, recipe.loras, PhaseClock()) as (frames, _):

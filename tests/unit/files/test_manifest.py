@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,14 @@ def manifest() -> Manifest:
         memory="normal",
         libraries=library_versions(),
         frames=hashes(FRAMES),
+        cpu_threads=2,
     )
+
+
+def test_a_manifest_without_threads_is_read(manifest: Manifest) -> None:
+    written = json.loads(manifest.to_json())
+    del written["cpu_threads"]
+    assert Manifest.from_json(json.dumps(written)) == replace(manifest, cpu_threads=None)
 
 
 def test_a_written_manifest_is_read_back(manifest: Manifest) -> None:

@@ -247,6 +247,8 @@ def test_words_beyond_the_prompt_limit_are_noted(here: Path) -> None:
         (("-o", "clip.avi"), "must end in .mp4 or .png"),
         (("-o", "clip.png"), "--num-frames 1"),
         (("-o", "no/such/folder.mp4"), "does not exist"),
+        (("--cpu-threads", "0"), "cpu_threads must be auto or a number from 1 to 1024, got '0'"),
+        (("--cpu-threads", "all"), "cpu_threads must be auto or a number from 1 to 1024, got 'all'"),
         (("--dtype", "int8"), "dtype must be one of auto, float32, bfloat16"),
         (("--model", "unknown"), "no model folder unknown"),
         (("--model", "768"), "`easyanimate models pull 768`"),

@@ -2,9 +2,11 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import Result
 from PIL import Image
 from typer.testing import CliRunner
@@ -67,6 +69,25 @@ def test_an_image_is_reproduced_in_its_number_type(here: Path) -> None:
     assert easyanimate("generate", *SMALL, *one).exit_code == 0
     done = easyanimate("reproduce", "cat.png")
     assert (done.exit_code, done.stderr.count("note: ")) == (0, 0)
+
+
+@pytest.fixture
+def threads_after() -> Iterator[None]:
+    """Restores the number of threads of this process."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("threads_after")
+def test_an_image_is_reproduced_with_its_number_of_threads(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EASYANIMATE_CPU_THREADS", "2")
+    assert easyanimate("generate", *SMALL, "--num-frames", "1", "-o", "cat.png").exit_code == 0
+    assert json.loads((here / "cat.json").read_text())["cpu_threads"] == 2
+    monkeypatch.delenv("EASYANIMATE_CPU_THREADS")
+    torch.set_num_threads(1)
+    assert easyanimate("reproduce", "cat.png").exit_code == 0
+    assert torch.get_num_threads() == 2
 
 
 def set_comment(path: Path, comment: str) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from structlog.testing import capture_logs
 
+from easyanimate.cpu_threads import use_cpu_threads
 from easyanimate.errors import Interrupted
 from easyanimate.files.video_writer import Mp4Writer
 from easyanimate.pipeline import WindowState
@@ -271,6 +272,42 @@ def test_the_checkpoint_of_another_version_of_the_code_is_ignored(
 ) -> None:
     monkeypatch.setattr(fingerprint, "code_sha256", lambda: "0")
     assert begins_at_step_0(stopped.make(1, 1)[1])
+
+
+@pytest.fixture
+def two_threads(generator: VideoGenerator) -> Iterator[VideoGenerator]:
+    """The same model on a worker with two threads."""
+    yield VideoGenerator(
+        generator.pipe, replace(generator.environment, cpu_threads=2), generator.card, generator.models_dir
+    )
+    use_cpu_threads(1)
+
+
+def manifest_of(bench: Bench) -> dict[str, Any]:
+    return dict(json.loads((bench.folder / "out" / "manifest.json").read_text()))
+
+
+def test_a_run_is_resumed_with_the_threads_that_it_began_with(
+    generator: VideoGenerator, two_threads: VideoGenerator, tmp_path: Path
+) -> None:
+    bench = Bench(two_threads, tmp_path)
+    whole, _ = bench.make(0, num_frames=1)
+    shutil.rmtree(bench.folder / "job")
+    assert bench.make(0, 1, num_frames=1)[0] is None
+    assert read_checkpoint(bench.checkpoint()).cpu_threads == 2
+    bench.generator = generator
+    sha256, events = bench.make(1, num_frames=1)
+    assert (sha256, resumed_step(events)) == (whole, 1)
+    assert manifest_of(bench)["cpu_threads"] == torch.get_num_threads() == 2
+
+
+def test_a_run_that_cannot_be_resumed_has_the_threads_of_its_worker(
+    two_threads: VideoGenerator, stopped: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fingerprint, "code_sha256", lambda: "0")
+    stopped.generator = two_threads
+    assert begins_at_step_0(stopped.make(1, 1)[1])
+    assert read_checkpoint(stopped.checkpoint(1)).cpu_threads == torch.get_num_threads() == 2
 
 
 def test_an_older_checkpoint_is_used_when_the_newest_is_damaged(bench: Bench) -> None:
