@@ -22,7 +22,7 @@ test: setup ## all tests, in one process more than cores, since many wait; one t
 	@tests/browser/chromium.sh
 	@tests/proxies.sh
 	@$(BIN)/python tests/clients/environments.py & \
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations=10 $(PYTEST_ARGS); \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder --durations=10 $(PYTEST_ARGS); \
 	code=$$?; wait; exit $$code
 
 check: setup ## format, lint, types, import contracts, links in the docs; `make check test` runs each test once

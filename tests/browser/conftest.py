@@ -27,12 +27,14 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def stack(chromium: str, tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[LocalStack]:
+def stack(
+    chromium: str, tmp_path_factory: pytest.TempPathFactory, models_dir: Path, group_end: ExitStack
+) -> LocalStack:
     """The embedded service with a required API key. It is started only if there is a browser."""
     settings = {"EASYANIMATE_API_KEYS": KEY, "OMP_NUM_THREADS": "1"}
     stack = LocalStack(stack_plan(tmp_path_factory.mktemp("browser"), models_dir, settings)).start()
-    yield stack
-    stack.stop()
+    group_end.callback(stack.stop)
+    return stack
 
 
 @pytest.fixture(scope="module")  # while it is open, no other event loop can run in this process

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +33,17 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[LocalStack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, models_dir: Path, group_end: ExitStack) -> LocalStack:
     """The embedded service with the small model."""
     folder = tmp_path_factory.mktemp("clients")
     plan = stack_plan(folder, models_dir, SETTINGS)
     stack = LocalStack(plan).start()
-    yield stack
-    stack.stop()
+    group_end.callback(stack.stop)
+    return stack
 
 
 @pytest.fixture(scope="session")
-def addresses(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+def addresses(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory, group_end: ExitStack) -> list[str]:
     """The addresses of two front ends with the same Redis and the same storage."""
     assert stack.redis is not None
     port = free_port()
@@ -54,6 +55,7 @@ def addresses(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> It
     }
     second = ManagedProcess("second api", "service", environment, tmp_path_factory.mktemp("second") / "api.log")
     second.start()
+    group_end.callback(second.end, 20)
     url = f"http://127.0.0.1:{port}"
     for _ in range(600):
         try:
@@ -61,14 +63,12 @@ def addresses(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> It
             break
         except httpx.HTTPError:
             time.sleep(0.1)
-    yield [stack.url, url]
-    second.end(20)
+    return [stack.url, url]
 
 
 @pytest.fixture(scope="session")
-def _wire(addresses: list[str]) -> Iterator[Wire]:
-    with Wire(addresses) as wire:
-        yield wire
+def _wire(addresses: list[str], group_end: ExitStack) -> Wire:
+    return group_end.enter_context(Wire(addresses))
 
 
 @pytest.fixture

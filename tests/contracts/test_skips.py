@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.order import SLOW_FILES
 from tests.skips import MAY_SKIP
 
 ROOT = Path(__file__).parents[2]
@@ -125,11 +124,3 @@ def test_only_tests_of_a_gpu_may_be_skipped() -> None:
 def test_the_marker_gpu_is_used_below_tests_gpu_only() -> None:
     users = [path for path in (ROOT / "tests").rglob("test_*.py") if "mark.gpu" in path.read_text(encoding="utf-8")]
     assert {path.parent for path in users} - {Path(__file__).parent} == {ROOT / "tests" / "gpu"}
-
-
-def test_the_slow_files_exist_and_come_first(request: pytest.FixtureRequest) -> None:
-    assert request.config.pluginmanager.has_plugin("tests.order")
-    assert [name for name in SLOW_FILES if not (ROOT / name).is_file()] == []
-    files = list(dict.fromkeys(item.nodeid.partition("::")[0] for item in request.session.items))
-    slow = [name for name in SLOW_FILES if name in files]
-    assert files[: len(slow)] == slow

@@ -47,12 +47,10 @@ def wait_until() -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[LocalStack]:
-    folder = tmp_path_factory.mktemp("stack")
-    plan = stack_plan(folder, models_dir, SHORT_INTERVALS)
-    stack = LocalStack(plan).start()
-    yield stack
-    stack.stop()
+def stack(tmp_path_factory: pytest.TempPathFactory, models_dir: Path, group_end: ExitStack) -> LocalStack:
+    stack = LocalStack(stack_plan(tmp_path_factory.mktemp("stack"), models_dir, SHORT_INTERVALS)).start()
+    group_end.callback(stack.stop)
+    return stack
 
 
 class Api:

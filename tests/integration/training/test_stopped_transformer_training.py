@@ -3,12 +3,15 @@
 import signal
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
 from easyanimate.tiny import TINY_MODEL
 from easyanimate.training.run.logs import read_losses
 from tests.integration.training.commands import WAIT_STEP, run_forked, run_here, start_waiting
+
+pytestmark = pytest.mark.xdist_group("forked trainings")  # one server imports torch for all
 
 TRANSFORMER = """
 model = "{model}"

@@ -8,6 +8,8 @@ from easyanimate.training.run import checkpoints
 from easyanimate.training.run.logs import read_losses
 from tests.integration.training.commands import VAE, arguments, run_forked, run_here, run_process
 
+pytestmark = pytest.mark.xdist_group("forked trainings")  # one server imports torch for all
+
 
 def assert_refused(done: CompletedProcess[str], message: str) -> None:
     assert done.returncode == 2
