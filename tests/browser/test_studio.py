@@ -1,9 +1,6 @@
-"""The studio in a real browser, with the whole service."""
+"""The studio in a real browser, with the whole service: to make, follow and end videos."""
 
-import re
-import time
-from collections.abc import Callable
-from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,66 +9,53 @@ from PIL import Image
 
 from cli.stack.stack import LocalStack
 from jobs.storage.paths import input_key
+from tests.browser.studio_page import (
+    Open,
+    fill,
+    id_of,
+    played_duration_s,
+    png,
+    request_video,
+    send_file,
+    until,
+    wait_for_text,
+    wait_until_finished,
+)
 
-Open = Callable[..., Any]
 pytestmark = pytest.mark.slow
 
-CONTROLS_WITHOUT_NAME = """() => [...document.querySelectorAll('input, select, textarea, button, a')]
-    .filter((one) => !(one.labels?.length || one.ariaLabel || one.textContent.trim())).map((one) => one.outerHTML)"""
-DURATION_AND_TIME = "(video => video && [video.duration, video.currentTime])(document.querySelector('#screen video'))"
+SHAPE_OF_FRAME = "(({ width, height }) => width / height)(document.querySelector('#screen').getBoundingClientRect())"
 
 
-def wait_for_text(locator: Any, text: str, timeout_s: float = 150) -> None:
-    """Waits until the element contains the text."""
-    from playwright.sync_api import expect
-
-    expect(locator).to_contain_text(re.compile(text), timeout=timeout_s * 1000)
-
-
-def until(page: Any, holds: Callable[[], Any], timeout_s: float = 150) -> Any:
-    """Waits until `holds` returns a true value, and returns it."""
-    deadline = time.monotonic() + timeout_s
-    while not (result := holds()):
-        assert time.monotonic() < deadline, "the condition did not become true in time"
-        page.wait_for_timeout(50)
-    return result
-
-
-def request_video(page: Any, prompt: str, **advanced: str) -> None:
-    """Fills the form and presses Enter."""
-    if advanced:
-        page.get_by_text("Advanced").click()
-    for label, value in advanced.items():
-        page.get_by_label(label, exact=True).fill(value)
-    page.get_by_label("Prompt", exact=True).fill(prompt)
-    page.get_by_label("Prompt", exact=True).press("Enter")
-
-
-def id_of(page: Any) -> str:
-    """The id of the video on the stage."""
-    return str(until(page, lambda: page.evaluate("location.hash.slice(1)")))
-
-
-def played_duration_s(page: Any) -> float:
-    """Waits for a video that plays, and returns its duration."""
-
-    def duration_and_time() -> list[float] | None:
-        values: list[float] | None = page.evaluate(DURATION_AND_TIME)
-        return values if values and values[0] and values[1] > 0 else None
-
-    return float(until(page, duration_and_time)[0])
+def in_view(page: Any, selector: str) -> bool:
+    """Whether an element is in the window, as a whole."""
+    return bool(
+        page.locator(selector).evaluate(
+            "one => (({ top, bottom }) => top >= 0 && bottom <= innerHeight)(one.getBoundingClientRect())"
+        )
+    )
 
 
 def test_a_prompt_becomes_a_video_that_plays(open_studio: Open, api: httpx.Client) -> None:
     page = open_studio()
-    request_video(page, "a red circle moves to the right", Steps="60", Seed="7")
-    bar, observed = page.locator("#bar"), []
-    until(
-        page, lambda: observed.append(bar.get_attribute("value")) or page.locator("#status").inner_text() == "Finished"
-    )
+    fill(page, Size="128x64", Steps="60", Seed="7")
+    request_video(page, "a red circle moves to the right")
+    page.locator("#screen").wait_for()
+    assert page.evaluate(SHAPE_OF_FRAME) == pytest.approx(2, rel=0.02)  # at once, and not only with the first image
+    assert in_view(page, "#screen")
+    assert in_view(page, "#submit")
+    observed: list[Any] = []
+    titles = set()
+    while page.locator("#status").inner_text() != "Finished":
+        titles.add(page.title())
+        observed.append(page.evaluate("document.querySelector('#bar')?.getAttribute('value')"))
+        page.wait_for_timeout(50)
     assert {int(value) for value in observed if value} & set(range(5, 90))
+    assert any(" % a red circle" in title for title in titles)
     assert played_duration_s(page) == 2.0
-    wait_for_text(page.locator("#facts"), "seed7steps60")
+    assert page.title() == "Finished: a red circle moves to the right"
+    assert page.evaluate(SHAPE_OF_FRAME) == pytest.approx(2, rel=0.02)
+    wait_for_text(page.locator("#facts"), "Seed7Steps60")
     assert api.get(f"/v1/videos/{id_of(page)}").json()["prompt"] == "a red circle moves to the right"
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
@@ -79,90 +63,103 @@ def test_a_prompt_becomes_a_video_that_plays(open_studio: Open, api: httpx.Clien
     assert page.locator("#gallery li").first.locator("img").is_visible()
 
 
-def test_the_latest_preview_is_shown_while_it_runs(open_studio: Open) -> None:
+def test_a_preview_is_shown_and_the_icon_changes_while_it_runs(open_studio: Open) -> None:
     page = open_studio()
     request_video(page, "a green triangle turns", Steps="120")
     image = page.get_by_alt_text("Preview")
     until(page, lambda: image.is_visible() and image.evaluate("image => image.naturalWidth"))
+    assert page.locator("link[rel=icon]").get_attribute("href").startswith("blob:")
+    assert page.locator("#gallery .ring").is_visible()
     page.get_by_role("button", name="Cancel").click()
     wait_for_text(page.locator("#status"), "Cancelled")
+    assert page.locator("link[rel=icon]").get_attribute("href").endswith("icon.svg")
 
 
 @pytest.mark.parametrize(
     ("label", "value", "message"),
     [
-        ("Prompt", "", "prompt"),
-        ("Size", "65x64", "the nearest is 64x64"),
-        ("Seed", "-1", "must be 0 or more"),
-        ("Length", "1e9", "at most 180"),
+        ("Prompt", "", "Write what the video shows"),
+        ("Size", "65x64", "between 32 and 512.* The nearest is 64x64"),
+        ("Seed", "-1", "whole number, 0 or more"),
+        ("Length", "1e9", "at most 1440 frames"),
         ("Steps", "999", "between 1 and 200"),
     ],
 )
-def test_a_refusal_is_shown_beside_its_field(open_studio: Open, label: str, value: str, message: str) -> None:
+def test_a_refusal_is_shown_beside_its_field_until_it_changes(
+    open_studio: Open, label: str, value: str, message: str
+) -> None:
     page = open_studio()
-    page.get_by_text("Advanced").click()
-    page.get_by_label("Prompt", exact=True).fill("a ball")
-    field = page.get_by_label(label, exact=True)
-    field.fill(value)
-    page.get_by_text("Advanced").click()  # closes the section; an error inside it opens it
+    fill(page, Prompt="a ball", **({} if label == "Prompt" else {label: value}))
+    if label == "Prompt":
+        fill(page, Prompt="")
+    page.locator(".advanced").evaluate("details => (details.open = false)")  # an error inside it opens it
     page.get_by_role("button", name="Generate video").click()
-    line = page.locator(f"[data-params]:has(#{field.get_attribute('id')}) > .error")
-    wait_for_text(line, re.escape(message))
+    field = page.get_by_label(label, exact=True)
+    line = page.locator(f"#{field.get_attribute('id')}-error")
+    wait_for_text(line, message)
     assert field.get_attribute("aria-invalid") == "true"
-    assert field.evaluate("one => one === document.activeElement")
+    assert field.get_attribute("aria-errormessage") == line.get_attribute("id")
+    until(page, lambda: field.evaluate("one => one === document.activeElement"))
+    field.press_sequentially("1")
+    assert line.count() == 0
+    assert field.get_attribute("aria-invalid") is None
 
 
-def png(colour: str) -> bytes:
-    """A PNG of one colour."""
-    file = BytesIO()
-    Image.new("RGB", (80, 64), colour).save(file, "PNG")
-    return file.getvalue()
-
-
-def drop(page: Any, selector: str, name: str, data: bytes) -> None:
-    """Drops a file on an element."""
-    transfer = page.evaluate_handle(
-        """([name, bytes]) => {
-            const transfer = new DataTransfer();
-            transfer.items.add(new File([new Uint8Array(bytes)], name, { type: 'image/png' }));
-            return transfer;
-        }""",
-        [name, list(data)],
-    )
-    page.dispatch_event(selector, "drop", {"dataTransfer": transfer})
-
-
-def test_images_are_chosen_or_dropped(open_studio: Open, stack: LocalStack) -> None:
+def test_images_are_dropped_anywhere_pasted_cropped_and_removed(open_studio: Open, stack: LocalStack) -> None:
     page = open_studio()
-    chosen = {"name": "start.png", "mimeType": "image/png", "buffer": png("orange")}
-    page.get_by_label("Start image", exact=True).set_input_files(chosen)
-    drop(page, "label[for=last_image]", "end.png", png("teal"))
+    send_file(page, "drop", "#stage", "start.png", png("orange", (160, 64)))
+    send_file(page, "paste", "#prompt", "end.png", png("teal"))
     assert page.get_by_alt_text("start.png").is_visible()
     assert page.get_by_alt_text("end.png").is_visible()
-    request_video(page, "the light wanders", Steps="3")
-    wait_for_text(page.locator("#status"), "Finished")
+    page.get_by_role("button", name="Crop: Start image").click()
+    page.get_by_label("Zoom").fill("2")
+    page.get_by_role("button", name="Apply").click()
+    request_video(page, "the light wanders", Steps="3", Length="1")
+    wait_until_finished(page)
     folder = (stack.plan.data_dir / "objects" / input_key(id_of(page), "image.png")).parent
-    assert {Image.open(file).getpixel((1, 1)) for file in folder.iterdir()} == {(255, 165, 0), (0, 128, 128)}
+    images = {file.name: Image.open(file) for file in folder.iterdir()}
+    assert {image.getpixel((1, 1)) for image in images.values()} == {(255, 165, 0), (0, 128, 128)}
+    assert images["image.png"].size == (32, 32)  # half of the 64 that fit, square as the video
+    page.get_by_role("button", name="Remove start image").click()
+    assert page.get_by_alt_text("start.png").count() == 0
+
+
+def test_the_size_follows_the_shape_of_the_start_image(open_studio: Open, api: httpx.Client) -> None:
+    page = open_studio()
+    chosen = {"name": "wide.png", "mimeType": "image/png", "buffer": png("orange", (300, 140))}
+    page.get_by_label("Start image", exact=True).set_input_files(chosen)
+    page.get_by_label("Resize to the Start Image").check()
+    size = page.get_by_label("Size", exact=True)
+    until(page, size.input_value)
+    assert size.is_disabled()
+    expected = size.input_value()
+    request_video(page, "the light wanders", Steps="3", Length="1")
+    assert api.get(f"/v1/videos/{id_of(page)}").json()["size"] == expected
+    width, height = map(int, expected.split("x"))
+    assert page.evaluate(SHAPE_OF_FRAME) == pytest.approx(width / height, rel=0.02)
+    wait_until_finished(page)
 
 
 def test_an_invalid_image_is_refused_beside_its_field_and_can_be_removed(open_studio: Open) -> None:
     page = open_studio()
-    drop(page, "label[for=image]", "start.png", b"no image")
+    send_file(page, "drop", "label[for=image]", "start.png", b"no image")
+    wait_for_text(page.locator("label[for=image]"), "cannot be shown")
     request_video(page, "the light wanders")
-    wait_for_text(page.locator(".field:has(#image) > .error"), "image")
+    wait_for_text(page.locator("#image-error"), "no image that the service can read")
     page.get_by_role("button", name="Remove start image").click()
-    request_video(page, "the light wanders")
-    wait_for_text(page.locator("#status"), "Finished")
+    assert page.locator("#image-error").count() == 0
 
 
 def test_one_frame_is_shown_as_an_image(open_studio: Open) -> None:
     page = open_studio()
+    page.get_by_label("Length, slider").fill("0")
+    wait_for_text(page.locator("#length-hint"), "an image")
     page.get_by_label("Unit").select_option("frames")
-    request_video(page, "a red cross", Steps="3", Length="1")
-    wait_for_text(page.locator("#facts"), "an image")
-    wait_for_text(page.locator("#status"), "Finished")
-    image = page.get_by_alt_text("a red cross")
+    request_video(page, "a red cross", Steps="3")
+    wait_until_finished(page)
+    image = page.locator("#screen").get_by_alt_text("a red cross")
     assert until(page, lambda: image.is_visible() and image.evaluate("image => image.naturalWidth")) == 96
+    assert image.evaluate("image => getComputedStyle(image).imageRendering") == "pixelated"
     assert not page.locator("#stage").get_by_role("button", name="Extend").is_visible()
 
 
@@ -187,28 +184,15 @@ def test_a_video_is_cancelled_and_requested_again(open_studio: Open, api: httpx.
     wait_for_text(page.locator("#status"), "Cancelled")
 
 
-def test_a_reload_keeps_the_video(open_studio: Open, finished: str) -> None:
-    page = open_studio(f"/#{finished}")
-    assert played_duration_s(page) == 1.0
-    page.reload()
-    assert played_duration_s(page) == 1.0
-    assert id_of(page) == finished
-
-
-def test_a_reload_continues_to_follow_a_running_video(open_studio: Open) -> None:
-    page = open_studio()
-    request_video(page, "a yellow circle", Steps="100")
-    id_of(page)
-    page.reload()
-    wait_for_text(page.locator("#status"), "Finished")
-
-
-def test_without_events_the_page_polls(open_studio: Open) -> None:
+def test_a_reload_keeps_the_video_and_without_events_the_page_polls(open_studio: Open) -> None:
     page = open_studio()
     page.route("**/events", lambda route: route.abort())
-    request_video(page, "a purple square", Steps="3")
-    wait_for_text(page.locator("#status"), "Finished")
+    request_video(page, "a yellow circle", Steps="60")
+    video_id = id_of(page)
+    page.reload()
+    wait_until_finished(page)
     assert played_duration_s(page) == 2.0
+    assert id_of(page) == video_id
 
 
 def test_a_failed_video_shows_the_reason_and_whether_a_retry_helps(
@@ -223,72 +207,62 @@ def test_a_failed_video_shows_the_reason_and_whether_a_retry_helps(
     wait_for_text(page.locator("#failure"), "Three workers were lost. A retry may help.")
     page.get_by_role("button", name="Retry").click()
     until(page, lambda: id_of(page) != finished)
-    wait_for_text(page.locator("#status"), "Finished")
-
-
-def test_the_page_requests_a_key_and_keeps_it_in_the_tab_only(open_studio: Open, key: str, finished: str) -> None:
-    page = open_studio(key=None)
-    login = page.get_by_role("dialog", name="API key required")
-    login.get_by_label("API key").fill("wrong")
-    login.get_by_role("button", name="Continue").click()
-    wait_for_text(login, "This key is not valid")
-    login.get_by_label("API key").fill(key)
-    login.get_by_label("API key").press("Enter")
-    until(page, lambda: page.locator("#gallery li").count())
-    assert not login.is_visible()
-    assert page.evaluate("[sessionStorage.getItem('key'), localStorage.length, document.cookie]") == [key, 0, ""]
-    page.reload()
-    until(page, lambda: page.locator("#gallery li").count())
-    assert not login.is_visible()
-    page.get_by_role("button", name="Key", exact=True).click()
-    assert login.is_visible()
-    assert not login.get_by_text("This key is not valid").is_visible()
-
-
-def test_the_page_requests_a_missing_key_at_the_first_action(open_studio: Open) -> None:
-    page = open_studio(key=None)
-    login = page.get_by_role("dialog")
-    login.get_by_role("button", name="Not now").click()
-    wait_for_text(page.locator("#trouble"), "API key is required")
-    request_video(page, "a ball")
-    assert login.is_visible() or until(page, login.is_visible)
+    wait_until_finished(page)
 
 
 def test_a_finished_video_is_remixed_extended_and_deleted(open_studio: Open, api: httpx.Client, finished: str) -> None:
     page = open_studio(f"/#{finished}")
-    page.locator("#stage").get_by_role("button", name="Remix").click()
+    page.get_by_label("Prompt", exact=True).fill("my draft")
+    page.locator("#actions").get_by_role("button", name="Remix").click()
     assert page.get_by_label("Prompt", exact=True).input_value() == "a blue square stands still"
+    assert page.locator(".origin img").is_visible() or until(page, page.locator(".origin img").is_visible)
     assert not page.get_by_label("Seed").is_visible()
     request_video(page, "a red square stands still")
     remix = until(page, lambda: id_of(page) != finished and id_of(page))
-    wait_for_text(page.locator("#status"), "Finished")
+    wait_until_finished(page)
     assert api.get(f"/v1/videos/{remix}").json()["remixed_from_video_id"] == finished
+    assert page.get_by_label("Prompt", exact=True).input_value() == "my draft"
 
-    page.locator("#stage").get_by_role("button", name="Extend").click()
+    page.locator("#actions").get_by_role("button", name="Extend").click()
     page.get_by_label("Unit").select_option("frames")
     page.get_by_label("Length", exact=True).fill("8")
     page.get_by_role("button", name="Extend video").click()
     longer = until(page, lambda: id_of(page) != remix and id_of(page))
+    wait_until_finished(page)
     wait_for_text(page.locator("#facts"), "16 frames")
-    wait_for_text(page.locator("#status"), "Finished")
     assert api.get(f"/v1/videos/{longer}").json()["source_video_id"] == remix
+    parts = page.get_by_role("navigation", name="Timeline").get_by_role("link")
+    assert [part.get_attribute("href") for part in parts.all()] == [f"#{remix}", f"#{longer}"]
 
-    page.on("dialog", lambda dialog: dialog.accept())
-    page.locator("#stage").get_by_role("button", name="Delete").click()
+    page.get_by_text("More", exact=True).click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    assert api.get(f"/v1/videos/{longer}").status_code == 200
+    page.get_by_text("More", exact=True).click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     wait_for_text(page.locator("#status"), "Deleted")
     assert api.get(f"/v1/videos/{longer}").status_code == 404
     until(page, lambda: page.locator(f"#gallery a[href='#{longer}']").count() == 0)
 
 
-def test_a_deleted_video_is_shown_as_deleted(open_studio: Open) -> None:
+def test_an_unknown_video_is_shown_as_missing(open_studio: Open) -> None:
     page = open_studio("/#video_of_yesterday")
     wait_for_text(page.locator("#status"), "does not exist")
     assert page.evaluate("location.hash") == ""
 
 
-@pytest.mark.parametrize("width", [320, 390, 1200])
-def test_the_page_fits_the_window_and_each_control_has_a_name(open_studio: Open, finished: str, width: int) -> None:
-    page = open_studio(f"/#{finished}", viewport={"width": width, "height": 800})
-    played_duration_s(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.evaluate(CONTROLS_WITHOUT_NAME) == []
+def test_after_an_interruption_the_page_continues(open_studio: Open, finished: str) -> None:
+    page = open_studio()
+    page.route("**/v1/videos/**", lambda route: route.abort())
+    page.evaluate(f"location.hash = '{finished}'")
+    wait_for_text(page.locator("#detail"), "The service does not respond")
+    page.unroute("**/v1/videos/**")
+    wait_until_finished(page)
+    assert page.locator("#detail").inner_text() == ""
+
+
+def test_strips_of_examples_are_pictures_of_eight_frames() -> None:
+    for path in (Path(__file__).parents[2] / "service" / "studio" / "examples").glob("*.webp"):
+        with Image.open(path) as strip:
+            assert strip.width == 8 * strip.height

@@ -15,7 +15,7 @@ Code = Callable[[httpx.Response], str]
 JSON = {"Content-Type": "application/json"}
 UNSTABLE = {"date", "x-request-id", "content-length"}  # of /metrics, the length changes with the numbers
 PATHS = [
-    *("/", "/docs", "/openapi.json", "/studio/studio.js", "/healthz", "/livez", "/startupz", "/readyz", "/metrics"),
+    *("/", "/docs", "/openapi.json", "/studio/main.js", "/healthz", "/livez", "/startupz", "/readyz", "/metrics"),
     *("/v1/videos", "/v1/models", "/v1/queue", "/v1/files", "/v1/webhook_endpoints", "/v1/webhook_event_types"),
     *("/v1/videos/{id}", "/v1/videos/{id}/attempts", "/v1/videos/{id}/deliveries", "/v1/videos/{id}/content"),
     *("/v1/videos/{id}/playlist.m3u8", "/v1/models/easyanimate-v3-tiny", "/v1/models/none", "/nothing", "/files/a"),

@@ -1,0 +1,146 @@
+// The form: one draft for each mode. Texts survive a reload of the tab, files do not leave the memory.
+
+import { allowLogin, Refused, send } from "../api/client.js";
+import { videoPath } from "../api/videos.js";
+import { fieldOf, fieldText } from "./errors.js";
+import { limitsOf, modelOf } from "./models.js";
+import { write } from "./settings.js";
+import { createStore } from "./store.js";
+
+const DRAFTS = "drafts", PREVIEWS = 6;
+const EMPTY = {
+  prompt: "", negative_prompt: "", model: "", size: "", resize_to_image: false, length: "", unit: "seconds", seed: "", n: 1,
+  num_inference_steps: "", guidance_scale: "", scheduler: "", loras: {}, strength: "", previews: true,
+};
+const NO_FILES = { image: null, last_image: null, video: null, mask: null };
+const SAMPLING = ["negative_prompt", "num_inference_steps", "guidance_scale", "scheduler", "loras", "seed"];
+// The fields of each mode, besides the prompt.
+const FIELDS = {
+  new: ["model", "size", "resize_to_image", "length", "n", ...SAMPLING],
+  edit: ["model", "strength", ...SAMPLING],
+  extend: ["length", ...SAMPLING],
+  remix: [],
+};
+const FILES = { new: ["image", "last_image"], edit: ["video", "mask"], extend: [], remix: [] };
+const NUMBERS = ["seed", "num_inference_steps", "guidance_scale", "strength", "n"];
+
+function storedDrafts() {
+  try {
+    return JSON.parse(sessionStorage.getItem(DRAFTS)) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+const drafts = storedDrafts(), files = {};
+/** `source` is the record of the video that is remixed, extended or changed. `errors` are by field. */
+export const form = createStore({ mode: "new", source: null, values: { ...EMPTY, ...drafts.new }, files: NO_FILES, errors: {}, trouble: "", note: "", isBusy: false });
+
+/** Changes values. The errors of the fields go away, and the draft is stored. */
+export function edit(patch) {
+  const { mode, values, errors } = form.get(), next = { ...values, ...patch };
+  drafts[mode] = next;
+  write(sessionStorage, DRAFTS, JSON.stringify(drafts));
+  form.set({ values: next, errors: without(errors, Object.keys(patch)), trouble: "", note: "" });
+}
+
+/** Puts a file, a record or null into `image`, `last_image`, `video` or `mask`. */
+export function attach(name, file) {
+  const { errors, mode, files: now } = form.get();
+  const next = { ...now, [name]: file, ...(name === "video" && { mask: null }) };
+  files[mode] = next;
+  const gone = name === "image" && !file ? { resize_to_image: false } : {};
+  form.set({ files: next, errors: without(errors, [name]), trouble: "", note: "" });
+  if (Object.keys(gone).length) edit(gone);
+}
+
+function without(errors, names) {
+  return Object.fromEntries(Object.entries(errors).filter(([name]) => !names.includes(name)));
+}
+
+/** Shows the draft of a mode: `new`, `edit`, or `remix` or `extend` of a record. */
+export function setMode(mode, source = null) {
+  const isOther = source && drafts[`${mode}_of`] !== source.id;
+  if (source) drafts[`${mode}_of`] = source.id;
+  const values = { ...EMPTY, ...(isOther ? { prompt: source.prompt } : drafts[mode]) };
+  form.set({ mode, source, values, files: files[mode] ?? NO_FILES, errors: {}, trouble: "", note: "" });
+  if (source) document.getElementById("prompt")?.focus();
+}
+
+/** Puts the settings of a video into a new request; with its seed or with a random one. */
+export function useSettings(record, keepsSeed, note) {
+  const { prompt, negative_prompt, model, size, num_inference_steps, guidance_scale, scheduler, seed } = record;
+  const loras = Object.fromEntries(record.loras.map(({ name, scale }) => [name, scale]));
+  setMode("new");
+  edit({
+    ...EMPTY, prompt, negative_prompt, model, size, scheduler, loras, length: String(record.num_frames), unit: "num_frames",
+    num_inference_steps: String(num_inference_steps), guidance_scale: String(guidance_scale), seed: keepsSeed ? String(seed) : "",
+  });
+  form.set({ note });
+}
+
+/** The path and the fields of the request. The service validates it, so texts are sent as typed. */
+export function request({ mode, source, values, files } = form.get()) {
+  const fields = { prompt: values.prompt };
+  for (const name of FIELDS[mode]) setField(fields, name, values);
+  for (const name of FILES[mode]) if (files[name]) fields[name] = files[name];
+  if (!fields.image) delete fields.resize_to_image;
+  if (fields.resize_to_image) delete fields.size;
+  if (mode === "extend") fields.video = { id: source.id };
+  if (fields.video?.id) fields.video = { id: fields.video.id };
+  if (mode !== "remix" && values.previews) fields.previews = { every_steps: previewSteps(values) };
+  const path = { new: "v1/videos", edit: "v1/videos/edits", extend: "v1/videos/extensions", remix: videoPath(source?.id, "/remix") }[mode];
+  return { path, fields };
+}
+
+function setField(fields, name, values) {
+  const value = values[name];
+  if (name === "loras") {
+    const loras = Object.entries(value).map(([lora, scale]) => ({ name: lora, scale: Number(scale) }));
+    if (loras.length) fields.loras = loras;
+  } else if (name === "length") {
+    if (value.trim()) fields[values.unit] = values.unit === "num_frames" ? number(value) : value.trim();
+  } else if (name === "n") {
+    if (value > 1) fields.n = value;
+  } else if (typeof value === "boolean") {
+    if (value) fields[name] = true;
+  } else if (value.trim()) {
+    fields[name] = NUMBERS.includes(name) ? number(value) : value.trim();
+  }
+}
+
+/** A number where it is one exactly; else the text, which the service refuses or reads. */
+const number = (text) => (String(Number(text)) === text.trim() ? Number(text) : text.trim());
+
+function previewSteps({ num_inference_steps: typed, model }) {
+  const steps = Number(typed) || limitsOf(modelOf(model))?.default_num_inference_steps || PREVIEWS;
+  return Math.max(1, Math.ceil(steps / PREVIEWS));
+}
+
+const sent = new Map(); // id -> request of this tab
+export const sentRequest = (id) => sent.get(id);
+
+/** Sends a request, by default that of the form. Returns the record, or null after an error, which the form shows. */
+export async function submit(wish = request()) {
+  if (form.get().isBusy) return null;
+  allowLogin();
+  form.set({ isBusy: true, errors: {}, trouble: "", note: "" });
+  try {
+    const record = await send(wish);
+    for (const id of record.batch ?? [record.id]) sent.set(id, wish);
+    return record;
+  } catch (error) {
+    showError(error);
+    return null;
+  } finally {
+    form.set({ isBusy: false });
+  }
+}
+
+/** Shows an error beside its field, or else above the button. */
+export function showError(error) {
+  const { mode, values } = form.get(), field = error instanceof Refused ? fieldOf(error.param) : null;
+  const isShown = field === "prompt" || [...FIELDS[mode], ...FILES[mode]].includes(field);
+  const text = fieldText(error, isShown ? field : null, limitsOf(modelOf(values.model)), values);
+  form.set(isShown ? { errors: { [field]: text } } : { trouble: text });
+}

@@ -1,0 +1,57 @@
+// The words of the page in English.
+
+export default {
+  // The frame of the page
+  skip: "Skip to the form", key: "Key", api: "API", theme: "Theme", theme_auto: "System", theme_light: "Light", theme_dark: "Dark",
+  language: "Language", notify: "Notify me", notify_hint: "Show a notification when a video is finished.", create: "Create", my_videos: "My videos", stage: "Stage",
+  settings: "Settings", close: "Close", back: "Back", cancel: "Cancel", retry: "Retry", remove: "Remove", copy: "Copy", copied: "Copied",
+  no_answer: "The service does not respond.", no_model: "No model is available. Start a worker, then reload.", drop_here: "Drop an image or a video",
+
+  // First view
+  welcome: "Make a video from words", examples: "Examples", use_example: "Use the example: {prompt}", welcome_hint: "Pick an example or write a prompt, then press Generate.",
+
+  // Form
+  mode: "Mode", mode_new: "Text or image", mode_edit: "Change a video", prompt: "Prompt", prompt_placeholder: "Describe the video",
+  prompt_hint: "Enter starts the video. Shift and Enter add a line.", unknown_words: "{model} does not know: {words}", english_only: "This model reads English. Other words are left out.",
+  known_words: "Words that this model knows", image: "Start image", last_image: "End image", choose_image: "Choose, drop or paste", pick_frame: "From a video", crop: "Crop",
+  unreadable: "This file cannot be shown as an image. The service may refuse it.", remove_image: "Remove start image", remove_last_image: "Remove end image",
+  source_video: "Video to change", choose_video: "Choose or drop a file", pick_video: "One of mine", remove_video: "Remove the video", mask: "Mask", paint_mask: "Paint a mask", change_mask: "Change the mask", remove_mask: "Remove mask",
+  mask_hint: "Painted areas are generated anew. Without a mask the whole video changes.", strength: "Strength", strength_hint: "Lower keeps more of the video. Empty: 0.7, or 1 with a mask.",
+  model: "Model", no_worker: "{model} (no worker)", size: "Size", size_hint: "Multiples of 16, {min} to {max}, up to {pixels} K pixels.", shapes: "Shapes", resize: "Resize to the Start Image", resize_result: "The video gets {size}.", resize_needs: "Needs a start image.",
+  length: "Length", length_slider: "Length, slider", unit: "Unit", unit_s: "s", unit_frames: "frames", length_hint: "Up to {seconds} s at {fps} frames per second.", length_is: "{frames} frames, {seconds} s, {windows}",
+  one_window: "1 window", windows: "{n} windows", an_image: "One frame: an image", seed: "Seed", random: "random", seed_hint: "The same seed and settings give the same video.", count: "Videos", count_hint: "Variations with consecutive seeds.",
+  loras: "LoRA", lora_scale: "Strength of {name}", lora_hint: "Small add-ons that change the style. 0.55 is the usual strength.",
+  advanced: "Advanced", negative_prompt: "Negative prompt", negative_hint: "What the video does not show.", num_inference_steps: "Steps", steps_hint: "More steps take longer and add detail.",
+  guidance_scale: "Guidance", guidance_hint: "How closely the video follows the prompt. 1 switches it off, high values give hard colours.", scheduler: "Scheduler", scheduler_hint: "The method of the denoising. The default fits the model.", scheduler_default: "default ({name})",
+  scheduler_euler: "fast, good with few steps", scheduler_euler_ancestral: "livelier; changes with the number of steps", scheduler_dpmpp_2m: "good with few steps", scheduler_pndm: "needs 4 steps or more",
+  scheduler_ddim: "steady, for many steps", scheduler_ddim_clipped: "clips values; poor with the small model", scheduler_unipc: "good with few steps", scheduler_heun: "two passes a step: slower", scheduler_lcm: "for models distilled to few steps",
+  previews: "Show previews", generate: "Generate video", generate_n: "Generate {n} videos", remix: "Remix", extend: "Extend", edit: "Change", remix_video: "Remix video", extend_video: "Extend video", edit_video: "Change video",
+  remix_of: "Same settings and seed, another prompt.", extend_of: "Continues from the last frames.", copy_code: "Copy as code", code_title: "This request as code",
+
+  // Errors beside a field
+  error_prompt: "Write what the video shows.", error_size: "Use multiples of 16 between {min} and {max}, at most {pixels} K pixels.", error_length: "Use 1 frame or a multiple of 8, at most {frames} frames ({seconds} s).",
+  error_seed: "Use a whole number, 0 or more.", error_num_inference_steps: "Use a whole number between {least} and {most}.", error_guidance_scale: "Use a number between 0 and 20.", error_strength: "Use a number above 0 and at most 1.",
+  error_image: "This is no image that the service can read.", error_last_image: "An end image needs a start image and a readable file.", error_video: "Choose a video that the service can read.", nearest: "The nearest is {value}.", error_key: "Enter a key to continue.",
+
+  // Stage
+  state_queued: "Queued", state_next: "Queued, next to run", state_place: "Queued, {n} before this one", state_unserved: "Queued: no worker serves its model", state_loading: "Loading the model",
+  state_sending: "Sending the request", state_cancelling: "Cancelling…", state_completed: "Finished", state_failed: "Failed", state_cancelled: "Cancelled", state_expired: "Expired", state_draft: "Draft finished",
+  phase_encoding: "Encoding the prompt", phase_denoising: "Denoising", phase_decoding: "Decoding frames", phase_muxing: "Writing the file", phase_uploading: "Uploading",
+  step_of: "Step {step} of {steps}", left: "about {s} s left", progress: "Progress", percent: "{n} percent", preview: "Preview", retry_helps: "A retry may help.", retry_useless: "A retry is unlikely to help.",
+  missing: "This video does not exist.", was_deleted: "This video was deleted.", deleted: "Deleted.", no_files: "Its files have expired.", no_video: "There is no video.",
+  download: "Download", more: "More", use_settings: "Use these settings", same_seed: "Same seed", variations: "Four variations", copy_link: "Copy link", copy_seed: "Copy seed", manifest: "Manifest", delete: "Delete", fullscreen: "Full screen",
+  images_left_out: "The settings are in the form. Images and videos of the old request are not included.", settings_used: "The settings are in the form.",
+  fact_length: "Length", fact_took: "Generated in", fact_image: "an image", fact_length_is: "{s} s, {n} frames", warnings: "Warnings", show_all: "Show all", show_less: "Show less",
+  timeline: "Timeline", part: "Part {n}: {prompt}", continue_here: "Continue", shot: "Shot {n}", compare: "Compare", compared: "{n} videos side by side",
+
+  // Gallery
+  search: "Search", search_placeholder: "Search prompts", select: "Select", selected: "{n} selected", select_one: "Select {prompt}", none: "No videos yet.", nothing: "No video has these words.", loading: "Loading…", older: "Load older videos",
+  remix_one: "Remix {prompt}", extend_one: "Extend {prompt}", delete_one: "Delete {prompt}", delete_title: "Delete {n} videos?", delete_title_one: "Delete this video?", delete_text: "Their files are deleted too. This cannot be undone.",
+
+  // Dialogs
+  key_title: "API key required", key_label: "API key", key_wrong: "This key is not valid.", key_hint: "Only this service receives it.", key_remember: "Remember on this device", key_continue: "Continue", not_now: "Not now",
+  pick_title: "Pick a frame", pick_video_title: "Pick a video", pick_none: "No finished video yet.", frame_n: "Frame {n} of {total}", use_frame: "Use this frame",
+  crop_title: "Crop the image", zoom: "Zoom", move_x: "Left and right", move_y: "Up and down", apply: "Apply",
+  mask_title: "Paint what changes", brush: "Brush", paint: "Paint", erase: "Erase", undo: "Undo", clear: "Clear", invert: "Invert", all: "All", left_half: "Left half", right_half: "Right half", top_half: "Upper half", bottom_half: "Lower half", centre: "Centre", mask_canvas: "Mask. Paint with the pointer, or use the buttons.",
+
+};

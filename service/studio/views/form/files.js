@@ -1,0 +1,34 @@
+// Files from choosing, dropping and pasting.
+
+import { attach, form, setMode } from "../../state/form.js";
+
+/** Puts files where they belong: `wanted`, or the first free field of their kind. */
+export function receiveFiles(list, wanted) {
+  const files = [...list], video = files.find(({ type }) => type.startsWith("video/"));
+  if (wanted && files[0]) return attach(wanted, files[0]);
+  if (video) {
+    if (form.get().mode !== "edit") setMode("edit");
+    return attach("video", video);
+  }
+  const images = files.filter(({ type }) => type.startsWith("image/"));
+  if (!images.length) return;
+  if (form.get().mode !== "new") setMode("new");
+  const [first, second] = images;
+  const goesLast = !second && form.get().files.image && !form.get().files.last_image;
+  attach(goesLast ? "last_image" : "image", first);
+  if (second) attach("last_image", second);
+}
+
+const urls = new WeakMap();
+
+/** The blob URL of a file; the same one each time. */
+export function urlOf(file) {
+  if (!urls.has(file)) urls.set(file, URL.createObjectURL(file));
+  return urls.get(file);
+}
+
+const sizes = new WeakMap(); // file -> [width, height]
+export const keepSize = (file, width, height) => sizes.set(file, [width, height]);
+
+/** The width and height of an image; undefined until it was shown. */
+export const sizeOf = (file) => sizes.get(file);

@@ -1,0 +1,30 @@
+// Icons as paths of 24 by 24 units.
+
+import { html } from "../vendor/preact.js";
+
+const PATHS = {
+  play: "M8 5v14l11-7z",
+  download: "M12 3v12m0 0 5-5m-5 5-5-5M4 20h16",
+  remix: "M4 7h11l-3-3m3 3-3 3M20 17H9l3 3m-3-3 3-3",
+  extend: "M4 12h13m0 0-5-5m5 5-5 5M21 5v14",
+  edit: "M4 20l1-5L16 4l4 4L9 19zM14 6l4 4",
+  more: "M5 12h.01M12 12h.01M19 12h.01",
+  delete: "M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13",
+  close: "M6 6l12 12M18 6L6 18",
+  image: "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M15 9h.01",
+  frame: "M4 4h16v16H4zM8 4v16M16 4v16M4 9h4M4 15h4M16 9h4M16 15h4",
+  crop: "M7 2v15h15M2 7h15v15",
+  brush: "M4 20c3 0 4-1 4-4l3 3c0 1-1 2-2 2zM9 15L19 4l1 1L11 17",
+  search: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM16 16l5 5",
+  check: "M5 12l5 5L20 7",
+  plus: "M12 5v14M5 12h14",
+  code: "M8 7l-5 5 5 5M16 7l5 5-5 5",
+  full: "M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5",
+  key: "M14 10a4 4 0 1 0-3 3l1 1h2v2h2v2h3v-3z",
+  theme: "M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16",
+  bell: "M6 17V11a6 6 0 0 1 12 0v6l1 1H5zM10 21h4",
+  spark: "M12 3l2 6 6 2-6 2-2 6-2-6-6-2 6-2z",
+};
+
+/** An icon beside a text, or in a button with a label. */
+export const Icon = ({ name }) => html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d=${PATHS[name]} /></svg>`;

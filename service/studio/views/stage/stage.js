@@ -1,0 +1,46 @@
+// The stage: examples at first, then one video, or several side by side.
+
+import { isOver } from "../../api/videos.js";
+import { stage } from "../../state/stage.js";
+import { useStore } from "../../state/store.js";
+import { t } from "../../text/text.js";
+import { html } from "../../vendor/preact.js";
+import { Actions } from "./actions.js";
+import { Board } from "./board.js";
+import { Details } from "./details.js";
+import { Frame } from "./frame.js";
+import { detailOf, standing } from "./status.js";
+import { Timeline } from "./timeline.js";
+import { Welcome } from "./welcome.js";
+
+export function Stage() {
+  const { ids, records, preview, message, detail, pending, timeline } = useStore(stage);
+  const record = ids.length === 1 ? records[ids[0]] : null, isEmpty = !ids.length && !pending;
+  const status = pending ? t("state_sending") : record ? standing(record) : ids.length > 1 ? t("compared", { n: ids.length }) : message;
+  return html`<section id="stage" aria-label=${t("stage")} tabIndex="-1">
+    ${isEmpty ? html`<${Welcome} />` : ids.length > 1 && !pending ? html`<${Board} ids=${ids} records=${records} />`
+      : html`<${Frame} record=${pending ? null : record} pending=${pending} preview=${preview} />`}
+    <div class="below">
+      <div class="standing">
+        <p id="status" role="status">${status}</p>
+        <p id="detail" class="hint">${detail || (record && detailOf(record))}</p>
+      </div>
+      ${!pending && record && html`<${Failure} record=${record} /><${Actions} record=${record} />
+        <${Timeline} record=${record} before=${timeline} /><${Details} key=${record.id} record=${record} />`}
+      <${Milestone} record=${record} />
+    </div>
+  </section>`;
+}
+
+function Failure({ record: { error, state } }) {
+  if (!error || state === "cancelled") return null;
+  return html`<p id="failure" class="error">${error.message} ${t(error.retryable ? "retry_helps" : "retry_useless")}</p>`;
+}
+
+const QUARTER = 25;
+
+/** Screen readers hear each quarter of the progress. */
+function Milestone({ record }) {
+  const quarter = record && !isOver(record) ? Math.floor(record.progress / QUARTER) * QUARTER : 0;
+  return html`<p class="hidden" role="status">${quarter > 0 && t("percent", { n: quarter })}</p>`;
+}
