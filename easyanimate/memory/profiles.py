@@ -20,6 +20,7 @@ from easyanimate.half_on_cpu import has_fast_half_products, widen_products
 from easyanimate.memory.estimates import PROFILES, Profile
 from easyanimate.memory.int8_linear import Int8Linear, quantize_to_int8
 from easyanimate.pipeline import ClipPipeline, ClipStages
+from easyanimate.pipeline.encoder_cache import EncoderCache
 from easyanimate.transformer.feed_forward import set_feed_forward_chunk_size
 
 Pipe = TypeVar("Pipe", bound=Any)
@@ -34,13 +35,21 @@ _NOT_QUANTIZED = ("adaln_single", "proj_out")
 def load_in_profile(folder: Path, dtype: torch.dtype, profile: Profile, device: torch.device | str) -> ClipStages:
     """The pipeline of a local folder, in the memory profile. Frames are those of `EasyAnimatePipeline`.
 
-    In "normal" nothing is imported of diffusers' pipelines. Raises CheckpointError and InvalidInput.
+    In "normal" nothing is imported of diffusers' pipelines. The caller does not write the weights, so results of the
+    encoders are kept for later requests. Raises CheckpointError and InvalidInput.
     """
+    pipe = apply_memory_profile(_load(folder, dtype, profile), profile, device)
+    encoders = {"text_encoder": pipe.text_encoder, "image_encoder": pipe.image_encoder, "vae": pipe.vae}
+    pipe.encoder_cache = EncoderCache(encoders)
+    return pipe
+
+
+def _load(folder: Path, dtype: torch.dtype, profile: Profile) -> ClipStages:
     if profile == "normal":
-        return apply_memory_profile(ClipPipeline.from_pretrained(folder, torch_dtype=dtype), profile, device)
+        return ClipPipeline.from_pretrained(folder, torch_dtype=dtype)
     from easyanimate.pipeline import EasyAnimatePipeline
 
-    return apply_memory_profile(EasyAnimatePipeline.from_pretrained(folder, torch_dtype=dtype), profile, device)
+    return EasyAnimatePipeline.from_pretrained(folder, torch_dtype=dtype)
 
 
 def apply_memory_profile(pipe: Pipe, profile: Profile, device: torch.device | str) -> Pipe:

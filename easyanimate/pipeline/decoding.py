@@ -6,7 +6,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from easyanimate.pipeline.inputs.conditioning import DrawNoise
+from easyanimate.pipeline.inputs.video_encoding import DrawNoise
 from easyanimate.vae import AutoencoderKLSlice, smooth_seams
 
 

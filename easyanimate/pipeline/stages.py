@@ -4,7 +4,7 @@ A call draws its random numbers in this order: initial_noise, mask, masked_video
 1), the numbers of the scheduler's steps, smoothing (slice by slice).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -12,9 +12,11 @@ from PIL import Image
 from torch import Tensor
 
 from easyanimate.pipeline.decoding import decode_pieces, to_uint8
-from easyanimate.pipeline.inputs.conditioning import DrawNoise, InpaintInput, encode_video, prepare_inpaint_input
+from easyanimate.pipeline.encoder_cache import EncoderCache, Tensors, content_sha256
+from easyanimate.pipeline.inputs.conditioning import InpaintInput, prepare_inpaint_input
 from easyanimate.pipeline.inputs.generation import Generation
 from easyanimate.pipeline.inputs.prompts import TextContext, encode, tokenize
+from easyanimate.pipeline.inputs.video_encoding import DrawNoise, encode_video
 from easyanimate.pipeline.schedulers.denoise import Conditions, denoise
 from easyanimate.pipeline.schedulers.denoising_state import Continuation
 from easyanimate.pipeline.schedulers.draws import Draws
@@ -33,6 +35,7 @@ class ClipStages:
     transformer: Any
     scheduler: Any
     sequential_guidance = False  # set once by the memory profile; the frames stay the same
+    encoder_cache: EncoderCache | None = None  # set once by a program that never writes the weights
     _first_scheduler: Any  # a replacement would have no effect
     _execution_device: Any
 
@@ -68,7 +71,8 @@ class ClipStages:
         inpaint_latents = self.encode_inpaint_input(inpaint, draws, sample_posterior=request.sample_posterior)
         init_latents = None
         if request.strength < 1:
-            init_latents = self._encode_video(inpaint.pixels[None], draws, request.sample_posterior, "init_video")
+            slices = inpaint.pixel_slices()
+            init_latents = self._encode_video(slices, draws, request.sample_posterior, "init_video")
         self.maybe_free_model_hooks()  # with model offload the VAE would stay on the device beside the transformer
         return Conditions(
             text, image, image_mask, inpaint_latents, request.guidance_scale, request.clip_apply_ratio, init_latents
@@ -89,7 +93,10 @@ class ClipStages:
     def encode_prompt(self, prompts: Sequence[str] | str, *, clean_caption: bool = True) -> TextContext:
         """Encodes one prompt or several, one row each; with guidance the negative one comes first."""
         tokens = tokenize(self.tokenizer, prompts, clean_caption=clean_caption)
-        return encode(self.text_encoder, tokens, self._execution_device)
+        device = self._execution_device
+        content = content_sha256(tokens.ids, tokens.mask), str(device)
+        (embeds,) = self._compute_once("text_encoder", content, lambda: encode(self.text_encoder, tokens, device))
+        return TextContext(embeds, tokens.mask.to(device), tokens.warnings)
 
     @torch.no_grad()
     def encode_image(self, image: Image.Image | None, *, rows: int) -> tuple[Tensor, Tensor]:
@@ -100,21 +107,27 @@ class ClipStages:
         if image is not None:
             pixels = self.image_processor(images=image, return_tensors="pt").pixel_values
             pixels = pixels.to(self._execution_device, self.image_encoder.dtype)
-            embeds[-1] = self.image_encoder(pixels).image_embeds[0]
+            content = content_sha256(pixels.float()), str(pixels.device)
+            (row,) = self._compute_once("image_encoder", content, lambda: (self.image_encoder(pixels).image_embeds[0],))
+            embeds[-1] = row
             mask[-1] = 1
         return embeds, mask
 
     @torch.no_grad()
     def encode_inpaint_input(self, inpaint: InpaintInput, draws: Draws, *, sample_posterior: bool = True) -> Tensor:
         """Latents [1, 8, f, h, w] of the mask and of the masked video."""
-        mask = self._encode_video(inpaint.mask_video(), draws, sample_posterior, "mask")
-        masked_video = self._encode_video(inpaint.masked_video(), draws, sample_posterior, "masked_video")
+        mask = self._encode_video(inpaint.mask_slices(), draws, sample_posterior, "mask")
+        masked_video = self._encode_video(inpaint.masked_slices(), draws, sample_posterior, "masked_video")
         return torch.cat([mask, masked_video], dim=1)
 
-    def _encode_video(self, video: Tensor, draws: Draws, sample_posterior: bool, name: str) -> Tensor:
-        """Scaled latents [1, 4, f, h, w] of `video` [1, 3, F, H, W]."""
+    def _encode_video(self, slices: Iterable[Tensor], draws: Draws, sample_posterior: bool, name: str) -> Tensor:
+        """Scaled latents [1, 4, f, h, w] of a video in `slices` [1, 3, 8, H, W]."""
         draw_noise = self._posterior_noise(sample_posterior, draws, name)
-        return encode_video(self.vae, video.to(self._execution_device), draw_noise)
+        return encode_video(self.vae, slices, draw_noise, self._execution_device, self.encoder_cache)
+
+    def _compute_once(self, model: str, content: Hashable, compute: Callable[[], Tensors]) -> Tensors:
+        cache = self.encoder_cache
+        return compute() if cache is None else cache.get_or_compute(model, content, compute)
 
     @torch.no_grad()
     def denoise(

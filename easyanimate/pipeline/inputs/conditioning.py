@@ -10,13 +10,14 @@
 | a video and a mask | in each frame, where the mask is not white | none |
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from easyanimate.geometry import FRAMES_PER_SLICE
 from easyanimate.pipeline.inputs.generation import Generation
 from easyanimate.pipeline.inputs.images import (
     Frames,
@@ -26,9 +27,7 @@ from easyanimate.pipeline.inputs.images import (
     prepare_mask,
     prepare_start_image,
 )
-from easyanimate.vae import AutoencoderKLSlice
-
-DrawNoise = Callable[[Sequence[int]], Tensor]
+from easyanimate.vae.slices import split_slices
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +44,19 @@ class InpaintInput:
     def mask_video(self) -> Tensor:
         """[1, 3, F, H, W] of 0 and 1, as the VAE reads it: not scaled to [-1, 1] (spec: pipelines 4.3)."""
         return self.mask.expand(1, 3, -1, -1, -1)
+
+    def mask_slices(self) -> Iterator[Tensor]:
+        """`mask_video` in slices [1, 3, 8, H, W], or [1, 3, 1, H, W] for an image."""
+        return iter(split_slices(self.mask_video(), FRAMES_PER_SLICE))
+
+    def pixel_slices(self) -> Iterator[Tensor]:
+        """The pixels [1, 3, F, H, W] in slices."""
+        return iter(split_slices(self.pixels[None], FRAMES_PER_SLICE))
+
+    def masked_slices(self) -> Iterator[Tensor]:
+        """`masked_video` in slices, without the whole of it in memory."""
+        for mask, pixels in zip(self.mask_slices(), self.pixel_slices(), strict=True):
+            yield torch.where(mask.bool(), -1.0, pixels)
 
     def masked_video(self) -> Tensor:
         """[1, 3, F, H, W] in [-1, 1]; unknown pixels are black."""
@@ -63,7 +75,9 @@ def prepare_inpaint_input(request: Generation) -> InpaintInput:
 def _from_images(request: Generation, first: Sequence[Image.Image]) -> InpaintInput:
     """The `first` frames, and the last frame if there is an end image; without images, no known pixels."""
     size = (request.num_frames, request.height, request.width)
-    pixels, mask = torch.full((3, *size), -1.0), torch.ones(size)
+    pixels, mask = torch.tensor(-1.0).expand(3, *size), torch.tensor(1.0).expand(size)  # no memory
+    if first:
+        pixels, mask = pixels.clone(), mask.clone()
     prepared = [_prepare(request, image) for image in first]
     frames = dict(enumerate(start.pixels for start in prepared))
     if request.last_image is not None:
@@ -85,12 +99,3 @@ def _from_video(request: Generation, video: Frames) -> InpaintInput:
 
 def _prepare(request: Generation, image: Image.Image) -> StartImage:
     return prepare_start_image(image, request.height, request.width, request.image_resample)
-
-
-def encode_video(vae: AutoencoderKLSlice, video: Tensor, draw_noise: DrawNoise | None) -> Tensor:
-    """Scaled latents [1, 4, f, h, w] of `video`: a sample of the posterior, or its mean without `draw_noise`."""
-    posterior = vae.encode(video.to(vae.dtype)).latent_dist
-    latents = posterior.mode()
-    if draw_noise is not None:
-        latents = posterior.sample_with(draw_noise(latents.shape).to(latents))
-    return latents * vae.config["scaling_factor"]

@@ -61,11 +61,9 @@ def _fit(row: list[int], pad: int) -> list[int]:
     return tokens + [pad] * (MAX_TOKENS - len(tokens))
 
 
-def encode(text_encoder: Any, tokens: Tokens, device: Any) -> TextContext:
-    """The last hidden state of T5, in its dtype, on `device`."""
-    mask = tokens.mask.to(device)
-    states = text_encoder(tokens.ids.to(device), attention_mask=mask).last_hidden_state
-    return TextContext(states, mask, tokens.warnings)
+def encode(text_encoder: Any, tokens: Tokens, device: Any) -> tuple[Tensor]:
+    """The last hidden state [R, 120, D] of T5, in its dtype, on `device`."""
+    return (text_encoder(tokens.ids.to(device), attention_mask=tokens.mask.to(device)).last_hidden_state,)
 
 
 def _warnings(tokenizer: Any, prompt: str, text: str, ids: list[int], *, clean_caption: bool) -> list[str]:
