@@ -12,6 +12,7 @@ JobsError
 ├── RecordUnreadable     a stored value cannot be read by this release; it stays as it is
 ├── KeyNotFound          no such API key; only `easyanimate keys` raises it
 ├── QueueUnavailable     Redis does not answer
+├── NotDurable           the job is not on the disk of Redis in time; nothing was accepted
 └── StorageUnavailable   the object store does not answer; the same call may work later
     ├── StorageFull      it has no free space
     └── StorageRefused   it refuses the request: keys, bucket or settings are wrong
@@ -99,6 +100,12 @@ class QueueUnavailable(JobsError):
     """The queue does not answer; nothing was accepted, try again shortly."""
 
     code = "queue_unavailable"
+
+
+class NotDurable(JobsError):
+    """The job was not on the disk of the queue in time; nothing was accepted, try again shortly."""
+
+    code = "not_durable"
 
 
 class StorageUnavailable(JobsError):

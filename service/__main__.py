@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 import time
+from functools import partial
 from socket import socket
 from threading import Thread
 
@@ -32,7 +33,8 @@ def main() -> None:
         app = create_app(settings)
     except OSError as error:  # the generated secret cannot be stored or read
         sys.exit(f"EASYANIMATE_DATA_DIR cannot be used ({error}); or set EASYANIMATE_SIGNING_SECRET")
-    Thread(target=log_server_problems, args=[app.state.resources.redis], daemon=True, name="redis-check").start()
+    check = partial(log_server_problems, app.state.resources.redis, on_disk=settings.waits_for_disk)
+    Thread(target=check, daemon=True, name="redis-check").start()
     Server(server_config(app, settings), app.state.resources).run()
 
 

@@ -15,11 +15,13 @@ from jobs.queue.registry import Registry
 from jobs.redis.batching import CommandBatcher
 from jobs.redis.clock import RedisClock
 from jobs.redis.connection import connect, connect_async
+from jobs.redis.durability import DiskBarrier
 from jobs.redis.health import WritableCheck
 from jobs.storage.factory import open_storage
 from jobs.storage.interface import Storage
 from jobs.storage.uploads import UploadIndex
 from jobs.store.callers.async_submission import AsyncSubmission
+from jobs.store.callers.durable_submission import DurableSubmission
 from jobs.store.callers.reader import JobReader
 from jobs.store.callers.submission import CallerJobs
 from jobs.store.transitions import JobTable
@@ -40,6 +42,7 @@ REDIS_RETRIES = 3  # then the client gets a 503 and retries
 REDIS_TIMEOUT_S = 2.0
 READ_TIMEOUT_S, READ_TRIES = 4.0, 2  # of all tries together
 WRITE_TIMEOUT_S = 2.0  # of the one try; what remains unknown then is repeated in another way
+DISK_TIMEOUT_S = 5.0  # a busy disk takes two seconds
 STORAGE_TRIES, STORAGE_TIMEOUT_S = 2, 10.0  # a client waits meanwhile
 
 
@@ -48,6 +51,7 @@ class Resources:
     """The stores and clients of one front end process.
 
     `draining` is set while it still answers but refuses new videos; `stopping` ends long polls and event streams.
+    `durable` is None where accepted videos need not be on the disk of Redis.
     """
 
     settings: ServiceSettings
@@ -57,6 +61,7 @@ class Resources:
     notifications: JobNotifications
     registry: Registry
     submission: AsyncSubmission
+    durable: DurableSubmission | None
     refused_requests: RefusedRequests
     storage: Storage
     links: VideoLinks
@@ -97,6 +102,7 @@ class Resources:
             notifications=JobNotifications(async_redis),
             registry=Registry(redis),
             submission=AsyncSubmission(writes, reads, store),
+            durable=DurableSubmission(_disk_barrier(url), store) if settings.waits_for_disk else None,
             refused_requests=RefusedRequests(writes),
             storage=storage,
             links=VideoLinks(storage, tickets, settings.public_url, clock.estimate),
@@ -111,7 +117,7 @@ class Resources:
             quotas=Quotas(redis),
             clock=clock,
             batchers=(reads, writes),
-            writable=WritableCheck(redis),
+            writable=WritableCheck(redis, on_disk=settings.waits_for_disk),
         )
 
     def end_waits(self) -> None:
@@ -124,6 +130,8 @@ class Resources:
         self.end_waits()
         await self.notifications.close()
         await self.refused_requests.close()
+        if self.durable is not None:
+            await self.durable.close()
         for batcher in self.batchers:
             await batcher.close()
         await self.reader.redis.aclose()
@@ -132,6 +140,11 @@ class Resources:
 
 def _media_limits(settings: ServiceSettings) -> MediaLimits:
     return MediaLimits(settings.max_image_pixels, settings.media_memory_bytes, settings.media_timeout_s)
+
+
+def _disk_barrier(url: str) -> DiskBarrier:
+    redis = connect_async(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S, read_timeout=False)
+    return DiskBarrier(redis, DISK_TIMEOUT_S)
 
 
 def _readers(url: str) -> CommandBatcher:

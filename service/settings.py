@@ -30,6 +30,7 @@ class ServiceSettings(Settings):
     max_image_pixels: int = Field(default=40_000_000, gt=0)
     media_memory_bytes: int = Field(default=1 << 30, ge=1 << 26)  # of the process that decodes one file
     media_timeout_s: float = Field(default=60.0, gt=0, le=600)  # of decoding one file
+    durable_submit: Literal["redis", "disk"] = "redis"  # what the answer to an accepted video waits for
     max_queued_jobs: int = Field(default=10_000, gt=0)  # of one model
     max_wait_s: float = Field(default=86_400.0, gt=0)  # until the last waiting job of a model starts
     retention_s: Annotated[float, Field(gt=0)] | Literal["never"] = 7 * DAY_S  # unless the model sets its own
@@ -44,6 +45,11 @@ class ServiceSettings(Settings):
     forwarded_allow_ips: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "::1")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     mcp: Literal["on", "off"] = "off"
+
+    @property
+    def waits_for_disk(self) -> bool:
+        """Whether accepted videos are on the disk of Redis."""
+        return self.durable_submit == "disk"
 
     @property
     def default_retention_s(self) -> float | None:

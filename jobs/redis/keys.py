@@ -44,6 +44,7 @@ def idle_key(model: str) -> str:
 COUNTERS_KEY = "tally"  # hash: JSON of [name, label, ...] -> number
 UNREADABLE_KEY = "unreadable"  # sorted set: kind and id of a value that cannot be read -> unix second of its report
 
+BARRIER_KEY = "barrier"  # what a connection writes before it waits for the disk
 LEASES_KEY = "jobs:leases"  # sorted set: running job id -> unix second at which its lease expires
 
 
@@ -60,6 +61,11 @@ def events_key(job_id: str) -> str:
 def change_channel(job_id: str) -> str:
     """The channel on which changes of this job are published."""
     return f"job:{job_id}:news"
+
+
+def acceptance_key(job_id: str) -> str:
+    """Whether a job that was not on disk in time was accepted by a repetition or withdrawn; absent for most jobs."""
+    return f"job:{job_id}:acceptance"
 
 
 def index_key(owner: str, status: str | None = None) -> str:

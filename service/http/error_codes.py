@@ -240,6 +240,12 @@ ERROR_CODES = {
         retry_after_s=5,
         action="Send the request again. The operator checks Redis.",
     ),
+    "not_durable": ErrorCode(
+        503,
+        "the job was not on the disk of the queue in time; nothing was accepted, retry shortly",
+        retry_after_s=2,
+        action="Send the request again. The operator checks the disk of Redis.",
+    ),
     "decoder_unavailable": ErrorCode(
         503,
         "the decoder of images and videos does not start; try again later",

@@ -40,7 +40,7 @@ INPUT_ERRORS = (
     "decoder_unavailable",
     "model_unavailable",
 )
-IDEMPOTENCY_ERRORS = ("idempotency_in_flight", "idempotency_key_reused")
+IDEMPOTENCY_ERRORS = ("idempotency_in_flight", "idempotency_key_reused", "not_durable")
 CAPACITY_ERRORS = ("rate_limited", "queue_full", "draining")
 SUBMIT_ERRORS = (*VIDEO_ERRORS, *BODY_ERRORS, *INPUT_ERRORS, *IDEMPOTENCY_ERRORS, *CAPACITY_ERRORS)
 

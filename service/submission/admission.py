@@ -8,11 +8,12 @@ import structlog
 from starlette.concurrency import run_in_threadpool
 
 from jobs.access.idempotency import Claim
-from jobs.errors import JobsError
+from jobs.errors import JobsError, QueueUnavailable
 from jobs.model.job import Job, new_job_id
 from jobs.model.request import VideoRequest
 from jobs.storage.paths import INPUT_FILES, input_key, job_prefixes
 from jobs.store.callers.async_submission import ModelOffer
+from jobs.store.callers.durable_submission import Withdrawal
 from service.http.errors import ApiError
 from service.http.middleware import traceparent
 from service.resources import Resources
@@ -29,7 +30,7 @@ async def admit_jobs(
 ) -> Job:
     """Writes all jobs of a submission, or none, and returns the first; or that of an earlier request with the key.
 
-    Raises ApiError `queue_full`, `rate_limited`, `asset_expired`; StorageUnavailable; QueueUnavailable;
+    Raises ApiError `queue_full`, `rate_limited`, `asset_expired`; StorageUnavailable; QueueUnavailable; NotDurable;
     RequestInFlight.
     """
     resources = submitter.resources
@@ -40,16 +41,34 @@ async def admit_jobs(
     try:
         jobs = await _jobs(submitter, submission, schedule, ids)
         earlier_id = await resources.submission.submit_all(jobs, claim)
+        if resources.durable is not None and not earlier_id:
+            await resources.durable.wait(ids)
     except Exception:
+        if not await _withdraw(resources, ids, claim):
+            return await resources.reader.get_owned(ids[0], submitter.owner)
         await run_in_threadpool(_undo, submitter, submission, ids)
         raise
     if earlier_id:
         await run_in_threadpool(_undo, submitter, submission, ids)
+        if resources.durable is not None:
+            await resources.durable.confirm(earlier_id)
         return await resources.reader.get_owned(earlier_id, submitter.owner)
     for job in jobs:
         shape = {"mode": job.request.mode, "size": job.request.size, "num_frames": job.request.num_frames}
         log.info("job.admitted", job_id=job.id, owner=job.owner, model=job.request.model, **shape)
     return jobs[0]
+
+
+async def _withdraw(resources: Resources, ids: list[str], claim: Claim) -> bool:
+    """Withdraws jobs that are perhaps written but not on disk. False if a repetition was answered with the first."""
+    if (durable := resources.durable) is None:
+        return True
+    withdrawal = Withdrawal(ids, claim)
+    try:
+        return await run_in_threadpool(durable.withdraw, withdrawal)
+    except QueueUnavailable:
+        durable.withdraw_later(withdrawal)
+        return True
 
 
 async def _jobs(submitter: Submitter, submission: Submission, schedule: Schedule, ids: list[str]) -> list[Job]:

@@ -106,7 +106,10 @@ async def _claim(
 async def _earlier_job(resources: Resources, key: IdempotencyKey, video_id: str) -> Job | None:
     """The job, if it still exists. Without a key, a request whose job was deleted creates a new one."""
     try:
-        return await resources.reader.get_owned(video_id, key.owner)
+        job = await resources.reader.get_owned(video_id, key.owner)
+        if resources.durable is not None:
+            await resources.durable.confirm(video_id)
+        return job
     except JobNotFound as error:
         if key.key is None:
             return None

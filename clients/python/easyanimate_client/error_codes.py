@@ -171,6 +171,10 @@ class ModelUnavailable(ServiceUnavailable):
     """The code `model_unavailable`."""
 
 
+class NotDurable(ServiceUnavailable):
+    """The code `not_durable`."""
+
+
 class QueueUnavailable(ServiceUnavailable):
     """The code `queue_unavailable`."""
 
@@ -220,6 +224,7 @@ CLASSES: dict[str, type[ApiError]] = {
     "decoder_unavailable": DecoderUnavailable,
     "draining": Draining,
     "model_unavailable": ModelUnavailable,
+    "not_durable": NotDurable,
     "queue_unavailable": QueueUnavailable,
     "storage_unavailable": StorageUnavailable,
 }

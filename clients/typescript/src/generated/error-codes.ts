@@ -40,6 +40,7 @@ export const ERROR_CODES = {
   decoder_unavailable: 503,
   draining: 503,
   model_unavailable: 503,
+  not_durable: 503,
   queue_unavailable: 503,
   storage_unavailable: 503,
 } as const;

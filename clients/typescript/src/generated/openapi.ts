@@ -3185,7 +3185,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `queue_unavailable`, `storage_unavailable`, `decoder_unavailable`, `model_unavailable`, `draining` */
+            /** @description `queue_unavailable`, `storage_unavailable`, `decoder_unavailable`, `model_unavailable`, `not_durable`, `draining` */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -3549,7 +3549,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `queue_unavailable`, `storage_unavailable`, `decoder_unavailable`, `model_unavailable`, `draining` */
+            /** @description `queue_unavailable`, `storage_unavailable`, `decoder_unavailable`, `model_unavailable`, `not_durable`, `draining` */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -3929,7 +3929,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `queue_unavailable`, `storage_unavailable`, `decoder_unavailable`, `model_unavailable`, `draining` */
+            /** @description `queue_unavailable`, `storage_unavailable`, `decoder_unavailable`, `model_unavailable`, `not_durable`, `draining` */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -5076,7 +5076,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `queue_unavailable`, `storage_unavailable`, `decoder_unavailable`, `model_unavailable`, `draining` */
+            /** @description `queue_unavailable`, `storage_unavailable`, `decoder_unavailable`, `model_unavailable`, `not_durable`, `draining` */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];

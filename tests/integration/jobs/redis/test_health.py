@@ -119,7 +119,8 @@ def test_an_old_server_is_named(redis: Redis, monkeypatch: pytest.MonkeyPatch, v
 def test_the_problems_are_logged_at_the_start(redis: Redis) -> None:
     with configured(redis, maxmemory_policy="allkeys-lru"), structlog.testing.capture_logs() as logs:
         log_server_problems(redis)
-    assert [(line["event"], line["log_level"]) for line in logs] == [("redis.unsuitable", "error")]
+    events = [(line["event"], line["log_level"]) for line in logs]
+    assert events == [("redis.durability", "info"), ("redis.unsuitable", "error")]
 
 
 def test_the_result_of_the_check_is_remembered_for_some_seconds(redis: Redis) -> None:
