@@ -24,6 +24,7 @@ from jobs.queue.registry import Registry
 from jobs.redis.connection import connect
 from jobs.redis.health import server_problems
 from jobs.redis.keys import UNREADABLE_KEY
+from jobs.redis.durability import durability_promise
 from jobs.secret_files import SUFFIX, secret_fields, variable
 from jobs.settings import InvalidSettings, Settings
 from jobs.store.transitions import JobTable
@@ -90,7 +91,8 @@ def _file_names(kind: type[BaseSettings]) -> Iterator[str]:
 def _redis(settings: Settings) -> Iterator[CheckResult]:
     url = find_redis(settings.data_dir) or settings.redis_url.get_secret_value()
     with connect(url, retries=1, timeout_s=3) as redis:
-        problems = list(server_problems(redis))
+        on_disk = ServiceSettings().waits_for_disk
+        problems = list(server_problems(redis, on_disk=on_disk))
         for problem in problems:
             result = broken if problem.level == "broken" else warning
             yield result("redis", problem.message, problem.advice)
@@ -103,6 +105,7 @@ def _redis(settings: Settings) -> Iterator[CheckResult]:
             yield from _workers(redis)
 
 
+                yield ok("redis", durability_promise(redis, on_disk=on_disk))
 def _workers(redis: Redis) -> Iterator[CheckResult]:
     """A warning for each announced model of which no worker takes jobs."""
     registry, table = Registry(redis), JobTable(redis)
