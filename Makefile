@@ -37,6 +37,7 @@ fix: setup ## format and repair what can be repaired by machine
 
 faults: setup ## inject each fault in each phase and measure recovery; writes docs/explanation/reliability.md (SEED=7)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults tour --seed $(or $(SEED),7)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults recovery --seed $(or $(SEED),7)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults figures --seed $(or $(SEED),7)
 
 soak: setup ## 500 small jobs while processes are killed at random; writes docs/explanation/reliability.md (SEED=7)

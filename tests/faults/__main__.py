@@ -1,4 +1,4 @@
-"""`python -m tests.faults tour|figures|soak`: injects faults and writes docs/explanation/reliability.md."""
+"""`python -m tests.faults tour|recovery|figures|soak`: injects faults and writes docs/explanation/reliability.md."""
 
 import argparse
 import random
@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -29,12 +29,12 @@ Run = Callable[[Installation, Invariants], list[Outcome]]
 def main() -> int:
     """Runs a command and writes its block of the page; returns 1 if a check failed."""
     options = _arguments()
-    return {"tour": _tour, "figures": _figures, "soak": _soak}[options.command](options)
+    return {"tour": _tour, "recovery": _recovery, "figures": _figures, "soak": _soak}[options.command](options)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
-    parser.add_argument("command", choices=["tour", "figures", "soak"])
+    parser.add_argument("command", choices=["tour", "recovery", "figures", "soak"])
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--only", default="", help="tour: only the faults with this text in their name")
     parser.add_argument("--jobs", type=int, default=500, help="soak: number of jobs")
@@ -81,20 +81,28 @@ def _long_outage(outcomes: list[Outcome], failures: list[str]) -> None:
         outcomes += run_scenario(installation, Invariants(installation), REDIS_OUTAGE)
 
 
+def _recovery(options: argparse.Namespace) -> int:
+    return _measure("recovery", measurements.RECOVERY, options.seed)
+
+
 def _figures(options: argparse.Namespace) -> int:
+    return _measure("figures", measurements.FIGURES, options.seed)
+
+
+def _measure(block: str, measures: Mapping[str, measurements.Measure], seed: int) -> int:
     failures, started, figures = list[str](), time.monotonic(), list[Figure]()
-    for name, measure in measurements.ALL.items():
+    for name, measure in measures.items():
         with _format_outcome(name, failures), tempfile.TemporaryDirectory() as folder:
-            figures += measure(partial(_new_installation, Path(folder)), options.seed)
-    return write_figures(figures, failures, options.seed, started)
+            figures += measure(partial(_new_installation, Path(folder)), seed)
+    return write_figures(figures, failures, seed, started, block)
 
 
-def write_figures(figures: list[Figure], failures: list[str], seed: int, started: float) -> int:
-    """Writes the block of the figures; returns 1 if a goal is missed or a measurement failed."""
+def write_figures(figures: list[Figure], failures: list[str], seed: int, started: float, block: str = "figures") -> int:
+    """Writes a block of figures; returns 1 if a goal is missed or a measurement failed."""
     failures = failures + [f"the goal is missed: {figure.name}" for figure in figures if figure.is_missed]
     sys.stdout.write("".join(f"{failure}\n" for failure in failures))
     rows = [figure.row() for figure in figures]
-    write_block("figures", seed, started, [*measurements.HEAD, *rows, "", *_format_failures(failures)])
+    write_block(block, seed, started, [*measurements.HEAD, *rows, "", *_format_failures(failures)])
     return 1 if failures else 0
 
 

@@ -16,6 +16,7 @@ from tests.faults.report import Figure
 from tests.faults.scenario import BIG, LONG, SMALL, steps_repeated
 
 NewInstallation = Callable[..., Installation]
+Measure = Callable[[NewInstallation, int], list[Figure]]
 DEFAULT_INTERVALS = {
     "LEASE_S": "8", "BEAT_S": "2", "SWEEP_S": "1", "DRAIN_GRACE_S": "25", "CHECKPOINT_EVERY_S": "5",
     "CHECKPOINT_STORE_EVERY_S": "30",
@@ -150,8 +151,8 @@ def checkpointed(new_installation: NewInstallation, seed: int) -> list[Figure]:
     return [Figure(f"% of a run spent on checkpoints ({count:.0f} of them)", 1, share, 2)]
 
 
-ALL = {
-    "killed": killed_and_running_again,
+RECOVERY = {"killed": killed_and_running_again}
+FIGURES = {
     "cancelled": cancelled,
     "drained": drained,
     "checkpointed": checkpointed,
