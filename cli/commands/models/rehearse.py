@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.client import Client
+from cli.client import Client, RequestBody
 from cli.errors import CommandError, exit_on_error
 from cli.progress import follow_with_bar, phase_table
 from cli.settings import ClientSettings, child_environment
@@ -244,7 +244,7 @@ def _render(stack: LocalStack, num_frames: int, path: Path) -> str:
 
     fields = {"prompt": PROMPT, "size": f"{SIDE}x{SIDE}", "num_frames": num_frames, "seed": SEED}
     with Client(ClientSettings(url=stack.url)) as client:
-        video_id = client.create({**fields, "num_inference_steps": STEPS})["id"]
+        video_id = client.create(RequestBody({**fields, "num_inference_steps": STEPS}))["id"]
         record = follow_with_bar(client, video_id, path.stem.ljust(16))
         client.download(video_id, path)
     info = probe(path)

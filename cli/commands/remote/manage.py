@@ -102,8 +102,8 @@ def _for_each(
                 typer.echo(f"{video_id} {describe(results[-1])}")
     if as_json:
         typer.echo(json.dumps({"data": results}, indent=2))
-    for video_id, error in errors[1:]:
-        typer.echo(f"{video_id}: {error}", err=True)
+    for video_id, refusal in errors[1:]:
+        typer.echo(f"{video_id}: {refusal}", err=True)
     if errors:
-        video_id, error = errors[0]
-        raise type(error)(f"{video_id}: {error}") from error
+        video_id, refusal = errors[0]
+        raise type(refusal)(f"{video_id}: {refusal}") from refusal
