@@ -25,6 +25,9 @@ class StackSettings(BaseSettings):
     redis_url: SecretStr | None = None
     model: str = "easyanimate-v3-tiny"
     log_format: str = "console"
+    min_free_disk_bytes: int = 256 << 20
+    metrics_host: str = "127.0.0.1"
+    keeper_metrics_port: int | None = None
 
 
 def child_environment(changes: dict[str, str]) -> dict[str, str]:

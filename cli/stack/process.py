@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -14,6 +14,7 @@ from worker.parent_death import die_with_parent
 
 STEADY_S = 30.0  # after this run time a restart is immediate
 MAX_PAUSE_S = 30.0
+WAIT_S = 0.1
 
 
 class ManagedProcess:
@@ -60,24 +61,30 @@ class ManagedProcess:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
 
-    def end(self, timeout_s: float) -> None:
-        """Sends SIGTERM, waits, and after `timeout_s` kills the process."""
+    def end(self, timeout_s: float, is_over: Callable[[], bool] = lambda: False) -> None:
+        """Sends SIGTERM, waits, and kills the process after `timeout_s`, or earlier when `is_over`."""
         if self.process is not None:
-            end_process(self.process, timeout_s)
+            end_process(self.process, timeout_s, is_over)
 
     def log_tail(self) -> str:
         """The end of its log."""
         return self.log.read_text(errors="replace").strip()[-1000:] if self.log and self.log.exists() else ""
 
 
-def end_process(process: "subprocess.Popen[bytes]", timeout_s: float) -> None:
-    """Sends SIGTERM, waits, and after `timeout_s` kills the process."""
+def end_process(
+    process: "subprocess.Popen[bytes]", timeout_s: float, is_over: Callable[[], bool] = lambda: False
+) -> None:
+    """Sends SIGTERM, waits, and kills the process after `timeout_s`, or earlier when `is_over`."""
     process.terminate()
-    try:
-        process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline and not is_over():
+        try:
+            process.wait(WAIT_S)
+            return
+        except subprocess.TimeoutExpired:
+            continue
+    process.kill()
+    process.wait()
 
 
 def start_program(

@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -35,7 +35,7 @@ class EmbeddedRedis:
         """The URL for clients on this machine."""
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def start(self) -> Self:
+    def start(self, is_cancelled: Callable[[], bool] = lambda: False) -> Self:
         """Starts the server and waits until it has loaded its data. Raises StackFailed with the end of its log."""
         self.folder.mkdir(parents=True, exist_ok=True)
         log = self.folder / "redis.log"
@@ -43,7 +43,7 @@ class EmbeddedRedis:
         options |= {"appendonly": "yes", "appendfsync": "everysec", "save": "", "maxmemory-policy": "noeviction"}
         arguments = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
         self.process = start_program([str(get_binary_path()), *arguments], {}, log, how=signal.SIGTERM)
-        self._wait_until_ready(log)
+        self._wait_until_ready(log, is_cancelled)
         (self.folder / ADDRESS_FILE).write_text(self.url)
         return self
 
@@ -55,10 +55,10 @@ class EmbeddedRedis:
         end_process(self.process, STOP_TIMEOUT_S)
         self.process = None
 
-    def _wait_until_ready(self, log: Path) -> None:
+    def _wait_until_ready(self, log: Path, is_cancelled: Callable[[], bool]) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         with Redis.from_url(self.url, socket_timeout=1) as redis:
-            while time.monotonic() < deadline:
+            while time.monotonic() < deadline and not is_cancelled():
                 if self.process is None or self.process.poll() is not None:
                     break
                 try:

@@ -19,6 +19,7 @@ WaitUntil = Callable[..., None]
 Up = Callable[..., "tuple[subprocess.Popen[str], str]"]
 
 
+PARTS = ("Redis", "API", "keeper", "worker")
 READY_TIMEOUT_S = 240.0  # four processes start beside other tests
 # Proxies that cannot be used; nothing on this machine may need one.
 PROXIES = {"HTTP_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "socks5://127.0.0.1:9", "NO_PROXY": "internal,fd00::/8"}
@@ -76,8 +77,8 @@ def is_ready(process: "subprocess.Popen[str]", url: str) -> bool:
         return False
 
 
-def test_ctrl_c_leaves_the_data_and_a_kill_leaves_no_process(
-    up: Up, api_of: Callable[[str], Any], wait_until: WaitUntil, marker: str
+def test_two_ctrl_c_leave_the_data_and_a_kill_leaves_no_process(
+    up: Up, api_of: Callable[[str], Any], wait_until: WaitUntil, marker: str, tmp_path: Path
 ) -> None:
     process, url = up()
     wait_until(lambda: is_ready(process, url), READY_TIMEOUT_S)
@@ -86,8 +87,14 @@ def test_ctrl_c_leaves_the_data_and_a_kill_leaves_no_process(
     running = api.create(num_inference_steps=200)
     wait_until(lambda: api.get(running)["step"] >= 2)
     process.send_signal(signal.SIGINT)
+    wait_until(lambda: "stopping: " in (tmp_path / "stderr.txt").read_text())
+    process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
     assert processes_of(marker) == []
+    printed = (tmp_path / "stderr.txt").read_text()
+    assert [part for part in PARTS if f"{part}: ready after " not in printed] == []
+    assert "POST" in (tmp_path / "data" / "logs" / "api.log").read_text()
+    assert "POST" not in printed
 
     process, url = up()
     wait_until(lambda: is_ready(process, url), READY_TIMEOUT_S)

@@ -80,7 +80,9 @@ class AttemptRun:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
-        if error is not None and not isinstance(error, AttemptEnded):
+        if isinstance(error, QueueUnavailable):
+            log.warning("redis.away", job_id=self.job.id)
+        elif error is not None and not isinstance(error, AttemptEnded):
             log.error("attempt.crashed", job_id=self.job.id, exc_info=error)
         try:
             if error is not None:

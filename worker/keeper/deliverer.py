@@ -109,6 +109,8 @@ class Deliverer:
                 self._deliver(delivery)
             except RecordUnreadable as error:  # of its endpoint
                 self._postpone(delivery, error)
+            except QueueUnavailable:  # its claim ends, and it is sent later
+                log.warning("redis.away", delivery=delivery.id)
             except Exception:  # the pool would drop it silently
                 log.exception("webhook.error", delivery=delivery.id)
             with self._lock:

@@ -74,6 +74,8 @@ class Announcer:
             log.exception("announcement.failed")
         try:
             self.supervisor.rq_worker.heartbeat()
+        except QueueUnavailable:
+            log.warning("redis.away")
         except Exception:  # it informs operators only, and must not end the announcements
             log.exception("rq.heartbeat_failed")
 

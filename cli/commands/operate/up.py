@@ -39,6 +39,7 @@ def up(
         stack.start()
         typer.echo(_welcome(stack))
         stack.wait_for_stop_request()
+        typer.echo("stopping: a running job has its grace period; Ctrl-C again requeues it and ends quickly", err=True)
     except StackFailed as error:
         if not stack.is_stop_requested:
             typer.echo(f"easyanimate up: {error}", err=True)
@@ -49,11 +50,11 @@ def up(
 
 
 def _install_signal_handlers(stack: LocalStack) -> None:
-    """Ctrl-C or SIGTERM stops the stack; a second one makes the worker requeue its job immediately."""
+    """Ctrl-C or SIGTERM stops the stack. After a second one it ends within seconds, and after a third one at once."""
 
     def stop(_: int, __: FrameType | None) -> None:
         if stack.is_stop_requested:
-            stack.requeue_job()
+            stack.hurry()
         stack.is_stop_requested = True
 
     signal.signal(signal.SIGINT, stop)
@@ -70,6 +71,7 @@ def _welcome(stack: LocalStack) -> str:
             f"  documentation  {url}/docs",
             f"  model          {plan.models_dir / plan.model}",
             f"  data           {plan.data_dir}",
+            f"  requests       {plan.log_of('api')}",
             "",
             f"  curl {url}/v1/videos -H 'Content-Type: application/json' -d '{body}'",
             "",
