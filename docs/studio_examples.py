@@ -17,14 +17,14 @@ from easyanimate.tiny import copy_tiny_model
 from easyanimate.tiny.card import CARD
 
 FOLDER = Path(__file__).parents[1] / "service" / "studio" / "examples"
-STRIP_FRAMES, QUALITY, SEED = 8, 60, 7
+STRIP_FRAMES, QUALITY, SEED = 8, 80, 7
 PROMPTS = (
     "A large red circle moving to the right on a blue background",
-    "A yellow triangle moving down on a purple background",
-    "A small white square moving up slowly on a green background",
-    "A large cyan cross resting on a purple background",
+    "A yellow triangle moving down on a black background",
+    "A white square moving up slowly on a green background",
+    "A large cyan cross resting on a red background",
     "An orange circle moving to the left quickly on a white background",
-    "A green square moving to the right on a yellow background",
+    "A purple square moving to the right on a black background",
 )
 
 

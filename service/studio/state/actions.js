@@ -5,7 +5,7 @@ import { cancelVideo, deleteVideo, readFile, readVideo } from "../api/videos.js"
 import { t } from "../text/text.js";
 import { dialogs } from "./dialogs.js";
 import { messageOf } from "./errors.js";
-import { attach, form, request, sentRequest, setMode, submit, useSettings } from "./form.js";
+import { attach, edit, form, request, sentRequest, setMode, submit, useSettings } from "./form.js";
 import { forget, refreshGallery } from "./gallery.js";
 import { clear, open, stage } from "./stage.js";
 
@@ -62,7 +62,10 @@ export function reuse(record, keepsSeed) {
 /** Opens the form for another video from this one. */
 export function derive(mode, record) {
   setMode(mode, mode === "edit" ? null : record);
-  if (mode === "edit") attach("video", record);
+  if (mode === "edit") {
+    attach("video", record);
+    if (!form.get().values.prompt.trim()) edit({ prompt: record.prompt });
+  }
   document.getElementById("form")?.scrollIntoView({ block: "nearest" });
 }
 

@@ -64,7 +64,7 @@ function show(record, signal) {
   if (signal.aborted) return;
   const isFirst = !stage.get().records[record.id];
   stage.set(({ records }) => ({ records: { ...records, [record.id]: record }, pending: null, detail: "" }));
-  if (isFirst && stage.get().ids.length === 1) readTimeline(record, signal);
+  if (isFirst && stage.get().ids.length === 1) readTimeline(record);
   if (!isOver(record) || ended.has(record.id)) return;
   ended.add(record.id);
   if (stage.get().ids.length === 1) following.abort();
@@ -81,14 +81,14 @@ async function showPreview(id, signal) {
 }
 
 /** Reads the videos that this one continues, oldest first. A deleted one ends the chain. */
-async function readTimeline(record, signal) {
-  const parts = [];
+async function readTimeline(record) {
+  const parts = [], isShown = () => stage.get().ids.join() === record.id;
   let { source_video_id: id, mode } = record;
   while (id && mode === "extension" && parts.length < MAX_PARTS) {
     const part = await readVideo(id).catch(() => null);
-    if (!part || signal.aborted) break;
+    if (!part || !isShown()) break;
     parts.unshift(part);
     ({ source_video_id: id, mode } = part);
   }
-  if (!signal.aborted) stage.set({ timeline: parts });
+  if (isShown()) stage.set({ timeline: parts });
 }

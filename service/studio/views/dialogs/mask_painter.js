@@ -7,7 +7,7 @@ import { urlOf } from "../form/files.js";
 import { canvasFile } from "./frame_picker.js";
 import { Modal } from "./modal.js";
 
-const MAX_UNDO = 20, BRUSHES = [4, 40];
+const MAX_UNDO = 20, BRUSHES = [4, 40], COLOUR = "#7c4dff";
 // Regions as shares of the width and height: left, top, width, height.
 const REGIONS = { all: [0, 0, 1, 1], left_half: [0, 0, 0.5, 1], right_half: [0.5, 0, 0.5, 1], top_half: [0, 0, 1, 0.5], bottom_half: [0, 0.5, 1, 0.5], centre: [0.25, 0.25, 0.5, 0.5] };
 
@@ -57,7 +57,7 @@ function useSource(video) {
   return src;
 }
 
-// The canvas is white where it is painted, and clear elsewhere.
+// The canvas has one colour where it is painted, and is clear elsewhere.
 
 /** Begins with the mask of before, if there is one. */
 async function start(pen, { width, height }, mask) {
@@ -67,10 +67,11 @@ async function start(pen, { width, height }, mask) {
   const pixels = pen.getImageData(0, 0, width, height);
   for (let i = 0; i < pixels.data.length; i += 4) pixels.data[i + 3] = pixels.data[i] > 127 ? 255 : 0;
   pen.putImageData(pixels, 0, 0);
+  recolour(pen, COLOUR, { width, height });
 }
 
 function line(pen, [x, y], to, width, isErasing) {
-  Object.assign(pen, { lineWidth: width, lineCap: "round", strokeStyle: "#fff", globalCompositeOperation: isErasing ? "destination-out" : "source-over" });
+  Object.assign(pen, { lineWidth: width, lineCap: "round", strokeStyle: COLOUR, globalCompositeOperation: isErasing ? "destination-out" : "source-over" });
   pen.beginPath();
   pen.moveTo(x, y);
   pen.lineTo(...to);
@@ -79,7 +80,7 @@ function line(pen, [x, y], to, width, isErasing) {
 }
 
 function fill(pen, { width, height }, [left, top, w, h]) {
-  pen.fillStyle = "#fff";
+  pen.fillStyle = COLOUR;
   pen.fillRect(left * width, top * height, w * width, h * height);
 }
 
@@ -94,10 +95,19 @@ function pointOf({ clientX, clientY }, canvas) {
   return [((clientX - left) / width) * canvas.width, ((clientY - top) / height) * canvas.height];
 }
 
+/** Gives all that is painted another colour. */
+function recolour(pen, colour, { width, height }) {
+  Object.assign(pen, { globalCompositeOperation: "source-in", fillStyle: colour });
+  pen.fillRect(0, 0, width, height);
+  pen.globalCompositeOperation = "source-over";
+}
+
 /** White on black: the mask of the API. */
 function maskFile(painted) {
   const { width, height } = painted, canvas = Object.assign(document.createElement("canvas"), { width, height }), pen = canvas.getContext("2d");
-  pen.fillRect(0, 0, width, height);
   pen.drawImage(painted, 0, 0);
+  recolour(pen, "#fff", painted);
+  Object.assign(pen, { globalCompositeOperation: "destination-over", fillStyle: "#000" });
+  pen.fillRect(0, 0, width, height);
   return canvasFile(canvas, "mask.png");
 }

@@ -23,7 +23,8 @@ export function ImageField({ name }) {
     </label>
     <input ...${controlOf(name)} aria-label=${t(name)} type="file" accept="image/*" onChange=${(event) => choose(name, event.target)} />
     <div class="tools">
-      <button type="button" class="small" aria-label="${t("pick_frame")}: ${t(name)}" onClick=${() => pick(name)}><${Icon} name="frame" />${t("pick_frame")}</button>
+      <button type="button" class=${file ? "icon-button" : "small"} aria-label="${t("pick_frame")}: ${t(name)}" title=${t("pick_frame")} onClick=${() => pick(name)}>
+        <${Icon} name="frame" />${!file && t("pick_frame")}</button>
       ${file && html`<button type="button" class="icon-button" aria-label="${t("crop")}: ${t(name)}" title=${t("crop")} onClick=${() => crop(name)}><${Icon} name="crop" /></button>
         <button type="button" class="icon-button" aria-label=${t(`remove_${name}`)} title=${t("remove")} onClick=${remove}><${Icon} name="close" /></button>`}
     </div>
