@@ -116,7 +116,7 @@ def _running(command: list[str], folder: Path, environment: Mapping[str, str] | 
         yield
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=120)
 
 
 def _answering(proxy: Proxy) -> Proxy:

@@ -75,7 +75,7 @@ def seaweed(folder: Path) -> Iterator[S3Settings]:
     finally:
         server.send_signal(signal.SIGTERM)
         try:
-            server.wait(20)
+            server.wait(120)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
@@ -125,4 +125,4 @@ def moto(folder: Path) -> Iterator[S3Settings]:
         yield settings
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(120)

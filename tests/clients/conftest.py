@@ -102,7 +102,7 @@ def run_program() -> Run:
             text=True,
             env={**kept, "PYTHONWARNINGS": "ignore"},
             cwd=cwd,
-            timeout=240,
+            timeout=500,
         )
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
         result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

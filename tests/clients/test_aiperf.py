@@ -39,7 +39,7 @@ def test_aiperf_measures_the_requested_videos(wire: Wire, tokenizer: Path, tmp_p
         text=True,
         cwd=tmp_path,
         env={**os.environ, "HOME": str(tmp_path)},
-        timeout=280,
+        timeout=550,
     )
     assert done.returncode == 0, done.stdout[-3000:]
     result = json.loads((tmp_path / "artifacts" / "profile_export_aiperf.json").read_text())

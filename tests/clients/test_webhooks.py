@@ -34,7 +34,7 @@ def delivery(_wire: Wire, receiver: Receiver) -> Delivery:
     headers = {"Authorization": f"Bearer {KEY}"}
     response = httpx.post(f"{_wire.url}/v1/videos", json=request, headers=headers, timeout=30)
     video_id = response.raise_for_status().json()["id"]
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not (matches := [(headers, body) for headers, body in receiver.deliveries if video_id in body]):
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -83,7 +83,7 @@ let forged = "accepted";
 try {{ verify(secret, headers, body.replace("completed", "cancelled")); }} catch (error) {{ forged = error.message; }}
 console.log(JSON.stringify({{ id: verify(secret, headers, body).data.id, forged }}));
 """)
-    output = json.loads(subprocess.run([node(), program], capture_output=True, check=True, timeout=60).stdout)
+    output = json.loads(subprocess.run([node(), program], capture_output=True, check=True, timeout=240).stdout)
     assert output == {"id": video_id, "forged": "not from the service"}
 
 
@@ -119,5 +119,5 @@ def test_the_node_verifier_of_the_guide_accepts_only_valid_signatures() -> None:
       console.log(JSON.stringify(cases.map(outcome)));
     """
     command = [node(), "-e", verifier + calls, json.dumps([SECRET, cases])]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
     assert json.loads(done.stdout) == ["video.completed", "not from the service", "too old", "not from the service"]

@@ -49,7 +49,7 @@ def compose(
 ) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "COMPOSE"))}
     command = [BIN / "docker-compose", "--project-directory", ROOT, "--env-file", env_file, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=clean | variables, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, env=clean | variables, timeout=240)
 
 
 @functools.cache

@@ -17,10 +17,9 @@ from docs.reference.generate import PAGES as PAGES_OF_REFERENCE
 from docs.reference.generate import generated
 from jobs.model.failure import CODES
 from jobs.model.request import WEBHOOK_EVENTS
-from service.app import create_app
 from service.http.error_codes import ERROR_CODES
 from service.schemas.create import CreateVideo
-from service.settings import ServiceSettings
+from tests.integration.service.openapi.snapshot import operation_names
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -101,18 +100,12 @@ def test_every_setting_is_in_the_reference() -> None:
     assert listed == expected
 
 
-def routes() -> list[str]:
-    """Method and path of each route in the OpenAPI document."""
-    result = create_app(ServiceSettings()).openapi()["paths"]
-    return sorted(f"{method.upper()} {path}" for path, methods in result.items() for method in methods)
-
-
 def without_parameter_names(text: str) -> str:
     """Replaces the path parameters of a text by `{}`."""
     return re.sub(r"\{\w+\}", "{}", text)
 
 
-@pytest.mark.parametrize("route", routes())
+@pytest.mark.parametrize("route", operation_names())
 def test_every_route_is_in_the_guide(route: str) -> None:
     assert f"{without_parameter_names(route)}`" in without_parameter_names(all_pages())
 
@@ -140,7 +133,7 @@ def test_every_webhook_event_is_in_the_guide(event: str) -> None:
 
 def test_no_page_names_a_route_that_does_not_exist() -> None:
     named = re.findall(r"`((?:GET|POST|DELETE|PUT|PATCH) /v1[^`? ]*)", all_pages())
-    assert set(map(without_parameter_names, named)) <= set(map(without_parameter_names, routes()))
+    assert set(map(without_parameter_names, named)) <= set(map(without_parameter_names, operation_names()))
 
 
 @pytest.mark.parametrize("name", sorted(PAGES_OF_REFERENCE))

@@ -82,7 +82,7 @@ def run(application: Path, program: str, *arguments: str, **variables: str) -> "
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EASYANIMATE_")}
     environment |= {"PYTHONPATH": str(application), **variables}
     command = [sys.executable, "-c", program, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd="/", env=environment, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, cwd="/", env=environment, timeout=300)
 
 
 def documented_commands() -> list[list[str]]:

@@ -51,7 +51,7 @@ class RestartableService:
             env={**variables, "PATH": path},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

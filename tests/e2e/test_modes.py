@@ -137,5 +137,5 @@ def test_a_manifest_reproduces_the_same_frames(api: Any, stack: LocalStack, tmp_
     (tmp_path / "manifest.json").write_bytes(content(api, record["id"], "manifest"))
     command = [sys.executable, "-m", "cli", "reproduce", str(tmp_path / "manifest.json")]
     command += ["--models-dir", str(stack.plan.models_dir)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ})
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env={**os.environ})
     assert (done.returncode, "all 16 frames are the same" in done.stdout) == (0, True), done.stdout + done.stderr

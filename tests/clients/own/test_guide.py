@@ -28,7 +28,7 @@ def example(page: Path, language: str) -> str:
 
 def run(command: list[Path | str], folder: Path, service: FrontEnd) -> None:
     environment = {"PATH": os.environ["PATH"], "EASYANIMATE_API_KEY": service.key, "HOME": str(folder)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, timeout=300)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 

@@ -34,7 +34,7 @@ def test_the_tests_of_the_typescript_client_pass(service: FrontEnd, name: str) -
     }
     command = [node(), "--test", "--test-reporter=spec", "--test-timeout=60000", f"test/{name}"]
     done = subprocess.run(
-        command, capture_output=True, text=True, env=environment, cwd=typescript_client(), timeout=120
+        command, capture_output=True, text=True, env=environment, cwd=typescript_client(), timeout=300
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     passed = re.search(r"pass (\d+)", done.stdout)

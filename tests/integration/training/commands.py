@@ -97,7 +97,7 @@ def run_process(training: list[str]) -> CompletedProcess[str]:
     """A training in a process that Python starts."""
     line = [sys.executable, "-m", "easyanimate.training", *training]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(line, capture_output=True, text=True, timeout=280, check=False, env=environment)
+    return subprocess.run(line, capture_output=True, text=True, timeout=500, check=False, env=environment)
 
 
 def run_here(training: list[str]) -> CompletedProcess[str]:
@@ -136,7 +136,7 @@ class ForkedTraining:
 
     def wait(self) -> CompletedProcess[str]:
         """Waits for the end; returns the exit code and the output."""
-        self.process.join(120)
+        self.process.join(400)
         assert self.process.exitcode is not None
         out, err = (file.read_text() for file in self.files)
         return CompletedProcess(self.training, self.process.exitcode, out, err)

@@ -10,6 +10,7 @@ from easyanimate.errors import CheckpointError, InvalidInput
 from easyanimate.lora import LoraFile, LowRank, applied
 from easyanimate.transformer import EasyAnimateTransformer3DModel
 
+pytestmark = pytest.mark.xdist_group("torch.compile")  # one process imports its compiler
 CLOSE = {"atol": 2e-5, "rtol": 1e-4}
 
 

@@ -8,6 +8,7 @@ from easyanimate.errors import CheckpointError, InvalidInput
 from easyanimate.lora import WeightOverride, applied, overridden, read_override
 from easyanimate.transformer import with_position_tables
 
+pytestmark = pytest.mark.xdist_group("torch.compile")  # one process imports its compiler
 NAMES = ("proj_out.weight", "transformer_blocks.1.attn1.to_q.bias", "scale_shift_table")
 
 

@@ -57,7 +57,7 @@ def generate(*arguments: str | Path) -> Result:
 def test_the_first_call_creates_the_small_model_and_an_mp4(tmp_path: Path) -> None:
     size = ("--width", "96", "--height", "64", "--num-frames", "16", "--steps", "3")
     command = [sys.executable, "-m", "cli", "generate", "--prompt", "a red circle", *size, "--seed", "7"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "models" / "easyanimate-v3-tiny" / "card.json").is_file()
     assert "out.mp4: 96x64, 16 frames, seed 7; loading " in done.stdout

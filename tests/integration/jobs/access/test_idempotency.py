@@ -113,7 +113,7 @@ def test_repeated_requests_are_stored_as_in_a_dict(redis: Redis, make_job: Calla
     run_state_machine_as_test(
         type("Bound", (Memory,), {"redis": redis, "make_job": staticmethod(make_job)}),
         settings=settings(
-            max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
 

@@ -326,6 +326,6 @@ def test_the_queue_keeps_its_laws_in_any_order_of_events(redis: Redis, make_job:
     run_state_machine_as_test(
         type("Bound", (Queueing,), {"redis": redis, "make_job": staticmethod(make_job)}),
         settings=settings(
-            max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

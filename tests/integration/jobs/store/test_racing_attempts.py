@@ -505,6 +505,6 @@ def test_of_all_attempts_at_a_job_one_counts(redis: Redis, redis_url: str, make_
         run_state_machine_as_test(
             type("Bound", (Race,), {"redis": redis, "racing_redis": racing_redis, "make_job": staticmethod(make_job)}),
             settings=settings(
-                max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+                max_examples=20, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
             ),
         )

@@ -90,7 +90,7 @@ def test_a_front_end_has_started_after_its_first_write(settings, redis, start_ap
         assert (answer.status_code, answer.json()) == (503, {"status": "starting"})
     finally:
         redis.config_set("maxmemory", "0")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while httpx.get(url + "/startupz").status_code == 503:  # the result is remembered for some seconds
         assert time.monotonic() < deadline
         time.sleep(0.2)

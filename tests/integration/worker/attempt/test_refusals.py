@@ -73,7 +73,7 @@ def test_an_error_of_this_program_does_not_end_the_heartbeat(
 
     with monkeypatch.context() as patch:
         patch.setattr(heartbeat.store, "heartbeat", fail)
-        assert failed.wait(10)
+        assert failed.wait(60)
     heartbeat.report(Progress(Phase.DENOISING, 3, 4))
     wait_until(lambda: store.get(heartbeat.job_id).step == 3, "the progress arrives")
     assert not heartbeat.is_dead
@@ -90,7 +90,7 @@ def test_an_attempt_without_its_heartbeat_ends(heartbeat: Heartbeat, monkeypatch
     stop_signals = StopSignals(heartbeat, Drain(25.0))
     stop_signals.raise_if_stopped()
     monkeypatch.setattr(heartbeat, "_send", end)
-    ended.get(timeout=10)
+    ended.get(timeout=60)
     wait_until(lambda: heartbeat.is_dead, "the thread has ended")
     with pytest.raises(LeaseLost):
         stop_signals.raise_if_stopped()

@@ -65,7 +65,7 @@ def test_ctrl_c_ends_a_worker_in_good_order(start: Start, registry: Registry) ->
 def test_a_worker_without_its_model_ends_with_one_clear_sentence(start: Start, settings: WorkerSettings) -> None:
     shutil.rmtree(settings.model_folder)
     worker = start()
-    _, output = worker.communicate(timeout=120)
+    _, output = worker.communicate(timeout=300)
     assert worker.returncode == 1
     assert f"cannot be loaded: there is no folder {settings.model_folder}" in output.strip().splitlines()[-1]
 
@@ -86,10 +86,10 @@ def test_a_job_within_the_grace_is_finished_and_the_next_one_is_not_started(
     start: Start, submit: Submit, store: JobStore
 ) -> None:
     first, second = submit("steady"), submit("a red ball")  # the first one takes four seconds
-    worker = start(drain_grace_s=60)
+    worker = start(drain_grace_s=300)
     wait_until(lambda: store.get(first.id).phase is Phase.DENOISING)
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(50) == 0  # before the end of the grace
+    assert worker.wait(200) == 0  # before the end of the grace
     ended = store.get(first.id)
     assert (ended.state, ended.attempt, store.get(second.id).state) == (State.COMPLETED, 1, State.QUEUED)
 
@@ -98,17 +98,17 @@ def test_a_job_that_is_cancelled_during_the_grace_ends_and_the_worker_exits(
     start: Start, submit: Submit, store: JobStore
 ) -> None:
     job = submit("slow")
-    worker = start(drain_grace_s=60)
+    worker = start(drain_grace_s=300)
     wait_until(lambda: store.get(job.id).phase is Phase.DENOISING)
     worker.send_signal(signal.SIGTERM)
     store.cancel(job.id)
-    assert worker.wait(50) == 0
+    assert worker.wait(200) == 0
     assert store.get(job.id).state is State.CANCELLED
 
 
 def test_the_second_signal_releases_the_job_at_once(start: Start, submit: Submit, store: JobStore) -> None:
     job = submit("slow")
-    worker = start(drain_grace_s=60)
+    worker = start(drain_grace_s=300)
     wait_until(lambda: store.get(job.id).phase is Phase.DENOISING)
     worker.send_signal(signal.SIGTERM)
     time.sleep(0.2)

@@ -224,7 +224,7 @@ def test_the_registry_shows_the_served_the_loaded_and_the_broken_models(
     wait_until(lambda: [workers_of(model) for model in (FIRST, OTHER, THIRD)] == [(1, 1), (1, 1), (0, 0)], 120)
     assert [end_of(store, job) for job in jobs] == [(State.COMPLETED, None), (State.FAILED, "model_unavailable")]
     worker.send_signal(signal.SIGTERM)
-    worker.wait(60)
+    worker.wait(200)
     assert (worker.returncode, [workers_of(model) for model in (FIRST, OTHER)]) == (0, [(0, 0), (0, 0)])
 
 
@@ -249,5 +249,5 @@ def test_a_worker_without_any_model_exits_with_the_reason(
     for folder in (settings.model_folder, put_model(OTHER)):
         (folder / "damaged").write_text("vae: weights are missing")
     worker: subprocess.Popen[str] = start(models=OTHER)
-    _, output = worker.communicate(timeout=120)
+    _, output = worker.communicate(timeout=300)
     assert (worker.returncode, "cannot be loaded: vae: weights are missing" in output) == (1, True)

@@ -142,8 +142,8 @@ def test_strength_is_the_share_of_steps_that_run(scheduler: str, latents_of: Mak
 def test_less_strength_stays_nearer_to_the_video(scheduler: str, latents_of: Make, pipe: EasyAnimatePipeline) -> None:
     own = inpaint_input(video=VIDEO, strength=0.5).pixels[None]
     video = pipe.vae.encode(own).latent_dist.mode() * pipe.vae.config["scaling_factor"]
-    settings = {"video": VIDEO, "scheduler": scheduler, "num_inference_steps": 40, "guidance_scale": 1.0}
-    far, near = ((latents_of(**settings, strength=s) - video).abs().mean() for s in (0.5, 0.1))
+    settings = {"video": VIDEO, "scheduler": scheduler, "num_inference_steps": 16, "guidance_scale": 1.0}
+    far, near = ((latents_of(**settings, strength=s) - video).abs().mean() for s in (0.75, 0.25))
     assert near < far
 
 

@@ -16,7 +16,7 @@ from easyanimate.training.tasks.lora_settings import LoraSettings, LoraTrainingS
 from easyanimate.training.tasks.lora_task import LORA_FILE, LoraTask
 from easyanimate.training.tasks.transformer_settings import LossSettings, TransformerDataSettings
 
-KIND = BatchSettings(frames=8, height=32, width=32, batch_size=2, remembered=64)
+KIND = BatchSettings(frames=8, height=32, width=32, batch_size=2, remembered=8)
 
 
 def settings(models_dir, tmp_path, **lora) -> LoraTrainingSettings:
