@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from cli.bar import open_bar
 from cli.local.recipe import Recipe
 from cli.local.source_video import read_shown_frames
 from easyanimate.errors import InvalidInput
@@ -133,8 +135,6 @@ def open_frames(
 
 def _frames(pipe: "ClipStages", inputs: "RenderInputs", clock: "PhaseClock") -> Iterator[Any]:
     """The frames of the video to extend, then the new ones, with a bar over the steps."""
-    from tqdm import tqdm
-
     from easyanimate.pipeline import Draws, generate_windows
     from easyanimate.render import split_tail
 
@@ -144,10 +144,12 @@ def _frames(pipe: "ClipStages", inputs: "RenderInputs", clock: "PhaseClock") -> 
         tail = yield from split_tail(source, settings["overlap"])
     generation, draws = inputs.generation(tail), Draws.from_seed(settings["seed"])
     _echo_notes((*inputs.warnings, *pipe.prompt_warnings(generation)))
-    with tqdm(total=inputs.total_steps, desc="denoising") as bar:
+    steps, total = count(1), inputs.total_steps
+    with open_bar(f"seed {settings['seed']}", total) as bar:
 
         def on_step(_pipe: Any, _index: int, _timestep: Any, _kwargs: dict[str, Any]) -> dict[str, Any]:
-            bar.update()
+            step = next(steps)
+            bar.update(step, "denoising", f"{step}/{total}")
             return {}
 
         yield from generate_windows(pipe, generation, inputs.plan, draws, on_step=on_step, on_phase=clock.enter)

@@ -44,6 +44,22 @@ SENTENCES = {
 Model = TypeVar("Model", bound=BaseModel)
 OTHER_SENTENCE = "is not a valid value"
 HINTS = {"user": 'send it as metadata, as in {"metadata": {"user": "…"}}'}  # of names that other APIs use
+# Names of the same parameter in other programs and APIs.
+ALIASES = {
+    **dict.fromkeys(("sampler", "sampler_name", "sampling_method", "solver"), "scheduler"),
+    **dict.fromkeys(("steps", "num_steps", "sampling_steps", "inference_steps"), "num_inference_steps"),
+    **dict.fromkeys(("cfg", "cfg_scale", "guidance", "scale"), "guidance_scale"),
+    **dict.fromkeys(("frames", "length", "num_frames_per_video", "frame_count", "video_length"), "num_frames"),
+    **dict.fromkeys(("duration", "duration_seconds", "duration_s"), "seconds"),
+    **dict.fromkeys(("text", "caption", "input"), "prompt"),
+    **dict.fromkeys(("start_image", "init_image", "first_frame", "first_image", "image_url"), "image"),
+    **dict.fromkeys(("end_image", "last_frame", "tail_image", "image_tail"), "last_image"),
+    **dict.fromkeys(("resolution", "dimensions"), "size"),
+    **dict.fromkeys(("frame_rate", "framerate"), "fps"),
+    **dict.fromkeys(("callback_url", "webhook_url", "notify_url"), "webhook"),
+    **dict.fromkeys(("num_videos", "num_outputs", "batch_size", "samples"), "n"),
+    **dict.fromkeys(("lora", "lora_weights", "adapters"), "loras"),
+}
 KEY = "[key]"  # Pydantic's mark of an error in the name of a pair
 MAX_PARAM_CHARS = 100
 
@@ -75,7 +91,9 @@ def _unknown(name: str, accepted: Collection[str], path: str) -> InvalidRequest:
     param = _join(path, name[:MAX_PARAM_CHARS])
     if name in HINTS and "metadata" in accepted:
         return InvalidRequest(f"there is no parameter {param}; {HINTS[name]}", param, "unknown_parameter")
-    nearest = get_close_matches(name[:MAX_PARAM_CHARS], accepted, n=1)
+    nearest = (
+        [ALIASES[name]] if ALIASES.get(name) in accepted else get_close_matches(name[:MAX_PARAM_CHARS], accepted, 1)
+    )
     hint = f"did you mean {_join(path, nearest[0])}?" if nearest else f"there are {', '.join(accepted)}"
     return InvalidRequest(f"there is no parameter {param}; {hint}", param, "unknown_parameter")
 

@@ -4,6 +4,8 @@ import os
 import re
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from easyanimate.errors import CheckpointError
 from easyanimate.scheduler_names import SCHEDULERS
 from jobs.model.model_card import ModelCard
@@ -53,7 +55,11 @@ def _read_file(path: Path) -> ModelCard:
     """The card in a file that a person writes: unknown fields and modes are refused."""
     try:
         card = ModelCard.model_validate_json(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        reason = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" if fault["loc"] else fault["msg"]
+        raise CheckpointError(f"{path} is not a model card: {reason}") from error
+    except OSError as error:
         raise CheckpointError(f"{path} is not a model card: {error}") from error
     if unknown := list(unknown_parts(card)):
         raise CheckpointError(f"{path} is not a model card: {unknown[0]} is unknown")

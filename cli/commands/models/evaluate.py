@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.bar import open_bar
 from cli.errors import exit_on_error
 from cli.local.render import (
     DEFAULT_MODEL,
@@ -113,19 +114,18 @@ def evaluate_all(
     workers: int,
 ) -> "list[Threshold]":
     """Renders and measures all clips, writes and prints the report; returns the missed thresholds."""
-    from tqdm import tqdm
-
     from easyanimate.evaluation import Ledger, run_tasks, write_report
 
     about = describe_run(loaded, setup)
     ledger = Ledger(output, about)
     work = sum(task.cost(setup.num_inference_steps) for task in tasks)
     done = sum(task.cost(setup.num_inference_steps) for task in tasks if task.key in ledger.results)
-    with tqdm(total=work, initial=done, desc="evaluating", unit="step") as bar:
+    with open_bar("evaluating", work) as bar:
 
         def on_task(task: "EvaluationTask") -> None:
-            bar.set_postfix_str(task.part, refresh=False)
-            bar.update(task.cost(setup.num_inference_steps))
+            nonlocal done
+            done += task.cost(setup.num_inference_steps)
+            bar.update(done, task.part, f"{done}/{work} steps")
 
         results = run_tasks(tasks, _generators(loaded, setup, workers), ledger, on_task)
     run = {**about, "captions": setup.captions, "cpu_threads": loaded.cpu_threads, **machine_info()}

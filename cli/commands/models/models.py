@@ -1,21 +1,24 @@
 """`easyanimate models …`: pulls, imports, lists and checks the models on this machine."""
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
 from cli.commands.models.rehearse import rehearse
 from cli.commands.models.retire import retire
 from cli.errors import exit_on_error
+from cli.options import AsJson
 from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.lookup import find_model
 
 if TYPE_CHECKING:
     from easyanimate.models.inspection import ModelReport
+    from easyanimate.models.local_models import LoraEntry, ModelEntry
     from easyanimate.models.networks import NetworkReport
     from jobs.model.model_card import ModelCard
 
@@ -81,13 +84,19 @@ def _piped_input() -> BinaryIO:
 
 
 @app.command("list")
-def list_(models_dir: ModelsDir = DEFAULT_DIR) -> None:
+def list_(models_dir: ModelsDir = DEFAULT_DIR, as_json: AsJson = False) -> None:
     """List the models and LoRA files on this machine."""
     from easyanimate.models.local_models import list_loras, list_model_folders
 
     models, loras = list_model_folders(models_dir), list_loras(models_dir)
+    if as_json:
+        typer.echo(json.dumps(_values(models, loras), indent=2))
+        return
     if not models and not loras:
-        typer.echo(f"no models in {models_dir}; `easyanimate models pull 512` downloads one")
+        small = "`easyanimate up` creates the small one"
+        typer.echo(
+            f"no models in {models_dir}; {small}, `easyanimate models pull 512` downloads a published one (18 GB)"
+        )
     for model in models:
         state = _state(model.missing, model.unfinished)
         typer.echo(f"{model.name}  {size_text(model.size_bytes)}  {_limits(model.folder)}  {state}")
@@ -141,6 +150,20 @@ def size_text(size_bytes: int) -> str:
         if size_bytes >= factor:
             return f"{size_bytes / factor:.1f} {unit}"
     return f"{size_bytes} bytes"
+
+
+def _values(models: "list[ModelEntry]", loras: "list[LoraEntry]") -> dict[str, Any]:
+    """Models and LoRA files as values of JSON."""
+    folders = [
+        {
+            "name": each.name,
+            "size_bytes": each.size_bytes,
+            "complete": not each.missing and not each.unfinished,
+            "missing": list(each.missing),
+        }
+        for each in models
+    ]
+    return {"models": folders, "loras": [{"name": each.name, "size_bytes": each.size_bytes} for each in loras]}
 
 
 def _state(missing: tuple[str, ...], unfinished: bool) -> str:

@@ -1,14 +1,16 @@
 """`easyanimate keys`: creates, lists and revokes API keys in Redis, without a restart of the service."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from cli.errors import CommandError, exit_on_error
+from cli.errors import RefusedCommand, Unavailable, exit_on_error
+from cli.options import AsJson
 from cli.stack.redis_server import find_redis, open_redis
 from jobs.access.api_keys import ApiKey, ApiKeyStore
 from jobs.model.limits import Limits
@@ -37,6 +39,7 @@ def create(
     running_jobs: LimitOption = None,
     pixel_frames_per_day: LimitOption = None,
     data_dir: DataDir = DEFAULT_DIR,
+    as_json: AsJson = False,
 ) -> None:
     """Create a key and print it once. Limits that are not set are those of the service."""
     limits = Limits(
@@ -47,17 +50,23 @@ def create(
     )
     with _key_store(data_dir) as store:
         key, secret = store.create(name, owner or name, limits)
+    if as_json:
+        typer.echo(json.dumps({**_values(key), "key": secret}, indent=2))
+        return
     typer.echo(f"{_line(key)}\nthis is the key; it is not stored and cannot be shown again:", err=True)
     typer.echo(secret)
 
 
 @app.command("list")
-def list_(data_dir: DataDir = DEFAULT_DIR) -> None:
+def list_(data_dir: DataDir = DEFAULT_DIR, as_json: AsJson = False) -> None:
     """List all keys, also revoked ones, without their secrets."""
     with _key_store(data_dir) as store:
         keys, unreadable = store.all(), store.count_unreadable()
     if unreadable:
         typer.echo(f"{unreadable} keys cannot be read by this release, and their callers are refused", err=True)
+    if as_json:
+        typer.echo(json.dumps({"data": [_values(key) for key in keys], "unreadable": unreadable}, indent=2))
+        return
     if not keys and not unreadable:
         typer.echo("no keys; `easyanimate keys create NAME` creates one")
     for key in keys:
@@ -68,10 +77,12 @@ def list_(data_dir: DataDir = DEFAULT_DIR) -> None:
 def revoke(
     key_id: Annotated[str, typer.Argument(help="The id from `easyanimate keys list`: key_…")],
     data_dir: DataDir = DEFAULT_DIR,
+    as_json: AsJson = False,
 ) -> None:
     """Revoke a key; after one second no front end accepts it. The videos remain with their owner."""
     with _key_store(data_dir) as store:
-        typer.echo(_line(store.revoke(key_id)))
+        key = store.revoke(key_id)
+    typer.echo(json.dumps(_values(key), indent=2) if as_json else _line(key))
 
 
 @contextmanager
@@ -85,13 +96,18 @@ def _key_store(data_dir: Path) -> Iterator[ApiKeyStore]:
         url = find_redis(data_dir)
         if url is None:
             hint = "start it, or set EASYANIMATE_REDIS_URL"
-            raise CommandError(f"no service runs with the data folder {data_dir}; {hint}")
+            raise Unavailable(f"no service runs with the data folder {data_dir}; {hint}")
         try:
             with open_redis(url) as redis:
                 yield ApiKeyStore(redis)
         except ValidationError as error:
             fault = error.errors()[0]
-            raise CommandError(f"{fault['loc'][0]}: {fault['msg']}") from error
+            raise RefusedCommand(f"{fault['loc'][0]}: {fault['msg']}") from error
+
+
+def _values(key: ApiKey) -> dict[str, Any]:
+    """A key without its secret, as values of JSON."""
+    return key.model_dump(mode="json", include={"id", "name", "owner", "created_at", "revoked_at", "limits"})
 
 
 def _line(key: ApiKey) -> str:

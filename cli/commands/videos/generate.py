@@ -1,13 +1,14 @@
 """`easyanimate generate`: renders videos or images to files, without a service."""
 
+import json
 import secrets
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from cli.errors import exit_on_error
+from cli.errors import ExitCode, exit_on_error
 from cli.local.recipe import Recipe, RecipeSettings, Sources, read_image
 from cli.local.render import (
     DEFAULT_MODEL,
@@ -20,10 +21,23 @@ from cli.local.render import (
     render_to_file,
 )
 from cli.local.source_video import describe_source
+from cli.options import (
+    INPUTS,
+    SAMPLING,
+    SIZE,
+    AsJson,
+    GenerationOptions,
+    ModelsDir,
+    PromptArgument,
+    PromptOption,
+    read_prompt,
+    read_size,
+    split_scale,
+    with_options,
+)
 from easyanimate.buckets import resize_to_image as size_like
 from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.lookup import find_model
-from easyanimate.windows import DEFAULT_OVERLAP
 from jobs.errors import InvalidRequest
 from jobs.model.model_card import ModelCard
 from worker.models.cards import read_card
@@ -36,71 +50,98 @@ VIDEO_STRENGTH = 0.7  # of a video without a mask, as in later versions of EasyA
 T = TypeVar("T")
 
 
+@with_options(GenerationOptions)
 def generate(
-    prompt: Annotated[str, typer.Option(help="The content of the video, in English.")],
-    negative_prompt: Annotated[str, typer.Option(help="Content to avoid.")] = "",
-    image: Annotated[Path | None, typer.Option(help="The image of the first frame.")] = None,
-    last_image: Annotated[Path | None, typer.Option(help="The last frame; requires --image or --continue.")] = None,
-    video: Annotated[Path | None, typer.Option(help="A video to change; its first frames are used.")] = None,
-    mask: Annotated[Path | None, typer.Option(help="An image, white where the video changes; needs --video.")] = None,
+    options: GenerationOptions,
+    prompt: PromptArgument = None,
+    prompt_option: PromptOption = None,
+    image: Annotated[Path | None, typer.Option(help="The image of the first frame.", rich_help_panel=INPUTS)] = None,
+    last_image: Annotated[
+        Path | None, typer.Option(help="The last frame; requires --image or --continue.", rich_help_panel=INPUTS)
+    ] = None,
+    resize_to_image: Annotated[
+        bool, typer.Option("--resize-to-image", help="Use the aspect ratio of --image.", rich_help_panel=SIZE)
+    ] = False,
+    video: Annotated[
+        Path | None, typer.Option(help="A video to change; its first frames are used.", rich_help_panel=INPUTS)
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(help="An image, white where the video changes; needs --video.", rich_help_panel=INPUTS),
+    ] = None,
     strength: Annotated[
         float | None,
         typer.Option(
-            help="Share of the denoising steps that run; less keeps more of the video. Default: 0.7, with a mask 1."
+            help="Share of the steps that run; less keeps more of --video. Default: 0.7, with a mask 1.",
+            rich_help_panel=SAMPLING,
         ),
     ] = None,
-    continues: Annotated[Path | None, typer.Option("--continue", help="An .mp4 to extend.")] = None,
+    continues: Annotated[
+        Path | None, typer.Option("--continue", help="An .mp4 to extend.", rich_help_panel=INPUTS)
+    ] = None,
+    window: Annotated[
+        int | None, typer.Option(help="Frames of one window, a multiple of 8.", rich_help_panel=SIZE)
+    ] = None,
+    count: Annotated[
+        int,
+        typer.Option(min=1, max=1000, help="Number of videos, with this seed and the next.", rich_help_panel=SAMPLING),
+    ] = 1,
     output: Annotated[Path, typer.Option("--output", "-o", help="An .mp4, or a .png for one frame.")] = Path("out.mp4"),
     model: ModelOption = DEFAULT_MODEL,
-    models_dir: Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR")] = Path("models"),
-    lora: Annotated[list[str] | None, typer.Option(help="NAME or FILE, with :SCALE if not 0.55. Repeatable.")] = None,
-    width: Annotated[int | None, typer.Option(help="Pixels, a multiple of 16.")] = None,
-    height: Annotated[int | None, typer.Option(help="Pixels, a multiple of 16.")] = None,
-    resize_to_image: Annotated[bool, typer.Option("--resize-to-image", help="Use the image's aspect ratio.")] = False,
-    num_frames: Annotated[
-        int | None, typer.Option(help="Any number up to max_total_frames of the model. 1 is an image.")
-    ] = None,
-    window: Annotated[int | None, typer.Option(help="Frames of one window, a multiple of 8.")] = None,
-    overlap: Annotated[int, typer.Option(help="Frames shared with the window before, 1 to 4.")] = DEFAULT_OVERLAP,
-    steps: Annotated[int | None, typer.Option(help="Denoising steps.")] = None,
-    guidance_scale: Annotated[
-        float | None, typer.Option(help="Weight of the prompt; values up to 1 switch guidance off.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed gives the same frames.")] = None,
-    count: Annotated[int, typer.Option(min=1, max=1000, help="Number of videos, with this seed and the next.")] = 1,
-    scheduler: Annotated[str | None, typer.Option(help="The noise scheduler.")] = None,
+    models_dir: ModelsDir = Path("models"),
     memory: Annotated[str, typer.Option(help="auto, normal, low or lowest.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16; auto is float32 on a CPU.")] = "auto",
     cpu_threads: CpuThreadsOption = "auto",
+    as_json: AsJson = False,
 ) -> None:
-    """Render videos or images to files. Defaults are those of the model's card."""
-    with exit_on_error("generate", EasyAnimateError, InvalidRequest, OSError, code=2):
+    """Render videos or images to files, without a service. Defaults are those of the model's card."""
+    interrupted = "stopped; finished files stay, and no unfinished one is left"
+    errors = (EasyAnimateError, InvalidRequest, OSError)
+    with exit_on_error("generate", *errors, code=ExitCode.REFUSED, on_interrupt=interrupted):
+        text = read_prompt(prompt, prompt_option)
         folder = find_model(model, models_dir)
         card = read_card(folder)
         sources = Sources(image, last_image, video, mask, continues)
-        like = image if resize_to_image else None
-        if resize_to_image and (image is None or width or height):
-            raise InvalidInput("--resize-to-image takes the size from --image, without --width and --height")
-        (width, height), fps = choose_size(card, (width, height), like, sources)
-        settings = RecipeSettings(
-            prompt=prompt,
-            negative_prompt=negative_prompt,
-            width=width,
-            height=height,
-            num_frames=_or_default(num_frames, card.default_num_frames),
-            window=_or_default(window, card.window),
-            overlap=overlap,
-            fps=fps,
-            num_inference_steps=_or_default(steps, card.default_num_inference_steps),
-            guidance_scale=_or_default(guidance_scale, card.default_guidance_scale),
-            scheduler=_or_default(scheduler, card.default_scheduler),
-            strength=_or_default(strength, VIDEO_STRENGTH if video and not mask else 1.0),
-            seed=_or_default(seed, secrets.randbelow(2**31)),
-        )
-        recipe = Recipe(settings, sources, tuple(choose_lora(text, models_dir) for text in lora or ()))
+        size, like = read_size(options), image if resize_to_image else None
+        if resize_to_image and (image is None or any(size)):
+            raise InvalidInput("--resize-to-image takes the size from --image, without --size, --width and --height")
+        shape, fps = choose_size(card, size, like, sources)
+        settings = read_settings(text, options, card, (shape, fps, window), _strength(strength, sources))
+        recipe = Recipe(settings, sources, tuple(choose_lora(name, models_dir) for name in options.lora or ()))
         check_settings(recipe, card, output)
         files = outputs(output, settings.seed, count)
-        render_all(recipe, folder, memory, dtype, files, cpu_threads_of(cpu_threads))
+        render_all(recipe, folder, memory, dtype, files, cpu_threads_of(cpu_threads), as_json=as_json)
+
+
+def read_settings(
+    prompt: str,
+    options: GenerationOptions,
+    card: ModelCard,
+    shape: tuple[tuple[int, int], str, int | None],
+    strength: float,
+) -> RecipeSettings:
+    """The settings of a recipe. `shape` is width and height in pixels, the frame rate, and the frames of a window."""
+    (width, height), fps, window = shape
+    chosen = {name: getattr(options, name) for name in ("overlap", "clip_apply_ratio", "smooth", "clean_caption")}
+    return RecipeSettings(
+        prompt=prompt,
+        negative_prompt=options.negative_prompt or "",
+        width=width,
+        height=height,
+        num_frames=_or_default(options.num_frames, card.default_num_frames),
+        window=_or_default(window, card.window),
+        fps=fps,
+        num_inference_steps=_or_default(options.steps, card.default_num_inference_steps),
+        guidance_scale=_or_default(options.guidance_scale, card.default_guidance_scale),
+        scheduler=_or_default(options.scheduler, card.default_scheduler),
+        strength=strength,
+        seed=_or_default(options.seed, secrets.randbelow(2**31)),
+        **{name: value for name, value in chosen.items() if value is not None},
+    )
+
+
+def _strength(strength: float | None, sources: Sources) -> float:
+    return _or_default(strength, VIDEO_STRENGTH if sources.video and not sources.mask else 1.0)
 
 
 def _or_default(value: T | None, default: T) -> T:
@@ -131,12 +172,8 @@ def choose_lora(text: str, models_dir: Path) -> "LoraSource":
     from easyanimate.lora import DEFAULT_SCALE
     from easyanimate.render import LoraSource
 
-    name, _, scale = text.rpartition(":")
-    try:
-        number = float(scale)
-    except ValueError:  # a name alone, which may contain a colon
-        return LoraSource(find_lora(text, models_dir), DEFAULT_SCALE)
-    return LoraSource(find_lora(name or text, models_dir), number if name else DEFAULT_SCALE)
+    name, scale = split_scale(text)
+    return LoraSource(find_lora(name, models_dir), DEFAULT_SCALE if scale is None else scale)
 
 
 def check_settings(recipe: Recipe, card: ModelCard, output: Path) -> None:
@@ -166,9 +203,16 @@ def outputs(path: Path, seed: int, count: int) -> list[tuple[int, Path]]:
 
 
 def render_all(
-    recipe: Recipe, folder: Path, memory: str, dtype: str, files: list[tuple[int, Path]], cpu_threads: int | None
+    recipe: Recipe,
+    folder: Path,
+    memory: str,
+    dtype: str,
+    files: list[tuple[int, Path]],
+    cpu_threads: int | None,
+    *,
+    as_json: bool = False,
 ) -> None:
-    """Loads the model once; shows for each file a bar over the steps, and then the seconds of each phase."""
+    """Loads the model once; shows a bar for each file, then prints what it is, with the seconds of each phase."""
     from easyanimate.pipeline import Draws
 
     inputs = recipe.inputs()
@@ -177,10 +221,28 @@ def render_all(
     clock = PhaseClock()
     clock.enter("loading")
     model = load_for_rendering(folder, memory, recipe, dtype, cpu_threads)
+    results = []
     for seed, path in files:
         seeded = replace(inputs, settings={**inputs.settings, "seed": seed})
         count = render_to_file(model, seeded, recipe.loras, path, clock)
-        phases = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in clock.seconds().items())
-        size = f"{recipe.settings.width}x{recipe.settings.height}"
-        typer.echo(f"{path}: {size}, {count} frame{'' if count == 1 else 's'}, seed {seed}; {phases}")
+        results.append(describe(recipe, path, count, seed, clock.seconds()))
+        if not as_json:
+            typer.echo(as_line(results[-1]))
         clock = PhaseClock()
+    if as_json:
+        typer.echo(json.dumps({"data": results}, indent=2))
+
+
+def describe(recipe: Recipe, path: Path, num_frames: int, seed: int, seconds: dict[str, float]) -> dict[str, Any]:
+    """What was rendered, as values of JSON."""
+    size = f"{recipe.settings.width}x{recipe.settings.height}"
+    phases = {name: round(value, 3) for name, value in seconds.items()}
+    return {"path": str(path), "size": size, "num_frames": num_frames, "seed": seed, "phase_seconds": phases}
+
+
+def as_line(result: dict[str, Any]) -> str:
+    """The same as one line."""
+    phases = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in result["phase_seconds"].items())
+    count = result["num_frames"]
+    frames = f"{count} frame{'' if count == 1 else 's'}"
+    return f"{result['path']}: {result['size']}, {frames}, seed {result['seed']}; {phases}"

@@ -1,14 +1,16 @@
 """`easyanimate reproduce`: renders a video again from its manifest, and compares every frame."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
 
-from cli.errors import exit_on_error
+from cli.errors import ExitCode, exit_on_error
 from cli.local.recipe import Recipe, RecipeSettings, Sources
 from cli.local.render import LoadedModel, PhaseClock, cpu_threads_of, find_lora, load_for_rendering, open_frames
+from cli.options import AsJson
 from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.lookup import find_model
 
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
     from easyanimate.files.manifest import Manifest
     from easyanimate.render import LoraSource
 
+NO_PROMPT = (
+    "the file is of a service, which leaves the prompts out: pass --prompt (and --negative-prompt), or reproduce the "
+    "manifest of `easyanimate download ID --variant manifest`"
+)
 OPTIONS = {"last_image": "--last-image", "continues": "--continue"}  # the other options have the field's name
 
 
@@ -27,23 +33,33 @@ def reproduce(
     mask: Annotated[Path | None, typer.Option(help="The mask of the video.")] = None,
     continues: Annotated[Path | None, typer.Option("--continue", help="The video that it extends.")] = None,
     lora: Annotated[list[Path] | None, typer.Option(help="LoRA files that are not in the models folder.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="The prompt: an MP4 of a service does not contain it.")] = None,
+    negative_prompt: Annotated[str | None, typer.Option(help="The negative prompt, in the same case.")] = None,
     model: Annotated[str | None, typer.Option(help="The folder or name of the model, if not the manifest's.")] = None,
     models_dir: Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR")] = Path("models"),
+    as_json: AsJson = False,
 ) -> None:
     """Render a video again from its manifest. Exit code 0: all frames are the same; 1: some differ; 2: not possible."""
-    with exit_on_error("reproduce", EasyAnimateError, OSError, code=2):
+    errors = (EasyAnimateError, OSError)
+    with exit_on_error("reproduce", *errors, code=ExitCode.REFUSED, on_interrupt="stopped; nothing is written"):
         manifest = read_manifest(file)
         sources = Sources(image, last_image, video, mask, continues)
         check_sources(manifest, sources)
         folder = find_model(model or manifest.model, models_dir)
         check_model(manifest, folder)
-        recipe = Recipe(read_request(manifest), sources, choose_loras(manifest, lora or [], models_dir))
+        recipe = Recipe(
+            read_request(manifest, prompt, negative_prompt), sources, choose_loras(manifest, lora or [], models_dir)
+        )
         difference = compare_frames(manifest, recipe, folder)
-    if difference is not None:
-        typer.echo(f"{file}: frame {difference} of {len(manifest.frames)} differs (the first is 0)")
-        raise typer.Exit(1)
     count = len(manifest.frames)
-    typer.echo(f"{file}: {f'all {count} frames are' if count > 1 else 'the frame is'} the same")
+    if as_json:
+        typer.echo(json.dumps({"path": str(file), "num_frames": count, "first_difference": difference}, indent=2))
+    elif difference is None:
+        typer.echo(f"{file}: {f'all {count} frames are' if count > 1 else 'the frame is'} the same")
+    else:
+        typer.echo(f"{file}: frame {difference} of {count} differs (the first is 0)")
+    if difference is not None:
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def read_manifest(file: Path) -> "Manifest":
@@ -57,12 +73,20 @@ def read_manifest(file: Path) -> "Manifest":
     return Manifest.from_json(text)
 
 
-def read_request(manifest: "Manifest") -> RecipeSettings:
-    """The settings in a manifest, validated."""
+def read_request(manifest: "Manifest", prompt: str | None = None, negative_prompt: str | None = None) -> RecipeSettings:
+    """The settings in a manifest, validated, with the prompts that it does not have."""
+    settings = dict(manifest.settings)
+    for name, text in (("prompt", prompt), ("negative_prompt", negative_prompt)):
+        if text is not None and settings.setdefault(name, text) != text:
+            raise InvalidInput(f"the manifest has another {name}; leave out --{name.replace('_', '-')}")
+    if "prompt" not in settings:
+        raise InvalidInput(NO_PROMPT)
     try:
-        return RecipeSettings.model_validate(dict(manifest.settings))
+        return RecipeSettings.model_validate(settings)
     except ValidationError as problem:
-        raise InvalidInput(f"the manifest's settings are damaged: {problem}") from problem
+        fault = problem.errors(include_url=False)[0]
+        field = ".".join(map(str, fault["loc"])) or "the settings"
+        raise InvalidInput(f"the manifest is damaged at {field}: {fault['msg']}") from problem
 
 
 def check_sources(manifest: "Manifest", sources: Sources) -> None:

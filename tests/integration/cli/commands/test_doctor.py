@@ -72,6 +72,14 @@ def test_everything_but_the_model_is_ok(redis: Redis) -> None:
     assert "easyanimate models pull" in done.stdout
 
 
+def test_a_machine_without_a_running_service_is_not_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("EASYANIMATE_REDIS_URL")
+    (tmp_path / "data" / "redis").mkdir(parents=True)
+    (tmp_path / "data" / "redis" / "address").write_text(f"redis://127.0.0.1:{free_port()}/0")  # of a killed `up`
+    code, results = run_doctor()
+    assert (code, results["redis"]["level"], "easyanimate up" in results["redis"]["advice"]) == (0, "warning", True)
+
+
 @pytest.mark.parametrize("kind", ["s3", "moto"])
 def test_a_good_bucket_passes_every_step_and_is_left_clean(
     kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch

@@ -119,6 +119,22 @@ def test_the_first_frame_that_differs_is_named(changed: str, named: int, clip: P
     assert done.stdout == f"out.mp4: frame {named} of {len(manifest['frames'])} differs (the first is 0)\n"
 
 
+def test_a_file_without_prompts_is_reproduced_with_them(clip: Path) -> None:
+    manifest = json.loads(probe(clip).comment or "")
+    for name in ("prompt", "negative_prompt"):
+        del manifest["settings"][name]
+    set_comment(clip, json.dumps(manifest))
+    done = easyanimate("reproduce", "out.mp4", "--image", "red.png")
+    assert (done.exit_code, "pass --prompt" in done.stderr, done.stderr.count("\n")) == (2, True, 1)
+    done = easyanimate("reproduce", "out.mp4", "--image", "red.png", "--prompt", "a cat", "--json")
+    assert (done.exit_code, json.loads(done.stdout)["first_difference"]) == (0, None)
+
+
+def test_another_prompt_than_that_of_the_manifest_is_refused(clip: Path) -> None:
+    done = easyanimate("reproduce", "out.mp4", "--image", "red.png", "--prompt", "a dog")
+    assert (done.exit_code, "has another prompt" in done.stderr) == (2, True)
+
+
 def test_a_different_library_version_is_noted(clip: Path) -> None:
     manifest = json.loads(probe(clip).comment or "")
     manifest["libraries"]["torch"] = "1.0"

@@ -45,6 +45,8 @@ def test_a_null_field_counts_as_absent(field: str) -> None:
     [
         ({}, "prompt", "prompt is missing"),
         ({"prompt": "a", "promt": "b"}, "promt", "there is no parameter promt; did you mean prompt?"),
+        ({"prompt": "a", "sampler": "euler"}, "sampler", "there is no parameter sampler; did you mean scheduler?"),
+        ({"prompt": "a", "steps": 3}, "steps", "did you mean num_inference_steps?"),
         ({"prompt": "a", "webhook": {"urls": "x"}}, "webhook.urls", "did you mean webhook.url?"),
         ({"prompt": "a", "loras": [{"name": "b", "scale": 3}]}, "loras.scale", "loras.scale must be at most 2, got 3"),
         ({"prompt": "a", "seed": True}, "seed", "seed must be a whole number, got true"),
