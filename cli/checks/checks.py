@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 from pydantic_settings import BaseSettings
@@ -22,9 +24,9 @@ from jobs.errors import JobsError
 from jobs.model.states import NO_WORKER
 from jobs.queue.registry import Registry
 from jobs.redis.connection import connect
+from jobs.redis.durability import durability_promise
 from jobs.redis.health import server_problems
 from jobs.redis.keys import UNREADABLE_KEY
-from jobs.redis.durability import durability_promise
 from jobs.secret_files import SUFFIX, secret_fields, variable
 from jobs.settings import InvalidSettings, Settings
 from jobs.store.transitions import JobTable
@@ -90,6 +92,10 @@ def _file_names(kind: type[BaseSettings]) -> Iterator[str]:
 
 def _redis(settings: Settings) -> Iterator[CheckResult]:
     url = find_redis(settings.data_dir) or settings.redis_url.get_secret_value()
+    if StackSettings().redis_url is None and not _listens(url):
+        advice = "`easyanimate up` starts one with a Redis of its own; set EASYANIMATE_REDIS_URL for another Redis"
+        yield warning("redis", f"no service runs with the data folder {settings.data_dir}", advice)
+        return
     with connect(url, retries=1, timeout_s=3) as redis:
         on_disk = ServiceSettings().waits_for_disk
         problems = list(server_problems(redis, on_disk=on_disk))
@@ -99,13 +105,21 @@ def _redis(settings: Settings) -> Iterator[CheckResult]:
         with suppress(RedisError):
             if all(problem.level == "warning" for problem in problems):
                 yield _redis_version(redis)
+                yield ok("redis", durability_promise(redis, on_disk=on_disk))
             yield from _redis_clock(redis)
             yield from _unreadable(redis)
         with suppress(JobsError):
             yield from _workers(redis)
 
 
-                yield ok("redis", durability_promise(redis, on_disk=on_disk))
+def _listens(url: str) -> bool:
+    """Whether a server accepts connections at the host and port of `url`."""
+    parts = urlsplit(url)
+    with suppress(OSError), socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 6379), 3):
+        return True
+    return False
+
+
 def _workers(redis: Redis) -> Iterator[CheckResult]:
     """A warning for each announced model of which no worker takes jobs."""
     registry, table = Registry(redis), JobTable(redis)
@@ -121,7 +135,8 @@ def _workers(redis: Redis) -> Iterator[CheckResult]:
 
 def _ownership(settings: Settings) -> Iterator[CheckResult]:
     url = find_redis(settings.data_dir) or settings.redis_url.get_secret_value()
-    with suppress(JobsError), connect(url, retries=1, timeout_s=3) as redis:  # other checks name such an error
+    redis = connect(url, retries=1, timeout_s=3)
+    with suppress(JobsError), redis:  # other checks name such an error
         yield from check_ownership(settings, redis)
 
 
