@@ -7,7 +7,7 @@ TEST_PROCESSES ?= $(shell echo $$(($$(nproc) + 1)))
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
 
 setup: ## virtual environment with everything pinned (runs by itself before the others)
 	@PYTHON=$(PYTHON) deploy/setup.sh $(VENV)
@@ -25,7 +25,10 @@ test: setup ## all tests, in one process more than cores, since many wait; one t
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder --durations=10 $(PYTEST_ARGS); \
 	code=$$?; wait; exit $$code
 
-check: setup ## format, lint, types, import contracts, links in the docs; `make check test` runs each test once
+docs: setup ## the documentation as a site, in site/; a broken link is an error
+	@PYTHON=$(PYTHON) deploy/docs.sh $(VENV)
+
+check: setup docs ## format, lint, types, import contracts, links in the docs; `make check test` runs each test once
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports & linter=$$!; $(BIN)/mypy; code=$$?; wait $$linter && exit $$code
@@ -42,6 +45,9 @@ faults: setup ## inject each fault in each phase and measure recovery; writes do
 
 soak: setup ## 500 small jobs while processes are killed at random; writes docs/explanation/reliability.md (SEED=7)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults soak --seed $(or $(SEED),7)
+
+upgrade-test: setup ## replace API, keeper and worker of a release by those of this commit, in each order (RELEASE=v0.2.0)
+	@$(BIN)/python -m tests.upgrades --release $(or $(RELEASE),v0.2.0) --current $(or $(CURRENT),HEAD) --orders $(or $(ORDERS),6)
 
 pollers: setup ## 1,000 clients poll through nginx for 3 minutes, none may lose a request (URL=https://… KEY=…: yours)
 	@tests/proxies.sh
@@ -78,4 +84,4 @@ lock: ## pin all requirements anew (needs uv)
 lowest: ## install the lowest versions that pyproject.toml allows, and import every module (TORCH=2.13.0)
 	@PYTHON=$(PYTHON) TORCH=$(TORCH) deploy/lowest.sh
 
-.PHONY: help setup demo serve test check fix faults soak pollers mutants fuzz bench rehearsal evaluate snapshot clients reference lock lowest
+.PHONY: help setup demo serve test docs check fix faults soak upgrade-test pollers mutants fuzz bench rehearsal evaluate snapshot clients reference lock lowest

@@ -16,6 +16,9 @@ lock() {
 lock service
 lock worker --extra worker
 lock dev --extra worker --extra dev
+# The tools of `make docs`, in an environment of their own.
+UV_CUSTOM_COMPILE_COMMAND="make lock" "$uv" pip compile --quiet requirements/docs.in --python-version 3.11 --universal \
+    --generate-hashes -o requirements/docs.txt
 
 # The clients of other people that the tests use, each in an environment of its own.
 cd tests/clients/requirements

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the virtual environment: torch first and by itself, the rest from hashed requirements, then this project.
-# A step that has been done is not done again.
+# It shows each download with its size, on a terminal with a bar. A step that has been done is not done again.
 set -euo pipefail
 
 venv=${1:-.venv}
@@ -30,14 +30,26 @@ fi
 
 stamp="$venv/.installed-$(cat requirements/dev.txt pyproject.toml clients/python/pyproject.toml deploy/setup.sh | sha256sum | cut -c1-16)"
 [ -e "$stamp" ] && exit 0
-pip() { "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@"; }
+
+pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
+# Installs, and shows each download with its size: pip's own bars on a terminal, elsewhere a line per file.
+install() {
+    if [ -t 1 ]; then
+        pip install "$@"
+    else
+        local noise='^(Requirement already|Looking in|Collecting|Obtaining|Installing collected|Successfully|WARNING: Location)'
+        pip install --progress-bar off "$@" 2>&1 | sed -u -E "/$noise/d; /Using cached|\.metadata/d; s/^ *Downloading /setup:   downloading /"
+    fi
+}
+free_kb=$(df -Pk "$venv" | awk 'NR == 2 {print $4}')
 if ! "$venv/bin/python" -c "import torch, sys; sys.exit(torch.__version__.split('+')[0] != '$torch')" 2>/dev/null; then
-    echo "setup: installing torch $torch"
-    pip install "torch==$torch"
+    [ "$free_kb" -gt 4000000 ] || fail "$((free_kb / 1024)) MB are free in $here; the environment needs 4 GB, with torch for CUDA 8 GB"
+    echo "setup: step 1 of 2: torch $torch, the largest part (a build for CUDA also downloads the libraries of CUDA)"
+    install "torch==$torch"
 fi
-echo "setup: installing the pinned requirements"
-pip install --require-hashes -r requirements/dev.txt
-pip install --no-build-isolation --no-deps -e . -e clients/python
+echo "setup: step 2 of 2: $(grep -c '^[a-z].*==' requirements/dev.txt) pinned packages"
+install --require-hashes -r requirements/dev.txt
+pip install --quiet --no-build-isolation --no-deps -e . -e clients/python
 rm -f "$venv"/.installed-*
 touch "$stamp"
-echo "setup: done"
+echo "setup: done; $venv has $(du -sh "$venv" | cut -f1)"

@@ -1,4 +1,4 @@
-"""The tests, options, arguments, fields and images named on the page of features exist."""
+"""The tests, options, arguments, fields and images named on the page of features and their tests exist."""
 
 import ast
 import inspect
@@ -15,13 +15,12 @@ import typer
 from cli.main import app
 from easyanimate import EasyAnimatePipeline
 from easyanimate.pipeline import SCHEDULERS
-from service.app import create_app
 from service.schemas.create import CreateVideo, EditVideo, ExtendVideo, RemixVideo
 from service.schemas.video import Video
-from service.settings import ServiceSettings
+from tests.integration.service.openapi.snapshot import document
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "get-started" / "features.md"
+PAGE = ROOT / "docs" / "explanation" / "proofs.md"
 COLUMNS = ["feature", "REST", "command line", "Python", "proved by"]
 KB = 1000
 
@@ -50,6 +49,11 @@ def collected_tests(source: str) -> dict[str, str]:
     return dict(marked_tests(ast.parse(source).body, []))
 
 
+@cache
+def tests_of(path: str) -> dict[str, str]:
+    return collected_tests((ROOT / "tests" / path).read_text())
+
+
 def marked_tests(body: list[ast.stmt], marks: list[str]) -> Iterator[tuple[str, str]]:
     """The tests of a file or class; `marks` are those of its surroundings."""
     assigned = [node for node in body if isinstance(node, ast.Assign)]
@@ -65,7 +69,7 @@ def marks_of(test: str) -> str:
     """The marks of a test that the page names. Fails if pytest does not collect it."""
     path, _, name = test.partition("::")
     assert Path(path).name.startswith("test_")
-    tests = collected_tests((ROOT / "tests" / path).read_text())
+    tests = tests_of(path)
     assert name in tests
     return tests[name]
 
@@ -137,11 +141,6 @@ def test_each_named_argument_exists(text: str) -> None:
         path, arguments = "easyanimate.EasyAnimatePipeline.__call__", text
     result = attributes(path)
     assert set(re.findall(r"\w+", arguments)) <= set(inspect.signature(result).parameters)
-
-
-@cache
-def document() -> dict[str, Any]:
-    return create_app(ServiceSettings()).openapi()
 
 
 @cache
