@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from jobs.logs import LogLevel
 from jobs.redis.address import parse_redis_url
 from jobs.redis.connection import DEFAULT_LEASE_S
+from jobs.redis.prefix import checked_prefix
 from jobs.secret_files import SUFFIX, SecretFilesSource, secret_fields
 
 KEY_PREFIX = re.compile(r"((?!\.{1,2}/)[A-Za-z0-9._-]+/)+")
@@ -109,6 +110,7 @@ class Settings(BaseSettings):
     )
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    redis_prefix: str = ""  # what all keys and channels in Redis begin with
     data_dir: Path = Path("data")
     storage: Literal["local", "s3"] = "local"
     s3: S3Settings = Field(default_factory=S3Settings)
@@ -128,6 +130,11 @@ class Settings(BaseSettings):
     def _can_be_read(cls, url: SecretStr) -> SecretStr:
         parse_redis_url(url.get_secret_value())
         return url
+
+    @field_validator("redis_prefix")
+    @classmethod
+    def _check_redis_prefix(cls, text: str) -> str:
+        return checked_prefix(text)
 
     @field_validator("public_url")
     @classmethod

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 
 from jobs.access.api_keys import ApiKeyStore
 from jobs.access.quotas import Quotas
@@ -84,10 +85,10 @@ class Resources:
     @classmethod
     def from_settings(cls, settings: ServiceSettings) -> Self:
         """Creates all resources; nothing is contacted yet."""
-        url = settings.redis_url.get_secret_value()
-        redis = connect(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
-        async_redis = connect_async(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S)
-        reads, writes = _readers(url), _writers(url)
+        url, prefix = settings.redis_url.get_secret_value(), settings.redis_prefix
+        redis = connect(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S, prefix=prefix)
+        async_redis = connect_async(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S, prefix=prefix)
+        reads, writes = _readers(settings), _writers(settings)
         store = CallerJobs(JobTable(redis, lease_s=settings.lease_s))
         clock = RedisClock(async_redis)
         storage = open_storage(settings, tries=STORAGE_TRIES, timeout_s=STORAGE_TIMEOUT_S, clock=clock.estimate)
@@ -102,7 +103,7 @@ class Resources:
             notifications=JobNotifications(async_redis),
             registry=Registry(redis),
             submission=AsyncSubmission(writes, reads, store),
-            durable=DurableSubmission(_disk_barrier(url), store) if settings.waits_for_disk else None,
+            durable=DurableSubmission(_disk_barrier(settings), store) if settings.waits_for_disk else None,
             refused_requests=RefusedRequests(writes),
             storage=storage,
             links=VideoLinks(storage, tickets, settings.public_url, clock.estimate),
@@ -142,19 +143,25 @@ def _media_limits(settings: ServiceSettings) -> MediaLimits:
     return MediaLimits(settings.max_image_pixels, settings.media_memory_bytes, settings.media_timeout_s)
 
 
-def _disk_barrier(url: str) -> DiskBarrier:
-    redis = connect_async(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S, read_timeout=False)
+def _disk_barrier(settings: ServiceSettings) -> DiskBarrier:
+    redis = _client_without_timeout(settings, REDIS_RETRIES)
     return DiskBarrier(redis, DISK_TIMEOUT_S)
 
 
-def _readers(url: str) -> CommandBatcher:
+def _readers(settings: ServiceSettings) -> CommandBatcher:
     """Sends commands that may be repeated."""
-    redis = connect_async(url, retries=REDIS_RETRIES, timeout_s=REDIS_TIMEOUT_S, read_timeout=False)
+    redis = _client_without_timeout(settings, REDIS_RETRIES)
     return CommandBatcher(redis, READ_TIMEOUT_S, tries=READ_TRIES)
 
 
-def _writers(url: str) -> CommandBatcher:
+def _writers(settings: ServiceSettings) -> CommandBatcher:
     """Sends commands that must not be repeated."""
-    redis = connect_async(url, retries=0, timeout_s=REDIS_TIMEOUT_S, read_timeout=False)
+    redis = _client_without_timeout(settings, 0)
     redis.response_callbacks.clear()  # every command of a transaction is answered QUEUED
     return CommandBatcher(redis, WRITE_TIMEOUT_S)
+
+
+def _client_without_timeout(settings: ServiceSettings, retries: int) -> AsyncRedis:
+    """A client whose user limits the time of a reply."""
+    url, prefix = settings.redis_url.get_secret_value(), settings.redis_prefix
+    return connect_async(url, retries=retries, timeout_s=REDIS_TIMEOUT_S, read_timeout=False, prefix=prefix)

@@ -96,7 +96,7 @@ def _redis(settings: Settings) -> Iterator[CheckResult]:
         advice = "`easyanimate up` starts one with a Redis of its own; set EASYANIMATE_REDIS_URL for another Redis"
         yield warning("redis", f"no service runs with the data folder {settings.data_dir}", advice)
         return
-    with connect(url, retries=1, timeout_s=3) as redis:
+    with connect(url, retries=1, timeout_s=3, prefix=settings.redis_prefix) as redis:
         on_disk = ServiceSettings().waits_for_disk
         problems = list(server_problems(redis, on_disk=on_disk))
         for problem in problems:
@@ -135,7 +135,7 @@ def _workers(redis: Redis) -> Iterator[CheckResult]:
 
 def _ownership(settings: Settings) -> Iterator[CheckResult]:
     url = find_redis(settings.data_dir) or settings.redis_url.get_secret_value()
-    redis = connect(url, retries=1, timeout_s=3)
+    redis = connect(url, retries=1, timeout_s=3, prefix=settings.redis_prefix)
     with suppress(JobsError), redis:  # other checks name such an error
         yield from check_ownership(settings, redis)
 

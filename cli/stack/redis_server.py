@@ -17,6 +17,7 @@ from cli.settings import StackSettings
 from cli.stack.process import end_process, start_program
 from jobs.errors import QueueUnavailable
 from jobs.redis.connection import connect
+from jobs.redis.prefix import checked_prefix
 
 START_TIMEOUT_S, STOP_TIMEOUT_S = 60.0, 10.0
 ADDRESS_FILE = "address"  # of the folder, while the server runs
@@ -85,7 +86,11 @@ def find_redis(data_dir: Path) -> str | None:
 def open_redis(url: str) -> Iterator[Redis]:
     """A connection for a command. Raises RefusedCommand for an invalid URL, Unavailable if Redis does not answer."""
     try:
-        redis = connect(url, retries=1)
+        prefix = checked_prefix(StackSettings().redis_prefix)
+    except ValueError as error:
+        raise RefusedCommand(f"EASYANIMATE_REDIS_PREFIX: {error}") from error
+    try:
+        redis = connect(url, retries=1, prefix=prefix)
     except ValueError as error:
         raise RefusedCommand(f"EASYANIMATE_REDIS_URL: {error}") from error
     try:

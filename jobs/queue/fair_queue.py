@@ -18,7 +18,7 @@ from redis.client import Pipeline
 
 from jobs.model.job import Job
 from jobs.model.states import Priority, State
-from jobs.redis.keys import unserved_key, waiting_keys
+from jobs.redis.keys import owner_running_key, record_key, unserved_key, waiting_keys
 from jobs.redis.unreadable import readable_names
 
 # A score is (turn - head start) * 2^25 + a count of arrivals: within a turn, first come, first served. Doubles are
@@ -68,7 +68,8 @@ if waiting <= 0 then next = math.min(next, turn + 1) end
 redis.call('HSET', KEYS[1], 'next:' .. ARGV[2], next)
 """
 
-# KEYS: the waiting jobs of all priorities. ARGV: jobs that the worker cannot run. A job without a record, or whose
+# KEYS: the waiting jobs of all priorities, what the keys of records and of running jobs begin with. ARGV: jobs that the
+# worker cannot run. A job without a record, or whose
 # record is not queued, is removed. A job of ARGV, with a state of a newer release, or whose owner has reached the limit
 # of running jobs, is skipped and keeps its place. A record that is no hash is returned, and the worker reports it.
 _NOT_WAITING = ", ".join(f"""['"{state}"'] = true""" for state in State if state is not State.QUEUED)
@@ -79,15 +80,16 @@ local skipped, excluded = {}, {}
 for _, job in ipairs(ARGV) do excluded[job] = true end
 while true do
   local first, set, least
-  for i = 1, #KEYS do
+  for i = 1, #KEYS - 2 do
     local at = skipped[i] or 0
     local head = redis.call('ZRANGE', KEYS[i], at, at, 'WITHSCORES')
     local score = tonumber(head[2] or '')
     if score and (not least or score < least) then first, set, least = head[1], i, score end
   end
   if not first then return false end
-  local kind = redis.call('TYPE', 'job:' .. first).ok
-  local job = kind == 'hash' and redis.call('HMGET', 'job:' .. first, 'state', 'owner', 'running_limit') or {false}
+  local record = KEYS[#KEYS - 1] .. first
+  local kind = redis.call('TYPE', record).ok
+  local job = kind == 'hash' and redis.call('HMGET', record, 'state', 'owner', 'running_limit') or {false}
   if kind == 'none' or not_waiting[job[1] or ''] then
     redis.call('ZREM', KEYS[set], first)
   elseif excluded[first] or (job[1] and job[1] ~= '"queued"') then
@@ -97,7 +99,7 @@ while true do
   else
     local most = tonumber(job[3] or '')
     local owner = string.sub(job[2] or '', 2, -2)
-    if not most or redis.call('SCARD', 'running:of:' .. owner) < most then return first end
+    if not most or redis.call('SCARD', KEYS[#KEYS] .. owner) < most then return first end
     skipped[set] = (skipped[set] or 0) + 1
   end
 end
@@ -139,7 +141,7 @@ def remove(pipe: Pipeline, job: Job, *, is_leased: bool) -> None:
 
 def peek(redis: Redis, model: str, excluded: Collection[str] = ()) -> str | None:
     """The id of the next job that is not in `excluded`; None if no such job waits for this model."""
-    keys = waiting_keys(model)
+    keys = [*waiting_keys(model), record_key(""), owner_running_key("")]
     job_id = cast(bytes | None, redis.eval(_FIRST, len(keys), *keys, *excluded))
     return job_id.decode() if job_id else None
 

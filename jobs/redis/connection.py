@@ -6,7 +6,7 @@ A demoted server replies READONLY. The client then drops the connection and conn
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from redis import Redis
 from redis.asyncio import BlockingConnectionPool
@@ -24,6 +24,7 @@ from redis.sentinel import Sentinel, SentinelManagedConnection
 
 from jobs.errors import QueueUnavailable
 from jobs.redis.address import RedisAddress, parse_redis_url
+from jobs.redis.prefix import PrefixedAsyncRedis, PrefixedRedis
 from jobs.redis.refusals import REFUSALS, is_refusal
 
 RETRIED_ERRORS = [RedisConnectionError, RedisTimeoutError, ReadOnlyError]
@@ -32,27 +33,38 @@ SENTINEL_TIMEOUT_S = 1.0  # a dead Sentinel must not delay the request to the ne
 DEFAULT_LEASE_S = 8.0
 MIN_TIMEOUT_S, MAX_TIMEOUT_S = 1.5, 5.0
 
+Client = TypeVar("Client", Redis, AsyncRedis)
 
-def connect(url: str, *, retries: int, timeout_s: float = MAX_TIMEOUT_S) -> Redis:
+
+def connect(url: str, *, retries: int, timeout_s: float = MAX_TIMEOUT_S, prefix: str = "") -> Redis:
     """A client for an address (`jobs/redis/address.py`); it retries a failed command `retries` times.
+
+    All its keys and channels begin with `prefix` (`jobs/redis/prefix.py`).
 
     The front end retries a few times and then responds with 503; a worker with a running job retries for minutes.
     Every read has a timeout, because a connection may die silently. RQ extends it for its blocking commands.
     """
     options = {"socket_timeout": timeout_s, "retry": Retry(_backoff(), retries), **_common_options(timeout_s)}
     address = parse_redis_url(url)
+    kind = PrefixedRedis if prefix else Redis
     if not address.sentinels:
-        return Redis.from_url(url, **options)
+        return _with_prefix(kind.from_url(url, **options), prefix)
     sentinel_options = {"retry": Retry(NoBackoff(), 0), **_sentinel_options(address)}
     sentinel = Sentinel(list(address.sentinels), sentinel_kwargs=sentinel_options)  # type: ignore[no-untyped-call]
     options |= address.options
     options["connection_class"] = _MasterSSLConnection if options.pop("ssl", False) else _MasterConnection
-    master: Redis = sentinel.master_for(address.service, **options)  # type: ignore[no-untyped-call]
-    return master
+    master: Redis = sentinel.master_for(address.service, redis_class=kind, **options)  # type: ignore[no-untyped-call]
+    return _with_prefix(master, prefix)
 
 
 def connect_async(
-    url: str, *, retries: int, timeout_s: float = 5.0, connections: int = 32, read_timeout: bool = True
+    url: str,
+    *,
+    retries: int,
+    timeout_s: float = MAX_TIMEOUT_S,
+    connections: int = 32,
+    read_timeout: bool = True,
+    prefix: str = "",
 ) -> AsyncRedis:
     """A client for an event loop with at most `connections`; a command waits for a free one.
 
@@ -66,13 +78,14 @@ def connect_async(
         **_common_options(timeout_s),
     }
     address = parse_redis_url(url)
+    kind = PrefixedAsyncRedis if prefix else AsyncRedis
     if not address.sentinels:
-        return AsyncRedis.from_pool(BlockingConnectionPool.from_url(url, **options))
+        return _with_prefix(kind.from_pool(BlockingConnectionPool.from_url(url, **options)), prefix)
     sentinel_options = {"retry": AsyncRetry(NoBackoff(), 0), **_sentinel_options(address)}
     sentinel = AsyncSentinel(list(address.sentinels), sentinel_kwargs=sentinel_options)  # type: ignore[no-untyped-call]
     options |= {**address.options, "connection_pool_class": _BlockingSentinelPool}
-    master: AsyncRedis = sentinel.master_for(address.service, **options)
-    return master
+    master: AsyncRedis = sentinel.master_for(address.service, redis_class=kind, **options)
+    return _with_prefix(master, prefix)
 
 
 class _MasterConnection(SentinelManagedConnection):
@@ -97,6 +110,12 @@ class _BlockingSentinelPool(AsyncSentinelPool, BlockingConnectionPool):
         await super().disconnect(inuse_connections)
         for sentinel in self.sentinel_manager.sentinels if inuse_connections else ():
             await sentinel.aclose()
+
+
+def _with_prefix(client: Client, prefix: str) -> Client:
+    if isinstance(client, PrefixedRedis | PrefixedAsyncRedis):
+        client.key_prefix = prefix
+    return client
 
 
 def timeout_within_lease(lease_s: float) -> float:

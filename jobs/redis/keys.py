@@ -98,6 +98,17 @@ def webhook_gone_key(job_id: str) -> str:
     return f"job:{job_id}:webhook_gone"
 
 
+WAKEUP_LIST = "outbox:bell"  # list: gets an item with every new row of the outbox
+
+
+def lane_key(lane: str) -> str:
+    """The sorted set of the deliveries of a lane, by the time at which they are due."""
+    return f"outbox:lane:{lane}"
+
+
+# The first keys of each script of the outbox. Two of them are the beginnings of keys.
+OUTBOX_KEYS = (lane_key(""), "outbox:due", WAKEUP_LIST, delivery_key(""))
+
 DEADLINES_KEY = "jobs:deadlines"  # sorted set: id of a job that has not ended -> unix second
 
 

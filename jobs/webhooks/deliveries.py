@@ -14,13 +14,20 @@ from jobs.errors import DeliveryNotFound, RecordUnreadable
 from jobs.model.delivery import Delivery, Status, Try
 from jobs.model.stored import parse_stored
 from jobs.redis.connection import redis_errors
-from jobs.redis.keys import delivery_key, ledger_key, tries_key, webhook_gone_key
+from jobs.redis.keys import (
+    OUTBOX_KEYS,
+    WAKEUP_LIST,
+    delivery_key,
+    lane_key,
+    ledger_key,
+    tries_key,
+    webhook_gone_key,
+)
 from jobs.redis.unreadable import POSTPONED_S, hash_reply, report_unreadable
 from jobs.webhooks.outbox import JOB_LEDGER_TTL_S, LEDGER_TTL_S, PROGRESS, PROGRESS_TTL_S
 from jobs.webhooks.retry_schedule import retry_wait_s
 from jobs.webhooks.scripts import CLAIM, POSTPONE, RECORD, REDELIVER
 
-WAKEUP_LIST = "outbox:bell"  # list: gets an item with every new row of the outbox
 CLAIM_S = 60.0  # longer than a try, so that no two deliverers send one delivery at once
 
 
@@ -49,7 +56,7 @@ class Deliveries:
         busy = list(busy)
         while True:
             with redis_errors():
-                row = cast(list[Any], self._claim(args=[f"{now:.6f}", CLAIM_S, *busy]))
+                row = cast(list[Any], self._claim(keys=OUTBOX_KEYS, args=[f"{now:.6f}", CLAIM_S, *busy]))
             if not row:
                 return None
             lane, delivery_id, fields = row
@@ -61,7 +68,7 @@ class Deliveries:
     def postpone(self, lane: str, delivery_id: str, now: float, error: Exception) -> None:
         """Makes a delivery that cannot be processed due again in an hour, and reports it."""
         with redis_errors():
-            self._postpone(args=[lane, delivery_id, f"{now + POSTPONED_S:.6f}"])
+            self._postpone(keys=OUTBOX_KEYS, args=[lane, delivery_id, f"{now + POSTPONED_S:.6f}"])
         report_unreadable(self.redis, "delivery", delivery_id, error)
 
     def finish(self, delivery: Delivery, status: Status, attempt: Try | None) -> None:
@@ -126,7 +133,7 @@ class Deliveries:
         """Returns the time of each next try, in unix seconds; for a claimed delivery, when the claim expires."""
         with redis_errors(), self.redis.pipeline(transaction=False) as pipe:
             for delivery in deliveries:
-                pipe.zscore(f"outbox:lane:{delivery.lane}", delivery.id)
+                pipe.zscore(lane_key(delivery.lane), delivery.id)
             return cast(list[float | None], pipe.execute())
 
     def redeliver(self, delivery: Delivery, now: float) -> None:
@@ -134,7 +141,7 @@ class Deliveries:
 
         A receiver of a request that was marked as gone is tried again.
         """
-        keys = [delivery_key(delivery.id), tries_key(delivery.id), ledger_key(delivery.job_id)]
+        keys = [*OUTBOX_KEYS, delivery_key(delivery.id), tries_key(delivery.id), ledger_key(delivery.job_id)]
         with redis_errors():
             if not delivery.endpoint_id:
                 self.redis.delete(webhook_gone_key(delivery.job_id))
@@ -144,7 +151,7 @@ class Deliveries:
     # ---- shared
 
     def _write(self, delivery: Delivery, status: Status, attempt: Try | None, when: float) -> None:
-        keys = [delivery_key(delivery.id), tries_key(delivery.id)]
+        keys = [*OUTBOX_KEYS, delivery_key(delivery.id), tries_key(delivery.id)]
         try_json = attempt.model_dump_json() if attempt else ""
         with redis_errors():
             self._record(keys=keys, args=[delivery.id, delivery.lane, delivery.claimed_until, try_json, status, when])

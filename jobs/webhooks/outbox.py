@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from redis.client import Pipeline
 
 from jobs.model.job import Job
-from jobs.redis.keys import ledger_key, subscribers_key
+from jobs.redis.keys import OUTBOX_KEYS, ledger_key, subscribers_key
 from jobs.webhooks.scripts import FAN_OUT
 
 
@@ -50,7 +50,7 @@ def add_webhook(pipe: Pipeline, job: Job, event_type: str, now: float) -> None:
     if job.traceparent:
         shared += ["traceparent", job.traceparent]
     lifetimes = (PROGRESS_TTL_S, "") if event_type == PROGRESS else ("", JOB_LEDGER_TTL_S)
-    keys = (subscribers_key(job.owner, event_type), ledger_key(job.id))
+    keys = (*OUTBOX_KEYS, subscribers_key(job.owner, event_type), ledger_key(job.id))
     row = (f"dlv_{name}", job.owner, f"{now:.6f}", *lifetimes, *_request_receiver(job, event_type))
     pipe.eval(FAN_OUT, len(keys), *keys, *row, *shared)
 

@@ -60,8 +60,8 @@ def keeper_tasks(settings: KeeperSettings, store: JobTable, storage: Storage, st
 
 def run_keeper(settings: KeeperSettings, signals: "SimpleQueue[int]", health: ProcessHealth) -> None:
     """Runs all tasks of the keeper until a signal."""
-    timeout_s = timeout_within_lease(settings.lease_s)
-    redis = connect(settings.redis_url.get_secret_value(), retries=2, timeout_s=timeout_s)
+    url, timeout_s = settings.redis_url.get_secret_value(), timeout_within_lease(settings.lease_s)
+    redis = connect(url, retries=2, timeout_s=timeout_s, prefix=settings.redis_prefix)
     store = JobTable(redis, lease_s=settings.lease_s)
     outbound = OutboundClient(allow_private=settings.webhook_allow_private, timeout_s=settings.webhook_timeout_s)
     deliverer = Deliverer(store, outbound, settings.secret_for("webhook"), settings.webhook_threads)

@@ -97,10 +97,11 @@ def _run_jobs(
     health: ProcessHealth,
 ) -> int:
     url = settings.redis_url.get_secret_value()
-    redis = connect(url, retries=REDIS_RETRIES, timeout_s=timeout_within_lease(settings.lease_s))
+    prefix, timeout_s = settings.redis_prefix, timeout_within_lease(settings.lease_s)
+    redis = connect(url, retries=REDIS_RETRIES, timeout_s=timeout_s, prefix=prefix)
     store = WorkerJobs(JobTable(redis, lease_s=settings.lease_s))
     context = WorkerContext(settings, store, open_storage(settings), engine, drain, served)
-    rq_redis = connect(url, retries=REDIS_RETRIES)
+    rq_redis = connect(url, retries=REDIS_RETRIES, prefix=prefix)
     try:
         supervisor = retry_until_drained(lambda: Supervisor(name, rq_redis, context, spool), drain)
     except QueueUnavailable:  # the worker was stopped while Redis was away

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from jobs.model.request import VideoRequest
+from jobs.redis.connection import connect
 from jobs.settings import S3Settings
 from jobs.storage.interface import Storage
 from jobs.storage.local import LocalStorage
@@ -246,10 +247,13 @@ def test_two_installations_share_a_bucket_by_prefix(
 ) -> None:
     bucket: S3Settings = request.getfixturevalue(f"{kind}_settings")
     at_once = keeper_settings.model_copy(update={"orphan_grace_s": -60.0})  # objects in S3 cannot be dated back
-    with Redis.from_url(redis_url.removesuffix("/0") + "/1") as other_redis:
+    with (
+        connect(redis_url, retries=0, prefix="team:one:") as first,
+        connect(redis_url, retries=0, prefix="team:two:") as second,
+    ):
         one, two = (
             Installation(client, S3Storage(bucket.model_copy(update={"prefix": prefix})), at_once)
-            for client, prefix in ((redis, "team/one/"), (other_redis, "team/two/"))
+            for client, prefix in ((first, "team/one/"), (second, "team/two/"))
         )
         one.sweep()
         two.sweep()
