@@ -23,11 +23,11 @@ _TRANSFORMER, _TEXT_ENCODER, _IMAGE_ENCODER, _VAE = (
 _TWO_BLOCKS = (
     2 * 263_192_576
 )  # under group offload: T5's word embeddings, which exceed two blocks and the resident weights
-LIVE_TENSORS, LIVE_TENSORS_CHUNKED = 38, 28  # live token tensors at the peak, with feed-forwards whole or in chunks
+LIVE_TENSORS, LIVE_TENSORS_CHUNKED = 25, 20  # live token tensors at the peak, with feed-forwards whole or in chunks
 _TILE = 384  # pixels, the side of a tile of the VAE
 _ENCODING, _DECODING = 512, 640  # live values per pixel of a frame of a tile
 _SLACK = 1.15
-_WORKSPACE = 400_000_000
+_WORKSPACE = 400_000_000  # holds the keys and values of the context too, 33 MB for two rows
 
 
 def choose_profile(free_bytes: int, width: int, height: int, num_frames: int) -> Profile:
@@ -92,9 +92,8 @@ def _token_bytes(width: int, height: int, num_frames: int) -> int:
 
 
 def _vae_bytes(width: int, height: int, num_frames: int) -> tuple[int, int]:
-    """Bytes while a clip is encoded, in 32 and 16 bits, and while it is decoded piece by piece."""
+    """Bytes while a clip is encoded slice by slice, in 32 and 16 bits, and while it is decoded piece by piece."""
     tile = min(height, _TILE) * min(width, _TILE)
     frames = min(num_frames, FRAMES_PER_SLICE)
-    clip = 3 * height * width * num_frames
     pieces = 3 * height * width * min(num_frames, 3 * FRAMES_PER_SLICE)  # three slices, blended in 32 bit
-    return 2 * _ENCODING * frames * tile + 6 * clip, 2 * _DECODING * frames * tile + 8 * pieces
+    return 2 * _ENCODING * frames * tile + 18 * height * width * frames, 2 * _DECODING * frames * tile + 8 * pieces

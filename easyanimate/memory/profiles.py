@@ -22,6 +22,7 @@ from easyanimate.memory.int8_linear import Int8Linear, quantize_to_int8
 from easyanimate.pipeline import ClipPipeline, ClipStages
 from easyanimate.pipeline.encoder_cache import EncoderCache
 from easyanimate.transformer.feed_forward import set_feed_forward_chunk_size
+from easyanimate.transformer.inference.products import join_products
 
 Pipe = TypeVar("Pipe", bound=Any)
 
@@ -73,12 +74,19 @@ def apply_memory_profile(pipe: Pipe, profile: Profile, device: torch.device | st
             widen_products(model)
     set_feed_forward_chunk_size(pipe.transformer, FEED_FORWARD_CHUNK_SIZE if profile == "lowest" else None)
     if profile == "normal":
-        pipe.to(device)
+        _place(pipe, device)
     elif profile == "low":
         pipe.enable_model_cpu_offload(device=device)
     else:
         _offload_in_groups(pipe, device)
     return pipe
+
+
+def _place(pipe: Pipe, device: torch.device) -> None:
+    """Moves all models; on a GPU, queries, keys and values then have one product."""
+    pipe.to(device)
+    if device.type != "cpu":
+        join_products(pipe.transformer)
 
 
 def _offload_in_groups(pipe: Any, device: torch.device) -> None:

@@ -23,13 +23,14 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, context: Tensor | None = None, context_bias: Tensor | None = None) -> Tensor:
         """[B, N, D]: `x` [B, N, D] attends to `context` [B, L, D], or to itself; `context_bias` [B, 1, L] or None."""
         source = x if context is None else context
-        queries = self._per_head(self.to_q(x))  # [B, heads, N, D / heads]
-        keys, values = self._per_head(self.to_k(source)), self._per_head(self.to_v(source))
+        queries = self.per_head(self.to_q(x))  # [B, heads, N, D / heads]
+        keys, values = self.per_head(self.to_k(source)), self.per_head(self.to_v(source))
         bias = None if context_bias is None else context_bias[:, None]  # [B, 1, 1, L]
         attended = attend(queries, keys, values, bias)
         return self.to_out[0](attended.transpose(1, 2).flatten(2))
 
-    def _per_head(self, x: Tensor) -> Tensor:
+    def per_head(self, x: Tensor) -> Tensor:
+        """[B, N, D] -> [B, heads, N, D / heads]."""
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 

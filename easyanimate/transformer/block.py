@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from easyanimate.transformer.attention import Attention
 from easyanimate.transformer.config import MotionSettings
 from easyanimate.transformer.feed_forward import FeedForward, TanhGELU
+from easyanimate.transformer.inference.blocks import infer_block
+from easyanimate.transformer.inference.run_cache import RunCache
 from easyanimate.transformer.motion import MotionModule
 
 
@@ -29,13 +31,21 @@ class TransformerBlock(nn.Module):
         self.ff = FeedForward(width, TanhGELU(width))
 
     def forward(
-        self, x: Tensor, modulation: Tensor, context: Tensor, context_bias: Tensor, frame_encoding: Tensor
+        self,
+        x: Tensor,
+        modulation: Tensor,
+        context: Tensor,
+        context_bias: Tensor | None,
+        frame_encoding: Tensor,
+        cache: RunCache | None = None,
     ) -> Tensor:
         """[B, N, D] -> [B, N, D].
 
         `modulation` [B, 6, D]; `context` [B, L, D] with `context_bias` [B, 1, L] for its scores; `frame_encoding` [F,
-        D].
+        D]. With a `cache`, and so without gradients, `x` is changed in place.
         """
+        if cache is not None:
+            return infer_block(self, x, modulation, context, context_bias, frame_encoding, cache)
         table = self.scale_shift_table + modulation
         shift1, scale1, gate1, shift2, scale2, gate2 = table.chunk(6, dim=1)  # each [B, 1, D]
         frames = rearrange(modulate(self.norm1(x), shift1, scale1), "B (F S) D -> (B F) S D", F=len(frame_encoding))

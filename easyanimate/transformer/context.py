@@ -19,5 +19,23 @@ def join_context(
     return context, (1 - mask[:, None]) * _MASKED
 
 
+def without_masked(context: Tensor, context_bias: Tensor) -> tuple[Tensor, Tensor | None]:
+    """The `context` [B, L, D] and its bias [B, 1, L] without the tokens that are masked in each row.
+
+    The bias is None if all other tokens are visible. A row without a visible token attends to all of its tokens, so
+    nothing is left out then. Waits for the device. On the meta device, which has no values, nothing changes.
+    """
+    if context_bias.is_meta:
+        return context, context_bias
+    bias = context_bias[:, 0].cpu()
+    needed = (bias > _MASKED).any(dim=0)
+    if not (bias == 0).any(dim=1).all():
+        return context, context_bias
+    if needed.all():
+        return context, context_bias if bias.any() else None
+    kept = needed.nonzero()[:, 0].to(context.device)
+    return context[:, kept], context_bias[:, :, kept] if bias[:, needed].any() else None
+
+
 def _full(tokens: Tensor) -> Tensor:
     return torch.ones_like(tokens[..., 0])

@@ -21,15 +21,18 @@ class PatchEmbed(nn.Module):
         patches = self.proj(rearrange(latents, "B C F H W -> (B F) C H W"))
         rows, columns = patches.shape[-2:]
         tokens = rearrange(patches, "BF D rows columns -> BF (rows columns) D")
-        positions = patch_positions(
+        return (tokens + self.positions(rows, columns, tokens)).to(tokens.dtype)
+
+    def positions(self, rows: int, columns: int, like: Tensor) -> Tensor:
+        """Float32 [rows * columns, D]: the encoding of each patch, on the device and with the width of `like`."""
+        return patch_positions(
             rows,
             columns,
-            tokens.shape[-1],
+            like.shape[-1],
             sample_size=self.sample_size,
             patch_size=self.patch_size,
-            device=tokens.device,
+            device=like.device,
         )
-        return (tokens + positions).to(tokens.dtype)
 
 
 class TwoLayerMLP(nn.Module):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from easyanimate.errors import InvalidInput
@@ -12,9 +13,10 @@ from easyanimate.transformer.config import INPAINT_CHANNELS, MICRO_CONDITIONED_S
 
 @dataclass(frozen=True)
 class TransformerInputs:
-    """The tensors of one forward call; `latents` are the noisy ones, then those of mask and masked video."""
+    """The tensors of one forward call: `noisy` latents, and `inpaint`, those of mask and masked video."""
 
-    latents: Tensor
+    noisy: Tensor
+    inpaint: Tensor | None
     timestep: Tensor
     text: Tensor
     text_mask: Tensor | None
@@ -23,10 +25,25 @@ class TransformerInputs:
     resolution: Tensor | None
     aspect_ratio: Tensor | None
 
+    def latents(self) -> Tensor:
+        """The noisy latents, then those of mask and masked video: [B, C, F, H, W]."""
+        return self.noisy if self.inpaint is None else torch.cat([self.noisy, self.inpaint], dim=1)
+
+    @property
+    def shape(self) -> torch.Size:
+        """[B, C, F, H, W] of all latents; InvalidInput unless both parts fit."""
+        noisy = self.noisy.shape
+        if self.noisy.ndim != 5:
+            raise InvalidInput(f"latents must be [B, C, F, H, W], got {list(noisy)}")
+        if self.inpaint is None:
+            return noisy
+        _expect("inpaint_latents", self.inpaint, [noisy[0], *self.inpaint.shape[1:2], *noisy[2:]])
+        return torch.Size((noisy[0], noisy[1] + self.inpaint.shape[1], *noisy[2:]))
+
     def check(self, config: Mapping[str, Any], max_frames: int) -> None:
         """Raises InvalidInput for inputs that a model of `config` does not support (spec: transformer 3)."""
         self._check_latents(config, max_frames)
-        batch = self.latents.shape[0]
+        batch = self.noisy.shape[0]
         _expect("timestep", self.timestep, [batch])
         tokens = self.text.shape[1] if self.text.ndim == 3 else "Lt"
         _expect("encoder_hidden_states", self.text, [batch, tokens, config["caption_channels"]])
@@ -35,9 +52,7 @@ class TransformerInputs:
         self._check_micro_conditions(config, batch)
 
     def _check_latents(self, config: Mapping[str, Any], max_frames: int) -> None:
-        if self.latents.ndim != 5:
-            raise InvalidInput(f"latents must be [B, C, F, H, W], got {list(self.latents.shape)}")
-        _, channels, frames, height, width = self.latents.shape
+        _, channels, frames, height, width = self.shape
         if channels != config["in_channels"]:
             raise InvalidInput(
                 f"hidden_states and inpaint_latents must have {config['in_channels']} channels together, got {channels}"

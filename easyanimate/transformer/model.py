@@ -23,6 +23,8 @@ from easyanimate.transformer.config import (
 )
 from easyanimate.transformer.context import join_context
 from easyanimate.transformer.embeddings import AdaLayerNormSingle, PatchEmbed, TwoLayerMLP
+from easyanimate.transformer.inference.network import infer
+from easyanimate.transformer.inference.run_cache import RunCache
 from easyanimate.transformer.inputs import TransformerInputs
 from easyanimate.transformer.position_tables import without_position_tables
 from easyanimate.transformer.positions import frame_positions
@@ -138,6 +140,7 @@ class EasyAnimateTransformer3DModel(PublishedWeights, ModelMixin, ConfigMixin):
         resolution: Tensor | None = None,
         aspect_ratio: Tensor | None = None,
         return_dict: bool = True,
+        cache: RunCache | None = None,
     ) -> Transformer3DModelOutput | tuple[Tensor]:
         """Noise and variance [B, 8, F, H, W] of latents [B, 4, F, H, W] at `timestep` [B] (spec: transformer 3).
 
@@ -145,11 +148,13 @@ class EasyAnimateTransformer3DModel(PublishedWeights, ModelMixin, ConfigMixin):
         `inpaint_latents` [B, 8, F, H, W] of mask and masked video, exactly if in_channels is 12;
         `clip_encoder_hidden_states` [B, clip_embed_dim] or [B, 1, clip_embed_dim], its mask [B, num_clip_tokens];
         `resolution` [B, 2] (height, width in pixels) and `aspect_ratio` [B, 1], exactly if sample_size is 128.
+        `cache` keeps what the steps of a run have in common: use one for the same text, image, masks and shape.
         Raises InvalidInput for any other shape. `timestep` may have a fraction, and is used at full precision.
+        Without gradients, `easyanimate.transformer.inference` computes the same up to rounding with less memory.
         """
-        latents = hidden_states if inpaint_latents is None else torch.cat([hidden_states, inpaint_latents], dim=1)
         inputs = TransformerInputs(
-            latents=latents,
+            noisy=hidden_states,
+            inpaint=inpaint_latents,
             timestep=timestep,
             text=encoder_hidden_states,
             text_mask=encoder_attention_mask,
@@ -159,12 +164,13 @@ class EasyAnimateTransformer3DModel(PublishedWeights, ModelMixin, ConfigMixin):
             aspect_ratio=aspect_ratio,
         )
         inputs.check(self.config, self.max_frames)
-        sample = self._denoise(inputs)
+        x = self._with_gradients(inputs) if torch.is_grad_enabled() else infer(self, inputs, cache)
+        sample = self._unpatchify(x, inputs.shape)
         return Transformer3DModelOutput(sample=sample) if return_dict else (sample,)
 
-    def _denoise(self, inputs: TransformerInputs) -> Tensor:
-        """[B, 8, F, H, W] of checked inputs."""
-        latents = inputs.latents
+    def _with_gradients(self, inputs: TransformerInputs) -> Tensor:
+        """Patches [B, N, p * p * 8] of checked inputs."""
+        latents = inputs.latents()
         frames, width = latents.shape[2], self.scale_shift_table.shape[1]
         frame_encoding = frame_positions(frames, width, latents.device).to(latents.dtype)  # [F, D]
         tokens = rearrange(self.pos_embed(latents), "(B F) S D -> B F S D", F=frames)
@@ -173,13 +179,13 @@ class EasyAnimateTransformer3DModel(PublishedWeights, ModelMixin, ConfigMixin):
         embedding, modulation = self.adaln_single(
             inputs.timestep, inputs.resolution, inputs.aspect_ratio, latents.dtype
         )
-        text, image = self.caption_projection(inputs.text), self._image_tokens(inputs.image)
+        text, image = self.caption_projection(inputs.text), self.image_tokens(inputs.image)
         context, context_bias = join_context(text, inputs.text_mask, image, inputs.image_mask)
         x = self._through_blocks(tokens.flatten(1, 2), (modulation, context, context_bias, frame_encoding))  # [B, N, D]
         shift, scale = (self.scale_shift_table + embedding[:, None]).chunk(2, dim=1)  # each [B, 1, D]
-        return self._unpatchify(self.proj_out(modulate(self.norm_out(x), shift, scale)), latents.shape)
+        return self.proj_out(modulate(self.norm_out(x), shift, scale))
 
-    def _image_tokens(self, image: Tensor | None) -> Tensor | None:
+    def image_tokens(self, image: Tensor | None) -> Tensor | None:
         """[B, num_clip_tokens, D] of one embedding per item; only the projection distinguishes the tokens (7)."""
         if image is None or self.clip_projection is None:
             return None
@@ -187,8 +193,7 @@ class EasyAnimateTransformer3DModel(PublishedWeights, ModelMixin, ConfigMixin):
 
     def _through_blocks(self, x: Tensor, conditions: tuple[Tensor, ...]) -> Tensor:
         """[B, N, D] -> [B, N, D] through all blocks and long skips (spec: transformer 10)."""
-        links = zip(self.skips, self.long_connect_fc, strict=True)
-        into = {target: (source, layer) for (source, target), layer in links if target < len(self.transformer_blocks)}
+        into = self.links()
         sources = {source for source, _ in into.values()}
         kept: dict[int, Tensor] = {}
         for i, block in enumerate(self.transformer_blocks):
@@ -202,6 +207,11 @@ class EasyAnimateTransformer3DModel(PublishedWeights, ModelMixin, ConfigMixin):
             if i in sources:
                 kept[i] = x
         return x
+
+    def links(self) -> dict[int, tuple[int, nn.Module]]:
+        """Source and layer of each long skip, by the block before which it ends."""
+        links = zip(self.skips, self.long_connect_fc, strict=True)
+        return {target: (source, layer) for (source, target), layer in links if target < len(self.transformer_blocks)}
 
     def _unpatchify(self, x: Tensor, shape: torch.Size) -> Tensor:
         """[B, N, p * p * C] -> [B, C, F, H, W] of latents of `shape`; channels vary fastest (spec: transformer 11)."""

@@ -99,12 +99,12 @@ MIDDLE: dict[str, tuple[str, Callable[[tuple, Any], Tensor]]] = {
 
 @pytest.fixture(scope="module")
 def middle(models: dict[str, Any]) -> dict[str, Tensor]:
-    """All `mid` values of the image-to-video case from this model."""
+    """All `mid` values of the image-to-video case, with gradients: without them, stages are merged."""
     values: dict[str, Tensor] = {}
 
     def keep(name: str, read: Callable[[tuple, Any], Tensor]) -> Callable[..., None]:
         def hook(_: nn.Module, args: tuple, result: Any) -> None:
-            values[name] = read(args, result)
+            values[name] = read(args, result).detach()
 
         return hook
 
@@ -112,8 +112,7 @@ def middle(models: dict[str, Any]) -> dict[str, Tensor]:
     handles = [
         model.get_submodule(path).register_forward_hook(keep(name, read)) for name, (path, read) in MIDDLE.items()
     ]
-    with torch.no_grad():
-        model(**inputs("case_b_i2v"))
+    model(**inputs("case_b_i2v"))
     for handle in handles:
         handle.remove()
     return values

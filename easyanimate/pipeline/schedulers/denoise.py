@@ -18,6 +18,7 @@ from easyanimate.pipeline.schedulers.denoising_state import (
     scheduler_changes,
     tensors_sha256,
 )
+from easyanimate.transformer.inference.run_cache import RunCache
 
 OnStep = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 
@@ -47,7 +48,7 @@ class Conditions:
     def at(self, call: int, calls: int) -> dict[str, Tensor]:
         """The transformer's arguments in call number `call` of `calls`; CLIP is used in the last ones only."""
         rows = self.text.embeds.shape[0]
-        active = float(call >= calls * (1 - self.clip_apply_ratio))
+        active = float(self.image_is_used(call, calls))
         return {
             "encoder_hidden_states": self.text.embeds,
             "encoder_attention_mask": self.text.mask,
@@ -55,6 +56,27 @@ class Conditions:
             "clip_encoder_hidden_states": self.image * active,
             "clip_attention_mask": self.image_mask * active,
         }
+
+    def image_is_used(self, call: int, calls: int) -> bool:
+        """Whether call number `call` of `calls` uses CLIP."""
+        return call >= calls * (1 - self.clip_apply_ratio)
+
+
+class StepCaches:
+    """The caches of the transformer for all rows together, or for each row; new ones when the context changes."""
+
+    def __init__(self) -> None:
+        self._context: object = None
+        self._of_row: dict[int | None, RunCache] = {}
+
+    def enter(self, context: object) -> None:
+        """Begins a step with `context`; another context than before starts with empty caches."""
+        if context != self._context:
+            self._context, self._of_row = context, {}
+
+    def of(self, row: int | None) -> RunCache:
+        """The cache of one row, or with None of all rows together."""
+        return self._of_row.setdefault(row, RunCache())
 
 
 def denoise(
@@ -78,14 +100,17 @@ def denoise(
     """
     step_kwargs = {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
     continuation = continuation or Continuation()
-    before = dict(vars(scheduler))
+    before, caches = dict(vars(scheduler)), StepCaches()
     first, latents = 0, first_latents(scheduler, timesteps, noise.float(), conditions.init_latents)
     if continuation.state is not None:
         first, latents = _resume(continuation.state, conditions, scheduler, generator, latents)
     for i, timestep in enumerate(timesteps[first:], first):
         inputs = conditions.at(i, len(timesteps))
         model_input = scheduler.scale_model_input(latents, timestep)
-        estimate = predict_noise(transformer, model_input, timestep, inputs, sequential_rows=sequential_rows)
+        caches.enter(conditions.image_is_used(i, len(timesteps)))
+        estimate = predict_noise(
+            transformer, model_input, timestep, inputs, sequential_rows=sequential_rows, caches=caches
+        )
         estimate = guide(estimate, conditions.guidance_scale)
         original = predict_original(scheduler, model_input, timestep, estimate)
         latents = scheduler.step(estimate, timestep, latents, **step_kwargs, return_dict=False)[0]
@@ -130,20 +155,35 @@ def first_latents(scheduler: Any, timesteps: Tensor, noise: Tensor, init_latents
 
 
 def predict_noise(
-    transformer: Any, latents: Tensor, timestep: Tensor, inputs: dict[str, Tensor], *, sequential_rows: bool = False
+    transformer: Any,
+    latents: Tensor,
+    timestep: Tensor,
+    inputs: dict[str, Tensor],
+    *,
+    sequential_rows: bool = False,
+    caches: StepCaches | None = None,
 ) -> Tensor:
     """[R, 4, f, h, w] in float32: the noise in `latents` [1, 4, f, h, w], without the learned variance.
 
     With `sequential_rows` each of the R rows has its own call of the transformer; the result is equal up to rounding.
+    `caches` keep what steps with the same inputs have in common.
     """
     rows = inputs["encoder_hidden_states"].shape[0]
+    caches = caches or StepCaches()
     if sequential_rows and rows > 1:
         each = [{name: value[row : row + 1] for name, value in inputs.items()} for row in range(rows)]
-        return torch.cat([predict_noise(transformer, latents, timestep, row) for row in each])
+        samples = [_sample(transformer, latents, timestep, row, caches.of(i)) for i, row in enumerate(each)]
+        return torch.cat(samples)
+    return _sample(transformer, latents, timestep, inputs, caches.of(None))
+
+
+def _sample(transformer: Any, latents: Tensor, timestep: Tensor, inputs: dict[str, Tensor], cache: RunCache) -> Tensor:
+    """[R, 4, f, h, w] of one call of the transformer with R rows."""
+    rows = inputs["encoder_hidden_states"].shape[0]
     dtype = transformer.dtype  # diffusers reads it from all parameters
     floats = {name: value.to(dtype) for name, value in inputs.items()}
     rows_of_latents = latents.to(dtype).expand(rows, -1, -1, -1, -1)
-    sample = transformer(rows_of_latents, timestep=timestep.expand(rows), **floats).sample
+    sample = transformer(rows_of_latents, timestep=timestep.expand(rows), **floats, cache=cache).sample
     return sample[:, : latents.shape[1]].float()
 
 

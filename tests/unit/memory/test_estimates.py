@@ -56,8 +56,8 @@ def test_too_little_memory_is_refused_with_what_would_do():
 
 
 # One tensor of 18 latent frames of 24x42 tokens has 41,803,776 bytes. A tile has 384x384 pixels and 8 frames.
-ENCODING, DECODING = 1_542_389_760, 1_658_585_088
-DENOISING = {"normal": 2 * 38 * 41_803_776, "low": 38 * 41_803_776, "lowest": 28 * 41_803_776}
+ENCODING, DECODING = 1_245_118_464, 1_658_585_088
+DENOISING = {"normal": 2 * 25 * 41_803_776, "low": 25 * 41_803_776, "lowest": 20 * 41_803_776}
 WEIGHTS = {
     "text_encoder": 9_524_621_312,
     "transformer": 3_076_729_408,
@@ -75,7 +75,7 @@ def test_the_activations_of_a_clip_are_counted_by_phase(profile):
 
 def test_the_activations_of_a_picture_smaller_than_a_tile_are_those_of_its_pixels():
     tokens = 2 * 1152 * 16 * 8
-    assert activations("low", 256, 128, 1) == Activations(34_144_256, 38 * tokens, 42_729_472)
+    assert activations("low", 256, 128, 1) == Activations(34_144_256, 25 * tokens, 42_729_472)
 
 
 def test_the_memory_of_a_clip_is_that_of_weights_and_activations_that_are_needed_together():

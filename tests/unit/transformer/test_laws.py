@@ -143,7 +143,7 @@ def test_frames_are_distinguished_before_the_blocks_only_if_enabled(trained: Mak
     entered: list[Tensor] = []
     for enabled in (False, True):
         model = trained(time_position_encoding_before_transformer=enabled)
-        model.transformer_blocks[0].register_forward_pre_hook(lambda _, args: entered.append(args[0]))
+        model.transformer_blocks[0].register_forward_pre_hook(lambda _, args: entered.append(args[0].clone()))
         model(**inputs())
     difference = (entered[1] - entered[0]).unflatten(1, (4, -1))
     expected = frame_positions(4, 32)[:, None].expand_as(difference)

@@ -1,0 +1,1 @@
+"""Counts of the transformer and of a video on the meta device: bytes, operations, live tensors, slices."""

@@ -1,0 +1,42 @@
+"""What the calls of one run have in common: positions, the context, and its keys and values in each block."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class CrossAttention:
+    """The part of a block's cross-attention that depends on the context and on weights only.
+
+    `keys` and `values` [B, heads, L, d]. `pending` [D] is a bias that the tokens still lack when they arrive;
+    `query_bias` and `output_bias` [D] include it. It is None if a layer of the block is not a plain linear layer.
+    """
+
+    keys: Tensor
+    values: Tensor
+    pending: Tensor | None
+    query_bias: Tensor | None
+    output_bias: Tensor | None
+
+
+@dataclass
+class RunCache:
+    """Values that stay the same in all steps of a run, filled by the first call of the transformer.
+
+    Use a new one for each run, and for each text, image, mask and shape. The model itself stores nothing. With `keeps`
+    False each value is computed again, for a single call.
+    """
+
+    keeps: bool = True
+    entries: dict[Any, Any] = field(default_factory=dict)
+
+    def once(self, key: Any, compute: Callable[[], Any]) -> Any:
+        """The value of `key`, computed at the first call."""
+        if not self.keeps:
+            return compute()
+        if key not in self.entries:
+            self.entries[key] = compute()
+        return self.entries[key]
