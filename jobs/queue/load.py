@@ -77,16 +77,16 @@ class Load:
 
 def load_command(model: str) -> list[Any]:
     """The arguments of EVAL whose reply `Load.parsed` parses."""
-    names = [*waiting_keys(model), _running_key(model), workers_key(model), _times_key(model)]
+    names = [*waiting_keys(model), running_key(model), workers_key(model), _times_key(model)]
     return [_LOAD, len(names), *names]
 
 
 def update_running(pipe: Pipeline, job: Job, before: State | None, after: State | None) -> None:
     """Adds the change of the set of running jobs to `pipe`; the state is None where there is no record."""
     if before is State.RUNNING and after is not State.RUNNING:
-        pipe.srem(_running_key(job.request.model), job.id)
+        pipe.srem(running_key(job.request.model), job.id)
     if after is State.RUNNING and before is not State.RUNNING:
-        pipe.sadd(_running_key(job.request.model), job.id)
+        pipe.sadd(running_key(job.request.model), job.id)
 
 
 def record_duration(pipe: Pipeline, job: Job, result: Result) -> None:
@@ -108,7 +108,7 @@ def _number(value: bytes | None) -> float | None:
         return None
 
 
-def _running_key(model: str) -> str:
+def running_key(model: str) -> str:
     """The set of the running jobs of a model."""
     return f"model:{model}:running"
 

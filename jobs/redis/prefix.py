@@ -117,7 +117,7 @@ class _PrefixedPubSub(PubSub):
         return super().execute_command(*with_prefix(self.key_prefix, args))  # type: ignore[no-untyped-call]
 
     def parse_response(self, block: bool = True, timeout: float = 0) -> Any:
-        response = super().parse_response(block, timeout)
+        response = super().parse_response(block, timeout)  # type: ignore[no-untyped-call]
         return _plain_message(self.key_prefix, response)
 
 
@@ -133,13 +133,13 @@ class PrefixedRedis(Redis):
 
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Pipeline:
         """A pipeline with the same prefix."""
-        pipe = _PrefixedPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)  # type: ignore[no-untyped-call]
+        pipe = _PrefixedPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
         pipe.key_prefix = self.key_prefix
         return pipe
 
     def pubsub(self, **options: Any) -> PubSub:
         """Subscriptions with the same prefix."""
-        pubsub = _PrefixedPubSub(self.connection_pool, **options)  # type: ignore[no-untyped-call]
+        pubsub = _PrefixedPubSub(self.connection_pool, **options)
         pubsub.key_prefix = self.key_prefix
         return pubsub
 

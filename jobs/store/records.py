@@ -19,15 +19,19 @@ from jobs.model.states import State
 from jobs.queue import fair_queue, load, tickets
 from jobs.redis.connection import WatchRetries, redis_errors
 from jobs.redis.keys import (
+    DEADLINES_KEY,
     LEASES_KEY,
+    UNREADABLE_KEY,
     attempts_key,
     change_channel,
     events_key,
     index_key,
     ledger_key,
+    owner_running_key,
     owner_waiting_key,
     record_key,
     video_list,
+    waiting_keys,
 )
 from jobs.redis.list_places import keep_place
 from jobs.redis.unreadable import reads_hash
@@ -127,6 +131,24 @@ def erase(pipe: Pipeline, job: Job) -> None:
     load.update_running(pipe, job, State.RUNNING, None)
     retention.remove_deadline(pipe, job)
     pipe.publish(change_channel(job.id), b"")
+
+
+def erase_unreadable(pipe: Pipeline, owner: str, job_id: str, created_at: float, model: str | None) -> None:
+    """Deletes a record that cannot be read and all entries of its job, in `pipe`.
+
+    `model` is what could be read of the request; without it the next worker removes the job from its queue.
+    """
+    pipe.delete(record_key(job_id), events_key(job_id), attempts_key(job_id), ledger_key(job_id))
+    for status in (None, *PUBLIC_STATUSES):
+        pipe.zrem(index_key(owner, status), job_id)
+    keep_place(pipe, video_list(owner), job_id, created_at)
+    for key in (LEASES_KEY, DEADLINES_KEY, owner_waiting_key(owner), *(waiting_keys(model) if model else ())):
+        pipe.zrem(key, job_id)
+    pipe.srem(owner_running_key(owner), job_id)
+    if model:
+        pipe.srem(load.running_key(model), job_id)
+    pipe.zrem(UNREADABLE_KEY, f"job {job_id}")
+    pipe.publish(change_channel(job_id), b"")
 
 
 def add_log(pipe: Pipeline, job_id: str, message: str) -> None:

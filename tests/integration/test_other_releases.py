@@ -463,6 +463,41 @@ def test_a_record_of_another_type_is_unreadable(installation: Installation) -> N
     assert installation.client.get(f"/v1/videos/{IDS['queued']}").status_code == 409
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda redis, key: redis.hset(key, "request", "{"),
+        lambda redis, key: redis.hset(key, "owner", "{"),
+        lambda redis, key: (redis.delete(key), redis.set(key, "text")),
+    ],
+    ids=["request", "owner", "another type"],
+)
+def test_the_owner_of_an_unreadable_record_can_delete_it(
+    installation: Installation, damage: Callable[[Redis, str], object]
+) -> None:
+    redis, video_id = installation.redis, IDS["queued"]
+    damage(redis, f"job:{video_id}")
+    installation.read_all()
+    assert installation.unreadable() == [f"job {video_id}"]
+    response = installation.client.delete(f"/v1/videos/{video_id}")
+    assert (response.status_code, response.json()["deleted"]) == (200, True)
+    for method in ("GET", "DELETE"):
+        assert installation.client.request(method, f"/v1/videos/{video_id}").status_code == 404
+    assert installation.unreadable() == []
+    assert video_id not in [video["id"] for video in installation.client.get("/v1/videos").json()["data"]]
+    installation.read_all()
+    left = [key for key in redis.scan_iter() if redis.type(key) == b"zset" and redis.zscore(key, video_id) is not None]
+    assert sorted(key.decode() for key in left) == ["jobs:gone:of:local", "sweep:erased"]
+    assert not redis.keys(f"job:{video_id}*")
+
+
+def test_an_unreadable_record_of_another_caller_cannot_be_deleted(installation: Installation) -> None:
+    installation.redis.hset(f"job:{IDS['queued']}", "owner", "{")
+    installation.redis.zrem("jobs:of:local", IDS["queued"])
+    assert installation.client.delete(f"/v1/videos/{IDS['queued']}").status_code == 404
+    assert installation.redis.exists(f"job:{IDS['queued']}")
+
+
 def test_an_unreadable_record_of_another_caller_is_not_found(installation: Installation) -> None:
     installation.redis.hset(f"job:{IDS['queued']}", "owner", "{")
     installation.redis.zrem("jobs:of:local", IDS["queued"])

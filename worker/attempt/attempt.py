@@ -67,7 +67,8 @@ class AttemptRun:
         self.result_key = result_key(job.id, job.attempt, self.token, self.result_path.name)
         self.heartbeat = Heartbeat(context.store, job, context.settings.beat_s)
         self.stop_signals = StopSignals(self.heartbeat, context.drain)
-        self.checkpoints = CheckpointStore(job, context.storage, context.settings, self.heartbeat.is_lost.is_set)
+        is_lost, redis = self.heartbeat.is_lost.is_set, context.store.table.redis
+        self.checkpoints = CheckpointStore(job, context.storage, context.settings, is_lost, redis)
         self.session = EngineSession(context.engine, context.settings, self.stop_signals, self._on_note)
         self.partial_results = PartialResultUploader(context.store, context.storage, job, folder)
         self.outcome: AttemptEnded | None = None  # why there is no video

@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Condition, Thread
 
 import structlog
+from redis import Redis
 
 from jobs.errors import JobNotFound, QueueUnavailable, RecordUnreadable, StorageUnavailable
 from jobs.model.job import Job
@@ -34,8 +35,10 @@ FLUSH_PAUSE_S = 0.5
 class CheckpointStore:
     """The checkpoints of `job`. All workers of a host share those in the spool."""
 
-    def __init__(self, job: Job, storage: Storage, settings: WorkerSettings, is_lost: Callable[[], bool]) -> None:
-        self.job, self.storage, self.is_lost = job, storage, is_lost
+    def __init__(
+        self, job: Job, storage: Storage, settings: WorkerSettings, is_lost: Callable[[], bool], redis: Redis
+    ) -> None:
+        self.job, self.storage, self.is_lost, self.redis = job, storage, is_lost, redis
         self.every_s = settings.checkpoint_store_every_s
         self.job_folder = settings.checkpoints / job.id
         self.folder = self.job_folder / str(job.handover)
@@ -65,15 +68,20 @@ class CheckpointStore:
     def _fetch_latest(self) -> None:
         newest = self.job.handover - 1
         for handover in range(newest, max(newest - MAX_HANDOVERS, -1), -1):
-            if (self.job_folder / str(handover) / NAME).is_file():
-                return
+            folder = self.job_folder / str(handover)
             try:
-                self._fetch(handover)
+                if (folder / NAME).is_file():
+                    read_checkpoint(folder)
+                else:
+                    self._fetch(handover)
                 return
             except KeyError:
                 continue
             except (InvalidCheckpoint, OSError) as error:
                 log.warning("checkpoint.ignored", job_id=self.job.id, attempt=handover, reason=str(error))
+                if isinstance(error, InvalidCheckpoint):
+                    reason = RecordUnreadable(str(error))
+                    report_unreadable(self.redis, "checkpoint", f"{self.job.id}/{handover}", reason)
 
     def _fetch(self, handover: int) -> None:
         """Raises KeyError if the attempt stored none or a file is missing, and InvalidCheckpoint."""

@@ -1,8 +1,9 @@
 """Submits, cancels and deletes jobs for callers (`async_submission.py` writes the usual submit, `reader.py` reads)."""
 
+import json
 import time
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 from redis import WatchError
 from redis.client import Pipeline
@@ -14,7 +15,7 @@ from jobs.model.states import State
 from jobs.queue import wakeup
 from jobs.redis import keys
 from jobs.redis.connection import WatchRetries, redis_errors
-from jobs.redis.unreadable import report_unreadable
+from jobs.redis.unreadable import reads_hash, report_unreadable
 from jobs.store import records
 from jobs.store.keeper import retention
 from jobs.store.transitions import JobTable, as_cancelled
@@ -81,6 +82,35 @@ class CallerJobs:
             wakeup.wake_worker(pipe, job.token)
 
         return cast(Job, records.update(self.table.redis, job_id, decide, extra))
+
+    def delete_owned(self, job_id: str, owner: str) -> None:
+        """Deletes a job of this caller, also one whose record cannot be read. Raises JobNotFound."""
+        try:
+            self.delete(self.get_owned(job_id, owner).id)
+        except RecordUnreadable:
+            self._delete_unreadable(job_id, owner)
+
+    def _delete_unreadable(self, job_id: str, owner: str) -> None:
+        redis, now = self.table.redis, self.table.now()
+        with redis_errors():
+            created_at = redis.zscore(keys.index_key(owner), job_id)
+        if created_at is None:
+            raise JobNotFound(f"there is no video {job_id!r}")
+        request, token = (self._raw_field(job_id, name) for name in ("request", "token"))
+        model = request.get("model") if isinstance(request, dict) else None
+        with redis_errors(), redis.pipeline(transaction=True) as pipe:
+            records.erase_unreadable(pipe, owner, job_id, float(created_at), model if isinstance(model, str) else None)
+            wakeup.wake_worker(pipe, token if isinstance(token, str) else None)
+            retention.plan_erased(pipe, job_id, now)
+            pipe.execute()
+
+    def _raw_field(self, job_id: str, name: str) -> Any:
+        """The value of one field of a record, or None if it cannot be read."""
+        try:
+            with redis_errors(), reads_hash():
+                return json.loads(cast(bytes | None, self.table.redis.hget(keys.record_key(job_id), name)) or b"null")
+        except (ValueError, RecordUnreadable):
+            return None
 
     def delete(self, job_id: str) -> None:
         """Deletes a job. A running worker loses its attempt at its next report and stops. Raises JobNotFound."""

@@ -1,6 +1,7 @@
 """The routes that list, read, cancel and delete videos, and list their attempts."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
 from typing import Annotated, Literal
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
+from jobs.errors import RecordUnreadable
 from jobs.model.job import Job, PublicStatus
 from jobs.queue.fair_queue import QueuePosition
 from jobs.queue.load import Load
@@ -95,12 +97,17 @@ async def cancel_video(job: JobDep, resources: ResourcesDep) -> Response:
 
 
 @router.delete("/{video_id}", responses={200: {"model": VideoDeleted}, **errors(*VIDEO_ERRORS, "storage_unavailable")})
-def delete_video(job: JobDep, resources: ResourcesDep) -> JSONResponse:
-    """Deletes the record and the files of a video; cancels it first if it has not ended."""
-    _delete_files(job.id, resources)  # before the record: if storage fails, the client can retry
-    resources.store.delete(job.id)
-    _delete_files(job.id, resources)  # and after it: from here on no worker can commit a file
-    return JSONResponse(VideoDeleted(id=job.id).model_dump())
+def delete_video(video_id: str, owner: OwnerDep, resources: ResourcesDep) -> JSONResponse:
+    """Deletes the record and the files of a video; cancels it first if it has not ended.
+
+    This also works where every other request answers `record_unreadable`.
+    """
+    with suppress(RecordUnreadable):
+        resources.store.get_owned(video_id, owner)
+    _delete_files(video_id, resources)  # before the record: if storage fails, the client can retry
+    resources.store.delete_owned(video_id, owner)
+    _delete_files(video_id, resources)  # and after it: from here on no worker can commit a file
+    return JSONResponse(VideoDeleted(id=video_id).model_dump())
 
 
 @dataclass(frozen=True)

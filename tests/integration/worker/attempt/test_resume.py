@@ -9,15 +9,18 @@ from threading import Event
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from easyanimate.files.manifest import file_sha256
 from jobs.errors import StorageUnavailable
 from jobs.model.job import Job
 from jobs.model.states import State
+from jobs.redis.keys import UNREADABLE_KEY
 from jobs.storage.interface import Storage
 from jobs.storage.local import LocalStorage
 from jobs.storage.paths import checkpoint_prefix
 from jobs.store.attempt_log import Outcome
+from jobs.store.counters import read_counters
 from tests.job_store import JobStore
 from worker.attempt.attempt import WorkerContext
 from worker.checkpoints.format import Checkpoint, NamedFile, read_checkpoint
@@ -188,10 +191,10 @@ def write_checkpoint(checkpoints: CheckpointStore, step: int, windows: int = 0) 
 
 @pytest.mark.parametrize("uploads", [0, 1, 2])
 def test_a_lost_lease_stops_the_upload_of_a_checkpoint_before_its_next_object(
-    submit: Submit, settings: WorkerSettings, uploads: int
+    submit: Submit, redis: Redis, settings: WorkerSettings, uploads: int
 ) -> None:
     job, storage = submit("a red ball"), LocalStorage(settings.data_dir / "objects", public_url="", secret=b"s")
-    checkpoints = CheckpointStore(job, storage, settings, lambda: len(stored(storage, job)) >= uploads)
+    checkpoints = CheckpointStore(job, storage, settings, lambda: len(stored(storage, job)) >= uploads, redis)
     write_checkpoint(checkpoints, step=3, windows=1)
     assert not checkpoints.flush(1.0)
     checkpoints.close()
@@ -200,11 +203,11 @@ def test_a_lost_lease_stops_the_upload_of_a_checkpoint_before_its_next_object(
 
 
 def test_a_flush_stores_the_newest_checkpoint_before_its_interval_is_over(
-    submit: Submit, settings: WorkerSettings, storage: Storage
+    submit: Submit, redis: Redis, settings: WorkerSettings, storage: Storage
 ) -> None:
     job = submit("a red ball")
     seldom = settings.model_copy(update={"checkpoint_store_every_s": 3600.0})
-    checkpoints = CheckpointStore(job, storage, seldom, lambda: False)
+    checkpoints = CheckpointStore(job, storage, seldom, lambda: False, redis)
     write_checkpoint(checkpoints, step=3, windows=1)
     write_checkpoint(checkpoints, step=4, windows=1)
     assert stored(storage, job) == []
@@ -216,9 +219,11 @@ def test_a_flush_stores_the_newest_checkpoint_before_its_interval_is_over(
     checkpoints.close()
 
 
-def test_a_flush_ends_after_its_timeout_while_the_storage_hangs(submit: Submit, settings: WorkerSettings) -> None:
+def test_a_flush_ends_after_its_timeout_while_the_storage_hangs(
+    submit: Submit, redis: Redis, settings: WorkerSettings
+) -> None:
     storage = HeldStorage(settings)
-    checkpoints = CheckpointStore(submit("a red ball"), storage, settings, lambda: False)
+    checkpoints = CheckpointStore(submit("a red ball"), storage, settings, lambda: False, redis)
     write_checkpoint(checkpoints, step=3)
     started = time.monotonic()
     assert not checkpoints.flush(0.2)
@@ -228,18 +233,18 @@ def test_a_flush_ends_after_its_timeout_while_the_storage_hangs(submit: Submit, 
 
 
 def test_a_checkpoint_is_fetched_from_the_latest_of_the_last_eight_attempts(
-    submit: Submit, settings: WorkerSettings, storage: Storage, tmp_path: Path
+    submit: Submit, redis: Redis, settings: WorkerSettings, storage: Storage, tmp_path: Path
 ) -> None:
     job = submit("a red ball")
     for handover in (2, 3):
-        there = CheckpointStore(job.evolve(handover=handover), storage, settings, lambda: False)
+        there = CheckpointStore(job.evolve(handover=handover), storage, settings, lambda: False, redis)
         write_checkpoint(there, step=handover)
         assert there.flush(60.0)
         there.close()
     elsewhere = settings.model_copy(update={"spool_dir": tmp_path / "elsewhere"})
 
     def fetched_at(handover: int) -> list[str]:
-        here = CheckpointStore(job.evolve(handover=handover), storage, elsewhere, lambda: False)
+        here = CheckpointStore(job.evolve(handover=handover), storage, elsewhere, lambda: False, redis)
         here.fetch()
         folders = sorted(path.name for path in here.job_folder.glob("*"))
         shutil.rmtree(here.job_folder, ignore_errors=True)
@@ -249,18 +254,36 @@ def test_a_checkpoint_is_fetched_from_the_latest_of_the_last_eight_attempts(
 
 
 def test_a_damaged_stored_checkpoint_is_ignored_and_the_one_before_it_is_fetched(
-    submit: Submit, settings: WorkerSettings, storage: Storage, tmp_path: Path
+    submit: Submit, redis: Redis, settings: WorkerSettings, storage: Storage, tmp_path: Path
 ) -> None:
     job = submit("a red ball")
-    there = CheckpointStore(job, storage, settings, lambda: False)
+    there = CheckpointStore(job, storage, settings, lambda: False, redis)
     write_checkpoint(there, step=1)
     assert there.flush(60.0)
     there.close()
     storage.put_bytes(f"{checkpoint_prefix(job.id)}1/checkpoint.json", b"{")
     elsewhere = settings.model_copy(update={"spool_dir": tmp_path / "elsewhere"})
-    here = CheckpointStore(job.evolve(handover=2), storage, elsewhere, lambda: False)
-    here.fetch()
-    assert read_checkpoint(here.job_folder / "0").step == 1
+    here = CheckpointStore(job.evolve(handover=2), storage, elsewhere, lambda: False, redis)
+    for _ in range(2):  # a second reader does not count it again
+        here.fetch()
+        assert read_checkpoint(here.job_folder / "0").step == 1
+    assert read_counters(redis)["unreadable", "checkpoint"] == 1
+
+
+def test_a_damaged_checkpoint_in_the_spool_is_counted_and_the_stored_one_is_fetched(
+    submit: Submit, redis: Redis, settings: WorkerSettings, storage: Storage
+) -> None:
+    job = submit("a red ball")
+    before = CheckpointStore(job, storage, settings, lambda: False, redis)
+    write_checkpoint(before, step=1)
+    assert before.flush(60.0)
+    before.close()
+    after = CheckpointStore(job.evolve(handover=2), storage, settings, lambda: False, redis)
+    (after.job_folder / "1").mkdir()
+    (after.job_folder / "1" / "checkpoint.json").write_bytes(b"{")
+    after.fetch()
+    assert read_checkpoint(after.job_folder / "0").step == 1
+    assert redis.zrange(UNREADABLE_KEY, 0, -1) == [f"checkpoint {job.id}/1".encode()]
 
 
 def test_checkpoints_of_final_jobs_are_deleted_from_the_spool(
