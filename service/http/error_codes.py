@@ -170,7 +170,7 @@ ERROR_CODES = {
         409,
         "the record of this video cannot be read by this release; it is kept: see the operator's log",
         never_retry=True,
-        action="Ask the operator, who has the reason in the log.",
+        action="Ask the operator, who has the reason in the log, or delete the video.",
     ),
     "webhook_endpoint_disabled": ErrorCode(
         409,
