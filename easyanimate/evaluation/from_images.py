@@ -8,7 +8,7 @@ from PIL import Image
 from easyanimate.evaluation.generator import EvaluationModel
 from easyanimate.evaluation.prompts import EvaluationPrompt, Setup, sample_prompts
 from easyanimate.evaluation.task import Comparison, EvaluationTask, compare, psnr
-from easyanimate.training.shapes import describe_scene, measure_clip
+from easyanimate.training.shapes import describe_scene, measure_clip, overlap
 
 
 def _prompts(setup: Setup, stream: str, count: int) -> list[EvaluationPrompt]:
@@ -26,13 +26,15 @@ def evaluate_start_image(model: EvaluationModel, task: EvaluationTask) -> Compar
     """Compares a clip with its start image and its caption.
 
     `first_frame_psnr` is in dB. `misplaced` is the distance of the shape from its place in the start image, in 64ths of
-    the frame.
+    the frame. `circle_overlap` is the intersection over union of a circle in the first frame and in the start image.
     """
     prompt = task.prompt
     start = model.draw_scene(prompt.scene, 1)[0]
     frames = model.generate_clip(prompt.caption, prompt.seed, image=Image.fromarray(start))
     numbers = {"first_frame_psnr": psnr(frames[0], start)}
     centres = measure_clip(frames[:1]).centres
+    if prompt.scene.shape == "circle":
+        numbers["circle_overlap"] = overlap(frames[:1], start[None])
     if centres is not None and not np.isnan(centres[0]).any():
         expected = measure_clip(start[None]).centres
         numbers["misplaced"] = float(np.linalg.norm(centres[0] - expected[0])) if expected is not None else 0.0
@@ -61,7 +63,13 @@ def plan_reconstructions(setup: Setup) -> list[EvaluationTask]:
 
 
 def evaluate_reconstruction(model: EvaluationModel, task: EvaluationTask) -> Comparison:
-    """Compares a drawn clip with its reconstruction by the VAE, the upper bound for generated clips."""
+    """Compares a drawn clip with its reconstruction by the VAE, the upper bound for generated clips.
+
+    `circle_overlap` is the intersection over union of a drawn circle and its reconstruction.
+    """
     drawn = model.draw_scene(task.prompt.scene, model.setup.num_frames)
     frames = model.reconstruct(drawn)
-    return compare(frames, describe_scene(task.prompt.scene), {"psnr": psnr(frames, drawn)})
+    numbers = {"psnr": psnr(frames, drawn)}
+    if task.prompt.scene.shape == "circle":
+        numbers["circle_overlap"] = overlap(frames, drawn)
+    return compare(frames, describe_scene(task.prompt.scene), numbers)

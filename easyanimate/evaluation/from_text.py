@@ -5,10 +5,11 @@ from itertools import pairwise
 from typing import Any
 
 from easyanimate.evaluation.generator import EvaluationModel
-from easyanimate.evaluation.prompts import EvaluationPrompt, Setup, sample_prompts
+from easyanimate.evaluation.prompts import EvaluationPrompt, Setup, sample_paraphrases, sample_prompts
 from easyanimate.evaluation.task import Comparison, EvaluationTask, compare, mean_level_difference
 from easyanimate.pipeline.schedulers.schedulers import MAX_STEPS, MIN_STEPS
 from easyanimate.training.shapes import describe_scene
+from easyanimate.training.shapes.scene import DIRECTIONS
 
 GUIDANCE_SCALES = (1.0, 2.0, 3.0, 4.5, 6.0, 8.0)
 SHARES_OF_STEPS = (0.25, 0.5, 1.0, 2.0)  # of the default number
@@ -29,6 +30,21 @@ def evaluate_video(model: EvaluationModel, task: EvaluationTask) -> Comparison:
     """Compares a clip with its caption."""
     prompt = task.prompt
     return compare(model.generate_clip(prompt.caption, prompt.seed, **task.settings), describe_scene(prompt.scene))
+
+
+def plan_paraphrases(setup: Setup) -> list[EvaluationTask]:
+    """All captions, as paraphrases of all motions; the groups are kinds of motion."""
+    return [
+        EvaluationTask("paraphrases", i, prompt, _kind_of_motion(prompt.scene.motion))
+        for i, prompt in enumerate(sample_paraphrases(setup, setup.captions))
+    ]
+
+
+def _kind_of_motion(motion: str) -> str:
+    """straight, diagonal, or the motion itself."""
+    if motion not in DIRECTIONS:
+        return motion
+    return "diagonal" if " " in motion else "straight"
 
 
 def plan_images(setup: Setup) -> list[EvaluationTask]:

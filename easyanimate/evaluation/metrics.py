@@ -26,11 +26,12 @@ class MetricGroup:
 
 METRIC_GROUPS = {
     "t2v": MetricGroup("Text to video", from_text.plan_videos, from_text.evaluate_video),
+    "paraphrases": MetricGroup("Text to video in other words", from_text.plan_paraphrases, from_text.evaluate_video),
     "i2v": MetricGroup(
         "Start image to video",
         from_images.plan_start_images,
         from_images.evaluate_start_image,
-        ("first_frame_psnr", "misplaced"),
+        ("first_frame_psnr", "misplaced", "circle_overlap"),
     ),
     "ends": MetricGroup(
         "Start and end image",
@@ -46,7 +47,10 @@ METRIC_GROUPS = {
         ("no_jump", "motion_after", "seam", "own"),
     ),
     "vae": MetricGroup(
-        "The VAE alone", from_images.plan_reconstructions, from_images.evaluate_reconstruction, ("psnr",)
+        "The VAE alone",
+        from_images.plan_reconstructions,
+        from_images.evaluate_reconstruction,
+        ("psnr", "circle_overlap"),
     ),
     "guidance": MetricGroup("Guidance scale", from_text.plan_guidance, from_text.evaluate_video),
     "steps": MetricGroup("Steps", from_text.plan_steps, from_text.evaluate_video),

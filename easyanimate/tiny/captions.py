@@ -1,8 +1,9 @@
-"""The sentences for the tokenizer of the small model: captions of the procedural set, and some other prompts."""
+"""The sentences for the tokenizer of the small model: captions in all wordings, and some other prompts."""
 
 from collections.abc import Iterator
 
 from easyanimate.training.shapes.captions import caption_sentences
+from easyanimate.training.shapes.paraphrases import varied_sentences
 
 # Typical prompts of users, so that their words are pieces of the vocabulary too.
 OTHER_SENTENCES = (
@@ -19,4 +20,5 @@ OTHER_SENTENCES = (
 def tokenizer_sentences() -> Iterator[str]:
     """A few thousand sentences, always the same."""
     yield from caption_sentences()
+    yield from varied_sentences()
     yield from OTHER_SENTENCES * 40

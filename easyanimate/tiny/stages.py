@@ -14,6 +14,8 @@ import yaml
 from easyanimate.pipeline import EasyAnimatePipeline
 from easyanimate.tiny.card import CARD
 from easyanimate.tiny.fresh import make_fresh_pipeline
+from easyanimate.tiny.tokenizer import make_tokenizer
+from easyanimate.tiny.vocabulary import replace_vocabulary
 from easyanimate.vae import AutoencoderKLSlice
 
 RECIPE = files("easyanimate.tiny") / "recipe"
@@ -24,6 +26,7 @@ class Stage:
     """One training of the recipe. `kind` is vae or transformer; `settings` are the values of its settings file.
 
     `continues` is the stage whose result it starts from. `with_vae` is the stage whose VAE a transformer works with.
+    With `new_words` the tokenizer is made anew; each new word starts as the learnt word that `new_words` names for it.
     """
 
     name: str
@@ -31,6 +34,7 @@ class Stage:
     settings: Mapping[str, Any]
     continues: str | None = None
     with_vae: str | None = None
+    new_words: Mapping[str, str] | None = None
 
     def is_done(self, output: Path) -> bool:
         """Whether its result exists in `output`."""
@@ -44,8 +48,10 @@ def read_stages() -> tuple[Stage, ...]:
 
 
 def _stage(name: str, table: dict[str, Any], base: Mapping[str, Any]) -> Stage:
-    kind, continues, with_vae = (table.pop(key, None) for key in ("kind", "continues", "with_vae"))
-    return Stage(name, kind, _merged(_merged(base["all"], base[kind]), table), continues, with_vae)
+    kind, continues, with_vae, new_words = (
+        table.pop(key, None) for key in ("kind", "continues", "with_vae", "new_words")
+    )
+    return Stage(name, kind, _merged(_merged(base["all"], base[kind]), table), continues, with_vae, new_words)
 
 
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,17 +77,33 @@ def prepare_stage(stage: Stage, output: Path) -> Path:
 
 
 def _start_model(stage: Stage, output: Path) -> Path | None:
-    """The folder a stage starts from: a result, or a model that is put together with the VAE of another stage."""
-    if stage.with_vae is None:
+    """The folder a stage starts from: a result, or a model put together with another VAE or with new words."""
+    if stage.with_vae is None and stage.new_words is None:
         return None if stage.continues is None else output / stage.continues / "result"
-    start, vae = output / stage.name / "start", output / stage.with_vae / "result"
+    start = output / stage.name / "start"
     shutil.rmtree(start, ignore_errors=True)
     if stage.continues is None:
-        make_fresh_pipeline(start, AutoencoderKLSlice.from_pretrained(vae)).save_pretrained(start)
-    else:
-        shutil.copytree(output / stage.continues / "result", start, ignore=shutil.ignore_patterns("vae"))
-        shutil.copytree(vae, start / "vae")
+        vae = AutoencoderKLSlice.from_pretrained(output / str(stage.with_vae) / "result")
+        make_fresh_pipeline(start, vae).save_pretrained(start)
+        return start
+    shutil.copytree(output / stage.continues / "result", start)
+    if stage.with_vae is not None:
+        shutil.rmtree(start / "vae")
+        shutil.copytree(output / stage.with_vae / "result", start / "vae")
+    if stage.new_words is not None:
+        _renew_words(start, stage.new_words)
     return start
+
+
+def _renew_words(folder: Path, new_words: Mapping[str, str]) -> None:
+    """Gives the model in `folder` the tokenizer of today's captions."""
+    pipe = EasyAnimatePipeline.from_pretrained(folder)
+    tokenizer = make_tokenizer(folder / "tokenizer.new")
+    replace_vocabulary(pipe.text_encoder, pipe.tokenizer, tokenizer, new_words)
+    for part in ("tokenizer", "tokenizer.new"):
+        shutil.rmtree(folder / part)
+    tokenizer.save_pretrained(folder / "tokenizer")
+    pipe.text_encoder.save_pretrained(folder / "text_encoder")
 
 
 def finish(output: Path) -> Path:

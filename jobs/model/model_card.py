@@ -1,6 +1,8 @@
 """The card of a model: its limits and defaults, announced by the workers that serve it."""
 
+import re
 from collections.abc import Sequence
+from functools import cached_property
 from math import isqrt
 from typing import Annotated
 
@@ -20,6 +22,7 @@ from jobs.model.request import Mode
 from jobs.model.stored import KeepsUnknown, StoredModel
 
 MIN_STEPS = {"pndm": 4}  # its warm-up takes four
+WORD = r"[^\W\d_]+"  # a run of letters of any script
 MAX_STEPS = {"lcm": 50}  # it was distilled with a schedule of fifty steps
 
 
@@ -30,12 +33,32 @@ class Lora(BaseModel, frozen=True, extra="forbid"):
     size_bytes: int
 
 
+class Words(BaseModel, frozen=True, extra="forbid"):
+    """The words that a model makes well, by kind. `wordings` are sentences, `others` are words that fit into them."""
+
+    shapes: tuple[str, ...] = ()
+    colours: tuple[str, ...] = ()
+    backgrounds: tuple[str, ...] = ()
+    motions: tuple[str, ...] = ()
+    speeds: tuple[str, ...] = ()
+    sizes: tuple[str, ...] = ()
+    wordings: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """All single words of all groups."""
+        groups = (getattr(self, name) for name in type(self).model_fields)
+        return frozenset(re.findall(WORD, " ".join(entry for group in groups for entry in group)))
+
+
 class ModelCard(StoredModel, frozen=True, extra="forbid"):
     """Limits and defaults of one model. Sizes in pixels, `max_pixels` is width times height, `fps` per second.
 
     `max_frames` is the maximum of one window, `max_total_frames` of a video of several windows. `base_size` is the side
     of the square that the model was trained at; None means a square with the area of the default size. `retention_s`
-    replaces the default retention of its videos.
+    replaces the default retention of its videos. `words` are those of a model that knows few; None means no such limit.
+    `examples` are prompts that the model makes well.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
@@ -58,6 +81,8 @@ class ModelCard(StoredModel, frozen=True, extra="forbid"):
     modes: tuple[Annotated[Mode, KeepsUnknown()], ...] = tuple(Mode)
     loras: tuple[Lora, ...] = ()
     retention_s: float | None = Field(default=None, gt=0)
+    words: Words | None = None
+    examples: tuple[str, ...] = ()
 
     @property
     def window(self) -> int:
@@ -125,6 +150,12 @@ class ModelCard(StoredModel, frozen=True, extra="forbid"):
             if name not in available:
                 choice = f"available are {', '.join(available)}" if available else f"{self.name} has none"
                 raise InvalidRequest(f"there is no LoRA {name!r}; {choice}", "loras", "lora_not_found")
+
+    def unknown_words(self, prompt: str) -> list[str]:
+        """The words of a cleaned prompt that the model does not know, each once, in order."""
+        if self.words is None:
+            return []
+        return [word for word in dict.fromkeys(re.findall(WORD, prompt)) if word not in self.words.known]
 
     def nearest_size(self, width: int, height: int) -> tuple[int, int]:
         """Returns the size of this model that is nearest to `width` x `height` and keeps its shape.

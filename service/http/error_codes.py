@@ -48,6 +48,13 @@ ERROR_CODES = {
         "promt",
         action="Remove the field, or use the name in the message.",
     ),
+    "prompt_not_understood": ErrorCode(
+        400,
+        "no word is left of the prompt after cleaning; Chinese characters are deleted; the model reads English, so "
+        "describe it in English",
+        "prompt",
+        action="Write the prompt in English.",
+    ),
     "invalid_size": ErrorCode(
         400,
         "width must be a multiple of 16, got 700; the nearest is 704x384",

@@ -18,9 +18,9 @@ CREATED_AT = 1795380000
 
 # Request bodies by the title of the example.
 CREATE_EXAMPLES: dict[str, dict[str, Any]] = {
-    "minimal": {"prompt": "a red ball rolls across a meadow"},
+    "minimal": {"prompt": "a large red circle moving to the right on a blue background"},
     "with settings": {
-        "prompt": "a paper boat in the rain",
+        "prompt": "a large cyan cross resting on a red background",
         "negative_prompt": "blurry",
         "size": "672x384",
         "num_frames": 48,
@@ -30,17 +30,27 @@ CREATE_EXAMPLES: dict[str, dict[str, Any]] = {
         "metadata": {"order": "17"},
     },
     "with a webhook": {
-        "prompt": "a paper boat in the rain",
+        "prompt": "a large cyan cross resting on a red background",
         "webhook": {"url": "https://example.com/hook", "events": ["video.completed", "video.failed"]},
     },
 }
 EDIT_EXAMPLES: dict[str, dict[str, Any]] = {
-    "another weather": {"prompt": "a paper boat in the snow", "video": {"id": VIDEO_ID}, "strength": 0.6}
+    "another weather": {
+        "prompt": "a purple square moving to the right on a black background",
+        "video": {"id": VIDEO_ID},
+        "strength": 0.6,
+    }
 }
 EXTEND_EXAMPLES: dict[str, dict[str, Any]] = {
-    "two more seconds": {"prompt": "the boat comes ashore", "video": {"id": VIDEO_ID}, "seconds": "2"}
+    "two more seconds": {
+        "prompt": "a large cyan cross moving to the left on a red background",
+        "video": {"id": VIDEO_ID},
+        "seconds": "2",
+    }
 }
-REMIX_EXAMPLES: dict[str, dict[str, Any]] = {"another colour": {"prompt": "a blue paper boat in the rain"}}
+REMIX_EXAMPLES: dict[str, dict[str, Any]] = {
+    "another colour": {"prompt": "a large blue cross resting on a red background"}
+}
 
 
 def error_examples() -> dict[str, Any]:
@@ -71,7 +81,7 @@ def video_examples() -> dict[str, Any]:
 def _request() -> VideoRequest:
     return VideoRequest(
         model="EasyAnimateV3-XL-2-InP-512x512",
-        prompt="a paper boat in the rain",
+        prompt="a large cyan cross resting on a red background",
         width=672,
         height=384,
         num_frames=48,

@@ -24,6 +24,7 @@ QUERY_ERRORS = ("invalid_request", "unknown_parameter")
 BODY_ERRORS = (*QUERY_ERRORS, "payload_too_large", "unsupported_media_type")
 CONTENT_ERRORS = ("asset_expired", "range_not_satisfiable", "storage_unavailable")
 INPUT_ERRORS = (
+    "prompt_not_understood",
     "invalid_size",
     "invalid_seconds",
     "unsupported_image",

@@ -17,6 +17,7 @@ from service.inputs.source_video import SourceVideo, get_completed_video, read_s
 from service.resources import Resources
 from service.schemas.create import INPUT_FIELDS, CreateVideo, EditVideo, ExtendVideo, RemixVideo, WebhookBody
 from service.submission.dimensions import Length, rate_warnings, read_length, read_size
+from service.submission.prompts import check_prompt
 from service.submission.rules import check_combinations, with_inherited_settings
 from service.submission.strength import read_strength
 
@@ -62,6 +63,7 @@ def build_submission(
     card = _card(body.model, offer)
     length = read_length(body, card, source, extends=extends)
     _check_start_image(body, length)
+    unknown_words = check_prompt(body.prompt, card, clean_caption=body.clean_caption)
     fields = _request_fields(body, card)
     fields |= {"num_frames": length.num_frames, "video_num_frames": length.source_frames, "continues": extends}
     fields["webhook"] = _webhook(body.webhook, resources.outbound)
@@ -77,7 +79,13 @@ def build_submission(
     return Submission(
         request,
         *_inputs(images, source),
-        warnings=length.warnings + size_warnings + rate_warnings(card, source) + _input_warnings(images, source),
+        warnings=(
+            unknown_words
+            + length.warnings
+            + size_warnings
+            + rate_warnings(card, source)
+            + _input_warnings(images, source)
+        ),
         source=source.job.id if source and source.job else None,
         count=_count(body.n, request.seed),
         retention_s=card.retention_s,
@@ -94,6 +102,7 @@ def build_remix(resources: Resources, owner: str, body: RemixVideo, offer: Model
     return Submission(
         request=job.request.model_copy(update={"prompt": body.prompt, "metadata": body.metadata, "webhook": webhook}),
         copies={name: key for name, key in keys.items() if key},
+        warnings=check_prompt(body.prompt, card, clean_caption=job.request.clean_caption),
         remixed_from=job.id,
         source=job.source,
         retention_s=card.retention_s,

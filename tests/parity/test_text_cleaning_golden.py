@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from easyanimate.pipeline.inputs.text_cleaning import clean_prompt, plain_prompt
+from easyanimate.text_cleaning import clean_prompt, plain_prompt
 
 TABLE = json.loads(
     (Path(__file__).parents[1] / "golden" / "pipeline" / "misc" / "text_cleaning.json").read_text("utf-8")

@@ -35,6 +35,10 @@ class InvalidSize(BadRequest):
     """The code `invalid_size`."""
 
 
+class PromptNotUnderstood(BadRequest):
+    """The code `prompt_not_understood`."""
+
+
 class TooManyEndpoints(BadRequest):
     """The code `too_many_endpoints`."""
 
@@ -188,6 +192,7 @@ CLASSES: dict[str, type[ApiError]] = {
     "invalid_request": InvalidRequest,
     "invalid_seconds": InvalidSeconds,
     "invalid_size": InvalidSize,
+    "prompt_not_understood": PromptNotUnderstood,
     "too_many_endpoints": TooManyEndpoints,
     "too_many_files": TooManyFiles,
     "unknown_parameter": UnknownParameter,

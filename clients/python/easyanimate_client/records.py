@@ -111,39 +111,6 @@ Mode: TypeAlias = Literal["text_to_video", "image_to_video", "text_to_image", "v
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelCard:
-    """
-    Limits and defaults of one model. Sizes in pixels, `max_pixels` is width times height, `fps` per second.
-
-    `max_frames` is the maximum of one window, `max_total_frames` of a video of several windows. `base_size` is the side
-    of the square that the model was trained at; None means a square with the area of the default size. `retention_s`
-    replaces the default retention of its videos.
-    """
-
-    base_size: int | None
-    default_guidance_scale: float
-    default_height: int
-    default_num_frames: int
-    default_num_inference_steps: int
-    default_scheduler: str
-    default_width: int
-    description: str
-    fps: int
-    loras: list[Lora]
-    max_frames: int
-    max_inference_steps: int
-    max_pixels: int
-    max_side: int
-    max_total_frames: int
-    min_side: int
-    modes: list[Mode]
-    name: str
-    retention_s: float | None
-    schedulers: list[str]
-    schema_version: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class OpenAIError:
     """
     The part of the body that OpenAI's clients read.
@@ -433,6 +400,22 @@ class WebhookEvent:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Words:
+    """
+    The words that a model makes well, by kind. `wordings` are sentences, `others` are words that fit into them.
+    """
+
+    backgrounds: list[str]
+    colours: list[str]
+    motions: list[str]
+    others: list[str]
+    shapes: list[str]
+    sizes: list[str]
+    speeds: list[str]
+    wordings: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Attempt:
     """
     One attempt of a worker. Times are unix seconds; `phase_seconds` has the seconds of each phase, in order.
@@ -469,36 +452,39 @@ class AttemptList:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
+class ModelCard:
     """
-    A model: the four keys of OpenAI, and its card. `unserved_since` is the time since which it has no worker.
+    Limits and defaults of one model. Sizes in pixels, `max_pixels` is width times height, `fps` per second.
 
-    `loaded_workers` of its `live_workers` have it in memory; the others load it for their first video.
+    `max_frames` is the maximum of one window, `max_total_frames` of a video of several windows. `base_size` is the side
+    of the square that the model was trained at; None means a square with the area of the default size. `retention_s`
+    replaces the default retention of its videos. `words` are those of a model that knows few; None means no such limit.
+    `examples` are prompts that the model makes well.
     """
 
-    card: ModelCard
-    created: int
-    id: str
-    live_workers: int
-    loaded_workers: int
+    base_size: int | None
+    default_guidance_scale: float
+    default_height: int
+    default_num_frames: int
+    default_num_inference_steps: int
+    default_scheduler: str
+    default_width: int
+    description: str
+    examples: list[str]
+    fps: int
     loras: list[Lora]
+    max_frames: int
+    max_inference_steps: int
+    max_pixels: int
+    max_side: int
+    max_total_frames: int
+    min_side: int
     modes: list[Mode]
-    object: str
-    owned_by: str
-    unserved_since: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelList:
-    """
-    One page of the models, by name.
-    """
-
-    data: list[Model]
-    first_id: str | None
-    has_more: bool
-    last_id: str | None
-    object: Literal["list"]
+    name: str
+    retention_s: float | None
+    schedulers: list[str]
+    schema_version: int
+    words: Words | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -568,6 +554,39 @@ class VideoList:
     """
 
     data: list[Video]
+    first_id: str | None
+    has_more: bool
+    last_id: str | None
+    object: Literal["list"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """
+    A model: the four keys of OpenAI, and its card. `unserved_since` is the time since which it has no worker.
+
+    `loaded_workers` of its `live_workers` have it in memory; the others load it for their first video.
+    """
+
+    card: ModelCard
+    created: int
+    id: str
+    live_workers: int
+    loaded_workers: int
+    loras: list[Lora]
+    modes: list[Mode]
+    object: str
+    owned_by: str
+    unserved_since: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelList:
+    """
+    One page of the models, by name.
+    """
+
+    data: list[Model]
     first_id: str | None
     has_more: bool
     last_id: str | None

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from easyanimate.pipeline.arguments import as_text
-from easyanimate.pipeline.inputs.text_cleaning import clean_prompt, lost_ideographs, plain_prompt
+from easyanimate.text_cleaning import clean_prompt, lost_ideographs, plain_prompt
 
 MAX_TOKENS = 120  # with the end token (spec: pipelines 2.2)
 # A fast tokenizer keeps its truncation and padding between calls; the first call here switches them off.

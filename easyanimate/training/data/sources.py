@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from easyanimate.training.run.configuration import BatchSettings, WorldSettings
-from easyanimate.training.shapes import Scene, caption, draw, sample_scene
+from easyanimate.training.shapes import Scene, caption, draw, sample_scene, varied_caption
 from easyanimate.training.shapes.scene import UNITS
 
 
@@ -39,6 +39,7 @@ class DrawnClips:
 
     def __init__(self, settings: WorldSettings) -> None:
         self.world = settings.world()
+        self._caption = varied_caption if settings.captions == "varied" else caption
 
     def clips(self, kind: BatchSettings, random: Random) -> Clips:
         """A batch of this kind, drawn and captioned."""
@@ -49,7 +50,7 @@ class DrawnClips:
             whole = draw(scenes, **size)
             return whole if kind.crop is None else _cut(whole, scenes, kind, kind.crop, random)
 
-        return Clips(pixels, lambda i, random: caption(scenes[i], random, is_image=kind.frames == 1))
+        return Clips(pixels, lambda i, random: self._caption(scenes[i], random, is_image=kind.frames == 1))
 
 
 def choose_kind(kinds: tuple[BatchSettings, ...], progress: float, random: Random) -> BatchSettings:

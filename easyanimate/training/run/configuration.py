@@ -84,6 +84,9 @@ class WorldSettings(TrainingSettings):
     outlined: float = Field(
         0.0, ge=0, le=1, description="share of clips with an outlined shape, in addition to `style`"
     )
+    captions: Literal["plain", "varied"] = Field(
+        "plain", description="plain: nine sentences; varied: many sentences, verbs and other words"
+    )
     keeps_held_out: bool = Field(False, description="train on held-out combinations too")
 
     @model_validator(mode="after")
@@ -93,7 +96,7 @@ class WorldSettings(TrainingSettings):
 
     def world(self) -> World:
         """The set of scenes. Raises ValueError for unknown words, or if there are no scenes."""
-        words = self.model_dump(exclude={"keeps_held_out"}, exclude_none=True)
+        words = self.model_dump(exclude={"captions", "keeps_held_out"}, exclude_none=True)
         return World(**words, held_out=None if self.keeps_held_out else False)
 
 

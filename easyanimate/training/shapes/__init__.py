@@ -8,6 +8,8 @@ from easyanimate.training.shapes.attributes import ATTRIBUTES, describe_scene
 from easyanimate.training.shapes.captions import caption
 from easyanimate.training.shapes.drawing import draw
 from easyanimate.training.shapes.measuring import MeasuredClip, measure_clip
+from easyanimate.training.shapes.overlapping import overlap
+from easyanimate.training.shapes.paraphrases import paraphrase, varied_caption
 from easyanimate.training.shapes.scene import Scene, World, is_held_out, sample_scene
 
 __all__ = [
@@ -20,5 +22,8 @@ __all__ = [
     "draw",
     "is_held_out",
     "measure_clip",
+    "overlap",
+    "paraphrase",
     "sample_scene",
+    "varied_caption",
 ]

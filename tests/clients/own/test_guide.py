@@ -37,7 +37,7 @@ def test_the_python_examples_run(page: Path, service: FrontEnd, tmp_path: Path) 
     program = tmp_path / "example.py"
     program.write_text(example(page, "python").replace(ADDRESS, service.url))
     run([sys.executable, program], tmp_path, service)
-    assert (tmp_path / "boat.mp4").read_bytes() == VIDEO
+    assert (tmp_path / "cross.mp4").read_bytes() == VIDEO
 
 
 @pytest.mark.parametrize("page", TYPESCRIPT_PAGES, ids=lambda page: page.name)
@@ -50,4 +50,4 @@ def test_the_typescript_examples_run(page: Path, service: FrontEnd, tmp_path: Pa
     (packages / "@easyanimate" / "client").symlink_to(client)
     (packages / "ai").symlink_to(client / "node_modules" / "ai")
     run([node(), program], tmp_path, service)
-    assert (tmp_path / "boat.mp4").read_bytes() == VIDEO
+    assert (tmp_path / "cross.mp4").read_bytes() == VIDEO

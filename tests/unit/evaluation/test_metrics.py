@@ -9,7 +9,7 @@ from easyanimate.evaluation import METRIC_GROUPS, plan_tasks, summarise_groups
 from easyanimate.evaluation.seams import frame_changes
 from easyanimate.evaluation.task import psnr
 from easyanimate.training.shapes import is_held_out
-from easyanimate.training.shapes.scene import COLOURS
+from easyanimate.training.shapes.scene import COLOURS, DIRECTIONS
 
 
 def shares(summary):
@@ -29,7 +29,15 @@ def test_a_perfect_model_reaches_the_maximum_in_every_part(evaluated):
     assert numbers["vae"]["psnr"].least == 99
     assert numbers["continuation"]["no_jump"].mean == numbers["continuation"]["motion_after"].mean == 1
     assert numbers["prompts"]["other"].mean == 1
+    assert numbers["i2v"]["circle_overlap"].least == numbers["vae"]["circle_overlap"].least == 1
     assert set(summaries["samplers"]) == {"euler", "ddim", "pndm"}
+
+
+def test_the_paraphrases_have_groups_by_kind_of_motion(setup):
+    tasks = plan_tasks(["paraphrases"], replace(setup, captions=60))
+    kinds = {"straight": ("left", "right", "up", "down"), "diagonal": tuple(DIRECTIONS)[4:]}
+    assert {task.group for task in tasks} == {"straight", "diagonal", "still", "growing", "shrinking", "turning"}
+    assert all(task.prompt.scene.motion in kinds.get(task.group, (task.group,)) for task in tasks)
 
 
 def another_colour(scene):

@@ -2,23 +2,35 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
+import numpy as np
 import pytest
 
 from easyanimate.pipeline import SCHEDULERS, EasyAnimatePipeline
+from easyanimate.text_cleaning import clean_prompt
 from easyanimate.tiny import TINY_MODEL, copy_tiny_model, is_tiny_model
-from easyanimate.tiny.card import CARD
+from easyanimate.tiny.card import CARD, EXAMPLES
 from easyanimate.tiny.fresh import make_fresh_pipeline
 from easyanimate.tiny.shipped import SHIPPED
+from easyanimate.training.shapes import World, caption, measure_clip, sample_scene
 from jobs.model.model_card import ModelCard
 
 
 @pytest.fixture(scope="module")
 def folder(models_dir: Path) -> Path:
     return models_dir / TINY_MODEL
+
+
+@pytest.fixture(scope="module")
+def pipe(folder: Path) -> EasyAnimatePipeline:
+    pipe = EasyAnimatePipeline.from_pretrained(folder)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -70,6 +82,43 @@ def test_the_card_is_valid_for_the_service(folder: Path) -> None:
     assert written == CARD
 
 
+def test_each_known_word_is_one_token(pipe: EasyAnimatePipeline) -> None:
+    pieces = pipe.tokenizer.get_vocab()
+    known = ModelCard.model_validate(CARD).words.known
+    assert {word for word in known if f"▁{word}" not in pieces} == set()
+
+
+def test_the_words_of_the_card_include_those_of_all_captions_of_its_world() -> None:
+    known, random = ModelCard.model_validate(CARD).words.known, Random(1)
+    for _ in range(500):
+        scene = sample_scene(World(), random, frames=16)
+        assert set(re.findall("[a-z]+", caption(scene, random))) <= known
+
+
+def test_the_card_has_six_examples_of_known_words() -> None:
+    card = ModelCard.model_validate(CARD)
+    assert len(card.examples) == 6
+    assert [card.unknown_words(clean_prompt(example)) for example in card.examples] == [[]] * 6
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_of_the_card_shows_what_it_says(pipe: EasyAnimatePipeline, example: str) -> None:
+    frames = pipe(
+        example,
+        width=96,
+        height=96,
+        num_frames=16,
+        num_inference_steps=10,
+        guidance_scale=2.0,
+        generator=7,
+        output_type="np",
+    ).frames[0]
+    shown = measure_clip((frames * 255).round().astype(np.uint8))
+    words = clean_prompt(example).split()
+    assert {shown.colour, shown.background, shown.shape} <= set(words)
+    assert (shown.motion if shown.motion != "still" else "resting") in words
+
+
 def test_each_word_of_a_caption_is_one_token(folder: Path) -> None:
     tokenizer = EasyAnimatePipeline.from_pretrained(folder).tokenizer
     words = "a small red circle moving slowly to the right on a blue background"
@@ -88,6 +137,6 @@ def test_a_new_model_has_the_layout_of_the_shipped_one(folder: Path, tmp_path: P
 
 def test_the_module_can_be_run(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "easyanimate.tiny", str(tmp_path / "model")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.startswith(f"{tmp_path / 'model'}: ")
     assert is_tiny_model(tmp_path / "model")

@@ -4,6 +4,7 @@ export const ERROR_CODES = {
   invalid_request: 400,
   invalid_seconds: 400,
   invalid_size: 400,
+  prompt_not_understood: 400,
   too_many_endpoints: 400,
   too_many_files: 400,
   unknown_parameter: 400,

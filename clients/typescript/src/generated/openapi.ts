@@ -999,7 +999,8 @@ export interface components {
          *
          *     `max_frames` is the maximum of one window, `max_total_frames` of a video of several windows. `base_size` is the side
          *     of the square that the model was trained at; None means a square with the area of the default size. `retention_s`
-         *     replaces the default retention of its videos.
+         *     replaces the default retention of its videos. `words` are those of a model that knows few; None means no such limit.
+         *     `examples` are prompts that the model makes well.
          */
         ModelCard: {
             /** Base Size */
@@ -1021,6 +1022,11 @@ export interface components {
              * @default
              */
             description?: string;
+            /**
+             * Examples
+             * @default []
+             */
+            examples?: string[];
             /**
              * Fps
              * @default 24
@@ -1071,6 +1077,7 @@ export interface components {
              * @default 1
              */
             schema_version?: number;
+            words?: components["schemas"]["Words"] | null;
         };
         /**
          * ModelList
@@ -1678,6 +1685,52 @@ export interface components {
             timestamp: string;
             /** Type */
             type: string;
+        };
+        /**
+         * Words
+         * @description The words that a model makes well, by kind. `wordings` are sentences, `others` are words that fit into them.
+         */
+        Words: {
+            /**
+             * Backgrounds
+             * @default []
+             */
+            backgrounds?: string[];
+            /**
+             * Colours
+             * @default []
+             */
+            colours?: string[];
+            /**
+             * Motions
+             * @default []
+             */
+            motions?: string[];
+            /**
+             * Others
+             * @default []
+             */
+            others?: string[];
+            /**
+             * Shapes
+             * @default []
+             */
+            shapes?: string[];
+            /**
+             * Sizes
+             * @default []
+             */
+            sizes?: string[];
+            /**
+             * Speeds
+             * @default []
+             */
+            speeds?: string[];
+            /**
+             * Wordings
+             * @default []
+             */
+            wordings?: string[];
         };
     };
     responses: never;
@@ -3073,7 +3126,7 @@ export interface operations {
                     "application/json": components["schemas"]["Video"];
                 };
             };
-            /** @description `invalid_request`, `unknown_parameter`, `invalid_size`, `invalid_seconds`, `unsupported_image`, `unsupported_video`, `url_not_allowed`, `image_fetch_failed`, `video_fetch_failed` */
+            /** @description `invalid_request`, `unknown_parameter`, `prompt_not_understood`, `invalid_size`, `invalid_seconds`, `unsupported_image`, `unsupported_video`, `url_not_allowed`, `image_fetch_failed`, `video_fetch_failed` */
             400: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
@@ -3437,7 +3490,7 @@ export interface operations {
                     "application/json": components["schemas"]["Video"];
                 };
             };
-            /** @description `invalid_request`, `unknown_parameter`, `invalid_size`, `invalid_seconds`, `unsupported_image`, `unsupported_video`, `url_not_allowed`, `image_fetch_failed`, `video_fetch_failed` */
+            /** @description `invalid_request`, `unknown_parameter`, `prompt_not_understood`, `invalid_size`, `invalid_seconds`, `unsupported_image`, `unsupported_video`, `url_not_allowed`, `image_fetch_failed`, `video_fetch_failed` */
             400: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
@@ -3817,7 +3870,7 @@ export interface operations {
                     "application/json": components["schemas"]["Video"];
                 };
             };
-            /** @description `invalid_request`, `unknown_parameter`, `invalid_size`, `invalid_seconds`, `unsupported_image`, `unsupported_video`, `url_not_allowed`, `image_fetch_failed`, `video_fetch_failed` */
+            /** @description `invalid_request`, `unknown_parameter`, `prompt_not_understood`, `invalid_size`, `invalid_seconds`, `unsupported_image`, `unsupported_video`, `url_not_allowed`, `image_fetch_failed`, `video_fetch_failed` */
             400: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
@@ -4964,7 +5017,7 @@ export interface operations {
                     "application/json": components["schemas"]["Video"];
                 };
             };
-            /** @description `invalid_request`, `unknown_parameter`, `invalid_size`, `invalid_seconds`, `unsupported_image`, `unsupported_video`, `url_not_allowed`, `image_fetch_failed`, `video_fetch_failed` */
+            /** @description `invalid_request`, `unknown_parameter`, `prompt_not_understood`, `invalid_size`, `invalid_seconds`, `unsupported_image`, `unsupported_video`, `url_not_allowed`, `image_fetch_failed`, `video_fetch_failed` */
             400: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];

@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 import torch
 from PIL import Image, ImageFilter
 
-from easyanimate.training.shapes import World, describe_scene, draw, measure_clip, sample_scene
+from easyanimate.training.shapes import World, describe_scene, draw, measure_clip, overlap, sample_scene
 from easyanimate.training.shapes.scene import MOTIONS, Scene
 
 
@@ -114,3 +115,13 @@ def test_a_turning_circle_is_measured_as_still():
     scene = sample_scene(World(shapes=("circle",), motions=("turning",)), Random(0), frames=16)
     assert describe_scene(scene)["motion"] == "still"
     assert measure_clip(drawn(scene)).motion == "still"
+
+
+def test_the_overlap_of_two_clips_is_that_of_their_shapes():
+    def clip(**changes):
+        scene = Scene("circle", "red", "black", "still", radius=12.0, paint=(1.0, 0.0, 0.0))
+        return drawn(replace(scene, **changes), frames=2)
+
+    assert overlap(clip(), clip()) == 1
+    assert 0.7 < overlap(clip(), clip(shape="square")) < 0.95
+    assert overlap(clip(start=(-16.0, 0.0)), clip(start=(16.0, 0.0))) == 0
