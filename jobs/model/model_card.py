@@ -46,7 +46,7 @@ class Words(BaseModel, frozen=True, extra="forbid"):
     others: tuple[str, ...] = ()
 
     @cached_property
-    def known(self) -> frozenset[str]:
+    def vocabulary(self) -> frozenset[str]:
         """All single words of all groups."""
         groups = (getattr(self, name) for name in type(self).model_fields)
         return frozenset(re.findall(WORD, " ".join(entry for group in groups for entry in group)))
@@ -155,7 +155,7 @@ class ModelCard(StoredModel, frozen=True, extra="forbid"):
         """The words of a cleaned prompt that the model does not know, each once, in order."""
         if self.words is None:
             return []
-        return [word for word in dict.fromkeys(re.findall(WORD, prompt)) if word not in self.words.known]
+        return [word for word in dict.fromkeys(re.findall(WORD, prompt)) if word not in self.words.vocabulary]
 
     def nearest_size(self, width: int, height: int) -> tuple[int, int]:
         """Returns the size of this model that is nearest to `width` x `height` and keeps its shape.

@@ -10,7 +10,9 @@ from easyanimate.tiny.card import CARD
 from jobs.model.model_card import ModelCard
 
 ROOT = Path(__file__).parents[2]
-PROMPT = re.compile(r"""(?:\bprompt\\?["']?\s*[:=]\s*|--prompt[ =]|easyanimate\s+(?:submit|(?:extend|remix)\s+\S+)\s+)\\?(["'])(.+?)\\?\1""")
+PROMPT = re.compile(
+    r"""(?:\bprompt\\?["']?\s*[:=]\s*|--prompt[ =]|easyanimate\s+(?:submit|(?:extend|remix)\s+\S+)\s+)\\?(["'])(.+?)\\?\1"""
+)
 OTHER_MODELS = (
     "docs/guides/gpu.md",
     "docs/guides/weights.md",
@@ -26,7 +28,7 @@ FILES = [
 
 def prompts(path: Path) -> list[str]:
     text = path.read_text("utf-8")
-    return [found[2] for found in PROMPT.finditer(text) if re.fullmatch(r"[A-Za-z0-9 ,;.'-]+", found[2])]
+    return [match[2] for match in PROMPT.finditer(text) if re.fullmatch(r"[A-Za-z0-9 ,;.'-]+", match[2])]
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if prompts(path)], ids=lambda path: path.name)

@@ -130,7 +130,7 @@ def check(
                 typer.echo(f"- {problem}")
             raise typer.Exit(1)
         typer.echo("\nit loads\n")
-        for line in _capacity_lines(report):
+        for line in (*_capacity_lines(report), *_word_lines(_card(folder))):
             typer.echo(line)
 
 
@@ -189,6 +189,17 @@ def _card(folder: Path) -> "ModelCard | None":
         return read_card(folder)
     except EasyAnimateError:
         return None
+
+
+def _word_lines(card: "ModelCard | None") -> Iterator[str]:
+    """The words that the model knows, by kind, and prompts that it makes well."""
+    if card is None or card.words is None:
+        return
+    yield "\nwords that it knows"
+    for kind, words in card.words:
+        yield f"  {kind}: {', '.join(words)}"
+    yield "\nprompts that it makes well"
+    yield from (f"  {example}" for example in card.examples)
 
 
 def _network_line(network: "NetworkReport") -> str:

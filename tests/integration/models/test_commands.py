@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from easyanimate.models.capacity import Memory
+from easyanimate.tiny import TINY_MODEL, copy_tiny_model
+from easyanimate.tiny.card import CARD
 
 NAME = "EasyAnimateV3-XL-2-InP-512x512"
 
@@ -24,6 +26,11 @@ def test_an_archive_is_imported_listed_and_checked(archive: Path, tmp_path: Path
     assert f"{NAME}  " in run("list", "--models-dir", tmp_path)[1]
     code, output = run("check", NAME, "--models-dir", tmp_path, "--hashes")
     assert (code, "it loads" in output) == (0, True)
+
+
+def test_the_words_and_examples_of_the_small_model_are_listed(tmp_path: Path) -> None:
+    code, output = run("check", copy_tiny_model(tmp_path / TINY_MODEL))
+    assert (code, "shapes: circle, disc" in output, CARD["examples"][0] in output) == (0, True, True)
 
 
 def test_an_imported_model_under_another_name_has_its_limits(archive: Path, tmp_path: Path) -> None:

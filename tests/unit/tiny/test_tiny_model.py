@@ -82,27 +82,27 @@ def test_the_card_is_valid_for_the_service(folder: Path) -> None:
     assert written == CARD
 
 
-def test_each_known_word_is_one_token(pipe: EasyAnimatePipeline) -> None:
+def test_each_word_of_the_card_is_one_token(pipe: EasyAnimatePipeline) -> None:
     pieces = pipe.tokenizer.get_vocab()
-    known = ModelCard.model_validate(CARD).words.known
-    assert {word for word in known if f"▁{word}" not in pieces} == set()
+    vocabulary = ModelCard.model_validate(CARD).words.vocabulary
+    assert {word for word in vocabulary if f"▁{word}" not in pieces} == set()
 
 
 def test_the_words_of_the_card_include_those_of_all_captions_of_its_world() -> None:
-    known, random = ModelCard.model_validate(CARD).words.known, Random(1)
+    vocabulary, random = ModelCard.model_validate(CARD).words.vocabulary, Random(1)
     for _ in range(500):
         scene = sample_scene(World(), random, frames=16)
-        assert set(re.findall("[a-z]+", caption(scene, random))) <= known
+        assert set(re.findall("[a-z]+", caption(scene, random))) <= vocabulary
 
 
-def test_the_card_has_six_examples_of_known_words() -> None:
+def test_the_card_has_six_examples_in_its_words() -> None:
     card = ModelCard.model_validate(CARD)
     assert len(card.examples) == 6
     assert [card.unknown_words(clean_prompt(example)) for example in card.examples] == [[]] * 6
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_an_example_of_the_card_shows_what_it_says(pipe: EasyAnimatePipeline, example: str) -> None:
+def test_the_clip_of_an_example_shows_its_words(pipe: EasyAnimatePipeline, example: str) -> None:
     frames = pipe(
         example,
         width=96,

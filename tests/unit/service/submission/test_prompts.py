@@ -32,7 +32,7 @@ def test_a_prompt_that_is_not_cleaned_is_not_refused() -> None:
 @pytest.mark.parametrize(
     "prompt", [*TINY.examples, "A LARGE red Circle, moving left!", "a red ball 红色", "10 red dots"]
 )
-def test_a_prompt_of_known_words_has_no_warning(prompt: str) -> None:
+def test_a_prompt_in_the_words_of_the_card_has_no_warning(prompt: str) -> None:
     assert check_prompt(prompt.replace("10 red dots", "a red dot 10"), TINY, clean_caption=True) == ()
 
 
