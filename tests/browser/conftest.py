@@ -48,7 +48,7 @@ def browser(chromium: str) -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def key() -> str:
     """The API key of the service."""
     return KEY

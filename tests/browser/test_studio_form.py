@@ -129,7 +129,7 @@ def test_a_frame_of_a_finished_video_becomes_the_start_image(
     page.get_by_role("button", name="From a video: Start image").click()
     picker = page.get_by_role("dialog", name="Pick a frame")
     picker.get_by_role("button", name="a blue square stands still").first.click()
-    picker.get_by_label("Frame").fill("2")
+    picker.get_by_role("slider").fill("2")
     wait_for_text(picker, "Frame 3 of 8")
     picker.get_by_role("button", name="Use this frame").click()
     until(page, lambda: page.locator("label[for=image] img").count())

@@ -7,7 +7,7 @@ import { dialogs } from "./dialogs.js";
 import { messageOf } from "./errors.js";
 import { attach, edit, form, request, sentRequest, setMode, submit, useSettings } from "./form.js";
 import { forget, refreshGallery } from "./gallery.js";
-import { clear, open, stage } from "./stage.js";
+import { bringIntoView, clear, open, stage } from "./stage.js";
 
 const SETTINGS = ["model", "prompt", "negative_prompt", "size", "num_frames", "num_inference_steps", "guidance_scale", "scheduler"];
 const VARIATIONS = 4;
@@ -26,6 +26,7 @@ export const act = (action) => async (...values) => {
 export async function generate(wish = request(), size = null) {
   const before = stage.get().pending;
   stage.set({ pending: size });
+  bringIntoView();
   const record = await submit(wish);
   stage.set({ pending: record ? size : before });
   if (!record) return;

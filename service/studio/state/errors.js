@@ -17,6 +17,7 @@ export function fieldOf(param) {
 export function fieldText(error, field, limits, values) {
   if (!(error instanceof Refused)) return t("no_answer");
   if (error.status === 401) return t("error_key");
+  if (error.code === "prompt_not_understood") return t("english_only");
   const ownRules = ["prompt", "size", "length", "seed", "num_inference_steps", "guidance_scale", "strength", "image"];
   const isPlain = ["invalid_request", "invalid_size", "invalid_seconds", "unsupported_image"].includes(error.code);
   if (!ownRules.includes(field) || !isPlain || !limits || !hasText(`error_${field}`)) return plain(error.message);

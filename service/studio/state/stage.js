@@ -25,8 +25,15 @@ export function openHash() {
   const { signal } = (following = new AbortController());
   stage.set({ ...NOTHING, ids, pending: stage.get().pending });
   ended.clear();
+  bringIntoView();
   if (ids.length > 1) return void followAll(ids, handlers(signal), signal);
   follow(ids[0], handlers(signal), signal);
+}
+
+/** On a phone the stage may be above or below the window. */
+export function bringIntoView() {
+  const place = document.getElementById("stage")?.getBoundingClientRect();
+  if (place && (place.top < 0 || place.top > innerHeight / 2)) document.getElementById("stage").scrollIntoView();
 }
 
 /** Opens videos: the address names them. */

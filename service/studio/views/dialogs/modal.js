@@ -7,9 +7,9 @@ import { Icon } from "../icons.js";
 export function Modal({ title, onClose, wide, children }) {
   const dialog = useRef(null);
   useEffect(() => {
-    const before = document.activeElement;
-    if (!dialog.current.open) dialog.current.showModal();
-    return () => before?.isConnected && before.focus();
+    const shown = dialog.current;
+    if (!shown.open) shown.showModal();
+    return () => shown.close(); // the focus goes back to where it was
   }, []);
   const cancel = (event) => {
     event.preventDefault();

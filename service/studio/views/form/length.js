@@ -33,5 +33,5 @@ export function Length({ limits }) {
 function hintOf(frames, limits) {
   const count = windowsOf(frames, limits), windows = count === 1 ? t("one_window") : t("windows", { n: count });
   const length = frames === 1 ? t("an_image") : t("length_is", { frames, seconds: secondsOf(frames, limits), windows });
-  return `${length}. ${t("length_hint", { seconds: limits.longestSeconds, fps: limits.fps })}`;
+  return t("length_hint", { length, seconds: limits.longestSeconds, fps: limits.fps });
 }

@@ -2,11 +2,12 @@
 
 import { edit, form } from "../../state/form.js";
 import { isForeign, unknownWords, wordsOf } from "../../state/models.js";
-import { t } from "../../text/text.js";
+import { hasText, t } from "../../text/text.js";
 import { html, useEffect, useRef } from "../../vendor/preact.js";
 import { controlOf, Field } from "./field.js";
 
 const MAX_LINES_PX = 240;
+const OF_SENTENCES = ["wordings", "others"]; // not for a choice of single words
 
 export function Prompt({ model }) {
   const { prompt } = form.get().values, area = useRef(null);
@@ -34,11 +35,11 @@ function Advice({ prompt, model }) {
 
 /** The known words; each one is a button that adds it to the prompt. */
 function Words({ model }) {
-  const kinds = wordsOf(model);
+  const kinds = wordsOf(model).filter(([kind]) => !OF_SENTENCES.includes(kind));
   if (!kinds.length) return null;
   const add = (word) => edit({ prompt: `${form.get().values.prompt.trimEnd()} ${word}`.trimStart() });
   return html`<details class="words"><summary>${t("known_words")}</summary>
-    ${kinds.map(([kind, words]) => html`<p>${kind && html`<span class="kind">${kind.replaceAll("_", " ")}</span>`}
+    ${kinds.map(([kind, words]) => html`<p>${kind && html`<span class="kind">${hasText(`kind_${kind}`) ? t(`kind_${kind}`) : kind}</span>`}
       ${words.map((word) => html`<button type="button" class="chip" onClick=${() => add(word)}>${word}</button>`)}</p>`)}
   </details>`;
 }

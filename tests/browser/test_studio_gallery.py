@@ -1,0 +1,110 @@
+"""The list of videos in the studio: live tiles, search, older videos, and several at once."""
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from cli.stack.stack import LocalStack
+from tests.browser.studio_page import Open, id_of, request_video, until, wait_for_text, wait_until_finished
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def batch(stack: LocalStack, key: str) -> list[str]:
+    """The ids of four short videos of one request, the newest of the list."""
+    request = {"prompt": "a white cross on black", "num_frames": 8, "num_inference_steps": 2, "n": 4}
+    with httpx.Client(base_url=stack.url, timeout=60, headers={"Authorization": f"Bearer {key}"}) as api:
+        ids = api.post("/v1/videos", json=request).raise_for_status().json()["batch"]
+        for video_id in ids:
+            while api.get(f"/v1/videos/{video_id}", headers={"Prefer": "wait=30"}).json()["status"] != "completed":
+                pass
+    return ids
+
+
+def tile(page: Any, video_id: str) -> Any:
+    return page.locator(f"#gallery li:has(a[href='#{video_id}'])")
+
+
+def test_a_second_tab_shows_the_videos_of_the_first_while_they_run(open_studio: Open) -> None:
+    page, other = open_studio(), open_studio()
+    request_video(page, "a slow green square", Steps="150")
+    in_other = tile(other, id_of(page))
+    until(other, in_other.count)
+    until(other, lambda: "%" in in_other.inner_text())
+    page.get_by_role("button", name="Cancel").click()
+    wait_for_text(in_other, "Cancelled")
+
+
+def test_four_variations_are_shown_side_by_side(open_studio: Open, finished: str, api: httpx.Client) -> None:
+    page = open_studio(f"/#{finished}")
+    page.get_by_role("button", name="Four variations").click()
+    until(page, lambda: page.locator(".board video").count() == 4)
+    ids = id_of(page).split(",")
+    records = [api.get(f"/v1/videos/{video_id}").json() for video_id in ids]
+    assert {record["prompt"] for record in records} == {"a blue square stands still"}
+    assert len({record["seed"] for record in records}) == 4
+    page.reload()
+    until(page, lambda: page.locator(".board video").count() == 4)
+    page.locator(".board a").first.click()
+    wait_until_finished(page)
+    assert id_of(page) == ids[0]
+
+
+def test_older_videos_are_read_when_the_end_is_in_view(open_studio: Open, batch: list[str]) -> None:
+    page = open_studio()
+    pages: list[str | None] = []
+
+    def two_at_a_time(route: Any) -> None:
+        pages.append(parse_qs(urlsplit(route.request.url).query).get("after", [None])[0])
+        route.continue_(url=route.request.url.replace("limit=24", "limit=2"))
+
+    page.route("**/v1/videos?*", two_at_a_time)
+    page.reload()
+    until(page, lambda: tile(page, batch[0]).count() and tile(page, batch[3]).count())
+    assert len({after for after in pages if after}) >= 1
+    shown = [link.get_attribute("href") for link in page.locator("#gallery a").all()]
+    assert len(shown) == len(set(shown))
+
+
+def test_the_search_shows_videos_with_all_words(open_studio: Open, batch: list[str], finished: str) -> None:
+    page = open_studio()
+    until(page, lambda: tile(page, finished).count())
+    page.get_by_label("Search").fill("CROSS white")
+    assert page.locator("#gallery li").count() == 4
+    assert tile(page, finished).count() == 0
+    page.get_by_label("Search").fill("cross nothing")
+    wait_for_text(page.locator("#gallery-section"), "No video has these words")
+
+
+def test_a_tile_plays_under_the_pointer_and_with_the_focus(open_studio: Open, batch: list[str]) -> None:
+    page = open_studio()
+    one = tile(page, batch[0])
+    until(page, lambda: one.locator("img").count())
+    one.hover()
+    until(page, lambda: one.locator("video").evaluate("video => video.currentTime > 0"))
+    page.mouse.move(0, 0)
+    until(page, lambda: one.locator("video").count() == 0)
+    one.locator("a").focus()
+    until(page, lambda: one.locator("video").count() == 1)
+
+
+def test_several_videos_are_selected_compared_and_deleted(
+    open_studio: Open, batch: list[str], api: httpx.Client
+) -> None:
+    page = open_studio()
+    page.get_by_role("button", name="Select", exact=True).click()
+    for video_id in batch[:2]:
+        tile(page, video_id).get_by_role("checkbox").check()
+    selection = page.get_by_role("group", name="Select")
+    wait_for_text(selection, "2 selected")
+    selection.get_by_role("button", name="Compare").click()
+    until(page, lambda: page.locator(".board video").count() == 2)
+    selection.get_by_role("button", name="Delete").click()
+    dialog = page.get_by_role("dialog", name="Delete 2 videos?")
+    dialog.get_by_role("button", name="Delete").click()
+    wait_for_text(page.locator("#status"), "Deleted")
+    until(page, lambda: tile(page, batch[0]).count() == 0)
+    assert [api.get(f"/v1/videos/{video_id}").status_code for video_id in batch] == [404, 404, 200, 200]
