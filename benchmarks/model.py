@@ -47,7 +47,9 @@ def _slices(vae: AutoencoderKLSlice) -> list[Row]:
     peaks = _peak_mb(lambda: whole.decode(long)), _peak_mb(lambda: _stream(vae, long))
     growth = _peak_mb(lambda: _stream(vae, short)), peaks[1]
     lengths = (f"{SHORT} frames", f"{LONG} frames")
+    control = best_seconds(lambda: _stream(vae, long), lambda: _stream(vae, long))
     return [
+        row(f"control: decode {LONG} frames twice, time", ("in slices", "the same"), (control[0], control[1]), "s"),
         row(f"decode {LONG} frames, live bytes", names, peaks, "MB"),
         row(f"decode {LONG} frames, time", names, (seconds[0], seconds[1]), "s"),
         row("decode in slices, live bytes", lengths, growth, "MB"),

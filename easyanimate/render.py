@@ -19,6 +19,7 @@ from easyanimate.files.file_comment import PngWriter
 from easyanimate.files.manifest import FrameHashes, Manifest, UsedLora, file_sha256, library_versions
 from easyanimate.files.mp4_join import StoredFrames
 from easyanimate.files.video_writer import Mp4Writer
+from easyanimate.files.write_behind import write_behind
 from easyanimate.lora import LoraReport, read_lora
 from easyanimate.memory import Profile
 from easyanimate.pipeline import ClipStages, Generation, num_timesteps
@@ -138,9 +139,12 @@ def render(
     """
     hashes = FrameHashes()
     with _open_file(path, inputs) as file:
-        for piece in frames:
+
+        def write(piece: Any) -> None:
             hashes.add(piece)
             file.write(piece)
+
+        write_behind(frames, write)
         manifest = Manifest(
             **asdict(environment),
             settings=inputs.settings,

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from easyanimate.half_on_cpu import attention, convolution
 from easyanimate.vae.convolution import Triple, conv3d
+from easyanimate.vae.folding import can_fold, upsampled_convolution
 from easyanimate.vae.regime import Regime
 
+MAX_SCORES = 2**26  # of one piece of an attention: 128 MiB in 16 bits
 EPS = 1e-6  # of every norm; 1e-5 is visibly off (spec: Slice VAE 3)
 
 
@@ -85,8 +87,19 @@ class MidAttention(nn.Module):
             project(tokens).unflatten(2, (self.heads, -1)).transpose(1, 2)  # [B, heads, N, C / heads]
             for project in (self.to_q, self.to_k, self.to_v)
         )
-        mixed = attention(q, k, v).transpose(1, 2).flatten(2)  # [B, N, C]
+        mixed = _attention_in_pieces(q, k, v).transpose(1, 2).flatten(2)  # [B, N, C]
         return x + self.to_out(mixed).transpose(1, 2).unflatten(2, x.shape[2:])
+
+
+def _attention_in_pieces(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """`attention` of [B, heads, N, d], for some of the queries at a time.
+
+    No flash kernel has heads of 512 values. Where torch then stores all scores, they take at most MAX_SCORES values.
+    """
+    queries = max(MAX_SCORES // (q.shape[0] * q.shape[1] * k.shape[2]), 1)
+    if queries >= q.shape[2]:
+        return attention(q, k, v)
+    return torch.cat([attention(piece, k, v) for piece in q.split(queries, dim=2)], dim=2)
 
 
 class MidBlock(nn.Module):
@@ -127,8 +140,14 @@ class Upsampler(nn.Module):
 
     def forward(self, x: Tensor, regime: Regime) -> Tensor:
         """[B, C, F, H, W] -> [B, C, F or 2F, 2H, 2W]."""
-        x = self.conv(F.interpolate(x, scale_factor=(1.0, 2.0, 2.0), mode="nearest"), regime)
+        x = self._enlarge(x, regime)
         return double_time(x, regime) if self.temporal else x
+
+    def _enlarge(self, x: Tensor, regime: Regime) -> Tensor:
+        """[B, C, F, H, W] -> [B, C, F, 2H, 2W]."""
+        if regime is Regime.SLICE and can_fold(x):
+            return upsampled_convolution(x, self.conv.weight, self.conv.bias)
+        return self.conv(F.interpolate(x, scale_factor=(1.0, 2.0, 2.0), mode="nearest"), regime)
 
 
 def double_time(x: Tensor, regime: Regime) -> Tensor:

@@ -45,7 +45,7 @@ class FrameStream:
         self.thumbnails = ThumbnailBuilder(self.run.request)
 
     def frames(self) -> Iterator[Any]:
-        """Pieces [F, H, W, 3], uint8. The caller writes each piece before it requests the next one."""
+        """Pieces [F, H, W, 3], uint8. The caller may write a piece while it requests the next one."""
         for piece in self._all_frames():
             yield piece
             self._written += len(piece)

@@ -18,7 +18,7 @@ def encode_video(
     device: torch.device | None = None,
     cache: EncoderCache | None = None,
 ) -> Tensor:
-    """Scaled latents [1, 4, f, h, w] of a video in `slices` [1, 3, 8, H, W], or [1, 3, 1, H, W] for an image.
+    """Scaled latents [1, 4, f, h, w] of a video in `slices` [1, 3, 8, H, W]; an image has one of [1, 3, 1, H, W].
 
     They are a sample of the posterior, or its mean without `draw_noise`. Only one slice is on the `device` of the VAE.
     A `cache` keeps the moments of slices of a single colour.

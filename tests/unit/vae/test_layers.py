@@ -67,6 +67,13 @@ def test_attention_heads_are_neighbouring_channels():
     torch.testing.assert_close(attention(x), expected)
 
 
+def test_attention_in_pieces_is_attention_of_all_queries(monkeypatch):
+    attention, x = MidAttention(8, groups=2, heads=2), torch.randn(2, 8, 2, 3, 5)
+    whole = attention(x)
+    monkeypatch.setattr("easyanimate.vae.layers.MAX_SCORES", 7 * 2 * 2 * 30)  # 7 of 30 queries
+    torch.testing.assert_close(attention(x), whole, rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize("regime", list(Regime))
 def test_gradients_survive_what_is_done_in_place(regime):
     block = ResidualBlock(2, 4, groups=2).double()
