@@ -116,7 +116,7 @@ def test_the_promise_is_that_of_the_server(redis: Redis, values: dict[str, str],
     assert "redis.durability" in [line["event"] for line in logs]
 
 
-def test_the_promise_of_an_old_server_says_that_it_cannot_wait(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_promise_of_an_old_server_names_the_required_version(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis, "info", lambda: {"redis_version": "7.0.15", "aof_enabled": 1})
     assert durability_promise(redis, on_disk=False).startswith(PROMISES["everysec"])
     assert "Redis 7.2" in durability_promise(redis, on_disk=False)

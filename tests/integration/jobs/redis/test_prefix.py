@@ -38,7 +38,7 @@ def test_the_prefix_is_before_each_key_and_nothing_else(command: list[Any], sent
 
 
 @pytest.mark.parametrize("command", ["SCAN", "KEYS", "FLUSHDB", "SORT", "XGROUP CREATE"])
-def test_a_command_whose_keys_are_not_known_is_refused(command: str) -> None:
+def test_a_command_outside_the_table_is_refused(command: str) -> None:
     with pytest.raises(UnknownCommand, match=command.split()[0]):
         with_prefix("p:", [command, "a"])
 

@@ -219,6 +219,6 @@ def accepted_id(client: httpx.Client, key: str) -> str:
 def wait_until_only(client: httpx.Client, expected: set[str]) -> None:
     """Waits until the caller has these videos and no others."""
     deadline = time.monotonic() + 60
-    while (found := set(ids(client))) != expected:
-        assert time.monotonic() < deadline, found ^ expected
+    while (current := set(ids(client))) != expected:
+        assert time.monotonic() < deadline, current ^ expected
         time.sleep(0.1)
