@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 
+from jobs.version import VERSION
 from service.http.errors import ServerErrorMiddleware, install_handlers
 from service.http.methods import HeadMiddleware, head_router, install_method_handler
 from service.http.middleware import RequestLogMiddleware
@@ -20,7 +21,6 @@ from service.web.cors import CrossOriginMiddleware
 from service.web.foreign_pages import ForeignPageMiddleware
 from service.web.path_prefix import PathPrefixMiddleware
 
-API_VERSION = "1.0.0"
 DESCRIPTION = "Text- and image-to-video as durable jobs. Compatible with OpenAI's Videos API, with more features."
 
 
@@ -38,7 +38,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
 
     app = FastAPI(
         title="EasyAnimate Service",
-        version=API_VERSION,
+        version=VERSION,
         description=DESCRIPTION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=lifespan,

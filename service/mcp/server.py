@@ -8,6 +8,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, CallToolRequestParams, ListToolsResult, PaginatedRequestParams, Result
 
 from jobs.errors import InvalidRequest
+from jobs.version import VERSION
 from service.mcp.api import ToolRefusal
 from service.mcp.results import refusal_result
 from service.mcp.tasks import ApiOf, add_tasks
@@ -15,7 +16,7 @@ from service.mcp.tools import TOOLS
 
 log = structlog.get_logger()
 
-NAME, VERSION = "easyanimate", "1.0.0"
+NAME = "easyanimate"
 INSTRUCTIONS = (
     "Creates videos from text and images. create_video answers at once with the id of a video; its generation takes a "
     "minute or more. Call follow_video with the id until the video is completed. Links to files expire within an hour; "

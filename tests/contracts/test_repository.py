@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import easyanimate
+from jobs.version import VERSION
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("easyanimate", "jobs", "service", "worker", "cli")
@@ -115,6 +116,22 @@ def test_the_changelog_begins_with_this_version() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     (newest, *_) = re.findall(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.M)
     assert newest == version
+
+
+VERSION_PLACES = {
+    "pyproject.toml": r'^version = "(.+)"',
+    "clients/python/pyproject.toml": r'^version = "(.+)"',
+    "clients/typescript/package.json": r'^  "version": "(.+)"',
+    "clients/typescript/package-lock.json": r'^ {2,6}"version": "(.+)",\n.*"license": "Apache-2.0"',
+    "docker-compose.yml": r"image: easyanimate-\w+:(.+)",
+    "tests/integration/service/openapi/openapi.json": r'^  "version": "(.+)"',
+}
+
+
+@pytest.mark.parametrize("place", VERSION_PLACES)
+def test_each_place_has_the_version_of_this_release(place: str) -> None:
+    versions = set(re.findall(VERSION_PLACES[place], (ROOT / place).read_text(), re.M))
+    assert versions == {VERSION}
 
 
 @pytest.fixture
