@@ -33,7 +33,7 @@ def infer_block(
     shift1, scale1, gate1, shift2, scale2, gate2 = table.chunk(6, dim=1)  # each [1 or B, 1, D]
     by_frame = (len(x) * len(frame_encoding), -1, x.shape[-1])
     x.addcmul_(gate1, _self_attention(block.attn1, norms.modulated(x, block.norm1, shift1, scale1), by_frame))
-    cross = cache.once(block, lambda: _cross_attention(block, context))
+    cross = cache.once(block, _cross_attention, block, context)
     _add_motion(block.attn_temporal.temporal_transformer, x, frame_encoding, biased=cross.pending is None)
     x.add_(_to_context(block.attn2, x, cross, context_bias))
     feed_forward.add_modulated(block.ff, x, block.norm2, (shift2, scale2, gate2))

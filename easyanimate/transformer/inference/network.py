@@ -18,11 +18,11 @@ def infer(model: Any, inputs: TransformerInputs, cache: RunCache | None) -> Tens
     common = RunCache(keeps=False) if cache is None else cache
     frames, dtype = inputs.shape[2], inputs.noisy.dtype
     x = _tokens(model, inputs.latents(), common)  # [B, N, D]
-    encoding = common.once("frames", lambda: frame_positions(frames, x.shape[-1], x.device).to(dtype))  # [F, D]
+    encoding = common.once("frames", frame_positions, frames, x.shape[-1], x.device).to(dtype)  # [F, D]
     if model.config["time_position_encoding_before_transformer"]:
         x.unflatten(1, (frames, -1)).add_(encoding[:, None])
     embedding, modulation = _modulation(model.adaln_single, inputs)
-    context, bias = common.once("context", lambda: _context(model, inputs))
+    context, bias = common.once("context", _context, model, inputs)
     x = _through_blocks(model, x, (modulation, context, bias, encoding, common))
     shift, scale = (model.scale_shift_table + embedding[:, None]).chunk(2, dim=1)  # each [1 or B, 1, D]
     return model.proj_out(modulated(x, model.norm_out, shift, scale + 1))
@@ -39,7 +39,7 @@ def _tokens(model: Any, latents: Tensor, common: RunCache) -> Tensor:
     else:
         images = embed.proj(rearrange(latents, "B C F H W -> (B F) C H W"))
         x = rearrange(images, "(B F) D h w -> B (F h w) D", F=frames)
-    positions = common.once("positions", lambda: embed.positions(rows, columns, x))
+    positions = common.once("positions", embed.positions, rows, columns, x)
     x.unflatten(1, (frames, -1)).add_(positions)
     return x
 

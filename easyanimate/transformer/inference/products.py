@@ -29,7 +29,9 @@ def add_product(residual: Tensor, x: Tensor, layer: nn.Module) -> Tensor | None:
 
 def project(x: Tensor, *layers: nn.Module) -> tuple[Tensor, ...]:
     """`layer(x)` of each of the `layers`; one product if their weights lie one after the other in memory."""
-    joined = _joined([layer.weight for layer in layers]) if is_plain(*layers) else None
+    joined = None
+    if is_plain(*layers) and not torch.compiler.is_compiling():
+        joined = _joined([layer.weight for layer in layers])
     if joined is None:
         return tuple(layer(x) for layer in layers)
     biases: Any = [layer.bias for layer in layers]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -33,10 +34,11 @@ class RunCache:
     keeps: bool = True
     entries: dict[Any, Any] = field(default_factory=dict)
 
-    def once(self, key: Any, compute: Callable[[], Any]) -> Any:
-        """The value of `key`, computed at the first call."""
+    @torch.compiler.disable  # a compiled block must not depend on the entries of other blocks
+    def once(self, key: Any, compute: Callable[..., Any], *args: Any) -> Any:
+        """The value of `key`, which is `compute(*args)` of the first call."""
         if not self.keeps:
-            return compute()
+            return compute(*args)
         if key not in self.entries:
-            self.entries[key] = compute()
+            self.entries[key] = compute(*args)
         return self.entries[key]
