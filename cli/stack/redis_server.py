@@ -71,7 +71,9 @@ class EmbeddedRedis:
                 time.sleep(0.02)
         self.stop()
         log_lines = log.read_text().strip().splitlines()[-3:] if log.exists() else []
-        raise StackFailed(f"the embedded Redis did not start on port {self.port}: {' | '.join(log_lines)}")
+        raise StackFailed(
+            f"the embedded Redis did not start on port {self.port}: {' | '.join(log_lines) or 'its log is empty'}"
+        )
 
 
 def find_redis(data_dir: Path) -> str | None:

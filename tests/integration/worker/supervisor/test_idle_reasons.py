@@ -2,11 +2,14 @@
 
 import time
 from collections.abc import Callable
+from threading import Event
 
 import pytest
 from redis import Redis
 from rq.suspension import resume, suspend
+from structlog.testing import capture_logs
 
+from jobs.errors import QueueUnavailable
 from jobs.queue.registry import Registry
 from tests.integration.worker.conftest import SteppedWorker
 from worker.supervisor.announcer import Announcer
@@ -62,3 +65,22 @@ def test_a_model_that_cannot_be_loaded_is_reported_as_broken(worker: SteppedWork
     wait_for_reason(registry, "model_broken")
     announcer.stop()
     assert registry.live_workers(MODEL) == 0
+
+
+def test_a_refused_announcement_is_one_line_of_the_log(worker: SteppedWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = Event()
+
+    def refuse() -> None:
+        refused.set()
+        raise QueueUnavailable
+
+    monkeypatch.setattr(worker.supervisor.rq_worker, "heartbeat", refuse)
+    announcer = Announcer(worker.supervisor)
+    with capture_logs() as lines:
+        announcer.start()
+        assert refused.wait(30)
+        announcer.stop()
+    assert [(line["event"], line["log_level"]) for line in lines if "redis" in line["event"]] == [
+        ("redis.away", "warning")
+    ]
+    assert not [line for line in lines if "exc_info" in line]
