@@ -315,6 +315,8 @@ export interface paths {
         /**
          * Delete Video
          * @description Deletes the record and the files of a video; cancels it first if it has not ended.
+         *
+         *     This also works where every other request answers `record_unreadable`.
          */
         delete: operations["delete_video"];
         options?: never;
