@@ -12,7 +12,7 @@ command -v apt-get >/dev/null || fail "please install Chromium; there is no apt-
 echo "tests: installing Chromium"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-install="apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium"
+install="apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-wqy-microhei"
 for attempt in 1 2; do
     timeout 300 bash -c "$install" >"$log" 2>&1 && exit 0
 done
