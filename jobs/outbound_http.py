@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import cache
 from ipaddress import ip_address, ip_network
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -73,7 +74,7 @@ class OutboundClient:
     def __init__(self, *, allow_private: bool, timeout_s: float = 15.0) -> None:
         self.policy = _policy(allow_private)
         self.timeout_s = timeout_s
-        self._tls = httpx.create_ssl_context()  # once: loading the authorities takes longer than many requests
+        self._tls = _tls_context()
 
     def check(self, url: str, param: str) -> None:
         """Refuses a URL by its form, and by the addresses to which its host resolves now.
@@ -167,6 +168,12 @@ async def _read_body(response: httpx.Response, limit_bytes: int) -> bytes:
         if len(data) > limit_bytes:
             raise RequestFailed(f"it is larger than {limit_bytes} bytes")
     return bytes(data)
+
+
+@cache
+def _tls_context() -> ssl.SSLContext:
+    """The trusted authorities, which take longer to load than many requests; all clients share them."""
+    return httpx.create_ssl_context()
 
 
 def _policy(allow_private: bool) -> Policy:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
 
 from fastapi import APIRouter, FastAPI
 
@@ -50,16 +51,12 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     )
     app.state.resources = resources
     app.openapi = document(app)  # type: ignore[method-assign]
-    videos_routers = [module.router for module in (characters, create, videos, content, playlist, events, tickets)]
-    others = [module.router for module in (files, signed_files, webhooks, models, queue, health, metrics, pages)]
-    routers = [*videos_routers, webhooks.deliveries_router, *others]
-    if settings.mcp == "on":
-        routers.append(_mcp_router(app))
-    for router in routers:
+    routers = [*_shared_routers(), *([_with_heads(_mcp_router(app))] if settings.mcp == "on" else [])]
+    for router, heads in routers:
         app.include_router(router)
-        app.include_router(head_router(router))
+        app.include_router(heads)
     install_handlers(app)
-    install_method_handler(app, routers)
+    install_method_handler(app, [router for router, _ in routers])
     app.add_middleware(ServerErrorMiddleware)
     if settings.cors_origins:
         exposed = tuple(RESPONSE_HEADERS)
@@ -72,6 +69,18 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     if settings.root_path:
         app.add_middleware(PathPrefixMiddleware, prefix=settings.root_path)
     return app
+
+
+@cache
+def _shared_routers() -> tuple[tuple[APIRouter, APIRouter], ...]:
+    """All routers but MCP's, with their HEAD routes. Building routes is slow, so applications share them."""
+    videos_routers = [module.router for module in (characters, create, videos, content, playlist, events, tickets)]
+    others = [module.router for module in (files, signed_files, webhooks, models, queue, health, metrics, pages)]
+    return tuple(_with_heads(router) for router in (*videos_routers, webhooks.deliveries_router, *others))
+
+
+def _with_heads(router: APIRouter) -> tuple[APIRouter, APIRouter]:
+    return router, head_router(router)
 
 
 def _mcp_router(app: FastAPI) -> APIRouter:

@@ -1,6 +1,7 @@
 """The webhooks of the OpenAPI document: events that receivers get, and their responses. No route serves these."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header
@@ -53,8 +54,9 @@ class WebhookEvent(BaseModel):
     data: EventVideo
 
 
+@cache
 def webhook_router() -> APIRouter:
-    """A router that describes each event."""
+    """A router that describes each event; applications share it."""
     router = APIRouter(tags=["webhooks"])
     for event_type in WEBHOOK_EVENTS:
         note = "" if event_type in DEFAULT_WEBHOOK_EVENTS else " Only if `events` contains it."

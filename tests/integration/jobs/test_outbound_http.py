@@ -530,6 +530,7 @@ def https_only() -> Iterator[tuple[OutboundClient, str]]:
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     client = OutboundClient(allow_private=False, timeout_s=5)
+    client._tls = ssl.create_default_context()  # of this client alone
     authority.configure_trust(client._tls)
     loopback = (ip_network("127.0.0.1/32"),)
     client.policy = replace(client.policy, allowed_networks=loopback, allowed_ports=outbound_http.ALL_PORTS)
