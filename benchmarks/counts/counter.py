@@ -31,7 +31,7 @@ class Counts:
     peak_bytes: int
 
 
-class MovedBytes(TorchDispatchMode):
+class MovedBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Inside a `with` block, counts the operations that write, and the bytes of their arguments and results.
 
     An operation reads each argument once and writes each result once. Views are free. A broadcast argument counts with
@@ -39,7 +39,7 @@ class MovedBytes(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.operations = self.moved = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -30,11 +30,13 @@ def naive_forward(model: Any, inputs: dict[str, Tensor]) -> Tensor:
     context, bias = join_context(text, None, image, inputs["clip_attention_mask"])
     x = _blocks(model, x, modulation, context, bias, grid)
     shift, scale = (model.scale_shift_table + embedding[:, None]).chunk(2, dim=1)
-    return model.proj_out(model.norm_out(x) * (1 + scale) + shift)
+    result: Tensor = model.proj_out(model.norm_out(x) * (1 + scale) + shift)
+    return result
 
 
 def _blocks(model: Any, x: Tensor, modulation: Tensor, context: Tensor, bias: Tensor, grid: tuple[int, ...]) -> Tensor:
-    into, kept = model.links(), {}
+    into = model.links()
+    kept: dict[int, Tensor] = {}
     sources = {source for source, _ in into.values()}
     for i, block in enumerate(model.transformer_blocks):
         if i in into:
@@ -56,7 +58,8 @@ def _block(block: Any, x: Tensor, modulation: Tensor, context: Tensor, bias: Ten
     x = rearrange(_motion(block.attn_temporal.temporal_transformer, volume), "b c f h w -> b (f h w) c")
     x = _attention(block.attn2, x, context, bias) + x
     normed = _norm(block.norm2, x) * (1 + scale2) + shift2
-    return gate2 * block.ff(normed) + x
+    result: Tensor = gate2 * block.ff(normed) + x
+    return result
 
 
 def _attention(layer: Attention, x: Tensor, context: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
@@ -64,7 +67,8 @@ def _attention(layer: Attention, x: Tensor, context: Tensor | None = None, bias:
     source = x if context is None else context
     queries, keys, values = (layer.per_head(y) for y in (layer.to_q(x), layer.to_k(source), layer.to_v(source)))
     attended = attend(queries, keys, values, None if bias is None else bias[:, None])
-    return layer.to_out[0](attended.transpose(1, 2).reshape(x.shape)) / 1.0
+    result: Tensor = layer.to_out[0](attended.transpose(1, 2).reshape(x.shape)) / 1.0
+    return result
 
 
 def _motion(module: Any, volume: Tensor) -> Tensor:
@@ -95,6 +99,6 @@ def _motion_attention(layer: Any, x: Tensor, frames: int) -> Tensor:
     sequences = sequences + frame_positions(frames, x.shape[-1], x.device).to(x.dtype)
     if layer.over_whole_clip:
         sequences = rearrange(sequences, "(b d) f c -> b (f d) c", d=positions)
-    result = torch.cat([_attention(layer, piece) for piece in sequences.split(PIECE)])
+    result = torch.cat([_attention(layer, piece) for piece in torch.split(sequences, PIECE)])
     pattern = "b (f d) c -> (b f) d c" if layer.over_whole_clip else "(b d) f c -> (b f) d c"
     return rearrange(result, pattern, f=frames, d=positions)

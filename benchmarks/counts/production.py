@@ -42,7 +42,10 @@ def published_model() -> EasyAnimateTransformer3DModel:
     """The published model in bfloat16, without memory for its weights."""
     settings = {name: value for name, value in json.loads(CONFIG.read_text()).items() if not name.startswith("_")}
     config = EasyAnimateTransformer3DModel.adapt_config(settings)
-    return build_empty(lambda: EasyAnimateTransformer3DModel(**config)).to(torch.bfloat16).eval()
+    model: EasyAnimateTransformer3DModel = build_empty(lambda: EasyAnimateTransformer3DModel(**config))
+    model.to(torch.bfloat16)
+    model.eval()
+    return model
 
 
 def inputs_of(clip: Clip, rows: int = 1) -> dict[str, Tensor]:
@@ -73,9 +76,10 @@ def _(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> tup
 @contextmanager
 def flash_kernel() -> Iterator[None]:
     """Inside, the transformer uses `flash_attention`; the meta device would hold the whole matrix of scores."""
-    before: Any = attention.attention
-    attention.attention = lambda q, k, v, bias=None: flash_attention(q, k, v, bias)[0]
+    module: Any = attention
+    before = module.attention
+    module.attention = lambda q, k, v, bias=None: flash_attention(q, k, v, bias)[0]
     try:
         yield
     finally:
-        attention.attention = before
+        module.attention = before

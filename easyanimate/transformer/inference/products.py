@@ -18,16 +18,17 @@ def is_plain(*layers: nn.Module) -> bool:
     return all(type(layer) is nn.Linear for layer in layers)
 
 
-def add_product(residual: Tensor, x: Tensor, layer: nn.Module) -> Tensor | None:
+def add_product(residual: Tensor, x: Tensor, layer: Any) -> Tensor | None:
     """Adds `layer(x)` to `residual` in place, both [N, D]; returns the part of the bias that is not yet added."""
     if not is_plain(layer):
         residual.add_(layer(x))
         return None
     residual.addmm_(x, layer.weight.t())
-    return layer.bias
+    bias: Tensor | None = layer.bias
+    return bias
 
 
-def project(x: Tensor, *layers: nn.Module) -> tuple[Tensor, ...]:
+def project(x: Tensor, *layers: Any) -> tuple[Tensor, ...]:
     """`layer(x)` of each of the `layers`; one product if their weights lie one after the other in memory."""
     joined = None
     if is_plain(*layers) and not torch.compiler.is_compiling():
@@ -39,7 +40,7 @@ def project(x: Tensor, *layers: nn.Module) -> tuple[Tensor, ...]:
     if biases[0] is not None:
         bias = _joined(biases)
         bias = torch.cat(biases) if bias is None else bias
-    return F.linear(x, joined, bias).split([len(layer.weight) for layer in layers], dim=-1)  # type: ignore[arg-type]
+    return F.linear(x, joined, bias).split([len(layer.weight) for layer in layers], dim=-1)
 
 
 def join_products(model: nn.Module) -> None:
