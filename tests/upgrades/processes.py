@@ -14,6 +14,7 @@ import httpx
 from cli.stack.ports import free_port
 from cli.stack.redis_server import EmbeddedRedis
 from tests.upgrades.releases import Release
+from worker.parent_death import die_with_parent
 
 MODEL = "easyanimate-v3-tiny"
 MODULES = {"api": "service", "keeper": "worker.keeper", "worker": "worker"}
@@ -45,6 +46,7 @@ class Process:
             stdin=subprocess.DEVNULL,
             stdout=self._file,
             stderr=self._file,
+            preexec_fn=die_with_parent,
         )
 
     @property
