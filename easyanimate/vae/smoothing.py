@@ -35,6 +35,7 @@ def smooth_seams(
 
     for second in vae.decode_stream(latents()):
         yield ((waiting.popleft() + second) / 2).clamp(-1.0, 1.0)
+        del second  # otherwise it stays in memory while the next slice is decoded
     yield from waiting
 
 

@@ -1,4 +1,9 @@
+from collections import deque
+
 import pytest
+import torch
+
+from easyanimate.vae import AutoencoderKLSlice, smooth_seams
 
 
 @pytest.mark.parametrize("name", ["vae", "tiling_vae"])
@@ -38,3 +43,45 @@ def test_the_peak_is_that_of_the_last_levels_first_block(peak_bytes, vae, latent
     # Input and activation of width 2 ch, then one output of width ch: 5 ch for each pixel of the slice.
     bound = 5 * ch * pixels * 4 * 1.05
     assert peak_bytes(vae.decode, latents(2, 4, 6)) <= bound
+
+
+LENGTHS = (24, 72, 144)  # frames
+
+
+@pytest.fixture
+def meta_vae(make_vae):
+    """One layer for each level, on the meta device, so that 144 frames take no memory and little time."""
+    return AutoencoderKLSlice.from_config({**make_vae().config, "layers_per_block": 1}).eval().to("meta")
+
+
+def latent_slices(frames):
+    return (torch.zeros(1, 4, 2, 2, 2, device="meta") for _ in range(frames // 8))
+
+
+def decode(vae, frames):
+    for _ in vae.decode_stream(latent_slices(frames)):
+        pass
+
+
+def decode_smoothly(vae, frames):
+    deque(smooth_seams(vae.decode_stream(latent_slices(frames)), vae), maxlen=0)  # keeps no piece
+
+
+def encode(vae, frames):
+    for _ in range(frames // 8):
+        vae.encode_slice(torch.zeros(1, 3, 8, 16, 16, device="meta"))
+
+
+def decode_and_keep(vae, frames):
+    return list(vae.decode_stream(latent_slices(frames)))
+
+
+# With 24 frames no shifted slice has two neighbours, so smoothing holds the latents of one slice less.
+@pytest.mark.parametrize(("process", "lengths"), [(decode, LENGTHS), (encode, LENGTHS), (decode_smoothly, LENGTHS[1:])])
+def test_the_peak_is_the_same_number_of_bytes_for_every_length(process, lengths, meta_vae, peak_bytes):
+    assert len({peak_bytes(process, meta_vae, frames) for frames in lengths}) == 1
+
+
+def test_a_program_that_keeps_its_frames_has_a_higher_peak_for_a_longer_clip(meta_vae, peak_bytes):
+    peaks = [peak_bytes(decode_and_keep, meta_vae, frames) for frames in LENGTHS]
+    assert peaks[0] < peaks[1] < peaks[2]
