@@ -9,7 +9,7 @@ import torch
 
 from easyanimate.evaluation.prompts import Setup
 from easyanimate.lora import LoraFile, applied, read_lora
-from easyanimate.pipeline import Draws, EasyAnimatePipeline, Generation, generate_windows
+from easyanimate.pipeline import ClipStages, Draws, EasyAnimatePipeline, Generation, generate_windows
 from easyanimate.training.shapes import Scene, draw
 from easyanimate.windows import Window
 
@@ -17,9 +17,9 @@ from easyanimate.windows import Window
 class EvaluationModel:
     """A pipeline with the default settings of an evaluation. All clips are uint8 [F, H, W, 3]."""
 
-    def __init__(self, pipe: EasyAnimatePipeline, setup: Setup) -> None:
-        pipe.set_progress_bar_config(disable=True)
-        self.pipe, self.setup = pipe, setup
+    def __init__(self, pipe: ClipStages, setup: Setup) -> None:
+        self.pipe, self.setup = _callable(pipe), setup
+        self.pipe.set_progress_bar_config(disable=True)
 
     def generate_clip(self, caption: str, seed: int, **settings: Any) -> np.ndarray:
         """One call of the pipeline; `settings` are its arguments."""
@@ -62,3 +62,11 @@ def _lora(path: Path) -> LoraFile:
 def clip_to_uint8(pixels: torch.Tensor) -> np.ndarray:
     """Converts pixels in [-1, 1] to uint8."""
     return ((pixels + 1) * 127.5).round().to(torch.uint8).cpu().numpy()
+
+
+def _callable(pipe: ClipStages) -> EasyAnimatePipeline:
+    """The same components as a pipeline that can be called."""
+    if isinstance(pipe, EasyAnimatePipeline):
+        return pipe
+    models = pipe.text_encoder, pipe.image_encoder, pipe.image_processor, pipe.vae, pipe.transformer
+    return EasyAnimatePipeline(pipe.tokenizer, *models, pipe.scheduler)

@@ -39,6 +39,11 @@ class ClipStages:
     _first_scheduler: Any  # a replacement would have no effect
     _execution_device: Any
 
+    @property
+    def models(self) -> tuple[torch.nn.Module, ...]:
+        """The networks, which hold all weights."""
+        return self.text_encoder, self.image_encoder, self.vae, self.transformer
+
     def maybe_free_model_hooks(self) -> None:
         """Moves models off the device that are there for one stage only; the name is that of diffusers."""
 

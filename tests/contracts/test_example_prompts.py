@@ -11,7 +11,8 @@ from jobs.model.model_card import ModelCard
 
 ROOT = Path(__file__).parents[2]
 PROMPT = re.compile(
-    r"""(?:\bprompt\\?["']?\s*[:=]\s*|--prompt[ =]|easyanimate\s+(?:submit|(?:extend|remix)\s+\S+)\s+)\\?(["'])(.+?)\\?\1"""
+    r"""(?:\bprompt\\?["']?\s*[:=]\s*|--prompt[ =]|easyanimate\s+(?:submit|(?:extend|remix)\s+\S+)\s+)"""
+    r"""\\?(["'])(.+?)\\?\1"""
 )
 OTHER_MODELS = (
     "docs/guides/gpu.md",

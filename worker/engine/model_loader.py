@@ -51,8 +51,7 @@ class ModelLoader:
         profile = self._profile(command, self.estimate(command).weights_bytes)
         options = command.device, command.dtype, profile, command.cpu_threads
         generator = VideoGenerator.load(command.folder, *options)
-        models = [part for part in generator.pipe.components.values() if isinstance(part, torch.nn.Module)]
-        tensors = chain.from_iterable(chain(model.parameters(), model.buffers()) for model in models)
+        tensors = chain.from_iterable(chain(model.parameters(), model.buffers()) for model in generator.pipe.models)
         return generator, self._budget(command, sum(tensor.nbytes for tensor in tensors))
 
     def free(self) -> None:
