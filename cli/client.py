@@ -34,7 +34,7 @@ class ClientError(CommandError):
     """The service refuses, fails, or does not answer."""
 
 
-class RequestRefused(ClientError):
+class NotAccepted(ClientError):
     """The service refuses the request; the same request is refused again."""
 
     exit_code = ExitCode.REFUSED
@@ -54,7 +54,7 @@ class RequestBody:
     files: Mapping[str, Path] = field(default_factory=dict)
 
     def content(self) -> dict[str, Any]:
-        """The arguments of an HTTP request: JSON, or a form if there are files. Raises RequestRefused."""
+        """The arguments of an HTTP request: JSON, or a form if there are files. Raises NotAccepted."""
         values = {name: value for name, value in self.fields.items() if value is not None}
         if not self.files:
             return {"json": values}
@@ -132,7 +132,7 @@ class Client:
     def download(self, video_id: str, path: Path, variant: str = "video") -> Path:
         """Saves the finished video at `path`, completely or not at all."""
         if not path.parent.is_dir():
-            raise RequestRefused(f"the folder {path.parent} does not exist")
+            raise NotAccepted(f"the folder {path.parent} does not exist")
         unfinished = path.with_name(f".{path.name}.part")
         try:
             address = f"/v1/videos/{video_id}/content"
@@ -181,8 +181,8 @@ class Client:
     def _unreachable(self, error: Exception) -> ServiceUnreachable:
         return ServiceUnreachable(f"there is no service at {self.url}: {error}")
 
-    def _other_service(self) -> RequestRefused:
-        return RequestRefused(f"what answers at {self.url} is not this service")
+    def _other_service(self) -> NotAccepted:
+        return NotAccepted(f"what answers at {self.url} is not this service")
 
     def _retry_unavailable(self, call: Callable[[], Record]) -> Record:
         deadline = time.monotonic() + UNAVAILABLE_TIMEOUT_S
@@ -199,13 +199,13 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise RequestRefused(f"{path} cannot be read: {error.strerror}") from error
+        raise NotAccepted(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _header(name: str, text: str) -> str:
-    """`text` as the value of an HTTP header. Raises RequestRefused without repeating it, since it may be a secret."""
+    """`text` as the value of an HTTP header. Raises NotAccepted without repeating it, since it may be a secret."""
     if not (text.isascii() and text.isprintable()):
-        raise RequestRefused(f"{name} has a character that is not printable ASCII")
+        raise NotAccepted(f"{name} has a character that is not printable ASCII")
     return text
 
 
@@ -230,7 +230,7 @@ def _client_error(url: str) -> Iterator[None]:
         yield
     except (httpx.InvalidURL, ValueError, ImportError) as error:
         message = f"{url} or a proxy of the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY) cannot be used"
-        raise RequestRefused(f"{message}: {error}") from error
+        raise NotAccepted(f"{message}: {error}") from error
 
 
 def _to_error(response: httpx.Response) -> ClientError:
@@ -241,4 +241,4 @@ def _to_error(response: httpx.Response) -> ClientError:
         reason = f"{response.request.url} answers with HTTP {response.status_code}"
     if response.status_code in BUSY:
         return ServiceUnreachable(reason)
-    return RequestRefused(reason) if response.is_client_error else ClientError(reason)
+    return NotAccepted(reason) if response.is_client_error else ClientError(reason)

@@ -111,7 +111,7 @@ def read_prompt(argument: str | None, option: str | None) -> str:
     return prompt
 
 
-def read_size(options: GenerationOptions) -> tuple[int | None, int | None]:
+def parse_size(options: GenerationOptions) -> tuple[int | None, int | None]:
     """Width and height in pixels, from --size or --width and --height. Raises RefusedCommand."""
     if options.size is None:
         return options.width, options.height

@@ -104,7 +104,7 @@ def applied(models: Any, loras: Sequence[tuple[LoraFile, float]]) -> Iterator[tu
     `models` is a pipeline, or its "transformer" and optionally "text_encoder" by name. Yields a report for each file.
     Layers that a file does not name (motion modules, for a LoRA of PixArt) are unchanged. The models stay on their
     device: component offload, group offload and stored dtypes work as before. A model may be compiled or wrapped for
-    parallel training.
+    parallel training. A scale of 0 leaves the layers as they are.
     Raises CheckpointError if nothing in a file fits or has an effect. Raises InvalidInput for a scale that is no finite
     number, or inside another `applied` of the same model.
     """
@@ -114,7 +114,7 @@ def applied(models: Any, loras: Sequence[tuple[LoraFile, float]]) -> Iterator[tu
         name: _PatchedModel.of(parts[name]) for name in parts if any(u.model == name for us, _ in plans for u in us)
     }
     try:
-        for update in (update for updates, _ in plans for update in updates):
+        for update in (update for updates, _ in plans for update in updates if update.scale):
             patched[update.model].insert(update)
         for model in patched.values():
             model.regroup()

@@ -20,14 +20,14 @@ VideoIds = Annotated[list[str], typer.Argument(help="One id or several: video_â€
 _ID = re.compile(r"video_[A-Za-z0-9]+")
 
 
-class Interrupted(CommandError):
+class FollowingStopped(CommandError):
     """Ctrl-C; the message says what continues."""
 
     exit_code = ExitCode.INTERRUPTED
 
 
 @contextmanager
-def connect(command: str, url: str | None) -> Iterator[Client]:
+def service_client(command: str, url: str | None) -> Iterator[Client]:
     """A client of the service; an error ends the command with its message and exit code."""
     with exit_on_error(command, on_interrupt="stopped"):
         settings = ClientSettings(url=url) if url else ClientSettings()
@@ -51,7 +51,7 @@ def return_hint(ids: list[str], url: str | None) -> Iterator[None]:
         yield
     except KeyboardInterrupt as error:
         suffix = f" --url {url}" if url else ""
-        raise Interrupted(
+        raise FollowingStopped(
             f"no longer waiting; the service continues. `easyanimate watch {ids[0]}{suffix}` follows it again, "
             f"`easyanimate cancel {' '.join(ids)}{suffix}` cancels it"
         ) from error

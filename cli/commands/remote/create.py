@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.client import Client, Record, RequestBody
-from cli.commands.remote.connection import Url, VideoId, check_ids, connect, return_hint
+from cli.commands.remote.connection import Url, VideoId, check_ids, return_hint, service_client
 from cli.commands.remote.options import JobOptions, ServiceOptions, SubmitOptions
 from cli.commands.remote.request import to_body
 from cli.errors import RefusedCommand
@@ -24,7 +24,7 @@ def submit(
     url: Url = None,
 ) -> None:
     """Create a video on a service and print its id. Defaults are those of the model."""
-    with connect("submit", url) as client:
+    with service_client("submit", url) as client:
         body = to_body(read_prompt(prompt, prompt_option), options)
         _create(client, body, "/v1/videos", options, as_json, url)
 
@@ -42,7 +42,7 @@ def extend(
 
     Settings that are not set are those of the video, if it is the service's own.
     """
-    with connect("extend", url) as client:
+    with service_client("extend", url) as client:
         body = to_body(read_prompt(prompt, prompt_option), options, video=video)
         _create(client, body, "/v1/videos/extensions", options, as_json, url)
 
@@ -57,7 +57,7 @@ def remix(
     url: Url = None,
 ) -> None:
     """Generate a video again with another prompt; seed, settings and inputs are those of the first."""
-    with connect("remix", url) as client:
+    with service_client("remix", url) as client:
         check_ids([video_id])
         body = to_body(read_prompt(prompt, prompt_option), options)
         _create(client, body, f"/v1/videos/{video_id}/remix", options, as_json, url)
@@ -87,11 +87,11 @@ def _wait(client: Client, video_id: str, output: Path | None, *, is_one: bool, q
     if output is not None:
         path = client.download(video_id, output if is_one else output.with_stem(f"{output.stem}-{record['seed']}"))
     if not quiet:
-        typer.echo(f"{path or video_id}: {describe(record)}")
+        typer.echo(f"{path or video_id}: {summary(record)}")
     return record
 
 
-def describe(record: Record) -> str:
+def summary(record: Record) -> str:
     """Size, length and seed of a finished video, and the seconds of its phases."""
     count = record["num_frames"]
     return f"{record['size']}, {count} frame{'' if count == 1 else 's'}, seed {record['seed']}; {phase_table(record)}"

@@ -8,19 +8,19 @@ from typing import Annotated
 import typer
 
 from cli.client import Client
-from cli.commands.remote.connection import Url, VideoId, check_ids, connect, return_hint
-from cli.commands.remote.create import describe
+from cli.commands.remote.connection import Url, VideoId, check_ids, return_hint, service_client
+from cli.commands.remote.create import summary
 from cli.options import AsJson
 from cli.progress import follow_with_bar
 
 
 def watch(video_id: VideoId, as_json: AsJson = False, url: Url = None) -> None:
     """Follow a video with a progress bar until it has ended."""
-    with connect("watch", url) as client:
+    with service_client("watch", url) as client:
         check_ids([video_id])
         with return_hint([video_id], url):
             record = follow_with_bar(client, video_id, video_id)
-        typer.echo(json.dumps(record, indent=2) if as_json else describe(record))
+        typer.echo(json.dumps(record, indent=2) if as_json else summary(record))
 
 
 def download(
@@ -34,7 +34,7 @@ def download(
     url: Url = None,
 ) -> None:
     """Save a finished video, completely or not at all."""
-    with connect("download", url) as client:
+    with service_client("download", url) as client:
         check_ids([video_id])
         path = client.download(video_id, _path(client, video_id, output, variant), variant)
     result = {"id": video_id, "path": str(path), "size_bytes": path.stat().st_size}
@@ -56,7 +56,7 @@ def open_(
     url: Url = None,
 ) -> None:
     """Open a video, or the studio, in the browser, and print the address."""
-    with connect("open", url) as client:
+    with service_client("open", url) as client:
         if video_id is not None:
             check_ids([video_id])
             client.get(video_id)

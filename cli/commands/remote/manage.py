@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cli.client import Client, ClientError, Record
-from cli.commands.remote.connection import Url, VideoIds, check_ids, connect
+from cli.commands.remote.connection import Url, VideoIds, check_ids, service_client
 from cli.options import AsJson
 
 PAGE_SIZE = 100  # which the API returns at most
@@ -25,7 +25,7 @@ def list_(
     url: Url = None,
 ) -> None:
     """List your videos: id, state, time, size and prompt."""
-    with connect("list", url) as client:
+    with service_client("list", url) as client:
         if after is not None:
             check_ids([after])
         records = list(_records(client, limit, status=status, order=order, after=after))
@@ -63,7 +63,7 @@ def _line(record: Record) -> str:
 
 def cancel(video_ids: VideoIds, as_json: AsJson = False, url: Url = None) -> None:
     """Cancel videos that wait or run. Their records stay."""
-    with connect("cancel", url) as client:
+    with service_client("cancel", url) as client:
         _for_each(video_ids, client.cancel, _end, as_json)
 
 
@@ -78,7 +78,7 @@ def delete(
     url: Url = None,
 ) -> None:
     """Delete videos with their files and records. A video that runs is cancelled first."""
-    with connect("delete", url) as client:
+    with service_client("delete", url) as client:
         check_ids(video_ids)
         if sys.stdin.isatty() and not yes:
             what = video_ids[0] if len(video_ids) == 1 else f"{len(video_ids)} videos"

@@ -7,7 +7,7 @@ from typing import Any
 from cli.client import RequestBody
 from cli.commands.remote.options import JobOptions, ServiceOptions
 from cli.errors import RefusedCommand
-from cli.options import read_size, split_scale
+from cli.options import parse_size, split_scale
 
 RENAMED = {"steps": "num_inference_steps", "count": "n"}
 # Options whose values have another form in the API, and those that are no field of a request.
@@ -35,7 +35,7 @@ def to_body(prompt: str, options: JobOptions, **inputs: str | None) -> RequestBo
 
 
 def _generation(options: ServiceOptions) -> dict[str, Any]:
-    width, height = read_size(options)
+    width, height = parse_size(options)
     loras = [split_scale(text) for text in options.lora or ()]
     return {
         "width": width,

@@ -30,8 +30,8 @@ from cli.options import (
     ModelsDir,
     PromptArgument,
     PromptOption,
+    parse_size,
     read_prompt,
-    read_size,
     split_scale,
     with_options,
 )
@@ -102,7 +102,7 @@ def generate(
         folder = find_model(model, models_dir)
         card = read_card(folder)
         sources = Sources(image, last_image, video, mask, continues)
-        size, like = read_size(options), image if resize_to_image else None
+        size, like = parse_size(options), image if resize_to_image else None
         if resize_to_image and (image is None or any(size)):
             raise InvalidInput("--resize-to-image takes the size from --image, without --size, --width and --height")
         shape, fps = choose_size(card, size, like, sources)
@@ -225,7 +225,7 @@ def render_all(
     for seed, path in files:
         seeded = replace(inputs, settings={**inputs.settings, "seed": seed})
         count = render_to_file(model, seeded, recipe.loras, path, clock)
-        results.append(describe(recipe, path, count, seed, clock.seconds()))
+        results.append(result_record(recipe, path, count, seed, clock.seconds()))
         if not as_json:
             typer.echo(as_line(results[-1]))
         clock = PhaseClock()
@@ -233,7 +233,7 @@ def render_all(
         typer.echo(json.dumps({"data": results}, indent=2))
 
 
-def describe(recipe: Recipe, path: Path, num_frames: int, seed: int, seconds: dict[str, float]) -> dict[str, Any]:
+def result_record(recipe: Recipe, path: Path, num_frames: int, seed: int, seconds: dict[str, float]) -> dict[str, Any]:
     """What was rendered, as values of JSON."""
     size = f"{recipe.settings.width}x{recipe.settings.height}"
     phases = {name: round(value, 3) for name, value in seconds.items()}

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from easyanimate.transformer.attention import attend
 from easyanimate.transformer.inference import feed_forward, norms
-from easyanimate.transformer.inference.products import is_plain, project
+from easyanimate.transformer.inference.products import is_plain, project, vector_product
 from easyanimate.transformer.inference.run_cache import CrossAttention, RunCache
 
 
@@ -57,8 +57,9 @@ def _cross_attention(block: Any, context: Tensor) -> CrossAttention:
     feed_forward_out = motion.transformer_blocks[-1].ff.net[2]
     if not is_plain(feed_forward_out, motion.proj_out, layer.to_q, layer.to_out[0]):
         return CrossAttention(keys, values, None, None, None)
-    pending = motion.proj_out(feed_forward_out.bias)
-    return CrossAttention(keys, values, pending, layer.to_q(pending), layer.to_out[0].bias + pending)
+    pending = vector_product(feed_forward_out.bias, motion.proj_out)
+    query_bias = vector_product(pending, layer.to_q)
+    return CrossAttention(keys, values, pending, query_bias, layer.to_out[0].bias + pending)
 
 
 def _to_context(layer: Any, x: Tensor, cross: CrossAttention, context_bias: Tensor | None) -> Tensor:

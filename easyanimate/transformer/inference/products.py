@@ -28,6 +28,14 @@ def add_product(residual: Tensor, x: Tensor, layer: Any) -> Tensor | None:
     return bias
 
 
+def vector_product(x: Tensor, layer: nn.Linear) -> Tensor:
+    """`layer(x)` of one vector [D], whose bits do not depend on the place of the weight in memory.
+
+    A product of a matrix and a vector rounds by the alignment of the matrix, which a file of weights decides.
+    """
+    return F.linear(x, layer.weight.clone(), layer.bias)
+
+
 def project(x: Tensor, *layers: Any) -> tuple[Tensor, ...]:
     """`layer(x)` of each of the `layers`; one product if their weights lie one after the other in memory."""
     joined = None

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from cli.errors import RefusedCommand
 from cli.main import app
-from cli.options import GenerationOptions, read_prompt, read_size, split_scale, with_options
+from cli.options import GenerationOptions, read_prompt, parse_size, split_scale, with_options
 from jobs.version import VERSION
 
 
@@ -51,14 +51,14 @@ def test_a_missing_or_repeated_prompt_is_refused(argument: str | None, option: s
 
 
 def test_a_size_is_one_option_or_two() -> None:
-    assert read_size(GenerationOptions(size="96x64")) == (96, 64)
-    assert read_size(GenerationOptions(width=96)) == (96, None)
+    assert parse_size(GenerationOptions(size="96x64")) == (96, 64)
+    assert parse_size(GenerationOptions(width=96)) == (96, None)
 
 
 @pytest.mark.parametrize("options", [{"size": "96"}, {"size": "-96x64"}, {"size": "x"}, {"size": "9x9", "width": 9}])
 def test_another_size_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(RefusedCommand):
-        read_size(GenerationOptions(**options))
+        parse_size(GenerationOptions(**options))
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_groups_are_chosen_by_name(setup):
     assert choose_groups("vae, t2v", setup) == ("t2v", "vae")
     assert "lora" in choose_groups(None, setup)
     assert "lora" not in choose_groups(None, replace(setup, lora=None))
-    with pytest.raises(InvalidInput, match="no part 't3v'; there are t2v, i2v"):
+    with pytest.raises(InvalidInput, match="no part 't3v'; there are t2v, paraphrases, i2v"):
         choose_groups("t2v,t3v", setup)
     with pytest.raises(InvalidInput, match="needs a LoRA file"):
         choose_groups("lora", replace(setup, lora=None))

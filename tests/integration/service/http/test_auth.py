@@ -121,17 +121,19 @@ def test_the_command_line_creates_lists_and_revokes_a_key(redis_url: str, key_st
 
 
 @pytest.mark.parametrize(
-    ("arguments", "text"),
+    ("arguments", "code", "text"),
     [
-        (("create", "has spaces"), "owner: "),
-        (("create", "x", "--owner", "a b"), "owner: "),
-        (("create", ""), "name: "),
-        (("revoke", "key_nope"), "there is no key"),
+        (("create", "has spaces"), 2, "owner: "),
+        (("create", "x", "--owner", "a b"), 2, "owner: "),
+        (("create", ""), 2, "name: "),
+        (("revoke", "key_nope"), 1, "there is no key"),
     ],
 )
-def test_invalid_arguments_exit_with_a_sentence(redis_url: str, arguments: tuple[str, ...], text: str) -> None:
+def test_invalid_arguments_exit_with_a_sentence(
+    redis_url: str, arguments: tuple[str, ...], code: int, text: str
+) -> None:
     result = CliRunner().invoke(easyanimate, ["keys", *arguments], env={"EASYANIMATE_REDIS_URL": redis_url})
-    assert (result.exit_code, text in result.output) == (1, True), result.output
+    assert (result.exit_code, text in result.output) == (code, True), result.output
 
 
 def test_the_command_uses_the_redis_of_a_running_stack_and_reports_a_missing_one(redis_server, tmp_path) -> None:
@@ -142,4 +144,4 @@ def test_the_command_uses_the_redis_of_a_running_stack_and_reports_a_missing_one
     (tmp_path / "redis").symlink_to(redis_server.folder)
     assert listed(str(tmp_path))[0] == 0
     code, text = listed(str(tmp_path / "elsewhere"))
-    assert (code, "EASYANIMATE_REDIS_URL" in text) == (1, True)
+    assert (code, "EASYANIMATE_REDIS_URL" in text) == (3, True)
