@@ -17,12 +17,11 @@ pytest_plugins = ["tests.skips", "tests.order"]
 
 @pytest.fixture(scope="session", autouse=True)
 def loggers_can_be_captured() -> Iterator[None]:
-    """Disables the logger cache and the minimum level of structlog in this process, so that tests can capture logs."""
+    """Disables the logger cache of structlog in this process, so that later tests can capture logs."""
     configure = structlog.configure
-    every_level = structlog.make_filtering_bound_logger(0)
 
     def configure_without_cache(**options: Any) -> None:
-        configure(**{**options, "cache_logger_on_first_use": False, "wrapper_class": every_level})
+        configure(**{**options, "cache_logger_on_first_use": False})
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(structlog, "configure", configure_without_cache)

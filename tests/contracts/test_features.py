@@ -50,7 +50,7 @@ def collected_tests(source: str) -> dict[str, str]:
 
 
 @cache
-def tests_of(path: str) -> dict[str, str]:
+def functions_of(path: str) -> dict[str, str]:
     return collected_tests((ROOT / "tests" / path).read_text())
 
 
@@ -69,7 +69,7 @@ def marks_of(test: str) -> str:
     """The marks of a test that the page names. Fails if pytest does not collect it."""
     path, _, name = test.partition("::")
     assert Path(path).name.startswith("test_")
-    tests = tests_of(path)
+    tests = functions_of(path)
     assert name in tests
     return tests[name]
 

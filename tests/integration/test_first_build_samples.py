@@ -225,11 +225,11 @@ def test_a_stored_manifest_names_the_model_and_each_frame(store: JobStore, stora
 
 
 def test_a_stored_checkpoint_is_fetched_and_ignored_after_the_upgrade(
-    store: JobStore, storage: LocalStorage, tmp_path: Path
+    store: JobStore, storage: LocalStorage, redis: Redis, tmp_path: Path
 ) -> None:
     job = store.get(IDS["running"]).evolve(handover=1)
     settings = WorkerSettings(data_dir=tmp_path / "data")
-    checkpoints = CheckpointStore(job, storage, settings, lambda: False)
+    checkpoints = CheckpointStore(job, storage, settings, lambda: False, redis)
     checkpoints.fetch()
     run = Run("run", job.request, tmp_path / "video.mp4", {}, Checkpoints(checkpoints.folder, 0.0))
     with capture_logs() as logs:

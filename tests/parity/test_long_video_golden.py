@@ -54,7 +54,7 @@ def replay(recorded_pipe: EasyAnimatePipeline, recorded_run: Any, record_draws: 
         return {}
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("easyanimate.pipeline.pipeline.to_uint8", truncate)
+        patch.setattr("easyanimate.pipeline.stages.to_uint8", truncate)
         frames = torch.cat(list(generate_windows(recorded_pipe, request, plan, draws, on_step=on_step)))
     return Replay(recorded, frames, draws, latents[1::2])
 

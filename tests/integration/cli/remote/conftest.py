@@ -47,13 +47,15 @@ def service_url(store: JobStore, settings: ServiceSettings) -> Iterator[str]:
 
 
 @pytest.fixture
-def easyanimate(service_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result]:
+def easyanimate(service_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Result]]:
     """Runs a command in this process, in an empty folder. The front end, which is in this process too, does not log."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    before, configure = structlog.get_config(), structlog.configure
+    configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     monkeypatch.setattr(structlog, "configure", lambda **_: None)
     monkeypatch.setenv("EASYANIMATE_URL", service_url)
     monkeypatch.chdir(tmp_path)
-    return lambda *arguments: CliRunner().invoke(app, [str(each) for each in arguments])
+    yield lambda *arguments: CliRunner().invoke(app, [str(each) for each in arguments])
+    configure(**before)
 
 
 @pytest.fixture

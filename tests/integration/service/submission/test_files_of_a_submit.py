@@ -17,7 +17,7 @@ from service.settings import ServiceSettings
 
 ROOT = Path(__file__).parents[4]
 PACKAGES = tuple(f"{ROOT / name}/" for name in ("service", "jobs", "worker", "cli"))
-MAX_FILES, MAX_MOVES = 42, 150
+MAX_FILES, MAX_MOVES = 50, 165  # 41 and 129 before the rules on web pages, repetitions, waits and words of prompts
 
 
 class Trace:

@@ -140,7 +140,7 @@ def test_ycgco_is_refused_by_name() -> None:
 
 @pytest.mark.parametrize(("profile", "is_refused"), [(5, True), (8, False)])
 def test_dolby_vision_without_a_base_layer_is_refused(profile: int, is_refused: bool) -> None:
-    data = written("mp4", "libx265", num_frames=2, options={"x265-params": "log-level=none"})
+    data = written("mp4", "libx265", num_frames=2, options={"x265-params": "log-level=none:pools=none:bframes=0"})
     path = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd"]
     table = content(data, *path)
     entry = content(table[8:], b"hev1") + box(b"dvcC", bytes([1, 0, profile << 1, 0]) + bytes(20))
