@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from cli.errors import RefusedCommand
 from cli.main import app
-from cli.options import GenerationOptions, read_prompt, parse_size, split_scale, with_options
+from cli.options import GenerationOptions, parse_size, read_prompt, split_scale, with_options
 from jobs.version import VERSION
 
 
