@@ -63,7 +63,13 @@ def test_older_videos_are_read_when_the_end_is_in_view(open_studio: Open, batch:
 
     page.route("**/v1/videos?*", two_at_a_time)
     page.reload()
-    until(page, lambda: tile(page, batch[0]).count() and tile(page, batch[3]).count())
+
+    def shown_after_a_scroll() -> bool:
+        for end in page.locator("#gallery li").all()[-1:]:
+            end.scroll_into_view_if_needed()
+        return bool(tile(page, batch[0]).count() and tile(page, batch[3]).count())
+
+    until(page, shown_after_a_scroll)
     assert len({after for after in pages if after}) >= 1
     shown = [link.get_attribute("href") for link in page.locator("#gallery a").all()]
     assert len(shown) == len(set(shown))
