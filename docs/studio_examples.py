@@ -18,20 +18,11 @@ from easyanimate.tiny.card import CARD
 
 FOLDER = Path(__file__).parents[1] / "service" / "studio" / "examples"
 STRIP_FRAMES, QUALITY, SEED = 8, 80, 7
-PROMPTS = (
-    "A large red circle moving to the right on a blue background",
-    "A yellow triangle moving down on a black background",
-    "A white square moving up slowly on a green background",
-    "A large cyan cross resting on a red background",
-    "An orange circle moving to the left quickly on a white background",
-    "A purple square moving to the right on a black background",
-)
 
 
 def examples() -> list[tuple[str, int]]:
-    """Prompt and seed of each example: those of the model card, or the ones above."""
-    entries = CARD.get("examples") or PROMPTS
-    return [(one, SEED) if isinstance(one, str) else (one["prompt"], one.get("seed", SEED)) for one in entries]
+    """Prompt and seed of each example of the model card."""
+    return [(prompt, SEED) for prompt in CARD["examples"]]
 
 
 def strip(pipe: EasyAnimatePipeline, prompt: str, seed: int) -> Image.Image:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.library import custom_op
 
 from easyanimate.transformer import EasyAnimateTransformer3DModel, attention
 from easyanimate.weights.checkpoint import build_empty
@@ -62,7 +63,7 @@ def inputs_of(clip: Clip, rows: int = 1) -> dict[str, Tensor]:
     return {**tensors, "timestep": torch.empty(1, device="meta").expand(rows)}
 
 
-@torch.library.custom_op("benchmarks::flash_attention", mutates_args=())
+@custom_op("benchmarks::flash_attention", mutates_args=())
 def flash_attention(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
     """Attention [B, heads, N, d] that holds no matrix of scores: the result, and a float32 number for each query."""
     raise NotImplementedError("flash_attention counts on the meta device only")
