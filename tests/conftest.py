@@ -28,6 +28,14 @@ def loggers_can_be_captured() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def log_configuration() -> Iterator[None]:
+    """The log configuration after a test is that before it, also if the test ran a command in this process."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+
+
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
     """A real Redis-compatible server for the whole run."""

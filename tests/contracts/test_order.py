@@ -56,8 +56,8 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def test_a_group_starts_its_service_once_and_stops_it_after_its_last_test(folder: Path) -> None:
     lines = [line.split() for line in (folder / "events.txt").read_text().splitlines()]
-    process = lines[0][1]
-    assert [event for event, pid in lines if pid == process][:3] == ["started", "used", "stopped"]
+    process = next(pid for event, pid in lines if event == "started")
+    assert [event for event, pid in lines if pid == process and event != "other"] == ["started", "used", "stopped"]
     assert sorted(event for event, _ in lines) == ["other", "started", "stopped", "used"]
 
 
