@@ -9,6 +9,7 @@ JobsError
 ├── EndpointNotFound     no such webhook endpoint of this caller
 ├── DeliveryNotFound     no such delivery of this video
 ├── NotCancellable       the job has ended
+├── JobNotWaiting        the job runs or has ended, so that it cannot be updated
 ├── RecordUnreadable     a stored value cannot be read by this release; it stays as it is
 ├── KeyNotFound          no such API key; only `easyanimate keys` raises it
 ├── QueueUnavailable     Redis does not answer
@@ -86,6 +87,12 @@ class NotCancellable(JobsError):
 
 
 class RecordUnreadable(JobsError):
+class JobNotWaiting(JobsError):
+    """The video is running or has ended; only a waiting one can be updated."""
+
+    code = "video_not_waiting"
+
+
     """A stored record cannot be read by this release; it is kept unchanged, and the operator's log has the reason."""
 
     code = "record_unreadable"

@@ -16,7 +16,7 @@ from service.openapi.webhooks import webhook_router
 from service.resources import Resources
 from service.routes import files, pages, signed_files, webhooks
 from service.routes.operations import health, metrics, models, queue
-from service.routes.videos import characters, content, create, events, playlist, tickets, videos
+from service.routes.videos import characters, content, create, events, playlist, tickets, update, videos
 from service.settings import ServiceSettings
 from service.web.cors import CrossOriginMiddleware
 from service.web.foreign_pages import ForeignPageMiddleware

@@ -23,7 +23,7 @@ class JobStore:
         self.now, self.get, self.running, self.queue_depth = table.now, table.get, table.running, table.queue_depth
         self.callers = callers = CallerJobs(table)
         self.submit_all, self.cancel, self.delete = callers.submit_all, callers.cancel, callers.delete
-        self.get_owned = callers.get_owned
+        self.get_owned, self.update_waiting = callers.get_owned, callers.update_waiting
         self.workers = workers = WorkerJobs(table)
         self.first_waiting, self.lease, self.add_log = workers.first_waiting, workers.lease, workers.add_log
         self.heartbeat, self.report = workers.heartbeat, workers.report

@@ -26,18 +26,42 @@ from jobs.redis.unreadable import readable_names
 _FIRST_TURN = 1000
 _ARRIVALS = 2**25
 
-# KEYS: the turns, the waiting jobs of the job's priority, those of the other priorities. ARGV: job, line (the jobs of
-# one caller and priority), head start. The hash of turns has `turn`, the latest one served; `arrivals`; and for each
-# line the turn of its next job and the number of its waiting jobs. A new line gets the turn of the first waiting job;
-# without one, the latest turn served.
-_ENTER = f"""
+# The hash of turns has `turn`, the latest one served; `arrivals`; and for each line (the jobs of one caller and
+# priority) the turn of its next job and the number of its waiting jobs. A new line gets the turn of the first waiting
+# job; without one, the latest turn served.
+_NEXT_PLACE = f"""
+local function next_place(turns, set, line, head_start)
+  local turn = tonumber(redis.call('HGET', turns, 'turn') or {_FIRST_TURN})
+  local first = redis.call('ZRANGEBYSCORE', set, 0, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+  if first then turn = math.min(turn, math.floor(first / {_ARRIVALS}) + head_start) end
+  local turn_of_job = math.max(turn, tonumber(redis.call('HGET', turns, 'next:' .. line) or 0))
+  local arrival = redis.call('HINCRBY', turns, 'arrivals', 1) % {_ARRIVALS}
+  return (turn_of_job - head_start) * {_ARRIVALS} + arrival, turn_of_job
+end
+"""
+
+# A job that is removed without a lease frees its turn if it was the last of its line. A line without waiting jobs frees
+# all its turns.
+_LEAVE_LINE = f"""
+local function leave_line(turns, line, score, head_start, is_leased)
+  local waiting = redis.call('HINCRBY', turns, 'waiting:' .. line, -1)
+  if waiting <= 0 then redis.call('HDEL', turns, 'waiting:' .. line) end
+  if score < 0 then return end
+  local turn = tonumber(redis.call('HGET', turns, 'turn') or {_FIRST_TURN})
+  local turn_of_job = math.floor(score / {_ARRIVALS}) + head_start
+  if is_leased then return redis.call('HSET', turns, 'turn', math.max(turn, turn_of_job)) end
+  local next = tonumber(redis.call('HGET', turns, 'next:' .. line) or 0)
+  if next == turn_of_job + 1 then next = turn_of_job end
+  if waiting <= 0 then next = math.min(next, turn + 1) end
+  redis.call('HSET', turns, 'next:' .. line, next)
+end
+"""
+
+# KEYS: the turns, the waiting jobs of the job's priority, those of the other priorities. ARGV: job, line, head start.
+_ENTER = f"""{_NEXT_PLACE}
 if redis.call('ZSCORE', KEYS[2], ARGV[1]) then return end
-local turn = tonumber(redis.call('HGET', KEYS[1], 'turn') or {_FIRST_TURN})
-local first = redis.call('ZRANGEBYSCORE', KEYS[2], 0, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
-if first then turn = math.min(turn, math.floor(first / {_ARRIVALS}) + ARGV[3]) end
-local turn_of_job = math.max(turn, tonumber(redis.call('HGET', KEYS[1], 'next:' .. ARGV[2]) or 0))
-local arrival = redis.call('HINCRBY', KEYS[1], 'arrivals', 1) % {_ARRIVALS}
-redis.call('ZADD', KEYS[2], string.format('%.0f', (turn_of_job - ARGV[3]) * {_ARRIVALS} + arrival), ARGV[1])
+local score, turn_of_job = next_place(KEYS[1], KEYS[2], ARGV[2], ARGV[3])
+redis.call('ZADD', KEYS[2], string.format('%.0f', score), ARGV[1])
 redis.call('HSET', KEYS[1], 'next:' .. ARGV[2], turn_of_job + 1)
 redis.call('HINCRBY', KEYS[1], 'waiting:' .. ARGV[2], 1)
 """
@@ -49,23 +73,33 @@ redis.call('ZADD', KEYS[2], string.format('%.0f', now[1] * 1000000 + now[2] - 2^
 redis.call('HINCRBY', KEYS[1], 'waiting:' .. ARGV[2], 1)
 """
 
-# A job that is removed without a lease frees its turn if it was the last of its line. A line without waiting jobs frees
-# all its turns. An empty queue needs no turns.
-_LEAVE = f"""
+# An empty queue needs no turns.
+_LEAVE = f"""{_LEAVE_LINE}
 local score = tonumber(redis.call('ZSCORE', KEYS[2], ARGV[1]) or '')
 if not score then return end
 redis.call('ZREM', KEYS[2], ARGV[1])
 if redis.call('EXISTS', unpack(KEYS, 2)) == 0 then return redis.call('DEL', KEYS[1]) end
-local waiting = redis.call('HINCRBY', KEYS[1], 'waiting:' .. ARGV[2], -1)
-if waiting <= 0 then redis.call('HDEL', KEYS[1], 'waiting:' .. ARGV[2]) end
-if score < 0 then return end
-local turn = tonumber(redis.call('HGET', KEYS[1], 'turn') or {_FIRST_TURN})
-local turn_of_job = math.floor(score / {_ARRIVALS}) + ARGV[3]
-if ARGV[4] == 'taken' then return redis.call('HSET', KEYS[1], 'turn', math.max(turn, turn_of_job)) end
-local next = tonumber(redis.call('HGET', KEYS[1], 'next:' .. ARGV[2]) or 0)
-if next == turn_of_job + 1 then next = turn_of_job end
-if waiting <= 0 then next = math.min(next, turn + 1) end
-redis.call('HSET', KEYS[1], 'next:' .. ARGV[2], next)
+leave_line(KEYS[1], ARGV[2], score, ARGV[3], ARGV[4] == 'taken')
+"""
+
+# KEYS: the turns, the waiting jobs of the old and of the new priority. ARGV: job, line and head start of both. The job
+# gets the place of a new job of its new priority. A higher priority never moves it back, a lower one never forward, and
+# a requeued job stays at the head.
+_MOVE = f"""{_NEXT_PLACE}{_LEAVE_LINE}
+local old = tonumber(redis.call('ZSCORE', KEYS[2], ARGV[1]) or '')
+if not old then return end
+redis.call('ZREM', KEYS[2], ARGV[1])
+leave_line(KEYS[1], ARGV[2], old, ARGV[3], false)
+redis.call('HINCRBY', KEYS[1], 'waiting:' .. ARGV[4], 1)
+local score, turn_of_job = old, nil
+if old >= 0 then score, turn_of_job = next_place(KEYS[1], KEYS[3], ARGV[4], ARGV[5]) end
+local is_raised = tonumber(ARGV[5]) > tonumber(ARGV[3])
+if old < 0 or (is_raised and score > old) or (not is_raised and score < old) then
+  score = old
+else
+  redis.call('HSET', KEYS[1], 'next:' .. ARGV[4], turn_of_job + 1)
+end
+redis.call('ZADD', KEYS[3], string.format('%.0f', score), ARGV[1])
 """
 
 # KEYS: the waiting jobs of all priorities, what the keys of records and of running jobs begin with. ARGV: jobs that the
@@ -115,6 +149,21 @@ for i = 2, #KEYS - 1 do before = before + redis.call('ZCOUNT', KEYS[i], '-inf', 
 return {before, redis.call('EXISTS', KEYS[#KEYS])}
 """
 
+# KEYS: the turns, the waiting jobs of the priority of new jobs, those of the other priorities. ARGV: line, head start,
+# number of new jobs -> the jobs of others before the first and before the last of them. Nothing is written.
+_NEXT_POSITIONS = f"""
+local turn = tonumber(redis.call('HGET', KEYS[1], 'turn') or {_FIRST_TURN})
+local first = redis.call('ZRANGEBYSCORE', KEYS[2], 0, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+if first then turn = math.min(turn, math.floor(first / {_ARRIVALS}) + ARGV[2]) end
+turn = math.max(turn, tonumber(redis.call('HGET', KEYS[1], 'next:' .. ARGV[1]) or 0))
+local before = {{0, 0}}
+for place, turn_of_job in ipairs({{turn, turn + ARGV[3] - 1}}) do
+  local behind = string.format('(%.0f', (turn_of_job + 1 - ARGV[2]) * {_ARRIVALS})
+  for i = 2, #KEYS do before[place] = before[place] + redis.call('ZCOUNT', KEYS[i], '-inf', behind) end
+end
+return before
+"""
+
 
 @dataclass(frozen=True)
 class QueuePosition:
@@ -137,6 +186,14 @@ def push_front(pipe: Pipeline, job: Job) -> None:
 def remove(pipe: Pipeline, job: Job, *, is_leased: bool) -> None:
     """Removes the job from the queue, in `pipe`; `is_leased` if a worker leases it."""
     _run(pipe, _LEAVE, job, job.priority.head_start, "taken" if is_leased else "")
+
+
+def move(pipe: Pipeline, old: Job, new: Job) -> None:
+    """Moves a waiting job to its new priority, in `pipe`."""
+    model, lines = new.request.model, [(job.priority, f"{job.priority}:{job.owner}") for job in (old, new)]
+    places = [f"queue:{model}:turns", *(f"queue:{model}:{priority}" for priority, _ in lines)]
+    arguments = [part for priority, line in lines for part in (line, priority.head_start)]
+    pipe.eval(_MOVE, len(places), *places, new.id, *arguments)
 
 
 def peek(redis: Redis, model: str, excluded: Collection[str] = ()) -> str | None:
@@ -164,6 +221,15 @@ def position_command(model: str, priority: Priority, job_id: str) -> list[Any]:
     """The arguments of EVAL whose reply `parse_position` parses."""
     keys = [*_own_first(model, priority), unserved_key(model)]
     return [_PLACE, len(keys), *keys, job_id]
+
+
+def next_positions_command(model: str, owner: str, priority: Priority, count: int) -> list[Any]:
+    """The arguments of EVAL that returns the jobs before the first and the last of `count` new jobs of a caller.
+
+    The new jobs themselves are not counted.
+    """
+    keys = [f"queue:{model}:turns", *_own_first(model, priority)]
+    return [_NEXT_POSITIONS, len(keys), *keys, f"{priority}:{owner}", priority.head_start, count]
 
 
 def parse_position(reply: Any) -> QueuePosition | None:

@@ -39,6 +39,7 @@ from jobs.store import attempt_log, counters
 from jobs.store.attempt_log import Ending
 from jobs.store.event_log import add_event, add_first_event
 from jobs.store.keeper import retention
+from jobs.store.usage_counters import count_usage
 from jobs.webhooks.outbox import add_webhook
 
 FINAL_EVENT = {
@@ -180,10 +181,13 @@ def _write_change(pipe: Pipeline, old: Job, new: Job, event: dict[str, Any] | No
     if new.state is not old.state:
         event = {"state": new.state, "attempt": new.attempt, **(event or {}), **_ending_fields(ending)}
         _update_queue(pipe, old, new)
+    else:
+        _update_schedule(pipe, old, new)
     usage.update_usage(pipe, new, old.state, new.state)
     load.update_running(pipe, new, old.state, new.state)
     attempt_log.append(pipe, old, new, ending)
     counters.count_change(pipe, old, new, ending)
+    count_usage(pipe, old, new)
     if event:
         add_event(pipe, events_key(new.id), event)
     if new.public_status != old.public_status:
@@ -202,6 +206,14 @@ def _add_queued_event(pipe: Pipeline, old: Job, new: Job) -> None:
     """Adds the event `queued` before the first change of a job, in `pipe`."""
     if old.state is State.QUEUED and old.handover == 0 and new.state is not old.state:
         add_first_event(pipe, events_key(new.id), {"state": old.state}, old.created_at)
+
+
+def _update_schedule(pipe: Pipeline, old: Job, new: Job) -> None:
+    """Changes the places of a waiting job for its new priority and deadline, in `pipe`."""
+    if new.priority != old.priority:
+        fair_queue.move(pipe, old, new)
+    if new.deadline is not None and new.deadline != old.deadline:
+        retention.plan_deadline(pipe, new.id, new.deadline)
 
 
 def _update_queue(pipe: Pipeline, old: Job, new: Job) -> None:

@@ -173,6 +173,12 @@ ERROR_CODES = {
         never_retry=True,
         action="Nothing; the video has ended. `DELETE` removes it.",
     ),
+    "video_not_waiting": ErrorCode(
+        409,
+        "the video is running; only a waiting one can be updated",
+        never_retry=True,
+        action="Nothing; cancel the video and create another one if it must change.",
+    ),
     "record_unreadable": ErrorCode(
         409,
         "the record of this video cannot be read by this release; it is kept: see the operator's log",

@@ -52,6 +52,11 @@ REMIX_EXAMPLES: dict[str, dict[str, Any]] = {
     "another colour": {"prompt": "a large blue cross resting on a red background"}
 }
 
+UPDATE_EXAMPLES: dict[str, dict[str, Any]] = {
+    "sooner": {"priority": "high"},
+    "other metadata": {"metadata": {"order": "18"}},
+}
+
 
 def error_examples() -> dict[str, Any]:
     """An example of every error code."""

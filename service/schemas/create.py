@@ -45,6 +45,12 @@ def _few_pairs(metadata: Any) -> Any:
     return metadata
 
 
+def _no_empty_key(metadata: dict[str, str]) -> dict[str, str]:
+    if "" in metadata:
+        raise PydanticCustomError("metadata_key", "has an empty key; keys are text of one character or more")
+    return metadata
+
+
 def _distinct_events(events: tuple[EventType, ...]) -> tuple[EventType, ...]:
     if not events:
         raise PydanticCustomError("no_events", "is empty; name one event or more")
@@ -70,6 +76,13 @@ Size = Annotated[
 ]
 MetadataKey = Annotated[str, Field(max_length=MAX_METADATA_KEY_CHARS), WithJsonSchema({"type": "string"})]
 MetadataValue = Annotated[str, Field(max_length=MAX_METADATA_VALUE_CHARS)]
+Metadata = Annotated[
+    dict[MetadataKey, MetadataValue],
+    BeforeValidator(_few_pairs),
+    AS_OBJECT,
+    Field(max_length=MAX_METADATA_PAIRS),
+    AfterValidator(_no_empty_key),
+]
 
 
 class WebhookBody(RequestModel):
@@ -129,16 +142,7 @@ class RemixVideo(RequestModel):
         None, description="Unix seconds; a job without a result by then ends with `deadline_exceeded`."
     )
     webhook: Annotated[WebhookBody, AS_OBJECT] | None = None
-    metadata: Annotated[dict[MetadataKey, MetadataValue], BeforeValidator(_few_pairs), AS_OBJECT] = Field(
-        default_factory=dict, max_length=MAX_METADATA_PAIRS
-    )
-
-    @field_validator("metadata")
-    @classmethod
-    def _keys_are_not_empty(cls, metadata: dict[str, str]) -> dict[str, str]:
-        if "" in metadata:
-            raise PydanticCustomError("metadata_key", "has an empty key; keys are text of one character or more")
-        return metadata
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class _Generation(RemixVideo):

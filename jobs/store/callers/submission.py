@@ -1,15 +1,19 @@
-"""Submits, cancels and deletes jobs for callers (`async_submission.py` writes the usual submit, `reader.py` reads)."""
+"""Submits, updates, cancels and deletes jobs for callers.
+
+`async_submission.py` writes the usual submit, and `reader.py` reads.
+"""
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from redis import WatchError
 from redis.client import Pipeline
 
 from jobs.access.idempotency import Claim, commit_claim, video_of_another
-from jobs.errors import JobNotFound, NotCancellable, RecordUnreadable
+from jobs.errors import JobNotFound, JobNotWaiting, NotCancellable, RecordUnreadable
+from jobs.model.failure import failure
 from jobs.model.job import Job
 from jobs.model.states import State
 from jobs.queue import wakeup
@@ -18,7 +22,7 @@ from jobs.redis.connection import WatchRetries, redis_errors
 from jobs.redis.unreadable import reads_hash, report_unreadable
 from jobs.store import records
 from jobs.store.keeper import retention
-from jobs.store.transitions import JobTable, as_cancelled
+from jobs.store.transitions import JobTable, as_cancelled, with_final_state
 from jobs.webhooks.outbox import add_webhook
 
 
@@ -82,6 +86,25 @@ class CallerJobs:
             wakeup.wake_worker(pipe, job.token)
 
         return cast(Job, records.update(self.table.redis, job_id, decide, extra))
+
+    def update_waiting(self, job_id: str, change: Callable[[Job, float], Job]) -> Job:
+        """Replaces a waiting job by `change(job, now)`, with `now` in unix seconds; the same job changes nothing.
+
+        A job whose deadline has passed ends with it. Raises JobNotWaiting, JobNotFound, and what `change` raises.
+        """
+        now = self.table.now()
+
+        def decide(job: Job) -> Job:
+            if job.state is not State.QUEUED:
+                raise JobNotWaiting(f"the video is {job.state}; only a waiting one can be updated")
+            if job.is_late(now):
+                return with_final_state(job, State.EXPIRED, now, failure=failure("deadline_exceeded"))
+            return change(job, now)
+
+        job = cast(Job, records.update(self.table.redis, job_id, decide))
+        if job.state is not State.QUEUED:
+            raise JobNotWaiting("the deadline of the video has passed; only a waiting one can be updated")
+        return job
 
     def delete_owned(self, job_id: str, owner: str) -> None:
         """Deletes a job of this caller, also one whose record cannot be read. Raises JobNotFound."""

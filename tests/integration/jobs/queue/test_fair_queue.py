@@ -254,6 +254,21 @@ class Queueing(RuleBasedStateMachine):
         if job.id in self.returned:
             self.returned.remove(job.id)
 
+    @precondition(lambda self: self.waiting)
+    @rule(data=st.data(), priority=st.sampled_from(Priority))
+    def reprioritise(self, data: st.DataObject, priority: Priority) -> None:
+        old = self.waiting[data.draw(st.sampled_from(sorted(self.waiting)))]
+        job = with_priority(self.store, old, priority)
+        if job.id in self.returned or priority is old.priority:
+            self.waiting[job.id] = job
+            return
+        del self.waiting[job.id]
+        self.withdrawn[line_of(old)] += 1
+        self.before[job.id] = sum(line_of(one) == line_of(job) for one in self.waiting.values())
+        self.before[job.id] += self.withdrawn[line_of(job)]
+        self.served[job.id] = Counter()
+        self.waiting[job.id] = job
+
     @invariant()
     def every_job_has_one_position(self) -> None:
         positions = {job_id: self.store.queue_position(job) for job_id, job in self.waiting.items()}
@@ -316,6 +331,55 @@ def test_an_interruption_changes_no_order(
         return order
 
     assert ends(disturbed=True) == ends(disturbed=False)
+
+
+def with_priority(store: JobStore, job: Job, priority: Priority) -> Job:
+    """The waiting job after a change of its priority."""
+    return store.update_waiting(job.id, lambda current, _: current.evolve(priority=priority))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(old, new) for old, new in product(Priority, Priority) if old.head_start != new.head_start]
+)
+def test_a_job_of_another_priority_has_the_place_of_a_new_one(
+    store: JobStore, submit: Submit, old: Priority, new: Priority
+) -> None:
+    submit("a", 2, new)
+    [moved] = submit("a", 1, old)
+    moved = with_priority(store, moved, new)
+    [late] = submit("b", 1, new)
+    assert [store.queue_position(job) for job in (late, moved)] == [1, 3]
+    assert owners(in_order(store)) == "abaa"
+
+
+def test_a_higher_priority_never_delays_and_a_lower_one_never_hurries(store: JobStore, submit: Submit) -> None:
+    submit("a", 150, Priority.HIGH)
+    low, normal = submit("a", 1, Priority.LOW)[0], submit("a", 1)[0]
+    before = [store.queue_position(job) for job in (normal, low)]
+    normal = with_priority(store, normal, Priority.HIGH)
+    assert store.queue_position(normal) <= (before[0] or 0)
+    jobs = submit("b", 250)
+    position = store.queue_position(jobs[-1])
+    assert store.queue_position(with_priority(store, jobs[-1], Priority.LOW)) >= (position or 0)
+
+
+def test_repeated_changes_of_the_priority_win_no_place(store: JobStore, submit: Submit) -> None:
+    jobs = submit("a", 3)
+    submit("b", 3)
+    for priority in (Priority.HIGH, Priority.LOW, Priority.NORMAL):
+        first = with_priority(store, jobs[0], priority)
+    assert store.queue_position(first) == 5
+    assert [job.id for job in in_order(store) if job.owner == "a"] == [jobs[1].id, jobs[2].id, jobs[0].id]
+
+
+@pytest.mark.parametrize("priority", [Priority.HIGH, Priority.LOW])
+def test_a_requeued_job_stays_at_the_head_in_any_priority(store: JobStore, submit: Submit, priority: Priority) -> None:
+    [job, *_] = submit("a", 3)
+    leased = store.lease(job.id, "w")
+    assert leased is not None
+    store.release(job.id, leased.token or "")
+    assert store.queue_position(with_priority(store, job, priority)) == 0
+    assert store.first_waiting(MODEL) == job.id
 
 
 def line_of(job: Job) -> str:
