@@ -24,6 +24,7 @@ class StackSettings(BaseSettings):
 
     redis_url: SecretStr | None = None
     redis_prefix: str = ""
+    durable_submit: str = "redis"
     model: str = "easyanimate-v3-tiny"
     log_format: str = "console"
     min_free_disk_bytes: int = 256 << 20

@@ -14,6 +14,7 @@ JobsError
 ├── KeyNotFound          no such API key; only `easyanimate keys` raises it
 ├── QueueUnavailable     Redis does not answer
 ├── NotDurable           the job is not on the disk of Redis in time; nothing was accepted
+│   └── ChangeNotDurable another change is not on the disk in time; it may stand
 └── StorageUnavailable   the object store does not answer; the same call may work later
     ├── StorageFull      it has no free space
     └── StorageRefused   it refuses the request: keys, bucket or settings are wrong
@@ -86,13 +87,13 @@ class NotCancellable(JobsError):
     code = "not_cancellable"
 
 
-class RecordUnreadable(JobsError):
 class JobNotWaiting(JobsError):
     """The video is running or has ended; only a waiting one can be updated."""
 
     code = "video_not_waiting"
 
 
+class RecordUnreadable(JobsError):
     """A stored record cannot be read by this release; it is kept unchanged, and the operator's log has the reason."""
 
     code = "record_unreadable"
@@ -113,6 +114,10 @@ class NotDurable(JobsError):
     """The job was not on the disk of the queue in time; nothing was accepted, try again shortly."""
 
     code = "not_durable"
+
+
+class ChangeNotDurable(NotDurable):
+    """The change was not on the disk of the queue in time, and a power cut may undo it; send the request again."""
 
 
 class StorageUnavailable(JobsError):

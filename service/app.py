@@ -76,7 +76,8 @@ def _shared_routers() -> tuple[tuple[APIRouter, APIRouter], ...]:
     """All routers but MCP's, with their HEAD routes. Building routes is slow, so applications share them."""
     videos_routers = [module.router for module in (characters, create, videos, content, playlist, events, tickets)]
     others = [module.router for module in (files, signed_files, webhooks, models, queue, health, metrics, pages)]
-    return tuple(_with_heads(router) for router in (*videos_routers, webhooks.deliveries_router, *others, update.router))
+    hooks = (webhooks.deliveries_router, webhooks.test_router)
+    return tuple(_with_heads(router) for router in (*videos_routers, *hooks, *others, update.router))
 
 
 def _with_heads(router: APIRouter) -> tuple[APIRouter, APIRouter]:

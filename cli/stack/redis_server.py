@@ -17,9 +17,13 @@ from cli.settings import StackSettings
 from cli.stack.process import end_process, start_program
 from jobs.errors import QueueUnavailable
 from jobs.redis.connection import connect
+from jobs.redis.durability import wait_for_disk
 from jobs.redis.prefix import checked_prefix
+from jobs.redis.refusals import reason_of
 
 START_TIMEOUT_S, STOP_TIMEOUT_S = 60.0, 10.0
+DISK_TIMEOUT_S = 5.0
+NOT_ON_DISK = "the change is not on the disk of Redis, and a power cut may undo it"
 ADDRESS_FILE = "address"  # of the folder, while the server runs
 
 
@@ -85,10 +89,15 @@ def find_redis(data_dir: Path) -> str | None:
 
 
 @contextmanager
-def open_redis(url: str) -> Iterator[Redis]:
-    """A connection for a command. Raises RefusedCommand for an invalid URL, Unavailable if Redis does not answer."""
+def open_redis(url: str, *, changes: bool = True) -> Iterator[Redis]:
+    """A connection for a command, which waits for the disk of Redis at its end if the settings require it.
+
+    Commands without `changes` do not wait. Raises RefusedCommand for an invalid URL, Unavailable if Redis does not
+    answer, or has not written to its disk in time.
+    """
+    settings = StackSettings()
     try:
-        prefix = checked_prefix(StackSettings().redis_prefix)
+        prefix = checked_prefix(settings.redis_prefix)
     except ValueError as error:
         raise RefusedCommand(f"EASYANIMATE_REDIS_PREFIX: {error}") from error
     try:
@@ -98,5 +107,16 @@ def open_redis(url: str) -> Iterator[Redis]:
     try:
         with redis:
             yield redis
+            if changes and settings.durable_submit == "disk":
+                _wait_for_disk(redis)
     except QueueUnavailable as error:
         raise Unavailable("Redis does not answer; start it, or correct EASYANIMATE_REDIS_URL") from error
+
+
+def _wait_for_disk(redis: Redis) -> None:
+    try:
+        is_on_disk = wait_for_disk(redis, DISK_TIMEOUT_S)
+    except RedisError as error:
+        raise Unavailable(f"{NOT_ON_DISK}: {reason_of(error)}") from error
+    if not is_on_disk:
+        raise Unavailable(f"{NOT_ON_DISK}; repeat the command")

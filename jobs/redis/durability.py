@@ -7,13 +7,16 @@ A server with an append-only file answers a write before the file is on disk, un
 import asyncio
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, cast
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from jobs.errors import NotDurable
+from jobs.errors import ChangeNotDurable, NotDurable
+from jobs.redis.connection import redis_errors
 from jobs.redis.keys import BARRIER_KEY
 from jobs.redis.refusals import REFUSALS
 
@@ -31,17 +34,25 @@ CANNOT_WAIT = "EASYANIMATE_DURABLE_SUBMIT=disk needs Redis 7.2 or newer, or Valk
 UNKNOWN_PROMISE = "a power cut may lose the last accepted jobs; appendfsync cannot be read"
 
 
+@dataclass(frozen=True)
+class _OnDisk:
+    """The result of a wait: the keys that exist, and the run of the server that wrote them."""
+
+    existing: frozenset[str]
+    server_run: str
+
+
 class _Round:
     """Requests that wait for the disk together."""
 
     def __init__(self) -> None:
         self.keys: list[str] = []
-        self.existing: asyncio.Future[set[str] | Exception] = asyncio.get_running_loop().create_future()
+        self.result: asyncio.Future[_OnDisk | Exception] = asyncio.get_running_loop().create_future()
 
     def end(self, _: object) -> None:
         """Ends the wait of a round that was cancelled."""
-        if not self.existing.done():
-            self.existing.set_result(NotDurable())
+        if not self.result.done():
+            self.result.set_result(NotDurable())
 
 
 class DiskBarrier:
@@ -63,18 +74,31 @@ class DiskBarrier:
         Raises NotDurable if that takes longer than `timeout_s`, if the server cannot wait, or if a key is gone: then
         the server was restarted without it, or the key was deleted.
         """
-        if (current := self._open) is None:
-            current = self._open = _Round()
-            task = asyncio.create_task(self._run(current), name="disk barrier")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-            task.add_done_callback(current.end)
-        current.keys.extend(record_keys)
-        existing = await asyncio.shield(current.existing)
-        if isinstance(existing, Exception):
-            raise NotDurable from existing
-        if not existing.issuperset(record_keys):
+        result = await self._next_round(record_keys)
+        if isinstance(result, Exception):
+            raise NotDurable from result
+        if not result.existing.issuperset(record_keys):
             raise NotDurable
+
+    async def server_run(self) -> str:
+        """The id of the current run of the server; another one after each restart. Raises QueueUnavailable."""
+        with redis_errors():
+            try:
+                async with asyncio.timeout(self.timeout_s):  # a silent connection sends no reply
+                    return _run_of(await self.redis.info("server"))
+            except TimeoutError as error:
+                raise RedisTimeoutError("Redis does not reply") from error
+
+    async def wait_for_changes(self, server_run: str) -> None:
+        """Waits until all changes since `server_run` was read are on disk, also deletions.
+
+        Raises ChangeNotDurable as `wait`, and if another run of the server answers: it may have lost the changes.
+        """
+        result = await self._next_round(())
+        if isinstance(result, Exception):
+            raise ChangeNotDurable from result
+        if not server_run or result.server_run != server_run:
+            raise ChangeNotDurable
 
     async def close(self) -> None:
         """Cancels the waits under way, and closes the connections."""
@@ -83,27 +107,47 @@ class DiskBarrier:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.redis.aclose()
 
+    async def _next_round(self, record_keys: Collection[str]) -> _OnDisk | Exception:
+        if (current := self._open) is None:
+            current = self._open = _Round()
+            task = asyncio.create_task(self._run(current), name="disk barrier")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(current.end)
+        current.keys.extend(record_keys)
+        return await asyncio.shield(current.result)
+
     async def _run(self, current: _Round) -> None:
         await asyncio.sleep(GATHER_S)
         self._open = None
         try:
             async with asyncio.timeout(self.timeout_s + 1.0):  # a silent connection sends no reply
-                current.existing.set_result(await self._existing(current.keys))
+                current.result.set_result(await self._on_disk(current.keys))
         except (RedisError, OSError, TimeoutError) as error:
             REFUSALS.write(error)
-            current.existing.set_result(error)
+            current.result.set_result(error)
 
-    async def _existing(self, record_keys: list[str]) -> set[str]:
-        """Those of the keys that exist, after the disk has them. Raises RedisError, TimeoutError."""
+    async def _on_disk(self, record_keys: list[str]) -> _OnDisk:
+        """The state of the server after its disk has all earlier writes. Raises RedisError, TimeoutError."""
         async with self.redis.pipeline(transaction=False) as pipe:
             pipe.set(BARRIER_KEY, b"", px=BARRIER_TTL_MS)
             for key in record_keys:
                 pipe.exists(key)
+            pipe.info("server")
             pipe.execute_command("WAITAOF", 1, 0, round(1000 * self.timeout_s))
-            _, *counts, (on_disk, _) = await pipe.execute()
-        if not on_disk:
+            first, *counts, info, waited = await pipe.execute(raise_on_error=False)
+        for reply in (first, *counts, waited):
+            if isinstance(reply, Exception):
+                raise reply
+        if not waited[0]:
             raise TimeoutError("Redis has not written to its disk in time")
-        return {key for key, count in zip(record_keys, counts, strict=True) if count}
+        existing = frozenset(key for key, count in zip(record_keys, counts, strict=True) if count)
+        return _OnDisk(existing, _run_of(info))
+
+
+def _run_of(info: Mapping[str, Any] | Exception) -> str:
+    """The id of a run in a reply to INFO; empty where the server refuses or hides it."""
+    return "" if isinstance(info, Exception) else str(info.get("run_id", ""))
 
 
 def wait_for_disk(redis: Redis, timeout_s: float) -> bool:

@@ -255,7 +255,7 @@ ERROR_CODES = {
     ),
     "not_durable": ErrorCode(
         503,
-        "the job was not on the disk of the queue in time; nothing was accepted, retry shortly",
+        "the job or the change was not on the disk of the queue in time; no video was accepted, retry shortly",
         retry_after_s=2,
         action="Send the request again. The operator checks the disk of Redis.",
     ),

@@ -11,17 +11,18 @@ from service.http.ranges import range_response
 from service.openapi.headers import request_headers
 from service.openapi.request_bodies import form_body
 from service.openapi.responses import BODY_ERRORS, CONTENT_ERRORS, KEY_ERRORS, QUERY_ERRORS, errors, upload_responses
+from service.routes.durable_route import DurableRoute, undo_if_not_durable
 from service.schemas.file import CreateFile, File, FileDeleted, FileList, to_file
 from service.schemas.pages import After, empty_as, entries_after
 
-router = APIRouter(prefix="/v1/files", tags=["files"])
+router = APIRouter(prefix="/v1/files", tags=["files"], route_class=DurableRoute)
 
 MAX_PAGE = 10_000
 LIST_PARAMETERS = ("limit", "after", "order", "purpose")
 FILE_ERRORS = (*KEY_ERRORS, "file_not_found")
 UPLOAD_ERRORS = (
     *("unsupported_file", "unsupported_image", "unsupported_video", "too_many_files"),
-    *("rate_limited", "storage_unavailable", "decoder_unavailable"),
+    *("rate_limited", "storage_unavailable", "decoder_unavailable", "not_durable"),
 )
 
 
@@ -30,11 +31,12 @@ UPLOAD_ERRORS = (
     responses={200: {"model": File}, **errors(*KEY_ERRORS, *BODY_ERRORS, *UPLOAD_ERRORS)},
     openapi_extra=form_body(CreateFile),
 )
-def create_file(owner: OwnerDep, resources: ResourcesDep, fields: BodyDep) -> JSONResponse:
+def create_file(request: Request, owner: OwnerDep, resources: ResourcesDep, fields: BodyDep) -> JSONResponse:
     """Uploads an image or a video, which requests then name by its id. Accepted videos keep a copy of it."""
     body = validate(CreateFile, fields)
     lifetime_s = body.expires_after.seconds if body.expires_after else resources.settings.file_ttl_s
     file = resources.uploads.store(owner, body.file, body.purpose, lifetime_s)
+    undo_if_not_durable(request, lambda: resources.uploads.remove(owner, file.id))
     return JSONResponse(to_file(file).model_dump())
 
 
@@ -75,7 +77,7 @@ def read_file_content(file_id: str, request: Request, owner: OwnerDep, resources
     return range_response(request, resources.storage, file.key, file.filename, f'"{file.content_sha256}"')
 
 
-@router.delete("/{file_id}", responses=errors(*FILE_ERRORS, "storage_unavailable"))
+@router.delete("/{file_id}", responses=errors(*FILE_ERRORS, "storage_unavailable", "not_durable"))
 def delete_file(file_id: str, owner: OwnerDep, resources: ResourcesDep) -> FileDeleted:
     """Deletes a file before it expires. Videos that use it keep their copy."""
     resources.uploads.remove(owner, file_id)

@@ -21,6 +21,7 @@ from service.openapi.request_bodies import json_body
 from service.openapi.responses import BODY_ERRORS, KEY_ERRORS, QUERY_ERRORS, VIDEO_ERRORS, errors
 from service.openapi.webhooks import example
 from service.resources import Resources
+from service.routes.durable_route import DurableRoute, undo_if_not_durable
 from service.schemas.pages import After, empty_as, entries_after
 from service.schemas.webhook import (
     CreateEndpoint,
@@ -41,8 +42,9 @@ from service.schemas.webhook import (
 )
 
 log = structlog.get_logger()
-router = APIRouter(prefix="/v1", tags=["webhooks"])
-deliveries_router = APIRouter(prefix="/v1/videos", tags=["webhooks"])
+router = APIRouter(prefix="/v1", tags=["webhooks"], route_class=DurableRoute)
+test_router = APIRouter(prefix="/v1", tags=["webhooks"])  # its route changes nothing
+deliveries_router = APIRouter(prefix="/v1/videos", tags=["webhooks"], route_class=DurableRoute)
 
 MAX_ENDPOINTS = 20
 MAX_PAGE = 1000
@@ -52,11 +54,11 @@ ENDPOINT_ERRORS = (*KEY_ERRORS, "webhook_endpoint_not_found")
 
 @router.post(
     "/webhook_endpoints",
-    responses=errors(*KEY_ERRORS, *BODY_ERRORS, "url_not_allowed", "too_many_endpoints"),
+    responses=errors(*KEY_ERRORS, *BODY_ERRORS, "url_not_allowed", "too_many_endpoints", "not_durable"),
     openapi_extra=json_body(CreateEndpoint, {"url": "https://example.com/hook", "event_types": ["video.completed"]}),
 )
 def create_webhook_endpoint(
-    owner: OwnerDep, resources: ResourcesDep, fields: OptionalBodyDep
+    request: Request, owner: OwnerDep, resources: ResourcesDep, fields: OptionalBodyDep
 ) -> WebhookEndpointWithSecret:
     """Subscribes a URL to the events of all your videos. The secret is shown only here and when it is rotated."""
     body = validate(CreateEndpoint, fields)
@@ -77,6 +79,7 @@ def create_webhook_endpoint(
         updated_at=now,
     )
     resources.endpoints.add(endpoint)
+    undo_if_not_durable(request, lambda: resources.endpoints.remove(endpoint))
     log.info("endpoint.created", endpoint=endpoint.id, owner=owner)
     return to_endpoint_with_secret(endpoint, resources.endpoints.last_try(endpoint.id), now)
 
@@ -111,7 +114,7 @@ def read_webhook_endpoint(endpoint_id: str, owner: OwnerDep, resources: Resource
 
 @router.post(
     "/webhook_endpoints/{endpoint_id}",
-    responses=errors(*ENDPOINT_ERRORS, *BODY_ERRORS, "url_not_allowed"),
+    responses=errors(*ENDPOINT_ERRORS, *BODY_ERRORS, "url_not_allowed", "not_durable"),
     openapi_extra=json_body(UpdateEndpoint, {"enabled": True}),
 )
 def update_webhook_endpoint(
@@ -130,7 +133,7 @@ def update_webhook_endpoint(
     return _endpoint_response(_changed(endpoint_id, changes, now, resources), resources)
 
 
-@router.delete("/webhook_endpoints/{endpoint_id}", responses=errors(*ENDPOINT_ERRORS))
+@router.delete("/webhook_endpoints/{endpoint_id}", responses=errors(*ENDPOINT_ERRORS, "not_durable"))
 def delete_webhook_endpoint(endpoint_id: str, owner: OwnerDep, resources: ResourcesDep) -> WebhookEndpointDeleted:
     """Deletes an endpoint; its pending deliveries are not sent."""
     resources.endpoints.remove(resources.endpoints.get_owned(endpoint_id, owner))
@@ -140,14 +143,14 @@ def delete_webhook_endpoint(endpoint_id: str, owner: OwnerDep, resources: Resour
 
 @router.post(
     "/webhook_endpoints/{endpoint_id}/rotate_secret",
-    responses=errors(*ENDPOINT_ERRORS, *BODY_ERRORS),
+    responses=errors(*ENDPOINT_ERRORS, *BODY_ERRORS, "not_durable"),
     openapi_extra=json_body(RotateSecret, {"keep_old_secret_active_for_24_hours": True}),
 )
 def rotate_webhook_secret(
-    endpoint_id: str, owner: OwnerDep, resources: ResourcesDep, fields: OptionalBodyDep
+    endpoint_id: str, request: Request, owner: OwnerDep, resources: ResourcesDep, fields: OptionalBodyDep
 ) -> WebhookEndpointWithSecret:
     """Creates a new secret. With `keep_old_secret_active_for_24_hours`, the old one also signs for that time."""
-    resources.endpoints.get_owned(endpoint_id, owner)
+    before = resources.endpoints.get_owned(endpoint_id, owner)
     keeps_old = validate(RotateSecret, fields).keep_old_secret_active_for_24_hours
     now = resources.store.table.now()
 
@@ -156,11 +159,12 @@ def rotate_webhook_secret(
         return old.model_copy(update={"secret": new_secret(), "updated_at": now, **previous})
 
     endpoint = resources.endpoints.change(endpoint_id, rotate)
+    undo_if_not_durable(request, lambda: _restore_secret(before, endpoint, resources))
     log.info("endpoint.rotated", endpoint=endpoint_id, owner=owner)
     return to_endpoint_with_secret(endpoint, resources.endpoints.last_try(endpoint_id), now)
 
 
-@router.post(
+@test_router.post(
     "/webhook_endpoints/{endpoint_id}/test",
     responses=errors(*ENDPOINT_ERRORS, *BODY_ERRORS, "url_not_allowed", "webhook_unreachable", "rate_limited"),
     openapi_extra=json_body(TestEndpoint, {"event_type": "video.completed"}),
@@ -201,6 +205,16 @@ def _changed(endpoint_id: str, changes: dict[str, Any], now: float, resources: R
     return resources.endpoints.change(endpoint_id, change)
 
 
+def _restore_secret(before: Endpoint, rotated: Endpoint, resources: Resources) -> None:
+    """Restores the secrets of an endpoint, unless it was rotated again."""
+    secrets_before = before.model_dump(include={"secret", "old_secret", "old_secret_until"})
+
+    def restore(current: Endpoint) -> Endpoint:
+        return current.model_copy(update=secrets_before) if current.secret == rotated.secret else current
+
+    resources.endpoints.change(rotated.id, restore)
+
+
 def _endpoint_response(endpoint: Endpoint, resources: Resources) -> WebhookEndpoint:
     return to_endpoint(endpoint, resources.endpoints.last_try(endpoint.id), resources.clock.estimate())
 
@@ -222,7 +236,9 @@ def list_deliveries(
 
 @deliveries_router.post(
     "/{video_id}/deliveries/{delivery_id}/redeliver",
-    responses=errors(*VIDEO_ERRORS, "delivery_not_found", "webhook_endpoint_not_found", "webhook_endpoint_disabled"),
+    responses=errors(
+        *VIDEO_ERRORS, "delivery_not_found", "webhook_endpoint_not_found", "webhook_endpoint_disabled", "not_durable"
+    ),
 )
 def redeliver(video_id: str, delivery_id: str, owner: OwnerDep, resources: ResourcesDep) -> WebhookDelivery:
     """Sends the same event again at once, with the retries of a new one. It keeps its `webhook_id`."""

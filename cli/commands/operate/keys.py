@@ -60,7 +60,7 @@ def create(
 @app.command("list")
 def list_(data_dir: DataDir = DEFAULT_DIR, as_json: AsJson = False) -> None:
     """List all keys, also revoked ones, without their secrets."""
-    with _key_store(data_dir) as store:
+    with _key_store(data_dir, changes=False) as store:
         keys, unreadable = store.all(), store.count_unreadable()
     if unreadable:
         typer.echo(f"{unreadable} keys cannot be read by this release, and their callers are refused", err=True)
@@ -86,7 +86,7 @@ def revoke(
 
 
 @contextmanager
-def _key_store(data_dir: Path) -> Iterator[ApiKeyStore]:
+def _key_store(data_dir: Path, *, changes: bool = True) -> Iterator[ApiKeyStore]:
     """The API keys of the service; an error ends the command with one sentence."""
     from pydantic import ValidationError
 
@@ -98,7 +98,7 @@ def _key_store(data_dir: Path) -> Iterator[ApiKeyStore]:
             hint = "start it, or set EASYANIMATE_REDIS_URL"
             raise Unavailable(f"no service runs with the data folder {data_dir}; {hint}")
         try:
-            with open_redis(url) as redis:
+            with open_redis(url, changes=changes) as redis:
                 yield ApiKeyStore(redis)
         except ValidationError as error:
             fault = error.errors()[0]

@@ -34,7 +34,7 @@ def rebuild(
         except InvalidSettings as error:
             raise RefusedCommand(str(error)) from error
         url = find_redis(settings.data_dir) or settings.redis_url.get_secret_value()
-        with open_redis(url) as redis:
+        with open_redis(url, changes=not dry_run) as redis:
             table, storage = JobTable(redis), open_storage(settings)
             ownership = StorageOwnership(table, storage)
             is_owned = ownership.read() is Ownership.OWN

@@ -26,11 +26,12 @@ from service.http.ranges import matches
 from service.openapi.headers import request_headers, response_headers
 from service.openapi.responses import QUERY_ERRORS, VIDEO_ERRORS, errors, not_modified, video_response
 from service.resources import Resources
+from service.routes.durable_route import DurableRoute
 from service.schemas.pages import After, empty_as
 from service.schemas.video import VideoDeleted, VideoList, etag, poll_after_ms, to_video
 from service.waiting import Condition, is_final, wait_for
 
-router = APIRouter(prefix="/v1/videos", tags=["videos"])
+router = APIRouter(prefix="/v1/videos", tags=["videos"], route_class=DurableRoute)
 
 LIST_PARAMETERS = ("limit", "after", "order", "status")
 RECORD_HEADERS = ("ETag", "Cache-Control", "openai-poll-after-ms", "Retry-After", "Preference-Applied")
@@ -88,7 +89,7 @@ async def read_video(
     "/{video_id}/cancel",
     responses={
         200: video_response("The record", *RECORD_HEADERS, states=CANCEL_STATES),
-        **errors(*VIDEO_ERRORS, "not_cancellable"),
+        **errors(*VIDEO_ERRORS, "not_cancellable", "not_durable"),
     },
 )
 async def cancel_video(job: JobDep, resources: ResourcesDep) -> Response:
@@ -96,7 +97,10 @@ async def cancel_video(job: JobDep, resources: ResourcesDep) -> Response:
     return record_response(await run_in_threadpool(resources.store.cancel, job.id), resources)
 
 
-@router.delete("/{video_id}", responses={200: {"model": VideoDeleted}, **errors(*VIDEO_ERRORS, "storage_unavailable")})
+@router.delete(
+    "/{video_id}",
+    responses={200: {"model": VideoDeleted}, **errors(*VIDEO_ERRORS, "storage_unavailable", "not_durable")},
+)
 def delete_video(video_id: str, owner: OwnerDep, resources: ResourcesDep) -> JSONResponse:
     """Deletes the record and the files of a video; cancels it first if it has not ended.
 

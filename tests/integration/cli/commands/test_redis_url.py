@@ -8,6 +8,8 @@ from redis import Redis
 from typer.testing import CliRunner
 
 from cli.main import app
+from tests.integration.jobs.redis.test_durability import waits_of
+from tests.integration.jobs.redis.test_health import configured
 from tests.integration.redis_servers import free_port
 
 COMMANDS = (("keys", "list"), ("rebuild",))
@@ -55,3 +57,28 @@ def test_a_download_without_a_service_names_its_url(tmp_path: Path) -> None:
     done = run("download", "video_1", "--url", url, "-o", str(file))
     assert (done.exit_code, file.exists()) == (3, False)
     assert done.stderr.startswith(f"easyanimate download: there is no service at {url}: ")
+
+
+@pytest.fixture
+def durable(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EASYANIMATE_REDIS_URL", redis_url)
+    monkeypatch.setenv("EASYANIMATE_DURABLE_SUBMIT", "disk")
+
+
+@pytest.mark.usefixtures("durable")
+def test_a_command_waits_for_the_disk_if_it_changes_something(redis: Redis) -> None:
+    waited = []
+    for command in (("keys", "create", "me"), ("rebuild",), ("keys", "list"), ("rebuild", "--dry-run")):
+        before = waits_of(redis)
+        assert run(*command).exit_code == 0
+        waited.append(waits_of(redis) - before)
+    assert waited == [1, 1, 0, 0]
+
+
+@pytest.mark.usefixtures("durable")
+def test_a_change_that_is_not_on_disk_ends_the_command_with_one_sentence(redis: Redis) -> None:
+    with configured(redis, appendonly="no"):
+        done = run("keys", "create", "me")
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert done.stderr.startswith("easyanimate keys: the change is not on the disk of Redis")
+    assert done.stderr.count("\n") == 1

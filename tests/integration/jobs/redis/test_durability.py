@@ -1,14 +1,17 @@
 """Waiting for the disk of Redis, and what a server promises."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 from redis import Redis
 
-from jobs.errors import NotDurable, QueueUnavailable
+from cli.stack.ports import free_port
+from cli.stack.redis_server import EmbeddedRedis
+from jobs.errors import ChangeNotDurable, NotDurable, QueueUnavailable
 from jobs.redis.connection import connect_async
 from jobs.redis.durability import PROMISE_OF_DISK, PROMISES, DiskBarrier, durability_promise
 from jobs.redis.health import check_writable, log_server_problems, server_problems
@@ -135,3 +138,60 @@ def test_a_server_that_cannot_wait_accepts_no_job_where_the_disk_is_required(
         assert [problem for problem in server_problems(redis) if problem.level == "broken"] == []
     assert ["EASYANIMATE_DURABLE_SUBMIT" in problem.message for problem in broken] == [True]
     check_writable(redis, on_disk=True)
+
+
+def changes_after(url: str, change: Callable[[], object]) -> BaseException | None:
+    """The result of a wait for a change."""
+
+    async def wait() -> BaseException | None:
+        barrier = DiskBarrier(connect_async(url, retries=3, read_timeout=False), 5.0)
+        try:
+            run = await barrier.server_run()
+            await asyncio.to_thread(change)
+            return (await asyncio.gather(barrier.wait_for_changes(run), return_exceptions=True))[0]
+        finally:
+            await barrier.close()
+
+    return asyncio.run(wait())
+
+
+def test_a_deletion_is_on_disk_after_the_wait(redis: Redis, redis_url: str) -> None:
+    redis.set("job:1", "x")
+    before = waits_of(redis)
+    assert changes_after(redis_url, lambda: redis.delete("job:1")) is None
+    assert waits_of(redis) == before + 1
+
+
+def test_a_change_before_a_restart_of_the_server_is_not_durable(tmp_path: Path) -> None:
+    server = EmbeddedRedis(tmp_path, free_port()).start()
+
+    def restart() -> None:
+        assert server.process is not None
+        server.process.kill()
+        server.process.wait()
+        server.start()
+
+    try:
+        result = changes_after(server.url, restart)
+    finally:
+        server.stop()
+    assert type(result) is ChangeNotDurable
+
+
+def test_the_run_of_a_silent_server_is_not_readable(redis: Redis, redis_url: str) -> None:
+    port, _, database = redis_url.rpartition(":")[2].partition("/")
+    proxy = TcpProxy(int(port))
+    proxy.inject(Mode.SILENT)
+
+    async def read() -> str:
+        barrier = DiskBarrier(connect_async(f"redis://127.0.0.1:{proxy.port}/{database}", retries=0), 0.1)
+        try:
+            return await barrier.server_run()
+        finally:
+            await barrier.close()
+
+    try:
+        with pytest.raises(QueueUnavailable):
+            asyncio.run(read())
+    finally:
+        proxy.close()
