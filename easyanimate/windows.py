@@ -7,9 +7,13 @@ later window starts with the last `overlap` frames of the previous window. The v
   generates beyond the requested length (at most 7, at its end) are cut off.
 - With an end image all windows but the first are full, and the last one ends in the image. The surplus is cut off the
   end of the first window, before the next window starts.
+
+A film is a list of shots. Each shot is planned as a video of its own. Its first window starts with the last frames of
+the shot before, or without any after a cut.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from easyanimate.geometry import FRAMES_PER_SLICE
 
@@ -19,16 +23,32 @@ DEFAULT_OVERLAP = 4
 
 @dataclass(frozen=True)
 class Window:
-    """A window of `num_frames` frames that starts at frame `start` of the video; its first `kept` frames are used."""
+    """A window of `num_frames` frames that starts at frame `start` of the video; its first `kept` frames are used.
+
+    `shot` is the index of the shot of a film that it belongs to.
+    """
 
     start: int
     num_frames: int
     kept: int
+    shot: int = 0
 
     @property
     def end(self) -> int:
         """The position after the last frame that is used."""
         return self.start + self.kept
+
+
+@dataclass(frozen=True)
+class ShotLength:
+    """A shot has `num_frames` new frames, and continues from the last `overlap` frames of the shot before.
+
+    An overlap of 0 is a cut. `end_image` says whether the shot ends in an image.
+    """
+
+    num_frames: int
+    overlap: int = 0
+    end_image: bool = False
 
 
 def plan_windows(
@@ -51,6 +71,42 @@ def plan_windows(
     if not end_image:
         return _full_first(total, window, overlap)
     return _full_last(total, min(window, _floor(total)), overlap)
+
+
+def plan_shots(shots: Sequence[ShotLength], *, window: int, overlap: int = DEFAULT_OVERLAP) -> tuple[Window, ...]:
+    """Plans the windows of a film, in order, at most `window` frames each.
+
+    The windows inside a shot share as many frames as the shot shares with the one before, or `overlap` after a cut. The
+    overlap of the first shot counts inside it only. Raises ValueError, which names the shot, if there is no plan.
+    """
+    plan: list[Window] = []
+    first_frame = 0
+    for index, shot in enumerate(shots):
+        shared = shot.overlap if index else 0
+        following = shots[index + 1].overlap if index + 1 < len(shots) else 0
+        try:
+            windows = plan_windows(
+                shot.num_frames,
+                window=window,
+                overlap=shot.overlap or overlap,
+                continues=shared,
+                end_image=shot.end_image,
+            )
+        except ValueError as problem:
+            raise ValueError(f"shots[{index}]: {problem}") from problem
+        offset = first_frame - shared
+        plan += [replace(each, start=each.start + offset, shot=index) for each in _with_long_end(windows, following)]
+        first_frame += shot.num_frames
+    return tuple(plan)
+
+
+def _with_long_end(windows: tuple[Window, ...], num_frames: int) -> tuple[Window, ...]:
+    """Starts the last window earlier if it would keep fewer than `num_frames` frames, which the next shot needs."""
+    last = windows[-1]
+    missing = num_frames - last.kept
+    if missing <= 0 or len(windows) == 1:
+        return windows
+    return (*windows[:-1], replace(last, start=last.start - missing, kept=num_frames))
 
 
 def min_frames(*, continues: int = 0, end_image: bool = False) -> int:

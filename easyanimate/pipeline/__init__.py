@@ -1,9 +1,10 @@
-"""The EasyAnimateV3 pipeline: text, images and video to frames, with long videos, schedulers and random numbers."""
+"""The EasyAnimateV3 pipeline: text, images and video to frames; long videos, films, schedulers and random numbers."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from easyanimate.pipeline.clip_pipeline import ClipPipeline
+from easyanimate.pipeline.films import Shot, generate_film
 from easyanimate.pipeline.inputs.generation import Generation
 from easyanimate.pipeline.long_video import WindowState, generate_windows
 from easyanimate.pipeline.output import EasyAnimatePipelineOutput
@@ -23,7 +24,9 @@ __all__ = [
     "EasyAnimatePipeline",
     "EasyAnimatePipelineOutput",
     "Generation",
+    "Shot",
     "WindowState",
+    "generate_film",
     "generate_windows",
     "make_scheduler",
     "num_timesteps",

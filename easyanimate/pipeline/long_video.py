@@ -1,11 +1,13 @@
-"""Streams videos longer than one window; each window starts with the last frames of the previous one (spec: 9)."""
+"""Streams long videos and films: a window starts with the last frames of the previous one (spec: 9)."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypedDict, Unpack
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from easyanimate.errors import InvalidInput
@@ -40,7 +42,33 @@ class WindowState:
 OnState = Callable[[Callable[[], WindowState], bool], None]
 
 
-@torch.no_grad()
+class WindowCallbacks(TypedDict, total=False):
+    """The callbacks of a long video or a film. An exception in one stops it.
+
+    `on_step` is the step callback of the pipeline. `on_phase` receives the phases of each window. `on_window_start`
+    receives the index of a window and the window. `on_window_end` receives the state after each window except the last.
+    `on_state(capture, is_last)` is called after each step; `capture()` returns the state at that step.
+    """
+
+    on_window_start: OnWindowStart | None
+    on_window_end: Callable[[WindowState], None] | None
+    on_state: OnState | None
+    on_step: StepCallback | None
+    on_phase: OnPhase | None
+
+
+@dataclass(frozen=True, eq=False)
+class WindowPart:
+    """What the windows of one shot share: the request, the end image of the last one, and the random numbers.
+
+    A video of one prompt is one part.
+    """
+
+    request: Generation
+    last_image: Image.Image | None
+    draws: Draws
+
+
 def generate_windows(
     pipe: ClipStages,
     request: Generation,
@@ -49,11 +77,7 @@ def generate_windows(
     *,
     previous_frames: Frames | None = None,
     resume: WindowState | None = None,
-    on_window_start: OnWindowStart | None = None,
-    on_window_end: Callable[[WindowState], None] | None = None,
-    on_state: OnState | None = None,
-    on_step: StepCallback | None = None,
-    on_phase: OnPhase | None = None,
+    **callbacks: Unpack[WindowCallbacks],
 ) -> Iterator[Tensor]:
     """Generates the frames [F', H, W, 3] of `plan`, uint8 on the CPU, in order and as soon as they are final.
 
@@ -62,35 +86,59 @@ def generate_windows(
     they can also be `request.context_frames`. The plan must then be made with `continues`. The first returned frames
     replace these frames, and the very first one equals the first of them. `resume` is a state of the same video.
 
-    `on_step` is the step callback of the pipeline. `on_phase` receives the phases of each window. `on_window_end`
-    receives the state after each window except the last. `on_state(capture, is_last)` is called after each step;
-    `capture()` returns the state at that step. An exception in a callback stops the video, and so does closing the
-    iterator. Memory is that of one window.
+    Closing the iterator stops the video. Memory is that of one window.
     Raises the errors of the pipeline, InvalidInput for frames of another size, and StateMismatch if the started window
     of `resume` differs. No frame of that window has been returned then, so it can start again.
     """
-    set_phase = on_phase or (lambda phase: None)
     _check_plan(request, plan)
     tail = _first_tail(request, previous_frames) if resume is None else resume.tail
+    part = WindowPart(request, request.last_image, draws)
+    return (yield from generate_parts(pipe, lambda _shot: part, plan, tail, resume, callbacks))
+
+
+@torch.no_grad()
+def generate_parts(
+    pipe: ClipStages,
+    begin: Callable[[int], WindowPart],
+    plan: Sequence[Window],
+    tail: Tensor | None,
+    resume: WindowState | None,
+    callbacks: WindowCallbacks,
+) -> Iterator[Tensor]:
+    """Generates all windows of `plan`; `begin` returns the part of a shot when its first window begins."""
+    set_phase = callbacks.get("on_phase") or (lambda phase: None)
+    on_window_start, on_window_end = callbacks.get("on_window_start"), callbacks.get("on_window_end")
+    on_state, on_step = callbacks.get("on_state"), callbacks.get("on_step")
+    first = 0 if resume is None else resume.index
+    part = begin(plan[first].shot)
     if resume is not None:
-        draws.generator.set_state(resume.generator_state)
+        part.draws.generator.set_state(resume.generator_state)
+    text: TextContext | None = None
+    prompts: list[str] = []
     try:
-        text: TextContext | None = None
-        for i in range(0 if resume is None else resume.index, len(plan)):
+        for i in range(first, len(plan)):
+            following = plan[i + 1] if i + 1 < len(plan) else None
             if on_window_start is not None:
                 on_window_start(i, plan[i])
             set_phase("encoding")
-            text = text or pipe.encode_text(request)
-            window = _as_window(request, plan[i], tail, is_last=i + 1 == len(plan))
-            start = WindowState(i, tail, draws.generator.get_state())
+            if text is None or part.request.prompts != prompts:
+                text, prompts = pipe.encode_text(part.request), part.request.prompts
+            is_last = following is None or following.shot != plan[i].shot
+            window = _as_window(part, plan[i], tail, is_last=is_last)
+            start = WindowState(i, tail, part.draws.generator.get_state())
             started = resume.denoising if resume is not None and resume.index == i else None
             pieces = _generate_window(
-                pipe, window, text, draws, on_step, set_phase, _continuation(start, started, on_state)
+                pipe, window, text, part.draws, on_step, set_phase, _continuation(start, started, on_state)
             )
-            shared = 0 if i + 1 == len(plan) else plan[i].end - plan[i + 1].start
-            tail = yield from join(pieces, tail, plan[i].kept, shared)
-            if shared and on_window_end is not None:
-                on_window_end(WindowState(i + 1, tail, draws.generator.get_state()))
+            shared = 0 if following is None else plan[i].end - following.start
+            held = yield from join(pieces, tail, plan[i].kept, shared)
+            tail = held if shared else None
+            if following is None:
+                return
+            if is_last:
+                part = begin(following.shot)
+            if on_window_end is not None:
+                on_window_end(WindowState(i + 1, tail, part.draws.generator.get_state()))
     finally:
         pipe.maybe_free_model_hooks()
 
@@ -117,14 +165,14 @@ def _first_tail(request: Generation, previous_frames: Frames | None) -> Tensor |
     return torch.from_numpy(np.stack([np.asarray(image) for image in images]))
 
 
-def _as_window(request: Generation, window: Window, tail: Tensor | None, *, is_last: bool) -> Generation:
+def _as_window(part: WindowPart, window: Window, tail: Tensor | None, *, is_last: bool) -> Generation:
     """The request of one window: the image encoder reads the oldest frame of the tail (spec: pipelines 9)."""
     return replace(
-        request,
+        part.request,
         num_frames=window.num_frames,
-        image=request.image if tail is None else None,
+        image=part.request.image if tail is None else None,
         context_frames=tail,
-        last_image=request.last_image if is_last else None,
+        last_image=part.last_image if is_last else None,
     )
 
 

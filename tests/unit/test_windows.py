@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from easyanimate.windows import Window, min_frames, plan_windows
+from easyanimate.windows import ShotLength, Window, min_frames, plan_shots, plan_windows
 
 lengths = st.integers(1, 2000)
 windows = st.integers(1, 18).map(lambda k: 8 * k)
@@ -128,3 +128,50 @@ def test_a_video_from_the_smallest_length_on_has_a_plan(continues: int, end_imag
 def test_what_has_no_plan_is_refused(change: dict[str, int], answer: str) -> None:
     with pytest.raises(ValueError, match=answer):
         plan_windows(**{"num_frames": 32, "window": 16, "overlap": 4, **change})
+
+
+# ---- films
+
+
+@st.composite
+def films(draw: st.DrawFn) -> tuple[list[ShotLength], int, int]:
+    """The lengths of some shots, the window and the overlap inside shots after a cut."""
+    frames, shared = st.integers(1, 30).map(lambda k: 8 * k), st.integers(0, 4)
+    shots = draw(st.lists(st.builds(ShotLength, frames, shared, st.booleans()), min_size=1, max_size=5))
+    return shots, draw(windows), draw(overlaps)
+
+
+@given(films())
+def test_the_windows_of_a_film_cover_each_shot_exactly(film: tuple[list[ShotLength], int, int]) -> None:
+    shots, window, overlap = film
+    plan = plan_shots(shots, window=window, overlap=overlap)
+    end = 0
+    for index, shot in enumerate(shots):
+        own = [each for each in plan if each.shot == index]
+        assert own[0].start == end - (shot.overlap if index else 0)
+        end += shot.num_frames
+        assert own[-1].end == end
+
+
+@given(films())
+def test_each_window_of_a_film_keeps_the_frames_that_the_next_one_starts_with(
+    film: tuple[list[ShotLength], int, int],
+) -> None:
+    shots, window, overlap = film
+    for before, after in pairwise(plan_shots(shots, window=window, overlap=overlap)):
+        shared = before.end - after.start
+        assert 0 <= shared <= min(4, before.kept)
+        assert after.end > before.end
+        assert (shared == 0) == (after.shot != before.shot and shots[after.shot].overlap == 0)
+
+
+@given(st.integers(1, 40), windows, overlaps, st.booleans())
+def test_a_film_of_one_shot_has_the_windows_of_a_video(slices: int, window: int, overlap: int, end_image: bool) -> None:
+    plan = plan_windows(8 * slices, window=window, overlap=overlap, end_image=end_image)
+    assert plan_shots([ShotLength(8 * slices, 0, end_image)], window=window, overlap=overlap) == plan
+    assert plan_shots([ShotLength(8 * slices, overlap, end_image)], window=window) == plan
+
+
+def test_a_shot_without_a_plan_is_named() -> None:
+    with pytest.raises(ValueError, match=r"shots\[1\]: num_frames must be 8 or more with an end image, got 4"):
+        plan_shots([ShotLength(8), ShotLength(4, 0, end_image=True)], window=16)
