@@ -41,7 +41,7 @@ class WorkerSettings(Settings):
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     memory: Memory = "auto"
     cpu_threads: CpuThreads = "auto"
-    beat_s: float = Field(default=2.0, gt=0)
+    beat_s: float = Field(default=0.5, gt=0)
     load_timeout_s: float = Field(default=900.0, gt=0)
     step_timeout_s: float = Field(default=600.0, gt=0)  # a step of a large model on a CPU takes minutes
     decode_timeout_s: float = Field(default=600.0, gt=0)
@@ -61,6 +61,14 @@ class WorkerSettings(Settings):
             )
             raise ValueError(f"{rule}: {self.beat_s:g} and {self.lease_s:g} are set")
         return self
+
+    @property
+    def renewed_lease_s(self) -> float:
+        """Seconds from a heartbeat until the lease ends.
+
+        A worker may pause just before its next heartbeat: so the time of a lease begins when that one is due.
+        """
+        return self.lease_s + self.beat_s
 
     @property
     def model_folder(self) -> Path:

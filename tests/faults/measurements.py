@@ -18,7 +18,7 @@ from tests.faults.scenario import BIG, LONG, SMALL, steps_repeated
 NewInstallation = Callable[..., Installation]
 Measure = Callable[[NewInstallation, int], list[Figure]]
 DEFAULT_INTERVALS = {
-    "LEASE_S": "8", "BEAT_S": "2", "SWEEP_S": "1", "DRAIN_GRACE_S": "25", "CHECKPOINT_EVERY_S": "5",
+    "LEASE_S": "8", "BEAT_S": "0.5", "SWEEP_S": "1", "DRAIN_GRACE_S": "25", "CHECKPOINT_EVERY_S": "5",
     "CHECKPOINT_STORE_EVERY_S": "30",
 }  # fmt: skip
 ENDLESS: Request = LONG | {"num_frames": 144, "num_inference_steps": 200}

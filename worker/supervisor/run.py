@@ -99,7 +99,7 @@ def _run_jobs(
     url = settings.redis_url.get_secret_value()
     prefix, timeout_s = settings.redis_prefix, timeout_within_lease(settings.lease_s)
     redis = connect(url, retries=REDIS_RETRIES, timeout_s=timeout_s, prefix=prefix)
-    store = WorkerJobs(JobTable(redis, lease_s=settings.lease_s))
+    store = WorkerJobs(JobTable(redis, lease_s=settings.renewed_lease_s))
     context = WorkerContext(settings, store, open_storage(settings), engine, drain, served)
     rq_redis = connect(url, retries=REDIS_RETRIES, prefix=prefix)
     try:
