@@ -4,7 +4,7 @@ from redis import Redis
 
 from jobs.model.job import Job
 from jobs.queue import fair_queue
-from jobs.queue.load import Load, load_command
+from jobs.queue.load import Load
 from jobs.redis.connection import DEFAULT_LEASE_S
 from jobs.redis.keys import attempts_key, index_key
 from jobs.store.attempt_log import Attempt, parse_lines
@@ -49,7 +49,7 @@ class JobStore:
 
     def load(self, model: str) -> Load:
         """The load of a model."""
-        return Load.parsed(self.redis.eval(*load_command(model)))
+        return self.table.load(model)
 
     def queue_position(self, job: Job) -> int | None:
         """How many jobs are before this one; None if it does not wait."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from prometheus_client.core import Metric
 from pydantic.fields import FieldInfo
 
 FOLDER = Path(__file__).parent
@@ -23,7 +22,14 @@ from jobs.model.failure import CODES, failure  # noqa: E402
 from service.app import create_app  # noqa: E402
 from service.http.error_codes import ERROR_CODES  # noqa: E402
 from service.http.request_metrics import RequestMetrics  # noqa: E402
-from service.metrics import COUNTERS, QUEUE_GAUGES, REDIS_UP, RUNNING, WORKERS_IDLE  # noqa: E402
+from service.metrics import (  # noqa: E402
+    COUNTERS,
+    HISTOGRAMS,
+    INSTALLATION_GAUGES,
+    QUEUE_GAUGES,
+    REDIS_UP,
+    REDIS_WRITABLE,
+)
 from service.settings import ServiceSettings  # noqa: E402
 from worker import metrics as worker_metrics  # noqa: E402
 
@@ -110,28 +116,34 @@ def _retry(code: Any) -> str:
 def metrics_page() -> str:
     """All Prometheus metrics, by the process that exports them."""
     head = ("metric", "type", "labels", "meaning")
-    counters = [(f"`{name}_total`", "counter", ", ".join(labels), text) for name, text, labels in COUNTERS.values()]
-    gauges = [(f"`{name}`", "gauge", "model", text) for name, text in QUEUE_GAUGES]
-    gauges.append((f"`{WORKERS_IDLE[0]}`", "gauge", ", ".join(WORKERS_IDLE[2]), WORKERS_IDLE[1]))
-    gauges += [(f"`{name}`", "gauge", "", text) for name, text in (RUNNING, REDIS_UP)]
-    requests = [_metric_row(one) for one in RequestMetrics().registry.collect()]
-    worker = [
-        _metric_row(collector.describe()[0])
-        for collector in vars(worker_metrics).values()
-        if hasattr(collector, "describe") and not isinstance(collector, type)
+    rows = [
+        *(_row(name, "gauge", labels, text) for name, text, labels in (*QUEUE_GAUGES, *INSTALLATION_GAUGES)),
+        *(_row(name, "gauge", labels, text) for name, text, labels in (REDIS_UP, REDIS_WRITABLE)),
+        *(_row(f"{name}_total", "counter", labels, text) for name, text, labels in COUNTERS.values()),
+        *(_row(name, "histogram", labels, text) for name, text, labels in HISTOGRAMS.values()),
     ]
+    worker = [_row(one.name, one.kind, one.labels, one.text) for one in worker_metrics.DESCRIPTIONS]
     return (
         f"# Metrics\n\n{NOTE}\n## Front end\n\nEach front end answers `GET /metrics` and counts its own requests.\n\n"
-        f"{table(head, requests)}\n## Installation\n\nRead from Redis, equal on each front end.\n\n"
-        f"{table(head, [*gauges, *counters])}\n## Worker and keeper\n\n"
+        f"{table(head, _request_metrics())}\n## Installation\n\nRead from Redis, equal on each front end.\n\n"
+        f"{table(head, rows)}\n## Worker and keeper\n\n"
         "Exported on `EASYANIMATE_WORKER_METRICS_PORT` and `EASYANIMATE_KEEPER_METRICS_PORT`.\n\n"
         f"{table(head, worker)}"
     )
 
 
-def _metric_row(metric: Metric) -> tuple[str, str, str, str]:
-    suffix = "_total" if metric.type == "counter" else ""
-    return f"`{metric.name}{suffix}`", metric.type, "", metric.documentation
+def _request_metrics() -> Iterator[tuple[str, ...]]:
+    """The metrics of a front end after a request, which shows their labels."""
+    metrics = RequestMetrics()
+    metrics.count("GET", "/healthz", 200, 0.001)
+    for one in metrics.registry.collect():
+        suffix = {"counter": "_total", "info": "_info"}.get(one.type, "")
+        labels = tuple(label for label in one.samples[0].labels if label != "le")
+        yield _row(f"{one.name}{suffix}", one.type.replace("info", "gauge"), labels, one.documentation)
+
+
+def _row(name: str, kind: str, labels: tuple[str, ...], text: str) -> tuple[str, str, str, str]:
+    return f"`{name}`", kind, ", ".join(labels), text
 
 
 # ---- command line

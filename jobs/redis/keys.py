@@ -14,6 +14,11 @@ def unserved_key(model: str) -> str:
     return f"model:{model}:unserved"
 
 
+def paused_key(model: str) -> str:
+    """The hash of the pause of a model's queue; absent while it is not paused."""
+    return f"model:{model}:paused"
+
+
 def waiting_keys(model: str) -> list[str]:
     """The sorted sets of a model's waiting jobs by virtual start time, one for each priority."""
     return [f"queue:{model}:{priority}" for priority in Priority]
@@ -106,8 +111,9 @@ def lane_key(lane: str) -> str:
     return f"outbox:lane:{lane}"
 
 
+DUE_KEY = "outbox:due"  # sorted set: lane -> unix second at which its first delivery is due
 # The first keys of each script of the outbox. Two of them are the beginnings of keys.
-OUTBOX_KEYS = (lane_key(""), "outbox:due", WAKEUP_LIST, delivery_key(""))
+OUTBOX_KEYS = (lane_key(""), DUE_KEY, WAKEUP_LIST, delivery_key(""))
 
 DEADLINES_KEY = "jobs:deadlines"  # sorted set: id of a job that has not ended -> unix second
 

@@ -3,7 +3,8 @@
 Each transition is one atomic compare-and-set (`jobs/store/records.py`).
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from redis import Redis
 from redis.client import Pipeline
@@ -13,7 +14,8 @@ from jobs.model.failure import failure
 from jobs.model.job import Job
 from jobs.model.states import State
 from jobs.queue import fair_queue
-from jobs.queue.load import record_duration
+from jobs.queue.load import Load, load_command, record_duration
+from jobs.queue.run_times import record_run_time
 from jobs.redis import keys
 from jobs.redis.connection import DEFAULT_LEASE_S, redis_errors
 from jobs.store import records
@@ -44,6 +46,17 @@ class JobTable:
         with redis_errors():
             return int(self.redis.zcard(keys.LEASES_KEY))
 
+    def expired_leases(self) -> int:
+        """Number of running jobs whose lease has expired, and that no keeper has recovered yet."""
+        now = self.now()
+        with redis_errors():
+            return int(self.redis.zcount(keys.LEASES_KEY, "-inf", now))
+
+    def load(self, model: str) -> Load:
+        """Waiting and running jobs and workers of this model, and the measured times."""
+        with redis_errors():
+            return Load.parsed(cast(list[Any], self.redis.eval(*load_command(model))))
+
     def queue_depth(self, model: str) -> int:
         """Number of jobs that wait for this model."""
         with redis_errors():
@@ -71,6 +84,7 @@ class JobTable:
                 records.add_log(pipe, job_id, warning)
             if job.result is not None:
                 record_duration(pipe, job, job.result)
+                record_run_time(pipe, job, job.result)
 
         return self.update_held(job_id, token, decide, extra, ending=ending) is not None
 
@@ -107,10 +121,11 @@ class JobTable:
         extra: records.Extra | None = None,
         event: dict[str, Any] | None = None,
         ending: Ending | None = None,
+        depends_on: Callable[[Job], str] | None = None,
     ) -> Job | None:
         """Updates a record like `records.update`; returns None as well if the owner deleted the job."""
         try:
-            return records.update(self.redis, job_id, decide, extra, event, ending)
+            return records.update(self.redis, job_id, decide, extra, event, ending, depends_on)
         except JobNotFound:
             return None
 

@@ -15,6 +15,7 @@ from jobs.model.delivery import Delivery, Status, Try
 from jobs.model.stored import parse_stored
 from jobs.redis.connection import redis_errors
 from jobs.redis.keys import (
+    DUE_KEY,
     OUTBOX_KEYS,
     WAKEUP_LIST,
     delivery_key,
@@ -97,6 +98,14 @@ class Deliveries:
         """Marks the receiver of this job's request as gone: nothing more is sent to it."""
         with redis_errors():
             self.redis.set(webhook_gone_key(job_id), b"1", ex=JOB_LEDGER_TTL_S)
+
+    def backlog(self) -> tuple[int, float | None]:
+        """The number of receivers with pending deliveries, and the unix second at which the first of them is due."""
+        with redis_errors(), self.redis.pipeline(transaction=False) as pipe:
+            pipe.zcard(DUE_KEY)
+            pipe.zrange(DUE_KEY, 0, 0, withscores=True)
+            receivers, first = pipe.execute()
+        return receivers, first[0][1] if first else None
 
     # ---- for the caller
 

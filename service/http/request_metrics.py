@@ -1,6 +1,8 @@
 """Prometheus metrics of the requests of one process."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+from jobs.version import VERSION
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -10,6 +12,8 @@ class RequestMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        build = Info("easyanimate_build", "The version of this process.", registry=self.registry)
+        build.info({"process": "api", "version": VERSION})
         labels = ("method", "route", "status")
         self.requests = Counter("easyanimate_http_requests", "HTTP responses.", labels, registry=self.registry)
         self.seconds = Histogram(

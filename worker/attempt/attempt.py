@@ -12,17 +12,21 @@ import structlog
 
 from jobs.errors import JobNotFound, QueueUnavailable, StorageUnavailable
 from jobs.model.failure import failure
+from jobs.model.input_files import input_keys
 from jobs.model.job import Job, Result
 from jobs.model.job_file import job_file_key, write_job
 from jobs.model.result_files import FILES, IMAGES, Variant, segment_name, sibling_key
 from jobs.model.states import Phase
+from jobs.moderation import Moderator
 from jobs.storage.interface import Storage, download_to
-from jobs.storage.paths import INPUT_FILES, content_type_of, result_key
+from jobs.storage.paths import content_type_of, result_key
 from jobs.store.leases import WorkerJobs
 from worker import metrics
+from worker.attempt.attempt_metrics import AttemptMetrics
 from worker.attempt.engine_process import EngineProcess
 from worker.attempt.engine_session import EngineSession
 from worker.attempt.heartbeat import Heartbeat
+from worker.attempt.moderation import moderate_output
 from worker.attempt.outcomes import AttemptEnded, Drained, EngineLost, JobFailed, LeaseLost
 from worker.attempt.partial_results import PartialResultUploader
 from worker.attempt.stop_signals import StopSignals
@@ -30,7 +34,17 @@ from worker.checkpoints.store import CheckpointStore
 from worker.crash_points import crash_point
 from worker.drain import Drain, retry_until_drained
 from worker.models.served import ServedModels
-from worker.protocol.messages import Checkpointed, Checkpoints, Done, Note, Preview, Run, SegmentWritten
+from worker.protocol.messages import (
+    Checkpointed,
+    Checkpoints,
+    Done,
+    Note,
+    Preview,
+    Progress,
+    Resumed,
+    Run,
+    SegmentWritten,
+)
 from worker.settings import WorkerSettings
 
 log = structlog.get_logger()
@@ -50,6 +64,7 @@ class WorkerContext:
     engine: EngineProcess
     drain: Drain
     served: ServedModels
+    moderator: Moderator | None = None
 
 
 class AttemptRun:
@@ -63,20 +78,23 @@ class AttemptRun:
         self.token = job.token or ""
         self.settings, self.drain = context.settings, context.drain
         self.store, self.storage = context.store, context.storage
+        self.moderator = context.moderator
         self.folder, self.result_path = folder, folder / job.request.result_name
         self.result_key = result_key(job.id, job.attempt, self.token, self.result_path.name)
         self.heartbeat = Heartbeat(context.store, job, context.settings.beat_s)
         self.stop_signals = StopSignals(self.heartbeat, context.drain)
         is_lost, redis = self.heartbeat.is_lost.is_set, context.store.table.redis
         self.checkpoints = CheckpointStore(job, context.storage, context.settings, is_lost, redis)
-        self.session = EngineSession(context.engine, context.settings, self.stop_signals, self._on_note)
+        self.session = EngineSession(context.engine, context.settings, self.stop_signals, self._on_event)
         self.partial_results = PartialResultUploader(context.store, context.storage, job, folder)
+        self.metrics = AttemptMetrics(job, self.checkpoints)
         self.outcome: AttemptEnded | None = None  # why there is no video
 
     def __enter__(self) -> Self:
         request = self.job.request
         fields = {"size": request.size, "num_frames": request.num_frames, "steps": request.num_inference_steps}
         log.info("job.started", job_id=self.job.id, attempt=self.job.attempt, **fields)
+        self.metrics.begin()
         self.heartbeat.start()
         return self
 
@@ -96,6 +114,7 @@ class AttemptRun:
             self.partial_results.close()
             self.heartbeat.close()
             self.checkpoints.close()
+            self.metrics.end()
         if self._is_job_final():
             self.checkpoints.delete()
         return isinstance(error, Exception)
@@ -104,8 +123,7 @@ class AttemptRun:
         """Downloads the input files of the request and returns them by name."""
         folder = self.folder / "inputs"
         folder.mkdir()
-        keys = {name: getattr(self.job.request, field) for name, field in INPUT_FILES.items()}
-        return {name: self._fetch(key, folder / name) for name, key in keys.items() if key}
+        return {name: self._fetch(key, folder / name) for name, key in input_keys(self.job.request).items()}
 
     def generate(self, inputs: dict[str, Path]) -> Done:
         """Lets the engine write the video to `result_path`, and its manifest beside it."""
@@ -114,11 +132,19 @@ class AttemptRun:
         checkpoints = Checkpoints(self.checkpoints.folder, self.settings.checkpoint_every_s)
         return self.session.run(Run(self.token, request, self.result_path, inputs, checkpoints))
 
+    def moderate_output(self) -> None:
+        """Fails the job if the moderation hook refuses the video; nothing without a hook."""
+        if self.moderator is not None:
+            self.stop_signals.has_video = True
+            moderate_output(self.moderator, self.job, self.result_path, self.stop_signals)
+
     def commit_result(self, done: Done) -> None:
         """Stores the video and commits it as the result of the job, once."""
         started = time.monotonic()
         self.stop_signals.has_video = True
-        self.heartbeat.report(replace(self.session.progress, phase=Phase.UPLOADING))
+        uploading = replace(self.session.progress, phase=Phase.UPLOADING)
+        self.heartbeat.report(uploading)
+        self.metrics.record(uploading)
         segments = [segment_name(number) for number in range(len(done.segment_frames))]
         for name in (*SMALL_FILES, *(name for name in segments if name not in self.partial_results.stored)):
             if (path := self.result_path.with_name(name)).exists():
@@ -133,6 +159,7 @@ class AttemptRun:
         if not retry_until_drained(lambda: self.store.complete(self.job.id, self.token, result), self.drain):
             raise LeaseLost
         metrics.ATTEMPTS.labels("completed").inc()
+        metrics.PEAK_MEMORY.labels(self.job.request.model).set(done.peak_memory_mb * 2**20)
         for phase, seconds in phases.items():
             metrics.PHASES.labels(phase).observe(seconds)
         log.info("job.finished", job_id=self.job.id, attempt=self.job.attempt, bytes=done.size_bytes, **phases)
@@ -144,17 +171,21 @@ class AttemptRun:
         except QueueUnavailable:
             return time.time()
 
-    def _on_note(self, note: Note) -> None:
-        """Handles an event of the engine that is not progress."""
-        if isinstance(note, Preview | SegmentWritten):
-            self.partial_results.put(note)
-            return
-        if isinstance(note, Checkpointed):
+    def _on_event(self, event: Progress | Note) -> None:
+        """Handles the progress and the notes of the engine."""
+        self.metrics.record(event)
+        if isinstance(event, Preview | SegmentWritten):
+            if self.moderator is None:  # otherwise nothing is visible before the whole video is allowed
+                self.partial_results.put(event)
+        elif isinstance(event, Checkpointed):
             self.checkpoints.notify_written()
-            return
-        log.info("job.resumed", job_id=self.job.id, attempt=self.job.attempt, step=note.step)
+        elif isinstance(event, Resumed):
+            self._log_resumed(event)
+
+    def _log_resumed(self, event: Resumed) -> None:
+        log.info("job.resumed", job_id=self.job.id, attempt=self.job.attempt, step=event.step)
         try:
-            self.store.add_log(self.job.id, self.token, f"Resumes at step {note.step}.", resumed_step=note.step)
+            self.store.add_log(self.job.id, self.token, f"Resumes at step {event.step}.", resumed_step=event.step)
         except QueueUnavailable:
             log.warning("redis.away", job_id=self.job.id)
 
@@ -217,4 +248,5 @@ def _result(key: str, done: Done, phases: dict[str, float]) -> Result:
         phase_seconds=phases,
         warnings=done.warnings,
         segment_frames=done.segment_frames,
+        steps=done.steps,
     )

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 import structlog
 
 from worker import metrics
-from worker.protocol.messages import Command, Event, Loaded, LoadModel, NotLoaded, Ready, Shutdown
+from worker.protocol.messages import Command, DeviceMemory, Event, Loaded, LoadModel, NotLoaded, Ready, Shutdown
 from worker.settings import Memory
 
 log = structlog.get_logger()
@@ -94,6 +94,9 @@ class EngineProcess:
             self._on_ready(event)
         if isinstance(event, NotLoaded):
             self._on_not_loaded(event)
+        if isinstance(event, DeviceMemory):
+            metrics.GPU_USED.set(event.used_bytes)
+            metrics.GPU_TOTAL.set(event.total_bytes)
         return event
 
     def drain_messages(self) -> None:
@@ -109,6 +112,7 @@ class EngineProcess:
         if len(self.loaded) < 2:
             return False
         self._exclusive.add(self.load.model)
+        metrics.MEMORY_RETRIES.labels("alone").inc()
         log.info("engine.makes_room", model=self.load.model)
         return True
 
@@ -123,6 +127,7 @@ class EngineProcess:
         memory = LOWER[self.memory]
         self.kill()
         self.load = replace(load, memory=memory)
+        metrics.MEMORY_RETRIES.labels("smaller_profile").inc()
         log.info("engine.saves_memory", memory=memory)
         try:
             yield
@@ -160,6 +165,7 @@ class EngineProcess:
             number = engine_connection.fileno()
             self._process = subprocess.Popen([*self.command, str(number)], pass_fds=[number], stdin=subprocess.DEVNULL)
         self._connection = connection
+        metrics.ENGINE_STARTS.inc()
         log.info("engine.started", engine_pid=self._process.pid)
 
     def _on_ready(self, event: Ready) -> None:

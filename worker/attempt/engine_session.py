@@ -23,19 +23,19 @@ RELEASE_S = 3.0  # of the grace, for the current step and to store its checkpoin
 
 
 class EngineSession:
-    """`run` may raise AttemptEnded; the engine is then idle or killed. `on_note` receives all events but progress."""
+    """`run` may raise AttemptEnded; the engine is then idle or killed. `on_event` receives progress and notes."""
 
     def __init__(
         self,
         engine: EngineProcess,
         settings: WorkerSettings,
         stop_signals: StopSignals,
-        on_note: Callable[[Note], None],
+        on_event: Callable[[Progress | Note], None],
     ) -> None:
         self.engine = engine
         self.settings = settings
         self.stop_signals = stop_signals
-        self.on_note = on_note
+        self.on_event = on_event
         self.progress = Progress(Phase.LOADING, 0, 0)
         self.watchdog = Watchdog(self.settings, is_loading=True)
 
@@ -86,8 +86,8 @@ class EngineSession:
         if isinstance(event, Progress):
             self.progress = event
             self.stop_signals.heartbeat.report(event)
-        elif isinstance(event, Note):
-            self.on_note(event)
+        if isinstance(event, Progress | Note):
+            self.on_event(event)
         self.watchdog.record(event if isinstance(event, Progress) else None)
 
     def _poll(self, code_if_dead: str) -> Event | None:

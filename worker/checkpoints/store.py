@@ -21,6 +21,7 @@ from jobs.redis.unreadable import report_unreadable
 from jobs.storage.interface import Storage, download_to, read_all
 from jobs.storage.paths import checkpoint_prefix
 from jobs.store.transitions import JobTable
+from worker import metrics
 from worker.checkpoints.format import NAME, Checkpoint, InvalidCheckpoint, parse_checkpoint, read_checkpoint
 from worker.crash_points import crash_point
 from worker.settings import WorkerSettings
@@ -44,6 +45,7 @@ class CheckpointStore:
         self.folder = self.job_folder / str(job.handover)
         self._stored: set[str] = set()
         self._written = self._finished = 0  # numbers of checkpoints: written to the spool, copied to storage
+        self.stored_at = time.monotonic()  # of the newest checkpoint in storage, or the begin of the attempt
         self._is_closed = self._is_urgent = False
         self._next_at = time.monotonic() + self.every_s
         self._changed = Condition()
@@ -187,8 +189,10 @@ class CheckpointStore:
                 return False
         self.storage.put_bytes(f"{prefix}{self.job.handover}/{NAME}", checkpoint.model_dump_json().encode())
         crash_point("checkpoint.stored")
-        seconds = round(time.monotonic() - started, 3)
-        log.info("checkpoint.stored", job_id=self.job.id, step=checkpoint.step, seconds=seconds)
+        self.stored_at = time.monotonic()
+        seconds = self.stored_at - started
+        metrics.CHECKPOINTS.observe(seconds)
+        log.info("checkpoint.stored", job_id=self.job.id, step=checkpoint.step, seconds=round(seconds, 3))
         self._drop_old_states(checkpoint)
         return True
 

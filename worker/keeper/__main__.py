@@ -31,6 +31,7 @@ from worker.keeper.recovery import RecoverySweeper
 from worker.keeper.retention import RetentionSweeper
 from worker.keeper.storage_guard import StorageGuard
 from worker.keeper.uploads import UploadSweeper
+from worker.metered_storage import MeteredStorage
 from worker.settings import KeeperSettings
 
 log = structlog.get_logger()
@@ -66,7 +67,7 @@ def run_keeper(settings: KeeperSettings, signals: "SimpleQueue[int]", health: Pr
     outbound = OutboundClient(allow_private=settings.webhook_allow_private, timeout_s=settings.webhook_timeout_s)
     deliverer = Deliverer(store, outbound, settings.secret_for("webhook"), settings.webhook_threads)
     stopped = Event()
-    tasks = keeper_tasks(settings, store, open_storage(settings), stopped)
+    tasks = keeper_tasks(settings, store, MeteredStorage(open_storage(settings)), stopped)
     threads = [Thread(target=task.run, args=[stopped], name=task.name) for task in tasks]
     threads.append(Thread(target=deliverer.run, args=[stopped], name="deliverer"))
     for thread in threads:
@@ -93,6 +94,7 @@ def main() -> int:
     configure_logging(settings.log_format, settings.log_level, process="keeper")
     watch_folder(settings.crash_points_dir)
     health = ProcessHealth()
+    metrics.set_build("keeper")
     metrics.serve_metrics(settings.metrics_host, settings.keeper_metrics_port, health)
     signals: SimpleQueue[int] = SimpleQueue()  # safe in a signal handler
     signal.signal(signal.SIGTERM, lambda number, _: signals.put(number))

@@ -126,11 +126,11 @@ class Deliverer:
     def _deliver(self, delivery: Delivery) -> None:
         now = self.store.now()
         if delivery.type == PROGRESS and now - delivery.created_at > MAX_PROGRESS_AGE_S:
-            self.deliveries.finish(delivery, "dropped", None)
+            self._end_unsent(delivery, "dropped")
             return
         receiver = self._receiver(delivery, now)
         if receiver is None:
-            self.deliveries.finish(delivery, "refused", None)
+            self._end_unsent(delivery, "refused")
             log.warning("webhook.no_receiver", **_log_fields(delivery))
             return
         started = time.monotonic()
@@ -144,6 +144,11 @@ class Deliverer:
             duration_ms=round(1000 * (time.monotonic() - started)),
         )
         self._record_until_written(delivery, outcome, attempt)
+
+    def _end_unsent(self, delivery: Delivery, status: Status) -> None:
+        """Ends a delivery that nobody needs any more."""
+        self.deliveries.finish(delivery, status, None)
+        self._count(delivery, status)
 
     def _postpone(self, delivery: Delivery, error: RecordUnreadable) -> None:
         with suppress(QueueUnavailable):  # then the claim expires after a minute
@@ -198,11 +203,22 @@ class Deliverer:
             self.endpoints.record_result(delivery.endpoint_id, outcome.summary, attempt.at, arrived=outcome.arrived)
         result = "delivered" if outcome.arrived else "failed"
         metrics.WEBHOOKS.labels(result).observe(attempt.duration_ms / 1000)
-        with suppress(QueueUnavailable), redis_errors():  # the delivery itself is recorded
-            counters.count(self.store.redis, counters.DELIVERIES, result)
+        self._count(delivery, status, result)
         fields = {"answer": outcome.summary, "tries": delivery.tries + 1, "ms": attempt.duration_ms}
         event = {"delivered": "webhook.delivered", "refused": "webhook.refused"}.get(status, "webhook.failed")
         (log.info if outcome.arrived else log.warning)(event, status=status, **_log_fields(delivery), **fields)
+
+    def _count(self, delivery: Delivery, status: Status, result: str | None = None) -> None:
+        """Counts a try with this result, None for no try, and the end of a delivery."""
+        with suppress(QueueUnavailable), redis_errors(), self.store.redis.pipeline() as pipe:  # all else is recorded
+            if result is not None:
+                counters.count(pipe, counters.DELIVERIES, result)
+            if status != "pending":
+                counters.count(pipe, counters.DELIVERIES_ENDED, status)
+                counters.observe(pipe, counters.WEBHOOK_TRIES, delivery.tries + (result is not None))
+            if status == "delivered" and delivery.tries == delivery.place:  # it was not sent again by its owner
+                counters.observe(pipe, counters.WEBHOOK_DELAY, self.store.now() - delivery.created_at)
+            pipe.execute()
 
     def _disable(self, delivery: Delivery, attempt: Try) -> None:
         """Stops all deliveries to a receiver that answered 410 Gone."""

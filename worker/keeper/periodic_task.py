@@ -7,6 +7,7 @@ from threading import Event
 import structlog
 
 from jobs.errors import QueueUnavailable, StorageUnavailable
+from worker import metrics
 
 log = structlog.get_logger()
 
@@ -30,7 +31,10 @@ class PeriodicTask:
         while not stopped.wait(self.every_s):
             self._began_at = time.monotonic()
             try:
-                self.sweep()
+                with metrics.SWEEP_FAILURES.labels(self.name).count_exceptions():
+                    self.sweep()
+                metrics.SWEEPS.labels(self.name).observe(self.running_s())
+                metrics.LAST_SWEEP.labels(self.name).set_to_current_time()
             except (QueueUnavailable, StorageUnavailable) as error:
                 log.warning("sweep.postponed", task=self.name, code=error.code, reason=str(error))
             except Exception:

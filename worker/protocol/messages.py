@@ -1,8 +1,8 @@
 """The messages between the supervisor and its engine: frozen dataclasses over a pipe.
 
 The supervisor sends commands: LoadModel first, then LoadModel, Run, Cancel, Pause or Shutdown. The engine sends events.
-Ready or NotLoaded follows a LoadModel. Progress, Resumed, Checkpointed, Preview and SegmentWritten follow a Run, and
-Done or Failed ends it.
+Ready or NotLoaded follows a LoadModel. Progress, DeviceMemory, Resumed, Checkpointed, Preview and SegmentWritten follow
+a Run, and Done or Failed ends it.
 """
 
 from collections.abc import Mapping
@@ -55,7 +55,8 @@ class Checkpoints:
 class Run:
     """Generate one video or image at `output_path`, and its manifest beside it. `id` names this attempt.
 
-    `inputs` are files by their names in `INPUT_FILES`. Without `checkpoints` the run starts at step 0 and writes none.
+    `inputs` are files by their names (`jobs.model.input_files`). Without `checkpoints` the run starts at step 0 and
+    writes none.
     """
 
     id: str
@@ -121,6 +122,14 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class DeviceMemory:
+    """Used and total bytes of the memory of the GPU, for all processes on it."""
+
+    used_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True)
 class Resumed:
     """The run resumes from a checkpoint, after `step` finished steps."""
 
@@ -155,7 +164,7 @@ class SegmentWritten:
 class Done:
     """The video is written and checked. `phase_seconds` are by the name of the phase.
 
-    `segment_frames` are the numbers of frames of the segments beside it.
+    `segment_frames` are the numbers of frames of the segments beside it, `steps` the denoising steps of all windows.
     """
 
     sha256: str
@@ -164,6 +173,7 @@ class Done:
     phase_seconds: dict[str, float]
     warnings: tuple[str, ...] = field(default=())
     segment_frames: tuple[int, ...] = ()
+    steps: int = 0
 
 
 @dataclass(frozen=True)
@@ -180,4 +190,4 @@ class Failed:
 
 Command = LoadModel | Run | Cancel | Pause | Shutdown
 Note = Resumed | Checkpointed | Preview | SegmentWritten  # the events of a run beside progress and its end
-Event = Ready | NotLoaded | Progress | Note | Done | Failed
+Event = Ready | NotLoaded | Progress | DeviceMemory | Note | Done | Failed

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 
 from jobs.model.states import Phase
-from worker.protocol.messages import Event, Progress
+from worker.protocol.messages import DeviceMemory, Event, Progress
 
 ORDER = tuple(Phase)
 
@@ -43,6 +43,9 @@ class PhaseTimer:
         if is_reported and ORDER.index(phase) > ORDER.index(self._reported.phase):
             self._reported = Progress(phase, *(count or (self._reported.step, self._reported.total_steps)))
         self._send(self._reported)
+        if self._device.type == "cuda":
+            free_bytes, total_bytes = torch.cuda.mem_get_info(self._device)
+            self._send(DeviceMemory(total_bytes - free_bytes, total_bytes))
 
     def count(self, phase: Phase, done: int) -> None:
         """Adds `done` to the count of `phase`. Sends progress in any case: the watchdog needs a sign of life."""

@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 
 from jobs.errors import QueueUnavailable
+from jobs.moderation import Moderator
 from jobs.redis.connection import connect, timeout_within_lease
 from jobs.redis.health import log_server_problems
 from jobs.storage.factory import open_storage
@@ -17,6 +18,7 @@ from worker.attempt.engine_process import EngineDied, EngineProcess
 from worker.checkpoints.store import sweep_checkpoints
 from worker.drain import Drain, retry_until_drained
 from worker.health import ProcessHealth
+from worker.metered_storage import MeteredStorage
 from worker.models.served import ModelNotLoaded, ServedModels, read_served
 from worker.protocol.messages import LoadModel, NotLoaded, Ready
 from worker.settings import WorkerSettings
@@ -100,7 +102,8 @@ def _run_jobs(
     prefix, timeout_s = settings.redis_prefix, timeout_within_lease(settings.lease_s)
     redis = connect(url, retries=REDIS_RETRIES, timeout_s=timeout_s, prefix=prefix)
     store = WorkerJobs(JobTable(redis, lease_s=settings.renewed_lease_s))
-    context = WorkerContext(settings, store, open_storage(settings), engine, drain, served)
+    storage, moderator = MeteredStorage(open_storage(settings)), Moderator.from_settings(settings, redis)
+    context = WorkerContext(settings, store, storage, engine, drain, served, moderator)
     rq_redis = connect(url, retries=REDIS_RETRIES, prefix=prefix)
     try:
         supervisor = retry_until_drained(lambda: Supervisor(name, rq_redis, context, spool), drain)

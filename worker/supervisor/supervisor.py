@@ -19,6 +19,7 @@ from jobs.model.job import Job
 from jobs.model.states import IdleReason, State
 from jobs.queue.registry import Registry
 from jobs.redis.unreadable import SetAside
+from worker import metrics
 from worker.attempt.attempt import AttemptRun, WorkerContext
 from worker.attempt.outcomes import AttemptEnded, EngineLost
 from worker.checkpoints.store import sweep_checkpoints
@@ -136,6 +137,7 @@ class Supervisor:
             crash_point("worker.fetched")
             video = attempt.generate(inputs)
             crash_point("worker.made")
+            attempt.moderate_output()
             attempt.commit_result(video)
             crash_point("worker.committed")
         return attempt.outcome
@@ -151,7 +153,9 @@ class Supervisor:
 
     def _wait_for_ticket(self) -> QueueTicket | None:
         try:
-            return self.rq_worker.wait_for_ticket(self.rotation.order(self.context.engine.loaded))
+            models = self.rotation.order(self.context.engine.loaded)
+            paused = self.registry.pauses.of(models)
+            return self.rq_worker.wait_for_ticket([model for model in models if model not in paused])
         except QueueUnavailable:
             log.warning("redis.away")
             time.sleep(REDIS_PAUSE_S)
@@ -217,7 +221,9 @@ class Supervisor:
 
     def _has_disk(self) -> bool:
         min_bytes = self.context.settings.min_free_disk_bytes
-        is_full = self.spool.free_bytes() < min_bytes
+        free_bytes = self.spool.free_bytes()
+        metrics.SPOOL_FREE.set(free_bytes)
+        is_full = free_bytes < min_bytes
         if is_full and not self._is_disk_full:
             log.error("disk.full", folder=str(self.spool.folder), needed=min_bytes)
         self._is_disk_full = is_full

@@ -19,6 +19,7 @@ from worker.protocol.control import RunControl
 from worker.protocol.errors import BrokenVideo
 from worker.protocol.messages import (
     Checkpointed,
+    DeviceMemory,
     Done,
     Event,
     LoadModel,
@@ -70,6 +71,7 @@ class FixtureGenerator:
         with "windows once" the engine exits at the third step of the first attempt.
         """
         prompt, send = run.request.prompt, control.send
+        send(DeviceMemory(2**30, 2**32))
         send(Progress(Phase.ENCODING, 0, STEPS))
         first = self._resume(run, send)
         for step in range(first, STEPS):

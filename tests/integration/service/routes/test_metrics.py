@@ -4,11 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 
 from cli.stack.redis_server import EmbeddedRedis
-from jobs.model.failure import failure
+from jobs.model.failure import CODES, failure
+from jobs.model.states import Priority
+from jobs.redis.keys import DUE_KEY, LEASES_KEY
+from jobs.version import VERSION
 from service.settings import ServiceSettings
 from tests.job_store import JobStore
 
@@ -23,8 +27,10 @@ def read(url: str) -> dict[tuple[str, tuple[str, ...]], float]:
     return {(s.name, tuple(value for _, value in sorted(s.labels.items()))): s.value for s in samples}
 
 
-def create(url: str) -> str:
-    return str(httpx.post(f"{url}/v1/videos", json={"prompt": "a red fox"}).json()["id"])
+def create(url: str, **fields: Any) -> str:
+    response = httpx.post(f"{url}/v1/videos", json={"prompt": "a red fox"} | fields)
+    assert response.status_code == 200, response.text
+    return str(response.json()["id"])
 
 
 def test_every_end_is_counted_once_over_all_front_ends(
@@ -56,7 +62,77 @@ def test_every_end_is_counted_once_over_all_front_ends(
         assert samples["easyanimate_phases_total", (MODEL, "denoising")] == 1
         assert samples["easyanimate_queue_depth", (MODEL,)] == 1
         assert samples["easyanimate_queue_head_age_seconds", (MODEL,)] >= 0
-        assert (samples["easyanimate_jobs_running", ()], samples["easyanimate_workers", (MODEL,)]) == (1, 1)
+        assert (samples["easyanimate_jobs_running", (MODEL,)], samples["easyanimate_workers", (MODEL,)]) == (1, 1)
+        assert samples["easyanimate_frames_total", (MODEL,)] == 16
+        assert samples["easyanimate_job_seconds_count", (MODEL,)] == 1
+        assert samples["easyanimate_leases_expired", ()] == 0
+        assert samples["easyanimate_build_info", ("api", VERSION)] == 1
+
+
+def test_the_first_attempt_of_a_job_is_counted_in_the_bucket_of_its_wait_and_priority(
+    settings: ServiceSettings, announced: Any, start_api: Any, store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, now = start_api(settings), store.now()
+    first, second = create(url, priority="high"), create(url)
+    for job_id, seconds in ((first, 45), (second, 100_000)):
+        monkeypatch.setattr(store.table, "now", lambda seconds=seconds: now + seconds)
+        job = store.lease(job_id, "worker-1")
+        assert job is not None
+        assert job.token is not None
+        store.retry(job_id, job.token, failure("execution_timeout"))
+        assert store.lease(job_id, "worker-1") is not None  # a second attempt is not a second wait
+    samples = read(url)
+    name = "easyanimate_queue_wait_seconds"
+    waits = {bound: samples[f"{name}_bucket", (bound, MODEL, "high")] for bound in ("30", "60", "86400", "+Inf")}
+    assert waits == {"30": 0, "60": 1, "86400": 1, "+Inf": 1}
+    assert samples[f"{name}_sum", (MODEL, "high")] == pytest.approx(45, abs=2)
+    assert (samples[f"{name}_bucket", ("86400", MODEL, "normal")], samples[f"{name}_count", (MODEL, "normal")]) == (
+        0,
+        1,
+    )
+    assert samples[f"{name}_count", (MODEL, "low")] == 0
+
+
+def test_what_has_not_happened_yet_is_reported_as_zero(
+    settings: ServiceSettings, announced: Any, start_api: Any
+) -> None:
+    samples = read(start_api(settings))
+    for code in CODES:
+        assert samples["easyanimate_jobs_total", (code, MODEL, "failed")] == 0
+    assert samples["easyanimate_jobs_total", ("", MODEL, "completed")] == 0
+    assert samples["easyanimate_attempts_total", (MODEL, "lost")] == 0
+    assert samples["easyanimate_webhooks_total", ("exhausted",)] == 0
+    assert samples["easyanimate_webhook_delay_seconds_count", ()] == 0
+    assert ("easyanimate_queue_expected_wait_seconds", (MODEL,)) in samples
+
+
+def test_waiting_jobs_are_reported_by_priority_and_running_ones_by_model(
+    settings: ServiceSettings, announced: Any, start_api: Any, store: JobStore
+) -> None:
+    url = start_api(settings)
+    for priority in ("high", "low", "low"):
+        create(url, priority=priority)
+    running = create(url)
+    assert store.lease(running, "worker-1") is not None
+    samples = read(url)
+    waiting = {name: samples["easyanimate_queue_waiting", (MODEL, name)] for name in Priority}
+    assert waiting == {"high": 1, "normal": 0, "low": 2}
+    assert (samples["easyanimate_queue_depth", (MODEL,)], samples["easyanimate_jobs_running", (MODEL,)]) == (3, 1)
+
+
+def test_a_lost_job_and_a_late_webhook_show_without_a_keeper(
+    settings: ServiceSettings, announced: Any, start_api: Any, store: JobStore
+) -> None:
+    url = start_api(settings.model_copy(update={"webhook_allow_private": True}))
+    video_id = create(url, webhook={"url": "http://127.0.0.1:9/hook"})
+    assert store.lease(video_id, "worker-1") is not None
+    assert httpx.post(f"{url}/v1/videos/{create(url, webhook={'url': 'http://127.0.0.1:9/hook'})}/cancel").is_success
+    store.redis.zadd(LEASES_KEY, {video_id: store.now() - 1})
+    store.redis.zadd(DUE_KEY, dict.fromkeys(store.redis.zrange(DUE_KEY, 0, -1), store.now() - 30))
+    samples = read(url)
+    assert samples["easyanimate_leases_expired", ()] == 1
+    assert samples["easyanimate_webhook_receivers_pending", ()] == 1
+    assert 30 <= samples["easyanimate_webhook_overdue_seconds", ()] < 300
 
 
 def test_requests_are_counted_by_route_and_not_by_video(
