@@ -8,6 +8,7 @@ from fastapi.security import APIKeyQuery, HTTPAuthorizationCredentials, HTTPBear
 from jobs.model.job import Job
 from service.http.auth import Caller
 from service.http.body import read_fields
+from service.http.errors import ApiError
 from service.resources import Resources
 from service.web.tickets import TicketScope
 
@@ -43,6 +44,17 @@ async def get_owner(caller: CallerDep) -> str:
 
 
 OwnerDep = Annotated[str, Depends(get_owner)]
+
+
+async def get_admin(caller: CallerDep) -> Caller:
+    """The caller, if its key has the role admin. Raises ApiError `forbidden`, `invalid_api_key`, QueueUnavailable."""
+    if not caller.is_admin:
+        message = "this route needs a key with the role admin: `easyanimate keys create NAME --role admin` creates one"
+        raise ApiError("forbidden", message)
+    return caller
+
+
+AdminDep = Annotated[Caller, Depends(get_admin)]
 
 
 async def get_owned_job(video_id: str, owner: OwnerDep, resources: ResourcesDep) -> Job:

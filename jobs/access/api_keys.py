@@ -8,20 +8,28 @@ import json
 import secrets
 import time
 from contextlib import suppress
-from typing import cast
+from enum import StrEnum
+from typing import Annotated, cast
 
 from pydantic import Field
 from redis import Redis
 
 from jobs.errors import KeyNotFound, RecordUnreadable
 from jobs.model.limits import Limits
-from jobs.model.stored import StoredModel, dump_stored, parse_stored
+from jobs.model.stored import KeepsUnknown, StoredModel, dump_stored, parse_stored
 from jobs.redis.connection import redis_errors
 from jobs.redis.unreadable import report_unreadable
 
 KEYS = "api_keys"  # hash: SHA-256 of a secret -> the key as JSON
 OWNER_PATTERN = r"^[A-Za-z0-9._:@-]{1,100}$"
 MAX_NAME_CHARS = 100
+
+
+class Role(StrEnum):
+    """What a key permits: the API of callers, or also the routes of operators below `/v1/admin`."""
+
+    CALLER = "caller"
+    ADMIN = "admin"
 
 
 class ApiKey(StoredModel, frozen=True):
@@ -33,6 +41,7 @@ class ApiKey(StoredModel, frozen=True):
     created_at: float
     revoked_at: float | None = None
     limits: Limits = Limits()
+    role: Annotated[Role, KeepsUnknown()] = Role.CALLER
 
 
 class ApiKeyStore:
@@ -41,11 +50,11 @@ class ApiKeyStore:
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
 
-    def create(self, name: str, owner: str, limits: Limits) -> tuple[ApiKey, str]:
+    def create(self, name: str, owner: str, limits: Limits, role: Role = Role.CALLER) -> tuple[ApiKey, str]:
         """Creates a key and returns it with its secret, which is stored nowhere. Raises pydantic's ValidationError."""
         secret = f"ea_{secrets.token_urlsafe(32)}"
         key_id = f"key_{secrets.token_hex(6)}"
-        key = ApiKey(id=key_id, name=name, owner=owner, created_at=time.time(), limits=limits)
+        key = ApiKey(id=key_id, name=name, owner=owner, created_at=time.time(), limits=limits, role=role)
         with redis_errors():
             self.redis.hset(KEYS, key_digest(secret), json.dumps(dump_stored(key)))
         return key, secret

@@ -59,3 +59,4 @@ class IdleReason(StrEnum):
 
 
 NO_WORKER = "no_worker"  # the reason when a model has no live worker at all
+PAUSED = "paused"  # the reason when an operator has paused the queue of a model

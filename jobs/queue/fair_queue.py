@@ -18,7 +18,7 @@ from redis.client import Pipeline
 
 from jobs.model.job import Job
 from jobs.model.states import Priority, State
-from jobs.redis.keys import owner_running_key, record_key, unserved_key, waiting_keys
+from jobs.redis.keys import owner_running_key, paused_key, record_key, unserved_key, waiting_keys
 from jobs.redis.unreadable import readable_names
 
 # A score is (turn - head start) * 2^25 + a count of arrivals: within a turn, first come, first served. Doubles are
@@ -140,13 +140,13 @@ end
 """
 )
 
-# KEYS: the waiting jobs of all priorities, the job's own first, and the mark of a model without workers.
+# KEYS: the waiting jobs of all priorities, the job's own first, the mark of a model without workers, and its pause.
 _PLACE = """
 local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not score then return false end
 local before = redis.call('ZRANK', KEYS[1], ARGV[1])
-for i = 2, #KEYS - 1 do before = before + redis.call('ZCOUNT', KEYS[i], '-inf', '(' .. score) end
-return {before, redis.call('EXISTS', KEYS[#KEYS])}
+for i = 2, #KEYS - 2 do before = before + redis.call('ZCOUNT', KEYS[i], '-inf', '(' .. score) end
+return {before, redis.call('EXISTS', KEYS[#KEYS - 1]), redis.call('EXISTS', KEYS[#KEYS])}
 """
 
 # KEYS: the turns, the waiting jobs of the priority of new jobs, those of the other priorities. ARGV: line, head start,
@@ -167,10 +167,11 @@ return before
 
 @dataclass(frozen=True)
 class QueuePosition:
-    """The number of jobs before a job, and whether its model has had no worker for some time."""
+    """The number of jobs before a job, whether its model has had no worker for some time, and whether it is paused."""
 
     position: int
     is_unserved: bool = False
+    is_paused: bool = False
 
 
 def push(pipe: Pipeline, job: Job) -> None:
@@ -219,7 +220,7 @@ def depth(redis: Redis, model: str) -> int:
 
 def position_command(model: str, priority: Priority, job_id: str) -> list[Any]:
     """The arguments of EVAL whose reply `parse_position` parses."""
-    keys = [*_own_first(model, priority), unserved_key(model)]
+    keys = [*_own_first(model, priority), unserved_key(model), paused_key(model)]
     return [_PLACE, len(keys), *keys, job_id]
 
 
@@ -234,7 +235,7 @@ def next_positions_command(model: str, owner: str, priority: Priority, count: in
 
 def parse_position(reply: Any) -> QueuePosition | None:
     """The place of a job in its queue; None if it does not wait."""
-    return QueuePosition(int(reply[0]), bool(reply[1])) if reply else None
+    return QueuePosition(int(reply[0]), bool(reply[1]), bool(reply[2])) if reply else None
 
 
 def _own_first(model: str, priority: Priority) -> list[str]:

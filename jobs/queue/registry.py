@@ -13,17 +13,19 @@ from redis.client import Pipeline
 
 from jobs.errors import ModelNotFound, ModelUnavailable, RecordUnreadable
 from jobs.model.model_card import ModelCard
-from jobs.model.states import NO_WORKER, IdleReason
+from jobs.model.states import NO_WORKER, PAUSED, IdleReason
 from jobs.model.stored import parse_stored
+from jobs.queue.pauses import Pauses
 from jobs.redis import keys
 from jobs.redis.connection import redis_errors
 from jobs.redis.keys import CARDS_KEY, idle_key, loaded_key, workers_key
 from jobs.redis.unreadable import readable_names, report_unreadable
 
 WORKER_TTL_S = 30
-# KEYS: the mark of a model without workers, its workers. ARGV: the seconds that it has had none.
+# KEYS: the mark of a model without workers, its workers, its pause. ARGV: the seconds that it has had none.
 _MARK_UNSERVED = """
 local now = redis.call('TIME')[1]
+if redis.call('EXISTS', KEYS[3]) == 1 then return 0 end
 if redis.call('ZCOUNT', KEYS[2], '(' .. now, '+inf') > 0 then return 0 end
 return redis.call('SETNX', KEYS[1], string.format('%.0f', now - ARGV[1]))
 """
@@ -45,6 +47,7 @@ class Registry:
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
+        self.pauses = Pauses(redis)
 
     def announce(self, card: ModelCard, worker: str, *, is_loaded: bool = True, idle: IdleReason | None = None) -> None:
         """Records that a worker serves this model, whether it is loaded, and why it takes no jobs, if so.
@@ -82,7 +85,7 @@ class Registry:
         Raises ModelNotFound.
         """
         places = [CARDS_KEY, keys.RETIRED_KEY, workers_key(model), loaded_key(model), idle_key(model)]
-        places.append(keys.unserved_key(model))
+        places += [keys.unserved_key(model), keys.paused_key(model)]
         with redis_errors():
             workers = int(cast(int, self.redis.eval(_RETIRE, len(places), *places, model, str(int(ends_jobs)))))
         if workers < 0:
@@ -99,10 +102,11 @@ class Registry:
     def mark_unserved(self, model: str, for_s: float) -> bool:
         """Marks a model that has had no worker for `for_s` seconds; the next announcement removes the mark.
 
-        False if the model is marked already, or has a worker again.
+        False if the model is marked already, has a worker again, or is paused.
         """
+        places = [keys.unserved_key(model), workers_key(model), keys.paused_key(model)]
         with redis_errors():
-            return bool(self.redis.eval(_MARK_UNSERVED, 2, keys.unserved_key(model), workers_key(model), int(for_s)))
+            return bool(self.redis.eval(_MARK_UNSERVED, len(places), *places, int(for_s)))
 
     def unserved_since(self, model: str) -> int | None:
         """The unix second since which this model has no worker; None if it is not marked."""
@@ -141,7 +145,12 @@ class Registry:
         return dict(Counter(row.decode(errors="replace").partition(" ")[0] for row in rows))
 
     def idle_reason(self, model: str) -> str | None:
-        """Why no worker takes jobs of this model: the most frequent reason, or `no_worker`. None if one does."""
+        """Why no worker takes jobs of this model: `paused`, the most frequent reason of workers, or `no_worker`.
+
+        None if one does.
+        """
+        if self.pauses.is_paused(model):
+            return PAUSED
         live, idle = self.live_workers(model), self.idle_workers(model)
         if live > sum(count for reason, count in idle.items() if reason != IdleReason.MODEL_BROKEN):
             return None

@@ -16,6 +16,7 @@ from jobs.model.job import Job, Result
 from jobs.model.result_files import Segment
 from jobs.model.states import Phase, State
 from jobs.queue import fair_queue
+from jobs.queue.pauses import Pauses
 from jobs.redis import keys
 from jobs.redis.connection import redis_errors
 from jobs.redis.unreadable import report_unreadable
@@ -43,9 +44,12 @@ class WorkerJobs:
 
     def __init__(self, table: JobTable) -> None:
         self.table = table
+        self.pauses = Pauses(table.redis)
 
     def first_waiting(self, model: str, excluded: Collection[str] = ()) -> str | None:
-        """The id of the next job of this model that is not in `excluded`; None if no such job waits."""
+        """The id of the next job of this model that is not in `excluded`; None if none waits or the queue is paused."""
+        if self.pauses.is_paused(model):
+            return None
         with redis_errors():
             return fair_queue.peek(self.table.redis, model, excluded)
 
@@ -61,7 +65,10 @@ class WorkerJobs:
             pipe.execute()
 
     def lease(self, job_id: str, worker: str) -> Job | None:
-        """Leases a waiting job; the returned job has the token of the new attempt. None if it no longer waits."""
+        """Leases a waiting job; the returned job has the token of the new attempt.
+
+        None if it no longer waits, or if its queue is paused.
+        """
         now = self.table.now()
 
         def decide(job: Job) -> Job | None:
@@ -69,6 +76,8 @@ class WorkerJobs:
                 return None
             if job.is_late(now):
                 return with_final_state(job, State.EXPIRED, now, failure=failure("deadline_exceeded"))
+            if self.pauses.is_paused(job.request.model):
+                return None
             return job.evolve(
                 state=State.RUNNING,
                 attempt=job.attempt + 1,
@@ -84,7 +93,9 @@ class WorkerJobs:
                 records.add_log(pipe, job.id, f"Attempt {job.attempt} begins on {job.worker}.")
                 add_webhook(pipe, job, "video.started", now)
 
-        job = self.table.update_if_exists(job_id, decide, extra)
+        job = self.table.update_if_exists(
+            job_id, decide, extra, depends_on=lambda job: keys.paused_key(job.request.model)
+        )
         return job if job and job.state is State.RUNNING else None
 
     def heartbeat(self, job_id: str, token: str) -> HeartbeatReply:

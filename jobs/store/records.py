@@ -79,11 +79,12 @@ def update(
     extra: Extra | None = None,
     event: dict[str, Any] | None = None,
     ending: Ending | None = None,
+    depends_on: Callable[[Job], str] | None = None,
 ) -> Job | None:
     """Replaces the job by `decide(job)`, with the commands of `extra` in the same transaction; None changes nothing.
 
-    `ending` says how the attempt ended if this change returns the job to the queue. Raises JobNotFound,
-    RecordUnreadable.
+    `ending` says how the attempt ended if this change returns the job to the queue. `depends_on` names another key that
+    `decide` reads: if it changes, `decide` is called again. Raises JobNotFound, RecordUnreadable.
     """
     retries = WatchRetries(redis)
     with redis_errors(), reads_hash(), redis.pipeline(transaction=True) as pipe:
@@ -91,6 +92,8 @@ def update(
             try:
                 pipe.watch(record_key(job_id))  # type: ignore[no-untyped-call]
                 old = parse_record(job_id, cast(dict[bytes, bytes], pipe.hgetall(record_key(job_id))))
+                if depends_on:
+                    pipe.watch(depends_on(old))  # type: ignore[no-untyped-call]
                 new = decide(old)
                 if new is None:
                     return None

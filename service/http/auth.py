@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import SecretStr
 from starlette.concurrency import run_in_threadpool
 
-from jobs.access.api_keys import ApiKeyStore, key_digest
+from jobs.access.api_keys import ApiKeyStore, Role, key_digest
 from jobs.model.limits import Limits
 from service.http.errors import ApiError
 
@@ -22,10 +22,11 @@ KEY_CACHE_S = 1.0  # a revoked key is accepted up to this long
 
 @dataclass(frozen=True)
 class Caller:
-    """An authenticated caller: the owner of its videos, and its limits."""
+    """An authenticated caller: the owner of its videos, its limits, and whether it may use the routes of operators."""
 
     owner: str
     limits: Limits
+    is_admin: bool = False
 
 
 class Authenticator:
@@ -36,7 +37,7 @@ class Authenticator:
     ) -> None:
         self.key_store = key_store
         self.limits = limits
-        self.local_caller = Caller(LOCAL, limits) if auth == "off" else None
+        self.local_caller = Caller(LOCAL, limits, is_admin=True) if auth == "off" else None
         digests = [hashlib.sha256(key.get_secret_value().encode()).hexdigest() for key in keys]
         self.configured = {digest: Caller(f"key:{digest[:16]}", limits) for digest in digests}
         self.cache: dict[str, tuple[float, Caller]] = {}  # by digest: when it was read, and the caller
@@ -69,6 +70,6 @@ class Authenticator:
         if key is None:
             self.cache.pop(digest, None)
             return None
-        caller = Caller(key.owner, key.limits.or_else(self.limits))
+        caller = Caller(key.owner, key.limits.or_else(self.limits), is_admin=key.role is Role.ADMIN)
         self.cache[digest] = (read_at, caller)
         return caller

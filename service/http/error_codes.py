@@ -124,7 +124,8 @@ ERROR_CODES = {
     "forbidden": ErrorCode(
         403,
         "this link is not valid or has expired; GET /v1/videos/{id} has a new one",
-        action="Get a new link from the record. For a service without keys: use its own address, or create keys.",
+        action="Get a new link from the record. For a service without keys: use its own address, or create keys. For a "
+        "route of operators: use a key with the role admin.",
     ),
     "not_found": ErrorCode(
         404,

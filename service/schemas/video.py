@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator
 from jobs.model.failure import Blame
 from jobs.model.job import Job, PublicStatus
 from jobs.model.request import GenerationSettings, LoraChoice, Mode
-from jobs.model.states import Phase, Priority, State
+from jobs.model.states import PAUSED, Phase, Priority, State
 from jobs.queue.fair_queue import QueuePosition
 from jobs.queue.load import Load
 from jobs.store.callers.reader import JobVersion
@@ -61,7 +61,10 @@ class VideoError(BaseModel):
 
 
 class QueuePlace(BaseModel):
-    """The number of videos before this one. `reason` is `model_unavailable` while no worker serves its model."""
+    """The number of videos before this one. `reason` says why none of them starts.
+
+    It is `paused` while an operator has paused the queue, and `model_unavailable` while no worker serves the model.
+    """
 
     position: int
     reason: str | None = None
@@ -182,9 +185,13 @@ def poll_after_ms(version: JobVersion) -> int | None:
 
 def etag(version: JobVersion, now: float) -> str:
     """A weak ETag that changes with the record, and before its links expire. `now` in unix seconds."""
-    place = f"-{version.place.position}{'u' * version.place.is_unserved}" if version.place else ""
+    place = f"-{version.place.position}{_mark(version.place)}" if version.place else ""
     link = f"-{now // LINK_REFRESH_S:.0f}" if version.state in LINKED_STATES else ""
     return f'W/"{version.version}-{version.state}{place}{link}"'
+
+
+def _mark(place: QueuePosition) -> str:
+    return "u" * place.is_unserved + "p" * place.is_paused
 
 
 def _watchable_s(job: Job) -> float | None:
@@ -196,11 +203,13 @@ def _watchable_s(job: Job) -> float | None:
 def _queue_place(place: QueuePosition | None) -> QueuePlace | None:
     if place is None:
         return None
-    return QueuePlace(position=place.position, reason="model_unavailable" if place.is_unserved else None)
+    reason = PAUSED if place.is_paused else "model_unavailable" if place.is_unserved else None
+    return QueuePlace(position=place.position, reason=reason)
 
 
 def _eta_s(job: Job, place: QueuePosition | None, load: Load | None) -> float | None:
-    seconds = load.eta_s(job, place.position if place else None, progress(job) / 100) if load else None
+    position = place.position if place and not place.is_paused else None
+    seconds = load.eta_s(job, position, progress(job) / 100) if load else None
     return None if seconds is None else round(seconds, 1)
 
 

@@ -18,8 +18,11 @@ class UnservedModels:
         self._since: dict[str, float] = {}  # by the monotonic clock of this process
 
     def check(self, model: str) -> None:
-        """Marks the model after `after_s` without a worker. A worker that announces it removes the mark."""
-        if self.registry.live_workers(model):
+        """Marks the model after `after_s` without a worker. A worker that announces it removes the mark.
+
+        The time of a pause does not count: an operator may stop all workers then.
+        """
+        if self.registry.live_workers(model) or self.registry.pauses.is_paused(model):
             self._since.pop(model, None)
             return
         now = time.monotonic()

@@ -91,7 +91,7 @@ class RQWorker:
             self._worker.register_death()
 
     def wait_for_ticket(self, models: Sequence[str]) -> QueueTicket | None:
-        """Waits up to a second for an entry in the queues of `models`, in this order."""
+        """Waits up to a second for an entry in the queues of `models`, in this order; they may be none."""
         with redis_errors():
             self.is_suspended = is_suspended(self.redis, self._worker)  # by `rq suspend`; it is RQ's heartbeat, too
             if self.is_suspended:
@@ -99,6 +99,9 @@ class RQWorker:
                 time.sleep(WAIT_S)
                 return None
             self._worker.set_state(WorkerStatus.IDLE)
+            if not models:
+                time.sleep(WAIT_S)
+                return None
             queues = [self._queues[model] for model in models]
             try:
                 result = TicketQueue.dequeue_any(queues, WAIT_S, self.redis, serializer=JSONSerializer)

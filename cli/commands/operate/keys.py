@@ -12,7 +12,7 @@ import typer
 from cli.errors import RefusedCommand, Unavailable, exit_on_error
 from cli.options import AsJson
 from cli.stack.redis_server import find_redis, open_redis
-from jobs.access.api_keys import ApiKey, ApiKeyStore
+from jobs.access.api_keys import ApiKey, ApiKeyStore, Role
 from jobs.model.limits import Limits
 
 app = typer.Typer(help="API keys of callers: create, list, revoke.", no_args_is_help=True)
@@ -34,6 +34,7 @@ def create(
     owner: Annotated[
         str | None, typer.Option(help="The owner of the videos; several keys can share one. Default: the name.")
     ] = None,
+    role: Annotated[Role, typer.Option(help="admin: may also pause queues, and list and drain workers.")] = Role.CALLER,
     requests_per_minute: LimitOption = None,
     queued_jobs: LimitOption = None,
     running_jobs: LimitOption = None,
@@ -49,7 +50,7 @@ def create(
         pixel_frames_per_day=pixel_frames_per_day,
     )
     with _key_store(data_dir) as store:
-        key, secret = store.create(name, owner or name, limits)
+        key, secret = store.create(name, owner or name, limits, role)
     if as_json:
         typer.echo(json.dumps({**_values(key), "key": secret}, indent=2))
         return
@@ -107,13 +108,14 @@ def _key_store(data_dir: Path, *, changes: bool = True) -> Iterator[ApiKeyStore]
 
 def _values(key: ApiKey) -> dict[str, Any]:
     """A key without its secret, as values of JSON."""
-    return key.model_dump(mode="json", include={"id", "name", "owner", "created_at", "revoked_at", "limits"})
+    return key.model_dump(mode="json", include={"id", "name", "owner", "role", "created_at", "revoked_at", "limits"})
 
 
 def _line(key: ApiKey) -> str:
     limits = ", ".join(f"{name} {limit}" for name, limit in key.limits.model_dump(exclude_none=True).items())
     state = f"revoked {_day(key.revoked_at)}" if key.revoked_at else "active"
-    return f"{key.id}  {key.name}  owner {key.owner}  created {_day(key.created_at)}  {state}  {limits}".rstrip()
+    role = "" if key.role is Role.CALLER else f"  role {key.role}"
+    return f"{key.id}  {key.name}  owner {key.owner}{role}  created {_day(key.created_at)}  {state}  {limits}".rstrip()
 
 
 def _day(unix_s: float) -> str:

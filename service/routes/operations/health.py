@@ -21,7 +21,7 @@ class Readiness(BaseModel):
     `missing` names the parts that a new job needs: redis, storage, disk, model. `workers` counts the live workers of
     each model. `without_worker` names the models that have none; their jobs are accepted and wait.
     `idle_reasons` names the models of which no worker takes jobs, with the reason: disk_full, draining, model_broken,
-    suspended or no_worker.
+    suspended, paused or no_worker.
     """
 
     status: str

@@ -5,12 +5,20 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from jobs.queue.load import Load
+from jobs.queue.pauses import Pause
 from service.dependencies import OwnerDep, ResourcesDep
 from service.openapi.responses import KEY_ERRORS, errors
 from service.resources import Resources
 from service.submission.capacity import full_reason
 
 router = APIRouter(prefix="/v1/queue", tags=["queue"])
+
+
+class QueuePause(BaseModel):
+    """Since when an operator has paused a queue, in unix seconds, and the reason in the operator's words."""
+
+    since: int | None
+    reason: str
 
 
 class QueueOfModel(BaseModel):
@@ -24,8 +32,10 @@ class QueueOfModel(BaseModel):
     run_s: float | None
     wait_s: float | None = Field(description="Seconds until all waiting videos have started.")
     reason: str | None = Field(
-        description="Why no worker starts videos: disk_full, draining, model_broken, suspended, no_worker. Else null."
+        description="Why no worker starts videos: paused, disk_full, draining, model_broken, suspended, no_worker. "
+        "Else null."
     )
+    paused: QueuePause | None = Field(description="Set while an operator has paused the queue.")
     accepts: bool = Field(description="False: one more is refused with `queue_full`.")
 
 
@@ -39,13 +49,17 @@ class Queues(BaseModel):
 @router.get("", responses=errors(*KEY_ERRORS))
 async def read_queues(_: OwnerDep, resources: ResourcesDep) -> Queues:
     """Returns the queues of all models: waiting videos of all callers, and the expected wait."""
-    models = await resources.reader.models()
-    reasons = await run_in_threadpool(lambda: [resources.registry.idle_reason(model) for model in models])
-    loads = [await resources.reader.load(model) for model in models]
-    return Queues(data=[_to_queue(*row, resources) for row in zip(models, loads, reasons, strict=True)])
+    return Queues(data=[await read_queue(model, resources) for model in await resources.reader.models()])
 
 
-def _to_queue(model: str, load: Load, reason: str | None, resources: Resources) -> QueueOfModel:
+async def read_queue(model: str, resources: Resources) -> QueueOfModel:
+    """The queue of one model. Raises QueueUnavailable."""
+    registry = resources.registry
+    reason, pause = await run_in_threadpool(lambda: (registry.idle_reason(model), registry.pauses.get(model)))
+    return _to_queue(model, await resources.reader.load(model), reason, pause, resources)
+
+
+def _to_queue(model: str, load: Load, reason: str | None, pause: Pause | None, resources: Resources) -> QueueOfModel:
     wait_s = None if reason else load.wait_s(load.depth)
     return QueueOfModel(
         model=model,
@@ -56,5 +70,10 @@ def _to_queue(model: str, load: Load, reason: str | None, resources: Resources) 
         run_s=None if load.run_s is None else round(load.run_s, 3),
         wait_s=None if wait_s is None else round(wait_s, 3),
         reason=reason,
+        paused=None if pause is None else QueuePause(since=_whole(pause.since), reason=pause.reason),
         accepts=full_reason(resources.settings, load, 1) is None,
     )
+
+
+def _whole(seconds: float | None) -> int | None:
+    return None if seconds is None else int(seconds)

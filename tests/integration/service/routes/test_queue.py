@@ -70,6 +70,7 @@ def test_the_queue_shows_the_load_of_a_model(
         "run_s": 1.5,
         "wait_s": 4.5,
         "reason": None,
+        "paused": None,
         "accepts": True,
     }
 
