@@ -1,6 +1,7 @@
 """Settings of the commands from the environment: the service for the client, and the stack of `up` and `demo`."""
 
 import os
+from pathlib import Path
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -28,6 +29,7 @@ class StackSettings(BaseSettings):
     model: str = "easyanimate-v3-tiny"
     log_format: str = "console"
     min_free_disk_bytes: int = 256 << 20
+    spool_dir: Path | None = None
     metrics_host: str = "127.0.0.1"
     keeper_metrics_port: int | None = None
 

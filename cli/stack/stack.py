@@ -15,7 +15,7 @@ from cli.stack.log_files import rotate_log
 from cli.stack.ports import free_port, is_free
 from cli.stack.process import ManagedProcess
 from cli.stack.redis_server import EmbeddedRedis
-from cli.stack.startup import StartupReport, api_state, keeper_state, read_json, worker_state
+from cli.stack.startup import IdleReport, StartupReport, api_state, keeper_state, read_json, worker_state
 from cli.stack.tiny_model import ensure_model
 
 POLL_INTERVAL_S = 0.2
@@ -55,6 +55,12 @@ class StackPlan:
         """The free space without which no job is accepted."""
         value = self.environment.get("EASYANIMATE_MIN_FREE_DISK_BYTES")
         return int(value) if value else StackSettings().min_free_disk_bytes
+
+    @property
+    def spool_dir(self) -> Path:
+        """The folder of the worker for unfinished videos, perhaps on another disk."""
+        value = self.environment.get("EASYANIMATE_SPOOL_DIR")
+        return Path(value) if value else StackSettings().spool_dir or self.data_dir / "spool"
 
 
 class LocalStack:
@@ -152,9 +158,10 @@ class LocalStack:
                 log.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StackFailed(f"the data folder {plan.data_dir} cannot be used: {error.strerror}") from error
-        if problem := missing_space(plan.data_dir, plan.min_free_disk_bytes):
-            advice = "delete files, choose another --data-dir, or lower EASYANIMATE_MIN_FREE_DISK_BYTES"
-            raise StackFailed(f"{problem}; {advice}")
+        for folder, choice in ((plan.data_dir, "--data-dir"), (plan.spool_dir, "EASYANIMATE_SPOOL_DIR")):
+            if problem := missing_space(folder, plan.min_free_disk_bytes):
+                advice = f"delete files, choose another {choice}, or lower EASYANIMATE_MIN_FREE_DISK_BYTES"
+                raise StackFailed(f"{problem}; {advice}")
 
     def _start_redis(self) -> str:
         self.redis = EmbeddedRedis(self.plan.data_dir / "redis", free_port())
@@ -214,11 +221,14 @@ class LocalStack:
 
     def _watch(self) -> None:
         """Restarts dead processes. This thread ends last, because its children receive a signal when it ends."""
+        idle = IdleReport(self.notify, self.plan.model, f"{self.url}/readyz")
         while not self._is_closed.wait(POLL_INTERVAL_S):
             with self._restarting:
                 if not self._is_closing:
                     self._restart_dead()
                     self._rotate_logs()
+            if not self._is_closing:
+                idle.update()
 
     def _rotate_logs(self) -> None:
         for child in self.children.values():

@@ -6,8 +6,15 @@ from typing import Any
 
 import httpx
 
+from jobs.model.states import PAUSED, IdleReason
+
 REPORT_EVERY_S = 5.0
 PROBE_TIMEOUT_S = 5.0
+IDLE = {
+    IdleReason.DISK_FULL: "takes no jobs: the disk of its spool is full",
+    IdleReason.DRAINING: "takes no jobs: it stops after its job",
+    PAUSED: "takes no jobs: an operator has paused the queue of the model",
+}
 
 
 class StartupReport:
@@ -33,6 +40,29 @@ class StartupReport:
         return not any(states.values())
 
 
+class IdleReport:
+    """Prints when the worker begins to take no jobs, and when it takes jobs again."""
+
+    def __init__(
+        self, notify: Callable[[str], None], model: str, url: str, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._notify, self._model, self._url, self._now = notify, model, url, now
+        self._read_at = now()
+        self._state: str | None = None
+
+    def update(self) -> None:
+        """Reads `/readyz` of the API every five seconds; a running worker without an answer keeps its state."""
+        if self._now() - self._read_at < REPORT_EVERY_S:
+            return
+        self._read_at = self._now()
+        if (readiness := read_json(self._url)) is None or "idle_reasons" not in readiness:
+            return
+        state = idle_state(readiness, self._model)
+        if state != self._state:
+            self._notify(f"the worker {state or 'takes jobs again'}")
+        self._state = state
+
+
 def read_json(url: str) -> dict[str, Any] | None:
     """The JSON of a probe, of any status; None if nothing answers. Loopback is never reached by a proxy."""
     try:
@@ -51,9 +81,17 @@ def api_state(readiness: Mapping[str, Any] | None) -> str | None:
 
 
 def worker_state(readiness: Mapping[str, Any] | None, model: str) -> str | None:
-    """What the worker is doing until it serves the model, by the `/readyz` of the API."""
-    is_served = readiness is not None and readiness.get("workers", {}).get(model, 0) > 0
-    return None if is_served else f"loads the model {model}"
+    """What the worker is doing until it can take jobs of the model, by the `/readyz` of the API."""
+    if readiness is None or readiness.get("workers", {}).get(model, 0) == 0:
+        return f"loads the model {model}"
+    is_unable = readiness.get("idle_reasons", {}).get(model) in (IdleReason.DISK_FULL, IdleReason.MODEL_BROKEN)
+    return idle_state(readiness, model) if is_unable else None
+
+
+def idle_state(readiness: Mapping[str, Any] | None, model: str) -> str | None:
+    """Why a live worker takes no jobs of the model, by the `/readyz` of the API; None if it does."""
+    reason = (readiness or {}).get("idle_reasons", {}).get(model)
+    return IDLE.get(reason, f"takes no jobs: {reason}") if reason else None
 
 
 def keeper_state(startup: Mapping[str, Any] | None) -> str | None:

@@ -1,10 +1,12 @@
 """The stack of `easyanimate up` refuses to start, ends quickly, and bounds its logs. No service is started."""
 
+import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +34,25 @@ def test_a_disk_with_too_little_space_is_named_before_anything_starts(make_stack
         stack.start()
     assert stack.redis is None
     assert stack.children == {}
+
+
+def test_a_full_disk_of_the_spool_is_named_before_anything_starts(
+    make_stack: MakeStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = tmp_path / "other" / "spool"
+    usage = shutil.disk_usage
+
+    def of_another_disk(path: Path) -> Any:
+        return usage(path)._replace(free=0) if Path(path) == spool.parent else usage(path)
+
+    spool.parent.mkdir()
+    monkeypatch.setattr("cli.stack.disk.shutil.disk_usage", of_another_disk)
+    for variables in ({"EASYANIMATE_SPOOL_DIR": str(spool)}, {}):
+        monkeypatch.setenv("EASYANIMATE_SPOOL_DIR", str(spool))
+        stack = make_stack(EASYANIMATE_MIN_FREE_DISK_BYTES="1", **variables)
+        with pytest.raises(StackFailed, match=r"the disk of .*other/spool has 0 MB free.*EASYANIMATE_SPOOL_DIR"):
+            stack.start()
+        assert stack.children == {}
 
 
 def test_a_data_folder_that_cannot_be_created_is_named(make_stack: MakeStack, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cli.stack.startup import StartupReport, api_state, keeper_state, worker_state
+from cli.stack.startup import IdleReport, StartupReport, api_state, keeper_state, worker_state
 
 
 def test_each_part_is_named_when_it_is_ready_and_the_others_every_five_seconds() -> None:
@@ -39,6 +39,18 @@ def test_a_part_that_is_no_longer_ready_is_waited_for_again() -> None:
         ),
         ({"missing": [], "workers": {"tiny": 1}}, None, None),
         ({"missing": [], "workers": {"other": 1}}, None, "loads the model tiny"),
+        (
+            {"missing": [], "workers": {"tiny": 1}, "idle_reasons": {"tiny": "disk_full"}},
+            None,
+            "takes no jobs: the disk of its spool is full",
+        ),
+        (
+            {"missing": [], "workers": {"tiny": 1}, "idle_reasons": {"tiny": "model_broken"}},
+            None,
+            "takes no jobs: model_broken",
+        ),
+        ({"missing": [], "workers": {"tiny": 1}, "idle_reasons": {"other": "disk_full"}}, None, None),
+        ({"missing": [], "workers": {"tiny": 1}, "idle_reasons": {"tiny": "paused"}}, None, None),
         ({}, None, "loads the model tiny"),
     ],
 )
@@ -53,3 +65,19 @@ def test_the_answer_of_the_api_names_what_is_missing(
 )
 def test_the_keeper_is_ready_when_its_probe_is_ok(answer: dict[str, Any] | None, state: str | None) -> None:
     assert keeper_state(answer) == state
+
+
+def test_a_worker_that_begins_to_take_no_jobs_is_reported_once_and_so_is_its_return(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    full: dict[str, Any] = {"idle_reasons": {"tiny": "disk_full"}}
+    answers = iter([{"idle_reasons": {}}, full, full, None, full, {"idle_reasons": {}}])
+    monkeypatch.setattr("cli.stack.startup.read_json", lambda _: next(answers))
+    lines: list[str] = []
+    now = 0.0
+    report = IdleReport(lines.append, "tiny", "http://127.0.0.1", lambda: now)
+    for _ in range(6):
+        report.update()  # at most every five seconds
+        now += 5.0
+        report.update()
+    assert lines == ["the worker takes no jobs: the disk of its spool is full", "the worker takes jobs again"]
