@@ -61,6 +61,7 @@ QUEUE_GAUGES = (
     ("easyanimate_workers", "Live workers.", ("model",)),
     ("easyanimate_workers_loaded", "Workers that have the model loaded.", ("model",)),
     ("easyanimate_workers_idle", "Workers that take no jobs of the model, by reason.", ("model", "reason")),
+    ("easyanimate_queue_paused", "1 while an operator has paused the queue, with the reason.", ("model", "reason")),
 )
 INSTALLATION_GAUGES = (
     ("easyanimate_leases_expired", "Running jobs of lost workers that no keeper has recovered yet.", ()),
@@ -107,14 +108,18 @@ class InstallationCollector(Collector):
         yield from metrics
 
     def _queues(self, cards: Sequence[ModelCard]) -> Iterator[Metric]:
-        depth, waiting, age, wait, running, workers, loaded, idle = families = [*map(gauge_family, QUEUE_GAUGES)]
+        depth, waiting, age, wait, running, workers, loaded, idle, paused = families = [
+            *map(gauge_family, QUEUE_GAUGES)
+        ]
         for model in (card.name for card in cards):
             load = self.table.load(model)
             for priority, count in load.waiting.items():
                 waiting.add_metric([model, priority], count)
             for reason, count in self.registry.idle_workers(model).items():
                 idle.add_metric([model, reason], count)
-            if (wait_s := load.wait_s(load.depth)) is not None:
+            pause = self.registry.pauses.get(model)
+            paused.add_metric([model, pause.reason if pause else ""], float(pause is not None))
+            if pause is None and (wait_s := load.wait_s(load.depth)) is not None:
                 wait.add_metric([model], wait_s)
             depth.add_metric([model], load.depth)
             age.add_metric([model], self._head_age_s(model))

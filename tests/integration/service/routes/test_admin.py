@@ -73,6 +73,17 @@ def test_a_paused_queue_says_so_to_callers_and_operators(
     assert store.first_waiting(MODEL) is None
 
 
+def test_the_metrics_show_a_paused_queue_with_its_reason(api: httpx.Client) -> None:
+    def series(name: str) -> list[str]:
+        return [line for line in api.get("/metrics").text.splitlines() if line.startswith(name)]
+
+    assert series("easyanimate_queue_paused") == [f'easyanimate_queue_paused{{model="{MODEL}",reason=""}} 0.0']
+    api.post(f"/v1/admin/queues/{MODEL}/pause", json={"reason": 'a "quoted" reason'})
+    expected = f'easyanimate_queue_paused{{model="{MODEL}",reason="a \\"quoted\\" reason"}} 1.0'
+    assert series("easyanimate_queue_paused") == [expected]
+    assert series("easyanimate_queue_expected_wait_seconds") == []
+
+
 def test_a_resumed_queue_is_as_before_and_a_repeat_changes_nothing(api: httpx.Client, store: JobStore) -> None:
     video = create(api)
     before = api.get(f"/v1/videos/{video}")
