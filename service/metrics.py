@@ -184,6 +184,6 @@ def _histograms(counts: Mapping[Labels, float], cards: Sequence[ModelCard]) -> I
 
 def _buckets(counts: Mapping[Labels, float], kind: str, series: Labels) -> list[tuple[str, float]]:
     """The cumulative counts of a histogram, each with the upper bound of its bucket."""
-    bounds = [*(f"{bound:g}" for bound in counters.BOUNDS[kind]), counters.INFINITY]
+    bounds = [*map(counters.bound_name, counters.BOUNDS[kind]), counters.INFINITY]
     values = (counts.get((kind, counters.BUCKET, *series, bound), 0.0) for bound in bounds)
     return list(zip(bounds, accumulate(values), strict=True))

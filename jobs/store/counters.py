@@ -73,9 +73,14 @@ def observe(pipe: Pipeline | Redis, histogram: str, value: float, *labels: str) 
     """Adds a value to the histogram with these labels: 2 commands. Below 0, as after a step of a clock, it is 0."""
     value, bounds = max(0.0, value), BOUNDS[histogram]
     place = bisect_left(bounds, value)
-    bound = f"{bounds[place]:g}" if place < len(bounds) else INFINITY
+    bound = bound_name(bounds[place]) if place < len(bounds) else INFINITY
     count(pipe, histogram, BUCKET, *labels, bound)
     count(pipe, histogram, SUM, *labels, amount=value)
+
+
+def bound_name(bound: float) -> str:
+    """The upper bound of a bucket as the clients of Prometheus write it: 300.0."""
+    return str(float(bound))
 
 
 def read_counters(redis: Redis) -> Counts:

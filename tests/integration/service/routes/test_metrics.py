@@ -83,10 +83,10 @@ def test_the_first_attempt_of_a_job_is_counted_in_the_bucket_of_its_wait_and_pri
         assert store.lease(job_id, "worker-1") is not None  # a second attempt is not a second wait
     samples = read(url)
     name = "easyanimate_queue_wait_seconds"
-    waits = {bound: samples[f"{name}_bucket", (bound, MODEL, "high")] for bound in ("30", "60", "86400", "+Inf")}
-    assert waits == {"30": 0, "60": 1, "86400": 1, "+Inf": 1}
+    waits = {bound: samples[f"{name}_bucket", (bound, MODEL, "high")] for bound in ("30.0", "60.0", "86400.0", "+Inf")}
+    assert waits == {"30.0": 0, "60.0": 1, "86400.0": 1, "+Inf": 1}
     assert samples[f"{name}_sum", (MODEL, "high")] == pytest.approx(45, abs=2)
-    assert (samples[f"{name}_bucket", ("86400", MODEL, "normal")], samples[f"{name}_count", (MODEL, "normal")]) == (
+    assert (samples[f"{name}_bucket", ("86400.0", MODEL, "normal")], samples[f"{name}_count", (MODEL, "normal")]) == (
         0,
         1,
     )
