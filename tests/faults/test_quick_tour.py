@@ -22,9 +22,9 @@ from tests.faults.scenario import SMALL, Fault, run_scenario
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 TOUR = (
-    (WORKER_KILLED, ("uploading", "denoising", "queued")),
+    (WORKER_KILLED, ("denoising",)),
     (REDIS_CUT, ("committing", "denoising")),
-    (REDIS_BUSY, ("committing", "denoising", "queued")),
+    (REDIS_BUSY, ("committing", "denoising")),
     (S3_BUSY, ("loading", "uploading")),
 )
 

@@ -49,7 +49,7 @@ def test_the_peak_at_production_size_is_what_memory_profiles_count_on(peak_bytes
     set_feed_forward_chunk_size(model, chunk_size)
     # GPUs never hold a matrix of scores; the abstract device would.
     monkeypatch.setattr(attention, "attention", lambda q, k, v, bias: torch.empty_like(q))
-    frames, height, width = 36, 90, 160  # 144 frames of 720x1280
+    frames, height, width = 18, 90, 160  # 72 frames of 720x1280
     shapes = {
         "hidden_states": (1, 4, frames, height, width),
         "inpaint_latents": (1, 8, frames, height, width),

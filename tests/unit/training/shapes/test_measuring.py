@@ -40,10 +40,10 @@ def shares(world, degrade=lambda frames: frames, *, count, frames=16, **size):
 @pytest.mark.parametrize(
     ("count", "style", "geometry"),
     [
-        (120, "filled", {}),
-        (120, "outlined", {}),
-        (60, "filled", {"frames": 8}),
-        (40, "filled", {"frames": 28, "height": 64, "width": 96}),
+        (60, "filled", {}),
+        (60, "outlined", {}),
+        (40, "filled", {"frames": 8}),
+        (20, "filled", {"frames": 28, "height": 64, "width": 96}),
         (15, "outlined", {"frames": 24, "height": 128, "width": 128}),
     ],
 )
@@ -56,7 +56,7 @@ def test_the_attributes_of_a_drawn_clip_are_measured_from_its_frames(count, styl
 def test_blur_and_noise_do_not_change_the_measured_attributes(blur, noise):
     generator = np.random.default_rng(3)
     world = World(motions=MOTIONS) if blur == 1.0 else World()
-    measured = shares(world, lambda frames: degraded(frames, generator, blur=blur, noise=noise), count=100)
+    measured = shares(world, lambda frames: degraded(frames, generator, blur=blur, noise=noise), count=60)
     assert min(measured.values()) >= 0.99, measured
 
 
