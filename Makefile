@@ -38,8 +38,8 @@ fix: setup ## format and repair what can be repaired by machine
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-faults: setup ## inject each fault in each phase and measure recovery; writes docs/explanation/reliability.md (SEED=7)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults tour --seed $(or $(SEED),7)
+faults: setup ## inject each fault in each phase and measure recovery; writes docs/explanation/reliability.md (SEED=7, MINUTES=25 for a part)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults tour --seed $(or $(SEED),7) $(if $(MINUTES),--minutes $(MINUTES))
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults recovery --seed $(or $(SEED),7)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults figures --seed $(or $(SEED),7)
 

@@ -1,4 +1,8 @@
-"""`python -m tests.faults tour|recovery|figures|soak`: injects faults and writes docs/explanation/reliability.md."""
+"""`python -m tests.faults tour|recovery|figures|soak`: injects faults and writes docs/explanation/reliability.md.
+
+A tour can be run in parts: with `--minutes 25` it ends before that time, and the same command continues it. The results
+so far are in `runs/faults/tour-SEED.jsonl`; the page is written when all runs have a result.
+"""
 
 import argparse
 import random
@@ -16,13 +20,16 @@ from easyanimate.tiny import copy_tiny_model
 from tests.faults import environment, measurements
 from tests.faults.crashes import CRASH_POINTS, crash_keeper_at, crash_worker_at
 from tests.faults.faults import REDIS_OUTAGE, all_faults
-from tests.faults.installation import MODEL, Installation
+from tests.faults.installation import MODEL, SHORT_LEASE, Installation
 from tests.faults.invariants import Invariants
-from tests.faults.report import Figure, report, table, write_block
+from tests.faults.measurements import DEFAULT_INTERVALS
+from tests.faults.report import ROOT, Figure, current_commit, report, table, write_block
+from tests.faults.results import Budget, Results, RunResult
 from tests.faults.scenario import SETUPS, Outcome, run_scenario
 from tests.faults.soak import soak
 
 WORKERS = len(SETUPS) - 1  # one for each phase except the queue
+OUTAGE_MARGIN_S = 180.0  # for start and end of the installation of the longest fault
 Run = Callable[[Installation, Invariants], list[Outcome]]
 
 
@@ -37,31 +44,49 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("command", choices=["tour", "recovery", "figures", "soak"])
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--only", default="", help="tour: only the faults with this text in their name")
+    parser.add_argument("--minutes", type=float, help="tour: end before this time; the same command continues")
+    parser.add_argument("--restart", action="store_true", help="tour: forget the results of earlier parts")
     parser.add_argument("--jobs", type=int, default=500, help="soak: number of jobs")
     parser.add_argument("--seconds", type=float, default=600.0, help="soak: time over which the jobs are submitted")
     return parser.parse_args()
 
 
 def _tour(options: argparse.Namespace) -> int:
-    """Injects each fault in each phase, in an order that depends on the seed. The longest fault runs in parallel."""
-    outcomes, failures, started = list[Outcome](), list[str](), time.monotonic()
-    long_outage = Thread(target=_long_outage, args=[outcomes, failures])
-    if options.only in REDIS_OUTAGE.name:
+    """Injects each fault in each phase, in an order that depends on the seed. The longest fault runs in parallel.
+
+    Returns 1 if a run failed, 3 if runs are left for the next part.
+    """
+    results = _results(options)
+    runs = _runs(options.seed, options.only)
+    names = [*runs, *([REDIS_OUTAGE.name] if options.only in REDIS_OUTAGE.name else [])]
+    budget = Budget(options.minutes)
+    long_outage = Thread(target=_run_once, args=[results, REDIS_OUTAGE.name, _long_outage])
+    if results.missing(names[len(runs) :]) and budget.allows(REDIS_OUTAGE.duration_s + OUTAGE_MARGIN_S):
         long_outage.start()
-    with _installation(workers=WORKERS, on_s3=True) as installation:
-        invariants = Invariants(installation)
-        for name, run in _runs(options.seed, options.only):
-            with _format_outcome(name, failures):
-                outcomes += run(installation, invariants)
-            installation.repair_all()
+    _run_missing(runs, results, budget)
     if long_outage.ident:
         long_outage.join()
+    if missing := results.missing(names):
+        sys.stdout.write(f"{len(missing)} of {len(names)} runs are left; the same command continues\n")
+        return 3
+    done = results.of(names)
     if not options.only:
-        write_block("faults", options.seed, started, [*table(outcomes), "", *_format_failures(failures)])
-    return 1 if failures else 0
+        _write_tour(options.seed, done)
+    return 1 if any(result.failure for result in done) else 0
 
 
-def _runs(seed: int, only: str) -> list[tuple[str, Run]]:
+def _results(options: argparse.Namespace) -> Results:
+    """The results of earlier parts; a tour of some faults begins anew each time."""
+    path = ROOT / "runs" / "faults" / f"tour-{options.seed}.jsonl"
+    if options.only:
+        path = Path(tempfile.mkdtemp()) / path.name
+    if options.restart:
+        path.unlink(missing_ok=True)
+    return Results(path)
+
+
+def _runs(seed: int, only: str) -> dict[str, Run]:
+    """The runs by name, in the order of the seed."""
     result: list[tuple[str, Run]] = [
         (fault.name, lambda installation, invariants, fault=fault: run_scenario(installation, invariants, fault))
         for fault in all_faults()
@@ -73,12 +98,44 @@ def _runs(seed: int, only: str) -> list[tuple[str, Run]]:
         )
     result += environment.RUNS
     random.Random(seed).shuffle(result)
-    return [(name, run) for name, run in result if only in name]
+    return {name: run for name, run in result if only in name}
 
 
-def _long_outage(outcomes: list[Outcome], failures: list[str]) -> None:
-    with _format_outcome(REDIS_OUTAGE.name, failures), _installation(workers=WORKERS) as installation:
-        outcomes += run_scenario(installation, Invariants(installation), REDIS_OUTAGE)
+def _run_missing(runs: Mapping[str, Run], results: Results, budget: Budget) -> None:
+    """Runs what has no result yet, until the time is over."""
+    missing = results.missing(list(runs))
+    if not missing:
+        return
+    with _installation(workers=WORKERS, on_s3=True) as installation:
+        invariants = Invariants(installation)
+        for name in missing:
+            if not budget.allows():
+                return
+            _run_once(results, name, lambda name=name: runs[name](installation, invariants))
+            budget.record(results.runs[name].seconds)
+            installation.repair_all()
+
+
+def _run_once(results: Results, name: str, run: Callable[[], list[Outcome]]) -> None:
+    """Records the outcomes of a run, or its failure."""
+    started, failures, outcomes = time.monotonic(), list[str](), list[Outcome]()
+    with _format_outcome(name, failures):
+        outcomes = run()
+    failure = failures[0] if failures else None
+    results.add(RunResult(name, current_commit(), time.monotonic() - started, outcomes, failure))
+
+
+def _long_outage() -> list[Outcome]:
+    with _installation(workers=WORKERS) as installation:
+        return run_scenario(installation, Invariants(installation), REDIS_OUTAGE)
+
+
+def _write_tour(seed: int, done: list[RunResult]) -> None:
+    outcomes = [outcome for result in done for outcome in result.outcomes]
+    failures = [result.failure for result in done if result.failure]
+    seconds = sum(result.seconds for result in done if result.name != REDIS_OUTAGE.name)
+    lines = [*table(outcomes), "", *_format_failures(failures)]
+    write_block("faults", seed, seconds, lines, SHORT_LEASE, [result.commit for result in done])
 
 
 def _recovery(options: argparse.Namespace) -> int:
@@ -102,7 +159,13 @@ def write_figures(figures: list[Figure], failures: list[str], seed: int, started
     failures = failures + [f"the goal is missed: {figure.name}" for figure in figures if figure.is_missed]
     sys.stdout.write("".join(f"{failure}\n" for failure in failures))
     rows = [figure.row() for figure in figures]
-    write_block(block, seed, started, [*measurements.HEAD, *rows, "", *_format_failures(failures)])
+    write_block(
+        block,
+        seed,
+        time.monotonic() - started,
+        [*measurements.HEAD, *rows, "", *_format_failures(failures)],
+        DEFAULT_INTERVALS,
+    )
     return 1 if failures else 0
 
 
@@ -115,7 +178,7 @@ def _soak(options: argparse.Namespace) -> int:
             f"{options.jobs} jobs came to {installation.workers} workers over {options.seconds:g} s: {counts}."
         )
         sys.stdout.write(lines[0] + "\n")
-    write_block("soak", options.seed, started, [*lines, *_format_failures(failures)])
+    write_block("soak", options.seed, time.monotonic() - started, [*lines, *_format_failures(failures)], SHORT_LEASE)
     return 1 if failures else 0
 
 

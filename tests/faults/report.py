@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
@@ -16,13 +16,24 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "explanation" / "reliability.md"
 
 
-def write_block(name: str, seed: int, started: float, lines: Sequence[str]) -> None:
-    """Replaces the block of this name. `started` is a value of time.monotonic()."""
+def write_block(
+    name: str,
+    seed: int,
+    seconds: float,
+    lines: Sequence[str],
+    intervals: Mapping[str, str],
+    commits: Sequence[str] = (),
+) -> None:
+    """Replaces the block of this name.
+
+    `intervals` are the settings of lease and heartbeat of the run. `commits` are those that were measured, by default
+    the current one.
+    """
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     before, marker, rest = PAGE.read_text(encoding="utf-8").partition(begin)
     assert marker, f"{PAGE} has no block {name}"
     after = rest.partition(end)[2]
-    text = "\n".join([_facts(seed, started), "", *lines]).rstrip()
+    text = "\n".join([_facts(seed, seconds, intervals, commits or [current_commit()]), "", *lines]).rstrip()
     PAGE.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
@@ -69,20 +80,20 @@ def report(name: str, result: str, seconds: float) -> None:
     sys.stdout.flush()
 
 
-def _facts(seed: int, started: float) -> str:
+def _facts(seed: int, seconds: float, intervals: Mapping[str, str], commits: Sequence[str]) -> str:
     stamp = time.strftime("%Y-%m-%d", time.gmtime())
-    minutes = (time.monotonic() - started) / 60
+    minutes = seconds / 60
+    measured = f"commit{'s' if len(set(commits)) > 1 else ''} {', '.join(dict.fromkeys(commits))}"
     python = sys.version.split()[0]
-    return (
-        f"{stamp}, {_commit()}, seed {seed}, {os.cpu_count()} CPUs, load {os.getloadavg()[2]:.1f} over 15 min, "
-        f"Python {python}, {minutes:.0f} min."
-    )
+    times = f"lease {intervals['LEASE_S']} s, heartbeat {intervals['BEAT_S']} s"
+    machine = f"{os.cpu_count()} CPUs, load {os.getloadavg()[2]:.1f} over 15 min, Python {python}"
+    return f"{stamp}, {measured}, {times}, seed {seed}. {machine}, {minutes:.0f} min."
 
 
-def _commit() -> str:
-    """The commit that was measured, and whether files beside the pages had changed since."""
+def current_commit() -> str:
+    """The commit of this folder, and whether files beside the pages have changed since."""
     if shutil.which("git") is None:
-        return "commit unknown"
+        return "unknown"
     name = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT).stdout
     is_clean = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", ".", ":!docs"], cwd=ROOT).returncode == 0
-    return f"commit {name.strip() or 'unknown'}{'' if is_clean else ' with changes'}"
+    return f"{name.strip() or 'unknown'}{'' if is_clean else ' with changes'}"
