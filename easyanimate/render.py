@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from easyanimate.files.file_comment import PngWriter
 from easyanimate.files.manifest import FrameHashes, Manifest, UsedLora, file_sha256, library_versions
@@ -22,10 +23,22 @@ from easyanimate.files.video_writer import Mp4Writer
 from easyanimate.files.write_behind import write_behind
 from easyanimate.lora import LoraReport, read_lora
 from easyanimate.memory import Profile
-from easyanimate.pipeline import ClipStages, Generation, num_timesteps
+from easyanimate.pipeline import (
+    ClipStages,
+    Draws,
+    Generation,
+    Shot,
+    WindowState,
+    generate_film,
+    generate_windows,
+    num_timesteps,
+)
+from easyanimate.pipeline.long_video import WindowCallbacks
 from easyanimate.windows import Window
 
-VIDEO_SETTINGS = frozenset({"num_frames", "window", "overlap", "fps", "seed"})  # the others are those of each window
+# The settings of the whole video; the others are those of each window.
+VIDEO_SETTINGS = frozenset({"num_frames", "window", "overlap", "fps", "seed", "shots"})
+SHOT_PROMPTS = ("prompt", "negative_prompt")
 PIECE_FRAMES = 8  # frames of an extended video that are yielded at a time
 
 
@@ -65,6 +78,9 @@ class RenderInputs:
     manifest: `image`, `last_image`, `mask`, `video`, or `continues` for a video to extend. `images` are the first three
     of them, decoded; `video` [F, H, W, 3], uint8, is the video to change. `copied` are the frames of a video to extend
     that are not encoded again. `warnings` are for the caller.
+
+    A film has its shots as `shots` in the settings, and their images as `shots[0].image` and so on in the files. The
+    images of a shot are read with `read_image` when it begins.
     """
 
     settings: Mapping[str, Any]
@@ -74,6 +90,29 @@ class RenderInputs:
     video: np.ndarray | None = None
     copied: StoredFrames | None = None
     warnings: tuple[str, ...] = ()
+    read_image: Callable[[Path], Image.Image] = Image.open
+
+    def frames(
+        self,
+        pipe: ClipStages,
+        context_frames: np.ndarray | None = None,
+        *,
+        resume: WindowState | None = None,
+        **callbacks: Unpack[WindowCallbacks],
+    ) -> Iterator[Tensor]:
+        """Generates the new frames, as `generate_windows` or `generate_film` does."""
+        if self.settings.get("shots"):
+            return generate_film(pipe, FilmShots(self), self.plan, resume=resume, **callbacks)
+        draws = Draws.from_seed(self.settings["seed"])
+        return generate_windows(pipe, self.generation(context_frames), self.plan, draws, resume=resume, **callbacks)
+
+    def prompt_warnings(self, pipe: ClipStages, context_frames: np.ndarray | None = None) -> tuple[str, ...]:
+        """The parts of the prompts that the model does not read; those of a film name the shot."""
+        if not self.settings.get("shots"):
+            return pipe.prompt_warnings(self.generation(context_frames))
+        shots = FilmShots(self)
+        warnings = [(i, pipe.prompt_warnings(shots.generation(i))) for i in range(len(shots))]
+        return tuple(f"shots[{i}]: {warning}" for i, of_shot in warnings for warning in of_shot)
 
     def generation(self, context_frames: np.ndarray | None = None) -> Generation:
         """The arguments of the pipeline; `context_frames` [n, H, W, 3] are the last ones of a video to extend."""
@@ -91,6 +130,34 @@ class RenderInputs:
     def total_steps(self) -> int:
         """How often the transformer is called in all windows."""
         return len(self.plan) * self.steps_per_window
+
+
+class FilmShots(Sequence[Shot]):
+    """The shots in the settings of `inputs`. A shot reads its images each time it is requested."""
+
+    def __init__(self, inputs: RenderInputs) -> None:
+        self._inputs = inputs
+        self._shots = inputs.settings["shots"]
+
+    def __len__(self) -> int:
+        return len(self._shots)
+
+    def __getitem__(self, index: Any) -> Any:
+        shot = self._shots[index]
+        images = {name: self._image(index, name) for name in ("image", "last_image")}
+        generation = self.generation(index, image=images["image"])
+        return Shot(generation=generation, seed=shot["seed"], overlap=shot["overlap"], last_image=images["last_image"])
+
+    def generation(self, index: int, image: Image.Image | None = None) -> Generation:
+        """The settings of a shot; without `image` those of its text and its size."""
+        shot, settings = self._shots[index], self._inputs.settings
+        arguments = {name: value for name, value in settings.items() if name not in VIDEO_SETTINGS}
+        arguments |= {name: shot[name] for name in (*SHOT_PROMPTS, "num_frames")}
+        return Generation(**arguments, image=image)
+
+    def _image(self, index: int, name: str) -> Image.Image | None:
+        path = self._inputs.files.get(f"shots[{index}].{name}")
+        return None if path is None else self._inputs.read_image(path)
 
 
 @contextmanager

@@ -66,12 +66,30 @@ class GenerationSettings(BaseModel, frozen=True, extra="forbid"):
     clean_caption: bool = True
 
 
+class ShotRequest(BaseModel, frozen=True, extra="forbid"):
+    """One shot of a film, with every default filled in.
+
+    It has `num_frames` new frames, and continues from the last `overlap` frames of the shot before; 0 is a cut.
+    `num_windows` counts its windows. The keys name its start image and its end image in storage.
+    """
+
+    prompt: str
+    negative_prompt: str = ""
+    num_frames: int
+    seed: int
+    overlap: int = 0
+    num_windows: int = 1
+    image_key: str | None = None
+    last_image_key: str | None = None
+
+
 class VideoRequest(GenerationSettings):
     """A complete request for one video, with every default filled in.
 
     `num_frames` is the length of the whole result at `fps` frames per second. The keys name inputs in storage: start
     image, end image and mask are checked RGB PNGs, `video_key` is an MP4 with a checked header. The source video is
     changed, or with `continues` it is the beginning of the result; `video_num_frames` counts its frames at `fps`.
+    A film has `shots`; its `prompt` is that of all shots, joined by newlines.
     """
 
     model: str
@@ -85,6 +103,7 @@ class VideoRequest(GenerationSettings):
     video_key: str | None = None
     video_num_frames: int = 0
     continues: bool = False
+    shots: tuple[ShotRequest, ...] = ()
     loras: tuple[LoraChoice, ...] = ()
     preview_every_steps: int | None = None
     webhook: WebhookTarget | None = None
@@ -107,7 +126,8 @@ class VideoRequest(GenerationSettings):
             return Mode.EXTENSION if self.continues else Mode.VIDEO_TO_VIDEO
         if self.num_frames == 1:
             return Mode.TEXT_TO_IMAGE
-        return Mode.IMAGE_TO_VIDEO if self.image_key else Mode.TEXT_TO_VIDEO
+        has_image = self.image_key or any(shot.image_key for shot in self.shots)
+        return Mode.IMAGE_TO_VIDEO if has_image else Mode.TEXT_TO_VIDEO
 
     @property
     def result_name(self) -> str:

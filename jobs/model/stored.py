@@ -99,7 +99,7 @@ def dump_stored(value: BaseModel) -> dict[str, Any]:
 
 
 def unknown_parts(value: BaseModel, before: str = "") -> Iterator[str]:
-    """The paths of the fields and enum values that this release does not define, such as `request.shots`."""
+    """The paths of the fields and enum values that this release does not define, such as `request.scenes`."""
     yield from (f"{before}{name}" for name in value.model_extra or {})
     for name in type(value).model_fields:
         child = getattr(value, name)

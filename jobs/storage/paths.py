@@ -11,14 +11,6 @@ MARK_KEY = "installation.json"  # names the installation that the objects belong
 
 ATTEMPT_FOLDER = re.compile(r"videos/[^/]+/\d+-[0-9a-f]+/")
 
-# Input files of a job, each with the field of the request that holds its key.
-INPUT_FILES = {
-    "image.png": "image_key",
-    "last_image.png": "last_image_key",
-    "mask.png": "mask_key",
-    "video.mp4": "video_key",
-}
-
 MEDIA_TYPES = {  # that some systems do not know, or take for others
     ".ts": "video/mp2t",
     ".webp": "image/webp",
@@ -37,7 +29,7 @@ def content_type_of(key: str) -> str:
 
 
 def input_key(job_id: str, name: str) -> str:
-    """Returns the key of an input of a job; `name` is one of `INPUT_FILES`."""
+    """Returns the key of an input of a job; `name` is one of `jobs.model.input_files`."""
     return f"{INPUTS}{job_id}/{name}"
 
 

@@ -9,9 +9,10 @@ from starlette.concurrency import run_in_threadpool
 
 from jobs.access.idempotency import Claim
 from jobs.errors import JobsError, QueueUnavailable
+from jobs.model.input_files import with_input_keys
 from jobs.model.job import Job, new_job_id
 from jobs.model.request import VideoRequest
-from jobs.storage.paths import INPUT_FILES, input_key, job_prefixes
+from jobs.storage.paths import input_key, job_prefixes
 from jobs.store.callers.async_submission import ModelOffer
 from jobs.store.callers.durable_submission import Withdrawal
 from service.http.errors import ApiError
@@ -108,9 +109,8 @@ def _store_inputs(resources: Resources, job_id: str, submission: Submission) -> 
             resources.storage.copy(key, input_key(job_id, name))
         except KeyError as error:
             raise ApiError("asset_expired", "the file of that video is no longer stored; send it as a file") from error
-    stored = {*submission.uploads, *submission.copies}
-    keys = {field: input_key(job_id, name) if name in stored else None for name, field in INPUT_FILES.items()}
-    return submission.request.model_copy(update=keys)
+    keys = {name: input_key(job_id, name) for name in (*submission.uploads, *submission.copies)}
+    return with_input_keys(submission.request, keys)
 
 
 async def _check_capacity(resources: Resources, submission: Submission, offer: ModelOffer) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 from jobs.access.quotas import request_pixel_frames
 from jobs.errors import InvalidRequest, ModelNotFound
+from jobs.model.input_files import input_keys
 from jobs.model.model_card import ModelCard
 from jobs.model.request import GenerationSettings, VideoRequest, WebhookTarget
 from jobs.outbound_http import OutboundClient
-from jobs.storage.paths import INPUT_FILES
 from jobs.store.callers.async_submission import ModelOffer
 from jobs.webhooks.signature import check_secret
 from service.inputs.resolver import VIDEO_FILE, InputImages, InputResolver, read_images
@@ -98,10 +98,9 @@ def build_remix(resources: Resources, owner: str, body: RemixVideo, offer: Model
     job = get_completed_video(resources.store, owner, video_id, None)
     card = offer.card(job.request.model)
     card.check_loras([lora.name for lora in job.request.loras])
-    keys = {name: getattr(job.request, key_field) for name, key_field in INPUT_FILES.items()}
     return Submission(
         request=job.request.model_copy(update={"prompt": body.prompt, "metadata": body.metadata, "webhook": webhook}),
-        copies={name: key for name, key in keys.items() if key},
+        copies=input_keys(job.request),
         warnings=check_prompt(body.prompt, card, clean_caption=job.request.clean_caption),
         remixed_from=job.id,
         source=job.source,

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from easyanimate.pipeline import ClipStages, Generation, WindowState, generate_windows
-from easyanimate.pipeline.schedulers.draws import Draws
+from easyanimate.pipeline import ClipStages, WindowState
 from easyanimate.render import RenderInputs, split_tail
 from jobs.model.states import Phase
 from worker.checkpoints.writer import Checkpointer, ResumePoint
@@ -59,8 +58,8 @@ class FrameStream:
     def _all_frames(self) -> Iterator[Any]:
         """The frames of an extended video, those of the windows before `resume`, and the new ones."""
         tail = (yield from self._extended_frames()) if self.run.request.continues else None
-        generation = self.inputs.generation(tail)
-        self.warnings += (*self.inputs.warnings, *self.pipe.prompt_warnings(generation), *self.previews.warnings)
+        prompt_warnings = self.inputs.prompt_warnings(self.pipe, tail)
+        self.warnings += (*self.inputs.warnings, *prompt_warnings, *self.previews.warnings)
         self.checkpointer.steps_per_window = self.inputs.steps_per_window
         if self.resume is not None:
             for window in self.resume.windows():
@@ -68,7 +67,7 @@ class FrameStream:
                 self.segments.cut()
             self._resumed_steps = self._steps = self.resume.steps(self.inputs.steps_per_window)
             self.control.send(Resumed(self._resumed_steps))
-        for piece in self._new_frames(generation):
+        for piece in self._new_frames(tail):
             self.checkpointer.add_frames(piece)
             yield piece
         self.segments.cut()
@@ -82,12 +81,10 @@ class FrameStream:
         self.segments.cut()
         return tail
 
-    def _new_frames(self, generation: Generation) -> Iterator[Tensor]:
-        return generate_windows(
+    def _new_frames(self, tail: np.ndarray | None) -> Iterator[Tensor]:
+        return self.inputs.frames(
             self.pipe,
-            generation,
-            self.inputs.plan,
-            Draws.from_seed(self.run.request.seed),
+            tail,
             resume=self.resume.state if self.resume else None,
             on_window_start=lambda index, _: self._begin_window(index),
             on_window_end=self._end_window,

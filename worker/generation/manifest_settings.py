@@ -3,6 +3,7 @@
 `easyanimate/files/manifest.py` has the class with all fields; `easyanimate/render.py` writes `manifest.json`.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +11,14 @@ from easyanimate.files.manifest import Manifest
 from jobs.model.request import GenerationSettings, VideoRequest
 
 PROMPTS = ("prompt", "negative_prompt")
+SHOT_SETTINGS = {*PROMPTS, "num_frames", "seed", "overlap"}
 
 
 def manifest_settings(request: VideoRequest, window: int) -> dict[str, Any]:
     """The parameters in the form that `easyanimate reproduce` reads; `window` is the model's, in frames."""
     settings = request.model_dump(include=set(GenerationSettings.model_fields))
+    if request.shots:
+        settings["shots"] = [shot.model_dump(include=SHOT_SETTINGS) for shot in request.shots]
     source_frames = request.video_num_frames if request.continues else 0
     return settings | {
         "num_frames": request.num_frames - source_frames,
@@ -26,5 +30,11 @@ def manifest_settings(request: VideoRequest, window: int) -> dict[str, Any]:
 
 def without_prompts(manifest: Manifest) -> str:
     """The text inside the file. The caller may pass the file on, so it has no prompts; `manifest.json` has them."""
-    settings = {name: value for name, value in manifest.settings.items() if name not in PROMPTS}
+    settings = _without_prompts(manifest.settings)
+    if "shots" in settings:
+        settings["shots"] = [_without_prompts(shot) for shot in settings["shots"]]
     return replace(manifest, settings=settings).compact()
+
+
+def _without_prompts(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name not in PROMPTS}

@@ -1,5 +1,6 @@
 """Builds the inputs of the renderer from a run: its request and its input files."""
 
+import re
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -11,11 +12,13 @@ from PIL import Image
 from easyanimate.files.copyable_frames import find_copyable_frames
 from easyanimate.files.mp4_join import StoredFrames
 from easyanimate.render import RenderInputs
-from easyanimate.windows import Window, plan_windows
+from easyanimate.windows import ShotLength, Window, plan_shots, plan_windows
 from jobs.model.request import Mode, VideoRequest
 from worker.generation.manifest_settings import manifest_settings
 from worker.generation.source_video import SourceFrames
 from worker.protocol.messages import Run
+
+SHOT_FILE = re.compile(r"shot-(\d+)-(.+)\.png")  # `jobs.model.input_files.shot_file`
 
 
 def build_pipeline_inputs(run: Run, window: int) -> RenderInputs:
@@ -29,7 +32,12 @@ def build_pipeline_inputs(run: Run, window: int) -> RenderInputs:
         settings=settings,
         plan=_plan(request, settings, end_image="last_image.png" in run.inputs),
         files={_manifest_name(name, request): path for name, path in run.inputs.items()},
-        images={Path(name).stem: _read_image(path) for name, path in run.inputs.items() if name.endswith(".png")},
+        images={
+            Path(name).stem: _read_image(path)
+            for name, path in run.inputs.items()
+            if name.endswith(".png") and not request.shots
+        },
+        read_image=_read_image,
         video=video,
         copied=copied,
         warnings=warnings + lost_frames,
@@ -52,6 +60,9 @@ def _plan(request: VideoRequest, settings: dict[str, Any], *, end_image: bool) -
     num_frames, overlap = settings["num_frames"], request.overlap
     if request.mode is Mode.VIDEO_TO_VIDEO:
         return (Window(0, num_frames, num_frames),)
+    if request.shots:
+        lengths = [ShotLength(shot.num_frames, shot.overlap, bool(shot.last_image_key)) for shot in request.shots]
+        return plan_shots(lengths, window=settings["window"], overlap=overlap)
     continues = overlap if request.continues else 0
     return plan_windows(
         num_frames, window=settings["window"], overlap=overlap, continues=continues, end_image=end_image
@@ -59,6 +70,8 @@ def _plan(request: VideoRequest, settings: dict[str, Any], *, end_image: bool) -
 
 
 def _manifest_name(name: str, request: VideoRequest) -> str:
+    if shot := SHOT_FILE.fullmatch(name):
+        return f"shots[{int(shot[1])}].{shot[2]}"
     return "continues" if request.continues and name == "video.mp4" else Path(name).stem
 
 

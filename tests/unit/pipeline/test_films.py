@@ -74,7 +74,7 @@ def test_two_shots_with_a_cut_equal_two_videos(film: Film, video: Video) -> None
     assert torch.equal(film(first, second), torch.cat([video(first), video(second)]))
 
 
-def test_a_start_image_at_a_cut_gives_the_video_of_that_image(film: Film, video: Video) -> None:
+def test_a_shot_with_a_start_image_equals_the_video_of_that_image(film: Film, video: Video) -> None:
     first, second = shot("a cat", seed=3), shot("a dog", 16, seed=4, image=RED)
     assert torch.equal(film(first, second)[8:], video(second))
 
@@ -129,7 +129,7 @@ def test_a_prompt_of_several_windows_or_shots_is_encoded_once(
     assert prompts == ["a cat", "a dog"]
 
 
-def test_mixed_overlaps_give_exactly_the_frames_of_all_shots(film: Film) -> None:
+def test_a_film_with_different_overlaps_has_exactly_the_frames_of_all_shots(film: Film) -> None:
     assert len(film(shot("a cat", 16, overlap=1), shot("a dog", 16, overlap=4), shot("a cat", 8, overlap=2))) == 40
 
 

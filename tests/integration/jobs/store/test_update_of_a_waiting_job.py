@@ -76,7 +76,7 @@ def test_the_same_change_twice_is_one_change(store: JobStore, make_job: MakeJob)
 def test_a_change_keeps_what_a_newer_release_stored(store: JobStore, make_job: MakeJob) -> None:
     job = store.submit(make_job())
     request = json.loads(store.redis.hget(keys.record_key(job.id), "request") or b"")
-    store.redis.hset(keys.record_key(job.id), "request", json.dumps({**request, "shots": [1]}))
+    store.redis.hset(keys.record_key(job.id), "request", json.dumps({**request, "scenes": [1]}))
     store.redis.hset(keys.record_key(job.id), "priority", '"urgent"')
     store.redis.rename(f"queue:{MODEL}:normal", f"queue:{MODEL}:urgent")
     store.update_waiting(
@@ -86,5 +86,5 @@ def test_a_change_keeps_what_a_newer_release_stored(store: JobStore, make_job: M
         ),
     )
     stored = json.loads(store.redis.hget(keys.record_key(job.id), "request") or b"")
-    assert (stored["shots"], stored["metadata"]) == ([1], {"order": "18"})
+    assert (stored["scenes"], stored["metadata"]) == ([1], {"order": "18"})
     assert store.first_waiting(MODEL) == job.id

@@ -44,7 +44,7 @@ def test_a_worker_runs_the_job_behind_an_unreadable_one(
 
 
 NEWER = {
-    "this release does not define request.shots": {"shots": [{"prompt": "a"}]},
+    "this release does not define request.scenes": {"scenes": [{"prompt": "a"}]},
     "this release does not define request.loras.layers": {"loras": [{"name": "ink", "scale": 1, "layers": 3}]},
     "the model of this worker has no scheduler rectified": {"scheduler": "rectified"},
 }
