@@ -96,6 +96,13 @@ class OutboundClient:
         """
         return self._run(self._post(url, content, headers))
 
+    def exchange(self, url: str, content: bytes, headers: Mapping[str, str], limit_bytes: int) -> bytes:
+        """Sends `content` with POST; returns the body of a response with status 200. Raises as `post`.
+
+        A redirect, another status and a longer body are failures.
+        """
+        return self._run(self._exchange(url, content, headers, limit_bytes))
+
     def fetch(self, url: str, limit_bytes: int) -> bytes:
         """Downloads a file. Raises AddressBlocked, RequestFailed."""
         return self._run(self._fetch(url, limit_bytes))
@@ -138,6 +145,13 @@ class OutboundClient:
         ):
             retry_after_s = _parse_retry_after(response.headers.get("retry-after"))
             return OutboundResponse(response.status_code, retry_after_s, await _body_start(response))
+
+    async def _exchange(self, url: str, content: bytes, headers: Mapping[str, str], limit_bytes: int) -> bytes:
+        async with (
+            self._client() as client,
+            client.stream("POST", url, content=content, headers={**HEADERS, **headers}) as response,
+        ):
+            return await _read_body(response, limit_bytes)
 
     async def _fetch(self, url: str, limit_bytes: int) -> bytes:
         for _ in range(MAX_REDIRECTS + 1):

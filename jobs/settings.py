@@ -118,6 +118,9 @@ class Settings(BaseSettings):
     signing_secret: SecretStr | None = None
     webhook_secret: SecretStr | None = None
     webhook_allow_private: bool = False
+    moderation_url: str | None = None  # of the operator: private addresses and http are allowed
+    moderation_secret: SecretStr | None = None  # signs the requests to it; by default that of webhooks
+    moderation_on_error: Literal["refuse", "allow"] = "refuse"
     min_free_disk_bytes: int = Field(default=256 << 20, ge=0)
     lease_s: float = Field(default=DEFAULT_LEASE_S, gt=0)
     crash_points_dir: Path | None = None  # for tests: `worker/crash_points.py`
@@ -141,6 +144,19 @@ class Settings(BaseSettings):
     def _check_public_url(cls, text: str) -> str:
         return check_url(text, "https://example.com/video")
 
+    @field_validator("moderation_url")
+    @classmethod
+    def _check_moderation_url(cls, text: str | None) -> str | None:
+        return text and check_url(text, "http://moderation:8080/check")
+
+    @model_validator(mode="after")
+    def _need_one_moderation_secret(self) -> Self:
+        """On several hosts a generated secret would differ, and the moderation would refuse some signatures."""
+        is_signed = self.moderation_secret is not None or self.webhook_secret is not None
+        if self.moderation_url is not None and self.storage == "s3" and not is_signed:
+            raise ValueError("EASYANIMATE_MODERATION_URL with S3 needs EASYANIMATE_MODERATION_SECRET on all hosts")
+        return self
+
     @classmethod
     def read(cls) -> Self:
         """The settings of the environment. Raises InvalidSettings."""
@@ -163,14 +179,18 @@ class Settings(BaseSettings):
         """The sources, the most important first: arguments, variables, and files that variables name."""
         return init_settings, env_settings, SecretFilesSource(settings_cls)
 
-    def secret_for(self, purpose: Literal["signing", "webhook"]) -> str:
+    def secret_for(self, purpose: Literal["signing", "webhook", "moderation"]) -> str:
         """Returns the configured secret, or one that is created once and stored in the data folder.
 
+        Without an own secret, requests for moderation have that of webhooks.
         With S3, processes share no data folder: the secret for signing is derived from the secret key that they share.
         """
-        configured = {"signing": self.signing_secret, "webhook": self.webhook_secret}[purpose]
+        secrets_of = {"signing": self.signing_secret, "webhook": self.webhook_secret}
+        configured = {**secrets_of, "moderation": self.moderation_secret}[purpose]
         if configured:
             return configured.get_secret_value()
+        if purpose == "moderation":
+            return self.secret_for("webhook")
         if purpose == "signing" and self.storage == "s3" and self.s3.secret_access_key:
             return _derived_secret(self.s3.secret_access_key.get_secret_value(), purpose)
         return _stored_secret(self.data_dir / f"{purpose}.secret")

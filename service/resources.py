@@ -10,9 +10,11 @@ from redis.asyncio import Redis as AsyncRedis
 from jobs.access.api_keys import ApiKeyStore
 from jobs.access.quotas import Quotas
 from jobs.access.refused_requests import RefusedRequests
+from jobs.moderation import Moderator
 from jobs.outbound_http import OutboundClient
 from jobs.queue.notifications import JobNotifications
 from jobs.queue.registry import Registry
+from jobs.queue.workers import WorkerDirectory
 from jobs.redis.batching import CommandBatcher
 from jobs.redis.clock import RedisClock
 from jobs.redis.connection import connect, connect_async
@@ -52,7 +54,7 @@ class Resources:
     """The stores and clients of one front end process.
 
     `draining` is set while it still answers but refuses new videos; `stopping` ends long polls and event streams.
-    `durable` is None where accepted videos need not be on the disk of Redis.
+    `durable` is None where accepted videos need not be on the disk of Redis, `moderator` without a moderation hook.
     """
 
     settings: ServiceSettings
@@ -61,6 +63,7 @@ class Resources:
     reader: JobReader
     notifications: JobNotifications
     registry: Registry
+    workers: WorkerDirectory
     submission: AsyncSubmission
     durable: DurableSubmission | None
     refused_requests: RefusedRequests
@@ -78,6 +81,7 @@ class Resources:
     clock: RedisClock
     batchers: tuple[CommandBatcher, ...]
     writable: WritableCheck
+    moderator: Moderator | None = None
     metrics: RequestMetrics = field(default_factory=RequestMetrics)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
@@ -102,6 +106,7 @@ class Resources:
             reader=JobReader(async_redis, reads),
             notifications=JobNotifications(async_redis),
             registry=Registry(redis),
+            workers=WorkerDirectory(redis),
             submission=AsyncSubmission(writes, reads, store),
             durable=DurableSubmission(_disk_barrier(settings), store) if settings.waits_for_disk else None,
             refused_requests=RefusedRequests(writes),
@@ -119,6 +124,7 @@ class Resources:
             clock=clock,
             batchers=(reads, writes),
             writable=WritableCheck(redis, on_disk=settings.waits_for_disk),
+            moderator=Moderator.from_settings(settings, redis),
         )
 
     def end_waits(self) -> None:

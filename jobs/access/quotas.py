@@ -7,12 +7,12 @@ two requests at once cannot both get the last place. A reservation expires after
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import cast
 
 from redis import Redis
 
 from jobs.model.limits import Limits
-from jobs.model.request import VideoRequest
 from jobs.redis.connection import redis_errors
 from jobs.redis.keys import owner_waiting_key
 
@@ -83,9 +83,32 @@ class Quotas:
     def count_request(self, owner: str, limit: int) -> Allowance:
         """Counts a request of this caller against a limit per minute."""
         with redis_errors():
-            reply = self.redis.eval(_COUNT_REQUEST, 1, f"requests:of:{owner}", str(limit))
+            reply = self.redis.eval(_COUNT_REQUEST, 1, _rate_key(owner), str(limit))
         granted, left, full_in_ms = cast(list[int], reply)
         return Allowance("requests", limit, left, 1, not granted, MINUTE_S, -(-full_in_ms // 1000))
+
+    def preview_request(self, owner: str, limit: int) -> Allowance:
+        """What a request now would find of a limit per minute; nothing is counted."""
+        with redis_errors(), self.redis.pipeline(transaction=False) as pipe:
+            pipe.get(_rate_key(owner))
+            pipe.time()
+            full_ms, (seconds, microseconds) = pipe.execute()
+        now_ms = 1000 * seconds + microseconds / 1000
+        full_in_ms, every_ms = max(0.0, float(full_ms or 0) - now_ms), 60_000 / limit
+        left = int((60_000.5 - full_in_ms) / every_ms)
+        return Allowance("requests", limit, left, 1, left < 1, MINUTE_S, ceil(full_in_ms / 1000))
+
+    def preview(self, owner: str, limits: Limits, count: int, pixel_frames: int) -> list[Allowance]:
+        """What `reserve` of so many jobs and pixel-frames would find; nothing is reserved."""
+        if not limits.are_of_jobs:
+            return []
+        waiting_key, day_key = _job_keys(owner)
+        with redis_errors(), self.redis.pipeline(transaction=False) as pipe:
+            pipe.time()
+            pipe.get(day_key)
+            (seconds, _), used = pipe.execute()
+            waiting = cast(int, self.redis.zcount(waiting_key, f"({seconds}", "+inf"))
+        return _allowances(limits, waiting, int(used or 0), count, pixel_frames, DAY_S - seconds % DAY_S, granted=0)
 
     def reserve(self, owner: str, limits: Limits, ids: Sequence[str], pixel_frames: int) -> list[Allowance]:
         """Reserves room for these jobs and their pixel-frames; reserves nothing if a limit is exceeded."""
@@ -95,13 +118,7 @@ class Quotas:
         with redis_errors():
             reply = self.redis.eval(_RESERVE, 2, *_job_keys(owner), *maxima, pixel_frames, KEPT_FOR_S, *ids)
         waiting, used, left_s, granted = cast(list[int], reply)
-        allowances = []
-        if limits.queued_jobs is not None:
-            allowances.append(_allowance("queued-jobs", limits.queued_jobs, waiting, len(ids), granted))
-        if limits.pixel_frames_per_day is not None:
-            day = _allowance("pixel-frames", limits.pixel_frames_per_day, used, pixel_frames, granted, DAY_S, left_s)
-            allowances.append(day)
-        return allowances
+        return _allowances(limits, waiting, used, len(ids), pixel_frames, left_s, granted=granted)
 
     def release(self, owner: str, limits: Limits, ids: Sequence[str], pixel_frames: int) -> None:
         """Releases what was reserved under these limits."""
@@ -110,10 +127,17 @@ class Quotas:
             self.redis.eval(_RELEASE, 2, *_job_keys(owner), counted, *ids)
 
 
-def request_pixel_frames(request: VideoRequest) -> int:
-    """Returns width x height x frames of what is generated; frames of a continued source video do not count."""
-    new_frames = request.num_frames - (request.video_num_frames if request.continues else 0)
-    return request.width * request.height * new_frames
+def _allowances(
+    limits: Limits, waiting: int, used: int, count: int, pixel_frames: int, left_s: int, *, granted: int
+) -> list[Allowance]:
+    """The allowances of the limits of jobs; `left_s` are the seconds until the end of the day."""
+    allowances = []
+    if limits.queued_jobs is not None:
+        allowances.append(_allowance("queued-jobs", limits.queued_jobs, waiting, count, granted))
+    if limits.pixel_frames_per_day is not None:
+        day = _allowance("pixel-frames", limits.pixel_frames_per_day, used, pixel_frames, granted, DAY_S, left_s)
+        allowances.append(day)
+    return allowances
 
 
 def _allowance(
@@ -127,6 +151,11 @@ def _allowance(
 ) -> Allowance:
     left = max(0, limit - used - (requested if granted else 0))
     return Allowance(name, limit, left, requested, used + requested > limit, window_s, reset_s)
+
+
+def _rate_key(owner: str) -> str:
+    """The time at which the bucket of the caller is full again, in milliseconds."""
+    return f"requests:of:{owner}"
 
 
 def _job_keys(owner: str) -> tuple[str, str]:

@@ -39,6 +39,7 @@ _FAILURES = {
     "invalid_output": ("The model produced numbers that are not an image.", True, Blame.MODEL),
     "invalid_video": ("The source video cannot be decoded; send a complete MP4.", False, Blame.CALLER),
     "invalid_lora": ("A LoRA cannot be used with this model.", False, Blame.CALLER),
+    "moderation_refused": ("The operator's moderation refuses this video.", False, Blame.CALLER),
     "internal_error": ("An unexpected error occurred; the operator's log has the details.", True, Blame.INFRASTRUCTURE),
 }
 

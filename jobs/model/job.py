@@ -21,7 +21,8 @@ PUBLIC_STATUSES: tuple[PublicStatus, ...] = get_args(PublicStatus)
 class Result(BaseModel, frozen=True):
     """A finished video: its storage key, its checksum, and the time and memory it took.
 
-    `segment_frames` is the number of frames of each segment of a long video (`jobs/model/result_files.py`).
+    `segment_frames` is the number of frames of each segment of a long video (`jobs/model/result_files.py`). `steps` is
+    how often the transformer was called in all windows; 0 in results of older releases.
     """
 
     video_key: str
@@ -33,6 +34,7 @@ class Result(BaseModel, frozen=True):
     phase_seconds: dict[str, float]
     warnings: tuple[str, ...] = ()
     segment_frames: tuple[int, ...] = ()
+    steps: int = 0
 
 
 class Job(StoredModel, frozen=True):

@@ -26,6 +26,15 @@ WORD = r"[^\W\d_]+"  # a run of letters of any script
 MAX_STEPS = {"lcm": 50}  # it was distilled with a schedule of fifty steps
 
 
+def count_model_calls(scheduler: str, num_inference_steps: int, strength: float) -> int:
+    """How often the transformer is called in one window: once for each step, with two exceptions.
+
+    The warm-up of `pndm` calls it nine times more. `heun` calls it twice in each step but the last.
+    """
+    steps = int(num_inference_steps * strength)
+    return steps + 9 if scheduler == "pndm" else 2 * steps - 1 if scheduler == "heun" else steps
+
+
 class Lora(BaseModel, frozen=True, extra="forbid"):
     """A LoRA file in the models folder of the workers of a model."""
 

@@ -120,6 +120,12 @@ class VideoRequest(GenerationSettings):
         return self.num_frames / self.fps
 
     @property
+    def pixel_frames(self) -> int:
+        """Width x height x frames of what is generated; frames of a continued source video do not count."""
+        new_frames = self.num_frames - (self.video_num_frames if self.continues else 0)
+        return self.width * self.height * new_frames
+
+    @property
     def mode(self) -> Mode:
         """The kind of generation, by the inputs."""
         if self.video_key:

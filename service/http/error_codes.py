@@ -127,6 +127,12 @@ ERROR_CODES = {
         action="Get a new link from the record. For a service without keys: use its own address, or create keys. For a "
         "route of operators: use a key with the role admin.",
     ),
+    "moderation_refused": ErrorCode(
+        403,
+        "the operator's moderation refuses the prompt: it names a real person",
+        "prompt",
+        action="Change what the message names. If it could not be checked, send it again later.",
+    ),
     "not_found": ErrorCode(
         404,
         "GET /v1/vidoes does not exist; GET /docs lists the routes",
@@ -153,6 +159,11 @@ ERROR_CODES = {
     "file_not_found": ErrorCode(404, "there is no such file", action="Upload the file again; it may have expired."),
     "webhook_endpoint_not_found": ErrorCode(
         404, "there is no such webhook endpoint", action="Use an id of `GET /v1/webhook_endpoints`."
+    ),
+    "worker_not_found": ErrorCode(
+        404,
+        "there is no worker 'gpu-1-7-0f3a'; GET /v1/admin/workers lists them",
+        action="Use a name of `GET /v1/admin/workers`.",
     ),
     "delivery_not_found": ErrorCode(
         404, "there is no such delivery", action="Use an id of `GET /v1/videos/{id}/deliveries`."

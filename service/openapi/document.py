@@ -20,6 +20,7 @@ TAGS = [
     {"name": "videos", "description": "Create, follow and download videos."},
     {"name": "files", "description": "Upload images and videos, to use them in requests by their id."},
     {"name": "webhooks", "description": "Webhook endpoints, their events, and the ledger of deliveries."},
+    {"name": "usage", "description": "What your videos took, by day or by model."},
     {"name": "models", "description": "The available models."},
     {"name": "operations", "description": "For operators of the service."},
 ]

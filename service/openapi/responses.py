@@ -42,8 +42,9 @@ INPUT_ERRORS = (
     "model_unavailable",
 )
 IDEMPOTENCY_ERRORS = ("idempotency_in_flight", "idempotency_key_reused", "not_durable")
-CAPACITY_ERRORS = ("rate_limited", "queue_full", "draining")
+CAPACITY_ERRORS = ("moderation_refused", "rate_limited", "queue_full", "draining")
 SUBMIT_ERRORS = (*VIDEO_ERRORS, *BODY_ERRORS, *INPUT_ERRORS, *IDEMPOTENCY_ERRORS, *CAPACITY_ERRORS)
+ESTIMATE_ERRORS = (*VIDEO_ERRORS, *BODY_ERRORS, *INPUT_ERRORS, *CAPACITY_ERRORS)
 
 
 def errors(*codes: str) -> dict[int | str, dict[str, Any]]:

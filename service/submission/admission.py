@@ -35,7 +35,7 @@ async def admit_jobs(
     RequestInFlight.
     """
     resources = submitter.resources
-    await _check_capacity(resources, submission, offer)
+    await check_capacity(resources, submission, offer)
     ids = [claim.video_id, *(new_job_id() for _ in range(1, submission.count))]
     if submitter.caller.limits.are_of_jobs:
         await submitter.reserve(ids, submission.pixel_frames)
@@ -113,8 +113,11 @@ def _store_inputs(resources: Resources, job_id: str, submission: Submission) -> 
     return with_input_keys(submission.request, keys)
 
 
-async def _check_capacity(resources: Resources, submission: Submission, offer: ModelOffer) -> None:
-    """Refuses if the queue is full, by the load read with the claim; by the current load if inputs were fetched."""
+async def check_capacity(resources: Resources, submission: Submission, offer: ModelOffer) -> None:
+    """Refuses if the queue is full, by the load read with the claim; by the current load if inputs were fetched.
+
+    Raises ApiError `queue_full`, QueueUnavailable.
+    """
     model = submission.request.model
     load = offer.loads.get(model)
     if load is None or submission.uploads or submission.copies:

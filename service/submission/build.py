@@ -4,7 +4,6 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs.access.quotas import request_pixel_frames
 from jobs.errors import InvalidRequest, ModelNotFound
 from jobs.model.input_files import input_keys
 from jobs.model.model_card import ModelCard
@@ -46,7 +45,7 @@ class Submission:
     @property
     def pixel_frames(self) -> int:
         """The pixel-frames that all its videos take from the caller's daily quota."""
-        return request_pixel_frames(self.request) * self.count
+        return self.request.pixel_frames * self.count
 
 
 def build_submission(

@@ -1,5 +1,6 @@
 """The authenticated caller of a request for a video, with quotas and idempotency headers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Annotated
 
@@ -8,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from jobs.access.quotas import Allowance
 from jobs.errors import QueueUnavailable
-from service.dependencies import Credentials, ResourcesDep
+from service.dependencies import CallerDep, Credentials, ResourcesDep
 from service.http.auth import Caller
 from service.http.body import SHORT_BYTES
 from service.http.errors import ApiError
@@ -43,6 +44,18 @@ class Submitter:
         self.allowances.append(self.resources.quotas.count_request(self.owner, per_minute))
         check_allowances(self.allowances)
 
+    def check_request(self, per_minute: int) -> None:
+        """Raises ApiError `rate_limited` if a request for a video would exceed the limit per minute."""
+        self.allowances.append(self.resources.quotas.preview_request(self.owner, per_minute))
+        check_allowances(self.allowances)
+
+    async def check_room(self, count: int, pixel_frames: int) -> None:
+        """Raises ApiError `rate_limited` if the quota has no room for so many jobs; reserves nothing."""
+        quotas, limits = self.resources.quotas, self.caller.limits
+        allowances = await run_in_threadpool(quotas.preview, self.owner, limits, count, pixel_frames)
+        self.allowances.extend(allowances)
+        check_allowances(allowances)
+
     async def reserve(self, ids: list[str], pixel_frames: int) -> None:
         """Reserves quota for these jobs and their pixel-frames. Raises ApiError `rate_limited`."""
         quotas, limits = self.resources.quotas, self.caller.limits
@@ -62,8 +75,19 @@ async def get_submitter(
         resources, request.url.path, caller, idempotency, request.headers.get("cancel-after"), is_long
     )
     request.scope[ALLOWANCES] = submitter.allowances
-    refusal = refusal or await _refusal(submitter)
+    refusal = refusal or await _refusal(submitter, submitter.count_request)
     return submitter if refusal is None else replace(submitter, refusal=refusal)
+
+
+async def get_estimator(
+    request: Request, caller: CallerDep, resources: ResourcesDep, idempotency: IdempotencyDep
+) -> Submitter:
+    """The caller of an estimate, which uses no quota and creates nothing. Raises as `get_submitter`, and ApiError."""
+    submitter = Submitter(resources, request.url.path, caller, idempotency, request.headers.get("cancel-after"))
+    request.scope[ALLOWANCES] = submitter.allowances
+    if (refusal := await _refusal(submitter, submitter.check_request)) is not None:
+        raise refusal
+    return submitter
 
 
 async def _caller(resources: Resources, key: str | None) -> tuple[Caller, Exception | None]:
@@ -76,7 +100,7 @@ async def _caller(resources: Resources, key: str | None) -> tuple[Caller, Except
         return last, error
 
 
-async def _refusal(submitter: Submitter) -> Exception | None:
+async def _refusal(submitter: Submitter, check_rate: Callable[[int], None]) -> Exception | None:
     """The reason to refuse any request of this caller now: `draining`, `rate_limited`, `queue_unavailable`."""
     if submitter.resources.draining.is_set():
         message = "this process is shutting down; repeat the request in a second for another one"
@@ -84,10 +108,11 @@ async def _refusal(submitter: Submitter) -> Exception | None:
     limit = submitter.caller.limits.requests_per_minute
     try:
         if limit is not None:
-            await run_in_threadpool(submitter.count_request, limit)
+            await run_in_threadpool(check_rate, limit)
     except (ApiError, QueueUnavailable) as error:
         return error
     return None
 
 
 SubmitterDep = Annotated[Submitter, Depends(get_submitter)]
+EstimatorDep = Annotated[Submitter, Depends(get_estimator)]

@@ -148,4 +148,5 @@ class VideoGenerator:
             phase_seconds=timer.seconds(),
             warnings=(*stream.warnings, *loras.warnings),
             segment_frames=stream.segments.frames,
+            steps=stream.inputs.total_steps,
         )

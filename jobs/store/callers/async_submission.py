@@ -56,6 +56,13 @@ class ModelOffer:
         return select_model(self.cards, name, self.unreadable)
 
 
+def _offer(rows: Any, loads: dict[str, Load]) -> ModelOffer:
+    """The models in a reply to HGETALL."""
+    parsed = {name.decode(): _parsed(row) for name, row in _pairs(rows)}
+    cards = tuple(sorted((card for card in parsed.values() if card), key=lambda card: card.name))
+    return ModelOffer(cards, loads, frozenset(name for name, card in parsed.items() if card is None))
+
+
 class AsyncSubmission:
     """Claims and submits, for one front end process.
 
@@ -85,12 +92,14 @@ class AsyncSubmission:
                 claimed, rows, *load = await self._writes.pipeline(put)
             except RedisError:  # a repeated claim is harmless
                 claimed, rows, *load = await self._reads.pipeline(put)
-        parsed = {name.decode(): _parsed(row) for name, row in _pairs(rows)}
-        cards = tuple(sorted((card for card in parsed.values() if card), key=lambda card: card.name))
-        self._model_names = tuple(card.name for card in cards)
-        loads = {expected: Load.parsed(load[0])} if expected is not None else {}
-        unreadable = frozenset(name for name, card in parsed.items() if card is None)
-        return claim_result(new, claimed), ModelOffer(cards, loads, unreadable)
+        offer = _offer(rows, {expected: Load.parsed(load[0])} if expected is not None else {})
+        self._model_names = tuple(card.name for card in offer.cards)
+        return claim_result(new, claimed), offer
+
+    async def offer(self) -> ModelOffer:
+        """The models on offer, without a claim and without loads. Raises QueueUnavailable."""
+        with redis_errors():
+            return _offer(await self._reads.execute("HGETALL", CARDS_KEY), {})
 
     async def submit_all(self, jobs: Sequence[Job], claim: Claim) -> str | None:
         """Writes all of these jobs and the result of the `claim`, or nothing (see `CallerJobs.submit_all`).

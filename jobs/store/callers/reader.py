@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from redis.asyncio import Redis
+from redis.client import Pipeline
 
 from jobs.errors import JobNotFound, RecordUnreadable
 from jobs.model.job import Job
 from jobs.model.states import Priority, State
 from jobs.model.stored import to_member
-from jobs.queue.fair_queue import QueuePosition, parse_position, position_command
+from jobs.queue.fair_queue import QueuePosition, next_positions_command, parse_position, position_command
 from jobs.queue.load import Load, load_command
+from jobs.queue.run_times import RunTimeModel, fit_run_times, parse_run_times, run_times_command
 from jobs.redis import keys
 from jobs.redis.batching import CommandBatcher
 from jobs.redis.connection import redis_errors
@@ -65,6 +67,19 @@ class Page:
 
     jobs: list[Job]
     has_more: bool
+
+
+@dataclass(frozen=True)
+class UpcomingPlace:
+    """The queue as new jobs would find it: its load, the jobs before the first and before the last of them, and times.
+
+    The new jobs themselves do not count. `times` is None before the first finished video of the model.
+    """
+
+    load: Load
+    before_first: int
+    before_last: int
+    times: RunTimeModel | None
 
 
 @dataclass(frozen=True)
@@ -128,6 +143,18 @@ class JobReader:
             load = await self.current_load(model)
             self._loads[model] = time.monotonic() + LOAD_CACHE_S, load
         return load
+
+    async def queue_for(self, model: str, owner: str, priority: Priority, count: int) -> UpcomingPlace:
+        """What `count` new jobs of this caller would find in the queue of a model."""
+
+        def put(pipe: Pipeline) -> None:
+            pipe.eval(*load_command(model))
+            pipe.eval(*next_positions_command(model, owner, priority, count))
+            pipe.execute_command(*run_times_command(model))
+
+        with redis_errors():
+            load, (first, last), times = await self._batcher.pipeline(put)
+        return UpcomingPlace(Load.parsed(load), first, last, fit_run_times(parse_run_times(times)))
 
     async def current_load(self, model: str) -> Load:
         """The load of a model now."""

@@ -16,6 +16,7 @@ from jobs.store.callers.async_submission import ModelOffer
 from service.dependencies import BodyDep
 from service.http.fields import validate
 from service.http.prefer import Prefer, PreferDep
+from service.moderation import moderate
 from service.openapi.examples import CREATE_EXAMPLES, EDIT_EXAMPLES, EXTEND_EXAMPLES, REMIX_EXAMPLES
 from service.openapi.headers import request_headers
 from service.openapi.request_bodies import json_or_form_body
@@ -89,6 +90,8 @@ async def _submit(
 
     async def create(claim: Claim, offer: ModelOffer) -> Job:
         submission, schedule = await run_in_threadpool(understand, offer) if is_blocking else understand(offer)
+        if submitter.resources.moderator is not None:
+            await moderate(submitter.resources, submitter.owner, submission)
         return await admit_jobs(submitter, submission, schedule, claim, offer)
 
     job, is_replay = await run_once(submitter.resources, key, fields.get("model"), create, submitter.refusal)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from jobs.access.quotas import Quotas, request_pixel_frames
+from jobs.access.quotas import Quotas
 from jobs.model.failure import failure
 from jobs.model.job import Job
 from jobs.model.limits import Limits
@@ -103,9 +103,9 @@ def test_pixel_frames_of_a_day_are_counted_exactly_until_midnight(redis: Redis) 
 
 
 def test_only_generated_frames_count(make_job: MakeJob) -> None:
-    assert request_pixel_frames(make_job().request) == 128 * 128 * 16
+    assert make_job().request.pixel_frames == 128 * 128 * 16
     extension = make_job(num_frames=48, video_num_frames=16, continues=True, video_key="v").request
-    assert request_pixel_frames(extension) == 128 * 128 * 32
+    assert extension.pixel_frames == 128 * 128 * 32
 
 
 def test_waiting_and_running_jobs_are_counted_through_the_life_of_a_job(
