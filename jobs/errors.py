@@ -11,6 +11,7 @@ JobsError
 ├── NotCancellable       the job has ended
 ├── JobNotWaiting        the job runs or has ended, so that it cannot be updated
 ├── RecordUnreadable     a stored value cannot be read by this release; it stays as it is
+├── WorkerNotFound       there is no such worker; only the routes of operators raise it
 ├── KeyNotFound          no such API key; only `easyanimate keys` raises it
 ├── QueueUnavailable     Redis does not answer
 ├── NotDurable           the job is not on the disk of Redis in time; nothing was accepted
@@ -124,6 +125,12 @@ class StorageUnavailable(JobsError):
     """The object store does not answer; try again shortly."""
 
     code = "storage_unavailable"
+
+
+class WorkerNotFound(JobsError):
+    """There is no such worker; GET /v1/admin/workers lists them."""
+
+    code = "worker_not_found"
 
 
 class KeyNotFound(JobsError):

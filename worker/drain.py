@@ -1,4 +1,4 @@
-"""Draining of a worker: the grace period of its running job after a signal to stop."""
+"""Draining of a worker: the grace period of its running job after a signal or a request to stop."""
 
 import time
 from collections.abc import Callable
@@ -14,16 +14,26 @@ PAUSE_S = 0.5
 
 
 class Drain:
-    """The grace period: it begins with the first signal and ends early with a second one."""
+    """The grace period: it begins with the first signal or request, and ends early with a second signal."""
 
     def __init__(self, grace_s: float) -> None:
         self.grace_s = grace_s
         self._deadline: float | None = None
+        self._is_signalled = False
 
     def begin(self) -> None:
         """Handles a signal. Safe in a signal handler."""
-        grace_s = self.grace_s if self._deadline is None else 0.0
-        self._deadline = time.monotonic() + grace_s
+        grace_s = 0.0 if self._is_signalled else self.grace_s
+        self._is_signalled = True
+        self._end_within(grace_s)
+
+    def begin_requested(self) -> None:
+        """Handles the request of an operator. The first signal after it does not shorten the grace period."""
+        self._end_within(self.grace_s)
+
+    def _end_within(self, grace_s: float) -> None:
+        deadline = time.monotonic() + grace_s
+        self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)
 
     @property
     def remaining_s(self) -> float:

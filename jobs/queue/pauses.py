@@ -47,8 +47,8 @@ class Pauses:
         """Pauses the queue of a model; a paused one gets the new reason. Raises ModelNotFound."""
         places = [keys.CARDS_KEY, keys.paused_key(model), keys.unserved_key(model)]
         with redis_errors():
-            is_known = bool(self.redis.eval(_PAUSE, len(places), *places, model, reason))
-        if not is_known:
+            exists = bool(self.redis.eval(_PAUSE, len(places), *places, model, reason))
+        if not exists:
             raise ModelNotFound(f"there is no model {model[:100]!r}; GET /v1/models lists them")
 
     def resume(self, model: str) -> bool:

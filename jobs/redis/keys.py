@@ -38,6 +38,15 @@ def loaded_key(model: str) -> str:
     return f"model:{model}:loaded"
 
 
+WORKERS_KEY = "models:workers"  # hash: name of a worker -> its entry
+WORKERS_EXPIRY_KEY = "models:workers:expiry"  # sorted set: name of a worker -> unix second at which it counts as lost
+
+
+def drain_key(worker: str) -> str:
+    """The unix second at which an operator requested a worker to drain; absent without a request."""
+    return f"models:drain:{worker}"
+
+
 INSTALLATION_KEY = "installation"  # hash: the mark of `jobs/store/keeper/ownership.py`
 
 

@@ -23,6 +23,7 @@ from worker.models.served import ModelNotLoaded, ServedModels, read_served
 from worker.protocol.messages import LoadModel, NotLoaded, Ready
 from worker.settings import WorkerSettings
 from worker.supervisor.announcer import Announcer
+from worker.supervisor.directory import DirectoryThread
 from worker.supervisor.spool import Spool
 from worker.supervisor.supervisor import Supervisor, begin_shutdown, new_worker_name
 
@@ -109,9 +110,10 @@ def _run_jobs(
         supervisor = retry_until_drained(lambda: Supervisor(name, rq_redis, context, spool), drain)
     except QueueUnavailable:  # the worker was stopped while Redis was away
         return 0
-    announcer = Announcer(supervisor)
-    announcer.start()
-    health.watch(announcer.fault)
+    announcers = Announcer(supervisor), DirectoryThread(supervisor)
+    for announcer in announcers:
+        announcer.start()
+        health.watch(announcer.fault)
     health.watch(supervisor.fault)
     health.started.set()
     log_server_problems(redis)
@@ -119,6 +121,7 @@ def _run_jobs(
         sweep_checkpoints(settings.checkpoints, store.table)  # of jobs that ended while no worker ran on this host
         supervisor.work()
     finally:
-        announcer.stop()
+        for announcer in announcers:
+            announcer.stop()
     log.info("worker.ended", worker=name)
     return 1 if supervisor.has_no_model else 0

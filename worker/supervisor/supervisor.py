@@ -52,6 +52,12 @@ def begin_shutdown(drain: Drain) -> None:
     start_new_thread(_exit_after, (drain.remaining_s + SHUTDOWN_S,))
 
 
+def begin_requested_shutdown(drain: Drain) -> None:
+    """Begins the drain that an operator requested, as `begin_shutdown` does after a signal."""
+    drain.begin_requested()
+    start_new_thread(_exit_after, (drain.remaining_s + SHUTDOWN_S,))
+
+
 def _exit_after(seconds: float) -> None:
     time.sleep(seconds)
     os._exit(1)
@@ -71,6 +77,7 @@ class Supervisor:
         self._skipped = SetAside(context.store.table.redis, "job")  # jobs that this worker cannot read or run
         self._is_disk_full = False
         self._waiting_since: float | None = None  # None while a job runs
+        self.running_job: Job | None = None  # other threads may read it
 
     def work(self) -> None:
         """Runs jobs until the worker is drained or has no model left."""
@@ -111,8 +118,10 @@ class Supervisor:
             return
         self.rotation.served(ticket.model)
         if (job := self._next_job(ticket.model)) is not None:
+            self.running_job = job
             with self.rq_worker.busy_with(ticket):
                 outcome = self._run_attempt(job)
+            self.running_job = None
             self._after_attempt(job, outcome)
 
     @property

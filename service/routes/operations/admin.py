@@ -1,4 +1,4 @@
-"""The routes of operators, for keys with the role admin: pause and resume the queue of a model."""
+"""The routes of operators, for keys with the role admin: pause and resume queues, list and drain workers."""
 
 import structlog
 from fastapi import APIRouter
@@ -10,7 +10,7 @@ from service.openapi.request_bodies import json_or_form_body
 from service.openapi.responses import BODY_ERRORS, KEY_ERRORS, errors
 from service.routes.durable_route import DurableRoute
 from service.routes.operations.queue import QueueOfModel, read_queue
-from service.schemas.admin import PauseQueue
+from service.schemas.admin import PauseQueue, Worker, WorkerList
 
 log = structlog.get_logger()
 
@@ -46,3 +46,21 @@ async def resume_queue(model: str, caller: AdminDep, resources: ResourcesDep) ->
     if await run_in_threadpool(resources.registry.pauses.resume, model):
         log.info("queue.resumed", model=model, by=caller.owner)
     return await read_queue(model, resources)
+
+
+@router.get("/workers", responses=errors(*ADMIN_ERRORS))
+def list_workers(_: AdminDep, resources: ResourcesDep) -> WorkerList:
+    """Lists all workers with what they do. A lost worker is listed for an hour."""
+    return WorkerList(data=[Worker.of(status) for status in resources.workers.all()])
+
+
+@router.post("/workers/{name}/drain", responses=errors(*ADMIN_ERRORS, "worker_not_found", "not_durable"))
+def drain_worker(name: str, caller: AdminDep, resources: ResourcesDep) -> Worker:
+    """Drains a worker, as SIGTERM does: it takes no more videos, and ends when its running one has ended.
+
+    After `EASYANIMATE_DRAIN_GRACE_S` the running video is handed back, and another worker continues it. A repeat
+    changes nothing; it shows how far the drain is.
+    """
+    status = resources.workers.request_drain(name)
+    log.info("drain.requested", worker=name, by=caller.owner)
+    return Worker.of(status)

@@ -53,6 +53,17 @@ def test_the_first_signal_begins_the_grace_period_and_the_second_ends_it() -> No
     assert drain.is_over
 
 
+def test_the_first_signal_after_a_requested_drain_keeps_the_grace_period_and_the_second_ends_it() -> None:
+    drain = Drain(60.0)
+    drain.begin_requested()
+    drain.begin_requested()
+    drain.begin()
+    assert (drain.has_begun, drain.is_over) == (True, False)
+    assert 0 < drain.remaining_s <= 60
+    drain.begin()
+    assert drain.is_over
+
+
 def test_the_grace_period_ends_after_its_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     drain, clock = Drain(60.0), SimpleNamespace(monotonic=lambda: 1000.0)
     monkeypatch.setattr("worker.drain.time", clock)

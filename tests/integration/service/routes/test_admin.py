@@ -1,4 +1,4 @@
-"""Routes of operators: a key with the role admin pauses and resumes queues."""
+"""Routes of operators: a key with the role admin pauses and resumes queues, and lists and drains workers."""
 
 from collections.abc import Callable, Iterator
 
@@ -9,13 +9,20 @@ from redis import Redis
 from jobs.access.api_keys import ApiKeyStore, Role
 from jobs.model.limits import Limits
 from jobs.model.model_card import ModelCard
+from jobs.model.states import IdleReason
 from jobs.queue.registry import Registry
+from jobs.queue.workers import WorkerDirectory, WorkerEntry
 from service.settings import ServiceSettings
 from tests.job_store import JobStore
 
 MODEL = "easyanimate-v3-tiny"
 Code = Callable[[httpx.Response], str]
-ROUTES = [("POST", f"/v1/admin/queues/{MODEL}/pause"), ("POST", f"/v1/admin/queues/{MODEL}/resume")]
+ROUTES = [
+    ("POST", f"/v1/admin/queues/{MODEL}/pause"),
+    ("POST", f"/v1/admin/queues/{MODEL}/resume"),
+    ("GET", "/v1/admin/workers"),
+    ("POST", "/v1/admin/workers/worker-1/drain"),
+]
 
 
 @pytest.fixture
@@ -104,6 +111,7 @@ def test_a_resumed_queue_is_as_before_and_a_repeat_changes_nothing(api: httpx.Cl
         (f"/v1/admin/queues/{MODEL}/pause", {"reasons": "x"}, 400, "unknown_parameter"),
         ("/v1/admin/queues/sora-2/pause", {}, 404, "model_not_found"),
         ("/v1/admin/queues/sora-2/resume", {}, 404, "model_not_found"),
+        ("/v1/admin/workers/gpu-9/drain", {}, 404, "worker_not_found"),
     ],
 )
 def test_an_invalid_request_of_an_operator_is_refused(
@@ -118,3 +126,37 @@ def test_a_service_without_keys_has_one_caller_who_is_also_the_operator(shared_a
     assert shared_api.post(f"/v1/admin/queues/{MODEL}/resume").json()["reason"] is None
     page = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
     assert shared_api.post(f"/v1/admin/queues/{MODEL}/pause", headers=page).status_code == 403
+
+
+def test_workers_are_listed_with_what_they_do_and_drained_by_name(api: httpx.Client, redis: Redis) -> None:
+    directory, video = WorkerDirectory(redis), create(api)
+    entry = WorkerEntry(name="gpu-1", host="gpu", pid=7, version="0.2", started_at=5.0, models=(MODEL,), job_id=video)
+    directory.announce(entry)
+    busy, old = api.get("/v1/admin/workers").json()["data"]
+    assert (old["name"], old["state"], old["version"]) == ("worker-1", "unknown", None)
+    now = busy.pop("announced_at")
+    assert busy == {
+        "name": "gpu-1",
+        "object": "worker",
+        "state": "busy",
+        "reason": None,
+        "video_id": video,
+        "models": [MODEL],
+        "loaded_models": [],
+        "host": "gpu",
+        "pid": 7,
+        "version": "0.2",
+        "started_at": 5,
+        "drain": None,
+    }
+    first, second = (api.post("/v1/admin/workers/gpu-1/drain").json()["drain"] for _ in range(2))
+    assert first == second
+    assert (first["state"], first["ends_at"]) == ("requested", None)
+    assert first["requested_at"] >= now
+    directory.announce(entry.model_copy(update={"reason": IdleReason.DRAINING, "drain_ends_at": 1000.5}))
+    [draining, _] = api.get("/v1/admin/workers").json()["data"]
+    assert (draining["state"], draining["reason"]) == ("draining", "draining")
+    assert (draining["drain"]["state"], draining["drain"]["ends_at"]) == ("accepted", 1000)
+    directory.withdraw("gpu-1")
+    ended = api.post("/v1/admin/workers/gpu-1/drain")
+    assert (ended.status_code, ended.json()["state"], ended.json()["drain"]["state"]) == (200, "ended", "ended")

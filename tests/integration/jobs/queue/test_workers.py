@@ -1,0 +1,108 @@
+"""The directory of workers: what each does, which are lost, and how far a request to drain is."""
+
+import pytest
+from redis import Redis
+
+from jobs.errors import WorkerNotFound
+from jobs.model.model_card import ModelCard
+from jobs.model.states import IdleReason
+from jobs.queue.registry import Registry
+from jobs.queue.wakeup import wait_for_wakeup
+from jobs.queue.workers import DRAIN_ANSWER_S, LOST_FOR_S, DrainState, WorkerDirectory, WorkerEntry, WorkerState
+from jobs.redis import keys
+
+
+def entry(name: str = "gpu-1", **changes: object) -> WorkerEntry:
+    values = {"name": name, "host": "gpu", "pid": 7, "version": "1", "started_at": 5.0, "models": ("m",)}
+    return WorkerEntry.model_validate(values | changes)
+
+
+@pytest.fixture
+def directory(redis: Redis) -> WorkerDirectory:
+    return WorkerDirectory(redis)
+
+
+def expire(redis: Redis, name: str, since_s: float) -> None:
+    redis.zadd(keys.WORKERS_EXPIRY_KEY, {name: redis.time()[0] - since_s})
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({}, WorkerState.IDLE),
+        ({"job_id": "video_1"}, WorkerState.BUSY),
+        ({"reason": IdleReason.DISK_FULL}, WorkerState.IDLE),
+        ({"reason": IdleReason.DRAINING, "job_id": "video_1"}, WorkerState.DRAINING),
+        ({"reason": "a reason of a newer release"}, WorkerState.IDLE),
+    ],
+)
+def test_an_announced_worker_is_listed_with_its_state(
+    directory: WorkerDirectory, changes: dict[str, object], state: WorkerState
+) -> None:
+    directory.announce(entry(**changes))
+    [status] = directory.all()
+    assert (status.name, status.entry, status.state, status.drain_state) == ("gpu-1", entry(**changes), state, None)
+
+
+def test_a_worker_that_ends_in_order_leaves_the_list_and_a_lost_one_stays_for_an_hour(
+    redis: Redis, directory: WorkerDirectory
+) -> None:
+    for name in "abc":
+        directory.announce(entry(name))
+    directory.withdraw("a")
+    expire(redis, "b", 60)
+    expire(redis, "c", LOST_FOR_S + 1)
+    assert [(status.name, status.state) for status in directory.all()] == [("b", WorkerState.LOST)]
+    directory.announce(entry("d"))
+    assert sorted(redis.hkeys(keys.WORKERS_KEY)) == [b"b", b"d"], "the entry of the oldest one is removed"
+
+
+def test_a_request_to_drain_wakes_its_worker_once_and_shows_the_answer(
+    redis: Redis, directory: WorkerDirectory
+) -> None:
+    directory.announce(entry())
+    assert not directory.is_drain_requested("gpu-1")
+    first = directory.request_drain("gpu-1")
+    assert directory.request_drain("gpu-1").drain_requested_at == first.drain_requested_at
+    assert (first.drain_state, directory.is_drain_requested("gpu-1")) == (DrainState.REQUESTED, True)
+    assert wait_for_wakeup(redis, "gpu-1", 0.1)
+    directory.announce(entry(reason=IdleReason.DRAINING))
+    assert directory.request_drain("gpu-1").drain_state is DrainState.ACCEPTED
+    directory.withdraw("gpu-1")
+    assert directory.request_drain("gpu-1").drain_state is DrainState.ENDED
+    assert directory.all() == []
+
+
+def test_a_worker_that_does_not_answer_is_shown_as_such(redis: Redis, directory: WorkerDirectory) -> None:
+    directory.announce(entry())
+    directory.request_drain("gpu-1")
+    redis.set(keys.drain_key("gpu-1"), redis.time()[0] - DRAIN_ANSWER_S - 1)
+    assert directory.get("gpu-1").drain_state is DrainState.UNANSWERED
+    redis.set(keys.drain_key("gpu-1"), redis.time()[0])
+    expire(redis, "gpu-1", 1)
+    lost = directory.get("gpu-1")
+    assert (lost.state, lost.drain_state) == (WorkerState.LOST, DrainState.UNANSWERED)
+
+
+def test_an_unknown_worker_is_refused(directory: WorkerDirectory) -> None:
+    with pytest.raises(WorkerNotFound, match="gpu-9"):
+        directory.request_drain("gpu-9")
+    assert not directory.is_drain_requested("gpu-9")
+
+
+def test_workers_of_other_releases_are_listed_beside_the_others(
+    redis: Redis, directory: WorkerDirectory, card: ModelCard
+) -> None:
+    Registry(redis).announce(card, "without-an-entry")
+    for name in ("newer", "broken", "gpu-1"):
+        directory.announce(entry(name))
+    redis.hset(keys.WORKERS_KEY, "newer", entry("newer").model_dump_json()[:-1] + ',"gpus":[{"index":0}]}')
+    redis.hset(keys.WORKERS_KEY, "broken", b"\xff{")
+    states = {status.name: status.state for status in directory.all()}
+    assert states == {
+        "broken": WorkerState.UNKNOWN,
+        "gpu-1": WorkerState.IDLE,
+        "newer": WorkerState.IDLE,
+        "without-an-entry": WorkerState.UNKNOWN,
+    }
+    assert directory.request_drain("without-an-entry").drain_state is DrainState.REQUESTED
