@@ -21,6 +21,7 @@ from cli.local.render import (
     find_lora,
     load_model,
 )
+from cli.options import AsJson
 from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.lookup import find_model
 from jobs.errors import InvalidRequest
@@ -53,6 +54,7 @@ def evaluate(
     memory: Annotated[str, typer.Option(help="auto, normal, low or lowest.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16; auto is float32 on a CPU.")] = "auto",
     cpu_threads: CpuThreadsOption = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Render clips of held-out captions, measure their content, and write report.md, report.json and contact sheets.
 
@@ -70,7 +72,7 @@ def evaluate(
         thresholds = [read_threshold(text, _groups(tasks)) for text in floor or ()]
         output.mkdir(parents=True, exist_ok=True)
         loaded = _load(folder, memory, dtype, setup, 1 if workers > 1 else cpu_threads_of(cpu_threads))
-        missed = evaluate_all(loaded, setup, tasks, thresholds, output, workers)
+        missed = evaluate_all(loaded, setup, tasks, thresholds, output, workers, as_json=as_json)
     if missed:
         typer.echo(f"missed: {', '.join(f'{each.name} {each.minimum:g}' for each in missed)}", err=True)
         raise typer.Exit(1)
@@ -112,6 +114,8 @@ def evaluate_all(
     thresholds: "list[Threshold]",
     output: Path,
     workers: int,
+    *,
+    as_json: bool = False,
 ) -> "list[Threshold]":
     """Renders and measures all clips, writes and prints the report; returns the missed thresholds."""
     from easyanimate.evaluation import Ledger, run_tasks, write_report
@@ -130,8 +134,11 @@ def evaluate_all(
         results = run_tasks(tasks, _generators(loaded, setup, workers), ledger, on_task)
     run = {**about, "captions": setup.captions, "cpu_threads": loaded.cpu_threads, **machine_info()}
     missed = write_report(output, run, results, thresholds, ledger)
-    show_result(results)
-    typer.echo(f"{output / 'report.md'}: tables and contact sheets")
+    if as_json:
+        typer.echo((output / "report.json").read_text(encoding="utf-8"), nl=False)
+    else:
+        show_result(results)
+        typer.echo(f"{output / 'report.md'}: tables and contact sheets")
     return missed
 
 

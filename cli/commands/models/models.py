@@ -111,27 +111,20 @@ def check(
     hashes: Annotated[
         bool, typer.Option("--hashes", help="Read all files: compare their hashes with the source, and search for NaN.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show the content of a model folder, its problems, and which clips fit into memory."""
     from easyanimate.models.inspection import inspect_model
 
     with _exit_on_error("check"):
-        folder = find_model(model, models_dir)
-        report = inspect_model(folder, hashes=hashes)
-        typer.echo(f"{folder}: {size_text(report.size_bytes)}")
-        for network in report.networks:
-            typer.echo(_network_line(network))
-            if network.unused_tensors:
-                typer.echo(f"    not used: {_unused_tensors_text(network)}")
-        if report.problems:
-            count = len(report.problems)
-            typer.echo(f"\nit does not load, or does not work: {count} problem{'s' if count > 1 else ''}")
-            for problem in report.problems:
-                typer.echo(f"- {problem}")
-            raise typer.Exit(1)
-        typer.echo("\nit loads\n")
-        for line in (*_capacity_lines(report), *_word_lines(_card(folder))):
-            typer.echo(line)
+        report = inspect_model(find_model(model, models_dir), hashes=hashes)
+        if as_json:
+            typer.echo(json.dumps(_report_values(report), indent=2))
+        else:
+            for line in _report_lines(report):
+                typer.echo(line)
+    if report.problems:
+        raise typer.Exit(1)
 
 
 def card_text(published_as: str, name: str) -> str | None:
@@ -164,6 +157,39 @@ def _values(models: "list[ModelEntry]", loras: "list[LoraEntry]") -> dict[str, A
         for each in models
     ]
     return {"models": folders, "loras": [{"name": each.name, "size_bytes": each.size_bytes} for each in loras]}
+
+
+def _report_values(report: "ModelReport") -> dict[str, Any]:
+    """The content and the problems of a model folder as values of JSON."""
+    networks = [
+        {
+            "name": each.name,
+            "class_name": each.class_name,
+            "num_parameters": each.num_parameters,
+            "dtypes": list(each.dtypes),
+            "size_bytes": each.size_bytes,
+            "unused_tensors": dict(each.unused_tensors),
+        }
+        for each in report.networks
+    ]
+    folder, problems = str(report.folder), list(report.problems)
+    return {"folder": folder, "size_bytes": report.size_bytes, "networks": networks, "problems": problems}
+
+
+def _report_lines(report: "ModelReport") -> Iterator[str]:
+    yield f"{report.folder}: {size_text(report.size_bytes)}"
+    for network in report.networks:
+        yield _network_line(network)
+        if network.unused_tensors:
+            yield f"    not used: {_unused_tensors_text(network)}"
+    if report.problems:
+        count = len(report.problems)
+        yield f"\nit does not load, or does not work: {count} problem{'s' if count > 1 else ''}"
+        yield from (f"- {problem}" for problem in report.problems)
+        return
+    yield "\nit loads\n"
+    yield from _capacity_lines(report)
+    yield from _word_lines(_card(report.folder))
 
 
 def _state(missing: tuple[str, ...], unfinished: bool) -> str:

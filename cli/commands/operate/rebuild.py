@@ -1,10 +1,21 @@
 """`easyanimate rebuild`: restores the records of finished videos after a loss of Redis, and takes the storage over."""
 
-from typing import Annotated
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.errors import RefusedCommand, exit_on_error
+from cli.options import AsJson
+
+if TYPE_CHECKING:
+    from jobs.store.keeper.rebuild import Rebuilt
+
+NOT_RESTORED = (
+    "Not restored, because only Redis had it: queued, running and failed jobs, API keys, used limits, pending "
+    "webhooks, idempotency keys, uploaded files, attempt logs."
+)
 
 
 def rebuild(
@@ -13,49 +24,74 @@ def rebuild(
         typer.Option(metavar="OLD=NEW", help="Assign the videos of one owner to another. Can be repeated."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the changes without making them.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Restore finished jobs from storage into Redis, which then owns the storage.
 
     It can be repeated; existing records are not overwritten.
     """
-
-    from cli.stack.redis_server import find_redis, open_redis
     from jobs.errors import JobsError
+
+    with exit_on_error("rebuild", JobsError):
+        result, is_owned = _rebuild(_pairs(owner or []), dry_run)
+    if as_json:
+        typer.echo(json.dumps(_values(result, is_owned, dry_run), indent=2))
+        return
+    for line in _lines(result, is_owned, dry_run):
+        typer.echo(line)
+
+
+def _rebuild(owners: dict[str, str], dry_run: bool) -> "tuple[Rebuilt, bool]":
+    """The result, and whether the storage belonged to this Redis before."""
+    from cli.stack.redis_server import find_redis, open_redis
     from jobs.settings import InvalidSettings, Settings
     from jobs.storage.factory import open_storage
     from jobs.store.keeper.ownership import Ownership, StorageOwnership
-    from jobs.store.keeper.rebuild import rebuild_records as rebuild_jobs
+    from jobs.store.keeper.rebuild import rebuild_records
     from jobs.store.transitions import JobTable
 
-    with exit_on_error("rebuild", JobsError):
-        owners = _pairs(owner or [])
-        try:
-            settings = Settings.read()
-        except InvalidSettings as error:
-            raise RefusedCommand(str(error)) from error
-        url = find_redis(settings.data_dir) or settings.redis_url.get_secret_value()
-        with open_redis(url, changes=not dry_run) as redis:
-            table, storage = JobTable(redis), open_storage(settings)
-            ownership = StorageOwnership(table, storage)
-            is_owned = ownership.read() is Ownership.OWN
-            result = rebuild_jobs(table, storage, owners, dry_run=dry_run)
-            if not dry_run:
-                ownership.adopt()
-    typer.echo(f"{'would restore' if dry_run else 'restored'} {len(result.restored)} finished videos")
+    try:
+        settings = Settings.read()
+    except InvalidSettings as error:
+        raise RefusedCommand(str(error)) from error
+    url = find_redis(settings.data_dir) or settings.redis_url.get_secret_value()
+    with open_redis(url, changes=not dry_run) as redis:
+        table, storage = JobTable(redis), open_storage(settings)
+        ownership = StorageOwnership(table, storage)
+        is_owned = ownership.read() is Ownership.OWN
+        result = rebuild_records(table, storage, owners, dry_run=dry_run)
+        if not dry_run:
+            ownership.adopt()
+    return result, is_owned
+
+
+def _values(result: "Rebuilt", is_owned: bool, dry_run: bool) -> dict[str, Any]:
+    """The result as values of JSON."""
+    return {
+        "dry_run": dry_run,
+        "restored": [{"id": job.id, "owner": job.owner} for job in result.restored],
+        "existing": result.existing,
+        "expired": result.expired,
+        "unreadable": result.unreadable,
+        "unfinished": result.unfinished,
+        "storage_was_owned": is_owned,
+    }
+
+
+def _lines(result: "Rebuilt", is_owned: bool, dry_run: bool) -> Iterator[str]:
+    """The result as text."""
+    yield f"{'would restore' if dry_run else 'restored'} {len(result.restored)} finished videos"
     for name in sorted({job.owner for job in result.restored}):
-        typer.echo(f"  {sum(job.owner == name for job in result.restored)} of {name}")
-    typer.echo(f"{len(result.existing)} exist already, {len(result.expired)} have expired")
+        yield f"  {sum(job.owner == name for job in result.restored)} of {name}"
+    yield f"{len(result.existing)} exist already, {len(result.expired)} have expired"
     for job_id, reason in result.unreadable.items():
-        typer.echo(f"cannot restore {job_id}: {reason}")
+        yield f"cannot restore {job_id}: {reason}"
     for job_id in result.unfinished:
-        typer.echo(f"cannot restore {job_id}: it was not finished; the client must submit it again")
+        yield f"cannot restore {job_id}: it was not finished; the client must submit it again"
     if not is_owned:
         verb = "would belong" if dry_run else "belongs"
-        typer.echo(f"The storage {verb} to this Redis now: its keeper deletes there what it does not need.")
-    typer.echo(
-        "Not restored, because only Redis had it: queued, running and failed jobs, API keys, used limits, pending "
-        "webhooks, idempotency keys, uploaded files, attempt logs."
-    )
+        yield f"The storage {verb} to this Redis now: its keeper deletes there what it does not need."
+    yield NOT_RESTORED
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:

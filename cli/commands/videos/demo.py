@@ -1,5 +1,6 @@
 """`easyanimate demo`: starts the service, and renders a text-to-video and an image-to-video over REST."""
 
+import json
 import signal
 import tempfile
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import typer
 from cli.client import Client, Record, RequestBody
 from cli.errors import exit_on_error
 from cli.local.start_image import draw_start_image
+from cli.options import AsJson
 from cli.progress import follow_with_bar, phase_table
 from cli.settings import ClientSettings, StackSettings
 from cli.stack.ports import free_port
@@ -36,14 +38,15 @@ class DemoVideo:
 def demo(
     output: Annotated[Path, typer.Option(help="The folder for videos, images and logs.")] = Path("demo"),
     models_dir: Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR")] = Path("models"),
+    as_json: AsJson = False,
 ) -> None:
     """Render a text-to-video and an image-to-video with the complete service, and save them with a contact sheet."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the service is stopped
     with exit_on_error("demo", OSError, on_interrupt="stopped"):
-        run_demo(output, models_dir)
+        run_demo(output, models_dir, as_json=as_json)
 
 
-def run_demo(output: Path, models_dir: Path) -> None:
+def run_demo(output: Path, models_dir: Path, *, as_json: bool = False) -> None:
     """The steps of `demo`. Raises CommandError, OSError."""
     output.mkdir(parents=True, exist_ok=True)
     start_image = draw_start_image(output / "start.png")
@@ -63,13 +66,24 @@ def run_demo(output: Path, models_dir: Path) -> None:
         )
         stack = LocalStack(plan)
         try:
-            typer.echo("starting Redis, API, keeper and worker …")
+            typer.echo("starting Redis, API, keeper and worker …", err=as_json)
             stack.start()
             records = _render_all(stack.url, scenes, output)
         finally:
             stack.stop()
     _save_contact_sheet(scenes, output)
-    _echo_results(scenes, records, output)
+    if as_json:
+        typer.echo(json.dumps(_values(scenes, records, output), indent=2))
+    else:
+        _echo_results(scenes, records, output)
+
+
+def _values(scenes: list[DemoVideo], records: list[Record], output: Path) -> dict[str, Any]:
+    """The files and records of the demo as values of JSON."""
+    videos = [
+        {"path": str(output / f"{scene.name}.mp4"), **record} for scene, record in zip(scenes, records, strict=True)
+    ]
+    return {"videos": videos, "contact_sheet": str(output / "contact-sheet.png")}
 
 
 def _render_all(url: str, scenes: list[DemoVideo], output: Path) -> list[Record]:

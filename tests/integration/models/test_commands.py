@@ -1,5 +1,6 @@
 """`easyanimate models …`: its output and its exit codes."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -46,6 +47,9 @@ def test_a_model_that_would_not_load_is_exit_code_1_with_the_list(model_copy: Pa
     code, output = run("check", model_copy)
 
     assert (code, "2 problems" in output, f"- {model_copy / 'vae'} is missing" in output) == (1, True, True)
+    code, output = run("check", model_copy, "--json")
+    problems = json.loads(output)["problems"]
+    assert (code, len(problems), f"{model_copy / 'vae'} is missing" in problems) == (1, 2, True)
 
 
 def test_what_fits_into_memory_is_a_table(model_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,8 +55,9 @@ def test_a_missed_floor_is_exit_code_1_and_the_same_command_resumes(small: Path,
     assert first.exit_code == 1, first.output
     assert "missed: vae.psnr 98" in first.output
     before = (tmp_path / "out" / "results.jsonl").read_text()
-    again = evaluate(small, tmp_path / "out", "--captions", "3", *options)
+    again = evaluate(small, tmp_path / "out", "--captions", "3", *options, "--json")
     assert again.exit_code == 1, again.output
+    assert json.loads(again.stdout)["floors"][0]["name"] == "vae.psnr"
     after = (tmp_path / "out" / "results.jsonl").read_text()
     assert after.startswith(before)
     assert len(after.splitlines()) == len(before.splitlines()) + 1

@@ -1,5 +1,6 @@
 """The keeper deletes only in a storage that belongs to the installation of its Redis."""
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -187,6 +188,8 @@ def test_a_redis_that_lost_its_data_deletes_nothing_until_rebuild(
     installation.sweep()
     assert (jobs.keys(waiting.id), jobs.keys(finished.id) != set()) == (set(), True)
     assert "belongs" not in CliRunner().invoke(app, ["rebuild"]).output
+    repeated = json.loads(CliRunner().invoke(app, ["rebuild", "--json"]).stdout)
+    assert (repeated["restored"], repeated["existing"], repeated["storage_was_owned"]) == ([], [finished.id], True)
 
 
 def test_files_sent_after_a_backup_of_redis_stay_when_it_is_restored(
