@@ -233,7 +233,7 @@ def test_a_stored_checkpoint_is_fetched_and_ignored_after_the_upgrade(
     checkpoints.fetch()
     run = Run("run", job.request, tmp_path / "video.mp4", {}, Checkpoints(checkpoints.folder, 0.0))
     with capture_logs() as logs:
-        assert find_resume_point(run, "of the present code", torch.device("cpu")) is None
+        assert find_resume_point(run, "of the present code", torch.device("cpu"), pytest.fail) is None
     assert [(line["event"], line["attempt"], line["reason"]) for line in logs] == [
         ("checkpoint.ignored", "0", "it belongs to another request, model, device or version")
     ]
@@ -243,7 +243,7 @@ def test_the_state_of_a_stored_checkpoint_is_read(store: JobStore, storage: Loca
     folder = tmp_path / "objects" / checkpoint_prefix(IDS["running"])
     checkpoint = read_checkpoint(folder / "0")
     run = Run("run", store.get(IDS["running"]).request, tmp_path / "video.mp4", {}, Checkpoints(folder / "1", 0.0))
-    point = find_resume_point(run, checkpoint.fingerprint, torch.device("cpu"))
+    point = find_resume_point(run, checkpoint.fingerprint, torch.device("cpu"), pytest.fail)
     assert point is not None
     assert point.state.denoising is not None
     assert (point.checkpoint.step, point.steps(200)) == (checkpoint.step, checkpoint.step)

@@ -35,6 +35,7 @@ from worker.crash_points import crash_point
 from worker.drain import Drain, retry_until_drained
 from worker.models.served import ServedModels
 from worker.protocol.messages import (
+    CheckpointDamaged,
     Checkpointed,
     Checkpoints,
     Done,
@@ -177,6 +178,8 @@ class AttemptRun:
         if isinstance(event, Preview | SegmentWritten):
             if self.moderator is None:  # otherwise nothing is visible before the whole video is allowed
                 self.partial_results.put(event)
+        elif isinstance(event, CheckpointDamaged):
+            self.checkpoints.report_damage(event.attempt, event.reason)
         elif isinstance(event, Checkpointed):
             self.checkpoints.notify_written()
         elif isinstance(event, Resumed):

@@ -65,6 +65,10 @@ class InvalidCheckpoint(Exception):
     """A checkpoint is damaged, or belongs to another run."""
 
 
+class OtherCheckpoint(InvalidCheckpoint):
+    """A checkpoint can be read, and belongs to another run."""
+
+
 def read_checkpoint(path: Path) -> Checkpoint:
     """Reads the checkpoint in the folder of an attempt. Raises InvalidCheckpoint."""
     try:

@@ -82,8 +82,11 @@ class CheckpointStore:
             except (InvalidCheckpoint, OSError) as error:
                 log.warning("checkpoint.ignored", job_id=self.job.id, attempt=handover, reason=str(error))
                 if isinstance(error, InvalidCheckpoint):
-                    reason = RecordUnreadable(str(error))
-                    report_unreadable(self.redis, "checkpoint", f"{self.job.id}/{handover}", reason)
+                    self.report_damage(str(handover), str(error))
+
+    def report_damage(self, attempt: str, reason: str) -> None:
+        """Logs and counts a damaged checkpoint of an earlier attempt, once a day. `attempt` is its handover."""
+        report_unreadable(self.redis, "checkpoint", f"{self.job.id}/{attempt}", RecordUnreadable(reason))
 
     def _fetch(self, handover: int) -> None:
         """Raises KeyError if the attempt stored none or a file is missing, and InvalidCheckpoint."""

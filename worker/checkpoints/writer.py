@@ -15,10 +15,17 @@ from easyanimate.errors import Interrupted
 from easyanimate.files.lossless_file import LosslessWriter, read_lossless
 from easyanimate.files.manifest import file_sha256
 from easyanimate.pipeline import WindowState
-from worker.checkpoints.format import Checkpoint, InvalidCheckpoint, NamedFile, attempts_in, read_checkpoint
+from worker.checkpoints.format import (
+    Checkpoint,
+    InvalidCheckpoint,
+    NamedFile,
+    OtherCheckpoint,
+    attempts_in,
+    read_checkpoint,
+)
 from worker.checkpoints.state_file import load_state, save_state
 from worker.protocol.control import RunControl
-from worker.protocol.messages import Checkpointed, Checkpoints, Run
+from worker.protocol.messages import CheckpointDamaged, Checkpointed, Checkpoints, Event, Run
 from worker.protocol.progress import PhaseTimer
 
 log = structlog.get_logger()
@@ -48,8 +55,13 @@ class ResumePoint:
         return replace(self, state=replace(self.state, denoising=None))
 
 
-def find_resume_point(run: Run, fingerprint: str, device: torch.device) -> ResumePoint | None:
-    """The latest valid checkpoint of exactly this video; each invalid one is logged and skipped."""
+def find_resume_point(
+    run: Run, fingerprint: str, device: torch.device, send: Callable[[Event], None]
+) -> ResumePoint | None:
+    """The latest valid checkpoint of exactly this video; each invalid one is logged and skipped.
+
+    `send` gets an event for each damaged one, which the supervisor counts.
+    """
     if run.checkpoints is None:
         return None
     folder = run.checkpoints.folder.parent
@@ -58,6 +70,8 @@ def find_resume_point(run: Run, fingerprint: str, device: torch.device) -> Resum
             return _load(folder, attempt, fingerprint, device)
         except InvalidCheckpoint as error:
             log.warning("checkpoint.ignored", attempt=attempt.name, reason=str(error))
+            if not isinstance(error, OtherCheckpoint):
+                send(CheckpointDamaged(attempt.name, str(error)))
     return None
 
 
@@ -74,7 +88,7 @@ def stored_cpu_threads(run: Run) -> int | None:
 def _load(folder: Path, attempt: Path, fingerprint: str, device: torch.device) -> ResumePoint:
     checkpoint = read_checkpoint(attempt)
     if checkpoint.fingerprint != fingerprint:
-        raise InvalidCheckpoint("it belongs to another request, model, device or version")
+        raise OtherCheckpoint("it belongs to another request, model, device or version")
     try:
         paths = [file.path_in(folder) for file in checkpoint.files]
     except (ValueError, OSError) as error:

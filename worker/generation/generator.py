@@ -94,18 +94,19 @@ class VideoGenerator:
         """Resumes with the threads of the checkpoint; a run that starts has the threads of this model."""
         threads, own = stored_cpu_threads(run), self.environment
         if own.cpu_threads is not None and threads not in (None, own.cpu_threads):
-            with self._prepare(run, replace(own, cpu_threads=threads)) as prepared:
+            with self._prepare(run, control, replace(own, cpu_threads=threads)) as prepared:
                 if prepared.resume is not None:
                     return self._resume_or_start(run, control, prepared)
-        with self._prepare(run, own) as prepared:
+        with self._prepare(run, control, own) as prepared:
             return self._resume_or_start(run, control, prepared)
 
     @contextmanager
-    def _prepare(self, run: Run, environment: ModelEnvironment) -> Iterator[PreparedRun]:
+    def _prepare(self, run: Run, control: RunControl, environment: ModelEnvironment) -> Iterator[PreparedRun]:
         use_cpu_threads(environment.cpu_threads)
         with apply_loras(self.pipe, self.models_dir, run.request.loras) as loras:
             mark = fingerprint(environment, run, self.card.window, loras.used)
-            yield PreparedRun(environment, loras, mark, find_resume_point(run, mark, self.device))
+            resume = find_resume_point(run, mark, self.device, control.send)
+            yield PreparedRun(environment, loras, mark, resume)
 
     def _resume_or_start(self, run: Run, control: RunControl, prepared: PreparedRun) -> Done:
         try:

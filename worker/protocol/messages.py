@@ -1,8 +1,8 @@
 """The messages between the supervisor and its engine: frozen dataclasses over a pipe.
 
 The supervisor sends commands: LoadModel first, then LoadModel, Run, Cancel, Pause or Shutdown. The engine sends events.
-Ready or NotLoaded follows a LoadModel. Progress, DeviceMemory, Resumed, Checkpointed, Preview and SegmentWritten follow
-a Run, and Done or Failed ends it.
+Ready or NotLoaded follows a LoadModel. Progress, DeviceMemory, CheckpointDamaged, Resumed, Checkpointed, Preview and
+SegmentWritten follow a Run, and Done or Failed ends it.
 """
 
 from collections.abc import Mapping
@@ -137,6 +137,14 @@ class Resumed:
 
 
 @dataclass(frozen=True)
+class CheckpointDamaged:
+    """The checkpoint of this earlier attempt cannot be read, or files of it are damaged or missing."""
+
+    attempt: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Checkpointed:
     """The checkpoint after this step is written."""
 
@@ -189,5 +197,7 @@ class Failed:
 
 
 Command = LoadModel | Run | Cancel | Pause | Shutdown
-Note = Resumed | Checkpointed | Preview | SegmentWritten  # the events of a run beside progress and its end
+Note = (
+    CheckpointDamaged | Resumed | Checkpointed | Preview | SegmentWritten
+)  # the events of a run beside progress and its end
 Event = Ready | NotLoaded | Progress | DeviceMemory | Note | Done | Failed

@@ -18,6 +18,7 @@ from worker.models.memory_budget import MemoryBudget
 from worker.protocol.control import RunControl
 from worker.protocol.errors import BrokenVideo
 from worker.protocol.messages import (
+    CheckpointDamaged,
     Checkpointed,
     DeviceMemory,
     Done,
@@ -103,7 +104,13 @@ class FixtureGenerator:
         if run.checkpoints is None:
             return 0
         for folder in attempts_in(run.checkpoints.folder.parent):
-            step = read_checkpoint(folder).step
+            checkpoint = read_checkpoint(folder)
+            try:
+                checkpoint.state.path_in(folder.parent)
+            except ValueError as error:
+                send(CheckpointDamaged(folder.name, str(error)))
+                continue
+            step = checkpoint.step
             for before in range(step):
                 self._segment(run, before, send)
             send(Resumed(step))

@@ -15,7 +15,7 @@ from easyanimate.files.manifest import file_sha256
 from jobs.errors import StorageUnavailable
 from jobs.model.job import Job
 from jobs.model.states import State
-from jobs.redis.keys import UNREADABLE_KEY
+from jobs.redis.keys import COUNTERS_KEY, UNREADABLE_KEY
 from jobs.storage.interface import Storage
 from jobs.storage.local import LocalStorage
 from jobs.storage.paths import checkpoint_prefix
@@ -88,6 +88,17 @@ def test_the_same_host_resumes_from_its_spool(worker: Any, submit: Submit, store
     assert store.get(job.id).state is State.COMPLETED
     assert [attempt.resumed_step for attempt in store.attempts(job.id)] == [None, 2]
     assert (list(worker.context.settings.checkpoints.iterdir()), stored(storage, job)) == ([], [])
+
+
+def test_a_damaged_file_of_a_checkpoint_is_counted(worker: Any, submit: Submit, store: JobStore, redis: Redis) -> None:
+    job = submit("once")
+    worker.run_one()
+    folder = worker.context.settings.checkpoints / job.id / "0"
+    (folder / "state-2.safetensors").write_bytes(b"damaged")
+    worker.run_one()
+    assert [attempt.resumed_step for attempt in store.attempts(job.id)][-1] is None
+    assert redis.hget(COUNTERS_KEY, '["unreadable", "checkpoint"]') == b"1"
+    assert redis.zscore(UNREADABLE_KEY, f"checkpoint {job.id}/0")
 
 
 def test_a_job_whose_checkpoints_cannot_be_fetched_starts_again(

@@ -25,7 +25,15 @@ from worker.checkpoints.writer import Checkpointer
 from worker.generation import fingerprint
 from worker.generation.generator import VideoGenerator
 from worker.protocol.control import RunControl
-from worker.protocol.messages import Checkpointed, Checkpoints, Progress, Resumed, Run, SegmentWritten
+from worker.protocol.messages import (
+    CheckpointDamaged,
+    Checkpointed,
+    Checkpoints,
+    Progress,
+    Resumed,
+    Run,
+    SegmentWritten,
+)
 from worker.protocol.progress import PhaseTimer
 
 MODEL = "easyanimate-v3-tiny"
@@ -232,12 +240,13 @@ def begins_at_step_0(events: list[Any]) -> bool:
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_checkpoint_is_ignored_and_logged(stopped: Bench, damage: str) -> None:
+def test_a_damaged_checkpoint_is_ignored_logged_and_reported(stopped: Bench, damage: str) -> None:
     DAMAGE[damage](stopped.checkpoint())
     with capture_logs() as lines:
         _, events = stopped.make(1, 1)
     assert begins_at_step_0(events)
     assert checkpoint_events(lines) == ["checkpoint.ignored"]
+    assert [event.attempt for event in events if isinstance(event, CheckpointDamaged)] == ["0"]
 
 
 def test_a_run_that_ignores_a_damaged_checkpoint_makes_the_same_file(stopped: Bench, clean: str) -> None:
@@ -258,7 +267,9 @@ def test_a_state_of_other_conditions_is_ignored_and_its_finished_windows_are_kep
 )
 def test_the_checkpoint_of_another_request_is_ignored(bench: Bench, changes: dict[str, Any]) -> None:
     bench.make(0, 1, **changes)
-    assert begins_at_step_0(bench.make(1, 1)[1])
+    _, events = bench.make(1, 1)
+    assert begins_at_step_0(events)
+    assert not [event for event in events if isinstance(event, CheckpointDamaged)]
 
 
 @pytest.mark.parametrize("changes", [{"preview_every_steps": 1}, {"metadata": {"shelf": "4"}}])
