@@ -9,6 +9,7 @@ from http import HTTPStatus
 from json import dumps
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
@@ -107,14 +108,36 @@ class Client:
 
     def page(self, **parameters: Any) -> Record:
         """A page of videos: `data`, `has_more` and `last_id`. Parameters that are None are left out."""
-        page = self._record("GET", "/v1/videos", params={name: value for name, value in parameters.items() if value})
-        if not isinstance(page.get("data"), list):
-            raise self._other_service()
-        return page
+        return self._rows("GET", "/v1/videos", params={name: value for name, value in parameters.items() if value})
 
     def cancel(self, video_id: str) -> Record:
         """Cancels the video, and returns its record."""
         return self._video("POST", f"/v1/videos/{video_id}/cancel")
+
+    def update(self, video_id: str, fields: Mapping[str, Any]) -> Record:
+        """Changes a waiting video, and returns its record. Fields that are None keep their values."""
+        changes = {name: value for name, value in fields.items() if value is not None}
+        return self._video("POST", f"/v1/videos/{video_id}", json=changes)
+
+    def queues(self) -> Record:
+        """The queues of all models: `data`."""
+        return self._rows("GET", "/v1/queue")
+
+    def pause_queue(self, model: str, reason: str) -> Record:
+        """Pauses the queue of a model, and returns it."""
+        return self._record("POST", f"/v1/admin/queues/{quote(model, safe='')}/pause", json={"reason": reason})
+
+    def resume_queue(self, model: str) -> Record:
+        """Resumes the queue of a model, and returns it."""
+        return self._record("POST", f"/v1/admin/queues/{quote(model, safe='')}/resume")
+
+    def workers(self) -> Record:
+        """All workers: `data`."""
+        return self._rows("GET", "/v1/admin/workers")
+
+    def drain_worker(self, name: str) -> Record:
+        """Requests a worker to drain, and returns it with the state of its drain."""
+        return self._record("POST", f"/v1/admin/workers/{quote(name, safe='')}/drain")
 
     def delete(self, video_id: str) -> Record:
         """Deletes the video, and returns the confirmation."""
@@ -162,6 +185,13 @@ class Client:
         if not {"id", "status", "state", "progress"} <= record.keys():
             raise self._other_service()
         return record
+
+    def _rows(self, method: str, path: str, **content: Any) -> Record:
+        """An answer with a list of rows: `data`."""
+        rows = self._record(method, path, **content)
+        if not isinstance(rows.get("data"), list):
+            raise self._other_service()
+        return rows
 
     def _record(self, method: str, path: str, **content: Any) -> Record:
         try:

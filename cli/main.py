@@ -12,11 +12,13 @@ from cli.commands.models.train import app as train_app
 from cli.commands.operate.doctor import doctor
 from cli.commands.operate.keys import app as keys_app
 from cli.commands.operate.processes import add_processes
+from cli.commands.operate.queues import app as queues_app
 from cli.commands.operate.rebuild import rebuild
 from cli.commands.operate.up import up
+from cli.commands.operate.workers import app as workers_app
 from cli.commands.remote.create import extend, remix, submit
 from cli.commands.remote.follow import download, open_, watch
-from cli.commands.remote.manage import cancel, delete, list_
+from cli.commands.remote.manage import cancel, delete, list_, update
 from cli.commands.videos.demo import demo
 from cli.commands.videos.generate import generate
 from cli.commands.videos.mcp import mcp
@@ -46,7 +48,7 @@ def easyanimate(
     structlog.configure(logger_factory=lambda *_: LineLogger(sys.stderr))
 
 
-for command in (submit, extend, remix, watch, download, cancel, delete):
+for command in (submit, extend, remix, watch, download, update, cancel, delete):
     app.command(rich_help_panel=SERVICE)(command)
 app.command("list", rich_help_panel=SERVICE)(list_)
 app.command("open", rich_help_panel=SERVICE)(open_)
@@ -58,4 +60,6 @@ for command in (up, doctor, rebuild):
 add_processes(app, OPERATE)
 app.add_typer(models_app, name="models", rich_help_panel=OPERATE)
 app.add_typer(keys_app, name="keys", rich_help_panel=OPERATE)
+app.add_typer(queues_app, name="queues", rich_help_panel=OPERATE)
+app.add_typer(workers_app, name="workers", rich_help_panel=OPERATE)
 app.add_typer(train_app, name="train", rich_help_panel=HERE)

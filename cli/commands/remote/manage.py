@@ -1,4 +1,4 @@
-"""`easyanimate list`, `cancel` and `delete`: the videos of the caller on a service."""
+"""`easyanimate list`, `update`, `cancel` and `delete`: the videos of the caller on a service."""
 
 import json
 import sys
@@ -10,6 +10,8 @@ import typer
 
 from cli.client import Client, ClientError, Record
 from cli.commands.remote.connection import Url, VideoIds, check_ids, service_client
+from cli.commands.remote.request import parse_metadata
+from cli.errors import RefusedCommand
 from cli.options import AsJson
 
 PAGE_SIZE = 100  # which the API returns at most
@@ -59,6 +61,29 @@ def _line(record: Record) -> str:
     if sys.stdout.isatty() and len(prompt) > PROMPT_CHARS:
         prompt = prompt[: PROMPT_CHARS - 1] + "…"
     return f"{record['id']}  {state:<12}  {time}  {record.get('size', '?'):>9}  {length:>11}  {prompt}"
+
+
+def update(
+    video_ids: VideoIds,
+    priority: Annotated[str | None, typer.Option(help="high, normal or low.")] = None,
+    deadline: Annotated[float | None, typer.Option(help="Unix seconds: fail without a result by then.")] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Replaces all pairs. Can be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+    url: Url = None,
+) -> None:
+    """Change videos that wait: their priority, deadline or metadata."""
+    with service_client("update", url) as client:
+        fields = {"priority": priority, "deadline": deadline, "metadata": parse_metadata(metadata)}
+        if not any(value is not None for value in fields.values()):
+            raise RefusedCommand("nothing to change: --priority, --deadline or --metadata is missing")
+        _for_each(video_ids, lambda video_id: client.update(video_id, fields), _place, as_json)
+
+
+def _place(record: Record) -> str:
+    position = (record.get("queue") or {}).get("position")
+    return "is updated" if position is None else f"is updated; {position} before it"
 
 
 def cancel(video_ids: VideoIds, as_json: AsJson = False, url: Url = None) -> None:

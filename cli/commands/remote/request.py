@@ -24,7 +24,7 @@ def to_body(prompt: str, options: JobOptions, **inputs: str | None) -> RequestBo
     """
     plain = {each.name for each in fields(options)} - {*CONVERTED, *INPUTS, *OF_THE_COMMAND}
     values: dict[str, Any] = {RENAMED.get(name, name): getattr(options, name) for name in plain}
-    values |= {"prompt": prompt, "metadata": _metadata(options.metadata), "webhook": _webhook(options)}
+    values |= {"prompt": prompt, "metadata": parse_metadata(options.metadata), "webhook": _webhook(options)}
     if isinstance(options, ServiceOptions):
         values |= _generation(options)
     sources = {name: getattr(options, name, None) for name in INPUTS} | inputs
@@ -54,7 +54,8 @@ def _reference(name: str, text: str) -> Any:
     return text if text.startswith(REFERENCES) and not Path(text).exists() else None
 
 
-def _metadata(pairs: list[str] | None) -> dict[str, str] | None:
+def parse_metadata(pairs: list[str] | None) -> dict[str, str] | None:
+    """The pairs KEY=VALUE as an object; None without any. Raises RefusedCommand."""
     result = {}
     for text in pairs or ():
         key, equals, value = text.partition("=")
