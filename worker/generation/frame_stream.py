@@ -52,7 +52,8 @@ class FrameStream:
             self.thumbnails.add(piece)
             self.segments.add(piece)
             self.control.check_all()
-        self.timer.enter(Phase.MUXING)
+        steps = self.inputs.total_steps  # a finished job shows the steps of denoising, not the decoded frames
+        self.timer.enter(Phase.MUXING, (steps, steps))
         self.thumbnails.save(self.run.output_path.parent)
 
     def _all_frames(self) -> Iterator[Any]:

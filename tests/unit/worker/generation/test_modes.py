@@ -160,6 +160,7 @@ def test_the_progress_of_a_long_video_never_decreases(make: Make) -> None:
     assert phases == sorted(phases, key=list(Phase).index)
     decoding = [event for event in events if event.phase is Phase.DECODING]
     assert (decoding[-1].step, decoding[-1].total_steps) == (40, 40)
+    assert (events[-1].step, events[-1].total_steps) == (3 * STEPS, 3 * STEPS)
     assert list(done.phase_seconds) == ["encoding", "denoising", "decoding", "muxing"]
 
 
