@@ -62,7 +62,7 @@ def test_only_a_key_with_the_role_admin_is_accepted(
     assert not Registry(redis).pauses.is_paused(MODEL)
 
 
-def test_a_paused_queue_says_so_to_callers_and_operators(
+def test_a_paused_queue_is_shown_to_callers_and_operators(
     api: httpx.Client, keys: dict[str, dict[str, str]], store: JobStore
 ) -> None:
     before = create(api)
