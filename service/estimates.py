@@ -16,6 +16,7 @@ from service.schemas.estimate import TimeEstimate, VideoEstimate
 from service.submission.admission import check_capacity
 from service.submission.build import Submission, build_submission
 from service.submission.deadline import read_schedule
+from service.submission.films import build_film
 from service.submission.submitter import Submitter
 
 
@@ -24,7 +25,8 @@ async def estimate(submitter: Submitter, body: CreateVideo) -> VideoEstimate:
     resources, owner = submitter.resources, submitter.owner
     schedule = read_schedule(body, submitter.cancel_after)
     offer = await resources.submission.offer()
-    submission = await run_in_threadpool(build_submission, resources, owner, body, offer)
+    build = build_film if body.shots else build_submission
+    submission = await run_in_threadpool(build, resources, owner, body, offer)
     await moderate(resources, owner, submission)
     await check_capacity(resources, submission, offer)
     await submitter.check_room(submission.count, submission.pixel_frames)
@@ -58,6 +60,8 @@ def _to_estimate(submission: Submission, card: ModelCard, place: UpcomingPlace, 
 def count_windows(submission: Submission, card: ModelCard) -> int:
     """The number of windows of one video of a submission. A changed video has one."""
     request, inputs = submission.request, {*submission.uploads, *submission.copies}
+    if request.shots:
+        return sum(shot.num_windows for shot in request.shots)
     if "video.mp4" in inputs and not request.continues:
         return 1
     plan = partial(plan_windows, window=card.window, overlap=request.overlap, end_image="last_image.png" in inputs)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from anyio import CapacityLimiter, move_on_after, to_thread
 from anyio.lowlevel import RunVar
 
+from jobs.model.input_files import input_field
 from jobs.moderation import (
     MAX_MODERATED_BYTES,
     ModeratedFile,
@@ -39,7 +40,7 @@ async def moderate(resources: Resources, owner: str, submission: Submission) -> 
     files = tuple(await to_thread.run_sync(lambda: list(_files(submission, resources.storage)), limiter=_threads()))
     verdict = await _check(moderator, ModerationCase(ModerationStage.INPUT, owner, submission.request, files))
     if not verdict.allow:
-        field = _field_of(names[0]) if len(names) == 1 else None
+        field = input_field(names[0]) if len(names) == 1 else None
         subject = f"the input {field}" if field else "the inputs"
         raise ApiError("moderation_refused", refusal_sentence(subject, verdict), field)
 
@@ -64,11 +65,6 @@ def _files(submission: Submission, storage: Storage) -> Iterator[ModeratedFile]:
         except KeyError as error:
             raise ApiError("asset_expired", "the file of that video is no longer stored; send it as a file") from error
         yield ModeratedFile(name, content_type_of(name), size_bytes, shown)
-
-
-def _field_of(name: str) -> str:
-    """The field of a request whose input has this file name: `last_image` of last_image.png."""
-    return name.partition(".")[0]
 
 
 def _threads() -> CapacityLimiter:

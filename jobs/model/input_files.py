@@ -1,5 +1,6 @@
 """The input files of a job: their names, and the fields of the request that hold their storage keys."""
 
+import re
 from collections.abc import Mapping
 
 from jobs.model.request import VideoRequest
@@ -12,11 +13,18 @@ INPUT_FILES = {
     "video.mp4": "video_key",
 }
 SHOT_FILES = ("image.png", "last_image.png")  # of each shot of a film
+SHOT_FILE = re.compile(r"shot-(\d+)-(.+)\.png")
 
 
 def shot_file(index: int, name: str) -> str:
     """Returns the name of an input file of a shot; `name` is one of `SHOT_FILES`."""
     return f"shot-{index:02d}-{name}"
+
+
+def input_field(name: str) -> str:
+    """Returns the field of a request whose input has this file name, such as `shots[1].image`."""
+    shot = SHOT_FILE.fullmatch(name)
+    return f"shots[{int(shot[1])}].{shot[2]}" if shot else name.partition(".")[0]
 
 
 def input_keys(request: VideoRequest) -> dict[str, str]:

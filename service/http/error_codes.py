@@ -67,6 +67,12 @@ ERROR_CODES = {
         "num_frames",
         action="Send a number of frames of the message.",
     ),
+    "invalid_shots": ErrorCode(
+        400,
+        "shots[3]: num_frames must be a multiple of 8 up to 1440, got 17; the nearest is 16",
+        "shots[3].num_frames",
+        action="Change the field `param` of that shot; the message has the values that work.",
+    ),
     "unsupported_image": ErrorCode(
         400,
         f"image must be an image ({IMAGE_NAMES}); these bytes are none of them",

@@ -17,7 +17,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from jobs.errors import InvalidRequest
 
-MAX_PARTS = 200
+MAX_PARTS = 600  # 64 shots with all their fields, and the others
 MAX_NAME_CHARS = 200
 KEPT_EMPTY = "metadata["  # its values are texts of the caller, and may be empty
 MALFORMED = "the form is not valid multipart/form-data: each part needs its boundary, its headers and a name"

@@ -29,6 +29,13 @@ CREATE_EXAMPLES: dict[str, dict[str, Any]] = {
         "seed": 7,
         "metadata": {"order": "17"},
     },
+    "a film of two shots": {
+        "shots": [
+            {"prompt": "a large red circle moving to the right on a blue background", "num_frames": 48},
+            {"prompt": "a large red circle moving down on a blue background", "seconds": "2", "overlap": 4},
+        ],
+        "seed": 7,
+    },
     "with a webhook": {
         "prompt": "a large cyan cross resting on a red background",
         "webhook": {"url": "https://example.com/hook", "events": ["video.completed", "video.failed"]},

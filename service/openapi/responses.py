@@ -27,6 +27,7 @@ INPUT_ERRORS = (
     "prompt_not_understood",
     "invalid_size",
     "invalid_seconds",
+    "invalid_shots",
     "unsupported_image",
     "unsupported_video",
     "url_not_allowed",

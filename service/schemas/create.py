@@ -9,6 +9,7 @@ from easyanimate.media.formats import IMAGE_NAMES, VIDEO_NAMES
 from jobs.errors import InvalidRequest
 from jobs.model.request import DEFAULT_WEBHOOK_EVENTS, MAX_PROMPT_CHARS, EventType
 from jobs.model.states import Priority
+from service.http.fields import validate
 from service.schemas.request_model import (
     AS_INTEGER,
     AS_LIST,
@@ -19,6 +20,8 @@ from service.schemas.request_model import (
     Name,
     Number,
     RequestModel,
+    to_list,
+    to_object,
 )
 
 MAX_METADATA_PAIRS, MAX_METADATA_KEY_CHARS, MAX_METADATA_VALUE_CHARS = 16, 64, 512
@@ -27,6 +30,7 @@ MAX_URL_CHARS, MAX_SECRET_CHARS, MAX_SIZE_CHARS = 2048, 200, 20
 MAX_LORAS, MAX_LORA_SCALE, DEFAULT_LORA_SCALE = 4, 2.0, 0.55
 MAX_OVERLAP = 4
 MAX_VIDEOS = 8
+MAX_SHOTS = 64
 
 _SOURCES = "a file part, an https link, the id of a file from POST /v1/files, or a data: URL"
 
@@ -71,6 +75,7 @@ Secret = Annotated[str, Field(max_length=MAX_SECRET_CHARS), WithJsonSchema({"typ
 Events = Annotated[tuple[EventType, ...], AS_LIST, AfterValidator(_distinct_events)]
 Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARS), AfterValidator(_not_blank)]
 Seconds = Annotated[Number, WithJsonSchema({"type": "string"})]
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1), AS_INTEGER]
 Size = Annotated[
     str, Field(max_length=MAX_SIZE_CHARS), WithJsonSchema({"type": "string", "pattern": "^[0-9]+x[0-9]+$"})
 ]
@@ -107,6 +112,51 @@ class LoraBody(RequestModel):
         if isinstance(values, dict) and values.keys() <= cls.model_fields.keys() and not values.get("name"):
             raise PydanticCustomError("lora_name", 'needs a name in every entry, as in [{"name": "watercolour"}]')
         return values
+
+
+class ShotBody(RequestModel):
+    """One shot of a film."""
+
+    prompt: Prompt = Field(description="What the shot shows.")
+    num_frames: Integer | None = Field(None, description="Frames of this shot, a multiple of 8; or send seconds.")
+    seconds: Seconds | None = Field(None, description="Playing time, rounded to the nearest possible one.")
+    negative_prompt: Annotated[str, Field(max_length=MAX_PROMPT_CHARS)] | None = Field(
+        None, description="What the shot does not show; that of the request if absent."
+    )
+    image: Input = Field(None, description=f"The start image of the shot, which begins with a cut: {_SOURCES}.")
+    last_image: Input = Field(None, description="The end image of the shot; sent like the start image.")
+    seed: Seed | None = Field(None, description="The seed of the request plus the index of the shot if absent.")
+    overlap: Annotated[int, Field(ge=0, le=MAX_OVERLAP), AS_INTEGER] | None = Field(
+        None,
+        description="Frames of the shot before that it continues from; 0 is a cut. If absent, that of the request, and "
+        "0 with an image.",
+    )
+
+
+def _to_shots(value: Any) -> tuple[ShotBody, ...]:
+    """The shots of a film, whose refusals name the shot. Raises InvalidRequest."""
+    try:
+        shots = _shot_list(to_list(value, "shots"))
+        return tuple(validate(ShotBody, to_object(shot, f"shots[{i}]"), f"shots[{i}]") for i, shot in enumerate(shots))
+    except InvalidRequest as error:
+        code = "invalid_shots" if error.code == "invalid_request" else error.code
+        raise InvalidRequest(str(error), error.param or "shots", code) from error
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+def _shot_list(values: list[Any]) -> list[Any]:
+    """The shots in order; a form numbers them, as in `shots[0][prompt]`."""
+    if len(values) == 1 and isinstance(values[0], dict) and values[0] and all(map(str.isdecimal, values[0])):
+        numbered = {int(name): shot for name, shot in values[0].items()}
+        values = [numbered[number] for number in sorted(numbered)]
+        if sorted(numbered) != list(range(len(values))):
+            raise InvalidRequest("shots are numbered from 0 without a gap, as in shots[0][prompt]", "shots")
+    if not 1 <= len(values) <= MAX_SHOTS:
+        raise InvalidRequest(f"shots has {len(values)} entries; a film has 1 to {MAX_SHOTS} shots", "shots")
+    return values
 
 
 class PreviewsBody(RequestModel):
@@ -164,7 +214,7 @@ class _Generation(RemixVideo):
     guidance_scale: Annotated[float, Field(ge=0, le=MAX_GUIDANCE_SCALE), AS_NUMBER] | None = Field(
         None, description="Weight of the prompt; values up to 1 switch guidance off."
     )
-    seed: Annotated[int, Field(ge=0, le=2**63 - 1), AS_INTEGER] | None = Field(None, description="Random if absent.")
+    seed: Seed | None = Field(None, description="Random if absent.")
     scheduler: Name | None = Field(
         None, description="The scheduler of the denoising; `GET /v1/models` lists the names."
     )
@@ -223,8 +273,18 @@ class ExtendVideo(_Windows, _Generation):
 
 
 class CreateVideo(_Windows, _Repainting, _Generation):
-    """A request for a new video."""
+    """A request for a new video, of one prompt or of several shots."""
 
+    prompt: Prompt = Field(
+        "",
+        description="What the video shows. A film has the prompts of its shots instead.",
+        json_schema_extra=_without_default,
+    )
+    shots: Annotated[tuple[ShotBody, ...], BeforeValidator(_to_shots)] = Field(
+        default_factory=tuple,
+        max_length=MAX_SHOTS,
+        description="The shots of a film, in place of prompt and num_frames. In a form: shots[0][prompt].",
+    )
     video: SourceVideoInput = None
     image: Input = Field(
         None,
@@ -244,6 +304,14 @@ class CreateVideo(_Windows, _Repainting, _Generation):
     def start_image(self) -> Any:
         """The start image, under either of its names."""
         return self.input_reference if self.image is None else self.image
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_prompt_or_shots(cls, values: Any) -> Any:
+        is_accepted = isinstance(values, dict) and values.keys() <= cls.model_fields.keys()
+        if is_accepted and values.get("prompt") is None and values.get("shots") is None:
+            raise InvalidRequest("prompt is missing", "prompt")
+        return values
 
     @model_validator(mode="after")
     def _has_one_start_image(self) -> Self:

@@ -57,15 +57,23 @@ def _to_bool(value: Any) -> Any:
     return value
 
 
+def to_object(value: Any, name: str) -> Any:
+    """The value of a JSON text that holds an object or a list; other values are unchanged. Raises InvalidRequest."""
+    return parse_json(value, name) if isinstance(value, str) and value.lstrip()[:1] in ("{", "[") else value
+
+
+def to_list(value: Any, name: str) -> list[Any]:
+    """A list, also from its JSON text or from its only entry. Raises InvalidRequest."""
+    value = to_object(value, name)
+    return value if isinstance(value, list) else [value]
+
+
 def _to_object(value: Any, info: ValidationInfo) -> Any:
-    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-        return parse_json(value, info.field_name or "an entry")
-    return value
+    return to_object(value, info.field_name or "an entry")
 
 
 def _to_list(value: Any, info: ValidationInfo) -> Any:
-    value = _to_object(value, info)
-    return value if isinstance(value, list) else [value]
+    return to_list(value, info.field_name or "an entry")
 
 
 AS_INTEGER, AS_NUMBER = BeforeValidator(_to_integer), BeforeValidator(_to_float)

@@ -14,6 +14,7 @@ from jobs.queue.fair_queue import QueuePosition
 from jobs.queue.load import Load
 from jobs.store.callers.reader import JobVersion
 from service.schemas.pages import ListPage
+from service.schemas.shots import ShotRecord, shot_records
 
 UnixSeconds = Annotated[int, BeforeValidator(lambda value: int(value) if isinstance(value, float) else value)]
 
@@ -123,6 +124,7 @@ class Video(BaseModel):
     url: str | None
     playlist_url: str | None
     watchable_s: float | None
+    shots: list[ShotRecord] | None
     metadata: dict[str, str]
     warnings: tuple[str, ...]
 
@@ -157,6 +159,7 @@ def to_video(job: Job, links: Links = NO_LINKS, place: QueuePosition | None = No
         url=links.url,
         playlist_url=links.playlist_url,
         watchable_s=_watchable_s(job),
+        shots=shot_records(job),
         **{name: getattr(job, name) for name in JOB_FIELDS},
         **{name: getattr(job.result, name, None) for name in RESULT_FIELDS},
         **{name: getattr(job.request, name) for name in REQUEST_FIELDS},

@@ -59,13 +59,13 @@ def build_submission(
     source = None if body.video is None else read_source_video(body.video, resources.store, resolver)
     if source and source.job:
         body = with_inherited_settings(body, source.job.request)
-    card = _card(body.model, offer)
+    card = choose_card(body.model, offer)
     length = read_length(body, card, source, extends=extends)
     _check_start_image(body, length)
     unknown_words = check_prompt(body.prompt, card, clean_caption=body.clean_caption)
-    fields = _request_fields(body, card)
+    fields = request_fields(body, card)
     fields |= {"num_frames": length.num_frames, "video_num_frames": length.source_frames, "continues": extends}
-    fields["webhook"] = _webhook(body.webhook, resources.outbound)
+    fields["webhook"] = webhook_target(body.webhook, resources.outbound)
     images = read_images(body, resolver) if INPUT_FIELDS & body.model_fields_set else NO_IMAGES
     size, size_warnings = read_size(body, card, source, images)
     fields |= {"width": size[0], "height": size[1]}
@@ -93,8 +93,11 @@ def build_submission(
 
 def build_remix(resources: Resources, owner: str, body: RemixVideo, offer: ModelOffer, video_id: str) -> Submission:
     """The submission of a remix of the caller's completed video. Raises InvalidRequest, ApiError, ModelUnavailable."""
-    webhook = _webhook(body.webhook, resources.outbound)
+    webhook = webhook_target(body.webhook, resources.outbound)
     job = get_completed_video(resources.store, owner, video_id, None)
+    if job.request.shots:
+        message = "a film has a prompt for each shot; create a new film with the changed shots"
+        raise InvalidRequest(message, "prompt", "invalid_shots")
     card = offer.card(job.request.model)
     card.check_loras([lora.name for lora in job.request.loras])
     return Submission(
@@ -107,7 +110,7 @@ def build_remix(resources: Resources, owner: str, body: RemixVideo, offer: Model
     )
 
 
-def _request_fields(body: CreateVideo, card: ModelCard) -> dict[str, Any]:
+def request_fields(body: CreateVideo, card: ModelCard) -> dict[str, Any]:
     """The fields of the request that need no inputs, with the defaults of the model. Raises InvalidRequest."""
     steps, scale = body.num_inference_steps, body.guidance_scale
     fields = {name: getattr(body, name) for name in GenerationSettings.model_fields} | {
@@ -147,7 +150,7 @@ def _input_warnings(images: InputImages, source: SourceVideo | None) -> tuple[st
     return images.warnings + (source.warnings if source else ())
 
 
-def _webhook(webhook: WebhookBody | None, outbound: OutboundClient) -> WebhookTarget | None:
+def webhook_target(webhook: WebhookBody | None, outbound: OutboundClient) -> WebhookTarget | None:
     """The receiver, if its URL is allowed; the URL is checked again at each delivery. Raises InvalidRequest."""
     if webhook is None:
         return None
@@ -157,7 +160,8 @@ def _webhook(webhook: WebhookBody | None, outbound: OutboundClient) -> WebhookTa
     return WebhookTarget.model_validate(webhook.model_dump())
 
 
-def _card(name: str | None, offer: ModelOffer) -> ModelCard:
+def choose_card(name: str | None, offer: ModelOffer) -> ModelCard:
+    """The card of the requested model, or of the only one. Raises InvalidRequest, ModelUnavailable."""
     try:
         return offer.card(name)
     except ModelNotFound as error:

@@ -7,10 +7,9 @@ from easyanimate.buckets import resize_to_image
 from easyanimate.geometry import FRAMES_PER_SLICE, VISIBLE_SHAPE_CHANGE, nearest_num_frames, shape_change
 from jobs.errors import InvalidRequest
 from jobs.model.model_card import ModelCard
-from service.inputs.resolver import InputImages
+from service.inputs.resolver import IMAGE_FILES, InputImages
 from service.inputs.source_video import SourceVideo
-from service.schemas.create import CreateVideo
-from service.submission.stretching import size_label, stretched_images
+from service.schemas.create import CreateVideo, ShotBody
 
 SIZE = re.compile(r"([0-9]{1,5})[xX]([0-9]{1,5})")
 
@@ -29,7 +28,7 @@ def read_size(
         size = size or (card.default_width, card.default_height)
         card.check_size(*size)
         warnings = _stretched_source(source, size)
-    return size, (*warnings, *stretched_images(body, images, size))
+    return size, (*warnings, *_stretched_images(body, images, size))
 
 
 def rate_warnings(card: ModelCard, source: SourceVideo | None) -> tuple[str, ...]:
@@ -48,7 +47,7 @@ def _scaled_source(card: ModelCard, source: SourceVideo, size: tuple[int, int]) 
     """The warning about a source video whose size the model does not generate."""
     if size == source.size:
         return ()
-    note = f"size: the video's {size_label(source.size)} became {size_label(size)}, the nearest size of {card.name}"
+    note = f"size: the video's {_size_label(source.size)} became {_size_label(size)}, the nearest size of {card.name}"
     if shape_change(source.size, size) > VISIBLE_SHAPE_CHANGE:
         note += "; its shape changes"
     return (note,)
@@ -58,8 +57,41 @@ def _stretched_source(source: SourceVideo | None, size: tuple[int, int]) -> tupl
     """The warning about a source video of another shape than the requested size."""
     if source is None or shape_change(source.size, size) <= VISIBLE_SHAPE_CHANGE:
         return ()
-    stretched = f"{size_label(source.size)} is stretched to {size_label(size)}, another shape"
+    stretched = f"{_size_label(source.size)} is stretched to {_size_label(size)}, another shape"
     return (f"{source.param}: {stretched}; leave out size, width and height to keep its shape",)
+
+
+def stretch_warning(name: str, image_size: tuple[int, int], size: tuple[int, int]) -> str | None:
+    """A warning about an image of another shape than `size`, width and height in pixels; None for the same shape."""
+    if shape_change(image_size, size) <= VISIBLE_SHAPE_CHANGE:
+        return None
+    return f"{name}: {_size_label(image_size)} is stretched to {_size_label(size)}, another shape"
+
+
+def _stretched_images(body: CreateVideo, images: InputImages, size: tuple[int, int]) -> tuple[str, ...]:
+    """A warning for each image of another shape than `size`, the width and height of the video in pixels."""
+    warnings = []
+    for name, file in IMAGE_FILES.items():
+        if file not in images.decoded or getattr(body, name) is None:
+            continue
+        if warning := stretch_warning(name, images.size(file), size):
+            warnings.append(f"{warning}; {_advice(body, file)}")
+    return tuple(warnings)
+
+
+def _advice(body: CreateVideo, file: str) -> str:
+    if body.resize_to_image and file == "image.png":
+        return "resize_to_image chose this size"
+    if file == "image.png":
+        return "send resize_to_image without a size to keep its shape"
+    if file == "last_image.png" and body.video is None:
+        return "send one of the video's shape; resize_to_image makes that the shape of the start image"
+    return "send one of the video's shape"
+
+
+def _size_label(size: tuple[int, int]) -> str:
+    """Width and height as in requests: 96x64."""
+    return f"{size[0]}x{size[1]}"
 
 
 def _requested_size(body: CreateVideo, card: ModelCard) -> tuple[int, int] | None:
@@ -95,7 +127,7 @@ class Length:
 def read_length(body: CreateVideo, card: ModelCard, source: SourceVideo | None, *, extends: bool) -> Length:
     """The frames of the result. Raises InvalidRequest with the nearest number that works."""
     if source is None:
-        num_frames, warnings = _requested_frames(body, card, 1, card.max_video_frames, card.default_num_frames)
+        num_frames, warnings = requested_frames(body, card, 1, card.max_video_frames, card.default_num_frames)
         return Length(num_frames, warnings=warnings)
     source_frames = source.num_frames(card.fps)
     if source_frames < FRAMES_PER_SLICE:
@@ -113,7 +145,7 @@ def _extended(body: CreateVideo, card: ModelCard, source: SourceVideo, source_fr
         )
         raise InvalidRequest(f"{source.param} {message}", source.param, "unsupported_video")
     default = max(FRAMES_PER_SLICE, min(card.default_num_frames, room))
-    num_frames, warnings = _requested_frames(body, card, FRAMES_PER_SLICE, room, default)
+    num_frames, warnings = requested_frames(body, card, FRAMES_PER_SLICE, room, default)
     return Length(source_frames + num_frames, source_frames, warnings)
 
 
@@ -122,16 +154,16 @@ def _edited(body: CreateVideo, card: ModelCard, source: SourceVideo, source_fram
     most = min(source_frames // FRAMES_PER_SLICE * FRAMES_PER_SLICE, card.window)
     if most < FRAMES_PER_SLICE:
         raise InvalidRequest(f"{card.name} generates images, so it cannot change a video", source.param)
-    num_frames, warnings = _requested_frames(body, card, FRAMES_PER_SLICE, most, most)
+    num_frames, warnings = requested_frames(body, card, FRAMES_PER_SLICE, most, most)
     if body.num_frames is None and body.seconds is None and most < source_frames:
         warnings = (f"{source.param}: of {source_frames} frames the first {most} are used; send num_frames for fewer",)
     return Length(num_frames, source_frames, warnings)
 
 
-def _requested_frames(
-    body: CreateVideo, card: ModelCard, fewest: int, most: int, default: int
+def requested_frames(
+    body: CreateVideo | ShotBody, card: ModelCard, fewest: int, most: int, default: int
 ) -> tuple[int, tuple[str, ...]]:
-    """The number of frames, between `fewest` and `most`, and warnings about adjustments."""
+    """The number of frames, between `fewest` and `most`, and warnings about adjustments. Raises InvalidRequest."""
     if body.seconds is None:
         num_frames = default if body.num_frames is None else body.num_frames
         card.check_num_frames(num_frames, fewest, most)

@@ -1,6 +1,5 @@
 """Builds the inputs of the renderer from a run: its request and its input files."""
 
-import re
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -13,12 +12,11 @@ from easyanimate.files.copyable_frames import find_copyable_frames
 from easyanimate.files.mp4_join import StoredFrames
 from easyanimate.render import RenderInputs
 from easyanimate.windows import ShotLength, Window, plan_shots, plan_windows
+from jobs.model.input_files import input_field
 from jobs.model.request import Mode, VideoRequest
 from worker.generation.manifest_settings import manifest_settings
 from worker.generation.source_video import SourceFrames
 from worker.protocol.messages import Run
-
-SHOT_FILE = re.compile(r"shot-(\d+)-(.+)\.png")  # `jobs.model.input_files.shot_file`
 
 
 def build_pipeline_inputs(run: Run, window: int) -> RenderInputs:
@@ -70,9 +68,7 @@ def _plan(request: VideoRequest, settings: dict[str, Any], *, end_image: bool) -
 
 
 def _manifest_name(name: str, request: VideoRequest) -> str:
-    if shot := SHOT_FILE.fullmatch(name):
-        return f"shots[{int(shot[1])}].{shot[2]}"
-    return "continues" if request.continues and name == "video.mp4" else Path(name).stem
+    return "continues" if request.continues and name == "video.mp4" else input_field(name)
 
 
 def _read_image(path: Path) -> Image.Image:

@@ -27,6 +27,7 @@ from service.schemas.create import INPUT_FIELDS, CreateVideo, EditVideo, ExtendV
 from service.submission.admission import admit_jobs
 from service.submission.build import Submission, build_remix, build_submission
 from service.submission.deadline import Schedule, read_schedule
+from service.submission.films import build_film
 from service.submission.idempotency import run_once
 from service.submission.submitter import Submitter, SubmitterDep
 from service.waiting import is_final, wait_for
@@ -36,7 +37,7 @@ router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
 Body = TypeVar("Body", bound=RemixVideo)
 RESPONSES = {**accepted_responses(), **errors(*SUBMIT_ERRORS)}
-BLOCKING_FIELDS = INPUT_FIELDS | {"webhook"}  # they read storage or Redis, or resolve names
+BLOCKING_FIELDS = INPUT_FIELDS | {"shots", "webhook"}  # they read storage or Redis, or resolve names
 
 
 def _documented(model: type[RemixVideo], examples: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
@@ -48,7 +49,8 @@ def _documented(model: type[RemixVideo], examples: Mapping[str, dict[str, Any]])
 async def create_video(submitter: SubmitterDep, fields: BodyDep, prefer: PreferDep) -> Response:
     """Creates a video from JSON or a form. The response is its record; a worker generates the video later."""
     is_blocking = not BLOCKING_FIELDS.isdisjoint(fields)
-    return await _submit(submitter, fields, CreateVideo, build_submission, prefer, is_blocking=is_blocking)
+    build = build_submission if fields.get("shots") is None else build_film
+    return await _submit(submitter, fields, CreateVideo, build, prefer, is_blocking=is_blocking)
 
 
 @router.post("/edits", responses=RESPONSES, openapi_extra=_documented(EditVideo, EDIT_EXAMPLES))

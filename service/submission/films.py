@@ -1,0 +1,161 @@
+"""Builds the submission of a film: each shot with its defaults, its images and its windows; refusals name the shot."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from easyanimate.geometry import FRAMES_PER_SLICE
+from easyanimate.windows import ShotLength, Window, plan_shots
+from jobs.errors import InvalidRequest
+from jobs.model.input_files import SHOT_FILES, input_field, shot_file
+from jobs.model.model_card import ModelCard
+from jobs.model.request import MAX_PROMPT_CHARS, ShotRequest, VideoRequest
+from jobs.store.callers.async_submission import ModelOffer
+from service.inputs.resolver import InputImages, InputResolver
+from service.resources import Resources
+from service.schemas.create import CreateVideo, ShotBody
+from service.submission.build import MAX_SEED, NO_IMAGES, Submission, choose_card, request_fields, webhook_target
+from service.submission.dimensions import read_size, requested_frames, stretch_warning
+from service.submission.prompts import check_prompt
+
+# Fields of a video that a film does not have.
+INSTEAD = {
+    "prompt": "each shot has its own",
+    "num_frames": "each shot has its own",
+    "seconds": "each shot has its own",
+    "image": "send it as the image of a shot",
+    "input_reference": "send it as the image of a shot",
+    "last_image": "send it as the last_image of a shot",
+    "video": "a film is made from its shots",
+    "mask": "it needs a video",
+    "strength": "it needs a video",
+    "resize_to_image": "send size, or width and height",
+}
+IMAGES = {name: name.partition(".")[0] for name in SHOT_FILES}  # the fields of a shot by the names of their files
+
+
+def build_film(resources: Resources, owner: str, body: CreateVideo, offer: ModelOffer) -> Submission:
+    """The submission of a film for one of the models on `offer`. Raises InvalidRequest, ApiError, ModelUnavailable."""
+    _check_other_fields(body)
+    card = choose_card(body.model, offer)
+    shots, warnings = _read_shots(body, card)
+    fields = request_fields(body, card) | {"num_frames": sum(shot.num_frames for shot in shots)}
+    fields["prompt"] = "\n".join(shot.prompt for shot in shots)
+    if len(fields["prompt"]) > MAX_PROMPT_CHARS:
+        raise _refusal(f"the prompts have more than {MAX_PROMPT_CHARS} characters together", "shots")
+    fields["webhook"] = webhook_target(body.webhook, resources.outbound)
+    fields["shots"] = _with_seeds(shots, body.shots, fields["seed"])
+    images = _read_images(body.shots, InputResolver(owner, resources.fetcher, resources.uploads, resources.media))
+    size, _ = read_size(body, card, None, NO_IMAGES)
+    return Submission(
+        VideoRequest.model_validate(fields | {"width": size[0], "height": size[1]}),
+        images.files,
+        warnings=(*warnings, *images.warnings, *_stretched_images(images, size)),
+        retention_s=card.retention_s,
+    )
+
+
+def _refusal(message: str, param: str) -> InvalidRequest:
+    return InvalidRequest(message, param, "invalid_shots")
+
+
+@contextmanager
+def _naming(index: int) -> Iterator[None]:
+    """Refusals inside the block name the shot."""
+    try:
+        yield
+    except InvalidRequest as error:
+        code = error.code if error.code == "prompt_not_understood" else "invalid_shots"
+        raise InvalidRequest(f"shots[{index}]: {error}", f"shots[{index}].{error.param}", code) from error
+
+
+def _check_other_fields(body: CreateVideo) -> None:
+    """Refuses fields of the request that have no meaning beside shots."""
+    for name, reason in INSTEAD.items():
+        if getattr(body, name) not in (None, "", False):
+            raise _refusal(f"{name} cannot be combined with shots; {reason}", name)
+    if body.n > 1:
+        raise _refusal("n cannot be combined with shots; send one request for each film", "n")
+
+
+def _read_shots(body: CreateVideo, card: ModelCard) -> tuple[list[ShotRequest], tuple[str, ...]]:
+    """The shots without their images and seeds, and warnings."""
+    shots: list[ShotRequest] = []
+    warnings: list[str] = []
+    if not card.window:
+        raise _refusal(f"{card.name} generates images, so it cannot make a film", "shots")
+    for index, shot in enumerate(body.shots):
+        with _naming(index):
+            overlap = _read_overlap(shot, body.overlap, is_first=index == 0)
+            room = card.max_video_frames - sum(each.num_frames for each in shots)
+            num_frames, notes = _read_frames(shot, card, room)
+            notes += check_prompt(shot.prompt, card, clean_caption=body.clean_caption)
+        negative_prompt = body.negative_prompt if shot.negative_prompt is None else shot.negative_prompt
+        texts = {"prompt": shot.prompt, "negative_prompt": negative_prompt}
+        shots.append(ShotRequest(**texts, num_frames=num_frames, seed=0, overlap=overlap))
+        warnings += [f"shots[{index}].{note}" for note in notes]
+    plan = _plan(shots, body, card)
+    counts = [sum(window.shot == index for window in plan) for index in range(len(shots))]
+    counted = zip(shots, counts, strict=True)
+    return [shot.model_copy(update={"num_windows": count}) for shot, count in counted], tuple(warnings)
+
+
+def _read_overlap(shot: ShotBody, default: int, *, is_first: bool) -> int:
+    """The frames that a shot shares with the one before. With an image, and without any before, they are 0."""
+    if shot.overlap and shot.image is not None:
+        message = f"a shot with an image begins with a cut: overlap must be 0 or absent, got {shot.overlap}"
+        raise InvalidRequest(message, "overlap")
+    absent = 0 if is_first or shot.image is not None else default
+    overlap = absent if shot.overlap is None else shot.overlap
+    continues = overlap > 0 and not is_first
+    if shot.last_image is not None and shot.image is None and not continues:
+        message = "last_image needs a start: send an image, or an overlap with a shot before"
+        raise InvalidRequest(message, "last_image")
+    return overlap
+
+
+def _read_frames(shot: ShotBody, card: ModelCard, room: int) -> tuple[int, tuple[str, ...]]:
+    """The frames of a shot, at most `room`, and warnings about adjustments."""
+    if shot.num_frames is None and shot.seconds is None:
+        raise InvalidRequest("num_frames is missing; send num_frames or seconds", "num_frames")
+    most = card.max_video_frames // FRAMES_PER_SLICE * FRAMES_PER_SLICE
+    num_frames, warnings = requested_frames(shot, card, FRAMES_PER_SLICE, most, FRAMES_PER_SLICE)
+    if num_frames > room:
+        field = "seconds" if shot.num_frames is None else "num_frames"
+        message = f"{num_frames} frames are too many: the shots before leave {max(room, 0)} of {card.max_video_frames}"
+        raise InvalidRequest(message, field)
+    return num_frames, warnings
+
+
+def _plan(shots: Sequence[ShotRequest], body: CreateVideo, card: ModelCard) -> tuple[Window, ...]:
+    """The windows of the film, as the worker plans them."""
+    has_end = [shot.last_image is not None for shot in body.shots]
+    lengths = [
+        ShotLength(shot.num_frames, shot.overlap, end_image) for shot, end_image in zip(shots, has_end, strict=True)
+    ]
+    return plan_shots(lengths, window=card.window, overlap=body.overlap)
+
+
+def _with_seeds(shots: Sequence[ShotRequest], bodies: Sequence[ShotBody], seed: int) -> list[ShotRequest]:
+    """The shots with their own seeds, or consecutive ones from that of the request."""
+    seeds = [seed + index if body.seed is None else body.seed for index, body in enumerate(bodies)]
+    if max(seeds) > MAX_SEED:
+        raise _refusal(f"seed must leave room for {len(bodies) - 1} more below 2**63", "seed")
+    return [shot.model_copy(update={"seed": seed}) for shot, seed in zip(shots, seeds, strict=True)]
+
+
+def _read_images(shots: Sequence[ShotBody], resolver: InputResolver) -> InputImages:
+    """The images of all shots, decoded and checked. Raises InvalidRequest, ApiError."""
+    decoded = {}
+    for index, shot in enumerate(shots):
+        for file, name in IMAGES.items():
+            if (value := getattr(shot, name)) is not None:
+                param = f"shots[{index}].{name}"
+                decoded[shot_file(index, file)] = resolver.media.read_image(resolver.read_image(value, param), param)
+    return InputImages(decoded)
+
+
+def _stretched_images(images: InputImages, size: tuple[int, int]) -> Iterator[str]:
+    """A warning for each image of another shape than the film."""
+    for name in images.decoded:
+        if warning := stretch_warning(input_field(name), images.size(name), size):
+            yield f"{warning}; send one of the film's shape"
