@@ -102,6 +102,16 @@ class Client:
                 raise
             return self._video("POST", path, headers=headers, **content)
 
+    def estimate(self, body: RequestBody, *, cancel_after: str | None = None) -> Record:
+        """What the request would create, and when; nothing is created. `cancel_after` as in `create`."""
+        headers = {"Cancel-After": _header("--cancel-after", cancel_after)} if cancel_after else {}
+        return self._object("video.estimate", "POST", "/v1/videos/estimate", headers=headers, **body.content())
+
+    def usage(self, **parameters: str | None) -> Record:
+        """The usage of the caller. Parameters that are None are left out."""
+        present = {name: value for name, value in parameters.items() if value is not None}
+        return self._object("usage", "GET", "/v1/usage", params=present)
+
     def get(self, video_id: str) -> Record:
         """The record of the video."""
         return self._video("GET", f"/v1/videos/{video_id}")
@@ -192,6 +202,13 @@ class Client:
         if not isinstance(rows.get("data"), list):
             raise self._other_service()
         return rows
+
+    def _object(self, kind: str, method: str, path: str, **content: Any) -> Record:
+        """An object of this kind, as its field `object` names it."""
+        record = self._record(method, path, **content)
+        if record.get("object") != kind:
+            raise self._other_service()
+        return record
 
     def _record(self, method: str, path: str, **content: Any) -> Record:
         try:

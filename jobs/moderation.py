@@ -105,7 +105,7 @@ class Moderator:
     def __init__(self, url: str, secret: str, *, allows_on_error: bool, redis: Redis) -> None:
         self.url, self.secret, self.redis = url, secret, redis
         self.verdict_of_failure = Verdict(allows_on_error, NOT_CHECKED, is_checked=False)
-        self._client = OutboundClient(allow_private=True, timeout_s=MODERATION_TIMEOUT_S)
+        self.client = OutboundClient(allow_private=True, timeout_s=MODERATION_TIMEOUT_S)
 
     @classmethod
     def from_settings(cls, settings: Settings, redis: Redis) -> Self | None:
@@ -144,7 +144,7 @@ class Moderator:
         headers = signed_headers([self.secret], f"mod_{secrets.token_hex(12)}", body, time.time())
         headers["content-type"] = "application/json"
         try:
-            content = self._client.exchange(self.url, body.encode("utf-8", "replace"), headers, MAX_REPLY_BYTES)
+            content = self.client.exchange(self.url, body.encode("utf-8", "replace"), headers, MAX_REPLY_BYTES)
             reply = ModerationReply.model_validate_json(content)
         except (AddressBlocked, RequestFailed) as error:
             raise ModerationFailed(str(error)) from error

@@ -3,16 +3,16 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from easyanimate.errors import InvalidInput
 from easyanimate.lora import DEFAULT_SCALE
 from easyanimate.pipeline.inputs.images import MASK_THRESHOLD
-from easyanimate.pipeline.schedulers.schedulers import SCHEDULERS, check_steps
+from easyanimate.pipeline.schedulers.schedulers import SCHEDULERS, check_steps, num_timesteps
 from easyanimate.windows import DEFAULT_OVERLAP, OVERLAPS, plan_windows
 from jobs.errors import InvalidRequest
-from jobs.model.model_card import ModelCard
+from jobs.model.model_card import MAX_STEPS, MIN_STEPS, ModelCard, count_model_calls
 from jobs.model.request import VideoRequest
 from service.schemas.create import DEFAULT_LORA_SCALE, MAX_OVERLAP
 from service.submission import strength
@@ -38,6 +38,15 @@ def test_service_and_library_refuse_the_same_steps_and_strengths(
         full_card.check_strength(share, scheduler, steps)
 
     assert refuses(request, InvalidRequest) == refuses(lambda: check_steps(scheduler, steps, share), InvalidInput)
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+@given(steps=st.integers(1, 60), share=st.floats(0.05, 1.0))
+def test_the_service_counts_the_calls_of_the_transformer_as_the_library_does(
+    scheduler: str, steps: int, share: float
+) -> None:
+    assume(int(steps * share) >= MIN_STEPS.get(scheduler, 1) and steps <= MAX_STEPS.get(scheduler, 60))
+    assert count_model_calls(scheduler, steps, share) == num_timesteps(scheduler, steps, share)
 
 
 def test_service_and_library_have_the_same_constants() -> None:

@@ -98,7 +98,8 @@ class FixtureGenerator:
         for name in IMAGES:
             run.output_path.with_name(name).write_bytes(name.encode())
         frames = (8,) * STEPS if prompt.startswith("windows") else ()
-        return Done(hashlib.sha256(content).hexdigest(), len(content), 1.0, {"denoising": 0.1}, segment_frames=frames)
+        digest, phases = hashlib.sha256(content).hexdigest(), {"denoising": 0.1}
+        return Done(digest, len(content), 1.0, phases, segment_frames=frames, steps=STEPS)
 
     def _resume(self, run: Run, send: Callable[[Event], None]) -> int:
         if run.checkpoints is None:

@@ -120,3 +120,25 @@ def test_a_prefix_that_is_no_path_is_refused(monkeypatch: pytest.MonkeyPatch, va
     monkeypatch.setenv("EASYANIMATE_S3__PREFIX", value)
     with pytest.raises(ValidationError, match="must be a path such as team/videos"):
         Settings()
+
+
+@pytest.mark.parametrize("url", ["moderation:8080", "ftp://moderation/", "http://user:hush@host/", "http://host/#a"])
+def test_an_address_of_the_moderation_that_cannot_be_used_is_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("EASYANIMATE_MODERATION_URL", url)
+    with pytest.raises(ValidationError, match="must be an address such as http://moderation:8080/check"):
+        Settings()
+
+
+def test_the_moderation_has_a_secret_of_its_own_or_that_of_webhooks(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, moderation_url="http://10.0.0.5:8080/check")
+    assert settings.secret_for("moderation") == settings.secret_for("webhook")
+    own = settings.model_copy(update={"moderation_secret": SecretStr("own")})
+    assert own.secret_for("moderation") == "own"
+
+
+def test_on_several_hosts_the_moderation_needs_a_configured_secret() -> None:
+    s3 = S3Settings(access_key_id="id", secret_access_key=SecretStr("key"))
+    with pytest.raises(ValidationError, match="needs EASYANIMATE_MODERATION_SECRET on all hosts"):
+        Settings(storage="s3", s3=s3, moderation_url="http://moderation:8080/check")
+    for name in ("moderation_secret", "webhook_secret"):
+        Settings.model_validate({"storage": "s3", "s3": s3, "moderation_url": "http://m:80/", name: "whsec_x"})
