@@ -117,6 +117,39 @@ class EditVideoFields(TypedDict):
     width: NotRequired[int]
 
 
+class EstimateVideoFields(TypedDict):
+    """
+    A request for a new video.
+    """
+
+    clean_caption: NotRequired[bool]
+    clip_apply_ratio: NotRequired[float]
+    deadline: NotRequired[float]
+    fps: NotRequired[int]
+    guidance_scale: NotRequired[float]
+    height: NotRequired[int]
+    loras: NotRequired[list[Lora]]
+    metadata: NotRequired[dict[str, str]]
+    model: NotRequired[str]
+    n: NotRequired[int]
+    negative_prompt: NotRequired[str]
+    num_frames: NotRequired[int]
+    num_inference_steps: NotRequired[int]
+    overlap: NotRequired[int]
+    previews: NotRequired[Previews]
+    priority: NotRequired[Literal["high", "normal", "low"]]
+    prompt: str
+    resize_to_image: NotRequired[bool]
+    scheduler: NotRequired[str]
+    seconds: NotRequired[str]
+    seed: NotRequired[int]
+    size: NotRequired[str]
+    smooth: NotRequired[bool]
+    strength: NotRequired[float]
+    webhook: NotRequired[Webhook]
+    width: NotRequired[int]
+
+
 class ExtendVideoFields(TypedDict):
     """
     A request to continue a video.
@@ -147,6 +180,14 @@ class ExtendVideoFields(TypedDict):
     width: NotRequired[int]
 
 
+class PauseQueueFields(TypedDict):
+    """
+    The pause of a queue.
+    """
+
+    reason: NotRequired[str]
+
+
 class RemixVideoFields(TypedDict):
     """
     The fields of a remix, which every request for a video has.
@@ -175,6 +216,16 @@ class TestWebhookEndpointFields(TypedDict):
     event_type: NotRequired[
         Literal["video.queued", "video.started", "video.progress", "video.completed", "video.failed", "video.cancelled"]
     ]
+
+
+class UpdateVideoFields(TypedDict):
+    """
+    The changes of a waiting video. An absent field keeps its value.
+    """
+
+    deadline: NotRequired[float]
+    metadata: NotRequired[dict[str, str]]
+    priority: NotRequired[Literal["high", "normal", "low"]]
 
 
 class UpdateWebhookEndpointFields(TypedDict):

@@ -83,6 +83,10 @@ class Forbidden(PermissionDenied):
     """The code `forbidden`."""
 
 
+class ModerationRefused(PermissionDenied):
+    """The code `moderation_refused`."""
+
+
 class DeliveryNotFound(NotFound):
     """The code `delivery_not_found`."""
 
@@ -111,6 +115,10 @@ class WebhookEndpointNotFound(NotFound):
     """The code `webhook_endpoint_not_found`."""
 
 
+class WorkerNotFound(NotFound):
+    """The code `worker_not_found`."""
+
+
 class IdempotencyInFlight(Conflict):
     """The code `idempotency_in_flight`."""
 
@@ -125,6 +133,10 @@ class RecordUnreadable(Conflict):
 
 class VideoNotReady(Conflict):
     """The code `video_not_ready`."""
+
+
+class VideoNotWaiting(Conflict):
+    """The code `video_not_waiting`."""
 
 
 class WebhookEndpointDisabled(Conflict):
@@ -204,6 +216,7 @@ CLASSES: dict[str, type[ApiError]] = {
     "webhook_unreachable": WebhookUnreachable,
     "invalid_api_key": InvalidApiKey,
     "forbidden": Forbidden,
+    "moderation_refused": ModerationRefused,
     "delivery_not_found": DeliveryNotFound,
     "file_not_found": FileNotFound,
     "lora_not_found": LoraNotFound,
@@ -212,11 +225,13 @@ CLASSES: dict[str, type[ApiError]] = {
     "playlist_not_found": PlaylistNotFound,
     "video_not_found": VideoNotFound,
     "webhook_endpoint_not_found": WebhookEndpointNotFound,
+    "worker_not_found": WorkerNotFound,
     "method_not_allowed": MethodNotAllowed,
     "idempotency_in_flight": IdempotencyInFlight,
     "not_cancellable": NotCancellable,
     "record_unreadable": RecordUnreadable,
     "video_not_ready": VideoNotReady,
+    "video_not_waiting": VideoNotWaiting,
     "webhook_endpoint_disabled": WebhookEndpointDisabled,
     "asset_expired": AssetExpired,
     "payload_too_large": PayloadTooLarge,

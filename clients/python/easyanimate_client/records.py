@@ -8,6 +8,9 @@ from typing import Literal, TypeAlias
 Blame: TypeAlias = Literal["caller", "model", "infrastructure"]
 
 
+DrainState: TypeAlias = Literal["requested", "accepted", "unanswered", "ended"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class EventError:
     """
@@ -146,40 +149,25 @@ class ProblemBody:
 
 
 @dataclass(frozen=True, kw_only=True)
-class QueueOfModel:
+class QueuePause:
     """
-    The queue of a model. `run_s` is the average run time of its latest videos. Unknown times are null.
+    Since when an operator has paused a queue, in unix seconds, and the reason in the operator's words.
     """
 
-    accepts: bool
-    live_workers: int
-    model: str
-    reason: str | None
-    run_s: float | None
-    running: int
-    wait_s: float | None
-    waiting: int
-    waiting_by_priority: dict[str, int]
+    reason: str
+    since: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class QueuePlace:
     """
-    The number of videos before this one. `reason` is `model_unavailable` while no worker serves its model.
+    The number of videos before this one. `reason` says why none of them starts.
+
+    It is `paused` while an operator has paused the queue, and `model_unavailable` while no worker serves the model.
     """
 
     position: int
     reason: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Queues:
-    """
-    The queues of all models.
-    """
-
-    data: list[QueueOfModel]
-    object: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,7 +178,7 @@ class Readiness:
     `missing` names the parts that a new job needs: redis, storage, disk, model. `workers` counts the live workers of
     each model. `without_worker` names the models that have none; their jobs are accepted and wait.
     `idle_reasons` names the models of which no worker takes jobs, with the reason: disk_full, draining, model_broken,
-    suspended or no_worker.
+    suspended, paused or no_worker.
     """
 
     idle_reasons: dict[str, str]
@@ -223,6 +211,16 @@ class Ticket:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TimeEstimate:
+    """
+    Seconds until the video is finished: half of such videos take at most `p50`, nine of ten at most `p90`.
+    """
+
+    p50: float
+    p90: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Try:
     """
     One try of a delivery: its time in unix seconds, URL, result and duration.
@@ -236,6 +234,32 @@ class Try:
     duration_ms: int
     status_code: int | None
     url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsageAmounts:
+    """
+    Completed videos, and what they took.
+    """
+
+    compute_seconds: float
+    pixel_frames: int
+    steps: int
+    videos: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsageRow:
+    """
+    One day or one model with a completed video; the other field is null.
+    """
+
+    compute_seconds: float
+    day: str | None
+    model: str | None
+    pixel_frames: int
+    steps: int
+    videos: int
 
 
 Variant: TypeAlias = Literal["video", "thumbnail", "spritesheet", "preview", "manifest"]
@@ -262,6 +286,26 @@ class VideoError:
     code: str
     message: str
     retryable: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoEstimate:
+    """
+    What a request would create, and when. Nothing is stored, and no quota is used.
+    """
+
+    eta_s: TimeEstimate | None
+    model: str
+    n: int
+    num_frames: int
+    object: Literal["video.estimate"]
+    pixel_frames: int
+    position: int
+    seconds: str
+    size: str
+    steps: int
+    warnings: list[str]
+    windows: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -416,6 +460,22 @@ class Words:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WorkerDrain:
+    """
+    A request to drain. `requested` becomes `accepted` within seconds, and `ended` when the worker has ended.
+
+    It is `unanswered` if the worker does not begin its drain. `ends_at` is when the running video is handed back.
+    """
+
+    ends_at: int | None
+    requested_at: int
+    state: DrainState
+
+
+WorkerState: TypeAlias = Literal["idle", "busy", "draining", "lost", "ended", "unknown"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Attempt:
     """
     One attempt of a worker. Times are unix seconds; `phase_seconds` has the seconds of each phase, in order.
@@ -488,6 +548,49 @@ class ModelCard:
 
 
 @dataclass(frozen=True, kw_only=True)
+class QueueOfModel:
+    """
+    The queue of a model. `run_s` is the average run time of its latest videos. Unknown times are null.
+    """
+
+    accepts: bool
+    live_workers: int
+    model: str
+    paused: QueuePause | None
+    reason: str | None
+    run_s: float | None
+    running: int
+    wait_s: float | None
+    waiting: int
+    waiting_by_priority: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queues:
+    """
+    The queues of all models.
+    """
+
+    data: list[QueueOfModel]
+    object: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsageReport:
+    """
+    The usage from the day `from` to the day `to`, both included. Days begin at midnight UTC.
+    """
+
+    data: list[UsageRow]
+    from_: str
+    group_by: Literal["day", "model"]
+    object: Literal["usage"]
+    time_zone: Literal["UTC"]
+    to: str
+    total: UsageAmounts
+
+
+@dataclass(frozen=True, kw_only=True)
 class Video:
     """
     The record of a video. Times are unix seconds.
@@ -557,6 +660,40 @@ class VideoList:
     first_id: str | None
     has_more: bool
     last_id: str | None
+    object: Literal["list"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worker:
+    """
+    A worker. Times are unix seconds. `reason` is why it takes no jobs, as in the record of a queue.
+
+    `state` is `lost` if it has not announced itself for 30 seconds: it crashed, hangs, or cannot reach Redis. It is
+    `unknown` if its release announces no more than its name; the other fields are null then.
+    """
+
+    announced_at: int | None
+    drain: WorkerDrain | None
+    host: str | None
+    loaded_models: list[str]
+    models: list[str]
+    name: str
+    object: Literal["worker"]
+    pid: int | None
+    reason: str | None
+    started_at: int | None
+    state: WorkerState
+    version: str | None
+    video_id: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerList:
+    """
+    All workers, by name.
+    """
+
+    data: list[Worker]
     object: Literal["list"]
 
 

@@ -104,6 +104,91 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/queues/{model}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause Queue
+         * @description Pauses the queue of a model: its videos are accepted and wait, running ones end normally. The body is optional.
+         *
+         *     A repeat replaces the reason. The pause lasts until the queue is resumed, over restarts of all processes.
+         */
+        post: operations["pause_queue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/queues/{model}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume Queue
+         * @description Resumes the queue of a model; its workers start the next videos within a second or two.
+         */
+        post: operations["resume_queue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Workers
+         * @description Lists all workers with what they do. A lost worker is listed for an hour.
+         */
+        get: operations["list_workers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/workers/{name}/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Drain Worker
+         * @description Drains a worker, as SIGTERM does: it takes no more videos, and ends when its running one has ended.
+         *
+         *     After `EASYANIMATE_DRAIN_GRACE_S` the running video is handed back, and another worker continues it. A repeat
+         *     changes nothing; it shows how far the drain is.
+         */
+        post: operations["drain_worker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/files": {
         parameters: {
             query?: never;
@@ -232,6 +317,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Usage
+         * @description Returns what the caller's completed videos took, by the day of their completion (UTC) or by model.
+         *
+         *     Without `from` the range has 30 days. Counters are kept for 400 days, also when a video is deleted.
+         */
+        get: operations["get_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/videos": {
         parameters: {
             query?: never;
@@ -276,6 +383,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/videos/estimate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Estimate Video
+         * @description Estimates the video of a request: its windows and steps, its place in the queue, and when it will be finished.
+         *
+         *     The body and the refusals are those of `POST /v1/videos`. Nothing is stored, and no quota is used.
+         */
+        post: operations["estimate_video"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/videos/extensions": {
         parameters: {
             query?: never;
@@ -311,7 +440,13 @@ export interface paths {
          */
         get: operations["read_video"];
         put?: never;
-        post?: never;
+        /**
+         * Update Video
+         * @description Changes priority, deadline and metadata of a waiting video. A repeat of the same request changes nothing more.
+         *
+         *     A video that runs or has ended is refused with `video_not_waiting`.
+         */
+        post: operations["update_video"];
         /**
          * Delete Video
          * @description Deletes the record and the files of a video; cancels it first if it has not ended.
@@ -807,6 +942,12 @@ export interface components {
          */
         Blame: "caller" | "model" | "infrastructure";
         /**
+         * DrainState
+         * @description How far a request to drain is; `unanswered` by a worker that does not begin its drain.
+         * @enum {string}
+         */
+        DrainState: "requested" | "accepted" | "unanswered" | "ended";
+        /**
          * EventError
          * @description The reason of a failure.
          */
@@ -1164,9 +1305,11 @@ export interface components {
             live_workers: number;
             /** Model */
             model: string;
+            /** @description Set while an operator has paused the queue. */
+            paused: components["schemas"]["QueuePause"] | null;
             /**
              * Reason
-             * @description Why no worker starts videos: disk_full, draining, model_broken, suspended, no_worker. Else null.
+             * @description Why no worker starts videos: paused, disk_full, draining, model_broken, suspended, no_worker. Else null.
              */
             reason: string | null;
             /** Run S */
@@ -1186,8 +1329,20 @@ export interface components {
             };
         };
         /**
+         * QueuePause
+         * @description Since when an operator has paused a queue, in unix seconds, and the reason in the operator's words.
+         */
+        QueuePause: {
+            /** Reason */
+            reason: string;
+            /** Since */
+            since: number | null;
+        };
+        /**
          * QueuePlace
-         * @description The number of videos before this one. `reason` is `model_unavailable` while no worker serves its model.
+         * @description The number of videos before this one. `reason` says why none of them starts.
+         *
+         *     It is `paused` while an operator has paused the queue, and `model_unavailable` while no worker serves the model.
          */
         QueuePlace: {
             /** Position */
@@ -1215,7 +1370,7 @@ export interface components {
          *     `missing` names the parts that a new job needs: redis, storage, disk, model. `workers` counts the live workers of
          *     each model. `without_worker` names the models that have none; their jobs are accepted and wait.
          *     `idle_reasons` names the models of which no worker takes jobs, with the reason: disk_full, draining, model_broken,
-         *     suspended or no_worker.
+         *     suspended, paused or no_worker.
          */
         Readiness: {
             /** Idle Reasons */
@@ -1264,6 +1419,19 @@ export interface components {
             ticket: string;
         };
         /**
+         * TimeEstimate
+         * @description Seconds until the video is finished: half of such videos take at most `p50`, nine of ten at most `p90`.
+         */
+        TimeEstimate: {
+            /** P50 */
+            p50: number;
+            /**
+             * P90
+             * @description Null until the model has finished nine videos.
+             */
+            p90: number | null;
+        };
+        /**
          * Try
          * @description One try of a delivery: its time in unix seconds, URL, result and duration.
          *
@@ -1282,6 +1450,92 @@ export interface components {
             status_code: number | null;
             /** Url */
             url: string;
+        };
+        /**
+         * UsageAmounts
+         * @description Completed videos, and what they took.
+         */
+        UsageAmounts: {
+            /**
+             * Compute Seconds
+             * @description Seconds of the phases, as `phase_seconds` of the records.
+             */
+            compute_seconds: number;
+            /**
+             * Pixel Frames
+             * @description Width x height x frames that were generated.
+             */
+            pixel_frames: number;
+            /**
+             * Steps
+             * @description Calls of the transformer.
+             */
+            steps: number;
+            /** Videos */
+            videos: number;
+        };
+        /**
+         * UsageReport
+         * @description The usage from the day `from` to the day `to`, both included. Days begin at midnight UTC.
+         */
+        UsageReport: {
+            /** Data */
+            data: components["schemas"]["UsageRow"][];
+            /**
+             * From
+             * Format: date
+             */
+            from: string;
+            /**
+             * Group By
+             * @enum {string}
+             */
+            group_by: "day" | "model";
+            /**
+             * Object
+             * @default usage
+             * @constant
+             */
+            object?: "usage";
+            /**
+             * Time Zone
+             * @default UTC
+             * @constant
+             */
+            time_zone?: "UTC";
+            /**
+             * To
+             * Format: date
+             */
+            to: string;
+            total: components["schemas"]["UsageAmounts"];
+        };
+        /**
+         * UsageRow
+         * @description One day or one model with a completed video; the other field is null.
+         */
+        UsageRow: {
+            /**
+             * Compute Seconds
+             * @description Seconds of the phases, as `phase_seconds` of the records.
+             */
+            compute_seconds: number;
+            /** Day */
+            day: string | null;
+            /** Model */
+            model: string | null;
+            /**
+             * Pixel Frames
+             * @description Width x height x frames that were generated.
+             */
+            pixel_frames: number;
+            /**
+             * Steps
+             * @description Calls of the transformer.
+             */
+            steps: number;
+            /** Videos */
+            videos: number;
         };
         /**
          * Variant
@@ -1435,6 +1689,55 @@ export interface components {
             message: string;
             /** Retryable */
             retryable: boolean;
+        };
+        /**
+         * VideoEstimate
+         * @description What a request would create, and when. Nothing is stored, and no quota is used.
+         */
+        VideoEstimate: {
+            /** @description Null while no worker starts videos, and before the first finished video of the model. */
+            eta_s: components["schemas"]["TimeEstimate"] | null;
+            /** Model */
+            model: string;
+            /**
+             * N
+             * @description Number of videos; `pixel_frames` and `eta_s` are those of all together.
+             */
+            n: number;
+            /** Num Frames */
+            num_frames: number;
+            /**
+             * Object
+             * @default video.estimate
+             * @constant
+             */
+            object?: "video.estimate";
+            /**
+             * Pixel Frames
+             * @description What the request takes from a daily quota: width x height x new frames.
+             */
+            pixel_frames: number;
+            /**
+             * Position
+             * @description Videos before the first one in the queue of the model.
+             */
+            position: number;
+            /** Seconds */
+            seconds: string;
+            /** Size */
+            size: string;
+            /**
+             * Steps
+             * @description Calls of the transformer in all windows of one video: its `total_steps`.
+             */
+            steps: number;
+            /** Warnings */
+            warnings: string[];
+            /**
+             * Windows
+             * @description Windows of each video.
+             */
+            windows: number;
         };
         /**
          * VideoList
@@ -1734,6 +2037,76 @@ export interface components {
              */
             wordings?: string[];
         };
+        /**
+         * Worker
+         * @description A worker. Times are unix seconds. `reason` is why it takes no jobs, as in the record of a queue.
+         *
+         *     `state` is `lost` if it has not announced itself for 30 seconds: it crashed, hangs, or cannot reach Redis. It is
+         *     `unknown` if its release announces no more than its name; the other fields are null then.
+         */
+        Worker: {
+            /** Announced At */
+            announced_at: number | null;
+            drain: components["schemas"]["WorkerDrain"] | null;
+            /** Host */
+            host: string | null;
+            /** Loaded Models */
+            loaded_models: string[];
+            /** Models */
+            models: string[];
+            /** Name */
+            name: string;
+            /**
+             * Object
+             * @default worker
+             * @constant
+             */
+            object?: "worker";
+            /** Pid */
+            pid: number | null;
+            /** Reason */
+            reason: string | null;
+            /** Started At */
+            started_at: number | null;
+            state: components["schemas"]["WorkerState"];
+            /** Version */
+            version: string | null;
+            /** Video Id */
+            video_id: string | null;
+        };
+        /**
+         * WorkerDrain
+         * @description A request to drain. `requested` becomes `accepted` within seconds, and `ended` when the worker has ended.
+         *
+         *     It is `unanswered` if the worker does not begin its drain. `ends_at` is when the running video is handed back.
+         */
+        WorkerDrain: {
+            /** Ends At */
+            ends_at: number | null;
+            /** Requested At */
+            requested_at: number;
+            state: components["schemas"]["DrainState"];
+        };
+        /**
+         * WorkerList
+         * @description All workers, by name.
+         */
+        WorkerList: {
+            /** Data */
+            data: components["schemas"]["Worker"][];
+            /**
+             * Object
+             * @default list
+             * @constant
+             */
+            object?: "list";
+        };
+        /**
+         * WorkerState
+         * @description What a worker does. `unknown`: its release announces no entry, or one that this release cannot read.
+         * @enum {string}
+         */
+        WorkerState: "idle" | "busy" | "draining" | "lost" | "ended" | "unknown";
     };
     responses: never;
     parameters: never;
@@ -1967,6 +2340,387 @@ export interface operations {
             };
         };
     };
+    pause_queue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /**
+                     * @description Why, for other operators and callers: `GET /v1/queue` and `/metrics` show it.
+                     * @default
+                     */
+                    reason?: string;
+                };
+                "multipart/form-data": {
+                    /**
+                     * @description Why, for other operators and callers: `GET /v1/queue` and `/metrics` show it.
+                     * @default
+                     */
+                    reason?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueOfModel"];
+                };
+            };
+            /** @description `invalid_request`, `unknown_parameter` */
+            400: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid_api_key` */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `model_not_found` */
+            404: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `payload_too_large` */
+            413: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `queue_unavailable`, `not_durable` */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    resume_queue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueOfModel"];
+                };
+            };
+            /** @description `invalid_api_key` */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `model_not_found` */
+            404: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `queue_unavailable`, `not_durable` */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    list_workers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerList"];
+                };
+            };
+            /** @description `invalid_api_key` */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `queue_unavailable` */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    drain_worker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Worker"];
+                };
+            };
+            /** @description `invalid_api_key` */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `worker_not_found` */
+            404: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `queue_unavailable`, `not_durable` */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     list_files: {
         parameters: {
             query?: {
@@ -2178,7 +2932,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `queue_unavailable`, `storage_unavailable`, `decoder_unavailable` */
+            /** @description `queue_unavailable`, `storage_unavailable`, `decoder_unavailable`, `not_durable` */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -2330,7 +3084,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `queue_unavailable`, `storage_unavailable` */
+            /** @description `queue_unavailable`, `storage_unavailable`, `not_durable` */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -2690,6 +3444,86 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Queues"];
+                };
+            };
+            /** @description `invalid_api_key` */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `queue_unavailable` */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    get_usage: {
+        parameters: {
+            query?: {
+                /** @description The first day, YYYY-MM-DD in UTC. */
+                from?: string | null;
+                /** @description The last day, included; today if absent. */
+                to?: string | null;
+                group_by?: "day" | "model";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageReport"];
+                };
+            };
+            /** @description `invalid_request`, `unknown_parameter` */
+            400: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
             /** @description `invalid_api_key` */
@@ -3149,6 +3983,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `moderation_refused` */
+            403: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `video_not_found`, `model_not_found`, `lora_not_found`, `file_not_found` */
             404: {
                 headers: {
@@ -3513,6 +4357,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `moderation_refused` */
+            403: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `video_not_found`, `model_not_found`, `lora_not_found`, `file_not_found` */
             404: {
                 headers: {
@@ -3605,6 +4459,396 @@ export interface operations {
                 };
             };
             /** @description `queue_unavailable`, `storage_unavailable`, `decoder_unavailable`, `model_unavailable`, `not_durable`, `draining` */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    estimate_video: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A `deadline` relative to now, in seconds or as `10m` or `1h30m`.
+                 * @example 10m
+                 */
+                "Cancel-After"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * @description Cleans the prompts as the model's training did.
+                     * @default true
+                     */
+                    clean_caption?: boolean;
+                    /**
+                     * @description Share of the steps, counted from the end, that use the CLIP embedding of the start image.
+                     * @default 0.5
+                     */
+                    clip_apply_ratio?: number;
+                    /** @description Unix seconds; a job without a result by then ends with `deadline_exceeded`. */
+                    deadline?: number;
+                    /** @description Frames per second; only the model's own rate works in this version. */
+                    fps?: number;
+                    /** @description Weight of the prompt; values up to 1 switch guidance off. */
+                    guidance_scale?: number;
+                    /** @description Pixels, a multiple of 16. */
+                    height?: number;
+                    /** @description The start image (PNG, JPEG, WebP, still GIF, HEIC or AVIF): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"image_url": …} or {"file_id": …}. It is turned upright, transparency becomes white. */
+                    image?: string | Record<string, never>;
+                    /** @description The same as image, by its OpenAI name. */
+                    input_reference?: string | Record<string, never>;
+                    /** @description The end image; sent like the start image. */
+                    last_image?: string | Record<string, never>;
+                    loras?: {
+                        /** @description As GET /v1/models lists it. */
+                        name: string;
+                        /** @default 0.55 */
+                        scale?: number;
+                    }[];
+                    /** @description An image: white is generated anew, darker areas are kept. */
+                    mask?: string | Record<string, never>;
+                    metadata?: {
+                        [key: string]: string;
+                    };
+                    /** @description May be left out when there is only one. */
+                    model?: string;
+                    /**
+                     * @description How many, with consecutive seeds. The answer is the first one's record; `batch` names all.
+                     * @default 1
+                     */
+                    n?: number;
+                    /**
+                     * @description What the video does not show.
+                     * @default
+                     */
+                    negative_prompt?: string;
+                    /** @description 1 or a multiple of 8; instead of seconds. 1 makes a PNG. */
+                    num_frames?: number;
+                    /** @description Denoising steps; the card of the model has the default. */
+                    num_inference_steps?: number;
+                    /**
+                     * @description Frames that a window of a long video shares with the one before.
+                     * @default 4
+                     */
+                    overlap?: number;
+                    /** @description A small image of the current state, after every so many steps. */
+                    previews?: {
+                        every_steps: number;
+                    };
+                    /**
+                     * @description Jobs of a higher priority start earlier; callers of one priority take turns.
+                     * @default normal
+                     * @enum {string}
+                     */
+                    priority?: "high" | "normal" | "low";
+                    /** @description What the video shows. */
+                    prompt: string;
+                    /**
+                     * @description Uses the aspect ratio of the start image.
+                     * @default false
+                     */
+                    resize_to_image?: boolean;
+                    /** @description The scheduler of the denoising; `GET /v1/models` lists the names. */
+                    scheduler?: string;
+                    /** @description Playing time, rounded to the nearest possible number of frames; `warnings` says so. */
+                    seconds?: string;
+                    /** @description Random if absent. */
+                    seed?: number;
+                    /** @description WIDTHxHEIGHT; or send width and height. */
+                    size?: string;
+                    /**
+                     * @description Smooths the seam every eight frames.
+                     * @default true
+                     */
+                    smooth?: boolean;
+                    /** @description Share of the denoising steps that run; less keeps more of the source video. 0.7 if absent, 1 with a mask. */
+                    strength?: number;
+                    /** @description The source video: {"id": "video_…"} of a completed one of yours, or a file (MP4, MOV, WebM, MKV, AVI or MPEG-TS): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings. */
+                    video?: string | Record<string, never>;
+                    /** @description The receiver of this video's events. */
+                    webhook?: {
+                        /**
+                         * @default [
+                         *       "video.completed",
+                         *       "video.failed",
+                         *       "video.cancelled"
+                         *     ]
+                         */
+                        events?: ("video.queued" | "video.started" | "video.progress" | "video.completed" | "video.failed" | "video.cancelled")[];
+                        /** @description whsec_ and the base64 of 24 to 64 bytes; the service's own if absent */
+                        secret?: string;
+                        /** @description A public https address. */
+                        url: string;
+                    };
+                    /** @description Pixels, a multiple of 16. */
+                    width?: number;
+                };
+                "multipart/form-data": {
+                    /**
+                     * @description Cleans the prompts as the model's training did.
+                     * @default true
+                     */
+                    clean_caption?: boolean;
+                    /**
+                     * @description Share of the steps, counted from the end, that use the CLIP embedding of the start image.
+                     * @default 0.5
+                     */
+                    clip_apply_ratio?: number;
+                    /** @description Unix seconds; a job without a result by then ends with `deadline_exceeded`. */
+                    deadline?: number;
+                    /** @description Frames per second; only the model's own rate works in this version. */
+                    fps?: number;
+                    /** @description Weight of the prompt; values up to 1 switch guidance off. */
+                    guidance_scale?: number;
+                    /** @description Pixels, a multiple of 16. */
+                    height?: number;
+                    /**
+                     * Format: binary
+                     * @description The start image (PNG, JPEG, WebP, still GIF, HEIC or AVIF): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"image_url": …} or {"file_id": …}. It is turned upright, transparency becomes white.
+                     */
+                    image?: string | Record<string, never>;
+                    /**
+                     * Format: binary
+                     * @description The same as image, by its OpenAI name.
+                     */
+                    input_reference?: string | Record<string, never>;
+                    /**
+                     * Format: binary
+                     * @description The end image; sent like the start image.
+                     */
+                    last_image?: string | Record<string, never>;
+                    loras?: {
+                        /** @description As GET /v1/models lists it. */
+                        name: string;
+                        /** @default 0.55 */
+                        scale?: number;
+                    }[];
+                    /**
+                     * Format: binary
+                     * @description An image: white is generated anew, darker areas are kept.
+                     */
+                    mask?: string | Record<string, never>;
+                    metadata?: {
+                        [key: string]: string;
+                    };
+                    /** @description May be left out when there is only one. */
+                    model?: string;
+                    /**
+                     * @description How many, with consecutive seeds. The answer is the first one's record; `batch` names all.
+                     * @default 1
+                     */
+                    n?: number;
+                    /**
+                     * @description What the video does not show.
+                     * @default
+                     */
+                    negative_prompt?: string;
+                    /** @description 1 or a multiple of 8; instead of seconds. 1 makes a PNG. */
+                    num_frames?: number;
+                    /** @description Denoising steps; the card of the model has the default. */
+                    num_inference_steps?: number;
+                    /**
+                     * @description Frames that a window of a long video shares with the one before.
+                     * @default 4
+                     */
+                    overlap?: number;
+                    /** @description A small image of the current state, after every so many steps. */
+                    previews?: {
+                        every_steps: number;
+                    };
+                    /**
+                     * @description Jobs of a higher priority start earlier; callers of one priority take turns.
+                     * @default normal
+                     * @enum {string}
+                     */
+                    priority?: "high" | "normal" | "low";
+                    /** @description What the video shows. */
+                    prompt: string;
+                    /**
+                     * @description Uses the aspect ratio of the start image.
+                     * @default false
+                     */
+                    resize_to_image?: boolean;
+                    /** @description The scheduler of the denoising; `GET /v1/models` lists the names. */
+                    scheduler?: string;
+                    /** @description Playing time, rounded to the nearest possible number of frames; `warnings` says so. */
+                    seconds?: string;
+                    /** @description Random if absent. */
+                    seed?: number;
+                    /** @description WIDTHxHEIGHT; or send width and height. */
+                    size?: string;
+                    /**
+                     * @description Smooths the seam every eight frames.
+                     * @default true
+                     */
+                    smooth?: boolean;
+                    /** @description Share of the denoising steps that run; less keeps more of the source video. 0.7 if absent, 1 with a mask. */
+                    strength?: number;
+                    /**
+                     * Format: binary
+                     * @description The source video: {"id": "video_…"} of a completed one of yours, or a file (MP4, MOV, WebM, MKV, AVI or MPEG-TS): a file part, an https link, the id of a file from POST /v1/files, or a data: URL; also as {"video_url": …} or {"file_id": …}. By id, absent fields are inherited from its settings.
+                     */
+                    video?: string | Record<string, never>;
+                    /** @description The receiver of this video's events. */
+                    webhook?: {
+                        /**
+                         * @default [
+                         *       "video.completed",
+                         *       "video.failed",
+                         *       "video.cancelled"
+                         *     ]
+                         */
+                        events?: ("video.queued" | "video.started" | "video.progress" | "video.completed" | "video.failed" | "video.cancelled")[];
+                        /** @description whsec_ and the base64 of 24 to 64 bytes; the service's own if absent */
+                        secret?: string;
+                        /** @description A public https address. */
+                        url: string;
+                    };
+                    /** @description Pixels, a multiple of 16. */
+                    width?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "x-ratelimit-limit-requests": components["headers"]["x-ratelimit-limit-requests"];
+                    "x-ratelimit-remaining-requests": components["headers"]["x-ratelimit-remaining-requests"];
+                    "x-ratelimit-reset-requests": components["headers"]["x-ratelimit-reset-requests"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VideoEstimate"];
+                };
+            };
+            /** @description `invalid_request`, `unknown_parameter`, `prompt_not_understood`, `invalid_size`, `invalid_seconds`, `unsupported_image`, `unsupported_video`, `url_not_allowed`, `image_fetch_failed`, `video_fetch_failed` */
+            400: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid_api_key` */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `moderation_refused` */
+            403: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `video_not_found`, `model_not_found`, `lora_not_found`, `file_not_found` */
+            404: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `record_unreadable`, `video_not_ready` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `asset_expired` */
+            410: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `payload_too_large` */
+            413: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `rate_limited`, `queue_full` */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "x-ratelimit-limit-requests": components["headers"]["x-ratelimit-limit-requests"];
+                    "x-ratelimit-remaining-requests": components["headers"]["x-ratelimit-remaining-requests"];
+                    "x-ratelimit-reset-requests": components["headers"]["x-ratelimit-reset-requests"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `queue_unavailable`, `storage_unavailable`, `decoder_unavailable`, `model_unavailable`, `draining` */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -3893,6 +5137,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `moderation_refused` */
+            403: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `video_not_found`, `model_not_found`, `lora_not_found`, `file_not_found` */
             404: {
                 headers: {
@@ -4099,6 +5353,147 @@ export interface operations {
             };
         };
     };
+    update_video: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                video_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Unix seconds, as in the request that creates a video. */
+                    deadline?: number;
+                    /** @description Replaces all pairs; an empty object removes them. */
+                    metadata?: {
+                        [key: string]: string;
+                    };
+                    /**
+                     * @description The video gets the place of a new one of this priority; a higher one never delays it.
+                     * @enum {string}
+                     */
+                    priority?: "high" | "normal" | "low";
+                };
+                "multipart/form-data": {
+                    /** @description Unix seconds, as in the request that creates a video. */
+                    deadline?: number;
+                    /** @description Replaces all pairs; an empty object removes them. */
+                    metadata?: {
+                        [key: string]: string;
+                    };
+                    /**
+                     * @description The video gets the place of a new one of this priority; a higher one never delays it.
+                     * @enum {string}
+                     */
+                    priority?: "high" | "normal" | "low";
+                };
+            };
+        };
+        responses: {
+            /** @description The record */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "openai-poll-after-ms": components["headers"]["openai-poll-after-ms"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Video"];
+                };
+            };
+            /** @description `invalid_request`, `unknown_parameter` */
+            400: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid_api_key` */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `video_not_found` */
+            404: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `record_unreadable`, `video_not_waiting` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `payload_too_large` */
+            413: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `queue_unavailable`, `not_durable` */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     delete_video: {
         parameters: {
             query?: never;
@@ -4162,7 +5557,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `queue_unavailable`, `storage_unavailable` */
+            /** @description `queue_unavailable`, `storage_unavailable`, `not_durable` */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -4319,7 +5714,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `queue_unavailable` */
+            /** @description `queue_unavailable`, `not_durable` */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -4662,7 +6057,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `queue_unavailable` */
+            /** @description `queue_unavailable`, `not_durable` */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -5033,6 +6428,16 @@ export interface operations {
             401: {
                 headers: {
                     "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `moderation_refused` */
+            403: {
+                headers: {
                     "x-request-id": components["headers"]["x-request-id"];
                     [name: string]: unknown;
                 };
@@ -5411,7 +6816,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `queue_unavailable` */
+            /** @description `queue_unavailable`, `not_durable` */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -5607,7 +7012,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `queue_unavailable` */
+            /** @description `queue_unavailable`, `not_durable` */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -5683,7 +7088,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `queue_unavailable` */
+            /** @description `queue_unavailable`, `not_durable` */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -5801,7 +7206,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `queue_unavailable` */
+            /** @description `queue_unavailable`, `not_durable` */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
