@@ -20,6 +20,10 @@ lock dev --extra worker --extra dev
 UV_CUSTOM_COMPILE_COMMAND="make lock" "$uv" pip compile --quiet requirements/docs.in --python-version 3.11 --universal \
     --generate-hashes -o requirements/docs.txt
 
+# The tool that lists the packages of the images.
+UV_CUSTOM_COMPILE_COMMAND="make lock" "$uv" pip compile --quiet requirements/sbom.in --python-version 3.11 --universal \
+    --generate-hashes -o requirements/sbom.txt
+
 # The clients of other people that the tests use, each in an environment of its own.
 cd tests/clients/requirements
 for wanted in *.in; do

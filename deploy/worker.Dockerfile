@@ -1,19 +1,51 @@
 # A worker with torch and the small model. `docker build -f deploy/worker.Dockerfile .`
-FROM python:3.11-slim-bookworm
-ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp EASYANIMATE_DATA_DIR=/data EASYANIMATE_MODELS_DIR=/opt/models
+# With `--build-arg REVISION=$(git rev-parse HEAD)` the image names its commit.
+FROM python:3.11-slim-bookworm AS build
 WORKDIR /app
-RUN useradd --uid 10001 --create-home app && install -d -o app /data /opt/models
 # torch first and by itself: on x86-64 Linux this is the build for CUDA, which also runs on a CPU.
-RUN pip install --no-cache-dir torch==2.13.0
-COPY requirements/worker.txt requirements/
-RUN pip install --no-cache-dir --require-hashes -r requirements/worker.txt
+RUN python -m venv --without-pip /opt/venv \
+    && pip --python /opt/venv/bin/python install --no-cache-dir torch==2.13.0
+COPY requirements/worker.txt requirements/sbom.txt requirements/
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --require-hashes -r requirements/worker.txt
+# The list of all Python packages of the image, with versions and licences.
+RUN python -m venv --without-pip /opt/sbom \
+    && pip --python /opt/sbom/bin/python install --no-cache-dir --require-hashes -r requirements/sbom.txt \
+    && /opt/sbom/bin/cyclonedx-py environment --no-validate --output-reproducible \
+        --output-format JSON --output-file sbom.cdx.json /opt/venv/bin/python
 COPY easyanimate/ easyanimate/
 COPY jobs/ jobs/
 COPY service/ service/
 COPY worker/ worker/
 COPY cli/ cli/
+# Any user can read the code, also from a checkout with a strict umask; nothing is compiled at the start of a process.
+RUN chmod -R a+rX,go-w /app \
+    && python -m compileall -q --invalidation-mode unchecked-hash easyanimate jobs service worker cli \
+    && /opt/venv/bin/python -m easyanimate.tiny /opt/models/easyanimate-v3-tiny \
+    && chmod -R a+rX,go-w /opt/models
+
+FROM python:3.11-slim-bookworm
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="EasyAnimate worker" \
+    org.opencontainers.image.description="A worker of the text- and image-to-video service, with torch and the small model" \
+    org.opencontainers.image.version="0.2.0" \
+    org.opencontainers.image.revision="$REVISION" \
+    org.opencontainers.image.licenses="Apache-2.0" \
+    org.opencontainers.image.base.name="docker.io/library/python:3.11-slim-bookworm"
+# tini is process 1: it passes signals on and collects ended processes. Any user of group 0 may write to /data.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends tini=0.19.* \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 10001 --gid 0 --home-dir /tmp --no-create-home app \
+    && install -d -o 10001 -g 0 -m 2770 /data
+COPY --from=build /opt/venv /opt/venv
+COPY --from=build /opt/models /opt/models
+COPY --from=build /app /app
 COPY --chmod=755 deploy/easyanimate.sh /usr/local/bin/easyanimate
-RUN python -m easyanimate.tiny /opt/models/easyanimate-v3-tiny
-USER 10001
+# All that is written goes to /data and /tmp; the rest may be read-only. The driver comes from the host, for computing only.
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp TMPDIR=/tmp \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility EASYANIMATE_DATA_DIR=/data EASYANIMATE_MODELS_DIR=/opt/models
+WORKDIR /app
+USER 10001:0
 VOLUME /data
+ENTRYPOINT ["tini", "--"]
 CMD ["python", "-m", "worker"]

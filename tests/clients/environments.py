@@ -30,6 +30,7 @@ NODE_PROJECT = HERE / "node"
 CLIENTS = HERE.parents[1] / "clients"
 TYPESCRIPT = CLIENTS / "typescript"
 KUBERNETES = HERE / "requirements" / "kubernetes.txt"
+SBOM = HERE.parents[1] / "requirements" / "sbom.txt"
 
 
 def python_of(name: str) -> Path:
@@ -64,6 +65,11 @@ def resource_schemas() -> Path:
     """A folder with the JSON schemas of the resources of Kubernetes and of two operators, as `VERSION/KIND.json`."""
     writer = HERE.parent / "deploy" / "resource_schemas.py"
     return _create("resource-schemas", [KUBERNETES, writer], lambda folder: _write_schemas(writer, folder))
+
+
+def sbom_tools() -> Path:
+    """The environment of the program that lists the packages of an image, as the Dockerfiles create it."""
+    return _create("sbom", [SBOM], lambda folder: _install(folder, SBOM))
 
 
 def node_packages() -> NodePackages:
@@ -159,6 +165,7 @@ def _create_clients() -> None:
     generated_clients()
     helm()
     resource_schemas()
+    sbom_tools()
 
 
 if __name__ == "__main__":

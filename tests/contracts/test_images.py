@@ -3,13 +3,15 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+
+from jobs.version import VERSION
+from tests.deploy.image import Replay
 
 ROOT = Path(__file__).parents[2]
 IMAGES = {"service": ROOT / "deploy" / "service.Dockerfile", "worker": ROOT / "deploy" / "worker.Dockerfile"}
@@ -51,21 +53,9 @@ def missing_modules(image: str) -> list[str]:
     )
 
 
-def build(image: str, folder: Path) -> Path:
-    """Copies the files of the image as its Dockerfile says; returns the folder of the application."""
-    text = IMAGES[image].read_text()
-    (workdir,) = re.findall(r"^WORKDIR (\S+)", text, re.M)
-    root = folder / workdir.lstrip("/")
-    for source, target in re.findall(r"^COPY (?:--\S+ )*(\S+) (\S+)$", text, re.M):
-        destination = folder / target.lstrip("/") if target.startswith("/") else root / target
-        if target.endswith("/") and (ROOT / source).is_file():
-            destination /= Path(source).name
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / source).is_dir():
-            shutil.copytree(ROOT / source, destination, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy2(ROOT / source, destination)
-    return root
+def build(image: str, folder: Path) -> Replay:
+    """Replays the Dockerfile of the image."""
+    return Replay(IMAGES[image], folder)
 
 
 @pytest.fixture(scope="module", params=IMAGES)
@@ -74,8 +64,13 @@ def image(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def application(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def replay(image: str, tmp_path_factory: pytest.TempPathFactory) -> Replay:
     return build(image, tmp_path_factory.mktemp(image))
+
+
+@pytest.fixture(scope="module")
+def application(replay: Replay) -> Path:
+    return replay.application
 
 
 def run(application: Path, program: str, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -93,6 +88,26 @@ def documented_commands() -> list[list[str]]:
         for code in re.findall(r"^```.*?^```|^    .*$|`[^`\n]+`", text, re.M | re.S):
             words |= set(re.findall(r"(?<![\w/.-])(?<!from )easyanimate ((?:[a-z]+)(?: [a-z]+)?)\b(?![./_=-])", code))
     return [words.split() for words in sorted(words)]
+
+
+def test_an_image_has_labels_with_its_version_and_licence(replay: Replay, image: str) -> None:
+    labels = {name.removeprefix("org.opencontainers.image."): value for name, value in replay.labels.items()}
+    assert labels["title"] == f"EasyAnimate {image}"
+    assert (labels["version"], labels["licenses"]) == (VERSION, "Apache-2.0")
+    bases = re.findall(r"^FROM (\S+)", IMAGES[image].read_text(), re.M)
+    assert {f"docker.io/library/{base}" for base in bases} == {labels["base.name"]}
+
+
+def test_an_image_has_the_stages_of_a_build_and_a_result_without_its_tools(replay: Replay) -> None:
+    assert list(replay.stages) == ["build", "image"]
+    assert (replay.stages["build"] / "app" / "requirements").is_dir()
+    assert not (replay.root / "opt" / "sbom").exists()
+
+
+def test_a_process_of_an_image_has_an_init_and_no_privileges(replay: Replay) -> None:
+    assert (replay.entrypoint, replay.user) == (["tini", "--"], "10001:0")
+    assert (replay.environment["HOME"], replay.environment["TMPDIR"]) == ("/tmp", "/tmp")
+    assert (replay.root / "data").stat().st_mode & 0o7777 == 0o2770
 
 
 def test_the_documents_name_commands() -> None:
@@ -122,7 +137,7 @@ def test_the_command_of_the_image_runs_from_any_folder(application: Path) -> Non
 
 @pytest.mark.parametrize("words", [["keys", "list"], ["rebuild", "--dry-run"], ["doctor"]], ids=" ".join)
 def test_the_commands_of_an_operator_run_without_torch(words: list[str], redis_url: str, tmp_path: Path) -> None:
-    application = build("service", tmp_path)
+    application = build("service", tmp_path).application
     variables = {"EASYANIMATE_REDIS_URL": redis_url, "EASYANIMATE_DATA_DIR": str(tmp_path / "data")}
     done = run(application, RUN, json.dumps(missing_modules("service")), *words, **variables)
     assert done.returncode == 0, done.stdout + done.stderr
