@@ -107,7 +107,7 @@ class Quotas:
             pipe.time()
             pipe.get(day_key)
             (seconds, _), used = pipe.execute()
-            waiting = cast(int, self.redis.zcount(waiting_key, f"({seconds}", "+inf"))
+            waiting = self.redis.zcount(waiting_key, f"({seconds}", "+inf")
         return _allowances(limits, waiting, int(used or 0), count, pixel_frames, DAY_S - seconds % DAY_S, granted=0)
 
     def reserve(self, owner: str, limits: Limits, ids: Sequence[str], pixel_frames: int) -> list[Allowance]:

@@ -97,9 +97,9 @@ def record_run_time(pipe: Pipeline, job: Job, result: Result) -> None:
     pipe.ltrim(key, 0, MAX_RUN_TIMES - 1)
 
 
-def run_times_command(model: str) -> tuple[str, str, int, int]:
-    """The command whose reply `parse_run_times` parses."""
-    return "LRANGE", _run_times_key(model), 0, MAX_RUN_TIMES - 1
+def run_times_range(model: str) -> tuple[str, int, int]:
+    """The arguments of LRANGE whose reply `parse_run_times` parses."""
+    return _run_times_key(model), 0, MAX_RUN_TIMES - 1
 
 
 def parse_run_times(reply: Iterable[bytes]) -> list[RunTime]:

@@ -6,8 +6,9 @@ stay when the caller deletes the video, for `USAGE_KEPT_DAYS` days.
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from redis import Redis
 from redis.client import Pipeline
@@ -33,9 +34,15 @@ class UsageCounts:
 
     def __add__(self, other: "UsageCounts") -> "UsageCounts":
         """The sum of both."""
-        return UsageCounts(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
+        return UsageCounts(**{name: getattr(self, name) + getattr(other, name) for name in AMOUNTS})
 
 
+AMOUNTS: dict[str, type[int] | type[float]] = {
+    "videos": int,
+    "pixel_frames": int,
+    "steps": int,
+    "compute_seconds": float,
+}
 UsageRows = dict[tuple[date, str], UsageCounts]  # by day and model
 
 
@@ -50,8 +57,8 @@ def count_usage(pipe: Pipeline, old: Job, new: Job) -> None:
         steps=new.result.steps,
         compute_seconds=sum(new.result.phase_seconds.values()),
     )
-    for each in fields(amounts):
-        pipe.hincrbyfloat(key, json.dumps([new.request.model, each.name]), getattr(amounts, each.name))
+    for name in AMOUNTS:
+        pipe.hincrbyfloat(key, json.dumps([new.request.model, name]), getattr(amounts, name))
     pipe.expire(key, (USAGE_KEPT_DAYS + 1) * DAY)
 
 
@@ -79,15 +86,13 @@ def read_usage(redis: Redis, owner: str, first: date, last: date) -> UsageRows:
     return rows
 
 
-def _parsed(redis: Redis, counters: dict[bytes, bytes]) -> Iterator[tuple[str, str, int | float]]:
+def _parsed(redis: Redis, counters: dict[bytes, bytes]) -> Iterator[tuple[str, str, Any]]:
     """The model, the name and the amount of each counter. Counters of a newer release are left out."""
-    kinds = {each.name: type(each.default) for each in fields(UsageCounts)}
     for label, text in counters.items():
         try:
             model, name = json.loads(label)
-            kind = kinds.get(name)
-            if kind is not None:
-                yield str(model), name, kind(float(text))
+            if name in AMOUNTS:
+                yield str(model), name, AMOUNTS[name](float(text))
         except (ValueError, TypeError, OverflowError) as error:
             report_unreadable(redis, "usage", label.decode(errors="replace"), error)
 

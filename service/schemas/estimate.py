@@ -22,9 +22,7 @@ class VideoEstimate(BaseModel):
     num_frames: int
     n: int = Field(description="Number of videos; `pixel_frames` and `eta_s` are those of all together.")
     windows: int = Field(description="Windows of each video.")
-    steps: int = Field(
-        description="Calls of the transformer in all windows of one video: its `total_steps`."
-    )
+    steps: int = Field(description="Calls of the transformer in all windows of one video: its `total_steps`.")
     pixel_frames: int = Field(description="What the request takes from a daily quota: width x height x new frames.")
     position: int = Field(description="Videos before the first one in the queue of the model.")
     eta_s: TimeEstimate | None = Field(

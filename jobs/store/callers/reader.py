@@ -18,7 +18,7 @@ from jobs.model.states import Priority, State
 from jobs.model.stored import to_member
 from jobs.queue.fair_queue import QueuePosition, next_positions_command, parse_position, position_command
 from jobs.queue.load import Load, load_command
-from jobs.queue.run_times import RunTimeModel, fit_run_times, parse_run_times, run_times_command
+from jobs.queue.run_times import RunTimeModel, fit_run_times, parse_run_times, run_times_range
 from jobs.redis import keys
 from jobs.redis.batching import CommandBatcher
 from jobs.redis.connection import redis_errors
@@ -150,7 +150,7 @@ class JobReader:
         def put(pipe: Pipeline) -> None:
             pipe.eval(*load_command(model))
             pipe.eval(*next_positions_command(model, owner, priority, count))
-            pipe.execute_command(*run_times_command(model))
+            pipe.lrange(*run_times_range(model))
 
         with redis_errors():
             load, (first, last), times = await self._batcher.pipeline(put)

@@ -5,11 +5,12 @@ from starlette.concurrency import run_in_threadpool
 
 from service.dependencies import BodyDep
 from service.estimates import estimate
+from service.http.error_codes import RATE_LIMIT_HEADERS
 from service.http.fields import validate
 from service.openapi.examples import CREATE_EXAMPLES
 from service.openapi.headers import request_headers, response_headers
 from service.openapi.request_bodies import json_or_form_body
-from service.openapi.responses import ESTIMATE_ERRORS, RATE_LIMIT_HEADERS, errors
+from service.openapi.responses import ESTIMATE_ERRORS, errors
 from service.schemas.create import INPUT_FIELDS, CreateVideo
 from service.schemas.estimate import VideoEstimate
 from service.submission.submitter import EstimatorDep
