@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-TEST_PROCESSES ?= $(shell echo $$(($$(nproc) + 1)))
+TEST_PROCESSES ?= $(shell echo $$(($$(nproc) + 2)))
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -18,9 +18,9 @@ demo: setup ## start everything, generate a text- and an image-to-video, save th
 serve: setup ## start everything and keep it running: API, keeper, worker, Redis, storage
 	@$(BIN)/easyanimate up
 
-test: setup ## all tests, in one process more than cores, since many wait; one thread each (TEST_PROCESSES=2)
+test: setup ## all tests, in two processes more than cores, since many wait; one thread each (TEST_PROCESSES=2)
 	@tests/browser/chromium.sh
-	@tests/proxies.sh
+	@tests/programs.sh
 	@$(BIN)/python tests/clients/environments.py & \
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder --durations=10 $(PYTEST_ARGS); \
 	code=$$?; wait; exit $$code
@@ -38,6 +38,9 @@ fix: setup ## format and repair what can be repaired by machine
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+dashboards: setup ## the dashboards of Grafana as JSON, from deploy/observability/dashboards
+	@$(BIN)/python -m deploy.observability.dashboards
+
 faults: setup ## inject each fault in each phase and measure recovery; writes docs/explanation/reliability.md (SEED=7, MINUTES=25 for a part)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults tour --seed $(or $(SEED),7) $(if $(MINUTES),--minutes $(MINUTES))
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults recovery --seed $(or $(SEED),7)
@@ -50,7 +53,7 @@ upgrade-test: setup ## replace API, keeper and worker of a release by those of t
 	@$(BIN)/python -m tests.upgrades --release $(or $(RELEASE),v0.2.0) --current $(or $(CURRENT),HEAD) --orders $(or $(ORDERS),6)
 
 pollers: setup ## 1,000 clients poll through nginx for 3 minutes, none may lose a request (URL=https://… KEY=…: yours)
-	@tests/proxies.sh
+	@tests/programs.sh
 	@$(BIN)/python -m tests.pollers $(if $(URL),--url $(URL) --key $(KEY))
 
 mutants: setup ## change the code in small ways and count what no test notices (6 h; SUBJECTS="queue", SURVIVORS=yes)

@@ -1,9 +1,7 @@
 """nginx and Caddy with the files of `deploy/`, on a free port, with a certificate of a local authority."""
 
-import shutil
 import ssl
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import pytest
 import trustme
 
 from cli.stack.ports import free_port
+from tests.deploy.programs import program
 
 ROOT = Path(__file__).parents[1]
-UNPACKED = Path(sys.prefix) / "proxies"
 START_TIMEOUT_S = 30.0
 API = "127.0.0.1:8000"  # in the files of `deploy/`
 
@@ -44,13 +41,6 @@ class Proxy:
     def client(self, headers: Mapping[str, str] | None = None) -> httpx.Client:
         """A client of the service at this address."""
         return httpx.Client(base_url=self.url, verify=self.tls, timeout=30, headers=headers)
-
-
-def program(name: str) -> str:
-    """The path of nginx or Caddy: that of the system, or the unpacked one. Fails the test if it is missing."""
-    unpacked = (UNPACKED / folder / name for folder in ("usr/sbin", "usr/bin"))
-    path = shutil.which(name) or shutil.which(f"/usr/sbin/{name}") or next(filter(Path.exists, unpacked), None)
-    return str(path) if path else pytest.fail(f"{name} is missing: run tests/proxies.sh")
 
 
 def replaced(text: str, changes: Mapping[str, str]) -> str:
