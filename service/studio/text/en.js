@@ -35,7 +35,7 @@ export default {
   error_image: "This is no image that the service can read.", error_last_image: "An end image needs a start image and a readable file.", error_video: "Choose a video that the service can read.", nearest: "The nearest is {value}.", error_key: "Enter a key to continue.",
 
   // Stage
-  state_queued: "Queued", state_next: "Queued, next to run", state_place: "Queued, {n} before this one", state_unserved: "Queued: no worker serves its model", state_loading: "Loading the model",
+  state_queued: "Queued", state_next: "Queued, next to run", state_place: "Queued, {n} before this one", state_unserved: "Queued: no worker serves its model", state_paused: "Queued: the operator has paused its model", state_loading: "Loading the model",
   state_sending: "Sending the request", state_cancelling: "Cancelling…", state_completed: "Finished", state_failed: "Failed", state_cancelled: "Cancelled", state_expired: "Expired", state_draft: "Draft finished",
   phase_encoding: "Encoding the prompt", phase_denoising: "Denoising", phase_decoding: "Decoding frames", phase_muxing: "Writing the file", phase_uploading: "Uploading",
   step_of: "Step {step} of {steps}", left: "about {s} s left", progress: "Progress", percent: "{n} percent", preview: "Preview", retry_helps: "A retry may help.", retry_useless: "A retry is unlikely to help.",

@@ -25,7 +25,7 @@ export default {
   error_prompt: "请写下视频的内容。", error_size: "请使用 {min} 到 {max} 之间 16 的倍数，最多 {pixels} K 像素。", error_length: "请使用 1 帧或 8 的倍数，最多 {frames} 帧（{seconds} 秒）。",
   error_seed: "请使用 0 或更大的整数。", error_num_inference_steps: "请使用 {least} 到 {most} 之间的整数。", error_guidance_scale: "请使用 0 到 20 之间的数。", error_strength: "请使用大于 0 且不超过 1 的数。",
   error_image: "服务无法把此文件读作图片。", error_last_image: "尾帧图片需要首帧图片，并且文件可读。", error_video: "请选择服务可以读取的视频。", nearest: "最接近的是 {value}。", error_key: "请输入密钥以继续。",
-  state_queued: "排队中", state_next: "排队中，下一个运行", state_place: "排队中，前面还有 {n} 个", state_unserved: "排队中：没有 worker 运行它的模型", state_loading: "正在加载模型",
+  state_queued: "排队中", state_next: "排队中，下一个运行", state_place: "排队中，前面还有 {n} 个", state_unserved: "排队中：没有 worker 运行它的模型", state_paused: "排队中：管理员已暂停它的模型", state_loading: "正在加载模型",
   state_sending: "正在发送请求", state_cancelling: "正在取消…", state_completed: "已完成", state_failed: "失败", state_cancelled: "已取消", state_expired: "已过期", state_draft: "草稿已完成",
   phase_encoding: "正在编码提示词", phase_denoising: "正在去噪", phase_decoding: "正在解码画面", phase_muxing: "正在写入文件", phase_uploading: "正在上传",
   step_of: "第 {step} 步，共 {steps} 步", left: "大约还需 {s} 秒", progress: "进度", percent: "百分之 {n}", preview: "预览", retry_helps: "重试可能有用。", retry_useless: "重试大概没有用。",

@@ -8,7 +8,7 @@ export function standing({ state, phase, queue, cancel_requested: isLeaving }) {
   if (hasText(`state_${state}`) && state !== "queued") return t(`state_${state}`);
   if (isLeaving) return t("state_cancelling");
   if (state === "running") return hasText(`phase_${phase}`) ? t(`phase_${phase}`) : t("state_loading");
-  if (queue?.reason) return t("state_unserved");
+  if (queue?.reason) return t(queue.reason === "paused" ? "state_paused" : "state_unserved");
   if (!queue?.position) return t(queue ? "state_next" : "state_queued");
   return t("state_place", { n: queue.position });
 }
