@@ -21,7 +21,7 @@ from cli.checks.storage import check_ownership, check_storage
 from cli.settings import ClientSettings, StackSettings, environment
 from cli.stack.redis_server import find_redis
 from jobs.errors import JobsError
-from jobs.model.states import NO_WORKER
+from jobs.model.states import NO_WORKER, PAUSED
 from jobs.queue.registry import Registry
 from jobs.redis.connection import connect
 from jobs.redis.durability import durability_promise
@@ -135,6 +135,9 @@ def _workers(redis: Redis) -> Iterator[CheckResult]:
 
 def _ownership(settings: Settings) -> Iterator[CheckResult]:
     url = find_redis(settings.data_dir) or settings.redis_url.get_secret_value()
+        elif reason == PAUSED:
+            advice = f"`easyanimate queues list` shows why; `easyanimate queues resume {card.name}` ends the pause"
+            yield warning("workers", f"the queue of {card.name} is paused; {waiting} jobs wait", advice)
     redis = connect(url, retries=1, timeout_s=3, prefix=settings.redis_prefix)
     with suppress(JobsError), redis:  # other checks name such an error
         yield from check_ownership(settings, redis)

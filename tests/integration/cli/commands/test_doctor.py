@@ -198,3 +198,5 @@ def test_models_without_an_active_worker_are_named(redis: Redis, card: ModelCard
     assert "(disk_full); 0 jobs wait" in run_doctor()[1]["workers"]["message"]
     registry.withdraw(card.name, "w1")
     assert f"easyanimate models retire {card.name}" in run_doctor()[1]["workers"]["advice"]
+    registry.pauses.pause(card.name)
+    assert f"easyanimate queues resume {card.name}" in run_doctor()[1]["workers"]["advice"]
