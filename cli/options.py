@@ -18,6 +18,14 @@ Result = TypeVar("Result")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
 PromptArgument = Annotated[str | None, typer.Argument(help="What the video shows, in English.", show_default=False)]
+ShotsOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.yaml",
+        help="Make a film of the shots in this file, in place of a prompt and --num-frames.",
+        rich_help_panel=INPUTS,
+    ),
+]
 PromptOption = Annotated[str | None, typer.Option("--prompt", help="The prompt as an option, instead of an argument.")]
 ModelsDir = Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR", help="The folder of all models.")]
 
@@ -109,6 +117,15 @@ def read_prompt(argument: str | None, option: str | None) -> str:
     if prompt is None or not prompt.strip():
         raise RefusedCommand("a prompt is missing: describe what the video shows, in quotes")
     return prompt
+
+
+def read_prompt_or_none(argument: str | None, option: str | None, shots: Path | None) -> str | None:
+    """The prompt; None for a film, whose shots have prompts of their own. Raises RefusedCommand."""
+    if shots is None:
+        return read_prompt(argument, option)
+    if argument is not None or option is not None:
+        raise RefusedCommand("the shots of --shots have prompts of their own; leave the prompt out")
+    return None
 
 
 def parse_size(options: GenerationOptions) -> tuple[int | None, int | None]:

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from easyanimate.errors import InvalidInput
 from easyanimate.files.file_comment import PngWriter
 from easyanimate.files.manifest import FrameHashes, Manifest, UsedLora, file_sha256, library_versions
 from easyanimate.files.mp4_join import StoredFrames
@@ -33,6 +34,7 @@ from easyanimate.pipeline import (
     generate_windows,
     num_timesteps,
 )
+from easyanimate.pipeline.films import check_film
 from easyanimate.pipeline.long_video import WindowCallbacks
 from easyanimate.windows import Window
 
@@ -145,8 +147,13 @@ class FilmShots(Sequence[Shot]):
     def __getitem__(self, index: Any) -> Any:
         shot = self._shots[index]
         images = {name: self._image(index, name) for name in ("image", "last_image")}
-        generation = self.generation(index, image=images["image"])
-        return Shot(generation=generation, seed=shot["seed"], overlap=shot["overlap"], last_image=images["last_image"])
+        try:
+            generation = self.generation(index, image=images["image"])
+            return Shot(
+                generation=generation, seed=shot["seed"], overlap=shot["overlap"], last_image=images["last_image"]
+            )
+        except InvalidInput as error:
+            raise InvalidInput(f"shots[{index}]: {error}") from error
 
     def generation(self, index: int, image: Image.Image | None = None) -> Generation:
         """The settings of a shot; without `image` those of its text and its size."""
@@ -158,6 +165,11 @@ class FilmShots(Sequence[Shot]):
     def _image(self, index: int, name: str) -> Image.Image | None:
         path = self._inputs.files.get(f"shots[{index}].{name}")
         return None if path is None else self._inputs.read_image(path)
+
+
+def check_shots(inputs: RenderInputs) -> None:
+    """Checks all shots of a film before a model is loaded. Raises InvalidInput, which names the shot."""
+    check_film(FilmShots(inputs), inputs.plan)
 
 
 @contextmanager

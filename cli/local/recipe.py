@@ -1,15 +1,17 @@
 """The recipe of a video on this machine: settings, input files and LoRAs."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import BaseModel
+
 from cli.local.source_video import read_first_frames, read_tail
 from easyanimate.errors import InvalidInput
 from easyanimate.geometry import VISIBLE_SHAPE_CHANGE, shape_change
-from easyanimate.windows import Window, plan_windows
+from easyanimate.windows import ShotLength, Window, plan_shots, plan_windows
 from jobs.model.request import GenerationSettings
 
 if TYPE_CHECKING:
@@ -22,32 +24,45 @@ if TYPE_CHECKING:
 IMAGES = ("image", "last_image", "mask")
 
 
+class RecipeShot(BaseModel, frozen=True, extra="forbid", strict=True):
+    """One shot of a film: `num_frames` frames after `overlap` frames of the shot before; 0 is a cut."""
+
+    prompt: str
+    negative_prompt: str = ""
+    num_frames: int
+    seed: int
+    overlap: int = 0
+
+
 class RecipeSettings(GenerationSettings, strict=True):
     """All parameters that determine the frames, besides the model, the LoRAs and the input files.
 
     `num_frames` are the new frames, in windows of `window` frames. `fps` is a number or a fraction like 24000/1001.
+    A film has `shots`; its `prompt` is that of all shots, joined by newlines.
     """
 
     num_frames: int
     window: int
     fps: str
     sample_posterior: bool = True
+    shots: list[RecipeShot] | None = None
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The input files, by the names of their options."""
+    """The input files, by the names of their options; `shots` has those of a film, as `shots[0].image` and so on."""
 
     image: Path | None = None
     last_image: Path | None = None
     video: Path | None = None
     mask: Path | None = None
     continues: Path | None = None
+    shots: Mapping[str, Path] = field(default_factory=dict)
 
     def files(self) -> dict[str, Path]:
         """The files that are set, by name."""
-        paths = ((field.name, getattr(self, field.name)) for field in fields(self))
-        return {name: path for name, path in paths if path is not None}
+        paths = ((each.name, getattr(self, each.name)) for each in fields(self) if each.name != "shots")
+        return {**{name: path for name, path in paths if path is not None}, **self.shots}
 
 
 @dataclass(frozen=True)
@@ -62,6 +77,12 @@ class Recipe:
         """The windows of the video; InvalidInput if there is no plan."""
         settings = self.settings
         try:
+            if settings.shots is not None:
+                lengths = [
+                    ShotLength(shot.num_frames, shot.overlap, f"shots[{i}].last_image" in self.sources.shots)
+                    for i, shot in enumerate(settings.shots)
+                ]
+                return plan_shots(lengths, window=settings.window, overlap=settings.overlap)
             return plan_windows(
                 settings.num_frames,
                 window=settings.window,
@@ -74,7 +95,7 @@ class Recipe:
 
     def inputs(self) -> "RenderInputs":
         """The inputs of the renderer, with the files read; InvalidInput for what the pipeline refuses."""
-        from easyanimate.render import RenderInputs
+        from easyanimate.render import RenderInputs, check_shots
 
         settings, plan, files = self.settings, self.plan(), self.sources.files()
         video, source, fps = self.sources.video, self.sources.continues, Fraction(settings.fps)
@@ -82,14 +103,18 @@ class Recipe:
         images = {name: read_image(path) for name, path in files.items() if name in IMAGES}
         frames = None if video is None else read_first_frames(video, plan[0].num_frames, fps)
         inputs = RenderInputs(
-            settings=settings.model_dump(),
+            settings=settings.model_dump(exclude_none=True),
             plan=plan,
             files=files,
             images=images,
             video=frames,
             copied=copied,
             warnings=(*warnings, *self._stretched_inputs(images, frames)),
+            read_image=read_image,
         )
+        if settings.shots is not None:
+            check_shots(inputs)
+            return inputs
         inputs.generation(None if source is None else read_tail(source, settings.overlap, fps))
         return inputs
 
@@ -99,12 +124,13 @@ class Recipe:
 
         size = (self.settings.width, self.settings.height)
         shapes = {name: ImageOps.exif_transpose(image).size for name, image in images.items()}
+        shapes |= {name: ImageOps.exif_transpose(read_image(path)).size for name, path in self.sources.shots.items()}
         if video is not None:
             shapes["video"] = (video.shape[2], video.shape[1])
         for name, shape in shapes.items():
             if shape_change(shape, size) > VISIBLE_SHAPE_CHANGE:
-                option = name.replace("_", "-")
-                yield f"--{option}: {shape[0]}x{shape[1]} is stretched to {size[0]}x{size[1]}, another shape"
+                option = name if name in self.sources.shots else f"--{name.replace('_', '-')}"
+                yield f"{option}: {shape[0]}x{shape[1]} is stretched to {size[0]}x{size[1]}, another shape"
 
     def _copied_frames(self) -> "tuple[StoredFrames | None, tuple[str, ...]]":
         """The frames of the video to extend that are not encoded again, and warnings."""

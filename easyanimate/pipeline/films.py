@@ -63,7 +63,7 @@ def generate_film(
     may read its images then. Raises InvalidInput, which names the shot, before the first window; all else is as in
     `generate_windows`.
     """
-    _check_film(shots, plan)
+    check_film(shots, plan)
 
     def begin(index: int) -> WindowPart:
         shot = shots[index]
@@ -72,7 +72,7 @@ def generate_film(
     return (yield from generate_parts(pipe, begin, plan, None if resume is None else resume.tail, resume, callbacks))
 
 
-def _check_film(shots: Sequence[Shot], plan: Sequence[Window]) -> None:
+def check_film(shots: Sequence[Shot], plan: Sequence[Window]) -> None:
     """InvalidInput unless all shots have one size and a start for their end image, and `plan` is that of the shots."""
     end, size = 0, None
     for index, shot in enumerate(shots):

@@ -11,7 +11,7 @@ from cli.commands.remote.connection import Url, VideoId, check_ids, return_hint,
 from cli.commands.remote.options import JobOptions, ServiceOptions, SubmitOptions
 from cli.commands.remote.request import to_body
 from cli.errors import RefusedCommand
-from cli.options import AsJson, PromptArgument, PromptOption, read_prompt, with_options
+from cli.options import AsJson, PromptArgument, PromptOption, read_prompt, read_prompt_or_none, with_options
 from cli.progress import follow_with_bar, phase_table
 
 
@@ -25,7 +25,7 @@ def submit(
 ) -> None:
     """Create a video on a service and print its id. Defaults are those of the model."""
     with service_client("submit", url) as client:
-        body = to_body(read_prompt(prompt, prompt_option), options)
+        body = to_body(read_prompt_or_none(prompt, prompt_option, options.shots), options)
         _create(client, body, "/v1/videos", options, as_json, url)
 
 

@@ -8,7 +8,7 @@ from cli.client import Record
 from cli.commands.remote.connection import Url, service_client
 from cli.commands.remote.options import SubmitOptions
 from cli.commands.remote.request import to_body
-from cli.options import AsJson, PromptArgument, PromptOption, read_prompt, with_options
+from cli.options import AsJson, PromptArgument, PromptOption, read_prompt_or_none, with_options
 
 
 @with_options(SubmitOptions)
@@ -21,7 +21,7 @@ def estimate(
 ) -> None:
     """Print what a video would take and when it would be finished, and create nothing. Options as of submit."""
     with service_client("estimate", url) as client:
-        body = to_body(read_prompt(prompt, prompt_option), options)
+        body = to_body(read_prompt_or_none(prompt, prompt_option, options.shots), options)
         record = client.estimate(body, cancel_after=options.cancel_after)
     if as_json:
         typer.echo(json.dumps(record, indent=2))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import DELIVERY, INPUTS, SAMPLING, SIZE, GenerationOptions
+from cli.options import DELIVERY, INPUTS, SAMPLING, SIZE, GenerationOptions, ShotsOption
 
 _SOURCE = "A file, an https link, or the id of an uploaded file."
 
@@ -78,6 +78,7 @@ class SubmitOptions(ServiceOptions):
     resize_to_image: Annotated[
         bool | None, typer.Option("--resize-to-image", help="Use the aspect ratio of --image.", rich_help_panel=SIZE)
     ] = None
+    shots: ShotsOption = None
     video: Annotated[
         str | None,
         typer.Option(help=f"A video to change. {_SOURCE} Or video_…", rich_help_panel=INPUTS),

@@ -8,17 +8,18 @@ from cli.client import RequestBody
 from cli.commands.remote.options import JobOptions, ServiceOptions
 from cli.errors import RefusedCommand
 from cli.options import parse_size, split_scale
+from cli.shots_file import IMAGES, read_shots
 
 RENAMED = {"steps": "num_inference_steps", "count": "n"}
 # Options whose values have another form in the API, and those that are no field of a request.
-CONVERTED = ("lora", "metadata", "webhook", "webhook_event", "webhook_secret", "previews_every")
+CONVERTED = ("lora", "metadata", "webhook", "webhook_event", "webhook_secret", "previews_every", "shots")
 INPUTS = ("image", "last_image", "video", "mask")
 OF_THE_COMMAND = ("cancel_after", "idempotency_key", "wait", "output", "size", "width", "height")
 REFERENCES = ("http://", "https://", "data:", "file_")  # sent as they are; all other texts are paths
 
 
-def to_body(prompt: str, options: JobOptions, **inputs: str | None) -> RequestBody:
-    """The body of a request with these options. Raises RefusedCommand.
+def to_body(prompt: str | None, options: JobOptions, **inputs: str | None) -> RequestBody:
+    """The body of a request with these options; a film has no prompt. Raises RefusedCommand.
 
     `inputs` are paths or references by field, beside those among the options.
     """
@@ -31,7 +32,25 @@ def to_body(prompt: str, options: JobOptions, **inputs: str | None) -> RequestBo
     references = {name: _reference(name, text) for name, text in sources.items() if text is not None}
     paths = {name: Path(text) for name, text in sources.items() if text and references[name] is None}
     values |= {name: value for name, value in references.items() if value is not None}
+    if (shots_file := getattr(options, "shots", None)) is not None:
+        shots, shot_paths = _shots(shots_file)
+        values |= shots
+        paths |= shot_paths
     return RequestBody({name: value for name, value in values.items() if value is not None}, paths)
+
+
+def _shots(file: Path) -> tuple[dict[str, Any], dict[str, Path]]:
+    """The fields and the files of a film: one list, or with files the numbered fields of a form."""
+    shots, paths = [], {}
+    for index, shot in enumerate(read_shots(file)):
+        values = shot.model_dump(exclude_none=True)
+        for name in IMAGES:
+            if name in values and not values[name].startswith(REFERENCES):
+                paths[f"shots[{index}][{name}]"] = file.parent / values.pop(name)
+        shots.append(values)
+    if not paths:
+        return {"shots": shots}, {}
+    return {f"shots[{i}][{name}]": value for i, shot in enumerate(shots) for name, value in shot.items()}, paths
 
 
 def _generation(options: ServiceOptions) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from cli.errors import ExitCode, exit_on_error
+from cli.local.film import read_film
 from cli.local.recipe import Recipe, RecipeSettings, Sources, read_image
 from cli.local.render import (
     DEFAULT_MODEL,
@@ -30,8 +31,9 @@ from cli.options import (
     ModelsDir,
     PromptArgument,
     PromptOption,
+    ShotsOption,
     parse_size,
-    read_prompt,
+    read_prompt_or_none,
     split_scale,
     with_options,
 )
@@ -79,6 +81,7 @@ def generate(
     continues: Annotated[
         Path | None, typer.Option("--continue", help="An .mp4 to extend.", rich_help_panel=INPUTS)
     ] = None,
+    shots: ShotsOption = None,
     window: Annotated[
         int | None, typer.Option(help="Frames of one window, a multiple of 8.", rich_help_panel=SIZE)
     ] = None,
@@ -98,15 +101,20 @@ def generate(
     interrupted = "stopped; finished files stay, and no unfinished one is left"
     errors = (EasyAnimateError, InvalidRequest, OSError)
     with exit_on_error("generate", *errors, code=ExitCode.REFUSED, on_interrupt=interrupted):
-        text = read_prompt(prompt, prompt_option)
+        text = read_prompt_or_none(prompt, prompt_option, shots)
         folder = find_model(model, models_dir)
         card = read_card(folder)
         sources = Sources(image, last_image, video, mask, continues)
+        if shots is not None and (sources.files() or options.num_frames is not None or count > 1):
+            raise InvalidInput("--shots excludes --num-frames, --count and all inputs: each shot has its own")
+        film = None if shots is None else read_film(shots, card, options)
         size, like = parse_size(options), image if resize_to_image else None
         if resize_to_image and (image is None or any(size)):
             raise InvalidInput("--resize-to-image takes the size from --image, without --size, --width and --height")
         shape, fps = choose_size(card, size, like, sources)
-        settings = read_settings(text, options, card, (shape, fps, window), _strength(strength, sources))
+        settings = read_settings(text or "", options, card, (shape, fps, window), _strength(strength, sources))
+        if film is not None:
+            settings, sources = film.applied_to(settings)
         recipe = Recipe(settings, sources, tuple(choose_lora(name, models_dir) for name in options.lora or ()))
         check_settings(recipe, card, output)
         files = outputs(output, settings.seed, count)

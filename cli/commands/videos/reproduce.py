@@ -1,16 +1,19 @@
 """`easyanimate reproduce`: renders a video again from its manifest, and compares every frame."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
 from cli.errors import ExitCode, exit_on_error
+from cli.local.film import find_images
 from cli.local.recipe import Recipe, RecipeSettings, Sources
 from cli.local.render import LoadedModel, PhaseClock, cpu_threads_of, find_lora, load_for_rendering, open_frames
 from cli.options import AsJson
+from cli.shots_file import ShotEntry, read_shots
 from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.lookup import find_model
 
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
 
 NO_PROMPT = (
     "the file is of a service, which leaves the prompts out: pass --prompt (and --negative-prompt), or reproduce the "
+    "manifest of `easyanimate download ID --variant manifest`"
+)
+NO_SHOT_PROMPTS = (
+    "the file is of a service, which leaves the prompts out: pass the shots of the film as --shots, or reproduce the "
     "manifest of `easyanimate download ID --variant manifest`"
 )
 OPTIONS = {"last_image": "--last-image", "continues": "--continue"}  # the other options have the field's name
@@ -32,6 +39,10 @@ def reproduce(
     video: Annotated[Path | None, typer.Option(help="The source video of the video.")] = None,
     mask: Annotated[Path | None, typer.Option(help="The mask of the video.")] = None,
     continues: Annotated[Path | None, typer.Option("--continue", help="The video that it extends.")] = None,
+    shots: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.yaml", help="The shots of a film: their images, and prompts that the file lacks."),
+    ] = None,
     lora: Annotated[list[Path] | None, typer.Option(help="LoRA files that are not in the models folder.")] = None,
     prompt: Annotated[str | None, typer.Option(help="The prompt: an MP4 of a service does not contain it.")] = None,
     negative_prompt: Annotated[str | None, typer.Option(help="The negative prompt, in the same case.")] = None,
@@ -43,13 +54,14 @@ def reproduce(
     errors = (EasyAnimateError, OSError)
     with exit_on_error("reproduce", *errors, code=ExitCode.REFUSED, on_interrupt="stopped; nothing is written"):
         manifest = read_manifest(file)
-        sources = Sources(image, last_image, video, mask, continues)
+        entries = () if shots is None else read_shots(shots)
+        images = {} if shots is None else find_images(shots, entries)
+        sources = Sources(image, last_image, video, mask, continues, images)
         check_sources(manifest, sources)
         folder = find_model(model or manifest.model, models_dir)
         check_model(manifest, folder)
-        recipe = Recipe(
-            read_request(manifest, prompt, negative_prompt), sources, choose_loras(manifest, lora or [], models_dir)
-        )
+        settings = read_request(manifest, prompt, negative_prompt, entries)
+        recipe = Recipe(settings, sources, choose_loras(manifest, lora or [], models_dir))
         difference = compare_frames(manifest, recipe, folder)
     count = len(manifest.frames)
     if as_json:
@@ -73,14 +85,21 @@ def read_manifest(file: Path) -> "Manifest":
     return Manifest.from_json(text)
 
 
-def read_request(manifest: "Manifest", prompt: str | None = None, negative_prompt: str | None = None) -> RecipeSettings:
+def read_request(
+    manifest: "Manifest",
+    prompt: str | None = None,
+    negative_prompt: str | None = None,
+    shots: Sequence[ShotEntry] = (),
+) -> RecipeSettings:
     """The settings in a manifest, validated, with the prompts that it does not have."""
     settings = dict(manifest.settings)
+    if "shots" in settings or shots:
+        settings |= _with_shot_prompts(settings.get("shots"), negative_prompt, shots)
     for name, text in (("prompt", prompt), ("negative_prompt", negative_prompt)):
         if text is not None and settings.setdefault(name, text) != text:
             raise InvalidInput(f"the manifest has another {name}; leave out --{name.replace('_', '-')}")
     if "prompt" not in settings:
-        raise InvalidInput(NO_PROMPT)
+        raise InvalidInput(NO_SHOT_PROMPTS if "shots" in settings else NO_PROMPT)
     try:
         return RecipeSettings.model_validate(settings)
     except ValidationError as problem:
@@ -89,13 +108,30 @@ def read_request(manifest: "Manifest", prompt: str | None = None, negative_promp
         raise InvalidInput(f"the manifest is damaged at {field}: {fault['msg']}") from problem
 
 
+def _with_shot_prompts(recorded: Any, negative_prompt: str | None, entries: Sequence[ShotEntry]) -> dict[str, Any]:
+    """The shots of a manifest, and the prompt of the film, with the prompts of `entries` that they do not have."""
+    if not isinstance(recorded, list) or not all(isinstance(shot, dict) for shot in recorded):
+        raise InvalidInput("the video was rendered without --shots; leave it out")
+    if entries and len(entries) != len(recorded):
+        raise InvalidInput(f"the film has {len(recorded)} shots, and the file of --shots {len(entries)}; pass its own")
+    shots = [dict(shot) for shot in recorded]
+    for index, (shot, entry) in enumerate(zip(shots, entries, strict=False)):
+        negative = (negative_prompt or "") if entry.negative_prompt is None else entry.negative_prompt
+        if shot.setdefault("prompt", entry.prompt) != entry.prompt:
+            raise InvalidInput(f"the manifest has another prompt of shots[{index}]; pass the file of this film")
+        shot.setdefault("negative_prompt", negative)
+    if not all("prompt" in shot for shot in shots):
+        return {"shots": shots}
+    return {"shots": shots, "prompt": "\n".join(str(shot["prompt"]) for shot in shots)}
+
+
 def check_sources(manifest: "Manifest", sources: Sources) -> None:
     """Checks that the input files are those of the manifest."""
     from easyanimate.files.manifest import file_sha256
 
     files = sources.files()
     for name in manifest.inputs.keys() | files.keys():
-        option = OPTIONS.get(name, f"--{name}")
+        option = f"--shots, as {name}" if name.startswith("shots[") else OPTIONS.get(name, f"--{name}")
         if name not in files:
             raise InvalidInput(f"the video was rendered with {option}; pass the same file")
         if name not in manifest.inputs:
