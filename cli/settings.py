@@ -2,26 +2,57 @@
 
 import os
 from pathlib import Path
+from typing import Any, Self
 
-from pydantic import SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+
+from cli.errors import RefusedCommand
+from jobs.secret_files import SUFFIX, SecretFilesSource
+
+PREFIX = "EASYANIMATE_"
 
 
-class ClientSettings(BaseSettings):
+class CommandSettings(BaseSettings):
+    """Settings from variables, and from the files that variables with `_FILE` name."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, protected_namespaces=(), hide_input_in_errors=True
+    )
+
+    @classmethod
+    def read(cls, **values: Any) -> Self:
+        """The settings of the environment, and these `values`. Raises RefusedCommand."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            raise RefusedCommand(f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}") from error
+        except SettingsError as error:
+            raise RefusedCommand(str(error)) from error
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The sources, the most important first: arguments, variables, and files that variables name."""
+        return init_settings, env_settings, SecretFilesSource(settings_cls)
+
+
+class ClientSettings(CommandSettings):
     """The service of the client commands, and the API key."""
-
-    model_config = SettingsConfigDict(env_prefix="EASYANIMATE_", env_ignore_empty=True, frozen=True)
 
     url: str = "http://127.0.0.1:8000"
     api_key: SecretStr | None = None
 
 
-class StackSettings(BaseSettings):
+class StackSettings(CommandSettings):
     """Settings of `up` and `demo`. Without `redis_url` they start a Redis server of their own."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="EASYANIMATE_", env_ignore_empty=True, frozen=True, protected_namespaces=()
-    )
 
     redis_url: SecretStr | None = None
     redis_prefix: str = ""
@@ -35,8 +66,12 @@ class StackSettings(BaseSettings):
 
 
 def child_environment(changes: dict[str, str]) -> dict[str, str]:
-    """The environment of a child process: that of this process with `changes`."""
-    return {**os.environ, **changes}  # noqa: TID251  a child process inherits it
+    """The environment of a child process: that of this process with `changes`.
+
+    A changed variable replaces its file, too: both together would be refused.
+    """
+    own = {name: value for name, value in os.environ.items() if name.removesuffix(SUFFIX) not in changes}  # noqa: TID251  a child process inherits it
+    return {**own, **changes}
 
 
 def environment() -> dict[str, str]:

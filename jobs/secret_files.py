@@ -40,6 +40,21 @@ def _environment() -> Mapping[str, str]:
     return os.environ  # noqa: TID251  a source of settings
 
 
+def undecodable_variables() -> list[str]:
+    """The settings in the environment that are no text in UTF-8."""
+    return [
+        name for name, value in _environment().items() if name.startswith("EASYANIMATE_") and not _is_text(name + value)
+    ]
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def secret_fields(kind: type[BaseModel]) -> Iterator[tuple[str, ...]]:
     """The paths of all secret fields of these settings, also of nested ones."""
     for name, field in kind.model_fields.items():

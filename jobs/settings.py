@@ -23,7 +23,7 @@ from jobs.logs import LogLevel
 from jobs.redis.address import parse_redis_url
 from jobs.redis.connection import DEFAULT_LEASE_S
 from jobs.redis.prefix import checked_prefix
-from jobs.secret_files import SUFFIX, SecretFilesSource, secret_fields
+from jobs.secret_files import SUFFIX, SecretFilesSource, secret_fields, undecodable_variables
 
 KEY_PREFIX = re.compile(r"((?!\.{1,2}/)[A-Za-z0-9._-]+/)+")
 
@@ -50,8 +50,10 @@ class S3Settings(BaseModel, frozen=True, extra="forbid"):
 
     @model_validator(mode="before")
     @classmethod
-    def _leave_files_to_their_source(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def _leave_files_to_their_source(cls, values: Any) -> Any:
         """Drops variables such as `EASYANIMATE_S3__SECRET_ACCESS_KEY_FILE`, which `jobs/secret_files.py` reads."""
+        if not isinstance(values, dict):
+            return values
         files = {path[-1] + SUFFIX.lower() for path in secret_fields(cls)}
         return {name: value for name, value in values.items() if name not in files}
 
@@ -73,6 +75,8 @@ class S3Settings(BaseModel, frozen=True, extra="forbid"):
         if (self.access_key_id is None) != (self.secret_access_key is None):
             missing = "SECRET_ACCESS_KEY" if self.access_key_id else "ACCESS_KEY_ID"
             raise ValueError(f"a pair of keys is needed: set EASYANIMATE_S3__{missing} too, or neither of the two")
+        if self.session_token is not None and self.access_key_id is None:
+            raise ValueError("EASYANIMATE_S3__SESSION_TOKEN needs EASYANIMATE_S3__ACCESS_KEY_ID and its secret")
         return self
 
 
@@ -160,12 +164,14 @@ class Settings(BaseSettings):
     @classmethod
     def read(cls) -> Self:
         """The settings of the environment. Raises InvalidSettings."""
+        if names := undecodable_variables():
+            raise InvalidSettings([f"{name}: must be text in UTF-8" for name in names])
         try:
             return cls()
         except ValidationError as error:
             raise InvalidSettings([_sentence(fault) for fault in error.errors(include_url=False)]) from error
         except SettingsError as error:
-            raise InvalidSettings([str(error)]) from error
+            raise InvalidSettings([_json_sentence(error) or str(error)]) from error
 
     @classmethod
     def settings_customise_sources(
@@ -201,6 +207,14 @@ def _sentence(fault: ErrorDetails) -> str:
     name = "__".join(str(part).upper() for part in fault["loc"])
     reason = fault["msg"].removeprefix("Value error, ")
     return reason if not name or "EASYANIMATE_" in reason else f"EASYANIMATE_{name}: {reason}"
+
+
+def _json_sentence(error: SettingsError) -> str | None:
+    """The sentence about a group of settings in one variable, such as `EASYANIMATE_S3`; None for another error."""
+    if (match := re.match(r'error parsing value for field "(\w+)"', str(error))) is None:
+        return None
+    name = f"EASYANIMATE_{match[1].upper()}"
+    return f"{name}: must be a JSON object; or set its parts, each in a variable {name}__NAME"
 
 
 def _derived_secret(secret: str, purpose: str) -> str:

@@ -14,6 +14,7 @@ from jobs.settings import Settings
 MIB = 1 << 20
 DAY_S = 86_400
 PREFIX = re.compile(r"(/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
+HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f.]*(:[0-9A-Fa-f.]*){2,}(%[A-Za-z0-9._-]+)?")
 OWN_PATHS = frozenset({"v1", "files", "studio", "docs", "openapi.json", "metrics", "mcp"})
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
@@ -83,6 +84,13 @@ class ServiceSettings(Settings):
         if SecretStr("change-me") in keys:
             raise ValueError("`change-me` was an example that all readers know: `openssl rand -hex 24` creates a key")
         return keys
+
+    @field_validator("host")
+    @classmethod
+    def _check_host(cls, host: str) -> str:
+        if not HOST.fullmatch(host):
+            raise ValueError("must be a name or an address to listen on, such as 127.0.0.1 or ::, without a port")
+        return host
 
     @field_validator("root_path")
     @classmethod

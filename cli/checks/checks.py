@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from cli.checks.result import CheckResult, broken, ok, warning
 from cli.checks.storage import check_ownership, check_storage
+from cli.errors import RefusedCommand
 from cli.settings import ClientSettings, StackSettings, environment
 from cli.stack.redis_server import find_redis
 from jobs.errors import JobsError
@@ -35,6 +36,7 @@ from worker.settings import KeeperSettings, WorkerSettings
 
 CLIENT_SETTINGS = {"EASYANIMATE_URL", "EASYANIMATE_API_KEY"}
 MAX_CLOCK_SKEW_S = 2.0
+SETTINGS_ADVICE = "correct it; .env.example explains each setting"
 MAX_LISTED = 5  # values that cannot be read
 
 
@@ -73,7 +75,13 @@ def _settings() -> Iterator[CheckResult]:
             kind.read()
         except InvalidSettings as error:
             for fault in error.faults:
-                yield broken("settings", fault, "correct it; .env.example explains each setting")
+                yield broken("settings", fault, SETTINGS_ADVICE)
+            return
+    for command_kind in (StackSettings, ClientSettings):
+        try:
+            command_kind.read()
+        except RefusedCommand as error:
+            yield broken("settings", str(error), SETTINGS_ADVICE)
             return
     yield ok("settings", "all are valid")
 
@@ -86,13 +94,12 @@ def _names(kind: type[BaseModel], before: str = "EASYANIMATE_") -> Iterator[str]
 
 
 def _file_names(kind: type[BaseSettings]) -> Iterator[str]:
-    if issubclass(kind, Settings):
-        yield from (variable(kind, path) + SUFFIX for path in secret_fields(kind))
+    yield from (variable(kind, path) + SUFFIX for path in secret_fields(kind))
 
 
 def _redis(settings: Settings) -> Iterator[CheckResult]:
     url = find_redis(settings.data_dir) or settings.redis_url.get_secret_value()
-    if StackSettings().redis_url is None and not _listens(url):
+    if StackSettings.read().redis_url is None and not _listens(url):
         advice = "`easyanimate up` starts one with a Redis of its own; set EASYANIMATE_REDIS_URL for another Redis"
         yield warning("redis", f"no service runs with the data folder {settings.data_dir}", advice)
         return
@@ -128,6 +135,9 @@ def _workers(redis: Redis) -> Iterator[CheckResult]:
         if reason == NO_WORKER:
             advice = f"start one, or take the model out of the service: `easyanimate models retire {card.name}`"
             yield warning("workers", f"no worker serves {card.name}; {waiting} jobs wait", advice)
+        elif reason == PAUSED:
+            advice = f"`easyanimate queues list` shows why; `easyanimate queues resume {card.name}` ends the pause"
+            yield warning("workers", f"the queue of {card.name} is paused; {waiting} jobs wait", advice)
         elif reason is not None:
             advice = "read the log of its workers; docs/operations/running.md explains the reasons"
             yield warning("workers", f"no worker takes jobs of {card.name} ({reason}); {waiting} jobs wait", advice)
@@ -135,9 +145,6 @@ def _workers(redis: Redis) -> Iterator[CheckResult]:
 
 def _ownership(settings: Settings) -> Iterator[CheckResult]:
     url = find_redis(settings.data_dir) or settings.redis_url.get_secret_value()
-        elif reason == PAUSED:
-            advice = f"`easyanimate queues list` shows why; `easyanimate queues resume {card.name}` ends the pause"
-            yield warning("workers", f"the queue of {card.name} is paused; {waiting} jobs wait", advice)
     redis = connect(url, retries=1, timeout_s=3, prefix=settings.redis_prefix)
     with suppress(JobsError), redis:  # other checks name such an error
         yield from check_ownership(settings, redis)

@@ -82,7 +82,7 @@ class EmbeddedRedis:
 
 def find_redis(data_dir: Path) -> str | None:
     """The URL in the environment, else that of the running server of `data_dir`; None if there is neither."""
-    if (url := StackSettings().redis_url) is not None:
+    if (url := StackSettings.read().redis_url) is not None:
         return url.get_secret_value()
     file = data_dir / "redis" / ADDRESS_FILE
     return file.read_text() if file.exists() else None
@@ -95,7 +95,7 @@ def open_redis(url: str, *, changes: bool = True) -> Iterator[Redis]:
     Commands without `changes` do not wait. Raises RefusedCommand for an invalid URL, Unavailable if Redis does not
     answer, or has not written to its disk in time.
     """
-    settings = StackSettings()
+    settings = StackSettings.read()
     try:
         prefix = checked_prefix(settings.redis_prefix)
     except ValueError as error:

@@ -54,13 +54,13 @@ class StackPlan:
     def min_free_disk_bytes(self) -> int:
         """The free space without which no job is accepted."""
         value = self.environment.get("EASYANIMATE_MIN_FREE_DISK_BYTES")
-        return int(value) if value else StackSettings().min_free_disk_bytes
+        return int(value) if value else StackSettings.read().min_free_disk_bytes
 
     @property
     def spool_dir(self) -> Path:
         """The folder of the worker for unfinished videos, perhaps on another disk."""
         value = self.environment.get("EASYANIMATE_SPOOL_DIR")
-        return Path(value) if value else StackSettings().spool_dir or self.data_dir / "spool"
+        return Path(value) if value else StackSettings.read().spool_dir or self.data_dir / "spool"
 
 
 class LocalStack:
@@ -171,7 +171,7 @@ class LocalStack:
             raise StackFailed(f"{error}{self._disk_note(str(error))}") from error
 
     def _environment(self, redis_url: str) -> dict[str, str]:
-        plan, settings = self.plan, StackSettings()
+        plan, settings = self.plan, StackSettings.read()
         keeper_port = plan.environment.get(KEEPER_PORT) or settings.keeper_metrics_port or free_port()
         host = plan.environment.get("EASYANIMATE_METRICS_HOST") or settings.metrics_host
         self._keeper_url = f"http://{_reachable(host)}:{keeper_port}"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.errors import StackFailed
+from cli.errors import StackFailed, exit_on_error
 from cli.settings import StackSettings
 from cli.stack.stack import LocalStack, StackPlan
 from easyanimate.models.lookup import full_model_name
@@ -22,7 +22,8 @@ def up(
     models_dir: Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR")] = Path("models"),
 ) -> None:
     """Start Redis, API, keeper and worker, and keep them running until Ctrl-C. The data is kept."""
-    settings = StackSettings()
+    with exit_on_error("up"):
+        settings = StackSettings.read()
     plan = StackPlan(
         data_dir=data_dir,
         models_dir=models_dir,

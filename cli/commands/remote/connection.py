@@ -30,7 +30,7 @@ class FollowingStopped(CommandError):
 def service_client(command: str, url: str | None) -> Iterator[Client]:
     """A client of the service; an error ends the command with its message and exit code."""
     with exit_on_error(command, on_interrupt="stopped"):
-        settings = ClientSettings(url=url) if url else ClientSettings()
+        settings = ClientSettings.read(url=url) if url else ClientSettings.read()
         with Client(settings) as client:
             yield client
 

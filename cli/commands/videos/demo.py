@@ -54,7 +54,7 @@ def run_demo(output: Path, models_dir: Path, *, as_json: bool = False) -> None:
         DemoVideo("text-to-video", "A large red circle moving to the right on a blue background"),
         DemoVideo("image-to-video", "A large yellow circle moving up on a black background", start_image),
     ]
-    settings = StackSettings()
+    settings = StackSettings.read()
     with tempfile.TemporaryDirectory(prefix="data-", dir=output) as data:
         plan = StackPlan(
             data_dir=Path(data),

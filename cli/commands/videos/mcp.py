@@ -12,8 +12,8 @@ MCP_TIMEOUT_S = 90.0  # of one request; a long poll takes 20 s
 
 def mcp(url: Url = None) -> None:
     """Serve the tools of the Model Context Protocol over stdin and stdout, as a client of a service."""
-    settings = ClientSettings(url=url) if url else ClientSettings()
     with exit_on_error("mcp", on_interrupt="stopped"):
+        settings = ClientSettings.read(url=url) if url else ClientSettings.read()
         asyncio.run(_serve(settings))
 
 
