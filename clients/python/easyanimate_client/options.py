@@ -3,7 +3,9 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 CONNECT_TIMEOUT_S = 10.0
@@ -18,6 +20,15 @@ class ClientOptions:
     api_key: str | None
     timeout_s: float
     max_retries: int
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the service is on this machine, which no proxy of the environment can reach."""
+        host = (urlsplit(self.url).hostname or "").rstrip(".")
+        try:
+            return ip_address(host.partition("%")[0]).is_loopback
+        except ValueError:
+            return host == "localhost" or host.endswith(".localhost")
 
     def headers(self) -> dict[str, str]:
         """The headers of each request."""

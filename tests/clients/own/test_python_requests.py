@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from easyanimate_client import ApiError, AsyncEasyAnimate, ConnectionFailed, EasyAnimate, error_codes, errors
+from easyanimate_client.options import client_options
 from PIL import Image
 
 from tests.clients.own.front_end import PREFIX, FrontEnd
@@ -267,6 +268,31 @@ def test_address_and_key_come_from_the_environment(service: FrontEnd, monkeypatc
     monkeypatch.setenv("EASYANIMATE_API_KEY", service.key)
     with EasyAnimate() as client:
         assert client.models.list().data
+
+
+@pytest.mark.parametrize("value", ["http://127.0.0.1:9", "socks5://127.0.0.1:9", "not a url"])
+def test_a_service_on_this_machine_is_reached_without_a_proxy(
+    service: FrontEnd, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, value)
+    with EasyAnimate(service.url, api_key=service.key) as client:
+        assert client.models.list()
+
+
+@pytest.mark.parametrize(
+    ("url", "is_local"),
+    [
+        ("http://127.0.0.1:8000/path", True),
+        ("http://[::1]:8000", True),
+        ("http://localhost", True),
+        ("http://api.localhost.", True),
+        ("https://videos.example", False),
+        ("http://10.0.0.1", False),
+    ],
+)
+def test_addresses_of_this_machine(url: str, is_local: bool) -> None:
+    assert client_options(url, None, 1.0, 0).is_local == is_local
 
 
 def test_an_http_client_of_the_caller_stays_open(service: FrontEnd) -> None:

@@ -43,6 +43,7 @@ def test_the_secrets_of_the_front_end() -> None:
         "API_KEYS",
         "SIGNING_SECRET",
         "WEBHOOK_SECRET",
+        "MODERATION_SECRET",
         "S3__SECRET_ACCESS_KEY",
         "S3__SESSION_TOKEN",
     )

@@ -24,7 +24,7 @@ class AsyncHttp:
         self.options = options
         self.retries = RetryPolicy(options.max_retries)
         self._owns_client = http_client is None
-        self._client = http_client or httpx.AsyncClient()
+        self._client = http_client or httpx.AsyncClient(trust_env=not options.is_local)
 
     async def aclose(self) -> None:
         """Closes the connections, unless the caller has provided them."""

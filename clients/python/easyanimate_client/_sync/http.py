@@ -24,7 +24,7 @@ class Http:
         self.options = options
         self.retries = RetryPolicy(options.max_retries)
         self._owns_client = http_client is None
-        self._client = http_client or httpx.Client()
+        self._client = http_client or httpx.Client(trust_env=not options.is_local)
 
     def close(self) -> None:
         """Closes the connections, unless the caller has provided them."""
