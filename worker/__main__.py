@@ -26,8 +26,7 @@ def main() -> int:
     configure_logging(settings.log_format, settings.log_level, process="worker")
     watch_folder(settings.crash_points_dir)
     health = ProcessHealth()
-    metrics.set_build("worker")
-    metrics.serve_metrics(settings.metrics_host, settings.worker_metrics_port, health)
+    metrics.serve_metrics("worker", settings.metrics_host, settings.worker_metrics_port, health)
     try:
         return run_worker(settings, engine_for(settings), health)
     except ModelNotLoaded as error:

@@ -112,7 +112,7 @@ class EngineProcess:
         if len(self.loaded) < 2:
             return False
         self._exclusive.add(self.load.model)
-        metrics.MEMORY_RETRIES.labels("alone").inc()
+        metrics.MEMORY_RETRIES.labels(metrics.ALONE).inc()
         log.info("engine.makes_room", model=self.load.model)
         return True
 
@@ -127,7 +127,7 @@ class EngineProcess:
         memory = LOWER[self.memory]
         self.kill()
         self.load = replace(load, memory=memory)
-        metrics.MEMORY_RETRIES.labels("smaller_profile").inc()
+        metrics.MEMORY_RETRIES.labels(metrics.SMALLER_PROFILE).inc()
         log.info("engine.saves_memory", memory=memory)
         try:
             yield

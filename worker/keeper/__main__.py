@@ -94,8 +94,7 @@ def main() -> int:
     configure_logging(settings.log_format, settings.log_level, process="keeper")
     watch_folder(settings.crash_points_dir)
     health = ProcessHealth()
-    metrics.set_build("keeper")
-    metrics.serve_metrics(settings.metrics_host, settings.keeper_metrics_port, health)
+    metrics.serve_metrics("keeper", settings.metrics_host, settings.keeper_metrics_port, health)
     signals: SimpleQueue[int] = SimpleQueue()  # safe in a signal handler
     signal.signal(signal.SIGTERM, lambda number, _: signals.put(number))
     signal.signal(signal.SIGINT, lambda number, _: signals.put(number))

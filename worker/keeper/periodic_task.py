@@ -17,6 +17,7 @@ class PeriodicTask:
 
     def __init__(self, name: str, sweep: Callable[[], None], every_s: float) -> None:
         self.name = name
+        metrics.SWEEP_FAILURES.labels(name)  # begins with 0
         self.sweep = sweep
         self.every_s = every_s
         self._began_at: float | None = None  # of the sweep that runs now

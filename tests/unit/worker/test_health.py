@@ -6,11 +6,12 @@ from threading import Event, Thread
 
 import httpx
 import pytest
+from prometheus_client import generate_latest
 
 from cli.stack.ports import free_port
 from worker.health import ProcessHealth
 from worker.keeper.periodic_task import PeriodicTask
-from worker.metrics import serve_metrics
+from worker.metrics import REGISTRIES, serve_metrics
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def health() -> ProcessHealth:
 @pytest.fixture
 def client(health: ProcessHealth) -> Iterator[httpx.Client]:
     port = free_port()
-    serve_metrics("127.0.0.1", port, health)
+    serve_metrics("worker", "127.0.0.1", port, health)
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
         yield client
 
@@ -56,15 +57,26 @@ def test_a_thread_that_ended_and_a_failed_check_are_named(client: httpx.Client, 
 def test_head_has_no_body_and_metrics_are_served_beside(client: httpx.Client) -> None:
     answer = client.head("/livez")
     assert (answer.status_code, answer.content) == (200, b"")
-    assert "easyanimate_worker_attempts" in client.get("/metrics").text
+    text = client.get("/metrics").text
+    assert "easyanimate_worker_attempts" in text
+    assert 'easyanimate_build_info{process="worker"' in text
+
+
+@pytest.mark.parametrize(("own", "other"), [("worker", "keeper"), ("keeper", "worker")])
+def test_a_process_exports_no_metrics_of_the_other_kind(own: str, other: str) -> None:
+    text = generate_latest(REGISTRIES[own]).decode()
+    assert f"easyanimate_{own}_" in text
+    assert f"easyanimate_{other}_" not in text
+    assert 'easyanimate_storage_failures_total{operation="put"} 0.0' in text
+    assert "process_resident_memory_bytes" in text
 
 
 def test_without_a_port_nothing_is_served(health: ProcessHealth) -> None:
-    serve_metrics("127.0.0.1", None, health)
+    serve_metrics("worker", "127.0.0.1", None, health)
 
 
 def test_a_port_in_use_does_not_stop_the_process(client: httpx.Client, health: ProcessHealth) -> None:
-    serve_metrics("127.0.0.1", client.base_url.port, health)
+    serve_metrics("worker", "127.0.0.1", client.base_url.port, health)
     assert client.get("/livez").status_code == 200
 
 

@@ -3,16 +3,16 @@
 from pathlib import Path
 
 import pytest
-from prometheus_client import REGISTRY
 
 from jobs.errors import StorageUnavailable
 from jobs.storage.interface import Storage, read_all
 from jobs.storage.local import LocalStorage
 from worker.metered_storage import MeteredStorage
+from worker.metrics import WORKER
 
 
 def value(name: str, **labels: str) -> float:
-    return REGISTRY.get_sample_value(f"easyanimate_storage_{name}", labels) or 0.0
+    return WORKER.get_sample_value(f"easyanimate_storage_{name}", labels) or 0.0
 
 
 @pytest.fixture

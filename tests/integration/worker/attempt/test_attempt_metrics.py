@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from prometheus_client import REGISTRY
-
 from jobs.model.job import Job
 from jobs.storage.interface import Storage
 from tests.job_store import JobStore
 from worker.metered_storage import MeteredStorage
+from worker.metrics import WORKER
 
 MODEL = {"model": "easyanimate-v3-tiny"}
 Submit = Callable[..., Job]
@@ -16,7 +15,7 @@ Submit = Callable[..., Job]
 
 def value(name: str, **labels: str) -> float:
     """The value of a metric of this process; 0 if it has none."""
-    return REGISTRY.get_sample_value(f"easyanimate_{name}", labels) or 0.0
+    return WORKER.get_sample_value(f"easyanimate_{name}", labels) or 0.0
 
 
 def test_the_gauges_show_the_running_attempt_and_nothing_after_it(
@@ -38,8 +37,8 @@ def test_the_gauges_show_the_running_attempt_and_nothing_after_it(
     assert 0 < during["progress"] <= 1
     assert during["age"] > 0
     assert (value("worker_busy"), value("worker_progress_ratio")) == (0, 0)
-    assert REGISTRY.get_sample_value("easyanimate_worker_job_info", names) is None
-    assert REGISTRY.get_sample_value("easyanimate_worker_phase", {"phase": "uploading"}) is None
+    assert WORKER.get_sample_value("easyanimate_worker_job_info", names) is None
+    assert WORKER.get_sample_value("easyanimate_worker_phase", {"phase": "uploading"}) is None
     assert value("worker_checkpoint_age_seconds", place="spool") == 0
 
 
