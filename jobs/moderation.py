@@ -77,10 +77,16 @@ class ModerationCase:
             "owner": self.owner,
             "model": self.request.model,
             "prompt": self.request.prompt,
-            "negative_prompt": self.request.negative_prompt,
+            "negative_prompt": _negative_prompt(self.request),
             "files": [_file_fields(file) for file in self.files],
         }
         return json.dumps(fields, ensure_ascii=False)
+
+
+def _negative_prompt(request: VideoRequest) -> str:
+    """The negative prompts of a film, each once; of other videos the only one."""
+    texts = dict.fromkeys((request.negative_prompt, *(shot.negative_prompt for shot in request.shots)))
+    return "\n".join(text for text in texts if text)
 
 
 @dataclass(frozen=True)
@@ -141,7 +147,10 @@ class Moderator:
 
     def _request(self, case: ModerationCase) -> Verdict:
         body = case.body()
-        headers = signed_headers([self.secret], f"mod_{secrets.token_hex(12)}", body, time.time())
+        try:
+            headers = signed_headers([self.secret], f"mod_{secrets.token_hex(12)}", body, time.time())
+        except ValueError as error:
+            raise ModerationFailed("the secret is not whsec_ followed by base64") from error
         headers["content-type"] = "application/json"
         try:
             content = self.client.exchange(self.url, body.encode("utf-8", "replace"), headers, MAX_REPLY_BYTES)

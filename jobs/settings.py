@@ -25,6 +25,7 @@ from jobs.redis.connection import DEFAULT_LEASE_S
 from jobs.redis.prefix import checked_prefix
 from jobs.secret_files import SUFFIX, SecretFilesSource, secret_fields, undecodable_variables
 
+SIGNING_KEY = re.compile(r"whsec_[A-Za-z0-9+/]{32,88}={0,2}")
 KEY_PREFIX = re.compile(r"((?!\.{1,2}/)[A-Za-z0-9._-]+/)+")
 
 
@@ -152,6 +153,13 @@ class Settings(BaseSettings):
     @classmethod
     def _check_moderation_url(cls, text: str | None) -> str | None:
         return text and check_url(text, "http://moderation:8080/check")
+
+    @field_validator("moderation_secret")
+    @classmethod
+    def _check_moderation_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and not SIGNING_KEY.fullmatch(secret.get_secret_value()):
+            raise ValueError("must be whsec_ followed by the base64 of 24 to 64 random bytes")
+        return secret
 
     @model_validator(mode="after")
     def _need_one_moderation_secret(self) -> Self:

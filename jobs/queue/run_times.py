@@ -21,6 +21,7 @@ from jobs.model.request import VideoRequest
 from jobs.queue.load import Load
 
 MAX_RUN_TIMES = 100  # of one model, the latest
+RECENT = 30  # of them, whose spread is the range: the speed of workers changes with their load
 MIN_FOR_P90 = 9  # of fewer values, the largest is below the 90th percentile too often
 SIMPLER_IS_BETTER = 0.9  # a fit with more parts is used if it leaves less than this share of the error
 Z90 = 1.2816  # the 90th percentile of a normal distribution, in standard deviations
@@ -51,7 +52,7 @@ class TimeRange:
 
 @dataclass(frozen=True)
 class RunTimeModel:
-    """A fit of the times of one model. `ratios` are the measured times divided by the fitted ones, in order."""
+    """A fit of the times of one model. `ratios` are the latest times divided by the fitted ones, in order."""
 
     parts: Features
     ratios: tuple[float, ...]
@@ -127,13 +128,14 @@ def work_of(request: VideoRequest) -> Features:
 
 
 def fit_run_times(times: Sequence[RunTime]) -> RunTimeModel | None:
-    """The fit with the least relative error; None without measured times."""
+    """The fit with the least relative error to these times, the latest first; None without measured times."""
     if not times:
         return None
     parts = _best_fit([[feature / time.seconds for feature in time.features] for time in times])
-    fitted = [_dot(time.features, parts) for time in times]
-    ratios = tuple(sorted(time.seconds / value for time, value in zip(times, fitted, strict=True) if value > 0))
-    seconds = [time.seconds for time in times]
+    recent = times[:RECENT]
+    fitted = [_dot(time.features, parts) for time in recent]
+    ratios = tuple(sorted(time.seconds / value for time, value in zip(recent, fitted, strict=True) if value > 0))
+    seconds = [time.seconds for time in recent]
     return RunTimeModel(parts, ratios or (1.0,), fmean(seconds), stdev(seconds) if len(seconds) > 1 else 0.0)
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from jobs.settings import S3Settings, Settings
+from jobs.settings import InvalidSettings, S3Settings, Settings
 from jobs.webhooks.signature import check_secret
+
+SIGNING_SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 
 @pytest.fixture(autouse=True)
@@ -132,8 +134,19 @@ def test_an_address_of_the_moderation_that_cannot_be_used_is_refused(monkeypatch
 def test_the_moderation_has_a_secret_of_its_own_or_that_of_webhooks(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, moderation_url="http://10.0.0.5:8080/check")
     assert settings.secret_for("moderation") == settings.secret_for("webhook")
-    own = settings.model_copy(update={"moderation_secret": SecretStr("own")})
-    assert own.secret_for("moderation") == "own"
+    own = Settings(data_dir=tmp_path, moderation_secret=SecretStr(SIGNING_SECRET))
+    assert own.secret_for("moderation") == SIGNING_SECRET
+
+
+@pytest.mark.parametrize("secret", ["own", "whsec_", "whsec_short", "whsec_" + "!" * 40, "MDEy" * 11])
+def test_a_secret_that_cannot_sign_is_refused_without_repeating_it(
+    monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.setenv("EASYANIMATE_MODERATION_SECRET", secret)
+    with pytest.raises(InvalidSettings) as refusal:
+        Settings.read()
+    (fault,) = refusal.value.faults
+    assert fault == "EASYANIMATE_MODERATION_SECRET: must be whsec_ followed by the base64 of 24 to 64 random bytes"
 
 
 def test_on_several_hosts_the_moderation_needs_a_configured_secret() -> None:
@@ -141,4 +154,4 @@ def test_on_several_hosts_the_moderation_needs_a_configured_secret() -> None:
     with pytest.raises(ValidationError, match="needs EASYANIMATE_MODERATION_SECRET on all hosts"):
         Settings(storage="s3", s3=s3, moderation_url="http://moderation:8080/check")
     for name in ("moderation_secret", "webhook_secret"):
-        Settings.model_validate({"storage": "s3", "s3": s3, "moderation_url": "http://m:80/", name: "whsec_x"})
+        Settings.model_validate({"storage": "s3", "s3": s3, "moderation_url": "http://m:80/", name: SIGNING_SECRET})

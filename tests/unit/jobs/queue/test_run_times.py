@@ -88,6 +88,19 @@ def test_half_of_new_videos_are_within_p50_and_nine_of_ten_within_p90(count: int
     assert 0.86 <= within_p90 / 1000 <= 0.97
 
 
+def test_after_a_change_of_speed_the_latest_videos_decide() -> None:
+    before, after = measured(70, seed=1), measured(30, seed=2)
+    slower = [RunTime(one.pixel_frames, one.denoised, 5 * one.seconds) for one in after]
+    changed, old = fit_run_times([*slower, *before]), fit_run_times(before)
+    assert changed is not None
+    assert old is not None
+    now, earlier = changed.range_of([REQUEST], load(), 0), old.range_of([REQUEST], load(), 0)
+    assert now is not None
+    assert earlier is not None
+    assert 3.5 <= now.p50 / earlier.p50 <= 6.5
+    assert changed.mean_s >= 3 * old.mean_s
+
+
 def test_p90_needs_nine_measured_times() -> None:
     for count in (MIN_FOR_P90 - 1, MIN_FOR_P90):
         fit = fit_run_times(measured(count))
