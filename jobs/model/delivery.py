@@ -11,7 +11,7 @@ Status = Literal["pending", "delivered", "exhausted", "refused", "dropped"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 
-class Try(BaseModel, frozen=True):
+class Try(BaseModel, frozen=True, allow_inf_nan=False):
     """One try of a delivery: its time in unix seconds, URL, result and duration.
 
     `answer` is the result as text. `status_code` is None without a response; `body` is the beginning of its body.

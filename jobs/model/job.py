@@ -18,7 +18,7 @@ PublicStatus = Literal["queued", "in_progress", "completed", "failed"]
 PUBLIC_STATUSES: tuple[PublicStatus, ...] = get_args(PublicStatus)
 
 
-class Result(BaseModel, frozen=True):
+class Result(BaseModel, frozen=True, allow_inf_nan=False):
     """A finished video: its storage key, its checksum, and the time and memory it took.
 
     `segment_frames` is the number of frames of each segment of a long video (`jobs/model/result_files.py`). `steps` is

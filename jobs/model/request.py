@@ -96,7 +96,7 @@ class VideoRequest(GenerationSettings):
     prompt: str = Field(min_length=1, max_length=MAX_PROMPT_CHARS)
     negative_prompt: str = Field(default="", max_length=MAX_PROMPT_CHARS)
     num_frames: int
-    fps: int
+    fps: int = Field(gt=0)
     image_key: str | None = None
     last_image_key: str | None = None
     mask_key: str | None = None

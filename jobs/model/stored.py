@@ -18,8 +18,10 @@ M = TypeVar("M", bound=BaseModel)
 E = TypeVar("E", bound=StrEnum)
 
 
-class StoredModel(BaseModel, frozen=True):
+class StoredModel(BaseModel, frozen=True, allow_inf_nan=False):
     """A stored value. Values of the first build have no `schema_version`; they count as version 1.
+
+    A number is finite: an infinite one could not be shown to its owner, nor could the list that contains it.
 
     A change that an older reader would misunderstand raises the version of its class.
     """

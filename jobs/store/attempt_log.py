@@ -34,7 +34,7 @@ class Outcome(StrEnum):
     LOST = "lost"  # the worker sent no heartbeat for longer than its lease
 
 
-class Attempt(BaseModel, frozen=True):
+class Attempt(BaseModel, frozen=True, allow_inf_nan=False):
     """One attempt of a worker. Times are unix seconds; `phase_seconds` has the seconds of each phase, in order.
 
     A released attempt (`given_back`) leaves its `number` to the next one. `phase` and `step` are the current ones, or
