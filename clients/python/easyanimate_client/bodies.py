@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 
 class Lora(TypedDict):
@@ -20,6 +20,21 @@ class Previews(TypedDict):
     """
 
     every_steps: int
+
+
+class Shot(TypedDict):
+    """
+    One shot of a film.
+    """
+
+    image: NotRequired[str | dict[str, Any]]
+    last_image: NotRequired[str | dict[str, Any]]
+    negative_prompt: NotRequired[str]
+    num_frames: NotRequired[int]
+    overlap: NotRequired[int]
+    prompt: str
+    seconds: NotRequired[str]
+    seed: NotRequired[int]
 
 
 class Webhook(TypedDict):
@@ -40,7 +55,7 @@ class Webhook(TypedDict):
 
 class CreateVideoFields(TypedDict):
     """
-    A request for a new video.
+    A request for a new video, of one prompt or of several shots.
     """
 
     clean_caption: NotRequired[bool]
@@ -59,11 +74,12 @@ class CreateVideoFields(TypedDict):
     overlap: NotRequired[int]
     previews: NotRequired[Previews]
     priority: NotRequired[Literal["high", "normal", "low"]]
-    prompt: str
+    prompt: NotRequired[str]
     resize_to_image: NotRequired[bool]
     scheduler: NotRequired[str]
     seconds: NotRequired[str]
     seed: NotRequired[int]
+    shots: NotRequired[list[Shot]]
     size: NotRequired[str]
     smooth: NotRequired[bool]
     strength: NotRequired[float]
@@ -119,7 +135,7 @@ class EditVideoFields(TypedDict):
 
 class EstimateVideoFields(TypedDict):
     """
-    A request for a new video.
+    A request for a new video, of one prompt or of several shots.
     """
 
     clean_caption: NotRequired[bool]
@@ -138,11 +154,12 @@ class EstimateVideoFields(TypedDict):
     overlap: NotRequired[int]
     previews: NotRequired[Previews]
     priority: NotRequired[Literal["high", "normal", "low"]]
-    prompt: str
+    prompt: NotRequired[str]
     resize_to_image: NotRequired[bool]
     scheduler: NotRequired[str]
     seconds: NotRequired[str]
     seed: NotRequired[int]
+    shots: NotRequired[list[Shot]]
     size: NotRequired[str]
     smooth: NotRequired[bool]
     strength: NotRequired[float]

@@ -31,6 +31,10 @@ class InvalidSeconds(BadRequest):
     """The code `invalid_seconds`."""
 
 
+class InvalidShots(BadRequest):
+    """The code `invalid_shots`."""
+
+
 class InvalidSize(BadRequest):
     """The code `invalid_size`."""
 
@@ -203,6 +207,7 @@ CLASSES: dict[str, type[ApiError]] = {
     "image_fetch_failed": ImageFetchFailed,
     "invalid_request": InvalidRequest,
     "invalid_seconds": InvalidSeconds,
+    "invalid_shots": InvalidShots,
     "invalid_size": InvalidSize,
     "prompt_not_understood": PromptNotUnderstood,
     "too_many_endpoints": TooManyEndpoints,

@@ -189,6 +189,23 @@ class Readiness:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ShotRecord:
+    """
+    One shot of a film: where it begins, its length, and how far it is.
+
+    It is `completed` when the next shot has begun or the film is completed. `windows_reused` counts the windows that
+    were taken from another film.
+    """
+
+    first_frame: int
+    index: int
+    num_frames: int
+    status: Literal["queued", "in_progress", "completed", "failed"]
+    windows: int
+    windows_reused: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Startup:
     """
     Whether this process has started: `started` or `starting`.
@@ -635,6 +652,7 @@ class Video:
     scheduler: str
     seconds: str
     seed: int
+    shots: list[ShotRecord] | None
     size: str
     smooth: bool
     source_video_id: str | None

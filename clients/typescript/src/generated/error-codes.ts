@@ -3,6 +3,7 @@ export const ERROR_CODES = {
   image_fetch_failed: 400,
   invalid_request: 400,
   invalid_seconds: 400,
+  invalid_shots: 400,
   invalid_size: 400,
   prompt_not_understood: 400,
   too_many_endpoints: 400,

@@ -1389,6 +1389,30 @@ export interface components {
             };
         };
         /**
+         * ShotRecord
+         * @description One shot of a film: where it begins, its length, and how far it is.
+         *
+         *     It is `completed` when the next shot has begun or the film is completed. `windows_reused` counts the windows that
+         *     were taken from another film.
+         */
+        ShotRecord: {
+            /** First Frame */
+            first_frame: number;
+            /** Index */
+            index: number;
+            /** Num Frames */
+            num_frames: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "queued" | "in_progress" | "completed" | "failed";
+            /** Windows */
+            windows: number;
+            /** Windows Reused */
+            windows_reused: number;
+        };
+        /**
          * Startup
          * @description Whether this process has started: `started` or `starting`.
          */
@@ -1629,6 +1653,8 @@ export interface components {
             seconds: string;
             /** Seed */
             seed: number;
+            /** Shots */
+            shots: components["schemas"]["ShotRecord"][] | null;
             /** Size */
             size: string;
             /** Smooth */
@@ -3754,8 +3780,8 @@ export interface operations {
                      * @enum {string}
                      */
                     priority?: "high" | "normal" | "low";
-                    /** @description What the video shows. */
-                    prompt: string;
+                    /** @description What the video shows. A film has the prompts of its shots instead. */
+                    prompt?: string;
                     /**
                      * @description Uses the aspect ratio of the start image.
                      * @default false
@@ -3767,6 +3793,25 @@ export interface operations {
                     seconds?: string;
                     /** @description Random if absent. */
                     seed?: number;
+                    /** @description The shots of a film, in place of prompt and num_frames. In a form: shots[0][prompt]. */
+                    shots?: {
+                        /** @description The start image of the shot, which begins with a cut: a file part, an https link, the id of a file from POST /v1/files, or a data: URL. */
+                        image?: string | Record<string, never>;
+                        /** @description The end image of the shot; sent like the start image. */
+                        last_image?: string | Record<string, never>;
+                        /** @description What the shot does not show; that of the request if absent. */
+                        negative_prompt?: string;
+                        /** @description Frames of this shot, a multiple of 8; or send seconds. */
+                        num_frames?: number;
+                        /** @description Frames of the shot before that it continues from; 0 is a cut. If absent, that of the request, and 0 with an image. */
+                        overlap?: number;
+                        /** @description What the shot shows. */
+                        prompt: string;
+                        /** @description Playing time, rounded to the nearest possible one. */
+                        seconds?: string;
+                        /** @description The seed of the request plus the index of the shot if absent. */
+                        seed?: number;
+                    }[];
                     /** @description WIDTHxHEIGHT; or send width and height. */
                     size?: string;
                     /**
@@ -3875,8 +3920,8 @@ export interface operations {
                      * @enum {string}
                      */
                     priority?: "high" | "normal" | "low";
-                    /** @description What the video shows. */
-                    prompt: string;
+                    /** @description What the video shows. A film has the prompts of its shots instead. */
+                    prompt?: string;
                     /**
                      * @description Uses the aspect ratio of the start image.
                      * @default false
@@ -3888,6 +3933,25 @@ export interface operations {
                     seconds?: string;
                     /** @description Random if absent. */
                     seed?: number;
+                    /** @description The shots of a film, in place of prompt and num_frames. In a form: shots[0][prompt]. */
+                    shots?: {
+                        /** @description The start image of the shot, which begins with a cut: a file part, an https link, the id of a file from POST /v1/files, or a data: URL. */
+                        image?: string | Record<string, never>;
+                        /** @description The end image of the shot; sent like the start image. */
+                        last_image?: string | Record<string, never>;
+                        /** @description What the shot does not show; that of the request if absent. */
+                        negative_prompt?: string;
+                        /** @description Frames of this shot, a multiple of 8; or send seconds. */
+                        num_frames?: number;
+                        /** @description Frames of the shot before that it continues from; 0 is a cut. If absent, that of the request, and 0 with an image. */
+                        overlap?: number;
+                        /** @description What the shot shows. */
+                        prompt: string;
+                        /** @description Playing time, rounded to the nearest possible one. */
+                        seconds?: string;
+                        /** @description The seed of the request plus the index of the shot if absent. */
+                        seed?: number;
+                    }[];
                     /** @description WIDTHxHEIGHT; or send width and height. */
                     size?: string;
                     /**
@@ -3962,7 +4026,7 @@ export interface operations {
                     "application/json": components["schemas"]["Video"];
                 };
             };
-            /** @description `invalid_request`, `unknown_parameter`, `prompt_not_understood`, `invalid_size`, `invalid_seconds`, `unsupported_image`, `unsupported_video`, `url_not_allowed`, `image_fetch_failed`, `video_fetch_failed` */
+            /** @description `invalid_request`, `unknown_parameter`, `prompt_not_understood`, `invalid_size`, `invalid_seconds`, `invalid_shots`, `unsupported_image`, `unsupported_video`, `url_not_allowed`, `image_fetch_failed`, `video_fetch_failed` */
             400: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
@@ -4336,7 +4400,7 @@ export interface operations {
                     "application/json": components["schemas"]["Video"];
                 };
             };
-            /** @description `invalid_request`, `unknown_parameter`, `prompt_not_understood`, `invalid_size`, `invalid_seconds`, `unsupported_image`, `unsupported_video`, `url_not_allowed`, `image_fetch_failed`, `video_fetch_failed` */
+            /** @description `invalid_request`, `unknown_parameter`, `prompt_not_understood`, `invalid_size`, `invalid_seconds`, `invalid_shots`, `unsupported_image`, `unsupported_video`, `url_not_allowed`, `image_fetch_failed`, `video_fetch_failed` */
             400: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
@@ -4553,8 +4617,8 @@ export interface operations {
                      * @enum {string}
                      */
                     priority?: "high" | "normal" | "low";
-                    /** @description What the video shows. */
-                    prompt: string;
+                    /** @description What the video shows. A film has the prompts of its shots instead. */
+                    prompt?: string;
                     /**
                      * @description Uses the aspect ratio of the start image.
                      * @default false
@@ -4566,6 +4630,25 @@ export interface operations {
                     seconds?: string;
                     /** @description Random if absent. */
                     seed?: number;
+                    /** @description The shots of a film, in place of prompt and num_frames. In a form: shots[0][prompt]. */
+                    shots?: {
+                        /** @description The start image of the shot, which begins with a cut: a file part, an https link, the id of a file from POST /v1/files, or a data: URL. */
+                        image?: string | Record<string, never>;
+                        /** @description The end image of the shot; sent like the start image. */
+                        last_image?: string | Record<string, never>;
+                        /** @description What the shot does not show; that of the request if absent. */
+                        negative_prompt?: string;
+                        /** @description Frames of this shot, a multiple of 8; or send seconds. */
+                        num_frames?: number;
+                        /** @description Frames of the shot before that it continues from; 0 is a cut. If absent, that of the request, and 0 with an image. */
+                        overlap?: number;
+                        /** @description What the shot shows. */
+                        prompt: string;
+                        /** @description Playing time, rounded to the nearest possible one. */
+                        seconds?: string;
+                        /** @description The seed of the request plus the index of the shot if absent. */
+                        seed?: number;
+                    }[];
                     /** @description WIDTHxHEIGHT; or send width and height. */
                     size?: string;
                     /**
@@ -4674,8 +4757,8 @@ export interface operations {
                      * @enum {string}
                      */
                     priority?: "high" | "normal" | "low";
-                    /** @description What the video shows. */
-                    prompt: string;
+                    /** @description What the video shows. A film has the prompts of its shots instead. */
+                    prompt?: string;
                     /**
                      * @description Uses the aspect ratio of the start image.
                      * @default false
@@ -4687,6 +4770,25 @@ export interface operations {
                     seconds?: string;
                     /** @description Random if absent. */
                     seed?: number;
+                    /** @description The shots of a film, in place of prompt and num_frames. In a form: shots[0][prompt]. */
+                    shots?: {
+                        /** @description The start image of the shot, which begins with a cut: a file part, an https link, the id of a file from POST /v1/files, or a data: URL. */
+                        image?: string | Record<string, never>;
+                        /** @description The end image of the shot; sent like the start image. */
+                        last_image?: string | Record<string, never>;
+                        /** @description What the shot does not show; that of the request if absent. */
+                        negative_prompt?: string;
+                        /** @description Frames of this shot, a multiple of 8; or send seconds. */
+                        num_frames?: number;
+                        /** @description Frames of the shot before that it continues from; 0 is a cut. If absent, that of the request, and 0 with an image. */
+                        overlap?: number;
+                        /** @description What the shot shows. */
+                        prompt: string;
+                        /** @description Playing time, rounded to the nearest possible one. */
+                        seconds?: string;
+                        /** @description The seed of the request plus the index of the shot if absent. */
+                        seed?: number;
+                    }[];
                     /** @description WIDTHxHEIGHT; or send width and height. */
                     size?: string;
                     /**
@@ -4737,7 +4839,7 @@ export interface operations {
                     "application/json": components["schemas"]["VideoEstimate"];
                 };
             };
-            /** @description `invalid_request`, `unknown_parameter`, `prompt_not_understood`, `invalid_size`, `invalid_seconds`, `unsupported_image`, `unsupported_video`, `url_not_allowed`, `image_fetch_failed`, `video_fetch_failed` */
+            /** @description `invalid_request`, `unknown_parameter`, `prompt_not_understood`, `invalid_size`, `invalid_seconds`, `invalid_shots`, `unsupported_image`, `unsupported_video`, `url_not_allowed`, `image_fetch_failed`, `video_fetch_failed` */
             400: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
@@ -5116,7 +5218,7 @@ export interface operations {
                     "application/json": components["schemas"]["Video"];
                 };
             };
-            /** @description `invalid_request`, `unknown_parameter`, `prompt_not_understood`, `invalid_size`, `invalid_seconds`, `unsupported_image`, `unsupported_video`, `url_not_allowed`, `image_fetch_failed`, `video_fetch_failed` */
+            /** @description `invalid_request`, `unknown_parameter`, `prompt_not_understood`, `invalid_size`, `invalid_seconds`, `invalid_shots`, `unsupported_image`, `unsupported_video`, `url_not_allowed`, `image_fetch_failed`, `video_fetch_failed` */
             400: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
@@ -6414,7 +6516,7 @@ export interface operations {
                     "application/json": components["schemas"]["Video"];
                 };
             };
-            /** @description `invalid_request`, `unknown_parameter`, `prompt_not_understood`, `invalid_size`, `invalid_seconds`, `unsupported_image`, `unsupported_video`, `url_not_allowed`, `image_fetch_failed`, `video_fetch_failed` */
+            /** @description `invalid_request`, `unknown_parameter`, `prompt_not_understood`, `invalid_size`, `invalid_seconds`, `invalid_shots`, `unsupported_image`, `unsupported_video`, `url_not_allowed`, `image_fetch_failed`, `video_fetch_failed` */
             400: {
                 headers: {
                     "x-request-id": components["headers"]["x-request-id"];
