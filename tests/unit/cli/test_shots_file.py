@@ -39,7 +39,7 @@ def test_a_file_is_a_list_of_shots(tmp_path: Path) -> None:
     [
         ("", 1, "must be a list of shots"),
         ("shots:\n  - prompt: a", 1, "must be a list of shots"),
-        ("- prompt: a\n  num_frames: 8\n- [", 4, "this is not valid YAML"),
+        ("- prompt: a\n  num_frames: 8\n- [", 3, "this is not valid YAML"),
         ("- prompt: a\n  num_frames: 8\n- b\n", 3, "shots[1] must have fields"),
         ("- num_frames: 8\n", 1, "shots[0].prompt is missing"),
         ("- prompt: no\n  num_frames: 8\n", 1, "shots[0].prompt must be text; put it in quotes"),

@@ -119,6 +119,39 @@ def test_the_first_frame_that_differs_is_named(changed: str, named: int, clip: P
     assert done.stdout == f"out.mp4: frame {named} of {len(manifest['frames'])} differs (the first is 0)\n"
 
 
+FILM = """\
+- prompt: a cat
+  num_frames: 8
+- prompt: a dog
+  num_frames: 8
+  image: red.png
+"""
+
+
+def test_a_film_is_reproduced_with_the_images_and_prompts_of_its_file(here: Path) -> None:
+    (here / "film.yaml").write_text(FILM)
+    small = ("--width", "64", "--height", "64", "--steps", "1", "--seed", "5", "--window", "8")
+    assert easyanimate("generate", "--shots", "film.yaml", *small, "-o", "film.mp4").exit_code == 0
+    manifest = json.loads(probe(here / "film.mp4").comment or "")
+    assert manifest["settings"]["prompt"] == "a cat\na dog"
+    assert [shot["seed"] for shot in manifest["settings"]["shots"]] == [5, 6]
+    for settings in (manifest["settings"], *manifest["settings"]["shots"]):
+        del settings["prompt"], settings["negative_prompt"]
+    set_comment(here / "film.mp4", json.dumps(manifest))
+    (here / "other.yaml").write_text(FILM.replace("red.png", "blue.png"))
+    for options, reason in (((), "as shots[1].image"), (("--shots", "other.yaml"), "blue.png is not the file")):
+        refused = easyanimate("reproduce", "film.mp4", *options)
+        assert (refused.exit_code, reason in refused.stderr) == (2, True)
+    done = easyanimate("reproduce", "film.mp4", "--shots", "film.yaml")
+    assert (done.exit_code, done.stdout) == (0, "film.mp4: all 16 frames are the same\n")
+
+
+def test_a_video_of_one_prompt_has_no_shots(clip: Path) -> None:
+    (clip.parent / "film.yaml").write_text("- prompt: a cat\n  num_frames: 8\n")
+    refused = easyanimate("reproduce", "out.mp4", "--image", "red.png", "--shots", "film.yaml")
+    assert (refused.exit_code, "without --shots" in refused.stderr) == (2, True)
+
+
 def test_a_file_without_prompts_is_reproduced_with_them(clip: Path) -> None:
     manifest = json.loads(probe(clip).comment or "")
     for name in ("prompt", "negative_prompt"):

@@ -68,6 +68,52 @@ def test_images_are_sent_as_files(easyanimate: Run, tmp_path: Path, store: JobSt
     assert request.height > request.width
 
 
+FILM = """\
+- prompt: a large red circle
+  num_frames: 16
+- prompt: a large blue square
+  seconds: 1
+  overlap: 2
+"""
+
+
+def test_a_film_is_read_from_its_file(record_of: RecordOf, tmp_path: Path) -> None:
+    (tmp_path / "film.yaml").write_text(FILM)
+    record = record_of("submit", "--shots", "film.yaml", "--seed", 3)
+    assert record["prompt"] == "a large red circle\na large blue square"
+    assert [shot["first_frame"] for shot in record["shots"]] == [0, 16]
+
+
+def test_the_images_of_shots_are_sent_as_files(easyanimate: Run, tmp_path: Path, store: JobStore) -> None:
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "images" / "start.png")
+    film = FILM.replace("overlap: 2", "image: start.png")
+    (tmp_path / "images" / "film.yaml").write_text(film)
+    done = easyanimate("submit", "--shots", "images/film.yaml")
+    assert done.exit_code == 0, done.output
+    first, second = store.get(done.stdout.strip()).request.shots
+    assert (first.num_frames, first.image_key, second.overlap) == (16, None, 0)
+    assert second.image_key
+
+
+@pytest.mark.parametrize(
+    ("film", "options", "reason"),
+    [
+        (FILM, [PROMPT], "leave the prompt out"),
+        (FILM, ["--count", 2], "n cannot be combined with shots"),
+        (FILM.replace("16", "17"), [], "shots[0]: num_frames must be a multiple of 8"),
+        (FILM.replace("overlap", "overlaps"), [], "film.yaml, line 5: shots[1] has no field overlaps"),
+        (FILM.replace("overlap: 2", "image: missing.png"), [], "missing.png"),
+    ],
+)
+def test_a_wrong_film_is_refused_with_one_line(
+    easyanimate: Run, tmp_path: Path, film: str, options: list[Any], reason: str
+) -> None:
+    (tmp_path / "film.yaml").write_text(film)
+    done = easyanimate("submit", "--shots", "film.yaml", *options)
+    assert (done.exit_code, reason in done.stderr, done.stderr.count("\n")) == (2, True, 1), done.output
+
+
 def test_several_videos_have_an_id_each(easyanimate: Run) -> None:
     ids = easyanimate("submit", PROMPT, "--count", 2, "--seed", 5).stdout.split()
     records = [json.loads(easyanimate("list", "--json").stdout)["data"][i] for i in range(2)]
