@@ -86,12 +86,30 @@ def api(stack: LocalStack) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture
-def finished(api: httpx.Client) -> str:
-    """The id of a finished video."""
-    request = {"prompt": "a blue square stands still", "num_frames": 8, "num_inference_steps": 3}
-    video_id = str(api.post("/v1/videos", json=request).raise_for_status().json()["id"])
+@pytest.fixture(scope="module")
+def make_videos(stack: LocalStack) -> Iterator[Callable[..., list[str]]]:
+    """Makes videos of 8 frames by one request, and returns their ids when they are finished."""
+    with httpx.Client(base_url=stack.url, timeout=60, headers={"Authorization": f"Bearer {KEY}"}) as api:
+
+        def make_videos(prompt: str, path: str = "/v1/videos", **fields: Any) -> list[str]:
+            request = {"prompt": prompt, "num_frames": 8, "num_inference_steps": 2, **fields}
+            record = api.post(path, json=request).raise_for_status().json()
+            ids: list[str] = record.get("batch") or [record["id"]]
+            for video_id in ids:
+                wait_until_completed(api, video_id)
+            return ids
+
+        yield make_videos
+
+
+def wait_until_completed(api: httpx.Client, video_id: str) -> None:
+    """Waits until the video is finished."""
     deadline = time.monotonic() + 200
     while api.get(f"/v1/videos/{video_id}", headers={"Prefer": "wait=30"}).json()["status"] != "completed":
         assert time.monotonic() < deadline
-    return video_id
+
+
+@pytest.fixture(scope="module")
+def finished(make_videos: Callable[..., list[str]]) -> str:
+    """The id of a finished video, which the tests of a file share."""
+    return make_videos("a blue square stands still", num_inference_steps=3)[0]

@@ -38,7 +38,7 @@ def in_view(page: Any, selector: str) -> bool:
 
 def test_a_prompt_becomes_a_video_that_plays(open_studio: Open, api: httpx.Client) -> None:
     page = open_studio()
-    fill(page, Size="128x64", Steps="60", Seed="7")
+    fill(page, Size="128x64", Steps="30", Seed="7", Length="1")
     request_video(page, "a red circle moves to the right")
     page.locator("#screen").wait_for()
     assert page.evaluate(SHAPE_OF_FRAME) == pytest.approx(2, rel=0.02)  # at once, and not only with the first image
@@ -52,10 +52,10 @@ def test_a_prompt_becomes_a_video_that_plays(open_studio: Open, api: httpx.Clien
         page.wait_for_timeout(50)
     assert {int(value) for value in observed if value} & set(range(5, 90))
     assert any(" % a red circle" in title for title in titles)
-    assert played_duration_s(page) == 2.0
+    assert played_duration_s(page) == 1.0
     assert page.title() == "Finished: a red circle moves to the right"
     assert page.evaluate(SHAPE_OF_FRAME) == pytest.approx(2, rel=0.02)
-    wait_for_text(page.locator("#facts"), "Seed7Steps60")
+    wait_for_text(page.locator("#facts"), "Seed7Steps30")
     assert api.get(f"/v1/videos/{id_of(page)}").json()["prompt"] == "a red circle moves to the right"
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
@@ -65,7 +65,7 @@ def test_a_prompt_becomes_a_video_that_plays(open_studio: Open, api: httpx.Clien
 
 def test_a_preview_is_shown_and_the_icon_changes_while_it_runs(open_studio: Open) -> None:
     page = open_studio()
-    request_video(page, "a green triangle turns", Steps="120")
+    request_video(page, "a green triangle turns", Steps="120", Length="1")
     image = page.get_by_alt_text("Preview")
     until(page, lambda: image.is_visible() and image.evaluate("image => image.naturalWidth"))
     assert page.locator("link[rel=icon]").get_attribute("href").startswith("blob:")
@@ -187,11 +187,11 @@ def test_a_video_is_cancelled_and_requested_again(open_studio: Open, api: httpx.
 def test_a_reload_keeps_the_video_and_without_events_the_page_polls(open_studio: Open) -> None:
     page = open_studio()
     page.route("**/events", lambda route: route.abort())
-    request_video(page, "a yellow circle", Steps="60")
+    request_video(page, "a yellow circle", Steps="24", Length="1")
     video_id = id_of(page)
     page.reload()
     wait_until_finished(page)
-    assert played_duration_s(page) == 2.0
+    assert played_duration_s(page) == 1.0
     assert id_of(page) == video_id
 
 
@@ -208,6 +208,19 @@ def test_a_failed_video_shows_the_reason_and_whether_a_retry_helps(
     page.get_by_role("button", name="Retry").click()
     until(page, lambda: id_of(page) != finished)
     wait_until_finished(page)
+
+
+def test_a_shot_of_a_film_plays_from_its_first_frame(open_studio: Open, api: httpx.Client, finished: str) -> None:
+    shot = {"status": "completed", "num_frames": 4, "windows": 1, "windows_reused": 0}
+    shots = [shot | {"index": 0, "first_frame": 0}, shot | {"index": 1, "first_frame": 4}]
+    film = api.get(f"/v1/videos/{finished}").json() | {"prompt": "a square\na circle", "shots": shots}
+    page = open_studio()
+    page.route(f"**/v1/videos/{finished}", lambda route: route.fulfill(json=film))
+    page.evaluate(f"location.hash = '{finished}'")
+    played_duration_s(page)
+    page.locator("#screen video").evaluate("video => { video.pause(); video.currentTime = 0; }")
+    page.get_by_role("button", name="Shot 2: a circle").click()
+    assert page.locator("#screen video").evaluate("video => video.currentTime") == 0.5
 
 
 def test_a_finished_video_is_remixed_extended_and_deleted(open_studio: Open, api: httpx.Client, finished: str) -> None:
@@ -234,16 +247,20 @@ def test_a_finished_video_is_remixed_extended_and_deleted(open_studio: Open, api
     parts = page.get_by_role("navigation", name="Timeline").get_by_role("link")
     assert [part.get_attribute("href") for part in parts.all()] == [f"#{remix}", f"#{longer}"]
 
-    page.get_by_text("More", exact=True).click()
-    page.get_by_role("button", name="Delete", exact=True).click()
-    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
-    assert api.get(f"/v1/videos/{longer}").status_code == 200
-    page.get_by_text("More", exact=True).click()
-    page.get_by_role("button", name="Delete", exact=True).click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    wait_for_text(page.locator("#status"), "Deleted")
-    assert api.get(f"/v1/videos/{longer}").status_code == 404
+    parts.first.click()
+    page.get_by_role("button", name="Continue from part 1").click()
+    assert page.get_by_label("Prompt", exact=True).input_value() == "a red square stands still"
+    page.get_by_role("button", name="Remove part 2").click()
+    wait_for_text(page.locator(".toast"), "Video deleted")
     until(page, lambda: page.locator(f"#gallery a[href='#{longer}']").count() == 0)
+    page.get_by_role("button", name="Undo").click()
+    until(page, lambda: page.locator(f"#gallery a[href='#{longer}']").count() == 1 and parts.count() == 2)
+    parts.last.click()
+    page.get_by_role("button", name="Remove part 2").click()
+    until(page, lambda: id_of(page) == remix)
+    assert api.get(f"/v1/videos/{longer}").status_code == 200  # while it can be undone
+    page.get_by_role("button", name="Close").click()
+    until(page, lambda: api.get(f"/v1/videos/{longer}").status_code == 404)
 
 
 def test_an_unknown_video_is_shown_as_missing(open_studio: Open) -> None:

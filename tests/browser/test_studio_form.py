@@ -108,6 +108,24 @@ def test_drafts_survive_other_modes_and_a_reload(open_studio: Open, finished: st
     assert [value.input_value() for value in values] == ["my draft", "5", "9"]
 
 
+def test_a_cleared_or_replaced_form_is_restored(open_studio: Open) -> None:
+    page = open_studio()
+    chosen = {"name": "start.png", "mimeType": "image/png", "buffer": png("orange")}
+    page.get_by_label("Start image", exact=True).set_input_files(chosen)
+    fill(page, Prompt="my draft", Steps="9")
+    prompt, image = page.get_by_label("Prompt", exact=True), page.get_by_alt_text("start.png")
+    page.get_by_role("button", name="Clear the form").click()
+    assert (prompt.input_value(), image.count()) == ("", 0)
+    prompt.press("Control+z")
+    assert (prompt.input_value(), image.count()) == ("my draft", 1)
+    page.get_by_role("list", name="Examples").get_by_role("button").first.click()
+    assert prompt.input_value() != "my draft"
+    page.get_by_role("button", name="Undo").click()
+    assert prompt.input_value() == "my draft"
+    assert page.get_by_label("Steps", exact=True).input_value() == "9"
+    assert not page.get_by_role("button", name="Undo").count()
+
+
 def test_sizes_and_lengths_are_chosen_by_chips_and_a_slider(open_studio: Open) -> None:
     page = open_studio()
     page.get_by_role("button", name="16:9").click()

@@ -1,27 +1,21 @@
 """The list of videos in the studio: live tiles, search, older videos, and several at once."""
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 
-from cli.stack.stack import LocalStack
 from tests.browser.studio_page import Open, id_of, request_video, until, wait_for_text, wait_until_finished
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def batch(stack: LocalStack, key: str) -> list[str]:
+def batch(make_videos: Callable[..., list[str]]) -> list[str]:
     """The ids of four short videos of one request, the newest of the list."""
-    request = {"prompt": "a white cross on black", "num_frames": 8, "num_inference_steps": 2, "n": 4}
-    with httpx.Client(base_url=stack.url, timeout=60, headers={"Authorization": f"Bearer {key}"}) as api:
-        ids = api.post("/v1/videos", json=request).raise_for_status().json()["batch"]
-        for video_id in ids:
-            while api.get(f"/v1/videos/{video_id}", headers={"Prefer": "wait=30"}).json()["status"] != "completed":
-                pass
-    return ids
+    return make_videos("a white cross on black", n=4)
 
 
 def tile(page: Any, video_id: str) -> Any:
@@ -77,12 +71,27 @@ def test_older_videos_are_read_when_the_end_is_in_view(open_studio: Open, batch:
 
 def test_the_search_shows_videos_with_all_words(open_studio: Open, batch: list[str], finished: str) -> None:
     page = open_studio()
-    until(page, lambda: tile(page, finished).count())
+    until(page, lambda: tile(page, finished).count() and tile(page, batch[3]).count())
     page.get_by_label("Search").fill("CROSS white")
     assert page.locator("#gallery li").count() == 4
     assert tile(page, finished).count() == 0
     page.get_by_label("Search").fill("cross nothing")
     wait_for_text(page.locator("#gallery-section"), "No video has these words")
+
+
+def test_favourites_are_kept_on_this_device_and_can_be_shown_alone(open_studio: Open, batch: list[str]) -> None:
+    page = open_studio()
+    star = tile(page, batch[1]).get_by_role("button", name="Favourite a white cross on black")
+    star.click()
+    assert star.get_attribute("aria-pressed") == "true"
+    page.reload()
+    page.get_by_role("button", name="Favourites", exact=True).click()
+    until(page, lambda: page.locator("#gallery li").count() == 1)
+    assert tile(page, batch[1]).count() == 1
+    star.click()
+    wait_for_text(page.locator("#gallery-section"), "No favourites yet")
+    page.get_by_role("button", name="Favourites", exact=True).click()
+    until(page, lambda: page.locator("#gallery li").count() >= 4)
 
 
 def test_a_tile_plays_under_the_pointer_and_with_the_focus(open_studio: Open, batch: list[str]) -> None:
@@ -109,8 +118,13 @@ def test_several_videos_are_selected_compared_and_deleted(
     selection.get_by_role("button", name="Compare").click()
     until(page, lambda: page.locator(".board video").count() == 2)
     selection.get_by_role("button", name="Delete").click()
-    dialog = page.get_by_role("dialog", name="Delete 2 videos?")
-    dialog.get_by_role("button", name="Delete").click()
-    wait_for_text(page.locator("#status"), "Deleted")
+    wait_for_text(page.locator(".toast"), "2 videos deleted")
     until(page, lambda: tile(page, batch[0]).count() == 0)
-    assert [api.get(f"/v1/videos/{video_id}").status_code for video_id in batch] == [404, 404, 200, 200]
+    page.keyboard.press("Control+z")
+    until(page, lambda: page.locator(".board video").count() == 2 and tile(page, batch[0]).count() == 1)
+    for video_id in batch[:2]:
+        tile(page, video_id).get_by_role("checkbox").check()
+    selection.get_by_role("button", name="Delete").click()
+    assert api.get(f"/v1/videos/{batch[0]}").status_code == 200
+    page.goto("about:blank")  # the message cannot be used any more
+    until(page, lambda: [api.get(f"/v1/videos/{one}").status_code for one in batch] == [404, 404, 200, 200])

@@ -10,8 +10,26 @@ export const isImage = ({ num_frames: frames }) => frames === 1;
 export const videoPath = (id, rest = "") => `v1/videos/${encodeURIComponent(id)}${rest}`;
 export const readVideo = (id, options) => read(videoPath(id), options);
 export const cancelVideo = (id) => read(videoPath(id, "/cancel"), { method: "POST" });
-export const deleteVideo = (id) => call(videoPath(id), { method: "DELETE" });
+
+/** Deletes a video; one that is gone is no error. `keepalive`: the request outlives the page. */
+export async function deleteVideo(id, keepalive) {
+  try {
+    await call(videoPath(id), { method: "DELETE", keepalive });
+  } catch (error) {
+    if (error.status !== 404) throw error;
+  }
+}
+
 export const listVideos = (limit, after) => read(`v1/videos?limit=${limit}${after ? `&after=${encodeURIComponent(after)}` : ""}`);
+
+/** The playlist of the finished windows, below the address of the page. Its ticket stands in for the key. */
+export const playlistPath = ({ id, playlist_url: url }) => videoPath(id, `/playlist.m3u8${new URL(url).search}`);
+
+/** How many seconds of a running video are finished. */
+export async function finishedSeconds(record) {
+  const text = await (await call(playlistPath(record))).text();
+  return [...text.matchAll(/#EXTINF:([\d.]+)/g)].reduce((sum, [, seconds]) => sum + Number(seconds), 0);
+}
 
 /** A file of a video as a Blob. */
 export const readFile = async (id, variant = "video") => (await call(videoPath(id, `/content?variant=${variant}`))).blob();

@@ -3,11 +3,11 @@
 import { allowLogin } from "../api/client.js";
 import { cancelVideo, deleteVideo, readFile, readVideo } from "../api/videos.js";
 import { t } from "../text/text.js";
-import { dialogs } from "./dialogs.js";
 import { messageOf } from "./errors.js";
-import { attach, edit, form, request, sentRequest, setMode, submit, useSettings } from "./form.js";
-import { forget, refreshGallery } from "./gallery.js";
+import { attach, edit, form, hasDraft, keepDraft, request, sentRequest, setMode, submit, useSettings } from "./form.js";
+import { forget, hide, refreshGallery, unhide } from "./gallery.js";
 import { bringIntoView, clear, open, stage } from "./stage.js";
+import { offerUndo } from "./undo.js";
 
 const SETTINGS = ["model", "prompt", "negative_prompt", "size", "num_frames", "num_inference_steps", "guidance_scale", "scheduler"];
 const VARIATIONS = 4;
@@ -56,7 +56,14 @@ export function vary(record) {
 }
 
 export function reuse(record, keepsSeed) {
-  useSettings(record, keepsSeed, t(isFromText(record) ? "settings_used" : "images_left_out"));
+  replaceDraft(() => useSettings(record, keepsSeed, t(isFromText(record) ? "settings_used" : "images_left_out")));
+}
+
+/** Puts something else into the form. What was there before can be restored. */
+export function replaceDraft(replace) {
+  const isLost = hasDraft(), restore = keepDraft();
+  replace();
+  if (isLost) offerUndo(t("draft_replaced"), restore);
   document.getElementById("prompt")?.focus();
 }
 
@@ -75,15 +82,34 @@ export const cancel = act(async (record) => {
   stage.set(({ records }) => ({ records: { ...records, [record.id]: { ...records[record.id], cancel_requested: true } } }));
 });
 
-/** Asks in a dialog, then deletes videos and their files. */
-export const erase = act(async (ids) => {
-  if (!(await dialogs.confirm({ title: ids.length === 1 ? t("delete_title_one") : t("delete_title", { n: ids.length }), text: t("delete_text"), action: t("delete") }))) return;
-  for (const id of ids) await deleteVideo(id);
-  forget(ids);
-  if (stage.get().ids.some((id) => ids.includes(id))) clear(t("deleted"));
-  await refreshGallery();
-  document.getElementById("mine")?.focus();
+/** Hides videos. They are deleted when the message with "Undo" ends, or when the page is left. `next` is shown instead. */
+export function erase(ids, next = null) {
+  const { ids: before, timeline } = stage.get(), isMoved = next || before.some((id) => ids.includes(id));
+  const restore = () => {
+    unhide(ids);
+    if (!isMoved) return;
+    stage.set({ timeline });
+    open(before);
+  };
+  hide(ids);
+  stage.set({ timeline: timeline.filter(({ id }) => !ids.includes(id)) });
+  if (next) open([next]);
+  else if (isMoved) clear("");
+  offerUndo(t(ids.length === 1 ? "deleted_one" : "deleted", { n: ids.length }), restore, (isLeaving) => deleteAll(ids, isLeaving));
+  document.getElementById("mine")?.focus({ preventScroll: true });
+}
+
+/** Those that cannot be deleted come back with the next reading of the gallery. */
+const deleteAll = act(async (ids, isLeaving) => {
+  const results = await Promise.allSettled(ids.map((id) => deleteVideo(id, isLeaving)));
+  forget(ids.filter((_, place) => results[place].status === "fulfilled"));
+  unhide(ids);
+  const failed = results.find(({ status }) => status === "rejected");
+  if (failed) throw failed.reason;
 });
+
+/** Deletes the last part of a timeline and shows the part before it. */
+export const removeLast = (parts) => erase([parts.at(-1).id], parts.at(-2).id);
 
 /** Downloads a video by a new link: links expire after an hour. */
 export const download = act(async (id) => {

@@ -17,8 +17,6 @@ function show(name, values) {
 }
 
 export const dialogs = {
-  /** Whether an action was confirmed: `{ title, text, action }`. */
-  confirm: (values) => show("confirm", values),
   /** A frame of a finished video as a File. */
   pickFrame: () => show("frame", {}),
   /** The record of a finished video. */

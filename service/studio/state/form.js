@@ -58,6 +58,30 @@ function without(errors, names) {
   return Object.fromEntries(Object.entries(errors).filter(([name]) => !names.includes(name)));
 }
 
+/** Whether the draft has something to lose. */
+export function hasDraft() {
+  const { values, files: attached } = form.get();
+  return JSON.stringify(values) !== JSON.stringify(EMPTY) || Object.values(attached).some(Boolean);
+}
+
+/** Keeps the drafts as they are. The function that it returns restores them. */
+export function keepDraft() {
+  const { mode, source, values, files: attached } = form.get(), texts = { ...drafts, [mode]: values }, before = { ...files, [mode]: attached };
+  return () => {
+    Object.assign(drafts, { new: EMPTY }, texts);
+    Object.assign(files, { new: NO_FILES }, before);
+    setMode(mode, source);
+    edit({});
+  };
+}
+
+/** An empty draft of the mode. */
+export function clearDraft() {
+  files[form.get().mode] = NO_FILES;
+  form.set({ files: NO_FILES, errors: {} });
+  edit(EMPTY);
+}
+
 /** Shows the draft of a mode: `new`, `edit`, or `remix` or `extend` of a record. */
 export function setMode(mode, source = null) {
   const isOther = source && drafts[`${mode}_of`] !== source.id;
@@ -71,6 +95,7 @@ export function setMode(mode, source = null) {
 export function useSettings(record, keepsSeed, note) {
   const { prompt, negative_prompt, model, size, num_inference_steps, guidance_scale, scheduler, seed } = record;
   const loras = Object.fromEntries(record.loras.map(({ name, scale }) => [name, scale]));
+  files.new = NO_FILES;
   setMode("new");
   edit({
     ...EMPTY, prompt, negative_prompt, model, size, scheduler, loras, length: String(record.num_frames), unit: "num_frames",

@@ -1,11 +1,24 @@
 // The gallery: all videos of the caller, newest first. It is read again while any of them is unfinished.
 
 import { isOver, listVideos } from "../api/videos.js";
+import { write } from "./settings.js";
 import { createStore } from "./store.js";
 
-const PAGE = 24, BUSY_MS = 2000, QUIET_MS = 8000;
+const PAGE = 24, BUSY_MS = 2000, QUIET_MS = 8000, FAVOURITES = "favourites";
 
-export const gallery = createStore({ list: [], isLoaded: false, hasMore: false, isReading: false, search: "", isSelecting: false, selected: [] });
+function storedFavourites() {
+  try {
+    return [JSON.parse(localStorage.getItem(FAVOURITES))].flat().filter((id) => typeof id === "string");
+  } catch {
+    return [];
+  }
+}
+
+/** `hidden` are the ids of videos whose deletion can be undone. `favourites` are ids, kept on this device. */
+export const gallery = createStore({
+  list: [], isLoaded: false, hasMore: false, isReading: false, search: "", isSelecting: false, selected: [], hidden: [],
+  favourites: storedFavourites(), onlyFavourites: false,
+});
 
 let timer = null, version = 0;
 
@@ -46,17 +59,46 @@ export async function readOlder() {
   }
 }
 
-/** The videos whose prompts have all words of the search. */
-export function found({ list, search }) {
-  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
-  return list.filter(({ prompt, id }) => words.every((word) => `${prompt} ${id}`.toLowerCase().includes(word)));
+/** All videos without those that are hidden. */
+export const shown = ({ list, hidden }) => list.filter(({ id }) => !hidden.includes(id));
+
+/** The videos whose prompts have all words of the search; only favourites, if they are chosen. */
+export function found(state) {
+  const words = state.search.toLowerCase().split(/\s+/).filter(Boolean);
+  const isWanted = ({ id }) => !state.onlyFavourites || state.favourites.includes(id);
+  return shown(state).filter((one) => isWanted(one) && words.every((word) => `${one.prompt} ${one.id}`.toLowerCase().includes(word)));
 }
+
+export function toggleFavourite(id) {
+  const { favourites } = gallery.get();
+  keepFavourites(favourites.includes(id) ? favourites.filter((one) => one !== id) : [id, ...favourites]);
+}
+
+function keepFavourites(favourites) {
+  write(localStorage, FAVOURITES, JSON.stringify(favourites));
+  gallery.set({ favourites });
+}
+
+/** Another tab changed them. */
+addEventListener("storage", ({ key }) => key === FAVOURITES && gallery.set({ favourites: storedFavourites() }));
 
 export function toggle(id) {
   gallery.set(({ selected }) => ({ selected: selected.includes(id) ? selected.filter((one) => one !== id) : [...selected, id] }));
 }
 
-/** Removes videos from the list at once; the next reading confirms it. */
+/** Hides videos until they are deleted or shown again. */
+export function hide(ids) {
+  gallery.set(({ hidden, selected }) => ({ hidden: [...hidden, ...ids], selected: selected.filter((id) => !ids.includes(id)) }));
+}
+
+export function unhide(ids) {
+  gallery.set(({ hidden }) => ({ hidden: hidden.filter((id) => !ids.includes(id)) }));
+  refreshGallery().catch(() => {});
+}
+
+/** Removes deleted videos from the list; the next reading confirms it. */
 export function forget(ids) {
-  gallery.set(({ list, selected }) => ({ list: list.filter(({ id }) => !ids.includes(id)), selected: selected.filter((id) => !ids.includes(id)) }));
+  gallery.set(({ list }) => ({ list: list.filter(({ id }) => !ids.includes(id)) }));
+  const { favourites } = gallery.get(), left = favourites.filter((id) => !ids.includes(id));
+  if (left.length < favourites.length) keepFavourites(left);
 }

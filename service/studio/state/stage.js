@@ -7,9 +7,10 @@ import { refreshGallery } from "./gallery.js";
 import { createStore } from "./store.js";
 
 const MAX_PARTS = 50;
-const NOTHING = { ids: [], records: {}, preview: null, message: "", detail: "", timeline: [], pending: null };
+const NOTHING = { ids: [], records: {}, preview: null, message: "", detail: "", timeline: [], pending: null, isWatching: false };
 
-/** `records` by id. `pending` is a request on its way: { width, height, image }. `timeline` has the records before this one. */
+/** `records` by id. `pending` is a request on its way: { width, height, image }. `timeline` has all parts of a continued video, oldest first.
+ * `isWatching`: the finished part of a running video is played. */
 export const stage = createStore(NOTHING);
 
 let following = null;
@@ -23,7 +24,8 @@ export function openHash() {
   if (!ids.length) return void (stage.get().ids.length && clear(""));
   following?.abort();
   const { signal } = (following = new AbortController());
-  stage.set({ ...NOTHING, ids, pending: stage.get().pending });
+  const { pending, timeline } = stage.get(), isPart = ids.length === 1 && timeline.some(({ id }) => id === ids[0]);
+  stage.set({ ...NOTHING, ids, pending, timeline: isPart ? timeline : [] });
   ended.clear();
   bringIntoView();
   if (ids.length > 1) return void followAll(ids, handlers(signal), signal);
@@ -71,7 +73,7 @@ function show(record, signal) {
   if (signal.aborted) return;
   const isFirst = !stage.get().records[record.id];
   stage.set(({ records }) => ({ records: { ...records, [record.id]: record }, pending: null, detail: "" }));
-  if (isFirst && stage.get().ids.length === 1) readTimeline(record);
+  if (isFirst && stage.get().ids.length === 1 && !stage.get().timeline.length) readTimeline(record);
   if (!isOver(record) || ended.has(record.id)) return;
   ended.add(record.id);
   if (stage.get().ids.length === 1) following.abort();
@@ -89,7 +91,7 @@ async function showPreview(id, signal) {
 
 /** Reads the videos that this one continues, oldest first. A deleted one ends the chain. */
 async function readTimeline(record) {
-  const parts = [], isShown = () => stage.get().ids.join() === record.id;
+  const parts = [record], isShown = () => stage.get().ids.join() === record.id;
   let { source_video_id: id, mode } = record;
   while (id && mode === "extension" && parts.length < MAX_PARTS) {
     const part = await readVideo(id).catch(() => null);

@@ -27,7 +27,7 @@ export default {
   scheduler_euler: "fast, good with few steps", scheduler_euler_ancestral: "livelier; changes with the number of steps", scheduler_dpmpp_2m: "good with few steps", scheduler_pndm: "needs 4 steps or more",
   scheduler_ddim: "steady, for many steps", scheduler_ddim_clipped: "clips values; poor with the small model", scheduler_unipc: "good with few steps", scheduler_heun: "two passes a step: slower", scheduler_lcm: "for models distilled to few steps",
   previews: "Show previews", generate: "Generate video", generate_n: "Generate {n} videos", remix: "Remix", extend: "Extend", edit: "Change", remix_video: "Remix video", extend_video: "Extend video", edit_video: "Change video",
-  remix_of: "Same settings and seed, another prompt.", extend_of: "Continues from the last frames.", copy_code: "Copy as code", code_title: "This request as code",
+  remix_of: "Same settings and seed, another prompt.", extend_of: "Continues from the last frames.", copy_code: "Copy as code", code_title: "This request as code", clear_form: "Clear the form", draft_replaced: "The earlier entries were replaced.",
 
   // Errors beside a field
   error_prompt: "Write what the video shows.", error_size: "Use multiples of 16 between {min} and {max}, at most {pixels} K pixels.", error_length: "Use 1 frame or a multiple of 8, at most {frames} frames ({seconds} s).",
@@ -39,20 +39,22 @@ export default {
   state_sending: "Sending the request", state_cancelling: "Cancelling…", state_completed: "Finished", state_failed: "Failed", state_cancelled: "Cancelled", state_expired: "Expired", state_draft: "Draft finished",
   phase_encoding: "Encoding the prompt", phase_denoising: "Denoising", phase_decoding: "Decoding frames", phase_muxing: "Writing the file", phase_uploading: "Uploading",
   step_of: "Step {step} of {steps}", left: "about {s} s left", progress: "Progress", percent: "{n} percent", preview: "Preview", retry_helps: "A retry may help.", retry_useless: "A retry is unlikely to help.",
-  missing: "This video does not exist.", was_deleted: "This video was deleted.", deleted: "Deleted.", no_files: "Its files have expired.", no_video: "There is no video.",
+  missing: "This video does not exist.", was_deleted: "This video was deleted.", deleted: "{n} videos deleted.", deleted_one: "Video deleted.", no_files: "Its files have expired.", no_video: "There is no video.",
   download: "Download", more: "More", use_settings: "Use these settings", same_seed: "Same seed", variations: "Four variations", copy_link: "Copy link", copy_seed: "Copy seed", manifest: "Manifest", delete: "Delete", fullscreen: "Full screen",
   images_left_out: "The settings are in the form. Images and videos of the old request are not included.", settings_used: "The settings are in the form.",
   fact_length: "Length", fact_took: "Generated in", fact_image: "an image", fact_length_is: "{s} s, {n} frames", warnings: "Warnings", show_all: "Show all", show_less: "Show less",
-  timeline: "Timeline", part: "Part {n}: {prompt}", continue_here: "Continue", shot: "Shot {n}", compare: "Compare", compared: "{n} videos side by side",
+  timeline: "Timeline", part: "Part {n}: {prompt}", continue_here: "Continue", part_of: "Part {n} of {total}", continue_from: "Continue from part {n}", remove_part: "Remove part {n}",
+  shot: "Shot {n}: {prompt}", shot_in_progress: "running", shot_completed: "done", shot_failed: "failed", watch: "Watch the finished part", cannot_watch: "The finished part cannot be played.",
+  compare: "Compare", compared: "{n} videos side by side",
 
   // Gallery
   search: "Search", search_placeholder: "Search prompts", select: "Select", selected: "{n} selected", select_one: "Select {prompt}", none: "No videos yet.", nothing: "No video has these words.", loading: "Loading…", older: "Load older videos",
-  remix_one: "Remix {prompt}", extend_one: "Extend {prompt}", delete_one: "Delete {prompt}", delete_title: "Delete {n} videos?", delete_title_one: "Delete this video?", delete_text: "Their files are deleted too. This cannot be undone.",
+  remix_one: "Remix {prompt}", extend_one: "Extend {prompt}", delete_one: "Delete {prompt}", undo_keys: "Control and Z",
+  favourites: "Favourites", favourite: "Favourite", favourite_one: "Favourite {prompt}", no_favourites: "No favourites yet. The star of a video marks one.",
 
   // Dialogs
   key_title: "API key required", key_label: "API key", key_wrong: "This key is not valid.", key_hint: "Only this service receives it.", key_remember: "Remember on this device", key_continue: "Continue", not_now: "Not now",
   pick_title: "Pick a frame", pick_video_title: "Pick a video", pick_none: "No finished video yet.", frame_n: "Frame {n} of {total}", use_frame: "Use this frame",
   crop_title: "Crop the image", zoom: "Zoom", move_x: "Left and right", move_y: "Up and down", apply: "Apply",
   mask_title: "Paint what changes", brush: "Brush", paint: "Paint", erase: "Erase", undo: "Undo", clear: "Clear", invert: "Invert", all: "All", left_half: "Left half", right_half: "Right half", top_half: "Upper half", bottom_half: "Lower half", centre: "Centre", mask_canvas: "Mask. Paint with the pointer, or use the buttons.",
-
 };

@@ -6,7 +6,6 @@ import { useStore } from "../state/store.js";
 import { t } from "../text/text.js";
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { Code } from "./dialogs/code.js";
-import { Confirm } from "./dialogs/confirm.js";
 import { Crop } from "./dialogs/crop.js";
 import { FramePicker } from "./dialogs/frame_picker.js";
 import { Login } from "./dialogs/login.js";
@@ -16,8 +15,9 @@ import { Form } from "./form/form.js";
 import { Gallery } from "./gallery/gallery.js";
 import { Header } from "./header.js";
 import { Stage } from "./stage/stage.js";
+import { Toast } from "./toast.js";
 
-const DIALOGS = { code: Code, confirm: Confirm, crop: Crop, frame: FramePicker, video: FramePicker, mask: MaskPainter };
+const DIALOGS = { code: Code, crop: Crop, frame: FramePicker, video: FramePicker, mask: MaskPainter };
 
 export function App({ reload }) {
   useStore(settings); // the language
@@ -28,6 +28,7 @@ export function App({ reload }) {
       <${Stage} />
       <${Gallery} />
     </main>
+    <${Toast} />
     <${Login} />
     ${Dialog && html`<${Dialog} kind=${name} ...${values} done=${done} />`}
     <${DropArea} />`;

@@ -1,8 +1,8 @@
 // The form of a request: its mode, the fields of the mode, and the button that stays in view.
 
 import { dialogs } from "../../state/dialogs.js";
-import { generate } from "../../state/actions.js";
-import { form, setMode } from "../../state/form.js";
+import { generate, replaceDraft } from "../../state/actions.js";
+import { clearDraft, form, hasDraft, setMode } from "../../state/form.js";
 import { limitsOf, modelOf, models } from "../../state/models.js";
 import { stage } from "../../state/stage.js";
 import { useStore } from "../../state/store.js";
@@ -51,6 +51,7 @@ export function Form() {
       <div class="row">
         <button id="submit" class="main" type="submit" aria-disabled=${isBusy}><${Icon} name="spark" />${submitText(mode, values.n)}</button>
         <button type="button" class="icon-button" aria-label=${t("copy_code")} title=${t("copy_code")} onClick=${() => dialogs.code()}><${Icon} name="code" /></button>
+        <button type="button" class="icon-button" aria-label=${t("clear_form")} title=${t("clear_form")} aria-disabled=${!hasDraft()} onClick=${() => replaceDraft(clearDraft)}><${Icon} name="reset" /></button>
       </div>
       <${Glance} />
     </div>

@@ -2,7 +2,7 @@
 
 import { isImage, isOver } from "../../api/videos.js";
 import { derive, erase } from "../../state/actions.js";
-import { toggle } from "../../state/gallery.js";
+import { toggle, toggleFavourite } from "../../state/gallery.js";
 import { stage } from "../../state/stage.js";
 import { useStore } from "../../state/store.js";
 import { t } from "../../text/text.js";
@@ -11,7 +11,7 @@ import { Icon } from "../icons.js";
 import { standing } from "../stage/status.js";
 import { crisp, Thumbnail } from "../thumbnail.js";
 
-export function Tile({ record, isSelecting, isSelected }) {
+export function Tile({ record, isSelecting, isSelected, isFavourite }) {
   const { id, prompt, url, seconds } = record, [isPlaying, setPlaying] = useState(false), isOpen = useStore(stage).ids.includes(id);
   const canPlay = url && !isImage(record), play = canPlay ? () => setPlaying(true) : undefined, stop = () => setPlaying(false);
   return html`<li class=${isOpen ? "open" : ""} onPointerEnter=${play} onPointerLeave=${stop}>
@@ -23,9 +23,12 @@ export function Tile({ record, isSelecting, isSelected }) {
       </span>
       <span class="words">${prompt}</span>
     </a>
-    ${isSelecting ? html`<input type="checkbox" class="pick" aria-label=${t("select_one", { prompt })} checked=${isSelected} onChange=${() => toggle(id)} />` : html`<${Tools} record=${record} />`}
+    ${isSelecting ? html`<input type="checkbox" class="pick" aria-label=${t("select_one", { prompt })} checked=${isSelected} onChange=${() => toggle(id)} />` : html`<${Star} record=${record} isOn=${isFavourite} /><${Tools} record=${record} />`}
   </li>`;
 }
+
+const Star = ({ record: { id, prompt }, isOn }) => html`<button type="button" class="icon-button star" aria-pressed=${isOn} aria-label=${t("favourite_one", { prompt })} title=${t("favourite")}
+  onClick=${() => toggleFavourite(id)}><${Icon} name="star" /></button>`;
 
 function Tools({ record }) {
   const { prompt, url, id } = record;

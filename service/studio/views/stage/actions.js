@@ -2,17 +2,20 @@
 
 import { isImage, isOver } from "../../api/videos.js";
 import { act, cancel, canRepeat, copyText, derive, download, downloadManifest, erase, linkOf, retry, reuse, vary } from "../../state/actions.js";
+import { stage } from "../../state/stage.js";
 import { t } from "../../text/text.js";
 import { html, useEffect, useRef } from "../../vendor/preact.js";
 import { Icon } from "../icons.js";
+import { canWatch } from "./frame.js";
 
-export function Actions({ record }) {
+export function Actions({ record, isWatching }) {
   const { id, url, state } = record, isDone = isOver(record);
   const get = (event) => {
     event.preventDefault();
     download(id);
   };
   return html`<div id="actions">
+    ${canWatch(record) && html`<button type="button" aria-pressed=${isWatching} onClick=${() => stage.set({ isWatching: !isWatching })}><${Icon} name="play" />${t("watch")}</button>`}
     ${!isDone && html`<button type="button" aria-disabled=${record.cancel_requested} onClick=${() => cancel(record)}>${t("cancel")}</button>`}
     ${isDone && state !== "completed" && canRepeat(record) && html`<button type="button" class="main" onClick=${() => retry(record)}>${t("retry")}</button>`}
     ${url && html`<a class="button" href=${url} onClick=${get}><${Icon} name="download" />${t("download")}</a>`}

@@ -14,19 +14,19 @@ import { Timeline } from "./timeline.js";
 import { Welcome } from "./welcome.js";
 
 export function Stage() {
-  const { ids, records, preview, message, detail, pending, timeline } = useStore(stage);
+  const { ids, records, preview, message, detail, pending, timeline, isWatching } = useStore(stage);
   const record = ids.length === 1 ? records[ids[0]] : null, isEmpty = !ids.length && !pending;
   const status = pending ? t("state_sending") : record ? standing(record) : ids.length > 1 ? t("compared", { n: ids.length }) : message;
   return html`<section id="stage" aria-label=${t("stage")} tabIndex="-1">
     ${isEmpty ? html`<${Welcome} />` : ids.length > 1 && !pending ? html`<${Board} ids=${ids} records=${records} />`
-      : html`<${Frame} record=${pending ? null : record} pending=${pending} preview=${preview} />`}
+      : html`<${Frame} record=${pending ? null : record} pending=${pending} preview=${preview} isWatching=${isWatching} />`}
     <div class="below">
       <div class="standing">
         <p id="status" role="status">${status}</p>
         <p id="detail" class="hint">${detail || (record && detailOf(record))}</p>
       </div>
-      ${!pending && record && html`<${Failure} record=${record} /><${Actions} record=${record} />
-        <${Timeline} record=${record} before=${timeline} /><${Details} key=${record.id} record=${record} />`}
+      ${!pending && record && html`<${Failure} record=${record} /><${Actions} record=${record} isWatching=${isWatching} />
+        <${Timeline} record=${record} chain=${timeline} /><${Details} key=${record.id} record=${record} />`}
       <${Milestone} record=${record} />
     </div>
   </section>`;

@@ -1,5 +1,6 @@
 // The first view: what the model makes, and examples to start from.
 
+import { replaceDraft } from "../../state/actions.js";
 import { edit, form, setMode } from "../../state/form.js";
 import { examplesOf, modelOf, models } from "../../state/models.js";
 import { useStore } from "../../state/store.js";
@@ -45,7 +46,8 @@ function withStrips(examples, shipped, model) {
 }
 
 function use({ prompt, seed, num_frames: frames }) {
-  setMode("new");
-  edit({ prompt, seed: seed === undefined ? "" : String(seed), ...(frames && { length: String(frames), unit: "num_frames" }) });
-  document.getElementById("prompt").focus();
+  replaceDraft(() => {
+    setMode("new");
+    edit({ prompt, seed: seed === undefined ? "" : String(seed), ...(frames && { length: String(frames), unit: "num_frames" }) });
+  });
 }

@@ -136,6 +136,20 @@ def test_each_text_is_in_both_languages() -> None:
         assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", of_chinese[name])), name
 
 
+def test_each_text_icon_and_style_is_used() -> None:
+    code = "\n".join((FOLDER / name).read_text() for name in [*MODULES, "index.html"] if not name.startswith("text/"))
+    texts = re.findall(r'"?([\w+-]+)"?: "', (FOLDER / "text" / "en.js").read_text())
+    icons = re.findall(r'^  (\w+): "M', (FOLDER / "views" / "icons.js").read_text(), re.MULTILINE)
+    styles = "\n".join((FOLDER / name).read_text() for name in OWN if name.endswith(".css"))
+    selectors = set(re.findall(r"[.#]([a-z][\w-]+)(?=[^{}]*\{)", re.sub(r"/\*.*?\*/", "", styles)))
+    patterns = re.findall(r"[`\s]((?:\w+_)?\$\{\w+\}(?:_\w+)?)`", code)  # such as `${mode}_of`
+    built = re.compile("|".join(re.sub(r"\$\{\w+\}", r"\\w+", one) for one in patterns if "_" in one))
+    words = set(re.findall(r"[\w-]+", code))
+    assert [name for name in texts if name not in words and not built.fullmatch(name)] == []
+    assert [name for name in icons if f'"{name}"' not in code] == []
+    assert [name for name in selectors if name not in words] == []
+
+
 def test_libraries_have_their_licences() -> None:
     assert {"vendor/LICENSE.htm.txt", "vendor/LICENSE.preact.txt"} <= set(FILES)
 
