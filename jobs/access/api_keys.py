@@ -96,7 +96,8 @@ class ApiKeyStore:
         keys = {}
         for digest, row in rows.items():
             with suppress(RecordUnreadable):
-                keys[digest.decode()] = self._parsed(digest.decode(), row)
+                name = digest.decode(errors="replace")  # of a key that no secret has
+                keys[name] = self._parsed(name, row)
         return keys
 
     def _parsed(self, digest: str, row: bytes) -> ApiKey:

@@ -106,12 +106,12 @@ class UploadIndex:
         """Lists the files of the caller that can be read and have not expired."""
         index = _index_key(owner)
         with redis_errors():
-            ids = cast(list[bytes], self.redis.zrange(index, 0, -1, desc=newest_first))
-            rows = cast(list[bytes | None], self.redis.mget([_record_key(i.decode()) for i in ids])) if ids else []
+            ids = readable_names(cast(list[bytes], self.redis.zrange(index, 0, -1, desc=newest_first)))
+            rows = cast(list[bytes | None], self.redis.mget(map(_record_key, ids))) if ids else []
         files = []
         for file_id, row in zip(ids, rows, strict=True):
             with suppress(RecordUnreadable):
-                files += [self._parsed(file_id.decode(), row)] if row else []
+                files += [self._parsed(file_id, row)] if row else []
         return [file for file in files if file.expires_at > now]
 
     def expired(self, now: float, limit: int) -> list[str]:

@@ -24,7 +24,7 @@ from jobs.redis.keys import (
     tries_key,
     webhook_gone_key,
 )
-from jobs.redis.unreadable import POSTPONED_S, hash_reply, report_unreadable
+from jobs.redis.unreadable import POSTPONED_S, hash_reply, readable_names, report_unreadable
 from jobs.webhooks.outbox import JOB_LEDGER_TTL_S, LEDGER_TTL_S, PROGRESS, PROGRESS_TTL_S
 from jobs.webhooks.retry_schedule import retry_wait_s
 from jobs.webhooks.scripts import CLAIM, POSTPONE, RECORD, REDELIVER
@@ -119,7 +119,7 @@ class Deliveries:
             if rank is None:
                 raise DeliveryNotFound(f"there is no delivery {str(after)[:100]!r} for the parameter after")
             ids = cast(list[bytes], self.redis.zrange(ledger_key(job_id), rank + 1, -1))
-        return self._rows([raw.decode() for raw in ids])
+        return self._rows(readable_names(ids))
 
     def get(self, job_id: str, delivery_id: str) -> Delivery:
         """Returns one delivery of this job. Raises DeliveryNotFound, RecordUnreadable."""

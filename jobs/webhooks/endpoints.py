@@ -21,7 +21,7 @@ from jobs.model.stored import StoredModel, dump_stored, parse_stored, parse_stor
 from jobs.redis.connection import redis_errors
 from jobs.redis.keys import subscribers_key
 from jobs.redis.list_places import ListKeys, Place, parse_place, place_command, remove_entry
-from jobs.redis.unreadable import report_unreadable
+from jobs.redis.unreadable import readable_names, report_unreadable
 
 OLD_SECRET_S = 86_400.0  # how long the old secret also signs after a rotation with overlap
 
@@ -103,12 +103,12 @@ class EndpointStore:
     def listed(self, owner: str) -> list[Endpoint]:
         """Lists the endpoints of the caller that can be read, newest first."""
         with redis_errors():
-            ids = cast(list[bytes], self.redis.zrevrange(_index_key(owner), 0, -1))
-            rows = cast(list[bytes | None], self.redis.mget([_record_key(i.decode()) for i in ids])) if ids else []
+            ids = readable_names(cast(list[bytes], self.redis.zrevrange(_index_key(owner), 0, -1)))
+            rows = cast(list[bytes | None], self.redis.mget(map(_record_key, ids))) if ids else []
         endpoints = []
         for endpoint_id, row in zip(ids, rows, strict=True):
             with suppress(RecordUnreadable):
-                endpoints += [self._parsed(endpoint_id.decode(), row)] if row else []
+                endpoints += [self._parsed(endpoint_id, row)] if row else []
         return endpoints
 
     def change(self, endpoint_id: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint:

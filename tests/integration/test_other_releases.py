@@ -6,6 +6,7 @@
 import ast
 import asyncio
 import json
+import re
 import shutil
 import sys
 import time
@@ -453,6 +454,21 @@ def test_names_in_queues_that_are_no_text_stop_no_sweep(installation: Installati
         installation.redis.zadd(key, {b"\xff\xfe": 1.0})
     installation.read_by_keeper()
     assert installation.store.get(IDS["running"]).state == "queued"  # it was recovered
+
+
+def test_names_in_lists_of_callers_that_are_no_text_are_left_out(installation: Installation) -> None:
+    redis, name = installation.redis, b"\xff\xfe"
+    card = redis.hget("models", MODEL)
+    for key in [key for key in redis.scan_iter() if re.match(rb"(jobs|files|webhooks):of:|job:.*:deliveries", key)]:
+        if redis.type(key) == b"zset":
+            redis.zadd(key, {name: 2e9})
+    redis.hset("models", name, card)
+    redis.hset("api_keys", name, "{")
+    installation.read_all()
+    paths = ("/v1/videos", "/v1/files", "/v1/webhook_endpoints", "/v1/models", "/v1/queue", "/readyz", "/metrics")
+    assert {path: installation.client.get(path).status_code for path in paths} == dict.fromkeys(paths, 200)
+    body = {"prompt": "a red fox", "model": MODEL}
+    assert installation.client.post("/v1/videos", json=body).status_code == 200
 
 
 def test_a_record_of_another_type_is_unreadable(installation: Installation) -> None:

@@ -58,7 +58,7 @@ class ModelOffer:
 
 def _offer(rows: Any, loads: dict[str, Load]) -> ModelOffer:
     """The models in a reply to HGETALL."""
-    parsed = {name.decode(): _parsed(row) for name, row in _pairs(rows)}
+    parsed = {name.decode(errors="replace"): _parsed(row) for name, row in _pairs(rows)}
     cards = tuple(sorted((card for card in parsed.values() if card), key=lambda card: card.name))
     return ModelOffer(cards, loads, frozenset(name for name, card in parsed.items() if card is None))
 

@@ -24,7 +24,7 @@ from jobs.redis.batching import CommandBatcher
 from jobs.redis.connection import redis_errors
 from jobs.redis.keys import CARDS_KEY
 from jobs.redis.list_places import Place, is_behind, parse_place, place_command
-from jobs.redis.unreadable import hash_reply, log_unreadable, reads_hash, report_command
+from jobs.redis.unreadable import hash_reply, log_unreadable, readable_names, reads_hash, report_command
 from jobs.store.attempt_log import Attempt, StreamRows, parse_lines
 from jobs.store.records import parse_record
 
@@ -134,7 +134,7 @@ class JobReader:
         """The names of all announced models."""
         with redis_errors():
             names = await cast(Awaitable[list[bytes]], self.redis.hkeys(CARDS_KEY))
-        return sorted(name.decode() for name in names)
+        return sorted(readable_names(names))
 
     async def load(self, model: str) -> Load:
         """The load of a model, at most `LOAD_CACHE_S` old."""
@@ -278,7 +278,9 @@ class JobReader:
                 rows = await self.redis.zrevrangebyscore(index, begin, "-inf", start, count, withscores=True)
             else:
                 rows = await self.redis.zrangebyscore(index, begin, "+inf", start, count, withscores=True)
-            places = [(float(score), raw.decode()) for raw, score in cast(list[tuple[bytes, float]], rows)]
+            places = [
+                (float(score), raw.decode(errors="replace")) for raw, score in cast(list[tuple[bytes, float]], rows)
+            ]
             ids += [place[1] for place in places if is_behind(place, cursor, newest_first=query.newest_first)]
             if len(ids) > query.limit or len(rows) < count:
                 return ids[: query.limit + 1]
