@@ -4,8 +4,11 @@ import functools
 import json
 import os
 import re
+import socket
+import ssl
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import pytest
 import yaml
 from pydantic import BaseModel, SecretStr
 
+from jobs.secret_files import secret_fields
 from jobs.settings import Settings
 from jobs.webhooks.signature import check_secret
 from service.settings import ServiceSettings
@@ -24,6 +28,17 @@ DOCKERFILES = sorted((ROOT / "deploy").glob("*.Dockerfile"))
 EXAMPLE = (ROOT / ".env.example").read_text()
 COMPOSE_PAGE = ROOT / "docs" / "operations" / "docker-compose.md"
 PREFIX = "EASYANIMATE_"
+EVERYTHING = "gpu,cpu,observability"
+CONTAINERS = ("redis", "storage", "api", "keeper", "worker", "worker-cpu", "prometheus", "grafana")
+PROCESSES = {"api": ServiceSettings, "keeper": KeeperSettings, "worker": WorkerSettings, "worker-cpu": WorkerSettings}
+# The processes that read a secret. All others must not get it.
+READERS = {
+    "API_KEYS": {"api"},
+    "SIGNING_SECRET": {"api"},
+    "WEBHOOK_SECRET": {"keeper"},
+    "MODERATION_SECRET": {"api", "worker", "worker-cpu"},
+    **{key: {*PROCESSES} for key in ("REDIS_URL", "S3__SECRET_ACCESS_KEY", "S3__SESSION_TOKEN")},
+}
 SECRETS = {f"{PREFIX}{name}": "a-secret" for name in ("API_KEYS", "S3__ACCESS_KEY_ID", "S3__SECRET_ACCESS_KEY")}
 SECRETS[f"{PREFIX}WEBHOOK_SECRET"] = "whsec_c2VjcmV0"
 
@@ -53,9 +68,10 @@ def compose(
 
 
 @functools.cache
-def composed(profile: str) -> dict[str, Any]:
-    """The configuration that Compose reads from the file in this profile."""
-    done = compose("config", "--format", "json", COMPOSE_PROFILES=profile, **SECRETS)
+def composed(profile: str, *files: str) -> dict[str, Any]:
+    """The configuration that Compose reads from these files, by default the main one, in this profile."""
+    chosen = [word for file in files for word in ("--file", str(ROOT / file))]
+    done = compose(*chosen, "config", "--format", "json", COMPOSE_PROFILES=profile, REDIS_PASSWORD="p-w", **SECRETS)
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
     return result
@@ -102,23 +118,119 @@ def test_the_lines_of_the_page_create_four_different_secrets(tmp_path: Path) -> 
     assert compose("config", "-q", env_file=tmp_path / ".env").returncode == 0
 
 
+def published(profile: str) -> list[tuple[str, str]]:
+    """The services with published ports, and the addresses of this host."""
+    services = composed(profile)["services"]
+    return [(name, port["host_ip"]) for name, service in services.items() for port in service.get("ports", [])]
+
+
 def test_only_the_api_can_be_reached_and_only_from_this_host() -> None:
-    services = composed("gpu")["services"]
-    published = [(name, port["host_ip"]) for name, service in services.items() for port in service.get("ports", [])]
-    assert published == [("api", "127.0.0.1")]
+    assert published("gpu") == [("api", "127.0.0.1")]
 
 
-@pytest.mark.parametrize("service", ["api", "keeper", "worker", "worker-cpu"])
+def test_prometheus_and_grafana_can_be_reached_only_from_this_host() -> None:
+    expected = {(name, "127.0.0.1") for name in ("api", "prometheus", "grafana")}
+    assert set(published(EVERYTHING)) == expected
+
+
+@pytest.mark.parametrize("service", [*PROCESSES, "prometheus", "grafana"])
 def test_containers_of_the_service_are_read_only_without_capabilities(service: str) -> None:
-    result = composed("gpu,cpu")["services"][service]
+    result = composed(EVERYTHING)["services"][service]
     assert result["read_only"] is True
     assert result["cap_drop"] == ["ALL"]
     assert result["security_opt"] == ["no-new-privileges:true"]
 
 
-@pytest.mark.parametrize("service", ["redis", "storage", "api", "keeper", "worker", "worker-cpu"])
-def test_each_container_restarts_unless_stopped(service: str) -> None:
-    assert composed("gpu,cpu")["services"][service]["restart"] == "unless-stopped"
+@pytest.mark.parametrize("service", CONTAINERS)
+def test_each_container_restarts_and_has_a_limit_of_memory_and_of_its_log(service: str) -> None:
+    result = composed(EVERYTHING)["services"][service]
+    assert result["restart"] == "unless-stopped"
+    assert int(result["mem_limit"]) >= 512 << 20
+    assert result["logging"] == {"driver": "json-file", "options": {"max-size": "10m", "max-file": "5"}}
+
+
+def test_the_list_of_containers_is_complete() -> None:
+    assert composed(EVERYTHING)["services"].keys() == {*CONTAINERS}
+
+
+@pytest.mark.parametrize("kind", [ServiceSettings, KeeperSettings, WorkerSettings])
+def test_each_secret_has_a_list_of_readers(kind: type[Settings]) -> None:
+    assert {"__".join(path).upper() for path in secret_fields(kind)} <= READERS.keys()
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_a_process_gets_no_secret_of_another_one(tmp_path: Path, process: str) -> None:
+    environment = {name: "secret" for name in (f"{PREFIX}{secret}" for secret in READERS)} | SECRETS
+    (tmp_path / "env").write_text("".join(f"{name}={value}\n" for name, value in environment.items()))
+    text = (ROOT / "docker-compose.yml").read_text().replace("path: .env,", f"path: {tmp_path / 'env'},")
+    (tmp_path / "compose.yml").write_text(text)
+    arguments = ("--file", str(tmp_path / "compose.yml"), "--profile", "gpu", "--profile", "cpu", "config")
+    done = compose(*arguments, "--format", "json", env_file=tmp_path / "env")
+    result = json.loads(done.stdout)["services"][process]
+    present = {name for name in READERS if result["environment"].get(PREFIX + name)}
+    assert present == {name for name, readers in READERS.items() if process in readers}
+
+
+@pytest.mark.parametrize(
+    ("process", "port"),
+    [("keeper", "KEEPER_METRICS_PORT"), ("worker", "WORKER_METRICS_PORT"), ("worker-cpu", "WORKER_METRICS_PORT")],
+)
+def test_the_health_of_a_process_without_an_api_is_that_of_its_threads(process: str, port: str) -> None:
+    result = composed(EVERYTHING)["services"][process]
+    assert result["environment"][PREFIX + port] == "9100"
+    assert result["environment"][f"{PREFIX}METRICS_HOST"] == "0.0.0.0"
+    program = result["healthcheck"]["test"][-1]
+    assert ("9100" in program, "/livez" in program) == (True, True)
+    compile(program, "healthcheck", "exec")
+
+
+def test_prometheus_reads_the_processes_that_exist_and_grafana_its_dashboards() -> None:
+    services = composed(EVERYTHING)["services"]
+    mounts = {
+        volume["target"]: Path(volume["source"])
+        for name in ("prometheus", "grafana")
+        for volume in services[name]["volumes"]
+    }
+    scrapes = yaml.safe_load((mounts["/etc/prometheus"] / "prometheus.yml").read_text())["scrape_configs"]
+    names = {name for scrape in scrapes for source in scrape["dns_sd_configs"] for name in source["names"]}
+    assert names == {*PROCESSES}
+    assert list(mounts["/etc/grafana/dashboards"].glob("*.json"))
+    assert list(mounts["/etc/grafana/provisioning"].glob("*/*.yml"))
+
+
+# ---- Redis with a password and TLS
+
+TLS_FILES = ("docker-compose.yml", "deploy/compose.redis-tls.yml")
+
+
+def test_with_tls_redis_has_no_plain_port_and_needs_the_password() -> None:
+    command = composed(EVERYTHING, *TLS_FILES)["services"]["redis"]["command"]
+    options = dict(zip(command[1::2], command[2::2], strict=True))
+    assert (options["--port"], options["--tls-port"], options["--requirepass"]) == ("0", "6379", "p-w")
+    plain = composed(EVERYTHING)["services"]["redis"]["command"]
+    assert dict(zip(plain[1::2], plain[2::2], strict=True)).items() <= options.items()
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_with_tls_a_process_checks_the_certificate_of_redis(process: str) -> None:
+    result = composed(EVERYTHING, *TLS_FILES)["services"][process]
+    assert result["environment"][f"{PREFIX}REDIS_URL"] == "rediss://default:p-w@redis:6379/0?ssl_ca_certs=/tls/ca.crt"
+    assert "/tls/ca.crt" in {volume["target"] for volume in result["volumes"]}
+
+
+def test_the_lines_of_the_page_create_a_certificate_that_clients_accept(tmp_path: Path) -> None:
+    (lines,) = re.findall(r"^```bash tls\n(.*?)^```", COMPOSE_PAGE.read_text(), re.M | re.S)
+    (tmp_path / ".env").touch()
+    subprocess.run(["bash", "-euc", lines], capture_output=True, text=True, cwd=tmp_path, check=True)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(tmp_path / "tls" / "redis.crt", tmp_path / "tls" / "redis.key")
+    client = ssl.create_default_context(cafile=str(tmp_path / "tls" / "ca.crt"))
+    near, far = socket.socketpair()
+    with ThreadPoolExecutor(1) as pool:
+        accepted = pool.submit(server.wrap_socket, far, server_side=True)
+        with client.wrap_socket(near, server_hostname="redis") as secured, accepted.result():
+            assert secured.getpeercert()
+    assert re.fullmatch(r"REDIS_PASSWORD=\w{48}\n", (tmp_path / ".env").read_text())
 
 
 @pytest.mark.parametrize(
@@ -148,8 +260,8 @@ def test_redis_and_storage_keep_their_data_in_a_volume(service: str) -> None:
 
 
 def test_images_are_pinned_by_tag() -> None:
-    images = [service["image"] for service in composed("gpu")["services"].values()]
-    assert all(re.search(r":\d+\.\d+", image) for image in images), images
+    images = [service["image"] for service in composed(EVERYTHING)["services"].values()]
+    assert all(re.search(r":v?\d+\.\d+\.\d+$|:\d+\.\d+$", image) for image in images), images
 
 
 def test_the_storage_server_accepts_each_option() -> None:

@@ -2,8 +2,10 @@
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -27,6 +29,7 @@ from tests.deploy.chart import (
     text_of,
     workloads,
 )
+from tests.deploy.programs import program
 
 VERSIONS = ("1.30", "1.37")
 WORKLOADS = [(example, name) for example, names in PODS.items() for name in names]
@@ -212,15 +215,41 @@ def scaled_object(name: str) -> Resource:
     return next(part["spec"] for part in results if part["metadata"]["name"].endswith(name))
 
 
-def test_a_worker_is_scaled_on_the_waiting_and_running_jobs_of_its_model() -> None:
+SERIES = 'namespace="studio",service="video-easyanimate-api",model="EasyAnimateV3-XL-2-InP-512x512"'
+
+
+def test_the_metrics_of_the_query_exist() -> None:
     (trigger,) = scaled_object("xl-512")["triggers"]
-    query = trigger["metadata"]["query"]
-    metrics = re.findall(r"\((easyanimate_\w+)\{", query)
-    assert metrics == ["easyanimate_queue_depth", "easyanimate_jobs_running"]
+    metrics = re.findall(r"\((easyanimate_\w+)\{", trigger["metadata"]["query"])
     labels = {name: names for name, _, names in QUEUE_GAUGES}
-    assert [labels[name] for name in metrics] == [("model",), ("model",)]
-    assert query.count('model=~"EasyAnimateV3-XL-2-InP-512x512"') == 2
+    assert ["model" in labels[name] for name in metrics] == [True, True, True]
     assert trigger["metadata"]["threshold"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("waiting", "running", "paused", "expected"),
+    [(3, 2, 0, 5), (0, 0, 0, 0), (3, 2, 1, 2), (None, None, None, None)],
+    ids=["waiting and running", "nothing", "paused", "no metrics"],
+)
+def test_a_worker_is_scaled_on_the_waiting_and_running_jobs_of_its_model(
+    tmp_path: Path, waiting: int | None, running: int | None, paused: int | None, expected: int | None
+) -> None:
+    """Prometheus itself evaluates the query, on the metrics of two front ends and of another installation."""
+    (trigger,) = scaled_object("xl-512")["triggers"]
+    values = {"queue_depth": waiting, "jobs_running": running, "queue_paused": paused}
+    series = [
+        {"series": f'easyanimate_{name}{{{labels},pod="{pod}"}}', "values": f"{value}"}
+        for name, value in values.items()
+        for pod in ("one", "two")
+        for labels in (SERIES, SERIES.replace("studio", "other").replace("video-", "film-"))
+        if value is not None or "other" in labels
+    ]
+    samples = [] if expected is None else [{"labels": "{}", "value": expected}]
+    query = {"expr": trigger["metadata"]["query"], "eval_time": "0s", "exp_samples": samples}
+    test = {"interval": "1s", "input_series": [{**s, "values": s["values"].replace("None", "9")} for s in series]}
+    (tmp_path / "test.yml").write_text(json.dumps({"tests": [{**test, "promql_expr_test": [query]}]}))
+    done = subprocess.run([program("promtool"), "test", "rules", tmp_path / "test.yml"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_query_without_a_result_does_not_scale_to_zero() -> None:
@@ -254,6 +283,7 @@ def test_the_first_pod_may_load_its_model_before_it_is_scaled_to_zero() -> None:
         ((*SMALLEST, "--set", "image.service.tag=latest"), "/image/service/tag"),
         ((*SMALLEST, "--set", "secret.all.S3__SECRET_ACCESS_KEY=null"), "SIGNING_SECRET is needed"),
         ((*SMALLEST, "--set", "secret.keeper.WEBHOOK_SECRET=null"), "WEBHOOK_SECRET is needed"),
+        ((*SMALLEST, "--set", "settings.MODERATION_URL=https://m.example"), "MODERATION_SECRET is needed"),
         ((*SMALLEST, "--set", "workers.tiny.autoscaling.enabled=true"), "keda.prometheusAddress is needed"),
         ((*SMALLEST, "--set", "ingress.enabled=true"), "ingress.host is needed"),
     ],
