@@ -17,6 +17,7 @@ from deploy.observability.dashboards.boards import GRID, Board, places, to_json
 from jobs.model.failure import CODES, Blame, failure
 from jobs.model.states import State
 from jobs.store.counters import BOUNDS, QUEUE_WAIT, bound_name
+from service.settings import ServiceSettings
 from tests.contracts.test_docs import anchors
 from tests.deploy.programs import program
 
@@ -33,13 +34,13 @@ BY_STATE = {State.CANCELLED: "cancelled", State.EXPIRED: "deadline_exceeded"}  #
 @cache
 def metrics() -> dict[str, set[str]]:
     """The labels of each metric of the product; a histogram by the names of its series."""
-    known: dict[str, set[str]] = {}
+    labels_of: dict[str, set[str]] = {}
     for name, kind, labels in re.findall(r"^\| `(\w+)` \| (\w+) \| ([\w, ]*) \|", REFERENCE.read_text(), re.M):
         names = {label for label in labels.split(", ") if label}
-        known[name] = known.get(name, set()) | names
+        labels_of[name] = labels_of.get(name, set()) | names
         if kind == "histogram":
-            known |= dict.fromkeys((f"{name}{part}" for part in PARTS), names | {"le"})
-    return known
+            labels_of |= dict.fromkeys((f"{name}{part}" for part in PARTS), names | {"le"})
+    return labels_of
 
 
 def rule_files() -> list[Path]:
@@ -75,13 +76,13 @@ def selectors(expression: str) -> Iterator[tuple[str, set[str]]]:
 @pytest.mark.parametrize(("place", "expression"), list(expressions()), ids=lambda text: text.split("\n")[0][:60])
 def test_each_metric_and_label_of_a_query_exists(place: str, expression: str) -> None:
     used = list(selectors(expression))
-    known = metrics()
+    labels_of = metrics()
     for name, labels in used:
-        assert name in known, (place, name)
-        assert labels <= known[name] | TARGET_LABELS, (place, name, labels)
+        assert name in labels_of, (place, name)
+        assert labels <= labels_of[name] | TARGET_LABELS, (place, name, labels)
     grouped = {label for group in re.findall(r"\bby \(([^)]*)\)", expression) for label in group.split(", ") if label}
     if used:
-        assert grouped <= set.union(*(known[name] for name, _ in used)) | TARGET_LABELS, (place, grouped)
+        assert grouped <= set.union(*(labels_of[name] for name, _ in used)) | TARGET_LABELS, (place, grouped)
     recorded = {rule["record"] for rule in rules() if "record" in rule}
     assert set(re.findall(r"easyanimate:\w+:\w+", expression)) <= recorded
 
@@ -205,3 +206,17 @@ def test_the_runbook_names_log_events_and_panels_that_exist() -> None:
     panels = set(re.findall(r"(?<!\*)\*([^*\n]+)\*(?!\*)", text)) - {"Status → Targets"}
     assert len(panels) > 4
     assert panels <= titles
+
+
+def test_prometheus_scrapes_the_processes_of_compose_at_their_ports() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    ports = {"api": str(ServiceSettings.model_fields["port"].default)}
+    for name, variable in (("keeper", "KEEPER"), ("worker", "WORKER"), ("worker-cpu", "WORKER")):
+        environment = services[name]["environment"]
+        assert environment["EASYANIMATE_METRICS_HOST"] == "0.0.0.0"
+        ports[name] = environment[f"EASYANIMATE_{variable}_METRICS_PORT"]
+    scrapes = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["scrape_configs"]
+    targets = {
+        name: str(entry["port"]) for scrape in scrapes for entry in scrape["dns_sd_configs"] for name in entry["names"]
+    }
+    assert targets == ports
