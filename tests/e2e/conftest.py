@@ -21,6 +21,7 @@ SHORT_INTERVALS = {
     "EASYANIMATE_WEBHOOK_ALLOW_PRIVATE": "true",
     "EASYANIMATE_API_KEYS": "",
 }
+METRICS_PORTS = ("EASYANIMATE_WORKER_METRICS_PORT", "EASYANIMATE_KEEPER_METRICS_PORT")
 
 
 @pytest.fixture(scope="session", name="free_port")
@@ -48,7 +49,8 @@ def wait_until() -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, models_dir: Path, group_end: ExitStack) -> LocalStack:
-    stack = LocalStack(stack_plan(tmp_path_factory.mktemp("stack"), models_dir, SHORT_INTERVALS)).start()
+    ports = {name: str(free_port()) for name in METRICS_PORTS}
+    stack = LocalStack(stack_plan(tmp_path_factory.mktemp("stack"), models_dir, SHORT_INTERVALS | ports)).start()
     group_end.callback(stack.stop)
     return stack
 
