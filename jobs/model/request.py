@@ -14,6 +14,7 @@ class Mode(StrEnum):
     TEXT_TO_IMAGE = "text_to_image"
     VIDEO_TO_VIDEO = "video_to_video"
     EXTENSION = "extension"
+    FILM = "film"
 
 
 EventType = Literal[
@@ -128,12 +129,13 @@ class VideoRequest(GenerationSettings):
     @property
     def mode(self) -> Mode:
         """The kind of generation, by the inputs."""
+        if self.shots:
+            return Mode.FILM
         if self.video_key:
             return Mode.EXTENSION if self.continues else Mode.VIDEO_TO_VIDEO
         if self.num_frames == 1:
             return Mode.TEXT_TO_IMAGE
-        has_image = self.image_key or any(shot.image_key for shot in self.shots)
-        return Mode.IMAGE_TO_VIDEO if has_image else Mode.TEXT_TO_VIDEO
+        return Mode.IMAGE_TO_VIDEO if self.image_key else Mode.TEXT_TO_VIDEO
 
     @property
     def result_name(self) -> str:

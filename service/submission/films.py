@@ -8,7 +8,7 @@ from easyanimate.windows import ShotLength, Window, plan_shots
 from jobs.errors import InvalidRequest
 from jobs.model.input_files import SHOT_FILES, input_field, shot_file
 from jobs.model.model_card import ModelCard
-from jobs.model.request import MAX_PROMPT_CHARS, ShotRequest, VideoRequest
+from jobs.model.request import MAX_PROMPT_CHARS, Mode, ShotRequest, VideoRequest
 from jobs.store.callers.async_submission import ModelOffer
 from service.inputs.resolver import InputImages, InputResolver
 from service.resources import Resources
@@ -37,6 +37,10 @@ def build_film(resources: Resources, owner: str, body: CreateVideo, offer: Model
     """The submission of a film for one of the models on `offer`. Raises InvalidRequest, ApiError, ModelUnavailable."""
     _check_other_fields(body)
     card = choose_card(body.model, offer)
+    if Mode.FILM not in card.modes:
+        raise _refusal(
+            f"{card.name} makes no films yet; its workers need a newer release, or mode film in its card", "shots"
+        )
     shots, warnings = _read_shots(body, card)
     fields = request_fields(body, card) | {"num_frames": sum(shot.num_frames for shot in shots)}
     fields["prompt"] = "\n".join(shot.prompt for shot in shots)

@@ -110,7 +110,7 @@ class LoraChoice:
     scale: float
 
 
-Mode: TypeAlias = Literal["text_to_video", "image_to_video", "text_to_image", "video_to_video", "extension"]
+Mode: TypeAlias = Literal["text_to_video", "image_to_video", "text_to_image", "video_to_video", "extension", "film"]
 
 
 @dataclass(frozen=True, kw_only=True)

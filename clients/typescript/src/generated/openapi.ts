@@ -1099,7 +1099,7 @@ export interface components {
          * @description The kind of generation, which follows from the inputs of a request.
          * @enum {string}
          */
-        Mode: "text_to_video" | "image_to_video" | "text_to_image" | "video_to_video" | "extension";
+        Mode: "text_to_video" | "image_to_video" | "text_to_image" | "video_to_video" | "extension" | "film";
         /**
          * Model
          * @description A model: the four keys of OpenAI, and its card. `unserved_since` is the time since which it has no worker.
@@ -1205,7 +1205,8 @@ export interface components {
              *       "image_to_video",
              *       "text_to_image",
              *       "video_to_video",
-             *       "extension"
+             *       "extension",
+             *       "film"
              *     ]
              */
             modes?: components["schemas"]["Mode"][];

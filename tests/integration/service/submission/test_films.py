@@ -8,9 +8,12 @@ from typing import Any
 import httpx
 import pytest
 from PIL import Image
+from redis import Redis
 
 from jobs.model.job import Job
 from jobs.model.model_card import ModelCard
+from jobs.model.request import Mode
+from jobs.queue.registry import Registry
 from jobs.storage.factory import open_storage
 from jobs.storage.interface import read_all
 from service.settings import ServiceSettings
@@ -48,7 +51,7 @@ def test_a_film_is_stored_with_its_shots_and_shown_in_its_record(api: httpx.Clie
     assert warning.startswith("shots[1].image: 64x32 is stretched to 64x64")
     request = stored(record["id"]).request
     assert [each.overlap for each in request.shots] == [0, 0, 4]
-    assert request.mode == record["mode"] == "image_to_video"
+    assert request.mode == record["mode"] == "film"
     keys = (request.shots[1].image_key, request.shots[2].last_image_key)
     assert keys == tuple(f"inputs/{record['id']}/shot-0{name}.png" for name in ("1-image", "2-last_image"))
 
@@ -100,3 +103,13 @@ def test_the_estimate_of_a_film_counts_the_windows_of_its_shots(api: httpx.Clien
     shots = [shot(num_frames=window), shot(num_frames=window), shot(num_frames=window, overlap=0)]
     estimate = api.post("/v1/videos/estimate", json={"shots": shots, "num_inference_steps": 3}).json()
     assert (estimate["windows"], estimate["steps"], estimate["num_frames"]) == (4, 12, 3 * window)
+
+
+def test_a_film_is_refused_while_the_workers_are_of_a_release_without_films(
+    api: httpx.Client, announced: ModelCard, redis: Redis
+) -> None:
+    modes = tuple(mode for mode in announced.modes if mode is not Mode.FILM)
+    Registry(redis).announce(announced.model_copy(update={"modes": modes}), "worker-1")
+    answer = api.post("/v1/videos", json={"shots": [shot()]})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_shots")
+    assert "need a newer release" in answer.json()["error"]["message"]
