@@ -96,7 +96,7 @@ export function erase(ids, next = null) {
   if (next) open([next]);
   else if (isMoved) clear("");
   offerUndo(t(ids.length === 1 ? "deleted_one" : "deleted", { n: ids.length }), restore, (isLeaving) => deleteAll(ids, isLeaving));
-  document.getElementById("mine")?.focus({ preventScroll: true });
+  document.getElementById(next ? "stage" : "mine")?.focus({ preventScroll: true });
 }
 
 /** Those that cannot be deleted come back with the next reading of the gallery. */
