@@ -15,6 +15,7 @@ from tests.integration.service.routes.test_files import picture, send
 from tests.integration.service.submission.test_durable_submit import without_disk
 
 Send = Callable[[], httpx.Response]
+MODEL = "easyanimate-v3-tiny"
 BODY = {"prompt": "a red fox"}
 HOOK = {"url": "https://93.184.216.34/", "event_types": ["video.completed"]}
 READS = {"get", "head", "options"}
@@ -58,6 +59,9 @@ def changes(api: httpx.Client) -> dict[str, Send]:
             f"/v1/webhook_endpoints/{hook}/rotate_secret", json={}
         ),
         "delete /v1/webhook_endpoints/{endpoint_id}": lambda: api.delete(f"/v1/webhook_endpoints/{hook_2}"),
+        "post /v1/admin/queues/{model}/pause": lambda: api.post(f"/v1/admin/queues/{MODEL}/pause"),
+        "post /v1/admin/queues/{model}/resume": lambda: api.post(f"/v1/admin/queues/{MODEL}/resume"),
+        "post /v1/admin/workers/{name}/drain": lambda: api.post("/v1/admin/workers/worker-1/drain"),
     }
 
 
