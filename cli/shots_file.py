@@ -56,7 +56,8 @@ def read_shots(path: Path) -> tuple[ShotEntry, ...]:
     except (yaml.YAMLError, ValueError) as error:
         raise RefusedCommand(f"{path} is not valid YAML: {error}") from error
     if not isinstance(root, yaml.SequenceNode) or not root.value:
-        raise _fault(path, root and root.start_mark, "the file must be a list of shots, each with a prompt")
+        mark = None if root is None else root.start_mark
+        raise _fault(path, mark, "the file must be a list of shots, each with a prompt")
     if len(root.value) > MAX_SHOTS:
         message = f"a film has at most {MAX_SHOTS} shots, and this is another one"
         raise _fault(path, root.value[MAX_SHOTS].start_mark, message)

@@ -41,7 +41,8 @@ def to_body(prompt: str | None, options: JobOptions, **inputs: str | None) -> Re
 
 def _shots(file: Path) -> tuple[dict[str, Any], dict[str, Path]]:
     """The fields and the files of a film: one list, or with files the numbered fields of a form."""
-    shots, paths = [], {}
+    shots: list[dict[str, Any]] = []
+    paths: dict[str, Path] = {}
     for index, shot in enumerate(read_shots(file)):
         values = shot.model_dump(exclude_none=True)
         for name in IMAGES:
