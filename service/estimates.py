@@ -73,7 +73,7 @@ def count_windows(submission: Submission, card: ModelCard) -> int:
 def _range(submission: Submission, place: UpcomingPlace) -> TimeRange | None:
     if place.times is None:
         return None
-    return place.times.range_of([submission.request] * submission.count, place.load, place.before_last)
+    return place.times.range_of([submission.request] * submission.count, place.load, place.before_last, place.running_s)
 
 
 def _eta(seconds: TimeRange | None) -> TimeEstimate | None:

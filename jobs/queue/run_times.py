@@ -22,6 +22,7 @@ from jobs.queue.load import Load
 
 MAX_RUN_TIMES = 100  # of one model, the latest
 RECENT = 30  # of them, whose spread is the range: the speed of workers changes with their load
+MAX_FINISHED = 0.9  # share of a running video, also of one that runs longer than the average
 MIN_FOR_P90 = 9  # of fewer values, the largest is below the 90th percentile too often
 SIMPLER_IS_BETTER = 0.9  # a fit with more parts is used if it leaves less than this share of the error
 Z90 = 1.2816  # the 90th percentile of a normal distribution, in standard deviations
@@ -59,32 +60,34 @@ class RunTimeModel:
     mean_s: float
     deviation_s: float
 
-    def range_of(self, requests: Sequence[VideoRequest], load: Load, before: int) -> TimeRange | None:
+    def range_of(
+        self, requests: Sequence[VideoRequest], load: Load, before: int, running_s: Sequence[float] = ()
+    ) -> TimeRange | None:
         """The time until the last of these new videos is finished, with `before` videos of others before it.
 
-        None without a live worker.
+        `running_s` are the seconds that the running videos have run. None without a live worker.
         """
         if not load.workers:
             return None
         fitted = _dot(self.parts, work_of(requests[-1]))
         typical, late = _quantile(self.ratios, 0.5), _late_ratio(self.ratios)
         ends = before + len(requests) - 1 + load.running - load.workers + 1  # videos that end before it starts
-        wait_s, deviation_s = self._wait(ends, load)
+        wait_s, deviation_s = self._wait(ends, load, running_s)
         p50 = wait_s + fitted * typical
         if late is None:
             return TimeRange(p50, None)
         return TimeRange(p50, p50 + math.hypot(fitted * (late - typical), Z90 * deviation_s))
 
-    def _wait(self, ends: int, load: Load) -> tuple[float, float]:
+    def _wait(self, ends: int, load: Load, running_s: Sequence[float]) -> tuple[float, float]:
         """Mean and standard deviation of the time until `ends` videos have ended, if all workers are busy.
 
-        The running videos are half finished on average.
+        A running video has the average time left, less what it has run. Without these times it is half finished.
         """
         if ends <= 0:
             return 0.0, 0.0
-        half = 0.5 * min(1.0, load.running / load.workers)
-        variance = (ends - 2 * half) * self.deviation_s**2 + 2 * half * self.mean_s**2 / 12
-        return (ends - half) * self.mean_s / load.workers, math.sqrt(max(0.0, variance)) / load.workers
+        finished = fmean(min(MAX_FINISHED, seconds / self.mean_s) for seconds in running_s) if running_s else 0.5
+        finished *= min(1.0, load.running / load.workers)
+        return (ends - finished) * self.mean_s / load.workers, math.sqrt(ends) * self.deviation_s / load.workers
 
 
 def record_run_time(pipe: Pipeline, job: Job, result: Result) -> None:

@@ -6,6 +6,7 @@ The records are those of `jobs/store/records.py`. Every method may raise QueueUn
 import json
 import time
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -17,7 +18,7 @@ from jobs.model.job import Job
 from jobs.model.states import Priority, State
 from jobs.model.stored import to_member
 from jobs.queue.fair_queue import QueuePosition, next_positions_command, parse_position, position_command
-from jobs.queue.load import Load, load_command
+from jobs.queue.load import Load, load_command, running_key
 from jobs.queue.run_times import RunTimeModel, fit_run_times, parse_run_times, run_times_range
 from jobs.redis import keys
 from jobs.redis.batching import CommandBatcher
@@ -32,6 +33,7 @@ SEQUENCE = 1000  # ids of events are milliseconds times this, plus a count withi
 EXTRA_IDS = 16  # read beyond the limit, for jobs that were created in the same microsecond as the cursor
 
 LOAD_CACHE_S = 1.0
+MAX_RUNNING = 64  # running jobs whose times an estimate reads
 _NORMAL = json.dumps(Priority.NORMAL).encode()
 
 
@@ -73,13 +75,15 @@ class Page:
 class UpcomingPlace:
     """The queue as new jobs would find it: its load, the jobs before the first and before the last of them, and times.
 
-    The new jobs themselves do not count. `times` is None before the first finished video of the model.
+    The new jobs themselves do not count. `times` is None before the first finished video of the model. `running_s` are
+    the seconds that running jobs have run.
     """
 
     load: Load
     before_first: int
     before_last: int
     times: RunTimeModel | None
+    running_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,10 +155,28 @@ class JobReader:
             pipe.eval(*load_command(model))
             pipe.eval(*next_positions_command(model, owner, priority, count))
             pipe.lrange(*run_times_range(model))
+            pipe.smembers(running_key(model))
+            pipe.time()
 
         with redis_errors():
-            load, (first, last), times = await self._batcher.pipeline(put)
-        return UpcomingPlace(Load.parsed(load), first, last, fit_run_times(parse_run_times(times)))
+            load, (first, last), times, running, (seconds, _) = await self._batcher.pipeline(put)
+        running_s = await self._running_s(readable_names(running)[:MAX_RUNNING], float(seconds))
+        return UpcomingPlace(Load.parsed(load), first, last, fit_run_times(parse_run_times(times)), running_s)
+
+    async def _running_s(self, ids: Sequence[str], now: float) -> tuple[float, ...]:
+        """The seconds since the start of these running jobs, of those that can be read. `now` in unix seconds."""
+
+        def put(pipe: Pipeline) -> None:
+            for job_id in ids:
+                pipe.hget(keys.record_key(job_id), "started_at")
+
+        with redis_errors():
+            rows = await self._batcher.pipeline(put) if ids else ()
+        since = []
+        for row in rows:
+            with suppress(ValueError, TypeError):
+                since.append(max(0.0, now - float(row)))
+        return tuple(since)
 
     async def current_load(self, model: str) -> Load:
         """The load of a model now."""

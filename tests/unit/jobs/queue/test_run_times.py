@@ -123,6 +123,17 @@ def test_each_video_before_it_adds_its_time_and_its_spread() -> None:
     assert p50[0] - alone.p50 == pytest.approx(fit.mean_s / 2)  # the running one is half finished on average
 
 
+@pytest.mark.parametrize(("share", "left"), [(0.0, 1.0), (0.25, 0.75), (0.9, 0.1), (3.0, 0.1)])
+def test_a_running_video_has_the_average_time_left_less_what_it_has_run(share: float, left: float) -> None:
+    fit = fit_run_times(measured(50))
+    assert fit is not None
+    alone = fit.range_of([REQUEST], load(), 0)
+    behind = fit.range_of([REQUEST], load(running=1), 0, (share * fit.mean_s,))
+    assert alone is not None
+    assert behind is not None
+    assert behind.p50 - alone.p50 == pytest.approx(left * fit.mean_s)
+
+
 def test_more_workers_shorten_the_wait_and_none_leaves_it_unknown() -> None:
     fit = fit_run_times(measured(50))
     assert fit is not None
