@@ -20,7 +20,7 @@ from service.submission.films import build_film
 from service.submission.submitter import Submitter
 
 
-async def estimate(submitter: Submitter, body: CreateVideo) -> VideoEstimate:
+async def estimate_request(submitter: Submitter, body: CreateVideo) -> VideoEstimate:
     """The estimate of a request. Raises what a request for the video would raise; nothing is stored."""
     resources, owner = submitter.resources, submitter.owner
     schedule = read_schedule(body, submitter.cancel_after)

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 
 from service.dependencies import BodyDep
-from service.estimates import estimate
+from service.estimates import estimate_request
 from service.http.error_codes import RATE_LIMIT_HEADERS
 from service.http.fields import validate
 from service.openapi.examples import CREATE_EXAMPLES
@@ -28,4 +28,4 @@ async def estimate_video(submitter: EstimatorDep, fields: BodyDep) -> VideoEstim
 
     The body and the refusals are those of `POST /v1/videos`. Nothing is stored, and no quota is used.
     """
-    return await estimate(submitter, await run_in_threadpool(validate, CreateVideo, fields))
+    return await estimate_request(submitter, await run_in_threadpool(validate, CreateVideo, fields))
