@@ -24,6 +24,7 @@ from jobs.model.delivery import Delivery, Try
 from jobs.model.job import Job
 from jobs.model.request import WEBHOOK_EVENTS
 from jobs.outbound_http import OutboundClient
+from jobs.store import counters
 from jobs.webhooks.deliveries import Deliveries
 from jobs.webhooks.endpoints import Endpoint, EndpointStore, new_endpoint_id, new_secret
 from jobs.webhooks.outbox import add_webhook
@@ -321,6 +322,25 @@ def test_an_endpoint_that_answers_410_is_disabled_with_its_reason(
     assert endpoint.disabled_reason == "it answered 410 Gone"
     store.cancel(jobs[0].id)
     assert len(deliveries.of_job(jobs[0].id)) == 1  # no row is written for it any more
+
+
+def test_ended_deliveries_are_counted_by_status_with_their_tries_and_delay(
+    submit: Submit, receiver: Receiver, store: JobStore, redis: Redis, deliveries: Deliveries
+) -> None:
+    subscribe(redis, receiver.url("410"), "video.queued")
+    jobs = [submit("a red ball") for _ in range(2)]
+    delivered = submit("a red ball", webhook={"url": receiver.url("200"), "events": ["video.queued"]})
+    with delivering(store, threads=1):
+        for job in (*jobs, delivered):
+            wait_until(lambda job=job: all(row.status != "pending" for row in deliveries.of_job(job.id)))  # type: ignore[misc]
+    counts = counters.read_counters(redis)
+    assert counts[counters.DELIVERIES_ENDED, "refused"] == 3  # one was sent; two had no receiver any more
+    assert counts[counters.DELIVERIES_ENDED, "delivered"] == 1
+    tries = {key[2]: count for key, count in counts.items() if key[:2] == (counters.WEBHOOK_TRIES, counters.BUCKET)}
+    assert tries == {"1.0": 4}
+    assert counts[counters.WEBHOOK_TRIES, counters.SUM] == 2
+    delays = [count for key, count in counts.items() if key[:2] == (counters.WEBHOOK_DELAY, counters.BUCKET)]
+    assert delays == [1]
 
 
 def test_a_receiver_of_a_request_that_answers_410_gets_no_further_event(
