@@ -19,7 +19,7 @@ from cli.commands.operate.workers import app as workers_app
 from cli.commands.remote.create import extend, remix, submit
 from cli.commands.remote.estimate import estimate
 from cli.commands.remote.follow import download, open_, watch
-from cli.commands.remote.manage import cancel, delete, list_, update
+from cli.commands.remote.manage import cancel, delete, list_, update_
 from cli.commands.remote.usage import usage
 from cli.commands.videos.demo import demo
 from cli.commands.videos.generate import generate
@@ -50,10 +50,11 @@ def easyanimate(
     structlog.configure(logger_factory=lambda *_: LineLogger(sys.stderr))
 
 
-for command in (submit, estimate, extend, remix, watch, download, update, cancel, delete, usage):
+for command in (submit, estimate, extend, remix, watch, download, cancel, delete, usage):
     app.command(rich_help_panel=SERVICE)(command)
 app.command("list", rich_help_panel=SERVICE)(list_)
 app.command("open", rich_help_panel=SERVICE)(open_)
+app.command("update", rich_help_panel=SERVICE)(update_)
 app.command(rich_help_panel=SERVICE)(mcp)
 for command in (generate, reproduce, evaluate, demo):
     app.command(rich_help_panel=HERE)(command)

@@ -30,7 +30,7 @@ return 1
 """
 
 
-class Pause(StoredModel, frozen=True):
+class StoredPause(StoredModel, frozen=True):
     """Since when a queue is paused, in unix seconds, and the reason in the words of the operator."""
 
     since: float | None = None
@@ -60,15 +60,15 @@ class Pauses:
             reconcile_tickets(self.redis, model)
         return was_paused
 
-    def get(self, model: str) -> Pause | None:
+    def get(self, model: str) -> StoredPause | None:
         """The pause of this queue; None while it is not paused. One that this release cannot read has no details."""
         with redis_errors():
             fields = cast(dict[bytes, bytes], self.redis.hgetall(keys.paused_key(model)))
         try:
-            return parse_stored_hash(Pause, fields) if fields else None
+            return parse_stored_hash(StoredPause, fields) if fields else None
         except RecordUnreadable as error:
             report_unreadable(self.redis, "pause", model, error)
-            return Pause()
+            return StoredPause()
 
     def is_paused(self, model: str) -> bool:
         """Whether the queue of this model is paused."""

@@ -63,7 +63,7 @@ def _line(record: Record) -> str:
     return f"{record['id']}  {state:<12}  {time}  {record.get('size', '?'):>9}  {length:>11}  {prompt}"
 
 
-def update(
+def update_(
     video_ids: VideoIds,
     priority: Annotated[str | None, typer.Option(help="high, normal or low.")] = None,
     deadline: Annotated[float | None, typer.Option(help="Unix seconds: fail without a result by then.")] = None,

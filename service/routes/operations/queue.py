@@ -5,7 +5,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from jobs.queue.load import Load
-from jobs.queue.pauses import Pause
+from jobs.queue.pauses import StoredPause
 from service.dependencies import OwnerDep, ResourcesDep
 from service.openapi.responses import KEY_ERRORS, errors
 from service.resources import Resources
@@ -59,7 +59,9 @@ async def read_queue(model: str, resources: Resources) -> QueueOfModel:
     return _to_queue(model, await resources.reader.load(model), reason, pause, resources)
 
 
-def _to_queue(model: str, load: Load, reason: str | None, pause: Pause | None, resources: Resources) -> QueueOfModel:
+def _to_queue(
+    model: str, load: Load, reason: str | None, pause: StoredPause | None, resources: Resources
+) -> QueueOfModel:
     wait_s = None if reason else load.wait_s(load.depth)
     return QueueOfModel(
         model=model,

@@ -10,7 +10,7 @@ from jobs.errors import ModelNotFound
 from jobs.model.job import Job
 from jobs.model.model_card import ModelCard
 from jobs.model.states import State
-from jobs.queue.pauses import Pause, Pauses
+from jobs.queue.pauses import Pauses, StoredPause
 from jobs.queue.registry import Registry
 from jobs.queue.tickets import tickets_key
 from jobs.redis.keys import paused_key
@@ -70,7 +70,7 @@ def test_a_repeated_pause_keeps_its_time_and_has_the_new_reason(redis: Redis, pa
     pauses.pause(MODEL, "an update")
     redis.hset(paused_key(MODEL), "since", "1000")
     pauses.pause(MODEL, "a longer update")
-    assert pauses.get(MODEL) == Pause(since=1000, reason="a longer update")
+    assert pauses.get(MODEL) == StoredPause(since=1000, reason="a longer update")
     assert [pauses.resume(MODEL), pauses.resume(MODEL)] == [True, False]
     assert pauses.get(MODEL) is None
 

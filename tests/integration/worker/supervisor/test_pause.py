@@ -15,7 +15,7 @@ MODEL = "easyanimate-v3-tiny"
 Meanwhile = Callable[[Callable[[], bool], Callable[[], object]], None]
 
 
-def test_a_worker_takes_no_ticket_of_a_paused_queue(
+def test_a_worker_leaves_the_ticket_of_a_paused_queue(
     worker: SteppedWorker, submit: Callable[..., Job], redis: Redis, card: ModelCard, meanwhile: Meanwhile
 ) -> None:
     registry = Registry(redis)
