@@ -56,8 +56,8 @@ def drain(
             workers = [_wait_for_end(client, worker) for worker in workers]
         _print_drains(workers, as_json)
         if unanswered := [worker["name"] for worker in workers if _drain_of(worker) == "unanswered"]:
-            names = ", ".join(unanswered)
-            raise CommandError(f"{names} does not answer; its host shows why. Its job continues on another worker")
+            listed = ", ".join(unanswered)
+            raise CommandError(f"{listed} does not answer; its host shows why. Its job continues on another worker")
 
 
 def _wait_for_end(client: Client, worker: Record) -> Record:
