@@ -3,11 +3,11 @@
 import ast
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, reduce
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack, get_args, get_origin
 
 import pytest
 import typer
@@ -140,7 +140,15 @@ def test_each_named_argument_exists(text: str) -> None:
     if "." not in path:
         path, arguments = "easyanimate.EasyAnimatePipeline.__call__", text
     result = attributes(path)
-    assert set(re.findall(r"\w+", arguments)) <= set(inspect.signature(result).parameters)
+    assert set(re.findall(r"\w+", arguments)) <= set(parameters(result))
+
+
+def parameters(function: Callable[..., Any]) -> Iterator[str]:
+    """The names of the parameters, with the keys of a typed `**` parameter."""
+    for parameter in inspect.signature(function).parameters.values():
+        if get_origin(parameter.annotation) is Unpack:
+            yield from get_args(parameter.annotation)[0].__annotations__
+        yield parameter.name
 
 
 @cache

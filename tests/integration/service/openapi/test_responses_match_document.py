@@ -118,6 +118,7 @@ def _fill(client: httpx.Client, store: JobStore, settings: ServiceSettings, rece
     store.fail(failed, tokens[failed], failure("gpu_out_of_memory"))
     client.post(f"/v1/videos/{cancelled}/cancel").raise_for_status()
     valid_ids["video_id"] = [completed, completed, running, failed, cancelled, create()]
+    valid_ids["POST /v1/videos/{video_id} video_id"] = [create()]  # only a waiting video can be changed
     valid_ids["DELETE /v1/videos/{video_id} video_id"] = [create() for _ in range(EXAMPLES)]
     valid_ids["GET /v1/videos/{video_id}/events video_id"] = [
         completed,
