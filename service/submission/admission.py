@@ -8,7 +8,7 @@ import structlog
 from starlette.concurrency import run_in_threadpool
 
 from jobs.access.idempotency import Claim
-from jobs.errors import JobsError, QueueUnavailable
+from jobs.errors import JobsError, QueueUnavailable, StorageUnavailable
 from jobs.model.input_files import with_input_keys
 from jobs.model.job import Job, new_job_id
 from jobs.model.request import VideoRequest
@@ -44,10 +44,10 @@ async def admit_jobs(
         earlier_id = await resources.submission.submit_all(jobs, claim)
         if resources.durable is not None and not earlier_id:
             await resources.durable.wait(ids)
-    except Exception:
+    except Exception as error:
         if not await _withdraw(resources, ids, claim):
             return await resources.reader.get_owned(ids[0], submitter.owner)
-        await run_in_threadpool(_undo, submitter, submission, ids)
+        await run_in_threadpool(_undo, submitter, submission, ids, answers=type(error) is not StorageUnavailable)
         raise
     if earlier_id:
         await run_in_threadpool(_undo, submitter, submission, ids)
@@ -127,14 +127,18 @@ async def check_capacity(resources: Resources, submission: Submission, offer: Mo
         raise ApiError("queue_full", message, headers={"Retry-After": str(retry_after_s(load))})
 
 
-def _undo(submitter: Submitter, submission: Submission, ids: Sequence[str]) -> None:
-    """Deletes all traces of the jobs after a refusal, even if only the reply of Redis was lost."""
+def _undo(submitter: Submitter, submission: Submission, ids: Sequence[str], *, answers: bool = True) -> None:
+    """Deletes all traces of the jobs after a refusal, even if only the reply of Redis was lost.
+
+    `answers` is whether the storage answers. If not, the caller does not wait for more timeouts: the keeper deletes
+    what has been stored, as files without a job.
+    """
     resources = submitter.resources
     for job_id in ids:
         with suppress(JobsError):
             resources.store.delete(job_id)
-        for prefix in job_prefixes(job_id):
-            with suppress(JobsError):
-                resources.storage.delete_prefix(prefix)
+    with suppress(StorageUnavailable):
+        for prefix in (prefix for job_id in ids for prefix in job_prefixes(job_id) if answers):
+            resources.storage.delete_prefix(prefix)
     with suppress(JobsError):
         resources.quotas.release(submitter.owner, submitter.caller.limits, ids, submission.pixel_frames)

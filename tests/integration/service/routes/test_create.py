@@ -10,6 +10,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from jobs.errors import StorageFull, StorageUnavailable
 from jobs.model.job import Job
 from jobs.model.states import State
 from jobs.storage.local import LocalStorage
@@ -183,6 +184,21 @@ def test_a_full_queue_is_a_429_with_retry_after(
 def test_without_any_model_the_status_is_503(settings, start_api, code_of: Callable[[httpx.Response], str]) -> None:
     answer = httpx.post(start_api(settings) + "/v1/videos", json={"prompt": "a"})
     assert (answer.status_code, code_of(answer)) == (503, "model_unavailable")
+
+
+@pytest.mark.parametrize(("error", "is_cleaned"), [(StorageUnavailable, False), (StorageFull, True)])
+def test_a_storage_that_does_not_answer_is_not_requested_again_before_the_refusal(
+    api: httpx.Client, monkeypatch: pytest.MonkeyPatch, error: type[StorageUnavailable], is_cleaned: bool
+) -> None:
+    deleted: list[str] = []
+
+    def put_bytes(*_: object) -> None:
+        raise error("read timed out")
+
+    monkeypatch.setattr(LocalStorage, "put_bytes", put_bytes)
+    monkeypatch.setattr(LocalStorage, "delete_prefix", lambda _, prefix: deleted.append(prefix))
+    answer = api.post("/v1/videos", json={"prompt": "a", "image": data_url(png())})
+    assert (answer.status_code, bool(deleted)) == (503, is_cleaned)
 
 
 def test_unwritable_storage_is_a_503_and_creates_no_job(
