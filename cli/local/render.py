@@ -135,15 +135,13 @@ def open_frames(
 
 def _frames(pipe: "ClipStages", inputs: "RenderInputs", clock: "PhaseClock") -> Iterator[Any]:
     """The frames of the video to extend, then the new ones, with a bar over the steps."""
-    from easyanimate.pipeline import Draws, generate_windows
     from easyanimate.render import split_tail
 
     settings, tail = inputs.settings, None
     if "continues" in inputs.files:
         source = read_shown_frames(inputs.files["continues"], Fraction(settings["fps"]))
         tail = yield from split_tail(source, settings["overlap"])
-    generation, draws = inputs.generation(tail), Draws.from_seed(settings["seed"])
-    _echo_notes((*inputs.warnings, *pipe.prompt_warnings(generation)))
+    _echo_notes((*inputs.warnings, *inputs.prompt_warnings(pipe, tail)))
     steps, total = count(1), inputs.total_steps
     with open_bar(f"seed {settings['seed']}", total) as bar:
 
@@ -152,7 +150,7 @@ def _frames(pipe: "ClipStages", inputs: "RenderInputs", clock: "PhaseClock") -> 
             bar.update(step, "denoising", f"{step}/{total}")
             return {}
 
-        yield from generate_windows(pipe, generation, inputs.plan, draws, on_step=on_step, on_phase=clock.enter)
+        yield from inputs.frames(pipe, tail, on_step=on_step, on_phase=clock.enter)
 
 
 def _echo_notes(notes: Sequence[str]) -> None:

@@ -135,6 +135,9 @@ def test_a_film_is_reproduced_with_the_images_and_prompts_of_its_file(here: Path
     manifest = json.loads(probe(here / "film.mp4").comment or "")
     assert manifest["settings"]["prompt"] == "a cat\na dog"
     assert [shot["seed"] for shot in manifest["settings"]["shots"]] == [5, 6]
+    assert easyanimate("generate", *SMALL, "--steps", "1", "--num-frames", "8", "-o", "first.mp4").exit_code == 0
+    first_shot = Manifest.from_json((here / "first.json").read_text()).frames
+    assert Manifest.from_json((here / "film.json").read_text()).frames[:8] == first_shot
     for settings in (manifest["settings"], *manifest["settings"]["shots"]):
         del settings["prompt"], settings["negative_prompt"]
     set_comment(here / "film.mp4", json.dumps(manifest))
