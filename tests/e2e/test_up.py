@@ -1,5 +1,6 @@
 """The commands `easyanimate up` and `demo`."""
 
+import json
 import os
 import signal
 import subprocess
@@ -83,6 +84,7 @@ def test_two_ctrl_c_leave_the_data_and_a_kill_leaves_no_process(
     process, url = up()
     wait_until(lambda: is_ready(process, url), READY_TIMEOUT_S)
     api = api_of(url)
+    example = json.dumps({"prompt": api.http.get("/v1/models").json()["data"][0]["examples"][0]})
     done = api.ended(api.create())
     running = api.create(num_inference_steps=200)
     wait_until(lambda: api.get(running)["step"] >= 2)
@@ -91,6 +93,8 @@ def test_two_ctrl_c_leave_the_data_and_a_kill_leaves_no_process(
     process.send_signal(signal.SIGINT)
     assert process.wait(200) == 0
     assert processes_of(marker) == []
+    assert process.stdout is not None
+    assert f"curl {url}/v1/videos -H 'Content-Type: application/json' -d '{example}'" in process.stdout.read()
     printed = (tmp_path / "stderr.txt").read_text()
     assert [part for part in PARTS if f"{part}: ready after " not in printed] == []
     assert "POST" in (tmp_path / "data" / "logs" / "api.log").read_text()

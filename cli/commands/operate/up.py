@@ -1,5 +1,7 @@
 """`easyanimate up`: runs the complete service on this machine until Ctrl-C."""
 
+import json
+import shlex
 import signal
 from pathlib import Path
 from types import FrameType
@@ -10,7 +12,12 @@ import typer
 from cli.errors import StackFailed, exit_on_error
 from cli.settings import StackSettings
 from cli.stack.stack import LocalStack, StackPlan
+from easyanimate.errors import CheckpointError
 from easyanimate.models.lookup import full_model_name
+from jobs.loopback import is_loopback
+from worker.models.cards import read_card
+
+KEYS = "  keys           easyanimate keys create NAME  (each request needs one)"
 
 
 def up(
@@ -64,19 +71,30 @@ def _install_signal_handlers(stack: LocalStack) -> None:
 
 def _welcome(stack: LocalStack) -> str:
     plan, url = stack.plan, stack.url
-    body = '{"prompt": "a red ball rolls to the left"}'
+    body = json.dumps({"prompt": _example(plan.models_dir / plan.model)})
     return "\n".join(
         [
             "",
             f"  EasyAnimate is ready at {url}",
-            f"  documentation  {url}/docs",
+            f"  studio         {url}  (videos in the browser)",
+            f"  API            {url}/docs",
             f"  model          {plan.models_dir / plan.model}",
             f"  data           {plan.data_dir}",
             f"  requests       {plan.log_of('api')}",
+            *([] if is_loopback(plan.host) else [KEYS]),
             "",
-            f"  curl {url}/v1/videos -H 'Content-Type: application/json' -d '{body}'",
+            f"  curl {url}/v1/videos -H 'Content-Type: application/json' -d {shlex.quote(body)}",
             "",
             "  Ctrl-C stops it.",
             "",
         ]
     )
+
+
+def _example(model: Path) -> str:
+    """A prompt that the model makes well, by its card."""
+    try:
+        examples = read_card(model).examples
+    except CheckpointError:
+        examples = ()
+    return examples[0] if examples else "a sailing boat on a calm sea"
