@@ -43,7 +43,7 @@ def test_the_examples_of_a_page_run(page: Path, stack: LocalStack, tmp_path: Pat
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script(page).replace(ADDRESS, stack.url)],
         cwd=tmp_path,
-        env={**os.environ, "PATH": path},
+        env={**os.environ, "PATH": path, "EASYANIMATE_URL": stack.url},
         capture_output=True,
         text=True,
         timeout=550,
