@@ -12,7 +12,8 @@ Record = TypeVar("Record")
 def decode(kind: type[Record], values: Mapping[str, Any]) -> Record:
     """`values` as a record of this class. Unknown fields are dropped, missing ones are None."""
     hints = _hints(cast(Hashable, kind))
-    return kind(**{name: _value(hint, values.get(name)) for name, hint in hints.items()})
+    raw = {name: values.get(name.rstrip("_")) for name in hints}  # `from` is `from_`, since Python reserves the word
+    return kind(**{name: _value(hint, raw[name]) for name, hint in hints.items()})
 
 
 @cache

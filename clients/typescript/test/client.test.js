@@ -125,6 +125,16 @@ test("a finished video is remixed, edited and extended", async () => {
   assert.deepEqual([extended.source_video_id, extended.num_frames], [video.id, 16]);
 });
 
+test("a waiting video is estimated and updated, and usage is a record", async () => {
+  const estimate = await client.videos.estimate({ prompt: "a ball", ...small });
+  assert.deepEqual([estimate.num_frames, estimate.size], [8, "64x64"]);
+  const { id } = await client.videos.create({ prompt: "wait", ...small });
+  assert.equal((await client.videos.update(id, { priority: "high" })).priority, "high");
+  await client.videos.delete(id);
+  const usage = await client.videos.usage({ from: "2026-01-01", to: "2026-01-02", group_by: "model" });
+  assert.deepEqual([usage.from, usage.total.videos], ["2026-01-01", 0]);
+});
+
 test("refusals are errors of their code", async () => {
   await assert.rejects(client.videos.create({ prompt: "a", size: "70x64" }), (error) => {
     return refused("invalid_size")(error) && error.param === "size" && error.requestId.startsWith("req_");

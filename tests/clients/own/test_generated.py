@@ -10,7 +10,7 @@ from clients.generator.document import ROOT, read_document
 from clients.generator.files import PYTHON, TYPESCRIPT
 from tests.clients.environments import generated_clients
 
-OPERATIONS = ("/healthz", "/readyz", "/livez", "/startupz", "/metrics")  # for operators, not for clients
+OPERATIONS = ("/healthz", "/readyz", "/livez", "/startupz", "/metrics", "/v1/admin/")  # for operators, not for clients
 GENERATED = sorted(
     [
         *(PYTHON / name for name in ("records.py", "bodies.py", "error_codes.py")),

@@ -248,6 +248,19 @@ def test_models_and_queues_are_records(client: EasyAnimate) -> None:
     assert client.models.queues().data[0].model == model.id
 
 
+def test_a_waiting_video_is_estimated_and_updated(client: EasyAnimate) -> None:
+    estimate = client.videos.estimate(prompt="a ball", **SMALL)
+    assert (estimate.num_frames, estimate.size, estimate.n) == (8, "64x64", 1)
+    waiting = client.videos.create(prompt="wait", **SMALL)
+    assert client.videos.update(waiting.id, priority="high", metadata={"order": "17"}).metadata == {"order": "17"}
+    client.videos.delete(waiting.id)
+
+
+def test_the_usage_of_a_day_is_a_record(client: EasyAnimate) -> None:
+    usage = client.videos.usage(first_day="2026-01-01", last_day="2026-01-02", group_by="model")
+    assert (usage.from_, usage.to, usage.data) == ("2026-01-01", "2026-01-02", [])
+
+
 def test_the_asynchronous_client_does_the_same(service: FrontEnd, faulty: Wire, picture: bytes) -> None:
     async def run() -> None:
         async with AsyncEasyAnimate(faulty.url + PREFIX, api_key=service.key) as client:

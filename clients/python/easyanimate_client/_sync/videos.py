@@ -17,9 +17,11 @@ from easyanimate_client.options import Call
 from easyanimate_client.records import (
     AttemptList,
     Ticket,
+    UsageReport,
     Variant,
     Video,
     VideoDeleted,
+    VideoEstimate,
     VideoList,
     WebhookDelivery,
     WebhookDeliveryList,
@@ -73,6 +75,28 @@ class Videos:
     ) -> Video:
         """Creates a video with another prompt and the same settings, seed and inputs."""
         return self._create(route("/v1/videos/{}/remix", video_id), fields, idempotency_key)
+
+    def estimate(self, **fields: Unpack[CreateVideo]) -> VideoEstimate:
+        """What `create` with these fields would make, and when it would be finished. Nothing is stored."""
+        call = Call("POST", route("/v1/videos/estimate"), body=Body(fields).options(), is_repeatable=True)
+        return self._http.record(VideoEstimate, call)
+
+    def update(self, video_id: str, **fields: Unpack[bodies.UpdateVideoFields]) -> Video:
+        """Changes priority, deadline and metadata of a waiting video. Raises VideoNotWaiting."""
+        path = route("/v1/videos/{}", video_id)
+        return self._http.record(Video, Call("POST", path, body=Body(fields).options(), is_repeatable=True))
+
+    def usage(
+        self,
+        *,
+        first_day: str | None = None,
+        last_day: str | None = None,
+        group_by: Literal["day", "model"] | None = None,
+    ) -> UsageReport:
+        """The completed videos of the caller and what they took, by day (UTC, such as 2026-11-30) or by model."""
+        params = {"from": first_day, "to": last_day, "group_by": group_by}
+        query = {name: value for name, value in params.items() if value is not None}
+        return self._http.record(UsageReport, Call("GET", route("/v1/usage"), query))
 
     def retrieve(self, video_id: str) -> Video:
         """The record of a video. A failed one has an `error`."""

@@ -49,6 +49,21 @@ export class Videos {
     return await this.post(route`/v1/videos/${videoId}/remix`, fields, options);
   }
 
+  /** What `create` with these fields would make, and when it would be finished. Nothing is stored. */
+  async estimate(fields: types.CreateVideo, options: CallOptions = {}): Promise<types.VideoEstimate> {
+    return await this.change<types.VideoEstimate>(route`/v1/videos/estimate`, fields, options);
+  }
+
+  /** Changes priority, deadline and metadata of a waiting video. */
+  async update(videoId: string, fields: types.UpdateVideo, options: CallOptions = {}): Promise<Video> {
+    return await this.change<Video>(route`/v1/videos/${videoId}`, fields, options);
+  }
+
+  /** The completed videos of the caller and what they took, by day (UTC) or by model. */
+  async usage(query: types.UsageQuery = {}, options: CallOptions = {}): Promise<types.UsageReport> {
+    return await this.http.record({ ...options, method: "GET", path: withQuery(route`/v1/usage`, query) });
+  }
+
   /** The record of a video. A failed one has an `error`. */
   async retrieve(videoId: string, options: CallOptions = {}): Promise<Video> {
     return await this.http.record<Video>({ ...options, method: "GET", path: route`/v1/videos/${videoId}` });
@@ -142,6 +157,14 @@ export class Videos {
   async redeliver(videoId: string, deliveryId: string, options: CallOptions = {}): Promise<types.WebhookDelivery> {
     const path = route`/v1/videos/${videoId}/deliveries/${deliveryId}/redeliver`;
     return await this.http.record({ ...options, method: "POST", path, isRepeatable: false });
+  }
+
+  private async change<Result>(path: string, fields: object, options: CallOptions): Promise<Result> {
+    const content = body(fields);
+    const headers = { ...content.headers, ...options.headers };
+    return await this.http.record<Result>({
+      ...options, method: "POST", path, body: content.body, headers, isRepeatable: true,
+    });
   }
 
   private async post(path: string, fields: object, options: CreateOptions): Promise<Video> {
