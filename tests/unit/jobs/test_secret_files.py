@@ -12,7 +12,11 @@ from service.settings import ServiceSettings
 from worker.settings import KeeperSettings, WorkerSettings
 
 KINDS = [ServiceSettings, WorkerSettings, KeeperSettings]
-VALUES = {"redis_url": "redis://:not-real@host/0", "api_keys": "key-one,key-two"}
+VALUES = {
+    "redis_url": "redis://:not-real@host/0",
+    "api_keys": "key-one,key-two",
+    "moderation_secret": "whsec_bm90IGEgcmVhbCBzZWNyZXQsIG9ubHkgYSB0ZXN0",
+}
 SetVariable = Callable[[str, object], None]
 
 
