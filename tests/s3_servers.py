@@ -58,7 +58,7 @@ def seaweed(folder: Path) -> Iterator[S3Settings]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**os.environ, "GOMEMLIMIT": "256MiB"},
+            env={**os.environ, "GOMEMLIMIT": "1GiB"},
         )
     settings = S3Settings.model_validate(
         {

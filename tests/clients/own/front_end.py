@@ -13,7 +13,7 @@ from redis import Redis
 from cli.stack.ports import free_port
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.access.api_keys import ApiKeyStore
-from jobs.errors import JobNotFound
+from jobs.errors import JobNotFound, StorageUnavailable
 from jobs.model.failure import failure
 from jobs.model.job import Job, Result
 from jobs.model.limits import Limits
@@ -68,7 +68,7 @@ class StepsOfAWorker(threading.Thread):
     def run(self) -> None:
         while not self.has_ended.wait(0.02):
             for job_id in set(self.store.redis.zrange(index_key(OWNER, "queued"), 0, -1)) - self.skipped:
-                with suppress(JobNotFound):  # deleted meanwhile
+                with suppress(JobNotFound, StorageUnavailable):  # deleted meanwhile, or while its files are written
                     self.run_job(job_id.decode())
 
     def run_job(self, job_id: str) -> None:
