@@ -84,7 +84,7 @@ def test_two_ctrl_c_leave_the_data_and_a_kill_leaves_no_process(
     process, url = up()
     wait_until(lambda: is_ready(process, url), READY_TIMEOUT_S)
     api = api_of(url)
-    example = json.dumps({"prompt": api.http.get("/v1/models").json()["data"][0]["examples"][0]})
+    example = json.dumps({"prompt": api.http.get("/v1/models").json()["data"][0]["card"]["examples"][0]})
     done = api.ended(api.create())
     running = api.create(num_inference_steps=200)
     wait_until(lambda: api.get(running)["step"] >= 2)
