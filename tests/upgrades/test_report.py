@@ -8,7 +8,7 @@ import pytest
 
 from tests.upgrades.__main__ import main
 from tests.upgrades.load import Counts
-from tests.upgrades.releases import Release, ReleaseMissing, find_commit
+from tests.upgrades.releases import COMMITS, Release, ReleaseMissing, find_commit
 from tests.upgrades.report import BEGIN, END, Row, table, write_block
 
 ORDER = ("worker", "keeper", "api")
@@ -53,3 +53,9 @@ def test_the_block_of_the_page_is_replaced_with_both_commits(tmp_path: Path) -> 
     assert "from v1 (commit abc) to HEAD (commit def)" in text
     assert "| table |" in text
     assert "old" not in text
+
+
+def test_a_release_is_found_by_its_commit_where_a_clone_has_no_tags(monkeypatch: pytest.MonkeyPatch) -> None:
+    head = find_commit("HEAD")
+    monkeypatch.setitem(COMMITS, "v0.0.1", "HEAD")
+    assert find_commit("v0.0.1") == head
