@@ -16,7 +16,7 @@ from cli.commands.operate.queues import app as queues_app
 from cli.commands.operate.rebuild import rebuild
 from cli.commands.operate.up import up
 from cli.commands.operate.workers import app as workers_app
-from cli.commands.remote.create import extend, remix, submit
+from cli.commands.remote.create import extend, promote, remix, submit
 from cli.commands.remote.estimate import estimate
 from cli.commands.remote.follow import download, open_, watch
 from cli.commands.remote.manage import cancel, delete, list_, update_
@@ -50,7 +50,7 @@ def easyanimate(
     structlog.configure(logger_factory=lambda *_: LineLogger(sys.stderr))
 
 
-for command in (submit, estimate, extend, remix, watch, download, cancel, delete, usage):
+for command in (submit, estimate, extend, remix, promote, watch, download, cancel, delete, usage):
     app.command(rich_help_panel=SERVICE)(command)
 app.command("list", rich_help_panel=SERVICE)(list_)
 app.command("open", rich_help_panel=SERVICE)(open_)

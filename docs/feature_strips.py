@@ -133,6 +133,19 @@ def text_to_video(studio: Studio) -> list[Row]:
     return [some("made", studio.make(studio.ask()))]
 
 
+def drafts(studio: Studio) -> list[Row]:
+    """The middle frame of eight drafts after a fifth of the steps; and frames of the finished fourth one."""
+    seeds = range(SEED, SEED + 8)
+    plan = (Window(0, FRAMES, FRAMES),)
+    ended = [
+        torch.cat(list(generate_windows(studio.pipe, studio.ask(), plan, Draws.from_seed(s), draft_steps=STEPS // 5)))
+        for s in seeds
+    ]
+    cells = [(f"seed {s}", picture_of(frames[FRAMES // 2].numpy())) for s, frames in zip(seeds, ended, strict=True)]
+    chosen = studio.make(studio.ask(), seed=seeds[3])
+    return [("drafts", cells), some(f"finished {seeds[3]}", chosen, spread(chosen, len(cells)))]
+
+
 def text_to_image(studio: Studio) -> list[Row]:
     return [
         ("made", [(f"seed {s}", picture_of(studio.make(studio.ask(num_frames=1), seed=s)[0])) for s in range(7, 14)])
@@ -286,6 +299,7 @@ def random_lora(pipe: EasyAnimatePipeline) -> LoraFile:
 STRIPS: dict[str, Callable[[Studio], list[Row]]] = {
     "text-to-video": text_to_video,
     "text-to-image": text_to_image,
+    "drafts": drafts,
     "prompts-and-seeds": prompts_and_seeds,
     "guidance": guidance,
     "samplers": samplers,

@@ -39,7 +39,7 @@ from easyanimate.pipeline.long_video import WindowCallbacks
 from easyanimate.windows import Window
 
 # The settings of the whole video; the others are those of each window.
-VIDEO_SETTINGS = frozenset({"num_frames", "window", "overlap", "fps", "seed", "shots"})
+VIDEO_SETTINGS = frozenset({"num_frames", "window", "overlap", "fps", "seed", "shots", "draft_steps"})
 SHOT_PROMPTS = ("prompt", "negative_prompt")
 PIECE_FRAMES = 8  # frames of an extended video that are yielded at a time
 
@@ -82,7 +82,7 @@ class RenderInputs:
     that are not encoded again. `warnings` are for the caller.
 
     A film has its shots as `shots` in the settings, and their images as `shots[0].image` and so on in the files. The
-    images of a shot are read with `read_image` when it begins.
+    images of a shot are read with `read_image` when it begins. A draft has `draft_steps` in the settings.
     """
 
     settings: Mapping[str, Any]
@@ -106,7 +106,8 @@ class RenderInputs:
         if self.settings.get("shots"):
             return generate_film(pipe, FilmShots(self), self.plan, resume=resume, **callbacks)
         draws = Draws.from_seed(self.settings["seed"])
-        return generate_windows(pipe, self.generation(context_frames), self.plan, draws, resume=resume, **callbacks)
+        generation, draft_steps = self.generation(context_frames), self.settings.get("draft_steps")
+        return generate_windows(pipe, generation, self.plan, draws, resume=resume, draft_steps=draft_steps, **callbacks)
 
     def prompt_warnings(self, pipe: ClipStages, context_frames: np.ndarray | None = None) -> tuple[str, ...]:
         """The parts of the prompts that the model does not read; those of a film name the shot."""
@@ -124,8 +125,10 @@ class RenderInputs:
 
     @property
     def steps_per_window(self) -> int:
-        """How often the transformer is called in each window."""
+        """How often the transformer is called in each window; in a draft, until it ends."""
         settings = self.settings
+        if draft_steps := settings.get("draft_steps"):
+            return int(draft_steps)
         return num_timesteps(settings["scheduler"], settings["num_inference_steps"], settings["strength"])
 
     @property

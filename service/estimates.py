@@ -1,11 +1,9 @@
 """Estimates a video before it is requested: the refusals, the warnings, the work, the place in the queue, the time."""
 
-from functools import partial
-
 from starlette.concurrency import run_in_threadpool
 
-from easyanimate.windows import plan_windows
-from jobs.model.model_card import ModelCard, count_model_calls
+from jobs.model.model_card import ModelCard
+from jobs.model.steps import steps_to_make
 from jobs.queue.run_times import TimeRange
 from jobs.store.callers.reader import UpcomingPlace
 from service.http.errors import ApiError
@@ -16,6 +14,7 @@ from service.schemas.estimate import TimeEstimate, VideoEstimate
 from service.submission.admission import check_capacity
 from service.submission.build import Submission, build_submission
 from service.submission.deadline import read_schedule
+from service.submission.drafts import count_windows
 from service.submission.films import build_film
 from service.submission.submitter import Submitter
 
@@ -40,7 +39,7 @@ async def estimate_request(submitter: Submitter, body: CreateVideo) -> VideoEsti
 
 def _to_estimate(submission: Submission, card: ModelCard, place: UpcomingPlace, reason: str | None) -> VideoEstimate:
     request = submission.request
-    windows = count_windows(submission, card)
+    windows = count_windows(request, {*submission.uploads, *submission.copies}, card)
     idle = (f"eta_s: no worker starts videos of {card.name} now: {reason}",) if reason else ()
     return VideoEstimate(
         model=card.name,
@@ -49,25 +48,12 @@ def _to_estimate(submission: Submission, card: ModelCard, place: UpcomingPlace, 
         num_frames=request.num_frames,
         n=submission.count,
         windows=windows,
-        steps=windows * count_model_calls(request.scheduler, request.num_inference_steps, request.strength),
+        steps=windows * steps_to_make(request),
         pixel_frames=submission.pixel_frames,
         position=place.before_first,
         eta_s=None if reason else _eta(_range(submission, place)),
         warnings=(*submission.warnings, *idle),
     )
-
-
-def count_windows(submission: Submission, card: ModelCard) -> int:
-    """The number of windows of one video of a submission. A changed video has one."""
-    request, inputs = submission.request, {*submission.uploads, *submission.copies}
-    if request.shots:
-        return sum(shot.num_windows for shot in request.shots)
-    if "video.mp4" in inputs and not request.continues:
-        return 1
-    plan = partial(plan_windows, window=card.window, overlap=request.overlap, end_image="last_image.png" in inputs)
-    if not request.continues:
-        return len(plan(request.num_frames))
-    return len(plan(request.num_frames - request.video_num_frames, continues=request.overlap))
 
 
 def _range(submission: Submission, place: UpcomingPlace) -> TimeRange | None:

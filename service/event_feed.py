@@ -46,7 +46,7 @@ class EventFeed:
 
 def _current_state(job: Job) -> bytes:
     """The state of the video, without an id."""
-    return _text("state", {"state": job.state, "attempt": job.attempt, "status": job.public_status})
+    return _text("state", {"state": job.public_state, "attempt": job.attempt, "status": job.public_status})
 
 
 def _event_text(event: Event) -> bytes | None:

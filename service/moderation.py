@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from anyio import CapacityLimiter, move_on_after, to_thread
 from anyio.lowlevel import RunVar
 
-from jobs.model.input_files import input_field
+from jobs.model.input_files import DRAFT_STATE, input_field
 from jobs.moderation import (
     MAX_MODERATED_BYTES,
     ModeratedFile,
@@ -34,7 +34,7 @@ async def moderate(resources: Resources, owner: str, submission: Submission) -> 
     verdict = await _check(moderator, ModerationCase(ModerationStage.PROMPT, owner, submission.request))
     if not verdict.allow:
         raise ApiError("moderation_refused", refusal_sentence("the prompt", verdict), "prompt")
-    names = [*submission.uploads, *submission.copies]
+    names = [name for name in (*submission.uploads, *submission.copies) if name != DRAFT_STATE]
     if not names:
         return
     files = tuple(await to_thread.run_sync(lambda: list(_files(submission, resources.storage)), limiter=_threads()))
@@ -59,6 +59,8 @@ def _files(submission: Submission, storage: Storage) -> Iterator[ModeratedFile]:
         shown = data if len(data) <= MAX_MODERATED_BYTES else None
         yield ModeratedFile(name, content_type_of(name), len(data), shown)
     for name, key in submission.copies.items():
+        if name == DRAFT_STATE:
+            continue
         try:
             size_bytes = storage.stat(key).size_bytes
             shown = read_all(storage, key) if size_bytes <= MAX_MODERATED_BYTES else None

@@ -38,7 +38,7 @@ class RecipeSettings(GenerationSettings, strict=True):
     """All parameters that determine the frames, besides the model, the LoRAs and the input files.
 
     `num_frames` are the new frames, in windows of `window` frames. `fps` is a number or a fraction like 24000/1001.
-    A film has `shots`; its `prompt` is that of all shots, joined by newlines.
+    A film has `shots`; its `prompt` is that of all shots, joined by newlines. A draft ends after `draft_steps` steps.
     """
 
     num_frames: int
@@ -46,6 +46,7 @@ class RecipeSettings(GenerationSettings, strict=True):
     fps: str
     sample_posterior: bool = True
     shots: list[RecipeShot] | None = None
+    draft_steps: int | None = None
 
 
 @dataclass(frozen=True)

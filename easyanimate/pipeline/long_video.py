@@ -16,6 +16,7 @@ from easyanimate.pipeline.inputs.images import Frames, as_images, count_frames, 
 from easyanimate.pipeline.inputs.prompts import TextContext
 from easyanimate.pipeline.schedulers.denoising_state import CaptureState, Continuation, DenoisingState
 from easyanimate.pipeline.schedulers.draws import Draws
+from easyanimate.pipeline.schedulers.schedulers import num_timesteps
 from easyanimate.pipeline.stages import ClipStages
 from easyanimate.pipeline.step_callback import StepCallback
 from easyanimate.windows import Window
@@ -61,12 +62,13 @@ class WindowCallbacks(TypedDict, total=False):
 class WindowPart:
     """What the windows of one shot share: the request, the end image of the last one, and the random numbers.
 
-    A video of one prompt is one part.
+    A video of one prompt is one part. A draft ends after `draft_steps` steps.
     """
 
     request: Generation
     last_image: Image.Image | None
     draws: Draws
+    draft_steps: int | None = None
 
 
 def generate_windows(
@@ -77,6 +79,7 @@ def generate_windows(
     *,
     previous_frames: Frames | None = None,
     resume: WindowState | None = None,
+    draft_steps: int | None = None,
     **callbacks: Unpack[WindowCallbacks],
 ) -> Iterator[Tensor]:
     """Generates the frames [F', H, W, 3] of `plan`, uint8 on the CPU, in order and as soon as they are final.
@@ -85,14 +88,17 @@ def generate_windows(
     `previous_frames` are the last frames of another video of the same size, which this video extends. With an end image
     they can also be `request.context_frames`. The plan must then be made with `continues`. The first returned frames
     replace these frames, and the very first one equals the first of them. `resume` is a state of the same video.
+    With `draft_steps` a video of one window ends after so many calls of the transformer, and its frames are those of
+    the estimated clean latents. The state that `on_state` receives then is where the whole video continues.
 
     Closing the iterator stops the video. Memory is that of one window.
     Raises the errors of the pipeline, InvalidInput for frames of another size, and StateMismatch if the started window
     of `resume` differs. No frame of that window has been returned then, so it can start again.
     """
     _check_plan(request, plan)
+    _check_draft(request, plan, draft_steps)
     tail = _first_tail(request, previous_frames) if resume is None else resume.tail
-    part = WindowPart(request, request.last_image, draws)
+    part = WindowPart(request, request.last_image, draws, draft_steps)
     return (yield from generate_parts(pipe, lambda _shot: part, plan, tail, resume, callbacks))
 
 
@@ -128,7 +134,7 @@ def generate_parts(
             start = WindowState(i, tail, part.draws.generator.get_state())
             started = resume.denoising if resume is not None and resume.index == i else None
             pieces = _generate_window(
-                pipe, window, text, part.draws, on_step, set_phase, _continuation(start, started, on_state)
+                pipe, window, text, part.draws, on_step, set_phase, _continuation(part, start, started, on_state)
             )
             shared = 0 if following is None else plan[i].end - following.start
             held = yield from join(pieces, tail, plan[i].kept, shared)
@@ -148,6 +154,16 @@ def _check_plan(request: Generation, plan: Sequence[Window]) -> None:
         raise InvalidInput("a plan needs at least one window")
     if request.video is not None and len(plan) > 1:
         raise InvalidInput(f"video-to-video generates one window; request at most {plan[0].num_frames} frames")
+
+
+def _check_draft(request: Generation, plan: Sequence[Window], draft_steps: int | None) -> None:
+    if draft_steps is None:
+        return
+    if len(plan) > 1:
+        raise InvalidInput(f"a draft has one window; request at most {plan[0].num_frames} frames")
+    steps = num_timesteps(request.scheduler, request.num_inference_steps, request.strength)
+    if not 1 <= draft_steps < steps:
+        raise InvalidInput(f"draft_steps must be between 1 and {steps - 1}, got {draft_steps}")
 
 
 def _first_tail(request: Generation, previous_frames: Frames | None) -> Tensor | None:
@@ -176,16 +192,20 @@ def _as_window(part: WindowPart, window: Window, tail: Tensor | None, *, is_last
     )
 
 
-def _continuation(start: WindowState, started: DenoisingState | None, on_state: OnState | None) -> Continuation:
+def _continuation(
+    part: WindowPart, start: WindowState, started: DenoisingState | None, on_state: OnState | None
+) -> Continuation:
     """The state that the steps of a window resume from, and the callback that receives new states."""
     if on_state is None:
-        return Continuation(started)
+        return Continuation(started, draft_steps=part.draft_steps)
 
     def capture(capture_denoising: CaptureState) -> WindowState:
         return replace(start, denoising=capture_denoising())
 
     return Continuation(
-        started, lambda capture_denoising, is_last: on_state(partial(capture, capture_denoising), is_last)
+        started,
+        lambda capture_denoising, is_last: on_state(partial(capture, capture_denoising), is_last),
+        part.draft_steps,
     )
 
 

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 
 from jobs.model.request import VideoRequest
 
+DRAFT_STATE = "draft.safetensors"  # the state of denoising at the end of a draft; no input of a caller
 # Input files of a job, each with the field of the request that holds its key.
 INPUT_FILES = {
     "image.png": "image_key",
     "last_image.png": "last_image_key",
     "mask.png": "mask_key",
     "video.mp4": "video_key",
+    DRAFT_STATE: "draft_key",
 }
 SHOT_FILES = ("image.png", "last_image.png")  # of each shot of a film
 SHOT_FILE = re.compile(r"shot-(\d+)-(.+)\.png")

@@ -22,7 +22,8 @@ class Result(BaseModel, frozen=True, allow_inf_nan=False):
     """A finished video: its storage key, its checksum, and the time and memory it took.
 
     `segment_frames` is the number of frames of each segment of a long video (`jobs/model/result_files.py`). `steps` is
-    how often the transformer was called in all windows; 0 in results of older releases.
+    how often the transformer was called in all windows; 0 in results of older releases. `draft_reused` is whether a
+    promotion continued its draft, None for other videos.
     """
 
     video_key: str
@@ -35,6 +36,7 @@ class Result(BaseModel, frozen=True, allow_inf_nan=False):
     warnings: tuple[str, ...] = ()
     segment_frames: tuple[int, ...] = ()
     steps: int = 0
+    draft_reused: bool | None = None
 
 
 class Job(StoredModel, frozen=True):
@@ -43,7 +45,8 @@ class Job(StoredModel, frozen=True):
     - `attempt` counts attempts; one that ends with a release is not counted. `handover` counts how often the job was
       queued again, `version` counts changes, and `token` fences the writes of the running attempt.
     - `remixed_from` is the video whose request is repeated with another prompt. `source` is the video that is edited or
-      extended. `batch` holds the ids of all videos of one request. `traceparent` is of W3C Trace Context.
+      extended. `promoted_from` is the draft that is finished. `batch` holds the ids of all videos of one request.
+      `traceparent` is of W3C Trace Context.
     - Files are kept for `retention_s` after the end, None means for ever. `expires_at` is that time, and `files_gone`
       is set after they are deleted.
     - The job expires without a video at `deadline`. It waits while `running_limit` jobs of its owner run.
@@ -74,6 +77,7 @@ class Job(StoredModel, frozen=True):
     files_gone: bool = False
     remixed_from: str | None = None
     source: str | None = None
+    promoted_from: str | None = None
     batch: tuple[str, ...] = ()
     traceparent: str | None = None
     cancel_requested: bool = False
@@ -124,6 +128,12 @@ class Job(StoredModel, frozen=True):
         if self.completed_at is None:
             return "in_progress"
         return "completed" if self.result else "failed"
+
+    @property
+    def public_state(self) -> State:
+        """The state that callers see: that of a completed draft is `draft`."""
+        is_draft = self.request.draft_steps is not None and self.state is State.COMPLETED
+        return State.DRAFT if is_draft else self.state
 
     @property
     def has_ended(self) -> bool:

@@ -91,6 +91,8 @@ class VideoRequest(GenerationSettings):
     image, end image and mask are checked RGB PNGs, `video_key` is an MP4 with a checked header. The source video is
     changed, or with `continues` it is the beginning of the result; `video_num_frames` counts its frames at `fps`.
     A film has `shots`; its `prompt` is that of all shots, joined by newlines.
+    A draft ends after `draft_steps` calls of the transformer. The request of its promotion has the state of the draft
+    under `draft_key`, after `promoted_steps` calls.
     """
 
     model: str
@@ -106,6 +108,9 @@ class VideoRequest(GenerationSettings):
     continues: bool = False
     shots: tuple[ShotRequest, ...] = ()
     loras: tuple[LoraChoice, ...] = ()
+    draft_steps: int | None = None
+    draft_key: str | None = None
+    promoted_steps: int = 0
     preview_every_steps: int | None = None
     webhook: WebhookTarget | None = None
     metadata: dict[str, str] = Field(default_factory=dict)

@@ -20,7 +20,10 @@ HEAD_START = {Priority.HIGH: 100, Priority.NORMAL: 0, Priority.LOW: -100}
 
 
 class State(StrEnum):
-    """queued → running → completed | failed; cancelled and expired from either. A final state never changes."""
+    """queued → running → completed | failed; cancelled and expired from either. A final state never changes.
+
+    Records hold no `draft`: it is what callers see of a completed draft.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -28,6 +31,7 @@ class State(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
+    DRAFT = "draft"
 
     @property
     def is_final(self) -> bool:
@@ -35,7 +39,7 @@ class State(StrEnum):
         return self in FINAL_STATES
 
 
-FINAL_STATES = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED, State.EXPIRED})
+FINAL_STATES = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED, State.EXPIRED, State.DRAFT})
 
 
 class Phase(StrEnum):

@@ -9,6 +9,7 @@ from redis.client import Pipeline
 from jobs.model.job import Job, Result
 from jobs.model.request import VideoRequest
 from jobs.model.states import Priority, State
+from jobs.model.steps import steps_of_window, steps_to_make
 from jobs.redis.keys import waiting_keys, workers_key
 
 # KEYS: the waiting jobs of each priority, the running jobs, the workers by expiry, the measured times.
@@ -95,9 +96,10 @@ def record_duration(pipe: Pipeline, job: Job, result: Result) -> None:
     pipe.eval(_MEASURED, 1, _times_key(job.request.model), "run_s", run_s, "pace_s", run_s / _work(job.request))
 
 
-def _work(request: VideoRequest) -> int:
+def _work(request: VideoRequest) -> float:
     """Pixels x frames x steps, which the time of a video is proportional to."""
-    return request.width * request.height * request.num_frames * request.num_inference_steps
+    pixels = request.width * request.height * request.num_frames * request.num_inference_steps
+    return pixels * steps_to_make(request) / steps_of_window(request)
 
 
 def _number(value: bytes | None) -> float | None:

@@ -16,8 +16,8 @@ from typing import cast
 from redis.client import Pipeline
 
 from jobs.model.job import Job, Result
-from jobs.model.model_card import count_model_calls
 from jobs.model.request import VideoRequest
+from jobs.model.steps import steps_to_make
 from jobs.queue.load import Load
 
 MAX_RUN_TIMES = 100  # of one model, the latest
@@ -125,7 +125,7 @@ def work_of(request: VideoRequest) -> Features:
     Guidance calls it for two prompts at once.
     """
     pixel_frames = request.pixel_frames
-    calls = count_model_calls(request.scheduler, request.num_inference_steps, request.strength)
+    calls = steps_to_make(request)
     prompts = 2 if request.guidance_scale > 1 else 1
     return 1.0, float(pixel_frames), float(pixel_frames * calls * prompts)
 

@@ -182,7 +182,7 @@ def _write_change(pipe: Pipeline, old: Job, new: Job, event: dict[str, Any] | No
     if changed:
         pipe.hset(record_key(new.id), mapping=cast(dict[Any, Any], new.to_hash(changed)))
     if new.state is not old.state:
-        event = {"state": new.state, "attempt": new.attempt, **(event or {}), **_ending_fields(ending)}
+        event = {"state": new.public_state, "attempt": new.attempt, **(event or {}), **_ending_fields(ending)}
         _update_queue(pipe, old, new)
     else:
         _update_schedule(pipe, old, new)

@@ -14,8 +14,10 @@ from redis import Redis
 from redis.client import Pipeline
 
 from jobs.errors import RecordUnreadable
-from jobs.model.job import Job
+from jobs.model.job import Job, Result
+from jobs.model.request import VideoRequest
 from jobs.model.states import State
+from jobs.model.steps import charged_pixel_frames
 from jobs.redis.connection import redis_errors
 from jobs.redis.unreadable import hash_reply, report_unreadable
 
@@ -53,13 +55,20 @@ def count_usage(pipe: Pipeline, old: Job, new: Job) -> None:
     key = _usage_key(new.owner, datetime.fromtimestamp(new.completed_at or 0.0, UTC).date())
     amounts = UsageCounts(
         videos=1,
-        pixel_frames=new.request.pixel_frames,
+        pixel_frames=_made_pixel_frames(new.request, new.result),
         steps=new.result.steps,
         compute_seconds=sum(new.result.phase_seconds.values()),
     )
     for name in AMOUNTS:
         pipe.hincrbyfloat(key, json.dumps([new.request.model, name]), getattr(amounts, name))
     pipe.expire(key, (USAGE_KEPT_DAYS + 1) * DAY)
+
+
+def _made_pixel_frames(request: VideoRequest, result: Result) -> int:
+    """Those of a draft and of a promotion are counted by the share of the steps that were made."""
+    if result.draft_reused is False:
+        return request.pixel_frames
+    return charged_pixel_frames(request)
 
 
 def read_usage(redis: Redis, owner: str, first: date, last: date) -> UsageRows:

@@ -30,6 +30,8 @@ def event_data(job: Job, event_type: str) -> dict[str, Any]:
     data: dict[str, Any] = {"id": job.id, "status": job.public_status}
     if event_type == "video.progress":
         data |= {"phase": job.phase, "step": job.step, "total_steps": job.total_steps}
+    if event_type == "video.completed":
+        data["state"] = job.public_state
     if job.failure:
         data["error"] = {"code": job.failure.code, "message": job.failure.message}
     return data

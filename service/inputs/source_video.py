@@ -77,6 +77,9 @@ def get_completed_video(store: CallerJobs, owner: str, video_id: str, param: str
         job = store.get_owned(video_id, owner)
     except JobNotFound as error:
         raise ApiError("video_not_found", str(error), param) from error
+    if job.public_state is State.DRAFT:
+        message = f"{video_id} is a draft; finish it with POST /v1/videos/{video_id}/promote first"
+        raise ApiError("video_not_ready", message, param)
     if job.state is not State.COMPLETED:
         message = f"{video_id} is {job.state}; only a completed video can be remixed, extended or edited"
         raise ApiError("video_not_ready", message, param)

@@ -29,6 +29,12 @@ CREATE_EXAMPLES: dict[str, dict[str, Any]] = {
         "seed": 7,
         "metadata": {"order": "17"},
     },
+    "a draft": {
+        "prompt": "a large cyan cross resting on a red background",
+        "num_inference_steps": 30,
+        "draft": {"steps": 6},
+        "seed": 7,
+    },
     "a film of two shots": {
         "shots": [
             {"prompt": "a large red circle moving to the right on a blue background", "num_frames": 48},
@@ -59,6 +65,7 @@ REMIX_EXAMPLES: dict[str, dict[str, Any]] = {
     "another colour": {"prompt": "a large blue cross resting on a red background"}
 }
 
+PROMOTE_EXAMPLES: dict[str, dict[str, Any]] = {"with metadata": {"metadata": {"order": "17"}}}
 UPDATE_EXAMPLES: dict[str, dict[str, Any]] = {
     "sooner": {"priority": "high"},
     "other metadata": {"metadata": {"order": "18"}},

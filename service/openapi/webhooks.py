@@ -37,6 +37,7 @@ class EventVideo(BaseModel):
 
     id: str
     status: Literal["queued", "in_progress", "completed", "failed"]
+    state: Literal["completed", "draft"] | None = None
     phase: str | None = None
     step: int | None = None
     total_steps: int | None = None
@@ -78,6 +79,8 @@ def example(event_type: str) -> dict[str, Any]:
     """An example body of this event."""
     status = {"video.queued": "queued", "video.completed": "completed", "video.failed": "failed"}
     data: dict[str, Any] = {"id": VIDEO_ID, "status": status.get(event_type, "in_progress")}
+    if event_type == "video.completed":
+        data["state"] = "completed"
     if event_type == "video.progress":
         data |= {"phase": "denoising", "step": 12, "total_steps": 30}
     if event_type in ("video.failed", "video.cancelled"):

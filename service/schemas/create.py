@@ -1,4 +1,4 @@
-"""The bodies of requests for videos: create, edit, extend and remix."""
+"""The bodies of requests for videos: create, edit, extend, remix and promote."""
 
 from typing import Annotated, Any, Self
 
@@ -165,6 +165,12 @@ class PreviewsBody(RequestModel):
     every_steps: Integer = Field(ge=1)
 
 
+class DraftBody(RequestModel):
+    """After how many steps a draft ends."""
+
+    steps: Integer = Field(ge=1, description="Fewer than num_inference_steps.")
+
+
 class ImageReference(RequestModel):
     """An image by its link or by the id of an uploaded file."""
 
@@ -180,6 +186,24 @@ class VideoReference(RequestModel):
     video_url: Input = None
 
 
+Deadline = Annotated[
+    Number | None,
+    Field(description="Unix seconds; a job without a result by then ends with `deadline_exceeded`."),
+]
+
+
+class PromoteVideo(RequestModel):
+    """The fields of a promotion: all settings are those of the draft."""
+
+    priority: Priority = Field(
+        Priority.NORMAL,
+        description="Jobs of a higher priority start earlier; callers of one priority take turns.",
+    )
+    deadline: Deadline = None
+    webhook: Annotated[WebhookBody, AS_OBJECT] | None = None
+    metadata: Metadata = Field(default_factory=dict)
+
+
 class RemixVideo(RequestModel):
     """The fields of a remix, which every request for a video has."""
 
@@ -188,9 +212,7 @@ class RemixVideo(RequestModel):
         Priority.NORMAL,
         description="Jobs of a higher priority start earlier; callers of one priority take turns.",
     )
-    deadline: Number | None = Field(
-        None, description="Unix seconds; a job without a result by then ends with `deadline_exceeded`."
-    )
+    deadline: Deadline = None
     webhook: Annotated[WebhookBody, AS_OBJECT] | None = None
     metadata: Metadata = Field(default_factory=dict)
 
@@ -292,6 +314,10 @@ class CreateVideo(_Windows, _Repainting, _Generation):
         'also as {"image_url": …} or {"file_id": …}. It is turned upright, transparency becomes white.',
     )
     input_reference: Input = Field(None, description="The same as image, by its OpenAI name.")
+    draft: Annotated[DraftBody, AS_OBJECT] | None = Field(
+        None,
+        description="Ends after so many steps with an estimate; POST /v1/videos/{id}/promote finishes it.",
+    )
     resize_to_image: Flag = Field(False, description="Uses the aspect ratio of the start image.")
     n: Integer = Field(
         1,

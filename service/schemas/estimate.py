@@ -23,7 +23,10 @@ class VideoEstimate(BaseModel):
     n: int = Field(description="Number of videos; `pixel_frames` and `eta_s` are those of all together.")
     windows: int = Field(description="Windows of each video.")
     steps: int = Field(description="Calls of the transformer in all windows of one video: its `total_steps`.")
-    pixel_frames: int = Field(description="What the request takes from a daily quota: width x height x new frames.")
+    pixel_frames: int = Field(
+        description="What the request takes from a daily quota: width x height x new frames; of a draft the share of "
+        "its steps."
+    )
     position: int = Field(description="Videos before the first one in the queue of the model.")
     eta_s: TimeEstimate | None = Field(
         description="Null while no worker starts videos, and before the first finished video of the model."

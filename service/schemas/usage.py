@@ -10,7 +10,9 @@ class UsageAmounts(BaseModel):
     """Completed videos, and what they took."""
 
     videos: int
-    pixel_frames: int = Field(description="Width x height x frames that were generated.")
+    pixel_frames: int = Field(
+        description="Width x height x frames that were generated; of drafts and promotions the share of their steps."
+    )
     steps: int = Field(description="Calls of the transformer.")
     compute_seconds: float = Field(description="Seconds of the phases, as `phase_seconds` of the records.")
 

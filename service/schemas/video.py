@@ -34,10 +34,18 @@ LINKED_STATES = (State.QUEUED, State.RUNNING, State.COMPLETED)  # their records 
 
 # The fields that a job, its result and its request have under the same name.
 JOB_FIELDS = (
-    *("id", "state", "step", "total_steps", "priority", "deadline", "attempt", "warnings"),
-    *("cancel_requested", "cancel_latency_ms", "created_at", "completed_at", "expires_at", "started_at"),
+    *("id", "step", "total_steps", "priority", "deadline", "attempt", "warnings"),
+    *(
+        "cancel_requested",
+        "cancel_latency_ms",
+        "created_at",
+        "completed_at",
+        "expires_at",
+        "started_at",
+        "promoted_from",
+    ),
 )
-RESULT_FIELDS = ("inference_time_s", "phase_seconds", "peak_memory_mb", "content_sha256")
+RESULT_FIELDS = ("inference_time_s", "phase_seconds", "peak_memory_mb", "content_sha256", "draft_reused")
 REQUEST_FIELDS = (*GenerationSettings.model_fields, "model", "size", "num_frames", "fps", "mode", "loras", "metadata")
 
 
@@ -71,6 +79,12 @@ class QueuePlace(BaseModel):
     reason: str | None = None
 
 
+class DraftRecord(BaseModel):
+    """The steps after which a draft ends."""
+
+    steps: int
+
+
 class Video(BaseModel):
     """The record of a video. Times are unix seconds."""
 
@@ -87,6 +101,7 @@ class Video(BaseModel):
     seconds: str
     remixed_from_video_id: str | None
     source_video_id: str | None
+    promoted_from: str | None
     batch: list[str] | None
     error: VideoError | None
     state: State
@@ -120,6 +135,8 @@ class Video(BaseModel):
     clip_apply_ratio: float
     smooth: bool
     clean_caption: bool
+    draft: DraftRecord | None
+    draft_reused: bool | None
     content_sha256: str | None
     url: str | None
     playlist_url: str | None
@@ -146,6 +163,7 @@ class VideoDeleted(BaseModel):
 def to_video(job: Job, links: Links = NO_LINKS, place: QueuePosition | None = None, load: Load | None = None) -> Video:
     """The response for a job, with new links, its place in the queue and the load of its model."""
     return Video(
+        state=job.public_state,
         status=job.public_status,
         progress=progress(job),
         seconds=f"{job.request.seconds:.4g}",
@@ -160,6 +178,7 @@ def to_video(job: Job, links: Links = NO_LINKS, place: QueuePosition | None = No
         playlist_url=links.playlist_url,
         watchable_s=_watchable_s(job),
         shots=shot_records(job),
+        draft=None if job.request.draft_steps is None else DraftRecord(steps=job.request.draft_steps),
         **{name: getattr(job, name) for name in JOB_FIELDS},
         **{name: getattr(job.result, name, None) for name in RESULT_FIELDS},
         **{name: getattr(job.request, name) for name in REQUEST_FIELDS},

@@ -84,6 +84,7 @@ async def _jobs(submitter: Submitter, submission: Submission, schedule: Schedule
         "deadline": deadline,
         "remixed_from": submission.remixed_from,
         "source": submission.source,
+        "promoted_from": submission.promoted_from,
         "warnings": submission.warnings,
         "batch": tuple(ids) if submission.count > 1 else (),
         "traceparent": traceparent.get(),

@@ -5,17 +5,27 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.errors import InvalidRequest, ModelNotFound
-from jobs.model.input_files import input_keys
+from jobs.model.input_files import DRAFT_STATE, input_keys
 from jobs.model.model_card import ModelCard
 from jobs.model.request import GenerationSettings, VideoRequest, WebhookTarget
+from jobs.model.steps import charged_pixel_frames
 from jobs.outbound_http import OutboundClient
 from jobs.store.callers.async_submission import ModelOffer
 from jobs.webhooks.signature import check_secret
 from service.inputs.resolver import VIDEO_FILE, InputImages, InputResolver, read_images
 from service.inputs.source_video import SourceVideo, get_completed_video, read_source_video
 from service.resources import Resources
-from service.schemas.create import INPUT_FIELDS, CreateVideo, EditVideo, ExtendVideo, RemixVideo, WebhookBody
+from service.schemas.create import (
+    INPUT_FIELDS,
+    CreateVideo,
+    EditVideo,
+    ExtendVideo,
+    PromoteVideo,
+    RemixVideo,
+    WebhookBody,
+)
 from service.submission.dimensions import Length, rate_warnings, read_length, read_size
+from service.submission.drafts import as_draft, as_promotion, count_windows, draft_key, get_draft, without_draft
 from service.submission.prompts import check_prompt
 from service.submission.rules import check_combinations, with_inherited_settings
 from service.submission.strength import read_strength
@@ -39,13 +49,14 @@ class Submission:
     warnings: tuple[str, ...] = ()
     remixed_from: str | None = None
     source: str | None = None
+    promoted_from: str | None = None
     count: int = 1
     retention_s: float | None = None
 
     @property
     def pixel_frames(self) -> int:
         """The pixel-frames that all its videos take from the caller's daily quota."""
-        return self.request.pixel_frames * self.count
+        return charged_pixel_frames(self.request) * self.count
 
 
 def build_submission(
@@ -74,10 +85,13 @@ def build_submission(
         mask = images.files.get("mask.png")
         levels = None if mask is None else resources.media.mask_levels(mask, size)
         fields["strength"] = read_strength(body.strength, card, *sampling, levels)
-    request = VideoRequest.model_validate(fields)
+    request, inputs = VideoRequest.model_validate(fields), _inputs(images, source)
+    if body.draft is not None:
+        windows = count_windows(request, {name for part in inputs for name in part}, card)
+        request = as_draft(request, body.draft.steps, windows)
     return Submission(
         request,
-        *_inputs(images, source),
+        *inputs,
         warnings=(
             unknown_words
             + length.warnings
@@ -98,13 +112,31 @@ def build_remix(resources: Resources, owner: str, body: RemixVideo, offer: Model
     if job.request.shots:
         message = "a film has a prompt for each shot; create a new film with the changed shots"
         raise InvalidRequest(message, "prompt", "invalid_shots")
+    first = without_draft(job.request)
+    card = offer.card(first.model)
+    card.check_loras([lora.name for lora in first.loras])
+    return Submission(
+        request=first.model_copy(update={"prompt": body.prompt, "metadata": body.metadata, "webhook": webhook}),
+        copies=input_keys(first),
+        warnings=check_prompt(body.prompt, card, clean_caption=job.request.clean_caption),
+        remixed_from=job.id,
+        source=job.source,
+        retention_s=card.retention_s,
+    )
+
+
+def build_promotion(
+    resources: Resources, owner: str, body: PromoteVideo, offer: ModelOffer, video_id: str
+) -> Submission:
+    """The submission that finishes a draft. Raises InvalidRequest, ApiError, ModelUnavailable."""
+    webhook = webhook_target(body.webhook, resources.outbound)
+    job = get_draft(resources.store, owner, video_id)
     card = offer.card(job.request.model)
     card.check_loras([lora.name for lora in job.request.loras])
     return Submission(
-        request=job.request.model_copy(update={"prompt": body.prompt, "metadata": body.metadata, "webhook": webhook}),
-        copies=input_keys(job.request),
-        warnings=check_prompt(body.prompt, card, clean_caption=job.request.clean_caption),
-        remixed_from=job.id,
+        request=as_promotion(job.request, {"metadata": body.metadata, "webhook": webhook}),
+        copies={**input_keys(job.request), DRAFT_STATE: draft_key(job)},
+        promoted_from=job.id,
         source=job.source,
         retention_s=card.retention_s,
     )

@@ -77,6 +77,8 @@ def _check_other_fields(body: CreateVideo) -> None:
     for name, reason in INSTEAD.items():
         if getattr(body, name) not in (None, "", False):
             raise _refusal(f"{name} cannot be combined with shots; {reason}", name)
+    if body.draft is not None:
+        raise _refusal("draft cannot be combined with shots; a draft has one window", "draft")
     if body.n > 1:
         raise _refusal("n cannot be combined with shots; send one request for each film", "n")
 

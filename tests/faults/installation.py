@@ -280,6 +280,13 @@ class Installation:
         assert response.status_code in (200, 202), response.text
         return str(response.json()["id"])
 
+    def promote(self, job_id: str) -> str:
+        """Promotes a draft; returns the id of the new job."""
+        body = {"webhook": {"url": self.receiver.url}}
+        response = httpx.post(f"{self.url}/v1/videos/{job_id}/promote", json=body, timeout=30)
+        assert response.status_code == 200, response.text
+        return str(response.json()["id"])
+
     def get(self, job_id: str) -> Job:
         return self.store.get(job_id)
 

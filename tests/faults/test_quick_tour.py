@@ -18,6 +18,7 @@ from tests.faults.faults import (
 )
 from tests.faults.installation import Installation
 from tests.faults.invariants import Invariants
+from tests.faults.promotions import draft_and_promotion_killed
 from tests.faults.scenario import SMALL, Fault, run_scenario
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -43,6 +44,14 @@ def test_a_worker_killed_between_upload_and_commit_leaves_one_video(
     installation: Installation, invariants: Invariants
 ) -> None:
     crash_worker_at("worker.uploaded", installation, invariants)
+
+
+def test_a_draft_and_its_promotion_survive_sigkill_and_equal_a_straight_run(
+    installation: Installation, invariants: Invariants
+) -> None:
+    outcomes = draft_and_promotion_killed(installation, invariants)
+    assert [outcome.attempts for outcome in outcomes] == [2, 2]
+    assert sum(outcome.steps_repeated or 0 for outcome in outcomes) <= 4
 
 
 def test_a_scenario_whose_fault_meets_nothing_fails(

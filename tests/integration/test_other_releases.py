@@ -114,8 +114,9 @@ KINDS = {
         "job:*:attempts", enums={"outcome": "paused", "phase": "dreaming"}, reported_as="attempt_log"
     ),
     "counter": Kind("tally", broken=("{", "1"), reported_as="counter", new_name='["dreams", "deep"]'),
-    "job file": Kind("videos/*/job.json", frozenset({"Job"}), {"state": "draft"}, in_storage=True),
-    "checkpoint": Kind("checkpoints/*/checkpoint.json", frozenset({"Checkpoint"}), in_storage=True),
+    "job file": Kind("videos/*/job.json", frozenset({"Job"}), {"state": "dreaming"}, in_storage=True),
+    # The label of a draft is in the header of a tensor file: tests/unit/worker/checkpoints/test_drafts.py
+    "checkpoint": Kind("checkpoints/*/checkpoint.json", frozenset({"Checkpoint", "DraftLabel"}), in_storage=True),
     "manifest": Kind("videos/*/manifest.json", in_storage=True),
     "installation": Kind("installation", frozenset({"InstallationMark"})),
     "mark of storage": Kind("installation.json", frozenset({"InstallationMark"}), in_storage=True),

@@ -12,7 +12,7 @@ import structlog
 
 from jobs.errors import JobNotFound, QueueUnavailable, StorageUnavailable
 from jobs.model.failure import failure
-from jobs.model.input_files import input_keys
+from jobs.model.input_files import DRAFT_STATE, input_keys
 from jobs.model.job import Job, Result
 from jobs.model.job_file import job_file_key, write_job
 from jobs.model.result_files import FILES, IMAGES, Variant, segment_name, sibling_key
@@ -50,7 +50,7 @@ from worker.settings import WorkerSettings
 
 log = structlog.get_logger()
 
-SMALL_FILES = (FILES[Variant.MANIFEST], *IMAGES)  # stored beside the video
+SMALL_FILES = (FILES[Variant.MANIFEST], *IMAGES, DRAFT_STATE)  # stored beside the video
 CHECKPOINT_FLUSH_S = 8.0  # to store the newest checkpoint before the job is released
 MAX_STORAGE_PAUSE_S = 15.0  # between two tries to reach the storage
 
@@ -252,4 +252,5 @@ def _result(key: str, done: Done, phases: dict[str, float]) -> Result:
         warnings=done.warnings,
         segment_frames=done.segment_frames,
         steps=done.steps,
+        draft_reused=done.draft_reused,
     )

@@ -1,6 +1,7 @@
 """The file of a denoising state: tensors in safetensors, all other values as JSON in its header."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ from worker.checkpoints.format import InvalidCheckpoint
 Plain = None | bool | int | float | str
 
 
-def save_state(path: Path, state: WindowState) -> None:
-    """Writes `state` to `path`. Raises TypeError for a scheduler whose state is neither numbers nor tensors."""
+def save_state(path: Path, state: WindowState, labels: Mapping[str, str] | None = None) -> None:
+    """Writes `state` to `path`, with `labels` in its header.
+
+    Raises TypeError for a scheduler whose state is neither numbers nor tensors.
+    """
     tensors: dict[str, Tensor] = {}
     header = {
         "index": state.index,
@@ -26,7 +30,16 @@ def save_state(path: Path, state: WindowState) -> None:
         "generator_state": _pack(state.generator_state, "generator_state", tensors),
         "denoising": _pack_denoising(state.denoising, tensors) if state.denoising else None,
     }
-    save_file(tensors, path, {"state": json.dumps(header)})
+    save_file(tensors, path, {**(labels or {}), "state": json.dumps(header)})
+
+
+def read_labels(path: Path) -> dict[str, str]:
+    """The labels of a state. Raises InvalidCheckpoint."""
+    try:
+        with safe_open(path, "pt") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise InvalidCheckpoint(f"{path.name} cannot be read") from error
 
 
 def load_state(path: Path, device: torch.device) -> WindowState:

@@ -11,11 +11,15 @@ import torch
 import easyanimate
 from easyanimate.files.manifest import UsedLora, file_sha256, library_versions
 from easyanimate.render import ModelEnvironment
+from jobs.model.input_files import DRAFT_STATE, INPUT_FILES
 from worker.protocol.messages import Run
 
-IRRELEVANT_FIELDS = {"webhook", "metadata", "preview_every_steps"}  # they do not change the frames
+# They do not change the frames: inputs are compared by their content, and a draft has the states of the whole video.
+KEYS = set(INPUT_FILES.values())
+IRRELEVANT_FIELDS = {"webhook", "metadata", "preview_every_steps", "draft_steps", "promoted_steps", *KEYS}
 # The files of the worker that determine frames. The others may change while a job is running.
 WORKER_SOURCES = (
+    "checkpoints/draft",
     "checkpoints/format",
     "checkpoints/state_file",
     "checkpoints/writer",
@@ -31,7 +35,7 @@ def fingerprint(environment: ModelEnvironment, run: Run, window: int, loras: tup
     """SHA-256 of request, inputs, model, LoRAs, device, libraries and code; `window` is the model's, in frames."""
     facts = {
         "request": run.request.model_dump(mode="json", exclude=IRRELEVANT_FIELDS),
-        "inputs": {name: file_sha256(path) for name, path in sorted(run.inputs.items())},
+        "inputs": {name: file_sha256(path) for name, path in sorted(run.inputs.items()) if name != DRAFT_STATE},
         "environment": asdict(environment),
         "window": window,
         "loras": [asdict(lora) for lora in loras],

@@ -1,6 +1,6 @@
 """The frames of one run, with its progress, checkpoints, segments, previews and thumbnails."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +9,9 @@ from torch import Tensor
 
 from easyanimate.pipeline import ClipStages, WindowState
 from easyanimate.render import RenderInputs, split_tail
+from jobs.model.input_files import DRAFT_STATE
 from jobs.model.states import Phase
+from worker.checkpoints.draft import DraftLabel, write_draft
 from worker.checkpoints.writer import Checkpointer, ResumePoint
 from worker.generation.source_video import SourceFrames
 from worker.output.previews import Previews
@@ -22,7 +24,10 @@ from worker.protocol.progress import PhaseTimer
 
 @dataclass(kw_only=True, eq=False)
 class FrameStream:
-    """The frames of `run`, continued from `resume` if there is one. `frames` is called once."""
+    """The frames of `run`, continued from `resume` if there is one. `frames` is called once.
+
+    The state at the end of a draft is written with the label `draft`.
+    """
 
     pipe: ClipStages
     run: Run
@@ -32,6 +37,7 @@ class FrameStream:
     control: RunControl
     checkpointer: Checkpointer
     previews: Previews
+    draft: DraftLabel
     warnings: tuple[str, ...] = ()
     _written: int = field(default=0, init=False)  # frames
     _resumed_steps: int = field(default=0, init=False)
@@ -89,7 +95,7 @@ class FrameStream:
             resume=self.resume.state if self.resume else None,
             on_window_start=lambda index, _: self._begin_window(index),
             on_window_end=self._end_window,
-            on_state=self.checkpointer.on_state,
+            on_state=self._on_state,
             on_step=self._on_step,
             on_phase=lambda phase: self._enter(Phase(phase)),
         )
@@ -101,6 +107,13 @@ class FrameStream:
     def _end_window(self, state: WindowState) -> None:
         self.checkpointer.end_window(state)
         self.segments.cut()
+
+    def _on_state(self, get_state: Callable[[], WindowState], is_last: bool) -> None:
+        """Writes a checkpoint if one is due. After the last step of a draft its state is written instead."""
+        if is_last and self.run.request.draft_steps is not None:
+            write_draft(self.run.output_path.with_name(DRAFT_STATE), get_state(), self.draft)
+        else:
+            self.checkpointer.on_state(get_state, is_last)
 
     def _enter(self, phase: Phase) -> None:
         denoising = (self._resumed_steps, self.inputs.total_steps)

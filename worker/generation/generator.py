@@ -15,9 +15,11 @@ from easyanimate.files.manifest import file_sha256
 from easyanimate.memory import Profile
 from easyanimate.pipeline import ClipStages
 from easyanimate.render import AppliedLoras, ModelEnvironment, render
+from jobs.model.input_files import DRAFT_STATE
 from jobs.model.model_card import ModelCard
 from jobs.model.request import VideoRequest
 from jobs.model.states import Phase
+from worker.checkpoints.draft import DraftLabel, draft_cpu_threads, draft_warnings, find_draft
 from worker.checkpoints.writer import Checkpointer, ResumePoint, find_resume_point, stored_cpu_threads
 from worker.generation.fingerprint import fingerprint
 from worker.generation.frame_stream import FrameStream
@@ -40,12 +42,22 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class PreparedRun:
-    """A run with its LoRAs applied. `mark` is its fingerprint in this `environment`."""
+    """A run with its LoRAs applied. `mark` is its fingerprint in this `environment`.
+
+    `draft` is the state of the draft that a promotion continues, None if it starts at step 0.
+    """
 
     environment: ModelEnvironment
     loras: AppliedLoras
     mark: str
     resume: ResumePoint | None
+    draft: ResumePoint | None = None
+
+    def without_state(self) -> "PreparedRun":
+        """The same run from the first step of its window."""
+        if self.resume is self.draft:
+            return replace(self, resume=None, draft=None)
+        return replace(self, resume=self.resume.without_steps() if self.resume else None)
 
 
 class VideoGenerator:
@@ -92,7 +104,7 @@ class VideoGenerator:
 
     def _make(self, run: Run, control: RunControl) -> Done:
         """Resumes with the threads of the checkpoint; a run that starts has the threads of this model."""
-        threads, own = stored_cpu_threads(run), self.environment
+        threads, own = stored_cpu_threads(run) or draft_cpu_threads(run), self.environment
         if own.cpu_threads is not None and threads not in (None, own.cpu_threads):
             with self._prepare(run, control, replace(own, cpu_threads=threads)) as prepared:
                 if prepared.resume is not None:
@@ -105,8 +117,9 @@ class VideoGenerator:
         use_cpu_threads(environment.cpu_threads)
         with apply_loras(self.pipe, self.models_dir, run.request.loras) as loras:
             mark = fingerprint(environment, run, self.card.window, loras.used)
-            resume = find_resume_point(run, mark, self.device, control.send)
-            yield PreparedRun(environment, loras, mark, resume)
+            draft = find_draft(run, mark, self.device)
+            resume = find_resume_point(run, mark, self.device, control.send) or draft
+            yield PreparedRun(environment, loras, mark, resume, draft)
 
     def _resume_or_start(self, run: Run, control: RunControl, prepared: PreparedRun) -> Done:
         try:
@@ -115,7 +128,7 @@ class VideoGenerator:
             if prepared.resume is None:
                 raise
             log.warning("checkpoint.ignored", reason=str(error))
-            return self._render(run, control, replace(prepared, resume=prepared.resume.without_steps()))
+            return self._render(run, control, prepared.without_state())
 
     def _render(self, run: Run, control: RunControl, prepared: PreparedRun) -> Done:
         path, environment, resume, loras = run.output_path, prepared.environment, prepared.resume, prepared.loras
@@ -130,6 +143,9 @@ class VideoGenerator:
             control=control,
             checkpointer=Checkpointer(run, prepared.mark, resume, timer, control, cpu_threads=environment.cpu_threads),
             previews=Previews(self.pipe, control, run.request.preview_every_steps, environment.memory),
+            draft=DraftLabel(
+                fingerprint=prepared.mark, step=run.request.draft_steps or 0, cpu_threads=environment.cpu_threads
+            ),
         )
         manifest = render(
             stream.frames(),
@@ -142,12 +158,14 @@ class VideoGenerator:
         )
         stream.checkpointer.report_cost()
         check_video(path, run.request, len(manifest.frames))
+        draft_steps = prepared.draft.checkpoint.step if prepared.draft else 0
         return Done(
             sha256=file_sha256(path),
             size_bytes=path.stat().st_size,
             peak_memory_mb=timer.peak_memory_mb(),
             phase_seconds=timer.seconds(),
-            warnings=(*stream.warnings, *loras.warnings),
+            warnings=(*stream.warnings, *loras.warnings, *draft_warnings(run, prepared.draft)),
             segment_frames=stream.segments.frames,
-            steps=stream.inputs.total_steps,
+            steps=stream.inputs.total_steps - draft_steps,
+            draft_reused=prepared.draft is not None if DRAFT_STATE in run.inputs else None,
         )

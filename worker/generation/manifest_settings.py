@@ -19,6 +19,8 @@ def manifest_settings(request: VideoRequest, window: int) -> dict[str, Any]:
     settings = request.model_dump(include=set(GenerationSettings.model_fields))
     if request.shots:
         settings["shots"] = [shot.model_dump(include=SHOT_SETTINGS) for shot in request.shots]
+    if request.draft_steps is not None:
+        settings["draft_steps"] = request.draft_steps
     source_frames = request.video_num_frames if request.continues else 0
     return settings | {
         "num_frames": request.num_frames - source_frames,

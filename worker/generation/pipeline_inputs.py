@@ -12,7 +12,7 @@ from easyanimate.files.copyable_frames import find_copyable_frames
 from easyanimate.files.mp4_join import StoredFrames
 from easyanimate.render import RenderInputs
 from easyanimate.windows import ShotLength, Window, plan_shots, plan_windows
-from jobs.model.input_files import input_field
+from jobs.model.input_files import DRAFT_STATE, input_field
 from jobs.model.request import Mode, VideoRequest
 from worker.generation.manifest_settings import manifest_settings
 from worker.generation.source_video import SourceFrames
@@ -29,7 +29,7 @@ def build_pipeline_inputs(run: Run, window: int) -> RenderInputs:
     return RenderInputs(
         settings=settings,
         plan=_plan(request, settings, end_image="last_image.png" in run.inputs),
-        files={_manifest_name(name, request): path for name, path in run.inputs.items()},
+        files={_manifest_name(name, request): path for name, path in run.inputs.items() if name != DRAFT_STATE},
         images={
             Path(name).stem: _read_image(path)
             for name, path in run.inputs.items()

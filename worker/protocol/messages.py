@@ -172,7 +172,8 @@ class SegmentWritten:
 class Done:
     """The video is written and checked. `phase_seconds` are by the name of the phase.
 
-    `segment_frames` are the numbers of frames of the segments beside it, `steps` the denoising steps of all windows.
+    `segment_frames` are the numbers of frames of the segments beside it, `steps` the denoising steps of all windows,
+    without those of a draft that was continued. `draft_reused` is whether a promotion continued one.
     """
 
     sha256: str
@@ -182,6 +183,7 @@ class Done:
     warnings: tuple[str, ...] = field(default=())
     segment_frames: tuple[int, ...] = ()
     steps: int = 0
+    draft_reused: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`easyanimate submit`, `extend` and `remix`: create a video on a service, and wait for it if requested."""
+"""`easyanimate submit`, `extend`, `remix` and `promote`: create a video on a service, and wait for it if requested."""
 
 import json
 from pathlib import Path
@@ -61,6 +61,14 @@ def remix(
         check_ids([video_id])
         body = to_body(read_prompt(prompt, prompt_option), options)
         _create(client, body, f"/v1/videos/{video_id}/remix", options, as_json, url)
+
+
+@with_options(JobOptions)
+def promote(options: JobOptions, video_id: VideoId, as_json: AsJson = False, url: Url = None) -> None:
+    """Finish a draft: the new video continues its steps, with its settings, seed and inputs."""
+    with service_client("promote", url) as client:
+        check_ids([video_id])
+        _create(client, to_body(None, options), f"/v1/videos/{video_id}/promote", options, as_json, url)
 
 
 def _create(client: Client, body: RequestBody, path: str, options: JobOptions, as_json: bool, url: str | None) -> None:

@@ -79,6 +79,14 @@ class SubmitOptions(ServiceOptions):
         bool | None, typer.Option("--resize-to-image", help="Use the aspect ratio of --image.", rich_help_panel=SIZE)
     ] = None
     shots: ShotsOption = None
+    draft: Annotated[
+        int | None,
+        typer.Option(
+            metavar="STEPS",
+            help="End after so many steps with an estimate; `promote` finishes it.",
+            rich_help_panel=SAMPLING,
+        ),
+    ] = None
     video: Annotated[
         str | None,
         typer.Option(help=f"A video to change. {_SOURCE} Or video_…", rich_help_panel=INPUTS),

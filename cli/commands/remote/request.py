@@ -12,7 +12,7 @@ from cli.shots_file import IMAGES, read_shots
 
 RENAMED = {"steps": "num_inference_steps", "count": "n"}
 # Options whose values have another form in the API, and those that are no field of a request.
-CONVERTED = ("lora", "metadata", "webhook", "webhook_event", "webhook_secret", "previews_every", "shots")
+CONVERTED = ("lora", "metadata", "webhook", "webhook_event", "webhook_secret", "previews_every", "shots", "draft")
 INPUTS = ("image", "last_image", "video", "mask")
 OF_THE_COMMAND = ("cancel_after", "idempotency_key", "wait", "output", "size", "width", "height")
 REFERENCES = ("http://", "https://", "data:", "file_")  # sent as they are; all other texts are paths
@@ -28,6 +28,8 @@ def to_body(prompt: str | None, options: JobOptions, **inputs: str | None) -> Re
     values |= {"prompt": prompt, "metadata": parse_metadata(options.metadata), "webhook": _webhook(options)}
     if isinstance(options, ServiceOptions):
         values |= _generation(options)
+    if (steps := getattr(options, "draft", None)) is not None:
+        values["draft"] = {"steps": steps}
     sources = {name: getattr(options, name, None) for name in INPUTS} | inputs
     references = {name: _reference(name, text) for name, text in sources.items() if text is not None}
     paths = {name: Path(text) for name, text in sources.items() if text and references[name] is None}

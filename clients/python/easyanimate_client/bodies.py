@@ -5,6 +5,14 @@ from __future__ import annotations
 from typing import Any, Literal, NotRequired, TypedDict
 
 
+class Draft(TypedDict):
+    """
+    Ends after so many steps with an estimate; POST /v1/videos/{id}/promote finishes it.
+    """
+
+    steps: int
+
+
 class Lora(TypedDict):
     """
     A LoRA and its scale.
@@ -61,6 +69,7 @@ class CreateVideoFields(TypedDict):
     clean_caption: NotRequired[bool]
     clip_apply_ratio: NotRequired[float]
     deadline: NotRequired[float]
+    draft: NotRequired[Draft]
     fps: NotRequired[int]
     guidance_scale: NotRequired[float]
     height: NotRequired[int]
@@ -141,6 +150,7 @@ class EstimateVideoFields(TypedDict):
     clean_caption: NotRequired[bool]
     clip_apply_ratio: NotRequired[float]
     deadline: NotRequired[float]
+    draft: NotRequired[Draft]
     fps: NotRequired[int]
     guidance_scale: NotRequired[float]
     height: NotRequired[int]
@@ -203,6 +213,17 @@ class PauseQueueFields(TypedDict):
     """
 
     reason: NotRequired[str]
+
+
+class PromoteVideoFields(TypedDict):
+    """
+    The fields of a promotion: all settings are those of the draft.
+    """
+
+    deadline: NotRequired[float]
+    metadata: NotRequired[dict[str, str]]
+    priority: NotRequired[Literal["high", "normal", "low"]]
+    webhook: NotRequired[Webhook]
 
 
 class RemixVideoFields(TypedDict):

@@ -8,6 +8,15 @@ from typing import Literal, TypeAlias
 Blame: TypeAlias = Literal["caller", "model", "infrastructure"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class DraftRecord:
+    """
+    The steps after which a draft ends.
+    """
+
+    steps: int
+
+
 DrainState: TypeAlias = Literal["requested", "accepted", "unanswered", "ended"]
 
 
@@ -40,6 +49,7 @@ class EventVideo:
     error: EventError | None
     id: str
     phase: str | None
+    state: Literal["completed", "draft"] | None
     status: Literal["queued", "in_progress", "completed", "failed"]
     step: int | None
     total_steps: int | None
@@ -214,7 +224,7 @@ class Startup:
     status: str
 
 
-State: TypeAlias = Literal["queued", "running", "completed", "failed", "cancelled", "expired"]
+State: TypeAlias = Literal["queued", "running", "completed", "failed", "cancelled", "expired", "draft"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -623,6 +633,8 @@ class Video:
     content_sha256: str | None
     created_at: int
     deadline: float | None
+    draft: DraftRecord | None
+    draft_reused: bool | None
     error: VideoError | None
     eta_s: float | None
     expires_at: int | None
@@ -646,6 +658,7 @@ class Video:
     playlist_url: str | None
     priority: Priority
     progress: int
+    promoted_from: str | None
     prompt: str
     queue: QueuePlace | None
     remixed_from_video_id: str | None

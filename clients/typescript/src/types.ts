@@ -62,6 +62,7 @@ export type EditVideo = WithMedia<JsonBody<"edit_video">>;
 export type ExtendVideo = WithMedia<JsonBody<"extend_video">>;
 export type UpdateVideo = JsonBody<"update_video">;
 export type RemixVideo = JsonBody<"remix_video">;
+export type PromoteVideo = JsonBody<"promote_video">;
 export type CreateWebhookEndpoint = JsonBody<"create_webhook_endpoint">;
 export type UpdateWebhookEndpoint = JsonBody<"update_webhook_endpoint">;
 export type RotateWebhookSecret = JsonBody<"rotate_webhook_secret">;

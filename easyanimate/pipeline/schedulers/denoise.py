@@ -95,16 +95,20 @@ def denoise(
 
     `on_step(index, timestep, latents, original)` is called after each step; `original` is the estimate of the clean
     latents. It returns the latents for the next step; to stop, it raises. `sequential_rows` halves the memory of
-    guidance (spec: transformer 15).
+    guidance (spec: transformer 15). A draft of `continuation` ends early, with the estimate of the clean latents.
     Raises NotFinite if the result holds NaN or infinity, StateMismatch for a state of other conditions.
     """
     step_kwargs = {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
     continuation = continuation or Continuation()
     before, caches = dict(vars(scheduler)), StepCaches()
+    last = (continuation.draft_steps or len(timesteps)) - 1
     first, latents = 0, first_latents(scheduler, timesteps, noise.float(), conditions.init_latents)
     if continuation.state is not None:
         first, latents = _resume(continuation.state, conditions, scheduler, generator, latents)
-    for i, timestep in enumerate(timesteps[first:], first):
+        if first > last and continuation.draft_steps:
+            raise StateMismatch("the state is that of the end of the draft, which has no estimate of the clean latents")
+    original = latents
+    for i, timestep in enumerate(timesteps[first : last + 1], first):
         inputs = conditions.at(i, len(timesteps))
         model_input = scheduler.scale_model_input(latents, timestep)
         caches.enter(conditions.image_is_used(i, len(timesteps)))
@@ -116,9 +120,9 @@ def denoise(
         latents = scheduler.step(estimate, timestep, latents, **step_kwargs, return_dict=False)[0]
         latents = on_step(i, timestep, latents, original)
         if continuation.on_state is not None:
-            continuation.on_state(
-                partial(_state, i + 1, latents, scheduler, before, generator, conditions), i + 1 == len(timesteps)
-            )
+            continuation.on_state(partial(_state, i + 1, latents, scheduler, before, generator, conditions), i == last)
+    if continuation.draft_steps:
+        latents = original
     if not torch.isfinite(latents).all():
         raise NotFinite("the denoised latents hold NaN or infinity; use float32 or bfloat16, and check the weights")
     return latents

@@ -34,11 +34,13 @@ CaptureState = Callable[[], DenoisingState]
 class Continuation:
     """`state` is where to resume, if set.
 
-    `on_state(capture, is_last)` is called after each step; `capture()` returns the state.
+    `on_state(capture, is_last)` is called after each step; `capture()` returns the state. With `draft_steps` denoising
+    ends after so many steps, with the estimate of the clean latents.
     """
 
     state: DenoisingState | None = None
     on_state: Callable[[CaptureState, bool], None] | None = None
+    draft_steps: int | None = None
 
 
 def scheduler_changes(scheduler: Any, before: Mapping[str, Any]) -> dict[str, Any]:

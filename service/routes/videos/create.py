@@ -1,4 +1,4 @@
-"""The routes that create videos: create, edit, extend and remix. All of them respond with a durable record."""
+"""The routes that create videos: create, edit, extend, remix and promote. All of them respond with a durable record."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -17,15 +17,15 @@ from service.dependencies import BodyDep
 from service.http.fields import validate
 from service.http.prefer import Prefer, PreferDep
 from service.moderation import moderate
-from service.openapi.examples import CREATE_EXAMPLES, EDIT_EXAMPLES, EXTEND_EXAMPLES, REMIX_EXAMPLES
+from service.openapi.examples import CREATE_EXAMPLES, EDIT_EXAMPLES, EXTEND_EXAMPLES, PROMOTE_EXAMPLES, REMIX_EXAMPLES
 from service.openapi.headers import request_headers
 from service.openapi.request_bodies import json_or_form_body
 from service.openapi.responses import SUBMIT_ERRORS, accepted_responses, errors
 from service.resources import Resources
 from service.routes.videos.videos import record_response
-from service.schemas.create import INPUT_FIELDS, CreateVideo, EditVideo, ExtendVideo, RemixVideo
+from service.schemas.create import INPUT_FIELDS, CreateVideo, EditVideo, ExtendVideo, PromoteVideo, RemixVideo
 from service.submission.admission import admit_jobs
-from service.submission.build import Submission, build_remix, build_submission
+from service.submission.build import Submission, build_promotion, build_remix, build_submission
 from service.submission.deadline import Schedule, read_schedule
 from service.submission.films import build_film
 from service.submission.idempotency import run_once
@@ -35,12 +35,12 @@ from service.web.links import relative_reference
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
-Body = TypeVar("Body", bound=RemixVideo)
+Body = TypeVar("Body", bound=RemixVideo | PromoteVideo)
 RESPONSES = {**accepted_responses(), **errors(*SUBMIT_ERRORS)}
 BLOCKING_FIELDS = INPUT_FIELDS | {"shots", "webhook"}  # they read storage or Redis, or resolve names
 
 
-def _documented(model: type[RemixVideo], examples: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def _documented(model: type[RemixVideo | PromoteVideo], examples: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     headers = request_headers("Prefer", "Cancel-After", "Idempotency-Key")
     return headers | json_or_form_body(model, examples, INPUT_FIELDS)
 
@@ -69,6 +69,15 @@ async def extend_video(submitter: SubmitterDep, fields: BodyDep, prefer: PreferD
 async def remix_video(video_id: str, submitter: SubmitterDep, fields: BodyDep, prefer: PreferDep) -> Response:
     """Generates a video again with another prompt; settings, seed and inputs are those of the first."""
     return await _submit(submitter, fields, RemixVideo, partial(build_remix, video_id=video_id), prefer)
+
+
+@router.post("/{video_id}/promote", responses=RESPONSES, openapi_extra=_documented(PromoteVideo, PROMOTE_EXAMPLES))
+async def promote_video(video_id: str, submitter: SubmitterDep, fields: BodyDep, prefer: PreferDep) -> Response:
+    """Finishes a draft: the new video continues its steps, and equals one that was requested without a draft.
+
+    On a worker with another model, device or version it starts at step 0 with the same seed; `draft_reused` says so.
+    """
+    return await _submit(submitter, fields, PromoteVideo, partial(build_promotion, video_id=video_id), prefer)
 
 
 async def _submit(

@@ -9,6 +9,7 @@ from weakref import WeakSet
 
 from easyanimate.errors import CheckpointError, Interrupted, NotFinite
 from easyanimate.files.manifest import file_sha256
+from jobs.model.input_files import DRAFT_STATE
 from jobs.model.model_card import ModelCard
 from jobs.model.result_files import IMAGES, segment_name
 from jobs.model.states import Phase
@@ -97,9 +98,11 @@ class FixtureGenerator:
         run.output_path.with_name("manifest.json").write_text(run.request.model_dump_json())
         for name in IMAGES:
             run.output_path.with_name(name).write_bytes(name.encode())
+        self._keep_draft(run, content)
         frames = (8,) * STEPS if prompt.startswith("windows") else ()
+        reused = True if DRAFT_STATE in run.inputs else None
         digest, phases = hashlib.sha256(content).hexdigest(), {"denoising": 0.1}
-        return Done(digest, len(content), 1.0, phases, segment_frames=frames, steps=STEPS)
+        return Done(digest, len(content), 1.0, phases, segment_frames=frames, steps=STEPS, draft_reused=reused)
 
     def _resume(self, run: Run, send: Callable[[Event], None]) -> int:
         if run.checkpoints is None:
@@ -128,6 +131,10 @@ class FixtureGenerator:
         state = NamedFile(name=f"{folder.name}/{path.name}", sha256=file_sha256(path))
         Checkpoint(fingerprint="", step=step, state=state).write(folder)
         send(Checkpointed(step))
+
+    def _keep_draft(self, run: Run, content: bytes) -> None:
+        if run.request.draft_steps is not None:
+            run.output_path.with_name(DRAFT_STATE).write_bytes(b"state of " + content)
 
     def _segment(self, run: Run, step: int, send: Callable[[Event], None]) -> None:
         if run.request.prompt.startswith("windows"):

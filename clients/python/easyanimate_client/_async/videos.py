@@ -76,6 +76,12 @@ class AsyncVideos:
         """Creates a video with another prompt and the same settings, seed and inputs."""
         return await self._create(route("/v1/videos/{}/remix", video_id), fields, idempotency_key)
 
+    async def promote(
+        self, video_id: str, *, idempotency_key: str | None = None, **fields: Unpack[bodies.PromoteVideoFields]
+    ) -> Video:
+        """Finishes a draft: the new video continues its steps, with its settings, seed and inputs."""
+        return await self._create(route("/v1/videos/{}/promote", video_id), fields, idempotency_key)
+
     async def estimate(self, **fields: Unpack[CreateVideo]) -> VideoEstimate:
         """What `create` with these fields would make, and when it would be finished. Nothing is stored."""
         call = Call("POST", route("/v1/videos/estimate"), body=Body(fields).options(), is_repeatable=True)

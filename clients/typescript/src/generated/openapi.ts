@@ -599,6 +599,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/videos/{video_id}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Promote Video
+         * @description Finishes a draft: the new video continues its steps, and equals one that was requested without a draft.
+         *
+         *     On a worker with another model, device or version it starts at step 0 with the same seed; `draft_reused` says so.
+         */
+        post: operations["promote_video"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/videos/{video_id}/remix": {
         parameters: {
             query?: never;
@@ -942,6 +964,14 @@ export interface components {
          */
         Blame: "caller" | "model" | "infrastructure";
         /**
+         * DraftRecord
+         * @description The steps after which a draft ends.
+         */
+        DraftRecord: {
+            /** Steps */
+            steps: number;
+        };
+        /**
          * DrainState
          * @description How far a request to drain is; `unanswered` by a worker that does not begin its drain.
          * @enum {string}
@@ -981,6 +1011,8 @@ export interface components {
             id: string;
             /** Phase */
             phase?: string | null;
+            /** State */
+            state?: ("completed" | "draft") | null;
             /**
              * Status
              * @enum {string}
@@ -1424,9 +1456,11 @@ export interface components {
         /**
          * State
          * @description queued → running → completed | failed; cancelled and expired from either. A final state never changes.
+         *
+         *     Records hold no `draft`: it is what callers see of a completed draft.
          * @enum {string}
          */
-        State: "queued" | "running" | "completed" | "failed" | "cancelled" | "expired";
+        State: "queued" | "running" | "completed" | "failed" | "cancelled" | "expired" | "draft";
         /**
          * Ticket
          * @description A ticket for the events and the playlist of one video.
@@ -1488,7 +1522,7 @@ export interface components {
             compute_seconds: number;
             /**
              * Pixel Frames
-             * @description Width x height x frames that were generated.
+             * @description Width x height x frames that were generated; of drafts and promotions the share of their steps.
              */
             pixel_frames: number;
             /**
@@ -1551,7 +1585,7 @@ export interface components {
             model: string | null;
             /**
              * Pixel Frames
-             * @description Width x height x frames that were generated.
+             * @description Width x height x frames that were generated; of drafts and promotions the share of their steps.
              */
             pixel_frames: number;
             /**
@@ -1593,6 +1627,9 @@ export interface components {
             created_at: number;
             /** Deadline */
             deadline: number | null;
+            draft: components["schemas"]["DraftRecord"] | null;
+            /** Draft Reused */
+            draft_reused: boolean | null;
             error: components["schemas"]["VideoError"] | null;
             /** Eta S */
             eta_s: number | null;
@@ -1643,6 +1680,8 @@ export interface components {
             priority: components["schemas"]["Priority"];
             /** Progress */
             progress: number;
+            /** Promoted From */
+            promoted_from: string | null;
             /** Prompt */
             prompt: string;
             queue: components["schemas"]["QueuePlace"] | null;
@@ -1741,7 +1780,7 @@ export interface components {
             object?: "video.estimate";
             /**
              * Pixel Frames
-             * @description What the request takes from a daily quota: width x height x new frames.
+             * @description What the request takes from a daily quota: width x height x new frames; of a draft the share of its steps.
              */
             pixel_frames: number;
             /**
@@ -3727,6 +3766,11 @@ export interface operations {
                     clip_apply_ratio?: number;
                     /** @description Unix seconds; a job without a result by then ends with `deadline_exceeded`. */
                     deadline?: number;
+                    /** @description Ends after so many steps with an estimate; POST /v1/videos/{id}/promote finishes it. */
+                    draft?: {
+                        /** @description Fewer than num_inference_steps. */
+                        steps: number;
+                    };
                     /** @description Frames per second; only the model's own rate works in this version. */
                     fps?: number;
                     /** @description Weight of the prompt; values up to 1 switch guidance off. */
@@ -3855,6 +3899,11 @@ export interface operations {
                     clip_apply_ratio?: number;
                     /** @description Unix seconds; a job without a result by then ends with `deadline_exceeded`. */
                     deadline?: number;
+                    /** @description Ends after so many steps with an estimate; POST /v1/videos/{id}/promote finishes it. */
+                    draft?: {
+                        /** @description Fewer than num_inference_steps. */
+                        steps: number;
+                    };
                     /** @description Frames per second; only the model's own rate works in this version. */
                     fps?: number;
                     /** @description Weight of the prompt; values up to 1 switch guidance off. */
@@ -4564,6 +4613,11 @@ export interface operations {
                     clip_apply_ratio?: number;
                     /** @description Unix seconds; a job without a result by then ends with `deadline_exceeded`. */
                     deadline?: number;
+                    /** @description Ends after so many steps with an estimate; POST /v1/videos/{id}/promote finishes it. */
+                    draft?: {
+                        /** @description Fewer than num_inference_steps. */
+                        steps: number;
+                    };
                     /** @description Frames per second; only the model's own rate works in this version. */
                     fps?: number;
                     /** @description Weight of the prompt; values up to 1 switch guidance off. */
@@ -4692,6 +4746,11 @@ export interface operations {
                     clip_apply_ratio?: number;
                     /** @description Unix seconds; a job without a result by then ends with `deadline_exceeded`. */
                     deadline?: number;
+                    /** @description Ends after so many steps with an estimate; POST /v1/videos/{id}/promote finishes it. */
+                    draft?: {
+                        /** @description Fewer than num_inference_steps. */
+                        steps: number;
+                    };
                     /** @description Frames per second; only the model's own rate works in this version. */
                     fps?: number;
                     /** @description Weight of the prompt; values up to 1 switch guidance off. */
@@ -6388,6 +6447,266 @@ export interface operations {
             };
         };
     };
+    promote_video: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description `wait=N` delays the response until the video has ended, for at most N seconds (50 at most). `respond-async` on creation gives 202 unless the video has ended.
+                 * @example wait=30
+                 */
+                Prefer?: string;
+                /**
+                 * @description A `deadline` relative to now, in seconds or as `10m` or `1h30m`.
+                 * @example 10m
+                 */
+                "Cancel-After"?: string;
+                /**
+                 * @description A key of your choice. A retry with the same key and body within 24 hours gets the same video.
+                 * @example order-17
+                 */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                video_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Unix seconds; a job without a result by then ends with `deadline_exceeded`. */
+                    deadline?: number;
+                    metadata?: {
+                        [key: string]: string;
+                    };
+                    /**
+                     * @description Jobs of a higher priority start earlier; callers of one priority take turns.
+                     * @default normal
+                     * @enum {string}
+                     */
+                    priority?: "high" | "normal" | "low";
+                    /** @description The receiver of this video's events. */
+                    webhook?: {
+                        /**
+                         * @default [
+                         *       "video.completed",
+                         *       "video.failed",
+                         *       "video.cancelled"
+                         *     ]
+                         */
+                        events?: ("video.queued" | "video.started" | "video.progress" | "video.completed" | "video.failed" | "video.cancelled")[];
+                        /** @description whsec_ and the base64 of 24 to 64 bytes; the service's own if absent */
+                        secret?: string;
+                        /** @description A public https address. */
+                        url: string;
+                    };
+                };
+                "multipart/form-data": {
+                    /** @description Unix seconds; a job without a result by then ends with `deadline_exceeded`. */
+                    deadline?: number;
+                    metadata?: {
+                        [key: string]: string;
+                    };
+                    /**
+                     * @description Jobs of a higher priority start earlier; callers of one priority take turns.
+                     * @default normal
+                     * @enum {string}
+                     */
+                    priority?: "high" | "normal" | "low";
+                    /** @description The receiver of this video's events. */
+                    webhook?: {
+                        /**
+                         * @default [
+                         *       "video.completed",
+                         *       "video.failed",
+                         *       "video.cancelled"
+                         *     ]
+                         */
+                        events?: ("video.queued" | "video.started" | "video.progress" | "video.completed" | "video.failed" | "video.cancelled")[];
+                        /** @description whsec_ and the base64 of 24 to 64 bytes; the service's own if absent */
+                        secret?: string;
+                        /** @description A public https address. */
+                        url: string;
+                    };
+                };
+            };
+        };
+        responses: {
+            /** @description The record of the accepted video */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    Location: components["headers"]["Location"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "openai-poll-after-ms": components["headers"]["openai-poll-after-ms"];
+                    "x-ratelimit-limit-requests": components["headers"]["x-ratelimit-limit-requests"];
+                    "x-ratelimit-remaining-requests": components["headers"]["x-ratelimit-remaining-requests"];
+                    "x-ratelimit-reset-requests": components["headers"]["x-ratelimit-reset-requests"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Video"];
+                };
+            };
+            /** @description The same, with `Prefer: respond-async` */
+            202: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    Location: components["headers"]["Location"];
+                    "Preference-Applied": components["headers"]["Preference-Applied"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "openai-poll-after-ms": components["headers"]["openai-poll-after-ms"];
+                    "x-ratelimit-limit-requests": components["headers"]["x-ratelimit-limit-requests"];
+                    "x-ratelimit-remaining-requests": components["headers"]["x-ratelimit-remaining-requests"];
+                    "x-ratelimit-reset-requests": components["headers"]["x-ratelimit-reset-requests"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Video"];
+                };
+            };
+            /** @description `invalid_request`, `unknown_parameter`, `prompt_not_understood`, `invalid_size`, `invalid_seconds`, `invalid_shots`, `unsupported_image`, `unsupported_video`, `url_not_allowed`, `image_fetch_failed`, `video_fetch_failed` */
+            400: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid_api_key` */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `moderation_refused` */
+            403: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `video_not_found`, `model_not_found`, `lora_not_found`, `file_not_found` */
+            404: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `record_unreadable`, `video_not_ready`, `idempotency_in_flight` */
+            409: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `asset_expired` */
+            410: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `payload_too_large` */
+            413: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `idempotency_key_reused` */
+            422: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `rate_limited`, `queue_full` */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "x-ratelimit-limit-requests": components["headers"]["x-ratelimit-limit-requests"];
+                    "x-ratelimit-remaining-requests": components["headers"]["x-ratelimit-remaining-requests"];
+                    "x-ratelimit-reset-requests": components["headers"]["x-ratelimit-reset-requests"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `queue_unavailable`, `storage_unavailable`, `decoder_unavailable`, `model_unavailable`, `not_durable`, `draining` */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     remix_video: {
         parameters: {
             query?: never;
@@ -7609,6 +7928,7 @@ export interface operations {
                  *       "created_at": 1795380000,
                  *       "data": {
                  *         "id": "video_0c8f6d2b7a914e35b1d0f7aa",
+                 *         "state": "completed",
                  *         "status": "completed"
                  *       },
                  *       "id": "evt_5f0e8d1c2b3a49586776a1b2",

@@ -49,6 +49,11 @@ export class Videos {
     return await this.post(route`/v1/videos/${videoId}/remix`, fields, options);
   }
 
+  /** Finishes a draft: the new video continues its steps, with its settings, seed and inputs. */
+  async promote(videoId: string, fields: types.PromoteVideo = {}, options: CreateOptions = {}): Promise<Video> {
+    return await this.post(route`/v1/videos/${videoId}/promote`, fields, options);
+  }
+
   /** What `create` with these fields would make, and when it would be finished. Nothing is stored. */
   async estimate(fields: types.CreateVideo, options: CallOptions = {}): Promise<types.VideoEstimate> {
     return await this.change<types.VideoEstimate>(route`/v1/videos/estimate`, fields, options);

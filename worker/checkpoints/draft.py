@@ -1,0 +1,111 @@
+"""The state of a draft: one file beside its result, from which a promotion continues.
+
+It is stored with the result and not with the checkpoints, so it is kept and deleted with the result, by every release.
+The header says what the state belongs to. The steps continue only under the same fingerprint.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import structlog
+import torch
+from pydantic import BaseModel, Field
+from safetensors import SafetensorError, safe_open
+
+from easyanimate.pipeline import WindowState
+from easyanimate.pipeline.schedulers.denoising_state import tensors_sha256
+from jobs.errors import RecordUnreadable
+from jobs.model.input_files import DRAFT_STATE
+from jobs.model.stored import parse_stored
+from worker.checkpoints.format import FORMAT, Checkpoint, InvalidCheckpoint, NamedFile, OtherCheckpoint
+from worker.checkpoints.state_file import load_state, read_labels, save_state
+from worker.checkpoints.writer import ResumePoint
+from worker.protocol.messages import Run
+from worker.settings import MAX_CPU_THREADS
+
+log = structlog.get_logger()
+
+LABEL = "draft"
+NOT_REUSED = "draft: it was made by another model, device or version, so the video started at step 0 with the same seed"
+
+
+class DraftLabel(BaseModel, frozen=True):
+    """What a state belongs to: the fingerprint of its run, its step, and the threads of a CPU. `sha256` is its own."""
+
+    format: int = FORMAT
+    fingerprint: str
+    step: int
+    sha256: str = ""
+    cpu_threads: int | None = Field(default=None, ge=1, le=MAX_CPU_THREADS)
+
+
+def write_draft(path: Path, state: WindowState, label: DraftLabel) -> None:
+    """Writes the state of a draft to `path`."""
+    unfinished = path.with_name(f".{path.name}")
+    save_state(unfinished, state)
+    label = label.model_copy(update={"sha256": _state_sha256(unfinished)})
+    save_state(unfinished, state, {LABEL: label.model_dump_json()})
+    unfinished.replace(path)
+
+
+def read_draft_label(path: Path) -> DraftLabel:
+    """What the state at `path` belongs to. Raises InvalidCheckpoint."""
+    try:
+        label = parse_stored(DraftLabel, read_labels(path).get(LABEL, ""))
+    except RecordUnreadable as error:
+        raise InvalidCheckpoint(f"{path.name} has no label that can be read") from error
+    if label.format != FORMAT:
+        raise InvalidCheckpoint(f"it has format {label.format}")
+    return label
+
+
+def load_draft(path: Path, fingerprint: str, device: torch.device) -> ResumePoint:
+    """The point from which a promotion continues. Raises OtherCheckpoint, InvalidCheckpoint."""
+    label = read_draft_label(path)
+    if label.fingerprint != fingerprint:
+        raise OtherCheckpoint("it belongs to another model, device or version")
+    if label.sha256 != _state_sha256(path):
+        raise InvalidCheckpoint(f"{path.name} is damaged")
+    named = NamedFile(name=f"0/{path.name}", sha256=label.sha256)
+    checkpoint = Checkpoint(
+        fingerprint=fingerprint, step=label.step, state=named, cpu_threads=label.cpu_threads
+    )  # the seconds of the draft are its own
+    return ResumePoint(checkpoint, load_state(path, device), path.parent)
+
+
+def find_draft(run: Run, fingerprint: str, device: torch.device) -> ResumePoint | None:
+    """The state that a promotion continues; None without one that fits, which is logged."""
+    path = run.inputs.get(DRAFT_STATE)
+    if path is None:
+        return None
+    try:
+        return load_draft(path, fingerprint, device)
+    except InvalidCheckpoint as error:
+        log.warning("draft.ignored", reason=str(error))
+        return None
+
+
+def draft_cpu_threads(run: Run) -> int | None:
+    """The threads with which the draft of a promotion was made; None without a readable one."""
+    path = run.inputs.get(DRAFT_STATE)
+    try:
+        return None if path is None else read_draft_label(path).cpu_threads
+    except InvalidCheckpoint:  # `find_draft` logs it
+        return None
+
+
+def draft_warnings(run: Run, draft: ResumePoint | None) -> tuple[str, ...]:
+    """The warning of a promotion that does not continue its draft."""
+    return (NOT_REUSED,) if DRAFT_STATE in run.inputs and draft is None else ()
+
+
+def _state_sha256(path: Path) -> str:
+    """SHA-256 of the tensors and of the plain values."""
+    try:
+        with safe_open(path, "pt") as file:
+            values = json.loads(file.metadata()["state"])
+            tensors = tensors_sha256(file.get_tensor(name) for name in sorted(file.keys()))
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidCheckpoint(f"{path.name} cannot be read") from error
+    return hashlib.sha256((json.dumps(values, sort_keys=True) + tensors).encode()).hexdigest()
