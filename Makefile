@@ -3,6 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Where the environment forbids bytecode, each process would compile the code again.
+export PYTHONDONTWRITEBYTECODE :=
 TEST_PROCESSES ?= $(shell echo $$(($$(nproc) + 2)))
 .DEFAULT_GOAL := help
 
