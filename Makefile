@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Where the environment forbids bytecode, each process would compile the code again.
 export PYTHONDONTWRITEBYTECODE :=
-TEST_PROCESSES ?= $(shell echo $$(($$(nproc) + 2)))
+# Many tests wait, so there are four more processes than cores, and at most one for each 2.5 GB of memory.
+TEST_PROCESSES ?= $(shell awk -v cores=$$(nproc) '/MemTotal/ {n = int($$2 / 2500000); print n < 2 ? 2 : n < cores + 4 ? n : cores + 4}' /proc/meminfo)
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -20,7 +21,7 @@ demo: setup ## start everything, generate a text- and an image-to-video, save th
 serve: setup ## start everything and keep it running: API, keeper, worker, Redis, storage
 	@$(BIN)/easyanimate up
 
-test: setup ## all tests, in two processes more than cores, since many wait; one thread each (TEST_PROCESSES=2)
+test: setup ## all tests, in four processes more than cores, since many wait; one thread each (TEST_PROCESSES=2)
 	@tests/browser/chromium.sh
 	@tests/programs.sh
 	@$(BIN)/python tests/clients/environments.py & \
