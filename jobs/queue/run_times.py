@@ -112,7 +112,7 @@ def parse_run_times(reply: Iterable[bytes]) -> list[RunTime]:
     for row in reply:
         try:
             time = RunTime(*map(float, json.loads(row)[:3]))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, LookupError):  # LookupError: a slice of an object, from Python 3.12
             continue
         if time.seconds > 0 and all(map(math.isfinite, (*time.features, time.seconds))):
             times.append(time)
