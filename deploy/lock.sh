@@ -13,9 +13,9 @@ lock() {
     UV_CUSTOM_COMPILE_COMMAND="make lock" "$uv" pip compile --quiet pyproject.toml "$@" --python-version 3.11 --universal \
         --generate-hashes --override "$without_torch" -o "requirements/$file.txt"
 }
-lock service
-lock worker --extra worker
-lock dev --extra worker --extra dev
+lock service --extra traces
+lock worker --extra worker --extra traces
+lock dev --extra worker --extra traces --extra dev
 # The tools of `make docs`, in an environment of their own.
 UV_CUSTOM_COMPILE_COMMAND="make lock" "$uv" pip compile --quiet requirements/docs.in --python-version 3.11 --universal \
     --generate-hashes -o requirements/docs.txt

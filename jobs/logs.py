@@ -4,9 +4,11 @@ import logging
 import sys
 from contextlib import suppress
 from threading import Lock
-from typing import Literal, TextIO
+from typing import Any, Literal, TextIO
 
 import structlog
+
+from jobs.tracing.spans import recorder
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -27,6 +29,12 @@ class LineLogger:
     debug = info = warning = error = critical = msg
 
 
+def _add_trace(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Adds the ids of the current span, if the process records traces."""
+    event.update(recorder().log_fields())
+    return event
+
+
 def configure_logging(form: Literal["json", "console"], level: LogLevel = "info", **bound: str) -> None:
     """Sends log lines of this process and its libraries to stderr in one format, each with the fields in `bound`.
 
@@ -36,6 +44,7 @@ def configure_logging(form: Literal["json", "console"], level: LogLevel = "info"
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _add_trace,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,

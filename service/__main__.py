@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from jobs.logs import configure_logging
 from jobs.redis.health import log_server_problems
 from jobs.settings import InvalidSettings
+from jobs.tracing.start import start_traces
 from service.app import create_app
 from service.resources import Resources
 from service.settings import ServiceSettings
@@ -27,6 +28,7 @@ def main() -> None:
     except InvalidSettings as error:
         sys.exit(str(error))
     configure_logging(settings.log_format, settings.log_level, process="api")
+    start_traces("api")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again after a clean shutdown
     structlog.get_logger().info("api.starting", host=settings.host, port=settings.port, storage=settings.storage)
     try:

@@ -6,6 +6,7 @@ from functools import cache
 
 from fastapi import APIRouter, FastAPI
 
+from jobs.tracing.spans import recorder
 from jobs.version import VERSION
 from service.http.errors import ServerErrorMiddleware, install_handlers
 from service.http.methods import HeadMiddleware, head_router, install_method_handler
@@ -48,6 +49,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         redirect_slashes=False,  # FastAPI would redirect to an absolute address, which is wrong behind a proxy
         webhooks=webhook_router(),
         generate_unique_id_function=route_name,
+        **recorder().fastapi_options(),
     )
     app.state.resources = resources
     app.openapi = document(app)  # type: ignore[method-assign]

@@ -6,6 +6,7 @@ import structlog
 
 from jobs.logs import configure_logging
 from jobs.settings import InvalidSettings
+from jobs.tracing.start import start_traces
 from worker import metrics
 from worker.crash_points import watch_folder
 from worker.health import ProcessHealth
@@ -24,6 +25,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     configure_logging(settings.log_format, settings.log_level, process="worker")
+    start_traces("worker")
     watch_folder(settings.crash_points_dir)
     health = ProcessHealth()
     metrics.serve_metrics("worker", settings.metrics_host, settings.worker_metrics_port, health)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ from jobs.model.request import VideoRequest
 from jobs.storage.paths import input_key, job_prefixes
 from jobs.store.callers.async_submission import ModelOffer
 from jobs.store.callers.durable_submission import Withdrawal
+from jobs.tracing.spans import recorder
 from service.http.errors import ApiError
 from service.http.middleware import traceparent
 from service.resources import Resources
@@ -24,6 +26,14 @@ from service.submission.deadline import Schedule
 from service.submission.submitter import Submitter
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Admission:
+    """The ids of the jobs of a submission, and the trace to which they belong."""
+
+    ids: list[str]
+    traceparent: str | None
 
 
 async def admit_jobs(
@@ -37,10 +47,28 @@ async def admit_jobs(
     resources = submitter.resources
     await check_capacity(resources, submission, offer)
     ids = [claim.video_id, *(new_job_id() for _ in range(1, submission.count))]
+    fields: dict[str, Any] = {"video_id": ids[0], "videos": len(ids), "mode": submission.request.mode}
+    parent = await _continued_trace(submitter, submission)
+    with recorder().span("video.submit", parent, "producer", model=submission.request.model, **fields) as span:
+        trace = span.traceparent or traceparent.get()
+        return await _admit(submitter, submission, schedule, claim, Admission(ids, trace))
+
+
+async def _continued_trace(submitter: Submitter, submission: Submission) -> str | None:
+    """The trace of the video that is extended, unless the request is part of another one; None without traces."""
+    if not recorder().is_on or not submission.request.continues or traceparent.get() or submission.source is None:
+        return None
+    return (await submitter.resources.reader.get_owned(submission.source, submitter.owner)).traceparent
+
+
+async def _admit(
+    submitter: Submitter, submission: Submission, schedule: Schedule, claim: Claim, admission: Admission
+) -> Job:
+    resources, ids = submitter.resources, admission.ids
     if submitter.caller.limits.are_of_jobs:
         await submitter.reserve(ids, submission.pixel_frames)
     try:
-        jobs = await _jobs(submitter, submission, schedule, ids)
+        jobs = await _jobs(submitter, submission, schedule, admission)
         earlier_id = await resources.submission.submit_all(jobs, claim)
         if resources.durable is not None and not earlier_id:
             await resources.durable.wait(ids)
@@ -72,9 +100,9 @@ async def _withdraw(resources: Resources, ids: list[str], claim: Claim) -> bool:
         return True
 
 
-async def _jobs(submitter: Submitter, submission: Submission, schedule: Schedule, ids: list[str]) -> list[Job]:
+async def _jobs(submitter: Submitter, submission: Submission, schedule: Schedule, admission: Admission) -> list[Job]:
     """The jobs with these ids, with their inputs stored and consecutive seeds."""
-    now = await submitter.resources.clock.now()
+    now, ids = await submitter.resources.clock.now(), admission.ids
     deadline = schedule.deadline(now)  # refused before anything is stored
     common: dict[str, Any] = {
         "owner": submitter.owner,
@@ -87,7 +115,7 @@ async def _jobs(submitter: Submitter, submission: Submission, schedule: Schedule
         "promoted_from": submission.promoted_from,
         "warnings": submission.warnings,
         "batch": tuple(ids) if submission.count > 1 else (),
-        "traceparent": traceparent.get(),
+        "traceparent": admission.traceparent,
         "retention_s": submission.retention_s or submitter.resources.settings.default_retention_s,
     }
     requests = [await _with_inputs(submitter.resources, job_id, submission) for job_id in ids]

@@ -23,6 +23,7 @@ from jobs.storage.paths import content_type_of, result_key
 from jobs.store.leases import WorkerJobs
 from worker import metrics
 from worker.attempt.attempt_metrics import AttemptMetrics
+from worker.attempt.attempt_trace import AttemptTrace
 from worker.attempt.engine_process import EngineProcess
 from worker.attempt.engine_session import EngineSession
 from worker.attempt.heartbeat import Heartbeat
@@ -89,10 +90,12 @@ class AttemptRun:
         self.session = EngineSession(context.engine, context.settings, self.stop_signals, self._on_event)
         self.partial_results = PartialResultUploader(context.store, context.storage, job, folder)
         self.metrics = AttemptMetrics(job, self.checkpoints)
+        self.trace = AttemptTrace(job)
         self.outcome: AttemptEnded | None = None  # why there is no video
 
     def __enter__(self) -> Self:
         request = self.job.request
+        self.trace.begin()
         fields = {"size": request.size, "num_frames": request.num_frames, "steps": request.num_inference_steps}
         log.info("job.started", job_id=self.job.id, attempt=self.job.attempt, **fields)
         self.metrics.begin()
@@ -116,6 +119,7 @@ class AttemptRun:
             self.heartbeat.close()
             self.checkpoints.close()
             self.metrics.end()
+            self.trace.end()
         if self._is_job_final():
             self.checkpoints.delete()
         return isinstance(error, Exception)
@@ -146,6 +150,7 @@ class AttemptRun:
         uploading = replace(self.session.progress, phase=Phase.UPLOADING)
         self.heartbeat.report(uploading)
         self.metrics.record(uploading)
+        self.trace.record(uploading)
         segments = [segment_name(number) for number in range(len(done.segment_frames))]
         for name in (*SMALL_FILES, *(name for name in segments if name not in self.partial_results.stored)):
             if (path := self.result_path.with_name(name)).exists():
@@ -160,6 +165,7 @@ class AttemptRun:
         if not retry_until_drained(lambda: self.store.complete(self.job.id, self.token, result), self.drain):
             raise LeaseLost
         metrics.ATTEMPTS.labels("completed").inc()
+        self.trace.finish("completed")
         metrics.PEAK_MEMORY.labels(self.job.request.model).set(done.peak_memory_mb * 2**20)
         for phase, seconds in phases.items():
             metrics.PHASES.labels(phase).observe(seconds)
@@ -175,6 +181,7 @@ class AttemptRun:
     def _on_event(self, event: Progress | Note) -> None:
         """Handles the progress and the notes of the engine."""
         self.metrics.record(event)
+        self.trace.record(event)
         if isinstance(event, Preview | SegmentWritten):
             if self.moderator is None:  # otherwise nothing is visible before the whole video is allowed
                 self.partial_results.put(event)
@@ -210,6 +217,7 @@ class AttemptRun:
         event = retry_until_drained(lambda: outcome.apply(self.store, self.job), self.drain)
         reason = str(outcome) or type(outcome).__name__
         metrics.ATTEMPTS.labels(event.removeprefix("job.")).inc()
+        self.trace.finish(event.removeprefix("job."), outcome.failure_code)
         log.info(event, job_id=self.job.id, attempt=self.job.attempt, reason=reason)
 
     def _fetch(self, key: str, path: Path) -> Path:

@@ -10,6 +10,11 @@ from jobs.store.transitions import MAX_ATTEMPTS
 class AttemptEnded(Exception):
     """The attempt ended without a video; `apply` updates the record of the job."""
 
+    @property
+    def failure_code(self) -> str | None:
+        """The code of the failure; None if nothing has failed."""
+        return None
+
     def apply(self, store: WorkerJobs, job: Job) -> str:
         """Updates the record and returns the name of the log event."""
         raise NotImplementedError
@@ -39,6 +44,11 @@ class EngineLost(AttemptEnded):
         super().__init__(code)
         self.code = code
 
+    @property
+    def failure_code(self) -> str | None:
+        """The code of the failure."""
+        return self.code
+
     def apply(self, store: WorkerJobs, job: Job) -> str:
         """Retries the job, or fails it after its last attempt."""
         if job.attempt < MAX_ATTEMPTS:
@@ -54,6 +64,11 @@ class JobFailed(AttemptEnded):
     def __init__(self, why: Failure) -> None:
         super().__init__(why.code)
         self.why = why
+
+    @property
+    def failure_code(self) -> str | None:
+        """The code of the failure; a cancel is none."""
+        return None if self.why.code == "cancelled" else self.why.code
 
     def apply(self, store: WorkerJobs, job: Job) -> str:
         """Fails the job with the reason."""

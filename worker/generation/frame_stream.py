@@ -59,6 +59,7 @@ class FrameStream:
             self.segments.add(piece)
             self.control.check_all()
         steps = self.inputs.total_steps  # a finished job shows the steps of denoising, not the decoded frames
+        self.timer.window = None
         self.timer.enter(Phase.MUXING, (steps, steps))
         self.thumbnails.save(self.run.output_path.parent)
 
@@ -102,6 +103,7 @@ class FrameStream:
 
     def _begin_window(self, index: int) -> None:
         self._is_last_window = index + 1 == len(self.inputs.plan)
+        self.timer.window = index
         self.checkpointer.begin_window(index, is_last=self._is_last_window)
 
     def _end_window(self, state: WindowState) -> None:

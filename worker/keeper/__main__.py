@@ -21,6 +21,7 @@ from jobs.storage.factory import open_storage
 from jobs.storage.interface import Storage
 from jobs.store.keeper.ownership import StorageOwnership
 from jobs.store.transitions import JobTable
+from jobs.tracing.start import start_traces
 from worker import metrics
 from worker.crash_points import watch_folder
 from worker.health import ProcessHealth
@@ -92,6 +93,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     configure_logging(settings.log_format, settings.log_level, process="keeper")
+    start_traces("keeper")
     watch_folder(settings.crash_points_dir)
     health = ProcessHealth()
     metrics.serve_metrics("keeper", settings.metrics_host, settings.keeper_metrics_port, health)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event, Lock
+from typing import Any
 
 import structlog
 
@@ -17,6 +18,7 @@ from jobs.outbound_http import AddressBlocked, OutboundClient, OutboundResponse,
 from jobs.redis.connection import redis_errors
 from jobs.store import counters
 from jobs.store.transitions import JobTable
+from jobs.tracing.spans import TraceSpan, recorder
 from jobs.webhooks.deliveries import Deliveries
 from jobs.webhooks.endpoints import EndpointStore
 from jobs.webhooks.outbox import PROGRESS
@@ -133,8 +135,16 @@ class Deliverer:
             self._end_unsent(delivery, "refused")
             log.warning("webhook.no_receiver", **_log_fields(delivery))
             return
+        names = {"video_id": delivery.job_id, "event": delivery.type, "delivery_id": delivery.id}
+        fields: dict[str, Any] = {**names, "try_number": delivery.tries + 1}
+        with recorder().span("webhook.deliver", delivery.traceparent, **fields) as span:
+            self._try(delivery, receiver, now, span)
+
+    def _try(self, delivery: Delivery, receiver: Receiver, now: float, span: TraceSpan) -> None:
         started = time.monotonic()
-        outcome = self._post(delivery, receiver)
+        outcome = self._post(delivery, receiver, span.traceparent or delivery.traceparent)
+        if not outcome.arrived:
+            span.fail("webhook_not_delivered")
         attempt = Try(
             at=now,
             url=receiver.url,
@@ -164,12 +174,12 @@ class Deliverer:
             return None
         return Receiver(endpoint.url, endpoint.secrets_at(now))
 
-    def _post(self, delivery: Delivery, receiver: Receiver) -> DeliveryOutcome:
+    def _post(self, delivery: Delivery, receiver: Receiver, traceparent: str) -> DeliveryOutcome:
         try:
             headers = signed_headers(receiver.secrets, delivery.event_id, delivery.body, time.time())
             headers["content-type"] = "application/json"
-            if delivery.traceparent:
-                headers["traceparent"] = delivery.traceparent
+            if traceparent:
+                headers["traceparent"] = traceparent
             response = self.outbound.post(receiver.url, delivery.body.encode(), headers)
         except AddressBlocked as error:
             return DeliveryOutcome(None, f"not sent: {error}")

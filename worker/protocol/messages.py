@@ -114,11 +114,17 @@ class NotLoaded:
 
 @dataclass(frozen=True)
 class Progress:
-    """The progress of a run: steps of denoising or frames of decoding. Other phases do not change the count."""
+    """The progress of a run: steps of denoising or frames of decoding. Other phases do not change the count.
+
+    The reported `phase` never goes back. `doing` is what the engine does now, in this `window` if there is
+    one yet.
+    """
 
     phase: Phase
     step: int
     total_steps: int
+    doing: Phase | None = field(default=None, compare=False)
+    window: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

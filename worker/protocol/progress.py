@@ -26,6 +26,7 @@ class PhaseTimer:
         """`before` are the seconds of the attempts that this one resumes."""
         self._send = send
         self._reported = Progress(Phase.LOADING, 0, 0)
+        self.window: int | None = None
         self._phase: Phase | None = None
         self._seconds = {Phase(phase): seconds for phase, seconds in (before or {}).items()}
         self._since = time.monotonic()
@@ -42,6 +43,7 @@ class PhaseTimer:
         self._phase, self._since = phase, now
         if is_reported and ORDER.index(phase) > ORDER.index(self._reported.phase):
             self._reported = Progress(phase, *(count or (self._reported.step, self._reported.total_steps)))
+        self._reported = replace(self._reported, doing=phase, window=self.window)
         self._send(self._reported)
         if self._device.type == "cuda":
             free_bytes, total_bytes = torch.cuda.mem_get_info(self._device)
