@@ -31,10 +31,13 @@ test: setup ## all tests, in four processes more than cores, since many wait; on
 docs: setup ## the documentation as a site, in site/; a broken link is an error
 	@PYTHON=$(PYTHON) deploy/docs.sh $(VENV)
 
-check: setup docs ## format, lint, types, import contracts, links in the docs; `make check test` runs each test once
+check: setup docs ## format, lint, types, import contracts, unsafe calls, secrets, links in the docs; `make check test` runs each test once
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/lint-imports & linter=$$!; $(BIN)/mypy; code=$$?; wait $$linter && exit $$code
+	@$(BIN)/lint-imports & linter=$$!; \
+	$(BIN)/bandit -q -c pyproject.toml -r service jobs worker cli clients/python/easyanimate_client & bandit=$$!; \
+	$(BIN)/python -m deploy.secret_scan & secrets=$$!; \
+	$(BIN)/mypy; code=$$?; wait $$linter && wait $$bandit && wait $$secrets && exit $$code
 	$(if $(filter test,$(MAKECMDGOALS)),,@$(BIN)/python -m pytest -q tests/contracts)
 
 fix: setup ## format and repair what can be repaired by machine
@@ -69,6 +72,9 @@ fuzz: setup ## read 10,000 damaged images and videos as the front end does (SEED
 bench: setup ## speed, as ratios measured side by side in one run
 	@$(BIN)/python -m benchmarks
 
+capacity: setup ## simulate 1 to 1,000 workers; tables and picture of docs/operations/scaling.md (SECONDS_PER_VIDEO=60)
+	@$(BIN)/python -m benchmarks.capacity --run-s $(or $(SECONDS_PER_VIDEO),60)
+
 rehearsal: setup ## a model of the published size with random weights, from file to frames (45 GB, about an hour)
 	@$(BIN)/easyanimate models rehearse --yes --output rehearsal
 
@@ -87,7 +93,10 @@ reference: setup ## write the generated pages of docs/reference, after API, sett
 lock: ## pin all requirements anew (needs uv)
 	@UV=$(UV) deploy/lock.sh
 
+audit: setup ## known vulnerabilities of the pinned requirements, by pip-audit; needs pypi.org
+	@deploy/audit.sh $(VENV)
+
 lowest: ## install the lowest versions that pyproject.toml allows, and import every module (TORCH=2.13.0)
 	@PYTHON=$(PYTHON) TORCH=$(TORCH) deploy/lowest.sh
 
-.PHONY: help setup demo serve test docs check fix faults soak upgrade-test pollers mutants fuzz bench rehearsal evaluate snapshot clients reference lock lowest
+.PHONY: help setup demo serve test docs check fix faults soak upgrade-test pollers mutants fuzz bench rehearsal evaluate snapshot clients reference lock audit lowest capacity

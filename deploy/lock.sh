@@ -24,6 +24,10 @@ UV_CUSTOM_COMPILE_COMMAND="make lock" "$uv" pip compile --quiet requirements/doc
 UV_CUSTOM_COMPILE_COMMAND="make lock" "$uv" pip compile --quiet requirements/sbom.in --python-version 3.11 --universal \
     --generate-hashes -o requirements/sbom.txt
 
+# The tool of `make audit`.
+UV_CUSTOM_COMPILE_COMMAND="make lock" "$uv" pip compile --quiet requirements/audit.in --python-version 3.11 --universal \
+    --generate-hashes -o requirements/audit.txt
+
 # The clients of other people that the tests use, each in an environment of its own.
 cd tests/clients/requirements
 for wanted in *.in; do

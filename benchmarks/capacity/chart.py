@@ -1,0 +1,38 @@
+"""A small line chart as SVG."""
+
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 320, 56, 44, 16
+COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd")
+Lines = dict[str, list[tuple[float, float]]]
+
+
+def line_chart(lines: Lines, x_title: str, y_title: str, max_y: float) -> str:
+    """The lines by name; points above `max_y` are left out."""
+    xs = [x for points in lines.values() for x, _ in points]
+    low, high = min(xs), max(xs)
+
+    def place(x: float, y: float) -> str:
+        right = LEFT + (x - low) / (high - low) * (WIDTH - LEFT - 16)
+        down = HEIGHT - BOTTOM - y / max_y * (HEIGHT - BOTTOM - TOP)
+        return f"{right:.1f},{down:.1f}"
+
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif">']
+    parts.append(f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>')
+    parts.append(f'<path d="M{place(low, max_y)} L{place(low, 0)} L{place(high, 0)}" fill="none" stroke="#555"/>')
+    for number in range(int(max_y) + 1):
+        x, y = place(low, number).split(",")
+        parts.append(f'<text x="{float(x) - 8}" y="{float(y) + 4}" font-size="12" text-anchor="end">{number}</text>')
+    for number in range(round(low * 10), round(high * 10) + 1):
+        x, y = place(number / 10, 0).split(",")
+        parts.append(f'<text x="{x}" y="{float(y) + 16}" font-size="12" text-anchor="middle">{number * 10} %</text>')
+    for index, (name, points) in enumerate(lines.items()):
+        path = " ".join(place(x, y) for x, y in points if y <= max_y)
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{COLOURS[index]}" stroke-width="2"/>')
+        parts.append(
+            f'<text x="{LEFT + 16}" y="{TOP + 18 * (index + 1)}" font-size="13" fill="{COLOURS[index]}">{name}</text>'
+        )
+    middle = (HEIGHT - BOTTOM + TOP) / 2
+    parts.append(f'<text x="{WIDTH / 2}" y="{HEIGHT - 8}" font-size="13" text-anchor="middle">{x_title}</text>')
+    parts.append(
+        f'<text transform="translate(16 {middle}) rotate(-90)" font-size="13" text-anchor="middle">{y_title}</text>'
+    )
+    return "\n".join([*parts, "</svg>"]) + "\n"
