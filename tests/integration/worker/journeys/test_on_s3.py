@@ -156,7 +156,9 @@ def test_nothing_of_a_deleted_video_is_left_in_redis_and_bucket(
 ) -> None:
     prompt = "a zebra with seventeen lanterns"
     first, files = create_from_images_and_video(client, prompt)
-    uploaded = client.post("/v1/files", files={"file": ("clip.mp4", files[-1])}).json()
+    upload = client.post("/v1/files", files={"file": ("clip.mp4", files[-1])})
+    assert upload.status_code == 200, upload.text
+    uploaded = upload.json()
     body = {"prompt": f"{prompt} again", "video": {"file_id": uploaded["id"]}, "num_inference_steps": 4}
     answer = client.post("/v1/videos/edits", json=body)
     assert answer.status_code == 200, answer.text
