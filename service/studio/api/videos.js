@@ -3,7 +3,7 @@
 import { call, pause, read } from "./client.js";
 
 const POLL_MS = 2000, MIN_GAP_MS = 300, RECONNECT_MS = 1000;
-export const ENDS = ["completed", "failed", "cancelled", "expired"];
+export const ENDS = ["completed", "failed", "cancelled", "expired", "draft"];
 export const isOver = ({ state }) => ENDS.includes(state);
 export const isImage = ({ num_frames: frames }) => frames === 1;
 
