@@ -25,6 +25,7 @@ from cli.commands.videos.demo import demo
 from cli.commands.videos.generate import generate
 from cli.commands.videos.mcp import mcp
 from cli.commands.videos.reproduce import reproduce
+from cli.commands.videos.verify import verify
 from jobs.logs import LineLogger
 from jobs.version import VERSION
 
@@ -56,7 +57,7 @@ app.command("list", rich_help_panel=SERVICE)(list_)
 app.command("open", rich_help_panel=SERVICE)(open_)
 app.command("update", rich_help_panel=SERVICE)(update_)
 app.command(rich_help_panel=SERVICE)(mcp)
-for command in (generate, reproduce, evaluate, demo):
+for command in (generate, reproduce, verify, evaluate, demo):
     app.command(rich_help_panel=HERE)(command)
 for command in (up, doctor, rebuild):
     app.command(rich_help_panel=OPERATE)(command)

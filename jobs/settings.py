@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
+from cryptography.x509 import load_pem_x509_certificates
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
@@ -126,6 +127,10 @@ class Settings(BaseSettings):
     moderation_url: str | None = None  # of the operator: private addresses and http are allowed
     moderation_secret: SecretStr | None = None  # signs the requests to it; by default that of webhooks
     moderation_on_error: Literal["refuse", "allow"] = "refuse"
+    c2pa_certificate: SecretStr | None = None  # PEM, the leaf first; public, but a mounted file like its key
+    c2pa_private_key: SecretStr | None = None
+    c2pa_trusted_certificates: SecretStr | None = None  # PEM: earlier certificates, and authorities of other signers
+    aigc_producer: str | None = Field(default=None, max_length=200)  # the producer in the label of GB 45438
     min_free_disk_bytes: int = Field(default=256 << 20, ge=0)
     lease_s: float = Field(default=DEFAULT_LEASE_S, gt=0)
     crash_points_dir: Path | None = None  # for tests: `worker/crash_points.py`
@@ -160,6 +165,23 @@ class Settings(BaseSettings):
         if secret is not None and not SIGNING_KEY.fullmatch(secret.get_secret_value()):
             raise ValueError("must be whsec_ followed by the base64 of 24 to 64 random bytes")
         return secret
+
+    @field_validator("c2pa_certificate", "c2pa_trusted_certificates")
+    @classmethod
+    def _check_certificates(cls, text: SecretStr | None) -> SecretStr | None:
+        try:
+            if text is not None:
+                load_pem_x509_certificates(text.get_secret_value().encode())
+        except ValueError as error:
+            raise ValueError("must be certificates in PEM: -----BEGIN CERTIFICATE----- … for each") from error
+        return text
+
+    @model_validator(mode="after")
+    def _need_certificate_and_key(self) -> Self:
+        if (self.c2pa_certificate is None) != (self.c2pa_private_key is None):
+            missing = "PRIVATE_KEY" if self.c2pa_certificate else "CERTIFICATE"
+            raise ValueError(f"a pair is needed: set EASYANIMATE_C2PA_{missing} too, or neither of the two")
+        return self
 
     @model_validator(mode="after")
     def _need_one_moderation_secret(self) -> Self:

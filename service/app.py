@@ -15,7 +15,7 @@ from service.openapi.document import document, route_name
 from service.openapi.headers import RESPONSE_HEADERS
 from service.openapi.webhooks import webhook_router
 from service.resources import Resources
-from service.routes import files, pages, signed_files, usage, webhooks
+from service.routes import content_provenance_checks, files, pages, signed_files, usage, webhooks
 from service.routes.operations import admin, health, metrics, models, queue
 from service.routes.videos import characters, content, create, estimate, events, playlist, tickets, update, videos
 from service.settings import ServiceSettings
@@ -78,7 +78,19 @@ def _shared_routers() -> tuple[tuple[APIRouter, APIRouter], ...]:
     """All routers but MCP's, with their HEAD routes. Building routes is slow, so applications share them."""
     of_videos = (characters, create, estimate, videos, content, playlist, events, tickets)
     videos_routers = [module.router for module in of_videos]
-    of_others = (files, signed_files, webhooks, usage, models, queue, admin, health, metrics, pages)
+    of_others = (
+        files,
+        content_provenance_checks,
+        signed_files,
+        webhooks,
+        usage,
+        models,
+        queue,
+        admin,
+        health,
+        metrics,
+        pages,
+    )
     others = [module.router for module in of_others]
     hooks = (webhooks.deliveries_router, webhooks.test_router)
     return tuple(_with_heads(router) for router in (*videos_routers, *hooks, *others, update.router))

@@ -35,6 +35,7 @@ from service.http.request_metrics import RequestMetrics
 from service.inputs.concurrency import ConcurrencyLimiter
 from service.inputs.media import MediaLimits, MediaReader
 from service.inputs.media_process import media_process
+from service.inputs.provenance import ProvenanceChecker
 from service.inputs.remote import RemoteFetcher
 from service.inputs.uploads import UploadService
 from service.settings import ServiceSettings
@@ -76,6 +77,7 @@ class Resources:
     deliveries: Deliveries
     media: MediaReader
     uploads: UploadService
+    provenance: ProvenanceChecker
     authenticator: Authenticator
     quotas: Quotas
     clock: RedisClock
@@ -119,6 +121,7 @@ class Resources:
             deliveries=Deliveries(redis),
             media=media,
             uploads=UploadService(UploadIndex(redis), storage, media, store.table.now, settings.max_files),
+            provenance=ProvenanceChecker(media, redis, settings),
             authenticator=Authenticator(settings.auth, settings.api_keys, ApiKeyStore(redis), settings.limits),
             quotas=Quotas(redis),
             clock=clock,

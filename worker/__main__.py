@@ -12,6 +12,7 @@ from worker.crash_points import watch_folder
 from worker.health import ProcessHealth
 from worker.models.served import ModelNotLoaded
 from worker.settings import WorkerSettings
+from worker.signing import open_marker
 from worker.supervisor.run import engine_for, run_worker
 
 log = structlog.get_logger()
@@ -21,6 +22,7 @@ def main() -> int:
     """Runs a worker until a signal; returns the exit code, 2 for wrong settings."""
     try:
         settings = WorkerSettings.read()
+        marker = open_marker(settings)
     except InvalidSettings as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -30,7 +32,7 @@ def main() -> int:
     health = ProcessHealth()
     metrics.serve_metrics("worker", settings.metrics_host, settings.worker_metrics_port, health)
     try:
-        return run_worker(settings, engine_for(settings), health)
+        return run_worker(settings, engine_for(settings), marker, health)
     except ModelNotLoaded as error:
         models = ", ".join(settings.served_models)
         sys.stderr.write(f"The model {models} in {settings.models_dir} cannot be loaded: {error}\n")

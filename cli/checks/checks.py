@@ -17,6 +17,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from cli.checks.result import CheckResult, broken, ok, warning
+from cli.checks.signing import check_signing
 from cli.checks.storage import check_ownership, check_storage
 from cli.errors import RefusedCommand
 from cli.settings import ClientSettings, StackSettings, environment
@@ -54,6 +55,7 @@ def run_checks() -> list[CheckResult]:
         ("disk", lambda: _disk(settings)),
         ("device", lambda: _device(settings)),
         ("codecs", _codecs),
+        ("signing", lambda: check_signing(settings)),
     ]
     for subject, check in checks:
         try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from cli.bar import open_bar
+from cli.local.marks import mark_output
 from cli.local.recipe import Recipe
 from cli.local.source_video import read_shown_frames
 from easyanimate.errors import InvalidInput
@@ -159,14 +160,22 @@ def _echo_notes(notes: Sequence[str]) -> None:
 
 
 def render_to_file(
-    model: LoadedModel, inputs: "RenderInputs", loras: "Sequence[LoraSource]", output: Path, clock: "PhaseClock"
+    model: LoadedModel,
+    inputs: "RenderInputs",
+    loras: "Sequence[LoraSource]",
+    output: Path,
+    clock: "PhaseClock",
+    *,
+    marks: bool = True,
 ) -> int:
-    """Writes the video or image, with its manifest inside and beside it; returns the number of its frames."""
+    """Writes the video or image, with its manifest inside and beside it, and marks it; returns the number of frames."""
     from easyanimate.render import render
 
     with open_frames(model.pipe, inputs, loras, clock) as (frames, applied_loras):
         manifest_path = output.with_suffix(".json")
         manifest = render(frames, output, inputs, model.environment(), applied_loras, manifest_path=manifest_path)
+    if marks:
+        mark_output(output, manifest, inputs)
     return len(manifest.frames)
 
 

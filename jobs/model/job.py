@@ -21,9 +21,11 @@ PUBLIC_STATUSES: tuple[PublicStatus, ...] = get_args(PublicStatus)
 class Result(BaseModel, frozen=True, allow_inf_nan=False):
     """A finished video: its storage key, its checksum, and the time and memory it took.
 
-    `segment_frames` is the number of frames of each segment of a long video (`jobs/model/result_files.py`). `steps` is
-    how often the transformer was called in all windows; 0 in results of older releases. `draft_reused` is whether a
-    promotion continued its draft, None for other videos.
+    `content_sha256` is the digest of the marked file, `unsigned_sha256` that of the file before marking, which equal
+    runs share; None in results of older releases.
+    `segment_frames` is the number of frames of each segment of a long video (`jobs/model/result_files.py`), and
+    `segment_sha256` their digests. `steps` is how often the transformer was called in all windows; 0 in results of
+    older releases. `draft_reused` is whether a promotion continued its draft, None for other videos.
     """
 
     video_key: str
@@ -35,8 +37,10 @@ class Result(BaseModel, frozen=True, allow_inf_nan=False):
     phase_seconds: dict[str, float]
     warnings: tuple[str, ...] = ()
     segment_frames: tuple[int, ...] = ()
+    segment_sha256: tuple[str, ...] = ()
     steps: int = 0
     draft_reused: bool | None = None
+    unsigned_sha256: str | None = None
 
 
 class Job(StoredModel, frozen=True):
@@ -145,7 +149,7 @@ class Job(StoredModel, frozen=True):
         """The segments that can be watched, in order from the first; a video of one window has none."""
         if self.result is None:
             return self.segments
-        return segments_of(self.result.video_key, self.result.segment_frames)
+        return segments_of(self.result.video_key, self.result.segment_frames, self.result.segment_sha256)
 
     def has_expired(self, now: float) -> bool:
         """Whether its files are deleted or may be deleted at any moment. `now` in unix seconds."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
+from itertools import zip_longest
 
 from pydantic import BaseModel
 
@@ -23,6 +24,7 @@ FILES = {
     Variant.PREVIEW: "preview.webp",
     Variant.MANIFEST: "manifest.json",
 }
+SEGMENT_LIST = "segments.json"  # the signed list of the segments of a playlist
 IMAGES = (FILES[Variant.THUMBNAIL], FILES[Variant.SPRITESHEET])
 
 
@@ -35,10 +37,14 @@ MAX_SEGMENT_S = 10  # of one segment; the target duration of a playlist may not 
 
 
 class Segment(BaseModel, frozen=True):
-    """A part of a video: an MPEG-TS file under `key` with `num_frames` frames."""
+    """A part of a video: an MPEG-TS file under `key` with `num_frames` frames.
+
+    `sha256` is that of its bytes; empty for segments of older releases.
+    """
 
     key: str
     num_frames: int
+    sha256: str = ""
 
 
 def segment_name(number: int) -> str:
@@ -46,6 +52,8 @@ def segment_name(number: int) -> str:
     return f"segment-{number:05d}.ts"
 
 
-def segments_of(video_key: str, counts: Iterable[int]) -> tuple[Segment, ...]:
-    """Returns the segments of a finished video; `counts` are their numbers of frames."""
-    return tuple(Segment(key=sibling_key(video_key, segment_name(i)), num_frames=n) for i, n in enumerate(counts))
+def segments_of(video_key: str, counts: Iterable[int], digests: Iterable[str] = ()) -> tuple[Segment, ...]:
+    """Returns the segments of a finished video: `counts` are their numbers of frames, `digests` their SHA-256."""
+    pairs = enumerate(zip_longest(counts, digests, fillvalue=""))
+    keys = ((sibling_key(video_key, segment_name(i)), count, sha256) for i, (count, sha256) in pairs)
+    return tuple(Segment(key=key, num_frames=int(count), sha256=str(sha256)) for key, count, sha256 in keys if count)

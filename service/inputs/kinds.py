@@ -1,4 +1,4 @@
-"""The two kinds of inputs, with their names in requests and errors."""
+"""The kinds of inputs, with their names in requests and errors."""
 
 from dataclasses import dataclass
 
@@ -17,3 +17,4 @@ class InputKind:
 
 IMAGE = InputKind("picture", "image", "image/png", "image_url", "unsupported_image", "image_fetch_failed")
 VIDEO = InputKind("video", "video", "video/mp4", "video_url", "unsupported_video", "video_fetch_failed")
+CHECKED_FILE = InputKind("file", "file", "", "", "unsupported_file", "")  # of which only the marks are read

@@ -4,14 +4,15 @@ import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from easyanimate.media.description import VideoDescription
 from easyanimate.media.formats import FileFormat, detect_format, explain_unusable
 from easyanimate.media.probe.messages import ProbeAnswer, ProbeTask, TaskKind, TaskOutcome
 from jobs.errors import InvalidRequest
 from service.http.errors import ApiError
-from service.inputs.kinds import IMAGE, VIDEO, InputKind
+from service.inputs.kinds import CHECKED_FILE, IMAGE, VIDEO, InputKind
 from service.inputs.media_process import MediaProcess
 
 MAX_CONCURRENT_IMAGES = 2  # forty megapixels take some hundreds of megabytes each
@@ -49,6 +50,7 @@ class MediaReader:
         self._slots = {
             IMAGE: threading.BoundedSemaphore(MAX_CONCURRENT_IMAGES),
             VIDEO: threading.BoundedSemaphore(MAX_CONCURRENT_VIDEOS),
+            CHECKED_FILE: threading.BoundedSemaphore(MAX_CONCURRENT_VIDEOS),
         }
 
     def read_image(self, data: bytes, param: str) -> DecodedImage:
@@ -74,6 +76,14 @@ class MediaReader:
             description = VideoDescription.from_json(answer.values["description"])
         _check_video(description, param)
         return description
+
+    def read_marks(self, data: bytes, media_type: str, trusted: str) -> list[dict[str, Any]]:
+        """The marks of this file: values of `MarkResult`. Raises InvalidRequest `unsupported_file`."""
+        certificates = trusted.encode()
+        task = self._task(TaskKind.MARKS)
+        task = replace(task, media_type=media_type, trusted_bytes=len(certificates))
+        with _expected_values("file", CHECKED_FILE):
+            return list(self._run(certificates + data, "file", CHECKED_FILE, task).values["results"])
 
     def _read_picture(self, data: bytes, param: str, kind: TaskKind) -> DecodedImage:
         _check_format(data, param, IMAGE)

@@ -45,7 +45,10 @@ JOB_FIELDS = (
         "promoted_from",
     ),
 )
-RESULT_FIELDS = ("inference_time_s", "phase_seconds", "peak_memory_mb", "content_sha256", "draft_reused")
+RESULT_FIELDS = (
+    *("inference_time_s", "phase_seconds", "peak_memory_mb", "content_sha256", "unsigned_sha256"),
+    "draft_reused",
+)
 REQUEST_FIELDS = (*GenerationSettings.model_fields, "model", "size", "num_frames", "fps", "mode", "loras", "metadata")
 
 
@@ -138,6 +141,7 @@ class Video(BaseModel):
     draft: DraftRecord | None
     draft_reused: bool | None
     content_sha256: str | None
+    unsigned_sha256: str | None
     url: str | None
     playlist_url: str | None
     watchable_s: float | None

@@ -37,6 +37,8 @@ READERS = {
     "SIGNING_SECRET": {"api"},
     "WEBHOOK_SECRET": {"keeper"},
     "MODERATION_SECRET": {"api", "worker", "worker-cpu"},
+    **{key: {"worker", "worker-cpu"} for key in ("C2PA_CERTIFICATE", "C2PA_PRIVATE_KEY")},
+    "C2PA_TRUSTED_CERTIFICATES": {"api", "worker", "worker-cpu"},
     **{key: {*PROCESSES} for key in ("REDIS_URL", "S3__SECRET_ACCESS_KEY", "S3__SESSION_TOKEN")},
 }
 SECRETS = {f"{PREFIX}{name}": "a-secret" for name in ("API_KEYS", "S3__ACCESS_KEY_ID", "S3__SECRET_ACCESS_KEY")}

@@ -32,7 +32,16 @@ PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.
 
 
 def test_these_pages_have_examples() -> None:
-    names = {"README.md", "api.md", "integrate.md", "library.md", "long-videos.md", "modes.md", "quick-start.md"}
+    names = {
+        "README.md",
+        "api.md",
+        "integrate.md",
+        "library.md",
+        "long-videos.md",
+        "modes.md",
+        "provenance.md",
+        "quick-start.md",
+    }
     assert {page.name for page in PAGES} == names
 
 

@@ -59,7 +59,7 @@ def test_an_image_becomes_a_video(api: Any) -> None:
 
 
 def test_the_same_seed_makes_the_same_file(api: Any) -> None:
-    first, again = (api.ended(api.create(seed=11))["content_sha256"] for _ in range(2))
+    first, again = (api.ended(api.create(seed=11))["unsigned_sha256"] for _ in range(2))
     assert first == again
 
 

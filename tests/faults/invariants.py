@@ -25,7 +25,7 @@ class Invariants:
         if name not in self._clean:
             job = self.installation.wait_for_end(self.installation.submit(request))
             assert job.result is not None, job.failure
-            self._clean[name] = job.result.content_sha256
+            self._clean[name] = job.result.unsigned_sha256
         return self._clean[name]
 
     def check(self, job_id: str, request: Request) -> None:
@@ -57,7 +57,7 @@ class Invariants:
     def _check_objects(self, job: Job, sha256: str) -> None:
         installation = self.installation
         assert job.result is not None
-        assert job.result.content_sha256 == sha256
+        assert job.result.unsigned_sha256 == sha256
         postpone(installation.store.redis, CleanupQueue.LEFTOVERS, job.id, 0.0)  # now, not in five minutes
         wait_until(
             lambda: installation.store.redis.zscore(CleanupQueue.LEFTOVERS, job.id) is None, "leftovers are swept"
@@ -66,5 +66,5 @@ class Invariants:
         videos = [file.key for file in files if file.key.endswith("/video.mp4")]
         assert videos == [job.result.video_key]
         stored = b"".join(installation.storage.read(videos[0], 0, job.result.size_bytes))
-        assert hashlib.sha256(stored).hexdigest() == sha256
+        assert hashlib.sha256(stored).hexdigest() == job.result.content_sha256
         assert not list(installation.storage.list(checkpoint_prefix(job.id)))

@@ -107,7 +107,7 @@ def _end_of(installation: Installation, job_id: str) -> Iterator[str]:
 
 def _check_all_equal(installation: Installation, ids: list[str]) -> None:
     results = [installation.get(job_id).result for job_id in ids]
-    assert len({result.content_sha256 for result in results if result}) <= 1, "the same request has different frames"
+    assert len({result.unsigned_sha256 for result in results if result}) <= 1, "the same request has different frames"
 
 
 def _accepted(installation: Installation) -> set[str]:

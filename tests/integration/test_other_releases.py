@@ -129,6 +129,7 @@ PLAIN = (
         "files:*",
         "job:*:deliveries",
         "models:workers:expiry",
+        "models:signers",
         "jobs:*",
         "model:*",
         "outbox:*",

@@ -10,12 +10,13 @@ from typing import Self
 
 import structlog
 
+from easyanimate.provenance.marking import ProvenanceMarker
 from jobs.errors import JobNotFound, QueueUnavailable, StorageUnavailable
 from jobs.model.failure import failure
 from jobs.model.input_files import DRAFT_STATE, input_keys
 from jobs.model.job import Job, Result
 from jobs.model.job_file import job_file_key, write_job
-from jobs.model.result_files import FILES, IMAGES, Variant, segment_name, sibling_key
+from jobs.model.result_files import FILES, IMAGES, SEGMENT_LIST, Variant, segment_name, sibling_key
 from jobs.model.states import Phase
 from jobs.moderation import Moderator
 from jobs.storage.interface import Storage, download_to
@@ -30,6 +31,7 @@ from worker.attempt.heartbeat import Heartbeat
 from worker.attempt.moderation import moderate_output
 from worker.attempt.outcomes import AttemptEnded, Drained, EngineLost, JobFailed, LeaseLost
 from worker.attempt.partial_results import PartialResultUploader
+from worker.attempt.provenance import AttemptMarks
 from worker.attempt.stop_signals import StopSignals
 from worker.checkpoints.store import CheckpointStore
 from worker.crash_points import crash_point
@@ -51,7 +53,7 @@ from worker.settings import WorkerSettings
 
 log = structlog.get_logger()
 
-SMALL_FILES = (FILES[Variant.MANIFEST], *IMAGES, DRAFT_STATE)  # stored beside the video
+SMALL_FILES = (FILES[Variant.MANIFEST], *IMAGES, DRAFT_STATE, SEGMENT_LIST)  # stored beside the video
 CHECKPOINT_FLUSH_S = 8.0  # to store the newest checkpoint before the job is released
 MAX_STORAGE_PAUSE_S = 15.0  # between two tries to reach the storage
 
@@ -66,6 +68,7 @@ class WorkerContext:
     engine: EngineProcess
     drain: Drain
     served: ServedModels
+    marker: ProvenanceMarker
     moderator: Moderator | None = None
 
 
@@ -88,7 +91,8 @@ class AttemptRun:
         is_lost, redis = self.heartbeat.is_lost.is_set, context.store.table.redis
         self.checkpoints = CheckpointStore(job, context.storage, context.settings, is_lost, redis)
         self.session = EngineSession(context.engine, context.settings, self.stop_signals, self._on_event)
-        self.partial_results = PartialResultUploader(context.store, context.storage, job, folder)
+        self.marks = AttemptMarks(context.marker, job, folder)
+        self.partial_results = PartialResultUploader(context.store, context.storage, job, self.marks)
         self.metrics = AttemptMetrics(job, self.checkpoints)
         self.trace = AttemptTrace(job)
         self.outcome: AttemptEnded | None = None  # why there is no video
@@ -142,6 +146,14 @@ class AttemptRun:
         if self.moderator is not None:
             self.stop_signals.has_video = True
             moderate_output(self.moderator, self.job, self.result_path, self.stop_signals)
+
+    def mark_result(self, done: Done, inputs: dict[str, Path]) -> Done:
+        """Marks the video and its images; returns `done` with the digests after it. Raises SigningFailed."""
+        started = time.monotonic()
+        self.partial_results.finish()
+        marked = self.marks.mark_result(self.result_path, done, inputs)
+        muxing = done.phase_seconds.get(Phase.MUXING.value, 0.0) + time.monotonic() - started
+        return replace(marked, phase_seconds={**done.phase_seconds, Phase.MUXING.value: round(muxing, 3)})
 
     def commit_result(self, done: Done) -> None:
         """Stores the video and commits it as the result of the job, once."""
@@ -259,6 +271,8 @@ def _result(key: str, done: Done, phases: dict[str, float]) -> Result:
         phase_seconds=phases,
         warnings=done.warnings,
         segment_frames=done.segment_frames,
+        segment_sha256=done.segment_sha256,
+        unsigned_sha256=done.unsigned_sha256,
         steps=done.steps,
         draft_reused=done.draft_reused,
     )

@@ -5,31 +5,32 @@ stored in order and retried until they are stored.
 """
 
 from collections import deque
-from pathlib import Path
 from threading import Condition, Thread
 
 import structlog
 
 from jobs.errors import JobsError
 from jobs.model.job import Job
-from jobs.model.result_files import FILES, Segment, Variant, segment_name, sibling_key
+from jobs.model.result_files import FILES, SEGMENT_LIST, Segment, Variant, segment_name, sibling_key
 from jobs.storage.interface import Storage
 from jobs.storage.paths import result_key
 from jobs.store.leases import WorkerJobs
+from worker.attempt.provenance import AttemptMarks
 from worker.protocol.messages import Preview, SegmentWritten
 
 log = structlog.get_logger()
 
+FINISH_S = 10.0  # for the upload that runs at the end
 RETRY_PAUSE_S = 2.0  # between two tries to store a segment
 
 
 class PartialResultUploader:
-    """Works from the first preview or segment to `close`. `folder` holds the files of the segments."""
+    """Works from the first preview or segment to `close`. All that it stores is marked by `marks`."""
 
-    def __init__(self, store: WorkerJobs, storage: Storage, job: Job, folder: Path) -> None:
+    def __init__(self, store: WorkerJobs, storage: Storage, job: Job, marks: AttemptMarks) -> None:
         self.store = store
         self.storage = storage
-        self.folder = folder
+        self.marks = marks
         self.job_id, self.token = job.id, job.token or ""
         self.preview_key = result_key(job.id, job.attempt, self.token, FILES[Variant.PREVIEW])
         self.stored: set[str] = set()  # names of the stored segments
@@ -57,6 +58,12 @@ class PartialResultUploader:
             self._is_closed = True
             self._changed.notify()
 
+    def finish(self) -> None:
+        """Stops and waits for the end of the upload that runs now: the list of segments has one writer at a time."""
+        self.close()
+        if self._thread is not None:
+            self._thread.join(FINISH_S)
+
     def _run(self) -> None:
         while True:
             with self._changed:
@@ -71,7 +78,7 @@ class PartialResultUploader:
 
     def _store_preview(self, preview: Preview) -> None:
         try:
-            self.storage.put_bytes(self.preview_key, preview.image)
+            self.storage.put_bytes(self.preview_key, self.marks.mark_preview(preview.image))
             self.store.record_preview(self.job_id, self.token, self.preview_key, preview.step, preview.total_steps)
         except JobsError as error:
             log.warning("preview.dropped", job_id=self.job_id, code=error.code)
@@ -83,9 +90,12 @@ class PartialResultUploader:
         key = sibling_key(self.preview_key, name)
         try:
             if name not in self.stored:
-                self.storage.put_file(key, self.folder / name)
+                self.storage.put_file(key, self.marks.folder / name)
                 self.stored.add(name)
-            segment = Segment(key=key, num_frames=written.num_frames)
+            listed = self.marks.add_segment(written.number, written.num_frames)
+            self.storage.put_bytes(sibling_key(self.preview_key, SEGMENT_LIST), listed)
+            sha256 = self.marks.segments[name].sha256
+            segment = Segment(key=key, num_frames=written.num_frames, sha256=sha256)
             self.store.record_segment(self.job_id, self.token, written.number, segment)
         except Exception as error:  # noqa: BLE001  the thread must store the later ones, too
             log.warning("segment.late", job_id=self.job_id, number=written.number, reason=str(error) or repr(error))

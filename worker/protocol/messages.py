@@ -178,8 +178,10 @@ class SegmentWritten:
 class Done:
     """The video is written and checked. `phase_seconds` are by the name of the phase.
 
-    `segment_frames` are the numbers of frames of the segments beside it, `steps` the denoising steps of all windows,
-    without those of a draft that was continued. `draft_reused` is whether a promotion continued one.
+    `sha256` is the digest of the file; after it is marked, `unsigned_sha256` is the one before, and `segment_sha256`
+    are those of the segments. `segment_frames` are the numbers of frames of the segments beside it, `steps` the
+    denoising steps of all windows, without those of a draft that was continued. `draft_reused` is whether a promotion
+    continued one.
     """
 
     sha256: str
@@ -190,6 +192,8 @@ class Done:
     segment_frames: tuple[int, ...] = ()
     steps: int = 0
     draft_reused: bool | None = None
+    unsigned_sha256: str | None = None
+    segment_sha256: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,7 @@ class Announcer:
     def _announce(self, loaded: set[str], idle: IdleReason | None) -> None:
         try:
             cards = self.context.served.cards
+            self.supervisor.signers.announce(self.context.marker.credentials.chain)
             loras = list_lora_files(self.context.settings.models_dir)
             for name, card in cards.items():
                 with_loras = card.model_copy(update={"loras": loras})

@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 
+from easyanimate.provenance.marking import ProvenanceMarker
 from jobs.errors import QueueUnavailable
 from jobs.moderation import Moderator
 from jobs.redis.connection import connect, timeout_within_lease
@@ -32,17 +33,16 @@ log = structlog.get_logger()
 REDIS_RETRIES = 2  # of one command; a worker then repeats the whole call until it is drained
 
 
-def run_worker(settings: WorkerSettings, engine: EngineProcess, health: ProcessHealth) -> int:
+def run_worker(settings: WorkerSettings, engine: EngineProcess, marker: ProvenanceMarker, health: ProcessHealth) -> int:
     """Returns the exit code: 0 after an orderly end, 1 if no model is left. Raises ModelNotLoaded."""
     drain = Drain(settings.drain_grace_s)
     signal.signal(signal.SIGTERM, lambda *_: begin_shutdown(drain))
     signal.signal(signal.SIGINT, lambda *_: begin_shutdown(drain))
-    name = new_worker_name()
-    spool = Spool(settings.spool, name)
+    spool = Spool(settings.spool, new_worker_name())
     try:
         served = read_served(settings)
         is_loaded = _load_first(engine, settings, drain, served)
-        return _run_jobs(settings, engine, drain, spool, served, name, health) if is_loaded else 0
+        return _run_jobs(settings, engine, drain, spool, served, marker, health) if is_loaded else 0
     finally:
         engine.stop()
         spool.close()
@@ -96,7 +96,7 @@ def _run_jobs(
     drain: Drain,
     spool: Spool,
     served: ServedModels,
-    name: str,
+    marker: ProvenanceMarker,
     health: ProcessHealth,
 ) -> int:
     url = settings.redis_url.get_secret_value()
@@ -104,10 +104,10 @@ def _run_jobs(
     redis = connect(url, retries=REDIS_RETRIES, timeout_s=timeout_s, prefix=prefix)
     store = WorkerJobs(JobTable(redis, lease_s=settings.renewed_lease_s))
     storage, moderator = MeteredStorage(open_storage(settings)), Moderator.from_settings(settings, redis)
-    context = WorkerContext(settings, store, storage, engine, drain, served, moderator)
+    context = WorkerContext(settings, store, storage, engine, drain, served, marker, moderator)
     rq_redis = connect(url, retries=REDIS_RETRIES, prefix=prefix)
     try:
-        supervisor = retry_until_drained(lambda: Supervisor(name, rq_redis, context, spool), drain)
+        supervisor = retry_until_drained(lambda: Supervisor(spool.worker, rq_redis, context, spool), drain)
     except QueueUnavailable:  # the worker was stopped while Redis was away
         return 0
     announcers = Announcer(supervisor), DirectoryThread(supervisor)
@@ -123,5 +123,5 @@ def _run_jobs(
     finally:
         for announcer in announcers:
             announcer.stop()
-    log.info("worker.ended", worker=name)
+    log.info("worker.ended", worker=spool.worker)
     return 1 if supervisor.has_no_model else 0

@@ -16,6 +16,7 @@ class Spool:
 
     def __init__(self, folder: Path, worker: str) -> None:
         self.folder = folder
+        self.worker = worker
         self.own_dir = folder / worker
         unlocked = folder / f".{worker}"  # other workers ignore it until its lock is held
         unlocked.mkdir(parents=True)

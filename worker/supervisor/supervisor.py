@@ -18,6 +18,7 @@ from jobs.errors import JobNotFound, QueueUnavailable, RecordUnreadable
 from jobs.model.job import Job
 from jobs.model.states import IdleReason, State
 from jobs.queue.registry import Registry
+from jobs.queue.signers import SignerRegistry
 from jobs.redis.unreadable import SetAside
 from worker import metrics
 from worker.attempt.attempt import AttemptRun, WorkerContext
@@ -72,6 +73,7 @@ class Supervisor:
         self.spool = spool
         self.rq_worker = RQWorker(name, redis, context.served.cards)
         self.registry = Registry(context.store.table.redis)
+        self.signers = SignerRegistry(context.store.table.redis)
         self.rotation = ModelRotation(context.served.cards, context.settings.model_turn_s)
         self._engine_lost_at: dict[str, float] = {}  # by job id
         self._skipped = SetAside(context.store.table.redis, "job")  # jobs that this worker cannot read or run
@@ -147,7 +149,7 @@ class Supervisor:
             video = attempt.generate(inputs)
             crash_point("worker.made")
             attempt.moderate_output()
-            attempt.commit_result(video)
+            attempt.commit_result(attempt.mark_result(video, inputs))
             crash_point("worker.committed")
         return attempt.outcome
 

@@ -42,6 +42,7 @@ from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.lookup import find_model
 from jobs.errors import InvalidRequest
 from jobs.model.model_card import ModelCard
+from jobs.settings import InvalidSettings
 from worker.models.cards import read_card
 
 if TYPE_CHECKING:
@@ -95,11 +96,12 @@ def generate(
     memory: Annotated[str, typer.Option(help="auto, normal, low or lowest.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16; auto is float32 on a CPU.")] = "auto",
     cpu_threads: CpuThreadsOption = "auto",
+    marks: Annotated[bool, typer.Option(help="Sign the file and mark it as generated (C2PA, XMP).")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Render videos or images to files, without a service. Defaults are those of the model's card."""
     interrupted = "stopped; finished files stay, and no unfinished one is left"
-    errors = (EasyAnimateError, InvalidRequest, OSError)
+    errors = (EasyAnimateError, InvalidRequest, InvalidSettings, OSError)
     with exit_on_error("generate", *errors, code=ExitCode.REFUSED, on_interrupt=interrupted):
         text = read_prompt_or_none(prompt, prompt_option, shots)
         folder = find_model(model, models_dir)
@@ -118,7 +120,7 @@ def generate(
         recipe = Recipe(settings, sources, tuple(choose_lora(name, models_dir) for name in options.lora or ()))
         check_settings(recipe, card, output)
         files = outputs(output, settings.seed, count)
-        render_all(recipe, folder, memory, dtype, files, cpu_threads_of(cpu_threads), as_json=as_json)
+        render_all(recipe, folder, memory, dtype, files, cpu_threads_of(cpu_threads), as_json=as_json, marks=marks)
 
 
 def read_settings(
@@ -219,6 +221,7 @@ def render_all(
     cpu_threads: int | None,
     *,
     as_json: bool = False,
+    marks: bool = True,
 ) -> None:
     """Loads the model once; shows a bar for each file, then prints what it is, with the seconds of each phase."""
     from easyanimate.pipeline import Draws
@@ -232,7 +235,7 @@ def render_all(
     results = []
     for seed, path in files:
         seeded = replace(inputs, settings={**inputs.settings, "seed": seed})
-        count = render_to_file(model, seeded, recipe.loras, path, clock)
+        count = render_to_file(model, seeded, recipe.loras, path, clock, marks=marks)
         results.append(result_record(recipe, path, count, seed, clock.seconds()))
         if not as_json:
             typer.echo(as_line(results[-1]))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,16 +55,10 @@ def reproduce(
     errors = (EasyAnimateError, OSError)
     with exit_on_error("reproduce", *errors, code=ExitCode.REFUSED, on_interrupt="stopped; nothing is written"):
         manifest = read_manifest(file)
-        entries = () if shots is None else read_shots(shots)
-        images = {} if shots is None else find_images(shots, entries)
-        sources = Sources(image, last_image, video, mask, continues, images)
-        check_sources(manifest, sources)
-        folder = find_model(model or manifest.model, models_dir)
-        check_model(manifest, folder)
-        settings = read_request(manifest, prompt, negative_prompt, entries)
-        recipe = Recipe(settings, sources, choose_loras(manifest, lora or [], models_dir))
-        difference = compare_frames(manifest, recipe, folder)
-    count = len(manifest.frames)
+        sources = SourceOptions(image, last_image, video, mask, continues, shots)
+        models = (model, models_dir, lora or [])
+        result = find_difference(manifest, sources, (prompt, negative_prompt), models)
+    count, difference = len(manifest.frames), result["first_difference"]
     if as_json:
         typer.echo(json.dumps({"path": str(file), "num_frames": count, "first_difference": difference}, indent=2))
     elif difference is None:
@@ -72,6 +67,42 @@ def reproduce(
         typer.echo(f"{file}: frame {difference} of {count} differs (the first is 0)")
     if difference is not None:
         raise typer.Exit(ExitCode.FAILED)
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """The options that name input files; `shots` is the file of a film."""
+
+    image: Path | None = None
+    last_image: Path | None = None
+    video: Path | None = None
+    mask: Path | None = None
+    continues: Path | None = None
+    shots: Path | None = None
+
+
+def find_difference(
+    manifest: "Manifest",
+    options: SourceOptions,
+    prompts: tuple[str | None, str | None],
+    models: tuple[str | None, Path, list[Path]],
+    window: int | None = None,
+) -> dict[str, int | None]:
+    """Renders the frames again, all or those of one window: how many were compared, and the first that differs.
+
+    `prompts` are those that the manifest lacks. `models` are the model, the models folder and LoRA files. Raises
+    InvalidInput, CheckpointError.
+    """
+    entries = () if options.shots is None else read_shots(options.shots)
+    images = {} if options.shots is None else find_images(options.shots, entries)
+    files = (options.image, options.last_image, options.video, options.mask, options.continues)
+    sources = Sources(*files, images)
+    check_sources(manifest, sources)
+    folder = find_model(models[0] or manifest.model, models[1])
+    check_model(manifest, folder)
+    settings = read_request(manifest, *prompts, entries)
+    recipe = Recipe(settings, sources, choose_loras(manifest, models[2], models[1]))
+    return compare_frames(manifest, recipe, folder, window)
 
 
 def read_manifest(file: Path) -> "Manifest":
@@ -163,10 +194,16 @@ def choose_loras(manifest: "Manifest", files: list[Path], models_dir: Path) -> "
     return tuple(choices)
 
 
-def compare_frames(manifest: "Manifest", recipe: Recipe, folder: Path) -> int | None:
-    """The index of the first frame that differs; None if all are the same."""
+def compare_frames(
+    manifest: "Manifest", recipe: Recipe, folder: Path, window: int | None = None
+) -> dict[str, int | None]:
+    """How many frames were compared, and the index of the first that differs; None if all are the same.
+
+    A window begins with frames of the one before: all windows up to `window` are rendered, and only its own compared.
+    """
     from easyanimate.files.manifest import FrameHashes, first_difference
 
+    first, end = _span(manifest, recipe, window)
     inputs = recipe.inputs()
     threads = cpu_threads_of(str(manifest.cpu_threads or "auto"))
     model = load_for_rendering(folder, manifest.memory, recipe, manifest.dtype, threads)
@@ -176,9 +213,22 @@ def compare_frames(manifest: "Manifest", recipe: Recipe, folder: Path) -> int | 
         for piece in frames:
             hashes.add(piece)
             so_far = hashes.all()
-            if first_difference(manifest.frames[: len(so_far)], so_far) is not None:
+            if len(so_far) >= end or first_difference(manifest.frames[first : len(so_far)], so_far[first:]) is not None:
                 break
-    return first_difference(manifest.frames, hashes.all())
+    difference = first_difference(manifest.frames[first:end], hashes.all()[first:end])
+    return {"num_frames": end - first, "first_difference": None if difference is None else first + difference}
+
+
+def _span(manifest: "Manifest", recipe: Recipe, window: int | None) -> tuple[int, int]:
+    """The first frame of the window in the file, and the one after its last; all frames without a window."""
+    total = len(manifest.frames)
+    if window is None:
+        return 0, total
+    plan = recipe.plan()
+    if window >= len(plan):
+        raise InvalidInput(f"the video has {len(plan)} windows, counted from 0; there is no window {window}")
+    before = total - plan[-1].end  # frames of the video that it extends
+    return (plan[window - 1].end if window else 0) + before, plan[window].end + before
 
 
 def _echo_differences(manifest: "Manifest", model: LoadedModel) -> None:

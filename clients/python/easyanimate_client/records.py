@@ -159,6 +159,19 @@ class ProblemBody:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProvenanceResult:
+    """
+    What one kind of mark says. `absent` is no claim: it does not mean that the file was not generated.
+    """
+
+    detail: str
+    made_by: str | None
+    status: Literal["valid", "altered", "absent", "untrusted"]
+    type: Literal["c2pa", "xmp", "aigc", "known_digest"]
+    video_id: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class QueuePause:
     """
     Since when an operator has paused a queue, in unix seconds, and the reason in the operator's words.
@@ -539,6 +552,16 @@ class AttemptList:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ContentProvenanceCheck:
+    """
+    The results, one for each kind of mark.
+    """
+
+    object: Literal["content_provenance_check"]
+    results: list[ProvenanceResult]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelCard:
     """
     Limits and defaults of one model. Sizes in pixels, `max_pixels` is width times height, `fps` per second.
@@ -675,6 +698,7 @@ class Video:
     step: int
     strength: float
     total_steps: int
+    unsigned_sha256: str | None
     url: str | None
     warnings: list[str]
     watchable_s: float | None

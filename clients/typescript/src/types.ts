@@ -11,6 +11,7 @@ export type UsageReport = Schemas["UsageReport"];
 export type VideoDeleted = Schemas["VideoDeleted"];
 export type Variant = Schemas["Variant"];
 export type AttemptList = Schemas["AttemptList"];
+export type ContentProvenanceCheck = Schemas["ContentProvenanceCheck"];
 export type File = Schemas["File"];
 export type FileList = Schemas["FileList"];
 export type FileDeleted = Schemas["FileDeleted"];

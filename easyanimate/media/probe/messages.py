@@ -22,6 +22,7 @@ class TaskKind(StrEnum):
     MASK = "mask"  # the same, for a mask
     LEVELS = "levels"  # darkest and lightest level of a PNG at `width` x `height`
     VIDEO = "video"  # the description of a video
+    MARKS = "marks"  # results: those of `easyanimate.provenance.checks`
 
 
 class TaskOutcome(StrEnum):
@@ -46,6 +47,8 @@ class ProbeTask:
     max_pixels: int = 0
     width: int = 0
     height: int = 0
+    media_type: str = ""
+    trusted_bytes: int = 0  # of the certificates before the file
 
     def to_bytes(self) -> bytes:
         """The message to the fork server."""

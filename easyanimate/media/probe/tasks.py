@@ -6,17 +6,19 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from easyanimate.errors import InvalidInput
 from easyanimate.media.errors import UnsupportedMedia
 from easyanimate.media.images.reading import read_image_bytes, read_mask_bytes
 from easyanimate.media.probe.messages import ProbeAnswer, ProbeTask, TaskKind, TaskOutcome
 from easyanimate.media.video.describe import describe_video
+from easyanimate.provenance.checks import check_marks
 
 
 def perform(task: ProbeTask, file: BinaryIO) -> ProbeAnswer:
     """Reads `file`; errors of decoders become outcomes."""
     try:
         return TASKS[task.kind](task, file)
-    except UnsupportedMedia as error:
+    except (UnsupportedMedia, InvalidInput) as error:
         return ProbeAnswer(TaskOutcome.REFUSED, {"reason": str(error)})
     except MemoryError:
         return ProbeAnswer(TaskOutcome.OUT_OF_MEMORY)
@@ -52,9 +54,16 @@ def _video(_: ProbeTask, file: BinaryIO) -> ProbeAnswer:
     return ProbeAnswer(TaskOutcome.DONE, {"description": describe_video(file).to_json()})
 
 
+def _marks(task: ProbeTask, file: BinaryIO) -> ProbeAnswer:
+    trusted = file.read(task.trusted_bytes).decode()
+    results = check_marks(BytesIO(file.read()), task.media_type, trusted)
+    return ProbeAnswer(TaskOutcome.DONE, {"results": [result.to_values() for result in results]})
+
+
 TASKS: dict[TaskKind, Callable[[ProbeTask, BinaryIO], ProbeAnswer]] = {
     TaskKind.IMAGE: _image,
     TaskKind.MASK: _mask,
     TaskKind.LEVELS: _levels,
     TaskKind.VIDEO: _video,
+    TaskKind.MARKS: _marks,
 }

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from jobs.model.job import Job
-from jobs.model.result_files import MAX_SEGMENT_S, Segment
+from jobs.model.result_files import MAX_SEGMENT_S, SEGMENT_LIST, Segment, sibling_key
 from jobs.model.states import State
 from jobs.storage.interface import Storage
 from service.dependencies import PlaylistJobDep, ResourcesDep
@@ -16,6 +16,7 @@ from service.web.links import playlist_lifetime_s
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
+LIST_TAG = "#EXT-X-EASYANIMATE-SIGNED-LIST"  # players ignore unknown tags (RFC 8216, 6.3.1)
 MEDIA_TYPE = "application/vnd.apple.mpegurl"
 ABOUT = (
     "An HLS playlist (RFC 8216) with links to MPEG-TS segments that need no key. It ends when the video is complete."
@@ -43,6 +44,8 @@ def read_playlist(job: PlaylistJobDep, resources: ResourcesDep) -> Response:
 def playlist(job: Job, storage: Storage, now: float) -> str:
     """The playlist in the format of RFC 8216. It only grows; the signatures of its links change.
 
+    A tag names the signed list of the segments (`easyanimate/provenance/segment_list.py`).
+
     `now` in unix seconds.
     """
     life_s = playlist_lifetime_s(job, now)
@@ -54,6 +57,9 @@ def playlist(job: Job, storage: Storage, now: float) -> str:
         "#EXT-X-INDEPENDENT-SEGMENTS",
         "#EXT-X-START:TIME-OFFSET=0",
     ]
+    if all(segment.sha256 for segment in job.watchable):  # older releases signed no list
+        key = sibling_key(job.watchable[0].key, SEGMENT_LIST)
+        lines.append(f'{LIST_TAG}:URI="{storage.url(key, life_s, f"{job.id}-{SEGMENT_LIST}")}"')
     for segment in job.watchable:
         lines += [f"#EXTINF:{segment.num_frames / job.request.fps:.5f},", _link(job, segment, storage, life_s)]
     if job.state is State.COMPLETED:

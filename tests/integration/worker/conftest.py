@@ -20,6 +20,7 @@ from jobs.model.request import VideoRequest
 from jobs.redis.connection import connect
 from jobs.storage.factory import open_storage
 from jobs.storage.interface import Storage
+from tests.integration.worker.no_marks import NoMarks
 from tests.job_store import JobStore
 from worker.attempt.attempt import WorkerContext
 from worker.attempt.engine_process import EngineProcess
@@ -89,7 +90,8 @@ def engine(settings: WorkerSettings) -> Iterator[EngineProcess]:
 
 @pytest.fixture
 def context(settings: WorkerSettings, store: JobStore, storage: Storage, engine: EngineProcess) -> WorkerContext:
-    return WorkerContext(settings, store.workers, storage, engine, Drain(settings.drain_grace_s), read_served(settings))
+    drain, served = Drain(settings.drain_grace_s), read_served(settings)
+    return WorkerContext(settings, store.workers, storage, engine, drain, served, NoMarks())
 
 
 class SteppedWorker:

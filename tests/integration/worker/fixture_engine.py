@@ -95,7 +95,7 @@ class FixtureGenerator:
         send(Progress(Phase.DENOISING, STEPS, STEPS))
         content = b"%d" % run.request.seed + b"".join(path.read_bytes() for path in run.inputs.values())
         run.output_path.write_bytes(content)
-        run.output_path.with_name("manifest.json").write_text(run.request.model_dump_json())
+        run.output_path.with_name("manifest.json").write_text(f'{{"settings": {run.request.model_dump_json()}}}')
         for name in IMAGES:
             run.output_path.with_name(name).write_bytes(name.encode())
         self._keep_draft(run, content)

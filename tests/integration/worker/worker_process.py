@@ -3,7 +3,10 @@
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[3]))
+
 import worker.__main__ as program
+from tests.integration.worker.no_marks import NoMarks
 from worker.attempt.engine_process import EngineProcess
 from worker.protocol.messages import LoadModel
 from worker.settings import WorkerSettings
@@ -16,4 +19,5 @@ def fixture_engine_for(settings: WorkerSettings) -> EngineProcess:
 
 
 program.engine_for = fixture_engine_for
+program.open_marker = lambda _: NoMarks()
 sys.exit(program.main())

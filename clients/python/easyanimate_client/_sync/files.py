@@ -10,7 +10,7 @@ from easyanimate_client._sync.pages import pages
 from easyanimate_client.error_codes import FileNotFound
 from easyanimate_client.inputs import Body, Content, route
 from easyanimate_client.options import Call
-from easyanimate_client.records import File, FileDeleted, FileList
+from easyanimate_client.records import ContentProvenanceCheck, File, FileDeleted, FileList
 
 
 class Files:
@@ -51,6 +51,11 @@ class Files:
             if error.tries > 1:  # the first try has deleted it, and its answer was lost
                 return FileDeleted(id=file_id, object="file", deleted=True)
             raise
+
+    def check_provenance(self, file: Content) -> ContentProvenanceCheck:
+        """What the marks of an image or a video say about its origin. The file is not stored."""
+        call = Call("POST", route("/v1/content_provenance_checks"), body=Body({"file": file}).options())
+        return self._http.record(ContentProvenanceCheck, call)
 
     def download(self, file: str | File, target: Target) -> None:
         """Writes the bytes of a file to a path, completely or not at all, or to an open file. Raises DownloadFailed."""

@@ -189,6 +189,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/content_provenance_checks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check Content Provenance
+         * @description Checks the marks of an image or a video: C2PA, XMP, AIGC, and whether its bytes are those of a video of yours.
+         *
+         *     The file is not stored. A file without marks is no claim; it may still be generated.
+         */
+        post: operations["check_content_provenance"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/files": {
         parameters: {
             query?: never;
@@ -964,6 +986,20 @@ export interface components {
          */
         Blame: "caller" | "model" | "infrastructure";
         /**
+         * ContentProvenanceCheck
+         * @description The results, one for each kind of mark.
+         */
+        ContentProvenanceCheck: {
+            /**
+             * Object
+             * @default content_provenance_check
+             * @constant
+             */
+            object?: "content_provenance_check";
+            /** Results */
+            results: components["schemas"]["ProvenanceResult"][];
+        };
+        /**
          * DraftRecord
          * @description The steps after which a draft ends.
          */
@@ -1323,6 +1359,34 @@ export interface components {
             title: string;
             /** Type */
             type: string;
+        };
+        /**
+         * ProvenanceResult
+         * @description What one kind of mark says. `absent` is no claim: it does not mean that the file was not generated.
+         */
+        ProvenanceResult: {
+            /** Detail */
+            detail: string;
+            /**
+             * Made By
+             * @description The program in a valid, trusted manifest.
+             */
+            made_by?: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "valid" | "altered" | "absent" | "untrusted";
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "c2pa" | "xmp" | "aigc" | "known_digest";
+            /**
+             * Video Id
+             * @description Only for videos of the caller.
+             */
+            video_id?: string | null;
         };
         /**
          * QueueOfModel
@@ -1715,6 +1779,8 @@ export interface components {
             strength: number;
             /** Total Steps */
             total_steps: number;
+            /** Unsigned Sha256 */
+            unsigned_sha256: string | null;
             /** Url */
             url: string | null;
             /** Warnings */
@@ -2775,6 +2841,129 @@ export interface operations {
                 };
             };
             /** @description `queue_unavailable`, `not_durable` */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    check_content_provenance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /**
+                     * Format: binary
+                     * @description The image or video to check. It is not stored.
+                     */
+                    file: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContentProvenanceCheck"];
+                };
+            };
+            /** @description `invalid_request`, `unknown_parameter`, `unsupported_file`, `unsupported_image`, `unsupported_video` */
+            400: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid_api_key` */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `record_unreadable` */
+            409: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `payload_too_large` */
+            413: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "x-ratelimit-limit-requests": components["headers"]["x-ratelimit-limit-requests"];
+                    "x-ratelimit-remaining-requests": components["headers"]["x-ratelimit-remaining-requests"];
+                    "x-ratelimit-reset-requests": components["headers"]["x-ratelimit-reset-requests"];
+                    "x-request-id": components["headers"]["x-request-id"];
+                    "x-should-retry": components["headers"]["x-should-retry"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    "x-request-id": components["headers"]["x-request-id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `queue_unavailable`, `decoder_unavailable` */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];

@@ -41,6 +41,12 @@ export class Files {
     return await deletion<types.FileDeleted>(this.http, route`/v1/files/${fileId}`, deleted, options);
   }
 
+  /** What the marks of an image or a video say about its origin. The file is not stored. */
+  async checkProvenance(file: types.Content, options: CallOptions = {}): Promise<types.ContentProvenanceCheck> {
+    const path = route`/v1/content_provenance_checks`;
+    return await this.http.record({ ...options, method: "POST", path, body: body({ file }).body });
+  }
+
   /** The bytes of a file. */
   async content(file: string | types.File, options: CallOptions = {}): Promise<ReadableStream<Uint8Array>> {
     const record = typeof file === "string" ? await this.retrieve(file, options) : file;

@@ -1,5 +1,6 @@
 """A whole journey with a real S3 server: an image goes in, a video comes out, and its links are those of S3."""
 
+import hashlib
 import time
 from collections.abc import Iterator
 from io import BytesIO
@@ -15,14 +16,22 @@ from redis import Redis
 
 from cli.stack.stack import LocalStack
 from easyanimate.files.video_file import probe
+from easyanimate.provenance.credentials import local_chain
+from easyanimate.provenance.segment_list import read_segment_list
 from jobs.settings import S3Settings
+from service.routes.videos.playlist import LIST_TAG
 from tests.stack_plan import stack_plan
 
 
 @pytest.fixture(scope="module")
-def stack(s3_settings: S3Settings, models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the service, with its data and logs."""
+    return tmp_path_factory.mktemp("on-s3")
+
+
+@pytest.fixture(scope="module")
+def stack(s3_settings: S3Settings, models_dir: Path, folder: Path) -> Iterator[LocalStack]:
     """The running service."""
-    folder = tmp_path_factory.mktemp("on-s3")
     assert s3_settings.secret_access_key
     environment = {
         "EASYANIMATE_STORAGE": "s3",
@@ -83,10 +92,51 @@ def test_the_api_serves_a_range_of_the_video(client: httpx.Client, video: dict[s
     assert (part.status_code, part.content) == (206, whole[10:20])
 
 
-def test_a_video_in_the_bucket_can_be_continued(client: httpx.Client, video: dict[str, Any]) -> None:
+def check(client: httpx.Client, data: bytes) -> list[tuple[str, str, str | None]]:
+    """Type, status and video id of the results of a check."""
+    answer = client.post("/v1/content_provenance_checks", files={"file": ("video.mp4", data)}).raise_for_status()
+    return [(each["type"], each["status"], each["video_id"]) for each in answer.json()["results"]]
+
+
+def test_a_video_from_ranges_is_recognized_and_a_changed_one_is_not(
+    client: httpx.Client, video: dict[str, Any]
+) -> None:
+    path = f"/v1/videos/{video['id']}/content"
+    size = int(client.head(path).headers["content-length"])
+    spans = [(begin, min(begin + 4096, size) - 1) for begin in range(0, size, 4096)]
+    data = b"".join(client.get(path, headers={"Range": f"bytes={first}-{last}"}).content for first, last in spans)
+    assert hashlib.sha256(data).hexdigest() == video["content_sha256"] != video["unsigned_sha256"]
+    assert check(client, data) == [
+        ("c2pa", "valid", video["id"]),
+        ("xmp", "valid", None),
+        ("aigc", "absent", None),
+        ("known_digest", "valid", video["id"]),
+    ]
+    changed = data.replace(b"trainedAlgorithmicMedia", b"digitalCapture_________")
+    assert check(client, changed)[0][1] == "altered"
+
+
+@pytest.mark.parametrize("variant", ["thumbnail", "spritesheet"])
+def test_the_images_of_a_video_are_marked(client: httpx.Client, video: dict[str, Any], variant: str) -> None:
+    image = client.get(f"/v1/videos/{video['id']}/content?variant={variant}").content
+    assert check(client, image)[0] == ("c2pa", "valid", video["id"])
+
+
+def test_an_extension_is_marked_with_its_parent_and_its_segments(
+    client: httpx.Client, video: dict[str, Any], folder: Path
+) -> None:
     request = {"prompt": "it runs", "video": {"id": video["id"]}, "num_frames": 8}
     longer = finished(client, client.post("/v1/videos/extensions", json=request).json()["id"])
     assert (longer["status"], longer["num_frames"]) == ("completed", 16)
+    lines = client.get(f"/v1/videos/{longer['id']}/playlist.m3u8").text.splitlines()
+    (tag,) = [line for line in lines if line.startswith(LIST_TAG)]
+    signed = read_segment_list(httpx.get(tag.split('"')[1]).content)
+    segments = [httpx.get(line).content for line in lines if not line.startswith("#")]
+    assert [each.sha256 for each in signed.segments] == [hashlib.sha256(data).hexdigest() for data in segments]
+    assert signed.check(local_chain(folder / "data") or "").status == "valid"
+    parent = client.get(f"/v1/videos/{longer['id']}/content").content
+    assert check(client, parent)[0] == ("c2pa", "valid", longer["id"])
+    assert video["id"].encode() in parent  # the chain of manifests
 
 
 def test_deleting_a_video_deletes_its_object_in_the_bucket(client: httpx.Client) -> None:
