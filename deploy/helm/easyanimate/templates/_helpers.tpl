@@ -105,6 +105,14 @@ affinity: {{- toYaml . | nindent 2 }}
 - {name: EASYANIMATE_{{ $name }}, value: {{ $value | toString | quote }}}
 {{- end }}
 {{- end }}
+{{- with .root.Values.traces }}
+{{- if .endpoint }}
+- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ .endpoint | quote }}}
+{{- range $name, $value := .variables }}
+- {name: OTEL_{{ $name }}, value: {{ $value | toString | quote }}}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- with .root.Values.secret.s3AccessKeyId }}
 - name: EASYANIMATE_S3__ACCESS_KEY_ID
   valueFrom: {secretKeyRef: {name: {{ $.root.Values.secret.name }}, key: {{ . }}}}
