@@ -17,8 +17,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from easyanimate.errors import InvalidInput
 
 FORMAT = 1
@@ -97,6 +95,8 @@ class FrameHashes:
 
     def add(self, frames: Any) -> None:
         """Adds the next `frames` [F, H, W, 3], uint8, an array or a tensor on the CPU."""
+        import numpy as np  # programs that only read manifests need no arrays
+
         self._hashes += [hashlib.sha256(frame.tobytes()).hexdigest() for frame in np.asarray(frames)]
 
     def all(self) -> tuple[str, ...]:

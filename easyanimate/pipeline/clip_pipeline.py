@@ -42,5 +42,5 @@ class ClipPipeline(ClipStages):
         """Moves all models to `device`."""
         for model in self.components.values():
             if isinstance(model, nn.Module):
-                model.to(device)
+                nn.Module.to(model, device)  # the method of diffusers imports PEFT to look for its hooks
         return self

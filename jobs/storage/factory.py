@@ -6,7 +6,6 @@ from collections.abc import Callable
 from jobs.settings import Settings
 from jobs.storage.interface import Storage
 from jobs.storage.local import LocalStorage
-from jobs.storage.s3 import S3Storage
 
 
 def open_storage(
@@ -18,6 +17,8 @@ def open_storage(
     expire by `clock`; a bucket has its own.
     """
     if settings.storage == "s3":
+        from jobs.storage.s3 import S3Storage  # boto3 takes a quarter of a second to import
+
         return S3Storage(settings.s3, tries=tries, timeout_s=timeout_s)
     secret = settings.secret_for("signing").encode()
     return LocalStorage(settings.data_dir / "objects", public_url=settings.public_url, secret=secret, clock=clock)

@@ -2,8 +2,6 @@
 
 import runpy
 
-import typer
-
 
 def _run(module: str) -> None:
     runpy.run_module(module, run_name="__main__", alter_sys=True)
@@ -22,9 +20,3 @@ def worker() -> None:
 def keeper() -> None:
     """Run one keeper, which requeues lost jobs and delivers webhooks."""
     _run("worker.keeper")
-
-
-def add_processes(app: typer.Typer, panel: str) -> None:
-    """Adds the three commands, below `panel` of the help."""
-    for command in (api, worker, keeper):
-        app.command(rich_help_panel=panel)(command)

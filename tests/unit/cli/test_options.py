@@ -1,5 +1,6 @@
 """Options that commands share."""
 
+import inspect
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -9,8 +10,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from cli.deferred import Deferred
 from cli.errors import RefusedCommand
-from cli.main import app
+from cli.main import COMMANDS, app
 from cli.options import GenerationOptions, parse_size, read_prompt, split_scale, with_options
 from jobs.version import VERSION
 
@@ -77,6 +79,21 @@ HEAVY = ("torch", "boto3", "av", "diffusers", "transformers", "fastapi", "numpy"
 
 
 def test_the_command_line_starts_without_heavy_packages() -> None:
-    program = f"import cli.main, sys; print(*[name for name in {HEAVY} if name in sys.modules])"
+    program = f"""
+import sys
+from typer.testing import CliRunner
+from cli.main import COMMANDS, app
+assert "generate" in CliRunner().invoke(app, ["--help"]).stdout
+print(*[name for name in {(*HEAVY, "pydantic", "structlog", "redis", "httpx")} if name in sys.modules])
+CliRunner().invoke(app, ["generate", "--help"])
+print(*[name for name in {HEAVY} if name in sys.modules])
+"""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout == "\n"
+    assert done.stdout == "\n\n"
+
+
+@pytest.mark.parametrize("row", COMMANDS, ids=lambda row: row.name)
+def test_the_list_of_commands_has_the_first_sentences_of_each_command(row: Deferred) -> None:
+    command = row.load()
+    assert command.name == row.name
+    assert " ".join(inspect.cleandoc(command.help).split("\n\n")[0].split()) == row.summary
