@@ -1,6 +1,6 @@
 // The studio: a client of the API in the browser.
 
-import { loadModels } from "./state/models.js";
+import { findRole, loadModels } from "./state/models.js";
 import { form, showError } from "./state/form.js";
 import { refreshGallery } from "./state/gallery.js";
 import { settings } from "./state/settings.js";
@@ -13,6 +13,7 @@ import { App } from "./views/app.js";
 async function load() {
   try {
     await loadModels();
+    findRole();
     await refreshGallery();
     form.set({ trouble: "" });
   } catch (error) {

@@ -4,7 +4,8 @@ import { allowLogin } from "../api/client.js";
 import { cancelVideo, deleteVideo, readFile, readVideo } from "../api/videos.js";
 import { t } from "../text/text.js";
 import { messageOf } from "./errors.js";
-import { attach, edit, form, hasDraft, keepDraft, request, sentRequest, setMode, submit, useSettings } from "./form.js";
+import { storedShots } from "./film/shots.js";
+import { attach, edit, form, hasDraft, keepDraft, request, sentFilm, sentRequest, setMode, submit, useSettings } from "./form.js";
 import { forget, hide, refreshGallery, unhide } from "./gallery.js";
 import { bringIntoView, clear, open, stage } from "./stage.js";
 import { offerUndo } from "./undo.js";
@@ -44,6 +45,7 @@ function again(record, extra) {
 
 const isFromText = (record) => record.mode.startsWith("text");
 const shape = ({ width, height }) => ({ width, height });
+export const isFilm = (record) => record.mode === "film" && record.shots?.length > 0;
 export const canRepeat = (record) => isFromText(record) || Boolean(sentRequest(record.id));
 
 export const retry = (record) => generate(sentRequest(record.id) ?? again(record, { seed: record.seed }), shape(record));
@@ -55,8 +57,17 @@ export function vary(record) {
   return generate({ path: "v1/videos", fields: { ...fields, n: VARIATIONS } }, shape(record));
 }
 
-export function reuse(record, keepsSeed) {
-  replaceDraft(() => useSettings(record, keepsSeed, t(isFromText(record) ? "settings_used" : "images_left_out")));
+export const reuse = act(async (record, keepsSeed) => {
+  const film = isFilm(record) ? await filmOf(record) : null, isWhole = isFromText(record) || sentFilm(record.id);
+  replaceDraft(() => useSettings(record, keepsSeed, t(isWhole ? "settings_used" : "images_left_out"), film));
+});
+
+/** The shots of a film: as this tab sent them, or of its manifest, which has no images. */
+async function filmOf(record) {
+  const sent = sentFilm(record.id);
+  if (sent) return sent;
+  const manifest = record.url ? await readFile(record.id, "manifest").then((file) => file.text()).then(JSON.parse).catch(() => null) : null;
+  return { shots: storedShots(record, manifest), unit: "num_frames", files: {} };
 }
 
 /** Puts something else into the form. What was there before can be restored. */
@@ -64,11 +75,15 @@ export function replaceDraft(replace) {
   const isLost = hasDraft(), restore = keepDraft();
   replace();
   if (isLost) offerUndo(t("draft_replaced"), restore);
-  document.getElementById("prompt")?.focus();
+  focusPrompt();
 }
 
-/** Opens the form for another video from this one. */
+/** The prompt of the form, or that of the first shot. */
+export const focusPrompt = () => document.querySelector("#form textarea")?.focus();
+
+/** Opens the form for another video from this one. A film is remixed with its shots. */
 export function derive(mode, record) {
+  if (mode === "remix" && isFilm(record)) return void reuse(record, true);
   setMode(mode, mode === "edit" ? null : record);
   if (mode === "edit") {
     attach("video", record);

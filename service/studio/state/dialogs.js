@@ -27,4 +27,6 @@ export const dialogs = {
   paintMask: (values) => show("mask", values),
   /** A request as code. */
   code: () => show("code", {}),
+  /** What operators see and do. */
+  operators: () => show("operators", {}),
 };

@@ -40,5 +40,17 @@ function plain(message) {
   return labelled.charAt(0).toUpperCase() + labelled.slice(1) + (/[.!?]$/.test(labelled) ? "" : ".");
 }
 
+/** The text of an error of a shot: `shot` as `shotOf` has it. */
+export function shotText(error, { shot, n, name }, limits, values) {
+  const message = error.message.replace(/^shots\[\d+\](\.\w+)?:?\s*/, "");
+  if (name === "length") {
+    const [, nearest] = message.match(/the nearest is ([\w.]+)/) ?? [];
+    const text = t("error_shot_length", { n, seconds: limits?.longestSeconds, frames: limits?.longest });
+    return nearest ? `${text} ${t("nearest", { value: nearest })}` : text;
+  }
+  const cause = Object.assign(new Refused(error.status, { message, code: error.code === "invalid_shots" ? "invalid_request" : error.code }));
+  return fieldText(cause, ["prompt", "seed"].includes(name) ? name : null, limits, { ...values, prompt: shot.prompt });
+}
+
 /** A message for errors without a field. */
 export const messageOf = (error) => fieldText(error, null, null, {});

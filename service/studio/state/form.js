@@ -2,7 +2,8 @@
 
 import { allowLogin, Refused, send } from "../api/client.js";
 import { videoPath } from "../api/videos.js";
-import { fieldOf, fieldText } from "./errors.js";
+import { fieldOf, fieldText, shotText } from "./errors.js";
+import { isEmptyFilm, shotFields, shotOf, shotsOf } from "./film/shots.js";
 import { limitsOf, modelOf } from "./models.js";
 import { write } from "./settings.js";
 import { createStore } from "./store.js";
@@ -10,18 +11,19 @@ import { createStore } from "./store.js";
 const DRAFTS = "drafts", PREVIEWS = 6;
 const EMPTY = {
   prompt: "", negative_prompt: "", model: "", size: "", resize_to_image: false, length: "", unit: "seconds", seed: "", n: 1,
-  num_inference_steps: "", guidance_scale: "", scheduler: "", loras: {}, strength: "", previews: true,
+  num_inference_steps: "", guidance_scale: "", scheduler: "", loras: {}, strength: "", previews: true, shots: [],
 };
 const NO_FILES = { image: null, last_image: null, video: null, mask: null };
 const SAMPLING = ["negative_prompt", "num_inference_steps", "guidance_scale", "scheduler", "loras", "seed"];
 // The fields of each mode, besides the prompt.
 const FIELDS = {
   new: ["model", "size", "resize_to_image", "length", "n", ...SAMPLING],
+  film: ["model", "size", ...SAMPLING],
   edit: ["model", "strength", ...SAMPLING],
   extend: ["length", ...SAMPLING],
   remix: [],
 };
-const FILES = { new: ["image", "last_image"], edit: ["video", "mask"], extend: [], remix: [] };
+const FILES = { new: ["image", "last_image"], film: [], edit: ["video", "mask"], extend: [], remix: [] };
 const NUMBERS = ["seed", "num_inference_steps", "guidance_scale", "strength", "n"];
 
 function storedDrafts() {
@@ -36,12 +38,13 @@ const drafts = storedDrafts(), files = {};
 /** `source` is the record of the video that is remixed, extended or changed. `errors` are by field. */
 export const form = createStore({ mode: "new", source: null, values: { ...EMPTY, ...drafts.new }, files: NO_FILES, errors: {}, trouble: "", note: "", isBusy: false });
 
-/** Changes values. The errors of the fields go away, and the draft is stored. */
-export function edit(patch) {
+/** Changes values, and the files if given. The errors of the fields and of `changed` go away, and the draft is stored. */
+export function edit(patch, { files: attached = form.get().files, changed = [] } = {}) {
   const { mode, values, errors } = form.get(), next = { ...values, ...patch };
   drafts[mode] = next;
+  files[mode] = attached;
   write(sessionStorage, DRAFTS, JSON.stringify(drafts));
-  form.set({ values: next, errors: without(errors, Object.keys(patch)), trouble: "", note: "" });
+  form.set({ values: next, files: attached, errors: without(errors, [...Object.keys(patch), ...changed]), trouble: "", note: "" });
 }
 
 /** Puts a file, a record or null into `image`, `last_image`, `video` or `mask`. */
@@ -61,7 +64,7 @@ function without(errors, names) {
 /** Whether the draft has something to lose. */
 export function hasDraft() {
   const { values, files: attached } = form.get();
-  return JSON.stringify(values) !== JSON.stringify(EMPTY) || Object.values(attached).some(Boolean);
+  return JSON.stringify({ ...values, shots: [] }) !== JSON.stringify(EMPTY) || !isEmptyFilm(values) || Object.values(attached).some(Boolean);
 }
 
 /** Keeps the drafts as they are. The function that it returns restores them. */
@@ -91,22 +94,22 @@ export function setMode(mode, source = null) {
   if (source) document.getElementById("prompt")?.focus();
 }
 
-/** Puts the settings of a video into a new request; with its seed or with a random one. */
-export function useSettings(record, keepsSeed, note) {
+/** Puts the settings of a video into a new request; with its seed or with a random one. A film has `film`: its shots and their files. */
+export function useSettings(record, keepsSeed, note, film = null) {
   const { prompt, negative_prompt, model, size, num_inference_steps, guidance_scale, scheduler, seed } = record;
   const loras = Object.fromEntries(record.loras.map(({ name, scale }) => [name, scale]));
-  files.new = NO_FILES;
-  setMode("new");
+  const ofMode = film ? { shots: film.shots, unit: film.unit } : { prompt, length: String(record.num_frames), unit: "num_frames" };
+  setMode(film ? "film" : "new");
   edit({
-    ...EMPTY, prompt, negative_prompt, model, size, scheduler, loras, length: String(record.num_frames), unit: "num_frames",
+    ...EMPTY, negative_prompt, model, size, scheduler, loras, ...ofMode,
     num_inference_steps: String(num_inference_steps), guidance_scale: String(guidance_scale), seed: keepsSeed ? String(seed) : "",
-  });
+  }, { files: film?.files ?? NO_FILES });
   form.set({ note });
 }
 
 /** The path and the fields of the request. The service validates it, so texts are sent as typed. */
 export function request({ mode, source, values, files } = form.get()) {
-  const fields = { prompt: values.prompt };
+  const fields = mode === "film" ? filmFields(values, files) : { prompt: values.prompt };
   for (const name of FIELDS[mode]) setField(fields, name, values);
   for (const name of FILES[mode]) if (files[name]) fields[name] = files[name];
   if (!fields.image) delete fields.resize_to_image;
@@ -114,8 +117,14 @@ export function request({ mode, source, values, files } = form.get()) {
   if (mode === "extend") fields.video = { id: source.id };
   if (fields.video?.id) fields.video = { id: fields.video.id };
   if (mode !== "remix" && values.previews) fields.previews = { every_steps: previewSteps(values) };
-  const path = { new: "v1/videos", edit: "v1/videos/edits", extend: "v1/videos/extensions", remix: videoPath(source?.id, "/remix") }[mode];
-  return { path, fields };
+  const path = { new: "v1/videos", film: "v1/videos", edit: "v1/videos/edits", extend: "v1/videos/extensions", remix: videoPath(source?.id, "/remix") }[mode];
+  return { path, fields, ...(mode === "film" && { film: { shots: shotsOf(values), unit: values.unit, files } }) };
+}
+
+/** The shots, and a model that makes films. */
+function filmFields(values, attached) {
+  const model = modelOf(values.model, "film");
+  return { ...(model && { model: model.id }), ...shotFields(values, attached, limitsOf(model), number) };
 }
 
 function setField(fields, name, values) {
@@ -144,6 +153,8 @@ function previewSteps({ num_inference_steps: typed, model }) {
 
 const sent = new Map(); // id -> request of this tab
 export const sentRequest = (id) => sent.get(id);
+/** The shots and the files of a film that this tab has sent. */
+export const sentFilm = (id) => sent.get(id)?.film;
 
 /** Sends a request, by default that of the form. Returns the record, or null after an error, which the form shows. */
 export async function submit(wish = request()) {
@@ -164,8 +175,10 @@ export async function submit(wish = request()) {
 
 /** Shows an error beside its field, or else above the button. */
 export function showError(error) {
+  const shot = form.get().mode === "film" && error instanceof Refused ? shotOf(error.param, form.get().values) : null;
+  if (shot) return form.set({ errors: { [shot.field]: shotText(error, shot, limitsOf(modelOf(form.get().values.model, "film")), form.get().values) } });
   const { mode, values } = form.get(), field = error instanceof Refused ? fieldOf(error.param) : null;
-  const isShown = field === "prompt" || [...FIELDS[mode], ...FILES[mode]].includes(field);
-  const text = fieldText(error, isShown ? field : null, limitsOf(modelOf(values.model)), values);
+  const isShown = (field === "prompt" && mode !== "film") || [...FIELDS[mode], ...FILES[mode]].includes(field);
+  const text = fieldText(error, isShown ? field : null, limitsOf(modelOf(values.model, mode)), values);
   form.set(isShown ? { errors: { [field]: text } } : { trouble: text });
 }

@@ -6,15 +6,24 @@ import { createStore } from "./store.js";
 const SHAPES = { "1:1": 1, "16:9": 16 / 9, "9:16": 9 / 16, "4:3": 4 / 3, "3:4": 3 / 4 };
 const SLICE = 8, OVERLAP = 4, SIDE_STEP = 16, SLIDER_WINDOWS = 8;
 
-export const models = createStore({ list: [], isLoaded: false });
+/** `isOperator`: the key may pause queues and drain workers. */
+export const models = createStore({ list: [], isLoaded: false, isOperator: false });
 
 export async function loadModels() {
   models.set({ list: (await read("v1/models")).data, isLoaded: true });
 }
 
+/** Asks once whether the key is one of an operator. */
+export async function findRole() {
+  models.set({ isOperator: await read("v1/admin/workers").then(() => true, () => false) });
+}
+
+/** The models of a mode of the form. A card of another release may have no modes. */
+export const modelsOf = (mode) => models.get().list.filter(({ card }) => mode !== "film" || card.modes?.includes("film"));
+
 /** The model of a name, or the first one. */
-export function modelOf(name) {
-  const { list } = models.get();
+export function modelOf(name, mode) {
+  const list = modelsOf(mode);
   return list.find(({ id }) => id === name) ?? list[0] ?? null;
 }
 

@@ -52,6 +52,21 @@ export default {
   remix_one: "Remix {prompt}", extend_one: "Extend {prompt}", delete_one: "Delete {prompt}", undo_keys: "Control and Z",
   favourites: "Favourites", favourite: "Favourite", favourite_one: "Favourite {prompt}", no_favourites: "No favourites yet. The star of a video marks one.",
 
+  // Films
+  mode_film: "Film", shots: "Shots", shot_n: "Shot {n}", from_to: "{from} s to {to} s", shot_placeholder: "Describe the shot", add_shot: "Add a shot", drag_shot: "Drag to another place",
+  shot_up: "Move shot {n} up", shot_down: "Move shot {n} down", shot_copy: "Duplicate shot {n}", shot_remove: "Remove shot {n}", shot_moved: "Now shot {n} of {total}",
+  length_seconds: "Length in s", length_num_frames: "Length in frames", begins: "Begins with", begins_smooth: "a transition", begins_cut: "a cut", begins_overlap: "an overlap of {n}", shot_more: "Images, negative prompt, seed",
+  shot_image_hint: "A shot with a start image begins with a cut.", shot_seed: "seed of the film plus the place", film_length: "{n} shots, {frames} frames, {seconds} s of at most {most} s", generate_film: "Generate film",
+  error_shot_length: "Use a multiple of 8 frames, 8 or more. All shots together have at most {frames} frames ({seconds} s).",
+
+  // Operators
+  operators: "Operators", queues: "Queues", queue_open: "open", queue_facts: "{waiting} waiting, {running} running, {workers} workers", queue_wait: "about {s} s until the last one starts", paused_because: "Reason: {reason}",
+  pause_queue: "Pause {model}", resume_queue: "Resume {model}", pause_reason: "Reason for the pause of {model}", pause_why: "Reason, if any", idle_paused: "paused", idle_disk_full: "disk full", idle_draining: "draining",
+  idle_model_broken: "the model cannot be loaded", idle_suspended: "suspended", idle_no_worker: "no worker", workers: "Workers", no_workers: "No worker is running.", drain: "Drain", drain_now: "Drain and end it", drain_worker: "Drain {name}", drain_sure: "Drain {name} and end it",
+  worker_idle: "idle", worker_busy: "busy", worker_draining: "draining", worker_lost: "lost", worker_ended: "ended", worker_unknown: "unknown", drain_requested: "The drain is requested.", drain_accepted: "The worker drains.", drain_ended: "The worker has ended.",
+  drain_unanswered: "The worker does not answer the drain.", waiting: "Waiting videos of this key", none_waiting: "No video of this key is waiting.", place_n: "Place {n}", priority_of: "Priority of {prompt}", priority_high: "high", priority_normal: "normal", priority_low: "low",
+  usage: "Usage of this key", usage_of: "Completed videos from {from} to {to}", videos: "Videos", usage_steps: "Steps", usage_seconds: "Seconds", total: "Total",
+
   // Dialogs
   key_title: "API key required", key_label: "API key", key_wrong: "This key is not valid.", key_hint: "Only this service receives it.", key_remember: "Remember on this device", key_continue: "Continue", not_now: "Not now",
   pick_title: "Pick a frame", pick_video_title: "Pick a video", pick_none: "No finished video yet.", frame_n: "Frame {n} of {total}", use_frame: "Use this frame",

@@ -5,23 +5,18 @@ import { settings } from "../state/settings.js";
 import { useStore } from "../state/store.js";
 import { t } from "../text/text.js";
 import { html, useEffect, useState } from "../vendor/preact.js";
-import { Code } from "./dialogs/code.js";
-import { Crop } from "./dialogs/crop.js";
-import { FramePicker } from "./dialogs/frame_picker.js";
 import { Login } from "./dialogs/login.js";
-import { MaskPainter } from "./dialogs/mask_painter.js";
 import { receiveFiles } from "./form/files.js";
 import { Form } from "./form/form.js";
 import { Gallery } from "./gallery/gallery.js";
 import { Header } from "./header.js";
+import { Later } from "./later.js";
 import { Stage } from "./stage/stage.js";
 import { Toast } from "./toast.js";
 
-const DIALOGS = { code: Code, crop: Crop, frame: FramePicker, video: FramePicker, mask: MaskPainter };
-
 export function App({ reload }) {
   useStore(settings); // the language
-  const { name, values, done } = useStore(openDialog), Dialog = DIALOGS[name];
+  const { name, values, done } = useStore(openDialog);
   return html`<${Header} reload=${reload} />
     <main>
       <${Form} />
@@ -30,7 +25,7 @@ export function App({ reload }) {
     </main>
     <${Toast} />
     <${Login} />
-    ${Dialog && html`<${Dialog} kind=${name} ...${values} done=${done} />`}
+    ${name && html`<${Later} key=${name} name=${name} kind=${name} ...${values} done=${done} />`}
     <${DropArea} />`;
 }
 

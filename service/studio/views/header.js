@@ -1,6 +1,9 @@
 // The header: language, theme, notifications and the key.
 
 import { allowLogin, login, requestKey } from "../api/client.js";
+import { dialogs } from "../state/dialogs.js";
+import { focusPrompt } from "../state/actions.js";
+import { models } from "../state/models.js";
 import { choose, settings, THEMES } from "../state/settings.js";
 import { useStore } from "../state/store.js";
 import { LANGUAGES, setLanguage, t } from "../text/text.js";
@@ -8,7 +11,7 @@ import { html } from "../vendor/preact.js";
 import { Icon } from "./icons.js";
 
 export function Header({ reload }) {
-  const { theme, notify, language } = useStore(settings), { hasKey } = useStore(login);
+  const { theme, notify, language } = useStore(settings), { hasKey } = useStore(login), { isOperator } = useStore(models);
   const changeKey = async () => {
     allowLogin();
     if (await requestKey()) reload();
@@ -25,6 +28,7 @@ export function Header({ reload }) {
       <label class="choice"><span class="hidden">${t("language")}</span>
         <select value=${language} onChange=${(event) => setLanguage(event.target.value)}>
           ${Object.entries(LANGUAGES).map(([tag, name]) => html`<option value=${tag} lang=${tag}>${name}</option>`)}</select></label>
+      ${isOperator && html`<button type="button" class="quiet" onClick=${() => dialogs.operators()}><${Icon} name="operators" /><span>${t("operators")}</span></button>`}
       ${hasKey && html`<button type="button" class="quiet" onClick=${changeKey}><${Icon} name="key" /><span>${t("key")}</span></button>`}
       <a class="button quiet" href="docs">${t("api")}</a>
     </nav>
@@ -33,7 +37,7 @@ export function Header({ reload }) {
 
 function skip(event) {
   event.preventDefault();
-  document.getElementById("prompt")?.focus();
+  focusPrompt();
 }
 
 async function setNotify(isOn) {

@@ -22,6 +22,11 @@ const PATHS = {
   reset: "M5 12a7 7 0 1 0 2-5L4 10M4 5v5h5",
   key: "M14 10a4 4 0 1 0-3 3l1 1h2v2h2v2h3v-3z",
   theme: "M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16",
+  up: "M6 15l6-6 6 6",
+  down: "M6 9l6 6 6-6",
+  copy: "M9 9h11v11H9zM5 15H4V4h11v1",
+  grip: "M9 6h.01M15 6h.01M9 12h.01M15 12h.01M9 18h.01M15 18h.01",
+  operators: "M4 6h16M4 12h16M4 18h16M8 4v4M15 10v4M10 16v4",
   bell: "M6 17V11a6 6 0 0 1 12 0v6l1 1H5zM10 21h4",
   spark: "M12 3l2 6 6 2-6 2-2 6-2-6-6-2 6-2z",
 };

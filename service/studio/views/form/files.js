@@ -1,5 +1,6 @@
 // Files from choosing, dropping and pasting.
 
+import { shotField, shotsOf } from "../../state/film/shots.js";
 import { attach, form, setMode } from "../../state/form.js";
 
 /** Puts files where they belong: `wanted`, or the first free field of their kind. */
@@ -12,11 +13,18 @@ export function receiveFiles(list, wanted) {
   }
   const images = files.filter(({ type }) => type.startsWith("image/"));
   if (!images.length) return;
+  if (form.get().mode === "film") return void attach(shotField(focusedShot(), "image"), images[0]);
   if (form.get().mode !== "new") setMode("new");
   const [first, second] = images;
   const goesLast = !second && form.get().files.image && !form.get().files.last_image;
   attach(goesLast ? "last_image" : "image", first);
   if (second) attach("last_image", second);
+}
+
+/** The key of the shot with the focus, else of the last shot. */
+function focusedShot() {
+  const shots = shotsOf(form.get().values), key = Number(document.activeElement?.closest("[data-shot]")?.dataset.shot);
+  return (shots.find((shot) => shot.key === key) ?? shots.at(-1)).key;
 }
 
 const urls = new WeakMap();

@@ -3,12 +3,14 @@
 import { dialogs } from "../../state/dialogs.js";
 import { generate, replaceDraft } from "../../state/actions.js";
 import { clearDraft, form, hasDraft, setMode } from "../../state/form.js";
-import { limitsOf, modelOf, models } from "../../state/models.js";
+import { limitsOf, modelOf, models, modelsOf } from "../../state/models.js";
+import { shotField, shotsOf } from "../../state/film/shots.js";
 import { stage } from "../../state/stage.js";
 import { useStore } from "../../state/store.js";
 import { t } from "../../text/text.js";
 import { html, useEffect, useRef } from "../../vendor/preact.js";
 import { Icon } from "../icons.js";
+import { Later } from "../later.js";
 import { Thumbnail } from "../thumbnail.js";
 import { Advanced } from "./advanced.js";
 import { ImageField } from "./image_field.js";
@@ -26,7 +28,7 @@ export function Form() {
   const fields = useRef(null);
   useEffect(() => void focusFirst(Object.keys(errors)[0]), [errors]);
   useEffect(() => void fields.current.scrollTo({ top: 0 }), [mode, state.source]);
-  const model = modelOf(values.model), limits = limitsOf(model);
+  const model = modelOf(values.model, mode), limits = limitsOf(model);
   const send = (event) => {
     event?.preventDefault();
     if (!isBusy) generate(undefined, frameOf(state, limits));
@@ -34,15 +36,15 @@ export function Form() {
   return html`<form id="form" aria-label=${t("create")} noValidate autocomplete="off" onSubmit=${send} onKeyDown=${(event) => sendByKey(event, send)}>
     <div class="fields" ref=${fields}>
       <${Mode} mode=${mode} source=${state.source} />
-      <${Prompt} model=${model} />
+      ${mode === "film" ? html`<${Later} name="film" />` : html`<${Prompt} model=${model} />`}
       ${isLoaded && !list.length && html`<p class="error">${t("no_model")}</p>`}
       ${mode === "edit" && html`<${SourceVideo} />`}
       ${mode === "new" && html`<div class="pair"><${ImageField} name="image" /><${ImageField} name="last_image" /></div>`}
-      ${limits && mode === "new" && html`<${Size} limits=${limits} />`}
+      ${limits && (mode === "new" || mode === "film") && html`<${Size} limits=${limits} canResize=${mode === "new"} />`}
       ${limits && (mode === "new" || mode === "extend") && html`<${Length} limits=${limits} />`}
       ${limits && mode !== "remix" && html`<${Seed} hasCount=${mode === "new"} />`}
       ${limits && mode !== "remix" && html`<${Loras} model=${model} />`}
-      ${limits && (mode === "new" || mode === "edit") && list.length > 1 && html`<${ModelChoice} />`}
+      ${limits && ["new", "film", "edit"].includes(mode) && modelsOf(mode).length > 1 && html`<${ModelChoice} />`}
       ${limits && mode !== "remix" && html`<${Advanced} limits=${limits} />`}
     </div>
     <div class="submit">
@@ -59,6 +61,7 @@ export function Form() {
 }
 
 function submitText(mode, count) {
+  if (mode === "film") return t("generate_film");
   if (mode === "new") return count > 1 ? t("generate_n", { n: count }) : t("generate");
   return t(`${mode}_video`);
 }
@@ -80,8 +83,11 @@ function focusFirst(name) {
 function frameOf({ mode, source, values, files }, limits) {
   if (mode === "remix" || mode === "extend") return { width: source.width, height: source.height };
   const video = files.video?.id ? { width: files.video.width, height: files.video.height } : null;
-  return { ...(video ?? chosenSize(values, files, limits)), image: mode === "new" ? files.image : null };
+  return { ...(video ?? chosenSize(values, files, limits)), image: mode === "new" ? files.image : firstImage(values, files) };
 }
+
+/** The start image of the first shot of a film. */
+const firstImage = (values, files) => files[shotField(shotsOf(values)[0].key, "image")] ?? null;
 
 function Mode({ mode, source }) {
   if (source) {
@@ -92,7 +98,7 @@ function Mode({ mode, source }) {
     </div>`;
   }
   return html`<div class="segments" role="group" aria-label=${t("mode")}>
-    ${["new", "edit"].map((name) => html`<button type="button" aria-pressed=${mode === name} onClick=${() => setMode(name)}>${t(`mode_${name}`)}</button>`)}
+    ${["new", ...(modelsOf("film").length ? ["film"] : []), "edit"].map((name) => html`<button type="button" aria-pressed=${mode === name} onClick=${() => setMode(name)}>${t(`mode_${name}`)}</button>`)}
   </div>`;
 }
 

@@ -10,7 +10,8 @@ import { controlOf, FieldError } from "./field.js";
 import { keepSize, urlOf } from "./files.js";
 import { chosenSize } from "./size.js";
 
-export function ImageField({ name }) {
+/** `kind` is the field of the request, for its words. */
+export function ImageField({ name, kind = name }) {
   const { files, errors } = form.get(), file = files[name];
   const remove = () => {
     attach(name, null);
@@ -18,15 +19,15 @@ export function ImageField({ name }) {
   };
   return html`<div class="field picture" data-field=${name} data-file=${name}>
     <label for=${name} class=${file ? "" : "empty"}>
-      <span class="name">${t(name)}</span>
+      <span class="name">${t(kind)}</span>
       ${file ? html`<${Picture} key=${urlOf(file)} file=${file} />` : html`<${Icon} name="image" /><small>${t("choose_image")}</small>`}
     </label>
-    <input ...${controlOf(name)} aria-label=${t(name)} type="file" accept="image/*" onChange=${(event) => choose(name, event.target)} />
+    <input ...${controlOf(name)} aria-label=${t(kind)} type="file" accept="image/*" onChange=${(event) => choose(name, event.target)} />
     <div class="tools">
-      <button type="button" class=${file ? "icon-button" : "small"} aria-label="${t("pick_frame")}: ${t(name)}" title=${t("pick_frame")} onClick=${() => pick(name)}>
+      <button type="button" class=${file ? "icon-button" : "small"} aria-label="${t("pick_frame")}: ${t(kind)}" title=${t("pick_frame")} onClick=${() => pick(name)}>
         <${Icon} name="frame" />${!file && t("pick_frame")}</button>
-      ${file && html`<button type="button" class="icon-button" aria-label="${t("crop")}: ${t(name)}" title=${t("crop")} onClick=${() => crop(name)}><${Icon} name="crop" /></button>
-        <button type="button" class="icon-button" aria-label=${t(`remove_${name}`)} title=${t("remove")} onClick=${remove}><${Icon} name="close" /></button>`}
+      ${file && html`<button type="button" class="icon-button" aria-label="${t("crop")}: ${t(kind)}" title=${t("crop")} onClick=${() => crop(name)}><${Icon} name="crop" /></button>
+        <button type="button" class="icon-button" aria-label=${t(`remove_${kind}`)} title=${t("remove")} onClick=${remove}><${Icon} name="close" /></button>`}
     </div>
     <${FieldError} name=${name} text=${errors[name]} />
   </div>`;
@@ -54,7 +55,7 @@ async function pick(name) {
 }
 
 async function crop(name) {
-  const { values, files } = form.get(), { width, height } = chosenSize({ ...values, resize_to_image: false }, files, limitsOf(modelOf(values.model)));
+  const { mode, values, files } = form.get(), { width, height } = chosenSize({ ...values, resize_to_image: false }, files, limitsOf(modelOf(values.model, mode)));
   const file = await dialogs.crop({ file: files[name], ratio: width / height });
   if (file) attach(name, file);
 }

@@ -21,7 +21,7 @@ function resultOf(image, { base }) {
   return size ? resizedTo(...size, base) : null;
 }
 
-export function Size({ limits }) {
+export function Size({ limits, canResize }) {
   const { values, files } = form.get(), { size, resize_to_image: isResized } = values, standard = `${limits.default_width}x${limits.default_height}`;
   const result = resultOf(files.image, limits), shown = isResized ? result : size || standard;
   const hint = isResized && result ? t("resize_result", { size: result }) : t("size_hint", { min: limits.min_side, max: limits.max_side, pixels: limits.max_pixels >> 10 });
@@ -32,9 +32,9 @@ export function Size({ limits }) {
       <input ...${controlOf("size", true)} class="short" disabled=${isResized} value=${isResized ? result ?? "" : size} placeholder=${standard}
         onInput=${(event) => edit({ size: event.target.value })} />
     </div>
-    <label class="tick"><input id="resize_to_image" type="checkbox" disabled=${!files.image} checked=${isResized}
+    ${canResize && html`<label class="tick"><input id="resize_to_image" type="checkbox" disabled=${!files.image} checked=${isResized}
       onChange=${(event) => edit({ resize_to_image: event.target.checked })} /> ${t("resize")}
-      ${!files.image ? html`<small>${t("resize_needs")}</small>` : result && !isResized && html`<small>${result}</small>`}</label>
+      ${!files.image ? html`<small>${t("resize_needs")}</small>` : result && !isResized && html`<small>${result}</small>`}</label>`}
   <//>`;
 }
 

@@ -1,7 +1,7 @@
 // The buttons of one video.
 
 import { isImage, isOver } from "../../api/videos.js";
-import { act, cancel, canRepeat, copyText, derive, download, downloadManifest, erase, linkOf, retry, reuse, vary } from "../../state/actions.js";
+import { act, cancel, canRepeat, copyText, derive, download, downloadManifest, erase, isFilm, linkOf, retry, reuse, vary } from "../../state/actions.js";
 import { stage } from "../../state/stage.js";
 import { t } from "../../text/text.js";
 import { html, useEffect, useRef } from "../../vendor/preact.js";
@@ -22,7 +22,7 @@ export function Actions({ record, isWatching }) {
     ${url && !isImage(record) && html`<button type="button" onClick=${() => derive("extend", record)}><${Icon} name="extend" />${t("extend")}</button>`}
     ${url && html`<button type="button" onClick=${() => derive("remix", record)}><${Icon} name="remix" />${t("remix")}</button>`}
     ${url && !isImage(record) && html`<button type="button" onClick=${() => derive("edit", record)}><${Icon} name="edit" />${t("edit")}</button>`}
-    ${isDone && canRepeat(record) && html`<button type="button" onClick=${() => vary(record)}><${Icon} name="spark" />${t("variations")}</button>`}
+    ${isDone && canRepeat(record) && !isFilm(record) && html`<button type="button" onClick=${() => vary(record)}><${Icon} name="spark" />${t("variations")}</button>`}
     <${More} record=${record} isDone=${isDone} />
   </div>`;
 }
