@@ -91,7 +91,7 @@ def test_shots_are_edited_by_mouse_and_keyboard_and_survive_a_reload(open_as: Op
     page.keyboard.press("Alt+ArrowDown")
     assert prompts(page) == ["a red circle", "a blue square", "a green cross"]
     until(page, lambda: page.evaluate("document.activeElement.value") == "a green cross")
-    page.locator(".grip").nth(2).drag_to(page.locator(".shot").nth(0))
+    page.locator(".strip-of-shots li").nth(2).drag_to(page.locator(".strip-of-shots li").nth(0))
     until(page, lambda: prompts(page) == ["a green cross", "a red circle", "a blue square"])
     shot(page, 2).get_by_label("Length in s").fill("2")
     assert "3 shots" in page.locator(".film > .hint").inner_text()
@@ -182,4 +182,3 @@ def test_a_first_visit_loads_few_bytes_and_other_keys_see_no_operators(open_as: 
     assert sum(loaded.values()) <= MAX_FIRST_VISIT_BYTES
     assert [name for name in loaded if "/film/editor" in name or "/operators/" in name or "mask_painter" in name] == []
     assert page.get_by_role("button", name="Operators").count() == 0
-    print("first visit:", sum(loaded.values()), "bytes in", len(loaded), "responses")

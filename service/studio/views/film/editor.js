@@ -12,10 +12,10 @@ import { Shot } from "./shot.js";
 export function FilmEditor() {
   const { values, errors } = form.get(), limits = limitsOf(modelOf(values.model, "film")), shots = shotsOf(values);
   const [focused, setFocused] = useState(null), [told, setTold] = useState(""), drag = useDrag(setTold);
-  useEffect(() => void (focused && document.getElementById(focused)?.focus()), [focused]);
+  useEffect(() => void (focused && document.getElementById(focused.id)?.focus()), [focused]);
   if (!limits) return null;
   const frames = shots.map((shot) => framesOfShot(shot, values.unit, limits) ?? 0), total = frames.reduce((sum, one) => sum + one, 0);
-  const focus = (key) => setFocused(shotField(key, "prompt"));
+  const focus = (key) => setFocused({ id: shotField(key, "prompt") });
   const doFor = (key, place) => ({
     up: () => move(key, place - 1, setTold), down: () => move(key, place + 1, setTold),
     copy: () => focus(duplicateShot(key)), remove: () => focus(removeShot(key)),
@@ -35,8 +35,8 @@ export function FilmEditor() {
 
 /** A shot in the timeline. A click goes to its card. */
 function Segment({ shot, n, frames, isWrong, drag }) {
-  return html`<li style=${{ flexGrow: frames || 1 }} ...${drag.target}>
-    <button type="button" class=${isWrong ? "wrong" : ""} aria-label=${t("shot", { n, prompt: shot.prompt })} title=${shot.prompt} ...${drag.handle} onClick=${() => show(shot.key)}>${n}</button></li>`;
+  return html`<li style=${{ flexGrow: frames || 1 }} ...${drag.target} ...${drag.handle}>
+    <button type="button" class=${isWrong ? "wrong" : ""} aria-label=${t("shot", { n, prompt: shot.prompt })} title=${shot.prompt} onClick=${() => show(shot.key)}>${n}</button></li>`;
 }
 
 const hasError = (errors, { key }) => Object.keys(errors).some((name) => name.startsWith(shotField(key, "")));
@@ -59,7 +59,7 @@ function move(key, place, tell) {
 function useDrag(tell) {
   const [dragged, setDragged] = useState(null);
   const on = (key) => ({
-    handle: { draggable: true, onDragStart: (event) => (event.dataTransfer.setData("text/plain", ""), setDragged(key)), onDragEnd: () => setDragged(null) },
+    handle: { draggable: true, onDragStart: (event) => (event.dataTransfer.setData("text/plain", String(key)), setDragged(key)), onDragEnd: () => setDragged(null) },
     target: {
       onDragOver: (event) => dragged !== null && event.preventDefault(),
       onDrop: (event) => {
