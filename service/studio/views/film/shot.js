@@ -18,7 +18,7 @@ export function Shot({ shot, place, count, first, limits, does, drag }) {
     <fieldset aria-labelledby=${shotField(shot.key, "title")}>
       <div class="bar">
         <span class="grip" aria-hidden="true" title=${t("drag_shot")} ...${drag.handle}><${Icon} name="grip" /></span>
-        <h3 id=${shotField(shot.key, "title")}>${t("shot_n", { n })}</h3><small>${t("from_to", { from, to })}</small>
+        <strong id=${shotField(shot.key, "title")}>${t("shot_n", { n })}</strong><small>${t("from_to", { from, to })}</small>
         <div class="tools">
           <${Tool} name="shot_up" icon="up" n=${n} isOff=${!place} onClick=${does.up} />
           <${Tool} name="shot_down" icon="down" n=${n} isOff=${n === count} onClick=${does.down} />

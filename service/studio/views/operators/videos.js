@@ -18,6 +18,6 @@ export function Usage({ usage: { data, total, from, to } }) {
   const rows = [...data.map((row) => [row.model, row]), [t("total"), total]];
   return html`<section aria-labelledby="usage-title"><h3 id="usage-title">${t("usage")}</h3>
     <p class="hint">${t("usage_of", { from, to })}</p>
-    <div class="scrolls" tabIndex="0" role="region" aria-labelledby="usage-title"><table><thead><tr>${["model", "videos", "usage_steps", "usage_seconds"].map((name) => html`<th scope="col">${t(name)}</th>`)}</tr></thead>
+    <div class="scrolls" tabIndex="0" role="group" aria-labelledby="usage-title"><table><thead><tr>${["model", "videos", "usage_steps", "usage_seconds"].map((name) => html`<th scope="col">${t(name)}</th>`)}</tr></thead>
       <tbody>${rows.map(([name, row]) => html`<tr><th scope="row">${name}</th><td>${row.videos}</td><td>${row.steps}</td><td>${Math.round(row.compute_seconds)}</td></tr>`)}</tbody></table></div></section>`;
 }
