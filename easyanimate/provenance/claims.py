@@ -33,7 +33,7 @@ class ClaimIngredient:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claim:
+class ProvenanceClaim:
     """What a manifest says about a file.
 
     `reproduction` is the manifest of the project without prompts. `video_id` is empty outside the service.

@@ -13,7 +13,7 @@ import c2pa
 
 from easyanimate.errors import EasyAnimateError
 from easyanimate.provenance.aigc import aigc_label
-from easyanimate.provenance.claims import Claim
+from easyanimate.provenance.claims import ProvenanceClaim
 from easyanimate.provenance.credentials import SigningCredentials
 from easyanimate.provenance.images import write_image_marks
 from easyanimate.provenance.mp4 import write_mp4_marks
@@ -51,9 +51,9 @@ class ProvenanceMarker:
 
     def check(self) -> None:
         """Signs a small file in memory. Raises SigningFailed if C2PA refuses the certificate."""
-        self.sidecar(b"[]", Claim(title="check", version="0"))
+        self.sidecar(b"[]", ProvenanceClaim(title="check", version="0"))
 
-    def mark_file(self, path: Path, claim: Claim) -> None:
+    def mark_file(self, path: Path, claim: ProvenanceClaim) -> None:
         """Replaces the MP4, PNG, WebP or JPEG at `path` by its marked copy. Raises InvalidInput, SigningFailed."""
         media_type = MEDIA_TYPES[path.suffix]
         plain, signed = path.with_name(f".{path.name}.plain"), path.with_name(f".{path.name}.signed")
@@ -68,18 +68,18 @@ class ProvenanceMarker:
                 with suppress(OSError):
                     each.unlink(missing_ok=True)
 
-    def mark_image(self, data: bytes, media_type: str, claim: Claim) -> bytes:
+    def mark_image(self, data: bytes, media_type: str, claim: ProvenanceClaim) -> bytes:
         """The marked bytes of a PNG, WebP or JPEG. Raises InvalidInput, SigningFailed."""
         plain, signed = BytesIO(), BytesIO()
         self._write_plain_marks(BytesIO(data), plain, media_type, claim)
         self._sign(media_type, plain, signed, claim)
         return signed.getvalue()
 
-    def sidecar(self, data: bytes, claim: Claim) -> bytes:
+    def sidecar(self, data: bytes, claim: ProvenanceClaim) -> bytes:
         """A manifest beside `data`, which are bytes of JSON. Raises SigningFailed."""
         return self._sign("application/json", BytesIO(data), BytesIO(), claim, is_embedded=False)
 
-    def _write_plain_marks(self, source: BinaryIO, target: BinaryIO, media_type: str, claim: Claim) -> None:
+    def _write_plain_marks(self, source: BinaryIO, target: BinaryIO, media_type: str, claim: ProvenanceClaim) -> None:
         label = None if self.producer is None else aigc_label(self.producer, claim.video_id or claim.title)
         xmp = xmp_packet(label)
         if media_type == "video/mp4":
@@ -88,7 +88,7 @@ class ProvenanceMarker:
             target.write(write_image_marks(source.read(), media_type, xmp))
 
     def _sign(
-        self, media_type: str, source: BinaryIO, target: BinaryIO, claim: Claim, *, is_embedded: bool = True
+        self, media_type: str, source: BinaryIO, target: BinaryIO, claim: ProvenanceClaim, *, is_embedded: bool = True
     ) -> bytes:
         source.seek(0)
         try:
@@ -101,7 +101,7 @@ class ProvenanceMarker:
         except c2pa.C2paError as error:
             raise SigningFailed(f"C2PA does not sign: {error}") from error
 
-    def _add_ingredients(self, builder: Any, claim: Claim) -> None:
+    def _add_ingredients(self, builder: Any, claim: ProvenanceClaim) -> None:
         for ingredient in claim.ingredients:
             if ingredient.path is not None:
                 with ingredient.path.open("rb") as file:

@@ -12,7 +12,7 @@ from typing import Any
 
 from easyanimate.errors import InvalidInput
 from easyanimate.provenance.checks import MarkResult, check_sidecar
-from easyanimate.provenance.claims import Claim
+from easyanimate.provenance.claims import ProvenanceClaim
 from easyanimate.provenance.marking import ProvenanceMarker
 
 FORMAT = 1
@@ -40,7 +40,7 @@ class SignedList:
         return check_sidecar(self.content, self.manifest, trusted)
 
 
-def write_segment_list(segments: Sequence[ListedSegment], marker: ProvenanceMarker, claim: Claim) -> bytes:
+def write_segment_list(segments: Sequence[ListedSegment], marker: ProvenanceMarker, claim: ProvenanceClaim) -> bytes:
     """The JSON document. Raises SigningFailed."""
     listed = [{"name": each.name, "sha256": each.sha256, "num_frames": each.num_frames} for each in segments]
     content = json.dumps({"video_id": claim.video_id, "segments": listed}, indent=1)

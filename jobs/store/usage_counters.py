@@ -55,7 +55,7 @@ def count_usage(pipe: Pipeline, old: Job, new: Job) -> None:
     key = _usage_key(new.owner, datetime.fromtimestamp(new.completed_at or 0.0, UTC).date())
     amounts = UsageCounts(
         videos=1,
-        pixel_frames=_made_pixel_frames(new.request, new.result),
+        pixel_frames=_counted_pixel_frames(new.request, new.result),
         steps=new.result.steps,
         compute_seconds=sum(new.result.phase_seconds.values()),
     )
@@ -64,7 +64,7 @@ def count_usage(pipe: Pipeline, old: Job, new: Job) -> None:
     pipe.expire(key, (USAGE_KEPT_DAYS + 1) * DAY)
 
 
-def _made_pixel_frames(request: VideoRequest, result: Result) -> int:
+def _counted_pixel_frames(request: VideoRequest, result: Result) -> int:
     """Those of a draft and of a promotion are counted by the share of the steps that were made."""
     if result.draft_reused is False:
         return request.pixel_frames

@@ -29,8 +29,11 @@ _END = re.compile(r"(?<=[.!?:;])\s+|\n\s*\n")
 
 
 def words_of(name: str) -> set[str]:
-    """The lower-case words of an identifier: `readBody_from` -> read, body, from. "Not found" is a term of HTTP."""
-    return {part.lower() for part in _PART.findall(name.replace("NotFound", "").replace("not_found", ""))}
+    """The lower-case words of an identifier: `readBody_from` -> read, body, from.
+
+    "Not found" is a term of HTTP; `made_by` is a field of the API.
+    """
+    return {part.lower() for part in _PART.findall(re.sub("NotFound|not_found|made_by", "", name))}
 
 
 def names_in(source: str) -> Iterator[tuple[int, str]]:

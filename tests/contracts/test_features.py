@@ -117,7 +117,7 @@ def test_each_named_option_exists(text: str) -> None:
     words = text.split()
     result, rest = command(words[1:] if words[0] == "easyanimate" else ["generate", *words])
     assert not hasattr(result, "commands"), f"there is no command {text}"
-    options = {option for parameter in result.params for option in parameter.opts}
+    options = {option for parameter in result.params for option in (*parameter.opts, *parameter.secondary_opts)}
     assert {word for word in rest if word.startswith("-")} <= options
     assert all(word.startswith("-") or word.isdigit() for word in rest)
 

@@ -21,7 +21,7 @@ PACKAGES = ("easyanimate", "jobs", "service", "worker", "cli")
 MB = 10**6
 UNWANTED = {
     "a path of a personal machine": r"/(?:home|Users)/\w+/|/roo[t]/",
-    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/]{40}",
     "an AWS key": r"\bAKIA[0-9A-Z]{16}\b",
     "a GitHub token": r"\bgh[pousr]_[A-Za-z0-9]{36}\b",
     "a Hugging Face token": r"\bhf_[A-Za-z0-9]{30,}\b",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from easyanimate.files.manifest import file_sha256
-from easyanimate.provenance.claims import Claim, ClaimIngredient
+from easyanimate.provenance.claims import ClaimIngredient, ProvenanceClaim
 from easyanimate.provenance.marking import ProvenanceMarker
 from easyanimate.provenance.segment_list import ListedSegment, write_segment_list
 from jobs.model.input_files import input_field
@@ -71,8 +71,8 @@ class AttemptMarks:
             segment_sha256=digests,
         )
 
-    def _claim(self, title: str) -> Claim:
-        return Claim(title=title, version=VERSION, model=self.job.request.model, video_id=self.job.id)
+    def _claim(self, title: str) -> ProvenanceClaim:
+        return ProvenanceClaim(title=title, version=VERSION, model=self.job.request.model, video_id=self.job.id)
 
     def _reproduction(self, path: Path) -> dict[str, Any]:
         """The manifest of the project without prompts."""

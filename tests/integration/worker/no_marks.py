@@ -4,7 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from easyanimate.provenance.claims import Claim
+from easyanimate.provenance.claims import ProvenanceClaim
 from easyanimate.provenance.marking import ProvenanceMarker
 
 
@@ -14,11 +14,11 @@ class NoMarks(ProvenanceMarker):
     def __init__(self) -> None:
         self.producer = None
 
-    def mark_file(self, path: Path, claim: Claim) -> None:
+    def mark_file(self, path: Path, claim: ProvenanceClaim) -> None:
         pass
 
-    def mark_image(self, data: bytes, media_type: str, claim: Claim) -> bytes:
+    def mark_image(self, data: bytes, media_type: str, claim: ProvenanceClaim) -> bytes:
         return data
 
-    def sidecar(self, data: bytes, claim: Claim) -> bytes:
+    def sidecar(self, data: bytes, claim: ProvenanceClaim) -> bytes:
         return b""

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from easyanimate.files.video_writer import Mp4Writer
-from easyanimate.provenance.claims import Claim
+from easyanimate.provenance.claims import ProvenanceClaim
 from easyanimate.provenance.credentials import SigningCredentials, local_credentials
 from easyanimate.provenance.marking import ProvenanceMarker
 
-CLAIM = Claim(title="video_1", version="1", model="tiny", model_sha256="ab", video_id="video_1")
+CLAIM = ProvenanceClaim(title="video_1", version="1", model="tiny", model_sha256="ab", video_id="video_1")
 
 
 @pytest.fixture(scope="session")

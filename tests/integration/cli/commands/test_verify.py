@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from easyanimate.files.manifest import file_sha256
-from easyanimate.provenance.claims import Claim
+from easyanimate.provenance.claims import ProvenanceClaim
 from easyanimate.provenance.credentials import local_credentials
 from easyanimate.provenance.marking import ProvenanceMarker
 from easyanimate.provenance.segment_list import ListedSegment, write_segment_list
@@ -87,7 +87,9 @@ def test_a_segment_is_checked_by_the_signed_list(here: Path) -> None:
     marker = ProvenanceMarker(local_credentials(here / "data"))
     Path("segment-00000.ts").write_bytes(b"G" * 188)
     listed = ListedSegment("segment-00000.ts", file_sha256("segment-00000.ts"), 8)
-    Path("segments.json").write_bytes(write_segment_list([listed], marker, Claim(title="segments", version="1")))
+    Path("segments.json").write_bytes(
+        write_segment_list([listed], marker, ProvenanceClaim(title="segments", version="1"))
+    )
     assert results("segment-00000.ts", "--list", "segments.json")["statuses"] == ["valid"]
     Path("segment-00000.ts").write_bytes(b"G" * 187 + b"H")
     assert results("segment-00000.ts", "--list", "segments.json", exit_code=1)["statuses"] == ["altered"]

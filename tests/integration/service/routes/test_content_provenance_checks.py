@@ -8,7 +8,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from easyanimate.provenance.claims import Claim
+from easyanimate.provenance.claims import ProvenanceClaim
 from easyanimate.provenance.credentials import local_credentials
 from easyanimate.provenance.marking import ProvenanceMarker
 from jobs.queue.signers import SIGNERS_KEY, SignerRegistry
@@ -34,7 +34,7 @@ def marked(
     def mark(video_id: str) -> bytes:
         path = tmp_path / "video.mp4"
         path.write_bytes(clip())
-        marker.mark_file(path, Claim(title=video_id, version="1", model="tiny", video_id=video_id))
+        marker.mark_file(path, ProvenanceClaim(title=video_id, version="1", model="tiny", video_id=video_id))
         return path.read_bytes()
 
     return mark

