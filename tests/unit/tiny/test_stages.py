@@ -33,8 +33,9 @@ SETTINGS_SHA256 = {
     "15-transformer-masked-clips": "2f2eb79725dec3db0bae0d470ed1dd23",
     "16-vae-decoder-noise": "5b5ebc01cc2ceed7001dbfd3070438d9",
     "17-transformer-start-image": "cbab47f08614c4bb7d1387e831636d32",
-    "18-transformer-wordings": "3eac6d5da9d6e712139100df531b9a60",
-    "19-transformer-wordings-96px": "695338fbfb7f9244846470bce380a154",
+    "18-transformer-wordings": "0268d7f1a0b57c1bbf6194cd43cb3c46",
+    "19-transformer-wordings-in-place": "2d04f95dba382b6859c2c77cf5a9a397",
+    "20-transformer-wordings-longer": "4adf70d5a43c27d9e33cfaa9e7c3f0c8",
 }
 STAGES = read_stages()
 
