@@ -46,7 +46,7 @@ def settings(
     for item in secret["items"]:
         (tmp_path / item["path"]).write_text(SECRETS[item["path"]])
     for variable, value in environment_of(workload).items():
-        assert variable.removesuffix("_FILE") in EXPECTED
+        assert variable.removesuffix("_FILE") in EXPECTED or variable.startswith("OTEL_")
         monkeypatch.setenv(variable, value.replace(MOUNT, str(tmp_path)))
     if any("valueFrom" in entry for entry in container_of(workload)["env"]):
         monkeypatch.setenv("EASYANIMATE_S3__ACCESS_KEY_ID", "an-id")

@@ -15,6 +15,7 @@ from cli.stack.redis_server import EmbeddedRedis
 from jobs.access.api_keys import ApiKeyStore
 from jobs.errors import JobNotFound, StorageUnavailable
 from jobs.model.failure import failure
+from jobs.model.input_files import DRAFT_STATE
 from jobs.model.job import Job, Result
 from jobs.model.limits import Limits
 from jobs.model.model_card import ModelCard
@@ -86,8 +87,9 @@ class StepsOfAWorker(threading.Thread):
             self.complete(job, job.token)
 
     def complete(self, job: Job, token: str) -> None:
-        keys = {name: result_key(job.id, job.attempt, token, name) for name in FILES}
-        for name, content in FILES.items():
+        files = FILES | ({DRAFT_STATE: b"the state of denoising"} if job.request.draft_steps else {})
+        keys = {name: result_key(job.id, job.attempt, token, name) for name in files}
+        for name, content in files.items():
             self.storage.put_bytes(keys[name], content)
         result = Result(
             video_key=keys["video.mp4"],

@@ -34,11 +34,11 @@ class SkewedDatetime(_datetime, metaclass=_DatetimeType):
 
     @classmethod
     def now(cls, tz: Any = None) -> Any:
-        return _datetime.fromtimestamp(now_s(), tz)
+        return cls.fromtimestamp(now_s(), tz)  # of this class: cryptography accepts no other
 
     @classmethod
     def utcnow(cls) -> Any:
-        return _datetime.fromtimestamp(now_s(), datetime.UTC).replace(tzinfo=None)
+        return cls.fromtimestamp(now_s(), datetime.UTC).replace(tzinfo=None)
 
 
 time.time = now_s

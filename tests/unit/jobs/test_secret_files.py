@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from easyanimate.provenance.credentials import local_credentials
 from jobs.secret_files import secret_fields, variable
 from jobs.settings import InvalidSettings, Settings
 from service.settings import ServiceSettings
@@ -50,6 +51,9 @@ def test_the_secrets_of_the_front_end() -> None:
         "MODERATION_SECRET",
         "S3__SECRET_ACCESS_KEY",
         "S3__SESSION_TOKEN",
+        "C2PA_CERTIFICATE",
+        "C2PA_PRIVATE_KEY",
+        "C2PA_TRUSTED_CERTIFICATES",
     )
     assert names == {f"EASYANIMATE_{name}" for name in secrets}
 
@@ -58,8 +62,12 @@ def test_the_secrets_of_the_front_end() -> None:
 def test_each_secret_may_come_from_a_file(
     kind: type[Settings], set_variable: SetVariable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    signing = local_credentials(tmp_path / "signing")
+    certificates, key = signing.certificates.strip(), signing.key.strip()
+    values = VALUES | {"c2pa_certificate": certificates, "c2pa_trusted_certificates": certificates}
+    values["c2pa_private_key"] = key
     for path in secret_fields(kind):
-        text = VALUES.get(path[-1], "not-a-real-secret")
+        text = values.get(path[-1], "not-a-real-secret")
         (tmp_path / path[-1]).write_text(f"{text}\n")
         monkeypatch.setenv(f"{variable(kind, path)}_FILE", str(tmp_path / path[-1]))
     set_variable("S3__ACCESS_KEY_ID", "key")
@@ -70,7 +78,7 @@ def test_each_secret_may_come_from_a_file(
         if path[-1] == "api_keys":
             assert value == (SecretStr("key-one"), SecretStr("key-two"))
         else:
-            assert value == SecretStr(VALUES.get(path[-1], "not-a-real-secret"))
+            assert value == SecretStr(values.get(path[-1], "not-a-real-secret"))
     assert settings.s3.bucket == "clips"
 
 

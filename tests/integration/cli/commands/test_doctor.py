@@ -67,6 +67,7 @@ def test_everything_but_the_model_is_ok(redis: Redis) -> None:
         "disk": "ok",
         "device": "ok",
         "codecs": "ok",
+        "signing": "ok",
     }
     done = CliRunner().invoke(app, ["doctor"])
     assert "easyanimate models pull" in done.stdout

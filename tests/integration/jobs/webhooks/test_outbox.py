@@ -96,7 +96,7 @@ def test_a_delivery_holds_the_event_and_the_video(deliveries: Deliveries, write:
         "type": "video.completed",
         "created_at": 100,
         "timestamp": "1970-01-01T00:01:40.000Z",
-        "data": {"id": job.id, "status": "completed"},
+        "data": {"id": job.id, "status": "completed", "state": "completed"},
     }
     assert (delivery.url, delivery.secret, delivery.traceparent) == ("https://Hooks.example/a", SECRET, TRACE)
     assert SECRET not in f"{delivery!r} {delivery}"

@@ -24,6 +24,7 @@ CHANGE_NOTHING = {
     "post /v1/videos/{video_id}/tickets",
     "post /v1/webhook_endpoints/{endpoint_id}/test",
     "post /v1/videos/estimate",
+    "post /v1/content_provenance_checks",
     "post /mcp",
 }
 
@@ -130,4 +131,5 @@ def test_each_operation_that_changes_something_may_answer_not_durable(changes: d
     assert {name for name, is_durable in operations.items() if not is_durable} <= CHANGE_NOTHING
     submits = {"post /v1/videos", "post /v1/videos/edits", "post /v1/videos/extensions"}
     durable = {name for name, is_durable in operations.items() if is_durable}
-    assert durable - submits - {"post /v1/videos/{video_id}/remix"} == set(changes)
+    of_videos = {"post /v1/videos/{video_id}/remix", "post /v1/videos/{video_id}/promote"}
+    assert durable - submits - of_videos == set(changes)
