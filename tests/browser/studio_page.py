@@ -6,11 +6,16 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 
 Open = Callable[..., Any]
 TIMEOUT_S = 150
 DURATION_AND_TIME = "(video => video && [video.duration, video.currentTime])(document.querySelector('#screen video'))"
+RULES = {
+    "light": {"rules": {"video-caption": {"enabled": False}}},  # generated videos have no sound and no words
+    "dark": {"runOnly": ["color-contrast"]},  # no other rule depends on the theme
+}
 CONTROLS_WITHOUT_NAME = """() => [...document.querySelectorAll('input, select, textarea, button, a')]
     .filter((one) => !(one.labels?.length || one.ariaLabel || one.textContent.trim())).map((one) => one.outerHTML)"""
 
@@ -44,6 +49,12 @@ def request_video(page: Any, prompt: str, **values: str) -> None:
         fill(page, **values)
     page.get_by_label("Prompt", exact=True).fill(prompt)
     page.get_by_label("Prompt", exact=True).press("Enter")
+
+
+def violations(page: Any, theme: str = "light") -> list[str]:
+    """What axe finds on the page."""
+    faults = Axe().run(page, options=RULES[theme]).response["violations"]
+    return [f"{one['id']}: {node['html'][:150]}" for one in faults for node in one["nodes"]]
 
 
 def id_of(page: Any) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from redis import Redis
 
 from cli.stack.redis_server import EmbeddedRedis
@@ -16,10 +15,11 @@ from jobs.model.model_card import ModelCard
 from jobs.queue.registry import Registry
 from jobs.queue.workers import WorkerDirectory, WorkerEntry
 from service.settings import ServiceSettings
-from tests.browser.studio_page import CONTROLS_WITHOUT_NAME, png, until, wait_for_text
+from tests.browser.studio_page import CONTROLS_WITHOUT_NAME, png, until, violations, wait_for_text
 from tests.integration.service.conftest import running_apis
 
 MAX_FIRST_VISIT_BYTES = 150_000
+ONE_LINE_PX = 44
 PHONE = {"width": 390, "height": 844}
 OpenAs = Callable[..., Any]
 
@@ -58,11 +58,6 @@ def open_as(browser: Any, keys: Any) -> Iterator[OpenAs]:
         context.close()
 
 
-def violations(page: Any) -> list[str]:
-    """What axe finds on the page."""
-    return [one["id"] + one["nodes"][0]["html"][:150] for one in Axe().run(page).response["violations"]]
-
-
 def shot(page: Any, number: int) -> Any:
     """The card of a shot."""
     return page.get_by_role("group", name=f"Shot {number}", exact=True)
@@ -95,6 +90,9 @@ def test_shots_are_edited_by_mouse_and_keyboard_and_survive_a_reload(open_as: Op
     until(page, lambda: prompts(page) == ["a green cross", "a red circle", "a blue square"])
     shot(page, 2).get_by_label("Length in s").fill("2")
     assert "3 shots" in page.locator(".film > .hint").inner_text()
+    assert page.locator(".segments").first.bounding_box()["height"] <= ONE_LINE_PX
+    for bar in page.locator(".shot .bar").all():
+        assert bar.bounding_box()["height"] <= ONE_LINE_PX
     assert violations(page) == []
     page.screenshot(path=tmp_path / "film.png")
     page.reload()

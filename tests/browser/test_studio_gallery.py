@@ -7,7 +7,16 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from tests.browser.studio_page import Open, id_of, request_video, until, wait_for_text, wait_until_finished
+from tests.browser.studio_page import (
+    Open,
+    fill,
+    id_of,
+    request_video,
+    until,
+    violations,
+    wait_for_text,
+    wait_until_finished,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -45,6 +54,36 @@ def test_four_variations_are_shown_side_by_side(open_studio: Open, finished: str
     page.locator(".board a").first.click()
     wait_until_finished(page)
     assert id_of(page) == ids[0]
+
+
+def test_of_two_drafts_one_is_finished(open_studio: Open, api: httpx.Client) -> None:
+    page = open_studio()
+    page.get_by_label("Draft first").check()
+    page.get_by_role("group", name="Videos", exact=True).get_by_role("button", name="2").click()
+    fill(page, **{"Steps of the draft": "5"})
+    request_video(page, "a small blue circle", Steps="5", Length="1")
+    wait_for_text(page.locator("#draft-error"), "between 1 and 4")
+    fill(page, **{"Steps of the draft": ""})
+    page.get_by_role("button", name="Generate 2 drafts").click()
+    finish = page.get_by_role("button", name="Finish the draft with seed")
+    until(page, lambda: finish.count() == 2)
+    assert violations(page) == []
+    drafts = id_of(page).split(",")
+    records = [api.get(f"/v1/videos/{draft}").json() for draft in drafts]
+    assert [(record["state"], record["draft"]) for record in records] == [("draft", {"steps": 1})] * 2
+    until(page, lambda: tile(page, drafts[1]).count())
+    tools = tile(page, drafts[1]).get_by_role("button")
+    assert [one.get_attribute("title") for one in tools.all()] == ["Favourite", "Finish", "Delete"]
+    finish.last.click()
+    wait_until_finished(page)
+    finished = api.get(f"/v1/videos/{id_of(page)}").json()
+    assert (finished["promoted_from"], finished["draft_reused"]) == (drafts[1], True)
+    page.go_back()
+    page.get_by_role("link", name=f"Open finished: seed {finished['seed']}").wait_for()
+    page.get_by_role("link", name=f"Seed {records[0]['seed']}").click()
+    actions = page.locator("#actions")
+    actions.get_by_role("button", name="Finish this draft").wait_for()
+    assert not actions.get_by_role("button", name="Extend").count()
 
 
 def test_older_videos_are_read_when_the_end_is_in_view(open_studio: Open, batch: list[str]) -> None:

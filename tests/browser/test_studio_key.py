@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.studio_page import Open, request_video, until, wait_for_text
+from tests.browser.studio_page import Open, request_video, until, violations, wait_for_text
 
 pytestmark = pytest.mark.slow
 
@@ -15,6 +15,7 @@ def test_the_page_requests_a_key_and_keeps_it_in_the_tab_only(open_studio: Open,
     login.get_by_label("API key", exact=True).fill("wrong")
     login.get_by_role("button", name="Continue").click()
     wait_for_text(login, "This key is not valid")
+    assert violations(page) == []
     login.get_by_label("API key", exact=True).fill(key)
     login.get_by_label("API key", exact=True).press("Enter")
     until(page, lambda: page.locator("#gallery li").count())

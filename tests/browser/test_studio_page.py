@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from cli.stack.stack import LocalStack
 from tests.browser.studio_page import (
@@ -18,6 +17,7 @@ from tests.browser.studio_page import (
     png,
     request_video,
     until,
+    violations,
     wait_for_text,
     wait_until_finished,
 )
@@ -27,16 +27,6 @@ pytestmark = pytest.mark.slow
 PICTURES = Path(__file__).parents[2] / "docs" / "images" / "studio"
 MAX_FIRST_PAINT_MS = 500
 FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
-RULES = {
-    "light": {"rules": {"video-caption": {"enabled": False}}},  # generated videos have no sound and no words
-    "dark": {"runOnly": ["color-contrast"]},  # no other rule depends on the theme
-}
-
-
-def violations(page: Any, theme: str = "light") -> list[str]:
-    """What axe finds on the page."""
-    faults = Axe().run(page, options=RULES[theme]).response["violations"]
-    return [f"{one['id']}: {node['html'][:150]}" for one in faults for node in one["nodes"]]
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +112,7 @@ def test_on_a_phone_the_button_stays_in_view_and_the_stage_is_first(open_studio:
     id_of(page)
     until(page, lambda: 0 <= page.locator("#screen").bounding_box()["y"] < 844)
     wait_until_finished(page)
+    assert violations(page) == []
 
 
 def test_all_of_it_works_with_the_keyboard(open_studio: Open) -> None:

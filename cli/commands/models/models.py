@@ -44,13 +44,14 @@ def pull(
     revision: Annotated[str, typer.Option(help="A branch, tag or commit of the repository.")] = "main",
     models_dir: ModelsDir = DEFAULT_DIR,
     force: Force = False,
+    as_json: AsJson = False,
 ) -> None:
     """Download a published model from the Hugging Face hub. The same command resumes an interrupted download."""
     from easyanimate.models.transfer.hub import pull_model
 
     with _exit_on_error("pull", hint="downloaded files are kept; the same command resumes the download"):
         folder = pull_model(name, models_dir, revision=revision, force=force, make_card=card_text)
-        typer.echo(f"{folder} is complete and loads")
+        _echo_folder(folder, as_json)
 
 
 @app.command("import")
@@ -59,6 +60,7 @@ def import_(
     models_dir: ModelsDir = DEFAULT_DIR,
     name: Annotated[str | None, typer.Option(help="The name of the model. Default: the name of its folder.")] = None,
     force: Force = False,
+    as_json: AsJson = False,
 ) -> None:
     """Unpack a published archive, check it, and add it to the models."""
     from easyanimate.models.transfer.archive import import_archive, import_stream
@@ -69,7 +71,11 @@ def import_(
             folder = import_stream(stream, label, models_dir, name=name, force=force, make_card=card_text)
         else:
             folder = import_archive(archive, models_dir, name=name, force=force, make_card=card_text)
-        typer.echo(f"{folder} is complete and loads")
+        _echo_folder(folder, as_json)
+
+
+def _echo_folder(folder: Path, as_json: bool) -> None:
+    typer.echo(json.dumps({"folder": str(folder)}, indent=2) if as_json else f"{folder} is complete and loads")
 
 
 app.command()(rehearse)

@@ -1,11 +1,13 @@
 """`easyanimate models retire`: takes a model that no worker serves out of a service."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.errors import CommandError, exit_on_error
+from cli.options import AsJson
 
 DataDir = Annotated[Path, typer.Option(envvar="EASYANIMATE_DATA_DIR", help="The data folder of the service.")]
 DEFAULT_DIR = Path("data")
@@ -18,6 +20,7 @@ def retire(
         typer.Option("--keep-jobs", help="Leave its waiting jobs in the queue, for a later worker of it."),
     ] = False,
     data_dir: DataDir = DEFAULT_DIR,
+    as_json: AsJson = False,
 ) -> None:
     """Remove a model that no worker serves from the service; its waiting jobs fail with `model_retired`.
 
@@ -39,6 +42,9 @@ def retire(
             jobs, table = KeeperJobs(JobTable(redis)), JobTable(redis)
             ended = [] if keep_jobs else jobs.fail_retired(model)
             waiting = table.queue_depth(model)
+    if as_json:
+        typer.echo(json.dumps({"model": model, "ended": ended, "waiting": waiting}, indent=2))
+        return
     typer.echo(f"{model} is retired")
     for job_id in ended:
         typer.echo(f"  {job_id} ended with model_retired")

@@ -53,6 +53,7 @@ def _path(client: Client, video_id: str, output: Path | None, variant: str) -> P
 
 def open_(
     video_id: Annotated[str | None, typer.Argument(help="A video; without it the studio.", show_default=False)] = None,
+    as_json: AsJson = False,
     url: Url = None,
 ) -> None:
     """Open a video, or the studio, in the browser, and print the address."""
@@ -61,6 +62,6 @@ def open_(
             check_ids([video_id])
             client.get(video_id)
         address = f"{client.url}/" if video_id is None else f"{client.url}/#{video_id}"
-    typer.echo(address)
+    typer.echo(json.dumps({"id": video_id, "url": address}, indent=2) if as_json else address)
     if not webbrowser.open(address):
         typer.echo("note: there is no browser here; open the address in one", err=True)

@@ -1,15 +1,19 @@
 // The videos of the caller: records, files and events.
 
-import { call, pause, read } from "./client.js";
+import { call, pause, read, send } from "./client.js";
 
 const POLL_MS = 2000, MIN_GAP_MS = 300, RECONNECT_MS = 1000;
 export const ENDS = ["completed", "failed", "cancelled", "expired", "draft"];
 export const isOver = ({ state }) => ENDS.includes(state);
+export const isDraft = ({ draft }) => Boolean(draft);
 export const isImage = ({ num_frames: frames }) => frames === 1;
 
 export const videoPath = (id, rest = "") => `v1/videos/${encodeURIComponent(id)}${rest}`;
 export const readVideo = (id, options) => read(videoPath(id), options);
 export const cancelVideo = (id) => read(videoPath(id, "/cancel"), { method: "POST" });
+
+/** Finishes a draft as a new video, whose record is returned. */
+export const promoteVideo = (id) => send({ path: videoPath(id, "/promote"), fields: {} });
 
 /** Deletes a video; one that is gone is no error. `keepalive`: the request outlives the page. */
 export async function deleteVideo(id, keepalive) {
@@ -95,20 +99,19 @@ export async function follow(id, on, signal) {
 /** Follows several videos by polling: browsers open few connections to one host. */
 export async function followAll(ids, on, signal) {
   let open = [...ids];
-  for (; open.length && !signal.aborted; await pause(POLL_MS)) {
-    for (const id of [...open]) {
-      try {
-        const record = await readVideo(id, { signal });
-        if (signal.aborted) return;
-        on.record(record);
-        if (isOver(record)) open = open.filter((other) => other !== id);
-      } catch (error) {
-        if (signal.aborted) return;
-        if (error.status === 404) {
-          open = open.filter((other) => other !== id);
-          on.gone(id);
-        } else on.error(error);
-      }
+  const leave = (id) => (open = open.filter((other) => other !== id));
+  const poll = async (id) => {
+    try {
+      const record = await readVideo(id, { signal });
+      if (signal.aborted) return;
+      on.record(record);
+      if (isOver(record)) leave(id);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error.status !== 404) return on.error(error);
+      leave(id);
+      on.gone(id);
     }
-  }
+  };
+  for (; open.length && !signal.aborted; await pause(POLL_MS)) await Promise.all(open.map(poll));
 }

@@ -1,11 +1,11 @@
 // What buttons do with videos.
 
 import { allowLogin } from "../api/client.js";
-import { cancelVideo, deleteVideo, readFile, readVideo } from "../api/videos.js";
+import { cancelVideo, deleteVideo, isDraft, promoteVideo, readFile, readVideo } from "../api/videos.js";
 import { t } from "../text/text.js";
 import { messageOf } from "./errors.js";
 import { storedShots } from "./film/shots.js";
-import { attach, edit, form, hasDraft, keepDraft, request, sentFilm, sentRequest, setMode, submit, useSettings } from "./form.js";
+import { attach, edit, form, hasDraft, keepDraft, keepPromoted, request, sentFilm, sentRequest, setMode, submit, useSettings } from "./form.js";
 import { forget, hide, refreshGallery, unhide } from "./gallery.js";
 import { bringIntoView, clear, open, stage } from "./stage.js";
 import { offerUndo } from "./undo.js";
@@ -40,6 +40,7 @@ export async function generate(wish = request(), size = null) {
 function again(record, extra) {
   const fields = Object.fromEntries(SETTINGS.map((name) => [name, record[name]]));
   if (record.loras.length) fields.loras = record.loras;
+  if (isDraft(record)) fields.draft = record.draft;
   return { path: "v1/videos", fields: { ...fields, ...extra } };
 }
 
@@ -48,7 +49,30 @@ const shape = ({ width, height }) => ({ width, height });
 export const isFilm = (record) => record.mode === "film" && record.shots?.length > 0;
 export const canRepeat = (record) => isFromText(record) || Boolean(sentRequest(record.id));
 
-export const retry = (record) => generate(sentRequest(record.id) ?? again(record, { seed: record.seed }), shape(record));
+export const retry = (record) => generate(ownRequest(record) ?? again(record, { seed: record.seed }), shape(record));
+
+/** The request of this tab for one video. Of a request for several it is that with the seed of this one. */
+function ownRequest({ id, seed }) {
+  const wish = sentRequest(id);
+  if (!wish?.fields.n) return wish;
+  const { n: _, ...fields } = wish.fields;
+  return { ...wish, fields: { ...fields, seed } };
+}
+
+/** Finishes a draft and opens the new video. The frame is there at once, so that a second click finds no button. */
+export async function promote(record) {
+  allowLogin();
+  stage.set({ pending: shape(record), detail: "" });
+  bringIntoView();
+  try {
+    const { id } = await promoteVideo(record.id);
+    keepPromoted(id, record);
+    open([id]);
+    refreshGallery().catch(() => {});
+  } catch (error) {
+    stage.set({ pending: null, detail: messageOf(error) });
+  }
+}
 
 /** Four videos with other seeds. */
 export function vary(record) {

@@ -18,9 +18,10 @@ export function fieldText(error, field, limits, values) {
   if (!(error instanceof Refused)) return t("no_answer");
   if (error.status === 401) return t("error_key");
   if (error.code === "prompt_not_understood") return t("english_only");
-  const ownRules = ["prompt", "size", "length", "seed", "num_inference_steps", "guidance_scale", "strength", "image"];
+  const ownRules = ["prompt", "size", "length", "seed", "num_inference_steps", "guidance_scale", "strength", "image", "draft"];
   const isPlain = ["invalid_request", "invalid_size", "invalid_seconds", "unsupported_image"].includes(error.code);
   if (!ownRules.includes(field) || !isPlain || !limits || !hasText(`error_${field}`)) return plain(error.message);
+  if (field === "draft" && error.param !== "draft.steps") return plain(error.message);
   if (field === "prompt" && values.prompt.trim()) return plain(error.message);
   if (field === "strength" && Number(values.strength) > 0 && Number(values.strength) <= 1) return plain(error.message);
   const [, nearest] = error.message.match(/the nearest is ([\w.]+)/) ?? [];
@@ -28,10 +29,10 @@ export function fieldText(error, field, limits, values) {
   return nearest ? `${sentence} ${t("nearest", { value: nearest })}` : sentence;
 }
 
-function bounds({ min_side: min, max_side: max, max_pixels: pixels, longest, longestSeconds, ...limits }, { scheduler }) {
+function bounds({ min_side: min, max_side: max, max_pixels: pixels, longest, longestSeconds, ...limits }, { scheduler, num_inference_steps: steps }) {
   const name = scheduler || limits.default_scheduler;
   const most = Math.min(limits.max_inference_steps, MOST_STEPS[name] ?? Infinity);
-  return { min, max, pixels: pixels >> 10, frames: longest, seconds: longestSeconds, least: FEWEST_STEPS[name] ?? 1, most };
+  return { min, max, pixels: pixels >> 10, frames: longest, seconds: longestSeconds, least: FEWEST_STEPS[name] ?? 1, most, last: (Number(steps) || limits.default_num_inference_steps) - 1 };
 }
 
 /** A message of the service with the labels of the page in place of its parameters. */

@@ -1,7 +1,7 @@
 // The form: one draft for each mode. Texts survive a reload of the tab, files do not leave the memory.
 
 import { allowLogin, Refused, send } from "../api/client.js";
-import { videoPath } from "../api/videos.js";
+import { isDraft, videoPath } from "../api/videos.js";
 import { fieldOf, fieldText, shotText } from "./errors.js";
 import { isEmptyFilm, shotFields, shotOf, shotsOf } from "./film/shots.js";
 import { limitsOf, modelOf } from "./models.js";
@@ -12,18 +12,20 @@ const DRAFTS = "drafts", PREVIEWS = 6;
 const EMPTY = {
   prompt: "", negative_prompt: "", model: "", size: "", resize_to_image: false, length: "", unit: "seconds", seed: "", n: 1,
   num_inference_steps: "", guidance_scale: "", scheduler: "", loras: {}, strength: "", previews: true, shots: [],
+  is_draft: false, draft: "",
 };
 const NO_FILES = { image: null, last_image: null, video: null, mask: null };
 const SAMPLING = ["negative_prompt", "num_inference_steps", "guidance_scale", "scheduler", "loras", "seed"];
 // The fields of each mode, besides the prompt.
 const FIELDS = {
-  new: ["model", "size", "resize_to_image", "length", "n", ...SAMPLING],
+  new: ["model", "size", "resize_to_image", "length", "n", "draft", ...SAMPLING],
   film: ["model", "size", ...SAMPLING],
   edit: ["model", "strength", ...SAMPLING],
   extend: ["length", ...SAMPLING],
   remix: [],
 };
 const FILES = { new: ["image", "last_image"], film: [], edit: ["video", "mask"], extend: [], remix: [] };
+const DRAFT_SHARE = 0.2; // of the steps
 const NUMBERS = ["seed", "num_inference_steps", "guidance_scale", "strength", "n"];
 
 function storedDrafts() {
@@ -103,6 +105,7 @@ export function useSettings(record, keepsSeed, note, film = null) {
   edit({
     ...EMPTY, negative_prompt, model, size, scheduler, loras, ...ofMode,
     num_inference_steps: String(num_inference_steps), guidance_scale: String(guidance_scale), seed: keepsSeed ? String(seed) : "",
+    is_draft: isDraft(record), draft: record.draft ? String(record.draft.steps) : "",
   }, { files: film?.files ?? NO_FILES });
   form.set({ note });
 }
@@ -136,6 +139,8 @@ function setField(fields, name, values) {
     if (value.trim()) fields[values.unit] = values.unit === "num_frames" ? number(value) : value.trim();
   } else if (name === "n") {
     if (value > 1) fields.n = value;
+  } else if (name === "draft") {
+    if (values.is_draft) fields.draft = { steps: value.trim() ? number(value) : draftSteps(values) };
   } else if (typeof value === "boolean") {
     if (value) fields[name] = true;
   } else if (value.trim()) {
@@ -146,13 +151,19 @@ function setField(fields, name, values) {
 /** A number where it is one exactly; else the text, which the service refuses or reads. */
 const number = (text) => (String(Number(text)) === text.trim() ? Number(text) : text.trim());
 
-function previewSteps({ num_inference_steps: typed, model }) {
-  const steps = Number(typed) || limitsOf(modelOf(model))?.default_num_inference_steps || PREVIEWS;
-  return Math.max(1, Math.ceil(steps / PREVIEWS));
-}
+/** The steps of the whole video. */
+export const stepsOf = ({ num_inference_steps: typed, model }) => Number(typed) || limitsOf(modelOf(model))?.default_num_inference_steps || PREVIEWS;
+const previewSteps = (values) => Math.max(1, Math.ceil(stepsOf(values) / PREVIEWS));
+/** The steps of a draft, if none are typed. */
+export const draftSteps = (values) => Math.max(1, Math.round(stepsOf(values) * DRAFT_SHARE));
 
 const sent = new Map(); // id -> request of this tab
 export const sentRequest = (id) => sent.get(id);
+/** A finished draft has the request of the draft, without its end after some steps. */
+export function keepPromoted(id, draft) {
+  const { path, fields: { draft: _, n: __, ...fields } = {} } = sent.get(draft.id) ?? {};
+  if (path) sent.set(id, { path, fields: { ...fields, seed: draft.seed } });
+}
 /** The shots and the files of a film that this tab has sent. */
 export const sentFilm = (id) => sent.get(id)?.film;
 

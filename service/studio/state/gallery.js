@@ -69,6 +69,9 @@ export function found(state) {
   return shown(state).filter((one) => isWanted(one) && words.every((word) => `${one.prompt} ${one.id}`.toLowerCase().includes(word)));
 }
 
+/** The newest video that finished this draft, if it is among those that are read. */
+export const promotionOf = ({ id }) => shown(gallery.get()).find(({ promoted_from: draft }) => draft === id);
+
 export function toggleFavourite(id) {
   const { favourites } = gallery.get();
   keepFavourites(favourites.includes(id) ? favourites.filter((one) => one !== id) : [id, ...favourites]);

@@ -20,19 +20,19 @@ export default {
   mask_hint: "Painted areas are generated anew. Without a mask the whole video changes.", strength: "Strength", strength_hint: "Lower keeps more of the video. Empty: 0.7, or 1 with a mask.",
   model: "Model", no_worker: "{model} (no worker)", size: "Size", size_hint: "Multiples of 16, {min} to {max}, up to {pixels} K pixels.", shapes: "Shapes", resize: "Resize to the Start Image", resize_result: "The video gets {size}.", resize_needs: "Needs a start image.",
   length: "Length", length_slider: "Length, slider", unit: "Unit", unit_s: "s", unit_frames: "frames", length_hint: "{length}. Up to {seconds} s at {fps} frames per second.", length_is: "{frames} frames, {seconds} s, {windows}",
-  one_window: "1 window", windows: "{n} windows", an_image: "One frame: an image", seed: "Seed", random: "random", seed_hint: "The same seed and settings give the same video.", count: "Videos", count_hint: "Variations with consecutive seeds.",
+  one_window: "1 window", windows: "{n} windows", an_image: "One frame: an image", seed: "Seed", random: "random", seed_hint: "The same seed and settings give the same video.", count: "Videos", count_hint: "Variations with consecutive seeds.", draft: "Draft first", draft_hint: "A draft ends after some of the steps. Finish those that you like.", draft_steps: "Steps of the draft", draft_of: "of {steps} steps",
   loras: "LoRA", lora_scale: "Strength of {name}", lora_hint: "Small add-ons that change the style. 0.55 is the usual strength.",
   advanced: "Advanced", negative_prompt: "Negative prompt", negative_hint: "What the video does not show.", num_inference_steps: "Steps", steps_hint: "More steps take longer and add detail.",
   guidance_scale: "Guidance", guidance_hint: "How closely the video follows the prompt. 1 switches it off, high values give hard colours.", scheduler: "Scheduler", scheduler_hint: "The method of the denoising. The default fits the model.", scheduler_default: "default ({name})",
   scheduler_euler: "fast, good with few steps", scheduler_euler_ancestral: "livelier; changes with the number of steps", scheduler_dpmpp_2m: "good with few steps", scheduler_pndm: "needs 4 steps or more",
   scheduler_ddim: "steady, for many steps", scheduler_ddim_clipped: "clips values; poor with the small model", scheduler_unipc: "good with few steps", scheduler_heun: "two passes a step: slower", scheduler_lcm: "for models distilled to few steps",
-  previews: "Show previews", generate: "Generate video", generate_n: "Generate {n} videos", remix: "Remix", extend: "Extend", edit: "Change", remix_video: "Remix video", extend_video: "Extend video", edit_video: "Change video",
+  previews: "Show previews", generate: "Generate video", generate_n: "Generate {n} videos", generate_draft: "Generate draft", generate_drafts: "Generate {n} drafts", remix: "Remix", extend: "Extend", edit: "Change", remix_video: "Remix video", extend_video: "Extend video", edit_video: "Change video",
   remix_of: "Same settings and seed, another prompt.", extend_of: "Continues from the last frames.", copy_code: "Copy as code", code_title: "This request as code", clear_form: "Clear the form", draft_replaced: "The earlier entries were replaced.",
 
   // Errors beside a field
   error_prompt: "Write what the video shows.", error_size: "Use multiples of 16 between {min} and {max}, at most {pixels} K pixels.", error_length: "Use 1 frame or a multiple of 8, at most {frames} frames ({seconds} s).",
   error_seed: "Use a whole number, 0 or more.", error_num_inference_steps: "Use a whole number between {least} and {most}.", error_guidance_scale: "Use a number between 0 and 20.", error_strength: "Use a number above 0 and at most 1.",
-  error_image: "This is no image that the service can read.", error_last_image: "An end image needs a start image and a readable file.", error_video: "Choose a video that the service can read.", nearest: "The nearest is {value}.", error_key: "Enter a key to continue.",
+  error_image: "This is no image that the service can read.", error_last_image: "An end image needs a start image and a readable file.", error_video: "Choose a video that the service can read.", error_draft: "Use a whole number between 1 and {last}.", nearest: "The nearest is {value}.", error_key: "Enter a key to continue.",
 
   // Stage
   state_queued: "Queued", state_next: "Queued, next to run", state_place: "Queued, {n} before this one", state_unserved: "Queued: no worker serves its model", state_paused: "Queued: the operator has paused its model", state_loading: "Loading the model",
@@ -40,7 +40,8 @@ export default {
   phase_encoding: "Encoding the prompt", phase_denoising: "Denoising", phase_decoding: "Decoding frames", phase_muxing: "Writing the file", phase_uploading: "Uploading",
   step_of: "Step {step} of {steps}", left: "about {s} s left", progress: "Progress", percent: "{n} percent", preview: "Preview", retry_helps: "A retry may help.", retry_useless: "A retry is unlikely to help.",
   missing: "This video does not exist.", was_deleted: "This video was deleted.", deleted: "{n} videos deleted.", deleted_one: "Video deleted.", no_files: "Its files have expired.", no_video: "There is no video.",
-  download: "Download", more: "More", use_settings: "Use these settings", same_seed: "Same seed", variations: "Four variations", copy_link: "Copy link", copy_seed: "Copy seed", manifest: "Manifest", delete: "Delete", fullscreen: "Full screen",
+  download: "Download", more: "More", use_settings: "Use these settings", same_seed: "Same seed", variations: "Four variations", finish: "Finish", finish_draft: "Finish this draft", finish_seed: "Finish the draft with seed {seed}", open_finished: "Open finished", open_finished_seed: "Open finished: seed {seed}",
+  draft_detail: "Finish the draft to extend, remix or change it.", draft_badge: "Draft", fact_draft: "Draft", fact_draft_is: "{n} of {total} steps", copy_link: "Copy link", copy_seed: "Copy seed", manifest: "Manifest", delete: "Delete", fullscreen: "Full screen",
   images_left_out: "The settings are in the form. Images and videos of the old request are not included.", settings_used: "The settings are in the form.",
   fact_length: "Length", fact_took: "Generated in", fact_image: "an image", fact_length_is: "{s} s, {n} frames", warnings: "Warnings", show_all: "Show all", show_less: "Show less",
   timeline: "Timeline", part: "Part {n}: {prompt}", continue_here: "Continue", part_of: "Part {n} of {total}", continue_from: "Continue from part {n}", remove_part: "Remove part {n}",
@@ -49,19 +50,19 @@ export default {
 
   // Gallery
   search: "Search", search_placeholder: "Search prompts", select: "Select", selected: "{n} selected", select_one: "Select {prompt}", none: "No videos yet.", nothing: "No video has these words.", loading: "Loading…", older: "Load older videos",
-  remix_one: "Remix {prompt}", extend_one: "Extend {prompt}", delete_one: "Delete {prompt}", undo_keys: "Control and Z",
+  remix_one: "Remix {prompt}", extend_one: "Extend {prompt}", finish_one: "Finish {prompt}", delete_one: "Delete {prompt}", undo_keys: "Control and Z",
   favourites: "Favourites", favourite: "Favourite", favourite_one: "Favourite {prompt}", no_favourites: "No favourites yet. The star of a video marks one.",
 
   // Films
-  mode_film: "Film", shots: "Shots", shot_n: "Shot {n}", from_to: "{from} s to {to} s", shot_placeholder: "Describe the shot", add_shot: "Add a shot", drag_shot: "Drag to another place",
+  mode_film: "Film", shots: "Shots", shot_n: "Shot {n}", from_to: "{from}–{to} s", shot_placeholder: "Describe the shot", add_shot: "Add a shot", drag_shot: "Drag to another place",
   shot_up: "Move shot {n} up", shot_down: "Move shot {n} down", shot_copy: "Duplicate shot {n}", shot_remove: "Remove shot {n}", shot_moved: "Now shot {n} of {total}",
   length_seconds: "Length in s", length_num_frames: "Length in frames", begins: "Begins with", begins_smooth: "a transition", begins_cut: "a cut", begins_overlap: "an overlap of {n}", shot_more: "Images, negative prompt, seed",
   shot_image_hint: "A shot with a start image begins with a cut.", shot_seed: "seed of the film plus the place", film_length: "{n} shots, {frames} frames, {seconds} s of at most {most} s", generate_film: "Generate film",
   error_shot_length: "Use a multiple of 8 frames, 8 or more. All shots together have at most {frames} frames ({seconds} s).",
 
   // Operators
-  operators: "Operators", queues: "Queues", queue_open: "open", queue_facts: "{waiting} waiting, {running} running, {workers} workers", queue_wait: "about {s} s until the last one starts", paused_because: "Reason: {reason}",
-  pause_queue: "Pause {model}", resume_queue: "Resume {model}", pause_reason: "Reason for the pause of {model}", pause_why: "Reason, if any", idle_paused: "paused", idle_disk_full: "disk full", idle_draining: "draining",
+  operators: "Operators", queues: "Queues", queue_open: "open", queue_facts: "Waiting: {waiting}, running: {running}, workers: {workers}", queue_wait: "about {s} s until the last one starts", paused_because: "Reason: {reason}",
+  pause: "Pause", resume: "Resume", pause_queue: "Pause {model}", resume_queue: "Resume {model}", pause_reason: "Reason for the pause of {model}", pause_why: "Reason, if any", idle_paused: "paused", idle_disk_full: "disk full", idle_draining: "draining",
   idle_model_broken: "the model cannot be loaded", idle_suspended: "suspended", idle_no_worker: "no worker", workers: "Workers", no_workers: "No worker is running.", drain: "Drain", drain_now: "Drain and end it", drain_worker: "Drain {name}", drain_sure: "Drain {name} and end it",
   worker_idle: "idle", worker_busy: "busy", worker_draining: "draining", worker_lost: "lost", worker_ended: "ended", worker_unknown: "unknown", drain_requested: "The drain is requested.", drain_accepted: "The worker drains.", drain_ended: "The worker has ended.",
   drain_unanswered: "The worker does not answer the drain.", waiting: "Waiting videos of this key", none_waiting: "No video of this key is waiting.", place_n: "Place {n}", priority_of: "Priority of {prompt}", priority_high: "high", priority_normal: "normal", priority_low: "low",

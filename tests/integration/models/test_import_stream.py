@@ -94,10 +94,11 @@ def test_a_named_pipe_is_read_once(archive: Path, models_dir: Path, tmp_path: Pa
 
 
 def test_the_command_reads_an_archive_from_standard_input(archive: Path, models_dir: Path) -> None:
-    done = CliRunner().invoke(app, ["models", "import", "-", "--models-dir", str(models_dir)], archive.read_bytes())
+    command = ["models", "import", "-", "--models-dir", str(models_dir), "--json"]
+    done = CliRunner().invoke(app, command, archive.read_bytes())
 
     assert done.exit_code == 0, done.output
-    assert done.stdout.strip() == f"{models_dir / NAME} is complete and loads"
+    assert json.loads(done.stdout) == {"folder": str(models_dir / NAME)}
 
 
 def test_a_process_reads_an_archive_from_the_file_of_its_standard_input(archive: Path, models_dir: Path) -> None:

@@ -1,6 +1,6 @@
 // Picks a finished video, or one of its frames as a PNG.
 
-import { fileUrl, isImage } from "../../api/videos.js";
+import { fileUrl, isDraft, isImage } from "../../api/videos.js";
 import { gallery, shown } from "../../state/gallery.js";
 import { useStore } from "../../state/store.js";
 import { t } from "../../text/text.js";
@@ -10,7 +10,7 @@ import { Modal } from "./modal.js";
 
 export function FramePicker({ kind, done }) {
   const [record, setRecord] = useState(null), isFrame = kind === "frame";
-  const videos = shown(useStore(gallery)).filter((one) => one.url && (isFrame || !isImage(one)));
+  const videos = shown(useStore(gallery)).filter((one) => one.url && (isFrame || (!isImage(one) && !isDraft(one))));
   const choose = (one) => (isFrame ? setRecord(one) : done(one));
   return html`<${Modal} wide title=${t(isFrame ? "pick_title" : "pick_video_title")} onClose=${() => done(null)}>
     ${!videos.length && html`<p class="hint">${t("pick_none")}</p>`}

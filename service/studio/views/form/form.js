@@ -51,7 +51,7 @@ export function Form() {
       ${trouble && html`<p id="trouble" class="error" role="alert">${trouble}</p>`}
       ${note && html`<p class="hint" role="status">${note}</p>`}
       <div class="row">
-        <button id="submit" class="main" type="submit" aria-disabled=${isBusy}><${Icon} name="spark" />${submitText(mode, values.n)}</button>
+        <button id="submit" class="main" type="submit" aria-disabled=${isBusy}><${Icon} name="spark" />${submitText(mode, values)}</button>
         <button type="button" class="icon-button" aria-label=${t("copy_code")} title=${t("copy_code")} onClick=${() => dialogs.code()}><${Icon} name="code" /></button>
         <button type="button" class="icon-button" aria-label=${t("clear_form")} title=${t("clear_form")} aria-disabled=${!hasDraft()} onClick=${() => replaceDraft(clearDraft)}><${Icon} name="reset" /></button>
       </div>
@@ -60,8 +60,9 @@ export function Form() {
   </form>`;
 }
 
-function submitText(mode, count) {
+function submitText(mode, { n: count, is_draft: isDraft }) {
   if (mode === "film") return t("generate_film");
+  if (mode === "new" && isDraft) return count > 1 ? t("generate_drafts", { n: count }) : t("generate_draft");
   if (mode === "new") return count > 1 ? t("generate_n", { n: count }) : t("generate");
   return t(`${mode}_video`);
 }

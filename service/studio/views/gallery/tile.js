@@ -1,7 +1,7 @@
 // A tile of the gallery: live while its video is made, and playing under the pointer.
 
-import { isImage, isOver } from "../../api/videos.js";
-import { derive, erase } from "../../state/actions.js";
+import { isDraft, isImage, isOver } from "../../api/videos.js";
+import { derive, erase, promote } from "../../state/actions.js";
 import { toggle, toggleFavourite } from "../../state/gallery.js";
 import { stage } from "../../state/stage.js";
 import { useStore } from "../../state/store.js";
@@ -19,7 +19,7 @@ export function Tile({ record, isSelecting, isSelected, isFavourite }) {
       <span class="thumb">
         ${url ? html`<${Thumbnail} record=${record} />` : html`<${Standing} record=${record} />`}
         ${isPlaying && html`<video class=${crisp(record)} src=${url} muted loop autoplay playsinline tabIndex="-1" aria-hidden="true" onError=${stop}></video>`}
-        ${canPlay && html`<small class="length">${seconds} s</small>`}
+        ${url && (canPlay || isDraft(record)) && html`<small class="length">${isDraft(record) && `${t("draft_badge")} `}${canPlay && `${seconds} s`}</small>`}
       </span>
       <span class="words">${prompt}</span>
     </a>
@@ -34,8 +34,9 @@ function Tools({ record }) {
   const { prompt, url, id } = record;
   const tool = (name, icon, onClick) => html`<button type="button" class="icon-button" aria-label=${t(`${name}_one`, { prompt })} title=${t(name)} onClick=${onClick}><${Icon} name=${icon} /></button>`;
   return html`<div class="tools">
-    ${url && tool("remix", "remix", () => derive("remix", record))}
-    ${url && !isImage(record) && tool("extend", "extend", () => derive("extend", record))}
+    ${url && isDraft(record) && tool("finish", "spark", () => promote(record))}
+    ${url && !isDraft(record) && tool("remix", "remix", () => derive("remix", record))}
+    ${url && !isDraft(record) && !isImage(record) && tool("extend", "extend", () => derive("extend", record))}
     ${tool("delete", "delete", () => erase([id]))}
   </div>`;
 }

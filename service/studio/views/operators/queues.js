@@ -16,9 +16,9 @@ function Queue({ queue, pause, resume }) {
     <p class="hint">${t("queue_facts", { waiting, running, workers })}${wait ? ` · ${t("queue_wait", { s: Math.ceil(wait) })}` : ""}</p>
     ${paused?.reason && html`<p class="hint">${t("paused_because", { reason: paused.reason })}</p>`}
     ${paused
-      ? html`<button type="button" class="small" onClick=${() => resume(model)}>${t("resume_queue", { model })}</button>`
+      ? html`<button type="button" class="small" aria-label=${t("resume_queue", { model })} onClick=${() => resume(model)}>${t("resume")}</button>`
       : html`<form class="row" onSubmit=${(event) => (event.preventDefault(), pause(model, why), setWhy(""))}>
           <input aria-label=${t("pause_reason", { model })} placeholder=${t("pause_why")} value=${why} maxlength="200" onInput=${(event) => setWhy(event.target.value)} />
-          <button type="submit" class="small">${t("pause_queue", { model })}</button></form>`}
+          <button type="submit" class="small" aria-label=${t("pause_queue", { model })}>${t("pause")}</button></form>`}
   </li>`;
 }

@@ -1,7 +1,7 @@
 // The buttons of one video.
 
-import { isImage, isOver } from "../../api/videos.js";
-import { act, cancel, canRepeat, copyText, derive, download, downloadManifest, erase, isFilm, linkOf, retry, reuse, vary } from "../../state/actions.js";
+import { isDraft, isImage, isOver } from "../../api/videos.js";
+import { act, cancel, canRepeat, copyText, derive, download, downloadManifest, erase, isFilm, linkOf, promote, retry, reuse, vary } from "../../state/actions.js";
 import { stage } from "../../state/stage.js";
 import { t } from "../../text/text.js";
 import { html, useEffect, useRef } from "../../vendor/preact.js";
@@ -9,7 +9,7 @@ import { Icon } from "../icons.js";
 import { canWatch } from "./frame.js";
 
 export function Actions({ record, isWatching }) {
-  const { id, url, state } = record, isDone = isOver(record);
+  const { id, url, state } = record, isDone = isOver(record), isWhole = url && !isDraft(record);
   const get = (event) => {
     event.preventDefault();
     download(id);
@@ -17,11 +17,12 @@ export function Actions({ record, isWatching }) {
   return html`<div id="actions">
     ${canWatch(record) && html`<button type="button" aria-pressed=${isWatching} onClick=${() => stage.set({ isWatching: !isWatching })}><${Icon} name="play" />${t("watch")}</button>`}
     ${!isDone && html`<button type="button" aria-disabled=${record.cancel_requested} onClick=${() => cancel(record)}>${t("cancel")}</button>`}
-    ${isDone && state !== "completed" && canRepeat(record) && html`<button type="button" class="main" onClick=${() => retry(record)}>${t("retry")}</button>`}
+    ${isDone && !["completed", "draft"].includes(state) && canRepeat(record) && html`<button type="button" class="main" onClick=${() => retry(record)}>${t("retry")}</button>`}
+    ${url && !isWhole && html`<button type="button" class="main" onClick=${() => promote(record)}><${Icon} name="spark" />${t("finish_draft")}</button>`}
     ${url && html`<a class="button" href=${url} onClick=${get}><${Icon} name="download" />${t("download")}</a>`}
-    ${url && !isImage(record) && html`<button type="button" onClick=${() => derive("extend", record)}><${Icon} name="extend" />${t("extend")}</button>`}
-    ${url && html`<button type="button" onClick=${() => derive("remix", record)}><${Icon} name="remix" />${t("remix")}</button>`}
-    ${url && !isImage(record) && html`<button type="button" onClick=${() => derive("edit", record)}><${Icon} name="edit" />${t("edit")}</button>`}
+    ${isWhole && !isImage(record) && html`<button type="button" onClick=${() => derive("extend", record)}><${Icon} name="extend" />${t("extend")}</button>`}
+    ${isWhole && html`<button type="button" onClick=${() => derive("remix", record)}><${Icon} name="remix" />${t("remix")}</button>`}
+    ${isWhole && !isImage(record) && html`<button type="button" onClick=${() => derive("edit", record)}><${Icon} name="edit" />${t("edit")}</button>`}
     ${isDone && canRepeat(record) && !isFilm(record) && html`<button type="button" onClick=${() => vary(record)}><${Icon} name="spark" />${t("variations")}</button>`}
     <${More} record=${record} isDone=${isDone} />
   </div>`;

@@ -1,6 +1,9 @@
 // Several videos side by side.
 
-import { isOver } from "../../api/videos.js";
+import { isDraft, isOver } from "../../api/videos.js";
+import { promote } from "../../state/actions.js";
+import { gallery, promotionOf } from "../../state/gallery.js";
+import { useStore } from "../../state/store.js";
 import { t } from "../../text/text.js";
 import { html } from "../../vendor/preact.js";
 import { crisp } from "../thumbnail.js";
@@ -19,5 +22,14 @@ function Place({ record, id }) {
   return html`<div class="frame ${isOver(record) ? "" : "running"} ${crisp(record)}" style=${{ "--ratio": width / height }}>
       ${record.url ? html`<${Player} record=${record} />` : !isOver(record) && html`<progress max="100" value=${state === "running" ? progress : undefined} aria-label=${t("progress")}></progress>`}
     </div>
-    <a href="#${id}">${t("seed")} ${seed}<small>${standing(record)}</small></a>`;
+    <a href="#${id}">${t("seed")} ${seed}${state !== "draft" && html`<small>${standing(record)}</small>`}</a>
+    ${isDraft(record) && record.url && html`<${Finish} record=${record} />`}`;
+}
+
+/** The button that finishes a draft, or the link to the video that did. */
+function Finish({ record }) {
+  useStore(gallery);
+  const { seed } = record, finished = promotionOf(record);
+  if (finished) return html`<a class="button small" href="#${finished.id}" aria-label=${t("open_finished_seed", { seed })}>${t("open_finished")}</a>`;
+  return html`<button type="button" class="small" aria-label=${t("finish_seed", { seed })} onClick=${() => promote(record)}>${t("finish")}</button>`;
 }

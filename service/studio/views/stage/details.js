@@ -10,16 +10,23 @@ export function Details({ record }) {
   const { prompt, warnings, size, seed, model, inference_time_s: took } = record;
   const facts = [
     [t("fact_length"), lengthOf(record)], [t("size"), size], [t("seed"), seed], [t("num_inference_steps"), record.num_inference_steps],
+    ...(record.draft ? [[t("fact_draft"), t("fact_draft_is", { n: record.draft.steps, total: record.num_inference_steps })]] : []),
     [t("guidance_scale"), record.guidance_scale], [t("scheduler"), record.scheduler], [t("model"), model],
     ...(record.loras.length ? [[t("loras"), record.loras.map(({ name, scale }) => `${name} ${scale}`).join(", ")]] : []),
     ...(record.negative_prompt ? [[t("negative_prompt"), record.negative_prompt]] : []),
     ...(took ? [[t("fact_took"), `${took.toFixed(1)} s`]] : []),
   ];
   return html`<div class="details">
-    ${warnings.length > 0 && html`<ul id="warnings" class="warnings" aria-label=${t("warnings")}>${warnings.map((text) => html`<li><${Clamped} text=${text} /></li>`)}</ul>`}
+    ${warnings.length > 0 && html`<ul id="warnings" class="warnings" aria-label=${t("warnings")}>${warnings.map((text) => html`<li><${Clamped} text=${wordsOf(text)} /></li>`)}</ul>`}
     <p class="quote"><${Clamped} text=${prompt} /></p>
     <dl id="facts">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
   </div>`;
+}
+
+/** A warning of the service in the words of the page, where it has some. */
+function wordsOf(warning) {
+  const [, model, words] = warning.match(/^prompt: (\S+) does not know (.+); GET /) ?? [];
+  return model ? t("unknown_words", { model, words }) : warning;
 }
 
 /** A text of three lines, and a button for the rest. */

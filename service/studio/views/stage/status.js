@@ -16,6 +16,7 @@ export function standing({ state, phase, queue, cancel_requested: isLeaving }) {
 /** Its step and the time that is left. */
 export function detailOf(record) {
   const { state, step, total_steps: steps, eta_s: eta } = record;
+  if (state === "draft") return t("draft_detail");
   if (isOver(record)) return "";
   const parts = state === "running" && steps ? [t("step_of", { step, steps })] : [];
   if (eta !== null) parts.push(t("left", { s: Math.max(1, Math.round(eta)) }));

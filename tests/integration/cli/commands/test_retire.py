@@ -1,5 +1,6 @@
 """`easyanimate models retire`, on a real Redis."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,8 +68,8 @@ def test_jobs_that_were_submitted_at_the_same_time_are_ended_by_the_keeper(
 
 def test_jobs_can_be_kept_for_a_later_worker(redis: Redis, card: ModelCard, submit: Callable[[], Job]) -> None:
     job, store = submit(), JobStore(redis)
-    done = run(card.name, "--keep-jobs")
-    assert (done.exit_code, done.stdout) == (0, f"{card.name} is retired\n  jobs that wait for it: 1\n")
+    done = run(card.name, "--keep-jobs", "--json")
+    assert (done.exit_code, json.loads(done.stdout)) == (0, {"model": card.name, "ended": [], "waiting": 1})
     RecoverySweeper(store.table, KeeperSettings()).sweep()
     assert store.get(job.id).state is State.QUEUED
     Registry(redis).announce(card, "w2")

@@ -1,5 +1,6 @@
 """`list`, `cancel`, `delete`, `watch`, `download` and `open` against a front end."""
 
+import json
 import os
 import signal
 import subprocess
@@ -138,7 +139,8 @@ def test_open_starts_the_browser_with_the_address(video_id: str, service_url: st
     browser.write_text(f'#!/bin/sh\necho "$1" >{tmp_path}/opened\n')
     browser.chmod(0o755)
     environment = {**os.environ, "BROWSER": f"{browser} %s"}
-    command = [sys.executable, "-m", "cli", "open", video_id, "--url", service_url]
+    command = [sys.executable, "-m", "cli", "open", video_id, "--json", "--url", service_url]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout == f"{service_url}/#{video_id}\n"
-    assert (tmp_path / "opened").read_text() == done.stdout
+    address = f"{service_url}/#{video_id}"
+    assert json.loads(done.stdout) == {"id": video_id, "url": address}
+    assert (tmp_path / "opened").read_text() == f"{address}\n"
