@@ -92,10 +92,13 @@ def test_the_page_fits_the_window_and_each_control_has_a_name(open_studio: Open,
     page = open_studio(f"/#{long_video}", viewport={"width": 1920, "height": 800})
     played_duration_s(page)
     page.locator(".timeline img").last.wait_for()
-    for width in (1920, 1280, 390, 320):
+    for width in (1920, 1280, 1024, 390, 320):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate(CONTROLS_WITHOUT_NAME) == []
+        if width == 1024:  # the gallery is below the stage, and covers nothing of it
+            details, gallery = page.locator(".details").bounding_box(), page.locator("#gallery-section").bounding_box()
+            assert details["y"] + details["height"] <= gallery["y"]
 
 
 def test_on_a_phone_the_button_stays_in_view_and_the_stage_is_first(open_studio: Open) -> None:

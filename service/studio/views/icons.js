@@ -8,7 +8,7 @@ const PATHS = {
   remix: "M4 7h11l-3-3m3 3-3 3M20 17H9l3 3m-3-3 3-3",
   extend: "M4 12h13m0 0-5-5m5 5-5 5M21 5v14",
   edit: "M4 20l1-5L16 4l4 4L9 19zM14 6l4 4",
-  more: "M5 12h.3M12 12h.3M19 12h.3",
+  more: "M4.5 12h1M11.5 12h1M18.5 12h1",
   delete: "M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13",
   close: "M6 6l12 12M18 6L6 18",
   image: "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M15 9h.01",
