@@ -75,6 +75,10 @@ bench: setup ## speed, as ratios measured side by side in one run
 capacity: setup ## simulate 1 to 1,000 workers; tables and picture of docs/operations/scaling.md (SECONDS_PER_VIDEO=60)
 	@$(BIN)/python -m benchmarks.capacity --run-s $(or $(SECONDS_PER_VIDEO),60)
 
+capacity-test: setup ## 200 workers without a model at a real Redis and API; table of docs/operations/scaling.md (WORKERS=200, JOBS=600)
+	@$(BIN)/python -m benchmarks.capacity.load_test --workers $(or $(WORKERS),200) --jobs $(or $(JOBS),600)
+	@$(BIN)/python -m benchmarks.capacity.costs
+
 rehearsal: setup ## a model of the published size with random weights, from file to frames (45 GB, about an hour)
 	@$(BIN)/easyanimate models rehearse --yes --output rehearsal
 
@@ -93,10 +97,10 @@ reference: setup ## write the generated pages of docs/reference, after API, sett
 lock: ## pin all requirements anew (needs uv)
 	@UV=$(UV) deploy/lock.sh
 
-audit: setup ## known vulnerabilities of the pinned requirements, by pip-audit; needs pypi.org
+audit: setup ## known vulnerabilities of the pinned requirements, by pip-audit; needs pypi.org, and says if nothing was checked
 	@deploy/audit.sh $(VENV)
 
 lowest: ## install the lowest versions that pyproject.toml allows, and import every module (TORCH=2.13.0)
 	@PYTHON=$(PYTHON) TORCH=$(TORCH) deploy/lowest.sh
 
-.PHONY: help setup demo serve test docs check fix faults soak upgrade-test pollers mutants fuzz bench rehearsal evaluate snapshot clients reference lock audit lowest capacity
+.PHONY: help setup demo serve test docs check fix faults soak upgrade-test pollers mutants fuzz bench rehearsal evaluate snapshot clients reference lock audit lowest capacity capacity-test

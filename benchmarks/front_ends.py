@@ -4,7 +4,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,12 +39,18 @@ CARD = ModelCard(
 
 @dataclass(frozen=True)
 class FrontEnds:
-    """The measured processes. `headers` holds the header lines of the caller."""
+    """The measured processes, with their data in `folder`. `secret` is the key of the caller."""
 
     apis: list["subprocess.Popen[bytes]"]
     urls: list[str]
     redis: EmbeddedRedis
-    headers: str
+    secret: str
+    folder: Path
+
+    @property
+    def headers(self) -> str:
+        """The header lines of the caller."""
+        return f"Authorization: Bearer {self.secret}\r\n"
 
     def cpu_us(self) -> tuple[float, float]:
         """Microseconds of CPU that the front ends together and Redis have used so far."""
@@ -53,20 +59,20 @@ class FrontEnds:
 
 
 @contextmanager
-def running(count: int) -> Iterator[FrontEnds]:
-    """Starts `count` front ends with one model and one caller."""
+def running(count: int, settings: Mapping[str, str] | None = None) -> Iterator[FrontEnds]:
+    """Starts `count` front ends with one model and one caller; `settings` are more variables of their environment."""
     with tempfile.TemporaryDirectory() as folder:
         server = EmbeddedRedis(Path(folder), free_port()).start()
         with Redis.from_url(server.url) as redis:
             Registry(redis).announce(CARD, "bench")
             _, secret = ApiKeyStore(redis).create("bench", "bench", Limits())
         ports = [free_port() for _ in range(count)]
-        apis = [_start(server.url, port, Path(folder)) for port in ports]
+        apis = [_start(server.url, port, Path(folder), settings or {}) for port in ports]
         try:
             urls = [f"http://127.0.0.1:{port}" for port in ports]
             for url, api in zip(urls, apis, strict=True):
                 _wait_for(url, api)
-            yield FrontEnds(apis, urls, server, f"Authorization: Bearer {secret}\r\n")
+            yield FrontEnds(apis, urls, server, secret, Path(folder))
         finally:
             for api in apis:
                 api.terminate()
@@ -75,13 +81,14 @@ def running(count: int) -> Iterator[FrontEnds]:
             server.stop()
 
 
-def _start(redis_url: str, port: int, folder: Path) -> "subprocess.Popen[bytes]":
+def _start(redis_url: str, port: int, folder: Path, settings: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     environment = {
         "EASYANIMATE_REDIS_URL": redis_url,
         "EASYANIMATE_PORT": str(port),
         "EASYANIMATE_AUTH": "keys",
         "EASYANIMATE_DATA_DIR": str(folder),
         "EASYANIMATE_MAX_QUEUED_JOBS": "1000000",
+        **settings,
     }
     return start_program([sys.executable, "-m", "service"], environment, folder / f"api-{port}.log")
 

@@ -45,7 +45,11 @@ class ModerationStage(StrEnum):
 
 
 class ModerationFailed(Exception):
-    """The hook does not answer, or not with a verdict; the message is for the operator's log."""
+    """The hook does not answer, or not with a verdict; the message is for the operator's log. `status` is that of HTTP."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -105,13 +109,39 @@ class ModerationReply(BaseModel):
     reason: str | None = None
 
 
+class ModerationHook:
+    """The address of the hook and the secret that signs the requests to it."""
+
+    def __init__(self, url: str, secret: str) -> None:
+        self.url, self.secret = url, secret
+        self.client = OutboundClient(allow_private=True, timeout_s=MODERATION_TIMEOUT_S)
+
+    def request(self, case: ModerationCase) -> Verdict:
+        """The verdict of the hook. Raises ModerationFailed."""
+        body = case.body()
+        try:
+            headers = signed_headers([self.secret], f"mod_{secrets.token_hex(12)}", body, time.time())
+        except ValueError as error:
+            raise ModerationFailed("the secret is not whsec_ followed by base64") from error
+        headers["content-type"] = "application/json"
+        try:
+            content = self.client.exchange(self.url, body.encode("utf-8", "replace"), headers, MAX_REPLY_BYTES)
+            reply = ModerationReply.model_validate_json(content)
+        except AddressBlocked as error:
+            raise ModerationFailed(str(error)) from error
+        except RequestFailed as error:
+            raise ModerationFailed(str(error), error.status) from error
+        except ValidationError as error:
+            raise ModerationFailed('the reply is not {"allow": true or false, "reason": "…"}') from error
+        return Verdict(reply.allow, _plain_reason(reply.reason))
+
+
 class Moderator:
-    """The hook of an installation. It is called in threads, never on an event loop."""
+    """The moderation of an installation. It is called in threads, never on an event loop."""
 
     def __init__(self, url: str, secret: str, *, allows_on_error: bool, redis: Redis) -> None:
-        self.url, self.secret, self.redis = url, secret, redis
+        self.hook, self.redis = ModerationHook(url, secret), redis
         self.verdict_of_failure = Verdict(allows_on_error, NOT_CHECKED, is_checked=False)
-        self.client = OutboundClient(allow_private=True, timeout_s=MODERATION_TIMEOUT_S)
 
     @classmethod
     def from_settings(cls, settings: Settings, redis: Redis) -> Self | None:
@@ -131,7 +161,7 @@ class Moderator:
     def try_check(self, case: ModerationCase) -> Verdict:
         """The verdict of the hook. Each call is counted. Raises ModerationFailed."""
         try:
-            verdict = self._request(case)
+            verdict = self.hook.request(case)
         except ModerationFailed as error:
             self.count_failure(case.stage, str(error))
             raise
@@ -144,22 +174,6 @@ class Moderator:
         """Logs and counts a check without a verdict."""
         log.warning("moderation.failed", stage=stage.value, reason=reason)
         self._count(stage, "failed")
-
-    def _request(self, case: ModerationCase) -> Verdict:
-        body = case.body()
-        try:
-            headers = signed_headers([self.secret], f"mod_{secrets.token_hex(12)}", body, time.time())
-        except ValueError as error:
-            raise ModerationFailed("the secret is not whsec_ followed by base64") from error
-        headers["content-type"] = "application/json"
-        try:
-            content = self.client.exchange(self.url, body.encode("utf-8", "replace"), headers, MAX_REPLY_BYTES)
-            reply = ModerationReply.model_validate_json(content)
-        except (AddressBlocked, RequestFailed) as error:
-            raise ModerationFailed(str(error)) from error
-        except ValidationError as error:
-            raise ModerationFailed('the reply is not {"allow": true or false, "reason": "…"}') from error
-        return Verdict(reply.allow, _plain_reason(reply.reason))
 
     def _count(self, stage: ModerationStage, outcome: str) -> None:
         with suppress(QueueUnavailable), redis_errors():  # the verdict counts, not its statistics

@@ -62,7 +62,11 @@ class AddressBlocked(Exception):
 
 
 class RequestFailed(Exception):
-    """There is no usable response; the message is for the caller who sent the URL."""
+    """There is no usable response; the message is for the caller who sent the URL. `status` is that of a response."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class OutboundClient:
@@ -173,7 +177,7 @@ async def _body_start(response: httpx.Response) -> str:
 
 async def _read_body(response: httpx.Response, limit_bytes: int) -> bytes:
     if response.status_code != 200:
-        raise RequestFailed(f"the response status was {response.status_code}, not 200")
+        raise RequestFailed(f"the response status was {response.status_code}, not 200", response.status_code)
     if response.headers.get("content-encoding", "identity") != "identity":
         raise RequestFailed("the response was compressed; it must be sent without content-encoding")
     data = bytearray()

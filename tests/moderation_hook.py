@@ -1,4 +1,4 @@
-"""A moderation hook on a free port: it verifies each signature, keeps the requests, and replies what a test wants."""
+"""A moderation hook on a free port: it refuses wrong signatures, keeps the requests, and replies what a test wants."""
 
 import json
 import threading
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from standardwebhooks.webhooks import Webhook
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 ALLOWED = {"allow": True}
@@ -41,7 +41,11 @@ def running_hook() -> Iterator[Hook]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            case = Webhook(SECRET).verify(body, dict(self.headers))
+            try:
+                case = Webhook(SECRET).verify(body, dict(self.headers))
+            except WebhookVerificationError:
+                self.send_error(401)
+                return
             hook.cases.append(case)
             time.sleep(hook.delay_s)
             reply = hook.reply(case)

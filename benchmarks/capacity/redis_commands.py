@@ -1,7 +1,8 @@
-"""`python -m benchmarks.capacity.redis_commands`: commands and memory of Redis for one job, from submit to its end."""
+"""Commands of Redis for a heartbeat of a running job, without the processes that `costs.py` measures."""
 
-import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from redis import Redis
@@ -52,23 +53,20 @@ def commands(redis: Redis, table: JobTable, heartbeats: int, jobs: int) -> float
     return sum(row["calls"] for row in redis.info("commandstats").values()) / jobs
 
 
-def main() -> None:
+def measure_heartbeat() -> float:
+    """Commands for a heartbeat, on a server of its own."""
+    with _table() as (redis, table):
+        run_job(table, 0)
+        base = commands(redis, table, 0, JOBS)
+        return (commands(redis, table, HEARTBEATS, 5) - base) / HEARTBEATS
+
+
+@contextmanager
+def _table() -> Iterator[tuple[Redis, JobTable]]:
     with tempfile.TemporaryDirectory() as folder:
         server = EmbeddedRedis(Path(folder), free_port()).start()
         try:
             with Redis.from_url(server.url) as redis:
-                table = JobTable(redis)
-                run_job(table, 0)
-                base = commands(redis, table, 0, JOBS)
-                beat = (commands(redis, table, HEARTBEATS, 5) - base) / HEARTBEATS
-                before = redis.info("memory")["used_memory"]
-                for _ in range(10 * JOBS):
-                    run_job(table, 0)
-                each = (redis.info("memory")["used_memory"] - before) / (10 * JOBS)
-                sys.stdout.write(f"{base:.0f} commands, {beat:.1f} for a heartbeat, {each:.0f} B for a finished job\n")
+                yield redis, JobTable(redis)
         finally:
             server.stop()
-
-
-if __name__ == "__main__":
-    main()

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings
 from redis import Redis
 from redis.exceptions import RedisError
 
+from cli.checks.moderation import check_moderation
 from cli.checks.result import CheckResult, broken, ok, warning
 from cli.checks.signing import check_signing
 from cli.checks.storage import check_ownership, check_storage
@@ -56,6 +57,7 @@ def run_checks() -> list[CheckResult]:
         ("device", lambda: _device(settings)),
         ("codecs", _codecs),
         ("signing", lambda: check_signing(settings)),
+        ("moderation", lambda: check_moderation(settings)),
     ]
     for subject, check in checks:
         try:

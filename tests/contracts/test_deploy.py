@@ -29,7 +29,8 @@ EXAMPLE = (ROOT / ".env.example").read_text()
 COMPOSE_PAGE = ROOT / "docs" / "operations" / "docker-compose.md"
 PREFIX = "EASYANIMATE_"
 EVERYTHING = "gpu,cpu,observability"
-CONTAINERS = ("redis", "storage", "api", "keeper", "worker", "worker-cpu", "prometheus", "grafana")
+OBSERVERS = ("prometheus", "collector", "jaeger", "grafana")
+CONTAINERS = ("redis", "storage", "api", "keeper", "worker", "worker-cpu", *OBSERVERS)
 PROCESSES = {"api": ServiceSettings, "keeper": KeeperSettings, "worker": WorkerSettings, "worker-cpu": WorkerSettings}
 # The processes that read a secret. All others must not get it.
 READERS = {
@@ -135,7 +136,7 @@ def test_prometheus_and_grafana_can_be_reached_only_from_this_host() -> None:
     assert set(published(EVERYTHING)) == expected
 
 
-@pytest.mark.parametrize("service", [*PROCESSES, "prometheus", "grafana"])
+@pytest.mark.parametrize("service", [*PROCESSES, *OBSERVERS])
 def test_containers_of_the_service_are_read_only_without_capabilities(service: str) -> None:
     result = composed(EVERYTHING)["services"][service]
     assert result["read_only"] is True
@@ -198,6 +199,22 @@ def test_prometheus_reads_the_processes_that_exist_and_grafana_its_dashboards() 
     assert names == {*PROCESSES}
     assert list(mounts["/etc/grafana/dashboards"].glob("*.json"))
     assert list(mounts["/etc/grafana/provisioning"].glob("*/*.yml"))
+
+
+def test_traces_pass_the_collector_to_the_storage_that_grafana_reads() -> None:
+    services = composed(EVERYTHING)["services"]
+    (volume,) = services["collector"]["volumes"]
+    assert services["collector"]["command"] == [f"--config={volume['target']}/config.yml"]
+    config = yaml.safe_load((Path(volume["source"]) / "config.yml").read_text())
+    port = config["receivers"]["otlp"]["protocols"]["http"]["endpoint"].rpartition(":")[2]
+    assert f"http://collector:{port}" in EXAMPLE
+    assert config["exporters"]["otlp"]["endpoint"].partition(":")[0] in services
+    for kind, names in config["service"]["pipelines"]["traces"].items():
+        assert set(names) <= config[kind].keys()
+    assert config["processors"]["memory_limiter"]["limit_mib"] << 20 < int(services["collector"]["mem_limit"])
+    datasources = ROOT / "deploy" / "observability" / "grafana" / "provisioning" / "datasources"
+    (source,) = yaml.safe_load((datasources / "jaeger.yml").read_text())["datasources"]
+    assert source["url"].removeprefix("http://").partition(":")[0] in services
 
 
 # ---- Redis with a password and TLS

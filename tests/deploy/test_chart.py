@@ -32,6 +32,7 @@ from tests.deploy.chart import (
 from tests.deploy.programs import program
 
 VERSIONS = ("1.30", "1.37")
+DASHBOARDS = CHART.parents[1] / "observability" / "grafana" / "dashboards"
 WORKLOADS = [(example, name) for example, names in PODS.items() for name in names]
 
 
@@ -205,6 +206,17 @@ def test_workers_reach_no_address_of_the_internet(example: str) -> None:
     assert [peer for peer in peers["worker"] if internet <= peer.get("ipBlock", {}).items()] == []
     (public,) = [peer["ipBlock"] for peer in peers["api"] if internet <= peer.get("ipBlock", {}).items()]
     assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"} <= set(public["except"])
+
+
+def test_the_dashboards_are_those_of_the_repository_in_one_config_map() -> None:
+    results = rendered(*SMALLEST, "--set", "monitoring.dashboards.enabled=true")
+    (config,) = [part for part in results if part["kind"] == "ConfigMap"]
+    files = {f"easyanimate-{path.name}": path.read_text() for path in DASHBOARDS.glob("*.json")}
+    assert config["data"] == files
+    assert config["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert len(json.dumps(config)) < 1 << 20  # the limit of Kubernetes
+    assert [faults(config, version) for version in VERSIONS] == [[], []]
+    assert len(files) > 4
 
 
 # ---- autoscaling by the queue

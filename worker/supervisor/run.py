@@ -42,7 +42,7 @@ def run_worker(settings: WorkerSettings, engine: EngineProcess, marker: Provenan
     try:
         served = read_served(settings)
         is_loaded = _load_first(engine, settings, drain, served)
-        return _run_jobs(settings, engine, drain, spool, served, marker, health) if is_loaded else 0
+        return run_jobs(settings, engine, drain, spool, served, marker, health) if is_loaded else 0
     finally:
         engine.stop()
         spool.close()
@@ -90,7 +90,7 @@ def _load(engine: EngineProcess, model: str, settings: WorkerSettings, drain: Dr
     return False
 
 
-def _run_jobs(
+def run_jobs(
     settings: WorkerSettings,
     engine: EngineProcess,
     drain: Drain,
@@ -99,6 +99,7 @@ def _run_jobs(
     marker: ProvenanceMarker,
     health: ProcessHealth,
 ) -> int:
+    """Announces the worker and runs jobs until the drain; returns the exit code. Any thread may call it."""
     url = settings.redis_url.get_secret_value()
     prefix, timeout_s = settings.redis_prefix, timeout_within_lease(settings.lease_s)
     redis = connect(url, retries=REDIS_RETRIES, timeout_s=timeout_s, prefix=prefix)
