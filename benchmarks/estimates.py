@@ -1,7 +1,8 @@
 """Measures how reliable the estimates of a running service are: `python -m benchmarks.estimates --url URL`.
 
 Each video is estimated just before it is requested. Sizes, lengths and steps vary, and up to two videos wait before it.
-The table has the shares of videos that were finished within a multiple of the estimated times.
+The table has the shares of videos that were finished within a multiple of the estimated times. `--diagram FILE.svg`
+draws how often promised shares were kept.
 """
 
 import argparse
@@ -10,9 +11,13 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
+
+from benchmarks.reliability import Share, diagram, report, shares_of_run_times
+from jobs.queue.run_times import RunTime
 
 PROMPT = "a large red circle moving to the right on a blue background"
 MAX_WAITING = 3  # videos of this program that have not ended
@@ -57,6 +62,24 @@ def run(client: httpx.Client, count: int, source: random.Random) -> Iterator[tup
                 yield pending.pop(video_id), time.monotonic() - requested_at.pop(video_id)
 
 
+def run_time_of(client: httpx.Client, video_id: str) -> RunTime:
+    """The time of a finished video on its worker, with the features of the fit."""
+    record = client.get(f"/v1/videos/{video_id}").raise_for_status().json()
+    attempt = client.get(f"/v1/videos/{video_id}/attempts").raise_for_status().json()["data"][-1]
+    width, height = map(int, record["size"].split("x"))
+    pixel_frames = float(width * height * record["num_frames"])
+    calls = record["num_inference_steps"] * (2 if record["guidance_scale"] > 1 else 1)
+    return RunTime(pixel_frames, pixel_frames * calls, attempt["ended_at"] - attempt["started_at"])
+
+
+def reliability(client: httpx.Client, results: list[tuple[Estimated, float]]) -> dict[str, list[Share]]:
+    """The shares of run times alone, in the order of their ends, and of whole estimates with the wait."""
+    times = [run_time_of(client, one.video_id) for one, _ in results]
+    within = [sum(seconds <= getattr(one, name) for one, seconds in results) for name in ("p50", "p90")]
+    whole = [Share(level, hits, len(results)) for level, hits in zip((0.5, 0.9), within, strict=True)]
+    return {"run time": shares_of_run_times(times), "whole estimate, p50 and p90": whole}
+
+
 def table(results: list[tuple[Estimated, float]]) -> str:
     """The shares of videos within multiples of p50 and p90, and of both without and with a wait."""
     lines = ["| factor | within factor x p50 | within factor x p90 |", "| --- | --- | --- |"]
@@ -80,6 +103,7 @@ def main() -> None:
     parser.add_argument("--videos", type=int, default=80)
     parser.add_argument("--before", type=int, default=20, help="videos before the measurement")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--diagram", type=Path, help="an SVG file to write")
     arguments = parser.parse_args()
     source = random.Random(arguments.seed)
     with httpx.Client(base_url=arguments.url, timeout=30) as client:
@@ -88,7 +112,10 @@ def main() -> None:
         for one, seconds in run(client, arguments.videos, source):
             results.append((one, seconds))
             sys.stderr.write(f"{one.video_id} p50 {one.p50} p90 {one.p90} took {seconds:.1f} s\n")
-    sys.stdout.write(table(results) + "\n")
+        series = reliability(client, results)
+    sys.stdout.write(f"{table(results)}\n\n{report(series)}\n")
+    if arguments.diagram:
+        arguments.diagram.write_text(diagram(series), encoding="utf-8")
 
 
 if __name__ == "__main__":

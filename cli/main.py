@@ -116,7 +116,7 @@ COMMANDS = (
         "doctor",
         "operate.doctor:doctor",
         OPERATE,
-        "Check settings, Redis, storage, models, disk, device, codecs and moderation. Exit code 1 if anything is broken.",
+        "Check settings, Redis, storage, models, disk, device, codecs, moderation. Exit code 1 if anything is broken.",
     ),
     Deferred(
         "rebuild",

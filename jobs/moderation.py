@@ -45,7 +45,7 @@ class ModerationStage(StrEnum):
 
 
 class ModerationFailed(Exception):
-    """The hook does not answer, or not with a verdict; the message is for the operator's log. `status` is that of HTTP."""
+    """The hook gives no verdict; the message is for the log of the operator. `status` is that of a response."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)

@@ -5,6 +5,7 @@ server of moto. They are those of the client, so they are the same for another s
 docs/operations/scaling.md.
 """
 
+import logging
 import sys
 import threading
 import time
@@ -48,6 +49,7 @@ class S3Counter:
 @contextmanager
 def counted_s3() -> Iterator[tuple[S3Counter, dict[str, str]]]:
     """A server with one bucket, and the settings for it."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     counter = S3Counter(DomainDispatcherApplication(create_backend_app))  # type: ignore[no-untyped-call]
     server = make_server("127.0.0.1", 0, counter, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

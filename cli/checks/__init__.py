@@ -1,4 +1,4 @@
-"""The checks of `easyanimate doctor`: settings, Redis, storage, models, disk, device, codecs and moderation.
+"""The checks of `easyanimate doctor`: settings, Redis, storage, models, disk, device, codecs, moderation.
 
 `cli.commands` imports this package. It imports the stack and settings of the command line, and all packages.
 """

@@ -39,7 +39,9 @@ def check_moderation(settings: Settings) -> Iterator[CheckResult]:
         yield ok("moderation", f"the hook answers, and allows “{PROMPT}”")
     else:
         reason = f": {verdict.reason}" if verdict.reason else ""
-        yield warning("moderation", f"the hook refuses “{PROMPT}”{reason}", "look at its rules; it may refuse everything")
+        yield warning(
+            "moderation", f"the hook refuses “{PROMPT}”{reason}", "look at its rules; it may refuse everything"
+        )
     if _accepts_wrong_signature(settings.moderation_url):
         advice = "verify the headers of Standard Webhooks in the hook; docs/operations/moderation.md has an example"
         yield warning("moderation", "the hook answers a request with a wrong signature", advice)

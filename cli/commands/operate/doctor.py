@@ -8,7 +8,7 @@ import typer
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object with all results.")] = False) -> None:
-    """Check settings, Redis, storage, models, disk, device, codecs and moderation. Exit code 1 if anything is broken."""
+    """Check settings, Redis, storage, models, disk, device, codecs, moderation. Exit code 1 if anything is broken."""
     from cli.checks.checks import run_checks
 
     results = run_checks()
