@@ -52,6 +52,7 @@ class WorkerSettings(Settings):
     storage_patience_s: float = Field(default=900.0, ge=0)  # how long a finished video waits for an unavailable storage
     spool_dir: Path | None = None
     worker_metrics_port: int | None = Field(default=None, ge=1, le=65_535)
+    pod_deletion_cost: Literal["off", "on"] = "off"  # on: the worker annotates its own pod of Kubernetes
 
     @model_validator(mode="after")
     def _renew_in_time(self) -> Self:

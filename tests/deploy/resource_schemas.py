@@ -29,6 +29,8 @@ KINDS = (
     "service-v1",
     "serviceaccount-v1",
     "statefulset-apps-v1",
+    "validatingadmissionpolicy-admissionregistration-v1",
+    "validatingadmissionpolicybinding-admissionregistration-v1",
 )
 OPERATORS = {"scaledobject": ScaledObject, "servicemonitor": ServiceMonitor}
 REFERENCE = re.compile(r'"\$ref": "[^"]*?#/(?:definitions|\$defs)/([^"]+)"')

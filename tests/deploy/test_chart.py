@@ -22,6 +22,7 @@ from tests.deploy.chart import (
     SMALLEST,
     Resource,
     container_of,
+    environment_of,
     helm_template,
     pod_of,
     rendered,
@@ -30,6 +31,7 @@ from tests.deploy.chart import (
     workloads,
 )
 from tests.deploy.programs import program
+from worker.supervisor.deletion_cost import ANNOTATION
 
 VERSIONS = ("1.30", "1.37")
 DASHBOARDS = CHART.parents[1] / "observability" / "grafana" / "dashboards"
@@ -280,6 +282,52 @@ def test_the_first_pod_may_load_its_model_before_it_is_scaled_to_zero() -> None:
     spec = scaled_object("xl-512")
     assert spec["minReplicaCount"] == 0
     assert spec["initialCooldownPeriod"] >= 900 + 600
+
+
+# ---- deletion cost
+
+
+def cost_parts(kind: str) -> Resource:
+    (part,) = [part for part in resources_of("scale-to-zero") if part["kind"] == kind]
+    return part
+
+
+def test_only_a_worker_with_the_setting_has_a_token_and_it_is_for_an_hour() -> None:
+    results = {name: pod_of(part)["volumes"] for name, part in workloads(resources_of("scale-to-zero")).items()}
+    tokens = {
+        name: source["serviceAccountToken"]
+        for name, volumes in results.items()
+        for volume in volumes
+        for source in volume.get("projected", {}).get("sources", ())
+        if "serviceAccountToken" in source
+    }
+    assert tokens == {"worker-xl-768": {"path": "token", "expirationSeconds": 3600}}
+    costs = {
+        name: environment_of(part).get("EASYANIMATE_POD_DELETION_COST")
+        for name, part in workloads(resources_of("scale-to-zero")).items()
+    }
+    assert {name for name, value in costs.items() if value == "on"} == {"worker-xl-768"}
+
+
+def test_the_right_to_change_pods_is_narrowed_to_one_annotation_of_the_own_pod() -> None:
+    assert cost_parts("Role")["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["patch"]}]
+    subject = cost_parts("RoleBinding")["subjects"][0]
+    policy, binding = cost_parts("ValidatingAdmissionPolicy"), cost_parts("ValidatingAdmissionPolicyBinding")
+    (condition,) = policy["spec"]["matchConditions"]
+    assert condition["expression"].endswith(f"'system:serviceaccount:{subject['namespace']}:{subject['name']}'")
+    assert policy["spec"]["failurePolicy"] == "Fail"
+    assert (binding["spec"]["policyName"], binding["spec"]["validationActions"]) == (
+        policy["metadata"]["name"],
+        ["Deny"],
+    )
+    variables = {variable["name"]: variable["expression"] for variable in policy["spec"]["variables"]}
+    assert variables["cost"] == f"'{ANNOTATION}'"
+    assert len(policy["spec"]["validations"]) == 4
+
+
+def test_without_the_setting_nobody_may_change_pods() -> None:
+    kinds = {part["kind"] for part in resources_of("cloud")}
+    assert {"Role", "RoleBinding", "ValidatingAdmissionPolicy"} & kinds == set()
 
 
 # ---- refusals

@@ -131,3 +131,10 @@ affinity: {{- toYaml . | nindent 2 }}
 {{- if and $autoscaling.enabled (eq (int $autoscaling.minReplicas) 0) }}yes{{ end -}}
 {{- end -}}
 {{- end }}
+
+{{/* "yes" if a worker sets the deletion cost of its pod. */}}
+{{- define "easyanimate.deletionCost" -}}
+{{- range $name, $own := .Values.workers -}}
+{{- if (include "easyanimate.worker" (dict "root" $ "worker" $own) | fromJson).deletionCost }}yes{{ end -}}
+{{- end -}}
+{{- end }}

@@ -29,13 +29,16 @@ class SilentCollector:
         self.has_request = Event()
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._connections: list[socket.socket] = []
-        Thread(target=self._accept, daemon=True).start()
+        self._thread = Thread(target=self._accept, daemon=True)
+        self._thread.start()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._listening.getsockname()[1]}/v1/traces"
 
     def close(self) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)  # which ends `accept`
+        self._thread.join()
         for opened in (self._listening, *self._connections):
             opened.close()
 
