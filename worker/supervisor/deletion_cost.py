@@ -1,7 +1,8 @@
 """Tells Kubernetes what the deletion of this pod would interrupt: the annotation `pod-deletion-cost` of its own pod.
 
 The cost of an idle worker is 0. That of a busy one is the minute in which its job is expected to end, so that of two
-busy pods the one with less work left is deleted first. It stays right while time passes, so a job needs two requests at most.
+busy pods the one with less work left is deleted first. The cost stays right while time passes, so that a job needs at
+most two requests.
 """
 
 import socket
