@@ -4,8 +4,6 @@ A real Prometheus scrapes an installation with 20 workers without a model under 
 its place in the dashboard, from the results of its own queries. It is not a picture of Grafana.
 """
 
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # it runs as a program
 
 from benchmarks.capacity.installation import Installation, installation
 from cli.stack.ports import free_port
+from cli.stack.process import end_process, start_program
 from deploy.observability.dashboards.boards import GRID, Board, Panel, places
 from deploy.observability.dashboards.overview import OVERVIEW
 from tests.deploy.programs import program
@@ -39,7 +38,8 @@ Query = Callable[[str], list[Any]]
 
 def apply_load(running: Installation) -> None:
     """Requests videos at random times, at each of `LOADS`."""
-    random, headers = Random(7), {"Authorization": f"Bearer {running.front_ends.secret}"}
+    random = Random(7)  # noqa: S311  the same load in each run
+    headers = {"Authorization": f"Bearer {running.front_ends.secret}"}
     with httpx.Client(base_url=running.url, headers=headers, timeout=60, trust_env=False) as client:
         for utilisation, seconds in LOADS:
             end = time.monotonic() + seconds
@@ -60,7 +60,7 @@ def scraped(url: str) -> Iterator[Query]:
         (Path(folder) / "prometheus.yml").write_text(yaml.safe_dump(config))
         options = [f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data", "--log.level=error"]
         command = [program("prometheus"), *options, f"--web.listen-address={address}"]
-        process = subprocess.Popen(command, env=os.environ | {"GOMAXPROCS": "1"})
+        process = start_program(command, {"GOMAXPROCS": "1"})
         with httpx.Client(base_url=f"http://{address}", timeout=60, trust_env=False) as client:
 
             def query(expression: str) -> list[Any]:
@@ -73,8 +73,7 @@ def scraped(url: str) -> Iterator[Query]:
             try:
                 yield query
             finally:
-                process.terminate()
-                process.wait(60)
+                end_process(process, 60)
 
 
 def series_of(panel: Panel, query: Query) -> Series:
