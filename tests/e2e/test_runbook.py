@@ -1,6 +1,7 @@
-"""The commands of the runbook (docs/operations/alerts.md) run against the live service."""
+"""The commands of the runbook (docs/operations/alerts.md and running.md) run against the live service."""
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from jobs.model.model_card import ModelCard
 from jobs.queue.registry import Registry
 from tests.e2e.conftest import METRICS_PORTS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "operations" / "alerts.md").read_text()
+PAGES = Path(__file__).parents[2] / "docs" / "operations"
+PAGE = (PAGES / "alerts.md").read_text()
+OPERATORS = (PAGES / "running.md").read_text().split("\n## Pause, drain, list\n")[1].split("\n## ")[0]
 RETIRED = "model-without-a-worker"
 Run = Callable[[str], str]
 
@@ -29,7 +32,7 @@ def run(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.setenv(f"EASYANIMATE_{name}", str(value))
 
     def run(command: str) -> str:
-        done = CliRunner().invoke(app, command.removeprefix("easyanimate ").split())
+        done = CliRunner().invoke(app, shlex.split(command)[1:])
         assert done.exit_code == 0, done.output
         return done.output
 
@@ -49,6 +52,22 @@ def test_each_command_of_the_runbook_works_on_a_live_service(stack: LocalStack, 
         run(command.replace("NAME", RETIRED))
     names = [model["id"] for model in httpx.get(f"{stack.url}/v1/models", trust_env=False).json()["data"]]
     assert RETIRED not in names
+
+
+@pytest.mark.slow
+def test_the_commands_of_operators_work_on_a_live_service(
+    stack: LocalStack, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EASYANIMATE_URL", stack.url)
+    (block,) = re.findall(r"```sh\n(.*?)```", OPERATORS, re.S)
+    key, *commands, drain = block.strip().splitlines()
+    assert key.startswith("easyanimate keys create")
+    assert drain.startswith(
+        "easyanimate workers drain"
+    )  # it would end the worker of other tests; test_operators.py has it
+    outputs = {command: run(command) for command in commands}
+    assert "easyanimate-v3-tiny" in outputs["easyanimate queues list"]
+    assert len(outputs["easyanimate workers list"].splitlines()) > 1
 
 
 @pytest.mark.slow
