@@ -111,7 +111,7 @@ def _panel(panel: Panel, series: Series, width: int, height: int) -> list[str]:
     if not series:
         return [*parts, _text(PAD + 2, height / 2, "no data", "#999")]
     if panel.kind in ("stat", "table"):
-        values = ", ".join(f"{name} {_number(points[-1][1], panel.unit)}".strip() for name, points in series[:3])
+        values = ", ".join(_number(points[-1][1], panel.unit) for _, points in series[:3])
         return [*parts, f'<text x="{PAD + 2}" y="{height - 30}" font-size="20">{escape(values)}</text>']
     return [*parts, *_lines(panel, series, width, height)]
 

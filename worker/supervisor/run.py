@@ -24,7 +24,7 @@ from worker.models.served import ModelNotLoaded, ServedModels, read_served
 from worker.protocol.messages import LoadModel, NotLoaded, Ready
 from worker.settings import WorkerSettings
 from worker.supervisor.announcer import Announcer
-from worker.supervisor.deletion_cost import own_deletion_cost
+from worker.supervisor.deletion_cost import DeletionCost, own_deletion_cost
 from worker.supervisor.directory import DirectoryThread
 from worker.supervisor.spool import Spool
 from worker.supervisor.supervisor import Supervisor, begin_shutdown, new_worker_name
@@ -112,7 +112,8 @@ def run_jobs(
         supervisor = retry_until_drained(lambda: Supervisor(spool.worker, rq_redis, context, spool), drain)
     except QueueUnavailable:  # the worker was stopped while Redis was away
         return 0
-    announcers = Announcer(supervisor), DirectoryThread(supervisor), *own_deletion_cost(supervisor)
+    announcers: list[Announcer | DirectoryThread | DeletionCost] = [Announcer(supervisor), DirectoryThread(supervisor)]
+    announcers += own_deletion_cost(supervisor)
     for announcer in announcers:
         announcer.start()
         health.watch(announcer.fault)
