@@ -20,7 +20,8 @@ class Endings:
 
     accepted: int = 0
     completed: int = 0
-    lost: int = 0  # no record, or not completed
+    failed: int = 0
+    lost: int = 0  # no record, or no end
     twice: int = 0  # more than one final event
     repeated: int = 0
     waits_s: list[float] = field(default_factory=list)
@@ -33,17 +34,20 @@ def read_endings(redis: Redis, job_ids: Iterable[str], run_s: float) -> Endings:
     for job_id in job_ids:
         endings.accepted += 1
         job = _find(redis, job_id)
-        if job is None or job.state is not State.COMPLETED:
+        if job is None or not job.state.is_final:
             endings.lost += 1
             continue
-        _add(endings, job, _final_events(redis, job_id), run_s)
+        endings.twice += _final_events(redis, job_id) != 1
+        endings.repeated += job.handover
+        if job.state is State.COMPLETED:
+            _add(endings, job, run_s)
+        else:
+            endings.failed += 1
     return endings
 
 
-def _add(endings: Endings, job: Job, finals: int, run_s: float) -> None:
+def _add(endings: Endings, job: Job, run_s: float) -> None:
     endings.completed += 1
-    endings.twice += finals != 1
-    endings.repeated += job.handover
     if not job.handover and job.started_at and job.completed_at:
         endings.waits_s.append(job.started_at - job.created_at)
         endings.overheads_s.append(job.completed_at - job.started_at - run_s)

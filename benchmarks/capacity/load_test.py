@@ -8,6 +8,7 @@ table goes to docs/operations/scaling.md.
 import argparse
 import asyncio
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -27,6 +28,8 @@ from benchmarks.capacity.installation import Installation, installation
 
 CONNECTIONS, READERS = 16, 4
 READ_PAUSE_S = 0.05  # of each reader between two requests
+REFUSED_PAUSE_S = 1.0
+REPEATED = (429, 503)
 END_TIMEOUT_S = 900.0
 SHARES = (0.5, 0.95, 0.99)
 
@@ -52,6 +55,7 @@ class Measured:
     reads_s: list[float] = field(default_factory=list)
     cpu_s: dict[str, float] = field(default_factory=dict)
     commands: int = 0
+    refused: int = 0
 
 
 class LoadClient:
@@ -63,6 +67,7 @@ class LoadClient:
         self.unfinished: dict[str, None] = {}  # in the order of their requests
         self.submits_s: list[float] = []
         self.reads_s: list[float] = []
+        self.refused = 0  # answers 429 and 503 and broken connections, after which the same request is sent again
 
     async def run(self) -> None:
         """Returns when the records of all jobs are final. Raises TimeoutError, httpx.HTTPError."""
@@ -93,12 +98,24 @@ class LoadClient:
 
     async def _submit(self) -> None:
         body = {"prompt": "a red ball", "num_inference_steps": self.plan.steps}
-        started = time.perf_counter()
-        response = (await self.client.post("/v1/videos", json=body)).raise_for_status()
-        self.submits_s.append(time.perf_counter() - started)
-        job_id = response.json()["id"]
+        headers = {"Idempotency-Key": secrets.token_hex(12)}
+        job_id = (await self._answer(self.submits_s, "POST", "/v1/videos", json=body, headers=headers))["id"]
         self.accepted.append(job_id)
         self.unfinished[job_id] = None
+
+    async def _answer(self, seconds: list[float], method: str, path: str, **options: Any) -> dict[str, Any]:
+        """The JSON of a successful answer, whose time is added to `seconds`. A refused request is sent again."""
+        while True:
+            started = time.perf_counter()
+            try:
+                response = await self.client.request(method, path, **options)
+            except httpx.TransportError:
+                response = None
+            if response is not None and response.status_code not in REPEATED:
+                seconds.append(time.perf_counter() - started)
+                return dict(response.raise_for_status().json())
+            self.refused += 1
+            await asyncio.sleep(REFUSED_PAUSE_S)
 
     async def _read(self, submits: "Sequence[asyncio.Task[None]]") -> None:
         """Reads the oldest unfinished record, and puts it behind the others."""
@@ -108,9 +125,7 @@ class LoadClient:
                 continue
             job_id = next(iter(self.unfinished))
             del self.unfinished[job_id]
-            started = time.perf_counter()
-            record = (await self.client.get(f"/v1/videos/{job_id}")).raise_for_status().json()
-            self.reads_s.append(time.perf_counter() - started)
+            record = await self._answer(self.reads_s, "GET", f"/v1/videos/{job_id}")
             if record["status"] not in ("completed", "failed"):
                 self.unfinished[job_id] = None
 
@@ -132,7 +147,7 @@ def measure(running: Installation, plan: LoadPlan) -> Measured:
         rows = cast(dict[str, dict[str, int]], redis.info("commandstats")).values()
         commands = sum(row["calls"] for row in rows)
         endings = read_endings(redis, load.accepted, plan.steps * running.step_s)
-        return Measured(endings, seconds, load.submits_s, load.reads_s, used, commands)
+        return Measured(endings, seconds, load.submits_s, load.reads_s, used, commands, load.refused)
 
 
 async def _apply(running: Installation, plan: LoadPlan, on_middle: Callable[[], None]) -> LoadClient:
@@ -159,9 +174,11 @@ def rows_of(measured: Measured, plan: LoadPlan) -> dict[str, Any]:
     return {
         "jobs accepted": f"{endings.accepted:,}",
         "completed": f"{endings.completed:,}",
+        "failed": endings.failed,
         "lost": endings.lost,
         "ended twice": endings.twice,
-        "attempts lost with the killed process": endings.repeated,
+        "attempts that another worker repeated": endings.repeated,
+        "requests refused and sent again": measured.refused,
         "seconds from the first request to the last end": f"{measured.seconds:.0f}",
         "jobs per second": f"{endings.accepted / measured.seconds:.1f}",
         "`POST`, p50 / p95 / p99": percentiles(measured.submits_s, 1e-3, "ms"),
