@@ -19,7 +19,8 @@ from playwright.sync_api import sync_playwright
 WINDOW = {"width": 1280, "height": 800}
 QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
-SIZES = """performance.getEntries().filter(({ encodedBodySize }) => encodedBodySize)
+SIZES = """performance.getEntries()
+    .filter(({ name, encodedBodySize }) => encodedBodySize && (name === location.href || name.includes('/studio/')))
     .map(({ encodedBodySize, decodedBodySize }) => [encodedBodySize, decodedBodySize])"""
 FOLDER = Path(str(files("service") / "studio"))
 COMPRESSED = (".js", ".css", ".html", ".svg", ".json", ".txt")
