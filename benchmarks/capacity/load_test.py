@@ -29,7 +29,7 @@ from benchmarks.capacity.installation import Installation, installation
 CONNECTIONS, READERS = 16, 4
 READ_PAUSE_S = 0.05  # of each reader between two requests
 REFUSED_PAUSE_S = 1.0
-REPEATED = (429, 503)
+REPEATED = (409, 429, 503)  # 409: the same request, whose answer did not arrive in time, is still running
 END_TIMEOUT_S = 900.0
 SHARES = (0.5, 0.95, 0.99)
 
@@ -67,7 +67,7 @@ class LoadClient:
         self.unfinished: dict[str, None] = {}  # in the order of their requests
         self.submits_s: list[float] = []
         self.reads_s: list[float] = []
-        self.refused = 0  # answers 429 and 503 and broken connections, after which the same request is sent again
+        self.refused = 0  # answers of `REPEATED` and broken connections, after which the same request is sent again
 
     async def run(self) -> None:
         """Returns when the records of all jobs are final. Raises TimeoutError, httpx.HTTPError."""
