@@ -1,8 +1,7 @@
 """Tells Kubernetes what the deletion of this pod would interrupt: the annotation `pod-deletion-cost` of its own pod.
 
-The cost of an idle worker is 0. That of a busy one is the minute in which its job is expected to end, so that of two
-busy pods the one with less work left is deleted first. The cost stays right while time passes, so that a job needs at
-most two requests.
+The cost of an idle worker is 0. That of a busy one is the minute in which its job is expected to end: of two busy pods
+the one with less work left is deleted first. The cost stays right while time passes. A job needs at most two requests.
 """
 
 import socket
