@@ -1,7 +1,7 @@
 """Measures the studio of a running service in Chromium: `python -m benchmarks.studio --url URL`.
 
-The table has the bytes of the page's files, as the service sends them and before compression, and the first contentful
-paint of first visits and of reloads, with the load of the machine.
+The table has the bytes of the page's files, as the service sends them and before compression. It also has the first
+contentful paint of first visits and of reloads.
 """
 
 import argparse
