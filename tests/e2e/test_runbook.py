@@ -67,7 +67,7 @@ def test_the_commands_of_operators_work_on_a_live_service(
     )  # it would end the worker of other tests; test_operators.py has it
     outputs = {command: run(command) for command in commands}
     assert "easyanimate-v3-tiny" in outputs["easyanimate queues list"]
-    assert len(outputs["easyanimate workers list"].splitlines()) > 1
+    assert "easyanimate-v3-tiny" in outputs["easyanimate workers list"]
 
 
 @pytest.mark.slow
