@@ -79,6 +79,9 @@ capacity-test: setup ## 200 workers without a model at a real Redis and API; tab
 	@$(BIN)/python -m benchmarks.capacity.load_test --workers $(or $(WORKERS),200) --jobs $(or $(JOBS),600)
 	@$(BIN)/python -m benchmarks.capacity.costs
 
+drift: setup ## brightness, contrast, sharpness and colour over 200 windows and 50 extensions, small model (resumable, an hour)
+	@$(BIN)/python -m benchmarks.drift $(DRIFT_ARGS)
+
 rehearsal: setup ## a model of the published size with random weights, from file to frames (45 GB, about an hour)
 	@$(BIN)/easyanimate models rehearse --yes --output rehearsal
 
@@ -103,4 +106,4 @@ audit: setup ## known vulnerabilities of the pinned requirements, by pip-audit; 
 lowest: ## install the lowest versions that pyproject.toml allows, and import every module (TORCH=2.13.0)
 	@PYTHON=$(PYTHON) TORCH=$(TORCH) deploy/lowest.sh
 
-.PHONY: help setup demo serve test docs check fix faults soak upgrade-test pollers mutants fuzz bench rehearsal evaluate snapshot clients reference lock audit lowest capacity capacity-test
+.PHONY: help setup demo serve test docs check fix faults soak upgrade-test pollers mutants fuzz bench drift rehearsal evaluate snapshot clients reference lock audit lowest capacity capacity-test

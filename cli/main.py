@@ -3,6 +3,7 @@
 The module of a command is imported when the command runs; the list of `--help` comes from the table below.
 """
 
+import logging
 import sys
 from typing import Annotated
 
@@ -161,9 +162,12 @@ def easyanimate(
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Configures the log: stdout is for results."""
+    """Configures the log: stdout is for results, and stderr gets warnings and errors only."""
     import structlog
 
     from jobs.logs import LineLogger
 
-    structlog.configure(logger_factory=lambda *_: LineLogger(sys.stderr))
+    structlog.configure(
+        logger_factory=lambda *_: LineLogger(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+    )

@@ -8,10 +8,13 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+
+from easyanimate.errors import InvalidInput
 
 PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
@@ -37,6 +40,14 @@ def trust_groups(text: str) -> Iterator[TrustGroup]:
     if chains := certificates[first_leaf:]:
         authorities = [each for each in chains if _is_authority(each)]
         yield TrustGroup(_join(authorities), frozenset(str(each.serial_number) for each in chains))
+
+
+def read_trusted(path: Path) -> str:
+    """The text of a file of certificates. Raises InvalidInput if it has none, OSError."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if not any(_readable(text)):
+        raise InvalidInput(f"{path} has no certificate in PEM: -----BEGIN CERTIFICATE----- …")
+    return text
 
 
 def _readable(text: str) -> Iterator[x509.Certificate]:

@@ -18,6 +18,24 @@ PublicStatus = Literal["queued", "in_progress", "completed", "failed"]
 PUBLIC_STATUSES: tuple[PublicStatus, ...] = get_args(PublicStatus)
 
 
+class DriftRecord(BaseModel, frozen=True, allow_inf_nan=False):
+    """The distance of a window from the first one.
+
+    `mean` is the largest distance of the mean of a colour channel, as a share of the range: 0.0039 is one level of 255.
+    `variance` and `sharpness` are relative: 0.02 is 2 percent more. They are null if the first window is of one colour.
+    """
+
+    mean: float
+    variance: float | None
+    sharpness: float | None
+
+
+class WindowDrift(DriftRecord, frozen=True):
+    """The distance of the window with this index, counted from 0; of an extension the first new window has 0."""
+
+    window: int
+
+
 class Result(BaseModel, frozen=True, allow_inf_nan=False):
     """A finished video: its storage key, its checksum, and the time and memory it took.
 
@@ -25,7 +43,8 @@ class Result(BaseModel, frozen=True, allow_inf_nan=False):
     runs share; None in results of older releases.
     `segment_frames` is the number of frames of each segment of a long video (`jobs/model/result_files.py`), and
     `segment_sha256` their digests. `steps` is how often the transformer was called in all windows; 0 in results of
-    older releases. `draft_reused` is whether a promotion continued its draft, None for other videos.
+    older releases. `draft_reused` is whether a promotion continued its draft, None for other videos. `drift` has the
+    windows of a long video after the first.
     """
 
     video_key: str
@@ -40,6 +59,7 @@ class Result(BaseModel, frozen=True, allow_inf_nan=False):
     segment_sha256: tuple[str, ...] = ()
     steps: int = 0
     draft_reused: bool | None = None
+    drift: tuple[WindowDrift, ...] = ()
     unsigned_sha256: str | None = None
 
 

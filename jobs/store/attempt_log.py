@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from redis.client import Pipeline
 
 from jobs.model.failure import Blame, Failure
-from jobs.model.job import Job
+from jobs.model.job import Job, WindowDrift
 from jobs.model.states import Phase, State
 from jobs.model.stored import KeepsUnknown
 from jobs.redis.keys import attempts_key
@@ -40,6 +40,7 @@ class Attempt(BaseModel, frozen=True, allow_inf_nan=False):
     A released attempt (`given_back`) leaves its `number` to the next one. `phase` and `step` are the current ones, or
     the last ones of an attempt that has ended. `outcome` is null while it runs. `code`, `message`, `retryable` and
     `blame` say why there is no video. `resumed_step` is the step of the checkpoint that it resumed from, or null.
+    `drift` says how far the windows of a long video are from its first one, once it is completed.
     """
 
     number: int
@@ -56,6 +57,7 @@ class Attempt(BaseModel, frozen=True, allow_inf_nan=False):
     total_steps: int = 0
     resumed_step: int | None = None
     phase_seconds: dict[str, float] = {}
+    drift: list[WindowDrift] = []
 
 
 class Ending(BaseModel, frozen=True):
@@ -125,6 +127,7 @@ def _end(old: Job, new: Job, ending: Ending | None) -> dict[str, Any]:
         line |= why.model_dump(mode="json")
     if new.result is not None:
         line["phase_seconds"] = new.result.phase_seconds  # measured by the worker, finer than its reports
+        line["drift"] = [window.model_dump() for window in new.result.drift]
     return line
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator
 
 from jobs.model.failure import Blame
-from jobs.model.job import Job, PublicStatus
+from jobs.model.job import DriftRecord, Job, PublicStatus
 from jobs.model.request import GenerationSettings, LoraChoice, Mode
 from jobs.model.states import PAUSED, Phase, Priority, State
 from jobs.queue.fair_queue import QueuePosition
@@ -140,6 +140,7 @@ class Video(BaseModel):
     clean_caption: bool
     draft: DraftRecord | None
     draft_reused: bool | None
+    drift: DriftRecord | None
     content_sha256: str | None
     unsigned_sha256: str | None
     url: str | None
@@ -183,6 +184,7 @@ def to_video(job: Job, links: Links = NO_LINKS, place: QueuePosition | None = No
         watchable_s=_watchable_s(job),
         shots=shot_records(job),
         draft=None if job.request.draft_steps is None else DraftRecord(steps=job.request.draft_steps),
+        drift=job.result.drift[-1] if job.result and job.result.drift else None,
         **{name: getattr(job, name) for name in JOB_FIELDS},
         **{name: getattr(job.result, name, None) for name in RESULT_FIELDS},
         **{name: getattr(job.request, name) for name in REQUEST_FIELDS},

@@ -130,6 +130,7 @@ PLAIN = (
         "job:*:deliveries",
         "models:workers:expiry",
         "models:signers",
+        "models:signers:needed",
         "jobs:*",
         "model:*",
         "outbox:*",

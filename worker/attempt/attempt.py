@@ -19,6 +19,7 @@ from jobs.model.job_file import job_file_key, write_job
 from jobs.model.result_files import FILES, IMAGES, SEGMENT_LIST, Variant, segment_name, sibling_key
 from jobs.model.states import Phase
 from jobs.moderation import Moderator
+from jobs.queue.signers import SignerRegistry
 from jobs.storage.interface import Storage, download_to
 from jobs.storage.paths import content_type_of, result_key
 from jobs.store.leases import WorkerJobs
@@ -92,6 +93,7 @@ class AttemptRun:
         self.checkpoints = CheckpointStore(job, context.storage, context.settings, is_lost, redis)
         self.session = EngineSession(context.engine, context.settings, self.stop_signals, self._on_event)
         self.marks = AttemptMarks(context.marker, job, folder)
+        self.signers, self.certificate = SignerRegistry(redis), context.marker.credentials.chain
         self.partial_results = PartialResultUploader(context.store, context.storage, job, self.marks)
         self.metrics = AttemptMetrics(job, self.checkpoints)
         self.trace = AttemptTrace(job)
@@ -172,6 +174,7 @@ class AttemptRun:
         result = _result(self.result_key, done, phases)
         job_file = write_job(self.job, result, self._now())
         self._with_storage(lambda: self.storage.put_bytes(job_file_key(self.result_key), job_file))
+        retry_until_drained(lambda: self.signers.keep(self.certificate, self.job.retention_s), self.drain)
         crash_point("worker.uploaded")
         self.heartbeat.close()
         if not retry_until_drained(lambda: self.store.complete(self.job.id, self.token, result), self.drain):
@@ -275,4 +278,5 @@ def _result(key: str, done: Done, phases: dict[str, float]) -> Result:
         unsigned_sha256=done.unsigned_sha256,
         steps=done.steps,
         draft_reused=done.draft_reused,
+        drift=done.drift,
     )

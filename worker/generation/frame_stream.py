@@ -14,6 +14,7 @@ from jobs.model.states import Phase
 from worker.checkpoints.draft import DraftLabel, write_draft
 from worker.checkpoints.writer import Checkpointer, ResumePoint
 from worker.generation.source_video import SourceFrames
+from worker.output.drift_meter import DriftMeter
 from worker.output.previews import Previews
 from worker.output.segments import SegmentRecorder
 from worker.output.thumbnails import ThumbnailBuilder
@@ -48,6 +49,7 @@ class FrameStream:
         self.segments = SegmentRecorder(self.run, self.control)
         self.segments.is_wanted |= len(self.inputs.plan) > 1
         self.thumbnails = ThumbnailBuilder(self.run.request)
+        self.drift = DriftMeter(self.run.request, self.inputs.plan, self.inputs.settings["window"])
 
     def frames(self) -> Iterator[Any]:
         """Pieces [F, H, W, 3], uint8. The caller may write a piece while it requests the next one."""
@@ -57,6 +59,7 @@ class FrameStream:
             self.timer.count(Phase.DECODING, len(piece))
             self.thumbnails.add(piece)
             self.segments.add(piece)
+            self.drift.add(piece)
             self.control.check_all()
         steps = self.inputs.total_steps  # a finished job shows the steps of denoising, not the decoded frames
         self.timer.window = None

@@ -166,6 +166,7 @@ class VideoGenerator:
             phase_seconds=timer.seconds(),
             warnings=(*stream.warnings, *loras.warnings, *draft_warnings(run, prepared.draft)),
             segment_frames=stream.segments.frames,
+            drift=stream.drift.drifts,
             steps=stream.inputs.total_steps - draft_steps,
             draft_reused=prepared.draft is not None if DRAFT_STATE in run.inputs else None,
         )

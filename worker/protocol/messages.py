@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jobs.logs import LogLevel
+from jobs.model.job import WindowDrift
 from jobs.model.model_card import ModelCard
 from jobs.model.request import VideoRequest
 from jobs.model.states import Phase
@@ -181,7 +182,7 @@ class Done:
     `sha256` is the digest of the file; after it is marked, `unsigned_sha256` is the one before, and `segment_sha256`
     are those of the segments. `segment_frames` are the numbers of frames of the segments beside it, `steps` the
     denoising steps of all windows, without those of a draft that was continued. `draft_reused` is whether a promotion
-    continued one.
+    continued one. `drift` has the windows of a long video after the first.
     """
 
     sha256: str
@@ -194,6 +195,7 @@ class Done:
     draft_reused: bool | None = None
     unsigned_sha256: str | None = None
     segment_sha256: tuple[str, ...] = ()
+    drift: tuple[WindowDrift, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from cli.stack.stack import ISOLATED, LocalStack, StackPlan
 from easyanimate.models.lookup import full_model_name
 
 SEED = 7
+CERTIFICATES = "certificates.pem"
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def run_demo(output: Path, models_dir: Path, *, as_json: bool = False) -> None:
             typer.echo("starting Redis, API, keeper and worker …", err=as_json)
             stack.start()
             records = _render_all(stack.url, scenes, output)
+            _save_certificates(plan.data_dir, output)
         finally:
             stack.stop()
     _save_contact_sheet(scenes, output)
@@ -96,6 +98,15 @@ def _render_all(url: str, scenes: list[DemoVideo], output: Path) -> list[Record]
         return records
 
 
+def _save_certificates(data_dir: Path, output: Path) -> None:
+    """Saves the certificates that signed the videos, because the data folder of the demo is deleted."""
+    from easyanimate.provenance.credentials import local_chain
+
+    chain = local_chain(data_dir)
+    if chain is not None:
+        (output / CERTIFICATES).write_text(chain, encoding="ascii")
+
+
 def _save_contact_sheet(scenes: list[DemoVideo], output: Path) -> None:
     """Saves one labelled row of frames for each video."""
     from PIL import Image, ImageDraw
@@ -119,3 +130,5 @@ def _echo_results(scenes: list[DemoVideo], records: list[dict[str, Any]], output
         summary = f"{record['size']}, {record['num_frames']} frames at {record['fps']} a second"
         typer.echo(f"{output / scene.name}.mp4: {summary}; {phase_table(record)}")
     typer.echo(f"{output / 'contact-sheet.png'}: frames of both videos")
+    options = f"{output / scenes[0].name}.mp4 --trusted {output / CERTIFICATES}"
+    typer.echo(f"marks: easyanimate verify {options}")

@@ -14,12 +14,19 @@ from easyanimate.errors import EasyAnimateError, InvalidInput
 from jobs.errors import InvalidRequest
 from jobs.settings import InvalidSettings
 
-ALTERED = "altered"
+ALTERED, UNTRUSTED = "altered", "untrusted"
+TRUST_HINT = (
+    "hint: to trust the signer of a file, pass its certificates with --trusted FILE.pem, put them in "
+    "EASYANIMATE_C2PA_TRUSTED_CERTIFICATES, or set EASYANIMATE_DATA_DIR to the data folder of its worker"
+)
 
 
 def verify(
     file: Annotated[Path, typer.Argument(help="An image or a video; with --list a segment of a playlist.")],
     segments: Annotated[Path | None, typer.Option("--list", help="The signed list of a playlist.")] = None,
+    trusted: Annotated[
+        Path | None, typer.Option(metavar="FILE.pem", help="Certificates to trust, beside those of the settings.")
+    ] = None,
     remake: Annotated[bool, typer.Option("--remake", help="Render the frames again and compare them.")] = False,
     window: Annotated[int | None, typer.Option(min=0, help="With --remake: compare this window only.")] = None,
     manifest: Annotated[
@@ -44,7 +51,7 @@ def verify(
     """
     errors = (EasyAnimateError, InvalidRequest, InvalidSettings, OSError)
     with exit_on_error("verify", *errors, code=ExitCode.REFUSED, on_interrupt="stopped; nothing is written"):
-        report: dict[str, Any] = {"path": str(file), "results": _results(file, segments)}
+        report: dict[str, Any] = {"path": str(file), "results": _results(file, segments, trusted)}
         if remake:
             sources = SourceOptions(image, last_image, video, mask, continues, shots)
             prompts = (prompt, negative_prompt)
@@ -54,13 +61,19 @@ def verify(
         elif window is not None:
             raise InvalidInput("--window needs --remake")
     typer.echo(json.dumps(report, indent=2) if as_json else _text(report))
+    if any(result["status"] == UNTRUSTED for result in report["results"]):
+        typer.echo(TRUST_HINT, err=True)
     differs = report.get("remake", {}).get("first_difference") is not None
     if differs or any(result["status"] == ALTERED for result in report["results"]):
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _results(file: Path, segments: Path | None) -> list[dict[str, Any]]:
+def _results(file: Path, segments: Path | None, certificates: Path | None) -> list[dict[str, Any]]:
     trusted = trusted_here()
+    if certificates is not None:
+        from easyanimate.provenance.trust import read_trusted
+
+        trusted = f"{read_trusted(certificates)}\n{trusted}"
     if segments is None:
         return [result.to_values() for result in check_file_marks(file, trusted)]
     return [_check_segment(file, segments, trusted)]

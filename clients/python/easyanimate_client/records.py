@@ -21,6 +21,20 @@ DrainState: TypeAlias = Literal["requested", "accepted", "unanswered", "ended"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class DriftRecord:
+    """
+    The distance of a window from the first one.
+
+    `mean` is the largest distance of the mean of a colour channel, as a share of the range: 0.0039 is one level of 255.
+    `variance` and `sharpness` are relative: 0.02 is 2 percent more. They are null if the first window is of one colour.
+    """
+
+    mean: float
+    sharpness: float | None
+    variance: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class EventError:
     """
     The reason of a failure.
@@ -484,6 +498,18 @@ class WebhookEvent:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WindowDrift:
+    """
+    The distance of the window with this index, counted from 0; of an extension the first new window has 0.
+    """
+
+    mean: float
+    sharpness: float | None
+    variance: float | None
+    window: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Words:
     """
     The words that a model makes well, by kind. `wordings` are sentences, `others` are words that fit into them.
@@ -523,10 +549,12 @@ class Attempt:
     A released attempt (`given_back`) leaves its `number` to the next one. `phase` and `step` are the current ones, or
     the last ones of an attempt that has ended. `outcome` is null while it runs. `code`, `message`, `retryable` and
     `blame` say why there is no video. `resumed_step` is the step of the checkpoint that it resumed from, or null.
+    `drift` says how far the windows of a long video are from its first one, once it is completed.
     """
 
     blame: Blame | None
     code: str | None
+    drift: list[WindowDrift]
     ended_at: float | None
     message: str | None
     number: int
@@ -658,6 +686,7 @@ class Video:
     deadline: float | None
     draft: DraftRecord | None
     draft_reused: bool | None
+    drift: DriftRecord | None
     error: VideoError | None
     eta_s: float | None
     expires_at: int | None

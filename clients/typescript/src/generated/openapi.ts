@@ -927,11 +927,17 @@ export interface components {
          *     A released attempt (`given_back`) leaves its `number` to the next one. `phase` and `step` are the current ones, or
          *     the last ones of an attempt that has ended. `outcome` is null while it runs. `code`, `message`, `retryable` and
          *     `blame` say why there is no video. `resumed_step` is the step of the checkpoint that it resumed from, or null.
+         *     `drift` says how far the windows of a long video are from its first one, once it is completed.
          */
         Attempt: {
             blame?: components["schemas"]["Blame"] | null;
             /** Code */
             code?: string | null;
+            /**
+             * Drift
+             * @default []
+             */
+            drift?: components["schemas"]["WindowDrift"][];
             /** Ended At */
             ended_at?: number | null;
             /** Message */
@@ -1013,6 +1019,21 @@ export interface components {
          * @enum {string}
          */
         DrainState: "requested" | "accepted" | "unanswered" | "ended";
+        /**
+         * DriftRecord
+         * @description The distance of a window from the first one.
+         *
+         *     `mean` is the largest distance of the mean of a colour channel, as a share of the range: 0.0039 is one level of 255.
+         *     `variance` and `sharpness` are relative: 0.02 is 2 percent more. They are null if the first window is of one colour.
+         */
+        DriftRecord: {
+            /** Mean */
+            mean: number;
+            /** Sharpness */
+            sharpness: number | null;
+            /** Variance */
+            variance: number | null;
+        };
         /**
          * EventError
          * @description The reason of a failure.
@@ -1694,6 +1715,7 @@ export interface components {
             draft: components["schemas"]["DraftRecord"] | null;
             /** Draft Reused */
             draft_reused: boolean | null;
+            drift: components["schemas"]["DriftRecord"] | null;
             error: components["schemas"]["VideoError"] | null;
             /** Eta S */
             eta_s: number | null;
@@ -2122,6 +2144,20 @@ export interface components {
             timestamp: string;
             /** Type */
             type: string;
+        };
+        /**
+         * WindowDrift
+         * @description The distance of the window with this index, counted from 0; of an extension the first new window has 0.
+         */
+        WindowDrift: {
+            /** Mean */
+            mean: number;
+            /** Sharpness */
+            sharpness: number | null;
+            /** Variance */
+            variance: number | null;
+            /** Window */
+            window: number;
         };
         /**
          * Words

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from easyanimate.files.manifest import file_sha256
 from easyanimate.provenance.claims import ProvenanceClaim
-from easyanimate.provenance.credentials import local_credentials
+from easyanimate.provenance.credentials import local_chain, local_credentials
 from easyanimate.provenance.marking import ProvenanceMarker
 from easyanimate.provenance.segment_list import ListedSegment, write_segment_list
 
@@ -107,3 +107,19 @@ def test_a_segment_is_checked_by_the_signed_list(here: Path) -> None:
 def test_what_cannot_be_checked_is_refused(here: Path, arguments: tuple[str, ...], reason: str) -> None:
     done = easyanimate("verify", *arguments)
     assert (done.exit_code, reason in done.stderr) == (2, True), done.output
+
+
+def test_a_signer_of_another_data_folder_is_trusted_by_option(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("signer.pem").write_text(local_chain(here / "data") or "")
+    monkeypatch.setenv("EASYANIMATE_DATA_DIR", "elsewhere")
+    untrusted = easyanimate("verify", "out.mp4")
+    assert "untrusted" in untrusted.stdout
+    assert "--trusted FILE.pem" in untrusted.stderr
+    trusted = easyanimate("verify", "out.mp4", "--trusted", "signer.pem")
+    assert (trusted.stdout.count("valid"), trusted.stderr) == (2, "")
+
+
+def test_a_file_without_certificates_is_refused(here: Path) -> None:
+    refused = easyanimate("verify", "out.mp4", "--trusted", "out.json")
+    assert refused.exit_code == 2
+    assert "out.json has no certificate in PEM" in refused.stderr

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from redis import Redis
 
 from jobs.model.failure import Blame, failure
-from jobs.model.job import Job, Result
+from jobs.model.job import Job, Result, WindowDrift
 from jobs.model.states import Phase
 from jobs.redis import keys
 from jobs.store import attempt_log
@@ -80,11 +80,13 @@ def test_a_running_attempt_has_reported_phases_and_a_finished_one_measured_secon
         inference_time_s=3,
         peak_memory_mb=1,
         phase_seconds={"denoising": 2.0, "uploading": 1.0},
+        drift=(WindowDrift(window=1, mean=0.01, variance=-0.02, sharpness=None),),
     )
     assert store.complete(job.id, token, result)
     (finished,) = store.attempts(job.id)
     assert (finished.outcome, finished.code) == (Outcome.COMPLETED, None)
     assert finished.phase_seconds == result.phase_seconds
+    assert finished.drift == list(result.drift)
 
 
 def test_a_cancelled_attempt_is_logged_and_a_deleted_job_has_no_log(redis: Redis, make_job: Make) -> None:

@@ -1,0 +1,54 @@
+"""Line charts of drift as one SVG: a row for each scene, a column for each statistic."""
+
+from collections.abc import Mapping, Sequence
+
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP, GAP = 300, 190, 52, 30, 26, 12
+COLOURS = ("#d62728", "#ff7f0e", "#9467bd", "#1f77b4", "#17a398")
+Curves = Mapping[str, Sequence[float]]
+Panel = tuple[str, Curves, float | None]  # the title, the curves by name, and the limit that they should keep
+
+
+def drift_chart(rows: Sequence[Sequence[Panel]]) -> str:
+    """The panels in rows; the names of the curves are below them."""
+    width = max(len(row) for row in rows) * (WIDTH + GAP)
+    height = len(rows) * (HEIGHT + GAP) + 28
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif">']
+    parts.append(f'<rect width="{width}" height="{height}" fill="white"/>')
+    for y, row in enumerate(rows):
+        for x, panel in enumerate(row):
+            parts.append(f'<g transform="translate({x * (WIDTH + GAP)} {y * (HEIGHT + GAP)})">')
+            parts += [*_panel(*panel), "</g>"]
+    names = list(dict.fromkeys(name for row in rows for _, curves, _ in row for name in curves))
+    for index, name in enumerate(names):
+        x = LEFT + index * (width - LEFT) / len(names)
+        parts.append(f'<path d="M{x:.0f},{height - 16} h22" stroke="{COLOURS[index]}" stroke-width="2.5"/>')
+        parts.append(f'<text x="{x + 28:.0f}" y="{height - 12}" font-size="12">{name}</text>')
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _panel(title: str, curves: Curves, limit: float | None) -> list[str]:
+    values = [value for curve in curves.values() for value in curve]
+    low, high = min([0.0, *values]), max([0.0, *values, limit or 0.0])
+    span = (high - low) or 1.0
+    count = max(len(curve) for curve in curves.values())
+
+    def place(index: float, value: float) -> str:
+        right = LEFT + index / max(count - 1, 1) * (WIDTH - LEFT - 8)
+        return f"{right:.1f},{HEIGHT - BOTTOM - (value - low) / span * (HEIGHT - BOTTOM - TOP):.1f}"
+
+    parts = [f'<text x="{LEFT}" y="16" font-size="12" font-weight="bold">{title}</text>']
+    parts.append(f'<path d="M{place(0, high)} L{place(0, low)} L{place(count - 1, low)}" fill="none" stroke="#555"/>')
+    for value in (low, (low + high) / 2, high):
+        y = place(0, value).split(",")[1]
+        parts.append(f'<text x="{LEFT - 6}" y="{float(y) + 4}" font-size="11" text-anchor="end">{value:.3g}</text>')
+    for index in (0, (count - 1) // 2, count - 1):
+        x = place(index, low).split(",")[0]
+        parts.append(f'<text x="{x}" y="{HEIGHT - BOTTOM + 16}" font-size="11" text-anchor="middle">{index}</text>')
+    if limit is not None:
+        parts.append(
+            f'<path d="M{place(0, limit)} L{place(count - 1, limit)}" stroke="#2ca02c" stroke-dasharray="4 3"/>'
+        )
+    for number, curve in enumerate(curves.values()):
+        points = " ".join(place(index, value) for index, value in enumerate(curve))
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{COLOURS[number]}" stroke-width="1.5"/>')
+    return parts
