@@ -21,6 +21,7 @@ from easyanimate.tiny import copy_tiny_model
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE, PICTURE = DOCS / "guides" / "long-videos.md", DOCS / "images" / "drift.svg"
+CAPTION = "![Mean, variance and sharpness of each window against the first one](../images/drift.svg)"
 MEAN_LIMIT, VARIANCE_LIMIT, GATE_WINDOWS = 1.0, 2.0, 50
 
 
@@ -87,7 +88,7 @@ def panels(records: Iterable[ChainRecord]) -> list[list[Panel]]:
 
 def report(records: Sequence[ChainRecord]) -> None:
     head = ["scene", "way", "within", "mean, levels", "variance", "sharpness", "chroma, levels", "mean and variance"]
-    write(PAGE, {"drift": table(head, rows(records))})
+    write(PAGE, {"drift": f"{table(head, rows(records))}\n\n{CAPTION}"})
     PICTURE.write_text(drift_chart(panels(records)), encoding="utf-8")
 
 

@@ -17,7 +17,9 @@ def test_statistics_are_those_of_numpy() -> None:
 def test_a_blurred_window_is_less_sharp() -> None:
     levels = NOISE.astype(int)
     blurred = ((levels + np.roll(levels, 1, axis=2)) // 2).astype(np.uint8)
-    assert drift_of(frame_statistics(blurred), frame_statistics(NOISE)).sharpness == pytest.approx(-0.5, abs=0.15)
+    drift = drift_of(frame_statistics(blurred), frame_statistics(NOISE))
+    assert drift.sharpness is not None
+    assert drift.sharpness < -0.5
 
 
 def test_pieces_do_not_change_the_statistics() -> None:
