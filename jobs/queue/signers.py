@@ -59,7 +59,8 @@ class SignerRegistry:
         surplus = cast(int, self.redis.hlen(SIGNERS_KEY)) - MAX_SIGNERS
         if surplus <= 0:
             return
-        names = cast(list[bytes], self.redis.zrangebyscore(NEEDED_KEY, "-inf", self._now(), start=0, num=surplus))
+        unneeded = cast(list[bytes], self.redis.zrangebyscore(NEEDED_KEY, "-inf", self._now(), start=0, num=surplus))
+        names = [name.decode() for name in unneeded]
         if names:
             with self.redis.pipeline(transaction=True) as pipe:
                 pipe.hdel(SIGNERS_KEY, *names)

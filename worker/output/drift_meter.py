@@ -47,8 +47,8 @@ class DriftMeter:
                 self._first = statistics
             else:
                 drift = drift_of(statistics, self._first)
-                measured = {"mean": drift.mean, "variance": drift.variance, "sharpness": drift.sharpness}
-                self.drifts = (*self.drifts, WindowDrift(window=index, **measured))
+                one = WindowDrift(window=index, mean=drift.mean, variance=drift.variance, sharpness=drift.sharpness)
+                self.drifts = (*self.drifts, one)
         self._end = next(self._ends, None)
 
     def _plan_ends(
