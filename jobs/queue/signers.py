@@ -56,7 +56,7 @@ class SignerRegistry:
 
     def _drop_unneeded(self) -> None:
         """Drops the certificates that are not needed for the longest time, down to the limit."""
-        surplus = cast(int, self.redis.hlen(SIGNERS_KEY)) - MAX_SIGNERS
+        surplus = self.redis.hlen(SIGNERS_KEY) - MAX_SIGNERS
         if surplus <= 0:
             return
         unneeded = cast(list[bytes], self.redis.zrangebyscore(NEEDED_KEY, "-inf", self._now(), start=0, num=surplus))
@@ -70,7 +70,7 @@ class SignerRegistry:
             log.warning("signers.many", count=MAX_SIGNERS + surplus - len(names), limit=MAX_SIGNERS)
 
     def _now(self) -> float:
-        seconds, microseconds = cast(tuple[int, int], self.redis.time())
+        seconds, microseconds = self.redis.time()
         return seconds + microseconds / 1e6
 
 
