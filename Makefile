@@ -79,7 +79,7 @@ capacity-test: setup ## 200 workers without a model at a real Redis and API; tab
 	@$(BIN)/python -m benchmarks.capacity.load_test --workers $(or $(WORKERS),200) --jobs $(or $(JOBS),600)
 	@$(BIN)/python -m benchmarks.capacity.costs
 
-drift: setup ## brightness, contrast, sharpness and colour over 200 windows and 50 extensions, small model (resumable, an hour)
+drift: setup ## brightness, contrast, sharpness and colour over 200 windows and 50 extensions, small model (can be interrupted)
 	@$(BIN)/python -m benchmarks.drift $(DRIFT_ARGS)
 
 rehearsal: setup ## a model of the published size with random weights, from file to frames (45 GB, about an hour)
