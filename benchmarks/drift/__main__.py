@@ -69,7 +69,9 @@ def rows(records: Iterable[ChainRecord]) -> list[list[str]]:
 
 
 def panels(records: Iterable[ChainRecord]) -> list[list[Panel]]:
-    measured = {(record.plan.scene, record.plan.way): record.windows() for record in records if not record.plan.is_stored}
+    measured = {
+        (record.plan.scene, record.plan.way): record.windows() for record in records if not record.plan.is_stored
+    }
     chart: list[list[Panel]] = []
     for scene in SCENES:
         curves = {way: distances(measured[scene, way]) for way in WAYS if len(measured.get((scene, way), ())) > 1}
