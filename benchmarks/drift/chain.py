@@ -1,9 +1,15 @@
 """Chains of windows: each continues from the last frames of the one before, in one of several ways.
 
 `frames` is that of the service and of EasyAnimateV3; a test compares it with `generate_windows`. The others are
-experiments. `anchored` gives each window the colours of the first one. `float` hands over frames that are not rounded to 8 bits; `latents` replaces the latents of the known
-frames by the last ones of the window before. `held` also gives pixels that hardly differ from those of the first window
-their values again: a still shape keeps its edges. A chain of extensions stores each window as MP4 and reads it again.
+experiments:
+
+- `float` hands over frames that are not rounded to 8 bits.
+- `latents` replaces the latents of the known frames by the last ones of the window before.
+- `anchored` gives each window the colours of the first one.
+- `held` also gives pixels that hardly differ from those of the first window their values again: a still shape keeps its
+  edges.
+
+A chain of extensions stores each window as MP4 and reads it again.
 """
 
 import tempfile
@@ -17,12 +23,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from benchmarks.drift.anchoring import Anchoring
 from easyanimate.files.video_writer import Mp4Writer
 from easyanimate.frame_statistics import frame_statistics
 from easyanimate.media.video.reader import open_reader
 from easyanimate.pipeline import ClipStages, Draws, Generation
 from easyanimate.pipeline.decoding import decode_pieces, to_uint8
-from benchmarks.drift.anchoring import Anchoring
 from easyanimate.pipeline.inputs.conditioning import InpaintInput
 from easyanimate.pipeline.inputs.prompts import TextContext
 from easyanimate.pipeline.long_video import blend

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from easyanimate.frame_statistics import drift_of, frame_statistics
 from benchmarks.drift.anchoring import Anchoring, match_channels
+from easyanimate.frame_statistics import drift_of, frame_statistics
 
 
 def scene(left: int = 4) -> Tensor:
