@@ -39,14 +39,17 @@ from easyanimate.pipeline.long_video import WindowCallbacks
 from easyanimate.windows import Window
 
 # The settings of the whole video; the others are those of each window.
-VIDEO_SETTINGS = frozenset({"num_frames", "window", "overlap", "fps", "seed", "shots", "draft_steps"})
+VIDEO_SETTINGS = frozenset({"num_frames", "window", "overlap", "fps", "seed", "shots", "draft_steps", "techniques"})
 SHOT_PROMPTS = ("prompt", "negative_prompt")
 PIECE_FRAMES = 8  # frames of an extended video that are yielded at a time
 
 
 @dataclass(frozen=True)
 class ModelEnvironment:
-    """A loaded model and how it computes, as manifests record them. `cpu_threads` is None on other devices."""
+    """A loaded model and how it computes, as manifests record them. `cpu_threads` is None on other devices.
+
+    `attention_kernels` are those of `easyanimate.transformer.inference.kernel_choice`; None where none are measured.
+    """
 
     model: str
     model_sha256: str
@@ -54,6 +57,7 @@ class ModelEnvironment:
     dtype: str
     memory: Profile
     cpu_threads: int | None = None
+    attention_kernels: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)

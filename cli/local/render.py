@@ -1,9 +1,9 @@
 """Renders a recipe on this machine: loads the model, shows a progress bar, and writes the file and its manifest."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
@@ -46,13 +46,14 @@ class LoadedModel:
     dtype: str
     memory: "Profile"
     cpu_threads: int | None
+    attention_kernels: "Mapping[str, str] | None" = None
 
     def environment(self) -> "ModelEnvironment":
         """The model and how it computes, as manifests record them."""
         from easyanimate.files.manifest import model_sha256
         from easyanimate.render import ModelEnvironment
 
-        computes = self.device, self.dtype, self.memory, self.cpu_threads
+        computes = self.device, self.dtype, self.memory, self.cpu_threads, self.attention_kernels
         return ModelEnvironment(self.folder.resolve().name, model_sha256(self.folder), *computes)
 
 
@@ -66,12 +67,23 @@ def cpu_threads_of(text: str) -> int | None:
 
 
 def load_for_rendering(
-    folder: Path, memory: str, recipe: Recipe, dtype: str = "auto", cpu_threads: int | None = None
+    folder: Path,
+    memory: str,
+    recipe: Recipe,
+    dtype: str = "auto",
+    cpu_threads: int | None = None,
+    attention_kernels: "Mapping[str, str] | None" = None,
 ) -> LoadedModel:
-    """Loads the model for a recipe."""
+    """Loads the model for a recipe; on a GPU with these kernels of attention, if they are set and installed."""
     settings = recipe.settings
     clip = (settings.width, settings.height, min(settings.num_frames, settings.window))
-    return load_model(folder, memory, clip, dtype, cpu_threads)
+    model = load_model(folder, memory, clip, dtype, cpu_threads)
+    from easyanimate.transformer.inference.kernel_choice import can_use_kernels, set_attention_kernels
+
+    if attention_kernels is None or model.attention_kernels is None or not can_use_kernels(attention_kernels):
+        return model
+    set_attention_kernels(model.pipe.transformer, attention_kernels)
+    return replace(model, attention_kernels=attention_kernels)
 
 
 def load_model(
@@ -86,6 +98,7 @@ def load_model(
 
     from easyanimate.cpu_threads import choose_cpu_threads, use_cpu_threads
     from easyanimate.memory import PROFILES, load_in_profile
+    from easyanimate.transformer.inference.kernel_choice import choose_kernels, set_attention_kernels
 
     if memory not in ("auto", *PROFILES):
         raise InvalidInput(f"memory must be auto or one of {', '.join(PROFILES)}, got {memory!r}")
@@ -98,7 +111,9 @@ def load_model(
     profile = _choose_profile(device, dtype, clip) if memory == "auto" else cast("Profile", memory)
     pipe = load_in_profile(folder, getattr(torch, dtype), profile, device)
     use_cpu_threads(threads := choose_cpu_threads(pipe, folder, device, cpu_threads))
-    return LoadedModel(pipe, folder, device, dtype, profile, threads)
+    kernels = choose_kernels(pipe.transformer, device)
+    set_attention_kernels(pipe.transformer, kernels)
+    return LoadedModel(pipe, folder, device, dtype, profile, threads, kernels)
 
 
 def _choose_profile(device: str, dtype: str, clip: tuple[int, int, int]) -> "Profile":

@@ -41,7 +41,7 @@ class Manifest:
     """All values that the frames depend on. `settings` are all effective parameters, with the seed.
 
     `inputs` has the SHA-256 of each input file by its field; `frames` has those of the frames. `cpu_threads` is None on
-    other devices, and in manifests of releases before 0.2.0.
+    other devices, and in manifests of releases before 0.2.0. `attention_kernels` is None where none were measured.
     """
 
     model: str
@@ -55,6 +55,7 @@ class Manifest:
     libraries: Mapping[str, str]
     frames: tuple[str, ...]
     cpu_threads: int | None = None
+    attention_kernels: Mapping[str, str] | None = None
     format: int = FORMAT
 
     def to_json(self) -> str:

@@ -31,13 +31,17 @@ NOT_REUSED = "draft: it was made by another model, device or version, so the vid
 
 
 class DraftLabel(BaseModel, frozen=True):
-    """What a state belongs to: the fingerprint of its run, its step, and the threads of a CPU. `sha256` is its own."""
+    """What a state belongs to: the fingerprint of its run, its step, and how it was computed.
+
+    `sha256` is its own.
+    """
 
     format: int = FORMAT
     fingerprint: str
     step: int
     sha256: str = ""
     cpu_threads: int | None = Field(default=None, ge=1, le=MAX_CPU_THREADS)
+    attention_kernels: dict[str, str] | None = None
 
 
 def write_draft(path: Path, state: WindowState, label: DraftLabel) -> None:
@@ -68,9 +72,13 @@ def load_draft(path: Path, fingerprint: str, device: torch.device) -> ResumePoin
     if label.sha256 != _state_sha256(path):
         raise InvalidCheckpoint(f"{path.name} is damaged")
     named = NamedFile(name=f"0/{path.name}", sha256=label.sha256)
-    checkpoint = Checkpoint(
-        fingerprint=fingerprint, step=label.step, state=named, cpu_threads=label.cpu_threads
-    )  # the seconds of the draft are its own
+    checkpoint = Checkpoint(  # without the seconds of the draft, which are its own
+        fingerprint=fingerprint,
+        step=label.step,
+        state=named,
+        cpu_threads=label.cpu_threads,
+        attention_kernels=label.attention_kernels,
+    )
     return ResumePoint(checkpoint, load_state(path, device), path.parent)
 
 
@@ -86,11 +94,11 @@ def find_draft(run: Run, fingerprint: str, device: torch.device) -> ResumePoint 
         return None
 
 
-def draft_cpu_threads(run: Run) -> int | None:
-    """The threads with which the draft of a promotion was made; None without a readable one."""
+def draft_label(run: Run) -> DraftLabel | None:
+    """The label of the draft of a promotion; None without a readable one."""
     path = run.inputs.get(DRAFT_STATE)
     try:
-        return None if path is None else read_draft_label(path).cpu_threads
+        return None if path is None else read_draft_label(path)
     except InvalidCheckpoint:  # `find_draft` logs it
         return None
 

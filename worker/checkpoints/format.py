@@ -38,7 +38,8 @@ class Checkpoint(BaseModel, frozen=True, extra="forbid"):
     """`windows` are finished, `step` counts the steps of all windows, `state` is that of the current window.
 
     `fingerprint` identifies everything that the frames depend on. `phase_seconds` are the seconds until now.
-    `cpu_threads` is None on other devices, and in checkpoints of releases before 0.2.0.
+    `cpu_threads` is None on other devices, and in checkpoints of releases before 0.2.0. `attention_kernels` is None
+    where none were measured.
     """
 
     format: int = FORMAT
@@ -48,6 +49,7 @@ class Checkpoint(BaseModel, frozen=True, extra="forbid"):
     state: NamedFile
     phase_seconds: dict[str, float] = {}
     cpu_threads: int | None = Field(default=None, ge=1, le=MAX_CPU_THREADS)
+    attention_kernels: dict[str, str] | None = None
 
     @property
     def files(self) -> tuple[NamedFile, ...]:

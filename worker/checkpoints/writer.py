@@ -1,7 +1,7 @@
 """Writes the checkpoints of a run at a limited cost, and finds the one that a run resumes from."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -75,11 +75,11 @@ def find_resume_point(
     return None
 
 
-def stored_cpu_threads(run: Run) -> int | None:
-    """The threads of the latest readable checkpoint of this job; None without one, or without a number in it."""
+def latest_checkpoint(run: Run) -> Checkpoint | None:
+    """The latest readable checkpoint of this job, which may belong to another run; None without one."""
     for attempt in attempts_in(run.checkpoints.folder.parent) if run.checkpoints else ():
         try:
-            return read_checkpoint(attempt).cpu_threads
+            return read_checkpoint(attempt)
         except InvalidCheckpoint:  # `find_resume_point` logs it
             continue
     return None
@@ -111,9 +111,10 @@ class Checkpointer:
         control: RunControl,
         *,
         cpu_threads: int | None = None,
+        attention_kernels: Mapping[str, str] | None = None,
     ) -> None:
         self.run, self.fingerprint, self.timer, self.control = run, fingerprint, timer, control
-        self.cpu_threads = cpu_threads
+        self.cpu_threads, self.attention_kernels = cpu_threads, attention_kernels
         self.steps_per_window = 0
         self._windows = resume.checkpoint.windows if resume else ()
         self._writer: LosslessWriter | None = None
@@ -185,6 +186,7 @@ class Checkpointer:
             state=self._named(path),
             phase_seconds=self.timer.seconds(),
             cpu_threads=self.cpu_threads,
+            attention_kernels=None if self.attention_kernels is None else dict(self.attention_kernels),
         )
         checkpoint.write(self._target.folder)
         self.control.send(Checkpointed(step))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import structlog
 import torch
@@ -15,12 +15,14 @@ from easyanimate.files.manifest import file_sha256
 from easyanimate.memory import Profile
 from easyanimate.pipeline import ClipStages
 from easyanimate.render import AppliedLoras, ModelEnvironment, render
+from easyanimate.transformer.inference.kernel_choice import can_use_kernels, set_attention_kernels
 from jobs.model.input_files import DRAFT_STATE
 from jobs.model.model_card import ModelCard
 from jobs.model.request import VideoRequest
 from jobs.model.states import Phase
-from worker.checkpoints.draft import DraftLabel, draft_cpu_threads, draft_warnings, find_draft
-from worker.checkpoints.writer import Checkpointer, ResumePoint, find_resume_point, stored_cpu_threads
+from worker.checkpoints.draft import DraftLabel, draft_label, draft_warnings, find_draft
+from worker.checkpoints.format import Checkpoint
+from worker.checkpoints.writer import Checkpointer, ResumePoint, find_resume_point, latest_checkpoint
 from worker.generation.fingerprint import fingerprint
 from worker.generation.frame_stream import FrameStream
 from worker.generation.load_pipeline import choose_device, load_pipeline
@@ -58,6 +60,17 @@ class PreparedRun:
         if self.resume is self.draft:
             return replace(self, resume=None, draft=None)
         return replace(self, resume=self.resume.without_steps() if self.resume else None)
+
+
+def computed_like(state: Checkpoint | DraftLabel | None, own: ModelEnvironment) -> ModelEnvironment:
+    """The environment `own` with the threads and the kernels of `state`, where this process has the same choices."""
+    changes: dict[str, Any] = {}
+    if state is not None and own.cpu_threads is not None and state.cpu_threads is not None:
+        changes["cpu_threads"] = state.cpu_threads
+    kernels = None if state is None or own.attention_kernels is None else state.attention_kernels
+    if kernels is not None and can_use_kernels(kernels):
+        changes["attention_kernels"] = kernels
+    return replace(own, **changes)
 
 
 class VideoGenerator:
@@ -103,10 +116,11 @@ class VideoGenerator:
         return suggest_smaller_size(request.width, request.height, request.num_frames, self.card.window, total)
 
     def _make(self, run: Run, control: RunControl) -> Done:
-        """Resumes with the threads of the checkpoint; a run that starts has the threads of this model."""
-        threads, own = stored_cpu_threads(run) or draft_cpu_threads(run), self.environment
-        if own.cpu_threads is not None and threads not in (None, own.cpu_threads):
-            with self._prepare(run, control, replace(own, cpu_threads=threads)) as prepared:
+        """Resumes with the threads and kernels of the checkpoint; a run that starts has those of this model."""
+        own = self.environment
+        stored = computed_like(latest_checkpoint(run) or draft_label(run), own)
+        if stored != own:
+            with self._prepare(run, control, stored) as prepared:
                 if prepared.resume is not None:
                     return self._resume_or_start(run, control, prepared)
         with self._prepare(run, control, own) as prepared:
@@ -115,6 +129,7 @@ class VideoGenerator:
     @contextmanager
     def _prepare(self, run: Run, control: RunControl, environment: ModelEnvironment) -> Iterator[PreparedRun]:
         use_cpu_threads(environment.cpu_threads)
+        set_attention_kernels(self.pipe.transformer, environment.attention_kernels)
         with apply_loras(self.pipe, self.models_dir, run.request.loras) as loras:
             mark = fingerprint(environment, run, self.card.window, loras.used)
             draft = find_draft(run, mark, self.device)
@@ -134,6 +149,7 @@ class VideoGenerator:
         path, environment, resume, loras = run.output_path, prepared.environment, prepared.resume, prepared.loras
         timer = PhaseTimer(control.send, self.device, resume.checkpoint.phase_seconds if resume else None)
         timer.enter(Phase.ENCODING)
+        computed: Any = {name: getattr(environment, name) for name in ("cpu_threads", "attention_kernels")}
         stream = FrameStream(
             pipe=self.pipe,
             run=run,
@@ -141,11 +157,9 @@ class VideoGenerator:
             resume=resume,
             timer=timer,
             control=control,
-            checkpointer=Checkpointer(run, prepared.mark, resume, timer, control, cpu_threads=environment.cpu_threads),
+            checkpointer=Checkpointer(run, prepared.mark, resume, timer, control, **computed),
             previews=Previews(self.pipe, control, run.request.preview_every_steps, environment.memory),
-            draft=DraftLabel(
-                fingerprint=prepared.mark, step=run.request.draft_steps or 0, cpu_threads=environment.cpu_threads
-            ),
+            draft=DraftLabel(fingerprint=prepared.mark, step=run.request.draft_steps or 0, **computed),
         )
         manifest = render(
             stream.frames(),

@@ -1,5 +1,6 @@
 """Loads the pipeline of a model folder on its device, in a number type and a memory profile."""
 
+import time
 from pathlib import Path
 
 import structlog
@@ -12,6 +13,7 @@ from easyanimate.files.manifest import model_sha256
 from easyanimate.memory import Profile, choose_profile, load_in_profile
 from easyanimate.pipeline import ClipStages
 from easyanimate.render import ModelEnvironment
+from easyanimate.transformer.inference.kernel_choice import choose_kernels
 from jobs.model.model_card import ModelCard
 from worker.settings import CpuThreads
 
@@ -46,8 +48,12 @@ def load_pipeline(
     pipe = load_in_profile(folder, torch_dtype, profile, device)
     threads = choose_cpu_threads(pipe, folder, device, None if cpu_threads == "auto" else cpu_threads)
     log.info("memory.profile", profile=profile, device=str(device), cpu_threads=threads)
+    started = time.monotonic()
+    kernels = choose_kernels(pipe.transformer, device)
+    if kernels is not None:
+        log.info("attention.kernels", kernels=kernels, seconds=round(time.monotonic() - started, 3))
     number_type = str(torch_dtype).removeprefix("torch.")
-    return pipe, ModelEnvironment(name, model_sha256(folder), device.type, number_type, profile, threads)
+    return pipe, ModelEnvironment(name, model_sha256(folder), device.type, number_type, profile, threads, kernels)
 
 
 def choose_memory_profile(card: ModelCard, weights_bytes: int, free_bytes: int) -> Profile:

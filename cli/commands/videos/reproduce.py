@@ -206,7 +206,8 @@ def compare_frames(
     first, end = _span(manifest, recipe, window)
     inputs = recipe.inputs()
     threads = cpu_threads_of(str(manifest.cpu_threads or "auto"))
-    model = load_for_rendering(folder, manifest.memory, recipe, manifest.dtype, threads)
+    computed = manifest.dtype, threads, manifest.attention_kernels
+    model = load_for_rendering(folder, manifest.memory, recipe, *computed)
     _echo_differences(manifest, model)
     hashes = FrameHashes()
     with open_frames(model.pipe, inputs, recipe.loras, PhaseClock()) as (frames, _):

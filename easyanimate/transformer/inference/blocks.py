@@ -45,7 +45,7 @@ def _self_attention(layer: Any, x: Tensor, sequences: tuple[int, ...]) -> Tensor
     shape = x.shape
     queries, keys, values = (layer.per_head(y) for y in project(x.view(sequences), layer.to_q, layer.to_k, layer.to_v))
     del x
-    attended = attend(queries, keys, values, None)
+    attended = attend(queries, keys, values, None, layer.kernels)
     del queries, keys, values
     return layer.to_out[0](attended.transpose(1, 2).flatten(2)).view(shape)
 
@@ -68,9 +68,9 @@ def _to_context(layer: Any, x: Tensor, cross: CrossAttention, context_bias: Tens
     bias = None if context_bias is None else context_bias[:, None]  # [B, 1, 1, L]
     if cross.pending is None:
         queries = layer.per_head(layer.to_q(x))
-        return out(attend(queries, cross.keys, cross.values, bias).transpose(1, 2).flatten(2))
+        return out(attend(queries, cross.keys, cross.values, bias, layer.kernels).transpose(1, 2).flatten(2))
     queries = layer.per_head(F.linear(x, layer.to_q.weight, cross.query_bias))
-    attended = attend(queries, cross.keys, cross.values, bias).transpose(1, 2).flatten(2)
+    attended = attend(queries, cross.keys, cross.values, bias, layer.kernels).transpose(1, 2).flatten(2)
     del queries
     return F.linear(attended, out.weight, cross.output_bias)
 

@@ -18,6 +18,7 @@ from easyanimate.cpu_threads import use_cpu_threads
 from easyanimate.errors import Interrupted
 from easyanimate.files.video_writer import Mp4Writer
 from easyanimate.pipeline import WindowState
+from easyanimate.transformer.inference.kernel_choice import set_attention_kernels
 from jobs.model.request import VideoRequest
 from jobs.model.states import Phase
 from worker.checkpoints.format import NAME, attempts_in, read_checkpoint
@@ -321,6 +322,36 @@ def test_a_run_that_cannot_be_resumed_has_the_threads_of_its_worker(
     stopped.generator = two_threads
     assert begins_at_step_0(stopped.make(1, 1)[1])
     assert read_checkpoint(stopped.checkpoint(1)).cpu_threads == torch.get_num_threads() == 2
+
+
+@pytest.fixture
+def with_kernels(generator: VideoGenerator) -> Iterator[VideoGenerator]:
+    """The same model on a worker that measured kernels of attention."""
+    environment = replace(generator.environment, attention_kernels={"self-8": "flash+80"})
+    yield VideoGenerator(generator.pipe, environment, generator.card, generator.models_dir)
+    set_attention_kernels(generator.pipe.transformer, None)
+
+
+def test_a_run_is_resumed_with_the_kernels_that_it_began_with(with_kernels: VideoGenerator, tmp_path: Path) -> None:
+    bench = Bench(with_kernels, tmp_path)
+    assert bench.make(0, 1, num_frames=1)[0] is None
+    assert read_checkpoint(bench.checkpoint()).attention_kernels == {"self-8": "flash+80"}
+    other = replace(with_kernels.environment, attention_kernels={})
+    bench.generator = VideoGenerator(with_kernels.pipe, other, with_kernels.card, with_kernels.models_dir)
+    assert resumed_step(bench.make(1, num_frames=1)[1]) == 1
+    assert manifest_of(bench)["attention_kernels"] == {"self-8": "flash+80"}
+
+
+def test_a_checkpoint_with_kernels_that_are_not_installed_is_ignored(
+    with_kernels: VideoGenerator, tmp_path: Path
+) -> None:
+    bench = Bench(with_kernels, tmp_path)
+    bench.make(0, 1, num_frames=1)
+    path = bench.checkpoint() / NAME
+    path.write_text(path.read_text().replace("flash+80", "of-a-later-release"))
+    other = replace(with_kernels.environment, attention_kernels={})
+    bench.generator = VideoGenerator(with_kernels.pipe, other, with_kernels.card, with_kernels.models_dir)
+    assert begins_at_step_0(bench.make(1, 1, num_frames=1)[1])
 
 
 def test_an_older_checkpoint_is_used_when_the_newest_is_damaged(bench: Bench) -> None:
