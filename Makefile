@@ -72,6 +72,9 @@ fuzz: setup ## read 10,000 damaged images and videos as the front end does (SEED
 bench: setup ## speed, as ratios measured side by side in one run
 	@$(BIN)/python -m benchmarks
 
+bench-gpu: setup ## speed and memory of the published size with random weights on a GPU, in ten minutes (OUTPUT=benchmark-gpu.json)
+	@$(BIN)/python -m benchmarks.gpu --output $(or $(OUTPUT),benchmark-gpu.json)
+
 capacity: setup ## simulate 1 to 1,000 workers; tables and picture of docs/operations/scaling.md (SECONDS_PER_VIDEO=60)
 	@$(BIN)/python -m benchmarks.capacity --run-s $(or $(SECONDS_PER_VIDEO),60)
 
@@ -106,4 +109,4 @@ audit: setup ## known vulnerabilities of the pinned requirements, by pip-audit; 
 lowest: ## install the lowest versions that pyproject.toml allows, and import every module (TORCH=2.13.0)
 	@PYTHON=$(PYTHON) TORCH=$(TORCH) deploy/lowest.sh
 
-.PHONY: help setup demo serve test docs check fix faults soak upgrade-test pollers mutants fuzz bench drift rehearsal evaluate snapshot clients reference lock audit lowest capacity capacity-test
+.PHONY: help setup demo serve test docs check fix faults soak upgrade-test pollers mutants fuzz bench bench-gpu drift rehearsal evaluate snapshot clients reference lock audit lowest capacity capacity-test

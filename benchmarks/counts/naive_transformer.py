@@ -42,13 +42,16 @@ def _blocks(model: Any, x: Tensor, modulation: Tensor, context: Tensor, bias: Te
         if i in into:
             source, layer = into[i]
             x = x + layer(kept.pop(source))
-        x = _block(block, x, modulation, context, bias, grid)
+        x = naive_block(block, x, modulation, context, bias, grid)
         if i in sources:
             kept[i] = x
     return x
 
 
-def _block(block: Any, x: Tensor, modulation: Tensor, context: Tensor, bias: Tensor, grid: tuple[int, ...]) -> Tensor:
+def naive_block(
+    block: Any, x: Tensor, modulation: Tensor, context: Tensor, bias: Tensor, grid: tuple[int, ...]
+) -> Tensor:
+    """[B, N, D] -> [B, N, D]."""
     frames, height, width = grid
     shift1, scale1, gate1, shift2, scale2, gate2 = (block.scale_shift_table + modulation).chunk(6, dim=1)
     normed = _norm(block.norm1, x) * (1 + scale1) + shift1

@@ -54,8 +54,8 @@ def make_kernel(name: str) -> Kernel:
         if width is None:
             return plain(queries, keys, values, head_width**-0.5)
         more = (0, width - head_width)
-        padded = (F.pad(each, more) for each in (queries, keys, values))
-        return plain(*padded, head_width**-0.5)[..., :head_width]
+        queries, keys, values = (F.pad(each, more) for each in (queries, keys, values))
+        return plain(queries, keys, values, head_width**-0.5)[..., :head_width]
 
     return run
 

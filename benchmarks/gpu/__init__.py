@@ -1,0 +1,1 @@
+"""`make bench-gpu`: speed and memory of the published model with random weights on one device, without a network."""
