@@ -46,6 +46,7 @@ class ServiceSettings(Settings):
     forwarded_allow_ips: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "::1")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     mcp: Literal["on", "off"] = "off"
+    share_work: Literal["on", "off"] = "off"  # equal jobs of one caller share one run
 
     @property
     def waits_for_disk(self) -> bool:

@@ -44,7 +44,8 @@ class Result(BaseModel, frozen=True, allow_inf_nan=False):
     `segment_frames` is the number of frames of each segment of a long video (`jobs/model/result_files.py`), and
     `segment_sha256` their digests. `steps` is how often the transformer was called in all windows; 0 in results of
     older releases. `draft_reused` is whether a promotion continued its draft, None for other videos. `drift` has the
-    windows of a long video after the first.
+    windows of a long video after the first. `shared_with` is the video whose run made this one; such a result has no
+    steps of its own.
     """
 
     video_key: str
@@ -60,6 +61,7 @@ class Result(BaseModel, frozen=True, allow_inf_nan=False):
     steps: int = 0
     draft_reused: bool | None = None
     drift: tuple[WindowDrift, ...] = ()
+    shared_with: str | None = None
     unsigned_sha256: str | None = None
 
 
@@ -70,6 +72,7 @@ class Job(StoredModel, frozen=True):
       queued again, `version` counts changes, and `token` fences the writes of the running attempt.
     - `remixed_from` is the video whose request is repeated with another prompt. `source` is the video that is edited or
       extended. `promoted_from` is the draft that is finished. `batch` holds the ids of all videos of one request.
+      `shared_key` identifies the work that equal jobs of its owner share (`jobs/store/shared_runs.py`).
       `traceparent` is of W3C Trace Context.
     - Files are kept for `retention_s` after the end, None means for ever. `expires_at` is that time, and `files_gone`
       is set after they are deleted.
@@ -103,6 +106,7 @@ class Job(StoredModel, frozen=True):
     source: str | None = None
     promoted_from: str | None = None
     batch: tuple[str, ...] = ()
+    shared_key: str | None = None
     traceparent: str | None = None
     cancel_requested: bool = False
     cancel_requested_at: float | None = None

@@ -18,7 +18,7 @@ from redis.client import Pipeline
 
 from jobs.model.job import Job
 from jobs.model.states import Priority, State
-from jobs.redis.keys import owner_running_key, paused_key, record_key, unserved_key, waiting_keys
+from jobs.redis.keys import owner_running_key, paused_key, record_key, shared_run_key, unserved_key, waiting_keys
 from jobs.redis.unreadable import readable_names
 
 # A score is (turn - head start) * 2^25 + a count of arrivals: within a turn, first come, first served. Doubles are
@@ -102,38 +102,45 @@ end
 redis.call('ZADD', KEYS[3], string.format('%.0f', score), ARGV[1])
 """
 
-# KEYS: the waiting jobs of all priorities, what the keys of records and of running jobs begin with. ARGV: jobs that the
-# worker cannot run. A job without a record, or whose
-# record is not queued, is removed. A job of ARGV, with a state of a newer release, or whose owner has reached the limit
-# of running jobs, is skipped and keeps its place. A record that is no hash is returned, and the worker reports it.
+# KEYS: the waiting jobs of all priorities, what the keys of records, of running jobs and of shared runs begin with.
+# ARGV: jobs that the worker cannot run. A job without a record, or whose record is not queued, is removed. A job of
+# ARGV, with a state of a newer release, whose owner has reached the limit of running jobs, or whose work another job
+# does now, is skipped and keeps its place. A record that is no hash is returned, and the worker reports it.
 _NOT_WAITING = ", ".join(f"""['"{state}"'] = true""" for state in State if state is not State.QUEUED)
 _FIRST = (
     f"local not_waiting = {{{_NOT_WAITING}}}"
     + """
+local records, running, runs = KEYS[#KEYS - 2], KEYS[#KEYS - 1], KEYS[#KEYS]
+local function text(json) return string.sub(json or '', 2, -2) end
+local function must_wait(id, job)
+  local most = tonumber(job[3] or '')
+  if most and redis.call('SCARD', running .. text(job[2])) >= most then return true end
+  if not job[4] or job[4] == 'null' then return false end
+  local run = redis.call('GET', runs .. text(job[4]))
+  return run and run ~= id
+end
 local skipped, excluded = {}, {}
 for _, job in ipairs(ARGV) do excluded[job] = true end
 while true do
   local first, set, least
-  for i = 1, #KEYS - 2 do
+  for i = 1, #KEYS - 3 do
     local at = skipped[i] or 0
     local head = redis.call('ZRANGE', KEYS[i], at, at, 'WITHSCORES')
     local score = tonumber(head[2] or '')
     if score and (not least or score < least) then first, set, least = head[1], i, score end
   end
   if not first then return false end
-  local record = KEYS[#KEYS - 1] .. first
+  local record = records .. first
   local kind = redis.call('TYPE', record).ok
-  local job = kind == 'hash' and redis.call('HMGET', record, 'state', 'owner', 'running_limit') or {false}
+  local job = {false}
+  if kind == 'hash' then job = redis.call('HMGET', record, 'state', 'owner', 'running_limit', 'shared_key') end
   if kind == 'none' or not_waiting[job[1] or ''] then
     redis.call('ZREM', KEYS[set], first)
   elseif excluded[first] or (job[1] and job[1] ~= '"queued"') then
     skipped[set] = (skipped[set] or 0) + 1
-  elseif not job[1] then
+  elseif not job[1] or not must_wait(first, job) then
     return first
   else
-    local most = tonumber(job[3] or '')
-    local owner = string.sub(job[2] or '', 2, -2)
-    if not most or redis.call('SCARD', KEYS[#KEYS] .. owner) < most then return first end
     skipped[set] = (skipped[set] or 0) + 1
   end
 end
@@ -199,7 +206,7 @@ def move(pipe: Pipeline, old: Job, new: Job) -> None:
 
 def peek(redis: Redis, model: str, excluded: Collection[str] = ()) -> str | None:
     """The id of the next job that is not in `excluded`; None if no such job waits for this model."""
-    keys = [*waiting_keys(model), record_key(""), owner_running_key("")]
+    keys = [*waiting_keys(model), record_key(""), owner_running_key(""), shared_run_key("")]
     job_id = cast(bytes | None, redis.eval(_FIRST, len(keys), *keys, *excluded))
     return job_id.decode() if job_id else None
 

@@ -127,6 +127,21 @@ OUTBOX_KEYS = (lane_key(""), DUE_KEY, WAKEUP_LIST, delivery_key(""))
 DEADLINES_KEY = "jobs:deadlines"  # sorted set: id of a job that has not ended -> unix second
 
 
+def shared_jobs_key(work: str) -> str:
+    """The sorted set of the jobs of the same work that have not ended, by time of creation."""
+    return f"shared:jobs:{work}"
+
+
+def shared_run_key(work: str) -> str:
+    """The job that runs for all jobs of the same work; it expires with the lease of the run."""
+    return f"shared:run:{work}"
+
+
+def shared_end_key(work: str) -> str:
+    """The job whose result or failure the other jobs of the same work get."""
+    return f"shared:end:{work}"
+
+
 def attempts_key(job_id: str) -> str:
     """The stream of the attempt log of a job."""
     return f"job:{job_id}:attempts"

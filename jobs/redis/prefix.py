@@ -20,7 +20,7 @@ PREFIX = re.compile(r"([A-Za-z0-9_.-]+:)+")
 # First parts of the names of keys. None of them is a part of a prefix, so no prefixed name equals one without a prefix.
 _NAMES = (
     "api_keys asked barrier bell delivery file files health installation job jobs model models outbox pixels queue "
-    "refused requests rq running sweep tally unreadable usage waiting webhook webhooks"
+    "refused requests rq running shared sweep tally unreadable usage waiting webhook webhooks"
 )
 NAMES = frozenset(_NAMES.split())
 

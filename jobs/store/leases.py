@@ -4,9 +4,9 @@ Each change is fenced by the token of the attempt: a worker that lost its lease 
 """
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from redis.client import Pipeline
 
@@ -20,7 +20,7 @@ from jobs.queue.pauses import Pauses
 from jobs.redis import keys
 from jobs.redis.connection import redis_errors
 from jobs.redis.unreadable import report_unreadable
-from jobs.store import attempt_log, records
+from jobs.store import attempt_log, records, shared_runs
 from jobs.store.attempt_log import Ending, Outcome
 from jobs.store.event_log import add_first_event
 from jobs.store.transitions import JobTable, with_final_state
@@ -67,7 +67,7 @@ class WorkerJobs:
     def lease(self, job_id: str, worker: str) -> Job | None:
         """Leases a waiting job; the returned job has the token of the new attempt.
 
-        None if it no longer waits, or if its queue is paused.
+        None if it no longer waits, if its queue is paused, or while another job of the same work runs.
         """
         now = self.table.now()
 
@@ -76,7 +76,7 @@ class WorkerJobs:
                 return None
             if job.is_late(now):
                 return with_final_state(job, State.EXPIRED, now, failure=failure("deadline_exceeded"))
-            if self.pauses.is_paused(job.request.model):
+            if self.pauses.is_paused(job.request.model) or self._is_shared_run_of_another(job):
                 return None
             return job.evolve(
                 state=State.RUNNING,
@@ -90,12 +90,14 @@ class WorkerJobs:
         def extra(pipe: Pipeline, job: Job) -> None:
             if job.state is State.RUNNING:
                 pipe.zadd(keys.LEASES_KEY, {job.id: now + self.table.lease_s})
+                shared_runs.renew_run(pipe, job, self.table.lease_s)
                 records.add_log(pipe, job.id, f"Attempt {job.attempt} begins on {job.worker}.")
                 add_webhook(pipe, job, "video.started", now)
 
-        job = self.table.update_if_exists(
-            job_id, decide, extra, depends_on=lambda job: keys.paused_key(job.request.model)
-        )
+        def depends_on(job: Job) -> tuple[str, ...]:
+            return keys.paused_key(job.request.model), *shared_runs.run_keys(job)
+
+        job = self.table.update_if_exists(job_id, decide, extra, depends_on=depends_on)
         return job if job and job.state is State.RUNNING else None
 
     def heartbeat(self, job_id: str, token: str) -> HeartbeatReply:
@@ -165,6 +167,54 @@ class WorkerJobs:
         ending = Ending(outcome=Outcome.RETRIED, why=why)
         return self.table.requeue(job_id, token, ending, costs_attempt=True) is not None
 
+    # ---- jobs of the same work
+
+    def shared_outcome(self, job: Job) -> Job | None:
+        """The ended job whose result or failure this one gets; None if it needs a run of its own."""
+        if job.shared_key is None:
+            return None
+        with redis_errors():
+            name = cast(bytes | None, self.table.redis.get(keys.shared_end_key(job.shared_key)))
+        earlier = self._readable(name) if name else None
+        return earlier if earlier is not None and shared_runs.is_outcome_of(earlier, job) else None
+
+    def waiting_sharers(self, job: Job) -> Iterator[Job]:
+        """The waiting jobs of the same work as this one, the oldest first."""
+        if job.shared_key is None:
+            return
+        with redis_errors():
+            names = cast(list[bytes], self.table.redis.zrange(keys.shared_jobs_key(job.shared_key), 0, -1))
+        for name in names:
+            other = self._readable(name)
+            if other is not None and other.id != job.id and other.owner == job.owner and other.state is State.QUEUED:
+                yield other
+
+    def continue_handovers(self, job_id: str, after: Job) -> Job | None:
+        """Lets a waiting job use the checkpoints of `after`, whose run it continues. None if it no longer waits."""
+
+        def decide(job: Job) -> Job | None:
+            if job.state is not State.QUEUED or job.handover > after.handover:
+                return None
+            return job.evolve(handover=after.handover + 1)
+
+        return self.table.update_if_exists(job_id, decide)
+
+    def end_shared_run(self, job: Job) -> None:
+        """Lets the other jobs of the same work start, after this one was deleted."""
+        with redis_errors(), self.table.redis.pipeline(transaction=True) as pipe:
+            shared_runs.end_run(pipe, job)
+            pipe.execute()
+
+    def _is_shared_run_of_another(self, job: Job) -> bool:
+        runs = [self.table.redis.get(key) for key in shared_runs.run_keys(job)]
+        return any(run not in (None, job.id.encode()) for run in runs)
+
+    def _readable(self, name: bytes) -> Job | None:
+        try:
+            return self.table.get(name.decode(errors="replace"))
+        except (JobNotFound, RecordUnreadable):  # deleted, or reported where it is next in the queue
+            return None
+
     def _report(self, job_id: str, token: str, progress: dict[str, Any]) -> HeartbeatReply:
         now = self.table.now()
 
@@ -174,6 +224,7 @@ class WorkerJobs:
 
         def extra(pipe: Pipeline, job: Job) -> None:
             pipe.zadd(keys.LEASES_KEY, {job_id: now + self.table.lease_s})
+            shared_runs.renew_run(pipe, job, self.table.lease_s)
             if job.progress_event_at == now:
                 add_webhook(pipe, job, "video.progress", now)
 

@@ -5,7 +5,7 @@ over if the record was changed in between. `write_new` writes a new job; `caller
 transaction of a submit. Redis has the records; `jobs/model/job_file.py` is a copy beside each finished video.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, cast
 
@@ -35,7 +35,7 @@ from jobs.redis.keys import (
 )
 from jobs.redis.list_places import keep_place
 from jobs.redis.unreadable import reads_hash
-from jobs.store import attempt_log, counters
+from jobs.store import attempt_log, counters, shared_runs
 from jobs.store.attempt_log import Ending
 from jobs.store.event_log import add_event, add_first_event
 from jobs.store.keeper import retention
@@ -79,12 +79,12 @@ def update(
     extra: Extra | None = None,
     event: dict[str, Any] | None = None,
     ending: Ending | None = None,
-    depends_on: Callable[[Job], str] | None = None,
+    depends_on: Callable[[Job], Sequence[str]] | None = None,
 ) -> Job | None:
     """Replaces the job by `decide(job)`, with the commands of `extra` in the same transaction; None changes nothing.
 
-    `ending` says how the attempt ended if this change returns the job to the queue. `depends_on` names another key that
-    `decide` reads: if it changes, `decide` is called again. Raises JobNotFound, RecordUnreadable.
+    `ending` says how the attempt ended if this change returns the job to the queue. `depends_on` names other keys that
+    `decide` reads: if one changes, `decide` is called again. Raises JobNotFound, RecordUnreadable.
     """
     retries = WatchRetries(redis)
     with redis_errors(), reads_hash(), redis.pipeline(transaction=True) as pipe:
@@ -93,7 +93,7 @@ def update(
                 pipe.watch(record_key(job_id))  # type: ignore[no-untyped-call]
                 old = parse_record(job_id, cast(dict[bytes, bytes], pipe.hgetall(record_key(job_id))))
                 if depends_on:
-                    pipe.watch(depends_on(old))  # type: ignore[no-untyped-call]
+                    pipe.watch(*depends_on(old))  # type: ignore[no-untyped-call]
                 new = decide(old)
                 if new is None:
                     return None
@@ -118,6 +118,7 @@ def write_new(pipe: Pipeline, job: Job) -> None:
     fields = chain.from_iterable(job.to_hash().items())
     pipe.eval(_NEW, len(keys), *keys, job.id, repr(job.created_at), usage.WAITS, tickets.TICKET, *fields)
     fair_queue.push(pipe, job)
+    shared_runs.add_job(pipe, job)
     if job.deadline is not None:
         retention.plan_deadline(pipe, job.id, job.deadline)
 
@@ -133,6 +134,7 @@ def erase(pipe: Pipeline, job: Job) -> None:
     usage.update_usage(pipe, job, State.RUNNING, None)
     fair_queue.remove(pipe, job, is_leased=False)
     load.update_running(pipe, job, State.RUNNING, None)
+    shared_runs.remove_job(pipe, job)
     retention.remove_deadline(pipe, job)
     pipe.publish(change_channel(job.id), b"")
 
@@ -191,6 +193,7 @@ def _write_change(pipe: Pipeline, old: Job, new: Job, event: dict[str, Any] | No
     attempt_log.append(pipe, old, new, ending)
     counters.count_change(pipe, old, new, ending)
     count_usage(pipe, old, new)
+    shared_runs.follow_change(pipe, old, new)
     if event:
         add_event(pipe, events_key(new.id), event)
     if new.public_status != old.public_status:
@@ -225,6 +228,7 @@ def _update_queue(pipe: Pipeline, old: Job, new: Job) -> None:
         fair_queue.remove(pipe, old, is_leased=new.state is State.RUNNING)
     if new.state is State.QUEUED:
         fair_queue.push_front(pipe, new)
-    # After an attempt another job of an owner with a running limit may start.
-    if new.state is State.QUEUED or (old.state is State.RUNNING and new.running_limit):
+    # After an attempt another job of an owner with a running limit, or of the same work, may start.
+    is_awaited = new.running_limit is not None or new.shared_key is not None
+    if new.state is State.QUEUED or (old.state is State.RUNNING and is_awaited):
         tickets.add_ticket(pipe, new.request.model)

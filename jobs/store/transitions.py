@@ -3,7 +3,7 @@
 Each transition is one atomic compare-and-set (`jobs/store/records.py`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from redis import Redis
@@ -82,7 +82,7 @@ class JobTable:
         def extra(pipe: Pipeline, job: Job) -> None:
             for warning in warnings:
                 records.add_log(pipe, job_id, warning)
-            if job.result is not None:
+            if job.result is not None and job.result.shared_with is None:
                 record_duration(pipe, job, job.result)
                 record_run_time(pipe, job, job.result)
 
@@ -121,7 +121,7 @@ class JobTable:
         extra: records.Extra | None = None,
         event: dict[str, Any] | None = None,
         ending: Ending | None = None,
-        depends_on: Callable[[Job], str] | None = None,
+        depends_on: Callable[[Job], Sequence[str]] | None = None,
     ) -> Job | None:
         """Updates a record like `records.update`; returns None as well if the owner deleted the job."""
         try:

@@ -192,6 +192,15 @@ Deadline = Annotated[
 ]
 
 
+ShareWork = Annotated[
+    Flag,
+    Field(
+        description="Whether an equal video of yours that has not ended yet and this one share one run, where the "
+        "operator has turned that on. It needs a seed. Each keeps its own record, and false makes this one by itself."
+    ),
+]
+
+
 class PromoteVideo(RequestModel):
     """The fields of a promotion: all settings are those of the draft."""
 
@@ -200,6 +209,7 @@ class PromoteVideo(RequestModel):
         description="Jobs of a higher priority start earlier; callers of one priority take turns.",
     )
     deadline: Deadline = None
+    share_work: ShareWork = True
     webhook: Annotated[WebhookBody, AS_OBJECT] | None = None
     metadata: Metadata = Field(default_factory=dict)
 
@@ -213,6 +223,7 @@ class RemixVideo(RequestModel):
         description="Jobs of a higher priority start earlier; callers of one priority take turns.",
     )
     deadline: Deadline = None
+    share_work: ShareWork = True
     webhook: Annotated[WebhookBody, AS_OBJECT] | None = None
     metadata: Metadata = Field(default_factory=dict)
 

@@ -47,7 +47,7 @@ JOB_FIELDS = (
 )
 RESULT_FIELDS = (
     *("inference_time_s", "phase_seconds", "peak_memory_mb", "content_sha256", "unsigned_sha256"),
-    "draft_reused",
+    *("draft_reused", "shared_with"),
 )
 REQUEST_FIELDS = (*GenerationSettings.model_fields, "model", "size", "num_frames", "fps", "mode", "loras", "metadata")
 
@@ -105,6 +105,7 @@ class Video(BaseModel):
     remixed_from_video_id: str | None
     source_video_id: str | None
     promoted_from: str | None
+    shared_with: str | None
     batch: list[str] | None
     error: VideoError | None
     state: State

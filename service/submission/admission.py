@@ -1,5 +1,6 @@
 """Admits a submission: checks the queue, stores the inputs, and writes the jobs."""
 
+import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from jobs.model.request import VideoRequest
 from jobs.storage.paths import input_key, job_prefixes
 from jobs.store.callers.async_submission import ModelOffer
 from jobs.store.callers.durable_submission import Withdrawal
+from jobs.store.shared_runs import work_key
 from jobs.tracing.spans import recorder
 from service.http.errors import ApiError
 from service.http.middleware import traceparent
@@ -120,7 +122,17 @@ async def _jobs(submitter: Submitter, submission: Submission, schedule: Schedule
     }
     requests = [await _with_inputs(submitter.resources, job_id, submission) for job_id in ids]
     seeded = [request.model_copy(update={"seed": request.seed + index}) for index, request in enumerate(requests)]
-    return [Job(id=job_id, request=request, **common) for job_id, request in zip(ids, seeded, strict=True)]
+    jobs = [Job(id=job_id, request=request, **common) for job_id, request in zip(ids, seeded, strict=True)]
+    if submission.shares_work and submitter.resources.settings.share_work == "on":
+        jobs = [job.evolve(shared_key=_work_key(job, submission)) for job in jobs]
+    return jobs
+
+
+def _work_key(job: Job, submission: Submission) -> str:
+    """The hash that equal jobs of the caller share. A copied input counts by its key, whose file never changes."""
+    uploads = {name: hashlib.sha256(data).hexdigest() for name, data in submission.uploads.items()}
+    parents = job.remixed_from, job.source, job.promoted_from
+    return work_key(job.owner, job.request, {**uploads, **submission.copies}, parents)
 
 
 async def _with_inputs(resources: Resources, job_id: str, submission: Submission) -> VideoRequest:

@@ -41,6 +41,7 @@ class Submission:
 
     `uploads` are contents and `copies` keys in storage, both by the name of the input file. The request is that of the
     first of `count` videos; the seeds of the others follow. `retention_s` is the retention that the model defines.
+    `shares_work` is whether its videos may share the run of equal ones.
     """
 
     request: VideoRequest
@@ -52,6 +53,7 @@ class Submission:
     promoted_from: str | None = None
     count: int = 1
     retention_s: float | None = None
+    shares_work: bool = False
 
     @property
     def pixel_frames(self) -> int:
@@ -102,6 +104,7 @@ def build_submission(
         source=source.job.id if source and source.job else None,
         count=_count(body.n, request.seed),
         retention_s=card.retention_s,
+        shares_work=body.share_work and body.seed is not None,
     )
 
 
@@ -122,6 +125,7 @@ def build_remix(resources: Resources, owner: str, body: RemixVideo, offer: Model
         remixed_from=job.id,
         source=job.source,
         retention_s=card.retention_s,
+        shares_work=body.share_work,
     )
 
 
@@ -139,6 +143,7 @@ def build_promotion(
         promoted_from=job.id,
         source=job.source,
         retention_s=card.retention_s,
+        shares_work=body.share_work,
     )
 
 

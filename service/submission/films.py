@@ -55,6 +55,7 @@ def build_film(resources: Resources, owner: str, body: CreateVideo, offer: Model
         images.files,
         warnings=(*warnings, *images.warnings, *_stretched_images(images, size)),
         retention_s=card.retention_s,
+        shares_work=body.share_work and _has_seeds(body),
     )
 
 
@@ -139,6 +140,10 @@ def _plan(shots: Sequence[ShotRequest], body: CreateVideo, card: ModelCard) -> t
         ShotLength(shot.num_frames, shot.overlap, end_image) for shot, end_image in zip(shots, has_end, strict=True)
     ]
     return plan_shots(lengths, window=card.window, overlap=body.overlap)
+
+
+def _has_seeds(body: CreateVideo) -> bool:
+    return body.seed is not None or all(shot.seed is not None for shot in body.shots)
 
 
 def _with_seeds(shots: Sequence[ShotRequest], bodies: Sequence[ShotBody], seed: int) -> list[ShotRequest]:

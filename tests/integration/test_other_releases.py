@@ -136,6 +136,7 @@ PLAIN = (
         "outbox:*",
         "queue:*",
         "running:of:*",
+        "shared:*",
         "sweep:*",
     ),
     *("waiting:of:*", "webhooks:*:of:*", "webhooks:of:*", "rq:*", "unreadable", "health"),

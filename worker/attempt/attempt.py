@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Self
 import structlog
 
 from easyanimate.provenance.marking import ProvenanceMarker
-from jobs.errors import JobNotFound, QueueUnavailable, StorageUnavailable
+from jobs.errors import JobNotFound, QueueUnavailable, RecordUnreadable, StorageUnavailable
 from jobs.model.failure import failure
 from jobs.model.input_files import DRAFT_STATE, input_keys
 from jobs.model.job import Job, Result
@@ -88,7 +89,7 @@ class AttemptRun:
         self.folder, self.result_path = folder, folder / job.request.result_name
         self.result_key = result_key(job.id, job.attempt, self.token, self.result_path.name)
         self.heartbeat = Heartbeat(context.store, job, context.settings.beat_s)
-        self.stop_signals = StopSignals(self.heartbeat, context.drain)
+        self.stop_signals = StopSignals(self.heartbeat, context.drain, self._has_sharers)
         is_lost, redis = self.heartbeat.is_lost.is_set, context.store.table.redis
         self.checkpoints = CheckpointStore(job, context.storage, context.settings, is_lost, redis)
         self.session = EngineSession(context.engine, context.settings, self.stop_signals, self._on_event)
@@ -168,12 +169,18 @@ class AttemptRun:
         segments = [segment_name(number) for number in range(len(done.segment_frames))]
         for name in (*SMALL_FILES, *(name for name in segments if name not in self.partial_results.stored)):
             if (path := self.result_path.with_name(name)).exists():
-                self._with_storage(partial(self.storage.put_file, sibling_key(self.result_key, name), path))
-        self._with_storage(lambda: self.storage.put_file(self.result_key, self.result_path))
+                self.with_storage(partial(self.storage.put_file, sibling_key(self.result_key, name), path))
+        self.with_storage(lambda: self.storage.put_file(self.result_key, self.result_path))
         phases = {**done.phase_seconds, Phase.UPLOADING.value: round(time.monotonic() - started, 3)}
-        result = _result(self.result_key, done, phases)
+        self.commit(_result(self.result_key, done, phases))
+        metrics.PEAK_MEMORY.labels(self.job.request.model).set(done.peak_memory_mb * 2**20)
+        for phase, seconds in phases.items():
+            metrics.PHASES.labels(phase).observe(seconds)
+
+    def commit(self, result: Result) -> None:
+        """Commits a result whose files are stored, once."""
         job_file = write_job(self.job, result, self._now())
-        self._with_storage(lambda: self.storage.put_bytes(job_file_key(self.result_key), job_file))
+        self.with_storage(lambda: self.storage.put_bytes(job_file_key(self.result_key), job_file))
         retry_until_drained(lambda: self.signers.keep(self.certificate, self.job.retention_s), self.drain)
         crash_point("worker.uploaded")
         self.heartbeat.close()
@@ -181,10 +188,12 @@ class AttemptRun:
             raise LeaseLost
         metrics.ATTEMPTS.labels("completed").inc()
         self.trace.finish("completed")
-        metrics.PEAK_MEMORY.labels(self.job.request.model).set(done.peak_memory_mb * 2**20)
-        for phase, seconds in phases.items():
-            metrics.PHASES.labels(phase).observe(seconds)
-        log.info("job.finished", job_id=self.job.id, attempt=self.job.attempt, bytes=done.size_bytes, **phases)
+        sizes = {"bytes": result.size_bytes, **result.phase_seconds}
+        log.info("job.finished", job_id=self.job.id, attempt=self.job.attempt, **sizes)
+
+    def shared_outcome(self) -> Job | None:
+        """The ended job of the same work whose result or failure this one gets; None if there is none."""
+        return retry_until_drained(lambda: self.store.shared_outcome(self.job), self.drain)
 
     def _now(self) -> float:
         """Unix seconds by the clock of Redis, which decides when files expire; by the local one while it is away."""
@@ -223,12 +232,43 @@ class AttemptRun:
         except QueueUnavailable:
             return False
 
+    def _has_sharers(self) -> bool:
+        """Whether a job of the same work waits, which can continue this run; False while Redis is away."""
+        try:
+            return any(self.store.waiting_sharers(self.job))
+        except QueueUnavailable:
+            return False
+
+    def _hand_over(self, outcome: AttemptEnded) -> None:
+        """Lets a job of the same work continue from the last checkpoint, after a cancel, a deadline or a deletion."""
+        is_deleted = isinstance(outcome, LeaseLost) and self._is_deleted()
+        is_stopped = isinstance(outcome, JobFailed) and outcome.why.code in ("cancelled", "deadline_exceeded")
+        if not (is_deleted or is_stopped):
+            return
+        follower = next(self.store.waiting_sharers(self.job), None)
+        if follower is not None and self.store.continue_handovers(follower.id, self.job) is not None:
+            is_moved = self.checkpoints.move_to(follower.id)
+            crash_point("worker.handed_over")
+            log.info("run.handed_over", job_id=self.job.id, follower=follower.id, checkpoints=is_moved)
+        if is_deleted:
+            self.store.end_shared_run(self.job)
+
+    def _is_deleted(self) -> bool:
+        try:
+            self.store.table.get(self.job.id)
+        except JobNotFound:
+            return True
+        return False
+
     def _finish(self, outcome: AttemptEnded) -> None:
         self.outcome = outcome
         if isinstance(outcome, Drained | EngineLost) and not self.checkpoints.flush(CHECKPOINT_FLUSH_S):
             log.warning("checkpoint.not_stored", job_id=self.job.id)
         if isinstance(outcome, LeaseLost) and self.stop_signals.has_video:
             self._discard_result()
+        if self.job.shared_key is not None:
+            with suppress(QueueUnavailable, RecordUnreadable):  # then the job starts again
+                self._hand_over(outcome)
         event = retry_until_drained(lambda: outcome.apply(self.store, self.job), self.drain)
         reason = str(outcome) or type(outcome).__name__
         metrics.ATTEMPTS.labels(event.removeprefix("job.")).inc()
@@ -237,12 +277,12 @@ class AttemptRun:
 
     def _fetch(self, key: str, path: Path) -> Path:
         try:
-            self._with_storage(lambda: download_to(self.storage, key, path))
+            self.with_storage(lambda: download_to(self.storage, key, path))
         except KeyError as error:
             raise JobFailed(failure("internal_error", f"The input {path.name} no longer exists.")) from error
         return path
 
-    def _with_storage(self, call: Callable[[], None]) -> None:
+    def with_storage(self, call: Callable[[], None]) -> None:
         """Repeats `call` until the storage answers, because a finished video is expensive to generate again."""
         started, pause_s = time.monotonic(), 0.2
         while True:

@@ -143,8 +143,11 @@ class EngineSession:
             raise
 
     def _cancel(self, run: Run) -> bool:
-        """Cancels the run; returns whether the engine stopped it within `cancel_grace_s`."""
-        self.engine.send(Cancel(run.id))
+        """Cancels the run; returns whether the engine stopped it within `cancel_grace_s`.
+
+        If another job continues the run, the engine writes a checkpoint first.
+        """
+        self.engine.send((Pause if self.stop_signals.is_continued() else Cancel)(run.id))
         deadline = time.monotonic() + self.settings.cancel_grace_s
         while time.monotonic() < deadline and not self.stop_signals.drain.is_over:
             try:

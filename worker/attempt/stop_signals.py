@@ -4,6 +4,8 @@
 the engine.
 """
 
+from collections.abc import Callable
+
 from jobs.model.failure import failure
 from worker.attempt.heartbeat import Heartbeat
 from worker.attempt.outcomes import Drained, JobFailed, LeaseLost
@@ -11,11 +13,12 @@ from worker.drain import Drain
 
 
 class StopSignals:
-    """Checked between any two pieces of work."""
+    """Checked between any two pieces of work. `is_continued` is whether another job continues the run after a stop."""
 
-    def __init__(self, heartbeat: Heartbeat, drain: Drain) -> None:
+    def __init__(self, heartbeat: Heartbeat, drain: Drain, is_continued: Callable[[], bool] = lambda: False) -> None:
         self.heartbeat = heartbeat
         self.drain = drain
+        self.is_continued = is_continued
         self.has_video = False  # a finished video is kept after the deadline
 
     def raise_if_stopped(self) -> None:

@@ -208,6 +208,16 @@ class CheckpointStore:
 
     # ---- after the run
 
+    def move_to(self, job_id: str) -> bool:
+        """Moves the checkpoints in the spool to another job of the same work; returns whether there are any."""
+        self.close()
+        target = self.job_folder.with_name(job_id)
+        try:
+            self.job_folder.rename(target)
+        except OSError:  # there are none, or the other job has its own
+            return False
+        return True
+
     def delete(self) -> None:
         """Deletes all checkpoints of the job; while the storage is away, the keeper deletes those in it later."""
         shutil.rmtree(self.job_folder, ignore_errors=True)

@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,7 +17,8 @@ from worker.protocol.messages import Run
 
 # They do not change the frames: inputs are compared by their content, and a draft has the states of the whole video.
 KEYS = set(INPUT_FILES.values())
-IRRELEVANT_FIELDS = {"webhook", "metadata", "preview_every_steps", "draft_steps", "promoted_steps", *KEYS}
+_IRRELEVANT = {"webhook", "metadata", "preview_every_steps", "draft_steps", "promoted_steps", *KEYS}
+IRRELEVANT_FIELDS: Any = {**dict.fromkeys(_IRRELEVANT, True), "shots": {"__all__": KEYS}}
 # The files of the worker that determine frames. The others may change while a job is running.
 WORKER_SOURCES = (
     "checkpoints/draft",

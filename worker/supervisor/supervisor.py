@@ -29,6 +29,7 @@ from worker.drain import Drain, retry_until_drained
 from worker.models.served import why_unsupported
 from worker.supervisor.model_rotation import ModelRotation
 from worker.supervisor.rq_worker import QueueTicket, RQWorker
+from worker.supervisor.shared_runs import next_sharer, take_shared_outcome
 from worker.supervisor.spool import Spool
 
 log = structlog.get_logger()
@@ -120,11 +121,16 @@ class Supervisor:
             return
         self.rotation.served(ticket.model)
         if (job := self._next_job(ticket.model)) is not None:
-            self.running_job = job
-            with self.rq_worker.busy_with(ticket):
-                outcome = self._run_attempt(job)
-            self.running_job = None
-            self._after_attempt(job, outcome)
+            self._run_job(job, ticket)
+            while (job := self._next_sharer(job)) is not None:
+                self._run_job(job, ticket)
+
+    def _run_job(self, job: Job, ticket: QueueTicket) -> None:
+        self.running_job = job
+        with self.rq_worker.busy_with(ticket):
+            outcome = self._run_attempt(job)
+        self.running_job = None
+        self._after_attempt(job, outcome)
 
     @property
     def idle_reason(self) -> IdleReason | None:
@@ -144,6 +150,8 @@ class Supervisor:
         """Makes the video of a leased job; returns why there is none. The attempt updates the record in any case."""
         with self.spool.attempt_dir() as folder, AttemptRun(job, self.context, folder) as attempt:
             crash_point("worker.leased")
+            if take_shared_outcome(attempt):
+                return None
             inputs = attempt.fetch_inputs()
             crash_point("worker.fetched")
             video = attempt.generate(inputs)
@@ -201,6 +209,14 @@ class Supervisor:
         retry_until_drained(lambda: self.rq_worker.restore_ticket(model), drain)
         time.sleep(DEFER_PAUSE_S)
         return True
+
+    def _next_sharer(self, job: Job) -> Job | None:
+        """A job of the same work as the last one, leased before its turn: it needs no run of its own."""
+        store, drain = self.context.store, self.context.drain
+        if drain.has_begun:
+            return None
+        follower = retry_until_drained(lambda: next_sharer(store, job), drain)
+        return None if follower is None else self._lease(follower.id)
 
     def _can_run(self, job_id: str) -> bool:
         """Whether this release can read the job and supports its request; otherwise the worker skips it for a while."""

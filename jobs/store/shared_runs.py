@@ -1,0 +1,103 @@
+"""Equal jobs of one caller share one run (docs/decisions/0064-same-work-once.md).
+
+All jobs of the same work wait in the queue. While one of them runs, no worker leases another one. Afterwards the others
+get its result or its failure. If it ends without either, one of the others continues its run.
+
+The mark of a run is a lease: it is renewed with that of the job, and the others are free when it has expired.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from redis.client import Pipeline
+
+from jobs.model.input_files import INPUT_FILES, SHOT_FILES
+from jobs.model.job import Job
+from jobs.model.request import VideoRequest
+from jobs.model.states import State
+from jobs.redis.keys import shared_end_key, shared_jobs_key, shared_run_key
+
+JOBS_KEPT_S = 31 * 86_400  # after the last submit; longer than any deadline
+END_KEPT_S = 86_400  # the other jobs get the result at once, or after a crash within this time
+
+# Fields of a request that do not change its result. Inputs are compared by their content.
+_KEYS = {*INPUT_FILES.values()}
+_IRRELEVANT: Any = {
+    **dict.fromkeys(("webhook", "metadata", "preview_every_steps", *_KEYS), True),
+    "shots": {"__all__": {INPUT_FILES[name] for name in SHOT_FILES}},
+}
+
+# KEYS: the mark of a run. ARGV: job. Deletes the mark if it is that of this job.
+_END_RUN = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+
+# KEYS: the jobs that have not ended, the end of a run. ARGV: job, seconds. Names the run whose result the others get.
+_RECORD_END = """
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[2]) end
+"""
+
+
+def work_key(owner: str, request: VideoRequest, inputs: Mapping[str, str], parents: tuple[str | None, ...]) -> str:
+    """The hash of all that determines the files of a job, with its owner.
+
+    `inputs` identify the contents of the input files by their names. `parents` are the videos that its marks name.
+    """
+    work = request.model_dump(mode="json", exclude=_IRRELEVANT)
+    text = json.dumps([owner, work, sorted(inputs.items()), parents], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def add_job(pipe: Pipeline, job: Job) -> None:
+    """Adds a new job to those of its work, in `pipe`."""
+    if job.shared_key is not None:
+        key = shared_jobs_key(job.shared_key)
+        pipe.zadd(key, {job.id: job.created_at})
+        pipe.expire(key, JOBS_KEPT_S)
+
+
+def remove_job(pipe: Pipeline, job: Job) -> None:
+    """Removes a job that has ended or is deleted from those of its work, in `pipe`.
+
+    The mark of its run stays after a deletion: the worker ends the run, or another job continues it.
+    """
+    if job.shared_key is not None:
+        pipe.zrem(shared_jobs_key(job.shared_key), job.id)
+
+
+def renew_run(pipe: Pipeline, job: Job, lease_s: float) -> None:
+    """Marks the work of this job as running for the time of a lease, in `pipe`."""
+    if job.shared_key is not None:
+        pipe.set(shared_run_key(job.shared_key), job.id, px=round(1000 * lease_s))
+
+
+def end_run(pipe: Pipeline, job: Job) -> None:
+    """Ends the mark of the run of this job, in `pipe`."""
+    if job.shared_key is not None:
+        pipe.eval(_END_RUN, 1, shared_run_key(job.shared_key), job.id)
+
+
+def follow_change(pipe: Pipeline, old: Job, new: Job) -> None:
+    """Changes the entries of a job for its new state, in `pipe`."""
+    if new.shared_key is None or new.state is old.state:
+        return
+    if new.state.is_final:
+        remove_job(pipe, new)
+    if old.state is State.RUNNING:
+        end_run(pipe, old)
+        if new.state in (State.COMPLETED, State.FAILED):
+            keys = shared_jobs_key(new.shared_key), shared_end_key(new.shared_key)
+            pipe.eval(_RECORD_END, len(keys), *keys, new.id, END_KEPT_S)
+
+
+def run_keys(job: Job) -> tuple[str, ...]:
+    """The keys that decide whether this job may be leased."""
+    return () if job.shared_key is None else (shared_run_key(job.shared_key),)
+
+
+def is_outcome_of(earlier: Job, job: Job) -> bool:
+    """Whether `job` gets the result or the failure of `earlier`: it was requested before that one ended."""
+    is_same = (earlier.owner, earlier.shared_key) == (job.owner, job.shared_key) and earlier.id != job.id
+    ended_after = earlier.completed_at is not None and job.created_at <= earlier.completed_at
+    has_outcome = earlier.result is not None or earlier.state is State.FAILED
+    return is_same and ended_after and has_outcome and not earlier.files_gone
