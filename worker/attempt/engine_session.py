@@ -147,7 +147,7 @@ class EngineSession:
 
         If another job continues the run, the engine writes a checkpoint first.
         """
-        self.engine.send((Pause if self.stop_signals.is_continued() else Cancel)(run.id))
+        self.engine.send(Pause(run.id) if self.stop_signals.is_continued() else Cancel(run.id))
         deadline = time.monotonic() + self.settings.cancel_grace_s
         while time.monotonic() < deadline and not self.stop_signals.drain.is_over:
             try:

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 NOT_COPIED = (NAME, FILES[Variant.PREVIEW])  # the copy has a job file of its own
 
 
-def take_shared_outcome(attempt: AttemptRun) -> bool:
+def apply_shared_outcome(attempt: AttemptRun) -> bool:
     """Ends the job with a copy of the result of an equal job; False if it needs a run of its own.
 
     Raises JobFailed with the failure of the equal job, and AttemptEnded.

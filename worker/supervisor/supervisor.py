@@ -29,7 +29,7 @@ from worker.drain import Drain, retry_until_drained
 from worker.models.served import why_unsupported
 from worker.supervisor.model_rotation import ModelRotation
 from worker.supervisor.rq_worker import QueueTicket, RQWorker
-from worker.supervisor.shared_runs import next_sharer, take_shared_outcome
+from worker.supervisor.shared_runs import next_sharer, apply_shared_outcome
 from worker.supervisor.spool import Spool
 
 log = structlog.get_logger()
@@ -150,7 +150,7 @@ class Supervisor:
         """Makes the video of a leased job; returns why there is none. The attempt updates the record in any case."""
         with self.spool.attempt_dir() as folder, AttemptRun(job, self.context, folder) as attempt:
             crash_point("worker.leased")
-            if take_shared_outcome(attempt):
+            if apply_shared_outcome(attempt):
                 return None
             inputs = attempt.fetch_inputs()
             crash_point("worker.fetched")

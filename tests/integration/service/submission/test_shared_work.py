@@ -99,7 +99,7 @@ def test_other_owners_have_other_work(
     assert all(len(work or "") == hashlib.sha256().digest_size * 2 for work in works)
 
 
-def test_equal_videos_take_their_quota_each(
+def test_each_equal_video_counts_against_the_quota(
     start_api: Callable[[ServiceSettings], str], settings: ServiceSettings, store: JobStore, announced: ModelCard
 ) -> None:
     limits = Limits(queued_jobs=2)

@@ -116,7 +116,7 @@ def test_a_job_that_is_requested_after_the_end_of_a_run_has_its_own(
     assert (result.steps, result.shared_with) == (4, None)
 
 
-def test_cancelled_and_deleted_jobs_take_nothing_from_the_others(
+def test_cancelled_and_deleted_jobs_do_not_affect_the_others(
     worker: Any, submit_equal: Submit, store: JobStore, redis: Redis
 ) -> None:
     _, cancelled, deleted, last = (submit_equal() for _ in range(4))
@@ -167,9 +167,9 @@ def test_a_job_whose_equal_was_deleted_before_the_copy_runs_by_itself(
     assert running is not None
     assert store.complete(first.id, running.token or "", _missing_result(first))
     worker.run_one()
-    made = store.get(second.id).result
-    assert made is not None
-    assert (made.steps, made.shared_with) == (4, None)
+    result = store.get(second.id).result
+    assert result is not None
+    assert (result.steps, result.shared_with) == (4, None)
 
 
 def _missing_result(job: Job) -> Result:
@@ -203,8 +203,7 @@ def test_a_killed_worker_loses_no_job(
     store.reconcile_tickets(equal[0].request.model)
     start(lease_s=2.0)
     wait_until(lambda: all(store.get(job.id).state.is_final for job in equal))
-    made = [store.get(job.id) for job in equal]
-    done = [job for job in made if job.result is not None]
+    done = [job for job in map(store.get, (job.id for job in equal)) if job.result is not None]
     assert len(done) == (2 if point == "worker.handed_over" else 3)
     assert len({job.result.unsigned_sha256 for job in done if job.result}) == 1
     assert sum(job.result.steps for job in done if job.result) == 4  # of one run
