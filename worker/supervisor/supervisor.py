@@ -29,7 +29,7 @@ from worker.drain import Drain, retry_until_drained
 from worker.models.served import why_unsupported
 from worker.supervisor.model_rotation import ModelRotation
 from worker.supervisor.rq_worker import QueueTicket, RQWorker
-from worker.supervisor.shared_runs import next_sharer, apply_shared_outcome
+from worker.supervisor.shared_runs import apply_shared_outcome, next_sharer
 from worker.supervisor.spool import Spool
 
 log = structlog.get_logger()

@@ -1,4 +1,4 @@
-"""Which requests are the same work: those of one caller that give the same files, with a seed, where it is turned on."""
+"""Which requests are the same work: those of one caller that give equal files, with a seed, where it is on."""
 
 import hashlib
 from collections.abc import Callable
