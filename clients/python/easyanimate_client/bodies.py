@@ -88,6 +88,7 @@ class CreateVideoFields(TypedDict):
     scheduler: NotRequired[str]
     seconds: NotRequired[str]
     seed: NotRequired[int]
+    share_work: NotRequired[bool]
     shots: NotRequired[list[Shot]]
     size: NotRequired[str]
     smooth: NotRequired[bool]
@@ -135,6 +136,7 @@ class EditVideoFields(TypedDict):
     scheduler: NotRequired[str]
     seconds: NotRequired[str]
     seed: NotRequired[int]
+    share_work: NotRequired[bool]
     size: NotRequired[str]
     smooth: NotRequired[bool]
     strength: NotRequired[float]
@@ -169,6 +171,7 @@ class EstimateVideoFields(TypedDict):
     scheduler: NotRequired[str]
     seconds: NotRequired[str]
     seed: NotRequired[int]
+    share_work: NotRequired[bool]
     shots: NotRequired[list[Shot]]
     size: NotRequired[str]
     smooth: NotRequired[bool]
@@ -201,6 +204,7 @@ class ExtendVideoFields(TypedDict):
     scheduler: NotRequired[str]
     seconds: NotRequired[str]
     seed: NotRequired[int]
+    share_work: NotRequired[bool]
     size: NotRequired[str]
     smooth: NotRequired[bool]
     webhook: NotRequired[Webhook]
@@ -223,6 +227,7 @@ class PromoteVideoFields(TypedDict):
     deadline: NotRequired[float]
     metadata: NotRequired[dict[str, str]]
     priority: NotRequired[Literal["high", "normal", "low"]]
+    share_work: NotRequired[bool]
     webhook: NotRequired[Webhook]
 
 
@@ -235,6 +240,7 @@ class RemixVideoFields(TypedDict):
     metadata: NotRequired[dict[str, str]]
     priority: NotRequired[Literal["high", "normal", "low"]]
     prompt: str
+    share_work: NotRequired[bool]
     webhook: NotRequired[Webhook]
 
 

@@ -717,6 +717,7 @@ class Video:
     scheduler: str
     seconds: str
     seed: int
+    shared_with: str | None
     shots: list[ShotRecord] | None
     size: str
     smooth: bool

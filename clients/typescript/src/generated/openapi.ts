@@ -1779,6 +1779,8 @@ export interface components {
             seconds: string;
             /** Seed */
             seed: number;
+            /** Shared With */
+            shared_with: string | null;
             /** Shots */
             shots: components["schemas"]["ShotRecord"][] | null;
             /** Size */
@@ -4063,6 +4065,11 @@ export interface operations {
                     seconds?: string;
                     /** @description Random if absent. */
                     seed?: number;
+                    /**
+                     * @description Whether an equal video of yours that has not ended yet and this one share one run, where the operator has turned that on. It needs a seed. Each keeps its own record, and false makes this one by itself.
+                     * @default true
+                     */
+                    share_work?: boolean;
                     /** @description The shots of a film, in place of prompt and num_frames. In a form: shots[0][prompt]. */
                     shots?: {
                         /** @description The start image of the shot, which begins with a cut: a file part, an https link, the id of a file from POST /v1/files, or a data: URL. */
@@ -4208,6 +4215,11 @@ export interface operations {
                     seconds?: string;
                     /** @description Random if absent. */
                     seed?: number;
+                    /**
+                     * @description Whether an equal video of yours that has not ended yet and this one share one run, where the operator has turned that on. It needs a seed. Each keeps its own record, and false makes this one by itself.
+                     * @default true
+                     */
+                    share_work?: boolean;
                     /** @description The shots of a film, in place of prompt and num_frames. In a form: shots[0][prompt]. */
                     shots?: {
                         /** @description The start image of the shot, which begins with a cut: a file part, an https link, the id of a file from POST /v1/files, or a data: URL. */
@@ -4515,6 +4527,11 @@ export interface operations {
                     seconds?: string;
                     /** @description Random if absent. */
                     seed?: number;
+                    /**
+                     * @description Whether an equal video of yours that has not ended yet and this one share one run, where the operator has turned that on. It needs a seed. Each keeps its own record, and false makes this one by itself.
+                     * @default true
+                     */
+                    share_work?: boolean;
                     /** @description WIDTHxHEIGHT; or send width and height. */
                     size?: string;
                     /**
@@ -4601,6 +4618,11 @@ export interface operations {
                     seconds?: string;
                     /** @description Random if absent. */
                     seed?: number;
+                    /**
+                     * @description Whether an equal video of yours that has not ended yet and this one share one run, where the operator has turned that on. It needs a seed. Each keeps its own record, and false makes this one by itself.
+                     * @default true
+                     */
+                    share_work?: boolean;
                     /** @description WIDTHxHEIGHT; or send width and height. */
                     size?: string;
                     /**
@@ -4910,6 +4932,11 @@ export interface operations {
                     seconds?: string;
                     /** @description Random if absent. */
                     seed?: number;
+                    /**
+                     * @description Whether an equal video of yours that has not ended yet and this one share one run, where the operator has turned that on. It needs a seed. Each keeps its own record, and false makes this one by itself.
+                     * @default true
+                     */
+                    share_work?: boolean;
                     /** @description The shots of a film, in place of prompt and num_frames. In a form: shots[0][prompt]. */
                     shots?: {
                         /** @description The start image of the shot, which begins with a cut: a file part, an https link, the id of a file from POST /v1/files, or a data: URL. */
@@ -5055,6 +5082,11 @@ export interface operations {
                     seconds?: string;
                     /** @description Random if absent. */
                     seed?: number;
+                    /**
+                     * @description Whether an equal video of yours that has not ended yet and this one share one run, where the operator has turned that on. It needs a seed. Each keeps its own record, and false makes this one by itself.
+                     * @default true
+                     */
+                    share_work?: boolean;
                     /** @description The shots of a film, in place of prompt and num_frames. In a form: shots[0][prompt]. */
                     shots?: {
                         /** @description The start image of the shot, which begins with a cut: a file part, an https link, the id of a file from POST /v1/files, or a data: URL. */
@@ -5337,6 +5369,11 @@ export interface operations {
                     seconds?: string;
                     /** @description Random if absent. */
                     seed?: number;
+                    /**
+                     * @description Whether an equal video of yours that has not ended yet and this one share one run, where the operator has turned that on. It needs a seed. Each keeps its own record, and false makes this one by itself.
+                     * @default true
+                     */
+                    share_work?: boolean;
                     /** @description WIDTHxHEIGHT; or send width and height. */
                     size?: string;
                     /**
@@ -5431,6 +5468,11 @@ export interface operations {
                     seconds?: string;
                     /** @description Random if absent. */
                     seed?: number;
+                    /**
+                     * @description Whether an equal video of yours that has not ended yet and this one share one run, where the operator has turned that on. It needs a seed. Each keeps its own record, and false makes this one by itself.
+                     * @default true
+                     */
+                    share_work?: boolean;
                     /** @description WIDTHxHEIGHT; or send width and height. */
                     size?: string;
                     /**
@@ -6711,6 +6753,11 @@ export interface operations {
                      * @enum {string}
                      */
                     priority?: "high" | "normal" | "low";
+                    /**
+                     * @description Whether an equal video of yours that has not ended yet and this one share one run, where the operator has turned that on. It needs a seed. Each keeps its own record, and false makes this one by itself.
+                     * @default true
+                     */
+                    share_work?: boolean;
                     /** @description The receiver of this video's events. */
                     webhook?: {
                         /**
@@ -6739,6 +6786,11 @@ export interface operations {
                      * @enum {string}
                      */
                     priority?: "high" | "normal" | "low";
+                    /**
+                     * @description Whether an equal video of yours that has not ended yet and this one share one run, where the operator has turned that on. It needs a seed. Each keeps its own record, and false makes this one by itself.
+                     * @default true
+                     */
+                    share_work?: boolean;
                     /** @description The receiver of this video's events. */
                     webhook?: {
                         /**
@@ -6973,6 +7025,11 @@ export interface operations {
                     priority?: "high" | "normal" | "low";
                     /** @description What the video shows. */
                     prompt: string;
+                    /**
+                     * @description Whether an equal video of yours that has not ended yet and this one share one run, where the operator has turned that on. It needs a seed. Each keeps its own record, and false makes this one by itself.
+                     * @default true
+                     */
+                    share_work?: boolean;
                     /** @description The receiver of this video's events. */
                     webhook?: {
                         /**
@@ -7003,6 +7060,11 @@ export interface operations {
                     priority?: "high" | "normal" | "low";
                     /** @description What the video shows. */
                     prompt: string;
+                    /**
+                     * @description Whether an equal video of yours that has not ended yet and this one share one run, where the operator has turned that on. It needs a seed. Each keeps its own record, and false makes this one by itself.
+                     * @default true
+                     */
+                    share_work?: boolean;
                     /** @description The receiver of this video's events. */
                     webhook?: {
                         /**
