@@ -197,7 +197,11 @@ class WorkerJobs:
                 return None
             return job.evolve(handover=after.handover + 1)
 
-        return self.table.update_if_exists(job_id, decide)
+        def extra(pipe: Pipeline, job: Job) -> None:
+            add_first_event(pipe, keys.events_key(job_id), {"state": State.QUEUED}, job.created_at)
+            records.add_log(pipe, job_id, "It continues the run of an equal video that was stopped.")
+
+        return self.table.update_if_exists(job_id, decide, extra)
 
     def end_shared_run(self, job: Job) -> None:
         """Lets the other jobs of the same work start, after this one was deleted."""

@@ -135,6 +135,7 @@ def erase(pipe: Pipeline, job: Job) -> None:
     fair_queue.remove(pipe, job, is_leased=False)
     load.update_running(pipe, job, State.RUNNING, None)
     shared_runs.remove_job(pipe, job)
+    shared_runs.hold_run(pipe, job)
     retention.remove_deadline(pipe, job)
     pipe.publish(change_channel(job.id), b"")
 

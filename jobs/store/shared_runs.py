@@ -20,6 +20,7 @@ from jobs.model.states import State
 from jobs.redis.keys import shared_end_key, shared_jobs_key, shared_run_key
 
 JOBS_KEPT_S = 31 * 86_400  # after the last submit; longer than any deadline
+HELD_AFTER_DELETION_S = 30  # of the run of a deleted job: the worker stops at the end of a step, and another continues
 END_KEPT_S = 86_400  # the other jobs get the result at once, or after a crash within this time
 
 # Fields of a request that do not change its result. Inputs are compared by their content.
@@ -31,6 +32,9 @@ _IRRELEVANT: Any = {
 
 # KEYS: the mark of a run. ARGV: job. Deletes the mark if it is that of this job.
 _END_RUN = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+
+# KEYS: the mark of a run. ARGV: job, seconds.
+_HOLD_RUN = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('EXPIRE', KEYS[1], ARGV[2]) end"
 
 # KEYS: the jobs that have not ended, the end of a run. ARGV: job, seconds. Names the run whose result the others get.
 _RECORD_END = """
@@ -57,12 +61,15 @@ def add_job(pipe: Pipeline, job: Job) -> None:
 
 
 def remove_job(pipe: Pipeline, job: Job) -> None:
-    """Removes a job that has ended or is deleted from those of its work, in `pipe`.
-
-    The mark of its run stays after a deletion: the worker ends the run, or another job continues it.
-    """
+    """Removes a job that has ended or is deleted from those of its work, in `pipe`."""
     if job.shared_key is not None:
         pipe.zrem(shared_jobs_key(job.shared_key), job.id)
+
+
+def hold_run(pipe: Pipeline, job: Job) -> None:
+    """Keeps the mark of the run of a deleted job, in `pipe`, until its worker has stopped at the end of a step."""
+    if job.shared_key is not None and job.state is State.RUNNING:
+        pipe.eval(_HOLD_RUN, 1, shared_run_key(job.shared_key), job.id, HELD_AFTER_DELETION_S)
 
 
 def renew_run(pipe: Pipeline, job: Job, lease_s: float) -> None:

@@ -44,6 +44,12 @@ def runs_of(job_id: str, store: JobStore) -> list[int | None]:
     return [attempt.resumed_step for attempt in store.attempts(job_id)]
 
 
+def states_of(job_id: str, redis: Redis) -> list[str]:
+    """The states in the events of a job."""
+    events = [json.loads(fields[b"event"]) for _, fields in redis.xrange(events_key(job_id))]
+    return [event["state"] for event in events if "state" in event]
+
+
 def test_equal_jobs_share_one_run(worker: Any, submit_equal: Submit, submit: Submit, store: JobStore) -> None:
     alone, equal = submit("a red ball"), [submit_equal() for _ in range(3)]
     worker.run_one()
@@ -66,8 +72,7 @@ def test_each_job_has_files_events_webhooks_and_usage_of_its_own(
     assert results[1] is not None
     assert read_all(storage, results[0].video_key) == read_all(storage, results[1].video_key)
     for job in (first, second):
-        events = [json.loads(fields[b"event"]) for _, fields in redis.xrange(events_key(job.id))]
-        assert [event["state"] for event in events if "state" in event] == ["queued", "running", "completed"]
+        assert states_of(job.id, redis) == ["queued", "running", "completed"]
         assert redis.zcard(ledger_key(job.id)) == 1
     counts = next(iter(read_usage(redis, "me", *[_today(store)] * 2).values()))
     assert (counts.videos, counts.steps) == (2, 4)
@@ -128,14 +133,27 @@ def test_cancelled_and_deleted_jobs_do_not_affect_the_others(
     assert not redis.exists(shared_jobs_key(WORK), shared_run_key(WORK))
 
 
+def test_an_equal_job_waits_until_the_worker_of_a_deleted_one_has_stopped(
+    submit_equal: Submit, store: JobStore
+) -> None:
+    first, second = submit_equal(), submit_equal()
+    running = store.lease(first.id, "w")
+    assert running is not None
+    store.delete(first.id)
+    assert store.lease(second.id, "v") is None
+    store.workers.end_shared_run(running)
+    assert store.lease(second.id, "v") is not None
+
+
 @pytest.mark.parametrize("stop", ["cancel", "delete"])
 def test_a_job_continues_the_run_of_a_stopped_one(
-    stop: str, worker: Any, submit_equal: Submit, store: JobStore, meanwhile: Meanwhile
+    stop: str, worker: Any, submit_equal: Submit, store: JobStore, redis: Redis, meanwhile: Meanwhile
 ) -> None:
     first, second, third = (submit_equal("steady") for _ in range(3))
     meanwhile(lambda: store.get(first.id).step == 1, lambda: getattr(store, stop)(first.id))
     worker.run_one()
     (resumed_step,) = runs_of(second.id, store)
+    assert states_of(second.id, redis) == ["queued", "running", "completed"]
     assert resumed_step is not None
     assert resumed_step >= 1
     results = [store.get(job.id).result for job in (second, third)]
