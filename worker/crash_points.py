@@ -10,7 +10,6 @@ to its name; other threads continue.
 | worker.fetched | its inputs and its last checkpoint are downloaded |
 | worker.made | the video is in the spool |
 | worker.uploaded | the video is in storage, the record is unchanged |
-| worker.handed_over | a cancelled run is continued by another job, the cancelled record is unchanged |
 | worker.committed | the record is committed, the spool is not cleaned |
 | checkpoint.stored | a checkpoint is in storage |
 | keeper.found | a lost job is detected, nothing is changed |

@@ -248,7 +248,6 @@ class AttemptRun:
         follower = next(self.store.waiting_sharers(self.job), None)
         if follower is not None and self.store.continue_handovers(follower.id, self.job) is not None:
             is_moved = self.checkpoints.move_to(follower.id)
-            crash_point("worker.handed_over")
             log.info("run.handed_over", job_id=self.job.id, follower=follower.id, checkpoints=is_moved)
         if is_deleted:
             self.store.end_shared_run(self.job)

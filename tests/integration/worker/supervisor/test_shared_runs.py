@@ -13,7 +13,7 @@ from redis import Redis
 
 from jobs.model.job import Job, Result, new_job_id
 from jobs.model.request import VideoRequest, WebhookTarget
-from jobs.model.states import Phase, State
+from jobs.model.states import State
 from jobs.redis.keys import events_key, ledger_key, shared_jobs_key, shared_run_key
 from jobs.storage.interface import Storage, read_all
 from jobs.storage.paths import attempts_prefix
@@ -202,7 +202,20 @@ def _missing_result(job: Job) -> Result:
     )
 
 
-@pytest.mark.parametrize("point", ["worker.made", "worker.committed", "worker.handed_over"])
+def wait_for_all(jobs: list[Job], store: JobStore) -> list[Job]:
+    """The jobs after their end; a job whose lease expires is recovered."""
+
+    def have_ended() -> bool:
+        for job_id in store.overdue():
+            store.recover(job_id)
+        store.reconcile_tickets(jobs[0].request.model)
+        return all(store.get(job.id).state.is_final for job in jobs)
+
+    wait_until(have_ended)
+    return [store.get(job.id) for job in jobs]
+
+
+@pytest.mark.parametrize("point", ["worker.made", "worker.committed"])
 def test_a_killed_worker_loses_no_job(
     point: str, start: Callable[..., Any], submit_equal: Submit, store: JobStore, tmp_path: Path
 ) -> None:
@@ -210,18 +223,29 @@ def test_a_killed_worker_loses_no_job(
     points.mkdir()
     (points / point).touch()
     equal = [submit_equal("windows") for _ in range(3)]
-    killed = start(crash_points_dir=points, lease_s=2.0)
-    if point == "worker.handed_over":
-        wait_until(lambda: store.get(equal[0].id).phase is Phase.DENOISING)
-        store.cancel(equal[0].id)
-    assert killed.wait(120) == -signal.SIGKILL
-    wait_until(lambda: not store.running() or bool(store.overdue()))
-    for job_id in store.overdue():
-        store.recover(job_id)
-    store.reconcile_tickets(equal[0].request.model)
-    start(lease_s=2.0)
-    wait_until(lambda: all(store.get(job.id).state.is_final for job in equal))
-    done = [job for job in map(store.get, (job.id for job in equal)) if job.result is not None]
-    assert len(done) == (2 if point == "worker.handed_over" else 3)
-    assert len({job.result.unsigned_sha256 for job in done if job.result}) == 1
-    assert sum(job.result.steps for job in done if job.result) == 4  # of one run
+    assert start(crash_points_dir=points).wait(120) == -signal.SIGKILL
+    start()
+    results = [job.result for job in wait_for_all(equal, store)]
+    assert [result and result.steps for result in results] == [4, 0, 0]
+    assert len({result.unsigned_sha256 for result in results if result}) == 1
+
+
+def test_a_worker_that_is_killed_when_a_job_continues_a_run_loses_no_step(
+    start: Callable[..., Any], submit_equal: Submit, store: JobStore, tmp_path: Path
+) -> None:
+    points = tmp_path / "points"
+    points.mkdir()
+    equal = [submit_equal("steady") for _ in range(3)]
+    worker = start(crash_points_dir=points)
+    wait_until(lambda: store.get(equal[0].id).step == 1)
+    (points / "worker.leased").touch()
+    store.cancel(equal[0].id)
+    assert worker.wait(120) == -signal.SIGKILL
+    start()
+    jobs = wait_for_all(equal, store)
+    assert [job.state for job in jobs] == [State.CANCELLED, State.COMPLETED, State.COMPLETED]
+    resumed_step = runs_of(equal[1].id, store)[-1]
+    assert resumed_step is not None
+    assert resumed_step >= 1
+    assert jobs[2].result is not None
+    assert jobs[2].result.shared_with == equal[1].id
