@@ -20,6 +20,10 @@ class JobOptions:
         str | None,
         typer.Option(help="Fail without a result after this time: 90s, 5m, 2h.", rich_help_panel=DELIVERY),
     ] = None
+    share_work: Annotated[
+        bool | None,
+        typer.Option(help="Share the run of an equal video, where the service does so.", rich_help_panel=DELIVERY),
+    ] = None
     webhook: Annotated[
         str | None, typer.Option(help="The https URL that receives the events.", rich_help_panel=DELIVERY)
     ] = None
