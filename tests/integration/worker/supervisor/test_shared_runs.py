@@ -226,7 +226,7 @@ def test_a_killed_worker_loses_no_job(
     assert start(crash_points_dir=points).wait(120) == -signal.SIGKILL
     start()
     results = [job.result for job in wait_for_all(equal, store)]
-    assert [result and result.steps for result in results] == [4, 0, 0]
+    assert sorted(result.steps for result in results if result) == [0, 0, 4]  # whichever of them is leased first
     assert len({result.unsigned_sha256 for result in results if result}) == 1
 
 
