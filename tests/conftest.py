@@ -28,12 +28,18 @@ def loggers_can_be_captured() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def first_log_configuration(loggers_can_be_captured: None) -> dict[str, Any]:
+    """The log configuration before the first test."""
+    return structlog.get_config()
+
+
 @pytest.fixture(autouse=True)
-def log_configuration() -> Iterator[None]:
-    """The log configuration after a test is that before it, also if the test ran a command in this process."""
-    before = structlog.get_config()
+def log_configuration(first_log_configuration: dict[str, Any]) -> Iterator[None]:
+    """Each test begins with the first log configuration, also after a command in this process or in a fixture."""
+    structlog.configure(**first_log_configuration)
     yield
-    structlog.configure(**before)
+    structlog.configure(**first_log_configuration)
 
 
 @pytest.fixture(scope="session")

@@ -192,8 +192,8 @@ def test_another_status_is_a_failure(client: httpx.Client, hook: Hook, status: i
 
 def test_a_hook_that_does_not_answer_in_time_is_a_failure(hook: Hook, module_redis: Redis) -> None:
     moderator = Moderator(hook.url, SECRET, allows_on_error=False, redis=module_redis)
-    assert moderator.client.timeout_s == MODERATION_TIMEOUT_S == 5.0
-    moderator.client.timeout_s = 0.2
+    assert moderator.hook.client.timeout_s == MODERATION_TIMEOUT_S == 5.0
+    moderator.hook.client.timeout_s = 0.2
     hook.delay_s = 0.6
     request = VideoRequest(**{**FIELDS, "prompt": "a red fox"})
     verdict = moderator.check(ModerationCase(ModerationStage.PROMPT, "me", request))

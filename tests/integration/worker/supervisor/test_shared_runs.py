@@ -174,7 +174,8 @@ def test_a_failure_is_reported_to_each(worker: Any, submit_equal: Submit, store:
     failures = [store.get(job.id).failure for job in equal]
     assert {failure and failure.code for failure in failures} == {"internal_error"}
     assert [redis.zcard(ledger_key(job.id)) for job in equal] == [1, 1, 1]
-    assert [len(store.attempts(job.id)[0].phase_seconds) > 1 for job in equal] == [True, False, False]  # one run
+    phases = [len(store.attempts(job.id)[0].phase_seconds) > 1 for job in equal]
+    assert phases in ([True, False, False], [False] * 3)  # one run, which can fail before its first phase is reported
 
 
 def test_a_job_whose_equal_was_deleted_before_the_copy_runs_by_itself(
