@@ -42,12 +42,12 @@ class Services:
 
     def refusals(self) -> int:
         """The number of refusals of the service without keys."""
-        metrics = httpx.get(f"{self.without_keys}/metrics").text
+        metrics = httpx.get(f"{self.without_keys}/metrics", timeout=60).text
         return sum(int(float(count)) for count in re.findall(r'requests_total{.*status="403"} (\S+)', metrics))
 
     def videos(self) -> int:
         """The number of videos of the service without keys."""
-        return len(httpx.get(f"{self.without_keys}/v1/videos?limit=100").raise_for_status().json()["data"])
+        return len(httpx.get(f"{self.without_keys}/v1/videos?limit=100", timeout=60).raise_for_status().json()["data"])
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def test_the_studio_creates_a_video_without_keys(page: Any, services: Services, 
     page.get_by_label("Prompt", exact=True).press("Enter")
     page.wait_for_url("**#video_*")
     video_id = page.evaluate("location.hash.slice(1)")
-    httpx.delete(f"{services.without_keys}/v1/videos/{video_id}").raise_for_status()
+    httpx.delete(f"{services.without_keys}/v1/videos/{video_id}", timeout=60).raise_for_status()
 
 
 @pytest.fixture
@@ -231,7 +231,7 @@ def test_a_signed_link_plays_on_each_page_also_without_keys(
 
 def playlist_url(services: Services, url: str, folder: Path) -> str:
     """The playlist_url of a new video of three windows."""
-    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {KEY}"}) as client:
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {KEY}"}, timeout=60) as client:
         job = services.store.lease(client.post("/v1/videos", json={"prompt": "a"}).json()["id"], "worker-1")
         assert job
         worker = LongVideoWorker(services.store, open_storage(services.settings), folder, job)

@@ -130,7 +130,7 @@ def test_a_refusal_is_at_its_shot_and_a_film_is_used_again(open_as: OpenAs, keys
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Generate film").click()
     video_id = until(page, lambda: page.evaluate("location.hash.slice(1)"))
-    api = httpx.Client(base_url=keys[0], headers={"Authorization": f"Bearer {keys[2]}"})
+    api = httpx.Client(base_url=keys[0], headers={"Authorization": f"Bearer {keys[2]}"}, timeout=60)
     record = api.get(f"/v1/videos/{video_id}").json()
     assert (record["mode"], record["prompt"], len(record["shots"])) == ("film", "a red circle\na blue square", 2)
     page.get_by_role("button", name="Clear the form").click()
@@ -148,7 +148,7 @@ def test_a_refusal_is_at_its_shot_and_a_film_is_used_again(open_as: OpenAs, keys
 def test_operators_pause_drain_and_change_priorities(
     open_as: OpenAs, keys: Any, card: ModelCard, tmp_path: Path
 ) -> None:
-    with httpx.Client(base_url=keys[0], headers={"Authorization": f"Bearer {keys[1]}"}) as api:
+    with httpx.Client(base_url=keys[0], headers={"Authorization": f"Bearer {keys[1]}"}, timeout=60) as api:
         video_id = api.post("/v1/videos", json={"prompt": "a red circle"}).raise_for_status().json()["id"]
         page = open_as(is_admin=True)
         page.get_by_role("button", name="Operators").click()

@@ -30,7 +30,9 @@ def worker(redis_server: EmbeddedRedis, card: ModelCard, tmp_path: Path) -> Iter
         Registry(redis).announce(card, "worker-1")
         url, store = start(settings), JobStore(redis)
         request = {"prompt": "a boat", "num_frames": 3 * FRAMES, "fps": FPS}
-        job = store.lease(httpx.post(f"{url}/v1/videos", json=request).raise_for_status().json()["id"], "worker-1")
+        job = store.lease(
+            httpx.post(f"{url}/v1/videos", json=request, timeout=60).raise_for_status().json()["id"], "worker-1"
+        )
         assert job
         yield url, LongVideoWorker(store, open_storage(settings), tmp_path, job)
 

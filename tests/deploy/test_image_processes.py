@@ -74,7 +74,7 @@ def process_one(process: "subprocess.Popen[str]") -> int:
 
 def answers(url: str) -> bool:
     try:
-        return httpx.get(url, trust_env=False).status_code == 200
+        return httpx.get(url, trust_env=False, timeout=60).status_code == 200
     except httpx.TransportError:
         return False
 

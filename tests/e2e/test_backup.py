@@ -68,7 +68,7 @@ class RestartableService:
         restored = alice.get(record["id"])
         same = ("status", "prompt", "seed", "content_sha256", "created_at", "metadata")
         assert {name: restored[name] for name in same} == {name: record[name] for name in same}
-        for response in (alice.http.get(f"{path}/content"), httpx.get(restored["url"])):
+        for response in (alice.http.get(f"{path}/content"), httpx.get(restored["url"], timeout=60)):
             assert hashlib.sha256(response.raise_for_status().content).hexdigest() == record["content_sha256"]
         assert alice.http.get(f"{path}/content?variant=thumbnail").status_code == 200
         assert record["id"] in [video["id"] for video in alice.http.get("/v1/videos").json()["data"]]
@@ -134,5 +134,5 @@ def test_a_backup_is_restored_with_the_videos_finished_during_it(service: Restar
     service.run(rebuild)
     service.check_access(between)
     assert alice.http.get(f"/v1/videos/{after['id']}").status_code == 404
-    assert httpx.get(before["url"]).status_code == 200  # an old link: the signing secrets are restored too
+    assert httpx.get(before["url"], timeout=60).status_code == 200  # an old link: the signing secrets are restored too
     assert alice.ended(alice.create())["status"] == "completed"

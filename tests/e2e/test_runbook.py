@@ -50,7 +50,7 @@ def test_each_command_of_the_runbook_works_on_a_live_service(stack: LocalStack, 
         Registry(redis).withdraw(RETIRED, "gone")
     for command in found:
         run(command.replace("NAME", RETIRED))
-    names = [model["id"] for model in httpx.get(f"{stack.url}/v1/models", trust_env=False).json()["data"]]
+    names = [model["id"] for model in httpx.get(f"{stack.url}/v1/models", trust_env=False, timeout=60).json()["data"]]
     assert RETIRED not in names
 
 
@@ -73,11 +73,11 @@ def test_the_commands_of_operators_work_on_a_live_service(
 @pytest.mark.slow
 def test_each_address_of_the_runbook_answers(stack: LocalStack) -> None:
     assert re.findall(r"http://HOST:8000(/\w+)", PAGE) == ["/healthz"]
-    assert httpx.get(f"{stack.url}/healthz", trust_env=False).status_code == 200
+    assert httpx.get(f"{stack.url}/healthz", trust_env=False, timeout=60).status_code == 200
     assert "`/livez`" in PAGE
     for name in METRICS_PORTS:
         url = f"http://127.0.0.1:{stack.plan.environment[name]}/livez"
-        assert httpx.get(url, trust_env=False).status_code == 200
+        assert httpx.get(url, trust_env=False, timeout=60).status_code == 200
     (path,) = re.findall(r"`GET (/v1/[^`]+)`", PAGE)
-    missing = httpx.get(stack.url + path.replace("{video_id}", "video_unknown"), trust_env=False)
+    missing = httpx.get(stack.url + path.replace("{video_id}", "video_unknown"), trust_env=False, timeout=60)
     assert missing.json()["error"]["code"] == "video_not_found"

@@ -62,7 +62,7 @@ def model_status(api: Any, model: str) -> tuple[int, int, bool]:
 
 
 def metrics_of(port: int) -> dict[tuple[str, str], float]:
-    text = httpx.get(f"http://127.0.0.1:{port}/metrics").raise_for_status().text
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).raise_for_status().text
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return {(sample.name, sample.labels.get("model", "")): sample.value for sample in samples}
 
@@ -90,7 +90,7 @@ def test_models_share_the_memory_in_turn_and_render_the_same_frames(
     metrics, dropped = metrics_of(metrics_port), ("easyanimate_worker_models_dropped_total", FIRST)
     assert metrics[dropped] >= 1
     for path in ("startupz", "livez"):
-        assert httpx.get(f"http://127.0.0.1:{metrics_port}/{path}").json() == {"status": "ok", "faults": []}
+        assert httpx.get(f"http://127.0.0.1:{metrics_port}/{path}", timeout=60).json() == {"status": "ok", "faults": []}
     weights = [metrics["easyanimate_worker_model_weights_bytes", model] for model in (FIRST, SECOND)]
     assert sorted(weights)[0] == 0 < max(weights)
     assert worker_pid(stack) == pid

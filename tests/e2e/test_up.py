@@ -73,7 +73,7 @@ def up(
 def is_ready(process: "subprocess.Popen[str]", url: str) -> bool:
     assert process.poll() is None, "the command has ended; see stderr.txt"
     try:
-        return bool(httpx.get(f"{url}/readyz").json()["workers"].get("easyanimate-v3-tiny"))
+        return bool(httpx.get(f"{url}/readyz", timeout=60).json()["workers"].get("easyanimate-v3-tiny"))
     except (httpx.HTTPError, KeyError):
         return False
 

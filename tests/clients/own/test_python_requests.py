@@ -309,7 +309,7 @@ def test_addresses_of_this_machine(url: str, is_local: bool) -> None:
 
 
 def test_an_http_client_of_the_caller_stays_open(service: FrontEnd) -> None:
-    with httpx.Client() as http:
+    with httpx.Client(timeout=60) as http:
         with EasyAnimate(service.url, api_key=service.key, http_client=http) as client:
             client.models.list()
         assert not http.is_closed

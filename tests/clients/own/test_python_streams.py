@@ -184,7 +184,7 @@ def test_attempts_deliveries_and_tickets_are_records(service: FrontEnd, client: 
     assert (attempt.worker, attempt.outcome) == ("worker-1", "completed")
     assert client.videos.deliveries(video.id).data == []
     ticket = client.videos.create_ticket(video.id).ticket
-    events = httpx.get(f"{service.url}/v1/videos/{video.id}/events", params={"ticket": ticket})
+    events = httpx.get(f"{service.url}/v1/videos/{video.id}/events", params={"ticket": ticket}, timeout=60)
     assert events.status_code == 200
     with pytest.raises(error_codes.PlaylistNotFound):
         client.videos.playlist(video.id)

@@ -27,7 +27,7 @@ def wait_until_it_listens(url: str) -> None:
     deadline = time.monotonic() + 60
     while True:
         try:
-            httpx.get(url)
+            httpx.get(url, timeout=60)
         except httpx.ConnectError:
             assert time.monotonic() < deadline
             time.sleep(0.05)

@@ -23,7 +23,7 @@ def health() -> ProcessHealth:
 def client(health: ProcessHealth) -> Iterator[httpx.Client]:
     port = free_port()
     serve_metrics("worker", "127.0.0.1", port, health)
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
         yield client
 
 

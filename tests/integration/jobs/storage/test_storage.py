@@ -307,31 +307,31 @@ class TestS3:
         return storage.url("links/video.mp4", 60, "a ball\u2014rolling.mp4")
 
     def test_anybody_with_the_link_can_fetch(self, link: str) -> None:
-        answer = httpx.get(link)
+        answer = httpx.get(link, timeout=60)
         assert (answer.status_code, answer.content) == (200, b"0123456789")
 
     def test_a_browser_can_seek(self, link: str) -> None:
-        answer = httpx.get(link, headers={"Range": "bytes=2-4"})
+        answer = httpx.get(link, headers={"Range": "bytes=2-4"}, timeout=60)
         assert (answer.status_code, answer.content) == (206, b"234")
 
     def test_the_link_saves_under_a_name_and_as_a_video(self, link: str) -> None:
-        headers = httpx.get(link).headers
+        headers = httpx.get(link, timeout=60).headers
         assert headers["content-disposition"] == attachment("a ball—rolling.mp4")
         assert headers["content-type"] == "video/mp4"
 
     @pytest.mark.parametrize("change", [("video.mp4", "other.mp4"), ("Expires=60", "Expires=6000")])
     def test_a_changed_link_is_refused(self, link: str, change: tuple[str, str]) -> None:
-        assert httpx.get(link.replace(*change, 1)).status_code == 403
+        assert httpx.get(link.replace(*change, 1), timeout=60).status_code == 403
 
     def test_an_unsigned_request_is_refused(self, link: str) -> None:
-        assert httpx.get(link.split("?")[0]).status_code == 403
+        assert httpx.get(link.split("?")[0], timeout=60).status_code == 403
 
     def test_a_link_expires(self, s3_settings: S3Settings) -> None:
         storage = S3Storage(s3_settings)
         storage.put_bytes("links/short.mp4", b"1")
         link = storage.url("links/short.mp4", 1, "short.mp4")
         time.sleep(2.1)
-        assert httpx.get(link).status_code == 403
+        assert httpx.get(link, timeout=60).status_code == 403
 
     def test_a_link_has_the_public_address(self, s3_settings: S3Settings) -> None:
         outside = s3_settings.model_copy(update={"public_endpoint_url": "https://cdn.example"})
@@ -378,7 +378,7 @@ class TestS3:
         storage.put_bytes("links/video.mp4", b"0123456789")
         link = storage.url("links/video.mp4", 60, "video.mp4")
         assert "/videos/team/a/links/video.mp4?" in link
-        assert httpx.get(link).content == b"0123456789"
+        assert httpx.get(link, timeout=60).content == b"0123456789"
         whole = S3Storage(s3_settings)
         assert [item.key for item in whole.list("team/a/")] == ["team/a/links/video.mp4"]
         assert [item.key for item in storage.list("")] == ["links/video.mp4"]

@@ -81,14 +81,16 @@ def test_a_revoked_key_is_refused_by_all_front_ends_and_its_owner_keeps_the_vide
     first, leaked = key_store.create("laptop", "studio", Limits())
     _, fresh = key_store.create("laptop, new", "studio", Limits())
     urls = [start_api(settings.model_copy(update={"auth": "keys"})) for _ in range(2)]
-    video_id = httpx.post(f"{urls[0]}/v1/videos", json={"prompt": "a"}, headers=bearer(leaked)).json()["id"]
-    assert [httpx.get(f"{url}/v1/videos/{video_id}", headers=bearer(leaked)).status_code for url in urls] == [200, 200]
+    video_id = httpx.post(f"{urls[0]}/v1/videos", json={"prompt": "a"}, headers=bearer(leaked), timeout=60).json()["id"]
+    assert [
+        httpx.get(f"{url}/v1/videos/{video_id}", headers=bearer(leaked), timeout=60).status_code for url in urls
+    ] == [200, 200]
     key_store.revoke(first.id)
     time.sleep(1.0)  # a front end may cache the key for this long
     for url in urls:
-        refused = httpx.get(f"{url}/v1/videos/{video_id}", headers=bearer(leaked))
+        refused = httpx.get(f"{url}/v1/videos/{video_id}", headers=bearer(leaked), timeout=60)
         assert (refused.status_code, code_of(refused)) == (401, "invalid_api_key")
-        assert httpx.get(f"{url}/v1/videos/{video_id}", headers=bearer(fresh)).status_code == 200
+        assert httpx.get(f"{url}/v1/videos/{video_id}", headers=bearer(fresh), timeout=60).status_code == 200
 
 
 def test_a_second_revocation_changes_nothing(key_store: ApiKeyStore) -> None:

@@ -47,7 +47,7 @@ def run_service(redis_url: str, tmp_path: Path, free_port: Callable[[], int]) ->
 def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
     while process.poll() is None:
         try:
-            httpx.get(f"{url}/healthz")
+            httpx.get(f"{url}/healthz", timeout=60)
             return
         except httpx.TransportError:
             time.sleep(0.05)
@@ -56,10 +56,10 @@ def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
 
 def test_two_front_ends_without_torch_serve_the_same_job(run_service, announced) -> None:
     one, other = run_service(), run_service()
-    video_id = httpx.post(f"{one}/v1/videos", json={"prompt": "a red fox"}).json()["id"]
-    assert httpx.get(f"{other}/v1/videos/{video_id}").json()["status"] == "queued"
-    assert httpx.post(f"{other}/v1/videos/{video_id}/cancel").json()["state"] == "cancelled"
-    assert httpx.get(f"{one}/v1/videos/{video_id}").json()["state"] == "cancelled"
+    video_id = httpx.post(f"{one}/v1/videos", json={"prompt": "a red fox"}, timeout=60).json()["id"]
+    assert httpx.get(f"{other}/v1/videos/{video_id}", timeout=60).json()["status"] == "queued"
+    assert httpx.post(f"{other}/v1/videos/{video_id}/cancel", timeout=60).json()["state"] == "cancelled"
+    assert httpx.get(f"{one}/v1/videos/{video_id}", timeout=60).json()["state"] == "cancelled"
 
 
 def test_a_link_signed_with_the_stored_secret_is_valid_at_every_front_end(run_service, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_link_signed_with_the_stored_secret_is_valid_at_every_front_end(run_se
     (tmp_path / "data" / "objects").mkdir()
     (tmp_path / "data" / "objects" / "a.txt").write_bytes(b"hello")
     path = sign_path((tmp_path / "data" / "signing.secret").read_bytes(), "a.txt", 2**40, "a.txt")
-    assert [httpx.get(address + path).content for address in addresses] == [b"hello", b"hello"]
+    assert [httpx.get(address + path, timeout=60).content for address in addresses] == [b"hello", b"hello"]
 
 
 def test_sigterm_exits_with_status_0(run_service) -> None:
@@ -79,16 +79,16 @@ def test_sigterm_exits_with_status_0(run_service) -> None:
 
 def test_a_draining_process_answers_and_refuses_new_videos(run_service, announced) -> None:
     url = run_service(shutdown_delay_s="3")
-    video_id = httpx.post(f"{url}/v1/videos", json={"prompt": "a red fox"}).json()["id"]
+    video_id = httpx.post(f"{url}/v1/videos", json={"prompt": "a red fox"}, timeout=60).json()["id"]
     process = run_service.running[0]
     process.send_signal(signal.SIGTERM)
-    while (ready := httpx.get(f"{url}/readyz")).json()["status"] != "draining":
+    while (ready := httpx.get(f"{url}/readyz", timeout=60)).json()["status"] != "draining":
         time.sleep(0.05)
     assert ready.status_code == 503
-    refused = httpx.post(f"{url}/v1/videos", json={"prompt": "a red fox"})
+    refused = httpx.post(f"{url}/v1/videos", json={"prompt": "a red fox"}, timeout=60)
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "draining")
     assert (refused.headers["retry-after"], refused.headers["connection"]) == ("1", "close")
-    assert httpx.get(f"{url}/v1/videos/{video_id}").json()["status"] == "queued"
+    assert httpx.get(f"{url}/v1/videos/{video_id}", timeout=60).json()["status"] == "queued"
     assert process.wait(120) == 0
 
 
@@ -97,9 +97,11 @@ def test_the_log_has_one_line_for_each_request_and_no_prompt_key_or_query(
 ) -> None:
     url = run_service(api_keys="s3cret,other")
     headers = {"Authorization": "Bearer s3cret", "x-request-id": "my-request"}
-    video = httpx.post(f"{url}/v1/videos?p=query", json={"prompt": "a private thing"}, headers=headers).json()
-    httpx.post(f"{url}/v1/videos", json={"prompt": "a private thing", "seed": "private"}, headers=headers)
-    httpx.get(f"{url}/files/a?signature=query")
+    video = httpx.post(
+        f"{url}/v1/videos?p=query", json={"prompt": "a private thing"}, headers=headers, timeout=60
+    ).json()
+    httpx.post(f"{url}/v1/videos", json={"prompt": "a private thing", "seed": "private"}, headers=headers, timeout=60)
+    httpx.get(f"{url}/files/a?signature=query", timeout=60)
     run_service.running[0].terminate()  # the last line may be written after its response
     run_service.running[0].wait(120)
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]

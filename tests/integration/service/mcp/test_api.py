@@ -53,7 +53,7 @@ def test_a_lost_answer_creates_one_video(service: FrontEnd) -> None:
 @pytest.mark.parametrize("has_stopped", [False, True])
 def test_a_service_that_does_not_answer_is_a_refusal(has_stopped: bool) -> None:
     async def run() -> None:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{free_port()}", trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{free_port()}", trust_env=False, timeout=60) as http:
             await VideoApi(http, {}, lambda: has_stopped).page("/v1/videos", {})
 
     with pytest.raises(ToolRefusal, match="there is no service at") as refusal:
@@ -63,7 +63,7 @@ def test_a_service_that_does_not_answer_is_a_refusal(has_stopped: bool) -> None:
 
 def test_an_answer_of_another_server_is_a_refusal(service: FrontEnd) -> None:
     async def run() -> None:
-        async with httpx.AsyncClient(base_url=service.url) as http:
+        async with httpx.AsyncClient(base_url=service.url, timeout=60) as http:
             await VideoApi(http, {}).record("GET", "/studio/")
 
     with pytest.raises(ToolRefusal) as refusal:

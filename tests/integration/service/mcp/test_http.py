@@ -64,7 +64,7 @@ def test_a_video_is_created_followed_with_progress_and_linked(service: FrontEnd,
     link = links_of(result)["mp4"]
     assert (str(link.uri), link.mime_type) == (record["url"], "video/mp4")
     assert record["url"] in text_of(result)
-    assert httpx.get(record["url"]).content == VIDEO  # without a key
+    assert httpx.get(record["url"], timeout=60).content == VIDEO  # without a key
     [thumbnail] = images_of(result)
     assert (base64.b64decode(thumbnail.data), thumbnail.mime_type) == (FILES["thumbnail.webp"], "image/webp")
 
@@ -164,7 +164,7 @@ def test_a_caller_reaches_its_own_videos_only(service: FrontEnd) -> None:
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic eDp5"}])
 def test_a_request_without_a_valid_key_is_401(service: FrontEnd, headers: dict[str, str]) -> None:
-    answer = httpx.post(f"{service.url}/mcp", json=PING, headers={**ACCEPT, **headers})
+    answer = httpx.post(f"{service.url}/mcp", json=PING, headers={**ACCEPT, **headers}, timeout=60)
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
     assert answer.headers["www-authenticate"] == "Bearer"
 
@@ -175,7 +175,7 @@ def called(service: FrontEnd, tool: str, arguments: str) -> httpx.Response:
         '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"' + tool + '","arguments":' + arguments + "}}"
     )
     headers = {**ACCEPT, "Authorization": f"Bearer {service.key}", "Content-Type": "application/json"}
-    return httpx.post(f"{service.url}/mcp", content=call, headers=headers)
+    return httpx.post(f"{service.url}/mcp", content=call, headers=headers, timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_values_that_are_no_text_and_no_number_are_refused(service: FrontEnd, to
 
 
 def test_other_methods_are_405(service: FrontEnd) -> None:
-    answer = httpx.get(f"{service.url}/mcp", headers={"Authorization": f"Bearer {service.key}"})
+    answer = httpx.get(f"{service.url}/mcp", headers={"Authorization": f"Bearer {service.key}"}, timeout=60)
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 

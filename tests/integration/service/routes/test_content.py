@@ -113,7 +113,7 @@ def test_the_etag_is_the_checksum_of_the_file(api: httpx.Client, completed: tupl
 def test_redirect_leads_to_a_link_that_needs_no_key(api: httpx.Client, completed: tuple[str, bytes]) -> None:
     answer = api.get(f"/v1/videos/{completed[0]}/content?redirect=1")
     assert answer.status_code == 302
-    assert httpx.get(answer.headers["location"]).content == completed[1]
+    assert httpx.get(answer.headers["location"], timeout=60).content == completed[1]
 
 
 @pytest.mark.parametrize("variant", ["nonsense", "Video", ""])
@@ -162,7 +162,7 @@ def test_a_modified_link_is_a_403(
 ) -> None:
     link = api.get(f"/v1/videos/{completed[0]}").json()["url"]
     assert old in link
-    answer = httpx.get(link.replace(old, new, 1).replace("/../", "/%2e%2e/"))
+    answer = httpx.get(link.replace(old, new, 1).replace("/../", "/%2e%2e/"), timeout=60)
     assert (answer.status_code, code_of(answer)) == (403, "forbidden")
 
 
@@ -209,7 +209,7 @@ def test_thumbnail_and_spritesheet_are_served_like_the_video(
     assert api.get(url, headers={"If-None-Match": whole.headers["etag"]}).status_code == 304
     assert api.head(url).headers["content-length"] == str(len(data))
     link = api.get(f"{url}&redirect=1").headers["location"]
-    assert httpx.get(link).content == data
+    assert httpx.get(link, timeout=60).content == data
 
 
 def test_the_preview_is_the_latest_one_and_after_completion_the_thumbnail(

@@ -175,14 +175,14 @@ def test_a_full_queue_is_a_429_with_retry_after(
     settings, start_api, announced, code_of: Callable[[httpx.Response], str]
 ) -> None:
     url = start_api(settings.model_copy(update={"max_queued_jobs": 1}))
-    assert httpx.post(f"{url}/v1/videos", json={"prompt": "a"}).status_code == 200
-    answer = httpx.post(f"{url}/v1/videos", json={"prompt": "a"})
+    assert httpx.post(f"{url}/v1/videos", json={"prompt": "a"}, timeout=60).status_code == 200
+    answer = httpx.post(f"{url}/v1/videos", json={"prompt": "a"}, timeout=60)
     assert (answer.status_code, code_of(answer)) == (429, "queue_full")
     assert int(answer.headers["retry-after"]) <= 60
 
 
 def test_without_any_model_the_status_is_503(settings, start_api, code_of: Callable[[httpx.Response], str]) -> None:
-    answer = httpx.post(start_api(settings) + "/v1/videos", json={"prompt": "a"})
+    answer = httpx.post(start_api(settings) + "/v1/videos", json={"prompt": "a"}, timeout=60)
     assert (answer.status_code, code_of(answer)) == (503, "model_unavailable")
 
 

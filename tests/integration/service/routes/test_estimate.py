@@ -77,11 +77,13 @@ def test_a_full_queue_and_a_model_that_nobody_announced_are_refused(
     settings: ServiceSettings, redis: Redis, card: ModelCard, start_api: Callable[[ServiceSettings], str]
 ) -> None:
     url = start_api(settings.model_copy(update={"max_queued_jobs": 1}))
-    assert httpx.post(f"{url}/v1/videos/estimate", json=SMALL).json()["error"]["code"] == "model_unavailable"
+    assert (
+        httpx.post(f"{url}/v1/videos/estimate", json=SMALL, timeout=60).json()["error"]["code"] == "model_unavailable"
+    )
     Registry(redis).announce(card, "worker-1")
-    assert httpx.post(f"{url}/v1/videos/estimate", json=SMALL).status_code == 200
-    assert httpx.post(f"{url}/v1/videos", json=SMALL).status_code == 200
-    full = httpx.post(f"{url}/v1/videos/estimate", json=SMALL)
+    assert httpx.post(f"{url}/v1/videos/estimate", json=SMALL, timeout=60).status_code == 200
+    assert httpx.post(f"{url}/v1/videos", json=SMALL, timeout=60).status_code == 200
+    full = httpx.post(f"{url}/v1/videos/estimate", json=SMALL, timeout=60)
     assert (full.status_code, full.json()["error"]["code"]) == (429, "queue_full")
     assert full.headers["retry-after"]
 
@@ -182,7 +184,7 @@ def test_quotas_refuse_an_estimate_and_are_not_used_by_it(
     limits = Limits(requests_per_minute=2, queued_jobs=2, pixel_frames_per_day=2 * 128 * 64 * 16)
     _, secret = ApiKeyStore(redis).create("test", "studio", limits)
     url = start_api(settings.model_copy(update={"auth": "keys"}))
-    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {secret}"}) as client:
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {secret}"}, timeout=60) as client:
         for _ in range(5):
             answer = client.post("/v1/videos/estimate", json=SMALL)
             assert answer.status_code == 200, answer.text

@@ -51,7 +51,7 @@ def listening(url: str, video_id: str, after: int | None = None) -> Iterator[Ite
 
 
 def create(url: str) -> str:
-    return str(httpx.post(f"{url}/v1/videos", json={"prompt": "a red fox"}).json()["id"])
+    return str(httpx.post(f"{url}/v1/videos", json={"prompt": "a red fox"}, timeout=60).json()["id"])
 
 
 def lease(store: JobStore, video_id: str) -> tuple[str, str]:
@@ -87,7 +87,7 @@ def test_all_events_of_a_job_arrive_in_order_while_it_runs(
     assert [event["event"] for event in rest] == ["log", "state", "log", "state", "done"]
     assert rest[2]["data"] == {"message": "the prompt was cut"}
     assert (rest[4]["data"]["id"], rest[4]["data"]["status"]) == (video_id, "completed")
-    assert httpx.get(rest[4]["data"]["url"]).status_code == 200
+    assert httpx.get(rest[4]["data"]["url"], timeout=60).status_code == 200
 
 
 def test_ids_grow_and_the_stream_resumes_after_each_of_them(
@@ -104,7 +104,7 @@ def test_ids_grow_and_the_stream_resumes_after_each_of_them(
             rest = list(events)
         assert [event["id"] for event in rest] == ids[index + 1 :]
         assert rest[:-1] == everything[index + 1 : -1]
-    after_all = httpx.get(f"{url}/v1/videos/{video_id}/events", headers={"Last-Event-ID": str(ids[-1])})
+    after_all = httpx.get(f"{url}/v1/videos/{video_id}/events", headers={"Last-Event-ID": str(ids[-1])}, timeout=60)
     assert (after_all.status_code, after_all.content) == (204, b"")
 
 
@@ -112,7 +112,7 @@ def test_a_deleted_video_ends_its_stream(url: str) -> None:
     video_id = create(url)
     with listening(url, video_id) as events:
         next(events)
-        httpx.delete(f"{url}/v1/videos/{video_id}")
+        httpx.delete(f"{url}/v1/videos/{video_id}", timeout=60)
         (last,) = events
     assert (last["event"], last["data"]["deleted"]) == ("done", True)
 
@@ -246,7 +246,7 @@ def wait_for(url: str) -> None:
     deadline = time.monotonic() + 150
     while time.monotonic() < deadline:
         try:
-            httpx.get(f"{url}/healthz")
+            httpx.get(f"{url}/healthz", timeout=60)
             return
         except httpx.TransportError:
             time.sleep(0.05)

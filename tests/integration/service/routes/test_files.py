@@ -133,8 +133,8 @@ def test_another_callers_file_does_not_exist(
 ) -> None:
     url = start_api(settings.model_copy(update={"auth": "keys", "api_keys": ()} | _keys("ann", "bob")))
     with (
-        httpx.Client(base_url=url, headers={"authorization": "Bearer ann"}) as ann,
-        httpx.Client(base_url=url, headers={"authorization": "Bearer bob"}) as bob,
+        httpx.Client(base_url=url, headers={"authorization": "Bearer ann"}, timeout=60) as ann,
+        httpx.Client(base_url=url, headers={"authorization": "Bearer bob"}, timeout=60) as bob,
     ):
         file_id = send(ann, picture()).json()["id"]
         assert bob.get("/v1/files").json()["data"] == []
@@ -157,7 +157,7 @@ def _keys(*keys: str) -> dict[str, object]:
 def test_the_number_of_files_per_caller_is_limited(
     settings: ServiceSettings, announced: object, start_api: Callable[[ServiceSettings], str], code_of: Code
 ) -> None:
-    with httpx.Client(base_url=start_api(settings.model_copy(update={"max_files": 1}))) as api:
+    with httpx.Client(base_url=start_api(settings.model_copy(update={"max_files": 1})), timeout=60) as api:
         file_id = send(api, picture()).json()["id"]
         answer = send(api, picture())
         assert (answer.status_code, code_of(answer)) == (400, "too_many_files")

@@ -21,14 +21,14 @@ MODEL = "easyanimate-v3-tiny"
 
 def read(url: str) -> dict[tuple[str, tuple[str, ...]], float]:
     """The samples by name and label values, in the order of the label names."""
-    answer = httpx.get(f"{url}/metrics")
+    answer = httpx.get(f"{url}/metrics", timeout=60)
     assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (200, "text/plain")
     samples = [s for family in text_string_to_metric_families(answer.text) for s in family.samples]
     return {(s.name, tuple(value for _, value in sorted(s.labels.items()))): s.value for s in samples}
 
 
 def create(url: str, **fields: Any) -> str:
-    response = httpx.post(f"{url}/v1/videos", json={"prompt": "a red fox"} | fields)
+    response = httpx.post(f"{url}/v1/videos", json={"prompt": "a red fox"} | fields, timeout=60)
     assert response.status_code == 200, response.text
     return str(response.json()["id"])
 
@@ -46,7 +46,7 @@ def test_every_end_is_counted_once_over_all_front_ends(
         if job.attempt == 1:
             store.retry(failing, job.token, failure("execution_timeout"))
     store.fail(failing, job.token, failure("gpu_out_of_memory"))
-    httpx.post(f"{one}/v1/videos/{create(one)}/cancel")
+    httpx.post(f"{one}/v1/videos/{create(one)}/cancel", timeout=60)
     create(one)
     running = create(one)
     assert store.lease(running, "worker-1") is not None
@@ -126,7 +126,9 @@ def test_a_lost_job_and_a_late_webhook_show_without_a_keeper(
     url = start_api(settings.model_copy(update={"webhook_allow_private": True}))
     video_id = create(url, webhook={"url": "http://127.0.0.1:9/hook"})
     assert store.lease(video_id, "worker-1") is not None
-    assert httpx.post(f"{url}/v1/videos/{create(url, webhook={'url': 'http://127.0.0.1:9/hook'})}/cancel").is_success
+    assert httpx.post(
+        f"{url}/v1/videos/{create(url, webhook={'url': 'http://127.0.0.1:9/hook'})}/cancel", timeout=60
+    ).is_success
     store.redis.zadd(LEASES_KEY, {video_id: store.now() - 1})
     store.redis.zadd(DUE_KEY, dict.fromkeys(store.redis.zrange(DUE_KEY, 0, -1), store.now() - 30))
     samples = read(url)
@@ -141,9 +143,9 @@ def test_requests_are_counted_by_route_and_not_by_video(
     url = start_api(settings)
     ids = [create(url) for _ in range(3)]
     for video_id in (*ids, "video_nope"):
-        httpx.get(f"{url}/v1/videos/{video_id}")
-    httpx.get(f"{url}/v1/videos/{ids[0]}", headers={"Prefer": "wait=1"})
-    httpx.get(f"{url}/nowhere/{ids[0]}")
+        httpx.get(f"{url}/v1/videos/{video_id}", timeout=60)
+    httpx.get(f"{url}/v1/videos/{ids[0]}", headers={"Prefer": "wait=1"}, timeout=60)
+    httpx.get(f"{url}/nowhere/{ids[0]}", timeout=60)
     samples = read(url)
     assert samples["easyanimate_http_requests_total", ("POST", "/v1/videos", "200")] == 3
     assert samples["easyanimate_http_requests_total", ("GET", "/v1/videos/{video_id}", "200")] == 4
@@ -161,7 +163,7 @@ def test_without_redis_the_requests_are_still_counted(
     with Redis.from_url(server.url) as redis:
         assert redis.ping()
     server.stop()
-    httpx.get(f"{url}/healthz")
+    httpx.get(f"{url}/healthz", timeout=60)
     samples = read(url)
     assert samples["easyanimate_redis_up", ()] == 0
     assert samples["easyanimate_http_requests_total", ("GET", "/healthz", "200")] == 1

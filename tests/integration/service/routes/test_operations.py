@@ -77,7 +77,7 @@ def test_a_retired_model_is_not_found(api: httpx.Client, announced: ModelCard, r
 
 def test_readiness_names_the_full_disk(settings, announced: ModelCard, start_api) -> None:
     full = settings.model_copy(update={"min_free_disk_bytes": 1 << 62})
-    answer = httpx.get(start_api(full) + "/readyz")
+    answer = httpx.get(start_api(full) + "/readyz", timeout=60)
     assert (answer.status_code, answer.json()["missing"]) == (503, ["disk"])
 
 
@@ -85,18 +85,18 @@ def test_a_front_end_has_started_after_its_first_write(settings, redis, start_ap
     redis.config_set("maxmemory", "1")
     try:
         url = start_api(settings)
-        assert httpx.get(url + "/livez").json() == {"status": "ok"}
-        answer = httpx.get(url + "/startupz")
+        assert httpx.get(url + "/livez", timeout=60).json() == {"status": "ok"}
+        answer = httpx.get(url + "/startupz", timeout=60)
         assert (answer.status_code, answer.json()) == (503, {"status": "starting"})
     finally:
         redis.config_set("maxmemory", "0")
     deadline = time.monotonic() + 120
-    while httpx.get(url + "/startupz").status_code == 503:  # the result is remembered for some seconds
+    while httpx.get(url + "/startupz", timeout=60).status_code == 503:  # the result is remembered for some seconds
         assert time.monotonic() < deadline
         time.sleep(0.2)
     redis.config_set("maxmemory", "1")
     try:
-        assert httpx.get(url + "/startupz").json() == {"status": "started"}
+        assert httpx.get(url + "/startupz", timeout=60).json() == {"status": "started"}
     finally:
         redis.config_set("maxmemory", "0")
 
@@ -108,8 +108,8 @@ def test_readiness_needs_a_redis_that_can_be_written(
     redis.config_set("maxmemory", "1")
     try:
         url = start_api(settings)  # its first check
-        answer = httpx.get(url + "/readyz")
-        metrics = httpx.get(url + "/metrics").text
+        answer = httpx.get(url + "/readyz", timeout=60)
+        metrics = httpx.get(url + "/metrics", timeout=60).text
     finally:
         redis.config_set("maxmemory", "0")
     assert (answer.status_code, answer.json()["missing"]) == (503, ["redis"])
@@ -120,7 +120,7 @@ def test_readiness_needs_a_redis_that_can_be_written(
 
 
 def test_readiness_names_the_missing_model(settings, start_api) -> None:
-    answer = httpx.get(start_api(settings) + "/readyz")
+    answer = httpx.get(start_api(settings) + "/readyz", timeout=60)
     assert (answer.status_code, answer.json()["missing"]) == (503, ["model"])
 
 
@@ -188,7 +188,7 @@ def test_an_unexpected_error_is_a_500_without_its_traceback(
         raise ZeroDivisionError("secret detail")
 
     monkeypatch.setattr(Registry, "cards", broken)
-    answer = httpx.get(start_api(settings) + "/v1/models", headers={"x-request-id": "abc"})
+    answer = httpx.get(start_api(settings) + "/v1/models", headers={"x-request-id": "abc"}, timeout=60)
     assert (answer.status_code, code_of(answer), answer.headers["x-request-id"]) == (500, "internal_error", "abc")
     assert "secret" not in answer.text
     assert "ZeroDivision" not in answer.text

@@ -47,7 +47,7 @@ def test_media_may_come_from_the_origin_of_the_storage(
         "secret_access_key": "b",
     }
     on_s3 = ServiceSettings.model_validate({**settings.model_dump(), "storage": "s3", "s3": bucket})
-    policy = httpx.get(start_api(on_s3)).headers["content-security-policy"]
+    policy = httpx.get(start_api(on_s3), timeout=60).headers["content-security-policy"]
     assert re.search(r"media-src 'self' blob: https://(videos\.)?s3\.example:9000;", policy)
 
 
@@ -185,6 +185,6 @@ def test_the_page_is_not_in_the_openapi_document(shared_api: httpx.Client) -> No
 
 def test_the_page_needs_no_key(start_api: Callable[..., str], settings: ServiceSettings) -> None:
     closed = ServiceSettings.model_validate({**settings.model_dump(), "auth": "keys", "api_keys": "k"})
-    with httpx.Client(base_url=start_api(closed)) as client:
+    with httpx.Client(base_url=start_api(closed), timeout=60) as client:
         assert client.get("/v1/models").status_code == 401
         assert {client.get(path).status_code for path in ("/", *ASSETS)} == {200}

@@ -77,16 +77,20 @@ def test_a_player_shows_the_finished_segments_and_later_the_whole_video(
 def test_the_segments_need_no_key_and_have_their_content_type(api: httpx.Client, worker: LongVideoWorker) -> None:
     worker.window()
     [link] = links(api.get(f"/v1/videos/{worker.job.id}/playlist.m3u8").text)
-    answer = httpx.get(link)
+    answer = httpx.get(link, timeout=60)
     assert (answer.status_code, answer.headers["content-type"], answer.content[0]) == (200, "video/mp2t", 0x47)
-    assert httpx.get(link.replace("signature", "s").replace("Signature", "s")).status_code in (400, 401, 403)
+    assert httpx.get(link.replace("signature", "s").replace("Signature", "s"), timeout=60).status_code in (
+        400,
+        401,
+        403,
+    )
 
 
 def test_the_playlist_is_for_its_owner_only(api: httpx.Client, worker: LongVideoWorker, code_of: Code) -> None:
     worker.window()
     url = str(api.base_url.join(f"/v1/videos/{worker.job.id}/playlist.m3u8"))
-    assert code_of(httpx.get(url)) == "invalid_api_key"
-    assert code_of(httpx.get(url, headers={"Authorization": f"Bearer {KEYS[1]}"})) == "video_not_found"
+    assert code_of(httpx.get(url, timeout=60)) == "invalid_api_key"
+    assert code_of(httpx.get(url, headers={"Authorization": f"Bearer {KEYS[1]}"}, timeout=60)) == "video_not_found"
 
 
 def test_before_the_first_window_the_playlist_is_a_409(

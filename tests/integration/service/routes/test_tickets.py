@@ -58,7 +58,10 @@ def service(
         redis.flushall()
         Registry(redis).announce(card, "worker-1")
         url, headers = start(settings), {"Authorization": f"Bearer {KEYS[0]}"}
-        with httpx.Client(base_url=url, headers=headers, timeout=30) as client, httpx.Client(base_url=url) as anybody:
+        with (
+            httpx.Client(base_url=url, headers=headers, timeout=30) as client,
+            httpx.Client(base_url=url, timeout=60) as anybody,
+        ):
             yield WatchedService(client, anybody, settings, JobStore(redis))
 
 

@@ -77,7 +77,9 @@ def test_usage_is_grouped_by_day_or_model_with_a_total_and_only_of_the_caller(
         Registry(redis).announce(card.model_copy(update={"name": name}), "worker-1")
     secrets = [ApiKeyStore(redis).create("test", owner, settings.limits)[1] for owner in ("me", "other")]
     url = start_api(settings.model_copy(update={"auth": "keys"}))
-    me, other = (httpx.Client(base_url=url, headers={"Authorization": f"Bearer {secret}"}) for secret in secrets)
+    me, other = (
+        httpx.Client(base_url=url, headers={"Authorization": f"Bearer {secret}"}, timeout=60) for secret in secrets
+    )
     for client, changes in ((me, {}), (me, {"model": "a-second"}), (other, {})):
         finish(client.post("/v1/videos", json={**SMALL, **changes}).json()["id"])
     today = datetime.fromtimestamp(store.now(), UTC).date()
@@ -94,6 +96,6 @@ def test_usage_is_grouped_by_day_or_model_with_a_total_and_only_of_the_caller(
     assert by_model["data"] == [{"day": None, "model": name, **ONE} for name in ("a-second", "easyanimate-v3-tiny")]
     assert usage(to=str(today - DAY))["total"] == two
     assert other.get("/v1/usage").json()["total"] == ONE
-    assert httpx.get(f"{url}/v1/usage").status_code == 401
+    assert httpx.get(f"{url}/v1/usage", timeout=60).status_code == 401
     for client in (me, other):
         client.close()

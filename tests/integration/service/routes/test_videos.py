@@ -47,7 +47,7 @@ def test_a_completed_video_has_a_working_link(api: httpx.Client, finish: Callabl
     assert (video["status"], video["progress"], video["error"]) == ("completed", 100, None)
     assert (video["inference_time_s"], video["peak_memory_mb"], len(video["content_sha256"])) == (1.5, 64.0, 64)
     assert [warning[:10] for warning in video["warnings"]] == ["seconds: 1", "the prompt"]
-    assert httpx.get(video["url"]).content == expected
+    assert httpx.get(video["url"], timeout=60).content == expected
 
 
 def test_a_failed_video_is_a_200_with_its_reason(api: httpx.Client, store: JobStore) -> None:
@@ -188,8 +188,8 @@ def test_without_a_valid_key_every_request_is_a_401(locked: str, code_of: Code, 
 
 
 def test_the_video_of_another_caller_is_a_404(locked: str, code_of: Code) -> None:
-    alice = httpx.Client(base_url=locked, headers={"Authorization": "Bearer alice"})
-    bob = httpx.Client(base_url=locked, headers={"Authorization": "bearer bob"})
+    alice = httpx.Client(base_url=locked, headers={"Authorization": "Bearer alice"}, timeout=60)
+    bob = httpx.Client(base_url=locked, headers={"Authorization": "bearer bob"}, timeout=60)
     with alice, bob:
         video_id = create(alice)
         assert alice.get(f"/v1/videos/{video_id}").status_code == 200

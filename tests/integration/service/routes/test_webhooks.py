@@ -234,8 +234,8 @@ def test_another_callers_endpoints_and_ledger_do_not_exist(
     keys = {"auth": "keys", "api_keys": (SecretStr("ann"), SecretStr("bob"))}
     url = start_api(settings.model_copy(update=keys))
     with (
-        httpx.Client(base_url=url, headers={"authorization": "Bearer ann"}) as ann,
-        httpx.Client(base_url=url, headers={"authorization": "Bearer bob"}) as bob,
+        httpx.Client(base_url=url, headers={"authorization": "Bearer ann"}, timeout=60) as ann,
+        httpx.Client(base_url=url, headers={"authorization": "Bearer bob"}, timeout=60) as bob,
     ):
         endpoint = make(ann, f"{receiver}/200", event_types=["video.queued"])
         video = ann.post("/v1/videos", json={"prompt": "a"}).json()["id"]

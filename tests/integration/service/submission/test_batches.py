@@ -43,11 +43,11 @@ def test_a_batch_that_does_not_fit_is_refused_whole(
     announced: object, settings: ServiceSettings, start_api: Callable[[ServiceSettings], str], store: JobStore
 ) -> None:
     url = start_api(settings.model_copy(update={"max_queued_jobs": 2}))
-    answer = httpx.post(f"{url}/v1/videos", json=BODY)
+    answer = httpx.post(f"{url}/v1/videos", json=BODY, timeout=60)
     assert (answer.status_code, answer.json()["error"]["code"]) == (429, "queue_full")
     assert store.queue_depth("easyanimate-v3-tiny") == 0
-    assert httpx.post(f"{url}/v1/videos", json={**BODY, "n": 2}).status_code == 200
-    assert httpx.post(f"{url}/v1/videos", json={**BODY, "n": 1}).status_code == 429
+    assert httpx.post(f"{url}/v1/videos", json={**BODY, "n": 2}, timeout=60).status_code == 200
+    assert httpx.post(f"{url}/v1/videos", json={**BODY, "n": 1}, timeout=60).status_code == 429
     assert store.queue_depth("easyanimate-v3-tiny") == 2
 
 

@@ -186,9 +186,9 @@ def test_an_expired_draft_is_gone(
     settings: ServiceSettings, announced: ModelCard, start_api: Any, store: JobStore, code_of: Code
 ) -> None:
     url = start_api(settings.model_copy(update={"retention_s": 0.01}))
-    video_id = httpx.post(f"{url}/v1/videos", json=DRAFT).json()["id"]
+    video_id = httpx.post(f"{url}/v1/videos", json=DRAFT, timeout=60).json()["id"]
     finished_draft(video_id, store, settings)
-    answer = httpx.post(f"{url}/v1/videos/{video_id}/promote", json={})
+    answer = httpx.post(f"{url}/v1/videos/{video_id}/promote", json={}, timeout=60)
     assert (answer.status_code, code_of(answer)) == (410, "asset_expired")
 
 

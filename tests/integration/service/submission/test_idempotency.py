@@ -107,7 +107,9 @@ def test_each_caller_has_keys_of_its_own(
     keys = {"auth": "keys", "api_keys": type(settings)(api_keys="alice,bob").api_keys}
     url = start_api(settings.model_copy(update=keys))
     created = [
-        httpx.post(f"{url}/v1/videos", json=BODY, headers={**headers, "Authorization": f"Bearer {who}"}).json()["id"]
+        httpx.post(
+            f"{url}/v1/videos", json=BODY, headers={**headers, "Authorization": f"Bearer {who}"}, timeout=60
+        ).json()["id"]
         for who in ("alice", "bob")
         for headers in (KEY, AGAIN)
     ]

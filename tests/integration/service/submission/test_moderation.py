@@ -178,7 +178,7 @@ def test_a_reply_without_a_verdict_is_a_failure_and_the_setting_decides(
     urls: dict[str, str], hook: Hook, reply: Any
 ) -> None:
     hook.reply = lambda _: reply
-    answers = {name: httpx.post(f"{url}/v1/videos", json=BODY) for name, url in urls.items()}
+    answers = {name: httpx.post(f"{url}/v1/videos", json=BODY, timeout=60) for name, url in urls.items()}
     assert answers["allow"].status_code == 200
     assert answers["refuse"].status_code == 403
     assert answers["refuse"].json()["error"]["message"].startswith("the prompt is refused: it could not be checked")

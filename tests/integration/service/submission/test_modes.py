@@ -357,10 +357,10 @@ def test_another_callers_video_does_not_exist(settings, start_api, announced, st
         settings.model_copy(update={"auth": "keys", "api_keys": type(settings)(api_keys="one,two").api_keys})
     )
     mine = {"Authorization": "Bearer one"}
-    video_id = httpx.post(f"{url}/v1/videos", json=SMALL, headers=mine).json()["id"]
+    video_id = httpx.post(f"{url}/v1/videos", json=SMALL, headers=mine, timeout=60).json()["id"]
     theirs = {"Authorization": "Bearer two"}
     for path, fields in [(EDITS, {"video": {"id": video_id}}), (f"/v1/videos/{video_id}/remix", {})]:
-        answer = httpx.post(url + path, json={"prompt": "a", **fields}, headers=theirs)
+        answer = httpx.post(url + path, json={"prompt": "a", **fields}, headers=theirs, timeout=60)
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "video_not_found")
 
 

@@ -239,7 +239,7 @@ def test_a_broken_body_is_refused(
 
 def test_a_body_over_the_limit_is_refused_by_its_length(settings, start_api, announced, code_of) -> None:
     url = start_api(settings.model_copy(update={"body_limit_bytes": 1000}))
-    answer = httpx.post(f"{url}/v1/videos", json={"prompt": "x" * 2000})
+    answer = httpx.post(f"{url}/v1/videos", json={"prompt": "x" * 2000}, timeout=60)
     assert (answer.status_code, code_of(answer)) == (413, "payload_too_large")
 
 
@@ -250,7 +250,7 @@ def test_a_chunked_body_over_the_limit_is_refused_while_it_is_read(settings, sta
         for _ in range(20):
             yield b" " * 100
 
-    answer = httpx.post(f"{url}/v1/videos", content=pieces(), headers={"content-type": "application/json"})
+    answer = httpx.post(f"{url}/v1/videos", content=pieces(), headers={"content-type": "application/json"}, timeout=60)
     assert (answer.status_code, code_of(answer)) == (413, "payload_too_large")
 
 

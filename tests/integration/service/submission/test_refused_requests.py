@@ -134,7 +134,7 @@ def test_equal_requests_that_openais_client_sends_at_once_are_as_many_videos(fro
         request.headers["host"] = request.url.netloc.decode()
 
     async def create_all() -> list[str]:
-        http = httpx.AsyncClient(event_hooks={"request": [send]})
+        http = httpx.AsyncClient(event_hooks={"request": [send]}, timeout=60)
         async with openai.AsyncOpenAI(base_url="http://x/v1", api_key="any", max_retries=8, http_client=http) as client:
             videos = await asyncio.gather(*(client.videos.create(prompt="a red fox") for _ in range(10)))
         return [video.id for video in videos]

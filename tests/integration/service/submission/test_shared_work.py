@@ -93,7 +93,7 @@ def test_other_owners_have_other_work(
     works = set()
     for key in keys:
         headers = {"Authorization": f"Bearer {key}"}
-        video = httpx.post(f"{url}/v1/videos", json=BODY, headers=headers).raise_for_status().json()
+        video = httpx.post(f"{url}/v1/videos", json=BODY, headers=headers, timeout=60).raise_for_status().json()
         works.add(store.get(video["id"]).shared_key)
     assert len(works) == len(keys)
     assert all(len(work or "") == hashlib.sha256().digest_size * 2 for work in works)
@@ -104,7 +104,7 @@ def test_each_equal_video_counts_against_the_quota(
 ) -> None:
     limits = Limits(queued_jobs=2)
     url = start_api(settings.model_copy(update={"limits": limits}))
-    statuses = [httpx.post(f"{url}/v1/videos", json=BODY).status_code for _ in range(3)]
+    statuses = [httpx.post(f"{url}/v1/videos", json=BODY, timeout=60).status_code for _ in range(3)]
     assert statuses == [200, 200, 429]
 
 
@@ -112,5 +112,5 @@ def test_it_is_off_by_default(
     start_api: Callable[[ServiceSettings], str], settings: ServiceSettings, store: JobStore, announced: ModelCard
 ) -> None:
     url = start_api(settings.model_copy(update={"share_work": ServiceSettings.model_fields["share_work"].default}))
-    video = httpx.post(f"{url}/v1/videos", json=BODY).raise_for_status().json()
+    video = httpx.post(f"{url}/v1/videos", json=BODY, timeout=60).raise_for_status().json()
     assert store.get(video["id"]).shared_key is None

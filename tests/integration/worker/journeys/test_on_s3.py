@@ -81,13 +81,13 @@ def test_the_link_of_a_finished_video_is_the_buckets_and_plays(
     video: dict[str, Any], s3_settings: S3Settings, tmp_path: Path
 ) -> None:
     assert video["url"].startswith(str(s3_settings.endpoint_url))
-    (tmp_path / "video.mp4").write_bytes(httpx.get(video["url"]).content)
+    (tmp_path / "video.mp4").write_bytes(httpx.get(video["url"], timeout=60).content)
     info = probe(tmp_path / "video.mp4")
     assert (info.num_frames, info.width, info.height, info.fps) == (8, 64, 64, 8)
 
 
 def test_the_api_serves_a_range_of_the_video(client: httpx.Client, video: dict[str, Any]) -> None:
-    whole = httpx.get(video["url"]).content
+    whole = httpx.get(video["url"], timeout=60).content
     part = client.get(f"/v1/videos/{video['id']}/content", headers={"Range": "bytes=10-19"})
     assert (part.status_code, part.content) == (206, whole[10:20])
 
@@ -130,8 +130,8 @@ def test_an_extension_is_marked_with_its_parent_and_its_segments(
     assert (longer["status"], longer["num_frames"]) == ("completed", 16)
     lines = client.get(f"/v1/videos/{longer['id']}/playlist.m3u8").text.splitlines()
     (tag,) = [line for line in lines if line.startswith(LIST_TAG)]
-    signed = read_segment_list(httpx.get(tag.split('"')[1]).content)
-    segments = [httpx.get(line).content for line in lines if not line.startswith("#")]
+    signed = read_segment_list(httpx.get(tag.split('"')[1], timeout=60).content)
+    segments = [httpx.get(line, timeout=60).content for line in lines if not line.startswith("#")]
     assert [each.sha256 for each in signed.segments] == [hashlib.sha256(data).hexdigest() for data in segments]
     assert signed.check(local_chain(folder / "data") or "").status == "valid"
     parent = client.get(f"/v1/videos/{longer['id']}/content").content
@@ -143,7 +143,7 @@ def test_deleting_a_video_deletes_its_object_in_the_bucket(client: httpx.Client)
     request = {"prompt": "a red fox", "size": "64x64", "num_frames": 8, "num_inference_steps": 1}
     record = finished(client, client.post("/v1/videos", json=request).json()["id"])
     client.delete(f"/v1/videos/{record['id']}")
-    assert httpx.get(record["url"]).status_code == 404
+    assert httpx.get(record["url"], timeout=60).status_code == 404
 
 
 # The keys of Redis that may name a deleted video, and why: docs/operations/security.md
