@@ -24,6 +24,13 @@ SETTINGS = (
 OWN_SCHEMAS: dict[str, dict[str, Any]] = {
     "image": {"type": "string", "description": f"The start image: {IMAGE}."},
     "last_image": {"type": "string", "description": f"The end image: {IMAGE}."},
+    "draft": {
+        "type": "object",
+        "description": "Ends after so many steps, fewer than num_inference_steps. promote_video finishes the draft.",
+        "properties": {"steps": {"type": "integer", "minimum": 1}},
+        "required": ["steps"],
+        "additionalProperties": False,
+    },
     "seconds": {"type": "number", "description": "Playing time, rounded to the nearest possible number of frames."},
     "video_id": {"type": "string", "description": "The id of a completed video of yours."},
 }
@@ -55,7 +62,7 @@ class NoArguments(RequestModel):
 
 def create_schema() -> dict[str, Any]:
     """The JSON schema of a new video."""
-    return _schema(CreateVideo, (*SETTINGS, "image", "last_image"), ["prompt"])
+    return _schema(CreateVideo, (*SETTINGS, "image", "last_image", "draft"), ["prompt"])
 
 
 def extend_schema() -> dict[str, Any]:

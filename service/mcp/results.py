@@ -63,7 +63,7 @@ def video_text(record: Record) -> str:
         again = " A new request may succeed." if error["retryable"] else ""
         return f"{record['id']} has no video ({record['state']}): {error['code']}: {error['message']}{again}"
     if record["status"] == "completed":
-        return " ".join([f"{record['id']} is completed: {_shape(record)}.", _link_text(record), *_warnings(record)])
+        return " ".join([_completed_text(record), _link_text(record), *_warnings(record)])
     return " ".join(
         [f"{record['id']} is {progress_text(record)}.", "Call follow_video to wait for it.", *_warnings(record)]
     )
@@ -95,6 +95,13 @@ def model_text(model: Record) -> str:
     """A model in one line of a list."""
     workers = f"{model['live_workers']} workers" if model["live_workers"] else "no worker now"
     return f"{model['id']}: {workers}; modes {', '.join(model['modes'])}"
+
+
+def _completed_text(record: Record) -> str:
+    if draft := record["draft"]:
+        made = f"the estimate after {draft['steps']} of {record['num_inference_steps']} steps"
+        return f"{record['id']} is a draft: {made}, {_shape(record)}. Call promote_video to finish it."
+    return f"{record['id']} is completed: {_shape(record)}."
 
 
 def _shape(record: Record) -> str:

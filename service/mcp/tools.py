@@ -46,6 +46,12 @@ async def _extend_video(api: VideoApi, arguments: Arguments, context: ServerRequ
     return await _created(api, context, "/v1/videos/extensions", {**fields, "video": {"id": video_id}})
 
 
+async def _promote_video(api: VideoApi, arguments: Arguments, context: ServerRequestContext) -> Result:
+    """Finishes a completed draft. The new video is the one that the same settings give without a draft."""
+    video_id = validate(OneVideo, arguments).video_id
+    return await _created(api, context, f"/v1/videos/{video_id}/promote", {})
+
+
 async def _follow_video(api: VideoApi, arguments: Arguments, context: ServerRequestContext) -> CallToolResult:
     """Waits until a video has ended, or for wait_s seconds; call it again while the video is not completed."""
     followed = validate(FollowedVideo, arguments)
@@ -111,6 +117,7 @@ TOOLS = {
     for tool in (
         _tool(_create_video, "Create a video", CREATE_SCHEMA, CREATES),
         _tool(_extend_video, "Extend a video", EXTEND_SCHEMA, CREATES),
+        _tool(_promote_video, "Finish a draft", ONE_VIDEO, CREATES),
         _tool(_follow_video, "Wait for a video", FollowedVideo.model_json_schema(), READS),
         _tool(_get_video, "Read a video", ONE_VIDEO, READS),
         _tool(_list_videos, "List videos", ListedVideos.model_json_schema(), READS),

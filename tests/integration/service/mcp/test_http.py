@@ -94,7 +94,11 @@ def test_all_tools_are_listed_with_complete_schemas(service: FrontEnd, mode: str
         ("create_video", {"prompt": "a fox", "size": "100x100"}, "invalid_size", "size"),
         ("create_video", {"prompt": "a fox", "model": "none"}, "model_not_found", "model"),
         ("create_video", {"prompt": "a fox", "image": "file-" + 24 * "0"}, "file_not_found", "image"),
+        ("create_video", {"prompt": "a fox", "draft": 3}, "invalid_request", "draft"),
+        ("create_video", {"prompt": "a fox", "draft": {"steps": 999}}, "invalid_request", "draft.steps"),
         ("extend_video", {"prompt": "a fox"}, "invalid_request", "video_id"),
+        ("promote_video", {}, "invalid_request", "video_id"),
+        ("promote_video", {"video_id": "video_none"}, "video_not_found", None),
         ("extend_video", {"prompt": "a fox", "video_id": "video_none"}, "video_not_found", None),
         ("follow_video", {"video_id": "video_none"}, "video_not_found", None),
         ("follow_video", {"video_id": "video_none", "wait_s": 10_000}, "invalid_request", "wait_s"),
@@ -238,6 +242,23 @@ def test_a_video_is_extended(service: FrontEnd) -> None:
     source, result = asyncio.run(run())
     assert not result.is_error, result
     assert result.structured_content["source_video_id"] == source
+
+
+def test_a_draft_is_created_and_promoted(service: FrontEnd) -> None:
+    async def run() -> Any:
+        async with connected(service) as client:
+            whole = await completed(client)
+            draft = await created(client, "a red fox", num_inference_steps=20, draft={"steps": 4})
+            done = await client.call_tool("follow_video", {"video_id": draft})
+            promoted = await client.call_tool("promote_video", {"video_id": draft})
+            return draft, done, promoted, await client.call_tool("promote_video", {"video_id": whole})
+
+    draft, done, promoted, refused = asyncio.run(run())
+    assert done.structured_content["state"] == "draft"
+    assert "a draft: the estimate after 4 of 20 steps" in text_of(done)
+    assert not promoted.is_error, promoted
+    assert promoted.structured_content["promoted_from"] == draft
+    assert (code_of(refused), "draft" in text_of(refused)) == ("invalid_request", True)
 
 
 def test_videos_and_models_are_listed(service: FrontEnd) -> None:
