@@ -8,6 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
+from random import Random
 from xml.etree import ElementTree
 
 import av
@@ -76,6 +77,23 @@ def test_a_changed_byte_of_frames_or_tags_is_found(
         changed = bytearray(data)
         changed[place] ^= 1
         assert results(path, credentials.chain, bytes(changed))["c2pa"].status == "altered"
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_each_changed_byte_outside_the_manifest_is_found(
+    make_file: MakeFile, marker: ProvenanceMarker, credentials: SigningCredentials, suffix: str
+) -> None:
+    path = make_file(suffix)
+    marker.mark_file(path, CLAIM)
+    data = path.read_bytes()
+    begin = 0 if suffix == ".mp4" else data.index(b"jumb") - 20  # an MP4 begins with `ftyp`, which is not covered
+    end = data.index(bytes(512), data.index(b"cpadY")) + 1000  # the padding ends the manifest
+    outside = [*range(begin), *range(end, len(data))]
+    for place in Random(7).sample(outside, 40):
+        changed = bytearray(data)
+        changed[place] ^= 1
+        with suppress(InvalidInput):  # the file is no longer readable
+            assert results(path, credentials.chain, bytes(changed))["c2pa"].status == "altered", place
 
 
 def test_each_top_level_part_of_an_mp4_is_covered(
