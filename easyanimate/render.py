@@ -36,6 +36,7 @@ from easyanimate.pipeline import (
 )
 from easyanimate.pipeline.films import check_film
 from easyanimate.pipeline.long_video import WindowCallbacks
+from easyanimate.warning_texts import LORA_UNUSED
 from easyanimate.windows import Window
 
 # The settings of the whole video; the others are those of each window.
@@ -194,7 +195,7 @@ def apply_lora_files(pipe: ClipStages, loras: Sequence[LoraSource]) -> Iterator[
 
 def _unused_warning(report: LoraReport) -> str:
     total = report.applied + len(report.unused)
-    return f"lora {report.name}: {report.applied} of {total} modules applied; not used: {report.unused[0]}, …"
+    return LORA_UNUSED.fill(name=report.name, applied=report.applied, total=total, module=report.unused[0])
 
 
 def split_tail(frames: Iterable[np.ndarray], overlap: int) -> Generator[np.ndarray, None, np.ndarray]:

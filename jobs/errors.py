@@ -25,6 +25,8 @@ The failure of a *running* job is no exception but a `Failure` in its record: `j
 
 from typing import Self
 
+from jobs.refusal_reasons import REFUSAL_REASONS
+
 
 class JobsError(Exception):
     """The operation on a job failed."""
@@ -36,14 +38,29 @@ class JobsError(Exception):
 
 
 class InvalidRequest(JobsError):
-    """The request cannot be met."""
+    """The request cannot be met. `reason` is one of `REFUSAL_REASONS`, and `values` are its values."""
 
     code = "invalid_request"
 
-    def __init__(self, message: str, param: str | None = None, code: str = "invalid_request") -> None:
+    def __init__(
+        self,
+        message: str,
+        param: str | None = None,
+        code: str = "invalid_request",
+        reason: str | None = None,
+        **values: str | float,
+    ) -> None:
         super().__init__(message)
+        if reason is not None and set(REFUSAL_REASONS[reason]) != set(values):
+            raise TypeError(f"the values of {reason} are {REFUSAL_REASONS[reason]}")
         self.param = param
         self.code = code
+        self.reason = reason
+        self.values = values
+
+    def with_place(self, message: str, param: str | None, code: str) -> Self:
+        """The same refusal for another place in the request, as for a field of a shot."""
+        return type(self)(message, param, code, self.reason, **self.values)
 
 
 class ModelNotFound(JobsError):

@@ -6,11 +6,13 @@ from jobs.model.model_card import ModelCard
 from jobs.model.steps import steps_to_make
 from jobs.queue.run_times import TimeRange
 from jobs.store.callers.reader import UpcomingPlace
+from jobs.warning_texts import MODEL_IDLE
 from service.http.errors import ApiError
 from service.moderation import moderate
 from service.resources import Resources
 from service.schemas.create import CreateVideo
 from service.schemas.estimate import TimeEstimate, VideoEstimate
+from service.schemas.video import warning_records
 from service.submission.admission import check_capacity
 from service.submission.build import Submission, build_submission
 from service.submission.deadline import read_schedule
@@ -40,7 +42,8 @@ async def estimate_request(submitter: Submitter, body: CreateVideo) -> VideoEsti
 def _to_estimate(submission: Submission, card: ModelCard, place: UpcomingPlace, reason: str | None) -> VideoEstimate:
     request = submission.request
     windows = count_windows(request, {*submission.uploads, *submission.copies}, card)
-    idle = (f"eta_s: no worker starts videos of {card.name} now: {reason}",) if reason else ()
+    idle = (MODEL_IDLE.fill(model=card.name, reason=reason),) if reason else ()
+    warnings = (*submission.warnings, *idle)
     return VideoEstimate(
         model=card.name,
         size=request.size,
@@ -52,7 +55,8 @@ def _to_estimate(submission: Submission, card: ModelCard, place: UpcomingPlace, 
         pixel_frames=submission.pixel_frames,
         position=place.before_first,
         eta_s=None if reason else _eta(_range(submission, place)),
-        warnings=(*submission.warnings, *idle),
+        warnings=warnings,
+        warning_codes=warning_records(warnings),
     )
 
 

@@ -19,6 +19,8 @@ from cli.errors import ExitCode  # noqa: E402
 from cli.main import app as command_line  # noqa: E402
 from cli.settings import ClientSettings  # noqa: E402
 from jobs.model.failure import CODES, failure  # noqa: E402
+from jobs.refusal_reasons import REFUSAL_REASONS  # noqa: E402
+from jobs.warning_texts import WARNING_TEXTS  # noqa: E402
 from service.app import create_app  # noqa: E402
 from service.http.error_codes import ERROR_CODES  # noqa: E402
 from service.http.request_metrics import RequestMetrics  # noqa: E402
@@ -94,13 +96,23 @@ def errors_page() -> str:
         ("code", "message", "retryable", "blame"),
         [(f"`{one.code}`", one.message, "yes" if one.retryable else "no", one.blame) for one in failures],
     )
+    reasons = table(
+        ("reason", "values"),
+        [(f"`{reason}`", ", ".join(f"`{name}`" for name in names)) for reason, names in REFUSAL_REASONS.items()],
+    )
+    warnings = table(("code", "text"), [(f"`{text.code}`", text.template) for text in WARNING_TEXTS])
     return (
         f"# Errors\n\n{NOTE}\n## Error responses\n\n"
         "Each response from status 400 on is `application/problem+json` (RFC 9457), and OpenAI's error body.\n"
         "`x-request-id` is on each response. Codes never change their meaning. The message names what would work.\n\n"
-        f"{responses}\n## Job errors\n\n"
+        f"{responses}\n## Reasons of refusals\n\n"
+        "A refused request also has a `reason`, where there is one for it, and the `values` of that reason.\n"
+        f"Programs and pages in other languages use them in place of the message.\n\n{reasons}\n## Job errors\n\n"
         "`error` in the record of a failed video has a code, a message, `retryable` (the same request may\n"
-        f"succeed later) and `blame` (`caller`, `model` or `infrastructure`).\n\n{jobs}"
+        f"succeed later) and `blame` (`caller`, `model` or `infrastructure`).\n\n{jobs}\n"
+        "## Warnings\n\n"
+        "`warnings` in a record or an estimate are sentences. `warning_codes` has the code and the values of each,\n"
+        f"in the same order, and the shot of a film. A code of another release is `unknown`.\n\n{warnings}"
     )
 
 

@@ -18,6 +18,7 @@ from av.sidedata.sidedata import Type as SideDataType
 
 from easyanimate.files.mp4_join import StoredFrames
 from easyanimate.files.video_writer import H264_OPTIONS, h264_stream, yuv_frame
+from easyanimate.warning_texts import FRAMES_ENCODED_AGAIN
 
 
 class NotCopyableError(Exception):
@@ -38,7 +39,7 @@ def find_copyable_frames(
         reason = str(error)
     except av.error.FFmpegError:
         reason = "they are damaged"
-    return None, (f"video: its frames are encoded again, because {reason}",)
+    return None, (FRAMES_ENCODED_AGAIN.fill(reason=reason),)
 
 
 def _find(path: Path, size: tuple[int, int], fps: Fraction, overlap: int, num_frames: int | None) -> StoredFrames:

@@ -113,13 +113,17 @@ class ModelCard(StoredModel, frozen=True, extra="forbid"):
         near = "x".join(map(str, self.nearest_size(width, height)))
         for name, side in (("width", width), ("height", height)):
             if side % SIZE_STEP:
-                raise _invalid_size(f"{name} must be a multiple of {SIZE_STEP}, got {side}; the nearest is {near}")
+                message = f"{name} must be a multiple of {SIZE_STEP}, got {side}; the nearest is {near}"
+                raise _invalid_size(message, "side_step", side=name, step=SIZE_STEP, nearest=near)
             if not self.min_side <= side <= self.max_side:
                 limits = f"between {self.min_side} and {self.max_side}"
-                raise _invalid_size(f"{name} must be {limits} pixels, got {side}; the nearest is {near}")
+                message = f"{name} must be {limits} pixels, got {side}; the nearest is {near}"
+                least, most = self.min_side, self.max_side
+                raise _invalid_size(message, "side_range", side=name, least=least, most=most, nearest=near)
         if width * height > self.max_pixels:
             many = f"{width}x{height} is {width * height} pixels; {self.name} generates at most {self.max_pixels}"
-            raise _invalid_size(f"{many}; the nearest is {near}")
+            message, pixels = f"{many}; the nearest is {near}", width * height
+            raise _invalid_size(message, "too_many_pixels", pixels=pixels, most=self.max_pixels, nearest=near)
 
     def check_num_frames(self, num_frames: int, fewest: int = 1, most: int | None = None) -> None:
         """Refuses a number of frames that the model cannot generate, with the nearest possible one."""
@@ -129,28 +133,35 @@ class ModelCard(StoredModel, frozen=True, extra="forbid"):
         rule = f"{'1 or ' if fewest == 1 else ''}a multiple of {FRAMES_PER_SLICE} up to {most}"
         nearest = max(fewest, nearest_num_frames(num_frames, most))
         message = f"num_frames must be {rule}, got {num_frames}; the nearest is {nearest}"
-        raise InvalidRequest(message, "num_frames", "invalid_seconds")
+        values = {"count": num_frames, "step": FRAMES_PER_SLICE, "most": most, "nearest": nearest}
+        raise InvalidRequest(message, "num_frames", "invalid_seconds", "frame_count", **values)
 
     def check_sampling(self, scheduler: str, num_inference_steps: int) -> None:
         """Refuses a scheduler that the model does not offer, or a number of steps outside its range."""
         if scheduler not in self.schedulers:
-            raise InvalidRequest(f"scheduler must be one of {', '.join(self.schedulers)}", "scheduler")
+            choices = ", ".join(self.schedulers)
+            message = f"scheduler must be one of {choices}"
+            raise InvalidRequest(message, "scheduler", reason="scheduler_unknown", choices=choices)
         fewest = MIN_STEPS.get(scheduler, 1)
         most = min(self.max_inference_steps, MAX_STEPS.get(scheduler, self.max_inference_steps))
         if not fewest <= num_inference_steps <= most:
             message = f"num_inference_steps must be between {fewest} and {most} for {scheduler}"
-            raise InvalidRequest(f"{message}, got {num_inference_steps}", "num_inference_steps")
+            values: dict[str, str | float] = {"least": fewest, "most": most, "scheduler": scheduler}
+            message += f", got {num_inference_steps}"
+            raise InvalidRequest(message, "num_inference_steps", "invalid_request", "steps_range", **values)
 
     def check_strength(self, strength: float, scheduler: str, num_inference_steps: int) -> None:
         """Refuses a strength that leaves the scheduler too few of its steps (spec: pipelines 4.5)."""
         if not 0 < strength <= 1:
-            raise InvalidRequest(f"strength must be above 0 and at most 1, got {strength:g}", "strength")
+            message = f"strength must be above 0 and at most 1, got {strength:g}"
+            raise InvalidRequest(message, "strength", reason="strength_range")
         fewest = MIN_STEPS.get(scheduler, 1)
         if int(num_inference_steps * strength) < fewest:
             weakest = next(s / 100 for s in range(1, 101) if int(num_inference_steps * (s / 100)) >= fewest)
             few = f"strength {strength:g} leaves {int(num_inference_steps * strength)} of {num_inference_steps} steps"
             message = f"{few}, and {scheduler} needs {fewest}; use a strength of at least {weakest:g}, or more steps"
-            raise InvalidRequest(message, "strength")
+            values = {"least": f"{weakest:g}", "scheduler": scheduler}
+            raise InvalidRequest(message, "strength", reason="strength_too_low", **values)
 
     def check_loras(self, names: Sequence[str]) -> None:
         """Refuses LoRAs that no worker has."""
@@ -158,7 +169,8 @@ class ModelCard(StoredModel, frozen=True, extra="forbid"):
         for name in names:
             if name not in available:
                 choice = f"available are {', '.join(available)}" if available else f"{self.name} has none"
-                raise InvalidRequest(f"there is no LoRA {name!r}; {choice}", "loras", "lora_not_found")
+                message = f"there is no LoRA {name!r}; {choice}"
+                raise InvalidRequest(message, "loras", "lora_not_found", "lora_unknown", name=name)
 
     def unknown_words(self, prompt: str) -> list[str]:
         """The words of a cleaned prompt that the model does not know, each once, in order."""
@@ -194,5 +206,5 @@ class ModelCard(StoredModel, frozen=True, extra="forbid"):
         return self.min_side <= min(size) and max(size) <= self.max_side and size[0] * size[1] <= self.max_pixels
 
 
-def _invalid_size(message: str) -> InvalidRequest:
-    return InvalidRequest(message, "size", "invalid_size")
+def _invalid_size(message: str, reason: str, **values: str | float) -> InvalidRequest:
+    return InvalidRequest(message, "size", "invalid_size", reason, **values)

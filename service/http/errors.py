@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -39,6 +39,8 @@ class ProblemBody(BaseModel):
     status: int
     detail: str
     instance: str
+    reason: str | None = Field(description="The reason of a refused request, where it has a stable code of its own.")
+    values: dict[str, str | float] = Field(description="The values of `reason`, by their names.")
     error: OpenAIError
 
 
@@ -54,7 +56,19 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
 
 
-def problem_body(path: str, code: str, message: str, param: str | None = None) -> dict[str, Any]:
+class Reason(NamedTuple):
+    """The reason of a refused request, one of `REFUSAL_REASONS`, with its values."""
+
+    code: str | None
+    values: Mapping[str, str | float]
+
+
+NO_REASON = Reason(None, {})
+
+
+def problem_body(
+    path: str, code: str, message: str, param: str | None = None, reason: Reason = NO_REASON
+) -> dict[str, Any]:
     """The body of a response with this code, for RFC 9457 and for OpenAI's clients."""
     status = ERROR_CODES[code].status
     return {
@@ -63,6 +77,8 @@ def problem_body(path: str, code: str, message: str, param: str | None = None) -
         "status": status,
         "detail": message,
         "instance": path,
+        "reason": reason.code,
+        "values": dict(reason.values),
         "error": {"message": message, "type": _openai_type(status), "param": param, "code": code},
     }
 
@@ -111,8 +127,10 @@ async def _answer_jobs_error(request: Request, error: Exception) -> Response:
     if isinstance(error, StorageUnavailable):  # only the operator sees the reason
         log.warning("storage.unavailable", kind=type(error).__name__, reason=str(error))
         error = StorageUnavailable()
-    param = error.param if isinstance(error, InvalidRequest) else None
-    return problem_response(request.url.path, cast(JobsError, error).code, str(error), param)
+    if not isinstance(error, InvalidRequest):
+        return problem_response(request.url.path, cast(JobsError, error).code, str(error))
+    reason = Reason(error.reason, error.values)
+    return problem_response(request.url.path, error.code, str(error), error.param, reason=reason)
 
 
 async def _answer_framework_error(request: Request, error: Exception) -> Response:
@@ -129,7 +147,12 @@ async def _answer_query_error(request: Request, error: Exception) -> Response:
 
 
 def problem_response(
-    path: str, code: str, message: str, param: str | None = None, headers: Mapping[str, str] | None = None
+    path: str,
+    code: str,
+    message: str,
+    param: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    reason: Reason = NO_REASON,
 ) -> Response:
     """The response with this code: status, problem body, and the retry advice of the code."""
     error_code = ERROR_CODES[code]
@@ -139,7 +162,7 @@ def problem_response(
     if error_code.never_retry:
         all_headers["x-should-retry"] = "false"
     # json.dumps writes ASCII: a message may quote text of a client that has no UTF-8
-    body = json.dumps(problem_body(path, code, message, param))
+    body = json.dumps(problem_body(path, code, message, param, reason))
     return Response(body, error_code.status, all_headers, media_type="application/problem+json")
 
 

@@ -41,6 +41,29 @@ SENTENCES = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
 }
+# The reason of each type of error, and the name of its bound in Pydantic's context.
+REASONS = {
+    "missing": ("missing", None),
+    **dict.fromkeys(("string_type", "string_unicode"), ("not_text", None)),
+    **dict.fromkeys(("string_too_short", "blank"), ("blank", None)),
+    "string_too_long": ("too_many_characters", "max_length"),
+    "too_long": ("too_many_entries", "max_length"),
+    **dict.fromkeys(("too_short", "no_events"), ("empty_list", None)),
+    "greater_than": ("not_above", "gt"),
+    "greater_than_equal": ("too_small", "ge"),
+    "less_than_equal": ("too_large", "le"),
+    **dict.fromkeys(("enum", "literal_error"), ("not_a_choice", "expected")),
+    **dict.fromkeys(("model_type", "dict_type"), ("not_an_object", None)),
+    "tuple_type": ("not_a_list", None),
+    "is_instance_of": ("not_a_file", None),
+    **dict.fromkeys(
+        ("int_parsing", "int_parsing_size", "int_from_float", "int_type", "whole_number"), ("not_whole", None)
+    ),
+    **dict.fromkeys(("float_parsing", "float_type", "finite_number"), ("not_a_number", None)),
+    **dict.fromkeys(("bool_parsing", "bool_type", "true_or_false"), ("not_true_or_false", None)),
+    "repeated_lora": ("repeated_lora", None),
+}
+BOUND_NAMES = {"max_length": "most", "expected": "choices"}
 Model = TypeVar("Model", bound=BaseModel)
 OTHER_SENTENCE = "is not a valid value"
 HINTS = {"user": 'send it as metadata, as in {"metadata": {"user": "…"}}'}  # of names that other APIs use
@@ -104,7 +127,17 @@ def _refusal(error: ErrorDetails, path: str) -> InvalidRequest:
         return _unknown(context["unknown"][0], context["accepted"], param)
     sentence = error_sentence(error)
     shown = f", got {_shown(value)}" if sentence.startswith("must ") else ""
-    return InvalidRequest(f"{param} {sentence}{shown}", param)
+    reason, values = _reason(error)
+    return InvalidRequest(f"{param} {sentence}{shown}", param, "invalid_request", reason, **values)
+
+
+def _reason(error: ErrorDetails) -> tuple[str | None, dict[str, str | float]]:
+    """The reason of the refusal with its values; None for an error of a field that no program sends by mistake."""
+    reason, name = REASONS.get(error["type"], (None, None))
+    values: dict[str, str | float] = {} if name is None else {BOUND_NAMES.get(name, "bound"): error["ctx"][name]}
+    if name == "max_length":
+        values["count"] = len(error["input"])
+    return reason, values
 
 
 def error_sentence(error: ErrorDetails) -> str:

@@ -65,7 +65,8 @@ class InputResolver:
 
     def _read_reference(self, url: Any, file_id: str | None, param: str, kind: InputKind) -> bytes:
         if (url is None) == (file_id is None):
-            raise InvalidRequest(f"{param} needs one of {kind.url_field} and file_id", param)
+            message = f"{param} needs one of {kind.url_field} and file_id"
+            raise InvalidRequest(message, param, reason="one_reference")
         if file_id is not None:
             return self.uploads.read(self.owner, file_id, f"{param}.file_id", kind)
         return self._fetch(url, f"{param}.{kind.url_field}", kind)

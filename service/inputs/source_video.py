@@ -13,6 +13,7 @@ from jobs.errors import InvalidRequest, JobNotFound
 from jobs.model.job import Job
 from jobs.model.states import State
 from jobs.store.callers.submission import CallerJobs
+from jobs.warning_texts import DEINTERLACED, HDR_MAPPED
 from service.http.errors import ApiError
 from service.http.fields import validate
 from service.inputs.kinds import VIDEO
@@ -56,7 +57,7 @@ def read_source_video(value: Any, store: CallerJobs, resolver: InputResolver) ->
         if value.file_id is None and value.video_url is None:
             return _completed(value.id, store, resolver.owner)
         if value.id is not None:
-            raise InvalidRequest("video needs one of id, video_url and file_id", "video")
+            raise InvalidRequest("video needs one of id, video_url and file_id", "video", reason="one_reference")
     data = resolver.read_video(value, "video")
     return _described(resolver.media.read_video(data, "video"), data)
 
@@ -64,9 +65,9 @@ def read_source_video(value: Any, store: CallerJobs, resolver: InputResolver) ->
 def _described(video: VideoDescription, data: bytes) -> SourceVideo:
     warnings = []
     if video.colors.is_hdr:
-        warnings.append(f"video: its HDR colours ({video.colors.transfer.upper()}) are mapped to SDR")
+        warnings.append(HDR_MAPPED.fill(transfer=video.colors.transfer.upper()))
     if video.is_interlaced:
-        warnings.append("video: it is interlaced; its frames are deinterlaced")
+        warnings.append(DEINTERLACED.fill())
     size = (video.width, video.height)
     return SourceVideo("video", *size, video.duration, video.frame_rate, data=data, warnings=tuple(warnings))
 
@@ -88,7 +89,7 @@ def get_completed_video(store: CallerJobs, owner: str, video_id: str, param: str
 
 def _completed(video_id: str | None, store: CallerJobs, owner: str) -> SourceVideo:
     if not video_id:
-        raise InvalidRequest('video.id is missing, as in {"id": "video_…"}', "video.id")
+        raise InvalidRequest('video.id is missing, as in {"id": "video_…"}', "video.id", reason="missing")
     job = get_completed_video(store, owner, video_id, "video.id")
     if job.has_expired(store.table.now()):
         raise ApiError("asset_expired", f"the files of {video_id} were kept until its expires_at", "video.id")

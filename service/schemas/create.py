@@ -140,7 +140,7 @@ def _to_shots(value: Any) -> tuple[ShotBody, ...]:
         return tuple(validate(ShotBody, to_object(shot, f"shots[{i}]"), f"shots[{i}]") for i, shot in enumerate(shots))
     except InvalidRequest as error:
         code = "invalid_shots" if error.code == "invalid_request" else error.code
-        raise InvalidRequest(str(error), error.param or "shots", code) from error
+        raise error.with_place(str(error), error.param or "shots", code) from error
 
 
 def _without_default(schema: dict[str, Any]) -> None:
@@ -153,9 +153,11 @@ def _shot_list(values: list[Any]) -> list[Any]:
         numbered = {int(name): shot for name, shot in values[0].items()}
         values = [numbered[number] for number in sorted(numbered)]
         if sorted(numbered) != list(range(len(values))):
-            raise InvalidRequest("shots are numbered from 0 without a gap, as in shots[0][prompt]", "shots")
+            message = "shots are numbered from 0 without a gap, as in shots[0][prompt]"
+            raise InvalidRequest(message, "shots", reason="not_a_list")
     if not 1 <= len(values) <= MAX_SHOTS:
-        raise InvalidRequest(f"shots has {len(values)} entries; a film has 1 to {MAX_SHOTS} shots", "shots")
+        message = f"shots has {len(values)} entries; a film has 1 to {MAX_SHOTS} shots"
+        raise InvalidRequest(message, "shots", reason="film_shot_count", count=len(values), most=MAX_SHOTS)
     return values
 
 
@@ -347,13 +349,14 @@ class CreateVideo(_Windows, _Repainting, _Generation):
     def _has_prompt_or_shots(cls, values: Any) -> Any:
         is_accepted = isinstance(values, dict) and values.keys() <= cls.model_fields.keys()
         if is_accepted and values.get("prompt") is None and values.get("shots") is None:
-            raise InvalidRequest("prompt is missing", "prompt")
+            raise InvalidRequest("prompt is missing", "prompt", reason="missing")
         return values
 
     @model_validator(mode="after")
     def _has_one_start_image(self) -> Self:
         if self.image is not None and self.input_reference is not None:
-            raise InvalidRequest("image and input_reference are two names of one field; send one of them", "image")
+            message = "image and input_reference are two names of one field; send one of them"
+            raise InvalidRequest(message, "image", reason="two_start_images")
         return self
 
 

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from service.schemas.video import WarningRecord
+
 
 class TimeEstimate(BaseModel):
     """Seconds until the video is finished: half of such videos take at most `p50`, nine of ten at most `p90`."""
@@ -32,3 +34,4 @@ class VideoEstimate(BaseModel):
         description="Null while no worker starts videos, and before the first finished video of the model."
     )
     warnings: tuple[str, ...]
+    warning_codes: tuple[WarningRecord, ...] = Field(description="What each of `warnings` says, in the same order.")

@@ -1,10 +1,10 @@
 """The record of a video as a response: OpenAI's thirteen fields and those of this service."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel, BeforeValidator, Field
 
 from jobs.model.failure import Blame
 from jobs.model.job import DriftRecord, Job, PublicStatus
@@ -13,6 +13,7 @@ from jobs.model.states import PAUSED, Phase, Priority, State
 from jobs.queue.fair_queue import QueuePosition
 from jobs.queue.load import Load
 from jobs.store.callers.reader import JobVersion
+from jobs.warning_texts import read_warning
 from service.schemas.pages import ListPage
 from service.schemas.shots import ShotRecord, shot_records
 
@@ -70,6 +71,14 @@ class VideoError(BaseModel):
     message: str
     retryable: bool
     blame: Blame
+
+
+class WarningRecord(BaseModel):
+    """What a warning says. Codes never change their meaning; new ones are added."""
+
+    code: str = Field(description="A stable code; `unknown` for a warning of another release.")
+    shot: int | None = Field(description="The shot of a film that it is about, counted from 0.")
+    values: dict[str, str] = Field(description="The values in its text, by their names.")
 
 
 class QueuePlace(BaseModel):
@@ -150,6 +159,7 @@ class Video(BaseModel):
     shots: list[ShotRecord] | None
     metadata: dict[str, str]
     warnings: tuple[str, ...]
+    warning_codes: tuple[WarningRecord, ...] = Field(description="What each of `warnings` says, in the same order.")
 
 
 class VideoList(ListPage):
@@ -186,10 +196,16 @@ def to_video(job: Job, links: Links = NO_LINKS, place: QueuePosition | None = No
         shots=shot_records(job),
         draft=None if job.request.draft_steps is None else DraftRecord(steps=job.request.draft_steps),
         drift=job.result.drift[-1] if job.result and job.result.drift else None,
+        warning_codes=warning_records(job.warnings),
         **{name: getattr(job, name) for name in JOB_FIELDS},
         **{name: getattr(job.result, name, None) for name in RESULT_FIELDS},
         **{name: getattr(job.request, name) for name in REQUEST_FIELDS},
     )
+
+
+def warning_records(warnings: Iterable[str]) -> tuple[WarningRecord, ...]:
+    """The codes of these warnings."""
+    return tuple(WarningRecord(**asdict(read_warning(text))) for text in warnings)
 
 
 def progress(job: Job) -> int:

@@ -114,7 +114,7 @@ def build_remix(resources: Resources, owner: str, body: RemixVideo, offer: Model
     job = get_completed_video(resources.store, owner, video_id, None)
     if job.request.shots:
         message = "a film has a prompt for each shot; create a new film with the changed shots"
-        raise InvalidRequest(message, "prompt", "invalid_shots")
+        raise InvalidRequest(message, "prompt", "invalid_shots", "film_remix")
     first = without_draft(job.request)
     card = offer.card(first.model)
     card.check_loras([lora.name for lora in first.loras])
@@ -170,7 +170,7 @@ def request_fields(body: CreateVideo, card: ModelCard) -> dict[str, Any]:
 def _check_start_image(body: CreateVideo, length: Length) -> None:
     if length.num_frames == 1 and body.start_image is not None:
         message = "a start image needs frames that follow it: num_frames 8 or more, got 1"
-        raise InvalidRequest(message, "num_frames", "invalid_seconds")
+        raise InvalidRequest(message, "num_frames", "invalid_seconds", "image_for_one_frame")
 
 
 def _inputs(images: InputImages, source: SourceVideo | None) -> tuple[dict[str, bytes], dict[str, str]]:
@@ -202,16 +202,18 @@ def choose_card(name: str | None, offer: ModelOffer) -> ModelCard:
     try:
         return offer.card(name)
     except ModelNotFound as error:
-        raise InvalidRequest(str(error), "model", error.code) from error
+        raise InvalidRequest(str(error), "model", error.code, "model_unknown", name=str(name)) from error
 
 
 def _fps(fps: int | None, card: ModelCard) -> int:
     if fps not in (None, card.fps):
-        raise InvalidRequest(f"fps must be {card.fps}, the rate of {card.name}, in this version; got {fps}", "fps")
+        message = f"fps must be {card.fps}, the rate of {card.name}, in this version; got {fps}"
+        raise InvalidRequest(message, "fps", reason="fps_fixed", fps=card.fps, model=card.name)
     return card.fps
 
 
 def _count(count: int, first_seed: int) -> int:
     if first_seed + count - 1 > MAX_SEED:
-        raise InvalidRequest(f"seed must leave room for {count - 1} more below 2**63", "seed")
+        message = f"seed must leave room for {count - 1} more below 2**63"
+        raise InvalidRequest(message, "seed", reason="seed_without_room", count=count - 1)
     return count

@@ -5,8 +5,22 @@ from dataclasses import dataclass
 
 from easyanimate.buckets import resize_to_image
 from easyanimate.geometry import FRAMES_PER_SLICE, VISIBLE_SHAPE_CHANGE, nearest_num_frames, shape_change
+from easyanimate.warning_texts import WarningText
 from jobs.errors import InvalidRequest
 from jobs.model.model_card import ModelCard
+from jobs.warning_texts import (
+    END_IMAGE_STRETCHED,
+    FIRST_FRAMES_USED,
+    FRAMES_LEFT_OUT,
+    FRAMES_REPEATED,
+    IMAGE_STRETCHED,
+    SECONDS_ROUNDED,
+    START_IMAGE_RESIZED,
+    START_IMAGE_STRETCHED,
+    VIDEO_RESHAPED,
+    VIDEO_SCALED,
+    VIDEO_STRETCHED,
+)
 from service.inputs.resolver import IMAGE_FILES, InputImages
 from service.inputs.source_video import SourceVideo
 from service.schemas.create import CreateVideo, ShotBody
@@ -38,55 +52,45 @@ def rate_warnings(card: ModelCard, source: SourceVideo | None) -> tuple[str, ...
     available, wanted = round(source.seconds * source.fps), source.num_frames(card.fps)
     if available == wanted:
         return ()
-    change = "left out" if available > wanted else "repeated"
-    rates = f"has {float(source.fps):.4g} frames per second, {card.name} has {card.fps}"
-    return (f"fps: {source.param} {rates}; frames are {change}",)
+    text = FRAMES_LEFT_OUT if available > wanted else FRAMES_REPEATED
+    rate = f"{float(source.fps):.4g}"
+    return (text.fill(param=source.param, rate=rate, model=card.name, fps=card.fps),)
 
 
 def _scaled_source(card: ModelCard, source: SourceVideo, size: tuple[int, int]) -> tuple[str, ...]:
     """The warning about a source video whose size the model does not generate."""
     if size == source.size:
         return ()
-    note = f"size: the video's {_size_label(source.size)} became {_size_label(size)}, the nearest size of {card.name}"
-    if shape_change(source.size, size) > VISIBLE_SHAPE_CHANGE:
-        note += "; its shape changes"
-    return (note,)
+    text = VIDEO_RESHAPED if shape_change(source.size, size) > VISIBLE_SHAPE_CHANGE else VIDEO_SCALED
+    return (text.fill(source=_size_label(source.size), size=_size_label(size), model=card.name),)
 
 
 def _stretched_source(source: SourceVideo | None, size: tuple[int, int]) -> tuple[str, ...]:
     """The warning about a source video of another shape than the requested size."""
-    if source is None or shape_change(source.size, size) <= VISIBLE_SHAPE_CHANGE:
+    return () if source is None else stretch_warnings(VIDEO_STRETCHED, source.param, source.size, size)
+
+
+def stretch_warnings(text: WarningText, name: str, old_size: tuple[int, int], size: tuple[int, int]) -> tuple[str, ...]:
+    """The warning about an image or a video of another shape than `size`, width and height in pixels."""
+    if shape_change(old_size, size) <= VISIBLE_SHAPE_CHANGE:
         return ()
-    stretched = f"{_size_label(source.size)} is stretched to {_size_label(size)}, another shape"
-    return (f"{source.param}: {stretched}; leave out size, width and height to keep its shape",)
-
-
-def stretch_warning(name: str, image_size: tuple[int, int], size: tuple[int, int]) -> str | None:
-    """A warning about an image of another shape than `size`, width and height in pixels; None for the same shape."""
-    if shape_change(image_size, size) <= VISIBLE_SHAPE_CHANGE:
-        return None
-    return f"{name}: {_size_label(image_size)} is stretched to {_size_label(size)}, another shape"
+    return (text.fill(param=name, source=_size_label(old_size), size=_size_label(size)),)
 
 
 def _stretched_images(body: CreateVideo, images: InputImages, size: tuple[int, int]) -> tuple[str, ...]:
     """A warning for each image of another shape than `size`, the width and height of the video in pixels."""
-    warnings = []
+    warnings: tuple[str, ...] = ()
     for name, file in IMAGE_FILES.items():
-        if file not in images.decoded or getattr(body, name) is None:
-            continue
-        if warning := stretch_warning(name, images.size(file), size):
-            warnings.append(f"{warning}; {_advice(body, file)}")
-    return tuple(warnings)
+        if file in images.decoded and getattr(body, name) is not None:
+            warnings += stretch_warnings(_image_text(body, file), name, images.size(file), size)
+    return warnings
 
 
-def _advice(body: CreateVideo, file: str) -> str:
-    if body.resize_to_image and file == "image.png":
-        return "resize_to_image chose this size"
+def _image_text(body: CreateVideo, file: str) -> WarningText:
+    """The text whose advice fits the image and the request."""
     if file == "image.png":
-        return "send resize_to_image without a size to keep its shape"
-    if file == "last_image.png" and body.video is None:
-        return "send one of the video's shape; resize_to_image makes that the shape of the start image"
-    return "send one of the video's shape"
+        return START_IMAGE_RESIZED if body.resize_to_image else START_IMAGE_STRETCHED
+    return END_IMAGE_STRETCHED if file == "last_image.png" and body.video is None else IMAGE_STRETCHED
 
 
 def _size_label(size: tuple[int, int]) -> str:
@@ -97,18 +101,20 @@ def _size_label(size: tuple[int, int]) -> str:
 def _requested_size(body: CreateVideo, card: ModelCard) -> tuple[int, int] | None:
     width, height = body.width, body.height
     if (width is None) != (height is None):
-        raise InvalidRequest("send width and height together, or size", "width" if width is None else "height")
+        absent = "width" if width is None else "height"
+        raise InvalidRequest("send width and height together, or size", absent, reason="half_a_size")
     sides = (width, height) if width is not None and height is not None else None
     if body.size is None:
         return sides
     match = SIZE.fullmatch(body.size)
     if match is None:
         default = f"{card.default_width}x{card.default_height}"
-        raise InvalidRequest(f"size must be WIDTHxHEIGHT, as in {default}, got {body.size!r}", "size", "invalid_size")
+        message = f"size must be WIDTHxHEIGHT, as in {default}, got {body.size!r}"
+        raise InvalidRequest(message, "size", "invalid_size", "size_format", default=default)
     size = (int(match[1]), int(match[2]))
     if sides not in (None, size):
         message = f"size is {body.size}, but width and height are {width}x{height}; send one of them"
-        raise InvalidRequest(message, "size", "invalid_size")
+        raise InvalidRequest(message, "size", "invalid_size", "two_sizes")
     return size
 
 
@@ -132,7 +138,10 @@ def read_length(body: CreateVideo, card: ModelCard, source: SourceVideo | None, 
     source_frames = source.num_frames(card.fps)
     if source_frames < FRAMES_PER_SLICE:
         message = f"has {source_frames} frames at {card.fps} per second; {FRAMES_PER_SLICE} or more are needed"
-        raise InvalidRequest(f"{source.param} {message}", source.param, "unsupported_video")
+        values = {"count": source_frames, "least": FRAMES_PER_SLICE, "fps": card.fps}
+        raise InvalidRequest(
+            f"{source.param} {message}", source.param, "unsupported_video", "video_too_short", **values
+        )
     return (_extended if extends else _edited)(body, card, source, source_frames)
 
 
@@ -143,7 +152,8 @@ def _extended(body: CreateVideo, card: ModelCard, source: SourceVideo, source_fr
         message = (
             f"has {source_frames} frames; a video may have {card.max_video_frames} in all, so extend a shorter one"
         )
-        raise InvalidRequest(f"{source.param} {message}", source.param, "unsupported_video")
+        values = {"count": source_frames, "most": card.max_video_frames}
+        raise InvalidRequest(f"{source.param} {message}", source.param, "unsupported_video", "video_too_long", **values)
     default = max(FRAMES_PER_SLICE, min(card.default_num_frames, room))
     num_frames, warnings = requested_frames(body, card, FRAMES_PER_SLICE, room, default)
     return Length(source_frames + num_frames, source_frames, warnings)
@@ -153,10 +163,11 @@ def _edited(body: CreateVideo, card: ModelCard, source: SourceVideo, source_fram
     """The first frames of the source video, at most one window."""
     most = min(source_frames // FRAMES_PER_SLICE * FRAMES_PER_SLICE, card.window)
     if most < FRAMES_PER_SLICE:
-        raise InvalidRequest(f"{card.name} generates images, so it cannot change a video", source.param)
+        message = f"{card.name} generates images, so it cannot change a video"
+        raise InvalidRequest(message, source.param, reason="images_only", model=card.name)
     num_frames, warnings = requested_frames(body, card, FRAMES_PER_SLICE, most, most)
     if body.num_frames is None and body.seconds is None and most < source_frames:
-        warnings = (f"{source.param}: of {source_frames} frames the first {most} are used; send num_frames for fewer",)
+        warnings = (FIRST_FRAMES_USED.fill(param=source.param, total=source_frames, frames=most),)
     return Length(num_frames, source_frames, warnings)
 
 
@@ -169,7 +180,7 @@ def requested_frames(
         card.check_num_frames(num_frames, fewest, most)
         return num_frames, ()
     if body.num_frames is not None:
-        raise InvalidRequest("send seconds or num_frames, not both", "seconds", "invalid_seconds")
+        raise InvalidRequest("send seconds or num_frames, not both", "seconds", "invalid_seconds", "two_lengths")
     return _frames_of_seconds(body.seconds, card, fewest, most)
 
 
@@ -177,9 +188,9 @@ def _frames_of_seconds(seconds: float, card: ModelCard, fewest: int, most: int) 
     longest = most / card.fps
     if not 0 < seconds <= max(MAX_SECONDS, longest):
         message = f"seconds must be more than 0 and at most {longest:g} here, got {seconds:g}"
-        raise InvalidRequest(message, "seconds", "invalid_seconds")
+        raise InvalidRequest(message, "seconds", "invalid_seconds", "seconds_range", most=f"{longest:g}")
     num_frames = max(fewest, nearest_num_frames(seconds * card.fps, most))
     if num_frames == seconds * card.fps:
         return num_frames, ()
-    length = f"{num_frames} frames, which is {num_frames / card.fps:.3g} s at {card.fps} frames per second"
-    return num_frames, (f"seconds: {seconds:g} became {length}, the nearest that works",)
+    length = f"{num_frames / card.fps:.3g}"
+    return num_frames, (SECONDS_ROUNDED.fill(seconds=f"{seconds:g}", frames=num_frames, length=length, fps=card.fps),)

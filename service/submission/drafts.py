@@ -21,11 +21,14 @@ def as_draft(request: VideoRequest, steps: int, windows: int) -> VideoRequest:
     """The request as a draft of so many steps. Raises InvalidRequest."""
     most = min(request.num_inference_steps, steps_of_window(request)) - 1
     if windows > 1:
-        raise InvalidRequest(f"a draft has one window, and this video has {windows}; request fewer frames", "draft")
+        message = f"a draft has one window, and this video has {windows}; request fewer frames"
+        raise InvalidRequest(message, "draft", reason="draft_windows", windows=windows)
     if most < 1:
-        raise InvalidRequest("a draft needs a video of two steps or more; leave draft out", "draft")
+        message = "a draft needs a video of two steps or more; leave draft out"
+        raise InvalidRequest(message, "draft", reason="draft_one_step")
     if steps > most:
-        raise InvalidRequest(f"draft.steps must be between 1 and {most} for this video, got {steps}", "draft.steps")
+        message = f"draft.steps must be between 1 and {most} for this video, got {steps}"
+        raise InvalidRequest(message, "draft.steps", reason="draft_steps_range", most=most)
     return request.model_copy(update={"draft_steps": steps})
 
 
@@ -46,7 +49,8 @@ def get_draft(store: CallerJobs, owner: str, video_id: str) -> Job:
     except JobNotFound as error:
         raise ApiError("video_not_found", str(error)) from error
     if job.request.draft_steps is None:
-        raise InvalidRequest(f"{video_id} is no draft; only a video that was requested with draft can be promoted")
+        message = f"{video_id} is no draft; only a video that was requested with draft can be promoted"
+        raise InvalidRequest(message, reason="not_a_draft")
     if job.state is not State.COMPLETED:
         raise ApiError("video_not_ready", f"{video_id} is {job.state}; only a finished draft can be promoted")
     if job.has_expired(store.table.now()):

@@ -10,11 +10,12 @@ from jobs.model.input_files import SHOT_FILES, input_field, shot_file
 from jobs.model.model_card import ModelCard
 from jobs.model.request import MAX_PROMPT_CHARS, Mode, ShotRequest, VideoRequest
 from jobs.store.callers.async_submission import ModelOffer
+from jobs.warning_texts import SHOT_IMAGE_STRETCHED
 from service.inputs.resolver import InputImages, InputResolver
 from service.resources import Resources
 from service.schemas.create import CreateVideo, ShotBody
 from service.submission.build import MAX_SEED, NO_IMAGES, Submission, choose_card, request_fields, webhook_target
-from service.submission.dimensions import read_size, requested_frames, stretch_warning
+from service.submission.dimensions import read_size, requested_frames, stretch_warnings
 from service.submission.prompts import check_prompt
 
 # Fields of a video that a film does not have.
@@ -38,14 +39,14 @@ def build_film(resources: Resources, owner: str, body: CreateVideo, offer: Model
     _check_other_fields(body)
     card = choose_card(body.model, offer)
     if Mode.FILM not in card.modes:
-        raise _refusal(
-            f"{card.name} makes no films yet; its workers need a newer release, or mode film in its card", "shots"
-        )
+        message = f"{card.name} makes no films yet; its workers need a newer release, or mode film in its card"
+        raise _refusal(message, "shots", "film_unsupported", model=card.name)
     shots, warnings = _read_shots(body, card)
     fields = request_fields(body, card) | {"num_frames": sum(shot.num_frames for shot in shots)}
     fields["prompt"] = "\n".join(shot.prompt for shot in shots)
     if len(fields["prompt"]) > MAX_PROMPT_CHARS:
-        raise _refusal(f"the prompts have more than {MAX_PROMPT_CHARS} characters together", "shots")
+        message = f"the prompts have more than {MAX_PROMPT_CHARS} characters together"
+        raise _refusal(message, "shots", "film_prompts_too_long", most=MAX_PROMPT_CHARS)
     fields["webhook"] = webhook_target(body.webhook, resources.outbound)
     fields["shots"] = _with_seeds(shots, body.shots, fields["seed"])
     images = _read_images(body.shots, InputResolver(owner, resources.fetcher, resources.uploads, resources.media))
@@ -59,8 +60,8 @@ def build_film(resources: Resources, owner: str, body: CreateVideo, offer: Model
     )
 
 
-def _refusal(message: str, param: str) -> InvalidRequest:
-    return InvalidRequest(message, param, "invalid_shots")
+def _refusal(message: str, param: str, reason: str, **values: str | float) -> InvalidRequest:
+    return InvalidRequest(message, param, "invalid_shots", reason, **values)
 
 
 @contextmanager
@@ -70,18 +71,19 @@ def _naming(index: int) -> Iterator[None]:
         yield
     except InvalidRequest as error:
         code = error.code if error.code == "prompt_not_understood" else "invalid_shots"
-        raise InvalidRequest(f"shots[{index}]: {error}", f"shots[{index}].{error.param}", code) from error
+        raise error.with_place(f"shots[{index}]: {error}", f"shots[{index}].{error.param}", code) from error
 
 
 def _check_other_fields(body: CreateVideo) -> None:
     """Refuses fields of the request that have no meaning beside shots."""
     for name, reason in INSTEAD.items():
         if getattr(body, name) not in (None, "", False):
-            raise _refusal(f"{name} cannot be combined with shots; {reason}", name)
+            raise _refusal(f"{name} cannot be combined with shots; {reason}", name, "film_field", field=name)
     if body.draft is not None:
-        raise _refusal("draft cannot be combined with shots; a draft has one window", "draft")
+        message = "draft cannot be combined with shots; a draft has one window"
+        raise _refusal(message, "draft", "film_field", field="draft")
     if body.n > 1:
-        raise _refusal("n cannot be combined with shots; send one request for each film", "n")
+        raise _refusal("n cannot be combined with shots; send one request for each film", "n", "film_field", field="n")
 
 
 def _read_shots(body: CreateVideo, card: ModelCard) -> tuple[list[ShotRequest], tuple[str, ...]]:
@@ -89,7 +91,8 @@ def _read_shots(body: CreateVideo, card: ModelCard) -> tuple[list[ShotRequest], 
     shots: list[ShotRequest] = []
     warnings: list[str] = []
     if not card.window:
-        raise _refusal(f"{card.name} generates images, so it cannot make a film", "shots")
+        message = f"{card.name} generates images, so it cannot make a film"
+        raise _refusal(message, "shots", "images_only", model=card.name)
     for index, shot in enumerate(body.shots):
         with _naming(index):
             overlap = _read_overlap(shot, body.overlap, is_first=index == 0)
@@ -110,26 +113,28 @@ def _read_overlap(shot: ShotBody, default: int, *, is_first: bool) -> int:
     """The frames that a shot shares with the one before. With an image, and without any before, they are 0."""
     if shot.overlap and shot.image is not None:
         message = f"a shot with an image begins with a cut: overlap must be 0 or absent, got {shot.overlap}"
-        raise InvalidRequest(message, "overlap")
+        raise InvalidRequest(message, "overlap", reason="shot_image_overlap")
     absent = 0 if is_first or shot.image is not None else default
     overlap = absent if shot.overlap is None else shot.overlap
     continues = overlap > 0 and not is_first
     if shot.last_image is not None and shot.image is None and not continues:
         message = "last_image needs a start: send an image, or an overlap with a shot before"
-        raise InvalidRequest(message, "last_image")
+        raise InvalidRequest(message, "last_image", reason="shot_end_image_alone")
     return overlap
 
 
 def _read_frames(shot: ShotBody, card: ModelCard, room: int) -> tuple[int, tuple[str, ...]]:
     """The frames of a shot, at most `room`, and warnings about adjustments."""
     if shot.num_frames is None and shot.seconds is None:
-        raise InvalidRequest("num_frames is missing; send num_frames or seconds", "num_frames")
+        message = "num_frames is missing; send num_frames or seconds"
+        raise InvalidRequest(message, "num_frames", reason="shot_without_length")
     most = card.max_video_frames // FRAMES_PER_SLICE * FRAMES_PER_SLICE
     num_frames, warnings = requested_frames(shot, card, FRAMES_PER_SLICE, most, FRAMES_PER_SLICE)
     if num_frames > room:
         field = "seconds" if shot.num_frames is None else "num_frames"
-        message = f"{num_frames} frames are too many: the shots before leave {max(room, 0)} of {card.max_video_frames}"
-        raise InvalidRequest(message, field)
+        room, most = max(room, 0), card.max_video_frames
+        message = f"{num_frames} frames are too many: the shots before leave {room} of {most}"
+        raise InvalidRequest(message, field, reason="film_too_long", frames=num_frames, left=room, most=most)
     return num_frames, warnings
 
 
@@ -150,7 +155,8 @@ def _with_seeds(shots: Sequence[ShotRequest], bodies: Sequence[ShotBody], seed: 
     """The shots with their own seeds, or consecutive ones from that of the request."""
     seeds = [seed + index if body.seed is None else body.seed for index, body in enumerate(bodies)]
     if max(seeds) > MAX_SEED:
-        raise _refusal(f"seed must leave room for {len(bodies) - 1} more below 2**63", "seed")
+        count = len(bodies) - 1
+        raise _refusal(f"seed must leave room for {count} more below 2**63", "seed", "seed_without_room", count=count)
     return [shot.model_copy(update={"seed": seed}) for shot, seed in zip(shots, seeds, strict=True)]
 
 
@@ -168,5 +174,4 @@ def _read_images(shots: Sequence[ShotBody], resolver: InputResolver) -> InputIma
 def _stretched_images(images: InputImages, size: tuple[int, int]) -> Iterator[str]:
     """A warning for each image of another shape than the film."""
     for name in images.decoded:
-        if warning := stretch_warning(input_field(name), images.size(name), size):
-            yield f"{warning}; send one of the film's shape"
+        yield from stretch_warnings(SHOT_IMAGE_STRETCHED, input_field(name), images.size(name), size)

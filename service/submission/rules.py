@@ -18,16 +18,22 @@ def check_combinations(body: CreateVideo, *, extends: bool) -> None:
     """Refuses contradictory inputs and inputs without effect. Raises InvalidRequest."""
     has_image, has_video = body.start_image is not None, body.video is not None
     if has_image and has_video:
-        raise InvalidRequest("a video replaces the start image; send only one of them", "video")
+        raise InvalidRequest(
+            "a video replaces the start image; send only one of them", "video", reason="video_and_image"
+        )
     if body.last_image is not None and not (has_image or extends):
-        raise InvalidRequest("last_image needs a start image; an end image alone is not supported", "last_image")
+        message = "last_image needs a start image; an end image alone is not supported"
+        raise InvalidRequest(message, "last_image", reason="end_image_alone")
     for name, value in (("mask", body.mask), ("strength", body.strength)):
         if value is not None and not has_video:
-            raise InvalidRequest(f"{name} needs a video to change; leave it out without one", name)
+            message = f"{name} needs a video to change; leave it out without one"
+            raise InvalidRequest(message, name, reason="needs_video", field=name)
     if body.resize_to_image and not has_image:
-        raise InvalidRequest("resize_to_image needs a start image for its aspect ratio", "resize_to_image")
+        message = "resize_to_image needs a start image for its aspect ratio"
+        raise InvalidRequest(message, "resize_to_image", reason="resize_without_image")
     if body.resize_to_image and (body.size, body.width, body.height) != (None, None, None):
-        raise InvalidRequest("resize_to_image determines the size; leave out size, width and height", "resize_to_image")
+        message = "resize_to_image determines the size; leave out size, width and height"
+        raise InvalidRequest(message, "resize_to_image", reason="resize_and_size")
 
 
 def with_inherited_settings(body: CreateVideo, request: VideoRequest) -> CreateVideo:

@@ -19,8 +19,10 @@ def read_strength(
     card.check_strength(strength, scheduler, steps)
     darkest, lightest = mask_levels or (0, 255)
     if lightest < MASK_THRESHOLD:
-        raise InvalidRequest("mask keeps everything; paint white what is to be generated anew", "mask")
+        raise InvalidRequest(
+            "mask keeps everything; paint white what is to be generated anew", "mask", reason="mask_keeps_everything"
+        )
     if strength == 1 and (mask_levels is None or darkest >= MASK_THRESHOLD):
         message = "strength 1 keeps nothing of the video; send 0.7, or a mask that is dark where the video is kept"
-        raise InvalidRequest(message, "strength")
+        raise InvalidRequest(message, "strength", reason="strength_keeps_nothing")
     return strength

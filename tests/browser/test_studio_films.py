@@ -180,3 +180,44 @@ def test_a_first_visit_loads_few_bytes_and_other_keys_see_no_operators(open_as: 
     assert sum(loaded.values()) <= MAX_FIRST_VISIT_BYTES
     assert [name for name in loaded if "/film/editor" in name or "/operators/" in name or "mask_painter" in name] == []
     assert page.get_by_role("button", name="Operators").count() == 0
+
+
+def test_refusals_are_in_chinese(open_as: OpenAs) -> None:
+    page = open_as(locale="zh-CN")
+    prompt, button = page.get_by_label("提示词", exact=True), page.locator("#submit")
+    prompt.fill("红色的圆")
+    button.click()
+    wait_for_text(page.locator("#prompt-error"), "^此模型只读英文，中文会被删除。请用英文描述视频。$")
+    prompt.fill("a red circle")
+    page.get_by_label("先出草稿").check()
+    page.get_by_label("时长", exact=True).fill("9")
+    button.click()
+    wait_for_text(page.locator("#form"), "草稿只有一个窗口，而此视频有 [0-9]+ 个。请减少帧数。")
+    page.get_by_role("button", name="影片", exact=True).click()
+    page.locator(".shot textarea").fill("a red circle")
+    page.get_by_label("时长（秒）").fill("59")
+    page.get_by_role("button", name="添加镜头").click()
+    page.locator(".shot textarea").last.fill("a blue square")
+    button.click()
+    wait_for_text(page.get_by_role("alert"), "帧太多。前面的镜头之后还剩 [0-9]+ 帧，共 1440 帧。")
+
+
+def test_warnings_and_a_failure_are_in_chinese(open_as: OpenAs, keys: Any) -> None:
+    api = httpx.Client(base_url=keys[0], headers={"Authorization": f"Bearer {keys[2]}"})
+    record = api.post("/v1/videos", json={"prompt": "a red circle", "seconds": 0.4}).raise_for_status().json()
+    page = open_as(locale="zh-CN")
+    page.evaluate(f"location.hash = '{record['id']}'")
+    wait_for_text(page.locator("#warnings"), "^0.4 秒已调整为 8 帧")
+    failure = {"code": "worker_lost", "message": "The worker was lost.", "retryable": True, "blame": "infrastructure"}
+    text = "shots[1]: the prompt has 130 tokens and the model reads 120; left out: 'fox'"
+    codes = {"code": "prompt_too_long", "shot": 1, "values": {"tokens": "130", "limit": "120", "rest": "'fox'"}}
+    failed = record | {"state": "failed", "status": "failed", "error": failure}
+    failed |= {"warnings": [text, "a text of another release"]}
+    failed |= {"warning_codes": [codes, {"code": "unknown", "shot": None, "values": {}}]}
+    page.route(f"**/v1/videos/{record['id']}*", lambda route: route.fulfill(json=failed))
+    page.reload()
+    wait_for_text(page.locator("#failure"), "^每次尝试都失去了 worker。 重试可能有用。$")
+    said = ["镜头 2：提示词有 130 个 token，模型只读 120 个。未读部分：'fox'", "a text of another release"]
+    assert page.locator("#warnings li").all_inner_texts() == said
+    api.delete(f"/v1/videos/{record['id']}")
+    api.close()

@@ -18,6 +18,7 @@ from easyanimate.pipeline.schedulers.denoising_state import tensors_sha256
 from jobs.errors import RecordUnreadable
 from jobs.model.input_files import DRAFT_STATE
 from jobs.model.stored import parse_stored
+from jobs.warning_texts import DRAFT_NOT_REUSED
 from worker.checkpoints.format import FORMAT, Checkpoint, InvalidCheckpoint, NamedFile, OtherCheckpoint
 from worker.checkpoints.state_file import load_state, read_labels, save_state
 from worker.checkpoints.writer import ResumePoint
@@ -27,7 +28,6 @@ from worker.settings import MAX_CPU_THREADS
 log = structlog.get_logger()
 
 LABEL = "draft"
-NOT_REUSED = "draft: it was made by another model, device or version, so the video started at step 0 with the same seed"
 
 
 class DraftLabel(BaseModel, frozen=True):
@@ -105,7 +105,7 @@ def draft_label(run: Run) -> DraftLabel | None:
 
 def draft_warnings(run: Run, draft: ResumePoint | None) -> tuple[str, ...]:
     """The warning of a promotion that does not continue its draft."""
-    return (NOT_REUSED,) if DRAFT_STATE in run.inputs and draft is None else ()
+    return (DRAFT_NOT_REUSED.fill(),) if DRAFT_STATE in run.inputs and draft is None else ()
 
 
 def _state_sha256(path: Path) -> str:

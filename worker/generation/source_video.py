@@ -12,6 +12,7 @@ import numpy as np
 from easyanimate.media.errors import UnsupportedMedia
 from easyanimate.media.video.reader import VideoReader, open_reader
 from jobs.model.request import VideoRequest
+from jobs.warning_texts import FRAMES_LOST
 from worker.protocol.errors import RequestRefused
 
 
@@ -31,7 +32,7 @@ class SourceFrames(Iterator[np.ndarray]):
         if self._reader is None or self._reader.num_lost == 0:
             return ()
         lost, total = self._reader.num_lost, self._reader.description.num_frames
-        return (f"video: {lost} of {total} frames cannot be decoded; the frames before them are shown longer",)
+        return (FRAMES_LOST.fill(lost=lost, total=total),)
 
     def _read(self, path: Path, request: VideoRequest) -> Iterator[np.ndarray]:
         size = (request.width, request.height)

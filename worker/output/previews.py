@@ -12,12 +12,12 @@ from torch import Tensor
 from easyanimate.geometry import LATENTS_PER_SLICE
 from easyanimate.pipeline import ClipStages
 from easyanimate.pipeline.decoding import decode_pieces, to_uint8
+from jobs.warning_texts import NO_PREVIEWS
 from worker.output.thumbnails import shrink
 from worker.protocol.control import RunControl
 from worker.protocol.messages import Preview
 
 SIDE = 256  # pixels of the longer side
-NO_MEMORY = "previews: this worker saves memory and cannot decode during denoising, so there are none"
 
 
 class Previews:
@@ -27,7 +27,7 @@ class Previews:
         self.pipe = pipe
         self.control = control
         self.every_steps = every_steps if memory == "normal" else None
-        self.warnings = (NO_MEMORY,) if every_steps and memory != "normal" else ()
+        self.warnings = (NO_PREVIEWS.fill(),) if every_steps and memory != "normal" else ()
 
     def after_step(self, done: int, total: int, original: Tensor) -> None:
         """Sends a preview if one is due. `original` [1, 4, f, h, w] are the estimated clean latents."""

@@ -167,9 +167,11 @@ class ProblemBody:
     detail: str
     error: OpenAIError
     instance: str
+    reason: str | None
     status: int
     title: str
     type: str
+    values: dict[str, str | float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -343,23 +345,14 @@ class VideoError:
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoEstimate:
+class WarningRecord:
     """
-    What a request would create, and when. Nothing is stored, and no quota is used.
+    What a warning says. Codes never change their meaning; new ones are added.
     """
 
-    eta_s: TimeEstimate | None
-    model: str
-    n: int
-    num_frames: int
-    object: Literal["video.estimate"]
-    pixel_frames: int
-    position: int
-    seconds: str
-    size: str
-    steps: int
-    warnings: list[str]
-    windows: int
+    code: str
+    shot: int | None
+    values: dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -730,9 +723,31 @@ class Video:
     total_steps: int
     unsigned_sha256: str | None
     url: str | None
+    warning_codes: list[WarningRecord]
     warnings: list[str]
     watchable_s: float | None
     width: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoEstimate:
+    """
+    What a request would create, and when. Nothing is stored, and no quota is used.
+    """
+
+    eta_s: TimeEstimate | None
+    model: str
+    n: int
+    num_frames: int
+    object: Literal["video.estimate"]
+    pixel_frames: int
+    position: int
+    seconds: str
+    size: str
+    steps: int
+    warning_codes: list[WarningRecord]
+    warnings: list[str]
+    windows: int
 
 
 @dataclass(frozen=True, kw_only=True)

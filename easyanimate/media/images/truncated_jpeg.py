@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from easyanimate.media.errors import UnsupportedMedia
+from easyanimate.warning_texts import JPEG_CUT_OFF, JPEG_ROWS_MISSING
 
 MAX_MISSING_SHARE = 0.1  # of the rows
 END = b"\xff\xd9"
@@ -27,8 +28,7 @@ def complete_jpeg(data: bytes) -> tuple[Image.Image, str]:
     missing = missing_rows(image)
     if missing > MAX_MISSING_SHARE * image.height:
         raise UnsupportedMedia(f"is cut off: {missing} of its {image.height} rows are missing; send a whole file")
-    rows = f"the last {missing} of its {image.height} rows are grey" if missing else "its end may lack some pixels"
-    return image, f"is a cut off JPEG file; {rows}"
+    return image, JPEG_ROWS_MISSING.fill(missing=missing, rows=image.height) if missing else JPEG_CUT_OFF.fill()
 
 
 def missing_rows(image: Image.Image) -> int:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from easyanimate.pipeline.arguments import as_text
 from easyanimate.text_cleaning import clean_prompt, lost_ideographs, plain_prompt
+from easyanimate.warning_texts import CHINESE_DELETED, CHINESE_PROMPT_EMPTY, PROMPT_EMPTY, PROMPT_TOO_LONG
 
 MAX_TOKENS = 120  # with the end token (spec: pipelines 2.2)
 # A fast tokenizer keeps its truncation and padding between calls; the first call here switches them off.
@@ -69,14 +70,13 @@ def encode(text_encoder: Any, tokens: Tokens, device: Any) -> tuple[Tensor]:
 def _warnings(tokenizer: Any, prompt: str, text: str, ids: list[int], *, clean_caption: bool) -> list[str]:
     lost = lost_ideographs(prompt) if clean_caption else ""
     if prompt.strip() and not text:
-        why = "; Chinese characters are deleted" if lost else ""
-        return [f"nothing is left of the prompt {_short(prompt)!r} after cleaning{why}; the model reads English only"]
+        return [(CHINESE_PROMPT_EMPTY if lost else PROMPT_EMPTY).fill(prompt=repr(_short(prompt)))]
     warnings = []
     if lost:
-        warnings.append(f"the model reads English only; deleted from the prompt: Chinese characters {_short(lost)!r}")
+        warnings.append(CHINESE_DELETED.fill(characters=repr(_short(lost))))
     if len(ids) > MAX_TOKENS:
         rest = tokenizer.decode(ids[MAX_TOKENS - 1 :], skip_special_tokens=True)
-        warnings.append(f"the prompt has {len(ids)} tokens and the model reads {MAX_TOKENS}; left out: {rest!r}")
+        warnings.append(PROMPT_TOO_LONG.fill(tokens=len(ids), limit=MAX_TOKENS, rest=repr(rest)))
     return warnings
 
 

@@ -6,11 +6,11 @@ import { createStore } from "../state/store.js";
 const RETRY_MS = 1000, TRIES = 4;
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-/** An error response: message, code and field. */
+/** An error response: message, code and field; where it has one, the reason with its values. */
 export class Refused extends Error {
-  constructor(status, { message, code, param } = {}) {
+  constructor(status, { error: { message, code, param } = {}, reason, values } = {}) {
     super(message ?? `HTTP ${status}`);
-    Object.assign(this, { status, code, param });
+    Object.assign(this, { status, code, param, reason, values });
   }
 }
 
@@ -44,7 +44,7 @@ export async function call(path, options = {}) {
   const response = await fetch(path, { ...options, headers });
   if (response.ok) return response;
   if (response.status === 401 && (key !== used || (await requestKey(Boolean(used))))) return call(path, options);
-  throw new Refused(response.status, (await response.json().catch(() => ({}))).error);
+  throw new Refused(response.status, await response.json().catch(() => ({})));
 }
 
 export const read = async (path, options) => (await call(path, options)).json();

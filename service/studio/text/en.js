@@ -1,9 +1,13 @@
 // The words of the page in English.
 
+import service from "./service/en.js";
+
 export default {
+  ...service,
+
   // The frame of the page
   skip: "Skip to the form", key: "Key", api: "API", theme: "Theme", theme_auto: "System", theme_light: "Light", theme_dark: "Dark",
-  language: "Language", notify: "Notify me", notify_hint: "Show a notification when a video is finished.", create: "Create", my_videos: "My videos", stage: "Stage",
+  language: "Language", request: "The request", notify: "Notify me", notify_hint: "Show a notification when a video is finished.", create: "Create", my_videos: "My videos", stage: "Stage",
   settings: "Settings", close: "Close", back: "Back", cancel: "Cancel", retry: "Retry", remove: "Remove", copy: "Copy", copied: "Copied",
   no_answer: "The service does not respond.", no_model: "No model is available. Start a worker, then reload.", drop_here: "Drop an image or a video",
 
@@ -12,7 +16,7 @@ export default {
 
   // Form
   mode: "Mode", mode_new: "Text or image", mode_edit: "Change a video", prompt: "Prompt", prompt_placeholder: "Describe the video",
-  prompt_hint: "Enter starts the video. Shift and Enter add a line.", unknown_words: "{model} does not know: {words}", english_only: "This model reads English. Other words are left out.",
+  prompt_hint: "Enter starts the video. Shift and Enter add a line.", english_only: "This model reads English. Other words are left out.",
   known_words: "Words that this model knows", kind_shapes: "Shapes", kind_colours: "Colours", kind_backgrounds: "Backgrounds",
   kind_motions: "Motions", kind_speeds: "Speeds", kind_sizes: "Sizes", image: "Start image", last_image: "End image", choose_image: "Choose, drop or paste", pick_frame: "From a video", crop: "Crop",
   unreadable: "This file cannot be shown as an image. The service may refuse it.", remove_image: "Remove start image", remove_last_image: "Remove end image",

@@ -1,13 +1,16 @@
 // The words of the page in Chinese.
 
+import service from "./service/zh.js";
+
 export default {
+  ...service,
   skip: "跳到表单", key: "密钥", api: "API", theme: "主题", theme_auto: "跟随系统", theme_light: "浅色", theme_dark: "深色",
-  language: "语言", notify: "完成时通知", notify_hint: "视频完成时显示通知。", create: "创建", my_videos: "我的视频", stage: "舞台",
+  language: "语言", request: "请求", notify: "完成时通知", notify_hint: "视频完成时显示通知。", create: "创建", my_videos: "我的视频", stage: "舞台",
   settings: "设置", close: "关闭", back: "返回", cancel: "取消", retry: "重试", remove: "移除", copy: "复制", copied: "已复制",
   no_answer: "服务没有响应。", no_model: "没有可用的模型。请启动一个 worker，然后刷新页面。", drop_here: "把图片或视频放到这里",
   welcome: "用文字生成视频", examples: "示例", use_example: "使用示例：{prompt}", welcome_hint: "选择一个示例，或写下提示词，然后点击“生成视频”。",
   mode: "模式", mode_new: "文字或图片", mode_edit: "修改视频", prompt: "提示词", prompt_placeholder: "用英文描述视频",
-  prompt_hint: "按 Enter 开始生成，按 Shift + Enter 换行。", unknown_words: "{model} 不认识这些词：{words}", english_only: "此模型只读英文，其他文字会被忽略。请用英文描述。",
+  prompt_hint: "按 Enter 开始生成，按 Shift + Enter 换行。", english_only: "此模型只读英文，其他文字会被忽略。请用英文描述。",
   known_words: "此模型认识的词", kind_shapes: "形状", kind_colours: "颜色", kind_backgrounds: "背景", kind_motions: "运动", kind_speeds: "速度", kind_sizes: "大小", image: "首帧图片", last_image: "尾帧图片", choose_image: "选择、拖放或粘贴", pick_frame: "从视频选取", crop: "裁剪",
   unreadable: "此文件无法显示为图片，服务可能会拒绝它。", remove_image: "移除首帧图片", remove_last_image: "移除尾帧图片",
   source_video: "要修改的视频", choose_video: "选择或拖放文件", pick_video: "从我的视频选取", remove_video: "移除视频", mask: "遮罩", paint_mask: "绘制遮罩", change_mask: "修改遮罩", remove_mask: "移除遮罩",

@@ -1374,12 +1374,24 @@ export interface components {
             error: components["schemas"]["OpenAIError"];
             /** Instance */
             instance: string;
+            /**
+             * Reason
+             * @description The reason of a refused request, where it has a stable code of its own.
+             */
+            reason: string | null;
             /** Status */
             status: number;
             /** Title */
             title: string;
             /** Type */
             type: string;
+            /**
+             * Values
+             * @description The values of `reason`, by their names.
+             */
+            values: {
+                [key: string]: string | number;
+            };
         };
         /**
          * ProvenanceResult
@@ -1807,6 +1819,11 @@ export interface components {
             unsigned_sha256: string | null;
             /** Url */
             url: string | null;
+            /**
+             * Warning Codes
+             * @description What each of `warnings` says, in the same order.
+             */
+            warning_codes: components["schemas"]["WarningRecord"][];
             /** Warnings */
             warnings: string[];
             /** Watchable S */
@@ -1887,6 +1904,11 @@ export interface components {
              * @description Calls of the transformer in all windows of one video: its `total_steps`.
              */
             steps: number;
+            /**
+             * Warning Codes
+             * @description What each of `warnings` says, in the same order.
+             */
+            warning_codes: components["schemas"]["WarningRecord"][];
             /** Warnings */
             warnings: string[];
             /**
@@ -1914,6 +1936,29 @@ export interface components {
              * @constant
              */
             object?: "list";
+        };
+        /**
+         * WarningRecord
+         * @description What a warning says. Codes never change their meaning; new ones are added.
+         */
+        WarningRecord: {
+            /**
+             * Code
+             * @description A stable code; `unknown` for a warning of another release.
+             */
+            code: string;
+            /**
+             * Shot
+             * @description The shot of a film that it is about, counted from 0.
+             */
+            shot: number | null;
+            /**
+             * Values
+             * @description The values in its text, by their names.
+             */
+            values: {
+                [key: string]: string;
+            };
         };
         /**
          * WebhookDelivery

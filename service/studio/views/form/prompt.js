@@ -29,7 +29,7 @@ function grow(area) {
 function Advice({ prompt, model }) {
   const unknown = unknownWords(prompt, model);
   return html`<div class="advice" role="status">
-    ${isForeign(prompt) ? html`<p>${t("english_only")}</p>` : unknown.length > 0 && html`<p>${t("unknown_words", { model: model.id, words: unknown.join(", ") })}</p>`}
+    ${isForeign(prompt) ? html`<p>${t("english_only")}</p>` : unknown.length > 0 && html`<p>${t("warning_unknown_words", { model: model.id, words: unknown.join(", ") })}</p>`}
   </div>`;
 }
 

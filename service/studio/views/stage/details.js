@@ -1,5 +1,6 @@
 // What a video was made with, and its warnings.
 
+import { warningText } from "../../text/service/text.js";
 import { t } from "../../text/text.js";
 import { html, useState } from "../../vendor/preact.js";
 import { lengthOf } from "./status.js";
@@ -17,16 +18,10 @@ export function Details({ record }) {
     ...(took ? [[t("fact_took"), `${took.toFixed(1)} s`]] : []),
   ];
   return html`<div class="details">
-    ${warnings.length > 0 && html`<ul id="warnings" class="warnings" aria-label=${t("warnings")}>${warnings.map((text) => html`<li><${Clamped} text=${wordsOf(text)} /></li>`)}</ul>`}
+    ${warnings.length > 0 && html`<ul id="warnings" class="warnings" aria-label=${t("warnings")}>${warnings.map((text, n) => html`<li><${Clamped} text=${warningText(text, record.warning_codes[n])} /></li>`)}</ul>`}
     <p class="quote"><${Clamped} text=${prompt} /></p>
     <dl id="facts">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
   </div>`;
-}
-
-/** A warning of the service in the words of the page, where it has some. */
-function wordsOf(warning) {
-  const [, model, words] = warning.match(/^prompt: (\S+) does not know (.+); GET /) ?? [];
-  return model ? t("unknown_words", { model, words }) : warning;
 }
 
 /** A text of three lines, and a button for the rest. */

@@ -3,6 +3,7 @@
 import { isOver } from "../../api/videos.js";
 import { stage } from "../../state/stage.js";
 import { useStore } from "../../state/store.js";
+import { failureText } from "../../text/service/text.js";
 import { t } from "../../text/text.js";
 import { html } from "../../vendor/preact.js";
 import { Actions } from "./actions.js";
@@ -34,7 +35,7 @@ export function Stage() {
 
 function Failure({ record: { error, state } }) {
   if (!error || state === "cancelled") return null;
-  return html`<p id="failure" class="error">${error.message} ${t(error.retryable ? "retry_helps" : "retry_useless")}</p>`;
+  return html`<p id="failure" class="error">${failureText(error)} ${t(error.retryable ? "retry_helps" : "retry_useless")}</p>`;
 }
 
 const QUARTER = 25;

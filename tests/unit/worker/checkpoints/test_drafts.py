@@ -18,7 +18,8 @@ from easyanimate.pipeline import SCHEDULERS
 from jobs.model.input_files import DRAFT_STATE
 from jobs.model.request import VideoRequest
 from jobs.model.steps import charged_pixel_frames, steps_of_window, steps_to_make
-from worker.checkpoints.draft import NOT_REUSED, load_draft, read_draft_label
+from jobs.warning_texts import DRAFT_NOT_REUSED
+from worker.checkpoints.draft import load_draft, read_draft_label
 from worker.checkpoints.format import InvalidCheckpoint
 from worker.checkpoints.state_file import save_state
 from worker.generation import fingerprint
@@ -166,7 +167,7 @@ def test_under_another_fingerprint_a_promotion_starts_at_step_0_and_says_so(
     bench.calls = 0
     promoted = bench.make("promoted", state, promoted_steps=2)
     assert (promoted.sha256, promoted.draft_reused, promoted.steps) == (straight.sha256, False, 5)
-    assert NOT_REUSED in promoted.warnings
+    assert DRAFT_NOT_REUSED.fill() in promoted.warnings
     assert (bench.resumed_steps, bench.calls) == ([], 5)
 
 

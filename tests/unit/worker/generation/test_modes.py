@@ -22,10 +22,10 @@ from easyanimate.files.video_writer import Mp4Writer
 from easyanimate.lora import LowRank, write_lora
 from jobs.model.request import VideoRequest
 from jobs.model.states import Phase
+from jobs.warning_texts import NO_PREVIEWS
 from worker.generation.generator import VideoGenerator
 from worker.generation.source_video import SourceFrames
 from worker.models.lora_index import list_lora_files
-from worker.output.previews import NO_MEMORY
 from worker.protocol.control import RunControl
 from worker.protocol.errors import RequestRefused, to_failed
 from worker.protocol.messages import Done, Preview, Run, SegmentWritten
@@ -418,7 +418,7 @@ def test_a_low_memory_profile_has_a_warning_instead_of_previews(make: Make, make
     finally:
         maker.environment = environment
     assert not [message for message in events if isinstance(message, Preview)]
-    assert done.warnings == (NO_MEMORY,)
+    assert done.warnings == (NO_PREVIEWS.fill(),)
 
 
 def test_an_image_has_a_thumbnail_and_a_sheet_of_one_tile(make: Make, tmp_path: Path) -> None:

@@ -1,0 +1,76 @@
+"""The reasons of refused requests: stable codes below those of errors, with the names of their values.
+
+They are for programs and for other languages than English. Reasons are public: add, never rename.
+"""
+
+REFUSAL_REASONS: dict[str, tuple[str, ...]] = {
+    # The value of a field
+    "missing": (),
+    "blank": (),
+    "not_text": (),
+    "too_many_characters": ("count", "most"),
+    "too_many_entries": ("count", "most"),
+    "empty_list": (),
+    "too_small": ("bound",),
+    "too_large": ("bound",),
+    "not_above": ("bound",),
+    "not_a_choice": ("choices",),
+    "not_an_object": (),
+    "not_a_list": (),
+    "not_a_file": (),
+    "not_whole": (),
+    "not_a_number": (),
+    "not_true_or_false": (),
+    "repeated_lora": (),
+    # Sizes and lengths
+    "side_step": ("side", "step", "nearest"),
+    "side_range": ("side", "least", "most", "nearest"),
+    "too_many_pixels": ("pixels", "most", "nearest"),
+    "half_a_size": (),
+    "size_format": ("default",),
+    "two_sizes": (),
+    "frame_count": ("count", "step", "most", "nearest"),
+    "two_lengths": (),
+    "seconds_range": ("most",),
+    "image_for_one_frame": (),
+    # Sampling
+    "scheduler_unknown": ("choices",),
+    "steps_range": ("least", "most", "scheduler"),
+    "strength_range": (),
+    "strength_too_low": ("least", "scheduler"),
+    "strength_keeps_nothing": (),
+    "mask_keeps_everything": (),
+    "lora_unknown": ("name",),
+    "model_unknown": ("name",),
+    "fps_fixed": ("fps", "model"),
+    "seed_without_room": ("count",),
+    # Inputs
+    "video_and_image": (),
+    "two_start_images": (),
+    "end_image_alone": (),
+    "needs_video": ("field",),
+    "resize_without_image": (),
+    "resize_and_size": (),
+    "video_too_short": ("count", "least", "fps"),
+    "video_too_long": ("count", "most"),
+    "images_only": ("model",),
+    "one_reference": (),
+    # Drafts
+    "draft_windows": ("windows",),
+    "draft_one_step": (),
+    "draft_steps_range": ("most",),
+    "not_a_draft": (),
+    # Films
+    "film_unsupported": ("model",),
+    "film_field": ("field",),
+    "film_remix": (),
+    "film_prompts_too_long": ("most",),
+    "film_shot_count": ("count", "most"),
+    "film_too_long": ("frames", "left", "most"),
+    "shot_without_length": (),
+    "shot_image_overlap": (),
+    "shot_end_image_alone": (),
+    # Prompts
+    "no_word_left": (),
+    "no_word_left_of_chinese": (),
+}
