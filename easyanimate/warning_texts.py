@@ -40,11 +40,11 @@ class WarningText:
     @property
     def pattern(self) -> re.Pattern[str]:
         """Matches each text that `fill` returns."""
-        pattern, seen = "", set()
+        pattern, earlier = "", set()
         for place, part in enumerate(_NAME.split(self.template)):
-            value = f"(?P={part})" if part in seen else f"(?P<{part}>.+?)"
+            value = f"(?P={part})" if part in earlier else f"(?P<{part}>.+?)"
             pattern += value if place % 2 else re.escape(part)
-            seen.update([part] if place % 2 else [])
+            earlier.update([part] if place % 2 else [])
         return re.compile(pattern, re.DOTALL)
 
 
