@@ -201,7 +201,7 @@ def code_of() -> Callable[[httpx.Response], str]:
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.headers["x-request-id"]
         body: dict[str, Any] = json.loads(answer.text)
-        assert set(body) == {"type", "title", "status", "detail", "instance", "error"}
+        assert set(body) == {"type", "title", "status", "detail", "instance", "error", "reason", "values"}
         assert set(body["error"]) == {"message", "type", "param", "code"}
         assert body["status"] == answer.status_code
         assert body["detail"] == body["error"]["message"]
