@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Thread
 
 from easyanimate.tiny import copy_tiny_model
-from tests.faults import environment, measurements, promotions
+from tests.faults import environment, films, measurements, promotions
 from tests.faults.crashes import CRASH_POINTS, crash_keeper_at, crash_worker_at
 from tests.faults.faults import REDIS_OUTAGE, all_faults
 from tests.faults.installation import MODEL, SHORT_LEASE, Installation
@@ -96,7 +96,7 @@ def _runs(seed: int, only: str) -> dict[str, Run]:
         result.append(
             (point, lambda installation, invariants, crash=crash, point=point: [crash(point, installation, invariants)])
         )
-    result += environment.RUNS + promotions.RUNS
+    result += environment.RUNS + promotions.RUNS + films.RUNS
     random.Random(seed).shuffle(result)
     return {name: run for name, run in result if only in name}
 

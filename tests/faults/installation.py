@@ -274,7 +274,8 @@ class Installation:
 
         Raises AssertionError or httpx.HTTPError if the API does not accept it.
         """
-        body = {"prompt": "a red ball", **request, "webhook": {"url": self.receiver.url}}
+        prompt = {} if "shots" in request else {"prompt": "a red ball"}
+        body = {**prompt, **request, "webhook": {"url": self.receiver.url}}
         headers = {"Idempotency-Key": key} if key else {}
         response = httpx.post(f"{self.url}/v1/videos", json=body, headers=headers, timeout=30)
         assert response.status_code in (200, 202), response.text

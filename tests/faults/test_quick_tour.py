@@ -16,6 +16,7 @@ from tests.faults.faults import (
     no_repair,
     of_redis_connections,
 )
+from tests.faults.films import film_killed_twice
 from tests.faults.installation import Installation
 from tests.faults.invariants import Invariants
 from tests.faults.promotions import draft_and_promotion_killed
@@ -52,6 +53,12 @@ def test_a_draft_and_its_promotion_survive_sigkill_and_equal_a_straight_run(
     outcomes = draft_and_promotion_killed(installation, invariants)
     assert [outcome.attempts for outcome in outcomes] == [2, 2]
     assert sum(outcome.steps_repeated or 0 for outcome in outcomes) <= 4
+
+
+def test_a_film_survives_sigkill_in_two_shots(installation: Installation, invariants: Invariants) -> None:
+    (outcome,) = film_killed_twice(installation, invariants)
+    assert outcome.attempts == 3
+    assert (outcome.steps_repeated or 0) <= 4
 
 
 def test_a_scenario_whose_fault_meets_nothing_fails(
