@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from easyanimate.pipeline import EasyAnimatePipeline
+from easyanimate.tiny.averaging import average_weights
 from easyanimate.tiny.card import CARD
 from easyanimate.tiny.fresh import make_fresh_pipeline
 from easyanimate.tiny.tokenizer import make_tokenizer
@@ -107,14 +108,21 @@ def _renew_words(folder: Path, new_words: Mapping[str, str]) -> None:
 
 
 def finish(output: Path) -> Path:
-    """Writes the result of the last stage in float16, with its card; the folder."""
+    """Writes the mean of two stages, as base.toml names them, in float16 and with the card; returns the folder."""
     folder, unfinished = output / str(CARD["name"]), output / ".unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    pipe = EasyAnimatePipeline.from_pretrained(output / read_stages()[-1].name / "result")
-    write_model(pipe, unfinished)
+    write_model(_mean_of_stages(output), unfinished)
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)
     return folder
+
+
+def _mean_of_stages(output: Path) -> EasyAnimatePipeline:
+    mean = tomllib.loads((RECIPE / "base.toml").read_text("utf-8"))["result"]
+    pipe = EasyAnimatePipeline.from_pretrained(output / mean["stage"] / "result")
+    start = EasyAnimatePipeline.from_pretrained(output / mean["start_of"] / "start")
+    average_weights(pipe, start, mean["share"])
+    return pipe
 
 
 def write_model(pipe: EasyAnimatePipeline, folder: Path) -> None:
