@@ -78,8 +78,8 @@ bench-gpu: setup ## speed and memory of the published size with random weights o
 capacity: setup ## simulate 1 to 1,000 workers; tables and picture of docs/operations/scaling.md (SECONDS_PER_VIDEO=60)
 	@$(BIN)/python -m benchmarks.capacity --run-s $(or $(SECONDS_PER_VIDEO),60)
 
-capacity-test: setup ## 200 workers without a model at a real Redis and API; table of docs/operations/scaling.md (WORKERS=200, JOBS=600)
-	@$(BIN)/python -m benchmarks.capacity.load_test --workers $(or $(WORKERS),200) --jobs $(or $(JOBS),600)
+capacity-test: setup ## 200 workers without a model at a real Redis and API; table of docs/operations/scaling.md (WORKERS=200, JOBS=400)
+	@$(BIN)/python -m benchmarks.capacity.load_test --workers $(or $(WORKERS),200) --jobs $(or $(JOBS),400)
 	@$(BIN)/python -m benchmarks.capacity.costs
 
 drift: setup ## brightness, contrast, sharpness and colour over 200 windows and 50 extensions, small model (can be interrupted)
