@@ -23,7 +23,8 @@ _TRANSFORMER, _TEXT_ENCODER, _IMAGE_ENCODER, _VAE = (
 _TWO_BLOCKS = (
     2 * 263_192_576
 )  # under group offload: T5's word embeddings, which exceed two blocks and the resident weights
-LIVE_TENSORS, LIVE_TENSORS_CHUNKED = 25, 20  # live token tensors at the peak, with feed-forwards whole or in chunks
+LIVE_TENSORS, LIVE_TENSORS_LOWEST = 25, 7  # live token tensors at the peak; 13 are long skips, in "lowest" on the host
+FEED_FORWARD_CHUNK_SIZE = 4096  # tokens of a feed-forward in "lowest", with 17 copies of their width
 _TILE = 384  # pixels, the side of a tile of the VAE
 _ENCODING, _DECODING = 512, 640  # live values per pixel of a frame of a tile
 _SLACK = 1.15
@@ -73,8 +74,7 @@ class Activations:
 def activations(profile: Profile, width: int, height: int, num_frames: int) -> Activations:
     """The activations of a guided clip in each phase."""
     rows = 2 if profile == "normal" else 1
-    tensors = LIVE_TENSORS_CHUNKED if profile == "lowest" else LIVE_TENSORS
-    denoising = rows * tensors * _token_bytes(width, height, num_frames)
+    denoising = rows * 2 * _WIDTH * live_tokens(profile, _tokens(width, height, num_frames))
     encoding, decoding = _vae_bytes(width, height, num_frames)
     return Activations(encoding, denoising, decoding)
 
@@ -85,10 +85,22 @@ def _activations(profile: Profile, width: int, height: int, num_frames: int) -> 
     return _SLACK * live.denoising, _SLACK * max(live.encoding, live.decoding)
 
 
-def _token_bytes(width: int, height: int, num_frames: int) -> int:
-    """Bytes of one tensor with the tokens of one row, in 16 bits (spec: transformer 15)."""
+def live_tokens(profile: Profile, tokens: int) -> int:
+    """The tokens of all tensors that are alive at the peak of a row of `tokens`, in bfloat16.
+
+    In "lowest" a short clip has its peak in a feed-forward, and a long one in attention.
+    """
+    if profile != "lowest":
+        return LIVE_TENSORS * tokens
+    is_whole = tokens <= FEED_FORWARD_CHUNK_SIZE
+    in_feed_forward = 12 * tokens if is_whole else 2 * tokens + 17 * FEED_FORWARD_CHUNK_SIZE
+    return max(LIVE_TENSORS_LOWEST * tokens, in_feed_forward)
+
+
+def _tokens(width: int, height: int, num_frames: int) -> int:
+    """The tokens of one row (spec: transformer 15)."""
     side = 2 * SPATIAL_FACTOR
-    return 2 * _WIDTH * latent_frames(num_frames) * (height // side) * (width // side)
+    return latent_frames(num_frames) * (height // side) * (width // side)
 
 
 def _vae_bytes(width: int, height: int, num_frames: int) -> tuple[int, int]:

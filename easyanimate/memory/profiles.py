@@ -6,8 +6,8 @@
 | low | one model at a time: text, image, transformer, VAE | row by row | whole | as normal, up to rounding |
 | lowest | one block or layer at a time, and the VAE; stored in 8 bits | row by row | in chunks | closer than bfloat16 |
 
-In "lowest" the linear layers of the transformer and of T5 are stored in int8. Not yet measured on a GPU: streams,
-pinned memory and the true peaks. On the CPU each profile works, without streams.
+In "lowest" the linear layers of the transformer and of T5 are stored in int8, and long skips wait on the host.
+Not yet measured on a GPU: streams, pinned memory and the true peaks. On the CPU each profile works, without streams.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ import torch
 
 from easyanimate.errors import InvalidInput
 from easyanimate.half_on_cpu import has_fast_half_products, widen_products
-from easyanimate.memory.estimates import PROFILES, Profile
+from easyanimate.memory.estimates import FEED_FORWARD_CHUNK_SIZE, PROFILES, Profile
 from easyanimate.memory.int8_linear import Int8Linear, quantize_to_int8
 from easyanimate.pipeline import ClipPipeline, ClipStages
 from easyanimate.pipeline.encoder_cache import EncoderCache
@@ -26,9 +26,6 @@ from easyanimate.transformer.inference.products import join_products
 
 Pipe = TypeVar("Pipe", bound=Any)
 
-FEED_FORWARD_CHUNK_SIZE = (
-    4096  # a piece's 16 wide copies are then smaller than one tensor of all tokens (spec: transformer 15)
-)
 # Few values, but every token depends on them.
 _NOT_QUANTIZED = ("adaln_single", "proj_out")
 
@@ -73,6 +70,7 @@ def apply_memory_profile(pipe: Pipe, profile: Profile, device: torch.device | st
         for model in (pipe.text_encoder, pipe.image_encoder, pipe.transformer, pipe.vae):
             widen_products(model)
     set_feed_forward_chunk_size(pipe.transformer, FEED_FORWARD_CHUNK_SIZE if profile == "lowest" else None)
+    pipe.transformer.long_skips_on_host = profile == "lowest"
     if profile == "normal":
         _place(pipe, device)
     elif profile == "low":

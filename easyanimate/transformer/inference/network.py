@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from easyanimate.transformer.context import join_context, without_masked
+from easyanimate.transformer.inference.long_skips import LongSkips
 from easyanimate.transformer.inference.norms import modulated
 from easyanimate.transformer.inference.run_cache import RunCache
 from easyanimate.transformer.inputs import TransformerInputs
@@ -61,11 +62,11 @@ def _through_blocks(model: Any, x: Tensor, conditions: tuple[Any, ...]) -> Tenso
     """[B, N, D] -> [B, N, D]; the layer of a long skip is applied at its source, so that `x` can change in place."""
     into = model.links()
     layers = {source: layer for source, layer in into.values()}
-    kept: dict[int, Tensor] = {}
+    skips = LongSkips(on_host=model.long_skips_on_host)
     for i, block in enumerate(model.transformer_blocks):
         if i in into:
-            x.add_(kept.pop(into[i][0]))
+            skips.add_to(x, into[i][0])
         x = block(x, *conditions)
         if i in layers:
-            kept[i] = layers[i](x)
+            skips.keep(i, layers[i](x))
     return x

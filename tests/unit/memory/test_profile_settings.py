@@ -97,13 +97,16 @@ def test_a_profile_sets_guidance_and_feed_forwards(
 ) -> None:
     pipe = pipes[profile]
     assert (pipe.sequential_guidance, chunk_sizes(pipe)) == (is_sequential, {chunk_size})
+    assert pipe.transformer.long_skips_on_host == (profile == "lowest")
 
 
 def test_a_faster_profile_sets_them_back() -> None:
     pipe = in_profile("low")
     profiles.set_feed_forward_chunk_size(pipe.transformer, 7)
+    pipe.transformer.long_skips_on_host = True
     apply_memory_profile(pipe, "normal", "cpu")
     assert (pipe.sequential_guidance, chunk_sizes(pipe)) == (False, {None})
+    assert not pipe.transformer.long_skips_on_host
     assert not any(hasattr(getattr(pipe, name), "_hf_hook") for name in MODELS)
 
 

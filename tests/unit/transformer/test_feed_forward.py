@@ -1,17 +1,16 @@
 """Feed-forwards in chunks have the same result and need less memory."""
 
-import json
-from pathlib import Path
+from contextlib import nullcontext
 
 import pytest
 import torch
 
-from easyanimate.memory.estimates import LIVE_TENSORS, LIVE_TENSORS_CHUNKED
-from easyanimate.transformer import EasyAnimateTransformer3DModel, attention
+from benchmarks.counts.__main__ import lowest_profile
+from benchmarks.counts.production import WIDTH, Clip, flash_kernel, inputs_of, published_model
+from easyanimate.memory.estimates import live_tokens
 from easyanimate.transformer.feed_forward import set_feed_forward_chunk_size
-from easyanimate.weights.checkpoint import build_empty
 
-CONFIG = Path(__file__).parents[2] / "golden" / "transformer" / "production_config.json"
+TOKEN_BYTES = 2 * WIDTH
 
 
 @pytest.mark.parametrize("chunk_size", [5, 7, 96, 1000])
@@ -40,24 +39,20 @@ def test_chunks_need_less_memory(trained, inputs, peak_bytes):
     assert peak_bytes(lambda: model(**inputs())) < 0.9 * whole
 
 
-@pytest.mark.parametrize(("chunk_size", "most"), [(None, LIVE_TENSORS), (4096, LIVE_TENSORS_CHUNKED)])
+@pytest.mark.parametrize(
+    ("profile", "frames", "height", "width"),
+    [
+        ("low", 72, 720, 1280),
+        ("lowest", 72, 720, 1280),
+        ("lowest", 32, 384, 672),  # feed-forwards in two pieces
+        ("lowest", 8, 384, 672),  # in one
+    ],
+)
 @torch.no_grad()
-def test_the_peak_at_production_size_is_what_memory_profiles_count_on(peak_bytes, monkeypatch, chunk_size, most):
-    published = json.loads(CONFIG.read_text())
-    config = EasyAnimateTransformer3DModel.adapt_config({k: v for k, v in published.items() if not k.startswith("_")})
-    model = build_empty(lambda: EasyAnimateTransformer3DModel(**config)).to(torch.bfloat16)
-    set_feed_forward_chunk_size(model, chunk_size)
-    # GPUs never hold a matrix of scores; the abstract device would.
-    monkeypatch.setattr(attention, "attention", lambda q, k, v, bias: torch.empty_like(q))
-    frames, height, width = 18, 90, 160  # 72 frames of 720x1280
-    shapes = {
-        "hidden_states": (1, 4, frames, height, width),
-        "inpaint_latents": (1, 8, frames, height, width),
-        "timestep": (1,),
-        "encoder_hidden_states": (1, 120, 4096),
-        "clip_encoder_hidden_states": (1, 768),
-        "clip_attention_mask": (1, 8),
-    }
-    inputs = {name: torch.empty(shape, dtype=torch.bfloat16, device="meta") for name, shape in shapes.items()}
-    tokens = 2 * 1152 * frames * (height // 2) * (width // 2)
-    assert 0.9 * most * tokens <= peak_bytes(lambda: model(**inputs)) <= most * tokens
+def test_the_peak_at_production_size_is_what_memory_profiles_count_on(peak_bytes, profile, frames, height, width):
+    model, clip = published_model(), Clip(height, width, frames)
+    arguments, tokens = inputs_of(clip), clip.token_bytes // TOKEN_BYTES
+    with flash_kernel(), lowest_profile(model) if profile == "lowest" else nullcontext():
+        peak = peak_bytes(lambda: model(**arguments)) / TOKEN_BYTES
+    expected = live_tokens(profile, tokens)
+    assert expected - 1.1 * tokens <= peak <= expected
