@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 DOCS = Path(__file__).parent
+DECISION_BOOST = 0.2
 _FENCE = re.compile(r"^```(\w+) \w+$", re.MULTILINE)
 _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)")
 
@@ -21,7 +22,12 @@ def _with_pages(config: Any, pages: list[str]) -> Any:
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
-    """The page without the marks of tested blocks, and with the paths of files that are not part of the site."""
+    """The page without the marks of tested blocks, and with the paths of files that are not part of the site.
+
+    Decisions come after guides and reference in the results of a search.
+    """
+    if page.file.src_path.startswith("decisions/"):
+        page.meta["search"] = {"boost": DECISION_BOOST}
     folder = (DOCS / page.file.src_path).parent
 
     def replaced(match: re.Match[str]) -> str:

@@ -64,6 +64,13 @@ def test_the_target_of_each_link_exists(page: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_a_numbered_list_begins_with_1(page: Path) -> None:
+    """The site numbers each list from 1: a block between two items is indented, so that it is part of the first."""
+    starts = [token.attrGet("start") for token in tokens(page) if token.type == "ordered_list_open"]
+    assert set(starts) <= {None, 1}
+
+
 def test_the_index_links_to_each_page() -> None:
     index = ROOT / "docs" / "README.md"
     listed = {(index.parent / link.partition("#")[0]).resolve() for link in links(index)}

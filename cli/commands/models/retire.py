@@ -34,7 +34,7 @@ def retire(
 
     with exit_on_error("models retire", JobsError):
         if (url := find_redis(data_dir)) is None:
-            hint = "start it, or set EASYANIMATE_REDIS_URL"
+            hint = "start it with `easyanimate up`, or set EASYANIMATE_REDIS_URL"
             raise CommandError(f"no service runs with the data folder {data_dir}; {hint}")
         with open_redis(url) as redis:
             if count := Registry(redis).retire(model, ends_jobs=not keep_jobs):

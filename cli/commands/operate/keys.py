@@ -96,7 +96,7 @@ def _key_store(data_dir: Path, *, changes: bool = True) -> Iterator[ApiKeyStore]
     with exit_on_error("keys", JobsError):
         url = find_redis(data_dir)
         if url is None:
-            hint = "start it, or set EASYANIMATE_REDIS_URL"
+            hint = "start it with `easyanimate up`, or set EASYANIMATE_REDIS_URL"
             raise Unavailable(f"no service runs with the data folder {data_dir}; {hint}")
         try:
             with open_redis(url, changes=changes) as redis:

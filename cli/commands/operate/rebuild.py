@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.errors import RefusedCommand, exit_on_error
+from cli.errors import RefusedCommand, Unavailable, exit_on_error
 from cli.options import AsJson
 
 if TYPE_CHECKING:
@@ -54,14 +54,20 @@ def _rebuild(owners: dict[str, str], dry_run: bool) -> "tuple[Rebuilt, bool]":
         settings = Settings.read()
     except InvalidSettings as error:
         raise RefusedCommand(str(error)) from error
-    url = find_redis(settings.data_dir) or settings.redis_url.get_secret_value()
-    with open_redis(url, changes=not dry_run) as redis:
-        table, storage = JobTable(redis), open_storage(settings)
-        ownership = StorageOwnership(table, storage)
-        is_owned = ownership.read() is Ownership.OWN
-        result = rebuild_records(table, storage, owners, dry_run=dry_run)
-        if not dry_run:
-            ownership.adopt()
+    known_url = find_redis(settings.data_dir)
+    try:
+        with open_redis(known_url or settings.redis_url.get_secret_value(), changes=not dry_run) as redis:
+            table, storage = JobTable(redis), open_storage(settings)
+            ownership = StorageOwnership(table, storage)
+            is_owned = ownership.read() is Ownership.OWN
+            result = rebuild_records(table, storage, owners, dry_run=dry_run)
+            if not dry_run:
+                ownership.adopt()
+    except Unavailable as error:
+        if known_url is not None:
+            raise
+        hint = "start it with `easyanimate up`, or set EASYANIMATE_REDIS_URL"
+        raise Unavailable(f"no service runs with the data folder {settings.data_dir}; {hint}") from error
     return result, is_owned
 
 

@@ -41,6 +41,18 @@ def test_a_redis_that_does_not_answer_is_named(command: tuple[str, ...], monkeyp
     assert (done.exit_code, done.stderr) == (3, f"easyanimate {command[0]}: {advice}\n")
 
 
+def test_a_rebuild_without_a_service_names_the_command_that_starts_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EASYANIMATE_REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
+    monkeypatch.setattr("cli.stack.redis_server.find_redis", lambda data_dir: None)  # as without the variable
+    done = run("rebuild", "--dry-run")
+    hint = "start it with `easyanimate up`, or set EASYANIMATE_REDIS_URL"
+    assert (done.exit_code, done.stderr) == (
+        3, f"easyanimate rebuild: no service runs with the data folder {tmp_path}; {hint}\n",
+    )  # fmt: skip
+
+
 def test_an_empty_url_is_that_of_the_data_folder(
     tmp_path: Path, redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
