@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from easyanimate.models.published import PUBLISHED
+from easyanimate.tiny.card import CARD
 from jobs.model.failure import CODES
 from jobs.model.states import NO_WORKER, PAUSED, IdleReason, Phase, State
 from jobs.queue.workers import WorkerState
@@ -72,6 +74,13 @@ def test_no_text_is_about_a_code_that_is_never_sent() -> None:
     *(f"worker_{state}" for state in WorkerState),
 ])  # fmt: skip
 def test_a_state_has_a_text(name: str) -> None:
+    assert name in EN
+    assert name in ZH
+
+
+@pytest.mark.parametrize("model", [CARD["name"], *PUBLISHED])
+def test_a_model_of_this_project_has_a_text(model: str) -> None:
+    name = "model_" + re.sub(r"\W", "_", model)
     assert name in EN
     assert name in ZH
 

@@ -43,4 +43,10 @@ export default {
   reason_film_shot_count: "A film has 1 to {most} shots, and this one has {count}.", reason_film_too_long: "{frames} frames are too many. The shots before leave {left} of {most}.", reason_shot_without_length: "Enter the length of the shot.",
   reason_shot_image_overlap: "A shot with a start image begins with a cut.", reason_shot_end_image_alone: "The end image needs a start: a start image, or a transition from the shot before.",
   reason_no_word_left: "The model cannot read this prompt. Describe the video in English.", reason_no_word_left_of_chinese: "This model reads English, and Chinese characters are deleted. Describe the video in English.",
+
+  // Models
+  model_easyanimate_v3_tiny: "A small model for plain shapes that move. It makes a clip within seconds, without a GPU.",
+  model_EasyAnimateV3_XL_2_InP_512x512: "EasyAnimateV3: videos from words and images, at about 512x512 pixels.",
+  model_EasyAnimateV3_XL_2_InP_768x768: "EasyAnimateV3: videos from words and images, at about 768x768 pixels.",
+  model_EasyAnimateV3_XL_2_InP_960x960: "EasyAnimateV3: videos from words and images, at about 960x960 pixels.",
 };

@@ -37,6 +37,9 @@ export function warningText(text, { code, shot, values }) {
   return shot === null ? words : t("shot", { n: shot + 1, prompt: words });
 }
 
+/** What a model makes: in the words of the page for the models of this project, else in those of its card. */
+export const modelText = ({ id, card }) => textOf(`model_${id.replace(/\W/g, "_")}`) ?? card.description;
+
 function codeText(kind, code, message) {
   const text = textOf(`${kind}_${code}`);
   return text !== null && HAS_OPERATORS_WORDS.includes(code) ? `${text} (${message})` : text;

@@ -60,4 +60,10 @@ export default {
   failure_gpu_out_of_memory: "设备内存不足，请减少帧数或尺寸。", failure_worker_lost: "每次尝试都失去了 worker。", failure_poison_job: "此请求使每个运行它的 worker 退出。", failure_deadline_exceeded: "视频没有在截止时间前完成。", failure_execution_timeout: "引擎太久没有消息，已被停止。",
   failure_cancelled: "视频已取消。", failure_storage_unavailable: "无法存储完成的视频。", failure_model_unavailable: "无法加载模型。", failure_model_retired: "管理员已停用此视频的模型。", failure_invalid_output: "模型生成的数值不是图片。", failure_invalid_video: "无法解码原视频，请使用完整的 MP4。",
   failure_invalid_lora: "有 LoRA 不能用于此模型。", failure_moderation_refused: "服务的内容审核拒绝了此视频。", failure_internal_error: "发生了意外错误，详情在管理员的日志中。",
+
+  // Models
+  model_easyanimate_v3_tiny: "小模型，只会生成运动的简单图形。每段视频只需几秒，不需要 GPU。",
+  model_EasyAnimateV3_XL_2_InP_512x512: "EasyAnimateV3：由文字和图片生成视频，面积约为 512x512 像素。",
+  model_EasyAnimateV3_XL_2_InP_768x768: "EasyAnimateV3：由文字和图片生成视频，面积约为 768x768 像素。",
+  model_EasyAnimateV3_XL_2_InP_960x960: "EasyAnimateV3：由文字和图片生成视频，面积约为 960x960 像素。",
 };

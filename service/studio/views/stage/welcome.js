@@ -4,6 +4,7 @@ import { replaceDraft } from "../../state/actions.js";
 import { edit, form, setMode } from "../../state/form.js";
 import { examplesOf, modelOf, models } from "../../state/models.js";
 import { useStore } from "../../state/store.js";
+import { modelText } from "../../text/service/text.js";
 import { t } from "../../text/text.js";
 import { html, useEffect, useState } from "../../vendor/preact.js";
 import { Icon } from "../icons.js";
@@ -16,7 +17,7 @@ export function Welcome() {
   const examples = withStrips(examplesOf(model), shipped, model).slice(0, MOST);
   return html`<div class="welcome">
     <h2>${t("welcome")}</h2>
-    ${model && html`<p>${model.card.description}</p>`}
+    ${model && html`<p>${modelText(model)}</p>`}
     ${examples.length > 0 && html`<ul class="examples" aria-label=${t("examples")}>${examples.map((example) => html`<li key=${example.prompt}>
       <button type="button" aria-label=${t("use_example", example)} onClick=${() => use(example)}>
         <${Strip} name=${example.strip} /><span>${example.prompt}</span></button></li>`)}</ul>`}
