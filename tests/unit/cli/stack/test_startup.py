@@ -1,10 +1,13 @@
 """What `easyanimate up` prints while it starts."""
 
+import ssl
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
-from cli.stack.startup import IdleReport, StartupReport, api_state, keeper_state, worker_state
+from cli.stack.ports import free_port
+from cli.stack.startup import IdleReport, StartupReport, api_state, keeper_state, read_json, worker_state
 
 
 def test_each_part_is_named_when_it_is_ready_and_the_others_every_five_seconds() -> None:
@@ -65,6 +68,17 @@ def test_the_answer_of_the_api_names_what_is_missing(
 )
 def test_the_keeper_is_ready_when_its_probe_is_ok(answer: dict[str, Any] | None, state: str | None) -> None:
     assert keeper_state(answer) == state
+
+
+def test_probes_read_the_trusted_certificates_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    contexts: list[ssl.SSLContext] = []
+    create = ssl.create_default_context
+    monkeypatch.setattr(
+        ssl, "create_default_context", lambda **values: contexts.append(create(**values)) or contexts[-1]
+    )
+    url = f"http://127.0.0.1:{free_port()}"
+    assert [read_json(url) for _ in range(3)] == [None, None, None]
+    assert create.call_count <= 1
 
 
 def test_a_worker_that_begins_to_take_no_jobs_is_reported_once_and_so_is_its_return(
