@@ -64,6 +64,8 @@ REFUSAL_REASONS: dict[str, tuple[str, ...]] = {
     "film_unsupported": ("model",),
     "film_field": ("field",),
     "film_remix": (),
+    "not_a_film": (),
+    "film_shot_unknown": ("count",),
     "film_prompts_too_long": ("most",),
     "film_shot_count": ("count", "most"),
     "film_too_long": ("frames", "left", "most"),

@@ -29,6 +29,7 @@ STEP_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60
 REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 BUILD_TEXT = "The version of this process."
 MEMORY_RETRY_WAYS = ALONE, SMALLER_PROFILE = "alone", "smaller_profile"
+WINDOW_OUTCOMES = ("generated", "reused", "not_stored", "damaged")
 STORAGE_OPERATIONS = ("put", "read", "stat", "list", "copy", "delete", "check")
 Registries = Iterable[CollectorRegistry]
 WORKER, KEEPER = CollectorRegistry(), CollectorRegistry()  # each process exports its own, not zeros of the other
@@ -105,6 +106,12 @@ STEPS = _histogram(
     [WORKER], "easyanimate_worker_step_seconds", "Durations of steps of denoising.", "model", buckets=STEP_SECONDS
 )
 WINDOWS = _histogram([WORKER], "easyanimate_worker_window_seconds", "Durations of the windows of long videos.", "model")
+WINDOW_REUSE = _counter(
+    [WORKER],
+    "easyanimate_worker_windows",
+    "Windows of long videos where stored ones are reused: generated, reused, not_stored, or damaged in storage.",
+    "outcome",
+)
 CHECKPOINTS = _histogram(
     [WORKER],
     "easyanimate_worker_checkpoint_store_seconds",
@@ -177,6 +184,8 @@ STORAGE_OWNED.set(float("nan"))
 # Counters begin with 0 where their labels are known: Prometheus does not see the rise of a new series.
 for _way in MEMORY_RETRY_WAYS:
     MEMORY_RETRIES.labels(_way)
+for _outcome in WINDOW_OUTCOMES:
+    WINDOW_REUSE.labels(_outcome)
 for _operation in STORAGE_OPERATIONS:
     STORAGE_FAILURES.labels(_operation)
 

@@ -52,6 +52,7 @@ class WorkerSettings(Settings):
     storage_patience_s: float = Field(default=900.0, ge=0)  # how long a finished video waits for an unavailable storage
     spool_dir: Path | None = None
     worker_metrics_port: int | None = Field(default=None, ge=1, le=65_535)
+    reuse_windows: Literal["off", "on"] = "off"  # store the windows of long videos, and take those of equal runs
     pod_deletion_cost: Literal["off", "on"] = "off"  # on: the worker annotates its own pod of Kubernetes
 
     @model_validator(mode="after")
@@ -129,6 +130,8 @@ class KeeperSettings(Settings):
     keeper_metrics_port: int | None = Field(default=None, ge=1, le=65_535)
     retention_sweep_s: float = Field(default=60.0, gt=0)
     record_retention_s: float = Field(default=30 * 86_400, ge=0)  # after the files are deleted
+    window_retention_s: float = Field(default=7 * 86_400, ge=3600)  # of stored windows, at most as long as their video
+    window_quota_bytes: int = Field(default=2 << 30, ge=0)  # of the stored windows of one caller
     orphan_sweep_s: float = Field(default=6 * 3600, gt=0)
     orphan_grace_s: float = Field(default=86_400, ge=3600)  # younger objects may belong to jobs not yet written
 

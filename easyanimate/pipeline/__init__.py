@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from easyanimate.pipeline.clip_pipeline import ClipPipeline
 from easyanimate.pipeline.films import Shot, generate_film
 from easyanimate.pipeline.inputs.generation import Generation
-from easyanimate.pipeline.long_video import WindowState, generate_windows
+from easyanimate.pipeline.inputs.window_inputs import WindowInputs
+from easyanimate.pipeline.long_video import FinishedWindow, WindowState, generate_windows
 from easyanimate.pipeline.output import EasyAnimatePipelineOutput
 from easyanimate.pipeline.schedulers.draws import Draws
 from easyanimate.pipeline.schedulers.schedulers import make_scheduler, num_timesteps
@@ -23,8 +24,10 @@ __all__ = [
     "Draws",
     "EasyAnimatePipeline",
     "EasyAnimatePipelineOutput",
+    "FinishedWindow",
     "Generation",
     "Shot",
+    "WindowInputs",
     "WindowState",
     "generate_film",
     "generate_windows",

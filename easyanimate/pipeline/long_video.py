@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from easyanimate.errors import InvalidInput
 from easyanimate.pipeline.inputs.generation import Generation
 from easyanimate.pipeline.inputs.images import Frames, as_images, count_frames, to_rgb
 from easyanimate.pipeline.inputs.prompts import TextContext
+from easyanimate.pipeline.inputs.window_inputs import WindowInputs
 from easyanimate.pipeline.schedulers.denoising_state import CaptureState, Continuation, DenoisingState
 from easyanimate.pipeline.schedulers.draws import Draws
 from easyanimate.pipeline.schedulers.schedulers import num_timesteps
@@ -43,12 +44,32 @@ class WindowState:
 OnState = Callable[[Callable[[], WindowState], bool], None]
 
 
+@dataclass(frozen=True, eq=False)
+class FinishedWindow:
+    """A window that an equal run has generated: its final frames, and what the next window needs of it.
+
+    `frames` are pieces [F, H, W, 3], uint8, as they were returned. `held` [shared, H, W, 3] are the last kept frames,
+    which the next window shares. `generator_state` is the state of the CPU generator at its end.
+    """
+
+    frames: Iterator[Tensor]
+    held: Tensor
+    generator_state: Tensor
+
+
+FindWindow = Callable[[WindowInputs], FinishedWindow | None]
+OnFinished = Callable[[Tensor, Tensor], None]
+
+
 class WindowCallbacks(TypedDict, total=False):
     """The callbacks of a long video or a film. An exception in one stops it.
 
     `on_step` is the step callback of the pipeline. `on_phase` receives the phases of each window. `on_window_start`
     receives the index of a window and the window. `on_window_end` receives the state after each window except the last.
     `on_state(capture, is_last)` is called after each step; `capture()` returns the state at that step.
+    `find_window` returns a window that an equal run has generated, which is used instead of a new one.
+    `on_finished(held, generator_state)` is called after all frames of a window that was generated, with what
+    `FinishedWindow` has beside the frames.
     """
 
     on_window_start: OnWindowStart | None
@@ -56,6 +77,8 @@ class WindowCallbacks(TypedDict, total=False):
     on_state: OnState | None
     on_step: StepCallback | None
     on_phase: OnPhase | None
+    find_window: FindWindow | None
+    on_finished: OnFinished | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,32 +135,25 @@ def generate_parts(
     callbacks: WindowCallbacks,
 ) -> Iterator[Tensor]:
     """Generates all windows of `plan`; `begin` returns the part of a shot when its first window begins."""
-    set_phase = callbacks.get("on_phase") or (lambda phase: None)
     on_window_start, on_window_end = callbacks.get("on_window_start"), callbacks.get("on_window_end")
-    on_state, on_step = callbacks.get("on_state"), callbacks.get("on_step")
     first = 0 if resume is None else resume.index
     part = begin(plan[first].shot)
     if resume is not None:
         part.draws.generator.set_state(resume.generator_state)
-    text: TextContext | None = None
-    prompts: list[str] = []
+    maker = _WindowMaker(pipe, callbacks)
     try:
         for i in range(first, len(plan)):
             following = plan[i + 1] if i + 1 < len(plan) else None
             if on_window_start is not None:
                 on_window_start(i, plan[i])
-            set_phase("encoding")
-            if text is None or part.request.prompts != prompts:
-                text, prompts = pipe.encode_text(part.request), part.request.prompts
             is_last = following is None or following.shot != plan[i].shot
-            window = _as_window(part, plan[i], tail, is_last=is_last)
-            start = WindowState(i, tail, part.draws.generator.get_state())
-            started = resume.denoising if resume is not None and resume.index == i else None
-            pieces = _generate_window(
-                pipe, window, text, part.draws, on_step, set_phase, _continuation(part, start, started, on_state)
-            )
             shared = 0 if following is None else plan[i].end - following.start
-            held = yield from join(pieces, tail, plan[i].kept, shared)
+            state = WindowState(i, tail, part.draws.generator.get_state())
+            inputs = WindowInputs(
+                _as_window(part, plan[i], tail, is_last=is_last), plan[i].kept, shared, state.generator_state
+            )
+            started = resume.denoising if resume is not None and resume.index == i else None
+            held = yield from maker.frames(part, inputs, _continuation(part, state, started, callbacks.get("on_state")))
             tail = held if shared else None
             if following is None:
                 return
@@ -147,6 +163,44 @@ def generate_parts(
                 on_window_end(WindowState(i + 1, tail, part.draws.generator.get_state()))
     finally:
         pipe.maybe_free_model_hooks()
+
+
+class _WindowMaker:
+    """Makes the windows of one video, or takes those that an equal run has generated. Keeps the encoded prompts."""
+
+    def __init__(self, pipe: ClipStages, callbacks: WindowCallbacks) -> None:
+        self._pipe = pipe
+        self._set_phase = callbacks.get("on_phase") or (lambda phase: None)
+        self._on_step = callbacks.get("on_step")
+        self._find_window = callbacks.get("find_window") or (lambda inputs: None)
+        self._on_finished = callbacks.get("on_finished") or (lambda held, generator_state: None)
+        self._prompts: list[str] = []
+        self._text: TextContext | None = None
+
+    def frames(
+        self, part: WindowPart, inputs: WindowInputs, continuation: Continuation
+    ) -> Generator[Tensor, None, Tensor]:
+        """Yields the final frames of a window and returns the last ones, which the next window shares."""
+        finished = self._find_window(inputs)
+        if finished is not None:
+            yield from finished.frames
+            part.draws.generator.set_state(finished.generator_state)
+            return finished.held
+        self._set_phase("encoding")
+        text = self._encoded(inputs.request)
+        pieces = _generate_window(
+            self._pipe, inputs.request, text, part.draws, self._on_step, self._set_phase, continuation
+        )
+        tail: Any = inputs.request.context_frames
+        held = yield from join(pieces, tail, inputs.kept, inputs.shared)
+        self._on_finished(held, part.draws.generator.get_state())
+        return held
+
+    def _encoded(self, request: Generation) -> TextContext:
+        """The encoded prompts, which windows with equal prompts share."""
+        if self._text is None or request.prompts != self._prompts:
+            self._text, self._prompts = self._pipe.encode_text(request), request.prompts
+        return self._text
 
 
 def _check_plan(request: Generation, plan: Sequence[Window]) -> None:

@@ -45,7 +45,8 @@ class Result(BaseModel, frozen=True, allow_inf_nan=False):
     `segment_sha256` their digests. `steps` is how often the transformer was called in all windows; 0 in results of
     older releases. `draft_reused` is whether a promotion continued its draft, None for other videos. `drift` has the
     windows of a long video after the first. `shared_with` is the video whose run made this one; such a result has no
-    steps of its own.
+    steps of its own. `num_windows` counts the windows, 0 in results of older releases; `reused_windows` are the indexes
+    of those that were taken from other videos, and whose steps do not count.
     """
 
     video_key: str
@@ -63,6 +64,23 @@ class Result(BaseModel, frozen=True, allow_inf_nan=False):
     drift: tuple[WindowDrift, ...] = ()
     shared_with: str | None = None
     unsigned_sha256: str | None = None
+    num_windows: int = 0
+    reused_windows: tuple[int, ...] = ()
+
+    @property
+    def windows_made(self) -> int | None:
+        """The number of windows that were generated; None in results of older releases."""
+        return self.num_windows - len(self.reused_windows) if self.num_windows else None
+
+    @property
+    def windows_reused(self) -> int | None:
+        """The number of windows that were taken from other videos, likewise."""
+        return len(self.reused_windows) if self.num_windows else None
+
+    @property
+    def is_whole_run(self) -> bool:
+        """Whether the whole video was generated for this job, so that its time is that of such a video."""
+        return self.shared_with is None and not self.reused_windows
 
 
 class Job(StoredModel, frozen=True):

@@ -127,6 +127,19 @@ OUTBOX_KEYS = (lane_key(""), DUE_KEY, WAKEUP_LIST, delivery_key(""))
 DEADLINES_KEY = "jobs:deadlines"  # sorted set: id of a job that has not ended -> unix second
 
 
+WINDOW_OWNERS_KEY = "windows:owners"  # set: callers who have stored windows
+
+
+def windows_key(owner: str) -> str:
+    """The sorted set of a caller's stored windows (`jobs/storage/windows.py`), by the time of their storage."""
+    return f"windows:of:{owner}"
+
+
+def window_holders_key(name: str) -> str:
+    """The set of the jobs that have files of the window with this name."""
+    return f"windows:in:{name}"
+
+
 def shared_jobs_key(work: str) -> str:
     """The sorted set of the jobs of the same work that have not ended, by time of creation."""
     return f"shared:jobs:{work}"

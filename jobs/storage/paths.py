@@ -9,6 +9,8 @@ UPLOADS = "uploads/"  # below it, a folder per file
 FOLDERS = (*PLACES, UPLOADS)
 MARK_KEY = "installation.json"  # names the installation that the objects belong to
 
+WINDOW_FRAMES, WINDOW_STATE = WINDOW_SUFFIXES = (".mkv", ".safetensors")  # of the two files of a stored window
+WINDOW_FILE = re.compile(r"videos/[^/]+/windows/[0-9a-f]{64}\.(mkv|safetensors)")
 ATTEMPT_FOLDER = re.compile(r"videos/[^/]+/\d+-[0-9a-f]+/")
 
 MEDIA_TYPES = {  # that some systems do not know, or take for others
@@ -41,6 +43,17 @@ def result_key(job_id: str, attempt: int, token: str, name: str) -> str:
 def attempts_prefix(job_id: str) -> str:
     """Returns the prefix of all results of a job; each attempt has a folder of its own."""
     return f"{VIDEOS}{job_id}/"
+
+
+def window_file_keys(job_id: str, window: str) -> tuple[str, str]:
+    """Returns the keys of the two files of a stored window, whose name is a hash. They are deleted with the job."""
+    frames, state = (f"{VIDEOS}{job_id}/windows/{window}{suffix}" for suffix in WINDOW_SUFFIXES)
+    return frames, state
+
+
+def is_window_file(key: str) -> bool:
+    """Whether this is the key of a file of a stored window."""
+    return WINDOW_FILE.fullmatch(key) is not None
 
 
 def checkpoint_prefix(job_id: str) -> str:

@@ -82,7 +82,7 @@ class JobTable:
         def extra(pipe: Pipeline, job: Job) -> None:
             for warning in warnings:
                 records.add_log(pipe, job_id, warning)
-            if job.result is not None and job.result.shared_with is None:
+            if job.result is not None and job.result.is_whole_run:
                 record_duration(pipe, job, job.result)
                 record_run_time(pipe, job, job.result)
 

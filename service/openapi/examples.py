@@ -62,7 +62,8 @@ EXTEND_EXAMPLES: dict[str, dict[str, Any]] = {
     }
 }
 REMIX_EXAMPLES: dict[str, dict[str, Any]] = {
-    "another colour": {"prompt": "a large blue cross resting on a red background"}
+    "another colour": {"prompt": "a large blue cross resting on a red background"},
+    "a shot of a film": {"shots": {"1": {"prompt": "a large red circle moving up on a blue background"}}},
 }
 
 PROMOTE_EXAMPLES: dict[str, dict[str, Any]] = {"with metadata": {"metadata": {"order": "17"}}}

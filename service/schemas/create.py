@@ -1,5 +1,6 @@
 """The bodies of requests for videos: create, edit, extend, remix and promote."""
 
+import re
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
@@ -31,6 +32,7 @@ MAX_LORAS, MAX_LORA_SCALE, DEFAULT_LORA_SCALE = 4, 2.0, 0.55
 MAX_OVERLAP = 4
 MAX_VIDEOS = 8
 MAX_SHOTS = 64
+SHOT_INDEX = re.compile(r"0|[1-9][0-9]{0,2}")
 
 _SOURCES = "a file part, an https link, the id of a file from POST /v1/files, or a data: URL"
 
@@ -75,6 +77,8 @@ Secret = Annotated[str, Field(max_length=MAX_SECRET_CHARS), WithJsonSchema({"typ
 Events = Annotated[tuple[EventType, ...], AS_LIST, AfterValidator(_distinct_events)]
 Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARS), AfterValidator(_not_blank)]
 Seconds = Annotated[Number, WithJsonSchema({"type": "string"})]
+Text = Annotated[str, Field(max_length=MAX_PROMPT_CHARS)]
+Overlap = Annotated[int, Field(ge=0, le=MAX_OVERLAP), AS_INTEGER]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1), AS_INTEGER]
 Size = Annotated[
     str, Field(max_length=MAX_SIZE_CHARS), WithJsonSchema({"type": "string", "pattern": "^[0-9]+x[0-9]+$"})
@@ -114,19 +118,30 @@ class LoraBody(RequestModel):
         return values
 
 
-class ShotBody(RequestModel):
+class ShotChange(RequestModel):
+    """The fields of a shot that a remix changes; the others stay."""
+
+    prompt: Prompt | None = Field(None, description="What the shot shows.")
+    num_frames: Integer | None = Field(None, description="Frames of this shot, a multiple of 8; or send seconds.")
+    seconds: Seconds | None = Field(None, description="Playing time, rounded to the nearest possible one.")
+    negative_prompt: Text | None = Field(None, description="What the shot does not show.")
+    image: Input = Field(None, description=f"The start image of the shot, which begins with a cut: {_SOURCES}.")
+    last_image: Input = Field(None, description="The end image of the shot; sent like the start image.")
+    seed: Seed | None = Field(None, description="The seed of the shot.")
+    overlap: Overlap | None = Field(
+        None, description="Frames of the shot before that it continues from; 0 is a cut, which a new image needs."
+    )
+
+
+class ShotBody(ShotChange):
     """One shot of a film."""
 
     prompt: Prompt = Field(description="What the shot shows.")
-    num_frames: Integer | None = Field(None, description="Frames of this shot, a multiple of 8; or send seconds.")
-    seconds: Seconds | None = Field(None, description="Playing time, rounded to the nearest possible one.")
-    negative_prompt: Annotated[str, Field(max_length=MAX_PROMPT_CHARS)] | None = Field(
+    negative_prompt: Text | None = Field(
         None, description="What the shot does not show; that of the request if absent."
     )
-    image: Input = Field(None, description=f"The start image of the shot, which begins with a cut: {_SOURCES}.")
-    last_image: Input = Field(None, description="The end image of the shot; sent like the start image.")
     seed: Seed | None = Field(None, description="The seed of the request plus the index of the shot if absent.")
-    overlap: Annotated[int, Field(ge=0, le=MAX_OVERLAP), AS_INTEGER] | None = Field(
+    overlap: Overlap | None = Field(
         None,
         description="Frames of the shot before that it continues from; 0 is a cut. If absent, that of the request, and "
         "0 with an image.",
@@ -141,6 +156,30 @@ def _to_shots(value: Any) -> tuple[ShotBody, ...]:
     except InvalidRequest as error:
         code = "invalid_shots" if error.code == "invalid_request" else error.code
         raise error.with_place(str(error), error.param or "shots", code) from error
+
+
+def _to_shot_changes(value: Any) -> dict[str, ShotChange]:
+    """The changed shots by their index as text; refusals name the shot. Raises InvalidRequest."""
+    try:
+        return {index: _shot_change(index, shot) for index, shot in _indexed(value).items()}
+    except InvalidRequest as error:
+        code = "invalid_shots" if error.code == "invalid_request" else error.code
+        raise error.with_place(str(error), error.param or "shots", code) from error
+
+
+def _indexed(value: Any) -> dict[str, Any]:
+    values = to_object(value, "shots")
+    if isinstance(values, list) and len(values) == 1 and isinstance(values[0], dict):  # of a form
+        values = values[0]
+    if not isinstance(values, dict) or not all(SHOT_INDEX.fullmatch(str(index)) for index in values):
+        message = 'shots of a remix are an object by their index, as in {"1": {"prompt": "…"}}'
+        raise InvalidRequest(message, "shots", reason="not_an_object")
+    return values
+
+
+def _shot_change(index: str, shot: Any) -> ShotChange:
+    name = f"shots[{index}]"
+    return validate(ShotChange, to_object(shot, name), name)
 
 
 def _without_default(schema: dict[str, Any]) -> None:
@@ -216,8 +255,8 @@ class PromoteVideo(RequestModel):
     metadata: Metadata = Field(default_factory=dict)
 
 
-class RemixVideo(RequestModel):
-    """The fields of a remix, which every request for a video has."""
+class DescribedVideo(RequestModel):
+    """The fields of every request for a video with a prompt of its own."""
 
     prompt: Prompt = Field(description="What the video shows.")
     priority: Priority = Field(
@@ -230,7 +269,31 @@ class RemixVideo(RequestModel):
     metadata: Metadata = Field(default_factory=dict)
 
 
-class _Generation(RemixVideo):
+class RemixVideo(DescribedVideo):
+    """The fields of a remix: another prompt, or for a film the shots that change."""
+
+    prompt: Prompt = Field(
+        "",
+        description="What the video shows. A film has the prompts of its shots instead.",
+        json_schema_extra=_without_default,
+    )
+    shots: Annotated[dict[str, ShotChange], BeforeValidator(_to_shot_changes)] | None = Field(
+        None,
+        description="The shots of a film that change, by their index from 0; the fields that are not sent stay. "
+        'Only windows whose inputs changed need to be generated again. As {"1": {"prompt": "…"}}; in a form: '
+        "shots[1][prompt].",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_prompt_or_changes(cls, values: Any) -> Any:
+        is_accepted = isinstance(values, dict) and values.keys() <= cls.model_fields.keys()
+        if is_accepted and values.get("prompt") is None and values.get("shots") is None:
+            raise InvalidRequest("prompt is missing", "prompt", reason="missing")
+        return values
+
+
+class _Generation(DescribedVideo):
     """The fields of every request that generates with settings of its own."""
 
     model: Name | None = Field(None, description="May be left out when there is only one.")

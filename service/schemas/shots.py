@@ -10,7 +10,7 @@ class ShotRecord(BaseModel):
     """One shot of a film: where it begins, its length, and how far it is.
 
     It is `completed` when the next shot has begun or the film is completed. `windows_reused` counts the windows that
-    were taken from another film.
+    were taken from another video, 0 before the end.
     """
 
     index: int
@@ -27,8 +27,10 @@ def shot_records(job: Job) -> list[ShotRecord] | None:
     if not shots:
         return None
     current, records = _current_window(job), list[ShotRecord]()
+    reused = set(job.result.reused_windows) if job.result else set[int]()
     for index, shot in enumerate(shots):
-        is_begun, windows = current >= windows, windows + shot.num_windows
+        own = range(windows, windows + shot.num_windows)
+        is_begun, windows = current >= windows, own.stop
         records.append(
             ShotRecord(
                 index=index,
@@ -36,7 +38,7 @@ def shot_records(job: Job) -> list[ShotRecord] | None:
                 first_frame=sum(record.num_frames for record in records),
                 num_frames=shot.num_frames,
                 windows=shot.num_windows,
-                windows_reused=0,  # a remix makes all windows again
+                windows_reused=len(reused.intersection(own)),
             )
         )
     return records

@@ -48,7 +48,7 @@ JOB_FIELDS = (
 )
 RESULT_FIELDS = (
     *("inference_time_s", "phase_seconds", "peak_memory_mb", "content_sha256", "unsigned_sha256"),
-    *("draft_reused", "shared_with"),
+    *("draft_reused", "shared_with", "windows_made", "windows_reused"),
 )
 REQUEST_FIELDS = (*GenerationSettings.model_fields, "model", "size", "num_frames", "fps", "mode", "loras", "metadata")
 
@@ -151,6 +151,8 @@ class Video(BaseModel):
     draft: DraftRecord | None
     draft_reused: bool | None
     drift: DriftRecord | None
+    windows_made: int | None
+    windows_reused: int | None
     content_sha256: str | None
     unsigned_sha256: str | None
     url: str | None

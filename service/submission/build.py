@@ -113,7 +113,9 @@ def build_remix(resources: Resources, owner: str, body: RemixVideo, offer: Model
     webhook = webhook_target(body.webhook, resources.outbound)
     job = get_completed_video(resources.store, owner, video_id, None)
     if job.request.shots:
-        message = "a film has a prompt for each shot; create a new film with the changed shots"
+        message = (
+            'a film has a prompt for each shot; send the shots that change, as in {"shots": {"1": {"prompt": "…"}}}'
+        )
         raise InvalidRequest(message, "prompt", "invalid_shots", "film_remix")
     first = without_draft(job.request)
     card = offer.card(first.model)

@@ -1,19 +1,21 @@
 """Builds the submission of a film: each shot with its defaults, its images and its windows; refusals name the shot."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from easyanimate.geometry import FRAMES_PER_SLICE
 from easyanimate.windows import ShotLength, Window, plan_shots
 from jobs.errors import InvalidRequest
-from jobs.model.input_files import SHOT_FILES, input_field, shot_file
+from jobs.model.input_files import INPUT_FILES, SHOT_FILES, input_field, input_keys, shot_file
 from jobs.model.model_card import ModelCard
 from jobs.model.request import MAX_PROMPT_CHARS, Mode, ShotRequest, VideoRequest
 from jobs.store.callers.async_submission import ModelOffer
 from jobs.warning_texts import SHOT_IMAGE_STRETCHED
 from service.inputs.resolver import InputImages, InputResolver
+from service.inputs.source_video import get_completed_video
 from service.resources import Resources
-from service.schemas.create import CreateVideo, ShotBody
+from service.schemas.create import CreateVideo, RemixVideo, ShotBody, ShotChange
 from service.submission.build import MAX_SEED, NO_IMAGES, Submission, choose_card, request_fields, webhook_target
 from service.submission.dimensions import read_size, requested_frames, stretch_warnings
 from service.submission.prompts import check_prompt
@@ -42,14 +44,10 @@ def build_film(resources: Resources, owner: str, body: CreateVideo, offer: Model
         message = f"{card.name} makes no films yet; its workers need a newer release, or mode film in its card"
         raise _refusal(message, "shots", "film_unsupported", model=card.name)
     shots, warnings = _read_shots(body, card)
-    fields = request_fields(body, card) | {"num_frames": sum(shot.num_frames for shot in shots)}
-    fields["prompt"] = "\n".join(shot.prompt for shot in shots)
-    if len(fields["prompt"]) > MAX_PROMPT_CHARS:
-        message = f"the prompts have more than {MAX_PROMPT_CHARS} characters together"
-        raise _refusal(message, "shots", "film_prompts_too_long", most=MAX_PROMPT_CHARS)
+    fields = request_fields(body, card) | _fields_of_all(shots)
     fields["webhook"] = webhook_target(body.webhook, resources.outbound)
     fields["shots"] = _with_seeds(shots, body.shots, fields["seed"])
-    images = _read_images(body.shots, InputResolver(owner, resources.fetcher, resources.uploads, resources.media))
+    images = _read_images(enumerate(body.shots), _resolver(resources, owner))
     size, _ = read_size(body, card, None, NO_IMAGES)
     return Submission(
         VideoRequest.model_validate(fields | {"width": size[0], "height": size[1]}),
@@ -58,6 +56,74 @@ def build_film(resources: Resources, owner: str, body: CreateVideo, offer: Model
         retention_s=card.retention_s,
         shares_work=body.share_work and _has_seeds(body),
     )
+
+
+def build_film_remix(
+    resources: Resources, owner: str, body: RemixVideo, offer: ModelOffer, video_id: str
+) -> Submission:
+    """The submission of the caller's completed film with changed shots. Raises InvalidRequest, ApiError."""
+    webhook = webhook_target(body.webhook, resources.outbound)
+    job = get_completed_video(resources.store, owner, video_id, None)
+    first, changes = job.request, {int(index): change for index, change in (body.shots or {}).items()}
+    _check_changes(first, body.prompt, changes)
+    card = offer.card(first.model)
+    card.check_loras([lora.name for lora in first.loras])
+    film = _changed_film(first, changes)
+    shots, warnings = _read_shots(film, card)
+    seeded = tuple(_with_seeds(shots, film.shots, first.seed))
+    images = _read_images(changes.items(), _resolver(resources, owner))
+    own = {**_fields_of_all(shots), "shots": seeded, "metadata": body.metadata, "webhook": webhook}
+    return Submission(
+        request=first.model_copy(update=own),
+        uploads=images.files,
+        copies={name: key for name, key in input_keys(first).items() if name not in images.files},
+        warnings=(*warnings, *images.warnings, *_stretched_images(images, (first.width, first.height))),
+        remixed_from=job.id,
+        retention_s=card.retention_s,
+        shares_work=body.share_work,
+    )
+
+
+def _check_changes(first: VideoRequest, prompt: str, changes: Mapping[int, ShotChange]) -> None:
+    if not first.shots:
+        raise _refusal("the video is no film; send the prompt that changes", "shots", "not_a_film")
+    if prompt:
+        message = "prompt cannot be combined with shots; each shot has its own"
+        raise _refusal(message, "prompt", "film_field", field="prompt")
+    if changes and (last := max(changes)) >= len(first.shots):
+        message = f"the film has the shots 0 to {len(first.shots) - 1}, and a remix adds none; got {last}"
+        raise _refusal(message, f"shots[{last}]", "film_shot_unknown", count=len(first.shots))
+
+
+def _changed_film(first: VideoRequest, changes: Mapping[int, ShotChange]) -> CreateVideo:
+    """A film with the shots of `first` and these changes. An image that stays is the key of its file."""
+    shots = [_changed_shot(shot, changes.get(index, ShotChange())) for index, shot in enumerate(first.shots)]
+    settings = {name: getattr(first, name) for name in ("overlap", "negative_prompt", "clean_caption")}
+    return CreateVideo.model_construct(shots=tuple(shots), **settings)
+
+
+def _changed_shot(shot: ShotRequest, change: ShotChange) -> ShotBody:
+    kept = {name: getattr(shot, name) for name in ("prompt", "negative_prompt", "num_frames", "seed", "overlap")}
+    kept |= {field: getattr(shot, INPUT_FILES[file]) for file, field in IMAGES.items()}
+    sent = {name: value for name in ShotChange.model_fields if (value := getattr(change, name)) is not None}
+    if "seconds" in sent and "num_frames" not in sent:
+        kept["num_frames"] = None
+    if "image" in sent:
+        kept["overlap"] = None  # a start image needs a cut
+    return ShotBody.model_construct(**{"seconds": None, **kept, **sent})
+
+
+def _fields_of_all(shots: Sequence[ShotRequest]) -> dict[str, Any]:
+    """The prompt and the length of a film."""
+    prompt = "\n".join(shot.prompt for shot in shots)
+    if len(prompt) > MAX_PROMPT_CHARS:
+        message = f"the prompts have more than {MAX_PROMPT_CHARS} characters together"
+        raise _refusal(message, "shots", "film_prompts_too_long", most=MAX_PROMPT_CHARS)
+    return {"prompt": prompt, "num_frames": sum(shot.num_frames for shot in shots)}
+
+
+def _resolver(resources: Resources, owner: str) -> InputResolver:
+    return InputResolver(owner, resources.fetcher, resources.uploads, resources.media)
 
 
 def _refusal(message: str, param: str, reason: str, **values: str | float) -> InvalidRequest:
@@ -160,10 +226,10 @@ def _with_seeds(shots: Sequence[ShotRequest], bodies: Sequence[ShotBody], seed: 
     return [shot.model_copy(update={"seed": seed}) for shot, seed in zip(shots, seeds, strict=True)]
 
 
-def _read_images(shots: Sequence[ShotBody], resolver: InputResolver) -> InputImages:
-    """The images of all shots, decoded and checked. Raises InvalidRequest, ApiError."""
+def _read_images(shots: Iterable[tuple[int, ShotChange]], resolver: InputResolver) -> InputImages:
+    """The images of these shots, decoded and checked. Raises InvalidRequest, ApiError."""
     decoded = {}
-    for index, shot in enumerate(shots):
+    for index, shot in shots:
         for file, name in IMAGES.items():
             if (value := getattr(shot, name)) is not None:
                 param = f"shots[{index}].{name}"

@@ -31,9 +31,9 @@ _END = re.compile(r"(?<=[.!?:;])\s+|\n\s*\n")
 def words_of(name: str) -> set[str]:
     """The lower-case words of an identifier: `readBody_from` -> read, body, from.
 
-    "Not found" is a term of HTTP; `made_by` is a field of the API.
+    "Not found" is a term of HTTP; `made_by` and `windows_made` are fields of the API.
     """
-    return {part.lower() for part in _PART.findall(re.sub("NotFound|not_found|made_by", "", name))}
+    return {part.lower() for part in _PART.findall(re.sub("NotFound|not_found|made_by|windows_made", "", name))}
 
 
 def names_in(source: str) -> Iterator[tuple[int, str]]:

@@ -22,6 +22,7 @@ COMMON_FUNCTIONS = {"main", "list_"}
 # Accepted identifiers with a word of the list: names of another library or of a public setting.
 NAMES_WITH_A_REASON: dict[str, str] = {
     "made_by": "the field of the public answer of a check of provenance",
+    "windows_made": "the field of the public record of a video",
     "tell": "a method of Python's file objects",
     "storage_patience_s": "the field of the public setting EASYANIMATE_STORAGE_PATIENCE_S",
 }

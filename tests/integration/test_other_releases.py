@@ -115,8 +115,11 @@ KINDS = {
     ),
     "counter": Kind("tally", broken=("{", "1"), reported_as="counter", new_name='["dreams", "deep"]'),
     "job file": Kind("videos/*/job.json", frozenset({"Job"}), {"state": "dreaming"}, in_storage=True),
-    # The label of a draft is in the header of a tensor file: tests/unit/worker/checkpoints/test_drafts.py
-    "checkpoint": Kind("checkpoints/*/checkpoint.json", frozenset({"Checkpoint", "DraftLabel"}), in_storage=True),
+    # The labels of drafts and windows are in tensor files: tests/unit/worker/checkpoints/test_drafts.py,
+    # tests/unit/worker/windows/test_reuse.py
+    "checkpoint": Kind(
+        "checkpoints/*/checkpoint.json", frozenset({"Checkpoint", "DraftLabel", "WindowLabel"}), in_storage=True
+    ),
     "manifest": Kind("videos/*/manifest.json", in_storage=True),
     "installation": Kind("installation", frozenset({"InstallationMark"})),
     "mark of storage": Kind("installation.json", frozenset({"InstallationMark"}), in_storage=True),
@@ -139,7 +142,7 @@ PLAIN = (
         "shared:*",
         "sweep:*",
     ),
-    *("waiting:of:*", "webhooks:*:of:*", "webhooks:of:*", "rq:*", "unreadable", "health"),
+    *("waiting:of:*", "webhooks:*:of:*", "webhooks:of:*", "windows:*", "rq:*", "unreadable", "health"),
 )
 RECORDS = [name for name, kind in KINDS.items() if kind.reported_as]
 
@@ -401,9 +404,9 @@ def test_a_new_state_is_shown_and_counts_as_running_until_the_job_has_ended(inst
 
 
 def test_the_events_of_a_newer_release_are_left_out(installation: Installation) -> None:
-    installation.redis.xadd(f"job:{IDS['completed']}:events", {"event": json.dumps({"window": 3})})
+    installation.redis.xadd(f"job:{IDS['completed']}:events", {"event": json.dumps({"dreams": 3})})
     text = installation.client.get(f"/v1/videos/{IDS['completed']}/events").text
-    assert "window" not in text
+    assert "dreams" not in text
     assert "event: done" in text
 
 

@@ -50,13 +50,21 @@ from worker.protocol.messages import (
     Resumed,
     Run,
     SegmentWritten,
+    WindowDamaged,
+    WindowFinished,
+    WindowReused,
+    WindowWanted,
 )
 from worker.settings import WorkerSettings
+from worker.windows.format import window_scope
+from worker.windows.transfer import WindowTransfer
 
 log = structlog.get_logger()
 
 SMALL_FILES = (FILES[Variant.MANIFEST], *IMAGES, DRAFT_STATE, SEGMENT_LIST)  # stored beside the video
 CHECKPOINT_FLUSH_S = 8.0  # to store the newest checkpoint before the job is released
+WINDOW_FLUSH_S = 10.0  # to store the last windows before the job is completed
+WINDOW_FLUSH_AFTER_FAILURE_S = 2.0
 MAX_STORAGE_PAUSE_S = 15.0  # between two tries to reach the storage
 
 
@@ -92,7 +100,13 @@ class AttemptRun:
         self.stop_signals = StopSignals(self.heartbeat, context.drain, self._has_sharers)
         is_lost, redis = self.heartbeat.is_lost.is_set, context.store.table.redis
         self.checkpoints = CheckpointStore(job, context.storage, context.settings, is_lost, redis)
-        self.session = EngineSession(context.engine, context.settings, self.stop_signals, self._on_event)
+        has_moderator = self.moderator is not None
+        self.windows = WindowTransfer(
+            job, context.store.table, context.storage, folder / "windows", holds_back=has_moderator
+        )
+        self.session = EngineSession(
+            context.engine, context.settings, self.stop_signals, self._on_event, self.windows.replies
+        )
         self.marks = AttemptMarks(context.marker, job, folder)
         self.signers, self.certificate = SignerRegistry(redis), context.marker.credentials.chain
         self.partial_results = PartialResultUploader(context.store, context.storage, job, self.marks)
@@ -124,6 +138,8 @@ class AttemptRun:
         finally:
             self.partial_results.close()
             self.heartbeat.close()
+            self.windows.finish(WINDOW_FLUSH_AFTER_FAILURE_S if isinstance(error, JobFailed) else 0.0)
+            self.windows.close()
             self.checkpoints.close()
             self.metrics.end()
             self.trace.end()
@@ -142,7 +158,8 @@ class AttemptRun:
         request = self.job.request.model_copy(update={"webhook": None})  # the engine does not need its secret
         self.checkpoints.fetch()
         checkpoints = Checkpoints(self.checkpoints.folder, self.settings.checkpoint_every_s)
-        return self.session.run(Run(self.token, request, self.result_path, inputs, checkpoints))
+        scope = window_scope(self.job.owner) if self.settings.reuse_windows == "on" else None
+        return self.session.run(Run(self.token, request, self.result_path, inputs, checkpoints, scope))
 
     def moderate_output(self) -> None:
         """Fails the job if the moderation hook refuses the video; nothing without a hook."""
@@ -162,6 +179,7 @@ class AttemptRun:
         """Stores the video and commits it as the result of the job, once."""
         started = time.monotonic()
         self.stop_signals.has_video = True
+        self.windows.release()
         uploading = replace(self.session.progress, phase=Phase.UPLOADING)
         self.heartbeat.report(uploading)
         self.metrics.record(uploading)
@@ -171,6 +189,7 @@ class AttemptRun:
             if (path := self.result_path.with_name(name)).exists():
                 self.with_storage(partial(self.storage.put_file, sibling_key(self.result_key, name), path))
         self.with_storage(lambda: self.storage.put_file(self.result_key, self.result_path))
+        self.windows.finish(WINDOW_FLUSH_S)
         phases = {**done.phase_seconds, Phase.UPLOADING.value: round(time.monotonic() - started, 3)}
         self.commit(_result(self.result_key, done, phases))
         metrics.PEAK_MEMORY.labels(self.job.request.model).set(done.peak_memory_mb * 2**20)
@@ -209,6 +228,8 @@ class AttemptRun:
         if isinstance(event, Preview | SegmentWritten):
             if self.moderator is None:  # otherwise nothing is visible before the whole video is allowed
                 self.partial_results.put(event)
+        elif isinstance(event, WindowWanted | WindowReused | WindowDamaged | WindowFinished):
+            self.windows.put(event)
         elif isinstance(event, CheckpointDamaged):
             self.checkpoints.report_damage(event.attempt, event.reason)
         elif isinstance(event, Checkpointed):
@@ -318,4 +339,6 @@ def _result(key: str, done: Done, phases: dict[str, float]) -> Result:
         steps=done.steps,
         draft_reused=done.draft_reused,
         drift=done.drift,
+        num_windows=done.num_windows,
+        reused_windows=done.reused_windows,
     )

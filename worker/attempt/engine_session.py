@@ -1,7 +1,7 @@
 """A run on the engine: starts it, passes its events on, and stops it on a signal or when it is silent."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import structlog
@@ -12,7 +12,19 @@ from worker.attempt.engine_process import LOWER, EngineDied, EngineProcess
 from worker.attempt.outcomes import AttemptEnded, Drained, EngineLost, JobFailed, ModelBroken, OutOfMemory
 from worker.attempt.stop_signals import StopSignals
 from worker.attempt.watchdog import Watchdog
-from worker.protocol.messages import Cancel, Done, Event, Failed, Note, NotLoaded, Pause, Progress, Ready, Run
+from worker.protocol.messages import (
+    Cancel,
+    Command,
+    Done,
+    Event,
+    Failed,
+    Note,
+    NotLoaded,
+    Pause,
+    Progress,
+    Ready,
+    Run,
+)
 from worker.settings import WorkerSettings
 
 log = structlog.get_logger()
@@ -23,7 +35,10 @@ RELEASE_S = 3.0  # of the grace, for the current step and to store its checkpoin
 
 
 class EngineSession:
-    """`run` may raise AttemptEnded; the engine is then idle or killed. `on_event` receives progress and notes."""
+    """`run` may raise AttemptEnded; the engine is then idle or killed.
+
+    `on_event` receives progress and notes, `replies` returns what the engine waits for.
+    """
 
     def __init__(
         self,
@@ -31,11 +46,12 @@ class EngineSession:
         settings: WorkerSettings,
         stop_signals: StopSignals,
         on_event: Callable[[Progress | Note], None],
+        replies: Callable[[], Iterable[Command]] = tuple,
     ) -> None:
         self.engine = engine
         self.settings = settings
         self.stop_signals = stop_signals
-        self.on_event = on_event
+        self.on_event, self.replies = on_event, replies
         self.progress = Progress(Phase.LOADING, 0, 0)
         self.watchdog = Watchdog(self.settings, is_loading=True)
 
@@ -70,6 +86,8 @@ class EngineSession:
             self._check_signals(run)
             if not is_pausing and self._must_pause(run):
                 is_pausing = self._send_pause(run)
+            for reply in self.replies():
+                self.engine.send(reply)
             event = self._poll("poison_job" if run else "model_unavailable")
             if event is None:
                 self._check_silence()

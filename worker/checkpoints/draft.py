@@ -4,23 +4,19 @@ It is stored with the result and not with the checkpoints, so it is kept and del
 The header says what the state belongs to. The steps continue only under the same fingerprint.
 """
 
-import hashlib
-import json
 from pathlib import Path
 
 import structlog
 import torch
 from pydantic import BaseModel, Field
-from safetensors import SafetensorError, safe_open
 
 from easyanimate.pipeline import WindowState
-from easyanimate.pipeline.schedulers.denoising_state import tensors_sha256
 from jobs.errors import RecordUnreadable
 from jobs.model.input_files import DRAFT_STATE
 from jobs.model.stored import parse_stored
 from jobs.warning_texts import DRAFT_NOT_REUSED
 from worker.checkpoints.format import FORMAT, Checkpoint, InvalidCheckpoint, NamedFile, OtherCheckpoint
-from worker.checkpoints.state_file import load_state, read_labels, save_state
+from worker.checkpoints.state_file import load_state, read_labels, save_state, state_sha256
 from worker.checkpoints.writer import ResumePoint
 from worker.protocol.messages import Run
 from worker.settings import MAX_CPU_THREADS
@@ -48,7 +44,7 @@ def write_draft(path: Path, state: WindowState, label: DraftLabel) -> None:
     """Writes the state of a draft to `path`."""
     unfinished = path.with_name(f".{path.name}")
     save_state(unfinished, state)
-    label = label.model_copy(update={"sha256": _state_sha256(unfinished)})
+    label = label.model_copy(update={"sha256": state_sha256(unfinished)})
     save_state(unfinished, state, {LABEL: label.model_dump_json()})
     unfinished.replace(path)
 
@@ -69,7 +65,7 @@ def load_draft(path: Path, fingerprint: str, device: torch.device) -> ResumePoin
     label = read_draft_label(path)
     if label.fingerprint != fingerprint:
         raise OtherCheckpoint("it belongs to another model, device or version")
-    if label.sha256 != _state_sha256(path):
+    if label.sha256 != state_sha256(path):
         raise InvalidCheckpoint(f"{path.name} is damaged")
     named = NamedFile(name=f"0/{path.name}", sha256=label.sha256)
     checkpoint = Checkpoint(  # without the seconds of the draft, which are its own
@@ -106,14 +102,3 @@ def draft_label(run: Run) -> DraftLabel | None:
 def draft_warnings(run: Run, draft: ResumePoint | None) -> tuple[str, ...]:
     """The warning of a promotion that does not continue its draft."""
     return (DRAFT_NOT_REUSED.fill(),) if DRAFT_STATE in run.inputs and draft is None else ()
-
-
-def _state_sha256(path: Path) -> str:
-    """SHA-256 of the tensors and of the plain values."""
-    try:
-        with safe_open(path, "pt") as file:
-            values = json.loads(file.metadata()["state"])
-            tensors = tensors_sha256(file.get_tensor(name) for name in sorted(file.keys()))
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidCheckpoint(f"{path.name} cannot be read") from error
-    return hashlib.sha256((json.dumps(values, sort_keys=True) + tensors).encode()).hexdigest()

@@ -39,7 +39,7 @@ class Checkpoint(BaseModel, frozen=True, extra="forbid"):
 
     `fingerprint` identifies everything that the frames depend on. `phase_seconds` are the seconds until now.
     `cpu_threads` is None on other devices, and in checkpoints of releases before 0.2.0. `attention_kernels` is None
-    where none were measured.
+    where none were measured. `reused` are the indexes of the finished windows that were taken from storage.
     """
 
     format: int = FORMAT
@@ -50,6 +50,7 @@ class Checkpoint(BaseModel, frozen=True, extra="forbid"):
     phase_seconds: dict[str, float] = {}
     cpu_threads: int | None = Field(default=None, ge=1, le=MAX_CPU_THREADS)
     attention_kernels: dict[str, str] | None = None
+    reused: tuple[int, ...] = ()
 
     @property
     def files(self) -> tuple[NamedFile, ...]:

@@ -1,5 +1,6 @@
 """The file of a denoising state: tensors in safetensors, all other values as JSON in its header."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from easyanimate.pipeline import WindowState
-from easyanimate.pipeline.schedulers.denoising_state import DenoisingState
+from easyanimate.pipeline.schedulers.denoising_state import DenoisingState, tensors_sha256
 from worker.checkpoints.format import InvalidCheckpoint
 
 Plain = None | bool | int | float | str
@@ -56,6 +57,17 @@ def load_state(path: Path, device: torch.device) -> WindowState:
         )
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidCheckpoint(f"{path.name} cannot be read") from error
+
+
+def state_sha256(path: Path) -> str:
+    """SHA-256 of the tensors and the plain values of a state, without its labels. Raises InvalidCheckpoint."""
+    try:
+        with safe_open(path, "pt") as file:
+            values = json.loads(file.metadata()["state"])
+            tensors = tensors_sha256(file.get_tensor(name) for name in sorted(file.keys()))
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidCheckpoint(f"{path.name} cannot be read") from error
+    return hashlib.sha256((json.dumps(values, sort_keys=True) + tensors).encode()).hexdigest()
 
 
 def _pack_denoising(state: DenoisingState, tensors: dict[str, Tensor]) -> dict[str, Any]:

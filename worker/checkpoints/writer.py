@@ -117,6 +117,7 @@ class Checkpointer:
         self.cpu_threads, self.attention_kernels = cpu_threads, attention_kernels
         self.steps_per_window = 0
         self._windows = resume.checkpoint.windows if resume else ()
+        self.reused = resume.checkpoint.reused if resume else ()  # of all windows, those taken from storage
         self._writer: LosslessWriter | None = None
         self._state_paths: list[Path] = []
         self._count, self._spent_s, self._last_s = 0, 0.0, 0.0
@@ -187,6 +188,7 @@ class Checkpointer:
             phase_seconds=self.timer.seconds(),
             cpu_threads=self.cpu_threads,
             attention_kernels=None if self.attention_kernels is None else dict(self.attention_kernels),
+            reused=self.reused,
         )
         checkpoint.write(self._target.folder)
         self.control.send(Checkpointed(step))

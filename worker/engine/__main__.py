@@ -6,9 +6,11 @@ A thread receives commands, so that a cancel takes effect during a run. When the
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
 
 import structlog
@@ -19,9 +21,23 @@ from worker.engine.model_cache import Loader, ModelCache
 from worker.parent_death import die_with_parent
 from worker.protocol.control import RunControl
 from worker.protocol.errors import to_failed, to_not_loaded
-from worker.protocol.messages import Cancel, Command, Done, Failed, LoadModel, NotLoaded, Pause, Run
+from worker.protocol.messages import (
+    Cancel,
+    Command,
+    Done,
+    Failed,
+    LoadModel,
+    NotLoaded,
+    Pause,
+    Run,
+    WindowReply,
+    WindowWanted,
+)
 
 log = structlog.get_logger()
+
+MAX_WINDOW_WAIT_S = 20.0  # for a stored window, then it is generated; less than a silence that ends an engine
+WINDOW_POLL_S = 0.1  # between two checks for a cancel or a pause meanwhile
 
 
 class CommandListener:
@@ -32,15 +48,38 @@ class CommandListener:
         self._connection = connection
         self._cancelled: set[str] = set()
         self._paused: set[str] = set()
+        self._window_replies: SimpleQueue[WindowReply] = SimpleQueue()
         Thread(target=self._listen, name="commands", daemon=True).start()
 
     def control(self, run: Run) -> RunControl:
         """The control of this run."""
-        return RunControl(self._connection.send, lambda: self._check(run), lambda: run.id in self._paused)
+        return RunControl(
+            self._connection.send,
+            lambda: self._check(run),
+            lambda: run.id in self._paused,
+            partial(self._find_window, run),
+        )
 
     def _check(self, run: Run) -> None:
         if run.id in self._cancelled:
             raise Interrupted("the run was cancelled")
+
+    def _find_window(self, run: Run, key: str) -> bool:
+        """Asks the supervisor for a stored window. Raises Interrupted; between two windows nothing is lost."""
+        self._connection.send(WindowWanted(key))
+        deadline = time.monotonic() + MAX_WINDOW_WAIT_S
+        while time.monotonic() < deadline:
+            self._check(run)
+            if run.id in self._paused:
+                raise Interrupted("the run is paused")
+            try:
+                reply = self._window_replies.get(timeout=WINDOW_POLL_S)
+            except Empty:
+                continue
+            if (reply.id, reply.key) == (run.id, key):
+                return reply.is_fetched
+        log.warning("window.late", window=key, seconds=MAX_WINDOW_WAIT_S)
+        return False
 
     def _listen(self) -> None:
         try:
@@ -50,6 +89,8 @@ class CommandListener:
                     self._cancelled.add(command.id)
                 elif isinstance(command, Pause):
                     self._paused.add(command.id)
+                elif isinstance(command, WindowReply):
+                    self._window_replies.put(command)
                 else:
                     self.commands.put(command)
         except (EOFError, OSError):

@@ -30,6 +30,10 @@ WORKER_SOURCES = (
     "generation/manifest_settings",
     "generation/pipeline_inputs",
     "generation/source_video",
+    "windows/format",
+    "windows/reader",
+    "windows/recorder",
+    "windows/reuse",
 )
 
 
@@ -38,14 +42,25 @@ def fingerprint(environment: ModelEnvironment, run: Run, window: int, loras: tup
     facts = {
         "request": run.request.model_dump(mode="json", exclude=IRRELEVANT_FIELDS),
         "inputs": {name: file_sha256(path) for name, path in sorted(run.inputs.items()) if name != DRAFT_STATE},
-        "environment": asdict(environment),
         "window": window,
+        **_engine_facts(environment, loras),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def engine_fingerprint(environment: ModelEnvironment, loras: tuple[UsedLora, ...]) -> str:
+    """SHA-256 of model, LoRAs, device, libraries and code: all that determines a window beside its inputs."""
+    return hashlib.sha256(json.dumps(_engine_facts(environment, loras), sort_keys=True).encode()).hexdigest()
+
+
+def _engine_facts(environment: ModelEnvironment, loras: tuple[UsedLora, ...]) -> dict[str, Any]:
+    return {
+        "environment": asdict(environment),
         "loras": [asdict(lora) for lora in loras],
         "device": _device(environment.device),
         "libraries": library_versions(),
         "code": code_sha256(),
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def _device(device: str) -> str:

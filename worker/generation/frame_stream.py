@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from easyanimate.pipeline import ClipStages, WindowState
+from easyanimate.pipeline import ClipStages, FinishedWindow, WindowInputs, WindowState
 from easyanimate.render import RenderInputs, split_tail
 from jobs.model.input_files import DRAFT_STATE
 from jobs.model.states import Phase
@@ -21,13 +21,14 @@ from worker.output.thumbnails import ThumbnailBuilder
 from worker.protocol.control import RunControl
 from worker.protocol.messages import Resumed, Run
 from worker.protocol.progress import PhaseTimer
+from worker.windows.reuse import WindowReuse
 
 
 @dataclass(kw_only=True, eq=False)
 class FrameStream:
     """The frames of `run`, continued from `resume` if there is one. `frames` is called once.
 
-    The state at the end of a draft is written with the label `draft`.
+    The state at the end of a draft is written with the label `draft`. With `windows`, stored windows are reused.
     """
 
     pipe: ClipStages
@@ -39,10 +40,10 @@ class FrameStream:
     checkpointer: Checkpointer
     previews: Previews
     draft: DraftLabel
+    windows: WindowReuse | None = None
     warnings: tuple[str, ...] = ()
     _written: int = field(default=0, init=False)  # frames
-    _resumed_steps: int = field(default=0, init=False)
-    _steps: int = field(default=0, init=False)
+    _steps: int = field(default=0, init=False)  # also resumed ones, and those of reused windows
     _is_last_window: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
@@ -76,10 +77,12 @@ class FrameStream:
             for window in self.resume.windows():
                 yield from window
                 self.segments.cut()
-            self._resumed_steps = self._steps = self.resume.steps(self.inputs.steps_per_window)
-            self.control.send(Resumed(self._resumed_steps))
+            self._steps = self.resume.steps(self.inputs.steps_per_window)
+            self.control.send(Resumed(self._steps))
         for piece in self._new_frames(tail):
             self.checkpointer.add_frames(piece)
+            if self.windows is not None:
+                self.windows.recorder.add(piece)
             yield piece
         self.segments.cut()
 
@@ -102,6 +105,8 @@ class FrameStream:
             on_state=self._on_state,
             on_step=self._on_step,
             on_phase=lambda phase: self._enter(Phase(phase)),
+            find_window=self._find_window if self.windows else None,
+            on_finished=self.windows.recorder.finish if self.windows else None,
         )
 
     def _begin_window(self, index: int) -> None:
@@ -113,6 +118,16 @@ class FrameStream:
         self.checkpointer.end_window(state)
         self.segments.cut()
 
+    def _find_window(self, inputs: WindowInputs) -> FinishedWindow | None:
+        """The stored window; its steps then count as finished."""
+        window = self.windows.find(inputs) if self.windows else None
+        if window is not None:
+            index = self.timer.window or 0
+            before, self._steps = self._steps, (index + 1) * self.inputs.steps_per_window
+            self.timer.count(Phase.DENOISING, self._steps - before)
+            self.checkpointer.reused = (*self.checkpointer.reused, index)
+        return window
+
     def _on_state(self, get_state: Callable[[], WindowState], is_last: bool) -> None:
         """Writes a checkpoint if one is due. After the last step of a draft its state is written instead."""
         if is_last and self.run.request.draft_steps is not None:
@@ -121,7 +136,7 @@ class FrameStream:
             self.checkpointer.on_state(get_state, is_last)
 
     def _enter(self, phase: Phase) -> None:
-        denoising = (self._resumed_steps, self.inputs.total_steps)
+        denoising = (self._steps, self.inputs.total_steps)
         decoding = (self._written, self.run.request.num_frames)
         counts = {Phase.DENOISING: denoising, Phase.DECODING: decoding}
         self.timer.enter(phase, counts.get(phase), is_reported=phase is not Phase.DECODING or self._is_last_window)

@@ -23,7 +23,7 @@ from jobs.model.states import Phase
 from worker.checkpoints.draft import DraftLabel, draft_label, draft_warnings, find_draft
 from worker.checkpoints.format import Checkpoint
 from worker.checkpoints.writer import Checkpointer, ResumePoint, find_resume_point, latest_checkpoint
-from worker.generation.fingerprint import fingerprint
+from worker.generation.fingerprint import engine_fingerprint, fingerprint
 from worker.generation.frame_stream import FrameStream
 from worker.generation.load_pipeline import choose_device, load_pipeline
 from worker.generation.loras import apply_loras
@@ -38,6 +38,8 @@ from worker.protocol.errors import TooLarge
 from worker.protocol.messages import Done, Run
 from worker.protocol.progress import PhaseTimer
 from worker.settings import CpuThreads, Memory
+from worker.windows.recorder import WindowRecorder
+from worker.windows.reuse import WindowReuse
 
 log = structlog.get_logger()
 
@@ -150,21 +152,23 @@ class VideoGenerator:
         timer = PhaseTimer(control.send, self.device, resume.checkpoint.phase_seconds if resume else None)
         timer.enter(Phase.ENCODING)
         computed: Any = {name: getattr(environment, name) for name in ("cpu_threads", "attention_kernels")}
+        inputs = build_pipeline_inputs(run, self.card.window)
         stream = FrameStream(
             pipe=self.pipe,
             run=run,
-            inputs=build_pipeline_inputs(run, self.card.window),
+            inputs=inputs,
             resume=resume,
             timer=timer,
             control=control,
             checkpointer=Checkpointer(run, prepared.mark, resume, timer, control, **computed),
             previews=Previews(self.pipe, control, run.request.preview_every_steps, environment.memory),
             draft=DraftLabel(fingerprint=prepared.mark, step=run.request.draft_steps or 0, **computed),
+            windows=_window_reuse(run, control, prepared) if len(inputs.plan) > 1 else None,
         )
         manifest = render(
             stream.frames(),
             path,
-            stream.inputs,
+            inputs,
             environment,
             loras,
             manifest_path=path.with_name("manifest.json"),
@@ -173,6 +177,7 @@ class VideoGenerator:
         stream.checkpointer.report_cost()
         check_video(path, run.request, len(manifest.frames))
         draft_steps = prepared.draft.checkpoint.step if prepared.draft else 0
+        reused = stream.checkpointer.reused
         return Done(
             sha256=file_sha256(path),
             size_bytes=path.stat().st_size,
@@ -181,6 +186,18 @@ class VideoGenerator:
             warnings=(*stream.warnings, *loras.warnings, *draft_warnings(run, prepared.draft)),
             segment_frames=stream.segments.frames,
             drift=stream.drift.drifts,
-            steps=stream.inputs.total_steps - draft_steps,
+            steps=inputs.total_steps - draft_steps - len(reused) * inputs.steps_per_window,
             draft_reused=prepared.draft is not None if DRAFT_STATE in run.inputs else None,
+            num_windows=len(inputs.plan),
+            reused_windows=reused,
         )
+
+
+def _window_reuse(run: Run, control: RunControl, prepared: PreparedRun) -> WindowReuse | None:
+    """The stored windows of a run with several; None where they are not used."""
+    if run.window_scope is None:
+        return None
+    mark = engine_fingerprint(prepared.environment, prepared.loras.used)
+    size = {"width": run.request.width, "height": run.request.height}
+    recorder = WindowRecorder(run.windows_folder, control, **size)
+    return WindowReuse(run.window_scope, mark, run.windows_folder, recorder, control)

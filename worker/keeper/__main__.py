@@ -32,6 +32,7 @@ from worker.keeper.recovery import RecoverySweeper
 from worker.keeper.retention import RetentionSweeper
 from worker.keeper.storage_guard import StorageGuard
 from worker.keeper.uploads import UploadSweeper
+from worker.keeper.windows import WindowSweeper
 from worker.metered_storage import MeteredStorage
 from worker.settings import KeeperSettings
 
@@ -47,6 +48,7 @@ def keeper_tasks(settings: KeeperSettings, store: JobTable, storage: Storage, st
     sweeps: dict[str, Callable[[], None]] = {
         "retention": retention,
         "uploads": UploadSweeper(store, storage).sweep,
+        "windows": WindowSweeper(store, storage, settings).sweep,
         "orphans": OrphanSweeper(store, storage, settings).sweep_when_due,
     }
     guard = StorageGuard(StorageOwnership(store, storage))

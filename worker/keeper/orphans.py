@@ -12,7 +12,7 @@ from jobs.model.job_file import NAME, InvalidJobFile, read_job
 from jobs.redis.connection import redis_errors
 from jobs.redis.unreadable import report_unreadable
 from jobs.storage.interface import ListedObject, Storage, read_all
-from jobs.storage.paths import PLACES, UPLOADS, attempts_prefix, is_leftover, job_of
+from jobs.storage.paths import PLACES, UPLOADS, attempts_prefix, is_leftover, is_window_file, job_of
 from jobs.storage.uploads import UploadIndex
 from jobs.store.transitions import JobTable
 from worker.settings import KeeperSettings
@@ -44,7 +44,7 @@ class OrphanSweeper:
         self._refusals = 0
         self._set_lifecycle()
         before = self.store.now() - self.settings.orphan_grace_s
-        scan = _Scan(self.store, self.storage, before, self.settings.record_retention_s)
+        scan = _Scan(self.store, self.storage, before, self.settings)
         for place in PLACES:
             for item in self.storage.list(place):
                 if item.modified_at < before and scan.is_orphan(item):
@@ -89,15 +89,18 @@ class OrphanSweeper:
 class _Scan:
     """One scan of the storage, with a cache of the records of jobs."""
 
-    def __init__(self, store: JobTable, storage: Storage, before: float, record_retention_s: float) -> None:
+    def __init__(self, store: JobTable, storage: Storage, before: float, settings: KeeperSettings) -> None:
         self.store, self.storage, self.before = store, storage, before
-        self.record_retention_s = record_retention_s
+        self.record_retention_s = settings.record_retention_s
+        self.windows_before = store.now() - settings.window_retention_s
         self.jobs: dict[str, Job | None] = {}
         self.unreadable: set[str] = set()
         self.needed: dict[str, bool] = {}
         self.unrecorded = 0
 
     def is_orphan(self, item: ListedObject) -> bool:
+        if is_window_file(item.key) and item.modified_at < self.windows_before:  # also without an entry in the index
+            return True
         job_id = job_of(item.key)
         if job_id not in self.jobs:
             self.jobs[job_id] = self._job(job_id)

@@ -1,8 +1,9 @@
 """The messages between the supervisor and its engine: frozen dataclasses over a pipe.
 
 The supervisor sends commands: LoadModel first, then LoadModel, Run, Cancel, Pause or Shutdown. The engine sends events.
-Ready or NotLoaded follows a LoadModel. Progress, DeviceMemory, CheckpointDamaged, Resumed, Checkpointed, Preview and
-SegmentWritten follow a Run, and Done or Failed ends it.
+Ready or NotLoaded follows a LoadModel. Progress, DeviceMemory, CheckpointDamaged, Resumed, Checkpointed, Preview,
+SegmentWritten, WindowWanted, WindowReused, WindowDamaged and WindowFinished follow a Run, and Done or Failed ends it.
+A WindowReply follows a WindowWanted.
 """
 
 from collections.abc import Mapping
@@ -57,7 +58,7 @@ class Run:
     """Generate one video or image at `output_path`, and its manifest beside it. `id` names this attempt.
 
     `inputs` are files by their names (`jobs.model.input_files`). Without `checkpoints` the run starts at step 0 and
-    writes none.
+    writes none. With the `window_scope` of its owner it asks for stored windows, and writes those that it generates.
     """
 
     id: str
@@ -65,6 +66,12 @@ class Run:
     output_path: Path
     inputs: Mapping[str, Path] = field(default_factory=dict)
     checkpoints: Checkpoints | None = None
+    window_scope: str | None = None
+
+    @property
+    def windows_folder(self) -> Path:
+        """The folder of the files of windows (`worker/windows/format.py`), in both directions."""
+        return self.output_path.parent / "windows"
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,15 @@ class Pause:
     """Write a checkpoint of the run `id` at the next step and stop; another worker resumes it."""
 
     id: str
+
+
+@dataclass(frozen=True)
+class WindowReply:
+    """Whether the window with this key is in the folder of the run `id`."""
+
+    id: str
+    key: str
+    is_fetched: bool
 
 
 @dataclass(frozen=True)
@@ -176,13 +192,44 @@ class SegmentWritten:
 
 
 @dataclass(frozen=True)
+class WindowWanted:
+    """The next window has this key. The engine waits for the reply."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class WindowReused:
+    """The stored window with this key is valid and takes the place of a generated one."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class WindowDamaged:
+    """The stored window with this key cannot be read; the engine generates it."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class WindowFinished:
+    """The window with this key is generated, and its files are in the folder of the run."""
+
+    key: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
 class Done:
     """The video is written and checked. `phase_seconds` are by the name of the phase.
 
     `sha256` is the digest of the file; after it is marked, `unsigned_sha256` is the one before, and `segment_sha256`
     are those of the segments. `segment_frames` are the numbers of frames of the segments beside it, `steps` the
     denoising steps of all windows, without those of a draft that was continued. `draft_reused` is whether a promotion
-    continued one. `drift` has the windows of a long video after the first.
+    continued one. `drift` has the windows of a long video after the first. `num_windows` counts all windows, and
+    `reused_windows` are the indexes of those that were taken from storage, whose steps do not count.
     """
 
     sha256: str
@@ -196,6 +243,8 @@ class Done:
     unsigned_sha256: str | None = None
     segment_sha256: tuple[str, ...] = ()
     drift: tuple[WindowDrift, ...] = ()
+    num_windows: int = 1
+    reused_windows: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -210,8 +259,16 @@ class Failed:
     is_fatal: bool = False
 
 
-Command = LoadModel | Run | Cancel | Pause | Shutdown
+Command = LoadModel | Run | Cancel | Pause | WindowReply | Shutdown
 Note = (
-    CheckpointDamaged | Resumed | Checkpointed | Preview | SegmentWritten
+    CheckpointDamaged
+    | Resumed
+    | Checkpointed
+    | Preview
+    | SegmentWritten
+    | WindowWanted
+    | WindowReused
+    | WindowDamaged
+    | WindowFinished
 )  # the events of a run beside progress and its end
 Event = Ready | NotLoaded | Progress | DeviceMemory | Note | Done | Failed

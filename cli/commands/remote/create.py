@@ -8,7 +8,7 @@ import typer
 
 from cli.client import Client, Record, RequestBody
 from cli.commands.remote.connection import Url, VideoId, check_ids, return_hint, service_client
-from cli.commands.remote.options import JobOptions, ServiceOptions, SubmitOptions
+from cli.commands.remote.options import JobOptions, RemixOptions, ServiceOptions, SubmitOptions
 from cli.commands.remote.request import to_body
 from cli.errors import RefusedCommand
 from cli.options import AsJson, PromptArgument, PromptOption, read_prompt, read_prompt_or_none, with_options
@@ -47,19 +47,23 @@ def extend(
         _create(client, body, "/v1/videos/extensions", options, as_json, url)
 
 
-@with_options(JobOptions)
+@with_options(RemixOptions)
 def remix(
-    options: JobOptions,
+    options: RemixOptions,
     video_id: VideoId,
     prompt: PromptArgument = None,
     prompt_option: PromptOption = None,
     as_json: AsJson = False,
     url: Url = None,
 ) -> None:
-    """Generate a video again with another prompt; seed, settings and inputs are those of the first."""
+    """Generate a video again with another prompt; seed, settings and inputs are those of the first.
+
+    Of a film, --shot names the shots that change.
+    """
     with service_client("remix", url) as client:
         check_ids([video_id])
-        body = to_body(read_prompt(prompt, prompt_option), options)
+        has_prompt = not options.shot or prompt is not None or prompt_option is not None
+        body = to_body(read_prompt(prompt, prompt_option) if has_prompt else None, options)
         _create(client, body, f"/v1/videos/{video_id}/remix", options, as_json, url)
 
 

@@ -52,6 +52,16 @@ class JobOptions:
 
 
 @dataclass(frozen=True)
+class RemixOptions(JobOptions):
+    """The options of `remix`."""
+
+    shot: Annotated[
+        list[str] | None,
+        typer.Option(metavar="INDEX=PROMPT", help="Another prompt for this shot of a film, from 0. Can be repeated."),
+    ] = None
+
+
+@dataclass(frozen=True)
 class ServiceOptions(JobOptions, GenerationOptions):
     """The options of a request with settings of its own."""
 

@@ -10,9 +10,19 @@ from cli.errors import RefusedCommand
 from cli.options import parse_size, split_scale
 from cli.shots_file import IMAGES, read_shots
 
-RENAMED = {"steps": "num_inference_steps", "count": "n"}
+RENAMED = {"steps": "num_inference_steps", "count": "n", "shot": "shots"}
 # Options whose values have another form in the API, and those that are no field of a request.
-CONVERTED = ("lora", "metadata", "webhook", "webhook_event", "webhook_secret", "previews_every", "shots", "draft")
+CONVERTED = (
+    "lora",
+    "metadata",
+    "webhook",
+    "webhook_event",
+    "webhook_secret",
+    "previews_every",
+    "shots",
+    "shot",
+    "draft",
+)
 INPUTS = ("image", "last_image", "video", "mask")
 OF_THE_COMMAND = ("cancel_after", "idempotency_key", "wait", "output", "size", "width", "height")
 REFERENCES = ("http://", "https://", "data:", "file_")  # sent as they are; all other texts are paths
@@ -30,6 +40,8 @@ def to_body(prompt: str | None, options: JobOptions, **inputs: str | None) -> Re
         values |= _generation(options)
     if (steps := getattr(options, "draft", None)) is not None:
         values["draft"] = {"steps": steps}
+    if shot_texts := getattr(options, "shot", None):
+        values["shots"] = shot_prompts(shot_texts)
     sources = {name: getattr(options, name, None) for name in INPUTS} | inputs
     references = {name: _reference(name, text) for name, text in sources.items() if text is not None}
     paths = {name: Path(text) for name, text in sources.items() if text and references[name] is None}
@@ -74,6 +86,19 @@ def _reference(name: str, text: str) -> Any:
     if name == "video" and text.startswith("video_") and not Path(text).exists():
         return {"id": text}
     return text if text.startswith(REFERENCES) and not Path(text).exists() else None
+
+
+def shot_prompts(texts: list[str]) -> dict[str, dict[str, str]]:
+    """The changed shots of a film from INDEX=PROMPT. Raises RefusedCommand."""
+    shots: dict[str, dict[str, str]] = {}
+    for text in texts:
+        index, _, prompt = text.partition("=")
+        if not (index.isascii() and index.isdecimal() and prompt.strip()):
+            raise RefusedCommand(f"--shot is INDEX=PROMPT, as in 1='a blue square'; got {text!r}")
+        if index in shots:
+            raise RefusedCommand(f"--shot {index} is there twice; leave one out")
+        shots[index] = {"prompt": prompt}
+    return shots
 
 
 def parse_metadata(pairs: list[str] | None) -> dict[str, str] | None:

@@ -231,16 +231,32 @@ class PromoteVideoFields(TypedDict):
     webhook: NotRequired[Webhook]
 
 
+class Shots(TypedDict):
+    """
+    The fields of a shot that a remix changes; the others stay.
+    """
+
+    image: NotRequired[str | dict[str, Any]]
+    last_image: NotRequired[str | dict[str, Any]]
+    negative_prompt: NotRequired[str]
+    num_frames: NotRequired[int]
+    overlap: NotRequired[int]
+    prompt: NotRequired[str]
+    seconds: NotRequired[str]
+    seed: NotRequired[int]
+
+
 class RemixVideoFields(TypedDict):
     """
-    The fields of a remix, which every request for a video has.
+    The fields of a remix: another prompt, or for a film the shots that change.
     """
 
     deadline: NotRequired[float]
     metadata: NotRequired[dict[str, str]]
     priority: NotRequired[Literal["high", "normal", "low"]]
-    prompt: str
+    prompt: NotRequired[str]
     share_work: NotRequired[bool]
+    shots: NotRequired[dict[str, Shots]]
     webhook: NotRequired[Webhook]
 
 

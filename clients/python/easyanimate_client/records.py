@@ -233,7 +233,7 @@ class ShotRecord:
     One shot of a film: where it begins, its length, and how far it is.
 
     It is `completed` when the next shot has begun or the film is completed. `windows_reused` counts the windows that
-    were taken from another film.
+    were taken from another video, 0 before the end.
     """
 
     first_frame: int
@@ -727,6 +727,8 @@ class Video:
     warnings: list[str]
     watchable_s: float | None
     width: int
+    windows_made: int | None
+    windows_reused: int | None
 
 
 @dataclass(frozen=True, kw_only=True)

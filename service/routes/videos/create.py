@@ -23,11 +23,19 @@ from service.openapi.request_bodies import json_or_form_body
 from service.openapi.responses import SUBMIT_ERRORS, accepted_responses, errors
 from service.resources import Resources
 from service.routes.videos.videos import record_response
-from service.schemas.create import INPUT_FIELDS, CreateVideo, EditVideo, ExtendVideo, PromoteVideo, RemixVideo
+from service.schemas.create import (
+    INPUT_FIELDS,
+    CreateVideo,
+    DescribedVideo,
+    EditVideo,
+    ExtendVideo,
+    PromoteVideo,
+    RemixVideo,
+)
 from service.submission.admission import admit_jobs
 from service.submission.build import Submission, build_promotion, build_remix, build_submission
 from service.submission.deadline import Schedule, read_schedule
-from service.submission.films import build_film
+from service.submission.films import build_film, build_film_remix
 from service.submission.idempotency import run_once
 from service.submission.submitter import Submitter, SubmitterDep
 from service.waiting import is_final, wait_for
@@ -35,12 +43,12 @@ from service.web.links import relative_reference
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
-Body = TypeVar("Body", bound=RemixVideo | PromoteVideo)
+Body = TypeVar("Body", bound=DescribedVideo | PromoteVideo)
 RESPONSES = {**accepted_responses(), **errors(*SUBMIT_ERRORS)}
 BLOCKING_FIELDS = INPUT_FIELDS | {"shots", "webhook"}  # they read storage or Redis, or resolve names
 
 
-def _documented(model: type[RemixVideo | PromoteVideo], examples: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def _documented(model: type[DescribedVideo | PromoteVideo], examples: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     headers = request_headers("Prefer", "Cancel-After", "Idempotency-Key")
     return headers | json_or_form_body(model, examples, INPUT_FIELDS)
 
@@ -67,8 +75,13 @@ async def extend_video(submitter: SubmitterDep, fields: BodyDep, prefer: PreferD
 
 @router.post("/{video_id}/remix", responses=RESPONSES, openapi_extra=_documented(RemixVideo, REMIX_EXAMPLES))
 async def remix_video(video_id: str, submitter: SubmitterDep, fields: BodyDep, prefer: PreferDep) -> Response:
-    """Generates a video again with another prompt; settings, seed and inputs are those of the first."""
-    return await _submit(submitter, fields, RemixVideo, partial(build_remix, video_id=video_id), prefer)
+    """Generates a video again with another prompt; settings, seed and inputs are those of the first.
+
+    Of a film, `shots` has the shots that change. Where stored windows are reused, only the windows whose inputs changed
+    are generated; `windows_made` and `windows_reused` of the record count them.
+    """
+    build = build_remix if fields.get("shots") is None else build_film_remix
+    return await _submit(submitter, fields, RemixVideo, partial(build, video_id=video_id), prefer)
 
 
 @router.post("/{video_id}/promote", responses=RESPONSES, openapi_extra=_documented(PromoteVideo, PROMOTE_EXAMPLES))

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from weakref import WeakSet
 
 from easyanimate.errors import CheckpointError, Interrupted, NotFinite
@@ -30,8 +31,12 @@ from worker.protocol.messages import (
     Resumed,
     Run,
     SegmentWritten,
+    WindowDamaged,
+    WindowFinished,
+    WindowReused,
 )
 from worker.settings import Memory
+from worker.windows.format import WindowFiles, window_key
 
 STEPS = 4
 
@@ -70,12 +75,14 @@ class FixtureGenerator:
 
         "deaf" lasts as long and ignores a cancel. "once" exits in its first attempt. "tight" is out of memory in the
         normal profile, "jealous" is out of memory beside other models. With "windows" each step writes a segment;
-        with "windows once" the engine exits at the third step of the first attempt.
+        with "windows once" the engine exits at the third step of the first attempt. With "film abcd" each step is a
+        window, whose key and content depend on its letter.
         """
         prompt, send = run.request.prompt, control.send
         send(DeviceMemory(2**30, 2**32))
         send(Progress(Phase.ENCODING, 0, STEPS))
         first = self._resume(run, send)
+        reused: list[int] = []
         for step in range(first, STEPS):
             send(Progress(Phase.DENOISING, step, STEPS))
             if step == 2:
@@ -86,6 +93,7 @@ class FixtureGenerator:
                 raise OutOfMemoryError("CUDA out of memory")
             self._work(prompt, control.check)
             control.check()
+            self._window(run, step, control, reused)
             self._segment(run, step, send)
             if run.request.preview_every_steps:
                 send(Preview(b"RIFF preview %d" % step, step, STEPS))
@@ -100,9 +108,31 @@ class FixtureGenerator:
             run.output_path.with_name(name).write_bytes(name.encode())
         self._keep_draft(run, content)
         frames = (8,) * STEPS if prompt.startswith("windows") else ()
-        reused = True if DRAFT_STATE in run.inputs else None
+        continued = True if DRAFT_STATE in run.inputs else None
         digest, phases = hashlib.sha256(content).hexdigest(), {"denoising": 0.1}
-        return Done(digest, len(content), 1.0, phases, segment_frames=frames, steps=STEPS, draft_reused=reused)
+        counts = {"steps": STEPS - len(reused), "num_windows": STEPS}
+        done = Done(digest, len(content), 1.0, phases, segment_frames=frames, draft_reused=continued, **counts)
+        return replace(done, reused_windows=tuple(reused))
+
+    def _window(self, run: Run, step: int, control: RunControl, reused: list[int]) -> None:
+        """Reuses or makes the window of this step. One in capitals cannot be read again, and "!" fails."""
+        if run.window_scope is None or not run.request.prompt.startswith("film "):
+            return
+        letter = run.request.prompt.removeprefix("film ")[step]
+        if letter == "!":
+            raise RuntimeError("the film fails")
+        files = WindowFiles(run.windows_folder, window_key(run.window_scope, "", letter))
+        is_fetched = control.find_window(files.key)
+        if is_fetched and {path.read_text() for path in files.paths} == {letter} and letter.islower():
+            control.send(WindowReused(files.key))
+            reused.append(step)
+            return
+        if is_fetched:
+            control.send(WindowDamaged(files.key, "it is damaged"))
+        run.windows_folder.mkdir(exist_ok=True)
+        for path in files.paths:
+            path.write_text(letter)
+        control.send(WindowFinished(files.key, files.size_bytes))
 
     def _resume(self, run: Run, send: Callable[[Event], None]) -> int:
         if run.checkpoints is None:

@@ -655,6 +655,9 @@ export interface paths {
         /**
          * Remix Video
          * @description Generates a video again with another prompt; settings, seed and inputs are those of the first.
+         *
+         *     Of a film, `shots` has the shots that change. Where stored windows are reused, only the windows whose inputs changed
+         *     are generated; `windows_made` and `windows_reused` of the record count them.
          */
         post: operations["remix_video"];
         delete?: never;
@@ -1523,7 +1526,7 @@ export interface components {
          * @description One shot of a film: where it begins, its length, and how far it is.
          *
          *     It is `completed` when the next shot has begun or the film is completed. `windows_reused` counts the windows that
-         *     were taken from another film.
+         *     were taken from another video, 0 before the end.
          */
         ShotRecord: {
             /** First Frame */
@@ -1830,6 +1833,10 @@ export interface components {
             watchable_s: number | null;
             /** Width */
             width: number;
+            /** Windows Made */
+            windows_made: number | null;
+            /** Windows Reused */
+            windows_reused: number | null;
         };
         /**
          * VideoDeleted
@@ -7068,13 +7075,34 @@ export interface operations {
                      * @enum {string}
                      */
                     priority?: "high" | "normal" | "low";
-                    /** @description What the video shows. */
-                    prompt: string;
+                    /** @description What the video shows. A film has the prompts of its shots instead. */
+                    prompt?: string;
                     /**
                      * @description Whether an equal video of yours that has not ended yet and this one share one run, where the operator has turned that on. It needs a seed. Each keeps its own record, and false makes this one by itself.
                      * @default true
                      */
                     share_work?: boolean;
+                    /** @description The shots of a film that change, by their index from 0; the fields that are not sent stay. Only windows whose inputs changed need to be generated again. As {"1": {"prompt": "…"}}; in a form: shots[1][prompt]. */
+                    shots?: {
+                        [key: string]: {
+                            /** @description The start image of the shot, which begins with a cut: a file part, an https link, the id of a file from POST /v1/files, or a data: URL. */
+                            image?: string | Record<string, never>;
+                            /** @description The end image of the shot; sent like the start image. */
+                            last_image?: string | Record<string, never>;
+                            /** @description What the shot does not show. */
+                            negative_prompt?: string;
+                            /** @description Frames of this shot, a multiple of 8; or send seconds. */
+                            num_frames?: number;
+                            /** @description Frames of the shot before that it continues from; 0 is a cut, which a new image needs. */
+                            overlap?: number;
+                            /** @description What the shot shows. */
+                            prompt?: string;
+                            /** @description Playing time, rounded to the nearest possible one. */
+                            seconds?: string;
+                            /** @description The seed of the shot. */
+                            seed?: number;
+                        };
+                    };
                     /** @description The receiver of this video's events. */
                     webhook?: {
                         /**
@@ -7103,13 +7131,34 @@ export interface operations {
                      * @enum {string}
                      */
                     priority?: "high" | "normal" | "low";
-                    /** @description What the video shows. */
-                    prompt: string;
+                    /** @description What the video shows. A film has the prompts of its shots instead. */
+                    prompt?: string;
                     /**
                      * @description Whether an equal video of yours that has not ended yet and this one share one run, where the operator has turned that on. It needs a seed. Each keeps its own record, and false makes this one by itself.
                      * @default true
                      */
                     share_work?: boolean;
+                    /** @description The shots of a film that change, by their index from 0; the fields that are not sent stay. Only windows whose inputs changed need to be generated again. As {"1": {"prompt": "…"}}; in a form: shots[1][prompt]. */
+                    shots?: {
+                        [key: string]: {
+                            /** @description The start image of the shot, which begins with a cut: a file part, an https link, the id of a file from POST /v1/files, or a data: URL. */
+                            image?: string | Record<string, never>;
+                            /** @description The end image of the shot; sent like the start image. */
+                            last_image?: string | Record<string, never>;
+                            /** @description What the shot does not show. */
+                            negative_prompt?: string;
+                            /** @description Frames of this shot, a multiple of 8; or send seconds. */
+                            num_frames?: number;
+                            /** @description Frames of the shot before that it continues from; 0 is a cut, which a new image needs. */
+                            overlap?: number;
+                            /** @description What the shot shows. */
+                            prompt?: string;
+                            /** @description Playing time, rounded to the nearest possible one. */
+                            seconds?: string;
+                            /** @description The seed of the shot. */
+                            seed?: number;
+                        };
+                    };
                     /** @description The receiver of this video's events. */
                     webhook?: {
                         /**

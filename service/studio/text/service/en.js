@@ -39,7 +39,7 @@ export default {
 
   // Drafts and films
   reason_draft_windows: "A draft has one window, and this video has {windows}. Use fewer frames.", reason_draft_one_step: "A draft needs a video of two steps or more.", reason_draft_steps_range: "Use a whole number between 1 and {most}.", reason_not_a_draft: "This video is no draft.",
-  reason_film_unsupported: "{model} makes no films.", reason_film_field: "A film does not have this setting: {field}.", reason_film_remix: "A film has a prompt for each shot. Make a new film with the changed shots.", reason_film_prompts_too_long: "The prompts have more than {most} characters together.",
+  reason_film_unsupported: "{model} makes no films.", reason_film_field: "A film does not have this setting: {field}.", reason_film_remix: "A film has a prompt for each shot. Make a new film with the changed shots.", reason_not_a_film: "The video is no film.", reason_film_shot_unknown: "The film has {count} shots; a remix adds none.", reason_film_prompts_too_long: "The prompts have more than {most} characters together.",
   reason_film_shot_count: "A film has 1 to {most} shots, and this one has {count}.", reason_film_too_long: "{frames} frames are too many. The shots before leave {left} of {most}.", reason_shot_without_length: "Enter the length of the shot.",
   reason_shot_image_overlap: "A shot with a start image begins with a cut.", reason_shot_end_image_alone: "The end image needs a start: a start image, or a transition from the shot before.",
   reason_no_word_left: "The model cannot read this prompt. Describe the video in English.", reason_no_word_left_of_chinese: "This model reads English, and Chinese characters are deleted. Describe the video in English.",

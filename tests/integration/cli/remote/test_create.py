@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
-from cli.commands.remote.options import JobOptions, ServiceOptions, SubmitOptions
+from cli.commands.remote.options import RemixOptions, ServiceOptions, SubmitOptions
 from cli.commands.remote.request import CONVERTED, OF_THE_COMMAND, RENAMED
 from cli.options import GenerationOptions
 from service.schemas.create import CreateVideo, ExtendVideo, RemixVideo
@@ -28,7 +28,7 @@ PROMPT = "a large red circle moving to the right on a blue background"
 @pytest.mark.parametrize(
     ("options", "body", "arguments"),
     [(SubmitOptions, CreateVideo, {"prompt"}), (ServiceOptions, ExtendVideo, {"prompt", "video"}),
-     (JobOptions, RemixVideo, {"prompt"})],
+     (RemixOptions, RemixVideo, {"prompt"})],
 )  # fmt: skip
 def test_each_field_of_a_request_has_an_option(options: type[Any], body: type[Any], arguments: set[str]) -> None:
     names = {RENAMED.get(each.name, each.name) for each in fields(options)}
@@ -156,6 +156,17 @@ def test_an_extension_and_a_remix_of_a_finished_video(record_of: RecordOf, finis
     assert longer["negative_prompt"] == "blur"
 
 
+def test_a_remix_of_a_film_names_its_changed_shots(
+    record_of: RecordOf, finish: Callable[[str], bytes], tmp_path: Path
+) -> None:
+    file = tmp_path / "film.yaml"
+    file.write_text("[{prompt: a red circle, num_frames: 16}, {prompt: a blue square, num_frames: 8}]")
+    first = record_of("submit", "--shots", str(file), "--size", "64x64", "--seed", "3")
+    finish(first["id"])
+    remix = record_of("remix", first["id"], "--shot", "1=a green cross = a plus")
+    assert (remix["prompt"], remix["seed"]) == ("a red circle\na green cross = a plus", 3)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "reason"),
     [
@@ -175,6 +186,8 @@ def test_an_extension_and_a_remix_of_a_finished_video(record_of: RecordOf, finis
         (["submit", "a", "-o", "nodir/a.mp4"], 2, "the folder nodir does not exist"),
         (["extend", "video_0", "a"], 2, "video_0"),
         (["remix", "../models", "a"], 2, "is not the id of a video"),
+        (["remix", "video_0", "--shot", "a blue square"], 2, "--shot is INDEX=PROMPT"),
+        (["remix", "video_0", "--shot", "1=a", "--shot", "1=b"], 2, "--shot 1 is there twice"),
         (["submit", "a", "--url", "127.0.0.1:8000"], 2, "did you mean http://127.0.0.1:8000 ?"),
         (["submit", "a", "--url", "http://127.0.0.1:9"], 3, "there is no service at http://127.0.0.1:9"),
     ],

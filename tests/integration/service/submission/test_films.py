@@ -91,11 +91,80 @@ def test_a_change_of_a_video_has_no_shots(shared_api: httpx.Client, path: str) -
     assert (error["code"], error["param"]) == ("unknown_parameter", "shots")
 
 
-def test_a_remix_of_a_film_is_refused(api: httpx.Client, finish: Callable[[str], bytes]) -> None:
-    video_id = api.post("/v1/videos", json={"shots": [shot()], "size": "64x64"}).json()["id"]
+@pytest.fixture
+def film(api: httpx.Client, finish: Callable[[str], bytes]) -> str:
+    """The id of a completed film of three shots, of which the second has a start image and the third an end image."""
+    shots = [shot(), shot("a blue square", 24, image=data_url(png())), shot(last_image=data_url(png()), seed=9)]
+    body = {"shots": shots, "size": "64x64", "seed": 5, "num_inference_steps": 3, "negative_prompt": "a dog"}
+    video_id: str = api.post("/v1/videos", json=body).json()["id"]
     finish(video_id)
-    answer = api.post(f"/v1/videos/{video_id}/remix", json={"prompt": "a blue square"})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_shots")
+    return video_id
+
+
+def test_a_remix_of_a_film_changes_the_shots_that_it_names(api: httpx.Client, film: str, stored: Stored) -> None:
+    changes = {"0": {"prompt": "a cyan cross"}, "2": {"num_frames": 8, "negative_prompt": "a cat"}}
+    answer = api.post(f"/v1/videos/{film}/remix", json={"shots": changes, "metadata": {"a": "b"}})
+    record = answer.json()
+    assert answer.status_code == 200, record
+    old, new = stored(film).request, stored(record["id"]).request
+    assert record["remixed_from_video_id"] == film
+    assert (new.prompt, new.num_frames) == ("a cyan cross\na blue square\na large red circle", 48)
+    assert [each.seed for each in new.shots] == [5, 6, 9]
+    assert [each.negative_prompt for each in new.shots] == ["a dog", "a dog", "a cat"]
+    assert [each.overlap for each in new.shots] == [0, 0, 4]
+    kept = {"prompt", "num_frames", "shots", "metadata"}
+    assert new.model_dump(exclude=kept) == old.model_dump(exclude=kept)
+    assert new.shots[1].image_key == f"inputs/{record['id']}/shot-01-image.png"
+    assert new.shots[2].last_image_key is not None
+
+
+def test_a_remix_of_a_film_without_changes_is_the_same_film(api: httpx.Client, film: str, stored: Stored) -> None:
+    video_id = api.post(f"/v1/videos/{film}/remix", json={"shots": {}}).json()["id"]
+    keys = {"shots": {"__all__": {"image_key", "last_image_key"}}}
+    assert stored(video_id).request.model_dump(exclude=keys) == stored(film).request.model_dump(exclude=keys)
+
+
+def test_a_form_changes_the_image_of_a_shot(
+    api: httpx.Client, film: str, stored: Stored, settings: ServiceSettings
+) -> None:
+    files = {"shots[2][image]": ("start.png", png(color="blue"), "image/png")}
+    answer = api.post(f"/v1/videos/{film}/remix", data={"shots[2][seed]": "3"}, files=files)
+    assert answer.status_code == 200, answer.json()
+    third = stored(answer.json()["id"]).request.shots[2]
+    assert (third.seed, third.overlap) == (3, 0)
+    image = read_all(open_storage(settings), third.image_key or "")
+    assert Image.open(io.BytesIO(image)).getpixel((0, 0)) == (0, 0, 255)
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "param"),
+    [
+        ({"prompt": "a blue square"}, "invalid_shots", "prompt"),
+        ({"prompt": "a", "shots": {"0": {"prompt": "b"}}}, "invalid_shots", "prompt"),
+        ({"shots": {"3": {"prompt": "b"}}}, "invalid_shots", "shots[3]"),
+        ({"shots": {"first": {"prompt": "b"}}}, "invalid_shots", "shots"),
+        ({"shots": {"01": {"prompt": "b"}}}, "invalid_shots", "shots"),
+        ({"shots": [{"prompt": "b"}, {"prompt": "c"}]}, "invalid_shots", "shots"),
+        ({"shots": {"1": {"num_frames": 12}}}, "invalid_shots", "shots[1].num_frames"),
+        ({"shots": {"1": {"overlap": 4}}}, "invalid_shots", "shots[1].overlap"),
+        ({"shots": {"1": {"prompts": "b"}}}, "unknown_parameter", "shots[1].prompts"),
+        ({"shots": {"0": {"image": "data:image/png;base64,AA=="}}}, "unsupported_image", "shots[0].image"),
+        ({}, "invalid_request", "prompt"),
+    ],
+)
+def test_a_remix_of_a_film_is_refused_with_the_name_of_the_shot(
+    api: httpx.Client, film: str, body: dict[str, Any], code: str, param: str
+) -> None:
+    answer = api.post(f"/v1/videos/{film}/remix", json=body)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (400, code, param)
+
+
+def test_a_video_of_one_prompt_has_no_shots_to_change(api: httpx.Client, finish: Callable[[str], bytes]) -> None:
+    video_id = api.post("/v1/videos", json={"prompt": "a large red circle", "size": "64x64"}).json()["id"]
+    finish(video_id)
+    error = api.post(f"/v1/videos/{video_id}/remix", json={"shots": {"0": {"prompt": "a"}}}).json()["error"]
+    assert (error["code"], error["param"]) == ("invalid_shots", "shots")
 
 
 def test_the_estimate_of_a_film_counts_the_windows_of_its_shots(api: httpx.Client, announced: ModelCard) -> None:

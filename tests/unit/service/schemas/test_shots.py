@@ -3,7 +3,7 @@
 import pytest
 
 from jobs.model.failure import failure
-from jobs.model.job import Job
+from jobs.model.job import Job, Result
 from jobs.model.request import ShotRequest, VideoRequest
 from jobs.model.states import Phase, State
 from service.schemas.video import to_video
@@ -27,6 +27,18 @@ def test_a_film_has_a_record_of_each_shot_with_its_place_and_its_windows() -> No
         {"index": 1, "status": "queued", "first_frame": 8, "num_frames": 16, "windows": 2, "windows_reused": 0},
     ]
     assert shots[2].first_frame == 24
+
+
+def test_the_record_of_a_completed_film_counts_its_reused_windows() -> None:
+    result = Result(
+        video_key="a/b", content_type="video/mp4", size_bytes=1, content_sha256="", inference_time_s=1,
+        peak_memory_mb=1, phase_seconds={}, num_windows=4, reused_windows=(0, 2),
+    )  # fmt: skip
+    video = to_video(JOB.evolve(state=State.COMPLETED, result=result))
+    assert (video.windows_made, video.windows_reused) == (2, 2)
+    assert [shot.windows_reused for shot in video.shots or ()] == [1, 1, 0]
+    older = to_video(JOB.evolve(state=State.COMPLETED, result=result.model_copy(update={"num_windows": 0})))
+    assert (older.windows_made, older.windows_reused) == (None, None)
 
 
 def test_a_video_of_one_prompt_has_no_shots() -> None:
