@@ -95,6 +95,8 @@ def test_an_estimate_stores_nothing_and_describes_the_video(api: httpx.Client, r
     estimate = answer.json()
     (warning,) = estimate.pop("warnings")
     assert warning.startswith("image: 1x1 is stretched to 128x64")
+    values = {"param": "image", "source": "1x1", "size": "128x64"}
+    assert estimate.pop("warning_codes") == [{"code": "start_image_stretched", "shot": None, "values": values}]
     assert estimate == {
         **{"object": "video.estimate", "model": "easyanimate-v3-tiny", "size": "128x64", "seconds": "0.6667"},
         **{"num_frames": 16, "n": 3, "windows": 1, "steps": 10, "pixel_frames": 3 * 128 * 64 * 16, "position": 0},
@@ -176,6 +178,8 @@ def test_without_a_worker_the_time_is_unknown_and_a_warning_says_why(
     estimate = estimated(api, "normal")
     assert estimate["eta_s"] is None
     assert estimate["warnings"] == ["eta_s: no worker starts videos of easyanimate-v3-tiny now: no_worker"]
+    values = {"model": "easyanimate-v3-tiny", "reason": "no_worker"}
+    assert estimate["warning_codes"] == [{"code": "model_idle", "shot": None, "values": values}]
 
 
 def test_quotas_refuse_an_estimate_and_are_not_used_by_it(

@@ -47,6 +47,7 @@ def test_a_completed_video_has_a_working_link(api: httpx.Client, finish: Callabl
     assert (video["status"], video["progress"], video["error"]) == ("completed", 100, None)
     assert (video["inference_time_s"], video["peak_memory_mb"], len(video["content_sha256"])) == (1.5, 64.0, 64)
     assert [warning[:10] for warning in video["warnings"]] == ["seconds: 1", "the prompt"]
+    assert [one["code"] for one in video["warning_codes"]] == ["seconds_rounded", "unknown"]
     assert httpx.get(video["url"], timeout=60).content == expected
 
 
