@@ -146,7 +146,6 @@ def whole(shelf: Shelf, video: VideoRequest, **options: Any) -> str:
         ({"second": {"prompt": "a cat"}}, (0, 4)),
         ({"third": {"seed": 8}}, (0, 1, 2, 3)),
         ({"second": {"num_frames": 8}}, (0, 2)),
-        ({"guidance_scale": 3.0}, ()),
         ({"webhook": {"url": "https://example.com/hook"}, "metadata": {"a": "b"}}, (0, 1, 2, 3, 4)),
     ],
 )
