@@ -53,9 +53,12 @@ def test_the_mid_size_model_has_a_width_of_288_and_12_blocks() -> None:
     assert size.vae["block_out_channels"] == [64, 128, 256, 256]
 
 
-def test_a_repeated_prompt_of_the_same_size_encodes_nothing() -> None:
-    *_, repeated = encoding.measure(1, SMALL, 32)
-    assert repeated.is_met
+def test_encoding_counts_the_calls_of_three_requests_in_a_row() -> None:
+    first, another, repeated = encoding.measure(1, SMALL, 32)
+    assert "T5 1 of 1 times" in first.result
+    assert "slices 2 of 3 times" in first.result
+    assert "slices 0 of 3 times" in another.result
+    assert repeated.result.startswith("0.00 (T5 0 of 1 times")
 
 
 def test_peaks_are_equal_and_a_leak_grows(monkeypatch: pytest.MonkeyPatch) -> None:
