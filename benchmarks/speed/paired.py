@@ -3,7 +3,6 @@
 import gc
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from statistics import median
 
@@ -39,16 +38,6 @@ def compare(first: Callable[[], object], second: Callable[[], object], rounds: i
         else:
             one, once = cpu_seconds(first), cpu_seconds(second)
         times.append((one, once, cpu_seconds(second)))
-    firsts, seconds, controls = zip(*times, strict=True)
-    return Pair(firsts, seconds, controls)
-
-
-def compare_processes(first: Callable[[], float], second: Callable[[], float], rounds: int, executor: Executor) -> Pair:
-    """As `compare`, but both ways and the control run at the same time; each call returns its CPU seconds."""
-    times: list[tuple[float, ...]] = []
-    for _ in range(rounds):
-        running = [executor.submit(call) for call in (first, second, second)]
-        times.append(tuple(each.result() for each in running))
     firsts, seconds, controls = zip(*times, strict=True)
     return Pair(firsts, seconds, controls)
 

@@ -1,10 +1,9 @@
 """The measures of exact speed at small sizes, and the figures that they state."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
 from benchmarks.counts.production import Clip
+from benchmarks.gpu.clips import naive_clip, render_clip
 from benchmarks.gpu.plans import PLANS, WholeClip
 from benchmarks.speed import counted, encoding, mid_size, peaks, start_up
 from benchmarks.speed.dispatch import Dispatched, goals_of
@@ -40,10 +39,15 @@ def test_encoders_compute_nothing_twice() -> None:
 
 
 def test_both_ways_of_a_clip_run() -> None:
-    with ThreadPoolExecutor(1) as executor:
-        goal = mid_size.clip_goal(1, executor, WholeClip(Clip(32, 32, 16), 1), PLANS["tiny"])
+    (goal,) = mid_size.measure(1, WholeClip(Clip(32, 32, 16), 1), PLANS["tiny"])
     assert "control" in goal.result
     assert layers.can_fold.__name__ == "can_fold"
+
+
+def test_the_calls_of_a_clip_of_48_frames() -> None:
+    first, own = (mid_size.count_calls(render, mid_size.WHOLE) for render in (naive_clip, render_clip))
+    assert first == mid_size.Calls(encoded=23, decoded=11, steps=10)
+    assert own == mid_size.Calls(encoded=7, decoded=11, steps=10)
 
 
 def test_the_mid_size_model_has_a_width_of_288_and_12_blocks() -> None:
@@ -64,7 +68,7 @@ def test_encoding_counts_the_calls_of_three_requests_in_a_row() -> None:
 def test_peaks_are_equal_and_a_leak_grows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peaks, "LENGTHS", (24, 40, 48))
     monkeypatch.setattr(peaks, "LEAKING", (16, 24))
-    goals = peaks.measure(1, PLANS["tiny"], 16, 16)
+    goals = peaks.measure(1)
     assert [goal.is_met for goal in goals] == [True] * 4
 
 
