@@ -1,7 +1,7 @@
-"""The mean of two sets of weights of the small model, between a model and the one that its training started from.
+"""The mean of two sets of weights of the small model: after a training, and before it.
 
-Training on other captions changes what the model does with the old ones. A mean of the weights before and after keeps
-more of the old and most of the new.
+Training on other captions changes what the model does with the old ones. The mean does more of the old, and a short
+training from it with all captions needs few steps.
 """
 
 import torch

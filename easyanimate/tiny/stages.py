@@ -28,6 +28,8 @@ class Stage:
 
     `continues` is the stage whose result it starts from. `with_vae` is the stage whose VAE a transformer works with.
     With `new_words` the tokenizer is made anew; each new word starts as the learnt word that `new_words` names for it.
+    With `average` it starts from a mean: `share` of the result that it continues, and the rest of what the stage
+    `start_of` started from.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Stage:
     continues: str | None = None
     with_vae: str | None = None
     new_words: Mapping[str, str] | None = None
+    average: Mapping[str, Any] | None = None
 
     def is_done(self, output: Path) -> bool:
         """Whether its result exists in `output`."""
@@ -49,10 +52,8 @@ def read_stages() -> tuple[Stage, ...]:
 
 
 def _stage(name: str, table: dict[str, Any], base: Mapping[str, Any]) -> Stage:
-    kind, continues, with_vae, new_words = (
-        table.pop(key, None) for key in ("kind", "continues", "with_vae", "new_words")
-    )
-    return Stage(name, kind, _merged(_merged(base["all"], base[kind]), table), continues, with_vae, new_words)
+    kind, *start = (table.pop(key, None) for key in ("kind", "continues", "with_vae", "new_words", "average"))
+    return Stage(name, kind, _merged(_merged(base["all"], base[kind]), table), *start)
 
 
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,8 +79,8 @@ def prepare_stage(stage: Stage, output: Path) -> Path:
 
 
 def _start_model(stage: Stage, output: Path) -> Path | None:
-    """The folder a stage starts from: a result, or a model put together with another VAE or with new words."""
-    if stage.with_vae is None and stage.new_words is None:
+    """The folder a stage starts from: a result, or a model put together from several, or with new words."""
+    if stage.with_vae is None and stage.new_words is None and stage.average is None:
         return None if stage.continues is None else output / stage.continues / "result"
     start = output / stage.name / "start"
     shutil.rmtree(start, ignore_errors=True)
@@ -93,7 +94,16 @@ def _start_model(stage: Stage, output: Path) -> Path | None:
         shutil.copytree(output / stage.with_vae / "result", start / "vae")
     if stage.new_words is not None:
         _renew_words(start, stage.new_words)
+    if stage.average is not None:
+        _average(start, output / stage.average["start_of"] / "start", stage.average["share"])
     return start
+
+
+def _average(folder: Path, other: Path, share: float) -> None:
+    """Replaces the weights of the model in `folder` by their mean with those in `other`."""
+    pipe = EasyAnimatePipeline.from_pretrained(folder)
+    average_weights(pipe, EasyAnimatePipeline.from_pretrained(other), share)
+    pipe.save_pretrained(folder)
 
 
 def _renew_words(folder: Path, new_words: Mapping[str, str]) -> None:
@@ -108,21 +118,14 @@ def _renew_words(folder: Path, new_words: Mapping[str, str]) -> None:
 
 
 def finish(output: Path) -> Path:
-    """Writes the mean of two stages, as base.toml names them, in float16 and with the card; returns the folder."""
+    """Writes the result of the last stage in float16, with its card; the folder."""
     folder, unfinished = output / str(CARD["name"]), output / ".unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    write_model(_mean_of_stages(output), unfinished)
+    pipe = EasyAnimatePipeline.from_pretrained(output / read_stages()[-1].name / "result")
+    write_model(pipe, unfinished)
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)
     return folder
-
-
-def _mean_of_stages(output: Path) -> EasyAnimatePipeline:
-    mean = tomllib.loads((RECIPE / "base.toml").read_text("utf-8"))["result"]
-    pipe = EasyAnimatePipeline.from_pretrained(output / mean["stage"] / "result")
-    start = EasyAnimatePipeline.from_pretrained(output / mean["start_of"] / "start")
-    average_weights(pipe, start, mean["share"])
-    return pipe
 
 
 def write_model(pipe: EasyAnimatePipeline, folder: Path) -> None:

@@ -34,12 +34,20 @@ class Source(Protocol):
         """A batch of this kind."""
 
 
+def _mixed_caption(scene: Scene, random: Random, *, is_image: bool = False) -> str:
+    """A plain or a varied caption, with equal probability."""
+    return random.choice((caption, varied_caption))(scene, random, is_image=is_image)
+
+
+CAPTIONS = {"plain": caption, "varied": varied_caption, "mixed": _mixed_caption}
+
+
 class DrawnClips:
     """The procedural set as a source."""
 
     def __init__(self, settings: WorldSettings) -> None:
         self.world = settings.world()
-        self._caption = varied_caption if settings.captions == "varied" else caption
+        self._caption = CAPTIONS[settings.captions]
 
     def clips(self, kind: BatchSettings, random: Random) -> Clips:
         """A batch of this kind, drawn and captioned."""

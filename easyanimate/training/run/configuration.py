@@ -84,8 +84,9 @@ class WorldSettings(TrainingSettings):
     outlined: float = Field(
         0.0, ge=0, le=1, description="share of clips with an outlined shape, in addition to `style`"
     )
-    captions: Literal["plain", "varied"] = Field(
-        "plain", description="plain: nine sentences; varied: many sentences, verbs and other words"
+    captions: Literal["plain", "varied", "mixed"] = Field(
+        "plain",
+        description="plain: nine sentences; varied: many sentences, verbs and other words; mixed: half of each",
     )
     keeps_held_out: bool = Field(False, description="train on held-out combinations too")
 

@@ -5,8 +5,11 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file, save_file
 
+from easyanimate.tiny import copy_tiny_model
 from easyanimate.tiny.stages import RECIPE, Stage, prepare_stage, read_stages
 from easyanimate.training.run.configuration import read_training_settings
 from easyanimate.training.tasks.lora_settings import LoraTrainingSettings
@@ -36,6 +39,7 @@ SETTINGS_SHA256 = {
     "18-transformer-wordings": "0268d7f1a0b57c1bbf6194cd43cb3c46",
     "19-transformer-wordings-in-place": "2d04f95dba382b6859c2c77cf5a9a397",
     "20-transformer-wordings-longer": "4adf70d5a43c27d9e33cfaa9e7c3f0c8",
+    "21-transformer-wordings-both": "9d917c3e7c67d98b47a79174a9ee2874",
 }
 STAGES = read_stages()
 
@@ -63,7 +67,9 @@ def test_stages_are_numbered_in_order_and_continue_earlier_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    "stage", [stage for stage in STAGES if not (stage.with_vae or stage.new_words)], ids=lambda stage: stage.name
+    "stage",
+    [stage for stage in STAGES if not (stage.with_vae or stage.new_words or stage.average)],
+    ids=lambda stage: stage.name,
 )
 def test_the_file_of_a_stage_starts_from_the_result_it_continues(stage: Stage, tmp_path: Path) -> None:
     settings = read_training_settings(prepare_stage(stage, tmp_path), KINDS[stage.kind])
@@ -81,6 +87,21 @@ def test_a_stage_with_another_vae_starts_from_both_results(tmp_path: Path) -> No
     start = read_training_settings(prepare_stage(stage, tmp_path), KINDS[stage.kind]).model
     assert (start / "transformer" / "config.json").read_text() == f"{stage.continues} transformer"
     assert (start / "vae" / "config.json").read_text() == f"{stage.with_vae} "
+
+
+def test_a_stage_with_a_mean_starts_from_the_mean_of_both_models(tmp_path: Path) -> None:
+    stage = next(stage for stage in STAGES if stage.average)
+    assert stage.average
+    for folder in (tmp_path / str(stage.continues) / "result", tmp_path / stage.average["start_of"] / "start"):
+        copy_tiny_model(folder)
+    result = tmp_path / str(stage.continues) / "result" / "transformer" / "diffusion_pytorch_model.safetensors"
+    before = load_file(result)
+    save_file({name: weight + 1 for name, weight in before.items()}, result, {"format": "pt"})
+    start = read_training_settings(prepare_stage(stage, tmp_path), KINDS[stage.kind]).model
+    mean = load_file(start / "transformer" / result.name)
+    assert mean.keys() == before.keys()
+    for name, weight in mean.items():
+        torch.testing.assert_close(weight, before[name].float() + stage.average["share"], atol=2e-3, rtol=1e-3)
 
 
 def test_the_example_of_a_lora_is_valid() -> None:

@@ -64,5 +64,13 @@ def test_a_source_uses_the_captions_of_its_settings():
     assert not set(plain) & set(varied)
 
 
+def test_mixed_captions_are_half_plain_and_half_varied():
+    clips = DrawnClips(WorldSettings(captions="mixed")).clips(BatchSettings(frames=8, batch_size=1), Random(7))
+    plain = DrawnClips(WorldSettings(captions="plain")).clips(BatchSettings(frames=8, batch_size=1), Random(7))
+    plain_sentences = {plain.caption_of(0, Random(i)) for i in range(400)}
+    share = sum(clips.caption_of(0, Random(i)) in plain_sentences for i in range(400)) / 400
+    assert 0.4 < share < 0.6
+
+
 def _scenes(random):
     return [sample_scene(WORLD, random, frames=16) for _ in range(300)]
