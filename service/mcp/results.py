@@ -99,8 +99,8 @@ def model_text(model: Record) -> str:
 
 def _completed_text(record: Record) -> str:
     if draft := record["draft"]:
-        made = f"the estimate after {draft['steps']} of {record['num_inference_steps']} steps"
-        return f"{record['id']} is a draft: {made}, {_shape(record)}. Call promote_video to finish it."
+        content = f"the estimate after {draft['steps']} of {record['num_inference_steps']} steps"
+        return f"{record['id']} is a draft: {content}, {_shape(record)}. Call promote_video to finish it."
     return f"{record['id']} is completed: {_shape(record)}."
 
 

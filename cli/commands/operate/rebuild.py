@@ -54,9 +54,9 @@ def _rebuild(owners: dict[str, str], dry_run: bool) -> "tuple[Rebuilt, bool]":
         settings = Settings.read()
     except InvalidSettings as error:
         raise RefusedCommand(str(error)) from error
-    known_url = find_redis(settings.data_dir)
+    service_url = find_redis(settings.data_dir)
     try:
-        with open_redis(known_url or settings.redis_url.get_secret_value(), changes=not dry_run) as redis:
+        with open_redis(service_url or settings.redis_url.get_secret_value(), changes=not dry_run) as redis:
             table, storage = JobTable(redis), open_storage(settings)
             ownership = StorageOwnership(table, storage)
             is_owned = ownership.read() is Ownership.OWN
@@ -64,7 +64,7 @@ def _rebuild(owners: dict[str, str], dry_run: bool) -> "tuple[Rebuilt, bool]":
             if not dry_run:
                 ownership.adopt()
     except Unavailable as error:
-        if known_url is not None:
+        if service_url is not None:
             raise
         hint = "start it with `easyanimate up`, or set EASYANIMATE_REDIS_URL"
         raise Unavailable(f"no service runs with the data folder {settings.data_dir}; {hint}") from error
