@@ -43,9 +43,10 @@ _TEXT = """## Goals of exact speed
 measures one part, stores it and writes this page. Each part is a run of its own. *Load* is that of the machine at
 the end of the run, an AMD EPYC with 2 CPUs that other programs used too. So only counts, bytes and ratios of CPU
 time are compared: one thread for each way, in one run. *Control* is the ratio of the same work to itself in that
-run. The first release of V3 is a path of this code with its operations: three whole videos encoded, no result kept,
-images enlarged before a convolution, and the transformer of the
-[counts](decisions/0047-inference-of-the-transformer.md). Weights are random.
+run. `mid-size` and `encoding` are counted calls times the CPU time of one call of each part. The first release of
+V3 is a path of this code with its operations: three whole videos encoded, no result kept, images enlarged before a
+convolution, and the transformer of the [counts](decisions/0047-inference-of-the-transformer.md). Weights are
+random.
 
 {table}
 """
