@@ -27,6 +27,11 @@ log = structlog.get_logger()
 COUNTERS = {
     counters.JOBS: ("easyanimate_jobs", "Ended jobs.", ("model", "state", "code")),
     counters.ATTEMPTS: ("easyanimate_attempts", "Ended attempts.", ("model", "outcome")),
+    counters.PREEMPTIONS: (
+        "easyanimate_preemptions",
+        "Jobs that gave their worker to a more urgent one, by their priority.",
+        ("model", "priority"),
+    ),
     counters.DELIVERIES: ("easyanimate_webhook_deliveries", "Tries to deliver a webhook.", ("outcome",)),
     counters.DELIVERIES_ENDED: ("easyanimate_webhooks", "Deliveries that have ended, by status.", ("status",)),
     counters.MODERATIONS: ("easyanimate_moderations", "Requests to the moderation hook.", ("stage", "outcome")),
@@ -159,6 +164,8 @@ def _expected(kind: str, cards: Sequence[ModelCard]) -> Iterator[Labels]:
             yield from ((model, state, code) for code in _STATES_WITH_CODE.get(state, sorted(CODES)))
     elif kind == counters.ATTEMPTS:
         yield from product(models, Outcome)
+    elif kind == counters.PREEMPTIONS:
+        yield from product(models, Priority)
     elif kind == counters.DELIVERIES:
         yield from (("delivered",), ("failed",))
     elif kind == counters.DELIVERIES_ENDED:

@@ -29,7 +29,7 @@ class JobStore:
         self.heartbeat, self.report = workers.heartbeat, workers.report
         self.record_preview, self.record_segment = workers.record_preview, workers.record_segment
         self.complete, self.fail = workers.complete, workers.fail
-        self.release, self.retry = workers.release, workers.retry
+        self.release, self.retry, self.preempt = workers.release, workers.retry, workers.preempt
         self.keepers = keepers = KeeperJobs(table)
         self.overdue, self.recover, self.expire = keepers.overdue, keepers.recover, keepers.expire
         self.expire_late, self.reconcile_tickets = keepers.expire_late, keepers.reconcile_tickets

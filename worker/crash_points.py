@@ -14,6 +14,9 @@ to its name; other threads continue.
 | checkpoint.stored | a checkpoint is in storage |
 | keeper.found | a lost job is detected, nothing is changed |
 | keeper.recovered | the lost job is queued again |
+| preemption.requested | a keeper has asked a running job to give its worker to an urgent one |
+| preemption.stopped | a preempted job has stopped, its checkpoint is in storage, its record is unchanged |
+| preemption.returned | a preempted job is queued again, the urgent job is not leased yet |
 """
 
 import os

@@ -121,6 +121,7 @@ def _model_name(value: object, models_dir: Path | None) -> object:
 class KeeperSettings(Settings):
     """A keeper. It sends up to `webhook_threads` webhooks at once, at most an eighth of them to one receiver."""
 
+    preemption: Literal["off", "priority"] = "off"  # priority: a running job yields to a waiting one of higher priority
     sweep_s: float = Field(default=1.0, gt=0)
     unserved_after_s: float = Field(
         default=60.0, ge=0

@@ -83,6 +83,43 @@ class Result(BaseModel, frozen=True, allow_inf_nan=False):
         return self.shared_with is None and not self.reused_windows
 
 
+class PreemptionRequest(BaseModel, frozen=True):
+    """The request that the attempt with this `token` gives its worker to the waiting job `job_id`."""
+
+    token: str
+    job_id: str
+
+
+class Preemption(BaseModel, frozen=True, allow_inf_nan=False):
+    """How often a job gave its worker to a more urgent one, and the seconds that it waited after that.
+
+    A job that waits after a preemption waits `since` this unix second. `handover` is that of the wait: another one
+    means that a release without preemptions has leased the job.
+    """
+
+    count: int = 0
+    waited_s: float = 0.0
+    since: float | None = None
+    handover: int | None = None
+
+    def waits(self, handover: int) -> bool:
+        """Whether the job, with this handover, waits after a preemption."""
+        return self.since is not None and self.handover == handover
+
+    def begun(self, now: float, handover: int) -> Self:
+        """One more preemption, whose wait begins at `now` with this handover."""
+        return self.model_copy(update={"count": self.count + 1, "since": now, "handover": handover})
+
+    def moved(self, handover: int, new_handover: int) -> Self:
+        """The same after the handover of the waiting job was changed."""
+        return self.model_copy(update={"handover": new_handover}) if self.waits(handover) else self
+
+    def ended(self, now: float, handover: int) -> Self:
+        """The same after the job was leased at `now`."""
+        waited_s = max(0.0, now - (self.since or now)) if self.waits(handover) else 0.0
+        return self.model_copy(update={"waited_s": self.waited_s + waited_s, "since": None, "handover": None})
+
+
 class Job(StoredModel, frozen=True):
     """One job from submit to its final state. Times are unix seconds.
 
@@ -95,6 +132,7 @@ class Job(StoredModel, frozen=True):
     - Files are kept for `retention_s` after the end, None means for ever. `expires_at` is that time, and `files_gone`
       is set after they are deleted.
     - The job expires without a video at `deadline`. It waits while `running_limit` jobs of its owner run.
+    - `preemption` counts its preemptions; `preemption_request` asks an attempt for one.
     - `cancel_latency_ms` is the time from the cancel request to the end. `preview_key` is the storage key of the latest
       preview; `segments` are the finished segments of a long video that is still running.
     """
@@ -129,6 +167,8 @@ class Job(StoredModel, frozen=True):
     cancel_requested: bool = False
     cancel_requested_at: float | None = None
     cancel_latency_ms: float | None = None
+    preemption: Preemption | None = None
+    preemption_request: PreemptionRequest | None = None
     preview_key: str | None = None
     segments: tuple[Segment, ...] = ()
     progress_event_at: float = 0.0
@@ -192,6 +232,24 @@ class Job(StoredModel, frozen=True):
         if self.result is None:
             return self.segments
         return segments_of(self.result.video_key, self.result.segment_frames, self.result.segment_sha256)
+
+    @property
+    def preempted_for(self) -> str | None:
+        """The id of the job to which the running attempt is asked to give its worker; None if it is not asked."""
+        request = self.preemption_request
+        if request is None or self.state is not State.RUNNING or request.token != self.token:
+            return None
+        return request.job_id
+
+    @property
+    def preemptions(self) -> int:
+        """How often it gave its worker to a more urgent job."""
+        return self.preemption.count if self.preemption else 0
+
+    @property
+    def waits_after_preemption(self) -> bool:
+        """Whether it waits because it gave its worker to a more urgent job."""
+        return self.state is State.QUEUED and self.preemption is not None and self.preemption.waits(self.handover)
 
     def has_expired(self, now: float) -> bool:
         """Whether its files are deleted or may be deleted at any moment. `now` in unix seconds."""

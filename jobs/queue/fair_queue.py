@@ -9,7 +9,7 @@ The waiting jobs of each priority are in a sorted set by turn, so push, remove a
 is one command in the transaction that changes the job.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -18,7 +18,16 @@ from redis.client import Pipeline
 
 from jobs.model.job import Job
 from jobs.model.states import Priority, State
-from jobs.redis.keys import owner_running_key, paused_key, record_key, shared_run_key, unserved_key, waiting_keys
+from jobs.redis import keys
+from jobs.redis.keys import (
+    owner_running_key,
+    paused_key,
+    record_key,
+    shared_run_key,
+    unserved_key,
+    waiting_key,
+    waiting_keys,
+)
 from jobs.redis.unreadable import readable_names
 
 # A score is (turn - head start) * 2^25 + a count of arrivals: within a turn, first come, first served. Doubles are
@@ -73,6 +82,36 @@ redis.call('ZADD', KEYS[2], string.format('%.0f', now[1] * 1000000 + now[2] - 2^
 redis.call('HINCRBY', KEYS[1], 'waiting:' .. ARGV[2], 1)
 """
 
+# KEYS: likewise, and the preempted jobs last. A preempted job is the next one of its priority, behind jobs that were
+# requeued. It keeps the turn that is served now, so more urgent jobs pass it by their head start. Ids of jobs that wait
+# no longer are removed: earlier releases do not know this set.
+_ENTER_AS_NEXT = f"""
+if redis.call('ZSCORE', KEYS[2], ARGV[1]) then return end
+local turn = tonumber(redis.call('HGET', KEYS[1], 'turn') or {_FIRST_TURN})
+local score = (turn - ARGV[3]) * {_ARRIVALS}
+local first = redis.call('ZRANGEBYSCORE', KEYS[2], 0, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+if first then score = math.max(0, math.min(score, first - 1)) end
+redis.call('ZADD', KEYS[2], string.format('%.0f', score), ARGV[1])
+redis.call('HINCRBY', KEYS[1], 'waiting:' .. ARGV[2], 1)
+for _, job in ipairs(redis.call('SMEMBERS', KEYS[#KEYS])) do
+  local waits = false
+  for i = 2, #KEYS - 1 do waits = waits or redis.call('ZSCORE', KEYS[i], job) end
+  if not waits then redis.call('SREM', KEYS[#KEYS], job) end
+end
+redis.call('SADD', KEYS[#KEYS], ARGV[1])
+"""
+
+# KEYS: the waiting jobs of all priorities, the preempted jobs -> those of them that wait.
+_COUNT_PREEMPTED = """
+local count = 0
+for _, job in ipairs(redis.call('SMEMBERS', KEYS[#KEYS])) do
+  for i = 1, #KEYS - 1 do
+    if redis.call('ZSCORE', KEYS[i], job) then count = count + 1 end
+  end
+end
+return count
+"""
+
 # An empty queue needs no turns.
 _LEAVE = f"""{_LEAVE_LINE}
 local score = tonumber(redis.call('ZSCORE', KEYS[2], ARGV[1]) or '')
@@ -102,7 +141,7 @@ end
 redis.call('ZADD', KEYS[3], string.format('%.0f', score), ARGV[1])
 """
 
-# KEYS: the waiting jobs of all priorities, what the keys of records, of running jobs and of shared runs begin with.
+# KEYS: the waiting jobs of some priorities, what the keys of records, of running jobs and of shared runs begin with.
 # ARGV: jobs that the worker cannot run. A job without a record, or whose record is not queued, is removed. A job of
 # ARGV, with a state of a newer release, whose owner has reached the limit of running jobs, or whose work another job
 # does now, is skipped and keeps its place. A record that is no hash is returned, and the worker reports it.
@@ -191,8 +230,15 @@ def push_front(pipe: Pipeline, job: Job) -> None:
     _run(pipe, _ENTER_AT_HEAD, job)
 
 
+def push_next(pipe: Pipeline, job: Job) -> None:
+    """Adds a preempted job to the queue as the next one of its priority, in `pipe`."""
+    _run(pipe, _ENTER_AS_NEXT, job, job.priority.head_start, more_keys=[keys.preempted_key(job.request.model)])
+
+
 def remove(pipe: Pipeline, job: Job, *, is_leased: bool) -> None:
     """Removes the job from the queue, in `pipe`; `is_leased` if a worker leases it."""
+    if job.preemption is not None:
+        pipe.srem(keys.preempted_key(job.request.model), job.id)
     _run(pipe, _LEAVE, job, job.priority.head_start, "taken" if is_leased else "")
 
 
@@ -204,10 +250,13 @@ def move(pipe: Pipeline, old: Job, new: Job) -> None:
     pipe.eval(_MOVE, len(places), *places, new.id, *arguments)
 
 
-def peek(redis: Redis, model: str, excluded: Collection[str] = ()) -> str | None:
-    """The id of the next job that is not in `excluded`; None if no such job waits for this model."""
-    keys = [*waiting_keys(model), record_key(""), owner_running_key(""), shared_run_key("")]
-    job_id = cast(bytes | None, redis.eval(_FIRST, len(keys), *keys, *excluded))
+def peek(
+    redis: Redis, model: str, excluded: Collection[str] = (), priorities: Iterable[Priority] = tuple(Priority)
+) -> str | None:
+    """The id of the next job of these priorities that is not in `excluded`; None if none waits for this model."""
+    sets = [waiting_key(model, priority) for priority in priorities]
+    names = [*sets, record_key(""), owner_running_key(""), shared_run_key("")]
+    job_id = cast(bytes | None, redis.eval(_FIRST, len(names), *names, *excluded))
     return job_id.decode() if job_id else None
 
 
@@ -215,6 +264,12 @@ def waiting(redis: Redis, model: str) -> list[str]:
     """The ids of all jobs that wait for this model."""
     ids = [job_id for key in waiting_keys(model) for job_id in cast(list[bytes], redis.zrange(key, 0, -1))]
     return readable_names(ids)
+
+
+def preempted(redis: Redis, model: str) -> int:
+    """Number of jobs that wait for this model because they gave their worker to a more urgent one."""
+    names = [*waiting_keys(model), keys.preempted_key(model)]
+    return int(cast(int, redis.eval(_COUNT_PREEMPTED, len(names), *names)))
 
 
 def depth(redis: Redis, model: str) -> int:
@@ -227,8 +282,8 @@ def depth(redis: Redis, model: str) -> int:
 
 def position_command(model: str, priority: Priority, job_id: str) -> list[Any]:
     """The arguments of EVAL whose reply `parse_position` parses."""
-    keys = [*_own_first(model, priority), unserved_key(model), paused_key(model)]
-    return [_PLACE, len(keys), *keys, job_id]
+    names = [*_own_first(model, priority), unserved_key(model), paused_key(model)]
+    return [_PLACE, len(names), *names, job_id]
 
 
 def next_positions_command(model: str, owner: str, priority: Priority, count: int) -> list[Any]:
@@ -236,8 +291,8 @@ def next_positions_command(model: str, owner: str, priority: Priority, count: in
 
     The new jobs themselves are not counted.
     """
-    keys = [f"queue:{model}:turns", *_own_first(model, priority)]
-    return [_NEXT_POSITIONS, len(keys), *keys, f"{priority}:{owner}", priority.head_start, count]
+    names = [f"queue:{model}:turns", *_own_first(model, priority)]
+    return [_NEXT_POSITIONS, len(names), *names, f"{priority}:{owner}", priority.head_start, count]
 
 
 def parse_position(reply: Any) -> QueuePosition | None:
@@ -250,8 +305,8 @@ def _own_first(model: str, priority: Priority) -> list[str]:
     return [own, *(key for key in waiting_keys(model) if key != own)]
 
 
-def _run(pipe: Pipeline, script: str, job: Job, *arguments: Any) -> None:
+def _run(pipe: Pipeline, script: str, job: Job, *arguments: Any, more_keys: Sequence[str] = ()) -> None:
     """Sends the whole script each time: EVALSHA of an unknown script would fail alone inside a transaction."""
     model, line = job.request.model, f"{job.priority}:{job.owner}"
-    keys = [f"queue:{model}:turns", *_own_first(model, job.priority)]
-    pipe.eval(script, len(keys), *keys, job.id, line, *arguments)
+    names = [f"queue:{model}:turns", *_own_first(model, job.priority), *more_keys]
+    pipe.eval(script, len(names), *names, job.id, line, *arguments)

@@ -15,6 +15,7 @@ from jobs.errors import ModelNotFound, ModelUnavailable, RecordUnreadable
 from jobs.model.model_card import ModelCard
 from jobs.model.states import NO_WORKER, PAUSED, IdleReason
 from jobs.model.stored import parse_stored
+from jobs.queue import fair_queue
 from jobs.queue.pauses import Pauses
 from jobs.redis import keys
 from jobs.redis.connection import redis_errors
@@ -137,6 +138,11 @@ class Registry:
     def loaded_workers(self, model: str) -> int:
         """Number of workers that have the model loaded."""
         return self._count(loaded_key(model))
+
+    def preempted(self, model: str) -> int:
+        """Number of jobs that wait for this model because they gave their worker to a more urgent one."""
+        with redis_errors():
+            return fair_queue.preempted(self.redis, model)
 
     def idle_workers(self, model: str) -> dict[str, int]:
         """The number of workers that take no jobs of this model now, by reason; see `IdleReason`."""

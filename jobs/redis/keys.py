@@ -19,9 +19,19 @@ def paused_key(model: str) -> str:
     return f"model:{model}:paused"
 
 
+def waiting_key(model: str, priority: Priority) -> str:
+    """The sorted set of a model's waiting jobs of one priority by virtual start time."""
+    return f"queue:{model}:{priority}"
+
+
 def waiting_keys(model: str) -> list[str]:
-    """The sorted sets of a model's waiting jobs by virtual start time, one for each priority."""
-    return [f"queue:{model}:{priority}" for priority in Priority]
+    """The sorted sets of a model's waiting jobs, one for each priority."""
+    return [waiting_key(model, priority) for priority in Priority]
+
+
+def preempted_key(model: str) -> str:
+    """The set of the jobs of a model that wait after a preemption; it may have ids of jobs that wait no longer."""
+    return f"queue:{model}:preempted"
 
 
 CARDS_KEY = "models"  # hash: model name -> card
@@ -59,6 +69,7 @@ COUNTERS_KEY = "tally"  # hash: JSON of [name, label, ...] -> number
 UNREADABLE_KEY = "unreadable"  # sorted set: kind and id of a value that cannot be read -> unix second of its report
 
 BARRIER_KEY = "barrier"  # what a connection writes before it waits for the disk
+PREEMPTIONS_KEY = "jobs:preemptions"  # hash: id of an urgent job -> id of the running job that is asked for its worker
 LEASES_KEY = "jobs:leases"  # sorted set: running job id -> unix second at which its lease expires
 
 

@@ -30,6 +30,7 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
     EXPIRED = "expired"
     RELEASED = "given_back"  # by a worker that shuts down; the attempt does not count
+    PREEMPTED = "preempted"  # for a more urgent job; the attempt does not count
     RETRIED = "retried"  # by a worker that runs on and returned the job
     LOST = "lost"  # the worker sent no heartbeat for longer than its lease
 
@@ -37,10 +38,10 @@ class Outcome(StrEnum):
 class Attempt(BaseModel, frozen=True, allow_inf_nan=False):
     """One attempt of a worker. Times are unix seconds; `phase_seconds` has the seconds of each phase, in order.
 
-    A released attempt (`given_back`) leaves its `number` to the next one. `phase` and `step` are the current ones, or
-    the last ones of an attempt that has ended. `outcome` is null while it runs. `code`, `message`, `retryable` and
-    `blame` say why there is no video. `resumed_step` is the step of the checkpoint that it resumed from, or null.
-    `drift` says how far the windows of a long video are from its first one, once it is completed.
+    A released attempt (`given_back`) and a preempted one leave their `number` to the next one. `phase` and `step` are
+    the current ones, or the last ones of an attempt that has ended. `outcome` is null while it runs. `code`, `message`,
+    `retryable` and `blame` say why there is no video. `resumed_step` is the step of the checkpoint that it resumed
+    from, or null. `drift` says how far the windows of a long video are from its first one, once it is completed.
     """
 
     number: int

@@ -23,6 +23,7 @@ PHASE_SECONDS, PHASE_COUNT = "phase_seconds", "phase_count"
 FRAMES, RESULT_BYTES = "frames", "result_bytes"
 UNREADABLE = "unreadable"  # counted by `jobs/redis/unreadable.py`
 DELIVERIES_ENDED = "deliveries_ended"
+PREEMPTIONS = "preemptions"
 MODERATIONS = "moderations"  # counted by `jobs/moderation.py`
 # Histograms, each with the upper bounds of its buckets. Bounds may be added, but a count keeps its bucket.
 QUEUE_WAIT, JOB_SECONDS, WEBHOOK_DELAY, WEBHOOK_TRIES = "queue_wait", "job_seconds", "webhook_delay", "webhook_tries"
@@ -46,6 +47,8 @@ def count_change(pipe: Pipeline, old: Job, new: Job, ending: Ending | None) -> N
         observe(pipe, QUEUE_WAIT, new.started_at - new.created_at, model, new.priority)
     if old.state is State.RUNNING and new.state is not State.RUNNING:
         count(pipe, ATTEMPTS, model, ending.outcome if ending else Outcome(new.state.value))
+    if new.waits_after_preemption and not old.waits_after_preemption:
+        count(pipe, PREEMPTIONS, model, new.priority)
     if not new.state.is_final or old.state.is_final:
         return
     count(pipe, JOBS, model, new.state, new.failure.code if new.failure else "")

@@ -32,11 +32,15 @@ _STATE_OF = {"cancelled": State.CANCELLED, "deadline_exceeded": State.EXPIRED}
 
 @dataclass(frozen=True)
 class HeartbeatReply:
-    """The reply to a heartbeat: whether the attempt still holds the lease, and whether it must stop."""
+    """The reply to a heartbeat: whether the attempt still holds the lease, and whether it must stop.
+
+    `preempted_for` is the waiting job to which it is asked to give its worker.
+    """
 
     is_held: bool
     cancel_requested: bool = False
     is_late: bool = False
+    preempted_for: str | None = None
 
 
 class WorkerJobs:
@@ -76,7 +80,7 @@ class WorkerJobs:
                 return None
             if job.is_late(now):
                 return with_final_state(job, State.EXPIRED, now, failure=failure("deadline_exceeded"))
-            if self.pauses.is_paused(job.request.model) or self._is_shared_run_of_another(job):
+            if self.pauses.is_paused(job.request.model) or shared_runs.is_run_of_another(self.table.redis, job):
                 return None
             return job.evolve(
                 state=State.RUNNING,
@@ -85,6 +89,7 @@ class WorkerJobs:
                 worker=worker,
                 phase=Phase.LOADING,
                 started_at=job.started_at or now,
+                preemption=job.preemption and job.preemption.ended(now, job.handover),
             )
 
         def extra(pipe: Pipeline, job: Job) -> None:
@@ -162,6 +167,11 @@ class WorkerJobs:
         ending = Ending(outcome=Outcome.RELEASED)
         return self.table.requeue(job_id, token, ending, costs_attempt=False) is not None
 
+    def preempt(self, job_id: str, token: str) -> bool:
+        """Returns a running job to the head of its priority, for a more urgent one; the attempt does not count."""
+        ending = Ending(outcome=Outcome.PREEMPTED)
+        return self.table.requeue(job_id, token, ending, costs_attempt=False) is not None
+
     def retry(self, job_id: str, token: str, why: Failure | None = None) -> bool:
         """Returns a running job to the head of its queue for another attempt."""
         ending = Ending(outcome=Outcome.RETRIED, why=why)
@@ -195,7 +205,9 @@ class WorkerJobs:
         def decide(job: Job) -> Job | None:
             if job.state is not State.QUEUED or job.handover > after.handover:
                 return None
-            return job.evolve(handover=after.handover + 1)
+            handover = after.handover + 1
+            preemption = job.preemption and job.preemption.moved(job.handover, handover)
+            return job.evolve(handover=handover, preemption=preemption)
 
         def extra(pipe: Pipeline, job: Job) -> None:
             add_first_event(pipe, keys.events_key(job_id), {"state": State.QUEUED}, job.created_at)
@@ -208,10 +220,6 @@ class WorkerJobs:
         with redis_errors(), self.table.redis.pipeline(transaction=True) as pipe:
             shared_runs.end_run(pipe, job)
             pipe.execute()
-
-    def _is_shared_run_of_another(self, job: Job) -> bool:
-        runs = [self.table.redis.get(key) for key in shared_runs.run_keys(job)]
-        return any(run not in (None, job.id.encode()) for run in runs)
 
     def _readable(self, name: bytes) -> Job | None:
         try:
@@ -233,4 +241,6 @@ class WorkerJobs:
                 add_webhook(pipe, job, "video.progress", now)
 
         job = self.table.update_held(job_id, token, decide, extra, event=progress)
-        return HeartbeatReply(True, job.cancel_requested, job.is_late(now)) if job else HeartbeatReply(is_held=False)
+        if job is None:
+            return HeartbeatReply(is_held=False)
+        return HeartbeatReply(True, job.cancel_requested, job.is_late(now), job.preempted_for)

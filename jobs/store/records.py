@@ -227,7 +227,9 @@ def _update_queue(pipe: Pipeline, old: Job, new: Job) -> None:
     """Changes the queue for the new state of the job, in `pipe`."""
     if old.state is State.QUEUED:
         fair_queue.remove(pipe, old, is_leased=new.state is State.RUNNING)
-    if new.state is State.QUEUED:
+    if new.waits_after_preemption:
+        fair_queue.push_next(pipe, new)
+    elif new.state is State.QUEUED:
         fair_queue.push_front(pipe, new)
     # After an attempt another job of an owner with a running limit, or of the same work, may start.
     is_awaited = new.running_limit is not None or new.shared_key is not None

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from redis import Redis
 from redis.client import Pipeline
 
 from jobs.model.input_files import INPUT_FILES, SHOT_FILES
@@ -100,6 +101,12 @@ def follow_change(pipe: Pipeline, old: Job, new: Job) -> None:
 def run_keys(job: Job) -> tuple[str, ...]:
     """The keys that decide whether this job may be leased."""
     return () if job.shared_key is None else (shared_run_key(job.shared_key),)
+
+
+def is_run_of_another(redis: Redis, job: Job) -> bool:
+    """Whether another job of the same work runs, so that this one may not be leased."""
+    runs = [redis.get(key) for key in run_keys(job)]
+    return any(run not in (None, job.id.encode()) for run in runs)
 
 
 def is_outcome_of(earlier: Job, job: Job) -> bool:

@@ -11,7 +11,7 @@ from redis.client import Pipeline
 
 from jobs.errors import JobNotFound
 from jobs.model.failure import failure
-from jobs.model.job import Job
+from jobs.model.job import Job, Preemption
 from jobs.model.states import State
 from jobs.queue import fair_queue
 from jobs.queue.load import Load, load_command, record_duration
@@ -89,16 +89,22 @@ class JobTable:
         return self.update_held(job_id, token, decide, extra, ending=ending) is not None
 
     def requeue(self, job_id: str, token: str, ending: Ending, *, costs_attempt: bool) -> Job | None:
-        """Returns a running job to the head of its queue. None if the token no longer holds the job."""
+        """Returns a running job to the head of its queue, a preempted one to that of its priority.
+
+        None if the token no longer holds the job.
+        """
         now = self.now()
 
         def decide(job: Job) -> Job:
             if job.cancel_requested:  # no other worker needs to lease it
                 latency_ms = round(1000 * (now - (job.cancel_requested_at or now)), 1)
                 return as_cancelled(job, now, latency_ms)
-            attempt = job.attempt if costs_attempt else job.attempt - 1
-            unset: dict[str, Any] = {"token": None, "worker": None, "phase": None, "step": 0}
-            return job.evolve(state=State.QUEUED, attempt=attempt, handover=job.handover + 1, **unset)
+            attempt, handover = job.attempt if costs_attempt else job.attempt - 1, job.handover + 1
+            changes: dict[str, Any] = {"token": None, "worker": None, "phase": None, "step": 0}
+            changes |= {"preemption_request": None, "attempt": attempt, "handover": handover}
+            if ending.outcome is Outcome.PREEMPTED:
+                changes["preemption"] = (job.preemption or Preemption()).begun(now, handover)
+            return job.evolve(state=State.QUEUED, **changes)
 
         def extra(pipe: Pipeline, job: Job) -> None:
             if job.state.is_final:
@@ -151,5 +157,7 @@ def _log_message(ending: Ending) -> str:
     """The sentence for the caller about an attempt that another one follows."""
     if ending.outcome is Outcome.RELEASED:
         return "The worker shuts down; another worker continues."
+    if ending.outcome is Outcome.PREEMPTED:
+        return "A video of higher priority goes first; this one continues after it, from the same step."
     reason = ending.why.message if ending.why else "The worker returned the job."
     return f"{reason} Another attempt follows."

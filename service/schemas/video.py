@@ -91,6 +91,16 @@ class QueuePlace(BaseModel):
     reason: str | None = None
 
 
+class PreemptionRecord(BaseModel):
+    """How often this video gave its worker to one of higher priority, and the seconds that it waited after that.
+
+    The wait that has not ended is not counted yet.
+    """
+
+    count: int
+    waited_s: float
+
+
 class DraftRecord(BaseModel):
     """The steps after which a draft ends."""
 
@@ -128,6 +138,7 @@ class Video(BaseModel):
     cancel_requested: bool
     cancel_latency_ms: float | None
     attempt: int
+    preemption: PreemptionRecord | None
     started_at: UnixSeconds | None
     inference_time_s: float | None
     phase_seconds: dict[str, float] | None
@@ -196,6 +207,7 @@ def to_video(job: Job, links: Links = NO_LINKS, place: QueuePosition | None = No
         playlist_url=links.playlist_url,
         watchable_s=_watchable_s(job),
         shots=shot_records(job),
+        preemption=_preemption(job),
         draft=None if job.request.draft_steps is None else DraftRecord(steps=job.request.draft_steps),
         drift=job.result.drift[-1] if job.result and job.result.drift else None,
         warning_codes=warning_records(job.warnings),
@@ -252,6 +264,12 @@ def _queue_place(place: QueuePosition | None) -> QueuePlace | None:
         return None
     reason = PAUSED if place.is_paused else "model_unavailable" if place.is_unserved else None
     return QueuePlace(position=place.position, reason=reason)
+
+
+def _preemption(job: Job) -> PreemptionRecord | None:
+    if job.preemption is None:
+        return None
+    return PreemptionRecord(count=job.preemption.count, waited_s=round(job.preemption.waited_s, 3))
 
 
 def _eta_s(job: Job, place: QueuePosition | None, load: Load | None) -> float | None:

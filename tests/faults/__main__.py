@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Thread
 
 from easyanimate.tiny import copy_tiny_model
-from tests.faults import environment, films, measurements, promotions
+from tests.faults import environment, films, measurements, preemptions, promotions
 from tests.faults.crashes import CRASH_POINTS, crash_keeper_at, crash_worker_at
 from tests.faults.faults import REDIS_OUTAGE, all_faults
 from tests.faults.installation import MODEL, SHORT_LEASE, Installation
@@ -91,12 +91,12 @@ def _runs(seed: int, only: str) -> dict[str, Run]:
         (fault.name, lambda installation, invariants, fault=fault: run_scenario(installation, invariants, fault))
         for fault in all_faults()
     ]
-    for point in CRASH_POINTS:
+    for point in (point for point in CRASH_POINTS if point not in preemptions.POINTS):
         crash = crash_keeper_at if point.startswith("keeper") else crash_worker_at
         result.append(
             (point, lambda installation, invariants, crash=crash, point=point: [crash(point, installation, invariants)])
         )
-    result += environment.RUNS + promotions.RUNS + films.RUNS
+    result += environment.RUNS + promotions.RUNS + films.RUNS + preemptions.RUNS
     random.Random(seed).shuffle(result)
     return {name: run for name, run in result if only in name}
 

@@ -33,7 +33,7 @@ TIMEOUT_S = 240.0  # of each wait, long enough for a busy machine
 SHORT_LEASE = {"LEASE_S": "4", "BEAT_S": "0.5", "SWEEP_S": "0.5"}
 SETTINGS = {
     **SHORT_LEASE, "DRAIN_GRACE_S": "6", "CHECKPOINT_EVERY_S": "0", "CHECKPOINT_STORE_EVERY_S": "0.5",
-    "WEBHOOK_ALLOW_PRIVATE": "true", "AUTH": "off", "RETENTION_SWEEP_S": "0.5",
+    "WEBHOOK_ALLOW_PRIVATE": "true", "AUTH": "off", "RETENTION_SWEEP_S": "0.5", "PREEMPTION": "priority",
 }  # fmt: skip
 MODULES = {"api": "service", "keeper": "worker.keeper", "worker": "worker"}
 

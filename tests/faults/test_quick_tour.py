@@ -19,6 +19,7 @@ from tests.faults.faults import (
 from tests.faults.films import film_killed_twice
 from tests.faults.installation import Installation
 from tests.faults.invariants import Invariants
+from tests.faults.preemptions import killed_while_preempting
 from tests.faults.promotions import draft_and_promotion_killed
 from tests.faults.scenario import SMALL, Fault, run_scenario
 
@@ -59,6 +60,14 @@ def test_a_film_survives_sigkill_in_two_shots(installation: Installation, invari
     (outcome,) = film_killed_twice(installation, invariants)
     assert outcome.attempts == 3
     assert (outcome.steps_repeated or 0) <= 4
+
+
+def test_a_worker_killed_while_its_job_is_preempted_costs_no_step_and_no_video(
+    installation: Installation, invariants: Invariants
+) -> None:
+    outcome = killed_while_preempting("preemption.stopped", installation, invariants)
+    assert outcome.attempts == 2
+    assert (outcome.steps_repeated or 0) <= 1
 
 
 def test_a_scenario_whose_fault_meets_nothing_fails(

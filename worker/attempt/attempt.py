@@ -31,7 +31,7 @@ from worker.attempt.engine_process import EngineProcess
 from worker.attempt.engine_session import EngineSession
 from worker.attempt.heartbeat import Heartbeat
 from worker.attempt.moderation import moderate_output
-from worker.attempt.outcomes import AttemptEnded, Drained, EngineLost, JobFailed, LeaseLost
+from worker.attempt.outcomes import AttemptEnded, Drained, EngineLost, JobFailed, LeaseLost, Preempted
 from worker.attempt.partial_results import PartialResultUploader
 from worker.attempt.provenance import AttemptMarks
 from worker.attempt.stop_signals import StopSignals
@@ -282,8 +282,10 @@ class AttemptRun:
 
     def _finish(self, outcome: AttemptEnded) -> None:
         self.outcome = outcome
-        if isinstance(outcome, Drained | EngineLost) and not self.checkpoints.flush(CHECKPOINT_FLUSH_S):
+        if isinstance(outcome, Drained | Preempted | EngineLost) and not self.checkpoints.flush(CHECKPOINT_FLUSH_S):
             log.warning("checkpoint.not_stored", job_id=self.job.id)
+        if isinstance(outcome, Preempted):
+            crash_point("preemption.stopped")
         if isinstance(outcome, LeaseLost) and self.stop_signals.has_video:
             self._discard_result()
         if self.job.shared_key is not None:

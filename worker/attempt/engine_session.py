@@ -81,11 +81,11 @@ class EngineSession:
     def _wait_for(self, expected: type[T], run: Run | None) -> T:
         """Handles events until one of type `expected` comes; `run` is the current run, None during a load."""
         self.watchdog = Watchdog(self.settings, is_loading=run is None)
-        is_pausing = False
+        pausing: AttemptEnded | None = None  # the outcome when the run has stopped
         while True:
             self._check_signals(run)
-            if not is_pausing and self._must_pause(run):
-                is_pausing = self._send_pause(run)
+            if pausing is None and (pausing := self._why_pause(run)) is not None:
+                self._send_pause(run, pausing)
             for reply in self.replies():
                 self.engine.send(reply)
             event = self._poll("poison_job" if run else "model_unavailable")
@@ -96,7 +96,7 @@ class EngineSession:
             elif isinstance(event, NotLoaded):
                 self._check_load(event)
             elif isinstance(event, Failed):
-                raise Drained if is_pausing and event.code == "cancelled" else self._outcome(event)
+                raise pausing if pausing is not None and event.code == "cancelled" else self._outcome(event)
             else:
                 self._pass_on(event)
 
@@ -136,6 +136,10 @@ class EngineSession:
             return OutOfMemory(event.message)
         return EngineLost(event.code) if event.is_fatal else JobFailed(failure(event.code, event.message))
 
+    def _why_pause(self, run: Run | None) -> AttemptEnded | None:
+        """The outcome for which the run must stop at its next step: a preemption or a drain; None without one."""
+        return Drained() if self._must_pause(run) else self.stop_signals.preemption
+
     def _must_pause(self, run: Run | None) -> bool:
         """Whether the worker drains and the run, at its present rate, would not end in time."""
         drain = self.stop_signals.drain
@@ -144,13 +148,13 @@ class EngineSession:
         left_s = self.watchdog.seconds_left() if run else float("inf")
         return left_s is not None and left_s > drain.remaining_s - RELEASE_S
 
-    def _send_pause(self, run: Run | None) -> bool:
-        """Lets the engine write a checkpoint and stop at its next step. Raises Drained during a load."""
+    def _send_pause(self, run: Run | None, outcome: AttemptEnded) -> None:
+        """Lets the engine write a checkpoint and stop at its next step. Raises `outcome` during a load."""
         if run is None:
-            raise Drained
-        log.info("run.paused", seconds_left=round(self.watchdog.seconds_left() or 0.0, 1))
+            raise outcome
+        seconds_left = round(self.watchdog.seconds_left() or 0.0, 1)
+        log.info("run.paused", seconds_left=seconds_left, reason=type(outcome).__name__)
         self.engine.send(Pause(run.id))
-        return True
 
     def _check_signals(self, run: Run | None) -> None:
         try:

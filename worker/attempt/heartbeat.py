@@ -1,6 +1,7 @@
 """Renews the lease of a running attempt and reports its progress, in threads of its own.
 
-The replies set events: the lease was lost, the job was cancelled, or its deadline has passed.
+The replies set events: the lease was lost, the job was cancelled, or its deadline has passed. They also say for which
+urgent job the attempt is asked to stop.
 """
 
 import time
@@ -34,6 +35,7 @@ class Heartbeat:
         self.is_lost = Event()
         self.is_cancelled = Event()
         self.is_late = Event()
+        self.preempted_for: str | None = None  # the request may be withdrawn
         self._unsent: deque[Progress] = deque()
         self._last: Progress | None = None
         self._is_closed = False
@@ -127,6 +129,7 @@ class Heartbeat:
             self.is_cancelled.set()
         if reply.is_late:
             self.is_late.set()
+        self.preempted_for = reply.preempted_for
         return True
 
 

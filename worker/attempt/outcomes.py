@@ -37,6 +37,19 @@ class Drained(AttemptEnded):
         return "job.released"
 
 
+class Preempted(AttemptEnded):
+    """A more urgent job gets the worker. The job is queued again and this attempt does not count."""
+
+    def __init__(self, urgent_id: str) -> None:
+        super().__init__(f"for {urgent_id}")
+        self.urgent_id = urgent_id
+
+    def apply(self, store: WorkerJobs, job: Job) -> str:
+        """Returns the job to the head of its priority."""
+        store.preempt(job.id, job.token or "")
+        return "job.preempted"
+
+
 class EngineLost(AttemptEnded):
     """The engine died, hung, or lost its device. The job is retried until it has no attempt left."""
 

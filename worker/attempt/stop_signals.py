@@ -1,4 +1,4 @@
-"""What stops an attempt from outside: a lost lease, a cancel, a deadline, or the end of the drain.
+"""What stops an attempt from outside: a lost lease, a cancel, a deadline, the end of the drain, or a preemption.
 
 `jobs/store/callers/submission.py` records a cancel, `heartbeat.py` receives the signals, and `engine_session.py` stops
 the engine.
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from jobs.model.failure import failure
 from worker.attempt.heartbeat import Heartbeat
-from worker.attempt.outcomes import Drained, JobFailed, LeaseLost
+from worker.attempt.outcomes import Drained, JobFailed, LeaseLost, Preempted
 from worker.drain import Drain
 
 
@@ -31,3 +31,9 @@ class StopSignals:
             raise JobFailed(failure("deadline_exceeded"))
         if self.drain.is_over:
             raise Drained
+
+    @property
+    def preemption(self) -> Preempted | None:
+        """The outcome if a more urgent job asks for the worker; None also during a drain, which releases the job."""
+        urgent_id = self.heartbeat.preempted_for
+        return Preempted(urgent_id) if urgent_id is not None and not self.drain.has_begun else None

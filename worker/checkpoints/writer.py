@@ -120,6 +120,7 @@ class Checkpointer:
         self.reused = resume.checkpoint.reused if resume else ()  # of all windows, those taken from storage
         self._writer: LosslessWriter | None = None
         self._state_paths: list[Path] = []
+        self._unwritten: WindowState | None = None  # after the last step of a window, if no checkpoint was due
         self._count, self._spent_s, self._last_s = 0, 0.0, 0.0
         self._began_at = self._written_at = time.monotonic()
         self._target = run.checkpoints or Checkpoints(run.output_path.parent, float("inf"))
@@ -148,17 +149,29 @@ class Checkpointer:
         with self._budgeted():
             self._writer.close()
             self._windows = (*self._windows, self._named(self._writer.path))
-            self._writer = None
+            self._writer = self._unwritten = None
             self._write(state)
 
     def on_state(self, get_state: Callable[[], WindowState], is_last: bool) -> None:
         """Writes a checkpoint after a step if one is due. On a pause it writes one and raises Interrupted."""
-        wants_pause = self.control.wants_pause()
+        wants_pause, self._unwritten = self.control.wants_pause(), None
         if not self._is_broken and (wants_pause or self._is_due(is_last)):
             with self._budgeted():
                 self._write(get_state())
+        elif is_last and not self._is_broken:
+            self._unwritten = get_state()
         if wants_pause:
             raise Interrupted("the run is paused")
+
+    def check_all(self) -> None:
+        """Raises Interrupted on a cancel or a pause between two slices; no step of the window is repeated after it."""
+        self.control.check()
+        if not self.control.wants_pause():
+            return
+        if self._unwritten is not None and not self._is_broken:
+            with self._budgeted():
+                self._write(self._unwritten)
+        raise Interrupted("the run is paused")
 
     def report_cost(self) -> None:
         """Logs the share of the run's time that checkpoints took."""

@@ -61,7 +61,7 @@ class FrameStream:
             self.thumbnails.add(piece)
             self.segments.add(piece)
             self.drift.add(piece)
-            self.control.check_all()
+            self.checkpointer.check_all()
         steps = self.inputs.total_steps  # a finished job shows the steps of denoising, not the decoded frames
         self.timer.window = None
         self.timer.enter(Phase.MUXING, (steps, steps))

@@ -28,6 +28,7 @@ from worker.health import ProcessHealth
 from worker.keeper.deliverer import Deliverer
 from worker.keeper.orphans import OrphanSweeper
 from worker.keeper.periodic_task import PeriodicTask
+from worker.keeper.preemption import PREEMPTION_SWEEP_S, PreemptionSweeper
 from worker.keeper.recovery import RecoverySweeper
 from worker.keeper.retention import RetentionSweeper
 from worker.keeper.storage_guard import StorageGuard
@@ -51,6 +52,10 @@ def keeper_tasks(settings: KeeperSettings, store: JobTable, storage: Storage, st
         "windows": WindowSweeper(store, storage, settings).sweep,
         "orphans": OrphanSweeper(store, storage, settings).sweep_when_due,
     }
+    if settings.preemption == "priority":
+        preemption = [PeriodicTask("preemption", PreemptionSweeper(store).sweep, PREEMPTION_SWEEP_S)]
+    else:
+        preemption = []
     guard = StorageGuard(StorageOwnership(store, storage))
     deletions = [
         PeriodicTask(name, partial(guard.sweep, sweep), settings.retention_sweep_s) for name, sweep in sweeps.items()
@@ -58,6 +63,7 @@ def keeper_tasks(settings: KeeperSettings, store: JobTable, storage: Storage, st
     return [
         PeriodicTask("recovery", RecoverySweeper(store, settings).sweep, settings.sweep_s),
         PeriodicTask("ownership", guard.mark_early, settings.sweep_s),
+        *preemption,
         *deletions,
     ]
 

@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from easyanimate.errors import Interrupted
 from worker.protocol.messages import Event
 
 
 @dataclass(frozen=True)
 class RunControl:
-    """`send` sends an event, `check` raises Interrupted on a cancel, `wants_pause` is true when the worker drains.
+    """`send` sends an event, `check` raises Interrupted on a cancel, `wants_pause` is true on a drain or preemption.
 
     `find_window` returns whether a stored window with this key is in the folder of the run.
     """
@@ -18,9 +17,3 @@ class RunControl:
     check: Callable[[], None] = lambda: None
     wants_pause: Callable[[], bool] = lambda: False
     find_window: Callable[[str], bool] = lambda key: False
-
-    def check_all(self) -> None:
-        """Raises Interrupted on a cancel or a pause, at a point where there is nothing new to checkpoint."""
-        self.check()
-        if self.wants_pause():
-            raise Interrupted("the run is paused")

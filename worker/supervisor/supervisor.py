@@ -22,7 +22,7 @@ from jobs.queue.signers import SignerRegistry
 from jobs.redis.unreadable import SetAside
 from worker import metrics
 from worker.attempt.attempt import AttemptRun, WorkerContext
-from worker.attempt.outcomes import AttemptEnded, EngineLost
+from worker.attempt.outcomes import AttemptEnded, EngineLost, Preempted
 from worker.checkpoints.store import sweep_checkpoints
 from worker.crash_points import crash_point
 from worker.drain import Drain, retry_until_drained
@@ -120,17 +120,18 @@ class Supervisor:
             retry_until_drained(lambda: self.rq_worker.refuse(ticket), self.context.drain)
             return
         self.rotation.served(ticket.model)
-        if (job := self._next_job(ticket.model)) is not None:
-            self._run_job(job, ticket)
-            while (job := self._next_sharer(job)) is not None:
-                self._run_job(job, ticket)
+        job = self._next_job(ticket.model)
+        while job is not None:
+            outcome = self._run_job(job, ticket)
+            job = self._urgent_job(outcome) or self._next_sharer(job)
 
-    def _run_job(self, job: Job, ticket: QueueTicket) -> None:
+    def _run_job(self, job: Job, ticket: QueueTicket) -> AttemptEnded | None:
         self.running_job = job
         with self.rq_worker.busy_with(ticket):
             outcome = self._run_attempt(job)
         self.running_job = None
         self._after_attempt(job, outcome)
+        return outcome
 
     @property
     def idle_reason(self) -> IdleReason | None:
@@ -197,6 +198,19 @@ class Supervisor:
             if self._can_run(job_id) and (job := self._lease(job_id)) is not None:
                 return job
         return None
+
+    def _urgent_job(self, outcome: AttemptEnded | None) -> Job | None:
+        """The job for which the last one was preempted, leased by this worker; None if it waits no longer.
+
+        It is not the next ticket: a job that was lost may be before it, or one of another model that is loaded.
+        """
+        if not isinstance(outcome, Preempted) or self.context.drain.has_begun:
+            return None
+        crash_point("preemption.returned")
+        job = self._lease(outcome.urgent_id) if self._can_run(outcome.urgent_id) else None
+        if job is not None and job.request.model in self.context.served.cards:
+            self.rotation.served(job.request.model)
+        return job
 
     def _defer_to_other_worker(self, job_id: str, model: str) -> bool:
         """Whether the engine of this worker just died during this job, and another live worker can try it."""

@@ -149,10 +149,24 @@ class OpenAIError:
     type: str
 
 
-Outcome: TypeAlias = Literal["completed", "failed", "cancelled", "expired", "given_back", "retried", "lost"]
+Outcome: TypeAlias = Literal[
+    "completed", "failed", "cancelled", "expired", "given_back", "preempted", "retried", "lost"
+]
 
 
 Phase: TypeAlias = Literal["loading", "encoding", "denoising", "decoding", "muxing", "uploading"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreemptionRecord:
+    """
+    How often this video gave its worker to one of higher priority, and the seconds that it waited after that.
+
+    The wait that has not ended is not counted yet.
+    """
+
+    count: int
+    waited_s: float
 
 
 Priority: TypeAlias = Literal["high", "normal", "low"]
@@ -539,10 +553,10 @@ class Attempt:
     """
     One attempt of a worker. Times are unix seconds; `phase_seconds` has the seconds of each phase, in order.
 
-    A released attempt (`given_back`) leaves its `number` to the next one. `phase` and `step` are the current ones, or
-    the last ones of an attempt that has ended. `outcome` is null while it runs. `code`, `message`, `retryable` and
-    `blame` say why there is no video. `resumed_step` is the step of the checkpoint that it resumed from, or null.
-    `drift` says how far the windows of a long video are from its first one, once it is completed.
+    A released attempt (`given_back`) and a preempted one leave their `number` to the next one. `phase` and `step` are
+    the current ones, or the last ones of an attempt that has ended. `outcome` is null while it runs. `code`, `message`,
+    `retryable` and `blame` say why there is no video. `resumed_step` is the step of the checkpoint that it resumed
+    from, or null. `drift` says how far the windows of a long video are from its first one, once it is completed.
     """
 
     blame: Blame | None
@@ -628,6 +642,7 @@ class QueueOfModel:
     live_workers: int
     model: str
     paused: QueuePause | None
+    preempted: int
     reason: str | None
     run_s: float | None
     running: int
@@ -701,6 +716,7 @@ class Video:
     phase: Phase | None
     phase_seconds: dict[str, float] | None
     playlist_url: str | None
+    preemption: PreemptionRecord | None
     priority: Priority
     progress: int
     promoted_from: str | None

@@ -28,6 +28,7 @@ class QueueOfModel(BaseModel):
     waiting: int
     waiting_by_priority: dict[str, int]
     running: int
+    preempted: int = Field(description="Waiting videos that gave their worker to one of higher priority.")
     live_workers: int
     run_s: float | None
     wait_s: float | None = Field(description="Seconds until all waiting videos have started.")
@@ -55,12 +56,14 @@ async def read_queues(_: OwnerDep, resources: ResourcesDep) -> Queues:
 async def read_queue(model: str, resources: Resources) -> QueueOfModel:
     """The queue of one model. Raises QueueUnavailable."""
     registry = resources.registry
-    reason, pause = await run_in_threadpool(lambda: (registry.idle_reason(model), registry.pauses.get(model)))
-    return _to_queue(model, await resources.reader.load(model), reason, pause, resources)
+    reason, pause, preempted = await run_in_threadpool(
+        lambda: (registry.idle_reason(model), registry.pauses.get(model), registry.preempted(model))
+    )
+    return _to_queue(model, await resources.reader.load(model), reason, pause, preempted, resources)
 
 
 def _to_queue(
-    model: str, load: Load, reason: str | None, pause: StoredPause | None, resources: Resources
+    model: str, load: Load, reason: str | None, pause: StoredPause | None, preempted: int, resources: Resources
 ) -> QueueOfModel:
     wait_s = None if reason else load.wait_s(load.depth)
     return QueueOfModel(
@@ -68,6 +71,7 @@ def _to_queue(
         waiting=load.depth,
         waiting_by_priority={priority.value: count for priority, count in load.waiting.items()},
         running=load.running,
+        preempted=preempted,
         live_workers=load.workers,
         run_s=None if load.run_s is None else round(load.run_s, 3),
         wait_s=None if wait_s is None else round(wait_s, 3),

@@ -74,7 +74,8 @@ class FixtureGenerator:
         """Behaves as the prompt says: "brief" lasts two seconds, "steady" four, "slow" half a minute.
 
         "deaf" lasts as long and ignores a cancel. "once" exits in its first attempt. "tight" is out of memory in the
-        normal profile, "jealous" is out of memory beside other models. With "windows" each step writes a segment;
+        normal profile, "jealous" is out of memory beside other models. "patient" waits for a pause in its second step,
+        unless it resumes. With "windows" each step writes a segment;
         with "windows once" the engine exits at the third step of the first attempt. With "film abcd" each step is a
         window, whose key and content depend on its letter.
         """
@@ -92,6 +93,7 @@ class FixtureGenerator:
             if (prompt == "tight" and self.memory == "normal") or (prompt == "jealous" and len(LOADED) > 1):
                 raise OutOfMemoryError("CUDA out of memory")
             self._work(prompt, control.check)
+            self._await_pause(control, (prompt, step, first) == ("patient", 1, 0))
             control.check()
             self._window(run, step, control, reused)
             self._segment(run, step, send)
@@ -133,6 +135,12 @@ class FixtureGenerator:
         for path in files.paths:
             path.write_text(letter)
         control.send(WindowFinished(files.key, files.size_bytes))
+
+    def _await_pause(self, control: RunControl, is_patient: bool) -> None:
+        deadline = time.monotonic() + (60 if is_patient else 0)
+        while time.monotonic() < deadline and not control.wants_pause():
+            control.check()
+            time.sleep(0.02)
 
     def _resume(self, run: Run, send: Callable[[Event], None]) -> int:
         if run.checkpoints is None:

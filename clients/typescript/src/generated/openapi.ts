@@ -927,10 +927,10 @@ export interface components {
          * Attempt
          * @description One attempt of a worker. Times are unix seconds; `phase_seconds` has the seconds of each phase, in order.
          *
-         *     A released attempt (`given_back`) leaves its `number` to the next one. `phase` and `step` are the current ones, or
-         *     the last ones of an attempt that has ended. `outcome` is null while it runs. `code`, `message`, `retryable` and
-         *     `blame` say why there is no video. `resumed_step` is the step of the checkpoint that it resumed from, or null.
-         *     `drift` says how far the windows of a long video are from its first one, once it is completed.
+         *     A released attempt (`given_back`) and a preempted one leave their `number` to the next one. `phase` and `step` are
+         *     the current ones, or the last ones of an attempt that has ended. `outcome` is null while it runs. `code`, `message`,
+         *     `retryable` and `blame` say why there is no video. `resumed_step` is the step of the checkpoint that it resumed
+         *     from, or null. `drift` says how far the windows of a long video are from its first one, once it is completed.
          */
         Attempt: {
             blame?: components["schemas"]["Blame"] | null;
@@ -1354,13 +1354,25 @@ export interface components {
          * @description How an attempt ended, with its job or without it.
          * @enum {string}
          */
-        Outcome: "completed" | "failed" | "cancelled" | "expired" | "given_back" | "retried" | "lost";
+        Outcome: "completed" | "failed" | "cancelled" | "expired" | "given_back" | "preempted" | "retried" | "lost";
         /**
          * Phase
          * @description The phases of a running job, in order.
          * @enum {string}
          */
         Phase: "loading" | "encoding" | "denoising" | "decoding" | "muxing" | "uploading";
+        /**
+         * PreemptionRecord
+         * @description How often this video gave its worker to one of higher priority, and the seconds that it waited after that.
+         *
+         *     The wait that has not ended is not counted yet.
+         */
+        PreemptionRecord: {
+            /** Count */
+            count: number;
+            /** Waited S */
+            waited_s: number;
+        };
         /**
          * Priority
          * @description Priority in the queue: a job may overtake at most `head_start` jobs of another caller.
@@ -1440,6 +1452,11 @@ export interface components {
             model: string;
             /** @description Set while an operator has paused the queue. */
             paused: components["schemas"]["QueuePause"] | null;
+            /**
+             * Preempted
+             * @description Waiting videos that gave their worker to one of higher priority.
+             */
+            preempted: number;
             /**
              * Reason
              * @description Why no worker starts videos: paused, disk_full, draining, model_broken, suspended, no_worker. Else null.
@@ -1778,6 +1795,7 @@ export interface components {
             } | null;
             /** Playlist Url */
             playlist_url: string | null;
+            preemption: components["schemas"]["PreemptionRecord"] | null;
             priority: components["schemas"]["Priority"];
             /** Progress */
             progress: number;

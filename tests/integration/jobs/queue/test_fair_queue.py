@@ -21,6 +21,7 @@ from redis import Redis
 from jobs.model.failure import failure
 from jobs.model.job import Job
 from jobs.model.states import Priority
+from jobs.queue import fair_queue
 from jobs.redis import keys
 from tests.job_store import JobStore
 
@@ -194,6 +195,17 @@ def test_an_empty_queue_leaves_no_keys(redis: Redis, store: JobStore, submit: Su
     assert [key for key in redis.keys("queue:*")] == []
 
 
+def test_urgent_jobs_of_a_caller_pass_a_preempted_job_by_their_head_start(store: JobStore, submit: Submit) -> None:
+    submit("b", 5)
+    victim = store.lease(store.first_waiting(MODEL) or "", "w")
+    assert victim is not None
+    submit("a", 120, Priority.HIGH)
+    assert store.preempt(victim.id, victim.token or "")
+    assert store.queue_position(store.get(victim.id)) == Priority.HIGH.head_start
+    order = [job.id for job in in_order(store)]
+    assert order.index(victim.id) == Priority.HIGH.head_start
+
+
 class Queueing(RuleBasedStateMachine):
     """Callers submit and withdraw, workers lease and release, in any order, with fewer jobs than a head start."""
 
@@ -206,6 +218,7 @@ class Queueing(RuleBasedStateMachine):
         self.store = JobStore(self.redis)
         self.waiting: dict[str, Job] = {}  # as they came
         self.returned: list[str] = []
+        self.preempted: list[str] = []  # those that wait, the latest first
         self.running: dict[str, Job] = {}
         self.served: dict[str, Counter[str]] = {}  # for each job: whose jobs of its priority were leased since it came
         self.before: dict[str, int] = {}  # for each job: those of its line that waited or were withdrawn when it came
@@ -230,10 +243,15 @@ class Queueing(RuleBasedStateMachine):
         else:
             levels = [one.priority.head_start for one in self.waiting.values()]
             assert job.priority.head_start == max(levels), "the highest priority is leased first"
-            line = [one.id for one in self.waiting.values() if line_of(one) == line_of(job)]
-            assert job.id == line[0], "a line is leased as it came"
-            for one in self.waiting.values():
-                self.served[one.id][job.owner] += one.priority is job.priority
+            preempted = [one for one in self.preempted if self.waiting[one].priority is job.priority]
+            if preempted:
+                assert job.id == preempted[0], "a preempted job is the next one of its priority"
+                self.preempted.remove(job.id)
+            else:
+                line = [one.id for one in self.waiting.values() if line_of(one) == line_of(job)]
+                assert job.id == line[0], "a line is leased as it came"
+                for one in self.waiting.values():
+                    self.served[one.id][job.owner] += one.priority is job.priority
         del self.waiting[job.id]
         self.running[job.id] = job
 
@@ -245,14 +263,24 @@ class Queueing(RuleBasedStateMachine):
         self.waiting[job.id] = job
         self.returned.append(job.id)
 
+    @precondition(lambda self: self.running)
+    @rule(data=st.data())
+    def preempt(self, data: st.DataObject) -> None:
+        job = self.running.pop(data.draw(st.sampled_from(sorted(self.running))))
+        assert self.store.preempt(job.id, job.token or "")
+        self.waiting[job.id] = job
+        self.preempted.insert(0, job.id)
+        self.served[job.id], self.before[job.id] = Counter(), 0
+
     @precondition(lambda self: self.waiting)
     @rule(data=st.data(), how=st.sampled_from(["cancel", "delete"]))
     def withdraw(self, data: st.DataObject, how: str) -> None:
         job = self.waiting.pop(data.draw(st.sampled_from(sorted(self.waiting))))
         getattr(self.store, how)(job.id)
         self.withdrawn[line_of(job)] += 1
-        if job.id in self.returned:
-            self.returned.remove(job.id)
+        for ids in (self.returned, self.preempted):
+            if job.id in ids:
+                ids.remove(job.id)
 
     @precondition(lambda self: self.waiting)
     @rule(data=st.data(), priority=st.sampled_from(Priority))
@@ -263,6 +291,8 @@ class Queueing(RuleBasedStateMachine):
             self.waiting[job.id] = job
             return
         del self.waiting[job.id]
+        if job.id in self.preempted:
+            self.preempted.remove(job.id)
         self.withdrawn[line_of(old)] += 1
         self.before[job.id] = sum(line_of(one) == line_of(job) for one in self.waiting.values())
         self.before[job.id] += self.withdrawn[line_of(job)]
@@ -276,6 +306,11 @@ class Queueing(RuleBasedStateMachine):
         assert self.store.queue_depth(MODEL) == len(self.waiting)
         if self.waiting:
             assert positions[self.store.first_waiting(MODEL) or ""] == 0
+
+    @invariant()
+    def preempted_jobs_are_counted_while_they_wait(self) -> None:
+        in_redis = fair_queue.preempted(self.redis, MODEL)
+        assert in_redis == sum(self.store.get(job_id).waits_after_preemption for job_id in self.waiting)
 
     @invariant()
     def no_job_waits_for_more_jobs_of_another_caller_than_its_turns(self) -> None:

@@ -1,8 +1,9 @@
 """A state machine over the service: front ends, worker, keeper and Redis together behave as a dict of videos.
 
-Callers create, extend, read, cancel and delete on several front ends. Workers complete, fail or die, hours pass for the
-keeper, and Redis refuses writes. Each run has its own caller and key on the same service; another caller has no access
-to its videos. The seed is printed; EASYANIMATE_TEST_SEED repeats a run.
+Callers create, draft, promote, extend, read, cancel and delete on several front ends. Workers complete, fail, die or
+give their job up for a more urgent one, hours pass for the keeper, and Redis refuses writes. Each run has its own
+caller and key on the same service; another caller has no access to its videos. The seed is printed;
+EASYANIMATE_TEST_SEED repeats a run.
 """
 
 import hashlib
@@ -24,9 +25,13 @@ from cli.stack.process import ManagedProcess
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.access.api_keys import ApiKeyStore
 from jobs.model.failure import failure
+from jobs.model.input_files import DRAFT_STATE
 from jobs.model.limits import Limits
 from jobs.model.model_card import ModelCard
+from jobs.model.result_files import sibling_key
 from jobs.queue.registry import Registry
+from jobs.storage.factory import open_storage
+from jobs.store.keeper.preemption import MAX_PREEMPTIONS, Preemptions
 from jobs.store.transitions import MAX_ATTEMPTS
 from service.settings import ServiceSettings
 from tests.integration.service.conftest import MP4, finished, ready
@@ -36,7 +41,13 @@ FRONT_ENDS = 3
 HOUR_S = 3600.0  # longer than a lease and than each deadline here
 DEADLINE_S = 600.0
 MAX_VIDEOS = 6
-STATUS = {"queued": "queued", "running": "in_progress", "completed": "completed"}  # all others: failed
+STATUS = {
+    "queued": "queued",
+    "running": "in_progress",
+    "completed": "completed",
+    "draft": "completed",
+}  # others: failed
+DRAFT_STEPS = 2
 
 replicas = st.integers(0, FRONT_ENDS - 1)
 
@@ -52,6 +63,10 @@ class Expected:
     attempt: int = 0  # leases that ended by the death of their worker, or run
     has_deadline: bool = False
     num_frames: int = 16
+    draft_steps: int | None = None
+    promoted_from: str | None = None
+    preemptions: int = 0
+    priority: str = "normal"
     has_files: bool = True
     last_read: tuple[str, dict[str, Any]] | None = None  # the last ETag and its record
 
@@ -96,6 +111,34 @@ class Callers(RuleBasedStateMachine):
         assert record["id"] not in self.videos
         self.videos[record["id"]] = Expected(prompt, has_deadline=has_deadline)
         return str(record["id"])
+
+    @precondition(lambda self: len(self.videos) < MAX_VIDEOS)
+    @rule(target=ids, replica=replicas)
+    def create_a_draft(self, replica: int) -> str:
+        body = {"prompt": "d", "seed": 7, "draft": {"steps": DRAFT_STEPS}, "priority": "low"}
+        record = self.call(replica, "POST", "", json=body).raise_for_status().json()
+        self.videos[record["id"]] = Expected("d", draft_steps=DRAFT_STEPS, priority="low")
+        return str(record["id"])
+
+    @precondition(lambda self: len(self.videos) < MAX_VIDEOS)
+    @rule(target=ids, replica=replicas, video_id=ids)
+    def promote(self, replica: int, video_id: str) -> Any:
+        """Only a finished draft can be promoted, as often as its owner likes."""
+        answer = self.call(replica, "POST", f"/{video_id}/promote", json={"priority": "high"})
+        draft = self.videos.get(video_id)
+        if draft is None:
+            assert (answer.status_code, self._code(answer)) == (404, "video_not_found")
+        elif draft.draft_steps is None:
+            assert (answer.status_code, self._code(answer)) == (400, "invalid_request")
+        elif draft.state != "draft":
+            assert (answer.status_code, self._code(answer)) == (409, "video_not_ready")
+        elif not draft.has_files:
+            assert (answer.status_code, self._code(answer)) == (410, "asset_expired")
+        else:
+            record = answer.raise_for_status().json()
+            self.videos[record["id"]] = Expected("d", promoted_from=video_id, priority="high")
+            return str(record["id"])
+        return multiple()
 
     @precondition(lambda self: len(self.videos) < MAX_VIDEOS)
     @rule(target=ids, replica=replicas, video_id=ids)
@@ -186,7 +229,7 @@ class Callers(RuleBasedStateMachine):
         video = self.videos.get(video_id)
         if video is None:
             assert (answer.status_code, self._code(answer)) == (404, "video_not_found")
-        elif video.state != "completed":
+        elif video.state not in ("completed", "draft"):
             assert (answer.status_code, self._code(answer)) == (409, "video_not_ready")
         elif not video.has_files:
             assert (answer.status_code, self._code(answer)) == (410, "asset_expired")
@@ -229,6 +272,28 @@ class Callers(RuleBasedStateMachine):
         if video is not None and video.state == "queued":
             finished(self.store, self.service.settings, video_id)
             video.state = "completed"
+            if video.draft_steps is not None:
+                result = self.store.get(video_id).result
+                assert result is not None
+                open_storage(self.service.settings).put_bytes(sibling_key(result.video_key, DRAFT_STATE), b"state")
+                video.state = "draft"
+
+    @rule(video_id=ids, urgent_id=ids)
+    def a_more_urgent_video_gets_the_worker(self, video_id: str, urgent_id: str) -> None:
+        """The keeper asks, and the worker returns the first video at no cost, unless its owner has cancelled it."""
+        video, urgent = self.videos.get(video_id), self.videos.get(urgent_id)
+        if video is None or urgent is None or (video.state, urgent.state) != ("running", "queued"):
+            return
+        preemptions = Preemptions(self.store.table)
+        is_requested = preemptions.request(self.store.get(urgent_id), self.store.get(video_id))
+        assert is_requested == (not video.cancel_requested and video.preemptions < MAX_PREEMPTIONS)
+        if not is_requested:
+            return
+        assert self.store.heartbeat(video_id, video.token or "").preempted_for == urgent_id
+        assert self.store.preempt(video_id, video.token or "")
+        assert preemptions.withdraw_unneeded() == []
+        assert preemptions.pending() == {}
+        video.state, video.attempt, video.preemptions = "queued", video.attempt - 1, video.preemptions + 1
 
     @rule(video_id=ids)
     def a_worker_fails(self, video_id: str) -> None:
@@ -272,7 +337,7 @@ class Callers(RuleBasedStateMachine):
                 refused.append(self.call(replica, "POST", f"/{video_id}/cancel"))
             if video_id in self.videos:
                 refused.append(self.call(replica, "DELETE", f"/{video_id}"))
-                self.videos[video_id].has_files &= self.videos[video_id].state != "completed"
+                self.videos[video_id].has_files &= self.videos[video_id].state not in ("completed", "draft")
             for answer in refused:
                 assert (answer.status_code, self._code(answer)) == (503, "queue_unavailable")
             self.read(replica, video_id)
@@ -287,9 +352,11 @@ class Callers(RuleBasedStateMachine):
         video = self.videos[record["id"]]
         assert (record["state"], record["status"]) == (video.state, STATUS.get(video.state, "failed"))
         assert (record["prompt"], record["seed"]) == (video.prompt, 7)
-        assert record["num_frames"] == video.num_frames
+        assert (record["num_frames"], record["priority"]) == (video.num_frames, video.priority)
+        assert record["promoted_from"] == video.promoted_from
+        assert (record["preemption"] or {"count": 0})["count"] == video.preemptions
         assert (record["error"] is not None) == (record["status"] == "failed")
-        assert (record["content_sha256"] == SHA256) == (video.state == "completed")
+        assert (record["content_sha256"] == SHA256) == (record["status"] == "completed")
 
     @staticmethod
     def _code(answer: httpx.Response) -> str:

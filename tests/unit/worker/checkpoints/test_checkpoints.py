@@ -157,6 +157,33 @@ def test_a_paused_run_repeats_no_step(bench: Bench, clean: str) -> None:
     assert (sha256, resumed_step(events)) == (clean, 1)
 
 
+def pause_at(bench: Bench, attempt: int, doing: Phase | None) -> tuple[str | None, int | None]:
+    """An attempt that pauses at its first boundary in this phase; the SHA-256 of its file and its first step."""
+    request, events = VideoRequest.model_validate(REQUEST), list[Any]()
+    output = bench.folder / "out" / request.result_name
+    output.parent.mkdir(exist_ok=True)
+    run = Run("run", request, output, {}, Checkpoints(bench.folder / "job" / str(attempt), bench.every_s))
+
+    def wants_pause() -> bool:
+        progress = [event for event in events if isinstance(event, Progress)]
+        return bool(progress) and progress[-1].doing is doing
+
+    try:
+        sha256 = bench.generator.make(run, RunControl(events.append, lambda: None, wants_pause)).sha256
+    except Interrupted:
+        sha256 = None
+    return sha256, resumed_step(events)
+
+
+def test_a_run_that_is_paused_in_each_phase_of_each_window_repeats_no_step(bench: Bench, clean: str) -> None:
+    """Between two slices it goes back to the state after the last step, also if no checkpoint was due then."""
+    bench.every_s = 3600.0
+    phases = [Phase.DENOISING, Phase.DECODING, Phase.DENOISING, Phase.DECODING, None]
+    attempts = [pause_at(bench, number, phase) for number, phase in enumerate(phases)]
+    assert [sha256 for sha256, _ in attempts] == [None] * 4 + [clean]
+    assert [step for _, step in attempts] == [None, 1, STEPS, STEPS + 1, 2 * STEPS]
+
+
 @pytest.mark.parametrize("mode", ["image", "video", "continues", "one frame"])
 def test_every_mode_is_resumed(bench: Bench, mode: str) -> None:
     changes: dict[str, Any] = {"scheduler": "euler_ancestral", "num_inference_steps": 4}
