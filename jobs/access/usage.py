@@ -1,5 +1,8 @@
 """Sets of each caller's waiting and running jobs, over all models; the caller's limits are checked against them."""
 
+from typing import cast
+
+from redis import Redis
 from redis.client import Pipeline
 
 from jobs.model.job import Job
@@ -7,6 +10,11 @@ from jobs.model.states import State
 from jobs.redis.keys import owner_running_key, owner_waiting_key
 
 WAITS = "inf"  # the score of a waiting job
+
+
+def may_start(redis: Redis, job: Job) -> bool:
+    """Whether fewer jobs of its owner run than its limit."""
+    return job.running_limit is None or cast(int, redis.scard(owner_running_key(job.owner))) < job.running_limit
 
 
 def update_usage(pipe: Pipeline, job: Job, before: State | None, after: State | None) -> None:

@@ -3,13 +3,13 @@
 Each job gets a turn (its virtual start time) when it is queued: one after the previous job of its caller, but not
 before the turn that is served now. A new caller thus waits for one job of each other caller, however long their queues
 are. A higher priority is a head start of some turns, so it delays other jobs only for a limited time. A requeued job
-comes before all turns.
+comes before all turns, a preempted one just before the first turn of its priority.
 
 The waiting jobs of each priority are in a sorted set by turn, so push, remove and position take O(log n). Each script
 is one command in the transaction that changes the job.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -18,10 +18,10 @@ from redis.client import Pipeline
 
 from jobs.model.job import Job
 from jobs.model.states import Priority, State
-from jobs.redis import keys
 from jobs.redis.keys import (
     owner_running_key,
     paused_key,
+    preempted_key,
     record_key,
     shared_run_key,
     unserved_key,
@@ -37,25 +37,37 @@ _ARRIVALS = 2**25
 
 # The hash of turns has `turn`, the latest one served; `arrivals`; and for each line (the jobs of one caller and
 # priority) the turn of its next job and the number of its waiting jobs. A new line gets the turn of the first waiting
-# job; without one, the latest turn served.
-_NEXT_PLACE = f"""
-local function next_place(turns, set, line, head_start)
+# job; without one, the latest turn served. Preempted jobs had their turn already, so theirs counts for no new line.
+_PRESENT_TURN = f"""
+local function present_turn(turns, preempted, set, head_start)
   local turn = tonumber(redis.call('HGET', turns, 'turn') or {_FIRST_TURN})
-  local first = redis.call('ZRANGEBYSCORE', set, 0, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
-  if first then turn = math.min(turn, math.floor(first / {_ARRIVALS}) + head_start) end
+  local at = 0
+  while true do
+    local first = redis.call('ZRANGEBYSCORE', set, 0, '+inf', 'WITHSCORES', 'LIMIT', at, 1)
+    if not first[1] then return turn end
+    if redis.call('SISMEMBER', preempted, first[1]) == 0 then
+      return math.min(turn, math.floor(first[2] / {_ARRIVALS}) + head_start)
+    end
+    at = at + 1
+  end
+end
+local function next_arrival(turns) return redis.call('HINCRBY', turns, 'arrivals', 1) % {_ARRIVALS} end
+"""
+_NEXT_PLACE = f"""{_PRESENT_TURN}
+local function next_place(turns, preempted, set, line, head_start)
+  local turn = present_turn(turns, preempted, set, head_start)
   local turn_of_job = math.max(turn, tonumber(redis.call('HGET', turns, 'next:' .. line) or 0))
-  local arrival = redis.call('HINCRBY', turns, 'arrivals', 1) % {_ARRIVALS}
-  return (turn_of_job - head_start) * {_ARRIVALS} + arrival, turn_of_job
+  return (turn_of_job - head_start) * {_ARRIVALS} + next_arrival(turns), turn_of_job
 end
 """
 
 # A job that is removed without a lease frees its turn if it was the last of its line. A line without waiting jobs frees
-# all its turns.
+# all its turns. A requeued or preempted job has no turn of its line any more.
 _LEAVE_LINE = f"""
 local function leave_line(turns, line, score, head_start, is_leased)
   local waiting = redis.call('HINCRBY', turns, 'waiting:' .. line, -1)
   if waiting <= 0 then redis.call('HDEL', turns, 'waiting:' .. line) end
-  if score < 0 then return end
+  if score < 0 or was_preempted then return end
   local turn = tonumber(redis.call('HGET', turns, 'turn') or {_FIRST_TURN})
   local turn_of_job = math.floor(score / {_ARRIVALS}) + head_start
   if is_leased then return redis.call('HSET', turns, 'turn', math.max(turn, turn_of_job)) end
@@ -66,46 +78,40 @@ local function leave_line(turns, line, score, head_start, is_leased)
 end
 """
 
-# KEYS: the turns, the waiting jobs of the job's priority, those of the other priorities. ARGV: job, line, head start.
+# KEYS: the turns, the preempted jobs, the waiting jobs of the job's priority, those of the other priorities. ARGV: job,
+# line, head start.
 _ENTER = f"""{_NEXT_PLACE}
-if redis.call('ZSCORE', KEYS[2], ARGV[1]) then return end
-local score, turn_of_job = next_place(KEYS[1], KEYS[2], ARGV[2], ARGV[3])
-redis.call('ZADD', KEYS[2], string.format('%.0f', score), ARGV[1])
+if redis.call('ZSCORE', KEYS[3], ARGV[1]) then return end
+local score, turn_of_job = next_place(KEYS[1], KEYS[2], KEYS[3], ARGV[2], ARGV[3])
+redis.call('ZADD', KEYS[3], string.format('%.0f', score), ARGV[1])
 redis.call('HSET', KEYS[1], 'next:' .. ARGV[2], turn_of_job + 1)
 redis.call('HINCRBY', KEYS[1], 'waiting:' .. ARGV[2], 1)
 """
 
 _ENTER_AT_HEAD = """
-if redis.call('ZSCORE', KEYS[2], ARGV[1]) then return end
+if redis.call('ZSCORE', KEYS[3], ARGV[1]) then return end
 local now = redis.call('TIME')
-redis.call('ZADD', KEYS[2], string.format('%.0f', now[1] * 1000000 + now[2] - 2^52), ARGV[1])
+redis.call('SREM', KEYS[2], ARGV[1])
+redis.call('ZADD', KEYS[3], string.format('%.0f', now[1] * 1000000 + now[2] - 2^52), ARGV[1])
 redis.call('HINCRBY', KEYS[1], 'waiting:' .. ARGV[2], 1)
 """
 
-# KEYS: likewise, and the preempted jobs last. A preempted job is the next one of its priority, behind jobs that were
-# requeued. It keeps the turn that is served now, so more urgent jobs pass it by their head start. Ids of jobs that wait
-# no longer are removed: earlier releases do not know this set.
-_ENTER_AS_NEXT = f"""
-if redis.call('ZSCORE', KEYS[2], ARGV[1]) then return end
-local turn = tonumber(redis.call('HGET', KEYS[1], 'turn') or {_FIRST_TURN})
-local score = (turn - ARGV[3]) * {_ARRIVALS}
-local first = redis.call('ZRANGEBYSCORE', KEYS[2], 0, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
-if first then score = math.max(0, math.min(score, first - 1)) end
-redis.call('ZADD', KEYS[2], string.format('%.0f', score), ARGV[1])
+# One turn before the present one: behind requeued jobs and earlier preempted ones, before all others of its priority.
+# More urgent jobs pass it by their head start.
+_ENTER_AS_NEXT = f"""{_PRESENT_TURN}
+if redis.call('ZSCORE', KEYS[3], ARGV[1]) then return end
+local turn = present_turn(KEYS[1], KEYS[2], KEYS[3], ARGV[3]) - 1
+redis.call('SADD', KEYS[2], ARGV[1])
+redis.call('ZADD', KEYS[3], string.format('%.0f', (turn - ARGV[3]) * {_ARRIVALS} + next_arrival(KEYS[1])), ARGV[1])
 redis.call('HINCRBY', KEYS[1], 'waiting:' .. ARGV[2], 1)
-for _, job in ipairs(redis.call('SMEMBERS', KEYS[#KEYS])) do
-  local waits = false
-  for i = 2, #KEYS - 1 do waits = waits or redis.call('ZSCORE', KEYS[i], job) end
-  if not waits then redis.call('SREM', KEYS[#KEYS], job) end
-end
-redis.call('SADD', KEYS[#KEYS], ARGV[1])
 """
 
-# KEYS: the waiting jobs of all priorities, the preempted jobs -> those of them that wait.
+# KEYS: the preempted jobs, the waiting jobs of all priorities -> the preempted ones that wait. An earlier release does
+# not know this set, so it may have jobs that a worker of one has leased.
 _COUNT_PREEMPTED = """
 local count = 0
-for _, job in ipairs(redis.call('SMEMBERS', KEYS[#KEYS])) do
-  for i = 1, #KEYS - 1 do
+for _, job in ipairs(redis.call('SMEMBERS', KEYS[1])) do
+  for i = 2, #KEYS do
     if redis.call('ZSCORE', KEYS[i], job) then count = count + 1 end
   end
 end
@@ -113,32 +119,36 @@ return count
 """
 
 # An empty queue needs no turns.
-_LEAVE = f"""{_LEAVE_LINE}
-local score = tonumber(redis.call('ZSCORE', KEYS[2], ARGV[1]) or '')
+_LEAVE = f"""
+local was_preempted = redis.call('SREM', KEYS[2], ARGV[1]) == 1
+{_LEAVE_LINE}
+local score = tonumber(redis.call('ZSCORE', KEYS[3], ARGV[1]) or '')
 if not score then return end
-redis.call('ZREM', KEYS[2], ARGV[1])
-if redis.call('EXISTS', unpack(KEYS, 2)) == 0 then return redis.call('DEL', KEYS[1]) end
+redis.call('ZREM', KEYS[3], ARGV[1])
+if redis.call('EXISTS', unpack(KEYS, 3)) == 0 then return redis.call('DEL', KEYS[1], KEYS[2]) end
 leave_line(KEYS[1], ARGV[2], score, ARGV[3], ARGV[4] == 'taken')
 """
 
-# KEYS: the turns, the waiting jobs of the old and of the new priority. ARGV: job, line and head start of both. The job
-# gets the place of a new job of its new priority. A higher priority never moves it back, a lower one never forward, and
-# a requeued job stays at the head.
-_MOVE = f"""{_NEXT_PLACE}{_LEAVE_LINE}
-local old = tonumber(redis.call('ZSCORE', KEYS[2], ARGV[1]) or '')
+# KEYS: the turns, the preempted jobs, the waiting jobs of the old and of the new priority. ARGV: job, line and head
+# start of both. The job gets the place of a new job of its new priority. A higher priority never moves it back, a lower
+# one never forward, and a requeued job stays at the head.
+_MOVE = f"""
+local old = tonumber(redis.call('ZSCORE', KEYS[3], ARGV[1]) or '')
 if not old then return end
-redis.call('ZREM', KEYS[2], ARGV[1])
+local was_preempted = redis.call('SREM', KEYS[2], ARGV[1]) == 1
+{_NEXT_PLACE}{_LEAVE_LINE}
+redis.call('ZREM', KEYS[3], ARGV[1])
 leave_line(KEYS[1], ARGV[2], old, ARGV[3], false)
 redis.call('HINCRBY', KEYS[1], 'waiting:' .. ARGV[4], 1)
 local score, turn_of_job = old, nil
-if old >= 0 then score, turn_of_job = next_place(KEYS[1], KEYS[3], ARGV[4], ARGV[5]) end
+if old >= 0 then score, turn_of_job = next_place(KEYS[1], KEYS[2], KEYS[4], ARGV[4], ARGV[5]) end
 local is_raised = tonumber(ARGV[5]) > tonumber(ARGV[3])
 if old < 0 or (is_raised and score > old) or (not is_raised and score < old) then
   score = old
 else
   redis.call('HSET', KEYS[1], 'next:' .. ARGV[4], turn_of_job + 1)
 end
-redis.call('ZADD', KEYS[3], string.format('%.0f', score), ARGV[1])
+redis.call('ZADD', KEYS[4], string.format('%.0f', score), ARGV[1])
 """
 
 # KEYS: the waiting jobs of some priorities, what the keys of records, of running jobs and of shared runs begin with.
@@ -195,17 +205,16 @@ for i = 2, #KEYS - 2 do before = before + redis.call('ZCOUNT', KEYS[i], '-inf', 
 return {before, redis.call('EXISTS', KEYS[#KEYS - 1]), redis.call('EXISTS', KEYS[#KEYS])}
 """
 
-# KEYS: the turns, the waiting jobs of the priority of new jobs, those of the other priorities. ARGV: line, head start,
-# number of new jobs -> the jobs of others before the first and before the last of them. Nothing is written.
-_NEXT_POSITIONS = f"""
-local turn = tonumber(redis.call('HGET', KEYS[1], 'turn') or {_FIRST_TURN})
-local first = redis.call('ZRANGEBYSCORE', KEYS[2], 0, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
-if first then turn = math.min(turn, math.floor(first / {_ARRIVALS}) + ARGV[2]) end
+# KEYS: the turns, the preempted jobs, the waiting jobs of the priority of new jobs, those of the other priorities.
+# ARGV: line, head start, number of new jobs -> the jobs of others before the first and before the last of them. Nothing
+# is written.
+_NEXT_POSITIONS = f"""{_PRESENT_TURN}
+local turn = present_turn(KEYS[1], KEYS[2], KEYS[3], ARGV[2])
 turn = math.max(turn, tonumber(redis.call('HGET', KEYS[1], 'next:' .. ARGV[1]) or 0))
 local before = {{0, 0}}
 for place, turn_of_job in ipairs({{turn, turn + ARGV[3] - 1}}) do
   local behind = string.format('(%.0f', (turn_of_job + 1 - ARGV[2]) * {_ARRIVALS})
-  for i = 2, #KEYS do before[place] = before[place] + redis.call('ZCOUNT', KEYS[i], '-inf', behind) end
+  for i = 3, #KEYS do before[place] = before[place] + redis.call('ZCOUNT', KEYS[i], '-inf', behind) end
 end
 return before
 """
@@ -231,21 +240,19 @@ def push_front(pipe: Pipeline, job: Job) -> None:
 
 
 def push_next(pipe: Pipeline, job: Job) -> None:
-    """Adds a preempted job to the queue as the next one of its priority, in `pipe`."""
-    _run(pipe, _ENTER_AS_NEXT, job, job.priority.head_start, more_keys=[keys.preempted_key(job.request.model)])
+    """Adds a preempted job to the queue as the next one of its priority, in `pipe`; the first of several is first."""
+    _run(pipe, _ENTER_AS_NEXT, job, job.priority.head_start)
 
 
 def remove(pipe: Pipeline, job: Job, *, is_leased: bool) -> None:
     """Removes the job from the queue, in `pipe`; `is_leased` if a worker leases it."""
-    if job.preemption is not None:
-        pipe.srem(keys.preempted_key(job.request.model), job.id)
     _run(pipe, _LEAVE, job, job.priority.head_start, "taken" if is_leased else "")
 
 
 def move(pipe: Pipeline, old: Job, new: Job) -> None:
     """Moves a waiting job to its new priority, in `pipe`."""
     model, lines = new.request.model, [(job.priority, f"{job.priority}:{job.owner}") for job in (old, new)]
-    places = [f"queue:{model}:turns", *(f"queue:{model}:{priority}" for priority, _ in lines)]
+    places = [*_shared_keys(model), *(waiting_key(model, job.priority) for job in (old, new))]
     arguments = [part for priority, line in lines for part in (line, priority.head_start)]
     pipe.eval(_MOVE, len(places), *places, new.id, *arguments)
 
@@ -267,8 +274,8 @@ def waiting(redis: Redis, model: str) -> list[str]:
 
 
 def preempted(redis: Redis, model: str) -> int:
-    """Number of jobs that wait for this model because they gave their worker to a more urgent one."""
-    names = [*waiting_keys(model), keys.preempted_key(model)]
+    """Number of preempted jobs that are the next ones of their priorities."""
+    names = [preempted_key(model), *waiting_keys(model)]
     return int(cast(int, redis.eval(_COUNT_PREEMPTED, len(names), *names)))
 
 
@@ -291,7 +298,7 @@ def next_positions_command(model: str, owner: str, priority: Priority, count: in
 
     The new jobs themselves are not counted.
     """
-    names = [f"queue:{model}:turns", *_own_first(model, priority)]
+    names = [*_shared_keys(model), *_own_first(model, priority)]
     return [_NEXT_POSITIONS, len(names), *names, f"{priority}:{owner}", priority.head_start, count]
 
 
@@ -300,13 +307,17 @@ def parse_position(reply: Any) -> QueuePosition | None:
     return QueuePosition(int(reply[0]), bool(reply[1]), bool(reply[2])) if reply else None
 
 
+def _shared_keys(model: str) -> list[str]:
+    return [f"queue:{model}:turns", preempted_key(model)]
+
+
 def _own_first(model: str, priority: Priority) -> list[str]:
-    own = f"queue:{model}:{priority}"
+    own = waiting_key(model, priority)
     return [own, *(key for key in waiting_keys(model) if key != own)]
 
 
-def _run(pipe: Pipeline, script: str, job: Job, *arguments: Any, more_keys: Sequence[str] = ()) -> None:
+def _run(pipe: Pipeline, script: str, job: Job, *arguments: Any) -> None:
     """Sends the whole script each time: EVALSHA of an unknown script would fail alone inside a transaction."""
     model, line = job.request.model, f"{job.priority}:{job.owner}"
-    names = [f"queue:{model}:turns", *_own_first(model, job.priority), *more_keys]
+    names = [*_shared_keys(model), *_own_first(model, job.priority)]
     pipe.eval(script, len(names), *names, job.id, line, *arguments)

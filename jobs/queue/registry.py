@@ -140,7 +140,7 @@ class Registry:
         return self._count(loaded_key(model))
 
     def preempted(self, model: str) -> int:
-        """Number of jobs that wait for this model because they gave their worker to a more urgent one."""
+        """Number of preempted jobs of this model that wait as the next ones of their priorities."""
         with redis_errors():
             return fair_queue.preempted(self.redis, model)
 

@@ -30,7 +30,7 @@ def waiting_keys(model: str) -> list[str]:
 
 
 def preempted_key(model: str) -> str:
-    """The set of the jobs of a model that wait after a preemption; it may have ids of jobs that wait no longer."""
+    """The set of the preempted jobs of a model, next in their priorities; it may have ids of jobs that do not wait."""
     return f"queue:{model}:preempted"
 
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from redis.client import Pipeline
 
+from jobs.access import usage
 from jobs.errors import JobNotFound, RecordUnreadable
 from jobs.model.failure import Failure, failure
 from jobs.model.job import Job, Result
@@ -104,6 +105,15 @@ class WorkerJobs:
 
         job = self.table.update_if_exists(job_id, decide, extra, depends_on=depends_on)
         return job if job and job.state is State.RUNNING else None
+
+    def may_start(self, job_id: str, models: Collection[str]) -> bool:
+        """Whether the job is of one of these models and the limit of its owner lets it start, as in `first_waiting`."""
+        try:
+            job = self.table.get(job_id)
+        except JobNotFound:
+            return False
+        with redis_errors():
+            return job.request.model in models and usage.may_start(self.table.redis, job)
 
     def heartbeat(self, job_id: str, token: str) -> HeartbeatReply:
         """Renews the lease of a running attempt."""

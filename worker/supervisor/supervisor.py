@@ -204,11 +204,14 @@ class Supervisor:
 
         It is not the next ticket: a job that was lost may be before it, or one of another model that is loaded.
         """
-        if not isinstance(outcome, Preempted) or self.context.drain.has_begun:
+        store, drain, models = self.context.store, self.context.drain, self.context.served.cards
+        if not isinstance(outcome, Preempted) or drain.has_begun:
             return None
         crash_point("preemption.returned")
-        job = self._lease(outcome.urgent_id) if self._can_run(outcome.urgent_id) else None
-        if job is not None and job.request.model in self.context.served.cards:
+        urgent_id = outcome.urgent_id
+        if not self._can_run(urgent_id) or not retry_until_drained(lambda: store.may_start(urgent_id, models), drain):
+            return None
+        if (job := self._lease(urgent_id)) is not None:
             self.rotation.served(job.request.model)
         return job
 

@@ -98,6 +98,7 @@ QUEUE = (
         ((f"max by (model) (easyanimate_queue_head_age_seconds{M})", "{{model}}"),),
         "How long the job that is next has waited.",
         unit="s",
+        columns=8,
     ),
     Panel(
         "Workers that take no jobs",
@@ -105,6 +106,19 @@ QUEUE = (
         "Live workers that take no jobs, by reason: a full disk, a drain, a broken model, a suspension.",
         kind="stack",
         may_be_empty=True,
+        columns=8,
+    ),
+    Panel(
+        "Preemptions per hour",
+        (
+            (
+                f"3600 * sum by (priority) (max by (model, priority) (rate(easyanimate_preemptions_total{M}{RATE})))",
+                "{{priority}}",
+            ),
+        ),
+        "Running videos that stopped for a more urgent one, by their own priority. Each waits once more.",
+        kind="stack",
+        columns=8,
     ),
 )
 VIDEOS = (
@@ -159,7 +173,7 @@ VIDEOS = (
                 "{{outcome}}",
             ),
         ),
-        "How attempts ended. `lost` and `retried` cost time; `given_back` is a drain.",
+        "How attempts ended. `lost` and `retried` cost time; `given_back` is a drain, `preempted` made room.",
         kind="stack",
     ),
 )

@@ -11,6 +11,7 @@ from typing import cast
 
 from redis.client import Pipeline
 
+from jobs.access import usage
 from jobs.errors import JobNotFound
 from jobs.model.job import Job, PreemptionRequest
 from jobs.model.states import Phase, Priority, State
@@ -116,7 +117,7 @@ class Preemptions:
         for urgent_id, victim_id in self.pending().items():
             with self.unreadable.guard(victim_id):
                 is_requested = self._is_requested(victim_id, urgent_id)
-                if is_requested and self._waits(urgent_id):
+                if is_requested and self._may_start(urgent_id):
                     continue
                 if is_requested and self._withdraw(victim_id, urgent_id):
                     withdrawn.append(victim_id)
@@ -131,7 +132,7 @@ class Preemptions:
             is_same = job.state is State.RUNNING and job.token == victim.token
             if not is_same or job.cancel_requested or job.preempted_for or job.preemptions >= MAX_PREEMPTIONS:
                 return None
-            if self._has_request(urgent.id) or not self._waits(urgent.id):
+            if self._has_request(urgent.id) or not self._may_start(urgent.id):
                 return None
             return job.evolve(preemption_request=PreemptionRequest(token=job.token or "", job_id=urgent.id))
 
@@ -139,9 +140,10 @@ class Preemptions:
             pipe.hset(keys.PREEMPTIONS_KEY, urgent.id, job.id)
             wake_worker(pipe, job.token)
 
-        # Another keeper may ask another job for the same urgent one: both change the watched key.
-        watched = lambda _: (keys.PREEMPTIONS_KEY,)  # noqa: E731
-        return self.table.update_if_exists(victim.id, decide, extra, depends_on=watched) is not None
+        def depends_on(_: Job) -> tuple[str]:
+            return (keys.PREEMPTIONS_KEY,)  # another keeper may ask another job for the same urgent one
+
+        return self.table.update_if_exists(victim.id, decide, extra, depends_on=depends_on) is not None
 
     def next_urgent(self, model: str, excluded: Collection[str]) -> list[Job]:
         """The jobs of this model for which a worker may be asked, in order; none while the queue is paused."""
@@ -203,8 +205,8 @@ class Preemptions:
         except JobNotFound:
             return False
 
-    def _waits(self, job_id: str) -> bool:
-        """Whether this job waits in a queue that is not paused, and no equal job runs whose result it gets."""
+    def _may_start(self, job_id: str) -> bool:
+        """Whether a worker may lease this job: it waits, and no pause, limit or equal job that runs prevents it."""
         try:
             job = self.table.get(job_id)
         except JobNotFound:
@@ -212,7 +214,7 @@ class Preemptions:
         if job.state is not State.QUEUED or self.pauses.is_paused(job.request.model):
             return False
         with redis_errors():
-            return not shared_runs.is_run_of_another(self.redis, job)
+            return usage.may_start(self.redis, job) and not shared_runs.is_run_of_another(self.redis, job)
 
     def _withdraw(self, victim_id: str, urgent_id: str) -> bool:
         def decide(job: Job) -> Job | None:

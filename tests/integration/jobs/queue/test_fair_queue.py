@@ -206,6 +206,50 @@ def test_urgent_jobs_of_a_caller_pass_a_preempted_job_by_their_head_start(store:
     assert order.index(victim.id) == Priority.HIGH.head_start
 
 
+def preempt(store: JobStore, job: Job) -> None:
+    running = store.lease(job.id, "w")
+    assert running is not None
+    assert store.preempt(job.id, running.token or "")
+
+
+def test_preempted_jobs_are_next_and_the_first_of_them_comes_first(store: JobStore, submit: Submit) -> None:
+    jobs = [*submit("a", 3), *submit("b", 3)]
+    for job in (jobs[2], jobs[3], jobs[0]):
+        preempt(store, job)
+    [late] = submit("c")
+    order = [job.id for job in in_order(store)]
+    assert order[:3] == [jobs[2].id, jobs[3].id, jobs[0].id]
+    assert order.index(late.id) <= 5
+
+
+@pytest.mark.parametrize("priority", Priority)
+def test_preempted_jobs_change_no_turn_of_the_others(store: JobStore, submit: Submit, priority: Priority) -> None:
+    """However many wait, the callers alternate behind them as without them, those that come later too."""
+
+    def leased_owners(preemptions: int) -> str:
+        store.redis.flushall()
+        running = [store.lease(job.id, "w") for job in submit("z", 3, priority)]
+        submit("a", 4, priority)
+        submit("b", 2, priority)
+        for job in running[:preemptions]:
+            assert job is not None
+            assert store.preempt(job.id, job.token or "")
+        submit("c", 3, priority)
+        return owners(in_order(store)[preemptions:])
+
+    assert len({leased_owners(preemptions) for preemptions in range(4)}) == 1
+
+
+def test_a_preempted_job_of_another_priority_has_the_place_of_a_new_one(
+    redis: Redis, store: JobStore, submit: Submit
+) -> None:
+    job, *_ = submit("a", 3)
+    submit("b", 3, Priority.LOW)
+    preempt(store, job)
+    assert store.queue_position(with_priority(store, job, Priority.LOW)) == 3  # the first one of b has the same turn
+    assert fair_queue.preempted(redis, MODEL) == 0
+
+
 class Queueing(RuleBasedStateMachine):
     """Callers submit and withdraw, workers lease and release, in any order, with fewer jobs than a head start."""
 
@@ -218,7 +262,7 @@ class Queueing(RuleBasedStateMachine):
         self.store = JobStore(self.redis)
         self.waiting: dict[str, Job] = {}  # as they came
         self.returned: list[str] = []
-        self.preempted: list[str] = []  # those that wait, the latest first
+        self.preempted: list[str] = []  # those that wait, as they came back
         self.running: dict[str, Job] = {}
         self.served: dict[str, Counter[str]] = {}  # for each job: whose jobs of its priority were leased since it came
         self.before: dict[str, int] = {}  # for each job: those of its line that waited or were withdrawn when it came
@@ -245,7 +289,7 @@ class Queueing(RuleBasedStateMachine):
             assert job.priority.head_start == max(levels), "the highest priority is leased first"
             preempted = [one for one in self.preempted if self.waiting[one].priority is job.priority]
             if preempted:
-                assert job.id == preempted[0], "a preempted job is the next one of its priority"
+                assert job.id == preempted[0], "the first preempted job is the next one of its priority"
                 self.preempted.remove(job.id)
             else:
                 line = [one.id for one in self.waiting.values() if line_of(one) == line_of(job)]
@@ -269,7 +313,7 @@ class Queueing(RuleBasedStateMachine):
         job = self.running.pop(data.draw(st.sampled_from(sorted(self.running))))
         assert self.store.preempt(job.id, job.token or "")
         self.waiting[job.id] = job
-        self.preempted.insert(0, job.id)
+        self.preempted.append(job.id)
         self.served[job.id], self.before[job.id] = Counter(), 0
 
     @precondition(lambda self: self.waiting)
@@ -309,8 +353,7 @@ class Queueing(RuleBasedStateMachine):
 
     @invariant()
     def preempted_jobs_are_counted_while_they_wait(self) -> None:
-        in_redis = fair_queue.preempted(self.redis, MODEL)
-        assert in_redis == sum(self.store.get(job_id).waits_after_preemption for job_id in self.waiting)
+        assert fair_queue.preempted(self.redis, MODEL) == len(self.preempted)
 
     @invariant()
     def no_job_waits_for_more_jobs_of_another_caller_than_its_turns(self) -> None:

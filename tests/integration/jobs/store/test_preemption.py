@@ -114,14 +114,14 @@ def test_two_keepers_at_the_same_moment_request_one_job(
     other = store.lease(store.submit(make_job()).id, "w2")
     assert other is not None
     urgent, rival, calls = store.submit(make_job(priority=Priority.HIGH)), Preemptions(store.table), []
-    waits = preemptions._waits
+    waits = preemptions._may_start
 
     def after_the_rival(job_id: str) -> bool:
         if not calls:
             calls.append(rival.request(urgent, other))
         return waits(job_id)
 
-    monkeypatch.setattr(preemptions, "_waits", after_the_rival)
+    monkeypatch.setattr(preemptions, "_may_start", after_the_rival)
     assert not preemptions.request(urgent, running)
     assert calls == [True]
     assert (preempted_for(store, running), preempted_for(store, other)) == (None, urgent.id)
@@ -141,6 +141,20 @@ def test_a_request_is_withdrawn_when_the_urgent_job_waits_no_longer(
     assert preemptions.withdraw_unneeded() == [running.id]
     assert (preempted_for(store, running), preemptions.pending()) == (None, {})
     assert not preemptions.request(urgent, running)
+
+
+def test_no_job_is_preempted_for_a_caller_at_its_limit_of_running_jobs(
+    store: JobStore, preemptions: Preemptions, make_job: MakeJob, running: Job
+) -> None:
+    first, second = (
+        store.submit(make_job(owner="urgent", priority=Priority.HIGH).evolve(running_limit=1)) for _ in range(2)
+    )
+    assert preemptions.request(first, running)
+    assert store.lease(second.id, "another")
+    assert preemptions.withdraw_unneeded() == [running.id]
+    assert not preemptions.request(first, running)
+    assert not store.workers.may_start(first.id, [MODEL])
+    assert store.workers.may_start(store.submit(make_job()).id, [MODEL])
 
 
 def test_a_request_ends_with_its_attempt(store: JobStore, preemptions: Preemptions, running: Job, urgent: Job) -> None:

@@ -61,14 +61,18 @@ def test_the_queue_shows_the_load_of_a_model(
     store.lease(create(api), "worker-1")
     for priority in ("high", "low"):
         api.post("/v1/videos", json=REQUEST | {"priority": priority})
+    preempted = store.lease(create(api), "worker-1")
+    assert preempted is not None
+    assert store.preempt(preempted.id, preempted.token or "")
     assert queue_of(api) == {
         "model": "easyanimate-v3-tiny",
-        "waiting": 2,
-        "waiting_by_priority": {"high": 1, "normal": 0, "low": 1},
+        "waiting": 3,
+        "waiting_by_priority": {"high": 1, "normal": 1, "low": 1},
         "running": 1,
+        "preempted": 1,
         "live_workers": 1,
         "run_s": 1.5,
-        "wait_s": 4.5,
+        "wait_s": 6.0,
         "reason": None,
         "paused": None,
         "accepts": True,
