@@ -1,7 +1,5 @@
 """Sets of each caller's waiting and running jobs, over all models; the caller's limits are checked against them."""
 
-from typing import cast
-
 from redis import Redis
 from redis.client import Pipeline
 
@@ -14,7 +12,7 @@ WAITS = "inf"  # the score of a waiting job
 
 def may_start(redis: Redis, job: Job) -> bool:
     """Whether fewer jobs of its owner run than its limit."""
-    return job.running_limit is None or cast(int, redis.scard(owner_running_key(job.owner))) < job.running_limit
+    return job.running_limit is None or redis.scard(owner_running_key(job.owner)) < job.running_limit
 
 
 def update_usage(pipe: Pipeline, job: Job, before: State | None, after: State | None) -> None:
