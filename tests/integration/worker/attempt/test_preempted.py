@@ -10,12 +10,15 @@ from jobs.model.request import VideoRequest
 from jobs.model.states import Phase, Priority, State
 from jobs.queue.pauses import Pauses
 from jobs.queue.registry import Registry
+from jobs.redis import keys
 from jobs.storage.interface import Storage
 from jobs.storage.paths import checkpoint_prefix
 from jobs.store.attempt_log import Outcome
 from jobs.store.keeper.preemption import Preemptions
+from jobs.store.leases import WorkerJobs
 from tests.job_store import JobStore
 from worker.attempt.attempt import WorkerContext
+from worker.attempt.outcomes import Drained
 from worker.drain import Drain
 
 Submit = Callable[..., Job]
@@ -176,6 +179,75 @@ def test_a_worker_that_drains_releases_the_job_and_leases_no_other(
     assert (store.get(job.id).state, store.get(job.id).attempt) == (State.QUEUED, 0)
     assert store.get(urgent[0].id).state is State.QUEUED
     assert [attempt.outcome for attempt in store.attempts(job.id)] == [Outcome.RELEASED]
+
+
+@pytest.fixture
+def in_the_swap(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """Does something after a preempted job has stopped, before the worker returns it."""
+    preempt = WorkerJobs.preempt
+
+    def in_the_swap(do: Callable[[], object]) -> None:
+        def preempt_later(self: WorkerJobs, job_id: str, token: str) -> bool:
+            do()
+            return preempt(self, job_id, token)
+
+        monkeypatch.setattr(WorkerJobs, "preempt", preempt_later)
+
+    return in_the_swap
+
+
+def test_a_drain_that_begins_in_the_swap_leaves_both_jobs_to_others(
+    worker: Any, submit: Submit, store: JobStore, preempt: Callable[[Job], Job], meanwhile: Meanwhile, in_the_swap: Any
+) -> None:
+    job, urgent = submit("patient"), list[Job]()
+    in_the_swap(lambda: worker.context.drain.begin())
+    meanwhile(has_a_step(store, job), lambda: urgent.append(preempt(job)))
+    worker.run_one()
+    jobs = store.get(urgent[0].id), store.get(job.id)
+    assert [(each.state, each.attempt, store.queue_position(each)) for each in jobs] == [
+        (State.QUEUED, 0, 0),
+        (State.QUEUED, 0, 1),
+    ]
+    with pytest.raises(Drained):
+        worker.run_one()
+
+
+def test_a_lease_that_is_lost_in_the_swap_is_not_returned_twice(
+    worker: Any, submit: Submit, store: JobStore, preempt: Callable[[Job], Job], meanwhile: Meanwhile, in_the_swap: Any
+) -> None:
+    job, urgent = submit("patient"), list[Job]()
+
+    def lose() -> None:
+        store.redis.zadd(keys.LEASES_KEY, {job.id: 1.0})
+        while store.recover(job.id) is None:  # a heartbeat has renewed it
+            store.redis.zadd(keys.LEASES_KEY, {job.id: 1.0})
+
+    in_the_swap(lose)
+    meanwhile(has_a_step(store, job), lambda: urgent.append(preempt(job)))
+    worker.run_one()
+    assert store.get(urgent[0].id).state is State.COMPLETED
+    waiting = store.get(job.id)
+    assert (waiting.state, waiting.attempt, waiting.preemptions) == (State.QUEUED, 1, 0)
+    worker.run_one()
+    assert store.get(job.id).state is State.COMPLETED
+    assert [attempt.outcome for attempt in store.attempts(job.id)] == [Outcome.LOST, Outcome.COMPLETED]
+
+
+def test_a_caller_that_reaches_its_limit_in_the_swap_waits_and_the_stopped_job_goes_on(
+    worker: Any, submit: Submit, store: JobStore, preempt: Callable[[Job], Job], meanwhile: Meanwhile, in_the_swap: Any
+) -> None:
+    job, urgent = submit("patient"), list[Job]()
+
+    def reach_limit() -> None:
+        store.redis.hset(keys.record_key(urgent[0].id), "running_limit", b"1")
+        store.redis.sadd(keys.owner_running_key("me"), "another")
+
+    in_the_swap(reach_limit)
+    meanwhile(has_a_step(store, job), lambda: urgent.append(preempt(job)))
+    worker.run_one()
+    assert store.get(urgent[0].id).state is State.QUEUED
+    worker.run_one()
+    assert (store.get(job.id).state, store.get(urgent[0].id).state) == (State.COMPLETED, State.QUEUED)
 
 
 def test_equal_jobs_share_the_run_that_resumes_and_that_of_the_urgent_job(
