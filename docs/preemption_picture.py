@@ -23,10 +23,12 @@ OUTPUT = Path(__file__).parent / "images" / "preemption.svg"
 WIDTH, LEFT, RIGHT, ROW, TOP = 980, 190, 20, 62, 30
 FONT = 'font-family="sans-serif" font-size="13"'
 COLOURS = {"preempted": "#d62728", "completed": "#2ca02c"}
+STOP_AT_STEP = 20
 WAIT_S = 0.1  # between two looks at the running video
 PROMPT = "a large red circle moving to the right on a blue background"
-LONG = {"prompt": PROMPT, "num_inference_steps": 60, "num_frames": 64, "seed": 7, "priority": "low"}
-URGENT = {"prompt": "a small green square", "num_inference_steps": 10, "num_frames": 16, "priority": "high"}
+SMALL = {"size": "64x64", "num_frames": 16, "seed": 7}
+LONG = SMALL | {"prompt": PROMPT, "num_inference_steps": 60, "priority": "low"}
+URGENT = SMALL | {"prompt": "a small green square", "num_inference_steps": 20, "priority": "high"}
 Video = Mapping[str, Any]  # a record, with its `attempts`
 
 
@@ -47,7 +49,7 @@ def record() -> list[Video]:
 
 def _make_both(api: httpx.Client) -> list[Video]:
     first = api.post("", json=LONG).raise_for_status().json()["id"]
-    while api.get(f"/{first}").raise_for_status().json()["step"] < LONG["num_inference_steps"] // 3:
+    while api.get(f"/{first}").raise_for_status().json()["step"] < STOP_AT_STEP:
         time.sleep(WAIT_S)
     second = api.post("", json=URGENT).raise_for_status().json()["id"]
     return [_finished(api, video_id) for video_id in (first, second)]
