@@ -41,25 +41,25 @@ def record() -> list[Video]:
         stack = LocalStack(StackPlan(**folders, model="easyanimate-v3-tiny", port=port, environment=environment))
         try:
             stack.start()
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}/v1/videos", timeout=120, trust_env=False) as api:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120, trust_env=False) as api:
                 return _make_both(api)
         finally:
             stack.stop()
 
 
 def _make_both(api: httpx.Client) -> list[Video]:
-    first = api.post("", json=LONG).raise_for_status().json()["id"]
-    while api.get(f"/{first}").raise_for_status().json()["step"] < STOP_AT_STEP:
+    first = api.post("/v1/videos", json=LONG).raise_for_status().json()["id"]
+    while api.get(f"/v1/videos/{first}").raise_for_status().json()["step"] < STOP_AT_STEP:
         time.sleep(WAIT_S)
-    second = api.post("", json=URGENT).raise_for_status().json()["id"]
+    second = api.post("/v1/videos", json=URGENT).raise_for_status().json()["id"]
     return [_finished(api, video_id) for video_id in (first, second)]
 
 
 def _finished(api: httpx.Client, video_id: str) -> Video:
     while True:
-        video = api.get(f"/{video_id}", headers={"Prefer": "wait=50"}).raise_for_status().json()
+        video = api.get(f"/v1/videos/{video_id}", headers={"Prefer": "wait=50"}).raise_for_status().json()
         if video["completed_at"] is not None:
-            return video | {"attempts": api.get(f"/{video_id}/attempts").raise_for_status().json()["data"]}
+            return video | {"attempts": api.get(f"/v1/videos/{video_id}/attempts").raise_for_status().json()["data"]}
 
 
 def draw(videos: list[Video]) -> str:
