@@ -16,6 +16,7 @@ to its name; other threads continue.
 | keeper.recovered | the lost job is queued again |
 | preemption.requested | a keeper has asked a running job to give its worker to an urgent one |
 | preemption.stopped | a preempted job has stopped, its checkpoint is in storage, its record is unchanged |
+| window.stored | a window is in storage, it is not in the index |
 | preemption.returned | a preempted job is queued again, the urgent job is not leased yet |
 """
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import httpx
@@ -26,7 +27,7 @@ RUNBOOK = Path(__file__).parents[2] / "docs" / "operations" / "running.md"
 def commands(heading: str) -> list[str]:
     """The shell blocks of a section of the runbook."""
     section = RUNBOOK.read_text().split(f"\n### {heading}\n")[1].split("\n#")[0]
-    return re.findall(r"```sh\n(.*?)```", section, re.S)
+    return [dedent(block) for block in re.findall(r"^ *```sh\n(.*?)^ *```", section, re.S | re.M)]
 
 
 class RestartableService:

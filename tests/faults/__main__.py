@@ -29,6 +29,9 @@ from tests.faults.scenario import SETUPS, Outcome, run_scenario
 from tests.faults.soak import soak
 
 WORKERS = len(SETUPS) - 1  # one for each phase except the queue
+WINDOW_POINTS = (
+    "window.stored",
+)  # of stored windows, which are off here; tests/integration/worker/windows kills there
 OUTAGE_MARGIN_S = 180.0  # for start and end of the installation of the longest fault
 Run = Callable[[Installation, Invariants], list[Outcome]]
 
@@ -91,7 +94,7 @@ def _runs(seed: int, only: str) -> dict[str, Run]:
         (fault.name, lambda installation, invariants, fault=fault: run_scenario(installation, invariants, fault))
         for fault in all_faults()
     ]
-    for point in (point for point in CRASH_POINTS if point not in preemptions.POINTS):
+    for point in (point for point in CRASH_POINTS if point not in (*preemptions.POINTS, *WINDOW_POINTS)):
         crash = crash_keeper_at if point.startswith("keeper") else crash_worker_at
         result.append(
             (point, lambda installation, invariants, crash=crash, point=point: [crash(point, installation, invariants)])

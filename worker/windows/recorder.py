@@ -11,7 +11,6 @@ from torch import Tensor
 from easyanimate.files.lossless_file import LosslessWriter
 from easyanimate.pipeline import WindowState
 from worker.checkpoints.state_file import save_state, state_sha256
-from worker.crash_points import crash_point
 from worker.protocol.control import RunControl
 from worker.protocol.messages import WindowFinished
 from worker.windows.format import LABEL, WindowFiles, WindowLabel
@@ -68,7 +67,6 @@ class WindowRecorder:
         except Exception as error:  # noqa: BLE001  as above
             self._drop(error)
             return
-        crash_point("window.recorded")
         self.control.send(WindowFinished(self._files.key, size_bytes))
         self._files = self._writer = None
 

@@ -78,6 +78,13 @@ SPEED = (
         unit="s",
         may_be_empty=True,
     ),
+    Panel(
+        "Windows of long videos per hour",
+        ((f"3600 * sum by (outcome) (rate(easyanimate_worker_windows_total{I}{RATE}))", "{{outcome}}"),),
+        "Generated, reused from storage, not stored, or damaged in storage, where stored windows are reused.",
+        kind="stack",
+        may_be_empty=True,
+    ),
 )
 MEMORY = (
     Panel(

@@ -19,7 +19,8 @@ from service.settings import ServiceSettings
 
 ROOT = Path(__file__).parents[4]
 PACKAGES = tuple(f"{ROOT / name}/" for name in ("service", "jobs", "worker", "cli"))
-MAX_FILES, MAX_MOVES = 51, 170  # 41 and 129 before pages, repetitions, waits, words, drafts, traces and shared runs
+# 41 and 129 before pages, repetitions, waits, words, drafts, traces, shared runs, and codes of warnings
+MAX_FILES, MAX_MOVES = 51, 172
 
 
 class Trace:
