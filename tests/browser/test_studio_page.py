@@ -196,7 +196,7 @@ def test_a_running_video_continues_after_a_restart_of_the_api(open_studio: Open,
     request_video(page, "a green circle", Steps="100", Length="1")
     id_of(page)
     stack.children["api"].terminate()
-    wait_for_text(page.locator("#detail"), "The service does not respond")
+    wait_for_text(page.locator("#stage .standing"), r"Last known: [\s\S]+The service does not respond")
     wait_until_finished(page)
     assert played_duration_s(page) == 1.0
 

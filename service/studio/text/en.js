@@ -9,7 +9,7 @@ export default {
   skip: "Skip to the form", key: "Key", api: "API", theme: "Theme", theme_auto: "System", theme_light: "Light", theme_dark: "Dark",
   language: "Language", request: "The request", notify: "Notify me", notify_hint: "Show a notification when a video is finished.", create: "Create", my_videos: "My videos", stage: "Stage",
   settings: "Settings", close: "Close", back: "Back", cancel: "Cancel", retry: "Retry", remove: "Remove", copy: "Copy", copied: "Copied",
-  no_answer: "The service does not respond.", no_model: "No model is available. Start a worker, then reload.", drop_here: "Drop an image or a video",
+  no_answer: "The service does not respond.", last_known: "Last known: {text}", no_model: "No model is available. Start a worker, then reload.", drop_here: "Drop an image or a video",
 
   // First view
   welcome: "Make a video from words", examples: "Examples", use_example: "Use the example: {prompt}", welcome_hint: "Pick an example or write a prompt, then press Generate.",

@@ -7,7 +7,7 @@ export default {
   skip: "跳到表单", key: "密钥", api: "API", theme: "主题", theme_auto: "跟随系统", theme_light: "浅色", theme_dark: "深色",
   language: "语言", request: "请求", notify: "完成时通知", notify_hint: "视频完成时显示通知。", create: "创建", my_videos: "我的视频", stage: "舞台",
   settings: "设置", close: "关闭", back: "返回", cancel: "取消", retry: "重试", remove: "移除", copy: "复制", copied: "已复制",
-  no_answer: "服务没有响应。", no_model: "没有可用的模型。请启动一个 worker，然后刷新页面。", drop_here: "把图片或视频放到这里",
+  no_answer: "服务没有响应。", last_known: "最后已知状态：{text}", no_model: "没有可用的模型。请启动一个 worker，然后刷新页面。", drop_here: "把图片或视频放到这里",
   welcome: "用文字生成视频", examples: "示例", use_example: "使用示例：{prompt}", welcome_hint: "选择一个示例，或写下提示词，然后点击“生成视频”。",
   mode: "模式", mode_new: "文字或图片", mode_edit: "修改视频", prompt: "提示词", prompt_placeholder: "用英文描述视频",
   prompt_hint: "按 Enter 开始生成，按 Shift + Enter 换行。", english_only: "此模型只读英文，其他文字会被忽略。请用英文描述。",

@@ -17,7 +17,8 @@ import { Welcome } from "./welcome.js";
 export function Stage() {
   const { ids, records, preview, message, detail, pending, timeline, isWatching } = useStore(stage);
   const record = ids.length === 1 ? records[ids[0]] : null, isEmpty = !ids.length && !pending;
-  const status = pending ? t("state_sending") : record ? standing(record) : ids.length > 1 ? t("compared", { n: ids.length }) : message;
+  const known = record && standing(record), isOld = detail && record && !isOver(record);
+  const status = pending ? t("state_sending") : record ? (isOld ? t("last_known", { text: known }) : known) : ids.length > 1 ? t("compared", { n: ids.length }) : message;
   return html`<section id="stage" aria-label=${t("stage")} tabIndex="-1">
     ${isEmpty ? html`<${Welcome} />` : ids.length > 1 && !pending ? html`<${Board} ids=${ids} records=${records} />`
       : html`<${Frame} record=${pending ? null : record} pending=${pending} preview=${preview} isWatching=${isWatching} />`}
