@@ -10,8 +10,8 @@ from jobs.warning_texts import MODEL_IDLE
 from service.http.errors import ApiError
 from service.moderation import moderate
 from service.resources import Resources
-from service.schemas.create import CreateVideo
 from service.schemas.estimate import TimeEstimate, VideoEstimate
+from service.schemas.requests.create import CreateVideo
 from service.schemas.video import warning_records
 from service.submission.admission import check_capacity
 from service.submission.build import Submission, build_submission

@@ -7,7 +7,7 @@ from jobs.errors import InvalidRequest
 from jobs.outbound_http import AddressBlocked, OutboundClient, RequestFailed
 from service.inputs.concurrency import ConcurrencyLimiter
 from service.inputs.kinds import InputKind
-from service.schemas.create import MAX_URL_CHARS
+from service.schemas.requests.field_types import MAX_URL_CHARS
 
 
 class RemoteFetcher:

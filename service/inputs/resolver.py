@@ -12,8 +12,9 @@ from service.inputs.kinds import IMAGE, VIDEO, InputKind
 from service.inputs.media import DecodedImage, MediaReader
 from service.inputs.remote import RemoteFetcher
 from service.inputs.uploads import UploadService, is_file_id
-from service.schemas.create import CreateVideo, ImageReference, VideoReference
 from service.schemas.request_model import MAX_NAME_CHARS
+from service.schemas.requests.create import CreateVideo
+from service.schemas.requests.parts import ImageReference, VideoReference
 
 IMAGE_FILES = {"image": "image.png", "input_reference": "image.png", "last_image": "last_image.png", "mask": "mask.png"}
 VIDEO_FILE = "video.mp4"

@@ -19,7 +19,7 @@ from service.http.fields import validate
 from service.inputs.kinds import VIDEO
 from service.inputs.media import refused
 from service.inputs.resolver import InputResolver, parse_reference
-from service.schemas.create import VideoReference
+from service.schemas.requests.parts import VideoReference
 
 
 @dataclass(frozen=True)

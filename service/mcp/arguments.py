@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from jobs.model.job import PublicStatus
-from service.schemas.create import CreateVideo, ExtendVideo
 from service.schemas.request_model import Integer, Name, Number, RequestModel
+from service.schemas.requests.create import CreateVideo
+from service.schemas.requests.derived import ExtendVideo
 
 MAX_WAIT_S, DEFAULT_WAIT_S = 600.0, 50.0  # many clients end a call after 60 s
 IMAGE = "an https link, the id of an uploaded file (file-…), or a data: URL"

@@ -7,9 +7,9 @@ from pydantic import BaseModel, BeforeValidator, Field
 from jobs.model.delivery import STATUSES, Delivery, Try
 from jobs.model.request import DEFAULT_WEBHOOK_EVENTS, EventType
 from jobs.webhooks.endpoints import Endpoint, LastDelivery
-from service.schemas.create import Events, Secret, Url
 from service.schemas.pages import ListPage
 from service.schemas.request_model import Flag, RequestModel
+from service.schemas.requests.field_types import Events, Secret, Url
 from service.schemas.video import UnixSeconds
 
 MAX_ENDPOINT_NAME_CHARS = 200

@@ -15,15 +15,9 @@ from jobs.webhooks.signature import check_secret
 from service.inputs.resolver import VIDEO_FILE, InputImages, InputResolver, read_images
 from service.inputs.source_video import SourceVideo, get_completed_video, read_source_video
 from service.resources import Resources
-from service.schemas.create import (
-    INPUT_FIELDS,
-    CreateVideo,
-    EditVideo,
-    ExtendVideo,
-    PromoteVideo,
-    RemixVideo,
-    WebhookBody,
-)
+from service.schemas.requests.create import INPUT_FIELDS, CreateVideo
+from service.schemas.requests.derived import EditVideo, ExtendVideo, PromoteVideo, RemixVideo
+from service.schemas.requests.parts import WebhookBody
 from service.submission.dimensions import Length, rate_warnings, read_length, read_size
 from service.submission.drafts import as_draft, as_promotion, count_windows, draft_key, get_draft, without_draft
 from service.submission.prompts import check_prompt

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from jobs.errors import InvalidRequest
 from jobs.model.states import Priority
-from service.schemas.create import DescribedVideo, PromoteVideo
+from service.schemas.requests.generation import ScheduledRequest
 
 MAX_DEADLINE_S = 30 * 86_400
 UNITS_S = {"h": 3600, "m": 60, "s": 1}
@@ -32,7 +32,7 @@ class Schedule:
         return self.deadline_s
 
 
-def read_schedule(body: DescribedVideo | PromoteVideo, cancel_after: str | None) -> Schedule:
+def read_schedule(body: ScheduledRequest, cancel_after: str | None) -> Schedule:
     """The schedule of a request; `cancel_after` is its header. Raises InvalidRequest."""
     after_s = _seconds(cancel_after)
     if body.deadline is not None and after_s is not None:

@@ -23,7 +23,8 @@ from jobs.warning_texts import (
 )
 from service.inputs.resolver import IMAGE_FILES, InputImages
 from service.inputs.source_video import SourceVideo
-from service.schemas.create import CreateVideo, ShotBody
+from service.schemas.requests.create import CreateVideo
+from service.schemas.requests.shots import ShotBody
 
 SIZE = re.compile(r"([0-9]{1,5})[xX]([0-9]{1,5})")
 

@@ -15,7 +15,9 @@ from jobs.warning_texts import SHOT_IMAGE_STRETCHED
 from service.inputs.resolver import InputImages, InputResolver
 from service.inputs.source_video import get_completed_video
 from service.resources import Resources
-from service.schemas.create import CreateVideo, RemixVideo, ShotBody, ShotChange
+from service.schemas.requests.create import CreateVideo
+from service.schemas.requests.derived import RemixVideo
+from service.schemas.requests.shots import ShotBody, ShotChange
 from service.submission.build import MAX_SEED, NO_IMAGES, Submission, choose_card, request_fields, webhook_target
 from service.submission.dimensions import read_size, requested_frames, stretch_warnings
 from service.submission.prompts import check_prompt

@@ -2,13 +2,13 @@
 
 Other combinations are refused where their fields are read, here in `service/submission`: `size` with other `width` and
 `height`, and `seconds` with `num_frames`, in `dimensions.py`; `mask` and `strength` in `strength.py`; `deadline` with
-`Cancel-After` in `deadline.py`; a start image for a single frame in `build.py`. `service/schemas/create.py` refuses
-both names of the start image at once, and `service/inputs/` two forms of one input.
+`Cancel-After` in `deadline.py`; a start image for a single frame in `build.py`. `service/schemas/requests/create.py`
+refuses both names of the start image at once, and `service/inputs/` two forms of one input.
 """
 
 from jobs.errors import InvalidRequest
 from jobs.model.request import GenerationSettings, VideoRequest
-from service.schemas.create import CreateVideo
+from service.schemas.requests.create import CreateVideo
 
 NOT_INHERITED = {"prompt", "seed", "width", "height", "strength"}
 INHERITED = {*GenerationSettings.model_fields, "loras"} - NOT_INHERITED

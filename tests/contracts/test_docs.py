@@ -18,7 +18,7 @@ from docs.reference.generate import generated
 from jobs.model.failure import CODES
 from jobs.model.request import WEBHOOK_EVENTS
 from service.http.error_codes import ERROR_CODES
-from service.schemas.create import CreateVideo
+from service.schemas.requests.create import CreateVideo
 from tests.integration.service.openapi.snapshot import operation_names
 
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,8 @@ import typer
 from cli.main import app
 from easyanimate import EasyAnimatePipeline
 from easyanimate.pipeline import SCHEDULERS
-from service.schemas.create import CreateVideo, EditVideo, ExtendVideo, RemixVideo
+from service.schemas.requests.create import CreateVideo
+from service.schemas.requests.derived import EditVideo, ExtendVideo, RemixVideo
 from service.schemas.video import Video
 from tests.integration.service.openapi.snapshot import document
 

@@ -15,7 +15,7 @@ MAX_FILES = 4
 # A line of each file, and the new line of the parameter `eta` after it.
 CHANGES = {
     "jobs/model/request.py": ("    clean_caption: bool = True\n", "    eta: float = 0.0\n"),
-    "service/schemas/create.py": (
+    "service/schemas/requests/generation.py": (
         '    clean_caption: Flag = Field(True, description="Cleans the prompts as the model\'s training did.")\n',
         '    eta: Number = Field(0.0, ge=0, le=1, description="Noise that each step adds.")\n',
     ),
@@ -31,7 +31,7 @@ from cli.local.recipe import RecipeSettings
 from jobs.model.job import Job
 from jobs.store.callers.async_submission import ModelOffer
 from service.app import create_app
-from service.schemas.create import CreateVideo
+from service.schemas.requests.create import CreateVideo
 from service.schemas.video import to_video
 from service.settings import ServiceSettings
 from service.submission.build import build_submission

@@ -14,7 +14,8 @@ from easyanimate.windows import DEFAULT_OVERLAP, OVERLAPS, plan_windows
 from jobs.errors import InvalidRequest
 from jobs.model.model_card import MAX_STEPS, MIN_STEPS, ModelCard, count_model_calls
 from jobs.model.request import VideoRequest
-from service.schemas.create import DEFAULT_LORA_SCALE, MAX_OVERLAP
+from service.schemas.requests.field_types import MAX_OVERLAP
+from service.schemas.requests.parts import DEFAULT_LORA_SCALE
 from service.submission import strength
 
 

@@ -21,7 +21,8 @@ TEXTS = ROOT / "service" / "studio" / "text"
 TEXT = re.compile(r'(\w+): "((?:[^"\\]|\\.)*)"')
 VALUE = re.compile(r"\{(\w+)\}")
 REFUSING = (
-    "jobs/model/model_card.py", "service/schemas/create.py",
+    "jobs/model/model_card.py",
+    *(f"service/schemas/requests/{name}.py" for name in ("create", "generation", "shots")),
     *(f"service/submission/{name}.py" for name in
       ("build", "dimensions", "drafts", "films", "prompts", "rules", "strength")),
 )  # fmt: skip

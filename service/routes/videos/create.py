@@ -23,15 +23,9 @@ from service.openapi.request_bodies import json_or_form_body
 from service.openapi.responses import SUBMIT_ERRORS, accepted_responses, errors
 from service.resources import Resources
 from service.routes.videos.videos import record_response
-from service.schemas.create import (
-    INPUT_FIELDS,
-    CreateVideo,
-    DescribedVideo,
-    EditVideo,
-    ExtendVideo,
-    PromoteVideo,
-    RemixVideo,
-)
+from service.schemas.requests.create import INPUT_FIELDS, CreateVideo
+from service.schemas.requests.derived import EditVideo, ExtendVideo, PromoteVideo, RemixVideo
+from service.schemas.requests.generation import ScheduledRequest
 from service.submission.admission import admit_jobs
 from service.submission.build import Submission, build_promotion, build_remix, build_submission
 from service.submission.deadline import Schedule, read_schedule
@@ -43,12 +37,12 @@ from service.web.links import relative_reference
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
-Body = TypeVar("Body", bound=DescribedVideo | PromoteVideo)
+Body = TypeVar("Body", bound=ScheduledRequest)
 RESPONSES = {**accepted_responses(), **errors(*SUBMIT_ERRORS)}
 BLOCKING_FIELDS = INPUT_FIELDS | {"shots", "webhook"}  # they read storage or Redis, or resolve names
 
 
-def _documented(model: type[DescribedVideo | PromoteVideo], examples: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def _documented(model: type[ScheduledRequest], examples: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     headers = request_headers("Prefer", "Cancel-After", "Idempotency-Key")
     return headers | json_or_form_body(model, examples, INPUT_FIELDS)
 

@@ -11,8 +11,8 @@ from service.openapi.examples import CREATE_EXAMPLES
 from service.openapi.headers import request_headers, response_headers
 from service.openapi.request_bodies import json_or_form_body
 from service.openapi.responses import ESTIMATE_ERRORS, errors
-from service.schemas.create import INPUT_FIELDS, CreateVideo
 from service.schemas.estimate import VideoEstimate
+from service.schemas.requests.create import INPUT_FIELDS, CreateVideo
 from service.submission.submitter import EstimatorDep
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])

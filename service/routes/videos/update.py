@@ -12,7 +12,7 @@ from service.openapi.request_bodies import json_or_form_body
 from service.openapi.responses import BODY_ERRORS, VIDEO_ERRORS, errors, video_response
 from service.routes.durable_route import DurableRoute
 from service.routes.videos.videos import QueueStatus, record_response
-from service.schemas.update import UpdateVideo
+from service.schemas.requests.update import UpdateVideo
 from service.submission.deadline import Schedule
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"], route_class=DurableRoute)

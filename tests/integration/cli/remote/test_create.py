@@ -15,7 +15,8 @@ from PIL import Image
 from cli.commands.remote.options import RemixOptions, ServiceOptions, SubmitOptions
 from cli.commands.remote.request import CONVERTED, OF_THE_COMMAND, RENAMED
 from cli.options import GenerationOptions
-from service.schemas.create import CreateVideo, ExtendVideo, RemixVideo
+from service.schemas.requests.create import CreateVideo
+from service.schemas.requests.derived import ExtendVideo, RemixVideo
 from tests.job_store import JobStore
 
 Run = Callable[..., Result]

@@ -20,7 +20,7 @@ from jobs.model.job import Job
 from jobs.model.model_card import Lora, ModelCard
 from jobs.queue.registry import Registry
 from jobs.storage.factory import open_storage
-from service.schemas.create import EditVideo, ExtendVideo
+from service.schemas.requests.derived import EditVideo, ExtendVideo
 from tests.job_store import JobStore
 
 Stored = Callable[[str], Job]

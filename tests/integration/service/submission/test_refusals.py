@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from service.http.fields import validate
-from service.schemas.create import CreateVideo, WebhookBody
+from service.schemas.requests.create import CreateVideo
+from service.schemas.requests.parts import WebhookBody
 from service.settings import ServiceSettings
 from tests.job_store import JobStore
 

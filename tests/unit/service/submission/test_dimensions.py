@@ -9,7 +9,7 @@ from jobs.model.model_card import ModelCard
 from service.inputs.media import DecodedImage
 from service.inputs.resolver import IMAGE_FILES, InputImages
 from service.inputs.source_video import SourceVideo
-from service.schemas.create import CreateVideo
+from service.schemas.requests.create import CreateVideo
 from service.submission.dimensions import rate_warnings, read_size
 from worker.models.cards import published_card
 

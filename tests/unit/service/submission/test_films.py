@@ -12,7 +12,8 @@ from jobs.model.request import MAX_PROMPT_CHARS
 from jobs.store.callers.async_submission import ModelOffer
 from service.http.fields import validate
 from service.resources import Resources
-from service.schemas.create import MAX_SHOTS, CreateVideo
+from service.schemas.requests.create import CreateVideo
+from service.schemas.requests.shots import MAX_SHOTS
 from service.submission.build import Submission
 from service.submission.films import build_film
 

@@ -6,8 +6,8 @@ from pydantic import Field, model_validator
 
 from jobs.errors import InvalidRequest
 from jobs.model.states import Priority
-from service.schemas.create import Metadata
 from service.schemas.request_model import Number, RequestModel
+from service.schemas.requests.field_types import Metadata
 
 
 class UpdateVideo(RequestModel):

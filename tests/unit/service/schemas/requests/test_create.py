@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from jobs.errors import InvalidRequest
 from jobs.model.request import GenerationSettings
 from service.http.fields import validate
-from service.schemas.create import CreateVideo, EditVideo, ExtendVideo, RemixVideo
+from service.schemas.requests.create import CreateVideo
+from service.schemas.requests.derived import EditVideo, ExtendVideo, RemixVideo
 from service.schemas.video import Video
 
 
