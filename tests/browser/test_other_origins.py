@@ -15,9 +15,9 @@ from cli.stack.redis_server import EmbeddedRedis
 from jobs.model.failure import failure
 from jobs.model.model_card import ModelCard
 from jobs.model.states import Phase
-from jobs.queue.registry import Registry
 from jobs.storage.factory import open_storage
 from service.settings import ServiceSettings
+from tests.announced_worker import announced_worker
 from tests.browser.other_pages import PLAYER, other_pages
 from tests.integration.service.conftest import running_apis
 from tests.job_store import JobStore
@@ -56,13 +56,13 @@ def services(
 ) -> Iterator[Services]:
     with running_apis() as start, other_pages() as port, Redis.from_url(redis_server.url) as redis:
         redis.flushall()
-        Registry(redis).announce(card, "worker-1")
-        values = {"redis_url": redis_server.url, "data_dir": tmp_path_factory.mktemp("data")}
-        keyless = ServiceSettings.model_validate(values)
-        keyed = ServiceSettings.model_validate(
-            {**values, "api_keys": KEY, "cors_origins": f"http://allowed.example:{port}"}
-        )
-        yield Services(start(keyless), start(keyed), keyed, JobStore(redis), port)
+        with announced_worker(redis, card):
+            values = {"redis_url": redis_server.url, "data_dir": tmp_path_factory.mktemp("data")}
+            keyless = ServiceSettings.model_validate(values)
+            keyed = ServiceSettings.model_validate(
+                {**values, "api_keys": KEY, "cors_origins": f"http://allowed.example:{port}"}
+            )
+            yield Services(start(keyless), start(keyed), keyed, JobStore(redis), port)
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from redis import Redis
 from cli.stack.redis_server import EmbeddedRedis
 from easyanimate.files.video_writer import Mp4Writer
 from jobs.model.model_card import ModelCard
-from jobs.queue.registry import Registry
 from service.settings import ServiceSettings
+from tests.announced_worker import announced_worker
 from tests.integration.service.conftest import finished, running_apis
 from tests.job_store import JobStore
 from tests.proxies import Proxy, nginx
@@ -46,8 +46,8 @@ def studio(
         video.write(np.zeros((16, 64, 64, 3), np.uint8))
     with running_apis() as start, Redis.from_url(redis_server.url) as redis:
         redis.flushall()
-        Registry(redis).announce(card, "worker-1")
-        with nginx(folder, lambda url: start(settings, public_url=url), removes_path=removes_path) as proxy:
+        front_end = nginx(folder, lambda url: start(settings, public_url=url), removes_path=removes_path)
+        with announced_worker(redis, card), front_end as proxy:
             yield ProxiedStudio(proxy, settings, JobStore(redis), (folder / "a.mp4").read_bytes())
 
 

@@ -12,9 +12,8 @@ from cli.stack.redis_server import EmbeddedRedis
 from jobs.access.api_keys import ApiKeyStore, Role
 from jobs.model.limits import Limits
 from jobs.model.model_card import ModelCard
-from jobs.queue.registry import Registry
-from jobs.queue.workers import WorkerDirectory, WorkerEntry
 from service.settings import ServiceSettings
+from tests.announced_worker import announced_worker
 from tests.browser.studio_page import CONTROLS_WITHOUT_NAME, png, until, violations, wait_for_text
 from tests.integration.service.conftest import running_apis
 
@@ -30,12 +29,10 @@ def keys(redis_server: EmbeddedRedis, card: ModelCard, tmp_path_factory: pytest.
     values = {"redis_url": redis_server.url, "data_dir": tmp_path_factory.mktemp("films"), "auth": "keys"}
     with running_apis() as start, Redis.from_url(redis_server.url) as redis:
         redis.flushall()
-        Registry(redis).announce(card, "gpu-1")
-        about = {"host": "gpu", "pid": 7, "version": "0.2", "started_at": 5.0, "models": (card.name,)}
-        WorkerDirectory(redis).announce(WorkerEntry(name="gpu-1", loaded_models=(card.name,), job_id=None, **about))
         store = ApiKeyStore(redis)
         secrets = [store.create(role.value, "films", Limits(), role)[1] for role in (Role.ADMIN, Role.CALLER)]
-        yield start(ServiceSettings.model_validate(values)), *secrets
+        with announced_worker(redis, card, "gpu-1"):
+            yield start(ServiceSettings.model_validate(values)), *secrets
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from redis import Redis
 
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.model.model_card import ModelCard
-from jobs.queue.registry import Registry
 from jobs.storage.factory import open_storage
 from service.settings import ServiceSettings
+from tests.announced_worker import announced_worker
 from tests.browser.studio_page import until
 from tests.integration.service.conftest import running_apis
 from tests.job_store import JobStore
@@ -27,14 +27,14 @@ def worker(redis_server: EmbeddedRedis, card: ModelCard, tmp_path: Path) -> Iter
     settings = ServiceSettings.model_validate({"redis_url": redis_server.url, "data_dir": tmp_path})
     with running_apis() as start, Redis.from_url(redis_server.url) as redis:
         redis.flushall()
-        Registry(redis).announce(card, "worker-1")
-        url, store = start(settings), JobStore(redis)
-        request = {"prompt": "a boat", "num_frames": 3 * FRAMES, "fps": FPS}
-        job = store.lease(
-            httpx.post(f"{url}/v1/videos", json=request, timeout=60).raise_for_status().json()["id"], "worker-1"
-        )
-        assert job
-        yield url, LongVideoWorker(store, open_storage(settings), tmp_path, job)
+        with announced_worker(redis, card):
+            url, store = start(settings), JobStore(redis)
+            request = {"prompt": "a boat", "num_frames": 3 * FRAMES, "fps": FPS}
+            job = store.lease(
+                httpx.post(f"{url}/v1/videos", json=request, timeout=60).raise_for_status().json()["id"], "worker-1"
+            )
+            assert job
+            yield url, LongVideoWorker(store, open_storage(settings), tmp_path, job)
 
 
 def test_finished_windows_play_while_the_next_ones_run(browser: Any, worker: tuple[str, LongVideoWorker]) -> None:
