@@ -19,7 +19,7 @@ def mark_output(path: Path, manifest: "Manifest", inputs: "RenderInputs") -> Non
     from easyanimate.files.manifest import file_sha256
     from easyanimate.provenance.claims import ClaimIngredient, ProvenanceClaim
     from jobs.storage.paths import content_type_of
-    from worker.attempt.provenance import without_prompt_texts
+    from worker.attempt.result.provenance import without_prompt_texts
     from worker.signing import open_marker
 
     marker = open_marker(WorkerSettings.read())

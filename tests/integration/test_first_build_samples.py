@@ -24,7 +24,8 @@ from jobs.storage.local import LocalStorage
 from jobs.storage.paths import checkpoint_prefix
 from jobs.storage.uploads import UploadIndex
 from jobs.store.attempt_log import Outcome
-from jobs.store.callers.reader import JobReader, ListQuery
+from jobs.store.callers.job_list import ListQuery
+from jobs.store.callers.reader import JobReader
 from jobs.store.keeper.rebuild import rebuild_records
 from jobs.webhooks.deliveries import Deliveries
 from jobs.webhooks.endpoints import EndpointStore

@@ -1,10 +1,8 @@
 """One attempt at a job: fetches the inputs, lets the engine generate, commits the result, and updates the record."""
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,16 +10,16 @@ from typing import Self
 import structlog
 
 from easyanimate.provenance.marking import ProvenanceMarker
-from jobs.errors import JobNotFound, QueueUnavailable, RecordUnreadable, StorageUnavailable
+from jobs.errors import JobNotFound, QueueUnavailable, RecordUnreadable
 from jobs.model.failure import failure
-from jobs.model.input_files import DRAFT_STATE, input_keys
+from jobs.model.input_files import input_keys
 from jobs.model.job import Job, Result
 from jobs.model.job_file import job_file_key, write_job
-from jobs.model.result_files import FILES, IMAGES, SEGMENT_LIST, Variant, segment_name, sibling_key
+from jobs.model.result_files import segment_name
 from jobs.model.states import Phase
 from jobs.moderation import Moderator
 from jobs.queue.signers import SignerRegistry
-from jobs.storage.interface import Storage, download_to
+from jobs.storage.interface import Storage
 from jobs.storage.paths import content_type_of, result_key
 from jobs.store.leases import WorkerJobs
 from worker import metrics
@@ -30,10 +28,12 @@ from worker.attempt.attempt_trace import AttemptTrace
 from worker.attempt.engine_process import EngineProcess
 from worker.attempt.engine_session import EngineSession
 from worker.attempt.heartbeat import Heartbeat
-from worker.attempt.moderation import moderate_output
 from worker.attempt.outcomes import AttemptEnded, Drained, EngineLost, JobFailed, LeaseLost, Preempted
-from worker.attempt.partial_results import PartialResultUploader
-from worker.attempt.provenance import AttemptMarks
+from worker.attempt.result.attempt_storage import AttemptStorage
+from worker.attempt.result.moderation import moderate_output
+from worker.attempt.result.partial_results import PartialResultUploader
+from worker.attempt.result.provenance import AttemptMarks
+from worker.attempt.run_handover import RunHandover
 from worker.attempt.stop_signals import StopSignals
 from worker.checkpoints.store import CheckpointStore
 from worker.crash_points import crash_point
@@ -61,11 +61,9 @@ from worker.windows.transfer import WindowTransfer
 
 log = structlog.get_logger()
 
-SMALL_FILES = (FILES[Variant.MANIFEST], *IMAGES, DRAFT_STATE, SEGMENT_LIST)  # stored beside the video
 CHECKPOINT_FLUSH_S = 8.0  # to store the newest checkpoint before the job is released
 WINDOW_FLUSH_S = 10.0  # to store the last windows before the job is completed
 WINDOW_FLUSH_AFTER_FAILURE_S = 2.0
-MAX_STORAGE_PAUSE_S = 15.0  # between two tries to reach the storage
 
 
 @dataclass(frozen=True)
@@ -92,14 +90,16 @@ class AttemptRun:
         self.job = job
         self.token = job.token or ""
         self.settings, self.drain = context.settings, context.drain
-        self.store, self.storage = context.store, context.storage
+        self.store = context.store
         self.moderator = context.moderator
         self.folder, self.result_path = folder, folder / job.request.result_name
         self.result_key = result_key(job.id, job.attempt, self.token, self.result_path.name)
         self.heartbeat = Heartbeat(context.store, job, context.settings.beat_s)
-        self.stop_signals = StopSignals(self.heartbeat, context.drain, self._has_sharers)
         is_lost, redis = self.heartbeat.is_lost.is_set, context.store.table.redis
         self.checkpoints = CheckpointStore(job, context.storage, context.settings, is_lost, redis)
+        self.handover = RunHandover(context.store, job, self.checkpoints)
+        self.stop_signals = StopSignals(self.heartbeat, context.drain, self.handover.has_follower)
+        self.files = AttemptStorage(context.storage, job.id, self.stop_signals, context.settings.storage_patience_s)
         has_moderator = self.moderator is not None
         self.windows = WindowTransfer(
             job, context.store.table, context.storage, folder / "windows", holds_back=has_moderator
@@ -151,7 +151,7 @@ class AttemptRun:
         """Downloads the input files of the request and returns them by name."""
         folder = self.folder / "inputs"
         folder.mkdir()
-        return {name: self._fetch(key, folder / name) for name, key in input_keys(self.job.request).items()}
+        return {name: self.files.fetch(key, folder / name) for name, key in input_keys(self.job.request).items()}
 
     def generate(self, inputs: dict[str, Path]) -> Done:
         """Lets the engine write the video to `result_path`, and its manifest beside it."""
@@ -184,11 +184,8 @@ class AttemptRun:
         self.heartbeat.report(uploading)
         self.metrics.record(uploading)
         self.trace.record(uploading)
-        segments = [segment_name(number) for number in range(len(done.segment_frames))]
-        for name in (*SMALL_FILES, *(name for name in segments if name not in self.partial_results.stored)):
-            if (path := self.result_path.with_name(name)).exists():
-                self.with_storage(partial(self.storage.put_file, sibling_key(self.result_key, name), path))
-        self.with_storage(lambda: self.storage.put_file(self.result_key, self.result_path))
+        segments = {segment_name(number) for number in range(len(done.segment_frames))} - self.partial_results.stored
+        self.files.put_result(self.result_key, self.result_path, sorted(segments))
         self.windows.finish(WINDOW_FLUSH_S)
         phases = {**done.phase_seconds, Phase.UPLOADING.value: round(time.monotonic() - started, 3)}
         self.commit(_result(self.result_key, done, phases))
@@ -199,7 +196,7 @@ class AttemptRun:
     def commit(self, result: Result) -> None:
         """Commits a result whose files are stored, once."""
         job_file = write_job(self.job, result, self._now())
-        self.with_storage(lambda: self.storage.put_bytes(job_file_key(self.result_key), job_file))
+        self.files.retry(lambda: self.files.storage.put_bytes(job_file_key(self.result_key), job_file))
         retry_until_drained(lambda: self.signers.keep(self.certificate, self.job.retention_s), self.drain)
         crash_point("worker.uploaded")
         self.heartbeat.close()
@@ -253,33 +250,6 @@ class AttemptRun:
         except QueueUnavailable:
             return False
 
-    def _has_sharers(self) -> bool:
-        """Whether a job of the same work waits, which can continue this run; False while Redis is away."""
-        try:
-            return any(self.store.waiting_sharers(self.job))
-        except QueueUnavailable:
-            return False
-
-    def _hand_over(self, outcome: AttemptEnded) -> None:
-        """Lets a job of the same work continue from the last checkpoint, after a cancel, a deadline or a deletion."""
-        is_deleted = isinstance(outcome, LeaseLost) and self._is_deleted()
-        is_stopped = isinstance(outcome, JobFailed) and outcome.why.code in ("cancelled", "deadline_exceeded")
-        if not (is_deleted or is_stopped):
-            return
-        follower = next(self.store.waiting_sharers(self.job), None)
-        if follower is not None and self.store.continue_handovers(follower.id, self.job) is not None:
-            is_moved = self.checkpoints.move_to(follower.id)
-            log.info("run.handed_over", job_id=self.job.id, follower=follower.id, checkpoints=is_moved)
-        if is_deleted:
-            self.store.end_shared_run(self.job)
-
-    def _is_deleted(self) -> bool:
-        try:
-            self.store.table.get(self.job.id)
-        except JobNotFound:
-            return True
-        return False
-
     def _finish(self, outcome: AttemptEnded) -> None:
         self.outcome = outcome
         if isinstance(outcome, Drained | Preempted | EngineLost) and not self.checkpoints.flush(CHECKPOINT_FLUSH_S):
@@ -287,42 +257,15 @@ class AttemptRun:
         if isinstance(outcome, Preempted):
             crash_point("preemption.stopped")
         if isinstance(outcome, LeaseLost) and self.stop_signals.has_video:
-            self._discard_result()
+            self.files.discard_result(self.result_key)
         if self.job.shared_key is not None:
             with suppress(QueueUnavailable, RecordUnreadable):  # then the job starts again
-                self._hand_over(outcome)
+                self.handover.apply(outcome)
         event = retry_until_drained(lambda: outcome.apply(self.store, self.job), self.drain)
         reason = str(outcome) or type(outcome).__name__
         metrics.ATTEMPTS.labels(event.removeprefix("job.")).inc()
         self.trace.finish(event.removeprefix("job."), outcome.failure_code)
         log.info(event, job_id=self.job.id, attempt=self.job.attempt, reason=reason)
-
-    def _fetch(self, key: str, path: Path) -> Path:
-        try:
-            self.with_storage(lambda: download_to(self.storage, key, path))
-        except KeyError as error:
-            raise JobFailed(failure("internal_error", f"The input {path.name} no longer exists.")) from error
-        return path
-
-    def with_storage(self, call: Callable[[], None]) -> None:
-        """Repeats `call` until the storage answers, because a finished video is expensive to generate again."""
-        started, pause_s = time.monotonic(), 0.2
-        while True:
-            self.stop_signals.raise_if_stopped()
-            try:
-                return call()
-            except StorageUnavailable as error:
-                log.warning("storage.away", job_id=self.job.id, reason=str(error))
-                if time.monotonic() - started > self.settings.storage_patience_s:
-                    raise JobFailed(failure("storage_unavailable")) from error
-            time.sleep(pause_s)
-            pause_s = min(2 * pause_s, MAX_STORAGE_PAUSE_S)
-
-    def _discard_result(self) -> None:
-        try:
-            self.storage.delete_prefix(sibling_key(self.result_key, ""))
-        except StorageUnavailable:
-            log.warning("video.not_deleted", job_id=self.job.id, key=self.result_key)
 
 
 def _result(key: str, done: Done, phases: dict[str, float]) -> Result:

@@ -49,11 +49,11 @@ def apply_shared_outcome(attempt: AttemptRun) -> bool:
 
 def _copy_files(attempt: AttemptRun, video_key: str) -> None:
     """Copies the files of a result to the folder of this attempt. Raises KeyError if one is missing."""
-    folder, storage = sibling_key(video_key, ""), attempt.storage
+    folder, storage = sibling_key(video_key, ""), attempt.files.storage
     names = {video_key.removeprefix(folder)}
-    attempt.with_storage(lambda: names.update(item.key.removeprefix(folder) for item in storage.list(folder)))
+    attempt.files.retry(lambda: names.update(item.key.removeprefix(folder) for item in storage.list(folder)))
     for name in sorted(names.difference(NOT_COPIED)):
-        attempt.with_storage(partial(storage.copy, folder + name, sibling_key(attempt.result_key, name)))
+        attempt.files.retry(partial(storage.copy, folder + name, sibling_key(attempt.result_key, name)))
 
 
 def _copied(result: Result, shared_with: str, video_key: str, copied_s: float) -> Result:

@@ -24,13 +24,12 @@ from jobs.redis import keys
 from jobs.redis.batching import CommandBatcher
 from jobs.redis.connection import redis_errors
 from jobs.redis.keys import CARDS_KEY
-from jobs.redis.list_places import Place, is_behind, parse_place, place_command
 from jobs.redis.unreadable import hash_reply, log_unreadable, readable_names, reads_hash, report_command
 from jobs.store.attempt_log import Attempt, StreamRows, parse_lines
+from jobs.store.callers.job_list import ListQuery, Page, list_ids
 from jobs.store.records import parse_record
 
 SEQUENCE = 1000  # ids of events are milliseconds times this, plus a count within the millisecond
-EXTRA_IDS = 16  # read beyond the limit, for jobs that were created in the same microsecond as the cursor
 
 LOAD_CACHE_S = 1.0
 MAX_RUNNING = 64  # running jobs whose times an estimate reads
@@ -64,14 +63,6 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Page:
-    """Some jobs of a caller, and whether more follow."""
-
-    jobs: list[Job]
-    has_more: bool
-
-
-@dataclass(frozen=True)
 class UpcomingPlace:
     """The queue as new jobs would find it: its load, the jobs before the first and before the last of them, and times.
 
@@ -84,16 +75,6 @@ class UpcomingPlace:
     before_last: int
     times: RunTimeModel | None
     running_s: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True)
-class ListQuery:
-    """A query for at most `limit` jobs of a caller that follow the job `after`, with one public status."""
-
-    limit: int
-    after: str | None = None
-    newest_first: bool = True
-    status: str | None = None
 
 
 class JobReader:
@@ -219,17 +200,12 @@ class JobReader:
         stays valid for a day after its job is deleted. Raises JobNotFound for an unknown cursor.
         """
         while True:
-            ids = await self._ids(owner, query)
+            ids = await list_ids(self.redis, owner, query)
             jobs = [job for job in await self._listed(ids[: query.limit]) if job]
             has_more = len(ids) > query.limit
             if jobs or not has_more:
                 return Page(jobs, has_more)
             query = replace(query, after=ids[query.limit - 1])
-
-    async def _ids(self, owner: str, query: ListQuery) -> list[str]:
-        with redis_errors():
-            cursor = await self._cursor(owner, query.after)
-            return await self._behind(keys.index_key(owner, query.status), cursor, query)
 
     async def _listed(self, ids: Sequence[str]) -> list[Job | None]:
         with redis_errors():
@@ -279,34 +255,6 @@ class JobReader:
     async def _place(self, model: str, priority: Priority, job_id: str) -> QueuePosition | None:
         with redis_errors():
             return parse_position(await self._batcher.execute("EVAL", *position_command(model, priority, job_id)))
-
-    async def _cursor(self, owner: str, after: str | None) -> Place | None:
-        """The place of the job `after` in the order, also if it was deleted lately."""
-        if after is None:
-            return None
-        reply = await self.redis.eval(*place_command(keys.video_list(owner), after))
-        if (place := parse_place(reply, after)) is None:
-            raise JobNotFound(f"there is no video {after[:100]!r}")
-        return place
-
-    async def _behind(self, index: str, cursor: Place | None, query: ListQuery) -> list[str]:
-        """Ids behind the cursor, one more than the limit if there are so many."""
-        ids: list[str] = []
-        start, count = 0, query.limit + 1 + EXTRA_IDS
-        edge = "+inf" if query.newest_first else "-inf"
-        begin = edge if cursor is None else repr(cursor[0])
-        while True:
-            if query.newest_first:
-                rows = await self.redis.zrevrangebyscore(index, begin, "-inf", start, count, withscores=True)
-            else:
-                rows = await self.redis.zrangebyscore(index, begin, "+inf", start, count, withscores=True)
-            places = [
-                (float(score), raw.decode(errors="replace")) for raw, score in cast(list[tuple[bytes, float]], rows)
-            ]
-            ids += [place[1] for place in places if is_behind(place, cursor, newest_first=query.newest_first)]
-            if len(ids) > query.limit or len(rows) < count:
-                return ids[: query.limit + 1]
-            start += count
 
 
 def _event_id(stream_id: bytes) -> int:

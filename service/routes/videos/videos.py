@@ -18,7 +18,8 @@ from jobs.queue.fair_queue import QueuePosition
 from jobs.queue.load import Load
 from jobs.storage.paths import job_prefixes
 from jobs.store.attempt_log import Attempt
-from jobs.store.callers.reader import JobVersion, ListQuery, Page
+from jobs.store.callers.job_list import ListQuery, Page
+from jobs.store.callers.reader import JobVersion
 from service.dependencies import JobDep, OwnerDep, ResourcesDep
 from service.http.fields import check_query
 from service.http.prefer import PreferDep

@@ -13,7 +13,8 @@ from jobs.errors import JobNotFound
 from jobs.model.failure import failure
 from jobs.model.job import Job
 from jobs.redis.connection import connect_async
-from jobs.store.callers.reader import JobReader, ListQuery, Page
+from jobs.store.callers.job_list import ListQuery, Page
+from jobs.store.callers.reader import JobReader
 from tests.job_store import JobStore
 
 PAGES = 40  # more than any list here has

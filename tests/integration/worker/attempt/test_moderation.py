@@ -102,7 +102,7 @@ def test_segments_of_an_allowed_long_video_are_stored_at_its_end(
 def test_a_hook_that_fails_for_a_while_delays_the_video(
     moderated: Any, hook: Hook, submit: Submit, store: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.attempt.moderation.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("worker.attempt.result.moderation.FIRST_PAUSE_S", 0.01)
     hook.reply = lambda _: ALLOWED if len(hook.cases) == 3 else b"starting"
     job = submit("a fox")
     moderated.run_one()
@@ -119,7 +119,7 @@ def test_the_setting_decides_about_a_video_that_cannot_be_checked(
     monkeypatch: pytest.MonkeyPatch,
     allows: bool,
 ) -> None:
-    monkeypatch.setattr("worker.attempt.moderation.RETRY_FOR_S", 0.0)
+    monkeypatch.setattr("worker.attempt.result.moderation.RETRY_FOR_S", 0.0)
     worker.use(moderator=Moderator(hook.url, SECRET, allows_on_error=allows, redis=redis))
     hook.status = 500
     job = submit("a fox")
@@ -140,7 +140,7 @@ def test_the_setting_decides_about_a_video_that_cannot_be_checked(
 def test_a_cancel_ends_the_wait_for_a_hook_that_does_not_answer(
     moderated: Any, hook: Hook, submit: Submit, store: JobStore, meanwhile: Meanwhile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.attempt.moderation.FIRST_PAUSE_S", 0.05)
+    monkeypatch.setattr("worker.attempt.result.moderation.FIRST_PAUSE_S", 0.05)
     hook.status = 503
     job = submit("a fox")
     meanwhile(lambda: len(hook.cases) >= 2, lambda: store.cancel(job.id))

@@ -79,7 +79,7 @@ def test_an_unavailable_storage_delays_segments_and_loses_none(
                 raise StorageUnavailable
             super().put_file(key, path)
 
-    monkeypatch.setattr("worker.attempt.partial_results.RETRY_PAUSE_S", 0.05)
+    monkeypatch.setattr("worker.attempt.result.partial_results.RETRY_PAUSE_S", 0.05)
     storage = Flaky(settings.data_dir / "objects", public_url="", secret=b"s")
     worker.use(storage=storage)
     job = submit("windows")

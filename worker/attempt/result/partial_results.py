@@ -15,7 +15,7 @@ from jobs.model.result_files import FILES, SEGMENT_LIST, Segment, Variant, segme
 from jobs.storage.interface import Storage
 from jobs.storage.paths import result_key
 from jobs.store.leases import WorkerJobs
-from worker.attempt.provenance import AttemptMarks
+from worker.attempt.result.provenance import AttemptMarks
 from worker.protocol.messages import Preview, SegmentWritten
 
 log = structlog.get_logger()
