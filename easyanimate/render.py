@@ -34,8 +34,8 @@ from easyanimate.pipeline import (
     generate_windows,
     num_timesteps,
 )
-from easyanimate.pipeline.films import check_film
-from easyanimate.pipeline.long_video import WindowCallbacks
+from easyanimate.pipeline.windows.films import check_film
+from easyanimate.pipeline.windows.state import WindowCallbacks
 from easyanimate.warning_texts import LORA_UNUSED
 from easyanimate.windows import Window
 

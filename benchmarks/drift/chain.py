@@ -31,8 +31,8 @@ from easyanimate.pipeline import ClipStages, Draws, Generation
 from easyanimate.pipeline.decoding import decode_pieces, to_uint8
 from easyanimate.pipeline.inputs.conditioning import InpaintInput
 from easyanimate.pipeline.inputs.prompts import TextContext
-from easyanimate.pipeline.long_video import blend
 from easyanimate.pipeline.schedulers.denoise import Conditions
+from easyanimate.pipeline.windows.joining import blend
 
 WAYS = ("frames", "float", "latents", "anchored", "held")
 ANCHORED_WAYS = ("anchored", "held")

@@ -4,14 +4,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from easyanimate.pipeline.clip_pipeline import ClipPipeline
-from easyanimate.pipeline.films import Shot, generate_film
 from easyanimate.pipeline.inputs.generation import Generation
 from easyanimate.pipeline.inputs.window_inputs import WindowInputs
-from easyanimate.pipeline.long_video import FinishedWindow, WindowState, generate_windows
 from easyanimate.pipeline.output import EasyAnimatePipelineOutput
 from easyanimate.pipeline.schedulers.draws import Draws
 from easyanimate.pipeline.schedulers.schedulers import make_scheduler, num_timesteps
 from easyanimate.pipeline.stages import ClipStages
+from easyanimate.pipeline.windows.films import Shot, generate_film
+from easyanimate.pipeline.windows.long_video import generate_windows
+from easyanimate.pipeline.windows.state import FinishedWindow, WindowState
 from easyanimate.scheduler_names import SCHEDULERS
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from easyanimate.errors import InvalidInput
 from easyanimate.pipeline import Draws, EasyAnimatePipeline, Generation, Shot, WindowState, generate_film
-from easyanimate.pipeline.long_video import generate_windows
+from easyanimate.pipeline.windows.long_video import generate_windows
 from easyanimate.windows import Window, plan_shots, plan_windows
 
 SETTINGS: dict[str, Any] = {"height": 32, "width": 32, "num_inference_steps": 1, "guidance_scale": 1.0}

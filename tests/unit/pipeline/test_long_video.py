@@ -11,7 +11,7 @@ from torch import Tensor
 from easyanimate.errors import Interrupted, InvalidInput
 from easyanimate.pipeline import Draws, EasyAnimatePipeline, Generation, WindowState, generate_windows
 from easyanimate.pipeline.decoding import to_uint8
-from easyanimate.pipeline.long_video import blend, join
+from easyanimate.pipeline.windows.joining import blend, join
 from easyanimate.windows import Window, plan_windows
 
 SETTINGS: dict[str, Any] = {

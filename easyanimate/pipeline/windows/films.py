@@ -10,9 +10,10 @@ from torch import Tensor
 from easyanimate.errors import InvalidInput
 from easyanimate.pipeline.inputs.generation import Generation
 from easyanimate.pipeline.inputs.images import as_image
-from easyanimate.pipeline.long_video import WindowCallbacks, WindowPart, WindowState, generate_parts
 from easyanimate.pipeline.schedulers.draws import Draws
 from easyanimate.pipeline.stages import ClipStages
+from easyanimate.pipeline.windows.long_video import generate_parts
+from easyanimate.pipeline.windows.state import WindowCallbacks, WindowPart, WindowState
 from easyanimate.windows import OVERLAPS, ShotLength, Window
 
 

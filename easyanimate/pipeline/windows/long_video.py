@@ -1,13 +1,12 @@
 """Streams long videos and films: a window starts with the last frames of the previous one (spec: 9)."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from easyanimate.errors import InvalidInput
@@ -20,78 +19,9 @@ from easyanimate.pipeline.schedulers.draws import Draws
 from easyanimate.pipeline.schedulers.schedulers import num_timesteps
 from easyanimate.pipeline.stages import ClipStages
 from easyanimate.pipeline.step_callback import StepCallback
+from easyanimate.pipeline.windows.joining import join
+from easyanimate.pipeline.windows.state import OnPhase, OnState, WindowCallbacks, WindowPart, WindowState
 from easyanimate.windows import Window
-
-OnPhase = Callable[[str], None]
-OnWindowStart = Callable[[int, Window], None]
-
-
-@dataclass(frozen=True, eq=False)
-class WindowState:
-    """The state of a video between two windows or two steps, from which it resumes with equal frames.
-
-    `index` is the next window. All frames before the start of that window have been returned. `tail` [overlap, H, W,
-    3], uint8, are the frames from there on, if the window continues any. `generator_state` is the state of the CPU
-    generator at the start of the window. `denoising` is the state of the window itself, if it has started.
-    """
-
-    index: int
-    tail: Tensor | None
-    generator_state: Tensor
-    denoising: DenoisingState | None = None
-
-
-OnState = Callable[[Callable[[], WindowState], bool], None]
-
-
-@dataclass(frozen=True, eq=False)
-class FinishedWindow:
-    """A window that an equal run has generated: its final frames, and what the next window needs of it.
-
-    `frames` are pieces [F, H, W, 3], uint8, as they were returned. `held` [shared, H, W, 3] are the last kept frames,
-    which the next window shares. `generator_state` is the state of the CPU generator at its end.
-    """
-
-    frames: Iterator[Tensor]
-    held: Tensor
-    generator_state: Tensor
-
-
-FindWindow = Callable[[WindowInputs], FinishedWindow | None]
-OnFinished = Callable[[Tensor, Tensor], None]
-
-
-class WindowCallbacks(TypedDict, total=False):
-    """The callbacks of a long video or a film. An exception in one stops it.
-
-    `on_step` is the step callback of the pipeline. `on_phase` receives the phases of each window. `on_window_start`
-    receives the index of a window and the window. `on_window_end` receives the state after each window except the last.
-    `on_state(capture, is_last)` is called after each step; `capture()` returns the state at that step.
-    `find_window` returns a window that an equal run has generated, which is used instead of a new one.
-    `on_finished(held, generator_state)` is called after all frames of a window that was generated, with what
-    `FinishedWindow` has beside the frames.
-    """
-
-    on_window_start: OnWindowStart | None
-    on_window_end: Callable[[WindowState], None] | None
-    on_state: OnState | None
-    on_step: StepCallback | None
-    on_phase: OnPhase | None
-    find_window: FindWindow | None
-    on_finished: OnFinished | None
-
-
-@dataclass(frozen=True, eq=False)
-class WindowPart:
-    """What the windows of one shot share: the request, the end image of the last one, and the random numbers.
-
-    A video of one prompt is one part. A draft ends after `draft_steps` steps.
-    """
-
-    request: Generation
-    last_image: Image.Image | None
-    draws: Draws
-    draft_steps: int | None = None
 
 
 def generate_windows(
@@ -276,27 +206,3 @@ def _generate_window(
     latents = pipe.make_latents(request, text, draws, on_step, lambda: set_phase("denoising"), continuation)
     set_phase("decoding")
     yield from pipe.decode_frames(latents, draws, smooth=request.smooth, sample_posterior=request.sample_posterior)
-
-
-def join(pieces: Iterator[Tensor], tail: Tensor | None, kept: int, shared: int) -> Generator[Tensor, None, Tensor]:
-    """Yields the first `kept` frames of a window, blended into `tail`; returns the last `shared` of them instead."""
-    position = 0
-    waiting: list[Tensor] = []
-    for piece in pieces:  # also after the last kept frame: the random numbers of the next window follow
-        piece = piece[: max(kept - position, 0)]
-        blended = piece if tail is None else blend(tail, piece, position)
-        position += len(piece)
-        frames = torch.cat([*waiting, blended])
-        ready = max(len(frames) - shared, 0)
-        if ready:
-            yield frames[:ready]
-        waiting = [frames[ready:].clone()]  # a view would keep the whole piece in memory
-    return waiting[0]
-
-
-def blend(tail: Tensor, frames: Tensor, position: int) -> Tensor:
-    """`frames` [F, H, W, 3] from `position` of a window, faded in over the n frames of `tail`: 0, 1/n, 2/n, ..."""
-    old = tail[position : position + len(frames)]
-    weights = torch.arange(position, position + len(old)).view(-1, 1, 1, 1) / len(tail)
-    mixed = old * (1 - weights) + frames[: len(old)] * weights
-    return torch.cat([mixed.round().to(torch.uint8), frames[len(old) :]])
