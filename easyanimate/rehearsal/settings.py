@@ -26,6 +26,35 @@ class ModelSize:
     loss_scale: int
 
 
+# The values of config.json that all sizes have.
+_COMMON_TRANSFORMER: dict[str, Any] = {
+    "_class_name": "Transformer3DModel",
+    "_diffusers_version": "0.27.0",
+    "activation_fn": "gelu-approximate",
+    "attention_bias": True,
+    "attention_type": "default",
+    "basic_block_type": "global_motionmodule",
+    "dropout": 0.0,
+    "enable_uvit": True,
+    "in_channels": 12,
+    "motion_module_kwargs": None,
+    "motion_module_type": "Vanilla",
+    "norm_elementwise_affine": False,
+    "norm_eps": 1e-06,
+    "norm_num_groups": 32,
+    "norm_type": "ada_norm_single",
+    "num_embeds_ada_norm": 1000,
+    "num_vector_embeds": None,
+    "only_cross_attention": False,
+    "out_channels": 8,
+    "patch_size": 2,
+    "sample_size": 64,
+    "time_position_encoding_before_transformer": False,
+    "upcast_attention": False,
+    "use_linear_projection": False,
+}
+
+
 def _transformer(layers: int, heads: int, head_dim: int, caption_channels: int, length: int) -> dict[str, Any]:
     kinds = {
         "motion_module_kwargs_even": ["Temporal_Self", "Temporal_Self"],
@@ -41,36 +70,13 @@ def _transformer(layers: int, heads: int, head_dim: int, caption_channels: int, 
         for name, kind in kinds.items()
     }
     return {
-        "_class_name": "Transformer3DModel",
-        "_diffusers_version": "0.27.0",
-        "activation_fn": "gelu-approximate",
-        "attention_bias": True,
+        **_COMMON_TRANSFORMER,
+        **motion,
         "attention_head_dim": head_dim,
-        "attention_type": "default",
-        "basic_block_type": "global_motionmodule",
         "caption_channels": caption_channels,
         "cross_attention_dim": heads * head_dim,
-        "dropout": 0.0,
-        "enable_uvit": True,
-        "in_channels": 12,
-        "motion_module_kwargs": None,
-        **motion,
-        "motion_module_type": "Vanilla",
-        "norm_elementwise_affine": False,
-        "norm_eps": 1e-06,
-        "norm_num_groups": 32,
-        "norm_type": "ada_norm_single",
         "num_attention_heads": heads,
-        "num_embeds_ada_norm": 1000,
         "num_layers": layers,
-        "num_vector_embeds": None,
-        "only_cross_attention": False,
-        "out_channels": 8,
-        "patch_size": 2,
-        "sample_size": 64,
-        "time_position_encoding_before_transformer": False,
-        "upcast_attention": False,
-        "use_linear_projection": False,
     }
 
 

@@ -77,24 +77,16 @@ def build_submission(
     size, size_warnings = read_size(body, card, source, images)
     fields |= {"width": size[0], "height": size[1]}
     if source is not None and not extends:
-        sampling = (fields["scheduler"], fields["num_inference_steps"])
-        mask = images.files.get("mask.png")
-        levels = None if mask is None else resources.media.mask_levels(mask, size)
-        fields["strength"] = read_strength(body.strength, card, *sampling, levels)
+        fields["strength"] = _edit_strength(resources, body, card, fields, images)
     request, inputs = VideoRequest.model_validate(fields), _inputs(images, source)
     if body.draft is not None:
         windows = count_windows(request, {name for part in inputs for name in part}, card)
         request = as_draft(request, body.draft.steps, windows)
+    about_inputs = rate_warnings(card, source) + _input_warnings(images, source)
     return Submission(
         request,
         *inputs,
-        warnings=(
-            unknown_words
-            + length.warnings
-            + size_warnings
-            + rate_warnings(card, source)
-            + _input_warnings(images, source)
-        ),
+        warnings=unknown_words + length.warnings + size_warnings + about_inputs,
         source=source.job.id if source and source.job else None,
         count=_count(body.n, request.seed),
         retention_s=card.retention_s,
@@ -167,6 +159,15 @@ def _check_start_image(body: CreateVideo, length: Length) -> None:
     if length.num_frames == 1 and body.start_image is not None:
         message = "a start image needs frames that follow it: num_frames 8 or more, got 1"
         raise InvalidRequest(message, "num_frames", "invalid_seconds", "image_for_one_frame")
+
+
+def _edit_strength(
+    resources: Resources, body: CreateVideo, card: ModelCard, fields: dict[str, Any], images: InputImages
+) -> float:
+    """The strength of a change of a video, whose mask has the size of the request. Raises InvalidRequest."""
+    mask, size = images.files.get("mask.png"), (fields["width"], fields["height"])
+    levels = None if mask is None else resources.media.mask_levels(mask, size)
+    return read_strength(body.strength, card, fields["scheduler"], fields["num_inference_steps"], levels)
 
 
 def _inputs(images: InputImages, source: SourceVideo | None) -> tuple[dict[str, bytes], dict[str, str]]:
