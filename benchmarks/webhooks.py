@@ -36,12 +36,14 @@ class Receiver(BaseHTTPRequestHandler):
     arrivals: dict[str, float]
 
     def do_POST(self) -> None:
+        """Records when the event of a video arrived."""
         now = time.perf_counter()
         self.arrivals[json.loads(self.rfile.read(int(self.headers["content-length"])))["data"]["id"]] = now
         self.send_response(204)
         self.end_headers()
 
-    def log_message(self, *_: object) -> None: ...
+    def log_message(self, *_: object) -> None:
+        """Logs nothing."""
 
 
 def rows() -> list[Row]:

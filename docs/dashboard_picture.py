@@ -148,6 +148,7 @@ def _number(value: float, unit: str) -> str:
 
 
 def main() -> None:
+    """Applies a load to an installation and draws its dashboard."""
     with installation(1, WORKERS, STEP_S) as running, scraped(running.url) as query:
         apply_load(running)
         OUTPUT.write_text(draw(OVERVIEW, query), encoding="utf-8")

@@ -73,10 +73,12 @@ def disc(x: float, y: float, colour: str, ground: str, size: tuple[int, int] = (
 
 
 def start() -> Picture:
+    """The start image of the strips."""
     return disc(0.3, 0.6, YELLOW, BLUE)
 
 
 def end() -> Picture:
+    """The end image of the strips."""
     return disc(0.7, 0.4, YELLOW, BLUE)
 
 
@@ -111,6 +113,7 @@ def spread(pictures: Sequence[Frame | Picture], columns: int = COLUMNS) -> list[
 
 
 def picture_of(frame: Frame | Picture) -> Picture:
+    """A frame as an image."""
     return frame if isinstance(frame, Picture) else Image.fromarray(frame.round().astype(np.uint8))
 
 
@@ -130,6 +133,7 @@ def change(name: str, ours: Sequence[Frame], plain: Sequence[Frame], columns: in
 
 
 def text_to_video(studio: Studio) -> list[Row]:
+    """A video of a prompt."""
     return [some("made", studio.make(studio.ask()))]
 
 
@@ -147,6 +151,7 @@ def drafts(studio: Studio) -> list[Row]:
 
 
 def text_to_image(studio: Studio) -> list[Row]:
+    """Images of one prompt with several seeds."""
     return [
         ("made", [(f"seed {s}", picture_of(studio.make(studio.ask(num_frames=1), seed=s)[0])) for s in range(7, 14)])
     ]
@@ -166,6 +171,7 @@ def prompts_and_seeds(studio: Studio) -> list[Row]:
 
 
 def guidance(studio: Studio) -> list[Row]:
+    """A video by its guidance scale, and what each scale changes."""
     plain = studio.make(studio.ask(guidance_scale=1.0))
     scaled = {scale: studio.make(studio.ask(guidance_scale=scale)) for scale in (2.0, 4.0, 12.0)}
     changes = [change(f"to {scale:g}", frames, plain, columns=5) for scale, frames in scaled.items()]
@@ -192,10 +198,12 @@ def from_pictures(studio: Studio, **pictures: Picture) -> list[Row]:
 
 
 def image_to_video(studio: Studio) -> list[Row]:
+    """A video from a start image."""
     return from_pictures(replace(studio, prompt=OF_PICTURES), image=start())
 
 
 def start_and_end(studio: Studio) -> list[Row]:
+    """A video between two images."""
     return from_pictures(replace(studio, prompt=OF_PICTURES), image=start(), last_image=end())
 
 
@@ -263,6 +271,7 @@ def through_vae(pipe: EasyAnimatePipeline) -> list[Frame]:
 
 
 def mask(studio: Studio) -> list[Row]:
+    """A video whose right half is generated anew."""
     studio = replace(studio, prompt=OF_CLIPS)
     asked = studio.ask(video=clip(), mask=right_half())
     made = studio.make(asked)

@@ -100,6 +100,7 @@ def _row(video: Video, top: float, x: Callable[[float], float]) -> list[str]:
 
 
 def main() -> None:
+    """Records a preemption and draws it."""
     OUTPUT.write_text(draw(record()), encoding="utf-8")
 
 

@@ -35,12 +35,14 @@ class Receiver(BaseHTTPRequestHandler):
     arrived = Event()
 
     def do_POST(self) -> None:
+        """Notes that a trace arrived."""
         self.rfile.read(int(self.headers["content-length"]))
         self.send_response(204)
         self.end_headers()
         self.arrived.set()
 
-    def log_message(self, *_: object) -> None: ...
+    def log_message(self, *_: object) -> None:
+        """Logs nothing."""
 
 
 def record() -> list[CollectedSpan]:
@@ -120,6 +122,7 @@ def _bar(span: CollectedSpan, row: int, place: Callable[[float], float]) -> list
 
 
 def main() -> None:
+    """Records the trace of a video and draws it."""
     OUTPUT.write_text(draw(record()), encoding="utf-8")
 
 

@@ -8,4 +8,5 @@ class Clock:
         self.now = 1000.0
 
     def monotonic(self) -> float:
+        """The present time, in the place of `time.monotonic`."""
         return self.now

@@ -27,6 +27,7 @@ class LongVideoWorker:
 
     @property
     def key(self) -> str:
+        """The key of the whole video in storage."""
         return result_key(self.job.id, self.job.attempt, self.job.token or "", "video.mp4")
 
     def window(self) -> None:
@@ -42,6 +43,7 @@ class LongVideoWorker:
         assert self.store.record_segment(self.job.id, self.job.token or "", number, segment)
 
     def finish(self) -> None:
+        """Completes the job with the segments that are stored."""
         result = Result(
             video_key=self.key, content_type="video/mp4", size_bytes=1, content_sha256="", inference_time_s=1,
             peak_memory_mb=1, phase_seconds={}, segment_frames=self.frames,

@@ -25,6 +25,7 @@ def group_end() -> Iterator[ExitStack]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Declares the marker of groups; in a distributed run, names in reports lose their group."""
     config.addinivalue_line("markers", "xdist_group(name): the tests of a group run in one process")
     if config.getoption("dist", "no") == "loadgroup":
         config.pluginmanager.register(ReportsWithoutGroups())
@@ -35,6 +36,7 @@ class ReportsWithoutGroups:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Removes the group from the name of a test."""
         report.nodeid = report.nodeid.rpartition("@")[0]
 
 
@@ -51,6 +53,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sorts the tests by the rank of their group and marks each with its group."""
     groups = groups_of(items)
     first: dict[str, int] = {}
     for file, group in groups.items():
@@ -82,6 +85,7 @@ def groups_of(items: list[pytest.Item]) -> dict[str, str]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
+    """Closes what a group shares after its last test."""
     yield
     if nextitem is None or _group(nextitem) != _group(item):
         _shared.close()

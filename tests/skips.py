@@ -10,6 +10,7 @@ ADVICE = "install what is missing, or leave the test out with --deselect or --ig
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Reports a skipped test as failed, unless its kind may be skipped."""
     report = yield
     if report.skipped and not _may_skip(item, _reason(report)):
         report.longrepr = f"the test did not run to its end: {_reason(report)}; {ADVICE}"
@@ -20,6 +21,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Reports a file that was skipped as a whole as failed."""
     report = yield
     if report.skipped:
         report.longrepr = f"the tests of this file did not run: {_reason(report)}; {ADVICE}"

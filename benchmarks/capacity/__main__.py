@@ -23,6 +23,7 @@ def percentile(jobs: Iterable[SimulatedJob], share: float) -> float:
 
 
 def poisson(rate: float) -> Callable[[Random], float]:
+    """Times between arrivals of a Poisson process with `rate` arrivals in a second."""
     return lambda random: random.expovariate(rate)
 
 
@@ -33,9 +34,11 @@ class Scenarios:
         self.run_s, self.jobs, self.seed = run_s, jobs, seed
 
     def work(self, random: Random) -> float:
+        """The seconds of one video."""
         return random.uniform(0.5, 1.5) * self.run_s
 
     def plan(self, workers: int, rate: float, **options: object) -> Plan:
+        """A plan of a simulation with so many workers and `rate` videos in a second."""
         values = {"step_s": self.run_s / 30, "seed": self.seed} | options
         return Plan(workers, self.work, poisson(rate), self.jobs, **values)  # type: ignore[arg-type]
 
@@ -50,6 +53,7 @@ class Scenarios:
         }
 
     def utilisation(self) -> str:
+        """The mean wait by the number of workers and their utilisation, by the formula of Erlang."""
         shares = (0.5, 0.7, 0.8, 0.9, 0.95)
         rows = [
             [f"{workers:,}", *(f"{mean_wait_s(workers, workers * share, 1):.2g}" for share in shares)]
@@ -58,6 +62,8 @@ class Scenarios:
         return table(["workers", *(f"{share:.0%}" for share in shares)], rows)
 
     def fairness(self) -> str:
+        """The waits of a caller with most of the videos and of callers with few, by priority."""
+
         def caller(random: Random) -> str:
             return "heavy" if random.random() < 0.7 else f"light-{random.randrange(20)}"
 
@@ -74,6 +80,7 @@ class Scenarios:
         return table(["caller", "priority", "videos", "wait p50", "wait p95"], rows)
 
     def spot(self) -> str:
+        """The work lost and the waits by the rate at which workers are interrupted."""
         rows = []
         for hourly in (0.0, 0.2, 1.0, 5.0):
             plan = self.plan(100, 0.8 * 100 / self.run_s, interruptions_per_hour=hourly)
@@ -84,6 +91,7 @@ class Scenarios:
         return table(head, rows)
 
     def autoscaler(self) -> str:
+        """The waits by the seconds of a cold start and the least number of workers."""
         rows = []
         for cold_s in (60, 300, 600):
             for least in (0, 20, 40):
@@ -92,6 +100,7 @@ class Scenarios:
         return table(["cold start, s", "least workers", "wait p50", "wait p95"], rows)
 
     def million(self) -> str:
+        """The waits by the number of workers for a million videos in a day."""
         rate, rows = MILLION / DAY_S, []
         load = rate * self.run_s
         for workers in [int(load * factor) for factor in (1.01, 1.05, 1.15, 1.4)]:
@@ -102,11 +111,13 @@ class Scenarios:
         return table(["workers", "utilisation", "wait p50", "wait p95"], rows)
 
     def waits(self, jobs: Iterable[SimulatedJob]) -> list[str]:
+        """The wait of half of the jobs and of 95 % of them."""
         jobs = list(jobs)
         return [f"{percentile(jobs, share):.0f} s" for share in (0.5, 0.95)]
 
 
 def table(head: list[str], rows: list[list[object]] | list[list[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
@@ -133,6 +144,7 @@ def chart() -> str:
 
 
 def main() -> None:
+    """Runs all simulations and writes their tables and the chart to the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.capacity", description=__doc__)
     parser.add_argument("--run-s", type=float, default=60.0, help="seconds of a video; measure yours")
     parser.add_argument("--jobs", type=int, default=10_000, help="videos in each simulation")

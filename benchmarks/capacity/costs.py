@@ -163,6 +163,7 @@ def report() -> str:
 
 
 def main() -> None:
+    """Measures the costs of a job; prints them and writes them to the page."""
     text = report()
     sys.stdout.write(text + "\n")
     if "--dry-run" not in sys.argv:

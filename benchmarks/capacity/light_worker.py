@@ -112,6 +112,7 @@ def run_light_worker(settings: WorkerSettings, drain: Drain, step_s: float) -> N
 
 
 def main() -> None:
+    """Runs the workers until SIGTERM."""
     settings = WorkerSettings.read()
     configure_logging(settings.log_format, "error", process="worker")
     drains = [Drain(settings.drain_grace_s) for _ in range(int(sys.argv[1]))]

@@ -207,6 +207,7 @@ def conditions(workers: int, processes: int) -> str:
 
 
 def main() -> None:
+    """Applies two loads to an installation and writes the table to the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.capacity.load_test", description=__doc__)
     parser.add_argument("--workers", type=int, default=200)
     parser.add_argument("--processes", type=int, default=8)

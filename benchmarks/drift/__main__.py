@@ -26,6 +26,7 @@ MEAN_LIMIT, VARIANCE_LIMIT, GATE_WINDOWS = 1.0, 2.0, 50
 
 
 def load(folder: Path) -> ClipStages:
+    """The small model in `folder`, which is created if it is missing."""
     if not folder.is_dir():
         copy_tiny_model(folder)
     return load_in_profile(folder, torch.float32, "normal", torch.device("cpu"))
@@ -69,6 +70,7 @@ def rows(records: Iterable[ChainRecord]) -> list[list[str]]:
 
 
 def panels(records: Iterable[ChainRecord]) -> list[list[Panel]]:
+    """The panels of the chart: a row of panels for each scene with measured chains."""
     measured = {
         (record.plan.scene, record.plan.way): record.windows() for record in records if not record.plan.is_stored
     }
@@ -89,12 +91,14 @@ def panels(records: Iterable[ChainRecord]) -> list[list[Panel]]:
 
 
 def report(records: Sequence[ChainRecord]) -> None:
+    """Writes the table and the chart of all records."""
     head = ["scene", "way", "within", "mean, levels", "variance", "sharpness", "chroma, levels", "mean and variance"]
     write(PAGE, {"drift": f"{table(head, rows(records))}\n\n{CAPTION}"})
     PICTURE.write_text(drift_chart(panels(records)), encoding="utf-8")
 
 
 def main() -> None:
+    """Measures the chains that have no complete record, and writes the report."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.drift", description=__doc__)
     parser.add_argument("--windows", type=int, default=200)
     parser.add_argument("--extensions", type=int, default=50)

@@ -60,6 +60,7 @@ class Chain:
         self.text: TextContext = pipe.encode_text(request)
 
     def start(self, seed: int) -> ChainState:
+        """The state before the first window."""
         return ChainState(Draws.from_seed(seed).generator.get_state())
 
     @torch.inference_mode()

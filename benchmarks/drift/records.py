@@ -35,6 +35,7 @@ class ChainPlan:
 
     @property
     def name(self) -> str:
+        """The name of the folder of its records, with all settings."""
         kind = "extensions" if self.is_stored else "windows"
         settings = f"{self.size}px-{self.frames}f-{self.steps}s-{self.seed}"
         return f"{self.scene.replace(' ', '-')}-{self.way}-{kind}-{settings}"

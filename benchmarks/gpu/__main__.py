@@ -24,6 +24,7 @@ MINUTES = 9.0
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Measures a plan on a device; writes the result and prints its table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
     parser.add_argument("--plan", choices=sorted(PLANS), default="published")
     parser.add_argument("--device", default="cuda")

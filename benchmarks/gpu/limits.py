@@ -32,6 +32,7 @@ class Work:
         return max(self.operations / rates.products, self.moved_bytes / rates.copies)
 
     def times(self, number: float) -> "Work":
+        """The work of `number` such calls."""
         return Work(number * self.operations, number * self.moved_bytes)
 
     def __add__(self, other: "Work") -> "Work":

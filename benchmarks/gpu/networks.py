@@ -48,10 +48,12 @@ def _random(
 
 
 def random_transformer(plan: BenchmarkPlan, device: torch.device) -> EasyAnimateTransformer3DModel:
+    """A transformer of the plan's size with random weights."""
     return random_network(_transformer_of(plan), plan.dtype, device)
 
 
 def random_vae(plan: BenchmarkPlan, device: torch.device) -> AutoencoderKLSlice:
+    """A VAE of the plan's size with random weights."""
     return random_network(_vae_of(plan), plan.dtype, device)
 
 

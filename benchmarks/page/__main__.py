@@ -28,6 +28,7 @@ def page() -> str:
 
 
 def main() -> None:
+    """Measures or reads the named results and writes the page from all stored ones."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.page", description=__doc__)
     parser.add_argument("--measure", choices=MEASURED, action="append", default=[])
     parser.add_argument("--gpu", type=Path, help="the result of `make bench-gpu`")
@@ -40,6 +41,7 @@ def main() -> None:
 
 
 def write_page() -> None:
+    """Writes the page and its chart from the stored results."""
     PAGE.write_text(page(), encoding="utf-8")
     PICTURE.write_text(peers_chart(), encoding="utf-8")
 

@@ -24,6 +24,7 @@ MEASURES: dict[str, Callable[[int], list[Goal]]] = {
 
 
 def main() -> None:
+    """Measures one part, stores its goals and writes the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--rounds", type=int, default=1)

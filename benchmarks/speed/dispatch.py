@@ -31,6 +31,7 @@ class Dispatched:
 
     @property
     def outside_s(self) -> float:
+        """Seconds of the video in which the model did not run."""
         return self.total_s - self.model_s
 
 

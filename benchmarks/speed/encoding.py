@@ -89,6 +89,7 @@ class Work:
     slices: int
 
     def seconds(self, text_s: float, slice_s: float) -> float:
+        """Seconds of the work if a text takes `text_s` and a slice `slice_s`."""
         return self.texts * text_s + self.slices * slice_s
 
 

@@ -40,6 +40,7 @@ def mid_size() -> ModelSize:
 
 
 def mid_size_plan() -> BenchmarkPlan:
+    """The plan of one whole clip of the mid-size model in float32."""
     return replace(PLANS["tiny"], size=mid_size(), dtype=torch.float32, clips=(WHOLE.clip,), whole=(WHOLE,))
 
 
@@ -73,6 +74,7 @@ class Seconds:
     step: float
 
     def of(self, calls: Calls) -> float:
+        """Seconds of so many calls of each part."""
         return calls.encoded * self.encode + calls.decoded * self.decode + calls.steps * self.step
 
 

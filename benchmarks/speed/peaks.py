@@ -30,16 +30,20 @@ class Peaks:
         self.dtype, self.side = plan.dtype, side
 
     def decode(self, frames: int) -> None:
+        """Decodes random latents and drops each slice."""
         deque(self.vae.decode_stream(self._latents(frames)), maxlen=0)
 
     def smooth(self, frames: int) -> None:
+        """Decodes random latents with smoothed seams and drops each slice."""
         deque(smooth_seams(self.vae.decode_stream(self._latents(frames)), self.vae), maxlen=0)
 
     def encode(self, frames: int) -> None:
+        """Encodes empty slices and drops their latents."""
         for _ in range(frames // 8):
             self.vae.encode_slice(torch.zeros(1, 3, 8, self.side, self.side, dtype=self.dtype, device=CPU))
 
     def decode_and_keep(self, frames: int) -> list[Tensor]:
+        """Decodes random latents and keeps all frames."""
         return list(self.vae.decode_stream(self._latents(frames)))
 
     def _latents(self, frames: int) -> Iterator[Tensor]:

@@ -26,4 +26,5 @@ class Receiver:
 
     @property
     def url(self) -> str:
+        """The address that receives deliveries."""
         return f"http://127.0.0.1:{self.server.server_port}/hook"

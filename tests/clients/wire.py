@@ -31,9 +31,11 @@ class Exchange:
 
     @property
     def line(self) -> str:
+        """Method and path, as in an access log."""
         return f"{self.method} {self.path}"
 
     def json(self) -> Any:
+        """The parsed JSON of the response."""
         return json.loads(self.response)
 
 
@@ -67,6 +69,7 @@ class Wire:
 
     @property
     def url(self) -> str:
+        """The address of the proxy."""
         return f"http://127.0.0.1:{self.server.server_port}"
 
     def __enter__(self) -> Self:
@@ -88,6 +91,7 @@ class Wire:
         self.faults.clear()
 
     def forward(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Exchange | None:
+        """Sends a request to the service and records the exchange; returns the response, or that of the next fault."""
         kept = {name: value for name, value in headers.items() if name not in HOP_BY_HOP}
         content = iter([body]) if "transfer-encoding" in headers else body  # chunked, as received
         response = self.http.request(method, next(self.targets) + path, headers=kept, content=content)

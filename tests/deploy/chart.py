@@ -23,6 +23,7 @@ SMALLEST = ("--set", "workers.tiny.model=easyanimate-v3-tiny", "--set", "workers
 
 
 def helm_template(*arguments: str, release: str = "video") -> "subprocess.CompletedProcess[str]":
+    """Runs `helm template` on the chart."""
     command = [helm(), "template", release, CHART, "--namespace", "studio", *arguments]
     return subprocess.run(command, capture_output=True, text=True)
 
@@ -56,11 +57,13 @@ def workloads(resources: list[Resource]) -> dict[str, Resource]:
 
 
 def pod_of(workload: Resource) -> Resource:
+    """The specification of the pods of a workload."""
     pod: Resource = workload["spec"]["template"]["spec"]
     return pod
 
 
 def container_of(workload: Resource) -> Resource:
+    """The only container of a workload."""
     (container,) = pod_of(workload)["containers"]
     return dict(container)
 

@@ -17,11 +17,13 @@ def no_repair(installation: Installation) -> None:
 
 
 def kill_workers(installation: Installation) -> None:
+    """Kills each worker with SIGKILL."""
     for name in installation.worker_names:
         installation.kill(name)
 
 
 def start_workers(installation: Installation) -> None:
+    """Starts each worker again."""
     for name in installation.worker_names:
         installation.start_one(name)
 
@@ -36,6 +38,8 @@ def drain_workers(installation: Installation) -> None:
 
 
 def signal_engines(number: signal.Signals) -> Action:
+    """An action that sends a signal to each engine and waits for its end."""
+
     def inject(installation: Installation) -> None:
         for name in installation.worker_names:
             engines = installation.engines_of(name)
@@ -47,6 +51,7 @@ def signal_engines(number: signal.Signals) -> Action:
 
 
 def stop_workers(installation: Installation) -> None:
+    """Stops each worker with SIGSTOP and waits until all are stopped."""
     for name in installation.worker_names:
         installation.signal(name, signal.SIGSTOP)
     wait_until(
@@ -71,14 +76,18 @@ def replace_stopped_workers(installation: Installation) -> None:
 
 
 def kill_redis(installation: Installation) -> None:
+    """Kills Redis with SIGKILL."""
     installation.kill_redis()
 
 
 def start_redis(installation: Installation) -> None:
+    """Starts Redis again with its stored data."""
     installation.redis.start()
 
 
 def kill_and_start(name: str) -> Action:
+    """An action that kills a process with SIGKILL and starts it again."""
+
     def inject(installation: Installation) -> None:
         installation.kill(name)
         installation.start_one(name)
@@ -87,6 +96,8 @@ def kill_and_start(name: str) -> Action:
 
 
 def disturb_redis(mode: Mode, *kinds: str) -> Action:
+    """An action that gives the connections to Redis a fault; `kinds` are the kinds of processes, all by default."""
+
     def inject(installation: Installation) -> None:
         for name, proxy in installation.redis_proxies.items():
             if name.partition("-")[0] in (kinds or ALL):
@@ -106,6 +117,8 @@ def refuse_commands(reply: bytes) -> Action:
 
 
 def disturb_s3(mode: Mode) -> Action:
+    """An action that gives all connections to S3 a fault."""
+
     def inject(installation: Installation) -> None:
         for proxy in installation.s3_proxies.values():
             proxy.inject(mode)
@@ -114,6 +127,7 @@ def disturb_s3(mode: Mode) -> Action:
 
 
 def repair_connections(installation: Installation) -> None:
+    """Ends the faults of all connections to Redis and S3, and of responses of S3."""
     for proxy in (*installation.redis_proxies.values(), *installation.s3_proxies.values()):
         proxy.repair()
     installation.wire.permanent = ()
@@ -129,6 +143,8 @@ def s3_response_faults(*faults: faulty_wire.Fault) -> Action:
 
 
 def skew(seconds: float) -> Action:
+    """An action that moves the clocks of the keeper and the workers by some seconds."""
+
     def inject(installation: Installation) -> None:
         installation.skew(seconds)
 
@@ -141,18 +157,22 @@ def of_process(name: str) -> Hits:
 
 
 def of_redis_connections(installation: Installation, worker: str, job_id: str) -> int:
+    """Number of times that the fault met a connection of the worker to Redis."""
     return installation.redis_proxies[worker].hits
 
 
 def of_s3_connections(installation: Installation, worker: str, job_id: str) -> int:
+    """Number of times that the fault met a connection of the worker to S3."""
     return installation.s3_proxies[worker].hits
 
 
 def of_s3_responses(installation: Installation, worker: str, job_id: str) -> int:
+    """Number of responses of S3 about the job that the fault changed."""
     return sum(job_id in path for path in installation.wire.hit_paths)
 
 
 def of_clock(installation: Installation, worker: str, job_id: str) -> int:
+    """Number of times that the worker read the skewed clock."""
     return installation.wrong_times(worker)
 
 

@@ -110,12 +110,14 @@ class Installation:
         self.wait_for_api()
 
     def stop(self) -> None:
+        """Stops all processes and closes the proxies."""
         self._running.close()
         for proxy in (*self.redis_proxies.values(), *self.s3_proxies.values()):
             proxy.close()
 
     @property
     def worker_names(self) -> list[str]:
+        """The names of all workers, in the order of their numbers."""
         return [f"worker-{i}" for i in range(self.workers)]
 
     def _start_s3(self) -> None:
@@ -185,26 +187,31 @@ class Installation:
         }
 
     def pid(self, name: str) -> int:
+        """The id of a running process."""
         process = self.children[name].process
         assert process is not None
         return process.pid
 
     def kill(self, name: str) -> None:
+        """Kills a process with SIGKILL and counts the kill if that signal ended it."""
         self.killed_pids.add(self.pid(name))
         self.signal(name, signal.SIGKILL)
         self.signalled[name] += self.exit_code(name) == -signal.SIGKILL
 
     def signal(self, name: str, number: signal.Signals) -> None:
+        """Sends a signal to a process."""
         process = self.children[name].process
         assert process is not None
         process.send_signal(number)
 
     def exit_code(self, name: str, timeout_s: float = TIMEOUT_S) -> int:
+        """Waits for the end of a process and returns its exit code."""
         process = self.children[name].process
         assert process is not None
         return process.wait(timeout_s)
 
     def kill_redis(self) -> None:
+        """Kills Redis with SIGKILL, after its buffered writes have been written to the file."""
         assert self.redis.process is not None
         with Redis.from_url(self.redis.url) as redis:
             while redis.info("persistence")["aof_buffer_length"]:  # writes that a busy disk delays
@@ -233,6 +240,7 @@ class Installation:
                 self.signal(name, signal.SIGCONT)
 
     def wait_for_api(self) -> None:
+        """Waits until the front end is ready."""
         wait_until(lambda: httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200, "the API is ready")
 
     def wait_for_workers(self) -> None:
@@ -260,6 +268,7 @@ class Installation:
         (self.points / point).write_text("wait")
 
     def wait_for_held(self, point: str) -> None:
+        """Waits until a process is held at this crash point."""
         wait_until((self.points / f"{point}.held").exists, f"a process reaches {point}")
 
     def resume(self) -> None:
@@ -289,6 +298,7 @@ class Installation:
         return str(response.json()["id"])
 
     def get(self, job_id: str) -> Job:
+        """The record of a job."""
         return self.store.get(job_id)
 
     def wait_for(self, job_id: str, phase: Phase, step: int = 0) -> None:

@@ -32,5 +32,6 @@ class Receiver:
         Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
+        """Stops the server and closes its socket."""
         self.server.shutdown()
         self.server.server_close()

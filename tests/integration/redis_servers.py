@@ -92,6 +92,7 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
 
 
 def wait_until(holds: Callable[[], bool], timeout_s: float = 150.0) -> None:
+    """Waits until the condition holds; fails after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while not holds():
         assert time.monotonic() < deadline, "it did not come true in time"
@@ -99,6 +100,7 @@ def wait_until(holds: Callable[[], bool], timeout_s: float = 150.0) -> None:
 
 
 def wait_for(redis: Redis, timeout_s: float = 90.0) -> None:
+    """Waits until the server answers a PING; fails after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while True:
         try:
@@ -118,6 +120,7 @@ class Pair:
     sentinel_port: int
 
     def has_replica(self) -> bool:
+        """Whether the sentinel knows a replica of the master."""
         with Redis(port=self.sentinel_port) as sentinel:
             return bool(sentinel.sentinel_slaves(MASTER))
 

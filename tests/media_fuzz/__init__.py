@@ -38,25 +38,30 @@ def _place(chance: random.Random, data: bytes) -> int:
 
 
 def set_byte(chance: random.Random, data: bytes, _: bytes) -> bytes:
+    """Replaces one byte, mostly by an extreme value."""
     at = _place(chance, data)
     return data[:at] + bytes([chance.choice((0, 1, 127, 128, 255, chance.randrange(256)))]) + data[at + 1 :]
 
 
 def set_size(chance: random.Random, data: bytes, _: bytes) -> bytes:
+    """Replaces four bytes by a number that may be read as a size."""
     at = _place(chance, data)
     return data[:at] + chance.choice(SIZES).to_bytes(4, chance.choice(("big", "little"))) + data[at + 4 :]
 
 
 def cut(chance: random.Random, data: bytes, _: bytes) -> bytes:
+    """The beginning of the file."""
     return data[: _place(chance, data)]
 
 
 def remove(chance: random.Random, data: bytes, _: bytes) -> bytes:
+    """Removes some bytes, so that all later offsets are wrong."""
     at = _place(chance, data)
     return data[:at] + data[at + chance.choice((1, 4, 16, 100)) :]
 
 
 def repeat(chance: random.Random, data: bytes, _: bytes) -> bytes:
+    """Repeats some bytes."""
     at, size = _place(chance, data), chance.choice((4, 16, 200))
     return data[:at] + data[at : at + size] * chance.choice((2, 3, 40)) + data[at + size :]
 
@@ -67,6 +72,7 @@ def splice(chance: random.Random, data: bytes, other: bytes) -> bytes:
 
 
 def zero(chance: random.Random, data: bytes, _: bytes) -> bytes:
+    """Sets some bytes to zero."""
     at, size = _place(chance, data), chance.choice((4, 32, 400))
     return data[:at] + bytes(min(size, len(data) - at)) + data[at + size :]
 

@@ -51,6 +51,7 @@ class Process:
 
     @property
     def url(self) -> str:
+        """The address of the process."""
         return f"http://127.0.0.1:{self.port}"
 
     def answers(self, path: str) -> bool:

@@ -67,12 +67,14 @@ class StepsOfAWorker(threading.Thread):
         self.skipped: set[bytes] = set()
 
     def run(self) -> None:
+        """Runs each queued job of the caller until `has_ended` is set."""
         while not self.has_ended.wait(0.02):
             for job_id in set(self.store.redis.zrange(index_key(OWNER, "queued"), 0, -1)) - self.skipped:
                 with suppress(JobNotFound, StorageUnavailable):  # deleted meanwhile, or while its files are written
                     self.run_job(job_id.decode())
 
     def run_job(self, job_id: str) -> None:
+        """Completes the job, or fails it as its prompt says. A job whose prompt begins with `wait` stays queued."""
         if self.store.get(job_id).request.prompt.startswith("wait"):
             self.skipped.add(job_id.encode())
             return
@@ -87,6 +89,7 @@ class StepsOfAWorker(threading.Thread):
             self.complete(job, job.token)
 
     def complete(self, job: Job, token: str) -> None:
+        """Stores the files of a result and completes the job."""
         files = FILES | ({DRAFT_STATE: b"the state of denoising"} if job.request.draft_steps else {})
         keys = {name: result_key(job.id, job.attempt, token, name) for name in files}
         for name, content in files.items():

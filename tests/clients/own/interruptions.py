@@ -34,6 +34,7 @@ class Interruptions:
 
     @property
     def url(self) -> str:
+        """The address of the proxy."""
         return f"http://127.0.0.1:{self.server.getsockname()[1]}"
 
     def __enter__(self) -> Self:

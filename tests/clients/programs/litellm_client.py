@@ -16,6 +16,7 @@ small = {"size": "64x64", "extra_body": {"num_frames": 8, "num_inference_steps":
 
 
 def wait_for_end(video_id):
+    """The record of a video after its end."""
     while True:
         video = litellm.video_status(video_id, custom_llm_provider="openai", **connection)
         if video.status in ("completed", "failed"):

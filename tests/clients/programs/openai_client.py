@@ -18,6 +18,7 @@ result = {"version": openai.__version__}
 
 
 def create(prompt, extra=SMALL, **arguments):
+    """Creates a small video."""
     return client.videos.create(prompt=prompt, model="easyanimate-v3-tiny", size="64x64", extra_body=extra, **arguments)
 
 
@@ -33,6 +34,7 @@ def refused(call):
 
 
 def file(video_id, variant):
+    """The media type, the first bytes and the digest of a file of a video."""
     content = client.videos.download_content(video_id, variant=variant)
     data = content.read()
     media_type = content.response.headers["content-type"]

@@ -18,6 +18,7 @@ with Path(os.environ["SKEWED_CLOCK"]).open("r+b") as file:
 
 
 def now_s() -> float:
+    """Unix seconds of the skewed clock; counts the calls while the clock is skewed."""
     seconds, count = struct.unpack("dq", _skew[:16])
     if seconds:
         _skew[8:16] = struct.pack("q", count + 1)
@@ -34,10 +35,12 @@ class SkewedDatetime(_datetime, metaclass=_DatetimeType):
 
     @classmethod
     def now(cls, tz: Any = None) -> Any:
+        """The present time of the skewed clock in a time zone."""
         return cls.fromtimestamp(now_s(), tz)  # of this class: cryptography accepts no other
 
     @classmethod
     def utcnow(cls) -> Any:
+        """The present time of the skewed clock in UTC, without a time zone."""
         return cls.fromtimestamp(now_s(), datetime.UTC).replace(tzinfo=None)
 
 

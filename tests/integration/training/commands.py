@@ -131,6 +131,7 @@ class ForkedTraining:
         self.process.start()
 
     def send_signal(self, number: signal.Signals) -> None:
+        """Sends a signal to the training, as `Popen.send_signal` does."""
         assert self.process.pid is not None
         os.kill(self.process.pid, number)
 

@@ -198,6 +198,7 @@ class FixtureLoader:
     """
 
     def room_bytes(self, command: LoadModel) -> int:
+        """The bytes that models may use: those of the command, or a terabyte."""
         return command.room_bytes or 10**12
 
     def estimate(self, command: LoadModel) -> MemoryBudget:

@@ -9,16 +9,20 @@ from easyanimate.provenance.marking import ProvenanceMarker
 
 
 class NoMarks(ProvenanceMarker):
+    """A marker without a certificate, which leaves all files as they are."""
+
     credentials: Any = SimpleNamespace(chain="")
 
     def __init__(self) -> None:
         self.producer = None
 
     def mark_file(self, path: Path, claim: ProvenanceClaim) -> None:
-        pass
+        """Leaves the file as it is."""
 
     def mark_image(self, data: bytes, media_type: str, claim: ProvenanceClaim) -> bytes:
+        """The image as it is."""
         return data
 
     def sidecar(self, data: bytes, claim: ProvenanceClaim) -> bytes:
+        """An empty manifest."""
         return b""

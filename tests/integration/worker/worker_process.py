@@ -13,6 +13,7 @@ from worker.settings import WorkerSettings
 
 
 def fixture_engine_for(settings: WorkerSettings) -> EngineProcess:
+    """The engine without a model, with the settings of the worker."""
     command = (sys.executable, str(Path(__file__).with_name("fixture_engine.py")))
     options = settings.device, settings.dtype, settings.log_format
     return EngineProcess(LoadModel(settings.model_folder, *options, room_bytes=settings.model_memory_bytes), command)

@@ -25,16 +25,20 @@ class DrawingModel(EvaluationModel):
         self.by_caption = {task.prompt.caption: task.prompt.scene for task in tasks}
 
     def generate_clip(self, caption: str, seed: int, **settings: Any) -> np.ndarray:
+        """Draws the scene of the caption, and counts the call."""
         self.calls += 1
         scene = self.scenes.get((caption, seed)) or self.by_caption.get(caption, OTHER)
         return self.draw_scene(self.change(scene), settings.get("num_frames", self.setup.num_frames))
 
     def generate_long_clip(self, caption: str, seed: int, plan: tuple[Window, ...]) -> np.ndarray:
+        """Draws the scene with the frames of the whole plan."""
         return self.draw_scene(self.change(self.scenes[caption, seed]), plan[-1].end)
 
     def generate_with_lora(self, path: Path, scale: float, caption: str, seed: int) -> np.ndarray:
+        """Draws the scene with outlines if the scale is large, otherwise filled."""
         scene = self.scenes[caption, seed]
         return self.draw_scene(replace(scene, style="outlined" if scale > 0.7 else "filled"), self.setup.num_frames)
 
     def reconstruct(self, frames: np.ndarray) -> np.ndarray:
+        """The frames as they are: the VAE of a perfect model loses nothing."""
         return frames

@@ -24,6 +24,7 @@ def moving_square(num_frames: int, height: int = 48, width: int = 64) -> np.ndar
 
 
 def write(path: Path, frames: np.ndarray, **settings: object) -> Path:
+    """Writes frames [F, H, W, 3] of uint8 as an MP4."""
     height, width = frames.shape[1:3]
     with Mp4Writer(path, width=width, height=height, **settings) as writer:  # type: ignore[arg-type]
         writer.write(frames)

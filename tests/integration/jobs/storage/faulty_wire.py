@@ -44,6 +44,7 @@ class Wire:
     lock: Lock = field(default_factory=Lock)
 
     def next_fault(self, method: str, path: str = "") -> Fault | None:
+        """The fault of a request with this method, if there is one; a fault of `faults` is used once."""
         with self.lock:
             self.methods.append(method)
             result = next((fault for fault in (*self.faults, *self.permanent) if fault.method == method), None)

@@ -59,6 +59,7 @@ class Tasks(ClientExtension):
         self.created: list[CreatedTask] = []
 
     def claims(self) -> list[ResultClaim[CreatedTask]]:
+        """Claims results of the type `task`, which the client then resolves."""
         return [ResultClaim(result_type="task", model=CreatedTask, resolve=self.resolve)]
 
     async def resolve(self, task: CreatedTask, context: ClaimContext) -> CallToolResult:

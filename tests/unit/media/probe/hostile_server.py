@@ -15,6 +15,7 @@ from easyanimate.media.probe.messages import ProbeAnswer, ProbeTask, TaskOutcome
 
 
 def echo(text: str) -> dict[str, Any]:
+    """The text of the task."""
     return {"text": text}
 
 
@@ -37,6 +38,7 @@ def open_things(_: str) -> dict[str, Any]:
 
 
 def is_open(fd: int) -> bool:
+    """Whether the number is an open descriptor."""
     with suppress(OSError):
         os.fstat(fd)
         return True
@@ -44,6 +46,7 @@ def is_open(fd: int) -> bool:
 
 
 def use_memory(_: str) -> dict[str, Any]:
+    """Allocates a gibibyte."""
     return {"size": len(bytearray(1 << 30))}
 
 
@@ -57,11 +60,13 @@ def write_file(_: str) -> dict[str, Any]:
 
 
 def loop(_: str) -> dict[str, Any]:
+    """Computes without an end."""
     while True:
         pass
 
 
 def wait(_: str) -> dict[str, Any]:
+    """Sleeps without an end."""
     while True:
         time.sleep(60)
 
@@ -83,6 +88,7 @@ def fork(_: str) -> dict[str, Any]:
 
 
 def crash(_: str) -> dict[str, Any]:
+    """Reads the address zero."""
     return {"at zero": ctypes.string_at(0)}
 
 
@@ -96,6 +102,7 @@ def signal_others(_: str) -> dict[str, Any]:
 
 
 def run_program(_: str) -> dict[str, Any]:
+    """The error of an attempt to run a program."""
     try:
         os.execv(sys.executable, [sys.executable, "-c", "pass"])
     except OSError as error:
@@ -103,6 +110,7 @@ def run_program(_: str) -> dict[str, Any]:
 
 
 def start_thread(_: str) -> dict[str, Any]:
+    """Runs a thread to its end."""
     done: list[bool] = []
     thread = threading.Thread(target=done.append, args=(True,))
     thread.start()
@@ -111,6 +119,7 @@ def start_thread(_: str) -> dict[str, Any]:
 
 
 def send_junk(_: str) -> dict[str, Any]:
+    """Writes bytes that are no answer to each descriptor, and ends."""
     for fd in range(3, 20):
         with suppress(OSError):
             os.write(fd, b"\xff" * 64)
@@ -127,6 +136,7 @@ TASKS = {
 
 
 def perform(_: ProbeTask, file: BinaryIO) -> ProbeAnswer:
+    """Does the task that the file names, in place of a decoder."""
     name, _, text = file.read().decode().partition(" ")
     try:
         return ProbeAnswer(TaskOutcome.DONE, TASKS[name](text), text.encode())

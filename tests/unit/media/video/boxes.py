@@ -8,6 +8,7 @@ MATRICES = {0: (1, 0, 0, 1), 1: (0, 1, -1, 0), 2: (-1, 0, 0, -1), 3: (0, -1, 1, 
 
 
 def box(name: bytes, content: bytes) -> bytes:
+    """The bytes of a box with this name and content."""
     return struct.pack(">I4s", len(content) + 8, name) + content
 
 
