@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any, Self
 
 from pydantic import SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic_settings import SettingsConfigDict, SettingsError
 
 from cli.errors import RefusedCommand
-from jobs.secret_files import SUFFIX, SecretFilesSource
+from jobs.secret_files import SUFFIX, SecretFileSettings
 
 PREFIX = "EASYANIMATE_"
 
 
-class CommandSettings(BaseSettings):
+class CommandSettings(SecretFileSettings):
     """Settings from variables, and from the files that variables with `_FILE` name."""
 
     model_config = SettingsConfigDict(
@@ -30,18 +30,6 @@ class CommandSettings(BaseSettings):
             raise RefusedCommand(f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}") from error
         except SettingsError as error:
             raise RefusedCommand(str(error)) from error
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The sources, the most important first: arguments, variables, and files that variables name."""
-        return init_settings, env_settings, SecretFilesSource(settings_cls)
 
 
 class ClientSettings(CommandSettings):

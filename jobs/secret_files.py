@@ -35,6 +35,22 @@ class SecretFilesSource(PydanticBaseSettingsSource):
         return values
 
 
+class SecretFileSettings(BaseSettings):
+    """Settings from variables, and from the files that variables with `_FILE` name."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The sources, the most important first: arguments, variables, and files that variables name."""
+        return init_settings, env_settings, SecretFilesSource(settings_cls)
+
+
 def _environment() -> Mapping[str, str]:
     """The environment variables of this process."""
     return os.environ  # noqa: TID251  a source of settings

@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 from cryptography.x509 import load_pem_x509_certificates
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic_settings import SettingsConfigDict, SettingsError
 
 from jobs.logs import LogLevel
 from jobs.redis.address import parse_redis_url
 from jobs.redis.connection import DEFAULT_LEASE_S
 from jobs.redis.prefix import checked_prefix
-from jobs.secret_files import SUFFIX, SecretFilesSource, secret_fields, undecodable_variables
+from jobs.secret_files import SUFFIX, SecretFileSettings, secret_fields, undecodable_variables
 
 SIGNING_KEY = re.compile(r"whsec_[A-Za-z0-9+/]{32,88}={0,2}")
 KEY_PREFIX = re.compile(r"((?!\.{1,2}/)[A-Za-z0-9._-]+/)+")
@@ -103,7 +103,7 @@ class InvalidSettings(Exception):
         self.faults = faults
 
 
-class Settings(BaseSettings):
+class Settings(SecretFileSettings):
     """Settings on which the front end, the worker and the keeper must agree."""
 
     model_config = SettingsConfigDict(
@@ -202,18 +202,6 @@ class Settings(BaseSettings):
             raise InvalidSettings([_sentence(fault) for fault in error.errors(include_url=False)]) from error
         except SettingsError as error:
             raise InvalidSettings([_json_sentence(error) or str(error)]) from error
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The sources, the most important first: arguments, variables, and files that variables name."""
-        return init_settings, env_settings, SecretFilesSource(settings_cls)
 
     def secret_for(self, purpose: Literal["signing", "webhook", "moderation"]) -> str:
         """Returns the configured secret, or one that is created once and stored in the data folder.

@@ -11,6 +11,7 @@ from redis import Redis
 from cli.stack.ports import free_port
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.model.model_card import ModelCard
+from tests.small_card import small_card
 
 pytest_plugins = ["tests.skips", "tests.order"]
 
@@ -68,20 +69,7 @@ def redis(redis_url: str) -> Iterator[Redis]:
 @pytest.fixture(scope="session")
 def card() -> ModelCard:
     """The card of a small model."""
-    return ModelCard(
-        name="easyanimate-v3-tiny",
-        default_width=128,
-        default_height=128,
-        max_pixels=256 * 256,
-        max_side=512,
-        min_side=64,
-        max_frames=48,
-        default_num_frames=16,
-        default_num_inference_steps=10,
-        default_guidance_scale=4.0,
-        default_scheduler="euler",
-        schedulers=("euler", "euler_ancestral", "dpmpp_2m", "pndm", "ddim"),
-    )
+    return small_card()
 
 
 @pytest.fixture(scope="session")

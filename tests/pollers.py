@@ -25,26 +25,12 @@ from redis import Redis
 from cli.stack.ports import free_port
 from cli.stack.process import ManagedProcess
 from cli.stack.redis_server import EmbeddedRedis
-from jobs.model.model_card import ModelCard
 from jobs.queue.registry import Registry
 from tests.proxies import nginx
+from tests.small_card import small_card
 
 GAP_S, TIMEOUT_S, START_S = 5.0, 30.0, 60.0
 KEY = "sk-of-the-pollers"
-CARD = ModelCard(
-    name="easyanimate-v3-tiny",
-    default_width=128,
-    default_height=128,
-    max_pixels=256 * 256,
-    max_side=512,
-    min_side=64,
-    max_frames=48,
-    default_num_frames=16,
-    default_num_inference_steps=10,
-    default_guidance_scale=4.0,
-    default_scheduler="euler",
-    schedulers=("euler",),
-)
 
 
 @dataclass
@@ -137,7 +123,7 @@ def _service(folder: Path) -> Iterator[Target]:
 
     try:
         with closing(Redis.from_url(server.url)) as redis:
-            Registry(redis).announce(CARD, "worker-1")
+            Registry(redis).announce(small_card(), "worker-1")
         with nginx(folder, start_api) as proxy:
             yield Target(_new_video(proxy.url, KEY, proxy.tls), proxy.tls, KEY)
     finally:

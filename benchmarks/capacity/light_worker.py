@@ -12,15 +12,12 @@ import time
 from collections import deque
 from pathlib import Path
 from threading import Thread
-from types import SimpleNamespace
-from typing import Any
 
 from benchmarks.front_ends import CARD
-from easyanimate.provenance.claims import ProvenanceClaim
-from easyanimate.provenance.marking import ProvenanceMarker
 from jobs.logs import configure_logging
 from jobs.model.result_files import FILES, IMAGES, Variant
 from jobs.model.states import Phase
+from tests.integration.worker.no_marks import NoMarks
 from worker.attempt.engine_process import EngineProcess
 from worker.drain import Drain
 from worker.health import ProcessHealth
@@ -85,28 +82,12 @@ def _result(run: Run, steps: int, seconds: float) -> Done:
     return Done(digest, len(content), 1.0, {Phase.DENOISING.value: seconds}, steps=steps)
 
 
-class Unmarked(ProvenanceMarker):
-    """Marks nothing, since the files are no videos."""
-
-    credentials: Any = SimpleNamespace(chain="")
-
-    def __init__(self) -> None:
-        self.producer = None
-
-    def mark_file(self, path: Path, claim: ProvenanceClaim) -> None:
-        """Leaves the file as it is."""
-
-    def mark_image(self, data: bytes, media_type: str, claim: ProvenanceClaim) -> bytes:
-        """The image as it is."""
-        return data
-
-
 def run_light_worker(settings: WorkerSettings, drain: Drain, step_s: float) -> None:
     """Runs one worker until its drain."""
     spool = Spool(settings.spool, new_worker_name())
     served = ServedModels({CARD.name: CARD})
     try:
-        run_jobs(settings, LightEngine(step_s), drain, spool, served, Unmarked(), ProcessHealth())
+        run_jobs(settings, LightEngine(step_s), drain, spool, served, NoMarks(), ProcessHealth())
     finally:
         spool.close()
 

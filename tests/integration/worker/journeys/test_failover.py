@@ -1,10 +1,7 @@
 """The master of a Redis with Sentinels dies: API, keeper and worker connect to the new one, and no job is lost."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -12,6 +9,7 @@ import pytest
 
 from jobs.redis.connection import connect
 from tests.integration.redis_servers import Pair, free_port, pair_with_sentinel, wait_until
+from tests.integration.worker.journeys.logged_process import logged_process
 from tests.job_store import JobStore
 
 WORKER = str(Path(__file__).parents[1] / "worker_process.py")
@@ -22,17 +20,6 @@ REQUEST = {"size": "128x128", "num_frames": 16, "num_inference_steps": 4}
 def pair(tmp_path: Path) -> Iterator[Pair]:
     with pair_with_sentinel(tmp_path) as pair:
         yield pair
-
-
-@contextmanager
-def process(*arguments: str, environment: dict[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    with log.open("wb") as stderr:
-        child = subprocess.Popen([sys.executable, *arguments], env={**os.environ, **environment}, stderr=stderr)
-    try:
-        yield child
-    finally:
-        child.kill()
-        child.wait()
 
 
 @pytest.mark.slow
@@ -59,7 +46,7 @@ def test_a_failover_loses_no_job_and_all_processes_continue(
             "keeper": ["-m", "worker.keeper"],
             "worker": [WORKER],
         }.items():
-            running.enter_context(process(*arguments, environment=environment, log=tmp_path / f"{name}.log"))
+            running.enter_context(logged_process(*arguments, environment=environment, log=tmp_path / f"{name}.log"))
         redis = running.enter_context(connect(pair.url, retries=3, timeout_s=2))
 
         def answers(path: str) -> httpx.Response | None:

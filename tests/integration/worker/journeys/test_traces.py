@@ -1,11 +1,8 @@
 """The traces of API, worker and keeper as processes, at a collector: one trace per video."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,6 +16,7 @@ from cli.stack.ports import free_port
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.model.model_card import ModelCard
 from tests.integration.redis_servers import wait_until
+from tests.integration.worker.journeys.logged_process import logged_process
 from tests.otlp_collector import CollectedSpan, OtlpCollector, running_collector
 
 WORKER = str(Path(__file__).parents[1] / "worker_process.py")
@@ -42,17 +40,6 @@ class FailingOnce(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None: ...
-
-
-@contextmanager
-def process(*arguments: str, environment: dict[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    with log.open("wb") as stderr:
-        child = subprocess.Popen([sys.executable, *arguments], env={**os.environ, **environment}, stderr=stderr)
-    try:
-        yield child
-    finally:
-        child.terminate()
-        child.wait(30)
 
 
 @dataclass(frozen=True)
@@ -117,7 +104,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Iterato
         with ExitStack() as running, httpx.Client(base_url=address, timeout=30) as client:
             client.headers["authorization"] = f"Bearer {KEY}"
             for name, arguments in programs.items():
-                running.enter_context(process(*arguments, environment=environment, log=folder / f"{name}.log"))
+                running.enter_context(logged_process(*arguments, environment=environment, log=folder / f"{name}.log"))
             wait_until(lambda: is_ready(client))
             hook = f"http://127.0.0.1:{receiver.server_port}"
             with_parent = {"traceparent": f"00-{TRACE}-{PARENT}-01"}

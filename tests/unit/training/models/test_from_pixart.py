@@ -7,32 +7,12 @@ from diffusers import PixArtTransformer2DModel
 from easyanimate.training.errors import TrainingError
 from easyanimate.training.models.from_pixart import load_pixart_weights
 from easyanimate.transformer import EasyAnimateTransformer3DModel
-
-MOTION = {"num_attention_heads": 4, "temporal_position_encoding_max_len": 16}
+from tests.small_transformer import small_config
 
 
 def video_model(**changes) -> EasyAnimateTransformer3DModel:
-    settings = {
-        "num_attention_heads": 2,
-        "attention_head_dim": 16,
-        "num_layers": 4,
-        "in_channels": 12,
-        "out_channels": 8,
-        "patch_size": 2,
-        "sample_size": 8,
-        "caption_channels": 20,
-        "cross_attention_dim": 32,
-        "attention_bias": True,
-        "norm_eps": 1e-6,
-        "enable_uvit": True,
-        "motion_module_kwargs_even": {**MOTION, "attention_block_types": ["Temporal_Self", "Temporal_Self"]},
-        "motion_module_kwargs_odd": {**MOTION, "attention_block_types": ["Temporal_Self", "Global_Self"]},
-        "clip_embed_dim": 24,
-        "num_clip_tokens": 3,
-        "uvit_skip_pairs": [[1, 2], [0, 3]],
-    }
     torch.manual_seed(1)
-    return EasyAnimateTransformer3DModel(**{**settings, **changes}).eval()
+    return EasyAnimateTransformer3DModel(**small_config(**changes)).eval()
 
 
 @torch.no_grad()
