@@ -1,6 +1,7 @@
 """A worker that the registry always shows, for front ends that are tested without one."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,16 @@ from redis import Redis
 from jobs.model.model_card import ModelCard
 from jobs.queue.registry import WORKER_TTL_S, Registry
 from jobs.queue.workers import WorkerDirectory, WorkerEntry
+from jobs.redis.keys import loaded_key, workers_key
+
+LONGER_THAN_A_TEST_S = 86_400
+
+
+def announce_for_long(redis: Redis, card: ModelCard, name: str = "worker-1") -> None:
+    """Announces a worker whose announcement does not expire during a test, also on a slow machine."""
+    Registry(redis).announce(card, name)
+    for key in (workers_key(card.name), loaded_key(card.name)):
+        redis.zadd(key, {name: time.time() + LONGER_THAN_A_TEST_S})
 
 
 @contextmanager

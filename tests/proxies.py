@@ -40,7 +40,7 @@ class Proxy:
 
     def client(self, headers: Mapping[str, str] | None = None) -> httpx.Client:
         """A client of the service at this address."""
-        return httpx.Client(base_url=self.url, verify=self.tls, timeout=30, headers=headers)
+        return httpx.Client(base_url=self.url, verify=self.tls, timeout=120, headers=headers)
 
 
 def replaced(text: str, changes: Mapping[str, str]) -> str:

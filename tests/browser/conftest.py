@@ -82,7 +82,7 @@ def open_studio(browser: Any, stack: LocalStack) -> Iterator[Callable[..., Any]]
 @pytest.fixture
 def api(stack: LocalStack) -> Iterator[httpx.Client]:
     """A client of the same service."""
-    with httpx.Client(base_url=stack.url, timeout=30, headers={"Authorization": f"Bearer {KEY}"}) as client:
+    with httpx.Client(base_url=stack.url, timeout=120, headers={"Authorization": f"Bearer {KEY}"}) as client:
         yield client
 
 

@@ -32,7 +32,7 @@ def delivery(_wire: Wire, receiver: Receiver) -> Delivery:
     request = {"prompt": "a", "size": "64x64", "num_frames": 8, "num_inference_steps": 1}
     request |= {"webhook": {"url": receiver.url, "secret": SECRET}}
     headers = {"Authorization": f"Bearer {KEY}"}
-    response = httpx.post(f"{_wire.url}/v1/videos", json=request, headers=headers, timeout=30)
+    response = httpx.post(f"{_wire.url}/v1/videos", json=request, headers=headers, timeout=120)
     video_id = response.raise_for_status().json()["id"]
     deadline = time.monotonic() + 300
     while not (matches := [(headers, body) for headers, body in receiver.deliveries if video_id in body]):

@@ -27,7 +27,7 @@ if os.fork() == 0:
     os._exit(0)
 os.wait()
 orphan = int(os.read(read, 20))
-deadline = time.monotonic() + 20
+deadline = time.monotonic() + 120
 while Path(f"/proc/{orphan}").exists() and time.monotonic() < deadline:
     time.sleep(0.01)
 print("zombie" if Path(f"/proc/{orphan}").exists() else "collected")

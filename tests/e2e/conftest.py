@@ -61,7 +61,7 @@ class Api:
     """An HTTP client of the service."""
 
     def __init__(self, url: str) -> None:
-        self.http = httpx.Client(base_url=url, timeout=30)
+        self.http = httpx.Client(base_url=url, timeout=120)
 
     def create(self, **fields: Any) -> str:
         """Creates a small video; returns its id."""

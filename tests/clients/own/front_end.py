@@ -21,11 +21,11 @@ from jobs.model.limits import Limits
 from jobs.model.model_card import ModelCard
 from jobs.model.states import Phase
 from jobs.outbound_http import OutboundClient
-from jobs.queue.registry import Registry
 from jobs.redis.keys import index_key
 from jobs.storage.factory import open_storage
 from jobs.storage.paths import result_key
 from service.settings import ServiceSettings
+from tests.announced_worker import announce_for_long
 from tests.integration.service.conftest import running_apis
 from tests.job_store import JobStore
 from worker.keeper.deliverer import Deliverer
@@ -113,7 +113,7 @@ def front_end(folder: Path, card: ModelCard, **more: object) -> Iterator[FrontEn
     values = {"redis_url": server.url, "data_dir": folder, "api_keys": "sk-unused-key", "root_path": PREFIX}
     settings = ServiceSettings.model_validate({**values, "webhook_allow_private": True, **more})
     with Redis.from_url(server.url) as redis, running_apis() as start:
-        Registry(redis).announce(card, "worker-1")
+        announce_for_long(redis, card)
         store = JobStore(redis)
         worker = StepsOfAWorker(store, settings)
         deliverer = Deliverer(store.table, OutboundClient(allow_private=True, timeout_s=15), SECRET, 2)

@@ -23,11 +23,11 @@ from cli.stack.ports import free_port
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.model.job import Job, Result
 from jobs.model.model_card import ModelCard
-from jobs.queue.registry import Registry
 from jobs.storage.factory import open_storage
 from jobs.storage.paths import result_key
 from service.app import create_app
 from service.settings import ServiceSettings
+from tests.announced_worker import announce_for_long
 from tests.job_store import JobStore
 
 MP4 = b"\x00\x00\x00\x20ftypisom" + bytes(range(256)) * 40  # the front end serves it without parsing
@@ -86,9 +86,9 @@ def shared_api(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Ite
         port = int(probe.getsockname()[1])
     server = EmbeddedRedis(folder, port).start()
     with Redis.from_url(server.url) as redis:
-        Registry(redis).announce(card, "worker-1")
+        announce_for_long(redis, card)
     settings = ServiceSettings(redis_url=server.url, data_dir=folder, max_image_pixels=1_000_000)
-    with running_apis() as start, httpx.Client(base_url=start(settings), timeout=30) as client:
+    with running_apis() as start, httpx.Client(base_url=start(settings), timeout=120) as client:
         yield client
     server.stop()
 
@@ -102,7 +102,7 @@ def settings(redis_url: str, tmp_path: Path) -> ServiceSettings:
 @pytest.fixture
 def announced(redis: Redis, card: ModelCard) -> ModelCard:
     """The small model, with one live worker."""
-    Registry(redis).announce(card, "worker-1")
+    announce_for_long(redis, card)
     return card
 
 
@@ -111,7 +111,7 @@ def api(
     settings: ServiceSettings, announced: ModelCard, start_api: Callable[[ServiceSettings], str]
 ) -> Iterator[httpx.Client]:
     """A client of a running front end that has a model."""
-    with httpx.Client(base_url=start_api(settings), timeout=30) as client:
+    with httpx.Client(base_url=start_api(settings), timeout=120) as client:
         yield client
 
 

@@ -71,7 +71,8 @@ class FixtureGenerator:
         self.memory = memory
 
     def make(self, run: Run, control: RunControl) -> Done:
-        """Behaves as the prompt says: "brief" lasts two seconds, "steady" four, "slow" half a minute.
+        """Behaves as the prompt says: "brief" lasts two seconds, "steady" four, "slow" half a minute, "endless"
+        many hours.
 
         "deaf" lasts as long and ignores a cancel. "once" exits in its first attempt. "tight" is out of memory in the
         normal profile, "jealous" is out of memory beside other models. "patient" waits for a pause in its second step,
@@ -183,7 +184,9 @@ class FixtureGenerator:
             os._exit(3)
 
     def _work(self, prompt: str, check: Callable[[], None]) -> None:
-        for _ in range({"brief": 7, "windows": 5, "steady": 12, "slow": 100, "deaf": 100}.get(prompt, 0)):
+        for _ in range(
+            {"brief": 7, "windows": 5, "steady": 12, "slow": 100, "deaf": 100, "endless": 10**6}.get(prompt, 0)
+        ):
             time.sleep(0.08)
             if prompt != "deaf":
                 check()

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from cli.main import app
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.model.model_card import Lora, ModelCard
-from jobs.queue.registry import Registry
 from service.settings import ServiceSettings
+from tests.announced_worker import announce_for_long
 from tests.integration.service.conftest import finished, running_apis
 from tests.job_store import JobStore
 
@@ -36,7 +36,7 @@ def store(settings: ServiceSettings, card: ModelCard) -> Iterator[JobStore]:
         with_lora = card.model_copy(
             update={"loras": tuple(Lora(name=name, size_bytes=1) for name in ("watercolour", "ink"))}
         )
-        Registry(redis).announce(with_lora, "worker-1")
+        announce_for_long(redis, with_lora)
         yield JobStore(redis)
 
 

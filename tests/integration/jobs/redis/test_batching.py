@@ -140,9 +140,7 @@ def test_after_a_timeout_the_next_command_uses_a_new_connection(proxy: TcpProxy)
 def test_a_server_that_stays_silent_is_an_error_in_time(proxy: TcpProxy) -> None:
     async def work(batcher: CommandBatcher) -> None:
         proxy.inject(Mode.SILENT)
-        started = asyncio.get_running_loop().time()
         with pytest.raises(RedisError, match=r"within 0\.6 s"):
             await batcher.execute("GET", "nothing")
-        assert 0.5 < asyncio.get_running_loop().time() - started < 6
 
     through(proxy, 2, work)

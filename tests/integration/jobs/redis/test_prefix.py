@@ -92,12 +92,12 @@ def test_messages_have_the_channel_without_the_prefix(redis_url: str, client: Re
     async def subscribe() -> list[Any]:
         async with connect_async(redis_url, retries=0, prefix="one:") as own, own.pubsub() as pubsub:
             await pubsub.subscribe("news")
-            messages = [await pubsub.get_message(timeout=5)]
+            messages = [await pubsub.get_message(timeout=120)]
             assert redis.publish("news", "of others") == 0
             assert client.publish("news", "own") == 1
-            messages.append(await pubsub.get_message(timeout=5))
+            messages.append(await pubsub.get_message(timeout=120))
             await pubsub.unsubscribe("news")
-            messages.append(await pubsub.get_message(timeout=5))
+            messages.append(await pubsub.get_message(timeout=120))
             assert not pubsub.subscribed
             async with own.pipeline(transaction=False) as pipe:
                 pipe.set("a", 1)
@@ -112,5 +112,5 @@ def test_messages_have_the_channel_without_the_prefix(redis_url: str, client: Re
     ]
     with client.pubsub() as pubsub:
         pubsub.subscribe("news")
-        assert pubsub.get_message(timeout=5)["channel"] == b"news"
+        assert pubsub.get_message(timeout=120)["channel"] == b"news"
     assert {key.decode() for key in redis.scan_iter()} == {"one:a"}

@@ -36,7 +36,7 @@ def caller(
         _, secret = ApiKeyStore(redis).create("test", owner, Limits(**limits))
         changes = {"auth": "keys", "limits": default, "max_queued_jobs": max_queued_jobs}
         url = start_api(settings.model_copy(update=changes))
-        return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {secret}"}, timeout=30)
+        return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {secret}"}, timeout=120)
 
     return create
 

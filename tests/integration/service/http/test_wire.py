@@ -38,9 +38,9 @@ def test_head_has_the_status_and_headers_of_get_and_no_body(shared_api: httpx.Cl
 
 
 def test_head_neither_waits_nor_streams(shared_api: httpx.Client, video_id: str) -> None:
-    record = shared_api.head(f"/v1/videos/{video_id}", headers={"Prefer": "wait=50"}, timeout=20)
+    record = shared_api.head(f"/v1/videos/{video_id}", headers={"Prefer": "wait=50"}, timeout=120)
     assert (record.status_code, "preference-applied" in record.headers) == (200, False)
-    events = shared_api.head(f"/v1/videos/{video_id}/events", timeout=20)
+    events = shared_api.head(f"/v1/videos/{video_id}/events", timeout=120)
     assert (events.status_code, events.content) == (200, b"")
     assert events.headers["content-type"].startswith("text/event-stream")
     assert shared_api.get("/healthz").status_code == 200  # the connection is still in order

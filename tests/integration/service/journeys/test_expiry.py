@@ -10,9 +10,9 @@ from redis import Redis
 
 from jobs.model.job import Job
 from jobs.model.model_card import ModelCard
-from jobs.queue.registry import Registry
 from jobs.redis.keys import record_key
 from service.settings import DAY_S, ServiceSettings
+from tests.announced_worker import announce_for_long
 
 Finish = Callable[[str], bytes]
 Stored = Callable[[str], Job]
@@ -29,7 +29,7 @@ def finished_record(api: httpx.Client, finish: Finish) -> dict[str, Any]:
 @pytest.fixture
 def expired(settings: ServiceSettings, announced: ModelCard, start_api: Callable[..., str], finish: Finish) -> Any:
     """A client, and the id of an expired video."""
-    with httpx.Client(base_url=start_api(settings.model_copy(update={"retention_s": 0.05})), timeout=30) as api:
+    with httpx.Client(base_url=start_api(settings.model_copy(update={"retention_s": 0.05})), timeout=120) as api:
         video_id = finished_record(api, finish)["id"]
         time.sleep(0.1)
         yield api, video_id
@@ -61,7 +61,7 @@ def test_the_clock_of_redis_decides_when_a_video_expires_not_that_of_the_front_e
 
 
 def test_a_model_may_have_its_own_retention(api: httpx.Client, redis: Redis, card: ModelCard, finish: Finish) -> None:
-    Registry(redis).announce(card.model_copy(update={"retention_s": 3600.0}), "worker-1")
+    announce_for_long(redis, card.model_copy(update={"retention_s": 3600.0}))
     record = finished_record(api, finish)
     assert record["expires_at"] - record["completed_at"] == 3600
     remix = api.post(f"/v1/videos/{record['id']}/remix", json={"prompt": "b"}).json()["id"]
@@ -73,7 +73,7 @@ def test_a_model_may_have_its_own_retention(api: httpx.Client, redis: Redis, car
 def test_a_video_can_be_kept_for_ever(
     settings: ServiceSettings, announced: ModelCard, start_api: Callable[..., str], finish: Finish
 ) -> None:
-    with httpx.Client(base_url=start_api(settings.model_copy(update={"retention_s": "never"})), timeout=30) as api:
+    with httpx.Client(base_url=start_api(settings.model_copy(update={"retention_s": "never"})), timeout=120) as api:
         assert finished_record(api, finish)["expires_at"] is None
 
 
@@ -111,7 +111,7 @@ def test_a_link_is_valid_for_an_hour_and_never_outlives_the_file(
     lifetime_s: int,
 ) -> None:
     url = start_api(settings.model_copy(update={"retention_s": retention_s}))
-    with httpx.Client(base_url=url, timeout=30) as api:
+    with httpx.Client(base_url=url, timeout=120) as api:
         record = finished_record(api, finish)
         redirect = api.get(f"/v1/videos/{record['id']}/content?redirect=1").headers["location"]
     link_ends_at, redirect_ends_at = (int(httpx.URL(link).params["expires"]) for link in (record["url"], redirect))

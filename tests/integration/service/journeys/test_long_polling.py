@@ -26,7 +26,7 @@ def test_a_waiting_read_ends_with_the_video(api: httpx.Client, finish: Callable[
         time.sleep(0.2)
         assert not answer.done()
         finish(video_id)
-        video = answer.result(timeout=30)
+        video = answer.result(timeout=120)
     assert (video.json()["status"], video.headers["preference-applied"]) == ("completed", "wait=50")
 
 
@@ -38,14 +38,14 @@ def test_a_waiting_read_with_an_etag_ends_with_any_change_or_with_a_304(api: htt
         answer = pool.submit(api.get, url, headers={**condition, **WAIT})
         time.sleep(0.2)
         job = store.lease(url.rpartition("/")[2], "worker-1")
-        assert answer.result(timeout=30).json()["state"] == "running"
+        assert answer.result(timeout=120).json()["state"] == "running"
         assert job is not None
         assert job.token is not None
         condition = {"If-None-Match": api.get(url).headers["etag"]}
         answer = pool.submit(api.get, url, headers={**condition, **WAIT})
         time.sleep(0.2)
         store.report(job.id, job.token, Phase.DENOISING, 5, 10)
-        assert answer.result(timeout=30).json()["step"] == 5
+        assert answer.result(timeout=120).json()["step"] == 5
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_waiting_submit_ends_with_the_video_or_after_its_wait(
             while not (jobs := store.newest("local", 1)):
                 time.sleep(0.02)
             finish(jobs[0].id)
-        video = answer.result(timeout=30)
+        video = answer.result(timeout=120)
     expected = "completed" if status == 200 else "queued"
     assert (video.status_code, video.json()["status"]) == (status, expected)
     assert video.headers["preference-applied"] == prefer.replace("60", "50")  # the longest wait
@@ -73,7 +73,7 @@ def test_a_waiting_read_of_a_deleted_video_is_a_404(api: httpx.Client, code_of: 
         answer = pool.submit(api.get, f"/v1/videos/{video_id}", headers=WAIT)
         time.sleep(0.2)
         api.delete(f"/v1/videos/{video_id}")
-        assert code_of(answer.result(timeout=30)) == "video_not_found"
+        assert code_of(answer.result(timeout=120)) == "video_not_found"
 
 
 def test_two_hundred_waiting_requests_need_few_threads_and_others_are_served(

@@ -14,9 +14,9 @@ from redis import Redis
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.model.model_card import ModelCard
 from jobs.model.states import Phase
-from jobs.queue.registry import Registry
 from jobs.storage.factory import open_storage
 from service.settings import ServiceSettings
+from tests.announced_worker import announce_for_long
 from tests.integration.service.conftest import finished, running_apis
 from tests.job_store import JobStore
 from tests.long_video import LongVideoWorker
@@ -64,7 +64,7 @@ def service(
     settings = ServiceSettings.model_validate(values)
     with running_apis() as start, Redis.from_url(redis_server.url) as redis:
         redis.flushall()
-        Registry(redis).announce(card, "worker-1")
+        announce_for_long(redis, card)
         opened = PROXIES[request.param](folder, lambda url: start(settings, public_url=url))
         with opened as proxy, proxy.client({"Authorization": f"Bearer {KEY}"}) as client:
             yield ProxiedService(proxy, client, settings, JobStore(redis))
@@ -171,6 +171,6 @@ def test_the_log_of_the_proxy_has_no_signature_and_no_ticket(service: ProxiedSer
     texts = [log.read_text() for log in logs if log.exists()]
     assert not [text for text in texts if "ticket=" in text or "signature=" in text]
     if logs[0].exists():  # Caddy writes no log of requests
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while f"/video/v1/videos/{video_id}/events" not in logs[0].read_text():
             assert time.monotonic() < deadline

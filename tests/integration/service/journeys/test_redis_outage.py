@@ -9,8 +9,8 @@ from redis import Redis
 
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.model.model_card import ModelCard
-from jobs.queue.registry import Registry
 from service.settings import ServiceSettings
+from tests.announced_worker import announce_for_long
 
 Code = Callable[[httpx.Response], str]
 
@@ -20,7 +20,7 @@ def own_redis(tmp_path, free_port: Callable[[], int], card: ModelCard) -> Iterat
     """A server that the test may stop, with the small model announced."""
     server = EmbeddedRedis(tmp_path / "redis", free_port()).start()
     with Redis.from_url(server.url) as redis:
-        Registry(redis).announce(card, "worker-1")
+        announce_for_long(redis, card)
     yield server
     server.stop()
 
@@ -28,7 +28,7 @@ def own_redis(tmp_path, free_port: Callable[[], int], card: ModelCard) -> Iterat
 @pytest.fixture
 def client(own_redis: EmbeddedRedis, tmp_path, start_api) -> Iterator[httpx.Client]:
     settings = ServiceSettings(redis_url=own_redis.url, data_dir=tmp_path)
-    with httpx.Client(base_url=start_api(settings), timeout=30) as client:
+    with httpx.Client(base_url=start_api(settings), timeout=120) as client:
         yield client
 
 
@@ -80,7 +80,7 @@ def test_a_request_refused_during_the_outage_is_repeated_as_a_new_video_at_every
         while not redis.keys("refused:*"):  # the front end writes what it refused
             assert time.monotonic() < deadline
             time.sleep(0.05)
-    first, second = (httpx.post(f"{url}/v1/videos", json=body, headers=again, timeout=30) for url in (other, other))
+    first, second = (httpx.post(f"{url}/v1/videos", json=body, headers=again, timeout=120) for url in (other, other))
     assert older != first.json()["id"] == second.json()["id"]
     assert ("idempotency-replayed" in first.headers, "idempotency-replayed" in second.headers) == (False, True)
 

@@ -29,11 +29,11 @@ from jobs.model.input_files import DRAFT_STATE
 from jobs.model.limits import Limits
 from jobs.model.model_card import ModelCard
 from jobs.model.result_files import sibling_key
-from jobs.queue.registry import Registry
 from jobs.storage.factory import open_storage
 from jobs.store.keeper.preemption import MAX_PREEMPTIONS, Preemptions
 from jobs.store.transitions import MAX_ATTEMPTS
 from service.settings import ServiceSettings
+from tests.announced_worker import announce_for_long
 from tests.integration.service.conftest import MP4, finished, ready
 from tests.job_store import JobStore
 
@@ -373,7 +373,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Iterat
     server = EmbeddedRedis(folder, free_port()).start()
     settings = ServiceSettings.model_validate({"redis_url": server.url, "data_dir": folder, "auth": "keys"})
     with Redis.from_url(server.url) as redis:
-        Registry(redis).announce(card, "worker-1")
+        announce_for_long(redis, card)
         common = {"EASYANIMATE_REDIS_URL": server.url, "EASYANIMATE_DATA_DIR": str(folder), "EASYANIMATE_AUTH": "keys"}
         ports = [free_port() for _ in range(FRONT_ENDS)]
         apis = [

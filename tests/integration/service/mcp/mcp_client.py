@@ -86,7 +86,7 @@ async def connected(
 ) -> AsyncIterator[Client]:
     """A connected client over streamable HTTP."""
     headers = {"Authorization": f"Bearer {key or service.key}"}
-    async with httpx2.AsyncClient(headers=headers, timeout=30, trust_env=False) as http:
+    async with httpx2.AsyncClient(headers=headers, timeout=120, trust_env=False) as http:
         transport = streamable_http_client(f"{service.url}/mcp", http_client=http)
         async with Client(transport, mode=mode, extensions=[tasks] if tasks else None) as client:
             yield client

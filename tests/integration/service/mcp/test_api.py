@@ -38,7 +38,7 @@ def test_a_lost_answer_creates_one_video(service: FrontEnd) -> None:
     transport = BrokenOnce()
 
     async def run() -> tuple[str, list[str]]:
-        async with httpx.AsyncClient(transport=transport, base_url=service.url, timeout=30) as http:
+        async with httpx.AsyncClient(transport=transport, base_url=service.url, timeout=120) as http:
             api = VideoApi(http, {"Authorization": f"Bearer {service.key}"})
             fields = {"prompt": "wait for one", "num_frames": 8}
             record = await api.record("POST", "/v1/videos", fields, **{"Idempotency-Key": "one-call"})

@@ -29,9 +29,9 @@ from cli.stack.redis_server import EmbeddedRedis
 from jobs.model.failure import failure
 from jobs.model.model_card import ModelCard
 from jobs.model.result_files import Segment
-from jobs.queue.registry import Registry
 from service.openapi.examples import VIDEO_ID
 from service.settings import ServiceSettings
+from tests.announced_worker import announce_for_long
 from tests.clients.receiver import Receiver
 from tests.integration.service.conftest import finished, running_apis
 from tests.integration.service.openapi.snapshot import read_snapshot
@@ -83,9 +83,9 @@ def url(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Iterator[s
         {"redis_url": server.url, "data_dir": folder, "api_keys": KEY, "webhook_allow_private": True}
     )
     with Redis.from_url(server.url) as redis, running_apis() as start:
-        Registry(redis).announce(card, "worker-1")
+        announce_for_long(redis, card)
         address = start(settings)
-        with httpx.Client(base_url=address, headers=AUTH, timeout=30) as client:
+        with httpx.Client(base_url=address, headers=AUTH, timeout=120) as client:
             _fill(client, JobStore(redis), settings, receiver.url)
         yield address
     receiver.server.shutdown()

@@ -42,7 +42,7 @@ def api(
 ) -> Iterator[httpx.Client]:
     """A client with the key of an operator."""
     url = start_api(settings.model_copy(update={"auth": "keys"}))
-    with httpx.Client(base_url=url, timeout=30, headers=keys["admin"]) as client:
+    with httpx.Client(base_url=url, timeout=120, headers=keys["admin"]) as client:
         yield client
 
 

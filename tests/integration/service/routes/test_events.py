@@ -19,8 +19,8 @@ from cli.stack.redis_server import EmbeddedRedis
 from jobs.model.failure import failure
 from jobs.model.model_card import ModelCard
 from jobs.model.states import Phase
-from jobs.queue.registry import Registry
 from service.settings import ServiceSettings
+from tests.announced_worker import announce_for_long
 from tests.job_store import JobStore
 
 Code = Callable[[httpx.Response], str]
@@ -171,7 +171,7 @@ def own_redis(tmp_path: Path, free_port: Callable[[], int], card: ModelCard) -> 
     """A server that the test may stop, with the small model announced."""
     server = EmbeddedRedis(tmp_path / "redis", free_port()).start()
     with Redis.from_url(server.url) as redis:
-        Registry(redis).announce(card, "worker-1")
+        announce_for_long(redis, card)
     yield server
     server.stop()
 

@@ -30,7 +30,7 @@ def api(
     settings: ServiceSettings, announced: ModelCard, start_api: Callable[[ServiceSettings], str]
 ) -> Iterator[httpx.Client]:
     url = start_api(settings.model_copy(update={"webhook_allow_private": True}))
-    with httpx.Client(base_url=url, timeout=30) as client:
+    with httpx.Client(base_url=url, timeout=120) as client:
         yield client
 
 

@@ -34,7 +34,7 @@ def api(
     settings: ServiceSettings, announced: ModelCard, start_api: Callable[[ServiceSettings], str]
 ) -> Iterator[httpx.Client]:
     headers = {"Authorization": f"Bearer {KEYS[0]}"}
-    with httpx.Client(base_url=start_api(settings), headers=headers, timeout=30) as client:
+    with httpx.Client(base_url=start_api(settings), headers=headers, timeout=120) as client:
         yield client
 
 

@@ -87,7 +87,7 @@ def test_a_queue_with_a_too_long_wait_is_full(
     code_of: Callable[[httpx.Response], str],
 ) -> None:
     url = start_api(settings.model_copy(update={"max_wait_s": 4.0}))
-    with httpx.Client(base_url=url, timeout=30) as api:
+    with httpx.Client(base_url=url, timeout=120) as api:
         finish(create(api))
         for _ in range(3):  # they start in 0, 1.5 and 3 seconds
             create(api)
@@ -102,7 +102,7 @@ def test_the_last_video_of_a_batch_must_start_in_time(
     settings: ServiceSettings, start_api: Callable[[ServiceSettings], str], finish: Callable[[str], bytes]
 ) -> None:
     url = start_api(settings.model_copy(update={"max_wait_s": 4.0}))
-    with httpx.Client(base_url=url, timeout=30) as api:
+    with httpx.Client(base_url=url, timeout=120) as api:
         finish(create(api))
         assert api.post("/v1/videos", json=REQUEST | {"n": 4}).status_code == 429  # the last starts in 4.5 seconds
         assert api.post("/v1/videos", json=REQUEST | {"n": 3}).status_code == 200

@@ -183,7 +183,7 @@ def locked(settings, start_api, announced) -> str:
 def test_without_a_valid_key_every_request_is_a_401(locked: str, code_of: Code, header: str | None) -> None:
     headers = {"Authorization": header} if header else {}
     for method, path in (("POST", "/v1/videos"), ("GET", "/v1/videos"), ("GET", "/v1/models"), ("GET", "/v1/videos/x")):
-        answer = httpx.request(method, locked + path, headers=headers, timeout=30)
+        answer = httpx.request(method, locked + path, headers=headers, timeout=120)
         assert (answer.status_code, code_of(answer)) == (401, "invalid_api_key")
         assert answer.headers["www-authenticate"] == "Bearer"
 

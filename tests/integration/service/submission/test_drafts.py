@@ -211,7 +211,7 @@ def test_quotas_estimates_and_usage_count_the_share_of_the_steps(
 ) -> None:
     _, secret = ApiKeyStore(redis).create("test", "studio", Limits(pixel_frames_per_day=3 * PIXEL_FRAMES))
     url = start_api(settings.model_copy(update={"auth": "keys"}))
-    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {secret}"}, timeout=30) as client:
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {secret}"}, timeout=120) as client:
         estimate = client.post("/v1/videos/estimate", json={**DRAFT, "n": 5}).json()
         assert (estimate["pixel_frames"], estimate["steps"]) == (5 * -(-PIXEL_FRAMES // 5), 2)
         batch = client.post("/v1/videos", json={**DRAFT, "n": 5}).json()["batch"]

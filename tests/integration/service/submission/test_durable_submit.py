@@ -16,10 +16,10 @@ from cli.stack.redis_server import EmbeddedRedis
 from jobs.access.idempotency import Claim
 from jobs.model.job import Job
 from jobs.model.model_card import ModelCard
-from jobs.queue.registry import Registry
 from jobs.store.callers.durable_submission import DurableSubmission, Withdrawal
 from service.settings import ServiceSettings
 from service.submission.idempotency import IdempotencyHeaders
+from tests.announced_worker import announce_for_long
 from tests.integration.jobs.redis.test_durability import waits_of
 from tests.integration.jobs.redis.test_health import configured
 from tests.integration.service.conftest import running_apis
@@ -115,7 +115,7 @@ def durable(
     """The durable submission of a running front end, and a client of it."""
     assert announced
     apps: list[FastAPI] = []
-    with running_apis() as start, httpx.Client(base_url=start(settings, apps), timeout=30) as client:
+    with running_apis() as start, httpx.Client(base_url=start(settings, apps), timeout=120) as client:
         yield apps[0].state.resources.durable, client, apps[0]
 
 
@@ -158,7 +158,7 @@ def test_every_accepted_video_survives_a_kill_and_there_are_no_others(
     try:
         with Redis.from_url(server.url) as redis:
             assert redis.config_get("appendfsync") == {"appendfsync": "everysec"}  # as it is shipped
-            Registry(redis).announce(card, "w1")
+            announce_for_long(redis, card, "w1")
         with running_apis() as start, ThreadPoolExecutor(4) as pool:
             url, killed = start(settings), threading.Event()
             writers = [pool.submit(submit_until, killed, url, number, accepted) for number in range(4)]
@@ -174,7 +174,7 @@ def test_every_accepted_video_survives_a_kill_and_there_are_no_others(
             with Redis.from_url(server.url) as redis:
                 assert len(accepted) >= 20
                 assert [i for i in accepted.values() if not redis.exists(f"job:{i}")] == []
-                Registry(redis).announce(card, "w1")
+                announce_for_long(redis, card, "w1")
             with httpx.Client(base_url=url, timeout=60) as client:
                 for key in refused:
                     accepted[key] = accepted_id(client, key)

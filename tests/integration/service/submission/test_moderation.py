@@ -15,9 +15,9 @@ from cli.stack.redis_server import EmbeddedRedis
 from jobs.model.model_card import ModelCard
 from jobs.model.request import VideoRequest
 from jobs.moderation import MODERATION_TIMEOUT_S, ModerationCase, ModerationStage, Moderator
-from jobs.queue.registry import Registry
 from jobs.store import counters
 from service.settings import ServiceSettings
+from tests.announced_worker import announce_for_long
 from tests.integration.service.conftest import finished, running_apis
 from tests.job_store import JobStore
 from tests.moderation_hook import ALLOWED, SECRET, Hook, running_hook
@@ -67,7 +67,7 @@ def urls(module_settings: ServiceSettings, card: ModelCard) -> Iterator[dict[str
     """Front ends that refuse and that allow what cannot be checked."""
     with Redis.from_url(module_settings.redis_url.get_secret_value()) as redis:
         redis.flushall()
-        Registry(redis).announce(card, "worker-1")
+        announce_for_long(redis, card)
     with running_apis() as start:
         yield {
             name: start(module_settings.model_copy(update={"moderation_on_error": name}))
@@ -77,7 +77,7 @@ def urls(module_settings: ServiceSettings, card: ModelCard) -> Iterator[dict[str
 
 @pytest.fixture
 def client(urls: dict[str, str]) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=urls["refuse"], timeout=30) as client:
+    with httpx.Client(base_url=urls["refuse"], timeout=120) as client:
         yield client
 
 

@@ -341,5 +341,5 @@ def test_a_long_body_is_checked_in_a_thread(
     url = start_api(settings)
     for length in (10, 20_000):
         body = {"prompt": "a" * length, "num_frames": 8, "size": "64x64"}
-        assert httpx.post(f"{url}/v1/videos", json=body, timeout=30).status_code == 200
+        assert httpx.post(f"{url}/v1/videos", json=body, timeout=120).status_code == 200
     assert [name.startswith("AnyIO worker") for name in threads] == [False, True]

@@ -37,7 +37,7 @@ class FrontEnds:
 
     def post(self, place: int, path: str = "/v1/videos", headers: object = None, **content: object) -> httpx.Response:
         content = content or BODIES[0]
-        return httpx.post(self.urls[place] + path, headers=headers, timeout=30, **content)  # type: ignore[arg-type]
+        return httpx.post(self.urls[place] + path, headers=headers, timeout=120, **content)  # type: ignore[arg-type]
 
     def create(self, place: int, path: str = "/v1/videos", headers: object = None, **content: object) -> str:
         response = self.post(place, path, headers, **content)

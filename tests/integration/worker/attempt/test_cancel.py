@@ -1,6 +1,5 @@
 """A cancel reaches a running worker at once, not with its next heartbeat."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,32 +17,25 @@ def test_a_cancel_does_not_wait_for_the_next_heartbeat(
     worker: Any, submit: Submit, store: JobStore, context: WorkerContext, meanwhile: Meanwhile
 ) -> None:
     worker.use(settings=context.settings.model_copy(update={"beat_s": 3600.0}))
-    job = submit("slow")  # sends no event for eight seconds
+    job = submit("endless")  # sends no event for hours
     meanwhile(lambda: store.get(job.id).phase is Phase.DENOISING, lambda: store.cancel(job.id))
     worker.run_one()
     ended = store.get(job.id)
     assert (ended.state, ended.step) == (State.CANCELLED, 0)
     assert ended.cancel_latency_ms is not None
-    assert 0 < ended.cancel_latency_ms < 4000
+    assert ended.cancel_latency_ms > 0
 
 
 def test_a_deleted_job_stops_its_worker_at_once(
     worker: Any, submit: Submit, store: JobStore, context: WorkerContext, meanwhile: Meanwhile
 ) -> None:
     worker.use(settings=context.settings.model_copy(update={"beat_s": 3600.0}))
-    job = submit("slow")
+    job = submit("endless")  # sends no event for hours
     worker.context.engine.start()
     pid = worker.context.engine.pid
-    deleted_at: list[float] = []
-
-    def delete() -> None:
-        deleted_at.append(time.monotonic())
-        store.delete(job.id)
-
-    meanwhile(lambda: store.get(job.id).phase is Phase.DENOISING, delete)
+    meanwhile(lambda: store.get(job.id).phase is Phase.DENOISING, lambda: store.delete(job.id))
     worker.run_one()
-    assert time.monotonic() - deleted_at[0] < 4  # the next report of the engine comes after eight seconds
-    assert worker.context.engine.pid == pid
+    assert worker.context.engine.pid == pid  # which the watchdog would have killed
 
 
 def test_a_waiting_job_is_cancelled_with_its_latency(submit: Submit, store: JobStore) -> None:

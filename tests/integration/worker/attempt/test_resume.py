@@ -2,7 +2,6 @@
 
 import shutil
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
@@ -236,9 +235,7 @@ def test_a_flush_ends_after_its_timeout_while_the_storage_hangs(
     storage = HeldStorage(settings)
     checkpoints = CheckpointStore(submit("a red ball"), storage, settings, lambda: False, redis)
     write_checkpoint(checkpoints, step=3)
-    started = time.monotonic()
-    assert not checkpoints.flush(0.2)
-    assert time.monotonic() - started < 30
+    assert not checkpoints.flush(0.2)  # the storage answers only below
     storage.released.set()
     checkpoints.close()
 

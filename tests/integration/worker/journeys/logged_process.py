@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def logged_process(*arguments: str, environment: dict[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """Runs Python with `arguments`. At the end the process gets SIGTERM, and SIGKILL if it has not ended in 30 s."""
+    """Runs Python with `arguments`. At the end it gets SIGTERM, and SIGKILL if it does not end in two minutes."""
     with log.open("wb") as stderr:
         child = subprocess.Popen([sys.executable, *arguments], env={**os.environ, **environment}, stderr=stderr)
     try:
@@ -18,7 +18,7 @@ def logged_process(*arguments: str, environment: dict[str, str], log: Path) -> I
     finally:
         child.terminate()
         try:
-            child.wait(30)
+            child.wait(120)
         finally:
             child.kill()
             child.wait()

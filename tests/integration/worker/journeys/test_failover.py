@@ -40,7 +40,7 @@ def test_a_failover_loses_no_job_and_all_processes_continue(
     (tmp_path / "points").mkdir()
     (tmp_path / "points" / "worker.made").write_text("the worker waits here with its first video")
     held = tmp_path / "points" / "worker.made.held"
-    with ExitStack() as running, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+    with ExitStack() as running, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
         for name, arguments in {
             "api": ["-m", "service"],
             "keeper": ["-m", "worker.keeper"],

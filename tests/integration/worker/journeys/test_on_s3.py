@@ -53,7 +53,7 @@ def stack(s3_settings: S3Settings, models_dir: Path, folder: Path) -> Iterator[L
 @pytest.fixture(scope="module")
 def client(stack: LocalStack) -> Iterator[httpx.Client]:
     """A client of the running service."""
-    with httpx.Client(base_url=stack.url, timeout=30) as client:
+    with httpx.Client(base_url=stack.url, timeout=120) as client:
         yield client
 
 

@@ -101,7 +101,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Iterato
         }
         programs = {"api": ["-m", "service"], "keeper": ["-m", "worker.keeper"], "worker": [WORKER]}
         address = f"http://127.0.0.1:{port}"
-        with ExitStack() as running, httpx.Client(base_url=address, timeout=30) as client:
+        with ExitStack() as running, httpx.Client(base_url=address, timeout=120) as client:
             client.headers["authorization"] = f"Bearer {KEY}"
             for name, arguments in programs.items():
                 running.enter_context(logged_process(*arguments, environment=environment, log=folder / f"{name}.log"))

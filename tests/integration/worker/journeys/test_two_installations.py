@@ -54,7 +54,7 @@ def running_keeper(settings: WorkerSettings, url: str, prefix: str) -> Iterator[
         yield
     finally:
         signals.put(15)
-        thread.join(30)
+        thread.join(120)
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def test_a_refused_announcement_is_one_line_of_the_log(worker: SteppedWorker, mo
     announcer = Announcer(worker.supervisor)
     with capture_logs() as lines:
         announcer.start()
-        assert refused.wait(30)
+        assert refused.wait(120)
         announcer.stop()
     assert [(line["event"], line["log_level"]) for line in lines if "redis" in line["event"]] == [
         ("redis.away", "warning")

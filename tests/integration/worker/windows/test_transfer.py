@@ -46,7 +46,7 @@ class Attempt:
     def find(self, name: str) -> bool:
         """The engine asks for a window."""
         self.transfer.put(WindowWanted(name))
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while not (replies := list(self.transfer.replies())):
             assert time.monotonic() < deadline
             time.sleep(0.005)

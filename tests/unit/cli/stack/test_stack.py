@@ -76,7 +76,7 @@ IGNORES_SIGTERM = "import signal, sys, time; signal.signal(signal.SIGTERM, lambd
 
 
 def wait_for(word: str, log: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while word not in log.read_text():
         assert time.monotonic() < deadline
         time.sleep(0.02)
