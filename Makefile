@@ -34,6 +34,7 @@ docs: setup ## the documentation as a site, in site/; a broken link is an error
 check: setup docs ## format, lint, types, import contracts, unsafe calls, secrets, links in the docs; `make check test` runs each test once
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+	$(if $(filter test,$(MAKECMDGOALS)),@$(BIN)/python tests/clients/environments.py & # mypy leaves a core idle)
 	@$(BIN)/lint-imports & linter=$$!; \
 	$(BIN)/bandit -q -c pyproject.toml -r service jobs worker cli clients/python/easyanimate_client & bandit=$$!; \
 	$(BIN)/python -m deploy.secret_scan & secrets=$$!; \

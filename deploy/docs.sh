@@ -10,7 +10,7 @@ stamp="$tools/.installed-$(sha256sum <requirements/docs.txt | cut -c1-16)"
 if [ ! -e "$stamp" ]; then
     echo "docs: installing mkdocs-material and what it needs (about 15 MB)"
     "$python" -m venv "$tools"
-    "$tools/bin/python" -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/docs.txt
+    "$tools/bin/python" -m pip --disable-pip-version-check --quiet install --no-compile --require-hashes -r requirements/docs.txt
     touch "$stamp"
 fi
 NO_MKDOCS_2_WARNING=1 "$tools/bin/mkdocs" build --quiet --strict

@@ -144,7 +144,9 @@ def _create(name: str, sources: list[Path], install: Callable[[Path], None]) -> 
 def _install(folder: Path, requirements: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "--python", folder / "bin" / "python"]
-    subprocess.run([*pip, "install", "--no-deps", "--require-hashes", "-r", requirements], check=True)
+    # A client imports few of its modules: the rest is not compiled.
+    options = ["--no-compile", "--no-deps", "--require-hashes"]
+    subprocess.run([*pip, "install", *options, "-r", requirements], check=True)
 
 
 def _install_node_packages(folder: Path, files: list[Path]) -> None:

@@ -4,6 +4,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,21 +33,26 @@ def relative(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=relative)
-def test_a_folder_has_at_most_twelve_modules(folder: Path) -> None:
-    modules = [path.name for path in folder.glob("*.py") if path.name != "__init__.py"]
-    assert len(modules) <= MAX_MODULES, modules
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=relative)
-def test_a_package_describes_its_contents(folder: Path) -> None:
-    text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
-    assert len(text.split()) >= 5, text
-    assert "TODO" not in text
+# One test reads all files: a test for each of them takes longer than what it checks.
+
+
+def test_a_folder_has_at_most_twelve_modules() -> None:
+    modules = {relative(folder): [path.name for path in folder.glob("*.py")] for folder in FOLDERS}
+    assert not {folder: names for folder, names in modules.items() if len(set(names) - {"__init__.py"}) > MAX_MODULES}
+
+
+def test_a_package_describes_its_contents() -> None:
+    texts = {relative(folder): ast.get_docstring(parsed(folder / "__init__.py")) or "" for folder in FOLDERS}
+    assert not {folder: text for folder, text in texts.items() if len(text.split()) < 5 or "TODO" in text}
 
 
 def public_definitions(path: Path) -> Iterator[str]:
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in parsed(path).body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
             yield node.name
 
@@ -59,18 +65,14 @@ def test_a_public_name_is_defined_once() -> None:
     assert not {name: paths for name, paths in files.items() if len(paths) > 1 and name not in COMMON_FUNCTIONS}
 
 
-@pytest.mark.parametrize("path", FILES, ids=relative)
-def test_bounds_are_called_min_and_max(path: Path) -> None:
-    names = {node.id for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Name)}
-    assert not [name for name in names if OLD_BOUNDS.match(name)]
+def test_bounds_are_called_min_and_max() -> None:
+    names = ((path, node.id) for path in FILES for node in ast.walk(parsed(path)) if isinstance(node, ast.Name))
+    assert not [(relative(path), name) for path, name in names if OLD_BOUNDS.match(name)]
 
 
-@pytest.mark.parametrize("path", FILES, ids=relative)
-def test_identifiers_are_words_of_the_field(path: Path) -> None:
-    odd = [
-        (line, name) for line, name in odd_names(path.read_text(encoding="utf-8")) if name not in NAMES_WITH_A_REASON
-    ]
-    assert not odd
+def test_identifiers_are_words_of_the_field() -> None:
+    odd = ((path, *place) for path in FILES for place in odd_names(path.read_text(encoding="utf-8")))
+    assert not [(relative(path), line, name) for path, line, name in odd if name not in NAMES_WITH_A_REASON]
 
 
 @pytest.mark.parametrize(

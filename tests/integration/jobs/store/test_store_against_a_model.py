@@ -230,6 +230,6 @@ def test_the_store_agrees_with_a_simple_model(redis: Redis, make_job: Callable[.
     run_state_machine_as_test(
         type("Bound", (JobsAgainstModel,), {"redis": redis, "make_job": staticmethod(make_job)}),
         settings=settings(
-            max_examples=40, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=25, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

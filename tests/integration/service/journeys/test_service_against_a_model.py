@@ -398,7 +398,7 @@ def test_the_service_behaves_as_a_dict_of_videos(service: Service) -> None:
     run_state_machine_as_test(
         seed(number)(type("Bound", (Callers,), {"service": service})),
         settings=settings(
-            max_examples=25,
+            max_examples=15,
             stateful_step_count=40,
             deadline=None,
             phases=[Phase.explicit, Phase.generate, Phase.shrink],
