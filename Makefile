@@ -25,7 +25,7 @@ test: setup ## all tests, in four processes more than cores, since many wait; on
 	@tests/browser/chromium.sh
 	@tests/programs.sh
 	@$(BIN)/python tests/clients/environments.py & \
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder --durations=10 $(PYTEST_ARGS); \
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder --durations=10 $(PYTEST_ARGS); \
 	code=$$?; wait; exit $$code
 
 docs: setup ## the documentation as a site, in site/; a broken link is an error

@@ -59,6 +59,12 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         app.include_router(heads)
     install_handlers(app)
     install_method_handler(app, [router for router, _ in routers])
+    _add_middleware(app, settings, resources)
+    return app
+
+
+def _add_middleware(app: FastAPI, settings: ServiceSettings, resources: Resources) -> None:
+    """Adds the middleware from the innermost to the outermost."""
     app.add_middleware(ServerErrorMiddleware)
     if settings.cors_origins:
         exposed = tuple(RESPONSE_HEADERS)
@@ -67,10 +73,9 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         origins = settings.cors_origins
         app.add_middleware(ForeignPageMiddleware, public_url=settings.public_url, origins=origins)
     app.add_middleware(RequestLogMiddleware, metrics=resources.metrics)
-    app.add_middleware(HeadMiddleware)  # the last one added is the outermost
+    app.add_middleware(HeadMiddleware)
     if settings.root_path:
         app.add_middleware(PathPrefixMiddleware, prefix=settings.root_path)
-    return app
 
 
 @cache

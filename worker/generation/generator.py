@@ -14,7 +14,7 @@ from easyanimate.errors import CheckpointError, StateMismatch
 from easyanimate.files.manifest import file_sha256
 from easyanimate.memory import Profile
 from easyanimate.pipeline import ClipStages
-from easyanimate.render import AppliedLoras, ModelEnvironment, render
+from easyanimate.render import AppliedLoras, ModelEnvironment, RenderInputs, render
 from easyanimate.transformer.inference.kernel_choice import can_use_kernels, set_attention_kernels
 from jobs.model.input_files import DRAFT_STATE
 from jobs.model.model_card import ModelCard
@@ -148,28 +148,16 @@ class VideoGenerator:
             return self._render(run, control, prepared.without_state())
 
     def _render(self, run: Run, control: RunControl, prepared: PreparedRun) -> Done:
-        path, environment, resume, loras = run.output_path, prepared.environment, prepared.resume, prepared.loras
+        path, resume, loras = run.output_path, prepared.resume, prepared.loras
         timer = PhaseTimer(control.send, self.device, resume.checkpoint.phase_seconds if resume else None)
         timer.enter(Phase.ENCODING)
-        computed: Any = {name: getattr(environment, name) for name in ("cpu_threads", "attention_kernels")}
         inputs = build_pipeline_inputs(run, self.card.window)
-        stream = FrameStream(
-            pipe=self.pipe,
-            run=run,
-            inputs=inputs,
-            resume=resume,
-            timer=timer,
-            control=control,
-            checkpointer=Checkpointer(run, prepared.mark, resume, timer, control, **computed),
-            previews=Previews(self.pipe, control, run.request.preview_every_steps, environment.memory),
-            draft=DraftLabel(fingerprint=prepared.mark, step=run.request.draft_steps or 0, **computed),
-            windows=_window_reuse(run, control, prepared) if len(inputs.plan) > 1 else None,
-        )
+        stream = self._frame_stream(run, control, prepared, inputs, timer)
         manifest = render(
             stream.frames(),
             path,
             inputs,
-            environment,
+            prepared.environment,
             loras,
             manifest_path=path.with_name("manifest.json"),
             comment=without_prompts,
@@ -190,6 +178,25 @@ class VideoGenerator:
             draft_reused=prepared.draft is not None if DRAFT_STATE in run.inputs else None,
             num_windows=len(inputs.plan),
             reused_windows=reused,
+        )
+
+    def _frame_stream(
+        self, run: Run, control: RunControl, prepared: PreparedRun, inputs: RenderInputs, timer: PhaseTimer
+    ) -> FrameStream:
+        """The frames of a run, with what is stored of them: checkpoints, previews and windows."""
+        environment, resume = prepared.environment, prepared.resume
+        computed: Any = {name: getattr(environment, name) for name in ("cpu_threads", "attention_kernels")}
+        return FrameStream(
+            pipe=self.pipe,
+            run=run,
+            inputs=inputs,
+            resume=resume,
+            timer=timer,
+            control=control,
+            checkpointer=Checkpointer(run, prepared.mark, resume, timer, control, **computed),
+            previews=Previews(self.pipe, control, run.request.preview_every_steps, environment.memory),
+            draft=DraftLabel(fingerprint=prepared.mark, step=run.request.draft_steps or 0, **computed),
+            windows=_window_reuse(run, control, prepared) if len(inputs.plan) > 1 else None,
         )
 
 
