@@ -18,23 +18,10 @@ from cli.stack.process import start_program
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.access.api_keys import ApiKeyStore
 from jobs.model.limits import Limits
-from jobs.model.model_card import ModelCard
 from jobs.queue.registry import Registry
+from tests.small_card import small_card
 
-CARD = ModelCard(
-    name="easyanimate-v3-tiny",
-    default_width=128,
-    default_height=128,
-    max_pixels=256 * 256,
-    max_side=512,
-    min_side=64,
-    max_frames=48,
-    default_num_frames=16,
-    default_num_inference_steps=10,
-    default_guidance_scale=4.0,
-    default_scheduler="euler",
-    schedulers=("euler", "ddim"),
-)
+CARD = small_card(schedulers=("euler", "ddim"))
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from easyanimate.files.segment_file import SegmentWriter
-from jobs.model.job import Job, Result
+from jobs.model.job import Job
 from jobs.model.result_files import Segment, segment_name, sibling_key
 from jobs.storage.interface import Storage
 from jobs.storage.paths import result_key
 from tests.job_store import JobStore
+from tests.small_result import small_result
 
 FPS, FRAMES = 24, 16
 
@@ -44,8 +45,5 @@ class LongVideoWorker:
 
     def finish(self) -> None:
         """Completes the job with the segments that are stored."""
-        result = Result(
-            video_key=self.key, content_type="video/mp4", size_bytes=1, content_sha256="", inference_time_s=1,
-            peak_memory_mb=1, phase_seconds={}, segment_frames=self.frames,
-        )  # fmt: skip
+        result = small_result(self.key, segment_frames=self.frames)
         assert self.store.complete(self.job.id, self.job.token or "", result)

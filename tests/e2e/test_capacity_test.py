@@ -10,9 +10,10 @@ from benchmarks.capacity import costs, load_test
 from benchmarks.capacity.endings import read_endings
 from benchmarks.capacity.installation import installation
 from benchmarks.submit import REQUEST
-from jobs.model.job import Job, Result, new_job_id
+from jobs.model.job import Job, new_job_id
 from jobs.redis.keys import events_key
 from tests.job_store import JobStore
+from tests.small_result import small_result
 
 STEP_S = 0.1
 
@@ -41,15 +42,7 @@ def completed(store: JobStore) -> Job:
     job = store.submit(Job(id=new_job_id(), owner="me", request=REQUEST, created_at=store.now()))
     leased = store.lease(job.id, "worker")
     assert leased
-    result = Result(
-        video_key="v",
-        content_type="video/mp4",
-        size_bytes=1,
-        content_sha256="0" * 64,
-        inference_time_s=1.0,
-        peak_memory_mb=1.0,
-        phase_seconds={"denoising": 1.0},
-    )
+    result = small_result("v", content_sha256="0" * 64, phase_seconds={"denoising": 1.0})
     assert store.complete(job.id, leased.token, result)
     return job
 

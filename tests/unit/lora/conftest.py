@@ -11,32 +11,13 @@ from transformers import T5Config, T5EncoderModel
 
 from easyanimate.lora import LoraFile, LowRank, flat_name
 from easyanimate.transformer import EasyAnimateTransformer3DModel
-
-MOTION = {"num_attention_heads": 4, "temporal_position_encoding_max_len": 16}
-CONFIG: dict[str, Any] = {
-    "num_attention_heads": 2,
-    "attention_head_dim": 16,
-    "num_layers": 2,
-    "in_channels": 12,
-    "out_channels": 8,
-    "patch_size": 2,
-    "sample_size": 8,
-    "caption_channels": 20,
-    "cross_attention_dim": 32,
-    "attention_bias": True,
-    "enable_uvit": True,
-    "uvit_skip_pairs": [[0, 1]],
-    "clip_embed_dim": 24,
-    "num_clip_tokens": 3,
-    "motion_module_kwargs_even": {**MOTION, "attention_block_types": ["Temporal_Self", "Temporal_Self"]},
-    "motion_module_kwargs_odd": {**MOTION, "attention_block_types": ["Temporal_Self", "Global_Self"]},
-}
+from tests.small_transformer import small_config
 
 
 @pytest.fixture
 def transformer() -> EasyAnimateTransformer3DModel:
     torch.manual_seed(0)
-    model = EasyAnimateTransformer3DModel(**CONFIG).eval()
+    model = EasyAnimateTransformer3DModel(**small_config(num_layers=2, uvit_skip_pairs=[[0, 1]])).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.1)

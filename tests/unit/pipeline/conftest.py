@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from easyanimate.pipeline import EasyAnimatePipeline
+from tests.one_thread import one_torch_thread
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "pipeline" / "checkpoint"
 BLOCKS = ("0", "1", "26", "27")  # four of the 28 blocks: a step takes a fraction of the time
@@ -22,10 +22,8 @@ SKIPS = {"0": [1, 2], "12": [0, 3]}
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """Tensors of this size are slower on two threads, especially beside other tests."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    with one_torch_thread():
+        yield
 
 
 @pytest.fixture(scope="session")

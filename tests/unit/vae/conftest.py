@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from easyanimate.vae import AutoencoderKLSlice
+from tests.one_thread import one_torch_thread
 
 _GOLDEN = Path(__file__).parents[2] / "golden" / "slice_vae"
 
@@ -27,10 +28,8 @@ def no_gradients() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """Tensors of this size are slower on two threads, especially beside other tests."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    with one_torch_thread():
+        yield
 
 
 @pytest.fixture

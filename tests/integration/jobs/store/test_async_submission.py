@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 
 from jobs.access.idempotency import CLAIMED_FOR_S, Claim, IdempotencyKey, claim
 from jobs.errors import QueueUnavailable
-from jobs.model.job import Job, Result
+from jobs.model.job import Job
 from jobs.model.states import State
 from jobs.redis.batching import CommandBatcher
 from jobs.redis.connection import connect, connect_async
@@ -22,18 +22,11 @@ from jobs.store.callers.async_submission import AsyncSubmission
 from jobs.store.callers.submission import CallerJobs
 from tests.faults.tcp_proxy import Mode, TcpProxy
 from tests.job_store import JobStore
+from tests.small_result import small_result
 
 MODEL = "easyanimate-v3-tiny"
 KEY = IdempotencyKey("me", "what", key="a key")
-RESULT = Result(
-    video_key="videos/a/1/video.mp4",
-    content_type="video/mp4",
-    size_bytes=1,
-    content_sha256="0" * 64,
-    inference_time_s=1.0,
-    peak_memory_mb=1.0,
-    phase_seconds={},
-)
+RESULT = small_result("videos/a/1/video.mp4", content_sha256="0" * 64)
 
 
 @pytest.fixture

@@ -17,23 +17,16 @@ from cli.errors import StackFailed
 from cli.stack.ports import free_port
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.errors import QueueUnavailable
-from jobs.model.job import Job, Result
+from jobs.model.job import Job
 from jobs.model.states import State
 from jobs.queue.registry import Registry
 from jobs.redis.connection import connect
 from jobs.webhooks.deliveries import Deliveries
 from tests.job_store import JobStore
+from tests.small_result import small_result
 
 MakeJob = Callable[..., Job]
-RESULT = Result(
-    video_key="videos/x/1-t/video.mp4",
-    content_type="video/mp4",
-    size_bytes=1,
-    content_sha256="",
-    inference_time_s=1,
-    peak_memory_mb=1,
-    phase_seconds={},
-)
+RESULT = small_result("videos/x/1-t/video.mp4")
 WEBHOOK = {"url": "https://hooks.example/", "events": ["video.completed"]}
 
 MAX_DELAY_S = 2.5  # a server whose disk is busy delays its writes for two seconds

@@ -26,6 +26,7 @@ from jobs.model.states import Phase, State
 from jobs.redis import keys
 from jobs.store.transitions import MAX_ATTEMPTS
 from tests.job_store import JobStore
+from tests.small_result import small_result
 
 MODEL = "easyanimate-v3-tiny"
 FINAL_EVENTS = {"video.completed", "video.failed", "video.cancelled"}
@@ -215,15 +216,7 @@ class JobsAgainstModel(RuleBasedStateMachine):
 
     @staticmethod
     def _result(token: str) -> Result:
-        return Result(
-            video_key=token,
-            content_type="video/mp4",
-            size_bytes=1,
-            content_sha256="",
-            inference_time_s=1,
-            peak_memory_mb=1,
-            phase_seconds={},
-        )
+        return small_result(token)
 
 
 def test_the_store_agrees_with_a_simple_model(redis: Redis, make_job: Callable[..., Job]) -> None:

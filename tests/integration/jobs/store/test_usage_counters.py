@@ -12,19 +12,16 @@ from jobs.model.failure import failure
 from jobs.model.job import Job, Result
 from jobs.store.usage_counters import DAY, USAGE_KEPT_DAYS, UsageCounts, read_usage
 from tests.job_store import JobStore
+from tests.small_result import small_result
 
 MakeJob = Callable[..., Job]
 ONE = UsageCounts(videos=1, pixel_frames=128 * 128 * 16, steps=10, compute_seconds=12.5)
 
 
 def result(job: Job) -> Result:
-    return Result(
-        video_key=f"videos/{job.id}/{job.attempt}-{job.token}/video.mp4",
-        content_type="video/mp4",
-        size_bytes=1,
-        content_sha256="",
+    return small_result(
+        f"videos/{job.id}/{job.attempt}-{job.token}/video.mp4",
         inference_time_s=12.5,
-        peak_memory_mb=1,
         phase_seconds={"denoising": 10.0, "decoding": 2.5},
         steps=10,
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from jobs.model.job import Job, Result, new_job_id
+from jobs.model.job import Job, new_job_id
 from jobs.model.model_card import ModelCard
 from jobs.model.request import VideoRequest
 from jobs.model.states import Priority
@@ -25,6 +25,7 @@ from jobs.store.keeper.preemption import MAX_PREEMPTIONS
 from jobs.version import VERSION
 from tests.clock import Clock
 from tests.job_store import JobStore
+from tests.small_result import small_result
 from worker.keeper.preemption import FREE_FOR_S, PREEMPTION_SWEEP_S, PreemptionSweeper
 
 MODEL = "easyanimate-v3-tiny"
@@ -307,15 +308,7 @@ class Simulation:
         return None
 
 
-RESULT = Result(
-    video_key="",
-    content_type="video/mp4",
-    size_bytes=1,
-    content_sha256="",
-    inference_time_s=1.0,
-    peak_memory_mb=1.0,
-    phase_seconds={"denoising": 1.0},
-)
+RESULT = small_result("", phase_seconds={"denoising": 1.0})
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -25,6 +25,7 @@ from jobs.storage.uploads import Upload, UploadIndex, new_file_id
 from jobs.store.keeper import retention
 from jobs.store.keeper.retention import CleanupQueue
 from tests.job_store import JobStore
+from tests.small_result import small_result
 from worker.keeper.orphans import OrphanSweeper
 from worker.keeper.retention import RetentionSweeper
 from worker.settings import KeeperSettings
@@ -94,15 +95,7 @@ class JobHelper:
 
 
 def result_of(key: str) -> Result:
-    return Result(
-        video_key=key,
-        content_type="video/mp4",
-        size_bytes=1,
-        content_sha256="6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b",
-        inference_time_s=1.0,
-        peak_memory_mb=1.0,
-        phase_seconds={},
-    )
+    return small_result(key, content_sha256="6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b")
 
 
 def upload(file_id: str) -> Upload:

@@ -20,6 +20,7 @@ from jobs.storage.paths import attempts_prefix
 from jobs.store.usage_counters import read_usage
 from tests.integration.worker.supervisor.test_process import wait_until
 from tests.job_store import JobStore
+from tests.small_result import small_result
 
 Submit = Callable[..., Job]
 Meanwhile = Callable[[Callable[[], bool], Callable[[], object]], None]
@@ -192,15 +193,7 @@ def test_a_job_whose_equal_was_deleted_before_the_copy_runs_by_itself(
 
 
 def _missing_result(job: Job) -> Result:
-    return Result(
-        video_key=f"videos/{job.id}/1-0/video.mp4",
-        content_type="video/mp4",
-        size_bytes=1,
-        content_sha256="",
-        inference_time_s=1.0,
-        peak_memory_mb=1.0,
-        phase_seconds={},
-    )
+    return small_result(f"videos/{job.id}/1-0/video.mp4")
 
 
 def wait_for_all(jobs: list[Job], store: JobStore) -> list[Job]:

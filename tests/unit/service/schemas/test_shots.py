@@ -3,10 +3,11 @@
 import pytest
 
 from jobs.model.failure import failure
-from jobs.model.job import Job, Result
+from jobs.model.job import Job
 from jobs.model.request import ShotRequest, VideoRequest
 from jobs.model.states import Phase, State
 from service.schemas.video import to_video
+from tests.small_result import small_result
 
 SHOTS = tuple(ShotRequest(prompt="a", num_frames=8 * n, seed=n, num_windows=n) for n in (1, 2, 1))
 REQUEST = VideoRequest(
@@ -30,10 +31,7 @@ def test_a_film_has_a_record_of_each_shot_with_its_place_and_its_windows() -> No
 
 
 def test_the_record_of_a_completed_film_counts_its_reused_windows() -> None:
-    result = Result(
-        video_key="a/b", content_type="video/mp4", size_bytes=1, content_sha256="", inference_time_s=1,
-        peak_memory_mb=1, phase_seconds={}, num_windows=4, reused_windows=(0, 2),
-    )  # fmt: skip
+    result = small_result("a/b", num_windows=4, reused_windows=(0, 2))
     video = to_video(JOB.evolve(state=State.COMPLETED, result=result))
     assert (video.windows_made, video.windows_reused) == (2, 2)
     assert [shot.windows_reused for shot in video.shots or ()] == [1, 1, 0]
