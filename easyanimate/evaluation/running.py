@@ -67,7 +67,9 @@ def run_in_processes(
     """
     if not tasks:
         return
-    pool = ProcessPoolExecutor(min(workers, len(tasks)), get_context("spawn"), _init_worker, (open_model,))
+    processes = get_context("forkserver")  # the server imports torch once for all of them
+    processes.set_forkserver_preload([__name__])
+    pool = ProcessPoolExecutor(min(workers, len(tasks)), processes, _init_worker, (open_model,))
     try:
         yield from pool.map(_evaluate_in_worker, tasks)
     except BrokenProcessPool as problem:
