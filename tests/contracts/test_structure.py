@@ -1,4 +1,4 @@
-"""The structure of the code: the size of folders, unique public names, names of constants, and plain words."""
+"""The structure of the code: sizes of folders, modules and functions, unique names, names of constants, plain words."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ from tests.contracts.plain_english import odd_names
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("service", "jobs", "worker", "cli", "easyanimate")
-MAX_MODULES = 12
+MAX_MODULES, MAX_LINES, MAX_BODY_LINES = 12, 300, 40
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 FOLDERS = sorted({path.parent for path in FILES})
 OLD_BOUNDS = re.compile(r"_?(MOST|LONGEST|LARGEST|SHORTEST|FEWEST)(_|$)")
@@ -44,6 +44,24 @@ def parsed(path: Path) -> ast.Module:
 def test_a_folder_has_at_most_twelve_modules() -> None:
     modules = {relative(folder): [path.name for path in folder.glob("*.py")] for folder in FOLDERS}
     assert not {folder: names for folder, names in modules.items() if len(set(names) - {"__init__.py"}) > MAX_MODULES}
+
+
+def test_a_module_has_at_most_three_hundred_lines() -> None:
+    lines = {relative(path): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    assert not {path: count for path, count in lines.items() if count > MAX_LINES}
+
+
+def bodies(path: Path) -> Iterator[tuple[str, int]]:
+    """The lines of each function, without its parameters and its docstring."""
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
+            yield node.name, (node.end_lineno or 0) - body[0].lineno + 1
+
+
+def test_a_function_has_at_most_forty_lines() -> None:
+    functions = ((relative(path), *body) for path in FILES for body in bodies(path))
+    assert not [(path, name, lines) for path, name, lines in functions if lines > MAX_BODY_LINES]
 
 
 def test_a_package_describes_its_contents() -> None:

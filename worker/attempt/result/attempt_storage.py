@@ -24,14 +24,14 @@ FIRST_PAUSE_S, MAX_PAUSE_S = 0.2, 15.0  # between two tries to reach the storage
 class AttemptStorage:
     """The storage as one attempt uses it. Every method may raise AttemptEnded.
 
-    It tries for `patience_s` seconds, because a finished video is expensive to generate again.
+    It tries for `timeout_s` seconds, because a finished video is expensive to generate again.
     """
 
-    def __init__(self, storage: Storage, job_id: str, stop_signals: StopSignals, patience_s: float) -> None:
+    def __init__(self, storage: Storage, job_id: str, stop_signals: StopSignals, timeout_s: float) -> None:
         self.storage = storage
         self.job_id = job_id
         self.stop_signals = stop_signals
-        self.patience_s = patience_s
+        self.timeout_s = timeout_s
 
     def retry(self, call: Callable[[], None]) -> None:
         """Repeats `call` until the storage answers."""
@@ -42,7 +42,7 @@ class AttemptStorage:
                 return call()
             except StorageUnavailable as error:
                 log.warning("storage.away", job_id=self.job_id, reason=str(error))
-                if time.monotonic() - started > self.patience_s:
+                if time.monotonic() - started > self.timeout_s:
                     raise JobFailed(failure("storage_unavailable")) from error
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, MAX_PAUSE_S)
