@@ -3,26 +3,14 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from easyanimate.models.lookup import full_model_name
 from jobs.settings import Settings
+from worker.load_options import CpuThreads, Memory
 
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-Memory = Literal["auto", "normal", "low", "lowest"]
-MAX_CPU_THREADS = 1024
-
-
-def read_cpu_threads(value: object) -> object:
-    """The number in a text; "auto" and numbers as they are. Raises ValueError."""
-    number = int(value) if isinstance(value, str) and value.isdecimal() else value
-    if number != "auto" and not (type(number) is int and 1 <= number <= MAX_CPU_THREADS):
-        raise ValueError(f"must be auto or a number from 1 to {MAX_CPU_THREADS}")
-    return number
-
-
-CpuThreads = Annotated[Literal["auto"] | int, BeforeValidator(read_cpu_threads)]
 
 
 class WorkerSettings(Settings):

@@ -17,7 +17,7 @@ from cli.local.recipe import Recipe
 from cli.local.source_video import read_shown_frames
 from easyanimate.errors import InvalidInput
 from easyanimate.tiny import TINY_MODEL
-from worker.settings import read_cpu_threads
+from worker.load_options import read_cpu_threads
 
 if TYPE_CHECKING:
     from easyanimate.memory import Profile

@@ -13,8 +13,8 @@ from multiprocessing.connection import Connection
 import structlog
 
 from worker import metrics
+from worker.load_options import Memory
 from worker.protocol.messages import Command, DeviceMemory, Event, Loaded, LoadModel, NotLoaded, Ready, Shutdown
-from worker.settings import Memory
 
 log = structlog.get_logger()
 

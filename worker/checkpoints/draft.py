@@ -18,8 +18,8 @@ from jobs.warning_texts import DRAFT_NOT_REUSED
 from worker.checkpoints.format import FORMAT, Checkpoint, InvalidCheckpoint, NamedFile, OtherCheckpoint
 from worker.checkpoints.state_file import load_state, read_labels, save_state, state_sha256
 from worker.checkpoints.writer import ResumePoint
+from worker.load_options import MAX_CPU_THREADS
 from worker.protocol.messages import Run
-from worker.settings import MAX_CPU_THREADS
 
 log = structlog.get_logger()
 

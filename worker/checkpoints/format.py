@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from easyanimate.files.manifest import file_sha256
 from jobs.errors import RecordUnreadable
 from jobs.model.stored import parse_stored
-from worker.settings import MAX_CPU_THREADS
+from worker.load_options import MAX_CPU_THREADS
 
 NAME = "checkpoint.json"
 FORMAT = 1

@@ -6,11 +6,11 @@ from typing import Protocol
 import structlog
 
 from jobs.model.model_card import ModelCard
+from worker.load_options import Memory
 from worker.models.memory_budget import MemoryBudget, models_to_evict
 from worker.protocol.control import RunControl
 from worker.protocol.errors import is_out_of_memory, to_not_loaded
 from worker.protocol.messages import Done, Loaded, LoadModel, NotLoaded, Ready, Run
-from worker.settings import Memory
 
 log = structlog.get_logger()
 

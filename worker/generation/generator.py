@@ -30,6 +30,7 @@ from worker.generation.loras import apply_loras
 from worker.generation.manifest_settings import without_prompts
 from worker.generation.pipeline_inputs import build_pipeline_inputs
 from worker.generation.size_hint import suggest_smaller_size
+from worker.load_options import CpuThreads, Memory
 from worker.models.cards import read_card
 from worker.output.previews import Previews
 from worker.output.video_file import check_video
@@ -37,7 +38,6 @@ from worker.protocol.control import RunControl
 from worker.protocol.errors import TooLarge
 from worker.protocol.messages import Done, Run
 from worker.protocol.progress import PhaseTimer
-from worker.settings import CpuThreads, Memory
 from worker.windows.recorder import WindowRecorder
 from worker.windows.reuse import WindowReuse
 

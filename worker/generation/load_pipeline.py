@@ -15,7 +15,7 @@ from easyanimate.pipeline import ClipStages
 from easyanimate.render import ModelEnvironment
 from easyanimate.transformer.inference.kernel_choice import choose_kernels
 from jobs.model.model_card import ModelCard
-from worker.settings import CpuThreads
+from worker.load_options import CpuThreads
 
 log = structlog.get_logger()
 

@@ -15,7 +15,7 @@ from jobs.model.job import WindowDrift
 from jobs.model.model_card import ModelCard
 from jobs.model.request import VideoRequest
 from jobs.model.states import Phase
-from worker.settings import CpuThreads, Memory
+from worker.load_options import CpuThreads, Memory
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from jobs.model.result_files import IMAGES, segment_name
 from jobs.model.states import Phase
 from worker.checkpoints.format import Checkpoint, NamedFile, attempts_in, read_checkpoint
 from worker.engine.__main__ import start
+from worker.load_options import Memory
 from worker.models.memory_budget import MemoryBudget
 from worker.protocol.control import RunControl
 from worker.protocol.errors import BrokenVideo
@@ -35,7 +36,6 @@ from worker.protocol.messages import (
     WindowFinished,
     WindowReused,
 )
-from worker.settings import Memory
 from worker.windows.format import WindowFiles, window_key
 
 STEPS = 4
