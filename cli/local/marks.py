@@ -1,5 +1,6 @@
 """Marks of files that are rendered on this machine, and their check."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,8 @@ from jobs.version import VERSION
 from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from easyanimate.files.manifest import Manifest
     from easyanimate.provenance.checks import MarkResult
     from easyanimate.render import RenderInputs
@@ -34,6 +37,27 @@ def mark_output(path: Path, manifest: "Manifest", inputs: "RenderInputs") -> Non
         ingredients=tuple(ClaimIngredient(name, content_type_of(each.name), file_sha256(each)) for name, each in files),
     )
     marker.mark_file(path, claim)
+
+
+def marked_image_saver(model: str, model_sha256: str) -> "Callable[[Image.Image, Path], None]":
+    """A function that saves an image with frames of `model` as a PNG, marked with the certificate of the settings.
+
+    Raises InvalidSettings, and the function SigningFailed or OSError.
+    """
+    from io import BytesIO
+
+    from easyanimate.provenance.claims import ProvenanceClaim
+    from worker.signing import open_marker
+
+    marker = open_marker(WorkerSettings.read())
+
+    def save(image: "Image.Image", path: Path) -> None:
+        plain = BytesIO()
+        image.save(plain, "PNG")
+        claim = ProvenanceClaim(title=path.name, version=VERSION, model=model, model_sha256=model_sha256)
+        path.write_bytes(marker.mark_image(plain.getvalue(), "image/png", claim))
+
+    return save
 
 
 def trusted_here() -> str:

@@ -15,11 +15,8 @@ from easyanimate.errors import EasyAnimateError
 from easyanimate.provenance.aigc import aigc_label
 from easyanimate.provenance.claims import ProvenanceClaim
 from easyanimate.provenance.credentials import SigningCredentials
-from easyanimate.provenance.images import write_image_marks
-from easyanimate.provenance.mp4 import write_mp4_marks
-from easyanimate.provenance.xmp import xmp_packet
+from easyanimate.provenance.plain import MEDIA_TYPES, write_plain_marks
 
-MEDIA_TYPES = {".mp4": "video/mp4", ".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg"}
 C2PA_SETTINGS: dict[str, Any] = {
     "verify": {"verify_after_sign": False, "remote_manifest_fetch": False, "ocsp_fetch": False},
     "builder": {"thumbnail": {"enabled": False}},
@@ -81,11 +78,7 @@ class ProvenanceMarker:
 
     def _write_plain_marks(self, source: BinaryIO, target: BinaryIO, media_type: str, claim: ProvenanceClaim) -> None:
         label = None if self.producer is None else aigc_label(self.producer, claim.video_id or claim.title)
-        xmp = xmp_packet(label)
-        if media_type == "video/mp4":
-            write_mp4_marks(source, target, xmp, label)
-        else:
-            target.write(write_image_marks(source.read(), media_type, xmp))
+        write_plain_marks(source, target, media_type, label)
 
     def _sign(
         self, media_type: str, source: BinaryIO, target: BinaryIO, claim: ProvenanceClaim, *, is_embedded: bool = True

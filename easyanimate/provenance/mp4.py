@@ -1,7 +1,8 @@
 """XMP and the AIGC label in MP4 files (ISO/IEC 14496-12): written without a change of the frames, and read.
 
-XMP is a `uuid` box at the end of the file. The label is an entry of the metadata list in `moov`, as FFmpeg writes and
-shows it. `moov` precedes the frames in files of this project, so the places of all frames are moved.
+XMP is a `uuid` box at the end of the file. The label is an entry of a metadata list in `moov`, which FFmpeg shows.
+FFmpeg itself writes such lists to `udta` inside it, and both are read. `moov` precedes the frames in files of this
+project, so the places of all frames are moved.
 """
 
 import struct

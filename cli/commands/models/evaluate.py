@@ -12,6 +12,7 @@ import typer
 
 from cli.bar import open_bar
 from cli.errors import exit_on_error
+from cli.local.marks import marked_image_saver
 from cli.local.render import (
     DEFAULT_MODEL,
     CpuThreadsOption,
@@ -26,6 +27,7 @@ from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.lookup import find_model
 from jobs.errors import InvalidRequest
 from jobs.model.model_card import ModelCard
+from jobs.settings import InvalidSettings
 from worker.models.cards import read_card
 
 if TYPE_CHECKING:
@@ -63,7 +65,8 @@ def evaluate(
     from easyanimate.evaluation import choose_groups, plan_tasks, read_threshold
 
     stopped = f"stopped; the same command resumes from {output}"
-    with exit_on_error("evaluate", EasyAnimateError, InvalidRequest, OSError, code=2, on_interrupt=stopped):
+    refused = (EasyAnimateError, InvalidRequest, InvalidSettings, OSError)
+    with exit_on_error("evaluate", *refused, code=2, on_interrupt=stopped):
         folder = find_model(model, models_dir)
         options = {"num_inference_steps": steps, "guidance_scale": guidance_scale, "scheduler": scheduler}
         file = None if lora is None else find_lora(lora, models_dir)
@@ -121,7 +124,7 @@ def evaluate_all(
     from easyanimate.evaluation import Ledger, run_tasks, write_report
 
     about = describe_run(loaded, setup)
-    ledger = Ledger(output, about)
+    ledger = Ledger(output, about, marked_image_saver(about["model"], about["model_sha256"]))
     work = sum(task.cost(setup.num_inference_steps) for task in tasks)
     done = sum(task.cost(setup.num_inference_steps) for task in tasks if task.key in ledger.results)
     with open_bar("evaluating", work) as bar:

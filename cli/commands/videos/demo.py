@@ -112,6 +112,7 @@ def _save_contact_sheet(scenes: list[DemoVideo], output: Path) -> None:
     from PIL import Image, ImageDraw
 
     from easyanimate.files.contact_sheet import contact_sheet
+    from easyanimate.provenance.plain import save_generated
 
     rows = [contact_sheet(output / f"{scene.name}.mp4") for scene in scenes]
     label_height = 18
@@ -121,7 +122,7 @@ def _save_contact_sheet(scenes: list[DemoVideo], output: Path) -> None:
         pen.text((4, top + 3), f"{scene.name}: {scene.prompt}", fill="black")
         sheet.paste(row, (0, top + label_height))
         top += row.height + label_height
-    sheet.save(output / "contact-sheet.png")
+    save_generated(sheet, output / "contact-sheet.png")
 
 
 def _echo_results(scenes: list[DemoVideo], records: list[dict[str, Any]], output: Path) -> None:

@@ -1,16 +1,20 @@
 """The results on disk, so that an interrupted evaluation can continue."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from easyanimate.errors import InvalidInput
 from easyanimate.evaluation.task import Comparison, EvaluationTask
 from easyanimate.files.contact_sheet import contact_sheet
+from easyanimate.provenance.plain import save_generated
+
+SaveImage = Callable[[Image.Image, Path], None]
 
 RESULTS = "results.jsonl"
 STRIPS = "clips"
@@ -60,9 +64,11 @@ class Ledger:
     """The results in a folder: a file with a line for each, and an image with some frames for each.
 
     The first line identifies model and settings. Raises InvalidInput for a folder of another model or other settings.
+    `save_image` saves and marks all images of the evaluation, which show generated frames.
     """
 
-    def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, about: Mapping[str, Any], save_image: SaveImage = save_generated) -> None:
+        self.save_image = save_image
         (folder / STRIPS).mkdir(parents=True, exist_ok=True)
         self._folder, self._path = folder, folder / RESULTS
         self._first = json.dumps(about)
@@ -72,7 +78,7 @@ class Ledger:
         """Adds a result and an image with some of its frames."""
         strip = self.strip(result.key)
         strip.parent.mkdir(parents=True, exist_ok=True)
-        contact_sheet(frames).save(strip)
+        self.save_image(contact_sheet(frames), strip)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(result.to_json() + "\n")
         self.results[result.key] = result

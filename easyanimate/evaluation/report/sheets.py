@@ -19,7 +19,8 @@ def save_sheets(results: Sequence[TaskResult], ledger: Ledger, folder: Path) -> 
     paths = []
     for page, start in enumerate(range(0, len(rows), ROWS_PER_SHEET), 1):
         path = folder / f"{rows[0].part}{'' if page == 1 else f'-{page}'}.png"
-        _sheet([(ledger.strip(row.key), row) for row in rows[start : start + ROWS_PER_SHEET]]).save(path)
+        sheet = _sheet([(ledger.strip(row.key), row) for row in rows[start : start + ROWS_PER_SHEET]])
+        ledger.save_image(sheet, path)
         paths.append(path)
     return paths
 

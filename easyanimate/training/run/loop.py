@@ -14,6 +14,7 @@ from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwar
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
+from easyanimate.provenance.plain import save_generated
 from easyanimate.training.errors import TrainingError
 from easyanimate.training.optimization.digests import SettingValues, describe_changes, fixed_settings
 from easyanimate.training.optimization.optimizer import clip_gradients, learning_rate_factor, make_optimizers
@@ -193,7 +194,7 @@ class Training:
             folder = self.run.output / "samples"
             with write_errors("a sample", folder):
                 folder.mkdir(exist_ok=True)
-                image.save(folder / f"step-{self.step:08d}.png")
+                save_generated(image, folder / f"step-{self.step:08d}.png")
 
     @contextmanager
     def _ema_weights(self) -> Iterator[None]:

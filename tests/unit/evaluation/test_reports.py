@@ -113,6 +113,9 @@ def test_the_report_has_tables_sheets_and_thresholds(setup, tmp_path):
         with Image.open(tmp_path / name) as sheet:
             assert sheet.width >= 8 * 64
             assert len(sheet.getcolors(2**20)) > 10
+    images = list(tmp_path.rglob("*.png"))
+    assert len(images) == 3 + len(tasks)
+    assert all(b"trainedAlgorithmicMedia" in path.read_bytes() for path in images)
 
 
 @pytest.mark.parametrize(

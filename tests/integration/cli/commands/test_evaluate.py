@@ -14,6 +14,12 @@ from easyanimate.evaluation import METRIC_GROUPS
 SMALL = {"default_width": 64, "default_height": 64, "default_num_frames": 8, "default_num_inference_steps": 2}
 
 
+@pytest.fixture(autouse=True)
+def _data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder with the certificate that signs the sheets."""
+    monkeypatch.setenv("EASYANIMATE_DATA_DIR", str(tmp_path / "data"))
+
+
 @pytest.fixture
 def small(tmp_path: Path, models_dir: Path) -> Path:
     """The small model with a card of small defaults."""
@@ -47,6 +53,9 @@ def test_every_part_is_evaluated_and_reported(small: Path, tmp_path: Path) -> No
     for part in report["parts"]:
         with Image.open(tmp_path / "out" / f"{part}.png") as sheet:
             assert sheet.height > 64
+    checked = CliRunner().invoke(app, ["verify", str(tmp_path / "out" / "t2v.png")])
+    assert checked.exit_code == 0, checked.output
+    assert "valid" in checked.output
 
 
 def test_a_missed_floor_is_exit_code_1_and_the_same_command_resumes(small: Path, tmp_path: Path) -> None:
