@@ -40,12 +40,14 @@ class Checkpoint(BaseModel, frozen=True, extra="forbid"):
     `fingerprint` identifies everything that the frames depend on. `phase_seconds` are the seconds until now.
     `cpu_threads` is None on other devices, and in checkpoints of releases before 0.2.0. `attention_kernels` is None
     where none were measured. `reused` are the indexes of the finished windows that were taken from storage.
+    `window_states` are the states of stored windows that end with the finished ones, or none at all.
     """
 
     format: int = FORMAT
     fingerprint: str
     step: int
     windows: tuple[NamedFile, ...] = ()
+    window_states: tuple[NamedFile, ...] = ()
     state: NamedFile
     phase_seconds: dict[str, float] = {}
     cpu_threads: int | None = Field(default=None, ge=1, le=MAX_CPU_THREADS)
@@ -53,9 +55,14 @@ class Checkpoint(BaseModel, frozen=True, extra="forbid"):
     reused: tuple[int, ...] = ()
 
     @property
+    def needed(self) -> tuple[NamedFile, ...]:
+        """The files that a run resumes from, the state last."""
+        return (*self.windows, self.state)
+
+    @property
     def files(self) -> tuple[NamedFile, ...]:
         """All files that it names."""
-        return (*self.windows, self.state)
+        return (*self.windows, *self.window_states, self.state)
 
     def write(self, folder: Path) -> None:
         """Writes it as the checkpoint of the attempt with this folder."""

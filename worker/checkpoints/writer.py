@@ -46,6 +46,16 @@ class ResumePoint:
         for window in self.checkpoint.windows:
             yield (frame[None] for frame in read_lossless(self.folder / window.name))
 
+    def stored_windows(self) -> Iterator[tuple[Path, Path]]:
+        """The files of finished windows that other videos may reuse: frames and state. Damaged states are left out."""
+        for state in self.checkpoint.window_states:
+            try:
+                path = state.path_in(self.folder)
+            except (ValueError, OSError) as error:
+                log.warning("window.ignored", reason=str(error))
+                continue
+            yield path.with_suffix(".mkv"), path
+
     def steps(self, steps_per_window: int) -> int:
         """The number of finished steps in all windows."""
         return self.state.index * steps_per_window + (self.state.denoising.index if self.state.denoising else 0)
@@ -90,7 +100,7 @@ def _load(folder: Path, attempt: Path, fingerprint: str, device: torch.device) -
     if checkpoint.fingerprint != fingerprint:
         raise OtherCheckpoint("it belongs to another request, model, device or version")
     try:
-        paths = [file.path_in(folder) for file in checkpoint.files]
+        paths = [file.path_in(folder) for file in checkpoint.needed]
     except (ValueError, OSError) as error:
         raise InvalidCheckpoint(str(error)) from error
     state = load_state(paths[-1], device)
@@ -117,6 +127,7 @@ class Checkpointer:
         self.cpu_threads, self.attention_kernels = cpu_threads, attention_kernels
         self.steps_per_window = 0
         self._windows = resume.checkpoint.windows if resume else ()
+        self._window_states = resume.checkpoint.window_states if resume else ()
         self.reused = resume.checkpoint.reused if resume else ()  # of all windows, those taken from storage
         self._writer: LosslessWriter | None = None
         self._state_paths: list[Path] = []
@@ -142,13 +153,20 @@ class Checkpointer:
             with self._budgeted():
                 self._writer.write(frames)
 
-    def end_window(self, state: WindowState) -> None:
-        """Ends a window, after all its frames, and writes a checkpoint."""
+    def end_window(self, state: WindowState, window_state: bytes | None = None) -> None:
+        """Ends a window, after all its frames, and writes a checkpoint.
+
+        `window_state` is the state file of a window that is stored for other videos: a resumed run stores it again.
+        """
         if self._writer is None or self._is_broken:
             return
         with self._budgeted():
             self._writer.close()
             self._windows = (*self._windows, self._named(self._writer.path))
+            if window_state is not None:
+                path = self._writer.path.with_suffix(".safetensors")
+                path.write_bytes(window_state)
+                self._window_states = (*self._window_states, self._named(path))
             self._writer = self._unwritten = None
             self._write(state)
 
@@ -197,6 +215,7 @@ class Checkpointer:
             fingerprint=self.fingerprint,
             step=step,
             windows=self._windows,
+            window_states=self._window_states,
             state=self._named(path),
             phase_seconds=self.timer.seconds(),
             cpu_threads=self.cpu_threads,

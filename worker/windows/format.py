@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from jobs.storage.paths import WINDOW_FRAMES, WINDOW_STATE
 
@@ -25,7 +25,7 @@ class WindowLabel(BaseModel, frozen=True):
     """What a window is. `frames_sha256` is that of its pixels, `sha256` that of the state beside them."""
 
     format: int = FORMAT
-    key: str
+    key: str = Field(pattern=r"^[0-9a-f]{64}$")
     num_frames: int
     frames_sha256: str
     sha256: str = ""

@@ -1,6 +1,7 @@
 """Writes the windows that a run generates to files, which the supervisor stores."""
 
 import hashlib
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ from torch import Tensor
 
 from easyanimate.files.lossless_file import LosslessWriter
 from easyanimate.pipeline import WindowState
-from worker.checkpoints.state_file import save_state, state_sha256
+from jobs.errors import RecordUnreadable
+from jobs.model.stored import parse_stored
+from worker.checkpoints.format import InvalidCheckpoint
+from worker.checkpoints.state_file import read_labels, save_state, state_sha256
 from worker.protocol.control import RunControl
 from worker.protocol.messages import WindowFinished
 from worker.windows.format import LABEL, WindowFiles, WindowLabel
@@ -19,10 +23,14 @@ log = structlog.get_logger()
 
 
 class WindowRecorder:
-    """Receives the frames of the windows that are generated. When one fails, the run continues without it."""
+    """Receives the frames of the windows that are generated. When one fails, the run continues without it.
+
+    `ended` is the state file of the window that ended last; None if it is not stored.
+    """
 
     def __init__(self, folder: Path, control: RunControl, *, width: int, height: int) -> None:
         self.folder, self.control = folder, control
+        self.ended: bytes | None = None
         self._size = {"width": width, "height": height}
         self._files: WindowFiles | None = None
         self._writer: LosslessWriter | None = None
@@ -64,11 +72,24 @@ class WindowRecorder:
             self._writer.path.replace(self._files.frames)
             _write_state(self._files.state, WindowState(0, held if len(held) else None, generator_state), label)
             size_bytes = self._files.size_bytes
+            self.ended = self._files.state.read_bytes()
         except Exception as error:  # noqa: BLE001  as above
             self._drop(error)
             return
         self.control.send(WindowFinished(self._files.key, size_bytes))
         self._files = self._writer = None
+
+    def store_again(self, frames: Path, state: Path) -> None:
+        """Sends WindowFinished for a window of an earlier attempt, of which these are the files."""
+        try:
+            key = parse_stored(WindowLabel, read_labels(state).get(LABEL, "")).key
+            files = WindowFiles(self.folder, key)
+            self.folder.mkdir(exist_ok=True)
+            for source, path in zip((frames, state), files.paths, strict=True):
+                shutil.copyfile(source, path)
+            self.control.send(WindowFinished(key, files.size_bytes, is_resumed=True))
+        except (InvalidCheckpoint, RecordUnreadable, OSError) as error:
+            log.warning("window.not_recorded", reason=str(error))
 
     def _drop(self, error: Exception | None) -> None:
         if error is not None:

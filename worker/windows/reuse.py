@@ -23,6 +23,7 @@ class WindowReuse:
 
     def find(self, inputs: WindowInputs) -> FinishedWindow | None:
         """The stored window with these inputs. None without a valid one; then the recorder expects its frames."""
+        self.recorder.ended = None
         key = window_key(self.scope, self.fingerprint, inputs.sha256)
         window = self._read(key, inputs) if self.control.find_window(key) else None
         if window is None:
@@ -34,7 +35,9 @@ class WindowReuse:
     def _read(self, key: str, inputs: WindowInputs) -> FinishedWindow | None:
         files = WindowFiles(self.folder, key)
         try:
-            return read_window(files, inputs)
+            window = read_window(files, inputs)
+            self.recorder.ended = files.state.read_bytes()
+            return window
         except InvalidWindow as error:
             log.warning("window.ignored", window=key, reason=str(error))
             self.control.send(WindowDamaged(key, str(error)))

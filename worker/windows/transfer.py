@@ -57,7 +57,8 @@ class WindowTransfer:
             if isinstance(event, WindowWanted):
                 self._wanted.append(event.key)
             elif isinstance(event, WindowFinished):
-                metrics.WINDOW_REUSE.labels("generated").inc()
+                if not event.is_resumed:
+                    metrics.WINDOW_REUSE.labels("generated").inc()
                 self._unstored.append(event)
             else:
                 metrics.WINDOW_REUSE.labels("reused").inc()
@@ -154,6 +155,9 @@ class WindowTransfer:
     def _store(self, window: WindowFinished | StoredWindow) -> None:
         """Stores a generated window, or copies one of another video, so that this video has its own."""
         try:
+            if isinstance(window, WindowFinished) and self._has_stored(window):
+                WindowFiles(self.folder, window.key).delete()
+                return
             stored = self._upload(window) if isinstance(window, WindowFinished) else self._copy(window)
             crash_point("window.stored")
             if not self._is_own(self.job.id):  # deleted by its owner: the keeper deletes files that came too late
@@ -167,6 +171,10 @@ class WindowTransfer:
         except Exception:  # the next one may be stored
             metrics.WINDOW_REUSE.labels("not_stored").inc()
             log.exception("window.not_stored", job_id=self.job.id)
+
+    def _has_stored(self, window: WindowFinished) -> bool:
+        """Whether an earlier attempt stored this window."""
+        return window.is_resumed and self.job.id in self.index.holders(window.key)
 
     def _upload(self, window: WindowFinished) -> StoredWindow:
         files = WindowFiles(self.folder, window.key)

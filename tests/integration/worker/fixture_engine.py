@@ -132,10 +132,21 @@ class FixtureGenerator:
             return
         if is_fetched:
             control.send(WindowDamaged(files.key, "it is damaged"))
-        run.windows_folder.mkdir(exist_ok=True)
+        self._write_window(files, letter)
+        control.send(WindowFinished(files.key, files.size_bytes))
+
+    def _store_again(self, run: Run, step: int, send: Callable[[Event], None]) -> None:
+        """Stores the window of an earlier attempt."""
+        if run.window_scope is not None and run.request.prompt.startswith("film "):
+            letter = run.request.prompt.removeprefix("film ")[step]
+            files = WindowFiles(run.windows_folder, window_key(run.window_scope, "", letter))
+            self._write_window(files, letter)
+            send(WindowFinished(files.key, files.size_bytes, is_resumed=True))
+
+    def _write_window(self, files: WindowFiles, letter: str) -> None:
+        files.folder.mkdir(exist_ok=True)
         for path in files.paths:
             path.write_text(letter)
-        control.send(WindowFinished(files.key, files.size_bytes))
 
     def _await_pause(self, control: RunControl, is_patient: bool) -> None:
         deadline = time.monotonic() + (60 if is_patient else 0)
@@ -156,6 +167,7 @@ class FixtureGenerator:
             step = checkpoint.step
             for before in range(step):
                 self._segment(run, before, send)
+                self._store_again(run, before, send)
             send(Resumed(step))
             return step
         return 0

@@ -41,6 +41,7 @@ def stack(s3_settings: S3Settings, models_dir: Path, folder: Path) -> Iterator[L
         "EASYANIMATE_S3__SECRET_ACCESS_KEY": s3_settings.secret_access_key.get_secret_value(),
         "EASYANIMATE_S3__ADDRESSING_STYLE": s3_settings.addressing_style,
         "EASYANIMATE_WEBHOOK_ALLOW_PRIVATE": "true",
+        "EASYANIMATE_REUSE_WINDOWS": "on",
     }
     plan = stack_plan(folder, models_dir, environment)
     stack = LocalStack(plan).start()
@@ -144,6 +145,19 @@ def test_deleting_a_video_deletes_its_object_in_the_bucket(client: httpx.Client)
     record = finished(client, client.post("/v1/videos", json=request).json()["id"])
     client.delete(f"/v1/videos/{record['id']}")
     assert httpx.get(record["url"], timeout=60).status_code == 404
+
+
+def test_a_changed_film_takes_its_other_window_from_the_bucket(client: httpx.Client, s3_settings: S3Settings) -> None:
+    shots = [{"prompt": "a red fox", "num_frames": 8}, {"prompt": "a blue bird", "num_frames": 8, "overlap": 0}]
+    request = {"shots": shots, "size": "64x64", "num_inference_steps": 1, "seed": 7}
+    film = finished(client, client.post("/v1/videos", json=request).json()["id"])
+    changes = {"shots": {"1": {"prompt": "a green bird"}}}
+    changed = finished(client, client.post(f"/v1/videos/{film['id']}/remix", json=changes).json()["id"])
+    assert (film["windows_made"], film["windows_reused"]) == (2, 0)
+    assert (changed["windows_made"], changed["windows_reused"]) == (1, 1)
+    for record in (film, changed):
+        client.delete(f"/v1/videos/{record['id']}").raise_for_status()
+    assert not [name for name in bucket_objects(s3_settings) if film["id"] in name or changed["id"] in name]
 
 
 # The keys of Redis that may name a deleted video, and why: docs/operations/security.md

@@ -10,8 +10,10 @@ from redis import Redis
 
 from jobs.model.job import Job, Result
 from jobs.model.states import State
+from jobs.settings import S3Settings
 from jobs.storage.interface import Storage
 from jobs.storage.paths import attempts_prefix
+from jobs.storage.s3 import S3Storage
 from jobs.storage.windows import WindowIndex
 from tests.integration.worker.supervisor.test_process import wait_until
 from tests.job_store import JobStore
@@ -113,4 +115,18 @@ def test_a_worker_that_is_killed_in_the_middle_of_storing_leaves_no_half_window(
     wait_until(lambda: store.get(again.id).state is State.COMPLETED)
     stored = {window.name for window in WindowIndex(redis).of("me") if window.job_id == job.id}
     result = store.get(again.id).result
-    assert (result and result.windows_reused) == len(stored)
+    assert (len(stored), result and result.windows_reused) == (4, 4)
+
+
+def test_windows_are_stored_and_copied_on_an_s3_server(
+    worker: Any, run_film: RunFilm, store: JobStore, s3_settings: S3Settings
+) -> None:
+    bucket = S3Storage(s3_settings.model_copy(update={"prefix": "films/"}))
+    worker.use(storage=bucket)
+    first, changed = run_film("abcd"), run_film("abxd")
+    assert (first.reused_windows, changed.reused_windows) == ((), (0, 1, 3))
+    ids = [result.video_key.split("/")[1] for result in (first, changed)]
+    assert [windows_of(bucket, job_id) for job_id in ids] == [4, 4]
+    store.delete(ids[0])
+    bucket.delete_prefix(attempts_prefix(ids[0]))
+    assert run_film("abyd").reused_windows == (0, 1, 3)

@@ -35,13 +35,13 @@ class Attempt:
         self.job, self.folder = job, folder
         self.transfer = WindowTransfer(job, store.table, storage, folder, holds_back=holds_back)
 
-    def make(self, name: str, content: bytes = b"frames") -> None:
-        """The engine generates a window."""
+    def make(self, name: str, content: bytes = b"frames", *, is_resumed: bool = False) -> None:
+        """The engine generates a window, or sends one of an earlier attempt again."""
         self.folder.mkdir(parents=True, exist_ok=True)
         files = WindowFiles(self.folder, name)
         for path in files.paths:
             path.write_bytes(content)
-        self.transfer.put(WindowFinished(name, files.size_bytes))
+        self.transfer.put(WindowFinished(name, files.size_bytes, is_resumed))
 
     def find(self, name: str) -> bool:
         """The engine asks for a window."""
@@ -182,6 +182,20 @@ def test_a_storage_that_fails_is_a_miss(begin: Begin, settings: Any, error: Exce
         unlucky.transfer.finish(10)
         assert not unlucky.find(OTHER)
     assert "window.not_stored" in [entry["event"] for entry in logs]
+
+
+def test_a_resumed_run_stores_only_the_windows_that_are_not_stored(begin: Begin, storage: Storage) -> None:
+    first = begin()
+    first.make(WINDOW, b"red")
+    first.transfer.finish(10)
+    first.make(WINDOW, b"sent again", is_resumed=True)
+    first.make(OTHER, b"blue", is_resumed=True)
+    first.transfer.finish(10)
+    assert keys_of(storage, first) == sorted([*names(WINDOW), *names(OTHER)])
+    assert not list(first.folder.iterdir())
+    second = begin()
+    assert second.find(WINDOW)
+    assert WindowFiles(second.folder, WINDOW).frames.read_bytes() == b"red"
 
 
 def test_a_redis_that_is_away_is_a_miss(begin: Begin, free_port: int) -> None:
