@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -36,11 +37,14 @@ from easyanimate.pipeline import (
 )
 from easyanimate.pipeline.windows.films import check_film
 from easyanimate.pipeline.windows.state import WindowCallbacks
+from easyanimate.pipeline.windows.still_scene import StillScene, picture_of
 from easyanimate.warning_texts import LORA_UNUSED
-from easyanimate.windows import Window
+from easyanimate.windows import STILL, Window
 
 # The settings of the whole video; the others are those of each window.
-VIDEO_SETTINGS = frozenset({"num_frames", "window", "overlap", "fps", "seed", "shots", "draft_steps", "techniques"})
+VIDEO_SETTINGS = frozenset(
+    {"num_frames", "window", "overlap", "fps", "seed", "shots", "draft_steps", "techniques", "continuation"}
+)
 SHOT_PROMPTS = ("prompt", "negative_prompt")
 PIECE_FRAMES = 8  # frames of an extended video that are yielded at a time
 
@@ -87,7 +91,8 @@ class RenderInputs:
     that are not encoded again. `warnings` are for the caller.
 
     A film has its shots as `shots` in the settings, and their images as `shots[0].image` and so on in the files. The
-    images of a shot are read with `read_image` when it begins. A draft has `draft_steps` in the settings.
+    images of a shot are read with `read_image` when it begins. A draft has `draft_steps` in the settings. A video that
+    keeps still scenes has `continuation`.
     """
 
     settings: Mapping[str, Any]
@@ -102,22 +107,29 @@ class RenderInputs:
     def frames(
         self,
         pipe: ClipStages,
-        context_frames: np.ndarray | None = None,
+        source: "SourceEnds | None" = None,
         *,
         resume: WindowState | None = None,
         **callbacks: Unpack[WindowCallbacks],
     ) -> Iterator[Tensor]:
-        """Generates the new frames, as `generate_windows` or `generate_film` does."""
-        if self.settings.get("shots"):
-            return generate_film(pipe, FilmShots(self), self.plan, resume=resume, **callbacks)
-        draws = Draws.from_seed(self.settings["seed"])
-        generation, draft_steps = self.generation(context_frames), self.settings.get("draft_steps")
-        return generate_windows(pipe, generation, self.plan, draws, resume=resume, draft_steps=draft_steps, **callbacks)
+        """Generates the new frames, as `generate_windows` or `generate_film` does.
 
-    def prompt_warnings(self, pipe: ClipStages, context_frames: np.ndarray | None = None) -> tuple[str, ...]:
+        `source` are the ends of a video to extend.
+        """
+        is_on = self.settings.get("continuation") == STILL
+        picture = picture_of(torch.from_numpy(source.first)) if source is not None and is_on else None
+        scene = StillScene(picture, is_on=is_on)
+        if self.settings.get("shots"):
+            return generate_film(pipe, FilmShots(self), self.plan, scene=scene, resume=resume, **callbacks)
+        generation = self.generation(None if source is None else source.last)
+        draws, draft_steps = Draws.from_seed(self.settings["seed"]), self.settings.get("draft_steps")
+        more: dict[str, Any] = {"scene": scene, "resume": resume, "draft_steps": draft_steps}
+        return generate_windows(pipe, generation, self.plan, draws, **more, **callbacks)
+
+    def prompt_warnings(self, pipe: ClipStages, source: "SourceEnds | None" = None) -> tuple[str, ...]:
         """The parts of the prompts that the model does not read; those of a film name the shot."""
         if not self.settings.get("shots"):
-            return pipe.prompt_warnings(self.generation(context_frames))
+            return pipe.prompt_warnings(self.generation(None if source is None else source.last))
         shots = FilmShots(self)
         warnings = [(i, pipe.prompt_warnings(shots.generation(i))) for i in range(len(shots))]
         return tuple(f"shots[{i}]: {warning}" for i, of_shot in warnings for warning in of_shot)
@@ -198,16 +210,27 @@ def _unused_warning(report: LoraReport) -> str:
     return LORA_UNUSED.fill(name=report.name, applied=report.applied, total=total, module=report.unused[0])
 
 
-def split_tail(frames: Iterable[np.ndarray], overlap: int) -> Generator[np.ndarray, None, np.ndarray]:
-    """Yields all but the last `overlap` of `frames` [H, W, 3], in pieces [F, H, W, 3]; returns the last ones."""
+@dataclass(frozen=True, eq=False)
+class SourceEnds:
+    """The `first` frames of a video to extend, as many as a window has, and the `last` ones, [F, H, W, 3] each."""
+
+    first: np.ndarray
+    last: np.ndarray
+
+
+def split_tail(frames: Iterable[np.ndarray], overlap: int, num_first: int) -> Generator[np.ndarray, None, SourceEnds]:
+    """Yields all but the last `overlap` of `frames` [H, W, 3], in pieces [F, H, W, 3]; returns both ends."""
     pending: deque[np.ndarray] = deque()
+    first: list[np.ndarray] = []
     for frame in frames:
         pending.append(frame)
+        if len(first) < num_first:
+            first.append(frame)
         if len(pending) == PIECE_FRAMES + overlap:
             yield np.stack([pending.popleft() for _ in range(PIECE_FRAMES)])
     while len(pending) > overlap:
         yield pending.popleft()[None]
-    return np.stack(pending)
+    return SourceEnds(np.stack(first), np.stack(pending))
 
 
 def render(

@@ -14,11 +14,16 @@ the shot before, or without any after a cut.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from easyanimate.geometry import FRAMES_PER_SLICE
 
 OVERLAPS = range(1, 5)  # V3 was trained with 1 to 4 known frames at the start
 DEFAULT_OVERLAP = 4
+# How a window continues: from the frames before it, or of a still scene also with the picture of the first window.
+ContinuationMode = Literal["frames", "still"]
+FRAMES: ContinuationMode = "frames"
+STILL: ContinuationMode = "still"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from easyanimate.models.lookup import full_model_name
+from easyanimate.windows import FRAMES, ContinuationMode
 from jobs.settings import Settings
 from worker.load_options import CpuThreads, Memory
 
@@ -29,6 +30,7 @@ class WorkerSettings(Settings):
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     memory: Memory = "auto"
     cpu_threads: CpuThreads = "auto"
+    continuation: ContinuationMode = FRAMES
     beat_s: float = Field(default=0.5, gt=0)
     load_timeout_s: float = Field(default=900.0, gt=0)
     step_timeout_s: float = Field(default=600.0, gt=0)  # a step of a large model on a CPU takes minutes

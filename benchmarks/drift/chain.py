@@ -1,139 +1,181 @@
 """Chains of windows: each continues from the last frames of the one before, in one of several ways.
 
-`frames` is that of the service and of EasyAnimateV3; a test compares it with `generate_windows`. The others are
-experiments:
-
-- `float` hands over frames that are not rounded to 8 bits.
-- `latents` replaces the latents of the known frames by the last ones of the window before.
-- `anchored` gives each window the colours of the first one.
-- `held` also gives pixels that hardly differ from those of the first window their values again: a still shape keeps its
-  edges.
-
-A chain of extensions stores each window as MP4 and reads it again.
+Chains of several scenes and ways are *lanes* of one batch. A lane of extensions stores each window as MP4 and reads it
+again.
 """
 
 import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.drift.anchoring import Anchoring
+from benchmarks.drift.corrections import held, with_colours_of, without_error
+from benchmarks.drift.lanes import LaneNetworks
+from benchmarks.drift.ways import Way
 from easyanimate.files.video_writer import Mp4Writer
-from easyanimate.frame_statistics import frame_statistics
 from easyanimate.media.video.reader import open_reader
 from easyanimate.pipeline import ClipStages, Draws, Generation
-from easyanimate.pipeline.decoding import decode_pieces, to_uint8
-from easyanimate.pipeline.inputs.conditioning import InpaintInput
-from easyanimate.pipeline.inputs.prompts import TextContext
-from easyanimate.pipeline.schedulers.denoise import Conditions
-from easyanimate.pipeline.windows.joining import blend
+from easyanimate.pipeline.windows.still_scene import StillScene, picture_of
 
-WAYS = ("frames", "float", "latents", "anchored", "held")
-ANCHORED_WAYS = ("anchored", "held")
-HELD_DIFFERENCE = 64.0  # in levels; pixels that differ by more keep their values
 FPS = Fraction(8)
+WHITE = 255.0
 
 
 @dataclass(frozen=True)
-class ChainState:
-    """What flows into the next window. `tail` [n, H, W, 3] is uint8, or of levels that are not rounded."""
+class Lane:
+    """One chain: a prompt, continued in one way; with `is_stored` from frames that were written to an MP4."""
+
+    prompt: str
+    way: Way
+    is_stored: bool = False
+
+
+@dataclass(frozen=True)
+class LaneState:
+    """What flows into the next window of a lane. Frames [n, H, W, 3] are levels of 255 as floats.
+
+    `tail` are the frames that are handed over, `anchor` those of the first window or its picture, and `latents` its
+    last ones.
+    """
 
     generator: Tensor
     tail: Tensor | None = None
-    latents: Tensor | None = None
     anchor: Tensor | None = None
+    latents: Tensor | None = None
 
 
-class Chain:
-    """One scene, continued in one way; with `is_stored` from frames that were written to an MP4."""
+class Lanes:
+    """The windows of several lanes with the settings of `request`."""
 
-    def __init__(
-        self, pipe: ClipStages, request: Generation, way: str, *, overlap: int = 4, is_stored: bool = False
-    ) -> None:
-        self.pipe, self.request, self.way, self.overlap, self.is_stored = pipe, request, way, overlap, is_stored
-        self.text: TextContext = pipe.encode_text(request)
+    def __init__(self, pipe: ClipStages, request: Generation, lanes: Sequence[Lane]) -> None:
+        self.request, self.lanes, self.networks = request, lanes, LaneNetworks(pipe, request)
+        self._texts = [pipe.encode_prompt(["", lane.prompt]) for lane in lanes]
 
-    def start(self, seed: int) -> ChainState:
+    def start(self, seed: int) -> list[LaneState]:
         """The state before the first window."""
-        return ChainState(Draws.from_seed(seed).generator.get_state())
+        return [LaneState(Draws.from_seed(seed).generator.get_state()) for _ in self.lanes]
 
     @torch.inference_mode()
-    def window(self, state: ChainState) -> tuple[Tensor, ChainState]:
-        """The new frames of a window [F, H, W, 3], uint8, and the state after it."""
-        draws = Draws.from_seed(0)
-        draws.generator.set_state(state.generator)
-        anchoring = Anchoring(state.anchor, is_on=self.way in ANCHORED_WAYS)
-        context = anchoring.context_frames(state.tail)
-        if self.way == "held" and context is not None and state.anchor is not None:
-            context = hold(context, state.anchor)
-        latents = self._denoise(draws, context, state)
-        pieces = decode_pieces(
-            self.pipe.vae, latents, smooth=True, draw_noise=lambda shape: draws.normal(shape, "smoothing")
-        )
-        levels = pieces if self.way == "float" else (to_uint8(piece) for piece in pieces)
-        shown, tail = self._join(anchoring.window(levels, context, self.overlap), state.tail)
-        last = latents[:, :, -1:] if self.way == "latents" else None
-        return shown, ChainState(draws.generator.get_state(), self._handed_over(shown, tail), last, anchoring.anchor)
+    def windows(self, states: Sequence[LaneState]) -> tuple[list[Tensor], list[LaneState]]:
+        """For each lane the new frames of its next window [F, H, W, 3], uint8, and the state after it."""
+        draws = [_draws(state) for state in states]
+        known = [known_frames(lane.way, state) for lane, state in zip(self.lanes, states, strict=True)]
+        latents = self._latents(draws, known, states)
+        samples = [lane.way.samples for lane in self.lanes]
+        decoded = self.networks.decode(latents, draws, samples) * WHITE
+        shown, after = [], []
+        for i, (lane, state) in enumerate(zip(self.lanes, states, strict=True)):
+            frames, following = finish(lane, state, known[i], decoded[i])
+            shown.append(frames)
+            last = latents[i : i + 1, :, -1:] if lane.way.reuses_latents else None
+            after.append(LaneState(draws[i].generator.get_state(), *following, last))
+        return shown, after
 
-    def _denoise(self, draws: Draws, context: Tensor | None, state: ChainState) -> Tensor:
-        request, pipe = self.request, self.pipe
-        noise = draws.normal(request.latent_shape(pipe.vae.config["latent_channels"]), "initial_noise")
-        inpaint = self._inpaint(context)
-        image, image_mask = pipe.encode_image(inpaint.image, rows=self.text.embeds.shape[0])
-        inpaint_latents = pipe.encode_inpaint_input(inpaint, draws)
-        if state.latents is not None:
-            inpaint_latents[:, 4:, :1] = state.latents  # after the four channels of the mask
-        settings = request.guidance_scale, request.clip_apply_ratio, None
-        return pipe.denoise(noise, Conditions(self.text, image, image_mask, inpaint_latents, *settings), request, draws)
+    def _latents(self, draws: Sequence[Draws], known: Sequence[Tensor | None], states: Sequence[LaneState]) -> Tensor:
+        """The latents of all windows."""
+        ways = [lane.way for lane in self.lanes]
+        samples, scales = [way.samples for way in ways], [way.guidance for way in ways]
+        noise, images = self.networks.noise(draws), self.networks.images([_image(frames) for frames in known])
+        counts = [0 if frames is None else len(frames) for frames in known]
+        masks = self.networks.masks(counts, draws, samples)
+        videos = self.networks.videos(torch.cat([self._pixels(frames) for frames in known]), draws, samples)
+        for i, state in enumerate(states):
+            if state.latents is not None:
+                videos[i, :, :1] = state.latents[0]
+        latents = self.networks.denoise(noise, self._texts, images, torch.cat([masks, videos], dim=1), scales)
+        for i, (way, frames) in enumerate(zip(ways, known, strict=True)):
+            if frames is not None and not way.denoises:
+                latents[i] = self._passed_through(frames, draws[i])
+        return latents
 
-    def _inpaint(self, context: Tensor | None) -> InpaintInput:
-        count, height, width = self.request.num_frames, self.request.height, self.request.width
-        pixels, mask, image = torch.full((3, count, height, width), -1.0), torch.ones(count, height, width), None
-        if context is not None:
-            share = context.float() / 255 if context.dtype == torch.uint8 else context
-            pixels[:, : len(context)] = share.permute(3, 0, 1, 2) * 2 - 1
-            mask[: len(context)] = 0
-            image = Image.fromarray((context if context.dtype == torch.uint8 else to_uint8(context))[0].numpy())
-        return InpaintInput(pixels, mask, image)
+    def _pixels(self, frames: Tensor | None) -> Tensor:
+        """[1, 3, F, H, W] in [-1, 1]; frames that are not known are black."""
+        pixels = torch.full((1, 3, self.request.num_frames, self.request.height, self.request.width), -1.0)
+        if frames is not None:
+            pixels[0, :, : len(frames)] = frames.permute(3, 0, 1, 2) / WHITE * 2 - 1
+        return pixels
 
-    def _join(self, pieces: Iterator[Tensor], tail: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The new frames, and the last ones as they are handed over."""
-        if self.way == "float":
-            frames = torch.cat(list(pieces))
-            if tail is not None:
-                weights = torch.arange(len(tail)).view(-1, 1, 1, 1) / len(tail)
-                frames = torch.cat([tail * (1 - weights) + frames[: len(tail)] * weights, frames[len(tail) :]])
-            shown = to_uint8(frames)
-        else:
-            frames = torch.cat(list(pieces))
-            frames = shown = frames if tail is None else blend(tail, frames, 0)
-        return shown[0 if tail is None else len(tail) :], frames[-self.overlap :].clone()
-
-    def _handed_over(self, shown: Tensor, tail: Tensor) -> Tensor:
-        if not self.is_stored:
-            return tail
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "window.mp4"
-            with Mp4Writer(path, width=self.request.width, height=self.request.height, fps=FPS) as writer:
-                writer.write(shown)
-            with path.open("rb") as file, open_reader(file) as reader:
-                frames = list(reader.frames(FPS))
-        return torch.stack([torch.from_numpy(frame) for frame in frames[-self.overlap :]])
+    def _passed_through(self, frames: Tensor, draws: Draws) -> Tensor:
+        """The latents [4, f, h, w] of a clip that repeats the known frames."""
+        repeated = frames.repeat(-(-self.request.num_frames // len(frames)), 1, 1, 1)[: self.request.num_frames]
+        return self.networks.videos(self._pixels(repeated), [draws], [True])[0]
 
 
-def hold(frames: Tensor, anchor: Tensor) -> Tensor:
-    """`frames` with the values of `anchor` where both are equal, and less of them the more they differ; all uint8."""
-    difference = (frames.float().mean(0) - anchor.float().mean(0)).abs().amax(dim=-1, keepdim=True)
-    share = (1 - difference / HELD_DIFFERENCE).clamp(min=0)
-    return (frames * (1 - share) + anchor * share).round().to(torch.uint8)
+def known_frames(way: Way, state: LaneState) -> Tensor | None:
+    """The frames that a window continues from, as the model reads them."""
+    tail = state.anchor if way.restarts and state.anchor is not None else state.tail
+    if tail is None or state.anchor is None or not way.needs_anchor:
+        return tail
+    if way.matches_colours:
+        tail = with_colours_of(tail, tail.mean(0), state.anchor.mean(0)).round().clamp(0, WHITE)
+    if way.holds_pixels:
+        tail = held(tail, state.anchor).round()
+    if way.keeps_scene:
+        return _still(state.anchor).context_frames(tail.to(torch.uint8)).float()  # type: ignore[union-attr]
+    return tail
 
 
-def measure(frames: Tensor) -> dict[str, Any]:
-    """The statistics of one window, as they are recorded."""
-    return asdict(frame_statistics(frames.numpy()))
+def finish(
+    lane: Lane, state: LaneState, known: Tensor | None, frames: Tensor
+) -> tuple[Tensor, tuple[Tensor, Tensor | None]]:
+    """The new frames of a window, uint8, and the tail and the anchor for the next one."""
+    way = lane.way
+    if way.rounds:
+        frames = frames.round()
+    if known is not None and way.matches_colours:
+        frames = with_colours_of(frames, frames[: len(known)], known)
+    if known is not None and way.subtracts_error:
+        frames = without_error(frames, known)
+    if known is not None and way.keeps_scene:
+        frames = _still(state.anchor).window(frames.to(torch.uint8), len(known)).float()
+    if state.tail is not None:
+        frames = faded(state.tail, frames)
+    frames = frames.clamp(0, WHITE)
+    levels = frames.round().to(torch.uint8)
+    shown = levels if state.tail is None else levels[len(state.tail) :]
+    tail = (levels.float() if way.rounds else frames)[-way.overlap :].clone()
+    written = _stored(shown) if lane.is_stored else shown.float()
+    if lane.is_stored:
+        tail = written[-way.overlap :]
+    anchor = state.anchor
+    if anchor is None and way.needs_anchor:
+        anchor = picture_of(written) if way.keeps_scene else tail
+    return shown, (tail, anchor)
+
+
+def faded(tail: Tensor, frames: Tensor) -> Tensor:
+    """`frames`, faded in over those of `tail`."""
+    weights = torch.arange(len(tail)).view(-1, 1, 1, 1) / len(tail)
+    return torch.cat([tail * (1 - weights) + frames[: len(tail)] * weights, frames[len(tail) :]])
+
+
+def _still(picture: Tensor | None) -> StillScene:
+    return StillScene(picture, is_on=True)
+
+
+def _draws(state: LaneState) -> Draws:
+    draws = Draws.from_seed(0)
+    draws.generator.set_state(state.generator)
+    return draws
+
+
+def _image(frames: Tensor | None) -> Image.Image | None:
+    """The image for CLIP: the oldest known frame."""
+    return None if frames is None else Image.fromarray(frames[0].round().to(torch.uint8).numpy())
+
+
+def _stored(shown: Tensor) -> Tensor:
+    """The frames as a player reads them from an MP4."""
+    _, height, width, _ = shown.shape
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "window.mp4"
+        with Mp4Writer(path, width=width, height=height, fps=FPS) as writer:
+            writer.write(shown)
+        with path.open("rb") as file, open_reader(file) as reader:
+            frames = list(reader.frames(FPS))
+    return torch.stack([torch.from_numpy(frame) for frame in frames]).float()

@@ -1,9 +1,16 @@
-"""Line charts of drift as one SVG: a row for each scene, a column for each statistic."""
+"""Pictures of drift: line charts with a row for each scene, and frames of some windows."""
 
 from collections.abc import Mapping, Sequence
 
+import torch
+from PIL import Image, ImageDraw
+
+from benchmarks.drift.records import SeriesRecord
+
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, GAP = 300, 190, 52, 30, 26, 12
-COLOURS = ("#d62728", "#ff7f0e", "#9467bd", "#1f77b4", "#17a398")
+COLOURS = ("#d62728", "#ff7f0e", "#9467bd", "#1f77b4", "#17a398", "#8c564b", "#111111")
+STRIP_WAYS = ("frames", "corrected", "still")
+LABEL_WIDTH, LINE = 130, 16
 Curves = Mapping[str, Sequence[float]]
 Panel = tuple[str, Curves, float | None]  # the title, the curves by name, and the limit that they should keep
 
@@ -52,3 +59,22 @@ def _panel(title: str, curves: Curves, limit: float | None) -> list[str]:
         points = " ".join(place(index, value) for index, value in enumerate(curve))
         parts.append(f'<polyline points="{points}" fill="none" stroke="{COLOURS[number]}" stroke-width="1.5"/>')
     return parts
+
+
+def frame_strips(record: SeriesRecord) -> Image.Image:
+    """A row for each chain of `STRIP_WAYS`, with the last frames of some windows."""
+    kept = record.kept_frames()
+    chosen = [(row, name) for row, name in enumerate(record.series.lanes) if name[1] in STRIP_WAYS]
+    side = record.series.size
+    sheet = Image.new("RGB", (LABEL_WIDTH + len(kept) * (side + 2), LINE + len(chosen) * (side + 2)), "white")
+    pen = ImageDraw.Draw(sheet)
+    for x, index in enumerate(kept):
+        pen.text((LABEL_WIDTH + x * (side + 2), 2), f"window {index}", fill="black")
+    for y, (row, name) in enumerate(chosen):
+        top = LINE + y * (side + 2)
+        pen.text((4, top + side // 2 - 6), ": ".join(name), fill="black")
+        strip = torch.cat(
+            [torch.nn.functional.pad(frames[row], (0, 0, 0, 2), value=255) for frames in kept.values()], 1
+        )
+        sheet.paste(Image.fromarray(strip.numpy()), (LABEL_WIDTH, top))
+    return sheet

@@ -1,33 +1,32 @@
-"""Runs chains and records each window, so that an interrupted measurement continues where it was."""
+"""Runs series of chains and records each window, so that an interrupted measurement continues where it was."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from benchmarks.drift.chain import WAYS, Chain, ChainState, measure
-from easyanimate.frame_statistics import FrameStatistics
+from benchmarks.drift.chain import Lane, Lanes, LaneState
+from benchmarks.drift.shapes import Content, content_of
+from benchmarks.drift.ways import CAUSES, EXTENDED, MOVING, SCENES, WAYS, is_still
+from easyanimate.frame_statistics import FrameStatistics, frame_statistics
 from easyanimate.pipeline import ClipStages, Generation
 
-SCENES = {
-    "still 1": "A large cyan cross resting on a red background",
-    "still 2": "A purple square standing still on a white background",
-    "moving": "A large red circle moving to the right slowly on a blue background",
-}
-SAVE_EVERY = 2  # windows
+SAVE_EVERY = 5  # windows
+SHOWN_WINDOWS = (0, 1, 5, 10, 20, 50, 100, 200)
+Name = tuple[str, str]  # a scene and a way
 
 
 @dataclass(frozen=True)
-class ChainPlan:
-    """One chain to measure: `windows` windows of a scene, or as many extensions of a stored video."""
+class Series:
+    """Chains that are measured together, by scene and way, with `windows` after the first one."""
 
-    scene: str
-    way: str
+    kind: str
+    lanes: tuple[Name, ...]
     windows: int
-    is_stored: bool
     size: int
     frames: int
     steps: int
@@ -35,59 +34,107 @@ class ChainPlan:
 
     @property
     def name(self) -> str:
-        """The name of the folder of its records, with all settings."""
-        kind = "extensions" if self.is_stored else "windows"
-        settings = f"{self.size}px-{self.frames}f-{self.steps}s-{self.seed}"
-        return f"{self.scene.replace(' ', '-')}-{self.way}-{kind}-{settings}"
+        """The name of its files."""
+        return f"{self.kind}-{self.size}px-{self.frames}f-{self.steps}s-{self.seed}"
+
+    def request(self) -> Generation:
+        """The settings of all windows."""
+        return Generation(
+            prompt="", width=self.size, height=self.size, num_frames=self.frames, num_inference_steps=self.steps
+        )
+
+    def make_lanes(self, pipe: ClipStages) -> Lanes:
+        """The lanes of the series with the networks of `pipe`."""
+        ways = {**WAYS, **CAUSES}
+        is_stored = self.kind == "extensions"
+        return Lanes(pipe, self.request(), [Lane(SCENES[scene], ways[way], is_stored) for scene, way in self.lanes])
 
 
-def plans(windows: int, extensions: int, **settings: int) -> Iterator[ChainPlan]:
-    """All chains, the scenes of the gate first."""
-    for scene in SCENES:
-        for way in WAYS:
-            yield ChainPlan(scene, way, windows + 1, is_stored=False, **settings)
-    for scene in SCENES:
-        for way in ("frames", "anchored", "held"):
-            yield ChainPlan(scene, way, extensions + 1, is_stored=True, **settings)
+def all_series(windows: int, extensions: int, **settings: int) -> Iterator[Series]:
+    """All series: long chains of each way, extensions, and short chains that say what causes the drift."""
+    lanes = [(scene, way) for scene in SCENES for way in WAYS if is_still(scene) or way in MOVING]
+    yield Series("windows", tuple(lanes), windows, **settings)
+    stored = [(scene, way) for scene in SCENES if is_still(scene) for way in EXTENDED]
+    yield Series("extensions", tuple(stored), extensions, **settings)
+    causes = [(scene, way) for scene in SCENES if is_still(scene) for way in CAUSES]
+    yield Series("causes", tuple(causes), min(windows, extensions, 20), **settings)
 
 
-class ChainRecord:
-    """The statistics of the windows of a chain in `folder`, one line each, and its last state."""
+@dataclass(frozen=True)
+class MeasuredWindow:
+    """The statistics of one window, and what it shows."""
 
-    def __init__(self, folder: Path, plan: ChainPlan) -> None:
-        self.plan = plan
-        self.lines, self.state = folder / f"{plan.name}.jsonl", folder / f"{plan.name}.pt"
+    statistics: FrameStatistics
+    content: Content
 
-    def windows(self) -> list[FrameStatistics]:
-        """The recorded windows, the first one first."""
-        if not self.lines.exists():
-            return []
-        rows = [json.loads(line) for line in self.lines.read_text().splitlines()]
-        return [FrameStatistics(tuple(row["mean"]), row["variance"], row["sharpness"]) for row in rows]
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> "MeasuredWindow":
+        """Reads what `asdict` wrote."""
+        statistics = row["statistics"] | {"mean": tuple(row["statistics"]["mean"])}
+        return cls(FrameStatistics(**statistics), Content(**row["content"]))
 
-    def run(self, pipe: ClipStages) -> None:
-        """Makes the windows that are missing."""
-        plan, done = self.plan, len(self.windows())
-        if done >= plan.windows:
+
+class SeriesRecord:
+    """The windows of a series in two files of `folder`: what was measured, and the state after it."""
+
+    def __init__(self, folder: Path, series: Series) -> None:
+        self.series = series
+        self.rows_path, self.state_path = folder / f"{series.name}.json", folder / f"{series.name}.pt"
+
+    def windows(self) -> dict[Name, list[MeasuredWindow]]:
+        """The recorded windows of each chain, the first one first."""
+        rows = self._rows()
+        return {
+            (scene, way): [MeasuredWindow.of(row) for row in rows[f"{scene}/{way}"]]
+            for scene, way in self.series.lanes
+            if rows.get(f"{scene}/{way}")
+        }
+
+    def run(self, pipe: ClipStages, until: int | None = None) -> None:
+        """Makes the windows that are missing, up to the number `until`."""
+        last = min(self.series.windows, self.series.windows if until is None else until)
+        lanes, rows = self.series.make_lanes(pipe), self._rows()
+        done = min((len(each) for each in rows.values()), default=0)
+        if done > last:
             return
-        request = Generation(
-            prompt=SCENES[plan.scene], width=plan.size, height=plan.size, num_frames=plan.frames,
-            num_inference_steps=plan.steps, guidance_scale=2.0,
-        )  # fmt: skip
-        chain = Chain(pipe, request, plan.way, is_stored=plan.is_stored)
-        state = ChainState(**torch.load(self.state)) if done else chain.start(plan.seed)
-        rows: list[dict[str, Any]] = []
-        for index in range(done, plan.windows):
-            frames, state = chain.window(state)
-            rows.append(measure(frames))
-            if len(rows) == SAVE_EVERY or index == plan.windows - 1:
-                self._save(rows, state)
-                rows = []
+        states = self._load_states() if done else lanes.start(self.series.seed)
+        kept = self.kept_frames() if done else {}
+        for index in range(done, last + 1):
+            frames, states = lanes.windows(states)
+            for (scene, way), window in zip(self.series.lanes, frames, strict=True):
+                measured = MeasuredWindow(frame_statistics(window.numpy()), content_of(window))
+                rows.setdefault(f"{scene}/{way}", []).append(asdict(measured))
+            if index in SHOWN_WINDOWS:
+                kept[index] = torch.stack([window[-1] for window in frames])
+            if index % SAVE_EVERY == 0 or index == last:
+                self._save(rows, states, kept)
 
-    def _save(self, rows: list[dict[str, Any]], state: ChainState) -> None:
-        """The state is replaced after the lines are complete; a line without a state is not written."""
-        unfinished = self.lines.with_suffix(".tmp")
-        before = self.lines.read_text() if self.lines.exists() else ""
-        unfinished.write_text(before + "".join(json.dumps(row) + "\n" for row in rows))
-        torch.save(asdict(state), self.state)
-        unfinished.replace(self.lines)
+    def _rows(self) -> dict[str, list[dict[str, Any]]]:
+        """Rows without a state are those of a write that was interrupted."""
+        if not (self.rows_path.exists() and self.state_path.exists()):
+            return {}
+        count = torch.load(self.state_path)["count"]
+        rows: dict[str, list[dict[str, Any]]] = json.loads(self.rows_path.read_text())
+        return {name: each[:count] for name, each in rows.items()}
+
+    def _load_states(self) -> list[LaneState]:
+        return [LaneState(**state) for state in torch.load(self.state_path)["states"]]
+
+    def kept_frames(self) -> dict[int, Tensor]:
+        """The last frames [lanes, H, W, 3] of some windows, by window."""
+        if not self.state_path.exists():
+            return {}
+        frames: dict[int, Tensor] = torch.load(self.state_path)["frames"]
+        return frames
+
+    def _save(
+        self, rows: dict[str, list[dict[str, Any]]], states: Sequence[LaneState], kept: dict[int, Tensor]
+    ) -> None:
+        """The rows are written first; each file is replaced as a whole."""
+        unfinished = self.rows_path.with_suffix(".tmp")
+        unfinished.write_text(json.dumps(rows))
+        unfinished.replace(self.rows_path)
+        count = min(len(each) for each in rows.values())
+        values = {"count": count, "states": [asdict(state) for state in states], "frames": kept}
+        torch.save(values, unfinished)
+        unfinished.replace(self.state_path)

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from cli.local.source_video import read_first_frames, read_tail
 from easyanimate.errors import InvalidInput
 from easyanimate.geometry import VISIBLE_SHAPE_CHANGE, shape_change
-from easyanimate.windows import ShotLength, Window, plan_shots, plan_windows
+from easyanimate.windows import ContinuationMode, ShotLength, Window, plan_shots, plan_windows
 from jobs.model.request import GenerationSettings
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class RecipeSettings(GenerationSettings, strict=True):
 
     `num_frames` are the new frames, in windows of `window` frames. `fps` is a number or a fraction like 24000/1001.
     A film has `shots`; its `prompt` is that of all shots, joined by newlines. A draft ends after `draft_steps` steps.
+    `continuation` says how later windows continue; None is `frames`.
     """
 
     num_frames: int
@@ -47,6 +48,7 @@ class RecipeSettings(GenerationSettings, strict=True):
     sample_posterior: bool = True
     shots: list[RecipeShot] | None = None
     draft_steps: int | None = None
+    continuation: ContinuationMode | None = None
 
 
 @dataclass(frozen=True)

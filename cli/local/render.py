@@ -15,6 +15,7 @@ from cli.bar import open_bar
 from cli.local.marks import mark_output
 from cli.local.recipe import Recipe
 from cli.local.source_video import read_shown_frames
+from cli.options import SAMPLING
 from easyanimate.errors import InvalidInput
 from easyanimate.tiny import TINY_MODEL
 from worker.load_options import read_cpu_threads
@@ -31,6 +32,14 @@ CpuThreadsOption = Annotated[
     typer.Option(
         envvar="EASYANIMATE_CPU_THREADS",
         help="Threads on a CPU, or auto: 1 for a small model, and the fastest number, measured, for a large one.",
+    ),
+]
+ContinuationOption = Annotated[
+    str,
+    typer.Option(
+        envvar="EASYANIMATE_CONTINUATION",
+        help="frames: windows continue from the last frames; still: still scenes also keep the first window's picture.",
+        rich_help_panel=SAMPLING,
     ),
 ]
 DTYPES = ("auto", "float32", "bfloat16")
@@ -153,11 +162,11 @@ def _frames(pipe: "ClipStages", inputs: "RenderInputs", clock: "PhaseClock") -> 
     """The frames of the video to extend, then the new ones, with a bar over the steps."""
     from easyanimate.render import split_tail
 
-    settings, tail = inputs.settings, None
+    settings, ends = inputs.settings, None
     if "continues" in inputs.files:
         source = read_shown_frames(inputs.files["continues"], Fraction(settings["fps"]))
-        tail = yield from split_tail(source, settings["overlap"])
-    _echo_notes((*inputs.warnings, *inputs.prompt_warnings(pipe, tail)))
+        ends = yield from split_tail(source, settings["overlap"], settings["window"])
+    _echo_notes((*inputs.warnings, *inputs.prompt_warnings(pipe, ends)))
     steps, total = count(1), inputs.total_steps
     with open_bar(f"seed {settings['seed']}", total) as bar:
 
@@ -166,7 +175,7 @@ def _frames(pipe: "ClipStages", inputs: "RenderInputs", clock: "PhaseClock") -> 
             bar.update(step, "denoising", f"{step}/{total}")
             return {}
 
-        yield from inputs.frames(pipe, tail, on_step=on_step, on_phase=clock.enter)
+        yield from inputs.frames(pipe, ends, on_step=on_step, on_phase=clock.enter)
 
 
 def _echo_notes(notes: Sequence[str]) -> None:

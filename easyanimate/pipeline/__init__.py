@@ -13,6 +13,7 @@ from easyanimate.pipeline.stages import ClipStages
 from easyanimate.pipeline.windows.films import Shot, generate_film
 from easyanimate.pipeline.windows.long_video import generate_windows
 from easyanimate.pipeline.windows.state import FinishedWindow, WindowState
+from easyanimate.pipeline.windows.still_scene import StillScene
 from easyanimate.scheduler_names import SCHEDULERS
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = [
     "FinishedWindow",
     "Generation",
     "Shot",
+    "StillScene",
     "WindowInputs",
     "WindowState",
     "generate_film",

@@ -11,7 +11,7 @@ from easyanimate.errors import InvalidInput
 from easyanimate.files.file_comment import read_comment
 from easyanimate.files.manifest import FrameHashes, Manifest, file_sha256, first_difference
 from easyanimate.files.video_file import probe
-from easyanimate.render import AppliedLoras, ModelEnvironment, RenderInputs, render, split_tail
+from easyanimate.render import AppliedLoras, ModelEnvironment, RenderInputs, SourceEnds, render, split_tail
 from easyanimate.windows import plan_windows
 
 ENVIRONMENT = ModelEnvironment("tiny", "0" * 64, "cpu", "float32", "normal")
@@ -98,12 +98,13 @@ def test_steps_are_counted_over_all_windows() -> None:
 
 @pytest.mark.parametrize("num_frames", [4, 5, 12, 13, 30])
 def test_the_tail_of_a_video_is_split_off(num_frames: int) -> None:
-    tails: list[np.ndarray] = []
+    ends: list[SourceEnds] = []
 
     def pieces() -> Any:
-        tails.append((yield from split_tail(iter(noise(num_frames)), 4)))
+        ends.append((yield from split_tail(iter(noise(num_frames)), 4, 8)))
 
     head = list(pieces())
     assert all(len(piece) <= 8 for piece in head)
-    assert np.array_equal(np.concatenate([*head, *tails]), noise(num_frames))
-    assert len(tails[0]) == 4
+    assert np.array_equal(np.concatenate([*head, ends[0].last]), noise(num_frames))
+    assert len(ends[0].last) == 4
+    assert np.array_equal(ends[0].first, noise(num_frames)[:8])

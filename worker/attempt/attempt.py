@@ -159,7 +159,8 @@ class AttemptRun:
         self.checkpoints.fetch()
         checkpoints = Checkpoints(self.checkpoints.folder, self.settings.checkpoint_every_s)
         scope = window_scope(self.job.owner) if self.settings.reuse_windows == "on" else None
-        return self.session.run(Run(self.token, request, self.result_path, inputs, checkpoints, scope))
+        run = Run(self.token, request, self.result_path, inputs, checkpoints, scope, self.settings.continuation)
+        return self.session.run(run)
 
     def moderate_output(self) -> None:
         """Fails the job if the moderation hook refuses the video; nothing without a hook."""

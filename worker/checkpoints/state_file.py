@@ -31,6 +31,8 @@ def save_state(path: Path, state: WindowState, labels: Mapping[str, str] | None 
         "generator_state": _pack(state.generator_state, "generator_state", tensors),
         "denoising": _pack_denoising(state.denoising, tensors) if state.denoising else None,
     }
+    if state.picture is not None:
+        header["picture"] = _pack(state.picture, "picture", tensors)
     save_file(tensors, path, {**(labels or {}), "state": json.dumps(header)})
 
 
@@ -54,6 +56,7 @@ def load_state(path: Path, device: torch.device) -> WindowState:
             _unpack(header["tail"], tensors, device),
             _unpack(header["generator_state"], tensors, device),
             _unpack_denoising(header["denoising"], tensors, device) if header["denoising"] else None,
+            _unpack(header.get("picture"), tensors, device),
         )
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidCheckpoint(f"{path.name} cannot be read") from error

@@ -13,6 +13,7 @@ import easyanimate
 from easyanimate.files.manifest import UsedLora, file_sha256, library_versions
 from easyanimate.render import ModelEnvironment
 from jobs.model.input_files import DRAFT_STATE, INPUT_FILES
+from worker.generation.manifest_settings import continuation_of
 from worker.protocol.messages import Run
 
 # They do not change the frames: inputs are compared by their content, and a draft has the states of the whole video.
@@ -43,6 +44,7 @@ def fingerprint(environment: ModelEnvironment, run: Run, window: int, loras: tup
         "request": run.request.model_dump(mode="json", exclude=IRRELEVANT_FIELDS),
         "inputs": {name: file_sha256(path) for name, path in sorted(run.inputs.items()) if name != DRAFT_STATE},
         "window": window,
+        "continuation": continuation_of(run.request, window, run.continuation),
         **_engine_facts(environment, loras),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from easyanimate.pipeline import ClipStages, FinishedWindow, WindowInputs, WindowState
-from easyanimate.render import RenderInputs, split_tail
+from easyanimate.render import RenderInputs, SourceEnds, split_tail
 from jobs.model.input_files import DRAFT_STATE
 from jobs.model.states import Phase
 from worker.checkpoints.draft import DraftLabel, write_draft
@@ -69,36 +69,39 @@ class FrameStream:
 
     def _all_frames(self) -> Iterator[Any]:
         """The frames of an extended video, those of the windows before `resume`, and the new ones."""
-        tail = (yield from self._extended_frames()) if self.run.request.continues else None
-        prompt_warnings = self.inputs.prompt_warnings(self.pipe, tail)
+        source = (yield from self._extended_frames()) if self.run.request.continues else None
+        prompt_warnings = self.inputs.prompt_warnings(self.pipe, source)
         self.warnings += (*self.inputs.warnings, *prompt_warnings, *self.previews.warnings)
         self.checkpointer.steps_per_window = self.inputs.steps_per_window
         if self.resume is not None:
+            if self.windows is not None:
+                for files in self.resume.stored_windows():
+                    self.windows.recorder.store_again(*files)
             for window in self.resume.windows():
                 yield from window
                 self.segments.cut()
             self._steps = self.resume.steps(self.inputs.steps_per_window)
             self.control.send(Resumed(self._steps))
-        for piece in self._new_frames(tail):
+        for piece in self._new_frames(source):
             self.checkpointer.add_frames(piece)
             if self.windows is not None:
                 self.windows.recorder.add(piece)
             yield piece
         self.segments.cut()
 
-    def _extended_frames(self) -> Generator[np.ndarray, None, np.ndarray]:
-        """All but the last frames of the video to extend; returns the last ones, [overlap, H, W, 3]."""
+    def _extended_frames(self) -> Generator[np.ndarray, None, SourceEnds]:
+        """All but the last frames of the video to extend; returns its first and last ones."""
         request = self.run.request
         source = SourceFrames(self.run.inputs["video.mp4"], request)
-        tail = yield from split_tail(source, request.overlap)
+        ends = yield from split_tail(source, request.overlap, self.inputs.settings["window"])
         self.warnings += source.warnings
         self.segments.cut()
-        return tail
+        return ends
 
-    def _new_frames(self, tail: np.ndarray | None) -> Iterator[Tensor]:
+    def _new_frames(self, source: SourceEnds | None) -> Iterator[Tensor]:
         return self.inputs.frames(
             self.pipe,
-            tail,
+            source,
             resume=self.resume.state if self.resume else None,
             on_window_start=lambda index, _: self._begin_window(index),
             on_window_end=self._end_window,
@@ -115,7 +118,7 @@ class FrameStream:
         self.checkpointer.begin_window(index, is_last=self._is_last_window)
 
     def _end_window(self, state: WindowState) -> None:
-        self.checkpointer.end_window(state)
+        self.checkpointer.end_window(state, self.windows.recorder.ended if self.windows else None)
         self.segments.cut()
 
     def _find_window(self, inputs: WindowInputs) -> FinishedWindow | None:

@@ -8,19 +8,22 @@ from dataclasses import replace
 from typing import Any
 
 from easyanimate.files.manifest import Manifest
+from easyanimate.windows import FRAMES, ContinuationMode
 from jobs.model.request import GenerationSettings, VideoRequest
 
 PROMPTS = ("prompt", "negative_prompt")
 SHOT_SETTINGS = {*PROMPTS, "num_frames", "seed", "overlap"}
 
 
-def manifest_settings(request: VideoRequest, window: int) -> dict[str, Any]:
+def manifest_settings(request: VideoRequest, window: int, continuation: ContinuationMode = FRAMES) -> dict[str, Any]:
     """The parameters in the form that `easyanimate reproduce` reads; `window` is the model's, in frames."""
     settings = request.model_dump(include=set(GenerationSettings.model_fields))
     if request.shots:
         settings["shots"] = [shot.model_dump(include=SHOT_SETTINGS) for shot in request.shots]
     if request.draft_steps is not None:
         settings["draft_steps"] = request.draft_steps
+    if continuation_of(request, window, continuation) != FRAMES:
+        settings["continuation"] = continuation
     source_frames = request.video_num_frames if request.continues else 0
     return settings | {
         "num_frames": request.num_frames - source_frames,
@@ -28,6 +31,12 @@ def manifest_settings(request: VideoRequest, window: int) -> dict[str, Any]:
         "fps": str(request.fps),
         "sample_posterior": True,
     }
+
+
+def continuation_of(request: VideoRequest, window: int, chosen: ContinuationMode) -> ContinuationMode:
+    """How the windows of a request continue: as `chosen`, and `frames` where no window continues anything."""
+    continues = request.continues or len(request.shots) > 1 or request.num_frames > window
+    return chosen if continues else FRAMES
 
 
 def without_prompts(manifest: Manifest) -> str:

@@ -22,7 +22,7 @@ from worker.protocol.messages import Run
 def build_pipeline_inputs(run: Run, window: int) -> RenderInputs:
     """The inputs of `run` for a model with windows of `window` frames. Raises RequestRefused `invalid_video`."""
     request = run.request
-    settings = manifest_settings(request, window)
+    settings = manifest_settings(request, window, run.continuation)
     is_edit = request.mode is Mode.VIDEO_TO_VIDEO
     copied, warnings = _copied_frames(run.inputs["video.mp4"], request) if request.continues else (None, ())
     video, lost_frames = _read_video(run.inputs["video.mp4"], request) if is_edit else (None, ())

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from easyanimate.windows import FRAMES, ContinuationMode
 from jobs.logs import LogLevel
 from jobs.model.job import WindowDrift
 from jobs.model.model_card import ModelCard
@@ -59,6 +60,7 @@ class Run:
 
     `inputs` are files by their names (`jobs.model.input_files`). Without `checkpoints` the run starts at step 0 and
     writes none. With the `window_scope` of its owner it asks for stored windows, and writes those that it generates.
+    `continuation` says how the windows of a long video continue.
     """
 
     id: str
@@ -67,6 +69,7 @@ class Run:
     inputs: Mapping[str, Path] = field(default_factory=dict)
     checkpoints: Checkpoints | None = None
     window_scope: str | None = None
+    continuation: ContinuationMode = FRAMES
 
     @property
     def windows_folder(self) -> Path:
@@ -215,10 +218,14 @@ class WindowDamaged:
 
 @dataclass(frozen=True)
 class WindowFinished:
-    """The window with this key is generated, and its files are in the folder of the run."""
+    """The window with this key is generated, and its files are in the folder of the run.
+
+    With `is_resumed` an earlier attempt generated it, and may have stored it.
+    """
 
     key: str
     size_bytes: int
+    is_resumed: bool = False
 
 
 @dataclass(frozen=True)

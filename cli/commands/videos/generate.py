@@ -4,7 +4,7 @@ import json
 import secrets
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 import typer
 
@@ -13,6 +13,7 @@ from cli.local.film import read_film
 from cli.local.recipe import Recipe, RecipeSettings, Sources, read_image
 from cli.local.render import (
     DEFAULT_MODEL,
+    ContinuationOption,
     CpuThreadsOption,
     ModelOption,
     PhaseClock,
@@ -40,6 +41,7 @@ from cli.options import (
 from easyanimate.buckets import resize_to_image as size_like
 from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.lookup import find_model
+from easyanimate.windows import FRAMES, ContinuationMode
 from jobs.errors import InvalidRequest
 from jobs.model.model_card import ModelCard
 from jobs.settings import InvalidSettings
@@ -86,6 +88,7 @@ def generate(
     window: Annotated[
         int | None, typer.Option(help="Frames of one window, a multiple of 8.", rich_help_panel=SIZE)
     ] = None,
+    continuation: ContinuationOption = FRAMES,
     count: Annotated[
         int,
         typer.Option(min=1, max=1000, help="Number of videos, with this seed and the next.", rich_help_panel=SAMPLING),
@@ -117,6 +120,7 @@ def generate(
         settings = read_settings(text or "", options, card, (shape, fps, window), _strength(strength, sources))
         if film is not None:
             settings, sources = film.applied_to(settings)
+        settings = with_continuation(settings, continuation, sources)
         recipe = Recipe(settings, sources, tuple(choose_lora(name, models_dir) for name in options.lora or ()))
         check_settings(recipe, card, output)
         files = outputs(output, settings.seed, count)
@@ -148,6 +152,16 @@ def read_settings(
         seed=_or_default(options.seed, secrets.randbelow(2**31)),
         **{name: value for name, value in chosen.items() if value is not None},
     )
+
+
+def with_continuation(settings: RecipeSettings, continuation: str, sources: Sources) -> RecipeSettings:
+    """The settings with the way in which windows continue, if any does. Raises InvalidInput."""
+    if continuation not in get_args(ContinuationMode):
+        raise InvalidInput(f"--continuation must be {' or '.join(get_args(ContinuationMode))}, got {continuation!r}")
+    continues = sources.continues or len(settings.shots or ()) > 1 or settings.num_frames > settings.window
+    if not continues or continuation == FRAMES:
+        return settings
+    return settings.model_copy(update={"continuation": continuation})
 
 
 def _strength(strength: float | None, sources: Sources) -> float:

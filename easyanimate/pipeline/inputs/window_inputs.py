@@ -18,13 +18,16 @@ class WindowInputs:
 
     `request` is that of the window alone; its `context_frames` are the frames that it continues. The first `kept`
     frames are used, and the next window shares the last `shared` of them. `generator_state` is the state of the CPU
-    generator at its start.
+    generator at its start. `picture` is that of a still scene (`still_scene`), which its frames keep. `tail` are the
+    last frames of the window before, into which it fades.
     """
 
     request: Generation
     kept: int
     shared: int
     generator_state: Tensor
+    picture: Tensor | None = None
+    tail: Tensor | None = None
 
     @property
     def sha256(self) -> str:
@@ -40,6 +43,8 @@ class WindowInputs:
             yield from _content(getattr(self.request, field.name))
         yield from _content((self.kept, self.shared))
         yield from _content(self.generator_state)
+        yield from _content(self.picture)
+        yield from _content(self.tail)
 
 
 def _content(value: Any) -> Iterator[bytes]:

@@ -13,7 +13,8 @@ from easyanimate.pipeline.inputs.images import as_image
 from easyanimate.pipeline.schedulers.draws import Draws
 from easyanimate.pipeline.stages import ClipStages
 from easyanimate.pipeline.windows.long_video import generate_parts
-from easyanimate.pipeline.windows.state import WindowCallbacks, WindowPart, WindowState
+from easyanimate.pipeline.windows.state import WindowCallbacks, WindowFlow, WindowPart, WindowState
+from easyanimate.pipeline.windows.still_scene import UNCHANGED, StillScene
 from easyanimate.windows import OVERLAPS, ShotLength, Window
 
 
@@ -54,6 +55,7 @@ def generate_film(
     shots: Sequence[Shot],
     plan: Sequence[Window],
     *,
+    scene: StillScene = UNCHANGED,
     resume: WindowState | None = None,
     **callbacks: Unpack[WindowCallbacks],
 ) -> Iterator[Tensor]:
@@ -61,8 +63,8 @@ def generate_film(
 
     `plan` is that of `plan_shots` for the lengths of `shots`. A film of one shot equals the video of its request, and
     shots after a cut equal separate videos. Each shot is requested from the sequence when it begins, so that a sequence
-    may read its images then. Raises InvalidInput, which names the shot, before the first window; all else is as in
-    `generate_windows`.
+    may read its images then. `scene` keeps each still shot as its first window shows it. Raises InvalidInput, which
+    names the shot, before the first window; all else is as in `generate_windows`.
     """
     check_film(shots, plan)
 
@@ -70,7 +72,8 @@ def generate_film(
         shot = shots[index]
         return WindowPart(shot.generation, shot.last_image, Draws.from_seed(shot.seed))
 
-    return (yield from generate_parts(pipe, begin, plan, None if resume is None else resume.tail, resume, callbacks))
+    flow = WindowFlow.begin(None, scene, resume)
+    return (yield from generate_parts(pipe, begin, plan, flow, resume, callbacks))
 
 
 def check_film(shots: Sequence[Shot], plan: Sequence[Window]) -> None:

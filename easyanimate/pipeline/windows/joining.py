@@ -5,6 +5,8 @@ from collections.abc import Generator, Iterator
 import torch
 from torch import Tensor
 
+from easyanimate.pipeline.windows.still_scene import StillScene
+
 
 def join(pieces: Iterator[Tensor], tail: Tensor | None, kept: int, shared: int) -> Generator[Tensor, None, Tensor]:
     """Yields the first `kept` frames of a window, blended into `tail`; returns the last `shared` of them instead."""
@@ -28,3 +30,17 @@ def blend(tail: Tensor, frames: Tensor, position: int) -> Tensor:
     weights = torch.arange(position, position + len(old)).view(-1, 1, 1, 1) / len(tail)
     mixed = old * (1 - weights) + frames[: len(old)] * weights
     return torch.cat([mixed.round().to(torch.uint8), frames[len(old) :]])
+
+
+def with_picture(frames: Generator[Tensor, None, Tensor], scene: StillScene) -> Generator[Tensor, None, Tensor]:
+    """The frames of the first window of a shot; `scene` sees them at the end, with the last ones that it returns."""
+    collected: list[Tensor] = []
+
+    def collect() -> Iterator[Tensor]:
+        collected.append((yield from frames))
+
+    for piece in collect():
+        collected.append(piece)
+        yield piece
+    scene.set_picture(torch.cat(collected))
+    return collected[-1]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 import torch
@@ -19,8 +19,16 @@ from easyanimate.pipeline.schedulers.draws import Draws
 from easyanimate.pipeline.schedulers.schedulers import num_timesteps
 from easyanimate.pipeline.stages import ClipStages
 from easyanimate.pipeline.step_callback import StepCallback
-from easyanimate.pipeline.windows.joining import join
-from easyanimate.pipeline.windows.state import OnPhase, OnState, WindowCallbacks, WindowPart, WindowState
+from easyanimate.pipeline.windows.joining import join, with_picture
+from easyanimate.pipeline.windows.state import (
+    OnPhase,
+    OnState,
+    WindowCallbacks,
+    WindowFlow,
+    WindowPart,
+    WindowState,
+)
+from easyanimate.pipeline.windows.still_scene import UNCHANGED, StillScene
 from easyanimate.windows import Window
 
 
@@ -31,6 +39,7 @@ def generate_windows(
     draws: Draws,
     *,
     previous_frames: Frames | None = None,
+    scene: StillScene = UNCHANGED,
     resume: WindowState | None = None,
     draft_steps: int | None = None,
     **callbacks: Unpack[WindowCallbacks],
@@ -41,6 +50,8 @@ def generate_windows(
     `previous_frames` are the last frames of another video of the same size, which this video extends. With an end image
     they can also be `request.context_frames`. The plan must then be made with `continues`. The first returned frames
     replace these frames, and the very first one equals the first of them. `resume` is a state of the same video.
+    `scene` keeps a still scene as the first window shows it, or as its own picture, which is that of the other video.
+    Without it, each window continues from the unchanged frames of the one before, as upstream does.
     With `draft_steps` a video of one window ends after so many calls of the transformer, and its frames are those of
     the estimated clean latents. The state that `on_state` receives then is where the whole video continues.
 
@@ -50,9 +61,10 @@ def generate_windows(
     """
     _check_plan(request, plan)
     _check_draft(request, plan, draft_steps)
-    tail = _first_tail(request, previous_frames) if resume is None else resume.tail
+    tail = _first_tail(request, previous_frames) if resume is None else None
     part = WindowPart(request, request.last_image, draws, draft_steps)
-    return (yield from generate_parts(pipe, lambda _shot: part, plan, tail, resume, callbacks))
+    flow = WindowFlow.begin(tail, scene, resume)
+    return (yield from generate_parts(pipe, lambda _shot: part, plan, flow, resume, callbacks))
 
 
 @torch.no_grad()
@@ -60,7 +72,7 @@ def generate_parts(
     pipe: ClipStages,
     begin: Callable[[int], WindowPart],
     plan: Sequence[Window],
-    tail: Tensor | None,
+    flow: WindowFlow,
     resume: WindowState | None,
     callbacks: WindowCallbacks,
 ) -> Iterator[Tensor]:
@@ -78,19 +90,19 @@ def generate_parts(
                 on_window_start(i, plan[i])
             is_last = following is None or following.shot != plan[i].shot
             shared = 0 if following is None else plan[i].end - following.start
-            state = WindowState(i, tail, part.draws.generator.get_state())
-            inputs = WindowInputs(
-                _as_window(part, plan[i], tail, is_last=is_last), plan[i].kept, shared, state.generator_state
-            )
+            state = flow.state(i, part.draws)
+            window = _as_window(part, plan[i], flow.scene.context_frames(flow.tail), is_last=is_last)
+            inputs = WindowInputs(window, plan[i].kept, shared, state.generator_state, state.picture, state.tail)
             started = resume.denoising if resume is not None and resume.index == i else None
-            held = yield from maker.frames(part, inputs, _continuation(part, state, started, callbacks.get("on_state")))
-            tail = held if shared else None
+            continuation = _continuation(part, state, started, callbacks.get("on_state"))
+            yield from maker.frames(part, inputs, flow, continuation)
             if following is None:
                 return
             if is_last:
                 part = begin(following.shot)
+                flow.scene.begin_shot()
             if on_window_end is not None:
-                on_window_end(WindowState(i + 1, tail, part.draws.generator.get_state()))
+                on_window_end(flow.state(i + 1, part.draws))
     finally:
         pipe.maybe_free_model_hooks()
 
@@ -108,9 +120,17 @@ class _WindowMaker:
         self._text: TextContext | None = None
 
     def frames(
-        self, part: WindowPart, inputs: WindowInputs, continuation: Continuation
+        self, part: WindowPart, inputs: WindowInputs, flow: WindowFlow, continuation: Continuation
+    ) -> Iterator[Tensor]:
+        """Yields the final frames of a window. The last ones, which the next window shares, are the tail of `flow`."""
+        final = self._final_frames(part, inputs, flow, continuation)
+        held = yield from (with_picture(final, flow.scene) if flow.scene.wants_window else final)
+        flow.tail = held if inputs.shared else None
+
+    def _final_frames(
+        self, part: WindowPart, inputs: WindowInputs, flow: WindowFlow, continuation: Continuation
     ) -> Generator[Tensor, None, Tensor]:
-        """Yields the final frames of a window and returns the last ones, which the next window shares."""
+        """Yields the final frames of a window, and returns the last ones."""
         finished = self._find_window(inputs)
         if finished is not None:
             yield from finished.frames
@@ -121,8 +141,9 @@ class _WindowMaker:
         pieces = _generate_window(
             self._pipe, inputs.request, text, part.draws, self._on_step, self._set_phase, continuation
         )
-        tail: Any = inputs.request.context_frames
-        held = yield from join(pieces, tail, inputs.kept, inputs.shared)
+        if flow.scene.is_still and flow.tail is not None:
+            pieces = iter([flow.scene.window(torch.cat(list(pieces)), len(flow.tail))])
+        held = yield from join(pieces, flow.tail, inputs.kept, inputs.shared)
         self._on_finished(held, part.draws.generator.get_state())
         return held
 

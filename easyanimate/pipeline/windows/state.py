@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Self, TypedDict
 
 from PIL import Image
 from torch import Tensor
@@ -12,6 +12,7 @@ from easyanimate.pipeline.inputs.window_inputs import WindowInputs
 from easyanimate.pipeline.schedulers.denoising_state import DenoisingState
 from easyanimate.pipeline.schedulers.draws import Draws
 from easyanimate.pipeline.step_callback import StepCallback
+from easyanimate.pipeline.windows.still_scene import StillScene
 from easyanimate.windows import Window
 
 OnPhase = Callable[[str], None]
@@ -24,13 +25,15 @@ class WindowState:
 
     `index` is the next window. All frames before the start of that window have been returned. `tail` [overlap, H, W,
     3], uint8, are the frames from there on, if the window continues any. `generator_state` is the state of the CPU
-    generator at the start of the window. `denoising` is the state of the window itself, if it has started.
+    generator at the start of the window. `denoising` is the state of the window itself, if it has started. `picture` is
+    that of the scene (`still_scene`), if it is kept.
     """
 
     index: int
     tail: Tensor | None
     generator_state: Tensor
     denoising: DenoisingState | None = None
+    picture: Tensor | None = None
 
 
 OnState = Callable[[Callable[[], WindowState], bool], None]
@@ -84,3 +87,22 @@ class WindowPart:
     last_image: Image.Image | None
     draws: Draws
     draft_steps: int | None = None
+
+
+@dataclass(eq=False)
+class WindowFlow:
+    """What flows from one window into the next: the last frames, and the scene that is kept."""
+
+    tail: Tensor | None
+    scene: StillScene
+
+    @classmethod
+    def begin(cls, tail: Tensor | None, scene: StillScene, resume: WindowState | None) -> Self:
+        """The flow into the first window, from `tail` and a copy of `scene`, or as it was at `resume`."""
+        if resume is None:
+            return cls(tail, StillScene(scene.picture, is_on=scene.is_on))
+        return cls(resume.tail, StillScene(resume.picture, is_on=scene.is_on))
+
+    def state(self, index: int, draws: Draws) -> WindowState:
+        """The state before the window `index`."""
+        return WindowState(index, self.tail, draws.generator.get_state(), picture=self.scene.picture)

@@ -1,21 +1,24 @@
 """The measured chains are those of the service, and an interrupted measurement continues with equal windows."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from benchmarks.drift.__main__ import distances, load
-from benchmarks.drift.chain import Chain
+from benchmarks.drift.__main__ import load
+from benchmarks.drift.chain import Lane, Lanes
 from benchmarks.drift.chart import drift_chart
-from benchmarks.drift.records import ChainPlan, ChainRecord
+from benchmarks.drift.records import Series, SeriesRecord
+from benchmarks.drift.report import distances, gate_rows
+from benchmarks.drift.ways import FRAMES, GUIDANCE, WAYS
 from easyanimate.frame_statistics import FrameStatistics
 from easyanimate.pipeline import ClipStages, Draws, Generation, generate_windows
+from easyanimate.pipeline.windows.still_scene import StillScene
 from easyanimate.tiny import TINY_MODEL
 from easyanimate.windows import plan_windows
 
-PLAN = ChainPlan("still 1", "anchored", 2, is_stored=False, size=32, frames=8, steps=1, seed=3)
+SERIES = Series("windows", (("still 1", "corrected"), ("still 2", "latents")), 2, size=32, frames=8, steps=1, seed=3)
+STILL = "a large cyan cross resting on a red background"
 
 
 @pytest.fixture(scope="module")
@@ -23,25 +26,62 @@ def pipe(models_dir: Path) -> ClipStages:
     return load(models_dir / TINY_MODEL)
 
 
+def request(**changes: str) -> Generation:
+    settings = {"width": 32, "height": 32, "num_frames": 8, "num_inference_steps": 2, "guidance_scale": GUIDANCE}
+    return Generation(**{"prompt": STILL} | settings | changes)  # type: ignore[arg-type]
+
+
 def test_a_chain_has_the_frames_of_the_service(pipe: ClipStages) -> None:
-    request = Generation(prompt="a red ball", width=32, height=32, num_frames=8, num_inference_steps=1)
-    chain, plan = Chain(pipe, request, "frames"), plan_windows(12, window=8)
-    first, state = chain.window(chain.start(3))
-    second, _ = chain.window(state)
-    whole = torch.cat(list(generate_windows(pipe, request, plan, Draws.from_seed(3))))
+    lanes, plan = Lanes(pipe, request(), [Lane(STILL, FRAMES)]), plan_windows(12, window=8)
+    (first,), states = lanes.windows(lanes.start(3))
+    (second,), _ = lanes.windows(states)
+    whole = torch.cat(list(generate_windows(pipe, request(), plan, Draws.from_seed(3))))
     assert torch.equal(first[:4], whole[:4])
     assert torch.equal(second, whole[8:])
 
 
+def test_a_chain_of_a_still_scene_has_the_frames_of_the_service(pipe: ClipStages) -> None:
+    lanes, plan = Lanes(pipe, request(), [Lane(STILL, WAYS["still"])]), plan_windows(16, window=8)
+    (_,), states = lanes.windows(lanes.start(3))
+    (_,), states = lanes.windows(states)
+    (third,), _ = lanes.windows(states)
+    scene = StillScene(is_on=True)
+    whole = torch.cat(list(generate_windows(pipe, request(), plan, Draws.from_seed(3), scene=scene)))
+    assert torch.equal(third, whole[12:])
+
+
+def test_a_lane_does_not_depend_on_the_others(pipe: ClipStages) -> None:
+    lanes = [Lane(STILL, way) for way in WAYS.values()]
+    alone, together = Lanes(pipe, request(), lanes[:1]), Lanes(pipe, request(), lanes)
+    states, all_states = alone.start(3), together.start(3)
+    for _ in range(2):
+        (expected,), states = alone.windows(states)
+        frames, all_states = together.windows(all_states)
+        difference = (frames[0].int() - expected.int()).abs()
+        assert difference.double().mean() < 0.05  # a batch adds numbers in another order
+        assert difference.max() <= 2
+
+
 def test_an_interrupted_measurement_continues(pipe: ClipStages, tmp_path: Path) -> None:
     (tmp_path / "again").mkdir()
-    whole, parts = ChainRecord(tmp_path, PLAN), ChainRecord(tmp_path / "again", replace(PLAN, windows=1))
+    whole, parts = SeriesRecord(tmp_path, SERIES), SeriesRecord(tmp_path / "again", SERIES)
     whole.run(pipe)
-    parts.run(pipe)
-    again = ChainRecord(tmp_path / "again", PLAN)
-    again.run(pipe)
-    assert again.windows() == whole.windows()
-    assert len(whole.windows()) == 2
+    parts.run(pipe, until=0)
+    assert {len(windows) for windows in parts.windows().values()} == {1}
+    SeriesRecord(tmp_path / "again", SERIES).run(pipe)
+    assert parts.windows() == whole.windows()
+    assert {len(windows) for windows in whole.windows().values()} == {3}
+
+
+def test_a_stored_chain_continues_from_the_frames_of_its_file(pipe: ClipStages) -> None:
+    lanes = Lanes(pipe, request(), [Lane(STILL, FRAMES), Lane(STILL, FRAMES, is_stored=True)])
+    frames, states = lanes.windows(lanes.start(3))
+    tails = [state.tail for state in states]
+    assert torch.equal(frames[0], frames[1])
+    assert tails[0] is not None
+    assert tails[1] is not None
+    assert not torch.equal(tails[0], tails[1])
+    assert (tails[0] - tails[1]).abs().mean() < 16
 
 
 def test_a_chart_has_a_line_for_each_way_and_one_for_the_limit() -> None:
@@ -53,3 +93,11 @@ def test_a_chart_has_a_line_for_each_way_and_one_for_the_limit() -> None:
     curves = {"frames": measured["mean"], "anchored": measured["mean"]}
     chart = drift_chart([[("mean", curves, 1.0)]])
     assert (chart.count("<polyline"), chart.count("stroke-dasharray")) == (2, 1)
+
+
+def test_the_goals_apply_to_the_first_fifty_windows(pipe: ClipStages, tmp_path: Path) -> None:
+    record = SeriesRecord(tmp_path, SERIES)
+    record.run(pipe)
+    rows = gate_rows(record)
+    assert [row[:3] for row in rows] == [["still 1", "corrected", "2"], ["still 2", "latents", "2"]]
+    assert {row[-1] for row in rows} <= {"met", "missed"}

@@ -12,6 +12,7 @@ from easyanimate.errors import Interrupted, InvalidInput
 from easyanimate.pipeline import Draws, EasyAnimatePipeline, Generation, WindowState, generate_windows
 from easyanimate.pipeline.decoding import to_uint8
 from easyanimate.pipeline.windows.joining import blend, join
+from easyanimate.pipeline.windows.still_scene import StillScene
 from easyanimate.windows import Window, plan_windows
 
 SETTINGS: dict[str, Any] = {
@@ -192,3 +193,31 @@ def test_what_does_not_go_together_is_refused(
 def test_a_plan_of_nothing_is_refused(pipe: EasyAnimatePipeline) -> None:
     with pytest.raises(InvalidInput, match="at least one window"):
         next(generate_windows(pipe, Generation(**SETTINGS), [], Draws.from_seed(0)))
+
+
+def test_a_kept_scene_begins_like_any_other(frames_of: Frames) -> None:
+    scene = StillScene(is_on=True)
+    assert torch.equal(frames_of(16, scene=scene)[:4], frames_of(16)[:4])  # the next 4 are faded into other frames
+    assert torch.equal(frames_of(8, scene=scene), frames_of(8))
+    assert scene.picture is None  # that of the caller is not changed
+    assert torch.equal(frames_of(20, scene=StillScene(TAIL[0].float())), frames_of(20))  # it is not on
+
+
+def test_a_still_scene_is_kept_and_resumes_with_equal_frames(frames_of: Frames) -> None:
+    first, states = frames_of(8), list[WindowState]()
+    kept: dict[str, Any] = {"tail": first[-4:], "scene": StillScene(first.float().mean(0), is_on=True)}
+    whole = frames_of(20, on_window_end=states.append, **kept)
+    assert not torch.equal(whole, frames_of(20, tail=first[-4:]))
+    assert torch.equal(states[1].picture, kept["scene"].picture)  # type: ignore[arg-type]
+    again = frames_of(20, **kept | {"scene": StillScene(is_on=True)}, resume=states[1])
+    assert torch.equal(again, whole[8:])
+
+
+def test_the_picture_of_a_scene_comes_from_all_frames_of_its_first_window(frames_of: Frames) -> None:
+    states: list[WindowState] = []
+    whole = frames_of(16, scene=StillScene(is_on=True), on_window_end=states.append)
+    picture = states[0].picture
+    assert picture is not None
+    first = frames_of(8)
+    assert torch.equal(whole[:4], first[:4])
+    assert not picture.numel() or torch.equal(picture, first.float().mean(0))

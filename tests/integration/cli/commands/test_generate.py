@@ -221,6 +221,7 @@ def test_words_beyond_the_prompt_limit_are_noted(here: Path) -> None:
         (("--num-frames", "0"), "num_frames must be 1 or more, got 0"),
         (("--num-frames", "100000"), "num_frames must be at most"),
         (("--window", "12"), "a window must have a multiple of 8 frames, got 12"),
+        (("--continuation", "slow"), "--continuation must be frames or still, got 'slow'"),
         (("--window", "800"), "windows of at most 24 frames, got --window 800"),
         (("--overlap", "5"), "overlap must be between 1 and 4"),
         (("--continue", "red.png"), "red.png is a PNG; send an MP4"),

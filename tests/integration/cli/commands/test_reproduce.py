@@ -57,6 +57,15 @@ def test_a_video_is_reproduced_from_its_file(clip: Path) -> None:
     assert (done.exit_code, done.stdout) == (0, "out.mp4: all 12 frames are the same\n")
 
 
+def test_a_still_scene_is_reproduced(here: Path) -> None:
+    long = ("--num-frames", "12", "--window", "8", "--continuation", "still", "-o", "still.mp4")
+    assert easyanimate("generate", *SMALL, *long).exit_code == 0
+    assert json.loads((here / "still.json").read_text())["settings"]["continuation"] == "still"
+    assert easyanimate("reproduce", "still.mp4").exit_code == 0
+    assert easyanimate("generate", *SMALL, "--num-frames", "8", "--continuation", "still").exit_code == 0
+    assert "continuation" not in json.loads((here / "out.json").read_text())["settings"]
+
+
 def test_an_image_is_reproduced_from_its_file_and_from_json(here: Path) -> None:
     assert easyanimate("generate", *SMALL, "--num-frames", "1", "-o", "cat.png").exit_code == 0
     done = easyanimate("reproduce", "cat.png")

@@ -19,6 +19,7 @@ from easyanimate.errors import Interrupted
 from easyanimate.files.video_writer import Mp4Writer
 from easyanimate.pipeline import WindowState
 from easyanimate.transformer.inference.kernel_choice import set_attention_kernels
+from easyanimate.windows import FRAMES, STILL, ContinuationMode
 from jobs.model.request import VideoRequest
 from jobs.model.states import Phase
 from worker.checkpoints.format import NAME, attempts_in, read_checkpoint
@@ -53,6 +54,7 @@ class Bench:
     generator: VideoGenerator
     folder: Path
     every_s: float = 0.0
+    continuation: ContinuationMode = FRAMES
 
     def make(
         self, attempt: int, stop_after: float = float("inf"), *, pause: bool = False, **changes: Any
@@ -64,7 +66,8 @@ class Bench:
         folder = self.folder / "job" / str(attempt)
         output = self.folder / "out" / request.result_name
         output.parent.mkdir(exist_ok=True)
-        run = Run("run", request.model_copy(update=keys), output, inputs, Checkpoints(folder, self.every_s))
+        target, video = Checkpoints(folder, self.every_s), request.model_copy(update=keys)
+        run = Run("run", video, output, inputs, target, continuation=self.continuation)
         events: list[Any] = []
 
         def is_time() -> bool:
@@ -155,6 +158,23 @@ def test_a_paused_run_repeats_no_step(bench: Bench, clean: str) -> None:
     bench.make(0, 0, pause=True)
     sha256, events = bench.make(1)
     assert (sha256, resumed_step(events)) == (clean, 1)
+
+
+def test_a_still_scene_is_resumed_to_the_same_file(bench: Bench, clean: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = "easyanimate.pipeline.windows.still_scene"
+    monkeypatch.setattr(f"{module}.picture_of", lambda frames: frames.float().mean(0))  # whatever the model shows
+    still = replace(bench, continuation=STILL, folder=bench.folder / "still")
+    still.folder.mkdir()
+    whole, _ = still.make(0)
+    shutil.rmtree(still.folder / "job")
+    assert whole not in (None, clean)
+    assert still.make(0, STEPS + 2)[0] is None  # after the first step of the second window
+    still.continuation = FRAMES
+    assert still.make(1)[0] == clean  # another fingerprint: from the start
+    still.continuation = STILL
+    shutil.rmtree(still.folder / "job" / "1")
+    sha256, events = still.make(2)
+    assert (sha256, resumed_step(events)) == (whole, STEPS + 1)
 
 
 def pause_at(bench: Bench, attempt: int, doing: Phase | None) -> tuple[str | None, int | None]:

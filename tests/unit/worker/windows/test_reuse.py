@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from easyanimate.files.manifest import UsedLora
 from easyanimate.render import ModelEnvironment
+from easyanimate.windows import FRAMES, STILL, ContinuationMode
 from jobs.model.input_files import shot_file, with_input_keys
 from jobs.model.request import VideoRequest
 from jobs.model.states import Phase
@@ -21,7 +22,7 @@ from worker.checkpoints.state_file import load_state, read_labels, save_state
 from worker.generation.fingerprint import engine_fingerprint
 from worker.generation.generator import VideoGenerator
 from worker.protocol.control import RunControl
-from worker.protocol.messages import Checkpoints, Done, Run, WindowDamaged, WindowFinished, WindowReused
+from worker.protocol.messages import Checkpoints, Done, Resumed, Run, WindowDamaged, WindowFinished, WindowReused
 from worker.windows.format import LABEL, WindowFiles, window_scope
 
 MINE = window_scope("me")
@@ -42,6 +43,7 @@ class Shelf:
         images: dict[str, Path] | None = None,
         attempt: int | None = None,
         fails_after: int | None = None,
+        continuation: ContinuationMode = FRAMES,
     ) -> Done:
         """Generates a video; with `fails_after` it is interrupted at that event."""
         files, self.events = images or {}, []
@@ -50,7 +52,7 @@ class Shelf:
         out.mkdir(parents=True)
         checkpoints = None if attempt is None else Checkpoints(self.folder / "checkpoints" / str(attempt), 0)
         video = with_input_keys(video, dict.fromkeys(files, "there"))
-        run = Run("run", video, out / "video.mp4", files, checkpoints, scope)
+        run = Run("run", video, out / "video.mp4", files, checkpoints, scope, continuation)
         self.run, self.fails_after = run, fails_after
         return self.maker.make(run, RunControl(self._send, find_window=self._find))
 
@@ -189,6 +191,16 @@ def test_windows_of_a_long_video_are_those_of_a_longer_one_with_the_same_beginni
     assert done.sha256 == whole(empty, longer)
 
 
+def test_windows_of_a_still_scene_are_reused(empty: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = "easyanimate.pipeline.windows.still_scene"
+    monkeypatch.setattr(f"{module}.picture_of", lambda frames: frames.float().mean(0))  # whatever the model shows
+    video = request(shot(num_frames=16), shots=())
+    plain, kept = empty.make(video), empty.make(video, continuation=STILL)
+    assert (kept.reused_windows, kept.sha256 == plain.sha256) == ((0,), False)
+    again = empty.make(video, continuation=STILL)
+    assert (again.reused_windows, again.sha256) == ((0, 1, 2), kept.sha256)
+
+
 def test_a_video_of_one_window_is_not_stored(empty: Shelf) -> None:
     empty.make(request(shot(), shots=()))
     assert empty.stored == []
@@ -294,6 +306,35 @@ def test_an_interrupted_film_resumes_with_equal_frames_and_counts_its_reused_win
     done = shelf.make(video, attempt=1)
     assert done.sha256 == expected
     assert {0, 4} <= set(done.reused_windows)
+
+
+def test_a_resumed_film_stores_the_windows_of_the_earlier_attempt(
+    shelf: Shelf, changed: tuple[VideoRequest, str]
+) -> None:
+    video, expected = changed
+    with pytest.raises(InterruptedError):
+        shelf.make(video, attempt=0, fails_after=40)
+    before = shelf.count(WindowReused) + shelf.count(WindowFinished)
+    shutil.rmtree(shelf.folder / "shelf")  # the worker was lost before they were stored
+    assert shelf.make(video, attempt=1).sha256 == expected
+    again = [event.key for event in shelf.events if isinstance(event, WindowFinished) and event.is_resumed]
+    assert 0 < len(again) <= before
+    assert len(shelf.stored) == 5
+    assert shelf.make(video).reused_windows == (0, 1, 2, 3, 4)
+
+
+def test_a_damaged_state_of_a_window_is_no_reason_to_start_again(
+    shelf: Shelf, changed: tuple[VideoRequest, str]
+) -> None:
+    with pytest.raises(InterruptedError):
+        shelf.make(changed[0], attempt=0, fails_after=40)
+    states = sorted((shelf.folder / "checkpoints" / "0").glob("window-*.safetensors"))
+    truncate(states[0])
+    with capture_logs() as logs:
+        done = shelf.make(changed[0], attempt=1)
+    assert [entry["event"] for entry in logs if entry["log_level"] == "warning"] == ["window.ignored"]
+    assert done.sha256 == changed[1]
+    assert shelf.count(Resumed) == 1
 
 
 def test_reused_windows_count_as_progress(shelf: Shelf) -> None:

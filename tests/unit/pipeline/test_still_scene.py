@@ -1,0 +1,86 @@
+"""A still scene keeps the picture of its first window; objects that move or appear are left as they are."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from easyanimate.pipeline.windows.still_scene import StillScene, picture_of
+
+CYAN = torch.tensor([20.0, 220.0, 230.0])
+
+
+def scene(*lefts: float, size: int = 16, top: int = 16) -> Tensor:
+    """Frames [F, 64, 64, 3], uint8, of a square at these places before a background with a slope."""
+    frames = torch.linspace(60, 120, 64).view(1, 1, 64, 1).expand(len(lefts), 64, 64, 3).clone()
+    for frame, left in zip(frames, lefts, strict=True):
+        frame[top : top + size, int(left) : int(left) + size] = CYAN
+    return frames.round().to(torch.uint8)
+
+
+STANDING = scene(*[24] * 12)
+PICTURE = picture_of(STANDING)
+
+
+def still(picture: Tensor = PICTURE) -> StillScene:
+    return StillScene(picture, is_on=True)
+
+
+def test_a_scene_is_still_if_nothing_moves_by_three_pixels() -> None:
+    assert torch.equal(PICTURE, STANDING[0].float())
+    assert picture_of(scene(*[24] * 6, *[25] * 6)).numel()
+    assert not picture_of(scene(*[24] * 6, *[30] * 6)).numel()
+    assert not picture_of(scene(*[20 + i / 3 for i in range(12)])).numel()  # slowly
+    assert not picture_of(scene(*[8, 24, 40] * 4)).numel()  # there and back
+
+
+def test_a_grown_shape_gets_its_size_again() -> None:
+    grown = scene(*[22] * 12, size=19, top=15)
+    assert not torch.equal(grown, STANDING)
+    assert torch.equal(still().window(grown, 4), STANDING)
+    assert torch.equal(still().context_frames(grown[-4:]), STANDING[:4])  # type: ignore[arg-type]
+
+
+def test_a_window_keeps_its_changes_in_time() -> None:
+    flicker = torch.tensor([3.0, -3.0] * 6).view(-1, 1, 1, 1)
+    tinted = (STANDING * 0.95 + 8 + flicker).round().to(torch.uint8)
+    corrected = still().window(tinted, 4).float()
+    assert (corrected[4:].mean(0) - STANDING[0]).abs().max() < 0.7
+    assert ((corrected[1:] - corrected[:-1]) - (tinted[1:].float() - tinted[:-1].float())).abs().max() <= 1
+
+
+def test_another_object_stays_as_the_model_has_it() -> None:
+    with_object = STANDING.clone()
+    with_object[6:, 40:56, 4:20] = torch.tensor([250, 240, 10], dtype=torch.uint8)
+    corrected = still().window(with_object, 4)
+    assert torch.equal(corrected[6:, 40:56, 4:20], with_object[6:, 40:56, 4:20])
+    assert torch.equal(corrected[:6, 40:56, 4:20], STANDING[:6, 40:56, 4:20])
+
+
+def test_a_scene_that_moves_is_not_changed() -> None:
+    moving = StillScene(is_on=True)
+    moving.set_picture(scene(*range(8, 56, 4)))
+    assert (moving.wants_window, moving.is_still) == (False, False)
+    assert moving.window(STANDING, 4) is STANDING
+    assert moving.context_frames(STANDING) is STANDING
+
+
+def test_each_shot_has_a_picture_of_its_own() -> None:
+    kept = StillScene(is_on=True)
+    assert (kept.wants_window, kept.is_still) == (True, False)
+    kept.set_picture(STANDING)
+    kept.set_picture(scene(*[4] * 12))
+    assert torch.equal(kept.picture, PICTURE)  # type: ignore[arg-type]
+    kept.begin_shot()
+    assert kept.wants_window
+
+
+def test_nothing_is_kept_unless_it_is_on() -> None:
+    off = StillScene(PICTURE)
+    off.set_picture(STANDING)
+    assert (off.picture, off.wants_window) == (None, False)
+    assert off.window(STANDING, 4) is STANDING
+
+
+@pytest.mark.parametrize("frames", [1, 2, 8])
+def test_short_videos_have_a_picture(frames: int) -> None:
+    assert picture_of(STANDING[:frames]).shape == (64, 64, 3)
