@@ -2,9 +2,6 @@
 
 import io
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,9 @@ import numpy as np
 import openai
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from cli.main import app
 from cli.stack.stack import LocalStack
 from easyanimate.lora import LowRank, write_lora
 
@@ -135,7 +134,6 @@ def ones_matrix(rows: int, columns: int) -> Any:
 def test_a_manifest_reproduces_the_same_frames(api: Any, stack: LocalStack, tmp_path: Path) -> None:
     record = create_completed(api, "/v1/videos", **SMALL)
     (tmp_path / "manifest.json").write_bytes(content(api, record["id"], "manifest"))
-    command = [sys.executable, "-m", "cli", "reproduce", str(tmp_path / "manifest.json")]
-    command += ["--models-dir", str(stack.plan.models_dir)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env={**os.environ})
-    assert (done.returncode, "all 16 frames are the same" in done.stdout) == (0, True), done.stdout + done.stderr
+    command = ["reproduce", str(tmp_path / "manifest.json"), "--models-dir", str(stack.plan.models_dir)]
+    done = CliRunner().invoke(app, command)
+    assert (done.exit_code, "all 16 frames are the same" in done.stdout) == (0, True), done.output

@@ -6,13 +6,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import pytest
 from typer.testing import CliRunner
@@ -101,12 +100,26 @@ def test_the_command_reads_an_archive_from_standard_input(archive: Path, models_
     assert json.loads(done.stdout) == {"folder": str(models_dir / NAME)}
 
 
-def test_a_process_reads_an_archive_from_the_file_of_its_standard_input(archive: Path, models_dir: Path) -> None:
-    command = [sys.executable, "-m", "cli", "models", "import", "/dev/stdin", "--models-dir", str(models_dir)]
-    with subprocess.Popen(["cat", str(archive)], stdout=subprocess.PIPE) as cat:
-        done = subprocess.run(command, stdin=cat.stdout, capture_output=True, text=True, check=False)
+@contextmanager
+def standard_input(file: IO[bytes]) -> Iterator[None]:
+    """Inside, `file` is the standard input of this process."""
+    saved = os.dup(0)
+    os.dup2(file.fileno(), 0)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 0)
+        os.close(saved)
 
-    assert done.returncode == 0, done.stderr
+
+def test_a_process_reads_an_archive_from_the_file_of_its_standard_input(archive: Path, models_dir: Path) -> None:
+    command = ["models", "import", "/dev/stdin", "--models-dir", str(models_dir)]
+    with subprocess.Popen(["cat", str(archive)], stdout=subprocess.PIPE) as cat:
+        assert cat.stdout is not None
+        with standard_input(cat.stdout):
+            done = CliRunner().invoke(app, command)
+
+    assert done.exit_code == 0, done.output
     assert done.stdout.strip() == f"{models_dir / NAME} is complete and loads"
 
 

@@ -1,7 +1,7 @@
 """The parts of the rehearsal at small size: written files have the published layout, load, and are measured."""
 
 import json
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -67,11 +67,15 @@ def test_a_model_pulled_from_the_local_hub_loads(folder: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("folder", [True], ids=["newer"], indirect=True)
-def test_activations_are_measured_in_every_phase(folder: Path) -> None:
-    command = [sys.executable, "-m", "easyanimate.rehearsal.activations", str(folder), "32"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+def test_activations_are_measured_in_every_phase(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = "easyanimate.rehearsal.activations"
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setattr(sys, "argv", [module, str(folder), "32"])
+    runpy.run_module(module, run_name="__main__")
 
-    rows = json.loads(done.stdout.splitlines()[-1])["rows"]
+    rows = json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]
     assert [row["phase"] for row in rows] == ["encoding", "denoising", "decoding"]
     assert all(row["live_bytes"] > 0 and row["estimated_bytes"] > 0 for row in rows)
 
