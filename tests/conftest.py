@@ -13,7 +13,7 @@ from cli.stack.redis_server import EmbeddedRedis
 from jobs.model.model_card import ModelCard
 from tests.small_card import small_card
 
-pytest_plugins = ["tests.skips", "tests.order"]
+pytest_plugins = ["tests.skips", "tests.order", "tests.trusted_authorities"]
 
 
 @pytest.fixture(scope="session", autouse=True)

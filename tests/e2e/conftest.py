@@ -23,6 +23,7 @@ SHORT_INTERVALS = {
     "EASYANIMATE_REUSE_WINDOWS": "on",
     "EASYANIMATE_PREEMPTION": "priority",
 }
+POLL_EVERY_S, POLL_END_EVERY_S = 0.1, 0.2  # a poll takes processor time here and in the service
 METRICS_PORTS = ("EASYANIMATE_WORKER_METRICS_PORT", "EASYANIMATE_KEEPER_METRICS_PORT")
 
 
@@ -44,7 +45,7 @@ def wait_until() -> Callable[..., None]:
         deadline = time.monotonic() + timeout_s
         while not holds():
             assert time.monotonic() < deadline, "the condition was not met in time"
-            time.sleep(0.05)
+            time.sleep(POLL_EVERY_S)
 
     return wait_until
 
@@ -79,7 +80,7 @@ class Api:
         deadline = time.monotonic() + 200
         while (record := self.get(video_id))["status"] not in ("completed", "failed"):
             assert time.monotonic() < deadline, record
-            time.sleep(0.05)
+            time.sleep(POLL_END_EVERY_S)
         return record
 
 

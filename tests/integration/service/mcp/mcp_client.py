@@ -1,7 +1,9 @@
 """Clients of the `mcp` package for tests, and the parts of their results."""
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any, Literal
 
 import httpx2
@@ -80,13 +82,19 @@ async def task_request(session: Any, name: str, task_id: str) -> TaskAnswer:
     return answer
 
 
+@cache
+def authorities() -> ssl.SSLContext:
+    """The trusted authorities, which take longer to read than a test of one call."""
+    return httpx2.create_ssl_context()
+
+
 @asynccontextmanager
 async def connected(
     service: FrontEnd, mode: str = NEWEST, key: str | None = None, tasks: Tasks | None = None
 ) -> AsyncIterator[Client]:
     """A connected client over streamable HTTP."""
     headers = {"Authorization": f"Bearer {key or service.key}"}
-    async with httpx2.AsyncClient(headers=headers, timeout=120, trust_env=False) as http:
+    async with httpx2.AsyncClient(headers=headers, timeout=120, trust_env=False, verify=authorities()) as http:
         transport = streamable_http_client(f"{service.url}/mcp", http_client=http)
         async with Client(transport, mode=mode, extensions=[tasks] if tasks else None) as client:
             yield client

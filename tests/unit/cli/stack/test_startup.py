@@ -1,9 +1,9 @@
 """What `easyanimate up` prints while it starts."""
 
-import ssl
 from typing import Any
 from unittest.mock import Mock
 
+import httpx
 import pytest
 
 from cli.stack.ports import free_port
@@ -71,8 +71,8 @@ def test_the_keeper_is_ready_when_its_probe_is_ok(answer: dict[str, Any] | None,
 
 
 def test_probes_read_the_trusted_certificates_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    create = Mock(wraps=ssl.create_default_context)
-    monkeypatch.setattr(ssl, "create_default_context", create)
+    create = Mock(wraps=httpx.Client)  # each new client reads them
+    monkeypatch.setattr(httpx, "Client", create)
     url = f"http://127.0.0.1:{free_port()}"
     assert [read_json(url) for _ in range(3)] == [None, None, None]
     assert create.call_count <= 1
