@@ -75,6 +75,9 @@ class GenerationOptions:
     clean_caption: Annotated[
         bool | None, typer.Option(help="Clean the prompts as the training did.", rich_help_panel=SAMPLING)
     ] = None
+    quality: Annotated[str | None, typer.Option(help="exact, or fast, which is lossy.", rich_help_panel=SAMPLING)] = (
+        None
+    )
 
 
 def with_options(

@@ -58,6 +58,7 @@ REFUSAL_REASONS: dict[str, tuple[str, ...]] = {
     # Drafts
     "draft_windows": ("windows",),
     "draft_one_step": (),
+    "draft_quality": (),
     "draft_steps_range": ("most",),
     "not_a_draft": (),
     # Films

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from cli.local.source_video import read_first_frames, read_tail
 from easyanimate.errors import InvalidInput
 from easyanimate.geometry import VISIBLE_SHAPE_CHANGE, shape_change
+from easyanimate.sampling import techniques_of
 from easyanimate.windows import ContinuationMode, ShotLength, Window, plan_shots, plan_windows
 from jobs.model.request import GenerationSettings
 
@@ -49,6 +50,7 @@ class RecipeSettings(GenerationSettings, strict=True):
     shots: list[RecipeShot] | None = None
     draft_steps: int | None = None
     continuation: ContinuationMode | None = None
+    techniques: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class Recipe:
         images = {name: read_image(path) for name, path in files.items() if name in IMAGES}
         frames = None if video is None else read_first_frames(video, plan[0].num_frames, fps)
         inputs = RenderInputs(
-            settings=settings.model_dump(exclude_none=True),
+            settings=_recorded(settings),
             plan=plan,
             files=files,
             images=images,
@@ -144,6 +146,14 @@ class Recipe:
             return None, ()
         size = {"width": settings.width, "height": settings.height}
         return find_copyable_frames(path, **size, fps=Fraction(settings.fps), overlap=settings.overlap)
+
+
+def _recorded(settings: RecipeSettings) -> dict[str, Any]:
+    """The settings as manifests have them: an exact result has no quality, since earlier releases refuse the name."""
+    values = settings.model_dump(exclude_none=True)
+    if settings.quality == "exact":
+        return {name: value for name, value in values.items() if name != "quality"}
+    return values | {"techniques": list(techniques_of(settings.quality))}
 
 
 def read_image(path: Path) -> "Image.Image":

@@ -24,6 +24,7 @@ _TWO_BLOCKS = (
     2 * 263_192_576
 )  # under group offload: T5's word embeddings, which exceed two blocks and the resident weights
 LIVE_TENSORS, LIVE_TENSORS_LOWEST = 25, 7  # live token tensors at the peak; 13 are long skips, in "lowest" on the host
+KEPT_TENSORS = 1  # that a fast clip keeps for the next call; in "low" and "lowest" on the host
 FEED_FORWARD_CHUNK_SIZE = 4096  # tokens of a feed-forward in "lowest", with 17 copies of their width
 _TILE = 384  # pixels, the side of a tile of the VAE
 _ENCODING, _DECODING = 512, 640  # live values per pixel of a frame of a tile
@@ -91,7 +92,7 @@ def live_tokens(profile: Profile, tokens: int) -> int:
     In "lowest" a short clip has its peak in a feed-forward, and a long one in attention.
     """
     if profile != "lowest":
-        return LIVE_TENSORS * tokens
+        return (LIVE_TENSORS + (KEPT_TENSORS if profile == "normal" else 0)) * tokens
     is_whole = tokens <= FEED_FORWARD_CHUNK_SIZE
     in_feed_forward = 12 * tokens if is_whole else 2 * tokens + 17 * FEED_FORWARD_CHUNK_SIZE
     return max(LIVE_TENSORS_LOWEST * tokens, in_feed_forward)

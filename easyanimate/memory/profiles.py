@@ -71,6 +71,7 @@ def apply_memory_profile(pipe: Pipe, profile: Profile, device: torch.device | st
             widen_products(model)
     set_feed_forward_chunk_size(pipe.transformer, FEED_FORWARD_CHUNK_SIZE if profile == "lowest" else None)
     pipe.transformer.long_skips_on_host = profile == "lowest"
+    pipe.transformer.residual_on_host = profile != "normal"
     if profile == "normal":
         _place(pipe, device)
     elif profile == "low":

@@ -14,7 +14,7 @@ from easyanimate.pipeline.windows.films import Shot, generate_film
 from easyanimate.pipeline.windows.long_video import generate_windows
 from easyanimate.pipeline.windows.state import FinishedWindow, WindowState
 from easyanimate.pipeline.windows.still_scene import StillScene
-from easyanimate.scheduler_names import SCHEDULERS
+from easyanimate.sampling import SCHEDULERS
 
 if TYPE_CHECKING:
     from easyanimate.pipeline.pipeline import EasyAnimatePipeline

@@ -17,7 +17,7 @@ from transformers import CLIPImageProcessorPil, T5Tokenizer
 from easyanimate.encoders import load_clip, load_t5
 from easyanimate.errors import CheckpointError, InvalidInput
 from easyanimate.pipeline.schedulers.schedulers import make_scheduler
-from easyanimate.scheduler_names import SCHEDULERS
+from easyanimate.sampling import SCHEDULERS
 from easyanimate.transformer import EasyAnimateTransformer3DModel
 from easyanimate.vae import AutoencoderKLSlice
 from easyanimate.weights.checkpoint import read_config, read_published_settings

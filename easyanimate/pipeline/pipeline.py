@@ -132,6 +132,7 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline, ClipStages):
         smooth: bool = True,
         clean_caption: bool = True,
         image_resample: str = "bicubic",
+        quality: str = "exact",
         callback_on_step_end: StepCallback | None = None,
         callback_on_step_end_tensor_inputs: Sequence[str] | None = None,
         callback_on_phase: Callable[[str], None] | None = None,
@@ -178,6 +179,7 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline, ClipStages):
             smooth=smooth,
             clean_caption=clean_caption,
             image_resample=image_resample,
+            quality=quality,
         )
         check_output_type(output_type)
         check_scheduler_unchanged(self._first_scheduler, self.scheduler, request.scheduler)

@@ -20,6 +20,7 @@ from easyanimate.pipeline.inputs.video_encoding import DrawNoise, encode_video
 from easyanimate.pipeline.schedulers.denoise import Conditions, denoise
 from easyanimate.pipeline.schedulers.denoising_state import Continuation
 from easyanimate.pipeline.schedulers.draws import Draws
+from easyanimate.pipeline.schedulers.guidance_halves import GuidanceHalves
 from easyanimate.pipeline.schedulers.schedulers import check_scheduler_unchanged, make_scheduler, set_timesteps
 from easyanimate.pipeline.step_callback import CallbackRun, StepCallback
 
@@ -35,6 +36,7 @@ class ClipStages:
     transformer: Any
     scheduler: Any
     sequential_guidance = False  # set once by the memory profile; the frames stay the same
+    guidance_halves: GuidanceHalves | None = None  # set once by a program of two processes
     encoder_cache: EncoderCache | None = None  # set once by a program that never writes the weights
     _first_scheduler: Any  # a replacement would have no effect
     _execution_device: Any
@@ -79,9 +81,8 @@ class ClipStages:
             slices = inpaint.pixel_slices()
             init_latents = self._encode_video(slices, draws, request.sample_posterior, "init_video")
         self.maybe_free_model_hooks()  # with model offload the VAE would stay on the device beside the transformer
-        return Conditions(
-            text, image, image_mask, inpaint_latents, request.guidance_scale, request.clip_apply_ratio, init_latents
-        )
+        scales = request.guidance_scale, request.clip_apply_ratio
+        return Conditions(text, image, image_mask, inpaint_latents, *scales, init_latents, request.quality)
 
     @torch.no_grad()
     def encode_text(self, request: Generation) -> TextContext:
@@ -165,6 +166,7 @@ class ClipStages:
             generator=draws.generator,
             on_step=on_step,
             sequential_rows=self.sequential_guidance,
+            halves=self.guidance_halves,
             continuation=continuation,
         )
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from easyanimate.scheduler_names import SCHEDULERS
+from easyanimate.sampling import SCHEDULERS
 
 # fmt: off
 OTHERS = [  # words of sentences, and other forms of verbs

@@ -100,6 +100,7 @@ class EasyAnimateTransformer3DModel(PublishedWeights, ModelMixin, ConfigMixin):
             for i in range(num_layers)
         )
         self.long_skips_on_host = False  # without gradients; set once when a model is loaded
+        self.residual_on_host = False  # the same for the change by the blocks, which a fast clip keeps for one call
         self.skips = skip_pairs(uvit_skip_pairs, num_layers) if enable_uvit else []
         self.long_connect_fc = nn.ModuleList(nn.Linear(width, width) for _ in self.skips)
         self.norm_out = nn.LayerNorm(width, eps=1e-6, elementwise_affine=False)

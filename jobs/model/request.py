@@ -65,6 +65,7 @@ class GenerationSettings(BaseModel, frozen=True, extra="forbid"):
     clip_apply_ratio: float = 0.5
     smooth: bool = True
     clean_caption: bool = True
+    quality: str = Field(default="exact", description="exact, or fast, which is lossy.")
 
 
 class ShotRequest(BaseModel, frozen=True, extra="forbid"):

@@ -9,7 +9,7 @@ from redis.client import Pipeline
 from jobs.model.job import Job, Result
 from jobs.model.request import VideoRequest
 from jobs.model.states import Priority, State
-from jobs.model.steps import steps_of_window, steps_to_make
+from jobs.model.steps import rows_to_make, steps_of_window
 from jobs.redis.keys import waiting_keys, workers_key
 
 # KEYS: the waiting jobs of each priority, the running jobs, the workers by expiry, the measured times.
@@ -99,7 +99,8 @@ def record_duration(pipe: Pipeline, job: Job, result: Result) -> None:
 def _work(request: VideoRequest) -> float:
     """Pixels x frames x steps, which the time of a video is proportional to."""
     pixels = request.width * request.height * request.num_frames * request.num_inference_steps
-    return pixels * steps_to_make(request) / steps_of_window(request)
+    rows = steps_of_window(request) * (2 if request.guidance_scale > 1 else 1)
+    return pixels * rows_to_make(request) / rows
 
 
 def _number(value: bytes | None) -> float | None:

@@ -17,7 +17,7 @@ from redis.client import Pipeline
 
 from jobs.model.job import Job, Result
 from jobs.model.request import VideoRequest
-from jobs.model.steps import steps_to_make
+from jobs.model.steps import rows_to_make
 from jobs.queue.load import Load
 
 MAX_RUN_TIMES = 100  # of one model, the latest
@@ -120,14 +120,9 @@ def parse_run_times(reply: Iterable[bytes]) -> list[RunTime]:
 
 
 def work_of(request: VideoRequest) -> Features:
-    """The features of a request: 1, its pixel-frames, and these times the calls of the transformer.
-
-    Guidance calls it for two prompts at once.
-    """
+    """The features of a request: 1, its pixel-frames, and these times the rows that the transformer computes."""
     pixel_frames = request.pixel_frames
-    calls = steps_to_make(request)
-    prompts = 2 if request.guidance_scale > 1 else 1
-    return 1.0, float(pixel_frames), float(pixel_frames * calls * prompts)
+    return 1.0, float(pixel_frames), float(pixel_frames * rows_to_make(request))
 
 
 def fit_run_times(times: Sequence[RunTime]) -> RunTimeModel | None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
+from easyanimate.sampling import techniques_of
 from jobs.model.failure import Blame
 from jobs.model.job import DriftRecord, Job, PublicStatus
 from jobs.model.request import GenerationSettings, LoraChoice, Mode
@@ -159,6 +160,8 @@ class Video(BaseModel):
     clip_apply_ratio: float
     smooth: bool
     clean_caption: bool
+    quality: str
+    techniques: tuple[str, ...]
     draft: DraftRecord | None
     draft_reused: bool | None
     drift: DriftRecord | None
@@ -208,6 +211,7 @@ def to_video(job: Job, links: Links = NO_LINKS, place: QueuePosition | None = No
         watchable_s=_watchable_s(job),
         shots=shot_records(job),
         preemption=_preemption(job),
+        techniques=techniques_of(job.request.quality),
         draft=None if job.request.draft_steps is None else DraftRecord(steps=job.request.draft_steps),
         drift=job.result.drift[-1] if job.result and job.result.drift else None,
         warning_codes=warning_records(job.warnings),

@@ -23,6 +23,9 @@ def as_draft(request: VideoRequest, steps: int, windows: int) -> VideoRequest:
     if windows > 1:
         message = f"a draft has one window, and this video has {windows}; request fewer frames"
         raise InvalidRequest(message, "draft", reason="draft_windows", windows=windows)
+    if request.quality != "exact":
+        message = 'a draft needs the quality "exact", which continues after each step; leave quality or draft out'
+        raise InvalidRequest(message, "draft", reason="draft_quality")
     if most < 1:
         message = "a draft needs a video of two steps or more; leave draft out"
         raise InvalidRequest(message, "draft", reason="draft_one_step")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from easyanimate.files.manifest import Manifest
+from easyanimate.sampling import techniques_of
 from easyanimate.windows import FRAMES, ContinuationMode
 from jobs.model.request import GenerationSettings, VideoRequest
 
@@ -24,6 +25,10 @@ def manifest_settings(request: VideoRequest, window: int, continuation: Continua
         settings["draft_steps"] = request.draft_steps
     if continuation_of(request, window, continuation) != FRAMES:
         settings["continuation"] = continuation
+    if request.quality == "exact":
+        del settings["quality"]  # releases before it refuse the name
+    else:
+        settings["techniques"] = list(techniques_of(request.quality))
     source_frames = request.video_num_frames if request.continues else 0
     return settings | {
         "num_frames": request.num_frames - source_frames,

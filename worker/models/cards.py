@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from easyanimate.errors import CheckpointError
-from easyanimate.scheduler_names import SCHEDULERS
+from easyanimate.sampling import SCHEDULERS
 from jobs.model.model_card import ModelCard
 from jobs.model.stored import unknown_parts
 

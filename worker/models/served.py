@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import structlog
 
 from easyanimate.errors import CheckpointError
+from easyanimate.sampling import QUALITIES
 from jobs.model.job import Job
 from jobs.model.model_card import ModelCard
 from jobs.model.stored import unknown_parts
@@ -44,6 +45,8 @@ def why_unsupported(job: Job, card: ModelCard | None) -> str | None:
         return f"this release does not define {', '.join(unknown)}"
     if card is not None and job.request.scheduler not in card.schedulers:
         return f"the model of this worker has no scheduler {job.request.scheduler}"
+    if job.request.quality not in QUALITIES:
+        return f"this release has no quality {job.request.quality}"
     return None
 
 

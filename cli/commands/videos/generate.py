@@ -136,7 +136,8 @@ def read_settings(
 ) -> RecipeSettings:
     """The settings of a recipe. `shape` is width and height in pixels, the frame rate, and the frames of a window."""
     (width, height), fps, window = shape
-    chosen = {name: getattr(options, name) for name in ("overlap", "clip_apply_ratio", "smooth", "clean_caption")}
+    names = ("overlap", "clip_apply_ratio", "smooth", "clean_caption", "quality")
+    chosen = {name: getattr(options, name) for name in names}
     return RecipeSettings(
         prompt=prompt,
         negative_prompt=options.negative_prompt or "",

@@ -84,6 +84,7 @@ class CreateVideoFields(TypedDict):
     previews: NotRequired[Previews]
     priority: NotRequired[Literal["high", "normal", "low"]]
     prompt: NotRequired[str]
+    quality: NotRequired[Literal["exact", "fast"]]
     resize_to_image: NotRequired[bool]
     scheduler: NotRequired[str]
     seconds: NotRequired[str]
@@ -133,6 +134,7 @@ class EditVideoFields(TypedDict):
     previews: NotRequired[Previews]
     priority: NotRequired[Literal["high", "normal", "low"]]
     prompt: str
+    quality: NotRequired[Literal["exact", "fast"]]
     scheduler: NotRequired[str]
     seconds: NotRequired[str]
     seed: NotRequired[int]
@@ -167,6 +169,7 @@ class EstimateVideoFields(TypedDict):
     previews: NotRequired[Previews]
     priority: NotRequired[Literal["high", "normal", "low"]]
     prompt: NotRequired[str]
+    quality: NotRequired[Literal["exact", "fast"]]
     resize_to_image: NotRequired[bool]
     scheduler: NotRequired[str]
     seconds: NotRequired[str]
@@ -201,6 +204,7 @@ class ExtendVideoFields(TypedDict):
     previews: NotRequired[Previews]
     priority: NotRequired[Literal["high", "normal", "low"]]
     prompt: str
+    quality: NotRequired[Literal["exact", "fast"]]
     scheduler: NotRequired[str]
     seconds: NotRequired[str]
     seed: NotRequired[int]

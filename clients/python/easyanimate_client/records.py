@@ -721,6 +721,7 @@ class Video:
     progress: int
     promoted_from: str | None
     prompt: str
+    quality: str
     queue: QueuePlace | None
     remixed_from_video_id: str | None
     scheduler: str
@@ -736,6 +737,7 @@ class Video:
     status: Literal["queued", "in_progress", "completed", "failed"]
     step: int
     strength: float
+    techniques: list[str]
     total_steps: int
     unsigned_sha256: str | None
     url: str | None

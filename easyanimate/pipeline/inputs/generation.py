@@ -26,6 +26,7 @@ from easyanimate.pipeline.inputs.modes import (
     check_without_video,
 )
 from easyanimate.pipeline.schedulers.schedulers import check_steps, make_scheduler
+from easyanimate.sampling import QUALITIES
 
 _INTEGERS = ("height", "width", "num_frames", "num_inference_steps")
 _NUMBERS = ("guidance_scale", "clip_apply_ratio", "strength")
@@ -49,7 +50,7 @@ class Generation:
 
     `clip_apply_ratio` is the share of the steps, counted from the end, that use the CLIP embedding. With
     `sample_posterior` False the means of the VAE are used instead of samples. `smooth` softens the seams between slices
-    of the decoded clip.
+    of the decoded clip. The `quality` "fast" is lossy: it omits guidance and blocks of the transformer in some steps.
     """
 
     prompt: str
@@ -71,11 +72,14 @@ class Generation:
     smooth: bool = True
     clean_caption: bool = True
     image_resample: str = "bicubic"
+    quality: str = "exact"
 
     def __post_init__(self) -> None:
         for name, value in self._normalized().items():
             object.__setattr__(self, name, value)
         self._check_resample()
+        if self.quality not in QUALITIES:
+            raise InvalidInput(f"quality must be one of {', '.join(QUALITIES)}, got {self.quality!r}")
         self._check_sizes()
         self._check_frames()
         make_scheduler(self.scheduler)

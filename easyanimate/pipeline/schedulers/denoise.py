@@ -18,6 +18,8 @@ from easyanimate.pipeline.schedulers.denoising_state import (
     scheduler_changes,
     tensors_sha256,
 )
+from easyanimate.pipeline.schedulers.guidance_halves import GuidanceHalves
+from easyanimate.sampling import GUIDED_SHARE, REUSE_FROM, REUSE_UNTIL, StepPlan
 from easyanimate.transformer.inference.run_cache import RunCache
 
 OnStep = Callable[[int, Tensor, Tensor, Tensor], Tensor]
@@ -38,45 +40,57 @@ class Conditions:
     guidance_scale: float
     clip_apply_ratio: float
     init_latents: Tensor | None = None
+    quality: str = "exact"
 
     @cached_property
     def sha256(self) -> str:
         """A hash of all tensors and settings, exact to the last bit."""
         tensors = (self.text.embeds, self.text.mask, self.image, self.image_mask, self.inpaint_latents)
-        return tensors_sha256((*tensors, self.init_latents, torch.tensor([self.guidance_scale, self.clip_apply_ratio])))
+        numbers = [self.guidance_scale, self.clip_apply_ratio]
+        if self.quality != "exact":  # states of exact clips stay those of earlier releases
+            numbers += [GUIDED_SHARE, REUSE_FROM, REUSE_UNTIL]
+        return tensors_sha256((*tensors, self.init_latents, torch.tensor(numbers)))
+
+    def plan(self, calls: int) -> StepPlan:
+        """The plan of all calls of the transformer."""
+        return StepPlan(self.quality, calls, self.clip_apply_ratio)
 
     def at(self, call: int, calls: int) -> dict[str, Tensor]:
-        """The transformer's arguments in call number `call` of `calls`; CLIP is used in the last ones only."""
-        rows = self.text.embeds.shape[0]
-        active = float(self.image_is_used(call, calls))
-        return {
+        """The transformer's arguments in call number `call` of `calls`; CLIP is used in the last ones only.
+
+        A call that is not guided has the row of the prompt alone.
+        """
+        plan, rows = self.plan(calls), self.text.embeds.shape[0]
+        active = float(plan.uses_image(call))
+        arguments = {
             "encoder_hidden_states": self.text.embeds,
             "encoder_attention_mask": self.text.mask,
             "inpaint_latents": self.inpaint_latents.expand(rows, -1, -1, -1, -1),
             "clip_encoder_hidden_states": self.image * active,
             "clip_attention_mask": self.image_mask * active,
         }
-
-    def image_is_used(self, call: int, calls: int) -> bool:
-        """Whether call number `call` of `calls` uses CLIP."""
-        return call >= calls * (1 - self.clip_apply_ratio)
+        return arguments if plan.is_guided(call) else {name: value[-1:] for name, value in arguments.items()}
 
 
 class StepCaches:
     """The caches of the transformer for all rows together, or for each row; new ones when the context changes."""
 
     def __init__(self) -> None:
-        self._context: object = None
+        self._context: tuple[bool, bool] | None = None
         self._of_row: dict[int | None, RunCache] = {}
+        self._keeps = self._reuses = False
 
-    def enter(self, context: object) -> None:
-        """Begins a step with `context`; another context than before starts with empty caches."""
-        if context != self._context:
-            self._context, self._of_row = context, {}
+    def enter(self, plan: StepPlan, call: int) -> None:
+        """Begins a call; one with another context than before starts with empty caches."""
+        if plan.context(call) != self._context:
+            self._context, self._of_row = plan.context(call), {}
+        self._keeps, self._reuses = plan.keeps_blocks(call), plan.reuses_blocks(call)
 
     def of(self, row: int | None) -> RunCache:
         """The cache of one row, or with None of all rows together."""
-        return self._of_row.setdefault(row, RunCache())
+        cache = self._of_row.setdefault(row, RunCache())
+        cache.residual.keeps, cache.residual.reuses = self._keeps, self._reuses
+        return cache
 
 
 def denoise(
@@ -89,14 +103,16 @@ def denoise(
     generator: torch.Generator,
     on_step: OnStep,
     sequential_rows: bool = False,
+    halves: GuidanceHalves | None = None,
     continuation: Continuation | None = None,
 ) -> Tensor:
     """Latents [1, 4, f, h, w] from `noise`, by the `timesteps` that are set in `scheduler`. Computes in float32.
 
     `on_step(index, timestep, latents, original)` is called after each step; `original` is the estimate of the clean
     latents. It returns the latents for the next step; to stop, it raises. `sequential_rows` halves the memory of
-    guidance (spec: transformer 15). A draft of `continuation` ends early, with the estimate of the clean latents.
-    Raises NotFinite if the result holds NaN or infinity, StateMismatch for a state of other conditions.
+    guidance (spec: transformer 15). With `halves` another process computes the other row. A draft of `continuation`
+    ends early, with the estimate of the clean latents. A state is not offered between a call and one that reuses its
+    blocks. Raises NotFinite if the result holds NaN or infinity, StateMismatch for a state of other conditions.
     """
     step_kwargs = {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
     continuation = continuation or Continuation()
@@ -107,19 +123,17 @@ def denoise(
         first, latents = _resume(continuation.state, conditions, scheduler, generator, latents)
         if first > last and continuation.draft_steps:
             raise StateMismatch("the state is that of the end of the draft, which has no estimate of the clean latents")
-    original = latents
+    original, plan = latents, conditions.plan(len(timesteps))
+    predict = partial(predict_noise, transformer, sequential_rows=sequential_rows, halves=halves, caches=caches)
     for i, timestep in enumerate(timesteps[first : last + 1], first):
         inputs = conditions.at(i, len(timesteps))
         model_input = scheduler.scale_model_input(latents, timestep)
-        caches.enter(conditions.image_is_used(i, len(timesteps)))
-        estimate = predict_noise(
-            transformer, model_input, timestep, inputs, sequential_rows=sequential_rows, caches=caches
-        )
-        estimate = guide(estimate, conditions.guidance_scale)
+        caches.enter(plan, i)
+        estimate = guide(predict(model_input, timestep, inputs), conditions.guidance_scale)
         original = predict_original(scheduler, model_input, timestep, estimate)
         latents = scheduler.step(estimate, timestep, latents, **step_kwargs, return_dict=False)[0]
         latents = on_step(i, timestep, latents, original)
-        if continuation.on_state is not None:
+        if continuation.on_state is not None and not plan.keeps_blocks(i):
             continuation.on_state(partial(_state, i + 1, latents, scheduler, before, generator, conditions), i == last)
     if continuation.draft_steps:
         latents = original
@@ -165,19 +179,26 @@ def predict_noise(
     inputs: dict[str, Tensor],
     *,
     sequential_rows: bool = False,
+    halves: GuidanceHalves | None = None,
     caches: StepCaches | None = None,
 ) -> Tensor:
     """[R, 4, f, h, w] in float32: the noise in `latents` [1, 4, f, h, w], without the learned variance.
 
     With `sequential_rows` each of the R rows has its own call of the transformer; the result is equal up to rounding.
+    With `halves` this process computes its own row, and receives the other.
     `caches` keep what steps with the same inputs have in common.
     """
     rows = inputs["encoder_hidden_states"].shape[0]
     caches = caches or StepCaches()
+
+    def sample_of(row: int) -> Tensor:
+        own = {name: value[row : row + 1] for name, value in inputs.items()}
+        return _sample(transformer, latents, timestep, own, caches.of(row))
+
+    if halves is not None and rows > 1:
+        return halves.gather(sample_of(halves.row))
     if sequential_rows and rows > 1:
-        each = [{name: value[row : row + 1] for name, value in inputs.items()} for row in range(rows)]
-        samples = [_sample(transformer, latents, timestep, row, caches.of(i)) for i, row in enumerate(each)]
-        return torch.cat(samples)
+        return torch.cat([sample_of(row) for row in range(rows)])
     return _sample(transformer, latents, timestep, inputs, caches.of(None))
 
 

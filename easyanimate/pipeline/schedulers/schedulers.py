@@ -32,7 +32,7 @@ from torch import Tensor
 
 from easyanimate.errors import InvalidInput
 from easyanimate.pipeline.arguments import as_integer, as_number, describe
-from easyanimate.scheduler_names import SCHEDULERS
+from easyanimate.sampling import SCHEDULERS
 
 _NOISE: dict[str, Any] = {
     "num_train_timesteps": 1000,

@@ -166,6 +166,8 @@ def _check_draft(request: Generation, plan: Sequence[Window], draft_steps: int |
         return
     if len(plan) > 1:
         raise InvalidInput(f"a draft has one window; request at most {plan[0].num_frames} frames")
+    if request.quality != "exact":
+        raise InvalidInput('a draft needs the quality "exact"; a faster one does not continue after each step')
     steps = num_timesteps(request.scheduler, request.num_inference_steps, request.strength)
     if not 1 <= draft_steps < steps:
         raise InvalidInput(f"draft_steps must be between 1 and {steps - 1}, got {draft_steps}")

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from easyanimate.transformer.context import join_context, without_masked
 from easyanimate.transformer.inference.long_skips import LongSkips
 from easyanimate.transformer.inference.norms import modulated
-from easyanimate.transformer.inference.run_cache import RunCache
+from easyanimate.transformer.inference.run_cache import BlockResidual, RunCache
 from easyanimate.transformer.inputs import TransformerInputs
 from easyanimate.transformer.positions import frame_positions
 
@@ -24,7 +24,7 @@ def infer(model: Any, inputs: TransformerInputs, cache: RunCache | None) -> Tens
         x.unflatten(1, (frames, -1)).add_(encoding[:, None])
     embedding, modulation = _modulation(model.adaln_single, inputs)
     context, bias = common.once("context", _context, model, inputs)
-    x = _through_blocks(model, x, (modulation, context, bias, encoding, common))
+    x = _through_blocks(model, x, (modulation, context, bias, encoding, common), common.residual)
     shift, scale = (model.scale_shift_table + embedding[:, None]).chunk(2, dim=1)  # each [1 or B, 1, D]
     return model.proj_out(modulated(x, model.norm_out, shift, scale + 1))
 
@@ -58,15 +58,21 @@ def _context(model: Any, inputs: TransformerInputs) -> tuple[Tensor, Tensor | No
     return without_masked(*join_context(text, inputs.text_mask, image, inputs.image_mask))
 
 
-def _through_blocks(model: Any, x: Tensor, conditions: tuple[Any, ...]) -> Tensor:
+def _through_blocks(model: Any, x: Tensor, conditions: tuple[Any, ...], residual: BlockResidual) -> Tensor:
     """[B, N, D] -> [B, N, D]; the layer of a long skip is applied at its source, so that `x` can change in place."""
     into = model.links()
     layers = {source: layer for source, layer in into.values()}
     skips = LongSkips(on_host=model.long_skips_on_host)
+    before: Tensor | None = None
     for i, block in enumerate(model.transformer_blocks):
         if i in into:
             skips.add_to(x, into[i][0])
         x = block(x, *conditions)
+        if i == 0 and residual.reuses:
+            return residual.add_to(x)
         if i in layers:
             skips.keep(i, layers[i](x))
+        if i == 0:
+            before = residual.begin(x, on_host=model.residual_on_host)
+    residual.end(x, before)
     return x

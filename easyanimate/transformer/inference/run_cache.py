@@ -24,6 +24,37 @@ class CrossAttention:
 
 
 @dataclass
+class BlockResidual:
+    """The change of the tokens by all blocks after the first one: kept by one call, and added by the next.
+
+    All long skips begin and end inside of these blocks or at the first one, so none is left open. A call that neither
+    keeps nor reuses has none of these tensors.
+    """
+
+    keeps: bool = False
+    reuses: bool = False
+    change: Tensor | None = None
+
+    def begin(self, x: Tensor, *, on_host: bool) -> Tensor | None:
+        """A copy of the tokens `x` [B, N, D] before these blocks, if their change is to be kept."""
+        if not self.keeps:
+            return None
+        return x.to("cpu", copy=True) if on_host else x.clone()
+
+    def end(self, x: Tensor, before: Tensor | None) -> None:
+        """Keeps the change from `before` to the tokens `x` [B, N, D] after these blocks, where `before` is."""
+        if before is not None:
+            self.change = torch.sub(x.to(before.device), before, out=before)
+
+    def add_to(self, x: Tensor) -> Tensor:
+        """Adds the change that the call before has kept to `x` [B, N, D] in place, and drops it."""
+        if self.change is None:
+            raise RuntimeError("a call reuses blocks that the call before has not kept")
+        change, self.change = self.change, None
+        return x.add_(change.to(x.device))
+
+
+@dataclass
 class RunCache:
     """Values that stay the same in all steps of a run, filled by the first call of the transformer.
 
@@ -33,6 +64,7 @@ class RunCache:
 
     keeps: bool = True
     entries: dict[Any, Any] = field(default_factory=dict)
+    residual: BlockResidual = field(default_factory=BlockResidual)
 
     @torch.compiler.disable  # a compiled block must not depend on the entries of other blocks
     def once(self, key: Any, compute: Callable[..., Any], *args: Any) -> Any:

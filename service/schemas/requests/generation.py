@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from easyanimate.sampling import Quality
 from jobs.errors import InvalidRequest
 from jobs.model.request import MAX_PROMPT_CHARS
 from jobs.model.states import Priority
@@ -107,6 +108,10 @@ class GenerationFields(DescribedVideo):
     )
     smooth: Flag = Field(True, description="Smooths the seam every eight frames.")
     clean_caption: Flag = Field(True, description="Cleans the prompts as the model's training did.")
+    quality: Quality = Field(
+        "exact",
+        description="fast is lossy: it saves guidance and parts of the model in some steps. `techniques` names them.",
+    )
     previews: Annotated[PreviewsBody, AS_OBJECT] | None = Field(
         None, description="A small image of the current state, after every so many steps."
     )

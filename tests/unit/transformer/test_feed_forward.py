@@ -9,6 +9,7 @@ from benchmarks.counts.__main__ import lowest_profile
 from benchmarks.counts.production import WIDTH, Clip, flash_kernel, inputs_of, published_model
 from easyanimate.memory.estimates import live_tokens
 from easyanimate.transformer.feed_forward import set_feed_forward_chunk_size
+from easyanimate.transformer.inference.run_cache import RunCache
 
 TOKEN_BYTES = 2 * WIDTH
 
@@ -64,3 +65,14 @@ def test_the_peak_at_production_size_is_what_memory_profiles_count_on(
         peak = peak_bytes(lambda: model(**arguments)) / TOKEN_BYTES
     expected = live_tokens(profile, tokens)
     assert expected - 1.1 * tokens <= peak <= expected
+
+
+@torch.no_grad()
+def test_a_fast_clip_keeps_one_more_tensor_in_the_profile_normal(peak_bytes):
+    model, clip = published_model(), Clip(384, 672, 72)
+    arguments, kept, plain = inputs_of(clip), RunCache(), RunCache()
+    kept.residual.keeps = True
+    with flash_kernel():
+        peak = peak_bytes(lambda: model(**arguments, cache=kept))
+        assert peak - peak_bytes(lambda: model(**arguments, cache=plain)) == clip.token_bytes
+    assert peak / TOKEN_BYTES <= live_tokens("normal", clip.token_bytes // TOKEN_BYTES)

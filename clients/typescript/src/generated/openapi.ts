@@ -1803,6 +1803,8 @@ export interface components {
             promoted_from: string | null;
             /** Prompt */
             prompt: string;
+            /** Quality */
+            quality: string;
             queue: components["schemas"]["QueuePlace"] | null;
             /** Remixed From Video Id */
             remixed_from_video_id: string | null;
@@ -1834,6 +1836,8 @@ export interface components {
             step: number;
             /** Strength */
             strength: number;
+            /** Techniques */
+            techniques: string[];
             /** Total Steps */
             total_steps: number;
             /** Unsigned Sha256 */
@@ -4125,6 +4129,12 @@ export interface operations {
                     /** @description What the video shows. A film has the prompts of its shots instead. */
                     prompt?: string;
                     /**
+                     * @description fast is lossy: it saves guidance and parts of the model in some steps. `techniques` names them.
+                     * @default exact
+                     * @enum {string}
+                     */
+                    quality?: "exact" | "fast";
+                    /**
                      * @description Uses the aspect ratio of the start image.
                      * @default false
                      */
@@ -4274,6 +4284,12 @@ export interface operations {
                     priority?: "high" | "normal" | "low";
                     /** @description What the video shows. A film has the prompts of its shots instead. */
                     prompt?: string;
+                    /**
+                     * @description fast is lossy: it saves guidance and parts of the model in some steps. `techniques` names them.
+                     * @default exact
+                     * @enum {string}
+                     */
+                    quality?: "exact" | "fast";
                     /**
                      * @description Uses the aspect ratio of the start image.
                      * @default false
@@ -4591,6 +4607,12 @@ export interface operations {
                     priority?: "high" | "normal" | "low";
                     /** @description What the video shows. */
                     prompt: string;
+                    /**
+                     * @description fast is lossy: it saves guidance and parts of the model in some steps. `techniques` names them.
+                     * @default exact
+                     * @enum {string}
+                     */
+                    quality?: "exact" | "fast";
                     /** @description The scheduler of the denoising; `GET /v1/models` lists the names. */
                     scheduler?: string;
                     /** @description Playing time, rounded to the nearest possible number of frames; `warnings` says so. */
@@ -4682,6 +4704,12 @@ export interface operations {
                     priority?: "high" | "normal" | "low";
                     /** @description What the video shows. */
                     prompt: string;
+                    /**
+                     * @description fast is lossy: it saves guidance and parts of the model in some steps. `techniques` names them.
+                     * @default exact
+                     * @enum {string}
+                     */
+                    quality?: "exact" | "fast";
                     /** @description The scheduler of the denoising; `GET /v1/models` lists the names. */
                     scheduler?: string;
                     /** @description Playing time, rounded to the nearest possible number of frames; `warnings` says so. */
@@ -4992,6 +5020,12 @@ export interface operations {
                     /** @description What the video shows. A film has the prompts of its shots instead. */
                     prompt?: string;
                     /**
+                     * @description fast is lossy: it saves guidance and parts of the model in some steps. `techniques` names them.
+                     * @default exact
+                     * @enum {string}
+                     */
+                    quality?: "exact" | "fast";
+                    /**
                      * @description Uses the aspect ratio of the start image.
                      * @default false
                      */
@@ -5141,6 +5175,12 @@ export interface operations {
                     priority?: "high" | "normal" | "low";
                     /** @description What the video shows. A film has the prompts of its shots instead. */
                     prompt?: string;
+                    /**
+                     * @description fast is lossy: it saves guidance and parts of the model in some steps. `techniques` names them.
+                     * @default exact
+                     * @enum {string}
+                     */
+                    quality?: "exact" | "fast";
                     /**
                      * @description Uses the aspect ratio of the start image.
                      * @default false
@@ -5433,6 +5473,12 @@ export interface operations {
                     priority?: "high" | "normal" | "low";
                     /** @description What the video shows. */
                     prompt: string;
+                    /**
+                     * @description fast is lossy: it saves guidance and parts of the model in some steps. `techniques` names them.
+                     * @default exact
+                     * @enum {string}
+                     */
+                    quality?: "exact" | "fast";
                     /** @description The scheduler of the denoising; `GET /v1/models` lists the names. */
                     scheduler?: string;
                     /** @description Playing time, rounded to the nearest possible number of frames; `warnings` says so. */
@@ -5532,6 +5578,12 @@ export interface operations {
                     priority?: "high" | "normal" | "low";
                     /** @description What the video shows. */
                     prompt: string;
+                    /**
+                     * @description fast is lossy: it saves guidance and parts of the model in some steps. `techniques` names them.
+                     * @default exact
+                     * @enum {string}
+                     */
+                    quality?: "exact" | "fast";
                     /** @description The scheduler of the denoising; `GET /v1/models` lists the names. */
                     scheduler?: string;
                     /** @description Playing time, rounded to the nearest possible number of frames; `warnings` says so. */

@@ -38,7 +38,7 @@ export default {
   reason_video_too_long: "The video has {count} frames. A video has at most {most}, so extend a shorter one.", reason_images_only: "{model} makes images, no videos.", reason_one_reference: "{param} needs exactly one source.",
 
   // Drafts and films
-  reason_draft_windows: "A draft has one window, and this video has {windows}. Use fewer frames.", reason_draft_one_step: "A draft needs a video of two steps or more.", reason_draft_steps_range: "Use a whole number between 1 and {most}.", reason_not_a_draft: "This video is no draft.",
+  reason_draft_windows: "A draft has one window, and this video has {windows}. Use fewer frames.", reason_draft_one_step: "A draft needs a video of two steps or more.", reason_draft_quality: "A draft needs the quality exact.", reason_draft_steps_range: "Use a whole number between 1 and {most}.", reason_not_a_draft: "This video is no draft.",
   reason_film_unsupported: "{model} makes no films.", reason_film_field: "A film does not have this setting: {field}.", reason_film_remix: "A film has a prompt for each shot. Make a new film with the changed shots.", reason_not_a_film: "The video is no film.", reason_film_shot_unknown: "The film has {count} shots; a remix adds none.", reason_film_prompts_too_long: "The prompts have more than {most} characters together.",
   reason_film_shot_count: "A film has 1 to {most} shots, and this one has {count}.", reason_film_too_long: "{frames} frames are too many. The shots before leave {left} of {most}.", reason_shot_without_length: "Enter the length of the shot.",
   reason_shot_image_overlap: "A shot with a start image begins with a cut.", reason_shot_end_image_alone: "The end image needs a start: a start image, or a transition from the shot before.",

@@ -38,7 +38,7 @@ export default {
   reason_video_too_long: "视频有 {count} 帧。视频最多 {most} 帧，请续写较短的视频。", reason_images_only: "{model} 只生成图片，不生成视频。", reason_one_reference: "{param}需要且只需要一个来源。",
 
   // Drafts and films
-  reason_draft_windows: "草稿只有一个窗口，而此视频有 {windows} 个。请减少帧数。", reason_draft_one_step: "草稿需要至少两步的视频。", reason_draft_steps_range: "请使用 1 到 {most} 之间的整数。", reason_not_a_draft: "此视频不是草稿。",
+  reason_draft_windows: "草稿只有一个窗口，而此视频有 {windows} 个。请减少帧数。", reason_draft_one_step: "草稿需要至少两步的视频。", reason_draft_quality: "草稿需要质量为 exact（精确）。", reason_draft_steps_range: "请使用 1 到 {most} 之间的整数。", reason_not_a_draft: "此视频不是草稿。",
   reason_film_unsupported: "{model} 不能生成影片。", reason_film_field: "影片没有此设置：{field}。", reason_film_remix: "影片的每个镜头都有自己的提示词。请用修改后的镜头创建新影片。", reason_not_a_film: "该视频不是影片。", reason_film_shot_unknown: "该影片有 {count} 个镜头；改写不会增加镜头。", reason_film_prompts_too_long: "所有提示词合计超过 {most} 个字符。",
   reason_film_shot_count: "影片可有 1 到 {most} 个镜头，现在有 {count} 个。", reason_film_too_long: "{frames} 帧太多。前面的镜头之后还剩 {left} 帧，共 {most} 帧。", reason_shot_without_length: "请填写镜头的时长。",
   reason_shot_image_overlap: "有首帧图片的镜头以直接切换开头。", reason_shot_end_image_alone: "尾帧图片需要开头：首帧图片，或从上一个镜头过渡。",

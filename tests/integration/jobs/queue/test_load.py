@@ -46,6 +46,8 @@ def test_the_pace_is_the_time_of_a_pixel_a_frame_and_a_step(store: JobStore, mak
     assert load.eta_s(longer, None, 0.0) is None  # without a position
     Registry(store.redis).announce(ModelCard.model_construct(name=MODEL), "w1")
     assert store.load(MODEL).eta_s(longer, 0, 0.0) == pytest.approx(80)
+    faster = longer.evolve(request=longer.request.model_copy(update={"quality": "fast"}))
+    assert store.load(MODEL).eta_s(faster, 0, 0.0) == pytest.approx(80 * 21 / 40)  # of the rows
 
 
 def test_each_model_has_averages_of_its_own(store: JobStore, make_job: MakeJob) -> None:

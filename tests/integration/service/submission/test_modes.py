@@ -113,6 +113,21 @@ def test_generation_settings_reach_the_request(api: httpx.Client, stored: Stored
 
 
 @pytest.mark.parametrize(
+    ("fields", "quality", "techniques"),
+    [({}, "exact", []), ({"quality": "fast"}, "fast", ["guidance_interval", "step_cache"])],
+)
+def test_a_fast_video_names_its_techniques(
+    api: httpx.Client, stored: Stored, fields: dict[str, str], quality: str, techniques: list[str]
+) -> None:
+    video = submit(api, **fields)
+    assert (video["quality"], video["techniques"], stored(video["id"]).request.quality) == (
+        quality,
+        techniques,
+        quality,
+    )
+
+
+@pytest.mark.parametrize(
     "parts",
     [
         [("loras[][name]", "a"), ("loras[][scale]", "0.5"), ("loras[][name]", "b")],
@@ -255,6 +270,7 @@ WRONG = [
     (CREATE, {"overlap": "x"}, 400, "invalid_request", "overlap", "whole"),
     (CREATE, {"num_frames": 1444}, 400, "invalid_seconds", "num_frames", "1440"),
     (CREATE, {"num_frames": 100}, 400, "invalid_seconds", "num_frames", "nearest is 104"),
+    (CREATE, {"quality": "best"}, 400, "invalid_request", "quality", "exact"),
     (CREATE, {"clip_apply_ratio": 1.1}, 400, "invalid_request", "clip_apply_ratio", "at most 1"),
     (CREATE, {"smooth": 2}, 400, "invalid_request", "smooth", "true or false"),
     (CREATE, {"clean_caption": "maybe"}, 400, "invalid_request", "clean_caption", "true or false"),

@@ -47,6 +47,7 @@ NEWER = {
     "this release does not define request.scenes": {"scenes": [{"prompt": "a"}]},
     "this release does not define request.loras.layers": {"loras": [{"name": "ink", "scale": 1, "layers": 3}]},
     "the model of this worker has no scheduler rectified": {"scheduler": "rectified"},
+    "this release has no quality turbo": {"quality": "turbo"},
 }
 
 

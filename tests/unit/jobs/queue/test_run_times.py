@@ -65,6 +65,17 @@ def test_one_measured_time_is_proportional_to_the_denoising() -> None:
     assert (result.p50, result.p90) == (pytest.approx(20), None)
 
 
+@pytest.mark.parametrize(
+    ("guidance_scale", "exact", "fast"),
+    [(4.0, 40, 21), (1.0, 20, 13)],  # 12 of 20 calls are guided; those with numbers 5, 7 to 17 reuse blocks
+)
+def test_a_fast_video_has_the_work_of_the_rows_that_it_computes(guidance_scale: float, exact: int, fast: int) -> None:
+    request = REQUEST.model_copy(update={"guidance_scale": guidance_scale})
+    faster = request.model_copy(update={"quality": "fast"})
+    _, pixel_frames, denoised = work_of(request)
+    assert (denoised / pixel_frames, work_of(faster)[2] / pixel_frames) == (exact, fast)
+
+
 def test_constant_decoding_and_denoising_are_separated() -> None:
     fit = fit_run_times(measured(100, noise=0.0))
     assert fit is not None

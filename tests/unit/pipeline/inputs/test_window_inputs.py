@@ -16,6 +16,7 @@ OTHERS: dict[str, Any] = {
     "prompt": "a dog", "negative_prompt": "a dog", "image": BLUE, "last_image": RED, "height": 48, "width": 48,
     "num_frames": 24, "num_inference_steps": 24, "guidance_scale": 6.0, "scheduler": "ddim", "clip_apply_ratio": 0.4,
     "sample_posterior": False, "smooth": False, "clean_caption": False, "image_resample": "nearest",
+    "quality": "fast",
 }  # fmt: skip
 OF_A_SOURCE_VIDEO = {"video", "mask", "strength", "context_frames"}
 

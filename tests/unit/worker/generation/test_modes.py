@@ -33,6 +33,7 @@ from worker.protocol.messages import Done, Preview, Run, SegmentWritten
 MODEL = "easyanimate-v3-tiny"
 MEDIA = Path(__file__).parents[3] / "samples" / "media"
 STEPS = 2
+TECHNIQUES = ("guidance_interval", "step_cache")
 Make = Callable[..., Done]
 
 
@@ -115,6 +116,17 @@ def test_an_end_image_changes_the_video(make: Make, tmp_path: Path) -> None:
 def test_pipeline_settings_of_a_request_change_the_video(make: Make, tmp_path: Path, changes: dict[str, Any]) -> None:
     start = solid_image(tmp_path / "image.png", (200, 30, 90))
     assert make(start, clip_apply_ratio=0.0).sha256 != make(start, **{"clip_apply_ratio": 0.0, **changes}).sha256
+
+
+@pytest.mark.parametrize(
+    ("changes", "declared"), [({}, {}), ({"quality": "fast"}, {"quality": "fast", "techniques": list(TECHNIQUES)})]
+)
+def test_a_fast_video_is_declared_in_its_manifest(
+    make: Make, tmp_path: Path, changes: dict[str, Any], declared: dict[str, Any]
+) -> None:
+    make(num_frames=1, **changes)
+    settings = json.loads((tmp_path / "manifest.json").read_text())["settings"]
+    assert {name: value for name, value in settings.items() if name in ("quality", "techniques")} == declared
 
 
 # ---- long videos
