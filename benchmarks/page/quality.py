@@ -4,8 +4,10 @@ from benchmarks.page.sections import markdown_table, read_result
 
 
 def quality_section() -> str:
-    """The table of fast clips."""
+    """The table of fast clips; without a stored run it says so."""
     result = read_result("quality")
+    if not result:
+        return _TITLE + _EMPTY
     rows = [
         [
             name,
@@ -23,12 +25,16 @@ def quality_section() -> str:
         "attributes as in the caption",
         "CPU time of denoising",
     )
-    return _TEXT.format(table=markdown_table(head, rows), **result)
+    return _TITLE + _TEXT.format(table=markdown_table(head, rows), **result)
 
 
-_TEXT = """## Fast quality
+_TITLE = """## Fast quality
 
-`quality: "fast"` of the small model against exact clips with the same seeds: {captions} held-out captions,
+"""
+_EMPTY = """`python -m benchmarks.page --measure quality` compares fast clips of the small model with exact ones.
+No run is stored yet: PSNR, SSIM, attributes as in the caption and CPU time are not measured.
+"""
+_TEXT = """`quality: "fast"` of the small model against exact clips with the same seeds: {captions} held-out captions,
 {width}x{height}, {num_frames} frames, {steps} steps, guidance {guidance_scale:g}. CPU time is that of the
 transformer's calls, one thread, against the exact clips. `python -m benchmarks.page --measure quality`, commit
 {commit}, {date}.
