@@ -1,8 +1,10 @@
 """The studio in a real browser, with the whole service: to make, follow and end videos."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import av
 import httpx
 import pytest
 from PIL import Image
@@ -18,12 +20,14 @@ from tests.browser.studio_page import (
     request_video,
     send_file,
     until,
+    violations,
     wait_for_text,
     wait_until_finished,
 )
 
 pytestmark = pytest.mark.slow
 
+MAX_DIFFERENCE = 6.0  # of the values of a pixel, 0 to 255, on average: 256 colours, or a lossy codec
 SHAPE_OF_FRAME = "(({ width, height }) => width / height)(document.querySelector('#screen').getBoundingClientRect())"
 
 
@@ -163,6 +167,33 @@ def test_one_frame_is_shown_as_an_image(open_studio: Open) -> None:
     assert not page.locator("#stage").get_by_role("button", name="Extend").is_visible()
 
 
+def frames_of(video: Path | BytesIO) -> dict[float, Any]:
+    """The frames of a file as RGB arrays [H, W, 3], by their times in seconds."""
+    with av.open(str(video) if isinstance(video, Path) else video) as container:
+        return {frame.time: frame.to_ndarray(format="rgb24").astype(float) for frame in container.decode(video=0)}
+
+
+@pytest.mark.parametrize("format", ["GIF", "WebM"])
+def test_a_video_is_saved_in_another_format(
+    open_studio: Open, api: httpx.Client, finished: str, tmp_path: Path, format: str
+) -> None:
+    page = open_studio(f"/#{finished}")
+    page.get_by_text("More", exact=True).click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name=f"Download as {format}").click()
+    assert download.value.suggested_filename == f"{finished}.{format.lower()}"
+    path = tmp_path / download.value.suggested_filename
+    download.value.save_as(path)
+    original = frames_of(BytesIO(api.get(f"/v1/videos/{finished}/content").content))
+    saved = frames_of(path)
+    assert list(saved) == pytest.approx(list(original), abs=0.006)  # a GIF counts hundredths of a second
+    for frame, expected in zip(saved.values(), original.values(), strict=True):
+        assert frame.shape == expected.shape
+        assert abs(frame - expected).mean() < MAX_DIFFERENCE
+    with av.open(str(path)) as container:
+        assert container.duration == pytest.approx(1e6, abs=1e4)  # microseconds
+
+
 def test_without_a_reachable_link_the_video_comes_from_the_api(open_studio: Open, finished: str) -> None:
     page = open_studio()
     page.route("**/files/**", lambda route: route.abort())
@@ -210,10 +241,13 @@ def test_a_failed_video_shows_the_reason_and_whether_a_retry_helps(
     wait_until_finished(page)
 
 
-def test_a_shot_of_a_film_plays_from_its_first_frame(open_studio: Open, api: httpx.Client, finished: str) -> None:
+def test_a_shot_of_a_film_plays_from_its_first_frame_and_says_if_it_was_reused(
+    open_studio: Open, api: httpx.Client, finished: str
+) -> None:
     shot = {"status": "completed", "num_frames": 4, "windows": 1, "windows_reused": 0}
-    shots = [shot | {"index": 0, "first_frame": 0}, shot | {"index": 1, "first_frame": 4}]
+    shots = [shot | {"index": 0, "first_frame": 0, "windows_reused": 1}, shot | {"index": 1, "first_frame": 4}]
     film = api.get(f"/v1/videos/{finished}").json() | {"prompt": "a square\na circle", "shots": shots}
+    film |= {"windows_made": 1, "windows_reused": 1}
     page = open_studio()
     page.route(f"**/v1/videos/{finished}", lambda route: route.fulfill(json=film))
     page.evaluate(f"location.hash = '{finished}'")
@@ -221,6 +255,9 @@ def test_a_shot_of_a_film_plays_from_its_first_frame(open_studio: Open, api: htt
     page.locator("#screen video").evaluate("video => { video.pause(); video.currentTime = 0; }")
     page.get_by_role("button", name="Shot 2: a circle").click()
     assert page.locator("#screen video").evaluate("video => video.currentTime") == 0.5
+    assert page.get_by_role("button", name="Shot 1: a square. Reused from an earlier video.").count() == 1
+    wait_for_text(page.locator("#facts"), "Windows1 generated, 1 reused")
+    assert violations(page) == []
 
 
 def test_a_finished_video_is_remixed_extended_and_deleted(open_studio: Open, api: httpx.Client, finished: str) -> None:

@@ -145,6 +145,28 @@ def test_a_tile_plays_under_the_pointer_and_with_the_focus(open_studio: Open, ba
     until(page, lambda: one.locator("video").count() == 1)
 
 
+def test_two_videos_share_a_frame_that_a_line_divides(open_studio: Open, batch: list[str]) -> None:
+    page = open_studio(f"/#{batch[2]},{batch[3]}")
+    page.get_by_role("button", name="Wipe").click()
+    line = page.get_by_role("slider", name="Line between the videos")
+    clip = "getComputedStyle(document.querySelectorAll('.wipe > video')[1]).clipPath"
+    line.focus()
+    for key, share in {"Home": 0, "End": 100, "ArrowLeft": 99}.items():
+        page.keyboard.press(key)
+        assert page.evaluate(clip).endswith(f" {share}%)")
+    box = page.locator(".wipe").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2)
+    assert line.input_value() == "25"
+    times = "[...document.querySelectorAll('.wipe > video')].map((video) => video.currentTime)"
+    until(page, lambda: min(page.evaluate(times)) > 0)
+    page.get_by_role("slider", name="Frame").fill("5")
+    assert page.evaluate(times) == pytest.approx([5.5 / 8] * 2)
+    page.get_by_role("button", name="Play", exact=True).wait_for()
+    assert violations(page) == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_several_videos_are_selected_compared_and_deleted(
     open_studio: Open, batch: list[str], api: httpx.Client
 ) -> None:

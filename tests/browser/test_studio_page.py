@@ -167,11 +167,14 @@ def test_a_browser_in_chinese_gets_the_page_in_chinese(open_studio: Open) -> Non
     page.get_by_role("button", name="生成视频").wait_for()
 
 
-def test_a_notification_is_shown_at_the_end(open_studio: Open) -> None:
+def test_a_notification_is_shown_and_a_sound_is_played_at_the_end(open_studio: Open) -> None:
     page = open_studio()
     page.context.grant_permissions(["notifications"])
+    page.get_by_role("button", name="Sound").click()
     page.evaluate("""() => {
-        window.notes = [];
+        [window.notes, window.tones] = [[], []];
+        const { start } = OscillatorNode.prototype;
+        OscillatorNode.prototype.start = function (time) { tones.push(this.frequency.value); start.call(this, time); };
         window.Notification = class { static permission = 'granted'; static requestPermission = async () => 'granted';
             constructor(title, { body }) { notes.push([title, body]); } };
         Object.defineProperty(document, 'hidden', { get: () => true });
@@ -179,7 +182,7 @@ def test_a_notification_is_shown_at_the_end(open_studio: Open) -> None:
     page.get_by_role("button", name="Notify me").click()
     request_video(page, "a red circle", Steps="3", Length="1")
     wait_until_finished(page)
-    assert page.evaluate("notes") == [["Finished", "a red circle"]]
+    assert page.evaluate("[notes, tones]") == [[["Finished", "a red circle"]], [660, 880]]
 
 
 def test_the_first_paint_waits_for_the_files_of_the_document_alone(open_studio: Open) -> None:

@@ -162,6 +162,9 @@ export const downloadManifest = act(async (id) => {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 });
 
+/** Downloads a video in another format, which the browser makes. */
+export const downloadAs = act(async (record, format) => (await import("../export/save.js")).saveAs(record, format));
+
 export const copyText = act(async (text) => {
   await navigator.clipboard.writeText(text);
   stage.set({ detail: t("copied") });

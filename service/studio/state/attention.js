@@ -1,4 +1,4 @@
-// Progress outside the page: its title, its icon and a notification.
+// Progress outside the page: its title, its icon, a notification and a sound.
 
 import { isOver } from "../api/videos.js";
 import { t } from "../text/text.js";
@@ -6,6 +6,7 @@ import { settings } from "./settings.js";
 import { stage } from "./stage.js";
 
 const TITLE = "EasyAnimate Studio", SIDE = 32;
+const TONES_HZ = [660, 880], TONE_S = 0.18, VOLUME = 0.15, SILENCE = 0.001;
 const icon = document.querySelector("link[rel=icon]"), plainIcon = icon.href;
 let shown = null, iconUrl = null;
 const running = new Set();
@@ -51,8 +52,25 @@ function drawIcon(share) {
 
 function notifyAtEnd(record) {
   if (!isOver(record)) return void running.add(record.id);
-  if (!running.delete(record.id) || !settings.get().notify || !document.hidden) return;
-  if (globalThis.Notification?.permission !== "granted") return;
+  if (!running.delete(record.id)) return;
+  const { notify, sound } = settings.get();
+  if (sound) playSound();
+  if (!notify || !document.hidden || globalThis.Notification?.permission !== "granted") return;
   const note = new Notification(t(`state_${record.state}`), { body: record.prompt.slice(0, 120), icon: plainIcon, tag: record.id });
   note.onclick = () => focus();
+}
+
+/** Two short tones. The browser plays them after the first click on the page. */
+export function playSound() {
+  const context = new AudioContext();
+  TONES_HZ.forEach((frequency, place) => {
+    const tone = context.createOscillator(), volume = context.createGain(), start = context.currentTime + place * TONE_S;
+    tone.frequency.value = frequency;
+    volume.gain.setValueAtTime(VOLUME, start);
+    volume.gain.exponentialRampToValueAtTime(SILENCE, start + 2 * TONE_S);
+    tone.connect(volume).connect(context.destination);
+    tone.start(start);
+    tone.stop(start + 2 * TONE_S);
+    tone.onended = () => place === TONES_HZ.length - 1 && context.close();
+  });
 }

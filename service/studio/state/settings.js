@@ -14,7 +14,7 @@ function stored() {
 }
 
 const preferred = navigator.languages?.find((tag) => /^(en|zh)/i.test(tag)) ?? "en";
-export const settings = createStore({ theme: "auto", language: preferred.slice(0, 2).toLowerCase(), notify: false, ...stored() });
+export const settings = createStore({ theme: "auto", language: preferred.slice(0, 2).toLowerCase(), notify: false, sound: false, ...stored() });
 
 /** Changes settings and stores them on this device. */
 export function choose(patch) {

@@ -7,10 +7,10 @@ import { refreshGallery } from "./gallery.js";
 import { createStore } from "./store.js";
 
 const MAX_PARTS = 50;
-const NOTHING = { ids: [], records: {}, preview: null, message: "", detail: "", timeline: [], pending: null, isWatching: false };
+const NOTHING = { ids: [], records: {}, preview: null, message: "", detail: "", timeline: [], pending: null, isWatching: false, isWiping: false };
 
 /** `records` by id. `pending` is a request on its way: { width, height, image }. `timeline` has all parts of a continued video, oldest first.
- * `isWatching`: the finished part of a running video is played. */
+ * `isWatching`: the finished part of a running video is played. `isWiping`: two videos share one frame. */
 export const stage = createStore(NOTHING);
 
 let following = null;

@@ -7,7 +7,7 @@ export default {
 
   // The frame of the page
   skip: "Skip to the form", key: "Key", api: "API", theme: "Theme", theme_auto: "System", theme_light: "Light", theme_dark: "Dark",
-  language: "Language", request: "The request", notify: "Notify me", notify_hint: "Show a notification when a video is finished.", create: "Create", my_videos: "My videos", stage: "Stage",
+  language: "Language", request: "The request", notify: "Notify me", notify_hint: "Show a notification when a video is finished.", sound: "Sound", sound_hint: "Play a sound when a video is finished.", create: "Create", my_videos: "My videos", stage: "Stage",
   settings: "Settings", close: "Close", back: "Back", cancel: "Cancel", retry: "Retry", remove: "Remove", copy: "Copy", copied: "Copied",
   no_answer: "The service does not respond.", last_known: "Last known: {text}", no_model: "No model is available. Start a worker, then reload.", drop_here: "Drop an image or a video",
 
@@ -45,12 +45,14 @@ export default {
   step_of: "Step {step} of {steps}", left: "about {s} s left", progress: "Progress", percent: "{n} percent", preview: "Preview", retry_helps: "A retry may help.", retry_useless: "A retry is unlikely to help.",
   missing: "This video does not exist.", was_deleted: "This video was deleted.", deleted: "{n} videos deleted.", deleted_one: "Video deleted.", no_files: "Its files have expired.", no_video: "There is no video.",
   download: "Download", more: "More", use_settings: "Use these settings", same_seed: "Same seed", variations: "Four variations", finish: "Finish", finish_draft: "Finish this draft", finish_seed: "Finish the draft with seed {seed}", open_finished: "Open finished", open_finished_seed: "Open finished: seed {seed}",
-  draft_detail: "Finish the draft to extend, remix or change it.", draft_badge: "Draft", fact_draft: "Draft", fact_draft_is: "{n} of {total} steps", copy_link: "Copy link", copy_seed: "Copy seed", manifest: "Manifest", delete: "Delete", fullscreen: "Full screen",
+  draft_detail: "Finish the draft to extend, remix or change it.", draft_badge: "Draft", fact_draft: "Draft", fact_draft_is: "{n} of {total} steps", copy_link: "Copy link", copy_seed: "Copy seed", manifest: "Manifest", download_gif: "Download as GIF", download_webm: "Download as WebM", delete: "Delete", fullscreen: "Full screen",
+  making_file: "Making {name}: {percent} %", no_file: "This browser cannot make {name}.", no_webm: "This browser makes WebM files on pages over HTTPS only. Download the MP4 or a GIF.",
   images_left_out: "The settings are in the form. Images and videos of the old request are not included.", settings_used: "The settings are in the form.",
-  fact_length: "Length", fact_took: "Generated in", fact_image: "an image", fact_length_is: "{s} s, {n} frames", warnings: "Warnings", show_all: "Show all", show_less: "Show less",
+  fact_length: "Length", fact_took: "Generated in", fact_image: "an image", fact_length_is: "{s} s, {n} frames", fact_windows: "Windows", fact_windows_are: "{made} generated, {reused} reused", warnings: "Warnings", show_all: "Show all", show_less: "Show less",
   timeline: "Timeline", part: "Part {n}: {prompt}", continue_here: "Continue", part_of: "Part {n} of {total}", continue_from: "Continue from part {n}", remove_part: "Remove part {n}",
-  shot: "Shot {n}: {prompt}", shot_in_progress: "running", shot_completed: "done", shot_failed: "failed", watch: "Watch the finished part", cannot_watch: "The finished part cannot be played.",
-  compare: "Compare", compared: "{n} videos side by side",
+  shot: "Shot {n}: {prompt}", shot_in_progress: "running", shot_completed: "done", shot_failed: "failed", shot_reused: "Reused from an earlier video.", shot_partly_reused: "{n} of {total} windows reused from an earlier video.", watch: "Watch the finished part", cannot_watch: "The finished part cannot be played.",
+  compare: "Compare", compared: "{n} videos side by side", wipe: "Wipe", wipe_hint: "Show both videos in one frame, divided by a line.", wiped: "2 videos in one frame", wipe_line: "Line between the videos, in percent",
+  wipe_left: "Left: seed {seed}", wipe_right: "Right: seed {seed}", play: "Play",
 
   // Gallery
   search: "Search", search_placeholder: "Search prompts", select: "Select", selected: "{n} selected", select_one: "Select {prompt}", none: "No videos yet.", nothing: "No video has these words.", loading: "Loading…", older: "Load older videos",

@@ -4,6 +4,7 @@ import { allowLogin, login, requestKey } from "../api/client.js";
 import { dialogs } from "../state/dialogs.js";
 import { focusPrompt } from "../state/actions.js";
 import { models } from "../state/models.js";
+import { playSound } from "../state/attention.js";
 import { choose, settings, THEMES } from "../state/settings.js";
 import { useStore } from "../state/store.js";
 import { LANGUAGES, setLanguage, t } from "../text/text.js";
@@ -11,7 +12,7 @@ import { html } from "../vendor/preact.js";
 import { Icon } from "./icons.js";
 
 export function Header({ reload }) {
-  const { theme, notify, language } = useStore(settings), { hasKey } = useStore(login), { isOperator } = useStore(models);
+  const { theme, notify, sound, language } = useStore(settings), { hasKey } = useStore(login), { isOperator } = useStore(models);
   const changeKey = async () => {
     allowLogin();
     if (await requestKey()) reload();
@@ -22,6 +23,7 @@ export function Header({ reload }) {
     <nav aria-label=${t("settings")}>
       ${"Notification" in window && html`<button type="button" class="quiet" aria-pressed=${notify} title=${t("notify_hint")} onClick=${() => setNotify(!notify)}>
         <${Icon} name="bell" /><span>${t("notify")}</span></button>`}
+      <button type="button" class="quiet" aria-pressed=${sound} title=${t("sound_hint")} onClick=${() => setSound(!sound)}><${Icon} name="sound" /><span>${t("sound")}</span></button>
       <label class="choice"><span class="hidden">${t("theme")}</span><${Icon} name="theme" />
         <select value=${theme} onChange=${(event) => choose({ theme: event.target.value })}>
           ${THEMES.map((name) => html`<option value=${name}>${t(`theme_${name}`)}</option>`)}</select></label>
@@ -38,6 +40,11 @@ export function Header({ reload }) {
 function skip(event) {
   event.preventDefault();
   focusPrompt();
+}
+
+function setSound(isOn) {
+  choose({ sound: isOn });
+  if (isOn) playSound();
 }
 
 async function setNotify(isOn) {

@@ -4,6 +4,9 @@ import { html } from "../vendor/preact.js";
 
 const PATHS = {
   play: "M8 5v14l11-7z",
+  pause: "M9 5v14M15 5v14",
+  wipe: "M3 5h18v14H3zM12 3v18M15 9h3M15 12h3M15 15h3",
+  sound: "M4 9v6h4l5 4V5L8 9zM16 9a4 4 0 0 1 0 6M18.5 6.5a8 8 0 0 1 0 11",
   download: "M12 3v12m0 0 5-5m-5 5-5-5M4 20h16",
   remix: "M4 7h11l-3-3m3 3-3 3M20 17H9l3 3m-3-3 3-3",
   extend: "M4 12h13m0 0-5-5m5 5-5 5M21 5v14",

@@ -10,6 +10,7 @@ const IMPORTS = {
   video: async () => (await import("./dialogs/frame_picker.js")).FramePicker,
   mask: async () => (await import("./dialogs/mask_painter.js")).MaskPainter,
   operators: async () => (await import("./operators/panel.js")).Operators,
+  wipe: async () => (await import("./stage/wipe.js")).Wipe,
   film: async () => (await import("./film/editor.js")).FilmEditor,
 };
 const loaded = {};

@@ -1,7 +1,7 @@
 // The buttons of one video.
 
 import { isDraft, isImage, isOver } from "../../api/videos.js";
-import { act, cancel, canRepeat, copyText, derive, download, downloadManifest, erase, isFilm, linkOf, promote, retry, reuse, vary } from "../../state/actions.js";
+import { act, cancel, canRepeat, copyText, derive, download, downloadAs, downloadManifest, erase, isFilm, linkOf, promote, retry, reuse, vary } from "../../state/actions.js";
 import { stage } from "../../state/stage.js";
 import { t } from "../../text/text.js";
 import { html, useEffect, useRef } from "../../vendor/preact.js";
@@ -50,6 +50,7 @@ function More({ record, isDone }) {
       ${one("same_seed", () => reuse(record, true))}
       ${one("copy_link", () => copyText(linkOf([record.id])))}
       ${one("copy_seed", () => copyText(String(record.seed)))}
+      ${record.url && !isImage(record) && ["gif", "webm"].map((format) => one(`download_${format}`, () => downloadAs(record, format)))}
       ${record.url && one("manifest", () => downloadManifest(record.id))}
       ${record.url && document.fullscreenEnabled && one("fullscreen", act(() => document.getElementById("screen").requestFullscreen()))}
       ${isDone && one("delete", () => erase([record.id]), "danger")}

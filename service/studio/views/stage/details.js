@@ -15,6 +15,7 @@ export function Details({ record }) {
     [t("guidance_scale"), record.guidance_scale], [t("scheduler"), record.scheduler], [t("model"), model],
     ...(record.loras.length ? [[t("loras"), record.loras.map(({ name, scale }) => `${name} ${scale}`).join(", ")]] : []),
     ...(record.negative_prompt ? [[t("negative_prompt"), record.negative_prompt]] : []),
+    ...(record.windows_reused ? [[t("fact_windows"), t("fact_windows_are", { made: record.windows_made, reused: record.windows_reused })]] : []),
     ...(took ? [[t("fact_took"), `${took.toFixed(1)} s`]] : []),
   ];
   return html`<div class="details">

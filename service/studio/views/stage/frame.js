@@ -9,7 +9,7 @@ import { crisp } from "../thumbnail.js";
 
 const DEFAULT = { width: 16, height: 9 };
 const PLAYLIST = "application/vnd.apple.mpegurl", READ_MS = 2000, END_S = 0.1;
-const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+export const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 /** Whether the finished part of a running video can be played: it has several windows, and the browser plays HLS. */
 export const canWatch = (record) => !isOver(record) && record.playlist_url && document.createElement("video").canPlayType(PLAYLIST);
@@ -57,8 +57,8 @@ function Making({ record, image, preview }) {
     <progress id="bar" max="100" value=${isStarted ? record.progress : undefined} aria-label=${t("progress")}></progress>`;
 }
 
-/** The player. If the link cannot be reached, the API sends the bytes. */
-export function Player({ record }) {
+/** The address of a video, and what to do if it cannot be reached: the API sends the bytes. */
+export function useFile(record) {
   const [src, setSrc] = useState(record.url), [isFallback, setFallback] = useState(false);
   useEffect(() => () => void (src.startsWith("blob:") && URL.revokeObjectURL(src)), [src]);
   const useBytes = async () => {
@@ -66,6 +66,11 @@ export function Player({ record }) {
     setFallback(true);
     setSrc(await fileUrl(record.id, "video"));
   };
+  return [src, useBytes];
+}
+
+export function Player({ record }) {
+  const [src, useBytes] = useFile(record);
   if (isImage(record)) return html`<img src=${src} alt=${record.prompt} onError=${useBytes} />`;
   return html`<video src=${src} controls loop muted playsinline autoplay=${!isCalm} aria-label=${record.prompt} onError=${useBytes}></video>`;
 }

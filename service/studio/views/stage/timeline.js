@@ -39,10 +39,17 @@ const seconds = (frames, { fps }) => `${Number((frames / fps).toPrecision(3))} s
 function Shots({ record }) {
   const lines = record.prompt.split("\n"), prompts = lines.length === record.shots.length ? lines : [];
   return html`<nav class="timeline" aria-label=${t("timeline")}><ol>
-    ${record.shots.map(({ index, num_frames: frames, first_frame: first, status }) => html`<li key=${index} style=${{ flexGrow: frames }}>
-      <button type="button" disabled=${!record.url} title=${prompts[index]} aria-label=${t("shot", { n: index + 1, prompt: prompts[index] ?? "" })} onClick=${() => playFrom(first / record.fps)}>
-        <${Thumbnail} record=${record} /><span>${isOver(record) || status === "queued" ? seconds(frames, record) : t(`shot_${status}`)}</span></button></li>`)}
+    ${record.shots.map((shot) => html`<${Shot} key=${shot.index} record=${record} shot=${shot} prompt=${prompts[shot.index] ?? ""} />`)}
   </ol></nav>`;
+}
+
+/** A shot whose windows were taken from an earlier video has a mark. */
+function Shot({ record, shot: { index, num_frames: frames, first_frame: first, status, windows, windows_reused: reused }, prompt }) {
+  const origin = reused ? t(reused === windows ? "shot_reused" : "shot_partly_reused", { n: reused, total: windows }) : "";
+  const name = t("shot", { n: index + 1, prompt }), isKnown = isOver(record) || status === "queued";
+  return html`<li class=${reused ? "reused" : ""} style=${{ flexGrow: frames }}>
+    <button type="button" disabled=${!record.url} title=${[prompt, origin].filter(Boolean).join("\n")} aria-label=${origin ? `${name}. ${origin}` : name} onClick=${() => playFrom(first / record.fps)}>
+      <${Thumbnail} record=${record} />${origin && html`<${Icon} name="copy" />`}<span>${isKnown ? seconds(frames, record) : t(`shot_${status}`)}</span></button></li>`;
 }
 
 function playFrom(time) {
