@@ -14,6 +14,7 @@ from jobs.moderation import Moderator
 from jobs.outbound_http import OutboundClient
 from jobs.queue.notifications import JobNotifications
 from jobs.queue.registry import Registry
+from jobs.queue.vocabularies import VocabularyStore
 from jobs.queue.workers import WorkerDirectory
 from jobs.redis.batching import CommandBatcher
 from jobs.redis.clock import RedisClock
@@ -35,6 +36,7 @@ from service.http.request_metrics import RequestMetrics
 from service.inputs.concurrency import ConcurrencyLimiter
 from service.inputs.media import MediaLimits, MediaReader
 from service.inputs.media_process import media_process
+from service.inputs.prompt_tokens import TokenCounters
 from service.inputs.provenance import ProvenanceChecker
 from service.inputs.remote import RemoteFetcher
 from service.inputs.uploads import UploadService
@@ -78,6 +80,7 @@ class Resources:
     media: MediaReader
     uploads: UploadService
     provenance: ProvenanceChecker
+    token_counters: TokenCounters
     authenticator: Authenticator
     quotas: Quotas
     clock: RedisClock
@@ -122,6 +125,7 @@ class Resources:
             media=media,
             uploads=UploadService(UploadIndex(redis), storage, media, store.table.now, settings.max_files),
             provenance=ProvenanceChecker(media, redis, settings),
+            token_counters=TokenCounters(VocabularyStore(redis)),
             authenticator=Authenticator(settings.auth, settings.api_keys, ApiKeyStore(redis), settings.limits),
             quotas=Quotas(redis),
             clock=clock,

@@ -86,7 +86,7 @@ class Registry:
         Raises ModelNotFound.
         """
         places = [CARDS_KEY, keys.RETIRED_KEY, workers_key(model), loaded_key(model), idle_key(model)]
-        places += [keys.unserved_key(model), keys.paused_key(model)]
+        places += [keys.unserved_key(model), keys.paused_key(model), keys.vocabulary_key(model)]
         with redis_errors():
             workers = int(cast(int, self.redis.eval(_RETIRE, len(places), *places, model, str(int(ends_jobs)))))
         if workers < 0:

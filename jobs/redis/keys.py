@@ -48,6 +48,11 @@ def loaded_key(model: str) -> str:
     return f"model:{model}:loaded"
 
 
+def vocabulary_key(model: str) -> str:
+    """The hash of a model's vocabulary (`jobs/queue/vocabularies.py`); absent until a worker announces one."""
+    return f"model:{model}:vocabulary"
+
+
 WORKERS_KEY = "models:workers"  # hash: name of a worker -> its entry
 WORKERS_EXPIRY_KEY = "models:workers:expiry"  # sorted set: name of a worker -> unix second at which it counts as lost
 

@@ -19,6 +19,7 @@ from tests.browser.studio_page import (
     png,
     request_video,
     until,
+    violations,
     wait_for_text,
     wait_until_finished,
 )
@@ -80,6 +81,17 @@ def test_the_examples_and_words_of_a_card_are_used(open_studio: Open) -> None:
     fill(page, Prompt="a red")
     page.get_by_role("button", name="circle", exact=True).click()
     assert page.get_by_label("Prompt", exact=True).input_value() == "a red circle"
+
+
+def test_the_tokens_of_a_prompt_are_shown(open_studio: Open) -> None:
+    page = open_studio()
+    fill(page, Prompt="a red circle")
+    wait_for_text(page.locator(".tokens"), "^4 of 120 tokens$")
+    fill(page, Prompt="a red circle " * 40)
+    wait_for_text(page.locator(".tokens.warn"), "^121 tokens: the model reads the first 120.$")
+    assert violations(page) == []
+    fill(page, Prompt="")
+    assert page.locator(".tokens").count() == 0
 
 
 def test_loras_are_chosen_with_a_strength(open_studio: Open) -> None:

@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 
 import structlog
 
+from jobs.queue.vocabularies import Vocabulary
 from worker import metrics
 from worker.load_options import Memory
 from worker.protocol.messages import Command, DeviceMemory, Event, Loaded, LoadModel, NotLoaded, Ready, Shutdown
@@ -29,8 +30,9 @@ class EngineDied(Exception):
 
 
 class EngineProcess:
-    """Starts a new engine when the last one died. Only one thread may use it, but all may read `loaded`.
+    """Starts a new engine when the last one died.
 
+    Only one thread may use it, but all may read `loaded` and `vocabularies`.
     `broken` holds the models that cannot be loaded, each with the reason.
     """
 
@@ -39,6 +41,7 @@ class EngineProcess:
         self.command = command
         self.loaded: Mapping[str, Loaded] = {}
         self.broken: dict[str, str] = {}
+        self.vocabularies: Mapping[str, Vocabulary] = {}  # of all models that were loaded
         self._loading: list[str] = []  # requested and not yet answered; the engine loads the first of them
         self._crashes: Counter[str] = Counter()  # by model, in a row, while loading it
         self._exclusive: set[str] = set()  # these ran out of memory beside other models
@@ -174,6 +177,8 @@ class EngineProcess:
         metrics.LOADS.labels(event.card.name).observe(event.seconds)
         for name in event.dropped:
             metrics.DROPPED.labels(name).inc()
+        if event.vocabulary is not None:
+            self.vocabularies = {**self.vocabularies, event.card.name: event.vocabulary}
         self._set_loaded(event.loaded)
 
     def _on_not_loaded(self, event: NotLoaded) -> None:

@@ -6,6 +6,7 @@ from typing import Protocol
 import structlog
 
 from jobs.model.model_card import ModelCard
+from jobs.queue.vocabularies import Vocabulary
 from worker.load_options import Memory
 from worker.models.memory_budget import MemoryBudget, models_to_evict
 from worker.protocol.control import RunControl
@@ -25,6 +26,10 @@ class Generator(Protocol):
     @property
     def memory(self) -> Memory:
         """The memory profile of the model."""
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """The tokenizer of the model, if front ends can count with it."""
 
     def make(self, run: Run, control: RunControl) -> Done:
         """Generates one video. On a cancel or a pause it raises Interrupted; before a pause it writes a checkpoint."""
@@ -82,7 +87,7 @@ class ModelCache:
         loaded = {
             model: Loaded(each.memory, self._budgets[model].weights_bytes) for model, each in self._generators.items()
         }
-        return Ready(generator.card, loaded, tuple(evicted), seconds)
+        return Ready(generator.card, loaded, tuple(evicted), seconds, generator.vocabulary)
 
     def _evict_and_load(self, command: LoadModel) -> list[str]:
         """Returns the names of the evicted models."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,12 +15,14 @@ from easyanimate.errors import CheckpointError, StateMismatch
 from easyanimate.files.manifest import file_sha256
 from easyanimate.memory import Profile
 from easyanimate.pipeline import ClipStages
+from easyanimate.pipeline.inputs.prompts import MAX_TOKENS
 from easyanimate.render import AppliedLoras, ModelEnvironment, RenderInputs, render
 from easyanimate.transformer.inference.kernel_choice import can_use_kernels, set_attention_kernels
 from jobs.model.input_files import DRAFT_STATE
 from jobs.model.model_card import ModelCard
 from jobs.model.request import VideoRequest
 from jobs.model.states import Phase
+from jobs.queue.vocabularies import Vocabulary
 from worker.checkpoints.draft import DraftLabel, draft_label, draft_warnings, find_draft
 from worker.checkpoints.format import Checkpoint
 from worker.checkpoints.writer import Checkpointer, ResumePoint, find_resume_point, latest_checkpoint
@@ -32,6 +35,7 @@ from worker.generation.pipeline_inputs import build_pipeline_inputs
 from worker.generation.size_hint import suggest_smaller_size
 from worker.load_options import CpuThreads, Memory
 from worker.models.cards import read_card
+from worker.models.tokenizer_description import describe_tokenizer
 from worker.output.previews import Previews
 from worker.output.video_file import check_video
 from worker.protocol.control import RunControl
@@ -97,6 +101,11 @@ class VideoGenerator:
         card = read_card(folder)
         options = torch_device, dtype, profile, cpu_threads
         return cls(*load_pipeline(folder, card.name, *options), card, folder.parent)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary | None:
+        """The tokenizer of the model, if front ends can count with it."""
+        return describe_tokenizer(self.pipe.tokenizer, MAX_TOKENS)
 
     @torch.inference_mode()
     def make(self, run: Run, control: RunControl) -> Done:

@@ -16,6 +16,7 @@ from jobs.model.job import WindowDrift
 from jobs.model.model_card import ModelCard
 from jobs.model.request import VideoRequest
 from jobs.model.states import Phase
+from jobs.queue.vocabularies import Vocabulary
 from worker.load_options import CpuThreads, Memory
 
 
@@ -115,12 +116,16 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Ready:
-    """The model of `card` was loaded in `seconds`. `loaded` are all loaded models, `dropped` the evicted ones."""
+    """The model of `card` was loaded in `seconds`. `loaded` are all loaded models, `dropped` the evicted ones.
+
+    `vocabulary` describes its tokenizer, if it is of a kind that front ends can count with.
+    """
 
     card: ModelCard
     loaded: Mapping[str, Loaded]
     dropped: tuple[str, ...] = ()
     seconds: float = 0.0
+    vocabulary: Vocabulary | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Announces every few seconds the models that this worker serves and has loaded, its LoRAs, and why it is idle."""
 
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from threading import Event, Thread
 from typing import Any
@@ -64,6 +65,7 @@ class Announcer:
                 options: dict[str, Any] = {"is_loaded": name in loaded, "idle": idle}
                 self.supervisor.registry.announce(with_loras, self.supervisor.name, **options)
                 self._announced.add(name)
+            self._announce_vocabularies(cards)
             self._withdraw(self._announced - cards.keys())
             for name in self.context.served.withdrawn:
                 self.supervisor.registry.withdraw(name, self.supervisor.name, is_broken=True)
@@ -79,6 +81,11 @@ class Announcer:
             log.warning("redis.away")
         except Exception:  # it informs operators only, and must not end the announcements
             log.exception("rq.heartbeat_failed")
+
+    def _announce_vocabularies(self, cards: Collection[str]) -> None:
+        for name, vocabulary in self.context.engine.vocabularies.items():
+            if name in cards:
+                self.supervisor.vocabularies.announce(name, vocabulary)
 
     def _withdraw(self, models: set[str]) -> None:
         for name in models:

@@ -19,6 +19,7 @@ from jobs.model.job import Job
 from jobs.model.states import IdleReason, State
 from jobs.queue.registry import Registry
 from jobs.queue.signers import SignerRegistry
+from jobs.queue.vocabularies import VocabularyStore
 from jobs.redis.unreadable import SetAside
 from worker import metrics
 from worker.attempt.attempt import AttemptRun, WorkerContext
@@ -75,6 +76,7 @@ class Supervisor:
         self.rq_worker = RQWorker(name, redis, context.served.cards)
         self.registry = Registry(context.store.table.redis)
         self.signers = SignerRegistry(context.store.table.redis)
+        self.vocabularies = VocabularyStore(context.store.table.redis)
         self.rotation = ModelRotation(context.served.cards, context.settings.model_turn_s)
         self._engine_lost_at: dict[str, float] = {}  # by job id
         self._skipped = SetAside(context.store.table.redis, "job")  # jobs that this worker cannot read or run

@@ -21,6 +21,7 @@ from easyanimate.models.lookup import full_model_name
 
 SEED = 7
 CERTIFICATES = "certificates.pem"
+NEXT = "next: `make serve` or `easyanimate up`, then make videos of your own at http://127.0.0.1:8000"
 
 
 @dataclass(frozen=True)
@@ -133,3 +134,4 @@ def _echo_results(scenes: list[DemoVideo], records: list[dict[str, Any]], output
     typer.echo(f"{output / 'contact-sheet.png'}: frames of both videos")
     options = f"{output / scenes[0].name}.mp4 --trusted {output / CERTIFICATES}"
     typer.echo(f"marks: easyanimate verify {options}")
+    typer.echo(NEXT)

@@ -17,6 +17,7 @@ export type FileList = Schemas["FileList"];
 export type FileDeleted = Schemas["FileDeleted"];
 export type Model = Schemas["Model"];
 export type ModelList = Schemas["ModelList"];
+export type PromptTokens = Schemas["PromptTokens"];
 export type Ticket = Schemas["Ticket"];
 export type Queues = Schemas["Queues"];
 export type WebhookDelivery = Schemas["WebhookDelivery"];

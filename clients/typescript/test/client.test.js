@@ -256,5 +256,6 @@ test("the other files and lists of a video are read", async () => {
   await assert.rejects(client.videos.playlist(video.id), refused("playlist_not_found"));
   const [model] = (await client.models.list()).data;
   assert.deepEqual(await client.models.retrieve(model.id), model);
+  assert.equal((await client.models.countTokens(model.id, "a ball")).model, model.id);
   assert.equal((await client.models.queues()).data[0].model, model.id);
 });

@@ -8,15 +8,18 @@ from pydantic import BaseModel
 from jobs.errors import ModelNotFound
 from jobs.model.model_card import Lora, ModelCard
 from jobs.model.request import Mode
-from service.dependencies import OwnerDep, ResourcesDep
-from service.http.fields import check_query
-from service.openapi.responses import KEY_ERRORS, QUERY_ERRORS, errors
+from service.dependencies import BodyDep, OwnerDep, ResourcesDep
+from service.http.fields import check_query, validate
+from service.openapi.request_bodies import json_body
+from service.openapi.responses import BODY_ERRORS, KEY_ERRORS, QUERY_ERRORS, errors
 from service.resources import Resources
 from service.schemas.pages import After, ListPage, empty_as
+from service.schemas.prompt_tokens import CountTokens, PromptTokens
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
 MAX_PAGE = 1000
+TOKENS_EXAMPLE = {"prompt": "a large red circle moving to the right on a blue background"}
 
 
 class Model(BaseModel):
@@ -64,6 +67,25 @@ def list_models(
 def read_model(model: str, _: OwnerDep, resources: ResourcesDep) -> Model:
     """Returns one model."""
     return _to_model(resources.registry.card(model), resources)
+
+
+@router.post(
+    "/{model}/count_tokens",
+    responses=errors(*KEY_ERRORS, *BODY_ERRORS, "model_not_found", "model_unavailable"),
+    openapi_extra=json_body(CountTokens, TOKENS_EXAMPLE),
+)
+def count_tokens(model: str, _: OwnerDep, resources: ResourcesDep, fields: BodyDep) -> PromptTokens:
+    """Counts the tokens of a prompt, cleaned as in a request, as the tokenizer of this model does.
+
+    The model reads the first `limit` tokens. The prompt is not stored, and no quota is used.
+    """
+    body = validate(CountTokens, fields)
+    name = resources.registry.card(model).name
+    counter = resources.token_counters.get(name)
+    if counter is None:
+        return PromptTokens(model=name, tokens=None, limit=None)
+    tokens = counter.count(body.prompt, clean_caption=body.clean_caption)
+    return PromptTokens(model=name, tokens=tokens, limit=counter.limit)
 
 
 def _to_model(card: ModelCard, resources: Resources) -> Model:

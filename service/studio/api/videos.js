@@ -35,6 +35,10 @@ export async function finishedSeconds(record) {
   return [...text.matchAll(/#EXTINF:([\d.]+)/g)].reduce((sum, [, seconds]) => sum + Number(seconds), 0);
 }
 
+/** How many tokens a prompt has, and how many the model reads: { tokens, limit }, null where it is not known. */
+export const countTokens = (model, prompt) =>
+  read(`v1/models/${encodeURIComponent(model)}/count_tokens`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ prompt }) });
+
 /** A file of a video as a Blob. */
 export const readFile = async (id, variant = "video") => (await call(videoPath(id, `/content?variant=${variant}`))).blob();
 export const fileUrl = async (id, variant) => URL.createObjectURL(await readFile(id, variant));

@@ -16,7 +16,7 @@ export default {
 
   // Form
   mode: "Mode", mode_new: "Text or image", mode_edit: "Change a video", prompt: "Prompt", prompt_placeholder: "Describe the video",
-  prompt_hint: "Enter starts the video. Shift and Enter add a line.", english_only: "This model reads English. Other words are left out.",
+  prompt_hint: "Enter starts the video. Shift and Enter add a line.", tokens: "{n} of {limit} tokens", tokens_over: "{n} tokens: the model reads the first {limit}.", english_only: "This model reads English. Other words are left out.",
   known_words: "Words that this model knows", kind_shapes: "Shapes", kind_colours: "Colours", kind_backgrounds: "Backgrounds",
   kind_motions: "Motions", kind_speeds: "Speeds", kind_sizes: "Sizes", image: "Start image", last_image: "End image", choose_image: "Choose, drop or paste", pick_frame: "From a video", crop: "Crop",
   unreadable: "This file cannot be shown as an image. The service may refuse it.", remove_image: "Remove start image", remove_last_image: "Remove end image",

@@ -10,7 +10,7 @@ export default {
   no_answer: "服务没有响应。", last_known: "最后已知状态：{text}", no_model: "没有可用的模型。请启动一个 worker，然后刷新页面。", drop_here: "把图片或视频放到这里",
   welcome: "用文字生成视频", examples: "示例", use_example: "使用示例：{prompt}", welcome_hint: "选择一个示例，或写下提示词，然后点击“生成视频”。",
   mode: "模式", mode_new: "文字或图片", mode_edit: "修改视频", prompt: "提示词", prompt_placeholder: "用英文描述视频",
-  prompt_hint: "按 Enter 开始生成，按 Shift + Enter 换行。", english_only: "此模型只读英文，其他文字会被忽略。请用英文描述。",
+  prompt_hint: "按 Enter 开始生成，按 Shift + Enter 换行。", tokens: "{n} / {limit} 个 token", tokens_over: "共 {n} 个 token，模型只读前 {limit} 个。", english_only: "此模型只读英文，其他文字会被忽略。请用英文描述。",
   known_words: "此模型认识的词", kind_shapes: "形状", kind_colours: "颜色", kind_backgrounds: "背景", kind_motions: "运动", kind_speeds: "速度", kind_sizes: "大小", image: "首帧图片", last_image: "尾帧图片", choose_image: "选择、拖放或粘贴", pick_frame: "从视频选取", crop: "裁剪",
   unreadable: "此文件无法显示为图片，服务可能会拒绝它。", remove_image: "移除首帧图片", remove_last_image: "移除尾帧图片",
   source_video: "要修改的视频", choose_video: "选择或拖放文件", pick_video: "从我的视频选取", remove_video: "移除视频", mask: "遮罩", paint_mask: "绘制遮罩", change_mask: "修改遮罩", remove_mask: "移除遮罩",

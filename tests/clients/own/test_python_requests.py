@@ -245,6 +245,7 @@ def test_models_and_queues_are_records(client: EasyAnimate) -> None:
     (model,) = client.models.list().data
     assert client.models.retrieve(model.id) == model
     assert model.card.default_scheduler == "euler"
+    assert client.models.count_tokens(model.id, "a ball").model == model.id
     assert client.models.queues().data[0].model == model.id
 
 

@@ -14,6 +14,7 @@ from jobs.model.input_files import DRAFT_STATE
 from jobs.model.model_card import ModelCard
 from jobs.model.result_files import IMAGES, segment_name
 from jobs.model.states import Phase
+from jobs.queue.vocabularies import Vocabulary
 from worker.checkpoints.format import Checkpoint, NamedFile, attempts_in, read_checkpoint
 from worker.engine.__main__ import start
 from worker.load_options import Memory
@@ -39,6 +40,7 @@ from worker.protocol.messages import (
 from worker.windows.format import WindowFiles, window_key
 
 STEPS = 4
+VOCABULARY = Vocabulary(pieces=(("<unk>", 0.0), ("▁a", -1.0)), unknown="<unk>", special=(), letters="a", limit=120)
 
 
 class OutOfMemoryError(RuntimeError):
@@ -69,6 +71,7 @@ class FixtureGenerator:
     def __init__(self, card: ModelCard, memory: Memory) -> None:
         self.card = card
         self.memory = memory
+        self.vocabulary = VOCABULARY
 
     def make(self, run: Run, control: RunControl) -> Done:
         """Behaves as the prompt says: "brief" lasts two seconds, "steady" four, "slow" half a minute, "endless"

@@ -1,9 +1,9 @@
 """The models of the service and their queues."""
 
 from easyanimate_client._async.http import AsyncHttp
-from easyanimate_client.inputs import route
+from easyanimate_client.inputs import Body, route
 from easyanimate_client.options import Call
-from easyanimate_client.records import Model, ModelList, Queues
+from easyanimate_client.records import Model, ModelList, PromptTokens, Queues
 
 
 class AsyncModels:
@@ -19,6 +19,12 @@ class AsyncModels:
     async def retrieve(self, model: str) -> Model:
         """One model. Raises ModelNotFound."""
         return await self._http.record(Model, Call("GET", route("/v1/models/{}", model)))
+
+    async def count_tokens(self, model: str, prompt: str, *, clean_caption: bool | None = None) -> PromptTokens:
+        """How many tokens a prompt has, and how many the model reads. Raises ModelNotFound."""
+        body = Body({"prompt": prompt, "clean_caption": clean_caption}).options()
+        call = Call("POST", route("/v1/models/{}/count_tokens", model), body=body, is_repeatable=True)
+        return await self._http.record(PromptTokens, call)
 
     async def queues(self) -> Queues:
         """For each model: how many videos wait and run, and whether it accepts more."""

@@ -1,7 +1,7 @@
 /** The models of the service and their queues. */
-import { route } from "../inputs.js";
+import { body, route } from "../inputs.js";
 import type { Http } from "../transport/http.js";
-import type { CallOptions, Model, ModelList, Queues } from "../types.js";
+import type { CallOptions, Model, ModelList, PromptTokens, Queues } from "../types.js";
 
 export class Models {
   constructor(private readonly http: Http) {}
@@ -14,6 +14,14 @@ export class Models {
   /** One model. */
   async retrieve(model: string, options: CallOptions = {}): Promise<Model> {
     return await this.http.record({ ...options, method: "GET", path: route`/v1/models/${model}` });
+  }
+
+  /** How many tokens a prompt has, and how many the model reads. */
+  async countTokens(model: string, prompt: string, options: CallOptions = {}): Promise<PromptTokens> {
+    const content = body({ prompt });
+    const headers = { ...content.headers, ...options.headers };
+    const path = route`/v1/models/${model}/count_tokens`;
+    return await this.http.record({ ...options, method: "POST", path, body: content.body, headers, isRepeatable: true });
   }
 
   /** For each model: how many videos wait and run, and whether it accepts more. */

@@ -2,12 +2,13 @@
 
 import { editShot } from "../../state/film/draft.js";
 import { form } from "../../state/form.js";
-import { secondsOf } from "../../state/models.js";
+import { modelOf, secondsOf } from "../../state/models.js";
 import { framesOfShot, MAX_SHOTS, shotField } from "../../state/film/shots.js";
 import { t } from "../../text/text.js";
 import { html } from "../../vendor/preact.js";
 import { controlOf, Field } from "../form/field.js";
 import { ImageField } from "../form/image_field.js";
+import { Tokens } from "../form/prompt.js";
 import { Icon } from "../icons.js";
 
 /** `first` is its first frame, `does` has what the buttons do, `drag` the listeners of the pointer. */
@@ -54,6 +55,7 @@ function Prompt({ shot }) {
   const name = shotField(shot.key, "prompt");
   return html`<${Field} name=${name} label=${t("prompt")}>
     <textarea ...${controlOf(name)} rows="2" placeholder=${t("shot_placeholder")} value=${shot.prompt} onInput=${(event) => editShot(shot.key, { prompt: event.target.value })}></textarea>
+    <${Tokens} prompt=${shot.prompt} model=${modelOf(form.get().values.model, "film")} />
   <//>`;
 }
 

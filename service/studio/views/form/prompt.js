@@ -1,12 +1,13 @@
-// The prompt, with what the model does not know of it.
+// The prompt, with its tokens and with what the model does not know of it.
 
+import { countTokens } from "../../api/videos.js";
 import { edit, form } from "../../state/form.js";
 import { isForeign, unknownWords, wordsOf } from "../../state/models.js";
 import { hasText, t } from "../../text/text.js";
-import { html, useEffect, useRef } from "../../vendor/preact.js";
+import { html, useEffect, useRef, useState } from "../../vendor/preact.js";
 import { controlOf, Field } from "./field.js";
 
-const MAX_LINES_PX = 240;
+const MAX_LINES_PX = 240, TYPING_MS = 400;
 const OF_SENTENCES = ["wordings", "others"]; // not for a choice of single words
 
 export function Prompt({ model }) {
@@ -15,6 +16,7 @@ export function Prompt({ model }) {
   return html`<${Field} name="prompt" hint=${t("prompt_hint")}>
     <textarea ...${controlOf("prompt", true)} ref=${area} rows="3" placeholder=${t("prompt_placeholder")} value=${prompt}
       onInput=${(event) => edit({ prompt: event.target.value })}></textarea>
+    <${Tokens} prompt=${prompt} model=${model} />
     <${Advice} prompt=${prompt} model=${model} />
     <${Words} model=${model} />
   <//>`;
@@ -24,6 +26,23 @@ export function Prompt({ model }) {
 function grow(area) {
   area.style.height = "auto";
   area.style.height = `${Math.min(area.scrollHeight + 2, MAX_LINES_PX)}px`;
+}
+
+/** The tokens of a prompt, counted by the service when the typing pauses; nothing where they are not known. */
+export function Tokens({ prompt, model }) {
+  const [{ tokens, limit }, setCount] = useState({}), id = model?.id, isBlank = !prompt.trim();
+  useEffect(() => {
+    if (isBlank || !id) return undefined;
+    let isCurrent = true;
+    const timer = setTimeout(() => countTokens(id, prompt).then((count) => isCurrent && setCount(count), () => {}), TYPING_MS);
+    return () => {
+      isCurrent = false;
+      clearTimeout(timer);
+    };
+  }, [prompt, id]);
+  if (isBlank || !tokens || !limit) return null;
+  const isOver = tokens > limit, text = t(isOver ? "tokens_over" : "tokens", { n: tokens, limit });
+  return html`<p class="hint tokens ${isOver ? "warn" : ""}">${text}</p><p class="hidden" role="status">${isOver && text}</p>`;
 }
 
 function Advice({ prompt, model }) {

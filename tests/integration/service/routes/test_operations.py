@@ -11,6 +11,8 @@ from redis import Redis
 from jobs.model.model_card import ModelCard
 from jobs.model.states import IdleReason
 from jobs.queue.registry import Registry
+from jobs.queue.vocabularies import Vocabulary, VocabularyStore
+from jobs.redis.keys import vocabulary_key
 from service.http.error_codes import ERROR_CODES
 
 Code = Callable[[httpx.Response], str]
@@ -30,6 +32,31 @@ def test_models_come_with_their_limits_and_live_workers(api: httpx.Client, redis
 def test_an_unknown_model_is_a_404(api: httpx.Client, code_of: Code) -> None:
     answer = api.get("/v1/models/nope")
     assert (answer.status_code, code_of(answer)) == (404, "model_not_found")
+
+
+def test_the_tokens_of_a_prompt_are_counted_with_the_vocabulary_of_a_worker(
+    api: httpx.Client, announced: ModelCard, redis: Redis
+) -> None:
+    path, body = f"/v1/models/{announced.name}/count_tokens", {"prompt": "a, ab"}
+    unknown = {"object": "prompt_tokens", "model": announced.name, "tokens": None, "limit": None}
+    assert api.post(path, json=body).json() == unknown
+    for letters, pieces, tokens in [
+        ("ab,", (("▁a", -1.0),), 5),
+        ("ab,", (("▁a", -1.0), ("▁a,", -1.0)), 4),
+        ("ab", (), None),
+    ]:
+        vocabulary = {"pieces": (("<unk>", 0.0), *pieces), "unknown": "<unk>", "special": (), "limit": 120}
+        VocabularyStore(redis).announce(announced.name, Vocabulary(letters=letters, **vocabulary))
+        assert api.post(path, json=body).json() == unknown | {"tokens": tokens, "limit": 120}
+    Registry(redis).withdraw(announced.name, "worker-1")
+    assert Registry(redis).retire(announced.name) == 0
+    assert not redis.exists(vocabulary_key(announced.name))
+
+
+def test_an_unreadable_vocabulary_counts_as_none(api: httpx.Client, announced: ModelCard, redis: Redis) -> None:
+    redis.hset(vocabulary_key(announced.name), mapping={"digest": "d", "content": b"none"})
+    answer = api.post(f"/v1/models/{announced.name}/count_tokens", json={"prompt": "a"})
+    assert (answer.status_code, answer.json()["tokens"]) == (200, None)
 
 
 def test_a_complete_front_end_is_ready(api: httpx.Client, announced: ModelCard) -> None:

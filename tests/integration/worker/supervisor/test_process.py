@@ -15,7 +15,9 @@ from jobs.model.job import Job
 from jobs.model.request import VideoRequest
 from jobs.model.states import Phase, State
 from jobs.queue.registry import Registry
+from jobs.queue.vocabularies import VocabularyStore
 from jobs.redis.connection import connect
+from tests.integration.worker.fixture_engine import VOCABULARY
 from tests.job_store import JobStore
 from worker.settings import WorkerSettings
 
@@ -47,9 +49,12 @@ def registry(store: JobStore) -> Registry:
     return Registry(store.redis)
 
 
-def test_a_worker_announces_its_model_and_withdraws_on_sigterm(start: Start, registry: Registry) -> None:
+def test_a_worker_announces_its_model_with_its_vocabulary_and_withdraws_on_sigterm(
+    start: Start, registry: Registry
+) -> None:
     worker = start()
     wait_until(lambda: registry.live_workers(MODEL) == 1)
+    wait_until(lambda: VocabularyStore(registry.redis).read(MODEL) == VOCABULARY)
     worker.send_signal(signal.SIGTERM)
     worker.wait(120)
     assert (worker.returncode, registry.live_workers(MODEL)) == (0, 0)
