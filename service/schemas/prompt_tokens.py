@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from service.schemas.create import Prompt
 from service.schemas.request_model import Flag, RequestModel
+from service.schemas.requests.field_types import Prompt
 
 
 class CountTokens(RequestModel):
