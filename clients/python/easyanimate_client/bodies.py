@@ -5,6 +5,15 @@ from __future__ import annotations
 from typing import Any, Literal, NotRequired, TypedDict
 
 
+class CountTokensFields(TypedDict):
+    """
+    A prompt whose tokens are counted.
+    """
+
+    clean_caption: NotRequired[bool]
+    prompt: str
+
+
 class Draft(TypedDict):
     """
     Ends after so many steps with an estimate; POST /v1/videos/{id}/promote finishes it.

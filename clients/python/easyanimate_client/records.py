@@ -189,6 +189,18 @@ class ProblemBody:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PromptTokens:
+    """
+    The tokens of a prompt, with the end token. A model reads the first `limit` of them.
+    """
+
+    limit: int | None
+    model: str
+    object: Literal["prompt_tokens"]
+    tokens: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProvenanceResult:
     """
     What one kind of mark says. `absent` is no claim: it does not mean that the file was not generated.
