@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import sentencepiece
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import T5Tokenizer
 
@@ -64,6 +64,7 @@ def pair(request: pytest.FixtureRequest) -> tuple[Any, TokenCounter]:
     return tokenizer, TokenCounter(vocabulary)
 
 
+@settings(deadline=None, max_examples=100)
 @given(prompt=PROMPTS, cleans=st.booleans())
 def test_a_count_is_that_of_the_tokenizer(pair: tuple[Any, TokenCounter], prompt: str, cleans: bool) -> None:
     tokenizer, counter = pair
