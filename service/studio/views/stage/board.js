@@ -1,11 +1,13 @@
 // Several videos side by side.
 
 import { isDraft, isOver } from "../../api/videos.js";
-import { promote } from "../../state/actions.js";
+import { act, promote } from "../../state/actions.js";
 import { gallery, promotionOf } from "../../state/gallery.js";
+import { stage } from "../../state/stage.js";
 import { useStore } from "../../state/store.js";
 import { t } from "../../text/text.js";
 import { html } from "../../vendor/preact.js";
+import { Icon } from "../icons.js";
 import { crisp } from "../thumbnail.js";
 import { Player } from "./frame.js";
 import { standing } from "./status.js";
@@ -14,6 +16,15 @@ export function Board({ ids, records }) {
   return html`<ul class="board" data-count=${ids.length}>
     ${ids.map((id) => html`<li key=${id}><${Place} record=${records[id]} id=${id} /></li>`)}
   </ul>`;
+}
+
+/** Two finished videos can share one frame, and all together can fill the screen. */
+export function BoardTools({ canWipe, isWiping }) {
+  const fill = act(() => document.querySelector("#screen, .board").requestFullscreen());
+  return html`<div class="row">
+    ${canWipe && html`<button type="button" class="small" aria-pressed=${isWiping} title=${t("wipe_hint")} onClick=${() => stage.set({ isWiping: !isWiping })}><${Icon} name="wipe" />${t("wipe")}</button>`}
+    ${document.fullscreenEnabled && html`<button type="button" class="small" onClick=${fill}>${t("fullscreen")}</button>`}
+  </div>`;
 }
 
 function Place({ record, id }) {

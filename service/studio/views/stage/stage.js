@@ -6,10 +6,9 @@ import { useStore } from "../../state/store.js";
 import { failureText } from "../../text/service/text.js";
 import { t } from "../../text/text.js";
 import { html } from "../../vendor/preact.js";
-import { Icon } from "../icons.js";
 import { Later } from "../later.js";
 import { Actions } from "./actions.js";
-import { Board } from "./board.js";
+import { Board, BoardTools } from "./board.js";
 import { Details } from "./details.js";
 import { Frame } from "./frame.js";
 import { detailOf, standing } from "./status.js";
@@ -17,24 +16,37 @@ import { Timeline } from "./timeline.js";
 import { Welcome } from "./welcome.js";
 
 export function Stage() {
-  const { ids, records, preview, message, detail, pending, timeline, isWatching, isWiping } = useStore(stage);
-  const record = ids.length === 1 ? records[ids[0]] : null, isEmpty = !ids.length && !pending;
-  const known = record && standing(record), isOld = detail && record && !isOver(record), pair = pairOf(ids, records);
-  const status = pending ? t("state_sending") : record ? (isOld ? t("last_known", { text: known }) : known) : pair && isWiping ? t("wiped") : ids.length > 1 ? t("compared", { n: ids.length }) : message;
+  const state = useStore(stage), { ids, records, pending, detail, timeline, isWatching, isWiping } = state;
+  const record = ids.length === 1 ? records[ids[0]] : null, pair = pairOf(ids, records);
   return html`<section id="stage" aria-label=${t("stage")} tabIndex="-1">
-    ${isEmpty ? html`<${Welcome} />` : pair && isWiping && !pending ? html`<${Later} key=${ids.join()} name="wipe" records=${pair} />` : ids.length > 1 && !pending ? html`<${Board} ids=${ids} records=${records} />`
-      : html`<${Frame} record=${pending ? null : record} pending=${pending} preview=${preview} isWatching=${isWatching} />`}
+    <${Content} state=${state} pair=${pair} />
     <div class="below">
       <div class="standing">
-        <p id="status" role="status">${status}</p>
+        <p id="status" role="status">${statusOf(state, record, pair)}</p>
         <p id="detail" class="hint">${detail || (record && detailOf(record))}</p>
       </div>
       ${!pending && record && html`<${Failure} record=${record} /><${Actions} record=${record} isWatching=${isWatching} />
         <${Timeline} record=${record} chain=${timeline} /><${Details} key=${record.id} record=${record} />`}
-      ${!pending && pair && html`<div class="row"><button type="button" class="small" aria-pressed=${isWiping} title=${t("wipe_hint")} onClick=${() => stage.set({ isWiping: !isWiping })}><${Icon} name="wipe" />${t("wipe")}</button></div>`}
+      ${!pending && ids.length > 1 && html`<${BoardTools} canWipe=${Boolean(pair)} isWiping=${isWiping} />`}
       <${Milestone} record=${record} />
     </div>
   </section>`;
+}
+
+/** Examples, one frame, several side by side, or two in one frame. */
+function Content({ state: { ids, records, pending, preview, isWatching, isWiping }, pair }) {
+  if (!ids.length && !pending) return html`<${Welcome} />`;
+  if (pending || ids.length === 1) return html`<${Frame} record=${pending ? null : records[ids[0]]} pending=${pending} preview=${preview} isWatching=${isWatching} />`;
+  if (pair && isWiping) return html`<${Later} key=${ids.join()} name="wipe" records=${pair} />`;
+  return html`<${Board} ids=${ids} records=${records} />`;
+}
+
+/** The state in words; while the service does not respond, as the last known one. */
+function statusOf({ ids, pending, message, detail, isWiping }, record, pair) {
+  if (pending) return t("state_sending");
+  if (ids.length > 1) return pair && isWiping ? t("wiped") : t("compared", { n: ids.length });
+  if (!record) return message;
+  return detail && !isOver(record) ? t("last_known", { text: standing(record) }) : standing(record);
 }
 
 /** Two finished videos, which can share one frame; null for others. */
