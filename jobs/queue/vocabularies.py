@@ -3,7 +3,7 @@
 import hashlib
 import zlib
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 from redis import Redis
 
@@ -52,7 +52,7 @@ class VocabularyStore:
         if self.digest(model) == vocabulary.digest:
             return
         with redis_errors():
-            fields = {"digest": vocabulary.digest, "content": vocabulary.content}
+            fields: dict[Any, str | bytes] = {"digest": vocabulary.digest, "content": vocabulary.content}
             self.redis.hset(vocabulary_key(model), mapping=fields)
 
     def digest(self, model: str) -> str | None:
