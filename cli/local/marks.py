@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.version import VERSION
-from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from easyanimate.files.manifest import Manifest
     from easyanimate.provenance.checks import MarkResult
     from easyanimate.render import RenderInputs
+    from worker.settings import WorkerSettings
 
 
 def mark_output(path: Path, manifest: "Manifest", inputs: "RenderInputs") -> None:
@@ -25,7 +25,7 @@ def mark_output(path: Path, manifest: "Manifest", inputs: "RenderInputs") -> Non
     from worker.attempt.result.provenance import without_prompt_texts
     from worker.signing import open_marker
 
-    marker = open_marker(WorkerSettings.read())
+    marker = open_marker(_settings())
     files = inputs.files.items()
     claim = ProvenanceClaim(
         title=path.name,
@@ -49,7 +49,7 @@ def marked_image_saver(model: str, model_sha256: str) -> "Callable[[Image.Image,
     from easyanimate.provenance.claims import ProvenanceClaim
     from worker.signing import open_marker
 
-    marker = open_marker(WorkerSettings.read())
+    marker = open_marker(_settings())
 
     def save(image: "Image.Image", path: Path) -> None:
         plain = BytesIO()
@@ -64,7 +64,7 @@ def trusted_here() -> str:
     """The trusted certificates of the settings, and the own certificate of this machine."""
     from easyanimate.provenance.credentials import local_chain
 
-    settings = WorkerSettings.read()
+    settings = _settings()
     configured = (settings.c2pa_trusted_certificates, settings.c2pa_certificate)
     texts = [each.get_secret_value() for each in configured if each is not None]
     return "\n".join([*texts, local_chain(settings.data_dir) or ""])
@@ -82,3 +82,9 @@ def check_file_marks(path: Path, trusted: str) -> "tuple[MarkResult, ...]":
     reader = MediaReader(media_process(), MediaLimits(0, memory, timeout))
     results = reader.read_marks(data, check_file_format(data).media_type, trusted)
     return tuple(MarkResult(**result) for result in results)
+
+
+def _settings() -> "WorkerSettings":
+    from worker.settings import WorkerSettings  # with the client of Redis, which rendering does not need
+
+    return WorkerSettings.read()

@@ -32,8 +32,8 @@ class ClipPipeline(ClipStages):
 
     @property
     def _execution_device(self) -> torch.device:
-        device: torch.device = self.transformer.device
-        return device
+        parameter: nn.Parameter = next(self.transformer.parameters())
+        return parameter.device  # the property of diffusers imports its hooks, and with them PEFT
 
     def remove_all_hooks(self) -> None:
         """Changes nothing: this pipeline moves its models in `to` only."""
