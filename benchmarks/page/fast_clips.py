@@ -24,7 +24,7 @@ from easyanimate.training.shapes import describe_scene
 from easyanimate.windows import Window
 from worker.models.cards import read_card
 
-CAPTIONS = 8
+CAPTIONS = 2  # a minute of CPU time
 # Shares of the schedule that switch one technique off.
 WAYS: dict[str, dict[str, float]] = {
     "exact": {},
