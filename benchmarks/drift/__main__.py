@@ -49,19 +49,21 @@ def weights_commit() -> str:
 
 
 def measure(records: Sequence[SeriesRecord], pipe: ClipStages) -> None:
-    """First the windows of the goals, then the other series, then the rest of the long chains."""
-    ends = range(2 * GATE_WINDOWS, records[0].series.windows + GATE_WINDOWS, GATE_WINDOWS)
-    rounds = [*((record, GATE_WINDOWS) for record in records), *((record, end) for end in ends for record in records)]
+    """First the windows of the goals; then all series in rounds, so that an interrupted run has some of each."""
+    rounds = [(records[0], GATE_WINDOWS)]
+    longest = max(record.series.windows for record in records)
+    rounds += [(record, end) for end in (5, 10, 20, *range(50, longest + 50, 50)) for record in records]
     for record, until in rounds:
         started = time.process_time()
         record.run(pipe, until)
         seconds = time.process_time() - started
-        print(f"{record.series.name}: {len(record.series.lanes)} chains, {seconds:.0f} CPU seconds", flush=True)
+        if seconds > 1:
+            print(f"{record.series.name}: up to window {until}, {seconds:.0f} CPU seconds", flush=True)
 
 
 def report(records: Sequence[SeriesRecord]) -> None:
     """Writes tables, chart and frames of all records."""
-    long, extensions, causes = records
+    long, extensions, experiments, causes, moving = records
     settings = long.series
     about = (
         f"Weights of commit {weights_commit()}; {settings.size} pixels, windows of {settings.frames} frames, "
@@ -69,12 +71,13 @@ def report(records: Sequence[SeriesRecord]) -> None:
         f"first window within the first {GATE_WINDOWS} windows. *Motion* is the mean difference of consecutive frames, "
         "in levels: of the first window, and the mean of the others."
     )
-    parts = [about, table(GATE_HEAD, gate_rows(long)), CAPTION, STRIP_CAPTION]
+    rows = [row for record in (long, experiments, moving) for row in gate_rows(record)]
+    parts = [about, table(GATE_HEAD, rows), CAPTION, STRIP_CAPTION]
     parts += ["The same for extensions of a stored video:", table(GATE_HEAD, gate_rows(extensions))]
     parts += ["Chains that show what causes the drift:", table(CAUSE_HEAD, cause_rows(causes))]
     write(PAGE, {"drift": "\n\n".join(parts)})
-    PICTURE.write_text(drift_chart(panels(long)), encoding="utf-8")
-    save_generated(frame_strips(long), STRIPS)
+    PICTURE.write_text(drift_chart(panels([long, experiments, moving])), encoding="utf-8")
+    save_generated(frame_strips([long, experiments, moving]), STRIPS)
 
 
 def main() -> None:

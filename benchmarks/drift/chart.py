@@ -1,15 +1,15 @@
 """Pictures of drift: line charts with a row for each scene, and frames of some windows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-import torch
 from PIL import Image, ImageDraw
+from torch import Tensor
 
 from benchmarks.drift.records import SeriesRecord
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, GAP = 300, 190, 52, 30, 26, 12
 COLOURS = ("#d62728", "#ff7f0e", "#9467bd", "#1f77b4", "#17a398", "#8c564b", "#111111")
-STRIP_WAYS = ("frames", "corrected", "still")
+STRIP_WAYS = ("frames", "still")
 LABEL_WIDTH, LINE = 130, 16
 Curves = Mapping[str, Sequence[float]]
 Panel = tuple[str, Curves, float | None]  # the title, the curves by name, and the limit that they should keep
@@ -61,20 +61,26 @@ def _panel(title: str, curves: Curves, limit: float | None) -> list[str]:
     return parts
 
 
-def frame_strips(record: SeriesRecord) -> Image.Image:
+def frame_strips(records: Sequence[SeriesRecord]) -> Image.Image:
     """A row for each chain of `STRIP_WAYS`, with the last frames of some windows."""
-    kept = record.kept_frames()
-    chosen = [(row, name) for row, name in enumerate(record.series.lanes) if name[1] in STRIP_WAYS]
-    side = record.series.size
-    sheet = Image.new("RGB", (LABEL_WIDTH + len(kept) * (side + 2), LINE + len(chosen) * (side + 2)), "white")
+    rows = [row for record in records for row in _strips(record)]
+    indexes = list(dict.fromkeys(index for _, frames in rows for index in frames))
+    side = records[0].series.size + 2
+    sheet = Image.new("RGB", (LABEL_WIDTH + len(indexes) * side, LINE + len(rows) * side), "white")
     pen = ImageDraw.Draw(sheet)
-    for x, index in enumerate(kept):
-        pen.text((LABEL_WIDTH + x * (side + 2), 2), f"window {index}", fill="black")
-    for y, (row, name) in enumerate(chosen):
-        top = LINE + y * (side + 2)
-        pen.text((4, top + side // 2 - 6), ": ".join(name), fill="black")
-        strip = torch.cat(
-            [torch.nn.functional.pad(frames[row], (0, 0, 0, 2), value=255) for frames in kept.values()], 1
-        )
-        sheet.paste(Image.fromarray(strip.numpy()), (LABEL_WIDTH, top))
+    for x, index in enumerate(indexes):
+        pen.text((LABEL_WIDTH + x * side, 2), f"window {index}", fill="black")
+    for y, (label, frames) in enumerate(rows):
+        pen.text((4, LINE + y * side + side // 2 - 6), label, fill="black")
+        for index, frame in frames.items():
+            place = LABEL_WIDTH + indexes.index(index) * side, LINE + y * side
+            sheet.paste(Image.fromarray(frame.numpy()), place)
     return sheet
+
+
+def _strips(record: SeriesRecord) -> Iterator[tuple[str, dict[int, Tensor]]]:
+    """The label and the kept frames of each chain, by window."""
+    kept = record.kept_frames()
+    for row, name in enumerate(record.series.lanes):
+        if kept and name[1] in STRIP_WAYS:
+            yield ": ".join(name), {index: frames[row] for index, frames in kept.items()}

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ from torch import Tensor
 
 from benchmarks.drift.chain import Lane, Lanes, LaneState
 from benchmarks.drift.shapes import Content, content_of
-from benchmarks.drift.ways import CAUSES, EXTENDED, MOVING, SCENES, WAYS, is_still
+from benchmarks.drift.ways import CAUSES, SCENES, SHIPPED, WAYS, is_still
 from easyanimate.frame_statistics import FrameStatistics, frame_statistics
 from easyanimate.pipeline import ClipStages, Generation
 
-SAVE_EVERY = 5  # windows
+SAVE_EVERY = 2  # windows
+MAX_CAUSES = 20  # windows
 SHOWN_WINDOWS = (0, 1, 5, 10, 20, 50, 100, 200)
 Name = tuple[str, str]  # a scene and a way
 
@@ -51,13 +53,15 @@ class Series:
 
 
 def all_series(windows: int, extensions: int, **settings: int) -> Iterator[Series]:
-    """All series: long chains of each way, extensions, and short chains that say what causes the drift."""
-    lanes = [(scene, way) for scene in SCENES for way in WAYS if is_still(scene) or way in MOVING]
-    yield Series("windows", tuple(lanes), windows, **settings)
-    stored = [(scene, way) for scene in SCENES if is_still(scene) for way in EXTENDED]
-    yield Series("extensions", tuple(stored), extensions, **settings)
-    causes = [(scene, way) for scene in SCENES if is_still(scene) for way in CAUSES]
-    yield Series("causes", tuple(causes), min(windows, extensions, 20), **settings)
+    """All series: long chains of the ways of the service, extensions, experiments, causes of drift, and motion."""
+    still = [scene for scene in SCENES if is_still(scene)]
+    moving = [scene for scene in SCENES if not is_still(scene)]
+    experiments = [way for way in WAYS if way not in SHIPPED]
+    yield Series("windows", tuple(product(still, SHIPPED)), windows, **settings)
+    yield Series("extensions", tuple(product(still, SHIPPED)), extensions, **settings)
+    yield Series("experiments", tuple(product(still, experiments)), windows, **settings)
+    yield Series("causes", tuple(product(still, CAUSES)), min(windows, MAX_CAUSES), **settings)
+    yield Series("moving", tuple(product(moving, SHIPPED)), min(windows, MAX_CAUSES), **settings)
 
 
 @dataclass(frozen=True)

@@ -64,9 +64,9 @@ def cause_rows(record: SeriesRecord) -> list[list[str]]:
     return rows
 
 
-def panels(record: SeriesRecord) -> list[list[Panel]]:
+def panels(records: Sequence[SeriesRecord]) -> list[list[Panel]]:
     """A row for each scene, with a panel for each statistic."""
-    measured, chart = record.windows(), []
+    measured, chart = {name: windows for record in records for name, windows in record.windows().items()}, []
     for scene in SCENES:
         chains = {way: measured[scene, way] for way in WAYS if len(measured.get((scene, way), ())) > 1}
         if chains:

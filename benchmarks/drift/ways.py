@@ -62,8 +62,7 @@ CAUSES: Mapping[str, Way] = {
     "means of the VAE": replace(FRAMES, samples=False),
     "VAE alone": replace(FRAMES, denoises=False),
 }
-EXTENDED = ("frames", "anchored", "corrected", "still")  # float frames and latents are not in a stored file
-MOVING = ("frames", "anchored", "corrected", "still")
+SHIPPED = ("frames", "still")  # the values of EASYANIMATE_CONTINUATION
 
 SCENES: Mapping[str, str] = {
     "still 1": "A large cyan cross resting on a red background",
