@@ -18,7 +18,7 @@ PROMPTS = (
     "A large red circle moving to the right on a blue background",
     "A small green square moving up on a black background",
     "A large yellow triangle moving down on a green background",
-    "A small white cross moving to the left on a red background",
+    "A large white cross moving up and to the left on a red background",
 )
 SIDE, SEED, SCALE, GAP, FRAME_MS = 96, 7, 2, 8, 125
 

@@ -46,6 +46,12 @@ METRIC_GROUPS = {
         seams.evaluate_continuation,
         ("no_jump", "motion_after", "seam", "own"),
     ),
+    "windows": MetricGroup(
+        "Five windows",
+        seams.plan_long_videos,
+        seams.evaluate_continuation,
+        ("no_jump", "motion_after", "seam", "own"),
+    ),
     "vae": MetricGroup(
         "The VAE alone",
         from_images.plan_reconstructions,

@@ -3,7 +3,7 @@
 import json
 import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +20,7 @@ from easyanimate.tiny.vocabulary import replace_vocabulary
 from easyanimate.vae import AutoencoderKLSlice
 
 RECIPE = files("easyanimate.tiny") / "recipe"
+KEYS = ("kind", "continues", "with_vae", "new_words", "average", "result_average")  # of a stage, beside its settings
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class Stage:
 
     `continues` is the stage whose result it starts from. `with_vae` is the stage whose VAE a transformer works with.
     With `new_words` the tokenizer is made anew; each new word starts as the learnt word that `new_words` names for it.
-    With `average` it starts from a mean: `share` of the result that it continues, and the rest of what the stage
-    `start_of` started from.
+    With `average` it starts from a mean of the result that it continues and of other models, which `average` gives
+    as paths below the output with their shares. `result_average` is that of its own result, as it is shipped.
     """
 
     name: str
@@ -38,7 +39,8 @@ class Stage:
     continues: str | None = None
     with_vae: str | None = None
     new_words: Mapping[str, str] | None = None
-    average: Mapping[str, Any] | None = None
+    average: Mapping[str, float] | None = None
+    result_average: Mapping[str, float] | None = None
 
     def is_done(self, output: Path) -> bool:
         """Whether its result exists in `output`."""
@@ -52,7 +54,7 @@ def read_stages() -> tuple[Stage, ...]:
 
 
 def _stage(name: str, table: dict[str, Any], base: Mapping[str, Any]) -> Stage:
-    kind, *start = (table.pop(key, None) for key in ("kind", "continues", "with_vae", "new_words", "average"))
+    kind, *start = (table.pop(key, None) for key in KEYS)
     return Stage(name, kind, _merged(_merged(base["all"], base[kind]), table), *start)
 
 
@@ -95,15 +97,15 @@ def _start_model(stage: Stage, output: Path) -> Path | None:
     if stage.new_words is not None:
         _renew_words(start, stage.new_words)
     if stage.average is not None:
-        _average(start, output / stage.average["start_of"] / "start", stage.average["share"])
+        pipe = EasyAnimatePipeline.from_pretrained(start)
+        average_weights(pipe, _others(stage.average, output))
+        pipe.save_pretrained(start)
     return start
 
 
-def _average(folder: Path, other: Path, share: float) -> None:
-    """Replaces the weights of the model in `folder` by their mean with those in `other`."""
-    pipe = EasyAnimatePipeline.from_pretrained(folder)
-    average_weights(pipe, EasyAnimatePipeline.from_pretrained(other), share)
-    pipe.save_pretrained(folder)
+def _others(average: Mapping[str, float], output: Path) -> Iterator[tuple[EasyAnimatePipeline, float]]:
+    for folder, share in average.items():
+        yield EasyAnimatePipeline.from_pretrained(output / folder), share
 
 
 def _renew_words(folder: Path, new_words: Mapping[str, str]) -> None:
@@ -121,7 +123,9 @@ def finish(output: Path) -> Path:
     """Writes the result of the last stage in float16, with its card; the folder."""
     folder, unfinished = output / str(CARD["name"]), output / ".unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    pipe = EasyAnimatePipeline.from_pretrained(output / read_stages()[-1].name / "result")
+    last = read_stages()[-1]
+    pipe = EasyAnimatePipeline.from_pretrained(output / last.name / "result")
+    average_weights(pipe, _others(last.result_average or {}, output))
     write_model(pipe, unfinished)
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)

@@ -10,7 +10,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from easyanimate.tiny import copy_tiny_model
-from easyanimate.tiny.stages import RECIPE, Stage, prepare_stage, read_stages
+from easyanimate.tiny.stages import RECIPE, Stage, finish, prepare_stage, read_stages
 from easyanimate.training.run.configuration import read_training_settings
 from easyanimate.training.tasks.lora_settings import LoraTrainingSettings
 from easyanimate.training.tasks.transformer_settings import TransformerTrainingSettings
@@ -40,6 +40,8 @@ SETTINGS_SHA256 = {
     "19-transformer-wordings-in-place": "2d04f95dba382b6859c2c77cf5a9a397",
     "20-transformer-wordings-longer": "4adf70d5a43c27d9e33cfaa9e7c3f0c8",
     "21-transformer-wordings-both": "9d917c3e7c67d98b47a79174a9ee2874",
+    "22-vae-decoder-motions": "41285ae01fbc0643cc4f000a10073857",
+    "23-transformer-straight-motions": "2198e7f6678ca2503a411383fac96adf",
 }
 STAGES = read_stages()
 
@@ -92,7 +94,8 @@ def test_a_stage_with_another_vae_starts_from_both_results(tmp_path: Path) -> No
 def test_a_stage_with_a_mean_starts_from_the_mean_of_both_models(tmp_path: Path) -> None:
     stage = next(stage for stage in STAGES if stage.average)
     assert stage.average
-    for folder in (tmp_path / str(stage.continues) / "result", tmp_path / stage.average["start_of"] / "start"):
+    [(other, share)] = stage.average.items()
+    for folder in (tmp_path / str(stage.continues) / "result", tmp_path / other):
         copy_tiny_model(folder)
     result = tmp_path / str(stage.continues) / "result" / "transformer" / "diffusion_pytorch_model.safetensors"
     before = load_file(result)
@@ -101,7 +104,23 @@ def test_a_stage_with_a_mean_starts_from_the_mean_of_both_models(tmp_path: Path)
     mean = load_file(start / "transformer" / result.name)
     assert mean.keys() == before.keys()
     for name, weight in mean.items():
-        torch.testing.assert_close(weight, before[name].float() + stage.average["share"], atol=2e-3, rtol=1e-3)
+        torch.testing.assert_close(weight, before[name].float() + 1 - share, atol=2e-3, rtol=1e-3)
+
+
+def test_the_finished_model_is_the_mean_of_the_last_result_and_those_that_it_names(tmp_path: Path) -> None:
+    last = STAGES[-1]
+    assert last.result_average
+    for folder in (f"{last.name}/result", *last.result_average):
+        copy_tiny_model(tmp_path / folder)
+    file = Path("transformer", "diffusion_pytorch_model.safetensors")
+    before = load_file(tmp_path / last.name / "result" / file)
+    save_file(
+        {name: weight + 1 for name, weight in before.items()}, tmp_path / last.name / "result" / file, {"format": "pt"}
+    )
+    shipped = load_file(finish(tmp_path) / file)
+    share = 1 - sum(last.result_average.values())
+    for name, weight in shipped.items():
+        torch.testing.assert_close(weight.float(), before[name].float() + share, atol=4e-3, rtol=1e-3)
 
 
 def test_the_example_of_a_lora_is_valid() -> None:

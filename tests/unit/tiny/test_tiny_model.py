@@ -116,7 +116,10 @@ def test_the_clip_of_an_example_shows_its_words(pipe: EasyAnimatePipeline, examp
     shown = measure_clip((frames * 255).round().astype(np.uint8))
     words = clean_prompt(example).split()
     assert {shown.colour, shown.background, shown.shape} <= set(words)
-    assert (shown.motion if shown.motion != "still" else "resting") in words
+    motion = "resting" if shown.motion == "still" else shown.motion
+    assert motion is not None
+    assert set(motion.split()) <= set(words)
+    assert ("up" in words and "right" in words) == (motion == "up right")
 
 
 def test_each_word_of_a_caption_is_one_token(folder: Path) -> None:
