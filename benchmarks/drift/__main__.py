@@ -44,7 +44,7 @@ def load(folder: Path) -> ClipStages:
 
 def weights_commit() -> str:
     """The commit of the weights of the small model in this checkout."""
-    command = ["git", "log", "-1", "--format=%h", "--", "*.safetensors"]
+    command = ["git", "log", "-1", "--abbrev=7", "--format=%h", "--", "*.safetensors"]
     return subprocess.run(command, capture_output=True, text=True, check=True, cwd=WEIGHTS).stdout.strip()
 
 
