@@ -62,7 +62,7 @@ class LaneNetworks:
         scales, caches = torch.tensor(guidance).view(-1, 1, 1, 1, 1), StepCaches()
         latents = noise.float() * scheduler.init_noise_sigma
         for index, timestep in enumerate(timesteps):
-            caches.enter(conditions.image_is_used(index, len(timesteps)))
+            caches.enter(conditions.plan(len(timesteps)), index)
             both = torch.cat([scheduler.scale_model_input(latents, timestep)] * 2)
             inputs = conditions.at(index, len(timesteps))
             negative, positive = predict_noise(self.pipe.transformer, both, timestep, inputs, caches=caches).chunk(2)

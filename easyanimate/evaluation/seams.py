@@ -27,8 +27,8 @@ def plan_long_videos(setup: Setup) -> list[EvaluationTask]:
 
 
 def _plan(setup: Setup, part: str, count: int, *, windows: int) -> list[EvaluationTask]:
-    """Captions with slow shapes, which can be visible until the end."""
-    world = replace(setup.world, speeds=("slowly",))
+    """Captions with slow shapes, which can be visible until the end. In more than two windows none leaves the frame."""
+    world = replace(setup.world, speeds=("slowly",), keeps_inside=windows > 2)
     prompts = sample_prompts(setup, part, count, num_frames=_windows(setup, windows)[-1].end, world=world)
     return [EvaluationTask(part, i, prompt, windows=windows) for i, prompt in enumerate(prompts)]
 

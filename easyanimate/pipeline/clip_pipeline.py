@@ -32,8 +32,9 @@ class ClipPipeline(ClipStages):
 
     @property
     def _execution_device(self) -> torch.device:
-        parameter: nn.Parameter = next(self.transformer.parameters())
-        return parameter.device  # the property of diffusers imports its hooks, and with them PEFT
+        networks = (self.transformer, self.vae, self.text_encoder)
+        parameters = (parameter for network in networks for parameter in network.parameters())
+        return next(parameters).device  # the property of diffusers imports its hooks, and with them PEFT
 
     def remove_all_hooks(self) -> None:
         """Changes nothing: this pipeline moves its models in `to` only."""

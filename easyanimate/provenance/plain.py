@@ -6,15 +6,16 @@ Anyone can write them, so they prove nothing. They are for files of programs wit
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
-
-from PIL import Image
+from typing import TYPE_CHECKING, BinaryIO
 
 from easyanimate.errors import InvalidInput
 from easyanimate.provenance.claims import TRAINED_MEDIA
 from easyanimate.provenance.images import read_image_marks, write_image_marks
 from easyanimate.provenance.mp4 import read_mp4_marks, write_mp4_marks
 from easyanimate.provenance.xmp import SOURCE_TYPE, xmp_packet, xmp_property
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 MEDIA_TYPES = {".mp4": "video/mp4", ".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg"}
 
@@ -50,7 +51,7 @@ def mark_generated(path: Path, label: str | None = None) -> None:
             marked.unlink(missing_ok=True)
 
 
-def save_generated(image: Image.Image, path: Path) -> None:
+def save_generated(image: "Image", path: Path) -> None:
     """Saves an image that shows generated frames as a PNG with XMP."""
     plain = BytesIO()
     image.save(plain, "PNG")

@@ -14,8 +14,6 @@ SENTENCES = [  # page, pattern of the figure, row and column of the card's table
     ("easyanimate/tiny/model/README.md", r"A start image is reproduced at ([\d.]+) dB", "from text and a start image",
      "PSNR in dB"),
     ("easyanimate/tiny/model/README.md", r"The VAE alone reaches ([\d.]+) dB", "VAE alone", "PSNR in dB"),
-    ("docs/decisions/0027-start-image-fidelity.md", r"A start image comes back at ([\d.]+) dB",
-     "from text and a start image", "PSNR in dB"),
 ]  # fmt: skip
 
 

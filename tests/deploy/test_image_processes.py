@@ -94,13 +94,13 @@ def test_a_process_of_the_image_serves_and_ends_in_order_on_sigterm(
         assert time.monotonic() < deadline
         time.sleep(0.05)
     os.kill(process_one(server), signal.SIGTERM)
-    _, log = server.communicate(timeout=60)
+    _, log = server.communicate(timeout=200)
     assert server.returncode == 0, log
     assert "Traceback" not in log
 
 
 def test_process_1_collects_processes_without_a_parent(run: Callable[..., "subprocess.Popen[str]"]) -> None:
-    output, errors = run("python", "-c", ORPHAN).communicate(timeout=60)
+    output, errors = run("python", "-c", ORPHAN).communicate(timeout=200)
     assert output == "collected\n", errors
 
 
@@ -108,12 +108,12 @@ def test_without_an_init_an_orphan_stays(image: Replay) -> None:
     with_python_first = Replay(DEPLOY / "service.Dockerfile", image.folder / "plain")
     with_python_first.entrypoint = []
     program = ORPHAN.replace("+ 20", "+ 0.5")
-    output, errors = start(with_python_first, ["python", "-c", program], USER, {}).communicate(timeout=60)
+    output, errors = start(with_python_first, ["python", "-c", program], USER, {}).communicate(timeout=200)
     assert output == "zombie\n", errors
 
 
 def test_only_data_and_tmp_can_be_written_to(run: Callable[..., "subprocess.Popen[str]"]) -> None:
-    output, errors = run("python", "-c", PLACES).communicate(timeout=60)
+    output, errors = run("python", "-c", PLACES).communicate(timeout=200)
     assert json.loads(output) == [["/tmp", "/data"], USER, 0, "/tmp", "/tmp"], errors
 
 

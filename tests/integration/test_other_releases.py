@@ -87,7 +87,10 @@ KINDS = {
         reported_as="job",
     ),
     "job with a new state": Kind("job:video_*", enums={"state": "dreaming"}, layout="record", broken=("owner", "{")),
-    "card": Kind("models", frozenset({"ModelCard"}), {"modes": ["sound"]}, layout="table", reported_as="card"),
+    # A vocabulary is compressed: tests/integration/jobs/queue/test_vocabularies.py
+    "card": Kind(
+        "models", frozenset({"ModelCard", "Vocabulary"}), {"modes": ["sound"]}, layout="table", reported_as="card"
+    ),
     "worker": Kind(
         "models:workers", frozenset({"WorkerEntry"}), {"reason": "dreaming"}, layout="table", reported_as="worker"
     ),

@@ -51,13 +51,14 @@ def test_a_synonym_that_the_old_words_lack_is_refused() -> None:
         replace_vocabulary(make_text_encoder(1), Pieces(["a"]), Pieces(["b"]), {"goes": "hops"})
 
 
-def test_the_shipped_encoder_reads_a_new_word_as_its_synonym(tmp_path: Path) -> None:
+def test_the_shipped_encoder_reads_a_new_word_nearly_as_its_synonym(tmp_path: Path) -> None:
+    """Training moves a word away from the one that it started as, but not far."""
     folder = copy_tiny_model(tmp_path / "model")
     encoder = T5EncoderModel.from_pretrained(folder / "text_encoder")
     tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
     rows, pieces = encoder.get_input_embeddings().weight, tokenizer.get_vocab()
     for word, like in NEW_WORDS.items():
-        assert torch.equal(rows[pieces[f"▁{word}"]], rows[pieces[f"▁{like}"]]), word
+        assert torch.cosine_similarity(rows[pieces[f"▁{word}"]], rows[pieces[f"▁{like}"]], dim=0) > 0.95, word
     shutil.rmtree(folder)
     random = Random(1)
     for _ in range(50):

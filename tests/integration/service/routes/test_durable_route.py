@@ -24,6 +24,7 @@ CHANGE_NOTHING = {
     "post /v1/videos/{video_id}/tickets",
     "post /v1/webhook_endpoints/{endpoint_id}/test",
     "post /v1/videos/estimate",
+    "post /v1/models/{model}/count_tokens",
     "post /v1/content_provenance_checks",
     "post /mcp",
 }

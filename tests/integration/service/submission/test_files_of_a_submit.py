@@ -20,7 +20,7 @@ from service.settings import ServiceSettings
 ROOT = Path(__file__).parents[4]
 PACKAGES = tuple(f"{ROOT / name}/" for name in ("service", "jobs", "worker", "cli"))
 # 41 and 129 before pages, repetitions, waits, words, drafts, traces, shared runs, and codes of warnings
-MAX_FILES, MAX_MOVES = 51, 172
+MAX_FILES, MAX_MOVES = 53, 172
 
 
 class Trace:
