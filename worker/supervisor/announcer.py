@@ -65,7 +65,6 @@ class Announcer:
                 options: dict[str, Any] = {"is_loaded": name in loaded, "idle": idle}
                 self.supervisor.registry.announce(with_loras, self.supervisor.name, **options)
                 self._announced.add(name)
-            self._announce_vocabularies(cards)
             self._withdraw(self._announced - cards.keys())
             for name in self.context.served.withdrawn:
                 self.supervisor.registry.withdraw(name, self.supervisor.name, is_broken=True)
@@ -81,11 +80,18 @@ class Announcer:
             log.warning("redis.away")
         except Exception:  # it informs operators only, and must not end the announcements
             log.exception("rq.heartbeat_failed")
+        self._announce_vocabularies(self.context.served.cards)
 
     def _announce_vocabularies(self, cards: Collection[str]) -> None:
-        for name, vocabulary in self.context.engine.vocabularies.items():
-            if name in cards:
-                self.supervisor.vocabularies.announce(name, vocabulary)
+        """Announces those of served models. Without one, front ends count no tokens of that model."""
+        try:
+            for name, vocabulary in dict(self.context.engine.vocabularies).items():
+                if name in cards:
+                    self.supervisor.vocabularies.announce(name, vocabulary)
+        except QueueUnavailable as error:
+            log.warning("vocabulary.not_announced", reason=str(error))
+        except Exception:  # as above
+            log.exception("vocabulary.not_announced")
 
     def _withdraw(self, models: set[str]) -> None:
         for name in models:

@@ -11,7 +11,9 @@ from structlog.testing import capture_logs
 
 from jobs.errors import QueueUnavailable
 from jobs.queue.registry import Registry
+from jobs.redis.keys import vocabulary_key
 from tests.integration.worker.conftest import SteppedWorker
+from tests.integration.worker.fixture_engine import VOCABULARY
 from worker.supervisor.announcer import Announcer
 
 MODEL = "easyanimate-v3-tiny"
@@ -65,6 +67,22 @@ def test_a_model_that_cannot_be_loaded_is_reported_as_broken(worker: SteppedWork
     wait_for_reason(registry, "model_broken")
     announcer.stop()
     assert registry.live_workers(MODEL) == 0
+
+
+def test_a_refused_vocabulary_does_not_stop_the_withdrawal_of_a_broken_model(
+    worker: SteppedWorker, registry: Registry, redis: Redis
+) -> None:
+    redis.set(vocabulary_key(MODEL), "of another type")
+    worker.context.engine.vocabularies[MODEL] = VOCABULARY
+    announcer = Announcer(worker.supervisor)
+    with capture_logs() as lines:
+        announcer.start()
+        wait_for_reason(registry, None)
+        worker.context.served.withdraw(MODEL, "its weights are damaged")
+        wait_for_reason(registry, "model_broken")
+        announcer.stop()
+    assert "vocabulary.not_announced" in {line["event"] for line in lines}
+    assert redis.get(vocabulary_key(MODEL)) == b"of another type"
 
 
 def test_a_refused_announcement_is_one_line_of_the_log(worker: SteppedWorker, monkeypatch: pytest.MonkeyPatch) -> None:
