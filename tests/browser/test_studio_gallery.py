@@ -100,7 +100,7 @@ def test_older_videos_are_read_when_the_end_is_in_view(open_studio: Open, batch:
     def shown_after_a_scroll() -> bool:
         for end in page.locator("#gallery li").all()[-1:]:
             end.scroll_into_view_if_needed()
-        return bool(tile(page, batch[0]).count() and tile(page, batch[3]).count())
+        return all(tile(page, one).count() for one in batch)
 
     until(page, shown_after_a_scroll)
     assert len({after for after in pages if after}) >= 1
