@@ -10,7 +10,8 @@ from pathlib import Path
 from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import TestOutcome
 
-from tests.mutants.execution import BaselineFailed, copy_repository, execute
+from tests.mutants.covering import BaselineFailed
+from tests.mutants.execution import copy_repository, execute
 from tests.mutants.report import Score, describe, misses, write_page
 from tests.mutants.subject import Subject, select, subjects
 
