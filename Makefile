@@ -7,13 +7,15 @@ BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE :=
 # Many tests wait, so there are four more processes than cores, and at most one for each 2.5 GB of memory.
 TEST_PROCESSES ?= $(shell awk -v cores=$$(nproc) '/MemTotal/ {n = int($$2 / 2500000); print n < 2 ? 2 : n < cores + 4 ? n : cores + 4}' /proc/meminfo)
+# The goal that runs the tests, if there is one.
+WITH_TESTS := $(filter test test-all,$(MAKECMDGOALS))
 .DEFAULT_GOAL := help
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
 
 setup: ## virtual environment with everything pinned (runs by itself before the others)
-	@PYTHON=$(PYTHON) deploy/setup.sh $(VENV)
+	@CLIENTS=$(WITH_TESTS) PYTHON=$(PYTHON) deploy/setup.sh $(VENV)
 
 demo: setup ## start everything, generate a text- and an image-to-video, save the MP4s under demo/
 	@$(BIN)/easyanimate demo --output demo
@@ -21,12 +23,20 @@ demo: setup ## start everything, generate a text- and an image-to-video, save th
 serve: setup ## start everything and keep it running: API, keeper, worker, Redis, storage
 	@$(BIN)/easyanimate up
 
-test: setup ## all tests, in four processes more than cores, since many wait; one thread each (TEST_PROCESSES=2)
+test: setup ## the tests but the slow ones, in four processes more than cores, since many wait (TEST_PROCESSES=2)
+	$(call run-tests,-m "not slow")
+
+test-all: setup ## all tests, about twice as long
+	$(call run-tests)
+
+# The clients of other projects are installed meanwhile. One thread in each process.
+define run-tests
 	@tests/browser/chromium.sh
 	@tests/programs.sh
 	@$(BIN)/python tests/clients/environments.py & \
-	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder --durations=10 $(PYTEST_ARGS); \
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder --durations=10 $(1) $(PYTEST_ARGS); \
 	code=$$?; wait; exit $$code
+endef
 
 docs: setup ## the documentation as a site, in site/; a broken link is an error
 	@PYTHON=$(PYTHON) deploy/docs.sh $(VENV)
@@ -34,12 +44,12 @@ docs: setup ## the documentation as a site, in site/; a broken link is an error
 check: setup docs ## format, lint, types, import contracts, unsafe calls, secrets, links in the docs; `make check test` runs each test once
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	$(if $(filter test,$(MAKECMDGOALS)),@$(BIN)/python tests/clients/environments.py & # mypy leaves a core idle)
+	$(if $(WITH_TESTS),@$(BIN)/python tests/clients/environments.py & # mypy leaves a core idle)
 	@$(BIN)/lint-imports & linter=$$!; \
 	$(BIN)/bandit -q -c pyproject.toml -r service jobs worker cli clients/python/easyanimate_client & bandit=$$!; \
 	$(BIN)/python -m deploy.secret_scan & secrets=$$!; \
 	$(BIN)/mypy; code=$$?; wait $$linter && wait $$bandit && wait $$secrets && exit $$code
-	$(if $(filter test,$(MAKECMDGOALS)),,@$(BIN)/python -m pytest -q tests/contracts)
+	$(if $(WITH_TESTS),,@$(BIN)/python -m pytest -q tests/contracts)
 
 fix: setup ## format and repair what can be repaired by machine
 	@$(BIN)/ruff check --fix .
@@ -110,4 +120,4 @@ audit: setup ## known vulnerabilities of the pinned requirements, by pip-audit; 
 lowest: ## install the lowest versions that pyproject.toml allows, and import every module (TORCH=2.13.0)
 	@PYTHON=$(PYTHON) TORCH=$(TORCH) deploy/lowest.sh
 
-.PHONY: help setup demo serve test docs check fix faults soak upgrade-test pollers mutants fuzz bench bench-gpu drift rehearsal evaluate snapshot clients reference lock audit lowest capacity capacity-test
+.PHONY: help setup demo serve test test-all docs check fix faults soak upgrade-test pollers mutants fuzz bench bench-gpu drift rehearsal evaluate snapshot clients reference lock audit lowest capacity capacity-test

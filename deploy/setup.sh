@@ -31,6 +31,11 @@ fi
 stamp="$venv/.installed-$(cat requirements/dev.txt pyproject.toml clients/python/pyproject.toml deploy/setup.sh | sha256sum | cut -c1-16)"
 [ -e "$stamp" ] && exit 0
 
+# The environments of clients that the tests use need this one's interpreter only: they are installed meanwhile.
+if [ -n "${CLIENTS:-}" ]; then
+    "$venv/bin/python" tests/clients/environments.py --installed-only &
+fi
+
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
 # Installs, and shows each download with its size: pip's own bars on a terminal, elsewhere a line per file.
 install() {

@@ -17,6 +17,8 @@ from tests.integration.service.conftest import finished, running_apis
 from tests.job_store import JobStore
 from tests.proxies import Proxy, nginx
 
+pytestmark = pytest.mark.slow
+
 KEY = "key-of-the-studio"
 TIMEOUT_MS = 60_000
 

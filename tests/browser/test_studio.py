@@ -25,8 +25,6 @@ from tests.browser.studio_page import (
     wait_until_finished,
 )
 
-pytestmark = pytest.mark.slow
-
 MAX_DIFFERENCE = 6.0  # of the values of a pixel, 0 to 255, on average: 256 colours, or a lossy codec
 SHAPE_OF_FRAME = "(({ width, height }) => width / height)(document.querySelector('#screen').getBoundingClientRect())"
 

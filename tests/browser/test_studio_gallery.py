@@ -18,8 +18,6 @@ from tests.browser.studio_page import (
     wait_until_finished,
 )
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def batch(make_videos: Callable[..., list[str]]) -> list[str]:

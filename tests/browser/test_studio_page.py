@@ -22,8 +22,6 @@ from tests.browser.studio_page import (
     wait_until_finished,
 )
 
-pytestmark = pytest.mark.slow
-
 PICTURES = Path(__file__).parents[2] / "docs" / "images" / "studio"
 FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 SCRIPTS = "performance.getEntriesByType('resource').map((one) => one.name).filter((name) => name.endsWith('.js'))"
@@ -194,6 +192,7 @@ def test_the_first_paint_waits_for_the_files_of_the_document_alone(open_studio: 
     assert [url for url in page.evaluate(SCRIPTS) if url not in named] == []
 
 
+@pytest.mark.slow
 def test_a_running_video_continues_after_a_restart_of_the_api(open_studio: Open, stack: LocalStack) -> None:
     page = open_studio()
     request_video(page, "a green circle", Steps="100", Length="1")
@@ -213,6 +212,7 @@ PAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
 def test_a_picture_of_the_page_is_drawn(open_studio: Open, long_video: str, tmp_path: Path, name: str) -> None:
     page = open_studio("/" if name in ("first", "chinese") else f"/#{long_video}", **PAGES[name])

@@ -1,7 +1,7 @@
 """The environments of foreign clients and tools, one for each, inside the project's environment, pinned with hashes.
 
-`python tests/clients/environments.py` creates those of all clients; `environments.py NAME` creates one and prints its
-folder. A test creates a missing one. An environment is created again only after its requirements have changed.
+`python tests/clients/environments.py` creates those of all quick tests, and with `--installed-only` those that need no
+package of the project's environment. `environments.py NAME` creates one and prints its folder. A test creates a missing one. An environment is created again only after its requirements have changed.
 """
 
 import fcntl
@@ -25,7 +25,7 @@ from clients.generator.typescript import NodePackages
 
 HERE = Path(__file__).parent
 ROOT = Path(sys.prefix) / "clients"  # inside .venv
-PYTHON_CLIENTS = ("openai-2.2", "litellm", "aiperf")
+PYTHON_CLIENTS = ("openai-2.2", "datamodel-code-generator", "kubernetes")
 NODE_PROJECT = HERE / "node"
 CLIENTS = HERE.parents[1] / "clients"
 TYPESCRIPT = CLIENTS / "typescript"
@@ -159,19 +159,26 @@ def _install_node_packages(folder: Path, files: list[Path]) -> None:
     subprocess.run(command, check=True, cwd=folder, env={**os.environ, "PATH": path})
 
 
-def _create_clients() -> None:
+def _create_installed() -> None:
     for client in PYTHON_CLIENTS:
         python_of(client)
     node_project()
+    node_packages()
+    sbom_tools()
+    helm()
+
+
+def _create_all() -> None:
+    _create_installed()
     typescript_client()
     generated_clients()
-    helm()
     resource_schemas()
-    sbom_tools()
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
+    if sys.argv[1:] == ["--installed-only"]:
+        _create_installed()
+    elif len(sys.argv) > 1:
         sys.stdout.write(f"{python_of(sys.argv[1]).parents[1]}\n")
     else:
-        _create_clients()
+        _create_all()

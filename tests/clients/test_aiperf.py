@@ -12,6 +12,8 @@ from tests.clients.conftest import KEY
 from tests.clients.environments import python_of
 from tests.clients.wire import Wire
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def tokenizer(models_dir: Path, tmp_path: Path) -> Path:
@@ -25,7 +27,6 @@ def tokenizer(models_dir: Path, tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.slow
 def test_aiperf_measures_the_requested_videos(wire: Wire, tokenizer: Path, tmp_path: Path) -> None:
     options = {"model": "easyanimate-v3-tiny", "url": wire.url, "api-key": KEY, "endpoint-type": "video-generation"}
     options |= {"tokenizer": str(tokenizer), "request-count": "2", "concurrency": "2", "ui": "none"}

@@ -11,6 +11,8 @@ from tests.clients.conftest import KEY
 from tests.clients.environments import python_of
 from tests.clients.wire import Exchange, Wire
 
+pytestmark = pytest.mark.slow
+
 ClientRun = tuple[dict[str, Any], list[Exchange]]
 
 

@@ -369,6 +369,7 @@ def test_the_module_of_each_command_exists(command: list[str]) -> None:
 MISSING_MODULES = ("torch", "diffusers", "transformers", "av", "numpy", "einops", "safetensors", "sentencepiece")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["service.__main__", "worker.keeper.__main__"])
 def test_the_commands_of_the_image_without_torch_need_no_missing_module(module: str) -> None:
     program = f"import sys; sys.modules.update(dict.fromkeys({MISSING_MODULES!r})); import {module}"

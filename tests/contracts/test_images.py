@@ -115,6 +115,7 @@ def test_the_documents_name_commands() -> None:
     assert ["keys", "create"] in documented_commands()
 
 
+@pytest.mark.slow
 def test_each_documented_command_exists_in_the_image(application: Path, image: str) -> None:
     commands = [words for words in documented_commands() if len(words) == 1 or words[0] in ("models", "keys", "train")]
     done = run(application, HELP, json.dumps(missing_modules(image)), json.dumps(commands))
@@ -135,6 +136,7 @@ def test_the_command_of_the_image_runs_from_any_folder(application: Path) -> Non
     assert (done.returncode, "revoke" in done.stdout) == (0, True), done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["keys", "list"], ["rebuild", "--dry-run"], ["doctor"]], ids=" ".join)
 def test_the_commands_of_an_operator_run_without_torch(words: list[str], redis_url: str, tmp_path: Path) -> None:
     application = build("service", tmp_path).application

@@ -14,6 +14,8 @@ import pytest
 from cli.stack.ports import free_port
 from tests.deploy.image import DEPLOY, Replay, start
 
+pytestmark = pytest.mark.slow
+
 USER = 12345  # with no entry in /etc/passwd
 # An orphan ends; then the program waits until process 1 has collected it.
 ORPHAN = """

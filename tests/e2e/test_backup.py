@@ -20,6 +20,8 @@ from redis import Redis
 from cli.stack.stack import LocalStack, StackPlan
 from tests.stack_plan import stack_plan
 
+pytestmark = pytest.mark.slow
+
 KEYS = {"alice": "sk-of-alice", "bob": "sk-of-bob"}
 RUNBOOK = Path(__file__).parents[2] / "docs" / "operations" / "running.md"
 

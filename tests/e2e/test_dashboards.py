@@ -17,6 +17,8 @@ from deploy.observability.dashboards.__main__ import BOARDS
 from tests.clients.receiver import Receiver
 from tests.deploy.programs import program
 
+pytestmark = pytest.mark.slow
+
 FILES = Path(__file__).parents[2] / "deploy" / "observability" / "prometheus"
 PORTS = {
     "easyanimate-api": None,

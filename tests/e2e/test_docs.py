@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
@@ -28,7 +29,13 @@ def script(page: Path) -> str:
     return "".join(LANGUAGES[token.info].format(code=token.content) for token in fences if token.info in LANGUAGES)
 
 
+QUICK_PAGES = {"README.md", "quick-start.md"}
 PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if script(page)]
+
+
+def _marked(page: Path) -> Any:
+    """The page; all but the first two that a newcomer reads are slow."""
+    return pytest.param(page, marks=() if page.name in QUICK_PAGES else pytest.mark.slow)
 
 
 def test_these_pages_have_examples() -> None:
@@ -45,8 +52,7 @@ def test_these_pages_have_examples() -> None:
     assert {page.name for page in PAGES} == names
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [_marked(page) for page in PAGES], ids=lambda page: page.name)
 def test_the_examples_of_a_page_run(page: Path, stack: LocalStack, tmp_path: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(

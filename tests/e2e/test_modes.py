@@ -106,6 +106,7 @@ def test_a_video_with_damaged_content_fails_with_a_reason(api: Any) -> None:
     assert (record["error"]["code"], record["error"]["blame"]) == ("invalid_video", "caller")
 
 
+@pytest.mark.slow
 def test_a_new_lora_is_listed_and_applied(api: Any, stack: LocalStack, wait_until: Callable[..., None]) -> None:
     folder = stack.plan.models_dir / "loras"
     folder.mkdir(exist_ok=True)

@@ -70,7 +70,6 @@ def test_the_commands_of_operators_work_on_a_live_service(
     assert "easyanimate-v3-tiny" in outputs["easyanimate workers list"]
 
 
-@pytest.mark.slow
 def test_each_address_of_the_runbook_answers(stack: LocalStack) -> None:
     assert re.findall(r"http://HOST:8000(/\w+)", PAGE) == ["/healthz"]
     assert httpx.get(f"{stack.url}/healthz", trust_env=False, timeout=60).status_code == 200

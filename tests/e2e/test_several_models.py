@@ -15,6 +15,8 @@ from cli.stack.stack import LocalStack
 from easyanimate.weights.parameter_count import count_parameters
 from tests.stack_plan import stack_plan
 
+pytestmark = pytest.mark.slow
+
 FIRST, SECOND, DAMAGED = "easyanimate-v3-tiny", "second", "damaged"
 WEIGHTS = Path("transformer") / "diffusion_pytorch_model.safetensors"
 FLOAT32 = 4  # bytes

@@ -8,6 +8,8 @@ from typer.testing import CliRunner
 
 from cli.main import app
 
+pytestmark = pytest.mark.slow
+
 # Slightly below the results of 200 captions (easyanimate/tiny/model/README.md), so that one more of 10 can fail.
 FLOORS = (
     "t2v.colour=0.9",
@@ -21,7 +23,6 @@ FLOORS = (
 )
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_small_model_follows_ten_captions(models_dir: Path, tmp_path: Path) -> None:
     model, floors = str(models_dir / "easyanimate-v3-tiny"), [part for floor in FLOORS for part in ("--floor", floor)]

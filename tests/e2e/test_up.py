@@ -78,6 +78,7 @@ def is_ready(process: "subprocess.Popen[str]", url: str) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_two_ctrl_c_leave_the_data_and_a_kill_leaves_no_process(
     up: Up, api_of: Callable[[str], Any], wait_until: WaitUntil, marker: str, tmp_path: Path
 ) -> None:

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from easyanimate.transformer import EasyAnimateTransformer3DModel
 from easyanimate.vae import AutoencoderKLSlice
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 FAR = 0.05  # of the largest value; the required parity is 1e-4, and the weakest part changes the result by 0.1
 PARTS = {

@@ -18,6 +18,8 @@ from easyanimate.models.transfer import archive_layout
 from easyanimate.models.transfer.archive import import_archive
 from easyanimate.models.transfer.staging import staging_folder
 
+pytestmark = pytest.mark.slow
+
 NAME = "EasyAnimateV3-XL-2-InP-512x512"
 ROOM = shutil.disk_usage("/")
 Member = tuple[tarfile.TarInfo, bytes]

@@ -22,6 +22,8 @@ from easyanimate.models.errors import ModelStoreError
 from easyanimate.models.transfer import archive_layout
 from easyanimate.models.transfer.archive import import_archive, import_stream
 
+pytestmark = pytest.mark.slow
+
 NAME = "EasyAnimateV3-XL-2-InP-512x512"
 Importer = Callable[..., Path]
 

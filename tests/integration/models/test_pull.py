@@ -23,6 +23,8 @@ from easyanimate.models.transfer.hub import pull_model
 from easyanimate.models.transfer.source import git_blob_id, hash_file
 from easyanimate.rehearsal.layout import TEXT_INDEX, TEXT_PIECES
 
+pytestmark = pytest.mark.slow
+
 NAME = "EasyAnimateV3-XL-2-InP-512x512"
 REPOSITORY = f"alibaba-pai/{NAME}"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -17,6 +17,8 @@ from easyanimate.rehearsal.report import ActivationRow, RehearsalPhase, Report
 from easyanimate.rehearsal.settings import SMALL
 from easyanimate.rehearsal.writing import write_published_folder
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=[True, False], ids=["newer", "older"])
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:

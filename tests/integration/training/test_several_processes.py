@@ -10,7 +10,7 @@ from easyanimate.training.run.logs import read_losses
 from tests.integration.training.commands import STEPS, arguments, run_here, run_two_forked, start_waiting
 
 TWO = "--processes=2"
-pytestmark = pytest.mark.xdist_group("forked trainings")  # one server imports torch for all
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("forked trainings")]  # one server imports torch for all
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from easyanimate.training.run.logs import read_losses
 from tests.integration.training.commands import STEPS, WAIT_STEP, arguments, run_here, start_waiting
 
-pytestmark = pytest.mark.xdist_group("forked trainings")  # one server imports torch for all
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("forked trainings")]  # one server imports torch for all
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from easyanimate.tiny import TINY_MODEL
 from easyanimate.training.run.logs import read_losses
 from tests.integration.training.commands import WAIT_STEP, run_forked, run_here, start_waiting
 
-pytestmark = pytest.mark.xdist_group("forked trainings")  # one server imports torch for all
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("forked trainings")]  # one server imports torch for all
 
 TRANSFORMER = """
 model = "{model}"

@@ -121,6 +121,7 @@ def test_a_file_without_settings_is_refused(tmp_path):
     assert_refused(run_here(arguments(tmp_path, text="steps = [")), "train.toml cannot be read")
 
 
+@pytest.mark.slow
 def test_a_process_that_refuses_ends_with_code_2_and_one_line(tmp_path):
     done = run_process(arguments(tmp_path, "--set", "lora={}"))
     assert (done.returncode, done.stdout) == (2, "")

@@ -17,6 +17,8 @@ from easyanimate.training.tasks.task import TaskContext
 from easyanimate.training.tasks.transformer_settings import TransformerTrainingSettings
 from easyanimate.training.tasks.transformer_task import TransformerTask
 
+pytestmark = pytest.mark.slow
+
 NONE = {"caption": 0.0, "image": 0.0}
 BATCH = {"frames": 8, "height": 32, "width": 32, "batch_size": 2}
 

@@ -14,6 +14,8 @@ from easyanimate.transformer import EasyAnimateTransformer3DModel
 from easyanimate.transformer.inference.products import join_products
 from easyanimate.transformer.inference.run_cache import RunCache
 
+pytestmark = pytest.mark.slow
+
 SMALL, LARGE = CLIPS[0], CLIPS[3]
 PUBLISHED_GB = {CLIPS[0]: 255, CLIPS[1]: 507, CLIPS[2]: 1137, CLIPS[3]: 1803}
 

@@ -12,6 +12,8 @@ from benchmarks.gpu.limits import Rates, Work
 from benchmarks.gpu.records import Record, report, table
 from benchmarks.gpu.timing import Stopwatch, Timing
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

@@ -22,6 +22,8 @@ from easyanimate.evaluation import (
 )
 from tests.unit.evaluation.drawing_model import DrawingModel
 
+pytestmark = pytest.mark.slow
+
 ABOUT = {"model": "drawn", "seed": 0}
 GROUPS = {"t2v": [""], "i2v": [""], "samplers": ["ddim", "euler"]}
 

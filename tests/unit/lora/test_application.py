@@ -199,6 +199,7 @@ def test_evaluation_mode_is_kept(transformer, lora_for):
         assert not any(module.training for module in transformer.modules() if not isinstance(module, nn.ModuleDict))
 
 
+@pytest.mark.slow
 def test_a_wrapped_transformer_sees_the_lora_and_is_the_same_afterwards(transformer, wrap, lora_for, see):
     files = [lora_for(transformer, seed=seed) for seed in (2, 3)]
     wrapped = wrap(transformer)
@@ -213,6 +214,7 @@ def test_a_wrapped_transformer_sees_the_lora_and_is_the_same_afterwards(transfor
     assert_untouched(transformer, weights, modules)
 
 
+@pytest.mark.slow
 def test_a_lora_under_a_compiled_model_is_that_of_the_plain_one(transformer, lora_for, see):
     file = lora_for(transformer)
     with applied({"transformer": transformer}, [(file, 0.55)]):

@@ -102,6 +102,7 @@ def test_a_shot_that_continues_can_have_an_end_image(film: Film) -> None:
     assert len(film(first, ending)) == 16
 
 
+@pytest.mark.slow
 def test_a_film_resumes_after_any_window_with_equal_frames(film: Film) -> None:
     shots = [shot("a cat", 16, seed=1), shot("a dog", 8, seed=2, overlap=4), shot("a bird", 16, seed=3, image=RED)]
     states: list[WindowState] = []

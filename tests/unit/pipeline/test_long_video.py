@@ -122,6 +122,7 @@ def test_a_join_does_not_depend_on_the_pieces(sizes: list[int]) -> None:
     assert len(joined(sizes)) == 7
 
 
+@pytest.mark.slow
 def test_twenty_windows_need_no_more_memory_than_two(
     stream: Callable[..., Iterator[Tensor]], peak_bytes: Callable[..., int]
 ) -> None:

@@ -101,6 +101,7 @@ def test_the_card_has_six_examples_in_its_words() -> None:
     assert [card.unknown_words(clean_prompt(example)) for example in card.examples] == [[]] * 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_the_clip_of_an_example_shows_its_words(pipe: EasyAnimatePipeline, example: str) -> None:
     frames = pipe(

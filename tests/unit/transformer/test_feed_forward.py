@@ -46,6 +46,7 @@ def of_published_size():
     return published_model()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("profile", "frames", "height", "width"),
     [
@@ -67,6 +68,7 @@ def test_the_peak_at_production_size_is_what_memory_profiles_count_on(
     assert expected - 1.1 * tokens <= peak <= expected
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_a_fast_clip_keeps_one_more_tensor_in_the_profile_normal(peak_bytes):
     model, clip = published_model(), Clip(384, 672, 72)

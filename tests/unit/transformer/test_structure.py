@@ -103,6 +103,7 @@ def product_flops(_: Any, first: list[int], second: list[int], **__: Any) -> int
     return 2 * prod(first) * second[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("batch", "frames", "side"), [(2, 1, 64), (1, 4, 16)])
 def test_the_cost_is_that_of_the_formula(
     model: EasyAnimateTransformer3DModel, batch: int, frames: int, side: int

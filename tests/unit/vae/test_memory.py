@@ -6,6 +6,7 @@ import torch
 from easyanimate.vae import AutoencoderKLSlice, smooth_seams
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["vae", "tiling_vae"])
 @pytest.mark.parametrize(("short", "long"), [(6, 13), (7, 14)])
 def test_decoding_a_longer_clip_needs_no_more_memory(request, peak_bytes, latents, name, short, long):
@@ -19,6 +20,7 @@ def test_decoding_a_longer_clip_needs_no_more_memory(request, peak_bytes, latent
     assert peak_bytes(decode, long_clip) <= peak_bytes(decode, short_clip)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["vae", "tiling_vae"])
 def test_encoding_a_longer_clip_needs_only_the_memory_of_its_moments(request, peak_bytes, clip, name):
     vae = request.getfixturevalue(name)
@@ -77,11 +79,13 @@ def decode_and_keep(vae, frames):
 
 
 # With 24 frames no shifted slice has two neighbours, so smoothing holds the latents of one slice less.
+@pytest.mark.slow
 @pytest.mark.parametrize(("process", "lengths"), [(decode, LENGTHS), (encode, LENGTHS), (decode_smoothly, LENGTHS[1:])])
 def test_the_peak_is_the_same_number_of_bytes_for_every_length(process, lengths, meta_vae, peak_bytes):
     assert len({peak_bytes(process, meta_vae, frames) for frames in lengths}) == 1
 
 
+@pytest.mark.slow
 def test_a_program_that_keeps_its_frames_has_a_higher_peak_for_a_longer_clip(meta_vae, peak_bytes):
     peaks = [peak_bytes(decode_and_keep, meta_vae, frames) for frames in LENGTHS]
     assert peaks[0] < peaks[1] < peaks[2]

@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 from cli.main import app
 from easyanimate.evaluation import METRIC_GROUPS
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"default_width": 64, "default_height": 64, "default_num_frames": 8, "default_num_inference_steps": 2}
 
 

@@ -125,6 +125,7 @@ def test_a_start_image_is_accepted(here: Path) -> None:
     assert generate(*SMALL, "--image", "start.png").exit_code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "num_frames"),
     [

@@ -16,6 +16,8 @@ from easyanimate.files.manifest import Manifest
 from easyanimate.files.mp4_join import StoredFrames, join_mp4
 from easyanimate.files.video_file import probe
 
+pytestmark = pytest.mark.slow
+
 SMALL = ("--prompt", "a cat", "--width", "64", "--height", "64", "--steps", "2", "--seed", "5")
 
 

@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
-import pytest
 
 from service.inputs.media_process import media_process
 from tests.media_fuzz import damaged_files, sample_files
@@ -18,7 +17,6 @@ def upload(api: httpx.Client, data: bytes) -> httpx.Response:
     return answer
 
 
-@pytest.mark.slow
 def test_no_damaged_file_is_a_500_or_ends_a_process(shared_api: httpx.Client) -> None:
     assert upload(shared_api, dict(sample_files())["p_plain.png"]).status_code == 200
     starts = media_process().starts

@@ -54,6 +54,7 @@ def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
     raise AssertionError(f"python -m service ended with {process.returncode}")
 
 
+@pytest.mark.slow
 def test_two_front_ends_without_torch_serve_the_same_job(run_service, announced) -> None:
     one, other = run_service(), run_service()
     video_id = httpx.post(f"{one}/v1/videos", json={"prompt": "a red fox"}, timeout=60).json()["id"]
@@ -62,6 +63,7 @@ def test_two_front_ends_without_torch_serve_the_same_job(run_service, announced)
     assert httpx.get(f"{one}/v1/videos/{video_id}", timeout=60).json()["state"] == "cancelled"
 
 
+@pytest.mark.slow
 def test_a_link_signed_with_the_stored_secret_is_valid_at_every_front_end(run_service, tmp_path: Path) -> None:
     addresses = run_service(), run_service()
     (tmp_path / "data" / "objects").mkdir()

@@ -391,7 +391,6 @@ def service(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Iterat
     server.stop()
 
 
-@pytest.mark.slow
 def test_the_service_behaves_as_a_dict_of_videos(service: Service) -> None:
     number = int(os.environ.get("EASYANIMATE_TEST_SEED", random.randrange(1 << 32)))
     print(f"EASYANIMATE_TEST_SEED={number}")  # noqa: T201

@@ -39,7 +39,7 @@ from tests.job_store import JobStore
 
 KEY = "sk-of-the-document"
 AUTH = {"Authorization": f"Bearer {KEY}"}
-EXAMPLES = 8
+EXAMPLES = 5
 
 CHECKS = [
     not_a_server_error,
@@ -142,7 +142,6 @@ def image_bytes() -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.slow
 @schema.parametrize()
 @settings(
     max_examples=EXAMPLES,

@@ -12,6 +12,8 @@ from tests.integration.redis_servers import Pair, free_port, pair_with_sentinel,
 from tests.integration.worker.journeys.logged_process import logged_process
 from tests.job_store import JobStore
 
+pytestmark = pytest.mark.slow
+
 WORKER = str(Path(__file__).parents[1] / "worker_process.py")
 REQUEST = {"size": "128x128", "num_frames": 16, "num_inference_steps": 4}
 
@@ -22,7 +24,6 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
         yield pair
 
 
-@pytest.mark.slow
 def test_a_failover_loses_no_job_and_all_processes_continue(
     pair: Pair, tmp_path: Path, put_model: Callable[..., Path]
 ) -> None:

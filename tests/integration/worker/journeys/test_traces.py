@@ -143,7 +143,6 @@ def the(spans: list[CollectedSpan], name: str) -> CollectedSpan:
     return span
 
 
-@pytest.mark.slow
 def test_a_video_is_one_trace_below_the_span_of_its_caller(traced: Traced) -> None:
     spans = traced.of(SECRET_PROMPT)
     assert {span.trace_id for span in spans} == {TRACE}
@@ -159,7 +158,6 @@ def test_a_video_is_one_trace_below_the_span_of_its_caller(traced: Traced) -> No
     assert all(attempt.began_at <= span.began_at <= span.ended_at <= attempt.ended_at for span in phases[1:])
 
 
-@pytest.mark.slow
 def test_the_calls_of_redis_and_http_are_below_the_spans_that_made_them(traced: Traced) -> None:
     spans = traced.of(SECRET_PROMPT)
     by_id = {span.span_id: span for span in spans}
@@ -169,7 +167,6 @@ def test_the_calls_of_redis_and_http_are_below_the_spans_that_made_them(traced: 
     assert not [span for span in traced.collector.spans() if not span.parent_id and span.attributes.get("db.system")]
 
 
-@pytest.mark.slow
 def test_each_try_of_a_webhook_is_a_span_and_its_header_names_it(traced: Traced) -> None:
     spans = traced.of(SECRET_PROMPT)
     tries = [span for span in spans if span.name == "webhook.deliver"]
@@ -181,7 +178,6 @@ def test_each_try_of_a_webhook_is_a_span_and_its_header_names_it(traced: Traced)
         assert (trace_id, flags, calls[span_id].parent_id) == (TRACE, "01", delivery.span_id)
 
 
-@pytest.mark.slow
 def test_a_resumed_attempt_is_in_the_same_trace_and_the_lost_one_has_failed(traced: Traced) -> None:
     attempts = [span for span in traced.of("once") if span.name == "video.attempt"]
     assert [span.attributes["easyanimate.attempt"] for span in attempts] == [1, 2]
@@ -190,18 +186,15 @@ def test_a_resumed_attempt_is_in_the_same_trace_and_the_lost_one_has_failed(trac
     assert attempts[1].attributes["easyanimate.resumed_step"] == 2
 
 
-@pytest.mark.slow
 def test_a_failure_has_its_code_on_the_attempt_and_the_phase(traced: Traced) -> None:
     failed = [(span.name, span.failure) for span in traced.of("nan") if span.failure]
     assert failed == [("video.attempt", "invalid_output"), ("video.denoising", "invalid_output")]
 
 
-@pytest.mark.slow
 def test_a_trace_that_the_caller_does_not_sample_is_not_exported(traced: Traced) -> None:
     assert not traced.collector.spans(UNSAMPLED)
 
 
-@pytest.mark.slow
 def test_spans_have_no_prompt_no_key_no_address_and_no_signature(traced: Traced) -> None:
     exported = b"".join(traced.collector.raw)
     for secret in (KEY, "secret-signature", "/hook", "signature", "127.0.0.1", traced.videos["brief"]):
@@ -210,7 +203,6 @@ def test_spans_have_no_prompt_no_key_no_address_and_no_signature(traced: Traced)
     assert not texts & set(traced.videos)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "event"), [("api", "job.admitted"), ("worker", "job.finished"), ("keeper", "webhook.delivered")]
 )

@@ -21,6 +21,8 @@ from worker.attempt.engine_process import MAX_CRASHES
 from worker.models.served import read_served
 from worker.settings import WorkerSettings
 
+pytestmark = pytest.mark.slow
+
 FIRST, OTHER, THIRD = "easyanimate-v3-tiny", "other", "third"
 
 Submit = Callable[..., Job]

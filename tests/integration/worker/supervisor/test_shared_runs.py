@@ -22,6 +22,8 @@ from tests.integration.worker.supervisor.test_process import wait_until
 from tests.job_store import JobStore
 from tests.small_result import small_result
 
+pytestmark = pytest.mark.slow
+
 Submit = Callable[..., Job]
 Meanwhile = Callable[[Callable[[], bool], Callable[[], object]], None]
 WORK = "work"

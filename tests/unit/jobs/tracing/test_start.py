@@ -30,6 +30,7 @@ def modules(program: str) -> set[str]:
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
+@pytest.mark.slow
 def test_without_an_endpoint_no_module_is_imported_beside_those_of_the_libraries() -> None:
     own = modules(PROGRAM)
     assert own == modules("import fastapi.applications, mcp.server")

@@ -138,6 +138,7 @@ def test_strength_is_the_share_of_steps_that_run(scheduler: str, latents_of: Mak
     assert len(observed) == steps // 2 + extra == num_timesteps(scheduler, steps, 0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_less_strength_stays_nearer_to_the_video(scheduler: str, latents_of: Make, pipe: EasyAnimatePipeline) -> None:
     own = inpaint_input(video=VIDEO, strength=0.5).pixels[None]

@@ -58,6 +58,7 @@ def test_tokens_are_those_of_a_tokenizer_that_pads_and_cuts_by_itself(pipe: Easy
         assert torch.equal(tokens.mask, rows.attention_mask)
 
 
+@pytest.mark.slow
 def test_six_threads_share_the_tokenizer_without_errors_or_lost_warnings(pipe: EasyAnimatePipeline) -> None:
     prompts = [["a cat", "a red circle moves " * 60], ["end " * 200], ["", "a dog"]]
     expected = [pipe.encode_prompt(prompt) for prompt in prompts]

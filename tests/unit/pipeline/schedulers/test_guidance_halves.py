@@ -59,6 +59,7 @@ def latents_of(pipe: EasyAnimatePipeline) -> list[Tensor]:
     return [pipe.make_latents(request, pipe.encode_text(request), Draws.from_seed(5)) for request in requests]
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_result_of_one(
     pipe: EasyAnimatePipeline, checkpoint: Path, tmp_path: Path, loopback: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,7 @@ def test_each_scheduler_resumes_from_each_step(run: Callable[..., Tensor], sched
         assert torch.equal(run(request, seed=99, resume=state), whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("scheduler", ["euler_ancestral", "unipc"])
 def test_each_mode_resumes_from_the_middle(run: Callable[..., Tensor], mode: str, scheduler: str) -> None:

@@ -52,6 +52,7 @@ def test_the_attributes_of_a_drawn_clip_are_measured_from_its_frames(count, styl
     assert min(measured.values()) >= 0.99, measured
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("blur", "noise"), [(1.0, 0.02), (3.0, 0.04)])
 def test_blur_and_noise_do_not_change_the_measured_attributes(blur, noise):
     generator = np.random.default_rng(3)

@@ -16,6 +16,8 @@ from easyanimate.training.tasks.lora_settings import LoraSettings, LoraTrainingS
 from easyanimate.training.tasks.lora_task import LORA_FILE, LoraTask
 from easyanimate.training.tasks.transformer_settings import LossSettings, TransformerDataSettings
 
+pytestmark = pytest.mark.slow
+
 KIND = BatchSettings(frames=8, height=32, width=32, batch_size=2, remembered=8)
 
 

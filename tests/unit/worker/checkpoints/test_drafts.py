@@ -89,6 +89,7 @@ def bench(generator: VideoGenerator, tmp_path: Path) -> Iterator[Bench]:
     handle.remove()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheduler", sorted(SCHEDULERS))
 def test_a_promotion_equals_a_straight_run_and_repeats_no_step(bench: Bench, scheduler: str) -> None:
     straight = bench.make("straight", scheduler=scheduler)
