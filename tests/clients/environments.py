@@ -1,7 +1,8 @@
 """The environments of foreign clients and tools, one for each, inside the project's environment, pinned with hashes.
 
 `python tests/clients/environments.py` creates those of all quick tests, and with `--installed-only` those that need no
-package of the project's environment. `environments.py NAME` creates one and prints its folder. A test creates a missing one. An environment is created again only after its requirements have changed.
+package of the project's environment. `environments.py NAME` creates one and prints its folder. A test creates a missing
+one. An environment is created again only after its requirements have changed.
 """
 
 import fcntl
