@@ -143,12 +143,12 @@ async def _record_refusal(
     """Records that a request without a key is refused, before or after its `claim`, which is released."""
     is_away = isinstance(error, QueueUnavailable)
     own = () if claim is None else (claim.value,) if is_away else claim.values  # the job may exist after an outage
-    refused = RefusedRequest(key.keyless_keys, _repeat_after_s(error), key.is_retry, own)
+    refused = RefusedRequest(key.keyless_keys, repeat_after_s(error), key.is_retry, own)
     await resources.refused_requests.record(refused, later=is_away)
 
 
-def _repeat_after_s(error: Exception) -> float | None:
-    """The seconds after which a client repeats a request with this error; None if it does not."""
+def repeat_after_s(error: Exception) -> float | None:
+    """The seconds after which OpenAI's clients repeat a request with this error; None if they do not."""
     code = ERROR_CODES[error.code if isinstance(error, ApiError | JobsError) else "internal_error"]
     headers = error.headers if isinstance(error, ApiError) else {}
     is_final = code.never_retry or headers.get("x-should-retry") == "false"
