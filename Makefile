@@ -5,8 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Where the environment forbids bytecode, each process would compile the code again.
 export PYTHONDONTWRITEBYTECODE :=
-# Many tests wait, so there are four more processes than cores, and at most one for each 2.5 GB of memory.
-TEST_PROCESSES ?= $(shell awk -v cores=$$(nproc) '/MemTotal/ {n = int($$2 / 2500000); print n < 2 ? 2 : n < cores + 4 ? n : cores + 4}' /proc/meminfo)
+# Many tests wait, so there are two more processes than cores, and at most one for each 2.5 GB of memory.
+TEST_PROCESSES ?= $(shell awk -v cores=$$(nproc) '/MemTotal/ {n = int($$2 / 2500000); print n < 2 ? 2 : n < cores + 2 ? n : cores + 2}' /proc/meminfo)
 # The goal that runs the tests, if there is one.
 WITH_TESTS := $(filter test test-all,$(MAKECMDGOALS))
 .DEFAULT_GOAL := help
@@ -23,7 +23,7 @@ demo: setup ## start everything, generate a text- and an image-to-video, save th
 serve: setup ## start everything and keep it running: API, keeper, worker, Redis, storage
 	@$(BIN)/easyanimate up
 
-test: setup ## the tests but the slow ones, in four processes more than cores, since many wait (TEST_PROCESSES=2)
+test: setup ## the tests but the slow ones, in two processes more than cores, since many wait (TEST_PROCESSES=2)
 	$(call run-tests,-m "not slow")
 
 test-all: setup ## all tests, about twice as long
@@ -44,7 +44,7 @@ docs: setup ## the documentation as a site, in site/; a broken link is an error
 check: setup docs ## format, lint, types, import contracts, unsafe calls, secrets, links in the docs; `make check test` runs each test once
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	$(if $(WITH_TESTS),@$(BIN)/python tests/clients/environments.py & # mypy leaves a core idle)
+	$(if $(WITH_TESTS),@{ $(BIN)/python tests/clients/environments.py; $(BIN)/python -m pytest --collect-only -q >/dev/null 2>&1; } & # mypy leaves a core idle: the bytecode of the tests is written once)
 	@$(BIN)/lint-imports & linter=$$!; \
 	$(BIN)/bandit -q -c pyproject.toml -r service jobs worker cli clients/python/easyanimate_client & bandit=$$!; \
 	$(BIN)/python -m deploy.secret_scan & secrets=$$!; \

@@ -23,6 +23,8 @@ from tests.integration.service.conftest import running_apis
 from tests.job_store import JobStore
 from tests.long_video import LongVideoWorker
 
+pytestmark = pytest.mark.slow
+
 KEY = "key-of-a-page"
 TIMEOUT_MS = 30_000
 

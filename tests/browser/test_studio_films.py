@@ -17,6 +17,8 @@ from tests.announced_worker import announced_worker
 from tests.browser.studio_page import CONTROLS_WITHOUT_NAME, png, until, violations, wait_for_text
 from tests.integration.service.conftest import running_apis
 
+pytestmark = pytest.mark.slow
+
 MAX_FIRST_VISIT_BYTES = 150_000
 ONE_LINE_PX = 44
 PHONE = {"width": 390, "height": 844}

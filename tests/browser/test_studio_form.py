@@ -24,6 +24,8 @@ from tests.browser.studio_page import (
     wait_until_finished,
 )
 
+pytestmark = pytest.mark.slow
+
 WORDS = {"shapes": ["circle", "square"], "colours": ["red", "blue"], "other": ["a", "large", "moving to the right"]}
 EXAMPLE = {"prompt": "a large red circle moving to the right", "seed": 3}
 

@@ -18,6 +18,8 @@ from tests.browser.studio_page import (
     wait_until_finished,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def batch(make_videos: Callable[..., list[str]]) -> list[str]:

@@ -1,6 +1,10 @@
 """The API key in the studio."""
 
+import pytest
+
 from tests.browser.studio_page import Open, request_video, until, violations, wait_for_text
+
+pytestmark = pytest.mark.slow
 
 STORED = "[sessionStorage.getItem('key'), localStorage.getItem('key'), document.cookie]"
 

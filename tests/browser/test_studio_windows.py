@@ -18,6 +18,8 @@ from tests.integration.service.conftest import running_apis
 from tests.job_store import JobStore
 from tests.long_video import FPS, FRAMES, LongVideoWorker
 
+pytestmark = pytest.mark.slow
+
 VIDEO = "document.querySelector('#screen video')"
 
 
