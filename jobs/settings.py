@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -20,6 +19,7 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validat
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsConfigDict, SettingsError
 
+from jobs.invalid_settings import InvalidSettings
 from jobs.logs import LogLevel
 from jobs.redis.address import parse_redis_url
 from jobs.redis.connection import DEFAULT_LEASE_S
@@ -93,14 +93,6 @@ def check_url(text: str, example: str) -> str:
     if not is_valid or url.query or url.fragment or "@" in url.netloc or text != text.strip():
         raise ValueError(message)
     return text
-
-
-class InvalidSettings(Exception):
-    """The settings cannot be used. `faults` has a sentence for each fault, which names the variable."""
-
-    def __init__(self, faults: Sequence[str]) -> None:
-        super().__init__("\n".join(faults))
-        self.faults = faults
 
 
 class Settings(SecretFileSettings):

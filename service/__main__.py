@@ -12,9 +12,9 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from jobs.invalid_settings import InvalidSettings
 from jobs.logs import configure_logging
 from jobs.redis.health import log_server_problems
-from jobs.settings import InvalidSettings
 from jobs.tracing.start import start_traces
 from service.app import create_app
 from service.resources import Resources

@@ -4,8 +4,8 @@ import sys
 
 import structlog
 
+from jobs.invalid_settings import InvalidSettings
 from jobs.logs import configure_logging
-from jobs.settings import InvalidSettings
 from jobs.tracing.start import start_traces
 from worker import metrics
 from worker.crash_points import watch_folder

@@ -3,7 +3,8 @@
 from easyanimate.errors import InvalidInput
 from easyanimate.provenance.credentials import SigningCredentials, local_credentials
 from easyanimate.provenance.marking import ProvenanceMarker, SigningFailed
-from jobs.settings import InvalidSettings, Settings
+from jobs.invalid_settings import InvalidSettings
+from jobs.settings import Settings
 
 
 def open_marker(settings: Settings) -> ProvenanceMarker:

@@ -24,6 +24,7 @@ from cli.errors import RefusedCommand
 from cli.settings import ClientSettings, StackSettings, environment
 from cli.stack.redis_server import find_redis
 from jobs.errors import JobsError
+from jobs.invalid_settings import InvalidSettings
 from jobs.model.states import NO_WORKER, PAUSED
 from jobs.queue.registry import Registry
 from jobs.redis.connection import connect
@@ -31,7 +32,7 @@ from jobs.redis.durability import durability_promise
 from jobs.redis.health import server_problems
 from jobs.redis.keys import UNREADABLE_KEY
 from jobs.secret_files import SUFFIX, secret_fields, variable
-from jobs.settings import InvalidSettings, Settings
+from jobs.settings import Settings
 from jobs.store.transitions import JobTable
 from service.settings import ServiceSettings
 from worker.settings import KeeperSettings, WorkerSettings

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from cli.checks.result import CheckResult, broken, ok, warning
-from jobs.settings import InvalidSettings, Settings
+from jobs.invalid_settings import InvalidSettings
+from jobs.settings import Settings
 
 RENEW_BEFORE = timedelta(days=30)
 

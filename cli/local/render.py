@@ -1,5 +1,6 @@
 """Renders a recipe on this machine: loads the model, shows a progress bar, and writes the file and its manifest."""
 
+import gc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -73,6 +74,18 @@ def cpu_threads_of(text: str) -> int | None:
     except ValueError as problem:
         raise InvalidInput(f"cpu_threads {problem}, got {text!r}") from problem
     return number if isinstance(number, int) else None
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Pauses the collector of reference cycles, which would visit all modules several times while they are imported."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def load_for_rendering(

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self, TypeVar, cast
 import torch
 from accelerate import init_empty_weights
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from easyanimate.errors import CheckpointError, InvalidInput
 from easyanimate.weights.file_content import check_content, one_line
@@ -38,6 +39,10 @@ M = TypeVar("M", bound=nn.Module)
 
 # InvalidInput is a ValueError; the others come from unchecked settings, such as text instead of a number.
 _CONFIG_ERRORS = (ValueError, TypeError, ArithmeticError, AttributeError, LookupError, RuntimeError)
+# In-place functions of tensors and of torch.nn.init by which constructors set initial values.
+_FILLS = frozenset(
+    {"normal_", "trunc_normal_", "uniform_", "kaiming_uniform_", "kaiming_normal_", "xavier_uniform_", "zero_", "fill_"}
+)
 MAX_NAMED_KEYS = 3  # of each kind in an error message
 
 
@@ -74,8 +79,22 @@ def check_can_be_saved(model: nn.Module) -> None:
 
 def build_empty(build: Callable[[], M]) -> M:
     """The model that `build` creates: weights on the meta device (no memory), computed buffers on the CPU."""
-    with init_empty_weights(include_buffers=False):
+    with init_empty_weights(include_buffers=False), WithoutInitialValues():
         return build()
+
+
+class WithoutInitialValues(TorchFunctionMode):
+    """Leaves out the initial values of weights on the meta device, which have none but take milliseconds each."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """The result of `func`; one that would set values returns its tensor as it is."""
+        kwargs = kwargs or {}
+        target = args[0] if args else kwargs.get("tensor")
+        if isinstance(target, Tensor) and target.is_meta and getattr(func, "__name__", "") in _FILLS:
+            return target
+        return func(*args, **kwargs)
 
 
 def assign_strictly(model: nn.Module, state_dict: Mapping[str, Tensor], where: str) -> None:

@@ -12,11 +12,11 @@ from threading import Event, Thread
 
 import structlog
 
+from jobs.invalid_settings import InvalidSettings
 from jobs.logs import configure_logging
 from jobs.outbound_http import OutboundClient
 from jobs.redis.connection import connect, timeout_within_lease
 from jobs.redis.health import log_server_problems
-from jobs.settings import InvalidSettings
 from jobs.storage.factory import open_storage
 from jobs.storage.interface import Storage
 from jobs.store.keeper.ownership import StorageOwnership

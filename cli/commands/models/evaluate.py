@@ -26,8 +26,8 @@ from cli.options import AsJson
 from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.lookup import find_model
 from jobs.errors import InvalidRequest
+from jobs.invalid_settings import InvalidSettings
 from jobs.model.model_card import ModelCard
-from jobs.settings import InvalidSettings
 from worker.models.cards import read_card
 
 if TYPE_CHECKING:

@@ -44,7 +44,8 @@ def rebuild(
 def _rebuild(owners: dict[str, str], dry_run: bool) -> "tuple[Rebuilt, bool]":
     """The result, and whether the storage belonged to this Redis before."""
     from cli.stack.redis_server import find_redis, open_redis
-    from jobs.settings import InvalidSettings, Settings
+    from jobs.invalid_settings import InvalidSettings
+    from jobs.settings import Settings
     from jobs.storage.factory import open_storage
     from jobs.store.keeper.ownership import Ownership, StorageOwnership
     from jobs.store.keeper.rebuild import rebuild_records

@@ -21,6 +21,7 @@ from cli.local.render import (
     find_lora,
     load_for_rendering,
     render_to_file,
+    without_collection,
 )
 from cli.local.source_video import describe_source
 from cli.options import (
@@ -43,8 +44,8 @@ from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.lookup import find_model
 from easyanimate.windows import FRAMES, ContinuationMode
 from jobs.errors import InvalidRequest
+from jobs.invalid_settings import InvalidSettings
 from jobs.model.model_card import ModelCard
-from jobs.settings import InvalidSettings
 from worker.models.cards import read_card
 
 if TYPE_CHECKING:
@@ -227,6 +228,14 @@ def outputs(path: Path, seed: int, count: int) -> list[tuple[int, Path]]:
     return [(each, path.with_stem(f"{path.stem}-{each}")) for each in range(seed, seed + count)]
 
 
+def check_seeds(files: list[tuple[int, Path]]) -> None:
+    """Refuses a seed out of range before the model is loaded."""
+    from easyanimate.pipeline import Draws
+
+    for seed, _ in files:
+        Draws.from_seed(seed)
+
+
 def render_all(
     recipe: Recipe,
     folder: Path,
@@ -239,14 +248,11 @@ def render_all(
     marks: bool = True,
 ) -> None:
     """Loads the model once; shows a bar for each file, then prints what it is, with the seconds of each phase."""
-    from easyanimate.pipeline import Draws
-
-    inputs = recipe.inputs()
-    for seed, _ in files:
-        Draws.from_seed(seed)  # refuses a seed out of range before the model is loaded
-    clock = PhaseClock()
-    clock.enter("loading")
-    model = load_for_rendering(folder, memory, recipe, dtype, cpu_threads)
+    with without_collection():
+        inputs, clock = recipe.inputs(), PhaseClock()
+        check_seeds(files)
+        clock.enter("loading")
+        model = load_for_rendering(folder, memory, recipe, dtype, cpu_threads)
     results = []
     for seed, path in files:
         seeded = replace(inputs, settings={**inputs.settings, "seed": seed})

@@ -12,7 +12,7 @@ from cli.local.marks import check_file_marks, trusted_here
 from cli.options import AsJson
 from easyanimate.errors import EasyAnimateError, InvalidInput
 from jobs.errors import InvalidRequest
-from jobs.settings import InvalidSettings
+from jobs.invalid_settings import InvalidSettings
 
 ALTERED, UNTRUSTED = "altered", "untrusted"
 TRUST_HINT = (

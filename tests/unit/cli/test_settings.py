@@ -13,8 +13,9 @@ from cli.checks.checks import run_checks
 from cli.errors import RefusedCommand
 from cli.main import app
 from cli.settings import ClientSettings, CommandSettings, StackSettings, child_environment
+from jobs.invalid_settings import InvalidSettings
 from jobs.secret_files import SUFFIX, secret_fields, variable
-from jobs.settings import InvalidSettings, S3Settings, Settings
+from jobs.settings import S3Settings, Settings
 from service.settings import ServiceSettings
 from worker.settings import KeeperSettings, WorkerSettings
 

@@ -7,8 +7,9 @@ import pytest
 from pydantic import SecretStr
 
 from easyanimate.provenance.credentials import local_credentials
+from jobs.invalid_settings import InvalidSettings
 from jobs.secret_files import secret_fields, variable
-from jobs.settings import InvalidSettings, Settings
+from jobs.settings import Settings
 from service.settings import ServiceSettings
 from worker.settings import KeeperSettings, WorkerSettings
 

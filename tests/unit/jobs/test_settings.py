@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from jobs.settings import InvalidSettings, S3Settings, Settings
+from jobs.invalid_settings import InvalidSettings
+from jobs.settings import S3Settings, Settings
 from jobs.webhooks.signature import check_secret
 
 SIGNING_SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="

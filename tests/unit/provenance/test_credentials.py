@@ -9,7 +9,7 @@ import trustme
 from easyanimate.errors import InvalidInput
 from easyanimate.provenance.credentials import LOCAL_FILE, SigningCredentials, local_credentials
 from easyanimate.provenance.marking import ProvenanceMarker
-from jobs.settings import InvalidSettings
+from jobs.invalid_settings import InvalidSettings
 from worker.settings import WorkerSettings
 from worker.signing import open_marker
 

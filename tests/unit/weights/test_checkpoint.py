@@ -253,6 +253,22 @@ def test_an_empty_model_needs_no_memory_for_weights() -> None:
     assert all(weight.is_meta for weight in build_empty(lambda: Tiny(width=3)).parameters())
 
 
+def test_an_empty_model_has_its_computed_buffers_and_draws_no_numbers() -> None:
+    class Filled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.empty(3))
+            nn.init.normal_(self.weight)
+            nn.init.zeros_(self.weight)
+            self.register_buffer("table", torch.empty(3).fill_(2.0).mul_(2))
+
+    before = torch.get_rng_state()
+    model = build_empty(Filled)
+    assert model.weight.is_meta
+    assert model.table.tolist() == [4.0, 4.0, 4.0]
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "\x00", '"width"'])
 def test_a_config_that_is_no_object_of_settings_is_refused(folder: Path, text: str) -> None:
     (folder / "config.json").write_text(text)
