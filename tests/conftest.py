@@ -1,11 +1,13 @@
 """Fixtures of many tests: real servers on free ports, a model card and the small model."""
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 from redis import Redis
 
 from cli.stack.ports import free_port
@@ -14,6 +16,10 @@ from jobs.model.model_card import ModelCard
 from tests.small_card import small_card
 
 pytest_plugins = ["tests.skips", "tests.order", "tests.trusted_authorities"]
+
+# A slow machine is no fault of a test.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,7 +32,19 @@ def loggers_can_be_captured() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(structlog, "configure", configure_without_cache)
+        # A traceback by rich has all local variables: seconds of processor time for each.
+        plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+        structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
         yield
+
+
+@pytest.fixture(autouse=True)
+def signal_handlers() -> Iterator[None]:
+    """Each test begins with the first handlers, since a child inherits a signal that a command here ignored."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,7 @@ from tests.job_store import JobStore
 
 KEY = "sk-of-the-document"
 AUTH = {"Authorization": f"Bearer {KEY}"}
-EXAMPLES = 5
+EXAMPLES = 8
 
 CHECKS = [
     not_a_server_error,
