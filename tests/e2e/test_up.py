@@ -50,9 +50,10 @@ def up(
     """Starts `easyanimate up` in a folder of its own; returns the process and the address."""
     started: list[subprocess.Popen[str]] = []
 
-    def up(port: int | None = None) -> "tuple[subprocess.Popen[str], str]":
-        port = port or free_port()
-        arguments = ["--port", str(port), "--data-dir", str(tmp_path / "data"), "--models-dir", str(models_dir)]
+    def up(*options: str) -> "tuple[subprocess.Popen[str], str]":
+        port = free_port()
+        folders = ["--data-dir", str(tmp_path / "data"), "--models-dir", str(models_dir)]
+        arguments = ["--port", str(port), *folders, *options]
         with (tmp_path / "stderr.txt").open("a") as stderr:
             process = subprocess.Popen(
                 [sys.executable, "-m", "cli", "up", *arguments],
@@ -101,8 +102,10 @@ def test_two_ctrl_c_leave_the_data_and_a_kill_leaves_no_process(
     assert "POST" in (tmp_path / "data" / "logs" / "api.log").read_text()
     assert "POST" not in printed
 
-    process, url = up()
+    process, url = up("--json")
     wait_until(lambda: is_ready(process, url), READY_TIMEOUT_S)
+    assert process.stdout is not None
+    assert json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")["url"] == url
     api = api_of(url)
     assert api.get(done["id"])["content_sha256"] == done["content_sha256"]
     assert api.http.get(f"/v1/videos/{done['id']}/content").status_code == 200

@@ -20,6 +20,7 @@ import typer
 
 from cli.client import Client, RequestBody
 from cli.errors import CommandError, exit_on_error
+from cli.options import AsJson
 from cli.progress import follow_with_bar, phase_table
 from cli.settings import ClientSettings, child_environment
 from cli.stack.ports import free_port
@@ -56,6 +57,7 @@ def rehearse(
     output: Annotated[Path, typer.Option(help="The folder for model, report, logs and videos.")] = Path("rehearsal"),
     size: Annotated[str, typer.Option(help="published, or small for a short test of the rehearsal.")] = "published",
     yes: Annotated[bool, typer.Option("--yes", help="Start without a confirmation.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Rehearse all steps with a model of the published size and random weights. Exit code 1 if there are problems."""
     with exit_on_error("models rehearse", EasyAnimateError, OSError, code=2):
@@ -63,10 +65,13 @@ def rehearse(
             raise RehearsalFailed(f"--size is one of {', '.join(REQUIREMENTS)}, got {size!r}")
         check_machine(output, REQUIREMENTS[size])
         if not yes:
-            typer.confirm("start?", default=True, abort=True)
+            typer.confirm("start?", default=True, abort=True, err=True)
         report = run_rehearsal(output, size)
-    typer.echo(f"\n{report.markdown()}")
-    typer.echo(f"{output / 'report.md'}: these tables")
+    if as_json:
+        typer.echo((output / "report.json").read_text(encoding="utf-8"), nl=False)
+    else:
+        typer.echo(f"\n{report.markdown()}")
+        typer.echo(f"{output / 'report.md'}: these tables")
     if report.problems:
         raise typer.Exit(1)
 
@@ -80,7 +85,8 @@ def check_machine(output: Path, required: Requirements) -> None:
     typer.echo(
         f"needed: {required.disk_bytes / 1e9:.1f} GB of disk ({disk / 1e9:.1f} GB are free), "
         f"{required.memory_bytes / 1e9:.0f} GB of memory ({memory / 1e9:.1f} GB are available), "
-        f"about {required.minutes} minutes on 2 CPU cores"
+        f"about {required.minutes} minutes on 2 CPU cores",
+        err=True,
     )
     if disk < required.disk_bytes:
         raise RehearsalFailed(f"the disk under {output} is too small; choose another folder with --output")
@@ -184,9 +190,9 @@ def pull_from_hub(report: "Report", size: "ModelSize", folder: Path, models_dir:
 
 
 def _command(*arguments: str, stdin: IO[bytes] | None = None, **environment: str) -> None:
-    """Runs a command of this program; RehearsalFailed if its exit code is not 0."""
-    command = [sys.executable, "-m", "cli", *arguments]
-    done = subprocess.run(command, stdin=stdin, env=child_environment(environment), check=False)
+    """Runs a command of this program, whose output goes to stderr; RehearsalFailed if its exit code is not 0."""
+    command, variables = [sys.executable, "-m", "cli", *arguments], child_environment(environment)
+    done = subprocess.run(command, stdin=stdin, stdout=sys.stderr, env=variables, check=False)
     if done.returncode:
         raise RehearsalFailed(f"`easyanimate {' '.join(arguments)}` ended with {done.returncode}")
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from cli.errors import StackFailed, exit_on_error
+from cli.options import AsJson
 from cli.settings import StackSettings
 from cli.stack.stack import LocalStack, StackPlan
 from easyanimate.errors import CheckpointError
@@ -27,6 +28,7 @@ def up(
     ] = "127.0.0.1",
     data_dir: Annotated[Path, typer.Option(envvar="EASYANIMATE_DATA_DIR", help="The data folder.")] = Path("data"),
     models_dir: Annotated[Path, typer.Option(envvar="EASYANIMATE_MODELS_DIR")] = Path("models"),
+    as_json: AsJson = False,
 ) -> None:
     """Start Redis, API, keeper and worker, and keep them running until Ctrl-C. The data is kept."""
     with exit_on_error("up"):
@@ -45,7 +47,7 @@ def up(
     try:
         typer.echo("starting Redis, API, keeper and worker …", err=True)
         stack.start()
-        typer.echo(_welcome(stack))
+        typer.echo(json.dumps(_values(stack), indent=2) if as_json else _welcome(stack))
         stack.wait_for_stop_request()
         typer.echo("stopping: a running job has its grace period; Ctrl-C again requeues it and ends quickly", err=True)
     except StackFailed as error:
@@ -67,6 +69,18 @@ def _install_signal_handlers(stack: LocalStack) -> None:
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
+
+
+def _values(stack: LocalStack) -> dict[str, str]:
+    """Addresses and folders of a service that is ready, as values of JSON."""
+    plan, url = stack.plan, stack.url
+    folders = {"model": plan.models_dir / plan.model, "data": plan.data_dir, "requests": plan.log_of("api")}
+    return {
+        "url": url,
+        "studio": f"{url}/",
+        "api": f"{url}/docs",
+        **{name: str(path) for name, path in folders.items()},
+    }
 
 
 def _welcome(stack: LocalStack) -> str:

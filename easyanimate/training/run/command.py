@@ -15,10 +15,12 @@ def main(arguments: list[str] | None = None) -> int:
         from easyanimate.training.run.concurrent import launch_processes
 
         changes = [part for change in options.set for part in ("--set", change)]
-        return launch_processes(options.processes, [options.kind, str(options.file), *changes])
+        form = ["--json"] if options.json else []
+        return launch_processes(options.processes, [options.kind, str(options.file), *changes, *form])
     from easyanimate.training.run.single_process import run_single_process
 
-    return run_single_process(options.kind, options.file, dict(_setting(text) for text in options.set))
+    overrides = dict(_setting(text) for text in options.set)
+    return run_single_process(options.kind, options.file, overrides, as_json=options.json)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -29,6 +31,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="replaces the value of a setting"
     )
+    parser.add_argument("--json", action="store_true", help="prints the result as one JSON object")
     return parser.parse_args(arguments)
 
 

@@ -1,8 +1,11 @@
 """One process of a training, with exit code and messages."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
+
+from accelerate import PartialState
 
 from easyanimate.errors import EasyAnimateError
 from easyanimate.training.run.configuration import read_training_settings
@@ -16,8 +19,8 @@ from easyanimate.training.tasks.vae_settings import VaeTrainingSettings
 from easyanimate.training.tasks.vae_task import VaeTask
 
 
-def run_single_process(kind: str, file: Path, overrides: dict[str, Any]) -> int:
-    """Trains and prints the folder of the result. Returns 0, or 2 with a message on stderr for an error."""
+def run_single_process(kind: str, file: Path, overrides: dict[str, Any], *, as_json: bool = False) -> int:
+    """Trains; the first process prints the folder of the result. Returns 0, or 2 with a message on stderr."""
     try:
         result = KINDS[kind](file, overrides)
     except OtherProcessFailed:
@@ -27,8 +30,14 @@ def run_single_process(kind: str, file: Path, overrides: dict[str, Any]) -> int:
         return 2
     finally:
         leave_process_group()
-    sys.stdout.write(f"{result}\n")
+    if PartialState().is_main_process:
+        sys.stdout.write(f"{_as_json(kind, result) if as_json else result}\n")
     return 0
+
+
+def _as_json(kind: str, result: Path) -> str:
+    values = {"kind": kind, "folder": str(result), "losses": str(result.with_name("losses.csv"))}
+    return json.dumps(values, indent=2)
 
 
 def train_vae(file: Path, overrides: dict[str, Any]) -> Path:

@@ -17,8 +17,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("forked trainings")]  # 
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished training in two processes."""
     folder = tmp_path_factory.mktemp("whole")
-    for done in run_two_forked(arguments(folder), folder):
-        assert done.returncode == 0, done.stderr[-2000:]
+    for done, printed in zip(
+        run_two_forked(arguments(folder), folder), (f"{folder / 'run' / 'result'}\n", ""), strict=True
+    ):
+        assert (done.returncode, done.stdout) == (0, printed), done.stderr[-2000:]
     return folder
 
 

@@ -1,5 +1,6 @@
 """Trainings from the command line: results, continued trainings, and refusals of one sentence."""
 
+import json
 from subprocess import CompletedProcess
 
 import pytest
@@ -31,6 +32,9 @@ def test_a_finished_training_prints_its_result_and_prints_it_again(five_done):
     assert list((five_done / "run" / "tensorboard").iterdir())
     done = run_here(arguments(five_done, steps=5))
     assert (done.returncode, done.stdout) == (0, f"{result}\n")
+    done = run_here(arguments(five_done, "--json", steps=5))
+    values = {"kind": "vae", "folder": str(result), "losses": str(five_done / "run" / "losses.csv")}
+    assert json.loads(done.stdout) == values
 
 
 def test_a_training_with_other_settings_is_not_resumed_and_they_are_reported(five_done):
