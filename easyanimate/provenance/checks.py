@@ -17,6 +17,7 @@ from easyanimate.provenance.claims import REPRODUCTION, TRAINED_MEDIA
 from easyanimate.provenance.images import read_image_marks
 from easyanimate.provenance.mp4 import read_mp4_marks
 from easyanimate.provenance.trust import trust_groups
+from easyanimate.provenance.webm import read_webm_xmp
 from easyanimate.provenance.xmp import AIGC, SOURCE_TYPE, xmp_property
 
 MarkKind = Literal["c2pa", "xmp", "aigc"]
@@ -25,8 +26,9 @@ OpenReader = Callable[[c2pa.Context], c2pa.Reader]
 UNTRUSTED = "signingCredential.untrusted"
 EXPIRED = ("signingCredential.expired", "claimSignature.outsideValidity")
 NO_CLAIM = "no claim: the file has no C2PA manifest, which says nothing about its origin"
-IMAGES = ("image/png", "image/jpeg", "image/webp")
+IMAGES = ("image/png", "image/jpeg", "image/webp", "image/gif")
 VIDEOS = ("video/mp4", "video/quicktime")
+WEBM = "video/webm"  # has XMP only
 MAX_TEXT = 200  # characters of a name in a certificate or a label
 
 
@@ -47,11 +49,14 @@ class MarkResult:
 
 def check_marks(file: BinaryIO, media_type: str, trusted: str) -> tuple[MarkResult, ...]:
     """The results for C2PA, XMP and AIGC. `trusted` is a text of `trust.py`. Raises InvalidInput for a damaged file."""
-    if media_type not in (*IMAGES, *VIDEOS):
+    if media_type not in (*IMAGES, *VIDEOS, WEBM):
         detail = f"no claim: files of the type {media_type} carry no mark of this service"
         return tuple(MarkResult(kind, "absent", detail) for kind in ("c2pa", "xmp", "aigc"))
     xmp, label, has_manifest = _read_plain(file, media_type)
-    manifest = _check_manifest(file, media_type, trusted, has_manifest=has_manifest)
+    if media_type == WEBM:
+        manifest = MarkResult("c2pa", "absent", NO_CLAIM)
+    else:
+        manifest = _check_manifest(file, media_type, trusted, has_manifest=has_manifest)
     return manifest, _check_xmp(xmp, manifest), _check_label(label, manifest)
 
 
@@ -71,8 +76,11 @@ def _read_plain(file: BinaryIO, media_type: str) -> tuple[bytes | None, str | No
     """The XMP, the AIGC label, and whether there is a C2PA manifest."""
     if media_type in VIDEOS:
         return read_mp4_marks(file)
-    file.seek(0)
-    xmp, has_manifest = read_image_marks(file.read(), media_type)
+    if media_type == WEBM:
+        xmp, has_manifest = read_webm_xmp(file), False
+    else:
+        file.seek(0)
+        xmp, has_manifest = read_image_marks(file.read(), media_type)
     return xmp, None if xmp is None else xmp_property(xmp, AIGC), has_manifest
 
 

@@ -1,8 +1,9 @@
-"""XMP in PNG, JPEG and WebP files: written without a change of the pixels, and read."""
+"""XMP in PNG, JPEG and WebP files: written without a change of the pixels, and read. In GIF files it is only read."""
 
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 
 from easyanimate.errors import InvalidInput
 
@@ -11,6 +12,9 @@ JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 JPEG_START, APP0, APP1, APP11, SCAN = b"\xff\xd8", 0xE0, 0xE1, 0xEB, 0xDA
 MAX_JPEG_SEGMENT = 65_533
 XMP_FLAG = 0x04  # in the header VP8X of WebP
+GIF_HEADER_BYTES, GIF_TABLE_FLAG, GIF_TABLE_SIZE = 13, 0x80, 7
+GIF_EXTENSION, GIF_APPLICATION, GIF_IMAGE, GIF_IMAGE_HEAD_BYTES = 0x21, 0xFF, 0x2C, 10
+GIF_XMP, GIF_C2PA, GIF_XMP_END = b"\x0bXMP DataXMP", b"\x0bC2PA_GIF", b"\x01\xff\xfe\xfd"
 
 
 def write_image_marks(data: bytes, media_type: str, xmp: bytes) -> bytes:
@@ -120,5 +124,34 @@ def _read_webp(data: bytes) -> tuple[bytes | None, bool]:
     return chunks.get(b"XMP "), b"C2PA" in chunks
 
 
+def _gif_blocks(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The kind and the bytes of each block, from the label of an extension or the head of an image to its end."""
+    place = GIF_HEADER_BYTES + _gif_table_bytes(data[10])
+    while place + 2 < len(data) and data[place] in (GIF_EXTENSION, GIF_IMAGE):
+        begin, kind = place, data[place]
+        place += 2
+        if kind == GIF_IMAGE:
+            place += GIF_IMAGE_HEAD_BYTES - 2 + _gif_table_bytes(data[begin + 9]) + 1  # 1: the size of a code
+        while data[place]:
+            place += 1 + data[place]
+        place += 1
+        yield kind, data[begin:place]
+
+
+def _gif_table_bytes(flags: int) -> int:
+    return 3 << (flags & GIF_TABLE_SIZE) + 1 if flags & GIF_TABLE_FLAG else 0
+
+
+def _read_gif(data: bytes) -> tuple[bytes | None, bool]:
+    xmp, has_c2pa = None, False
+    with suppress(IndexError, ValueError):  # the end of the file or of the packet is missing
+        for kind, block in _gif_blocks(data):
+            content = block[2:] if kind == GIF_EXTENSION and block[1] == GIF_APPLICATION else b""
+            has_c2pa |= content.startswith(GIF_C2PA)
+            if content.startswith(GIF_XMP):
+                xmp = content[len(GIF_XMP) : content.rindex(GIF_XMP_END)]
+    return xmp, has_c2pa
+
+
 _WRITERS = {"image/png": _write_png, "image/jpeg": _write_jpeg, "image/webp": _write_webp}
-_READERS = {"image/png": _read_png, "image/jpeg": _read_jpeg, "image/webp": _read_webp}
+_READERS = {"image/png": _read_png, "image/jpeg": _read_jpeg, "image/webp": _read_webp, "image/gif": _read_gif}

@@ -57,6 +57,14 @@ def violations(page: Any, theme: str = "light") -> list[str]:
     return [f"{one['id']}: {node['html'][:150]}" for one in faults for node in one["nodes"]]
 
 
+def open_settings(page: Any) -> Any:
+    """Opens the settings of this device, and returns the dialog."""
+    page.get_by_role("button", name="Settings", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Settings")
+    dialog.wait_for()
+    return dialog
+
+
 def id_of(page: Any) -> str:
     """The id of the video on the stage."""
     return str(until(page, lambda: page.evaluate("location.hash.slice(1)")))

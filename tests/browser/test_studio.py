@@ -10,6 +10,11 @@ import pytest
 from PIL import Image
 
 from cli.stack.stack import LocalStack
+from easyanimate.provenance.claims import TRAINED_MEDIA
+from easyanimate.provenance.images import read_image_marks
+from easyanimate.provenance.mp4 import read_mp4_marks
+from easyanimate.provenance.webm import read_webm_xmp
+from easyanimate.provenance.xmp import SOURCE_TYPE, xmp_property
 from jobs.storage.paths import input_key
 from tests.browser.studio_page import (
     Open,
@@ -171,6 +176,12 @@ def frames_of(video: Path | BytesIO) -> dict[float, Any]:
         return {frame.time: frame.to_ndarray(format="rgb24").astype(float) for frame in container.decode(video=0)}
 
 
+def xmp_of(path: Path) -> bytes | None:
+    """The XMP of an exported file."""
+    data = path.read_bytes()
+    return read_webm_xmp(BytesIO(data)) if path.suffix == ".webm" else read_image_marks(data, "image/gif")[0]
+
+
 @pytest.mark.parametrize("format", ["GIF", "WebM"])
 def test_a_video_is_saved_in_another_format(
     open_studio: Open, api: httpx.Client, finished: str, tmp_path: Path, format: str
@@ -182,12 +193,15 @@ def test_a_video_is_saved_in_another_format(
     assert download.value.suggested_filename == f"{finished}.{format.lower()}"
     path = tmp_path / download.value.suggested_filename
     download.value.save_as(path)
-    original = frames_of(BytesIO(api.get(f"/v1/videos/{finished}/content").content))
-    saved = frames_of(path)
+    mp4 = api.get(f"/v1/videos/{finished}/content").content
+    original, saved = frames_of(BytesIO(mp4)), frames_of(path)
     assert list(saved) == pytest.approx(list(original), abs=0.006)  # a GIF counts hundredths of a second
     for frame, expected in zip(saved.values(), original.values(), strict=True):
         assert frame.shape == expected.shape
         assert abs(frame - expected).mean() < MAX_DIFFERENCE
+    xmp, _, _ = read_mp4_marks(BytesIO(mp4))
+    assert xmp_property(xmp or b"", SOURCE_TYPE) == TRAINED_MEDIA
+    assert xmp_of(path) == xmp
     with av.open(str(path)) as container:
         assert container.duration == pytest.approx(1e6, abs=1e4)  # microseconds
 

@@ -145,6 +145,35 @@ def test_a_tile_plays_under_the_pointer_and_with_the_focus(open_studio: Open, ba
     until(page, lambda: one.locator("video").count() == 1)
 
 
+def test_the_tools_of_a_tile_are_one_stop_of_the_tab_key(open_studio: Open, batch: list[str]) -> None:
+    page = open_studio()
+    one = tile(page, batch[2])
+    until(page, lambda: one.get_by_role("button").count() == 4)
+    assert one.get_by_role("toolbar", name="Tools of a white cross on black").count() == 1
+    one.locator("a").focus()
+
+    def focused_after(*keys: str) -> list[str]:
+        focused = []
+        for key in keys:
+            page.keyboard.press(key)
+            focused.append(str(page.evaluate("document.activeElement.title || document.activeElement.tagName")))
+        return focused
+
+    assert focused_after("Tab", "Tab", "Shift+Tab", "Shift+Tab", "Tab") == [
+        "Favourite",
+        "A",
+        "Favourite",
+        "A",
+        "Favourite",
+    ]
+    moves = ("ArrowRight", "ArrowRight", "End", "ArrowRight", "ArrowLeft", "Home", "ArrowRight")
+    assert focused_after(*moves) == ["Remix", "Extend", "Delete", "Favourite", "Delete", "Favourite", "Remix"]
+    assert violations(page) == []
+    assert focused_after("Tab", "Shift+Tab") == ["A", "Remix"]
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Remix video").wait_for()
+
+
 def test_two_videos_share_a_frame_that_a_line_divides(open_studio: Open, batch: list[str]) -> None:
     page = open_studio(f"/#{batch[2]},{batch[3]}")
     page.get_by_role("button", name="Wipe").click()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.studio_page import Open, request_video, until, violations, wait_for_text
+from tests.browser.studio_page import Open, open_settings, request_video, until, violations, wait_for_text
 
 pytestmark = pytest.mark.slow
 
@@ -24,8 +24,8 @@ def test_the_page_requests_a_key_and_keeps_it_in_the_tab_only(open_studio: Open,
     page.reload()
     until(page, lambda: page.locator("#gallery li").count())
     assert not login.is_visible()
-    page.get_by_role("button", name="Key", exact=True).click()
-    assert login.is_visible()
+    open_settings(page).get_by_role("button", name="Change the key").click()
+    login.wait_for()
     assert not login.get_by_text("This key is not valid").is_visible()
 
 
@@ -43,6 +43,15 @@ def test_a_key_is_remembered_for_other_tabs_if_wished(open_studio: Open, key: st
     assert not other.get_by_role("dialog").is_visible()
 
 
+def test_a_key_is_remembered_or_forgotten_in_the_settings(open_studio: Open, key: str) -> None:
+    page = open_studio()
+    remember = open_settings(page).get_by_label("Remember on this device")
+    remember.check()
+    assert page.evaluate(STORED) == [key, key, ""]
+    remember.uncheck()
+    assert page.evaluate(STORED) == [key, None, ""]
+
+
 def test_the_page_requests_a_missing_key_at_the_first_action(open_studio: Open, key: str) -> None:
     page = open_studio(key=None)
     login = page.get_by_role("dialog")
@@ -55,7 +64,7 @@ def test_the_page_requests_a_missing_key_at_the_first_action(open_studio: Open, 
     wait_for_text(login, "not valid")
     login.get_by_role("button", name="Not now").click()
     wait_for_text(page.locator("#trouble"), "Enter a key")
-    page.get_by_role("button", name="Key", exact=True).click()
+    open_settings(page).get_by_role("button", name="Change the key").click()
     login.get_by_label("API key", exact=True).fill(key)
     login.get_by_role("button", name="Continue").click()
     until(page, lambda: page.locator("#trouble").count() == 0)

@@ -13,6 +13,7 @@ from tests.browser.studio_page import (
     Open,
     fill,
     id_of,
+    open_settings,
     played_duration_s,
     png,
     request_video,
@@ -37,6 +38,9 @@ def long_video(make_videos: Callable[..., list[str]]) -> str:
 
 def open_dialogs(page: Any) -> Iterator[str]:
     """Opens one dialog after the other, and yields the name of each."""
+    open_settings(page)
+    yield "settings"
+    page.keyboard.press("Escape")
     chosen = {"name": "start.png", "mimeType": "image/png", "buffer": png("orange")}
     page.get_by_label("Start image", exact=True).set_input_files(chosen)
     buttons = {"code": "Copy as code", "crop": "Crop: Start image", "frame": "From a video: Start image"}
@@ -146,10 +150,14 @@ def test_all_of_it_works_with_the_keyboard(open_studio: Open) -> None:
 
 def test_theme_and_language_are_chosen_and_kept(open_studio: Open) -> None:
     page = open_studio(color_scheme="light", locale="en-GB")
-    page.get_by_label("Theme").select_option("dark")
+    settings = open_settings(page)
+    settings.get_by_label("Theme").select_option("dark")
     colour = "getComputedStyle(document.body).backgroundColor"
     assert page.evaluate(colour) == "rgb(14, 14, 19)"
-    page.get_by_label("Language").select_option("zh")
+    settings.get_by_label("Language").select_option("zh")
+    page.get_by_role("dialog", name="设置").wait_for()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
     page.get_by_role("button", name="生成视频").wait_for()
     page.reload()
     page.get_by_role("button", name="生成视频").wait_for()
@@ -167,17 +175,23 @@ def test_a_browser_in_chinese_gets_the_page_in_chinese(open_studio: Open) -> Non
 
 def test_a_notification_is_shown_and_a_sound_is_played_at_the_end(open_studio: Open) -> None:
     page = open_studio()
-    page.context.grant_permissions(["notifications"])
-    page.get_by_role("button", name="Sound").click()
+    settings = open_settings(page)
+    settings.get_by_label("Play a sound").check()
     page.evaluate("""() => {
-        [window.notes, window.tones] = [[], []];
+        [window.notes, window.tones, window.answer] = [[], [], 'denied'];
         const { start } = OscillatorNode.prototype;
         OscillatorNode.prototype.start = function (time) { tones.push(this.frequency.value); start.call(this, time); };
-        window.Notification = class { static permission = 'granted'; static requestPermission = async () => 'granted';
+        window.Notification = class { static permission = 'granted'; static requestPermission = async () => answer;
             constructor(title, { body }) { notes.push([title, body]); } };
         Object.defineProperty(document, 'hidden', { get: () => true });
     }""")
-    page.get_by_role("button", name="Notify me").click()
+    notify = settings.get_by_label("Show a notification")
+    notify.click()
+    wait_for_text(settings.get_by_role("alert"), "The browser does not allow notifications")
+    assert not notify.is_checked()
+    page.evaluate("answer = 'granted'")
+    notify.check()
+    page.keyboard.press("Escape")
     request_video(page, "a red circle", Steps="3", Length="1")
     wait_until_finished(page)
     assert page.evaluate("[notes, tones]") == [[["Finished", "a red circle"]], [660, 880]]

@@ -1,12 +1,13 @@
-// The frames of a finished video as pixels, one after the other.
+// The frames of a finished video as pixels, one after the other, and its XMP.
 
-import { fileUrl } from "../api/videos.js";
+import { readFile } from "../api/videos.js";
+import { xmpOf } from "./xmp.js";
 
-/** Calls `use(canvas, index)` for every `step`th frame of a record, scaled so that no side is longer than `longest`. */
+/** Calls `use(canvas, index)` for every `step`th frame of a record, scaled so that no side is longer than `longest`. Returns the XMP of its file, or null. */
 export async function eachFrame({ id, num_frames: total, fps, width, height }, { step = 1, longest = Infinity }, use) {
   const scale = Math.min(1, longest / Math.max(width, height)), size = { width: Math.round(width * scale), height: Math.round(height * scale) };
   const canvas = Object.assign(document.createElement("canvas"), size), pen = canvas.getContext("2d", { willReadFrequently: true });
-  const url = await fileUrl(id, "video"); // of the API: the link may lead to another origin, whose pixels cannot be read
+  const file = await readFile(id), url = URL.createObjectURL(file); // of the API: the link may lead to another origin, whose pixels cannot be read
   try {
     const video = await opened(url);
     for (let index = 0; index < total; index += step) {
@@ -14,6 +15,7 @@ export async function eachFrame({ id, num_frames: total, fps, width, height }, {
       pen.drawImage(video, 0, 0, size.width, size.height);
       await use(canvas, index);
     }
+    return xmpOf(new Uint8Array(await file.arrayBuffer()));
   } finally {
     URL.revokeObjectURL(url);
   }

@@ -9,7 +9,7 @@ const IDS = {
   EBML: 0x1a45dfa3, EBMLVersion: 0x4286, EBMLReadVersion: 0x42f7, EBMLMaxIDLength: 0x42f2, EBMLMaxSizeLength: 0x42f3, DocType: 0x4282, DocTypeVersion: 0x4287, DocTypeReadVersion: 0x4285,
   Segment: 0x18538067, Info: 0x1549a966, TimestampScale: 0x2ad7b1, Duration: 0x4489, MuxingApp: 0x4d80, WritingApp: 0x5741,
   Tracks: 0x1654ae6b, TrackEntry: 0xae, TrackNumber: 0xd7, TrackUID: 0x73c5, TrackType: 0x83, FlagLacing: 0x9c, CodecID: 0x86, DefaultDuration: 0x23e383, Video: 0xe0, PixelWidth: 0xb0, PixelHeight: 0xba,
-  Colour: 0x55b0, MatrixCoefficients: 0x55b1, Range: 0x55b9,
+  Colour: 0x55b0, MatrixCoefficients: 0x55b1, Range: 0x55b9, Tags: 0x1254c367, Tag: 0x7373, Targets: 0x63c0, SimpleTag: 0x67c8, TagName: 0x45a3, TagString: 0x4487,
   Cues: 0x1c53bb6b, CuePoint: 0xbb, CueTime: 0xb3, CueTrackPositions: 0xb7, CueTrack: 0xf7, CueClusterPosition: 0xf1, Cluster: 0x1f43b675, Timestamp: 0xe7, SimpleBlock: 0xa3,
 };
 
@@ -28,7 +28,7 @@ export async function makeWebm(record, tell) {
     error: (error) => (failure = error),
   });
   encoder.configure(config);
-  await eachFrame(record, {}, async (canvas, index) => {
+  const xmp = await eachFrame(record, {}, async (canvas, index) => {
     if (failure) throw failure;
     const frame = new VideoFrame(canvas, { timestamp: Math.round((index * MS * MS) / fps), duration: Math.round((MS * MS) / fps) });
     encoder.encode(frame, { keyFrame: index % (KEY_EVERY_S * fps) === 0 });
@@ -37,7 +37,7 @@ export async function makeWebm(record, tell) {
   });
   await encoder.flush();
   encoder.close();
-  return new Blob(fileOf(record, codec, colours, blocks), { type: "video/webm" });
+  return new Blob(fileOf(record, codec, colours, blocks, xmp), { type: "video/webm" });
 }
 
 /** The first codec that the browser has, with the settings of its encoder. */
@@ -58,7 +58,7 @@ function bytesOf(chunk) {
 
 // ---- The file
 
-function fileOf({ width, height, fps, num_frames: total }, codec, colours, blocks) {
+function fileOf({ width, height, fps, num_frames: total }, codec, colours, blocks, xmp) {
   const header = element("EBML", [
     element("EBMLVersion", 1), element("EBMLReadVersion", 1), element("EBMLMaxIDLength", 4), element("EBMLMaxSizeLength", 8),
     element("DocType", "webm"), element("DocTypeVersion", 4), element("DocTypeReadVersion", 2),
@@ -71,8 +71,15 @@ function fileOf({ width, height, fps, num_frames: total }, codec, colours, block
     element("TrackNumber", 1), element("TrackUID", 1), element("TrackType", 1), element("FlagLacing", 0),
     element("DefaultDuration", Math.round((MS * MS * MS) / fps)), element("CodecID", codec), video,
   ])]);
-  const clusters = clustersOf(blocks), start = lengthOf([info, tracks, cuesOf(clusters, 0)]);
-  return flat([header, element("Segment", [info, tracks, cuesOf(clusters, start), ...clusters.map(({ content }) => content)])]);
+  const clusters = clustersOf(blocks), head = [info, tracks, ...tags(xmp)], start = lengthOf([...head, cuesOf(clusters, 0)]);
+  return flat([header, element("Segment", [...head, cuesOf(clusters, start), ...clusters.map(({ content }) => content)])]);
+}
+
+/** The XMP as a tag of the whole file. Matroska has no place of its own for XMP. */
+function tags(xmp) {
+  if (!xmp) return [];
+  const tag = element("SimpleTag", [element("TagName", "XMP"), element("TagString", [xmp])]);
+  return [element("Tags", [element("Tag", [element("Targets", []), tag])])];
 }
 
 /** How the encoder made brightness and colours of red, green and blue, if it says so. */

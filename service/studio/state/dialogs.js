@@ -27,6 +27,8 @@ export const dialogs = {
   paintMask: (values) => show("mask", values),
   /** A request as code. */
   code: () => show("code", {}),
+  /** Language, theme, sound, notifications and key. `reload()` reads the page again with another key. */
+  settings: (values) => show("settings", values),
   /** What operators see and do. */
   operators: () => show("operators", {}),
 };

@@ -32,6 +32,9 @@ export function keepKey(key, remembers) {
   else localStorage.removeItem(KEY);
 }
 
+/** Keeps the key of this tab on this device too, or in this tab only. */
+export const rememberKey = (remembers) => keepKey(readKey(), remembers);
+
 export const isKeyRemembered = () => localStorage.getItem(KEY) !== null;
 
 /** Writes a value; a full or forbidden storage is no error. */

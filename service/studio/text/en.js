@@ -6,9 +6,9 @@ export default {
   ...service,
 
   // The frame of the page
-  skip: "Skip to the form", key: "Key", api: "API", theme: "Theme", theme_auto: "System", theme_light: "Light", theme_dark: "Dark",
-  language: "Language", request: "The request", notify: "Notify me", notify_hint: "Show a notification when a video is finished.", sound: "Sound", sound_hint: "Play a sound when a video is finished.", create: "Create", my_videos: "My videos", stage: "Stage",
-  settings: "Settings", close: "Close", back: "Back", cancel: "Cancel", retry: "Retry", remove: "Remove", copy: "Copy", copied: "Copied",
+  skip: "Skip to the form", menu: "Menu", api: "API", theme: "Theme", theme_auto: "System", theme_light: "Light", theme_dark: "Dark",
+  language: "Language", request: "The request", at_the_end: "When a video is finished", notify: "Show a notification", notify_hint: "If the tab is in the background.", notify_refused: "The browser does not allow notifications of this page. Its settings of the site can change this.", sound: "Play a sound", create: "Create", my_videos: "My videos", stage: "Stage",
+  settings: "Settings", settings_hint: "Language, theme, notifications and sound are kept on this device.", close: "Close", back: "Back", cancel: "Cancel", retry: "Retry", remove: "Remove", copy: "Copy", copied: "Copied",
   no_answer: "The service does not respond.", last_known: "Last known: {text}", no_model: "No model is available. Start a worker, then reload.", drop_here: "Drop an image or a video",
 
   // First view
@@ -56,7 +56,7 @@ export default {
 
   // Gallery
   search: "Search", search_placeholder: "Search prompts", select: "Select", selected: "{n} selected", select_one: "Select {prompt}", none: "No videos yet.", nothing: "No video has these words.", loading: "Loading…", older: "Load older videos",
-  remix_one: "Remix {prompt}", extend_one: "Extend {prompt}", finish_one: "Finish {prompt}", delete_one: "Delete {prompt}", undo_keys: "Control and Z",
+  remix_one: "Remix {prompt}", extend_one: "Extend {prompt}", finish_one: "Finish {prompt}", delete_one: "Delete {prompt}", tools_of: "Tools of {prompt}", undo_keys: "Control and Z",
   favourites: "Favourites", favourite: "Favourite", favourite_one: "Favourite {prompt}", no_favourites: "No favourites yet. The star of a video marks one.",
 
   // Films
@@ -75,7 +75,7 @@ export default {
   usage: "Usage of this key", usage_of: "Completed videos from {from} to {to}", videos: "Videos", usage_steps: "Steps", usage_seconds: "Seconds", total: "Total",
 
   // Dialogs
-  key_title: "API key required", key_label: "API key", key_wrong: "This key is not valid.", key_hint: "Only this service receives it.", key_remember: "Remember on this device", key_continue: "Continue", not_now: "Not now",
+  key_title: "API key required", key_label: "API key", key_wrong: "This key is not valid.", key_hint: "Only this service receives it.", key_remember: "Remember on this device", key_change: "Change the key", key_enter: "Enter a key", key_continue: "Continue", not_now: "Not now",
   pick_title: "Pick a frame", pick_video_title: "Pick a video", pick_none: "No finished video yet.", frame_n: "Frame {n} of {total}", use_frame: "Use this frame",
   crop_title: "Crop the image", zoom: "Zoom", move_x: "Left and right", move_y: "Up and down", apply: "Apply",
   mask_title: "Paint what changes", brush: "Brush", paint: "Paint", erase: "Erase", undo: "Undo", clear: "Clear", invert: "Invert", all: "All", left_half: "Left half", right_half: "Right half", top_half: "Upper half", bottom_half: "Lower half", centre: "Centre", mask_canvas: "Mask. Paint with the pointer, or use the buttons.",

@@ -6,7 +6,6 @@ const PATHS = {
   play: "M8 5v14l11-7z",
   pause: "M9 5v14M15 5v14",
   wipe: "M3 5h18v14H3zM12 3v18M15 9h3M15 12h3M15 15h3",
-  sound: "M4 9v6h4l5 4V5L8 9zM16 9a4 4 0 0 1 0 6M18.5 6.5a8 8 0 0 1 0 11",
   download: "M12 3v12m0 0 5-5m-5 5-5-5M4 20h16",
   remix: "M4 7h11l-3-3m3 3-3 3M20 17H9l3 3m-3-3 3-3",
   extend: "M4 12h13m0 0-5-5m5 5-5 5M21 5v14",
@@ -23,14 +22,12 @@ const PATHS = {
   code: "M8 7l-5 5 5 5M16 7l5 5-5 5",
   star: "M12 3l2.7 5.8 6.3.8-4.6 4.3 1.2 6.2L12 17l-5.6 3.1 1.2-6.2L3 9.6l6.3-.8z",
   reset: "M5 12a7 7 0 1 0 2-5L4 10M4 5v5h5",
-  key: "M14 10a4 4 0 1 0-3 3l1 1h2v2h2v2h3v-3z",
-  theme: "M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16",
   up: "M6 15l6-6 6 6",
   down: "M6 9l6 6 6-6",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
   grip: "M9 6h.01M15 6h.01M9 12h.01M15 12h.01M9 18h.01M15 18h.01",
+  settings: "M12 9a3 3 0 1 0 0 6 3 3 0 0 0 0-6zM12 3v3M12 18v3M3 12h3M18 12h3M5.6 5.6l2.2 2.2M16.2 16.2l2.2 2.2M5.6 18.4l2.2-2.2M16.2 7.8l2.2-2.2",
   operators: "M4 6h16M4 12h16M4 18h16M8 4v4M15 10v4M10 16v4",
-  bell: "M6 17V11a6 6 0 0 1 12 0v6l1 1H5zM10 21h4",
   spark: "M12 3l2 6 6 2-6 2-2 6-2-6-6-2 6-2z",
 };
 

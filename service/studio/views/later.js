@@ -9,6 +9,7 @@ const IMPORTS = {
   frame: async () => (await import("./dialogs/frame_picker.js")).FramePicker,
   video: async () => (await import("./dialogs/frame_picker.js")).FramePicker,
   mask: async () => (await import("./dialogs/mask_painter.js")).MaskPainter,
+  settings: async () => (await import("./dialogs/settings.js")).Settings,
   operators: async () => (await import("./operators/panel.js")).Operators,
   wipe: async () => (await import("./stage/wipe.js")).Wipe,
   film: async () => (await import("./film/editor.js")).FilmEditor,

@@ -7,9 +7,9 @@ import { stage } from "../../state/stage.js";
 import { useStore } from "../../state/store.js";
 import { t } from "../../text/text.js";
 import { html, useState } from "../../vendor/preact.js";
-import { Icon } from "../icons.js";
 import { standing } from "../stage/status.js";
 import { crisp, Thumbnail } from "../thumbnail.js";
+import { Toolbar } from "../toolbar.js";
 
 export function Tile({ record, isSelecting, isSelected, isFavourite }) {
   const { id, prompt, url, seconds } = record, [isPlaying, setPlaying] = useState(false), isOpen = useStore(stage).ids.includes(id);
@@ -23,22 +23,22 @@ export function Tile({ record, isSelecting, isSelected, isFavourite }) {
       </span>
       <span class="words">${prompt}</span>
     </a>
-    ${isSelecting ? html`<input type="checkbox" class="pick" aria-label=${t("select_one", { prompt })} checked=${isSelected} onChange=${() => toggle(id)} />` : html`<${Star} record=${record} isOn=${isFavourite} /><${Tools} record=${record} />`}
+    ${isSelecting
+      ? html`<input type="checkbox" class="pick" aria-label=${t("select_one", { prompt })} checked=${isSelected} onChange=${() => toggle(id)} />`
+      : html`<${Toolbar} label=${t("tools_of", { prompt })} tools=${toolsOf(record, isFavourite)} />`}
   </li>`;
 }
 
-const Star = ({ record: { id, prompt }, isOn }) => html`<button type="button" class="icon-button star" aria-pressed=${isOn} aria-label=${t("favourite_one", { prompt })} title=${t("favourite")}
-  onClick=${() => toggleFavourite(id)}><${Icon} name="star" /></button>`;
-
-function Tools({ record }) {
-  const { prompt, url, id } = record;
-  const tool = (name, icon, onClick) => html`<button type="button" class="icon-button" aria-label=${t(`${name}_one`, { prompt })} title=${t(name)} onClick=${onClick}><${Icon} name=${icon} /></button>`;
-  return html`<div class="tools">
-    ${url && isDraft(record) && tool("finish", "spark", () => promote(record))}
-    ${url && !isDraft(record) && tool("remix", "remix", () => derive("remix", record))}
-    ${url && !isDraft(record) && !isImage(record) && tool("extend", "extend", () => derive("extend", record))}
-    ${tool("delete", "delete", () => erase([id]))}
-  </div>`;
+function toolsOf(record, isFavourite) {
+  const { prompt, url, id } = record, isWhole = url && !isDraft(record);
+  const tool = (name, icon, onClick, more) => ({ name, icon, label: t(`${name}_one`, { prompt }), title: t(name), onClick, ...more });
+  return [
+    tool("favourite", "star", () => toggleFavourite(id), { isPressed: isFavourite }),
+    url && isDraft(record) && tool("finish", "spark", () => promote(record)),
+    isWhole && tool("remix", "remix", () => derive("remix", record)),
+    isWhole && !isImage(record) && tool("extend", "extend", () => derive("extend", record)),
+    tool("delete", "delete", () => erase([id])),
+  ].filter(Boolean);
 }
 
 /** The state in words, with a ring that closes. */
