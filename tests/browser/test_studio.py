@@ -202,6 +202,9 @@ def test_a_video_is_saved_in_another_format(
     xmp, _, _ = read_mp4_marks(BytesIO(mp4))
     assert xmp_property(xmp or b"", SOURCE_TYPE) == TRAINED_MEDIA
     assert xmp_of(path) == xmp
+    check = api.post("/v1/content_provenance_checks", files={"file": path.read_bytes()}).raise_for_status().json()
+    statuses = {result["type"]: result["status"] for result in check["results"]}
+    assert statuses == {"c2pa": "absent", "xmp": "untrusted", "aigc": "absent", "known_digest": "absent"}
     with av.open(str(path)) as container:
         assert container.duration == pytest.approx(1e6, abs=1e4)  # microseconds
 
