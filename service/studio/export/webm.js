@@ -60,8 +60,8 @@ function bytesOf(chunk) {
 
 function fileOf({ width, height, fps, num_frames: total }, codec, colours, blocks, xmp) {
   const header = element("EBML", [
-    element("EBMLVersion", 1), element("EBMLReadVersion", 1), element("EBMLMaxIDLength", 4), element("EBMLMaxSizeLength", 8),
-    element("DocType", "webm"), element("DocTypeVersion", 4), element("DocTypeReadVersion", 2),
+    element("DocType", "webm"), // first: programs search for it near the beginning
+    element("EBMLVersion", 1), element("EBMLReadVersion", 1), element("EBMLMaxIDLength", 4), element("EBMLMaxSizeLength", 8), element("DocTypeVersion", 4), element("DocTypeReadVersion", 2),
   ]);
   const info = element("Info", [
     element("TimestampScale", MS * MS), element("Duration", float((total / fps) * MS)), element("MuxingApp", APP), element("WritingApp", APP),
