@@ -5,6 +5,7 @@ EasyAnimateError
 ├── CheckpointError     a folder or file of weights that does not fit; the message names the file and the keys
 ├── NotFinite           the result holds NaN or infinity
 ├── StateMismatch       a state to resume from belongs to something else
+├── ExchangeFailed      the two processes of guidance cannot exchange their results
 └── Interrupted         the step callback requested a stop
 """
 
@@ -27,6 +28,10 @@ class NotFinite(EasyAnimateError):
 
 class StateMismatch(EasyAnimateError):
     """A state to resume from that belongs to another clip, or was created on another device."""
+
+
+class ExchangeFailed(EasyAnimateError):
+    """The two processes of guidance cannot exchange their results: one has ended, or does not answer in time."""
 
 
 class Interrupted(EasyAnimateError):

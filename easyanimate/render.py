@@ -37,7 +37,7 @@ from easyanimate.pipeline import (
 )
 from easyanimate.pipeline.windows.films import check_film
 from easyanimate.pipeline.windows.state import WindowCallbacks
-from easyanimate.pipeline.windows.still_scene import StillScene, picture_of
+from easyanimate.pipeline.windows.still_scene import StillScene, picture_of_source
 from easyanimate.warning_texts import LORA_UNUSED
 from easyanimate.windows import STILL, Window
 
@@ -116,9 +116,8 @@ class RenderInputs:
 
         `source` are the ends of a video to extend.
         """
-        is_on = self.settings.get("continuation") == STILL
-        picture = picture_of(torch.from_numpy(source.first)) if source is not None and is_on else None
-        scene = StillScene(picture, is_on=is_on)
+        picture = None if source is None else source.picture
+        scene = StillScene(picture, is_on=self.keeps_scenes)
         if self.settings.get("shots"):
             return generate_film(pipe, FilmShots(self), self.plan, scene=scene, resume=resume, **callbacks)
         generation = self.generation(None if source is None else source.last)
@@ -139,6 +138,16 @@ class RenderInputs:
         arguments: dict[str, Any] = {k: value for k, value in self.settings.items() if k not in VIDEO_SETTINGS}
         arguments |= {**self.images, "num_frames": self.plan[0].num_frames}
         return Generation(**arguments, video=self.video, context_frames=context_frames)
+
+    @property
+    def keeps_scenes(self) -> bool:
+        """Whether still scenes keep the picture of their first window."""
+        return self.settings.get("continuation") == STILL
+
+    @property
+    def num_first(self) -> int:
+        """How many first frames of a video to extend are read for its picture; 0 if scenes are not kept."""
+        return int(self.settings["window"]) if self.keeps_scenes else 0
 
     @property
     def steps_per_window(self) -> int:
@@ -212,14 +221,22 @@ def _unused_warning(report: LoraReport) -> str:
 
 @dataclass(frozen=True, eq=False)
 class SourceEnds:
-    """The `first` frames of a video to extend, as many as a window has, and the `last` ones, [F, H, W, 3] each."""
+    """What an extension needs of a video: the `last` frames [F, H, W, 3], and the picture of its scene.
 
-    first: np.ndarray
+    The `picture` [H, W, 3] is empty if the scene is not still, and None if scenes are not kept.
+    """
+
     last: np.ndarray
+    picture: Tensor | None = None
 
 
-def split_tail(frames: Iterable[np.ndarray], overlap: int, num_first: int) -> Generator[np.ndarray, None, SourceEnds]:
-    """Yields all but the last `overlap` of `frames` [H, W, 3], in pieces [F, H, W, 3]; returns both ends."""
+def split_tail(
+    frames: Iterable[np.ndarray], overlap: int, num_first: int = 0
+) -> Generator[np.ndarray, None, SourceEnds]:
+    """Yields all but the last `overlap` of `frames` [H, W, 3], in pieces [F, H, W, 3]; returns what is needed of them.
+
+    The picture comes from the first `num_first` frames.
+    """
     pending: deque[np.ndarray] = deque()
     first: list[np.ndarray] = []
     for frame in frames:
@@ -230,7 +247,10 @@ def split_tail(frames: Iterable[np.ndarray], overlap: int, num_first: int) -> Ge
             yield np.stack([pending.popleft() for _ in range(PIECE_FRAMES)])
     while len(pending) > overlap:
         yield pending.popleft()[None]
-    return SourceEnds(np.stack(first), np.stack(pending))
+    last = np.stack(pending)
+    if not first:
+        return SourceEnds(last)
+    return SourceEnds(last, picture_of_source(torch.from_numpy(np.stack(first)), torch.from_numpy(last)))
 
 
 def render(

@@ -26,6 +26,14 @@ FRAMES: ContinuationMode = "frames"
 STILL: ContinuationMode = "still"
 
 
+def continues_windows(num_frames: int, window: int, *, num_shots: int = 1, extends: bool = False) -> bool:
+    """Whether a window of a video of `num_frames` frames continues other frames.
+
+    `window` is that of the model, 0 if it generates single images. `extends` is whether the video continues another.
+    """
+    return extends or num_shots > 1 or num_frames > max(window, 1)
+
+
 @dataclass(frozen=True)
 class Window:
     """A window of `num_frames` frames that starts at frame `start` of the video; its first `kept` frames are used.

@@ -178,7 +178,7 @@ def _frames(pipe: "ClipStages", inputs: "RenderInputs", clock: "PhaseClock") -> 
     settings, ends = inputs.settings, None
     if "continues" in inputs.files:
         source = read_shown_frames(inputs.files["continues"], Fraction(settings["fps"]))
-        ends = yield from split_tail(source, settings["overlap"], settings["window"])
+        ends = yield from split_tail(source, settings["overlap"], inputs.num_first)
     _echo_notes((*inputs.warnings, *inputs.prompt_warnings(pipe, ends)))
     steps, total = count(1), inputs.total_steps
     with open_bar(f"seed {settings['seed']}", total) as bar:

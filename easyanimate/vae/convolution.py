@@ -55,7 +55,7 @@ def can_share_products(x: Tensor, weight: Tensor) -> bool:
     """
     if torch.is_grad_enabled() or weight.shape[2:] != (3, 3, 3) or min(weight.shape[:2]) < MIN_CHANNELS:
         return False
-    if x[0, 0].numel() < MIN_SQUARES * SIDE * SIDE:
+    if not len(x) or prod(x.shape[2:]) < MIN_SQUARES * SIDE * SIDE:
         return False
     least, most = x.aminmax()
     return bool((least > -MAX_VALUE) & (most < MAX_VALUE))  # false for NaN
@@ -89,17 +89,18 @@ class _Buffers:
         """A tensor of this shape, which is valid until the next one of this name."""
         size = prod(shape)
         if name not in self._flat or self._flat[name].numel() < size:
-            self._flat[name] = torch.empty(size)
+            self._flat[name] = torch.empty(size, dtype=torch.float32, device="cpu")  # whatever the defaults are
         return self._flat[name][:size].view(shape)
 
 
 def _kernel_sums(weight: Tensor) -> Tensor:
     """[C', C, 3, 3, 3] -> [6, 6, 3, C', C]: the sums of rows and columns for each place in time."""
-    points = torch.tensor([0, FAR, -FAR, NEAR, -NEAR], dtype=torch.float64)
+    points = weight.new_tensor([0, FAR, -FAR, NEAR, -NEAR], dtype=torch.float64)
     differences = (points[:, None] - points).fill_diagonal_(1)
-    of_points = points[:, None] ** torch.arange(3) / differences.prod(dim=1, keepdim=True)
-    sums = torch.cat((of_points, torch.tensor([[0, 0, 1]]))).to(weight.dtype)  # [6, 3]
-    matrix = torch.einsum("ia,jb,st->ijstab", sums, sums, torch.eye(3)).reshape(-1, 27)
+    of_points = points[:, None] ** points.new_tensor([0, 1, 2]) / differences.prod(dim=1, keepdim=True)
+    sums = torch.cat((of_points, points.new_tensor([[0, 0, 1]]))).to(weight.dtype)  # [6, 3]
+    places = sums.new_tensor([[1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    matrix = torch.einsum("ia,jb,st->ijstab", sums, sums, places).reshape(-1, 27)
     return (matrix @ weight.flatten(2).flatten(0, 1).T).view(SUMS, SUMS, 3, *weight.shape[:2])
 
 

@@ -3,8 +3,9 @@
 import hashlib
 import zlib
 from functools import cached_property
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
+from pydantic import Field
 from redis import Redis
 
 from jobs.errors import RecordUnreadable
@@ -14,6 +15,9 @@ from jobs.redis.keys import vocabulary_key
 from jobs.redis.unreadable import report_unreadable
 
 MAX_BYTES = 16_000_000  # of one vocabulary; that of T5 has 1.3 MB
+MAX_PIECE_CHARS = 256  # the time to count grows with the longest piece; that of T5 has 16
+
+Piece = Annotated[str, Field(min_length=1, max_length=MAX_PIECE_CHARS)]
 
 
 class Vocabulary(StoredModel, frozen=True):
@@ -24,21 +28,25 @@ class Vocabulary(StoredModel, frozen=True):
     the end token.
     """
 
-    pieces: tuple[tuple[str, float], ...]
+    pieces: Annotated[tuple[tuple[Piece, float], ...], Field(min_length=1)]
     unknown: str
-    special: tuple[str, ...]
+    special: tuple[Piece, ...]
     letters: str
-    limit: int
+    limit: Annotated[int, Field(ge=1)]
 
     @cached_property
     def content(self) -> bytes:
         """The vocabulary as stored."""
-        return zlib.compress(self.model_dump_json().encode())
+        return zlib.compress(self._text)
 
     @cached_property
     def digest(self) -> str:
-        """The name of the content."""
-        return hashlib.sha256(self.content).hexdigest()
+        """SHA-256 of the vocabulary. That of its content would differ between versions of the compression."""
+        return hashlib.sha256(self._text).hexdigest()
+
+    @property
+    def _text(self) -> bytes:
+        return self.model_dump_json().encode()
 
 
 class VocabularyStore:
@@ -76,7 +84,11 @@ class VocabularyStore:
 
 def _decompress(content: bytes) -> bytes:
     """The text of a stored vocabulary. Raises RecordUnreadable."""
+    stream = zlib.decompressobj()
     try:
-        return zlib.decompressobj().decompress(content, MAX_BYTES)
+        text = stream.decompress(content, MAX_BYTES)
     except zlib.error as error:
         raise RecordUnreadable("the stored Vocabulary cannot be read: it is not compressed") from error
+    if not stream.eof:
+        raise RecordUnreadable(f"the stored Vocabulary cannot be read: it is cut off, or larger than {MAX_BYTES} bytes")
+    return text

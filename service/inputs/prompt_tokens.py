@@ -13,7 +13,7 @@ from jobs.queue.vocabularies import Vocabulary, VocabularyStore
 MARK = "▁"  # begins a word
 UNKNOWN_PENALTY = 10.0  # of a letter without a piece, below the lowest score
 END_TOKENS = 1
-MAX_CACHED_WORDS = 20_000
+MAX_CACHED_WORDS, MAX_CACHED_CHARS = 20_000, 64  # longer words are counted each time: prompts may have any
 # White space of Unicode; Python's \s has four control characters more.
 SPACES = re.compile(r"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 
@@ -32,7 +32,7 @@ class TokenCounter:
         self._letters = frozenset(vocabulary.letters)
         special = sorted(vocabulary.special, key=len, reverse=True)
         self._special = re.compile("|".join(map(re.escape, special)) or r"(?!)")
-        self._count_word = lru_cache(MAX_CACHED_WORDS)(self._count_pieces)
+        self._count_cached = lru_cache(MAX_CACHED_WORDS)(self._count_pieces)
 
     def count(self, prompt: str, *, clean_caption: bool) -> int | None:
         """The tokens of a prompt with the end token; None if it has letters whose tokens cannot be counted here."""
@@ -42,6 +42,9 @@ class TokenCounter:
         if not self._letters.issuperset("".join(words)):
             return None
         return len(parts) - 1 + sum(map(self._count_word, words)) + END_TOKENS
+
+    def _count_word(self, word: str) -> int:
+        return self._count_cached(word) if len(word) <= MAX_CACHED_CHARS else self._count_pieces(word)
 
     def _count_pieces(self, word: str) -> int:
         """The pieces of the best way to cut a word. Unknown letters in a row are one piece."""

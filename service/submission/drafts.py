@@ -24,7 +24,9 @@ def as_draft(request: VideoRequest, steps: int, windows: int) -> VideoRequest:
         message = f"a draft has one window, and this video has {windows}; request fewer frames"
         raise InvalidRequest(message, "draft", reason="draft_windows", windows=windows)
     if request.quality != "exact":
-        message = 'a draft needs the quality "exact", which continues after each step; leave quality or draft out'
+        message = (
+            'a draft needs the quality "exact", which continues after each step; send quality "exact", or no draft'
+        )
         raise InvalidRequest(message, "draft", reason="draft_quality")
     if most < 1:
         message = "a draft needs a video of two steps or more; leave draft out"

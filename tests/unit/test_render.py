@@ -101,10 +101,35 @@ def test_the_tail_of_a_video_is_split_off(num_frames: int) -> None:
     ends: list[SourceEnds] = []
 
     def pieces() -> Any:
-        ends.append((yield from split_tail(iter(noise(num_frames)), 4, 8)))
+        ends.append((yield from split_tail(iter(noise(num_frames)), 4)))
 
     head = list(pieces())
     assert all(len(piece) <= 8 for piece in head)
     assert np.array_equal(np.concatenate([*head, ends[0].last]), noise(num_frames))
     assert len(ends[0].last) == 4
-    assert np.array_equal(ends[0].first, noise(num_frames)[:8])
+    assert ends[0].picture is None  # no frames are kept for it
+
+
+def picture_of_extended(frames: np.ndarray, continuation: str) -> np.ndarray | None:
+    """The picture with which the extension of a video continues."""
+    ends: list[SourceEnds] = []
+    wanted = inputs(settings=SETTINGS | {"continuation": continuation}).num_first
+
+    def pieces() -> Any:
+        ends.append((yield from split_tail(iter(frames), 4, wanted)))
+
+    list(pieces())
+    return None if ends[0].picture is None else ends[0].picture.numpy()
+
+
+def test_an_extension_keeps_the_picture_of_a_still_source() -> None:
+    still = np.full((20, 48, 32, 3), 90, np.uint8)
+    assert np.array_equal(picture_of_extended(still, "still"), still[0])
+    assert picture_of_extended(still, "frames") is None
+    drifted = np.concatenate([still[:8], still[8:] + 5])
+    assert np.array_equal(picture_of_extended(drifted, "still"), still[0])
+
+
+def test_an_extension_behind_a_cut_does_not_keep_the_scene_before_the_cut() -> None:
+    dark, bright = np.full((10, 48, 32, 3), 90, np.uint8), np.full((10, 48, 32, 3), 130, np.uint8)
+    assert picture_of_extended(np.concatenate([dark, bright]), "still").size == 0

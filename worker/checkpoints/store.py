@@ -93,15 +93,30 @@ class CheckpointStore:
         prefix = checkpoint_prefix(self.job.id)
         key = f"{prefix}{handover}/{NAME}"
         checkpoint = parse_checkpoint(read_all(self.storage, key))
-        for file in checkpoint.files:
-            path = self.job_folder / file.name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if not path.is_file():
-                self._download(prefix + file.name, path)
-            self._stored.add(file.name)
+        for file in checkpoint.needed:
+            self._fetch_file(prefix, file.name)
+        states = tuple(state for state in checkpoint.window_states if self._has_fetched(prefix, state.name))
+        checkpoint = checkpoint.model_copy(update={"window_states": states})
         (self.job_folder / str(handover)).mkdir(exist_ok=True)
         checkpoint.write(self.job_folder / str(handover))
         log.info("checkpoint.fetched", job_id=self.job.id, step=checkpoint.step)
+
+    def _has_fetched(self, prefix: str, name: str) -> bool:
+        """Fetches a state that only other videos need; False if it is missing, which ends no run."""
+        try:
+            self._fetch_file(prefix, name)
+        except KeyError:
+            log.warning("window.ignored", job_id=self.job.id, reason=f"{name} is not stored")
+            return False
+        return True
+
+    def _fetch_file(self, prefix: str, name: str) -> None:
+        """Fetches a file of a checkpoint, unless the spool has it. Raises KeyError."""
+        path = self.job_folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_file():
+            self._download(prefix + name, path)
+        self._stored.add(name)
 
     def _download(self, key: str, path: Path) -> None:
         unfinished = path.with_name(f".{path.name}.{os.getpid()}")

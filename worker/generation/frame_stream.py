@@ -90,10 +90,10 @@ class FrameStream:
         self.segments.cut()
 
     def _extended_frames(self) -> Generator[np.ndarray, None, SourceEnds]:
-        """All but the last frames of the video to extend; returns its first and last ones."""
+        """All but the last frames of the video to extend; returns what the new ones need of it."""
         request = self.run.request
         source = SourceFrames(self.run.inputs["video.mp4"], request)
-        ends = yield from split_tail(source, request.overlap, self.inputs.settings["window"])
+        ends = yield from split_tail(source, request.overlap, self.inputs.num_first)
         self.warnings += source.warnings
         self.segments.cut()
         return ends
@@ -108,6 +108,7 @@ class FrameStream:
             on_state=self._on_state,
             on_step=self._on_step,
             on_phase=lambda phase: self._enter(Phase(phase)),
+            on_held_frames=self._on_held_frames,
             find_window=self._find_window if self.windows else None,
             on_finished=self.windows.recorder.finish if self.windows else None,
         )
@@ -143,6 +144,11 @@ class FrameStream:
         decoding = (self._written, self.run.request.num_frames)
         counts = {Phase.DENOISING: denoising, Phase.DECODING: decoding}
         self.timer.enter(phase, counts.get(phase), is_reported=phase is not Phase.DECODING or self._is_last_window)
+
+    def _on_held_frames(self) -> None:
+        """Between two slices of a window whose frames are not returned yet: a sign of life, and a possible end."""
+        self.timer.count(Phase.DECODING, 0)
+        self.checkpointer.check_all()
 
     def _on_step(self, _pipe: Any, _index: int, _timestep: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         self.timer.count(Phase.DENOISING, 1)

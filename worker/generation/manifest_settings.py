@@ -9,7 +9,7 @@ from typing import Any
 
 from easyanimate.files.manifest import Manifest
 from easyanimate.sampling import techniques_of
-from easyanimate.windows import FRAMES, ContinuationMode
+from easyanimate.windows import FRAMES, ContinuationMode, continues_windows
 from jobs.model.request import GenerationSettings, VideoRequest
 
 PROMPTS = ("prompt", "negative_prompt")
@@ -40,7 +40,8 @@ def manifest_settings(request: VideoRequest, window: int, continuation: Continua
 
 def continuation_of(request: VideoRequest, window: int, chosen: ContinuationMode) -> ContinuationMode:
     """How the windows of a request continue: as `chosen`, and `frames` where no window continues anything."""
-    continues = request.continues or len(request.shots) > 1 or request.num_frames > window
+    shots, extends = len(request.shots), request.continues
+    continues = continues_windows(request.num_frames, window, num_shots=shots, extends=extends)
     return chosen if continues else FRAMES
 
 

@@ -4,7 +4,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
+
 from jobs.queue.vocabularies import Vocabulary
+
+log = structlog.get_logger()
 
 MARK = "▁"  # begins a word
 PRE_TOKENIZERS = ["WhitespaceSplit", "Metaspace"]
@@ -13,7 +17,18 @@ LETTER_RANGES = ((0x21, 0x7F), (0xA1, 0xAD), (0xAE, 0x300), (0x370, 0x483), (0x4
 
 
 def describe_tokenizer(tokenizer: Any, limit: int) -> Vocabulary | None:
-    """The vocabulary of a fast tokenizer of `transformers`; None if it works in another way than that of T5."""
+    """The vocabulary of a fast tokenizer of `transformers`; None if it works in another way than that of T5.
+
+    `limit` is the number of tokens that the model reads. A tokenizer that cannot be described is logged.
+    """
+    try:
+        return _describe(tokenizer, limit)
+    except Exception as error:  # noqa: BLE001  of a description in another form: no reason not to serve the model
+        log.warning("tokenizer.not_described", reason=repr(error))
+        return None
+
+
+def _describe(tokenizer: Any, limit: int) -> Vocabulary | None:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         return None

@@ -10,6 +10,7 @@ import structlog
 
 from jobs.errors import QueueUnavailable
 from jobs.model.states import IdleReason
+from jobs.queue.vocabularies import Vocabulary
 from worker.models.lora_index import list_lora_files
 from worker.supervisor.supervisor import Supervisor
 
@@ -84,14 +85,17 @@ class Announcer:
 
     def _announce_vocabularies(self, cards: Collection[str]) -> None:
         """Announces those of served models. Without one, front ends count no tokens of that model."""
+        for name, vocabulary in dict(self.context.engine.vocabularies).items():
+            if name in cards:
+                self._announce_vocabulary(name, vocabulary)
+
+    def _announce_vocabulary(self, model: str, vocabulary: Vocabulary) -> None:
         try:
-            for name, vocabulary in dict(self.context.engine.vocabularies).items():
-                if name in cards:
-                    self.supervisor.vocabularies.announce(name, vocabulary)
+            self.supervisor.vocabularies.announce(model, vocabulary)
         except QueueUnavailable as error:
-            log.warning("vocabulary.not_announced", reason=str(error))
-        except Exception:  # as above
-            log.exception("vocabulary.not_announced")
+            log.warning("vocabulary.not_announced", model=model, reason=str(error))
+        except Exception:  # those of other models must be announced
+            log.exception("vocabulary.not_announced", model=model)
 
     def _withdraw(self, models: set[str]) -> None:
         for name in models:

@@ -42,7 +42,7 @@ from cli.options import (
 from easyanimate.buckets import resize_to_image as size_like
 from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.lookup import find_model
-from easyanimate.windows import FRAMES, ContinuationMode
+from easyanimate.windows import FRAMES, ContinuationMode, continues_windows
 from jobs.errors import InvalidRequest
 from jobs.invalid_settings import InvalidSettings
 from jobs.model.model_card import ModelCard
@@ -160,7 +160,8 @@ def with_continuation(settings: RecipeSettings, continuation: str, sources: Sour
     """The settings with the way in which windows continue, if any does. Raises InvalidInput."""
     if continuation not in get_args(ContinuationMode):
         raise InvalidInput(f"--continuation must be {' or '.join(get_args(ContinuationMode))}, got {continuation!r}")
-    continues = sources.continues or len(settings.shots or ()) > 1 or settings.num_frames > settings.window
+    shots, extends = len(settings.shots or ()), sources.continues is not None
+    continues = continues_windows(settings.num_frames, settings.window, num_shots=shots, extends=extends)
     if not continues or continuation == FRAMES:
         return settings
     return settings.model_copy(update={"continuation": continuation})

@@ -3,7 +3,7 @@
 Both processes run the same call with the same inputs and the same seed, for example by `torchrun --nproc-per-node 2`.
 They exchange one estimate of the noise in each step. The steps themselves are equal in both. A call that ends early in
 one process, by an exception of its callback, must end in the other too, which otherwise waits for the time limit of the
-group.
+group. After a failed exchange the group is of no more use.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, distributed
 
-from easyanimate.errors import InvalidInput
+from easyanimate.errors import ExchangeFailed, InvalidInput
 
 ROWS = 2  # the negative prompt and the prompt
 
@@ -35,7 +35,12 @@ class GuidanceHalves:
         return cls(distributed.get_rank(group), group)
 
     def gather(self, estimate: Tensor) -> Tensor:
-        """[1, ...] of this process -> [2, ...] of both, in the order of the rows."""
+        """[1, ...] of this process -> [2, ...] of both, in the order of the rows. Raises ExchangeFailed."""
         parts = [torch.empty_like(estimate) for _ in range(ROWS)]
-        distributed.all_gather(parts, estimate.contiguous(), group=self.group)
+        try:
+            distributed.all_gather(parts, estimate.contiguous(), group=self.group)
+        except RuntimeError as error:  # also of gloo, which has no class of its own
+            reason = str(error).partition("\n")[0]
+            message = f"the exchange with the other process of guidance failed ({reason}); start both processes again"
+            raise ExchangeFailed(message) from error
         return torch.cat(parts)

@@ -114,6 +114,7 @@ class _WindowMaker:
         self._pipe = pipe
         self._set_phase = callbacks.get("on_phase") or (lambda phase: None)
         self._on_step = callbacks.get("on_step")
+        self._on_held_frames = callbacks.get("on_held_frames") or (lambda: None)
         self._find_window = callbacks.get("find_window") or (lambda inputs: None)
         self._on_finished = callbacks.get("on_finished") or (lambda held, generator_state: None)
         self._prompts: list[str] = []
@@ -142,10 +143,18 @@ class _WindowMaker:
             self._pipe, inputs.request, text, part.draws, self._on_step, self._set_phase, continuation
         )
         if flow.scene.is_still and flow.tail is not None:
-            pieces = iter([flow.scene.window(torch.cat(list(pieces)), len(flow.tail))])
+            pieces = iter([flow.scene.window(self._whole(pieces), len(flow.tail))])
         held = yield from join(pieces, flow.tail, inputs.kept, inputs.shared)
         self._on_finished(held, part.draws.generator.get_state())
         return held
+
+    def _whole(self, pieces: Iterator[Tensor]) -> Tensor:
+        """All frames [F, H, W, 3] of a window."""
+        held = []
+        for piece in pieces:
+            held.append(piece)
+            self._on_held_frames()
+        return torch.cat(held)
 
     def _encoded(self, request: Generation) -> TextContext:
         """The encoded prompts, which windows with equal prompts share."""

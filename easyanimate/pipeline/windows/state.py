@@ -61,6 +61,7 @@ class WindowCallbacks(TypedDict, total=False):
 
     `on_step` is the step callback of the pipeline. `on_phase` receives the phases of each window. `on_window_start`
     receives the index of a window and the window. `on_window_end` receives the state after each window except the last.
+    `on_held_frames` is called after each slice of a still window, whose frames are returned when it is complete.
     `on_state(capture, is_last)` is called after each step; `capture()` returns the state at that step.
     `find_window` returns a window that an equal run has generated, which is used instead of a new one.
     `on_finished(held, generator_state)` is called after all frames of a window that was generated, with what
@@ -72,6 +73,7 @@ class WindowCallbacks(TypedDict, total=False):
     on_state: OnState | None
     on_step: StepCallback | None
     on_phase: OnPhase | None
+    on_held_frames: Callable[[], None] | None
     find_window: FindWindow | None
     on_finished: OnFinished | None
 

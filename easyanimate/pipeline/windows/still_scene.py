@@ -5,6 +5,8 @@ pixel. The next window continues from the changed frames, so the changes add up.
 of a shot, its mean over time is the *picture* of the scene. The frames that flow into a window, and the frames of each
 later window, are the picture and their own changes in time.
 
+Frames are compared a few at a time, since floats of a whole window take several times its memory.
+
 A difference from the picture that is wider than half a cell of the latents is another object and not an error. It stays
 as it is.
 """
@@ -17,6 +19,8 @@ OTHER_DIFFERENCE = 64.0  # in levels of 255; pixels that differ by more show som
 MAX_CHANGE = 24.0  # in levels; of a pixel of a still scene in time
 EDGE = 5  # pixels, and half a cell of the latents is 4; a narrower difference is at the edge of the same object
 MOVED_EDGE = 3  # pixels; in the first window, where nothing may move
+OTHER_SCENE = 12.0  # in levels; a scene of which half of the pixels differ by more is another one
+PIECE_FRAMES = 8  # that are compared at once
 
 
 class StillScene:
@@ -51,12 +55,10 @@ class StillScene:
         picture = self.picture
         if picture is None or not self.is_still:
             return frames
-        levels, other = frames.float(), other_objects(frames, picture)
-        own = (~other[num_context:]).float()
-        count = own.sum(0)
-        mean = torch.where(count > 0, (levels[num_context:] * own).sum(0) / count.clamp(min=1), picture)
-        kept = (picture + (levels - mean).clamp(-MAX_CHANGE, MAX_CHANGE)).round().clamp(0, 255).to(torch.uint8)
-        return torch.where(other, frames, kept)
+        other = other_objects(frames, picture)
+        mean = _mean_outside(frames[num_context:], other[num_context:], picture)
+        pieces = zip(frames.split(PIECE_FRAMES), other.split(PIECE_FRAMES), strict=True)
+        return torch.cat([_corrected(piece, is_other, mean, picture) for piece, is_other in pieces])
 
     @property
     def wants_window(self) -> bool:
@@ -74,21 +76,52 @@ UNCHANGED = StillScene()
 
 def picture_of(frames: Tensor) -> Tensor:
     """The mean [H, W, 3] of frames [F, H, W, 3]; empty if something moves in them."""
-    levels = frames.float()
-    mean, quarter = levels.mean(0), -(-len(levels) // 4)
-    ends = mean + levels[:quarter].mean(0) - levels[-quarter:].mean(0)
-    moves = _wide_differences(torch.cat([levels, ends[None]]), mean, MOVED_EDGE).any()
-    return torch.empty(0) if bool(moves) else mean
+    mean, quarter = _mean(frames), -(-len(frames) // 4)
+    ends = mean + _mean(frames[:quarter]) - _mean(frames[-quarter:])
+    pieces = (*frames.split(PIECE_FRAMES), ends[None])
+    moves = any(bool(_wide_differences(piece, mean, MOVED_EDGE).any()) for piece in pieces)
+    return torch.empty(0) if moves else mean
+
+
+def picture_of_source(first: Tensor, last: Tensor) -> Tensor:
+    """The picture [H, W, 3] of a video to extend, from its `first` frames [F, H, W, 3].
+
+    It is empty if something moves in them, or if the `last` frames show another scene, as behind a cut.
+    """
+    picture = picture_of(first)
+    if picture.numel() and (_mean(last) - picture).abs().amax(dim=-1).median() > OTHER_SCENE:
+        return torch.empty(0)
+    return picture
 
 
 def other_objects(frames: Tensor, picture: Tensor) -> Tensor:
     """Where frames differ from the picture by more than an edge [F, H, W, 1], with a margin of an edge."""
     margin = 2 * (EDGE // 2)
-    wide = _wide_differences(frames.float(), picture, EDGE)
-    return F.max_pool2d(wide, 2 * margin + 1, stride=1, padding=margin)[:, 0, ..., None] > 0
+    size = 2 * margin + 1
+    wide = (_wide_differences(piece, picture, EDGE) for piece in frames.split(PIECE_FRAMES))
+    return torch.cat([F.max_pool2d(each, size, stride=1, padding=margin)[:, 0, ..., None] > 0 for each in wide])
+
+
+def _mean(frames: Tensor) -> Tensor:
+    return frames.sum(0, dtype=torch.float32) / len(frames)
+
+
+def _mean_outside(frames: Tensor, other: Tensor, picture: Tensor) -> Tensor:
+    """The mean [H, W, 3] of each pixel over the frames that show no `other` object there; else the picture's."""
+    total = torch.zeros_like(picture)
+    for piece, is_other in zip(frames.split(PIECE_FRAMES), other.split(PIECE_FRAMES), strict=True):
+        total += (piece.float() * ~is_other).sum(0)
+    count = (~other).sum(0)
+    return torch.where(count > 0, total / count.clamp(min=1), picture)
+
+
+def _corrected(frames: Tensor, other: Tensor, mean: Tensor, picture: Tensor) -> Tensor:
+    """The picture and the changes of frames from their mean, uint8; frames where they show an `other` object."""
+    changes = (frames.float() - mean).clamp(-MAX_CHANGE, MAX_CHANGE)
+    return torch.where(other, frames, (picture + changes).round().clamp(0, 255).to(torch.uint8))
 
 
 def _wide_differences(frames: Tensor, picture: Tensor, width: int) -> Tensor:
     """1 at the centres [F, 1, H, W] of squares of this width that differ from the picture."""
-    differs = ((frames - picture).abs().amax(dim=-1) > OTHER_DIFFERENCE).float()
+    differs = ((frames.float() - picture).abs().amax(dim=-1) > OTHER_DIFFERENCE).float()
     return -F.max_pool2d(-differs[:, None], width, stride=1, padding=width // 2)

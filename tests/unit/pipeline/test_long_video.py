@@ -222,3 +222,19 @@ def test_the_picture_of_a_scene_comes_from_all_frames_of_its_first_window(frames
     first = frames_of(8)
     assert torch.equal(whole[:4], first[:4])
     assert not picture.numel() or torch.equal(picture, first.float().mean(0))
+
+
+def test_a_still_window_can_be_stopped_between_its_slices(pipe: EasyAnimatePipeline) -> None:
+    scene, slices = StillScene(torch.zeros(32, 32, 3), is_on=True), list[None]()
+
+    def stop_at_second() -> None:
+        slices.append(None)
+        if len(slices) == 2:
+            raise Interrupted
+
+    plan, draws = plan_windows(24, window=16, overlap=4, continues=4), Draws.from_seed(0)
+    frames = generate_windows(
+        pipe, Generation(**SETTINGS), plan, draws, previous_frames=TAIL, scene=scene, on_held_frames=stop_at_second
+    )
+    with pytest.raises(Interrupted):
+        next(frames)

@@ -84,3 +84,8 @@ def test_nothing_is_kept_unless_it_is_on() -> None:
 @pytest.mark.parametrize("frames", [1, 2, 8])
 def test_short_videos_have_a_picture(frames: int) -> None:
     assert picture_of(STANDING[:frames]).shape == (64, 64, 3)
+
+
+def test_a_longer_window_is_corrected_like_a_short_one() -> None:
+    grown = scene(*[22] * 40, size=19, top=15)
+    assert torch.equal(still().window(grown, 4), STANDING[:1].expand(40, -1, -1, -1))

@@ -74,3 +74,18 @@ def test_small_inputs_other_kernels_and_gradients_are_not_shared(weight: Tensor)
     assert not can_share_products(large, weight[..., :2])
     with torch.enable_grad():
         assert not can_share_products(large, weight)
+
+
+def test_the_result_does_not_depend_on_the_defaults_of_torch(weight: Tensor, bias: Tensor) -> None:
+    x = clip(2, 16, 16)
+    plain = shared_products(x, weight, bias)
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"):
+            assert torch.equal(shared_products(x, weight, bias), plain)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_an_empty_batch_has_an_empty_result(weight: Tensor, bias: Tensor) -> None:
+    assert conv3d(torch.zeros(0, CHANNELS, 4, 32, 32), weight, bias, ONCE, ONCE).shape == (0, CHANNELS, 4, 32, 32)

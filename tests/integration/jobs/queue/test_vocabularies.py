@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -31,8 +32,37 @@ def test_a_vocabulary_of_a_newer_release_with_a_new_field_is_read(redis: Redis) 
     assert read.model_dump(include=set(Vocabulary.model_fields)) == VOCABULARY.model_dump()
 
 
-@pytest.mark.parametrize("content", [b"{", zlib.compress(b"{"), zlib.compress(b'{"pieces": 3}')])
+def compressed(**changes: Any) -> bytes:
+    return zlib.compress(json.dumps(json.loads(VOCABULARY.model_dump_json()) | changes).encode())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{",
+        zlib.compress(b"{"),
+        compressed(pieces=3),
+        compressed(pieces=[]),
+        compressed(pieces=[["", -1.0]]),
+        compressed(pieces=[["a" * 257, -1.0]]),
+        compressed(special=[""]),
+        compressed(limit=0),
+        compressed()[:-1],
+        zlib.compress(b" " * 16_000_001 + VOCABULARY.model_dump_json().encode()),
+    ],
+)
 def test_a_vocabulary_that_cannot_be_read_is_none_and_reported(redis: Redis, content: bytes) -> None:
     redis.hset(vocabulary_key("m"), "content", content)
     assert VocabularyStore(redis).read("m") is None
     assert redis.exists(UNREADABLE_KEY)
+
+
+def test_a_vocabulary_that_another_library_compressed_is_the_same(
+    monkeypatch: pytest.MonkeyPatch, redis: Redis
+) -> None:
+    VocabularyStore(redis).announce("m", VOCABULARY)
+    content = redis.hget(vocabulary_key("m"), "content")
+    compress = zlib.compress
+    monkeypatch.setattr(zlib, "compress", lambda data: compress(data, 0))
+    VocabularyStore(redis).announce("m", VOCABULARY.model_copy())
+    assert redis.hget(vocabulary_key("m"), "content") == content

@@ -64,7 +64,7 @@ def state_key(job: Job) -> str:
         ({"draft": {}}, "draft.steps", "missing"),
         ({"draft": {"steps": 2, "size": 1}}, "draft.size", "there are steps"),
         ({"num_frames": 96}, "draft", "one window"),
-        ({"quality": "fast"}, "draft", 'the quality "exact"'),
+        ({"quality": "fast"}, "draft", 'send quality "exact"'),
         ({"num_inference_steps": 1, "draft": {"steps": 1}}, "draft", "two steps"),
         ({"prompt": None, "num_frames": None, "shots": [{"prompt": "a", "num_frames": 8}]}, "draft", "shots"),
     ],

@@ -185,8 +185,8 @@ def test_a_worker_that_lost_its_lease_ends_the_attempt_and_stores_nothing_more_o
     assert store.get(job.id).state is State.QUEUED
 
 
-def write_checkpoint(checkpoints: CheckpointStore, step: int, windows: int = 0) -> None:
-    """Writes a checkpoint to the spool as the engine does."""
+def write_checkpoint(checkpoints: CheckpointStore, step: int, windows: int = 0, *, keeps_states: bool = False) -> None:
+    """Writes a checkpoint to the spool as the engine does; with `keeps_states` also the states of stored windows."""
     folder = checkpoints.folder
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -195,7 +195,9 @@ def write_checkpoint(checkpoints: CheckpointStore, step: int, windows: int = 0) 
         return NamedFile(name=f"{folder.name}/{name}", sha256=file_sha256(folder / name))
 
     names = tuple(named(f"window-{number}.mkv") for number in range(windows))
-    Checkpoint(fingerprint="", step=step, windows=names, state=named(f"state-{step}.safetensors")).write(folder)
+    states = tuple(named(f"window-{number}.safetensors") for number in range(windows) if keeps_states)
+    files: dict[str, Any] = {"windows": names, "window_states": states, "state": named(f"state-{step}.safetensors")}
+    Checkpoint(fingerprint="", step=step, **files).write(folder)
     checkpoints.notify_written()
 
 
@@ -259,6 +261,23 @@ def test_a_checkpoint_is_fetched_from_the_latest_of_the_last_eight_attempts(
         return folders
 
     assert [fetched_at(handover) for handover in (4, 11, 12)] == [["3"], ["3"], []]
+
+
+def test_a_run_resumes_without_the_state_of_a_stored_window_that_is_missing(
+    submit: Submit, redis: Redis, settings: WorkerSettings, storage: Storage, tmp_path: Path
+) -> None:
+    job = submit("a red ball")
+    there = CheckpointStore(job, storage, settings, lambda: False, redis)
+    write_checkpoint(there, step=4, windows=2, keeps_states=True)
+    assert there.flush(60.0)
+    there.close()
+    storage.delete(f"{checkpoint_prefix(job.id)}0/window-0.safetensors")
+    elsewhere = settings.model_copy(update={"spool_dir": tmp_path / "elsewhere"})
+    here = CheckpointStore(job.evolve(handover=1), storage, elsewhere, lambda: False, redis)
+    here.fetch()
+    fetched = read_checkpoint(here.job_folder / "0")
+    assert [file.name for file in fetched.window_states] == ["0/window-1.safetensors"]
+    assert all((here.job_folder / file.name).is_file() for file in fetched.files)
 
 
 def test_a_damaged_stored_checkpoint_is_ignored_and_the_one_before_it_is_fetched(

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from jobs.errors import QueueUnavailable
 from jobs.queue.registry import Registry
+from jobs.queue.vocabularies import VocabularyStore
 from jobs.redis.keys import vocabulary_key
 from tests.integration.worker.conftest import SteppedWorker
 from tests.integration.worker.fixture_engine import VOCABULARY
@@ -73,7 +74,9 @@ def test_a_refused_vocabulary_does_not_stop_the_withdrawal_of_a_broken_model(
     worker: SteppedWorker, registry: Registry, redis: Redis
 ) -> None:
     redis.set(vocabulary_key(MODEL), "of another type")
-    worker.context.engine.vocabularies[MODEL] = VOCABULARY
+    served = worker.context.served.cards
+    served["second"] = served[MODEL].model_copy(update={"name": "second"})
+    worker.context.engine.vocabularies.update({MODEL: VOCABULARY, "second": VOCABULARY})
     announcer = Announcer(worker.supervisor)
     with capture_logs() as lines:
         announcer.start()
@@ -83,6 +86,7 @@ def test_a_refused_vocabulary_does_not_stop_the_withdrawal_of_a_broken_model(
         announcer.stop()
     assert "vocabulary.not_announced" in {line["event"] for line in lines}
     assert redis.get(vocabulary_key(MODEL)) == b"of another type"
+    assert VocabularyStore(redis).digest("second") == VOCABULARY.digest
 
 
 def test_a_refused_announcement_is_one_line_of_the_log(worker: SteppedWorker, monkeypatch: pytest.MonkeyPatch) -> None:

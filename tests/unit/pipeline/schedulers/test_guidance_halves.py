@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, distributed
 
-from easyanimate.errors import InvalidInput
+from easyanimate.errors import ExchangeFailed, InvalidInput
 from easyanimate.pipeline import Draws, EasyAnimatePipeline, Generation
 from easyanimate.pipeline.schedulers.guidance_halves import GuidanceHalves
 
@@ -73,6 +73,8 @@ def test_two_processes_have_the_result_of_one(
         monkeypatch.setattr(pipe, "guidance_halves", GuidanceHalves.of_group(), raising=False)
         own = latents_of(pipe)
         assert other.wait(timeout=300) == 0
+        with pytest.raises(ExchangeFailed, match="start both processes again"):
+            latents_of(pipe)  # the other process has ended
     finally:
         other.kill()
         other.wait()

@@ -1,6 +1,8 @@
 """Tokens counted without a tokenizer are those of the tokenizer, or are not counted."""
 
 import io
+import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 import sentencepiece
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 from transformers import T5Tokenizer
 
 from easyanimate.pipeline.inputs.prompts import MAX_TOKENS
@@ -91,6 +94,19 @@ def test_letters_that_the_tokenizer_replaces_are_not_counted(like_published: Any
     assert TokenCounter(vocabulary).count("a²", clean_caption=False) is None
 
 
+def test_long_words_are_counted_and_not_kept(small: Any) -> None:
+    vocabulary = describe_tokenizer(small, MAX_TOKENS)
+    assert vocabulary
+    counter = TokenCounter(vocabulary)
+    tracemalloc.start()
+    for letter in "abcde":
+        word = letter * 10_000
+        assert counter.count(word, clean_caption=False) == len(small(word).input_ids)
+    kept_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept_bytes < 20_000
+
+
 def test_other_tokenizers_are_not_described(small: Any) -> None:
     class Bpe:
         """A tokenizer of another kind."""
@@ -103,3 +119,30 @@ def test_other_tokenizers_are_not_described(small: Any) -> None:
 
     assert describe_tokenizer(Fast(), MAX_TOKENS) is None
     assert describe_tokenizer(object(), MAX_TOKENS) is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"pre_tokenizer": {"pretokenizers": [{"type": "WhitespaceSplit"}, {"type": "Metaspace", "replacement": "▁"}]}},
+        {"model": {"type": "Unigram", "unk_id": 9, "vocab": [["a", -1.0]]}},
+        {"model": {"type": "Unigram", "unk_id": 0, "vocab": [["a" * 300, -1.0]]}},
+        {"added_tokens": None},
+    ],
+)
+def test_a_tokenizer_in_another_form_is_logged_and_not_described(small: Any, fields: dict[str, Any]) -> None:
+    described = json.loads(small.backend_tokenizer.to_str()) | fields
+
+    class Backend:
+        normalizer = None
+
+        def to_str(self) -> str:
+            """The description of a tokenizer."""
+            return json.dumps(described)
+
+    class Fast:
+        backend_tokenizer = Backend()
+
+    with capture_logs() as lines:
+        assert describe_tokenizer(Fast(), MAX_TOKENS) is None
+    assert [line["event"] for line in lines] == ["tokenizer.not_described"]

@@ -175,6 +175,12 @@ def test_a_still_scene_is_resumed_to_the_same_file(bench: Bench, clean: str, mon
     shutil.rmtree(still.folder / "job" / "1")
     sha256, events = still.make(2)
     assert (sha256, resumed_step(events)) == (whole, STEPS + 1)
+    decoding = [event for event in events if isinstance(event, Progress) and event.doing is Phase.DECODING]
+    assert len(decoding) >= 3  # its begin, each slice, and the frames at the end: the watchdog needs signs of life
+    shutil.rmtree(still.folder / "job")
+    phases = [Phase.DECODING, Phase.DENOISING, Phase.DECODING, None]
+    attempts = [pause_at(still, number, phase) for number, phase in enumerate(phases)]
+    assert attempts == [(None, None), (None, STEPS), (None, STEPS + 1), (whole, 2 * STEPS)]
 
 
 def pause_at(bench: Bench, attempt: int, doing: Phase | None) -> tuple[str | None, int | None]:
@@ -182,7 +188,8 @@ def pause_at(bench: Bench, attempt: int, doing: Phase | None) -> tuple[str | Non
     request, events = VideoRequest.model_validate(REQUEST), list[Any]()
     output = bench.folder / "out" / request.result_name
     output.parent.mkdir(exist_ok=True)
-    run = Run("run", request, output, {}, Checkpoints(bench.folder / "job" / str(attempt), bench.every_s))
+    target = Checkpoints(bench.folder / "job" / str(attempt), bench.every_s)
+    run = Run("run", request, output, {}, target, continuation=bench.continuation)
 
     def wants_pause() -> bool:
         progress = [event for event in events if isinstance(event, Progress)]

@@ -24,6 +24,7 @@ from jobs.model.request import VideoRequest
 from jobs.model.states import Phase
 from jobs.warning_texts import NO_PREVIEWS
 from worker.generation.generator import VideoGenerator
+from worker.generation.manifest_settings import continuation_of
 from worker.generation.source_video import SourceFrames
 from worker.models.lora_index import list_lora_files
 from worker.protocol.control import RunControl
@@ -438,3 +439,19 @@ def test_an_image_has_a_thumbnail_and_a_sheet_of_one_tile(make: Make, tmp_path: 
     for name in ("thumbnail.webp", "spritesheet.jpg"):
         with Image.open(tmp_path / name) as image:
             assert image.size == (32, 48)
+
+
+@pytest.mark.parametrize(
+    ("window", "fields", "continuation"),
+    [
+        (0, {"num_frames": 1}, "frames"),  # of a model for single images
+        (16, {"num_frames": 1}, "frames"),
+        (16, {"num_frames": 16}, "frames"),
+        (16, {"num_frames": 17}, "still"),
+        (16, {"num_frames": 16, "continues": True}, "still"),
+    ],
+)
+def test_the_way_to_continue_is_recorded_where_a_window_continues(
+    window: int, fields: dict[str, Any], continuation: str
+) -> None:
+    assert continuation_of(request(**fields), window, "still") == continuation
