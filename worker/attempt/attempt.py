@@ -243,12 +243,12 @@ class AttemptRun:
             log.warning("redis.away", job_id=self.job.id)
 
     def _is_job_final(self) -> bool:
-        """Whether no further attempt follows; False while Redis is away."""
+        """Whether no further attempt follows; False while Redis is away, and if the record cannot be read any more."""
         try:
             return self.store.table.get(self.job.id).state.is_final
         except JobNotFound:
             return True
-        except QueueUnavailable:
+        except (QueueUnavailable, RecordUnreadable):
             return False
 
     def _finish(self, outcome: AttemptEnded) -> None:

@@ -18,6 +18,7 @@ from tests.job_store import JobStore
 from worker.checkpoints.store import sweep_checkpoints
 
 Submit = Callable[..., Job]
+Meanwhile = Callable[[Callable[[], bool], Callable[[], object]], None]
 MODEL = "easyanimate-v3-tiny"
 
 
@@ -41,6 +42,16 @@ def test_a_worker_runs_the_job_behind_an_unreadable_one(
     assert store.get(good.id).state is State.COMPLETED
     assert redis.zrange(UNREADABLE_KEY, 0, -1) == [f"job {odd.id}".encode()]
     assert store.first_waiting(MODEL) == odd.id  # for a worker of another release
+
+
+def test_a_record_that_becomes_unreadable_during_its_run_does_not_end_the_worker(
+    worker: SteppedWorker, submit: Submit, store: JobStore, redis: Redis, meanwhile: Meanwhile
+) -> None:
+    odd, good = submit("brief"), submit("a red ball")
+    meanwhile(lambda: store.get(odd.id).step == 1, lambda: redis.hset(f"job:{odd.id}", "request", "{"))
+    worker.run_one()
+    worker.run_one()
+    assert store.get(good.id).state is State.COMPLETED
 
 
 NEWER = {
